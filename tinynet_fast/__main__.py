@@ -1,0 +1,5 @@
+"""`python -m tinynet_fast` is the command line."""
+
+from tinynet_fast.cli import main
+
+main()

@@ -1,0 +1,308 @@
+"""The command line: `tinynet-fast`, or `python -m tinynet_fast`. It reads, asks the library, and prints.
+
+Whatever is wrong with the input is one line on stderr and exit status 2; Ctrl-C is exit status 130.
+"""
+
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from tinynet_fast._version import __version__
+from tinynet_fast.data.arrays import encode_labels, split_rows, standardisation
+from tinynet_fast.data.files import TableError, read_csv
+from tinynet_fast.errors import TrainingDivergedError
+from tinynet_fast.modelfile import atomic_text
+from tinynet_fast.models import MLP, Neuron, check_threshold, load
+from tinynet_fast.training.mlp import train_mlp
+from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.run import TrainingResult
+
+FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
+SHOWN_EPOCHS, SHOWN_FLIPS = 10, 50
+
+
+class _OneLineErrors(TyperGroup):
+    """Turns what a command raises into a line on stderr and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("interrupted; nothing was written", 130)
+        except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            name = f"{error.filename}: " if error.filename else ""
+            _fail(f"{name}{error.strerror or error}", 2)
+        except (ValueError, TrainingDivergedError) as error:
+            _fail(str(error), 2)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    print(f"tinynet-fast: {' '.join(message.split())}", file=sys.stderr)
+    raise typer.Exit(status)
+
+
+app = typer.Typer(cls=_OneLineErrors, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 when done, 2 with a line on stderr for bad input, 130 after Ctrl-C."""
+    app(prog_name="tinynet-fast")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"tinynet-fast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Train small models on an ordinary CPU: the tutorial's loop at the speed of the hardware, to the same weights."""
+
+
+@app.command()
+def demo() -> None:
+    """The tutorials' two problems, then the same loop on a million rows against plain Python."""
+    from tinynet_fast.demo import run_demo
+
+    if not run_demo(_console()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="A CSV file with column names in its first line.")],
+    target: Annotated[str, typer.Option(help="The column to learn; two labels, numbers or text.")],
+    features: Annotated[str | None, typer.Option(help="Columns to learn from, with commas; all others if absent.")] = None,
+    hidden: Annotated[str | None, typer.Option(help="Hidden units, a number a layer: 8 or 16,8. One neuron if absent.")] = None,
+    activation: Annotated[str, typer.Option(help="sigmoid, tanh or relu, for hidden units.")] = "sigmoid",
+    learning_rate: Annotated[float | None, typer.Option(help="0.1 for a neuron, 0.15 for a network if absent.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="100 for a neuron, 1000 for a network if absent.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in a network's update; all if absent.")] = None,
+    engine: Annotated[str, typer.Option(help="fast, strict, numpy or reference.")] = "fast",
+    standardize: Annotated[bool, typer.Option(help="Train on (x - mean) / deviation; the model still takes raw inputs.")] = True,
+    shuffle: Annotated[bool, typer.Option(help="A new order of rows in each epoch.")] = True,
+    validation: Annotated[float | None, typer.Option(help=f"Share of rows held out; 0.2 from {FEWEST_ROWS_TO_SPLIT} rows on if absent.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a lower validation loss.")] = None,
+    seed: Annotated[int, typer.Option(help="For the hold-out, the order of rows and a network's first weights.")] = 0,
+    model: Annotated[Path | None, typer.Option(help="Where the model goes; DATA.model.json here if absent.")] = None,
+) -> None:
+    """Train on a CSV file, print the loss as it falls, and write the model."""
+    destination = model or Path(f"{data.stem}.model.json")
+    if not destination.parent.is_dir():
+        raise ValueError(f"{destination}: there is no folder {destination.parent}; make it first")
+    layers = _numbers(hidden, "--hidden", int) if hidden is not None else None
+    if layers is None and (batch_size is not None or activation != "sigmoid"):
+        raise ValueError("--batch-size and --activation are for networks: name the hidden units with --hidden")
+    table = read_csv(data)
+    labels = table.labels(target)
+    names = [name for name in table.columns if name != target]
+    if features is not None:
+        names = [name.strip() for name in features.split(",")]
+    if target in names or not names:
+        raise TableError(f"{data}: name at least one feature beside the target {target!r}")
+    X = table.matrix(names)
+    with _named(f"{data}, column {target!r}"):
+        encode_labels(labels, len(X), "label")
+
+    if validation is None:
+        validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
+    trained, held = split_rows(len(X), validation, seed) if validation else (np.arange(len(X)), np.arange(0))
+    X_train, y_train, X_held, y_held = X[trained], labels[trained], X[held], labels[held]
+    mean, scale = standardisation(X_train) if standardize else (np.zeros(X.shape[1]), np.ones(X.shape[1]))
+    options: dict[str, Any] = {
+        "shuffle": shuffle,
+        "seed": seed,
+        "engine": engine,
+        "patience": patience,
+        "progress": sys.stderr.isatty(),
+        "validation": ((X_held - mean) / scale, y_held) if len(held) else None,
+    }
+    options |= {k: v for k, v in (("learning_rate", learning_rate), ("epochs", epochs)) if v is not None}
+    result: TrainingResult[Any]
+    with _named(str(data)):
+        if layers is None:
+            result = train_neuron((X_train - mean) / scale, y_train, **options)
+        else:
+            network = {"hidden": layers, "activation": activation, "batch_size": batch_size}
+            result = train_mlp((X_train - mean) / scale, y_train, **network, **options)
+    fitted = result.model.for_raw_inputs(mean, scale)
+    fitted.features = names
+    fitted.training |= {"target": target, "standardized": standardize, "validation": validation}
+    fitted.save(destination)
+
+    console = _console()
+    _print_training(console, result, neuron=layers is None)
+    for name, part_X, part_y in (("training", X_train, y_train), ("validation", X_held, y_held)):
+        if len(part_y):
+            console.print(
+                f"{name}: {len(part_y):,} rows, log loss {fitted.loss(part_X, part_y):.4f}, "
+                f"accuracy {fitted.score(part_X, part_y):.4f}"
+            )
+    console.print(f"model: {destination}", soft_wrap=True)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    data: Annotated[list[str], typer.Argument(help="A CSV file, or one row as name=value for each input.")],
+    threshold: Annotated[float | None, typer.Option(help="The model's own, 0.5 unless set, if absent.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A CSV file to write; standard output if absent.")] = None,
+) -> None:
+    """Probability and label: of each row of a CSV file, or of the one row given as study_hours=2.5."""
+    fitted = load(model)
+    limit = check_threshold(fitted.threshold if threshold is None else threshold)
+    if all("=" in word for word in data) and not Path(data[0]).is_file():
+        row = _one_row(fitted, data)
+        probability = float(fitted.predict_proba([row])[0])
+        print(f"probability {probability:.4f}: {fitted.predict([row], limit)[0]}")
+        return
+    if len(data) > 1:
+        raise ValueError(f"{data[1]}: one CSV file, or one name=value for each input, is needed")
+    table = read_csv(data[0])
+    X = table.matrix(_feature_names(fitted) if fitted.features else list(table.columns))
+    with _named(data[0]):
+        probabilities = fitted.predict_proba(X)
+    labels = fitted.labels[(probabilities >= limit).astype(np.intp)]
+    with _output(output) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "probability", "prediction"])
+        for row_number, (p, label) in enumerate(zip(probabilities.tolist(), labels.tolist(), strict=True), 1):
+            writer.writerow([row_number, repr(p), label])
+    if output:
+        _console().print(f"{len(X):,} predictions: {output}", soft_wrap=True)
+
+
+@app.command()
+def threshold(
+    model: Annotated[Path, typer.Argument(help="A model file.")],
+    data: Annotated[Path, typer.Argument(help="A CSV file with the model's inputs and the true labels.")],
+    target: Annotated[str, typer.Option(help="The column with the true labels.")],
+    compare: Annotated[str, typer.Option(help="Thresholds, with commas.")] = "0.5,0.6",
+) -> None:
+    """Compare thresholds: which rows change sides, and accuracy, precision and recall at each."""
+    fitted = load(model)
+    limits = [check_threshold(t) for t in _numbers(compare, "--compare", float)]
+    table = read_csv(data)
+    actual = table.labels(target)
+    names = _feature_names(fitted) if fitted.features else [name for name in table.columns if name != target]
+    X = table.matrix(names)
+    known = [(str(label), label) for label in fitted.labels]
+    for row, label in enumerate(actual):  # text in one place may be a number in the other: compare as the file has it
+        if str(label) not in dict(known):
+            texts = " and ".join(text for text, _ in known)
+            raise TableError(f"{table.where(row)}, column {target!r}: unknown label {str(label)!r}; the model knows {texts}")
+    truth = actual.astype(str) == str(fitted.labels[1])
+    with _named(str(data)):
+        probability = fitted.predict_proba(X)
+    console = _console()
+    _print_flips(console, fitted, limits, probability, truth)
+    metrics = Table("threshold", "accuracy", "precision", "recall", "predicted " + str(fitted.labels[1]))
+    for limit in limits:
+        passed = probability >= limit
+        right, called, there = (passed & truth).sum(), passed.sum(), truth.sum()
+        shares = [(passed == truth).mean(), right / called if called else None, right / there if there else None]
+        shown = ("undefined" if share is None else f"{share:.4f}" for share in shares)
+        metrics.add_row(f"{limit:g}", *shown, f"{called:,}")
+    console.print(metrics)
+
+
+def _print_flips(
+    console: Console, fitted: Neuron | MLP, limits: list[float], probability: np.ndarray, truth: np.ndarray
+) -> None:
+    sides = np.stack([probability >= limit for limit in limits])
+    flips = np.flatnonzero(sides.min(axis=0) != sides.max(axis=0))
+    console.print(f"{len(flips):,} of {len(truth):,} rows change sides" + (":" if len(flips) else ""))
+    if len(flips):
+        shown = Table("row", "probability", "actual", *(f"at {limit:g}" for limit in limits))
+        for i in flips[:SHOWN_FLIPS]:
+            labels = [str(fitted.labels[int(side)]) for side in (truth[i], *sides[:, i])]
+            shown.add_row(str(i + 1), f"{probability[i]:.4f}", *labels)
+        console.print(shown)
+        if len(flips) > SHOWN_FLIPS:
+            console.print(f"and {len(flips) - SHOWN_FLIPS:,} more")
+
+
+def _print_training(console: Console, result: TrainingResult[Any], neuron: bool) -> None:
+    shown = Table("epoch", "sum of squared errors" if neuron else "mean cross-entropy")
+    if result.validation_loss_history is not None:
+        shown.add_column("validation log loss")
+    for epoch in np.unique(np.linspace(0, result.epochs - 1, SHOWN_EPOCHS).round().astype(int)):
+        row = [str(epoch), f"{result.loss_history[epoch]:.6g}"]
+        if result.validation_loss_history is not None:
+            row.append(f"{result.validation_loss_history[epoch]:.6g}")
+        shown.add_row(*row)
+    console.print(shown)
+    best = "" if result.best_epoch is None else f", weights of epoch {result.best_epoch}"
+    console.print(f"engine {result.engine}, {result.epochs:,} epochs in {result.seconds:.3f} s{best}")
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _numbers(text: str, option: str, kind: type) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{option} {text}: numbers with commas between them are needed") from None
+
+
+def _feature_names(fitted: Neuron | MLP) -> list[str]:
+    return fitted.features or [f"x{j}" for j in range(fitted.n_features)]
+
+
+def _one_row(fitted: Neuron | MLP, words: list[str]) -> list[float]:
+    names = _feature_names(fitted)
+    given: dict[str, float] = {}
+    for word in words:
+        name, _, value = word.rpartition("=")
+        if name not in names:
+            raise ValueError(f"{word}: the model has no input {name!r}; it has {', '.join(names)}")
+        if name in given:
+            raise ValueError(f"{word}: {name!r} is given twice")
+        try:
+            given[name] = float(value)
+        except ValueError:
+            raise ValueError(f"{word}: {value!r} is not a number") from None
+        if not np.isfinite(given[name]):
+            raise ValueError(f"{word}: a finite number is needed")
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise ValueError(f"no value for {', '.join(missing)}: give every input as name=value")
+    return [given[name] for name in names]
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[Any]:
+    """Standard output, or a file that appears whole or not at all."""
+    if path is None:
+        yield sys.stdout
+        return
+    with atomic_text(path) as file:
+        yield file
+
+
+@contextmanager
+def _named(place: str) -> Iterator[None]:
+    """Put the file's name before an error that the library raises about arrays."""
+    try:
+        yield
+    except TableError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None

@@ -1,0 +1,233 @@
+"""Lists and arrays into a checked matrix, two labels, and blocks of rows. Files are read in `files.py`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+SPLIT_STREAM = 2**32  # the stream of random numbers that holds rows out; epochs have those below it
+CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
+
+
+def feature_names(X: Any) -> list[str] | None:
+    """The column names of a frame, or None for anything else."""
+    columns = getattr(X, "columns", None)
+    if columns is None or callable(columns):
+        return None
+    names = list(columns)
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def as_matrix(X: Any, name: str = "X") -> np.ndarray:
+    """`X` as a 2-D numeric array of rows, without a copy where it is an array already.
+
+    A 1-D array or a list of numbers is one input a row. Raises ValueError, naming the row and the column, for
+    ragged rows, text, missing values and whatever else is not a table of real numbers.
+    """
+    if isinstance(X, (str, bytes)):
+        raise ValueError(f"{name} is text; a list of rows or an array is needed")
+    if hasattr(X, "toarray"):
+        raise ValueError(f"{name} is a sparse matrix; pass {name}.toarray()")
+    if hasattr(X, "__array__"):
+        array = np.asarray(X)
+    elif isinstance(X, Sequence):
+        array = _from_rows(X, name)
+    else:
+        raise ValueError(f"{name} is a {type(X).__name__}; a list of rows or an array is needed")
+    if array.dtype.kind in "OUST":
+        array = _from_objects(array, name)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} holds values of type {array.dtype}: convert them to real numbers first")
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2:
+        raise ValueError(f"{name} has {array.ndim} dimensions; 2 are needed, rows and inputs")
+    if array.shape[0] == 0:
+        raise ValueError(f"{name} has no rows: at least one is needed")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name} has no columns: at least one input is needed")
+    return array
+
+
+def _from_rows(rows: Sequence[Any], name: str) -> np.ndarray:
+    width = None
+    for i, row in enumerate(rows):
+        length = len(row) if hasattr(row, "__len__") and not isinstance(row, (str, bytes)) else None
+        if i == 0:
+            width = length
+        elif length != width:
+            has, first = ("a single number" if k is None else f"{k} values" for k in (length, width))
+            raise ValueError(f"{name}[{i}] has {has} and {name}[0] has {first}: give every row the same inputs")
+    return np.array(rows)
+
+
+def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
+    """Numbers that came as Python objects, one by one, so that the first that is none can be named."""
+    out = np.empty(array.shape)
+    for place, value in np.ndenumerate(array):
+        if isinstance(value, (str, bytes, complex)) or _missing(value):
+            raise ValueError(_bad_value(value, place, name))
+        try:
+            out[place] = value
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(_bad_value(value, place, name)) from None
+    return out
+
+
+def _bad_value(value: Any, place: tuple[int, ...], name: str) -> str:
+    where = f"{name}[{', '.join(map(str, place if len(place) > 1 else (*place, 0)))}]"
+    if _missing(value):
+        return f"{where} is missing: drop the row or fill the column first"
+    return f"{where} is {value!r}, which is no real number: convert or drop the column first"
+
+
+def check_finite(X: np.ndarray, name: str = "X") -> None:
+    """Raise ValueError for the first NaN or infinity in `X`, naming its row and column."""
+    if X.dtype.kind != "f":
+        return
+    rows = max(CHECKED_VALUES // X.shape[1], 1)
+    for start in range(0, len(X), rows):
+        finite = np.isfinite(X[start : start + rows])
+        if X.dtype.itemsize > 8:  # a long double may be finite and still too large
+            with np.errstate(over="ignore"):
+                finite &= np.isfinite(X[start : start + rows].astype(np.float64))
+        if not finite.all():
+            i, j = np.argwhere(~finite)[0]
+            value = X[start + i, j]
+            what = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else "too large for a float64"
+            raise ValueError(f"{name}[{start + i}, {j}] is {what}: drop the row or fill the column first")
+
+
+def encode_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
+    """0/1 codes a row, and the two labels that they stand for, in sorted order.
+
+    Returns
+    -------
+    codes : (n_rows,) uint8 array
+    labels : (2,) array
+        Of the dtype that the labels came in: `labels[codes]` gives them back.
+    """
+    array = _label_array(y, n_rows, name)
+    if array.dtype.kind in "biuf":
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            i = int(np.argmin(np.isfinite(array)))
+            raise ValueError(f"{name}[{i}] is {array[i]}: drop the row or fill the label first")
+        labels = np.array([array.min(), array.max()], dtype=array.dtype)  # two scans: sorting a million costs more
+    else:
+        labels = np.unique(array)
+        labels = labels[[0, -1]] if len(labels) != 2 else labels
+    if labels[0] == labels[1]:
+        raise ValueError(f"{name} holds one label only, {labels[0].item()!r}: training needs rows of both kinds")
+    codes = (array == labels[1]).view(np.uint8)
+    third = (codes == 0) & (array != labels[0])
+    if third.any():
+        i = int(np.argmax(third))
+        low, high = (label.item() for label in labels)
+        raise ValueError(
+            f"{name}[{i}] is {array[i].item()!r}, beside {low!r} and {high!r}: "
+            "this trains pass or fail, so keep the rows of two labels"
+        )
+    return codes, labels
+
+
+def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np.ndarray:
+    """0/1 codes of rows whose labels a model knows already; ValueError for the first label that it does not know."""
+    array = _label_array(y, n_rows, name)
+    codes = np.asarray(array == labels[1]).view(np.uint8)
+    unknown = (codes == 0) & (array != labels[0])
+    if unknown.any():
+        i = int(np.argmax(unknown))
+        low, high = (label.item() for label in labels)
+        raise ValueError(
+            f"{name}[{i}] is {array[i].item()!r}, an unknown label: the model knows {low!r} and {high!r}; "
+            "correct the label or drop the row"
+        )
+    return codes
+
+
+def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
+    array = np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{name} has {array.ndim} dimensions; one label a row is needed")
+    if len(array) != n_rows:
+        raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
+    if array.dtype.kind in "OUT":
+        # NumPy turns a list of text and numbers into text, so a list is asked for its own types
+        kinds = {type(label) for label in (y if isinstance(y, (list, tuple)) and np.ndim(y[0]) == 0 else array)}
+        for i, label in enumerate(array):
+            if _missing(label):
+                raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
+        if all(issubclass(kind, str) for kind in kinds):
+            array = array.astype(str)
+        elif array.dtype.kind == "O" and all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
+            array = array.astype(bool)
+        elif array.dtype.kind == "O" and all(issubclass(kind, (int, float, np.number)) for kind in kinds):
+            array = array.astype(np.float64)
+        else:
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
+    if array.dtype.kind not in "biufU":
+        raise ValueError(f"{name} holds labels of type {array.dtype}: use numbers, booleans or text")
+    return array
+
+
+def _missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+
+
+class Rows:
+    """Checked rows and their 0/1 codes, handed out in blocks. `index` names the rows that take part, in order."""
+
+    def __init__(self, X: np.ndarray, codes: np.ndarray, index: np.ndarray | None = None) -> None:
+        self.X, self.codes, self.index = X, codes, index
+
+    def __len__(self) -> int:
+        return len(self.X) if self.index is None else len(self.index)
+
+    @property
+    def n_features(self) -> int:
+        return self.X.shape[1]
+
+    def blocks(
+        self, size: int, order: np.ndarray | None = None, batch_size: int | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The rows in `order`, at most `size` at a time, each block with its labels as float64.
+
+        Where batches are given, a block ends with a batch or lies within one.
+        """
+        index = self.index if order is None else order if self.index is None else self.index[order]
+        for start, stop in _cuts(len(self), size, batch_size):
+            part = slice(start, stop) if index is None else index[start:stop]
+            yield self.X[part], self.codes[part].astype(np.float64)
+
+
+def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the rows to train on and of those to hold out, drawn from `seed`; each in rising order."""
+    held = round(n_rows * fraction)
+    if not 0 < held < n_rows:
+        raise ValueError(f"validation={fraction} holds out {held} of {n_rows} rows: both parts need at least one")
+    order = np.random.default_rng([seed, SPLIT_STREAM]).permutation(n_rows)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def standardisation(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each column's mean and standard deviation; a column that never changes has the deviation 1."""
+    mean, scale = X.mean(axis=0), X.std(axis=0)
+    if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
+        j = int(np.argmin(np.isfinite(mean) & np.isfinite(scale)))
+        raise ValueError(f"column {j} of X is too large to standardise: divide it by a power of ten first")
+    scale[scale <= np.abs(mean) * 1e-15] = 1.0
+    scale[scale == 0.0] = 1.0
+    return mean, scale
+
+
+def _cuts(n: int, size: int, batch_size: int | None) -> Iterator[tuple[int, int]]:
+    batch = batch_size or n
+    if batch <= size:
+        batch = size = size // batch * batch
+    for batch_start in range(0, n, batch):
+        batch_stop = min(batch_start + batch, n)
+        for start in range(batch_start, batch_stop, size):
+            yield start, min(start + size, batch_stop)

@@ -1,0 +1,29 @@
+"""The errors that are more than a ValueError. Nothing else lives here."""
+
+
+class TrainingDivergedError(ArithmeticError):
+    """The weights ran away: the learning rate is too large for the data. No model is returned.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch, from 0, in which a weight or the loss stopped being a finite number.
+    learning_rate : float
+        The rate that was asked for.
+    safe_learning_rate : float
+        A rate with which this data trains; 0.0 where no rate helps because the inputs themselves are too large.
+    """
+
+    def __init__(self, epoch: int, learning_rate: float, safe_learning_rate: float) -> None:
+        self.epoch = epoch
+        self.learning_rate = learning_rate
+        self.safe_learning_rate = safe_learning_rate
+        remedy = (
+            f"learning_rate={safe_learning_rate:.3g} is safe for this data, and standardised inputs allow a larger one"
+            if safe_learning_rate > 0.0
+            else "the inputs are too large for any rate; standardise them first"
+        )
+        super().__init__(f"training diverged in epoch {epoch} at learning_rate={learning_rate:g}: {remedy}")
+
+    def __reduce__(self) -> tuple[type, tuple[int, float, float]]:
+        return type(self), (self.epoch, self.learning_rate, self.safe_learning_rate)

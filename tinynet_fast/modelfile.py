@@ -1,0 +1,87 @@
+"""Model files: JSON that any language can read, written whole or not at all, checked on the way in.
+
+What is in a model is decided in `models.py`. Python writes a float with the shortest digits that give the same float
+back, so weights survive the file bit for bit. Nothing is ever unpickled.
+"""
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from tinynet_fast._version import __version__
+
+FORMAT_VERSION = 1
+
+
+class ModelFileError(ValueError):
+    """A file that is no model, or one that this version cannot read. The message names the file and the place."""
+
+
+@contextmanager
+def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
+    """A text file to write `path` with: it is flushed to disk and renamed over `path` at the end, or vanishes."""
+    target = Path(os.path.realpath(path))  # through a link, so that the file it points to is replaced and not the link
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file", str(path))
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
+    except OSError as error:  # name the file that was asked for and not the temporary one
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
+    """Write a model's fields to `path`, whole or not at all."""
+    head = {
+        "format": "tinynet_fast model",
+        "format_version": FORMAT_VERSION,
+        "written_by": f"tinynet_fast {__version__}",
+    }
+    text = json.dumps(head | content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    with atomic_text(path) as file:
+        file.write(text)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The fields of the model in `path`; ModelFileError for a truncated, foreign or newer file."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{path}: not a model file: byte {error.start} is not UTF-8 text") from None
+    except json.JSONDecodeError as error:
+        raise ModelFileError(
+            f"{path}, line {error.lineno}, column {error.colno}: not a model file, or a truncated one: {error.msg}"
+        ) from None
+    except RecursionError:
+        raise ModelFileError(f"{path}: not a model file: nested too deeply") from None
+    if not isinstance(content, dict) or content.get("format") != "tinynet_fast model":
+        raise ModelFileError(f"{path}: not a model file: it lacks the field 'format' with 'tinynet_fast model'")
+    version = content.get("format_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ModelFileError(f"{path}: field 'format_version' is {version!r}, not a version number")
+    if version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: written by {content.get('written_by', 'an unknown version')} in format {version}; "
+            f"this is tinynet_fast {__version__}, which reads up to format {FORMAT_VERSION}: upgrade it"
+        )
+    return content

@@ -1,0 +1,361 @@
+"""Neuron and MLP: what training returns. They predict, save and load; how they are trained is in `training/`."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from tinynet_fast import modelfile
+from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known
+from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels.engines import CHUNK
+
+ACTIVATIONS = {"sigmoid": vectorized.SIGMOID, "tanh": vectorized.TANH, "relu": vectorized.RELU}
+BLOCK_VALUES = 1 << 17  # inputs predicted at a time: 1 MB of float64, which stays in the second cache
+
+
+@dataclass(kw_only=True, eq=False)
+class Model:
+    """What a neuron and a network have in common.
+
+    Attributes
+    ----------
+    labels : (2,) array
+        The two labels, as they came in training: the second is the one whose probability is predicted.
+    features : list of str, or None
+        The names of the inputs, in order.
+    threshold : float
+        The probability from which on `predict` answers with the second label.
+    training : dict
+        How the model was trained: options and outcome, as plain JSON values.
+    """
+
+    labels: np.ndarray = field(default_factory=lambda: np.array([0, 1]))
+    features: list[str] | None = None
+    threshold: float = 0.5
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_features(self) -> int:
+        raise NotImplementedError
+
+    def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def _fields(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any], common: dict[str, Any]) -> "Model":
+        raise NotImplementedError
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The last unit's sum for each row, before the sigmoid.
+
+        Parameters
+        ----------
+        X : (n, n_features) list of rows, array or frame
+            A 1-D list of `n_features` numbers is one row.
+
+        Returns
+        -------
+        (n,) float64 array
+
+        Raises
+        ------
+        ValueError
+            For NaN, infinity, ragged rows or another number of inputs than the model has; the message names the place.
+        """
+        matrix = self._matrix(X)
+        out = np.empty(len(matrix))
+        rows = max(BLOCK_VALUES // self.n_features, 1)
+        for start in range(0, len(matrix), rows):
+            block = np.ascontiguousarray(matrix[start : start + rows], dtype=np.float64)
+            self._logits(block, out[start : start + rows])
+        return out
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of the second label for each row: sigmoid(decision_function(X)), (n,) float64.
+
+        Examples
+        --------
+        >>> from tinynet_fast import Neuron
+        >>> Neuron(weights=[2.0], bias=-5.0).predict_proba([2.5])
+        array([0.5])
+        """
+        z = self.decision_function(X)
+        for start in range(0, len(z), BLOCK_VALUES):
+            z[start : start + BLOCK_VALUES] = vectorized.sigmoid(z[start : start + BLOCK_VALUES])
+        return z
+
+    def predict(self, X: Any, threshold: float | None = None) -> np.ndarray:
+        """The label of each row, as the training labels were: the second one where probability >= threshold.
+
+        Parameters
+        ----------
+        X : (n, n_features) list of rows, array or frame
+        threshold : float, optional
+            Between 0 and 1; the model's own `threshold`, 0.5 unless set, where left out.
+
+        Examples
+        --------
+        >>> from tinynet_fast import Neuron
+        >>> Neuron(weights=[2.0], bias=-5.0).predict([1, 2.5, 4])
+        array([0, 1, 1])
+        """
+        limit = check_threshold(self.threshold if threshold is None else threshold)
+        return self.labels[(self.predict_proba(X) >= limit).astype(np.intp)]
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of rows whose label is predicted right."""
+        z = self.decision_function(X)
+        codes = encode_known(y, self.labels, len(z))
+        return float(np.mean((vectorized.sigmoid(z) >= self.threshold) == codes))
+
+    def loss(self, X: Any, y: Any) -> float:
+        """The mean binary cross-entropy (log loss) of the rows, in nats a row."""
+        z = self.decision_function(X)
+        return float(np.mean(vectorized.cross_entropy(z, encode_known(y, self.labels, len(z)))))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to `path` as JSON: the whole new file, or, if anything fails, the old one untouched.
+
+        `load(path)` gives the same model back, bit for bit.
+        """
+        common = {
+            "labels": self.labels.tolist(),
+            "label_dtype": self.labels.dtype.str,
+            "features": self.features,
+            "threshold": self.threshold,
+            "training": self.training,
+        }
+        modelfile.write(path, self._fields() | common)
+
+    def _matrix(self, X: Any) -> np.ndarray:
+        matrix = as_matrix(X)
+        if matrix.shape[1] == 1 and len(matrix) == self.n_features > 1 and np.ndim(X[0]) == 0:
+            matrix = matrix.T  # a flat list of as many numbers as the model has inputs is one row
+        if matrix.shape[1] != self.n_features:
+            names = f" ({', '.join(self.features)})" if self.features and self.n_features <= 8 else ""
+            raise ValueError(
+                f"X has {matrix.shape[1]} columns where the model has {self.n_features} inputs{names}: "
+                "pass the columns it was trained on, in that order"
+            )
+        check_finite(matrix)
+        return matrix
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Neuron(Model):
+    """One neuron: sigmoid(X @ weights + bias).
+
+    Parameters
+    ----------
+    weights : (n_features,) float64 array
+    bias : float
+    """
+
+    weights: np.ndarray
+    bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
+        self.bias = float(self.bias)
+
+    def __repr__(self) -> str:
+        return f"Neuron({self.n_features} inputs, labels {self.labels.tolist()})"
+
+    @property
+    def n_features(self) -> int:
+        return len(self.weights)
+
+    def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
+        vectorized.logits(X, self.weights, [self.bias], out)
+
+    def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+        """The neuron that gives for x what this one gives for the standardised (x - mean) / scale; changes this one."""
+        self.weights = self.weights / scale
+        self.bias = float(self.bias - self.weights @ mean)
+        return self
+
+    def _fields(self) -> dict[str, Any]:
+        return {"kind": "neuron", "weights": self.weights.tolist(), "bias": self.bias}
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any], common: dict[str, Any]) -> "Neuron":
+        return cls(weights=_finite(fields, "weights", 1), bias=float(_finite(fields, "bias", 0)), **common)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MLP(Model):
+    """A network of one or more hidden layers and one sigmoid output.
+
+    Parameters
+    ----------
+    weights : list of (fan_in, fan_out) float64 arrays
+    biases : list of (fan_out,) float64 arrays
+    activation : {"sigmoid", "tanh", "relu"}
+        What the hidden units do to their sums.
+    """
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+    activation: str = "sigmoid"
+
+    def __post_init__(self) -> None:
+        check_activation(self.activation)
+        self.weights, self.biases = check_layers(self.weights, self.biases)
+        sizes = [len(self.weights[0]), *(len(b) for b in self.biases)]
+        self._layers = layer_table(sizes, self.activation)
+        self._params = flatten(self.weights, self.biases)
+
+    def __repr__(self) -> str:
+        sizes = "-".join(str(n) for n in (self.n_features, *(len(b) for b in self.biases)))
+        return f"MLP({sizes}, {self.activation}, labels {self.labels.tolist()})"
+
+    @property
+    def n_features(self) -> int:
+        return len(self.weights[0])
+
+    def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
+        units = self.n_features + sum(len(b) for b in self.biases)
+        values = np.empty((min(CHUNK, len(X)), units))
+        vectorized.network_logits(X, self._layers, self._params, values, out)
+
+    def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+        """The network that gives for x what this one gives for the standardised (x - mean) / scale; changes this one."""
+        self.weights[0] = self.weights[0] / scale[:, np.newaxis]
+        self.biases[0] = self.biases[0] - mean @ self.weights[0]
+        self.__post_init__()
+        return self
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "kind": "mlp",
+            "activation": self.activation,
+            "weights": [w.tolist() for w in self.weights],
+            "biases": [b.tolist() for b in self.biases],
+        }
+
+    @classmethod
+    def _from_fields(cls, fields: dict[str, Any], common: dict[str, Any]) -> "MLP":
+        for name in ("weights", "biases"):
+            if not isinstance(fields[name], list) or not fields[name]:
+                raise ValueError(f"field {name!r} is not a list of layers")
+        return cls(
+            weights=[_finite({"weights": w}, "weights", 2) for w in fields["weights"]],
+            biases=[_finite({"biases": b}, "biases", 1) for b in fields["biases"]],
+            activation=fields["activation"],
+            **common,
+        )
+
+
+def load(path: str | os.PathLike[str]) -> Neuron | MLP:
+    """The model in the file `path`, as `save` wrote it.
+
+    Raises
+    ------
+    ModelFileError
+        A ValueError that names the file and the place: for a truncated or foreign file, for fields that do not fit,
+        and for a file in a newer format, naming the version that wrote it.
+    OSError
+        Where the file is missing or cannot be read.
+    """
+    fields = modelfile.read(path)
+    try:
+        kind = {"neuron": Neuron, "mlp": MLP}.get(fields["kind"])
+        if kind is None:
+            raise ValueError(f"field 'kind' is {fields['kind']!r}, not 'neuron' or 'mlp'")
+        model = kind._from_fields(fields, _common_fields(fields))
+        if model.features is not None and len(model.features) != model.n_features:
+            raise ValueError(f"{len(model.features)} feature names for {model.n_features} inputs")
+        return model
+    except KeyError as error:
+        raise modelfile.ModelFileError(f"{path}: not a whole model file: field {error} is missing") from None
+    except (ValueError, TypeError) as error:
+        raise modelfile.ModelFileError(f"{path}: not a valid model file: {error}") from None
+
+
+def _common_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    dtype = np.dtype(fields["label_dtype"])
+    labels = fields["labels"]
+    if dtype.kind not in "biufU" or not isinstance(labels, list) or len(labels) != 2 or labels[0] == labels[1]:
+        raise ValueError("field 'labels' does not hold two labels of a known type")
+    features = fields["features"]
+    if features is not None and not (isinstance(features, list) and all(isinstance(f, str) for f in features)):
+        raise ValueError("field 'features' is not a list of names")
+    if not isinstance(fields["training"], dict):
+        raise ValueError("field 'training' is not a table of options")
+    return {
+        "labels": np.array(labels, dtype=dtype),
+        "features": features,
+        "threshold": check_threshold(fields["threshold"]),
+        "training": fields["training"],
+    }
+
+
+def _finite(fields: dict[str, Any], name: str, ndim: int) -> np.ndarray:
+    array = np.array(fields[name])
+    if array.dtype.kind not in "if" or array.ndim != ndim or not np.isfinite(array).all() or array.size == 0:
+        raise ValueError(f"field {name!r} does not hold finite numbers in {ndim} dimensions")
+    return array.astype(np.float64)
+
+
+def check_threshold(threshold: Any) -> float:
+    """`threshold` as a float; ValueError where it is no probability."""
+    if isinstance(threshold, (int, float, np.number)) and 0.0 <= threshold <= 1.0:
+        return float(threshold)
+    raise ValueError(f"threshold is {threshold!r}; a probability from 0 to 1 is needed")
+
+
+def check_activation(activation: Any) -> int:
+    """The kernels' code of an activation; ValueError for a name that is none."""
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"there is no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[activation]
+
+
+def layer_table(sizes: Sequence[int], activation: str) -> np.ndarray:
+    """The kernels' table of layers, (n_layers, 3) int64: inputs, outputs, activation; the output layer is a sigmoid."""
+    codes = [check_activation(activation)] * (len(sizes) - 2) + [vectorized.SIGMOID]
+    return np.array(list(zip(sizes[:-1], sizes[1:], codes, strict=True)), dtype=np.int64)
+
+
+def flatten(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> np.ndarray:
+    """The kernels' flat parameters: layer by layer the weights, input by input, then the biases."""
+    parts = (part for layer in zip(weights, biases, strict=True) for part in layer)
+    return np.concatenate([np.ravel(part) for part in parts])
+
+
+def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights and biases, a list of arrays each, from the kernels' flat parameters."""
+    weights, biases, p = [], [], 0
+    for inputs, outputs, _ in layers:
+        weights.append(params[p : p + inputs * outputs].reshape(inputs, outputs).copy())
+        p += inputs * outputs
+        biases.append(params[p : p + outputs].copy())
+        p += outputs
+    return weights, biases
+
+
+def check_layers(weights: Any, biases: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights and biases as float64 arrays that fit one another and end in one output; ValueError naming the layer."""
+    if len(weights) != len(biases) or len(weights) == 0:
+        raise ValueError(f"{len(weights)} layers of weights and {len(biases)} of biases: one of each a layer is needed")
+    checked: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    fan_in = None
+    for layer in range(len(weights)):
+        w, b = np.array(weights[layer], dtype=np.float64), np.array(biases[layer], dtype=np.float64).reshape(-1)
+        w = w[:, np.newaxis] if w.ndim == 1 and len(b) == 1 else w
+        last = layer == len(weights) - 1
+        if w.ndim != 2 or w.shape[1] != len(b) or 0 in w.shape or fan_in not in (None, len(w)) or (last and len(b) > 1):
+            needed = f"({fan_in or 'inputs'}, {1 if last else 'units'})"
+            raise ValueError(f"weights[{layer}] has shape {w.shape} and biases[{layer}] {b.shape}; {needed} is needed")
+        if not (np.isfinite(w).all() and np.isfinite(b).all()):
+            raise ValueError(f"weights[{layer}] or biases[{layer}] holds NaN or infinity: start from finite numbers")
+        checked[0].append(w)
+        checked[1].append(b)
+        fan_in = len(b)
+    return checked
