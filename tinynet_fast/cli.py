@@ -15,10 +15,12 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer import Argument, Option
 from typer.core import TyperGroup
 
 from tinynet_fast._version import __version__
 from tinynet_fast.data.arrays import encode_labels, split_rows, standardisation
+from tinynet_fast.data.files import Table as CsvTable
 from tinynet_fast.data.files import TableError, read_csv
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.modelfile import atomic_text
@@ -69,7 +71,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """Train small models on an ordinary CPU: the tutorial's loop at the speed of the hardware, to the same weights."""
 
@@ -79,27 +81,29 @@ def demo() -> None:
     """The tutorials' two problems, then the same loop on a million rows against plain Python."""
     from tinynet_fast.demo import run_demo
 
-    if not run_demo(_console()):
+    if not run_demo(Console(highlight=False)):
         raise typer.Exit(1)
 
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Argument(help="A CSV file with column names in its first line.")],
-    target: Annotated[str, typer.Option(help="The column to learn; two labels, numbers or text.")],
-    features: Annotated[str | None, typer.Option(help="Columns to learn from, with commas; all others if absent.")] = None,
-    hidden: Annotated[str | None, typer.Option(help="Hidden units, a number a layer: 8 or 16,8. One neuron if absent.")] = None,
-    activation: Annotated[str, typer.Option(help="sigmoid, tanh or relu, for hidden units.")] = "sigmoid",
-    learning_rate: Annotated[float | None, typer.Option(help="0.1 for a neuron, 0.15 for a network if absent.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="100 for a neuron, 1000 for a network if absent.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows in a network's update; all if absent.")] = None,
-    engine: Annotated[str, typer.Option(help="fast, strict, numpy or reference.")] = "fast",
-    standardize: Annotated[bool, typer.Option(help="Train on (x - mean) / deviation; the model still takes raw inputs.")] = True,
-    shuffle: Annotated[bool, typer.Option(help="A new order of rows in each epoch.")] = True,
-    validation: Annotated[float | None, typer.Option(help=f"Share of rows held out; 0.2 from {FEWEST_ROWS_TO_SPLIT} rows on if absent.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a lower validation loss.")] = None,
-    seed: Annotated[int, typer.Option(help="For the hold-out, the order of rows and a network's first weights.")] = 0,
-    model: Annotated[Path | None, typer.Option(help="Where the model goes; DATA.model.json here if absent.")] = None,
+    data: Annotated[Path, Argument(help="A CSV file with column names in its first line.")],
+    target: Annotated[str, Option(help="The column to learn; two labels, numbers or text.")],
+    features: Annotated[str | None, Option(help="Columns to learn from, with commas (default: all others).")] = None,
+    hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None,
+    activation: Annotated[str, Option(help="For hidden units: sigmoid, tanh or relu.")] = "sigmoid",
+    learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None,
+    epochs: Annotated[int | None, Option(help="Default: 100; 1000 for a network.")] = None,
+    batch_size: Annotated[int | None, Option(help="Rows in a network's update (default: all).")] = None,
+    engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast",
+    standardize: Annotated[bool, Option(help="Train on (x - mean) / deviation; the model takes raw inputs.")] = True,
+    shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = True,
+    validation: Annotated[
+        float | None, Option(help="Share of rows to hold out (default: 0.2; 0 below 20 rows).")
+    ] = None,
+    patience: Annotated[int | None, Option(help="Stop after so many epochs without a lower validation loss.")] = None,
+    seed: Annotated[int, Option(help="For the hold-out, the order of rows and a network's first weights.")] = 0,
+    model: Annotated[Path | None, Option(help="Where the model goes (default: DATA.model.json, here).")] = None,
 ) -> None:
     """Train on a CSV file, print the loss as it falls, and write the model."""
     destination = model or Path(f"{data.stem}.model.json")
@@ -138,7 +142,7 @@ def train(
         if layers is None:
             result = train_neuron((X_train - mean) / scale, y_train, **options)
         else:
-            network = {"hidden": layers, "activation": activation, "batch_size": batch_size}
+            network: dict[str, Any] = {"hidden": layers, "activation": activation, "batch_size": batch_size}
             result = train_mlp((X_train - mean) / scale, y_train, **network, **options)
     fitted = result.model.for_raw_inputs(mean, scale)
     fitted.features = names
@@ -158,10 +162,10 @@ def train(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model file.")],
-    data: Annotated[list[str], typer.Argument(help="A CSV file, or one row as name=value for each input.")],
-    threshold: Annotated[float | None, typer.Option(help="The model's own, 0.5 unless set, if absent.")] = None,
-    output: Annotated[Path | None, typer.Option(help="A CSV file to write; standard output if absent.")] = None,
+    model: Annotated[Path, Argument(help="A model file.")],
+    data: Annotated[list[str], Argument(help="A CSV file, or one row as name=value for each input.")],
+    threshold: Annotated[float | None, Option(help="The model's own, 0.5 unless set, if absent.")] = None,
+    output: Annotated[Path | None, Option(help="A CSV file to write; standard output if absent.")] = None,
 ) -> None:
     """Probability and label: of each row of a CSV file, or of the one row given as study_hours=2.5."""
     fitted = load(model)
@@ -189,24 +193,18 @@ def predict(
 
 @app.command()
 def threshold(
-    model: Annotated[Path, typer.Argument(help="A model file.")],
-    data: Annotated[Path, typer.Argument(help="A CSV file with the model's inputs and the true labels.")],
-    target: Annotated[str, typer.Option(help="The column with the true labels.")],
-    compare: Annotated[str, typer.Option(help="Thresholds, with commas.")] = "0.5,0.6",
+    model: Annotated[Path, Argument(help="A model file.")],
+    data: Annotated[Path, Argument(help="A CSV file with the model's inputs and the true labels.")],
+    target: Annotated[str, Option(help="The column with the true labels.")],
+    compare: Annotated[str, Option(help="Thresholds, with commas.")] = "0.5,0.6",
 ) -> None:
     """Compare thresholds: which rows change sides, and accuracy, precision and recall at each."""
     fitted = load(model)
     limits = [check_threshold(t) for t in _numbers(compare, "--compare", float)]
     table = read_csv(data)
-    actual = table.labels(target)
     names = _feature_names(fitted) if fitted.features else [name for name in table.columns if name != target]
     X = table.matrix(names)
-    known = [(str(label), label) for label in fitted.labels]
-    for row, label in enumerate(actual):  # text in one place may be a number in the other: compare as the file has it
-        if str(label) not in dict(known):
-            texts = " and ".join(text for text, _ in known)
-            raise TableError(f"{table.where(row)}, column {target!r}: unknown label {str(label)!r}; the model knows {texts}")
-    truth = actual.astype(str) == str(fitted.labels[1])
+    truth = _truth(table, target, fitted)
     with _named(str(data)):
         probability = fitted.predict_proba(X)
     console = _console()
@@ -219,6 +217,19 @@ def threshold(
         shown = ("undefined" if share is None else f"{share:.4f}" for share in shares)
         metrics.add_row(f"{limit:g}", *shown, f"{called:,}")
     console.print(metrics)
+
+
+def _truth(table: CsvTable, target: str, fitted: Neuron | MLP) -> np.ndarray:
+    """Which rows have the model's second label; TableError, naming the line, for a label that it does not know."""
+    actual, labels = table.labels(target), fitted.labels
+    if (actual.dtype.kind == "U") != (labels.dtype.kind == "U"):
+        actual, labels = actual.astype(str), labels.astype(str)  # text here and numbers in training, or the reverse
+    unknown = (actual != labels[0]) & (actual != labels[1])
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        label, known = actual[row].item(), f"{labels[0].item()!r} and {labels[1].item()!r}"
+        raise TableError(f"{table.where(row)}, column {target!r}: unknown label {label!r}; the model knows {known}")
+    return actual == labels[1]
 
 
 def _print_flips(
@@ -252,7 +263,7 @@ def _print_training(console: Console, result: TrainingResult[Any], neuron: bool)
 
 
 def _console() -> Console:
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False)  # a name may hold brackets
 
 
 def _numbers(text: str, option: str, kind: type) -> list[Any]:

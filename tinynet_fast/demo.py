@@ -1,6 +1,7 @@
 """What `tinynet-fast demo` shows: the two tutorials' problems, then the same loop on a million rows."""
 
 import math
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -50,7 +51,7 @@ def _losses(history: np.ndarray, epochs: tuple[int, ...], title: str) -> Table:
 
 def _million_rows(console: Console) -> bool:
     rows = datasets.make_pass_fail(ROWS, n_features=2, seed=1)
-    options = {"learning_rate": 0.01, "epochs": 1}
+    options: dict[str, Any] = {"learning_rate": 0.01, "epochs": 1}
     console.print(f"\n[bold]The same loop on real sizes[/bold]: {ROWS:,} rows, 2 inputs, one epoch")
     sample = slice(0, SAMPLE)
     plain = train_neuron(rows.X[sample], rows.y[sample], engine="reference", **options)

@@ -175,7 +175,7 @@ class Neuron(Model):
         vectorized.logits(X, self.weights, [self.bias], out)
 
     def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
-        """The neuron that gives for x what this one gives for the standardised (x - mean) / scale; changes this one."""
+        """The neuron that gives for x what this one gives for (x - mean) / scale; changes this one."""
         self.weights = self.weights / scale
         self.bias = float(self.bias - self.weights @ mean)
         return self
@@ -225,7 +225,7 @@ class MLP(Model):
         vectorized.network_logits(X, self._layers, self._params, values, out)
 
     def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
-        """The network that gives for x what this one gives for the standardised (x - mean) / scale; changes this one."""
+        """The network that gives for x what this one gives for (x - mean) / scale; changes this one."""
         self.weights[0] = self.weights[0] / scale[:, np.newaxis]
         self.biases[0] = self.biases[0] - mean @ self.weights[0]
         self.__post_init__()
@@ -265,7 +265,8 @@ def load(path: str | os.PathLike[str]) -> Neuron | MLP:
     """
     fields = modelfile.read(path)
     try:
-        kind = {"neuron": Neuron, "mlp": MLP}.get(fields["kind"])
+        kinds: dict[str, type[Neuron] | type[MLP]] = {"neuron": Neuron, "mlp": MLP}
+        kind = kinds.get(fields["kind"])
         if kind is None:
             raise ValueError(f"field 'kind' is {fields['kind']!r}, not 'neuron' or 'mlp'")
         model = kind._from_fields(fields, _common_fields(fields))

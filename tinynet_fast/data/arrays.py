@@ -58,7 +58,8 @@ def _from_rows(rows: Sequence[Any], name: str) -> np.ndarray:
         elif length != width:
             has, first = ("a single number" if k is None else f"{k} values" for k in (length, width))
             raise ValueError(f"{name}[{i}] has {has} and {name}[0] has {first}: give every row the same inputs")
-    return np.array(rows)
+    array = np.array(rows)
+    return np.array(rows, dtype=object) if array.dtype.kind in "US" else array  # a text would turn numbers into text
 
 
 def _from_objects(array: np.ndarray, name: str) -> np.ndarray:

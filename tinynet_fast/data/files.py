@@ -117,8 +117,11 @@ def _read_with_pyarrow(path: Path) -> dict[str, Column]:
     except pa.ArrowInvalid as error:
         _read_with_csv(path)  # which names the line
         raise TableError(f"{path}: {str(error).splitlines()[0]}") from None
-    if len(set(table.column_names)) != table.num_columns:
-        _read_with_csv(path)
+    text = [column for column in table.columns if pa.types.is_string(column.type) or pa.types.is_binary(column.type)]
+    open_quote = any(len(column) and "\n" in str(column[-1]) for column in text)  # or a break in the last row's text
+    not_utf8 = any(pa.types.is_binary(column.type) for column in text)
+    if open_quote or not_utf8 or len(set(table.column_names)) != table.num_columns:
+        _read_with_csv(path)  # pyarrow lets these pass
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         missing = np.asarray(column.is_null(), dtype=bool)

@@ -1,7 +1,7 @@
 """The specification: one neuron and the small network, in plain Python, a number at a time.
 
-Every other engine answers to this file. It imports `math` alone and takes lists of numbers (arrays work too);
-what it computes it writes into its arguments. `vectorized.py` and `strict.py` hold the same functions in the same order.
+Every other engine answers to this file. It imports `math` alone and takes lists of numbers (arrays work too); what
+it computes it writes into its arguments. `vectorized.py` and `strict.py` hold the same functions in the same order.
 
 Two rules keep the meaning of every line exact. Sums run from left to right in a loop, never through `sum()`,
 which from Python 3.12 on carries a correction term. Products keep the parentheses that they have here.

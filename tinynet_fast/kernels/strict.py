@@ -85,6 +85,7 @@ def sgd_epochs(X, y, step, weights, bias, losses):
                 z += ahead[j] * weights[j]
             z += bias[0]
 
+
 @exact
 def logits(X, weights, bias, out):
     """The neuron's sum for every row of `X`, into `out`; sigmoid(out[i]) is the probability of a pass."""
@@ -149,7 +150,7 @@ def network_update(rows, learning_rate, params, gradient):
 
 @exact
 def network_epochs(X, y, batch_size, learning_rate, layers, params, gradient, values, deltas, pending, losses):
-    """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every `batch_size` rows."""
+    """Train on the rows of `X` in order, once for each slot of `losses`, an update after every `batch_size` rows."""
     for epoch in range(len(losses)):
         for i in range(len(X)):
             z = network_forward(X[i], layers, params, values)

@@ -1,6 +1,7 @@
 """`train_mlp`: a small network by full-batch, mini-batch or per-row gradient descent. The loop is in `run.py`."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -85,9 +86,7 @@ def train_mlp(
     check_activation(activation)
     if batch_size is not None:
         check_whole("batch_size", batch_size)
-    if isinstance(hidden, (int, np.integer)):
-        hidden = (hidden,)
-    units = [check_whole("a hidden layer's width", width) for width in hidden]
+    units = [check_whole("a hidden layer's width", width) for width in np.atleast_1d(np.asarray(hidden)).tolist()]
     if not units:
         raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
     job = plan(
@@ -105,27 +104,14 @@ def train_mlp(
     )
     sizes = [job.rows.n_features, *units, 1]
     start = _start(weights, biases, sizes, check_rate("init_scale", init_scale), job.seed)
-    result = run(_MLPTrainee(job, start, sizes, activation, rate, batch_size), job)
-    result.model.training |= {
-        "trainer": "train_mlp",
-        "learning_rate": rate,
-        "batch_size": None if batch_size is None else int(batch_size),
-        "shuffle": bool(shuffle),
-        "seed": result.seed,
-        "engine": result.engine,
-        "epochs": result.epochs,
-        "best_epoch": result.best_epoch,
-        "rows": len(job.rows),
-        "final_loss": float(result.loss_history[-1]),
-    }
-    return result
+    return run(_MLPTrainee(job, start, sizes, activation, rate, batch_size), job)
 
 
 def _start(weights: Any, biases: Any, sizes: list[int], init_scale: float, seed: int | None) -> np.ndarray:
     """The starting parameters, flat. RandomState's stream is frozen for good, so a seed's weights never change."""
     if weights is None:
         draw = np.random.RandomState(seed)
-        weights = [draw.randn(a, b) * init_scale for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+        weights = [draw.randn(a, b) * init_scale for a, b in pairwise(sizes)]
     if biases is None:
         biases = [np.zeros(size) for size in sizes[1:]]
     weights, biases = check_layers(weights, biases)
@@ -149,7 +135,7 @@ class _MLPTrainee:
         self.engine = job.engine
         self.learning_rate, self.activation = learning_rate, activation
         self.labels, self.features = job.labels, job.features
-        self.batch_size = min(batch_size or len(job.rows), len(job.rows))
+        self.batch_size: int | None = min(batch_size or len(job.rows), len(job.rows))
         self.block_rows = job.engine.block_rows(job.rows.n_features, 3 * len(start) + 20 * sum(sizes))
         self.kernels = job.engine.kernels
         self.table = layer_table(sizes, activation)
@@ -187,6 +173,9 @@ class _MLPTrainee:
 
     def restore(self, parameters: np.ndarray) -> None:
         self.params = self.engine.own(parameters.copy())
+
+    def options(self) -> dict[str, Any]:
+        return {"trainer": "train_mlp", "learning_rate": self.learning_rate, "batch_size": self.batch_size}
 
     def model(self) -> MLP:
         weights, biases = unflatten(np.array(self.params), self.table)

@@ -109,19 +109,7 @@ def train_neuron(
         callback=callback,
     )
     start = _start(weights, bias, job.rows.n_features)
-    result = run(_NeuronTrainee(job, start, rate), job)
-    result.model.training |= {
-        "trainer": "train_neuron",
-        "learning_rate": rate,
-        "shuffle": bool(shuffle),
-        "seed": result.seed,
-        "engine": result.engine,
-        "epochs": result.epochs,
-        "best_epoch": result.best_epoch,
-        "rows": len(job.rows),
-        "final_loss": float(result.loss_history[-1]),
-    }
-    return result
+    return run(_NeuronTrainee(job, start, rate), job)
 
 
 def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:
@@ -138,7 +126,7 @@ def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:
 
 
 class _NeuronTrainee:
-    batch_size = None
+    batch_size: int | None = None
 
     def __init__(self, job: Plan, start: np.ndarray, learning_rate: float) -> None:
         self.engine: Engine = job.engine
@@ -164,6 +152,9 @@ class _NeuronTrainee:
     def restore(self, parameters: np.ndarray) -> None:
         self.weights = self.engine.own(parameters[:-1].copy())
         self.bias = self.engine.own(parameters[-1:].copy())
+
+    def options(self) -> dict[str, Any]:
+        return {"trainer": "train_neuron", "learning_rate": self.learning_rate}
 
     def model(self) -> Neuron:
         return Neuron(weights=self.weights, bias=self.bias[0], labels=self.labels, features=self.features)

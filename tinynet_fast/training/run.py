@@ -8,12 +8,20 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Rows, as_matrix, check_finite, encode_known, encode_labels, feature_names, split_rows
+from tinynet_fast.data.arrays import (
+    Rows,
+    as_matrix,
+    check_finite,
+    encode_known,
+    encode_labels,
+    feature_names,
+    split_rows,
+)
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import Engine, resolve
-from tinynet_fast.models import MLP, Neuron
+from tinynet_fast.models import Model
 
-M_co = TypeVar("M_co", Neuron, MLP, covariant=True)
+M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ class Trainee(Protocol[M_co]):
 
     def restore(self, parameters: np.ndarray) -> None:
         """Go back to parameters that `parameters` gave."""
+
+    def options(self) -> dict[str, Any]:
+        """How it is trained, for the model's file."""
 
     def model(self) -> M_co:
         """A model with the parameters as they are now."""
@@ -265,8 +276,18 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
 
     if best is not None:
         trainee.restore(best)
+    model = trainee.model()
+    model.training |= trainee.options() | {
+        "shuffle": bool(plan.shuffle),
+        "seed": plan.seed,
+        "engine": plan.engine.name,
+        "epochs": done,
+        "best_epoch": best_epoch,
+        "rows": len(rows),
+        "final_loss": float(history[done - 1]),
+    }
     return TrainingResult(
-        model=trainee.model(),
+        model=model,
         loss_history=history[:done].copy(),
         validation_loss_history=None if validation_history is None else validation_history[:done].copy(),
         engine=plan.engine.name,

@@ -1,0 +1,24 @@
+"""How results are compared: to the last bit, or by the norm of the difference."""
+
+import numpy as np
+
+
+def flat(model):
+    """All parameters of a neuron or a network in one vector."""
+    if isinstance(model.weights, list):
+        return np.concatenate([part.ravel() for pair in zip(model.weights, model.biases, strict=True) for part in pair])
+    return np.append(model.weights, model.bias)
+
+
+def distance(comp, ref):
+    """The norm-wise relative difference of two vectors."""
+    comp, ref = np.asarray(comp, float), np.asarray(ref, float)
+    return float(np.linalg.norm(comp - ref) / max(np.linalg.norm(ref), np.finfo(float).tiny))
+
+
+def assert_keeps(promise, comp, ref):
+    """`comp` keeps an engine's promise against `ref`: the same bits where it is 0, else a small relative distance."""
+    if promise == 0.0:
+        np.testing.assert_array_equal(comp, ref, strict=True)
+    else:
+        assert distance(comp, ref) <= promise

@@ -1,0 +1,125 @@
+"""Every engine against the reference on generated problems: `strict` to the last bit, others within their promise."""
+
+import ast
+import inspect
+
+import numpy as np
+import pytest
+from compare import assert_keeps, flat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast.kernels import engines, reference, strict, vectorized
+
+PROMISES = {name: engine.promise for name, engine in engines.ENGINES.items() if name != "reference"}
+
+
+def rows(rng, n, d, scale=1.0):
+    X = rng.standard_normal((n, d)) * scale
+    y = (rng.random(n) < 0.5).astype(int)
+    y[:2] = 0, 1
+    return X, y
+
+
+@pytest.mark.parametrize("name", PROMISES)
+@given(
+    n=st.integers(2, 300),
+    d=st.integers(1, 70),
+    rate=st.floats(-6, 0).map(lambda power: 10.0**power),
+    epochs=st.integers(1, 4),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_neuron_is_the_reference(name, n, d, rate, epochs, shuffle, seed):
+    rng = np.random.default_rng(seed)
+    X, y = rows(rng, n, d)
+    rate = min(rate, 8.0 / (1.0 + (X * X).sum(axis=1).max()))
+    options = {
+        "weights": rng.standard_normal(d),
+        "bias": float(rng.standard_normal()),
+        "learning_rate": rate,
+        "epochs": epochs,
+        "shuffle": shuffle,
+        "seed": seed,
+    }
+    ref = train_neuron(X, y, engine="reference", **options)
+    comp = train_neuron(X, y, engine=name, **options)
+    assert comp.engine == name
+    assert_keeps(PROMISES[name], flat(comp.model), flat(ref.model))
+    assert_keeps(PROMISES[name], comp.loss_history, ref.loss_history)
+
+
+@pytest.mark.parametrize("name", PROMISES)
+@given(
+    n=st.integers(2, 120),
+    d=st.integers(1, 12),
+    hidden=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    activation=st.sampled_from(["sigmoid", "tanh", "relu"]),
+    batch_size=st.one_of(st.none(), st.integers(1, 130)),
+    epochs=st.integers(1, 3),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_network_is_the_reference(name, n, d, hidden, activation, batch_size, epochs, shuffle, seed):
+    X, y = rows(np.random.default_rng(seed), n, d)
+    options = {
+        "hidden": hidden,
+        "activation": activation,
+        "batch_size": batch_size,
+        "learning_rate": 0.1,
+        "epochs": epochs,
+        "shuffle": shuffle,
+        "seed": seed,
+    }
+    ref = train_mlp(X, y, engine="reference", **options)
+    comp = train_mlp(X, y, engine=name, **options)
+    assert_keeps(PROMISES[name], flat(comp.model), flat(ref.model))
+    assert_keeps(PROMISES[name], comp.loss_history, ref.loss_history)
+
+
+def test_fast_says_who_ran():
+    assert train_neuron([1, 2], [0, 1], epochs=1).engine in engines.ENGINES
+
+
+def test_unknown_engine():
+    with pytest.raises(ValueError, match="no engine 'warp': use one of fast, reference, numpy, strict"):
+        train_neuron([1, 2], [0, 1], engine="warp")
+
+
+# --- the twins --------------------------------------------------------------------------------------------------------
+
+
+def functions(module):
+    tree = ast.parse(inspect.getsource(module))
+    return [(node.name, [a.arg for a in node.args.args]) for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+
+def test_twins_hold_the_same_functions_in_the_same_order():
+    assert functions(strict) == functions(reference)
+    assert functions(vectorized) == functions(reference)
+
+
+def test_reference_stands_alone():
+    tree = ast.parse(inspect.getsource(reference))
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert [alias.name for node in imports for alias in node.names] == ["math"]
+    assert "sum(" not in "".join(ast.unparse(node) for node in tree.body[1:])
+
+
+@given(z=st.floats(allow_nan=False))
+def test_scalars_have_the_same_bits(z):
+    assert strict.sigmoid(z) == reference.sigmoid(z)
+    for activation in (reference.SIGMOID, reference.TANH, reference.RELU):
+        assert strict.activate(z, activation) == reference.activate(z, activation)
+        a = reference.activate(z, activation)
+        assert strict.slope(a, activation) == reference.slope(a, activation)
+    for y in (0.0, 1.0):
+        assert strict.cross_entropy(z, y) == reference.cross_entropy(z, y)
+
+
+def test_sigmoid_at_the_ends():
+    assert reference.sigmoid(-1e4) == strict.sigmoid(-1e4) == vectorized.sigmoid(-1e4) == 0.0
+    assert reference.sigmoid(1e4) == strict.sigmoid(1e4) == vectorized.sigmoid(1e4) == 1.0
+    assert reference.cross_entropy(-1e4, 1.0) == 1e4
+    assert reference.cross_entropy(float("inf"), 1.0) == 0.0

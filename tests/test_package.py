@@ -1,0 +1,98 @@
+"""The house: what is imported when, who may import whom, and places where nothing can be written."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinynet_fast
+
+PACKAGE = Path(tinynet_fast.__file__).parent
+LEVELS = ["kernels", "data", "models", "training", "plots", "sklearn", "proof", "demo", "cli"]  # lower ones first
+ANYONE = {"_version", "errors"}
+
+
+def run(code, **options):
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, **options).stdout
+
+
+def test_importing_brings_no_heavy_library():
+    loaded = json.loads(run("import sys, json, tinynet_fast; print(json.dumps(list(sys.modules)))"))
+    heavy = {"numba", "llvmlite", "sklearn", "scipy", "matplotlib", "pyarrow", "rich", "typer", "torch", "pandas"}
+    assert not heavy & {name.partition(".")[0] for name in loaded}
+
+
+def test_predicting_and_the_plain_engines_need_no_numba():
+    run(
+        "import sys; sys.modules['numba'] = None\n"
+        "from tinynet_fast import Neuron, train_neuron, train_mlp\n"
+        "assert Neuron(weights=[2.0], bias=-5.0).predict([1, 4]).tolist() == [0, 1]\n"
+        "for engine in ('reference', 'numpy'):\n"
+        "    train_neuron([1, 2], [0, 1], engine=engine); train_mlp([1, 2], [0, 1], epochs=2, engine=engine)"
+    )
+
+
+def level(module):
+    """Where a module stands in the order of imports; a package's own files stand together."""
+    part = module.removeprefix("tinynet_fast").strip(".").partition(".")[0]
+    part = {"modelfile": "models"}.get(part, part)
+    return None if part in ANYONE else LEVELS.index(part)
+
+
+def test_imports_point_down():
+    for path in PACKAGE.rglob("*.py"):
+        module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        if path.stem in ("__init__", "__main__") or level(module) is None:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module] if isinstance(node, ast.ImportFrom) else []
+            if names == ["tinynet_fast"]:
+                names = [f"tinynet_fast.{alias.name}" for alias in node.names]
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                if name == "tinynet_fast.data" or not name.startswith("tinynet_fast"):
+                    continue
+                below = level(name)
+                assert below is None or below <= level(module), f"{module} imports {name}"
+
+
+TRAIN = """
+import sys
+sys.path[:] = {path!r}
+import tinynet_fast
+assert tinynet_fast.__file__.startswith({package!r})
+r = tinynet_fast.train_neuron([1, 2, 3, 4], [0, 0, 1, 1], weights=0.1, epochs=1000, engine="strict")
+assert r.model.weights[0] == 4.3018685464211535, r.model.weights
+n = tinynet_fast.train_mlp([1, 2, 3, 4], [0, 0, 1, 1], epochs=3, engine="strict")
+print("trained")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
+def test_read_only_installation_without_a_home(tmp_path):
+    """Nowhere to cache: neither the package's folder nor the home folder can be written to."""
+    home, place = tmp_path / "home", tmp_path / "installed"
+    home.mkdir()
+    shutil.copytree(PACKAGE, place / "tinynet_fast", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (home, place, *place.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    environment = {k: v for k, v in os.environ.items() if k not in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}
+    code = TRAIN.format(package=str(place), path=[str(place), *sys.path])
+    command = [sys.executable, "-S", "-c", code]  # -S: an editable installation's hook would come first
+    if os.geteuid() == 0:  # root may write anywhere unless it gives that right up
+        if shutil.which("setpriv") is None:
+            pytest.skip("running as root, and there is no setpriv to give up its rights")
+        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
+    try:
+        done = subprocess.run(command, env=environment | {"HOME": str(home)}, capture_output=True, text=True, cwd="/")
+        assert (done.stdout, done.returncode) == ("trained\n", 0), done.stderr
+        assert not list(tmp_path.rglob("*.nb?"))
+        assert not list(tmp_path.rglob("__pycache__"))
+    finally:
+        for path in (home, place, *place.rglob("*")):
+            path.chmod(0o755)

@@ -1,0 +1,289 @@
+"""What the loop around the kernels does: blocks, order, validation, stopping, callbacks, and runs that go wrong."""
+
+import numpy as np
+import pytest
+from compare import assert_keeps, flat
+
+from tinynet_fast import TrainingDivergedError, train_mlp, train_neuron
+from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.kernels import engines
+
+
+@pytest.fixture(scope="module")
+def passes():
+    return make_pass_fail(500, 3, seed=5)
+
+
+@pytest.fixture
+def block_rows(monkeypatch):
+    """Sets how many rows a block has at most; every engine is then fast enough for as many."""
+
+    def set_to(rows, chunk):
+        monkeypatch.setattr(engines, "MOST_ROWS", rows)
+        monkeypatch.setattr(engines, "CHUNK", chunk)
+        monkeypatch.setattr(engines, "BLOCK_SECONDS", 1e9)
+
+    return set_to
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("rows", [8, 64, 128])
+def test_neuron_blocks_change_no_bit(passes, engine, block_rows, rows, shuffle):
+    options = {"epochs": 3, "shuffle": shuffle, "seed": 1, "engine": engine}
+    ref = train_neuron(passes.X, passes.y, **options)
+    block_rows(rows, 8)
+    comp = train_neuron(passes.X, passes.y, **options)
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+    assert_keeps(0.0, comp.loss_history, ref.loss_history)
+
+
+@pytest.mark.parametrize("rows", [8, 24, 64])
+@pytest.mark.parametrize("batch_size", [None, 1, 7, 30, 100, 499])
+def test_network_blocks_change_no_bit(passes, engine, block_rows, rows, batch_size):
+    options = {"epochs": 2, "batch_size": batch_size, "seed": 1, "shuffle": True, "engine": engine}
+    block_rows(512, 8)
+    ref = train_mlp(passes.X, passes.y, **options)
+    block_rows(rows, 8)
+    comp = train_mlp(passes.X, passes.y, **options)
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+    assert_keeps(0.0, comp.loss_history, ref.loss_history)
+
+
+def test_epochs_in_one_call_are_epochs_one_by_one(passes, engine):
+    """Few rows train for several epochs a call; a callback asks for every epoch by itself."""
+    ref = train_neuron(passes.X, passes.y, epochs=20, engine=engine)
+    comp = train_neuron(passes.X, passes.y, epochs=20, engine=engine, callback=lambda epoch: None)
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+    assert_keeps(0.0, comp.loss_history, ref.loss_history)
+
+
+def test_going_on_is_the_run_that_never_stopped(passes, engine):
+    ref = train_neuron(passes.X, passes.y, epochs=6, engine=engine)
+    first = train_neuron(passes.X, passes.y, epochs=2, engine=engine)
+    comp = train_neuron(passes.X, passes.y, epochs=4, weights=first.model.weights, bias=first.model.bias, engine=engine)
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+    assert_keeps(0.0, np.append(first.loss_history, comp.loss_history), ref.loss_history)
+
+
+def test_a_start_is_not_changed(passes, engine):
+    weights = np.zeros(3)
+    train_neuron(passes.X, passes.y, epochs=1, weights=weights, engine=engine)
+    assert weights.tolist() == [0, 0, 0]
+
+
+def test_shuffle_is_the_seeds_order(passes, engine):
+    """The order is drawn from the seed and the epoch: worked here without the package's loop."""
+    order = np.concatenate([np.random.default_rng([9, epoch]).permutation(500) for epoch in range(2)])
+    ref = train_neuron(passes.X[order], passes.y[order], epochs=1, engine=engine)
+    comp = train_neuron(passes.X, passes.y, epochs=2, shuffle=True, seed=9, engine=engine)
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+
+
+def test_a_drawn_seed_is_given_back(passes):
+    ref = train_neuron(passes.X, passes.y, epochs=2, shuffle=True)
+    comp = train_neuron(passes.X, passes.y, epochs=2, shuffle=True, seed=ref.seed)
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+    assert train_neuron(passes.X, passes.y, epochs=1).seed is None
+
+
+def test_the_last_batch_may_be_short(passes, engine):
+    """Batches of 200 from 500 rows: the third has 100, and its gradient is the mean of those."""
+    comp = train_mlp(passes.X, passes.y, batch_size=200, epochs=1, seed=3, engine=engine)
+    ref = None
+    for part in (slice(0, 200), slice(200, 400), slice(400, 500)):
+        start = {"weights": ref.model.weights, "biases": ref.model.biases} if ref else {"seed": 3}
+        ref = train_mlp(passes.X[part], passes.y[part], epochs=1, engine=engine, **start)
+    np.testing.assert_allclose(flat(comp.model), flat(ref.model), rtol=1e-13)
+
+
+# --- validation, patience, callback -----------------------------------------------------------------------------------
+
+
+def test_validation_rows(passes, engine):
+    held = make_pass_fail(100, 3, seed=6)
+    result = train_neuron(passes.X, passes.y, epochs=4, validation=(held.X, held.y), engine=engine)
+    p = result.model.predict_proba(held.X)
+    last = -np.mean(np.where(held.y == 1, np.log(p), np.log(1 - p)))
+    assert result.validation_loss_history.shape == (4,)
+    assert result.validation_loss_history[-1] == pytest.approx(last, rel=1e-12)
+    ref = train_neuron(passes.X, passes.y, epochs=4, engine=engine)
+    assert_keeps(0.0, flat(result.model), flat(ref.model))
+
+
+def test_a_fraction_is_held_out_and_not_trained_on(passes):
+    X = passes.X.copy()
+    result = train_neuron(X, passes.y, epochs=2, validation=0.2, seed=4)
+    order = np.random.default_rng([4, 2**32]).permutation(500)
+    held, trained = np.sort(order[:100]), np.sort(order[100:])
+    ref = train_neuron(X[trained], passes.y[trained], epochs=2, validation=(X[held], passes.y[held]))
+    assert_keeps(0.0, flat(result.model), flat(ref.model))
+    assert_keeps(0.0, result.validation_loss_history, ref.validation_loss_history)
+    assert result.model.training["rows"] == 400
+
+
+@pytest.mark.parametrize("train", [train_neuron, train_mlp])
+def test_patience_restores_the_best_epoch(train, engine):
+    """Held-out labels that are the training labels' opposite: every epoch after the first makes them worse."""
+    X, y = [[-1.0], [1.0], [-2.0], [2.0]], [0, 1, 0, 1]
+    options = {"learning_rate": 0.1, "engine": engine, "seed": 0}
+    if train is train_mlp:
+        options["biases"] = [np.zeros(4), np.zeros(1)]
+    result = train(X, y, epochs=50, validation=(X, [1, 0, 1, 0]), patience=3, **options)
+    assert result.best_epoch == int(np.argmin(result.validation_loss_history))
+    assert result.epochs == len(result.loss_history) == result.best_epoch + 4
+    ref = train(X, y, epochs=result.best_epoch + 1, **options)
+    assert_keeps(0.0, flat(result.model), flat(ref.model))
+
+
+def test_patience_that_is_never_needed(passes):
+    held = make_pass_fail(100, 3, seed=6)
+    result = train_neuron(passes.X, passes.y, learning_rate=1e-4, epochs=5, validation=(held.X, held.y), patience=2)
+    assert result.epochs == 5
+    assert result.best_epoch == 4
+
+
+def test_callback_sees_every_epoch_and_can_stop(passes, engine):
+    seen = []
+
+    def stop_after_three(epoch):
+        seen.append(epoch)
+        return len(seen) == 3
+
+    result = train_neuron(passes.X, passes.y, epochs=10, callback=stop_after_three, engine=engine)
+    assert [e.epoch for e in seen] == [0, 1, 2]
+    assert [e.loss for e in seen] == result.loss_history.tolist()
+    assert all(e.validation_loss is None for e in seen)
+    for e in seen:
+        ref = train_neuron(passes.X, passes.y, epochs=e.epoch + 1, engine=engine)
+        assert_keeps(0.0, flat(e.model), flat(ref.model))
+
+
+def test_an_error_in_a_callback_comes_through(passes):
+    def fail(epoch):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        train_neuron(passes.X, passes.y, callback=fail)
+
+
+def test_progress_bar_on_stderr(passes, capsys):
+    train_neuron(passes.X, passes.y, epochs=3, progress=True)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "3/3" in captured.err
+    train_neuron(passes.X, passes.y, epochs=3)
+    assert capsys.readouterr().err == ""
+
+
+# --- runs that go wrong -----------------------------------------------------------------------------------------------
+
+
+def test_diverged_neuron(engine):
+    X, y = [[1.0, 2e3], [3.0, -1e3], [-2.0, 5e2]], [0, 1, 0]
+    with pytest.raises(
+        TrainingDivergedError, match=r"epoch 0 at learning_rate=1e\+306: learning_rate=.* is safe"
+    ) as info:
+        train_neuron(X, y, learning_rate=1e306, epochs=50, engine=engine)
+    error = info.value
+    assert error.epoch == 0
+    assert error.learning_rate == 1e306
+    safe = train_neuron(X, y, learning_rate=error.safe_learning_rate, epochs=50, engine=engine)
+    assert np.isfinite(flat(safe.model)).all()
+    assert np.isfinite(safe.loss_history).all()
+
+
+def test_diverged_network_names_the_epoch(engine):
+    X, y = [[-2, -7], [5, 20], [3, 12], [-7, -20]], [0, 1, 1, 0]
+    options = {"hidden": (8, 8), "activation": "relu", "seed": 0, "init_scale": 1.0, "engine": engine}
+    with pytest.raises(TrainingDivergedError) as info:
+        train_mlp(X, y, learning_rate=1e200, epochs=500, **options)
+    error = info.value
+    if error.epoch:  # until then it was finite
+        before = train_mlp(X, y, learning_rate=1e200, epochs=error.epoch, **options)
+        assert np.isfinite(flat(before.model)).all()
+    safe = train_mlp(X, y, learning_rate=error.safe_learning_rate, epochs=500, **options)
+    assert np.isfinite(flat(safe.model)).all()
+
+
+def test_no_rate_is_safe_for_inputs_near_the_largest_float(engine):
+    with pytest.raises(TrainingDivergedError, match="too large for any rate; standardise"):
+        train_neuron([[1e308, 1e308], [-1e308, 1e308]], [0, 1], learning_rate=1e3, epochs=5, engine=engine)
+
+
+def test_diverged_error_survives_pickling():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(TrainingDivergedError(3, 10.0, 0.5)))
+    assert (error.epoch, error.learning_rate, error.safe_learning_rate) == (3, 10.0, 0.5)
+
+
+def test_ctrl_c_stops_between_blocks():
+    """A signal during a long run ends it as a KeyboardInterrupt, soon: the run would take minutes."""
+    import _thread
+    import threading
+
+    rows = make_pass_fail(50_000, 2)
+    train_neuron(rows.X, rows.y, epochs=1)
+    timer = threading.Timer(0.3, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        train_neuron(rows.X, rows.y, epochs=1_000_000)
+    timer.join()
+
+
+def test_blocks_are_short():
+    """At the costs that the engines state, no block takes longer than a few tens of milliseconds."""
+    for engine in engines.ENGINES.values():
+        for d in (1, 2, 64, 1000, 20_000):
+            rows = engine.block_rows(d, 2 * d)
+            assert rows == 1 or rows * (engine.row_seconds + 2 * d * engine.value_seconds) <= 0.05
+            assert rows == 1 or rows * d * 8 <= 8 << 20
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate": 0}, "learning_rate is 0; a finite number above 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'"),
+        ({"epochs": 0}, "epochs is 0; a whole number of at least 1"),
+        ({"epochs": 2.5}, "epochs is 2.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, r"below 2\*\*32"),
+        ({"shuffle": "yes"}, "shuffle is 'yes'; True or False"),
+        ({"progress": 1}, "progress is 1; True or False"),
+        ({"patience": 2}, "patience watches the validation loss"),
+        ({"patience": 0, "validation": 0.5}, "patience is 0"),
+        ({"callback": 3}, "callback is 3; a function"),
+        ({"validation": 0.01}, "validation=0.01 holds out 0 of 4 rows"),
+        ({"validation": 1.0}, "holds out 4 of 4 rows"),
+        ({"validation": "rows"}, r"\(X, y\) or a fraction is needed"),
+        ({"validation": ([[1, 2]], [0])}, "validation X has 2 columns where X has 1"),
+        ({"validation": ([1, None], [0, 1])}, r"validation X\[1, 0\] is missing"),
+        ({"validation": ([1, 2], [0, 7])}, r"validation y\[1\] is 7, an unknown label: the model knows 0 and 1"),
+        ({"weights": [1, 2]}, r"weights has shape \(2,\); one number, or \(1,\)"),
+        ({"weights": float("inf")}, "weights or bias holds NaN or infinity"),
+        ({"bias": "b"}, "weights and bias are numbers"),
+    ],
+)
+def test_senseless_neuron_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        train_neuron([1, 2, 3, 4], [0, 0, 1, 1], **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden": ()}, "hidden is empty"),
+        ({"hidden": (4, 0)}, "a hidden layer's width is 0"),
+        ({"activation": "softplus"}, "no activation 'softplus': use one of sigmoid, tanh, relu"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"init_scale": -1}, "init_scale is -1"),
+        ({"weights": [[[1.0]], [[1.0]]], "biases": [[0], [0]]}, "those of a 1-1-1 network; X and hidden ask for 1-4-1"),
+        ({"weights": [[[1.0, 2.0]], [[1.0]]], "biases": [[0, 0], [0]]}, r"weights\[1\] has shape \(1, 1\)"),
+        ({"weights": [[[float("nan")]], [[1.0]]], "biases": [[0], [0]], "hidden": 1}, "NaN or infinity"),
+    ],
+)
+def test_senseless_network_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        train_mlp([1, 2, 3, 4], [0, 0, 1, 1], epochs=1, **options)
