@@ -19,7 +19,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from tinynet_fast._version import __version__
-from tinynet_fast.data.arrays import encode_labels, split_rows, standardisation
+from tinynet_fast.data.arrays import split_rows, standardisation
 from tinynet_fast.data.files import Table as CsvTable
 from tinynet_fast.data.files import TableError, read_csv
 from tinynet_fast.errors import TrainingDivergedError
@@ -120,9 +120,7 @@ def train(
     if target in names or not names:
         raise TableError(f"{data}: name at least one feature beside the target {target!r}")
     X = table.matrix(names)
-    with _named(f"{data}, column {target!r}"):
-        encode_labels(labels, len(X), "label")
-
+    _check_two_labels(table, target, labels)
     if validation is None:
         validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
     trained, held = split_rows(len(X), validation, seed) if validation else (np.arange(len(X)), np.arange(0))
@@ -217,6 +215,20 @@ def threshold(
         shown = ("undefined" if share is None else f"{share:.4f}" for share in shares)
         metrics.add_row(f"{limit:g}", *shown, f"{called:,}")
     console.print(metrics)
+
+
+def _check_two_labels(table: CsvTable, target: str, labels: np.ndarray) -> None:
+    low, high = labels[0], labels[np.argmax(labels != labels[0])]
+    if low == high:
+        raise TableError(
+            f"{table.path}, column {target!r}: every row has the label {low}; rows of two labels are needed"
+        )
+    third = (labels != low) & (labels != high)
+    if third.any():
+        row = int(np.argmax(third))
+        both = " and ".join(sorted((str(low), str(high))))
+        place = f"{table.where(row)}, column {target!r}"
+        raise TableError(f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two")
 
 
 def _truth(table: CsvTable, target: str, fitted: Neuron | MLP) -> np.ndarray:

@@ -19,7 +19,7 @@ class TrainingDivergedError(ArithmeticError):
         self.learning_rate = learning_rate
         self.safe_learning_rate = safe_learning_rate
         remedy = (
-            f"learning_rate={safe_learning_rate:.3g} is safe for this data, and standardised inputs allow a larger one"
+            f"learning_rate={safe_learning_rate:.3g} is safe for this data"
             if safe_learning_rate > 0.0
             else "the inputs are too large for any rate; standardise them first"
         )

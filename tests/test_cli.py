@@ -1,0 +1,317 @@
+"""The command line, as a person uses it: real files in, tables and models out, one line for what is wrong."""
+
+import csv
+import io
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynet_fast import cli, load
+from tinynet_fast.data.datasets import make_pass_fail
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command line in a folder of its own; gives exit status, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tinynet-fast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as info:
+            cli.main()
+        captured = capsys.readouterr()
+        return info.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def write(path, header, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return Path(path)
+
+
+def read(path):
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+@pytest.fixture
+def students(tmp_path):
+    hours = np.random.default_rng(0).uniform(0, 5, 60)
+    rows = [(repr(float(h)), "pass" if h > 2.5 else "fail") for h in hours]
+    return write(tmp_path / "students.csv", ["study_hours", "result"], rows)
+
+
+@pytest.fixture(scope="module")
+def breast_cancer(tmp_path_factory):
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
+    data = datasets.load_breast_cancer()
+    rows = [[*map(repr, x), data.target_names[t]] for x, t in zip(data.data.tolist(), data.target, strict=True)]
+    path = tmp_path_factory.mktemp("real") / "breast_cancer.csv"
+    return write(path, [*data.feature_names, "diagnosis"], rows), data
+
+
+@pytest.mark.parametrize("hidden", [None, "8"])
+@pytest.mark.parametrize("seed", [None, "1", "2"])
+def test_real_data(run, breast_cancer, hidden, seed):
+    """569 rows, 30 columns of very different scales, text labels: default options, then the model on raw inputs."""
+    path, data = breast_cancer
+    options = (["--hidden", hidden] if hidden else []) + (["--seed", seed] if seed else [])
+    status, out, err = run("train", path, "--target", "diagnosis", "--model", "model.json", *options)
+    assert (status, err) == (0, "")
+    assert float(re.search(r"validation: 114 rows, .* accuracy ([\d.]+)", out)[1]) >= 0.95
+    assert "model: model.json" in out
+
+    model = load("model.json")
+    assert model.features == data.feature_names.tolist()
+    assert model.labels.tolist() == ["benign", "malignant"]
+    labels = data.target_names[data.target]
+    assert model.score(data.data, labels) >= 0.96
+
+    status, out, _ = run("predict", "model.json", path)
+    table = list(csv.DictReader(io.StringIO(out)))
+    assert [float(row["probability"]) for row in table] == model.predict_proba(data.data).tolist()
+    assert [row["prediction"] for row in table] == model.predict(data.data).tolist()
+    status, printed, _ = run("predict", "model.json", path, "--output", "out.csv", "--threshold", "0.9")
+    assert (status, printed) == (0, "569 predictions: out.csv\n")
+    table = read(Path("out.csv"))
+    assert [row["prediction"] for row in table] == model.predict(data.data, threshold=0.9).tolist()
+
+
+def test_train_prints_epochs_and_writes_the_model_here(run, students):
+    status, out, _ = run("train", students, "--target", "result", "--epochs", "20", "--no-shuffle")
+    assert status == 0
+    assert "sum of squared errors" in out
+    assert "validation log loss" in out
+    assert "engine strict, 20 epochs" in out
+    assert "model: students.model.json" in out
+    model = load("students.model.json")
+    assert model.training["target"] == "result"
+    assert model.training["shuffle"] is False
+
+
+def test_standardising_is_folded_in(run, students):
+    """The saved model takes raw hours: worked out again here from the rows that were not held out."""
+    from tinynet_fast import train_neuron
+    from tinynet_fast.data.arrays import split_rows
+
+    run("train", students, "--target", "result", "--no-shuffle", "--epochs", "5")
+    rows = read(students)
+    hours = np.array([[float(row["study_hours"])] for row in rows])
+    trained, _ = split_rows(60, 0.2, 0)
+    mean, scale = hours[trained].mean(), hours[trained].std()
+    ref = train_neuron((hours[trained] - mean) / scale, [rows[i]["result"] for i in trained], epochs=5).model
+    comp = load("students.model.json")
+    np.testing.assert_allclose(comp.predict_proba(hours), ref.predict_proba((hours - mean) / scale), rtol=1e-12)
+    run("train", students, "--target", "result", "--no-standardize", "--no-shuffle", "--epochs", "5")
+    ref = train_neuron(hours[trained], [rows[i]["result"] for i in trained], epochs=5).model
+    assert load("students.model.json").weights.tolist() == ref.weights.tolist()
+
+
+def test_a_chosen_few_features(run, tmp_path):
+    rows = make_pass_fail(50, 3).X.tolist()
+    path = write(tmp_path / "d.csv", ["a", "b", "text", "t"], [[*r[:2], "x", int(r[0] > 0)] for r in rows])
+    status, _, _ = run("train", path, "--target", "t", "--features", "b,a", "--model", "m.json")
+    assert status == 0
+    assert load("m.json").features == ["b", "a"]
+    assert run("predict", "m.json", path)[0] == 0
+
+
+def test_few_rows_are_all_trained_on(run, tmp_path):
+    path = write(tmp_path / "four.csv", ["hours", "passed"], [(1, 0), (2, 0), (3, 1), (4, 1)])
+    options = ["--no-standardize", "--no-shuffle", "--epochs", "1000"]
+    status, out, _ = run("train", path, "--target", "passed", *options)
+    assert status == 0
+    assert "training: 4 rows" in out
+    assert "validation" not in out
+    assert run("predict", "four.model.json", "hours=2.5")[1] == "probability 0.5614: 1\n"
+
+
+def test_network_options(run, students):
+    options = ["--hidden", "6,3", "--activation", "tanh", "--batch-size", "16", "--epochs", "30", "--patience", "5"]
+    status, out, _ = run("train", students, "--target", "result", *options, "--learning-rate", "0.5")
+    assert status == 0
+    assert "mean cross-entropy" in out
+    assert [len(b) for b in load("students.model.json").biases] == [6, 3, 1]
+
+
+def test_tiny_predictor(run, students):
+    run("train", students, "--target", "result")
+    status, out, _ = run("predict", "students.model.json", "study_hours=4.5")
+    assert status == 0
+    assert re.fullmatch(r"probability (0\.9\d+|1\.0+): pass\n", out)
+    assert run("predict", "students.model.json", "study_hours=4.5", "--threshold", "1")[1].endswith(": fail\n")
+
+
+def test_threshold_says_who_flips(run, tmp_path):
+    from tinynet_fast import Neuron
+
+    Neuron(weights=[1.0], features=["z"], labels=np.array(["fail", "pass"])).save(tmp_path / "m.json")
+    rows = [(-1, "fail"), (0.1, "fail"), (0.3, "pass"), (0.5, "pass"), (2, "pass")]  # 0.27 0.52 0.57 0.62 0.88
+    path = write(tmp_path / "d.csv", ["z", "y"], rows)
+    status, out, _ = run("threshold", "m.json", path, "--target", "y", "--compare", "0.5,0.6")
+    assert status == 0
+    assert "2 of 5 rows change sides" in out
+    assert re.search(r"2 +│ 0\.5250 +│ fail +│ pass +│ fail", out)
+    assert re.search(r"3 +│ 0\.5744 +│ pass +│ pass +│ fail", out)
+    assert re.search(r"0\.5 +│ 0\.8000 +│ 0\.7500 +│ 1\.0000 +│ 4", out)
+    assert re.search(r"0\.6 +│ 0\.8000 +│ 1\.0000 +│ 0\.6667 +│ 2", out)
+    assert "precision" in run("threshold", "m.json", path, "--target", "y", "--compare", "0.999")[1]
+
+
+# --- what is wrong, in one line ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(run, tmp_path):
+    """Runs a command that has to fail: status 2, a line on stderr, nothing on stdout, no file written or changed."""
+
+    def refused(*arguments):
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        status, out, err = run(*arguments)
+        assert (status, out) == (2, "")
+        assert err.startswith("tinynet-fast: ")
+        assert err.count("\n") == 1
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+        return err
+
+    return refused
+
+
+CELLS = ["a,b,y", "1,2,0", "2,1,1", "3,5,1", "4,4,0"]
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "message"),
+    [
+        (2, "2,oops,1", "data.csv, line 3, column 'b': 'oops' is not a number"),
+        (3, "3,,1", "data.csv, line 4, column 'b': the value is missing"),
+        (3, "3,nan,1", "data.csv, line 4, column 'b': the value is missing"),
+        (4, "4,inf,0", "data.csv, line 5, column 'b': inf is not finite"),
+        (4, "4,4", "data.csv, line 5: 2 values where the first line names 3"),
+        (4, "4,4,", "data.csv, line 5, column 'y': the value is missing"),
+        (4, "4,4,2", "data.csv, line 5, column 'y': 2 is a third label, beside 0 and 1: keep the rows of two"),
+        (0, "a,b,z", "data.csv: no column 'y'; it has a, b, z"),
+        (0, "a,a,y", "data.csv, line 1: column name 'a' stands more than once"),
+    ],
+)
+def test_bad_cells(refused, tmp_path, line, text, message):
+    lines = list(CELLS)
+    lines[line] = text
+    (tmp_path / "data.csv").write_text("\n".join(lines) + "\n")
+    assert message in refused("train", "data.csv", "--target", "y")
+
+
+def test_bad_commands(refused, tmp_path):
+    (tmp_path / "data.csv").write_text("\n".join(CELLS) + "\n")
+    (tmp_path / "one.csv").write_text("a,y\n1,1\n2,1\n")
+    (tmp_path / "empty.csv").write_text("")
+    target = ["--target", "y"]
+    for arguments, message in [
+        (["train", "none.csv", *target], "none.csv: No such file or directory"),
+        (["train", ".", *target], ".: Is a directory"),
+        (["train", "empty.csv", *target], "empty.csv: the file is empty"),
+        (
+            ["train", "one.csv", *target],
+            "one.csv, column 'y': every row has the label 1; rows of two labels are needed",
+        ),
+        (["train", "data.csv", *target, "--features", "a,c"], "no column 'c'"),
+        (["train", "data.csv", *target, "--features", "a,y"], "one feature beside the target 'y'"),
+        (["train", "data.csv", *target, "--hidden", "eight"], "--hidden eight: numbers with commas"),
+        (["train", "data.csv", *target, "--batch-size", "2"], "are for networks"),
+        (["train", "data.csv", *target, "--epochs", "0"], "epochs is 0"),
+        (["train", "data.csv", *target, "--validation", "1.5"], "validation=1.5 holds out 6 of 4 rows"),
+        (["train", "data.csv", *target, "--model", "none/m.json"], "there is no folder none"),
+        (["train", "data.csv", *target, "--model", "."], "this is a folder"),
+        (["train", "data.csv", *target, "--engine", "warp"], "no engine 'warp'"),
+        (
+            ["train", "data.csv", *target, "--learning-rate", "1e308"],
+            "training diverged in epoch 8 at learning_rate=1e+308: learning_rate=2.5 is safe",
+        ),
+        (["predict", "none.json", "data.csv"], "none.json: No such file or directory"),
+        (["predict", "data.csv", "data.csv"], "data.csv, line 1, column 1: not a model file"),
+    ]:
+        assert message in refused(*arguments)
+
+
+def test_bad_models_and_rows(refused, run, students, tmp_path):
+    run("train", students, "--target", "result", "--model", "m.json")
+    text = (tmp_path / "m.json").read_text()
+    (tmp_path / "half.json").write_text(text[: len(text) // 2])
+    (tmp_path / "newer.json").write_text(text.replace('"format_version": 1', '"format_version": 9'))
+    (tmp_path / "other.csv").write_text("hours,result\n1,pass\n")
+    (tmp_path / "unknown.csv").write_text("study_hours,result\n1,pass\n2,maybe\n")
+    for arguments, message in [
+        (["predict", "half.json", students], "half.json, line"),
+        (["predict", "newer.json", students], "newer.json: written by tinynet_fast 0.1.0 in format 9; this is"),
+        (["predict", "m.json", "other.csv"], "other.csv: no column 'study_hours'; it has hours, result"),
+        (["predict", "m.json", "none.csv"], "none.csv: No such file or directory"),
+        (["predict", "m.json", "hours=2"], "the model has no input 'hours'; it has study_hours"),
+        (["predict", "m.json", "study_hours=two"], "'two' is not a number"),
+        (["predict", "m.json", "study_hours=nan"], "a finite number is needed"),
+        (["predict", "m.json", "study_hours=1", "study_hours=2"], "given twice"),
+        (["predict", "m.json", students, students], "one CSV file, or one name=value"),
+        (["predict", "m.json", students, "--threshold", "2"], "threshold is 2.0; a probability"),
+        (["predict", "m.json", students, "--output", "none/out.csv"], "none/out.csv: No such file or directory"),
+        (
+            ["threshold", "m.json", "unknown.csv", "--target", "result"],
+            "unknown.csv, line 3, column 'result': unknown label 'maybe'",
+        ),
+        (["threshold", "m.json", students, "--target", "result", "--compare", "half"], "--compare half: numbers"),
+    ]:
+        assert message in refused(*arguments)
+
+
+def test_usage_errors_and_help(run):
+    assert run("train")[0] == 2
+    assert run("--help")[0] == 0
+    assert "0.1.0" in run("--version")[1]
+
+
+def test_module_and_script_are_the_same_command():
+    for command in ([sys.executable, "-m", "tinynet_fast"], [Path(sys.executable).with_name("tinynet-fast")]):
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        assert done.stdout == "tinynet-fast 0.1.0\n"
+
+
+def test_ctrl_c_is_status_130(tmp_path):
+    rows = make_pass_fail(5000, 2, seed=1)
+    path = write(tmp_path / "d.csv", ["a", "b", "y"], np.column_stack([rows.X, rows.y]).tolist())
+    command = [sys.executable, "-m", "tinynet_fast", "train", path, "--target", "y", "--epochs", "10000000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    time.sleep(4)  # it is training by then
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == ""
+    assert err == "tinynet-fast: interrupted; nothing was written\n"
+    assert not (tmp_path / "d.model.json").exists()
+
+
+def test_a_reader_that_goes_away(students, tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "tinynet_fast", "train", students, "--target", "result"], cwd=tmp_path, check=True
+    )
+    rows = ["study_hours"] + [str(i / 10_000) for i in range(50_000)]
+    (tmp_path / "many.csv").write_text("\n".join(rows) + "\n")
+    command = f"{sys.executable} -m tinynet_fast predict students.model.json many.csv | head -2"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.startswith("row,probability,prediction\n1,")
+    assert done.stderr == ""
+
+
+def test_demo(run):
+    status, out, _ = run("demo")
+    assert status == 0
+    assert "weight 4.301869, bias -10.508012" in out
+    assert "2.5 hours, never seen: 0.5614" in out
+    assert "equal to the last bit" in out
+    assert re.search(r"\d+ times the plain loop's rows per second, to the same weights", out)

@@ -1,0 +1,29 @@
+"""The examples run and print what they promise."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+PRINTED = {
+    "one_neuron": ["epoch 900: total loss 0.0291", "weight 4.3019, bias -10.5080", "2.5 hours: 0.5614, label 1"],
+    "two_inputs": ["study_hours: weight +", "right on 90% of the rows"],
+    "height_weight_network": ["epoch 3600: loss 0.0021", "[-2. -7.]: 0.0025, actual 0", "height +1, weight +5: 0.9980"],
+    "thresholds": ["threshold 0.5: ", "rows that change sides from 0.5 to 0.7: "],
+    "save_and_load": ["labels ['fail', 'pass']", "the same weight: True the same bias: True", "2.5 hours: pass"],
+}
+
+
+def test_every_example_is_run():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(PRINTED)
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_example(name):
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    for line in PRINTED[name]:
+        assert line in done.stdout
+    assert done.stderr == ""
