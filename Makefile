@@ -14,7 +14,8 @@ test: $(VENV)/dev.ok
 	$(RUN) -m pytest
 
 bench: $(VENV)/dev.ok
-	$(RUN) -m pytest bench --benchmark-enable --benchmark-disable-gc --benchmark-columns=median,iqr,rounds --benchmark-warmup=on
+	$(RUN) bench/neuron.py
+	$(RUN) -m pytest bench --benchmark-enable --benchmark-columns=median,iqr,rounds --benchmark-sort=name
 
 lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff check .

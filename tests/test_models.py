@@ -53,6 +53,16 @@ def test_one_row_as_a_flat_list(neuron):
     np.testing.assert_array_equal(neuron.predict_proba([1.0, 2.0, 3.0]), neuron.predict_proba([[1.0, 2.0, 3.0]]))
 
 
+def test_weights_that_were_changed_are_used(network):
+    ref = network.predict_proba([1.0, 2.0, 3.0])
+    network.weights[1][:] = 5.0
+    assert network.predict_proba([1.0, 2.0, 3.0]) != ref
+
+
+def test_labels_may_be_a_list():
+    assert Neuron(weights=[1.0], labels=["no", "yes"]).predict([-1, 1]).tolist() == ["no", "yes"]
+
+
 def test_score_and_loss(neuron):
     X = make_pass_fail(500, 3, seed=4)
     labels = np.where(X.y == 1, "pass", "fail")

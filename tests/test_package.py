@@ -27,6 +27,14 @@ def test_importing_brings_no_heavy_library():
     assert not heavy & {name.partition(".")[0] for name in loaded}
 
 
+def test_every_name_is_there():
+    for name in tinynet_fast.__all__:
+        assert getattr(tinynet_fast, name) is not None
+        assert name in dir(tinynet_fast)
+    with pytest.raises(AttributeError, match="no attribute 'train_forest'"):
+        _ = tinynet_fast.train_forest
+
+
 def test_predicting_and_the_plain_engines_need_no_numba():
     run(
         "import sys; sys.modules['numba'] = None\n"

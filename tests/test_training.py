@@ -246,6 +246,9 @@ def test_blocks_are_short():
         ({"learning_rate": 0}, "learning_rate is 0; a finite number above 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"learning_rate": "fast"}, "learning_rate is 'fast'"),
+        ({"learning_rate": 10**400}, "a finite number above 0"),
+        ({"learning_rate": np.complex128(1)}, "a finite number above 0"),
+        ({"bias": 10**400}, "weights and bias are numbers"),
         ({"epochs": 0}, "epochs is 0; a whole number of at least 1"),
         ({"epochs": 2.5}, "epochs is 2.5"),
         ({"seed": -1}, "seed is -1"),
@@ -281,6 +284,8 @@ def test_senseless_neuron_options(options, message):
         ({"init_scale": -1}, "init_scale is -1"),
         ({"weights": [[[1.0]], [[1.0]]], "biases": [[0], [0]]}, "those of a 1-1-1 network; X and hidden ask for 1-4-1"),
         ({"weights": [[[1.0, 2.0]], [[1.0]]], "biases": [[0, 0], [0]]}, r"weights\[1\] has shape \(1, 1\)"),
+        ({"weights": 5}, "weights and biases are lists"),
+        ({"weights": ["a", "b"], "biases": [[0], [0]]}, r"weights\[0\] or biases\[0\] is not a table of numbers"),
         ({"weights": [[[float("nan")]], [[1.0]]], "biases": [[0], [0]], "hidden": 1}, "NaN or infinity"),
     ],
 )

@@ -1,17 +1,34 @@
 """The tutorial's training loop at the speed of the hardware, to the same weights.
 
 `train_neuron` trains one neuron, `train_mlp` a small network; both return a result whose `model` predicts and saves.
-Numba is imported the first time a compiled engine is asked for, so that `import tinynet_fast` stays cheap.
+Each name is imported when it is first used, and Numba with the first compiled engine, so that importing the package
+costs next to nothing.
 """
 
-from tinynet_fast._version import __version__
-from tinynet_fast.errors import TrainingDivergedError
-from tinynet_fast.modelfile import ModelFileError
-from tinynet_fast.models import MLP, Neuron, load
-from tinynet_fast.training.mlp import train_mlp
-from tinynet_fast.training.neuron import train_neuron
-from tinynet_fast.training.run import Epoch, TrainingResult
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from tinynet_fast._version import __version__
+
+if TYPE_CHECKING:
+    from tinynet_fast.errors import TrainingDivergedError
+    from tinynet_fast.modelfile import ModelFileError
+    from tinynet_fast.models import MLP, Neuron, load
+    from tinynet_fast.training.mlp import train_mlp
+    from tinynet_fast.training.neuron import train_neuron
+    from tinynet_fast.training.run import Epoch, TrainingResult
+
+_HOMES = {
+    "MLP": "models",
+    "Epoch": "training.run",
+    "ModelFileError": "modelfile",
+    "Neuron": "models",
+    "TrainingDivergedError": "errors",
+    "TrainingResult": "training.run",
+    "load": "models",
+    "train_mlp": "training.mlp",
+    "train_neuron": "training.neuron",
+}
 __all__ = [
     "MLP",
     "Epoch",
@@ -24,3 +41,15 @@ __all__ = [
     "train_mlp",
     "train_neuron",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tinynet_fast' has no attribute {name!r}")
+    value = getattr(import_module(f"tinynet_fast.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@ Whatever is wrong with the input is one line on stderr and exit status 2; Ctrl-C
 """
 
 import csv
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -215,6 +216,37 @@ def threshold(
         shown = ("undefined" if share is None else f"{share:.4f}" for share in shares)
         metrics.add_row(f"{limit:g}", *shown, f"{called:,}")
     console.print(metrics)
+
+
+@app.command()
+def trace(
+    model: Annotated[Path | None, Argument(help="A model file (default: a tutorial's first step).")] = None,
+    data: Annotated[Path | None, Argument(help="A CSV file with the model's inputs and the true labels.")] = None,
+    target: Annotated[str | None, Option(help="The column with the true labels (default: the model's).")] = None,
+    row: Annotated[int, Option(help="The data row to learn from, from 1.")] = 1,
+    rows: Annotated[int, Option(help="How many rows make a network's batch.")] = 1,
+    learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None,
+    network: Annotated[bool, Option("--network", help="The height and weight network instead of the neuron.")] = False,
+    torch: Annotated[bool, Option("--torch", help="Show PyTorch's gradients beside ours.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """One training step, number by number: what to compare with loss.backward()."""
+    from tinynet_fast.proof.trace import run_trace
+
+    step = run_trace(
+        model=model,
+        data=data,
+        target=target,
+        row=row,
+        rows=rows,
+        learning_rate=learning_rate,
+        network=network,
+        torch=torch,
+    )
+    if as_json:
+        print(json.dumps(step.to_json(), indent=1))
+    else:
+        _console().print(step)
 
 
 def _check_two_labels(table: CsvTable, target: str, labels: np.ndarray) -> None:

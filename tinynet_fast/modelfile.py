@@ -5,9 +5,7 @@ back, so weights survive the file bit for bit. Nothing is ever unpickled.
 """
 
 import errno
-import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +23,8 @@ class ModelFileError(ValueError):
 @contextmanager
 def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     """A text file to write `path` with: it is flushed to disk and renamed over `path` at the end, or vanishes."""
+    import tempfile  # costs a tenth of importing NumPy: only who saves pays for it
+
     target = Path(os.path.realpath(path))  # through a link, so that the file it points to is replaced and not the link
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file", str(path))
@@ -46,6 +46,8 @@ def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
 
 def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """Write a model's fields to `path`, whole or not at all."""
+    import json
+
     head = {
         "format": "tinynet_fast model",
         "format_version": FORMAT_VERSION,
@@ -64,6 +66,8 @@ def _umask() -> int:
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The fields of the model in `path`; ModelFileError for a truncated, foreign or newer file."""
+    import json
+
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:

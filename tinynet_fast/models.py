@@ -135,7 +135,7 @@ class Model:
 
     def _matrix(self, X: Any) -> np.ndarray:
         matrix = as_matrix(X)
-        if matrix.shape[1] == 1 and len(matrix) == self.n_features > 1 and np.ndim(X[0]) == 0:
+        if matrix.shape[1] == 1 and len(matrix) == self.n_features > 1 and np.ndim(X) == 1:
             matrix = matrix.T  # a flat list of as many numbers as the model has inputs is one row
         if matrix.shape[1] != self.n_features:
             names = f" ({', '.join(self.features)})" if self.features and self.n_features <= 8 else ""
@@ -163,6 +163,7 @@ class Neuron(Model):
     def __post_init__(self) -> None:
         self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
         self.bias = float(self.bias)
+        self.labels = np.asarray(self.labels)
 
     def __repr__(self) -> str:
         return f"Neuron({self.n_features} inputs, labels {self.labels.tolist()})"
@@ -207,9 +208,7 @@ class MLP(Model):
     def __post_init__(self) -> None:
         check_activation(self.activation)
         self.weights, self.biases = check_layers(self.weights, self.biases)
-        sizes = [len(self.weights[0]), *(len(b) for b in self.biases)]
-        self._layers = layer_table(sizes, self.activation)
-        self._params = flatten(self.weights, self.biases)
+        self.labels = np.asarray(self.labels)
 
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in (self.n_features, *(len(b) for b in self.biases)))
@@ -220,15 +219,15 @@ class MLP(Model):
         return len(self.weights[0])
 
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
-        units = self.n_features + sum(len(b) for b in self.biases)
-        values = np.empty((min(CHUNK, len(X)), units))
-        vectorized.network_logits(X, self._layers, self._params, values, out)
+        sizes = [self.n_features, *(len(b) for b in self.biases)]
+        layers, params = layer_table(sizes, self.activation), flatten(self.weights, self.biases)
+        values = np.empty((min(CHUNK, len(X)), sum(sizes)))
+        vectorized.network_logits(X, layers, params, values, out)
 
     def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
         """The network that gives for x what this one gives for (x - mean) / scale; changes this one."""
         self.weights[0] = self.weights[0] / scale[:, np.newaxis]
         self.biases[0] = self.biases[0] - mean @ self.weights[0]
-        self.__post_init__()
         return self
 
     def _fields(self) -> dict[str, Any]:
@@ -343,12 +342,17 @@ def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray],
 
 def check_layers(weights: Any, biases: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights and biases as float64 arrays that fit one another and end in one output; ValueError naming the layer."""
+    if not all(isinstance(given, (list, tuple)) for given in (weights, biases)):
+        raise ValueError("weights and biases are lists: an array of weights and one of biases a layer")
     if len(weights) != len(biases) or len(weights) == 0:
         raise ValueError(f"{len(weights)} layers of weights and {len(biases)} of biases: one of each a layer is needed")
     checked: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     fan_in = None
     for layer in range(len(weights)):
-        w, b = np.array(weights[layer], dtype=np.float64), np.array(biases[layer], dtype=np.float64).reshape(-1)
+        try:
+            w, b = np.array(weights[layer], dtype=np.float64), np.array(biases[layer], dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"weights[{layer}] or biases[{layer}] is not a table of numbers") from None
         w = w[:, np.newaxis] if w.ndim == 1 and len(b) == 1 else w
         last = layer == len(weights) - 1
         if w.ndim != 2 or w.shape[1] != len(b) or 0 in w.shape or fan_in not in (None, len(w)) or (last and len(b) > 1):

@@ -58,7 +58,13 @@ def _from_rows(rows: Sequence[Any], name: str) -> np.ndarray:
         elif length != width:
             has, first = ("a single number" if k is None else f"{k} values" for k in (length, width))
             raise ValueError(f"{name}[{i}] has {has} and {name}[0] has {first}: give every row the same inputs")
-    array = np.array(rows)
+    try:
+        array = np.array(rows)
+    except ValueError:  # rows of equal length with a list for a value
+        table = np.empty((len(rows), width or 1), dtype=object)
+        for place in np.ndindex(table.shape):
+            table[place] = rows[place[0]][place[1]]
+        return table
     return np.array(rows, dtype=object) if array.dtype.kind in "US" else array  # a text would turn numbers into text
 
 

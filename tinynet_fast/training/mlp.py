@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet_fast.data.arrays import Rows
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
-from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, check_whole, largest_norm, plan, run
+from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, check_whole, plan, run, stable_rate
 
 
 def train_mlp(
@@ -184,6 +184,5 @@ class _MLPTrainee:
         )
 
     def safe_learning_rate(self, rows: Rows) -> float:
-        """A hundredth of the neuron's bound or of the rate that failed: there is no tight bound for a network."""
-        largest, norm = largest_norm(rows)
-        return min(self.learning_rate / 10.0, 0.08 / largest / largest / (norm + 1.0 / largest / largest))
+        """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""
+        return min(self.learning_rate / 10.0, stable_rate(rows, 0.08))

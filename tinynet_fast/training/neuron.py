@@ -8,7 +8,7 @@ import numpy as np
 from tinynet_fast.data.arrays import Rows
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import Neuron
-from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, largest_norm, plan, run
+from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, plan, run, stable_rate
 
 STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 
@@ -116,7 +116,7 @@ def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:
     """The starting weights and, last, the bias."""
     try:
         w, b = np.asarray(weights, dtype=np.float64), float(bias)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("weights and bias are numbers: one for each input, or one for all, and a bias") from None
     if w.shape not in ((), (n_features,)):
         raise ValueError(f"weights has shape {w.shape}; one number, or ({n_features},) as X has columns, is needed")
@@ -160,5 +160,4 @@ class _NeuronTrainee:
         return Neuron(weights=self.weights, bias=self.bias[0], labels=self.labels, features=self.features)
 
     def safe_learning_rate(self, rows: Rows) -> float:
-        largest, norm = largest_norm(rows)
-        return STABILITY_BOUND / largest / largest / (norm + 1.0 / largest / largest)
+        return stable_rate(rows, STABILITY_BOUND)

@@ -1,5 +1,6 @@
 """The one loop over epochs and blocks that all trainers share. What an update does is in the kernels."""
 
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -218,16 +219,17 @@ def check_flag(name: str, value: Any) -> None:
 
 def check_rate(name: str, value: Any) -> float:
     """`value` as a float; ValueError where it is not a finite number above 0."""
-    good = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not good or not np.isfinite(value) or value <= 0:
+    good = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not good or not 0 < value <= sys.float_info.max:
         raise ValueError(f"{name} is {value!r}; a finite number above 0 is needed")
     return float(value)
 
 
-def largest_norm(rows: Rows) -> tuple[float, float]:
-    """The largest magnitude m among the inputs, and the largest squared length of a row divided by m * m."""
-    largest = max(float(np.abs(X.astype(np.float64)).max()) for X, _ in rows.blocks(1 << 12)) or 1.0
-    return largest, max(float(((X / largest) ** 2).sum(axis=1).max()) for X, _ in rows.blocks(1 << 12))
+def stable_rate(rows: Rows, bound: float) -> float:
+    """The rate at which rate * (|x|**2 + 1) is `bound` for the longest row x; 0.0 where it is too small for a float."""
+    largest = max(1.0, *(float(np.abs(X.astype(np.float64)).max()) for X, _ in rows.blocks(1 << 12)))
+    norm = max(float(((X / largest) ** 2).sum(axis=1).max()) for X, _ in rows.blocks(1 << 12))  # which cannot overflow
+    return bound / largest / largest / (norm + 1.0 / largest / largest)
 
 
 def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:

@@ -1,0 +1,324 @@
+"""What a traced step holds, and its tables, which fit 80 columns. The numbers are worked out in `trace.py`."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any, cast
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+LINES = 60  # of a table; a network of 784 inputs and 128 units has 100,000 weights
+NAME_COLUMNS = ("row", "input", "unit", "weight of", "weight from > to")
+SATURATED = 27.6  # |z| beyond which PyTorch's loss holds the sigmoid's slope at 1e-12, and its gradient fades
+
+
+Layers = list[list[list[float]]]  # weights by layer, input and unit
+Line = tuple[str | float, ...]
+
+
+@dataclass(frozen=True)
+class NeuronGradients:
+    """The derivative of a row's cross-entropy with respect to each weight, and to the bias."""
+
+    weights: list[float]
+    bias: float
+
+
+@dataclass(frozen=True)
+class MLPGradients:
+    """The derivative of a batch's mean cross-entropy: `weights[layer][input][unit]`, `biases[layer][unit]`."""
+
+    weights: Layers
+    biases: list[list[float]]
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """What both traces can do: become JSON, and show themselves."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as plain JSON values; floats come back from `json` bit for bit."""
+        return asdict(self)
+
+    def __rich__(self) -> Group:
+        return render(cast(Any, self))
+
+
+@dataclass(frozen=True)
+class NeuronTrace(_Trace):
+    """One neuron, one row, one step. Lists have an entry an input.
+
+    `products` are input * weight and `z` their sum, left to right, the bias last; `prediction` is sigmoid(z), `error`
+    prediction - label, and its square is what `loss_history` sums. `cross_entropy` is the loss whose gradient is
+    followed: error * input for a weight, the error itself for the bias. Taken off are `weight_nudges`,
+    (learning_rate * error) * input, and `bias_nudge`. `torch` holds PyTorch's gradients where they were asked for.
+    """
+
+    inputs: list[float]
+    label: float
+    learning_rate: float
+    weights_before: list[float]
+    bias_before: float
+    products: list[float]
+    z: float
+    prediction: float
+    error: float
+    squared_error: float
+    cross_entropy: float
+    gradients: NeuronGradients
+    weight_nudges: list[float]
+    bias_nudge: float
+    weights_after: list[float]
+    bias_after: float
+    features: list[str] | None = None
+    torch: NeuronGradients | None = None
+
+
+@dataclass(frozen=True)
+class RowTrace:
+    """One row through a network and back. `sums`, `outputs` and `deltas` are indexed [layer][unit].
+
+    `sums` are the units' z, `outputs` what they send on, `deltas` the derivative of the row's cross-entropy with
+    respect to each z. The last layer is the output unit: its z, its prediction, and its error for a delta.
+    """
+
+    inputs: list[float]
+    label: float
+    sums: list[list[float]]
+    outputs: list[list[float]]
+    deltas: list[list[float]]
+    z: float
+    prediction: float
+    error: float
+    cross_entropy: float
+
+
+@dataclass(frozen=True)
+class MLPTrace(_Trace):
+    """A network, one batch, one step. Weights are indexed [layer][input][unit], biases [layer][unit].
+
+    `loss` is the rows' mean cross-entropy before the step, `gradients` the mean of the rows' gradients, and `torch`
+    PyTorch's, where they were asked for.
+    """
+
+    activation: str
+    learning_rate: float
+    weights_before: Layers
+    biases_before: list[list[float]]
+    rows: list[RowTrace]
+    loss: float
+    gradients: MLPGradients
+    weights_after: Layers
+    biases_after: list[list[float]]
+    features: list[str] | None = None
+    torch: MLPGradients | None = None
+
+
+# --- the tables -------------------------------------------------------------------------------------------------------
+
+
+def render(
+    trace: NeuronTrace | MLPTrace,
+    torch: NeuronGradients | MLPGradients | None = None,
+    lines: int | None = LINES,
+) -> Group:
+    """The step as tables: forward, backward, every parameter before and after; PyTorch's gradients beside ours.
+
+    Parameters
+    ----------
+    trace : NeuronTrace or MLPTrace
+    torch : NeuronGradients or MLPGradients, optional
+        What `torch_gradients(trace)` gave; the trace's own, if it has them, where left out.
+    lines : int, optional
+        The most lines of a table, about: of a longer one the first and the last are shown. None for all.
+    """
+    torch = torch or trace.torch
+    if isinstance(trace, NeuronTrace):
+        parts = _neuron(trace, lines)
+        sums = [trace.z]
+    else:
+        parts = _network(trace, lines)
+        sums = [row.z for row in trace.rows]
+    if torch is not None:
+        parts += _beside_torch(trace, torch, sums, lines)
+    return Group(*(line for part in parts for line in (part, Text())))
+
+
+def _neuron(trace: NeuronTrace, lines: int | None) -> list[RenderableType]:
+    names = _input_names(trace.features, len(trace.inputs))
+    forward = zip(names, trace.inputs, trace.weights_before, trace.products, strict=True)
+    ours = trace.gradients
+    backward = zip(
+        [*names, "bias"],
+        [*ours.weights, ours.bias],
+        [*trace.weight_nudges, trace.bias_nudge],
+        [*trace.weights_before, trace.bias_before],
+        [*trace.weights_after, trace.bias_after],
+        strict=True,
+    )
+    return [
+        Text(f"One step of a neuron, inputs: {len(names)}, learning rate: {trace.learning_rate:.10g}", style="bold"),
+        _table("Forward", ["input", "x", "weight", "x * weight"], forward, lines),
+        _lines(
+            ("bias", trace.bias_before),
+            ("z = products from left to right, then the bias", trace.z),
+            ("prediction = 1 / (1 + exp(-z))", trace.prediction),
+            ("label", trace.label),
+            ("error = prediction - label", trace.error),
+            ("squared error = error * error", trace.squared_error),
+            ("cross-entropy = -log(probability of the label)", trace.cross_entropy),
+            ("nudge = learning rate * error", trace.bias_nudge),
+        ),
+        _table(
+            "Backward: gradient = error * x, after = before - nudge * x",
+            ["weight of", "gradient", "nudge * x", "before", "after"],
+            backward,
+            lines,
+        ),
+    ]
+
+
+def _network(trace: MLPTrace, lines: int | None) -> list[RenderableType]:
+    shape = "-".join(str(n) for n in (len(trace.weights_before[0]), *(len(b) for b in trace.biases_before)))
+    rows = (
+        (str(i), f"{row.label:g}", row.z, row.prediction, row.error, row.cross_entropy)
+        for i, row in enumerate(trace.rows, 1)
+    )
+    head = f"One step of a {shape} network, {trace.activation}, rows: {len(trace.rows)}, "
+    parts: list[RenderableType] = [
+        Text(head + f"learning rate: {trace.learning_rate:.10g}", style="bold"),
+        _table("Rows", ["row", "label", "output z", "prediction", "error", "cross-entropy"], rows, lines),
+        _lines(("loss = mean cross-entropy", trace.loss)),
+        _table(
+            "Units: output = activation(z), delta = d cross-entropy / d z",
+            ["row", "unit", "z", "output", "delta"],
+            _units(trace, lines),
+            None,
+        ),
+    ]
+    for layer in range(len(trace.weights_before)):
+        columns = (
+            _layer_values(trace.weights_before[layer], trace.biases_before[layer]),
+            _layer_values(trace.gradients.weights[layer], trace.gradients.biases[layer]),
+            _layer_values(trace.weights_after[layer], trace.biases_after[layer]),
+        )
+        title = f"Layer {layer + 1}{_layer_role(trace, layer)}: after = before - learning rate * mean gradient"
+        body = zip(_layer_names(trace, layer), *columns, strict=True)
+        parts.append(_table(title, ["weight from > to", "before", "mean gradient", "after"], body, lines))
+    return parts
+
+
+def _units(trace: MLPTrace, lines: int | None) -> list[Line]:
+    """Every row's inputs and units; of a wide layer the first and the last, so that no layer is left out."""
+    names = _input_names(trace.features, len(trace.rows[0].inputs))
+    parts: list[list[Line]] = []
+    for i, row in enumerate(trace.rows, 1):
+        parts.append([(str(i), name, "", value, "") for name, value in zip(names, row.inputs, strict=True)])
+        for layer in range(len(row.sums)):
+            numbers = zip(row.sums[layer], row.outputs[layer], row.deltas[layer], strict=True)
+            parts.append([(str(i), name, *unit) for name, unit in zip(_unit_names(trace, layer), numbers, strict=True)])
+    if lines is not None and sum(map(len, parts)) > lines:
+        parts = [_cut(part, max(lines // len(parts), 2)) for part in parts]
+    return list(chain.from_iterable(parts))
+
+
+def _beside_torch(
+    trace: NeuronTrace | MLPTrace, torch: NeuronGradients | MLPGradients, sums: list[float], lines: int | None
+) -> list[RenderableType]:
+    if isinstance(trace, NeuronTrace):
+        of, names = "weight of", [*_input_names(trace.features, len(trace.inputs)), "bias"]
+    else:
+        of = "weight from > to"
+        names = [name for layer in range(len(trace.weights_before)) for name in _layer_names(trace, layer)]
+    ours, theirs = _flat(trace.gradients), _flat(torch)
+    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    body = zip(names, ours, theirs, (f"{difference:.1e}" for difference in differences), strict=True)
+    parts: list[RenderableType] = [
+        _table("Gradients beside PyTorch's", [of, "ours", "PyTorch", "difference"], body, lines),
+        _lines(("largest difference", f"{max(map(abs, differences)):.1e}")),
+    ]
+    if max(map(abs, sums)) > SATURATED:
+        parts.append(
+            Text(
+                f"A row has |z| above {SATURATED}. There PyTorch's binary_cross_entropy keeps the sigmoid's slope at "
+                "1e-12 and its gradient fades; binary_cross_entropy_with_logits gives the exact one, as here."
+            )
+        )
+    return parts
+
+
+# --- names and places -------------------------------------------------------------------------------------------------
+
+
+def _input_names(features: list[str] | None, n: int) -> list[str]:
+    return features or [f"x{j}" for j in range(n)]
+
+
+def _unit_names(trace: MLPTrace, layer: int) -> list[str]:
+    if layer == len(trace.biases_before) - 1:
+        return ["output"]
+    return [f"h{layer + 1}.{u + 1}" for u in range(len(trace.biases_before[layer]))]
+
+
+def _layer_names(trace: MLPTrace, layer: int) -> list[str]:
+    """A name for each weight of a layer, input by input, and then for each bias."""
+    first = layer == 0
+    sources = _input_names(trace.features, len(trace.weights_before[0])) if first else _unit_names(trace, layer - 1)
+    units = _unit_names(trace, layer)
+    return [f"{source} > {unit}" for source in sources for unit in units] + [f"bias > {unit}" for unit in units]
+
+
+def _layer_role(trace: MLPTrace, layer: int) -> str:
+    return ", output" if layer == len(trace.weights_before) - 1 else ""
+
+
+def _layer_values(weights: list[list[float]], biases: list[float]) -> list[float]:
+    return [*chain.from_iterable(weights), *biases]
+
+
+def _flat(gradients: NeuronGradients | MLPGradients) -> list[float]:
+    if isinstance(gradients, NeuronGradients):
+        return [*gradients.weights, gradients.bias]
+    layers = zip(gradients.weights, gradients.biases, strict=True)
+    return [value for weights, biases in layers for value in _layer_values(weights, biases)]
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def _table(title: str, columns: list[str], body: Iterable[Line], lines: int | None) -> Group:
+    """Names to the left, numbers to the right in ten digits; at most `lines` lines of them."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.show_edge = table.pad_edge = False
+    for column in columns:
+        is_name = column in NAME_COLUMNS
+        # names may fold where space is short; a number never does
+        table.add_column(column, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
+    for line in _cut(list(body), lines):
+        table.add_row(*map(_cell, line))
+    return Group(Text(title, style="bold"), table)
+
+
+def _cut(body: list[Line], lines: int | None) -> list[Line]:
+    """The first and the last lines of a body that has more than `lines`, and between them how many are not shown."""
+    if lines is None or len(body) <= lines:
+        return body
+    last = len(body) - lines // 2
+    return [*body[: lines - lines // 2], (f"... {len(body) - lines:,} more",), *body[last:]]
+
+
+def _lines(*values: tuple[str, float | str]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(justify="right", no_wrap=True)
+    for name, value in values:
+        grid.add_row(name, _cell(value))
+    return grid
+
+
+def _cell(value: str | float) -> str:
+    return escape(value) if isinstance(value, str) else f"{value:.10g}"
