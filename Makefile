@@ -5,7 +5,11 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 PIP = $(RUN) -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint bench peers clean
+# The tests that run the kernels themselves.
+KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_engines.py tests/test_oracles.py \
+  tests/test_planted_mistakes.py tests/test_jit.py
+
+.PHONY: demo test lint bench peers test-deep test-uncompiled test-generic clean
 
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
@@ -16,6 +20,21 @@ test: $(VENV)/dev.ok
 bench: $(VENV)/dev.ok
 	$(RUN) bench/neuron.py
 	$(RUN) -m pytest bench --benchmark-enable --benchmark-columns=median,iqr,rounds --benchmark-sort=name
+
+# Ten thousand examples for each property: about half an hour.
+test-deep: $(VENV)/dev.ok
+	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest tests/test_properties.py tests/test_engines.py
+
+# The kernels as plain Python, so that coverage sees their lines; every one has to be reached.
+test-uncompiled: $(VENV)/dev.ok
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(RUN) -m coverage run -m pytest -W ignore::RuntimeWarning $(KERNEL_TESTS)
+	$(RUN) -m coverage report --include='tinynet_fast/kernels/*' --show-missing --fail-under=100
+
+# The promises on the plainest CPU: no AVX, no FMA, and nothing from the cache.
+test-generic: $(VENV)/dev.ok
+	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
+	  export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR="$$cache" HYPOTHESIS_PROFILE=few && \
+	  $(RUN) -m pytest $(KERNEL_TESTS) && $(RUN) -m tinynet_fast validate
 
 lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff check .

@@ -10,13 +10,11 @@ from tinynet_fast import train_mlp, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.kernels.engines import ENGINES
 
-COMPILED = ("strict",)
-
 
 @pytest.mark.parametrize("features", [2, 16, 64, 256])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_neuron(benchmark, engine, features):
-    n = 2_000_000 // features if engine in COMPILED else 20_000 // features
+    n = 40_000 // features
     rows = make_pass_fail(n, features)
     benchmark.group = f"one neuron, {features} features"
     benchmark.extra_info["rows"] = n
@@ -27,7 +25,7 @@ def test_neuron(benchmark, engine, features):
 @pytest.mark.parametrize("hidden", [(4,), (32, 16)])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_network(benchmark, engine, hidden):
-    n = 1_000 if engine == "reference" else 20_000
+    n = 2_000
     rows = make_pass_fail(n, 16)
     benchmark.group = f"network 16-{'-'.join(map(str, hidden))}-1, batches of 32"
     benchmark.extra_info["rows"] = n

@@ -105,21 +105,3 @@ def test_reference_stands_alone():
     imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
     assert [alias.name for node in imports for alias in node.names] == ["math"]
     assert "sum(" not in "".join(ast.unparse(node) for node in tree.body[1:])
-
-
-@given(z=st.floats(allow_nan=False))
-def test_scalars_have_the_same_bits(z):
-    assert strict.sigmoid(z) == reference.sigmoid(z)
-    for activation in (reference.SIGMOID, reference.TANH, reference.RELU):
-        assert strict.activate(z, activation) == reference.activate(z, activation)
-        a = reference.activate(z, activation)
-        assert strict.slope(a, activation) == reference.slope(a, activation)
-    for y in (0.0, 1.0):
-        assert strict.cross_entropy(z, y) == reference.cross_entropy(z, y)
-
-
-def test_sigmoid_at_the_ends():
-    assert reference.sigmoid(-1e4) == strict.sigmoid(-1e4) == vectorized.sigmoid(-1e4) == 0.0
-    assert reference.sigmoid(1e4) == strict.sigmoid(1e4) == vectorized.sigmoid(1e4) == 1.0
-    assert reference.cross_entropy(-1e4, 1.0) == 1e4
-    assert reference.cross_entropy(float("inf"), 1.0) == 0.0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tinynet_fast.errors import TrainingDivergedError
     from tinynet_fast.modelfile import ModelFileError
     from tinynet_fast.models import MLP, Neuron, load
+    from tinynet_fast.proof.validation import validate
     from tinynet_fast.training.mlp import train_mlp
     from tinynet_fast.training.neuron import train_neuron
     from tinynet_fast.training.run import Epoch, TrainingResult
@@ -28,6 +29,7 @@ _HOMES = {
     "load": "models",
     "train_mlp": "training.mlp",
     "train_neuron": "training.neuron",
+    "validate": "proof.validation",
 }
 __all__ = [
     "MLP",
@@ -40,6 +42,7 @@ __all__ = [
     "load",
     "train_mlp",
     "train_neuron",
+    "validate",
 ]
 
 

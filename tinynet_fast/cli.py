@@ -249,6 +249,50 @@ def trace(
         _console().print(step)
 
 
+@app.command()
+def validate(
+    data: Annotated[Path | None, Option(help="A CSV file with rows of your own to run as well.")] = None,
+    target: Annotated[str | None, Option(help="The column with its labels.")] = None,
+    deep: Annotated[bool, Option("--deep", help="Twenty times as many problems.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run every engine against the reference on this machine; exit status 0 only if every promise is kept."""
+    from tinynet_fast.proof.validation import validate as run_validation
+
+    X = y = None
+    if data is not None:
+        if target is None:
+            raise ValueError("--data needs --target, the column with the labels")
+        table = read_csv(data)
+        y = table.labels(target)
+        X = table.matrix([name for name in table.columns if name != target])
+        _check_two_labels(table, target, y)
+    elif target is not None:
+        raise ValueError("--target needs --data, the file with the rows")
+    with Console(stderr=True).status("") as status, _named(str(data)):
+        seen = run_validation(X, y, deep=deep, progress=status.update)
+    if as_json:
+        print(json.dumps(seen.to_json(), indent=1))
+    else:
+        _print_validation(seen)
+    if not seen.kept:
+        raise typer.Exit(1)
+
+
+def _print_validation(seen: Any) -> None:
+    shown = Table("engine", "case", "rows", "ulps", "difference", "promise", "verdict")
+    for v in seen.verdicts:
+        promise = "bit for bit" if v.promise == 0.0 else f"{v.promise:.0e}"
+        verdict = "kept" if v.kept else "BROKEN"
+        shown.add_row(v.engine, v.case, f"{v.rows:,}", f"{v.ulps:,}", f"{v.difference:.1e}", promise, verdict)
+    console = _console()
+    console.print(shown)
+    for name, value in seen.facts.items():
+        console.print(f"{name}: {value}", soft_wrap=True)
+    broken = [f"{v.engine}: {v.case}" for v in seen.verdicts if not v.kept]
+    console.print("\n".join(["broken promises:", *broken]) if broken else "every promise is kept", soft_wrap=True)
+
+
 def _check_two_labels(table: CsvTable, target: str, labels: np.ndarray) -> None:
     low, high = labels[0], labels[np.argmax(labels != labels[0])]
     if low == high:

@@ -18,7 +18,8 @@ SIGMOID, TANH, RELU = 0, 1, 2  # what a layer does to its sums
 def sigmoid(z):
     """The logistic function, 1 / (1 + exp(-z)): any number in, a probability out.
 
-    Where exp(-z) is too large for a float it counts as infinity, so the prediction is 0.
+    Within 2.5 units in the last place of the true value. Where exp(-z) is too large for a float, below -709.78, it
+    counts as infinity and the prediction is 0; the true value is then smaller than any normal float.
     """
     try:
         return 1.0 / (1.0 + math.exp(-z))

@@ -11,6 +11,9 @@ import math
 from tinynet_fast.kernels.jit import exact
 
 SIGMOID, TANH, RELU = 0, 1, 2
+LARGEST = (
+    709.782712893384  # exp overflows beyond: compiled it gives infinity and the prediction 0, uncompiled it raises
+)
 
 
 # --- one number -------------------------------------------------------------------------------------------------------
@@ -19,6 +22,8 @@ SIGMOID, TANH, RELU = 0, 1, 2
 @exact
 def sigmoid(z):
     """The logistic function, 1 / (1 + exp(-z)): any number in, a probability out."""
+    if z < -LARGEST:
+        return 0.0
     return 1.0 / (1.0 + math.exp(-z))
 
 

@@ -1,0 +1,72 @@
+"""Problems for kernels, generated: every width, order of magnitude, step and block boundary worth trying."""
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def one_type(rng, X, kind):
+    """The rows as somebody might have stored them."""
+    if kind == "bool":
+        return X > 0
+    if kind in ("int8", "int64"):
+        return np.clip(X * 3, -100, 100).astype(kind)
+    return X.astype(kind)
+
+
+def one_order(X, order):
+    """The same rows in another place in memory."""
+    if order == "F":
+        return np.asfortranarray(X)
+    if order == "strided":
+        return np.repeat(np.repeat(X, 2, axis=0), 2, axis=1)[::2, ::2]
+    if order == "reversed":
+        return np.ascontiguousarray(X[::-1, ::-1])[::-1, ::-1]
+    return X
+
+
+@st.composite
+def neuron_problems(draw, within_bound):
+    """A neuron's rows and steps. Within the bound, step * (|x|^2 + 1) is at most 8 for every row."""
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d = draw(st.integers(0, 300)), draw(st.integers(1, 70))
+    scale = 10.0 ** draw(st.sampled_from([0, 0, 0, -3, 3, -160, -310, *([] if within_bound else [100, 300])]))
+    X = rng.standard_normal((n, d)) * scale
+    X = one_type(rng, X, draw(st.sampled_from(["float64", "float64", "float32", "int8", "int64", "bool"])))
+    X = one_order(X, draw(st.sampled_from(["C", "F", "strided", "reversed"])))
+    if X.dtype == np.float32 and not np.isfinite(X).all():
+        X = np.zeros_like(X)
+    with np.errstate(over="ignore"):
+        longest = np.max((X.astype(float) ** 2).sum(axis=1), initial=0.0) + 1.0
+    rate = 10.0 ** draw(st.floats(-6, 1 if within_bound else 4))
+    step = np.full(n, min(rate, 8.0 / longest) if within_bound else rate)
+    if draw(st.booleans()):
+        step *= rng.random(n) * (rng.random(n) < 0.7)
+    weights = rng.standard_normal(d) * 10.0 ** draw(st.sampled_from([-300, -2, 0, 0, 2, 4])) / max(scale, 1.0)
+    y = (rng.random(n) < draw(st.sampled_from([0.0, 0.5, 0.5, 1.0]))).astype(float)
+    order = rng.permutation(n) if draw(st.booleans()) else slice(None)
+    bias = float(rng.standard_normal())
+    epochs, block = draw(st.integers(1, 4)), draw(st.integers(1, n + 1))
+    return NeuronProblem(X[order], y[order], step[order], weights, bias, epochs, block)
+
+
+@st.composite
+def network_problems(draw):
+    """A network's rows, its layers and its batches, which need not divide the rows."""
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d = draw(st.integers(0, 120)), draw(st.integers(1, 12))
+    sizes = (d, *draw(st.lists(st.integers(1, 9), min_size=1, max_size=3)), 1)
+    params = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(sizes)))
+    params *= draw(st.sampled_from([0.3, 1.0, 1.0, 5.0]))
+    X = one_type(rng, rng.standard_normal((n, d)), draw(st.sampled_from(["float64", "float32", "int8", "bool"])))
+    X = one_order(X, draw(st.sampled_from(["C", "F", "strided", "reversed"])))
+    y = (rng.random(n) < 0.5).astype(float)
+    activation = draw(st.sampled_from(["sigmoid", "tanh", "relu"]))
+    batch_size, block = draw(st.integers(1, n + 2)), draw(st.integers(1, n + 1))
+    rate, epochs = 10.0 ** draw(st.floats(-4, -1)), draw(st.integers(1, 2))
+    return NetworkProblem(X, y, sizes, activation, params, batch_size, rate, epochs, block)

@@ -1,0 +1,63 @@
+"""The kernels against what is not this package; see `oracles.py`."""
+
+from decimal import Decimal, localcontext
+
+import numpy as np
+import oracles
+import pytest
+
+from tinynet_fast.kernels import reference, strict, vectorized
+from tinynet_fast.kernels.engines import ENGINES
+
+engines = pytest.mark.parametrize("engine", ENGINES.values(), ids=lambda engine: engine.name)
+
+
+@engines
+@pytest.mark.parametrize("oracle", oracles.BY_HAND, ids=lambda oracle: oracle.__name__)
+def test_by_hand_and_by_finite_differences(engine, oracle):
+    oracle(engine)
+
+
+@engines
+def test_sgd_classifier(engine, record_property):
+    record_property("largest difference", oracles.sgd_classifier(engine))
+
+
+@engines
+def test_pytorch(engine, record_property):
+    record_property("largest difference", oracles.torch_network(engine))
+
+
+def true_sigmoid(z):
+    with localcontext() as context:
+        context.prec = 60
+        return 1 / (1 + (-Decimal(float(z))).exp())
+
+
+def error_in_ulps(value, true):
+    """How far a float is from the true value, in units of the spacing of floats at the true value."""
+    with localcontext() as context:
+        context.prec = 60
+        return float(abs(Decimal(float(value)) - true) / Decimal(float(np.spacing(float(true)))))
+
+
+@pytest.mark.parametrize("sigmoid", [reference.sigmoid, strict.sigmoid, vectorized.sigmoid])
+def test_sigmoid_over_the_whole_range(sigmoid):
+    """The bound that the docstring states, over all sums whose exp does not overflow."""
+    rng = np.random.default_rng(0)
+    sums = np.concatenate([np.linspace(-708, 708, 1001), rng.uniform(-40, 40, 3000), rng.standard_normal(2000)])
+    worst = max(error_in_ulps(sigmoid(z), true_sigmoid(z)) for z in sums)
+    assert 0.5 < worst <= 2.5
+    for z in (-745.0, -1e4):  # beyond: the true probability is smaller than 1e-308, and 0 is given
+        assert 0.0 <= sigmoid(z) <= 1e-300
+
+
+def test_cross_entropy_over_the_whole_range():
+    """Against 60 digits of log(1 + exp(-z)): no digit is lost where the probability is near 0 or near 1."""
+    with localcontext() as context:
+        context.prec = 400  # exp(-700) beside 1
+        for z in [*np.linspace(-700, 700, 141).tolist(), 1e-3, -1e-9, 36.9]:
+            true = (1 + (-Decimal(float(z))).exp()).ln()
+            for kernel in (reference, strict, vectorized):
+                assert float(kernel.cross_entropy(z, 1.0)) == pytest.approx(float(true), rel=1e-15)
+                assert kernel.cross_entropy(-z, 0.0) == kernel.cross_entropy(z, 1.0)

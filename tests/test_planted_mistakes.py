@@ -1,0 +1,206 @@
+"""Proof that the checks can fail: mistakes planted in copies of the kernels, each of which has to be caught.
+
+A mistake in one engine is caught by comparing it with the reference; one that the reference had as well is caught by
+the oracles, which know nothing of it.
+"""
+
+# ruff: noqa: E501 - a line a mistake
+
+import importlib
+import inspect
+import os
+import types
+from dataclasses import dataclass, field
+
+import numpy as np
+import oracles
+import pytest
+from numba import njit
+
+from tinynet_fast import cli
+from tinynet_fast.kernels import reference, strict, vectorized
+from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.proof import validation
+
+# name, what stands in the source, what is planted in its place
+IN_STRICT = [
+    ("no bias update", "bias[0] -= nudge", "pass"),
+    ("wrong sign", "weights[j] -= nudge * X[i, j]", "weights[j] += nudge * X[i, j]"),
+    ("old weight in the next sum", "z += ahead[j] * weights[j]", "z += ahead[j] * (weights[j] + nudge * X[i, j])"),
+    ("grouping of the product", "weights[j] -= nudge * X[i, j]", "weights[j] -= step[i] * (error * X[i, j])"),
+    ("loss after the update", "            z += bias[0]\n", "            z += bias[0]\n            losses[epoch] += 0 if i + 1 < len(X) else (sigmoid(logit(X[i], weights, bias)) - y[i]) ** 2 - error * error\n"),
+    ("last row of a block skipped", "for i in range(len(X)):\n            error", "for i in range(len(X) - 1):\n            error"),
+    ("block starts from its second row", "z = logit(X[0], weights, bias)", "z = logit(X[min(1, len(X) - 1)], weights, bias)"),
+    ("single precision", "error = sigmoid(z) - y[i]", "error = float(np.float32(sigmoid(z) - y[i]))"),
+    ("bias first", "z = 0.0\n            for j in range(len(weights)):\n                weights", "z = bias[0]\n            for j in range(len(weights)):\n                weights"),
+    ("right to left", "for j in range(len(weights)):\n        z += x[j] * weights[j]", "for j in range(len(weights) - 1, -1, -1):\n        z += x[j] * weights[j]"),
+    ("absolute error as the loss", "losses[epoch] += error * error", "losses[epoch] += abs(error)"),
+    ("one step for all rows", "nudge = step[i] * error", "nudge = step[0] * error"),
+    ("another row's label", "error = sigmoid(z) - y[i]", "error = sigmoid(z) - y[i - 1]"),
+    ("sigmoid through tanh", "return 1.0 / (1.0 + math.exp(-z))", "return 0.5 * (1.0 + math.tanh(0.5 * z))"),
+    ("sigmoid cut off early", "if z < -LARGEST", "if z < -30.0"),
+    ("losses of all epochs in the first slot", "losses[epoch] += error", "losses[0] += error"),
+    ("no bias in a network's sum", "z += params[biases + u]", "pass"),
+    ("tanh's slope is sigmoid's", "return 1.0 - a * a", "return a * (1.0 - a)"),
+    ("sigmoid's slope is tanh's", "return a * (1.0 - a)", "return 1.0 - a * a"),
+    ("relu leaks", "return z if z > 0.0 else 0.0", "return z if z > 0.0 else 0.01 * z"),
+    ("relu's slope where it is off", "return 1.0 if a > 0.0 else 0.0", "return 1.0 if a >= 0.0 else 0.0"),
+    ("slope of the wrong layer", "layers[layer - 1, 2]", "layers[layer, 2]"),
+    ("blame from the last unit only", "blame += params", "blame = params"),
+    ("every bias gets the first unit's share", "gradient[biases + u] += deltas[target + u]", "gradient[biases + u] += deltas[target]"),
+    ("sum in place of the mean gradient", "(gradient[p] / rows)", "gradient[p]"),
+    ("grouping in the network's update", "learning_rate * (gradient[p] / rows)", "learning_rate * gradient[p] / rows"),
+    ("gradient kept from batch to batch", "gradient[p] = 0.0", "pass"),
+    ("batch ends with the block", "    for epoch in range(len(losses)):\n        for i in range(len(X)):\n            z = network", "    pending[0] = 0\n    for epoch in range(len(losses)):\n        for i in range(len(X)):\n            z = network"),
+    ("batch a row too long", "if pending[0] == batch_size:", "if pending[0] > batch_size:"),
+    ("cross-entropy of the other label", "s = z if y > 0.5 else -z", "s = -z if y > 0.5 else z"),
+    ("cross-entropy without log1p", "math.log1p(math.exp(-abs(s)))", "math.log(1.0 + math.exp(-abs(s)))"),
+]  # fmt: skip
+IN_NUMPY = [
+    ("single precision", "error = prediction - y[i]", "error = float(np.float32(prediction - y[i]))"),
+    ("no bias update", "bias[0] -= nudge", "pass"),
+    ("a chunk's mean for its sum", "cross_entropy(z, labels).sum()", "cross_entropy(z, labels).mean()"),
+    ("a chunk's gradient replaces the last", "gradient[p:biases] += ", "gradient[p:biases] = "),
+    ("biases left out", "gradient[biases : biases + outputs] += d.sum(axis=0)", "pass"),
+    ("slope of the wrong layer", "layers[layer - 1, 2]", "layers[layer, 2]"),
+]
+IN_THE_REFERENCE_TOO = [
+    ("no bias update", "bias[0] -= nudge", "pass"),
+    ("wrong sign", "weights[j] -= nudge * X[i][j]", "weights[j] += nudge * X[i][j]"),
+    ("gradient of squared error", "nudge = step[i] * error", "nudge = step[i] * error * prediction * (1 - prediction)"),
+    ("loss of the epoch before", "losses[epoch] += error * error", "losses[epoch - 1] += error * error"),
+    ("tanh's slope is sigmoid's", "return 1.0 - a * a", "return a * (1.0 - a)"),
+    ("slope of the wrong layer", "layers[layer - 1][2]", "layers[layer][2]"),
+    ("output error doubled", "deltas[target] = values[target] - y", "deltas[target] = 2.0 * (values[target] - y)"),
+    ("blame from the last unit only", "blame += params", "blame = params"),
+    ("sum in place of the mean gradient", "(gradient[p] / rows)", "gradient[p]"),
+    (
+        "transposed weights",
+        "params[p + j * outputs + u]\n            z +=",
+        "params[p + u * inputs + j]\n            z +=",
+    ),
+    ("cross-entropy of the other label", "s = z if y > 0.5 else -z", "s = -z if y > 0.5 else z"),
+]
+
+
+@dataclass(frozen=True)
+class Planted(Engine):
+    """An engine whose kernels are a changed copy."""
+
+    copy: types.ModuleType = field(default=None)
+
+    @property
+    def kernels(self):
+        return self.copy
+
+
+def planted(module, old="", new="", decorator=lambda function: function):
+    """A copy of a kernel module with `new` for `old`, as an engine; plain Python unless a decorator compiles it."""
+    source = inspect.getsource(module).replace("from tinynet_fast.kernels.jit import exact\n", "")
+    assert source.count(old) >= 1, f"{old!r} no longer stands in {module.__name__}"
+    copy = types.ModuleType("planted")
+    copy.__dict__.update(exact=decorator, np=np)
+    exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
+    name = module.__name__.rpartition(".")[2]
+    ours = next(engine for engine in ENGINES.values() if engine.module == name)
+    return Planted(f"planted {ours.name}", name, ours.promise, 1.0, 1.0, copy)
+
+
+def cases(engine):
+    """The kernels' part of the battery, with few rows."""
+    rng = np.random.default_rng(3)
+    for make in (validation._neuron_cases, validation._network_cases):
+        for name, problems, everyone in make(rng, 16):
+            if everyone or engine.promise == 0.0:
+                yield name, problems
+
+
+def caught(engine):
+    """The first case of the battery in which the engine breaks its promise, or None."""
+    with np.errstate(all="ignore"):
+        return next(
+            (name for name, problems in cases(engine) if not validation.judge(engine, name, problems).kept), None
+        )
+
+
+@pytest.mark.parametrize("module", [strict, vectorized], ids=["strict", "numpy"])
+def test_a_copy_without_a_mistake_passes(module):
+    assert caught(planted(module)) is None
+
+
+@pytest.mark.parametrize(("name", "old", "new"), IN_STRICT, ids=[m[0] for m in IN_STRICT])
+def test_strict(name, old, new):
+    assert caught(planted(strict, old, new))
+
+
+@pytest.mark.parametrize(("name", "old", "new"), IN_NUMPY, ids=[m[0] for m in IN_NUMPY])
+def test_numpy(name, old, new):
+    assert caught(planted(vectorized, old, new))
+
+
+def found_by_an_oracle(engine):
+    """The first check that is not ours to fail, or None."""
+    for oracle in oracles.BY_HAND:
+        try:
+            oracle(engine)
+        except AssertionError:
+            return oracle.__name__
+    return None
+
+
+def test_the_oracles_pass_a_copy_of_the_reference():
+    assert found_by_an_oracle(planted(reference)) is None
+
+
+@pytest.mark.parametrize(("name", "old", "new"), IN_THE_REFERENCE_TOO, ids=[m[0] for m in IN_THE_REFERENCE_TOO])
+def test_shared_by_the_reference(name, old, new):
+    assert found_by_an_oracle(planted(reference, old, new))
+
+
+@pytest.mark.skipif(njit(lambda: 0).__class__.__name__ == "function", reason="compiling is switched off")
+@pytest.mark.parametrize("flags", [{"contract"}, {"reassoc", "nsz"}, True], ids=str)
+def test_compiler_flags(flags):
+    """A kernel compiled with leave to contract (on a CPU with FMA) or to reorder sums is not bit for bit."""
+    engine = planted(strict, decorator=njit(error_model="numpy", fastmath=flags))
+    features = importlib.import_module("llvmlite.binding").get_host_cpu_features()
+    if flags == {"contract"} and (not features.get("fma") or os.environ.get("NUMBA_CPU_NAME") == "generic"):
+        pytest.skip("no FMA on this CPU, or none for the compiler to use")
+    assert caught(engine)
+
+
+def test_there_are_many():
+    assert len({(name, new) for _, name, new in (*IN_STRICT, *IN_NUMPY, *IN_THE_REFERENCE_TOO)}) >= 20
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_validate(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["tinynet-fast", "validate", *arguments])
+        monkeypatch.setenv("COLUMNS", "140")
+        with pytest.raises(SystemExit) as info:
+            cli.main()
+        return info.value.code or 0, capsys.readouterr().out
+
+    return run
+
+
+def test_validate_names_a_wrong_kernel(run_validate, monkeypatch):
+    """`strict.sgd_epochs` replaced by one that forgets the bias: exit status 1, the engine and the case."""
+    monkeypatch.setattr(strict, "sgd_epochs", planted(strict, "bias[0] -= nudge", "pass").copy.sgd_epochs)
+    monkeypatch.setattr(validation, "WIDTHS", (1, 3))
+    status, out = run_validate()
+    assert status == 1
+    assert "broken promises:\nstrict: neuron, small steps\n" in out
+    assert "numpy: " not in out.partition("broken promises:")[2]
+    assert "BROKEN" in out
+
+
+def test_validate_keeps_every_promise(run_validate):
+    status, out = run_validate()
+    assert status == 0
+    assert out.endswith("every promise is kept\n")
+    for fact in ("Python: ", "NumPy: ", "Numba: ", "C library: "):
+        assert fact in out

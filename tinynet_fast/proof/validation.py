@@ -1,0 +1,353 @@
+"""Every engine against the reference on this machine: `validate()` runs a fixed battery and says what it saw.
+
+The property tests run the same comparisons on generated problems, and a test plants mistakes in the kernels to show
+that the battery finds them. Pictures of one step are in `trace.py`.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.arrays import as_matrix, check_finite, encode_labels
+from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.models import layer_table
+from tinynet_fast.proof.facts import facts
+from tinynet_fast.training.mlp import train_mlp
+from tinynet_fast.training.neuron import STABILITY_BOUND, train_neuron
+
+REFERENCE = ENGINES["reference"]
+WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)
+SHAPES = ((1,), (4,), (9, 5), (7, 6, 5))
+OWN_VALUES, OWN_ROWS = 100_000, 20_000  # how much of a user's data the plain loop is given: about a second
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an engine did in a case.
+
+    Attributes
+    ----------
+    engine, case : str
+    rows : int
+        Rows trained, over all the problems of the case.
+    ulps : int
+        The largest difference of a weight, a bias or a loss from the reference, in units in the last place.
+    difference : float
+        The largest norm-wise relative difference of parameters or losses from the reference.
+    promise : float
+        The largest `difference` that the engine may show; 0.0 means bit for bit.
+    kept : bool
+    """
+
+    engine: str
+    case: str
+    rows: int
+    ulps: int
+    difference: float
+    promise: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What `validate` saw: a verdict for each engine and case, and the facts that decide on bit-equality."""
+
+    verdicts: list[Verdict]
+    facts: dict[str, str]
+
+    @property
+    def kept(self) -> bool:
+        """Whether every promise was kept."""
+        return all(verdict.kept for verdict in self.verdicts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return {"kept": self.kept, "verdicts": [asdict(v) for v in self.verdicts], "facts": self.facts}
+
+
+@dataclass(frozen=True)
+class NeuronProblem:
+    """Rows for a neuron's kernel, where to start, and the block size; `step` has a learning rate a row."""
+
+    X: np.ndarray
+    y: np.ndarray
+    step: np.ndarray
+    weights: np.ndarray
+    bias: float
+    epochs: int = 2
+    block: int = 64
+
+    def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters and losses after training with an engine's kernel: rows that are one block, all epochs in one
+        call; else an epoch at a time, block by block."""
+        own, kernel = engine.own, engine.kernels.sgd_epochs
+        weights, bias = own(self.weights.copy()), own(np.array([self.bias]))
+        history: list[float] = []
+        together = self.epochs if self.block >= len(self.X) else 1
+        for _ in range(self.epochs // together):
+            losses = own(np.zeros(together))
+            for start in range(0, len(self.X), self.block):
+                part = slice(start, start + self.block)
+                kernel(own(self.X[part]), own(self.y[part]), own(self.step[part]), weights, bias, losses)
+            history += list(losses)
+        return np.append(weights, bias), np.array(history)
+
+
+@dataclass(frozen=True)
+class NetworkProblem:
+    """Rows for the network's kernels, the layers, where to start, batches and blocks."""
+
+    X: np.ndarray
+    y: np.ndarray
+    sizes: tuple[int, ...]
+    activation: str
+    params: np.ndarray
+    batch_size: int
+    learning_rate: float = 0.05
+    epochs: int = 2
+    block: int = 64
+
+    def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters and losses after training with an engine's kernels: rows that are one block of whole batches, all
+        epochs in one call; else an epoch at a time, block by block."""
+        own, kernels = engine.own, engine.kernels
+        params, gradient = own(self.params.copy()), own(np.zeros(len(self.params)))
+        values, deltas = engine.scratch(sum(self.sizes)), engine.scratch(sum(self.sizes))
+        layers, pending = own(layer_table(self.sizes, self.activation), np.int64), own(np.zeros(1), np.int64)
+        history: list[float] = []
+        together = self.epochs if self.block >= len(self.X) and len(self.X) % self.batch_size == 0 else 1
+        for _ in range(self.epochs // together):
+            losses = own(np.zeros(together))
+            for start in range(0, len(self.X), self.block):
+                X, y = own(self.X[start : start + self.block]), own(self.y[start : start + self.block])
+                rate, scratch = self.learning_rate, (gradient, values, deltas, pending, losses)
+                kernels.network_epochs(X, y, self.batch_size, rate, layers, params, *scratch)
+            if pending[0]:
+                kernels.network_update(pending[0], self.learning_rate, params, gradient)
+                pending[0] = 0
+            history += list(losses)
+        return np.array(params), np.array(history)
+
+
+@dataclass(frozen=True)
+class TrainerProblem:
+    """The public trainers on one table: `train(engine_name)` returns their result."""
+
+    X: Any
+    train: Callable[[str], Any]
+
+    def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters and losses of the trainer's result."""
+        result = self.train(engine.name)
+        model = result.model
+        if isinstance(model.weights, list):
+            layers = zip(model.weights, model.biases, strict=True)
+            return np.concatenate([part.ravel() for layer in layers for part in layer]), result.loss_history
+        return np.append(model.weights, model.bias), result.loss_history
+
+
+Problem = NeuronProblem | NetworkProblem | TrainerProblem
+Case = tuple[str, Sequence[Problem], bool]  # its name, its problems, and whether every engine has to keep its promise
+
+
+def ulps(comp: np.ndarray, ref: np.ndarray) -> int:
+    """The largest distance between numbers at the same place, counted in floats that lie between them."""
+    if not len(ref):
+        return 0
+    order = []
+    for array in (comp, ref):
+        bits = np.ascontiguousarray(array, dtype=np.float64).view(np.int64)
+        order.append([int(b) if b >= 0 else -(int(b) & 0x7FFFFFFFFFFFFFFF) for b in bits])
+    return max(abs(a - b) for a, b in zip(*order, strict=True))
+
+
+def distance(comp: np.ndarray, ref: np.ndarray) -> float:
+    """The norm of the difference relative to the norm of `ref`; infinity where one is finite and the other is not."""
+    scale = float(np.max(np.abs(ref), initial=0.0))
+    if np.array_equal(comp, ref, equal_nan=True):
+        return 0.0
+    if not (np.isfinite(comp).all() and np.isfinite(scale)):
+        return float("inf")
+    scale = scale or 1.0  # what should be zero is compared as it is; else scaled first, so that no square overflows
+    return float(np.linalg.norm((comp - ref) / scale) / (np.linalg.norm(ref / scale) or 1.0))
+
+
+def judge(engine: Engine, name: str, problems: Sequence[Problem]) -> Verdict:
+    """Solve each problem with the engine and with the reference, and compare parameters and losses."""
+    rows, far, apart, kept = 0, 0, 0.0, True
+    for problem in problems:
+        rows += len(problem.X)
+        for comp, ref in zip(problem.solve(engine), problem.solve(REFERENCE), strict=True):
+            far, apart = max(far, ulps(comp, ref)), max(apart, distance(comp, ref))
+            kept &= distance(comp, ref) <= engine.promise
+    return Verdict(engine.name, name, rows, far, apart, engine.promise, kept and (engine.promise > 0.0 or far == 0))
+
+
+# --- the battery ------------------------------------------------------------------------------------------------------
+
+
+def neuron_problem(
+    rng: np.random.Generator, n: int, d: int, *, scale: float = 1.0, reach: float = 1.0, vary: bool = False
+) -> NeuronProblem:
+    """Normal rows times `scale`, and a step of `reach` times the stability bound; varied by row and at times zero."""
+    X = rng.standard_normal((n, d)) * scale
+    longest = float(np.max(np.einsum("ij,ij->i", X, X), initial=0.0)) + 1.0
+    step = np.full(n, reach * STABILITY_BOUND / longest)
+    if vary:
+        step *= rng.random(n) * (rng.random(n) < 0.8)
+    start = rng.standard_normal(d) / max(scale, 1.0)
+    y = (rng.random(n) < 0.5).astype(np.float64)
+    return NeuronProblem(X, y, step, start, float(rng.standard_normal()), block=_block(rng, n))
+
+
+def _block(rng: np.random.Generator, n: int) -> int:
+    """All rows in one block as often as not; else a block of any size."""
+    return n if rng.random() < 0.5 else int(rng.integers(1, n + 1))
+
+
+def _neuron_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    def problems(**options: Any) -> list[NeuronProblem]:
+        return [neuron_problem(rng, rows, d, **options) for d in WIDTHS]
+
+    yield "neuron, small steps", problems(reach=1e-5), True
+    yield "neuron, steps at the stability bound", problems(reach=1.0), True
+    yield "neuron, a step for each row, some zero", problems(reach=0.3, vary=True), True
+    yield "neuron, inputs of 1e-160", problems(scale=1e-160, reach=0.01), True
+    yield "neuron, inputs of 1e3", problems(scale=1e3, reach=0.5), True
+    saturated = [neuron_problem(rng, rows, d, reach=0.1) for d in WIDTHS]
+    reach = 10.0 ** np.linspace(0, 4, len(saturated))
+    far = [replace(p, weights=p.weights * r) for p, r in zip(saturated, reach, strict=True)]
+    yield "neuron, sums as far out as 1e4", far, True
+    yield "neuron, steps beyond the stability bound", problems(reach=50.0), False
+
+
+def network_problem(
+    rng: np.random.Generator, n: int, d: int, hidden: Sequence[int], activation: str, batch_size: int
+) -> NetworkProblem:
+    """Normal rows, and parameters large enough for units to saturate now and then."""
+    sizes = (d, *hidden, 1)
+    params = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(sizes)))
+    y = (rng.random(n) < 0.5).astype(np.float64)
+    X = rng.standard_normal((n, d))
+    return NetworkProblem(X, y, sizes, activation, params, batch_size, block=_block(rng, n))
+
+
+def _network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    for activation in ("sigmoid", "tanh", "relu"):
+        for hidden in SHAPES:
+            problems = [network_problem(rng, rows, d, hidden, activation, b) for d in (1, 6) for b in (1, 7, 32, rows)]
+            yield f"network, {'-'.join(map(str, hidden))} hidden, {activation}", problems, True
+
+
+def _trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    X = rng.standard_normal((rows, 5))
+    y = np.where(X[:, 0] + rng.standard_normal(rows) > 0, "pass", "fail")
+    forms = {
+        "float64": X,
+        "float32": X.astype(np.float32),
+        "whole numbers": (X * 3).astype(np.int16),
+        "columns first, reversed": np.asfortranarray(X[::-1, ::-1]),
+    }
+    for name, form in forms.items():
+        options: dict[str, Any] = {"epochs": 3, "shuffle": True, "seed": 7}
+
+        def neuron(engine: str, form: Any = form, options: dict[str, Any] = options) -> Any:
+            return train_neuron(form, y, engine=engine, learning_rate=0.05, **options)
+
+        def network(engine: str, form: Any = form, options: dict[str, Any] = options) -> Any:
+            return train_mlp(form, y, engine=engine, hidden=(6,), activation="tanh", batch_size=16, **options)
+
+        yield f"trainers, {name}, shuffled", [TrainerProblem(form, neuron), TrainerProblem(form, network)], True
+
+
+def _own_cases(X: Any, y: Any) -> Iterator[Case]:
+    matrix = as_matrix(X)
+    check_finite(matrix)
+    encode_labels(y, len(matrix))
+    n = max(2, min(len(matrix), OWN_ROWS, OWN_VALUES // matrix.shape[1]))
+    rows = np.asarray(matrix[:n], dtype=np.float64)
+    codes, _ = encode_labels(y, len(matrix))
+    labels = codes[:n].astype(np.float64)
+    longest = float(np.max(np.einsum("ij,ij->i", rows, rows))) + 1.0
+    if not np.isfinite(longest):
+        raise ValueError("the inputs are too large to train on as they are: standardise them first")
+    for reach in (1e-3, 1.0):
+        step = np.full(n, reach * STABILITY_BOUND / longest)
+        problem = NeuronProblem(rows, labels, step, np.zeros(rows.shape[1]), 0.0, block=997)
+        yield f"your rows, neuron, rate {step[0]:.2g}", [problem], True
+    scale = rows.std(axis=0)
+    inputs = (rows - rows.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    base = network_problem(np.random.default_rng(0), 1, rows.shape[1], (4,), "sigmoid", 32)
+    few = slice(0, max(2, n // 8))
+    network = NetworkProblem(inputs[few], labels[few], base.sizes, "sigmoid", base.params * 0.3, 32, block=97)
+    yield "your rows, standardised, network with 4 hidden", [network], True
+
+
+def validate(
+    X: Any = None,
+    y: Any = None,
+    *,
+    deep: bool = False,
+    engines: Sequence[Engine] | None = None,
+    progress: Callable[[str], Any] | None = None,
+) -> Validation:
+    """Run every engine against the reference on this machine, and say whether each kept its promise.
+
+    Parameters
+    ----------
+    X, y : optional
+        Rows and labels of your own, as for `train_neuron`: as many as the plain loop can take in about a second are
+        run beside the battery.
+    deep : bool
+        Twenty times as many problems.
+    engines : sequence of Engine, optional
+        All but the reference where left out.
+    progress : callable, optional
+        Called with the name of each case before it is run.
+
+    Returns
+    -------
+    Validation
+        `kept` says whether every promise was kept; `verdicts` has the figures for each engine and case.
+
+    Examples
+    --------
+    >>> from tinynet_fast import validate
+    >>> validate().kept
+    True
+    """
+    if (X is None) != (y is None):
+        raise ValueError("X and y go together: pass both, or neither")
+    chosen = list(engines) if engines is not None else [e for e in ENGINES.values() if e is not REFERENCE]
+    verdicts = []
+    for turn in range(20 if deep else 1):
+        rng = np.random.default_rng([2011, turn])
+        for make in (_neuron_cases, _network_cases, _trainer_cases):
+            for name, problems, everyone in make(rng, 120):
+                if progress:
+                    progress(name)
+                for engine in chosen:
+                    if everyone or engine.promise == 0.0:
+                        verdicts.append(judge(engine, name, problems))
+    if X is not None:
+        for name, problems, _ in _own_cases(X, y):
+            if progress:
+                progress(name)
+            verdicts += [judge(engine, name, problems) for engine in chosen]
+    return Validation(_merged(verdicts), facts() | {"NUMBA_CPU_NAME": os.environ.get("NUMBA_CPU_NAME", "not set")})
+
+
+def _merged(verdicts: list[Verdict]) -> list[Verdict]:
+    """A line for each engine and case, engine by engine, with the worst of what was seen."""
+    merged: dict[tuple[str, str], Verdict] = {}
+    for v in verdicts:
+        seen = merged.get((v.engine, v.case), v)
+        rows = v.rows if seen is v else seen.rows + v.rows
+        far, apart = max(seen.ulps, v.ulps), max(seen.difference, v.difference)
+        merged[v.engine, v.case] = Verdict(v.engine, v.case, rows, far, apart, v.promise, seen.kept and v.kept)
+    engines = list(dict.fromkeys(v.engine for v in verdicts))
+    return sorted(merged.values(), key=lambda v: engines.index(v.engine))
