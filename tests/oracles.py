@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tinynet_fast.models import flatten, layer_table, unflatten
-from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem, distance
+from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem, RegularizedProblem, distance
 
 SHAPES = ((3, 4, 1), (2, 3, 2, 1), (3, 2, 4, 3, 1))
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
@@ -58,6 +58,30 @@ def network_by_hand(engine):
     assert losses == pytest.approx([-math.log(p)], rel=1e-14)
 
 
+def regularized_by_hand(engine):
+    """Two rows of one input: l2 shrinks first, the mean is taken, l1 stops at zero and remembers what it is owed."""
+    plan = np.array([[0.5, 0.9, 0.05, 1.0], [0.5, 0.8, 0.7, 0.5]])
+    X, y = np.array([[1.0], [2.0]]), np.array([1.0, 0.0])
+    e = 1 / (1 + math.exp(-0.4)) - 1.0
+    w, b = 0.9 * 0.3 - 0.5 * e, 0.1 - 0.5 * e
+    mean_w, mean_b = w, b
+    w -= 0.05  # all of it is paid
+    e = 1 / (1 + math.exp(-(2.0 * w + b)))
+    before = 0.8 * w - 0.5 * e * 2.0
+    b -= 0.5 * e
+    mean_w, mean_b = (mean_w + before) / 2, (mean_b + b) / 2
+    assert -0.7 < before < 0.0  # 0.75 is owed, 0.05 paid while the weight was positive; now it is pulled up to zero
+    after = min(0.0, before + (0.75 - -0.05))
+    paid = after - before - 0.05
+    for sign in (
+        1.0,
+        -1.0,
+    ):  # mirrored: the same sums, and the weight comes to zero from the other side
+        problem = RegularizedProblem(sign * X, y, plan, 0, np.array([sign * 0.3]), 0.1, epochs=1, block=2)
+        state, _ = problem.solve(engine)
+        assert state == pytest.approx([sign * after, b, sign * mean_w, mean_b, sign * paid, 0.75], rel=1e-13)
+
+
 # --- finite differences -----------------------------------------------------------------------------------------------
 
 
@@ -83,6 +107,22 @@ def neuron_gradient(engine):
             problem = NeuronProblem(x[np.newaxis], np.array([actual]), step, at[:-1], at[-1], epochs=1, block=1)
             params, _ = problem.solve(engine)
             np.testing.assert_allclose((at - params) / 0.01, slopes(loss, at), rtol=1e-6, atol=1e-8)
+
+
+def squared_error_gradient(engine):
+    """With that loss a row's update over minus its step is the slope of the squared error of the prediction."""
+    rng = np.random.default_rng(4)
+    for actual in (0.0, 1.0):
+        x, at = rng.standard_normal(3), rng.standard_normal(4)
+
+        def loss(params, x=x, actual=actual):
+            return (1 / (1 + np.exp(-(x @ params[:-1] + params[-1]))) - actual) ** 2
+
+        plan = np.array([[0.01, 1.0, 0.0, 0.0]])
+        problem = RegularizedProblem(x[np.newaxis], np.array([actual]), plan, 1, at[:-1], at[-1], epochs=1, block=1)
+        comp, losses = problem.solve(engine)
+        np.testing.assert_allclose((at - comp[:4]) / 0.01, slopes(loss, at), rtol=1e-6, atol=1e-8)
+        assert losses[0] == pytest.approx(loss(at), rel=1e-12)
 
 
 def mean_loss(params, X, y, sizes, activation):
@@ -142,6 +182,42 @@ def sgd_classifier(engine, problems=10):
     return worst
 
 
+# Averaging together with l1 is not here: scikit-learn's averaged weights then leave out what the penalty did between
+# the rows and are not the mean of its weights. Ours are; `regularized_by_hand` and the test beside it hold that.
+SGD_OPTIONS = {
+    "l2": ({"penalty": "l2", "alpha": 0.01}, {"l2": 0.01}),
+    "l1": ({"penalty": "l1", "alpha": 0.01}, {"l1": 0.01}),
+    "elastic net": ({"penalty": "elasticnet", "alpha": 0.01, "l1_ratio": 0.25}, {"l2": 0.0075, "l1": 0.0025}),
+    "averaged": ({"penalty": None, "average": True}, {"average": True}),
+    "averaged from row 700, l2": ({"penalty": "l2", "alpha": 0.01, "average": 700}, {"l2": 0.01, "average": 700}),
+    "invscaling": ({"penalty": None, "learning_rate": "invscaling"}, {"schedule": "invscaling"}),
+    "invscaling, 0.25": (
+        {"penalty": None, "learning_rate": "invscaling", "power_t": 0.25},
+        {"schedule": "invscaling", "power_t": 0.25},
+    ),
+    "optimal": ({"penalty": "l2", "alpha": 1e-3, "learning_rate": "optimal"}, {"l2": 1e-3, "schedule": "optimal"}),
+    "all at once": (
+        {"penalty": "l2", "alpha": 0.01, "learning_rate": "invscaling", "average": 50},
+        {"l2": 0.01, "schedule": "invscaling", "average": 50},
+    ),
+}
+
+
+def sgd_classifier_options(train, name, weighted):
+    """`train_neuron` with an option against scikit-learn's SGDClassifier, after three epochs, unshuffled."""
+    linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+    theirs, ours = SGD_OPTIONS[name]
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((400, 6))
+    y = (rng.random(400) < 1 / (1 + np.exp(-X[:, 0]))).astype(int)
+    sample_weight = rng.random(400) * (rng.random(400) < 0.9) if weighted else None
+    settings = {"loss": "log_loss", "learning_rate": "constant", "eta0": 0.05, "shuffle": False, "max_iter": 3}
+    peer = linear.SGDClassifier(tol=None, **settings | theirs).fit(X, y, sample_weight=sample_weight)
+    result = train(X, y, learning_rate=0.05, epochs=3, sample_weight=sample_weight, **ours)
+    comp = np.append(result.model.weights, result.model.bias)
+    return distance(comp, np.append(peer.coef_, peer.intercept_))
+
+
 def torch_network(engine, steps=500):
     """PyTorch in float64: weights after `steps` updates, full batch and mini-batch; the largest difference seen."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -175,4 +251,12 @@ def torch_network(engine, steps=500):
     return worst
 
 
-BY_HAND = (two_rows_by_hand, four_students, network_by_hand, neuron_gradient, network_gradient)
+BY_HAND = (
+    two_rows_by_hand,
+    four_students,
+    regularized_by_hand,
+    network_by_hand,
+    neuron_gradient,
+    squared_error_gradient,
+    network_gradient,
+)

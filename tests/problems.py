@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from hypothesis import strategies as st
 
-from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem
+from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem, regularized_problem
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -16,7 +16,8 @@ def one_type(rng, X, kind):
         return X > 0
     if kind in ("int8", "int64"):
         return np.clip(X * 3, -100, 100).astype(kind)
-    return X.astype(kind)
+    with np.errstate(over="ignore"):  # a float32 may be infinite then; no problem is made of that
+        return X.astype(kind)
 
 
 def one_order(X, order):
@@ -53,6 +54,16 @@ def neuron_problems(draw, within_bound):
     bias = float(rng.standard_normal())
     epochs, block = draw(st.integers(1, 4)), draw(st.integers(1, n + 1))
     return NeuronProblem(X[order], y[order], step[order], weights, bias, epochs, block)
+
+
+@st.composite
+def regularized_problems(draw, within_bound):
+    """A neuron's problem with any penalties, averaging from any row, either loss."""
+    problem = draw(neuron_problems(within_bound))
+    l2, l1 = (draw(st.sampled_from([0.0, 1e-4, 0.1, 1.0, *([] if within_bound else [1e3])])) for _ in range(2))
+    loss = draw(st.sampled_from(["log_loss", "squared_error"]))
+    rng = np.random.default_rng(draw(SEEDS))
+    return regularized_problem(rng, problem, l2, l1, draw(st.integers(0, 20)), loss)
 
 
 @st.composite

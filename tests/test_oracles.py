@@ -6,6 +6,7 @@ import numpy as np
 import oracles
 import pytest
 
+from tinynet_fast import train_neuron
 from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES
 
@@ -21,6 +22,16 @@ def test_by_hand_and_by_finite_differences(engine, oracle):
 @engines
 def test_sgd_classifier(engine, record_property):
     record_property("largest difference", oracles.sgd_classifier(engine))
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("name", oracles.SGD_OPTIONS)
+@pytest.mark.parametrize("engine", ["fast", *ENGINES])
+def test_sgd_classifier_options(engine, name, weighted):
+    def train(X, y, **options):
+        return train_neuron(X, y, engine=engine, **options)
+
+    assert oracles.sgd_classifier_options(train, name, weighted) <= 1e-12
 
 
 @engines

@@ -40,6 +40,13 @@ IN_STRICT = [
     ("sigmoid through tanh", "return 1.0 / (1.0 + math.exp(-z))", "return 0.5 * (1.0 + math.tanh(0.5 * z))"),
     ("sigmoid cut off early", "if z < -LARGEST", "if z < -30.0"),
     ("losses of all epochs in the first slot", "losses[epoch] += error", "losses[0] += error"),
+    ("penalty after the update", "keep * weights[j] - nudge * X[i, j]", "keep * (weights[j] - nudge * X[i, j])"),
+    ("half the gradient of squared error", "error *= 2.0 * prediction", "error *= prediction"),
+    ("mean of the weights before the row", "means[j] += share * (weights[j] - means[j])", "means[j] += share * (weights[j] + nudge * X[i, j] - means[j])"),
+    ("bias left out of the mean", "means[d] += share * (bias[0] - means[d])", "pass"),
+    ("l1 past zero", "return max(0.0, weight - (owed + paid))", "return weight - (owed + paid)"),
+    ("l1 paid twice", "paid[j] += weights[j] - before", "pass"),
+    ("l1 the wrong way for negative weights", "return min(0.0, weight + (owed - paid))", "return min(0.0, weight - (owed - paid))"),
     ("no bias in a network's sum", "z += params[biases + u]", "pass"),
     ("tanh's slope is sigmoid's", "return 1.0 - a * a", "return a * (1.0 - a)"),
     ("sigmoid's slope is tanh's", "return a * (1.0 - a)", "return 1.0 - a * a"),
@@ -65,6 +72,14 @@ IN_NUMPY = [
     ("slope of the wrong layer", "layers[layer - 1, 2]", "layers[layer, 2]"),
 ]
 IN_THE_REFERENCE_TOO = [
+    ("half the gradient of squared error", "error *= 2.0 * prediction", "error *= prediction"),
+    ("l1 past zero", "return max(0.0, weight - (owed + paid))", "return weight - (owed + paid)"),
+    ("l2 twice", "keep * weights[j] - nudge", "keep * keep * weights[j] - nudge"),
+    (
+        "mean from the row before",
+        "means[j] += share * (weights[j] - means[j])",
+        "means[j] += share * (weights[j] + nudge * X[i][j] - means[j])",
+    ),
     ("no bias update", "bias[0] -= nudge", "pass"),
     ("wrong sign", "weights[j] -= nudge * X[i][j]", "weights[j] += nudge * X[i][j]"),
     ("gradient of squared error", "nudge = step[i] * error", "nudge = step[i] * error * prediction * (1 - prediction)"),
@@ -109,7 +124,7 @@ def planted(module, old="", new="", decorator=lambda function: function):
 def cases(engine):
     """The kernels' part of the battery, with few rows."""
     rng = np.random.default_rng(3)
-    for make in (validation._neuron_cases, validation._network_cases):
+    for make in (validation._neuron_cases, validation._regularized_cases, validation._network_cases):
         for name, problems, everyone in make(rng, 16):
             if everyone or engine.promise == 0.0:
                 yield name, problems

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from problems import network_problems, neuron_problems
+from problems import network_problems, neuron_problems, regularized_problems
 
 from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.proof.validation import REFERENCE, distance, judge, ulps
+from tinynet_fast.proof.validation import REFERENCE, distance, judge, regularized_problem, ulps
 
 PROMISING = [engine for engine in ENGINES.values() if engine is not REFERENCE]
 EXACT = [engine for engine in PROMISING if engine.promise == 0.0]
@@ -35,6 +35,31 @@ def test_neuron_beyond_the_stability_bound(engine, problem):
     """Rates, sums and inputs of any size, overflow to infinity and NaN included: still the same bits."""
     for comp, ref in zip(problem.solve(engine), problem.solve(REFERENCE), strict=True):
         np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@named(PROMISING)
+@given(problem=regularized_problems(within_bound=True))
+def test_regularized_neuron_within_the_stability_bound(engine, problem):
+    assert judge(engine, "neuron", [problem]).kept
+
+
+@named(EXACT)
+@given(problem=regularized_problems(within_bound=False))
+def test_regularized_neuron_beyond_the_stability_bound(engine, problem):
+    for comp, ref in zip(problem.solve(engine), problem.solve(REFERENCE), strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@named(PROMISING)
+@given(problem=neuron_problems(within_bound=True))
+def test_a_plan_that_adds_nothing_is_the_plain_update(engine, problem):
+    """With keep 1, cut 0 and share 0 the regularised kernel gives the plain kernel's weights bit for bit."""
+    plain, plain_losses = problem.solve(engine)
+    same = regularized_problem(np.random.default_rng(0), problem, 0.0, 0.0, 0, "log_loss")
+    same.plan[:, 0] = problem.step
+    comp, losses = same.solve(engine)
+    np.testing.assert_array_equal(comp[: len(plain)], plain)
+    np.testing.assert_array_equal(losses, plain_losses)
 
 
 @named(PROMISING)

@@ -71,6 +71,59 @@ def test_a_start_is_not_changed(passes, engine):
     assert weights.tolist() == [0, 0, 0]
 
 
+def test_averaged_weights_are_the_mean_after_each_row(passes, engine):
+    """With every penalty at once: trained row by row here, each call going on from the last one's weights."""
+    rows, after = 30, []
+    options = {"l2": 0.01, "epochs": 1, "learning_rate": 0.1, "engine": engine}
+    comp = train_neuron(passes.X[:rows], passes.y[:rows], average=11, l1=0.003, **options)
+    for n in range(11, rows + 1):
+        result = train_neuron(passes.X[:n], passes.y[:n], l1=0.0, **options)
+        after.append(flat(result.model))
+    plain = train_neuron(passes.X[:rows], passes.y[:rows], average=11, **options)
+    np.testing.assert_allclose(flat(plain.model), np.mean(after, axis=0), rtol=1e-12)
+    assert np.abs(comp.model.weights).sum() < np.abs(plain.model.weights).sum()
+
+
+def test_averaging_that_has_not_begun_gives_the_weights(passes, engine):
+    ref = train_neuron(passes.X, passes.y, epochs=1, engine=engine)
+    comp = train_neuron(passes.X, passes.y, epochs=1, average=501, engine=engine)
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+
+
+def test_l1_makes_weights_exactly_zero(engine):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 6))
+    y = (X[:, 0] + 0.1 * rng.standard_normal(2000) > 0).astype(int)
+    weights = train_neuron(X, y, l1=0.05, learning_rate=0.01, epochs=5, engine=engine).model.weights
+    assert weights[0] > 0.5
+    assert (weights[1:] == 0.0).sum() >= 3
+
+
+def test_sample_weights_are_steps(passes, engine):
+    """A weight of 2 is a step twice as long; a weight of 0 leaves the weights as they were."""
+    ref = train_neuron(passes.X[:2], passes.y[:2] * 0 + [0, 1], learning_rate=0.2, epochs=1, engine=engine)
+    X, y = np.vstack([passes.X[:2], passes.X[5:6]]), [0, 1, 1]
+    comp = train_neuron(X, y, learning_rate=0.1, sample_weight=[2.0, 2.0, 0.0], epochs=1, engine=engine)
+    np.testing.assert_array_equal(flat(comp.model), flat(ref.model))
+
+
+def test_sample_weights_follow_their_rows(passes, engine):
+    rng = np.random.default_rng(1)
+    weights, order = rng.random(500), np.random.default_rng([3, 0]).permutation(500)
+    ref = train_neuron(passes.X[order], passes.y[order], sample_weight=weights[order], epochs=1, engine=engine)
+    comp = train_neuron(passes.X, passes.y, sample_weight=weights, shuffle=True, seed=3, epochs=1, engine=engine)
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+
+
+@pytest.mark.parametrize("schedule", ["invscaling", "optimal"])
+@pytest.mark.parametrize("average", [False, 40])
+def test_schedules_go_on_over_blocks_and_epochs(passes, engine, block_rows, schedule, average):
+    options = {"schedule": schedule, "l2": 1e-3, "average": average, "epochs": 3, "engine": engine}
+    ref = train_neuron(passes.X, passes.y, **options)
+    block_rows(64, 8)
+    assert_keeps(0.0, flat(train_neuron(passes.X, passes.y, **options).model), flat(ref.model))
+
+
 def test_shuffle_is_the_seeds_order(passes, engine):
     """The order is drawn from the seed and the epoch: worked here without the package's loop."""
     order = np.concatenate([np.random.default_rng([9, epoch]).permutation(500) for epoch in range(2)])
@@ -249,6 +302,19 @@ def test_blocks_are_short():
         ({"learning_rate": 10**400}, "a finite number above 0"),
         ({"learning_rate": np.complex128(1)}, "a finite number above 0"),
         ({"bias": 10**400}, "weights and bias are numbers"),
+        ({"l2": -1}, "l2 is -1; a finite number of at least 0"),
+        ({"l1": float("inf")}, "l1 is inf"),
+        ({"schedule": "cosine"}, "no schedule 'cosine': use one of constant, invscaling, optimal"),
+        ({"schedule": "optimal"}, "schedule='optimal' divides by the penalty"),
+        ({"power_t": -0.5, "schedule": "invscaling"}, "power_t is -0.5"),
+        ({"average": -3}, "average is -3; True, False or the row"),
+        ({"average": 1.5}, "average is 1.5"),
+        ({"loss": "hinge"}, "no loss 'hinge': use one of log_loss, squared_error"),
+        ({"sample_weight": [1, 2]}, r"sample_weight has shape \(2,\); \(4,\)"),
+        ({"sample_weight": [1, 2, -1, 1]}, r"sample_weight\[2\] is -1.0; a finite number of at least 0"),
+        ({"sample_weight": [1, float("nan"), 1, 1]}, r"sample_weight\[1\] is nan"),
+        ({"sample_weight": [0, 0, 0, 0]}, "sample_weight is 0 for every row"),
+        ({"sample_weight": ["a", 0, 0, 0]}, "sample_weight holds something that is no number"),
         ({"epochs": 0}, "epochs is 0; a whole number of at least 1"),
         ({"epochs": 2.5}, "epochs is 2.5"),
         ({"seed": -1}, "seed is -1"),

@@ -185,10 +185,16 @@ def _missing(value: Any) -> bool:
 
 
 class Rows:
-    """Checked rows and their 0/1 codes, handed out in blocks. `index` names the rows that take part, in order."""
+    """Checked rows, their 0/1 codes and sample weights, handed out in blocks. `index` names those that take part."""
 
-    def __init__(self, X: np.ndarray, codes: np.ndarray, index: np.ndarray | None = None) -> None:
-        self.X, self.codes, self.index = X, codes, index
+    def __init__(
+        self,
+        X: np.ndarray,
+        codes: np.ndarray,
+        index: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> None:
+        self.X, self.codes, self.index, self.sample_weight = X, codes, index, sample_weight
 
     def __len__(self) -> int:
         return len(self.X) if self.index is None else len(self.index)
@@ -199,15 +205,35 @@ class Rows:
 
     def blocks(
         self, size: int, order: np.ndarray | None = None, batch_size: int | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The rows in `order`, at most `size` at a time, each block with its labels as float64.
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+        """The rows in `order`, at most `size` at a time, each block with its labels as float64 and its sample weights.
 
         Where batches are given, a block ends with a batch or lies within one.
         """
         index = self.index if order is None else order if self.index is None else self.index[order]
         for start, stop in _cuts(len(self), size, batch_size):
             part = slice(start, stop) if index is None else index[start:stop]
-            yield self.X[part], self.codes[part].astype(np.float64)
+            weights = None if self.sample_weight is None else self.sample_weight[part]
+            yield self.X[part], self.codes[part].astype(np.float64), weights
+
+
+def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+    """One finite weight of at least 0 for each row, as float64, or None; ValueError naming the first that is not."""
+    if sample_weight is None:
+        return None
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("sample_weight holds something that is no number: give each row a number") from None
+    if weights.shape != (n_rows,):
+        raise ValueError(f"sample_weight has shape {weights.shape}; ({n_rows},), a weight for each row, is needed")
+    bad = ~(np.isfinite(weights) & (weights >= 0.0))
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"sample_weight[{i}] is {weights[i]}; a finite number of at least 0 is needed")
+    if not weights.any():
+        raise ValueError("sample_weight is 0 for every row: give some row a weight")
+    return weights
 
 
 def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

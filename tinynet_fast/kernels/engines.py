@@ -41,6 +41,10 @@ class Engine:
             return np.asarray(array, dtype=dtype).tolist()
         return np.require(array, dtype=dtype, requirements=["C", "W"])
 
+    def rows(self, X: np.ndarray) -> Any:
+        """A block of rows as this engine takes it."""
+        return self.own(X)
+
     def scratch(self, units: int) -> Any:
         """Room for a number a unit: of one row, or of a chunk of rows for the NumPy engine."""
         return self.own(np.zeros((CHUNK, units) if self.module == "vectorized" else units))

@@ -10,6 +10,7 @@ which from Python 3.12 on carries a correction term. Products keep the parenthes
 import math
 
 SIGMOID, TANH, RELU = 0, 1, 2  # what a layer does to its sums
+LOG_LOSS, SQUARED_ERROR = 0, 1  # what a neuron is to make small
 
 
 # --- one number -------------------------------------------------------------------------------------------------------
@@ -54,6 +55,18 @@ def cross_entropy(z, y):
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
 
 
+def truncate(weight, owed, paid):
+    """A weight moved towards zero, and never past it, by what the l1 penalty has asked for and not yet been paid.
+
+    `owed` is what it has asked of every weight so far, `paid` what this weight has been moved by it, with its sign.
+    """
+    if weight > 0.0:
+        return max(0.0, weight - (owed + paid))
+    if weight < 0.0:
+        return min(0.0, weight + (owed - paid))
+    return weight
+
+
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
 
@@ -81,6 +94,43 @@ def sgd_epochs(X, y, step, weights, bias, losses):
             for j in range(len(weights)):
                 weights[j] -= nudge * X[i][j]
             bias[0] -= nudge
+
+
+def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
+    """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share.
+
+    - step: its learning rate times its sample weight;
+    - keep: what the l2 penalty leaves of each weight, 1 - learning rate * l2 and at least 0;
+    - cut: what the l1 penalty asks of each weight, learning rate * l1, or 0.0. What is asked is summed up, and paid as
+      far as a weight goes before it crosses zero (Tsuruoka, Tsujii and Ananiadou, ACL 2009);
+    - share: what the weights after this row count for in their running mean, 1 / rows averaged; 0.0 for nothing.
+
+    `loss` is LOG_LOSS, or SQUARED_ERROR for that loss's own gradient. `means` holds the mean weights and, last, the
+    mean bias; `paid` what each weight has paid and, last, what has been asked for. The bias is not penalised.
+    """
+    d = len(weights)
+    for epoch in range(len(losses)):
+        for i in range(len(X)):
+            step, keep, cut, share = plan[i][0], plan[i][1], plan[i][2], plan[i][3]
+            prediction = sigmoid(logit(X[i], weights, bias))
+            error = prediction - y[i]
+            losses[epoch] += error * error
+            if loss == SQUARED_ERROR:
+                error *= 2.0 * prediction * (1.0 - prediction)
+            nudge = step * error
+            for j in range(d):
+                weights[j] = keep * weights[j] - nudge * X[i][j]
+            bias[0] -= nudge
+            if share > 0.0:
+                for j in range(d):
+                    means[j] += share * (weights[j] - means[j])
+                means[d] += share * (bias[0] - means[d])
+            if cut > 0.0:
+                paid[d] += cut
+                for j in range(d):
+                    before = weights[j]
+                    weights[j] = truncate(before, paid[d], paid[j])
+                    paid[j] += weights[j] - before
 
 
 def logits(X, weights, bias, out):

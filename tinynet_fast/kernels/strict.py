@@ -11,6 +11,7 @@ import math
 from tinynet_fast.kernels.jit import exact
 
 SIGMOID, TANH, RELU = 0, 1, 2
+LOG_LOSS, SQUARED_ERROR = 0, 1
 LARGEST = (
     709.782712893384  # exp overflows beyond: compiled it gives infinity and the prediction 0, uncompiled it raises
 )
@@ -54,6 +55,16 @@ def cross_entropy(z, y):
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
 
 
+@exact
+def truncate(weight, owed, paid):
+    """A weight moved towards zero, and never past it, by what the l1 penalty has asked for and not yet been paid."""
+    if weight > 0.0:
+        return max(0.0, weight - (owed + paid))
+    if weight < 0.0:
+        return min(0.0, weight + (owed - paid))
+    return weight
+
+
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
 
@@ -89,6 +100,34 @@ def sgd_epochs(X, y, step, weights, bias, losses):
                 weights[j] -= nudge * X[i, j]
                 z += ahead[j] * weights[j]
             z += bias[0]
+
+
+@exact
+def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
+    """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share."""
+    d = len(weights)
+    for epoch in range(len(losses)):
+        for i in range(len(X)):
+            step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
+            prediction = sigmoid(logit(X[i], weights, bias))
+            error = prediction - y[i]
+            losses[epoch] += error * error
+            if loss == SQUARED_ERROR:
+                error *= 2.0 * prediction * (1.0 - prediction)
+            nudge = step * error
+            for j in range(d):
+                weights[j] = keep * weights[j] - nudge * X[i, j]
+            bias[0] -= nudge
+            if share > 0.0:
+                for j in range(d):
+                    means[j] += share * (weights[j] - means[j])
+                means[d] += share * (bias[0] - means[d])
+            if cut > 0.0:
+                paid[d] += cut
+                for j in range(d):
+                    before = weights[j]
+                    weights[j] = truncate(before, paid[d], paid[j])
+                    paid[j] += weights[j] - before
 
 
 @exact

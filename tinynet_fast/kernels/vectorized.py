@@ -8,6 +8,7 @@ chunk of rows: `values` and `deltas` have a row for each, and `x` and `y` may be
 import numpy as np
 
 SIGMOID, TANH, RELU = 0, 1, 2
+LOG_LOSS, SQUARED_ERROR = 0, 1
 
 
 # --- one number, or an array of them ----------------------------------------------------------------------------------
@@ -43,6 +44,12 @@ def cross_entropy(z, y):
     return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
 
 
+def truncate(weight, owed, paid):
+    """Weights moved towards zero, and never past it, by what the l1 penalty has asked for and not yet been paid."""
+    down, up = np.maximum(0.0, weight - (owed + paid)), np.minimum(0.0, weight + (owed - paid))
+    return np.where(weight > 0.0, down, np.where(weight < 0.0, up, weight))
+
+
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
 
@@ -62,6 +69,29 @@ def sgd_epochs(X, y, step, weights, bias, losses):
             nudge = step[i] * error
             weights -= nudge * X[i]
             bias[0] -= nudge
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
+    """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share."""
+    for epoch in range(len(losses)):
+        for i in range(len(X)):
+            step, keep, cut, share = plan[i]
+            prediction = 1.0 / (1.0 + np.exp(-logit(X[i], weights, bias)))
+            error = prediction - y[i]
+            losses[epoch] += error * error
+            if loss == SQUARED_ERROR:
+                error *= 2.0 * prediction * (1.0 - prediction)
+            weights[:] = keep * weights - (step * error) * X[i]
+            bias[0] -= step * error
+            if share > 0.0:
+                means[:-1] += share * (weights - means[:-1])
+                means[-1] += share * (bias[0] - means[-1])
+            if cut > 0.0:
+                paid[-1] += cut
+                before = weights.copy()
+                weights[:] = truncate(before, paid[-1], paid[:-1])
+                paid[:-1] += weights - before
 
 
 def logits(X, weights, bias, out):

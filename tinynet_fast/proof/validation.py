@@ -18,6 +18,7 @@ from tinynet_fast.models import layer_table
 from tinynet_fast.proof.facts import facts
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import STABILITY_BOUND, train_neuron
+from tinynet_fast.training.schedule import Penalties
 
 REFERENCE = ENGINES["reference"]
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)
@@ -98,6 +99,35 @@ class NeuronProblem:
 
 
 @dataclass(frozen=True)
+class RegularizedProblem:
+    """A neuron's rows with a `plan` row each (step, keep, cut, share), and the loss to make small."""
+
+    X: np.ndarray
+    y: np.ndarray
+    plan: np.ndarray
+    loss: int
+    weights: np.ndarray
+    bias: float
+    epochs: int = 2
+    block: int = 64
+
+    def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+        """Weights, bias, means and what the penalty was paid, and losses; in calls as `NeuronProblem` makes them."""
+        own, kernel = engine.own, engine.kernels.sgd_regularized_epochs
+        d = len(self.weights)
+        state = own(self.weights.copy()), own(np.array([self.bias])), own(np.zeros(d + 1)), own(np.zeros(d + 1))
+        history: list[float] = []
+        together = self.epochs if self.block >= len(self.X) else 1
+        for _ in range(self.epochs // together):
+            losses = own(np.zeros(together))
+            for start in range(0, len(self.X), self.block):
+                part = slice(start, start + self.block)
+                kernel(own(self.X[part]), own(self.y[part]), own(self.plan[part]), self.loss, *state, losses)
+            history += list(losses)
+        return np.concatenate(state), np.array(history)
+
+
+@dataclass(frozen=True)
 class NetworkProblem:
     """Rows for the network's kernels, the layers, where to start, batches and blocks."""
 
@@ -150,7 +180,7 @@ class TrainerProblem:
         return np.append(model.weights, model.bias), result.loss_history
 
 
-Problem = NeuronProblem | NetworkProblem | TrainerProblem
+Problem = NeuronProblem | RegularizedProblem | NetworkProblem | TrainerProblem
 Case = tuple[str, Sequence[Problem], bool]  # its name, its problems, and whether every engine has to keep its promise
 
 
@@ -223,6 +253,29 @@ def _neuron_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     far = [replace(p, weights=p.weights * r) for p, r in zip(saturated, reach, strict=True)]
     yield "neuron, sums as far out as 1e4", far, True
     yield "neuron, steps beyond the stability bound", problems(reach=50.0), False
+
+
+def regularized_problem(
+    rng: np.random.Generator, problem: NeuronProblem, l2: float, l1: float, average_from: int, loss: str
+) -> RegularizedProblem:
+    """A neuron's problem with penalties, averaging or another loss; its steps are taken for learning rates."""
+    penalties = Penalties(l2, l1, average_from, loss)
+    plan = penalties.plan(problem.step, rng.random(len(problem.step)), 0)
+    start, bias, epochs, block = problem.weights, problem.bias, problem.epochs, problem.block
+    return RegularizedProblem(problem.X, problem.y, plan, penalties.loss, start, bias, epochs, block)
+
+
+def _regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    kinds: dict[str, tuple[float, float, int, str]] = {
+        "l2": (0.1, 0.0, 0, "log_loss"),
+        "l1": (0.0, 0.02, 0, "log_loss"),
+        "averaged": (0.0, 0.0, 5, "log_loss"),
+        "squared error": (0.0, 0.0, 0, "squared_error"),
+        "l2, l1, averaged, squared error": (0.1, 0.02, 1, "squared_error"),
+    }
+    for name, options in kinds.items():
+        neurons = [neuron_problem(rng, rows, d, reach=0.1) for d in WIDTHS]
+        yield f"neuron, {name}", [regularized_problem(rng, p, *options) for p in neurons], True
 
 
 def network_problem(
@@ -326,7 +379,7 @@ def validate(
     verdicts = []
     for turn in range(20 if deep else 1):
         rng = np.random.default_rng([2011, turn])
-        for make in (_neuron_cases, _network_cases, _trainer_cases):
+        for make in (_neuron_cases, _regularized_cases, _network_cases, _trainer_cases):
             for name, problems, everyone in make(rng, 120):
                 if progress:
                     progress(name)

@@ -136,6 +136,7 @@ class _MLPTrainee:
         self.learning_rate, self.activation = learning_rate, activation
         self.labels, self.features = job.labels, job.features
         self.batch_size: int | None = min(batch_size or len(job.rows), len(job.rows))
+        self.repeats = len(job.rows) % self.batch_size == 0  # a short last batch is left to end_epoch
         self.block_rows = job.engine.block_rows(job.rows.n_features, 3 * len(start) + 20 * sum(sizes))
         self.kernels = job.engine.kernels
         self.table = layer_table(sizes, activation)
@@ -145,10 +146,10 @@ class _MLPTrainee:
         self.pending = job.engine.own(np.zeros(1), np.int64)
         self.restore(start)
 
-    def train(self, X: Any, y: Any, losses: Any) -> None:
+    def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         self.kernels.network_epochs(
-            X,
-            y,
+            self.engine.own(X),
+            self.engine.own(y),
             self.batch_size,
             self.learning_rate,
             self.layers,

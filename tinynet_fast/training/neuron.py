@@ -9,6 +9,7 @@ from tinynet_fast.data.arrays import Rows
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, plan, run, stable_rate
+from tinynet_fast.training.schedule import Penalties, Schedule
 
 STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 
@@ -21,6 +22,13 @@ def train_neuron(
     epochs: int = 100,
     weights: Any = 0.0,
     bias: float = 0.0,
+    sample_weight: Any = None,
+    l2: float = 0.0,
+    l1: float = 0.0,
+    schedule: str = "constant",
+    power_t: float = 0.5,
+    average: bool | int = False,
+    loss: str = "log_loss",
     shuffle: bool = False,
     seed: int | None = None,
     validation: Any = None,
@@ -57,6 +65,24 @@ def train_neuron(
         Where to start: one number for all weights, or one each.
     bias : float
         Where the bias starts.
+    sample_weight : (n,), optional
+        How much a row counts: its step is its learning rate times its weight. At least 0.
+    l2, l1 : float
+        Penalties: of l2 / 2 times the squared length of the weights, and of l1 times the sum of their magnitudes. Each
+        row first shrinks the weights by max(0, 1 - learning rate * l2), and at its end moves them towards zero as the
+        cumulative l1 penalty of Tsuruoka, Tsujii and Ananiadou (ACL 2009) asks. The bias is not penalised.
+    schedule : {"constant", "invscaling", "optimal"}
+        The learning rate of the t-th row that is trained on, t = 1, 2, ... over all epochs: `learning_rate`;
+        `learning_rate` / t**`power_t`; or 1 / (a (t0 + t - 1)) with a = l2 + l1 and t0 = a**-0.75, as scikit-learn
+        defines them ("optimal" asks for a penalty, and `learning_rate` has no say in it).
+    power_t : float
+        The exponent of "invscaling".
+    average : bool or int
+        The model's weights are the mean of the weights after each row (averaged SGD, Polyak and Juditsky, 1992), from
+        the first row that is trained on, or from the `average`-th.
+    loss : {"log_loss", "squared_error"}
+        What the updates make small: cross-entropy, whose gradient is error * x, or the squared error of the
+        prediction, whose gradient is 2 * error * prediction * (1 - prediction) * x.
     shuffle : bool
         Visit the rows in a new random order in each epoch. The order depends on `seed` and the epoch alone, so it is
         the same in every engine.
@@ -94,7 +120,8 @@ def train_neuron(
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
     """
-    rate = check_rate("learning_rate", learning_rate)
+    rates = Schedule(check_rate("learning_rate", learning_rate), schedule, power_t, l2, l1)
+    penalties = Penalties(l2, l1, average, loss)
     job = plan(
         X,
         y,
@@ -107,9 +134,10 @@ def train_neuron(
         engine=engine,
         progress=progress,
         callback=callback,
+        sample_weight=sample_weight,
     )
     start = _start(weights, bias, job.rows.n_features)
-    return run(_NeuronTrainee(job, start, rate), job)
+    return run(_NeuronTrainee(job, start, rates, penalties), job)
 
 
 def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:
@@ -128,17 +156,29 @@ def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:
 class _NeuronTrainee:
     batch_size: int | None = None
 
-    def __init__(self, job: Plan, start: np.ndarray, learning_rate: float) -> None:
+    def __init__(self, job: Plan, start: np.ndarray, schedule: Schedule, penalties: Penalties) -> None:
         self.engine: Engine = job.engine
-        self.learning_rate = learning_rate
+        self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
         self.labels, self.features = job.labels, job.features
-        self.block_rows = job.engine.block_rows(job.rows.n_features, 2 * job.rows.n_features)
-        self.sgd_epochs = job.engine.kernels.sgd_epochs
-        self.step = self.engine.own(np.full(min(self.block_rows, len(job.rows)), learning_rate))
-        self.restore(start)
+        d = job.rows.n_features
+        self.block_rows = job.engine.block_rows(d, 2 * d)
+        self.repeats = schedule.is_constant and not penalties.average_from
+        self.kernels = job.engine.kernels
+        self.row = 0  # rows trained on so far, over all epochs
+        self.constant = self.engine.own(schedule.rates(0, min(self.block_rows, len(job.rows))))
+        self.restore(np.concatenate([start, np.zeros(2 * d + 2)]))
 
-    def train(self, X: Any, y: Any, losses: Any) -> None:
-        self.sgd_epochs(X, y, self.step, self.weights, self.bias, losses)
+    def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
+        own = self.engine.own
+        rates = self.constant if self.schedule.is_constant else self.schedule.rates(self.row, len(y))
+        if self.penalties.none:
+            step = rates if sample_weight is None else np.asarray(rates)[: len(y)] * sample_weight
+            self.kernels.sgd_epochs(self.engine.rows(X), own(y), own(step), self.weights, self.bias, losses)
+        else:
+            plan = own(self.penalties.plan(np.asarray(rates)[: len(y)], sample_weight, self.row))
+            state = (self.weights, self.bias, self.means, self.paid)
+            self.kernels.sgd_regularized_epochs(self.engine.rows(X), own(y), plan, self.penalties.loss, *state, losses)
+        self.row += len(y) * len(losses)
 
     def end_epoch(self) -> None:
         pass
@@ -147,17 +187,21 @@ class _NeuronTrainee:
         return total
 
     def parameters(self) -> np.ndarray:
-        return np.append(self.weights, self.bias)
+        return np.concatenate([self.weights, self.bias, self.means, self.paid])
 
     def restore(self, parameters: np.ndarray) -> None:
-        self.weights = self.engine.own(parameters[:-1].copy())
-        self.bias = self.engine.own(parameters[-1:].copy())
+        d = (len(parameters) - 3) // 3
+        parts = np.split(parameters, [d, d + 1, 2 * d + 2])
+        self.weights, self.bias, self.means, self.paid = (self.engine.own(part.copy()) for part in parts)
 
     def options(self) -> dict[str, Any]:
-        return {"trainer": "train_neuron", "learning_rate": self.learning_rate}
+        return {"trainer": "train_neuron", **self.schedule.options(), **self.penalties.options()}
 
     def model(self) -> Neuron:
-        return Neuron(weights=self.weights, bias=self.bias[0], labels=self.labels, features=self.features)
+        averaging = self.penalties.average_from and self.row >= self.penalties.average_from
+        weights, bias = (self.means[:-1], self.means[-1]) if averaging else (self.weights, self.bias[0])
+        return Neuron(weights=weights, bias=bias, labels=self.labels, features=self.features)
 
     def safe_learning_rate(self, rows: Rows) -> float:
-        return stable_rate(rows, STABILITY_BOUND)
+        largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
+        return stable_rate(rows, STABILITY_BOUND) / max(largest, 1.0)

@@ -12,6 +12,7 @@ import numpy as np
 from tinynet_fast.data.arrays import (
     Rows,
     as_matrix,
+    as_sample_weight,
     check_finite,
     encode_known,
     encode_labels,
@@ -87,8 +88,9 @@ class Trainee(Protocol[M_co]):
     batch_size: int | None  # rows in an update, where an epoch's blocks must not cut them
     block_rows: int
     learning_rate: float
+    repeats: bool  # whether an epoch does what the one before did, so that one call may run several
 
-    def train(self, X: Any, y: Any, losses: Any) -> None:
+    def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         """One pass over a block of rows for each slot of `losses`."""
 
     def end_epoch(self) -> None:
@@ -147,6 +149,7 @@ def plan(
     engine: str,
     progress: bool,
     callback: Callable[[Epoch[Any]], Any] | None,
+    sample_weight: Any = None,
 ) -> Plan:
     """Check data and options before anything is computed; ValueError names what is wrong, where, and the remedy."""
     resolved = resolve(engine)
@@ -170,8 +173,9 @@ def plan(
     matrix = as_matrix(X)
     check_finite(matrix)
     codes, labels = encode_labels(y, len(matrix))
+    row_weights = as_sample_weight(sample_weight, len(matrix))
     result = Plan(
-        rows=Rows(matrix, codes),
+        rows=Rows(matrix, codes, sample_weight=row_weights),
         labels=labels,
         features=feature_names(X),
         engine=resolved,
@@ -187,7 +191,7 @@ def plan(
         trained, held = split_rows(len(matrix), validation, seed or 0)
         if codes[trained].min() == codes[trained].max():
             raise ValueError(f"validation={validation} with seed={seed} leaves one label to train on: change the seed")
-        result.rows = Rows(matrix, codes, trained)
+        result.rows = Rows(matrix, codes, trained, row_weights)
         result.validation = matrix[held], labels[codes[held]]
     elif validation is not None:
         result.validation = _check_validation(validation, matrix.shape[1], labels)
@@ -227,8 +231,8 @@ def check_rate(name: str, value: Any) -> float:
 
 def stable_rate(rows: Rows, bound: float) -> float:
     """The rate at which rate * (|x|**2 + 1) is `bound` for the longest row x; 0.0 where it is too small for a float."""
-    largest = max(1.0, *(float(np.abs(X.astype(np.float64)).max()) for X, _ in rows.blocks(1 << 12)))
-    norm = max(float(((X / largest) ** 2).sum(axis=1).max()) for X, _ in rows.blocks(1 << 12))  # which cannot overflow
+    largest = max(1.0, *(float(np.abs(X.astype(np.float64)).max()) for X, _, _ in rows.blocks(1 << 12)))
+    norm = max(float(((X / largest) ** 2).sum(axis=1).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
     return bound / largest / largest / (norm + 1.0 / largest / largest)
 
 
@@ -240,10 +244,9 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
     best_loss, best_epoch, best = np.inf, None, None
     # Rows that fit one block train for several epochs a call, where nobody wants to see the epochs between.
     watched = plan.shuffle or plan.validation or plan.callback
-    whole_batches = trainee.batch_size is None or len(rows) % trainee.batch_size == 0
-    together = 1 if watched or not whole_batches else max(1, trainee.block_rows // len(rows))
+    together = 1 if watched or not trainee.repeats else max(1, trainee.block_rows // len(rows))
 
-    trainee.train(own(rows.X[:0]), own(np.empty(0)), own(np.zeros(1)))  # compiles, where there is something to compile
+    trainee.train(rows.X[:0], np.empty(0), None, own(np.zeros(1)))  # compiles, where there is something to compile
     done, stop, seconds = 0, False, 0.0
     with _progress(plan) as show:
         while done < plan.epochs and not stop:
@@ -251,9 +254,9 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
             before = trainee.parameters() if k > 1 else None
             started = perf_counter()
             totals = np.zeros(k)
-            for X, y in rows.blocks(trainee.block_rows, plan.order(done), trainee.batch_size):
+            for X, y, sample_weight in rows.blocks(trainee.block_rows, plan.order(done), trainee.batch_size):
                 losses = own(totals)
-                trainee.train(own(X), own(y), losses)
+                trainee.train(X, y, sample_weight, losses)
                 totals = np.asarray(losses, dtype=np.float64)
             trainee.end_epoch()
             seconds += perf_counter() - started
