@@ -12,7 +12,7 @@ settings.register_profile("few", max_examples=25, derandomize=True, **_common)
 settings.register_profile("deep", max_examples=10_000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-ENGINES = ("reference", "numpy", "strict", "fast")
+from tinynet_fast.kernels.engines import ENGINES  # noqa: E402
 
 
 @pytest.fixture(params=ENGINES)

@@ -17,7 +17,7 @@ def test_kernels_go_on_uncached_where_there_is_nowhere_to_cache(monkeypatch):
         return numba.njit(**options)
 
     monkeypatch.setattr(jit, "njit", njit)
-    double = jit.exact(lambda x: x + x)
+    double = jit.kernel(lambda x: x + x)
     assert double(2.0) == 4.0
     assert [options.get("cache", False) for options in asked] == [True, False]
 

@@ -16,6 +16,9 @@ engines = pytest.mark.parametrize("engine", ENGINES.values(), ids=lambda engine:
 @engines
 @pytest.mark.parametrize("oracle", oracles.BY_HAND, ids=lambda oracle: oracle.__name__)
 def test_by_hand_and_by_finite_differences(engine, oracle):
+    kernel = next((kernel for word, kernel in KERNELS.items() if word in oracle.__name__), "sgd_epochs")
+    if not engine.can(kernel):
+        pytest.skip(f"{engine.name} leaves {kernel} to strict")
     oracle(engine)
 
 
@@ -26,7 +29,7 @@ def test_sgd_classifier(engine, record_property):
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
 @pytest.mark.parametrize("name", oracles.SGD_OPTIONS)
-@pytest.mark.parametrize("engine", ["fast", *ENGINES])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_sgd_classifier_options(engine, name, weighted):
     def train(X, y, **options):
         return train_neuron(X, y, engine=engine, **options)
@@ -34,9 +37,16 @@ def test_sgd_classifier_options(engine, name, weighted):
     assert oracles.sgd_classifier_options(train, name, weighted) <= 1e-12
 
 
-@engines
+@pytest.mark.parametrize("engine", [e for e in ENGINES.values() if e.can("network_epochs")], ids=lambda e: e.name)
 def test_pytorch(engine, record_property):
     record_property("largest difference", oracles.torch_network(engine))
+
+
+KERNELS = {
+    "network": "network_epochs",
+    "regularized": "sgd_regularized_epochs",
+    "squared_error": "sgd_regularized_epochs",
+}
 
 
 def true_sigmoid(z):

@@ -111,10 +111,10 @@ class Planted(Engine):
 
 def planted(module, old="", new="", decorator=lambda function: function):
     """A copy of a kernel module with `new` for `old`, as an engine; plain Python unless a decorator compiles it."""
-    source = inspect.getsource(module).replace("from tinynet_fast.kernels.jit import exact\n", "")
+    source = inspect.getsource(module).replace("from tinynet_fast.kernels.jit import kernel\n", "")
     assert source.count(old) >= 1, f"{old!r} no longer stands in {module.__name__}"
     copy = types.ModuleType("planted")
-    copy.__dict__.update(exact=decorator, np=np)
+    copy.__dict__.update(kernel=decorator, np=np)
     exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
     name = module.__name__.rpartition(".")[2]
     ours = next(engine for engine in ENGINES.values() if engine.module == name)

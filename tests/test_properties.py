@@ -16,6 +16,8 @@ from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.proof.validation import REFERENCE, distance, judge, regularized_problem, ulps
 
 PROMISING = [engine for engine in ENGINES.values() if engine is not REFERENCE]
+REGULARIZED = [engine for engine in PROMISING if engine.can("sgd_regularized_epochs")]
+NETWORKS = [engine for engine in PROMISING if engine.can("network_epochs")]
 EXACT = [engine for engine in PROMISING if engine.promise == 0.0]
 
 
@@ -37,7 +39,7 @@ def test_neuron_beyond_the_stability_bound(engine, problem):
         np.testing.assert_array_equal(comp, ref, strict=True)
 
 
-@named(PROMISING)
+@named(REGULARIZED)
 @given(problem=regularized_problems(within_bound=True))
 def test_regularized_neuron_within_the_stability_bound(engine, problem):
     assert judge(engine, "neuron", [problem]).kept
@@ -50,7 +52,7 @@ def test_regularized_neuron_beyond_the_stability_bound(engine, problem):
         np.testing.assert_array_equal(comp, ref, strict=True)
 
 
-@named(PROMISING)
+@named(REGULARIZED)
 @given(problem=neuron_problems(within_bound=True))
 def test_a_plan_that_adds_nothing_is_the_plain_update(engine, problem):
     """With keep 1, cut 0 and share 0 the regularised kernel gives the plain kernel's weights bit for bit."""
@@ -62,7 +64,7 @@ def test_a_plan_that_adds_nothing_is_the_plain_update(engine, problem):
     np.testing.assert_array_equal(losses, plain_losses)
 
 
-@named(PROMISING)
+@named(NETWORKS)
 @given(problem=network_problems())
 def test_network(engine, problem):
     assert judge(engine, "network", [problem]).kept
@@ -88,12 +90,13 @@ def test_epochs_in_one_call_are_calls_one_by_one(engine, problem):
     own, kernel = engine.own, engine.kernels.sgd_epochs
     weights, bias, losses = own(problem.weights.copy()), own(np.array([problem.bias])), own(np.zeros(problem.epochs))
     kernel(own(problem.X), own(problem.y), own(problem.step), weights, bias, losses)
-    ref, ref_losses = replace(problem, block=max(1, len(problem.X) - 1)).solve(engine)
+    block = max(1, len(problem.X) - 1) if engine.tile == 1 else -(-(len(problem.X) - 1) // engine.tile) * engine.tile
+    ref, ref_losses = replace(problem, block=max(1, block)).solve(engine)
     np.testing.assert_array_equal(np.append(weights, bias), ref)
     np.testing.assert_array_equal(losses, ref_losses)
 
 
-@named(PROMISING)
+@named(NETWORKS)
 @given(problem=neuron_problems(within_bound=True))
 def test_sums_of_many_rows(engine, problem):
     own = engine.own
@@ -108,7 +111,7 @@ def test_sums_of_many_rows(engine, problem):
         assert (np.abs(np.asarray(out) - np.array(ref)) <= 1e-14 * size).all()
 
 
-@named(PROMISING)
+@named(NETWORKS)
 @given(problem=network_problems())
 def test_network_sums_of_many_rows(engine, problem):
     from tinynet_fast.models import layer_table

@@ -32,7 +32,8 @@ def test_your_own_rows():
     X, y, _ = quiz_and_attendance()
     cases = [v.case for v in validate(X, np.where(y, "yes", "no")).verdicts]
     assert sum(case.startswith("your rows, neuron") for case in cases) == 2 * (len(ENGINES) - 1)
-    assert sum(case.startswith("your rows, standardised") for case in cases) == len(ENGINES) - 1
+    networks = [engine for engine in ENGINES.values() if engine.can("network_epochs")]
+    assert sum(case.startswith("your rows, standardised") for case in cases) == len(networks) - 1
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,36 @@
-"""The one decorator that compiles kernels, with the reason for every flag. No arithmetic lives here."""
+"""The decorators that compile kernels, with the reason for every flag. No arithmetic lives here."""
 
 from collections.abc import Callable
 from typing import Any
 
 from numba import njit
 
+# Flags for kernels that may sum in another order. `contract`: fused multiply-add. `reassoc` and `nsz`: dot products by
+# SIMD lanes. Never `nnan` or `ninf`, since a run that diverges has to show it, and so never `fastmath=True`.
+FUSED = {"contract"}
+LANES = {"contract", "reassoc", "nsz"}
 
-def exact(function: Callable[..., Any]) -> Any:
-    """Compile a kernel that must round as plain Python rounds.
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel that rounds as plain Python rounds, or the entry point of one whose parts have other flags.
 
     - no `fastmath` flag: LLVM may then neither reorder a sum nor contract a product and a sum into an FMA;
     - `error_model="numpy"`: the default's zero-division test puts a branch into the loop and stops vectorisation;
     - `nogil`: a kernel touches no Python object, so other threads may run beside it;
     - `cache`: a kernel takes up to a second to compile and milliseconds to load.
 
-    In an installation that is read-only, for a user without a home folder, there is nowhere to cache. Numba raises
-    for that at once; the kernel is then compiled in each process and everything else is the same.
+    In a read-only installation, for a user without a home folder, there is nowhere to cache. Numba raises for that at
+    once; the kernel is then compiled in each process and everything else is the same.
     """
     try:
         return njit(error_model="numpy", nogil=True, cache=True)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
         return njit(error_model="numpy", nogil=True)(function)
+
+
+def part(flags: set[str] | None = None, forceinline: bool = False) -> Any:
+    """Compile a part of a fast kernel: not cached by itself, because it is inside the kernel that calls it.
+
+    `forceinline` has LLVM inline it, which keeps its flags. Numba's own `inline="always"` would give it its caller's.
+    """
+    return njit(error_model="numpy", nogil=True, fastmath=flags or False, forceinline=forceinline)

@@ -8,7 +8,7 @@ an edit in another one.
 
 import math
 
-from tinynet_fast.kernels.jit import exact
+from tinynet_fast.kernels.jit import kernel
 
 SIGMOID, TANH, RELU = 0, 1, 2
 LOG_LOSS, SQUARED_ERROR = 0, 1
@@ -20,7 +20,7 @@ LARGEST = (
 # --- one number -------------------------------------------------------------------------------------------------------
 
 
-@exact
+@kernel
 def sigmoid(z):
     """The logistic function, 1 / (1 + exp(-z)): any number in, a probability out."""
     if z < -LARGEST:
@@ -28,7 +28,7 @@ def sigmoid(z):
     return 1.0 / (1.0 + math.exp(-z))
 
 
-@exact
+@kernel
 def activate(z, activation):
     """What a unit sends on, given the sum `z` of its weighted inputs and its bias."""
     if activation == SIGMOID:
@@ -38,7 +38,7 @@ def activate(z, activation):
     return z if z > 0.0 else 0.0
 
 
-@exact
+@kernel
 def slope(a, activation):
     """The derivative of `activate` at the sum that gave the output `a`."""
     if activation == SIGMOID:
@@ -48,14 +48,14 @@ def slope(a, activation):
     return 1.0 if a > 0.0 else 0.0
 
 
-@exact
+@kernel
 def cross_entropy(z, y):
     """Minus the log of the probability that sigmoid(z) gives to the true label `y` (0 or 1)."""
     s = z if y > 0.5 else -z
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
 
 
-@exact
+@kernel
 def truncate(weight, owed, paid):
     """A weight moved towards zero, and never past it, by what the l1 penalty has asked for and not yet been paid."""
     if weight > 0.0:
@@ -68,7 +68,7 @@ def truncate(weight, owed, paid):
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
 
-@exact
+@kernel
 def logit(x, weights, bias):
     """The neuron's sum for one row `x`: every input times its weight, left to right, the bias last."""
     z = 0.0
@@ -77,7 +77,7 @@ def logit(x, weights, bias):
     return z + bias[0]
 
 
-@exact
+@kernel
 def sgd_epochs(X, y, step, weights, bias, losses):
     """Train on the rows of `X` in order, once for each slot of `losses`: predict, measure the error, nudge.
 
@@ -102,7 +102,7 @@ def sgd_epochs(X, y, step, weights, bias, losses):
             z += bias[0]
 
 
-@exact
+@kernel
 def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
     """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share."""
     d = len(weights)
@@ -130,7 +130,7 @@ def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses)
                     paid[j] += weights[j] - before
 
 
-@exact
+@kernel
 def logits(X, weights, bias, out):
     """The neuron's sum for every row of `X`, into `out`; sigmoid(out[i]) is the probability of a pass."""
     for i in range(len(X)):
@@ -142,7 +142,7 @@ def logits(X, weights, bias, out):
 # `layers`, `params`, `gradient`, `values` and `deltas` are laid out as reference.py says.
 
 
-@exact
+@kernel
 def network_forward(x, layers, params, values):
     """One row through the network, layer by layer; fills `values` and returns the last unit's sum."""
     for j in range(layers[0, 0]):
@@ -162,7 +162,7 @@ def network_forward(x, layers, params, values):
     return z
 
 
-@exact
+@kernel
 def network_backward(y, layers, params, values, deltas, gradient):
     """The chain rule from the output back to the first layer, for the row that `network_forward` has just seen."""
     target, p = len(values) - 1, len(params)  # where the layer's outputs start in values, and its parameters end
@@ -184,7 +184,7 @@ def network_backward(y, layers, params, values, deltas, gradient):
         target = source
 
 
-@exact
+@kernel
 def network_update(rows, learning_rate, params, gradient):
     """One step down the mean gradient of a batch of `rows` rows; leaves `gradient` at zero for the next batch."""
     for p in range(len(params)):
@@ -192,7 +192,7 @@ def network_update(rows, learning_rate, params, gradient):
         gradient[p] = 0.0
 
 
-@exact
+@kernel
 def network_epochs(X, y, batch_size, learning_rate, layers, params, gradient, values, deltas, pending, losses):
     """Train on the rows of `X` in order, once for each slot of `losses`, an update after every `batch_size` rows."""
     for epoch in range(len(losses)):
@@ -206,7 +206,7 @@ def network_epochs(X, y, batch_size, learning_rate, layers, params, gradient, va
                 pending[0] = 0
 
 
-@exact
+@kernel
 def network_logits(X, layers, params, values, out):
     """The last unit's sum for every row of `X`, into `out`; sigmoid(out[i]) is the probability of a pass."""
     for i in range(len(X)):

@@ -93,7 +93,7 @@ class NeuronProblem:
             losses = own(np.zeros(together))
             for start in range(0, len(self.X), self.block):
                 part = slice(start, start + self.block)
-                kernel(own(self.X[part]), own(self.y[part]), own(self.step[part]), weights, bias, losses)
+                kernel(engine.rows(self.X[part]), own(self.y[part]), own(self.step[part]), weights, bias, losses)
             history += list(losses)
         return np.append(weights, bias), np.array(history)
 
@@ -122,7 +122,7 @@ class RegularizedProblem:
             losses = own(np.zeros(together))
             for start in range(0, len(self.X), self.block):
                 part = slice(start, start + self.block)
-                kernel(own(self.X[part]), own(self.y[part]), own(self.plan[part]), self.loss, *state, losses)
+                kernel(engine.rows(self.X[part]), own(self.y[part]), own(self.plan[part]), self.loss, *state, losses)
             history += list(losses)
         return np.concatenate(state), np.array(history)
 
@@ -153,7 +153,7 @@ class NetworkProblem:
         for _ in range(self.epochs // together):
             losses = own(np.zeros(together))
             for start in range(0, len(self.X), self.block):
-                X, y = own(self.X[start : start + self.block]), own(self.y[start : start + self.block])
+                X, y = engine.rows(self.X[start : start + self.block]), own(self.y[start : start + self.block])
                 rate, scratch = self.learning_rate, (gradient, values, deltas, pending, losses)
                 kernels.network_epochs(X, y, self.batch_size, rate, layers, params, *scratch)
             if pending[0]:
@@ -180,6 +180,7 @@ class TrainerProblem:
         return np.append(model.weights, model.bias), result.loss_history
 
 
+KERNELS = {NeuronProblem: "sgd_epochs", RegularizedProblem: "sgd_regularized_epochs", NetworkProblem: "network_epochs"}
 Problem = NeuronProblem | RegularizedProblem | NetworkProblem | TrainerProblem
 Case = tuple[str, Sequence[Problem], bool]  # its name, its problems, and whether every engine has to keep its promise
 
@@ -204,6 +205,11 @@ def distance(comp: np.ndarray, ref: np.ndarray) -> float:
         return float("inf")
     scale = scale or 1.0  # what should be zero is compared as it is; else scaled first, so that no square overflows
     return float(np.linalg.norm((comp - ref) / scale) / (np.linalg.norm(ref / scale) or 1.0))
+
+
+def can_solve(engine: Engine, problem: Problem) -> bool:
+    """Whether the engine has the kernel for the problem; the trainers find one themselves."""
+    return isinstance(problem, TrainerProblem) or engine.can(KERNELS[type(problem)])
 
 
 def judge(engine: Engine, name: str, problems: Sequence[Problem]) -> Verdict:
@@ -384,13 +390,13 @@ def validate(
                 if progress:
                     progress(name)
                 for engine in chosen:
-                    if everyone or engine.promise == 0.0:
+                    if (everyone or engine.promise == 0.0) and can_solve(engine, problems[0]):
                         verdicts.append(judge(engine, name, problems))
     if X is not None:
         for name, problems, _ in _own_cases(X, y):
             if progress:
                 progress(name)
-            verdicts += [judge(engine, name, problems) for engine in chosen]
+            verdicts += [judge(engine, name, problems) for engine in chosen if can_solve(engine, problems[0])]
     return Validation(_merged(verdicts), facts() | {"NUMBA_CPU_NAME": os.environ.get("NUMBA_CPU_NAME", "not set")})
 
 

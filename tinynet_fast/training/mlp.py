@@ -99,6 +99,7 @@ def train_mlp(
         validation=validation,
         patience=patience,
         engine=engine,
+        kernel="network_epochs",
         progress=progress,
         callback=callback,
     )

@@ -130,6 +130,7 @@ class Plan:
     patience: int | None
     callback: Callable[[Epoch[Any]], Any] | None
     progress: bool
+    largest: float = np.inf  # for the fast engine: the largest sample weight * (|x|^2 + 1) among the rows
 
     def order(self, epoch: int) -> np.ndarray | None:
         """The order of rows in an epoch, drawn from the seed and the epoch alone; None for the order they came in."""
@@ -147,12 +148,13 @@ def plan(
     validation: Any,
     patience: int | None,
     engine: str,
+    kernel: str,
     progress: bool,
     callback: Callable[[Epoch[Any]], Any] | None,
     sample_weight: Any = None,
 ) -> Plan:
     """Check data and options before anything is computed; ValueError names what is wrong, where, and the remedy."""
-    resolved = resolve(engine)
+    resolved = resolve(engine, kernel)
     check_whole("epochs", epochs)
     check_flag("shuffle", shuffle)
     check_flag("progress", progress)
@@ -171,9 +173,11 @@ def plan(
         seed = int(np.random.SeedSequence().generate_state(1)[0])
 
     matrix = as_matrix(X)
-    check_finite(matrix)
-    codes, labels = encode_labels(y, len(matrix))
     row_weights = as_sample_weight(sample_weight, len(matrix))
+    largest = _largest_row(matrix, row_weights, resolved) if resolved.name == "fast" else np.inf
+    if not np.isfinite(largest):
+        check_finite(matrix)
+    codes, labels = encode_labels(y, len(matrix))
     result = Plan(
         rows=Rows(matrix, codes, sample_weight=row_weights),
         labels=labels,
@@ -186,6 +190,7 @@ def plan(
         patience=patience,
         callback=callback,
         progress=progress,
+        largest=largest,
     )
     if is_fraction:
         trained, held = split_rows(len(matrix), validation, seed or 0)
@@ -196,6 +201,19 @@ def plan(
     elif validation is not None:
         result.validation = _check_validation(validation, matrix.shape[1], labels)
     return result
+
+
+def _largest_row(X: np.ndarray, sample_weight: np.ndarray | None, engine: Engine) -> float:
+    """The largest sample weight * (|x|^2 + 1); infinity where a row is not finite. One reading of the rows for both."""
+    size, one = engine.block_rows(X.shape[1], X.shape[1]), np.ones(1)
+    largest = 0.0
+    for start in range(0, len(X), size):
+        part = slice(start, start + size)
+        weights = one if sample_weight is None else sample_weight[part]
+        with np.errstate(over="ignore"):  # a long double may be too large for a float64; it counts as infinite
+            block = engine.rows(X[part])
+        largest = max(largest, engine.kernels.row_bound(block, weights))
+    return largest
 
 
 def _check_validation(validation: Any, n_features: int, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
