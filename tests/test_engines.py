@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.kernels import engines, reference, strict, vectorized
 
 PROMISES = {name: engine.promise for name, engine in engines.ENGINES.items() if name != "reference"}
@@ -94,6 +95,34 @@ def test_fast_says_who_ran():
     assert train_neuron(X, y, schedule="invscaling", epochs=1).engine == "fast"
     assert train_neuron(X, y, l2=0.1, epochs=1).engine == "strict"
     assert train_mlp(X, y, epochs=1).engine == "strict"
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "reach", "dtype", "epochs"),
+    [(10_000_000, 2, 1e-3, np.float64, 1), (20_000, 256, 1.0, np.float64, 3), (20_000, 256, 1.0, np.float32, 3)],
+)
+def test_fast_does_not_drift(n, d, reach, dtype, epochs):
+    """Ten million rows, and 256 inputs with steps at the stability bound: still within 1e-12."""
+    data = make_pass_fail(n, d, seed=9, dtype=dtype)
+    rate = reach * 8.0 / (np.einsum("ij,ij->i", data.X, data.X, dtype=float).max() + 1.0) * (1 - 1e-6)
+    ref = train_neuron(data.X, data.y, learning_rate=rate, epochs=epochs, engine="strict")
+    comp = train_neuron(data.X, data.y, learning_rate=rate, epochs=epochs)
+    assert comp.engine == "fast"
+    assert_keeps(1e-12, flat(comp.model), flat(ref.model))
+    assert_keeps(1e-12, comp.loss_history, ref.loss_history)
+
+
+def test_fast_where_every_row_is_separated():
+    """Sums run far out, where the sigmoid is flat and no rounding is forgiven."""
+    rng = np.random.default_rng(3)
+    for d in (1, 2, 16):
+        X = rng.standard_normal((3000, d))
+        y = (X[:, 0] > 0).astype(int)
+        rate = 8.0 / ((X * X).sum(axis=1).max() + 1.0) * 0.999
+        ref = train_neuron(X, y, learning_rate=rate, epochs=100, engine="strict")
+        comp = train_neuron(X, y, learning_rate=rate, epochs=100)
+        assert comp.engine == "fast"
+        assert_keeps(1e-12, flat(comp.model), flat(ref.model))
 
 
 def test_unknown_engine():

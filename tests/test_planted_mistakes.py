@@ -18,7 +18,7 @@ import pytest
 from numba import njit
 
 from tinynet_fast import cli
-from tinynet_fast.kernels import reference, strict, vectorized
+from tinynet_fast.kernels import fast, reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.proof import validation
 
@@ -62,6 +62,19 @@ IN_STRICT = [
     ("batch a row too long", "if pending[0] == batch_size:", "if pending[0] > batch_size:"),
     ("cross-entropy of the other label", "s = z if y > 0.5 else -z", "s = -z if y > 0.5 else z"),
     ("cross-entropy without log1p", "math.log1p(math.exp(-abs(s)))", "math.log(1.0 + math.exp(-abs(s)))"),
+]  # fmt: skip
+# name, the width at which its kernel runs, and the same
+IN_FAST = [
+    ("no bias update", 2, "fma(-e3, s3, b)\n", "b\n"),
+    ("a row's share forgotten", 2, "fma(-e2, dot(lanes, x0, x1, x2, x3, v0, v1, v2, v3, s2)", "fma(-0.0 * e2, dot(lanes, x0, x1, x2, x3, v0, v1, v2, v3, s2)"),
+    ("wrong sign of the row before", 2, "t = fma(-error_before, coupling, ", "t = fma(error_before, coupling, "),
+    ("last row of a tile not brought in", 2, "bias[0] = fma(-e1, s1,", "bias[0] = fma(-0.0 * e1, s1,"),
+    ("polynomial used too far from its node", 2, "REACH = 0.063 * NODES", "REACH = 0.5 * NODES"),
+    ("loss of the last tile only", 2, "losses[epoch] += narrow_tile", "losses[epoch] = narrow_tile"),
+    ("coupling without the bias", 5, "fma(s0, g10, s0)", "s0 * g10"),
+    ("two rows' shares swapped", 5, "p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3", "p0, p1, p2, p3 = s0 * e0, s1 * e1, s3 * e3, s2 * e2"),
+    ("rows before the four not brought in", 5, "w = weights[j] - (", "w = weights[j] - 0.0 * ("),
+    ("no bias update for a row that is left over", 5, "        b -= p0\n", ""),
 ]  # fmt: skip
 IN_NUMPY = [
     ("single precision", "error = prediction - y[i]", "error = float(np.float32(prediction - y[i]))"),
@@ -148,6 +161,22 @@ def test_strict(name, old, new):
     assert caught(planted(strict, old, new))
 
 
+def fast_cases(features):
+    """Some 600 rows, so that there is more than one tile, of the width that the mistake concerns."""
+    rng = np.random.default_rng(4)
+    return [validation.neuron_problem(rng, n, features, reach=reach) for reach in (1e-3, 0.1, 1.0) for n in (5, 602)]
+
+
+@pytest.mark.parametrize("features", [2, 5])
+def test_a_copy_of_fast_without_a_mistake_passes(features):
+    assert validation.judge(planted(fast), "control", fast_cases(features)).kept
+
+
+@pytest.mark.parametrize(("name", "features", "old", "new"), IN_FAST, ids=[m[0] for m in IN_FAST])
+def test_fast(name, features, old, new):
+    assert not validation.judge(planted(fast, old, new), name, fast_cases(features)).kept
+
+
 @pytest.mark.parametrize(("name", "old", "new"), IN_NUMPY, ids=[m[0] for m in IN_NUMPY])
 def test_numpy(name, old, new):
     assert caught(planted(vectorized, old, new))
@@ -184,7 +213,7 @@ def test_compiler_flags(flags):
 
 
 def test_there_are_many():
-    assert len({(name, new) for _, name, new in (*IN_STRICT, *IN_NUMPY, *IN_THE_REFERENCE_TOO)}) >= 20
+    assert len({(name, new) for _, name, new in (*IN_STRICT, *IN_NUMPY, *IN_THE_REFERENCE_TOO)}) + len(IN_FAST) >= 50
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Neuron and MLP: what training returns. They predict, save and load; how they are trained is in `training/`."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -9,10 +10,11 @@ import numpy as np
 
 from tinynet_fast import modelfile
 from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known
-from tinynet_fast.kernels import vectorized
-from tinynet_fast.kernels.engines import CHUNK
+from tinynet_fast.kernels import reference, vectorized
+from tinynet_fast.kernels.engines import CHUNK, ENGINES
 
 ACTIVATIONS = {"sigmoid": vectorized.SIGMOID, "tanh": vectorized.TANH, "relu": vectorized.RELU}
+COMPILED_FROM = 1 << 18  # inputs from which on the compiled kernel predicts: less is done before Numba is imported
 BLOCK_VALUES = 1 << 17  # inputs predicted at a time: 1 MB of float64, which stays in the second cache
 
 
@@ -174,6 +176,43 @@ class Neuron(Model):
 
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
         vectorized.logits(X, self.weights, [self.bias], out)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        if type(X) is list:
+            probability = self._one_probability(X)
+            if probability is not None:
+                return np.array([probability])
+        elif getattr(X, "size", 0) >= COMPILED_FROM and np.ndim(X) == 2 and X.shape[1] == self.n_features:
+            probabilities = self._many_probabilities(as_matrix(X))
+            if probabilities is not None:
+                return probabilities
+        return super().predict_proba(X)
+
+    def _one_probability(self, X: list[Any]) -> float | None:
+        """The probability of a row given as a list, in plain Python: an array would cost more than the row. None where
+        `X` is not one row of as many finite numbers as there are inputs, which is for others to judge."""
+        row = X[0] if len(X) == 1 and type(X[0]) is list else X
+        if len(row) != self.n_features or (row is X and len(row) == 1 and type(row[0]) is list):
+            return None
+        z = self.bias
+        for x, w in zip(row, self.weights.tolist(), strict=True):
+            if type(x) is not float and type(x) is not int:
+                return None
+            z += x * w
+        return reference.sigmoid(z) if -sys.float_info.max <= z <= sys.float_info.max else None
+
+    def _many_probabilities(self, X: np.ndarray) -> np.ndarray | None:
+        """The compiled kernel, block by block; None where a sum is not finite, which is for others to judge."""
+        from tinynet_fast.kernels import prediction
+
+        engine, out = ENGINES["fast"], np.empty(len(X))
+        weights, bias = np.ascontiguousarray(self.weights), np.array([self.bias])
+        size = max(COMPILED_FROM // self.n_features, 1)
+        for start in range(0, len(X), size):
+            part = slice(start, start + size)
+            if not prediction.predict_proba(engine.rows(X[part]), weights, bias, out[part]):
+                return None
+        return out
 
     def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
         """The neuron that gives for x what this one gives for (x - mean) / scale; changes this one."""

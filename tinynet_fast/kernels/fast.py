@@ -304,7 +304,7 @@ NARROW = 4
 
 
 @cache
-def _compiled(function, floats, lanes):
+def _compiled(function, floats, lanes):  # pragma: no cover - lines are counted where nothing is compiled
     """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f"): one signature, when needed."""
     if UNCOMPILED:
         return function

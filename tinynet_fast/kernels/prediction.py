@@ -83,20 +83,36 @@ def logits(X, weights, bias, out):
         out[i] = dot_row(X, i, weights) + bias[0]
 
 
+@part(LANES)
+def times_zero(z):
+    """0.0, or NaN where a value is NaN or infinite."""
+    total = 0.0
+    for i in range(z.shape[0]):
+        total += z[i] * 0.0
+    return total
+
+
 @kernel
 def probabilities(X, weights, bias, out):
-    """out[i] = 1 / (1 + exp(-(x[i].weights + bias))), in tiles that stay in the first cache."""
+    """out[i] = 1 / (1 + exp(-(x[i].weights + bias))), in tiles that stay in the first cache.
+
+    Gives 0.0 back, or NaN where a sum is not finite. Asking the sums costs nothing beside the rows: an input that is
+    NaN or infinite leaves its row's sum not finite.
+    """
+    finite = 0.0
     for start in range(0, X.shape[0], TILE):
         stop = min(start + TILE, X.shape[0])
         if X.shape[1] <= 2:
             narrow_logits(X[start:stop], weights, bias, out[start:stop])
         else:
             logits(X[start:stop], weights, bias, out[start:stop])
+        finite += times_zero(out[start:stop])
         sigmoid_in_place(out[start:stop])
+    return finite
 
 
 @cache
-def _compiled(floats):
+def _compiled(floats):  # pragma: no cover - lines are counted where nothing is compiled
     """The kernel compiled (or loaded) for rows of float64 ("d") or float32 ("f")."""
     if not UNCOMPILED:
         rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
@@ -106,5 +122,8 @@ def _compiled(floats):
 
 
 def predict_proba(X, weights, bias, out):
-    """Into `out` the probability of a pass for each row of the C-contiguous `X`, float64 or float32."""
-    _compiled(X.dtype.char)(X, weights, bias, out)
+    """Into `out` the probability of a pass for each row of the C-contiguous `X`, float64 or float32.
+
+    False, and then `out` is not to be used, where some row's sum is NaN or infinite.
+    """
+    return _compiled(X.dtype.char)(X, weights, bias, out) == 0.0

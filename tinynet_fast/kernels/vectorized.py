@@ -94,6 +94,7 @@ def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses)
                 paid[:-1] += weights - before
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def logits(X, weights, bias, out):
     """The neuron's sum for every row of `X`, into `out`."""
     np.matmul(X, weights, out=out)

@@ -4,6 +4,8 @@ import os
 import platform
 from importlib import metadata
 
+SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_DISABLE_JIT")  # what the compiler may use of the CPU
+
 
 def facts() -> dict[str, str]:
     """Versions of Python, libraries and the C library, and the CPU as the compiler sees it."""
@@ -14,8 +16,7 @@ def facts() -> dict[str, str]:
         "Numba": _version("numba"),
         "C library": " ".join(platform.libc_ver()).strip() or "unknown",
         "system": f"{platform.system()} {platform.machine()}",
-        "NUMBA_DISABLE_JIT": os.environ.get("NUMBA_DISABLE_JIT", "not set"),
-    }
+    } | {name: os.environ.get(name, "not set") for name in SETTINGS}
     try:
         import llvmlite.binding as llvm
         from numba import config

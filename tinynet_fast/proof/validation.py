@@ -4,7 +4,6 @@ The property tests run the same comparisons on generated problems, and a test pl
 that the battery finds them. Pictures of one step are in `trace.py`.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -397,7 +396,7 @@ def validate(
             if progress:
                 progress(name)
             verdicts += [judge(engine, name, problems) for engine in chosen if can_solve(engine, problems[0])]
-    return Validation(_merged(verdicts), facts() | {"NUMBA_CPU_NAME": os.environ.get("NUMBA_CPU_NAME", "not set")})
+    return Validation(_merged(verdicts), facts())
 
 
 def _merged(verdicts: list[Verdict]) -> list[Verdict]:

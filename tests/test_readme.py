@@ -1,0 +1,40 @@
+"""The README: its figures are those of the newest results file, its Python runs, its commands exist."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_figures_are_those_of_the_results_file():
+    spec = importlib.util.spec_from_file_location("readme_figures", ROOT / "bench" / "readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.with_figures(README, module.newest()) == README
+
+
+def test_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) >= 2
+    names = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert (tmp_path / "pass.json").exists()
+    assert names["result"].loss_history[3600] == pytest.approx(0.0021, abs=5e-5)
+
+
+def test_commands_exist():
+    from typer.main import get_command
+
+    from tinynet_fast.cli import app
+
+    commands = set(re.findall(r"^\$ tinynet-fast (\w+)", README, flags=re.MULTILINE))
+    assert commands <= set(get_command(app).commands)
+    assert {"train", "predict", "threshold", "trace", "validate"} <= commands
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert set(re.findall(r"`?make ([\w-]+)", README)) <= targets
