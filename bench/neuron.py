@@ -159,6 +159,17 @@ def measure_prediction(n, d, rounds):
     return {"rows": n, "features": d, "ns_a_row": cost, "us_one_row": {who: seconds[who] * 1e4 for who in one}}
 
 
+def measure_sizes(rounds):
+    """Does a row cost the same in a small table and in one of many gigabytes? 2 inputs, the fast engine."""
+    costs = {}
+    for n in (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000):
+        rows, more = make_pass_fail(n, 2), max(MORE, 4_000_000 // n)
+        runs = {k: lambda k=k, rows=rows: ours("fast")(rows.X, rows.y, k) for k in (1, 1 + more)}
+        seconds = take_turns(runs, 3 if n > 1_000_000 else rounds)
+        costs[n] = (seconds[1 + more] - seconds[1]) / more / n * 1e9
+    return costs
+
+
 def memory(n, d):
     rows = make_pass_fail(n, d)
     for engine in ("fast", "strict"):
@@ -201,19 +212,23 @@ def show(console, training, prediction, extra):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sizes", action="store_true", help="also measure 10,000 to 50,000,000 rows (4 GB of memory)")
     parser.add_argument("--json", help="write the figures to this file too")
     arguments = parser.parse_args()
     extra = memory(1_000_000, 2)
     training = [measure(n, d, arguments.rounds) for n, d in PROBLEMS]
     training.append(measure(100_000, 256, arguments.rounds, np.float32))
     prediction = [measure_prediction(n, d, arguments.rounds) for n, d in PROBLEMS]
+    sizes = measure_sizes(arguments.rounds) if arguments.sizes else {}
     facts = machine()
     console = Console(highlight=False, width=120)
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()) + "; one thread, medians")
     show(console, training, prediction, extra)
+    for n, cost in sizes.items():
+        console.print(f"{n:,} x 2, fast, an epoch: {cost:.2f} ns a row")
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            results = {"training": training, "prediction": prediction, "memory_mb": extra}
+            results = {"training": training, "prediction": prediction, "memory_mb": extra, "sizes": sizes}
             json.dump({"machine": facts} | results, file, indent=1)
             file.write("\n")
 
