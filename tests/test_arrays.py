@@ -71,14 +71,30 @@ def test_an_array_is_not_copied():
     assert np.shares_memory(as_matrix(X[:, 0]), X)
 
 
+class Frame:
+    """What NumPy and we see of a frame: named columns, chosen by a list of names."""
+
+    def __init__(self, columns):
+        self.table, self.columns = columns, list(columns)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.column_stack(list(self.table.values())).astype(dtype or float)
+
+    def __getitem__(self, names):
+        return Frame({name: self.table[name] for name in names})
+
+
 def test_a_frame_names_its_columns():
-    class Frame:
-        columns = ("study", "sleep")
+    study, sleep = np.array(ROWS).T
+    model = train_neuron(Frame({"study": study, "sleep": sleep}), PASSED, epochs=5).model
+    assert model.features == ["study", "sleep"]
+    ref = model.predict_proba(ROWS)
+    other = Frame({"sleep": sleep, "age": study * 0, "study": study})  # another order, and a column more
+    np.testing.assert_array_equal(model.predict_proba(other), ref)
 
-        def __array__(self, dtype=None, copy=None):
-            return np.array(ROWS, dtype=dtype)
 
-    assert train_neuron(Frame(), PASSED, epochs=1).model.features == ["study", "sleep"]
+def test_arrays_without_dimensions_are_numbers():
+    assert as_matrix([np.array(1.0), np.array(2.0)]).tolist() == [[1.0], [2.0]]
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------
@@ -130,6 +146,8 @@ BAD_X = [
     ([[1, 2], [1, "b"], [3, 4], [5, 6]], r"X\[1, 1\] is 'b', which is no real number"),
     (np.array([[1, 2], [1, "b"], [3, 4], [5, 6]], dtype=object), r"X\[1, 1\] is 'b', which is no real number"),
     ([[1, [2]], [3, 4], [5, 6], [7, 8]], r"X\[0, 1\] is \[2\], which is no real number"),
+    (np.ma.masked_array([[1.0], [2], [3], [4]], [[0], [0], [1], [0]]), r"X\[2, 0\] is missing"),
+    ([[1], [2], [10**400], [4]], r"X\[2, 0\] is too large for a float64"),
     (np.zeros((4, 2), complex), "X holds values of type complex128"),
     (np.zeros((4, 2), "M8[s]"), r"X holds values of type datetime64\[s\]"),
 ]
@@ -156,6 +174,8 @@ def test_bad_inputs_are_named(train, X, message):
         (["a", None, "b", "b"], r"y\[1\] is missing"),
         (["a", 1, "b", "b"], "y mixes labels of type int, str"),
         ([[0, 1], [1, 0], [0, 1], [1, 0]], "y has 2 dimensions"),
+        (np.ma.masked_array([0, 1, 0, 1], [0, 0, 1, 0]), r"y\[2\] is missing"),
+        ([0, 1, 10**400, 1], "y holds a number that is too large for a float64"),
         (np.zeros(4, complex), "y holds labels of type complex128"),
     ],
 )
@@ -176,5 +196,5 @@ def test_a_late_nan_in_a_large_array_is_found():
 
 def test_standardisation():
     X = np.array([[1.0, 5.0, 1e9], [3.0, 5.0, 1e9 + 1]])
-    mean, scale = standardisation(X)
+    mean, scale = standardisation(X, ["a", "b", "c"])
     np.testing.assert_allclose((X - mean) / scale, [[-1, 0, -1], [1, 0, 1]])

@@ -227,7 +227,7 @@ def test_bad_commands(refused, tmp_path):
         (["train", "data.csv", *target, "--hidden", "eight"], "--hidden eight: numbers with commas"),
         (["train", "data.csv", *target, "--batch-size", "2"], "are for networks"),
         (["train", "data.csv", *target, "--epochs", "0"], "epochs is 0"),
-        (["train", "data.csv", *target, "--validation", "1.5"], "validation=1.5 holds out 6 of 4 rows"),
+        (["train", "data.csv", *target, "--validation", "1.5"], "validation=1.5 is no share of the rows"),
         (["train", "data.csv", *target, "--model", "none/m.json"], "there is no folder none"),
         (["train", "data.csv", *target, "--model", "."], "this is a folder"),
         (["train", "data.csv", *target, "--engine", "warp"], "no engine 'warp'"),
@@ -239,6 +239,37 @@ def test_bad_commands(refused, tmp_path):
         (["predict", "data.csv", "data.csv"], "data.csv, line 1, column 1: not a model file"),
     ]:
         assert message in refused(*arguments)
+
+
+def test_the_data_is_not_written_over(refused, students):
+    for arguments in (
+        ["train", students, "--target", "result", "--model", students],
+        ["train", students, "--target", "result", "--features", "study_hours,study_hours"],
+        ["train", students, "--target", "result", "--validation", "inf"],
+        ["train", students, "--target", "result", "--validation", "nan"],
+        ["train", students, "--target", "result", "--hidden", "100000000000"],
+    ):
+        refused(*arguments)
+
+
+def test_one_row_into_a_file(run, students):
+    run("train", students, "--target", "result")
+    assert run("predict", "students.model.json", "study_hours=5", "--output", "one.csv")[0] == 0
+    assert [row["prediction"] for row in read(Path("one.csv"))] == ["pass"]
+    assert run("predict", "students.model.json", students, "--output", students)[0] == 2
+
+
+def test_names_with_brackets_are_printed_as_they_are(run, tmp_path):
+    path = write(tmp_path / "[red]x.csv", ["[bold]h[/bold]", "y"], [(1, 0), (2, 0), (3, 1), (4, 1)])
+    status, out, _ = run("train", path, "--target", "y", "--model", ":x:.json")
+    assert status == 0
+    assert "model: :x:.json" in out
+    assert "[bold]h[/bold]" in run("trace", ":x:.json", path)[1]
+
+
+def test_columns_that_cannot_be_standardised(refused, tmp_path):
+    (tmp_path / "d.csv").write_text("h,y\n1e160,a\n-1e160,b\n")
+    assert "column 'h' is too large to standardise" in refused("train", "d.csv", "--target", "y")
 
 
 def test_bad_models_and_rows(refused, run, students, tmp_path):
@@ -269,9 +300,17 @@ def test_bad_models_and_rows(refused, run, students, tmp_path):
         assert message in refused(*arguments)
 
 
-def test_usage_errors_and_help(run):
-    assert run("train")[0] == 2
+def test_usage_errors_and_help(run, refused):
+    for arguments, message in [
+        (["train"], "Missing"),
+        (["train", "d.csv", "--target", "y", "--epochs", "many"], "'--epochs'"),
+        (["train", "d.csv", "--target", "y", "--speed", "9"], "--speed"),
+        (["train", "d.csv", "--target", "y", "--seed", "-1"], "--seed"),
+        (["fly"], "fly"),
+    ]:
+        assert message in refused(*arguments)
     assert run("--help")[0] == 0
+    assert "Commands" in run()[1]
     assert "0.1.0" in run("--version")[1]
 
 

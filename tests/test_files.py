@@ -66,6 +66,12 @@ def test_quoted_newlines_and_commas_and_names_in_utf8(table):
         t.matrix(["größe"])
 
 
+def test_labels_are_not_rewritten(table):
+    t = table("t,d,w\n12:00,2024-01-01,1\n13:30,2024-01-02,0x1F\n")
+    assert t.labels("t").tolist() == ["12:00", "13:30"]
+    assert t.labels("d").tolist() == ["2024-01-01", "2024-01-02"]
+
+
 def test_many_columns(table):
     names = [f"c{j}" for j in range(3000)]
     t = table(",".join(names) + "\n" + ",".join(["1"] * 3000) + "\n" + ",".join(["2"] * 3000) + "\n")

@@ -168,6 +168,8 @@ BAD_FILES = {
     "no list": (change("weights", 3.0), "field 'weights' does not hold finite numbers"),
     "one label": (change("labels", [0, 0]), "field 'labels' does not hold two labels"),
     "label type": (change("label_dtype", "O"), "field 'labels'"),
+    "label that does not fit": (change("label_dtype", "|i1"), "not a valid model file|field 'labels'"),
+    "digits": (lambda text: text.replace('"format_version": 1', '"format_version": ' + "1" * 5000), "not a model file"),
     "kind": (change("kind", "tree"), "field 'kind' is 'tree', not 'neuron' or 'mlp'"),
     "threshold": (change("threshold", 7), "threshold is 7; a probability"),
     "features": (change("features", ["a"]), "1 feature names for 3 inputs"),
@@ -245,6 +247,43 @@ def test_saving_follows_a_link_and_keeps_the_mode(neuron, tmp_path):
     neuron.save(link)
     assert link.is_symlink()
     assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pipe_is_written_to_and_not_replaced(neuron, tmp_path):
+    import threading
+
+    os.mkfifo(tmp_path / "pipe")
+    seen = []
+    reader = threading.Thread(target=lambda: seen.append((tmp_path / "pipe").read_text(encoding="utf-8")))
+    reader.start()
+    neuron.save(tmp_path / "pipe")
+    reader.join(timeout=10)
+    assert json.loads(seen[0])["kind"] == "neuron"
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_what_could_not_be_loaded_is_not_saved(neuron, tmp_path):
+    neuron.threshold = 7
+    with pytest.raises(ValueError, match="threshold is 7"):
+        neuron.save(tmp_path / "m.json")
+    neuron.threshold, neuron.features = np.float32(0.5), ["a"]
+    with pytest.raises(ValueError, match="1 feature names for 3 inputs"):
+        neuron.save(tmp_path / "m.json")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": [float("nan")]}, "finite numbers"),
+        ({"weights": [[1.0]]}, "finite numbers"),
+        ({"weights": [1.0], "bias": float("inf")}, "finite numbers"),
+        ({"weights": [1.0], "labels": [1]}, "two different ones"),
+        ({"weights": [1.0], "labels": [1, 1]}, "two different ones"),
+    ],
+)
+def test_models_that_make_no_sense(options, message):
+    with pytest.raises(ValueError, match=message):
+        Neuron(**options)
 
 
 def test_saving_where_there_is_no_folder(neuron, tmp_path):

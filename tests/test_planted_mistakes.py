@@ -73,7 +73,7 @@ IN_FAST = [
     ("loss of the last tile only", 2, "losses[epoch] += narrow_tile", "losses[epoch] = narrow_tile"),
     ("coupling without the bias", 5, "fma(s0, g10, s0)", "s0 * g10"),
     ("two rows' shares swapped", 5, "p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3", "p0, p1, p2, p3 = s0 * e0, s1 * e1, s3 * e3, s2 * e2"),
-    ("rows before the four not brought in", 5, "w = weights[j] - (", "w = weights[j] - 0.0 * ("),
+    ("row before the four not brought in", 5, "w = fma(-p3, r3, ", "w = fma(-0.0 * p3, r3, "),
     ("no bias update for a row that is left over", 5, "        b -= p0\n", ""),
 ]  # fmt: skip
 IN_NUMPY = [

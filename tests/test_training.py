@@ -258,6 +258,65 @@ def test_diverged_neuron(engine):
     assert np.isfinite(safe.loss_history).all()
 
 
+def test_weights_that_start_too_large_are_not_blamed_on_the_rate(engine):
+    with pytest.raises(TrainingDivergedError, match="start from smaller weights") as info:
+        train_neuron([[1, 2], [2, 1], [3, 5]], [0, 0, 1], weights=[1e308, -1e308], engine=engine)
+    assert info.value.safe_learning_rate == 0.0
+
+
+def test_a_large_start_leaves_the_promise_kept():
+    """Weights and a bias that start far out and shrink lose digits in every order of sums, so the order is strict's."""
+    rng = np.random.default_rng(1)
+    X, y = rng.standard_normal((1000, 5)) * 0.05, np.zeros(1000, int)
+    y[-1] = 1
+    for start in ({"bias": 1e5}, {"weights": [1e7, -1e7, 0, 0, 0]}, {"bias": 300.0}):
+        ref = train_neuron(X, y, learning_rate=0.37, epochs=273, engine="strict", **start)
+        comp = train_neuron(X, y, learning_rate=0.37, epochs=273, **start)
+        assert_keeps(1e-12, flat(comp.model), flat(ref.model))
+        assert_keeps(1e-12, comp.loss_history, ref.loss_history)
+
+
+def test_patience_with_averaging_that_had_not_begun():
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((20, 2))
+    y = (X[:, 0] + rng.standard_normal(20) > 0).astype(int)
+    held = rng.standard_normal((20, 2))
+    held_y = (held[:, 0] < 0).astype(int)
+    options = {"learning_rate": 1.0, "epochs": 50, "average": 41, "weights": [-1.0, 0]}
+    result = train_neuron(X, y, validation=(held, held_y), patience=5, **options)
+    assert result.best_epoch == 0
+    assert result.model.loss(held, held_y) == result.validation_loss_history[0]
+
+
+def test_numpy_numbers_as_options_can_be_saved(tmp_path):
+    options = {"seed": np.int64(3), "epochs": np.int64(3), "power_t": np.float32(0.5), "learning_rate": np.float32(0.1)}
+    train_neuron([1, 2], [0, 1], shuffle=True, average=np.int64(2), **options).model.save(tmp_path / "m.json")
+    y = np.array([0, 1], np.longdouble)
+    train_mlp([1, 2], y, epochs=2, batch_size=np.int64(2), hidden=np.int64(3)).model.save(tmp_path / "m.json")
+
+
+def test_a_callback_cannot_reach_the_result():
+    def vandal(epoch):
+        epoch.model.labels[0] = "z"
+        epoch.model.weights[:] = 7
+
+    result = train_neuron([1, 2], ["a", "b"], epochs=3, callback=vandal)
+    assert result.model.labels.tolist() == ["a", "b"]
+    assert result.model.weights[0] != 7
+
+
+def test_text_labels_for_validation_are_read_once(passes, monkeypatch):
+    """An epoch does not look at labels again: that would cost more than training, and lose a Ctrl-C at times."""
+    from tinynet_fast.training import run
+
+    calls = []
+    encode = run.encode_known
+    monkeypatch.setattr(run, "encode_known", lambda *a: calls.append(1) or encode(*a))
+    labels = np.where(passes.y == 1, "pass", "fail")
+    train_neuron(passes.X, labels, epochs=20, validation=(passes.X, labels))
+    assert len(calls) == 1
+
+
 def test_diverged_network_names_the_epoch(engine):
     X, y = [[-2, -7], [5, 20], [3, 12], [-7, -20]], [0, 1, 1, 0]
     options = {"hidden": (8, 8), "activation": "relu", "seed": 0, "init_scale": 1.0, "engine": engine}
@@ -272,7 +331,7 @@ def test_diverged_network_names_the_epoch(engine):
 
 
 def test_no_rate_is_safe_for_inputs_near_the_largest_float(engine):
-    with pytest.raises(TrainingDivergedError, match="too large for any rate; standardise"):
+    with pytest.raises(TrainingDivergedError, match="no rate is safe; standardise the inputs"):
         train_neuron([[1e308, 1e308], [-1e308, 1e308]], [0, 1], learning_rate=1e3, epochs=5, engine=engine)
 
 
@@ -339,7 +398,13 @@ def test_blocks_are_short():
         ({"patience": 0, "validation": 0.5}, "patience is 0"),
         ({"callback": 3}, "callback is 3; a function"),
         ({"validation": 0.01}, "validation=0.01 holds out 0 of 4 rows"),
-        ({"validation": 1.0}, "holds out 4 of 4 rows"),
+        ({"validation": 1.0}, "validation=1.0 is no share of the rows"),
+        ({"validation": float("inf")}, "no share of the rows"),
+        ({"validation": 0.9}, "holds out 4 of 4 rows"),
+        ({"engine": []}, "no engine"),
+        ({"loss": {}}, "no loss"),
+        ({"l2": 10**400}, "finite number of at least 0"),
+        ({"sample_weight": [10**400, 1, 1, 1]}, "no number"),
         ({"validation": "rows"}, r"\(X, y\) or a fraction is needed"),
         ({"validation": ([[1, 2]], [0])}, "validation X has 2 columns where X has 1"),
         ({"validation": ([1, None], [0, 1])}, r"validation X\[1, 0\] is missing"),

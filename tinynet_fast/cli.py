@@ -47,6 +47,8 @@ class _OneLineErrors(TyperGroup):
         except OSError as error:
             name = f"{error.filename}: " if error.filename else ""
             _fail(f"{name}{error.strerror or error}", 2)
+        except MemoryError:
+            _fail("not enough memory for this many rows, columns or units", 2)
         except (ValueError, TrainingDivergedError) as error:
             _fail(str(error), 2)
 
@@ -56,12 +58,19 @@ def _fail(message: str, status: int) -> NoReturn:
     raise typer.Exit(status)
 
 
-app = typer.Typer(cls=_OneLineErrors, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_OneLineErrors, add_completion=False, pretty_exceptions_enable=False)
 
 
 def main() -> None:
     """Run the command line and exit: 0 when done, 2 with a line on stderr for bad input, 130 after Ctrl-C."""
-    app(prog_name="tinynet-fast")
+    try:
+        sys.exit(app(prog_name="tinynet-fast", standalone_mode=False) or 0)
+    except Exception as error:  # an option that is unknown, missing or no number: one line as well
+        explain = getattr(error, "format_message", None)
+        if explain is None:
+            raise
+        print(f"tinynet-fast: {' '.join(explain().split())} (try --help)", file=sys.stderr)
+        sys.exit(2)
 
 
 def _version(wanted: bool) -> None:
@@ -70,11 +79,14 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[bool, Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     """Train small models on an ordinary CPU: the tutorial's loop at the speed of the hardware, to the same weights."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -103,7 +115,9 @@ def train(
         float | None, Option(help="Share of rows to hold out (default: 0.2; 0 below 20 rows).")
     ] = None,
     patience: Annotated[int | None, Option(help="Stop after so many epochs without a lower validation loss.")] = None,
-    seed: Annotated[int, Option(help="For the hold-out, the order of rows and a network's first weights.")] = 0,
+    seed: Annotated[
+        int, Option(min=0, max=2**32 - 1, help="For the hold-out, the order of rows and a network's first weights.")
+    ] = 0,
     model: Annotated[Path | None, Option(help="Where the model goes (default: DATA.model.json, here).")] = None,
 ) -> None:
     """Train on a CSV file, print the loss as it falls, and write the model."""
@@ -113,11 +127,14 @@ def train(
     layers = _numbers(hidden, "--hidden", int) if hidden is not None else None
     if layers is None and (batch_size is not None or activation != "sigmoid"):
         raise ValueError("--batch-size and --activation are for networks: name the hidden units with --hidden")
+    _check_not_input(destination, data)
     table = read_csv(data)
     labels = table.labels(target)
     names = [name for name in table.columns if name != target]
     if features is not None:
         names = [name.strip() for name in features.split(",")]
+    if len(set(names)) != len(names):
+        raise ValueError(f"--features {features}: a column is named twice")
     if target in names or not names:
         raise TableError(f"{data}: name at least one feature beside the target {target!r}")
     X = table.matrix(names)
@@ -126,7 +143,7 @@ def train(
         validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
     trained, held = split_rows(len(X), validation, seed) if validation else (np.arange(len(X)), np.arange(0))
     X_train, y_train, X_held, y_held = X[trained], labels[trained], X[held], labels[held]
-    mean, scale = standardisation(X_train) if standardize else (np.zeros(X.shape[1]), np.ones(X.shape[1]))
+    mean, scale = standardisation(X_train, names) if standardize else (np.zeros(X.shape[1]), np.ones(X.shape[1]))
     options: dict[str, Any] = {
         "shuffle": shuffle,
         "seed": seed,
@@ -172,22 +189,21 @@ def predict(
     if all("=" in word for word in data) and not Path(data[0]).is_file():
         row = _one_row(fitted, data)
         probability = float(fitted.predict_proba([row])[0])
-        print(f"probability {probability:.4f}: {fitted.predict([row], limit)[0]}")
+        label = fitted.labels[int(probability >= limit)].item()
+        if output is None:
+            print(f"probability {probability:.4f}: {label}")
+        else:
+            _write_predictions(output, [probability], [label])
         return
     if len(data) > 1:
         raise ValueError(f"{data[1]}: one CSV file, or one name=value for each input, is needed")
+    _check_not_input(output, Path(data[0]))
     table = read_csv(data[0])
     X = table.matrix(_feature_names(fitted) if fitted.features else list(table.columns))
     with _named(data[0]):
         probabilities = fitted.predict_proba(X)
     labels = fitted.labels[(probabilities >= limit).astype(np.intp)]
-    with _output(output) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", "probability", "prediction"])
-        for row_number, (p, label) in enumerate(zip(probabilities.tolist(), labels.tolist(), strict=True), 1):
-            writer.writerow([row_number, repr(p), label])
-    if output:
-        _console().print(f"{len(X):,} predictions: {output}", soft_wrap=True)
+    _write_predictions(output, probabilities.tolist(), labels.tolist())
 
 
 @app.command()
@@ -246,7 +262,7 @@ def trace(
     if as_json:
         print(json.dumps(step.to_json(), indent=1))
     else:
-        _console().print(step)
+        Console(highlight=False, emoji=False).print(step)  # which escapes the names in it
 
 
 @app.command()
@@ -351,7 +367,7 @@ def _print_training(console: Console, result: TrainingResult[Any], neuron: bool)
 
 
 def _console() -> Console:
-    return Console(highlight=False, markup=False)  # a name may hold brackets
+    return Console(highlight=False, markup=False, emoji=False)  # a name may hold brackets
 
 
 def _numbers(text: str, option: str, kind: type) -> list[Any]:
@@ -371,7 +387,8 @@ def _one_row(fitted: Neuron | MLP, words: list[str]) -> list[float]:
     for word in words:
         name, _, value = word.rpartition("=")
         if name not in names:
-            raise ValueError(f"{word}: the model has no input {name!r}; it has {', '.join(names)}")
+            shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+            raise ValueError(f"{word}: the model has no input {name!r}; it has {shown}")
         if name in given:
             raise ValueError(f"{word}: {name!r} is given twice")
         try:
@@ -382,8 +399,23 @@ def _one_row(fitted: Neuron | MLP, words: list[str]) -> list[float]:
             raise ValueError(f"{word}: a finite number is needed")
     missing = [name for name in names if name not in given]
     if missing:
-        raise ValueError(f"no value for {', '.join(missing)}: give every input as name=value")
+        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
+        raise ValueError(f"no value for {shown}: give every input as name=value")
     return [given[name] for name in names]
+
+
+def _check_not_input(destination: Path | None, data: Path) -> None:
+    if destination is not None and destination.is_file() and data.is_file() and destination.samefile(data):
+        raise ValueError(f"{destination}: that is the data itself; name another file to write to")
+
+
+def _write_predictions(output: Path | None, probabilities: list[float], labels: list[Any]) -> None:
+    with _output(output) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "probability", "prediction"])
+        writer.writerows((n, repr(p), label) for n, (p, label) in enumerate(zip(probabilities, labels, strict=True), 1))
+    if output:
+        _console().print(f"{len(labels):,} predictions: {output}", soft_wrap=True)
 
 
 @contextmanager

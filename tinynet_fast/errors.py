@@ -11,7 +11,8 @@ class TrainingDivergedError(ArithmeticError):
     learning_rate : float
         The rate that was asked for.
     safe_learning_rate : float
-        A rate with which this data trains; 0.0 where no rate helps because the inputs themselves are too large.
+        A rate with which this data trains; 0.0 where none is known to, because the inputs or the starting weights are
+        too large.
     """
 
     def __init__(self, epoch: int, learning_rate: float, safe_learning_rate: float) -> None:
@@ -21,7 +22,7 @@ class TrainingDivergedError(ArithmeticError):
         remedy = (
             f"learning_rate={safe_learning_rate:.3g} is safe for this data"
             if safe_learning_rate > 0.0
-            else "the inputs are too large for any rate; standardise them first"
+            else "no rate is safe; standardise the inputs, or start from smaller weights"
         )
         super().__init__(f"training diverged in epoch {epoch} at learning_rate={learning_rate:g}: {remedy}")
 

@@ -23,6 +23,11 @@ class ModelFileError(ValueError):
 @contextmanager
 def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     """A text file to write `path` with: it is flushed to disk and renamed over `path` at the end, or vanishes."""
+    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+        with open(path, "w", encoding="utf-8", newline="") as file:  # a pipe or a device is written to, never replaced
+            yield file
+        return
+
     import tempfile  # costs a tenth of importing NumPy: only who saves pays for it
 
     target = Path(os.path.realpath(path))  # through a link, so that the file it points to is replaced and not the link
@@ -78,6 +83,8 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from None
     except RecursionError:
         raise ModelFileError(f"{path}: not a model file: nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise ModelFileError(f"{path}: not a model file: {error}") from None
     if not isinstance(content, dict) or content.get("format") != "tinynet_fast model":
         raise ModelFileError(f"{path}: not a model file: it lacks the field 'format' with 'tinynet_fast model'")
     version = content.get("format_version")

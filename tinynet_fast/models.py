@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinynet_fast import modelfile
-from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known
+from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known, feature_names
 from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.engines import CHUNK, ENGINES
 
@@ -53,6 +53,13 @@ class Model:
     def _from_fields(cls, fields: dict[str, Any], common: dict[str, Any]) -> "Model":
         raise NotImplementedError
 
+    def __post_init__(self) -> None:
+        self.labels = np.array(self.labels)
+        if self.features is not None:
+            self.features = list(map(str, self.features))
+        if self.labels.shape != (2,) or self.labels[0] == self.labels[1]:
+            raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
+
     def decision_function(self, X: Any) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid.
 
@@ -70,7 +77,9 @@ class Model:
         ValueError
             For NaN, infinity, ragged rows or another number of inputs than the model has; the message names the place.
         """
-        matrix = self._matrix(X)
+        return self._sums(self._matrix(X))
+
+    def _sums(self, matrix: np.ndarray) -> np.ndarray:
         out = np.empty(len(matrix))
         rows = max(BLOCK_VALUES // self.n_features, 1)
         for start in range(0, len(matrix), rows):
@@ -118,31 +127,40 @@ class Model:
 
     def loss(self, X: Any, y: Any) -> float:
         """The mean binary cross-entropy (log loss) of the rows, in nats a row."""
-        z = self.decision_function(X)
-        return float(np.mean(vectorized.cross_entropy(z, encode_known(y, self.labels, len(z)))))
+        matrix = self._matrix(X)
+        return self.mean_cross_entropy(matrix, encode_known(y, self.labels, len(matrix)))
+
+    def mean_cross_entropy(self, matrix: np.ndarray, codes: np.ndarray) -> float:
+        """`loss` of rows that have been checked: a finite matrix, and 0 or 1 a row for the labels."""
+        return float(np.mean(vectorized.cross_entropy(self._sums(matrix), codes)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` as JSON: the whole new file, or, if anything fails, the old one untouched.
 
-        `load(path)` gives the same model back, bit for bit.
+        `load(path)` gives the same model back, bit for bit. A pipe or a device is written to as it is.
         """
+        if self.features is not None and len(self.features) != self.n_features:
+            raise ValueError(f"{len(self.features)} feature names for {self.n_features} inputs: name each input once")
         common = {
             "labels": self.labels.tolist(),
             "label_dtype": self.labels.dtype.str,
-            "features": self.features,
-            "threshold": self.threshold,
+            "features": None if self.features is None else list(self.features),
+            "threshold": check_threshold(self.threshold),
             "training": self.training,
         }
         modelfile.write(path, self._fields() | common)
 
     def _matrix(self, X: Any) -> np.ndarray:
+        names = feature_names(X)
+        if names and self.features and names != self.features and set(self.features) <= set(names):
+            X = X[list(self.features)]  # a frame with the model's columns in another order, or with more
         matrix = as_matrix(X)
         if matrix.shape[1] == 1 and len(matrix) == self.n_features > 1 and np.ndim(X) == 1:
             matrix = matrix.T  # a flat list of as many numbers as the model has inputs is one row
         if matrix.shape[1] != self.n_features:
-            names = f" ({', '.join(self.features)})" if self.features and self.n_features <= 8 else ""
+            known = f" ({', '.join(self.features)})" if self.features and self.n_features <= 8 else ""
             raise ValueError(
-                f"X has {matrix.shape[1]} columns where the model has {self.n_features} inputs{names}: "
+                f"X has {matrix.shape[1]} columns where the model has {self.n_features} inputs{known}: "
                 "pass the columns it was trained on, in that order"
             )
         check_finite(matrix)
@@ -163,9 +181,11 @@ class Neuron(Model):
     bias: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
         self.bias = float(self.bias)
-        self.labels = np.asarray(self.labels)
+        if self.weights.ndim != 1 or not (np.isfinite(self.weights).all() and np.isfinite(self.bias)):
+            raise ValueError("weights and bias are finite numbers: one weight for each input, and a bias")
 
     def __repr__(self) -> str:
         return f"Neuron({self.n_features} inputs, labels {self.labels.tolist()})"
@@ -182,7 +202,7 @@ class Neuron(Model):
             probability = self._one_probability(X)
             if probability is not None:
                 return np.array([probability])
-        elif getattr(X, "size", 0) >= COMPILED_FROM and np.ndim(X) == 2 and X.shape[1] == self.n_features:
+        elif isinstance(X, np.ndarray) and X.size >= COMPILED_FROM and X.shape[1:] == (self.n_features,):
             probabilities = self._many_probabilities(as_matrix(X))
             if probabilities is not None:
                 return probabilities
@@ -245,9 +265,9 @@ class MLP(Model):
     activation: str = "sigmoid"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_activation(self.activation)
         self.weights, self.biases = check_layers(self.weights, self.biases)
-        self.labels = np.asarray(self.labels)
 
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in (self.n_features, *(len(b) for b in self.biases)))
@@ -313,14 +333,15 @@ def load(path: str | os.PathLike[str]) -> Neuron | MLP:
         return model
     except KeyError as error:
         raise modelfile.ModelFileError(f"{path}: not a whole model file: field {error} is missing") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise modelfile.ModelFileError(f"{path}: not a valid model file: {error}") from None
 
 
 def _common_fields(fields: dict[str, Any]) -> dict[str, Any]:
     dtype = np.dtype(fields["label_dtype"])
     labels = fields["labels"]
-    if dtype.kind not in "biufU" or not isinstance(labels, list) or len(labels) != 2 or labels[0] == labels[1]:
+    known = dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8)
+    if not known or not isinstance(labels, list) or len(labels) != 2 or None in labels or labels[0] == labels[1]:
         raise ValueError("field 'labels' does not hold two labels of a known type")
     features = fields["features"]
     if features is not None and not (isinstance(features, list) and all(isinstance(f, str) for f in features)):
@@ -351,7 +372,7 @@ def check_threshold(threshold: Any) -> float:
 
 def check_activation(activation: Any) -> int:
     """The kernels' code of an activation; ValueError for a name that is none."""
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(f"there is no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[activation]
 

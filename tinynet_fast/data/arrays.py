@@ -26,6 +26,9 @@ def as_matrix(X: Any, name: str = "X") -> np.ndarray:
     """
     if isinstance(X, (str, bytes)):
         raise ValueError(f"{name} is text; a list of rows or an array is needed")
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        place = np.argwhere(np.ma.getmaskarray(X))[0]
+        raise ValueError(_bad_value(None, tuple(place.tolist()), name))
     if hasattr(X, "toarray"):
         raise ValueError(f"{name} is a sparse matrix; pass {name}.toarray()")
     if hasattr(X, "__array__"):
@@ -52,7 +55,8 @@ def as_matrix(X: Any, name: str = "X") -> np.ndarray:
 def _from_rows(rows: Sequence[Any], name: str) -> np.ndarray:
     width = None
     for i, row in enumerate(rows):
-        length = len(row) if hasattr(row, "__len__") and not isinstance(row, (str, bytes)) else None
+        single = isinstance(row, (str, bytes)) or not hasattr(row, "__len__") or getattr(row, "shape", None) == ()
+        length = None if single else len(row)
         if i == 0:
             width = length
         elif length != width:
@@ -85,6 +89,8 @@ def _bad_value(value: Any, place: tuple[int, ...], name: str) -> str:
     where = f"{name}[{', '.join(map(str, place if len(place) > 1 else (*place, 0)))}]"
     if _missing(value):
         return f"{where} is missing: drop the row or fill the column first"
+    if isinstance(value, int):
+        return f"{where} is too large for a float64: divide the column by a power of ten first"
     return f"{where} is {value!r}, which is no real number: convert or drop the column first"
 
 
@@ -160,24 +166,36 @@ def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
         raise ValueError(f"{name} has {array.ndim} dimensions; one label a row is needed")
     if len(array) != n_rows:
         raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
-    if array.dtype.kind in "OUT":
-        # NumPy turns a list of text and numbers into text, so a list is asked for its own types
-        kinds = {type(label) for label in (y if isinstance(y, (list, tuple)) and np.ndim(y[0]) == 0 else array)}
-        for i, label in enumerate(array):
-            if _missing(label):
-                raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
-        if all(issubclass(kind, str) for kind in kinds):
-            array = array.astype(str)
-        elif array.dtype.kind == "O" and all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
-            array = array.astype(bool)
-        elif array.dtype.kind == "O" and all(issubclass(kind, (int, float, np.number)) for kind in kinds):
-            array = array.astype(np.float64)
-        else:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
+    if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
+        i = int(np.argmax(np.ma.getmaskarray(y).reshape(-1)))
+        raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
+    # NumPy turns a list of text and numbers into text, so a list is asked itself. (And lists are iterated rather than
+    # arrays of text: there NumPy can lose a Ctrl-C.)
+    in_list = isinstance(y, (list, tuple)) and n_rows > 0 and np.ndim(y[0]) == 0
+    if array.dtype.kind == "O" or (array.dtype.kind == "U" and in_list):
+        array = _one_type(list(y) if in_list else array.tolist(), name)
     if array.dtype.kind not in "biufU":
         raise ValueError(f"{name} holds labels of type {array.dtype}: use numbers, booleans or text")
-    return array
+    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
+
+
+def _one_type(labels: list[Any], name: str) -> np.ndarray:
+    """Labels that came as Python objects in an array of text, booleans or numbers; ValueError for a mixture."""
+    for i, label in enumerate(labels):
+        if _missing(label):
+            raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
+    kinds = {type(label) for label in labels}
+    if all(issubclass(kind, str) for kind in kinds):
+        return np.array(labels, dtype=str)
+    if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
+        return np.array(labels, dtype=bool)
+    if all(issubclass(kind, (int, float, np.number)) for kind in kinds):
+        try:
+            return np.array(labels, dtype=np.float64)
+        except OverflowError:
+            raise ValueError(f"{name} holds a number that is too large for a float64: use other labels") from None
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
 
 
 def _missing(value: Any) -> bool:
@@ -217,13 +235,23 @@ class Rows:
             yield self.X[part], self.codes[part].astype(np.float64), weights
 
 
+def as_float(value: Any) -> float | None:
+    """A number as a float, infinity where it is too large for one; None for what is no real number."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
 def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     """One finite weight of at least 0 for each row, as float64, or None; ValueError naming the first that is not."""
     if sample_weight is None:
         return None
     try:
         weights = np.asarray(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("sample_weight holds something that is no number: give each row a number") from None
     if weights.shape != (n_rows,):
         raise ValueError(f"sample_weight has shape {weights.shape}; ({n_rows},), a weight for each row, is needed")
@@ -238,19 +266,23 @@ def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
 
 def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of the rows to train on and of those to hold out, drawn from `seed`; each in rising order."""
-    held = round(n_rows * fraction)
+    share = as_float(fraction)
+    if share is None or not 0.0 < share < 1.0:
+        raise ValueError(f"validation={fraction} is no share of the rows: a number between 0 and 1 is needed")
+    held = round(n_rows * share)
     if not 0 < held < n_rows:
         raise ValueError(f"validation={fraction} holds out {held} of {n_rows} rows: both parts need at least one")
     order = np.random.default_rng([seed, SPLIT_STREAM]).permutation(n_rows)
     return np.sort(order[held:]), np.sort(order[:held])
 
 
-def standardisation(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standardisation(X: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Each column's mean and standard deviation; a column that never changes has the deviation 1."""
-    mean, scale = X.mean(axis=0), X.std(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, scale = X.mean(axis=0), X.std(axis=0)
     if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
         j = int(np.argmin(np.isfinite(mean) & np.isfinite(scale)))
-        raise ValueError(f"column {j} of X is too large to standardise: divide it by a power of ten first")
+        raise ValueError(f"column {names[j]!r} is too large to standardise: divide it by a power of ten first")
     scale[scale <= np.abs(mean) * 1e-15] = 1.0
     scale[scale == 0.0] = 1.0
     return mean, scale

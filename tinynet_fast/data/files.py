@@ -110,10 +110,20 @@ def _read_with_pyarrow(path: Path) -> dict[str, Column]:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    convert = arrow_csv.ConvertOptions(null_values=MISSING, strings_can_be_null=True)
+    yes, no = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
+    options = {"null_values": MISSING, "strings_can_be_null": True, "true_values": yes, "false_values": no}
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
+
+    def read(**types: Any) -> Any:
+        return arrow_csv.read_csv(
+            path, parse_options=parse, convert_options=arrow_csv.ConvertOptions(**options, **types)
+        )
+
     try:
-        table = arrow_csv.read_csv(path, convert_options=convert, parse_options=parse)
+        table = read()
+        times = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
+        if times:  # as the file has them: a label is not to be rewritten
+            table = read(column_types=dict.fromkeys(times, pa.string()))
     except pa.ArrowInvalid as error:
         _read_with_csv(path)  # which names the line
         raise TableError(f"{path}: {str(error).splitlines()[0]}") from None
@@ -144,9 +154,9 @@ def _read_with_csv(path: Path) -> dict[str, Column]:
         _, names = next(records)
     except StopIteration:
         raise TableError(f"{path}: the file is empty") from None
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise TableError(f"{path}, line 1: column name {sorted(repeated)[0]!r} stands more than once; rename one")
+    if len(set(names)) != len(names):
+        repeated = next(name for i, name in enumerate(names) if name in names[:i])
+        raise TableError(f"{path}, line 1: column name {repeated!r} stands more than once; rename one")
     cells: list[list[str]] = [[] for _ in names]
     for line, record in records:
         if len(record) != len(names):
@@ -177,7 +187,7 @@ def _infer(cells: list[str]) -> Column:
     missing = np.array([cell in MISSING for cell in cells], dtype=bool)
     present = [cell for cell in cells if cell not in MISSING]
     values: Any
-    if all(re.fullmatch(r"\s*[+-]?\d{1,18}\s*", cell) for cell in present):
+    if all(re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", cell) for cell in present):
         values = [0 if gone else int(cell) for cell, gone in zip(cells, missing, strict=True)]
         return Column(np.array(values, dtype=np.int64 if present else np.float64), missing)
     if all(_is_number(cell) for cell in present):

@@ -81,7 +81,7 @@ ENGINES = {
 
 def resolve(name: str, kernel: str) -> Engine:
     """The engine that runs `kernel` when `name` is asked for: `strict` where `fast` is asked for and has none."""
-    if name not in ENGINES:
+    if not isinstance(name, str) or name not in ENGINES:
         raise ValueError(f"there is no engine {name!r}: use one of {', '.join(ENGINES)}")
     engine = ENGINES[name]
     return ENGINES["strict"] if name == "fast" and not engine.can(kernel) else engine

@@ -162,7 +162,8 @@ def update_and_dot(X, weights, before, p0, p1, p2, p3, i):
     g10 = g20 = g30 = g21 = g31 = g32 = 0.0
     for j in range(weights.shape[0]):
         r0, r1, r2, r3 = X[before, j], X[before + 1, j], X[before + 2, j], X[before + 3, j]
-        w = weights[j] - ((p0 * r0 + p1 * r1) + (p2 * r2 + p3 * r3))
+        # Row after row, as the reference does: a weight that starts out large loses the same digits here.
+        w = fma(-p3, r3, fma(-p2, r2, fma(-p1, r1, fma(-p0, r0, weights[j]))))
         weights[j] = w
         x0, x1, x2, x3 = np.float64(X[i, j]), np.float64(X[i + 1, j]), np.float64(X[i + 2, j]), np.float64(X[i + 3, j])
         z0 += x0 * w
@@ -239,7 +240,7 @@ def wide_tile(X, y, step, start, stop, weights, bias, table):
         e3, node = row_error(table, ahead, fma(s2, g32, s2), e2, node, y2, y3)
         loss += (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3)
         p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
-        b -= (p0 + p1) + (p2 + p3)
+        b = (((b - p0) - p1) - p2) - p3
         before = i
     if blocks_end > start:
         add_row(X, before, -p0, weights)

@@ -33,11 +33,8 @@ def part(flags: set[str] | None = None, forceinline: bool = False) -> Any:
 
     `forceinline` has LLVM inline it, which keeps its flags. Numba's own `inline="always"` would give it its caller's.
     """
-    return njit(
-        error_model="numpy",
-        nogil=True,
-        fastmath=flags or False,
-        forceinline=forceinline,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-    )
+    no_wrappers: dict[str, Any] = {
+        "no_cpython_wrapper": True,
+        "no_cfunc_wrapper": True,
+    }  # a fifth of the time to compile
+    return njit(error_model="numpy", nogil=True, fastmath=flags or False, forceinline=forceinline, **no_wrappers)

@@ -167,6 +167,7 @@ def network_epochs(X, y, batch_size, learning_rate, layers, params, gradient, va
                 pending[0] = 0
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def network_logits(X, layers, params, values, out):
     """The last unit's sum for every row of `X`, into `out`, in chunks of as many rows as `values` has."""
     for start in range(0, len(X), len(values)):

@@ -1,5 +1,6 @@
 """`train_neuron`: one neuron by per-row SGD, the tutorial's rule. The loop over blocks is in `run.py`."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from tinynet_fast.models import Neuron
 from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, plan, run, stable_rate
 from tinynet_fast.training.schedule import Penalties, Schedule
 
+LARGEST_SUM = 1e4  # sums that start larger lose more digits, in whatever order they lose them, than the promise allows
+FAR_OUT = 1e100  # weights that start larger may overflow at any rate
 STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 
 
@@ -120,8 +123,8 @@ def train_neuron(
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
     """
-    rates = Schedule(check_rate("learning_rate", learning_rate), schedule, power_t, l2, l1)
     penalties = Penalties(l2, l1, average, loss)
+    rates = Schedule(check_rate("learning_rate", learning_rate), schedule, power_t, penalties.l2 + penalties.l1)
     job = plan(
         X,
         y,
@@ -137,9 +140,12 @@ def train_neuron(
         callback=callback,
         sample_weight=sample_weight,
     )
-    if job.engine.name == "fast" and job.largest * float(rates.rates(0, 1)[0]) > STABILITY_BOUND:
-        job.engine = ENGINES["strict"]  # rounding could grow from row to row, and only the reference's order is right
     start = _start(weights, bias, job.rows.n_features)
+    if job.engine.name == "fast":
+        overshoots = job.largest * float(rates.rates(0, 1)[0]) > STABILITY_BOUND
+        cancels = math.sqrt(job.largest) * math.hypot(*start) > LARGEST_SUM
+        if overshoots or cancels:  # rounding could show, and only the reference's own order gives its weights
+            job.engine = ENGINES["strict"]
     return run(_NeuronTrainee(job, start, rates, penalties), job)
 
 
@@ -167,15 +173,16 @@ class _NeuronTrainee:
         self.block_rows = job.engine.block_rows(d, 2 * d)
         self.repeats = schedule.is_constant and not penalties.average_from
         self.kernels = job.engine.kernels
-        self.row = 0  # rows trained on so far, over all epochs
         self.constant = self.engine.own(schedule.rates(0, min(self.block_rows, len(job.rows))))
-        self.restore(np.concatenate([start, np.zeros(2 * d + 2)]))
+        self.restore(np.concatenate([start, np.zeros(2 * d + 3)]))  # the last: rows trained on so far, over all epochs
+        self.far_out = float(np.max(np.abs(start))) > FAR_OUT
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own = self.engine.own
         rates = self.constant if self.schedule.is_constant else self.schedule.rates(self.row, len(y))
         if self.penalties.none:
-            step = rates if sample_weight is None else np.asarray(rates)[: len(y)] * sample_weight
+            with np.errstate(over="ignore"):
+                step = rates if sample_weight is None else np.asarray(rates)[: len(y)] * sample_weight
             self.kernels.sgd_epochs(self.engine.rows(X), own(y), own(step), self.weights, self.bias, losses)
         else:
             plan = own(self.penalties.plan(np.asarray(rates)[: len(y)], sample_weight, self.row))
@@ -190,12 +197,13 @@ class _NeuronTrainee:
         return total
 
     def parameters(self) -> np.ndarray:
-        return np.concatenate([self.weights, self.bias, self.means, self.paid])
+        return np.concatenate([self.weights, self.bias, self.means, self.paid, [float(self.row)]])
 
     def restore(self, parameters: np.ndarray) -> None:
-        d = (len(parameters) - 3) // 3
-        parts = np.split(parameters, [d, d + 1, 2 * d + 2])
+        d = (len(parameters) - 4) // 3
+        *parts, row = np.split(parameters, [d, d + 1, 2 * d + 2, 3 * d + 3])
         self.weights, self.bias, self.means, self.paid = (self.engine.own(part.copy()) for part in parts)
+        self.row = int(row[0])
 
     def options(self) -> dict[str, Any]:
         return {"trainer": "train_neuron", **self.schedule.options(), **self.penalties.options()}
@@ -206,5 +214,7 @@ class _NeuronTrainee:
         return Neuron(weights=weights, bias=bias, labels=self.labels, features=self.features)
 
     def safe_learning_rate(self, rows: Rows) -> float:
+        if self.far_out or self.schedule.name == "optimal":
+            return 0.0
         largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
         return stable_rate(rows, STABILITY_BOUND) / max(largest, 1.0)

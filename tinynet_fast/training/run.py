@@ -1,6 +1,5 @@
 """The one loop over epochs and blocks that all trainers share. What an update does is in the kernels."""
 
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 
 from tinynet_fast.data.arrays import (
     Rows,
+    as_float,
     as_matrix,
     as_sample_weight,
     check_finite,
@@ -155,20 +155,20 @@ def plan(
 ) -> Plan:
     """Check data and options before anything is computed; ValueError names what is wrong, where, and the remedy."""
     resolved = resolve(engine, kernel)
-    check_whole("epochs", epochs)
+    epochs = check_whole("epochs", epochs)
     check_flag("shuffle", shuffle)
     check_flag("progress", progress)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback is {callback!r}; a function that takes an Epoch is needed")
     if patience is not None:
-        check_whole("patience", patience)
+        patience = check_whole("patience", patience)
         if validation is None:
             raise ValueError("patience watches the validation loss: pass validation=(X, y), or a fraction to hold out")
     if seed is not None:
-        check_whole("seed", seed, least=0)
+        seed = check_whole("seed", seed, least=0)
         if seed >= 2**32:
             raise ValueError(f"seed is {seed}; a number below 2**32 is needed")
-    is_fraction = isinstance(validation, (int, float)) and not isinstance(validation, bool)
+    is_fraction = isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool)
     if seed is None and (shuffle or random_start or is_fraction):
         seed = int(np.random.SeedSequence().generate_state(1)[0])
 
@@ -197,7 +197,7 @@ def plan(
         if codes[trained].min() == codes[trained].max():
             raise ValueError(f"validation={validation} with seed={seed} leaves one label to train on: change the seed")
         result.rows = Rows(matrix, codes, trained, row_weights)
-        result.validation = matrix[held], labels[codes[held]]
+        result.validation = matrix[held], codes[held]
     elif validation is not None:
         result.validation = _check_validation(validation, matrix.shape[1], labels)
     return result
@@ -223,7 +223,7 @@ def _check_validation(validation: Any, n_features: int, labels: np.ndarray) -> t
     if matrix.shape[1] != n_features:
         raise ValueError(f"validation X has {matrix.shape[1]} columns where X has {n_features}: pass the same inputs")
     check_finite(matrix, "validation X")
-    return matrix, labels[encode_known(validation[1], labels, len(matrix), "validation y")]
+    return matrix, encode_known(validation[1], labels, len(matrix), "validation y")
 
 
 def check_whole(name: str, value: Any, least: int = 1) -> int:
@@ -241,10 +241,10 @@ def check_flag(name: str, value: Any) -> None:
 
 def check_rate(name: str, value: Any) -> float:
     """`value` as a float; ValueError where it is not a finite number above 0."""
-    good = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not good or not 0 < value <= sys.float_info.max:
+    number = as_float(value)
+    if number is None or not 0 < number < np.inf:
         raise ValueError(f"{name} is {value!r}; a finite number above 0 is needed")
-    return float(value)
+    return number
 
 
 def stable_rate(rows: Rows, bound: float) -> float:
@@ -257,15 +257,15 @@ def stable_rate(rows: Rows, bound: float) -> float:
 def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
     """Train: every epoch, every block, in order; then validation, early stopping, callback and progress."""
     rows, own = plan.rows, plan.engine.own
-    history = np.empty(plan.epochs)
-    validation_history = np.empty(plan.epochs) if plan.validation else None
+    losses_so_far: list[np.ndarray] = []
+    validation_losses: list[float] = []
     best_loss, best_epoch, best = np.inf, None, None
     # Rows that fit one block train for several epochs a call, where nobody wants to see the epochs between.
     watched = plan.shuffle or plan.validation or plan.callback
     together = 1 if watched or not trainee.repeats else max(1, trainee.block_rows // len(rows))
 
     trainee.train(rows.X[:0], np.empty(0), None, own(np.zeros(1)))  # compiles, where there is something to compile
-    done, stop, seconds = 0, False, 0.0
+    done, stop, seconds, last_loss = 0, False, 0.0, 0.0
     with _progress(plan) as show:
         while done < plan.epochs and not stop:
             k = min(together, plan.epochs - done)
@@ -284,18 +284,19 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
                 trainee.restore(before)  # and look for the epoch one by one
                 together = 1
                 continue
-            history[done : done + k] = trainee.epoch_loss(totals, len(rows))
+            losses_so_far.append(trainee.epoch_loss(totals, len(rows)))
+            last_loss = float(losses_so_far[-1][-1])
             done += k
             validation_loss = None
-            if plan.validation and validation_history is not None:
-                validation_loss = validation_history[done - 1] = trainee.model().loss(*plan.validation)
+            if plan.validation:
+                validation_loss = trainee.model().mean_cross_entropy(*plan.validation)
+                validation_losses.append(validation_loss)
                 if plan.patience and validation_loss < best_loss:
                     best_loss, best_epoch, best = validation_loss, done - 1, trainee.parameters()
                 stop = best_epoch is not None and done - 1 - best_epoch >= (plan.patience or 0)
             if plan.callback:
-                loss = float(history[done - 1])
-                stop = bool(plan.callback(Epoch(done - 1, loss, validation_loss, trainee.model()))) or stop
-            show(done, float(history[done - 1]))
+                stop = bool(plan.callback(Epoch(done - 1, last_loss, validation_loss, trainee.model()))) or stop
+            show(done, last_loss)
 
     if best is not None:
         trainee.restore(best)
@@ -307,12 +308,12 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
         "epochs": done,
         "best_epoch": best_epoch,
         "rows": len(rows),
-        "final_loss": float(history[done - 1]),
+        "final_loss": last_loss,
     }
     return TrainingResult(
         model=model,
-        loss_history=history[:done].copy(),
-        validation_loss_history=None if validation_history is None else validation_history[:done].copy(),
+        loss_history=np.concatenate(losses_so_far),
+        validation_loss_history=np.array(validation_losses) if plan.validation else None,
         engine=plan.engine.name,
         epochs=done,
         best_epoch=best_epoch,

@@ -1,34 +1,26 @@
 """A neuron's options, made into numbers a row: learning rates, penalties, shares in the mean. No updates here."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.arrays import as_float
 from tinynet_fast.kernels import vectorized
 
 SCHEDULES = ("constant", "invscaling", "optimal")
 LOSSES = {"log_loss": vectorized.LOG_LOSS, "squared_error": vectorized.SQUARED_ERROR}
 
 
-@dataclass(frozen=True)
 class Schedule:
     """The learning rate of each row that is trained on, as scikit-learn's SGDClassifier defines the schedules."""
 
-    learning_rate: float
-    name: str
-    power_t: float
-    l2: float
-    l1: float
-
-    def __post_init__(self) -> None:
-        if self.name not in SCHEDULES:
-            raise ValueError(f"there is no schedule {self.name!r}: use one of {', '.join(SCHEDULES)}")
-        check_at_least_zero("power_t", self.power_t)
-        check_at_least_zero("l2", self.l2)
-        check_at_least_zero("l1", self.l1)
-        if self.name == "optimal" and self.l2 + self.l1 == 0.0:
+    def __init__(self, learning_rate: float, name: str, power_t: float, penalty: float) -> None:
+        if name not in SCHEDULES:
+            raise ValueError(f"there is no schedule {name!r}: use one of {', '.join(SCHEDULES)}")
+        if name == "optimal" and penalty == 0.0:
             raise ValueError("schedule='optimal' divides by the penalty: give l2 or l1, or use another schedule")
+        self.learning_rate, self.name, self.penalty = learning_rate, name, penalty
+        self.power_t = check_at_least_zero("power_t", power_t)
 
     @property
     def is_constant(self) -> bool:
@@ -40,10 +32,10 @@ class Schedule:
             return np.full(n, self.learning_rate)
         t = np.arange(row + 1, row + n + 1, dtype=np.float64)
         if self.name == "invscaling":
-            return self.learning_rate / t**self.power_t
-        penalty = self.l2 + self.l1
-        first = np.sqrt(1.0 / np.sqrt(penalty))  # the rate at t = 1: about as far as the weights are expected to get
-        return 1.0 / (penalty * (1.0 / (first * penalty) + t - 1.0))
+            with np.errstate(over="ignore"):  # a power beyond all floats is a rate of 0
+                return self.learning_rate / t**self.power_t
+        first = np.sqrt(1.0 / np.sqrt(self.penalty))  # the rate at t = 1: about as far as weights are expected to get
+        return 1.0 / (self.penalty * (1.0 / (first * self.penalty) + t - 1.0))
 
     def options(self) -> dict[str, Any]:
         """For the model's file."""
@@ -55,7 +47,7 @@ class Penalties:
 
     def __init__(self, l2: float, l1: float, average: bool | int, loss: str) -> None:
         self.l2, self.l1 = check_at_least_zero("l2", l2), check_at_least_zero("l1", l1)
-        if loss not in LOSSES:
+        if not isinstance(loss, str) or loss not in LOSSES:
             raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
         if not isinstance(average, (bool, int, np.integer, np.bool_)) or average < 0:
             raise ValueError(f"average is {average!r}; True, False or the row to start from is needed")
@@ -70,9 +62,10 @@ class Penalties:
     def plan(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
         """(n, 4) float64: what the kernels call step, keep, cut and share, for the rows after the first `row` rows."""
         plan = np.zeros((len(rates), 4))
-        plan[:, 0] = rates if sample_weight is None else rates * sample_weight
-        plan[:, 1] = np.maximum(0.0, 1.0 - self.l2 * rates)
-        plan[:, 2] = self.l1 * rates
+        with np.errstate(over="ignore"):  # too large a penalty or weight ends in a clear error, not in a warning
+            plan[:, 0] = rates if sample_weight is None else rates * sample_weight
+            plan[:, 1] = np.maximum(0.0, 1.0 - self.l2 * rates)
+            plan[:, 2] = self.l1 * rates
         if self.average_from:
             averaged = np.arange(row + 2, row + len(rates) + 2, dtype=np.float64) - self.average_from
             np.divide(1.0, averaged, out=plan[:, 3], where=averaged > 0.0)
@@ -85,7 +78,7 @@ class Penalties:
 
 def check_at_least_zero(name: str, value: Any) -> float:
     """`value` as a float; ValueError where it is not a finite number of at least 0."""
-    good = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not good or not 0 <= value < np.inf:
+    number = as_float(value)
+    if number is None or not 0 <= number < np.inf:
         raise ValueError(f"{name} is {value!r}; a finite number of at least 0 is needed")
-    return float(value)
+    return number
