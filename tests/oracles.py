@@ -59,6 +59,20 @@ def network_by_hand(engine):
 
 
 def regularized_by_hand(engine):
+    """Two rows of one input: l2 shrinks first, and the mean is of the weights after each row."""
+    plan = np.array([[0.5, 0.9, 0.0, 1.0], [0.25, 0.8, 0.0, 0.5]])
+    e = 1 / (1 + math.exp(-0.4)) - 1.0
+    w, b = 0.9 * 0.3 - 0.5 * e, 0.1 - 0.5 * e
+    e = 1 / (1 + math.exp(-(2.0 * w + b)))
+    after, bias = 0.8 * w - 0.25 * e * 2.0, b - 0.25 * e
+    problem = RegularizedProblem(
+        np.array([[1.0], [2.0]]), np.array([1.0, 0.0]), plan, 0, np.array([0.3]), 0.1, epochs=1, block=2
+    )
+    state, _ = problem.solve(engine)
+    assert state == pytest.approx([after, bias, (w + after) / 2, (b + bias) / 2, 0.0, 0.0], rel=1e-14)
+
+
+def regularized_l1_by_hand(engine):
     """Two rows of one input: l2 shrinks first, the mean is taken, l1 stops at zero and remembers what it is owed."""
     plan = np.array([[0.5, 0.9, 0.05, 1.0], [0.5, 0.8, 0.7, 0.5]])
     X, y = np.array([[1.0], [2.0]]), np.array([1.0, 0.0])
@@ -255,8 +269,10 @@ BY_HAND = (
     two_rows_by_hand,
     four_students,
     regularized_by_hand,
+    regularized_l1_by_hand,
     network_by_hand,
     neuron_gradient,
     squared_error_gradient,
     network_gradient,
 )
+LEFT_TO_STRICT = (regularized_l1_by_hand, squared_error_gradient)  # by the fast engine

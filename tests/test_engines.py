@@ -93,7 +93,13 @@ def test_fast_says_who_ran():
     assert train_neuron(X, y, learning_rate=bound * 0.9, sample_weight=weights, epochs=1).engine == "strict"
     assert train_neuron(X, y, learning_rate=bound * 0.001, sample_weight=weights, epochs=1).engine == "fast"
     assert train_neuron(X, y, schedule="invscaling", epochs=1).engine == "fast"
-    assert train_neuron(X, y, l2=0.1, epochs=1).engine == "strict"
+    for options in ({"l2": 0.1}, {"average": True}, {"l2": 0.1, "average": 50}):
+        assert train_neuron(X, y, learning_rate=bound * 0.999, epochs=1, **options).engine == "fast"
+        assert train_neuron(X, y, learning_rate=bound * 1.001, epochs=1, **options).engine == "strict"
+        for other in ({"l1": 0.1}, {"loss": "squared_error"}):
+            assert train_neuron(X, y, learning_rate=bound * 0.1, epochs=1, **options, **other).engine == "strict"
+    assert train_neuron(X, y, schedule="optimal", l2=100.0, epochs=1).engine == "fast"
+    assert train_neuron(X, y, schedule="optimal", l2=0.1, epochs=1).engine == "strict"  # the first rate is 1.78
     assert train_mlp(X, y, epochs=1).engine == "strict"
 
 

@@ -17,8 +17,8 @@ engines = pytest.mark.parametrize("engine", ENGINES.values(), ids=lambda engine:
 @pytest.mark.parametrize("oracle", oracles.BY_HAND, ids=lambda oracle: oracle.__name__)
 def test_by_hand_and_by_finite_differences(engine, oracle):
     kernel = next((kernel for word, kernel in KERNELS.items() if word in oracle.__name__), "sgd_epochs")
-    if not engine.can(kernel):
-        pytest.skip(f"{engine.name} leaves {kernel} to strict")
+    if not engine.can(kernel) or (engine.name == "fast" and oracle in oracles.LEFT_TO_STRICT):
+        pytest.skip(f"{engine.name} leaves it to strict")
     oracle(engine)
 
 

@@ -18,7 +18,7 @@ import pytest
 from numba import njit
 
 from tinynet_fast import cli
-from tinynet_fast.kernels import fast, reference, strict, vectorized
+from tinynet_fast.kernels import fast, fast_regularized, reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.proof import validation
 
@@ -84,6 +84,17 @@ IN_NUMPY = [
     ("biases left out", "gradient[biases : biases + outputs] += d.sum(axis=0)", "pass"),
     ("slope of the wrong layer", "layers[layer - 1, 2]", "layers[layer, 2]"),
 ]
+IN_FAST_REGULARIZED = [
+    ("a keep left out before the row", "fma(c1 * c2, dot", "fma(c2, dot"),
+    ("a keep too many", "fma(-e2, fma(c1, dot", "fma(-e2, fma(c1 * c2, dot"),
+    ("bias penalised", "w2, w3, b - p\n", "w2, w3, keep * b - p\n"),
+    ("last rows of a tile left out of the mean", "s2, s1, c2, c1, h2, h1", "s2, s1, c2, c1, 0.0, 0.0"),
+    ("coupling over a row without its keep", "fma(s0, c1 * c2 * g30, s0)", "fma(s0, c1 * g30, s0)"),
+    ("block shrunk by three keeps", "left = c0 * c1 * c2 * c3", "left = c1 * c2 * c3"),
+    ("a row's share in the mean not diluted", "h1 * (1.0 - h2) * (1.0 - h3)", "h1 * (1.0 - h2)"),
+    ("mean of the bias a row late", "(b - p0 - p1 - p2 - p3) - mb", "(b - p0 - p1 - p2) - mb"),
+    ("odd rows at the end not shrunk", "shrink_and_add(X, i, plan[i, 1],", "shrink_and_add(X, i, 1.0,"),
+]
 IN_THE_REFERENCE_TOO = [
     ("half the gradient of squared error", "error *= 2.0 * prediction", "error *= prediction"),
     ("l1 past zero", "return max(0.0, weight - (owed + paid))", "return weight - (owed + paid)"),
@@ -134,12 +145,29 @@ def planted(module, old="", new="", decorator=lambda function: function):
     return Planted(f"planted {ours.name}", name, ours.promise, 1.0, 1.0, copy)
 
 
+def planted_fast(old="", new=""):
+    """The same for `fast_regularized.py`: its own lines in plain Python, what it imports as it is."""
+    source = inspect.getsource(fast_regularized)
+    assert source.count(old) >= 1, f"{old!r} no longer stands in fast_regularized.py"
+    copy = types.ModuleType("planted")
+    exec(compile(source.partition("# --- up to")[0], "planted", "exec"), copy.__dict__)
+    copy.__dict__.update(
+        UNCOMPILED=True,
+        fma=lambda x, y, z: x * y + z,
+        kernel=lambda function: function,
+        part=lambda *flags, **options: lambda function: function,
+    )
+    lines = source.partition("# --- up to")[2]
+    exec(compile("#" + lines.replace(old, new) if old else "#" + lines, "planted", "exec"), copy.__dict__)
+    return Planted("planted fast", "fast", 1e-12, 1.0, 1.0, copy)
+
+
 def cases(engine):
     """The kernels' part of the battery, with few rows."""
     rng = np.random.default_rng(3)
     for make in (validation._neuron_cases, validation._regularized_cases, validation._network_cases):
-        for name, problems, everyone in make(rng, 16):
-            if everyone or engine.promise == 0.0:
+        for name, problems, everyone in make(rng, 16 if engine.module != "fast" else 19):
+            if (everyone or engine.promise == 0.0) and validation.can_solve(engine, problems[0]):
                 yield name, problems
 
 
@@ -180,6 +208,15 @@ def test_fast(name, features, old, new):
 @pytest.mark.parametrize(("name", "old", "new"), IN_NUMPY, ids=[m[0] for m in IN_NUMPY])
 def test_numpy(name, old, new):
     assert caught(planted(vectorized, old, new))
+
+
+def test_a_copy_of_fast_regularized_without_a_mistake_passes():
+    assert caught(planted_fast()) is None
+
+
+@pytest.mark.parametrize(("name", "old", "new"), IN_FAST_REGULARIZED, ids=[m[0] for m in IN_FAST_REGULARIZED])
+def test_fast_regularized(name, old, new):
+    assert caught(planted_fast(old, new))
 
 
 def found_by_an_oracle(engine):

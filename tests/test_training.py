@@ -39,12 +39,13 @@ def test_neuron_blocks_change_no_bit(passes, engine, block_rows, rows, shuffle):
 
 @pytest.mark.parametrize("features", [1, 3, 4, 5, 17])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_fast_blocks_change_no_bit(monkeypatch, features, dtype):
+@pytest.mark.parametrize("options", [{}, {"l2": 0.01}, {"average": 1003}, {"l2": 0.01, "average": True}], ids=str)
+def test_fast_blocks_change_no_bit(monkeypatch, features, dtype, options):
     X, y, _, _ = make_pass_fail(5000, features, seed=3, dtype=dtype)
-    ref = train_neuron(X, y, learning_rate=0.02, epochs=2)
+    ref = train_neuron(X, y, learning_rate=0.02, epochs=2, **options)
     for rows in (256, 512, 2048):
         monkeypatch.setattr(engines, "MOST_ROWS", rows)
-        comp = train_neuron(X, y, learning_rate=0.02, epochs=2)
+        comp = train_neuron(X, y, learning_rate=0.02, epochs=2, **options)
         assert comp.engine == "fast"
         assert_keeps(0.0, flat(comp.model), flat(ref.model))
         assert_keeps(0.0, comp.loss_history, ref.loss_history)

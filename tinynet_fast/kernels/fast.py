@@ -334,6 +334,13 @@ def sgd_epochs(X, y, step, weights, bias, losses):
         _compiled(wide_epochs, X.dtype.char, 0)(X, y, step, weights, bias, losses, TABLE)
 
 
+def sgd_regularized_epochs(*arguments):
+    """The reference's, without l1 and squared error: see `fast_regularized.py`, which is built on this file."""
+    from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs
+
+    sgd_regularized_epochs(*arguments)
+
+
 def row_bound(X, weight):
     """The largest weight[i] * (|x[i]|^2 + 1), a weight each or one for all; infinity where a row is not finite."""
     out = np.zeros(1)

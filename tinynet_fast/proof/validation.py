@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet_fast.data.arrays import as_matrix, check_finite, encode_labels
 from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.vectorized import LOG_LOSS
 from tinynet_fast.models import MLP, flatten, layer_table
 from tinynet_fast.proof.facts import facts
 from tinynet_fast.training.mlp import train_mlp
@@ -109,6 +110,11 @@ class RegularizedProblem:
     bias: float
     epochs: int = 2
     block: int = 64
+
+    @property
+    def smooth(self) -> bool:
+        """Whether it has neither l1 nor squared error."""
+        return self.loss == LOG_LOSS and not self.plan[:, 2].any()
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Weights, bias, means and what the penalty was paid, and losses; in calls as `NeuronProblem` makes them."""
@@ -208,6 +214,8 @@ def distance(comp: np.ndarray, ref: np.ndarray, least: float = 0.0) -> float:
 
 def can_solve(engine: Engine, problem: Problem) -> bool:
     """Whether the engine has the kernel for the problem; the trainers find one themselves."""
+    if isinstance(problem, RegularizedProblem) and engine.module == "fast" and not problem.smooth:
+        return False  # l1 and squared error are left to `strict`
     return isinstance(problem, TrainerProblem) or engine.can(KERNELS[type(problem)])
 
 
@@ -278,6 +286,7 @@ def _regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
         "l2": (0.1, 0.0, 0, "log_loss"),
         "l1": (0.0, 0.02, 0, "log_loss"),
         "averaged": (0.0, 0.0, 5, "log_loss"),
+        "l2, averaged": (0.1, 0.0, 50, "log_loss"),
         "squared error": (0.0, 0.0, 0, "squared_error"),
         "l2, l1, averaged, squared error": (0.1, 0.02, 1, "squared_error"),
     }

@@ -144,7 +144,9 @@ def train_neuron(
     if job.engine.name == "fast":
         overshoots = job.largest * float(rates.rates(0, 1)[0]) > STABILITY_BOUND
         cancels = math.sqrt(job.largest) * math.hypot(*start) > LARGEST_SUM
-        if overshoots or cancels:  # rounding could show, and only the reference's own order gives its weights
+        if (
+            overshoots or cancels or not penalties.smooth
+        ):  # rounding could show, and only the reference's own order gives its weights
             job.engine = ENGINES["strict"]
     return run(_NeuronTrainee(job, start, rates, penalties), job)
 

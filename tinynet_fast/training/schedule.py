@@ -59,6 +59,11 @@ class Penalties:
         """Whether the update is the plain one."""
         return self.l2 == self.l1 == 0.0 and not self.average_from and self.loss == vectorized.LOG_LOSS
 
+    @property
+    def smooth(self) -> bool:
+        """Whether a row's update is linear in the weights and its error, which is what the fast engine takes."""
+        return self.l1 == 0.0 and self.loss == vectorized.LOG_LOSS
+
     def plan(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
         """(n, 4) float64: what the kernels call step, keep, cut and share, for the rows after the first `row` rows."""
         plan = np.zeros((len(rates), 4))

@@ -1,0 +1,289 @@
+"""The `fast` engine for one neuron with l2 and averaging: the same look-ahead as in `fast.py`, two factors more a row.
+
+With c[i] = keep, w, b from before row m, and c[k:i] for the product of the keeps from row k to row i-1, the plain
+loop's weights before row i are c[m:i]*w - sum over k = m..i-1 of c[k+1:i]*p[k]*x[k], so that its logit is
+    z[i] = c[m:i]*(x[i].w) + b - sum p[k]*(c[k+1:i]*(x[i].x[k]) + 1),
+and the coupling of neighbours (k = i-1) has no factor: the chain is as long as it was. The running mean is linear in
+the weights after each row, so four rows bring it to A*mean + D*w - sum f[k]*p[k]*x[k], with factors that need no
+error. No product of keeps is longer than a block, none is divided by, and a keep of 0 is nothing special.
+
+The plan's cuts must be 0.0 and the loss cross-entropy: l1 and squared error are left to `strict`.
+"""
+
+from functools import cache
+
+import numpy as np
+from numba import types
+
+from tinynet_fast.kernels.engines import TILE
+from tinynet_fast.kernels.fast import NARROW, NODES, TABLE, dot, dot_row, prefetch_lines, row_error, scale
+from tinynet_fast.kernels.intrinsics import UNCOMPILED, fma
+from tinynet_fast.kernels.jit import LANES, kernel, part
+
+# --- up to four features: weights in registers, their means in memory -------------------------------------------------
+
+
+@part()
+def bring_in(lanes, X, i, keep, p, w0, w1, w2, w3, b):
+    """Weights and bias after row i."""
+    w0 = fma(-p, np.float64(X[i, 0]), keep * w0)
+    if len(lanes) > 1:
+        w1 = fma(-p, np.float64(X[i, 1]), keep * w1)
+    if len(lanes) > 2:
+        w2 = fma(-p, np.float64(X[i, 2]), keep * w2)
+    if len(lanes) > 3:
+        w3 = fma(-p, np.float64(X[i, 3]), keep * w3)
+    return w0, w1, w2, w3, b - p
+
+
+@part()
+def mix_in(lanes, share, w0, w1, w2, w3, b, means):
+    """means += share * (weights and bias - means)"""
+    means[0] = fma(share, w0 - means[0], means[0])
+    if len(lanes) > 1:
+        means[1] = fma(share, w1 - means[1], means[1])
+    if len(lanes) > 2:
+        means[2] = fma(share, w2 - means[2], means[2])
+    if len(lanes) > 3:
+        means[3] = fma(share, w3 - means[3], means[3])
+    means[len(lanes)] = fma(share, b - means[len(lanes)], means[len(lanes)])
+
+
+@part()
+def narrow_tile(X, y, plan, start, stop, weights, bias, means, table, lanes):
+    """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one.
+
+    Row i-3 is read again when the weights learn of it, and the means stay in memory: carried along in registers, which
+    then ran out, they cost 1.5 ns a row (2 features).
+    """
+    scale(weights, NODES)  # so that logits come out in nodes
+    scale(means, NODES)
+    w0, w1, w2, w3, b = weights[0], 0.0, 0.0, 0.0, bias[0] * NODES
+    if len(lanes) > 1:
+        w1 = weights[1]
+    if len(lanes) > 2:
+        w2 = weights[2]
+    if len(lanes) > 3:
+        w3 = weights[3]
+    loss = node = y1 = 0.0
+    e1 = e2 = e3 = s1 = s2 = s3 = h1 = h2 = h3 = 0.0  # the last three rows' errors, steps and shares
+    c1 = c2 = c3 = 1.0  # and keeps
+    u0 = u1 = u2 = u3 = v0 = v1 = v2 = v3 = 0.0  # step * x, one and two rows back
+    x1 = x2 = x3 = 0.0
+    for i in range(start, stop):
+        x0 = np.float64(X[i, 0])
+        if len(lanes) > 1:
+            x1 = np.float64(X[i, 1])
+        if len(lanes) > 2:
+            x2 = np.float64(X[i, 2])
+        if len(lanes) > 3:
+            x3 = np.float64(X[i, 3])
+        w0, w1, w2, w3, b = bring_in(lanes, X, max(i - 3, start), c3, e3 * s3, w0, w1, w2, w3, b)
+        if h3 > 0.0:
+            mix_in(lanes, h3, w0, w1, w2, w3, b, means)
+        ahead = fma(c1 * c2, dot(lanes, x0, x1, x2, x3, w0, w1, w2, w3, 0.0), b)
+        ahead = fma(-e2, fma(c1, dot(lanes, x0, x1, x2, x3, v0, v1, v2, v3, 0.0), s2), ahead)
+        coupling = dot(lanes, x0, x1, x2, x3, u0, u1, u2, u3, s1)
+        error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
+        loss = fma(error, error, loss)
+        e3, e2, e1 = e2, e1, error
+        s3, s2, s1 = s2, s1, plan[i, 0] * NODES
+        c3, c2, c1 = c2, c1, plan[i, 1]
+        h3, h2, h1 = h2, h1, plan[i, 3]
+        v0, v1, v2, v3 = u0, u1, u2, u3
+        u0, u1, u2, u3, y1 = x0 * s1, x1 * s1, x2 * s1, x3 * s1, y[i]
+    for i in range(stop, stop + 3):
+        w0, w1, w2, w3, b = bring_in(lanes, X, max(i - 3, start), c3, e3 * s3, w0, w1, w2, w3, b)
+        if h3 > 0.0:
+            mix_in(lanes, h3, w0, w1, w2, w3, b, means)
+        e3, e2, s3, s2, c3, c2, h3, h2 = e2, e1, s2, s1, c2, c1, h2, h1
+    weights[0], bias[0] = w0, b / NODES
+    if len(lanes) > 1:
+        weights[1] = w1
+    if len(lanes) > 2:
+        weights[2] = w2
+    if len(lanes) > 3:
+        weights[3] = w3
+    scale(weights, 1.0 / NODES)
+    scale(means, 1.0 / NODES)
+    return loss
+
+
+# --- five features and more -------------------------------------------------------------------------------------------
+
+
+@part(LANES, forceinline=True)
+def update_and_dot(X, weights, before, left, p0, p1, p2, p3, i):
+    """`fast.update_and_dot` for weights of which `left` is left after the four rows `before`."""
+    z0 = z1 = z2 = z3 = 0.0
+    g10 = g20 = g30 = g21 = g31 = g32 = 0.0
+    for j in range(weights.shape[0]):
+        r0, r1, r2, r3 = X[before, j], X[before + 1, j], X[before + 2, j], X[before + 3, j]
+        w = left * weights[j] - ((p0 * r0 + p1 * r1) + (p2 * r2 + p3 * r3))
+        weights[j] = w
+        x0, x1, x2, x3 = np.float64(X[i, j]), np.float64(X[i + 1, j]), np.float64(X[i + 2, j]), np.float64(X[i + 3, j])
+        z0 += x0 * w
+        z1 += x1 * w
+        z2 += x2 * w
+        z3 += x3 * w
+        g10 += x1 * x0
+        g20 += x2 * x0
+        g30 += x3 * x0
+        g21 += x2 * x1
+        g31 += x3 * x1
+        g32 += x3 * x2
+    return z0, z1, z2, z3, g10, g20, g30, g21, g31, g32
+
+
+@part(LANES, forceinline=True)
+def mix_four(X, i, weights, means, old, new, p0, p1, p2, p3):
+    """means = old*means + new*weights - the four rows from i on, each times its p. As a call it cost 2 ns a row more.
+
+    In the sweep of `update_and_dot`, where the rows are at hand, it cost 3 ns: there the next errors wait for it.
+    """
+    for j in range(weights.shape[0]):
+        rows = (p0 * X[i, j] + p1 * X[i + 1, j]) + (p2 * X[i + 2, j] + p3 * X[i + 3, j])
+        means[j] = old * means[j] + (new * weights[j] - rows)
+
+
+@part(LANES)
+def shrink_and_add(X, i, keep, factor, weights):
+    """weights = keep * weights + factor * x[i]"""
+    for j in range(weights.shape[0]):
+        weights[j] = keep * weights[j] + factor * X[i, j]
+
+
+@part(LANES)
+def mix(weights, share, means):
+    """means += share * (weights - means)"""
+    for j in range(weights.shape[0]):
+        means[j] += share * (weights[j] - means[j])
+
+
+@part()
+def wide_tile(X, y, plan, start, stop, weights, bias, means, table):
+    """Rows start..stop-1, four at a time: their logits with the weights before them, then the recurrence over them."""
+    d = X.shape[1]
+    scale(weights, NODES)
+    scale(means, NODES)
+    b, mb, loss, node = bias[0] * NODES, means[d], 0.0, 0.0
+    p0 = p1 = p2 = p3 = f0 = f1 = f2 = f3 = 0.0
+    left = old = new = 1.0
+    averaged = False
+    before, blocks_end = start, start + ((stop - start) & ~3)
+    stride = np.int64(64 // X.itemsize)
+    half = (2 * d + stride - 1) // stride
+    far = max(4 * d, 128 * stride)  # as in fast.py
+    for i in range(start, blocks_end, 4):
+        prefetch_lines(X, i * d + far, half, stride)
+        z0, z1, z2, z3, g10, g20, g30, g21, g31, g32 = update_and_dot(X, weights, before, left, p0, p1, p2, p3, i)
+        if averaged:
+            mix_four(X, before, weights, means, old, new, f0, f1, f2, f3)
+        prefetch_lines(X, (i + 2) * d + far, half, stride)
+        s0, s1, s2, s3 = plan[i, 0] * NODES, plan[i + 1, 0] * NODES, plan[i + 2, 0] * NODES, plan[i + 3, 0] * NODES
+        c0, c1, c2, c3 = plan[i, 1], plan[i + 1, 1], plan[i + 2, 1], plan[i + 3, 1]
+        h0, h1, h2, h3 = plan[i, 3], plan[i + 1, 3], plan[i + 2, 3], plan[i + 3, 3]
+        y0, y1, y2, y3 = y[i], y[i + 1], y[i + 2], y[i + 3]
+        e0, node = row_error(table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
+        e1, node = row_error(table, fma(c0, z1, b), fma(s0, g10, s0), e0, node, y0, y1)
+        ahead = fma(-e0, fma(s0, c1 * g20, s0), fma(c0 * c1, z2, b))
+        e2, node = row_error(table, ahead, fma(s1, g21, s1), e1, node, y1, y2)
+        ahead = fma(-e0, fma(s0, c1 * c2 * g30, s0), fma(c0 * c1 * c2, z3, b))
+        ahead = fma(-e1, fma(s1, c2 * g31, s1), ahead)
+        e3, node = row_error(table, ahead, fma(s2, g32, s2), e2, node, y2, y3)
+        loss += (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3)
+        p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
+        left = c0 * c1 * c2 * c3
+        averaged = (h0 + h1) + (h2 + h3) > 0.0
+        if averaged:
+            # f: how much of row k's nudge the mean has after the four: its own share, diluted by the shares after it,
+            # and what the weights after it still have of it. `new`: as much of the weights before the four.
+            old = (1.0 - h0) * (1.0 - h1) * (1.0 - h2) * (1.0 - h3)
+            f3 = h3
+            f2 = fma(c3, f3, h2 * (1.0 - h3))
+            f1 = fma(c2, f2, h1 * (1.0 - h2) * (1.0 - h3))
+            f0 = fma(c1, f1, h0 * (1.0 - h1) * (1.0 - h2) * (1.0 - h3))
+            new = c0 * f0
+            if left < 0.5:  # so strong a penalty that the division below would cost digits
+                mix_four(X, i, weights, means, old, new, f0 * p0, f1 * p1, f2 * p2, f3 * p3)
+                averaged = False
+            else:
+                # In terms of the weights after the four: mixed in beside the next block's recurrence, it is almost
+                # free (12.0 ns a row for 15.3 at 16 features).
+                new /= left
+                f0, f1 = p0 * (f0 - new * (c1 * c2 * c3)), p1 * (f1 - new * (c2 * c3))
+                f2, f3 = p2 * (f2 - new * c3), p3 * (f3 - new)
+            mb = fma(h0, (b - p0) - mb, mb)
+            mb = fma(h1, (b - p0 - p1) - mb, mb)
+            mb = fma(h2, (b - p0 - p1 - p2) - mb, mb)
+            mb = fma(h3, (b - p0 - p1 - p2 - p3) - mb, mb)
+        b = (((b - p0) - p1) - p2) - p3
+        p0, p1, p2, before = p0 * (c1 * c2 * c3), p1 * (c2 * c3), p2 * c3, i
+    if blocks_end > start:
+        shrink_and_add(X, before, left, -p0, weights)
+        shrink_and_add(X, before + 1, 1.0, -p1, weights)
+        shrink_and_add(X, before + 2, 1.0, -p2, weights)
+        shrink_and_add(X, before + 3, 1.0, -p3, weights)
+    if averaged:
+        mix_four(X, before, weights, means, old, new, f0, f1, f2, f3)
+    means[d] = mb
+    for i in range(blocks_end, stop):
+        error, node = row_error(table, dot_row(X, i, weights) + b, 0.0, 0.0, 0.0, 0.0, y[i])
+        loss = fma(error, error, loss)
+        p0 = plan[i, 0] * NODES * error
+        shrink_and_add(X, i, plan[i, 1], -p0, weights)
+        b -= p0
+        if plan[i, 3] > 0.0:
+            mix(weights, plan[i, 3], means)
+            means[d] += plan[i, 3] * (b - means[d])
+    scale(weights, 1.0 / NODES)
+    scale(means, 1.0 / NODES)
+    bias[0] = b / NODES
+    return loss
+
+
+# --- epochs -----------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def narrow_epochs(X, y, plan, weights, bias, means, losses, table, lanes):
+    for epoch in range(len(losses)):
+        for start in range(0, X.shape[0], TILE):
+            stop = min(start + TILE, X.shape[0])
+            losses[epoch] += narrow_tile(X, y, plan, start, stop, weights, bias, means, table, lanes)
+
+
+@kernel
+def wide_epochs(X, y, plan, weights, bias, means, losses, table):
+    for epoch in range(len(losses)):
+        for start in range(0, X.shape[0], TILE):
+            stop = min(start + TILE, X.shape[0])
+            losses[epoch] += wide_tile(X, y, plan, start, stop, weights, bias, means, table)
+
+
+@cache
+def _compiled(function, floats, lanes):  # pragma: no cover - lines are counted where nothing is compiled
+    """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f"): one signature, when needed."""
+    if UNCOMPILED:
+        return function
+    rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
+    plan = types.Array(types.float64, 2, "C", readonly=True)
+    given, result = types.Array(types.float64, 1, "C", readonly=True), types.float64[::1]
+    signature = (rows, given, plan, result, result, result, result, given)
+    function.compile((*signature, types.UniTuple(types.int64, lanes)) if lanes else signature)
+    return function
+
+
+def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
+    """The reference's `sgd_regularized_epochs`, to 1e-12, for plans without cuts, `loss` LOG_LOSS and steps in bounds.
+
+    Steps are in bounds while step * (|x|^2 + 1) is at most 8 for every row. `X` is (n, d), C-contiguous, float64 or
+    float32; the rest is float64, and `paid` is left alone. Wherever an epoch is cut into calls at multiples of TILE
+    rows, the results are the same to the last bit.
+    """
+    width = X.shape[1]
+    if width <= NARROW:
+        compiled = _compiled(narrow_epochs, X.dtype.char, width)
+        compiled(X, y, plan, weights, bias, means, losses, TABLE, (0,) * width)
+    else:
+        _compiled(wide_epochs, X.dtype.char, 0)(X, y, plan, weights, bias, means, losses, TABLE)
