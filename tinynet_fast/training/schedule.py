@@ -72,9 +72,13 @@ class Penalties:
             plan[:, 1] = np.maximum(0.0, 1.0 - self.l2 * rates)
             plan[:, 2] = self.l1 * rates
         if self.average_from:
-            averaged = np.arange(row + 2, row + len(rates) + 2, dtype=np.float64) - self.average_from
-            np.divide(1.0, averaged, out=plan[:, 3], where=averaged > 0.0)
+            plan[:, 3] = self.shares(row, len(rates))
         return plan
+
+    def shares(self, row: int, n: int) -> np.ndarray:
+        """1 / rows averaged so far for each of the `n` rows after the first `row` rows; 0.0 before averaging starts."""
+        averaged = np.arange(row + 2 - self.average_from, row + n + 2 - self.average_from, dtype=np.float64)
+        return np.divide(1.0, averaged, out=np.zeros(n), where=averaged > 0.0)
 
     def options(self) -> dict[str, Any]:
         """For the model's file."""
