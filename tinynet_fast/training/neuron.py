@@ -57,7 +57,7 @@ def train_neuron(
     ----------
     X : (n,) or (n, n_features)
         A list of numbers or of rows, a NumPy array of any real dtype, order and stride (read-only or memory-mapped
-        too), or a frame that NumPy can read. It is never copied whole; computing is in float64.
+        too), or a frame that NumPy can read. An array of numbers is never copied whole; computing is in float64.
     y : (n,)
         0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned.
     learning_rate : float
@@ -96,7 +96,8 @@ def train_neuron(
     patience : int, optional
         Stop after so many epochs in a row without a lower validation loss, and return the weights of the best epoch.
     engine : {"fast", "strict", "numpy", "reference"}
-        Who does the arithmetic; the result's `engine` says which one really ran.
+        Who does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, squared error, steps
+        that can overshoot and very large starting weights to "strict", which has the reference's weights bit for bit.
     progress : bool
         Show a progress bar on stderr.
     callback : callable, optional
