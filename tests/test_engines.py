@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import os
 
 import numpy as np
 import pytest
@@ -103,6 +104,12 @@ def test_fast_says_who_ran():
     assert train_mlp(X, y, epochs=1).engine == "strict"
 
 
+compiled_only = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="in plain Python these rows take minutes"
+)
+
+
+@compiled_only
 @pytest.mark.parametrize(
     ("n", "d", "reach", "dtype", "epochs"),
     [(10_000_000, 2, 1e-3, np.float64, 1), (20_000, 256, 1.0, np.float64, 3), (20_000, 256, 1.0, np.float32, 3)],
@@ -118,6 +125,7 @@ def test_fast_does_not_drift(n, d, reach, dtype, epochs):
     assert_keeps(1e-12, comp.loss_history, ref.loss_history)
 
 
+@compiled_only
 def test_fast_where_every_row_is_separated():
     """Sums run far out, where the sigmoid is flat and no rounding is forgiven."""
     rng = np.random.default_rng(3)
