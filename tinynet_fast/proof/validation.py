@@ -23,6 +23,7 @@ from tinynet_fast.training.schedule import Penalties
 REFERENCE = ENGINES["reference"]
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)
 SHAPES = ((1,), (4,), (9, 5), (7, 6, 5))
+LEAST_LOSS = 1e-6  # the squared error of a prediction that is 0.001 off
 OWN_VALUES, OWN_ROWS = 100_000, 20_000  # how much of a user's data the plain loop is given: about a second
 
 
@@ -38,7 +39,8 @@ class Verdict:
     ulps : int
         The largest difference of a weight, a bias or a loss from the reference, in units in the last place.
     difference : float
-        The largest norm-wise relative difference of parameters or losses from the reference.
+        The largest norm-wise relative difference of parameters or losses from the reference; losses of less than 1e-6 a
+        row are compared with that.
     promise : float
         The largest `difference` that the engine may show; 0.0 means bit for bit.
     kept : bool
@@ -224,9 +226,10 @@ def judge(engine: Engine, name: str, problems: Sequence[Problem]) -> Verdict:
     rows, far, apart, kept = 0, 0, 0.0, True
     for problem in problems:
         rows += len(problem.X)
-        # An epoch's loss is a sum of squares: below 1e-18 a row, it is compared with that and not with itself.
+        # A small error is prediction - 1, of which the 16 digits of the prediction leave few: an epoch's loss of less
+        # than LEAST_LOSS a row is compared with that and not with itself.
         for comp, ref, least in zip(
-            problem.solve(engine), problem.solve(REFERENCE), (0.0, 1e-18 * len(problem.X)), strict=True
+            problem.solve(engine), problem.solve(REFERENCE), (0.0, LEAST_LOSS * len(problem.X)), strict=True
         ):
             off = distance(comp, ref, least)
             far, apart, kept = max(far, ulps(comp, ref)), max(apart, off), kept and off <= engine.promise
