@@ -19,7 +19,7 @@ from numba import types
 
 from tinynet_fast.kernels.engines import TILE
 from tinynet_fast.kernels.intrinsics import UNCOMPILED, as_bits, fma, prefetch
-from tinynet_fast.kernels.jit import LANES, kernel, part
+from tinynet_fast.kernels.jit import LANES, compile_only, kernel, part
 
 # --- the sigmoid as a table -------------------------------------------------------------------------------------------
 
@@ -316,7 +316,7 @@ def _compiled(function, floats, lanes):  # pragma: no cover - lines are counted 
         wide_epochs: (rows, given, given, result, result, result, given),
         largest_square_norm: (rows, given, result),
     }[function]
-    function.compile(signature)
+    compile_only(function, signature)
     return function
 
 

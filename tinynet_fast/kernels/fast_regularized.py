@@ -18,7 +18,7 @@ from numba import types
 from tinynet_fast.kernels.engines import TILE
 from tinynet_fast.kernels.fast import NARROW, NODES, TABLE, dot, dot_row, prefetch_lines, row_error, scale
 from tinynet_fast.kernels.intrinsics import UNCOMPILED, fma
-from tinynet_fast.kernels.jit import LANES, kernel, part
+from tinynet_fast.kernels.jit import LANES, compile_only, kernel, part
 
 # --- up to four features: weights in registers, their means in memory -------------------------------------------------
 
@@ -270,7 +270,7 @@ def _compiled(function, floats, lanes):  # pragma: no cover - lines are counted 
     plan = types.Array(types.float64, 2, "C", readonly=True)
     given, result = types.Array(types.float64, 1, "C", readonly=True), types.float64[::1]
     signature = (rows, given, plan, result, result, result, result, given)
-    function.compile((*signature, types.UniTuple(types.int64, lanes)) if lanes else signature)
+    compile_only(function, (*signature, types.UniTuple(types.int64, lanes)) if lanes else signature)
     return function
 
 

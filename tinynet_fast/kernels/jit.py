@@ -37,3 +37,14 @@ def part(flags: set[str] | None = None, forceinline: bool = False) -> Any:
     """
     options: dict[str, Any] = {"no_cfunc_wrapper": True}
     return njit(error_model="numpy", nogil=True, fastmath=flags or False, forceinline=forceinline, **options)
+
+
+def compile_only(function: Any, signature: Any) -> None:  # pragma: no cover - for compiled kernels alone
+    """Compile a kernel for a signature, or load it, and let no call compile another.
+
+    The signatures here ask for read-only arrays, which any array can stand in for. Left to itself, a call with a
+    writable one would compile the kernel again for that: as long again before the first result.
+    """
+    function.disable_compile(False)
+    function.compile(signature)
+    function.disable_compile()

@@ -11,7 +11,7 @@ from numba import types
 
 from tinynet_fast.kernels.fast import dot_row, prefetch_lines
 from tinynet_fast.kernels.intrinsics import UNCOMPILED, as_bits, as_double
-from tinynet_fast.kernels.jit import FUSED, LANES, kernel, part
+from tinynet_fast.kernels.jit import FUSED, LANES, compile_only, kernel, part
 
 TILE = 1024
 LOG2_E = 1.4426950408889634
@@ -117,7 +117,7 @@ def _compiled(floats):  # pragma: no cover - lines are counted where nothing is 
     if not UNCOMPILED:
         rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
         given = types.Array(types.float64, 1, "C", readonly=True)
-        probabilities.compile((rows, given, given, types.float64[::1]))
+        compile_only(probabilities, (rows, given, given, types.float64[::1]))
     return probabilities
 
 
