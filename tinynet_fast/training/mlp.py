@@ -10,8 +10,6 @@ from tinynet_fast.data.arrays import Rows
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, check_whole, plan, run, stable_rate
 
-FAR_OUT = 1e100  # weights that start larger may overflow at any rate
-
 
 def train_mlp(
     X: Any,
@@ -147,7 +145,7 @@ class _MLPTrainee:
         self.values, self.deltas = job.engine.scratch(sum(sizes)), job.engine.scratch(sum(sizes))
         self.gradient = job.engine.own(np.zeros(len(start)))
         self.pending = job.engine.own(np.zeros(1), np.int64)
-        self.far_out = float(np.max(np.abs(start))) > FAR_OUT
+        self.start = start
         self.restore(start)
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
@@ -190,6 +188,4 @@ class _MLPTrainee:
 
     def safe_learning_rate(self, rows: Rows) -> float:
         """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""
-        if self.far_out:
-            return 0.0
-        return min(self.learning_rate / 10.0, stable_rate(rows, 0.08))
+        return min(self.learning_rate / 10.0, stable_rate(rows, 0.08, self.start))

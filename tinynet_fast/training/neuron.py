@@ -13,7 +13,6 @@ from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, p
 from tinynet_fast.training.schedule import Penalties, Schedule
 
 LARGEST_SUM = 1e4  # sums that start larger lose more digits, in whatever order they lose them, than the promise allows
-FAR_OUT = 1e100  # weights that start larger may overflow at any rate
 STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 
 
@@ -145,9 +144,8 @@ def train_neuron(
     if job.engine.name == "fast":
         overshoots = job.largest * float(rates.rates(0, 1)[0]) > STABILITY_BOUND
         cancels = math.sqrt(job.largest) * math.hypot(*start) > LARGEST_SUM
-        if (
-            overshoots or cancels or not penalties.smooth
-        ):  # rounding could show, and only the reference's own order gives its weights
+        # Where rounding could show, only the reference's own order of sums gives its weights.
+        if overshoots or cancels or not penalties.smooth:
             job.engine = ENGINES["strict"]
     return run(_NeuronTrainee(job, start, rates, penalties), job)
 
@@ -179,7 +177,7 @@ class _NeuronTrainee:
         rates = schedule.rates(0, min(self.block_rows, len(job.rows)))
         self.constant, self.constant_plan = self.engine.own(rates), penalties.plan(rates, None, 0)
         self.restore(np.concatenate([start, np.zeros(2 * d + 3)]))  # the last: rows trained on so far, over all epochs
-        self.far_out = float(np.max(np.abs(start))) > FAR_OUT
+        self.start = start
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own = self.engine.own
@@ -226,7 +224,7 @@ class _NeuronTrainee:
         return Neuron(weights=weights, bias=bias, labels=self.labels, features=self.features)
 
     def safe_learning_rate(self, rows: Rows) -> float:
-        if self.far_out or self.schedule.name == "optimal":
+        if self.schedule.name == "optimal":  # which does not ask for a rate
             return 0.0
         largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
-        return stable_rate(rows, STABILITY_BOUND) / max(largest, 1.0)
+        return stable_rate(rows, STABILITY_BOUND, self.start) / max(largest, 1.0)

@@ -26,6 +26,9 @@ from tinynet_fast.models import Model
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
+FAR_OUT = 1e100  # parameters that start larger may overflow at any rate
+
+
 @dataclass(frozen=True)
 class Epoch(Generic[M_co]):
     """What a callback is given after an epoch.
@@ -247,8 +250,13 @@ def check_rate(name: str, value: Any) -> float:
     return number
 
 
-def stable_rate(rows: Rows, bound: float) -> float:
-    """The rate at which rate * (|x|**2 + 1) is `bound` for the longest row x; 0.0 where it is too small for a float."""
+def stable_rate(rows: Rows, bound: float, start: np.ndarray) -> float:
+    """The rate at which rate * (|x|**2 + 1) is `bound` for the longest row x.
+
+    0.0 where that is too small for a float, and where the parameters start so large that they overflow at any rate.
+    """
+    if np.max(np.abs(start)) > FAR_OUT:
+        return 0.0
     largest = max(1.0, *(float(np.abs(X.astype(np.float64)).max()) for X, _, _ in rows.blocks(1 << 12)))
     norm = max(float(((X / largest) ** 2).sum(axis=1).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
     return bound / largest / largest / (norm + 1.0 / largest / largest)
