@@ -9,8 +9,9 @@ which from Python 3.12 on carries a correction term. Products keep the parenthes
 
 import math
 
-SIGMOID, TANH, RELU = 0, 1, 2  # what a layer does to its sums
-LOG_LOSS, SQUARED_ERROR = 0, 1  # what a neuron is to make small
+SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3  # what a layer does to its sums
+LOG_LOSS, SQUARED_ERROR = 0, 1  # what is to be made small
+SGD, NESTEROV, ADAM = 0, 1, 2  # how a network steps
 
 
 # --- one number -------------------------------------------------------------------------------------------------------
@@ -53,6 +54,16 @@ def cross_entropy(z, y):
     """
     s = z if y > 0.5 else -z
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
+
+
+def log_total(sums, start, outputs):
+    """log(exp(sums[start]) + ...) over as many sums as there are outputs, written so that exp cannot overflow."""
+    largest, total = sums[start], 0.0
+    for u in range(start + 1, start + outputs):
+        largest = max(largest, sums[u])
+    for u in range(start, start + outputs):
+        total += math.exp(sums[u] - largest)
+    return largest + math.log(total)
 
 
 def truncate(weight, owed, paid):
@@ -141,39 +152,72 @@ def logits(X, weights, bias, out):
 
 # --- a network --------------------------------------------------------------------------------------------------------
 #
-# `layers` has a row a layer: inputs, outputs, activation. The last layer has one output, a sigmoid.
-# `params` is one flat list: for each layer its weights, input by input (input j to unit u at j * outputs + u), then a
-# bias a unit. `gradient` is laid out alike. `values` holds the inputs of a row and then every unit's output, layer by
-# layer, and `deltas` the loss's derivative with respect to each unit's sum, at the same places.
+# - `layers` has a row a layer: inputs, outputs, activation. The last layer is one sigmoid or, for more than two
+#   classes, a softmax with an output each; `y` then holds the number of a row's class.
+# - `state` has four rows: the parameters, the gradient summed so far in a batch, and the optimizer's first and second
+#   moments. Each is laid out layer by layer: the weights, input by input (input j to unit u at j * outputs + u), then a
+#   bias a unit.
+# - `units` has two rows: `values`, with the inputs of a row and then every unit's output, layer by layer, and `deltas`,
+#   with the loss's derivative with respect to each unit's sum, at the same places. On the way forward `deltas` takes
+#   what the way back starts from: a hidden unit's slope, an output's sum.
+# - `mask` has a factor a hidden unit (dropout): 0.0 where the unit is left out of this row, else 1 / (1 - dropout). For
+#   no dropout it has no columns.
+# - `plan` has a row an update: learning rate, keep, l2, epsilon.
+# - `rule` is batch size, loss, optimizer, and what the optimizer keeps of its first and of its second moment.
 
 
-def network_forward(x, layers, params, values):
-    """One row through the network, layer by layer; fills `values` and returns the last unit's sum."""
+def network_forward(x, mask, layers, params, units):
+    """One row through the network, layer by layer; fills `units`."""
+    values, deltas = units[0], units[1]
     for j in range(layers[0][0]):
         values[j] = x[j]
-    source, p, z = 0, 0, 0.0  # where the layer's inputs start in values, and its weights in params
+    source, p, last = 0, 0, len(layers) - 1  # where the layer's inputs start in values, and its weights in params
     for layer in range(len(layers)):
         inputs, outputs, activation = layers[layer][0], layers[layer][1], layers[layer][2]
-        biases = p + inputs * outputs
+        target, biases = source + inputs, p + inputs * outputs
         for u in range(outputs):
             z = 0.0
             for j in range(inputs):
                 z += values[source + j] * params[p + j * outputs + u]
             z += params[biases + u]
-            values[source + inputs + u] = activate(z, activation)
-        source += inputs
-        p = biases + outputs
-    return z
+            a = activate(z, activation)
+            values[target + u] = a
+            deltas[target + u] = z if layer == last else slope(a, activation)
+            if layer < last and len(mask) > 0:
+                values[target + u] *= mask[target + u - layers[0][0]]
+                deltas[target + u] *= mask[target + u - layers[0][0]]
+        if activation == SOFTMAX:
+            norm = log_total(deltas, target, outputs)
+            for u in range(outputs):
+                values[target + u] = math.exp(deltas[target + u] - norm)
+        source, p = target, biases + outputs
 
 
-def network_backward(y, layers, params, values, deltas, gradient):
+def network_loss(y, loss, layers, units):
+    """The loss of the row that `network_forward` has just seen: cross-entropy, or the prediction's squared error."""
+    values, sums, outputs = units[0], units[1], layers[len(layers) - 1][1]
+    target = len(values) - outputs
+    if outputs > 1:
+        return log_total(sums, target, outputs) - sums[target + int(y)]
+    if loss == SQUARED_ERROR:
+        return (values[target] - y) * (values[target] - y)
+    return cross_entropy(sums[target], y)
+
+
+def network_backward(y, weight, loss, layers, params, units, gradient):
     """The chain rule from the output back to the first layer, for the row that `network_forward` has just seen.
 
-    With cross-entropy and a sigmoid output the derivative with respect to the last sum is prediction - y. Adds the
-    row's share to `gradient`.
+    With cross-entropy the derivative with respect to an output's sum is prediction - actual, for a sigmoid as for a
+    softmax. Adds the row's share, times its sample weight, to `gradient`.
     """
-    target, p = len(values) - 1, len(params)  # where the layer's outputs start in values, and its parameters end
-    deltas[target] = values[target] - y
+    values, deltas = units[0], units[1]
+    target, p = len(values) - layers[len(layers) - 1][1], len(params)  # the layer's outputs, its parameters' end
+    for u in range(target, len(values)):
+        actual = y if len(values) - target == 1 else (1.0 if int(y) == u - target else 0.0)
+        error = values[u] - actual
+        if loss == SQUARED_ERROR:
+            error *= 2.0 * values[u] * (1.0 - values[u])
+        deltas[u] = weight * error
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs = layers[layer][0], layers[layer][1]
         source = target - inputs
@@ -187,36 +231,70 @@ def network_backward(y, layers, params, values, deltas, gradient):
                 gradient[p + j * outputs + u] += values[source + j] * deltas[target + u]
                 blame += params[p + j * outputs + u] * deltas[target + u]
             if layer > 0:
-                deltas[source + j] = blame * slope(values[source + j], layers[layer - 1][2])
+                deltas[source + j] = blame * deltas[source + j]
         target = source
 
 
-def network_update(rows, learning_rate, params, gradient):
-    """One step down the mean gradient of a batch of `rows` rows; leaves `gradient` at zero for the next batch."""
-    for p in range(len(params)):
-        params[p] -= learning_rate * (gradient[p] / rows)
-        gradient[p] = 0.0
+def network_update(total, plan, rule, layers, state):
+    """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without.
 
+    - plain and with momentum (Polyak 1964): velocity = momentum * velocity - rate * gradient, and the parameters move
+      by the velocity;
+    - Nesterov's momentum: they move by momentum * velocity - rate * gradient, with the velocity as it is then;
+    - Adam (Kingma and Ba, ICLR 2015): by -rate * mean gradient / (root of the mean squared gradient + epsilon), both
+      running means; the correction for their start at zero is in the plan's rate and epsilon.
 
-def network_epochs(X, y, batch_size, learning_rate, layers, params, gradient, values, deltas, pending, losses):
-    """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every `batch_size` rows.
-
-    `pending` holds the number of rows that are in `gradient` and not yet in `params`. It is left as it stands, so
-    that a batch can go on in the next block of rows; at the end of an epoch the caller updates for a short last batch.
-    Each row's cross-entropy, taken before the batch changes the parameters, is added to the epoch's slot.
+    The weights, not the biases, first shrink by `keep` (decoupled weight decay: Loshchilov and Hutter, ICLR 2019), and
+    their gradient has l2 * weight added. Leaves the gradient at zero for the next batch.
     """
+    params, gradient, first, second = state[0], state[1], state[2], state[3]
+    rate, keep, l2, epsilon = plan[0], plan[1], plan[2], plan[3]
+    optimizer, share, share2 = rule[2], rule[3], rule[4]
+    stop = 0
+    for layer in range(len(layers)):
+        start, biases = stop, stop + layers[layer][0] * layers[layer][1]
+        stop = biases + layers[layer][1]
+        for p in range(start, stop):
+            if total > 0.0:
+                g = gradient[p] / total
+                if p < biases:
+                    g += l2 * params[p]
+                    params[p] *= keep
+                if optimizer == ADAM:
+                    first[p] = share * first[p] + (1.0 - share) * g
+                    second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+                    params[p] -= rate * first[p] / (math.sqrt(second[p]) + epsilon)
+                else:
+                    first[p] = share * first[p] - rate * g
+                    params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
+            gradient[p] = 0.0
+
+
+def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+    """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every batch.
+
+    `pending` holds the number of rows that are in the gradient and not yet in the parameters, and the sum of their
+    sample weights. It is left as it stands, so that a batch can go on in the next block of rows; at the end of an epoch
+    the caller updates for a short last batch. Each row's loss times its sample weight, taken before its batch changes
+    the parameters, is added to the epoch's slot. `plan` has a row for each update of this call.
+    """
+    updates = 0
     for epoch in range(len(losses)):
         for i in range(len(X)):
-            z = network_forward(X[i], layers, params, values)
-            losses[epoch] += cross_entropy(z, y[i])
-            network_backward(y[i], layers, params, values, deltas, gradient)
-            pending[0] += 1
-            if pending[0] == batch_size:
-                network_update(batch_size, learning_rate, params, gradient)
-                pending[0] = 0
+            network_forward(X[i], mask[i % len(mask)], layers, state[0], units)
+            losses[epoch] += weight[i] * network_loss(y[i], rule[1], layers, units)
+            network_backward(y[i], weight[i], rule[1], layers, state[0], units, state[1])
+            pending[0] += 1.0
+            pending[1] += weight[i]
+            if pending[0] == rule[0]:
+                network_update(pending[1], plan[updates], rule, layers, state)
+                updates += 1
+                pending[0] = pending[1] = 0.0
 
 
-def network_logits(X, layers, params, values, out):
-    """The last unit's sum for every row of `X`, into `out`; sigmoid(out[i]) is the probability of a pass."""
+def network_logits(X, layers, params, units, out):
+    """The outputs' sums for every row of `X`, into the rows of `out`: their sigmoid or softmax is its answer."""
     for i in range(len(X)):
-        out[i] = network_forward(X[i], layers, params, values)
+        network_forward(X[i], params[:0], layers, params, units)  # an empty mask: nothing is left out
+        for u in range(len(out[i])):
+            out[i][u] = units[1][len(units[1]) - len(out[i]) + u]

@@ -2,7 +2,7 @@
 
 Numba turns each loop of `reference.py` into machine code without leave to reorder a sum, to contract a product and a
 sum into one rounding, or to replace the C library's exp, tanh and log1p, which plain Python calls too. Arrays are
-C-contiguous float64 (`layers` and `pending` int64). Helpers live in this file because a cached kernel does not notice
+C-contiguous float64 (`layers` int64). Helpers live in this file because a cached kernel does not notice
 an edit in another one.
 """
 
@@ -10,8 +10,9 @@ import math
 
 from tinynet_fast.kernels.jit import kernel
 
-SIGMOID, TANH, RELU = 0, 1, 2
+SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
 LOG_LOSS, SQUARED_ERROR = 0, 1
+SGD, NESTEROV, ADAM = 0, 1, 2
 LARGEST = (
     709.782712893384  # exp overflows beyond: compiled it gives infinity and the prediction 0, uncompiled it raises
 )
@@ -53,6 +54,17 @@ def cross_entropy(z, y):
     """Minus the log of the probability that sigmoid(z) gives to the true label `y` (0 or 1)."""
     s = z if y > 0.5 else -z
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
+
+
+@kernel
+def log_total(sums, start, outputs):
+    """log(exp(sums[start]) + ...) over as many sums as there are outputs."""
+    largest, total = sums[start], 0.0
+    for u in range(start + 1, start + outputs):
+        largest = max(largest, sums[u])
+    for u in range(start, start + outputs):
+        total += math.exp(sums[u] - largest)
+    return largest + math.log(total)
 
 
 @kernel
@@ -139,34 +151,60 @@ def logits(X, weights, bias, out):
 
 # --- a network --------------------------------------------------------------------------------------------------------
 #
-# `layers`, `params`, `gradient`, `values` and `deltas` are laid out as reference.py says.
+# `layers`, `state`, `units`, `mask`, `plan` and `rule` are laid out as reference.py says.
 
 
 @kernel
-def network_forward(x, layers, params, values):
-    """One row through the network, layer by layer; fills `values` and returns the last unit's sum."""
+def network_forward(x, mask, layers, params, units):
+    """One row through the network, layer by layer; fills `units`."""
+    values, deltas = units[0], units[1]
     for j in range(layers[0, 0]):
         values[j] = x[j]
-    source, p, z = 0, 0, 0.0  # where the layer's inputs start in values, and its weights in params
+    source, p, last = 0, 0, len(layers) - 1  # where the layer's inputs start in values, and its weights in params
     for layer in range(len(layers)):
         inputs, outputs, activation = layers[layer, 0], layers[layer, 1], layers[layer, 2]
-        biases = p + inputs * outputs
+        target, biases = source + inputs, p + inputs * outputs
         for u in range(outputs):
             z = 0.0
             for j in range(inputs):
                 z += values[source + j] * params[p + j * outputs + u]
             z += params[biases + u]
-            values[source + inputs + u] = activate(z, activation)
-        source += inputs
-        p = biases + outputs
-    return z
+            a = activate(z, activation)
+            values[target + u] = a
+            deltas[target + u] = z if layer == last else slope(a, activation)
+            if layer < last and len(mask) > 0:
+                values[target + u] *= mask[target + u - layers[0, 0]]
+                deltas[target + u] *= mask[target + u - layers[0, 0]]
+        if activation == SOFTMAX:
+            norm = log_total(deltas, target, outputs)
+            for u in range(outputs):
+                values[target + u] = math.exp(deltas[target + u] - norm)
+        source, p = target, biases + outputs
 
 
 @kernel
-def network_backward(y, layers, params, values, deltas, gradient):
+def network_loss(y, loss, layers, units):
+    """The loss of the row that `network_forward` has just seen: cross-entropy, or the prediction's squared error."""
+    values, sums, outputs = units[0], units[1], layers[len(layers) - 1, 1]
+    target = len(values) - outputs
+    if outputs > 1:
+        return log_total(sums, target, outputs) - sums[target + int(y)]
+    if loss == SQUARED_ERROR:
+        return (values[target] - y) * (values[target] - y)
+    return cross_entropy(sums[target], y)
+
+
+@kernel
+def network_backward(y, weight, loss, layers, params, units, gradient):
     """The chain rule from the output back to the first layer, for the row that `network_forward` has just seen."""
-    target, p = len(values) - 1, len(params)  # where the layer's outputs start in values, and its parameters end
-    deltas[target] = values[target] - y
+    values, deltas = units[0], units[1]
+    target, p = len(values) - layers[len(layers) - 1, 1], len(params)  # the layer's outputs, its parameters' end
+    for u in range(target, len(values)):
+        actual = y if len(values) - target == 1 else (1.0 if int(y) == u - target else 0.0)
+        error = values[u] - actual
+        if loss == SQUARED_ERROR:
+            error *= 2.0 * values[u] * (1.0 - values[u])
+        deltas[u] = weight * error
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs = layers[layer, 0], layers[layer, 1]
         source = target - inputs
@@ -180,34 +218,57 @@ def network_backward(y, layers, params, values, deltas, gradient):
                 gradient[p + j * outputs + u] += values[source + j] * deltas[target + u]
                 blame += params[p + j * outputs + u] * deltas[target + u]
             if layer > 0:
-                deltas[source + j] = blame * slope(values[source + j], layers[layer - 1, 2])
+                deltas[source + j] = blame * deltas[source + j]
         target = source
 
 
 @kernel
-def network_update(rows, learning_rate, params, gradient):
-    """One step down the mean gradient of a batch of `rows` rows; leaves `gradient` at zero for the next batch."""
-    for p in range(len(params)):
-        params[p] -= learning_rate * (gradient[p] / rows)
-        gradient[p] = 0.0
+def network_update(total, plan, rule, layers, state):
+    """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without."""
+    params, gradient, first, second = state[0], state[1], state[2], state[3]
+    rate, keep, l2, epsilon = plan[0], plan[1], plan[2], plan[3]
+    optimizer, share, share2 = rule[2], rule[3], rule[4]
+    stop = 0
+    for layer in range(len(layers)):
+        start, biases = stop, stop + layers[layer, 0] * layers[layer, 1]
+        stop = biases + layers[layer, 1]
+        for p in range(start, stop):
+            if total > 0.0:
+                g = gradient[p] / total
+                if p < biases:
+                    g += l2 * params[p]
+                    params[p] *= keep
+                if optimizer == ADAM:
+                    first[p] = share * first[p] + (1.0 - share) * g
+                    second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+                    params[p] -= rate * first[p] / (math.sqrt(second[p]) + epsilon)
+                else:
+                    first[p] = share * first[p] - rate * g
+                    params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
+            gradient[p] = 0.0
 
 
 @kernel
-def network_epochs(X, y, batch_size, learning_rate, layers, params, gradient, values, deltas, pending, losses):
-    """Train on the rows of `X` in order, once for each slot of `losses`, an update after every `batch_size` rows."""
+def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+    """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every batch."""
+    updates = 0
     for epoch in range(len(losses)):
         for i in range(len(X)):
-            z = network_forward(X[i], layers, params, values)
-            losses[epoch] += cross_entropy(z, y[i])
-            network_backward(y[i], layers, params, values, deltas, gradient)
-            pending[0] += 1
-            if pending[0] == batch_size:
-                network_update(batch_size, learning_rate, params, gradient)
-                pending[0] = 0
+            network_forward(X[i], mask[i % len(mask)], layers, state[0], units)
+            losses[epoch] += weight[i] * network_loss(y[i], rule[1], layers, units)
+            network_backward(y[i], weight[i], rule[1], layers, state[0], units, state[1])
+            pending[0] += 1.0
+            pending[1] += weight[i]
+            if pending[0] == rule[0]:
+                network_update(pending[1], plan[updates], rule, layers, state)
+                updates += 1
+                pending[0] = pending[1] = 0.0
 
 
 @kernel
-def network_logits(X, layers, params, values, out):
-    """The last unit's sum for every row of `X`, into `out`; sigmoid(out[i]) is the probability of a pass."""
+def network_logits(X, layers, params, units, out):
+    """The outputs' sums for every row of `X`, into the rows of `out`: their sigmoid or softmax is its answer."""
     for i in range(len(X)):
-        out[i] = network_forward(X[i], layers, params, values)
+        network_forward(X[i], params[:0], layers, params, units)  # an empty mask: nothing is left out
+        for u in range(out.shape[1]):
+            out[i, u] = units[1, len(units[1]) - out.shape[1] + u]

@@ -2,13 +2,14 @@
 
 The same functions as in `reference.py`, in the same order. Sums may be taken in another order, so the promise is a
 norm-wise relative difference of at most 1e-12. Where the reference takes one row, the network's functions here take a
-chunk of rows: `values` and `deltas` have a row for each, and `x` and `y` may be 2-D and 1-D.
+chunk of rows: `units` has two tables with a row for each, and `x`, `mask`, `y` and `weight` have one more dimension.
 """
 
 import numpy as np
 
-SIGMOID, TANH, RELU = 0, 1, 2
+SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
 LOG_LOSS, SQUARED_ERROR = 0, 1
+SGD, NESTEROV, ADAM = 0, 1, 2
 
 
 # --- one number, or an array of them ----------------------------------------------------------------------------------
@@ -42,6 +43,12 @@ def cross_entropy(z, y):
     """Minus the log of the probability that sigmoid(z) gives to the true labels `y` (0 or 1)."""
     s = np.where(y > 0.5, z, -z)
     return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
+
+
+def log_total(sums):
+    """log(exp(sums[0]) + ...) along the last axis, written so that exp cannot overflow."""
+    largest = sums.max(axis=-1)
+    return largest + np.log(np.exp(sums - largest[..., np.newaxis]).sum(axis=-1))
 
 
 def truncate(weight, owed, paid):
@@ -103,27 +110,54 @@ def logits(X, weights, bias, out):
 
 # --- a network --------------------------------------------------------------------------------------------------------
 #
-# `layers`, `params` and `gradient` are laid out as reference.py says; `values` and `deltas` too, a row for each row.
+# `layers`, `state`, `plan` and `rule` are laid out as reference.py says; `units` and `mask` too, for a chunk of rows.
 
 
-def network_forward(x, layers, params, values):
-    """A chunk of rows through the network, layer by layer; fills `values` and returns the last unit's sums."""
+def network_forward(x, mask, layers, params, units):
+    """A chunk of rows through the network, layer by layer; fills `units`."""
+    values, deltas = units[0], units[1]
     values[:, : layers[0, 0]] = x
-    source, p = 0, 0
-    for inputs, outputs, activation in layers:
-        biases = p + inputs * outputs
-        weights = params[p:biases].reshape(inputs, outputs)
-        z = values[:, source : source + inputs] @ weights + params[biases : biases + outputs]
-        source += inputs
-        values[:, source : source + outputs] = activate(z, activation)
-        p = biases + outputs
-    return z[:, 0]
+    source, p, last = 0, 0, len(layers) - 1
+    for layer in range(len(layers)):
+        inputs, outputs, activation = layers[layer]
+        target, biases = source + inputs, p + inputs * outputs
+        a, d = values[:, target : target + outputs], deltas[:, target : target + outputs]
+        z = values[:, source:target] @ params[p:biases].reshape(inputs, outputs) + params[biases : biases + outputs]
+        if layer < last:
+            a[:] = activate(z, activation)
+            d[:] = slope(a, activation)
+            if mask.shape[1]:
+                kept = mask[:, target - layers[0, 0] : target - layers[0, 0] + outputs]
+                a *= kept
+                d *= kept
+        else:
+            a[:] = np.exp(z - log_total(z)[:, np.newaxis]) if activation == SOFTMAX else activate(z, activation)
+            d[:] = z
+        source, p = target, biases + outputs
 
 
-def network_backward(y, layers, params, values, deltas, gradient):
+def network_loss(y, loss, layers, units):
+    """The losses of the rows that `network_forward` has just seen: cross-entropy, or squared errors."""
+    outputs = layers[-1, 1]
+    predictions, sums = units[0][:, -outputs:], units[1][:, -outputs:]
+    if outputs > 1:
+        return log_total(sums) - sums[np.arange(len(y)), y.astype(np.intp)]
+    if loss == SQUARED_ERROR:
+        return (predictions[:, 0] - y) ** 2
+    return cross_entropy(sums[:, 0], y)
+
+
+def network_backward(y, weight, loss, layers, params, units, gradient):
     """The chain rule from the output back to the first layer, for the rows that `network_forward` has just seen."""
-    target, p = values.shape[1] - 1, len(params)
-    deltas[:, target] = values[:, target] - y
+    values, deltas = units[0], units[1]
+    outputs = layers[-1, 1]
+    target, p = values.shape[1] - outputs, len(params)
+    predictions = values[:, target:]
+    actual = y[:, np.newaxis] if outputs == 1 else y[:, np.newaxis] == np.arange(outputs)
+    error = predictions - actual
+    if loss == SQUARED_ERROR:
+        error *= 2.0 * predictions * (1.0 - predictions)
+    deltas[:, target:] = weight[:, np.newaxis] * error
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs, _ = layers[layer]
         source = target - inputs
@@ -133,43 +167,64 @@ def network_backward(y, layers, params, values, deltas, gradient):
         gradient[biases : biases + outputs] += d.sum(axis=0)
         gradient[p:biases] += (a.T @ d).ravel()
         if layer > 0:
-            blame = d @ params[p:biases].reshape(inputs, outputs).T
-            deltas[:, source:target] = blame * slope(a, layers[layer - 1, 2])
+            deltas[:, source:target] *= d @ params[p:biases].reshape(inputs, outputs).T
         target = source
 
 
-def network_update(rows, learning_rate, params, gradient):
-    """One step down the mean gradient of a batch of `rows` rows; leaves `gradient` at zero for the next batch."""
-    params -= learning_rate * (gradient / rows)
+def network_update(total, plan, rule, layers, state):
+    """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without."""
+    params, gradient, first, second = state
+    rate, keep, l2, epsilon = plan
+    _, _, optimizer, share, share2 = rule
+    if total > 0.0:
+        g, stop = gradient / total, 0
+        for inputs, outputs, _ in layers:
+            weights = slice(stop, stop + inputs * outputs)
+            g[weights] += l2 * params[weights]
+            params[weights] *= keep
+            stop = weights.stop + outputs
+        if optimizer == ADAM:
+            first[:] = share * first + (1.0 - share) * g
+            second[:] = share2 * second + (1.0 - share2) * (g * g)
+            params -= rate * first / (np.sqrt(second) + epsilon)
+        else:
+            first[:] = share * first - rate * g
+            params += share * first - rate * g if optimizer == NESTEROV else first
     gradient[:] = 0.0
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def network_epochs(X, y, batch_size, learning_rate, layers, params, gradient, values, deltas, pending, losses):
-    """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every `batch_size` rows.
+def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+    """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every batch.
 
-    A large batch goes through in chunks of as many rows as `values` has. Chunks are counted from the start of their
+    A large batch goes through in chunks of as many rows as `units` has. Chunks are counted from the start of their
     batch, so that the sums do not depend on the blocks that the rows come in.
     """
+    updates, size, chunk = 0, int(rule[0]), units.shape[1]
     for epoch in range(len(losses)):
         start = 0
         while start < len(X):
             filled = int(pending[0])
-            m = min(len(values) - filled % len(values), batch_size - filled, len(X) - start)
-            rows, labels = X[start : start + m], y[start : start + m]
-            z = network_forward(rows, layers, params, values[:m])
-            losses[epoch] += cross_entropy(z, labels).sum()
-            network_backward(labels, layers, params, values[:m], deltas[:m], gradient)
+            m = min(chunk - filled % chunk, size - filled, len(X) - start)
+            part = slice(start, start + m)
+            kept = mask[part] if mask.shape[1] else mask
+            network_forward(X[part], kept, layers, state[0], units[:, :m])
+            losses[epoch] += np.sum(weight[part] * network_loss(y[part], rule[1], layers, units[:, :m]))
+            network_backward(y[part], weight[part], rule[1], layers, state[0], units[:, :m], state[1])
             start += m
             pending[0] += m
-            if pending[0] == batch_size:
-                network_update(batch_size, learning_rate, params, gradient)
-                pending[0] = 0
+            pending[1] += weight[part].sum()
+            if pending[0] == size:
+                network_update(pending[1], plan[updates], rule, layers, state)
+                updates += 1
+                pending[:] = 0.0
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def network_logits(X, layers, params, values, out):
-    """The last unit's sum for every row of `X`, into `out`, in chunks of as many rows as `values` has."""
-    for start in range(0, len(X), len(values)):
-        rows = X[start : start + len(values)]
-        out[start : start + len(rows)] = network_forward(rows, layers, params, values[: len(rows)])
+def network_logits(X, layers, params, units, out):
+    """The outputs' sums for every row of `X`, into the rows of `out`, in chunks of as many rows as `units` has."""
+    nothing = np.empty((0, 0))
+    for start in range(0, len(X), units.shape[1]):
+        rows = X[start : start + units.shape[1]]
+        network_forward(rows, nothing, layers, params, units[:, : len(rows)])
+        out[start : start + len(rows)] = units[1, : len(rows), -out.shape[1] :]
