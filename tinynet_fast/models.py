@@ -24,12 +24,12 @@ class Model:
 
     Attributes
     ----------
-    labels : (2,) array
-        The two labels, as they came in training: the second is the one whose probability is predicted.
+    labels : (2,) array, or (n_classes,) for a network of more than two classes
+        The labels, as they came in training. Of two the second is the one whose probability is predicted.
     features : list of str, or None
         The names of the inputs, in order.
     threshold : float
-        The probability from which on `predict` answers with the second label.
+        The probability from which on `predict` answers with the second of two labels.
     training : dict
         How the model was trained: options and outcome, as plain JSON values.
     """
@@ -42,6 +42,11 @@ class Model:
     @property
     def n_features(self) -> int:
         raise NotImplementedError
+
+    @property
+    def n_outputs(self) -> int:
+        """One for two labels; else one a label."""
+        return 1 if len(self.labels) == 2 else len(self.labels)
 
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
         raise NotImplementedError
@@ -57,11 +62,11 @@ class Model:
         self.labels = np.array(self.labels)
         if self.features is not None:
             self.features = list(map(str, self.features))
-        if self.labels.shape != (2,) or self.labels[0] == self.labels[1]:
+        if self.labels.ndim != 1 or len(self.labels) < 2 or len(np.unique(self.labels)) < len(self.labels):
             raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """The last unit's sum for each row, before the sigmoid.
+        """The last unit's sum for each row, before the sigmoid; for more than two classes a sum each.
 
         Parameters
         ----------
@@ -70,7 +75,7 @@ class Model:
 
         Returns
         -------
-        (n,) float64 array
+        (n,) float64 array, or (n, n_classes) for more than two
 
         Raises
         ------
@@ -80,15 +85,17 @@ class Model:
         return self._sums(self._matrix(X))
 
     def _sums(self, matrix: np.ndarray) -> np.ndarray:
-        out = np.empty(len(matrix))
+        out = np.empty((len(matrix), self.n_outputs))
         rows = max(BLOCK_VALUES // self.n_features, 1)
         for start in range(0, len(matrix), rows):
             block = np.ascontiguousarray(matrix[start : start + rows], dtype=np.float64)
             self._logits(block, out[start : start + rows])
-        return out
+        return out if self.n_outputs > 1 else out[:, 0]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of the second label for each row: sigmoid(decision_function(X)), (n,) float64.
+
+        For more than two classes that of each label, (n, n_classes): softmax(decision_function(X)).
 
         Examples
         --------
@@ -98,11 +105,14 @@ class Model:
         """
         z = self.decision_function(X)
         for start in range(0, len(z), BLOCK_VALUES):
-            z[start : start + BLOCK_VALUES] = vectorized.sigmoid(z[start : start + BLOCK_VALUES])
+            part = z[start : start + BLOCK_VALUES]
+            part[:] = vectorized.sigmoid(part) if z.ndim == 1 else _softmax(part)
         return z
 
     def predict(self, X: Any, threshold: float | None = None) -> np.ndarray:
         """The label of each row, as the training labels were: the second one where probability >= threshold.
+
+        Of more than two labels it is the most probable one; there is no threshold then.
 
         Parameters
         ----------
@@ -116,23 +126,32 @@ class Model:
         >>> Neuron(weights=[2.0], bias=-5.0).predict([1, 2.5, 4])
         array([0, 1, 1])
         """
+        if threshold is not None and self.n_outputs > 1:
+            raise ValueError(f"a threshold is for two labels; this model knows {len(self.labels)}: leave it out")
         limit = check_threshold(self.threshold if threshold is None else threshold)
-        return self.labels[(self.predict_proba(X) >= limit).astype(np.intp)]
+        probabilities = self.predict_proba(X)
+        if self.n_outputs > 1:
+            return self.labels[probabilities.argmax(axis=1)]
+        return self.labels[(probabilities >= limit).astype(np.intp)]
 
     def score(self, X: Any, y: Any) -> float:
         """The share of rows whose label is predicted right."""
         z = self.decision_function(X)
         codes = encode_known(y, self.labels, len(z))
-        return float(np.mean((vectorized.sigmoid(z) >= self.threshold) == codes))
+        predicted = z.argmax(axis=1) if self.n_outputs > 1 else vectorized.sigmoid(z) >= self.threshold
+        return float(np.mean(predicted == codes))
 
     def loss(self, X: Any, y: Any) -> float:
-        """The mean binary cross-entropy (log loss) of the rows, in nats a row."""
+        """The mean cross-entropy (log loss) of the rows, in nats a row."""
         matrix = self._matrix(X)
         return self.mean_cross_entropy(matrix, encode_known(y, self.labels, len(matrix)))
 
     def mean_cross_entropy(self, matrix: np.ndarray, codes: np.ndarray) -> float:
-        """`loss` of rows that have been checked: a finite matrix, and 0 or 1 a row for the labels."""
-        return float(np.mean(vectorized.cross_entropy(self._sums(matrix), codes)))
+        """`loss` of rows that have been checked: a finite matrix, and a code a row for the labels."""
+        z = self._sums(matrix)
+        if self.n_outputs > 1:
+            return float(np.mean(vectorized.log_total(z, 0, self.n_outputs) - z[np.arange(len(z)), codes]))
+        return float(np.mean(vectorized.cross_entropy(z, codes)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` as JSON: the whole new file, or, if anything fails, the old one untouched.
@@ -182,6 +201,8 @@ class Neuron(Model):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.n_outputs > 1:
+            raise ValueError(f"a neuron tells two labels apart, not {len(self.labels)}: use a network")
         self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
         self.bias = float(self.bias)
         if self.weights.ndim != 1 or not (np.isfinite(self.weights).all() and np.isfinite(self.bias)):
@@ -195,7 +216,7 @@ class Neuron(Model):
         return len(self.weights)
 
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
-        vectorized.logits(X, self.weights, [self.bias], out)
+        vectorized.logits(X, self.weights, [self.bias], out[:, 0])
 
     def predict_proba(self, X: Any) -> np.ndarray:
         if type(X) is list:
@@ -250,7 +271,7 @@ class Neuron(Model):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MLP(Model):
-    """A network of one or more hidden layers and one sigmoid output.
+    """A network of one or more hidden layers; one sigmoid output, or for more than two labels a softmax of one each.
 
     Parameters
     ----------
@@ -267,7 +288,7 @@ class MLP(Model):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_activation(self.activation)
-        self.weights, self.biases = check_layers(self.weights, self.biases)
+        self.weights, self.biases = check_layers(self.weights, self.biases, self.n_outputs)
 
     def __repr__(self) -> str:
         sizes = "-".join(str(n) for n in (self.n_features, *(len(b) for b in self.biases)))
@@ -280,8 +301,7 @@ class MLP(Model):
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
         sizes = [self.n_features, *(len(b) for b in self.biases)]
         layers, params = layer_table(sizes, self.activation), flatten(self.weights, self.biases)
-        values = np.empty((min(CHUNK, len(X)), sum(sizes)))
-        vectorized.network_logits(X, layers, params, values, out)
+        vectorized.network_logits(X, layers, params, np.empty((2, min(CHUNK, len(X)), sum(sizes))), out)
 
     def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
         """The network that gives for x what this one gives for (x - mean) / scale; changes this one."""
@@ -341,7 +361,7 @@ def _common_fields(fields: dict[str, Any]) -> dict[str, Any]:
     dtype = np.dtype(fields["label_dtype"])
     labels = fields["labels"]
     known = dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8)
-    if not known or not isinstance(labels, list) or len(labels) != 2 or None in labels or labels[0] == labels[1]:
+    if not known or not isinstance(labels, list) or len(labels) < 2 or None in labels:
         raise ValueError("field 'labels' does not hold two labels of a known type")
     features = fields["features"]
     if features is not None and not (isinstance(features, list) and all(isinstance(f, str) for f in features)):
@@ -363,6 +383,10 @@ def _finite(fields: dict[str, Any], name: str, ndim: int) -> np.ndarray:
     return array.astype(np.float64)
 
 
+def _softmax(z: np.ndarray) -> np.ndarray:
+    return np.exp(z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis])
+
+
 def check_threshold(threshold: Any) -> float:
     """`threshold` as a float; ValueError where it is no probability."""
     if isinstance(threshold, (int, float, np.number)) and 0.0 <= threshold <= 1.0:
@@ -378,8 +402,12 @@ def check_activation(activation: Any) -> int:
 
 
 def layer_table(sizes: Sequence[int], activation: str) -> np.ndarray:
-    """The kernels' table of layers, (n_layers, 3) int64: inputs, outputs, activation; the output layer is a sigmoid."""
-    codes = [check_activation(activation)] * (len(sizes) - 2) + [vectorized.SIGMOID]
+    """The kernels' table of layers, (n_layers, 3) int64: inputs, outputs, activation.
+
+    The last layer is a sigmoid, or a softmax where it has more outputs than one.
+    """
+    last = vectorized.SIGMOID if sizes[-1] == 1 else vectorized.SOFTMAX
+    codes = [check_activation(activation)] * (len(sizes) - 2) + [last]
     return np.array(list(zip(sizes[:-1], sizes[1:], codes, strict=True)), dtype=np.int64)
 
 
@@ -400,8 +428,8 @@ def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray],
     return weights, biases
 
 
-def check_layers(weights: Any, biases: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights and biases as float64 arrays that fit one another and end in one output; ValueError naming the layer."""
+def check_layers(weights: Any, biases: Any, n_outputs: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights and biases as float64 arrays that fit one another and end in `n_outputs`; ValueError naming the layer."""
     if not all(isinstance(given, (list, tuple)) for given in (weights, biases)):
         raise ValueError("weights and biases are lists: an array of weights and one of biases a layer")
     if len(weights) != len(biases) or len(weights) == 0:
@@ -414,9 +442,9 @@ def check_layers(weights: Any, biases: Any) -> tuple[list[np.ndarray], list[np.n
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"weights[{layer}] or biases[{layer}] is not a table of numbers") from None
         w = w[:, np.newaxis] if w.ndim == 1 and len(b) == 1 else w
-        last = layer == len(weights) - 1
-        if w.ndim != 2 or w.shape[1] != len(b) or 0 in w.shape or fan_in not in (None, len(w)) or (last and len(b) > 1):
-            needed = f"({fan_in or 'inputs'}, {1 if last else 'units'})"
+        wrong_end = layer == len(weights) - 1 and len(b) != n_outputs
+        if w.ndim != 2 or w.shape[1] != len(b) or 0 in w.shape or fan_in not in (None, len(w)) or wrong_end:
+            needed = f"({fan_in or 'inputs'}, {n_outputs if layer == len(weights) - 1 else 'units'})"
             raise ValueError(f"weights[{layer}] has shape {w.shape} and biases[{layer}] {b.shape}; {needed} is needed")
         if not (np.isfinite(w).all() and np.isfinite(b).all()):
             raise ValueError(f"weights[{layer}] or biases[{layer}] holds NaN or infinity: start from finite numbers")

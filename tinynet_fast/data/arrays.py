@@ -1,4 +1,4 @@
-"""Lists and arrays into a checked matrix, two labels, and blocks of rows. Files are read in `files.py`."""
+"""Lists and arrays into a checked matrix, labels, and blocks of rows. Files are read in `files.py`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -111,13 +111,13 @@ def check_finite(X: np.ndarray, name: str = "X") -> None:
             raise ValueError(f"{name}[{start + i}, {j}] is {what}: drop the row or fill the column first")
 
 
-def encode_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
-    """0/1 codes a row, and the two labels that they stand for, in sorted order.
+def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """A code a row, 0 or 1 and so on, and the labels that they stand for, in sorted order: two, or as many as `most`.
 
     Returns
     -------
     codes : (n_rows,) uint8 array
-    labels : (2,) array
+    labels : (2,) array, or longer
         Of the dtype that the labels came in: `labels[codes]` gives them back.
     """
     array = _label_array(y, n_rows, name)
@@ -133,6 +133,11 @@ def encode_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.
         raise ValueError(f"{name} holds one label only, {labels[0].item()!r}: training needs rows of both kinds")
     codes = (array == labels[1]).view(np.uint8)
     third = (codes == 0) & (array != labels[0])
+    if third.any() and most > 2:
+        labels, codes = np.unique(array, return_inverse=True)
+        if len(labels) > most:
+            raise ValueError(f"{name} holds {len(labels)} labels, more than {most}: this learns classes, not numbers")
+        return codes.astype(np.uint8), labels
     if third.any():
         i = int(np.argmax(third))
         low, high = (label.item() for label in labels)
@@ -144,15 +149,19 @@ def encode_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.
 
 
 def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np.ndarray:
-    """0/1 codes of rows whose labels a model knows already; ValueError for the first label that it does not know."""
+    """Codes of rows whose labels a model knows already; ValueError for the first label that it does not know."""
     array = _label_array(y, n_rows, name)
     codes = np.asarray(array == labels[1]).view(np.uint8)
     unknown = (codes == 0) & (array != labels[0])
+    for code in range(2, len(labels)):
+        this = array == labels[code]
+        codes[this] = code
+        unknown &= ~this
     if unknown.any():
         i = int(np.argmax(unknown))
-        low, high = (label.item() for label in labels)
+        *some, last = (repr(label.item()) for label in labels)
         raise ValueError(
-            f"{name}[{i}] is {array[i].item()!r}, an unknown label: the model knows {low!r} and {high!r}; "
+            f"{name}[{i}] is {array[i].item()!r}, an unknown label: the model knows {', '.join(some)} and {last}; "
             "correct the label or drop the row"
         )
     return codes
@@ -203,7 +212,7 @@ def _missing(value: Any) -> bool:
 
 
 class Rows:
-    """Checked rows, their 0/1 codes and sample weights, handed out in blocks. `index` names those that take part."""
+    """Checked rows, their label codes and sample weights, handed out in blocks. `index` names those that take part."""
 
     def __init__(
         self,
@@ -220,6 +229,13 @@ class Rows:
     @property
     def n_features(self) -> int:
         return self.X.shape[1]
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the sample weights."""
+        if self.sample_weight is None:
+            return float(len(self))
+        return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
 
     def blocks(
         self, size: int, order: np.ndarray | None = None, batch_size: int | None = None

@@ -57,9 +57,10 @@ class Engine:
         """Whether the engine has a kernel of that name: `fast` has only those that it is faster at."""
         return hasattr(self.kernels, kernel)
 
-    def scratch(self, units: int) -> Any:
-        """Room for a number a unit: of one row, or of a chunk of rows for the NumPy engine."""
-        return self.own(np.zeros((CHUNK, units) if self.module == "vectorized" else units))
+    def scratch(self, layers: np.ndarray) -> Any:
+        """What the kernels call `units`: two numbers a unit, of one row or of a chunk of rows for the NumPy engine."""
+        units = int(layers[0, 0] + layers[:, 1].sum())
+        return self.own(np.zeros((2, CHUNK, units) if self.module == "vectorized" else (2, units)))
 
     def block_rows(self, n_features: int, multiply_adds: int) -> int:
         """How many rows of `n_features` make a block, when a row takes `multiply_adds` steps; a multiple of `tile`."""

@@ -45,10 +45,11 @@ def cross_entropy(z, y):
     return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
 
 
-def log_total(sums):
-    """log(exp(sums[0]) + ...) along the last axis, written so that exp cannot overflow."""
-    largest = sums.max(axis=-1)
-    return largest + np.log(np.exp(sums - largest[..., np.newaxis]).sum(axis=-1))
+def log_total(sums, start, outputs):
+    """log(exp(sums[:, start]) + ...) over as many sums as there are outputs, written so that exp cannot overflow."""
+    part = sums[:, start : start + outputs]
+    largest = part.max(axis=1)
+    return largest + np.log(np.exp(part - largest[:, np.newaxis]).sum(axis=1))
 
 
 def truncate(weight, owed, paid):
@@ -131,20 +132,24 @@ def network_forward(x, mask, layers, params, units):
                 a *= kept
                 d *= kept
         else:
-            a[:] = np.exp(z - log_total(z)[:, np.newaxis]) if activation == SOFTMAX else activate(z, activation)
+            a[:] = (
+                np.exp(z - log_total(z, 0, outputs)[:, np.newaxis])
+                if activation == SOFTMAX
+                else activate(z, activation)
+            )
             d[:] = z
         source, p = target, biases + outputs
 
 
 def network_loss(y, loss, layers, units):
     """The losses of the rows that `network_forward` has just seen: cross-entropy, or squared errors."""
-    outputs = layers[-1, 1]
-    predictions, sums = units[0][:, -outputs:], units[1][:, -outputs:]
+    values, sums, outputs = units[0], units[1], layers[-1, 1]
+    target = values.shape[1] - outputs
     if outputs > 1:
-        return log_total(sums) - sums[np.arange(len(y)), y.astype(np.intp)]
+        return log_total(sums, target, outputs) - sums[np.arange(len(y)), target + y.astype(np.intp)]
     if loss == SQUARED_ERROR:
-        return (predictions[:, 0] - y) ** 2
-    return cross_entropy(sums[:, 0], y)
+        return (values[:, target] - y) ** 2
+    return cross_entropy(sums[:, target], y)
 
 
 def network_backward(y, weight, loss, layers, params, units, gradient):

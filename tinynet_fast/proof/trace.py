@@ -179,7 +179,7 @@ def trace_mlp(
     matrix = as_matrix(X)
     check_finite(matrix)
     labels = _codes(y, len(matrix))
-    checked = check_layers(weights, biases)
+    checked = check_layers(weights, biases, 1)
     if matrix.shape[1] != len(checked[0][0]):
         raise ValueError(
             f"X has {matrix.shape[1]} columns and weights[0] has {len(checked[0][0])} rows: one row an input is needed"

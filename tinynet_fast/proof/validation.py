@@ -5,7 +5,7 @@ that the battery finds them. Pictures of one step are in `trace.py`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ from tinynet_fast.models import MLP, flatten, layer_table
 from tinynet_fast.proof.facts import facts
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import STABILITY_BOUND, train_neuron
+from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.schedule import Penalties
 
 REFERENCE = ENGINES["reference"]
@@ -144,30 +145,38 @@ class NetworkProblem:
     activation: str
     params: np.ndarray
     batch_size: int
-    learning_rate: float = 0.05
+    steps: Optimizer = field(default_factory=lambda: Optimizer(0.05))
     epochs: int = 2
     block: int = 64
+    loss: int = LOG_LOSS
+    weight: np.ndarray | None = None
+    mask: np.ndarray | None = None
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Parameters and losses after training with an engine's kernels: rows that are one block of whole batches, all
         epochs in one call; else an epoch at a time, block by block."""
-        own, kernels = engine.own, engine.kernels
-        params, gradient = own(self.params.copy()), own(np.zeros(len(self.params)))
-        values, deltas = engine.scratch(sum(self.sizes)), engine.scratch(sum(self.sizes))
-        layers, pending = own(layer_table(self.sizes, self.activation), np.int64), own(np.zeros(1), np.int64)
+        own, kernels, table = engine.own, engine.kernels, layer_table(self.sizes, self.activation)
+        state = own(np.vstack([self.params, np.zeros((3, len(self.params)))]))
+        layers, units, pending = own(table, np.int64), engine.scratch(table), own(np.zeros(2))
+        rule, done = own(self.steps.rule(self.batch_size, self.loss)), 0
+        weight = np.ones(len(self.X)) if self.weight is None else self.weight
         history: list[float] = []
         together = self.epochs if self.block >= len(self.X) and len(self.X) % self.batch_size == 0 else 1
         for _ in range(self.epochs // together):
             losses = own(np.zeros(together))
             for start in range(0, len(self.X), self.block):
-                X, y = engine.rows(self.X[start : start + self.block]), own(self.y[start : start + self.block])
-                rate, scratch = self.learning_rate, (gradient, values, deltas, pending, losses)
-                kernels.network_epochs(X, y, self.batch_size, rate, layers, params, *scratch)
+                part = slice(start, start + self.block)
+                mask = own(np.empty((1, 0)) if self.mask is None else self.mask[part])
+                updates = together * ((int(pending[0]) + len(self.y[part])) // self.batch_size)
+                given = (own(self.y[part]), own(weight[part]), mask, own(self.steps.plan(done, updates)), rule)
+                kernels.network_epochs(engine.rows(self.X[part]), *given, layers, state, units, pending, losses)
+                done += updates
             if pending[0]:
-                kernels.network_update(pending[0], self.learning_rate, params, gradient)
-                pending[0] = 0
+                kernels.network_update(pending[1], own(self.steps.plan(done, 1))[0], rule, layers, state)
+                pending[0] = pending[1] = 0.0
+                done += 1
             history += list(losses)
-        return np.array(params), np.array(history)
+        return np.array(state[0]), np.array(history)
 
 
 @dataclass(frozen=True)

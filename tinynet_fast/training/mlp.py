@@ -8,7 +8,23 @@ import numpy as np
 
 from tinynet_fast.data.arrays import Rows
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
-from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, check_whole, plan, run, stable_rate
+from tinynet_fast.training.optimizer import Optimizer, check_share
+from tinynet_fast.training.run import (
+    Epoch,
+    Plan,
+    TrainingResult,
+    check_flag,
+    check_rate,
+    check_whole,
+    plan,
+    run,
+    stable_rate,
+)
+from tinynet_fast.training.schedule import LOSSES
+
+MOST_LABELS = 256  # a row's class is one byte
+MASK_STREAM = 1  # beside the seed and the epoch: dropout's own random numbers
+INITS = ("normal", "glorot", "he")
 
 
 def train_mlp(
@@ -20,8 +36,22 @@ def train_mlp(
     learning_rate: float = 0.15,
     epochs: int = 1000,
     batch_size: int | None = None,
+    optimizer: str = "sgd",
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-8,
+    l2: float = 0.0,
+    weight_decay: float = 0.0,
+    dropout: float = 0.0,
+    schedule: str = "constant",
+    power_t: float = 0.5,
+    loss: str = "log_loss",
+    sample_weight: Any = None,
     weights: Any = None,
     biases: Any = None,
+    init: str = "normal",
     init_scale: float = 0.3,
     shuffle: bool = False,
     seed: int | None = None,
@@ -31,16 +61,19 @@ def train_mlp(
     progress: bool = False,
     callback: Callable[[Epoch[MLP]], Any] | None = None,
 ) -> TrainingResult[MLP]:
-    """Train a network of one or more hidden layers and one sigmoid output by gradient descent on cross-entropy.
+    """Train a network of one or more hidden layers by gradient descent, a batch at a time.
 
     For each batch: forward through the layers, the output's error prediction - actual, back through the layers by the
     chain rule, and one step down the mean gradient of the batch (Rumelhart, Hinton and Williams, Learning
-    representations by back-propagating errors, Nature 323, 1986).
+    representations by back-propagating errors, Nature 323, 1986). The output is one sigmoid, or for more than two
+    labels a softmax with an output each.
 
     Parameters
     ----------
-    X, y
+    X
         As for `train_neuron`.
+    y : (n,)
+        As for `train_neuron`, or up to 256 different labels.
     hidden : sequence of int
         Units in each hidden layer.
     activation : {"sigmoid", "tanh", "relu"}
@@ -51,21 +84,55 @@ def train_mlp(
         Passes over the rows.
     batch_size : int, optional
         Rows in an update: all of them where left out, 1 for a row at a time. The last batch of an epoch may be shorter.
+    optimizer : {"sgd", "adam"}
+        Steps down the gradient, or Adam (Kingma and Ba, ICLR 2015, algorithm 1). Adam asks for a smaller learning rate:
+        0.001 is usual.
+    momentum : float
+        For "sgd": velocity = momentum * velocity - rate * gradient, and the parameters move by the velocity (Polyak,
+        1964). From 0 up to 1, without 1.
+    nesterov : bool
+        They move by momentum * velocity - rate * gradient, with the velocity as it is then (Sutskever and others, ICML
+        2013).
+    beta_1, beta_2, epsilon : float
+        For "adam": what its running means of the gradient and of its square keep, and what is added to the root.
+    l2 : float
+        A penalty of l2 / 2 times the squared length of the weights (not the biases), which adds l2 * weight to their
+        gradient.
+    weight_decay : float
+        Decoupled decay (Loshchilov and Hutter, ICLR 2019): each update first shrinks the weights (not the biases) by
+        1 - rate * weight_decay.
+    dropout : float
+        The share of hidden units that each row leaves out at random; what the others send on is divided by 1 - dropout
+        (Srivastava and others, JMLR 15, 2014). Who is left out depends on `seed` and the epoch alone, so it is the same
+        in every engine. The model that is returned leaves nobody out.
+    schedule : {"constant", "invscaling", "cosine"}
+        The rate of the t-th update, t = 1, 2, ..., T over all epochs: `learning_rate`; `learning_rate` / t**`power_t`;
+        `learning_rate` * (1 + cos(pi (t - 1) / T)) / 2.
+    power_t : float
+        The exponent of "invscaling".
+    loss : {"log_loss", "squared_error"}
+        What the updates make small: cross-entropy, or for two labels the squared error of the prediction.
+    sample_weight : (n,), optional
+        How much a row counts, at least 0: a batch's gradient and loss are means weighted by it.
     weights : list of (fan_in, fan_out), optional
         Where to start, a table a layer. Where left out they are drawn layer by layer from a normal distribution as
-        `numpy.random.RandomState(seed).randn(fan_in, fan_out) * init_scale`.
+        `numpy.random.RandomState(seed).randn(fan_in, fan_out) * init_scale`, or as `init` says.
     biases : list of (fan_out,), optional
         Where the biases start; at zero where left out.
+    init : {"normal", "glorot", "he"}
+        How weights are drawn: as above; uniformly within sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, AISTATS
+        2010), which suits sigmoid and tanh; or normal with the deviation sqrt(2 / fan_in) (He and others, ICCV 2015),
+        which suits relu.
     init_scale : float
-        The standard deviation of the weights that are drawn.
+        The standard deviation for "normal".
     shuffle, seed, validation, patience, engine, progress, callback
-        As for `train_neuron`; `seed` also draws the weights.
+        As for `train_neuron`; `seed` also draws the weights and who is left out.
 
     Returns
     -------
     TrainingResult
-        `model` is an `MLP`, `loss_history` the mean binary cross-entropy of each epoch, in nats a row, each row
-        measured before its batch's update.
+        `model` is an `MLP`, `loss_history` the mean cross-entropy of each epoch, in nats a row (or the mean squared
+        error, where that is the loss), each row measured before its batch's update and without penalties.
 
     Raises
     ------
@@ -82,45 +149,75 @@ def train_mlp(
     >>> result.model.predict(X)
     array([0, 1, 1, 0])
     """
-    rate = check_rate("learning_rate", learning_rate)
     check_activation(activation)
+    check_flag("nesterov", nesterov)
+    steps = Optimizer(
+        check_rate("learning_rate", learning_rate),
+        optimizer,
+        momentum=momentum,
+        nesterov=nesterov,
+        beta_1=beta_1,
+        beta_2=beta_2,
+        epsilon=epsilon,
+        l2=l2,
+        weight_decay=weight_decay,
+        schedule=schedule,
+        power_t=power_t,
+    )
+    if not isinstance(loss, str) or loss not in LOSSES:
+        raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
     if batch_size is not None:
         batch_size = check_whole("batch_size", batch_size)
     units = [check_whole("a hidden layer's width", width) for width in np.atleast_1d(np.asarray(hidden)).tolist()]
     if not units:
         raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
+    dropout = check_share("dropout", dropout)
     job = plan(
         X,
         y,
         epochs=epochs,
         shuffle=shuffle,
         seed=seed,
-        random_start=weights is None,
+        random_start=weights is None or dropout > 0.0,
         validation=validation,
         patience=patience,
         engine=engine,
         kernel="network_epochs",
         progress=progress,
         callback=callback,
+        sample_weight=sample_weight,
+        most_labels=MOST_LABELS,
     )
-    sizes = [job.rows.n_features, *units, 1]
-    start = _start(weights, biases, sizes, check_rate("init_scale", init_scale), job.seed)
-    return run(_MLPTrainee(job, start, sizes, activation, rate, batch_size), job)
+    outputs = 1 if len(job.labels) == 2 else len(job.labels)
+    if outputs > 1 and loss == "squared_error":
+        raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
+    sizes = [job.rows.n_features, *units, outputs]
+    start = _start(weights, biases, sizes, init, check_rate("init_scale", init_scale), job.seed)
+    return run(_MLPTrainee(job, start, sizes, activation, steps, batch_size, loss, dropout), job)
 
 
-def _start(weights: Any, biases: Any, sizes: list[int], init_scale: float, seed: int | None) -> np.ndarray:
+def _start(weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None) -> np.ndarray:
     """The starting parameters, flat. RandomState's stream is frozen for good, so a seed's weights never change."""
+    if not isinstance(init, str) or init not in INITS:
+        raise ValueError(f"there is no init {init!r}: use one of {', '.join(INITS)}")
     if weights is None:
         draw = np.random.RandomState(seed)
-        weights = [draw.randn(a, b) * init_scale for a, b in pairwise(sizes)]
+        weights = [_draw(draw, init, init_scale, a, b) for a, b in pairwise(sizes)]
     if biases is None:
         biases = [np.zeros(size) for size in sizes[1:]]
-    weights, biases = check_layers(weights, biases)
+    weights, biases = check_layers(weights, biases, sizes[-1])
     given = [len(weights[0]), *(len(b) for b in biases)]
     if given != sizes:
         shape = "-".join(map(str, given))
         raise ValueError(f"weights are those of a {shape} network; X and hidden ask for {'-'.join(map(str, sizes))}")
     return flatten(weights, biases)
+
+
+def _draw(draw: np.random.RandomState, init: str, init_scale: float, fan_in: int, fan_out: int) -> np.ndarray:
+    if init == "glorot":
+        bound = np.sqrt(6.0 / (fan_in + fan_out))
+        return draw.uniform(-bound, bound, (fan_in, fan_out))
+    return draw.randn(fan_in, fan_out) * (np.sqrt(2.0 / fan_in) if init == "he" else init_scale)
 
 
 class _MLPTrainee:
@@ -130,58 +227,83 @@ class _MLPTrainee:
         start: np.ndarray,
         sizes: list[int],
         activation: str,
-        learning_rate: float,
+        steps: Optimizer,
         batch_size: int | None,
+        loss: str,
+        dropout: float,
     ) -> None:
-        self.engine = job.engine
-        self.learning_rate, self.activation = learning_rate, activation
-        self.labels, self.features = job.labels, job.features
-        self.batch_size: int | None = min(batch_size or len(job.rows), len(job.rows))
-        self.repeats = len(job.rows) % self.batch_size == 0  # a short last batch is left to end_epoch
-        self.block_rows = job.engine.block_rows(job.rows.n_features, 3 * len(start) + 20 * sum(sizes))
-        self.kernels = job.engine.kernels
+        own = job.engine.own
+        self.engine, self.kernels = job.engine, job.engine.kernels
+        self.steps, self.learning_rate = steps, steps.schedule.learning_rate
+        self.activation, self.labels, self.features = activation, job.labels, job.features
+        self.loss_name, self.dropout, self.seed, self.hidden_units = loss, dropout, job.seed, sum(sizes[1:-1])
+        n = len(job.rows)
+        self.batch_size: int | None = min(batch_size or n, n)
+        self.rule = own(steps.rule(self.batch_size, LOSSES[loss]))
+        steps.schedule.updates = job.epochs * -(-n // self.batch_size)
+        self.repeats = n % self.batch_size == 0 and not dropout  # a short last batch is left to end_epoch
+        masked = self.hidden_units if dropout else 0
+        self.block_rows = job.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
+        updates = max(self.block_rows, n) // self.batch_size if self.repeats else self.block_rows // self.batch_size
+        self.constant_plan = own(steps.plan(0, updates + 1))
         self.table = layer_table(sizes, activation)
-        self.layers = job.engine.own(self.table, np.int64)
-        self.values, self.deltas = job.engine.scratch(sum(sizes)), job.engine.scratch(sum(sizes))
-        self.gradient = job.engine.own(np.zeros(len(start)))
-        self.pending = job.engine.own(np.zeros(1), np.int64)
+        self.layers, self.units = own(self.table, np.int64), job.engine.scratch(self.table)
+        self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
+        self.total_weight = job.rows.total_weight
+        self.pending = own(np.zeros(2))
         self.start = start
-        self.restore(start)
+        self.restore(np.concatenate([start, np.zeros(3 * len(start) + 2)]))  # the last: updates and epochs so far
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
+        own, n = self.engine.own, len(y)
+        updates = (int(self.pending[0]) + n) // self.batch_size * len(losses)
         self.kernels.network_epochs(
-            self.engine.own(X),
-            self.engine.own(y),
-            self.batch_size,
-            self.learning_rate,
+            self.engine.rows(X),
+            own(y),
+            own(self.ones[:n] if sample_weight is None else sample_weight),
+            own(self._mask(n)) if self.dropout else self.no_mask,
+            self.constant_plan if self.steps.is_constant else own(self.steps.plan(self.updates, updates)),
+            self.rule,
             self.layers,
-            self.params,
-            self.gradient,
-            self.values,
-            self.deltas,
+            self.state,
+            self.units,
             self.pending,
             losses,
         )
+        self.updates += updates
+
+    def _mask(self, n: int) -> np.ndarray:
+        """The factors of dropout for the next `n` rows of the epoch, whatever blocks they come in."""
+        if self.generator is None:
+            self.generator = np.random.default_rng([self.seed or 0, self.epochs, MASK_STREAM])
+        return (self.generator.random((n, self.hidden_units)) >= self.dropout) / (1.0 - self.dropout)
 
     def end_epoch(self) -> None:
         if self.pending[0]:
-            self.kernels.network_update(self.pending[0], self.learning_rate, self.params, self.gradient)
-            self.pending[0] = 0
+            plan = self.engine.own(self.steps.plan(self.updates, 1))
+            self.kernels.network_update(self.pending[1], plan[0], self.rule, self.layers, self.state)
+            self.pending[0] = self.pending[1] = 0.0
+            self.updates += 1
+        self.epochs += 1
+        self.generator = None
 
     def epoch_loss(self, total: np.ndarray, rows: int) -> np.ndarray:
-        return total / rows
+        return total / self.total_weight
 
     def parameters(self) -> np.ndarray:
-        return np.array(self.params)
+        return np.concatenate([np.ravel(self.state), [float(self.updates), float(self.epochs)]])
 
     def restore(self, parameters: np.ndarray) -> None:
-        self.params = self.engine.own(parameters.copy())
+        self.state = self.engine.own(parameters[:-2].reshape(4, -1).copy())
+        self.updates, self.epochs = map(int, parameters[-2:])
+        self.generator: np.random.Generator | None = None
 
     def options(self) -> dict[str, Any]:
-        return {"trainer": "train_mlp", "learning_rate": self.learning_rate, "batch_size": self.batch_size}
+        own = {"batch_size": self.batch_size, "loss": self.loss_name, "dropout": self.dropout}
+        return {"trainer": "train_mlp", **self.steps.options(), **own}
 
     def model(self) -> MLP:
-        weights, biases = unflatten(np.array(self.params), self.table)
+        weights, biases = unflatten(np.array(self.state[0]), self.table)
         return MLP(
             weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
         )

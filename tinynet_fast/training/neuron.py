@@ -73,10 +73,11 @@ def train_neuron(
         Penalties: of l2 / 2 times the squared length of the weights, and of l1 times the sum of their magnitudes. Each
         row first shrinks the weights by max(0, 1 - learning rate * l2), and at its end moves them towards zero as the
         cumulative l1 penalty of Tsuruoka, Tsujii and Ananiadou (ACL 2009) asks. The bias is not penalised.
-    schedule : {"constant", "invscaling", "optimal"}
-        The learning rate of the t-th row that is trained on, t = 1, 2, ... over all epochs: `learning_rate`;
-        `learning_rate` / t**`power_t`; or 1 / (a (t0 + t - 1)) with a = l2 + l1 and t0 = a**-0.75, as scikit-learn
-        defines them ("optimal" asks for a penalty, and `learning_rate` has no say in it).
+    schedule : {"constant", "invscaling", "optimal", "cosine"}
+        The learning rate of the t-th row that is trained on, t = 1, 2, ..., T over all epochs: `learning_rate`;
+        `learning_rate` / t**`power_t`; 1 / (a (t0 + t - 1)) with a = l2 + l1 and t0 = a**-0.75, as scikit-learn
+        defines them ("optimal" asks for a penalty, and `learning_rate` has no say in it); or `learning_rate` *
+        (1 + cos(pi (t - 1) / T)) / 2 (Loshchilov and Hutter, ICLR 2017).
     power_t : float
         The exponent of "invscaling".
     average : bool or int
@@ -140,6 +141,7 @@ def train_neuron(
         callback=callback,
         sample_weight=sample_weight,
     )
+    rates.updates = job.epochs * len(job.rows)
     start = _start(weights, bias, job.rows.n_features)
     if job.engine.name == "fast":
         overshoots = job.largest * float(rates.rates(0, 1)[0]) > STABILITY_BOUND

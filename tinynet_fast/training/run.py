@@ -155,6 +155,7 @@ def plan(
     progress: bool,
     callback: Callable[[Epoch[Any]], Any] | None,
     sample_weight: Any = None,
+    most_labels: int = 2,
 ) -> Plan:
     """Check data and options before anything is computed; ValueError names what is wrong, where, and the remedy."""
     resolved = resolve(engine, kernel)
@@ -180,7 +181,7 @@ def plan(
     largest = _largest_row(matrix, row_weights, resolved) if resolved.name == "fast" else np.inf
     if not np.isfinite(largest):
         check_finite(matrix)
-    codes, labels = encode_labels(y, len(matrix))
+    codes, labels = encode_labels(y, len(matrix), most=most_labels)
     result = Plan(
         rows=Rows(matrix, codes, sample_weight=row_weights),
         labels=labels,
@@ -197,9 +198,11 @@ def plan(
     )
     if is_fraction:
         trained, held = split_rows(len(matrix), validation, seed or 0)
-        if codes[trained].min() == codes[trained].max():
-            raise ValueError(f"validation={validation} with seed={seed} leaves one label to train on: change the seed")
+        if not np.bincount(codes[trained], minlength=len(labels)).all():
+            raise ValueError(f"validation={validation} with seed={seed} leaves no row of a label: change the seed")
         result.rows = Rows(matrix, codes, trained, row_weights)
+        if result.rows.total_weight == 0.0:
+            raise ValueError(f"validation={validation} with seed={seed} leaves no row with a weight: change the seed")
         result.validation = matrix[held], codes[held]
     elif validation is not None:
         result.validation = _check_validation(validation, matrix.shape[1], labels)

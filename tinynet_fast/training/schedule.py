@@ -1,5 +1,6 @@
-"""A neuron's options, made into numbers a row: learning rates, penalties, shares in the mean. No updates here."""
+"""Options made into numbers: a learning rate for each row or batch, a neuron's penalties and shares. No updates here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,33 +8,47 @@ import numpy as np
 from tinynet_fast.data.arrays import as_float
 from tinynet_fast.kernels import vectorized
 
-SCHEDULES = ("constant", "invscaling", "optimal")
+SCHEDULES = ("constant", "invscaling", "optimal", "cosine")
 LOSSES = {"log_loss": vectorized.LOG_LOSS, "squared_error": vectorized.SQUARED_ERROR}
 
 
 class Schedule:
-    """The learning rate of each row that is trained on, as scikit-learn's SGDClassifier defines the schedules."""
+    """The learning rate of each update: of a neuron's row, or of a network's batch.
 
-    def __init__(self, learning_rate: float, name: str, power_t: float, penalty: float) -> None:
-        if name not in SCHEDULES:
-            raise ValueError(f"there is no schedule {name!r}: use one of {', '.join(SCHEDULES)}")
+    "invscaling" and "optimal" are as scikit-learn's SGDClassifier defines them; "cosine" (Loshchilov and Hutter, SGDR,
+    ICLR 2017, without restarts) needs to know how many `updates` there will be.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        name: str = "constant",
+        power_t: float = 0.5,
+        penalty: float = 0.0,
+        known: Sequence[str] = SCHEDULES,
+    ) -> None:
+        if name not in known:
+            raise ValueError(f"there is no schedule {name!r}: use one of {', '.join(known)}")
         if name == "optimal" and penalty == 0.0:
             raise ValueError("schedule='optimal' divides by the penalty: give l2 or l1, or use another schedule")
         self.learning_rate, self.name, self.penalty = learning_rate, name, penalty
         self.power_t = check_at_least_zero("power_t", power_t)
+        self.updates = 1
 
     @property
     def is_constant(self) -> bool:
         return self.name == "constant"
 
-    def rates(self, row: int, n: int) -> np.ndarray:
-        """The rates of the `n` rows after the first `row` rows, (n,) float64."""
+    def rates(self, done: int, n: int) -> np.ndarray:
+        """The rates of the `n` updates after the first `done` updates, (n,) float64."""
         if self.is_constant:
             return np.full(n, self.learning_rate)
-        t = np.arange(row + 1, row + n + 1, dtype=np.float64)
+        t = np.arange(done + 1, done + n + 1, dtype=np.float64)
         if self.name == "invscaling":
             with np.errstate(over="ignore"):  # a power beyond all floats is a rate of 0
                 return self.learning_rate / t**self.power_t
+        if self.name == "cosine":
+            return self.learning_rate * (0.5 + 0.5 * np.cos(np.pi * (t - 1.0) / self.updates))
         first = np.sqrt(1.0 / np.sqrt(self.penalty))  # the rate at t = 1: about as far as weights are expected to get
         return 1.0 / (self.penalty * (1.0 / (first * self.penalty) + t - 1.0))
 

@@ -1,0 +1,91 @@
+"""How a network steps: options made into the numbers an update that the kernels take. No updates here."""
+
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.arrays import as_float
+from tinynet_fast.kernels import vectorized
+from tinynet_fast.training.schedule import Schedule, check_at_least_zero
+
+OPTIMIZERS = ("sgd", "adam")
+NETWORK_SCHEDULES = ("constant", "invscaling", "cosine")
+
+
+class Optimizer:
+    """Gradient descent, with momentum or without, or Adam; with l2 and decoupled weight decay."""
+
+    def __init__(
+        self,
+        learning_rate: float,
+        name: str = "sgd",
+        *,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        l2: float = 0.0,
+        weight_decay: float = 0.0,
+        schedule: str = "constant",
+        power_t: float = 0.5,
+    ) -> None:
+        if not isinstance(name, str) or name not in OPTIMIZERS:
+            raise ValueError(f"there is no optimizer {name!r}: use one of {', '.join(OPTIMIZERS)}")
+        self.name, self.nesterov = name, bool(nesterov)
+        self.momentum = check_share("momentum", momentum)
+        self.beta_1, self.beta_2 = check_share("beta_1", beta_1), check_share("beta_2", beta_2)
+        self.epsilon = check_at_least_zero("epsilon", epsilon)
+        if self.epsilon == 0.0:
+            raise ValueError("epsilon is 0; Adam divides by it where a gradient is 0: use 1e-8")
+        if name == "adam" and self.momentum:
+            raise ValueError("momentum is an option of 'sgd'; with 'adam' use beta_1")
+        if nesterov and not self.momentum:
+            raise ValueError("nesterov says how momentum is used: give a momentum above 0, 0.9 for example")
+        self.l2, self.weight_decay = check_at_least_zero("l2", l2), check_at_least_zero("weight_decay", weight_decay)
+        self.schedule = Schedule(learning_rate, schedule, power_t, known=NETWORK_SCHEDULES)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every update has the same plan."""
+        return self.name == "sgd" and self.schedule.is_constant
+
+    def rule(self, batch_size: int, loss: int) -> np.ndarray:
+        """(5,) float64: what the kernels call `rule`."""
+        if self.name == "adam":
+            return np.array([batch_size, loss, vectorized.ADAM, self.beta_1, self.beta_2])
+        code = vectorized.NESTEROV if self.nesterov else vectorized.SGD
+        return np.array([batch_size, loss, code, self.momentum, 0.0])
+
+    def plan(self, done: int, n: int) -> np.ndarray:
+        """(n, 4) float64: what the kernels call rate, keep, l2 and epsilon, for the updates after the first `done`.
+
+        Adam's running means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon.
+        """
+        rates = self.schedule.rates(done, n)
+        plan = np.empty((n, 4))
+        plan[:, 0] = rates
+        plan[:, 1] = np.maximum(0.0, 1.0 - rates * self.weight_decay)
+        plan[:, 2], plan[:, 3] = self.l2, self.epsilon
+        if self.name == "adam":
+            t = np.arange(done + 1, done + n + 1, dtype=np.float64)
+            root = np.sqrt(1.0 - self.beta_2**t)
+            plan[:, 0] *= root / (1.0 - self.beta_1**t)
+            plan[:, 3] *= root
+        return plan
+
+    def options(self) -> dict[str, Any]:
+        """For the model's file."""
+        own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        if self.name == "sgd":
+            own = {"momentum": self.momentum, "nesterov": self.nesterov}
+        penalties = {"l2": self.l2, "weight_decay": self.weight_decay}
+        return {"optimizer": self.name, **own, **penalties, **self.schedule.options()}
+
+
+def check_share(name: str, value: Any) -> float:
+    """`value` as a float; ValueError where it is not from 0 up to 1, without 1."""
+    number = as_float(value)
+    if number is None or not 0.0 <= number < 1.0:
+        raise ValueError(f"{name} is {value!r}; a number of at least 0 and below 1 is needed")
+    return number
