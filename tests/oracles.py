@@ -5,6 +5,7 @@ as it is, and on engines with a planted mistake; a mistake that the reference an
 """
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from tinynet_fast.models import flatten, layer_table, unflatten
 from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem, RegularizedProblem, distance
+from tinynet_fast.training.optimizer import Optimizer
 
 SHAPES = ((3, 4, 1), (2, 3, 2, 1), (3, 2, 4, 3, 1))
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
@@ -48,7 +50,7 @@ def four_students(engine):
 def network_by_hand(engine):
     """One row through 1-1-1: z1 = 0.5 * 2 + 0.1, a = tanh(z1), z2 = 1.5 a - 0.2, and the chain rule back."""
     X, y, params = np.array([[2.0]]), np.array([1.0]), np.array([0.5, 0.1, 1.5, -0.2])
-    problem = NetworkProblem(X, y, (1, 1, 1), "tanh", params, 1, learning_rate=0.1, epochs=1)
+    problem = NetworkProblem(X, y, (1, 1, 1), "tanh", params, 1, Optimizer(0.1), epochs=1)
     a = math.tanh(0.5 * 2.0 + 0.1)
     p = 1 / (1 + math.exp(-(1.5 * a - 0.2)))
     d2 = p - 1.0
@@ -161,7 +163,7 @@ def network_gradient(engine):
     """A batch's update over minus the rate is the slope of the batch's mean cross-entropy."""
     for sizes in SHAPES:
         for activation in ACTIVATIONS:
-            problem = network_problem(sizes, activation, learning_rate=0.01, epochs=1)
+            problem = network_problem(sizes, activation, steps=Optimizer(0.01), epochs=1)
             params, losses = problem.solve(engine)
 
             def loss(at, problem=problem, activation=activation):
@@ -237,13 +239,13 @@ def torch_network(engine, steps=500):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     worst = 0.0
     for sizes, activation, batch in zip(SHAPES, ACTIVATIONS, (24, 8, 5), strict=True):
-        problem = network_problem(sizes, activation, n=24, batch_size=batch, learning_rate=0.05, block=24)
+        problem = network_problem(sizes, activation, n=24, batch_size=batch, block=24)
         layers = layer_table(sizes, activation)
         weights, biases = unflatten(problem.params, layers)
         w = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in weights]
         b = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in biases]
         X, y = torch.tensor(problem.X), torch.tensor(problem.y)
-        optimizer = torch.optim.SGD([*w, *b], lr=problem.learning_rate)
+        optimizer = torch.optim.SGD([*w, *b], lr=0.05)
         batches = -(-24 // batch)
         epochs = -(-steps // batches)
         for _ in range(epochs):
@@ -256,9 +258,7 @@ def torch_network(engine, steps=500):
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-        trained = NetworkProblem(
-            problem.X, problem.y, sizes, activation, problem.params, batch, problem.learning_rate, epochs, 24
-        )
+        trained = replace(problem, epochs=epochs)
         ref = flatten([part.detach().numpy() for part in w], [part.detach().numpy() for part in b])
         worst = max(worst, distance(trained.solve(engine)[0], ref))
     assert worst <= 1e-10

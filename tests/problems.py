@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem, can_solve, regularized_problem
+from tinynet_fast.training.optimizer import Optimizer
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -79,7 +80,7 @@ def network_problems(draw):
     """A network's rows, its layers and its batches, which need not divide the rows."""
     rng = np.random.default_rng(draw(SEEDS))
     n, d = draw(st.integers(0, 120)), draw(st.integers(1, 12))
-    sizes = (d, *draw(st.lists(st.integers(1, 9), min_size=1, max_size=3)), 1)
+    sizes = (d, *draw(st.lists(st.integers(1, 9), min_size=1, max_size=3)), draw(st.sampled_from([1, 1, 3])))
     params = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(sizes)))
     params *= draw(st.sampled_from([0.3, 1.0, 1.0, 5.0]))
     X = one_type(rng, rng.standard_normal((n, d)), draw(st.sampled_from(["float64", "float32", "int8", "bool"])))
@@ -87,5 +88,26 @@ def network_problems(draw):
     y = (rng.random(n) < 0.5).astype(float)
     activation = draw(st.sampled_from(["sigmoid", "tanh", "relu"]))
     batch_size, block = draw(st.integers(1, n + 2)), draw(st.integers(1, n + 1))
-    rate, epochs = 10.0 ** draw(st.floats(-4, -1)), draw(st.integers(1, 2))
-    return NetworkProblem(X, y, sizes, activation, params, batch_size, rate, epochs, block)
+    epochs, outputs = draw(st.integers(1, 2)), sizes[-1]
+    if outputs > 1:
+        y = rng.integers(0, outputs, n).astype(float)
+    weight = rng.random(n) * (rng.random(n) < 0.8) if draw(st.booleans()) else None
+    dropout = draw(st.sampled_from([0.0, 0.0, 0.3]))
+    mask = (rng.random((n, sum(sizes[1:-1]))) >= dropout) / (1.0 - dropout) if dropout else None
+    loss = draw(st.sampled_from([0, 0, 1])) if outputs == 1 else 0
+    steps = draw(optimizers())
+    return NetworkProblem(X, y, sizes, activation, params, batch_size, steps, epochs, block, loss, weight, mask)
+
+
+@st.composite
+def optimizers(draw):
+    """Every way to step. (Adam's first steps are as long as the learning rate whatever the gradient is, so that one of
+    nothing but rounding errors shows: the rate is small.)"""
+    penalties = {"l2": draw(st.sampled_from([0.0, 0.01])), "weight_decay": draw(st.sampled_from([0.0, 0.1]))}
+    schedule = draw(st.sampled_from(["constant", "constant", "invscaling", "cosine"]))
+    if draw(st.booleans()):
+        return Optimizer(10.0 ** draw(st.floats(-4, -3)), "adam", schedule=schedule, **penalties)
+    momentum = draw(st.sampled_from([0.0, 0.9]))
+    nesterov = momentum > 0.0 and draw(st.booleans())
+    rate = 10.0 ** draw(st.floats(-4, -1))
+    return Optimizer(rate, momentum=momentum, nesterov=nesterov, schedule=schedule, **penalties)

@@ -133,10 +133,10 @@ def test_network_sums_of_many_rows(engine, problem):
     assume(len(problem.X))
     out = {}
     for who in (engine, REFERENCE):
-        own, rows = who.own, np.zeros(len(problem.X))
-        out[who.name] = own(rows)
-        layers, params = own(layer_table(problem.sizes, problem.activation), np.int64), own(problem.params)
-        who.kernels.network_logits(own(problem.X), layers, params, who.scratch(sum(problem.sizes)), out[who.name])
+        own, table = who.own, layer_table(problem.sizes, problem.activation)
+        out[who.name] = own(np.zeros((len(problem.X), problem.sizes[-1])))
+        layers, params = own(table, np.int64), own(problem.params)
+        who.kernels.network_logits(own(problem.X), layers, params, who.scratch(table), out[who.name])
     assert distance(np.asarray(out[engine.name]), np.array(out["reference"])) <= engine.promise
 
 

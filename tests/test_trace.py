@@ -84,24 +84,25 @@ def test_network_is_the_reference_bit_for_bit(activation: str, layers: int, rows
         X, y, weights, biases, rate = network = random_network(seed, layers, rows)
         table = layer_table([X.shape[1], *map(len, biases)], activation).tolist()
         params = flat(weights, biases).tolist()
-        units = X.shape[1] + sum(map(len, biases))
-        values, deltas, gradient = [0.0] * units, [0.0] * units, [0.0] * len(params)
+        count = X.shape[1] + sum(map(len, biases))
+        values, deltas, gradient = [0.0] * count, [0.0] * count, [0.0] * len(params)
+        units = [values, deltas]
 
         comp = traced(network, activation)
         for x, label, row in zip(X.tolist(), y.tolist(), comp.rows, strict=True):
-            ref_z = reference.network_forward(x, table, params, values)
-            reference.network_backward(float(label), table, params, values, deltas, gradient)
+            reference.network_forward(x, [], table, params, units)
+            ref_z = deltas[-1]
+            reference.network_backward(float(label), 1.0, reference.LOG_LOSS, table, params, units, gradient)
             assert bits(row.z, row.cross_entropy) == bits(ref_z, reference.cross_entropy(ref_z, label))
             assert bits(row.inputs, *row.outputs) == bits(values)
             assert bits(*row.deltas) == bits(deltas[X.shape[1] :])
             assert bits(row.sums[-1], row.outputs[-1], row.deltas[-1]) == bits(row.z, row.prediction, row.error)
         assert bits(flat(comp.gradients.weights, comp.gradients.biases)) == bits([g / rows for g in gradient])
 
-        gradient, losses, pending = [0.0] * len(params), [0.0], [0]
-        labels = y.astype(float).tolist()
-        reference.network_epochs(
-            X.tolist(), labels, rows, rate, table, params, gradient, values, deltas, pending, losses
-        )
+        state, losses, pending = [params, *([0.0] * len(params) for _ in range(3))], [0.0], [0.0, 0.0]
+        labels, rule = y.astype(float).tolist(), [rows, reference.LOG_LOSS, reference.SGD, 0.0, 0.0]
+        given = [1.0] * rows, [[]], [[rate, 1.0, 0.0, 0.0]], rule
+        reference.network_epochs(X.tolist(), labels, *given, table, state, units, pending, losses)
         assert bits(flat(comp.weights_after, comp.biases_after), comp.loss) == bits(params, losses[0] / rows)
 
 

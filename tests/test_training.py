@@ -379,7 +379,7 @@ def test_blocks_are_short():
         ({"bias": 10**400}, "weights and bias are numbers"),
         ({"l2": -1}, "l2 is -1; a finite number of at least 0"),
         ({"l1": float("inf")}, "l1 is inf"),
-        ({"schedule": "cosine"}, "no schedule 'cosine': use one of constant, invscaling, optimal"),
+        ({"schedule": "linear"}, "no schedule 'linear': use one of constant, invscaling, optimal, cosine"),
         ({"schedule": "optimal"}, "schedule='optimal' divides by the penalty"),
         ({"power_t": -0.5, "schedule": "invscaling"}, "power_t is -0.5"),
         ({"average": -3}, "average is -3; True, False or the row"),

@@ -361,7 +361,7 @@ def _common_fields(fields: dict[str, Any]) -> dict[str, Any]:
     dtype = np.dtype(fields["label_dtype"])
     labels = fields["labels"]
     known = dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8)
-    if not known or not isinstance(labels, list) or len(labels) < 2 or None in labels:
+    if not known or not isinstance(labels, list) or len(labels) < 2 or None in labels or labels[0] == labels[1]:
         raise ValueError("field 'labels' does not hold two labels of a known type")
     features = fields["features"]
     if features is not None and not (isinstance(features, list) and all(isinstance(f, str) for f in features)):

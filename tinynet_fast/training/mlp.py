@@ -238,25 +238,27 @@ class _MLPTrainee:
         self.activation, self.labels, self.features = activation, job.labels, job.features
         self.loss_name, self.dropout, self.seed, self.hidden_units = loss, dropout, job.seed, sum(sizes[1:-1])
         n = len(job.rows)
-        self.batch_size: int | None = min(batch_size or n, n)
-        self.rule = own(steps.rule(self.batch_size, LOSSES[loss]))
-        steps.schedule.updates = job.epochs * -(-n // self.batch_size)
-        self.repeats = n % self.batch_size == 0 and not dropout  # a short last batch is left to end_epoch
+        self.size = min(batch_size or n, n)
+        self.batch_size: int | None = self.size
+        self.rule = own(steps.rule(self.size, LOSSES[loss]))
+        steps.schedule.updates = job.epochs * -(-n // self.size)
+        self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
         masked = self.hidden_units if dropout else 0
         self.block_rows = job.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
-        updates = max(self.block_rows, n) // self.batch_size if self.repeats else self.block_rows // self.batch_size
+        updates = max(self.block_rows, n) // self.size if self.repeats else self.block_rows // self.size
         self.constant_plan = own(steps.plan(0, updates + 1))
         self.table = layer_table(sizes, activation)
         self.layers, self.units = own(self.table, np.int64), job.engine.scratch(self.table)
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
         self.total_weight = job.rows.total_weight
         self.pending = own(np.zeros(2))
+        self.generator: np.random.Generator | None = None
         self.start = start
         self.restore(np.concatenate([start, np.zeros(3 * len(start) + 2)]))  # the last: updates and epochs so far
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, n = self.engine.own, len(y)
-        updates = (int(self.pending[0]) + n) // self.batch_size * len(losses)
+        updates = (int(self.pending[0]) + n) // self.size * len(losses)
         self.kernels.network_epochs(
             self.engine.rows(X),
             own(y),
@@ -296,10 +298,10 @@ class _MLPTrainee:
     def restore(self, parameters: np.ndarray) -> None:
         self.state = self.engine.own(parameters[:-2].reshape(4, -1).copy())
         self.updates, self.epochs = map(int, parameters[-2:])
-        self.generator: np.random.Generator | None = None
+        self.generator = None
 
     def options(self) -> dict[str, Any]:
-        own = {"batch_size": self.batch_size, "loss": self.loss_name, "dropout": self.dropout}
+        own = {"batch_size": self.size, "loss": self.loss_name, "dropout": self.dropout}
         return {"trainer": "train_mlp", **self.steps.options(), **own}
 
     def model(self) -> MLP:

@@ -1,4 +1,4 @@
-"""Options made into numbers: a learning rate for each row or batch, a neuron's penalties and shares. No updates here."""
+"""Options made into numbers: learning rates of rows or batches, a neuron's penalties and shares. No updates."""
 
 from collections.abc import Sequence
 from typing import Any
