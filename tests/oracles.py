@@ -6,7 +6,8 @@ as it is, and on engines with a planted mistake; a mistake that the reference an
 
 import math
 from dataclasses import replace
-from itertools import pairwise
+from functools import partial
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -141,37 +142,96 @@ def squared_error_gradient(engine):
         assert losses[0] == pytest.approx(loss(at), rel=1e-12)
 
 
-def mean_loss(params, X, y, sizes, activation):
-    """Mean cross-entropy of a network, in NumPy and from the definition."""
-    weights, biases = unflatten(params, layer_table(sizes, activation))
-    act = {"sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}[activation]
-    a = X
+def mean_loss(params, problem):
+    """The weighted mean loss of a network's problem, in NumPy and from the definition."""
+    weights, biases = unflatten(params, layer_table(problem.sizes, problem.activation))
+    act = {"sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}
+    a, first = problem.X, 0
     for w, b in zip(weights[:-1], biases[:-1], strict=True):
-        a = act(a @ w + b)
-    p = 1 / (1 + np.exp(-(a @ weights[-1] + biases[-1])[:, 0]))
-    return float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
+        a = act[problem.activation](a @ w + b)
+        if problem.mask is not None:
+            a = a * problem.mask[:, first : first + len(b)]
+        first += len(b)
+    z, y = a @ weights[-1] + biases[-1], problem.y.astype(int)
+    weight = np.ones(len(y)) if problem.weight is None else problem.weight
+    if z.shape[1] > 1:
+        p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        losses = -np.log(p[np.arange(len(y)), y])
+    else:
+        p = 1 / (1 + np.exp(-z[:, 0]))
+        losses = (p - y) ** 2 if problem.loss else -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    return float((weight * losses).sum() / weight.sum())
 
 
 def network_problem(sizes, activation, n=5, seed=2, **options):
+    """A few normal rows of each class; `weighted` and `masked` ask for sample weights and for dropout's factors."""
     rng = np.random.default_rng(seed)
     params = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(sizes)))
-    X, y = rng.standard_normal((n, sizes[0])), (np.arange(n) % 2).astype(float)
+    X, y = rng.standard_normal((n, sizes[0])), (np.arange(n) % max(2, sizes[-1])).astype(float)
+    if options.pop("weighted", False):
+        options["weight"] = rng.random(n) + 0.5
+    if options.pop("masked", False):
+        options["mask"] = (rng.random((n, sum(sizes[1:-1]))) < 0.6) / 0.6
     return NetworkProblem(X, y, sizes, activation, params, options.pop("batch_size", n), **options)
 
 
 def network_gradient(engine):
-    """A batch's update over minus the rate is the slope of the batch's mean cross-entropy."""
-    for sizes in SHAPES:
-        for activation in ACTIVATIONS:
-            problem = network_problem(sizes, activation, steps=Optimizer(0.01), epochs=1)
+    """A batch's update over minus the rate is the slope of the batch's weighted mean loss."""
+    kinds = [{}, {"loss": 1}, {"weighted": True}, {"masked": True}, {"loss": 1, "weighted": True, "masked": True}]
+    for sizes in (*SHAPES, (3, 4, 3), (2, 3, 2, 4)):
+        for activation, kind in product(ACTIVATIONS, kinds):
+            if sizes[-1] > 1 and kind.get("loss"):
+                continue
+            problem = network_problem(sizes, activation, steps=Optimizer(0.01), epochs=1, **kind)
             params, losses = problem.solve(engine)
-
-            def loss(at, problem=problem, activation=activation):
-                return mean_loss(at, problem.X, problem.y, problem.sizes, activation)
-
-            ref = slopes(loss, problem.params)
+            ref = slopes(partial(mean_loss, problem=problem), problem.params)
             np.testing.assert_allclose((problem.params - params) / 0.01, ref, rtol=1e-5, atol=1e-7)
-            assert losses[0] / len(problem.y) == pytest.approx(loss(problem.params), rel=1e-12)
+            total = len(problem.y) if problem.weight is None else problem.weight.sum()
+            assert losses[0] / total == pytest.approx(mean_loss(problem.params, problem), rel=1e-12)
+
+
+STEPS = {
+    "plain": {},
+    "momentum": {"momentum": 0.9},
+    "Nesterov's momentum": {"momentum": 0.8, "nesterov": True},
+    "l2": {"l2": 0.1},
+    "weight decay": {"weight_decay": 0.5},
+    "momentum, l2, weight decay": {"momentum": 0.5, "l2": 0.1, "weight_decay": 0.2},
+    "adam": {"name": "adam"},
+    "adam, other betas": {"name": "adam", "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3},
+    "adamw": {"name": "adam", "weight_decay": 0.3, "l2": 0.05},
+    "invscaling": {"schedule": "invscaling", "power_t": 0.7},
+    "adam, cosine": {"name": "adam", "schedule": "cosine"},
+}
+
+
+def network_steps(engine):
+    """Four updates of every optimizer, with slopes for gradients and the papers' formulas for steps."""
+    for options in STEPS.values():
+        steps = Optimizer(0.05, **options)
+        steps.schedule.updates = 4
+        problem = network_problem((2, 3, 1), "tanh", n=6, batch_size=3, steps=steps, epochs=2, block=2)
+        w, b = unflatten(np.ones_like(problem.params), layer_table(problem.sizes, "tanh"))
+        is_weight = flatten(w, [np.zeros_like(part) for part in b])
+        at, v, m, s = problem.params.copy(), 0.0, 0.0, 0.0
+        for t in range(1, 5):
+            part = slice(0, 3) if t % 2 else slice(3, 6)
+            batch = replace(problem, X=problem.X[part], y=problem.y[part])
+            g = slopes(partial(mean_loss, problem=batch), at) + options.get("l2", 0.0) * at * is_weight
+            rate = {"invscaling": 0.05 / t**0.7, "cosine": 0.05 * (1 + math.cos(math.pi * (t - 1) / 4)) / 2}.get(
+                options.get("schedule"), 0.05
+            )
+            at = at - rate * options.get("weight_decay", 0.0) * at * is_weight
+            if options.get("name") == "adam":
+                b1, b2 = options.get("beta_1", 0.9), options.get("beta_2", 0.999)
+                m, s = b1 * m + (1 - b1) * g, b2 * s + (1 - b2) * g * g
+                at = at - rate * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + options.get("epsilon", 1e-8))
+            else:
+                mu = options.get("momentum", 0.0)
+                v = mu * v - rate * g
+                at = at + (mu * v - rate * g if options.get("nesterov") else v)
+        comp, _ = problem.solve(engine)
+        np.testing.assert_allclose(comp, at, rtol=1e-5, atol=1e-6)
 
 
 # --- other people's programs ------------------------------------------------------------------------------------------
@@ -234,35 +294,93 @@ def sgd_classifier_options(train, name, weighted):
     return distance(comp, np.append(peer.coef_, peer.intercept_))
 
 
-def torch_network(engine, steps=500):
-    """PyTorch in float64: weights after `steps` updates, full batch and mini-batch; the largest difference seen."""
+TORCH = {
+    "plain": ({}, {}),
+    "momentum": ({"momentum": 0.9}, {"momentum": 0.9}),
+    "Nesterov's momentum": ({"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "nesterov": True}),
+    "l2": ({"weight_decay": 0.01}, {"l2": 0.01}),
+    "adam": ({"betas": (0.9, 0.999)}, {"name": "adam"}),
+    "adamw": (
+        {"betas": (0.8, 0.99), "weight_decay": 0.1},
+        {"name": "adam", "beta_1": 0.8, "beta_2": 0.99, "weight_decay": 0.1},
+    ),
+}
+
+
+def torch_network(engine, name="plain", steps=500, outputs=1, **kind):
+    """PyTorch in float64: parameters after `steps` updates, full batch and mini-batch; the largest difference seen."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    worst = 0.0
+    theirs, ours = TORCH[name]
+    rate, worst = 0.005 if ours.get("name") else 0.05, 0.0
     for sizes, activation, batch in zip(SHAPES, ACTIVATIONS, (24, 8, 5), strict=True):
-        problem = network_problem(sizes, activation, n=24, batch_size=batch, block=24)
-        layers = layer_table(sizes, activation)
-        weights, biases = unflatten(problem.params, layers)
-        w = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in weights]
-        b = [torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in biases]
-        X, y = torch.tensor(problem.X), torch.tensor(problem.y)
-        optimizer = torch.optim.SGD([*w, *b], lr=0.05)
-        batches = -(-24 // batch)
-        epochs = -(-steps // batches)
-        for _ in range(epochs):
+        sizes, batches = (*sizes[:-1], outputs), -(-24 // batch)
+        options = {"steps": Optimizer(rate, **ours), "epochs": -(-steps // batches)}
+        problem = network_problem(sizes, activation, n=24, batch_size=batch, block=24, **options, **kind)
+        parts = unflatten(problem.params, layer_table(sizes, activation))
+        w, b = ([torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts[k]] for k in (0, 1))
+        make = torch.optim.AdamW if name == "adamw" else torch.optim.Adam if name == "adam" else torch.optim.SGD
+        optimizer = make([{"params": w, **theirs}, {"params": b, **theirs, "weight_decay": 0.0}], lr=rate)
+        for _ in range(problem.epochs):
             for start in range(0, 24, batch):
-                a = X[start : start + batch]
-                for k in range(len(w) - 1):
-                    a = getattr(torch, activation)(a @ w[k] + b[k])
-                z = (a @ w[-1] + b[-1])[:, 0]
-                loss = torch.nn.functional.binary_cross_entropy_with_logits(z, y[start : start + batch])
+                loss = torch_loss(torch, problem, w, b, slice(start, start + batch))
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-        trained = replace(problem, epochs=epochs)
-        ref = flatten([part.detach().numpy() for part in w], [part.detach().numpy() for part in b])
-        worst = max(worst, distance(trained.solve(engine)[0], ref))
-    assert worst <= 1e-10
+        ref = flatten(*[[part.detach().numpy() for part in parts] for parts in (w, b)])
+        worst = max(worst, distance(problem.solve(engine)[0], ref))
     return worst
+
+
+def torch_loss(torch, problem, w, b, part):
+    """The weighted mean loss of a batch, by PyTorch's own functions."""
+    functional, a, first = torch.nn.functional, torch.tensor(problem.X[part]), 0
+    for k in range(len(w) - 1):
+        a = getattr(torch, problem.activation)(a @ w[k] + b[k])
+        if problem.mask is not None:
+            a = a * torch.tensor(problem.mask[part, first : first + len(b[k])])
+        first += len(b[k])
+    z, y = a @ w[-1] + b[-1], torch.tensor(problem.y[part])
+    if z.shape[1] > 1:
+        losses = functional.cross_entropy(z, y.long(), reduction="none")
+    elif problem.loss:
+        losses = (torch.sigmoid(z[:, 0]) - y) ** 2
+    else:
+        losses = functional.binary_cross_entropy_with_logits(z[:, 0], y, reduction="none")
+    weight = torch.ones_like(losses) if problem.weight is None else torch.tensor(problem.weight[part])
+    return (weight * losses).sum() / weight.sum()
+
+
+def torch_gradients(engine):
+    """One batch's gradient against autograd: the largest norm-wise difference over activation, loss and depth."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    worst = 0.0
+    for hidden in ((5,), (4, 3), (3, 4, 2), (20, 17), (2, 2, 2, 2)):
+        for activation, outputs, loss, weighted in product(ACTIVATIONS, (1, 3), (0, 1), (False, True)):
+            if outputs > 1 and loss:
+                continue
+            sizes, rate = (4, *hidden, outputs), 2.0**-3
+            options = {"loss": loss, "weighted": weighted, "masked": weighted, "steps": Optimizer(rate), "epochs": 1}
+            problem = network_problem(sizes, activation, n=33, block=33, **options)
+            problem = replace(problem, params=problem.params * 0.5)
+            parts = unflatten(problem.params, layer_table(sizes, activation))
+            w, b = ([torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts[k]] for k in (0, 1))
+            torch_loss(torch, problem, w, b, slice(None)).backward()
+            ref = flatten(*[[part.grad.numpy() for part in parts] for parts in (w, b)])
+            comp = engine_gradient(engine, problem)
+            worst = max(worst, distance(comp, ref))
+    return worst
+
+
+def engine_gradient(engine, problem):
+    """The gradient that an engine's kernel sums up over a batch that is a row longer than the rows it is given."""
+    own, table, n = engine.own, layer_table(problem.sizes, problem.activation), len(problem.X)
+    state, pending = own(np.vstack([problem.params, np.zeros((3, len(problem.params)))])), own(np.zeros(2))
+    weight = np.ones(n) if problem.weight is None else problem.weight
+    mask = np.empty((1, 0)) if problem.mask is None else problem.mask
+    given = [own(part) for part in (problem.y, weight, mask, np.empty((0, 4)), problem.steps.rule(n + 1, problem.loss))]
+    scratch = engine.scratch(table), pending, own(np.zeros(1))
+    engine.kernels.network_epochs(engine.rows(problem.X), *given, own(table, np.int64), state, *scratch)
+    return np.array(state[1]) / pending[1]
 
 
 BY_HAND = (
@@ -274,5 +392,6 @@ BY_HAND = (
     neuron_gradient,
     squared_error_gradient,
     network_gradient,
+    network_steps,
 )
 LEFT_TO_STRICT = (regularized_l1_by_hand, squared_error_gradient)  # by the fast engine
