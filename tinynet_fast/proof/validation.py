@@ -19,7 +19,7 @@ from tinynet_fast.proof.facts import facts
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import STABILITY_BOUND, train_neuron
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.schedule import Penalties
+from tinynet_fast.training.schedule import LOSSES, Penalties
 
 REFERENCE = ENGINES["reference"]
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)
@@ -308,21 +308,63 @@ def _regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
 
 
 def network_problem(
-    rng: np.random.Generator, n: int, d: int, hidden: Sequence[int], activation: str, batch_size: int
+    rng: np.random.Generator,
+    n: int,
+    sizes: tuple[int, ...],
+    activation: str,
+    batch_size: int,
+    steps: Optimizer | None = None,
+    *,
+    loss: str = "log_loss",
+    weighted: bool = False,
+    dropout: float = 0.0,
 ) -> NetworkProblem:
     """Normal rows, and parameters large enough for units to saturate now and then."""
-    sizes = (d, *hidden, 1)
     params = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(sizes)))
-    y = (rng.random(n) < 0.5).astype(np.float64)
-    X = rng.standard_normal((n, d))
-    return NetworkProblem(X, y, sizes, activation, params, batch_size, block=_block(rng, n))
+    X, y = rng.standard_normal((n, sizes[0])), rng.integers(0, max(2, sizes[-1]), n).astype(np.float64)
+    return NetworkProblem(
+        X,
+        y,
+        sizes,
+        activation,
+        params,
+        batch_size,
+        steps or Optimizer(0.05),
+        block=_block(rng, n),
+        loss=LOSSES[loss],
+        weight=rng.random(n) * (rng.random(n) < 0.8) if weighted else None,
+        mask=(rng.random((n, sum(sizes[1:-1]))) >= dropout) / (1.0 - dropout) if dropout else None,
+    )
 
 
 def _network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     for activation in ("sigmoid", "tanh", "relu"):
         for hidden in SHAPES:
-            problems = [network_problem(rng, rows, d, hidden, activation, b) for d in (1, 6) for b in (1, 7, 32, rows)]
+            batches = [(d, size) for d in (1, 6) for size in (1, 7, 32, rows)]
+            problems = [network_problem(rng, rows, (d, *hidden, 1), activation, size) for d, size in batches]
             yield f"network, {'-'.join(map(str, hidden))} hidden, {activation}", problems, True
+    steps: dict[str, dict[str, Any]] = {
+        "momentum": {"momentum": 0.9},
+        "Nesterov's momentum, l2, weight decay": {"momentum": 0.9, "nesterov": True, "l2": 0.1, "weight_decay": 0.2},
+        "weight decay, invscaling": {"weight_decay": 0.5, "schedule": "invscaling"},
+    }
+    shapes: tuple[tuple[int, ...], ...] = ((2, 4, 1), (5, 9, 6, 1))
+    for name, how in steps.items():
+        problems = [network_problem(rng, rows, s, "tanh", 8, Optimizer(0.05, **how)) for s in shapes]
+        yield f"network, {name}", problems, True
+    # A step of Adam is as long as its rate however small the gradient, so that rounding errors show: hence the rate.
+    adam = Optimizer(0.001, "adam", weight_decay=0.1)
+    yield "network, Adam", [network_problem(rng, rows, s, "sigmoid", 8, adam) for s in shapes], True
+    kinds: dict[str, tuple[int, dict[str, Any]]] = {
+        "squared error": (1, {"loss": "squared_error"}),
+        "sample weights": (1, {"weighted": True}),
+        "dropout": (1, {"dropout": 0.5}),
+        "three classes": (3, {}),
+        "ten classes, sample weights, dropout": (10, {"weighted": True, "dropout": 0.2}),
+    }
+    for name, (outputs, kind) in kinds.items():
+        problems = [network_problem(rng, rows, (*s[:-1], outputs), "relu", 8, **kind) for s in shapes]
+        yield f"network, {name}", problems, True
 
 
 def _trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
@@ -363,7 +405,7 @@ def _own_cases(X: Any, y: Any) -> Iterator[Case]:
         yield f"your rows, neuron, rate {step[0]:.2g}", [problem], True
     scale = rows.std(axis=0)
     inputs = (rows - rows.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
-    base = network_problem(np.random.default_rng(0), 1, rows.shape[1], (4,), "sigmoid", 32)
+    base = network_problem(np.random.default_rng(0), 1, (rows.shape[1], 4, 1), "sigmoid", 32)
     few = slice(0, max(2, n // 8))
     network = NetworkProblem(inputs[few], labels[few], base.sizes, "sigmoid", base.params * 0.3, 32, block=97)
     yield "your rows, standardised, network with 4 hidden", [network], True
