@@ -60,20 +60,41 @@ def test_neuron_is_the_reference(name, n, d, rate, epochs, shuffle, seed):
     activation=st.sampled_from(["sigmoid", "tanh", "relu"]),
     batch_size=st.one_of(st.none(), st.integers(1, 130)),
     epochs=st.integers(1, 3),
+    steps=st.sampled_from(
+        [
+            {},
+            {"momentum": 0.9, "nesterov": True, "schedule": "cosine"},
+            {"optimizer": "adam", "learning_rate": 0.001, "weight_decay": 0.1},
+            {"l2": 0.01, "schedule": "invscaling"},
+        ]
+    ),
+    classes=st.sampled_from([2, 2, 4]),
+    weighted=st.booleans(),
+    dropout=st.sampled_from([0.0, 0.0, 0.4]),
     shuffle=st.booleans(),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_network_is_the_reference(name, n, d, hidden, activation, batch_size, epochs, shuffle, seed):
-    X, y = rows(np.random.default_rng(seed), n, d)
-    options = {
-        "hidden": hidden,
-        "activation": activation,
-        "batch_size": batch_size,
-        "learning_rate": 0.1,
-        "epochs": epochs,
-        "shuffle": shuffle,
-        "seed": seed,
-    }
+def test_network_is_the_reference(
+    name, n, d, hidden, activation, batch_size, epochs, steps, classes, weighted, dropout, shuffle, seed
+):
+    rng = np.random.default_rng(seed)
+    X, y = rows(rng, n, d)
+    if classes > 2 and n >= classes:
+        y = np.where(np.arange(n) < classes, np.arange(n), rng.integers(0, classes, n))
+    options = (
+        {
+            "dropout": dropout,
+            "sample_weight": rng.random(n) + 0.1 if weighted else None,
+            "hidden": hidden,
+            "activation": activation,
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "shuffle": shuffle,
+            "seed": seed,
+        }
+        | {"learning_rate": 0.1}
+        | steps
+    )
     ref = train_mlp(X, y, engine="reference", **options)
     comp = train_mlp(X, y, engine=name, **options)
     assert_keeps(PROMISES[name], flat(comp.model), flat(ref.model))

@@ -419,23 +419,3 @@ def test_blocks_are_short():
 def test_senseless_neuron_options(options, message):
     with pytest.raises(ValueError, match=message):
         train_neuron([1, 2, 3, 4], [0, 0, 1, 1], **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"hidden": ()}, "hidden is empty"),
-        ({"hidden": (4, 0)}, "a hidden layer's width is 0"),
-        ({"activation": "softplus"}, "no activation 'softplus': use one of sigmoid, tanh, relu"),
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"init_scale": -1}, "init_scale is -1"),
-        ({"weights": [[[1.0]], [[1.0]]], "biases": [[0], [0]]}, "those of a 1-1-1 network; X and hidden ask for 1-4-1"),
-        ({"weights": [[[1.0, 2.0]], [[1.0]]], "biases": [[0, 0], [0]]}, r"weights\[1\] has shape \(1, 1\)"),
-        ({"weights": 5}, "weights and biases are lists"),
-        ({"weights": ["a", "b"], "biases": [[0], [0]]}, r"weights\[0\] or biases\[0\] is not a table of numbers"),
-        ({"weights": [[[float("nan")]], [[1.0]]], "biases": [[0], [0]], "hidden": 1}, "NaN or infinity"),
-    ],
-)
-def test_senseless_network_options(options, message):
-    with pytest.raises(ValueError, match=message):
-        train_mlp([1, 2, 3, 4], [0, 0, 1, 1], epochs=1, **options)
