@@ -142,6 +142,54 @@ def test_network_options(run, students):
     assert [len(b) for b in load("students.model.json").biases] == [6, 3, 1]
 
 
+def test_network_steps(run, students):
+    options = ["--hidden", "6", "--optimizer", "adam", "--learning-rate", "0.02", "--dropout", "0.1", "--l2", "0.001"]
+    status, _, _ = run("train", students, "--target", "result", *options, "--schedule", "cosine", "--epochs", "40")
+    assert status == 0
+    training = load("students.model.json").training
+    assert training["optimizer"] == "adam"
+    assert training["dropout"] == 0.1
+    assert training["l2"] == 0.001
+    assert training["schedule"] == "cosine"
+    status, _, err = run("train", students, "--target", "result", "--momentum", "0.9")
+    assert status == 2
+    assert err == "tinynet-fast: --momentum is for networks: name the hidden units with --hidden\n"
+
+
+def test_more_than_two_labels(run, tmp_path):
+    rng = np.random.default_rng(0)
+    kinds = np.array(["cat", "dog", "owl"])[np.arange(90) % 3]
+    X = rng.standard_normal((90, 2)) + np.array([[0, 4], [4, 0], [-4, -4]])[np.arange(90) % 3]
+    path = write(
+        tmp_path / "d.csv", ["a", "b", "kind"], [(*x, kind) for x, kind in zip(X.tolist(), kinds, strict=True)]
+    )
+    status, _, err = run("train", path, "--target", "kind")
+    assert status == 2
+    assert "is a third label, beside" in err
+    status, out, _ = run(
+        "train", path, "--target", "kind", "--hidden", "4", "--model", "m.json", "--learning-rate", "1"
+    )
+    assert status == 0
+    assert "validation: 18 rows, log loss 0.0" in out
+    assert run("predict", "m.json", "a=0", "b=4")[1].endswith(": cat\n")
+    status, out, _ = run("predict", "m.json", path)
+    assert status == 0
+    header, *lines = out.splitlines()
+    assert header == "row,probability,prediction"
+    assert [line.rpartition(",")[2] for line in lines] == kinds.tolist()
+    assert all(0.3 < float(line.split(",")[1]) <= 1 for line in lines)
+    for command in (
+        ["predict", "m.json", path, "--threshold", "0.5"],
+        ["threshold", "m.json", path, "--target", "kind"],
+    ):
+        status, _, err = run(*command)
+        assert status == 2
+        assert "threshold is for models of two labels; this one knows 3\n" in err
+    status, _, err = run("trace", "m.json", path, "--target", "kind")
+    assert status == 2
+    assert "a step is traced for two" in err
+
+
 def test_tiny_predictor(run, students):
     run("train", students, "--target", "result")
     status, out, _ = run("predict", "students.model.json", "study_hours=4.5")
@@ -225,7 +273,7 @@ def test_bad_commands(refused, tmp_path):
         (["train", "data.csv", *target, "--features", "a,c"], "no column 'c'"),
         (["train", "data.csv", *target, "--features", "a,y"], "one feature beside the target 'y'"),
         (["train", "data.csv", *target, "--hidden", "eight"], "--hidden eight: numbers with commas"),
-        (["train", "data.csv", *target, "--batch-size", "2"], "are for networks"),
+        (["train", "data.csv", *target, "--batch-size", "2"], "--batch-size is for networks"),
         (["train", "data.csv", *target, "--epochs", "0"], "epochs is 0"),
         (["train", "data.csv", *target, "--validation", "1.5"], "validation=1.5 is no share of the rows"),
         (["train", "data.csv", *target, "--model", "none/m.json"], "there is no folder none"),

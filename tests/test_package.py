@@ -13,7 +13,18 @@ import pytest
 import tinynet_fast
 
 PACKAGE = Path(tinynet_fast.__file__).parent
-LEVELS = ["kernels", "data", "models", "training", "plots", "sklearn", "proof", "demo", "cli"]  # lower ones first
+LEVELS = [
+    "kernels",
+    "data",
+    "models",
+    "training",
+    "plots",
+    "sklearn",
+    "proof",
+    "demo",
+    "cli_support",
+    "cli",
+]  # lower ones first
 ANYONE = {"_version", "errors"}
 
 

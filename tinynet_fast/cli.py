@@ -3,12 +3,9 @@
 Whatever is wrong with the input is one line on stderr and exit status 2; Ctrl-C is exit status 130.
 """
 
-import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -20,18 +17,31 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from tinynet_fast._version import __version__
+from tinynet_fast.cli_support import (
+    answers,
+    check_labels,
+    check_not_input,
+    check_two_answers,
+    feature_names,
+    naming,
+    numbers,
+    one_row,
+    plain_console,
+    print_flips,
+    print_training,
+    print_validation,
+    true_side,
+    write_predictions,
+)
 from tinynet_fast.data.arrays import split_rows, standardisation
-from tinynet_fast.data.files import Table as CsvTable
 from tinynet_fast.data.files import TableError, read_csv
 from tinynet_fast.errors import TrainingDivergedError
-from tinynet_fast.modelfile import atomic_text
-from tinynet_fast.models import MLP, Neuron, check_threshold, load
-from tinynet_fast.training.mlp import train_mlp
+from tinynet_fast.models import check_threshold, load
+from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.run import TrainingResult
 
 FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
-SHOWN_EPOCHS, SHOWN_FLIPS = 10, 50
 
 
 class _OneLineErrors(TyperGroup):
@@ -101,13 +111,18 @@ def demo() -> None:
 @app.command()
 def train(
     data: Annotated[Path, Argument(help="A CSV file with column names in its first line.")],
-    target: Annotated[str, Option(help="The column to learn; two labels, numbers or text.")],
+    target: Annotated[str, Option(help="The column to learn: two labels; for a network two or more.")],
     features: Annotated[str | None, Option(help="Columns to learn from, with commas (default: all others).")] = None,
     hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None,
     activation: Annotated[str, Option(help="For hidden units: sigmoid, tanh or relu.")] = "sigmoid",
     learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None,
     epochs: Annotated[int | None, Option(help="Default: 100; 1000 for a network.")] = None,
     batch_size: Annotated[int | None, Option(help="Rows in a network's update (default: all).")] = None,
+    optimizer: Annotated[str | None, Option(help="For a network: sgd or adam (default: sgd).")] = None,
+    momentum: Annotated[float | None, Option(help="For a network's sgd; 0.9 is usual.")] = None,
+    dropout: Annotated[float | None, Option(help="Share of hidden units that each row leaves out.")] = None,
+    l2: Annotated[float | None, Option(help="The penalty on large weights.")] = None,
+    schedule: Annotated[str | None, Option(help="Of learning rates: constant, invscaling or cosine.")] = None,
     engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast",
     standardize: Annotated[bool, Option(help="Train on (x - mean) / deviation; the model takes raw inputs.")] = True,
     shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = True,
@@ -124,10 +139,15 @@ def train(
     destination = model or Path(f"{data.stem}.model.json")
     if not destination.parent.is_dir():
         raise ValueError(f"{destination}: there is no folder {destination.parent}; make it first")
-    layers = _numbers(hidden, "--hidden", int) if hidden is not None else None
-    if layers is None and (batch_size is not None or activation != "sigmoid"):
-        raise ValueError("--batch-size and --activation are for networks: name the hidden units with --hidden")
-    _check_not_input(destination, data)
+    layers = numbers(hidden, "--hidden", int) if hidden is not None else None
+    named = {"batch_size": batch_size, "optimizer": optimizer, "momentum": momentum, "dropout": dropout}
+    network: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    if activation != "sigmoid":
+        network["activation"] = activation
+    if layers is None and network:
+        option = next(iter(network)).replace("_", "-")
+        raise ValueError(f"--{option} is for networks: name the hidden units with --hidden")
+    check_not_input(destination, data)
     table = read_csv(data)
     labels = table.labels(target)
     names = [name for name in table.columns if name != target]
@@ -138,7 +158,7 @@ def train(
     if target in names or not names:
         raise TableError(f"{data}: name at least one feature beside the target {target!r}")
     X = table.matrix(names)
-    _check_two_labels(table, target, labels)
+    check_labels(table, target, labels, most=MOST_LABELS if layers else 2)
     if validation is None:
         validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
     trained, held = split_rows(len(X), validation, seed) if validation else (np.arange(len(X)), np.arange(0))
@@ -152,21 +172,21 @@ def train(
         "progress": sys.stderr.isatty(),
         "validation": ((X_held - mean) / scale, y_held) if len(held) else None,
     }
-    options |= {k: v for k, v in (("learning_rate", learning_rate), ("epochs", epochs)) if v is not None}
+    given = {"learning_rate": learning_rate, "epochs": epochs, "l2": l2, "schedule": schedule}
+    options |= {name: value for name, value in given.items() if value is not None}
     result: TrainingResult[Any]
-    with _named(str(data)):
+    with naming(str(data)):
         if layers is None:
             result = train_neuron((X_train - mean) / scale, y_train, **options)
         else:
-            network: dict[str, Any] = {"hidden": layers, "activation": activation, "batch_size": batch_size}
-            result = train_mlp((X_train - mean) / scale, y_train, **network, **options)
+            result = train_mlp((X_train - mean) / scale, y_train, hidden=layers, **network, **options)
     fitted = result.model.for_raw_inputs(mean, scale)
     fitted.features = names
     fitted.training |= {"target": target, "standardized": standardize, "validation": validation}
     fitted.save(destination)
 
-    console = _console()
-    _print_training(console, result, neuron=layers is None)
+    console = plain_console()
+    print_training(console, result, neuron=layers is None)
     for name, part_X, part_y in (("training", X_train, y_train), ("validation", X_held, y_held)):
         if len(part_y):
             console.print(
@@ -185,25 +205,24 @@ def predict(
 ) -> None:
     """Probability and label: of each row of a CSV file, or of the one row given as study_hours=2.5."""
     fitted = load(model)
+    if threshold is not None:
+        check_two_answers(fitted, "--threshold")
     limit = check_threshold(fitted.threshold if threshold is None else threshold)
     if all("=" in word for word in data) and not Path(data[0]).is_file():
-        row = _one_row(fitted, data)
-        probability = float(fitted.predict_proba([row])[0])
-        label = fitted.labels[int(probability >= limit)].item()
+        row = one_row(fitted, data)
+        (probability,), (label,) = answers(fitted, [row], limit)
         if output is None:
             print(f"probability {probability:.4f}: {label}")
         else:
-            _write_predictions(output, [probability], [label])
+            write_predictions(output, [probability], [label])
         return
     if len(data) > 1:
         raise ValueError(f"{data[1]}: one CSV file, or one name=value for each input, is needed")
-    _check_not_input(output, Path(data[0]))
+    check_not_input(output, Path(data[0]))
     table = read_csv(data[0])
-    X = table.matrix(_feature_names(fitted) if fitted.features else list(table.columns))
-    with _named(data[0]):
-        probabilities = fitted.predict_proba(X)
-    labels = fitted.labels[(probabilities >= limit).astype(np.intp)]
-    _write_predictions(output, probabilities.tolist(), labels.tolist())
+    X = table.matrix(feature_names(fitted) if fitted.features else list(table.columns))
+    with naming(data[0]):
+        write_predictions(output, *answers(fitted, X, limit))
 
 
 @app.command()
@@ -215,15 +234,16 @@ def threshold(
 ) -> None:
     """Compare thresholds: which rows change sides, and accuracy, precision and recall at each."""
     fitted = load(model)
-    limits = [check_threshold(t) for t in _numbers(compare, "--compare", float)]
+    check_two_answers(fitted, "threshold")
+    limits = [check_threshold(t) for t in numbers(compare, "--compare", float)]
     table = read_csv(data)
-    names = _feature_names(fitted) if fitted.features else [name for name in table.columns if name != target]
+    names = feature_names(fitted) if fitted.features else [name for name in table.columns if name != target]
     X = table.matrix(names)
-    truth = _truth(table, target, fitted)
-    with _named(str(data)):
+    truth = true_side(table, target, fitted)
+    with naming(str(data)):
         probability = fitted.predict_proba(X)
-    console = _console()
-    _print_flips(console, fitted, limits, probability, truth)
+    console = plain_console()
+    print_flips(console, fitted, limits, probability, truth)
     metrics = Table("threshold", "accuracy", "precision", "recall", "predicted " + str(fitted.labels[1]))
     for limit in limits:
         passed = probability >= limit
@@ -282,158 +302,14 @@ def validate(
         table = read_csv(data)
         y = table.labels(target)
         X = table.matrix([name for name in table.columns if name != target])
-        _check_two_labels(table, target, y)
+        check_labels(table, target, y)
     elif target is not None:
         raise ValueError("--target needs --data, the file with the rows")
-    with Console(stderr=True).status("") as status, _named(str(data)):
+    with Console(stderr=True).status("") as status, naming(str(data)):
         seen = run_validation(X, y, deep=deep, progress=status.update)
     if as_json:
         print(json.dumps(seen.to_json(), indent=1))
     else:
-        _print_validation(seen)
+        print_validation(seen)
     if not seen.kept:
         raise typer.Exit(1)
-
-
-def _print_validation(seen: Any) -> None:
-    shown = Table("engine", "case", "rows", "ulps", "difference", "promise", "verdict")
-    for v in seen.verdicts:
-        promise = "bit for bit" if v.promise == 0.0 else f"{v.promise:.0e}"
-        verdict = "kept" if v.kept else "BROKEN"
-        shown.add_row(v.engine, v.case, f"{v.rows:,}", f"{v.ulps:,}", f"{v.difference:.1e}", promise, verdict)
-    console = _console()
-    console.print(shown)
-    for name, value in seen.facts.items():
-        console.print(f"{name}: {value}", soft_wrap=True)
-    broken = [f"{v.engine}: {v.case}" for v in seen.verdicts if not v.kept]
-    console.print("\n".join(["broken promises:", *broken]) if broken else "every promise is kept", soft_wrap=True)
-
-
-def _check_two_labels(table: CsvTable, target: str, labels: np.ndarray) -> None:
-    low, high = labels[0], labels[np.argmax(labels != labels[0])]
-    if low == high:
-        raise TableError(
-            f"{table.path}, column {target!r}: every row has the label {low}; rows of two labels are needed"
-        )
-    third = (labels != low) & (labels != high)
-    if third.any():
-        row = int(np.argmax(third))
-        both = " and ".join(sorted((str(low), str(high))))
-        place = f"{table.where(row)}, column {target!r}"
-        raise TableError(f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two")
-
-
-def _truth(table: CsvTable, target: str, fitted: Neuron | MLP) -> np.ndarray:
-    """Which rows have the model's second label; TableError, naming the line, for a label that it does not know."""
-    actual, labels = table.labels(target), fitted.labels
-    if (actual.dtype.kind == "U") != (labels.dtype.kind == "U"):
-        actual, labels = actual.astype(str), labels.astype(str)  # text here and numbers in training, or the reverse
-    unknown = (actual != labels[0]) & (actual != labels[1])
-    if unknown.any():
-        row = int(np.argmax(unknown))
-        label, known = actual[row].item(), f"{labels[0].item()!r} and {labels[1].item()!r}"
-        raise TableError(f"{table.where(row)}, column {target!r}: unknown label {label!r}; the model knows {known}")
-    return actual == labels[1]
-
-
-def _print_flips(
-    console: Console, fitted: Neuron | MLP, limits: list[float], probability: np.ndarray, truth: np.ndarray
-) -> None:
-    sides = np.stack([probability >= limit for limit in limits])
-    flips = np.flatnonzero(sides.min(axis=0) != sides.max(axis=0))
-    console.print(f"{len(flips):,} of {len(truth):,} rows change sides" + (":" if len(flips) else ""))
-    if len(flips):
-        shown = Table("row", "probability", "actual", *(f"at {limit:g}" for limit in limits))
-        for i in flips[:SHOWN_FLIPS]:
-            labels = [str(fitted.labels[int(side)]) for side in (truth[i], *sides[:, i])]
-            shown.add_row(str(i + 1), f"{probability[i]:.4f}", *labels)
-        console.print(shown)
-        if len(flips) > SHOWN_FLIPS:
-            console.print(f"and {len(flips) - SHOWN_FLIPS:,} more")
-
-
-def _print_training(console: Console, result: TrainingResult[Any], neuron: bool) -> None:
-    shown = Table("epoch", "sum of squared errors" if neuron else "mean cross-entropy")
-    if result.validation_loss_history is not None:
-        shown.add_column("validation log loss")
-    for epoch in np.unique(np.linspace(0, result.epochs - 1, SHOWN_EPOCHS).round().astype(int)):
-        row = [str(epoch), f"{result.loss_history[epoch]:.6g}"]
-        if result.validation_loss_history is not None:
-            row.append(f"{result.validation_loss_history[epoch]:.6g}")
-        shown.add_row(*row)
-    console.print(shown)
-    best = "" if result.best_epoch is None else f", weights of epoch {result.best_epoch}"
-    console.print(f"engine {result.engine}, {result.epochs:,} epochs in {result.seconds:.3f} s{best}")
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False)  # a name may hold brackets
-
-
-def _numbers(text: str, option: str, kind: type) -> list[Any]:
-    try:
-        return [kind(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"{option} {text}: numbers with commas between them are needed") from None
-
-
-def _feature_names(fitted: Neuron | MLP) -> list[str]:
-    return fitted.features or [f"x{j}" for j in range(fitted.n_features)]
-
-
-def _one_row(fitted: Neuron | MLP, words: list[str]) -> list[float]:
-    names = _feature_names(fitted)
-    given: dict[str, float] = {}
-    for word in words:
-        name, _, value = word.rpartition("=")
-        if name not in names:
-            shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-            raise ValueError(f"{word}: the model has no input {name!r}; it has {shown}")
-        if name in given:
-            raise ValueError(f"{word}: {name!r} is given twice")
-        try:
-            given[name] = float(value)
-        except ValueError:
-            raise ValueError(f"{word}: {value!r} is not a number") from None
-        if not np.isfinite(given[name]):
-            raise ValueError(f"{word}: a finite number is needed")
-    missing = [name for name in names if name not in given]
-    if missing:
-        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
-        raise ValueError(f"no value for {shown}: give every input as name=value")
-    return [given[name] for name in names]
-
-
-def _check_not_input(destination: Path | None, data: Path) -> None:
-    if destination is not None and destination.is_file() and data.is_file() and destination.samefile(data):
-        raise ValueError(f"{destination}: that is the data itself; name another file to write to")
-
-
-def _write_predictions(output: Path | None, probabilities: list[float], labels: list[Any]) -> None:
-    with _output(output) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", "probability", "prediction"])
-        writer.writerows((n, repr(p), label) for n, (p, label) in enumerate(zip(probabilities, labels, strict=True), 1))
-    if output:
-        _console().print(f"{len(labels):,} predictions: {output}", soft_wrap=True)
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[Any]:
-    """Standard output, or a file that appears whole or not at all."""
-    if path is None:
-        yield sys.stdout
-        return
-    with atomic_text(path) as file:
-        yield file
-
-
-@contextmanager
-def _named(place: str) -> Iterator[None]:
-    """Put the file's name before an error that the library raises about arrays."""
-    try:
-        yield
-    except TableError:
-        raise
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None

@@ -379,6 +379,8 @@ def _further_step(
     fitted = load(model)
     if isinstance(fitted, Neuron) and (network or rows != 1):
         raise ValueError(f"{model} is one neuron, which learns from one row at a time: leave network and rows out")
+    if len(fitted.labels) > 2:
+        raise ValueError(f"{model} knows {len(fitted.labels)} labels; a step is traced for two")
     target = target or fitted.training.get("target")
     if target is None:
         raise ValueError(f"{model} does not say which column of {data} holds the labels: name the target")
