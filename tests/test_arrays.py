@@ -124,7 +124,7 @@ def test_any_two_labels(y, labels, engine):
 def test_codes_give_the_labels_back():
     y = np.array(["pass", "fail", "pass"])
     codes, labels = encode_labels(y, 3)
-    assert labels[codes].tolist() == y.tolist()
+    assert labels[codes[:]].tolist() == y.tolist()
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

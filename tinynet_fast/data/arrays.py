@@ -111,41 +111,65 @@ def check_finite(X: np.ndarray, name: str = "X") -> None:
             raise ValueError(f"{name}[{start + i}, {j}] is {what}: drop the row or fill the column first")
 
 
-def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[np.ndarray, np.ndarray]:
+class Codes:
+    """A code for each row's label, 0 or 1 and so on: where it stands in `labels`, which are sorted.
+
+    They are worked out for the rows that are asked for: a byte for every row would soon be more than training takes.
+    """
+
+    def __init__(self, y: np.ndarray, labels: np.ndarray) -> None:
+        self.y, self.labels = y, labels
+
+    def __getitem__(self, part: Any) -> np.ndarray:
+        y = self.y[part]
+        if len(self.labels) == 2:
+            return np.asarray(y == self.labels[1]).view(np.uint8)
+        return np.searchsorted(self.labels, y).astype(np.uint8)
+
+
+def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[Codes, np.ndarray]:
     """A code a row, 0 or 1 and so on, and the labels that they stand for, in sorted order: two, or as many as `most`.
 
     Returns
     -------
-    codes : (n_rows,) uint8 array
+    codes : Codes
     labels : (2,) array, or longer
-        Of the dtype that the labels came in: `labels[codes]` gives them back.
+        Of the dtype that the labels came in: `labels[codes[:]]` gives them back.
     """
     array = _label_array(y, n_rows, name)
     if array.dtype.kind in "biuf":
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        labels = np.array([array.min(), array.max()], dtype=array.dtype)  # two scans: sorting a million costs more
+        if not np.isfinite(labels).all():
             i = int(np.argmin(np.isfinite(array)))
             raise ValueError(f"{name}[{i}] is {array[i]}: drop the row or fill the label first")
-        labels = np.array([array.min(), array.max()], dtype=array.dtype)  # two scans: sorting a million costs more
+        if most > 2 and _third(array, labels) is not None:
+            labels = np.unique(array)
     else:
         labels = np.unique(array)
-        labels = labels[[0, -1]] if len(labels) != 2 else labels
-    if labels[0] == labels[1]:
+    if labels[0] == labels[-1]:
         raise ValueError(f"{name} holds one label only, {labels[0].item()!r}: training needs rows of both kinds")
-    codes = (array == labels[1]).view(np.uint8)
-    third = (codes == 0) & (array != labels[0])
-    if third.any() and most > 2:
-        labels, codes = np.unique(array, return_inverse=True)
-        if len(labels) > most:
-            raise ValueError(f"{name} holds {len(labels)} labels, more than {most}: this learns classes, not numbers")
-        return codes.astype(np.uint8), labels
-    if third.any():
-        i = int(np.argmax(third))
-        low, high = (label.item() for label in labels)
+    if len(labels) > most > 2:
+        raise ValueError(f"{name} holds {len(labels)} labels, more than {most}: this learns classes, not numbers")
+    third = _third(array, labels[[0, -1]]) if most == 2 else None
+    if third is not None:
+        low, high = labels[0].item(), labels[-1].item()
         raise ValueError(
-            f"{name}[{i}] is {array[i].item()!r}, beside {low!r} and {high!r}: "
+            f"{name}[{third}] is {array[third].item()!r}, beside {low!r} and {high!r}: "
             "this trains pass or fail, so keep the rows of two labels"
         )
-    return codes, labels
+    if array.dtype.kind == "U":  # text is compared once, and not in every epoch
+        return Codes(np.searchsorted(labels, array).astype(np.uint8), np.arange(len(labels))), labels
+    return Codes(array, labels), labels
+
+
+def _third(array: np.ndarray, labels: np.ndarray) -> int | None:
+    """The first row whose label is neither of two; None where there is none."""
+    for start in range(0, len(array), CHECKED_VALUES):
+        part = array[start : start + CHECKED_VALUES]
+        other = (part != labels[0]) & (part != labels[1])
+        if other.any():
+            return start + int(np.argmax(other))
+    return None
 
 
 def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np.ndarray:
@@ -217,7 +241,7 @@ class Rows:
     def __init__(
         self,
         X: np.ndarray,
-        codes: np.ndarray,
+        codes: Codes,
         index: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
     ) -> None:

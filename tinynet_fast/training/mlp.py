@@ -245,8 +245,7 @@ class _MLPTrainee:
         self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
         masked = self.hidden_units if dropout else 0
         self.block_rows = job.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
-        updates = max(self.block_rows, n) // self.size if self.repeats else self.block_rows // self.size
-        self.constant_plan = own(steps.plan(0, updates + 1))
+        self.constant_plan = own(steps.plan(0, self.block_rows // self.size + 1)) if steps.is_constant else None
         self.table = layer_table(sizes, activation)
         self.layers, self.units = own(self.table, np.int64), job.engine.scratch(self.table)
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
@@ -264,7 +263,7 @@ class _MLPTrainee:
             own(y),
             own(self.ones[:n] if sample_weight is None else sample_weight),
             own(self._mask(n)) if self.dropout else self.no_mask,
-            self.constant_plan if self.steps.is_constant else own(self.steps.plan(self.updates, updates)),
+            own(self.steps.plan(self.updates, updates)) if self.constant_plan is None else self.constant_plan,
             self.rule,
             self.layers,
             self.state,
