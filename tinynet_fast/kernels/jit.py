@@ -35,7 +35,7 @@ def part(flags: set[str] | None = None, forceinline: bool = False) -> Any:
     Nobody calls a part through a C pointer, so that wrapper is not made. (The one for Python is: without it a part that
     Python does call would crash.)
     """
-    options: dict[str, Any] = {"no_cfunc_wrapper": True}
+    options: dict[str, Any] = {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
     return njit(error_model="numpy", nogil=True, fastmath=flags or False, forceinline=forceinline, **options)
 
 

@@ -52,6 +52,9 @@ from tinynet_fast.kernels.network_tiles import (
     zeros,
 )
 
+from numba import njit
+UNROLL=0
+def inlined(f): return njit(f, error_model="numpy", nogil=True, inline="always")
 TILE = 64  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
 LANES = tiles.LANES
 SIGMOID, TANH, RELU = 0, 1, 2
@@ -94,7 +97,7 @@ exact_sums = _blocks(exact_4x4, exact_1x4, exact_4x1, exact_1x1)
 blame_sums = _blocks(blame_4x4, blame_1x4, blame_4x1, blame_1x1)
 
 
-@part()
+@inlined
 def gradient_of_input(work, left, right, stride, state, g, outputs):
     """One or the last of an odd number of inputs."""
     count = stride // LANES
@@ -112,7 +115,7 @@ def gradient_of_input(work, left, right, stride, state, g, outputs):
         gradient_1x1(work, left, right + u * stride, stride, count, state, g + u, 0)
 
 
-@part()
+@inlined
 def gradient_sums(work, source, deltas, stride, inputs, outputs, state, g):
     """The tile's share of a layer's gradient, onto state[g + j * outputs + u]."""
     if outputs == 1:  # the inputs' gradients are neighbours then
@@ -139,7 +142,7 @@ def gradient_sums(work, source, deltas, stride, inputs, outputs, state, g):
 # --- a tile -----------------------------------------------------------------------------------------------------------
 
 
-@part()
+@inlined
 def load_rows(X, start, m, work, stride):
     """Rows start..start+m-1 turned on their side, zeros after them."""
     d = X.shape[1]
@@ -154,7 +157,7 @@ def load_rows(X, start, m, work, stride):
             work[j * stride + r] = 0.0
 
 
-@part()
+@inlined
 def load_numbers(numbers, start, m, work, at, stride):
     for r in range(m):
         work[at + r] = numbers[start + r]
@@ -162,7 +165,7 @@ def load_numbers(numbers, start, m, work, at, stride):
         work[at + r] = 0.0
 
 
-@part()
+@inlined
 def apply_mask(mask, start, m, column, outputs, work, values, slopes, stride):
     """Dropout's factor of each unit and row, on what a unit sends on and on its slope."""
     for u in range(outputs):
@@ -171,7 +174,7 @@ def apply_mask(mask, start, m, column, outputs, work, values, slopes, stride):
             work[slopes + u * stride + r] *= mask[(start + r) % mask.shape[0], column + u]
 
 
-@part()
+@inlined
 def forward(layers, params, work, slopes, stride, mask, start, m):
     """The tile through every layer up to the output's sums; gives back where these stand."""
     source, p, last, column = 0, 0, layers.shape[0] - 1, 0
@@ -198,7 +201,7 @@ def forward(layers, params, work, slopes, stride, mask, start, m):
     return source
 
 
-@part()
+@inlined
 def backward(layers, state, size, work, slopes, stride, target):
     """The chain rule from the output's deltas back to the first layer, into the gradient at state[size]."""
     p = size
@@ -212,7 +215,7 @@ def backward(layers, state, size, work, slopes, stride, target):
         target = source
 
 
-@part()
+@inlined
 def train_tile(X, y, weight, mask, start, m, loss, layers, state, size, work, half):
     """A tile's share of the gradient; gives its losses back, each times its weight."""
     stride = (m + LANES - 1) & ~(LANES - 1)
@@ -235,7 +238,7 @@ def train_tile(X, y, weight, mask, start, m, loss, layers, state, size, work, ha
 # --- a step -----------------------------------------------------------------------------------------------------------
 
 
-@part()
+@inlined
 def step_range(state, start, stop, size, per_row, rate, keep, l2, epsilon, optimizer, share, share2):
     eights = (stop - start) // LANES
     rest, at = (stop - start) % LANES, start + LANES * eights
@@ -256,7 +259,7 @@ def step_range(state, start, stop, size, per_row, rate, keep, l2, epsilon, optim
             sgd_1(state, at, rest, size, per_row, rate, keep, l2, epsilon, share, share2)
 
 
-@part()
+@inlined
 def step(total, rate, keep, l2, epsilon, rule, layers, state, size):
     """`network_update`, in one sweep where weights and biases are treated alike."""
     optimizer, share, share2 = rule[2], rule[3], rule[4]

@@ -212,9 +212,18 @@ class Tracer:  # pragma: no cover - for compiled kernels alone
             phi.add_incoming(first.ir, before)
             phi.add_incoming(then.ir, b.block)
         i.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, count.ir), head, after)
+        branch = b.cbranch(b.icmp_signed("<", following, count.ir), head, after)
+        branch.set_metadata("llvm.loop", self._never_unrolled())
         b.position_at_end(after)
         return results
+
+    def _never_unrolled(self):
+        """What a loop's last branch says to LLVM, whose unrolling doubled the time to compile and gained nothing."""
+        module = self.builder.module
+        name = module.add_metadata(["llvm.loop.unroll.disable"])
+        loop = module.add_metadata([ir.Constant(I64, len(module.metadata)), name])
+        loop.operands = (loop, name)  # a loop's list begins with itself
+        return loop
 
 
 def _numba_type(kind):  # pragma: no cover - for compiled kernels alone
