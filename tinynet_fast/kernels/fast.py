@@ -341,6 +341,34 @@ def sgd_regularized_epochs(*arguments):
     sgd_regularized_epochs(*arguments)
 
 
+def network_scratch(layers):
+    """What `network_epochs` and `network_logits` call `units`."""
+    from tinynet_fast.kernels import network
+
+    return network.network_scratch(layers)
+
+
+def network_update(*arguments):
+    """The reference's, to 1e-12: see `network.py`."""
+    from tinynet_fast.kernels import network
+
+    network.network_update(*arguments)
+
+
+def network_epochs(*arguments):
+    """The reference's, to 1e-12 an update: see `network.py`."""
+    from tinynet_fast.kernels import network
+
+    network.network_epochs(*arguments)
+
+
+def network_logits(*arguments):
+    """The reference's, to 1e-12: see `network.py`."""
+    from tinynet_fast.kernels import network
+
+    network.network_logits(*arguments)
+
+
 def row_bound(X, weight):
     """The largest weight[i] * (|x[i]|^2 + 1), a weight each or one for all; infinity where a row is not finite."""
     out = np.zeros(1)

@@ -57,6 +57,12 @@ def clamp(v, x, low, high):
     return v.where(x > high, high, x)
 
 
+def exp(v, x):
+    """exp(x) for x up to 0, as the softmax asks; below -708 it stays at 3e-308."""
+    scale, t = power(v, clamp(v, x, -708.0, 0.0))
+    return v.fma(scale, t, scale)
+
+
 def sigmoid(v, z):
     """1 / (1 + exp(-z)). At -z = 709.9 the power is infinite and the answer 0, as the reference's."""
     scale, t = power(v, clamp(v, -z, -708.0, 709.9))
@@ -131,8 +137,7 @@ def _output_loss(v, work, sums, deltas, labels, weights, count, *, squared):
         z, y, weight = (v.load(work, start + i * LANES) for start in (sums, labels, weights))
         negative = z < 0.0
         s = v.where(negative, z, -z)
-        scale, t = power(v, clamp(v, s, -708.0, 0.0))
-        e = v.fma(scale, t, scale)
+        e = exp(v, s)
         p = v.where(negative, e, 1.0) / (1.0 + e)
         error = p - y
         if squared:
@@ -236,7 +241,11 @@ def log(v, x):
 
 
 def _softmax_loss(v, work, sums, deltas, labels, weights, stride, outputs, count):
-    """What `_output_loss` does, for an output a class: with the largest sum taken off no power overflows."""
+    """What `_output_loss` does, for an output a class: with the largest sum taken off no power overflows.
+
+    A probability near 1 has few digits left once the actual 1 is taken off, so it is rounded where the reference
+    rounds it, as exp(sum - norm): dividing powers by their total (one power fewer) put Adam's first steps 5e-10 away.
+    """
 
     def rows(i, carried):
         y, weight = v.load(work, labels + i * LANES), v.load(work, weights + i * LANES)
@@ -250,23 +259,21 @@ def _softmax_loss(v, work, sums, deltas, labels, weights, stride, outputs, count
         def powers(u, found):
             total, own, label = found
             z = v.load(work, sums + u * stride + i * LANES)
-            scale, t = power(v, clamp(v, z - largest, -708.0, 0.0))
-            e = v.fma(scale, t, scale)
-            v.store(work, deltas + u * stride + i * LANES, e)
             own = v.where(label > 0.5, own, v.where(label < -0.5, own, z))
-            return [total + e, own, label - 1.0]
+            return [total + exp(v, z - largest), own, label - 1.0]
 
         total, own, _ = v.repeat(outputs, [v.splat(0.0), v.splat(0.0), y], powers)
+        norm = largest + log(v, total)
 
         def errors(u, found):
-            at = deltas + u * stride + i * LANES
-            apart = found[0]
-            same = v.where(apart > 0.5, v.splat(0.0), v.where(apart < -0.5, v.splat(0.0), 1.0))
-            v.store(work, at, weight * (v.load(work, at) / total - same))
-            return [apart - 1.0]
+            label = found[0]
+            actual = v.where(label > 0.5, v.splat(0.0), v.where(label < -0.5, v.splat(0.0), 1.0))
+            p = exp(v, v.load(work, sums + u * stride + i * LANES) - norm)
+            v.store(work, deltas + u * stride + i * LANES, weight * (p - actual))
+            return [label - 1.0]
 
         v.repeat(outputs, [y], errors)
-        return [v.fma(weight, (largest + log(v, total)) - own, carried[0])]
+        return [v.fma(weight, norm - own, carried[0])]
 
     total = v.repeat(count, [v.splat(0.0)], rows)[0]
     return v.lane(_sums(v, [total]), 0)
