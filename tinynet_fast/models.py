@@ -298,10 +298,25 @@ class MLP(Model):
     def n_features(self) -> int:
         return len(self.weights[0])
 
+    @property
+    def _layers(self) -> np.ndarray:
+        return layer_table([self.n_features, *(len(b) for b in self.biases)], self.activation)
+
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
-        sizes = [self.n_features, *(len(b) for b in self.biases)]
-        layers, params = layer_table(sizes, self.activation), flatten(self.weights, self.biases)
-        vectorized.network_logits(X, layers, params, np.empty((2, min(CHUNK, len(X)), sum(sizes))), out)
+        layers, params = self._layers, flatten(self.weights, self.biases)
+        units = np.empty((2, min(CHUNK, len(X)), int(layers[0, 0] + layers[:, 1].sum())))
+        vectorized.network_logits(X, layers, params, units, out)
+
+    def _sums(self, matrix: np.ndarray) -> np.ndarray:
+        if matrix.size < COMPILED_FROM:
+            return super()._sums(matrix)
+        engine, layers, params = ENGINES["fast"], self._layers, flatten(self.weights, self.biases)
+        units, out = engine.scratch(layers), np.empty((len(matrix), self.n_outputs))
+        rows = max(BLOCK_VALUES // self.n_features, 1)
+        for start in range(0, len(matrix), rows):
+            part = slice(start, start + rows)
+            engine.kernels.network_logits(engine.rows(matrix[part]), layers, params, units, out[part])
+        return out if self.n_outputs > 1 else out[:, 0]
 
     def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
         """The network that gives for x what this one gives for (x - mean) / scale; changes this one."""
