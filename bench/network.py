@@ -181,7 +181,15 @@ def measure(name, n, d, hidden, batch, optimizer, epochs, few_rows, targets, rou
         last = high if rows[who] == n else low + 1
         spent = seconds[who, last] - seconds.get((who, low), 0.0)
         cost[who] = spent / (last - low) / rows[who] * 1e9
-    return {"work": name, "rows": n, "inputs": d, "hidden": hidden, "ns_a_row": cost, "targets": targets, "apart": apart}
+    return {
+        "work": name,
+        "rows": n,
+        "inputs": d,
+        "hidden": hidden,
+        "ns_a_row": cost,
+        "targets": targets,
+        "apart": apart,
+    }
 
 
 def measure_prediction(n, d, hidden, rounds):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynet_fast import cli, load
+from tinynet_fast import cli, load, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
 
 
@@ -188,6 +188,63 @@ def test_more_than_two_labels(run, tmp_path):
     status, _, err = run("trace", "m.json", path, "--target", "kind")
     assert status == 2
     assert "a step is traced for two" in err
+
+
+def test_lab(run, tmp_path):
+    path = write(tmp_path / "d.csv", ["hours", "passed"], [(1, 0), (2, 0), (3, 1), (4, 1)])
+    options = ["--no-standardize", "--epochs", "1000", "--output", "lab.png"]
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    status, out, _ = run("lab", path, "--target", "passed", *options)
+    assert status == 0
+    lines = {cells[1].strip(): cells for cells in (line.split("│") for line in out.splitlines()) if len(cells) > 4}
+    for rate in ("0.01", "0.1", "0.5"):
+        ref = train_neuron([1, 2, 3, 4], [0, 0, 1, 1], learning_rate=float(rate), epochs=1000)
+        assert float(lines[rate][4]) == pytest.approx(ref.loss_history[-1], rel=1e-4)
+    assert "best: learning rate 0.5 (by log loss of rows as they came" in out
+    assert (tmp_path / "lab.png").read_bytes().startswith(b"\x89PNG")
+    assert "picture: lab.png" in out
+
+
+def test_lab_with_penalties_and_folds(run, students):
+    options = ["--learning-rate", "0.01,0.1", "--l2", "0,0.01", "--folds", "4", "--epochs", "3", "--shuffle"]
+    status, out, _ = run("lab", students, "--target", "result", *options)
+    assert status == 0
+    assert re.search(r"best: learning rate 0\.\d+, l2 0(\.01)? \(by held-out log loss\)", out)
+    status, out, _ = run("lab", students, "--target", "result", "--learning-rate", "1e308", "--epochs", "30")
+    assert status == 0
+    assert "every rate diverged: try smaller ones" in out
+
+
+def test_pictures(run, students, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    assert run("train", students, "--target", "result", "--plot", "loss.svg", "--model", "m.json")[0] == 0
+    assert (tmp_path / "loss.svg").read_text().startswith("<?xml")
+    for kind in ("boundary", "calibration", "thresholds"):
+        status, out, _ = run("plot", kind, "m.json", students, "--target", "result", "--output", f"{kind}.png")
+        assert status == 0
+        assert out == f"picture: {kind}.png\n"
+        assert (tmp_path / f"{kind}.png").stat().st_size > 10_000
+    for arguments, message in (
+        (
+            ["plot", "boundary", "m.json", students, "--target", "result", "--output", "p.gif"],
+            "written as .png or .svg",
+        ),
+        (["plot", "pie", "m.json", students, "--target", "result", "--output", "p.png"], "'pie' is not one of"),
+        (["lab", students, "--target", "result", "--output", "p.jpg"], "written as .png or .svg"),
+        (["lab", students, "--target", "none"], "no column 'none'"),
+        (
+            ["lab", students, "--target", "result", "--learning-rate", "fast"],
+            "--learning-rate fast: numbers with commas",
+        ),
+        (["lab", students, "--target", "result", "--learning-rate", "-1"], "learning_rate[0] is -1.0"),
+        (["lab", students, "--target", "result", "--folds", "1"], "folds is 1"),
+        (["train", students, "--target", "result", "--plot", "p.bmp"], "written as .png or .svg"),
+    ):
+        status, _, err = run(*arguments)
+        assert status == 2
+        assert message in err
+        assert err.count("\n") == 1
+    assert not list(tmp_path.glob("p.*"))
 
 
 def test_tiny_predictor(run, students):

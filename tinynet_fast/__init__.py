@@ -1,6 +1,7 @@
 """The tutorial's training loop at the speed of the hardware, to the same weights.
 
 `train_neuron` trains one neuron, `train_mlp` a small network; both return a result whose `model` predicts and saves.
+`sweep` trains many neurons, that differ in their options, in one pass over the rows.
 Each name is imported when it is first used, and Numba with the first compiled engine, so that importing the package
 costs next to nothing.
 """
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
     from tinynet_fast.training.mlp import train_mlp
     from tinynet_fast.training.neuron import train_neuron
     from tinynet_fast.training.run import Epoch, TrainingResult
+    from tinynet_fast.training.sweep import sweep
+    from tinynet_fast.training.sweep_result import SweepResult
 
 _HOMES = {
     "MLP": "models",
     "Epoch": "training.run",
     "ModelFileError": "modelfile",
     "Neuron": "models",
+    "SweepResult": "training.sweep_result",
     "TrainingDivergedError": "errors",
     "TrainingResult": "training.run",
     "load": "models",
+    "sweep": "training.sweep",
     "train_mlp": "training.mlp",
     "train_neuron": "training.neuron",
     "validate": "proof.validation",
@@ -36,10 +41,12 @@ __all__ = [
     "Epoch",
     "ModelFileError",
     "Neuron",
+    "SweepResult",
     "TrainingDivergedError",
     "TrainingResult",
     "__version__",
     "load",
+    "sweep",
     "train_mlp",
     "train_neuron",
     "validate",

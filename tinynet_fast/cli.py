@@ -6,6 +6,7 @@ Whatever is wrong with the input is one line on stderr and exit status 2; Ctrl-C
 import json
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -30,16 +31,27 @@ from tinynet_fast.cli_support import (
     print_flips,
     print_training,
     print_validation,
+    read_rows,
     true_side,
     write_predictions,
 )
 from tinynet_fast.data.arrays import split_rows, standardisation
-from tinynet_fast.data.files import TableError, read_csv
+from tinynet_fast.data.files import read_csv
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.models import check_threshold, load
 from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.run import TrainingResult
+from tinynet_fast.training.sweep import sweep
+
+
+class Picture(StrEnum):
+    """What `plot` draws."""
+
+    boundary = "boundary"
+    calibration = "calibration"
+    thresholds = "thresholds"
+
 
 FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
 
@@ -59,7 +71,7 @@ class _OneLineErrors(TyperGroup):
             _fail(f"{name}{error.strerror or error}", 2)
         except MemoryError:
             _fail("not enough memory for this many rows, columns or units", 2)
-        except (ValueError, TrainingDivergedError) as error:
+        except (ValueError, TrainingDivergedError, ImportError) as error:
             _fail(str(error), 2)
 
 
@@ -123,6 +135,7 @@ def train(
     dropout: Annotated[float | None, Option(help="Share of hidden units that each row leaves out.")] = None,
     l2: Annotated[float | None, Option(help="The penalty on large weights.")] = None,
     schedule: Annotated[str | None, Option(help="Of learning rates: constant, invscaling or cosine.")] = None,
+    plot: Annotated[Path | None, Option(help="A picture of the loss by epoch to write, .png or .svg.")] = None,
     engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast",
     standardize: Annotated[bool, Option(help="Train on (x - mean) / deviation; the model takes raw inputs.")] = True,
     shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = True,
@@ -148,17 +161,12 @@ def train(
         option = next(iter(network)).replace("_", "-")
         raise ValueError(f"--{option} is for networks: name the hidden units with --hidden")
     check_not_input(destination, data)
-    table = read_csv(data)
-    labels = table.labels(target)
-    names = [name for name in table.columns if name != target]
-    if features is not None:
-        names = [name.strip() for name in features.split(",")]
-    if len(set(names)) != len(names):
-        raise ValueError(f"--features {features}: a column is named twice")
-    if target in names or not names:
-        raise TableError(f"{data}: name at least one feature beside the target {target!r}")
-    X = table.matrix(names)
-    check_labels(table, target, labels, most=MOST_LABELS if layers else 2)
+    if plot is not None:
+        from tinynet_fast import plots
+
+        plots.check_name(plot)
+        check_not_input(plot, data)
+    names, X, labels = read_rows(data, target, features, most_labels=MOST_LABELS if layers else 2)
     if validation is None:
         validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
     trained, held = split_rows(len(X), validation, seed) if validation else (np.arange(len(X)), np.arange(0))
@@ -194,6 +202,9 @@ def train(
                 f"accuracy {fitted.score(part_X, part_y):.4f}"
             )
     console.print(f"model: {destination}", soft_wrap=True)
+    if plot is not None:
+        plots.save(plots.loss_curves(result), plot)
+        console.print(f"picture: {plot}", soft_wrap=True)
 
 
 @app.command()
@@ -252,6 +263,77 @@ def threshold(
         shown = ("undefined" if share is None else f"{share:.4f}" for share in shares)
         metrics.add_row(f"{limit:g}", *shown, f"{called:,}")
     console.print(metrics)
+
+
+@app.command()
+def lab(
+    data: Annotated[Path, Argument(help="A CSV file with column names in its first line.")],
+    target: Annotated[str, Option(help="The column to learn: two labels.")],
+    features: Annotated[str | None, Option(help="Columns to learn from, with commas (default: all others).")] = None,
+    learning_rate: Annotated[str, Option(help="The rates to try, with commas.")] = "0.01,0.1,0.5",
+    l2: Annotated[str, Option(help="Penalties to try, with commas.")] = "0",
+    epochs: Annotated[int, Option(help="Passes over the rows.")] = 100,
+    folds: Annotated[int | None, Option(help="Judge by cross-validation with so many folds.")] = None,
+    standardize: Annotated[bool, Option(help="Train on (x - mean) / deviation.")] = True,
+    shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = False,
+    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="For folds and the order of rows.")] = 0,
+    output: Annotated[Path | None, Option(help="A picture to write: loss by epoch, .png or .svg.")] = None,
+) -> None:
+    """The learning-rate lab: one neuron for each rate, all in one pass, with its loss, and which was best."""
+    if output is not None:
+        from tinynet_fast import plots
+
+        plots.check_name(output)
+        check_not_input(output, data)
+    names, X, labels = read_rows(data, target, features)
+    mean, scale = standardisation(X, names) if standardize else (np.zeros(X.shape[1]), np.ones(X.shape[1]))
+    rates, penalties = numbers(learning_rate, "--learning-rate", float), numbers(l2, "--l2", float)
+    with naming(str(data)):
+        result = sweep(
+            (X - mean) / scale,
+            labels,
+            learning_rate=rates,
+            l2=penalties,
+            epochs=epochs,
+            folds=folds,
+            shuffle=shuffle,
+            seed=seed,
+        )
+    console = plain_console()
+    console.print(result.table())
+    if result.best is None:
+        console.print("every rate diverged: try smaller ones")
+    else:
+        penalty = f", l2 {result.l2[result.best]:g}" if len(penalties) > 1 else ""
+        judged = "held-out log loss" if folds else "log loss of rows as they came, in the last epoch"
+        console.print(f"best: learning rate {result.learning_rate[result.best]:g}{penalty} (by {judged})")
+    if output is not None:
+        plots.save(plots.learning_rates(result), output)
+        console.print(f"picture: {output}", soft_wrap=True)
+
+
+@app.command()
+def plot(
+    kind: Annotated[Picture, Argument(help="What to draw.")],
+    model: Annotated[Path, Argument(help="A model file.")],
+    data: Annotated[Path, Argument(help="A CSV file with the model's inputs and the true labels.")],
+    target: Annotated[str, Option(help="The column with the true labels.")],
+    output: Annotated[Path, Option(help="The picture to write, .png or .svg.")],
+) -> None:
+    """A picture of a model: boundary (one or two inputs), calibration, or thresholds."""
+    from tinynet_fast import plots
+
+    plots.check_name(output)
+    check_not_input(output, data)
+    fitted = load(model)
+    check_two_answers(fitted, "a picture")
+    table = read_csv(data)
+    names = feature_names(fitted) if fitted.features else [name for name in table.columns if name != target]
+    X, truth = table.matrix(names), true_side(table, target, fitted)
+    draw = {"boundary": plots.decision_boundary, "calibration": plots.calibration_curve, "thresholds": plots.thresholds}
+    with naming(str(data)):
+        plots.save(draw[kind.value](fitted, X, fitted.labels[truth.astype(np.intp)]), output)
+    plain_console().print(f"picture: {output}", soft_wrap=True)
 
 
 @app.command()

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from tinynet_fast.data.files import Table as CsvTable
-from tinynet_fast.data.files import TableError
-from tinynet_fast.modelfile import atomic_text
+from tinynet_fast.data.files import TableError, read_csv
+from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.training.run import TrainingResult
 
@@ -45,6 +45,24 @@ def answers(fitted: Neuron | MLP, X: Any, limit: float) -> tuple[list[float], li
 def check_two_answers(fitted: Neuron | MLP, word: str) -> None:
     if len(fitted.labels) > 2:
         raise ValueError(f"{word} is for models of two labels; this one knows {len(fitted.labels)}")
+
+
+def read_rows(
+    data: Path, target: str, features: str | None, most_labels: int = 2
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """A CSV file to learn from: the names of the inputs, their matrix, and the labels."""
+    table = read_csv(data)
+    labels = table.labels(target)
+    names = [name for name in table.columns if name != target]
+    if features is not None:
+        names = [name.strip() for name in features.split(",")]
+    if len(set(names)) != len(names):
+        raise ValueError(f"--features {features}: a column is named twice")
+    if target in names or not names:
+        raise TableError(f"{data}: name at least one feature beside the target {target!r}")
+    X = table.matrix(names)
+    check_labels(table, target, labels, most=most_labels)
+    return names, X, labels
 
 
 def check_labels(table: CsvTable, target: str, labels: np.ndarray, most: int = 2) -> None:
@@ -164,7 +182,7 @@ def whole_file(path: Path | None) -> Iterator[Any]:
     if path is None:
         yield sys.stdout
         return
-    with atomic_text(path) as file:
+    with atomic_file(path) as file:
         yield file
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 from tinynet_fast._version import __version__
 
@@ -21,10 +21,11 @@ class ModelFileError(ValueError):
 
 
 @contextmanager
-def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
-    """A text file to write `path` with: it is flushed to disk and renamed over `path` at the end, or vanishes."""
+def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+    """A file to write `path` with ("w" text, "wb" bytes): flushed, and renamed over `path` at the end, or gone."""
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
     if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
-        with open(path, "w", encoding="utf-8", newline="") as file:  # a pipe or a device is written to, never replaced
+        with open(path, mode, **text) as file:  # a pipe or a device is written to, never replaced
             yield file
         return
 
@@ -38,7 +39,7 @@ def atomic_text(path: str | os.PathLike[str]) -> Iterator[TextIO]:
     except OSError as error:  # name the file that was asked for and not the temporary one
         raise OSError(error.errno, error.strerror, str(path)) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(handle, mode, **text) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -59,7 +60,7 @@ def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
         "written_by": f"tinynet_fast {__version__}",
     }
     text = json.dumps(head | content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    with atomic_text(path) as file:
+    with atomic_file(path) as file:
         file.write(text)
 
 

@@ -9,11 +9,11 @@ the reference, and its gradient needs no code of its own. The parts are in `netw
 from functools import cache
 
 import numpy as np
-from numba import types
+from numba import njit, types
 
 from tinynet_fast.kernels import network_tiles as tiles
 from tinynet_fast.kernels.intrinsics import UNCOMPILED
-from tinynet_fast.kernels.jit import FUSED, compile_only, kernel, part
+from tinynet_fast.kernels.jit import compile_only, kernel, part
 from tinynet_fast.kernels.network_tiles import (
     adam_1,
     adam_8,
@@ -49,12 +49,15 @@ from tinynet_fast.kernels.network_tiles import (
     sum_4x4,
     tanh_units,
     turn,
-    zeros,
 )
 
-from numba import njit
-UNROLL=0
-def inlined(f): return njit(f, error_model="numpy", nogil=True, inline="always")
+UNROLL = 0
+
+
+def inlined(f):
+    return njit(f, error_model="numpy", nogil=True, inline="always")
+
+
 TILE = 64  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
 LANES = tiles.LANES
 SIGMOID, TANH, RELU = 0, 1, 2
@@ -136,7 +139,9 @@ def gradient_sums(work, source, deltas, stride, inputs, outputs, state, g):
         if outputs & 1:
             gradient_2x1(work, left, deltas + u * stride, stride, count, state, at + u, outputs)
     if inputs & 1:
-        gradient_of_input(work, source + (inputs - 1) * stride, deltas, stride, state, g + (inputs - 1) * outputs, outputs)
+        gradient_of_input(
+            work, source + (inputs - 1) * stride, deltas, stride, state, g + (inputs - 1) * outputs, outputs
+        )
 
 
 # --- a tile -----------------------------------------------------------------------------------------------------------

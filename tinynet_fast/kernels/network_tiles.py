@@ -328,5 +328,7 @@ blame_4x4, blame_1x4, blame_4x1, blame_1x1 = (
     vectors(_gradient, inputs=inputs, outputs=outputs) for inputs in (2, 1) for outputs in (8, 4, 2, 1)
 )
 (sgd_8, nesterov_8, adam_8, sgd_1, nesterov_1, adam_1) = (
-    vectors(_step, optimizer=optimizer, width=width) for width in (LANES, 1) for optimizer in ("sgd", "nesterov", "adam")
+    vectors(_step, optimizer=optimizer, width=width)
+    for width in (LANES, 1)
+    for optimizer in ("sgd", "nesterov", "adam")
 )

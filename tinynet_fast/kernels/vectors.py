@@ -169,7 +169,9 @@ class Tracer:  # pragma: no cover - for compiled kernels alone
 
     def fma(self, x, y, z):
         kind = next(v.ir.type for v in (x, y, z) if isinstance(v, _Value))
-        return self._call("llvm.fmuladd", kind, *(v.ir if isinstance(v, _Value) else _constant(kind, v) for v in (x, y, z)))
+        return self._call(
+            "llvm.fmuladd", kind, *(v.ir if isinstance(v, _Value) else _constant(kind, v) for v in (x, y, z))
+        )
 
     def where(self, condition, x, y):
         kind = next(v.ir.type for v in (x, y) if isinstance(v, _Value))

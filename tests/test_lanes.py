@@ -1,0 +1,276 @@
+"""The lanes kernel: every model is a run of its own, whoever is beside it, wherever the rows are cut."""
+
+# ruff: noqa: E501 - a line a mistake
+
+import importlib
+import inspect
+import types
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from compare import distance
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import njit
+from problems import SEEDS
+
+from tinynet_fast.kernels import lanes, reference, registers, strict
+from tinynet_fast.kernels.registers import load, store
+
+
+@dataclass(frozen=True)
+class LanesProblem:
+    """Rows, and a column of options and of starting weights (the bias last) for each model."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    folds: np.ndarray | None
+    rates: np.ndarray
+    l2: np.ndarray
+    held: np.ndarray
+    start: np.ndarray
+    penalised: bool
+    cuts: tuple[int, ...] = ()
+
+    def solve(self, kernel=lanes):
+        """(weights and biases, their means, squared errors, log losses, held-out log losses), a column a model."""
+        d, m = self.start.shape[0] - 1, self.start.shape[1]
+        options, sums = lanes.aligned(lanes.N_OPTIONS, m), lanes.aligned(lanes.N_SUMS, m)
+        options[:] = self.rates * lanes.UNIT, np.maximum(0.0, 1.0 - self.rates * self.l2), self.held
+        state = lanes.aligned((d + 1) * (1 + self.penalised), m)
+        state[: d + 1] = self.start * lanes.UNIT
+        kernel.clear(sums)
+        for a, b in zip((0, *self.cuts), (*self.cuts, len(self.y)), strict=True):
+            folds = None if self.folds is None else self.folds[a:b]
+            arrays = options, state, sums
+            kernel.train(self.X[a:b], self.y[a:b], self.weights[a:b], folds, *arrays, self.penalised)
+        means = state[d + 1 :] / lanes.UNIT if self.penalised else np.zeros_like(self.start)
+        return state[: d + 1] / lanes.UNIT, means, sums[lanes.SQUARES], *kernel.log_losses(sums)
+
+    def solve_alone(self, k, module=strict):
+        """The same numbers for model k by itself, from the reference's rule."""
+        d = len(self.start) - 1
+        trained = np.ones(len(self.y), bool) if self.folds is None else self.folds != self.held[k]
+        own = np.asarray if module is strict else np.ndarray.tolist
+        w, b = own(self.start[:d, k].copy()), own(self.start[d:, k].copy())
+        means, paid, losses = (own(np.zeros(size)) for size in (d + 1, d + 1, 1))
+        logs, row = [0.0, 0.0], 0
+        for i, x in enumerate(np.asarray(self.X, np.float64)):
+            z = reference.logit(x, w, b)
+            logs[not trained[i]] += min(reference.cross_entropy(z, self.y[i]), lanes.FARTHEST)
+            if trained[i]:
+                row += 1
+                step, keep = self.rates[k] * self.weights[i], max(0.0, 1.0 - self.rates[k] * self.l2[k])
+                plan = np.array([[step, keep, 0.0, 1.0 / row]])
+                X, y = np.ascontiguousarray(x[np.newaxis]), self.y[i : i + 1]
+                module.sgd_regularized_epochs(own(X), own(y), own(plan), 0, w, b, means, paid, losses)
+        return np.append(w, b), np.asarray(means), losses[0], *logs
+
+    def check(self, kernel=lanes, module=strict, only=None):
+        """AssertionError where a model is not the one trained alone."""
+        weights, means, squares, logs, held_logs = self.solve(kernel)
+        for k in range(len(self.rates)) if only is None else only:
+            ref_weights, ref_means, ref_squares, ref_logs, ref_held = self.solve_alone(k, module)
+            assert distance(weights[:, k], ref_weights) <= 1e-12
+            if self.penalised:
+                assert distance(means[:, k], ref_means) <= 1e-12
+            comp, ref = (squares[k], logs[k], held_logs[k]), (ref_squares, ref_logs, ref_held)
+            assert comp == pytest.approx(ref, rel=1e-11, abs=1e-14 * (1 + len(self.y)))
+
+
+def problem(rng, n, d, m, folds=0, penalised=False, scale=1.0, dtype=np.float64, weighted=False, reach=1.0):
+    """Rates are up to `reach` of what is stable."""
+    X = (rng.standard_normal((n, d)) * scale).astype(dtype)
+    y = (rng.random(n) < 0.5).astype(float)
+    weights = rng.random(n) * 2.0 * (rng.random(n) < 0.8) if weighted else np.ones(n)
+    longest = float(np.max(weights * ((X.astype(float) ** 2).sum(axis=1) + 1.0), initial=1.0))
+    rates = 8.0 / longest * reach * np.exp(-8.0 * rng.random(m))
+    l2 = rng.choice([0.0, 1e-3, 0.3], m) / max(rates.max(), 1.0) if penalised else np.zeros(m)
+    held = rng.integers(-1, folds, m).astype(float) if folds else np.full(m, lanes.NOBODY)
+    fold_of_row = rng.integers(0, folds, n).astype(float) if folds else None
+    start = rng.standard_normal((d + 1, m)) / max(scale, 1.0)
+    return LanesProblem(X, y, weights, fold_of_row, rates, l2, held, start, penalised)
+
+
+@st.composite
+def problems(draw):
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * draw(st.integers(1, 4))
+    made = problem(
+        rng,
+        n,
+        d,
+        m,
+        folds=draw(st.sampled_from([0, 2, 5])),
+        penalised=draw(st.booleans()),
+        scale=draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3, 1e-160])),
+        dtype=draw(st.sampled_from([np.float64, np.float32])),
+        weighted=draw(st.booleans()),
+        reach=draw(st.sampled_from([1.0, 1e-3])),
+    )
+    return replace(made, cuts=tuple(sorted(draw(st.lists(st.integers(0, n), max_size=3)))))
+
+
+@given(problems(), st.data())
+def test_every_lane_is_a_run_of_its_own(problem, data):
+    only = data.draw(st.lists(st.integers(0, len(problem.rates) - 1), min_size=1, max_size=4))
+    problem.check(only=only)
+
+
+def test_against_the_reference_itself():
+    problem(np.random.default_rng(1), 40, 3, 8, folds=3, penalised=True, weighted=True).check(module=reference)
+
+
+@given(problems())
+def test_cuts_change_no_bit(problem):
+    for comp, ref in zip(problem.solve(), replace(problem, cuts=()).solve(), strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@given(problems(), SEEDS)
+def test_neighbours_change_no_bit(problem, seed):
+    """Eight of the models alone, in another order, beside one that is NaN and one that overflows."""
+    rng = np.random.default_rng(seed)
+    some = rng.permutation(len(problem.rates))[:6]
+    some = np.append(some, [0, 0])
+    start, rates = problem.start[:, some], problem.rates[some]
+    start[:, 6], rates[7] = np.nan, 1e305
+    alone = replace(problem, rates=rates, l2=problem.l2[some], held=problem.held[some], start=start, penalised=True)
+    with np.errstate(all="ignore"):
+        few, all_of_them = alone.solve(), replace(problem, penalised=True).solve()
+        plain = problem.solve()
+    for comp, ref in zip(few, all_of_them, strict=True):
+        np.testing.assert_array_equal(comp[..., :6], ref[..., some[:6]], strict=True)
+    for k in (0, 2, 3, 4):  # and the kernel with penalties gives the bits of the one without
+        np.testing.assert_array_equal(plain[k], all_of_them[k], strict=True)
+    assert np.isnan(few[0][:, 6]).all()
+
+
+def far_out(n=100, sums=300.0):
+    """Every row is on the wrong side of every model, as far as it counts, and stays there."""
+    rng = np.random.default_rng(2)
+    made = problem(rng, n, 2, 8, scale=1e-3)
+    start = np.zeros((3, 8))
+    start[2] = np.where(made.y[0] == 1.0, -sums, sums)
+    return replace(made, y=np.full(n, made.y[0]), start=start, rates=np.full(8, 1e-3))
+
+
+def test_log_losses_far_out_count_44_nats_a_row():
+    squares, logs = far_out().solve()[2:4]
+    assert logs == pytest.approx(np.full(8, 4400.0), rel=1e-14)
+    assert squares == pytest.approx(np.full(8, 100.0), rel=1e-15)
+
+
+def test_wide_rows_take_fewer_models_at_once():
+    assert [lanes.registers(d) for d in (1, 16, 64)] == [lanes.MOST, lanes.MOST, 2]
+
+
+@njit
+def wrong_labels(values, wrong, total):
+    for start in range(0, len(values), 8):
+        q, t = lanes.wrong_label(load(values, start, (0,)))
+        store(wrong, start, q)
+        store(total, start, t)
+
+
+def test_wrong_label():
+    """Within 6e-16 relative (5.2e-16 with FMA) of the true value, as computed in long double, and flat beyond 44."""
+    n = 80_000 if type(wrong_labels).__name__ != "function" else 8_000
+    u = np.linspace(-lanes.LIMIT, lanes.LIMIT, n)
+    wrong, total = np.empty(n), np.empty(n)
+    wrong_labels(u, wrong, total)
+    odds = np.exp2(u.astype(np.longdouble) / 16)
+    if np.finfo(np.longdouble).eps < 1e-18:
+        assert np.max(np.abs(wrong / (odds / (1 + odds)) - 1)) < 6e-16
+        assert np.max(np.abs(total / (1 + odds) - 1)) < 6e-16
+    u[:8] = -np.inf, -1e300, -lanes.LIMIT, 0.0, lanes.LIMIT, 1e300, np.inf, np.nan
+    wrong_labels(u[:8], wrong, total)
+    assert wrong[0] == wrong[1] == wrong[2] < 8e-20
+    assert wrong[3] == 0.5
+    assert (wrong[4:8] == 1.0).all()
+    assert (total[4:8] == total[4]).all()
+
+
+# --- planted mistakes -------------------------------------------------------------------------------------------------
+
+# name, what stands in the source, what is planted in its place
+PLANTED = [
+    ("no bias update", "z = bring_in(1.0, d, nudge", "z = bring_in(0.0, d, nudge"),
+    ("wrong sign", "side)\n        exponent, product", "-side)\n        exponent, product"),
+    ("bias penalised", "z = bring_in(1.0, d, nudge, 1.0", "z = bring_in(1.0, d, nudge, keep"),
+    ("penalty after the update", "w = fnma(x, nudge, w)\n", "w = mul(fnma(x, nudge, load(state, j * m, like)), keep)\n"),
+    ("last row of a call not brought in", "if n > 0:", "if n < 0:"),
+    ("another row brought in", "before = i\n", "before = start\n"),
+    ("held-out row trained on", "where_equal(held, folds[i], 0.0, wrong)", "wrong"),
+    ("held-out row shrinks", "where_equal(held, folds[i], 1.0, keep)", "keep"),
+    ("held-out row averaged", "where_equal(held, folds[i], 0.0, share)", "share"),
+    ("held-out row in the progressive loss", "where_equal(held, folds[i], 1.0, total)", "total"),
+    ("every row in the held-out loss", "where_equal(held, folds[i], total, 1.0)", "total"),
+    ("mean of the weights before the row", "sub(w, mean), mean)", "sub(fma(x, nudge, w), mean), mean)"),
+    ("mean over one row too many", "limit(rows, 1.0, MANY)", "add(rows, 1.0)"),
+    ("sample weight forgotten", "mul(rate, weights[i])", "rate"),
+    ("one rate for all", "mul(rate, weights[i])", "mul(rate[0], weights[i])"),
+    ("loss of the right label", "squares = fma(wrong, wrong,", "squares = fma(sub(1.0, wrong), sub(1.0, wrong),"),
+    ("loss after the last cut only", "squares, rows = load(sums, SQUARES * m, like)", "squares, rows = load(sums, HELD_EXPONENT * m, like)"),
+    ("exponents forgotten", "+ exponents * math.log(2.0)", "+ 0.0 * exponents"),
+    ("product not brought down", "add_exponent(exponent, product), mantissa(product)", "add_exponent(exponent, product), product"),
+    ("product overflows", "CHUNK = 16", "CHUNK = 64"),
+    ("sums limited too early", "FARTHEST = 44.0", "FARTHEST = 12.0"),
+    ("short polynomial", "high = fma(f2, C6, fma(f, C5, C4))", "high = fma(f, C5, C4)"),
+    ("single precision", "side = 0.5 - y[i]", "z = np.float64(np.float32(z))\n            side = 0.5 - y[i]"),
+    ("label of the row before", "side = 0.5 - y[i]", "side = 0.5 - y[i - 1]"),
+]  # fmt: skip
+
+
+def plain_copy(module, old="", new="", **names):
+    """A copy of a module in plain Python, with `new` for `old`."""
+    source = inspect.getsource(module)
+    assert old in source, f"{old!r} no longer stands in {module.__name__}"
+    source = source.replace("from tinynet_fast.kernels.intrinsics import UNCOMPILED", "UNCOMPILED = True")
+    copy = types.ModuleType("planted")
+    copy.__dict__.update(names)
+    exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
+    return copy
+
+
+def planted(monkeypatch, old="", new=""):
+    """A copy of the kernel in plain Python: its decorators leave it as it is, and registers are arrays."""
+    jit = importlib.import_module("tinynet_fast.kernels.jit")
+    with monkeypatch.context() as patch:
+        patch.setattr(jit, "kernel", lambda function: function)
+        patch.setattr(jit, "part", lambda *flags, **options: lambda function: function)
+        for name, value in vars(plain_copy(registers)).items():
+            if inspect.isfunction(value) and not name.startswith("_"):
+                patch.setattr(registers, name, value)
+        return plain_copy(lanes, old, new)
+
+
+def caught(kernel):
+    """Whether a case with few rows tells the kernel from the rule."""
+    rng = np.random.default_rng(5)
+    try:
+        for folds in (0, 2):
+            for penalised in (False, True):
+                made = problem(rng, 37, 3, 8, folds, penalised, weighted=True)
+                replace(made, cuts=(10, 20)).check(kernel)
+        far = far_out()
+        with np.errstate(all="ignore"):
+            far.check(kernel, only=[0])
+            replace(far, start=-far.start * 0.08).check(kernel, only=[0])
+        u = np.linspace(-300.0, 300.0, 4001)
+        np.testing.assert_allclose(kernel.wrong_label(u)[0], 1 / (1 + np.exp2(-u / 16)), rtol=4e-15)
+    except AssertionError:
+        return True
+    return False
+
+
+def test_a_copy_without_a_mistake_passes(monkeypatch):
+    assert not caught(planted(monkeypatch))
+
+
+@pytest.mark.parametrize(("name", "old", "new"), PLANTED, ids=[m[0] for m in PLANTED])
+def test_planted_mistakes_are_caught(monkeypatch, name, old, new):
+    with np.errstate(all="ignore"):
+        assert caught(planted(monkeypatch, old, new))

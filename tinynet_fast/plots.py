@@ -1,0 +1,280 @@
+"""Pictures of training and of models. Each function draws on a matplotlib `Axes` and returns it; nothing is computed
+here that the library does not give elsewhere.
+
+What matters is told apart by line style or marker and not by colour alone, so that pictures can be read in greyscale.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known
+from tinynet_fast.modelfile import atomic_file
+from tinynet_fast.models import MLP, Neuron
+
+STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+DARK, MIDDLE, LIGHT = "#1b2a49", "#c1440e", "#e6a817"
+GRID = 200  # points along each axis of a picture of probabilities
+MOST_POINTS = 5_000  # rows that are drawn; of more, as many are taken at even distances
+MOST_NAMED = 12  # curves that get a line in the legend
+
+
+def loss_curves(result: Any, ax: Any = None) -> Any:
+    """The training loss of each epoch and, where rows were held out, their loss.
+
+    Parameters
+    ----------
+    result : TrainingResult
+        Of `train_neuron` or `train_mlp`.
+    ax : matplotlib Axes, optional
+        Where to draw; on a new figure where left out.
+
+    Returns
+    -------
+    Axes
+        A neuron's training loss is a sum of squared errors and its validation loss a mean log loss: the second then has
+        an axis of its own, on the right.
+    """
+    ax = _axes(ax)
+    epochs = np.arange(len(result.loss_history))
+    squared = isinstance(result.model, Neuron) or result.model.training.get("loss") == "squared_error"
+    name = "sum of squared errors" if isinstance(result.model, Neuron) else "mean squared error"
+    name = name if squared else "mean cross-entropy [nats a row]"
+    lines = ax.plot(epochs, result.loss_history, color=DARK, label="training")
+    ax.set(xlabel="epoch", ylabel=name, title="Loss by epoch")
+    if result.validation_loss_history is not None:
+        other = ax.twinx() if squared else ax
+        lines += other.plot(epochs, result.validation_loss_history, color=MIDDLE, linestyle="--", label="validation")
+        if squared:
+            other.set_ylabel("validation log loss [nats a row]")
+            other.set_ylim(bottom=0.0)
+        if result.best_epoch is not None:
+            label = f"best: epoch {result.best_epoch}"
+            lines.append(ax.axvline(result.best_epoch, color="0.5", linestyle=":", label=label))
+        ax.legend(handles=lines)
+    ax.set_ylim(bottom=0.0)
+    return ax
+
+
+def learning_rates(result: Any, ax: Any = None) -> Any:
+    """The total loss of each epoch for each learning rate of a sweep: the lab that tutorials ask for.
+
+    Parameters
+    ----------
+    result : SweepResult
+        Of `sweep`; models that hold a fold out are not drawn.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    Axes
+        The best model is drawn thick and named in the legend. One that diverged ends in a cross where it did; one whose
+        steps can overshoot is named unstable.
+    """
+    ax = _axes(ax)
+    chosen = np.flatnonzero(result.fold < 0)
+    epochs = np.arange(result.epochs)
+    shades = _matplotlib().colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
+    several = {name: len(np.unique(getattr(result, name)[chosen])) > 1 for name in ("l2", "average")}
+    for k, i in enumerate(chosen):
+        loss, best = result.loss_history[:, i], i == result.best
+        name = f"{result.learning_rate[i]:.4g}"
+        name += f", l2 {result.l2[i]:.3g}" if several["l2"] else ""
+        name += ", averaged" if several["average"] and result.average[i] else ""
+        remark = (
+            " (diverged)" if result.diverged[i] else " (best)" if best else " (unstable)" if result.unstable[i] else ""
+        )
+        style = {"color": shades[k], "linestyle": STYLES[k % len(STYLES)], "linewidth": 3.0 if best else 1.5}
+        named = len(chosen) <= MOST_NAMED or best
+        marker = "o" if result.epochs == 1 else None
+        ax.plot(epochs, loss, label=name + remark if named else None, marker=marker, zorder=3 if best else 2, **style)
+        if result.diverged[i]:
+            last = np.flatnonzero(np.isfinite(loss))[-1:]
+            ax.plot(epochs[last], loss[last], "x", color=shades[k], markersize=10, markeredgewidth=2, zorder=4)
+    ax.set(xlabel="epoch", ylabel="total loss (sum of squared errors)", title="Loss by learning rate")
+    ax.set_ylim(bottom=0.0)
+    ax.legend(title="learning rate")
+    return ax
+
+
+def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
+    """Where a model of one or two inputs changes its mind, among the rows.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+        Of two labels, with one or two inputs.
+    X : (n, 1) or (n, 2)
+        The rows to draw; the picture reaches a little beyond them.
+    y : (n,)
+        Their labels.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    Axes
+        One input: the probability over the input, the rows at 0 and 1, the threshold. Two inputs: shading for the
+        probability, a line where it is the threshold, a marker a label.
+    """
+    ax = _axes(ax)
+    rows, codes = _rows(model, X, y)
+    if model.n_features > 2:
+        raise ValueError(f"the model has {model.n_features} inputs; a boundary is drawn for one or two")
+    names = model.features or ["input"] if model.n_features == 1 else model.features or ["first input", "second input"]
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    margin = np.where(high > low, 0.08 * (high - low), 1.0)
+    edges = np.linspace(low - margin, high + margin, GRID)
+    shown = rows[:: -(-len(rows) // MOST_POINTS)], codes[:: -(-len(rows) // MOST_POINTS)]
+    if model.n_features == 1:
+        ax.plot(edges[:, 0], model.predict_proba(edges), color=DARK, label="probability")
+        ax.axhline(model.threshold, color="0.5", linestyle=":", label=f"threshold {model.threshold:g}")
+        _scatter(ax, model, shown[0][:, 0], shown[1].astype(float), shown[1])
+        ax.set(xlabel=names[0], ylabel=f"probability of {model.labels[1]}", title="Probability and rows")
+        ax.set_ylim(-0.05, 1.05)
+    else:
+        grid = np.stack(np.meshgrid(*edges.T), axis=-1)
+        probability = model.predict_proba(grid.reshape(-1, 2)).reshape(GRID, GRID)
+        edge = (*edges[[0, -1], 0], *edges[[0, -1], 1])
+        greys = _matplotlib().colors.LinearSegmentedColormap.from_list("greys", ["1.0", "0.55"])
+        shade = {"cmap": greys, "vmin": 0.0, "vmax": 1.0, "interpolation": "bilinear"}
+        shading = ax.imshow(probability, extent=edge, origin="lower", aspect="auto", **shade)
+        ax.figure.colorbar(shading, ax=ax, label=f"probability of {model.labels[1]}", ticks=np.linspace(0, 1, 6))
+        if probability.min() < model.threshold < probability.max():
+            ax.contour(*np.moveaxis(grid, -1, 0), probability, levels=[model.threshold], colors=[DARK])
+            ax.plot([], [], color=DARK, label=f"probability {model.threshold:g}")
+        _scatter(ax, model, shown[0][:, 0], shown[0][:, 1], shown[1])
+        ax.set(xlabel=names[0], ylabel=names[1], title="Decision boundary")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4)  # below, where no row is
+    return ax
+
+
+def calibration_curve(model: Neuron | MLP, X: Any, y: Any, ax: Any = None, *, bins: int = 10) -> Any:
+    """How often rows turn out the second label, against the probability that the model gave them.
+
+    Rows are sorted by probability and cut into `bins` parts of equal size (DeGroot and Fienberg, The Statistician 32,
+    1983). A model that means what it says lies on the diagonal.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+        Of two labels.
+    X, y
+        Rows that it was not trained on, and their labels.
+    ax : matplotlib Axes, optional
+    bins : int
+        At most; each has at least one row.
+
+    Returns
+    -------
+    Axes
+        With bars for two standard errors of each share.
+    """
+    ax = _axes(ax)
+    rows, codes = _rows(model, X, y)
+    if bins < 1:
+        raise ValueError(f"bins is {bins}; a whole number of at least 1 is needed")
+    probability = model.predict_proba(rows)
+    parts = np.array_split(np.argsort(probability, kind="stable"), min(bins, len(rows)))
+    said = np.array([probability[part].mean() for part in parts])
+    share = np.array([codes[part].mean() for part in parts])
+    error = 2.0 * np.sqrt(share * (1.0 - share) / [len(part) for part in parts])
+    ax.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="as said")
+    ax.errorbar(said, share, yerr=error, color=DARK, marker="o", capsize=3, label=f"rows, in {len(parts)} equal parts")
+    ax.set(xlabel=f"probability of {model.labels[1]}, as said", ylabel=f"share that is {model.labels[1]}")
+    ax.set(title="Calibration", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    ax.legend(loc="upper left")
+    return ax
+
+
+def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
+    """Precision, recall and accuracy of the second label for every threshold.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+        Of two labels.
+    X, y
+        Rows and their labels.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    Axes
+        Precision ends at the largest probability: above it nobody is called, and there is none.
+    """
+    ax = _axes(ax)
+    rows, codes = _rows(model, X, y)
+    order = np.argsort(-model.predict_proba(rows), kind="stable")
+    probability, hits = model.predict_proba(rows)[order], np.cumsum(codes[order])
+    last = np.flatnonzero(np.diff(probability, append=-1.0))  # the last row of each probability
+    called, hit = last + 1.0, hits[last]
+    total = max(float(hits[-1]), 1.0)
+    accuracy = (hit + (len(rows) - total) - (called - hit)) / len(rows)
+    curves = (
+        ("precision", hit / called, "-", DARK),
+        ("recall", hit / total, "--", MIDDLE),
+        ("accuracy", accuracy, "-.", LIGHT),
+    )
+    for name, values, style, colour in curves:
+        ax.plot(probability[last], values, linestyle=style, color=colour, drawstyle="steps-post", label=name)
+    ax.axvline(model.threshold, color="0.5", linestyle=":", label=f"threshold {model.threshold:g}")
+    ax.set(xlabel=f"threshold on the probability of {model.labels[1]}", ylabel="share of rows")
+    ax.set(title="Threshold against precision and recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    ax.legend(loc="lower center")
+    return ax
+
+
+def _axes(ax: Any) -> Any:
+    """`ax`, or that of a new figure, which nobody has to close: it is not one of pyplot's."""
+    return _matplotlib().figure.Figure(figsize=(7.0, 4.5), layout="constrained").subplots() if ax is None else ax
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib.figure
+    except ImportError:
+        raise ImportError("pictures need matplotlib: pip install 'tinynet-fast[plot]'") from None
+    return matplotlib
+
+
+def _rows(model: Neuron | MLP, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The rows as float64, and 0 or 1 for each."""
+    if len(model.labels) != 2:
+        raise ValueError(f"the picture is for two labels; this model knows {len(model.labels)}")
+    matrix = as_matrix(X)
+    if matrix.shape[1] != model.n_features:
+        raise ValueError(f"X has {matrix.shape[1]} columns where the model has {model.n_features} inputs")
+    check_finite(matrix)
+    return matrix.astype(np.float64), encode_known(y, model.labels, len(matrix))
+
+
+def _scatter(ax: Any, model: Neuron | MLP, x: np.ndarray, height: np.ndarray, codes: np.ndarray) -> None:
+    for code, marker, colour in ((0, "o", LIGHT), (1, "^", MIDDLE)):
+        part, small = codes == code, len(x) > 500
+        size, edge = (10, "none") if small else (36, DARK)
+        label = str(model.labels[code])
+        ax.scatter(x[part], height[part], s=size, marker=marker, color=colour, edgecolor=edge, label=label, zorder=3)
+
+
+def save(ax: Any, path: str | os.PathLike[str]) -> None:
+    """Write the figure of `ax` to `path`, a .png or .svg file: the whole new picture or, if anything fails, none.
+
+    Raises
+    ------
+    ValueError
+        For a name that ends in something else.
+    """
+    kind = check_name(path)
+    with atomic_file(path, "wb") as file:
+        ax.figure.savefig(file, format=kind, dpi=150)
+
+
+def check_name(path: str | os.PathLike[str]) -> str:
+    """ "png" or "svg", as the name of a picture says; ValueError for another, ImportError without matplotlib."""
+    kind = Path(path).suffix.lower().removeprefix(".")
+    if kind not in ("png", "svg"):
+        raise ValueError(f"{path}: pictures are written as .png or .svg; name the file so")
+    _matplotlib()
+    return kind

@@ -1,0 +1,143 @@
+"""What a sweep returns: the models, their losses, which is best, and a table. How they are trained is in `sweep.py`."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.models import Neuron
+
+ALL_ROWS = -1  # the fold of a model that holds none out
+
+
+@dataclass(frozen=True, eq=False)
+class SweepResult:
+    """What a sweep returns. Model i is row i of every array, and column i of the histories.
+
+    With combinations 0, 1, ... of options and folds 0, 1, ..., models come in the order of the combinations: each first
+    trained on all rows, then without fold 0, without fold 1, ...
+
+    Attributes
+    ----------
+    weights : (n_models, n_features) float64 array
+    biases : (n_models,) float64 array
+    learning_rate, l2 : (n_models,) float64 array
+        How each was trained.
+    average : (n_models,) bool array
+    combination : (n_models,) int array
+        Which combination of options it is.
+    fold : (n_models,) int array
+        The fold that it was not trained on; -1 for none.
+    loss_history : (epochs, n_models) float64 array
+        The sum of squared errors of each epoch, each row measured before its update, as `train_neuron` gives it.
+    progressive_loss : (epochs, n_models) float64 array
+        Mean log loss of the rows trained on, each predicted just before it was learned, in nats a row. In the first
+        epoch that is an honest estimate for rows that were never seen; later on it is a training loss.
+    held_out_history : (epochs, n_models) float64 array
+        Mean log loss of the rows held out, each predicted in its turn by the weights of that moment; NaN without fold.
+    held_out_loss : (n_models,) float64 array
+        Mean log loss of the rows held out, by the model as it is returned; NaN without a fold.
+    diverged : (n_models,) bool array
+        Whose weights, or losses, are no longer finite numbers.
+    unstable : (n_models,) bool array
+        Whose steps can overshoot: learning_rate * (|x|**2 + 1) is above 8 for some row. Rounding errors can grow then,
+        and the weights are a rounding apart from those of `train_neuron`, grown.
+    best : int or None
+        The number of the model judged best: that trained on all rows with the options of the least mean held-out loss
+        over the folds, or, without folds, of the least progressive loss in the last epoch. None where all diverged.
+    labels : (2,) array
+    features : list of str or None
+    epochs : int
+    seed : int or None
+        The seed that was used or drawn, where anything was random: pass it again to repeat the sweep.
+    seconds : float
+        Wall time of training and scoring, without compiling and checking.
+    """
+
+    weights: np.ndarray
+    biases: np.ndarray
+    learning_rate: np.ndarray
+    l2: np.ndarray
+    average: np.ndarray
+    combination: np.ndarray
+    fold: np.ndarray
+    loss_history: np.ndarray
+    progressive_loss: np.ndarray
+    held_out_history: np.ndarray
+    held_out_loss: np.ndarray
+    diverged: np.ndarray
+    unstable: np.ndarray
+    best: int | None
+    labels: np.ndarray
+    features: list[str] | None
+    epochs: int
+    shuffle: bool
+    seed: int | None
+    seconds: float
+
+    def __len__(self) -> int:
+        return len(self.biases)
+
+    @cached_property
+    def models(self) -> list[Neuron | None]:
+        """A `Neuron` for each model, None for one that diverged; made when first asked for."""
+        return [None if self.diverged[i] else self._model(i) for i in range(len(self))]
+
+    @property
+    def best_model(self) -> Neuron | None:
+        """The model judged best."""
+        return None if self.best is None else self._model(self.best)
+
+    def _model(self, i: int) -> Neuron:
+        training = {
+            "learning_rate": float(self.learning_rate[i]),
+            "l2": float(self.l2[i]),
+            "average": int(self.average[i]),
+            "fold": int(self.fold[i]),
+            "shuffle": self.shuffle,
+            "seed": self.seed,
+            "engine": "lanes",
+            "epochs": self.epochs,
+            "final_loss": float(self.loss_history[-1, i]),
+        }
+        return Neuron(
+            weights=self.weights[i],
+            bias=self.biases[i],
+            labels=self.labels,
+            features=self.features,
+            training=training,
+        )
+
+    def scores(self) -> np.ndarray:
+        """What `best` has the least of, for each combination; NaN where one of its models diverged."""
+        n = int(self.combination[-1]) + 1
+        by_combination = np.arange(len(self)).reshape(n, -1)
+        judged = self.progressive_loss[-1] if by_combination.shape[1] == 1 else self.held_out_loss
+        folds = by_combination[:, 1:] if by_combination.shape[1] > 1 else by_combination
+        scores = judged[folds].mean(axis=1)
+        scores[self.diverged[by_combination].any(axis=1)] = np.nan
+        return scores
+
+    def table(self) -> Any:
+        """A `rich.table.Table` with a row for each combination of options: print it with `rich.print`."""
+        from rich.table import Table
+
+        folds = int(self.fold.max()) + 1
+        columns = ["learning rate", "l2", "average", "loss", "log loss", "held-out log loss", ""]
+        table = Table(*columns, title=f"{len(self)} models, {self.epochs} epochs")
+        for i in np.flatnonzero(self.fold == ALL_ROWS):
+            mine = self.held_out_loss[i + 1 : i + 1 + folds]
+            held_out = f"{mine.mean():.6f} ± {mine.std():.6f}" if folds else ""
+            remark = "diverged" if self.diverged[i : i + 1 + folds].any() else "unstable" if self.unstable[i] else ""
+            table.add_row(
+                f"{self.learning_rate[i]:.6g}",
+                f"{self.l2[i]:.6g}",
+                "yes" if self.average[i] else "no",
+                f"{self.loss_history[-1, i]:.6g}",
+                f"{self.progressive_loss[-1, i]:.6f}",
+                held_out,
+                "best" if i == self.best else remark,
+                style="bold" if i == self.best else None,
+            )
+        return table
