@@ -11,6 +11,8 @@ PRINTED = {
     "one_neuron": ["epoch 900: total loss 0.0291", "weight 4.3019, bias -10.5080", "2.5 hours: 0.5614, label 1"],
     "two_inputs": ["study_hours: weight +", "right on 90% of the rows"],
     "height_weight_network": ["epoch 3600: loss 0.0021", "[-2. -7.]: 0.0025, actual 0", "height +1, weight +5: 0.9980"],
+    "learning_rate_lab": ["rate 0.1: total loss 1.0155, 0.2670, 0.0291 at", "least in the last epoch: 0.5"],
+    "exclusive_or": ["one neuron: [0.5", "4 hidden units: [0.00", "right: 1.0"],
     "thresholds": ["threshold 0.5: ", "rows that change sides from 0.5 to 0.7: "],
     "save_and_load": ["labels ['fail', 'pass']", "the same weight: True the same bias: True", "2.5 hours: pass"],
 }

@@ -1,5 +1,8 @@
 """`train_mlp`: what each option means, models of many classes, senseless options. Learning is in `test_learning.py`."""
 
+import os
+import tracemalloc
+
 import numpy as np
 import pytest
 from compare import assert_keeps, flat
@@ -198,6 +201,26 @@ def test_a_model_says_how_it_was_trained(pair, tmp_path):
 def test_adam_that_diverges_is_named(pair, engine):
     with pytest.raises(TrainingDivergedError, match="learning_rate"):
         train_mlp(pair[0] * 1e150, pair[1], optimizer="adam", learning_rate=1e200, activation="relu", engine=engine)
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="in plain Python these rows take minutes")
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"batch_size": 32}, {"batch_size": 1, "optimizer": "adam"}, {"dropout": 0.5, "batch_size": 100}],
+    ids=str,
+)
+@pytest.mark.parametrize("engine", ["fast", "numpy"])
+def test_memory_does_not_grow_with_the_rows(engine, options):
+    if engine == "numpy" and options.get("batch_size"):
+        pytest.skip("the NumPy engine takes minutes for so many batches")
+    X = np.random.default_rng(0).standard_normal((2_000_000, 2), dtype=np.float32)
+    y = (X[:, 0] > 0).astype(np.int64)
+    train_mlp(X[:1000], y[:1000], epochs=1, seed=0, engine=engine, **options)
+    tracemalloc.start()
+    train_mlp(X, y, epochs=1, seed=0, engine=engine, **options)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20e6
 
 
 # --- senseless options ------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -22,10 +23,21 @@ def test_python_runs(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert len(blocks) >= 2
     names = {}
+    rng = np.random.default_rng(0)
     for block in blocks:
+        if "pixels" in block:
+            names["digits"] = np.arange(200) % 10
+            names["pixels"] = rng.random((200, 64)) + np.eye(10, 64)[names["digits"]]
+        if "sweep(" in block:
+            names["X"], names["y"] = rng.standard_normal((100, 2)), np.arange(100) % 2
         exec(compile(block, "README.md", "exec"), names)
+        if "4000" in block:
+            assert names["result"].loss_history[3600] == pytest.approx(0.0021, abs=5e-5)
+        if "pixels" in block:
+            assert names["result"].model.predict_proba(names["pixels"]).shape == (200, 10)
+        if "sweep(" in block:
+            assert names["result"].best_model is not None
     assert (tmp_path / "pass.json").exists()
-    assert names["result"].loss_history[3600] == pytest.approx(0.0021, abs=5e-5)
 
 
 def test_commands_exist():
@@ -35,6 +47,6 @@ def test_commands_exist():
 
     commands = set(re.findall(r"^\$ tinynet-fast (\w+)", README, flags=re.MULTILINE))
     assert commands <= set(get_command(app).commands)
-    assert {"train", "predict", "threshold", "trace", "validate"} <= commands
+    assert {"train", "predict", "lab", "plot", "threshold", "trace", "validate"} <= commands
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert set(re.findall(r"`?make ([\w-]+)", README)) <= targets

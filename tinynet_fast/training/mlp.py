@@ -1,5 +1,6 @@
 """`train_mlp`: a small network by full-batch, mini-batch or per-row gradient descent. The loop is in `run.py`."""
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import Rows
+from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.training.optimizer import Optimizer, check_share
 from tinynet_fast.training.run import (
+    LARGEST_SUM,
     Epoch,
     Plan,
     TrainingResult,
@@ -125,8 +128,12 @@ def train_mlp(
         which suits relu.
     init_scale : float
         The standard deviation for "normal".
-    shuffle, seed, validation, patience, engine, progress, callback
+    shuffle, seed, validation, patience, progress, callback
         As for `train_neuron`; `seed` also draws the weights and who is left out.
+    engine : {"fast", "strict", "numpy", "reference"}
+        Who does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
+        difference in rounding can grow, and does where training is unstable (inputs of 100 at a rate of 0.1). "strict"
+        has the reference's weights bit for bit however long it runs. "fast" leaves very large starting weights to it.
 
     Returns
     -------
@@ -193,6 +200,8 @@ def train_mlp(
         raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
     sizes = [job.rows.n_features, *units, outputs]
     start = _start(weights, biases, sizes, init, check_rate("init_scale", init_scale), job.seed)
+    if job.engine.name == "fast" and math.sqrt(job.largest) * _longest_unit(start, sizes) > LARGEST_SUM:
+        job.engine = ENGINES["strict"]  # as for a neuron: such sums lose more digits than the promise allows
     return run(_MLPTrainee(job, start, sizes, activation, steps, batch_size, loss, dropout), job)
 
 
@@ -211,6 +220,13 @@ def _start(weights: Any, biases: Any, sizes: list[int], init: str, init_scale: f
         shape = "-".join(map(str, given))
         raise ValueError(f"weights are those of a {shape} network; X and hidden ask for {'-'.join(map(str, sizes))}")
     return flatten(weights, biases)
+
+
+def _longest_unit(start: np.ndarray, sizes: list[int]) -> float:
+    """The length of the weights and bias of the unit of the first layer where they are longest."""
+    weights, biases = unflatten(start, layer_table(sizes, "sigmoid"))
+    largest = max(float(np.max(np.abs(start))), 1.0)  # so that no square overflows
+    return largest * float(np.sqrt(((weights[0] / largest) ** 2).sum(axis=0) + (biases[0] / largest) ** 2).max())
 
 
 def _draw(draw: np.random.RandomState, init: str, init_scale: float, fan_in: int, fan_out: int) -> np.ndarray:

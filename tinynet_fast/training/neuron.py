@@ -9,10 +9,9 @@ import numpy as np
 from tinynet_fast.data.arrays import Rows
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import Neuron
-from tinynet_fast.training.run import Epoch, Plan, TrainingResult, check_rate, plan, run, stable_rate
+from tinynet_fast.training.run import LARGEST_SUM, Epoch, Plan, TrainingResult, check_rate, plan, run, stable_rate
 from tinynet_fast.training.schedule import Penalties, Schedule
 
-LARGEST_SUM = 1e4  # sums that start larger lose more digits, in whatever order they lose them, than the promise allows
 STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 
 

@@ -26,6 +26,7 @@ from tinynet_fast.models import Model
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
+LARGEST_SUM = 1e4  # sums that start larger lose more digits, in whatever order, than the promise allows
 FAR_OUT = 1e100  # parameters that start larger may overflow at any rate
 
 
