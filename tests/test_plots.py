@@ -61,6 +61,8 @@ def test_losses(rows):
     assert ax.get_ylabel() == "mean cross-entropy [nats a row]"
     squared = train_mlp(X, y, epochs=2, loss="squared_error", seed=0)
     assert plots.loss_curves(squared).get_ylabel() == "mean squared error"
+    once = plots.loss_curves(train_mlp(X, y, epochs=1, validation=0.25, seed=0))
+    assert [found.get_marker() for found in once.get_lines()] == ["o", "o"]  # a line through one point is none
 
 
 def test_learning_rates_name_the_best_and_mark_the_diverged():

@@ -42,11 +42,13 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
     squared = isinstance(result.model, Neuron) or result.model.training.get("loss") == "squared_error"
     name = "sum of squared errors" if isinstance(result.model, Neuron) else "mean squared error"
     name = name if squared else "mean cross-entropy [nats a row]"
-    lines = ax.plot(epochs, result.loss_history, color=DARK, label="training")
+    marker = "o" if len(epochs) == 1 else None  # a line needs two
+    lines = ax.plot(epochs, result.loss_history, color=DARK, marker=marker, label="training")
     ax.set(xlabel="epoch", ylabel=name, title="Loss by epoch")
     if result.validation_loss_history is not None:
         other = ax.twinx() if squared else ax
-        lines += other.plot(epochs, result.validation_loss_history, color=MIDDLE, linestyle="--", label="validation")
+        how = {"color": MIDDLE, "linestyle": "--", "marker": marker}
+        lines += other.plot(epochs, result.validation_loss_history, label="validation", **how)
         if squared:
             other.set_ylabel("validation log loss [nats a row]")
             other.set_ylim(bottom=0.0)
