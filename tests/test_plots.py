@@ -133,6 +133,15 @@ def test_thresholds_are_those_of_scikit_learn(rows):
     assert accuracy == pytest.approx(np.mean(model.predict(X, threshold=limit) == y))
 
 
+@pytest.mark.parametrize("y", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]], ids=str)
+def test_thresholds_of_rows_with_few_of_a_label(y):
+    model, X = Neuron(weights=[1.0]), [-2, -1, 1, 2]
+    ax = plots.thresholds(model, X, y)
+    for limit, accuracy in line(ax, "accuracy"):
+        assert accuracy == np.mean(model.predict(X, threshold=limit) == y)
+    assert line(ax, "recall")[-1, 1] == max(y)  # where there is no such row, none is found
+
+
 def test_pictures_of_what_cannot_be_drawn(rows):
     X, y = rows
     three = MLP(weights=[np.ones((2, 3))], biases=[np.zeros(3)], labels=["a", "b", "c"])

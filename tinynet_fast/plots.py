@@ -212,11 +212,11 @@ def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
     probability, hits = model.predict_proba(rows)[order], np.cumsum(codes[order])
     last = np.flatnonzero(np.diff(probability, append=-1.0))  # the last row of each probability
     called, hit = last + 1.0, hits[last]
-    total = max(float(hits[-1]), 1.0)
+    total = float(hits[-1])
     accuracy = (hit + (len(rows) - total) - (called - hit)) / len(rows)
     curves = (
         ("precision", hit / called, "-", DARK),
-        ("recall", hit / total, "--", MIDDLE),
+        ("recall", hit / max(total, 1.0), "--", MIDDLE),
         ("accuracy", accuracy, "-.", LIGHT),
     )
     for name, values, style, colour in curves:
