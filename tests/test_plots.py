@@ -142,6 +142,17 @@ def test_thresholds_of_rows_with_few_of_a_label(y):
     assert line(ax, "recall")[-1, 1] == max(y)  # where there is no such row, none is found
 
 
+@pytest.mark.parametrize("labels", [["$x^$", "b"], ["_a", "_b"], ["", "<&>"], ["b", "\\frac $ $"]], ids=str)
+def test_names_are_drawn_as_they_are(labels, tmp_path):
+    X, y = [[0, 1], [1, 0], [2, 2]], [labels[1], labels[0], labels[1]]
+    model = Neuron(weights=[1.0, -1.0], labels=labels, features=["$^", "in $"])
+    for draw in (plots.decision_boundary, plots.calibration_curve, plots.thresholds):
+        for name in ("p.png", "p.svg"):
+            plots.save(draw(model, X, y), tmp_path / name)  # which is when matplotlib reads mathematics
+    shown = names(plots.decision_boundary(model, X, y))[-2:]
+    assert [name.strip().replace("\\$", "$") for name in shown] == labels
+
+
 def test_pictures_of_what_cannot_be_drawn(rows):
     X, y = rows
     three = MLP(weights=[np.ones((2, 3))], biases=[np.zeros(3)], labels=["a", "b", "c"])

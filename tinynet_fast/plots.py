@@ -124,7 +124,8 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
     rows, codes = _rows(model, X, y)
     if model.n_features > 2:
         raise ValueError(f"the model has {model.n_features} inputs; a boundary is drawn for one or two")
-    names = model.features or ["input"] if model.n_features == 1 else model.features or ["first input", "second input"]
+    names = model.features or (["input"] if model.n_features == 1 else ["first input", "second input"])
+    names = [_as_it_is(name) for name in names]
     low, high = rows.min(axis=0), rows.max(axis=0)
     margin = np.where(high > low, 0.08 * (high - low), 1.0)
     edges = np.linspace(low - margin, high + margin, GRID)
@@ -133,7 +134,7 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
         ax.plot(edges[:, 0], model.predict_proba(edges), color=DARK, label="probability")
         ax.axhline(model.threshold, color="0.5", linestyle=":", label=f"threshold {model.threshold:g}")
         _scatter(ax, model, shown[0][:, 0], shown[1].astype(float), shown[1])
-        ax.set(xlabel=names[0], ylabel=f"probability of {model.labels[1]}", title="Probability and rows")
+        ax.set(xlabel=names[0], ylabel=f"probability of {_as_it_is(model.labels[1])}", title="Probability and rows")
         ax.set_ylim(-0.05, 1.05)
     else:
         grid = np.stack(np.meshgrid(*edges.T), axis=-1)
@@ -142,7 +143,8 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
         greys = _matplotlib().colors.LinearSegmentedColormap.from_list("greys", ["1.0", "0.55"])
         shade = {"cmap": greys, "vmin": 0.0, "vmax": 1.0, "interpolation": "bilinear"}
         shading = ax.imshow(probability, extent=edge, origin="lower", aspect="auto", **shade)
-        ax.figure.colorbar(shading, ax=ax, label=f"probability of {model.labels[1]}", ticks=np.linspace(0, 1, 6))
+        label = f"probability of {_as_it_is(model.labels[1])}"
+        ax.figure.colorbar(shading, ax=ax, label=label, ticks=np.linspace(0, 1, 6))
         if probability.min() < model.threshold < probability.max():
             ax.contour(*np.moveaxis(grid, -1, 0), probability, levels=[model.threshold], colors=[DARK])
             ax.plot([], [], color=DARK, label=f"probability {model.threshold:g}")
@@ -184,7 +186,8 @@ def calibration_curve(model: Neuron | MLP, X: Any, y: Any, ax: Any = None, *, bi
     error = 2.0 * np.sqrt(share * (1.0 - share) / [len(part) for part in parts])
     ax.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="as said")
     ax.errorbar(said, share, yerr=error, color=DARK, marker="o", capsize=3, label=f"rows, in {len(parts)} equal parts")
-    ax.set(xlabel=f"probability of {model.labels[1]}, as said", ylabel=f"share that is {model.labels[1]}")
+    label = _as_it_is(model.labels[1])
+    ax.set(xlabel=f"probability of {label}, as said", ylabel=f"share that is {label}")
     ax.set(title="Calibration", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     ax.legend(loc="upper left")
     return ax
@@ -222,7 +225,7 @@ def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
     for name, values, style, colour in curves:
         ax.plot(probability[last], values, linestyle=style, color=colour, drawstyle="steps-post", label=name)
     ax.axvline(model.threshold, color="0.5", linestyle=":", label=f"threshold {model.threshold:g}")
-    ax.set(xlabel=f"threshold on the probability of {model.labels[1]}", ylabel="share of rows")
+    ax.set(xlabel=f"threshold on the probability of {_as_it_is(model.labels[1])}", ylabel="share of rows")
     ax.set(title="Threshold against precision and recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.legend(loc="lower center")
     return ax
@@ -252,11 +255,17 @@ def _rows(model: Neuron | MLP, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     return matrix.astype(np.float64), encode_known(y, model.labels, len(matrix))
 
 
+def _as_it_is(name: Any) -> str:
+    """A label or a column's name for matplotlib to draw letter by letter: between dollars it would see mathematics."""
+    return str(name).replace("$", r"\$")
+
+
 def _scatter(ax: Any, model: Neuron | MLP, x: np.ndarray, height: np.ndarray, codes: np.ndarray) -> None:
     for code, marker, colour in ((0, "o", LIGHT), (1, "^", MIDDLE)):
         part, small = codes == code, len(x) > 500
         size, edge = (10, "none") if small else (36, DARK)
-        label = str(model.labels[code])
+        label = _as_it_is(model.labels[code])
+        label = f" {label}" if label[:1] in ("", "_") else label  # matplotlib leaves those out of the legend
         ax.scatter(x[part], height[part], s=size, marker=marker, color=colour, edgecolor=edge, label=label, zorder=3)
 
 
