@@ -239,6 +239,9 @@ def test_pictures(run, students, tmp_path):
         (["lab", students, "--target", "result", "--learning-rate", "-1"], "learning_rate[0] is -1.0"),
         (["lab", students, "--target", "result", "--folds", "1"], "folds is 1"),
         (["train", students, "--target", "result", "--plot", "p.bmp"], "written as .png or .svg"),
+        (["train", students, "--target", "result", "--plot", "none/p.png", "--model", "p.json"], "no folder none"),
+        (["train", students, "--target", "result", "--plot", "p.png", "--model", "p.png"], "where the model goes"),
+        (["lab", students, "--target", "result", "--output", "none/p.png"], "there is no folder none; make it first"),
     ):
         status, _, err = run(*arguments)
         assert status == 2

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from tinynet_fast._version import __version__
 from tinynet_fast.cli_support import (
     answers,
+    check_folder,
     check_labels,
     check_not_input,
     check_two_answers,
@@ -150,8 +151,7 @@ def train(
 ) -> None:
     """Train on a CSV file, print the loss as it falls, and write the model."""
     destination = model or Path(f"{data.stem}.model.json")
-    if not destination.parent.is_dir():
-        raise ValueError(f"{destination}: there is no folder {destination.parent}; make it first")
+    check_folder(destination)
     layers = numbers(hidden, "--hidden", int) if hidden is not None else None
     named = {"batch_size": batch_size, "optimizer": optimizer, "momentum": momentum, "dropout": dropout}
     network: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
@@ -166,6 +166,9 @@ def train(
 
         plots.check_name(plot)
         check_not_input(plot, data)
+        check_folder(plot)
+        if plot.resolve() == destination.resolve():
+            raise ValueError(f"--plot {plot}: that is where the model goes; name another file")
     names, X, labels = read_rows(data, target, features, most_labels=MOST_LABELS if layers else 2)
     if validation is None:
         validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
@@ -285,6 +288,7 @@ def lab(
 
         plots.check_name(output)
         check_not_input(output, data)
+        check_folder(output)
     names, X, labels = read_rows(data, target, features)
     mean, scale = standardisation(X, names) if standardize else (np.zeros(X.shape[1]), np.ones(X.shape[1]))
     rates, penalties = numbers(learning_rate, "--learning-rate", float), numbers(l2, "--l2", float)

@@ -167,6 +167,12 @@ def check_not_input(destination: Path | None, data: Path) -> None:
         raise ValueError(f"{destination}: that is the data itself; name another file to write to")
 
 
+def check_folder(destination: Path) -> None:
+    """ValueError, before anything is computed, where there is no folder to write to."""
+    if not destination.parent.is_dir():
+        raise ValueError(f"{destination}: there is no folder {destination.parent}; make it first")
+
+
 def write_predictions(output: Path | None, probabilities: list[float], labels: list[Any]) -> None:
     with whole_file(output) as file:
         writer = csv.writer(file, lineterminator="\n")
