@@ -58,8 +58,10 @@ class Engine:
         return hasattr(self.kernels, kernel)
 
     def scratch(self, layers: np.ndarray) -> Any:
-        """What the kernels call `units`: two numbers a unit, of one row or of a chunk of rows for the NumPy engine; what
-        the fast engine's network asks for."""
+        """What the kernels call `units`: two numbers a unit, of one row, or of a chunk of rows for the NumPy engine.
+
+        The fast engine's network says itself what it needs.
+        """
         if hasattr(self.kernels, "network_scratch"):
             return self.kernels.network_scratch(layers)
         units = int(layers[0, 0] + layers[:, 1].sum())
