@@ -8,7 +8,9 @@ import pytest
 from compare import assert_keeps, flat
 
 from tinynet_fast import MLP, TrainingDivergedError, load, train_mlp
+from tinynet_fast.data.arrays import SPLIT_STREAM
 from tinynet_fast.kernels import engines
+from tinynet_fast.training.mlp import MASK_STREAM
 
 
 @pytest.fixture
@@ -140,6 +142,12 @@ def test_dropout_leaves_out_the_share_that_is_asked_for(pair):
     result = train_mlp(X[:2], [0, 1], hidden=(400,), dropout=0.3, epochs=1, batch_size=1, seed=4, **start)
     dropped_in_both = np.mean(result.model.weights[1] == 0.01)
     assert 0.04 < dropped_in_both < 0.15  # 0.09 is expected
+
+
+def test_random_numbers_of_their_own():
+    """What is held out, the order of an epoch's rows and who is left out in it are drawn apart from one another."""
+    streams = [[7, SPLIT_STREAM], *([7, epoch] for epoch in range(3)), *([7, epoch, MASK_STREAM] for epoch in range(3))]
+    assert len({np.random.default_rng(stream).random() for stream in streams}) == len(streams)
 
 
 def test_without_dropout_nobody_is_left_out(pair):

@@ -26,7 +26,7 @@ from tinynet_fast.training.run import (
 from tinynet_fast.training.schedule import LOSSES
 
 MOST_LABELS = 256  # a row's class is one byte
-MASK_STREAM = 1  # beside the seed and the epoch: dropout's own random numbers
+MASK_STREAM = 2  # beside the seed and the epoch: dropout's own. 1 would be SPLIT_STREAM, 0 and 1 as 32-bit words
 INITS = ("normal", "glorot", "he")
 
 
