@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from compare import assert_keeps, flat
 
-from tinynet_fast import MLP, TrainingDivergedError, load, train_mlp
+from tinynet_fast import MLP, Neuron, TrainingDivergedError, load, models, train_mlp
 from tinynet_fast.data.arrays import SPLIT_STREAM
 from tinynet_fast.kernels import engines
 from tinynet_fast.training.mlp import MASK_STREAM
@@ -65,6 +65,26 @@ def test_three_classes_with_validation_and_patience(table):
         train_mlp(X, y, epochs=1, validation=([[1, 2, 3]] * 2, [0, 9]))
     with pytest.raises(ValueError, match="leaves no row of a label: change the seed"):
         train_mlp([1, 2, 3, 4], [0, 1, 2, 2], seed=0, validation=0.5)
+
+
+def test_a_loss_is_the_same_in_blocks(table, pair, monkeypatch):
+    for X, y in (table, pair):
+        model = train_mlp(X, y, epochs=5, seed=0).model
+        ref = model.loss(X, y)
+        monkeypatch.setattr(models, "COMPILED_FROM", 64)  # 22 rows
+        assert model.loss(X, y) == pytest.approx(ref, rel=1e-14)
+        monkeypatch.undo()
+
+
+def test_the_memory_of_a_loss_does_not_grow_with_the_rows():
+    X, codes = np.random.default_rng(0).standard_normal((1_000_000, 2)), np.arange(1_000_000) % 2
+    model = Neuron(weights=[1.0, -1.0])
+    tracemalloc.start()
+    try:
+        model.mean_cross_entropy(X, codes)
+        assert tracemalloc.get_traced_memory()[1] < 10e6  # 40 bytes a row otherwise
+    finally:
+        tracemalloc.stop()
 
 
 def test_many_classes_have_no_threshold(table):

@@ -104,8 +104,9 @@ class Model:
         array([0.5])
         """
         z = self.decision_function(X)
-        for start in range(0, len(z), BLOCK_VALUES):
-            part = z[start : start + BLOCK_VALUES]
+        rows = BLOCK_VALUES // self.n_outputs
+        for start in range(0, len(z), rows):
+            part = z[start : start + rows]
             part[:] = vectorized.sigmoid(part) if z.ndim == 1 else _softmax(part)
         return z
 
@@ -148,10 +149,14 @@ class Model:
 
     def mean_cross_entropy(self, matrix: np.ndarray, codes: np.ndarray) -> float:
         """`loss` of rows that have been checked: a finite matrix, and a code a row for the labels."""
-        z = self._sums(matrix)
-        if self.n_outputs > 1:
-            return float(np.mean(vectorized.log_total(z, 0, self.n_outputs) - z[np.arange(len(z)), codes]))
-        return float(np.mean(vectorized.cross_entropy(z, codes)))
+        total, rows = 0.0, -(-COMPILED_FROM // self.n_features)
+        for start in range(0, len(matrix), rows):  # five numbers a row for all rows would be more than the rows are
+            z, y = self._sums(matrix[start : start + rows]), codes[start : start + rows]
+            if self.n_outputs > 1:
+                total += float(np.sum(vectorized.log_total(z, 0, self.n_outputs) - z[np.arange(len(z)), y]))
+            else:
+                total += float(np.sum(vectorized.cross_entropy(z, y)))
+        return total / len(matrix)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` as JSON: the whole new file, or, if anything fails, the old one untouched.
