@@ -391,10 +391,9 @@ def _trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
 def _own_cases(X: Any, y: Any) -> Iterator[Case]:
     matrix = as_matrix(X)
     check_finite(matrix)
-    encode_labels(y, len(matrix))
+    codes, _ = encode_labels(y, len(matrix))
     n = max(2, min(len(matrix), OWN_ROWS, OWN_VALUES // matrix.shape[1]))
     rows = np.asarray(matrix[:n], dtype=np.float64)
-    codes, _ = encode_labels(y, len(matrix))
     labels = codes[:n].astype(np.float64)
     longest = float(np.max(np.einsum("ij,ij->i", rows, rows))) + 1.0
     if not np.isfinite(longest):

@@ -41,7 +41,7 @@ class Epoch(Generic[M_co]):
     loss : float
         Its entry in `loss_history`.
     validation_loss : float or None
-        Mean binary cross-entropy of the validation rows after the epoch, in nats a row.
+        Mean cross-entropy of the validation rows after the epoch, in nats a row.
     model : Neuron or MLP
         The model as it is after the epoch; a copy, yours to keep.
     """
@@ -60,10 +60,10 @@ class TrainingResult(Generic[M_co]):
     ----------
     model : Neuron or MLP
     loss_history : (epochs,) float64 array
-        For a neuron the sum of squared errors of each epoch, for a network its mean binary cross-entropy; each row is
-        measured before its update.
+        For a neuron the sum of squared errors of each epoch, for a network its mean cross-entropy, or mean squared
+        error where that is the loss; each row is measured before its update.
     validation_loss_history : (epochs,) float64 array, or None without validation rows
-        Mean binary cross-entropy of the validation rows after each epoch, in nats a row.
+        Mean cross-entropy of the validation rows after each epoch, in nats a row.
     engine : str
         The engine that really ran.
     epochs : int
