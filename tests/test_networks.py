@@ -286,6 +286,10 @@ def test_memory_does_not_grow_with_the_rows(engine, options):
         ({"init": "xavier"}, "no init 'xavier': use one of normal, glorot, he"),
         ({"sample_weight": [1, 2]}, r"sample_weight has shape \(2,\)"),
         (
+            {"sample_weight": [1e308] * 4},
+            "sample_weight adds up to more than a float64 holds: divide it by its largest",
+        ),
+        (
             {"sample_weight": [1, 0, 0, 0], "validation": 0.5, "seed": 1},
             "leaves no row with a weight",
         ),

@@ -256,10 +256,11 @@ class Rows:
 
     @property
     def total_weight(self) -> float:
-        """The sum of the sample weights."""
+        """The sum of the sample weights; infinity where it is too large for a float."""
         if self.sample_weight is None:
             return float(len(self))
-        return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
+        with np.errstate(over="ignore"):
+            return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
 
     def blocks(
         self, size: int, order: np.ndarray | None = None, batch_size: int | None = None

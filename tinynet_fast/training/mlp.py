@@ -195,6 +195,8 @@ def train_mlp(
         sample_weight=sample_weight,
         most_labels=MOST_LABELS,
     )
+    if not np.isfinite(job.rows.total_weight):
+        raise ValueError("sample_weight adds up to more than a float64 holds: divide it by its largest")
     outputs = 1 if len(job.labels) == 2 else len(job.labels)
     if outputs > 1 and loss == "squared_error":
         raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
