@@ -22,14 +22,14 @@ from rich.table import Table  # noqa: E402
 from tinynet_fast import MLP, train_mlp  # noqa: E402
 from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
 
-# name, rows, inputs, hidden, batch (None: all rows), optimizer, (epochs few, many), rows of the slow contenders, targets
+# name, rows, inputs, hidden, batch (None: all), optimizer, epochs (few, many), rows of the slow contenders, targets
 WORK = (
     ("height/weight, 4 rows, 4 hidden", 4, 2, (4,), None, "sgd", (0, 4000), 4, {"numpy": 120, "pytorch": 1000}),
     ("full batch, 4 hidden", 100_000, 2, (4,), None, "sgd", (1, 5), None, {"numpy": 7, "pytorch": 4}),
     ("full batch, 32 hidden", 100_000, 16, (32,), None, "sgd", (1, 3), None, {"numpy": 2, "pytorch": 2}),
     ("full batch, 16 hidden", 100_000, 64, (16,), None, "sgd", (1, 3), None, {"numpy": 1.3, "pytorch": 1.3}),
     ("batches of 32, 4 hidden", 100_000, 2, (4,), 32, "sgd", (1, 5), 20_000, {"pytorch": 250, "scikit-learn": 80}),
-    ("batches of 32, 32-16, Adam", 100_000, 16, (32, 16), 32, "adam", (1, 3), 20_000, {"pytorch": 20, "scikit-learn": 10}),
+    ("batches of 32, 32-16", 100_000, 16, (32, 16), 32, "adam", (1, 3), 20_000, {"pytorch": 20, "scikit-learn": 10}),
     ("one row at a time, 4 hidden", 100_000, 2, (4,), 1, "sgd", (1, 5), 1_000, {"pytorch": 1000}),
 )  # fmt: skip
 RATES, EPSILON = {"sgd": 0.15, "adam": 0.001}, 1e-12
@@ -64,7 +64,7 @@ def numpy_loop(X, y, weights, batch, optimizer, epochs):
     def sigmoid(z):
         return 1 / (1 + np.exp(-z))
 
-    assert optimizer == "sgd" and batch is None and len(weights) == 2
+    assert (optimizer, batch, len(weights)) == ("sgd", None, 2)
     (W1, W2), rate, y = (w.copy() for w in weights), RATES["sgd"], y[:, np.newaxis]
     b1, b2 = np.zeros((1, W1.shape[1])), np.zeros((1, 1))
     losses = []

@@ -250,6 +250,19 @@ def test_pictures(run, students, tmp_path):
     assert not list(tmp_path.glob("p.*"))
 
 
+def test_a_rare_label_that_is_held_out(run, tmp_path):
+    rows = [(i, "rare" if i == 7 else "ab"[i % 2]) for i in range(30)]
+    path = write(tmp_path / "rare.csv", ["x", "y"], rows)
+    statuses = set()
+    for seed in range(16):
+        status, _, err = run("train", path, "--target", "y", "--hidden", "3", "--epochs", "2", "--seed", str(seed))
+        statuses.add(status)
+        assert (status == 0) == (not err)
+        if status:
+            assert f"with --seed {seed} every row of a label is held out: use another, or --validation 0" in err
+    assert statuses == {0, 2}
+
+
 def test_tiny_predictor(run, students):
     run("train", students, "--target", "result")
     status, out, _ = run("predict", "students.model.json", "study_hours=4.5")

@@ -87,6 +87,14 @@ def test_the_memory_of_a_loss_does_not_grow_with_the_rows():
         tracemalloc.stop()
 
 
+def test_patience_without_a_finite_validation_loss():
+    """Nothing was ever better, so it stops after as many epochs."""
+    options = {"activation": "relu", "learning_rate": 1.0, "init_scale": 10.0, "patience": 2, "seed": 0}
+    result = train_mlp([1, 2, 3, 4], [0, 0, 1, 1], epochs=50, validation=([[1e308], [1e308]], [0, 1]), **options)
+    assert result.epochs == 2
+    assert result.best_epoch is None
+
+
 def test_many_classes_have_no_threshold(table):
     model = train_mlp(*table, epochs=1, seed=0).model
     with pytest.raises(ValueError, match="a threshold is for two labels; this model knows 3"):
@@ -96,7 +104,7 @@ def test_many_classes_have_no_threshold(table):
 
 
 def test_numbers_are_not_classes():
-    with pytest.raises(ValueError, match="y holds 300 labels, more than 256: this learns classes, not numbers"):
+    with pytest.raises(ValueError, match="y holds more than 256 different labels: this learns classes, not numbers"):
         train_mlp(np.arange(300), np.arange(300))
 
 
@@ -118,6 +126,14 @@ def test_a_weight_of_two_is_the_row_twice(pair, engine):
     comp = train_mlp(X, y, sample_weight=twice, **options)
     assert_keeps(1e-12, flat(comp.model), flat(ref.model))
     assert_keeps(1e-12, comp.loss_history, ref.loss_history)
+
+
+def test_weights_that_are_next_to_nothing(engine):
+    """A batch's gradient is divided by the sum of its weights, whose reciprocal may be infinite."""
+    options = {"sample_weight": [1, 1, 1e-310, 1e-310], "batch_size": 2, "epochs": 3, "seed": 0}
+    ref = train_mlp([1, 2, 3, 4], [0, 0, 1, 1], engine="reference", **options)
+    comp = train_mlp([1, 2, 3, 4], [0, 0, 1, 1], engine=engine, **options)
+    assert_keeps(1e-12, flat(comp.model), flat(ref.model))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -170,10 +186,23 @@ def test_random_numbers_of_their_own():
     assert len({np.random.default_rng(stream).random() for stream in streams}) == len(streams)
 
 
-def test_without_dropout_nobody_is_left_out(pair):
+def test_a_trained_model_leaves_nobody_out(pair):
     model = train_mlp(*pair, dropout=0.5, epochs=2, seed=0).model
-    assert (model.predict_proba(pair[0]) == model.predict_proba(pair[0])).all()
+    (w1, w2), (b1, b2) = model.weights, model.biases
+    hidden = 1 / (1 + np.exp(-(pair[0] @ w1 + b1)))
+    np.testing.assert_allclose(model.predict_proba(pair[0]), 1 / (1 + np.exp(-(hidden @ w2 + b2)[:, 0])), rtol=1e-12)
     assert model.training["dropout"] == 0.5
+
+
+def test_dropout_in_blocks_of_the_fast_engine(monkeypatch):
+    X = np.random.default_rng(0).standard_normal((2000, 3))
+    options = {"dropout": 0.3, "epochs": 2, "seed": 1, "batch_size": 700}
+    ref = train_mlp(X, X[:, 0] > 0, **options)
+    monkeypatch.setattr(engines, "MOST_ROWS", 256)
+    comp = train_mlp(X, X[:, 0] > 0, **options)
+    assert comp.engine == "fast"
+    assert_keeps(0.0, flat(comp.model), flat(ref.model))
+    assert_keeps(0.0, comp.loss_history, ref.loss_history)
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------
@@ -234,7 +263,12 @@ def test_adam_that_diverges_is_named(pair, engine):
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="in plain Python these rows take minutes")
 @pytest.mark.parametrize(
     "options",
-    [{}, {"batch_size": 32}, {"batch_size": 1, "optimizer": "adam"}, {"dropout": 0.5, "batch_size": 100}],
+    [
+        {},
+        {"batch_size": 32},
+        {"batch_size": 1, "optimizer": "adam", "learning_rate": 0.001},
+        {"dropout": 0.5, "batch_size": 100},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("engine", ["fast", "numpy"])
@@ -245,9 +279,11 @@ def test_memory_does_not_grow_with_the_rows(engine, options):
     y = (X[:, 0] > 0).astype(np.int64)
     train_mlp(X[:1000], y[:1000], epochs=1, seed=0, engine=engine, **options)
     tracemalloc.start()
-    train_mlp(X, y, epochs=1, seed=0, engine=engine, **options)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    try:
+        train_mlp(X, y, epochs=1, seed=0, engine=engine, **options)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert peak < 20e6
 
 
@@ -273,6 +309,9 @@ def test_memory_does_not_grow_with_the_rows(engine, options):
         ({"momentum": -0.1}, "momentum is -0.1"),
         ({"momentum": 0.9, "optimizer": "adam"}, "momentum is an option of 'sgd'; with 'adam' use beta_1"),
         ({"nesterov": True}, "give a momentum above 0"),
+        ({"nesterov": True, "optimizer": "adam"}, "momentum is an option of 'sgd'"),
+        ({"hidden": [[1], [1, 2]]}, r"a hidden layer's width is \[1\]"),
+        ({"schedule": ["constant"]}, r"no schedule \['constant'\]"),
         ({"nesterov": 1, "momentum": 0.9}, "nesterov is 1; True or False"),
         ({"beta_1": 1.0}, "beta_1 is 1.0"),
         ({"beta_2": "b"}, "beta_2 is 'b'"),

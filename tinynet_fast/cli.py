@@ -174,6 +174,8 @@ def train(
         validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
     trained, held = split_rows(len(X), validation, seed) if validation else (np.arange(len(X)), np.arange(0))
     X_train, y_train, X_held, y_held = X[trained], labels[trained], X[held], labels[held]
+    if len(np.unique(y_train)) < len(np.unique(labels)):
+        raise ValueError(f"{data}: with --seed {seed} every row of a label is held out: use another, or --validation 0")
     mean, scale = standardisation(X_train, names) if standardize else (np.zeros(X.shape[1]), np.ones(X.shape[1]))
     options: dict[str, Any] = {
         "shuffle": shuffle,

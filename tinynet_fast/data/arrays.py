@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 SPLIT_STREAM = 2**32  # the stream of random numbers that holds rows out; epochs have those below it
+MOST_NAMED = 12  # labels that a message names
 CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
 
 
@@ -143,13 +144,13 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
             i = int(np.argmin(np.isfinite(array)))
             raise ValueError(f"{name}[{i}] is {array[i]}: drop the row or fill the label first")
         if most > 2 and _third(array, labels) is not None:
-            labels = np.unique(array)
+            labels = _distinct(array, most)
     else:
-        labels = np.unique(array)
+        labels = _distinct(array, most)
     if labels[0] == labels[-1]:
         raise ValueError(f"{name} holds one label only, {labels[0].item()!r}: training needs rows of both kinds")
     if len(labels) > most > 2:
-        raise ValueError(f"{name} holds {len(labels)} labels, more than {most}: this learns classes, not numbers")
+        raise ValueError(f"{name} holds more than {most} different labels: this learns classes, not numbers")
     third = _third(array, labels[[0, -1]]) if most == 2 else None
     if third is not None:
         low, high = labels[0].item(), labels[-1].item()
@@ -158,8 +159,22 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
             "this trains pass or fail, so keep the rows of two labels"
         )
     if array.dtype.kind == "U":  # text is compared once, and not in every epoch
-        return Codes(np.searchsorted(labels, array).astype(np.uint8), np.arange(len(labels))), labels
+        codes = np.empty(len(array), dtype=np.uint8)
+        for start in range(0, len(array), CHECKED_VALUES):
+            part = slice(start, start + CHECKED_VALUES)
+            codes[part] = np.searchsorted(labels, array[part])
+        return Codes(codes, np.arange(len(labels))), labels
     return Codes(array, labels), labels
+
+
+def _distinct(array: np.ndarray, most: int) -> np.ndarray:
+    """The different labels, sorted; where there are more than `most`, the first and the last of those seen so far."""
+    labels = array[:0]
+    for start in range(0, len(array), CHECKED_VALUES):
+        labels = np.union1d(labels, array[start : start + CHECKED_VALUES])
+        if len(labels) > most > 2:
+            break
+    return labels
 
 
 def _third(array: np.ndarray, labels: np.ndarray) -> int | None:
@@ -183,7 +198,8 @@ def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np
         unknown &= ~this
     if unknown.any():
         i = int(np.argmax(unknown))
-        *some, last = (repr(label.item()) for label in labels)
+        *some, last = (repr(label.item()) for label in labels[:MOST_NAMED])
+        last = last if len(labels) <= MOST_NAMED else f"{len(labels) - MOST_NAMED + 1} more"
         raise ValueError(
             f"{name}[{i}] is {array[i].item()!r}, an unknown label: the model knows {', '.join(some)} and {last}; "
             "correct the label or drop the row"

@@ -3,7 +3,8 @@
 A batch's gradient is a sum over its rows, so rows may go through side by side: z[u] = sum_j W[j, u] a[j] is taken for a
 vector of rows at once, the chain rule likewise, and only a tile's share of the gradient, g[j, u] += sum_rows a[j] d[u],
 is summed across the lanes. The bias is the weight of one more input that is always 1: it comes last in the sum, as in
-the reference, and its gradient needs no code of its own. The parts are in `network_tiles.py`.
+the reference, and its gradient needs no code of its own. The parts are in `network_tiles.py`: after an edit there, or
+in `vectors.py`, empty Numba's cache.
 """
 
 from functools import cache
@@ -14,319 +15,332 @@ from numba import njit, types
 from tinynet_fast.kernels import network_tiles as tiles
 from tinynet_fast.kernels.intrinsics import UNCOMPILED
 from tinynet_fast.kernels.jit import compile_only, kernel, part
-from tinynet_fast.kernels.network_tiles import (
-    adam_1,
-    adam_8,
-    blame_1x1,
-    blame_1x4,
-    blame_4x1,
-    blame_4x4,
-    entropy_loss,
-    exact_1x1,
-    exact_1x4,
-    exact_4x1,
-    exact_4x4,
-    gradient_1x1,
-    gradient_1x2,
-    gradient_1x4,
-    gradient_1x8,
-    gradient_2x1,
-    gradient_2x2,
-    gradient_2x4,
-    gradient_2x8,
-    nesterov_1,
-    nesterov_8,
-    ones,
-    relu_units,
-    sgd_1,
-    sgd_8,
-    sigmoid_units,
-    softmax_loss,
-    square_loss,
-    sum_1x1,
-    sum_1x4,
-    sum_4x1,
-    sum_4x4,
-    tanh_units,
-    turn,
-)
+from tinynet_fast.kernels.network_tiles import DESCENT
+from tinynet_fast.kernels.vectors import LANES, address
 
-UNROLL = 0
-
-
-def inlined(f):
-    return njit(f, error_model="numpy", nogil=True, inline="always")
-
-
-TILE = 64  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
-LANES = tiles.LANES
+TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
 SIGMOID, TANH, RELU = 0, 1, 2
 SQUARED_ERROR, NESTEROV, ADAM = 1, 1, 2
 
+# `units`, the scratch, holds for a tile: a vector or more of rows for each value, layer by layer, each layer's ending
+# with one that is always 1; as much again for slopes, which become deltas; labels and weights; two numbers that are
+# `found` there; and how to step, for weights and for biases. Here it is called `work`, and everything has an offset.
+FOUND, RULE, RULES = 2 * TILE, 2 * TILE + LANES, 2 * LANES
+AFTER_SLOPES = RULE + 2 * RULES
 
-# --- sums for a tile --------------------------------------------------------------------------------------------------
-#
-# A tile's rows stand side by side in `work`: a value of all of its rows, `stride` numbers (a multiple of LANES), then
-# the next value. Each layer's values end with one that is always 1.
+
+def inlined(function):
+    """A part that is used once or twice: typed and compiled as if it stood in its caller, which has the same flags.
+
+    Half the time to compile, and small networks 1.6 times as fast, because fewer arguments go through memory.
+    """
+    return njit(function, error_model="numpy", nogil=True, inline="always")
 
 
-def _blocks(block_4x4, block_1x4, block_4x1, block_1x1):
-    """All sums of a layer, in blocks that fill the registers."""
+def named(name):
+    """A part that is made more than once, each time with other blocks, and so needs a name for each.
 
-    @part()
+    Numba tells compiled parts apart by name and by a count that starts anew in every process. Without this, a kernel
+    from the cache and one compiled beside it (for float32 rows) took each other's parts.
+    """
+
+    def compiled(function):
+        function.__name__ = function.__qualname__ = name
+        return part()(function)
+
+    return compiled
+
+
+plain_entropy, weighted_entropy, squared_error = tiles.plain_entropy, tiles.weighted_entropy, tiles.squared_error
+sigmoid_units, tanh_units, relu_units, softmax_loss = (
+    tiles.sigmoid_units, tiles.tanh_units, tiles.relu_units, tiles.softmax_loss
+)  # fmt: skip
+turn, turn_pairs, collect, ones, label, label_last = (
+    tiles.turn, tiles.turn_pairs, tiles.collect, tiles.ones, tiles.label, tiles.label_last
+)  # fmt: skip
+descend_8, descend_1, adam_8, adam_1 = tiles.descend_8, tiles.descend_1, tiles.adam_8, tiles.adam_1
+
+
+# --- a layer ----------------------------------------------------------------------------------------------------------
+
+
+def _sums(rule):
+    """All sums of a layer, in blocks of units and of rows that fill the registers."""
+    block_4x4, block_1x4, block_4x1, block_1x1 = tiles.sums[rule]
+
+    @named(f"sums_{rule}")
     def sums(params, p, unit_step, input_step, work, source, target, stride, inputs, units):
-        fours = units & ~3
-        wide = stride & ~(4 * LANES - 1)
+        fours, wide = units & ~3, stride & ~(4 * LANES - 1)
         for r in range(0, wide, 4 * LANES):
             for u in range(0, fours, 4):
-                at = target + u * stride + r
-                block_4x4(params, p + u * unit_step, unit_step, input_step, work, source + r, at, stride, inputs)
+                at, w = target + u * stride + r, p + u * unit_step
+                block_4x4(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
             for u in range(fours, units):
-                at = target + u * stride + r
-                block_1x4(params, p + u * unit_step, unit_step, input_step, work, source + r, at, stride, inputs)
+                at, w = target + u * stride + r, p + u * unit_step
+                block_1x4(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
         for r in range(wide, stride, LANES):
             for u in range(0, fours, 4):
-                at = target + u * stride + r
-                block_4x1(params, p + u * unit_step, unit_step, input_step, work, source + r, at, stride, inputs)
+                at, w = target + u * stride + r, p + u * unit_step
+                block_4x1(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
             for u in range(fours, units):
-                at = target + u * stride + r
-                block_1x1(params, p + u * unit_step, unit_step, input_step, work, source + r, at, stride, inputs)
+                at, w = target + u * stride + r, p + u * unit_step
+                block_1x1(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
 
     return sums
 
 
-fused_sums = _blocks(sum_4x4, sum_1x4, sum_4x1, sum_1x1)
-exact_sums = _blocks(exact_4x4, exact_1x4, exact_4x1, exact_1x1)
-blame_sums = _blocks(blame_4x4, blame_1x4, blame_4x1, blame_1x1)
+def _gradients(rule):
+    """A tile's share of a layer's gradient: "onto" the gradient, or as a "step"."""
+    block_2x8, block_2x4, block_2x1, block_1x8, block_1x4, block_1x1 = tiles.gradients[rule]
 
-
-@inlined
-def gradient_of_input(work, left, right, stride, state, g, outputs):
-    """One or the last of an odd number of inputs."""
-    count = stride // LANES
-    u = 0
-    while u + 8 <= outputs:
-        gradient_1x8(work, left, right + u * stride, stride, count, state, g + u, 0)
-        u += 8
-    if outputs & 4:
-        gradient_1x4(work, left, right + u * stride, stride, count, state, g + u, 0)
-        u += 4
-    if outputs & 2:
-        gradient_1x2(work, left, right + u * stride, stride, count, state, g + u, 0)
-        u += 2
-    if outputs & 1:
-        gradient_1x1(work, left, right + u * stride, stride, count, state, g + u, 0)
-
-
-@inlined
-def gradient_sums(work, source, deltas, stride, inputs, outputs, state, g):
-    """The tile's share of a layer's gradient, onto state[g + j * outputs + u]."""
-    if outputs == 1:  # the inputs' gradients are neighbours then
-        gradient_of_input(work, deltas, source, stride, state, g, inputs)
-        return
-    count = stride // LANES
-    for j in range(0, inputs - 1, 2):
-        left, at, u = source + j * stride, g + j * outputs, 0
+    @named(f"gradient_{rule}_one")
+    def one(work, left, right, stride, outputs, state, at, size, rule):
+        count, u = stride // LANES, 0
         while u + 8 <= outputs:
-            gradient_2x8(work, left, deltas + u * stride, stride, count, state, at + u, outputs)
+            block_1x8(work, left, right + u * stride, stride, count, state, at + u, 0, size, rule)
             u += 8
         if outputs & 4:
-            gradient_2x4(work, left, deltas + u * stride, stride, count, state, at + u, outputs)
+            block_1x4(work, left, right + u * stride, stride, count, state, at + u, 0, size, rule)
             u += 4
-        if outputs & 2:
-            gradient_2x2(work, left, deltas + u * stride, stride, count, state, at + u, outputs)
-            u += 2
-        if outputs & 1:
-            gradient_2x1(work, left, deltas + u * stride, stride, count, state, at + u, outputs)
-    if inputs & 1:
-        gradient_of_input(
-            work, source + (inputs - 1) * stride, deltas, stride, state, g + (inputs - 1) * outputs, outputs
-        )
+        while u < outputs:
+            block_1x1(work, left, right + u * stride, stride, count, state, at + u, 0, size, rule)
+            u += 1
+
+    @named(f"gradient_{rule}")
+    def layer(work, source, deltas, stride, inputs, outputs, state, p, size, rule):
+        one(work, source + inputs * stride, deltas, stride, outputs, state, p + inputs * outputs, size, rule + RULES)
+        if outputs == 1:  # the inputs' gradients are neighbours then
+            one(work, deltas, source, stride, inputs, state, p, size, rule)
+            return
+        count = stride // LANES
+        for j in range(0, inputs - 1, 2):
+            left, at, u = source + j * stride, p + j * outputs, 0
+            while u + 8 <= outputs:
+                block_2x8(work, left, deltas + u * stride, stride, count, state, at + u, outputs, size, rule)
+                u += 8
+            if outputs & 4:
+                block_2x4(work, left, deltas + u * stride, stride, count, state, at + u, outputs, size, rule)
+                u += 4
+            while u < outputs:
+                block_2x1(work, left, deltas + u * stride, stride, count, state, at + u, outputs, size, rule)
+                u += 1
+        if inputs & 1:
+            left, at = source + (inputs - 1) * stride, p + (inputs - 1) * outputs
+            one(work, left, deltas, stride, outputs, state, at, size, rule)
+
+    return layer
+
+
+fused_sums, exact_sums, blame_sums = (_sums(rule) for rule in ("fused", "exact", "blame"))
+onto_gradient, as_a_step = (_gradients(rule) for rule in ("onto", "step"))
 
 
 # --- a tile -----------------------------------------------------------------------------------------------------------
 
 
 @inlined
-def load_rows(X, start, m, work, stride):
-    """Rows start..start+m-1 turned on their side, zeros after them."""
-    d = X.shape[1]
-    rows, columns = m & ~7, d & ~7
-    for r in range(0, rows, LANES):
+def load_rows(X, d, start, m, work, stride):
+    """Rows start..start+m-1 turned on their side; the last is repeated up to a whole vector."""
+    for r in range(0, m, LANES):
+        at, last = (start + r) * d, min(LANES, m - r) - 1
+        columns = d & ~7 if last == LANES - 1 else 0
         for j in range(0, columns, LANES):
-            turn(X, (start + r) * d + j, d, work, j * stride + r, stride)
-    for j in range(d):
-        for r in range(0 if j >= columns else rows, m):
-            work[j * stride + r] = X[start + r, j]
-        for r in range(m, stride):
-            work[j * stride + r] = 0.0
+            turn(X, at + j, d, work, j * stride + r, stride)
+        if d == 2 and last == LANES - 1:
+            turn_pairs(X, at, work, r, stride)
+        elif columns < d:
+            collect(X, at + columns, last, d, work, columns * stride + r, stride, d - columns)
 
 
 @inlined
-def load_numbers(numbers, start, m, work, at, stride):
-    for r in range(m):
-        work[at + r] = numbers[start + r]
-    for r in range(m, stride):
-        work[at + r] = 0.0
+def load_labels(y, weight, start, m, work, labels):
+    """Labels and weights of the tile; gives the sum of the weights. What is found is above 0 where one is not 1."""
+    total, full = 0.0, m & ~7
+    if full > 0:
+        label(y, weight, start, full // LANES, work, labels, labels + TILE, labels + FOUND)
+        total = work[labels + FOUND]
+    if full < m:
+        total += label_last(y, weight, start + full, m - full, work, labels + full, labels + TILE + full)
+        work[labels + FOUND + 1] = 1.0
+    return total
 
 
 @inlined
-def apply_mask(mask, start, m, column, outputs, work, values, slopes, stride):
+def apply_mask(mask, at, columns, outputs, m, work, values, slopes, stride):
     """Dropout's factor of each unit and row, on what a unit sends on and on its slope."""
     for u in range(outputs):
         for r in range(m):
-            work[values + u * stride + r] *= mask[(start + r) % mask.shape[0], column + u]
-            work[slopes + u * stride + r] *= mask[(start + r) % mask.shape[0], column + u]
+            work[values + u * stride + r] *= mask[at + r * columns + u]
+            work[slopes + u * stride + r] *= mask[at + r * columns + u]
 
 
 @inlined
-def forward(layers, params, work, slopes, stride, mask, start, m):
+def forward(layers, depth, params, work, slopes, stride, mask, columns, start, m):
     """The tile through every layer up to the output's sums; gives back where these stand."""
-    source, p, last, column = 0, 0, layers.shape[0] - 1, 0
-    for layer in range(last + 1):
-        inputs, outputs, activation = layers[layer, 0], layers[layer, 1], layers[layer, 2]
+    source, p, column = 0, 0, 0
+    for layer in range(depth):
+        inputs, outputs, activation = layers[3 * layer], layers[3 * layer + 1], layers[3 * layer + 2]
         ones(work, source + inputs * stride, stride // LANES)
-        target = source + (inputs + 1) * stride
+        target, count = source + (inputs + 1) * stride, outputs * stride // LANES
         if activation == RELU:
             exact_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
         else:
             fused_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
-        if layer < last:
-            count = outputs * stride // LANES
+        if layer < depth - 1:
             if activation == SIGMOID:
                 sigmoid_units(work, target, slopes + target, count)
             elif activation == TANH:
                 tanh_units(work, target, slopes + target, count)
             else:
                 relu_units(work, target, slopes + target, count)
-            if mask.shape[1] > 0:
-                apply_mask(mask, start, m, column, outputs, work, target, slopes + target, stride)
+            if columns > 0:
+                at = start * columns + column
+                apply_mask(mask, at, columns, outputs, m, work, target, slopes + target, stride)
         column += outputs
         source, p = target, p + (inputs + 1) * outputs
     return source
 
 
 @inlined
-def backward(layers, state, size, work, slopes, stride, target):
-    """The chain rule from the output's deltas back to the first layer, into the gradient at state[size]."""
-    p = size
-    for layer in range(layers.shape[0] - 1, -1, -1):
-        inputs, outputs = layers[layer, 0], layers[layer, 1]
-        source = target - (inputs + 1) * stride
-        p -= (inputs + 1) * outputs
-        gradient_sums(work, source, slopes + target, stride, inputs + 1, outputs, state, size + p)
-        if layer > 0:
-            blame_sums(state, p, outputs, 1, work, slopes + target, slopes + source, stride, outputs, inputs)
-        target = source
+def outputs_back(outputs, work, target, slopes, stride, labels, loss):
+    """From the output's sums its deltas; gives the tile's losses, each times its weight."""
+    deltas, weights, count = slopes + target, labels + TILE, stride // LANES
+    if outputs > 1:
+        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count)
+    if loss == SQUARED_ERROR:
+        return squared_error(work, target, deltas, labels, weights, count)
+    if work[labels + FOUND + 1] == 0.0:
+        return plain_entropy(work, target, deltas, labels, weights, count)
+    return weighted_entropy(work, target, deltas, labels, weights, count)
 
 
 @inlined
-def train_tile(X, y, weight, mask, start, m, loss, layers, state, size, work, half):
-    """A tile's share of the gradient; gives its losses back, each times its weight."""
-    stride = (m + LANES - 1) & ~(LANES - 1)
-    labels = 2 * half
-    load_rows(X, start, m, work, stride)
-    load_numbers(y, start, m, work, labels, stride)
-    load_numbers(weight, start, m, work, labels + TILE, stride)
-    target = forward(layers, state, work, half, stride, mask, start, m)
-    outputs, count = layers[layers.shape[0] - 1, 1], stride // LANES
-    if outputs > 1:
-        total = softmax_loss(work, target, half + target, labels, labels + TILE, stride, outputs, count)
-    elif loss == SQUARED_ERROR:
-        total = square_loss(work, target, half + target, labels, labels + TILE, count)
-    else:
-        total = entropy_loss(work, target, half + target, labels, labels + TILE, count)
-    backward(layers, state, size, work, half, stride, target)
-    return total
+def backward(layers, depth, state, size, work, slopes, stride, target, stepping, rule):
+    """The chain rule from the output's deltas back to the first layer: onto the gradient at state[size], or as a step.
+
+    A layer's weights pass the blame on before they change.
+    """
+    p = size
+    for layer in range(depth - 1, -1, -1):
+        inputs, outputs = layers[3 * layer], layers[3 * layer + 1]
+        source, deltas = target - (inputs + 1) * stride, slopes + target
+        p -= (inputs + 1) * outputs
+        if layer > 0:
+            blame_sums(state, p, outputs, 1, work, deltas, slopes + source, stride, outputs, inputs)
+        if stepping:
+            as_a_step(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
+        else:
+            onto_gradient(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
+        target = source
 
 
 # --- a step -----------------------------------------------------------------------------------------------------------
 
 
 @inlined
-def step_range(state, start, stop, size, per_row, rate, keep, l2, epsilon, optimizer, share, share2):
-    eights = (stop - start) // LANES
-    rest, at = (stop - start) % LANES, start + LANES * eights
-    if optimizer == ADAM:
+def set_rule(work, at, total, rate, keep, l2, epsilon, nesterov, share, share2):
+    """How to step, for `_descend` and `_step`: for weights, and for biases, which neither keep nor l2 touches."""
+    for _ in range(2):
+        per_row = 1.0 / total if total > 0.0 else 0.0
+        work[at], work[at + 1], work[at + 2], work[at + 3], work[at + 4] = per_row, rate, keep, l2, share
+        work[at + 5], work[at + 6] = share if nesterov else 1.0, 1.0 if nesterov else 0.0
+        work[at + DESCENT], work[at + DESCENT + 1] = epsilon, share2
+        at, keep, l2 = at + RULES, 1.0, 0.0
+
+
+@part()
+def step_range(adam, state, start, stop, size, work, rule):
+    eights, rest = (stop - start) // LANES, (stop - start) % LANES
+    if adam:
         if eights > 0:
-            adam_8(state, start, eights, size, per_row, rate, keep, l2, epsilon, share, share2)
+            adam_8(state, start, eights, size, work, rule)
         if rest > 0:
-            adam_1(state, at, rest, size, per_row, rate, keep, l2, epsilon, share, share2)
-    elif optimizer == NESTEROV:
-        if eights > 0:
-            nesterov_8(state, start, eights, size, per_row, rate, keep, l2, epsilon, share, share2)
-        if rest > 0:
-            nesterov_1(state, at, rest, size, per_row, rate, keep, l2, epsilon, share, share2)
+            adam_1(state, stop - rest, rest, size, work, rule)
     else:
         if eights > 0:
-            sgd_8(state, start, eights, size, per_row, rate, keep, l2, epsilon, share, share2)
+            descend_8(state, start, eights, size, work, rule)
         if rest > 0:
-            sgd_1(state, at, rest, size, per_row, rate, keep, l2, epsilon, share, share2)
+            descend_1(state, stop - rest, rest, size, work, rule)
 
 
 @inlined
-def step(total, rate, keep, l2, epsilon, rule, layers, state, size):
-    """`network_update`, in one sweep where weights and biases are treated alike."""
-    optimizer, share, share2 = rule[2], rule[3], rule[4]
+def step(total, plain, adam, layers, depth, state, size, work, rule):
+    """`network_update`; in one sweep where weights and biases are treated alike, and are `plain`."""
     if not total > 0.0:
         for p in range(size, 2 * size):
             state[p] = 0.0
-    elif keep == 1.0 and l2 == 0.0:
-        step_range(state, 0, size, size, 1.0 / total, rate, 1.0, 0.0, epsilon, optimizer, share, share2)
+    elif plain:
+        step_range(adam, state, 0, size, size, work, rule)
     else:
         start = 0
-        for layer in range(layers.shape[0]):
-            outputs = layers[layer, 1]
-            biases = start + layers[layer, 0] * outputs
-            step_range(state, start, biases, size, 1.0 / total, rate, keep, l2, epsilon, optimizer, share, share2)
-            start = biases + outputs
-            step_range(state, biases, start, size, 1.0 / total, rate, 1.0, 0.0, epsilon, optimizer, share, share2)
+        for layer in range(depth):
+            biases = start + layers[3 * layer] * layers[3 * layer + 1]
+            step_range(adam, state, start, biases, size, work, rule)
+            start = biases + layers[3 * layer + 1]
+            step_range(adam, state, biases, start, size, work, rule + RULES)
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
 
 @kernel
-def update(total, plan, rule, layers, state):
-    flat, size = state.reshape(state.size), state.shape[1]
-    step(total, plan[0], plan[1], plan[2], plan[3], rule, layers, flat, size)
+def update(total, plan, rule, layers, state, units):
+    work, adam = address(units), rule[2] == ADAM
+    set_rule(work, 0, total, plan[0], plan[1], plan[2], plan[3], rule[2] == NESTEROV, rule[3], rule[4])
+    plain = plan[1] == 1.0 and plan[2] == 0.0
+    step(total, plain, adam, address(layers), layers.shape[0], address(state), state.shape[1], work, 0)
 
 
 @kernel
 def epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
-    flat, size, half = state.reshape(state.size), state.shape[1], (units.shape[0] - 2 * TILE) // 2
-    n, updates, loss, batch = X.shape[0], 0, np.int64(rule[1]), np.int64(rule[0])
+    n, size, half, updates = X.shape[0], state.shape[1], (units.shape[0] - AFTER_SLOPES) // 2, 0
+    work, params, shape, depth, columns = (
+        address(units),
+        address(state),
+        address(layers),
+        layers.shape[0],
+        mask.shape[1],
+    )
+    labels, how = 2 * half, 2 * half + RULE
+    loss, batch, adam, nesterov = np.int64(rule[1]), np.int64(rule[0]), rule[2] == ADAM, rule[2] == NESTEROV
     for epoch in range(losses.shape[0]):
         start = 0
         while start < n:
             filled = np.int64(pending[0])
             m = min(TILE - filled % TILE, batch - filled, n - start)
-            losses[epoch] += train_tile(X, y, weight, mask, start, m, loss, layers, flat, size, units, half)
-            for i in range(start, start + m):
-                pending[1] += weight[i]
+            stride, full, plain = (m + LANES - 1) & ~(LANES - 1), filled + m == batch, True
+            load_rows(address(X), shape[0], start, m, work, stride)
+            total = load_labels(address(y), address(weight), start, m, work, labels)
+            target = forward(shape, depth, params, work, half, stride, address(mask), columns, start, m)
+            losses[epoch] += outputs_back(shape[3 * depth - 2], work, target, half, stride, labels, loss)
+            pending[0] += m
+            pending[1] += total
             start += m
-            pending[0] = filled + m
-            if filled + m == batch:
-                step(
-                    pending[1], plan[updates, 0], plan[updates, 1], plan[updates, 2], plan[updates, 3],
-                    rule, layers, flat, size,
-                )  # fmt: skip
+            if full:
+                rate, keep, l2, epsilon = plan[updates, 0], plan[updates, 1], plan[updates, 2], plan[updates, 3]
+                set_rule(work, how, pending[1], rate, keep, l2, epsilon, nesterov, rule[3], rule[4])
+                plain = keep == 1.0 and l2 == 0.0
+            stepping = m == batch and total > 0.0 and not adam
+            backward(shape, depth, params, size, work, half, stride, target, stepping, how)
+            if full:
+                if not stepping:
+                    step(pending[1], plain, adam, shape, depth, params, size, work, how)
                 updates += 1
                 pending[0] = pending[1] = 0.0
 
 
 @kernel
 def logits(X, layers, params, units, out):
-    half = (units.shape[0] - 2 * TILE) // 2
-    mask = np.empty((1, 0))
+    half, depth, work = (units.shape[0] - AFTER_SLOPES) // 2, layers.shape[0], address(units)
+    shape, weights = address(layers), address(params)
     for start in range(0, X.shape[0], TILE):
         m = min(TILE, X.shape[0] - start)
         stride = (m + LANES - 1) & ~(LANES - 1)
-        load_rows(X, start, m, units, stride)
-        target = forward(layers, params, units, half, stride, mask, start, m)
+        load_rows(address(X), shape[0], start, m, work, stride)
+        target = forward(shape, depth, weights, work, half, stride, weights, 0, start, m)
         for r in range(m):
             for u in range(out.shape[1]):
-                out[start + r, u] = units[target + u * stride + r]
+                out[start + r, u] = work[target + u * stride + r]
 
 
 @cache
@@ -339,7 +353,7 @@ def _compiled(function, floats):  # pragma: no cover - lines are counted where n
     layers, result, square = types.Array(types.int64, 2, "C", readonly=True), types.float64[::1], types.float64[:, ::1]
     signature = {
         epochs: (rows, given, given, table, table, given, layers, square, result, result, result),
-        update: (types.float64, given, given, layers, square),
+        update: (types.float64, given, given, layers, square, result),
         logits: (rows, layers, given, result, square),
     }[function]
     compile_only(function, signature)
@@ -348,7 +362,7 @@ def _compiled(function, floats):  # pragma: no cover - lines are counted where n
 
 def network_update(total, plan, rule, layers, state):
     """The reference's, to 1e-12."""
-    _compiled(update, "d")(float(total), plan, rule, layers, state)
+    _compiled(update, "d")(float(total), plan, rule, layers, state, np.empty(2 * RULES))
 
 
 def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
@@ -362,9 +376,9 @@ def network_logits(X, layers, params, units, out):
 
 
 def network_scratch(layers):
-    """Room for a tile of rows: every value and its slope, labels and weights; it begins on a cache line."""
+    """Room for a tile of rows; it begins on a cache line."""
     layers = np.asarray(layers)
     half = TILE * int(layers[:, 0].sum() + len(layers) + layers[-1, 1])
-    room = np.zeros(2 * half + 2 * TILE + LANES)
+    room = np.zeros(2 * half + AFTER_SLOPES + LANES)
     skip = -(room.ctypes.data // 8) % LANES
-    return room[skip : skip + 2 * half + 2 * TILE]
+    return room[skip : skip + 2 * half + AFTER_SLOPES]

@@ -3,6 +3,8 @@
 Bounds, over every double: exp and sigmoid 4e-16 relative, tanh 5e-16, log1p 4e-16.
 """
 
+from functools import partial
+
 from tinynet_fast.kernels.vectors import LANES, vectors
 
 LOG2_E = 1.4426950408889634
@@ -33,6 +35,9 @@ LOG = (
 )
 LN2 = 0.6931471805599453
 SQRT2 = 1.4142135623730951
+# Numbers that say how to descend: one over the batch's weight, rate, keep, l2, momentum; and how often the velocity and
+# the step go onto the parameters, which is once and not at all or, for Nesterov, `momentum` times and once.
+DESCENT = 7
 
 
 # --- functions of eight numbers ---------------------------------------------------------------------------------------
@@ -79,17 +84,23 @@ def tanh(v, z):
     return v.where(negative, -a, a)
 
 
-def log1p(v, e):
-    """log(1 + e) for e from 0 to 1; 1 + e is halved where it is over the root of two."""
-    large = e > SQRT2 - 1.0
-    f = v.where(large, 0.5 * e - 0.5, e)
+def log1p(v, f, k=0.0):
+    """log(1 + f) + k log(2), for f from -0.29 to 1; 1 + f is halved where it is over the root of two."""
+    large = f > SQRT2 - 1.0
+    f = v.where(large, 0.5 * f - 0.5, f)
     s = f / (2.0 + f)
     s2 = s * s
     s4 = s2 * s2
     low = v.fma(s4, v.fma(s2, LOG[3], LOG[2]), v.fma(s2, LOG[1], LOG[0]))
     high = v.fma(s4, LOG[6], v.fma(s2, LOG[5], LOG[4]))
     series = v.fma(s4 * s4, high, low)
-    return v.fma(s * s2, series, s + s) + v.where(large, v.splat(LN2), 0.0)
+    return v.fma(v.where(large, v.splat(1.0), 0.0) + k, LN2, v.fma(s * s2, series, s + s))
+
+
+def log_sum(v, t):
+    """log(1 + t) for any t that is not negative; NaN stays NaN."""
+    k, mantissa = v.split(1.0 + t)
+    return log1p(v, v.where(k > 0.0, mantissa - 1.0, t), k) + t * 0.0
 
 
 # --- units ------------------------------------------------------------------------------------------------------------
@@ -99,7 +110,7 @@ def _sigmoid_units(v, work, values, slopes, count):
     def body(i, _):
         a = sigmoid(v, v.load(work, values + i * LANES))
         v.store(work, values + i * LANES, a)
-        v.store(work, slopes + i * LANES, a * (1.0 - a))
+        v.store(work, slopes + i * LANES, v.fma(-a, a, a))  # rounded once: as close to a * (1 - a)
         return []
 
     v.repeat(count, [], body)
@@ -126,31 +137,33 @@ def _relu_units(v, work, values, slopes, count):
     v.repeat(count, [], body)
 
 
-def _output_loss(v, work, sums, deltas, labels, weights, count, *, squared):
+def _output_loss(v, work, sums, deltas, labels, weights, count, *, loss):
     """From the output's sums its `deltas`; gives the rows' losses back, each times its weight.
 
     With e = exp(-|z|) the probability is 1 / (1 + e) or e / (1 + e), and the cross-entropy log(1 + e), plus |z| where
-    the prediction is on the wrong side.
+    the prediction is on the wrong side. "plain" is for rows that all have the weight 1: it takes one logarithm for all
+    rows in a lane, of the product of their 1 + e, which is kept as the product less 1, so that no digit is lost.
     """
 
     def body(i, carried):
         z, y, weight = (v.load(work, start + i * LANES) for start in (sums, labels, weights))
         negative = z < 0.0
-        s = v.where(negative, z, -z)
-        e = exp(v, s)
+        e = exp(v, v.where(negative, z, -z))
         p = v.where(negative, e, 1.0) / (1.0 + e)
         error = p - y
-        if squared:
-            loss = error * error
-            error = error * (2.0 * p * (1.0 - p))
-        else:
-            s = v.where(y > 0.5, z, -z)
-            loss = v.where(s < 0.0, -s, 0.0) + log1p(v, e)
-        v.store(work, deltas + i * LANES, weight * error)
-        return [v.fma(weight, loss, carried[0])]
+        s = v.where(y > 0.5, z, -z)
+        wrong = v.where(s < 0.0, -s, 0.0)
+        if loss == "squared error":
+            v.store(work, deltas + i * LANES, weight * (error * (2.0 * p * (1.0 - p))))
+            return [v.fma(weight, error * error, carried[0]), carried[1]]
+        if loss == "weighted":
+            v.store(work, deltas + i * LANES, weight * error)
+            return [v.fma(weight, wrong + log1p(v, e), carried[0]), carried[1]]
+        v.store(work, deltas + i * LANES, error)
+        return [carried[0] + wrong, v.fma(carried[1], e, carried[1] + e)]
 
-    total = v.repeat(count, [v.splat(0.0)], body)[0]
-    return v.lane(_sums(v, [total]), 0)
+    total, product = v.repeat(count, [v.splat(0.0), v.splat(0.0)], body)
+    return v.lane(_sums(v, [total + log_sum(v, product) if loss == "plain" else total]), 0)
 
 
 # --- sums of products -------------------------------------------------------------------------------------------------
@@ -159,7 +172,7 @@ def _output_loss(v, work, sums, deltas, labels, weights, count, *, squared):
 def _multiply(v, params, p, unit_step, input_step, work, source, target, stride, count, *, units, rows, rule):
     """The sums of `units` units for `rows` vectors of rows, in registers: work[target] = params[p] . work[source].
 
-    "sum" is fused. "exact" rounds each product and each sum, from the first input to the last: the reference's own
+    "exact" rounds each product and each sum, from the first input to the last: the reference's own
     bits, for relu, whose slope jumps where a sum is zero. "blame" multiplies what stands in `target`, the slopes.
     """
 
@@ -193,8 +206,12 @@ def _pairs(v, x, y, width):
     return v.shuffle(x, y, list(range(0, width, 2))) + v.shuffle(x, y, list(range(1, width, 2)))
 
 
-def _gradient(v, work, left, right, stride, count, state, g, step, *, inputs, outputs):
-    """state[g] += left . right over the rows of a tile, for `inputs` rows of `left` and `outputs` of `right`."""
+def _gradient(v, work, left, right, stride, count, state, at, step, size, how, *, inputs, outputs, rule):
+    """left . right over the rows of a tile, for `inputs` rows of `left` and `outputs` of `right`: onto the gradient.
+
+    Or, where the tile is the whole batch, straight into the parameters: for four rows half of the time went into
+    writing the gradient, waiting for it and reading it again.
+    """
 
     def body(i, sums):
         a = [v.load(work, left + j * stride + i * LANES) for j in range(inputs)]
@@ -203,8 +220,22 @@ def _gradient(v, work, left, right, stride, count, state, g, step, *, inputs, ou
 
     sums = v.repeat(count, [v.splat(0.0) for _ in range(inputs * outputs)], body)
     for j in range(inputs):
-        at = g + j * step
-        v.store(state, at, v.load(state, at, outputs) + _sums(v, sums[j * outputs : (j + 1) * outputs]))
+        p, g = at + j * step, _sums(v, sums[j * outputs : (j + 1) * outputs])
+        if rule == "step":
+            splat = partial(v.splat, width=outputs)
+            x, first = v.load(state, p, outputs), v.load(state, p + 2 * size, outputs)
+            x, first = _descend(v, x, first, g, *(splat(v.value(work, how + k)) for k in range(DESCENT)))
+            v.store(state, p, x)
+            v.store(state, p + 2 * size, first)
+        else:
+            v.store(state, p + size, v.load(state, p + size, outputs) + g)
+
+
+def _descend(v, x, first, g, per_row, rate, keep, l2, share, onward, again):
+    """Parameters and velocities after a step of plain descent, or with momentum, or with Nesterov's."""
+    move = rate * v.fma(x, l2, g * per_row)
+    first = share * first - move
+    return v.fma(x, keep, onward * first - again * move), first
 
 
 # --- rows in and out --------------------------------------------------------------------------------------------------
@@ -221,6 +252,52 @@ def _turn(v, X, at, width, work, target, stride):
         v.store(work, target + j * stride, xs[j])
 
 
+def _turn_pairs(v, X, at, work, target, stride):
+    """Eight rows of two inputs: the scalar loop took 0.5 ns a row."""
+    x, y = v.load(X, at), v.load(X, at + LANES)
+    v.store(work, target, v.shuffle(x, y, list(range(0, 2 * LANES, 2))))
+    v.store(work, target + stride, v.shuffle(x, y, list(range(1, 2 * LANES, 2))))
+
+
+def _collect(v, X, at, last, width, work, target, stride, count):
+    """Eight rows of the next `count` inputs, one number at a time. Rows after row `last` repeat it.
+
+    Put together in a register: a vector read back from eight small stores has to wait until they have left the CPU.
+    """
+    rows = [v.least(last, k) * width + at for k in range(1, LANES)]
+
+    def body(j, _):
+        v.store(work, target + j * stride, v.together([v.value(X, row + j) for row in [at, *rows]]))
+        return []
+
+    v.repeat(count, [], body)
+
+
+def _label(v, y, weight, start, count, work, labels, weights, found):
+    """Labels and sample weights of `count` vectors of rows.
+
+    work[found] becomes the sum of the weights, work[found + 1] something above 0 where one is not 1.
+    """
+
+    def body(i, carried):
+        v.store(work, labels + i * LANES, v.load(y, start + i * LANES))
+        w = v.load(weight, start + i * LANES)
+        v.store(work, weights + i * LANES, w)
+        return [carried[0] + w, v.fma(w - 1.0, w - 1.0, carried[1])]
+
+    sums = v.repeat(count, [v.splat(0.0), v.splat(0.0)], body)
+    v.store(work, found, _sums(v, sums))
+
+
+def _label_last(v, y, weight, start, m, work, labels, weights):
+    """The same for m rows, seven at most, which are a tile's last; gives the sum of their weights."""
+    rows = [v.least(m - 1, k) + start for k in range(LANES)]
+    v.store(work, labels, v.together([v.value(y, row) for row in rows]))
+    w = v.together([v.value(weight, row) for row in rows]) * v.first(m)
+    v.store(work, weights, w)
+    return v.lane(_sums(v, [w]), 0)
+
+
 def _fill(v, work, at, count, x):
     """`count` vectors of the number `x`."""
 
@@ -232,12 +309,6 @@ def _fill(v, work, at, count, x):
 
 
 # --- several classes --------------------------------------------------------------------------------------------------
-
-
-def log(v, x):
-    """The logarithm of a number from 1 to as many outputs as there are; NaN stays NaN."""
-    k, mantissa = v.split(x)
-    return v.fma(k, LN2, log1p(v, mantissa - 1.0)) + x * 0.0
 
 
 def _softmax_loss(v, work, sums, deltas, labels, weights, stride, outputs, count):
@@ -263,7 +334,7 @@ def _softmax_loss(v, work, sums, deltas, labels, weights, stride, outputs, count
             return [total + exp(v, z - largest), own, label - 1.0]
 
         total, own, _ = v.repeat(outputs, [v.splat(0.0), v.splat(0.0), y], powers)
-        norm = largest + log(v, total)
+        norm = largest + log_sum(v, total - 1.0)
 
         def errors(u, found):
             label = found[0]
@@ -282,27 +353,28 @@ def _softmax_loss(v, work, sums, deltas, labels, weights, stride, outputs, count
 # --- a step -----------------------------------------------------------------------------------------------------------
 
 
-def _step(v, state, start, count, size, per_row, rate, keep, l2, epsilon, share, share2, *, optimizer, width):
-    """The reference's `network_update` for `count` vectors of parameters from `start` on; clears their gradient."""
+def _step(v, state, start, count, size, work, rule, *, adam, width):
+    """The reference's `network_update` for `count` vectors of parameters from `start` on; clears their gradient.
+
+    work[rule] begins with what `_descend` takes; Adam takes the first five of it, and epsilon and its second share.
+    """
+    splat = partial(v.splat, width=width)
+    given = [splat(v.value(work, rule + k)) for k in range(DESCENT + 2)]
 
     def body(i, _):
         at = start + i * width
-        x, g = v.load(state, at, width), v.load(state, at + size, width)
-        first = v.load(state, at + 2 * size, width)
-        g = v.fma(x, v.splat(l2, width), g * v.splat(per_row, width))
-        x = x * v.splat(keep, width)
-        if optimizer == "adam":
-            second = v.load(state, at + 3 * size, width)
-            first = v.fma(v.splat(1.0 - share, width), g, v.splat(share, width) * first)
-            second = v.fma(v.splat(1.0 - share2, width), g * g, v.splat(share2, width) * second)
+        x, g, first = (v.load(state, at + k * size, width) for k in range(3))
+        if adam:
+            per_row, rate, keep, l2, share, _, _, epsilon, share2 = given
+            g = v.fma(x, l2, g * per_row)
+            first = v.fma(1.0 - share, g, share * first)
+            second = v.fma(1.0 - share2, g * g, share2 * v.load(state, at + 3 * size, width))
             v.store(state, at + 3 * size, second)
-            x = x - (v.splat(rate, width) * first) / (v.root(second) + v.splat(epsilon, width))
+            x = x * keep - (rate * first) / (v.root(second) + epsilon)
         else:
-            move = v.splat(-rate, width) * g
-            first = v.fma(v.splat(share, width), first, move)
-            x = x + (v.fma(v.splat(share, width), first, move) if optimizer == "nesterov" else first)
+            x, first = _descend(v, x, first, g, *given[:DESCENT])
         v.store(state, at, x)
-        v.store(state, at + size, v.splat(0.0, width))
+        v.store(state, at + size, splat(0.0))
         v.store(state, at + 2 * size, first)
         return []
 
@@ -312,23 +384,20 @@ def _step(v, state, start, count, size, per_row, rate, keep, l2, epsilon, share,
 # --- compiled ---------------------------------------------------------------------------------------------------------
 
 sigmoid_units, tanh_units, relu_units = vectors(_sigmoid_units), vectors(_tanh_units), vectors(_relu_units)
-entropy_loss, square_loss = vectors(_output_loss, squared=False), vectors(_output_loss, squared=True)
-softmax_loss = vectors(_softmax_loss)
-turn, ones, zeros = vectors(_turn), vectors(_fill, x=1.0), vectors(_fill, x=0.0)
-sum_4x4, sum_1x4, sum_4x1, sum_1x1 = (
-    vectors(_multiply, units=units, rows=rows, rule="sum") for rows in (4, 1) for units in (4, 1)
+plain_entropy, weighted_entropy, squared_error = (
+    vectors(_output_loss, gives=True, loss=loss) for loss in ("plain", "weighted", "squared error")
 )
-exact_4x4, exact_1x4, exact_4x1, exact_1x1 = (
-    vectors(_multiply, units=units, rows=rows, rule="exact") for rows in (4, 1) for units in (4, 1)
-)
-blame_4x4, blame_1x4, blame_4x1, blame_1x1 = (
-    vectors(_multiply, units=units, rows=rows, rule="blame") for rows in (4, 1) for units in (4, 1)
-)
-(gradient_2x8, gradient_2x4, gradient_2x2, gradient_2x1, gradient_1x8, gradient_1x4, gradient_1x2, gradient_1x1) = (
-    vectors(_gradient, inputs=inputs, outputs=outputs) for inputs in (2, 1) for outputs in (8, 4, 2, 1)
-)
-(sgd_8, nesterov_8, adam_8, sgd_1, nesterov_1, adam_1) = (
-    vectors(_step, optimizer=optimizer, width=width)
-    for width in (LANES, 1)
-    for optimizer in ("sgd", "nesterov", "adam")
+softmax_loss = vectors(_softmax_loss, gives=True)
+turn, turn_pairs, collect, ones = vectors(_turn), vectors(_turn_pairs), vectors(_collect), vectors(_fill, x=1.0)
+label, label_last = vectors(_label), vectors(_label_last, gives=True)
+sums = {
+    rule: [vectors(_multiply, units=units, rows=rows, rule=rule) for rows in (4, 1) for units in (4, 1)]
+    for rule in ("fused", "exact", "blame")
+}
+gradients = {
+    rule: [vectors(_gradient, inputs=inputs, outputs=outputs, rule=rule) for inputs in (2, 1) for outputs in (8, 4, 1)]
+    for rule in ("onto", "step")
+}
+descend_8, descend_1, adam_8, adam_1 = (
+    vectors(_step, adam=adam, width=width) for adam in (False, True) for width in (LANES, 1)
 )

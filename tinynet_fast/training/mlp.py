@@ -25,6 +25,7 @@ from tinynet_fast.training.run import (
 )
 from tinynet_fast.training.schedule import LOSSES
 
+LEAST_WEIGHT = 1e-290  # the reciprocal of a batch of smaller sample weights is infinite
 MOST_LABELS = 256  # a row's class is one byte
 MASK_STREAM = 2  # beside the seed and the epoch: dropout's own. 1 would be SPLIT_STREAM, 0 and 1 as 32-bit words
 INITS = ("normal", "glorot", "he")
@@ -175,7 +176,7 @@ def train_mlp(
         raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
     if batch_size is not None:
         batch_size = check_whole("batch_size", batch_size)
-    units = [check_whole("a hidden layer's width", width) for width in np.atleast_1d(np.asarray(hidden)).tolist()]
+    units = [check_whole("a hidden layer's width", width) for width in ([hidden] if np.isscalar(hidden) else hidden)]
     if not units:
         raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
     dropout = check_share("dropout", dropout)
@@ -204,6 +205,9 @@ def train_mlp(
     start = _start(weights, biases, sizes, init, check_rate("init_scale", init_scale), job.seed)
     if job.engine.name == "fast" and math.sqrt(job.largest) * _longest_unit(start, sizes) > LARGEST_SUM:
         job.engine = ENGINES["strict"]  # as for a neuron: such sums lose more digits than the promise allows
+    given = job.rows.sample_weight
+    if job.engine.name == "fast" and given is not None and np.any((given > 0.0) & (given < LEAST_WEIGHT)):
+        job.engine = ENGINES["strict"]
     return run(_MLPTrainee(job, start, sizes, activation, steps, batch_size, loss, dropout), job)
 
 

@@ -38,7 +38,7 @@ class Optimizer:
         self.epsilon = check_at_least_zero("epsilon", epsilon)
         if self.epsilon == 0.0:
             raise ValueError("epsilon is 0; Adam divides by it where a gradient is 0: use 1e-8")
-        if name == "adam" and self.momentum:
+        if name == "adam" and (self.momentum or nesterov):
             raise ValueError("momentum is an option of 'sgd'; with 'adam' use beta_1")
         if nesterov and not self.momentum:
             raise ValueError("nesterov says how momentum is used: give a momentum above 0, 0.9 for example")

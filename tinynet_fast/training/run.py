@@ -305,7 +305,8 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
                 validation_losses.append(validation_loss)
                 if plan.patience and validation_loss < best_loss:
                     best_loss, best_epoch, best = validation_loss, done - 1, trainee.parameters()
-                stop = best_epoch is not None and done - 1 - best_epoch >= (plan.patience or 0)
+                since = done - 1 - (-1 if best_epoch is None else best_epoch)
+                stop = plan.patience is not None and since >= plan.patience
             if plan.callback:
                 stop = bool(plan.callback(Epoch(done - 1, last_loss, validation_loss, trainee.model()))) or stop
             show(done, last_loss)

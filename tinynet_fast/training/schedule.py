@@ -27,7 +27,7 @@ class Schedule:
         penalty: float = 0.0,
         known: Sequence[str] = SCHEDULES,
     ) -> None:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise ValueError(f"there is no schedule {name!r}: use one of {', '.join(known)}")
         if name == "optimal" and penalty == 0.0:
             raise ValueError("schedule='optimal' divides by the penalty: give l2 or l1, or use another schedule")
