@@ -17,8 +17,9 @@ import numpy as np  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from tinynet_fast import sweep, train_neuron  # noqa: E402
+from tinynet_fast import Neuron, sweep, train_neuron  # noqa: E402
 from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
+from tinynet_fast.training.rate import auto_rate  # noqa: E402
 
 PROBLEMS = [(1_000_000, 2), (300_000, 16), (100_000, 64)]
 MODELS, FITTED = 32, 2  # how many models, and how many of them are really fitted by themselves
@@ -111,7 +112,31 @@ def measure_cross_validation(rounds):
     return {"rows": n, "features": d, "rates": n_rates, "folds": k, "cores": cores, "seconds": seconds, "apart": apart}
 
 
-def show(console, results, cross_validation):
+def measure_auto(rounds):
+    """A rate that nobody gave and an averaged pass with it, against L-BFGS; whole calls."""
+    from sklearn.linear_model import LogisticRegression
+
+    n, d = 500_000, 16
+    rows = make_pass_fail(n, d)
+    exact = LogisticRegression(C=1e10, tol=1e-10, max_iter=1000).fit(rows.X, rows.y)
+    codes = rows.y.astype(np.uint8)
+
+    def auto():
+        search = auto_rate(rows.X, rows.y, average=True)
+        return train_neuron(rows.X, rows.y, learning_rate=search.learning_rate, average=True, epochs=1).model
+
+    def loss(weights, bias):
+        return Neuron(weights=np.ravel(weights), bias=float(np.ravel(bias)[0])).mean_cross_entropy(rows.X, codes)
+
+    model, least = auto(), loss(exact.coef_, exact.intercept_)
+    apart = loss(model.weights, model.bias) / least - 1
+    if not apart <= 5e-4:
+        raise SystemExit(f"log loss {apart:.1e} above the least: not timed")
+    seconds = take_turns({"auto": auto, "L-BFGS": lambda: LogisticRegression().fit(rows.X, rows.y)}, rounds)
+    return {"rows": n, "features": d, "seconds": seconds, "above_least": apart}
+
+
+def show(console, results, cross_validation, auto):
     table = Table(
         "rows x inputs", "who", "ns a row and model", "sweep takes 1 /", "apart", title="32 learning rates, an epoch"
     )
@@ -130,6 +155,12 @@ def show(console, results, cross_validation):
             f"GridSearchCV {seconds['GridSearchCV']:.2f} s, sweep {seconds['sweep']:.3f} s, "
             f"{seconds['GridSearchCV'] / seconds['sweep']:.1f} times; scores {cross_validation['apart']:.0e} apart"
         )
+        seconds = auto["seconds"]
+        console.print(
+            f"auto_rate and an averaged pass, {auto['rows']:,} x {auto['features']}: {seconds['auto'] * 1e3:.0f} ms, "
+            f"log loss {auto['above_least']:.4%} above the least; LogisticRegression() {seconds['L-BFGS'] * 1e3:.0f} "
+            f"ms, {seconds['L-BFGS'] / seconds['auto']:.1f} times"
+        )
 
 
 def main():
@@ -137,16 +168,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", help="write the figures to this file too")
     arguments = parser.parse_args()
-    results, cross_validation = [measure(n, d, arguments.rounds) for n, d in PROBLEMS], None
+    results, cross_validation, auto = [measure(n, d, arguments.rounds) for n, d in PROBLEMS], None, None
     with suppress(ImportError):
-        cross_validation = measure_cross_validation(max(arguments.rounds // 2, 1))
+        cross_validation, auto = measure_cross_validation(max(arguments.rounds // 2, 1)), measure_auto(arguments.rounds)
     facts = machine()
     console = Console(highlight=False, width=120)
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()) + "; medians")
-    show(console, results, cross_validation)
+    show(console, results, cross_validation, auto)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": facts, "sweep": results, "cross_validation": cross_validation}, file, indent=1)
+            figures = {"sweep": results, "cross_validation": cross_validation, "auto": auto}
+            json.dump({"machine": facts} | figures, file, indent=1)
             file.write("\n")
 
 

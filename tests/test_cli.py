@@ -263,6 +263,18 @@ def test_a_rare_label_that_is_held_out(run, tmp_path):
     assert statuses == {0, 2}
 
 
+def test_a_learning_rate_that_chooses_itself(run, students):
+    status, out, _ = run("train", students, "--target", "result", "--learning-rate", "auto", "--epochs", "20")
+    assert status == 0
+    assert re.search(r"^learning_rate=[\d.]+: of \d+ rates from [\de.-]+ to [\de.-]+, each trained on", out, re.M)
+    status, _, err = run("train", students, "--target", "result", "--learning-rate", "fast")
+    assert status == 2
+    assert err == "tinynet-fast: --learning-rate fast: a number, or auto, is needed\n"
+    status, _, err = run("train", students, "--target", "result", "--learning-rate", "auto", "--hidden", "3")
+    assert status == 2
+    assert "learning_rate is 'auto'; a finite number above 0 is needed" in err
+
+
 def test_tiny_predictor(run, students):
     run("train", students, "--target", "result")
     status, out, _ = run("predict", "students.model.json", "study_hours=4.5")

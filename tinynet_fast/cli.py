@@ -32,6 +32,7 @@ from tinynet_fast.cli_support import (
     print_flips,
     print_training,
     print_validation,
+    rate_or_auto,
     read_rows,
     true_side,
     write_predictions,
@@ -128,7 +129,9 @@ def train(
     features: Annotated[str | None, Option(help="Columns to learn from, with commas (default: all others).")] = None,
     hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None,
     activation: Annotated[str, Option(help="For hidden units: sigmoid, tanh or relu.")] = "sigmoid",
-    learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None,
+    learning_rate: Annotated[
+        str | None, Option(help="A number, or for one neuron auto (default: 0.1; 0.15 for a network).")
+    ] = None,
     epochs: Annotated[int | None, Option(help="Default: 100; 1000 for a network.")] = None,
     batch_size: Annotated[int | None, Option(help="Rows in a network's update (default: all).")] = None,
     optimizer: Annotated[str | None, Option(help="For a network: sgd or adam (default: sgd).")] = None,
@@ -185,7 +188,7 @@ def train(
         "progress": sys.stderr.isatty(),
         "validation": ((X_held - mean) / scale, y_held) if len(held) else None,
     }
-    given = {"learning_rate": learning_rate, "epochs": epochs, "l2": l2, "schedule": schedule}
+    given = {"learning_rate": rate_or_auto(learning_rate), "epochs": epochs, "l2": l2, "schedule": schedule}
     options |= {name: value for name, value in given.items() if value is not None}
     result: TrainingResult[Any]
     with naming(str(data)):
@@ -199,6 +202,8 @@ def train(
     fitted.save(destination)
 
     console = plain_console()
+    if result.rate_search is not None:
+        console.print(result.rate_search.reason)
     print_training(console, result, neuron=layers is None)
     for name, part_X, part_y in (("training", X_train, y_train), ("validation", X_held, y_held)):
         if len(part_y):

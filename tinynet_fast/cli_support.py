@@ -128,6 +128,14 @@ def plain_console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)  # a name may hold brackets
 
 
+def rate_or_auto(text: str | None) -> float | str | None:
+    """A learning rate, or "auto", which is for the trainer to take."""
+    try:
+        return text if text in (None, "auto") else float(text)
+    except ValueError:
+        raise ValueError(f"--learning-rate {text}: a number, or auto, is needed") from None
+
+
 def numbers(text: str, option: str, kind: type) -> list[Any]:
     try:
         return [kind(part) for part in text.split(",")]

@@ -1,9 +1,10 @@
 """Many models in one pass over the rows: a model is a lane of the registers, and all share every load of a row.
 
 Each lane makes the reference's updates in the reference's order: the weights of eight models are one register, a number
-of the row is spread over one, and a sweep over the features brings row i-1 into each weight and the weight into the sum
-of row i, so that it is loaded and stored once a row. What one model waits for (a sum, exp, a division: about 70 cycles)
-the others fill. No lane sees another, whatever becomes of it.
+of the row is spread over one, and a sweep over the features brings the rows before into each weight and the weight into
+the sum of the next, so that it is loaded and stored once. Without penalties a sweep takes two rows: with p the nudge of
+row i, the sum of row i+1 is x[i+1].w + b - p*(x[i+1].x[i] + 1) in the weights before both, as in `fast.py`. What one
+model waits for (a sum, exp, a division: about 70 cycles) the others fill. No lane sees another, whatever becomes of it.
 
 With s = 1 for a fail and -1 for a pass, and G = exp(s z), a row's error is s q where q = G / (1 + G) is the probability
 of the wrong label, and its cross-entropy is log(1 + G). The kernel multiplies these 1 + G up, and takes the exponent
@@ -36,11 +37,12 @@ from tinynet_fast.kernels.registers import (
     store,
     sub,
     two_to_the_sixteenth,
+    update_and_dot,
     where_equal,
 )
 
 WIDTH = REGISTER  # models in a register
-MOST = 4  # registers of models that a call takes
+MOST = 4  # registers of models that a call takes: 6 are no better, and 2 wait (75, 40, 34 cycles each for 1, 2, 4)
 CHUNK = 16  # rows whose 1 + G can be multiplied up without overflow
 FARTHEST = 44.0  # sums beyond it count as it: 1 + G may be as large as exp(700 / CHUNK), and q is 0 or 1 to 8e-20
 
@@ -82,62 +84,136 @@ def wrong_label(u):
 
 
 @part(forceinline=True)
-def bring_in(x, j, nudge, keep, share, state, d, like, penalised):
+def learn(z, y, step, rate, like):
+    """(nudge, q, 1 + G) of a row of sums z, label y, and a step that is `rate` times a sample weight."""
+    side = 0.5 - y
+    wrong, total = wrong_label(flip(z, side))
+    return flip(mul(wrong, mul(rate, step)), side), wrong, total
+
+
+@part(forceinline=True)
+def unless_held(folded, folds, i, held, trained, otherwise):
+    """`trained`, or `otherwise` for the models that hold row i out."""
+    if len(folded) > 0:
+        return where_equal(held, folds[i], otherwise, trained)
+    return trained
+
+
+# --- models without penalties: two rows at a time ---------------------------------------------------------------------
+
+
+@part(forceinline=True)
+def sweep_features(X, before, last, i, ahead, state, p, q, like):
+    """Bring rows `before` and `last` into the weights, by p and q; sums of rows i and `ahead`, and their x.x + 1."""
+    d, m = X.shape[1], WIDTH * len(like)
+    z = sub(sub(load(state, d * m, like), p), q)
+    store(state, d * m, z)
+    z_ahead, coupling = z, 1.0
+    for j in range(d):
+        u, v = np.float64(X[i, j]), np.float64(X[ahead, j])
+        x, y = np.float64(X[before, j]), np.float64(X[last, j])
+        z, z_ahead = update_and_dot(state, j * m, x, p, y, q, u, z, v, z_ahead)
+        coupling += u * v
+    return z, z_ahead, coupling
+
+
+@kernel
+def train_plain(X, y, weights, folds, options, state, sums, like, folded):
+    """One pass over the rows for as many registers of models as the tuple `like` is long; see `train`.
+
+    `folded` is a tuple too, empty where no model holds out a fold; then `folds` is not looked at.
+    """
+    n, m = len(y), WIDTH * len(like)
+    rate, held = load(options, RATE * m, like), load(options, HELD * m, like)
+    squares, product, exponent = (
+        load(sums, SQUARES * m, like),
+        load(sums, PRODUCT * m, like),
+        load(sums, EXPONENT * m, like),
+    )
+    held_product, held_exponent = load(sums, HELD_PRODUCT * m, like), load(sums, HELD_EXPONENT * m, like)
+    p = q = mul(rate, 0.0)  # no row has come before
+    before = last = 0
+    for start in range(0, n, CHUNK):
+        for i in range(start, min(start + CHUNK, n), 2):
+            ahead = min(i + 1, n - 1)
+            z, z_ahead, coupling = sweep_features(X, before, last, i, ahead, state, p, q, like)
+            p, wrong, total = learn(z, y[i], weights[i], rate, like)
+            if len(folded) > 0:
+                held_product = mul(held_product, where_equal(held, folds[i], total, 1.0))
+            p, wrong = unless_held(folded, folds, i, held, p, 0.0), unless_held(folded, folds, i, held, wrong, 0.0)
+            squares = fma(wrong, wrong, squares)
+            product = mul(product, unless_held(folded, folds, i, held, total, 1.0))
+            q = mul(p, 0.0)
+            before, last = i, ahead
+            if ahead > i:
+                q, wrong, total = learn(fnma(coupling, p, z_ahead), y[ahead], weights[ahead], rate, like)
+                if len(folded) > 0:
+                    held_product = mul(held_product, where_equal(held, folds[ahead], total, 1.0))
+                q = unless_held(folded, folds, ahead, held, q, 0.0)
+                wrong = unless_held(folded, folds, ahead, held, wrong, 0.0)
+                squares = fma(wrong, wrong, squares)
+                product = mul(product, unless_held(folded, folds, ahead, held, total, 1.0))
+        exponent, product = add_exponent(exponent, product), mantissa(product)
+        held_exponent, held_product = add_exponent(held_exponent, held_product), mantissa(held_product)
+    if n > 0:
+        sweep_features(X, before, last, last, last, state, p, q, like)
+    store(sums, SQUARES * m, squares)
+    store(sums, PRODUCT * m, product)
+    store(sums, EXPONENT * m, exponent)
+    store(sums, HELD_PRODUCT * m, held_product)
+    store(sums, HELD_EXPONENT * m, held_exponent)
+
+
+# --- models with penalties or averaging: a row at a time --------------------------------------------------------------
+
+
+@part(forceinline=True)
+def bring_in(x, j, nudge, keep, share, state, d, like):
     """Weight j after the row before, whose input j is x: shrunk by `keep`, moved by nudge * x, then averaged."""
     m = WIDTH * len(like)
-    w = load(state, j * m, like)
-    if len(penalised) > 0:
-        w = mul(w, keep)
-    w = fnma(x, nudge, w)
+    w = fnma(x, nudge, mul(load(state, j * m, like), keep))
     store(state, j * m, w)
-    if len(penalised) > 0:
-        mean = load(state, (d + 1 + j) * m, like)
-        store(state, (d + 1 + j) * m, fma(share, sub(w, mean), mean))
+    mean = load(state, (d + 1 + j) * m, like)
+    store(state, (d + 1 + j) * m, fma(share, sub(w, mean), mean))
     return w
 
 
 @kernel
-def train_rows(X, y, weights, folds, options, state, sums, like, folded, penalised):
-    """One pass over the rows for as many registers of models as the tuple `like` is long.
-
-    `folded` and `penalised` are tuples too, empty where no model holds out a fold (then `folds` is not looked at), and
-    where none has a penalty or is averaged. For what is in the arrays see `train`.
-    """
+def train_penalised(X, y, weights, folds, options, state, sums, like, folded):
+    """`train_plain` for models with a penalty and for models that are averaged."""
     n, d = X.shape
     m = WIDTH * len(like)
     rate, held = load(options, RATE * m, like), load(options, HELD * m, like)
     squares, rows = load(sums, SQUARES * m, like), load(sums, ROWS * m, like)
     product, exponent = load(sums, PRODUCT * m, like), load(sums, EXPONENT * m, like)
     held_product, held_exponent = load(sums, HELD_PRODUCT * m, like), load(sums, HELD_EXPONENT * m, like)
-    nudge, keep, share = mul(rate, 0.0), add(mul(rate, 0.0), 1.0), mul(rate, 0.0)  # no row has come before
+    nudge = share = mul(rate, 0.0)  # no row has come before
+    one = keep = add(nudge, 1.0)
     before = 0
     for start in range(0, n, CHUNK):
         for i in range(start, min(start + CHUNK, n)):
-            z = bring_in(1.0, d, nudge, 1.0, share, state, d, like, penalised)
+            z = bring_in(1.0, d, nudge, 1.0, share, state, d, like)
             for j in range(d):
-                w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, like, penalised)
+                w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, like)
                 z = fma(np.float64(X[i, j]), w, z)
             before = i
-            side = 0.5 - y[i]
-            wrong, total = wrong_label(flip(z, side))
-            if len(penalised) > 0:
-                keep, share = load(options, KEEP * m, like), add(mul(share, 0.0), 1.0)
+            nudge, wrong, total = learn(z, y[i], weights[i], rate, like)
             if len(folded) > 0:
                 held_product = mul(held_product, where_equal(held, folds[i], total, 1.0))
-                total, wrong = where_equal(held, folds[i], 1.0, total), where_equal(held, folds[i], 0.0, wrong)
-                keep, share = where_equal(held, folds[i], 1.0, keep), where_equal(held, folds[i], 0.0, share)
-            if len(penalised) > 0:
-                rows = add(rows, share)
-                share = div(share, limit(rows, 1.0, MANY))
+            nudge = unless_held(folded, folds, i, held, nudge, 0.0)
+            wrong = unless_held(folded, folds, i, held, wrong, 0.0)
+            keep = unless_held(folded, folds, i, held, load(options, KEEP * m, like), 1.0)
+            share = unless_held(folded, folds, i, held, one, 0.0)
+            rows = add(rows, share)
+            share = div(share, limit(rows, 1.0, MANY))
             squares = fma(wrong, wrong, squares)
-            product = mul(product, total)
-            nudge = flip(mul(wrong, mul(rate, weights[i])), side)
+            product = mul(product, unless_held(folded, folds, i, held, total, 1.0))
         exponent, product = add_exponent(exponent, product), mantissa(product)
         held_exponent, held_product = add_exponent(held_exponent, held_product), mantissa(held_product)
     if n > 0:
-        bring_in(1.0, d, nudge, 1.0, share, state, d, like, penalised)
+        bring_in(1.0, d, nudge, 1.0, share, state, d, like)
         for j in range(d):
-            bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, like, penalised)
+            bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, like)
     store(sums, SQUARES * m, squares)
     store(sums, ROWS * m, rows)
     store(sums, PRODUCT * m, product)
@@ -146,17 +222,19 @@ def train_rows(X, y, weights, folds, options, state, sums, like, folded, penalis
     store(sums, HELD_EXPONENT * m, held_exponent)
 
 
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
 @cache
-def _compiled(floats, registers, folded, penalised):  # pragma: no cover - lines are counted where nothing is compiled
-    """The kernel compiled (or loaded) for rows of float64 ("d") or float32 ("f"): each signature when needed."""
+def _compiled(function, floats, registers, folded):  # pragma: no cover - lines are counted where nothing is compiled
+    """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f"): each signature when needed."""
     if not UNCOMPILED:
         rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
         given, options = (types.Array(types.float64, k, "C", readonly=True) for k in (1, 2))
-        kinds = (types.UniTuple(types.int64, k) if k else types.Tuple(()) for k in (registers, folded, penalised))
-        compile_only(
-            train_rows, (rows, given, given, given, options, types.float64[:, ::1], types.float64[:, ::1], *kinds)
-        )
-    return train_rows
+        results = (types.float64[:, ::1],) * 2
+        kinds = (types.UniTuple(types.int64, k) if k else types.Tuple(()) for k in (registers, folded))
+        compile_only(function, (rows, given, given, given, options, *results, *kinds))
+    return function
 
 
 def train(X, y, weights, folds, options, state, sums, penalised):
@@ -174,21 +252,13 @@ def train(X, y, weights, folds, options, state, sums, penalised):
       PRODUCT times 2 to the whole number whose bits are in EXPONENT: of rows before they are trained on, and of rows
       held out.
 
-    Wherever the rows are cut into calls, and however models are put beside each other, the results are the same bits.
+    Wherever the rows are cut into calls, at even numbers of rows, and however models are put beside each other, the
+    results are the same bits.
     """
     registers, folded = options.shape[1] // WIDTH, folds is not None
-    like, kinds = (0,) * registers, ((0,) * folded, (0,) * bool(penalised))
-    compiled = _compiled(X.dtype.char, registers, folded, bool(penalised))
-    compiled(X, y, weights, folds if folded else weights, options, state, sums, like, *kinds)
-
-
-def registers(n_features):
-    """How many registers of models a call had best take: the two that need least when rows are wide.
-
-    Cycles a row and register, for 1, 2, 3, 4: 71, 42, 32, 28 (2 features); 129, 75, 65, 69 (16); 329, 182, 215, 231
-    (64), where the stores of more than two keep each other waiting.
-    """
-    return MOST if n_features < 24 else 2
+    compiled = _compiled(train_penalised if penalised else train_plain, X.dtype.char, registers, folded)
+    arrays = options, state, sums
+    compiled(X, y, weights, folds if folded else weights, *arrays, (0,) * registers, (0,) * folded)
 
 
 def aligned(rows, models):

@@ -8,6 +8,8 @@ As in `intrinsics.py`, each has a plain twin, on arrays of 8k numbers, for where
 does not notice an edit in this file: empty Numba's cache after one.
 """
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -223,6 +225,33 @@ def _store(typingctx, A, start, x):
     return types.void(A, types.int64, x), generate
 
 
+def _update_and_dot(typingctx, A, start, x, x_nudge, y, y_nudge, u, u_sum, v, v_sum):
+    """(u_sum + u*w, v_sum + v*w), where w, numbers of `A` from `start` on, is w - x*x_nudge - y*y_nudge from now on.
+
+    What `load`, `fnma`, `store` and `fma` would do, but one register after the other.
+    """
+
+    def generate(context, builder, sig, args):
+        A, start, x, x_nudge, y, y_nudge, u, u_sum, v, v_sum = args
+        data = context.make_array(sig.args[0])(context, builder, A).data
+        first = builder.bitcast(builder.gep(data, [start]), DOUBLES.as_pointer())
+        x, y = (_spread(builder, builder.fneg(number)) for number in (x, y))
+        u, v = (_spread(builder, number) for number in (u, v))
+        u_sums, v_sums = [], []
+        for i in range(u_sum_type.count):
+            place = builder.gep(first, [INT64(i)])
+            w = _fused(context, builder, x, builder.extract_value(x_nudge, i), builder.load(place, align=8))
+            w = _fused(context, builder, y, builder.extract_value(y_nudge, i), w)
+            builder.store(w, place, align=8)
+            u_sums.append(_fused(context, builder, u, w, builder.extract_value(u_sum, i)))
+            v_sums.append(_fused(context, builder, v, w, builder.extract_value(v_sum, i)))
+        return context.make_tuple(builder, sig.return_type, [_packed(builder, u_sums), _packed(builder, v_sums)])
+
+    u_sum_type, number = u_sum, types.float64
+    both = types.UniTuple(u_sum, 2)
+    return both(A, types.int64, number, x_nudge, number, y_nudge, number, u_sum, number, v_sum), generate
+
+
 if UNCOMPILED:
 
     def fma(x, y, z):
@@ -263,6 +292,12 @@ if UNCOMPILED:
     def add_exponent(total, x):
         return (total.view(np.int64) + (x.view(np.int64) >> 52) - 1023).view(np.float64)
 
+    def update_and_dot(A, start, x, x_nudge, y, y_nudge, u, u_sum, v, v_sum):
+        w = A.reshape(-1)[start : start + len(u_sum)]
+        w -= x * x_nudge
+        w -= y * y_nudge
+        return u_sum + u * w, v_sum + v * w
+
     def load(A, start, like):
         return A.reshape(-1)[start : start + REGISTER * len(like)].copy()
 
@@ -270,8 +305,7 @@ if UNCOMPILED:
         A.reshape(-1)[start : start + len(x)] = x
 
 else:
-    fma, fnma, add, sub, mul, div = (intrinsic(f) for f in (_fma, _fnma, _add, _sub, _mul, _div))
-    limit, flip, where_equal, load, store = (intrinsic(f) for f in (_limit, _flip, _where_equal, _load, _store))
-    two_to_the_sixteenth, mantissa, add_exponent = (
-        intrinsic(f) for f in (_two_to_the_sixteenth, _mantissa, _add_exponent)
-    )
+    made: list[Any] = [intrinsic(f) for f in (_fma, _fnma, _add, _sub, _mul, _div, _limit, _flip, _where_equal)]
+    fma, fnma, add, sub, mul, div, limit, flip, where_equal = made
+    made = [intrinsic(f) for f in (_two_to_the_sixteenth, _mantissa, _add_exponent, _update_and_dot, _load, _store)]
+    two_to_the_sixteenth, mantissa, add_exponent, update_and_dot, load, store = made

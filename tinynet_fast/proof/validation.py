@@ -17,8 +17,9 @@ from tinynet_fast.kernels.vectorized import LOG_LOSS
 from tinynet_fast.models import MLP, flatten, layer_table
 from tinynet_fast.proof.facts import facts
 from tinynet_fast.training.mlp import train_mlp
-from tinynet_fast.training.neuron import STABILITY_BOUND, train_neuron
+from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.optimizer import Optimizer
+from tinynet_fast.training.run import STABILITY_BOUND
 from tinynet_fast.training.schedule import LOSSES, Penalties
 
 REFERENCE = ENGINES["reference"]

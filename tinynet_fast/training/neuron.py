@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,26 @@ import numpy as np
 from tinynet_fast.data.arrays import Rows
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import Neuron
-from tinynet_fast.training.run import LARGEST_SUM, Epoch, Plan, TrainingResult, check_rate, plan, run, stable_rate
+from tinynet_fast.training.rate import RateSearch, auto_rate, stride
+from tinynet_fast.training.run import (
+    LARGEST_SUM,
+    STABILITY_BOUND,
+    Epoch,
+    Plan,
+    TrainingResult,
+    check_rate,
+    plan,
+    run,
+    stable_rate,
+)
 from tinynet_fast.training.schedule import Penalties, Schedule
-
-STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 
 
 def train_neuron(
     X: Any,
     y: Any,
     *,
-    learning_rate: float = 0.1,
+    learning_rate: float | str = 0.1,
     epochs: int = 100,
     weights: Any = 0.0,
     bias: float = 0.0,
@@ -58,8 +68,10 @@ def train_neuron(
         too), or a frame that NumPy can read. An array of numbers is never copied whole; computing is in float64.
     y : (n,)
         0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned.
-    learning_rate : float
+    learning_rate : float or "auto"
         How far a row moves the weights. While learning_rate * (|x|**2 + 1) <= 8 for every row, no step overshoots.
+        "auto" tries a grid of rates first, on up to some 32,000 of the rows and in one pass, and trains with the one
+        that comes to the least log loss (see `auto_rate`); `rate_search` of the result says what was tried.
     epochs : int
         Passes over the rows.
     weights : float or (n_features,)
@@ -124,7 +136,11 @@ def train_neuron(
     array([0, 1])
     """
     penalties = Penalties(l2, l1, average, loss)
-    rates = Schedule(check_rate("learning_rate", learning_rate), schedule, power_t, penalties.l2 + penalties.l1)
+    search = isinstance(learning_rate, str) and learning_rate == "auto"
+    if search and (schedule != "constant" or not penalties.smooth):
+        raise ValueError("learning_rate='auto' is for the constant schedule and log loss without l1: give a rate")
+    rate = 1.0 if search else check_rate("learning_rate", learning_rate)
+    rates = Schedule(rate, schedule, power_t, penalties.l2 + penalties.l1)
     job = plan(
         X,
         y,
@@ -142,13 +158,35 @@ def train_neuron(
     )
     rates.updates = job.epochs * len(job.rows)
     start = _start(weights, bias, job.rows.n_features)
+    found = _search(job, start, penalties) if search else None
+    if found is not None:
+        rates.learning_rate = found.learning_rate
     if job.engine.name == "fast":
         overshoots = job.largest * float(rates.rates(0, 1)[0]) > STABILITY_BOUND
         cancels = math.sqrt(job.largest) * math.hypot(*start) > LARGEST_SUM
         # Where rounding could show, only the reference's own order of sums gives its weights.
         if overshoots or cancels or not penalties.smooth:
             job.engine = ENGINES["strict"]
-    return run(_NeuronTrainee(job, start, rates, penalties), job)
+    return replace(run(_NeuronTrainee(job, start, rates, penalties), job), rate_search=found)
+
+
+def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> RateSearch:
+    """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
+    rows = job.rows
+    part: Any = slice(None)
+    if rows.index is not None:  # the search takes every k-th row; to pick them here saves a copy of the others
+        few = rows.index[:: stride(len(rows), rows.n_features)]
+        part = few if len(np.unique(rows.codes[few])) == 2 else rows.index
+    return auto_rate(
+        rows.X[part],
+        rows.codes[part],
+        epochs=job.epochs,
+        average=bool(penalties.average_from),
+        l2=penalties.l2,
+        weights=start[:-1],
+        bias=float(start[-1]),
+        sample_weight=None if rows.sample_weight is None else rows.sample_weight[part],
+    )
 
 
 def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:

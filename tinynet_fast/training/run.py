@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -23,9 +23,13 @@ from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import Engine, resolve
 from tinynet_fast.models import Model
 
+if TYPE_CHECKING:
+    from tinynet_fast.training.rate import RateSearch
+
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
+STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 LARGEST_SUM = 1e4  # sums that start larger lose more digits, in whatever order, than the promise allows
 FAR_OUT = 1e100  # parameters that start larger may overflow at any rate
 
@@ -73,7 +77,9 @@ class TrainingResult(Generic[M_co]):
     seed : int or None
         The seed that was used or drawn, where anything was random: pass it again to repeat the run.
     seconds : float
-        Wall time of training, without compiling and checking.
+        Wall time of training, without compiling, checking and searching for a rate.
+    rate_search : RateSearch or None
+        With `learning_rate="auto"`, the rates that were tried and what each came to.
     """
 
     model: M_co
@@ -84,6 +90,7 @@ class TrainingResult(Generic[M_co]):
     best_epoch: int | None
     seed: int | None
     seconds: float
+    rate_search: "RateSearch | None" = None
 
 
 class Trainee(Protocol[M_co]):

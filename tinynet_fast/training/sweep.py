@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import vectorized
-from tinynet_fast.kernels.engines import BLOCK_SECONDS, MOST_ROWS, MOST_VALUES
-from tinynet_fast.training.neuron import STABILITY_BOUND
-from tinynet_fast.training.run import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
+from tinynet_fast.training.run import STABILITY_BOUND, Plan, check_flag, check_rate, check_whole, plan
 from tinynet_fast.training.schedule import check_at_least_zero
 from tinynet_fast.training.sweep_result import ALL_ROWS, SweepResult
 
@@ -240,11 +239,12 @@ class _Sweep:
         d, models = job.rows.n_features, np.arange(len(options))
         penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
         parts = [part for part in (models[~penalised], models[penalised]) if len(part)]
-        members = [each for part in parts for each in _cut(part, lanes.WIDTH, lanes.registers(d), threads)]
+        members = [each for part in parts for each in _cut(part, lanes.WIDTH, lanes.MOST, threads)]
         self.groups = [_Group(each, options, start, fold) for each in members]
         self.threads = min(threads, len(self.groups))
         seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH / self.threads
-        self.block_rows = max(min(int(BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d), 1)
+        rows = min(int(BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d)
+        self.block_rows = max(rows // lanes.CHUNK, 1) * lanes.CHUNK
 
     def run(self) -> SweepResult:
         job, n = self.job, len(self.job.rows)
@@ -350,3 +350,27 @@ def _cut(models: np.ndarray, width: int, most: int, threads: int) -> list[np.nda
     groups = min(math.ceil(groups / threads) * threads, registers)
     ends = [math.ceil(registers * (k + 1) / groups) * width for k in range(groups)]
     return np.split(models, ends[:-1])
+
+
+def mean_log_losses(parameters: np.ndarray, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The mean log loss of each model (a row of weights and, last, a bias) on checked rows; a row counts at most 44.
+
+    By the kernel that trains, with rates of 0: 2 ns a value where NumPy takes 25.
+    """
+    from tinynet_fast.kernels import lanes
+
+    engine, n, d = ENGINES["fast"], len(X), X.shape[1]
+    options, folds = np.zeros((len(parameters), 3)), np.full(len(parameters), ALL_ROWS)
+    members = _cut(np.arange(len(parameters)), lanes.WIDTH, lanes.MOST, 1)
+    groups = [_Group(each, options, parameters, folds) for each in members]
+    rows, totals = max(MOST_VALUES // d, lanes.CHUNK), np.empty(len(parameters))
+    for group in groups:
+        group.clear()
+    for start in range(0, n, rows - rows % lanes.CHUNK):
+        part = slice(start, start + rows - rows % lanes.CHUNK)
+        y = codes[part].astype(np.float64)
+        for group in groups:
+            group.train(engine.rows(X[part]), y, np.ones(len(y)), None)
+    for group in groups:
+        totals[group.members] = group.losses()[1]
+    return totals / n
