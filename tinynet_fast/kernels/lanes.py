@@ -42,7 +42,7 @@ from tinynet_fast.kernels.registers import (
 )
 
 WIDTH = REGISTER  # models in a register
-MOST = 4  # registers of models that a call takes: 6 are no better, and 2 wait (75, 40, 34 cycles each for 1, 2, 4)
+MOST = 4  # registers of models a call takes: 67, 39, 30, 27 cycles each for 1, 2, 3, 4; 6 are no better (2 features)
 CHUNK = 16  # rows whose 1 + G can be multiplied up without overflow
 FARTHEST = 44.0  # sums beyond it count as it: 1 + G may be as large as exp(700 / CHUNK), and q is 0 or 1 to 8e-20
 
@@ -70,7 +70,7 @@ LIMIT = FARTHEST * UNIT
 def wrong_label(u):
     """(q, 1 + G) for sums u = UNIT * s * z, to 5.2e-16 relative: 16 table entries, degree 6, one division.
 
-    With no table the polynomial has degree 11. A division takes 9 cycles for eight lanes, but hardly any from others.
+    With no table the polynomial has degree 11. A division takes 9 cycles for eight lanes; multiplications lose 3.
     """
     u = limit(u, -LIMIT, LIMIT)
     shifted = add(u, ROUND)
