@@ -222,11 +222,12 @@ def test_a_diverged_run_shows(sizes, activation, bad):
 def test_how_differences_grow():
     """Two thousand updates from the same start, without coming back to the reference's state.
 
-    Descent to a minimum does not let them grow: the largest seen was 4e-14 for sigmoid and tanh. A relu's kink, and
-    momentum on a problem that is far from its minimum, may: see the README of the package for what that means.
+    Steps that descend do not let them grow: 2.5e-16 at most was seen in parameters, 1.6e-15 in losses, relu included.
+    Steps that are far too long do, whatever the engine: with Nesterov's momentum at 0.9 and a rate of 0.1, a row at a
+    time and labels at random, a 10-13-1 network was 5e-7 away after 266 updates, each of which kept its 1e-12.
     """
     rng = np.random.default_rng(5)
-    for activation in (SIGMOID, TANH):
+    for activation in (SIGMOID, TANH, RELU):
         for optimizer in (SGD, ADAM):
             problem = random_problem(
                 rng, 200, (5, 8, 1), activation, 10, optimizer, share=0.0 if not optimizer else 0.9
@@ -234,8 +235,8 @@ def test_how_differences_grow():
             problem.plan = np.tile(problem.plan[0] * [0.2, 1.0, 1.0, 1.0], (3000, 1))
             problem.y = (problem.X[:, 0] > 0).astype(float)
             ref, comp = (problem.run(kernels, problem.state, epochs=100) for kernels in (strict, network))
-            assert distance(comp[0][0], ref[0][0]) <= 1e-11
-            np.testing.assert_allclose(comp[2], ref[2], rtol=1e-11)
+            assert distance(comp[0][0], ref[0][0]) <= 1e-13
+            np.testing.assert_allclose(comp[2], ref[2], rtol=1e-12)
 
 
 # --- functions of eight numbers ---------------------------------------------------------------------------------------
@@ -311,6 +312,9 @@ def test_logarithms_are_close():
     ids=["sigmoid", "tanh"],
 )
 def test_functions_saturate_and_pass_nan_on(function, low, high):
+    edge = np.linspace(-760.0, -680.0, 1600)  # where exp overflows
+    np.testing.assert_allclose(applied(function, edge), low, rtol=0.0, atol=1e-290)
+    np.testing.assert_array_equal(applied(function, -edge), high)
     far = np.array([-np.inf, -1e308, -1e4, np.inf, 1e308, 1e4, np.nan, 0.0])
     comp = applied(function, far)
     np.testing.assert_array_equal(comp[:6], [low] * 3 + [high] * 3)

@@ -110,7 +110,7 @@ def test_epochs_in_one_call_are_calls_one_by_one(engine, problem):
     np.testing.assert_array_equal(losses, ref_losses)
 
 
-@named(NETWORKS)
+@named([engine for engine in PROMISING if engine.can("logits")])
 @given(problem=neuron_problems(within_bound=True))
 def test_sums_of_many_rows(engine, problem):
     own = engine.own
