@@ -69,8 +69,8 @@ def exp(v, x):
 
 
 def sigmoid(v, z):
-    """1 / (1 + exp(-z)). Below -709.4, where exp(-z) is too large for 2**1023, it is 0: there t may be negative, and the
-    sum of infinity and minus infinity NaN, but at 709.9 it is not."""
+    """1 / (1 + exp(-z)). Below -709.4, where exp(-z) is more than 2**1023, it is 0: by way of 709.9, where t is above 0
+    and the power infinite; where t is below 0, infinity and minus infinity would add up to NaN."""
     x = v.where(-z < -708.0, -708.0, -z)
     scale, t = power(v, v.where(x > 709.4, 709.9, x))
     return 1.0 / (1.0 + v.fma(scale, t, scale))

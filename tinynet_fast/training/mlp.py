@@ -267,7 +267,8 @@ class _MLPTrainee:
         self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
         masked = self.hidden_units if dropout else 0
         self.block_rows = job.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
-        self.constant_plan = own(steps.plan(0, self.block_rows // self.size + 1)) if steps.is_constant else None
+        updates = min(steps.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
+        self.constant_plan = own(steps.plan(0, updates)) if steps.is_constant else None
         self.table = layer_table(sizes, activation)
         self.layers, self.units = own(self.table, np.int64), job.engine.scratch(self.table)
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
