@@ -19,7 +19,6 @@ from rich.table import Table  # noqa: E402
 
 from tinynet_fast import Neuron, sweep, train_neuron  # noqa: E402
 from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
-from tinynet_fast.training.rate import auto_rate  # noqa: E402
 
 PROBLEMS = [(1_000_000, 2), (300_000, 16), (100_000, 64)]
 MODELS, FITTED = 32, 2  # how many models, and how many of them are really fitted by themselves
@@ -122,8 +121,7 @@ def measure_auto(rounds):
     codes = rows.y.astype(np.uint8)
 
     def auto():
-        search = auto_rate(rows.X, rows.y, average=True)
-        return train_neuron(rows.X, rows.y, learning_rate=search.learning_rate, average=True, epochs=1).model
+        return train_neuron(rows.X, rows.y, learning_rate="auto", average=True, epochs=1).model
 
     def loss(weights, bias):
         return Neuron(weights=np.ravel(weights), bias=float(np.ravel(bias)[0])).mean_cross_entropy(rows.X, codes)

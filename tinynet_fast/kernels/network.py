@@ -46,7 +46,7 @@ def named(name):
 
     def compiled(function):
         function.__name__ = function.__qualname__ = name
-        return part()(function)
+        return part(inner=True)(function)
 
     return compiled
 
@@ -248,7 +248,7 @@ def set_rule(work, at, total, rate, keep, l2, epsilon, nesterov, share, share2):
         at, keep, l2 = at + RULES, 1.0, 0.0
 
 
-@part()
+@part(inner=True)
 def step_range(adam, state, start, stop, size, work, rule):
     eights, rest = (stop - start) // LANES, (stop - start) % LANES
     if adam:
@@ -302,6 +302,7 @@ def epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses
         mask.shape[1],
     )
     labels, how = 2 * half, 2 * half + RULE
+    total = 0.0
     loss, batch, adam, nesterov = np.int64(rule[1]), np.int64(rule[0]), rule[2] == ADAM, rule[2] == NESTEROV
     for epoch in range(losses.shape[0]):
         start = 0
@@ -309,8 +310,9 @@ def epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses
             filled = np.int64(pending[0])
             m = min(TILE - filled % TILE, batch - filled, n - start)
             stride, full, plain = (m + LANES - 1) & ~(LANES - 1), filled + m == batch, True
-            load_rows(address(X), shape[0], start, m, work, stride)
-            total = load_labels(address(y), address(weight), start, m, work, labels)
+            if m < n or epoch == 0:  # rows that are one tile are still there in the next epoch
+                load_rows(address(X), shape[0], start, m, work, stride)
+                total = load_labels(address(y), address(weight), start, m, work, labels)
             target = forward(shape, depth, params, work, half, stride, address(mask), columns, start, m)
             losses[epoch] += outputs_back(shape[3 * depth - 2], work, target, half, stride, labels, loss)
             pending[0] += m
