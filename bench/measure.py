@@ -11,6 +11,7 @@ import time
 from importlib import metadata
 from statistics import median
 
+LEAST_TURN = 0.02  # seconds
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -21,14 +22,20 @@ def one_thread():
 
 
 def take_turns(contenders, rounds=9):
-    """Median seconds of each of the functions `contenders`, by name; one round to warm up, then they alternate."""
+    """Median seconds of each of the functions `contenders`, by name; one round to warm up, then they alternate.
+
+    A turn lasts at least LEAST_TURN: who is done sooner runs again, and the mean counts. A single millisecond would be
+    that of a processor whose caches and clock are still the last contender's.
+    """
     seconds = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, run in contenders.items():
-            start = time.perf_counter()
-            run()
+            start, runs, spent = time.perf_counter(), 0, 0.0
+            while spent < LEAST_TURN:
+                run()
+                runs, spent = runs + 1, time.perf_counter() - start
             if turn:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(spent / runs)
     return {name: median(times) for name, times in seconds.items()}
 
 
