@@ -25,6 +25,21 @@ def scikit_learn_set(name, standardised):
     return ((X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9) if standardised else X), y
 
 
+def imbalanced():
+    """One row of a hundred passes."""
+    rng = np.random.default_rng(2)
+    X, y = rng.standard_normal((6000, 5)), np.arange(6000) % 100 == 0
+    X[y, 0] += 2.0
+    return X, y
+
+
+def correlated():
+    """Twelve columns that are nearly three."""
+    rng = np.random.default_rng(3)
+    X = np.repeat(rng.standard_normal((4000, 3)), 4, axis=1) + 0.01 * rng.standard_normal((4000, 12))
+    return X, X.sum(axis=1) + rng.standard_normal(4000) > 0
+
+
 CASES = {
     "four students": lambda: study_hours()[:2],
     "ten students": lambda: quiz_and_attendance()[:2],
@@ -32,6 +47,8 @@ CASES = {
     "2 features": lambda: synthetic(2),
     "64 features": lambda: synthetic(64),
     "256 features": lambda: synthetic(256),
+    "imbalance": imbalanced,
+    "correlated columns": correlated,
     "noise": lambda: synthetic(10, flipped=0.3),
     "times 1e6": lambda: synthetic(4, 1e6),
     "times 1e-6": lambda: synthetic(4, 1e-6),

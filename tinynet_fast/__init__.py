@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tinynet_fast.proof.validation import validate
     from tinynet_fast.training.mlp import train_mlp
     from tinynet_fast.training.neuron import train_neuron
+    from tinynet_fast.training.rate import RateSearch, auto_rate
     from tinynet_fast.training.run import Epoch, TrainingResult
     from tinynet_fast.training.sweep import sweep
     from tinynet_fast.training.sweep_result import SweepResult
@@ -27,9 +28,11 @@ _HOMES = {
     "Epoch": "training.run",
     "ModelFileError": "modelfile",
     "Neuron": "models",
+    "RateSearch": "training.rate",
     "SweepResult": "training.sweep_result",
     "TrainingDivergedError": "errors",
     "TrainingResult": "training.run",
+    "auto_rate": "training.rate",
     "load": "models",
     "sweep": "training.sweep",
     "train_mlp": "training.mlp",
@@ -41,10 +44,12 @@ __all__ = [
     "Epoch",
     "ModelFileError",
     "Neuron",
+    "RateSearch",
     "SweepResult",
     "TrainingDivergedError",
     "TrainingResult",
     "__version__",
+    "auto_rate",
     "load",
     "sweep",
     "train_mlp",

@@ -97,7 +97,7 @@ def auto_rate(
 
     Examples
     --------
-    >>> from tinynet_fast.training.rate import auto_rate
+    >>> from tinynet_fast import auto_rate
     >>> search = auto_rate([1, 2, 3, 4], [0, 0, 1, 1], epochs=100)
     >>> 0.1 < search.learning_rate < 1.0
     True
