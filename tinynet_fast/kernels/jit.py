@@ -32,8 +32,8 @@ def part(flags: set[str] | None = None, forceinline: bool = False, inner: bool =
     """Compile a part of a fast kernel: not cached by itself, because it is inside the kernel that calls it.
 
     `forceinline` has LLVM inline it, which keeps its flags. Numba's own `inline="always"` would give it its caller's.
-    Nobody calls a part through a C pointer, so that wrapper is not made. Nor, for an `inner` part, is the one for Python:
-    the process would crash if Python called it.
+    Nobody calls a part through a C pointer, so that wrapper is not made. Nor is the one for Python
+    for an `inner` part: the process would crash if Python called it.
     """
     options: dict[str, Any] = {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
     return njit(error_model="numpy", nogil=True, fastmath=flags or False, forceinline=forceinline, **options)
