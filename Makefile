@@ -20,6 +20,8 @@ test: $(VENV)/dev.ok
 
 bench: $(VENV)/dev.ok
 	$(RUN) bench/neuron.py
+	$(RUN) bench/network.py
+	$(RUN) bench/sweep.py
 	$(RUN) -m pytest bench --benchmark-enable --benchmark-columns=median,iqr,rounds --benchmark-sort=name
 
 # Ten thousand examples for each property: about half an hour.

@@ -310,6 +310,7 @@ TORCH = {
 def torch_network(engine, name="plain", steps=500, outputs=1, **kind):
     """PyTorch in float64: parameters after `steps` updates, full batch and mini-batch; the largest difference seen."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch.set_num_threads(1)  # for so few rows a second thread is only in the way
     theirs, ours = TORCH[name]
     rate, worst = 0.005 if ours.get("name") else 0.05, 0.0
     for sizes, activation, batch in zip(SHAPES, ACTIVATIONS, (24, 8, 5), strict=True):
