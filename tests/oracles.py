@@ -99,6 +99,19 @@ def regularized_l1_by_hand(engine):
         assert state == pytest.approx([sign * after, b, sign * mean_w, mean_b, sign * paid, 0.75], rel=1e-13)
 
 
+def regularized_bias_by_hand(engine):
+    """Two rows of one input, whose bias moves a hundredth as far as the step says."""
+    e = 1 / (1 + math.exp(-0.4)) - 1.0
+    w, b = 0.3 - 0.5 * e, 0.1 - 0.01 * 0.5 * e
+    e = 1 / (1 + math.exp(-(2.0 * w + b)))
+    after, bias = w - 0.25 * e * 2.0, b - 0.01 * 0.25 * e
+    plan = np.array([[0.5, 1.0, 0.0, 1.0], [0.25, 1.0, 0.0, 0.5]])
+    X, y = np.array([[1.0], [2.0]]), np.array([1.0, 0.0])
+    problem = RegularizedProblem(X, y, plan, 0, np.array([0.3]), 0.1, epochs=1, block=2, bias_scale=0.01)
+    state, _ = problem.solve(engine)
+    assert state == pytest.approx([after, bias, (w + after) / 2, (b + bias) / 2, 0.0, 0.0], rel=1e-14)
+
+
 # --- finite differences -----------------------------------------------------------------------------------------------
 
 
@@ -389,10 +402,11 @@ BY_HAND = (
     four_students,
     regularized_by_hand,
     regularized_l1_by_hand,
+    regularized_bias_by_hand,
     network_by_hand,
     neuron_gradient,
     squared_error_gradient,
     network_gradient,
     network_steps,
 )
-LEFT_TO_STRICT = (regularized_l1_by_hand, squared_error_gradient)  # by the fast engine
+LEFT_TO_STRICT = (regularized_l1_by_hand, regularized_bias_by_hand, squared_error_gradient)  # by the fast engine

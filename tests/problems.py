@@ -65,14 +65,15 @@ def regularized_problems(draw, within_bound):
     l2, l1 = (draw(st.sampled_from([0.0, 1e-4, 0.1, 1.0, *([] if within_bound else [1e3])])) for _ in range(2))
     loss = draw(st.sampled_from(["log_loss", "squared_error"]))
     rng = np.random.default_rng(draw(SEEDS))
-    return regularized_problem(rng, problem, l2, l1, draw(st.integers(0, 20)), loss)
+    result = regularized_problem(rng, problem, l2, l1, draw(st.integers(0, 20)), loss)
+    return replace(result, bias_scale=draw(st.sampled_from([1.0, 1.0, 0.01, 0.0])))
 
 
 def without_what_is_left_to_strict(engine, problem):
-    """The problem as it is, or without l1 and squared error, where the engine has no kernel for them."""
+    """The problem as it is, or without what the engine has no kernel for: l1, squared error, a bias that lags."""
     if can_solve(engine, problem):
         return problem
-    return replace(problem, plan=problem.plan * [1.0, 1.0, 0.0, 1.0], loss=0)
+    return replace(problem, plan=problem.plan * [1.0, 1.0, 0.0, 1.0], loss=0, bias_scale=1.0)
 
 
 @st.composite

@@ -43,6 +43,7 @@ IN_STRICT = [
     ("penalty after the update", "keep * weights[j] - nudge * X[i, j]", "keep * (weights[j] - nudge * X[i, j])"),
     ("half the gradient of squared error", "error *= 2.0 * prediction", "error *= prediction"),
     ("mean of the weights before the row", "means[j] += share * (weights[j] - means[j])", "means[j] += share * (weights[j] + nudge * X[i, j] - means[j])"),
+    ("the bias moves as far as ever", "bias[0] -= bias_scale * nudge", "bias[0] -= nudge"),
     ("bias left out of the mean", "means[d] += share * (bias[0] - means[d])", "pass"),
     ("l1 past zero", "return max(0.0, weight - (owed + paid))", "return weight - (owed + paid)"),
     ("l1 paid twice", "paid[j] += weights[j] - before", "pass"),
@@ -99,6 +100,7 @@ IN_FAST = [
 IN_NUMPY = [
     ("single precision", "error = prediction - y[i]", "error = float(np.float32(prediction - y[i]))"),
     ("no bias update", "bias[0] -= nudge", "pass"),
+    ("the bias moves as far as ever", "bias_scale * (step * error)", "step * error"),
     ("a chunk's mean for its sum", "np.sum(weight[part] * network_loss", "np.mean(weight[part] * network_loss"),
     ("a chunk's gradient replaces the last", "gradient[p:biases] += ", "gradient[p:biases] = "),
     ("biases left out", "gradient[biases : biases + outputs] += d.sum(axis=0)", "pass"),
@@ -122,6 +124,7 @@ IN_FAST_REGULARIZED = [
 IN_THE_REFERENCE_TOO = [
     ("half the gradient of squared error", "error *= 2.0 * prediction", "error *= prediction"),
     ("l1 past zero", "return max(0.0, weight - (owed + paid))", "return weight - (owed + paid)"),
+    ("the bias moves as far as ever", "bias[0] -= bias_scale * nudge", "bias[0] -= nudge"),
     ("l2 twice", "keep * weights[j] - nudge", "keep * keep * weights[j] - nudge"),
     (
         "mean from the row before",

@@ -335,7 +335,7 @@ def sgd_epochs(X, y, step, weights, bias, losses):
 
 
 def sgd_regularized_epochs(*arguments):
-    """The reference's, without l1 and squared error: see `fast_regularized.py`, which is built on this file."""
+    """The reference's, for smooth updates: see `fast_regularized.py`, which is built on this file."""
     from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs
 
     sgd_regularized_epochs(*arguments)

@@ -7,7 +7,7 @@ and the coupling of neighbours (k = i-1) has no factor: the chain is as long as 
 the weights after each row, so four rows bring it to A*mean + D*w - sum f[k]*p[k]*x[k], with factors that need no
 error. No product of keeps is longer than a block, none is divided by, and a keep of 0 is nothing special.
 
-The plan's cuts must be 0.0 and the loss cross-entropy: l1 and squared error are left to `strict`.
+The plan's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all else is left to `strict`.
 """
 
 from functools import cache
@@ -50,7 +50,7 @@ def mix_in(lanes, share, w0, w1, w2, w3, b, means):
 
 
 @part()
-def narrow_tile(X, y, plan, start, stop, weights, bias, means, table, lanes):
+def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, table, lanes, kept):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one.
 
     Row i-3 is read again when the weights learn of it, and the means stay in memory: carried along in registers, which
@@ -84,6 +84,8 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, table, lanes):
         ahead = fma(c1 * c2, dot(lanes, x0, x1, x2, x3, w0, w1, w2, w3, 0.0), b)
         ahead = fma(-e2, fma(c1, dot(lanes, x0, x1, x2, x3, v0, v1, v2, v3, 0.0), s2), ahead)
         coupling = dot(lanes, x0, x1, x2, x3, u0, u1, u2, u3, s1)
+        if len(kept) > 0:
+            logits[i] = fma(-e1, coupling, ahead) / NODES
         error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
         loss = fma(error, error, loss)
         e3, e2, e1 = e2, e1, error
@@ -161,7 +163,7 @@ def mix(weights, share, means):
 
 
 @part()
-def wide_tile(X, y, plan, start, stop, weights, bias, means, table):
+def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept):
     """Rows start..stop-1, four at a time: their logits with the weights before them, then the recurrence over them."""
     d = X.shape[1]
     scale(weights, NODES)
@@ -185,12 +187,17 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, table):
         h0, h1, h2, h3 = plan[i, 3], plan[i + 1, 3], plan[i + 2, 3], plan[i + 3, 3]
         y0, y1, y2, y3 = y[i], y[i + 1], y[i + 2], y[i + 3]
         e0, node = row_error(table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
-        e1, node = row_error(table, fma(c0, z1, b), fma(s0, g10, s0), e0, node, y0, y1)
-        ahead = fma(-e0, fma(s0, c1 * g20, s0), fma(c0 * c1, z2, b))
-        e2, node = row_error(table, ahead, fma(s1, g21, s1), e1, node, y1, y2)
-        ahead = fma(-e0, fma(s0, c1 * c2 * g30, s0), fma(c0 * c1 * c2, z3, b))
-        ahead = fma(-e1, fma(s1, c2 * g31, s1), ahead)
-        e3, node = row_error(table, ahead, fma(s2, g32, s2), e2, node, y2, y3)
+        z1 = fma(c0, z1, b)
+        e1, node = row_error(table, z1, fma(s0, g10, s0), e0, node, y0, y1)
+        z2 = fma(-e0, fma(s0, c1 * g20, s0), fma(c0 * c1, z2, b))
+        e2, node = row_error(table, z2, fma(s1, g21, s1), e1, node, y1, y2)
+        z3 = fma(-e0, fma(s0, c1 * c2 * g30, s0), fma(c0 * c1 * c2, z3, b))
+        z3 = fma(-e1, fma(s1, c2 * g31, s1), z3)
+        e3, node = row_error(table, z3, fma(s2, g32, s2), e2, node, y2, y3)
+        if len(kept) > 0:
+            logits[i], logits[i + 1] = (z0 + b) / NODES, fma(-e0, fma(s0, g10, s0), z1) / NODES
+            logits[i + 2] = fma(-e1, fma(s1, g21, s1), z2) / NODES
+            logits[i + 3] = fma(-e2, fma(s2, g32, s2), z3) / NODES
         loss += (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3)
         p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
         left = c0 * c1 * c2 * c3
@@ -228,7 +235,10 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, table):
         mix_four(X, before, weights, means, old, new, f0, f1, f2, f3)
     means[d] = mb
     for i in range(blocks_end, stop):
-        error, node = row_error(table, dot_row(X, i, weights) + b, 0.0, 0.0, 0.0, 0.0, y[i])
+        z0 = dot_row(X, i, weights) + b
+        if len(kept) > 0:
+            logits[i] = z0 / NODES
+        error, node = row_error(table, z0, 0.0, 0.0, 0.0, 0.0, y[i])
         loss = fma(error, error, loss)
         p0 = plan[i, 0] * NODES * error
         shrink_and_add(X, i, plan[i, 1], -p0, weights)
@@ -246,44 +256,46 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, table):
 
 
 @kernel
-def narrow_epochs(X, y, plan, weights, bias, means, losses, table, lanes):
+def narrow_epochs(X, y, plan, weights, bias, means, logits, losses, table, lanes, kept):
     for epoch in range(len(losses)):
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            losses[epoch] += narrow_tile(X, y, plan, start, stop, weights, bias, means, table, lanes)
+            losses[epoch] += narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, table, lanes, kept)
 
 
 @kernel
-def wide_epochs(X, y, plan, weights, bias, means, losses, table):
+def wide_epochs(X, y, plan, weights, bias, means, logits, losses, table, kept):
     for epoch in range(len(losses)):
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            losses[epoch] += wide_tile(X, y, plan, start, stop, weights, bias, means, table)
+            losses[epoch] += wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept)
 
 
 @cache
-def _compiled(function, floats, lanes):  # pragma: no cover - lines are counted where nothing is compiled
+def _compiled(function, floats, lanes, kept):  # pragma: no cover - lines are counted where nothing is compiled
     """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f"): one signature, when needed."""
     if UNCOMPILED:
         return function
     rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
     plan = types.Array(types.float64, 2, "C", readonly=True)
     given, result = types.Array(types.float64, 1, "C", readonly=True), types.float64[::1]
-    signature = (rows, given, plan, result, result, result, result, given)
-    compile_only(function, (*signature, types.UniTuple(types.int64, lanes)) if lanes else signature)
+    kinds = [types.UniTuple(types.int64, k) if k else types.Tuple(()) for k in ((lanes, kept) if lanes else (kept,))]
+    compile_only(function, (rows, given, plan, result, result, result, result, result, given, *kinds))
     return function
 
 
-def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
-    """The reference's `sgd_regularized_epochs`, to 1e-12, for plans without cuts, `loss` LOG_LOSS and steps in bounds.
+def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses, logits=None):
+    """The reference's `sgd_regularized_epochs`, to 1e-12, for plans without cuts, `loss` LOG_LOSS, `bias_scale` 1.0 and
+    steps in bounds.
 
     Steps are in bounds while step * (|x|^2 + 1) is at most 8 for every row. `X` is (n, d), C-contiguous, float64 or
     float32; the rest is float64, and `paid` is left alone. Wherever an epoch is cut into calls at multiples of TILE
-    rows, the results are the same to the last bit.
+    rows, the results are the same to the last bit. Where `logits` is given, a slot a row, each row's sum before its
+    update is left there.
     """
-    width = X.shape[1]
+    width, kept = X.shape[1], logits is not None
+    arrays = X, y, plan, weights, bias, means, logits if kept else losses, losses, TABLE
     if width <= NARROW:
-        compiled = _compiled(narrow_epochs, X.dtype.char, width)
-        compiled(X, y, plan, weights, bias, means, losses, TABLE, (0,) * width)
+        _compiled(narrow_epochs, X.dtype.char, width, kept)(*arrays, (0,) * width, (0,) * kept)
     else:
-        _compiled(wide_epochs, X.dtype.char, 0)(X, y, plan, weights, bias, means, losses, TABLE)
+        _compiled(wide_epochs, X.dtype.char, 0, kept)(*arrays, (0,) * kept)

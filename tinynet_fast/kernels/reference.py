@@ -107,7 +107,7 @@ def sgd_epochs(X, y, step, weights, bias, losses):
             bias[0] -= nudge
 
 
-def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
+def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses):
     """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share.
 
     - step: its learning rate times its sample weight;
@@ -116,8 +116,10 @@ def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses)
       far as a weight goes before it crosses zero (Tsuruoka, Tsujii and Ananiadou, ACL 2009);
     - share: what the weights after this row count for in their running mean, 1 / rows averaged; 0.0 for nothing.
 
-    `loss` is LOG_LOSS, or SQUARED_ERROR for that loss's own gradient. `means` holds the mean weights and, last, the
-    mean bias; `paid` what each weight has paid and, last, what has been asked for. The bias is not penalised.
+    `loss` is LOG_LOSS, or SQUARED_ERROR for that loss's own gradient. The bias moves by `bias_scale` times what an
+    input of 1.0 would move its weight by: 1.0 as a rule, 0.0 for a bias that stays where it is; it is not penalised.
+    `means` holds the mean weights and, last, the mean bias; `paid` what each weight has paid and, last, what has been
+    asked for.
     """
     d = len(weights)
     for epoch in range(len(losses)):
@@ -131,7 +133,7 @@ def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses)
             nudge = step * error
             for j in range(d):
                 weights[j] = keep * weights[j] - nudge * X[i][j]
-            bias[0] -= nudge
+            bias[0] -= bias_scale * nudge
             if share > 0.0:
                 for j in range(d):
                     means[j] += share * (weights[j] - means[j])

@@ -115,7 +115,7 @@ def sgd_epochs(X, y, step, weights, bias, losses):
 
 
 @kernel
-def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
+def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses):
     """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share."""
     d = len(weights)
     for epoch in range(len(losses)):
@@ -129,7 +129,7 @@ def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses)
             nudge = step * error
             for j in range(d):
                 weights[j] = keep * weights[j] - nudge * X[i, j]
-            bias[0] -= nudge
+            bias[0] -= bias_scale * nudge
             if share > 0.0:
                 for j in range(d):
                     means[j] += share * (weights[j] - means[j])

@@ -80,7 +80,7 @@ def sgd_epochs(X, y, step, weights, bias, losses):
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses):
+def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses):
     """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share."""
     for epoch in range(len(losses)):
         for i in range(len(X)):
@@ -91,7 +91,7 @@ def sgd_regularized_epochs(X, y, plan, loss, weights, bias, means, paid, losses)
             if loss == SQUARED_ERROR:
                 error *= 2.0 * prediction * (1.0 - prediction)
             weights[:] = keep * weights - (step * error) * X[i]
-            bias[0] -= step * error
+            bias[0] -= bias_scale * (step * error)
             if share > 0.0:
                 means[:-1] += share * (weights - means[:-1])
                 means[-1] += share * (bias[0] - means[-1])

@@ -114,11 +114,12 @@ class RegularizedProblem:
     bias: float
     epochs: int = 2
     block: int = 64
+    bias_scale: float = 1.0
 
     @property
     def smooth(self) -> bool:
-        """Whether it has neither l1 nor squared error."""
-        return self.loss == LOG_LOSS and not self.plan[:, 2].any()
+        """Whether it has neither l1 nor squared error, and a bias that moves as a weight does."""
+        return self.loss == LOG_LOSS and not self.plan[:, 2].any() and self.bias_scale == 1.0
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Weights, bias, means and what the penalty was paid, and losses; in calls as `NeuronProblem` makes them."""
@@ -131,7 +132,8 @@ class RegularizedProblem:
             losses = own(np.zeros(together))
             for start in range(0, len(self.X), self.block):
                 part = slice(start, start + self.block)
-                kernel(engine.rows(self.X[part]), own(self.y[part]), own(self.plan[part]), self.loss, *state, losses)
+                rows = engine.rows(self.X[part]), own(self.y[part]), own(self.plan[part])
+                kernel(*rows, self.loss, self.bias_scale, *state, losses)
             history += list(losses)
         return np.concatenate(state), np.array(history)
 
@@ -227,7 +229,7 @@ def distance(comp: np.ndarray, ref: np.ndarray, least: float = 0.0) -> float:
 def can_solve(engine: Engine, problem: Problem) -> bool:
     """Whether the engine has the kernel for the problem; the trainers find one themselves."""
     if isinstance(problem, RegularizedProblem) and engine.module == "fast" and not problem.smooth:
-        return False  # l1 and squared error are left to `strict`
+        return False  # what is not smooth is left to `strict`
     return isinstance(problem, TrainerProblem) or engine.can(KERNELS[type(problem)])
 
 
@@ -306,6 +308,10 @@ def _regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     for name, options in kinds.items():
         neurons = [neuron_problem(rng, rows, d, reach=0.1) for d in WIDTHS]
         yield f"neuron, {name}", [regularized_problem(rng, p, *options) for p in neurons], True
+    for scale in (0.01, 0.0):
+        neurons = [neuron_problem(rng, rows, d, reach=0.1) for d in WIDTHS]
+        slow = [replace(regularized_problem(rng, p, 0.1, 0.0, 5, "log_loss"), bias_scale=scale) for p in neurons]
+        yield f"neuron, a bias that moves {scale:g} times as far", slow, True
 
 
 def network_problem(

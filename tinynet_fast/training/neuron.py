@@ -228,7 +228,9 @@ class _NeuronTrainee:
         else:
             plan = own(self._plan(len(y), sample_weight))
             state = (self.weights, self.bias, self.means, self.paid)
-            self.kernels.sgd_regularized_epochs(self.engine.rows(X), own(y), plan, self.penalties.loss, *state, losses)
+            self.kernels.sgd_regularized_epochs(
+                self.engine.rows(X), own(y), plan, self.penalties.loss, 1.0, *state, losses
+            )
         self.row += len(y) * len(losses)
 
     def _plan(self, n: int, sample_weight: np.ndarray | None) -> np.ndarray:
