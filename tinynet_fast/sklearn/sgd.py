@@ -1,0 +1,399 @@
+"""`SGDClassifier` with scikit-learn's parameters, attributes and weights. How a class is trained: `sgd_training.py`."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from tinynet_fast.kernels import prediction
+from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
+from tinynet_fast.training.schedule import Penalties, Schedule
+
+LARGEST_INT = np.iinfo(np.int32).max
+FLOATS = [np.float64, np.float32]
+
+
+class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
+    """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, faster, to the same weights.
+
+    With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
+    ``loss="log_loss"`` (of version 1.9), to rounding, shuffled or not. More than two classes are learned one against
+    the rest. Dense rows only.
+
+    Parameters
+    ----------
+    loss : {"log_loss"}
+        Cross-entropy. scikit-learn's default, "hinge", and its other losses have no kernel here and are refused.
+    penalty : {"l2", "l1", "elasticnet"} or None
+        What keeps weights small, times `alpha`: half their squared length, the sum of their magnitudes (by the
+        cumulative penalty of Tsuruoka, Tsujii and Ananiadou, ACL 2009), or `l1_ratio` of the second and the rest of the
+        first. The intercept is not penalised.
+    alpha : float
+        At least 0; above 0 for ``learning_rate="optimal"``.
+    l1_ratio : float
+        From 0 to 1.
+    fit_intercept : bool
+        Whether the intercept is learned; it stays at 0 (or at `intercept_init`) where not.
+    max_iter : int
+        Passes over the rows.
+    tol : float or None
+        Stop when the mean objective of the rows, each taken before its update, penalty included, has not come down by
+        `tol` for `n_iter_no_change` epochs in a row; None for all `max_iter` epochs. (Where the penalty is left out of
+        the objective in an older scikit-learn, the number of epochs can be another.)
+    shuffle : bool
+        Visit the rows in scikit-learn's own new order in each epoch.
+    verbose : int
+        Above 0: print a line after each epoch.
+    n_jobs : int, optional
+        Threads that learn the classes where there are more than two.
+    random_state : int, RandomState instance or None
+        Where orders and rows held out are drawn from.
+    learning_rate : {"optimal", "constant", "invscaling", "adaptive"}
+        The rate of the t-th row: 1 / (alpha (t0 + t - 1)) with t0 = alpha**-0.75; `eta0`; `eta0` / t**`power_t`; or
+        `eta0`, divided by 5 whenever the epochs would stop, down to 1e-6.
+    eta0 : float
+        Above 0.
+    power_t : float
+        At least 0.
+    early_stopping : bool
+        Hold rows out, and stop when their accuracy has not risen by `tol` for `n_iter_no_change` epochs in a row. (The
+        accuracy is of rows of both kinds. Version 1.9 of scikit-learn counts the rows of the second class alone, so the
+        number of epochs can be another.)
+    validation_fraction : float
+        The share held out, stratified.
+    n_iter_no_change : int
+    class_weight : dict, "balanced" or None
+        What the rows of a class count for.
+    warm_start : bool
+        `fit` goes on from the weights there are.
+    average : bool or int
+        `coef_` is the mean of the weights after each row, from the first row on or from the `average`-th. (With l1 it
+        is the mean of the weights as they are before the row's l1 penalty; scikit-learn's averages then leave out what
+        the penalty did between the rows.)
+    engine : {"fast", "strict"}
+        Who does the arithmetic. "fast" leaves l1, ``fit_intercept=False`` and, block of rows by block, steps that can
+        overshoot (rate * weight * (\\|x\\|**2 + 1) > 8) to "strict", which rounds as the plain loop in Python does.
+
+    Attributes
+    ----------
+    coef_ : (1, n_features) or (n_classes, n_features) float64
+        Computed in float64 for rows of float32 too, where scikit-learn's are float32.
+    intercept_ : (1,) or (n_classes,) float64
+    classes_ : (n_classes,)
+        In sorted order; for two the second is the one whose probability is learned.
+    n_iter_ : int
+        Epochs that ran; of the class that took most.
+    t_ : float
+        1 + epochs times rows.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+    engine_ : {"fast", "strict", "mixed"}
+        Who ran.
+
+    Examples
+    --------
+    >>> from tinynet_fast.sklearn import SGDClassifier
+    >>> model = SGDClassifier(learning_rate="constant", eta0=0.1, shuffle=False, random_state=0)
+    >>> model.fit([[1.0], [2.0], [3.0], [4.0]], ["fail", "fail", "pass", "pass"]).predict([[1.5], [3.5]])
+    array(['fail', 'pass'], dtype='<U4')
+    """
+
+    coef_: Any
+    intercept_: Any
+    n_iter_: int
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn looks for it there
+        "loss": [str],
+        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
+        "fit_intercept": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "shuffle": ["boolean"],
+        "verbose": ["verbose"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "learning_rate": [StrOptions({"constant", "optimal", "invscaling", "adaptive"})],
+        "eta0": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "warm_start": ["boolean"],
+        "average": [Interval(Integral, 0, None, closed="left"), "boolean"],
+        "engine": [StrOptions({"fast", "strict"})],
+    }
+
+    def __init__(
+        self,
+        loss: str = "log_loss",
+        *,
+        penalty: str | None = "l2",
+        alpha: float = 0.0001,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        max_iter: int = 1000,
+        tol: float | None = 1e-3,
+        shuffle: bool = True,
+        verbose: int = 0,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        learning_rate: str = "optimal",
+        eta0: float = 0.01,
+        power_t: float = 0.5,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        class_weight: Any = None,
+        warm_start: bool = False,
+        average: bool | int = False,
+        engine: str = "fast",
+    ) -> None:
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.max_iter = max_iter
+        self.tol = tol
+        self.shuffle = shuffle
+        self.verbose = verbose
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.learning_rate = learning_rate
+        self.eta0 = eta0
+        self.power_t = power_t
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.average = average
+        self.engine = engine
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
+    ) -> "SGDClassifier":
+        """Train on all rows, for as many epochs as `max_iter` and `tol` say.
+
+        Parameters
+        ----------
+        X : (n, n_features)
+            An array, a list of rows, or a pandas, polars or Arrow frame.
+        y : (n,)
+            Labels, of two classes or more.
+        coef_init, intercept_init : arrays, optional
+            Where to start, shaped as `coef_` and `intercept_`; at zero where left out.
+        sample_weight : (n,), optional
+            What a row counts for: its step is its learning rate times its weight.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For missing values, one class only, a senseless option, another loss, weights that overflow.
+        """
+        self._check_options()
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
+        check_classification_targets(y)
+        warm = self.warm_start and hasattr(self, "coef_")
+        coef_init = self.coef_ if warm and coef_init is None else coef_init
+        intercept_init = self.intercept_ if warm and intercept_init is None else intercept_init
+        self.classes_ = np.unique(y)
+        self.t_ = 1.0
+        self._start(X.shape[1], coef_init, intercept_init)
+        self._train(X, y, sample_weight, int(self.max_iter), self.tol)
+        if self.tol is not None and self.n_iter_ == self.max_iter:
+            warnings.warn(
+                f"All {self.max_iter} epochs ran and the objective still came down: raise max_iter for a better fit.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "SGDClassifier":
+        """One pass over some rows; goes on where the last call left off.
+
+        Unshuffled, the weights do not depend on how the rows are cut into calls: bit for bit with ``engine="strict"``,
+        and with "fast" where the rate is constant and calls end at multiples of 256 rows (else to 1e-12). To that end
+        what l1 has asked for is carried on from call to call, which scikit-learn forgets, and with `average` the
+        intercept is, which scikit-learn (1.9) sets back at each call.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`; `y` need not hold every class.
+        classes : (n_classes,)
+            All classes there will be. To be given in the first call.
+
+        Returns
+        -------
+        self
+        """
+        first = not hasattr(self, "classes_")
+        self._check_options()
+        if self.early_stopping:
+            raise ValueError("early_stopping should be False with partial_fit: there are no rows to hold out")
+        if first and self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not supported for partial_fit, which sees some of the rows: pass the dict "
+                "that compute_class_weight('balanced', classes=classes, y=y) gives for a sample of them"
+            )
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
+        _check_partial_fit_first_call(self, classes)
+        unknown = ~np.isin(y, self.classes_)
+        if unknown.any():
+            raise ValueError(
+                f"y holds {y[unknown][0].item()!r}, which is not among the classes {self.classes_.tolist()}"
+            )
+        if first:
+            self.t_ = 1.0
+        if first or not hasattr(self, "coef_"):
+            self._start(X.shape[1], None, None)
+        self._train(X, y, sample_weight, 1, None)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """(n, n_classes): the probability of each class. For more than two, each one's against the rest, normalised."""
+        check_is_fitted(self)
+        if len(self.classes_) > 2 or not isinstance(self.coef_, np.ndarray):
+            return self._predict_proba_lr(X)
+        rows = validate_data(self, X, dtype=FLOATS, order="C", reset=False, ensure_all_finite=False)
+        passed = np.empty(len(rows))
+        weights = np.ascontiguousarray(self.coef_[0], dtype=np.float64)
+        if not prediction.predict_proba(rows, weights, np.asarray(self.intercept_, dtype=np.float64), passed):
+            return self._predict_proba_lr(X)  # which says what is wrong with X, or copes
+        result = np.empty((len(rows), 2))
+        np.subtract(1.0, passed, out=result[:, 0])
+        result[:, 1] = passed
+        return result
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """(n, n_classes): the logarithm of `predict_proba`."""
+        return np.log(self.predict_proba(X))
+
+    def _check_options(self) -> None:
+        if self.loss != "log_loss":
+            raise ValueError(
+                f"loss={self.loss!r} has no kernel here, only 'log_loss': for it, use scikit-learn's SGDClassifier"
+            )
+        if self.learning_rate == "optimal" and self.alpha == 0:
+            raise ValueError("alpha must be > 0 for learning_rate='optimal', which divides by it")
+        if self.penalty == "elasticnet" and self.l1_ratio is None:
+            raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
+
+    def _start(self, n_features: int, coef_init: Any, intercept_init: Any) -> None:
+        """Weights of all classes, as they are before the first row."""
+        k = len(self.classes_) if len(self.classes_) > 2 else 1
+        coef, intercept = np.zeros((k, n_features)), np.zeros(k)
+        for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
+            if given is not None:
+                values = np.asarray(given, dtype=np.float64)
+                if values.size != table.size or (k > 1 and values.shape != table.shape):
+                    raise ValueError(f"Provided {name} has shape {values.shape}; {table.shape} fits this dataset.")
+                table[:] = values.reshape(table.shape)
+        self.coef_, self.intercept_ = coef, intercept
+        self._standard_coef, self._standard_intercept = coef, intercept
+        self._means, self._paid = np.zeros((k, n_features + 1)), np.zeros((k, n_features + 1))
+
+    def _rule(self, max_iter: int, tol: float | None) -> Rule:
+        ratio = {"l2": 0.0, "l1": 1.0}.get(self.penalty or "", self.l1_ratio or 0.0)
+        alpha = float(self.alpha) if self.penalty else 0.0
+        penalties = Penalties(alpha * (1.0 - ratio), alpha * ratio, self.average, "log_loss")
+        name = "constant" if self.learning_rate == "adaptive" else self.learning_rate
+        schedule = Schedule(float(self.eta0), name, float(self.power_t), float(self.alpha))
+        return Rule(
+            self.engine,
+            float(self.eta0),
+            schedule,
+            self.learning_rate == "adaptive",
+            penalties,
+            1.0 if self.fit_intercept else 0.0,
+            max_iter,
+            tol,
+            int(self.n_iter_no_change),
+            bool(self.shuffle),
+            int(self.verbose),
+            bool(self.early_stopping),
+        )
+
+    def _train(self, X: np.ndarray, y: np.ndarray, sample_weight: Any, max_iter: int, tol: float | None) -> None:
+        classes = self.classes_
+        if len(classes) < 2:
+            raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class")
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+            if not sample_weight.any():
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+        class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
+        codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
+        rule = self._rule(max_iter, tol)
+        fits = self._fits(Table(X, codes, sample_weight, rule), class_weight, rule)
+        epochs = Parallel(n_jobs=self.n_jobs, require="sharedmem")(delayed(fit.run)() for fit in fits)
+        self.n_iter_ = max(epochs)
+        self.t_ += self.n_iter_ * len(X)
+        engines = set().union(*(fit.engines for fit in fits))
+        self.engine_ = engines.pop() if len(engines) == 1 else "mixed"
+        averaged = self.average and self.average <= self.t_ - 1.0
+        self.coef_ = self._means[:, :-1].copy() if averaged else self._standard_coef
+        self.intercept_ = self._means[:, -1].copy() if averaged else self._standard_intercept
+
+    def _fits(self, table: Table, class_weight: np.ndarray, rule: Rule) -> list[Fit]:
+        """What is to be fitted, one class against the rest each; random numbers are drawn where scikit-learn does."""
+        if not self.average:
+            self._standard_coef = np.require(self.coef_, np.float64, ["C", "W"])
+            self._standard_intercept = np.require(self.intercept_, np.float64, ["C", "W"])
+        k = len(self._standard_coef)
+        held = self._held_out(table) if k > 1 else None
+        random_state = check_random_state(self.random_state)
+        states = list(map(check_random_state, random_state.randint(LARGEST_INT, size=k))) if k > 1 else [random_state]
+        fits = []
+        for i, own in enumerate(states):
+            own.randint(1, LARGEST_INT)  # seeds what scikit-learn does not use
+            held = self._held_out(table) if k == 1 else held
+            positive = i if k > 1 else 1
+            negative_weight = 1.0 if k > 1 else float(class_weight[0])
+            state = State(self._standard_coef[i], self._standard_intercept[i : i + 1], self._means[i], self._paid[i])
+            weights = float(class_weight[positive]), negative_weight
+            seed = own.randint(LARGEST_INT)
+            fits.append(Fit(table, rule, state, positive, weights, int(self.t_) - 1, seed, held))
+            fits[-1].score = self._score_of(table, held, positive)
+        return fits
+
+    def _held_out(self, table: Table) -> np.ndarray | None:
+        """(n,) bool, or None where no rows are held out."""
+        if not self.early_stopping:
+            return None
+        split = StratifiedShuffleSplit(test_size=self.validation_fraction, random_state=self.random_state)
+        _, held = next(split.split(np.zeros((len(table.codes), 1)), table.codes))
+        if table.sample_weight is not None and not table.sample_weight[held].any():
+            raise ValueError(
+                "The sample weights for validation set are all zero, consider using a different random state."
+            )
+        mask = np.zeros(len(table.codes), dtype=bool)
+        mask[held] = True
+        return mask
+
+    def _score_of(self, table: Table, held: np.ndarray | None, positive: int) -> Any:
+        if held is None:
+            return None
+        X, y = table.X[held], table.codes[held] == positive
+        weight = None if table.sample_weight is None else table.sample_weight[held]
+        return lambda w, b: float(np.average((X @ w + b > 0.0) == y, weights=weight))

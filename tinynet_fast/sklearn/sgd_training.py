@@ -1,0 +1,218 @@
+"""One neuron trained as scikit-learn's SGD trains it: its schedules, order of rows and stopping, on our kernels.
+
+The estimator, its options and attributes are in `sgd.py`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels import objective
+from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.training.neuron import STABILITY_BOUND
+from tinynet_fast.training.run import LARGEST_SUM
+from tinynet_fast.training.schedule import Penalties, Schedule
+
+SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the neurons of all classes are trained."""
+
+    engine: str
+    eta0: float
+    schedule: Schedule  # "adaptive" is a constant one, at a rate that the epochs change
+    adaptive: bool
+    penalties: Penalties
+    bias_scale: float
+    max_iter: int
+    tol: float | None  # None: every epoch is run
+    n_iter_no_change: int
+    shuffle: bool
+    verbose: int
+    early_stopping: bool
+
+    @property
+    def watches_objective(self) -> bool:
+        """Whether the epochs' objective is asked for: it costs up to 3 ns a row beside the fast kernel."""
+        return (self.tol is not None and not self.early_stopping) or self.verbose > 0
+
+
+class Table:
+    """The rows, read once for what all classes need to know of them."""
+
+    def __init__(self, X: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray | None, rule: Rule) -> None:
+        self.X, self.codes, self.sample_weight = X, codes, sample_weight
+        needs_squares = rule.watches_objective and rule.penalties.l2 > 0.0 and rule.penalties.l1 == 0.0
+        self.squares, self.largest = np.empty(0), np.inf
+        if needs_squares:
+            self.squares = np.empty(len(X))
+            self.largest = float(objective.rows_compiled(X.dtype.char)(X, self.squares))
+        elif rule.engine == "fast":
+            self.largest = ENGINES["fast"].kernels.row_bound(X, np.ones(1))  # |x|^2 + 1
+
+
+@dataclass
+class State:
+    """One neuron: views into the estimator's arrays, changed in place."""
+
+    weights: np.ndarray  # (d,)
+    bias: np.ndarray  # (1,)
+    means: np.ndarray  # (d + 1,): the mean weights and bias so far, where averaging is asked for
+    paid: np.ndarray  # (d + 1,): what each weight has paid of l1, and what has been asked for
+
+
+@dataclass
+class Fit:
+    """One class against the rest."""
+
+    table: Table
+    rule: Rule
+    state: State
+    positive: int  # the code of the class
+    weights: tuple[float, float]  # what a row counts for that is of the class, and one that is not
+    row: int  # rows that were trained on before, over all epochs
+    seed: int
+    held: np.ndarray | None = None  # (n,) bool: rows held out
+    score: Callable[[np.ndarray, float], float] | None = None  # of the rows held out
+    engines: set[str] = field(default_factory=set)  # who ran
+
+    def __post_init__(self) -> None:
+        rule, (n, d) = self.rule, self.table.X.shape
+        self.block_rows = ENGINES[rule.engine].block_rows(d, 2 * d)
+        size = min(self.block_rows, n)
+        self.rate, self.y, self.losses = rule.eta0, np.empty(0), np.zeros(1)
+        self.rates = np.full(size, rule.eta0)
+        self.constant_plan = rule.penalties.plan(self.rates, None, 0)
+        given = 1.0 if self.table.sample_weight is None else float(np.abs(self.table.sample_weight).max())
+        self.heaviest = given * max(map(abs, self.weights))
+        self.weighted = self.table.sample_weight is not None or self.weights != (1.0, 1.0)
+        self.can_be_fast = rule.engine == "fast" and rule.penalties.smooth and rule.bias_scale == 1.0
+        if rule.watches_objective:
+            l2, l1 = rule.penalties.l2, rule.penalties.l1
+            w = self.state.weights
+            self.penalty = np.array([l2, l1])
+            self.carried = np.array([0.5 * l2 * float(w @ w) + l1 * float(np.abs(w).sum())])
+            self.logits, self.scratch = np.empty(size), np.empty(objective.TILE)
+            self.row_penalties = np.empty(size if l1 > 0.0 else 0)
+
+    def run(self) -> int:
+        """Epochs until the rule says stop; gives their number back."""
+        rule, watch = self.rule, _Watch(self.rule)
+        n = len(self.table.X)
+        order = np.arange(n) if rule.shuffle or self.held is not None else None
+        for epoch in range(1, rule.max_iter + 1):
+            if rule.shuffle:
+                objective.shuffle(order, self.seed)
+            index = order if self.held is None or order is None else order[~self.held[order]]
+            count = n if index is None else len(index)
+            total = 0.0
+            for start in range(0, count, self.block_rows):
+                part = slice(start, min(start + self.block_rows, count))
+                total += self._block(part if index is None else index[part], part.stop - part.start)
+            self._check_finite(epoch)
+            value = total / count if self.score is None else self.score(self.state.weights, float(self.state.bias[0]))
+            if rule.verbose > 0:
+                what = "objective" if self.score is None else "validation score"
+                print(f"-- Epoch {epoch}: norm {np.linalg.norm(self.state.weights):.4f}, {what} {value:.6f}")
+            if watch.stops(value if self.score is None else -value):
+                if not (rule.adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
+                    break
+                self._set_rate(self.rate / 5.0)
+                watch.waited = 0
+        return epoch
+
+    def _set_rate(self, rate: float) -> None:
+        self.rate = rate
+        self.rates[:] = rate
+        self.constant_plan = self.rule.penalties.plan(self.rates, None, 0)
+
+    def _block(self, rows: Any, n: int) -> float:
+        """The rows in order, once; gives back their summed objective, where it is asked for."""
+        rule, table, state = self.rule, self.table, self.state
+        rates = self.rates[:n] if rule.schedule.is_constant else rule.schedule.rates(self.row, n)
+        engine = self._engine(float(rates.max()))
+        self.engines.add(engine.name)
+        X, y = engine.rows(table.X[rows]), (table.codes[rows] == self.positive).astype(np.float64)
+        weight = self._row_weights(rows, y) if self.weighted else None
+        if rule.penalties.none and rule.bias_scale == 1.0 and not rule.watches_objective:
+            step = rates if weight is None else rates * weight
+            engine.kernels.sgd_epochs(X, y, step, state.weights, state.bias, self.losses)
+            self.row += n
+            return 0.0
+        plan = self._plan(rates, weight)
+        self.row += n
+        arrays = state.weights, state.bias, state.means, state.paid
+        if not rule.watches_objective:
+            engine.kernels.sgd_regularized_epochs(
+                X, y, plan, rule.penalties.loss, rule.bias_scale, *arrays, self.losses
+            )
+            return 0.0
+        return self._watched_block(engine, X, y, plan, table.squares[rows] if len(table.squares) else table.squares)
+
+    def _watched_block(self, engine: Engine, X: Any, y: np.ndarray, plan: np.ndarray, squares: np.ndarray) -> float:
+        rule, state, n = self.rule, self.state, len(y)
+        arrays, logits = (state.weights, state.bias, state.means, state.paid), self.logits[:n]
+        start = state.weights.copy(), state.bias.copy()
+        if engine.name == "fast":
+            from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs
+
+            sgd_regularized_epochs(X, y, plan, rule.penalties.loss, 1.0, *arrays, self.losses, logits)
+        else:
+            penalties = self.row_penalties[:n]
+            objective.sgd_logits_epoch(
+                X, y, plan, rule.bias_scale, *arrays, logits, self.penalty, self.carried, penalties
+            )
+        l2 = rule.penalties.l2 if rule.penalties.l1 == 0.0 else 0.0
+        entropy = objective.objective(logits, y, plan, squares, l2, rule.bias_scale, *start, self.scratch)
+        return float(entropy) + float(self.row_penalties[:n].sum())
+
+    def _engine(self, rate: float) -> Engine:
+        """Who takes a block whose largest rate is `rate`: steps that can overshoot, and sums so large that they lose
+        digits, are left to `strict`, block by block. (Schedules that start high come down.)"""
+        if self.can_be_fast and self.table.largest * self.heaviest * rate <= STABILITY_BOUND:
+            length = math.hypot(float(np.linalg.norm(self.state.weights)), float(self.state.bias[0]))
+            if math.sqrt(self.table.largest) * length <= LARGEST_SUM:
+                return ENGINES["fast"]
+        return ENGINES["strict"]
+
+    def _row_weights(self, rows: Any, y: np.ndarray) -> np.ndarray:
+        weight = np.where(y > 0.0, *self.weights)
+        return weight if self.table.sample_weight is None else weight * self.table.sample_weight[rows]
+
+    def _plan(self, rates: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        """The plan of the next rows. One that does not change is kept: to make it takes 3 to 4 ns a row."""
+        penalties = self.rule.penalties
+        if weight is not None or not self.rule.schedule.is_constant:
+            return penalties.plan(rates, weight, self.row)
+        plan = self.constant_plan[: len(rates)]
+        if penalties.average_from:
+            plan[:, 3] = penalties.shares(self.row, len(rates))
+        return plan
+
+    def _check_finite(self, epoch: int) -> None:
+        if not (np.isfinite(self.state.weights).all() and np.isfinite(self.state.bias).all()):
+            raise ValueError(
+                f"Floating-point under-/overflow in epoch {epoch}: scale the inputs with StandardScaler or "
+                "MinMaxScaler, or lower eta0"
+            )
+
+
+class _Watch:
+    """Whether the last epochs brought the watched number, which is to be small, down by `tol`."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.tol, self.patience = rule.tol, rule.n_iter_no_change
+        self.best, self.waited = math.inf, 0
+
+    def stops(self, value: float) -> bool:
+        if self.tol is None:
+            return False
+        # A score that is better by exactly tol is progress, an objective that is as good as best - tol is too.
+        self.waited = self.waited + 1 if value > self.best - self.tol else 0
+        self.best = min(self.best, value)
+        return self.waited >= self.patience
