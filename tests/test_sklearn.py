@@ -1,0 +1,126 @@
+"""Both estimators as scikit-learn's own tools use them: its checks, pipelines, searches, calibration, frames."""
+
+import pickle
+
+import numpy as np
+import pytest
+from compare import distance
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+from joblib import Parallel, delayed, parallel_config
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import make_classification
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
+
+ESTIMATORS = [
+    SGDClassifier(max_iter=5),
+    SGDClassifier(max_iter=5, engine="strict"),
+    MLPClassifier(max_iter=100),
+    MLPClassifier(max_iter=100, engine="strict"),
+]
+
+
+def not_for_sgd(estimator):
+    """A row of weight 2 is one step twice as long, not two steps: so in every SGD a row at a time, scikit-learn's too,
+    whose own estimator is listed with the same words."""
+    if isinstance(estimator, SGDClassifier):
+        words = "sample_weight is not equivalent to removing/repeating samples."
+        return {"check_sample_weight_equivalence_on_dense_data": words}
+    return {}
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=not_for_sgd)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+X, Y = make_classification(300, 6, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
+MODELS = [
+    SGDClassifier(learning_rate="constant", eta0=0.05, max_iter=20, tol=None, random_state=0),
+    MLPClassifier((5,), learning_rate_init=0.02, max_iter=20, tol=1e3, random_state=0),  # tol: stops after 11 epochs
+]
+models = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
+
+
+def weights(model):
+    parts = [model.coef_, model.intercept_] if hasattr(model, "coef_") else [*model.coefs_, *model.intercepts_]
+    return np.concatenate([np.ravel(part) for part in parts])
+
+
+@models
+def test_copies(model):
+    """A clone has the options and not the weights; a pickle has both, and goes on learning as the original does."""
+    assert clone(model).get_params() == model.get_params()
+    assert clone(model).set_params(engine="strict").engine == "strict"
+    ref = clone(model).fit(X, Y)
+    assert not hasattr(clone(ref), "classes_")
+    comp = pickle.loads(pickle.dumps(ref))
+    np.testing.assert_array_equal(comp.predict_proba(X), ref.predict_proba(X))
+    np.testing.assert_array_equal(weights(comp.partial_fit(X, Y)), weights(ref.partial_fit(X, Y)))
+
+
+@models
+def test_pipelines_searches_and_calibration(model):
+    ref = clone(model).fit(StandardScaler().fit_transform(X), Y)
+    comp = make_pipeline(StandardScaler(), clone(model)).fit(X, Y)
+    np.testing.assert_array_equal(weights(comp[-1]), weights(ref))
+    search = GridSearchCV(comp, {f"{comp.steps[-1][0]}__alpha": [1e-4, 1e3]}, cv=3).fit(X, Y)
+    assert list(search.best_params_.values()) == [1e-4]
+    calibrated = CalibratedClassifierCV(clone(model), cv=3).fit(X, Y)
+    assert calibrated.score(X, Y) > 0.6
+    np.testing.assert_allclose(calibrated.predict_proba(X).sum(axis=1), 1.0)
+    assert cross_val_predict(clone(model), X, Y, method="predict_log_proba", cv=3).shape == (300, 3)
+
+
+def fitted_weights(model):
+    return weights(clone(model).fit(X, Y))
+
+
+@models
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_joblib(model, backend):
+    """The same bits in threads and in processes."""
+    ref = fitted_weights(model)
+    with parallel_config(backend=backend, n_jobs=2):
+        for comp in Parallel()(delayed(fitted_weights)(model) for _ in range(4)):
+            np.testing.assert_array_equal(comp, ref)
+
+
+def test_classes_side_by_side():
+    ref, comp = (clone(MODELS[0]).set_params(n_jobs=n).fit(X, Y) for n in (None, 2))
+    np.testing.assert_array_equal(weights(comp), weights(ref))
+
+
+@models
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_frames(model, library):
+    """Columns by name: the weights of the array, names that are kept, and a word where others come."""
+    frames, names = pytest.importorskip(library), [f"column {j}" for j in range(6)]
+    make = frames.table if library == "pyarrow" else frames.DataFrame
+    frame = make({name: X[:, j] for j, name in enumerate(names)})
+    labels = np.array(["a", "b", "c"])[Y]
+    ref, comp = clone(model).fit(X, labels), clone(model).fit(frame, labels)
+    assert comp.feature_names_in_.tolist() == names
+    np.testing.assert_array_equal(weights(comp), weights(ref))
+    np.testing.assert_array_equal(comp.predict(frame), ref.predict(X))
+    np.testing.assert_array_equal(comp.predict_proba(frame), ref.predict_proba(X))
+    with pytest.raises(ValueError, match="feature names should match"):
+        comp.predict_proba(make({name.upper(): X[:, j] for j, name in enumerate(names)}))
+
+
+def test_labels_in_frames():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X).assign(result=np.array(["a", "b", "c"])[Y])
+    for model in MODELS:
+        comp = clone(model).fit(frame[[0, 1]].to_numpy(), frame["result"])
+        ref = clone(model).fit(X[:, :2], frame["result"].to_numpy())
+        assert comp.classes_.tolist() == ["a", "b", "c"]
+        assert distance(weights(comp), weights(ref)) == 0.0

@@ -1,0 +1,187 @@
+"""A network trained as scikit-learn's MLPClassifier trains it: its batches, loss and solvers, on our kernels.
+
+The estimator, its options and attributes are in `mlp.py`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.models import flatten, layer_table, unflatten
+from tinynet_fast.training.mlp import _longest_unit
+from tinynet_fast.training.optimizer import Optimizer
+from tinynet_fast.training.run import LARGEST_SUM
+from tinynet_fast.training.schedule import LOSSES
+
+OUR_NAMES = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
+
+
+def first_parameters(
+    random_state: np.random.RandomState, sizes: Sequence[int], activation: str
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights and biases drawn layer by layer as scikit-learn draws them, uniformly within the bound of Glorot and
+    Bengio (AISTATS 2010); for "logistic" within sqrt(2 / (fan_in + fan_out))."""
+    weights, biases = [], []
+    for fan_in, fan_out in pairwise(sizes):
+        bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (fan_in + fan_out))
+        weights.append(random_state.uniform(-bound, bound, (fan_in, fan_out)))
+        biases.append(random_state.uniform(-bound, bound, fan_out))
+    return weights, biases
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How a batch's gradient becomes a step."""
+
+    name: str  # "sgd" or "adam"
+    learning_rate: str  # the schedule of "sgd"
+    learning_rate_init: float
+    power_t: float
+    momentum: float
+    nesterov: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+
+    def rule(self, batch_size: int) -> np.ndarray:
+        """What the kernels call `rule`."""
+        if self.name == "adam":
+            steps = Optimizer(1.0, "adam", beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
+            return steps.rule(batch_size, LOSSES["log_loss"])
+        nesterov = self.nesterov and self.momentum > 0.0  # without momentum it is the plain step
+        momentum = min(self.momentum, 0.5)  # scikit-learn allows 1.0 too, so it is put in below
+        rule = Optimizer(1.0, momentum=momentum, nesterov=nesterov).rule(batch_size, LOSSES["log_loss"])
+        rule[3] = self.momentum
+        return rule
+
+    def plan(self, rate: float, done: int, n: int) -> np.ndarray:
+        """(n, 4): what the kernels call rate, keep, l2 and epsilon for the updates after the first `done`.
+
+        The l2 is each batch's own. Adam's epsilon is added to the root as it is, not to the corrected one.
+        """
+        plan = np.empty((n, 4))
+        plan[:] = rate, 1.0, 0.0, self.epsilon
+        if self.name == "adam":
+            t = np.arange(done + 1, done + n + 1, dtype=np.float64)
+            plan[:, 0] *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        return plan
+
+
+class Network:
+    """Parameters, and how far their solver has come; what lives on from one `partial_fit` to the next."""
+
+    def __init__(self, sizes: Sequence[int], activation: str, solver: Solver) -> None:
+        self.sizes, self.solver = list(sizes), solver
+        self.table = layer_table(self.sizes, OUR_NAMES[activation])
+        self.rate, self.updates = solver.learning_rate_init, 0
+        size = sum((a + 1) * b for a, b in pairwise(self.sizes))
+        self.state = np.zeros((4, size))
+        self.slices = []
+        stop = 0
+        for inputs, outputs, _ in self.table:
+            self.slices.append(slice(stop, stop + inputs * outputs))
+            stop += (inputs + 1) * outputs
+
+    def load(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
+        self.state[0] = flatten(weights, biases)
+
+    def layers(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Weights and biases, as copies."""
+        return unflatten(self.state[0], self.table)
+
+    def square(self) -> float:
+        """The squared length of the weights, without the biases."""
+        return sum(float(np.dot(self.state[0, part], self.state[0, part])) for part in self.slices)
+
+    def engine_for(self, name: str, X: np.ndarray) -> str:
+        """`name`, or "strict" where the first sums are so large that "fast" loses more digits than it may."""
+        if name == "fast":
+            largest = ENGINES["fast"].kernels.row_bound(X, np.ones(1))
+            if not math.sqrt(largest) * _longest_unit(self.state[0], self.sizes) <= LARGEST_SUM:
+                return "strict"
+        return name
+
+    def epoch_ends(self, rows: float) -> None:
+        """The rate after `rows` rows over all epochs."""
+        solver = self.solver
+        if solver.name == "sgd" and solver.learning_rate == "invscaling":
+            self.rate = solver.learning_rate_init / (rows + 1.0) ** solver.power_t
+
+    def can_slow_down(self) -> bool:
+        """Whether there is a smaller rate to go on with where the loss no longer falls; takes it."""
+        adaptive = self.solver.name == "sgd" and self.solver.learning_rate == "adaptive"
+        if not (adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
+            return False
+        self.rate /= 5.0
+        return True
+
+
+class Trainer:
+    """A network on some rows, an epoch at a time."""
+
+    def __init__(
+        self,
+        network: Network,
+        X: np.ndarray,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        batch_size: int,
+        alpha: float,
+        engine: str,
+    ) -> None:
+        self.network, self.alpha, self.batch_size = network, alpha, batch_size
+        self.engine = ENGINES[network.engine_for(engine, X)]
+        self.X, self.y, self.sample_weight = X, y.astype(np.float64), sample_weight
+        self.layers = np.ascontiguousarray(network.table)
+        self.units, self.no_mask = self.engine.scratch(network.table), np.empty((1, 0))
+        self.ones, self.pending, self.loss = np.ones(batch_size), np.zeros(2), np.zeros(1)
+        self.rules = {n: network.solver.rule(n) for n in {batch_size, len(X) % batch_size or batch_size}}
+
+    def epoch(self, order: np.ndarray | None) -> float:
+        """One pass in batches, with the rows in `order`; the mean loss of the rows, each with its batch's penalty.
+
+        A batch a call: the penalty of each takes the weights as they are before its update.
+        """
+        network, n, size = self.network, len(self.X), self.batch_size
+        plan = network.solver.plan(network.rate, network.updates, -(-n // size))
+        kernel, total = self.engine.kernels.network_epochs, 0.0
+        for k, start in enumerate(range(0, n, size)):
+            part: Any = slice(start, min(start + size, n))
+            rows = part.stop - start
+            part = part if order is None else order[part]
+            weight, weights = self.ones[:rows], float(rows)
+            if self.sample_weight is not None:
+                weight = self.sample_weight[part]
+                weights = float(weight.sum())
+            step = plan[k : k + 1]
+            self.loss[0] = penalty = 0.0
+            if self.alpha and weights > 0.0:
+                step[0, 2] = self.alpha / weights
+                penalty = 0.5 * self.alpha * network.square() / weights
+            rule, X = self.rules[rows], self.engine.rows(self.X[part])
+            state = network.state, self.units, self.pending, self.loss
+            kernel(X, self.y[part], weight, self.no_mask, step, rule, self.layers, *state)
+            if weights > 0.0:  # a batch of no weight has no loss, and moved nothing
+                total += (self.loss[0] / weights + penalty) * rows
+        network.updates += len(plan)
+        return float(total / n)
+
+
+def outputs(
+    X: np.ndarray, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], activation: str, engine: str
+) -> np.ndarray:
+    """(n, n_outputs): the sums of the last layer for each row."""
+    table = layer_table([len(weights[0]), *(len(b) for b in biases)], OUR_NAMES[activation])
+    ours, out = ENGINES[engine], np.empty((len(X), len(biases[-1])))
+    params, units, layers = flatten(weights, biases), ours.scratch(table), np.ascontiguousarray(table)
+    rows = ours.block_rows(X.shape[1], len(params))
+    for start in range(0, len(X), rows):
+        part = slice(start, start + rows)
+        ours.kernels.network_logits(ours.rows(X[part]), layers, params, units, out[part])
+    return out
