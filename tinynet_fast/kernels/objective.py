@@ -1,7 +1,7 @@
-"""What an epoch's updates were worth: each row's cross-entropy and penalty before its update, and scikit-learn's order.
+"""What an epoch's updates were worth: each row's cross-entropy and penalty before its update.
 
 The updates are those of `strict.py` and `fast_regularized.py`; here they leave their rows' sums behind, from which the
-objective is added up. `shuffle` is the permutation of scikit-learn's SGD, so that the rows come in its order.
+objective is added up.
 """
 
 import math
@@ -101,21 +101,6 @@ def square_norms(X, out):
         out[i] = norm - 1.0
         largest = max(largest, norm) if norm < np.inf else np.inf
     return largest
-
-
-@kernel
-def shuffle(index, seed):
-    """Fisher and Yates's permutation of `index` from Marsaglia's 32-bit xorshift (JSS 8(14), 2003), from `seed` on."""
-    state = np.uint32(seed)
-    if state == 0:
-        state = np.uint32(1)
-    n = len(index)
-    for i in range(n - 1):
-        state ^= np.uint32(state << np.uint32(13))
-        state ^= np.uint32(state >> np.uint32(17))
-        state ^= np.uint32(state << np.uint32(5))
-        j = i + np.int64(state & np.uint32(0x7FFFFFFF)) % (n - i)
-        index[i], index[j] = index[j], index[i]
 
 
 @cache

@@ -12,9 +12,10 @@ from sklearn.metrics import accuracy_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d, shuffle
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from tinynet_fast.sklearn.labels import classes_of
 from tinynet_fast.sklearn.mlp_training import Network, Solver, Trainer, first_parameters, outputs
 
 FLOATS = [np.float64, np.float32]
@@ -270,7 +271,6 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         self._check_options()
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
-        check_classification_targets(y)
         codes = self._codes(column_or_1d(y), first, incremental)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -298,9 +298,10 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
     def _codes(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
         """(n,): the number of each row's class; learns `classes_` where this is the first call."""
         if not hasattr(self, "classes_") or (first and not incremental):
-            self.classes_ = np.unique(y)
+            self.classes_ = classes_of(y)
             if len(self.classes_) < 2:
                 raise ValueError(f"The number of classes has to be greater than one; got {len(self.classes_)} class")
+            return np.searchsorted(self.classes_, y)
         seen = np.unique(y)
         if self.warm_start and not incremental and set(seen) != set(self.classes_):
             raise ValueError(

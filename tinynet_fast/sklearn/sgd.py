@@ -11,11 +11,12 @@ from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tinynet_fast.kernels import prediction
+from tinynet_fast.sklearn.labels import classes_of
 from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
 from tinynet_fast.training.schedule import Penalties, Schedule
 
@@ -211,11 +212,10 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         """
         self._check_options()
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
-        check_classification_targets(y)
         warm = self.warm_start and hasattr(self, "coef_")
         coef_init = self.coef_ if warm and coef_init is None else coef_init
         intercept_init = self.intercept_ if warm and intercept_init is None else intercept_init
-        self.classes_ = np.unique(y)
+        self.classes_ = classes_of(y)
         self.t_ = 1.0
         self._start(X.shape[1], coef_init, intercept_init)
         self._train(X, y, sample_weight, int(self.max_iter), self.tol)
@@ -258,7 +258,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             )
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
         _check_partial_fit_first_call(self, classes)
-        unknown = ~np.isin(y, self.classes_)
+        unknown = np.logical_and.reduce([y != label for label in self.classes_])
         if unknown.any():
             raise ValueError(
                 f"y holds {y[unknown][0].item()!r}, which is not among the classes {self.classes_.tolist()}"
@@ -342,7 +342,9 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
             if not sample_weight.any():
                 raise ValueError("Sample weights must contain at least one non-zero number.")
-        class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
+        class_weight = np.ones(len(classes))
+        if self.class_weight is not None:
+            class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
         rule = self._rule(max_iter, tol)
         fits = self._fits(Table(X, codes, sample_weight, rule), class_weight, rule)

@@ -1,0 +1,57 @@
+"""Rows in another order: the permutation of scikit-learn's SGD, and rows gathered from all over a table."""
+
+from functools import cache
+
+import numpy as np
+from numba import types
+
+from tinynet_fast.kernels.fast import prefetch_lines
+from tinynet_fast.kernels.intrinsics import UNCOMPILED
+from tinynet_fast.kernels.jit import compile_only, kernel
+
+AHEAD = 12  # rows asked for before they are copied
+
+
+@kernel
+def shuffle(index, seed):
+    """Fisher and Yates's permutation of `index` from Marsaglia's 32-bit xorshift (JSS 8(14), 2003), from `seed` on."""
+    state = np.uint32(seed)
+    if state == 0:
+        state = np.uint32(1)
+    n = np.uint32(len(index))
+    for i in range(n - np.uint32(1)):
+        state ^= np.uint32(state << np.uint32(13))
+        state ^= np.uint32(state >> np.uint32(17))
+        state ^= np.uint32(state << np.uint32(5))
+        j = i + np.int64(np.uint32(state & np.uint32(0x7FFFFFFF)) % np.uint32(n - np.uint32(i)))
+        index[i], index[j] = index[j], index[i]
+
+
+@kernel
+def gather_rows(X, y, index, X_out, y_out):
+    """X_out[i] = X[index[i]], y_out[i] = y[index[i]]; rows wait for memory side by side and not one after the other."""
+    n, d = len(index), X.shape[1]
+    stride = np.int64(64 // X.itemsize)
+    lines = (d + stride - 1) // stride + 1
+    for i in range(n):
+        prefetch_lines(X, index[min(i + AHEAD, n - 1)] * d, lines, stride)
+        row = index[i]
+        for j in range(d):
+            X_out[i, j] = X[row, j]
+        y_out[i] = y[row]
+
+
+@cache
+def _compiled(floats):  # pragma: no cover - lines are counted where nothing is compiled
+    """`gather_rows` compiled (or loaded) for rows of float64 ("d") or float32 ("f")."""
+    if not UNCOMPILED:
+        number = types.float32 if floats == "f" else types.float64
+        rows = types.Array(number, 2, "C", readonly=True)
+        labels, index = (types.Array(kind, 1, "C", readonly=True) for kind in (types.uint8, types.int64))
+        compile_only(gather_rows, (rows, labels, index, number[:, ::1], types.float64[::1]))
+    return gather_rows
+
+
+def gather(X, y, index, X_out, y_out):
+    """The rows of the C-contiguous `X`, float64 or float32, and their labels, uint8, in the order of `index`, int64."""
+    _compiled(X.dtype.char)(X, y, index, X_out, y_out)
