@@ -42,16 +42,17 @@ def gather_rows(X, y, index, X_out, y_out):
 
 
 @cache
-def _compiled(floats):  # pragma: no cover - lines are counted where nothing is compiled
-    """`gather_rows` compiled (or loaded) for rows of float64 ("d") or float32 ("f")."""
+def _compiled(floats, labels):  # pragma: no cover - lines are counted where nothing is compiled
+    """`gather_rows` compiled (or loaded) for rows of float64 ("d") or float32 ("f"), and labels of float64 or uint8."""
     if not UNCOMPILED:
         number = types.float32 if floats == "f" else types.float64
         rows = types.Array(number, 2, "C", readonly=True)
-        labels, index = (types.Array(kind, 1, "C", readonly=True) for kind in (types.uint8, types.int64))
-        compile_only(gather_rows, (rows, labels, index, number[:, ::1], types.float64[::1]))
+        kinds = types.uint8 if labels == "B" else types.float64, types.int64
+        given, index = (types.Array(kind, 1, "C", readonly=True) for kind in kinds)
+        compile_only(gather_rows, (rows, given, index, number[:, ::1], types.float64[::1]))
     return gather_rows
 
 
 def gather(X, y, index, X_out, y_out):
-    """The rows of the C-contiguous `X`, float64 or float32, and their labels, uint8, in the order of `index`, int64."""
-    _compiled(X.dtype.char)(X, y, index, X_out, y_out)
+    """The rows of the C-contiguous `X`, float64 or float32, and their labels, uint8 or float64, in the order of `index`, int64."""
+    _compiled(X.dtype.char, y.dtype.char)(X, y, index, X_out, y_out)

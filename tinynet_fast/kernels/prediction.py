@@ -111,14 +111,33 @@ def probabilities(X, weights, bias, out):
     return finite
 
 
+@kernel
+def pairs(X, weights, bias, scratch, out):
+    """`probabilities` of a fail and of a pass, side by side: out[i] = 1 - p, p. `scratch` has room for a tile."""
+    finite = 0.0
+    for start in range(0, X.shape[0], TILE):
+        stop = min(start + TILE, X.shape[0])
+        p = scratch[: stop - start]
+        if X.shape[1] <= 2:
+            narrow_logits(X[start:stop], weights, bias, p)
+        else:
+            logits(X[start:stop], weights, bias, p)
+        finite += times_zero(p)
+        sigmoid_in_place(p)
+        for i in range(len(p)):
+            out[start + i, 0], out[start + i, 1] = 1.0 - p[i], p[i]
+    return finite
+
+
 @cache
-def _compiled(floats):  # pragma: no cover - lines are counted where nothing is compiled
-    """The kernel compiled (or loaded) for rows of float64 ("d") or float32 ("f")."""
+def _compiled(function, floats):  # pragma: no cover - lines are counted where nothing is compiled
+    """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f")."""
     if not UNCOMPILED:
         rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
-        given = types.Array(types.float64, 1, "C", readonly=True)
-        compile_only(probabilities, (rows, given, given, types.float64[::1]))
-    return probabilities
+        given, result = types.Array(types.float64, 1, "C", readonly=True), types.float64[::1]
+        kinds = (result,) if function is probabilities else (result, types.float64[:, ::1])
+        compile_only(function, (rows, given, given, *kinds))
+    return function
 
 
 def predict_proba(X, weights, bias, out):
@@ -126,4 +145,9 @@ def predict_proba(X, weights, bias, out):
 
     False, and then `out` is not to be used, where some row's sum is NaN or infinite.
     """
-    return _compiled(X.dtype.char)(X, weights, bias, out) == 0.0
+    return _compiled(probabilities, X.dtype.char)(X, weights, bias, out) == 0.0
+
+
+def predict_both(X, weights, bias, out):
+    """`predict_proba` into the two columns of `out`: of a fail, and of a pass."""
+    return _compiled(pairs, X.dtype.char)(X, weights, bias, np.empty(TILE), out) == 0.0

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.kernels import order
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import flatten, layer_table, unflatten
 from tinynet_fast.training.mlp import _longest_unit
@@ -141,10 +142,11 @@ class Trainer:
         self.layers = np.ascontiguousarray(network.table)
         self.units, self.no_mask = self.engine.scratch(network.table), np.empty((1, 0))
         self.ones, self.pending, self.loss = np.ones(batch_size), np.zeros(2), np.zeros(1)
+        self.gathered = np.empty((batch_size, X.shape[1]), X.dtype), np.empty(batch_size)
         self.rules = {n: network.solver.rule(n) for n in {batch_size, len(X) % batch_size or batch_size}}
 
-    def epoch(self, order: np.ndarray | None) -> float:
-        """One pass in batches, with the rows in `order`; the mean loss of the rows, each with its batch's penalty.
+    def epoch(self, places: np.ndarray | None) -> float:
+        """One pass in batches, with the rows from `places`; the mean loss of the rows, each with its batch's penalty.
 
         A batch a call: the penalty of each takes the weights as they are before its update.
         """
@@ -154,7 +156,11 @@ class Trainer:
         for k, start in enumerate(range(0, n, size)):
             part: Any = slice(start, min(start + size, n))
             rows = part.stop - start
-            part = part if order is None else order[part]
+            X, y = self.X[part], self.y[part]
+            if places is not None:
+                part = places[part]
+                X, y = self.gathered[0][:rows], self.gathered[1][:rows]
+                order.gather(self.X, self.y, part, X, y)
             weight, weights = self.ones[:rows], float(rows)
             if self.sample_weight is not None:
                 weight = self.sample_weight[part]
@@ -164,9 +170,8 @@ class Trainer:
             if self.alpha and weights > 0.0:
                 step[0, 2] = self.alpha / weights
                 penalty = 0.5 * self.alpha * network.square() / weights
-            rule, X = self.rules[rows], self.engine.rows(self.X[part])
             state = network.state, self.units, self.pending, self.loss
-            kernel(X, self.y[part], weight, self.no_mask, step, rule, self.layers, *state)
+            kernel(self.engine.rows(X), y, weight, self.no_mask, step, self.rules[rows], self.layers, *state)
             if weights > 0.0:  # a batch of no weight has no loss, and moved nothing
                 total += (self.loss[0] / weights + penalty) * rows
         network.updates += len(plan)

@@ -276,14 +276,11 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         if len(self.classes_) > 2 or not isinstance(self.coef_, np.ndarray):
             return self._predict_proba_lr(X)
         rows = validate_data(self, X, dtype=FLOATS, order="C", reset=False, ensure_all_finite=False)
-        passed = np.empty(len(rows))
         weights = np.ascontiguousarray(self.coef_[0], dtype=np.float64)
-        if not prediction.predict_proba(rows, weights, np.asarray(self.intercept_, dtype=np.float64), passed):
+        both = np.empty((len(rows), 2))
+        if not prediction.predict_both(rows, weights, np.asarray(self.intercept_, dtype=np.float64), both):
             return self._predict_proba_lr(X)  # which says what is wrong with X, or copes
-        result = np.empty((len(rows), 2))
-        np.subtract(1.0, passed, out=result[:, 0])
-        result[:, 1] = passed
-        return result
+        return both
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """(n, n_classes): the logarithm of `predict_proba`."""
