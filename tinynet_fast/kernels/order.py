@@ -54,5 +54,5 @@ def _compiled(floats, labels):  # pragma: no cover - lines are counted where not
 
 
 def gather(X, y, index, X_out, y_out):
-    """The rows of the C-contiguous `X`, float64 or float32, and their labels, uint8 or float64, in the order of `index`, int64."""
+    """Rows of the C-contiguous `X`, float64 or float32, and labels, uint8 or float64, as `index` (int64) says."""
     _compiled(X.dtype.char, y.dtype.char)(X, y, index, X_out, y_out)

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
@@ -17,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from tinynet_fast.kernels import prediction
 from tinynet_fast.sklearn.labels import classes_of
+from tinynet_fast.sklearn.sgd_sparse import SparseFit, SparseTable
 from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
 from tinynet_fast.training.schedule import Penalties, Schedule
 
@@ -29,7 +31,8 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
     ``loss="log_loss"`` (of version 1.9), to rounding, shuffled or not. More than two classes are learned one against
-    the rest. Dense rows only.
+    the rest. Rows are arrays or SciPy's CSR matrices; on sparse rows l1 is paid by the inputs that a row stores, and
+    the intercept moves by a hundredth of its step, as in scikit-learn.
 
     Parameters
     ----------
@@ -79,8 +82,9 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         `fit` goes on from the weights there are.
     average : bool or int
         `coef_` is the mean of the weights after each row, from the first row on or from the `average`-th. (With l1 it
-        is the mean of the weights as they are before the row's l1 penalty; scikit-learn's averages then leave out what
-        the penalty did between the rows.)
+        is what scikit-learn gives, which is not quite that mean: all that the penalty has moved a weight by counts as
+        if it had been moved so from the start. It is computed as for sparse rows, which takes memory for an index
+        beside each value.)
     engine : {"fast", "strict"}
         Who does the arithmetic. "fast" leaves l1, ``fit_intercept=False`` and, block of rows by block, steps that can
         overshoot (rate * weight * (\\|x\\|**2 + 1) > 8) to "strict", which rounds as the plain loop in Python does.
@@ -211,7 +215,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             For missing values, one class only, a senseless option, another loss, weights that overflow.
         """
         self._check_options()
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False)
         warm = self.warm_start and hasattr(self, "coef_")
         coef_init = self.coef_ if warm and coef_init is None else coef_init
         intercept_init = self.intercept_ if warm and intercept_init is None else intercept_init
@@ -256,7 +260,9 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
                 "class_weight='balanced' is not supported for partial_fit, which sees some of the rows: pass the dict "
                 "that compute_class_weight('balanced', classes=classes, y=y) gives for a sample of them"
             )
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
+        X, y = validate_data(
+            self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False, reset=first
+        )
         _check_partial_fit_first_call(self, classes)
         unknown = np.logical_and.reduce([y != label for label in self.classes_])
         if unknown.any():
@@ -273,7 +279,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, n_classes): the probability of each class. For more than two, each one's against the rest, normalised."""
         check_is_fitted(self)
-        if len(self.classes_) > 2 or not isinstance(self.coef_, np.ndarray):
+        if len(self.classes_) > 2 or issparse(X) or issparse(self.coef_):
             return self._predict_proba_lr(X)
         rows = validate_data(self, X, dtype=FLOATS, order="C", reset=False, ensure_all_finite=False)
         weights = np.ascontiguousarray(self.coef_[0], dtype=np.float64)
@@ -285,6 +291,11 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """(n, n_classes): the logarithm of `predict_proba`."""
         return np.log(self.predict_proba(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _check_options(self) -> None:
         if self.loss != "log_loss":
@@ -344,17 +355,19 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
         rule = self._rule(max_iter, tol)
-        fits = self._fits(Table(X, codes, sample_weight, rule), class_weight, rule)
+        lazily = issparse(X) or (self.average and rule.penalties.l1 > 0.0)  # see `average`
+        make = SparseTable if lazily else Table
+        fits = self._fits(make(X, codes, sample_weight, rule), class_weight, rule)
         epochs = Parallel(n_jobs=self.n_jobs, require="sharedmem")(delayed(fit.run)() for fit in fits)
         self.n_iter_ = max(epochs)
-        self.t_ += self.n_iter_ * len(X)
+        self.t_ += self.n_iter_ * X.shape[0]
         engines = set().union(*(fit.engines for fit in fits))
         self.engine_ = engines.pop() if len(engines) == 1 else "mixed"
         averaged = self.average and self.average <= self.t_ - 1.0
         self.coef_ = self._means[:, :-1].copy() if averaged else self._standard_coef
         self.intercept_ = self._means[:, -1].copy() if averaged else self._standard_intercept
 
-    def _fits(self, table: Table, class_weight: np.ndarray, rule: Rule) -> list[Fit]:
+    def _fits(self, table: Table | SparseTable, class_weight: np.ndarray, rule: Rule) -> list[Fit]:
         """What is to be fitted, one class against the rest each; random numbers are drawn where scikit-learn does."""
         if not self.average:
             self._standard_coef = np.require(self.coef_, np.float64, ["C", "W"])
@@ -372,11 +385,23 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             state = State(self._standard_coef[i], self._standard_intercept[i : i + 1], self._means[i], self._paid[i])
             weights = float(class_weight[positive]), negative_weight
             seed = own.randint(LARGEST_INT)
-            fits.append(Fit(table, rule, state, positive, weights, int(self.t_) - 1, seed, held))
+            make = SparseFit if isinstance(table, SparseTable) else Fit
+            fits.append(
+                make(
+                    table,  # type: ignore[arg-type]
+                    rule,
+                    state,
+                    positive,
+                    weights,
+                    int(self.t_) - 1,
+                    seed,
+                    held,
+                )
+            )
             fits[-1].score = self._score_of(table, held, positive)
         return fits
 
-    def _held_out(self, table: Table) -> np.ndarray | None:
+    def _held_out(self, table: Table | SparseTable) -> np.ndarray | None:
         """(n,) bool, or None where no rows are held out."""
         if not self.early_stopping:
             return None
@@ -390,7 +415,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         mask[held] = True
         return mask
 
-    def _score_of(self, table: Table, held: np.ndarray | None, positive: int) -> Any:
+    def _score_of(self, table: Table | SparseTable, held: np.ndarray | None, positive: int) -> Any:
         if held is None:
             return None
         X, y = table.X[held], table.codes[held] == positive

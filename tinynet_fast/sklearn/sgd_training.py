@@ -84,19 +84,24 @@ class Fit:
     gathered: tuple[np.ndarray, np.ndarray] | None = None  # room for a block of rows and labels
 
     def __post_init__(self) -> None:
+        rule, n = self.rule, self.table.X.shape[0]
+        self.rate, self.losses = rule.eta0, np.zeros(1)
+        self.labels = np.asarray(self.table.codes == self.positive).view(np.uint8)
+        given = 1.0 if self.table.sample_weight is None else float(np.abs(self.table.sample_weight).max())
+        self.heaviest = given * max(map(abs, self.weights))
+        self.weighted = self.table.sample_weight is not None or self.weights != (1.0, 1.0)
+        self._prepare()
+        self.rates = np.full(min(self.block_rows, n), rule.eta0)
+        self.constant_plan = rule.penalties.plan(self.rates, None, 0)
+
+    def _prepare(self) -> None:
+        """How many rows make a block, and room for what is kept of each."""
         rule, (n, d) = self.rule, self.table.X.shape
         engine = ENGINES[rule.engine]
         self.block_rows = engine.block_rows(d, 2 * d)
         if rule.shuffle or self.held is not None or not rule.schedule.is_constant:
             self.block_rows = min(self.block_rows, max(GATHERED // d // engine.tile, 1) * engine.tile)
         size = min(self.block_rows, n)
-        self.rate, self.losses = rule.eta0, np.zeros(1)
-        self.labels = np.asarray(self.table.codes == self.positive).view(np.uint8)
-        self.rates = np.full(size, rule.eta0)
-        self.constant_plan = rule.penalties.plan(self.rates, None, 0)
-        given = 1.0 if self.table.sample_weight is None else float(np.abs(self.table.sample_weight).max())
-        self.heaviest = given * max(map(abs, self.weights))
-        self.weighted = self.table.sample_weight is not None or self.weights != (1.0, 1.0)
         self.can_be_fast = rule.engine == "fast" and rule.penalties.smooth and rule.bias_scale == 1.0
         if rule.watches_objective:
             l2, l1 = rule.penalties.l2, rule.penalties.l1
@@ -109,7 +114,7 @@ class Fit:
     def run(self) -> int:
         """Epochs until the rule says stop; gives their number back."""
         rule, watch = self.rule, _Watch(self.rule)
-        n = len(self.table.X)
+        n = self.table.X.shape[0]
         places = np.arange(n) if rule.shuffle or self.held is not None else None
         for epoch in range(1, rule.max_iter + 1):
             if rule.shuffle:
@@ -121,16 +126,24 @@ class Fit:
                 part = slice(start, min(start + self.block_rows, count))
                 total += self._block(part if index is None else index[part], part.stop - part.start)
             self._check_finite(epoch)
-            value = total / count if self.score is None else self.score(self.state.weights, float(self.state.bias[0]))
+            value = total / count if self.score is None else self.score(self._weights(), float(self.state.bias[0]))
             if rule.verbose > 0:
                 what = "objective" if self.score is None else "validation score"
-                print(f"-- Epoch {epoch}: norm {np.linalg.norm(self.state.weights):.4f}, {what} {value:.6f}")
+                print(f"-- Epoch {epoch}: norm {np.linalg.norm(self._weights()):.4f}, {what} {value:.6f}")
             if watch.stops(value if self.score is None else -value):
                 if not (rule.adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
                     break
                 self._set_rate(self.rate / 5.0)
                 watch.waited = 0
+        self._settle()
         return epoch
+
+    def _weights(self) -> np.ndarray:
+        """The weights as they are now."""
+        return self.state.weights
+
+    def _settle(self) -> None:
+        """Leave the state as it is wanted."""
 
     def _set_rate(self, rate: float) -> None:
         self.rate = rate

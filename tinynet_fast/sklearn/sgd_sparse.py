@@ -1,0 +1,83 @@
+"""`sgd_training.py` for rows stored as CSR: the same rule on the kernels of `kernels/sparse.py`."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels import sparse
+from tinynet_fast.sklearn.sgd_training import Fit, Rule
+from tinynet_fast.training.neuron import STABILITY_BOUND
+from tinynet_fast.training.run import LARGEST_SUM
+
+SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: an intercept sees every row, an input that is seldom stored few
+BLOCK_VALUES = 1 << 20  # stored values between two chances for Ctrl-C
+
+
+@dataclass
+class SparseTable:
+    """The rows of a CSR matrix, or of an array of which every value counts as stored."""
+
+    X: Any
+    codes: np.ndarray
+    sample_weight: np.ndarray | None
+    rule: Rule
+
+    def __post_init__(self) -> None:
+        if isinstance(self.X, np.ndarray):
+            n, d = self.X.shape
+            self.data, self.indices = self.X.ravel(), np.tile(np.arange(d, dtype=np.int32), n)
+            self.indptr, self.bias_scale = np.arange(n + 1) * d, 1.0
+        else:
+            self.data, self.indices, self.indptr = self.X.data, self.X.indices, self.X.indptr
+            self.bias_scale = SPARSE_BIAS_SCALE
+        self.largest = float(sparse.largest_square_norm(self.data, self.indptr))
+
+
+class SparseFit(Fit):
+    """One class against the rest."""
+
+    table: SparseTable  # type: ignore[assignment]
+
+    def _prepare(self) -> None:
+        table, rule, state = self.table, self.rule, self.state
+        n = len(table.indptr) - 1
+        self.block_rows = max(1, min(n, BLOCK_VALUES * n // (len(table.data) + n)))
+        self.bias_scale = table.bias_scale * rule.bias_scale
+        self.can_be_fast = rule.engine == "fast"
+        l2, l1, w = rule.penalties.l2, rule.penalties.l1, state.weights
+        self.penalty = np.array([l2, l1, float(rule.watches_objective)])
+        self.numbers = np.zeros(8)
+        self.numbers[[sparse.SCALE, sparse.B]] = 1.0
+        self.numbers[sparse.OWED], self.numbers[sparse.MEAN_BIAS] = state.paid[-1], state.means[-1]
+        self.numbers[[sparse.SQUARE, sparse.SIZE]] = float(w @ w), float(np.abs(w).sum())
+
+    def _block(self, rows: Any, n: int) -> float:
+        rule, table, state = self.rule, self.table, self.state
+        rates = self.rates[:n] if rule.schedule.is_constant else rule.schedule.rates(self.row, n)
+        fast = self._is_fast(float(rates.max()))
+        self.engines.add("fast" if fast else "strict")
+        y = self.labels[rows].astype(np.float64)
+        weight = self._row_weights(rows, y) if self.weighted else None
+        plan = self._plan(rates, weight)
+        self.row += n
+        places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+        self.numbers[sparse.OBJECTIVE] = 0.0
+        matrix = table.data, table.indices, table.indptr
+        arrays = state.weights, state.bias, state.means[:-1], state.paid[:-1], self.numbers
+        sparse.sgd_sparse_epoch(*matrix, places, y, plan, self.bias_scale, self.penalty, *arrays, (0,) * fast)
+        return float(self.numbers[sparse.OBJECTIVE])
+
+    def _is_fast(self, rate: float) -> bool:
+        if not (self.can_be_fast and self.table.largest * self.heaviest * rate <= STABILITY_BOUND):
+            return False
+        length = math.hypot(float(np.linalg.norm(self._weights())), float(self.state.bias[0]))
+        return math.sqrt(self.table.largest) * length <= LARGEST_SUM
+
+    def _weights(self) -> np.ndarray:
+        return self.state.weights * self.numbers[sparse.SCALE]
+
+    def _settle(self) -> None:
+        sparse.rescale(self.state.weights, self.state.means[:-1], self.numbers)
+        self.state.means[-1], self.state.paid[-1] = self.numbers[sparse.MEAN_BIAS], self.numbers[sparse.OWED]
