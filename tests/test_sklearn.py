@@ -32,7 +32,7 @@ def not_for_sgd(estimator):
     whose own estimator is listed with the same words."""
     if isinstance(estimator, SGDClassifier):
         words = "sample_weight is not equivalent to removing/repeating samples."
-        return {"check_sample_weight_equivalence_on_dense_data": words}
+        return {f"check_sample_weight_equivalence_on_{kind}_data": words for kind in ("dense", "sparse")}
     return {}
 
 

@@ -182,6 +182,8 @@ def test_options_that_are_refused(options, message):
 
 def test_input_that_is_refused():
     X, y, _ = rows()
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        MLPClassifier().fit(pytest.importorskip("scipy.sparse").csr_matrix(X), y)
     for bad, message in ((np.zeros(110), "got 1 class"), (np.linspace(0, 1, 110), "Unknown label type")):
         with pytest.raises(ValueError, match=message):
             MLPClassifier().fit(X, bad)

@@ -222,7 +222,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         self.classes_ = classes_of(y)
         self.t_ = 1.0
         self._start(X.shape[1], coef_init, intercept_init)
-        self._train(X, y, sample_weight, int(self.max_iter), self.tol)
+        self._train(X, y, sample_weight, int(self.max_iter), self.tol, whole=True)
         if self.tol is not None and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"All {self.max_iter} epochs ran and the objective still came down: raise max_iter for a better fit.",
@@ -238,7 +238,8 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         Unshuffled, the weights do not depend on how the rows are cut into calls: bit for bit with ``engine="strict"``,
         and with "fast" where the rate is constant and calls end at multiples of 256 rows (else to 1e-12). To that end
         what l1 has asked for is carried on from call to call, which scikit-learn forgets, and with `average` the
-        intercept is, which scikit-learn (1.9) sets back at each call.
+        intercept is, which scikit-learn (1.9) sets back at each call; and with both, `coef_` is the true mean. On
+        sparse rows the weights are the same to rounding, but not those of l1 together with `average`.
 
         Parameters
         ----------
@@ -273,7 +274,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             self.t_ = 1.0
         if first or not hasattr(self, "coef_"):
             self._start(X.shape[1], None, None)
-        self._train(X, y, sample_weight, 1, None)
+        self._train(X, y, sample_weight, 1, None, whole=False)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -342,7 +343,9 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             bool(self.early_stopping),
         )
 
-    def _train(self, X: np.ndarray, y: np.ndarray, sample_weight: Any, max_iter: int, tol: float | None) -> None:
+    def _train(
+        self, X: np.ndarray, y: np.ndarray, sample_weight: Any, max_iter: int, tol: float | None, whole: bool
+    ) -> None:
         classes = self.classes_
         if len(classes) < 2:
             raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class")
@@ -355,7 +358,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
         rule = self._rule(max_iter, tol)
-        lazily = issparse(X) or (self.average and rule.penalties.l1 > 0.0)  # see `average`
+        lazily = issparse(X) or (whole and self.average and rule.penalties.l1 > 0.0)  # see `average`
         make = SparseTable if lazily else Table
         fits = self._fits(make(X, codes, sample_weight, rule), class_weight, rule)
         epochs = Parallel(n_jobs=self.n_jobs, require="sharedmem")(delayed(fit.run)() for fit in fits)

@@ -1,0 +1,133 @@
+"""`SGDClassifier` on CSR rows beside scikit-learn's, and its kernel beside the reference on the same rows, dense."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from compare import distance
+from test_sklearn_sgd import assert_same, flat
+
+linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+sp = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+
+from tinynet_fast.kernels import reference, sparse  # noqa: E402
+from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
+from tinynet_fast.training.schedule import Penalties  # noqa: E402
+
+engines = pytest.mark.parametrize("engine", ["fast", "strict"])
+
+
+def rows(n=250, d=40, classes=2, density=0.15, seed=0):
+    rng = np.random.default_rng(seed)
+    X = sp.random(n, d, density, "csr", random_state=seed, data_rvs=rng.standard_normal)
+    y = (X @ rng.standard_normal((d, classes)) + 0.5 * rng.gumbel(size=(n, classes))).argmax(axis=1)
+    return X, y, rng.random(n) * (rng.random(n) < 0.9)
+
+
+@engines
+@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
+@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+def test_weights_are_scikit_learns(engine, penalty, schedule):
+    """For every combination of the other options, with a tolerance and without."""
+    options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.01, "eta0": 0.05, "n_iter_no_change": 2}
+    for classes, average, intercept, shuffle, weighted, tol in product(
+        (2, 4), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows"), (None, 1e-3)
+    ):
+        X, y, sample_weight = rows(classes=classes)
+        options |= {"average": average, "fit_intercept": intercept, "shuffle": shuffle, "random_state": 5, "tol": tol}
+        options |= {"class_weight": {0: 0.5, 1: 3.0} if weighted else None, "max_iter": 6 if tol is None else 300}
+        given = {"sample_weight": sample_weight if weighted == "classes and rows" else None}
+        ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)
+        assert_same(SGDClassifier(engine=engine, **options).fit(X, y, **given), ref)
+
+
+@engines
+def test_other_ways_to_hand_rows_over(engine):
+    X, y, sample_weight = rows()
+    options = {"random_state": 1, "alpha": 0.01, "max_iter": 3, "tol": None}
+    ref = SGDClassifier(engine=engine, **options).fit(X, y, sample_weight=sample_weight)
+    for other in (X.tocsc(), X.tocoo(), sp.csr_array(X)):
+        comp = SGDClassifier(engine=engine, **options).fit(other, y, sample_weight=sample_weight)
+        np.testing.assert_array_equal(flat(comp), flat(ref))
+        np.testing.assert_allclose(comp.predict_proba(other), comp.predict_proba(X.toarray()), rtol=1e-12)
+    single = SGDClassifier(engine=engine, **options).fit(X.astype(np.float32), y, sample_weight=sample_weight)
+    rounded = X.astype(np.float32).astype(np.float64)
+    comp = SGDClassifier(engine=engine, **options).fit(rounded, y, sample_weight=sample_weight)
+    assert distance(flat(single), flat(comp)) <= 1e-12
+
+
+@engines
+def test_partial_fit_early_stopping_and_warm_start(engine):
+    X, y, _ = rows(400)
+    ref, comp = (make(random_state=3, alpha=0.01) for make in (linear.SGDClassifier, SGDClassifier))
+    ref.set_params(loss="log_loss")
+    comp.set_params(engine=engine)
+    for start in range(0, 400, 100):
+        part = slice(start, start + 100)
+        assert_same(comp.partial_fit(X[part], y[part], [0, 1]), ref.partial_fit(X[part], y[part], [0, 1]))
+    options = {"early_stopping": True, "tol": None, "max_iter": 4, "warm_start": True, "random_state": 1}
+    for model in (ref, comp):
+        model.set_params(**options)
+    for _ in range(2):
+        assert_same(comp.fit(X, y), ref.fit(X, y))
+
+
+def test_a_penalty_that_leaves_nothing():
+    """A rate of 1 / alpha: each row starts from weights of zero, and the scale from one."""
+    X, y, _ = rows()
+    options = {"learning_rate": "constant", "eta0": 0.5, "alpha": 2.0, "shuffle": False, "tol": None, "max_iter": 2}
+    ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y)
+    comp = SGDClassifier(**options).fit(X, y)
+    assert np.count_nonzero(comp.coef_) == X[-1].nnz
+    assert_same(comp, ref)
+
+
+def solve(epoch, X, y, plan, start, fast=(), data=float, bias_scale=0.01):
+    d = X.shape[1]
+    v, bias, sums, paid, state = start.copy(), np.array([0.2]), np.zeros(d), np.zeros(d), np.zeros(8)
+    state[[sparse.SCALE, sparse.B]] = 1.0
+    penalty, order = np.array([0.1, 0.0, 1.0]), np.arange(len(y))
+    for part in (slice(0, 70), slice(70, None)):
+        matrix = X.data.astype(data), X.indices, X.indptr
+        epoch(*matrix, order[part], y[part], plan[part], bias_scale, penalty, v, bias, sums, paid, state, fast)
+    objective = state[sparse.OBJECTIVE]
+    sparse.rescale(v, sums, state)
+    return np.concatenate([v, bias, sums, state[[sparse.MEAN_BIAS]]]), objective
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.05, 9.0])
+@pytest.mark.parametrize("average", [0, 1, 40])
+def test_kernel_is_the_reference_on_dense_rows(l2, average):
+    """Without l1, which is lazy here: to rounding. And compiled the kernel gives the bits that it gives uncompiled."""
+    X, y, sample_weight = rows()
+    plan = Penalties(l2, 0.0, average, "log_loss").plan(np.full(len(y), 0.1), sample_weight, 0)
+    start = np.random.default_rng(2).standard_normal(X.shape[1])
+    w, b, means, nothing = start.tolist(), [0.2], [0.0] * (len(start) + 1), [0.0] * (len(start) + 1)
+    given = X.toarray().tolist(), y.astype(float).tolist(), plan.tolist()
+    reference.sgd_regularized_epochs(*given, 0, 0.01, w, b, means, nothing, [0.0])
+    ref = np.array(w + b + means)
+    plain = getattr(sparse.sgd_sparse_epoch, "py_func", sparse.sgd_sparse_epoch)
+    same, objective = solve(plain, X, y.astype(float), plan, start)
+    for fast in ((), (0,)):
+        comp, value = solve(sparse.sgd_sparse_epoch, X, y.astype(float), plan, start, fast)
+        assert distance(comp, ref) <= 1e-12
+        if not fast:
+            np.testing.assert_array_equal(comp, same)
+            assert value == objective
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("no penalty", lambda plan: plan * [1, 0, 1, 1] + [0, 1, 0, 0]),
+        ("a later mean", lambda plan: plan * [1, 1, 1, 0.5]),
+        ("another step", lambda plan: plan * [1.0001, 1, 1, 1]),
+    ],
+)
+def test_what_the_check_above_would_see(name, change):
+    X, y, _ = rows()
+    plan = Penalties(0.05, 0.0, 1, "log_loss").plan(np.full(len(y), 0.1), None, 0)
+    start = np.ones(X.shape[1])
+    ref, _ = solve(sparse.sgd_sparse_epoch, X, y.astype(float), plan, start)
+    comp, _ = solve(sparse.sgd_sparse_epoch, X, y.astype(float), np.ascontiguousarray(change(plan)), start)
+    assert distance(comp, ref) > 1e-12
