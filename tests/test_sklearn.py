@@ -108,12 +108,14 @@ def test_frames(model, library):
     frame = make({name: X[:, j] for j, name in enumerate(names)})
     labels = np.array(["a", "b", "c"])[Y]
     ref, comp = clone(model).fit(X, labels), clone(model).fit(frame, labels)
-    assert comp.feature_names_in_.tolist() == names
+    known = hasattr(StandardScaler().fit(frame), "feature_names_in_")  # older versions do not see every frame's names
+    assert comp.feature_names_in_.tolist() == names if known else not hasattr(comp, "feature_names_in_")
     np.testing.assert_array_equal(weights(comp), weights(ref))
     np.testing.assert_array_equal(comp.predict(frame), ref.predict(X))
     np.testing.assert_array_equal(comp.predict_proba(frame), ref.predict_proba(X))
-    with pytest.raises(ValueError, match="feature names should match"):
-        comp.predict_proba(make({name.upper(): X[:, j] for j, name in enumerate(names)}))
+    if known:
+        with pytest.raises(ValueError, match="feature names should match"):
+            comp.predict_proba(make({name.upper(): X[:, j] for j, name in enumerate(names)}))
 
 
 def test_labels_in_frames():

@@ -10,11 +10,11 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 
 from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
 
-from tinynet_fast.kernels import objective, reference  # noqa: E402
+from tinynet_fast.kernels import objective, order, reference  # noqa: E402
 from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs  # noqa: E402
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
 from tinynet_fast.sklearn.sgd_training import Fit, _Watch  # noqa: E402
-from tinynet_fast.training.schedule import Penalties  # noqa: E402
+from tinynet_fast.training.schedule import Penalties, Schedule  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
@@ -352,3 +352,18 @@ def test_a_fit_that_leaves_out_one_row_is_seen(monkeypatch):
     monkeypatch.setattr(Fit, "_block", lambda self, part, n: whole(self, slice(part.start, part.stop - 1), n - 1))
     with pytest.raises(AssertionError):
         assert_same(SGDClassifier(**options).fit(X, y), ref)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "optimal"])
+def test_plans_are_those_of_the_trainers(schedule):
+    """The kernel's one pass against the arrays that `train_neuron` makes."""
+    for weighted, average, row in product((False, True), (0, 1, 1005), (0, 1000)):
+        rates = Schedule(0.3, schedule, 0.4, 0.02)
+        penalties = Penalties(0.5, 0.1, average, "log_loss")
+        weight = np.random.default_rng(0).random(50) if weighted else None
+        ref = penalties.plan(rates.rates(row, 50), weight, row)
+        comp = np.full((50, 4), np.nan)
+        kind = {"invscaling": order.INVSCALING, "optimal": order.OPTIMAL}.get(schedule, order.CONSTANT)
+        weights = np.empty(0) if weight is None else weight
+        order.fill_plan(kind, 0.3, 0.4, 0.02**-0.75, 0.02, row, weights, 0.5, 0.1, average, comp)
+        np.testing.assert_allclose(comp, ref, rtol=1e-14)

@@ -25,7 +25,8 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
     """A network with hidden layers: scikit-learn's, faster, along the same loss curve.
 
     With the same options, rows and `random_state` it starts from the same weights, sees the same batches and takes the
-    same steps as `sklearn.neural_network.MLPClassifier` (version 1.9), to rounding. Dense rows and one label a row.
+    same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), to rounding. Rows are dense and have
+    one label each.
 
     Parameters
     ----------

@@ -30,9 +30,10 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, faster, to the same weights.
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
-    ``loss="log_loss"`` (of version 1.9), to rounding, shuffled or not. More than two classes are learned one against
-    the rest. Rows are arrays or SciPy's CSR matrices; on sparse rows l1 is paid by the inputs that a row stores, and
-    the intercept moves by a hundredth of its step, as in scikit-learn.
+    ``loss="log_loss"`` (from version 1.8 on), to rounding, shuffled or not. (Where steps overshoot, rounding errors
+    grow.) More than two classes are learned one against the rest. Rows are arrays or SciPy's CSR matrices; on sparse
+    rows l1 is paid by the inputs that a row stores, and the intercept moves by a hundredth of its step, as in
+    scikit-learn.
 
     Parameters
     ----------
@@ -52,8 +53,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         Passes over the rows.
     tol : float or None
         Stop when the mean objective of the rows, each taken before its update, penalty included, has not come down by
-        `tol` for `n_iter_no_change` epochs in a row; None for all `max_iter` epochs. (Where the penalty is left out of
-        the objective in an older scikit-learn, the number of epochs can be another.)
+        `tol` for `n_iter_no_change` epochs in a row; None for all `max_iter` epochs.
     shuffle : bool
         Visit the rows in scikit-learn's own new order in each epoch.
     verbose : int
@@ -71,8 +71,8 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         At least 0.
     early_stopping : bool
         Hold rows out, and stop when their accuracy has not risen by `tol` for `n_iter_no_change` epochs in a row. (The
-        accuracy is of rows of both kinds. Version 1.9 of scikit-learn counts the rows of the second class alone, so the
-        number of epochs can be another.)
+        accuracy is of rows of both kinds. Versions 1.8 and 1.9 of scikit-learn count the rows of the second class
+        alone, so the number of epochs can be another.)
     validation_fraction : float
         The share held out, stratified.
     n_iter_no_change : int
@@ -361,7 +361,10 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         lazily = issparse(X) or (whole and self.average and rule.penalties.l1 > 0.0)  # see `average`
         make = SparseTable if lazily else Table
         fits = self._fits(make(X, codes, sample_weight, rule), class_weight, rule)
-        epochs = Parallel(n_jobs=self.n_jobs, require="sharedmem")(delayed(fit.run)() for fit in fits)
+        if len(fits) == 1:
+            epochs = [fits[0].run()]
+        else:
+            epochs = Parallel(n_jobs=self.n_jobs, require="sharedmem")(delayed(fit.run)() for fit in fits)
         self.n_iter_ = max(epochs)
         self.t_ += self.n_iter_ * X.shape[0]
         engines = set().union(*(fit.engines for fit in fits))

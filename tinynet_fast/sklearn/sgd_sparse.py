@@ -54,13 +54,12 @@ class SparseFit(Fit):
         self.numbers[[sparse.SQUARE, sparse.SIZE]] = float(w @ w), float(np.abs(w).sum())
 
     def _block(self, rows: Any, n: int) -> float:
-        rule, table, state = self.rule, self.table, self.state
-        rates = self.rates[:n] if rule.schedule.is_constant else rule.schedule.rates(self.row, n)
-        fast = self._is_fast(float(rates.max()))
+        table, state = self.table, self.state
+        fast = self._is_fast(self._first_rate())
         self.engines.add("fast" if fast else "strict")
         y = self.labels[rows].astype(np.float64)
         weight = self._row_weights(rows, y) if self.weighted else None
-        plan = self._plan(rates, weight)
+        plan = self._plan(n, weight)
         self.row += n
         places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
         self.numbers[sparse.OBJECTIVE] = 0.0

@@ -93,6 +93,7 @@ class Fit:
         self._prepare()
         self.rates = np.full(min(self.block_rows, n), rule.eta0)
         self.constant_plan = rule.penalties.plan(self.rates, None, 0)
+        self.plan = np.empty_like(self.constant_plan)
 
     def _prepare(self) -> None:
         """How many rows make a block, and room for what is kept of each."""
@@ -153,18 +154,18 @@ class Fit:
     def _block(self, rows: Any, n: int) -> float:
         """The rows in order, once; gives back their summed objective, where it is asked for."""
         rule, table, state = self.rule, self.table, self.state
-        rates = self.rates[:n] if rule.schedule.is_constant else rule.schedule.rates(self.row, n)
-        engine = self._engine(float(rates.max()))
+        engine = self._engine(self._first_rate())
         self.engines.add(engine.name)
         X, y = self._rows(rows, n)
         X = engine.rows(X)
         weight = self._row_weights(rows, y) if self.weighted else None
         if rule.penalties.none and rule.bias_scale == 1.0 and not rule.watches_objective:
+            rates = self.rates[:n] if rule.schedule.is_constant else rule.schedule.rates(self.row, n)
             step = rates if weight is None else rates * weight
             engine.kernels.sgd_epochs(X, y, step, state.weights, state.bias, self.losses)
             self.row += n
             return 0.0
-        plan = self._plan(rates, weight)
+        plan = self._plan(n, weight)
         self.row += n
         arrays = state.weights, state.bias, state.means, state.paid
         if not rule.watches_objective:
@@ -217,14 +218,24 @@ class Fit:
         weight = np.where(y > 0.0, *self.weights)
         return weight if self.table.sample_weight is None else weight * self.table.sample_weight[rows]
 
-    def _plan(self, rates: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        """The plan of the next rows. One that does not change is kept: to make it takes 3 to 4 ns a row."""
-        penalties = self.rule.penalties
-        if weight is not None or not self.rule.schedule.is_constant:
-            return penalties.plan(rates, weight, self.row)
-        plan = self.constant_plan[: len(rates)]
+    def _first_rate(self) -> float:
+        """The rate of the next row, which is the largest of its block's: no schedule goes up."""
+        return self.rate if self.rule.schedule.is_constant else float(self.rule.schedule.rates(self.row, 1)[0])
+
+    def _plan(self, n: int, weight: np.ndarray | None) -> np.ndarray:
+        """The plan of the next rows. One that does not change is kept."""
+        rule, penalties, schedule = self.rule, self.rule.penalties, self.rule.schedule
+        if weight is not None or not schedule.is_constant:
+            plan, alpha = self.plan[:n], schedule.penalty
+            offset = alpha**-0.75 if schedule.name == "optimal" else 0.0
+            kind = {"invscaling": order.INVSCALING, "optimal": order.OPTIMAL}.get(schedule.name, order.CONSTANT)
+            options = penalties.l2, penalties.l1, penalties.average_from, plan
+            weights = np.empty(0) if weight is None else weight
+            order.fill_plan(kind, self.rate, rule.schedule.power_t, offset, alpha, self.row, weights, *options)
+            return plan
+        plan = self.constant_plan[:n]
         if penalties.average_from:
-            plan[:, 3] = penalties.shares(self.row, len(rates))
+            plan[:, 3] = penalties.shares(self.row, n)
         return plan
 
     def _check_finite(self, epoch: int) -> None:
