@@ -8,8 +8,7 @@ import numpy as np
 
 from tinynet_fast.kernels import sparse
 from tinynet_fast.sklearn.sgd_training import Fit, Rule
-from tinynet_fast.training.neuron import STABILITY_BOUND
-from tinynet_fast.training.run import LARGEST_SUM
+from tinynet_fast.training.run import LARGEST_SUM, STABILITY_BOUND
 
 SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: an intercept sees every row, an input that is seldom stored few
 BLOCK_VALUES = 1 << 20  # stored values between two chances for Ctrl-C

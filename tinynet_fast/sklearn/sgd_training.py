@@ -12,8 +12,7 @@ import numpy as np
 
 from tinynet_fast.kernels import objective, order
 from tinynet_fast.kernels.engines import ENGINES, Engine
-from tinynet_fast.training.neuron import STABILITY_BOUND
-from tinynet_fast.training.run import LARGEST_SUM
+from tinynet_fast.training.run import LARGEST_SUM, STABILITY_BOUND
 from tinynet_fast.training.schedule import Penalties, Schedule
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
