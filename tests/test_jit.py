@@ -1,5 +1,9 @@
 """The decorator that compiles kernels."""
 
+import os
+import subprocess
+import sys
+
 import numba
 import pytest
 
@@ -20,6 +24,37 @@ def test_kernels_go_on_uncached_where_there_is_nowhere_to_cache(monkeypatch):
     double = jit.kernel(lambda x: x + x)
     assert double(2.0) == 4.0
     assert [options.get("cache", False) for options in asked] == [True, False]
+
+
+FRESH = """
+import hashlib, numpy as np
+from tinynet_fast import sweep, train_mlp, train_neuron
+rng = np.random.default_rng(0)
+seen = hashlib.md5()
+for d in (2, 9):
+    X = rng.standard_normal((700, d))
+    y = (X[:, 0] > rng.standard_normal(700)).astype(int)
+    for options in ({}, {"l2": 1e-3}, {"l2": 1e-3, "average": True}):
+        for rows in (X, X.astype(np.float32)):
+            model = train_neuron(rows, y, learning_rate=0.01, epochs=2, **options).model
+            seen.update(model.weights.tobytes() + model.predict_proba(np.repeat(rows, 200, axis=0)).tobytes())
+    seen.update(sweep(X, y, learning_rate=[0.01, 0.02], l2=[0, 0.1]).weights.tobytes())
+    network = train_mlp(X, y, hidden=(5, 3), epochs=2, batch_size=32, seed=0).model
+    seen.update(b"".join(w.tobytes() for w in network.weights))
+print(seen.hexdigest())
+"""
+
+
+def test_the_first_run_has_the_bits_of_the_second(tmp_path):
+    """A process that compiles the kernels, and one that finds them in the cache."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    if environment.get("NUMBA_DISABLE_JIT") == "1":
+        pytest.skip("compiling is switched off")
+    run = [
+        subprocess.run([sys.executable, "-c", FRESH], env=environment, check=True, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert run[0].stdout == run[1].stdout
 
 
 def test_no_kernel_may_be_reordered_or_contracted():

@@ -92,7 +92,7 @@ def row_error(table, ahead, coupling, error_before, node_before, y_before, y):
 # and what it does not need is left out.
 
 
-@part()
+@part(forceinline=True)
 def dot(lanes, a0, a1, a2, a3, b0, b1, b2, b3, start):
     if len(lanes) > 3:
         start = fma(a3, b3, start)
@@ -103,7 +103,7 @@ def dot(lanes, a0, a1, a2, a3, b0, b1, b2, b3, start):
     return fma(a0, b0, start)
 
 
-@part()
+@part(forceinline=True)
 def narrow_tile(X, y, step, start, stop, weights, bias, table, lanes):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one."""
     # Weights and steps are kept times NODES (exact: a power of two), so that logits come out in nodes.
@@ -179,7 +179,7 @@ def update_and_dot(X, weights, before, p0, p1, p2, p3, i):
     return z0, z1, z2, z3, g10, g20, g30, g21, g31, g32
 
 
-@part(LANES)
+@part(LANES, forceinline=True)
 def dot_row(X, i, weights):
     """x[i].weights"""
     z = 0.0
@@ -188,28 +188,28 @@ def dot_row(X, i, weights):
     return z
 
 
-@part(LANES)
+@part(LANES, forceinline=True)
 def add_row(X, i, factor, weights):
     """weights += factor * x[i]"""
     for j in range(weights.shape[0]):
         weights[j] += factor * X[i, j]
 
 
-@part(LANES)
+@part(LANES, forceinline=True)
 def scale(weights, factor):
     """weights *= factor"""
     for j in range(weights.shape[0]):
         weights[j] *= factor
 
 
-@part()
+@part(forceinline=True)
 def prefetch_lines(X, offset, lines, stride):
     """Ask for `lines` lines from `offset` on. Not range(0, end, stride): Numba divides to count (4 ns a row)."""
     for k in range(lines):
         prefetch(X, offset + k * stride)
 
 
-@part()
+@part(forceinline=True)
 def wide_tile(X, y, step, start, stop, weights, bias, table):
     """Rows start..stop-1, four at a time: their logits with the weights before the four, then the recurrence over them.
 
@@ -261,7 +261,7 @@ def wide_tile(X, y, step, start, stop, weights, bias, table):
 # --- before training: are the rows finite, how large may a step be ----------------------------------------------------
 
 
-@part(LANES)
+@part(LANES, forceinline=True)
 def square_norm(X, i):
     """|x[i]|^2 + 1"""
     total = 1.0

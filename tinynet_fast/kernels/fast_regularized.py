@@ -23,7 +23,7 @@ from tinynet_fast.kernels.jit import LANES, compile_only, kernel, part
 # --- up to four features: weights in registers, their means in memory -------------------------------------------------
 
 
-@part()
+@part(forceinline=True)
 def bring_in(lanes, X, i, keep, p, w0, w1, w2, w3, b):
     """Weights and bias after row i."""
     w0 = fma(-p, np.float64(X[i, 0]), keep * w0)
@@ -36,7 +36,7 @@ def bring_in(lanes, X, i, keep, p, w0, w1, w2, w3, b):
     return w0, w1, w2, w3, b - p
 
 
-@part()
+@part(forceinline=True)
 def mix_in(lanes, share, w0, w1, w2, w3, b, means):
     """means += share * (weights and bias - means)"""
     means[0] = fma(share, w0 - means[0], means[0])
@@ -49,7 +49,7 @@ def mix_in(lanes, share, w0, w1, w2, w3, b, means):
     means[len(lanes)] = fma(share, b - means[len(lanes)], means[len(lanes)])
 
 
-@part()
+@part(forceinline=True)
 def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, table, lanes, kept):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one.
 
@@ -148,21 +148,21 @@ def mix_four(X, i, weights, means, old, new, p0, p1, p2, p3):
         means[j] = old * means[j] + (new * weights[j] - rows)
 
 
-@part(LANES)
+@part(LANES, forceinline=True)
 def shrink_and_add(X, i, keep, factor, weights):
     """weights = keep * weights + factor * x[i]"""
     for j in range(weights.shape[0]):
         weights[j] = keep * weights[j] + factor * X[i, j]
 
 
-@part(LANES)
+@part(LANES, forceinline=True)
 def mix(weights, share, means):
     """means += share * (weights - means)"""
     for j in range(weights.shape[0]):
         means[j] += share * (weights[j] - means[j])
 
 
-@part()
+@part(forceinline=True)
 def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept):
     """Rows start..stop-1, four at a time: their logits with the weights before them, then the recurrence over them."""
     d = X.shape[1]
