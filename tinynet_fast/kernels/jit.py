@@ -32,8 +32,8 @@ def part(flags: set[str] | None = None, forceinline: bool = False, inner: bool =
     """Compile a part of a fast kernel: not cached by itself, because it is inside the kernel that calls it.
 
     `forceinline` has LLVM inline it, which keeps its flags. Numba's own `inline="always"` would give it its caller's.
-    Parts whose sums may be reordered need it: a part that is called is there twice, by itself and in its caller, and the
-    process that compiles them calls the one, a process that loads the caller from the cache the other. With each its
+    Parts whose sums may be reordered need it: a part that is called is there twice, by itself and in its caller. The
+    process that compiles them calls the one, a process that loads the caller from the cache the other; with each its
     own order of sums, the first run of a program had other last bits than the second.
 
     Nobody calls a part through a C pointer, so that wrapper is not made. Nor is the one for Python
