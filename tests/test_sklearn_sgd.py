@@ -10,11 +10,8 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 
 from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
 
-from tinynet_fast.kernels import objective, order, reference  # noqa: E402
-from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs  # noqa: E402
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
 from tinynet_fast.sklearn.sgd_training import Fit, _Watch  # noqa: E402
-from tinynet_fast.training.schedule import Penalties, Schedule  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
@@ -285,63 +282,7 @@ def test_verbose_says_what_happens(capsys):
     assert capsys.readouterr().out.count("-- Epoch") == 3
 
 
-# --- kernels ----------------------------------------------------------------------------------------------------------
-
-
-def problem(d, l1=0.0, n=600):
-    X, y, _ = rows(n, d)
-    rng = np.random.default_rng(1)
-    plan = Penalties(0.05, l1, 10, "log_loss").plan(np.full(n, 0.1), rng.random(n), 0)
-    return X, y.astype(float), plan, rng.standard_normal(d), np.array([0.3])
-
-
-@pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 9])
-def test_kernels_leave_each_rows_sum(d):
-    """The reference a row at a time: its bits from the exact kernel, 1e-12 from the fast one."""
-    for l1, bias_scale in product((0.0, 0.02), (1.0, 0.01)):
-        X, y, plan, start, b0 = problem(d, l1)
-        w, b, means, paid = start.tolist(), b0.tolist(), [0.0] * (d + 1), [0.0] * (d + 1)
-        logits, penalties, last = [], [], 0.01 * (start @ start) / 2 + 0.03 * np.abs(start).sum()
-        for x, label, row in zip(X.tolist(), y.tolist(), plan.tolist(), strict=True):
-            logits.append(reference.logit(x, w, b))
-            penalties.append(last)
-            unpaid = list(w), list(b), list(means), list(paid)
-            reference.sgd_regularized_epochs([x], [label], [[*row[:2], 0.0, row[3]]], 0, bias_scale, *unpaid, [0.0])
-            last = 0.01 * sum(v * v for v in unpaid[0]) / 2 + 0.03 * sum(map(abs, unpaid[0]))
-            reference.sgd_regularized_epochs([x], [label], [row], 0, bias_scale, w, b, means, paid, [0.0])
-        state = start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)
-        comp, comp_penalties = np.zeros(len(y)), np.zeros(len(y))
-        carried = np.array([penalties[0]])
-        penalty = np.array([0.01, 0.03])
-        for part in (slice(0, 100), slice(100, 600)):
-            objective.sgd_logits_epoch(
-                X[part], y[part], plan[part], bias_scale, *state, comp[part], penalty, carried, comp_penalties[part]
-            )
-        np.testing.assert_array_equal(np.concatenate(state), w + b + means + paid)
-        np.testing.assert_array_equal(comp, logits)
-        np.testing.assert_allclose(comp_penalties, penalties, rtol=1e-13)
-        if not l1 and bias_scale == 1.0:
-            state, comp = (start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)), np.zeros(len(y))
-            sgd_regularized_epochs(X, y, plan, 0, 1.0, *state, np.zeros(1), comp)
-            assert distance(comp, logits) <= 1e-12
-            assert distance(np.concatenate(state), w + b + means + paid) <= 1e-12
-
-
-@pytest.mark.parametrize("d", [1, 5])
-def test_objective_of_rows(d):
-    """Against the reference's cross-entropy and the squared length of the weights that each row meets."""
-    for bias_scale, l2 in product((1.0, 0.0), (0.0, 0.3)):
-        X, y, plan, start, b0 = problem(d)
-        X *= 3.0
-        w, b, nothing, logits, ref = start.tolist(), b0.tolist(), [0.0] * (d + 1), [], 0.0
-        for x, label, row in zip(X.tolist(), y.tolist(), plan.tolist(), strict=True):
-            logits.append(reference.logit(x, w, b))
-            ref += reference.cross_entropy(logits[-1], label) + l2 / 2 * sum(v * v for v in w)
-            reference.sgd_regularized_epochs([x], [label], [row], 0, bias_scale, w, b, nothing, list(nothing), [0.0])
-        squares, scratch = np.zeros(len(y)), np.zeros(objective.TILE)
-        assert objective.rows_compiled("d")(X, squares) == pytest.approx((X**2).sum(axis=1).max() + 1, rel=1e-13)
-        comp = objective.objective(np.array(logits), y, plan, squares, l2, bias_scale, start, b0, scratch)
-        assert comp == pytest.approx(ref, rel=1e-12)
+# --- the checks above can fail ----------------------------------------------------------------------------------------
 
 
 def test_a_fit_that_leaves_out_one_row_is_seen(monkeypatch):
@@ -352,18 +293,3 @@ def test_a_fit_that_leaves_out_one_row_is_seen(monkeypatch):
     monkeypatch.setattr(Fit, "_block", lambda self, part, n: whole(self, slice(part.start, part.stop - 1), n - 1))
     with pytest.raises(AssertionError):
         assert_same(SGDClassifier(**options).fit(X, y), ref)
-
-
-@pytest.mark.parametrize("schedule", ["constant", "invscaling", "optimal"])
-def test_plans_are_those_of_the_trainers(schedule):
-    """The kernel's one pass against the arrays that `train_neuron` makes."""
-    for weighted, average, row in product((False, True), (0, 1, 1005), (0, 1000)):
-        rates = Schedule(0.3, schedule, 0.4, 0.02)
-        penalties = Penalties(0.5, 0.1, average, "log_loss")
-        weight = np.random.default_rng(0).random(50) if weighted else None
-        ref = penalties.plan(rates.rates(row, 50), weight, row)
-        comp = np.full((50, 4), np.nan)
-        kind = {"invscaling": order.INVSCALING, "optimal": order.OPTIMAL}.get(schedule, order.CONSTANT)
-        weights = np.empty(0) if weight is None else weight
-        order.fill_plan(kind, 0.3, 0.4, 0.02**-0.75, 0.02, row, weights, 0.5, 0.1, average, comp)
-        np.testing.assert_allclose(comp, ref, rtol=1e-14)

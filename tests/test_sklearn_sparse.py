@@ -10,9 +10,7 @@ from test_sklearn_sgd import assert_same, flat
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 sp = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
 
-from tinynet_fast.kernels import reference, sparse  # noqa: E402
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
-from tinynet_fast.training.schedule import Penalties  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
@@ -80,54 +78,3 @@ def test_a_penalty_that_leaves_nothing():
     comp = SGDClassifier(**options).fit(X, y)
     assert np.count_nonzero(comp.coef_) == X[-1].nnz
     assert_same(comp, ref)
-
-
-def solve(epoch, X, y, plan, start, fast=(), data=float, bias_scale=0.01):
-    d = X.shape[1]
-    v, bias, sums, paid, state = start.copy(), np.array([0.2]), np.zeros(d), np.zeros(d), np.zeros(8)
-    state[[sparse.SCALE, sparse.B]] = 1.0
-    penalty, order = np.array([0.1, 0.0, 1.0]), np.arange(len(y))
-    for part in (slice(0, 70), slice(70, None)):
-        matrix = X.data.astype(data), X.indices, X.indptr
-        epoch(*matrix, order[part], y[part], plan[part], bias_scale, penalty, v, bias, sums, paid, state, fast)
-    objective = state[sparse.OBJECTIVE]
-    sparse.rescale(v, sums, state)
-    return np.concatenate([v, bias, sums, state[[sparse.MEAN_BIAS]]]), objective
-
-
-@pytest.mark.parametrize("l2", [0.0, 0.05, 9.0])
-@pytest.mark.parametrize("average", [0, 1, 40])
-def test_kernel_is_the_reference_on_dense_rows(l2, average):
-    """Without l1, which is lazy here: to rounding. And compiled the kernel gives the bits that it gives uncompiled."""
-    X, y, sample_weight = rows()
-    plan = Penalties(l2, 0.0, average, "log_loss").plan(np.full(len(y), 0.1), sample_weight, 0)
-    start = np.random.default_rng(2).standard_normal(X.shape[1])
-    w, b, means, nothing = start.tolist(), [0.2], [0.0] * (len(start) + 1), [0.0] * (len(start) + 1)
-    given = X.toarray().tolist(), y.astype(float).tolist(), plan.tolist()
-    reference.sgd_regularized_epochs(*given, 0, 0.01, w, b, means, nothing, [0.0])
-    ref = np.array(w + b + means)
-    plain = getattr(sparse.sgd_sparse_epoch, "py_func", sparse.sgd_sparse_epoch)
-    same, objective = solve(plain, X, y.astype(float), plan, start)
-    for fast in ((), (0,)):
-        comp, value = solve(sparse.sgd_sparse_epoch, X, y.astype(float), plan, start, fast)
-        assert distance(comp, ref) <= 1e-12
-        if not fast:
-            np.testing.assert_array_equal(comp, same)
-            assert value == objective
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("no penalty", lambda plan: plan * [1, 0, 1, 1] + [0, 1, 0, 0]),
-        ("a later mean", lambda plan: plan * [1, 1, 1, 0.5]),
-        ("another step", lambda plan: plan * [1.0001, 1, 1, 1]),
-    ],
-)
-def test_what_the_check_above_would_see(name, change):
-    X, y, _ = rows()
-    plan = Penalties(0.05, 0.0, 1, "log_loss").plan(np.full(len(y), 0.1), None, 0)
-    start = np.ones(X.shape[1])
-    ref, _ = solve(sparse.sgd_sparse_epoch, X, y.astype(float), plan, start)
-    comp, _ = solve(sparse.sgd_sparse_epoch, X, y.astype(float), np.ascontiguousarray(change(plan)), start)
-    assert distance(comp, ref) > 1e-12

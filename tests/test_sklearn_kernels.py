@@ -1,0 +1,225 @@
+"""The kernels of the drop-in estimators, each against the reference or against plain Python."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from compare import distance
+
+from tinynet_fast.kernels import objective, order, prediction, reference, sparse
+from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs
+from tinynet_fast.training.schedule import Penalties, Schedule
+
+
+def rows(n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    return X, (rng.random(n) < 1 / (1 + np.exp(-X[:, 0]))).astype(float)
+
+
+# --- the order of rows and their plans --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 1, 12345, 2**31 - 2])
+def test_shuffle(seed):
+    """The generator and the exchange in plain Python; a seed of 0 stands for 1."""
+    index, state = list(range(50)), seed or 1
+    for i in range(49):
+        for shift in (13, -17, 5):
+            state ^= (state << shift if shift > 0 else state >> -shift) & 0xFFFFFFFF
+        j = i + (state & 0x7FFFFFFF) % (50 - i)
+        index[i], index[j] = index[j], index[i]
+    comp = np.arange(50)
+    order.shuffle(comp, seed)
+    assert comp.tolist() == index
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("labels", [np.uint8, np.float64])
+def test_gather(dtype, labels):
+    X, y = rows(100, 5)
+    X, y = X.astype(dtype), y.astype(labels)
+    index = np.random.default_rng(1).integers(0, 100, 37)
+    X_out, y_out = np.empty((37, 5), dtype), np.empty(37)
+    order.gather(X, y, index, X_out, y_out)
+    np.testing.assert_array_equal(X_out, X[index], strict=True)
+    np.testing.assert_array_equal(y_out, y[index].astype(float), strict=True)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "optimal"])
+def test_plans_are_those_of_the_trainers(schedule):
+    """The kernel's one pass against the arrays that `train_neuron` makes."""
+    for weighted, average, row in product((False, True), (0, 1, 1005), (0, 1000)):
+        rates = Schedule(0.3, schedule, 0.4, 0.02)
+        penalties = Penalties(0.5, 0.1, average, "log_loss")
+        weight = np.random.default_rng(0).random(50) if weighted else None
+        ref = penalties.plan(rates.rates(row, 50), weight, row)
+        comp = np.full((50, 4), np.nan)
+        kind = {"invscaling": order.INVSCALING, "optimal": order.OPTIMAL}.get(schedule, order.CONSTANT)
+        weights = np.empty(0) if weight is None else weight
+        order.fill_plan(kind, 0.3, 0.4, 0.02**-0.75, 0.02, row, weights, 0.5, 0.1, average, comp)
+        np.testing.assert_allclose(comp, ref, rtol=1e-14)
+
+
+@pytest.mark.parametrize("d", [1, 2, 5])
+def test_both_probabilities(d):
+    X, _ = rows(1500, d)
+    weights, bias, ref, comp = np.arange(1.0, d + 1), np.array([0.5]), np.empty(1500), np.empty((1500, 2))
+    assert prediction.predict_proba(X, weights, bias, ref)
+    assert prediction.predict_both(X, weights, bias, comp)
+    np.testing.assert_array_equal(comp, np.column_stack([1.0 - ref, ref]))
+    X[700, 0] = np.nan
+    assert not prediction.predict_both(X, weights, bias, comp)
+
+
+# --- sums and objectives ----------------------------------------------------------------------------------------------
+
+
+def problem(d, l1=0.0, n=601):
+    X, y = rows(n, d)
+    rng = np.random.default_rng(1)
+    plan = Penalties(0.05, l1, 10, "log_loss").plan(np.full(n, 0.1), rng.random(n), 0)
+    return X, y, plan, rng.standard_normal(d), np.array([0.3])
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 9])
+def test_kernels_leave_each_rows_sum(d):
+    """The reference a row at a time: its bits from the exact kernel, 1e-12 from the fast one."""
+    for l1, bias_scale in product((0.0, 0.02), (1.0, 0.01)):
+        X, y, plan, start, b0 = problem(d, l1)
+        w, b, means, paid = start.tolist(), b0.tolist(), [0.0] * (d + 1), [0.0] * (d + 1)
+        logits, penalties, last = [], [], 0.01 * (start @ start) / 2 + 0.03 * np.abs(start).sum()
+        for x, label, row in zip(X.tolist(), y.tolist(), plan.tolist(), strict=True):
+            logits.append(reference.logit(x, w, b))
+            penalties.append(last)
+            unpaid = list(w), list(b), list(means), list(paid)
+            reference.sgd_regularized_epochs([x], [label], [[*row[:2], 0.0, row[3]]], 0, bias_scale, *unpaid, [0.0])
+            last = 0.01 * sum(v * v for v in unpaid[0]) / 2 + 0.03 * sum(map(abs, unpaid[0]))
+            reference.sgd_regularized_epochs([x], [label], [row], 0, bias_scale, w, b, means, paid, [0.0])
+        state = start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)
+        comp, comp_penalties = np.zeros(len(y)), np.zeros(len(y))
+        carried = np.array([penalties[0]])
+        penalty = np.array([0.01, 0.03])
+        for part in (slice(0, 100), slice(100, 601)):
+            objective.sgd_logits_epoch(
+                X[part], y[part], plan[part], bias_scale, *state, comp[part], penalty, carried, comp_penalties[part]
+            )
+        np.testing.assert_array_equal(np.concatenate(state), w + b + means + paid)
+        np.testing.assert_array_equal(comp, logits)
+        np.testing.assert_allclose(comp_penalties, penalties, rtol=1e-13)
+        state, comp = (start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)), np.zeros(len(y))
+        objective.sgd_logits_epoch(X, y, plan, bias_scale, *state, comp, penalty, carried, np.empty(0))
+        np.testing.assert_array_equal(comp, logits)
+        if not l1 and bias_scale == 1.0:
+            state, comp = (start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)), np.zeros(len(y))
+            sgd_regularized_epochs(X, y, plan, 0, 1.0, *state, np.zeros(1), comp)
+            assert distance(comp, logits) <= 1e-12
+            assert distance(np.concatenate(state), w + b + means + paid) <= 1e-12
+
+
+@pytest.mark.parametrize("d", [1, 5])
+def test_objective_of_rows(d):
+    """Against the reference's cross-entropy and the squared length of the weights that each row meets."""
+    for bias_scale, l2 in product((1.0, 0.0), (0.0, 0.3)):
+        X, y, plan, start, b0 = problem(d)
+        X *= 3.0
+        w, b, nothing, logits, ref = start.tolist(), b0.tolist(), [0.0] * (d + 1), [], 0.0
+        for x, label, row in zip(X.tolist(), y.tolist(), plan.tolist(), strict=True):
+            logits.append(reference.logit(x, w, b))
+            ref += reference.cross_entropy(logits[-1], label) + l2 / 2 * sum(v * v for v in w)
+            reference.sgd_regularized_epochs([x], [label], [row], 0, bias_scale, w, b, nothing, list(nothing), [0.0])
+        squares, scratch = np.zeros(len(y)), np.zeros(objective.TILE)
+        assert objective.rows_compiled("d")(X, squares) == pytest.approx((X**2).sum(axis=1).max() + 1, rel=1e-13)
+        comp = objective.objective(np.array(logits), y, plan, squares, l2, bias_scale, start, b0, scratch)
+        assert comp == pytest.approx(ref, rel=1e-12)
+
+
+# --- sparse rows ------------------------------------------------------------------------------------------------------
+
+
+class Stored:
+    """Rows of which most values are zero, as CSR and dense."""
+
+    def __init__(self, n=250, d=40):
+        rng = np.random.default_rng(3)
+        stored = rng.random((n, d)) < 0.15
+        self.dense = np.where(stored, rng.standard_normal((n, d)), 0.0)
+        self.data, self.indices = self.dense[stored], np.nonzero(stored)[1].astype(np.int32)
+        self.indptr = np.concatenate([[0], stored.sum(axis=1).cumsum()]).astype(np.int32)
+        self.y, self.sample_weight = (rng.random(n) < 0.5).astype(float), rng.random(n)
+
+
+def test_largest_square_norm():
+    X = Stored()
+    ref = (X.dense**2).sum(axis=1).max() + 1.0
+    assert sparse.largest_square_norm(X.data, X.indptr) == pytest.approx(ref, rel=1e-13)
+
+
+def solve(epoch, X, plan, start, fast=(), bias_scale=0.01):
+    d, y = len(start), X.y
+    v, bias, sums, paid, state = start.copy(), np.array([0.2]), np.zeros(d), np.zeros(d), np.zeros(8)
+    state[[sparse.SCALE, sparse.B]] = 1.0
+    penalty, order = np.array([0.1, 0.0, 1.0]), np.arange(len(y))
+    for part in (slice(0, 70), slice(70, None)):
+        matrix = X.data, X.indices, X.indptr
+        epoch(*matrix, order[part], y[part], plan[part], bias_scale, penalty, v, bias, sums, paid, state, fast)
+    objective = state[sparse.OBJECTIVE]
+    sparse.rescale(v, sums, state)
+    return np.concatenate([v, bias, sums, state[[sparse.MEAN_BIAS]]]), objective
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.05, 9.0])
+@pytest.mark.parametrize("average", [0, 1, 40])
+def test_kernel_is_the_reference_on_dense_rows(l2, average):
+    """Without l1, which is lazy here: to rounding. And compiled the kernel gives the bits that it gives uncompiled."""
+    X = Stored()
+    plan = Penalties(l2, 0.0, average, "log_loss").plan(np.full(len(X.y), 0.1), X.sample_weight, 0)
+    start = np.random.default_rng(2).standard_normal(40)
+    w, b, means, nothing = start.tolist(), [0.2], [0.0] * (len(start) + 1), [0.0] * (len(start) + 1)
+    given = X.dense.tolist(), X.y.tolist(), plan.tolist()
+    reference.sgd_regularized_epochs(*given, 0, 0.01, w, b, means, nothing, [0.0])
+    ref = np.array(w + b + means)
+    plain = getattr(sparse.sgd_sparse_epoch, "py_func", sparse.sgd_sparse_epoch)
+    same, objective = solve(plain, X, plan, start)
+    for fast in ((), (0,)):
+        comp, value = solve(sparse.sgd_sparse_epoch, X, plan, start, fast)
+        assert distance(comp, ref) <= 1e-12
+        if not fast:
+            np.testing.assert_array_equal(comp, same)
+            assert value == objective
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("no penalty", lambda plan: plan * [1, 0, 1, 1] + [0, 1, 0, 0]),
+        ("a later mean", lambda plan: plan * [1, 1, 1, 0.5]),
+        ("another step", lambda plan: plan * [1.0001, 1, 1, 1]),
+    ],
+)
+def test_what_the_check_above_would_see(name, change):
+    X = Stored()
+    plan, start = Penalties(0.05, 0.0, 1, "log_loss").plan(np.full(len(X.y), 0.1), None, 0), np.ones(40)
+    ref, _ = solve(sparse.sgd_sparse_epoch, X, plan, start)
+    comp, _ = solve(sparse.sgd_sparse_epoch, X, np.ascontiguousarray(change(plan)), start)
+    assert distance(comp, ref) > 1e-12
+
+
+def test_l1_is_paid_by_what_a_row_stores():
+    """Rows that store every input pay as the reference does; a row that stores nothing moves no weight."""
+    X, y = rows(60, 4)
+    plan = Penalties(0.05, 0.1, 3, "log_loss").plan(np.full(60, 0.1), None, 0)
+    w, b, means, paid = [0.5] * 4, [0.2], [0.0] * 5, [0.0] * 5
+    reference.sgd_regularized_epochs(X.tolist(), y.tolist(), plan.tolist(), 0, 1.0, w, b, means, paid, [0.0])
+    v, bias, state, nothing = np.full(4, 0.5), np.array([0.2]), np.zeros(8), np.zeros(4)
+    state[[sparse.SCALE, sparse.B]] = 1.0
+    empty = np.arange(61) * 4
+    arrays = 1.0, np.zeros(3), v, bias, np.zeros(4), nothing, state, ()
+    sparse.sgd_sparse_epoch(X.ravel(), np.tile(np.arange(4), 60), empty, np.arange(60), y, plan, *arrays)
+    np.testing.assert_allclose(v * state[sparse.SCALE], w, rtol=1e-12)
+    np.testing.assert_allclose([*nothing, state[sparse.OWED]], paid, rtol=1e-12, atol=1e-15)
+    before = v * state[sparse.SCALE]
+    one = np.array([[0.1, 1.0, 0.2, 0.0]])
+    none = np.zeros(0), np.zeros(0, np.int32), np.zeros(2, np.int32)
+    sparse.sgd_sparse_epoch(*none, np.arange(1), y[:1], one, *arrays)
+    np.testing.assert_array_equal(v * state[sparse.SCALE], before)
