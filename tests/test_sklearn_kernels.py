@@ -1,5 +1,8 @@
 """The kernels of the drop-in estimators, each against the reference or against plain Python."""
 
+import inspect
+import sys
+import types
 from itertools import product
 
 import numpy as np
@@ -223,3 +226,71 @@ def test_l1_is_paid_by_what_a_row_stores():
     none = np.zeros(0), np.zeros(0, np.int32), np.zeros(2, np.int32)
     sparse.sgd_sparse_epoch(*none, np.arange(1), y[:1], one, *arrays)
     np.testing.assert_array_equal(v * state[sparse.SCALE], before)
+
+
+# --- the checks above can fail ----------------------------------------------------------------------------------------
+
+PLANTED = [
+    (sparse, "z += v[PLACE(indices[p])] * data[p]", "z = v[PLACE(indices[p])] * data[p]", "dense"),
+    (sparse, "scale *= keep\n", "scale *= 1.0\n", "dense"),
+    (sparse, "b -= bias_scale * nudge", "b -= nudge", "dense"),
+    (sparse, "state[B] /= 1.0 - share", "pass", "dense"),
+    (sparse, "added = state[A] * factor", "added = state[A] * nudge", "dense"),
+    (sparse, "sums[j] = (sums[j] + state[A] * v[j]) / state[B]", "sums[j] = sums[j] + state[A] * v[j]", "dense"),
+    (sparse, "v[j] *= state[SCALE]", "pass", "dense"),
+    (sparse, "paid[j] += scale * (v[j] - before)", "pass", "l1"),
+    (sparse, "state[OWED] += cut", "state[OWED] = cut", "l1"),
+    (objective, "last = 0.5 * penalty[0] * square", "last = penalty[0] * square", "sums"),
+    (objective, "bias[0] -= bias_scale * nudge", "bias[0] -= nudge", "sums"),
+    (objective, "means[d] += share * (bias[0] - means[d])", "pass", "sums"),
+    (objective, "total += max(z, 0.0) - y[i] * z", "total += max(z, 0.0)", "objective"),
+    (objective, "- 2.0 * keep * p * (z - b)", "- 2.0 * p * (z - b)", "objective"),
+    (objective, "b -= bias_scale * p", "b -= p", "objective"),
+    (objective, "factors = 1.0\n", "factors = 2.0\n", "objective"),
+    (order, "if state == 0:", "if state == 7:", "shuffle"),
+    (order, "np.uint32(17)", "np.uint32(16)", "shuffle"),
+    (order, "y_out[i] = y[row]", "y_out[i] = y[i]", "gather"),
+    (order, "averaged = t + 1.0 - average_from", "averaged = t - average_from", "plans"),
+    (order, "offset + t - 1.0", "offset + t", "plans"),
+]
+
+
+def planted(module, old, new):
+    """A copy of a module with `new` for `old`; what is decorated in it stays plain Python."""
+    source = inspect.getsource(module)
+    assert old in source, f"{old!r} no longer stands in {module.__name__}"
+    copy = types.ModuleType("planted")
+    plain = (source.replace(old, new) if old else source).replace(
+        "from tinynet_fast.kernels.jit import", "from plain import"
+    )
+    stubs = types.ModuleType("plain")
+    stubs.kernel = stubs.compile_only = lambda function, *_: function
+    stubs.part = lambda *_, **options: lambda function: function
+    stubs.LANES = stubs.FUSED = None
+    sys.modules["plain"] = stubs
+    try:
+        exec(compile(plain, "planted", "exec"), copy.__dict__)
+    finally:
+        del sys.modules["plain"]
+    copy.prefetch = copy.prefetch_lines = lambda *_: None
+    return copy
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(("module", "old", "new", "check"), PLANTED, ids=[case[1][:30] for case in PLANTED])
+def test_planted_mistake(module, old, new, check, monkeypatch):
+    checks = {
+        "dense": lambda: [test_kernel_is_the_reference_on_dense_rows(*case) for case in product((0.05, 9.0), (0, 40))],
+        "l1": test_l1_is_paid_by_what_a_row_stores,
+        "sums": lambda: test_kernels_leave_each_rows_sum(3),
+        "objective": lambda: test_objective_of_rows(2),
+        "shuffle": lambda: [test_shuffle(seed) for seed in (0, 12345)],
+        "gather": lambda: test_gather(np.float64, np.uint8),
+        "plans": lambda: [test_plans_are_those_of_the_trainers(name) for name in ("constant", "optimal")],
+    }
+    name = module.__name__.rpartition(".")[2]
+    monkeypatch.setitem(globals(), name, planted(module, "", ""))
+    checks[check]()  # the copy itself passes
+    monkeypatch.setitem(globals(), name, planted(module, old, new))
+    with pytest.raises(AssertionError):
+        checks[check]()
