@@ -1,6 +1,9 @@
 """Both estimators as scikit-learn's own tools use them: its checks, pipelines, searches, calibration, frames."""
 
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -94,6 +97,20 @@ def test_joblib(model, backend):
             np.testing.assert_array_equal(comp, ref)
 
 
+FIRST = """
+import numpy as np
+from tinynet_fast.sklearn import SGDClassifier
+X, y = np.random.default_rng(0).standard_normal((3000, 7)), np.arange(3000) % 8
+SGDClassifier(n_jobs=8, learning_rate="constant", max_iter=2, tol=None).fit(X, y)
+"""
+
+
+def test_threads_that_are_the_first_to_compile(tmp_path):
+    """Nothing is in the cache, and eight threads ask for the same kernels."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", FIRST], check=True, env=environment, timeout=120)
+
+
 def test_classes_side_by_side():
     ref, comp = (clone(MODELS[0]).set_params(n_jobs=n).fit(X, Y) for n in (None, 2))
     np.testing.assert_array_equal(weights(comp), weights(ref))
@@ -126,3 +143,11 @@ def test_labels_in_frames():
         ref = clone(model).fit(X[:, :2], frame["result"].to_numpy())
         assert comp.classes_.tolist() == ["a", "b", "c"]
         assert distance(weights(comp), weights(ref)) == 0.0
+
+
+def test_without_scikit_learn():
+    """One sentence with the remedy; and nothing else of the package asks for it."""
+    code = "import sys; sys.modules['sklearn'] = None; import tinynet_fast; import tinynet_fast.sklearn"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ImportError: tinynet_fast.sklearn needs scikit-learn 1.8 or newer: pip install" in done.stderr

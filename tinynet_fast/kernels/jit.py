@@ -1,5 +1,6 @@
 """The decorators that compile kernels, with the reason for every flag. No arithmetic lives here."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from numba import njit
 # SIMD lanes. Never `nnan` or `ninf`, since a run that diverges has to show it, and so never `fastmath=True`.
 FUSED = {"contract"}
 LANES = {"contract", "reassoc", "nsz"}
+COMPILING = threading.RLock()
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -47,8 +49,10 @@ def compile_only(function: Any, signature: Any) -> None:  # pragma: no cover - f
     """Compile a kernel for a signature, or load it, and let no call compile another.
 
     The signatures here ask for read-only arrays, which any array can stand in for. Left to itself, a call with a
-    writable one would compile the kernel again for that: as long again before the first result.
+    writable one would compile the kernel again for that: as long again before the first result. One thread at a time:
+    two that trained first models side by side took each other's leave to compile away.
     """
-    function.disable_compile(False)
-    function.compile(signature)
-    function.disable_compile()
+    with COMPILING:
+        function.disable_compile(False)
+        function.compile(signature)
+        function.disable_compile()

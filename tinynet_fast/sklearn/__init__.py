@@ -1,5 +1,12 @@
 """Drop-in estimators for scikit-learn: change the import, keep the code. Needs the extra `tinynet-fast[sklearn]`."""
 
+try:
+    from sklearn.utils.validation import validate_data as _  # the newest of what is used: 1.6
+except ImportError as error:
+    raise ImportError(
+        "tinynet_fast.sklearn needs scikit-learn 1.8 or newer: pip install 'tinynet-fast[sklearn]'"
+    ) from error
+
 from tinynet_fast.sklearn.mlp import MLPClassifier
 from tinynet_fast.sklearn.sgd import SGDClassifier
 
