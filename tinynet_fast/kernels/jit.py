@@ -53,6 +53,7 @@ def compile_only(function: Any, signature: Any) -> None:  # pragma: no cover - f
     two that trained first models side by side took each other's leave to compile away.
     """
     with COMPILING:
-        function.disable_compile(False)
-        function.compile(signature)
-        function.disable_compile()
+        if tuple(signature) not in function.overloads:
+            function.disable_compile(False)
+            function.compile(signature)
+            function.disable_compile()
