@@ -96,7 +96,7 @@ def log1p(v, f, k=0.0):
     low = v.fma(s4, v.fma(s2, LOG[3], LOG[2]), v.fma(s2, LOG[1], LOG[0]))
     high = v.fma(s4, LOG[6], v.fma(s2, LOG[5], LOG[4]))
     series = v.fma(s4 * s4, high, low)
-    return v.fma(v.where(large, v.splat(1.0), 0.0) + k, LN2, v.fma(s * s2, series, s + s))
+    return v.fma(v.where(large, 1.0, 0.0) + k, LN2, v.fma(s * s2, series, s + s))
 
 
 def log_sum(v, t):
@@ -192,12 +192,12 @@ def _multiply(v, params, p, unit_step, input_step, work, source, target, stride,
             v.store(work, at, sums[u * rows + r] * v.load(work, at) if rule == "blame" else sums[u * rows + r])
 
 
-def _sums(v, xs):
-    """The sum of each of 8, 4, 2 or 1 vectors, as one vector of so many numbers."""
+def _sums(v, xs, width=LANES):
+    """The sum of each of 8, 4, 2 or 1 vectors of `width` numbers or more, as one vector of so many numbers."""
     sums = len(xs)
     while len(xs) > 1:
-        xs = [_pairs(v, xs[i], xs[i + 1], 2 * LANES) for i in range(0, len(xs), 2)]
-    x, width = xs[0], LANES
+        xs = [_pairs(v, xs[i], xs[i + 1], 2 * width) for i in range(0, len(xs), 2)]
+    x = xs[0]
     while width > sums:
         x, width = _pairs(v, x, x, width), width // 2
     return x

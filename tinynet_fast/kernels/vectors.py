@@ -45,9 +45,13 @@ class Plain:
         """A vector of numbers."""
         return np.array(xs)
 
-    def first(self, m):
+    def numbers(self, xs):
+        """A vector of constants."""
+        return np.array(xs)
+
+    def first(self, m, width=LANES):
         """A vector with 1.0 in the first m lanes and 0.0 in the others."""
-        return (np.arange(LANES) < m).astype(np.float64)
+        return (np.arange(width) < m).astype(np.float64)
 
     def fma(self, x, y, z):
         return x * y + z
@@ -190,13 +194,16 @@ class Tracer:  # pragma: no cover - for compiled kernels alone
             vector = self.builder.insert_element(vector, x.ir, ir.Constant(I64, k))
         return self._wrap(vector)
 
-    def first(self, m):
+    def numbers(self, xs):
+        return self._wrap(ir.Constant(ir.VectorType(DOUBLE, len(xs)), [float(x) for x in xs]))
+
+    def first(self, m, width=LANES):
         b = self.builder
-        lanes = [b.icmp_signed("<", I64(k), m.ir) for k in range(LANES)]
-        vector = ir.Constant(ir.VectorType(ir.IntType(1), LANES), ir.Undefined)
+        lanes = [b.icmp_signed("<", I64(k), m.ir) for k in range(width)]
+        vector = ir.Constant(ir.VectorType(ir.IntType(1), width), ir.Undefined)
         for k, lane in enumerate(lanes):
             vector = b.insert_element(vector, lane, ir.Constant(I64, k))
-        return self._wrap(b.uitofp(vector, ir.VectorType(DOUBLE, LANES)))
+        return self._wrap(b.uitofp(vector, ir.VectorType(DOUBLE, width)))
 
     def fma(self, x, y, z):
         kind = next(v.ir.type for v in (x, y, z) if isinstance(v, _Value))
@@ -205,7 +212,7 @@ class Tracer:  # pragma: no cover - for compiled kernels alone
         )
 
     def where(self, condition, x, y):
-        kind = next(v.ir.type for v in (x, y) if isinstance(v, _Value))
+        kind = ir.VectorType(DOUBLE, condition.ir.type.count)
         x, y = (v.ir if isinstance(v, _Value) else _constant(kind, v) for v in (x, y))
         return self._wrap(self.builder.select(condition.ir, x, y))
 
@@ -260,9 +267,16 @@ class Tracer:  # pragma: no cover - for compiled kernels alone
 
 
 def _numba_type(kind):  # pragma: no cover - for compiled kernels alone
-    if isinstance(kind, types.CPointer):
+    if isinstance(kind, types.CPointer | types.UniTuple):
         return kind
     return types.float64 if isinstance(kind, types.Float) else types.int64
+
+
+def _given(builder, kind, argument):  # pragma: no cover - for compiled kernels alone
+    """An argument as the traced function takes it: a tuple is one, so that its length can say how much to trace."""
+    if isinstance(kind, types.UniTuple):
+        return tuple(_Value(builder, builder.extract_value(argument, k)) for k in range(kind.count))
+    return argument if isinstance(kind, types.CPointer) else _Value(builder, argument)
 
 
 def _traced(function, gives):  # pragma: no cover - for compiled kernels alone
@@ -272,7 +286,7 @@ def _traced(function, gives):  # pragma: no cover - for compiled kernels alone
     def typed(typingctx, *kinds):
         def generate(context, builder, signature, arguments):
             given = [
-                argument if isinstance(kind, types.CPointer) else _Value(builder, argument)
+                _given(builder, kind, argument)
                 for kind, argument in zip(signature.args, arguments, strict=True)
             ]
             result = function(Tracer(builder), *given)

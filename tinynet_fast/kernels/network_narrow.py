@@ -1,0 +1,211 @@
+"""Narrow networks of one hidden layer: a tile goes forward, back and into the step without leaving the registers.
+
+The updates of `network.py`, for up to NARROW inputs and NARROW sigmoid units before one sigmoid, cross-entropy and
+every optimizer but Adam; what this file does not serve it passes on.
+"""
+
+from functools import cache
+
+import numpy as np
+from numba import types
+
+from tinynet_fast.kernels import network
+from tinynet_fast.kernels import network_tiles as tiles
+from tinynet_fast.kernels.intrinsics import UNCOMPILED
+from tinynet_fast.kernels.jit import compile_only, kernel
+from tinynet_fast.kernels.network import (
+    ADAM, AFTER_SLOPES, FOUND, NESTEROV, SIGMOID, TILE, load_labels, load_rows, weighted_entropy,
+)  # fmt: skip
+from tinynet_fast.kernels.vectors import LANES, address, vectors
+
+NARROW = 4
+
+
+# --- a vector of rows -------------------------------------------------------------------------------------------------
+
+
+def _forward(v, x, param, d, h):
+    """The hidden units' outputs and the output's sum."""
+    zs = param[d * h : d * h + h]
+    for j in range(d):
+        zs = [v.fma(x[j], param[j * h + u], zs[u]) for u in range(h)]
+    a, z = [tiles.sigmoid(v, z) for z in zs], param[-1]
+    for u in range(h):
+        z = v.fma(a[u], param[d * h + h + u], z)
+    return a, z
+
+
+def _back(v, a, z, y, weight, param):
+    """The output's delta and the hidden units', e = exp(-|z|), and |z| where the prediction is on the wrong side."""
+    negative, h = z < 0.0, len(a)
+    e = tiles.exp(v, v.where(negative, z, -z))
+    s = v.where(y > 0.5, z, -z)
+    error = weight * (v.where(negative, e, 1.0) / (1.0 + e) - y)
+    back = [error * (param[u - h - 1] * v.fma(-a[u], a[u], a[u])) for u in range(h)]
+    return error, back, e, v.where(s < 0.0, -s, 0.0)
+
+
+def _factors(x, a, error, back):
+    """A row's share of the gradient, parameter by parameter: what to multiply, or one number and None."""
+    onward = [(xj, b) for xj in x for b in back]
+    return [*onward, *((b, None) for b in back), *((au, error) for au in a), (error, None)]
+
+
+# --- a tile -----------------------------------------------------------------------------------------------------------
+
+
+def _end(v, gradient, decays, state, size, rule, *, width):
+    """The tile's gradient joins the batch's; the parameters follow, and a batch that has ended leaves a gradient of 0.
+
+    Without branches: they move where `moves` is above 0, and the gradient stays where `grows` is.
+    """
+    start = 0
+    while start < len(gradient):
+        lanes = 1 << (min(width, len(gradient) - start).bit_length() - 1)
+        stop = start + lanes
+        per_row, rate, keep, l2, share, onward, again, moves, grows = (v.splat(r, lanes) for r in rule)
+        x, summed, first = (v.load(state, start + k * size, lanes) for k in range(3))
+        g = summed + tiles._sums(v, gradient[start:stop], width)
+        decay = v.numbers(decays[start:stop])  # 1.0 for weights, 0.0 for biases
+        keep = keep * decay + (1.0 - decay)
+        moved, velocity = tiles._descend(v, x, first, g, per_row, rate, keep, l2 * decay, share, onward, again)
+        v.store(state, start, v.where(moves > 0.0, moved, x))
+        v.store(state, start + size, v.where(grows > 0.0, g, 0.0))
+        v.store(state, start + 2 * size, v.where(moves > 0.0, velocity, first))
+        start = stop
+
+
+def _decays(d, h):
+    return [1.0] * (d * h) + [0.0] * h + [1.0] * h + [0.0]
+
+
+def _few(v, inputs, units, X, y, weight, start, m, state, size, rule, width):
+    """A tile of up to `width` rows, with nothing between memory and registers but its rows and the parameters."""
+    d, h = len(inputs), len(units)
+    rows = [v.least(m - 1, k) + start for k in range(width)]
+    x = [v.together([v.value(X, row * d + j) for row in rows]) for j in range(d)]
+    param = [v.splat(v.value(state, p), width) for p in range((d + 2) * h + 1)]
+    label, w = v.together([v.value(y, row) for row in rows]), v.together([v.value(weight, row) for row in rows])
+    w = w * v.first(m, width)
+    a, z = _forward(v, x, param, d, h)
+    error, back, e, wrong = _back(v, a, z, label, w, param)
+    gradient = [p if q is None else p * q for p, q in _factors(x, a, error, back)]
+    _end(v, gradient, _decays(d, h), state, size, rule, width=width)
+    return v.lane(tiles._sums(v, [w * (wrong + tiles.log1p(v, e))], width), 0)
+
+
+def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule):
+    """A tile of any size, in two passes.
+
+    Gives the losses, as if every row had the weight 1; the output's sums are left in work[sums] for the others.
+    """
+    d, h = len(inputs), len(units)
+    p, out, step = (d + 2) * h + 1, d * stride, (2 * h + 1) * LANES
+
+    def rows(i, carried):
+        at = i * LANES
+        x = [v.load(work, at + j * stride) for j in range(d)]
+        param = [v.splat(v.value(state, k)) for k in range(p)]
+        a, z = _forward(v, x, param, d, h)
+        v.store(work, sums + at, z)
+        error, back, e, wrong = _back(v, a, z, v.load(work, labels + at), v.load(work, labels + TILE + at), param)
+        for k, value in enumerate([*a, *back, error]):
+            v.store(work, out + i * step + k * LANES, value)
+        return [carried[0] + wrong, v.fma(carried[1], e, carried[1] + e)]
+
+    loss, product = v.repeat(count, [v.splat(0.0), v.splat(0.0)], rows)
+
+    def share(i, gradient):
+        x = [v.load(work, i * LANES + j * stride) for j in range(d)]
+        *values, error = (v.load(work, out + i * step + k * LANES) for k in range(2 * h + 1))
+        factors = _factors(x, values[:h], error, values[h:])
+        return [g + p if q is None else v.fma(p, q, g) for (p, q), g in zip(factors, gradient, strict=True)]
+
+    gradient = v.repeat(count, [v.splat(0.0) for _ in range(p)], share)
+    _end(v, gradient, _decays(d, h), state, size, rule, width=LANES)
+    return v.lane(tiles._sums(v, [loss + tiles.log_sum(v, product)]), 0)
+
+
+FEW = 4
+few, many = vectors(_few, gives=True, width=FEW), vectors(_many, gives=True)
+
+
+@kernel
+def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, inputs, units):
+    n, d, size, half = X.shape[0], X.shape[1], state.shape[1], (work_array.shape[0] - AFTER_SLOPES) // 2
+    work, params, labels, updates, total, stride = address(work_array), address(state), 2 * half, 0, 0.0, 0
+    batch, share = np.int64(rule[0]), rule[3]
+    onward, again = (share, 1.0) if rule[2] == NESTEROV else (1.0, 0.0)
+    filled, weights = np.int64(pending[0]), pending[1]
+    for epoch in range(losses.shape[0]):
+        start = 0
+        while start < n:
+            m = min(TILE - filled % TILE, batch - filled, n - start)
+            if m > FEW and (m < n or epoch == 0):  # rows that are one tile are still there in the next epoch
+                stride = (m + LANES - 1) & ~(LANES - 1)
+                load_rows(address(X), d, start, m, work, stride)
+                total = load_labels(address(y), address(weight), start, m, work, labels)
+            elif m <= FEW:
+                total = 0.0
+                for i in range(start, start + m):
+                    total += weight[i]
+            filled += m
+            weights += total
+            rate, keep, l2, per_row, moves, grows = 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
+            if filled == batch:
+                rate, keep, l2, grows = plan[updates, 0], plan[updates, 1], plan[updates, 2], 0.0
+                updates += 1
+                filled = 0
+                if weights > 0.0:
+                    per_row, moves = 1.0 / weights, 1.0
+                weights = 0.0
+            if m <= FEW:
+                loss = few(
+                    inputs, units, address(X), address(y), address(weight), start, m, params, size,
+                    (per_row, rate, keep, l2, share, onward, again, moves, grows),
+                )  # fmt: skip
+            else:
+                loss = many(
+                    inputs, units, work, labels, labels - TILE, stride, stride // LANES, params, size,
+                    (per_row, rate, keep, l2, share, onward, again, moves, grows),
+                )  # fmt: skip
+                if work[labels + FOUND + 1] != 0.0:
+                    loss = weighted_entropy(work, labels - TILE, labels - TILE, labels, labels + TILE, stride // LANES)
+            start += m
+            losses[epoch] += loss
+    pending[0], pending[1] = filled, weights
+
+
+@cache
+def _compiled(floats, inputs, units):  # pragma: no cover - lines are counted where nothing is compiled
+    """`narrow_epochs` compiled (or loaded) for rows of float64 ("d") or float32 ("f") and a shape."""
+    if not UNCOMPILED:
+        rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
+        given, table = (types.Array(types.float64, ndim, "C", readonly=True) for ndim in (1, 2))
+        result, square = types.float64[::1], types.float64[:, ::1]
+        widths = (types.UniTuple(types.int64, inputs), types.UniTuple(types.int64, units))
+        compile_only(narrow_epochs, (rows, given, given, table, given, square, result, result, result, *widths))
+    return narrow_epochs
+
+
+def serves(mask, rule, layers):
+    """Whether this file trains such a network so: whatever an epoch's blocks hold, they go the same way."""
+    return (
+        len(layers) == 2
+        and max(layers[0][0], layers[0][1]) <= NARROW
+        and layers[0][2] == SIGMOID
+        and layers[1][1] == 1
+        and rule[1] == 0
+        and rule[2] != ADAM
+        and mask.shape[1] == 0
+    )
+
+
+def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+    """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`."""
+    if not serves(mask, rule, layers):
+        network.network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses)
+        return
+    inputs, hidden = int(layers[0, 0]), int(layers[0, 1])
+    compiled = _compiled(X.dtype.char, inputs, hidden)
+    compiled(X, y, weight, plan, rule, state, units, pending, losses, (0,) * inputs, (0,) * hidden)
