@@ -24,15 +24,20 @@ NARROW = 4
 # --- a vector of rows -------------------------------------------------------------------------------------------------
 
 
-def _forward(v, x, param, d, h):
-    """The hidden units' outputs and the output's sum."""
+def _hidden(v, x, param, d, h):
+    """The hidden units' outputs."""
     zs = param[d * h : d * h + h]
     for j in range(d):
         zs = [v.fma(x[j], param[j * h + u], zs[u]) for u in range(h)]
-    a, z = [tiles.sigmoid(v, z) for z in zs], param[-1]
+    return [tiles.sigmoid(v, z) for z in zs]
+
+
+def _output(v, a, param):
+    """The output's sum."""
+    z, h = param[-1], len(a)
     for u in range(h):
-        z = v.fma(a[u], param[d * h + h + u], z)
-    return a, z
+        z = v.fma(a[u], param[u - h - 1], z)
+    return z
 
 
 def _back(v, a, z, y, weight, param):
@@ -87,7 +92,8 @@ def _few(v, inputs, units, X, y, weight, start, m, state, size, rule, width):
     param = [v.splat(v.value(state, p), width) for p in range((d + 2) * h + 1)]
     label, w = v.together([v.value(y, row) for row in rows]), v.together([v.value(weight, row) for row in rows])
     w = w * v.first(m, width)
-    a, z = _forward(v, x, param, d, h)
+    a = _hidden(v, x, param, d, h)
+    z = _output(v, a, param)
     error, back, e, wrong = _back(v, a, z, label, w, param)
     gradient = [p if q is None else p * q for p, q in _factors(x, a, error, back)]
     _end(v, gradient, _decays(d, h), state, size, rule, width=width)
@@ -102,18 +108,26 @@ def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule
     d, h = len(inputs), len(units)
     p, out, step = (d + 2) * h + 1, d * stride, (2 * h + 1) * LANES
 
-    def rows(i, carried):
+    def hidden(i, _):
+        x = [v.load(work, j * stride + i * LANES) for j in range(d)]
+        param = [v.splat(v.value(state, k)) for k in range(d * h + h)]
+        for u, a in enumerate(_hidden(v, x, param, d, h)):
+            v.store(work, out + i * step + u * LANES, a)
+        return []
+
+    def output(i, carried):
         at = i * LANES
-        x = [v.load(work, at + j * stride) for j in range(d)]
-        param = [v.splat(v.value(state, k)) for k in range(p)]
-        a, z = _forward(v, x, param, d, h)
+        a = [v.load(work, out + i * step + u * LANES) for u in range(h)]
+        param = [v.splat(v.value(state, k)) for k in range(d * h + h, p)]
+        z = _output(v, a, param)
         v.store(work, sums + at, z)
         error, back, e, wrong = _back(v, a, z, v.load(work, labels + at), v.load(work, labels + TILE + at), param)
-        for k, value in enumerate([*a, *back, error]):
-            v.store(work, out + i * step + k * LANES, value)
+        for k, value in enumerate([*back, error]):
+            v.store(work, out + i * step + (h + k) * LANES, value)
         return [carried[0] + wrong, v.fma(carried[1], e, carried[1] + e)]
 
-    loss, product = v.repeat(count, [v.splat(0.0), v.splat(0.0)], rows)
+    v.repeat(count, [], hidden)
+    loss, product = v.repeat(count, [v.splat(0.0), v.splat(0.0)], output)
 
     def share(i, gradient):
         x = [v.load(work, i * LANES + j * stride) for j in range(d)]
