@@ -14,7 +14,7 @@ from tinynet_fast.kernels import network_tiles as tiles
 from tinynet_fast.kernels.intrinsics import UNCOMPILED
 from tinynet_fast.kernels.jit import compile_only, kernel
 from tinynet_fast.kernels.network import (
-    ADAM, AFTER_SLOPES, FOUND, NESTEROV, SIGMOID, TILE, load_labels, load_rows, weighted_entropy,
+    ADAM, AFTER_SLOPES, FOUND, NESTEROV, SIGMOID, TILE, collect, inlined, load_labels, weighted_entropy,
 )  # fmt: skip
 from tinynet_fast.kernels.vectors import LANES, address, vectors
 
@@ -140,13 +140,41 @@ def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule
     return v.lane(tiles._sums(v, [loss + tiles.log_sum(v, product)]), 0)
 
 
+def _turn(v, inputs, X, at, count, work, stride):
+    """`count` times eight rows turned on their side: lane r of input j is number r * d + j of the d vectors they fill."""
+    d = len(inputs)
+
+    def body(i, _):
+        xs = [v.load(X, i * (d * LANES) + at + k * LANES) for k in range(d)]
+        for j in range(d):
+            column, places = xs[0], [divmod(r * d + j, LANES) for r in range(LANES)]
+            for k in range(1, d):
+                stay = [place if k == 1 else r for r, (_, place) in enumerate(places)]
+                lanes = [LANES + places[r][1] if places[r][0] == k else stay[r] for r in range(LANES)]
+                column = v.shuffle(column, xs[k], lanes)
+            v.store(work, i * LANES + j * stride, column)
+        return []
+
+    v.repeat(count, [], body)
+
+
 FEW = 4
-few, many = vectors(_few, gives=True, width=FEW), vectors(_many, gives=True)
+few, many, turn = vectors(_few, gives=True, width=FEW), vectors(_many, gives=True), vectors(_turn)
+
+
+@inlined
+def load(X, start, m, inputs, work, stride):
+    """Rows start..start+m-1 turned on their side; the last is repeated up to a whole vector."""
+    d, full = X.shape[1], m & ~(LANES - 1)
+    if full > 0:
+        turn(inputs, address(X), start * d, full // LANES, work, stride)
+    if full < m:
+        collect(address(X), (start + full) * d, m - full - 1, d, work, full, stride, d)
 
 
 @kernel
 def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, inputs, units):
-    n, d, size, half = X.shape[0], X.shape[1], state.shape[1], (work_array.shape[0] - AFTER_SLOPES) // 2
+    n, size, half = X.shape[0], state.shape[1], (work_array.shape[0] - AFTER_SLOPES) // 2
     work, params, labels, updates, total, stride = address(work_array), address(state), 2 * half, 0, 0.0, 0
     batch, share = np.int64(rule[0]), rule[3]
     onward, again = (share, 1.0) if rule[2] == NESTEROV else (1.0, 0.0)
@@ -157,7 +185,7 @@ def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, 
             m = min(TILE - filled % TILE, batch - filled, n - start)
             if m > FEW and (m < n or epoch == 0):  # rows that are one tile are still there in the next epoch
                 stride = (m + LANES - 1) & ~(LANES - 1)
-                load_rows(address(X), d, start, m, work, stride)
+                load(X, start, m, inputs, work, stride)
                 total = load_labels(address(y), address(weight), start, m, work, labels)
             elif m <= FEW:
                 total = 0.0
