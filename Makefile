@@ -8,7 +8,8 @@ PIP = $(RUN) -m pip --disable-pip-version-check install --quiet
 # The tests that run the kernels themselves.
 KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_engines.py tests/test_oracles.py \
   tests/test_planted_mistakes.py tests/test_jit.py tests/test_prediction.py tests/test_lanes.py \
-  tests/test_network_kernels.py tests/test_sklearn_kernels.py
+  tests/test_network_kernels.py tests/test_network_narrow.py \
+  tests/test_sklearn_kernels.py
 
 .PHONY: demo test lint bench peers test-deep test-uncompiled test-generic clean
 

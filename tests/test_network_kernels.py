@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynet_fast.kernels import network, network_tiles, strict, vectors
+from tinynet_fast.kernels import network, network_narrow, network_tiles, strict, vectors
 from tinynet_fast.kernels.intrinsics import UNCOMPILED
 from tinynet_fast.proof.validation import distance
 
@@ -325,12 +325,10 @@ def test_functions_saturate_and_pass_nan_on(function, low, high):
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
 
-def planted(file="", old="", new=""):
-    """The network's kernels in plain Python, with `new` for `old` in one of the three files."""
-    copies, source_of = (
-        {},
-        {m.__name__.rpartition(".")[2]: inspect.getsource(m) for m in (vectors, network_tiles, network)},
-    )
+def planted(file="", old="", new="", kernels="network"):
+    """The network's kernels in plain Python, with `new` for `old` in one of the four files."""
+    modules, copies = (vectors, network_tiles, network, network_narrow), {}
+    source_of = {m.__name__.rpartition(".")[2]: inspect.getsource(m) for m in modules}
     for name, source in source_of.items():
         if name == file:
             assert source.count(old) >= 1, f"{old!r} no longer stands in {name}.py"
@@ -338,17 +336,19 @@ def planted(file="", old="", new=""):
         source = source.replace("from tinynet_fast.kernels.intrinsics import UNCOMPILED", "UNCOMPILED = True")
         source = source.replace("tinynet_fast.kernels.vectors", "planted_vectors")
         source = source.replace("from tinynet_fast.kernels import network_tiles", "import planted_network_tiles")
-        source = source.replace("import planted_network_tiles as tiles", "import planted_network_tiles as tiles")
+        source = source.replace("from tinynet_fast.kernels import network\n", "import planted_network as network\n")
+        source = source.replace("from tinynet_fast.kernels.network import", "from planted_network import")
         source = source.replace("tinynet_fast.kernels.network_tiles", "planted_network_tiles")
         source = source.replace("from numba import njit, types", "from numba import types")
         source = source.replace("from tinynet_fast.kernels.jit import compile_only, kernel, part\n", "")
+        source = source.replace("from tinynet_fast.kernels.jit import compile_only, kernel\n", "")
         copy = types.ModuleType(f"planted_{name}")
         copy.__dict__.update(
             njit=lambda f, **_: f, kernel=lambda f: f, part=lambda *_, **__: lambda f: f, compile_only=None
         )
         copies[name] = sys.modules[f"planted_{name}"] = copy
         exec(compile(source, f"planted {name}", "exec"), copy.__dict__)
-    return copies["network"]
+    return copies[kernels]
 
 
 MISTAKES = [

@@ -19,6 +19,7 @@ from tinynet_fast.kernels.network import (
 from tinynet_fast.kernels.vectors import LANES, address, vectors
 
 NARROW = 4
+network_scratch = network.network_scratch
 
 
 # --- a vector of rows -------------------------------------------------------------------------------------------------
