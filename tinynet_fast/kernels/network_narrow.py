@@ -198,7 +198,7 @@ def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, 
             if filled == batch:
                 rate, keep, l2, grows = plan[updates, 0], plan[updates, 1], plan[updates, 2], 0.0
                 updates += 1
-                filled = 0
+                filled = np.int64(0)
                 if weights > 0.0:
                     per_row, moves = 1.0 / weights, 1.0
                 weights = 0.0
