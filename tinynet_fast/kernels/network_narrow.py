@@ -41,14 +41,17 @@ def _output(v, a, param):
     return z
 
 
-def _back(v, a, z, y, weight, param):
-    """The output's delta and the hidden units', e = exp(-|z|), and |z| where the prediction is on the wrong side."""
-    negative, h = z < 0.0, len(a)
+def _error(v, z, y, weight):
+    """The output's delta, e = exp(-|z|), and |z| where the prediction is on the wrong side."""
+    negative = z < 0.0
     e = tiles.exp(v, v.where(negative, z, -z))
     s = v.where(y > 0.5, z, -z)
-    error = weight * (v.where(negative, e, 1.0) / (1.0 + e) - y)
-    back = [error * (param[u - h - 1] * v.fma(-a[u], a[u], a[u])) for u in range(h)]
-    return error, back, e, v.where(s < 0.0, -s, 0.0)
+    return weight * (v.where(negative, e, 1.0) / (1.0 + e) - y), e, v.where(s < 0.0, -s, 0.0)
+
+
+def _back(v, a, error, param):
+    """The hidden units' deltas."""
+    return [error * (param[u - len(a) - 1] * v.fma(-a[u], a[u], a[u])) for u in range(len(a))]
 
 
 def _factors(x, a, error, back):
@@ -95,8 +98,9 @@ def _few(v, inputs, units, X, y, weight, start, m, state, size, rule, width):
     w = w * v.first(m, width)
     a = _hidden(v, x, param, d, h)
     z = _output(v, a, param)
-    error, back, e, wrong = _back(v, a, z, label, w, param)
-    gradient = [p if q is None else p * q for p, q in _factors(x, a, error, back)]
+    error, e, wrong = _error(v, z, label, w)
+    factors = _factors(x, a, error, _back(v, a, error, param))
+    gradient = [p if q is None else p * q for p, q in factors]
     _end(v, gradient, _decays(d, h), state, size, rule, width=width)
     return v.lane(tiles._sums(v, [w * (wrong + tiles.log1p(v, e))], width), 0)
 
@@ -107,7 +111,7 @@ def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule
     Gives the losses, as if every row had the weight 1; the output's sums are left in work[sums] for the others.
     """
     d, h = len(inputs), len(units)
-    p, out, step = (d + 2) * h + 1, d * stride, (2 * h + 1) * LANES
+    p, out, step = (d + 2) * h + 1, d * stride, (h + 1) * LANES
 
     def hidden(i, _):
         x = [v.load(work, j * stride + i * LANES) for j in range(d)]
@@ -122,9 +126,8 @@ def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule
         param = [v.splat(v.value(state, k)) for k in range(d * h + h, p)]
         z = _output(v, a, param)
         v.store(work, sums + at, z)
-        error, back, e, wrong = _back(v, a, z, v.load(work, labels + at), v.load(work, labels + TILE + at), param)
-        for k, value in enumerate([*back, error]):
-            v.store(work, out + i * step + (h + k) * LANES, value)
+        error, e, wrong = _error(v, z, v.load(work, labels + at), v.load(work, labels + TILE + at))
+        v.store(work, out + i * step + h * LANES, error)
         return [carried[0] + wrong, v.fma(carried[1], e, carried[1] + e)]
 
     v.repeat(count, [], hidden)
@@ -132,8 +135,9 @@ def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule
 
     def share(i, gradient):
         x = [v.load(work, i * LANES + j * stride) for j in range(d)]
-        *values, error = (v.load(work, out + i * step + k * LANES) for k in range(2 * h + 1))
-        factors = _factors(x, values[:h], error, values[h:])
+        *a, error = (v.load(work, out + i * step + k * LANES) for k in range(h + 1))
+        param = [v.splat(v.value(state, k)) for k in range(d * h + h, p)]
+        factors = _factors(x, a, error, _back(v, a, error, param))
         return [g + p if q is None else v.fma(p, q, g) for (p, q), g in zip(factors, gradient, strict=True)]
 
     gradient = v.repeat(count, [v.splat(0.0) for _ in range(p)], share)
