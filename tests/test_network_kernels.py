@@ -197,8 +197,9 @@ def test_a_relu_on_its_kink():
     assert worst.max() <= 1e-12, worst
 
 
-def test_several_epochs_in_one_call_are_as_many_calls():
-    problem = random_problem(np.random.default_rng(3), 12, (2, 4, 1), batch=4)
+@pytest.mark.parametrize("batch", [4, 12])
+def test_several_epochs_in_one_call_are_as_many_calls(batch):
+    problem = random_problem(np.random.default_rng(3), 12, (2, 4, 1), batch=batch)
     problem.plan[:] = problem.plan[0]
     state = problem.state
     for _ in range(3):

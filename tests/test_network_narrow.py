@@ -98,7 +98,8 @@ def test_a_batch_without_weight_moves_nothing(n):
     problem.weight[:] = 0.0
     state, pending, losses = problem.run(network_narrow, problem.state)
     np.testing.assert_array_equal(state, problem.state)
-    assert not pending.any() and not losses.any()
+    assert not pending.any()
+    assert not losses.any()
 
 
 @pytest.mark.skipif(UNCOMPILED, reason="too slow")
@@ -142,8 +143,8 @@ def test_others_are_passed_on(name):
 MISTAKES = [
     ("bias left out of the hidden sums", "zs = param[d * h : d * h + h]", "zs = [0.0 * b for b in param[d * h : d * h + h]]"),
     ("bias left out of the output's sum", "z, h = param[-1], len(a)", "z, h = 0.0 * param[-1], len(a)"),
-    ("slope left out", "param[u - h - 1] * v.fma(-a[u], a[u], a[u])", "param[u - h - 1]"),
-    ("weight left out of the delta", "error = weight * (", "error = ("),
+    ("slope left out", "param[u - len(a) - 1] * v.fma(-a[u], a[u], a[u])", "param[u - len(a) - 1]"),
+    ("weight left out of the delta", "return weight * (", "return (0.0 * weight + 1.0) * ("),
     ("probability of the other class", "v.where(negative, e, 1.0) /", "v.where(negative, 1.0, e) /"),
     ("loss of the other class", "s = v.where(y > 0.5, z, -z)", "s = v.where(y > 0.5, -z, z)"),
     ("bias decays", "keep = keep * decay + (1.0 - decay)", "keep = keep + 0.0 * decay"),

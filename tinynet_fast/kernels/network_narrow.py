@@ -1,7 +1,9 @@
-"""Narrow networks of one hidden layer: a tile goes forward, back and into the step without leaving the registers.
+"""Narrow networks of one hidden layer: few rows never leave the registers, many go through in three short loops.
 
 The updates of `network.py`, for up to NARROW inputs and NARROW sigmoid units before one sigmoid, cross-entropy and
-every optimizer but Adam; what this file does not serve it passes on.
+every optimizer but Adam; what this file does not serve it passes on. The numbers of inputs and units are the lengths of
+two tuples, and so part of a type: each shape is compiled for itself, with every loop over them unrolled. For 2-4-1 four
+rows take 75 ns in place of 187, one row 74 in place of 212, and of 100,000 rows each 6.4 in place of 8.7.
 """
 
 from functools import cache
@@ -14,11 +16,20 @@ from tinynet_fast.kernels import network_tiles as tiles
 from tinynet_fast.kernels.intrinsics import UNCOMPILED
 from tinynet_fast.kernels.jit import compile_only, kernel
 from tinynet_fast.kernels.network import (
-    ADAM, AFTER_SLOPES, FOUND, NESTEROV, SIGMOID, TILE, collect, inlined, load_labels, weighted_entropy,
+    ADAM,
+    AFTER_SLOPES,
+    FOUND,
+    NESTEROV,
+    SIGMOID,
+    TILE,
+    collect,
+    inlined,
+    load_labels,
+    weighted_entropy,
 )  # fmt: skip
 from tinynet_fast.kernels.vectors import LANES, address, vectors
 
-NARROW = 4
+NARROW, FEW = 4, 4  # inputs and units at most; the rows of a tile that stays in registers
 network_scratch = network.network_scratch
 
 
@@ -89,7 +100,10 @@ def _decays(d, h):
 
 
 def _few(v, inputs, units, X, y, weight, start, m, state, size, rule, width):
-    """A tile of up to `width` rows, with nothing between memory and registers but its rows and the parameters."""
+    """A tile of up to `width` rows, with nothing between memory and registers but its rows and the parameters.
+
+    Vectors of four, which go through the CPU two at a time where eights do not: 75 ns where eights took 120.
+    """
     d, h = len(inputs), len(units)
     rows = [v.least(m - 1, k) + start for k in range(width)]
     x = [v.together([v.value(X, row * d + j) for row in rows]) for j in range(d)]
@@ -106,8 +120,10 @@ def _few(v, inputs, units, X, y, weight, start, m, state, size, rule, width):
 
 
 def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule):
-    """A tile of any size, in two passes.
+    """A tile of any size: first the hidden units, then the output, then the gradient, each in a loop of its own.
 
+    In one loop 17 sums and the constants of the exponential did not fit into the registers, and a row's chain of two
+    exponentials was too long to overlap with the next: 11.5 ns a row, where two loops took 7.8 and three take 7.0.
     Gives the losses, as if every row had the weight 1; the output's sums are left in work[sums] for the others.
     """
     d, h = len(inputs), len(units)
@@ -146,7 +162,7 @@ def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule
 
 
 def _turn(v, inputs, X, at, count, work, stride):
-    """`count` times eight rows turned on their side: lane r of input j is number r * d + j of the d vectors they fill."""
+    """`count` times eight rows on their side: lane r of input j is number r * d + j of the d vectors that they fill."""
     d = len(inputs)
 
     def body(i, _):
@@ -163,13 +179,15 @@ def _turn(v, inputs, X, at, count, work, stride):
     v.repeat(count, [], body)
 
 
-FEW = 4
 few, many, turn = vectors(_few, gives=True, width=FEW), vectors(_many, gives=True), vectors(_turn)
 
 
 @inlined
 def load(X, start, m, inputs, work, stride):
-    """Rows start..start+m-1 turned on their side; the last is repeated up to a whole vector."""
+    """Rows start..start+m-1 turned on their side; the last is repeated up to a whole vector.
+
+    `load_rows`, which learns the number of inputs when it runs, took 0.6 ns a row longer.
+    """
     d, full = X.shape[1], m & ~(LANES - 1)
     if full > 0:
         turn(inputs, address(X), start * d, full // LANES, work, stride)

@@ -285,10 +285,7 @@ def _traced(function, gives):  # pragma: no cover - for compiled kernels alone
 
     def typed(typingctx, *kinds):
         def generate(context, builder, signature, arguments):
-            given = [
-                _given(builder, kind, argument)
-                for kind, argument in zip(signature.args, arguments, strict=True)
-            ]
+            given = [_given(builder, kind, argument) for kind, argument in zip(signature.args, arguments, strict=True)]
             result = function(Tracer(builder), *given)
             return context.get_dummy_value() if result is None else result.ir
 
