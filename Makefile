@@ -11,7 +11,7 @@ KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_e
   tests/test_network_kernels.py tests/test_network_narrow.py \
   tests/test_sklearn_kernels.py
 
-.PHONY: demo test lint bench peers test-deep test-uncompiled test-generic clean
+.PHONY: demo test lint bench peers test-deep test-uncompiled test-generic test-oldest clean
 
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
@@ -23,6 +23,7 @@ bench: $(VENV)/dev.ok
 	$(RUN) bench/neuron.py
 	$(RUN) bench/network.py
 	$(RUN) bench/sweep.py
+	$(RUN) bench/sklearn_peers.py
 	$(RUN) -m pytest bench --benchmark-enable --benchmark-columns=median,iqr,rounds --benchmark-sort=name
 
 # Ten thousand examples for each property: about half an hour.
@@ -41,6 +42,17 @@ test-generic: $(VENV)/dev.ok
 	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	  export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR="$$cache" HYPOTHESIS_PROFILE=few && \
 	  $(RUN) -m pytest $(KERNEL_TESTS) && $(RUN) -m tinynet_fast validate
+
+# The drop-in estimators with the oldest scikit-learn that pyproject.toml declares.
+test-oldest: $(VENV)-oldest/ok
+	$(VENV)-oldest/bin/python -m pytest -W 'ignore:Passing a non-Collection' \
+	  tests/test_sklearn.py tests/test_sklearn_mlp.py tests/test_sklearn_sgd.py tests/test_sklearn_sparse.py
+
+$(VENV)-oldest/ok: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group test 'scikit-learn==1.8.*'
+	@touch $@
 
 lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff check .
@@ -68,5 +80,5 @@ $(VENV)/peers.ok: $(VENV)/dev.ok
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks dist
+	rm -rf $(VENV) $(VENV)-oldest .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

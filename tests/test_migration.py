@@ -21,6 +21,13 @@ def run(source):
     return variables
 
 
+def test_the_page_shows_the_scripts():
+    page = (Path(__file__).parent.parent / "MIGRATION.md").read_text(encoding="utf-8")
+    for script in SCRIPTS:
+        _, _, code = script.read_text(encoding="utf-8").partition('"""\n\n')
+        assert f"```python\n{code}```" in page
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_only_the_import_changes(script, capsys):
     theirs = script.read_text(encoding="utf-8")
