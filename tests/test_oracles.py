@@ -1,5 +1,6 @@
 """The kernels against what is not this package; see `oracles.py`."""
 
+import os
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -37,11 +38,15 @@ def test_sgd_classifier_options(engine, name, weighted):
     assert oracles.sgd_classifier_options(train, name, weighted) <= 1e-12
 
 
+compiled_only = pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="thousands of updates take minutes in plain Python"
+)
 networks = pytest.mark.parametrize(
     "engine", [e for e in ENGINES.values() if e.can("network_epochs")], ids=lambda engine: engine.name
 )
 
 
+@compiled_only
 @networks
 @pytest.mark.parametrize("name", oracles.TORCH)
 def test_pytorch_optimizers(engine, name, record_property):
@@ -51,6 +56,7 @@ def test_pytorch_optimizers(engine, name, record_property):
     assert difference <= (1e-8 if "adam" in name else 1e-10)
 
 
+@compiled_only
 @networks
 @pytest.mark.parametrize("kind", [{"outputs": 3}, {"loss": 1}, {"weighted": True}, {"masked": True}], ids=str)
 def test_pytorch_losses(engine, kind, record_property):
