@@ -1,0 +1,194 @@
+"""Arrow columns into rows: what types mean, one chunk's conversion. Used for Parquet, IPC and streams of batches."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sources.base import Block, Part, no_such_column, repeated_name, rows_a_chunk, settle
+
+COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
+
+
+class Layout:
+    """Which columns are the inputs and which is the target, in every file of a source.
+
+    `features` None stands for every column but the target; the first file's columns rule then.
+    """
+
+    def __init__(self, target: str | None, features: Sequence[str] | None) -> None:
+        self.target, self.open_ended = target, features is None
+        self.names: list[str] = [] if features is None else list(features)
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+        self.kind, self.drop, self.first = "", False, ""
+        repeated = [name for i, name in enumerate(self.names) if name in self.names[:i]] if features else []
+        if repeated:
+            raise TableError(f"features: {repeated[0]!r} is named twice; name each column once")
+        if features is not None and not self.names:
+            raise TableError("features: name at least one column")
+        if target in self.names:
+            raise TableError(f"features: {target!r} is the target; leave it out of the features")
+
+    def check_names(self, path: Any, columns: list[str]) -> None:
+        """TableError where a file lacks a column, or has one more than the first."""
+        repeated_name(path, columns)
+        there = set(columns)
+        if self.target is not None and self.target not in there:
+            raise no_such_column(path, self.target, columns)
+        if not self.first:
+            self.first = str(path)
+            if self.open_ended:
+                self.names = [name for name in columns if name != self.target]
+            if not self.names:
+                raise TableError(f"{path}: it has no column beside the target {self.target!r}; name another file")
+        missing = [name for name in self.names if name not in there]
+        if missing:
+            raise no_such_column(path, missing[0], columns)
+        if self.open_ended and len(columns) > len(self.names) + (self.target is not None):
+            known = {*self.names, self.target}
+            more = next(name for name in columns if name not in known)
+            raise TableError(f"{path}: column {more!r} is not in {self.first}; remove it, or name the features")
+
+    def check_schema(self, path: Any, schema: Any) -> None:
+        """`check_names`, and the columns' types: rows become float64 where one input is not float32."""
+        import pyarrow as pa
+
+        self.check_names(path, schema.names)
+        for name in self.names:
+            kind = schema.field(name).type
+            if not (is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+                raise TableError(
+                    f"{path}, row 1, column {name!r}: the column holds {kind}, no numbers: "
+                    "convert it, or leave it out of the features"
+                )
+            if not pa.types.is_float32(kind):
+                self.dtype = np.dtype(np.float64)
+        if self.target is not None:
+            self.check_target(path, label_kind(schema.field(self.target).type))
+
+    def check_target(self, path: Any, kind: str) -> None:
+        """TableError where one file has text for labels and another numbers."""
+        if kind and self.kind and kind != self.kind:
+            raise TableError(f"{path}, column {self.target!r}: it holds {kind} where {self.first} has {self.kind}")
+        self.kind = self.kind or kind
+
+    @property
+    def chunk_rows(self) -> int:
+        return rows_a_chunk(len(self.names), self.dtype.itemsize)
+
+    def block(self, columns: list[Any], target: Any, place: Any, where: Callable[[int], str]) -> Block:
+        """The rows of some columns (Arrow arrays, in order) and of the target's (None without one)."""
+        n = len(columns[0])
+        X = np.empty((n, len(columns)), self.dtype)
+        finite = fill(columns, X, 0)
+        y, gone = (None, None) if self.target is None else labels(target)
+        return self.settled(X, y, finite, gone, place, where)
+
+    def settled(self, X: Any, y: Any, finite: bool, gone: Any, place: Any, where: Callable[[int], str]) -> Block:
+        """A block without its missing values."""
+        options: dict[str, Any] = {"names": self.names, "target": self.target, "drop": self.drop}
+        X, y, kept = settle(X, y, finite, gone, where=where, **options)
+        return Block(X, y, place, kept)
+
+
+def is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def label_kind(kind: Any) -> str:
+    """What labels of an Arrow type are: "numbers", "booleans" or "text"; "" where there is nothing to tell from."""
+    import pyarrow as pa
+
+    if pa.types.is_null(kind):
+        return ""
+    if pa.types.is_dictionary(kind):
+        return label_kind(kind.value_type)
+    return "booleans" if pa.types.is_boolean(kind) else "numbers" if is_number(kind) else "text"
+
+
+def numeric(column: Any, dtype: np.dtype) -> np.ndarray:
+    """An Arrow array of numbers or booleans as a contiguous array of `dtype`, NaN where a value is missing."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_null(kind):
+        return np.full(len(column), np.nan, dtype)
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    elif pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    values = column.to_numpy(zero_copy_only=False)
+    return np.ascontiguousarray(values, dtype)
+
+
+def fill(columns: Sequence[Any], X: np.ndarray, first: int) -> bool:
+    """X[:, first + k] = columns[k], NaN where a value is missing. Returns whether all of them are finite."""
+    if X.size >= COMPILED_FROM:
+        from tinynet_fast.kernels.columns import put_columns
+
+        return put_columns([numeric(column, X.dtype) for column in columns], X, first)
+    finite = True
+    for k, column in enumerate(columns, first):
+        X[:, k] = numeric(column, X.dtype)
+        finite = finite and bool(np.isfinite(X[:, k]).all())
+    return finite
+
+
+def labels(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """An Arrow array as labels (numbers, booleans or text), and which of them are missing (None: none)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    gone = np.asarray(column.is_null()) if column.null_count else None
+    kind = column.type
+    if pa.types.is_null(kind):
+        return np.zeros(len(column)), gone
+    if not pa.types.is_dictionary(kind) and label_kind(kind) == "text":
+        column = column.cast(pa.string()).dictionary_encode()
+        kind = column.type
+    if pa.types.is_dictionary(kind):
+        if not len(column.dictionary):
+            return np.zeros(len(column), dtype="U1"), gone
+        values, lost = labels(column.dictionary) if label_kind(kind) != "text" else (_texts(column.dictionary), None)
+        if lost is not None:  # a missing value that the dictionary itself holds
+            gone = np.asarray(pc.is_null(column.dictionary_decode()))
+        indices = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
+        return values[indices], gone
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+        kind = column.type
+    if gone is not None:
+        column = column.fill_null(pa.scalar(False if pa.types.is_boolean(kind) else 0, kind))
+    return column.to_numpy(zero_copy_only=False), gone
+
+
+def _texts(dictionary: Any) -> np.ndarray:
+    import pyarrow as pa
+
+    return np.array(["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()], dtype=str)
+
+
+class Batches(Part):
+    """Record batches one after the other: a Dataset, a RecordBatchReader, an IPC stream."""
+
+    def __init__(self, name: str, layout: Layout, batches: Callable[[], Iterator[Any]]) -> None:
+        self.name, self.layout, self.batches = name, layout, batches
+
+    def where(self, place: Any, i: int) -> str:
+        return f"{self.name}, row {place + i + 1}"
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        row, layout = 0, self.layout
+        for batch in self.batches():
+            for low in range(0, batch.num_rows, layout.chunk_rows):
+                part = batch.slice(low, layout.chunk_rows)
+                yield self._block(part, row + low)
+            row += batch.num_rows
+
+    def _block(self, batch: Any, row: int) -> Block:
+        columns = [batch.column(name) for name in self.layout.names]
+        target = None if self.layout.target is None else batch.column(self.layout.target)
+        return self.layout.block(columns, target, row, lambda i: self.where(row, i))

@@ -1,0 +1,358 @@
+"""What all sources of rows have: chunks in order, places for messages, fingerprints. Formats stand beside it."""
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tinynet_fast.data.files import TableError
+
+CHUNK_BYTES = 1 << 21  # of a chunk's rows: in the second and third cache until they are trained on
+FINGER_BYTES = 1 << 16  # of a file's beginning and end that its fingerprint holds
+REMEDY = "fill it or drop the row (drop_missing=True leaves such rows out)"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows in their order.
+
+    Attributes
+    ----------
+    X : (n, n_features) C-contiguous array
+        float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
+    y : (n,) array, or None
+        Labels as the source has them: numbers, booleans or text. None for a source without a target.
+    """
+
+    X: np.ndarray
+    y: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one part (a file, or all of a stream), and where they come from.
+
+    `place` is what the part needs to find them again; `kept` says which of its rows these are, None for all.
+    """
+
+    X: np.ndarray
+    y: np.ndarray | None
+    place: Any
+    kept: np.ndarray | None = None
+
+
+class Part(ABC):
+    """One file or stream. `n_rows` and `read(start, stop)` count all its rows, also those that are left out."""
+
+    n_rows: int | None = None
+    anywhere = False  # whether `read` costs about the rows that are read
+
+    @abstractmethod
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        """The rows [start, stop) where the part is readable anywhere; all its rows otherwise."""
+
+    @abstractmethod
+    def where(self, place: Any, i: int) -> str:
+        """Name row `i`, counted from 0, of the block that was read at `place`."""
+
+    def labels(self) -> Iterator[np.ndarray]:
+        """The target column alone, of all rows; refuses missing labels."""
+        for block in self.read(0, None):
+            assert block.y is not None
+            yield block.y
+
+
+@dataclass
+class Stamp:
+    """A file as it was when the source was opened."""
+
+    path: Path
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Stamp":
+        if path.is_dir():
+            raise IsADirectoryError(21, "this is a folder; name its files, as in folder/*.csv", str(path))
+        with path.open("rb"):  # a plain OSError for what cannot be opened, whoever reads it
+            status = os.stat(path)
+        return cls(path, status.st_size, status.st_mtime_ns)
+
+    def check(self) -> None:
+        """TableError where the file is not what it was."""
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            raise TableError(f"{self.path}: the file is gone since it was opened; put it back and start anew") from None
+        if status.st_size != self.size:
+            raise TableError(
+                f"{self.path}: its size changed from {self.size:,} to {status.st_size:,} bytes since it was opened; "
+                "start anew with the file as it is"
+            )
+        if status.st_mtime_ns != self.mtime_ns:
+            raise TableError(f"{self.path}: it was written to since it was opened; start anew with the file as it is")
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Base name, size, time of the last change, and a digest of the first and the last 64 KB."""
+        digest = hashlib.blake2b(digest_size=16)
+        with self.path.open("rb") as file:
+            digest.update(file.read(FINGER_BYTES))
+            file.seek(max(self.size - FINGER_BYTES, 0))
+            digest.update(file.read(FINGER_BYTES))
+        name = self.path.name
+        return {"name": name, "size": self.size, "mtime_ns": self.mtime_ns, "digest": digest.hexdigest()}
+
+
+class Source:
+    """Rows that need not fit in memory, read in order, again and again where they are repeatable.
+
+    Attributes
+    ----------
+    names : list of str, or None
+        The inputs, in order.
+    n_features : int
+    dtype : np.dtype
+        Of the rows: float64, or float32 where every feature is stored so.
+    n_rows : int or None
+        Where it is known without reading.
+    repeatable : bool
+        Whether `chunks` can be called again; not for a generator or a RecordBatchReader.
+    anywhere : bool
+        Whether `chunks(start)` costs about the rows that are read.
+    dropped : int
+        Rows left out for a missing value in the last complete pass.
+    size_bytes : int or None
+        Of the files.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        parts: list[Part],
+        *,
+        names: list[str] | None,
+        n_features: int,
+        dtype: Any,
+        target: str | int | None = None,
+        stamps: Iterable[Stamp] = (),
+        drop_missing: bool = False,
+        repeatable: bool = True,
+        content: Callable[[], Any] | None = None,
+    ) -> None:
+        self.kind, self.parts, self.names, self.n_features = kind, parts, names, n_features
+        self.dtype, self.target, self.stamps = np.dtype(dtype), target, list(stamps)
+        self.drop_missing, self.repeatable, self._content = drop_missing, repeatable, content
+        self.dropped = 0
+        self.anywhere = not drop_missing and all(part.anywhere for part in parts)
+        rows = [part.n_rows for part in parts]
+        known = not drop_missing and None not in rows
+        self.n_rows: int | None = sum(n for n in rows if n is not None) if known else None
+        self.size_bytes: int | None = sum(stamp.size for stamp in self.stamps) if self.stamps else None
+        self._begun = False
+        self._index: list[tuple[int, int, Any, bytes | None, int]] = []  # see `_remember`
+        self._indexed = 0  # rows that the index covers
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
+        """The rows [start, stop) in order. A source that cannot be read anywhere is read from its beginning.
+
+        Raises TableError for a row that cannot be used, naming the file, the line or row, and the column.
+        """
+        if self._begun and not self.repeatable:
+            raise TableError(f"{self.kind}: it can be read only once; pass a function that makes a new one")
+        self._begun = True
+        return self._anywhere(start, stop) if self.anywhere else self._in_order(start, stop)
+
+    def _anywhere(self, start: int, stop: int | None) -> Iterator[Chunk]:
+        first = 0
+        for part in self.parts:
+            assert part.n_rows is not None
+            last = first + part.n_rows
+            low, high = max(start, first), last if stop is None else min(stop, last)
+            if low < high:
+                for block in part.read(low - first, high - first):
+                    yield Chunk(block.X, block.y)
+            first = last
+
+    def _in_order(self, start: int, stop: int | None) -> Iterator[Chunk]:
+        row = dropped = 0
+        for number, part in enumerate(self.parts):
+            blocks = part.read(0, None)
+            try:
+                for block in blocks:
+                    n = len(block.X)
+                    dropped += 0 if block.kept is None else len(block.kept) - n
+                    self._remember(row, number, block)
+                    low, high = max(start - row, 0), n if stop is None else min(stop - row, n)
+                    if low < high:
+                        whole = low == 0 and high == n
+                        y = block.y if block.y is None or whole else block.y[low:high]
+                        yield Chunk(block.X if whole else block.X[low:high], y)
+                    row += n
+                    if stop is not None and row >= stop:
+                        return
+            finally:
+                close = getattr(blocks, "close", None)
+                if close is not None:
+                    close()
+        self.dropped = dropped
+        if row == 0:
+            name = self.stamps[0].path if self.stamps else self.kind
+            raise TableError(f"{name}: no rows" + (" without a missing value" if dropped else "") + ": one is needed")
+
+    def _remember(self, row: int, number: int, block: Block) -> None:
+        """Where the rows from `row` on were read: part, place, and which of the block's rows they are, in bits."""
+        if row == self._indexed and len(block.X):
+            kept = None if block.kept is None else np.packbits(block.kept).tobytes()
+            self._index.append((row, number, block.place, kept, 0 if block.kept is None else len(block.kept)))
+            self._indexed += len(block.X)
+
+    def labels_only(self) -> Iterator[np.ndarray]:
+        """The target column alone, in order: (n,) arrays."""
+        if self.drop_missing or not self.repeatable:
+            for chunk in self.chunks():
+                if chunk.y is not None:
+                    yield chunk.y
+            return
+        for part in self.parts:
+            yield from part.labels()
+
+    def where(self, row: int) -> str:
+        """The place of row `row`, counted from 0: "file.csv, line 12", or "file.parquet, row 7" counted from 1."""
+        if self.anywhere:
+            for part in self.parts:
+                assert part.n_rows is not None
+                if row < part.n_rows:
+                    return part.where(row, 0)
+                row -= part.n_rows
+            return f"row {row + 1}"
+        if row >= self._indexed and self.repeatable:
+            for _ in self.chunks(row, row + 1):
+                pass
+        if row >= self._indexed:
+            return f"row {row + 1}"
+        at = bisect_right(self._index, row, key=lambda entry: entry[0]) - 1
+        first, number, place, bits, n = self._index[at]
+        i = row - first
+        if bits is not None:
+            kept = np.unpackbits(np.frombuffer(bits, np.uint8), count=n)
+            i = int(np.flatnonzero(kept)[i])
+        return self.parts[number].where(place, i)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these rows from others, as plain JSON values."""
+        seen: dict[str, Any] = {"kind": self.kind, "names": self.names, "target": self.target}
+        seen |= {"n_features": self.n_features, "dtype": self.dtype.name, "drop_missing": self.drop_missing}
+        if self.stamps:
+            seen["files"] = [stamp.fingerprint() for stamp in self.stamps]
+        if self._content is not None or not self.stamps:
+            seen["content"] = self._content() if self._content is not None else None
+        return seen
+
+    def check_unchanged(self) -> None:
+        """TableError where a file was changed or removed since the source was opened, saying which and how."""
+        for stamp in self.stamps:
+            stamp.check()
+
+
+def settle(
+    X: np.ndarray,
+    y: np.ndarray | None,
+    finite: bool,
+    gone: np.ndarray | None,
+    *,
+    drop: bool,
+    names: list[str] | None,
+    target: Any,
+    where: Callable[[int], str],
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Refuse or leave out rows with a missing value, and refuse infinity: X, y, and which rows were kept (None: all).
+
+    A missing input is NaN in `X`; `gone` says which labels are missing; `finite`, where it is True, that all of `X` is.
+    """
+    if y is not None and y.dtype.kind == "f":
+        nan = np.isnan(y)
+        if nan.any():
+            gone = nan if gone is None else gone | nan
+    kept = None
+    if not finite or gone is not None:
+        missing = np.isnan(X)
+        lost = missing.any(axis=1)
+        if gone is not None:
+            lost |= gone
+        if lost.any():
+            if not drop:
+                i = int(np.argmax(lost))
+                column = column_name(names, int(np.argmax(missing[i]))) if missing[i].any() else target_name(target)
+                raise TableError(f"{where(i)}, {column}: the value is missing: {REMEDY}")
+            kept = ~lost
+            X, y = X[kept], None if y is None else y[kept]
+    if not finite and not np.isfinite(X).all():
+        i, j = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
+        place = where(i if kept is None else int(np.flatnonzero(kept)[i]))
+        raise TableError(f"{place}, {column_name(names, j)}: {X[i, j]} is not finite: correct it or remove the row")
+    if y is not None and y.dtype.kind == "f" and not np.isfinite(y).all():
+        i = int(np.argmin(np.isfinite(y)))
+        place = where(i if kept is None else int(np.flatnonzero(kept)[i]))
+        raise TableError(f"{place}, {target_name(target)}: {y[i]} is not finite: correct it or remove the row")
+    return X, y, kept
+
+
+def column_name(names: list[str] | None, j: int) -> str:
+    return f"column {j}" if names is None else f"column {names[j]!r}"
+
+
+def target_name(target: Any) -> str:
+    return "the label" if target is None else f"column {target!r}"
+
+
+def rows_a_chunk(n_columns: int, itemsize: int = 8) -> int:
+    """How many rows make a chunk; at least one."""
+    return max(CHUNK_BYTES // (max(n_columns, 1) * itemsize), 1)
+
+
+def in_order(tasks: Iterable[Callable[[], T]], workers: int) -> Iterator[T]:
+    """What the tasks return, in their order, while a few of those to come are worked on. Closing it ends the work."""
+    pool, waiting = ThreadPoolExecutor(workers, "tinynet_fast-read"), deque()  # type: ignore[var-annotated]
+    try:
+        for task in tasks:
+            waiting.append(pool.submit(task))
+            if len(waiting) > workers + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def need(module: str) -> Any:
+    """Import pyarrow, or say how to install it."""
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        library, extra = ("scikit-learn", "sklearn") if module.startswith("sklearn") else ("pyarrow", "io")
+        raise ImportError(
+            f"reading this needs {library}: pip install 'tinynet-fast[{extra}]' (or pip install {library})"
+        ) from None
+
+
+def no_such_column(path: Any, name: str, names: list[str]) -> TableError:
+    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+    return TableError(f"{path}: no column {name!r}; it has {shown}")
+
+
+def repeated_name(path: Any, names: list[str]) -> None:
+    """TableError where two columns have one name."""
+    if len(set(names)) != len(names):
+        name = next(name for i, name in enumerate(names) if name in set(names[:i]))
+        raise TableError(f"{path}, line 1: column name {name!r} stands more than once; rename one")

@@ -1,0 +1,231 @@
+"""CSV files larger than memory: cut at the ends of records, and the pieces parsed by pyarrow on its threads.
+
+Inputs are read as float64 with their types given, so that no value depends on where the file is cut. Labels get the
+type that `data/files.py` would give the whole column, once two different ones are known.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.files import BOOLEANS, MISSING, TableError, _is_number
+from tinynet_fast.data.sources.arrow import Layout, fill
+from tinynet_fast.data.sources.base import REMEDY, Block, Part, in_order, repeated_name, target_name
+from tinynet_fast.data.sources.records import CsvBytes
+
+KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text"}
+YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
+OPTIONS: dict[str, Any] = {
+    "null_values": MISSING,
+    "strings_can_be_null": True,
+    "true_values": YES,
+    "false_values": NO,
+}
+SAMPLE_BYTES = 1 << 16  # of a file's beginning, from which columns of booleans are told
+
+
+def infer(texts: list[str]) -> np.ndarray:
+    """Texts of which none is missing as whole numbers, numbers, booleans or text: as `read_csv` takes a column."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([[text, "."] for text in texts])
+    data = pa.py_buffer(buffer.getvalue().encode())
+    column = arrow_csv.read_csv(
+        data,
+        read_options=arrow_csv.ReadOptions(
+            column_names=["label", "end"], use_threads=False, block_size=max(data.size + 1, 1 << 16)
+        ),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(**OPTIONS),
+    ).column(0)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+        return np.asarray(column.to_numpy())
+    return np.array(texts, dtype=str)
+
+
+class Labels:
+    """The texts of a target column and the values that they stand for, over all files of a source."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
+        self.values = np.empty(0)
+        self.settled = False  # whether two labels are known: their type stays, but for whole numbers among numbers
+
+    def learn(self, texts: list[str]) -> str | None:
+        """Take up new texts. Gives back one that does not fit the type of those before, or None."""
+        new = [text for text in texts if text not in self.codes]
+        if not new:
+            return None
+        if not self.settled or self.values.dtype.kind != "U":
+            values = infer([*self.codes, *new])
+        else:
+            values = np.concatenate((self.values, np.array(new, dtype=str)))
+        if self.settled and KINDS[values.dtype.kind] != KINDS[self.values.dtype.kind]:
+            return next(text for text in new if infer([text]).dtype.kind not in ("i", self.values.dtype.kind))
+        self.values = values
+        for text in new:
+            self.codes[text] = len(self.codes)
+        self.settled = self.settled or len(np.unique(values)) > 1
+        return None
+
+    def of(self, texts: list[str], indices: np.ndarray) -> np.ndarray:
+        """The labels texts[indices], all of which are known."""
+        if not texts:
+            return np.zeros(len(indices), dtype=self.values.dtype)
+        return self.values[np.array([self.codes[text] for text in texts])][indices]
+
+
+class CsvPart(Part):
+    """A CSV file. A block's place is its piece: offset and length in bytes."""
+
+    def __init__(self, path: Path, layout: Layout, labels: Labels) -> None:
+        self.path, self.layout, self.known = path, layout, labels
+        self.bytes = CsvBytes(path)
+        self.names = self.bytes.names
+        repeated_name(path, self.names)
+        layout.check_names(path, self.names)
+        layout.dtype = np.dtype(np.float64)
+        self.booleans = self._columns_of_booleans()
+
+    def _columns_of_booleans(self) -> set[str]:
+        """Inputs that say true and false, told from the first rows: they are read as 1 and 0."""
+        for _, sample in self.bytes.pieces(SAMPLE_BYTES):
+            if not any(text.encode() in sample for text in BOOLEANS):
+                return set()
+            rows = [record for _, record in self.bytes.records(sample, 1) if len(record) == len(self.names)]
+            found = set()
+            for j, name in enumerate(self.names):
+                texts = [record[j] for record in rows if record[j] not in MISSING]
+                if name in self.layout.names and texts and all(text in BOOLEANS for text in texts):
+                    found.add(name)
+            return found
+        raise TableError(f"{self.path}: no rows below the column names")
+
+    def where(self, place: Any, i: int) -> str:
+        offset, length = place
+        line = self.bytes.lines_before(offset) + 1
+        for number, (at, _) in enumerate(self.bytes.records(self.bytes.piece(offset, length), line)):
+            if number == i:
+                return f"{self.path}, line {at}"
+        return f"{self.path}, after line {line}"
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        if self.layout.target is not None and not self.known.settled:
+            self._settle_labels()
+        rows = 0
+        for offset, length, (X, finite, texts, indices) in self._parsed(self.layout.names):
+            if len(X):
+                yield self._block(X, finite, texts, indices, (offset, length))
+                rows += len(X)
+        if rows == 0:
+            raise TableError(f"{self.path}: no rows below the column names")
+
+    def _block(self, X: np.ndarray, finite: bool, texts: Any, indices: Any, place: Any) -> Block:
+        def where(i: int) -> str:
+            return self.where(place, i)
+
+        y, gone = (None, None) if texts is None else self._labels(texts, indices, where)
+        return self.layout.settled(X, y, finite, gone, place, where)
+
+    def _labels(self, texts: list[str], indices: np.ndarray, where: Callable[[int], str]) -> tuple[Any, Any]:
+        gone = None
+        if len(indices) and indices.min() < 0:
+            gone = indices < 0
+            indices = np.where(gone, 0, indices)
+        strange = self.known.learn(texts)
+        if strange is not None:
+            known = KINDS[self.known.values.dtype.kind]
+            place = where(int(np.argmax(indices == texts.index(strange))))
+            raise TableError(
+                f"{place}, column {self.layout.target!r}: {strange!r}, where the labels before it are {known}: "
+                "correct it, or write all labels as text"
+            )
+        return self.known.of(texts, indices), gone
+
+    def _settle_labels(self) -> None:
+        """Read the target on until two different labels are known, and so their type."""
+        for *_, (_, _, texts, _) in self._parsed([]):
+            self.known.learn(texts)
+            if self.known.settled:
+                return
+
+    def labels(self) -> Iterator[np.ndarray]:
+        if not self.known.settled:
+            self._settle_labels()
+        for offset, length, (_, _, texts, indices) in self._parsed([]):
+            place = partial(self.where, (offset, length))
+            y, gone = self._labels(texts, indices, place)
+            if gone is not None:
+                column = target_name(self.layout.target)
+                raise TableError(f"{place(int(np.argmax(gone)))}, {column}: the value is missing: {REMEDY}")
+            if len(y):
+                yield y
+
+    def _parsed(self, names: list[str]) -> Iterator[tuple[int, int, Any]]:
+        import pyarrow as pa
+
+        tasks = (partial(self._parse, names, offset, piece) for offset, piece in self.bytes.pieces())
+        return in_order(tasks, max(min(pa.cpu_count(), 8), 1))
+
+    def _parse(self, names: list[str], offset: int, piece: bytes) -> tuple[int, int, Any]:
+        """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
+        none)."""
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        kinds = {name: pa.bool_() if name in self.booleans else pa.float64() for name in names}
+        target = self.layout.target
+        if target is not None:
+            kinds[target] = pa.dictionary(pa.int32(), pa.string())
+        quoted = b'"' in piece
+        try:
+            table = arrow_csv.read_csv(
+                pa.py_buffer(piece),
+                read_options=arrow_csv.ReadOptions(
+                    column_names=self.names, use_threads=False, block_size=max(len(piece) + 1, 1 << 16)
+                ),
+                parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted),
+                convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), **OPTIONS),
+            )
+        except pa.ArrowInvalid as error:
+            self._explain(names, offset, piece)
+            raise TableError(f"{self.path}: {str(error).splitlines()[0]}") from None
+        X = np.empty((table.num_rows, len(names)))
+        columns = [_one(column) for column in table.columns]
+        finite = fill(columns[: len(names)], X, 0) if names else True
+        if target is None:
+            return offset, len(piece), (X, finite, None, None)
+        labels = columns[-1]
+        indices = labels.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return offset, len(piece), (X, finite, labels.dictionary.to_pylist(), indices)
+
+    def _explain(self, names: list[str], offset: int, piece: bytes) -> None:
+        """TableError for the first mistake in a piece, found by the csv module."""
+        places = [(self.names.index(name), name) for name in names]
+        for line, record in self.bytes.records(piece, self.bytes.lines_before(offset) + 1):
+            if len(record) != len(self.names):
+                found = f"{len(record)} values where the first line names {len(self.names)}"
+                raise TableError(f"{self.path}, line {line}: {found}")
+            for j, name in places:
+                text = record[j]
+                right = text in BOOLEANS if name in self.booleans else _is_number(text)
+                if not right and text not in MISSING:
+                    wanted = "true or false, as above" if name in self.booleans else "a number"
+                    raise TableError(
+                        f"{self.path}, line {line}, column {name!r}: {text!r} is not {wanted}: "
+                        "correct it, or leave the column out"
+                    )
+
+
+def _one(column: Any) -> Any:
+    """A table's column as one array."""
+    import pyarrow as pa
+
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.unify_dictionaries().chunks)

@@ -1,0 +1,106 @@
+"""Arrow IPC files (Feather) and IPC streams."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sources.arrow import Batches, Layout, labels
+from tinynet_fast.data.sources.base import REMEDY, Block, Part, target_name
+from tinynet_fast.data.sources.parquet import told
+
+LARGE_BATCH = 1 << 25  # bytes from which on a batch is mapped and not read: it would stand in memory whole
+
+
+class IpcPart(Part):
+    """An Arrow IPC file. A block's place is its first row."""
+
+    anywhere = True
+
+    def __init__(self, path: Path, layout: Layout, size: int) -> None:
+        self.path, self.layout, self.size = path, layout, size
+        with told(path), self._file() as (file, reader):
+            layout.check_schema(path, reader.schema)
+            del file
+            self.columns = [*layout.names] + ([] if layout.target is None else [layout.target])
+        with told(path), self._file(self.columns[-1:]) as (_, reader):  # one column tells how long a batch is
+            self.batches = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
+        self.n_rows = sum(self.batches)
+
+    def _file(self, columns: list[str] | None = None) -> "_Opened":
+        return _Opened(self.path, self.size, columns)
+
+    def where(self, place: Any, i: int) -> str:
+        return f"{self.path}, row {place + i + 1}"
+
+    def _read(self, columns: list[str], start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """Batches with the rows [start, stop), each with the row it begins with."""
+        with told(self.path), self._file(columns) as (_, reader):
+            first = 0
+            for k, n in enumerate(self.batches):
+                low, high = max(start - first, 0), min(stop - first, n)
+                if low < high:
+                    yield first + low, reader.get_batch(k).slice(low, high - low)
+                first += n
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        rows = self.layout.chunk_rows
+        for row, batch in self._read(self.columns, start, sum(self.batches) if stop is None else stop):
+            for low in range(0, batch.num_rows, rows):
+                yield self._block(batch.slice(low, rows), row + low)
+
+    def _block(self, batch: Any, row: int) -> Block:
+        columns = [batch.column(name) for name in self.layout.names]
+        target = None if self.layout.target is None else batch.column(self.layout.target)
+        return self.layout.block(columns, target, row, lambda i: self.where(row, i))
+
+    def labels(self) -> Iterator[np.ndarray]:
+        target = self.layout.target
+        assert target is not None
+        for row, batch in self._read([target], 0, sum(self.batches)):
+            y, gone = labels(batch.column(target))
+            if gone is not None:
+                place = self.where(row, int(np.argmax(gone)))
+                raise TableError(f"{place}, {target_name(target)}: the value is missing: {REMEDY}")
+            yield y
+
+
+class _Opened:
+    """An IPC file that is open, with a reader of some of its columns."""
+
+    def __init__(self, path: Path, size: int, columns: list[str] | None) -> None:
+        self.path, self.size, self.columns = path, size, columns
+
+    def __enter__(self) -> Any:
+        import pyarrow as pa
+        from pyarrow import ipc
+
+        self.file = pa.OSFile(str(self.path))
+        reader = ipc.open_file(self.file)
+        if self.size > LARGE_BATCH * max(reader.num_record_batches, 1):
+            self.file.close()
+            self.file = pa.memory_map(str(self.path))
+            reader = ipc.open_file(self.file)
+        if self.columns is not None:
+            wanted = [reader.schema.get_field_index(name) for name in self.columns]
+            reader = ipc.open_file(self.file, options=ipc.IpcReadOptions(included_fields=wanted))
+        return self.file, reader
+
+    def __exit__(self, *_: Any) -> None:
+        self.file.close()
+
+
+def stream_part(path: Path, layout: Layout) -> Batches:
+    """An IPC stream in a file."""
+    import pyarrow as pa
+    from pyarrow import ipc
+
+    def batches() -> Iterator[Any]:
+        with told(path), pa.OSFile(str(path)) as file:
+            yield from ipc.open_stream(file)
+
+    with told(path), pa.OSFile(str(path)) as file:
+        layout.check_schema(path, ipc.open_stream(file).schema)
+    return Batches(str(path), layout, batches)

@@ -1,0 +1,104 @@
+"""NumPy's .npy files: read a chunk at a time, never mapped whole into memory unless they are stored by column."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sources.base import Block, Part, rows_a_chunk, settle
+
+
+class NpyFile:
+    """An array in a .npy file: `rows(start, stop)` reads that part of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                version = np.lib.format.read_magic(file)
+                head = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                self.shape, self.by_column, self.dtype = head(file)
+                self.offset = file.tell()
+        except (ValueError, EOFError) as error:
+            raise TableError(f"{path}: not a .npy file, or a truncated one: {str(error).splitlines()[0]}") from None
+        if self.dtype.hasobject or self.dtype.kind not in "biufU":
+            raise TableError(f"{path}: it holds values of type {self.dtype}: save numbers")
+        size = self.offset + int(np.prod(self.shape)) * self.dtype.itemsize
+        if path.stat().st_size < size:
+            raise TableError(f"{path}: truncated: it has {path.stat().st_size:,} of {size:,} bytes; write it again")
+        self.by_column = self.by_column and len(self.shape) > 1
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """The rows [start, stop), C-contiguous."""
+        if self.by_column:
+            whole = np.memmap(self.path, self.dtype, "r", self.offset, self.shape, "F")
+            return np.ascontiguousarray(whole[start:stop])
+        width = int(np.prod(self.shape[1:]))
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.offset + start * width * self.dtype.itemsize)
+            values = np.fromfile(file, self.dtype, (stop - start) * width)
+        if len(values) < (stop - start) * width:
+            raise TableError(f"{self.path}: it became shorter while it was read; start anew")
+        return values.reshape(stop - start, *self.shape[1:])
+
+
+class NpyPart(Part):
+    """Rows in a .npy file; labels in one of its columns, in another file or in an array."""
+
+    anywhere = True
+
+    def __init__(self, path: Path, y: Any, drop: bool) -> None:
+        self.path, self.drop, self.file = path, drop, NpyFile(path)
+        shape = self.file.shape
+        if self.file.dtype.kind == "U":
+            raise TableError(f"{path}: it holds text: save numbers")
+        if len(shape) not in (1, 2) or 0 in shape:
+            raise TableError(f"{path}: an array of shape {shape}; rows and columns, (n, d), are needed")
+        self.n_rows, width = shape[0], shape[1] if len(shape) == 2 else 1
+        self.column: int | None = None
+        self.y: Any = None
+        if isinstance(y, (int, np.integer)) and not isinstance(y, bool):
+            if not -width <= y < width or width == 1:
+                raise TableError(f"{path}: no column {y} for the target; it has {width} columns, counted from 0")
+            self.column = int(y) % width
+            width -= 1
+        elif y is not None:
+            self.y = y
+            n = y.shape[0]
+            if n != self.n_rows or len(y.shape) != 1:
+                raise TableError(f"{path}: {self.n_rows} rows and labels of shape {y.shape}: one label a row is needed")
+        self.width = width
+        self.dtype = np.dtype(np.float32 if self.file.dtype == np.float32 else np.float64)
+
+    def where(self, place: Any, i: int) -> str:
+        return f"{self.path}, row {place + i + 1}"
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        stop = self.file.shape[0] if stop is None else stop
+        rows = rows_a_chunk(self.width, self.dtype.itemsize)
+        for low in range(start, stop, rows):
+            yield self._block(low, min(low + rows, stop))
+
+    def _block(self, low: int, high: int) -> Block:
+        X, y = self.file.rows(low, high).reshape(high - low, -1), None
+        if self.column is not None:
+            y, X = X[:, self.column].copy(), np.delete(X, self.column, axis=1)
+        elif self.y is not None:
+            y = self.y.rows(low, high) if isinstance(self.y, NpyFile) else self.y[low:high]
+        X = np.ascontiguousarray(X, self.dtype)
+
+        def where(i: int) -> str:
+            return self.where(low, i)
+
+        target = None if self.column is None else self.column
+        finite = bool(np.isfinite(X).all())
+        X, y, kept = settle(X, y, finite, None, drop=self.drop, names=None, target=target, where=where)
+        return Block(X, y, low, kept)
+
+    def labels(self) -> Iterator[np.ndarray]:
+        if isinstance(self.y, np.ndarray) and self.y.dtype.kind != "f":
+            yield self.y
+        else:
+            yield from super().labels()

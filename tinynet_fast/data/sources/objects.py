@@ -1,0 +1,112 @@
+"""Rows that a program hands over: Arrow datasets and readers, and iterators of (X, y) blocks."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.arrays import as_matrix
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sources.arrow import Batches, Layout
+from tinynet_fast.data.sources.base import Block, Part, need, settle
+
+FRAMES = {"pandas", "polars", "modin", "narwhals", "cudf"}  # these stay in memory
+
+
+def is_arrow(X: Any) -> bool:
+    """Whether X is an Arrow dataset, reader or stream, and no frame."""
+    library = type(X).__module__.partition(".")[0]
+    if library == "pyarrow":
+        return hasattr(X, "scanner") or hasattr(X, "read_next_batch")
+    return library not in FRAMES and hasattr(X, "__arrow_c_stream__")
+
+
+def arrow_part(X: Any, layout: Layout) -> tuple[Part, bool]:
+    """The rows of an Arrow object, and whether they can be read again."""
+    pa = need("pyarrow")
+    name = type(X).__name__
+    if hasattr(X, "scanner"):
+        layout.check_schema(name, X.schema)
+        columns = [*layout.names] + ([] if layout.target is None else [layout.target])
+
+        def scan() -> Iterator[Any]:
+            options = {"batch_size": layout.chunk_rows, "batch_readahead": 2, "fragment_readahead": 1}
+            return iter(X.scanner(columns=columns, **options).to_batches())
+
+        return Batches(name, layout, scan), True
+    reader = X if hasattr(X, "read_next_batch") else pa.RecordBatchReader.from_stream(X)
+    layout.check_schema(name, reader.schema)
+    return Batches(name, layout, lambda: iter(reader)), False
+
+
+class IteratorPart(Part):
+    """Blocks (X, y) of an iterator, or of one that a function makes anew for each pass. A place is a block's number.
+
+    The first block decides how wide rows are, whether they are float32, and whether there are labels.
+    """
+
+    def __init__(self, X: Any, drop: bool) -> None:
+        self.drop, self.repeatable = drop, callable(X)
+        self.make: Callable[[], Iterator[Any]] = (lambda: iter(X())) if callable(X) else (lambda: iter(X))
+        blocks = self.make()
+        try:
+            self.first = next(blocks)
+        except StopIteration:
+            raise TableError("the iterator of blocks is empty: at least one block of rows is needed") from None
+        rows, y = self._pair(self.first, 0)
+        self.n_features, self.labelled = rows.shape[1], y is not None
+        self.dtype = np.dtype(np.float32 if rows.dtype == np.float32 else np.float64)
+        self.text = y is not None and y.dtype.kind == "U"
+        if self.repeatable:
+            getattr(blocks, "close", lambda: None)()
+        else:
+            self.rest = blocks
+
+    def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        pair = isinstance(block, tuple) and len(block) == 2
+        try:
+            rows = as_matrix(block[0] if pair else block)
+        except ValueError as error:
+            raise TableError(f"block {number}: {error}") from None
+        y = None if not pair or block[1] is None else np.asarray(block[1])
+        if y is None:
+            return rows, None
+        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.tolist()):
+            y = y.astype(str)
+        if y.dtype.kind not in "biufU" or y.shape != (len(rows),):
+            what = f"labels of type {y.dtype} and shape {y.shape} for {len(rows)} rows"
+            raise TableError(f"block {number}: {what}; a number, boolean or text for each row is needed")
+        return rows, y
+
+    def where(self, place: Any, i: int) -> str:
+        return f"block {place}, row {i + 1}"
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        if self.repeatable:
+            yield from self._blocks(self.make(), 0)
+        else:
+            yield self._block(self.first, 0)
+            self.first = None  # which may be large
+            yield from self._blocks(self.rest, 1)
+
+    def _blocks(self, blocks: Iterator[Any], number: int) -> Iterator[Block]:
+        for k, block in enumerate(blocks, number):
+            yield self._block(block, k)
+
+    def _block(self, block: Any, number: int) -> Block:
+        rows, y = self._pair(block, number)
+        if rows.shape[1] != self.n_features:
+            raise TableError(f"block {number}: {rows.shape[1]} columns, and block 0 has {self.n_features}")
+        if (y is not None) != self.labelled or (y is not None and (y.dtype.kind == "U") != self.text):
+            raise TableError(f"block {number}: its labels are not of block 0's kind: give all blocks numbers or text")
+        if self.dtype == np.float32 and rows.dtype != np.float32:
+            raise TableError(f"block {number}: rows of {rows.dtype}, and block 0 has float32: give all the same dtype")
+        X = np.ascontiguousarray(rows, self.dtype)
+
+        def where(i: int) -> str:
+            return self.where(number, i)
+
+        finite = bool(np.isfinite(X).all())
+        X, y, kept = settle(X, y, finite, None, drop=self.drop, names=None, target=None, where=where)
+        return Block(X, y, number, kept)

@@ -1,0 +1,147 @@
+"""CSV bytes cut at the ends of records, compressed or not; and one piece read again, to find the line of a mistake."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sources.parquet import told
+
+PIECE_BYTES = 1 << 21
+LONGEST_RECORD = 1 << 27  # bytes without an end of a record after which a quote is taken to be left open
+BOM = b"\xef\xbb\xbf"
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+QUOTED = re.compile(rb'(?:^|(?<=[,\r\n]))"(?:[^"]|"")*("|\Z)')  # the last group is empty where the quote is still open
+
+
+def record_ends(block: bytes) -> np.ndarray:
+    """Where records end in `block`, which begins with one: after each line break that is not in quotes.
+
+    That is after those with an even number of quote characters before, where every quote that opens stands at the
+    beginning of a cell; where one does not (5" pipe), quoted cells are looked for one by one.
+    """
+    if b"\n" in block:
+        mark = b"\n"
+    elif b"\r" in block:
+        mark, block = b"\r", block.removesuffix(b"\r")  # the last one may have its \n in the next block
+    else:
+        return np.empty(0, np.intp)
+    values = np.frombuffer(block, np.uint8)
+    breaks = np.flatnonzero(values == ord(mark))
+    quotes = np.flatnonzero(values == ord('"'))
+    if len(quotes):
+        before = values[np.maximum(quotes[::2] - 1, 0)]
+        if not (np.isin(before, np.frombuffer(b',"\r\n', np.uint8)) | (quotes[::2] == 0)).all():
+            cells = [(cell.start(), cell.end() - len(cell[1])) for cell in QUOTED.finditer(block)]
+            quotes = np.array(cells, np.intp).reshape(-1)
+        breaks = breaks[np.searchsorted(quotes, breaks) % 2 == 0]
+    return breaks + 1
+
+
+def last_end(block: bytes) -> int:
+    """The end of the last whole record in `block`; 0 where there is none."""
+    if b'"' not in block and b"\n" in block:
+        return block.rfind(b"\n") + 1
+    ends = record_ends(block)
+    return int(ends[-1]) if len(ends) else 0
+
+
+class CsvBytes:
+    """A CSV file's bytes: the column names, and pieces of whole records."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.compression = COMPRESSIONS.get(path.suffix.lower())
+        self.names, self.offset = self._header()
+
+    def _open(self) -> Any:
+        import pyarrow as pa
+
+        if self.compression is None:
+            return self.path.open("rb", buffering=0)
+        return pa.input_stream(str(self.path), compression=self.compression)
+
+    def _header(self) -> tuple[list[str], int]:
+        with told(self.path), self._open() as file:
+            head, more = b"", True
+            while more:
+                block = file.read(1 << 16)
+                head, more = head + block, len(block) > 0
+                text = head.removeprefix(BOM).lstrip(b"\r\n")
+                skipped = len(head) - len(text)
+                ends = record_ends(text)
+                if len(ends) or len(text) > LONGEST_RECORD:
+                    break
+        if not text.strip():
+            raise TableError(f"{self.path}: the file is empty")
+        end = int(ends[0]) if len(ends) else len(text)
+        (_, names), *_ = self.records(text[:end], 1)
+        return names, skipped + end
+
+    def pieces(self, size: int = PIECE_BYTES) -> Iterator[tuple[int, bytes]]:
+        """The records below the names: whole ones, in pieces of about `size` bytes, each with its offset."""
+        with told(self.path), self._open() as file:
+            self._skip(file, self.offset)
+            offset, rest, wanted = self.offset, b"", size
+            while block := file.read(wanted):
+                block = rest + block
+                end = last_end(block)
+                if end:
+                    yield offset, block[:end]
+                    offset, rest, wanted = offset + end, block[end:], size
+                    continue
+                rest, wanted = block, 2 * wanted  # so that a long record is not looked through again and again
+                if len(rest) > LONGEST_RECORD:
+                    place = f"{self.path}, line {self.lines_before(offset) + 1}"
+                    raise TableError(f"{place}: no end of this row in {len(rest):,} bytes: is a quote left open?")
+            if rest:
+                if not len(record_ends(rest + b"\n")):  # a quote is left open, which pyarrow lets pass
+                    for _ in self.records(rest, self.lines_before(offset) + 1):
+                        pass
+                yield offset, rest
+
+    def _skip(self, file: Any, n: int) -> bytes:
+        last = b""
+        while n > 0 and (block := file.read(min(n, PIECE_BYTES))):
+            n, last = n - len(block), block
+        return last
+
+    def lines_before(self, offset: int) -> int:
+        """How many lines end before `offset`, counted as the csv module counts them."""
+        lines, ended_with_cr = 0, False
+        with told(self.path), self._open() as file:
+            while offset > 0 and (block := file.read(min(offset, PIECE_BYTES))):
+                pairs = block.count(b"\r\n") + (ended_with_cr and block.startswith(b"\n"))
+                lines += block.count(b"\n") + block.count(b"\r") - pairs
+                offset, ended_with_cr = offset - len(block), block.endswith(b"\r")
+        return lines
+
+    def piece(self, offset: int, length: int) -> bytes:
+        """These bytes, read again."""
+        with told(self.path), self._open() as file:
+            self._skip(file, offset)
+            found = b""
+            while len(found) < length and (block := file.read(length - len(found))):
+                found += block
+        return found
+
+    def records(self, piece: bytes, first_line: int) -> Iterator[tuple[int, list[str]]]:
+        """A piece's records that are not empty, each with the line on which it starts. TableError for bad ones."""
+        try:
+            text = piece.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = first_line + piece[: error.start].count(b"\n")
+            raise TableError(f"{self.path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
+        line, reader = first_line, csv.reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            for record in reader:
+                if record:
+                    yield line, record
+                line = first_line + reader.line_num
+        except csv.Error as error:
+            raise TableError(f"{self.path}, line {line}: {error}") from None
