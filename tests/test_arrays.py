@@ -135,7 +135,7 @@ BAD_X = [
     (np.empty((4, 0)), "X has no columns"),
     (np.zeros((4, 2, 2)), "X has 3 dimensions; 2 are needed"),
     (3.0, "X is a float; a list of rows or an array"),
-    ("rows", "X is text"),
+    ("rows", "rows: unknown suffix"),
     ([[1, 2], [3], [4, 5], [6, 7]], r"X\[1\] has 1 values and X\[0\] has 2 values: give every row the same inputs"),
     ([[1], [2], 3, [4]], r"X\[2\] has a single number and X\[0\] has 1 values"),
     ([[1], [2], [float("nan")], [4]], r"X\[2, 0\] is NaN: drop the row or fill the column"),

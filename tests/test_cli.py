@@ -349,7 +349,7 @@ def test_bad_commands(refused, tmp_path):
     target = ["--target", "y"]
     for arguments, message in [
         (["train", "none.csv", *target], "none.csv: No such file or directory"),
-        (["train", ".", *target], ".: Is a directory"),
+        (["train", ".", *target], ".: this is a folder"),
         (["train", "empty.csv", *target], "empty.csv: the file is empty"),
         (
             ["train", "one.csv", *target],

@@ -233,7 +233,10 @@ def test_an_error_in_a_callback_comes_through(passes):
         train_neuron(passes.X, passes.y, callback=fail)
 
 
-def test_progress_bar_on_stderr(passes, capsys):
+def test_progress_on_stderr(passes, capsys, monkeypatch):
+    train_neuron(passes.X, passes.y, epochs=3, progress=True)
+    assert capsys.readouterr().err == ""  # a line every few seconds
+    monkeypatch.setattr("tinynet_fast.training.progress.LINE_SECONDS", 0.0)
     train_neuron(passes.X, passes.y, epochs=3, progress=True)
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -309,11 +312,11 @@ def test_a_callback_cannot_reach_the_result():
 
 def test_text_labels_for_validation_are_read_once(passes, monkeypatch):
     """An epoch does not look at labels again: that would cost more than training, and lose a Ctrl-C at times."""
-    from tinynet_fast.training import run
+    from tinynet_fast.training import plan
 
     calls = []
-    encode = run.encode_known
-    monkeypatch.setattr(run, "encode_known", lambda *a: calls.append(1) or encode(*a))
+    encode = plan.encode_known
+    monkeypatch.setattr(plan, "encode_known", lambda *a: calls.append(1) or encode(*a))
     labels = np.where(passes.y == 1, "pass", "fail")
     train_neuron(passes.X, labels, epochs=20, validation=(passes.X, labels))
     assert len(calls) == 1

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from tinynet_fast._version import __version__
 from tinynet_fast.cli_support import (
     answers,
+    check_destinations,
     check_folder,
     check_labels,
     check_not_input,
@@ -30,20 +31,17 @@ from tinynet_fast.cli_support import (
     one_row,
     plain_console,
     print_flips,
-    print_training,
     print_validation,
     rate_or_auto,
     read_rows,
     true_side,
     write_predictions,
 )
-from tinynet_fast.data.arrays import split_rows, standardisation
+from tinynet_fast.cli_train import Job, print_result, train_in_memory, train_streamed
+from tinynet_fast.data.arrays import standardisation
 from tinynet_fast.data.files import read_csv
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.models import check_threshold, load
-from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
-from tinynet_fast.training.neuron import train_neuron
-from tinynet_fast.training.run import TrainingResult
 from tinynet_fast.training.sweep import sweep
 
 
@@ -55,17 +53,14 @@ class Picture(StrEnum):
     thresholds = "thresholds"
 
 
-FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
-
-
 class _OneLineErrors(TyperGroup):
     """Turns what a command raises into a line on stderr and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            _fail("interrupted; nothing was written", 130)
+        except KeyboardInterrupt as interrupt:
+            _fail(f"interrupted; {interrupt if interrupt.args else 'nothing was written'}", 130)
         except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
@@ -124,7 +119,7 @@ def demo() -> None:
 
 @app.command()
 def train(
-    data: Annotated[Path, Argument(help="A CSV file with column names in its first line.")],
+    data: Annotated[list[Path], Argument(help="CSV, Parquet, Arrow, .npy, svmlight: files of one kind, or a pattern.")],
     target: Annotated[str, Option(help="The column to learn: two labels; for a network two or more.")],
     features: Annotated[str | None, Option(help="Columns to learn from, with commas (default: all others).")] = None,
     hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None,
@@ -142,7 +137,9 @@ def train(
     plot: Annotated[Path | None, Option(help="A picture of the loss by epoch to write, .png or .svg.")] = None,
     engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast",
     standardize: Annotated[bool, Option(help="Train on (x - mean) / deviation; the model takes raw inputs.")] = True,
-    shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = True,
+    shuffle: Annotated[
+        bool | None, Option(help="A new order of rows in each epoch; of streamed rows by blocks (default: in memory).")
+    ] = None,
     validation: Annotated[
         float | None, Option(help="Share of rows to hold out (default: 0.2; 0 below 20 rows).")
     ] = None,
@@ -150,69 +147,59 @@ def train(
     seed: Annotated[
         int, Option(min=0, max=2**32 - 1, help="For the hold-out, the order of rows and a network's first weights.")
     ] = 0,
+    labels: Annotated[str | None, Option(help="The labels, with commas; the last of two is learned.")] = None,
+    stream: Annotated[bool, Option("--stream", help="Read the rows while training, however few they are.")] = False,
+    drop_missing: Annotated[bool, Option("--drop-missing", help="Leave rows with a missing value out.")] = False,
+    checkpoint: Annotated[Path | None, Option(help="A file to go on from after whatever stops this run.")] = None,
+    checkpoint_seconds: Annotated[float, Option(help="How often it is written.")] = 30.0,
+    resume: Annotated[bool, Option(help="Go on from the checkpoint, if it is there.")] = True,
+    quiet: Annotated[bool, Option("--quiet", help="No progress.")] = False,
     model: Annotated[Path | None, Option(help="Where the model goes (default: DATA.model.json, here).")] = None,
 ) -> None:
-    """Train on a CSV file, print the loss as it falls, and write the model."""
-    destination = model or Path(f"{data.stem}.model.json")
+    """Train on files, print the loss as it falls, and write the model.
+
+    One CSV file of up to 100 MB is read whole. All else is read while it is trained on, however large it is.
+    """
+    destination = model or Path(f"{data[0].name.split('.')[0]}.model.json")
     check_folder(destination)
     layers = numbers(hidden, "--hidden", int) if hidden is not None else None
     named = {"batch_size": batch_size, "optimizer": optimizer, "momentum": momentum, "dropout": dropout}
-    network: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if activation != "sigmoid":
-        network["activation"] = activation
-    if layers is None and network:
-        option = next(iter(network)).replace("_", "-")
+        options["activation"] = activation
+    if layers is None and options:
+        option = next(iter(options)).replace("_", "-")
         raise ValueError(f"--{option} is for networks: name the hidden units with --hidden")
-    check_not_input(destination, data)
+    written = {"the model": destination, "the picture": plot, "the checkpoint": checkpoint}
+    check_destinations(written, data)
+    given = {"learning_rate": rate_or_auto(learning_rate), "epochs": epochs, "l2": l2, "schedule": schedule}
+    options |= {name: value for name, value in given.items() if value is not None}
+    options |= {"engine": engine, "patience": patience}
+    if checkpoint is not None:
+        options |= {"checkpoint": checkpoint, "checkpoint_seconds": checkpoint_seconds, "resume": resume}
+    job = Job(
+        data=data,
+        target=target,
+        features=features,
+        hidden=layers,
+        labels=labels,
+        standardize=standardize,
+        shuffle=shuffle,
+        validation=validation,
+        seed=seed,
+        stream=stream,
+        drop_missing=drop_missing,
+        quiet=quiet,
+        options=options,
+    )
+    result, said = train_streamed(job) if job.streams else train_in_memory(job)
+    result.model.save(destination)
+    print_result(job, result, said)
+    console = plain_console()
+    console.print(f"model: {destination}", soft_wrap=True)
     if plot is not None:
         from tinynet_fast import plots
 
-        plots.check_name(plot)
-        check_not_input(plot, data)
-        check_folder(plot)
-        if plot.resolve() == destination.resolve():
-            raise ValueError(f"--plot {plot}: that is where the model goes; name another file")
-    names, X, labels = read_rows(data, target, features, most_labels=MOST_LABELS if layers else 2)
-    if validation is None:
-        validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
-    trained, held = split_rows(len(X), validation, seed) if validation else (np.arange(len(X)), np.arange(0))
-    X_train, y_train, X_held, y_held = X[trained], labels[trained], X[held], labels[held]
-    if len(np.unique(y_train)) < len(np.unique(labels)):
-        raise ValueError(f"{data}: with --seed {seed} every row of a label is held out: use another, or --validation 0")
-    mean, scale = standardisation(X_train, names) if standardize else (np.zeros(X.shape[1]), np.ones(X.shape[1]))
-    options: dict[str, Any] = {
-        "shuffle": shuffle,
-        "seed": seed,
-        "engine": engine,
-        "patience": patience,
-        "progress": sys.stderr.isatty(),
-        "validation": ((X_held - mean) / scale, y_held) if len(held) else None,
-    }
-    given = {"learning_rate": rate_or_auto(learning_rate), "epochs": epochs, "l2": l2, "schedule": schedule}
-    options |= {name: value for name, value in given.items() if value is not None}
-    result: TrainingResult[Any]
-    with naming(str(data)):
-        if layers is None:
-            result = train_neuron((X_train - mean) / scale, y_train, **options)
-        else:
-            result = train_mlp((X_train - mean) / scale, y_train, hidden=layers, **network, **options)
-    fitted = result.model.for_raw_inputs(mean, scale)
-    fitted.features = names
-    fitted.training |= {"target": target, "standardized": standardize, "validation": validation}
-    fitted.save(destination)
-
-    console = plain_console()
-    if result.rate_search is not None:
-        console.print(result.rate_search.reason)
-    print_training(console, result, neuron=layers is None)
-    for name, part_X, part_y in (("training", X_train, y_train), ("validation", X_held, y_held)):
-        if len(part_y):
-            console.print(
-                f"{name}: {len(part_y):,} rows, log loss {fitted.loss(part_X, part_y):.4f}, "
-                f"accuracy {fitted.score(part_X, part_y):.4f}"
-            )
-    console.print(f"model: {destination}", soft_wrap=True)
-    if plot is not None:
         plots.save(plots.loss_curves(result), plot)
         console.print(f"picture: {plot}", soft_wrap=True)
 

@@ -175,6 +175,24 @@ def check_not_input(destination: Path | None, data: Path) -> None:
         raise ValueError(f"{destination}: that is the data itself; name another file to write to")
 
 
+def check_destinations(written: dict[str, Path | None], data: list[Path]) -> None:
+    """ValueError, before anything is computed, where a file cannot be written or would replace another."""
+    seen: dict[Path, str] = {}
+    for what, path in written.items():
+        if path is None:
+            continue
+        for file in data:
+            check_not_input(path, file)
+        check_folder(path)
+        if what == "the picture":
+            from tinynet_fast import plots
+
+            plots.check_name(path)
+        if path.resolve() in seen:
+            raise ValueError(f"{path}: that is where {seen[path.resolve()]} goes; name another file")
+        seen[path.resolve()] = what
+
+
 def check_folder(destination: Path) -> None:
     """ValueError, before anything is computed, where there is no folder to write to."""
     if not destination.parent.is_dir():

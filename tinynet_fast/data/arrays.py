@@ -1,7 +1,8 @@
 """Lists and arrays into a checked matrix, labels, and blocks of rows. Files are read in `files.py`."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,10 +14,35 @@ CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the te
 def feature_names(X: Any) -> list[str] | None:
     """The column names of a frame, or None for anything else."""
     columns = getattr(X, "columns", None)
+    if hasattr(X, "column_names"):  # Arrow's tables
+        columns = X.column_names
     if columns is None or callable(columns):
         return None
     names = list(columns)
     return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def frame_columns(X: Any, y: Any, features: Sequence[str] | None) -> tuple[Any, Any, list[str]]:
+    """A frame's columns to learn from, its labels where `y` is a column's name, and the inputs' names."""
+    columns = feature_names(X)
+    if columns is None:
+        what = "features names columns" if features is not None else f"y is {y!r}, a column's name"
+        raise ValueError(f"{what}, and X is a {type(X).__name__} without named columns: pass a frame or a path")
+    if features is not None and (isinstance(features, str) or not all(isinstance(name, str) for name in features)):
+        raise ValueError("features: a list of column names is needed")
+    names = [name for name in columns if name != y] if features is None else list(features)
+    for name in [*names, *([y] if isinstance(y, str) else [])]:
+        if name not in columns:
+            shown = ", ".join(columns[:12]) + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
+            raise ValueError(f"X has no column {name!r}; it has {shown}")
+    if not names or (isinstance(y, str) and y in names) or len(set(names)) != len(names):
+        raise ValueError("features: name at least one column beside the target, and each once")
+    try:
+        import narwhals as nw
+    except ImportError:
+        raise ImportError("columns by name need narwhals: pip install 'tinynet-fast[io]'") from None
+    frame = nw.from_native(X, eager_only=True)
+    return frame.select(names).to_native(), frame[y].to_numpy() if isinstance(y, str) else y, names
 
 
 def as_matrix(X: Any, name: str = "X") -> np.ndarray:
@@ -252,7 +278,10 @@ def _missing(value: Any) -> bool:
 
 
 class Rows:
-    """Checked rows, their label codes and sample weights, handed out in blocks. `index` names those that take part."""
+    """Checked rows, their label codes and sample weights, handed out in blocks. `index` names those that take part.
+
+    With a `mean` and `scale`, (n_features,) each, blocks hold (X - mean) / scale.
+    """
 
     def __init__(
         self,
@@ -262,9 +291,15 @@ class Rows:
         sample_weight: np.ndarray | None = None,
     ) -> None:
         self.X, self.codes, self.index, self.sample_weight = X, codes, index, sample_weight
+        self.mean: np.ndarray | None = None
+        self.scale: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.X) if self.index is None else len(self.index)
+
+    @property
+    def count(self) -> int:
+        return len(self)
 
     @property
     def n_features(self) -> int:
@@ -278,18 +313,112 @@ class Rows:
         with np.errstate(over="ignore"):
             return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
 
-    def blocks(
-        self, size: int, order: np.ndarray | None = None, batch_size: int | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
-        """The rows in `order`, at most `size` at a time, each block with its labels as float64 and its sample weights.
+    def standardise(self, names: Sequence[str] | None) -> None:
+        """Take the means and deviations of the rows that take part, and hand blocks out standardised."""
+        moments = Moments(self.n_features)
+        for X, _, _ in self.blocks(moments.ROWS):
+            moments.add(X)
+        self.mean, self.scale = moments.standardisation(names)
 
-        Where batches are given, a block ends with a batch or lies within one.
+    def standardised(self, X: np.ndarray) -> np.ndarray:
+        return X if self.mean is None else (X - self.mean) / self.scale
+
+    def blocks(
+        self,
+        size: int,
+        order: "Order | None" = None,
+        epoch: int = 0,
+        batch_size: int | None = None,
+        start: int = 0,
+        tile: int = 1,
+    ) -> Generator[tuple[np.ndarray, np.ndarray, np.ndarray | None], None, None]:
+        """The rows in the epoch's order, at most `size` at a time, with their labels as float64 and sample weights.
+
+        Where batches are given, a block ends with a batch or lies within one. Rows before the `start`-th, where a block
+        ended, are left out. (`tile` is for rows that are not in memory: blocks may be cut at its multiples.)
         """
-        index = self.index if order is None else order if self.index is None else self.index[order]
-        for start, stop in _cuts(len(self), size, batch_size):
-            part = slice(start, stop) if index is None else index[start:stop]
+        places = None if order is None else order.permutation(len(self), self.n_features, epoch)
+        index = self.index if places is None else places if self.index is None else self.index[places]
+        for first, last in _cuts(len(self), size, batch_size):
+            if first < start:
+                continue
+            part = slice(first, last) if index is None else index[first:last]
             weights = None if self.sample_weight is None else self.sample_weight[part]
-            yield self.X[part], self.codes[part].astype(np.float64), weights
+            yield self.standardised(self.X[part]), self.codes[part].astype(np.float64), weights
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of rows, drawn anew for each epoch from the seed and the epoch alone.
+
+    By rows, any order of all of them. By blocks, an order of blocks of neighbouring rows, and an order of the rows
+    within each, which asks for no more than a block in memory. Blocks are counted in rows and do not depend on how rows
+    are stored.
+    """
+
+    seed: int
+    by_blocks: bool = False
+
+    BLOCK_VALUES: ClassVar[int] = 1 << 23  # 64 MB of float64
+    STREAM: ClassVar[int] = 2**33  # of random numbers: epochs have those below 2**32, held-out rows have 2**32
+
+    def block_rows(self, n_features: int) -> int:
+        """Rows in a block; the last block may have fewer."""
+        return max(self.BLOCK_VALUES // n_features, 1)
+
+    def blocks(self, n_rows: int, n_features: int, epoch: int) -> np.ndarray:
+        """The numbers of the blocks, in the epoch's order."""
+        count = -(-n_rows // self.block_rows(n_features))
+        return np.random.default_rng([self.seed, epoch, self.STREAM]).permutation(count)
+
+    def within(self, block: int, n_rows: int, epoch: int) -> np.ndarray:
+        """The order of the `n_rows` rows of a block, counted from its first."""
+        return np.random.default_rng([self.seed, epoch, self.STREAM, int(block)]).permutation(n_rows)
+
+    def permutation(self, n_rows: int, n_features: int, epoch: int) -> np.ndarray:
+        """The order of all rows."""
+        if not self.by_blocks:
+            return np.random.default_rng([self.seed, epoch]).permutation(n_rows)
+        size, parts = self.block_rows(n_features), []
+        for block in self.blocks(n_rows, n_features, epoch).tolist():
+            first = block * size
+            parts.append(first + self.within(block, min(size, n_rows - first), epoch))
+        return np.concatenate(parts)
+
+
+class Moments:
+    """Means and deviations in one pass, merged block by block (Chan, Golub and LeVeque, 1983).
+
+    Blocks of `ROWS` rows, but the last, make them the same bits however the rows came.
+    """
+
+    ROWS = 4096
+
+    def __init__(self, n_features: int) -> None:
+        self.rows = 0
+        self.mean, self.squares = np.zeros(n_features), np.zeros(n_features)
+
+    def add(self, X: np.ndarray) -> None:
+        """Take in a block of rows."""
+        n = len(X)
+        with np.errstate(over="ignore", invalid="ignore"):  # `standardisation` names the column
+            block = X.astype(np.float64, copy=False)
+            mean = block.mean(axis=0)
+            off, total = mean - self.mean, self.rows + n
+            self.squares += ((block - mean) ** 2).sum(axis=0) + off * off * (self.rows * n / total)
+            self.mean += off * (n / total)
+        self.rows = total
+
+    def standardisation(self, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+        """Each column's mean and standard deviation; a column that never changes has the deviation 1."""
+        mean, scale = self.mean, np.sqrt(self.squares / max(self.rows, 1))
+        if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
+            j = int(np.argmin(np.isfinite(mean) & np.isfinite(scale)))
+            name = repr(names[j]) if names else j
+            raise ValueError(f"column {name} is too large to standardise: divide it by a power of ten first")
+        scale[scale <= np.abs(mean) * 1e-15] = 1.0
+        scale[scale == 0.0] = 1.0
+        return mean, scale
 
 
 def as_float(value: Any) -> float | None:
@@ -335,14 +464,10 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.
 
 def standardisation(X: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Each column's mean and standard deviation; a column that never changes has the deviation 1."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, scale = X.mean(axis=0), X.std(axis=0)
-    if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
-        j = int(np.argmin(np.isfinite(mean) & np.isfinite(scale)))
-        raise ValueError(f"column {names[j]!r} is too large to standardise: divide it by a power of ten first")
-    scale[scale <= np.abs(mean) * 1e-15] = 1.0
-    scale[scale == 0.0] = 1.0
-    return mean, scale
+    moments = Moments(X.shape[1])
+    for start in range(0, len(X), moments.ROWS):
+        moments.add(X[start : start + moments.ROWS])
+    return moments.standardisation(names)
 
 
 def _cuts(n: int, size: int, batch_size: int | None) -> Iterator[tuple[int, int]]:

@@ -163,7 +163,7 @@ def _read_with_csv(path: Path) -> dict[str, Column]:
             raise TableError(f"{path}, line {line}: {len(record)} values where the first line names {len(names)}")
         for column, text in zip(cells, record, strict=True):
             column.append(text)
-    return {name: _infer(column) for name, column in zip(names, cells, strict=True)}
+    return {name: as_column(column) for name, column in zip(names, cells, strict=True)}
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -182,7 +182,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
             raise TableError(f"{path}, near line {line}: not UTF-8 text; save the file as UTF-8") from None
 
 
-def _infer(cells: list[str]) -> Column:
+def as_column(cells: list[str]) -> Column:
     """Whole numbers, numbers, booleans, or else text: the first that all cells are."""
     missing = np.array([cell in MISSING for cell in cells], dtype=bool)
     present = [cell for cell in cells if cell not in MISSING]

@@ -19,7 +19,7 @@ from tinynet_fast.data.files import TableError, read_csv
 from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sigmoid, slope
 from tinynet_fast.models import MLP, Neuron, check_activation, check_layers, load
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
-from tinynet_fast.training.run import check_rate, check_whole
+from tinynet_fast.training.plan import check_rate, check_whole
 
 NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates
 Path = str | os.PathLike[str]

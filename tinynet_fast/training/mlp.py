@@ -1,6 +1,5 @@
 """`train_mlp`: a small network by full-batch, mini-batch or per-row gradient descent. The loop is in `run.py`."""
 
-import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -8,21 +7,12 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import Rows
-from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.data.stream import StreamRows
+from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.training.optimizer import Optimizer, check_share
-from tinynet_fast.training.run import (
-    LARGEST_SUM,
-    Epoch,
-    Plan,
-    TrainingResult,
-    check_flag,
-    check_rate,
-    check_whole,
-    plan,
-    run,
-    stable_rate,
-)
+from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult, run, stable_rate, until_measured, was_strict
 from tinynet_fast.training.schedule import LOSSES
 
 LEAST_WEIGHT = 1e-290  # the reciprocal of a batch of smaller sample weights is infinite
@@ -33,7 +23,7 @@ INITS = ("normal", "glorot", "he")
 
 def train_mlp(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     hidden: Sequence[int] = (4,),
     activation: str = "sigmoid",
@@ -57,13 +47,20 @@ def train_mlp(
     biases: Any = None,
     init: str = "normal",
     init_scale: float = 0.3,
-    shuffle: bool = False,
+    shuffle: bool | str = False,
     seed: int | None = None,
     validation: Any = None,
     patience: int | None = None,
     engine: str = "fast",
     progress: bool = False,
     callback: Callable[[Epoch[MLP]], Any] | None = None,
+    features: Sequence[str] | None = None,
+    labels: Any = None,
+    standardize: bool = False,
+    drop_missing: bool = False,
+    checkpoint: Any = None,
+    checkpoint_seconds: float = 30.0,
+    resume: bool = True,
 ) -> TrainingResult[MLP]:
     """Train a network of one or more hidden layers by gradient descent, a batch at a time.
 
@@ -135,6 +132,9 @@ def train_mlp(
         Who does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
         difference in rounding can grow, and does where training is unstable (inputs of 100 at a rate of 0.1). "strict"
         has the reference's weights bit for bit however long it runs. "fast" leaves very large starting weights to it.
+    features, labels, standardize, drop_missing, checkpoint, checkpoint_seconds, resume
+        As for `train_neuron`; `labels` may name more than two. Rows that are not in memory are read once beforehand,
+        where that is needed to count them or to find their labels.
 
     Returns
     -------
@@ -195,7 +195,17 @@ def train_mlp(
         callback=callback,
         sample_weight=sample_weight,
         most_labels=MOST_LABELS,
+        features=features,
+        labels=labels,
+        standardize=standardize,
+        drop_missing=drop_missing,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        resume=resume,
+        counted=True,
     )
+    if schedule == "cosine":
+        job.options["epochs_in_all"] = job.epochs
     if not np.isfinite(job.rows.total_weight):
         raise ValueError("sample_weight adds up to more than a float64 holds: divide it by its largest")
     outputs = 1 if len(job.labels) == 2 else len(job.labels)
@@ -203,12 +213,19 @@ def train_mlp(
         raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
     sizes = [job.rows.n_features, *units, outputs]
     start = _start(weights, biases, sizes, init, check_rate("init_scale", init_scale), job.seed)
-    if job.engine.name == "fast" and math.sqrt(job.largest) * _longest_unit(start, sizes) > LARGEST_SUM:
-        job.engine = ENGINES["strict"]  # as for a neuron: such sums lose more digits than the promise allows
     given = job.rows.sample_weight
-    if job.engine.name == "fast" and given is not None and np.any((given > 0.0) & (given < LEAST_WEIGHT)):
-        job.engine = ENGINES["strict"]
-    return run(_MLPTrainee(job, start, sizes, activation, steps, batch_size, loss, dropout), job)
+    if job.engine.name == "fast":
+        limit = (LARGEST_SUM / max(_longest_unit(start, sizes), 1e-100)) ** 2
+        tiny = given is not None and np.any((given > 0.0) & (given < LEAST_WEIGHT))
+        if tiny or (not job.streams and job.largest > limit) or was_strict(job):
+            job.engine = ENGINES["strict"]  # as for a neuron: such sums lose more digits than the promise allows
+        elif job.streams:
+            job.limit = limit
+
+    def trained() -> TrainingResult[MLP]:
+        return run(_MLPTrainee(job, start, sizes, activation, steps, batch_size, loss, dropout), job)
+
+    return until_measured(trained, job)
 
 
 def _start(weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None) -> np.ndarray:
@@ -273,10 +290,11 @@ class _MLPTrainee:
         self.layers, self.units = own(self.table, np.int64), job.engine.scratch(self.table)
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
         self.total_weight = job.rows.total_weight
-        self.pending = own(np.zeros(2))
         self.generator: np.random.Generator | None = None
+        self.pending: Any
         self.start = start
-        self.restore(np.concatenate([start, np.zeros(3 * len(start) + 2)]))  # the last: updates and epochs so far
+        # The last: updates and epochs so far, what is pending of a batch, rows of the epoch so far.
+        self.restore(np.concatenate([start, np.zeros(3 * len(start) + 5)]))
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, n = self.engine.own, len(y)
@@ -295,12 +313,17 @@ class _MLPTrainee:
             losses,
         )
         self.updates += updates
+        self.position += n
 
     def _mask(self, n: int) -> np.ndarray:
         """The factors of dropout for the next `n` rows of the epoch, whatever blocks they come in."""
         if self.generator is None:
             self.generator = np.random.default_rng([self.seed or 0, self.epochs, MASK_STREAM])
+            self.generator.bit_generator.advance(self.position * self.hidden_units)  # type: ignore[attr-defined]
         return (self.generator.random((n, self.hidden_units)) >= self.dropout) / (1.0 - self.dropout)
+
+    def use(self, engine: Engine) -> None:
+        self.engine, self.kernels, self.units = engine, engine.kernels, engine.scratch(self.table)
 
     def end_epoch(self) -> None:
         if self.pending[0]:
@@ -309,17 +332,20 @@ class _MLPTrainee:
             self.pending[0] = self.pending[1] = 0.0
             self.updates += 1
         self.epochs += 1
+        self.position = 0
         self.generator = None
 
     def epoch_loss(self, total: np.ndarray, rows: int) -> np.ndarray:
         return total / self.total_weight
 
     def parameters(self) -> np.ndarray:
-        return np.concatenate([np.ravel(self.state), [float(self.updates), float(self.epochs)]])
+        counts = [self.updates, self.epochs, *self.pending, self.position]
+        return np.concatenate([np.ravel(self.state), np.array(counts, dtype=np.float64)])
 
     def restore(self, parameters: np.ndarray) -> None:
-        self.state = self.engine.own(parameters[:-2].reshape(4, -1).copy())
-        self.updates, self.epochs = map(int, parameters[-2:])
+        self.state = self.engine.own(parameters[:-5].reshape(4, -1).copy())
+        self.updates, self.epochs, self.position = map(int, parameters[[-5, -4, -1]])
+        self.pending = self.engine.own(parameters[-3:-1].copy())
         self.generator = None
 
     def options(self) -> dict[str, Any]:
@@ -332,6 +358,6 @@ class _MLPTrainee:
             weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
         )
 
-    def safe_learning_rate(self, rows: Rows) -> float:
+    def safe_learning_rate(self, rows: Rows | StreamRows) -> float:
         """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""
         return min(self.learning_rate / 10.0, stable_rate(rows, 0.08, self.start))

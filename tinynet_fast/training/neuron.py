@@ -1,33 +1,34 @@
 """`train_neuron`: one neuron by per-row SGD, the tutorial's rule. The loop over blocks is in `run.py`."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.arrays import Rows
+from tinynet_fast.data.stream import StreamRows
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import Neuron
-from tinynet_fast.training.rate import RateSearch, auto_rate, stride
+from tinynet_fast.training.plan import Plan, check_rate, plan
+from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, RateSearch, auto_rate, stride
 from tinynet_fast.training.run import (
     LARGEST_SUM,
     STABILITY_BOUND,
     Epoch,
-    Plan,
     TrainingResult,
-    check_rate,
-    plan,
     run,
     stable_rate,
+    until_measured,
+    was_strict,
 )
 from tinynet_fast.training.schedule import Penalties, Schedule
 
 
 def train_neuron(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     learning_rate: float | str = 0.1,
     epochs: int = 100,
@@ -40,13 +41,20 @@ def train_neuron(
     power_t: float = 0.5,
     average: bool | int = False,
     loss: str = "log_loss",
-    shuffle: bool = False,
+    shuffle: bool | str = False,
     seed: int | None = None,
     validation: Any = None,
     patience: int | None = None,
     engine: str = "fast",
     progress: bool = False,
     callback: Callable[[Epoch[Neuron]], Any] | None = None,
+    features: Sequence[str] | None = None,
+    labels: Any = None,
+    standardize: bool = False,
+    drop_missing: bool = False,
+    checkpoint: Any = None,
+    checkpoint_seconds: float = 30.0,
+    resume: bool = True,
 ) -> TrainingResult[Neuron]:
     """Train one neuron: for each row predict, measure the error, nudge the weights; then the next row.
 
@@ -66,12 +74,19 @@ def train_neuron(
     X : (n,) or (n, n_features)
         A list of numbers or of rows, a NumPy array of any real dtype, order and stride (read-only or memory-mapped
         too), or a frame that NumPy can read. An array of numbers is never copied whole; computing is in float64.
-    y : (n,)
-        0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned.
+        Or rows that need not fit in memory, which are read in a second thread while they are trained on: a path, a
+        glob or a list of paths (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy, svmlight), a
+        pyarrow Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
+        returns such an iterator. However they are cut into files and blocks, the weights are those of the same rows in
+        memory.
+    y : (n,), or str
+        0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. Where X
+        is a frame or a path, the name of the column of labels. Left out where blocks or svmlight files hold them.
     learning_rate : float or "auto"
         How far a row moves the weights. While learning_rate * (|x|**2 + 1) <= 8 for every row, no step overshoots.
         "auto" tries a grid of rates first, on up to some 32,000 of the rows and in one pass, and trains with the one
-        that comes to the least log loss (see `auto_rate`); `rate_search` of the result says what was tried.
+        that comes to the least log loss (see `auto_rate`); `rate_search` of the result says what was tried. Of rows
+        that are not in memory these are the first.
     epochs : int
         Passes over the rows.
     weights : float or (n_features,)
@@ -97,22 +112,45 @@ def train_neuron(
     loss : {"log_loss", "squared_error"}
         What the updates make small: cross-entropy, whose gradient is error * x, or the squared error of the
         prediction, whose gradient is 2 * error * prediction * (1 - prediction) * x.
-    shuffle : bool
+    shuffle : bool or "blocks"
         Visit the rows in a new random order in each epoch. The order depends on `seed` and the epoch alone, so it is
-        the same in every engine.
+        the same in every engine. That takes all rows in memory. "blocks" is a random order of blocks of neighbouring
+        rows (8,388,608 values, such as 524,288 rows of 16 inputs), and a random order of the rows within each block:
+        rows of one block are never mixed with those of another. It takes a block in memory, from Parquet, Arrow or
+        .npy files, or arrays; rows that are sorted by something should be shuffled once in the file.
     seed : int, optional
         From 0 to 2**32 - 1. Drawn, and given back in the result, where it is needed and left out.
     validation : (X, y) or float, optional
         Rows whose loss is measured after each epoch and which are not trained on, or the fraction of rows to hold out.
+        Of rows that are not in memory each is held out or not by a hash of its number and `seed`, so that it comes to
+        about that fraction.
     patience : int, optional
         Stop after so many epochs in a row without a lower validation loss, and return the weights of the best epoch.
     engine : {"fast", "strict", "numpy", "reference"}
         Who does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, squared error, steps
         that can overshoot and very large starting weights to "strict", which has the reference's weights bit for bit.
     progress : bool
-        Show a progress bar on stderr.
+        Show on stderr how far training is: a bar on a terminal, elsewhere a line every few seconds.
     callback : callable, optional
         Called with an `Epoch` after each epoch; training stops when it returns something true.
+    features : sequence of str, optional
+        The columns of a frame or a file to learn from, in this order; all but that of the labels where left out.
+    labels : sequence, optional
+        The two labels, where they are not to be found in the rows or not in sorting order: the second is the one whose
+        probability is learned. Any other label is refused.
+    standardize : bool
+        Train on (x - mean) / standard deviation of each input, which takes a pass over the rows beforehand. The model
+        that is returned takes inputs as they came; `weights`, `bias` and `l2` are of the standardised ones.
+    drop_missing : bool
+        Leave rows of a file that have a missing value out; the result's `dropped_rows` counts them.
+    checkpoint : path, optional
+        A JSON file that holds all of the run's state, written whole or not at all: before the first row, every
+        `checkpoint_seconds`, and after epochs, at most once a second. A file that is there is resumed, and the run ends
+        with the bits of one that was never stopped; of other rows or options it is refused. `epochs` may be raised.
+    checkpoint_seconds : float
+        0 writes after every block of rows.
+    resume : bool
+        False starts over, whatever file is there.
 
     Returns
     -------
@@ -122,7 +160,8 @@ def train_neuron(
     Raises
     ------
     ValueError
-        For missing values, ragged rows, one label only or a senseless option; it names the place and the remedy.
+        For missing values, ragged rows, one label only or a senseless option; it names the place and the remedy. So
+        do the errors of files: TableError (a ValueError) for what is in them, OSError for those that cannot be read.
     TrainingDivergedError
         Where the weights overflow.
 
@@ -155,38 +194,59 @@ def train_neuron(
         progress=progress,
         callback=callback,
         sample_weight=sample_weight,
+        features=features,
+        labels=labels,
+        standardize=standardize,
+        drop_missing=drop_missing,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
+        resume=resume,
+        counted=schedule == "cosine",
     )
-    rates.updates = job.epochs * len(job.rows)
+    if rates.name == "cosine":
+        rates.updates = job.epochs * len(job.rows)
+        job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
     start = _start(weights, bias, job.rows.n_features)
     found = _search(job, start, penalties) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
     if job.engine.name == "fast":
-        overshoots = job.largest * float(rates.rates(0, 1)[0]) > STABILITY_BOUND
-        cancels = math.sqrt(job.largest) * math.hypot(*start) > LARGEST_SUM
-        # Where rounding could show, only the reference's own order of sums gives its weights.
-        if overshoots or cancels or not penalties.smooth:
+        # Where rounding could show, only the reference's own order of sums gives its weights: where a step overshoots,
+        # and where large sums cancel.
+        limit = STABILITY_BOUND / float(rates.rates(0, 1)[0])
+        if any(start):
+            limit = min(limit, (LARGEST_SUM / math.hypot(*start)) ** 2)
+        if not penalties.smooth or (not job.streams and job.largest > limit) or was_strict(job):
             job.engine = ENGINES["strict"]
-    return replace(run(_NeuronTrainee(job, start, rates, penalties), job), rate_search=found)
+        elif job.streams:
+            job.limit = limit
+    result = until_measured(lambda: run(_NeuronTrainee(job, start, rates, penalties), job), job)
+    return replace(result, rate_search=found)
 
 
 def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> RateSearch:
     """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
     rows = job.rows
+    options: dict[str, Any] = {
+        "epochs": job.epochs,
+        "average": bool(penalties.average_from),
+        "l2": penalties.l2,
+        "weights": start[:-1],
+        "bias": float(start[-1]),
+    }
+    if isinstance(rows, StreamRows):
+        X, codes = rows.head(max(ROWS, ROWS_A_FEATURE * rows.n_features))
+        if codes.min() == codes.max():
+            raise ValueError(
+                f"learning_rate='auto' tries the first {len(X):,} rows, and they hold one label: give a rate"
+            )
+        return auto_rate(X, codes, **options)
     part: Any = slice(None)
     if rows.index is not None:  # the search takes every k-th row; to pick them here saves a copy of the others
         few = rows.index[:: stride(len(rows), rows.n_features)]
         part = few if len(np.unique(rows.codes[few])) == 2 else rows.index
-    return auto_rate(
-        rows.X[part],
-        rows.codes[part],
-        epochs=job.epochs,
-        average=bool(penalties.average_from),
-        l2=penalties.l2,
-        weights=start[:-1],
-        bias=float(start[-1]),
-        sample_weight=None if rows.sample_weight is None else rows.sample_weight[part],
-    )
+    weights = None if rows.sample_weight is None else rows.sample_weight[part]
+    return auto_rate(rows.standardised(rows.X[part]), rows.codes[part], sample_weight=weights, **options)
 
 
 def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:
@@ -213,7 +273,7 @@ class _NeuronTrainee:
         self.block_rows = job.engine.block_rows(d, 2 * d)
         self.repeats = schedule.is_constant and not penalties.average_from
         self.kernels = job.engine.kernels
-        rates = schedule.rates(0, min(self.block_rows, len(job.rows)))
+        rates = schedule.rates(0, min(self.block_rows, job.rows.count or self.block_rows))
         self.constant, self.constant_plan = self.engine.own(rates), penalties.plan(rates, None, 0)
         self.restore(np.concatenate([start, np.zeros(2 * d + 3)]))  # the last: rows trained on so far, over all epochs
         self.start = start
@@ -241,6 +301,9 @@ class _NeuronTrainee:
             self.constant_plan[:n, 3] = self.penalties.shares(self.row, n)
         return self.constant_plan[:n]
 
+    def use(self, engine: Engine) -> None:
+        self.engine, self.kernels = engine, engine.kernels
+
     def end_epoch(self) -> None:
         pass
 
@@ -264,7 +327,7 @@ class _NeuronTrainee:
         weights, bias = (self.means[:-1], self.means[-1]) if averaging else (self.weights, self.bias[0])
         return Neuron(weights=weights, bias=bias, labels=self.labels, features=self.features)
 
-    def safe_learning_rate(self, rows: Rows) -> float:
+    def safe_learning_rate(self, rows: Rows | StreamRows) -> float:
         if self.schedule.name == "optimal":  # which does not ask for a rate
             return 0.0
         largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())

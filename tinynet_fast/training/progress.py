@@ -1,21 +1,93 @@
-"""The progress bar. Imported only where one is asked for, because rich takes longer to import than NumPy."""
+"""How far training is, on stderr: a bar on a terminal, a line every few seconds elsewhere.
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+rich is imported only where a bar is drawn, because it takes longer to import than NumPy.
+"""
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+import sys
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Any
+
+from tinynet_fast.data.arrays import Rows
+from tinynet_fast.data.stream import StreamRows
+from tinynet_fast.training.plan import Plan
+
+LINE_SECONDS = 5.0
 
 
-@contextmanager
-def progress_bar(epochs: int) -> Iterator[Callable[[int, float], None]]:
-    """A bar on stderr; the function it gives takes the number of epochs done and the last one's loss."""
-    columns = (
-        TextColumn("epoch {task.completed:.0f}/{task.total:.0f}"),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]:.6g}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=epochs, loss=float("nan"))
-        yield lambda done, loss: bar.update(task, completed=done, loss=loss)
+class Progress:
+    """A context; `rows` is called after each block, `epoch` after each epoch. Shows nothing unless it was asked for."""
+
+    def __init__(self, plan: Plan, epochs_done: int, position: int) -> None:
+        self.plan, self.shown = plan, plan.progress
+        self.count = plan.rows.count
+        source = plan.rows.source if isinstance(plan.rows, StreamRows) else None
+        self.bytes: float | None = None  # of all rows, as they are stored
+        if source is not None:
+            self.bytes = source.size_bytes
+        elif isinstance(plan.rows, Rows):
+            self.bytes = float(plan.rows.count * plan.rows.X.dtype.itemsize * plan.rows.n_features)
+        self.first = epochs_done * (self.count or 0) + position
+        self.seen, self.loss = self.first, float("nan")
+        self.started = self.last_line = perf_counter()
+        self.stack, self.bar, self.task = ExitStack(), None, None
+
+    def __enter__(self) -> "Progress":
+        if self.shown and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            columns = TextColumn("{task.fields[text]}"), BarColumn()
+            bar: Any = Bar(*columns, console=Console(stderr=True))
+            self.bar = self.stack.enter_context(bar)
+            self.task = bar.add_task("", total=1.0, text="")
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.stack.close()
+
+    def rows(self, epoch: int, position: int, epochs: int, total: float) -> None:
+        """So many rows of `epoch` have been trained on (of so many epochs at once), and their summed loss."""
+        if not self.shown:
+            return
+        self.count = self.plan.rows.count
+        self.seen = max(epoch * (self.count or 0) + position * epochs, self.seen)
+        if self.count is None:
+            self.seen = position
+        self._show(epoch, total / max(position, 1))
+
+    def epoch(self, done: int, loss: float) -> None:
+        """So many epochs are done, the last with this entry in the history."""
+        if not self.shown:
+            return
+        self.count = self.plan.rows.count
+        self.seen = done * (self.count or 0)
+        self._show(done - 1, None, loss, last=done == self.plan.epochs)
+
+    def _show(self, epoch: int, mean: float | None, loss: float | None = None, last: bool = False) -> None:
+        now = perf_counter()
+        if self.bar is None and now - self.last_line < LINE_SECONDS and not (last and self.last_line > self.started):
+            return
+        seconds = max(now - self.started, 1e-9)
+        speed = (self.seen - self.first) / seconds
+        words = [f"epoch {epoch + 1}/{self.plan.epochs}", f"{speed:,.0f} rows/s"]
+        if self.bytes and self.count:
+            words.append(f"{speed * self.bytes / self.count / 1e6:,.0f} MB/s")
+        words.append(f"loss {loss:.6g}" if loss is not None else f"loss so far {mean:.6g} a row")
+        share = None
+        if self.count:
+            left = self.count * self.plan.epochs - self.seen
+            share = self.seen / (self.count * self.plan.epochs)
+            words.append(f"{_clock(left / max(speed, 1e-9))} left")
+        text = ", ".join(words)
+        if self.bar is not None:
+            self.bar.update(self.task, completed=share or 0.0, text=text)
+        else:
+            self.last_line = now
+            print(text, file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    whole = round(min(seconds, 1e7))
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import as_matrix, as_sample_weight, check_finite, encode_labels
-from tinynet_fast.training.run import STABILITY_BOUND, check_whole
+from tinynet_fast.training.plan import check_whole
+from tinynet_fast.training.run import STABILITY_BOUND
 from tinynet_fast.training.sweep import ROW_SECONDS, VALUE_SECONDS, mean_log_losses, sweep
 
 DECADES = 6  # how far below the largest rate the search goes

@@ -1,27 +1,21 @@
 """The one loop over epochs and blocks that all trainers share. What an update does is in the kernels."""
 
+import hashlib
 from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from tinynet_fast.data.arrays import (
-    Rows,
-    as_float,
-    as_matrix,
-    as_sample_weight,
-    check_finite,
-    encode_known,
-    encode_labels,
-    feature_names,
-    split_rows,
-)
+from tinynet_fast.data.arrays import Rows
+from tinynet_fast.data.stream import StreamRows
 from tinynet_fast.errors import TrainingDivergedError
-from tinynet_fast.kernels.engines import Engine, resolve
+from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import Model
+from tinynet_fast.training.plan import Plan
+from tinynet_fast.training.progress import Progress
 
 if TYPE_CHECKING:
     from tinynet_fast.training.rate import RateSearch
@@ -80,6 +74,10 @@ class TrainingResult(Generic[M_co]):
         Wall time of training, without compiling, checking and searching for a rate.
     rate_search : RateSearch or None
         With `learning_rate="auto"`, the rates that were tried and what each came to.
+    rows : int
+        How many rows were trained on.
+    dropped_rows : int
+        How many were left out for a missing value, with `drop_missing`.
     """
 
     model: M_co
@@ -91,6 +89,8 @@ class TrainingResult(Generic[M_co]):
     seed: int | None
     seconds: float
     rate_search: "RateSearch | None" = None
+    rows: int = 0
+    dropped_rows: int = 0
 
 
 class Trainee(Protocol[M_co]):
@@ -99,10 +99,14 @@ class Trainee(Protocol[M_co]):
     batch_size: int | None  # rows in an update, where an epoch's blocks must not cut them
     block_rows: int
     learning_rate: float
+    start: np.ndarray  # the parameters before the first row
     repeats: bool  # whether an epoch does what the one before did, so that one call may run several
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         """One pass over a block of rows for each slot of `losses`."""
+
+    def use(self, engine: Engine) -> None:
+        """Go on with another engine."""
 
     def end_epoch(self) -> None:
         """Bring in what is left of the epoch."""
@@ -122,230 +126,235 @@ class Trainee(Protocol[M_co]):
     def model(self) -> M_co:
         """A model with the parameters as they are now."""
 
-    def safe_learning_rate(self, rows: Rows) -> float:
+    def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         """A rate at which these rows cannot make the parameters run away; 0.0 where there is none."""
 
 
-@dataclass
-class Plan:
-    """The options that every trainer has, checked, and the rows they concern."""
-
-    rows: Rows
-    labels: np.ndarray
-    features: list[str] | None
-    engine: Engine
-    epochs: int
-    shuffle: bool
-    seed: int | None
-    validation: tuple[np.ndarray, np.ndarray] | None
-    patience: int | None
-    callback: Callable[[Epoch[Any]], Any] | None
-    progress: bool
-    largest: float = np.inf  # for the fast engine: the largest sample weight * (|x|^2 + 1) among the rows
-
-    def order(self, epoch: int) -> np.ndarray | None:
-        """The order of rows in an epoch, drawn from the seed and the epoch alone; None for the order they came in."""
-        return np.random.default_rng([self.seed or 0, epoch]).permutation(len(self.rows)) if self.shuffle else None
-
-
-def plan(
-    X: Any,
-    y: Any,
-    *,
-    epochs: int,
-    shuffle: bool,
-    seed: int | None,
-    random_start: bool,
-    validation: Any,
-    patience: int | None,
-    engine: str,
-    kernel: str,
-    progress: bool,
-    callback: Callable[[Epoch[Any]], Any] | None,
-    sample_weight: Any = None,
-    most_labels: int = 2,
-) -> Plan:
-    """Check data and options before anything is computed; ValueError names what is wrong, where, and the remedy."""
-    resolved = resolve(engine, kernel)
-    epochs = check_whole("epochs", epochs)
-    check_flag("shuffle", shuffle)
-    check_flag("progress", progress)
-    if callback is not None and not callable(callback):
-        raise ValueError(f"callback is {callback!r}; a function that takes an Epoch is needed")
-    if patience is not None:
-        patience = check_whole("patience", patience)
-        if validation is None:
-            raise ValueError("patience watches the validation loss: pass validation=(X, y), or a fraction to hold out")
-    if seed is not None:
-        seed = check_whole("seed", seed, least=0)
-        if seed >= 2**32:
-            raise ValueError(f"seed is {seed}; a number below 2**32 is needed")
-    is_fraction = isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool)
-    if seed is None and (shuffle or random_start or is_fraction):
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
-
-    matrix = as_matrix(X)
-    row_weights = as_sample_weight(sample_weight, len(matrix))
-    largest = _largest_row(matrix, row_weights, resolved) if resolved.name == "fast" else np.inf
-    if not np.isfinite(largest):
-        check_finite(matrix)
-    codes, labels = encode_labels(y, len(matrix), most=most_labels)
-    result = Plan(
-        rows=Rows(matrix, codes, sample_weight=row_weights),
-        labels=labels,
-        features=feature_names(X),
-        engine=resolved,
-        epochs=epochs,
-        shuffle=shuffle,
-        seed=seed,
-        validation=None,
-        patience=patience,
-        callback=callback,
-        progress=progress,
-        largest=largest,
-    )
-    if is_fraction:
-        trained, held = split_rows(len(matrix), validation, seed or 0)
-        if not np.bincount(codes[trained], minlength=len(labels)).all():
-            raise ValueError(f"validation={validation} with seed={seed} leaves no row of a label: change the seed")
-        result.rows = Rows(matrix, codes, trained, row_weights)
-        if result.rows.total_weight == 0.0:
-            raise ValueError(f"validation={validation} with seed={seed} leaves no row with a weight: change the seed")
-        result.validation = matrix[held], codes[held]
-    elif validation is not None:
-        result.validation = _check_validation(validation, matrix.shape[1], labels)
-    return result
-
-
-def _largest_row(X: np.ndarray, sample_weight: np.ndarray | None, engine: Engine) -> float:
-    """The largest sample weight * (|x|^2 + 1); infinity where a row is not finite. One reading of the rows for both."""
-    size, one = engine.block_rows(X.shape[1], X.shape[1]), np.ones(1)
-    largest = 0.0
-    for start in range(0, len(X), size):
-        part = slice(start, start + size)
-        weights = one if sample_weight is None else sample_weight[part]
-        with np.errstate(over="ignore"):  # a long double may be too large for a float64; it counts as infinite
-            block = engine.rows(X[part])
-        largest = max(largest, engine.kernels.row_bound(block, weights))
-    return largest
-
-
-def _check_validation(validation: Any, n_features: int, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-        raise ValueError(f"validation is a {type(validation).__name__}; (X, y) or a fraction is needed")
-    matrix = as_matrix(validation[0], "validation X")
-    if matrix.shape[1] != n_features:
-        raise ValueError(f"validation X has {matrix.shape[1]} columns where X has {n_features}: pass the same inputs")
-    check_finite(matrix, "validation X")
-    return matrix, encode_known(validation[1], labels, len(matrix), "validation y")
-
-
-def check_whole(name: str, value: Any, least: int = 1) -> int:
-    """`value` as an int; ValueError where it is not a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} is {value!r}; a whole number of at least {least} is needed")
-    return int(value)
-
-
-def check_flag(name: str, value: Any) -> None:
-    """ValueError where `value` is not True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} is {value!r}; True or False is needed")
-
-
-def check_rate(name: str, value: Any) -> float:
-    """`value` as a float; ValueError where it is not a finite number above 0."""
-    number = as_float(value)
-    if number is None or not 0 < number < np.inf:
-        raise ValueError(f"{name} is {value!r}; a finite number above 0 is needed")
-    return number
-
-
-def stable_rate(rows: Rows, bound: float, start: np.ndarray) -> float:
+def stable_rate(rows: "Rows | StreamRows", bound: float, start: np.ndarray) -> float:
     """The rate at which rate * (|x|**2 + 1) is `bound` for the longest row x.
 
-    0.0 where that is too small for a float, and where the parameters start so large that they overflow at any rate.
+    0.0 where that is too small for a float, where the parameters start so large that they overflow at any rate, and
+    where the rows cannot be read again.
     """
-    if np.max(np.abs(start)) > FAR_OUT:
+    if np.max(np.abs(start)) > FAR_OUT or (isinstance(rows, StreamRows) and not rows.source.repeatable):
         return 0.0
     largest = max(1.0, *(float(np.abs(X.astype(np.float64)).max()) for X, _, _ in rows.blocks(1 << 12)))
     norm = max(float(((X / largest) ** 2).sum(axis=1).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
     return bound / largest / largest / (norm + 1.0 / largest / largest)
 
 
-def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
-    """Train: every epoch, every block, in order; then validation, early stopping, callback and progress."""
-    rows, own = plan.rows, plan.engine.own
-    losses_so_far: list[np.ndarray] = []
-    validation_losses: list[float] = []
-    best_loss, best_epoch, best = np.inf, None, None
-    # Rows that fit one block train for several epochs a call, where nobody wants to see the epochs between.
-    watched = plan.shuffle or plan.validation or plan.callback
-    together = 1 if watched or not trainee.repeats else max(1, trainee.block_rows // len(rows))
+class Overshoot(Exception):
+    """Rows that nobody had measured hold one whose step can overshoot: the fast engine is not for them."""
 
-    trainee.train(rows.X[:0], np.empty(0), None, own(np.zeros(1)))  # compiles, where there is something to compile
-    done, stop, seconds, last_loss = 0, False, 0.0, 0.0
-    with _progress(plan) as show:
-        while done < plan.epochs and not stop:
-            k = min(together, plan.epochs - done)
-            before = trainee.parameters() if k > 1 else None
-            started = perf_counter()
-            totals = np.zeros(k)
-            for X, y, sample_weight in rows.blocks(trainee.block_rows, plan.order(done), trainee.batch_size):
+
+def until_measured(trained: Callable[[], TrainingResult[M_co]], plan: Plan) -> TrainingResult[M_co]:
+    """Train; and once more from the start, by the strict engine, where rows turn out not to be for the fast one."""
+    try:
+        return trained()
+    except Overshoot:
+        plan.engine, plan.limit = ENGINES["strict"], np.inf
+        if plan.checkpoint is not None:
+            plan.checkpoint.found = None
+        return trained()
+
+
+def was_strict(plan: Plan) -> bool:
+    """Whether the run that is resumed had to change to the strict engine."""
+    found = None if plan.checkpoint is None else plan.checkpoint.found
+    return found is not None and found["engine"] == "strict"
+
+
+@dataclass
+class History:
+    """What a run has come to so far; with the trainee's parameters and the place in the epoch, all there is to save."""
+
+    losses: list[np.ndarray] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    best_loss: float = np.inf
+    best_epoch: int | None = None
+    best: np.ndarray | None = None
+    done: int = 0  # epochs
+    stopped_early: bool = False
+    seconds: float = 0.0
+
+    def state(self, parameters: np.ndarray, position: int, total: float) -> dict[str, Any]:
+        """For a checkpoint: with `position` rows of the current epoch trained on, and their summed loss."""
+        return {
+            "parameters": parameters,
+            "epoch": self.done,
+            "rows": position,
+            "total": np.array([total]),
+            "losses": np.concatenate([np.empty(0), *self.losses]),
+            "validation_losses": np.array(self.validation_losses),
+            "best_loss": np.array([self.best_loss]),
+            "best_epoch": self.best_epoch,
+            "best": self.best,
+            "stopped_early": self.stopped_early,
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> "History":
+        return cls(
+            losses=[state["losses"]],
+            validation_losses=state["validation_losses"].tolist(),
+            best_loss=float(state["best_loss"][0]),
+            best_epoch=state["best_epoch"],
+            best=state["best"],
+            done=state["epoch"],
+            stopped_early=state["stopped_early"],
+            seconds=state["seconds"],
+        )
+
+
+def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
+    """Train: every epoch, every block, in order; then validation, early stopping, callback, checkpoint and progress."""
+    own = plan.engine.own
+    trainee.train(np.empty((0, plan.rows.n_features)), np.empty(0), None, own(np.zeros(1)))  # compiles, where needed
+    history, position, total = History(), 0, 0.0
+    saved = plan.checkpoint
+    if saved is not None:
+        found = saved.open(_checkpoint_options(trainee, plan), plan.rows, plan.engine.name)
+        if found is not None:
+            history, position, total = History.of(found), found["rows"], float(found["total"][0])
+            trainee.restore(found["parameters"])
+            if history.done > plan.epochs:
+                raise ValueError(
+                    f"{saved.path}: {history.done} epochs were trained and epochs is {plan.epochs}: ask for more, or "
+                    "start over with resume=False"
+                )
+        else:
+            saved.write(history.state(trainee.parameters(), 0, 0.0), must=True)
+    try:
+        with Progress(plan, history.done, position) as show:
+            _epochs(trainee, plan, history, position, total, show)
+    except KeyboardInterrupt:
+        if saved is None:
+            raise
+        raise KeyboardInterrupt(f"the last checkpoint, {saved.place}, is {saved.path}") from None
+    return _result(trainee, plan, history)
+
+
+def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, total: float, show: "Progress") -> None:
+    """The epochs that are left, from the row `position` of the current one, whose rows so far lost `total`."""
+    rows, own, saved = plan.rows, plan.engine.own, plan.checkpoint
+    # Rows that fit one block train for several epochs a call, where nobody wants to see the epochs between.
+    together = 1
+    if trainee.repeats and not (plan.streams or plan.order or plan.validation_loss or plan.callback):
+        together = max(1, trainee.block_rows // len(rows))
+    stop = history.stopped_early
+    while history.done < plan.epochs and not stop:
+        k = min(together, plan.epochs - history.done) if position == 0 else 1
+        before = trainee.parameters() if k > 1 else None
+        started = perf_counter()
+        totals = np.full(k, total)
+        blocks = rows.blocks(
+            trainee.block_rows, plan.order, history.done, trainee.batch_size, position, plan.engine.tile
+        )
+        with closing(blocks):
+            for X, y, sample_weight in blocks:
+                if plan.limit < np.inf:
+                    _check_limit(trainee, plan, X)
                 losses = own(totals)
                 trainee.train(X, y, sample_weight, losses)
                 totals = np.asarray(losses, dtype=np.float64)
-            trainee.end_epoch()
-            seconds += perf_counter() - started
-            if not (np.isfinite(trainee.parameters()).all() and np.isfinite(totals).all()):
-                if before is None:
-                    raise TrainingDivergedError(done, trainee.learning_rate, trainee.safe_learning_rate(rows))
-                trainee.restore(before)  # and look for the epoch one by one
-                together = 1
-                continue
-            losses_so_far.append(trainee.epoch_loss(totals, len(rows)))
-            last_loss = float(losses_so_far[-1][-1])
-            done += k
-            validation_loss = None
-            if plan.validation:
-                validation_loss = trainee.model().mean_cross_entropy(*plan.validation)
-                validation_losses.append(validation_loss)
-                if plan.patience and validation_loss < best_loss:
-                    best_loss, best_epoch, best = validation_loss, done - 1, trainee.parameters()
-                since = done - 1 - (-1 if best_epoch is None else best_epoch)
-                stop = plan.patience is not None and since >= plan.patience
-            if plan.callback:
-                stop = bool(plan.callback(Epoch(done - 1, last_loss, validation_loss, trainee.model()))) or stop
-            show(done, last_loss)
+                position += len(y)
+                show.rows(history.done, position, k, float(totals[-1]))
+                if saved is not None and k == 1 and saved.is_due():
+                    now = perf_counter()
+                    history.seconds, started = history.seconds + now - started, now
+                    saved.write(history.state(trainee.parameters(), position, float(totals[0])))
+        trainee.end_epoch()
+        position, total = 0, 0.0
+        history.seconds += perf_counter() - started
+        if not (np.isfinite(trainee.parameters()).all() and np.isfinite(totals).all()):
+            if before is None:
+                raise TrainingDivergedError(history.done, trainee.learning_rate, trainee.safe_learning_rate(rows))
+            trainee.restore(before)  # and look for the epoch one by one
+            together = 1
+            continue
+        plan.limit = np.inf  # every row has been seen
+        history.losses.append(trainee.epoch_loss(totals, len(rows)))
+        history.done += k
+        stop = _end_epoch(trainee, plan, history)
+        if saved is not None:
+            last = history.done == plan.epochs or stop
+            saved.write(history.state(trainee.parameters(), 0, 0.0), every_second=not last)
+        show.epoch(history.done, float(history.losses[-1][-1]))
 
-    if best is not None:
-        trainee.restore(best)
-    model = trainee.model()
-    model.training |= trainee.options() | {
-        "shuffle": bool(plan.shuffle),
+
+def _check_limit(trainee: Trainee[Any], plan: Plan, X: np.ndarray) -> None:
+    if plan.engine.kernels.row_bound(plan.engine.rows(X), np.ones(1)) <= plan.limit:
+        return
+    if plan.rows.source.repeatable:  # type: ignore[union-attr]
+        raise Overshoot
+    plan.engine, plan.limit = ENGINES["strict"], np.inf
+    trainee.use(plan.engine)
+
+
+def _end_epoch(trainee: Trainee[Any], plan: Plan, history: History) -> bool:
+    """What is to be said of an epoch: validation, early stopping, callback; and whether it was the last."""
+    loss = None
+    if plan.validation_loss is not None:
+        loss = plan.validation_loss(plan.for_raw_inputs(trainee.model()))
+        history.validation_losses.append(loss)
+        if plan.patience and loss < history.best_loss:
+            history.best_loss, history.best_epoch, history.best = loss, history.done - 1, trainee.parameters()
+        since = history.done - 1 - (-1 if history.best_epoch is None else history.best_epoch)
+        history.stopped_early = plan.patience is not None and since >= plan.patience
+    if plan.callback:
+        model = plan.for_raw_inputs(trainee.model())
+        epoch = Epoch(history.done - 1, float(history.losses[-1][-1]), loss, model)
+        if plan.callback(epoch):
+            return True  # which is not for the checkpoint: who resumes wants to go on
+    return history.stopped_early
+
+
+def _checkpoint_options(trainee: Trainee[Any], plan: Plan) -> dict[str, Any]:
+    """All that decides which weights come of the rows, but for the epochs, which may be raised later."""
+    return {
+        **trainee.options(),
+        **plan.options,
+        "start": hashlib.blake2b(trainee.start.tobytes(), digest_size=16).hexdigest(),
+        "shuffle": str(plan.shuffle),
         "seed": plan.seed,
-        "engine": plan.engine.name,
-        "epochs": done,
-        "best_epoch": best_epoch,
-        "rows": len(rows),
-        "final_loss": last_loss,
+        "validation": plan.validation,
+        "patience": plan.patience,
+        "labels": plan.labels.tolist(),
+        "features": plan.features,
     }
+
+
+def _result(trainee: Trainee[M_co], plan: Plan, history: History) -> TrainingResult[M_co]:
+    if history.best is not None:
+        trainee.restore(history.best)
+    model = plan.for_raw_inputs(trainee.model())
+    losses = np.concatenate(history.losses)
+    model.training |= (
+        trainee.options()
+        | plan.options
+        | {
+            "shuffle": plan.shuffle if isinstance(plan.shuffle, str) else bool(plan.shuffle),
+            "seed": plan.seed,
+            "engine": plan.engine.name,
+            "epochs": history.done,
+            "best_epoch": history.best_epoch,
+            "rows": len(plan.rows),
+            "final_loss": float(losses[-1]),
+        }
+    )
+    dropped = plan.rows.source.dropped if isinstance(plan.rows, StreamRows) else 0
+    if dropped:
+        model.training["dropped_rows"] = dropped
     return TrainingResult(
         model=model,
-        loss_history=np.concatenate(losses_so_far),
-        validation_loss_history=np.array(validation_losses) if plan.validation else None,
+        loss_history=losses,
+        validation_loss_history=np.array(history.validation_losses) if plan.validation_loss else None,
         engine=plan.engine.name,
-        epochs=done,
-        best_epoch=best_epoch,
+        epochs=history.done,
+        best_epoch=history.best_epoch,
         seed=plan.seed,
-        seconds=seconds,
+        seconds=history.seconds,
+        rows=len(plan.rows),
+        dropped_rows=dropped,
     )
-
-
-def _progress(plan: Plan) -> Any:
-    """A context that gives a function to call after each epoch: a progress bar on stderr, or nothing."""
-    if not plan.progress:
-        return nullcontext(lambda done, loss: None)
-    from tinynet_fast.training.progress import progress_bar
-
-    return progress_bar(plan.epochs)

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.arrays import Rows
+from tinynet_fast.data.sources import is_source
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
-from tinynet_fast.training.run import STABILITY_BOUND, Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.run import STABILITY_BOUND
 from tinynet_fast.training.schedule import check_at_least_zero
 from tinynet_fast.training.sweep_result import ALL_ROWS, SweepResult
 
@@ -88,6 +91,8 @@ def sweep(
     penalties = _several("l2", l2, check_at_least_zero)
     averages = _several("average", average, _checked_flag)
     threads = _threads(n_jobs)
+    if is_source(X):
+        raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
     job = plan(
         X,
         y,
@@ -137,7 +142,7 @@ def _threads(n_jobs: Any) -> int:
 
 def _folds(folds: Any, job: Plan) -> tuple[np.ndarray | None, int]:
     """The fold of each row, as float64, and how many there are."""
-    n, codes = len(job.rows), job.rows.codes[:]
+    n, codes = len(job.rows), job.in_memory.codes[:]
     if folds is None:
         return None, 0
     if np.ndim(folds) == 0:
@@ -254,7 +259,7 @@ class _Sweep:
         if self.fold_of_row is not None:
             counts = np.bincount(self.fold_of_row.astype(np.intp))
             in_fold = np.where(self.fold == ALL_ROWS, 0, counts[self.fold])
-        nothing = job.engine.rows(job.rows.X[:0])
+        nothing = job.engine.rows(job.in_memory.X[:0])
         for group in self.groups:  # compiles, where there is something to compile
             group.train(nothing, np.empty(0), np.empty(0), None if self.fold_of_row is None else np.empty(0))
         started = perf_counter()
@@ -262,7 +267,7 @@ class _Sweep:
             for epoch in range(job.epochs):
                 for group in self.groups:
                     group.clear()
-                for block in self._blocks(job.order(epoch)):
+                for block in self._blocks(self._order(epoch)):
                     self._train(pool, block)
                 for group in self.groups:
                     losses = group.losses()
@@ -277,9 +282,15 @@ class _Sweep:
         seconds = perf_counter() - started
         return self._result(parameters, squares, progressive, held_out, scores, seconds)
 
+    def _order(self, epoch: int) -> np.ndarray | None:
+        rows, order = self.job.rows, self.job.order
+        return None if order is None else order.permutation(len(rows), rows.n_features, epoch)
+
     def _blocks(self, order: np.ndarray | None) -> Iterator[tuple[Any, ...]]:
         start, ones = 0, np.ones(min(self.block_rows, len(self.job.rows)))
-        for X, y, weights in self.job.rows.blocks(self.block_rows, order):
+        job = self.job.in_memory
+        rows = job if order is None else Rows(job.X, job.codes, order, job.sample_weight)
+        for X, y, weights in rows.blocks(self.block_rows):
             part = slice(start, start + len(y)) if order is None else order[start : start + len(y)]
             folds = None if self.fold_of_row is None else self.fold_of_row[part]
             start += len(y)
@@ -333,7 +344,7 @@ class _Sweep:
             labels=self.job.labels,
             features=self.job.features,
             epochs=self.job.epochs,
-            shuffle=self.job.shuffle,
+            shuffle=bool(self.job.shuffle),
             seed=self.job.seed,
             seconds=seconds,
         )

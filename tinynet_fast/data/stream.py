@@ -1,0 +1,309 @@
+"""Rows that are read while they are trained on: in a second thread, cut anew where updates allow it, never all at once.
+
+Where the rows come from is in `sources`. What is done with each of them, here as in memory, depends on its number
+alone and never on how the files or chunks are cut.
+"""
+
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.arrays import Moments, Order, encode_known
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sources import Source
+
+AHEAD = 3  # chunks that wait to be trained on
+LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
+POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
+
+Piece = tuple[np.ndarray, np.ndarray]  # rows and their codes
+
+
+def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
+    """The chunks, read in a thread of their own, a few ahead. Closing this ends the thread, and then the chunks."""
+    waiting: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(AHEAD)
+    closed = threading.Event()
+
+    def put(item: Any, error: BaseException | None = None) -> None:
+        while not closed.is_set():
+            try:
+                waiting.put((item, error), timeout=POLL_SECONDS)
+                break
+            except queue.Full:
+                continue
+
+    def read() -> None:
+        try:
+            for chunk in chunks:
+                put(chunk)
+                if closed.is_set():
+                    break
+            put(None)
+        except BaseException as error:
+            put(None, error)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+
+    reader = threading.Thread(target=read, name="tinynet_fast reader", daemon=True)
+    reader.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        closed.set()
+        reader.join()
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Which rows are held out: each by a hash of its number and the seed, whatever else is read."""
+
+    share: float
+    seed: int
+
+    def held(self, start: int, stop: int) -> np.ndarray:
+        """(stop - start,) bool: True for a row that is held out. (The hash: Steele, Lea and Flood's SplitMix64.)"""
+        z = np.arange(start + 1, stop + 1, dtype=np.uint64) + np.uint64(self.seed << 32)
+        z *= np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return (z ^ (z >> np.uint64(31))) < np.uint64(min(self.share, 1.0 - 2.0**-53) * 2.0**64)
+
+
+def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) -> int:
+    """The largest row after `done` and up to `end` where a block of at most `size` rows may end; `done` for none."""
+    end = min(end, done + size)
+    if batch_size is None:
+        return max(end // tile * tile, done)
+    if batch_size <= size:
+        return max(end // batch_size * batch_size, done)
+    batch = done // batch_size * batch_size
+    if end >= batch + batch_size:
+        return batch + batch_size
+    return max(batch + (end - batch) // tile * tile, done)
+
+
+def recut(
+    pieces: Iterator[Piece], size: int, tile: int = 1, batch_size: int | None = None, start: int = 0
+) -> Iterator[Piece]:
+    """Pieces of any length as blocks that end where `next_cut` says, and one more with what is left.
+
+    Blocks are views of a piece where they can be; rows are copied where a block needs those of two pieces.
+    """
+    done = start
+    rest: list[Piece] = []
+    for piece in pieces:
+        X, y = piece
+        while len(y):
+            waiting = sum(len(part) for _, part in rest)
+            cut = next_cut(done, done + waiting + len(y), size, tile, batch_size)
+            if cut <= done + waiting:  # no end among these rows
+                rest.append((X, y))
+                break
+            if rest:  # the shortest block that takes the rest in, so that little is copied
+                shortest = done + waiting
+                while True:
+                    shortest += 1
+                    if (found := next_cut(done, shortest, size, tile, batch_size)) > done + waiting:
+                        cut = found
+                        break
+                    if batch_size is None or batch_size <= size:
+                        unit = tile if batch_size is None else batch_size
+                        shortest = (done + waiting) // unit * unit + unit - 1
+            take = cut - done - waiting
+            rest.append((X[:take], y[:take]))
+            yield _joined(rest)
+            rest, done = [], cut
+            X, y = X[take:], y[take:]
+    if rest:
+        yield _joined(rest)
+
+
+def _joined(parts: list[Piece]) -> Piece:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+
+
+class StreamRows:
+    """The rows of a source as training takes them: what `Rows` is for arrays in memory.
+
+    `labels` are those that codes stand for. `count` is how many rows are trained on, None while nobody has counted.
+    """
+
+    sample_weight = None
+
+    def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None) -> None:
+        self.source, self.labels, self.hold_out = source, labels, hold_out
+        self.mean: np.ndarray | None = None
+        self.scale: np.ndarray | None = None
+        self.source_rows: int | None = None
+        self.count: int | None = None
+        if source.n_rows is not None:
+            self.counted(source.n_rows)
+
+    def __len__(self) -> int:
+        if self.count is None:
+            raise TypeError("these rows have not been counted yet")
+        return self.count
+
+    @property
+    def n_features(self) -> int:
+        return self.source.n_features
+
+    @property
+    def total_weight(self) -> float:
+        return float(len(self))
+
+    def survey(self, standardize: bool) -> None:
+        """One pass that counts the rows and, where asked for, takes their means and deviations."""
+        if self.count is not None and not standardize:
+            return
+        if not self.source.repeatable:
+            raise ValueError(
+                "these rows can be read once only, and must be counted or measured first: write them to a file, or "
+                "give a function that returns a new iterator each time"
+            )
+        moments = Moments(self.n_features)
+        with closing(self._kept(held=False)) as pieces:
+            for X, _ in recut(pieces, moments.ROWS, batch_size=moments.ROWS) if standardize else pieces:
+                if standardize:
+                    moments.add(X)
+        if standardize:
+            self.mean, self.scale = moments.standardisation(self.source.names)
+
+    def blocks(
+        self,
+        size: int,
+        order: Order | None = None,
+        epoch: int = 0,
+        batch_size: int | None = None,
+        start: int = 0,
+        tile: int = 1,
+    ) -> Generator[tuple[np.ndarray, np.ndarray, None], None, None]:
+        """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
+        pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
+        with closing(pieces):
+            for X, codes in recut(pieces, size, tile, batch_size, start):
+                yield self.standardised(X), codes.astype(np.float64), None
+
+    def standardised(self, X: np.ndarray) -> np.ndarray:
+        return X if self.mean is None else (X - self.mean) / self.scale
+
+    def head(self, n: int) -> Piece:
+        """The first `n` rows that are trained on, or as many as there are."""
+        with closing(self._kept(held=False)) as pieces:
+            X, codes = next(recut(pieces, n, batch_size=n))
+        return self.standardised(X), codes
+
+    def held_loss(self, model: Any) -> float:
+        """The model's mean cross-entropy of the rows that are held out."""
+        total, rows = 0.0, 0
+        with closing(self._kept(held=True)) as pieces:
+            for X, codes in recut(pieces, LOSS_ROWS, batch_size=LOSS_ROWS):
+                total += model.mean_cross_entropy(X, codes) * len(codes)
+                rows += len(codes)
+        if not rows:
+            raise ValueError("no row is held out: raise validation, or change the seed")
+        return total / rows
+
+    def _numbered(self, start: int = 0, stop: int | None = None) -> Generator[tuple[int, Piece], None, None]:
+        """Chunks with the number of their first row, and codes for labels. A whole pass counts the rows."""
+        row = start
+        self.source.check_unchanged()
+        with closing(read_ahead(self.source.chunks(start, stop))) as chunks:
+            for chunk in chunks:
+                yield row, (chunk.X, self._codes(chunk.y, row))
+                row += len(chunk.X)
+        self.source.check_unchanged()
+        if stop is None:
+            self.counted(row)
+
+    def counted(self, rows: int, dropped: int | None = None) -> None:
+        """The source has so many rows, beside those `dropped`; ValueError where it had another number."""
+        if self.source_rows not in (None, rows):
+            raise TableError(
+                f"the rows were {self.source_rows:,} and are {rows:,} now: they must not change in training"
+            )
+        self.source_rows = rows
+        if dropped is not None:
+            self.source.dropped = dropped
+        if self.count is None:
+            self.count = rows
+            if self.hold_out is not None:
+                self.count = sum(int((~mask).sum()) for _, mask in self._masks(rows))
+
+    def _masks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+        assert self.hold_out is not None
+        for start in range(0, rows, 1 << 18):
+            yield start, self.hold_out.held(start, min(start + (1 << 18), rows))
+
+    def _codes(self, y: np.ndarray | None, row: int) -> np.ndarray:
+        assert y is not None
+        try:
+            return encode_known(y, self.labels, len(y))
+        except ValueError:
+            other = np.logical_and.reduce([y != label for label in self.labels])
+            if not other.any():
+                raise
+            i = int(np.argmax(other))
+            known = ", ".join(repr(label.item()) for label in self.labels[:12])
+            raise TableError(
+                f"{self.source.where(row + i)}: the label {y[i].item()!r} is not among {known}: correct it, leave the "
+                "row out, or name all labels with labels="
+            ) from None
+
+    def _kept(self, held: bool, start: int = 0) -> Generator[Piece, None, None]:
+        """The rows that are trained on, from the `start`-th of them, or those held out, as they come."""
+        if self.hold_out is None:
+            for _, piece in self._numbered(start):
+                yield piece
+            return
+        first = 0
+        if start:
+            first = self._source_row(start)
+        for row, (X, codes) in self._numbered(first):
+            mask = self.hold_out.held(row, row + len(X)) == held
+            yield X[mask], codes[mask]
+
+    def _source_row(self, trained: int) -> int:
+        """The number in the source of the `trained`-th row that is trained on."""
+        assert self.hold_out is not None
+        start = 0
+        while True:
+            kept = np.flatnonzero(~self.hold_out.held(start, start + (1 << 18)))
+            if trained < len(kept):
+                return start + int(kept[trained])
+            trained -= len(kept)
+            start += 1 << 18
+
+    def _in_order(self, order: Order, epoch: int, start: int) -> Generator[Piece, None, None]:
+        """The rows of one block of the order after another, each block's in its own order, from the `start`-th row."""
+        assert self.source_rows is not None
+        n, size = self.source_rows, order.block_rows(self.n_features)
+        for block in order.blocks(n, self.n_features, epoch):
+            first, last = block * size, min((block + 1) * size, n)
+            inside = order.within(block, last - first, epoch)
+            if self.hold_out is not None:
+                inside = inside[~self.hold_out.held(first, last)[inside]]
+            if start >= len(inside):
+                start -= len(inside)
+                continue
+            with closing(self._numbered(first, last)) as chunks:
+                X, codes = _joined([piece for _, piece in chunks])
+            inside, start = inside[start:], 0
+            for part in range(0, len(inside), 1 << 14):
+                rows = inside[part : part + (1 << 14)]
+                yield X[rows], codes[rows]

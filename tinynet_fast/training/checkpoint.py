@@ -1,0 +1,191 @@
+"""Checkpoints: all that a run needs to go on as if it had never stopped, in a file that is never half written.
+
+JSON like a model's file; arrays of float64 are base64 of their little-endian bytes, so that they come back bit for bit
+and a long history costs little.
+"""
+
+import base64
+import json
+import os
+import warnings
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast._version import __version__
+from tinynet_fast.data.arrays import Rows, as_float
+from tinynet_fast.data.stream import StreamRows
+from tinynet_fast.modelfile import ModelFileError, atomic_file
+
+FORMAT = "tinynet_fast checkpoint"
+FORMAT_VERSION = 1
+SHOWN = 60  # characters of a value in a message
+DIGEST_ROWS = 1 << 14  # rows that are digested at a time
+
+
+class Checkpoint:
+    """One run's checkpoint file.
+
+    Parameters
+    ----------
+    path : path
+        A JSON file. What is there is read, and resumed by `open`, unless `resume` is False.
+    seconds : float
+        How long to train before it is written again; 0 for after every block of rows.
+    """
+
+    def __init__(self, path: Any, seconds: Any, resume: bool) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise ValueError(f"checkpoint is {path!r}; the path of a file is needed")
+        number = as_float(seconds)
+        if number is None or not 0.0 <= number < np.inf:
+            raise ValueError(f"checkpoint_seconds is {seconds!r}; a finite number of at least 0 is needed")
+        self.path, self.seconds = Path(path), number
+        if not self.path.parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {self.path.parent}; make it first")
+        for left in self.path.parent.glob(f".{self.path.name[:100]}.*.tmp"):  # a process was killed while writing
+            left.unlink(missing_ok=True)
+        self.found: dict[str, Any] | None = self._read() if resume and self.path.exists() else None
+        self.head: dict[str, Any] = {}
+        self.written, self.place = monotonic(), "of the start"
+
+    def open(self, options: dict[str, Any], rows: Rows | StreamRows, engine: str) -> dict[str, Any] | None:
+        """The state to go on from, or None; ValueError where the file is of other rows or options, naming them."""
+        fingerprint = rows.source.fingerprint() if isinstance(rows, StreamRows) else _digest(rows)
+        self.rows = rows
+        self.head = {"seed": options["seed"], "options": _plain(options), "data": _plain(fingerprint), "engine": engine}
+        if self.found is None:
+            return None
+        differences = [
+            f"{name} was {_shown(was)} and is {_shown(now)}"
+            for part in ("options", "data")
+            for name, was, now in _differences(self.found[part], self.head[part])
+        ]
+        if self.found["engine"] != engine:
+            differences.append(f"the engine was {self.found['engine']} and is {engine}")
+        if differences:
+            raise ValueError(
+                f"{self.path}: a checkpoint of another run: {'; '.join(differences)}. Give what it was, name another "
+                "checkpoint, or start over with resume=False (--no-resume)"
+            )
+        state: dict[str, Any] = self.found["state"]
+        self._at(state)
+        if isinstance(rows, StreamRows) and self.found["rows"] is not None:
+            rows.counted(*self.found["rows"])
+        return state
+
+    def is_due(self) -> bool:
+        """Whether it is time to write."""
+        return monotonic() - self.written >= self.seconds
+
+    def write(self, state: dict[str, Any], must: bool = False, every_second: bool = False) -> None:
+        """Write the state; where that fails, warn and keep the file as it was, unless it `must` be.
+
+        With `every_second`, only where a second has passed since the last time (or `checkpoint_seconds`, if fewer).
+        """
+        if every_second and monotonic() - self.written < min(self.seconds, 1.0):
+            return
+        if not np.isfinite(state["parameters"]).all():  # a run that is about to be told that it diverged
+            return
+        rows = [self.rows.source_rows, self.rows.source.dropped] if isinstance(self.rows, StreamRows) else None
+        rows = None if rows is None or rows[0] is None else rows
+        head = {"format": FORMAT, "format_version": FORMAT_VERSION, "written_by": f"tinynet_fast {__version__}"}
+        text = json.dumps(
+            head | self.head | {"rows": rows, "state": _packed(state)}, indent=1, ensure_ascii=False, allow_nan=False
+        )
+        self.written = monotonic()
+        try:
+            with atomic_file(self.path) as file:
+                file.write(text + "\n")
+        except OSError as error:
+            if must:
+                raise
+            warnings.warn(
+                f"{self.path}: the checkpoint could not be written ({error.strerror or error}); training goes on, and "
+                f"the last one, {self.place}, is whole",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        else:
+            self._at(state)
+
+    def _at(self, state: dict[str, Any]) -> None:
+        self.place = f"after {state['epoch']:,} epochs and {state['rows']:,} rows"
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, ValueError, RecursionError) as error:
+            raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {error}") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ModelFileError(f"{self.path}: not a checkpoint: it lacks the field 'format' with {FORMAT!r}")
+        if content.get("format_version") != FORMAT_VERSION:
+            raise ModelFileError(
+                f"{self.path}: written by {content.get('written_by', 'an unknown version')} in format "
+                f"{content.get('format_version')}; this is tinynet_fast {__version__}, which reads format "
+                f"{FORMAT_VERSION}: finish the run with that version, or start over with resume=False (--no-resume)"
+            )
+        try:
+            content["state"] = {name: _unpacked(value) for name, value in content["state"].items()}
+            _ = content["seed"], content["options"].items(), content["data"].items(), content["engine"], content["rows"]
+            _ = content["state"]["parameters"], content["state"]["epoch"], content["state"]["rows"]
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {error!r}") from None
+        return content
+
+
+def _digest(rows: Rows) -> dict[str, Any]:
+    """What tells rows in memory from others: their number, type, and a digest of inputs, labels and weights."""
+    import hashlib
+
+    digest = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(rows.X), DIGEST_ROWS):
+        part = slice(start, start + DIGEST_ROWS)
+        digest.update(np.ascontiguousarray(rows.X[part]).view(np.uint8).tobytes())
+        digest.update(np.ascontiguousarray(rows.codes[part]).tobytes())
+        if rows.sample_weight is not None:
+            digest.update(np.ascontiguousarray(rows.sample_weight[part]).tobytes())
+    shape = list(rows.X.shape)
+    return {"kind": "memory", "shape": shape, "dtype": rows.X.dtype.str, "content": digest.hexdigest()}
+
+
+def _differences(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    found = []
+    for name in sorted(was.keys() | now.keys()):
+        a, b = was.get(name), now.get(name)
+        if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+            pairs = list(zip(a, b, strict=True))
+            if all(isinstance(x, dict) and isinstance(y, dict) for x, y in pairs):
+                for x, y in pairs:
+                    found += [(f"{name} {x.get('name')}: {key}", p, q) for key, p, q in _differences(x, y)]
+                continue
+        if a != b:
+            found.append((name, a, b))
+    return found
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _plain(value: Any) -> Any:
+    """As JSON gives it back."""
+    return json.loads(json.dumps(value, default=lambda thing: thing.tolist()))
+
+
+def _packed(state: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {"float64": base64.b64encode(value.astype("<f8").tobytes()).decode()}
+        if isinstance(value, np.ndarray)
+        else value
+        for name, value in state.items()
+    }
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return np.frombuffer(base64.b64decode(value["float64"], validate=True), dtype="<f8").astype(np.float64)
+    return value
