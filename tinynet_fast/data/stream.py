@@ -273,7 +273,7 @@ class StreamRows:
             return
         first = 0
         if start:
-            first = self._source_row(start)
+            first = self._source_row(start - 1) + 1
         for row, (X, codes) in self._numbered(first):
             mask = self.hold_out.held(row, row + len(X)) == held
             yield X[mask], codes[mask]
