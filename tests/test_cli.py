@@ -421,7 +421,8 @@ def test_bad_models_and_rows(refused, run, students, tmp_path):
         (["predict", "m.json", "study_hours=two"], "'two' is not a number"),
         (["predict", "m.json", "study_hours=nan"], "a finite number is needed"),
         (["predict", "m.json", "study_hours=1", "study_hours=2"], "given twice"),
-        (["predict", "m.json", students, students], "one CSV file, or one name=value"),
+        (["predict", "m.json", students, "study_hours=1"], "study_hours=1: unknown suffix"),
+        (["predict", "m.json", "none-*.csv"], "none-*.csv: no file matches this pattern"),
         (["predict", "m.json", students, "--threshold", "2"], "threshold is 2.0; a probability"),
         (["predict", "m.json", students, "--output", "none/out.csv"], "none/out.csv: No such file or directory"),
         (

@@ -17,6 +17,7 @@ LEVELS = [
     "kernels",
     "data",
     "models",
+    "scoring",
     "training",
     "plots",
     "sklearn",
