@@ -421,7 +421,8 @@ def test_bad_models_and_rows(refused, run, students, tmp_path):
         (["predict", "m.json", "study_hours=two"], "'two' is not a number"),
         (["predict", "m.json", "study_hours=nan"], "a finite number is needed"),
         (["predict", "m.json", "study_hours=1", "study_hours=2"], "given twice"),
-        (["predict", "m.json", students, students], "one CSV file, or one name=value"),
+        (["predict", "m.json", students, "study_hours=1"], "study_hours=1: unknown suffix"),
+        (["predict", "m.json", "none-*.csv"], "none-*.csv: no file matches this pattern"),
         (["predict", "m.json", students, "--threshold", "2"], "threshold is 2.0; a probability"),
         (["predict", "m.json", students, "--output", "none/out.csv"], "none/out.csv: No such file or directory"),
         (
@@ -487,3 +488,34 @@ def test_demo(run):
     assert "2.5 hours, never seen: 0.5614" in out
     assert re.search(r"weights of both on the first 20,000 rows: (equal to the last bit|\d\.\de-1[4-7] apart)", out)
     assert re.search(r"\d+ times the plain loop's rows per second, to the same weights", out)
+
+
+def test_train_on_rows_that_are_streamed(run, refused, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow", reason="pyarrow reads the files")
+    monkeypatch.chdir(tmp_path)
+    rows = make_pass_fail(400, 2)
+    for name, part in (("a1.csv", slice(0, 150)), ("a2.csv", slice(150, 400))):
+        lines = [
+            f"{a!r},{b!r},{'pass' if y else 'fail'}"
+            for (a, b), y in zip(rows.X[part].tolist(), rows.y[part], strict=True)
+        ]
+        (tmp_path / name).write_text("hours,sleep,result\n" + "\n".join(lines) + "\n")
+    options = ["--target", "result", "--epochs", "3", "--validation", "0.25", "--seed", "3", "--model", "m.json"]
+    code, out, err = run("train", "a*.csv", *options, "--checkpoint", "c.json", "--labels", "pass,fail")
+    assert (code, err) == (0, "")
+    assert "rows trained on in each epoch" in out
+    assert "validation log loss" in out
+    fitted = load("m.json")
+    assert fitted.labels.tolist() == ["pass", "fail"]
+    assert fitted.features == ["hours", "sleep"]
+    other = ["--checkpoint", "c.json", "--labels", "pass,fail", "--learning-rate", "0.2"]
+    assert "learning_rate was 0.1 and is 0.2" in refused("train", "a*.csv", *options, *other)
+    code, out, err = run("train", "a*.csv", *options, "--checkpoint", "c.json", "--no-resume", "--learning-rate", "0.2")
+    assert code == 0
+    with open("a1.csv", "a") as file:
+        file.write(",8,pass\n")
+    assert "a1.csv, line 152, column 'hours': the value is missing" in refused("train", "a*.csv", *options)
+    code, out, _ = run("train", "a1.csv", "a2.csv", *options, "--drop-missing", "--hidden", "3", "--quiet")
+    assert (code, "1 rows left out for a missing value" in out) == (0, True)
+    assert "--stream" not in refused("train", "a2.csv", *options, "--stream", "--shuffle")
+    assert "that is where the model goes" in refused("train", "a2.csv", *options, "--checkpoint", "m.json")

@@ -17,12 +17,14 @@ LEVELS = [
     "kernels",
     "data",
     "models",
+    "scoring",
     "training",
     "plots",
     "sklearn",
     "proof",
     "demo",
     "cli_support",
+    "cli_train",
     "cli",
 ]  # lower ones first
 ANYONE = {"_version", "errors"}

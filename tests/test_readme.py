@@ -30,6 +30,12 @@ def test_python_runs(tmp_path, monkeypatch):
             names["pixels"] = rng.random((200, 64)) + np.eye(10, 64)[names["digits"]]
         if "sweep(" in block:
             names["X"], names["y"] = rng.standard_normal((100, 2)), np.arange(100) % 2
+        if "clicks/" in block:
+            pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
+            parquet = pytest.importorskip("pyarrow.parquet")
+            (tmp_path / "clicks").mkdir()
+            columns = {"seconds": rng.random(500), "clicked": np.arange(500) % 2}
+            parquet.write_table(pa.table(columns), tmp_path / "clicks" / "1.parquet")
         exec(compile(block, "README.md", "exec"), names)
         if "4000" in block:
             assert names["result"].loss_history[3600] == pytest.approx(0.0021, abs=5e-5)

@@ -362,3 +362,32 @@ def test_reading_ahead_ends_with_its_reader():
     with pytest.raises(ZeroDivisionError, match="in the reader"):
         list(read_ahead(fails()))
     assert stream.AHEAD < 10
+
+
+def test_estimators_take_sources(tmp_path):
+    sk = pytest.importorskip("tinynet_fast.sklearn", reason="scikit-learn is what it is for")
+    X, y = write(tmp_path, "csv", ROWS.X, Y, [100, 777])
+    for make in (
+        lambda: sk.SGDClassifier(shuffle=False, learning_rate="constant"),
+        lambda: sk.MLPClassifier((4,), shuffle=False, random_state=0, solver="sgd"),
+    ):
+        streamed = sk.partial_fit_stream(make(), X, y, epochs=2)
+        memory = make()
+        for _ in range(2):
+            memory.partial_fit(ROWS.X, Y, classes=[0, 1])
+        np.testing.assert_array_equal(streamed.predict_proba(ROWS.X), memory.predict_proba(ROWS.X))
+    with pytest.raises(ValueError, match="read once only: give epochs=1 and classes"):
+        sk.partial_fit_stream(sk.SGDClassifier(), blocks(ROWS.X, Y, 9)())
+    once = sk.partial_fit_stream(sk.SGDClassifier(shuffle=False), blocks(ROWS.X, Y, 9)(), classes=[0, 1])
+    assert once.t_ == 3001
+
+
+def test_progress_has_speed_and_time_left(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tinynet_fast.training.progress.LINE_SECONDS", 0.0)
+    X, y = write(tmp_path, "csv", ROWS.X, Y, [])
+    train_neuron(X, y, epochs=2, progress=True)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("epoch 1/2, ")
+    assert " rows/s, loss so far 0." in first
+    for word in ("epoch 2/2, ", " rows/s, ", " MB/s, ", "loss ", "0:00:00 left"):
+        assert word in last

@@ -26,10 +26,12 @@ from tinynet_fast.cli_support import (
     check_not_input,
     check_two_answers,
     feature_names,
+    is_streamed,
     naming,
     numbers,
     one_row,
     plain_console,
+    predict_files,
     print_flips,
     print_validation,
     rate_or_auto,
@@ -42,6 +44,7 @@ from tinynet_fast.data.arrays import standardisation
 from tinynet_fast.data.files import read_csv
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.models import check_threshold, load
+from tinynet_fast.scoring import PARQUET
 from tinynet_fast.training.sweep import sweep
 
 
@@ -207,11 +210,16 @@ def train(
 @app.command()
 def predict(
     model: Annotated[Path, Argument(help="A model file.")],
-    data: Annotated[list[str], Argument(help="A CSV file, or one row as name=value for each input.")],
+    data: Annotated[
+        list[str],
+        Argument(help="Files (CSV, Parquet, Arrow, .npy), or one row as name=value for each input."),
+    ],
     threshold: Annotated[float | None, Option(help="The model's own, 0.5 unless set, if absent.")] = None,
-    output: Annotated[Path | None, Option(help="A CSV file to write; standard output if absent.")] = None,
+    output: Annotated[
+        Path | None, Option(help="A file to write, CSV or .parquet; CSV to standard output if absent.")
+    ] = None,
 ) -> None:
-    """Probability and label: of each row of a CSV file, or of the one row given as study_hours=2.5."""
+    """Probability and label: of each row of files of any size, or of the one row given as study_hours=2.5."""
     fitted = load(model)
     if threshold is not None:
         check_two_answers(fitted, "--threshold")
@@ -224,8 +232,9 @@ def predict(
         else:
             write_predictions(output, [probability], [label])
         return
-    if len(data) > 1:
-        raise ValueError(f"{data[1]}: one CSV file, or one name=value for each input, is needed")
+    if is_streamed(data) or (output is not None and output.suffix.lower() in PARQUET):
+        predict_files(fitted, data, output, threshold)
+        return
     check_not_input(output, Path(data[0]))
     table = read_csv(data[0])
     X = table.matrix(feature_names(fitted) if fitted.features else list(table.columns))

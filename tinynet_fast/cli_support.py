@@ -1,6 +1,8 @@
 """What the commands of `cli.py` share: checks that name the file and line, tables, files that are written whole."""
 
 import csv
+import glob
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +15,14 @@ from rich.table import Table
 
 from tinynet_fast.data.files import Table as CsvTable
 from tinynet_fast.data.files import TableError, read_csv
+from tinynet_fast.data.sources import is_source
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import MLP, Neuron
+from tinynet_fast.scoring import open_for, predict_file, scores, write_csv
 from tinynet_fast.training.run import TrainingResult
 
 SHOWN_EPOCHS, SHOWN_FLIPS = 10, 50
+LARGE_FILE = 1 << 24  # bytes of a CSV file from which on it is read in blocks
 
 
 def print_validation(seen: Any) -> None:
@@ -197,6 +202,28 @@ def check_folder(destination: Path) -> None:
     """ValueError, before anything is computed, where there is no folder to write to."""
     if not destination.parent.is_dir():
         raise ValueError(f"{destination}: there is no folder {destination.parent}; make it first")
+
+
+def is_streamed(data: list[str]) -> bool:
+    """Whether `predict` reads these files in blocks: all but one small CSV file, which needs no library."""
+    path = Path(data[0])
+    if len(data) > 1 or (glob.has_magic(data[0]) and not path.exists()):
+        return True
+    if not path.is_file() or not is_source([data[0]]):
+        return False
+    large = path.stat().st_size >= LARGE_FILE and importlib.util.find_spec("pyarrow") is not None
+    return large or path.suffix.lower() != ".csv"
+
+
+def predict_files(fitted: Neuron | MLP, data: list[str], output: Path | None, threshold: float | None) -> None:
+    """Predictions for files of any size and format, block by block."""
+    if output is not None:
+        rows = predict_file(fitted, data, output, threshold=threshold)
+        plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
+        return
+    source = open_for(fitted, data)
+    write_csv(scores(fitted, source, threshold), fitted.labels, sys.stdout)
+    source.check_unchanged()
 
 
 def write_predictions(output: Path | None, probabilities: list[float], labels: list[Any]) -> None:

@@ -1,5 +1,6 @@
 """`tinynet-fast train`: on a table in memory, or on rows that are read while they are trained on."""
 
+import glob
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,7 @@ class Job:
         (first, *others) = self.data
         if self.stream or self.drop_missing or others or first.suffix.lower() != ".csv":
             return True
-        return first.is_file() and first.stat().st_size > MOST_BYTES_IN_MEMORY
+        return first.stat().st_size > MOST_BYTES_IN_MEMORY if first.is_file() else glob.has_magic(str(first))
 
     def train(self, X: Any, y: Any, **options: Any) -> TrainingResult[Any]:
         options |= self.options | {"seed": self.seed, "progress": not self.quiet}

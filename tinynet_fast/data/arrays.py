@@ -1,6 +1,6 @@
 """Lists and arrays into a checked matrix, labels, and blocks of rows. Files are read in `files.py`."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -191,6 +191,27 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
             codes[part] = np.searchsorted(labels, array[part])
         return Codes(codes, np.arange(len(labels))), labels
     return Codes(array, labels), labels
+
+
+def find_labels(parts: Iterable[np.ndarray], most: int | None = None) -> np.ndarray:
+    """The labels of rows that come in parts, sorted: at least two, and at most `most`.
+
+    Where that is two, reading ends with the second; a later third is for training to find.
+    """
+    labels: np.ndarray | None = None
+    for part in parts:
+        labels = np.unique(part) if labels is None else np.union1d(labels, part)
+        if most is not None and len(labels) > most > 2:
+            raise ValueError(f"y holds more than {most} different labels: this learns classes, not numbers")
+        if most == 2 and len(labels) >= 2:
+            break
+    if labels is None or len(labels) < 2:
+        one = "" if labels is None else f", {labels[0].item()!r}"
+        raise ValueError(f"y holds one label only{one}: training needs rows of both kinds")
+    if most == 2 and len(labels) > 2:
+        shown = ", ".join(repr(label.item()) for label in labels[:MOST_NAMED])
+        raise ValueError(f"y holds the labels {shown}: this trains pass or fail, so keep the rows of two labels")
+    return labels
 
 
 def _distinct(array: np.ndarray, most: int) -> np.ndarray:

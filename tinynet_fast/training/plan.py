@@ -17,6 +17,7 @@ from tinynet_fast.data.arrays import (
     encode_known,
     encode_labels,
     feature_names,
+    find_labels,
     frame_columns,
     split_rows,
 )
@@ -233,20 +234,7 @@ def _find_labels(source: Source, most: int) -> np.ndarray:
     """The labels of rows that nobody has read yet: reading ends with the second, where there may be no third."""
     if not source.repeatable:
         raise ValueError("these rows can be read once only, so name their labels beforehand: labels=(0, 1)")
-    labels: np.ndarray | None = None
-    for part in source.labels_only():
-        labels = np.unique(part) if labels is None else np.union1d(labels, part)
-        if len(labels) > most > 2:
-            raise ValueError(f"y holds more than {most} different labels: this learns classes, not numbers")
-        if most == 2 and len(labels) >= 2:
-            break
-    if labels is None or len(labels) < 2:
-        one = "" if labels is None else f", {labels[0].item()!r}"
-        raise ValueError(f"y holds one label only{one}: training needs rows of both kinds")
-    if most == 2 and len(labels) > 2:
-        shown = ", ".join(repr(label.item()) for label in labels[:12])
-        raise ValueError(f"y holds the labels {shown}: this trains pass or fail, so keep the rows of two labels")
-    return labels
+    return find_labels(source.labels_only(), most)
 
 
 def _given_labels(labels: Any, most: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.base import Chunk, Source, Stamp, need
 
-__all__ = ["Chunk", "Source", "TableError", "is_source", "open_source"]
+__all__ = ["Chunk", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
 
 FORMATS = {
     ".csv": "csv",
@@ -48,6 +48,24 @@ def is_source(X: Any) -> bool:
     if is_arrow(X):
         return True
     return hasattr(X, "__next__") or (callable(X) and not hasattr(X, "__array__") and not hasattr(X, "__len__"))
+
+
+def has_names(X: Any) -> bool:
+    """Whether the columns of `X`, which `open_source` takes, have names to look them up by."""
+    from tinynet_fast.data.sources.objects import is_arrow
+
+    if isinstance(X, Source):
+        return X.names is not None
+    if _names_files(X):
+        first = X if isinstance(X, (str, os.PathLike)) else X[0]
+        return _format(Path(first)) not in ("npy", "svmlight")
+    return is_arrow(X)
+
+
+def _names_files(X: Any) -> bool:
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and all(isinstance(item, (str, os.PathLike)) for item in X)
+    return isinstance(X, (str, os.PathLike))
 
 
 def _looks_like_path(item: Any) -> bool:
@@ -90,7 +108,7 @@ def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None,
     if isinstance(X, Source):
         return X
     features = _checked(features)
-    if isinstance(X, (str, os.PathLike)) or (isinstance(X, (list, tuple)) and is_source(X)):
+    if _names_files(X):
         return _open_files(_paths(X), y, features, drop_missing)
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)

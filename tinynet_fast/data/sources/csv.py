@@ -16,7 +16,7 @@ import numpy as np
 from tinynet_fast.data.files import BOOLEANS, MISSING, TableError, _is_number
 from tinynet_fast.data.sources.arrow import Layout, fill
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, in_order, repeated_name, target_name
-from tinynet_fast.data.sources.records import CsvBytes
+from tinynet_fast.data.sources.records import CsvBytes, has_quote
 
 KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text"}
 YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
@@ -97,7 +97,7 @@ class CsvPart(Part):
     def _columns_of_booleans(self) -> set[str]:
         """Inputs that say true and false, told from the first rows: they are read as 1 and 0."""
         for _, sample in self.bytes.pieces(SAMPLE_BYTES):
-            if not any(text.encode() in sample for text in BOOLEANS):
+            if not any(text.encode() in bytes(sample) for text in BOOLEANS):
                 return set()
             rows = [record for _, record in self.bytes.records(sample, 1) if len(record) == len(self.names)]
             found = set()
@@ -174,7 +174,7 @@ class CsvPart(Part):
         tasks = (partial(self._parse, names, offset, piece) for offset, piece in self.bytes.pieces())
         return in_order(tasks, max(min(pa.cpu_count(), 8), 1))
 
-    def _parse(self, names: list[str], offset: int, piece: bytes) -> tuple[int, int, Any]:
+    def _parse(self, names: list[str], offset: int, piece: memoryview) -> tuple[int, int, Any]:
         """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
         none)."""
         import pyarrow as pa
@@ -184,7 +184,7 @@ class CsvPart(Part):
         target = self.layout.target
         if target is not None:
             kinds[target] = pa.dictionary(pa.int32(), pa.string())
-        quoted = b'"' in piece
+        quoted = has_quote(piece)
         try:
             table = arrow_csv.read_csv(
                 pa.py_buffer(piece),
@@ -206,7 +206,7 @@ class CsvPart(Part):
         indices = labels.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return offset, len(piece), (X, finite, labels.dictionary.to_pylist(), indices)
 
-    def _explain(self, names: list[str], offset: int, piece: bytes) -> None:
+    def _explain(self, names: list[str], offset: int, piece: memoryview) -> None:
         """TableError for the first mistake in a piece, found by the csv module."""
         places = [(self.names.index(name), name) for name in names]
         for line, record in self.bytes.records(piece, self.bytes.lines_before(offset) + 1):

@@ -17,7 +17,7 @@ from tinynet_fast.data.sources.base import REMEDY, Block, Part, rows_a_chunk, ta
 
 MOST_THREADS = 8
 AHEAD = 2  # chunks worked on beside the one that is used
-BUFFER = 1 << 17  # bytes of a column read from the file at a time
+BUFFER = 1 << 16  # bytes of a column read from the file at a time
 
 
 @contextmanager
@@ -63,7 +63,7 @@ class ParquetPart(Part):
 
         layout = self.layout
         stop = sum(self.groups) if stop is None else stop
-        rows = 2 * layout.chunk_rows
+        rows = layout.chunk_rows
         threads = max(min(pa.cpu_count(), MOST_THREADS, -(-len(layout.names) // 8)), 1)
         shares = [list(part) for part in np.array_split(np.arange(len(layout.names)), threads)]
         readers = [_Columns(self, [layout.names[j] for j in share], start, rows) for share in shares]

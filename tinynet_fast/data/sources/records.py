@@ -14,6 +14,7 @@ from tinynet_fast.data.sources.parquet import told
 
 PIECE_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 27  # bytes without an end of a record after which a quote is taken to be left open
+TAIL_BYTES = 1 << 14  # of a block, where its last line break is looked for first
 BOM = b"\xef\xbb\xbf"
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 QUOTED = re.compile(rb'(?:^|(?<=[,\r\n]))"(?:[^"]|"")*("|\Z)')  # the last group is empty where the quote is still open
@@ -43,11 +44,19 @@ def record_ends(block: bytes) -> np.ndarray:
     return breaks + 1
 
 
-def last_end(block: bytes) -> int:
+def has_quote(block: memoryview) -> bool:
+    """Whether a quote character is in `block`: by NumPy, which looks at 26 bytes a ns; `re` looks at 3.5."""
+    return bool((np.frombuffer(block, np.uint8) == ord('"')).any())
+
+
+def last_end(block: memoryview) -> int:
     """The end of the last whole record in `block`; 0 where there is none."""
-    if b'"' not in block and b"\n" in block:
-        return block.rfind(b"\n") + 1
-    ends = record_ends(block)
+    if not has_quote(block):
+        before = max(len(block) - TAIL_BYTES, 0)
+        end = bytes(block[before:]).rfind(b"\n") + 1
+        if end:
+            return before + end
+    ends = record_ends(bytes(block))
     return int(ends[-1]) if len(ends) else 0
 
 
@@ -83,19 +92,30 @@ class CsvBytes:
         (_, names), *_ = self.records(text[:end], 1)
         return names, skipped + end
 
-    def pieces(self, size: int = PIECE_BYTES) -> Iterator[tuple[int, bytes]]:
-        """The records below the names: whole ones, in pieces of about `size` bytes, each with its offset."""
+    def pieces(self, size: int = PIECE_BYTES) -> Iterator[tuple[int, memoryview]]:
+        """The records below the names: whole ones, in pieces of about `size` bytes, each with its offset.
+
+        Pieces are read into memory of Arrow's, which is used again and again; that of `bytes` was new to the process
+        each time, and cutting took a third of the time of parsing.
+        """
+        import pyarrow as pa
+
         with told(self.path), self._open() as file:
             self._skip(file, self.offset)
             offset, rest, wanted = self.offset, b"", size
-            while block := file.read(wanted):
-                block = rest + block
+            while True:
+                room = memoryview(pa.allocate_buffer(len(rest) + wanted)).cast("B")
+                room[: len(rest)] = rest
+                n = file.readinto(room[len(rest) :])
+                if not n:
+                    break
+                block = room[: len(rest) + n]
                 end = last_end(block)
                 if end:
                     yield offset, block[:end]
-                    offset, rest, wanted = offset + end, block[end:], size
+                    offset, rest, wanted = offset + end, bytes(block[end:]), size
                     continue
-                rest, wanted = block, 2 * wanted  # so that a long record is not looked through again and again
+                rest, wanted = bytes(block), 2 * wanted  # so that a long record is not looked through again and again
                 if len(rest) > LONGEST_RECORD:
                     place = f"{self.path}, line {self.lines_before(offset) + 1}"
                     raise TableError(f"{place}: no end of this row in {len(rest):,} bytes: is a quote left open?")
@@ -103,7 +123,7 @@ class CsvBytes:
                 if not len(record_ends(rest + b"\n")):  # a quote is left open, which pyarrow lets pass
                     for _ in self.records(rest, self.lines_before(offset) + 1):
                         pass
-                yield offset, rest
+                yield offset, memoryview(rest)
 
     def _skip(self, file: Any, n: int) -> bytes:
         last = b""
@@ -130,8 +150,9 @@ class CsvBytes:
                 found += block
         return found
 
-    def records(self, piece: bytes, first_line: int) -> Iterator[tuple[int, list[str]]]:
+    def records(self, data: bytes | memoryview, first_line: int) -> Iterator[tuple[int, list[str]]]:
         """A piece's records that are not empty, each with the line on which it starts. TableError for bad ones."""
+        piece = bytes(data)
         try:
             text = piece.decode("utf-8")
         except UnicodeDecodeError as error:

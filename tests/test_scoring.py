@@ -1,0 +1,155 @@
+"""Predictions that stream: what is written is what the model says of the same rows in memory."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+import pyarrow.parquet as pq  # noqa: E402
+
+from tinynet_fast import MLP, Neuron, cli, cli_support  # noqa: E402
+from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
+from tinynet_fast.data.sources import base, open_source  # noqa: E402
+from tinynet_fast.scoring import predict_file  # noqa: E402
+
+NAMES = ["a", "b", "c"]
+
+
+@pytest.fixture
+def rows(tmp_path, monkeypatch):
+    """400 rows in a Parquet file, in chunks of 25 or so, with the columns in another order and one more."""
+    monkeypatch.setattr(base, "CHUNK_BYTES", 600)
+    X = make_pass_fail(400, 3).X
+    columns = {"extra": ["text"] * 400, **{name: X[:, j] for j, name in reversed(list(enumerate(NAMES)))}}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet", row_group_size=90)
+    return X
+
+
+def neuron(labels=("no", 'a "yes", or so'), **options):
+    return Neuron(weights=[1.0, -2.0, 0.5], bias=0.25, labels=np.array(labels), features=NAMES, **options)
+
+
+def network():
+    rng = np.random.default_rng(0)
+    sizes = [(3, 4), (4, 3)]
+    weights, biases = [rng.standard_normal(size) for size in sizes], [rng.standard_normal(n) for _, n in sizes]
+    return MLP(weights=weights, biases=biases, labels=np.array([3, 5, 9]), features=NAMES)
+
+
+def read(path):
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pydict()
+    with path.open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    kinds = {"row": int, "probability": float, "prediction": str}
+    return {name: [kind(row[name]) for row in table] for name, kind in kinds.items()}
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("threshold", [None, 0.9])
+def test_neuron(tmp_path, rows, ending, threshold):
+    model, output = neuron(threshold=0.4), tmp_path / f"out{ending}"
+    assert predict_file(model, tmp_path / "rows.parquet", output, threshold=threshold) == 400
+    table = read(output)
+    assert table["row"] == list(range(1, 401))
+    np.testing.assert_allclose(table["probability"], model.predict_proba(rows), rtol=1e-14)
+    assert table["prediction"] == model.predict(rows, threshold=threshold).tolist()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_network_of_three_labels(tmp_path, rows, ending):
+    model, output = network(), tmp_path / f"out{ending}"
+    predict_file(model, tmp_path / "rows.parquet", output)
+    table = read(output)
+    np.testing.assert_allclose(table["probability"], model.predict_proba(rows).max(axis=1), rtol=1e-13)
+    assert list(map(int, table["prediction"])) == model.predict(rows).tolist()
+    with pytest.raises(ValueError, match="a threshold is for two labels"):
+        predict_file(model, tmp_path / "rows.parquet", output, threshold=0.5)
+
+
+def test_other_sources_and_names(tmp_path, rows):
+    model = neuron(labels=(0, 1))
+    ref = model.predict(rows).tolist()
+    np.save(tmp_path / "rows.npy", rows)
+    renamed = pa.table({f"my {name}": rows[:, j] for j, name in enumerate(NAMES)})
+    sources = [
+        (tmp_path / "rows.npy", None),
+        (lambda: iter([rows[:150], rows[150:]]), None),
+        (open_source(tmp_path / "rows.parquet", features=NAMES), None),
+        (renamed.to_reader(max_chunksize=33), [f"my {name}" for name in NAMES]),
+    ]
+    for data, features in sources:
+        predict_file(model, data, tmp_path / "out.parquet", features=features)
+        assert read(tmp_path / "out.parquet")["prediction"] == ref
+    nameless = Neuron(weights=model.weights, bias=model.bias)
+    pq.write_table(renamed, tmp_path / "renamed.parquet")
+    predict_file(nameless, tmp_path / "renamed.parquet", tmp_path / "out.parquet")
+    assert read(tmp_path / "out.parquet")["prediction"] == ref
+
+
+def test_nothing_is_written_where_a_row_is_wrong(tmp_path, rows):
+    model, output = neuron(), tmp_path / "out.csv"
+    output.write_text("what was there")
+    pq.write_table(
+        pa.table({"a": [1.0] * 999 + [np.nan], "b": [1.0] * 1000, "c": [2.0] * 1000}), tmp_path / "x.parquet"
+    )
+    for data, message in [
+        (tmp_path / "x.parquet", r"x\.parquet, row 1000, column 'a': the value is missing"),
+        (iter([rows[:, :2]]), "iterator: 2 columns where the model has 3 inputs: name the columns"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            predict_file(model, data, output)
+    with pytest.raises(ValueError, match=r"rows\.parquet: that is the data itself"):
+        predict_file(model, tmp_path / "rows.parquet", tmp_path / "rows.parquet")
+    assert output.read_text() == "what was there"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "rows.parquet", "x.parquet"]
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tinynet-fast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as info:
+            cli.main()
+        captured = capsys.readouterr()
+        return info.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+def test_command_line(run, tmp_path, rows, monkeypatch):
+    """One small CSV file is read whole; all else in blocks, to the same lines."""
+    neuron(labels=("no", "yes")).save("m.json")
+    lines = [",".join(map(repr, row)) for row in rows.tolist()]
+    for name, part in (("1.csv", lines[:150]), ("2.csv", lines[150:]), ("all.csv", lines)):
+        (tmp_path / name).write_text("a,b,c\n" + "\n".join(part) + "\n")
+    status, ref, err = run("predict", "m.json", "all.csv")
+    assert (status, err, ref.count("\n")) == (0, "", 401)
+    ref = [line.split(",") for line in ref.splitlines()]
+
+    def check(text):
+        comp = [line.split(",") for line in text.splitlines()]
+        assert [(row, label) for row, _, label in comp] == [(row, label) for row, _, label in ref]
+        np.testing.assert_allclose([float(p) for _, p, _ in comp[1:]], [float(p) for _, p, _ in ref[1:]], rtol=1e-14)
+
+    check(run("predict", "m.json", "1.csv", "2.csv")[1])
+    check(run("predict", "m.json", "[12].csv")[1])
+    check(run("predict", "m.json", "rows.parquet")[1])
+    assert run("predict", "m.json", "rows.parquet", "--output", "out.csv") == (0, "400 predictions: out.csv\n", "")
+    check((tmp_path / "out.csv").read_text())
+    assert run("predict", "m.json", "all.csv", "--output", "out.parquet")[0] == 0
+    assert [str(label) for label in read(tmp_path / "out.parquet")["prediction"]] == [row[2] for row in ref[1:]]
+    monkeypatch.setattr(cli_support, "LARGE_FILE", 1)
+    check(run("predict", "m.json", "all.csv")[1])
+    status, out, err = run("predict", "m.json", "rows.parquet", "--output", "rows.parquet")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "rows.parquet: that is the data itself" in err
+    (tmp_path / "2.csv").write_text("a,b,c\n1,2,3\n1,x,3\n")
+    status, out, err = run("predict", "m.json", "1.csv", "2.csv", "--output", "new.csv")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "2.csv, line 3, column 'b': 'x' is not a number" in err
+    assert not (tmp_path / "new.csv").exists()

@@ -1,0 +1,74 @@
+"""`partial_fit` on rows that need not fit in memory."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.arrays import find_labels
+from tinynet_fast.data.sources import open_source
+from tinynet_fast.data.stream import read_ahead, recut
+from tinynet_fast.training.plan import check_whole
+
+ROWS_A_CALL = 1 << 16  # at most; a multiple of every engine's tile
+
+
+def partial_fit_stream(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    classes: Any = None,
+    epochs: int = 1,
+    batch_size: int | None = None,
+    features: Sequence[str] | None = None,
+    drop_missing: bool = False,
+) -> Any:
+    """Call `partial_fit` with the rows of a source, in order, while the next are read in a second thread.
+
+    Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut, and so the same rows lead to the
+    same weights.
+
+    Parameters
+    ----------
+    estimator : SGDClassifier, MLPClassifier, or any estimator with `partial_fit`
+    X, y, features, drop_missing
+        Paths, patterns, Arrow readers or iterators of blocks and their labels, as for `train_neuron`.
+    classes : (n_classes,), optional
+        All labels there are. Where they are left out and the estimator knows none, the labels are read once beforehand.
+    epochs : int
+        Passes over the rows.
+    batch_size : int, optional
+        Rows that belong together: each call has a multiple of so many. An MLPClassifier's own where it has one.
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    ValueError
+        For what is wrong with the rows, naming file, row and column (as TableError), and where rows that can be read
+        once only would have to be read again.
+    """
+    epochs = check_whole("epochs", epochs)
+    source = open_source(X, y, features=features, drop_missing=drop_missing)
+    if not source.repeatable and (epochs > 1 or (classes is None and not hasattr(estimator, "classes_"))):
+        raise ValueError(
+            "these rows can be read once only: give epochs=1 and classes, or a function that returns a new "
+            "iterator each time"
+        )
+    if classes is None:
+        classes = estimator.classes_ if hasattr(estimator, "classes_") else find_labels(source.labels_only())
+    if batch_size is None:
+        own = getattr(estimator, "batch_size", None)
+        batch_size = own if isinstance(own, int) else 200 if own == "auto" else 256
+    batch_size = check_whole("batch_size", batch_size)
+    size = max(ROWS_A_CALL // batch_size, 1) * batch_size
+    for _ in range(epochs):
+        source.check_unchanged()
+        with closing(read_ahead(source.chunks())) as chunks:
+            for rows, labels in recut(((chunk.X, chunk.y) for chunk in chunks), size, batch_size=batch_size):
+                estimator.partial_fit(rows, labels, classes=np.asarray(classes))
+    return estimator
