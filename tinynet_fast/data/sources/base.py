@@ -355,4 +355,6 @@ def repeated_name(path: Any, names: list[str]) -> None:
     """TableError where two columns have one name."""
     if len(set(names)) != len(names):
         name = next(name for i, name in enumerate(names) if name in set(names[:i]))
-        raise TableError(f"{path}, line 1: column name {name!r} stands more than once; rename one")
+        raise TableError(
+            f"{path}{', line 1' if '.csv' in str(path).lower() else ''}: column name {name!r} stands more than once; rename one"
+        )
