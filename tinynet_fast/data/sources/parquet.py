@@ -17,7 +17,7 @@ from tinynet_fast.data.sources.arrow import Layout, labels
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, rows_a_chunk, target_name
 
 T = TypeVar("T")
-CHUNKS_AT_ONCE = 4  # decoded together: each time costs pyarrow about 10 µs a column
+CHUNKS_AT_ONCE = 2  # decoded together: each time costs pyarrow about 10 µs a column
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
 
 
