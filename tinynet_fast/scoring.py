@@ -134,7 +134,7 @@ def write_parquet(blocks: Iterator[Scores], labels: np.ndarray, file: IO[bytes])
     answers = pa.array(labels.tolist())
     schema = pa.schema([pa.field("row", pa.int64()), ("probability", pa.float64()), ("prediction", answers.type)])
     rows, waiting, held = 0, [], 0
-    with pq.ParquetWriter(file, schema) as writer:
+    with pq.ParquetWriter(file, schema, use_dictionary=["prediction"]) as writer:  # the others never repeat
         for first, probability, codes in blocks:
             number = pa.array(np.arange(first, first + len(codes)))
             waiting.append(pa.table([number, probability, answers.take(pa.array(codes))], schema=schema))

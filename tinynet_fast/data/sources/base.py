@@ -355,4 +355,5 @@ def repeated_name(path: Any, names: list[str]) -> None:
     """TableError where two columns have one name."""
     if len(set(names)) != len(names):
         name = next(name for i, name in enumerate(names) if name in set(names[:i]))
-        raise TableError(f"{path}, line 1: column name {name!r} stands more than once; rename one")
+        place = f"{path}, line 1" if ".csv" in str(path).lower() else path
+        raise TableError(f"{place}: column name {name!r} stands more than once; rename one")

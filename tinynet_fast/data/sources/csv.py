@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import BOOLEANS, MISSING, TableError, _is_number
-from tinynet_fast.data.sources.arrow import Layout, fill
+from tinynet_fast.data.sources.arrow import Layout, empty_rows, fill
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, in_order, repeated_name, target_name
 from tinynet_fast.data.sources.records import CsvBytes, has_quote
 
@@ -196,8 +196,9 @@ class CsvPart(Part):
             )
         except pa.ArrowInvalid as error:
             self._explain(names, offset, piece)
-            raise TableError(f"{self.path}: {str(error).splitlines()[0]}") from None
-        X = np.empty((table.num_rows, len(names)))
+            line = self.bytes.lines_before(offset) + 1
+            raise TableError(f"{self.path}, line {line} or below: {str(error).splitlines()[0]}") from None
+        X = empty_rows(table.num_rows, len(names), np.float64)
         columns = [_one(column) for column in table.columns]
         finite = fill(columns[: len(names)], X, 0) if names else True
         if target is None:
