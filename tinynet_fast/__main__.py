@@ -1,5 +1,5 @@
 """`python -m tinynet_fast` is the command line."""
 
-from tinynet_fast.cli import main
+from tinynet_fast.cli import script
 
-main()
+script()
