@@ -11,6 +11,7 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
 
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
+from tinynet_fast.sklearn.sgd_classes import held_out  # noqa: E402
 from tinynet_fast.sklearn.sgd_training import Fit, _Watch  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
@@ -95,9 +96,7 @@ def test_early_stopping_watches_the_accuracy_of_rows_held_out():
     X, y, _ = rows(600, 4)
     options = {"early_stopping": True, "tol": 1e-3, "n_iter_no_change": 3, "random_state": 0, "shuffle": False}
     comp = SGDClassifier(learning_rate="constant", eta0=0.01, **options).fit(X, y)
-    held = SGDClassifier(**options, validation_fraction=0.1)._held_out(
-        type("Table", (), {"codes": y, "sample_weight": None})
-    )
+    held = held_out(SGDClassifier(**options), type("Table", (), {"codes": y, "sample_weight": None}))
     watch, scores = _Watch(type("Rule", (), {"tol": 1e-3, "n_iter_no_change": 3})), []
     for epochs in range(1, comp.n_iter_ + 1):
         alone = SGDClassifier(learning_rate="constant", eta0=0.01, shuffle=False, max_iter=epochs, tol=None)

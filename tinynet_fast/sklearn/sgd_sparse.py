@@ -76,6 +76,12 @@ class SparseFit(Fit):
     def _weights(self) -> np.ndarray:
         return self.state.weights * self.numbers[sparse.SCALE]
 
-    def _settle(self) -> None:
+    def parameters(self, averaged: bool) -> np.ndarray:
+        weights, means, numbers = self.state.weights.copy(), self.state.means.copy(), self.numbers.copy()
+        sparse.rescale(weights, means[:-1], numbers)
+        means[-1] = numbers[sparse.MEAN_BIAS]
+        return means if averaged else np.append(weights, self.state.bias)
+
+    def settle(self) -> None:
         sparse.rescale(self.state.weights, self.state.means[:-1], self.numbers)
         self.state.means[-1], self.state.paid[-1] = self.numbers[sparse.MEAN_BIAS], self.numbers[sparse.OWED]

@@ -84,7 +84,8 @@ class Fit:
 
     def __post_init__(self) -> None:
         rule, n = self.rule, self.table.X.shape[0]
-        self.rate, self.losses = rule.eta0, np.zeros(1)
+        self.rate, self.losses, self.epochs, self.watch = rule.eta0, np.zeros(1), 0, _Watch(rule)
+        self.places = np.arange(n) if rule.shuffle or self.held is not None else None
         self.labels = np.asarray(self.table.codes == self.positive).view(np.uint8)
         given = 1.0 if self.table.sample_weight is None else float(np.abs(self.table.sample_weight).max())
         self.heaviest = given * max(map(abs, self.weights))
@@ -113,37 +114,51 @@ class Fit:
 
     def run(self) -> int:
         """Epochs until the rule says stop; gives their number back."""
-        rule, watch = self.rule, _Watch(self.rule)
-        n = self.table.X.shape[0]
-        places = np.arange(n) if rule.shuffle or self.held is not None else None
-        for epoch in range(1, rule.max_iter + 1):
-            if rule.shuffle:
-                order.shuffle(places, self.seed)
-            index = places if self.held is None or places is None else places[~self.held[places]]
-            count = n if index is None else len(index)
-            total = 0.0
-            for start in range(0, count, self.block_rows):
-                part = slice(start, min(start + self.block_rows, count))
-                total += self._block(part if index is None else index[part], part.stop - part.start)
-            self._check_finite(epoch)
-            value = total / count if self.score is None else self.score(self._weights(), float(self.state.bias[0]))
-            if rule.verbose > 0:
-                what = "objective" if self.score is None else "validation score"
-                print(f"-- Epoch {epoch}: norm {np.linalg.norm(self._weights()):.4f}, {what} {value:.6f}")
-            if watch.stops(value if self.score is None else -value):
-                if not (rule.adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
-                    break
-                self._set_rate(self.rate / 5.0)
-                watch.waited = 0
-        self._settle()
-        return epoch
+        while self.epoch():
+            pass
+        self.settle()
+        return self.epochs
+
+    def epoch(self) -> bool:
+        """One pass over the rows; whether there is to be another."""
+        rule, n = self.rule, self.table.X.shape[0]
+        self.epochs += 1
+        if rule.shuffle:
+            order.shuffle(self.places, self.seed)
+        index = self.places if self.held is None or self.places is None else self.places[~self.held[self.places]]
+        count = n if index is None else len(index)
+        total = 0.0
+        for start in range(0, count, self.block_rows):
+            part = slice(start, min(start + self.block_rows, count))
+            total += self._block(part if index is None else index[part], part.stop - part.start)
+        return self._goes_on(total / count)
+
+    def _goes_on(self, value: float) -> bool:
+        """Whether there is to be another epoch after one with this mean objective."""
+        rule = self.rule
+        self._check_finite(self.epochs)
+        if self.score is not None:
+            value = self.score(self._weights(), float(self.state.bias[0]))
+        if rule.verbose > 0:
+            what = "objective" if self.score is None else "validation score"
+            print(f"-- Epoch {self.epochs}: norm {np.linalg.norm(self._weights()):.4f}, {what} {value:.6f}")
+        if self.watch.stops(value if self.score is None else -value):
+            if not (rule.adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
+                return False
+            self._set_rate(self.rate / 5.0)
+            self.watch.waited = 0
+        return self.epochs < rule.max_iter
+
+    def parameters(self, averaged: bool) -> np.ndarray:
+        """(d + 1,): weights and bias as they are now, or their means; a copy."""
+        return self.state.means.copy() if averaged else np.append(self.state.weights, self.state.bias)
+
+    def settle(self) -> None:
+        """Leave the state as it is wanted after the last epoch."""
 
     def _weights(self) -> np.ndarray:
         """The weights as they are now."""
         return self.state.weights
-
-    def _settle(self) -> None:
-        """Leave the state as it is wanted."""
 
     def _set_rate(self, rate: float) -> None:
         self.rate = rate

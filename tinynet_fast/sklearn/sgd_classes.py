@@ -1,0 +1,106 @@
+"""All classes of an `SGDClassifier`: the rows, seed and rate of each. How one is trained: `sgd_training.py`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+
+from tinynet_fast.sklearn.sgd_sparse import SparseFit, SparseTable
+from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
+from tinynet_fast.training.rate import RateSearch, auto_rate
+from tinynet_fast.training.schedule import Schedule
+
+LARGEST_INT = np.iinfo(np.int32).max
+
+
+def fits_of(model: Any, table: Table | SparseTable, class_weight: np.ndarray, rule: Rule) -> list[Fit]:
+    """What `model` is to fit, one class against the rest each; random numbers are drawn where scikit-learn does.
+
+    With ``learning_rate="auto"`` each class has the rate that `model.rate_search_` has for it; where that is not there
+    yet, the rates are searched.
+    """
+    if not model.average:
+        model._standard_coef = np.require(model.coef_, np.float64, ["C", "W"])
+        model._standard_intercept = np.require(model.intercept_, np.float64, ["C", "W"])
+    k = len(model._standard_coef)
+    held = held_out(model, table) if k > 1 else None
+    random_state = check_random_state(model.random_state)
+    states = list(map(check_random_state, random_state.randint(LARGEST_INT, size=k))) if k > 1 else [random_state]
+    automatic = model.learning_rate == "auto"
+    searches = getattr(model, "rate_search_", []) if automatic else []
+    fits, found = [], []
+    for i, own in enumerate(states):
+        own.randint(1, LARGEST_INT)  # seeds what scikit-learn does not use
+        held = held_out(model, table) if k == 1 else held
+        positive = i if k > 1 else 1
+        weights = float(class_weight[positive]), 1.0 if k > 1 else float(class_weight[0])
+        state = State(model._standard_coef[i], model._standard_intercept[i : i + 1], model._means[i], model._paid[i])
+        own_rule = rule
+        if automatic:
+            label = model.classes_[positive]
+            found.append(searches[i] if searches else search_rate(table, state, rule, positive, weights, held, label))
+            own_rule = replace(rule, eta0=found[-1].learning_rate, schedule=Schedule(found[-1].learning_rate))
+        make: Any = SparseFit if isinstance(table, SparseTable) else Fit
+        seed = own.randint(LARGEST_INT)
+        fits.append(make(table, own_rule, state, positive, weights, int(model.t_) - 1, seed, held))
+        if held is not None:
+            weight = None if table.sample_weight is None else table.sample_weight[held]
+            fits[-1].score = score_of(table.X[held], table.codes[held] == positive, weight)
+    if automatic:
+        model.rate_search_ = found
+        model.eta0_ = np.array([search.learning_rate for search in found])
+    return fits
+
+
+def search_rate(
+    table: Table | SparseTable,
+    state: State,
+    rule: Rule,
+    positive: int,
+    weights: tuple[float, float],
+    held: np.ndarray | None,
+    label: Any,
+) -> RateSearch:
+    """The rate for one class, on the rows that are trained on, from the weights that training starts with."""
+    rows = slice(None) if held is None else ~held
+    y = table.codes[rows] == positive
+    if y.all() or not y.any():
+        raise ValueError(
+            f"learning_rate='auto' is found from the first call's rows, and they are all of class {label} or all of "
+            "others: pass more of them, shuffled"
+        )
+    weight = None if weights == (1.0, 1.0) and table.sample_weight is None else np.where(y, *weights)
+    if weight is not None and table.sample_weight is not None:
+        weight = weight * table.sample_weight[rows]
+    start: dict[str, Any] = {"weights": state.weights, "bias": float(state.bias[0]), "sample_weight": weight}
+    penalties: dict[str, Any] = {"l2": rule.penalties.l2, "average": bool(rule.penalties.average_from)}
+    return auto_rate(table.X[rows], y.astype(np.uint8), epochs=rule.max_iter, **penalties, **start)
+
+
+def held_out(model: Any, table: Any) -> np.ndarray | None:
+    """(n,) bool, or None where no rows are held out."""
+    if not model.early_stopping:
+        return None
+    split = StratifiedShuffleSplit(test_size=model.validation_fraction, random_state=model.random_state)
+    _, held = next(split.split(np.zeros((len(table.codes), 1)), table.codes))
+    if table.sample_weight is not None and not table.sample_weight[held].any():
+        raise ValueError("The sample weights for validation set are all zero, consider using a different random state.")
+    mask = np.zeros(len(table.codes), dtype=bool)
+    mask[held] = True
+    return mask
+
+
+def score_of(X: Any, y: np.ndarray, weight: np.ndarray | None) -> Callable[[np.ndarray, float], float]:
+    """The accuracy on rows held out of a class's weights and bias."""
+    return lambda w, b: float(np.average((X @ w + b > 0.0) == y, weights=weight))
+
+
+def run(fits: list[Fit], n_jobs: int | None) -> int:
+    """All epochs of all classes; gives back how many the class took that took most."""
+    if len(fits) == 1:
+        return fits[0].run()
+    return max(Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(fit.run)() for fit in fits))
