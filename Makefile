@@ -50,7 +50,8 @@ test-generic: $(VENV)/dev.ok
 # The drop-in estimators with the oldest scikit-learn that pyproject.toml declares.
 test-oldest: $(VENV)-oldest/ok
 	$(VENV)-oldest/bin/python -m pytest -W 'ignore:Passing a non-Collection' -k 'not strict' \
-	  tests/test_sklearn.py tests/test_sklearn_mlp.py tests/test_sklearn_sgd.py tests/test_sklearn_sparse.py
+	  tests/test_sklearn.py tests/test_sklearn_auto.py tests/test_sklearn_callbacks.py tests/test_sklearn_mlp.py \
+	  tests/test_sklearn_sgd.py tests/test_sklearn_sparse.py tests/test_sklearn_validation.py
 
 $(VENV)-oldest/ok: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-oldest

@@ -31,6 +31,11 @@ network follows the same loss curve to 1e-8), so that everything after the impor
 
 What is not there is refused in a sentence: losses other than `log_loss` (write `loss="log_loss"` if the script leaves
 scikit-learn's default, hinge, in place), the solver `lbfgs`, the activation `identity`, and sparse rows for networks.
+
+What scikit-learn's two do not take: `learning_rate="auto"` for `SGDClassifier`, and for both `X_val`, `y_val` and
+`sample_weight_val` in `fit`, whose loss after each epoch is in `validation_loss_curve_`. With `early_stopping` these
+rows decide and none are held out, as in scikit-learn's `HistGradientBoostingClassifier`, which refuses them without;
+here they are then only watched. `set_callbacks` is there where scikit-learn (1.9 and newer) has it.
 """
 
 

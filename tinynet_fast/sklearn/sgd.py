@@ -15,16 +15,18 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tinynet_fast.kernels import prediction
+from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import classes_of
-from tinynet_fast.sklearn.sgd_classes import fits_of, run
+from tinynet_fast.sklearn.sgd_classes import Observer, fits_of, run
 from tinynet_fast.sklearn.sgd_sparse import SparseTable
 from tinynet_fast.sklearn.sgd_training import Rule, Table
+from tinynet_fast.sklearn.validation import Validation, validation_rows
 from tinynet_fast.training.schedule import Penalties, Schedule
 
 FLOATS = [np.float64, np.float32]
 
 
-class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
+class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, faster, to the same weights.
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
@@ -32,6 +34,9 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     grow.) More than two classes are learned one against the rest. Rows are arrays or SciPy's CSR matrices; on sparse
     rows l1 is paid by the inputs that a row stores, and the intercept moves by a hundredth of its step, as in
     scikit-learn.
+
+    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are told of each epoch and can end the
+    training.
 
     Parameters
     ----------
@@ -101,6 +106,9 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         Epochs that ran; of the class that took most.
     t_ : float
         1 + epochs times rows.
+    validation_loss_curve_ : list of float
+        The mean cross-entropy of the rows of `X_val`, or of those held out, after each epoch, of the model as it would
+        be were that the last; None where there are no such rows.
     eta0_ : (1,) or (n_classes,) float64
         The rates found, where `learning_rate` is "auto".
     rate_search_ : list of RateSearch
@@ -195,7 +203,16 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
+        self,
+        X: Any,
+        y: Any,
+        coef_init: Any = None,
+        intercept_init: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> "SGDClassifier":
         """Train on all rows, for as many epochs as `max_iter` and `tol` say.
 
@@ -208,7 +225,15 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         coef_init, intercept_init : arrays, optional
             Where to start, shaped as `coef_` and `intercept_`; at zero where left out.
         sample_weight : (n,), optional
-            What a row counts for: its step is its learning rate times its weight.
+            What a row counts for: its step is its learning rate times its weight. So a row of weight 2 is one step
+            twice as long, not two steps, here and in scikit-learn.
+        X_val : (n_val, n_features), optional
+            Rows that are not trained on, for `validation_loss_curve_`; with `early_stopping` they are what decides, and
+            no rows are held out. Steps before this one in a `Pipeline` see them with ``transform_input=["X_val"]``.
+        y_val : (n_val,), optional
+            Their labels, of classes that are in `y`.
+        sample_weight_val : (n_val,), optional
+            What each counts for in losses and accuracies.
 
         Returns
         -------
@@ -220,6 +245,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             For missing values, one class only, a senseless option, another loss, weights that overflow.
         """
         self._check_options()
+        data = X, y, sample_weight
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False)
         warm = self.warm_start and hasattr(self, "coef_")
         coef_init = self.coef_ if warm and coef_init is None else coef_init
@@ -228,8 +254,13 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         self.t_ = 1.0
         for name in ("eta0_", "rate_search_"):
             self.__dict__.pop(name, None)
+        validation = validation_rows(
+            self, X_val, y_val, sample_weight_val, dtype=FLOATS, accept_sparse="csr", accept_large_sparse=False
+        )
         self._start(X.shape[1], coef_init, intercept_init)
-        self._train(X, y, sample_weight, int(self.max_iter), self.tol, whole=True)
+        epochs = Epochs(self, int(self.max_iter), *data)
+        self._train(X, y, sample_weight, int(self.max_iter), self.tol, epochs, validation, whole=True)
+        epochs.done()
         if self.tol is not None and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"All {self.max_iter} epochs ran and the objective still came down: raise max_iter for a better fit.",
@@ -268,6 +299,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
                 "class_weight='balanced' is not supported for partial_fit, which sees some of the rows: pass the dict "
                 "that compute_class_weight('balanced', classes=classes, y=y) gives for a sample of them"
             )
+        data = X, y, sample_weight
         X, y = validate_data(
             self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False, reset=first
         )
@@ -281,7 +313,9 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             self.t_ = 1.0
         if first or not hasattr(self, "coef_"):
             self._start(X.shape[1], None, None)
-        self._train(X, y, sample_weight, 1, None, whole=False)
+        epochs = Epochs(self, 1, *data)
+        self._train(X, y, sample_weight, 1, None, epochs, None, whole=False)
+        epochs.done()
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -362,7 +396,15 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         )
 
     def _train(
-        self, X: np.ndarray, y: np.ndarray, sample_weight: Any, max_iter: int, tol: float | None, whole: bool
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        sample_weight: Any,
+        max_iter: int,
+        tol: float | None,
+        epochs: Epochs,
+        validation: Validation | None,
+        whole: bool,
     ) -> None:
         classes = self.classes_
         if len(classes) < 2:
@@ -383,8 +425,10 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         rule = self._rule(max_iter, tol)
         lazily = issparse(X) or (whole and self.average and rule.penalties.l1 > 0.0)  # see `average`
         make = SparseTable if lazily else Table
-        fits = fits_of(self, make(X, codes, sample_weight, rule), class_weight, rule)
-        self.n_iter_ = run(fits, self.n_jobs)
+        fits, validation = fits_of(self, make(X, codes, sample_weight, rule), class_weight, rule, validation)
+        observer = Observer(self, fits, X.shape[0], epochs, validation)
+        self.n_iter_ = run(fits, self.n_jobs, observer if epochs or validation is not None else None)
+        self.validation_loss_curve_ = None if validation is None else validation.losses
         self.t_ += self.n_iter_ * X.shape[0]
         engines = set().union(*(fit.engines for fit in fits))
         self.engine_ = engines.pop() if len(engines) == 1 else "mixed"

@@ -1,7 +1,7 @@
 """All classes of an `SGDClassifier`: the rows, seed and rate of each. How one is trained: `sgd_training.py`."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,25 +9,33 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
+from tinynet_fast.sklearn.callbacks import Epochs
 from tinynet_fast.sklearn.sgd_sparse import SparseFit, SparseTable
 from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
+from tinynet_fast.sklearn.validation import Validation, log_probabilities
 from tinynet_fast.training.rate import RateSearch, auto_rate
 from tinynet_fast.training.schedule import Schedule
 
 LARGEST_INT = np.iinfo(np.int32).max
 
 
-def fits_of(model: Any, table: Table | SparseTable, class_weight: np.ndarray, rule: Rule) -> list[Fit]:
-    """What `model` is to fit, one class against the rest each; random numbers are drawn where scikit-learn does.
+def fits_of(
+    model: Any, table: Table | SparseTable, class_weight: np.ndarray, rule: Rule, validation: Validation | None
+) -> tuple[list[Fit], Validation | None]:
+    """What `model` is to fit, one class against the rest each, and the rows that are not trained on.
 
-    With ``learning_rate="auto"`` each class has the rate that `model.rate_search_` has for it; where that is not there
+    Random numbers are drawn where scikit-learn draws them.
+
+    Where rows are held out or `validation` is given and the model stops early, those decide. With
+    ``learning_rate="auto"`` each class has the rate that `model.rate_search_` has for it; where that is not there
     yet, the rates are searched.
     """
     if not model.average:
         model._standard_coef = np.require(model.coef_, np.float64, ["C", "W"])
         model._standard_intercept = np.require(model.intercept_, np.float64, ["C", "W"])
     k = len(model._standard_coef)
-    held = held_out(model, table) if k > 1 else None
+    splits = validation is None and model.early_stopping
+    held = held_out(model, table) if splits and k > 1 else None
     random_state = check_random_state(model.random_state)
     states = list(map(check_random_state, random_state.randint(LARGEST_INT, size=k))) if k > 1 else [random_state]
     automatic = model.learning_rate == "auto"
@@ -35,7 +43,7 @@ def fits_of(model: Any, table: Table | SparseTable, class_weight: np.ndarray, ru
     fits, found = [], []
     for i, own in enumerate(states):
         own.randint(1, LARGEST_INT)  # seeds what scikit-learn does not use
-        held = held_out(model, table) if k == 1 else held
+        held = held_out(model, table) if splits and k == 1 else held
         positive = i if k > 1 else 1
         weights = float(class_weight[positive]), 1.0 if k > 1 else float(class_weight[0])
         state = State(model._standard_coef[i], model._standard_intercept[i : i + 1], model._means[i], model._paid[i])
@@ -47,13 +55,15 @@ def fits_of(model: Any, table: Table | SparseTable, class_weight: np.ndarray, ru
         make: Any = SparseFit if isinstance(table, SparseTable) else Fit
         seed = own.randint(LARGEST_INT)
         fits.append(make(table, own_rule, state, positive, weights, int(model.t_) - 1, seed, held))
-        if held is not None:
+        if held is not None and validation is None:
             weight = None if table.sample_weight is None else table.sample_weight[held]
-            fits[-1].score = score_of(table.X[held], table.codes[held] == positive, weight)
+            validation = Validation(table.X[held], table.codes[held], weight)
+        if validation is not None and model.early_stopping:
+            fits[-1].score = score_of(validation.X, validation.codes == positive, validation.weight)
     if automatic:
         model.rate_search_ = found
         model.eta0_ = np.array([search.learning_rate for search in found])
-    return fits
+    return fits, validation
 
 
 def search_rate(
@@ -81,10 +91,8 @@ def search_rate(
     return auto_rate(table.X[rows], y.astype(np.uint8), epochs=rule.max_iter, **penalties, **start)
 
 
-def held_out(model: Any, table: Any) -> np.ndarray | None:
-    """(n,) bool, or None where no rows are held out."""
-    if not model.early_stopping:
-        return None
+def held_out(model: Any, table: Any) -> np.ndarray:
+    """(n,) bool: the rows that early stopping holds out."""
     split = StratifiedShuffleSplit(test_size=model.validation_fraction, random_state=model.random_state)
     _, held = next(split.split(np.zeros((len(table.codes), 1)), table.codes))
     if table.sample_weight is not None and not table.sample_weight[held].any():
@@ -99,8 +107,49 @@ def score_of(X: Any, y: np.ndarray, weight: np.ndarray | None) -> Callable[[np.n
     return lambda w, b: float(np.average((X @ w + b > 0.0) == y, weights=weight))
 
 
-def run(fits: list[Fit], n_jobs: int | None) -> int:
-    """All epochs of all classes; gives back how many the class took that took most."""
-    if len(fits) == 1:
+@dataclass
+class Observer:
+    """Who looks on at the epochs of all classes: the rows that are not trained on, and the callbacks."""
+
+    model: Any
+    fits: list[Fit]
+    rows: int  # that are trained on, or counted as such, in an epoch
+    epochs: Epochs
+    validation: Validation | None
+
+    def as_if_done(self, ran: int) -> dict[str, Any]:
+        """The attributes that the model would have were epoch `ran` the last."""
+        t = self.model.t_ + ran * self.rows
+        averaged = bool(self.model.average and self.model.average <= t - 1.0)
+        parameters = np.array([fit.parameters(averaged) for fit in self.fits])
+        coef, intercept = np.ascontiguousarray(parameters[:, :-1]), parameters[:, -1].copy()
+        return {"coef_": coef, "intercept_": intercept, "n_iter_": ran, "t_": t}
+
+    def epoch_ended(self, ran: int) -> bool:
+        """Looks at the model after epoch `ran`; whether training is to stop here."""
+        if self.validation is not None:
+            now = self.as_if_done(ran)
+            self.validation.add(log_probabilities(self.validation.X @ now["coef_"].T + now["intercept_"], True))
+        return self.epochs.end(lambda: self.as_if_done(ran))
+
+
+def run(fits: list[Fit], n_jobs: int | None, observer: Observer | None) -> int:
+    """All epochs of all classes; gives back how many the class took that took most.
+
+    Each class runs by itself, unless somebody looks on: then all wait for each other after each epoch.
+    """
+    if observer is None and len(fits) == 1:
         return fits[0].run()
-    return max(Parallel(n_jobs=n_jobs, require="sharedmem")(delayed(fit.run)() for fit in fits))
+    with Parallel(n_jobs=n_jobs if len(fits) > 1 else None, require="sharedmem") as pool:
+        if observer is None:
+            return max(pool(delayed(fit.run)() for fit in fits))
+        going, ran, stop = fits, 0, False
+        while going and not stop:
+            observer.epochs.begin()
+            more = pool(delayed(fit.epoch)() for fit in going)
+            going = [fit for fit, goes_on in zip(going, more, strict=True) if goes_on]
+            ran += 1
+            stop = observer.epoch_ended(ran)
+    for fit in fits:
+        fit.settle()
+    return ran
