@@ -29,6 +29,9 @@ network follows the same loss curve to 1e-8), so that everything after the impor
 +from tinynet_fast.sklearn import SGDClassifier
 ```
 
+One thing is another: more than two classes that are shuffled share one order of the rows, so that one pass serves all.
+Their weights are as good as scikit-learn's and not the same; `engine="strict"` has scikit-learn's order for each class.
+
 What is not there is refused in a sentence: losses other than `log_loss` (write `loss="log_loss"` if the script leaves
 scikit-learn's default, hinge, in place), the solver `lbfgs`, the activation `identity`, and sparse rows for networks.
 

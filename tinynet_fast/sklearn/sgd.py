@@ -30,10 +30,13 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, faster, to the same weights.
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
-    ``loss="log_loss"`` (from version 1.8 on), to rounding, shuffled or not. (Where steps overshoot, rounding errors
-    grow.) More than two classes are learned one against the rest. Rows are arrays or SciPy's CSR matrices; on sparse
-    rows l1 is paid by the inputs that a row stores, and the intercept moves by a hundredth of its step, as in
-    scikit-learn.
+    ``loss="log_loss"`` (from version 1.8 on), to rounding. (Where steps overshoot, rounding errors grow.) More than two
+    classes are learned one against the rest, on dense rows without l1 in one pass over the rows for all. With
+    ``engine="fast"`` and ``shuffle=True`` these classes share an order of the rows, the one that scikit-learn draws for
+    the first of them; scikit-learn draws one for each, and so do "strict", l1 and sparse rows.
+
+    Rows are arrays or SciPy's CSR matrices; on sparse rows l1 is paid by the inputs that a row stores, and the
+    intercept moves by a hundredth of its step, as in scikit-learn.
 
     From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are told of each epoch and can end the
     training.
@@ -58,11 +61,11 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         Stop when the mean objective of the rows, each taken before its update, penalty included, has not come down by
         `tol` for `n_iter_no_change` epochs in a row; None for all `max_iter` epochs.
     shuffle : bool
-        Visit the rows in scikit-learn's own new order in each epoch.
+        Visit the rows in scikit-learn's own new order in each epoch; see above for more than two classes.
     verbose : int
         Above 0: print a line after each epoch.
     n_jobs : int, optional
-        Threads that learn the classes where there are more than two.
+        Threads that learn the classes where there are more than two that do not share a pass over the rows.
     random_state : int, RandomState instance or None
         Where orders and rows held out are drawn from.
     learning_rate : {"optimal", "constant", "invscaling", "adaptive", "auto"}
@@ -425,9 +428,10 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         rule = self._rule(max_iter, tol)
         lazily = issparse(X) or (whole and self.average and rule.penalties.l1 > 0.0)  # see `average`
         make = SparseTable if lazily else Table
-        fits, validation = fits_of(self, make(X, codes, sample_weight, rule), class_weight, rule, validation)
+        table = make(X, codes, sample_weight, rule)
+        fits, validation = fits_of(self, table, class_weight, rule, validation)
         observer = Observer(self, fits, X.shape[0], epochs, validation)
-        self.n_iter_ = run(fits, self.n_jobs, observer if epochs or validation is not None else None)
+        self.n_iter_ = run(table, fits, self.n_jobs, observer if epochs or validation is not None else None)
         self.validation_loss_curve_ = None if validation is None else validation.losses
         self.t_ += self.n_iter_ * X.shape[0]
         engines = set().union(*(fit.engines for fit in fits))

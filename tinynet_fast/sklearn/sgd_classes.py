@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from tinynet_fast.sklearn.callbacks import Epochs
+from tinynet_fast.sklearn.sgd_lanes import Together, can_share
 from tinynet_fast.sklearn.sgd_sparse import SparseFit, SparseTable
 from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
 from tinynet_fast.sklearn.validation import Validation, log_probabilities
@@ -133,23 +134,25 @@ class Observer:
         return self.epochs.end(lambda: self.as_if_done(ran))
 
 
-def run(fits: list[Fit], n_jobs: int | None, observer: Observer | None) -> int:
+def run(table: Table | SparseTable, fits: list[Fit], n_jobs: int | None, observer: Observer | None) -> int:
     """All epochs of all classes; gives back how many the class took that took most.
 
-    Each class runs by itself, unless somebody looks on: then all wait for each other after each epoch.
+    Classes that cannot share a pass over the rows run by themselves, unless somebody looks on: then all wait for each
+    other after each epoch.
     """
-    if observer is None and len(fits) == 1:
-        return fits[0].run()
-    with Parallel(n_jobs=n_jobs if len(fits) > 1 else None, require="sharedmem") as pool:
+    going: list[Any] = [Together(table, fits)] if isinstance(table, Table) and can_share(table, fits) else list(fits)
+    if observer is None and len(going) == 1:
+        return going[0].run()
+    with Parallel(n_jobs=n_jobs if len(going) > 1 else None, require="sharedmem") as pool:
         if observer is None:
             return max(pool(delayed(fit.run)() for fit in fits))
-        going, ran, stop = fits, 0, False
+        every, ran, stop = going, 0, False
         while going and not stop:
             observer.epochs.begin()
             more = pool(delayed(fit.epoch)() for fit in going)
             going = [fit for fit, goes_on in zip(going, more, strict=True) if goes_on]
             ran += 1
             stop = observer.epoch_ended(ran)
-    for fit in fits:
+    for fit in every:
         fit.settle()
     return ran

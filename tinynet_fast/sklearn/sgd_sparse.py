@@ -44,7 +44,6 @@ class SparseFit(Fit):
         n = len(table.indptr) - 1
         self.block_rows = max(1, min(n, BLOCK_VALUES * n // (len(table.data) + n)))
         self.bias_scale = table.bias_scale * rule.bias_scale
-        self.can_be_fast = rule.engine == "fast"
         l2, l1, w = rule.penalties.l2, rule.penalties.l1, state.weights
         self.penalty = np.array([l2, l1, float(rule.watches_objective)])
         self.numbers = np.zeros(8)
@@ -68,7 +67,7 @@ class SparseFit(Fit):
         return float(self.numbers[sparse.OBJECTIVE])
 
     def _is_fast(self, rate: float) -> bool:
-        if not (self.can_be_fast and self.table.largest * self.heaviest * rate <= STABILITY_BOUND):
+        if not (self.rule.engine == "fast" and self.table.largest * self.heaviest * rate <= STABILITY_BOUND):
             return False
         length = math.hypot(float(np.linalg.norm(self._weights())), float(self.state.bias[0]))
         return math.sqrt(self.table.largest) * length <= LARGEST_SUM
