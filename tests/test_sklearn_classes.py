@@ -135,9 +135,13 @@ def test_epochs_are_told_and_counted(capsys):
 
 
 def shifted(self):
-    """The state of the classes, each in its neighbour's lane."""
-    load(self)
+    """Each class gets its neighbour's weights."""
     self.values[:] = np.roll(self.values, 1, axis=1)
+    return store(self)
+
+
+def nothing(self):
+    """Weights that were there before are not brought along."""
 
 
 def another_weight(self, rows, n):
@@ -150,13 +154,14 @@ def without_last_row(self, rows, n):
     block(self, rows[:-1] if isinstance(rows, np.ndarray) else slice(rows.start, rows.stop - 1), n - 1)
 
 
-load, make_plan, block = _Registers.load, Together._plan, Together._block
+store, make_plan, block = _Registers.store, Together._plan, Together._block
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "mistake"),
     [
-        (_Registers, "load", shifted),
+        (_Registers, "store", shifted),
+        (_Registers, "load", nothing),
         (Together, "_plan", another_weight),
         (Together, "_block", without_last_row),
     ],
@@ -164,7 +169,8 @@ load, make_plan, block = _Registers.load, Together._plan, Together._block
 def test_planted_mistakes_are_seen(owner, name, mistake, monkeypatch):
     X, y, _ = rows()
     options = {"tol": None, "max_iter": 2, "shuffle": False, "alpha": 0.01}
-    ref = linear.SGDClassifier("log_loss", **options).fit(X, y)
-    assert distance(flat(SGDClassifier(**options).fit(X, y)), flat(ref)) <= 1e-10
+    start = np.ones((4, 5)), np.ones(4)
+    ref = linear.SGDClassifier("log_loss", **options).fit(X, y, start[0].copy(), start[1].copy())  # written into
+    assert distance(flat(SGDClassifier(**options).fit(X, y, *start)), flat(ref)) <= 1e-10
     monkeypatch.setattr(owner, name, mistake)
-    assert distance(flat(SGDClassifier(**options).fit(X, y)), flat(ref)) > 1e-10
+    assert distance(flat(SGDClassifier(**options).fit(X, y, *start)), flat(ref)) > 1e-10

@@ -38,16 +38,21 @@ class _Registers:
         self.options[[classes.CODE, classes.POSITIVE, classes.NEGATIVE], self.used] = list(columns)
         self.options[classes.L2], self.options[classes.BIAS] = rule.penalties.l2, rule.bias_scale
         self.heaviest = 0.0
+        self.load()
 
     def load(self) -> None:
-        """The state of each class as it is before an epoch."""
-        d, constant = self.d, self.fits[0].rule.schedule.is_constant
+        """The state of each class as it is."""
+        d = self.d
         for lane, fit in enumerate(self.fits):
             self.values[:d, lane], self.values[d, lane] = fit.state.weights, fit.state.bias[0]
             if self.averaged:
                 self.values[d + 1 :, lane] = fit.state.means
-            self.options[self.kernel.RATE, lane] = fit.rate if constant else 1.0
-        rates = self.options[self.kernel.RATE, self.used].tolist()
+
+    def begin(self) -> None:
+        """An epoch begins, with the rates that the classes have now."""
+        constant = self.fits[0].rule.schedule.is_constant
+        rates = [fit.rate if constant else 1.0 for fit in self.fits]
+        self.options[self.kernel.RATE, self.used] = rates
         self.heaviest = max(fit.heaviest * rate for fit, rate in zip(self.fits, rates, strict=True))
         self.kernel.clear(self.sums)
 
@@ -117,12 +122,15 @@ class Together:
             starts = range(0, len(self.going), self.width)
             self.groups = [_Registers(self.going[start : start + self.width]) for start in starts]
         for group in self.groups:
-            group.load()
+            group.begin()
         count = n if index is None else len(index)
         for start in range(0, count, self.block_rows):
             part = slice(start, min(start + self.block_rows, count))
             self._block(part if index is None else index[part], part.stop - part.start)
         objectives = np.concatenate([group.store() for group in self.groups]) / count
+        if not all(np.isfinite(group.values).all() for group in self.groups):
+            for fit in self.going:
+                fit.check_finite(self.epochs)
         more = []
         for fit, value in zip(self.going, objectives, strict=True):
             fit.epochs = self.epochs

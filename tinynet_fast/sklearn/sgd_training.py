@@ -146,12 +146,12 @@ class Fit:
         for start in range(0, count, self.block_rows):
             part = slice(start, min(start + self.block_rows, count))
             total += self._block(part if index is None else index[part], part.stop - part.start)
+        self.check_finite(self.epochs)
         return self.goes_on(total / count)
 
     def goes_on(self, value: float) -> bool:
         """Whether there is to be another epoch after one with this mean objective."""
         rule = self.rule
-        self._check_finite(self.epochs)
         if self.score is not None:
             value = self.score(self._weights(), float(self.state.bias[0]))
         if rule.verbose > 0:
@@ -274,7 +274,8 @@ class Fit:
         options = penalties.l2, penalties.l1, penalties.average_from, plan
         order.fill_plan(kind, self.rate, schedule.power_t, offset, alpha, row, weight, *options)
 
-    def _check_finite(self, epoch: int) -> None:
+    def check_finite(self, epoch: int) -> None:
+        """ValueError where weights have overflowed."""
         if not (np.isfinite(self.state.weights).all() and np.isfinite(self.state.bias).all()):
             raise ValueError(
                 f"Floating-point under-/overflow in epoch {epoch}: scale the inputs with StandardScaler or "
