@@ -7,7 +7,7 @@ PIP = $(RUN) -m pip --disable-pip-version-check install --quiet
 
 # The tests that run the kernels themselves.
 KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_engines.py tests/test_oracles.py \
-  tests/test_planted_mistakes.py tests/test_jit.py tests/test_prediction.py tests/test_lanes.py \
+  tests/test_planted_mistakes.py tests/test_jit.py tests/test_prediction.py tests/test_lanes.py tests/test_classes.py \
   tests/test_network_kernels.py tests/test_network_narrow.py \
   tests/test_sklearn_kernels.py tests/test_columns.py
 
@@ -50,7 +50,8 @@ test-generic: $(VENV)/dev.ok
 # The drop-in estimators with the oldest scikit-learn that pyproject.toml declares.
 test-oldest: $(VENV)-oldest/ok
 	$(VENV)-oldest/bin/python -m pytest -W 'ignore:Passing a non-Collection' -k 'not strict' \
-	  tests/test_sklearn.py tests/test_sklearn_mlp.py tests/test_sklearn_sgd.py tests/test_sklearn_sparse.py
+	  tests/test_sklearn.py tests/test_sklearn_auto.py tests/test_sklearn_callbacks.py \
+	  tests/test_sklearn_classes.py tests/test_sklearn_mlp.py tests/test_sklearn_sgd.py tests/test_sklearn_sparse.py tests/test_sklearn_validation.py
 
 $(VENV)-oldest/ok: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-oldest

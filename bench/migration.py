@@ -29,8 +29,16 @@ network follows the same loss curve to 1e-8), so that everything after the impor
 +from tinynet_fast.sklearn import SGDClassifier
 ```
 
+One thing is another: more than two classes that are shuffled share one order of the rows, so that one pass serves all.
+Their weights are as good as scikit-learn's and not the same; `engine="strict"` has scikit-learn's order for each class.
+
 What is not there is refused in a sentence: losses other than `log_loss` (write `loss="log_loss"` if the script leaves
 scikit-learn's default, hinge, in place), the solver `lbfgs`, the activation `identity`, and sparse rows for networks.
+
+What scikit-learn's two do not take: `learning_rate="auto"` for `SGDClassifier`, and for both `X_val`, `y_val` and
+`sample_weight_val` in `fit`, whose loss after each epoch is in `validation_loss_curve_`. With `early_stopping` these
+rows decide and none are held out, as in scikit-learn's `HistGradientBoostingClassifier`, which refuses them without;
+here they are then only watched. `set_callbacks` is there where scikit-learn (1.9 and newer) has it.
 """
 
 

@@ -101,7 +101,7 @@ FIRST = """
 import numpy as np
 from tinynet_fast.sklearn import SGDClassifier
 X, y = np.random.default_rng(0).standard_normal((3000, 7)), np.arange(3000) % 8
-SGDClassifier(n_jobs=8, learning_rate="constant", max_iter=2, tol=None).fit(X, y)
+SGDClassifier(n_jobs=8, penalty="l1", learning_rate="constant", max_iter=2, tol=None).fit(X, y)
 """
 
 
@@ -112,8 +112,9 @@ def test_threads_that_are_the_first_to_compile(tmp_path):
 
 
 def test_classes_side_by_side():
-    ref, comp = (clone(MODELS[0]).set_params(n_jobs=n).fit(X, Y) for n in (None, 2))
-    np.testing.assert_array_equal(weights(comp), weights(ref))
+    for penalty in ("l2", "l1"):
+        ref, comp = (clone(MODELS[0]).set_params(n_jobs=n, penalty=penalty).fit(X, Y) for n in (None, 2))
+        np.testing.assert_array_equal(weights(comp), weights(ref))
 
 
 @models

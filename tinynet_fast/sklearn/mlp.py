@@ -9,24 +9,28 @@ from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d, shuffle
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import classes_of
-from tinynet_fast.sklearn.mlp_training import Network, Solver, Trainer, first_parameters, outputs
+from tinynet_fast.sklearn.mlp_training import Network, Solver, Trainer, first_parameters, held_out, outputs
+from tinynet_fast.sklearn.validation import Validation, log_probabilities, validation_rows
 
 FLOATS = [np.float64, np.float32]
 
 
-class MLPClassifier(ClassifierMixin, BaseEstimator):
+class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """A network with hidden layers: scikit-learn's, faster, along the same loss curve.
 
     With the same options, rows and `random_state` it starts from the same weights, sees the same batches and takes the
     same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), to rounding. Rows are dense and have
     one label each.
+
+    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are told of each epoch and can end the
+    training.
 
     Parameters
     ----------
@@ -82,7 +86,9 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
     loss_curve_ : list of float
         The mean loss of each epoch, each batch before its update, penalty included.
     validation_scores_, best_validation_score_ : list of float, float
-        The accuracies of the rows held out, and the best; None without early stopping.
+        The accuracies of the rows of `X_val`, or of those held out, and the best; None without early stopping.
+    validation_loss_curve_ : list of float
+        The mean cross-entropy, without a penalty, of the same rows after each epoch; None where there are none.
     t_ : int
         Rows trained on, over all epochs.
     n_iter_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
@@ -186,7 +192,16 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         self.engine = engine
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPClassifier":
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> "MLPClassifier":
         """Train on all rows, for as many epochs as `max_iter` and `tol` say.
 
         Parameters
@@ -197,6 +212,13 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             Labels, of two classes or more.
         sample_weight : (n,), optional
             What a row counts for: a batch's gradient and loss are means weighted by it.
+        X_val : (n_val, n_features), optional
+            Rows that are not trained on, for `validation_loss_curve_`; with `early_stopping` they are what decides, and
+            no rows are held out. Steps before this one in a `Pipeline` see them with ``transform_input=["X_val"]``.
+        y_val : (n_val,), optional
+            Their labels, of classes that are in `y`.
+        sample_weight_val : (n_val,), optional
+            What each counts for in losses and accuracies.
 
         Returns
         -------
@@ -207,7 +229,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             For missing values, a senseless option, another solver, weights that overflow.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
@@ -230,7 +252,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         _check_partial_fit_first_call(self, classes)
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, n_classes): the probability of each class."""
@@ -247,11 +269,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """(n,): the likeliest class of each row."""
         check_is_fitted(self)
-        return self._labels(validate_data(self, X, dtype=FLOATS, order="C", reset=False))
-
-    def _labels(self, X: np.ndarray) -> np.ndarray:
-        sums = self._sums(X)
-        return self.classes_[sums.argmax(axis=1) if sums.shape[1] > 1 else (sums[:, 0] > 0.0).astype(int)]
+        return self.classes_[_likeliest(self._sums(validate_data(self, X, dtype=FLOATS, order="C", reset=False)))]
 
     def _sums(self, X: np.ndarray) -> np.ndarray:
         weights = [np.asarray(part, dtype=np.float64) for part in self.coefs_]
@@ -268,8 +286,11 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
                 remedy = "; use scikit-learn's MLPClassifier for it" if value in theirs else ""
                 raise ValueError(f"{name}={value!r} has no kernel here: use one of {', '.join(ours)}{remedy}")
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> "MLPClassifier":
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], incremental: bool
+    ) -> "MLPClassifier":
         self._check_options()
+        data = X, y, sample_weight
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
         codes = self._codes(column_or_1d(y), first, incremental)
@@ -277,6 +298,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
             if not sample_weight.any():
                 raise ValueError("Sample weights must contain at least one non-zero number.")
+        held = validation_rows(self, *validation, dtype=FLOATS)
         random_state = check_random_state(self.random_state)
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=int)).tolist()
         if any(width <= 0 for width in hidden):
@@ -289,11 +311,13 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             network = Network(sizes, self.activation, self._solver())
         network.load(self.coefs_, self.intercepts_)  # which may have been set
         self._network = network
+        epochs = Epochs(self, 1 if incremental else int(self.max_iter), *data)
         try:
-            self._run(X, codes, sample_weight, random_state, incremental)
+            self._run(X, codes, sample_weight, random_state, epochs, held, incremental)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=3)
             self.coefs_, self.intercepts_ = network.layers()
+        epochs.done()
         return self
 
     def _codes(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
@@ -328,6 +352,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         self._no_improvement_count = 0
         self.validation_scores_ = [] if self.early_stopping else None
         self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self.validation_loss_curve_: list[float] | None = None
         self.best_loss_ = None if self.early_stopping else np.inf
         self._network = None
 
@@ -337,23 +362,16 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         codes: np.ndarray,
         sample_weight: np.ndarray | None,
         random_state: np.random.RandomState,
+        epochs: Epochs,
+        held: Validation | None,
         incremental: bool,
     ) -> None:
-        network, held = self._network, None
+        network = self._network
         assert network is not None
-        if self.early_stopping:
-            split = train_test_split(
-                np.arange(len(X)),
-                random_state=random_state,
-                test_size=self.validation_fraction,
-                stratify=codes if self.n_outputs_ == 1 else None,
-            )
-            trained, held_rows = split
-            if len(held_rows) < 2:
-                raise ValueError(
-                    "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-                )
-            held = X[held_rows], self.classes_[codes[held_rows]], _part(sample_weight, held_rows)
+        if self.early_stopping and held is None:
+            binary = self.n_outputs_ == 1
+            trained, held_rows = held_out(X, codes, self.validation_fraction, random_state, stratified=binary)
+            held = Validation(X[held_rows], codes[held_rows], _part(sample_weight, held_rows))
             X, codes, sample_weight = X[trained], codes[trained], _part(sample_weight, trained)
         n = len(X)
         size = min(200, n) if self.batch_size == "auto" else min(int(self.batch_size), n)
@@ -363,6 +381,7 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
         self.engine_ = trainer.engine.name
         order, best, self.n_iter_ = np.arange(n), None, 0
         while self.n_iter_ < self.max_iter:
+            epochs.begin()
             if self.shuffle:
                 order = shuffle(order, random_state=random_state)
             self.loss_ = trainer.epoch(order if self.shuffle else None)
@@ -377,9 +396,11 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             self.loss_curve_.append(self.loss_)
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            if self._improves(held) and held is not None:
+            if self._improves(held) and self.early_stopping:
                 best = network.state[0].copy()
             network.epoch_ends(self.t_)
+            if epochs.end(self._as_if_done):
+                break
             if self._no_improvement_count > self.n_iter_no_change:
                 if not network.can_slow_down():
                     break
@@ -396,23 +417,37 @@ class MLPClassifier(ClassifierMixin, BaseEstimator):
             network.state[0] = best
             self.coefs_, self.intercepts_ = network.layers()
 
-    def _improves(self, held: Any) -> bool:
+    def _as_if_done(self) -> dict[str, Any]:
+        """Attributes that a copy must not share with the model that trains on."""
+        curves = "loss_curve_", "validation_scores_", "validation_loss_curve_"
+        return {"_network": None} | {name: list(curve) for name in curves if (curve := getattr(self, name)) is not None}
+
+    def _improves(self, held: Validation | None) -> bool:
         """Counts the epochs without progress; whether the last one is the best so far."""
-        if held is None:
+        if held is not None:
+            sums = self._sums(held.X)
+            held.add(log_probabilities(sums, False))
+            self.validation_loss_curve_ = self.validation_loss_curve_ or []
+            self.validation_loss_curve_.append(held.losses[-1])
+        if held is None or not self.early_stopping:
             best, last = -self.best_loss_, -self.loss_curve_[-1]
         else:
-            X, y, weight = held
-            last = float(accuracy_score(y, self._labels(X), sample_weight=weight))
+            last = float(accuracy_score(held.codes, _likeliest(sums), sample_weight=held.weight))
             self.validation_scores_.append(last)
             best = self.best_validation_score_
             if self.verbose:
                 print(f"Validation score: {last:f}")
         self._no_improvement_count = self._no_improvement_count + 1 if last < best + self.tol else 0
-        if held is None:
-            self.best_loss_ = min(self.best_loss_, self.loss_curve_[-1])
-        else:
+        if self.early_stopping:
             self.best_validation_score_ = max(best, last)
+        else:
+            self.best_loss_ = min(self.best_loss_, self.loss_curve_[-1])
         return last > best
+
+
+def _likeliest(sums: np.ndarray) -> np.ndarray:
+    """(n,): the numbers of the likeliest classes."""
+    return sums.argmax(axis=1) if sums.shape[1] > 1 else (sums[:, 0] > 0.0).astype(int)
 
 
 def _part(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

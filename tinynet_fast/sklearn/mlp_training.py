@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 
 from tinynet_fast.kernels import order
 from tinynet_fast.kernels.engines import ENGINES
@@ -34,6 +35,17 @@ def first_parameters(
         weights.append(random_state.uniform(-bound, bound, (fan_in, fan_out)))
         biases.append(random_state.uniform(-bound, bound, fan_out))
     return weights, biases
+
+
+def held_out(
+    X: np.ndarray, codes: np.ndarray, fraction: float, random_state: np.random.RandomState, stratified: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The places of the rows to train on, and of those that early stopping holds out."""
+    stratify = codes if stratified else None
+    places = train_test_split(np.arange(len(X)), random_state=random_state, test_size=fraction, stratify=stratify)
+    if len(places[1]) < 2:
+        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
+    return places[0], places[1]
 
 
 @dataclass(frozen=True)

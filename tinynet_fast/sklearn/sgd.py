@@ -9,31 +9,37 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
-from sklearn.model_selection import StratifiedShuffleSplit
-from sklearn.utils import check_random_state, compute_class_weight
+from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tinynet_fast.kernels import prediction
+from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import classes_of
-from tinynet_fast.sklearn.sgd_sparse import SparseFit, SparseTable
-from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
+from tinynet_fast.sklearn.sgd_classes import Observer, fits_of, run
+from tinynet_fast.sklearn.sgd_sparse import SparseTable
+from tinynet_fast.sklearn.sgd_training import Rule, Table
+from tinynet_fast.sklearn.validation import Validation, validation_rows
 from tinynet_fast.training.schedule import Penalties, Schedule
 
-LARGEST_INT = np.iinfo(np.int32).max
 FLOATS = [np.float64, np.float32]
 
 
-class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
+class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
     """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, faster, to the same weights.
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
-    ``loss="log_loss"`` (from version 1.8 on), to rounding, shuffled or not. (Where steps overshoot, rounding errors
-    grow.) More than two classes are learned one against the rest. Rows are arrays or SciPy's CSR matrices; on sparse
-    rows l1 is paid by the inputs that a row stores, and the intercept moves by a hundredth of its step, as in
-    scikit-learn.
+    ``loss="log_loss"`` (from version 1.8 on), to rounding. (Where steps overshoot, rounding errors grow.) More than two
+    classes are learned one against the rest, on dense rows without l1 in one pass over the rows for all. With
+    ``engine="fast"`` and ``shuffle=True`` these classes share an order of the rows, the one that scikit-learn draws for
+    the first of them; scikit-learn draws one for each, and so do "strict", l1 and sparse rows.
+
+    Rows are arrays or SciPy's CSR matrices; on sparse rows l1 is paid by the inputs that a row stores, and the
+    intercept moves by a hundredth of its step, as in scikit-learn.
+
+    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are told of each epoch and can end the
+    training.
 
     Parameters
     ----------
@@ -55,16 +61,19 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         Stop when the mean objective of the rows, each taken before its update, penalty included, has not come down by
         `tol` for `n_iter_no_change` epochs in a row; None for all `max_iter` epochs.
     shuffle : bool
-        Visit the rows in scikit-learn's own new order in each epoch.
+        Visit the rows in scikit-learn's own new order in each epoch; see above for more than two classes.
     verbose : int
         Above 0: print a line after each epoch.
     n_jobs : int, optional
-        Threads that learn the classes where there are more than two.
+        Threads that learn the classes where there are more than two that do not share a pass over the rows.
     random_state : int, RandomState instance or None
         Where orders and rows held out are drawn from.
-    learning_rate : {"optimal", "constant", "invscaling", "adaptive"}
+    learning_rate : {"optimal", "constant", "invscaling", "adaptive", "auto"}
         The rate of the t-th row: 1 / (alpha (t0 + t - 1)) with t0 = alpha**-0.75; `eta0`; `eta0` / t**`power_t`; or
-        `eta0`, divided by 5 whenever the epochs would stop, down to 1e-6.
+        `eta0`, divided by 5 whenever the epochs would stop, down to 1e-6. "auto", which scikit-learn has not, is
+        "constant" at a rate that `tinynet_fast.auto_rate` finds for each class against the rest, from the rows that are
+        trained on, their weights, `alpha` and `average`, before the first epoch; in `partial_fit` from the rows of
+        the first call, and it stays as it is in later ones. Not for l1, sparse rows or ``fit_intercept=False``.
     eta0 : float
         Above 0.
     power_t : float
@@ -100,6 +109,13 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         Epochs that ran; of the class that took most.
     t_ : float
         1 + epochs times rows.
+    validation_loss_curve_ : list of float
+        The mean cross-entropy of the rows of `X_val`, or of those held out, after each epoch, of the model as it would
+        be were that the last; None where there are no such rows.
+    eta0_ : (1,) or (n_classes,) float64
+        The rates found, where `learning_rate` is "auto".
+    rate_search_ : list of RateSearch
+        How each was found.
     n_features_in_, feature_names_in_
         As in scikit-learn.
     engine_ : {"fast", "strict", "mixed"}
@@ -129,7 +145,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         "verbose": ["verbose"],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
-        "learning_rate": [StrOptions({"constant", "optimal", "invscaling", "adaptive"})],
+        "learning_rate": [StrOptions({"constant", "optimal", "invscaling", "adaptive", "auto"})],
         "eta0": [Interval(Real, 0, None, closed="neither")],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -190,7 +206,16 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
+        self,
+        X: Any,
+        y: Any,
+        coef_init: Any = None,
+        intercept_init: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> "SGDClassifier":
         """Train on all rows, for as many epochs as `max_iter` and `tol` say.
 
@@ -203,7 +228,15 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         coef_init, intercept_init : arrays, optional
             Where to start, shaped as `coef_` and `intercept_`; at zero where left out.
         sample_weight : (n,), optional
-            What a row counts for: its step is its learning rate times its weight.
+            What a row counts for: its step is its learning rate times its weight. So a row of weight 2 is one step
+            twice as long, not two steps, here and in scikit-learn.
+        X_val : (n_val, n_features), optional
+            Rows that are not trained on, for `validation_loss_curve_`; with `early_stopping` they are what decides, and
+            no rows are held out. Steps before this one in a `Pipeline` see them with ``transform_input=["X_val"]``.
+        y_val : (n_val,), optional
+            Their labels, of classes that are in `y`.
+        sample_weight_val : (n_val,), optional
+            What each counts for in losses and accuracies.
 
         Returns
         -------
@@ -215,14 +248,22 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             For missing values, one class only, a senseless option, another loss, weights that overflow.
         """
         self._check_options()
+        data = X, y, sample_weight
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False)
         warm = self.warm_start and hasattr(self, "coef_")
         coef_init = self.coef_ if warm and coef_init is None else coef_init
         intercept_init = self.intercept_ if warm and intercept_init is None else intercept_init
         self.classes_ = classes_of(y)
         self.t_ = 1.0
+        for name in ("eta0_", "rate_search_"):
+            self.__dict__.pop(name, None)
+        validation = validation_rows(
+            self, X_val, y_val, sample_weight_val, dtype=FLOATS, accept_sparse="csr", accept_large_sparse=False
+        )
         self._start(X.shape[1], coef_init, intercept_init)
-        self._train(X, y, sample_weight, int(self.max_iter), self.tol, whole=True)
+        epochs = Epochs(self, int(self.max_iter), *data)
+        self._train(X, y, sample_weight, int(self.max_iter), self.tol, epochs, validation, whole=True)
+        epochs.done()
         if self.tol is not None and self.n_iter_ == self.max_iter:
             warnings.warn(
                 f"All {self.max_iter} epochs ran and the objective still came down: raise max_iter for a better fit.",
@@ -261,6 +302,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
                 "class_weight='balanced' is not supported for partial_fit, which sees some of the rows: pass the dict "
                 "that compute_class_weight('balanced', classes=classes, y=y) gives for a sample of them"
             )
+        data = X, y, sample_weight
         X, y = validate_data(
             self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False, reset=first
         )
@@ -274,7 +316,9 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             self.t_ = 1.0
         if first or not hasattr(self, "coef_"):
             self._start(X.shape[1], None, None)
-        self._train(X, y, sample_weight, 1, None, whole=False)
+        epochs = Epochs(self, 1, *data)
+        self._train(X, y, sample_weight, 1, None, epochs, None, whole=False)
+        epochs.done()
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -307,6 +351,17 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
             raise ValueError("alpha must be > 0 for learning_rate='optimal', which divides by it")
         if self.penalty == "elasticnet" and self.l1_ratio is None:
             raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
+        if self.learning_rate == "auto":
+            if self.penalty not in ("l2", None):
+                raise ValueError(
+                    f"learning_rate='auto' knows no penalty={self.penalty!r}: use penalty='l2' or None, or give a rate "
+                    "as eta0 with learning_rate='constant'"
+                )
+            if not self.fit_intercept:
+                raise ValueError(
+                    "learning_rate='auto' searches with an intercept: use fit_intercept=True, or give a rate as eta0 "
+                    "with learning_rate='constant'"
+                )
 
     def _start(self, n_features: int, coef_init: Any, intercept_init: Any) -> None:
         """Weights of all classes, as they are before the first row."""
@@ -326,7 +381,7 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         ratio = {"l2": 0.0, "l1": 1.0}.get(self.penalty or "", self.l1_ratio or 0.0)
         alpha = float(self.alpha) if self.penalty else 0.0
         penalties = Penalties(alpha * (1.0 - ratio), alpha * ratio, self.average, "log_loss")
-        name = "constant" if self.learning_rate == "adaptive" else self.learning_rate
+        name = "constant" if self.learning_rate in ("adaptive", "auto") else self.learning_rate
         schedule = Schedule(float(self.eta0), name, float(self.power_t), float(self.alpha))
         return Rule(
             self.engine,
@@ -344,7 +399,15 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         )
 
     def _train(
-        self, X: np.ndarray, y: np.ndarray, sample_weight: Any, max_iter: int, tol: float | None, whole: bool
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        sample_weight: Any,
+        max_iter: int,
+        tol: float | None,
+        epochs: Epochs,
+        validation: Validation | None,
+        whole: bool,
     ) -> None:
         classes = self.classes_
         if len(classes) < 2:
@@ -357,73 +420,22 @@ class SGDClassifier(LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
+        if self.learning_rate == "auto" and issparse(X):
+            raise ValueError(
+                "learning_rate='auto' reads dense rows: pass X.toarray(), or give a rate as eta0 with "
+                "learning_rate='constant'"
+            )
         rule = self._rule(max_iter, tol)
         lazily = issparse(X) or (whole and self.average and rule.penalties.l1 > 0.0)  # see `average`
         make = SparseTable if lazily else Table
-        fits = self._fits(make(X, codes, sample_weight, rule), class_weight, rule)
-        if len(fits) == 1:
-            epochs = [fits[0].run()]
-        else:
-            epochs = Parallel(n_jobs=self.n_jobs, require="sharedmem")(delayed(fit.run)() for fit in fits)
-        self.n_iter_ = max(epochs)
+        table = make(X, codes, sample_weight, rule)
+        fits, validation = fits_of(self, table, class_weight, rule, validation)
+        observer = Observer(self, fits, X.shape[0], epochs, validation)
+        self.n_iter_ = run(table, fits, self.n_jobs, observer if epochs or validation is not None else None)
+        self.validation_loss_curve_ = None if validation is None else validation.losses
         self.t_ += self.n_iter_ * X.shape[0]
         engines = set().union(*(fit.engines for fit in fits))
         self.engine_ = engines.pop() if len(engines) == 1 else "mixed"
         averaged = self.average and self.average <= self.t_ - 1.0
         self.coef_ = self._means[:, :-1].copy() if averaged else self._standard_coef
         self.intercept_ = self._means[:, -1].copy() if averaged else self._standard_intercept
-
-    def _fits(self, table: Table | SparseTable, class_weight: np.ndarray, rule: Rule) -> list[Fit]:
-        """What is to be fitted, one class against the rest each; random numbers are drawn where scikit-learn does."""
-        if not self.average:
-            self._standard_coef = np.require(self.coef_, np.float64, ["C", "W"])
-            self._standard_intercept = np.require(self.intercept_, np.float64, ["C", "W"])
-        k = len(self._standard_coef)
-        held = self._held_out(table) if k > 1 else None
-        random_state = check_random_state(self.random_state)
-        states = list(map(check_random_state, random_state.randint(LARGEST_INT, size=k))) if k > 1 else [random_state]
-        fits = []
-        for i, own in enumerate(states):
-            own.randint(1, LARGEST_INT)  # seeds what scikit-learn does not use
-            held = self._held_out(table) if k == 1 else held
-            positive = i if k > 1 else 1
-            negative_weight = 1.0 if k > 1 else float(class_weight[0])
-            state = State(self._standard_coef[i], self._standard_intercept[i : i + 1], self._means[i], self._paid[i])
-            weights = float(class_weight[positive]), negative_weight
-            seed = own.randint(LARGEST_INT)
-            make = SparseFit if isinstance(table, SparseTable) else Fit
-            fits.append(
-                make(
-                    table,  # type: ignore[arg-type]
-                    rule,
-                    state,
-                    positive,
-                    weights,
-                    int(self.t_) - 1,
-                    seed,
-                    held,
-                )
-            )
-            fits[-1].score = self._score_of(table, held, positive)
-        return fits
-
-    def _held_out(self, table: Table | SparseTable) -> np.ndarray | None:
-        """(n,) bool, or None where no rows are held out."""
-        if not self.early_stopping:
-            return None
-        split = StratifiedShuffleSplit(test_size=self.validation_fraction, random_state=self.random_state)
-        _, held = next(split.split(np.zeros((len(table.codes), 1)), table.codes))
-        if table.sample_weight is not None and not table.sample_weight[held].any():
-            raise ValueError(
-                "The sample weights for validation set are all zero, consider using a different random state."
-            )
-        mask = np.zeros(len(table.codes), dtype=bool)
-        mask[held] = True
-        return mask
-
-    def _score_of(self, table: Table | SparseTable, held: np.ndarray | None, positive: int) -> Any:
-        if held is None:
-            return None
-        X, y = table.X[held], table.codes[held] == positive
-        weight = None if table.sample_weight is None else table.sample_weight[held]
-        return lambda w, b: float(np.average((X @ w + b > 0.0) == y, weights=weight))

@@ -44,7 +44,6 @@ class SparseFit(Fit):
         n = len(table.indptr) - 1
         self.block_rows = max(1, min(n, BLOCK_VALUES * n // (len(table.data) + n)))
         self.bias_scale = table.bias_scale * rule.bias_scale
-        self.can_be_fast = rule.engine == "fast"
         l2, l1, w = rule.penalties.l2, rule.penalties.l1, state.weights
         self.penalty = np.array([l2, l1, float(rule.watches_objective)])
         self.numbers = np.zeros(8)
@@ -68,7 +67,7 @@ class SparseFit(Fit):
         return float(self.numbers[sparse.OBJECTIVE])
 
     def _is_fast(self, rate: float) -> bool:
-        if not (self.can_be_fast and self.table.largest * self.heaviest * rate <= STABILITY_BOUND):
+        if not (self.rule.engine == "fast" and self.table.largest * self.heaviest * rate <= STABILITY_BOUND):
             return False
         length = math.hypot(float(np.linalg.norm(self._weights())), float(self.state.bias[0]))
         return math.sqrt(self.table.largest) * length <= LARGEST_SUM
@@ -76,6 +75,12 @@ class SparseFit(Fit):
     def _weights(self) -> np.ndarray:
         return self.state.weights * self.numbers[sparse.SCALE]
 
-    def _settle(self) -> None:
+    def parameters(self, averaged: bool) -> np.ndarray:
+        weights, means, numbers = self.state.weights.copy(), self.state.means.copy(), self.numbers.copy()
+        sparse.rescale(weights, means[:-1], numbers)
+        means[-1] = numbers[sparse.MEAN_BIAS]
+        return means if averaged else np.append(weights, self.state.bias)
+
+    def settle(self) -> None:
         sparse.rescale(self.state.weights, self.state.means[:-1], self.numbers)
         self.state.means[-1], self.state.paid[-1] = self.numbers[sparse.MEAN_BIAS], self.numbers[sparse.OWED]

@@ -6,6 +6,7 @@ The estimator, its options and attributes are in `sgd.py`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,18 +82,32 @@ class Fit:
     score: Callable[[np.ndarray, float], float] | None = None  # of the rows held out
     engines: set[str] = field(default_factory=set)  # who ran
     gathered: tuple[np.ndarray, np.ndarray] | None = None  # room for a block of rows and labels
+    rates: np.ndarray | None = None  # of a block's rows, where they are constant
 
     def __post_init__(self) -> None:
-        rule, n = self.rule, self.table.X.shape[0]
-        self.rate, self.losses = rule.eta0, np.zeros(1)
-        self.labels = np.asarray(self.table.codes == self.positive).view(np.uint8)
+        rule = self.rule
+        self.rate, self.losses, self.epochs, self.watch = rule.eta0, np.zeros(1), 0, _Watch(rule)
         given = 1.0 if self.table.sample_weight is None else float(np.abs(self.table.sample_weight).max())
         self.heaviest = given * max(map(abs, self.weights))
         self.weighted = self.table.sample_weight is not None or self.weights != (1.0, 1.0)
+        self.can_be_fast = rule.engine == "fast" and rule.penalties.smooth and rule.bias_scale == 1.0
+
+    def prepare(self) -> None:
+        """Room for the blocks of a class that is trained by itself."""
         self._prepare()
-        self.rates = np.full(min(self.block_rows, n), rule.eta0)
-        self.constant_plan = rule.penalties.plan(self.rates, None, 0)
+        self.rates = np.full(min(self.block_rows, self.table.X.shape[0]), self.rate)
+        self.constant_plan = self.rule.penalties.plan(self.rates, None, 0)
         self.plan = np.empty_like(self.constant_plan)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(n,) uint8: 1 for a row of the class."""
+        return np.asarray(self.table.codes == self.positive).view(np.uint8)
+
+    @cached_property
+    def places(self) -> Any:
+        """(n,): the order of the rows, or None where it is their own."""
+        return np.arange(self.table.X.shape[0]) if self.rule.shuffle or self.held is not None else None
 
     def _prepare(self) -> None:
         """How many rows make a block, and room for what is kept of each."""
@@ -102,7 +117,6 @@ class Fit:
         if rule.shuffle or self.held is not None or not rule.schedule.is_constant:
             self.block_rows = min(self.block_rows, max(GATHERED // d // engine.tile, 1) * engine.tile)
         size = min(self.block_rows, n)
-        self.can_be_fast = rule.engine == "fast" and rule.penalties.smooth and rule.bias_scale == 1.0
         if rule.watches_objective:
             l2, l1 = rule.penalties.l2, rule.penalties.l1
             w = self.state.weights
@@ -113,42 +127,59 @@ class Fit:
 
     def run(self) -> int:
         """Epochs until the rule says stop; gives their number back."""
-        rule, watch = self.rule, _Watch(self.rule)
-        n = self.table.X.shape[0]
-        places = np.arange(n) if rule.shuffle or self.held is not None else None
-        for epoch in range(1, rule.max_iter + 1):
-            if rule.shuffle:
-                order.shuffle(places, self.seed)
-            index = places if self.held is None or places is None else places[~self.held[places]]
-            count = n if index is None else len(index)
-            total = 0.0
-            for start in range(0, count, self.block_rows):
-                part = slice(start, min(start + self.block_rows, count))
-                total += self._block(part if index is None else index[part], part.stop - part.start)
-            self._check_finite(epoch)
-            value = total / count if self.score is None else self.score(self._weights(), float(self.state.bias[0]))
-            if rule.verbose > 0:
-                what = "objective" if self.score is None else "validation score"
-                print(f"-- Epoch {epoch}: norm {np.linalg.norm(self._weights()):.4f}, {what} {value:.6f}")
-            if watch.stops(value if self.score is None else -value):
-                if not (rule.adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
-                    break
-                self._set_rate(self.rate / 5.0)
-                watch.waited = 0
-        self._settle()
-        return epoch
+        while self.epoch():
+            pass
+        self.settle()
+        return self.epochs
+
+    def epoch(self) -> bool:
+        """One pass over the rows; whether there is to be another."""
+        rule, n = self.rule, self.table.X.shape[0]
+        if self.epochs == 0:
+            self.prepare()
+        self.epochs += 1
+        if rule.shuffle:
+            order.shuffle(self.places, self.seed)
+        index = self.places if self.held is None or self.places is None else self.places[~self.held[self.places]]
+        count = n if index is None else len(index)
+        total = 0.0
+        for start in range(0, count, self.block_rows):
+            part = slice(start, min(start + self.block_rows, count))
+            total += self._block(part if index is None else index[part], part.stop - part.start)
+        self.check_finite(self.epochs)
+        return self.goes_on(total / count)
+
+    def goes_on(self, value: float) -> bool:
+        """Whether there is to be another epoch after one with this mean objective."""
+        rule = self.rule
+        if self.score is not None:
+            value = self.score(self._weights(), float(self.state.bias[0]))
+        if rule.verbose > 0:
+            what = "objective" if self.score is None else "validation score"
+            print(f"-- Epoch {self.epochs}: norm {np.linalg.norm(self._weights()):.4f}, {what} {value:.6f}")
+        if self.watch.stops(value if self.score is None else -value):
+            if not (rule.adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
+                return False
+            self._set_rate(self.rate / 5.0)
+            self.watch.waited = 0
+        return self.epochs < rule.max_iter
+
+    def parameters(self, averaged: bool) -> np.ndarray:
+        """(d + 1,): weights and bias as they are now, or their means; a copy."""
+        return self.state.means.copy() if averaged else np.append(self.state.weights, self.state.bias)
+
+    def settle(self) -> None:
+        """Leave the state as it is wanted after the last epoch."""
 
     def _weights(self) -> np.ndarray:
         """The weights as they are now."""
         return self.state.weights
 
-    def _settle(self) -> None:
-        """Leave the state as it is wanted."""
-
     def _set_rate(self, rate: float) -> None:
         self.rate = rate
-        self.rates[:] = rate
-        self.constant_plan = self.rule.penalties.plan(self.rates, None, 0)
+        if self.rates is not None:
+            self.rates[:] = rate
+            self.constant_plan = self.rule.penalties.plan(self.rates, None, 0)
 
     def _block(self, rows: Any, n: int) -> float:
         """The rows in order, once; gives back their summed objective, where it is asked for."""
@@ -159,8 +190,9 @@ class Fit:
         X = engine.rows(X)
         weight = self._row_weights(rows, y) if self.weighted else None
         if rule.penalties.none and rule.bias_scale == 1.0 and not rule.watches_objective:
+            assert self.rates is not None
             rates = self.rates[:n] if rule.schedule.is_constant else rule.schedule.rates(self.row, n)
-            step = rates if weight is None else rates * weight
+            step: Any = rates if weight is None else rates * weight
             engine.kernels.sgd_epochs(X, y, step, state.weights, state.bias, self.losses)
             self.row += n
             return 0.0
@@ -223,21 +255,27 @@ class Fit:
 
     def _plan(self, n: int, weight: np.ndarray | None) -> np.ndarray:
         """The plan of the next rows. One that does not change is kept."""
-        rule, penalties, schedule = self.rule, self.rule.penalties, self.rule.schedule
+        penalties, schedule = self.rule.penalties, self.rule.schedule
         if weight is not None or not schedule.is_constant:
-            plan, alpha = self.plan[:n], schedule.penalty
-            offset = alpha**-0.75 if schedule.name == "optimal" else 0.0
-            kind = {"invscaling": order.INVSCALING, "optimal": order.OPTIMAL}.get(schedule.name, order.CONSTANT)
-            options = penalties.l2, penalties.l1, penalties.average_from, plan
-            weights = np.empty(0) if weight is None else weight
-            order.fill_plan(kind, self.rate, rule.schedule.power_t, offset, alpha, self.row, weights, *options)
+            plan = self.plan[:n]
+            self.fill(plan, np.empty(0) if weight is None else weight, self.row)
             return plan
         plan = self.constant_plan[:n]
         if penalties.average_from:
             plan[:, 3] = penalties.shares(self.row, n)
         return plan
 
-    def _check_finite(self, epoch: int) -> None:
+    def fill(self, plan: np.ndarray, weight: np.ndarray, row: int) -> None:
+        """The plan of rows after the first `row`; `weight` has what each counts for, or is empty."""
+        penalties, schedule = self.rule.penalties, self.rule.schedule
+        alpha = schedule.penalty
+        offset = alpha**-0.75 if schedule.name == "optimal" else 0.0
+        kind = {"invscaling": order.INVSCALING, "optimal": order.OPTIMAL}.get(schedule.name, order.CONSTANT)
+        options = penalties.l2, penalties.l1, penalties.average_from, plan
+        order.fill_plan(kind, self.rate, schedule.power_t, offset, alpha, row, weight, *options)
+
+    def check_finite(self, epoch: int) -> None:
+        """ValueError where weights have overflowed."""
         if not (np.isfinite(self.state.weights).all() and np.isfinite(self.state.bias).all()):
             raise ValueError(
                 f"Floating-point under-/overflow in epoch {epoch}: scale the inputs with StandardScaler or "

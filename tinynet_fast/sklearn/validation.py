@@ -1,0 +1,61 @@
+"""Rows that are not trained on: `X_val`, `y_val`, or what early stopping holds out; for both estimators."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import log_expit, log_softmax, logsumexp
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+
+@dataclass
+class Validation:
+    """Rows, the numbers of their classes, what they count for, and their loss after each epoch."""
+
+    X: Any
+    codes: np.ndarray
+    weight: np.ndarray | None
+    losses: list[float] = field(default_factory=list)
+
+    def add(self, logs: np.ndarray) -> None:
+        """Note the mean cross-entropy of a model's logarithms of probabilities, (n, n_classes)."""
+        self.losses.append(float(-np.average(logs[np.arange(len(logs)), self.codes], weights=self.weight)))
+
+
+def log_probabilities(sums: np.ndarray, one_against_rest: bool) -> np.ndarray:
+    """(n, n_classes): logarithms of the probabilities, from (n, 1) or (n, n_classes) sums."""
+    if sums.shape[1] == 1:
+        return log_expit(np.hstack([-sums, sums]))
+    if not one_against_rest:
+        return log_softmax(sums, axis=1)
+    logs = log_expit(sums)
+    return logs - logsumexp(logs, axis=1, keepdims=True)
+
+
+def validation_rows(model: Any, X_val: Any, y_val: Any, sample_weight_val: Any, **how: Any) -> Validation | None:
+    """What was given as `X_val`, `y_val` and `sample_weight_val`, checked against `model.classes_`; None for nothing.
+
+    `how` is for `validate_data`.
+    """
+    if X_val is None and y_val is None and sample_weight_val is None:
+        return None
+    for name, value in (("X_val", X_val), ("y_val", y_val)):
+        if value is None:
+            raise ValueError(f"{name} is missing: X_val and y_val are given together or not at all")
+    try:
+        X = validate_data(model, X_val, reset=False, order="C", **how)
+        y = column_or_1d(y_val)
+        check_consistent_length(X, y)
+        weight = None if sample_weight_val is None else _check_sample_weight(sample_weight_val, X, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"X_val, y_val: {error}") from error
+    if weight is not None and not weight.sum() > 0.0:
+        raise ValueError("sample_weight_val sums to nothing: at least one row must count")
+    unknown = np.logical_and.reduce([y != label for label in model.classes_])
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise ValueError(
+            f"y_val[{row}] is {y[row]}, which is not among the classes {model.classes_.tolist()}: leave the row out"
+        )
+    return Validation(X, np.searchsorted(model.classes_, y), weight)
