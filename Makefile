@@ -27,6 +27,7 @@ bench: $(VENV)/dev.ok
 	$(RUN) bench/network.py
 	$(RUN) bench/sweep.py
 	$(RUN) bench/sklearn_peers.py
+	$(RUN) bench/files.py --rows 4000000
 	$(RUN) -m pytest bench --benchmark-enable --benchmark-columns=median,iqr,rounds --benchmark-sort=name
 
 # Ten thousand examples for each property: about half an hour.

@@ -1,4 +1,5 @@
-"""Files larger than memory: how fast `open_source` gives rows, against pyarrow's own scan with nothing done to it.
+"""Files larger than memory: how fast `open_source` gives rows and `train_neuron` trains on them for an epoch, against
+pyarrow's own scan with nothing done to it.
 
 Rows are generated into a temporary folder; what is read is compared with them before anything is timed. pyarrow has
 two threads. Peak memory is that of a fresh process for n and for 2n rows. `python bench/files.py --help`
@@ -27,6 +28,7 @@ from rich.table import Table  # noqa: E402
 
 from tinynet_fast.data.datasets import pass_fail_blocks  # noqa: E402
 from tinynet_fast.data.sources import open_source  # noqa: E402
+from tinynet_fast.training.neuron import train_neuron  # noqa: E402
 
 THREADS = 2
 CSV_SHARE = 10  # a CSV file has a tenth of the rows
@@ -61,6 +63,21 @@ def ours(path):
     for chunk in open_source(path, -1 if path.suffix == ".npy" else "y").chunks():
         rows += len(chunk.X)
     return rows
+
+
+def train(path):
+    """One epoch, with all that goes with it."""
+    return train_neuron(path, -1 if path.suffix == ".npy" else "y", epochs=1, learning_rate=0.01)
+
+
+def check_weights(path, d, dtype):
+    """End the run where training on the file gives other weights than on the same rows in memory."""
+    rows = train(path).rows
+    blocks = list(pass_fail_blocks(rows, d, dtype=dtype))
+    X, y = np.concatenate([X for X, _ in blocks]), np.concatenate([y for _, y in blocks])
+    memory, streamed = train_neuron(X, y, epochs=1, learning_rate=0.01).model, train(path).model
+    if not (np.array_equal(memory.weights, streamed.weights) and memory.bias == streamed.bias):
+        raise SystemExit(f"{path.name}: other weights than in memory: not timed")
 
 
 def exhaust(batches):
@@ -123,7 +140,7 @@ def report_memory(path):
     pa.set_cpu_count(THREADS)
     put_columns([np.ones(9)] * 9, np.ones((9, 9)), 0)  # which loads the kernels
     before = high_water()
-    ours(Path(path))
+    train(Path(path))
     print(before, high_water())
 
 
@@ -142,7 +159,9 @@ def measure(n, d, dtype, rounds):
         for name in ("rows.parquet", "rows.csv", "rows.arrow", "rows.npy"):
             path = Path(folder) / name
             check_equal(path, d, dtype)
-            runs = {"open_source": lambda path=path: ours(path)} | peers(path)
+            check_weights(path, d, dtype)
+            runs = {"open_source": lambda path=path: ours(path), "train_neuron": lambda path=path: train(path)}
+            runs |= peers(path)
             rows = ours(path)
             seconds = take_turns(runs, rounds)
             (before, small), (_, large) = memory(path), memory(Path(larger) / name)
@@ -161,15 +180,18 @@ def measure(n, d, dtype, rounds):
 
 
 def show(console, results):
-    table = Table("file", "who", "ns a row", "MB/s", "of the plain read's speed", "peak MB: imports, n, 2n rows")
+    table = Table(
+        "file", "who", "ns a row", "MB/s", "reading has of its speed", "training has", "peak MB: imports, n, 2n rows"
+    )
     for result in results:
         cost = result["ns_a_row"]
         place, peak = f"{result['file']}, {result['rows']:,} x {result['features']}", result["peak_memory"]
         for who, ns in cost.items():
             speed = result["megabytes"] / result["rows"] / ns * 1e9
-            ratio = "" if who == "open_source" else f"{ns / cost['open_source']:.0%}"
-            shown = ", ".join(f"{value:.0f}" for value in peak.values()) if who == "open_source" else ""
-            table.add_row(place, who, f"{ns:.1f}", f"{speed:,.0f}", ratio, shown)
+            own = who in ("open_source", "train_neuron")
+            ratios = [("" if own else f"{ns / cost[name]:.0%}") for name in ("open_source", "train_neuron")]
+            shown = ", ".join(f"{value:.0f}" for value in peak.values()) if who == "train_neuron" else ""
+            table.add_row(place, who, f"{ns:.1f}", f"{speed:,.0f}", *ratios, shown)
             place = ""
     console.print(table)
 
