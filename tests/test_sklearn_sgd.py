@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
 from tinynet_fast.sklearn.sgd_classes import held_out  # noqa: E402
 from tinynet_fast.sklearn.sgd_training import Fit, _Watch  # noqa: E402
+from tinynet_fast.training.schedule import Schedule  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
@@ -153,6 +154,16 @@ def test_who_ran():
     assert SGDClassifier(learning_rate="constant", eta0=100.0).fit(X, y).engine_ == "strict"
     optimal = SGDClassifier(alpha=0.1).fit(np.tile(X, (10, 1)), np.tile(y, 10))
     assert optimal.engine_ == "mixed"  # the first rates are too large for it, the later ones are not
+
+
+@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling"])
+@pytest.mark.parametrize("power_t", [0.3, 2000.0])
+def test_the_first_rate_of_a_block_is_the_schedules(schedule, power_t):
+    """By which it is decided who takes the block; a power beyond all floats is a rate of 0."""
+    rates = Schedule(0.3, schedule, power_t, 0.02)
+    for row in (0, 1, 1000):
+        fit = type("Fit", (), {"rule": type("Rule", (), {"schedule": rates}), "rate": 0.3, "row": row})
+        assert Fit._first_rate(fit) == pytest.approx(rates.rates(row, 1)[0], rel=1e-14)
 
 
 # --- partial_fit ------------------------------------------------------------------------------------------------------
