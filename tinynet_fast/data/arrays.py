@@ -334,6 +334,10 @@ class Rows:
         with np.errstate(over="ignore"):
             return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
 
+    def nothing(self) -> np.ndarray:
+        """No rows, of the type that blocks have."""
+        return self.standardised(self.X[:0])
+
     def standardise(self, names: Sequence[str] | None) -> None:
         """Take the means and deviations of the rows that take part, and hand blocks out standardised."""
         moments = Moments(self.n_features)

@@ -167,6 +167,10 @@ class StreamRows:
     def total_weight(self) -> float:
         return float(len(self))
 
+    def nothing(self) -> np.ndarray:
+        """No rows, of the type that blocks have."""
+        return self.standardised(np.empty((0, self.n_features), self.source.dtype))
+
     def survey(self, standardize: bool) -> None:
         """One pass that counts the rows and, where asked for, takes their means and deviations."""
         if self.count is not None and not standardize:

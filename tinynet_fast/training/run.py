@@ -210,7 +210,7 @@ class History:
 def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
     """Train: every epoch, every block, in order; then validation, early stopping, callback, checkpoint and progress."""
     own = plan.engine.own
-    trainee.train(np.empty((0, plan.rows.n_features)), np.empty(0), None, own(np.zeros(1)))  # compiles, where needed
+    trainee.train(plan.rows.nothing(), np.empty(0), None, own(np.zeros(1)))  # compiles, where there is something to
     history, position, total = History(), 0, 0.0
     saved = plan.checkpoint
     if saved is not None:
