@@ -1,10 +1,14 @@
 """Lists and arrays into a checked matrix, labels, and blocks of rows. Files are read in `files.py`."""
 
+import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tinynet_fast.data.stream import StreamRows
 
 SPLIT_STREAM = 2**32  # the stream of random numbers that holds rows out; epochs have those below it
 MOST_NAMED = 12  # labels that a message names
@@ -315,6 +319,8 @@ class Rows:
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
 
+    streams = False  # see `is_streamed`
+
     def __len__(self) -> int:
         return len(self.X) if self.index is None else len(self.index)
 
@@ -370,6 +376,18 @@ class Rows:
             part = slice(first, last) if index is None else index[first:last]
             weights = None if self.sample_weight is None else self.sample_weight[part]
             yield self.standardised(self.X[part]), self.codes[part].astype(np.float64), weights
+
+
+def is_streamed(rows: "Rows | StreamRows") -> "TypeGuard[StreamRows]":
+    """Whether rows are read while they are trained on. Whose are not does without importing what reads them."""
+    return rows.streams
+
+
+def asks_for_stream(X: Any) -> bool:
+    """Whether X may be rows to read while training, which `is_source` decides."""
+    if isinstance(X, np.ndarray):
+        return False
+    return not isinstance(X, (list, tuple)) or (len(X) > 0 and isinstance(X[0], (str, os.PathLike)))
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,7 @@ class StreamRows:
     """
 
     sample_weight = None
+    streams = True
 
     def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None) -> None:
         self.source, self.labels, self.hold_out = source, labels, hold_out

@@ -10,14 +10,16 @@ import os
 import warnings
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet_fast._version import __version__
-from tinynet_fast.data.arrays import Rows, as_float
-from tinynet_fast.data.stream import StreamRows
+from tinynet_fast.data.arrays import Rows, as_float, is_streamed
 from tinynet_fast.modelfile import ModelFileError, atomic_file
+
+if TYPE_CHECKING:
+    from tinynet_fast.data.stream import StreamRows
 
 FORMAT = "tinynet_fast checkpoint"
 FORMAT_VERSION = 1
@@ -51,9 +53,9 @@ class Checkpoint:
         self.head: dict[str, Any] = {}
         self.written, self.place = monotonic(), "of the start"
 
-    def open(self, options: dict[str, Any], rows: Rows | StreamRows, engine: str) -> dict[str, Any] | None:
+    def open(self, options: dict[str, Any], rows: "Rows | StreamRows", engine: str) -> dict[str, Any] | None:
         """The state to go on from, or None; ValueError where the file is of other rows or options, naming them."""
-        fingerprint = rows.source.fingerprint() if isinstance(rows, StreamRows) else _digest(rows)
+        fingerprint = rows.source.fingerprint() if is_streamed(rows) else _digest(rows)  # type: ignore[arg-type]
         self.rows = rows
         self.head = {"seed": options["seed"], "options": _plain(options), "data": _plain(fingerprint), "engine": engine}
         if self.found is None:
@@ -72,7 +74,7 @@ class Checkpoint:
             )
         state: dict[str, Any] = self.found["state"]
         self._at(state)
-        if isinstance(rows, StreamRows) and self.found["rows"] is not None:
+        if is_streamed(rows) and self.found["rows"] is not None:
             rows.counted(*self.found["rows"])
         return state
 
@@ -89,7 +91,7 @@ class Checkpoint:
             return
         if not np.isfinite(state["parameters"]).all():  # a run that is about to be told that it diverged
             return
-        rows = [self.rows.source_rows, self.rows.source.dropped] if isinstance(self.rows, StreamRows) else None
+        rows = [self.rows.source_rows, self.rows.source.dropped] if is_streamed(self.rows) else None
         rows = None if rows is None or rows[0] is None else rows
         head = {"format": FORMAT, "format_version": FORMAT_VERSION, "written_by": f"tinynet_fast {__version__}"}
         text = json.dumps(

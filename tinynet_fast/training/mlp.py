@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet_fast.data.arrays import Rows
-from tinynet_fast.data.stream import StreamRows
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.training.optimizer import Optimizer, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
 from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult, run, stable_rate, until_measured, was_strict
 from tinynet_fast.training.schedule import LOSSES
+
+if TYPE_CHECKING:
+    from tinynet_fast.data.stream import StreamRows
 
 LEAST_WEIGHT = 1e-290  # the reciprocal of a batch of smaller sample weights is infinite
 MOST_LABELS = 256  # a row's class is one byte
@@ -358,6 +360,6 @@ class _MLPTrainee:
             weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
         )
 
-    def safe_learning_rate(self, rows: Rows | StreamRows) -> float:
+    def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""
         return min(self.learning_rate / 10.0, stable_rate(rows, 0.08, self.start))

@@ -3,12 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Rows
-from tinynet_fast.data.stream import StreamRows
+from tinynet_fast.data.arrays import Rows, is_streamed
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.plan import Plan, check_rate, plan
@@ -24,6 +23,9 @@ from tinynet_fast.training.run import (
     was_strict,
 )
 from tinynet_fast.training.schedule import Penalties, Schedule
+
+if TYPE_CHECKING:
+    from tinynet_fast.data.stream import StreamRows
 
 
 def train_neuron(
@@ -234,13 +236,14 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> RateSearch:
         "weights": start[:-1],
         "bias": float(start[-1]),
     }
-    if isinstance(rows, StreamRows):
+    if is_streamed(rows):
         X, codes = rows.head(max(ROWS, ROWS_A_FEATURE * rows.n_features))
         if codes.min() == codes.max():
             raise ValueError(
                 f"learning_rate='auto' tries the first {len(X):,} rows, and they hold one label: give a rate"
             )
         return auto_rate(X, codes, **options)
+    rows = job.in_memory
     part: Any = slice(None)
     if rows.index is not None:  # the search takes every k-th row; to pick them here saves a copy of the others
         few = rows.index[:: stride(len(rows), rows.n_features)]
@@ -327,7 +330,7 @@ class _NeuronTrainee:
         weights, bias = (self.means[:-1], self.means[-1]) if averaging else (self.weights, self.bias[0])
         return Neuron(weights=weights, bias=bias, labels=self.labels, features=self.features)
 
-    def safe_learning_rate(self, rows: Rows | StreamRows) -> float:
+    def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         if self.schedule.name == "optimal":  # which does not ask for a rate
             return 0.0
         largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,18 +13,22 @@ from tinynet_fast.data.arrays import (
     as_float,
     as_matrix,
     as_sample_weight,
+    asks_for_stream,
     check_finite,
     encode_known,
     encode_labels,
     feature_names,
     find_labels,
     frame_columns,
+    is_streamed,
     split_rows,
 )
-from tinynet_fast.data.sources import Source, is_source, open_source
-from tinynet_fast.data.stream import HoldOut, StreamRows
 from tinynet_fast.kernels.engines import Engine, resolve
 from tinynet_fast.training.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from tinynet_fast.data.sources import Source
+    from tinynet_fast.data.stream import StreamRows
 
 BLOCKS = "blocks"  # shuffle: blocks of rows, and the rows within each
 
@@ -33,7 +37,7 @@ BLOCKS = "blocks"  # shuffle: blocks of rows, and the rows within each
 class Plan:
     """The options that every trainer has, checked, and the rows they concern."""
 
-    rows: Rows | StreamRows
+    rows: "Rows | StreamRows"
     labels: np.ndarray
     features: list[str] | None
     engine: Engine
@@ -53,7 +57,7 @@ class Plan:
 
     @property
     def streams(self) -> bool:
-        return isinstance(self.rows, StreamRows)
+        return is_streamed(self.rows)
 
     @property
     def in_memory(self) -> Rows:
@@ -138,7 +142,9 @@ def plan(
         order=Order(seed or 0, by_blocks=shuffle == BLOCKS) if shuffle else None,
         checkpoint=saved,
     )
-    if is_source(X):
+    if may_stream(X):
+        from tinynet_fast.data.sources import open_source
+
         if sample_weight is not None:
             raise ValueError("sample_weight is for rows in memory: read the rows first, or leave it out")
         source = open_source(X, y, features=features, drop_missing=drop_missing)
@@ -155,15 +161,24 @@ def plan(
         X_held, held = _check_validation(validation, result.rows.n_features, result.labels)
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
     if standardize:
-        if isinstance(result.rows, StreamRows):
+        if is_streamed(result.rows):
             result.rows.survey(standardize=True)
         else:
-            result.rows.standardise(result.features)
+            result.in_memory.standardise(result.features)
             if resolved.name == "fast":
                 blocks = result.rows.blocks(4096)
                 result.largest = max(_block_bound(X, weights, resolved) for X, _, weights in blocks)
     result.options["standardize"] = bool(standardize)
     return result
+
+
+def may_stream(X: Any) -> bool:
+    """Whether `X` is rows to read while training. What reads them is imported for them alone."""
+    if not asks_for_stream(X):
+        return False
+    from tinynet_fast.data.sources import is_source
+
+    return is_source(X)
 
 
 def _plan_memory(
@@ -195,7 +210,7 @@ def _plan_memory(
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, y_held)
 
 
-def _plan_stream(result: Plan, source: Source, known: np.ndarray | None, most_labels: int, counted: bool) -> None:
+def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_labels: int, counted: bool) -> None:
     if result.shuffle is True:
         raise ValueError(
             "shuffle=True asks for all rows in memory, and these are read as they are trained on: use "
@@ -208,6 +223,8 @@ def _plan_stream(result: Plan, source: Source, known: np.ndarray | None, most_la
         )
     if result.epochs > 1 and not source.repeatable:
         raise ValueError("these rows can be read once only: give epochs=1, or a function that returns a new iterator")
+    from tinynet_fast.data.stream import HoldOut, StreamRows
+
     hold_out = None
     if result.validation is not None and result.validation is not True:
         share = as_float(result.validation)
@@ -230,7 +247,7 @@ def _plan_stream(result: Plan, source: Source, known: np.ndarray | None, most_la
         result.validation_loss = rows.held_loss
 
 
-def _find_labels(source: Source, most: int) -> np.ndarray:
+def _find_labels(source: "Source", most: int) -> np.ndarray:
     """The labels of rows that nobody has read yet: reading ends with the second, where there may be no third."""
     if not source.repeatable:
         raise ValueError("these rows can be read once only, so name their labels beforehand: labels=(0, 1)")

@@ -8,8 +8,7 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 
-from tinynet_fast.data.arrays import Rows
-from tinynet_fast.data.stream import StreamRows
+from tinynet_fast.data.arrays import Rows, is_streamed
 from tinynet_fast.training.plan import Plan
 
 LINE_SECONDS = 5.0
@@ -21,7 +20,7 @@ class Progress:
     def __init__(self, plan: Plan, epochs_done: int, position: int) -> None:
         self.plan, self.shown = plan, plan.progress
         self.count = plan.rows.count
-        source = plan.rows.source if isinstance(plan.rows, StreamRows) else None
+        source = plan.rows.source if is_streamed(plan.rows) else None
         self.bytes: float | None = None  # of all rows, as they are stored
         if source is not None:
             self.bytes = source.size_bytes

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Rows
-from tinynet_fast.data.stream import StreamRows
+from tinynet_fast.data.arrays import Rows, is_streamed
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import Model
@@ -18,6 +17,7 @@ from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.progress import Progress
 
 if TYPE_CHECKING:
+    from tinynet_fast.data.stream import StreamRows
     from tinynet_fast.training.rate import RateSearch
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
@@ -136,7 +136,7 @@ def stable_rate(rows: "Rows | StreamRows", bound: float, start: np.ndarray) -> f
     0.0 where that is too small for a float, where the parameters start so large that they overflow at any rate, and
     where the rows cannot be read again.
     """
-    if np.max(np.abs(start)) > FAR_OUT or (isinstance(rows, StreamRows) and not rows.source.repeatable):
+    if np.max(np.abs(start)) > FAR_OUT or (is_streamed(rows) and not rows.source.repeatable):
         return 0.0
     largest = max(1.0, *(float(np.abs(X.astype(np.float64)).max()) for X, _, _ in rows.blocks(1 << 12)))
     norm = max(float(((X / largest) ** 2).sum(axis=1).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
@@ -343,7 +343,7 @@ def _result(trainee: Trainee[M_co], plan: Plan, history: History) -> TrainingRes
             "final_loss": float(losses[-1]),
         }
     )
-    dropped = plan.rows.source.dropped if isinstance(plan.rows, StreamRows) else 0
+    dropped = plan.rows.source.dropped if is_streamed(plan.rows) else 0
     if dropped:
         model.training["dropped_rows"] = dropped
     return TrainingResult(

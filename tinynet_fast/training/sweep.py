@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import Rows
-from tinynet_fast.data.sources import is_source
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
-from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, may_stream, plan
 from tinynet_fast.training.run import STABILITY_BOUND
 from tinynet_fast.training.schedule import check_at_least_zero
 from tinynet_fast.training.sweep_result import ALL_ROWS, SweepResult
@@ -91,7 +90,7 @@ def sweep(
     penalties = _several("l2", l2, check_at_least_zero)
     averages = _several("average", average, _checked_flag)
     threads = _threads(n_jobs)
-    if is_source(X):
+    if may_stream(X):
         raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
     job = plan(
         X,
