@@ -176,6 +176,10 @@ def test_other_options_or_rows_are_refused(tmp_path):
     ]:
         with pytest.raises(ValueError, match=f"a checkpoint of another run: .*{message}.*--no-resume"):
             train_neuron(X, y, **(base | options))
+    held = {"validation": (ROWS.X[:50], Y[:50]), "checkpoint": tmp_path / "held.json", "epochs": 2}
+    train_neuron(ROWS.X, Y, **held)
+    with pytest.raises(ValueError, match="validation_rows was"):
+        train_neuron(ROWS.X, Y, **(held | {"validation": (ROWS.X[1:51], Y[1:51])}))
     with pytest.raises(ValueError, match="trainer was 'train_neuron' and is 'train_mlp'"):
         train_mlp(ROWS.X, Y, **base)
     assert path.read_bytes() == content

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -133,6 +134,10 @@ def test_frames_and_columns_by_name():
     assert few.model.features == ["x2", "x0"]
     with pytest.raises(ValueError, match="no column 'z'; it has x0, x1, x2, y"):
         train_neuron(frame, "z")
+    polars = pytest.importorskip("polars", reason="polars has frames that are not in memory")
+    refusal = pytest.raises(ValueError, match="X is a LazyFrame; a frame that is in memory is needed")
+    with warnings.catch_warnings(action="ignore"), refusal:  # Polars warns that looking at its columns costs
+        train_neuron(polars.LazyFrame({"x": [1.0, 2.0], "y": [0, 1]}), "y")
     with pytest.raises(ValueError, match="y is 'y', a column's name, and X is a ndarray without named columns"):
         train_neuron(ROWS.X, "y")
 

@@ -45,7 +45,10 @@ def frame_columns(X: Any, y: Any, features: Sequence[str] | None) -> tuple[Any, 
         import narwhals as nw
     except ImportError:
         raise ImportError("columns by name need narwhals: pip install 'tinynet-fast[io]'") from None
-    frame = nw.from_native(X, eager_only=True)
+    try:
+        frame = nw.from_native(X, eager_only=True)
+    except TypeError:
+        raise ValueError(f"X is a {type(X).__name__}; a frame that is in memory is needed: collect it first") from None
     return frame.select(names).to_native(), frame[y].to_numpy() if isinstance(y, str) else y, names
 
 

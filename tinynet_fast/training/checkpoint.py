@@ -51,11 +51,13 @@ class Checkpoint:
             left.unlink(missing_ok=True)
         self.found: dict[str, Any] | None = self._read() if resume and self.path.exists() else None
         self.head: dict[str, Any] = {}
+        self.validation: dict[str, Any] | None = None  # what tells given validation rows from others
         self.written, self.place = monotonic(), "of the start"
 
     def open(self, options: dict[str, Any], rows: "Rows | StreamRows", engine: str) -> dict[str, Any] | None:
         """The state to go on from, or None; ValueError where the file is of other rows or options, naming them."""
-        fingerprint = rows.source.fingerprint() if is_streamed(rows) else _digest(rows)  # type: ignore[arg-type]
+        options = options | {"validation_rows": self.validation}
+        fingerprint = rows.source.fingerprint() if is_streamed(rows) else digest(rows)  # type: ignore[arg-type]
         self.rows = rows
         self.head = {"seed": options["seed"], "options": _plain(options), "data": _plain(fingerprint), "engine": engine}
         if self.found is None:
@@ -138,19 +140,19 @@ class Checkpoint:
         return content
 
 
-def _digest(rows: Rows) -> dict[str, Any]:
+def digest(rows: Rows) -> dict[str, Any]:
     """What tells rows in memory from others: their number, type, and a digest of inputs, labels and weights."""
     import hashlib
 
-    digest = hashlib.blake2b(digest_size=16)
+    seen = hashlib.blake2b(digest_size=16)
     for start in range(0, len(rows.X), DIGEST_ROWS):
         part = slice(start, start + DIGEST_ROWS)
-        digest.update(np.ascontiguousarray(rows.X[part]).view(np.uint8).tobytes())
-        digest.update(np.ascontiguousarray(rows.codes[part]).tobytes())
+        seen.update(np.ascontiguousarray(rows.X[part]).view(np.uint8).tobytes())
+        seen.update(np.ascontiguousarray(rows.codes[part]).tobytes())
         if rows.sample_weight is not None:
-            digest.update(np.ascontiguousarray(rows.sample_weight[part]).tobytes())
+            seen.update(np.ascontiguousarray(rows.sample_weight[part]).tobytes())
     shape = list(rows.X.shape)
-    return {"kind": "memory", "shape": shape, "dtype": rows.X.dtype.str, "content": digest.hexdigest()}
+    return {"kind": "memory", "shape": shape, "dtype": rows.X.dtype.str, "content": seen.hexdigest()}
 
 
 def _differences(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -24,7 +24,7 @@ from tinynet_fast.data.arrays import (
     split_rows,
 )
 from tinynet_fast.kernels.engines import Engine, resolve
-from tinynet_fast.training.checkpoint import Checkpoint
+from tinynet_fast.training.checkpoint import Checkpoint, digest
 
 if TYPE_CHECKING:
     from tinynet_fast.data.sources import Source
@@ -160,6 +160,8 @@ def plan(
     elif validation is not None:
         X_held, held = _check_validation(validation, result.rows.n_features, result.labels)
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
+        if saved is not None:
+            saved.validation = digest(Rows(X_held, Codes(held, np.arange(len(result.labels)))))
     if standardize:
         if is_streamed(result.rows):
             result.rows.survey(standardize=True)
