@@ -369,6 +369,22 @@ def test_reading_ahead_ends_with_its_reader():
     assert stream.AHEAD < 10
 
 
+@pytest.mark.parametrize("options", [{"standardize": True}, {"validation": 0.2, "seed": 0}])
+def test_rows_are_counted_and_measured_in_one_pass(options):
+    def passes(**options):
+        seen = []
+
+        def rows():
+            seen.append(1)
+            yield ROWS.X, Y
+
+        train_mlp(rows, labels=[0, 1], epochs=1, **options)
+        return len(seen)
+
+    held_out = "validation" in options  # whose loss is a pass of its own
+    assert passes(**options) == passes() + held_out
+
+
 def test_estimators_take_sources(tmp_path):
     sk = pytest.importorskip("tinynet_fast.sklearn", reason="scikit-learn is what it is for")
     X, y = write(tmp_path, "csv", ROWS.X, Y, [100, 777])

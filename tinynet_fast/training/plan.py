@@ -148,13 +148,13 @@ def plan(
         if sample_weight is not None:
             raise ValueError("sample_weight is for rows in memory: read the rows first, or leave it out")
         source = open_source(X, y, features=features, drop_missing=drop_missing)
-        _plan_stream(result, source, known, most_labels, counted or standardize)
+        _plan_stream(result, source, known, most_labels)
     else:
         if drop_missing:
             raise ValueError("drop_missing is for rows that are read from files: drop them from X and y yourself")
         if isinstance(y, str) or features is not None:
             X, y, _ = frame_columns(X, y, features)
-        _plan_memory(result, X, y, sample_weight, known, most_labels, standardize)
+        _plan_memory(result, X, y, sample_weight, known, most_labels)
     if is_fraction:
         result.options["held_out"] = "hash" if result.streams else "permutation"
     elif validation is not None:
@@ -162,14 +162,16 @@ def plan(
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
         if saved is not None:
             saved.validation = digest(Rows(X_held, Codes(held, np.arange(len(result.labels)))))
-    if standardize:
-        if is_streamed(result.rows):
-            result.rows.survey(standardize=True)
-        else:
-            result.in_memory.standardise(result.features)
-            if resolved.name == "fast":
-                blocks = result.rows.blocks(4096)
-                result.largest = max(_block_bound(X, weights, resolved) for X, _, weights in blocks)
+    if is_streamed(result.rows):
+        if standardize or counted:
+            result.rows.survey(standardize)
+        if result.rows.count == 0:
+            raise ValueError(f"validation={validation} with seed={seed} leaves no row: change the seed")
+    elif standardize:
+        result.in_memory.standardise(result.features)
+        if resolved.name == "fast":
+            blocks = result.rows.blocks(4096)
+            result.largest = max(_block_bound(X, weights, resolved) for X, _, weights in blocks)
     result.options["standardize"] = bool(standardize)
     return result
 
@@ -183,9 +185,7 @@ def may_stream(X: Any) -> bool:
     return is_source(X)
 
 
-def _plan_memory(
-    result: Plan, X: Any, y: Any, sample_weight: Any, known: np.ndarray | None, most_labels: int, standardize: bool
-) -> None:
+def _plan_memory(result: Plan, X: Any, y: Any, sample_weight: Any, known: np.ndarray | None, most_labels: int) -> None:
     matrix = as_matrix(X)
     row_weights = as_sample_weight(sample_weight, len(matrix))
     largest = _largest_row(matrix, row_weights, result.engine) if result.engine.name == "fast" else np.inf
@@ -212,7 +212,7 @@ def _plan_memory(
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, y_held)
 
 
-def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_labels: int, counted: bool) -> None:
+def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_labels: int) -> None:
     if result.shuffle is True:
         raise ValueError(
             "shuffle=True asks for all rows in memory, and these are read as they are trained on: use "
@@ -240,10 +240,6 @@ def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_
     if known is None:
         known = _find_labels(source, most_labels)
     rows = StreamRows(source, known, hold_out)
-    if counted:
-        rows.survey(standardize=False)
-    if rows.count == 0:
-        raise ValueError(f"validation={result.validation} with seed={result.seed} leaves no row: change the seed")
     result.rows, result.labels, result.features = rows, known, source.names
     if hold_out is not None:
         result.validation_loss = rows.held_loss
