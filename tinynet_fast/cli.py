@@ -21,7 +21,6 @@ from tinynet_fast._version import __version__
 from tinynet_fast.cli_support import (
     answers,
     check_destinations,
-    check_folder,
     check_labels,
     check_not_input,
     check_two_answers,
@@ -43,6 +42,7 @@ from tinynet_fast.cli_train import Job, print_result, train_in_memory, train_str
 from tinynet_fast.data.arrays import standardisation
 from tinynet_fast.data.files import read_csv
 from tinynet_fast.errors import TrainingDivergedError
+from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import check_threshold, load
 from tinynet_fast.scoring import PARQUET
 from tinynet_fast.training.sweep import sweep
@@ -177,7 +177,6 @@ def train(
     One CSV file of up to 100 MB is read whole. All else is read while it is trained on, however large it is.
     """
     destination = model or Path(f"{data[0].name.split('.')[0]}.model.json")
-    check_folder(destination)
     layers = numbers(hidden, "--hidden", int) if hidden is not None else None
     named = {"batch_size": batch_size, "optimizer": optimizer, "momentum": momentum, "dropout": dropout}
     options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}

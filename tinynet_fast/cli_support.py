@@ -13,10 +13,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tinynet_fast.data.arrays import listed
 from tinynet_fast.data.files import Table as CsvTable
 from tinynet_fast.data.files import TableError, read_csv
 from tinynet_fast.data.sources import is_source
-from tinynet_fast.modelfile import atomic_file
+from tinynet_fast.modelfile import atomic_file, check_folder
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.scoring import open_for, predict_file, scores, write_csv
 from tinynet_fast.training.run import TrainingResult
@@ -158,8 +159,7 @@ def one_row(fitted: Neuron | MLP, words: list[str]) -> list[float]:
     for word in words:
         name, _, value = word.rpartition("=")
         if name not in names:
-            shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-            raise ValueError(f"{word}: the model has no input {name!r}; it has {shown}")
+            raise ValueError(f"{word}: the model has no input {name!r}; it has {listed(names)}")
         if name in given:
             raise ValueError(f"{word}: {name!r} is given twice")
         try:
@@ -170,8 +170,7 @@ def one_row(fitted: Neuron | MLP, words: list[str]) -> list[float]:
             raise ValueError(f"{word}: a finite number is needed")
     missing = [name for name in names if name not in given]
     if missing:
-        shown = ", ".join(missing[:12]) + (f" and {len(missing) - 12} more" if len(missing) > 12 else "")
-        raise ValueError(f"no value for {shown}: give every input as name=value")
+        raise ValueError(f"no value for {listed(missing)}: give every input as name=value")
     return [given[name] for name in names]
 
 
@@ -196,12 +195,6 @@ def check_destinations(written: dict[str, Path | None], data: list[Path]) -> Non
         if path.resolve() in seen:
             raise ValueError(f"{path}: that is where {seen[path.resolve()]} goes; name another file")
         seen[path.resolve()] = what
-
-
-def check_folder(destination: Path) -> None:
-    """ValueError, before anything is computed, where there is no folder to write to."""
-    if not destination.parent.is_dir():
-        raise ValueError(f"{destination}: there is no folder {destination.parent}; make it first")
 
 
 def is_streamed(data: list[str]) -> bool:

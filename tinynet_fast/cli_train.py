@@ -1,7 +1,6 @@
 """`tinynet-fast train`: on a table in memory, or on rows that are read while they are trained on."""
 
 import glob
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,4 +122,3 @@ def print_result(job: Job, result: TrainingResult[Any], said: list[str]) -> None
     print_training(console, result, neuron=job.hidden is None)
     for line in said:
         console.print(line)
-    sys.stdout.flush()

@@ -20,6 +20,12 @@ class ModelFileError(ValueError):
     """A file that is no model, or one that this version cannot read. The message names the file and the place."""
 
 
+def check_folder(path: Path) -> None:
+    """ValueError, before anything is computed, where there is no folder to write `path` to."""
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
+
+
 @contextmanager
 def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
     """A file to write `path` with ("w" text, "wb" bytes): flushed, and renamed over `path` at the end, or gone."""

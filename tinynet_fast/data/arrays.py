@@ -11,8 +11,14 @@ if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
 
 SPLIT_STREAM = 2**32  # the stream of random numbers that holds rows out; epochs have those below it
-MOST_NAMED = 12  # labels that a message names
+MOST_NAMED = 12  # labels or columns that a message names
 CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message: the first of them, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def feature_names(X: Any) -> list[str] | None:
@@ -37,8 +43,7 @@ def frame_columns(X: Any, y: Any, features: Sequence[str] | None) -> tuple[Any, 
     names = [name for name in columns if name != y] if features is None else list(features)
     for name in [*names, *([y] if isinstance(y, str) else [])]:
         if name not in columns:
-            shown = ", ".join(columns[:12]) + (f" and {len(columns) - 12} more" if len(columns) > 12 else "")
-            raise ValueError(f"X has no column {name!r}; it has {shown}")
+            raise ValueError(f"X has no column {name!r}; it has {listed(columns)}")
     if not names or (isinstance(y, str) and y in names) or len(set(names)) != len(names):
         raise ValueError("features: name at least one column beside the target, and each once")
     try:

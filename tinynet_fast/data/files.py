@@ -14,12 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.arrays import listed
+
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None"]
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
 class TableError(ValueError):
     """A table that cannot be used. The message names the file, the line and the column."""
+
+
+def no_such_column(path: Any, name: str, names: Sequence[str]) -> TableError:
+    """The error for a column that is not there, naming those that are."""
+    return TableError(f"{path}: no column {name!r}; it has {listed(names)}")
 
 
 @dataclass(frozen=True)
@@ -43,9 +50,7 @@ class Table:
     def column(self, name: str) -> Column:
         """The column `name`; TableError where there is none, naming those that there are."""
         if name not in self.columns:
-            names = list(self.columns)
-            shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-            raise TableError(f"{self.path}: no column {name!r}; it has {shown}")
+            raise no_such_column(self.path, name, list(self.columns))
         return self.columns[name]
 
     def matrix(self, names: Sequence[str]) -> np.ndarray:

@@ -18,6 +18,7 @@ from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import Source
 
 AHEAD = 3  # chunks that wait to be trained on
+HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
 LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
 POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
 
@@ -95,6 +96,14 @@ def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) 
     return max(batch + (end - batch) // tile * tile, done)
 
 
+def first_cut(after: int, size: int, tile: int, batch_size: int | None) -> int:
+    """The first row beyond `after` where a block may end."""
+    if batch_size is None:
+        return after // tile * tile + tile
+    batch = after // batch_size * batch_size
+    return batch + (batch_size if batch_size <= size else min((after - batch) // tile * tile + tile, batch_size))
+
+
 def recut(
     pieces: Iterator[Piece], size: int, tile: int = 1, batch_size: int | None = None, start: int = 0
 ) -> Iterator[Piece]:
@@ -113,15 +122,7 @@ def recut(
                 rest.append((X, y))
                 break
             if rest:  # the shortest block that takes the rest in, so that little is copied
-                shortest = done + waiting
-                while True:
-                    shortest += 1
-                    if (found := next_cut(done, shortest, size, tile, batch_size)) > done + waiting:
-                        cut = found
-                        break
-                    if batch_size is None or batch_size <= size:
-                        unit = tile if batch_size is None else batch_size
-                        shortest = (done + waiting) // unit * unit + unit - 1
+                cut = first_cut(done + waiting, size, tile, batch_size)
             take = cut - done - waiting
             rest.append((X[:take], y[:take]))
             yield _joined(rest)
@@ -248,12 +249,9 @@ class StreamRows:
         if self.count is None:
             self.count = rows
             if self.hold_out is not None:
-                self.count = sum(int((~mask).sum()) for _, mask in self._masks(rows))
-
-    def _masks(self, rows: int) -> Iterator[tuple[int, np.ndarray]]:
-        assert self.hold_out is not None
-        for start in range(0, rows, 1 << 18):
-            yield start, self.hold_out.held(start, min(start + (1 << 18), rows))
+                starts = range(0, rows, HASHED_ROWS)
+                held = (self.hold_out.held(start, min(start + HASHED_ROWS, rows)) for start in starts)
+                self.count -= sum(int(mask.sum()) for mask in held)
 
     def _codes(self, y: np.ndarray | None, row: int) -> np.ndarray:
         assert y is not None
@@ -276,9 +274,7 @@ class StreamRows:
             for _, piece in self._numbered(start):
                 yield piece
             return
-        first = 0
-        if start:
-            first = self._source_row(start - 1) + 1
+        first = self._source_row(start - 1) + 1 if start else 0
         for row, (X, codes) in self._numbered(first):
             mask = self.hold_out.held(row, row + len(X)) == held
             yield X[mask], codes[mask]
@@ -288,11 +284,11 @@ class StreamRows:
         assert self.hold_out is not None
         start = 0
         while True:
-            kept = np.flatnonzero(~self.hold_out.held(start, start + (1 << 18)))
+            kept = np.flatnonzero(~self.hold_out.held(start, start + HASHED_ROWS))
             if trained < len(kept):
                 return start + int(kept[trained])
             trained -= len(kept)
-            start += 1 << 18
+            start += HASHED_ROWS
 
     def _in_order(self, order: Order, epoch: int, start: int) -> Generator[Piece, None, None]:
         """The rows of one block of the order after another, each block's in its own order, from the `start`-th row."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet_fast._version import __version__
 from tinynet_fast.data.arrays import Rows, as_float, is_streamed
-from tinynet_fast.modelfile import ModelFileError, atomic_file
+from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
@@ -45,8 +45,7 @@ class Checkpoint:
         if number is None or not 0.0 <= number < np.inf:
             raise ValueError(f"checkpoint_seconds is {seconds!r}; a finite number of at least 0 is needed")
         self.path, self.seconds = Path(path), number
-        if not self.path.parent.is_dir():
-            raise ValueError(f"{path}: there is no folder {self.path.parent}; make it first")
+        check_folder(self.path)
         for left in self.path.parent.glob(f".{self.path.name[:100]}.*.tmp"):  # a process was killed while writing
             left.unlink(missing_ok=True)
         self.found: dict[str, Any] | None = self._read() if resume and self.path.exists() else None
@@ -147,7 +146,7 @@ def digest(rows: Rows) -> dict[str, Any]:
     seen = hashlib.blake2b(digest_size=16)
     for start in range(0, len(rows.X), DIGEST_ROWS):
         part = slice(start, start + DIGEST_ROWS)
-        seen.update(np.ascontiguousarray(rows.X[part]).view(np.uint8).tobytes())
+        seen.update(np.ascontiguousarray(rows.X[part]).tobytes())
         seen.update(np.ascontiguousarray(rows.codes[part]).tobytes())
         if rows.sample_weight is not None:
             seen.update(np.ascontiguousarray(rows.sample_weight[part]).tobytes())

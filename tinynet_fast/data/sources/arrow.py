@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.base import Block, Part, no_such_column, repeated_name, rows_a_chunk, settle
+from tinynet_fast.data.files import TableError, no_such_column
+from tinynet_fast.data.sources.base import Block, Part, repeated_name, rows_a_chunk, settle
 
 COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
 

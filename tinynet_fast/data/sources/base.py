@@ -346,11 +346,6 @@ def need(module: str) -> Any:
         ) from None
 
 
-def no_such_column(path: Any, name: str, names: list[str]) -> TableError:
-    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    return TableError(f"{path}: no column {name!r}; it has {shown}")
-
-
 def repeated_name(path: Any, names: list[str]) -> None:
     """TableError where two columns have one name."""
     if len(set(names)) != len(names):
