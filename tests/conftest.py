@@ -1,6 +1,7 @@
-"""Shared by all tests: Hypothesis profiles, and the engines."""
+"""Shared by all tests: Hypothesis profiles, the engines, and the command line."""
 
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,3 +19,21 @@ from tinynet_fast.kernels.engines import ENGINES  # noqa: E402
 @pytest.fixture(params=ENGINES)
 def engine(request):
     return request.param
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command line in a folder of its own; gives exit status, standard output and standard error."""
+    from tinynet_fast import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tinynet-fast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as info:
+            cli.main()
+        captured = capsys.readouterr()
+        return info.value.code or 0, captured.out, captured.err
+
+    return run

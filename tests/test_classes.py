@@ -2,8 +2,6 @@
 
 # ruff: noqa: E501 - a line a mistake
 
-import importlib
-import inspect
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +10,9 @@ from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
 from problems import SEEDS
-from test_lanes import plain_copy
+from test_lanes import planted
 
-from tinynet_fast.kernels import classes, lanes, reference, registers, strict
+from tinynet_fast.kernels import classes, lanes, reference, strict
 
 
 @dataclass(frozen=True)
@@ -206,19 +204,6 @@ PLANTED = [
 ]  # fmt: skip
 
 
-def planted(monkeypatch, old="", new=""):
-    """A copy of the kernel in plain Python: its decorators leave it as it is, and registers are arrays."""
-    jit = importlib.import_module("tinynet_fast.kernels.jit")
-    with monkeypatch.context() as patch:
-        patch.setattr(jit, "kernel", lambda function: function)
-        patch.setattr(jit, "part", lambda *flags, **options: lambda function: function)
-        for name, value in vars(plain_copy(registers)).items():
-            if inspect.isfunction(value) and not name.startswith("_"):
-                patch.setattr(registers, name, value)
-        patch.setattr(lanes, "wrong_label", plain_copy(lanes).wrong_label)
-        return plain_copy(classes, old, new)
-
-
 def caught(kernel):
     """Whether a case with few rows tells the kernel from the rule."""
     rng = np.random.default_rng(5)
@@ -239,10 +224,10 @@ def caught(kernel):
 
 
 def test_a_copy_without_a_mistake_passes(monkeypatch):
-    assert not caught(planted(monkeypatch))
+    assert not caught(planted(monkeypatch, module=classes))
 
 
 @pytest.mark.parametrize(("name", "old", "new"), PLANTED, ids=[m[0] for m in PLANTED])
 def test_planted_mistakes_are_caught(monkeypatch, name, old, new):
     with np.errstate(all="ignore"):
-        assert caught(planted(monkeypatch, old, new))
+        assert caught(planted(monkeypatch, old, new, module=classes))

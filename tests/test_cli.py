@@ -12,24 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynet_fast import cli, load, train_neuron
+from tinynet_fast import load, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run the command line in a folder of its own; gives exit status, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tinynet-fast", *map(str, arguments)])
-        with pytest.raises(SystemExit) as info:
-            cli.main()
-        captured = capsys.readouterr()
-        return info.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 def write(path, header, rows):

@@ -415,9 +415,9 @@ def test_every_line():
         assert differences(problem, network).max() <= 1e-12
 
 
-def caught(kernels):
+def caught(kernels, problems=few_problems):
     try:
-        return any(not differences(problem, kernels).max() <= 1e-12 for problem in few_problems())
+        return any(not differences(problem, kernels).max() <= 1e-12 for problem in problems())
     except AssertionError:  # `pending` is wrong
         return True
 

@@ -1,7 +1,6 @@
 """Predictions that stream: what is written is what the model says of the same rows in memory."""
 
 import csv
-import sys
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 
-from tinynet_fast import MLP, Neuron, cli, cli_support  # noqa: E402
+from tinynet_fast import MLP, Neuron, cli_support  # noqa: E402
 from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
 from tinynet_fast.data.sources import base, open_source  # noqa: E402
 from tinynet_fast.scoring import predict_file  # noqa: E402
@@ -105,20 +104,6 @@ def test_nothing_is_written_where_a_row_is_wrong(tmp_path, rows):
         predict_file(model, tmp_path / "rows.parquet", tmp_path / "rows.parquet")
     assert output.read_text() == "what was there"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "rows.parquet", "x.parquet"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tinynet-fast", *map(str, arguments)])
-        with pytest.raises(SystemExit) as info:
-            cli.main()
-        captured = capsys.readouterr()
-        return info.value.code or 0, captured.out, captured.err
-
-    return run
 
 
 def test_command_line(run, tmp_path, rows, monkeypatch):
