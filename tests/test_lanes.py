@@ -2,7 +2,6 @@
 
 # ruff: noqa: E501 - a line a mistake
 
-import importlib
 import inspect
 import types
 from dataclasses import dataclass, replace
@@ -231,7 +230,7 @@ def plain_copy(module, old="", new="", **names):
     """A copy of a module in plain Python, with `new` for `old`."""
     source = inspect.getsource(module)
     assert old in source, f"{old!r} no longer stands in {module.__name__}"
-    source = source.replace("from tinynet_fast.kernels.intrinsics import UNCOMPILED", "UNCOMPILED = True")
+    source = source.replace("tinynet_fast.kernels.jit", "plain_jit")
     copy = types.ModuleType("planted")
     copy.__dict__.update(names)
     exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
@@ -239,11 +238,8 @@ def plain_copy(module, old="", new="", **names):
 
 
 def planted(monkeypatch, old="", new="", module=lanes):
-    """A copy of the kernel in plain Python: its decorators leave it as it is, and registers are arrays."""
-    jit = importlib.import_module("tinynet_fast.kernels.jit")
+    """A copy of the kernel in plain Python, where registers are arrays."""
     with monkeypatch.context() as patch:
-        patch.setattr(jit, "kernel", lambda function: function)
-        patch.setattr(jit, "part", lambda *flags, **options: lambda function: function)
         for name, value in vars(plain_copy(registers)).items():
             if inspect.isfunction(value) and not name.startswith("_"):
                 patch.setattr(registers, name, value)

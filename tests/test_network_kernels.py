@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynet_fast.kernels import network, network_narrow, network_tiles, strict, vectors
-from tinynet_fast.kernels.intrinsics import UNCOMPILED
+from tinynet_fast.kernels.jit import UNCOMPILED
 from tinynet_fast.proof.validation import distance
 
 SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
@@ -334,19 +334,13 @@ def planted(file="", old="", new="", kernels="network"):
         if name == file:
             assert source.count(old) >= 1, f"{old!r} no longer stands in {name}.py"
             source = source.replace(old, new)
-        source = source.replace("from tinynet_fast.kernels.intrinsics import UNCOMPILED", "UNCOMPILED = True")
+        source = source.replace("tinynet_fast.kernels.jit", "plain_jit")
         source = source.replace("tinynet_fast.kernels.vectors", "planted_vectors")
         source = source.replace("from tinynet_fast.kernels import network_tiles", "import planted_network_tiles")
         source = source.replace("from tinynet_fast.kernels import network\n", "import planted_network as network\n")
         source = source.replace("from tinynet_fast.kernels.network import", "from planted_network import")
         source = source.replace("tinynet_fast.kernels.network_tiles", "planted_network_tiles")
-        source = source.replace("from numba import njit, types", "from numba import types")
-        source = source.replace("from tinynet_fast.kernels.jit import compile_only, kernel, part\n", "")
-        source = source.replace("from tinynet_fast.kernels.jit import compile_only, kernel\n", "")
         copy = types.ModuleType(f"planted_{name}")
-        copy.__dict__.update(
-            njit=lambda f, **_: f, kernel=lambda f: f, part=lambda *_, **__: lambda f: f, compile_only=None
-        )
         copies[name] = sys.modules[f"planted_{name}"] = copy
         exec(compile(source, f"planted {name}", "exec"), copy.__dict__)
     return copies[kernels]

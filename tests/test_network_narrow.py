@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_network_kernels import ADAM, NESTEROV, RELU, SGD, SIGMOID, TANH, caught, differences, planted, random_problem
 
 from tinynet_fast.kernels import network, network_narrow
-from tinynet_fast.kernels.intrinsics import UNCOMPILED
+from tinynet_fast.kernels.jit import UNCOMPILED
 
 TILE, FEW = network.TILE, network_narrow.FEW
 NARROW = st.sampled_from([(2, 4), (1, 1), (3, 2), (4, 3)])  # a shape takes more than a second to compile

@@ -196,7 +196,7 @@ def planted_fast(old="", new=""):
     copy = types.ModuleType("planted")
     exec(compile(source.partition("# --- up to")[0], "planted", "exec"), copy.__dict__)
     copy.__dict__.update(
-        UNCOMPILED=True,
+        compiled=lambda function, signature: function,
         fma=lambda x, y, z: x * y + z,
         kernel=lambda function: function,
         part=lambda *flags, **options: lambda function: function,

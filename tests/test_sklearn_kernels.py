@@ -1,7 +1,6 @@
 """The kernels of the drop-in estimators, each against the reference or against plain Python."""
 
 import inspect
-import sys
 import types
 from itertools import product
 
@@ -259,19 +258,8 @@ def planted(module, old, new):
     """A copy of a module with `new` for `old`; what is decorated in it stays plain Python."""
     source = inspect.getsource(module)
     assert old in source, f"{old!r} no longer stands in {module.__name__}"
-    copy = types.ModuleType("planted")
-    plain = (source.replace(old, new) if old else source).replace(
-        "from tinynet_fast.kernels.jit import", "from plain import"
-    )
-    stubs = types.ModuleType("plain")
-    stubs.kernel = stubs.compile_only = lambda function, *_: function
-    stubs.part = lambda *_, **options: lambda function: function
-    stubs.LANES = stubs.FUSED = None
-    sys.modules["plain"] = stubs
-    try:
-        exec(compile(plain, "planted", "exec"), copy.__dict__)
-    finally:
-        del sys.modules["plain"]
+    copy, source = types.ModuleType("planted"), source.replace("tinynet_fast.kernels.jit", "plain_jit")
+    exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
     copy.prefetch = copy.prefetch_lines = lambda *_: None
     return copy
 

@@ -12,13 +12,10 @@ carried from row to row: after w = keep*w - p*x it is keep**2 |w|**2 - 2 keep p 
 """
 
 import math
-from functools import cache
 
 import numpy as np
-from numba import types
 
-from tinynet_fast.kernels.intrinsics import UNCOMPILED
-from tinynet_fast.kernels.jit import compile_only, kernel, part
+from tinynet_fast.kernels.jit import compiled, kernel, part
 from tinynet_fast.kernels.lanes import CHUNK, LIMIT, MANY, MOST, UNIT, WIDTH, aligned, wrong_label
 from tinynet_fast.kernels.registers import (
     add,
@@ -225,15 +222,9 @@ def fast_epoch(X, codes, plan, options, state, sums, like, averaged, watched):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _compiled(function, floats, registers, averaged, watched):  # pragma: no cover - counted where nothing is compiled
-    """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f"): each signature when needed."""
-    if not UNCOMPILED:
-        rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
-        codes, given = (types.Array(types.float64, k, "C", readonly=True) for k in (1, 2))
-        kinds = (types.UniTuple(types.int64, k) if k else types.Tuple(()) for k in (registers, averaged, watched))
-        compile_only(function, (rows, codes, given, given, *(types.float64[:, ::1],) * 2, *kinds))
-    return function
+def _compiled(function, floats, registers, averaged, watched):
+    """`function` for rows of float64 ("d") or float32 ("f")."""
+    return compiled(function, f"{floats}2 d1 d2 d2 dw2 dw2 t{registers} t{averaged} t{watched}")
 
 
 def train(X, codes, plan, options, state, sums, averaged, watched, fast):
@@ -253,8 +244,8 @@ def train(X, codes, plan, options, state, sums, averaged, watched, fast):
     classes stand beside each other, the weights are the same bits.
     """
     registers = options.shape[1] // WIDTH
-    compiled = _compiled(fast_epoch if fast else strict_epoch, X.dtype.char, registers, averaged, watched)
-    compiled(X, codes, plan, options, state, sums, (0,) * registers, (0,) * averaged, (0,) * watched)
+    epoch = _compiled(fast_epoch if fast else strict_epoch, X.dtype.char, registers, int(averaged), int(watched))
+    epoch(X, codes, plan, options, state, sums, (0,) * registers, (0,) * averaged, (0,) * watched)
 
 
 def clear(sums):

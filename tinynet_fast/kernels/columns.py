@@ -8,10 +8,8 @@ assignment by column takes 22, Arrow's to_tensor 20.
 from functools import cache
 
 import numpy as np
-from numba import types
 
-from tinynet_fast.kernels.intrinsics import UNCOMPILED
-from tinynet_fast.kernels.jit import compile_only, kernel
+from tinynet_fast.kernels.jit import compiled, kernel
 from tinynet_fast.kernels.vectors import LANES, address, vectors
 
 
@@ -76,13 +74,9 @@ def put_one(a, out, j):
 
 
 @cache
-def _compiled(function, floats):  # pragma: no cover - lines are counted where nothing is compiled
-    """`function` compiled (or loaded) for float64 ("d") or float32 ("f")."""
-    if not UNCOMPILED:
-        kind = types.float32 if floats == "f" else types.float64
-        columns = [types.Array(kind, 1, "C", readonly=True)] * (8 if function is put_eight else 1)
-        compile_only(function, (*columns, kind[:, ::1], types.int64))
-    return function
+def _compiled(function, floats):
+    """`function` for float64 ("d") or float32 ("f")."""
+    return compiled(function, f"{floats}1 " * (8 if function is put_eight else 1) + f"{floats}w2 l0")
 
 
 def put_columns(columns, out, first):

@@ -1,5 +1,6 @@
 """The engines by name, each with its promise. A module with kernels is imported when its engine is first used."""
 
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -7,11 +8,29 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.kernels import native
+from tinynet_fast.kernels.jit import UNCOMPILED, MissingCompilerError, has_numba
+
 BLOCK_SECONDS = 0.02  # about how long a kernel runs before Ctrl-C, progress and callbacks have their turn
 MOST_ROWS = 65_536
 MOST_VALUES = 1 << 20  # 8 MB of float64: where a block has to be copied, that is the memory it takes
 CHUNK = 1024  # rows that the NumPy network takes at a time
 TILE = 256  # rows after which the fast engine leaves no look-ahead behind
+
+
+class EngineName(str):
+    """Which engine ran, and how its kernels were compiled: "fast/native", "fast/jit". It equals "fast", too."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return other in (str(self), self.partition("/")[0]) if isinstance(other, str) else NotImplemented
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.partition("/")[0])
 
 
 @dataclass(frozen=True)
@@ -53,6 +72,10 @@ class Engine:
             return X  # float32 is read as it is; a read-only array too
         return self.own(X)
 
+    def named(self, ways: set[str]) -> "EngineName | str":
+        """The engine's name with how its kernels were compiled, as `jit.noting` has it."""
+        return EngineName(f"{self.name}/{'jit' if 'jit' in ways else 'native'}") if ways else self.name
+
     def can(self, kernel: str) -> bool:
         """Whether the engine has a kernel of that name: `fast` has only those that it is faster at."""
         return hasattr(self.kernels, kernel)
@@ -90,4 +113,19 @@ def resolve(name: str, kernel: str) -> Engine:
     if not isinstance(name, str) or name not in ENGINES:
         raise ValueError(f"there is no engine {name!r}: use one of {', '.join(ENGINES)}")
     engine = ENGINES[name]
+    if engine.module in ("strict", "fast") and not compiles():
+        if name == "strict":
+            raise MissingCompilerError("the engine 'strict'")
+        warnings.warn(
+            "training with NumPy, which takes hundreds of times as long: neither compiled kernels nor Numba are "
+            "installed (pip install numba)",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return ENGINES["numpy"]
     return ENGINES["strict"] if name == "fast" and not engine.can(kernel) else engine
+
+
+def compiles() -> bool:
+    """Whether there are compiled kernels, or Numba to compile them, or kernels run as plain Python."""
+    return UNCOMPILED or native.library() is not None or has_numba()

@@ -15,11 +15,10 @@ Nothing here allocates, raises or keeps state between calls; arrays are C-contig
 from functools import cache
 
 import numpy as np
-from numba import types
 
 from tinynet_fast.kernels.engines import TILE
-from tinynet_fast.kernels.intrinsics import UNCOMPILED, as_bits, fma, prefetch
-from tinynet_fast.kernels.jit import LANES, compile_only, kernel, part
+from tinynet_fast.kernels.intrinsics import as_bits, fma, prefetch
+from tinynet_fast.kernels.jit import LANES, compiled, kernel, part
 
 # --- the sigmoid as a table -------------------------------------------------------------------------------------------
 
@@ -304,20 +303,15 @@ def wide_epochs(X, y, step, weights, bias, losses, table):
 NARROW = 4
 
 
+def _epochs(floats, width):
+    """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
+    arrays = f"{floats}2 d1 d1 dw1 dw1 dw1 d1"
+    return compiled(narrow_epochs, f"{arrays} t{width}") if width <= NARROW else compiled(wide_epochs, arrays)
+
+
 @cache
-def _compiled(function, floats, lanes):  # pragma: no cover - lines are counted where nothing is compiled
-    """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f"): one signature, when needed."""
-    if UNCOMPILED:
-        return function
-    rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
-    given, result = types.Array(types.float64, 1, "C", readonly=True), types.float64[::1]
-    signature = {
-        narrow_epochs: (rows, given, given, result, result, result, given, types.UniTuple(types.int64, lanes)),
-        wide_epochs: (rows, given, given, result, result, result, given),
-        largest_square_norm: (rows, given, result),
-    }[function]
-    compile_only(function, signature)
-    return function
+def _bound(floats):
+    return compiled(largest_square_norm, f"{floats}2 d1 dw1")
 
 
 def sgd_epochs(X, y, step, weights, bias, losses):
@@ -327,11 +321,8 @@ def sgd_epochs(X, y, step, weights, bias, losses):
     multiples of TILE rows, the weights are the same to the last bit.
     """
     width = X.shape[1]
-    if width <= NARROW:
-        compiled = _compiled(narrow_epochs, X.dtype.char, width)
-        compiled(X, y, step, weights, bias, losses, TABLE, (0,) * width)
-    else:
-        _compiled(wide_epochs, X.dtype.char, 0)(X, y, step, weights, bias, losses, TABLE)
+    lanes = ((0,) * width,) if width <= NARROW else ()
+    _epochs(X.dtype.char, min(width, NARROW + 1))(X, y, step, weights, bias, losses, TABLE, *lanes)
 
 
 def sgd_regularized_epochs(*arguments):
@@ -372,5 +363,5 @@ def network_logits(*arguments):
 def row_bound(X, weight):
     """The largest weight[i] * (|x[i]|^2 + 1), a weight each or one for all; infinity where a row is not finite."""
     out = np.zeros(1)
-    _compiled(largest_square_norm, X.dtype.char, 0)(X, weight, out)
+    _bound(X.dtype.char)(X, weight, out)
     return float(out[0])

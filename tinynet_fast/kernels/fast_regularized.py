@@ -10,15 +10,12 @@ error. No product of keeps is longer than a block, none is divided by, and a kee
 The plan's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all else is left to `strict`.
 """
 
-from functools import cache
-
 import numpy as np
-from numba import types
 
 from tinynet_fast.kernels.engines import TILE
 from tinynet_fast.kernels.fast import NARROW, NODES, TABLE, dot, dot_row, prefetch_lines, row_error, scale
-from tinynet_fast.kernels.intrinsics import UNCOMPILED, fma
-from tinynet_fast.kernels.jit import LANES, compile_only, kernel, part
+from tinynet_fast.kernels.intrinsics import fma
+from tinynet_fast.kernels.jit import LANES, compiled, for_rows, kernel, part
 
 # --- up to four features: weights in registers, their means in memory -------------------------------------------------
 
@@ -271,17 +268,12 @@ def wide_epochs(X, y, plan, weights, bias, means, logits, losses, table, kept):
             losses[epoch] += wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept)
 
 
-@cache
-def _compiled(function, floats, lanes, kept):  # pragma: no cover - lines are counted where nothing is compiled
-    """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f"): one signature, when needed."""
-    if UNCOMPILED:
-        return function
-    rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
-    plan = types.Array(types.float64, 2, "C", readonly=True)
-    given, result = types.Array(types.float64, 1, "C", readonly=True), types.float64[::1]
-    kinds = [types.UniTuple(types.int64, k) if k else types.Tuple(()) for k in ((lanes, kept) if lanes else (kept,))]
-    compile_only(function, (rows, given, plan, result, result, result, result, result, given, *kinds))
-    return function
+def _epochs(floats, width, kept):
+    """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
+    arrays = f"{floats}2 d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
+    if width <= NARROW:
+        return compiled(narrow_epochs, f"{arrays} t{width} t{kept}")
+    return compiled(wide_epochs, f"{arrays} t{kept}")
 
 
 def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses, logits=None):
@@ -294,8 +286,7 @@ def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, p
     update is left there.
     """
     width, kept = X.shape[1], logits is not None
+    epochs, X = for_rows(lambda floats: _epochs(floats, min(width, NARROW + 1), int(kept)), X)
     arrays = X, y, plan, weights, bias, means, logits if kept else losses, losses, TABLE
-    if width <= NARROW:
-        _compiled(narrow_epochs, X.dtype.char, width, kept)(*arrays, (0,) * width, (0,) * kept)
-    else:
-        _compiled(wide_epochs, X.dtype.char, 0, kept)(*arrays, (0,) * kept)
+    lanes = ((0,) * width,) if width <= NARROW else ()
+    epochs(*arrays, *lanes, (0,) * kept)

@@ -1,16 +1,168 @@
-"""The decorators that compile kernels, with the reason for every flag. No arithmetic lives here."""
+"""The decorators that compile kernels, with the reason for every flag. No arithmetic lives here.
 
+A kernel is compiled twice from one source: ahead of time into a library inside the wheel (`native.py`), and just in
+time by Numba, for what the library does not have. Numba is imported when it is first needed.
+"""
+
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property, update_wrapper
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
-from numba import njit
+import numpy as np
+
+from tinynet_fast.kernels import native
 
 # Flags for kernels that may sum in another order. `contract`: fused multiply-add. `reassoc` and `nsz`: dot products by
 # SIMD lanes. Never `nnan` or `ninf`, since a run that diverges has to show it, and so never `fastmath=True`.
 FUSED = {"contract"}
 LANES = {"contract", "reassoc", "nsz"}
+EXTRA: dict[str, Any] = {}  # options of Numba's for everything compiled: what compiling ahead of time needs
 COMPILING = threading.RLock()
+UNCOMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # kernels run as plain Python
+NATIVE, JIT = "native", "jit"  # the ways in which a kernel may have been compiled
+_calls = threading.local()
+
+
+class MissingCompilerError(ImportError):
+    """There is neither a compiled kernel nor Numba to compile it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not compiled in this installation, and Numba is not installed: pip install numba")
+
+
+@cache
+def has_numba() -> bool:
+    try:
+        return find_spec("numba") is not None
+    except ValueError:  # sys.modules has None in its place
+        return False
+
+
+@contextmanager
+def noting() -> Iterator[set[str]]:
+    """The ways in which the kernels were compiled that this thread calls in the meantime."""
+    before = getattr(_calls, "ways", None)
+    ways: set[str] = set()
+    _calls.ways = ways
+    try:
+        yield ways
+    finally:
+        _calls.ways = before
+
+
+def _note(way: str) -> None:
+    ways = getattr(_calls, "ways", None)
+    if ways is not None:
+        ways.add(way)
+
+
+class Late:
+    """What Numba takes from `make()`, made when Numba first asks for it: the code around it needs no compiler."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @cached_property
+    def made(self) -> Any:
+        return self._make()
+
+    @property
+    def _numba_type_(self) -> Any:
+        """Numba looks for this name on whatever a kernel refers to."""
+        made, typing = self.made, import_module("numba.core.registry").cpu_target.typing_context
+        typing.refresh()  # it may have been made this moment
+        return typing.resolve_value_type(made)
+
+    def __call__(self, *arguments: Any) -> Any:
+        raise TypeError("only compiled code can call this")
+
+
+def written_in(module: str, names: str) -> list[Any]:
+    """The intrinsics of these names in another file of this folder, which is imported when one is first compiled."""
+
+    def later(name: str) -> Late:
+        return Late(lambda: getattr(import_module(f"tinynet_fast.kernels.{module}"), name))
+
+    return [later(name) for name in names.split()]
+
+
+class Compiled:
+    """A function that is compiled when it is first needed."""
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        self.py_func, self._options = function, options
+        self._by_signature: dict[str, tuple[Callable[..., Any], str]] = {}
+        self.name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        update_wrapper(self, function)
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """The function under `@njit`.
+
+        In a read-only installation, for a user without a home folder, there is nowhere to cache. Numba raises for that
+        at once; the kernel is then compiled in each process and everything else is the same.
+        """
+        if not has_numba():
+            raise MissingCompilerError(self.name)
+        from numba import njit
+
+        options = self._options | EXTRA
+        try:
+            return njit(**options)(self.py_func)
+        except RuntimeError:  # "cannot cache function: no locator available"
+            return njit(**options | {"cache": False})(self.py_func)
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.dispatcher._numba_type_
+
+    @property
+    def targetoptions(self) -> dict[str, Any]:
+        """How Numba learns that a function is to be inlined."""
+        return self.dispatcher.targetoptions
+
+    @cached_property
+    def _run(self) -> tuple[Callable[..., Any], str]:
+        found = native.only(self.name)
+        return (found, NATIVE) if found else (self.dispatcher, JIT)
+
+    def __call__(self, *arguments: Any) -> Any:
+        run, way = self._run
+        _note(way)
+        try:
+            return run(*arguments)
+        except native.RefusedError:  # Numba compiles it for any type
+            if not has_numba():
+                raise
+            return self.dispatcher(*arguments)
+
+    def compiled(self, signature: str) -> Callable[..., Any]:
+        """The function for arguments of these types: from the library, or compiled by Numba, or from Numba's cache.
+
+        The signatures here ask for read-only arrays, which any array can stand in for. Left to itself, a call with a
+        writable one would compile the kernel again for that: as long again before the first result. One thread at a
+        time: two that trained first models side by side took each other's leave to compile away.
+        """
+        if signature not in self._by_signature:
+            with COMPILING:
+                found = native.find(self.name, signature)
+                self._by_signature[signature] = (found, NATIVE) if found else (self._compiled_now(signature), JIT)
+        function, way = self._by_signature[signature]
+        _note(way)
+        return function
+
+    def _compiled_now(self, signature: str) -> Any:
+        dispatcher, kinds = self.dispatcher, numba_types(signature)
+        if kinds not in dispatcher.overloads:
+            dispatcher.disable_compile(False)
+            dispatcher.compile(kinds)
+            dispatcher.disable_compile()
+        return dispatcher
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -20,40 +172,61 @@ def kernel(function: Callable[..., Any]) -> Any:
     - `error_model="numpy"`: the default's zero-division test puts a branch into the loop and stops vectorisation;
     - `nogil`: a kernel touches no Python object, so other threads may run beside it;
     - `cache`: a kernel takes up to a second to compile and milliseconds to load.
-
-    In a read-only installation, for a user without a home folder, there is nowhere to cache. Numba raises for that at
-    once; the kernel is then compiled in each process and everything else is the same.
     """
-    try:
-        return njit(error_model="numpy", nogil=True, cache=True)(function)
-    except RuntimeError:  # "cannot cache function: no locator available"
-        return njit(error_model="numpy", nogil=True)(function)
+    return function if UNCOMPILED else Compiled(function, error_model="numpy", nogil=True, cache=True)
 
 
-def part(flags: set[str] | None = None, forceinline: bool = False, inner: bool = False) -> Any:
+def part(
+    flags: set[str] | None = None, forceinline: bool = False, inner: bool = False, inline: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
     """Compile a part of a fast kernel: not cached by itself, because it is inside the kernel that calls it.
 
-    `forceinline` has LLVM inline it, which keeps its flags. Numba's own `inline="always"` would give it its caller's.
-    Parts whose sums may be reordered need it: a part that is called is there twice, by itself and in its caller. The
-    process that compiles them calls the one, a process that loads the caller from the cache the other; with each its
-    own order of sums, the first run of a program had other last bits than the second.
+    `forceinline` has LLVM inline it, which keeps its flags. Numba's own inlining, `inline`, gives it its caller's.
+    Parts whose sums may be reordered need the first: a part that is called is there twice, by itself and in its caller.
+    The process that compiles them calls the one, a process that loads the caller from the cache the other; with each
+    its own order of sums, the first run of a program had other last bits than the second.
 
     Nobody calls a part through a C pointer, so that wrapper is not made. Nor is the one for Python
     for an `inner` part: the process would crash if Python called it.
     """
-    options: dict[str, Any] = {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
-    return njit(error_model="numpy", nogil=True, fastmath=flags or False, forceinline=forceinline, **options)
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+    if inline:
+        options |= {"inline": "always"}
+    else:
+        options |= {"fastmath": flags or False, "forceinline": forceinline}
+        options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
+    return lambda function: function if UNCOMPILED else Compiled(function, **options)
 
 
-def compile_only(function: Any, signature: Any) -> None:  # pragma: no cover - for compiled kernels alone
-    """Compile a kernel for a signature, or load it, and let no call compile another.
+def compiled(function: Any, signature: str) -> Any:
+    """A kernel for arguments of the types that `signature` says, a word each.
 
-    The signatures here ask for read-only arrays, which any array can stand in for. Left to itself, a call with a
-    writable one would compile the kernel again for that: as long again before the first result. One thread at a time:
-    two that trained first models side by side took each other's leave to compile away.
+    d2, f1, l0: so many dimensions of float64, float32, int64 (B, i: uint8, int32). An array is C-contiguous, and is
+    written to where its letter is followed by "w". t3: a tuple of three integers, whose length counts and nothing else.
     """
-    with COMPILING:
-        if tuple(signature) not in function.overloads:
-            function.disable_compile(False)
-            function.compile(signature)
-            function.disable_compile()
+    return function if UNCOMPILED else function.compiled(signature)
+
+
+def for_rows(find: Callable[[str], Any], X: np.ndarray) -> tuple[Any, np.ndarray]:
+    """`find(X.dtype.char)` and X; where only float64 is compiled and there is no Numba, `find("d")` and a copy of X."""
+    try:
+        return find(X.dtype.char), X
+    except MissingCompilerError:
+        if X.dtype == np.float64:
+            raise
+        return find("d"), X.astype(np.float64)
+
+
+def numba_types(signature: str) -> tuple[Any, ...]:
+    """A signature in Numba's words."""
+    from numba import types
+
+    names = {"d": types.float64, "f": types.float32, "l": types.int64, "i": types.int32, "B": types.uint8}
+
+    def kind(word: str) -> Any:
+        count = int(word[-1])
+        if word[0] == "t":
+            return types.UniTuple(types.int64, count) if count else types.Tuple(())
+        return types.Array(names[word[0]], count, "C", readonly="w" not in word) if count else names[word[0]]
+
+    return tuple(map(kind, signature.split()))

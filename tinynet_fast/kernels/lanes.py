@@ -14,13 +14,10 @@ Nothing here allocates, raises or keeps state between calls.
 """
 
 import math
-from functools import cache
 
 import numpy as np
-from numba import types
 
-from tinynet_fast.kernels.intrinsics import UNCOMPILED
-from tinynet_fast.kernels.jit import compile_only, kernel, part
+from tinynet_fast.kernels.jit import MissingCompilerError, compiled, for_rows, kernel, part
 from tinynet_fast.kernels.registers import (
     REGISTER,
     ROUND,
@@ -225,16 +222,9 @@ def train_penalised(X, y, weights, folds, options, state, sums, like, folded):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _compiled(function, floats, registers, folded):  # pragma: no cover - lines are counted where nothing is compiled
-    """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f"): each signature when needed."""
-    if not UNCOMPILED:
-        rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
-        given, options = (types.Array(types.float64, k, "C", readonly=True) for k in (1, 2))
-        results = (types.float64[:, ::1],) * 2
-        kinds = (types.UniTuple(types.int64, k) if k else types.Tuple(()) for k in (registers, folded))
-        compile_only(function, (rows, given, given, given, options, *results, *kinds))
-    return function
+def _compiled(function, floats, registers, folded):
+    """`function` for rows of float64 ("d") or float32 ("f")."""
+    return compiled(function, f"{floats}2 d1 d1 d1 d2 dw2 dw2 t{registers} t{folded}")
 
 
 def train(X, y, weights, folds, options, state, sums, penalised):
@@ -256,9 +246,17 @@ def train(X, y, weights, folds, options, state, sums, penalised):
     results are the same bits.
     """
     registers, folded = options.shape[1] // WIDTH, folds is not None
-    compiled = _compiled(train_penalised if penalised else train_plain, X.dtype.char, registers, folded)
-    arrays = options, state, sums
-    compiled(X, y, weights, folds if folded else weights, *arrays, (0,) * registers, (0,) * folded)
+    function = train_penalised if penalised else train_plain
+    given = y, weights, folds if folded else weights
+    try:
+        epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, int(folded)), X)
+        epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * folded)
+    except MissingCompilerError:  # so many registers are not in the library: one after the other
+        epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, int(folded)), X)
+        for first in range(0, options.shape[1], WIDTH):
+            part = [np.ascontiguousarray(table[:, first : first + WIDTH]) for table in (options, state, sums)]
+            epoch(rows, *given, *part, (0,), (0,) * folded)
+            state[:, first : first + WIDTH], sums[:, first : first + WIDTH] = part[1:]
 
 
 def aligned(rows, models):

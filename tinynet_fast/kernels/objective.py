@@ -8,11 +8,9 @@ import math
 from functools import cache
 
 import numpy as np
-from numba import types
 
 from tinynet_fast.kernels.fast import prefetch_lines, square_norm
-from tinynet_fast.kernels.intrinsics import UNCOMPILED
-from tinynet_fast.kernels.jit import compile_only, kernel, part
+from tinynet_fast.kernels.jit import compiled, kernel, part
 from tinynet_fast.kernels.prediction import exp_lanes
 from tinynet_fast.kernels.strict import logit, sigmoid, truncate
 
@@ -104,9 +102,6 @@ def square_norms(X, out):
 
 
 @cache
-def rows_compiled(floats):  # pragma: no cover - lines are counted where nothing is compiled
-    """`square_norms` compiled (or loaded) for rows of float64 ("d") or float32 ("f")."""
-    if not UNCOMPILED:
-        rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
-        compile_only(square_norms, (rows, types.float64[::1]))
-    return square_norms
+def rows_compiled(floats):
+    """`square_norms` for rows of float64 ("d") or float32 ("f")."""
+    return compiled(square_norms, f"{floats}2 dw1")

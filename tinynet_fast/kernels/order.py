@@ -3,11 +3,9 @@
 from functools import cache
 
 import numpy as np
-from numba import types
 
 from tinynet_fast.kernels.fast import prefetch_lines
-from tinynet_fast.kernels.intrinsics import UNCOMPILED
-from tinynet_fast.kernels.jit import compile_only, kernel
+from tinynet_fast.kernels.jit import compiled, kernel
 
 AHEAD = 12  # rows asked for before they are copied
 CONSTANT, INVSCALING, OPTIMAL = 0, 1, 2  # schedules
@@ -43,15 +41,9 @@ def gather_rows(X, y, index, X_out, y_out):
 
 
 @cache
-def _compiled(floats, labels):  # pragma: no cover - lines are counted where nothing is compiled
-    """`gather_rows` compiled (or loaded) for rows of float64 ("d") or float32 ("f"), and labels of float64 or uint8."""
-    if not UNCOMPILED:
-        number = types.float32 if floats == "f" else types.float64
-        rows = types.Array(number, 2, "C", readonly=True)
-        kinds = types.uint8 if labels == "B" else types.float64, types.int64
-        given, index = (types.Array(kind, 1, "C", readonly=True) for kind in kinds)
-        compile_only(gather_rows, (rows, given, index, number[:, ::1], types.float64[::1]))
-    return gather_rows
+def _compiled(floats, labels):
+    """`gather_rows` for rows of float64 ("d") or float32 ("f"), and labels of float64 or uint8 ("B")."""
+    return compiled(gather_rows, f"{floats}2 {labels}1 l1 {floats}w2 dw1")
 
 
 def gather(X, y, index, X_out, y_out):

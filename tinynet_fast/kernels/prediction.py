@@ -7,11 +7,10 @@ digits cancel in the row's sum. Training is in `fast.py`.
 from functools import cache
 
 import numpy as np
-from numba import types
 
 from tinynet_fast.kernels.fast import dot_row, prefetch_lines
-from tinynet_fast.kernels.intrinsics import UNCOMPILED, as_bits, as_double
-from tinynet_fast.kernels.jit import FUSED, LANES, compile_only, kernel, part
+from tinynet_fast.kernels.intrinsics import as_bits, as_double
+from tinynet_fast.kernels.jit import FUSED, LANES, compiled, kernel, part
 
 TILE = 1024
 LOG2_E = 1.4426950408889634
@@ -130,14 +129,9 @@ def pairs(X, weights, bias, scratch, out):
 
 
 @cache
-def _compiled(function, floats):  # pragma: no cover - lines are counted where nothing is compiled
-    """`function` compiled (or loaded) for rows of float64 ("d") or float32 ("f")."""
-    if not UNCOMPILED:
-        rows = types.Array(types.float32 if floats == "f" else types.float64, 2, "C", readonly=True)
-        given, result = types.Array(types.float64, 1, "C", readonly=True), types.float64[::1]
-        kinds = (result,) if function is probabilities else (result, types.float64[:, ::1])
-        compile_only(function, (rows, given, given, *kinds))
-    return function
+def _compiled(function, floats):
+    """`function` for rows of float64 ("d") or float32 ("f")."""
+    return compiled(function, f"{floats}2 d1 d1 dw1" + ("" if function is probabilities else " dw2"))
 
 
 def predict_proba(X, weights, bias, out):

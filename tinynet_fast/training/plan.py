@@ -41,6 +41,7 @@ class Plan:
     labels: np.ndarray
     features: list[str] | None
     engine: Engine
+    engine_name: str = field(default="", init=False)  # with how its kernels were compiled, once they are
     epochs: int
     shuffle: bool | str
     seed: int | None

@@ -12,6 +12,7 @@ import numpy as np
 from tinynet_fast.data.arrays import Rows, is_streamed
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.jit import noting
 from tinynet_fast.models import Model
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.progress import Progress
@@ -209,8 +210,7 @@ class History:
 
 def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
     """Train: every epoch, every block, in order; then validation, early stopping, callback, checkpoint and progress."""
-    own = plan.engine.own
-    trainee.train(plan.rows.nothing(), np.empty(0), None, own(np.zeros(1)))  # compiles, where there is something to
+    plan.engine_name = _compiled(trainee, plan)
     history, position, total = History(), 0, 0.0
     saved = plan.checkpoint
     if saved is not None:
@@ -233,6 +233,13 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
             raise
         raise KeyboardInterrupt(f"the last checkpoint, {saved.place}, is {saved.path}") from None
     return _result(trainee, plan, history)
+
+
+def _compiled(trainee: Trainee[Any], plan: Plan) -> str:
+    """Trains on no row, so that kernels are compiled where they have to be; gives the engine with how they were."""
+    with noting() as ways:
+        trainee.train(plan.rows.nothing(), np.empty(0), None, plan.engine.own(np.zeros(1)))
+    return plan.engine.named(ways)
 
 
 def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, total: float, show: "Progress") -> None:
@@ -290,6 +297,7 @@ def _check_limit(trainee: Trainee[Any], plan: Plan, X: np.ndarray) -> None:
         raise Overshoot
     plan.engine, plan.limit = ENGINES["strict"], np.inf
     trainee.use(plan.engine)
+    plan.engine_name = _compiled(trainee, plan)
 
 
 def _end_epoch(trainee: Trainee[Any], plan: Plan, history: History) -> bool:
@@ -350,7 +358,7 @@ def _result(trainee: Trainee[M_co], plan: Plan, history: History) -> TrainingRes
         model=model,
         loss_history=losses,
         validation_loss_history=np.array(history.validation_losses) if plan.validation_loss else None,
-        engine=plan.engine.name,
+        engine=plan.engine_name,
         epochs=history.done,
         best_epoch=history.best_epoch,
         seed=plan.seed,

@@ -1,0 +1,165 @@
+"""The kernels of one module for one instruction-set level, as an object file: `python native/compile.py --help`.
+
+Numba compiles each entry as it would when it is first called, without its runtime, because a kernel allocates nothing.
+Beside each stands a function that C can call: it takes NumPy's arrays as they are, checks that they are what the kernel
+was compiled for, and hands it their addresses and shapes. All other symbols are made the object's own.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+V3 = "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
+# As LLVM names them. Without its preference for half a register, 512 bits wide where the kernels ask for that.
+LEVELS = {
+    "x86-64-v2": "+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt",
+    "x86-64-v3": V3,
+    "x86-64-v4": f"{V3},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl,-prefer-256-bit",
+    "generic": "",
+}
+# Where NumPy keeps what, in bytes after a Python object's header (`PyArrayObject_fields`, `PyArray_Descr`).
+DATA, NDIM, SHAPE, DESCR, FLAGS, TYPE_NUMBER = 0, 8, 16, 40, 48, 12
+C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
+NUMPY_NUMBERS = {"d": 12, "f": 11, "l": 7, "i": 5, "B": 2}  # its type_num; on Windows int64 is 9
+REFUSED = 0x7FF8_7466_0000_0000  # a NaN that no arithmetic gives: the last byte is the argument's number
+
+
+def entry_code(ir, context, overload, symbol, words):
+    """LLVM for `double symbol(arguments)`, which calls the compiled kernel."""
+    descriptor = overload.fndesc
+    module = ir.Module(symbol)
+    i32, i64, double, pointer = (
+        ir.IntType(32),
+        ir.IntType(64),
+        ir.DoubleType(),
+        ir.IntType(8).as_pointer(),
+    )
+    given = [word for word in words if word[0] != "t"]
+    kinds = [pointer if word[-1] != "0" else double if word[0] == "d" else i64 for word in given]
+    function = ir.Function(module, ir.FunctionType(double, kinds), symbol)
+    header = ir.GlobalVariable(module, i64, "tinynet_fast_header")
+    array_type = ir.GlobalVariable(module, pointer, "tinynet_fast_array_type")
+    kernel_type = context.call_conv.get_function_type(descriptor.restype, descriptor.argtypes)
+    kernel = ir.Function(module, kernel_type, descriptor.llvm_func_name)
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+
+    def at(base, offset, kind):
+        return builder.load(builder.bitcast(builder.gep(base, [offset]), kind.as_pointer()))
+
+    def refuse_unless(condition, number):
+        with builder.if_then(builder.not_(condition), likely=False):
+            builder.ret(builder.bitcast(ir.Constant(i64, REFUSED + number), double))
+
+    size, arguments, n = builder.load(header), [], 0
+    for word, kind in zip(words, descriptor.argtypes, strict=True):
+        if word[0] == "t":
+            zero = ir.Constant(context.get_value_type(kind), None)
+            arguments.append(zero)
+            continue
+        value = function.args[n]
+        n += 1
+        if word[-1] == "0":
+            arguments.append(value)
+            continue
+        fields = builder.gep(value, [size])
+        refuse_unless(
+            builder.icmp_unsigned("==", at(value, builder.sub(size, i64(8)), pointer), builder.load(array_type)), n
+        )
+        described = builder.gep(at(fields, i64(DESCR), pointer), [size])
+        wanted = C_CONTIGUOUS | ALIGNED | (WRITEABLE if "w" in word else 0)
+        right = builder.icmp_signed("==", at(fields, i64(NDIM), i32), i32(int(word[-1])))
+        right = builder.and_(
+            right, builder.icmp_signed("==", at(described, i64(TYPE_NUMBER), i32), i32(NUMPY_NUMBERS[word[0]]))
+        )
+        flags = builder.and_(at(fields, i64(FLAGS), i32), i32(wanted))
+        refuse_unless(builder.and_(right, builder.icmp_signed("==", flags, i32(wanted))), n)
+        arguments.append(array_value(context, builder, kind, fields, at, i64, pointer))
+    _, result = context.call_conv.call_function(builder, kernel, descriptor.restype, descriptor.argtypes, arguments)
+    builder.ret(result if result.type == double else ir.Constant(double, 0.0))
+    return str(module)
+
+
+def array_value(context, builder, kind, fields, at, i64, pointer):
+    """The struct that Numba passes an array as."""
+    made = context.make_array(kind)(context, builder)
+    shape = at(fields, i64(SHAPE), pointer)
+    sizes = [at(shape, i64(8 * k), i64) for k in range(kind.ndim)]
+    item = i64(kind.dtype.bitwidth // 8)
+    strides = [item] if kind.ndim == 1 else [builder.mul(sizes[1], item), item]
+    count = sizes[0] if kind.ndim == 1 else builder.mul(sizes[0], sizes[1])
+    made.data = builder.bitcast(at(fields, i64(DATA), pointer), made.data.type)
+    made.shape, made.strides = (context.make_tuple(builder, _pair(kind.ndim), values) for values in (sizes, strides))
+    made.nitems, made.itemsize = count, item
+    made.meminfo, made.parent = (getattr(made, name).type(None) for name in ("meminfo", "parent"))
+    return made._getvalue()
+
+
+def _pair(ndim):
+    from numba import types
+
+    return types.UniTuple(types.intp, ndim)
+
+
+def compile_module(name, level, output):
+    """Write the object file."""
+    os.environ |= {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": LEVELS[level], "TINYNET_FAST_NATIVE": "0"}
+    sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+    from importlib import import_module
+
+    from entries import numbered
+    from llvmlite import binding as llvm
+    from llvmlite import ir
+    from numba.core.registry import cpu_target
+
+    from tinynet_fast.kernels import jit
+
+    jit.EXTRA.update(cache=False, _nrt=False)
+    module, context = import_module(f"tinynet_fast.kernels.{name}"), None
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=level, features=LEVELS[level], opt=3, reloc="pic", codemodel="small"
+    )
+    whole, exported = None, set()
+    for number, kernel, signature in numbered(level):
+        if kernel.rpartition(".")[0] != name:
+            continue
+        function = getattr(module, kernel.rpartition(".")[2])
+        kinds = jit.numba_types(signature)
+        function.dispatcher.compile(kinds)
+        overload = function.dispatcher.overloads[kinds]
+        context = cpu_target.target_context
+        symbol = f"tinynet_fast_{level.replace('-', '_')}_{number}"
+        exported.add(symbol)
+        code = llvm.parse_assembly(overload.library.get_llvm_str())
+        keep_to_itself(code, {overload.fndesc.llvm_func_name})
+        entry = llvm.parse_assembly(entry_code(ir, context, overload, symbol, signature.split()))
+        code.link_in(entry)
+        keep_to_itself(code, {symbol})
+        if whole is None:
+            whole = code
+        else:
+            whole.link_in(code)
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_global_dead_code_eliminate_pass()
+    manager.run(whole, passes)
+    Path(output).write_bytes(machine.emit_object(whole))
+
+
+def keep_to_itself(module, exported):
+    """Everything that the module defines, but what is exported, is nobody else's."""
+    for symbol in (*module.functions, *module.global_variables):
+        if not symbol.is_declaration and symbol.name not in exported:
+            symbol.linkage = "internal"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("module", help="the name of a file in tinynet_fast/kernels")
+    parser.add_argument("level", choices=LEVELS)
+    parser.add_argument("output", help="the object file")
+    arguments = parser.parse_args()
+    compile_module(arguments.module, arguments.level, arguments.output)

@@ -1,0 +1,114 @@
+"""The kernels that were compiled when the wheel was built: the same code, without Numba, from the first call on.
+
+The library has each entry for several instruction-set levels and says which of them this CPU can run. An entry takes
+NumPy's arrays as they are, checks that they are what it was compiled for, and reads addresses and shapes from them:
+looking those up in Python took longer than training on a row.
+
+TINYNET_FAST_NATIVE=0 leaves the library aside; TINYNET_FAST_NATIVE=x86-64-v2 has it run another level.
+"""
+
+import ctypes
+import os
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NAMES = "libtinynet_fast.so", "libtinynet_fast.dylib", "libtinynet_fast.dll"
+KINDS = {"d": ctypes.c_double, "l": ctypes.c_int64}
+REFUSED = 0x7FF8_7466_0000_0000  # an entry's answer to an argument of the wrong kind, plus the argument's number
+
+
+class RefusedError(TypeError):
+    """An argument is not what the entry was compiled for."""
+
+
+class Library:
+    """The library, at one level. `signatures` has those of each kernel, by "module.kernel"."""
+
+    def __init__(self, path: Path, level: str) -> None:
+        self._library = ctypes.CDLL(str(path))
+        ask = self._library.tinynet_fast_level
+        ask.restype = ctypes.c_char_p
+        self.level = level or ask().decode()
+        ctypes.c_int64.in_dll(self._library, "tinynet_fast_header").value = object.__basicsize__
+        ctypes.c_void_p.in_dll(self._library, "tinynet_fast_array_type").value = id(np.ndarray)
+        start = ctypes.addressof(ctypes.c_char.in_dll(self._library, "tinynet_fast_entries"))
+        self.signatures: dict[str, dict[str, str]] = {}
+        for line in ctypes.string_at(start).decode().splitlines():
+            number, name, signature = line.split(" ", 2)
+            symbol = f"tinynet_fast_{self.level.replace('-', '_')}_{number}"
+            self.signatures.setdefault(name, {})[signature] = symbol
+
+    def entry(self, name: str, signature: str) -> Callable[..., Any] | None:
+        """The compiled kernel, or None where the library has not that one, for those arguments or for this CPU."""
+        symbol = self.signatures.get(name, {}).get(signature)
+        function = getattr(self._library, symbol, None) if symbol else None
+        return None if function is None else _callable(function, name, signature)
+
+
+def _callable(function: Any, name: str, signature: str) -> Callable[..., Any]:
+    """`function` for Python: tuples are left away, and arrays of NumPy's subclasses passed as what they are made of."""
+    words = signature.split()
+    count = sum(word[0] != "t" for word in words)
+    function.argtypes = [ctypes.py_object if word[-1] != "0" else KINDS[word[0]] for word in words[:count]]
+    function.restype = ctypes.c_double
+
+    def call(*arguments: Any) -> float:
+        try:
+            result = function(*arguments[:count])
+        except ctypes.ArgumentError:  # a number of NumPy's, which ctypes does not take for one
+            numbers = {"d": float, "l": int}
+            return call(*(a if w[-1] != "0" else numbers[w[0]](a) for a, w in zip(arguments, words, strict=False)))
+        return result if result == result else _looked_at(result, arguments[:count])
+
+    def _looked_at(result: float, arguments: tuple[Any, ...]) -> float:
+        """A NaN: the kernel's own, or the word that an argument is not what it should be."""
+        number = struct.unpack("<Q", struct.pack("<d", result))[0] - REFUSED
+        if not 0 < number <= count:
+            return result
+        plain = [np.asarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
+        if all(a is b for a, b in zip(plain, arguments, strict=True)):
+            was = _described(arguments[number - 1])
+            raise RefusedError(f"{name} takes {words[number - 1]} as argument {number}, and not {was}")
+        return call(*plain)
+
+    return call
+
+
+def _described(argument: Any) -> str:
+    if not isinstance(argument, np.ndarray):
+        return f"a {type(argument).__name__}"
+    order = "C-contiguous" if argument.flags.c_contiguous else "not C-contiguous"
+    access = "writeable" if argument.flags.writeable else "read-only"
+    return f"{argument.ndim} dimensions of {argument.dtype}, {order}, {access}"
+
+
+@cache
+def library() -> Library | None:
+    """The library, or None where there is none, or it is left aside, or it does not fit this machine."""
+    asked = os.environ.get("TINYNET_FAST_NATIVE", "")
+    path = next((p for p in map(Path(__file__).with_name, NAMES) if p.exists()), None)
+    if asked == "0" or path is None:
+        return None
+    try:
+        found = Library(path, "" if asked == "1" else asked)
+    except (OSError, ValueError):  # for another machine, or on a Python whose library has no such thing
+        return None
+    return found if found.level else None
+
+
+def find(name: str, signature: str) -> Callable[..., Any] | None:
+    """The entry of that kernel for arguments of these types, or None."""
+    found = library()
+    return found.entry(name, signature) if found else None
+
+
+def only(name: str) -> Callable[..., Any] | None:
+    """The entry of a kernel that has but one signature, or None."""
+    found = library()
+    signatures = found.signatures.get(name, {}) if found else {}
+    return find(name, *signatures) if len(signatures) == 1 else None
