@@ -105,15 +105,15 @@ def _pair(ndim):
 def compile_module(name, level, output):
     """Write the object file."""
     os.environ |= {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": LEVELS[level], "TINYNET_FAST_NATIVE": "0"}
-    sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+    sys.path.insert(0, str(ROOT))
     from importlib import import_module
 
-    from entries import numbered
     from llvmlite import binding as llvm
     from llvmlite import ir
     from numba.core.registry import cpu_target
 
     from tinynet_fast.kernels import jit
+    from tinynet_fast.kernels.signatures import numbered
 
     jit.EXTRA.update(cache=False, _nrt=False)
     module, context = import_module(f"tinynet_fast.kernels.{name}"), None

@@ -87,18 +87,35 @@ def _described(argument: Any) -> str:
     return f"{argument.ndim} dimensions of {argument.dtype}, {order}, {access}"
 
 
+def path() -> Path | None:
+    """Where the library is, if it is."""
+    return next((p for p in map(Path(__file__).with_name, NAMES) if p.exists()), None)
+
+
 @cache
 def library() -> Library | None:
     """The library, or None where there is none, or it is left aside, or it does not fit this machine."""
     asked = os.environ.get("TINYNET_FAST_NATIVE", "")
-    path = next((p for p in map(Path(__file__).with_name, NAMES) if p.exists()), None)
-    if asked == "0" or path is None:
+    place = path()
+    if asked == "0" or place is None or is_stale(place):
         return None
     try:
-        found = Library(path, "" if asked == "1" else asked)
+        found = Library(place, "" if asked == "1" else asked)
     except (OSError, ValueError):  # for another machine, or on a Python whose library has no such thing
         return None
     return found if found.level else None
+
+
+def is_stale(made: Path) -> bool:
+    """Whether a kernel changed after the library was made, in a source tree: `make native` makes it anew."""
+    sources = Path(__file__).parents[2] / "native"
+    if not (sources / "compile.py").exists():
+        return False
+    return any(
+        p.stat().st_mtime > made.stat().st_mtime
+        for folder in (Path(__file__).parent, sources)
+        for p in folder.glob("*.py")
+    )
 
 
 def find(name: str, signature: str) -> Callable[..., Any] | None:
