@@ -11,10 +11,16 @@ KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_e
   tests/test_network_kernels.py tests/test_network_narrow.py \
   tests/test_sklearn_kernels.py tests/test_columns.py
 
+WHEEL_TESTS = tests/test_native.py tests/test_known_answers.py tests/test_properties.py tests/test_engines.py \
+  tests/test_oracles.py tests/test_prediction.py tests/test_network_kernels.py tests/test_network_narrow.py \
+  tests/test_lanes.py tests/test_training.py tests/test_networks.py tests/test_sweep.py tests/test_models.py
+PLAINEST_TESTS = tests/test_properties.py tests/test_engines.py tests/test_prediction.py tests/test_network_kernels.py \
+  tests/test_lanes.py
+
 # Planted mistakes are in copies that run as plain Python, on whatever CPU: `make test` has them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench peers test-deep test-uncompiled test-generic test-oldest clean
+.PHONY: demo test lint bench peers native test-deep test-uncompiled test-generic test-oldest test-wheel clean
 
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
@@ -47,6 +53,30 @@ test-generic: $(VENV)/dev.ok
 	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	  export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR="$$cache" HYPOTHESIS_PROFILE=few && \
 	  $(RUN) -m pytest $(WITHOUT_PLANTED) $(KERNEL_TESTS) && $(RUN) -m tinynet_fast validate
+
+# The kernels compiled ahead of time, for this source tree: `make test` then runs with them. After an edit of a kernel
+# they are left aside until the next `make native`.
+native: $(VENV)/dev.ok
+	$(PIP) cmake ninja
+	$(VENV)/bin/cmake -S . -B build/native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja \
+	  -DPython_EXECUTABLE=$(abspath $(RUN)) -DCMAKE_BUILD_TYPE=Release
+	$(VENV)/bin/cmake --build build/native
+	$(VENV)/bin/cmake --install build/native --prefix .
+
+# The source distribution, the wheel that is made from it, and its promises without Numba: on what this CPU has, and as
+# on a CPU without AVX.
+test-wheel: $(VENV)/dev.ok
+	rm -rf dist $(VENV)-wheel
+	$(RUN) -m build --outdir dist
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-wheel/bin/python -m pip --disable-pip-version-check install --quiet numpy typer rich --group test
+	$(VENV)-wheel/bin/python -m pip --disable-pip-version-check install --quiet --no-deps dist/*.whl
+	cd $(VENV)-wheel && HYPOTHESIS_PROFILE=few bin/python -P -m pytest -c ../pyproject.toml --rootdir .. \
+	  $(WITHOUT_PLANTED) $(addprefix ../,$(WHEEL_TESTS))
+	cd $(VENV)-wheel && HYPOTHESIS_PROFILE=few TINYNET_FAST_NATIVE=x86-64-v2 bin/python -P -m pytest -c ../pyproject.toml \
+	  --rootdir .. $(WITHOUT_PLANTED) $(addprefix ../,$(PLAINEST_TESTS))
+	cd $(VENV)-wheel && bin/tinynet-fast demo
 
 # The drop-in estimators with the oldest scikit-learn that pyproject.toml declares.
 test-oldest: $(VENV)-oldest/ok

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,13 +44,14 @@ def test_every_entry_is_there():
 @needs_library
 def test_no_path_of_the_machine_that_compiled_it():
     """And none of the files of the system but the C library's."""
-    found = set(re.findall(rb"[\w.~-]*(?:/[\w.~+-]+){2,}", native.path().read_bytes()))
+    found = set(re.findall(rb"[\w.~-]*(?:/[\w.~+-]+){2,}", Path(native.path()).read_bytes()))
     assert not found, found
-    assert b".py" not in native.path().read_bytes()
+    assert b".py" not in Path(native.path()).read_bytes()
 
 
 VALIDATE = """
 import sys
+from pathlib import Path
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 from tinynet_fast import validate
 seen = validate()
@@ -68,6 +70,7 @@ def test_every_promise_is_kept_at_every_level_without_numba(level):
 
 ALL_SORTS = """
 import sys
+from pathlib import Path
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 import numpy as np
 from tinynet_fast import sweep, train_mlp, train_neuron
@@ -177,12 +180,12 @@ def test_a_stale_library_is_left_aside(tmp_path, monkeypatch):
     made = kernels / "libtinynet_fast.so"
     made.touch()
     monkeypatch.setattr(native, "__file__", str(kernels / "native.py"))
-    assert not native.is_stale(made)
+    assert not native.is_stale(str(made))
     (kernels / "fast.py").touch()
     os.utime(kernels / "fast.py", (made.stat().st_mtime + 10,) * 2)
-    assert native.is_stale(made)
+    assert native.is_stale(str(made))
     (tmp_path / "native" / "compile.py").unlink()  # an installation: files are as new as they were unpacked
-    assert not native.is_stale(made)
+    assert not native.is_stale(str(made))
 
 
 def test_signatures_are_of_kernels():
@@ -233,3 +236,50 @@ def test_who_ran_is_noted():
     for engine in ("fast", "strict"):
         assert re.fullmatch(rf"{engine}/(native|jit)", train_neuron(X, y, epochs=1, engine=engine).engine)
     assert train_neuron(X, y, epochs=1, engine="numpy").engine == "numpy"
+
+
+@pytest.fixture
+def few_entries(monkeypatch):
+    from tinynet_fast import cli_warmup
+
+    if jit.UNCOMPILED:
+        pytest.skip("compiling is switched off")
+    pytest.importorskip("numba", reason="Numba compiles")
+    entries = [
+        ("order.shuffle", "lw1 l0"),
+        ("columns.put_one", "d1 dw2 l0"),
+        ("strict.network_update", "d0 d1 d1 l2 dw2"),
+    ]
+    monkeypatch.setattr(cli_warmup, "kernels_to_compile", lambda: entries)
+    return entries
+
+
+def test_warmup_leaves_nothing_to_compile(run, few_entries):
+    """What it compiled is what a trainer's call asks for."""
+    from tinynet_fast.kernels import order, strict
+
+    status, out, _ = run("warmup")
+    assert status == 0
+    assert re.search(r"3 kernels are in Numba's cache, after \d+\.\d s\.\n$", out)
+    before = [len(function.dispatcher.overloads) for function in (order.shuffle, strict.network_update)]
+    order.shuffle.dispatcher(np.arange(3), 1)
+    strict.network_update.dispatcher(0.0, np.zeros(4), np.zeros(5), np.ones((1, 3), dtype=np.int64), np.zeros((4, 2)))
+    assert [len(function.dispatcher.overloads) for function in (order.shuffle, strict.network_update)] == before
+
+
+def test_warmup_where_nothing_can_be_kept(run, few_entries, monkeypatch):
+    monkeypatch.setattr("tinynet_fast.kernels.warmup._is_cached", lambda dispatcher: False)
+    status, _, err = run("warmup")
+    assert status == 2
+    assert "set NUMBA_CACHE_DIR to a folder that can" in err
+    assert err.count("\n") == 1
+
+
+def test_warmup_with_nothing_to_do_it(monkeypatch):
+    from tinynet_fast import cli_warmup
+
+    monkeypatch.setattr(jit, "has_numba", lambda: False)
+    monkeypatch.setattr(jit, "UNCOMPILED", False)
+    monkeypatch.setattr(native, "library", lambda: None)
+    with pytest.raises(ImportError, match="pip install numba"):
+        cli_warmup.warm_up(None)

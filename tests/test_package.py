@@ -24,6 +24,7 @@ LEVELS = [
     "proof",
     "demo",
     "cli_support",
+    "cli_warmup",
     "cli_train",
     "cli",
 ]  # lower ones first

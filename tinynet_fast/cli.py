@@ -414,3 +414,11 @@ def validate(
         print_validation(seen)
     if not seen.kept:
         raise typer.Exit(1)
+
+
+@app.command()
+def warmup() -> None:
+    """Compile now what would else be compiled when first called: for images, and for folders that become read-only."""
+    from tinynet_fast.cli_warmup import warm_up
+
+    warm_up(Console(highlight=False))

@@ -62,7 +62,7 @@ class Model:
         self.labels = np.array(self.labels)
         if self.features is not None:
             self.features = list(map(str, self.features))
-        if self.labels.ndim != 1 or len(self.labels) < 2 or len(np.unique(self.labels)) < len(self.labels):
+        if self.labels.ndim != 1 or len(self.labels) < 2 or len(set(self.labels.tolist())) < len(self.labels):
             raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
 
     def decision_function(self, X: Any) -> np.ndarray:

@@ -12,7 +12,6 @@ import os
 import struct
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,8 @@ class RefusedError(TypeError):
 class Library:
     """The library, at one level. `signatures` has those of each kernel, by "module.kernel"."""
 
-    def __init__(self, path: Path, level: str) -> None:
-        self._library = ctypes.CDLL(str(path))
+    def __init__(self, path: str, level: str) -> None:
+        self._library = ctypes.CDLL(path)
         ask = self._library.tinynet_fast_level
         ask.restype = ctypes.c_char_p
         self.level = level or ask().decode()
@@ -87,9 +86,10 @@ def _described(argument: Any) -> str:
     return f"{argument.ndim} dimensions of {argument.dtype}, {order}, {access}"
 
 
-def path() -> Path | None:
+def path() -> str | None:
     """Where the library is, if it is."""
-    return next((p for p in map(Path(__file__).with_name, NAMES) if p.exists()), None)
+    folder = os.path.dirname(__file__)
+    return next((p for p in (os.path.join(folder, name) for name in NAMES) if os.path.exists(p)), None)
 
 
 @cache
@@ -106,16 +106,14 @@ def library() -> Library | None:
     return found if found.level else None
 
 
-def is_stale(made: Path) -> bool:
+def is_stale(made: str) -> bool:
     """Whether a kernel changed after the library was made, in a source tree: `make native` makes it anew."""
-    sources = Path(__file__).parents[2] / "native"
-    if not (sources / "compile.py").exists():
+    kernels = os.path.dirname(os.path.abspath(__file__))
+    sources = os.path.join(os.path.dirname(os.path.dirname(kernels)), "native")
+    if not os.path.exists(os.path.join(sources, "compile.py")):
         return False
-    return any(
-        p.stat().st_mtime > made.stat().st_mtime
-        for folder in (Path(__file__).parent, sources)
-        for p in folder.glob("*.py")
-    )
+    files = [file for folder in (kernels, sources) for file in os.scandir(folder) if file.name.endswith(".py")]
+    return max(file.stat().st_mtime for file in files) > os.stat(made).st_mtime
 
 
 def find(name: str, signature: str) -> Callable[..., Any] | None:

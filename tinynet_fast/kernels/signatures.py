@@ -30,8 +30,8 @@ AHEAD = DIRECT | {
     "fast.narrow_epochs": [f"{f}2 {NEURON} t{width}" for f in EITHER for width in NARROW],
     "fast.wide_epochs": [f"{f}2 {NEURON}" for f in EITHER],
     "fast.largest_square_norm": [f"{f}2 d1 dw1" for f in EITHER],
-    "fast_regularized.narrow_epochs": [f"d2 {REGULARIZED} t{width} t0" for width in NARROW],
-    "fast_regularized.wide_epochs": [f"d2 {REGULARIZED} t0"],
+    "fast_regularized.narrow_epochs": [f"d2 {REGULARIZED} t{width} t{kept}" for width in NARROW for kept in (0, 1)],
+    "fast_regularized.wide_epochs": [f"d2 {REGULARIZED} t{kept}" for kept in (0, 1)],
     "network.epochs": [f"d2 {NETWORK}"],
     "network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "network.logits": ["d2 l2 d1 dw1 dw2"],
@@ -46,10 +46,8 @@ AHEAD = DIRECT | {
     "columns.put_one": [f"{f}1 {f}w2 l0" for f in EITHER],
 }
 LATER = {
-    "fast_regularized.narrow_epochs": [
-        f"{f}2 {REGULARIZED} t{width} t{kept}" for f, width, kept in product(EITHER, NARROW, (0, 1)) if f == "f" or kept
-    ],
-    "fast_regularized.wide_epochs": [f"{f}2 {REGULARIZED} t{kept}" for f, kept in (("d", 1), ("f", 0), ("f", 1))],
+    "fast_regularized.narrow_epochs": [f"f2 {REGULARIZED} t{width} t{kept}" for width in NARROW for kept in (0, 1)],
+    "fast_regularized.wide_epochs": [f"f2 {REGULARIZED} t{kept}" for kept in (0, 1)],
     "network.epochs": [f"f2 {NETWORK}"],
     "network.logits": ["f2 l2 d1 dw1 dw2"],
     "network_narrow.narrow_epochs": [

@@ -7,6 +7,7 @@ import numpy as np
 
 from tinynet_fast.kernels import order
 from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.kernels.jit import has_numba
 from tinynet_fast.sklearn.sgd_training import GATHERED, Fit, Table
 from tinynet_fast.training.run import LARGEST_SUM, STABILITY_BOUND
 
@@ -14,11 +15,11 @@ from tinynet_fast.training.run import LARGEST_SUM, STABILITY_BOUND
 def can_share(table: Any, fits: list[Fit]) -> bool:
     """Whether the classes can be trained in one pass: dense rows, no l1, and an order of the rows that they may share.
 
-    Each class has its own order in scikit-learn, and so with "strict".
+    Each class has its own order in scikit-learn, and so with "strict". Numba compiles the kernels that share a pass.
     """
     rule = fits[0].rule
     shares_order = rule.engine == "fast" or not rule.shuffle
-    return len(fits) > 1 and isinstance(table, Table) and rule.penalties.l1 == 0.0 and shares_order
+    return len(fits) > 1 and has_numba() and isinstance(table, Table) and rule.penalties.l1 == 0.0 and shares_order
 
 
 class _Registers:

@@ -11,7 +11,6 @@ from tinynet_fast.data.arrays import Rows, is_streamed
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.plan import Plan, check_rate, plan
-from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, RateSearch, auto_rate, stride
 from tinynet_fast.training.run import (
     LARGEST_SUM,
     STABILITY_BOUND,
@@ -26,6 +25,7 @@ from tinynet_fast.training.schedule import Penalties, Schedule
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
+    from tinynet_fast.training.rate import RateSearch
 
 
 def train_neuron(
@@ -226,8 +226,10 @@ def train_neuron(
     return replace(result, rate_search=found)
 
 
-def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> RateSearch:
+def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
     """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
+    from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, auto_rate, stride
+
     rows = job.rows
     options: dict[str, Any] = {
         "epochs": job.epochs,

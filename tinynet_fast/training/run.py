@@ -1,6 +1,5 @@
 """The one loop over epochs and blocks that all trainers share. What an update does is in the kernels."""
 
-import hashlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -320,6 +319,8 @@ def _end_epoch(trainee: Trainee[Any], plan: Plan, history: History) -> bool:
 
 def _checkpoint_options(trainee: Trainee[Any], plan: Plan) -> dict[str, Any]:
     """All that decides which weights come of the rows, but for the epochs, which may be raised later."""
+    import hashlib
+
     return {
         **trainee.options(),
         **plan.options,

@@ -3,10 +3,9 @@
 import math
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +16,9 @@ from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole
 from tinynet_fast.training.run import STABILITY_BOUND
 from tinynet_fast.training.schedule import check_at_least_zero
 from tinynet_fast.training.sweep_result import ALL_ROWS, SweepResult
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 DEAL_STREAM = 2**32 + 1  # the stream of random numbers that deals rows to folds
 ROW_SECONDS, VALUE_SECONDS = 6e-9, 9e-10  # what eight models cost, a row and a number in it: for the size of blocks
@@ -262,6 +264,8 @@ class _Sweep:
         for group in self.groups:  # compiles, where there is something to compile
             group.train(nothing, np.empty(0), np.empty(0), None if self.fold_of_row is None else np.empty(0))
         started = perf_counter()
+        from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one neuron need not wait for
+
         with ThreadPoolExecutor(self.threads) as pool, np.errstate(all="ignore"):
             for epoch in range(job.epochs):
                 for group in self.groups:
@@ -295,7 +299,7 @@ class _Sweep:
             start += len(y)
             yield self.job.engine.rows(X), y, ones if weights is None else weights, folds
 
-    def _train(self, pool: ThreadPoolExecutor, block: tuple[Any, ...]) -> None:
+    def _train(self, pool: "Executor", block: tuple[Any, ...]) -> None:
         if self.threads == 1:
             for group in self.groups:
                 group.train(*block)
