@@ -11,6 +11,7 @@ KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_e
   tests/test_network_kernels.py tests/test_network_narrow.py \
   tests/test_sklearn_kernels.py tests/test_columns.py
 
+GENERIC_TESTS = tests/test_engines.py tests/test_classes.py tests/test_network_narrow.py tests/test_sklearn_kernels.py
 WHEEL_TESTS = tests/test_native.py tests/test_known_answers.py tests/test_properties.py tests/test_engines.py \
   tests/test_oracles.py tests/test_prediction.py tests/test_network_kernels.py tests/test_network_narrow.py \
   tests/test_lanes.py tests/test_training.py tests/test_networks.py tests/test_sweep.py tests/test_models.py
@@ -26,7 +27,7 @@ demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
 
 test: $(VENV)/dev.ok
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses auto --dist loadfile
 
 bench: $(VENV)/dev.ok
 	$(RUN) bench/neuron.py
@@ -48,11 +49,11 @@ test-uncompiled: $(VENV)/dev.ok
 	$(RUN) -m coverage report --include='tinynet_fast/kernels/*' --omit='*/intrinsics.py,*/registers.py' \
 	  --show-missing --fail-under=100
 
-# The promises on the plainest CPU: no AVX, no FMA, and nothing from the cache.
+# The promises on the plainest CPU: no AVX, no FMA, and nothing from the cache. (`make test-wheel` has the others.)
 test-generic: $(VENV)/dev.ok
 	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	  export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR="$$cache" HYPOTHESIS_PROFILE=few && \
-	  $(RUN) -m pytest $(WITHOUT_PLANTED) $(KERNEL_TESTS) && $(RUN) -m tinynet_fast validate
+	  $(RUN) -m pytest $(WITHOUT_PLANTED) $(GENERIC_TESTS) && $(RUN) -m tinynet_fast validate
 
 # The kernels compiled ahead of time, for this source tree: `make test` then runs with them. After an edit of a kernel
 # they are left aside until the next `make native`.
@@ -116,5 +117,5 @@ $(VENV)/peers.ok: $(VENV)/dev.ok
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks dist
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-wheel build tinynet_fast/kernels/libtinynet_fast.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

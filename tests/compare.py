@@ -1,6 +1,11 @@
 """How results are compared: to the last bit, or by the norm of the difference."""
 
 import numpy as np
+import pytest
+
+from tinynet_fast.kernels.jit import has_numba
+
+needs_numba = pytest.mark.skipif(not has_numba(), reason="Numba compiles what is called here")
 
 
 def flat(model):

@@ -4,12 +4,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem, can_solve, regularized_problem
 from tinynet_fast.training.optimizer import Optimizer
 
 SEEDS = st.integers(0, 2**32 - 1)
+FEWER = settings(max_examples=-(-settings.default.max_examples // 4))  # where an example takes a fifth of a second
 
 
 def one_type(rng, X, kind):

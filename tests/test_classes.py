@@ -9,7 +9,7 @@ import pytest
 from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import SEEDS
+from problems import FEWER, SEEDS
 from test_lanes import planted
 
 from tinynet_fast.kernels import classes, lanes, reference, strict
@@ -105,6 +105,7 @@ engines = pytest.mark.parametrize("fast", [True, False], ids=["fast", "strict"])
 
 @engines
 @given(problems(), st.data())
+@FEWER
 def test_every_class_is_a_run_of_its_own(fast, problem, data):
     only = data.draw(st.lists(st.integers(0, problem.start.shape[1] - 1), min_size=1, max_size=3))
     problem.check(fast, only=only)
@@ -134,6 +135,7 @@ def test_more_rows_than_a_product_holds():
 
 @engines
 @given(problems())
+@FEWER
 def test_cuts_change_no_bit(fast, problem):
     for comp, ref in zip(problem.solve(fast)[:2], replace(problem, cuts=()).solve(fast)[:2], strict=True):
         np.testing.assert_array_equal(comp, ref, strict=True)

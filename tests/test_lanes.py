@@ -11,7 +11,7 @@ import pytest
 from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
-from problems import SEEDS
+from problems import FEWER, SEEDS
 
 from tinynet_fast.kernels import lanes, reference, registers, strict
 from tinynet_fast.kernels.registers import load, store
@@ -112,6 +112,7 @@ def problems(draw):
 
 
 @given(problems(), st.data())
+@FEWER
 def test_every_lane_is_a_run_of_its_own(problem, data):
     only = data.draw(st.lists(st.integers(0, len(problem.rates) - 1), min_size=1, max_size=4))
     problem.check(only=only)

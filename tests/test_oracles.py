@@ -6,6 +6,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import oracles
 import pytest
+from compare import needs_numba
 
 from tinynet_fast import train_neuron
 from tinynet_fast.kernels import reference, strict, vectorized
@@ -93,6 +94,7 @@ def error_in_ulps(value, true):
         return float(abs(Decimal(float(value)) - true) / Decimal(float(np.spacing(float(true)))))
 
 
+@needs_numba
 @pytest.mark.parametrize("sigmoid", [reference.sigmoid, strict.sigmoid, vectorized.sigmoid])
 def test_sigmoid_over_the_whole_range(sigmoid):
     """The bound that the docstring states, over all sums whose exp does not overflow."""
@@ -104,6 +106,7 @@ def test_sigmoid_over_the_whole_range(sigmoid):
         assert 0.0 <= sigmoid(z) <= 1e-300
 
 
+@needs_numba
 def test_cross_entropy_over_the_whole_range():
     """Against 60 digits of log(1 + exp(-z)): no digit is lost where the probability is near 0 or near 1."""
     with localcontext() as context:

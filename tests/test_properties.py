@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from compare import assert_keeps
+from compare import assert_keeps, needs_numba
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from problems import network_problems, neuron_problems, regularized_problems, without_what_is_left_to_strict
@@ -143,6 +143,7 @@ def test_network_sums_of_many_rows(engine, problem):
 # --- one number -------------------------------------------------------------------------------------------------------
 
 
+@needs_numba
 @given(z=st.floats(allow_nan=False))
 def test_scalars_have_the_same_bits(z):
     assert strict.sigmoid(z) == reference.sigmoid(z)
@@ -165,6 +166,7 @@ def test_scalars_in_numpy_are_close(z):
         assert vectorized.cross_entropy(z, y) == pytest.approx(reference.cross_entropy(z, y), rel=1e-14)
 
 
+@needs_numba
 def test_where_exp_overflows():
     edge = strict.LARGEST
     assert np.isfinite(np.exp(edge))

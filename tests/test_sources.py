@@ -96,7 +96,7 @@ def small(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     n=st.integers(1, 300),
     d=st.integers(1, 19),

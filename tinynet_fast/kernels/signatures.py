@@ -18,6 +18,7 @@ LANES, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
 DIRECT = {
     "strict.sgd_epochs": ["d2 d1 d1 dw1 dw1 dw1"],
     "strict.sgd_regularized_epochs": ["d2 d1 d2 l0 d0 dw1 dw1 dw1 dw1 dw1"],
+    "strict.logits": ["d2 d1 d1 dw1"],
     "strict.network_epochs": ["d2 d1 d1 d2 d2 d1 l2 dw2 dw2 dw1 dw1"],
     "strict.network_update": ["d0 d1 d1 l2 dw2"],
     "strict.network_logits": ["d2 l2 d1 dw2 dw2"],
