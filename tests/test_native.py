@@ -16,7 +16,6 @@ from tinynet_fast.kernels.signatures import AHEAD, DIRECT, LATER, numbered
 
 library = native.library()
 needs_library = pytest.mark.skipif(library is None, reason="no library here: `make native` compiles it")
-LEVELS = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
 SGD = "fast.wide_epochs", "d2 d1 d1 dw1 dw1 dw1 d1"
 
 
@@ -26,14 +25,9 @@ def run(code, **environment):
     return done.stdout
 
 
-def levels():
-    """The levels that the library has and this CPU can run."""
-    return LEVELS[: LEVELS.index(library.level) + 1] if library.level in LEVELS else (library.level,)
-
-
 @needs_library
 def test_every_entry_is_there():
-    for level in levels():
+    for level in library.levels:
         at = native.Library(native.path(), level)
         for _, name, signature in numbered(level):
             assert at.entry(name, signature) is not None, (level, name, signature)
@@ -61,9 +55,9 @@ print(sorted({str(v.engine) for v in seen.verdicts}))
 
 
 @needs_library
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", native.LEVELS)
 def test_every_promise_is_kept_at_every_level_without_numba(level):
-    if level not in levels():
+    if level not in library.levels:
         pytest.skip(f"this CPU has no {level}")
     assert run(VALIDATE, TINYNET_FAST_NATIVE=level) == "['fast/native', 'numpy', 'strict/native']\n"
 
@@ -102,9 +96,9 @@ print("done")
 
 
 @needs_library
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", native.LEVELS)
 def test_all_sorts_of_training_without_numba(level):
-    if level not in levels():
+    if level not in library.levels:
         pytest.skip(f"this CPU has no {level}")
     assert run(ALL_SORTS, TINYNET_FAST_NATIVE=level) == "done\n"
 
@@ -116,6 +110,16 @@ def test_numba_is_not_imported():
         "t.train_mlp([1, 2, 3, 4], [0, 0, 1, 1], epochs=2); print('numba' in sys.modules, r.engine)"
     )
     assert run(code, TINYNET_FAST_NATIVE="1") == "False fast/native\n"
+
+
+@needs_library
+def test_a_level_that_is_none():
+    with pytest.raises(ValueError, match="TINYNET_FAST_NATIVE is 'x86-64-v9', and what this machine knows is 0, 1, "):
+        native.Library(native.path(), "x86-64-v9")
+
+
+def test_arrays_are_laid_out_as_the_library_has_it():
+    assert native._arrays_are_known()
 
 
 @needs_library

@@ -10,12 +10,14 @@ TINYNET_FAST_NATIVE=0 leaves the library aside; TINYNET_FAST_NATIVE=x86-64-v2 ha
 import ctypes
 import os
 import struct
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+LEVELS = "x86-64-v2", "x86-64-v3", "x86-64-v4"  # each has all that the one before has
 NAMES = "libtinynet_fast.so", "libtinynet_fast.dylib", "libtinynet_fast.dll"
 KINDS = {"d": ctypes.c_double, "l": ctypes.c_int64}
 REFUSED = 0x7FF8_7466_0000_0000  # an entry's answer to an argument of the wrong kind, plus the argument's number
@@ -32,7 +34,12 @@ class Library:
         self._library = ctypes.CDLL(path)
         ask = self._library.tinynet_fast_level
         ask.restype = ctypes.c_char_p
-        self.level = level or ask().decode()
+        best = ask().decode()
+        self.levels = LEVELS[: LEVELS.index(best) + 1] if best in LEVELS else (best,) if best else ()
+        if level and level not in self.levels:
+            known = ", ".join(("0", "1", *self.levels))
+            raise ValueError(f"TINYNET_FAST_NATIVE is {level!r}, and what this machine knows is {known}")
+        self.level = level or best
         ctypes.c_int64.in_dll(self._library, "tinynet_fast_header").value = object.__basicsize__
         ctypes.c_void_p.in_dll(self._library, "tinynet_fast_array_type").value = id(np.ndarray)
         start = ctypes.addressof(ctypes.c_char.in_dll(self._library, "tinynet_fast_entries"))
@@ -97,13 +104,26 @@ def library() -> Library | None:
     """The library, or None where there is none, or it is left aside, or it does not fit this machine."""
     asked = os.environ.get("TINYNET_FAST_NATIVE", "")
     place = path()
-    if asked == "0" or place is None or is_stale(place):
+    if asked == "0" or place is None or is_stale(place) or not _arrays_are_known():
         return None
     try:
         found = Library(place, "" if asked == "1" else asked)
-    except (OSError, ValueError):  # for another machine, or on a Python whose library has no such thing
+    except OSError:  # for another machine
         return None
     return found if found.level else None
+
+
+def _arrays_are_known() -> bool:
+    """Whether an array has its address, dimensions and shape where the library looks for them."""
+    if sys.implementation.name != "cpython":
+        return False
+    probe = np.empty((2, 3))
+    fields = id(probe) + object.__basicsize__
+    data, shape = (ctypes.c_void_p.from_address(fields + offset).value for offset in (0, 16))
+    ndim = ctypes.c_int.from_address(fields + 8).value
+    if data != probe.__array_interface__["data"][0] or ndim != 2 or not shape:
+        return False
+    return tuple((ctypes.c_ssize_t * 2).from_address(shape)) == probe.shape
 
 
 def is_stale(made: str) -> bool:
