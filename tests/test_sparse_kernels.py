@@ -356,7 +356,7 @@ IN_THE_REFERENCE_TOO = [
 IN_STRICT = [
     ("right to left", "for p in range(start, stop):\n        z += v", "for p in range(stop - 1, start - 1, -1):\n        z += v"),
     ("a sum that starts beside zero", "    z = 0.0\n    for p in range(start, stop):\n        z +=", "    z = 1e-17\n    for p in range(start, stop):\n        z +="),
-    ("grouping of the nudge", "v[np.uint64(indices[p])] -= factor * data[p]", "v[np.uint64(indices[p])] -= nudge * (data[p] / scale)"),
+    ("grouping of the nudge", "v[np.uint64(indices[np.uint64(p)])] -= factor * data[np.uint64(p)]", "v[np.uint64(indices[np.uint64(p)])] -= nudge * (data[np.uint64(p)] / scale)"),
     ("losses of all epochs in the first slot", "losses[epoch] += error * error\n            if loss == SQUARED_ERROR:\n                error *= 2.0 * prediction * (1.0 - prediction)\n            nudge = step * error\n            if watched", "losses[0] += error * error\n            if loss == SQUARED_ERROR:\n                error *= 2.0 * prediction * (1.0 - prediction)\n            nudge = step * error\n            if watched"),
 ]  # fmt: skip
 IN_NUMPY = [
@@ -366,14 +366,21 @@ IN_NUMPY = [
     ("squares without the scale", "w = scale * v[stored]", "w = v[stored]"),
 ]  # fmt: skip
 IN_FAST = [
-    ("a value in four left out", "z3 += v[np.uint64(indices[p + 3])] * data[p + 3]", "pass"),
+    ("a value in four left out", "z3 += v[np.uint64(indices[np.uint64(p + 3)])] * data[np.uint64(p + 3)]", "pass"),
     ("a value too many", "range(start + 4 * fours, stop)", "range(start + 4 * fours - (fours > 0), stop)"),
     ("no penalty", "scale *= keep\n", "scale *= 1.0\n"),
     ("the bias moves as far as ever", "b -= bias_scale * nudge", "b -= nudge"),
-    ("mean with another factor", "added = state[A] * factor", "added = state[A] * nudge"),
-    ("l1 paid twice", "paid[j] += scale * (v[j] - before)", "pass"),
+    ("mean with another factor", "state[A] * factor", "state[A] * nudge"),
+    ("l1 paid twice", "paid[j] = has + scale * (after - before)", "pass"),
+    ("l1 past zero", "left if left > 0.0 else 0.0", "left"),
+    ("l1 of the other sign", "if before > 0.0", "if before < 0.0"),
+    ("nudge not rescaled", "factor = nudge * inverse", "factor = nudge"),
     ("loss of the last row", "loss += error * error", "loss = error * error"),
-    ("magnitudes with their sign", "size += abs(v[np.uint64(indices[p])])", "size += v[np.uint64(indices[p])]"),
+    (
+        "magnitudes with their sign",
+        "size += abs(v[np.uint64(indices[np.uint64(p)])])",
+        "size += v[np.uint64(indices[np.uint64(p)])]",
+    ),
 ]
 
 
@@ -387,7 +394,9 @@ def planted_sparse(module, old="", new=""):
     assert source.count(old) >= 1, f"{old!r} no longer stands in {module.__name__}"
     copy, line = types.ModuleType("planted"), "from tinynet_fast.kernels.jit import FUSED, compile_only, kernel, part\n"
     assert line in source
-    copy.__dict__.update(FUSED=set(), kernel=lambda function: function, part=lambda *flags: lambda function: function)
+    copy.__dict__.update(
+        FUSED=set(), kernel=lambda function: function, part=lambda *flags, **options: lambda function: function
+    )
     exec(compile(source.replace(line, "").replace(old, new), "planted", "exec"), copy.__dict__)
     copy.__dict__.update(UNCOMPILED=True, prefetch=lambda *place: None, sparse_rescale=reference.sparse_rescale)
     return Planted("planted fast", "fast", 1e-12, 1.0, 1.0, copy)

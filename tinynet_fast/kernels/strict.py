@@ -166,7 +166,7 @@ def sparse_sum(data, indices, start, stop, v):
     """What a row stores times its v, left to right."""
     z = 0.0
     for p in range(start, stop):
-        z += v[np.uint64(indices[p])] * data[p]
+        z += v[np.uint64(indices[np.uint64(p)])] * data[np.uint64(p)]
     return z
 
 
@@ -187,13 +187,13 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
     for epoch in range(len(losses)):
         for i in range(n):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
-            later = order[min(i + AHEAD, n - 1)]
+            step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
+            z = sparse_sum(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            later = order[min(i + AHEAD, n - 1)]  # while the sigmoid is waited for
             for p in range(indptr[later], indptr[later + 1] + 7, 8):
                 prefetch(data, p)
             for p in range(indptr[later], indptr[later + 1] + 15, 16):
                 prefetch(indices, p)
-            step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
-            z = sparse_sum(data, indices, start, stop, v) * state[SCALE] + bias[0]
             prediction = sigmoid(z)
             error = prediction - y[i]
             losses[epoch] += error * error
@@ -211,18 +211,18 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
             scale = state[SCALE]
             factor = nudge / scale
             for p in range(start, stop):
-                v[np.uint64(indices[p])] -= factor * data[p]
+                v[np.uint64(indices[np.uint64(p)])] -= factor * data[np.uint64(p)]
             if watched and nudge != 0.0:
                 square = size = 0.0
                 for p in range(start, stop):
-                    square += v[np.uint64(indices[p])] * v[np.uint64(indices[p])]
-                    size += abs(v[np.uint64(indices[p])])
+                    square += v[np.uint64(indices[np.uint64(p)])] * v[np.uint64(indices[np.uint64(p)])]
+                    size += abs(v[np.uint64(indices[np.uint64(p)])])
                 state[SQUARE], state[SIZE] = square * (scale * scale), size * scale
             bias[0] -= bias_scale * nudge
             if share > 0.0:
                 added = state[A] * factor
                 for p in range(start, stop):
-                    sums[np.uint64(indices[p])] += added * data[p]
+                    sums[np.uint64(indices[np.uint64(p)])] += added * data[np.uint64(p)]
                 if share < 1.0:
                     state[B] /= 1.0 - share
                 state[A] += share * state[B] * scale
@@ -230,7 +230,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
             if cut > 0.0:
                 state[OWED] += cut
                 for p in range(start, stop):
-                    j = np.uint64(indices[p])
+                    j = np.uint64(indices[np.uint64(p)])
                     before = v[j]
                     v[j] = truncate(before, state[OWED] / scale, paid[j] / scale)
                     paid[j] += scale * (v[j] - before)
