@@ -388,7 +388,7 @@ def planted_sparse(module, old="", new=""):
     """A copy of the kernels with a mistake, as an engine, in plain Python."""
     if module is not sparse:
         engine = planted(module, old, new)
-        engine.copy.__dict__.update(prefetch=lambda *place: None)
+        engine.copy.__dict__.update(ask_for=lambda *rows: None)
         return engine
     source = inspect.getsource(sparse)
     assert source.count(old) >= 1, f"{old!r} no longer stands in {module.__name__}"
@@ -398,7 +398,7 @@ def planted_sparse(module, old="", new=""):
         FUSED=set(), kernel=lambda function: function, part=lambda *flags, **options: lambda function: function
     )
     exec(compile(source.replace(line, "").replace(old, new), "planted", "exec"), copy.__dict__)
-    copy.__dict__.update(UNCOMPILED=True, prefetch=lambda *place: None, sparse_rescale=reference.sparse_rescale)
+    copy.__dict__.update(UNCOMPILED=True, sparse_rescale=reference.sparse_rescale)
     return Planted("planted fast", "fast", 1e-12, 1.0, 1.0, copy)
 
 

@@ -31,19 +31,27 @@ def _fma(typingctx, x, y, z):
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
-def _prefetch(typingctx, X, offset):
-    """Ask for the cache line of element `offset` of X, counted from its first; it never faults, even past the end."""
-
+def _prefetch_into(locality, X):
     def generate(context, builder, sig, args):
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
         start = context.make_array(sig.args[0])(context, builder, args[0]).data
         address = builder.bitcast(builder.gep(start, [args[1]]), byte)
         signature = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         touch = builder.module.declare_intrinsic("llvm.prefetch", [byte], signature)
-        builder.call(touch, [address, word(0), word(3), word(1)])  # for reading, into every cache, data
+        builder.call(touch, [address, word(0), word(locality), word(1)])  # for reading, data
         return context.get_dummy_value()
 
     return types.void(X, types.int64), generate
+
+
+def _prefetch(typingctx, X, offset):
+    """Ask for the cache line of element `offset` of X, counted from its first; it never faults, even past the end."""
+    return _prefetch_into(3, X)  # into every cache
+
+
+def _prefetch_far(typingctx, X, offset):
+    """`prefetch` into all caches but the first, whose few waiting places are then free for what is needed sooner."""
+    return _prefetch_into(2, X)
 
 
 UNCOMPILED = bool(getattr(config, "DISABLE_JIT", False))  # an attribute that Numba sets when it is imported
@@ -62,5 +70,9 @@ if UNCOMPILED:
     def prefetch(X, offset):
         pass
 
+    def prefetch_far(X, offset):
+        pass
+
 else:
-    as_bits, as_double, fma, prefetch = (intrinsic(f) for f in (_as_bits, _as_double, _fma, _prefetch))
+    as_bits, as_double, fma = (intrinsic(f) for f in (_as_bits, _as_double, _fma))
+    prefetch, prefetch_far = (intrinsic(f) for f in (_prefetch, _prefetch_far))

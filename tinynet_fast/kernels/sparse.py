@@ -4,10 +4,9 @@ The same loop as in `strict.py`, with the sum over a row as four that do not wai
 scale out of the chain from a row's sum to its nudge, and l1 without branches.
 
 Places in `data` and `indices` are unsigned throughout: for those with a sign Numba asks at each value whether they
-count from the end, which was 8 of 14 instructions (2.5 ns a stored value for 1.9). Rows of 50 stored values and 50,000
-inputs then took 1.5 ns a value in order. In an order of their own they took 4, whatever else was done: each row is a
-dozen cache lines from somewhere in memory. Slower were asking for a row's weights beforehand (by 0.2 ns), eight sums
-for four (0.0), and a table or a polynomial for the sigmoid (0.1 to 0.3).
+count from the end, which was 8 of 14 instructions. All in all, rows of 50 stored values and 50,000 inputs came from 2.5
+ns a value to 1.6, shuffled from 4.9 to 2.4, and with l1 from 10.9 to 4. No faster were eight sums for four; slower were
+asking for a row's weights beforehand (by 0.2 ns), and a table or a polynomial for the sigmoid (0.1 to 0.3).
 """
 
 import math
@@ -17,10 +16,9 @@ import numpy as np
 from numba import types
 
 from tinynet_fast.kernels import strict
-from tinynet_fast.kernels.intrinsics import UNCOMPILED, prefetch
+from tinynet_fast.kernels.intrinsics import UNCOMPILED
 from tinynet_fast.kernels.jit import FUSED, compile_only, kernel, part
 from tinynet_fast.kernels.strict import (
-    AHEAD,
     MEAN_BIAS,
     OBJECTIVE,
     OWED,
@@ -30,6 +28,7 @@ from tinynet_fast.kernels.strict import (
     SQUARE,
     A,
     B,
+    ask_for,
     cross_entropy,
     sigmoid,
     sparse_rescale,
@@ -57,15 +56,6 @@ def add_row(data, indices, start, stop, factor, v):
     """v += factor * x"""
     for p in range(start, stop):
         v[np.uint64(indices[np.uint64(p)])] += factor * data[np.uint64(p)]
-
-
-@part(forceinline=True)
-def ask_for(data, indices, start, stop):
-    """Prefetch a row: a line holds 8 values, or 16 of their indices."""
-    for k in range((stop - start + 22) >> 4):
-        prefetch(data, start + 16 * k)
-        prefetch(data, start + 16 * k + 8)
-        prefetch(indices, start + 16 * k)
 
 
 @part()
@@ -105,8 +95,7 @@ def epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, sta
             start, stop = indptr[order[i]], indptr[order[i] + 1]
             step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
             z = sum_side_by_side(data, indices, start, stop, v) * scale + b
-            later = order[min(i + AHEAD, n - 1)]  # while the sigmoid is waited for
-            ask_for(data, indices, indptr[later], indptr[later + 1])
+            ask_for(data, indices, indptr, order, i)
             error = sigmoid(z) - y[i]
             loss += error * error
             nudge = step * error
