@@ -72,7 +72,8 @@ class Model:
         Parameters
         ----------
         X : (n, n_features) list of rows, array or frame
-            A 1-D list of `n_features` numbers is one row.
+            A 1-D list of `n_features` numbers is one row. For a neuron also a SciPy sparse matrix or array, whose rows
+            cost what they store.
 
         Returns
         -------

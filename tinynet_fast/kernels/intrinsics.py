@@ -74,5 +74,6 @@ if UNCOMPILED:
         pass
 
 else:
-    as_bits, as_double, fma = (intrinsic(f) for f in (_as_bits, _as_double, _fma))
-    prefetch, prefetch_far = (intrinsic(f) for f in (_prefetch, _prefetch_far))
+    as_bits, as_double, fma, prefetch, prefetch_far = (
+        intrinsic(f) for f in (_as_bits, _as_double, _fma, _prefetch, _prefetch_far)
+    )
