@@ -392,10 +392,16 @@ def planted_sparse(module, old="", new=""):
         return engine
     source = inspect.getsource(sparse)
     assert source.count(old) >= 1, f"{old!r} no longer stands in {module.__name__}"
-    copy, line = types.ModuleType("planted"), "from tinynet_fast.kernels.jit import FUSED, compile_only, kernel, part\n"
+    copy, line = (
+        types.ModuleType("planted"),
+        "from tinynet_fast.kernels.jit import FUSED, LANES, compile_only, kernel, part\n",
+    )
     assert line in source
     copy.__dict__.update(
-        FUSED=set(), kernel=lambda function: function, part=lambda *flags, **options: lambda function: function
+        FUSED=set(),
+        LANES=set(),
+        kernel=lambda function: function,
+        part=lambda *flags, **options: lambda function: function,
     )
     exec(compile(source.replace(line, "").replace(old, new), "planted", "exec"), copy.__dict__)
     copy.__dict__.update(UNCOMPILED=True, sparse_rescale=reference.sparse_rescale)

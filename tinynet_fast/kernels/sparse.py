@@ -17,7 +17,7 @@ from numba import types
 
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.intrinsics import UNCOMPILED
-from tinynet_fast.kernels.jit import FUSED, compile_only, kernel, part
+from tinynet_fast.kernels.jit import FUSED, LANES, compile_only, kernel, part
 from tinynet_fast.kernels.strict import (
     MEAN_BIAS,
     OBJECTIVE,
@@ -134,13 +134,20 @@ def logits(data, indices, indptr, order, weights, bias, out):
         out[i] = sum_side_by_side(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
 
 
+@part(LANES, forceinline=True)
+def square_norm(x):
+    """|x|^2 + 1"""
+    norm = 1.0
+    for p in range(len(x)):
+        norm += np.float64(x[p]) * np.float64(x[p])
+    return norm
+
+
 @kernel
 def largest_square_norm(data, indptr, weight, out):
     """The largest weight[i] * (|x[i]|^2 + 1) among the rows, a weight each or one for all."""
     for i in range(len(indptr) - 1):
-        norm = 1.0
-        for p in range(indptr[i], indptr[i + 1]):
-            norm += float(data[np.uint64(p)]) * float(data[np.uint64(p)])
+        norm = square_norm(data[indptr[i] : indptr[i + 1]])
         out[0] = max(out[0], weight[min(i, len(weight) - 1)] * norm)
 
 
