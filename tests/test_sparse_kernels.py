@@ -457,7 +457,7 @@ def test_an_oracle_finds_nothing_in_the_reference():
 def test_twins():
     """The same functions with the same arguments in the same order, in the three files that are to be read side by
     side."""
-    names = ("sparse_sum", "sparse_rescale", "sgd_sparse_epochs", "sparse_logits")
+    names = ("sparse_dot", "sparse_rescale", "sgd_sparse_epochs", "sparse_logits")
     for module in (reference, vectorized, strict):
         lines = [inspect.getsource(module).index(f"def {name}(") for name in names]
         assert all(a < b for a, b in pairwise(lines))

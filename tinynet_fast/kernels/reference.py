@@ -166,7 +166,7 @@ def logits(X, weights, bias, out):
 # no penalty and no mean, since 0.0 adds nothing to a sum and moves no weight.
 
 
-def sparse_sum(data, indices, start, stop, v):
+def sparse_dot(data, indices, start, stop, v):
     """What a row stores times its v, left to right."""
     z = 0.0
     for p in range(start, stop):
@@ -196,7 +196,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
         for i in range(len(order)):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
             step, keep, cut, share = plan[i][0], plan[i][1], plan[i][2], plan[i][3]
-            z = sparse_sum(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            z = sparse_dot(data, indices, start, stop, v) * state[SCALE] + bias[0]
             prediction = sigmoid(z)
             error = prediction - y[i]
             losses[epoch] += error * error
@@ -241,7 +241,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
 def sparse_logits(data, indices, indptr, order, weights, bias, out):
     """The neuron's sum for each row that `order` names, into `out`."""
     for i in range(len(order)):
-        out[i] = sparse_sum(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
+        out[i] = sparse_dot(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
 
 
 # --- a network --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from numba import types
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.intrinsics import UNCOMPILED
 from tinynet_fast.kernels.jit import FUSED, LANES, compile_only, kernel, part
+from tinynet_fast.kernels.prefetching import ask_for
 from tinynet_fast.kernels.strict import (
     MEAN_BIAS,
     OBJECTIVE,
@@ -28,7 +29,6 @@ from tinynet_fast.kernels.strict import (
     SQUARE,
     A,
     B,
-    ask_for,
     cross_entropy,
     sigmoid,
     sparse_rescale,

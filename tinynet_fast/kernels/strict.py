@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from tinynet_fast.kernels.intrinsics import prefetch, prefetch_far
 from tinynet_fast.kernels.jit import kernel
+from tinynet_fast.kernels.prefetching import ask_for
 
 SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
 LOG_LOSS, SQUARED_ERROR = 0, 1
@@ -21,7 +21,6 @@ SMALLEST_SCALE = 1e-3
 LARGEST = (
     709.782712893384  # exp overflows beyond: compiled it gives infinity and the prediction 0, uncompiled it raises
 )
-AHEAD, AHEAD_OF_PLACES = 4, 12  # sparse rows, and where rows start, that are asked for before they are met
 
 
 # --- one number -------------------------------------------------------------------------------------------------------
@@ -162,7 +161,7 @@ def logits(X, weights, bias, out):
 
 
 @kernel
-def sparse_sum(data, indices, start, stop, v):
+def sparse_dot(data, indices, start, stop, v):
     """What a row stores times its v, left to right."""
     z = 0.0
     for p in range(start, stop):
@@ -181,27 +180,6 @@ def sparse_rescale(v, sums, state):
 
 
 @kernel
-def ask_for(data, indices, indptr, order, i):
-    """While row i's sigmoid is waited for: the next row into the first cache, a later one into the second, and where a
-    still later one starts. A line holds 8 values, or 16 indices.
-
-    Shuffled rows of 50 stored values took 440 ns for nothing asked, 210 for the later row alone, 175 for it in the
-    second cache, and 120 with all three.
-    """
-    prefetch(indptr, order[min(i + AHEAD_OF_PLACES, len(order) - 1)])
-    start, stop = indptr[order[min(i + AHEAD, len(order) - 1)]], indptr[order[min(i + AHEAD, len(order) - 1)] + 1]
-    for k in range((stop - start + 22) >> 4):
-        prefetch_far(data, start + 16 * k)
-        prefetch_far(data, start + 16 * k + 8)
-        prefetch_far(indices, start + 16 * k)
-    start, stop = indptr[order[min(i + 1, len(order) - 1)]], indptr[order[min(i + 1, len(order) - 1)] + 1]
-    for k in range((stop - start + 22) >> 4):
-        prefetch(data, start + 16 * k)
-        prefetch(data, start + 16 * k + 8)
-        prefetch(indices, start + 16 * k)
-
-
-@kernel
 def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
     """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`."""
     loss, bias_scale, l2, l1, watched, n = rule[0], rule[1], rule[2], rule[3], rule[4] != 0.0, len(order)
@@ -209,7 +187,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
         for i in range(n):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
             step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
-            z = sparse_sum(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            z = sparse_dot(data, indices, start, stop, v) * state[SCALE] + bias[0]
             ask_for(data, indices, indptr, order, i)
             prediction = sigmoid(z)
             error = prediction - y[i]
@@ -257,7 +235,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
 def sparse_logits(data, indices, indptr, order, weights, bias, out):
     """The neuron's sum for each row that `order` names, into `out`."""
     for i in range(len(order)):
-        out[i] = sparse_sum(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
+        out[i] = sparse_dot(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
 
 
 # --- a network --------------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def logits(X, weights, bias, out):
 # `state` and `rule` are laid out as reference.py says.
 
 
-def sparse_sum(data, indices, start, stop, v):
+def sparse_dot(data, indices, start, stop, v):
     """What a row stores times its v."""
     return v[indices[start:stop]] @ data[start:stop]
 
@@ -137,7 +137,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
         for i in range(len(order)):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
             step, keep, cut, share = plan[i]
-            z = sparse_sum(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            z = sparse_dot(data, indices, start, stop, v) * state[SCALE] + bias[0]
             prediction = 1.0 / (1.0 + np.exp(-z))
             error = prediction - y[i]
             losses[epoch] += error * error
