@@ -5,7 +5,7 @@ scale out of the chain from a row's sum to its nudge, and l1 without branches.
 
 Places in `data` and `indices` are unsigned throughout: for those with a sign Numba asks at each value whether they
 count from the end, which was 8 of 14 instructions. All in all, rows of 50 stored values and 50,000 inputs came from 2.5
-ns a value to 1.6, shuffled from 4.9 to 2.4, and with l1 from 10.9 to 4. No faster were eight sums for four; slower were
+ns a value to 1.7, shuffled from 4.9 to 2.5, and with l1 from 10.9 to 4. No faster were eight sums for four; slower were
 asking for a row's weights beforehand (by 0.2 ns), and a table or a polynomial for the sigmoid (0.1 to 0.3).
 """
 
