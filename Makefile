@@ -9,7 +9,7 @@ PIP = $(RUN) -m pip --disable-pip-version-check install --quiet
 KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_engines.py tests/test_oracles.py \
   tests/test_planted_mistakes.py tests/test_jit.py tests/test_prediction.py tests/test_lanes.py tests/test_classes.py \
   tests/test_network_kernels.py tests/test_network_narrow.py \
-  tests/test_sklearn_kernels.py tests/test_columns.py
+  tests/test_sklearn_kernels.py tests/test_sparse_kernels.py tests/test_columns.py
 
 GENERIC_TESTS = tests/test_engines.py tests/test_classes.py tests/test_network_narrow.py tests/test_sklearn_kernels.py
 WHEEL_TESTS = tests/test_native.py tests/test_known_answers.py tests/test_properties.py tests/test_engines.py \

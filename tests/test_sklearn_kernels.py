@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from compare import distance
 
-from tinynet_fast.kernels import objective, order, prediction, reference, sparse
+from tinynet_fast.kernels import objective, order, prediction, reference
 from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs
 from tinynet_fast.training.schedule import Penalties, Schedule
 
@@ -136,109 +136,9 @@ def test_objective_of_rows(d):
         assert comp == pytest.approx(ref, rel=1e-12)
 
 
-# --- sparse rows ------------------------------------------------------------------------------------------------------
-
-
-class Stored:
-    """Rows of which most values are zero, as CSR and dense."""
-
-    def __init__(self, n=250, d=40):
-        rng = np.random.default_rng(3)
-        stored = rng.random((n, d)) < 0.15
-        self.dense = np.where(stored, rng.standard_normal((n, d)), 0.0)
-        self.data, self.indices = self.dense[stored], np.nonzero(stored)[1].astype(np.int32)
-        self.indptr = np.concatenate([[0], stored.sum(axis=1).cumsum()]).astype(np.int32)
-        self.y, self.sample_weight = (rng.random(n) < 0.5).astype(float), rng.random(n)
-
-
-def test_largest_square_norm():
-    X = Stored()
-    ref = (X.dense**2).sum(axis=1).max() + 1.0
-    assert sparse.largest_square_norm(X.data, X.indptr) == pytest.approx(ref, rel=1e-13)
-
-
-def solve(epoch, X, plan, start, fast=(), bias_scale=0.01):
-    d, y = len(start), X.y
-    v, bias, sums, paid, state = start.copy(), np.array([0.2]), np.zeros(d), np.zeros(d), np.zeros(8)
-    state[[sparse.SCALE, sparse.B]] = 1.0
-    penalty, order = np.array([0.1, 0.0, 1.0]), np.arange(len(y))
-    for part in (slice(0, 70), slice(70, None)):
-        matrix = X.data, X.indices, X.indptr
-        epoch(*matrix, order[part], y[part], plan[part], bias_scale, penalty, v, bias, sums, paid, state, fast)
-    objective = state[sparse.OBJECTIVE]
-    sparse.rescale(v, sums, state)
-    return np.concatenate([v, bias, sums, state[[sparse.MEAN_BIAS]]]), objective
-
-
-@pytest.mark.parametrize("l2", [0.0, 0.05, 9.0])
-@pytest.mark.parametrize("average", [0, 1, 40])
-def test_kernel_is_the_reference_on_dense_rows(l2, average):
-    """Without l1, which is lazy here: to rounding. And compiled the kernel gives the bits that it gives uncompiled."""
-    X = Stored()
-    plan = Penalties(l2, 0.0, average, "log_loss").plan(np.full(len(X.y), 0.1), X.sample_weight, 0)
-    start = np.random.default_rng(2).standard_normal(40)
-    w, b, means, nothing = start.tolist(), [0.2], [0.0] * (len(start) + 1), [0.0] * (len(start) + 1)
-    given = X.dense.tolist(), X.y.tolist(), plan.tolist()
-    reference.sgd_regularized_epochs(*given, 0, 0.01, w, b, means, nothing, [0.0])
-    ref = np.array(w + b + means)
-    plain = getattr(sparse.sgd_sparse_epoch, "py_func", sparse.sgd_sparse_epoch)
-    same, objective = solve(plain, X, plan, start)
-    for fast in ((), (0,)):
-        comp, value = solve(sparse.sgd_sparse_epoch, X, plan, start, fast)
-        assert distance(comp, ref) <= 1e-12
-        if not fast:
-            np.testing.assert_array_equal(comp, same)
-            assert value == objective
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("no penalty", lambda plan: plan * [1, 0, 1, 1] + [0, 1, 0, 0]),
-        ("a later mean", lambda plan: plan * [1, 1, 1, 0.5]),
-        ("another step", lambda plan: plan * [1.0001, 1, 1, 1]),
-    ],
-)
-def test_what_the_check_above_would_see(name, change):
-    X = Stored()
-    plan, start = Penalties(0.05, 0.0, 1, "log_loss").plan(np.full(len(X.y), 0.1), None, 0), np.ones(40)
-    ref, _ = solve(sparse.sgd_sparse_epoch, X, plan, start)
-    comp, _ = solve(sparse.sgd_sparse_epoch, X, np.ascontiguousarray(change(plan)), start)
-    assert distance(comp, ref) > 1e-12
-
-
-def test_l1_is_paid_by_what_a_row_stores():
-    """Rows that store every input pay as the reference does; a row that stores nothing moves no weight."""
-    X, y = rows(60, 4)
-    plan = Penalties(0.05, 0.1, 3, "log_loss").plan(np.full(60, 0.1), None, 0)
-    w, b, means, paid = [0.5] * 4, [0.2], [0.0] * 5, [0.0] * 5
-    reference.sgd_regularized_epochs(X.tolist(), y.tolist(), plan.tolist(), 0, 1.0, w, b, means, paid, [0.0])
-    v, bias, state, nothing = np.full(4, 0.5), np.array([0.2]), np.zeros(8), np.zeros(4)
-    state[[sparse.SCALE, sparse.B]] = 1.0
-    empty = np.arange(61) * 4
-    arrays = 1.0, np.zeros(3), v, bias, np.zeros(4), nothing, state, ()
-    sparse.sgd_sparse_epoch(X.ravel(), np.tile(np.arange(4), 60), empty, np.arange(60), y, plan, *arrays)
-    np.testing.assert_allclose(v * state[sparse.SCALE], w, rtol=1e-12)
-    np.testing.assert_allclose([*nothing, state[sparse.OWED]], paid, rtol=1e-12, atol=1e-15)
-    before = v * state[sparse.SCALE]
-    one = np.array([[0.1, 1.0, 0.2, 0.0]])
-    none = np.zeros(0), np.zeros(0, np.int32), np.zeros(2, np.int32)
-    sparse.sgd_sparse_epoch(*none, np.arange(1), y[:1], one, *arrays)
-    np.testing.assert_array_equal(v * state[sparse.SCALE], before)
-
-
 # --- the checks above can fail ----------------------------------------------------------------------------------------
 
 PLANTED = [
-    (sparse, "z += v[PLACE(indices[p])] * data[p]", "z = v[PLACE(indices[p])] * data[p]", "dense"),
-    (sparse, "scale *= keep\n", "scale *= 1.0\n", "dense"),
-    (sparse, "b -= bias_scale * nudge", "b -= nudge", "dense"),
-    (sparse, "state[B] /= 1.0 - share", "pass", "dense"),
-    (sparse, "added = state[A] * factor", "added = state[A] * nudge", "dense"),
-    (sparse, "sums[j] = (sums[j] + state[A] * v[j]) / state[B]", "sums[j] = sums[j] + state[A] * v[j]", "dense"),
-    (sparse, "v[j] *= state[SCALE]", "pass", "dense"),
-    (sparse, "paid[j] += scale * (v[j] - before)", "pass", "l1"),
-    (sparse, "state[OWED] += cut", "state[OWED] = cut", "l1"),
     (objective, "last = 0.5 * penalty[0] * square", "last = penalty[0] * square", "sums"),
     (objective, "bias[0] -= bias_scale * nudge", "bias[0] -= nudge", "sums"),
     (objective, "means[d] += share * (bias[0] - means[d])", "pass", "sums"),
@@ -268,8 +168,6 @@ def planted(module, old, new):
 @pytest.mark.parametrize(("module", "old", "new", "check"), PLANTED, ids=[case[1][:30] for case in PLANTED])
 def test_planted_mistake(module, old, new, check, monkeypatch):
     checks = {
-        "dense": lambda: [test_kernel_is_the_reference_on_dense_rows(*case) for case in product((0.05, 9.0), (0, 40))],
-        "l1": test_l1_is_paid_by_what_a_row_stores,
         "sums": lambda: test_kernels_leave_each_rows_sum(3),
         "objective": lambda: test_objective_of_rows(2),
         "shuffle": lambda: [test_shuffle(seed) for seed in (0, 12345)],

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinynet_fast import modelfile
 from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known, feature_names
+from tinynet_fast.data.sparse import CSR, as_csr, is_sparse
 from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.engines import CHUNK, ENGINES
 
@@ -71,7 +72,8 @@ class Model:
         Parameters
         ----------
         X : (n, n_features) list of rows, array or frame
-            A 1-D list of `n_features` numbers is one row.
+            A 1-D list of `n_features` numbers is one row. For a neuron also a SciPy sparse matrix or array, whose rows
+            cost what they store.
 
         Returns
         -------
@@ -84,7 +86,7 @@ class Model:
         """
         return self._sums(self._matrix(X))
 
-    def _sums(self, matrix: np.ndarray) -> np.ndarray:
+    def _sums(self, matrix: Any) -> np.ndarray:
         out = np.empty((len(matrix), self.n_outputs))
         rows = max(BLOCK_VALUES // self.n_features, 1)
         for start in range(0, len(matrix), rows):
@@ -147,9 +149,9 @@ class Model:
         matrix = self._matrix(X)
         return self.mean_cross_entropy(matrix, encode_known(y, self.labels, len(matrix)))
 
-    def mean_cross_entropy(self, matrix: np.ndarray, codes: np.ndarray) -> float:
+    def mean_cross_entropy(self, matrix: Any, codes: np.ndarray) -> float:
         """`loss` of rows that have been checked: a finite matrix, and a code a row for the labels."""
-        total, rows = 0.0, -(-COMPILED_FROM // self.n_features)
+        total, rows = 0.0, -(-COMPILED_FROM // row_values(matrix))
         for start in range(0, len(matrix), rows):  # five numbers a row for all rows would be more than the rows are
             z, y = self._sums(matrix[start : start + rows]), codes[start : start + rows]
             if self.n_outputs > 1:
@@ -174,11 +176,11 @@ class Model:
         }
         modelfile.write(path, self._fields() | common)
 
-    def _matrix(self, X: Any) -> np.ndarray:
+    def _matrix(self, X: Any) -> Any:
         names = feature_names(X)
         if names and self.features and names != self.features and set(self.features) <= set(names):
             X = X[list(self.features)]  # a frame with the model's columns in another order, or with more
-        matrix = as_matrix(X)
+        matrix = self._table(X)
         if matrix.shape[1] == 1 and len(matrix) == self.n_features > 1 and np.ndim(X) == 1:
             matrix = matrix.T  # a flat list of as many numbers as the model has inputs is one row
         if matrix.shape[1] != self.n_features:
@@ -187,8 +189,17 @@ class Model:
                 f"X has {matrix.shape[1]} columns where the model has {self.n_features} inputs{known}: "
                 "pass the columns it was trained on, in that order"
             )
-        check_finite(matrix)
+        if not isinstance(matrix, CSR):
+            check_finite(matrix)
         return matrix
+
+    def _table(self, X: Any) -> Any:
+        return as_matrix(X)
+
+
+def row_values(matrix: Any) -> int:
+    """How many values a row has, or on the average stores."""
+    return int(matrix.row_values if isinstance(matrix, CSR) else matrix.shape[1])
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -222,6 +233,18 @@ class Neuron(Model):
 
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
         vectorized.logits(X, self.weights, [self.bias], out[:, 0])
+
+    def _table(self, X: Any) -> Any:
+        return as_csr(X) if is_sparse(X) else as_matrix(X)
+
+    def _sums(self, matrix: Any) -> np.ndarray:
+        if not isinstance(matrix, CSR):
+            return super()._sums(matrix)
+        out = np.empty(len(matrix))
+        engine = ENGINES["fast" if matrix.stored >= COMPILED_FROM else "numpy"]
+        weights, bias = np.ascontiguousarray(self.weights), np.array([self.bias])
+        engine.kernels.sparse_logits(*matrix.arrays, weights, bias, out)
+        return out
 
     def predict_proba(self, X: Any) -> np.ndarray:
         if type(X) is list:
@@ -312,7 +335,7 @@ class MLP(Model):
         units = np.empty((2, min(CHUNK, len(X)), int(layers[0, 0] + layers[:, 1].sum())))
         vectorized.network_logits(X, layers, params, units, out)
 
-    def _sums(self, matrix: np.ndarray) -> np.ndarray:
+    def _sums(self, matrix: Any) -> np.ndarray:
         if matrix.size < COMPILED_FROM:
             return super()._sums(matrix)
         engine, layers, params = ENGINES["fast"], self._layers, flatten(self.weights, self.biases)

@@ -75,7 +75,7 @@ def as_matrix(X: Any, name: str = "X") -> np.ndarray:
         place = np.argwhere(np.ma.getmaskarray(X))[0]
         raise ValueError(_bad_value(None, tuple(place.tolist()), name))
     if hasattr(X, "toarray"):
-        raise ValueError(f"{name} is a sparse matrix; pass {name}.toarray()")
+        raise ValueError(f"{name} is a sparse matrix, which train_neuron alone reads as it is: pass {name}.toarray()")
     if hasattr(X, "__array__"):
         array = np.asarray(X)
     elif isinstance(X, Sequence):
@@ -88,13 +88,18 @@ def as_matrix(X: Any, name: str = "X") -> np.ndarray:
         raise ValueError(f"{name} holds values of type {array.dtype}: convert them to real numbers first")
     if array.ndim == 1:
         array = array[:, np.newaxis]
-    if array.ndim != 2:
-        raise ValueError(f"{name} has {array.ndim} dimensions; 2 are needed, rows and inputs")
-    if array.shape[0] == 0:
-        raise ValueError(f"{name} has no rows: at least one is needed")
-    if array.shape[1] == 0:
-        raise ValueError(f"{name} has no columns: at least one input is needed")
+    check_table(array.shape, name)
     return array
+
+
+def check_table(shape: tuple[int, ...], name: str) -> None:
+    """ValueError where a table has not two dimensions, or nothing in it."""
+    if len(shape) != 2:
+        raise ValueError(f"{name} has {len(shape)} dimensions; 2 are needed, rows and inputs")
+    if shape[0] == 0:
+        raise ValueError(f"{name} has no rows: at least one is needed")
+    if shape[1] == 0:
+        raise ValueError(f"{name} has no columns: at least one input is needed")
 
 
 def _from_rows(rows: Sequence[Any], name: str) -> np.ndarray:
@@ -324,7 +329,7 @@ class Rows:
 
     def __init__(
         self,
-        X: np.ndarray,
+        X: Any,  # an array, or what can be told which rows are asked for and has a shape
         codes: Codes,
         index: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
@@ -344,7 +349,7 @@ class Rows:
 
     @property
     def n_features(self) -> int:
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
     @property
     def total_weight(self) -> float:
@@ -354,7 +359,7 @@ class Rows:
         with np.errstate(over="ignore"):
             return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
 
-    def nothing(self) -> np.ndarray:
+    def nothing(self) -> Any:
         """No rows, of the type that blocks have."""
         return self.standardised(self.X[:0])
 
@@ -365,7 +370,7 @@ class Rows:
             moments.add(X)
         self.mean, self.scale = moments.standardisation(names)
 
-    def standardised(self, X: np.ndarray) -> np.ndarray:
+    def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
 
     def blocks(

@@ -366,3 +366,17 @@ def row_bound(X, weight):
     out = np.zeros(1)
     _bound(X.dtype.char)(X, weight, out)
     return float(out[0])
+
+
+def sgd_sparse_epochs(*arguments):
+    """The reference's, for log loss: see `sparse.py`."""
+    from tinynet_fast.kernels import sparse
+
+    sparse.sgd_sparse_epochs(*arguments)
+
+
+def sparse_logits(*arguments):
+    """The reference's, to 1e-12: see `sparse.py`."""
+    from tinynet_fast.kernels import sparse
+
+    sparse.sparse_logits(*arguments)

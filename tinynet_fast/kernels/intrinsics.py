@@ -22,5 +22,10 @@ if UNCOMPILED:
     def prefetch(X, offset):
         pass
 
+    def prefetch_far(X, offset):
+        pass
+
 else:
-    as_bits, as_double, fma, prefetch = written_in("intrinsics_llvm", "as_bits as_double fma prefetch")
+    as_bits, as_double, fma, prefetch, prefetch_far = written_in(
+        "intrinsics_llvm", "as_bits as_double fma prefetch prefetch_far"
+    )

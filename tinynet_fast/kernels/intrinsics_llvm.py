@@ -29,17 +29,26 @@ def fma(typingctx, x, y, z):
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
-@intrinsic
-def prefetch(typingctx, X, offset):
-    """Ask for the cache line of element `offset` of X, counted from its first; it never faults, even past the end."""
-
+def _prefetch_into(locality, X):
     def generate(context, builder, sig, args):
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
         start = context.make_array(sig.args[0])(context, builder, args[0]).data
         address = builder.bitcast(builder.gep(start, [args[1]]), byte)
         signature = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
         touch = builder.module.declare_intrinsic("llvm.prefetch", [byte], signature)
-        builder.call(touch, [address, word(0), word(3), word(1)])  # for reading, into every cache, data
+        builder.call(touch, [address, word(0), word(locality), word(1)])  # for reading, data
         return context.get_dummy_value()
 
     return types.void(X, types.int64), generate
+
+
+@intrinsic
+def prefetch(typingctx, X, offset):
+    """Ask for the cache line of element `offset` of X, counted from its first; it never faults, even past the end."""
+    return _prefetch_into(3, X)  # into every cache
+
+
+@intrinsic
+def prefetch_far(typingctx, X, offset):
+    """`prefetch` into all caches but the first, whose few waiting places are then free for what is needed sooner."""
+    return _prefetch_into(2, X)

@@ -12,6 +12,8 @@ import math
 SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3  # what a layer does to its sums
 LOG_LOSS, SQUARED_ERROR = 0, 1  # what is to be made small
 SGD, NESTEROV, ADAM = 0, 1, 2  # how a network steps
+SCALE, A, B, OWED, MEAN_BIAS, SQUARE, SIZE, OBJECTIVE = range(8)  # the numbers that sparse rows keep for all weights
+SMALLEST_SCALE = 1e-3  # below, the weights are scaled: the means lose the digits that the scale has (1e-9: 7e-11 off)
 
 
 # --- one number -------------------------------------------------------------------------------------------------------
@@ -150,6 +152,96 @@ def logits(X, weights, bias, out):
     """The neuron's sum for every row of `X`, into `out`; sigmoid(out[i]) is the probability of a pass."""
     for i in range(len(X)):
         out[i] = logit(X[i], weights, bias)
+
+
+# --- one neuron, on rows stored as CSR --------------------------------------------------------------------------------
+#
+# Row i stores data[p] of the input indices[p], for p from indptr[i] up to indptr[i + 1], its inputs rising and each
+# once. An update costs what the row stores and not the width:
+# - the weights are state[SCALE] * v. The l2 penalty multiplies the scale, and a nudge changes the v of what is stored;
+# - their mean is (sums + state[A] * v) / state[B]: linear in v, it needs to hear of the nudges alone (Bottou,
+#   Stochastic gradient descent tricks, 2012). state[MEAN_BIAS] is the bias's. A share of 1.0 starts the mean, once;
+# - l1 is lazy: a row pays what the penalty has asked for (state[OWED]) on the inputs that it stores.
+# Without l1 the weights are those of `sgd_regularized_epochs` on the same rows, dense: the same bits where there is
+# no penalty and no mean, since 0.0 adds nothing to a sum and moves no weight.
+
+
+def sparse_dot(data, indices, start, stop, v):
+    """What a row stores times its v, left to right."""
+    z = 0.0
+    for p in range(start, stop):
+        z += v[indices[p]] * data[p]
+    return z
+
+
+def sparse_rescale(v, sums, state):
+    """The same weights and means, with a scale of 1. Where no mean is asked for, `sums` is empty."""
+    for j in range(len(sums)):
+        sums[j] = (sums[j] + state[A] * v[j]) / state[B]
+    for j in range(len(v)):
+        v[j] *= state[SCALE]
+    state[SCALE], state[A], state[B] = 1.0, 0.0, 1.0
+
+
+def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
+    """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`.
+
+    `y` and `plan` (step, keep, cut, share) have a row for each of them. `rule` is loss, bias_scale, l2, l1, watched.
+    `paid` holds what each weight has paid of l1. Where `watched` is not 0.0, each row's cross-entropy, and l2 / 2 *
+    |w|^2 + l1 * sum |w|, are added to state[OBJECTIVE], w being the weights that the last row to change any stored: so
+    scikit-learn has it.
+    """
+    loss, bias_scale, l2, l1, watched = rule[0], rule[1], rule[2], rule[3], rule[4] != 0.0
+    for epoch in range(len(losses)):
+        for i in range(len(order)):
+            start, stop = indptr[order[i]], indptr[order[i] + 1]
+            step, keep, cut, share = plan[i][0], plan[i][1], plan[i][2], plan[i][3]
+            z = sparse_dot(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            prediction = sigmoid(z)
+            error = prediction - y[i]
+            losses[epoch] += error * error
+            if loss == SQUARED_ERROR:
+                error *= 2.0 * prediction * (1.0 - prediction)
+            nudge = step * error
+            if watched:
+                state[OBJECTIVE] += cross_entropy(z, y[i])
+                state[OBJECTIVE] += 0.5 * l2 * state[SQUARE] + l1 * state[SIZE]
+                state[SQUARE] *= keep * keep
+                state[SIZE] *= keep
+            state[SCALE] *= keep
+            if state[SCALE] < SMALLEST_SCALE:
+                sparse_rescale(v, sums, state)
+            scale = state[SCALE]
+            factor = nudge / scale
+            for p in range(start, stop):
+                v[indices[p]] -= factor * data[p]
+            if watched and nudge != 0.0:
+                square = size = 0.0
+                for p in range(start, stop):
+                    square += v[indices[p]] * v[indices[p]]
+                    size += abs(v[indices[p]])
+                state[SQUARE], state[SIZE] = square * (scale * scale), size * scale
+            bias[0] -= bias_scale * nudge
+            if share > 0.0:
+                added = state[A] * factor
+                for p in range(start, stop):
+                    sums[indices[p]] += added * data[p]
+                if share < 1.0:
+                    state[B] /= 1.0 - share
+                state[A] += share * state[B] * scale
+                state[MEAN_BIAS] += share * (bias[0] - state[MEAN_BIAS])
+            if cut > 0.0:
+                state[OWED] += cut
+                for p in range(start, stop):
+                    before = v[indices[p]]
+                    v[indices[p]] = truncate(before, state[OWED] / scale, paid[indices[p]] / scale)
+                    paid[indices[p]] += scale * (v[indices[p]] - before)
+
+
+def sparse_logits(data, indices, indptr, order, weights, bias, out):
+    """The neuron's sum for each row that `order` names, into `out`."""
+    for i in range(len(order)):
+        out[i] = sparse_dot(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
 
 
 # --- a network --------------------------------------------------------------------------------------------------------

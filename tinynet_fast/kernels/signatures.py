@@ -2,16 +2,19 @@
 
 A signature is written as `jit.compiled` reads it. `AHEAD` is in the library of a wheel. What else trainers and
 estimators call, `LATER`, is left out of it for its size, some hundred kilobytes each for three instruction sets:
-classes as lanes, the shapes of narrow networks but the tutorials', networks and penalties on float32. What can do
-without does: rows become float64, narrow networks take the kernels of all, lanes go one register at a time.
+classes as lanes, the shapes of narrow networks but the tutorials', and what float32 has beside plain training and
+prediction. What can do without does: rows become float64, narrow networks take the kernels of all, lanes go one
+register at a time.
 """
 
 from itertools import product
 
 EITHER = "df"  # rows of float64, of float32
+PLACES = "il"  # where sparse rows have their values: int32, int64
 NARROW = (1, 2, 3, 4)
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
+SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 LANES, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
 
 # Called by name alone: Numba takes these for the arrays that come, which are writeable.
@@ -22,6 +25,7 @@ DIRECT = {
     "strict.network_epochs": ["d2 d1 d1 d2 d2 d1 l2 dw2 dw2 dw1 dw1"],
     "strict.network_update": ["d0 d1 d1 l2 dw2"],
     "strict.network_logits": ["d2 l2 d1 dw2 dw2"],
+    "strict.sparse_rescale": ["dw1 dw1 dw1"],
     "order.shuffle": ["lw1 l0"],
     "order.fill_plan": ["l0 d0 d0 d0 d0 d0 d1 d0 d0 l0 dw2"],
     "objective.sgd_logits_epoch": ["d2 d1 d2 d0 dw1 dw1 dw1 dw1 dw1 d1 dw1 dw1"],
@@ -43,12 +47,19 @@ AHEAD = DIRECT | {
     "prediction.pairs": ["d2 d1 d1 dw1 dw2"],
     "order.gather_rows": [f"{f}2 {y}1 l1 {f}w2 dw1" for f in EITHER for y in "dB"],
     "objective.square_norms": [f"{f}2 dw1" for f in EITHER],
+    "strict.sgd_sparse_epochs": [f"d1 {k}1 {SPARSE_NEURON}" for k in PLACES],
+    "sparse.epochs": [f"d1 {k}1 {SPARSE_NEURON}" for k in PLACES],
+    "sparse.logits": [f"d1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
+    "sparse.largest_square_norm": [f"{f}1 l1 d1 dw1" for f in EITHER],
     "columns.put_eight": ["d1 " * 8 + "dw2 l0"],
     "columns.put_one": [f"{f}1 {f}w2 l0" for f in EITHER],
 }
 LATER = {
     "fast_regularized.narrow_epochs": [f"f2 {REGULARIZED} t{width} t{kept}" for width in NARROW for kept in (0, 1)],
     "fast_regularized.wide_epochs": [f"f2 {REGULARIZED} t{kept}" for kept in (0, 1)],
+    "strict.sgd_sparse_epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
+    "sparse.epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
+    "sparse.logits": [f"f1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
     "network.epochs": [f"f2 {NETWORK}"],
     "network.logits": ["f2 l2 d1 dw1 dw2"],
     "network_narrow.narrow_epochs": [

@@ -8,11 +8,16 @@ an edit in another one.
 
 import math
 
+import numpy as np
+
 from tinynet_fast.kernels.jit import kernel
+from tinynet_fast.kernels.prefetching import ask_for
 
 SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
 LOG_LOSS, SQUARED_ERROR = 0, 1
 SGD, NESTEROV, ADAM = 0, 1, 2
+SCALE, A, B, OWED, MEAN_BIAS, SQUARE, SIZE, OBJECTIVE = range(8)
+SMALLEST_SCALE = 1e-3
 LARGEST = (
     709.782712893384  # exp overflows beyond: compiled it gives infinity and the prediction 0, uncompiled it raises
 )
@@ -147,6 +152,90 @@ def logits(X, weights, bias, out):
     """The neuron's sum for every row of `X`, into `out`; sigmoid(out[i]) is the probability of a pass."""
     for i in range(len(X)):
         out[i] = logit(X[i], weights, bias)
+
+
+# --- one neuron, on rows stored as CSR --------------------------------------------------------------------------------
+#
+# `data` is float64 or float32, `indices` int32 or int64, `indptr` and `order` int64. An index is taken as unsigned: for
+# one with a sign Numba asks each time whether it counts from the end.
+
+
+@kernel
+def sparse_dot(data, indices, start, stop, v):
+    """What a row stores times its v, left to right."""
+    z = 0.0
+    for p in range(start, stop):
+        z += v[np.uint64(indices[np.uint64(p)])] * data[np.uint64(p)]
+    return z
+
+
+@kernel
+def sparse_rescale(v, sums, state):
+    """The same weights and means, with a scale of 1. Where no mean is asked for, `sums` is empty."""
+    for j in range(len(sums)):
+        sums[j] = (sums[j] + state[A] * v[j]) / state[B]
+    for j in range(len(v)):
+        v[j] *= state[SCALE]
+    state[SCALE], state[A], state[B] = 1.0, 0.0, 1.0
+
+
+@kernel
+def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
+    """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`."""
+    loss, bias_scale, l2, l1, watched, n = rule[0], rule[1], rule[2], rule[3], rule[4] != 0.0, len(order)
+    for epoch in range(len(losses)):
+        for i in range(n):
+            start, stop = indptr[order[i]], indptr[order[i] + 1]
+            step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
+            z = sparse_dot(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            ask_for(data, indices, indptr, order, i)
+            prediction = sigmoid(z)
+            error = prediction - y[i]
+            losses[epoch] += error * error
+            if loss == SQUARED_ERROR:
+                error *= 2.0 * prediction * (1.0 - prediction)
+            nudge = step * error
+            if watched:
+                state[OBJECTIVE] += cross_entropy(z, y[i])
+                state[OBJECTIVE] += 0.5 * l2 * state[SQUARE] + l1 * state[SIZE]
+                state[SQUARE] *= keep * keep
+                state[SIZE] *= keep
+            state[SCALE] *= keep
+            if state[SCALE] < SMALLEST_SCALE:
+                sparse_rescale(v, sums, state)
+            scale = state[SCALE]
+            factor = nudge / scale
+            for p in range(start, stop):
+                v[np.uint64(indices[np.uint64(p)])] -= factor * data[np.uint64(p)]
+            if watched and nudge != 0.0:
+                square = size = 0.0
+                for p in range(start, stop):
+                    square += v[np.uint64(indices[np.uint64(p)])] * v[np.uint64(indices[np.uint64(p)])]
+                    size += abs(v[np.uint64(indices[np.uint64(p)])])
+                state[SQUARE], state[SIZE] = square * (scale * scale), size * scale
+            bias[0] -= bias_scale * nudge
+            if share > 0.0:
+                added = state[A] * factor
+                for p in range(start, stop):
+                    sums[np.uint64(indices[np.uint64(p)])] += added * data[np.uint64(p)]
+                if share < 1.0:
+                    state[B] /= 1.0 - share
+                state[A] += share * state[B] * scale
+                state[MEAN_BIAS] += share * (bias[0] - state[MEAN_BIAS])
+            if cut > 0.0:
+                state[OWED] += cut
+                for p in range(start, stop):
+                    j = np.uint64(indices[np.uint64(p)])
+                    before = v[j]
+                    v[j] = truncate(before, state[OWED] / scale, paid[j] / scale)
+                    paid[j] += scale * (v[j] - before)
+
+
+@kernel
+def sparse_logits(data, indices, indptr, order, weights, bias, out):
+    """The neuron's sum for each row that `order` names, into `out`."""
+    for i in range(len(order)):
+        out[i] = sparse_dot(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
 
 
 # --- a network --------------------------------------------------------------------------------------------------------

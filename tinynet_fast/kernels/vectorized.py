@@ -10,6 +10,8 @@ import numpy as np
 SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
 LOG_LOSS, SQUARED_ERROR = 0, 1
 SGD, NESTEROV, ADAM = 0, 1, 2
+SCALE, A, B, OWED, MEAN_BIAS, SQUARE, SIZE, OBJECTIVE = range(8)
+SMALLEST_SCALE = 1e-3
 
 
 # --- one number, or an array of them ----------------------------------------------------------------------------------
@@ -107,6 +109,76 @@ def logits(X, weights, bias, out):
     """The neuron's sum for every row of `X`, into `out`."""
     np.matmul(X, weights, out=out)
     out += bias[0]
+
+
+# --- one neuron, on rows stored as CSR --------------------------------------------------------------------------------
+#
+# `state` and `rule` are laid out as reference.py says.
+
+
+def sparse_dot(data, indices, start, stop, v):
+    """What a row stores times its v."""
+    return v[indices[start:stop]] @ data[start:stop]
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def sparse_rescale(v, sums, state):
+    """The same weights and means, with a scale of 1. Where no mean is asked for, `sums` is empty."""
+    sums[:] = (sums + state[A] * v[: len(sums)]) / state[B]
+    v *= state[SCALE]
+    state[SCALE], state[A], state[B] = 1.0, 0.0, 1.0
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
+    """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`."""
+    loss, bias_scale, l2, l1, watched = rule
+    for epoch in range(len(losses)):
+        for i in range(len(order)):
+            start, stop = indptr[order[i]], indptr[order[i] + 1]
+            step, keep, cut, share = plan[i]
+            z = sparse_dot(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            prediction = 1.0 / (1.0 + np.exp(-z))
+            error = prediction - y[i]
+            losses[epoch] += error * error
+            if loss == SQUARED_ERROR:
+                error *= 2.0 * prediction * (1.0 - prediction)
+            nudge = step * error
+            if watched:
+                penalty = 0.5 * l2 * state[SQUARE] + l1 * state[SIZE]
+                state[OBJECTIVE] += cross_entropy(z, y[i]) + penalty
+                state[SQUARE] *= keep * keep
+                state[SIZE] *= keep
+            state[SCALE] *= keep
+            if state[SCALE] < SMALLEST_SCALE:
+                sparse_rescale(v, sums, state)
+            scale = state[SCALE]
+            stored, x = indices[start:stop], data[start:stop]
+            v[stored] -= nudge / scale * x
+            if watched and nudge != 0.0:
+                w = scale * v[stored]
+                state[SQUARE], state[SIZE] = w @ w, np.abs(w).sum()
+            bias[0] -= bias_scale * nudge
+            if share > 0.0:
+                sums[stored] += state[A] * (nudge / scale) * x
+                if share < 1.0:
+                    state[B] /= 1.0 - share
+                state[A] += share * state[B] * scale
+                state[MEAN_BIAS] += share * (bias[0] - state[MEAN_BIAS])
+            if cut > 0.0:
+                state[OWED] += cut
+                before = v[stored]
+                v[stored] = truncate(before, state[OWED] / scale, paid[stored] / scale)
+                paid[stored] += scale * (v[stored] - before)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def sparse_logits(data, indices, indptr, order, weights, bias, out):
+    """The neuron's sum for each row that `order` names, into `out`."""
+    lengths = indptr[order + 1] - indptr[order]
+    rows = np.repeat(np.arange(len(order)), lengths)
+    places = np.arange(lengths.sum()) + np.repeat(indptr[order] - (np.cumsum(lengths) - lengths), lengths)
+    out[:] = np.bincount(rows, weights=weights[indices[places]] * data[places], minlength=len(order)) + bias[0]
 
 
 # --- a network --------------------------------------------------------------------------------------------------------

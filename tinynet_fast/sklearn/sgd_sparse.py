@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels import sparse
+from tinynet_fast.kernels import sparse, strict
 from tinynet_fast.sklearn.sgd_training import Fit, Rule
 from tinynet_fast.training.run import LARGEST_SUM, STABILITY_BOUND
 
@@ -29,9 +29,10 @@ class SparseTable:
             self.data, self.indices = self.X.ravel(), np.tile(np.arange(d, dtype=np.int32), n)
             self.indptr, self.bias_scale = np.arange(n + 1) * d, 1.0
         else:
-            self.data, self.indices, self.indptr = self.X.data, self.X.indices, self.X.indptr
+            self.data, self.indices = np.ascontiguousarray(self.X.data), np.ascontiguousarray(self.X.indices)
+            self.indptr = self.X.indptr.astype(np.int64)
             self.bias_scale = SPARSE_BIAS_SCALE
-        self.largest = float(sparse.largest_square_norm(self.data, self.indptr))
+        self.largest = sparse.row_bound(self.data, self.indptr, np.ones(1))
 
 
 class SparseFit(Fit):
@@ -43,13 +44,13 @@ class SparseFit(Fit):
         table, rule, state = self.table, self.rule, self.state
         n = len(table.indptr) - 1
         self.block_rows = max(1, min(n, BLOCK_VALUES * n // (len(table.data) + n)))
-        self.bias_scale = table.bias_scale * rule.bias_scale
         l2, l1, w = rule.penalties.l2, rule.penalties.l1, state.weights
-        self.penalty = np.array([l2, l1, float(rule.watches_objective)])
+        scaled, watched = table.bias_scale * rule.bias_scale, float(rule.watches_objective)
+        self.kernel_rule = np.array([rule.penalties.loss, scaled, l2, l1, watched])
         self.numbers = np.zeros(8)
-        self.numbers[[sparse.SCALE, sparse.B]] = 1.0
-        self.numbers[sparse.OWED], self.numbers[sparse.MEAN_BIAS] = state.paid[-1], state.means[-1]
-        self.numbers[[sparse.SQUARE, sparse.SIZE]] = float(w @ w), float(np.abs(w).sum())
+        self.numbers[[strict.SCALE, strict.B]] = 1.0
+        self.numbers[strict.OWED], self.numbers[strict.MEAN_BIAS] = state.paid[-1], state.means[-1]
+        self.numbers[[strict.SQUARE, strict.SIZE]] = float(w @ w), float(np.abs(w).sum())
 
     def _block(self, rows: Any, n: int) -> float:
         table, state = self.table, self.state
@@ -60,11 +61,12 @@ class SparseFit(Fit):
         plan = self._plan(n, weight)
         self.row += n
         places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        self.numbers[sparse.OBJECTIVE] = 0.0
+        self.numbers[strict.OBJECTIVE] = 0.0
         matrix = table.data, table.indices, table.indptr
         arrays = state.weights, state.bias, state.means[:-1], state.paid[:-1], self.numbers
-        sparse.sgd_sparse_epoch(*matrix, places, y, plan, self.bias_scale, self.penalty, *arrays, (0,) * fast)
-        return float(self.numbers[sparse.OBJECTIVE])
+        train = sparse.sgd_sparse_epochs if fast else sparse.sgd_sparse_epochs_exact
+        train(*matrix, places, y, plan, self.kernel_rule, *arrays, self.losses)
+        return float(self.numbers[strict.OBJECTIVE])
 
     def _is_fast(self, rate: float) -> bool:
         if not (self.rule.engine == "fast" and self.table.largest * self.heaviest * rate <= STABILITY_BOUND):
@@ -73,14 +75,14 @@ class SparseFit(Fit):
         return math.sqrt(self.table.largest) * length <= LARGEST_SUM
 
     def _weights(self) -> np.ndarray:
-        return self.state.weights * self.numbers[sparse.SCALE]
+        return self.state.weights * self.numbers[strict.SCALE]
 
     def parameters(self, averaged: bool) -> np.ndarray:
         weights, means, numbers = self.state.weights.copy(), self.state.means.copy(), self.numbers.copy()
-        sparse.rescale(weights, means[:-1], numbers)
-        means[-1] = numbers[sparse.MEAN_BIAS]
+        strict.sparse_rescale(weights, means[:-1], numbers)
+        means[-1] = numbers[strict.MEAN_BIAS]
         return means if averaged else np.append(weights, self.state.bias)
 
     def settle(self) -> None:
-        sparse.rescale(self.state.weights, self.state.means[:-1], self.numbers)
-        self.state.means[-1], self.state.paid[-1] = self.numbers[sparse.MEAN_BIAS], self.numbers[sparse.OWED]
+        strict.sparse_rescale(self.state.weights, self.state.means[:-1], self.numbers)
+        self.state.means[-1], self.state.paid[-1] = self.numbers[strict.MEAN_BIAS], self.numbers[strict.OWED]

@@ -16,6 +16,7 @@ import numpy as np
 
 from tinynet_fast._version import __version__
 from tinynet_fast.data.arrays import Rows, as_float, is_streamed
+from tinynet_fast.data.sparse import CSR
 from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ FORMAT = "tinynet_fast checkpoint"
 FORMAT_VERSION = 1
 SHOWN = 60  # characters of a value in a message
 DIGEST_ROWS = 1 << 14  # rows that are digested at a time
+DIGEST_VALUES = 1 << 18  # values of sparse rows
 
 
 class Checkpoint:
@@ -143,15 +145,22 @@ def digest(rows: Rows) -> dict[str, Any]:
     """What tells rows in memory from others: their number, type, and a digest of inputs, labels and weights."""
     import hashlib
 
-    seen = hashlib.blake2b(digest_size=16)
+    seen, kind = hashlib.blake2b(digest_size=16), "memory"
+    if isinstance(rows.X, CSR):
+        kind = "memory, sparse"
+        for array in rows.X.arrays:
+            for start in range(0, len(array), DIGEST_VALUES):  # as one type of index, whichever they came in
+                values = array[start : start + DIGEST_VALUES]
+                seen.update((values if array is rows.X.data else values.astype(np.int64)).tobytes())
     for start in range(0, len(rows.X), DIGEST_ROWS):
         part = slice(start, start + DIGEST_ROWS)
-        seen.update(np.ascontiguousarray(rows.X[part]).tobytes())
+        if not isinstance(rows.X, CSR):
+            seen.update(np.ascontiguousarray(rows.X[part]).tobytes())
         seen.update(np.ascontiguousarray(rows.codes[part]).tobytes())
         if rows.sample_weight is not None:
             seen.update(np.ascontiguousarray(rows.sample_weight[part]).tobytes())
     shape = list(rows.X.shape)
-    return {"kind": "memory", "shape": shape, "dtype": rows.X.dtype.str, "content": seen.hexdigest()}
+    return {"kind": kind, "shape": shape, "dtype": rows.X.dtype.str, "content": seen.hexdigest()}
 
 
 def _differences(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:

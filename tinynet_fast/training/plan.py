@@ -23,6 +23,7 @@ from tinynet_fast.data.arrays import (
     is_streamed,
     split_rows,
 )
+from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
 from tinynet_fast.kernels.engines import Engine, resolve
 from tinynet_fast.training.checkpoint import Checkpoint, digest
 
@@ -97,6 +98,7 @@ def plan(
     checkpoint_seconds: float = 30.0,
     resume: bool = True,
     counted: bool = False,
+    sparse: bool = False,
 ) -> Plan:
     """Check data and options before anything is computed; ValueError names what is wrong, where, and the remedy."""
     resolved = resolve(engine, kernel)
@@ -155,11 +157,17 @@ def plan(
             raise ValueError("drop_missing is for rows that are read from files: drop them from X and y yourself")
         if isinstance(y, str) or features is not None:
             X, y, _ = frame_columns(X, y, features)
-        _plan_memory(result, X, y, sample_weight, known, most_labels)
+        if sparse and standardize is True and is_sparse(X):
+            raise ValueError(
+                "standardize=True would store every value, since a 0.0 less its column's mean is none: divide the "
+                "columns by their largest magnitudes (scikit-learn's MaxAbsScaler), or pass X.toarray()"
+            )
+        _plan_memory(result, as_rows(X) if sparse else as_matrix(X), y, sample_weight, known, most_labels)
+        result.features = feature_names(X)
     if is_fraction:
         result.options["held_out"] = "hash" if result.streams else "permutation"
     elif validation is not None:
-        X_held, held = _check_validation(validation, result.rows.n_features, result.labels)
+        X_held, held = _check_validation(validation, result.rows.n_features, result.labels, sparse)
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
         if saved is not None:
             saved.validation = digest(Rows(X_held, Codes(held, np.arange(len(result.labels)))))
@@ -179,18 +187,19 @@ def plan(
 
 def may_stream(X: Any) -> bool:
     """Whether `X` is rows to read while training. What reads them is imported for them alone."""
-    if not asks_for_stream(X):
+    if is_sparse(X) or not asks_for_stream(X):
         return False
     from tinynet_fast.data.sources import is_source
 
     return is_source(X)
 
 
-def _plan_memory(result: Plan, X: Any, y: Any, sample_weight: Any, known: np.ndarray | None, most_labels: int) -> None:
-    matrix = as_matrix(X)
+def _plan_memory(
+    result: Plan, matrix: Any, y: Any, sample_weight: Any, known: np.ndarray | None, most_labels: int
+) -> None:
     row_weights = as_sample_weight(sample_weight, len(matrix))
     largest = _largest_row(matrix, row_weights, result.engine) if result.engine.name == "fast" else np.inf
-    if not np.isfinite(largest):
+    if not (isinstance(matrix, CSR) or np.isfinite(largest)):
         check_finite(matrix)
     if known is None:
         codes, labels = encode_labels(y, len(matrix), most=most_labels)
@@ -200,7 +209,7 @@ def _plan_memory(result: Plan, X: Any, y: Any, sample_weight: Any, known: np.nda
             if not (codes[:] == code).any():
                 raise ValueError(f"no row has the label {label.item()!r}: leave it out of labels")
     result.rows, result.labels = Rows(matrix, codes, sample_weight=row_weights), labels
-    result.features, result.largest = feature_names(X), largest
+    result.largest = largest
     validation, seed = result.validation, result.seed
     if validation is not None and validation is not True:
         trained, held = split_rows(len(matrix), validation, seed or 0)
@@ -264,9 +273,14 @@ def _given_labels(labels: Any, most: int) -> np.ndarray:
     return array
 
 
-def _largest_row(X: np.ndarray, sample_weight: np.ndarray | None, engine: Engine) -> float:
+def _largest_row(X: Any, sample_weight: np.ndarray | None, engine: Engine) -> float:
     """The largest sample weight * (|x|^2 + 1); infinity where a row is not finite. One reading of the rows for both."""
-    size, one = engine.block_rows(X.shape[1], X.shape[1]), np.ones(1)
+    one = np.ones(1)
+    if isinstance(X, CSR):
+        from tinynet_fast.kernels.sparse import row_bound
+
+        return row_bound(X.data, X.indptr, one if sample_weight is None else sample_weight)
+    size = engine.block_rows(X.shape[1], X.shape[1])
     largest = 0.0
     for start in range(0, len(X), size):
         part = slice(start, start + size)
@@ -281,13 +295,14 @@ def _block_bound(X: np.ndarray, sample_weight: np.ndarray | None, engine: Engine
     return float(engine.kernels.row_bound(engine.rows(X), np.ones(1) if sample_weight is None else sample_weight))
 
 
-def _check_validation(validation: Any, n_features: int, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _check_validation(validation: Any, n_features: int, labels: np.ndarray, sparse: bool) -> tuple[Any, np.ndarray]:
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
         raise ValueError(f"validation is a {type(validation).__name__}; (X, y) or a fraction is needed")
-    matrix = as_matrix(validation[0], "validation X")
+    matrix = (as_rows if sparse else as_matrix)(validation[0], "validation X")
     if matrix.shape[1] != n_features:
         raise ValueError(f"validation X has {matrix.shape[1]} columns where X has {n_features}: pass the same inputs")
-    check_finite(matrix, "validation X")
+    if not isinstance(matrix, CSR):
+        check_finite(matrix, "validation X")
     return matrix, encode_known(validation[1], labels, len(matrix), "validation y")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from tinynet_fast.data.arrays import Rows, is_streamed
+from tinynet_fast.data.sparse import CSR
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.kernels.jit import noting
@@ -138,9 +139,17 @@ def stable_rate(rows: "Rows | StreamRows", bound: float, start: np.ndarray) -> f
     """
     if np.max(np.abs(start)) > FAR_OUT or (is_streamed(rows) and not rows.source.repeatable):
         return 0.0
-    largest = max(1.0, *(float(np.abs(X.astype(np.float64)).max()) for X, _, _ in rows.blocks(1 << 12)))
-    norm = max(float(((X / largest) ** 2).sum(axis=1).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
+    largest = max(1.0, *(_magnitude(X) for X, _, _ in rows.blocks(1 << 12)))
+    norm = max(float(_square_norms(X, largest).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
     return bound / largest / largest / (norm + 1.0 / largest / largest)
+
+
+def _magnitude(X: Any) -> float:
+    return X.largest_magnitude() if isinstance(X, CSR) else float(np.abs(X.astype(np.float64)).max())
+
+
+def _square_norms(X: Any, divided_by: float) -> np.ndarray:
+    return X.square_norms(divided_by) if isinstance(X, CSR) else np.asarray(((X / divided_by) ** 2).sum(axis=1))
 
 
 class Overshoot(Exception):
