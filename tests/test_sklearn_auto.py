@@ -10,6 +10,7 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 
 import scipy.sparse as sp  # noqa: E402
 from sklearn.base import clone  # noqa: E402
+from sklearn.metrics import log_loss  # noqa: E402
 
 from tinynet_fast import auto_rate  # noqa: E402
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
@@ -109,9 +110,25 @@ def test_options_that_are_refused(options, message):
             getattr(SGDClassifier(learning_rate="auto", **options), method)(X, y, *given)
 
 
+def test_sparse_rows():
+    """The rate is `auto_rate`'s for the same rows, and no rate of a grid around it is much better on them."""
+    rng = np.random.default_rng(3)
+    X = sp.random(3000, 400, density=0.05, format="csr", random_state=3)
+    X.data = rng.standard_normal(len(X.data))
+    y = (X @ rng.standard_normal(400) + rng.logistic(size=3000) > 0).astype(int)
+    options = {"penalty": "l2", "alpha": 1e-5, "average": True, "max_iter": 5, "tol": None, "random_state": 0}
+    comp = SGDClassifier(learning_rate="auto", **options).fit(X, y)
+    ref = auto_rate(X, y, epochs=5, l2=1e-5, average=True).learning_rate
+    assert comp.eta0_ == pytest.approx([ref], rel=1e-12)
+
+    def loss(model):
+        return log_loss(y, model.predict_proba(X))
+
+    others = [SGDClassifier(learning_rate="constant", eta0=ref * k, **options).fit(X, y) for k in (1 / 16, 1 / 4)]
+    assert loss(comp) < min(map(loss, others))
+
+
 def test_rows_that_are_refused():
     X, y, _ = rows()
-    with pytest.raises(ValueError, match="reads dense rows"):
-        SGDClassifier(learning_rate="auto").fit(sp.csr_matrix(X), y)
     with pytest.raises(ValueError, match="all of class 1 or all of others: pass more of them"):
         SGDClassifier(learning_rate="auto").partial_fit(X[y == 1], y[y == 1], [0, 1])

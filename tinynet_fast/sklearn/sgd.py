@@ -420,11 +420,6 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
-        if self.learning_rate == "auto" and issparse(X):
-            raise ValueError(
-                "learning_rate='auto' reads dense rows: pass X.toarray(), or give a rate as eta0 with "
-                "learning_rate='constant'"
-            )
         rule = self._rule(max_iter, tol)
         lazily = issparse(X) or (whole and self.average and rule.penalties.l1 > 0.0)  # see `average`
         make = SparseTable if lazily else Table
