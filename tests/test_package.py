@@ -25,6 +25,7 @@ LEVELS = [
     "demo",
     "cli_support",
     "cli_train",
+    "cli_bench",
     "cli",
 ]  # lower ones first
 ANYONE = {"_version", "errors"}

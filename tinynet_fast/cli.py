@@ -18,6 +18,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from tinynet_fast._version import __version__
+from tinynet_fast.cli_bench import bench
 from tinynet_fast.cli_support import (
     answers,
     check_destinations,
@@ -414,3 +415,6 @@ def validate(
         print_validation(seen)
     if not seen.kept:
         raise typer.Exit(1)
+
+
+app.command()(bench)
