@@ -29,7 +29,8 @@ def bench(
         check_folder(Path(as_json))
     problems = core_problems(quick)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    terminal = Console(stderr=True)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
         task = progress.add_task("", total=len(problems) + 1, completed=-1)
 
         def tell(doing: str) -> None:

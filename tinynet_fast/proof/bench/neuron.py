@@ -187,9 +187,9 @@ def _single(problem: NeuronProblem) -> bool:
     return _unshuffled(problem) and problem.X.dtype == np.float32
 
 
-def _values(most: int) -> Any:
-    """A share of the rows with at most so many values."""
-    return lambda problem: max(most // problem.X.shape[1], 2)
+def _values(most: int, least: int = 2) -> Any:
+    """A share of the rows with at most so many values; but at least so many rows."""
+    return lambda problem: max(most // problem.X.shape[1], least)
 
 
 CONTENDERS = (
@@ -205,7 +205,7 @@ CONTENDERS = (
         "its weights are float32, and a second thread reads its rows",
         needs="vowpalwabbit",
         can=_plain_double,
-        budget=_values(200_000),
+        budget=_values(100_000, least=2_000),
     ),
     Contender("NumPy, a row at a time", ours("numpy"), 1e-12, budget=lambda problem: 10_000),
     Contender("River", river, LIBRARY_LIMIT, needs="river", can=_plain_double, budget=_values(20_000)),
