@@ -15,13 +15,14 @@ from tinynet_fast.proof.bench.floors import Floors
 
 NEURON, BY_ROWS = "one neuron, an epoch", "one neuron, by rows"
 LOG_LOSS = "time to a log loss, everything counted"
-MARKERS = "osD^vP*X"
-COLOURS = (MIDDLE, DARK, "#5b7fa6", LIGHT, "#6a994e", "#8d6a9f", "#555555", "#a9a9a9")
+MARKERS = "osD^vP*X<"
+COLOURS = (MIDDLE, DARK, "#5b7fa6", LIGHT, "#6a994e", "#8d6a9f", "#555555", "#a9a9a9", "#3aa6a0")
 LEAST_ABOVE = 1e-6  # what is closer to the least loss is drawn here
 
 
 def _style(k):
-    return {"color": COLOURS[k % 8], "marker": MARKERS[k % 8], "linestyle": STYLES[k % len(STYLES)], "markersize": 5}
+    colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
+    return {"color": colour, "marker": marker, "linestyle": STYLES[k % len(STYLES)], "markersize": 5}
 
 
 def rows_per_second(ax, result):
@@ -29,7 +30,7 @@ def rows_per_second(ax, result):
     figures = sorted(result.figures, key=lambda f: -f.median)
     speeds = [1e9 / f.median for f in figures]
     bars = ax.barh([f.who for f in figures], speeds, color=[MIDDLE if f.who == "fast" else DARK for f in figures])
-    ax.bar_label(bars, [f"{speed:,.0f}" for speed in speeds], padding=3, fontsize=9)
+    ax.bar_label(bars, [f"{float(f'{speed:.3g}'):,.0f}" for speed in speeds], padding=3, fontsize=9)
     ax.set(xscale="log", xlabel="rows a second", title=f"One neuron, {result.problem}: the same weights, one thread")
     ax.set_xlim(min(speeds) / 2, max(speeds) * 12)
     return ax
