@@ -1,10 +1,10 @@
 """Two versions of this package in turns: `make bench-compare BASE=<revision>`, before a change lands.
 
 BASE is unpacked into a temporary folder with a Numba cache of its own; a process for each version runs the problems of
-`worker.py` in turns, so that both meet the same machine. The ratio of each round counts. Where a process's arrays happen
-to lie is worth a few percent for as long as it lives, so there are several pairs of processes, and only what every pair
-shows is called a change. Weights are compared as well. Instructions would tell without noise: where `perf stat` can
-count them, those that a version takes for one more run are compared too; where it can't, the output says so.
+`worker.py` in turns, so that both meet the same machine. The ratio of each round counts. Where a process's arrays lie
+is worth a few percent for as long as it lives, so there are several pairs of processes, and only what every pair shows
+is called a change. Weights are compared as well. Instructions would tell without noise: where `perf stat` can count
+them, those of one more run are compared too; where it can't, the output says so.
 """
 
 import argparse

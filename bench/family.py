@@ -18,7 +18,7 @@ from tinynet_fast.proof.bench.measure import NotEqualError, distance  # noqa: E4
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: `full` is hours less impatient than quick."""
+    """How much is measured: quick, or full; rounds; and this machine's floors."""
 
     full: bool
     rounds: int

@@ -1,4 +1,4 @@
-"""Install the peers of the dependency group `bench` into this environment, one by one: one that can't be is left out."""
+"""Install the peers of the dependency group `bench` into this environment, as far as they can be."""
 
 import subprocess
 import sys

@@ -61,7 +61,7 @@ SOLVERS = (
     ("scikit-learn, saga", lambda: scikit_learn("saga"), (1, 2, 4, 100)),
     ("snapml", snapml, (1, 2, 4, 100)),
     ("scikit-learn, liblinear", lambda: scikit_learn("liblinear"), (1, 2, 4, 100)),
-    ("LIBLINEAR", liblinear, (0.01,)),  # most of its time goes into taking the rows over, in Python
+    ("LIBLINEAR, its own package", liblinear, (0.01,)),  # most of its time goes into taking the rows over
 )
 
 

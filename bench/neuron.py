@@ -17,11 +17,14 @@ OPTIONS = (
 
 
 def measure(size):
-    for family, problems, table in (
-        ("one neuron, an epoch", [{"rows": n, "features": d} for n, d in WIDTHS], CONTENDERS),
-        ("one neuron, options", OPTIONS, CONTENDERS),
-        ("one neuron, by rows", [{"rows": n, "features": 2} for n in (ROWS if size.full else ROWS[:-1])], OURS),
+    few = size.rows(min(size.rounds, 3), size.rounds)
+    widths = [{"rows": n, "features": d} for n, d in WIDTHS]
+    heights = [{"rows": n, "features": 2} for n in size.rows(ROWS[:-1], ROWS)]
+    for family, problems, table, rounds in (
+        ("one neuron, an epoch", widths, CONTENDERS, size.rounds),
+        ("one neuron, options", OPTIONS, CONTENDERS, few),
+        ("one neuron, by rows", heights, OURS, few),
     ):
         for options in problems:
             problem = neuron_problem(**options)
-            yield family, measure_problem(problem, table, size.rounds, size.floors.of(problem.X))
+            yield family, measure_problem(problem, table, rounds, size.floors.of(problem.X))

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import family  # first: it holds NumPy's BLAS to one thread
+import render
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.proof.bench import core, show
 from tinynet_fast.proof.bench.floors import measure_floors
 from tinynet_fast.proof.bench.machine import machine, slug
@@ -48,22 +48,6 @@ def measure(names, size, console):
     return found
 
 
-def write(document, path):
-    """The results file, and beside it the same as Markdown and the pictures."""
-    with atomic_file(path, "w") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-    tables = [show.markdown(title, core.results_of(document, title)) for title in document["families"]]
-    with atomic_file(path.with_suffix(".md"), "w") as file:
-        file.write("\n".join([f"# Benchmarks of {path.stem}\n", show.facts(document) + "\n", *tables]))
-    try:
-        import pictures
-    except ImportError as error:
-        print(f"no pictures: {error}", file=sys.stderr)
-        return [path]
-    return [path, *pictures.draw(document, path)]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="more rows, problems and rounds: about an hour, 4 GB")
@@ -85,7 +69,7 @@ def main():
         document["families"] = before["families"] | document["families"]
     show.print_document(console, document)
     path.parent.mkdir(exist_ok=True)
-    for written in write(document, path):
+    for written in render.write(document, path):
         console.print(f"written: {written}", soft_wrap=True)
     console.print(f"{time.perf_counter() - start:.0f} s")
 

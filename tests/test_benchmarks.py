@@ -1,9 +1,14 @@
 """The benchmarks: equality comes before time, results survive a file, the command line measures. Sizes are tiny, and
 no time is ever judged."""
 
+import importlib
 import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -167,3 +172,73 @@ def test_command_interrupted(run, monkeypatch):
     status, out, err = run("bench")
     assert (status, out) == (130, "")
     assert "interrupted" in err
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """A module of the folder bench."""
+    folder = Path(__file__).parent.parent / "bench"
+    monkeypatch.syspath_prepend(folder)
+    return folder, importlib.import_module
+
+
+def test_two_versions_are_compared(bench, tmp_path):
+    """A copy of this version against itself, and against one that learns something else and lacks a problem."""
+    folder, module = bench
+    compare = module("compare")
+    head = compare.Version(folder.parent, os.environ.get("NUMBA_CACHE_DIR", ""))
+    other = tmp_path / "tinynet_fast"
+    other.mkdir()
+    (other / "__init__.py").write_text(
+        "import numpy as np\n"
+        "class R: pass\n"
+        "def train_neuron(X, y, **options):\n"
+        "    r = R(); r.model = R(); r.model.weights = np.ones(X.shape[1]); r.model.bias = 0.0; return r\n",
+        encoding="utf-8",
+    )
+    base = compare.Version(tmp_path, tmp_path / "cache")
+    try:
+        same = compare.compare("neuron, 2 features", head, head, 2, 0.0, 1000)
+        assert same["apart"] == 0.0
+        assert same["times"].shape == (2, 2)
+        assert (same["times"] > 0.0).all()
+        assert compare.compare("neuron, 2 features", base, head, 1, 0.0, 1000)["apart"] > 0.1
+        missing = compare.compare("network, 2-4-1, full batch", base, head, 1, 0.0, 1000)
+        assert missing["error"].startswith("base: ImportError")
+        assert "error" in head.ask(run="no such problem", seconds=0.0)
+    finally:
+        head.close()
+        base.close()
+
+
+def test_only_what_every_pair_of_processes_shows_is_a_change(bench):
+    verdict = bench[1]("compare").verdict
+
+    def pair(ratio):
+        return np.array([[1.0, ratio * wobble] for wobble in (0.99, 1.0, 1.01)])
+
+    assert verdict([pair(1.1), pair(1.2)])[3] == "SLOWER"
+    assert verdict([pair(1.1), pair(1.0)])[3] == ""
+    assert verdict([pair(0.9), pair(0.8)])[3] == "faster"
+    assert verdict([pair(1.1), pair(1.2)])[1:3] == pytest.approx((1.1, 1.2))
+
+
+def test_the_suite_ends_at_a_difference_and_writes_nothing(bench, tmp_path):
+    """`bench/run.py` with a family whose contender is wrong: exit status 1, one line, no file."""
+    folder, _ = bench
+    code = (
+        "import sys, runpy; sys.path.insert(0, sys.argv[1]); import family\n"
+        "from tinynet_fast.proof.bench import floors, measure, neuron\n"
+        "floors.measure_floors = lambda: floors.Floors(20.0, 4.0)\n"
+        "right, make = neuron.CONTENDERS[0].make, neuron.neuron_problem\n"
+        "wrong = lambda problem: lambda epochs: right(problem)(epochs) * (1 + 1e-9)\n"
+        "neuron.CONTENDERS = (measure.Contender('planted', wrong, 1e-12),)\n"
+        "neuron.neuron_problem = lambda rows, features: make(200, features)\n"
+        "sys.argv[:] = ['run.py', '--only', 'neuron', '--output', sys.argv[2]]\n"
+        "runpy.run_path(sys.path[0] + '/run.py', run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", code, str(folder), str(tmp_path / "results.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder.parent)
+    assert done.returncode == 1
+    assert "planted has weights 1.0e-09 from the plain loop's" in done.stderr
+    assert not list(tmp_path.iterdir())
