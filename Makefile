@@ -33,7 +33,7 @@ bench-full: $(VENV)/bench.ok
 # This tree against a revision, in turns: make bench-compare BASE=HEAD~1
 bench-compare: $(VENV)/dev.ok
 	@test -n "$(BASE)" || { echo "name a revision: make bench-compare BASE=HEAD~1" >&2; exit 2; }
-	$(RUN) bench/compare.py '$(BASE)'
+	$(RUN) bench/versions.py '$(BASE)'
 
 # Ten thousand examples for each property: about half an hour.
 test-deep: $(VENV)/dev.ok

@@ -55,6 +55,8 @@ def main():
     parser.add_argument("--only", choices=FAMILIES, action="append", help="these families alone, into the same file")
     parser.add_argument("--output", type=Path, help="the results file (default: the day and the CPU, in bench/results)")
     arguments = parser.parse_args()
+    if family.TOO_LATE:
+        sys.exit("bench: NumPy was imported before its threads were held to one")
     facts, console = machine(), Console(highlight=False, soft_wrap=False)
     today = datetime.now(UTC).date().isoformat()
     path = arguments.output or RESULTS / f"{today}-{slug(facts)}.json"

@@ -1,7 +1,7 @@
 """The contenders' epochs under pytest-benchmark, for keeping figures of one version beside another's.
 
 `python -m pytest bench --benchmark-enable --benchmark-autosave`, and `--benchmark-compare` the next time. Ratios
-between contenders are measured by `run.py`, and between versions by `compare.py`, where they take turns.
+between contenders are measured by `run.py`, and between versions by `versions.py`, where they take turns.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""One version of the package, driven by `compare.py` through lines of JSON: {"run": name} gives seconds and weights.
+"""One version of the package, driven by `versions.py` through lines of JSON: {"run": name} gives seconds and weights.
 
 It is run with that version's folder first on the path, and uses nothing but its public trainers, so that older versions
 can be asked too. A problem that a version does not know is answered with {"error": ...}.

@@ -185,8 +185,8 @@ def bench(monkeypatch):
 def test_two_versions_are_compared(bench, tmp_path):
     """A copy of this version against itself, and against one that learns something else and lacks a problem."""
     folder, module = bench
-    compare = module("compare")
-    head = compare.Version(folder.parent, os.environ.get("NUMBA_CACHE_DIR", ""))
+    versions = module("versions")
+    head = versions.Version(folder.parent, os.environ.get("NUMBA_CACHE_DIR", ""))
     other = tmp_path / "tinynet_fast"
     other.mkdir()
     (other / "__init__.py").write_text(
@@ -196,14 +196,14 @@ def test_two_versions_are_compared(bench, tmp_path):
         "    r = R(); r.model = R(); r.model.weights = np.ones(X.shape[1]); r.model.bias = 0.0; return r\n",
         encoding="utf-8",
     )
-    base = compare.Version(tmp_path, tmp_path / "cache")
+    base = versions.Version(tmp_path, tmp_path / "cache")
     try:
-        same = compare.compare("neuron, 2 features", head, head, 2, 0.0, 1000)
+        same = versions.compare("neuron, 2 features", head, head, 2, 0.0, 1000)
         assert same["apart"] == 0.0
         assert same["times"].shape == (2, 2)
         assert (same["times"] > 0.0).all()
-        assert compare.compare("neuron, 2 features", base, head, 1, 0.0, 1000)["apart"] > 0.1
-        missing = compare.compare("network, 2-4-1, full batch", base, head, 1, 0.0, 1000)
+        assert versions.compare("neuron, 2 features", base, head, 1, 0.0, 1000)["apart"] > 0.1
+        missing = versions.compare("network, 2-4-1, full batch", base, head, 1, 0.0, 1000)
         assert missing["error"].startswith("base: ImportError")
         assert "error" in head.ask(run="no such problem", seconds=0.0)
     finally:
@@ -212,7 +212,7 @@ def test_two_versions_are_compared(bench, tmp_path):
 
 
 def test_only_what_every_pair_of_processes_shows_is_a_change(bench):
-    verdict = bench[1]("compare").verdict
+    verdict = bench[1]("versions").verdict
 
     def pair(ratio):
         return np.array([[1.0, ratio * wobble] for wobble in (0.99, 1.0, 1.01)])
