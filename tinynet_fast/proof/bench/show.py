@@ -27,7 +27,7 @@ def lines(result: Result, unit: str) -> Iterator[tuple[str, ...]]:
     ours = result.figures[0].median
     shown = "" if result.unit == unit else f" {result.unit}"
     for figure in result.figures:
-        spread = f"{(figure.high - figure.low) / 2 / figure.median:.0%}" if figure.median else ""
+        spread = f"{(figure.high - figure.low) / 2 / figure.median:.0%}" if figure.high > figure.low else ""
         apart = "" if figure.apart is None else f"{figure.apart:.0e}" if figure.apart else "0"
         ratio = number(figure.median / ours) if ours else ""
         yield figure.who, f"{number(figure.median)}{shown}", spread, ratio, apart, _remark(result, figure)
