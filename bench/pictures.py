@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.plots import DARK, LIGHT, MIDDLE, STYLES
 from tinynet_fast.proof.bench.core import results_of
-from tinynet_fast.proof.bench.floors import Floors
 
 NEURON, BY_ROWS = "one neuron, an epoch", "one neuron, by rows"
 LOG_LOSS = "time to a log loss, everything counted"
@@ -36,16 +35,17 @@ def rows_per_second(ax, result):
     return ax
 
 
-def cost_by_features(ax, results, floors):
+def cost_by_features(ax, results):
     """Nanoseconds a row by width, with both floors: nobody gets below them."""
     widths = [result.features for result in results]
     for k, figure in enumerate(results[0].figures):
         cost = [result.of(figure.who).median for result in results]
         ax.plot(widths, cost, label=figure.who, **_style(k))
-    reading = [floors.reading_ns(d) for d in widths]
+    reading = [result.floors["reading memory"] for result in results]
+    chain = results[0].floors["the chain"]
     ax.plot(widths, reading, color="0.35", linestyle="-", linewidth=1, label="floor: reading memory")
-    ax.axhline(floors.chain_ns, color="0.35", linestyle="--", linewidth=1, label="floor: the chain from row to row")
-    ax.fill_between(widths, [max(r, floors.chain_ns) for r in reading], 0.3, color="0.9")
+    ax.axhline(chain, color="0.35", linestyle="--", linewidth=1, label="floor: the chain from row to row")
+    ax.fill_between(widths, [max(r, chain) for r in reading], 0.3, color="0.9")
     ax.set(xscale="log", yscale="log", xlabel="features", ylabel="ns a row", title="One neuron: cost of a row by width")
     ax.set_xticks(widths, [str(d) for d in widths], minor=False)
     ax.set_ylim(bottom=0.3)
@@ -54,12 +54,13 @@ def cost_by_features(ax, results, floors):
     return ax
 
 
-def cost_by_rows(ax, results, floors):
+def cost_by_rows(ax, results):
     """Nanoseconds a row by how many there are."""
     rows = [result.rows for result in results]
     for k, figure in enumerate(results[0].figures):
         ax.plot(rows, [result.of(figure.who).median for result in results], label=figure.who, **_style(k))
-    ax.axhline(floors.chain_ns, color="0.35", linestyle="--", linewidth=1, label="floor: the chain from row to row")
+    chain = results[0].floors["the chain"]
+    ax.axhline(chain, color="0.35", linestyle="--", linewidth=1, label="floor: the chain from row to row")
     ax.set(xscale="log", xlabel="rows of 2 features", ylabel="ns a row", title="One neuron: cost of a row by rows")
     ax.set_ylim(bottom=0.0)
     ax.legend(fontsize=8)
@@ -89,15 +90,15 @@ def path_of(path, name):
 
 def draw(document, path):
     """Write every picture for which there are results, beside the results file; gives their paths."""
-    floors, there = Floors(**document["floors"]), document["families"]
+    there = document["families"]
     wanted = {}
     if NEURON in there:
         results = results_of(document, NEURON)
         two = next(result for result in results if result.features == 2)
         wanted["rows-per-second"] = lambda ax: rows_per_second(ax, two)
-        wanted["features"] = lambda ax: cost_by_features(ax, results, floors)
+        wanted["features"] = lambda ax: cost_by_features(ax, results)
     if BY_ROWS in there:
-        wanted["rows"] = lambda ax: cost_by_rows(ax, results_of(document, BY_ROWS), floors)
+        wanted["rows"] = lambda ax: cost_by_rows(ax, results_of(document, BY_ROWS))
     if LOG_LOSS in there:
         wanted["log-loss"] = lambda ax: loss_by_time(ax, results_of(document, LOG_LOSS)[0])
     for name, put in wanted.items():

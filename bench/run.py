@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tinynet_fast.proof.bench import core, show
-from tinynet_fast.proof.bench.floors import measure_floors
+from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.machine import machine, slug
 
 RESULTS = Path(__file__).parent / "results"
@@ -69,6 +69,7 @@ def main():
     if arguments.only and path.exists():  # the other families stay, each with its day
         before = json.loads(path.read_text(encoding="utf-8"))
         document["families"] = before["families"] | document["families"]
+        document["floors"] = floors.or_lower(Floors(**before["floors"])).to_json()
     show.print_document(console, document)
     path.parent.mkdir(exist_ok=True)
     for written in render.write(document, path):

@@ -131,6 +131,7 @@ def test_a_result_comes_back_from_json(problem):
 def test_floors_are_positive_and_finite():
     floors = measure_floors(rounds=1, megabytes=1)
     assert all(math.isfinite(value) and value > 0.0 for value in floors.to_json().values())
+    assert Floors(10.0, 5.0).or_lower(Floors(8.0, 4.0)) == Floors(10.0, 4.0)
     X = np.zeros((10, 4), np.float32)
     assert Floors(10.0, 5.0).of(X) == {"reading memory": 2.4, "the chain": 5.0}
     assert list(Floors(10.0, 5.0).of(X, chain=False)) == ["reading memory"]

@@ -26,6 +26,11 @@ class Floors:
         known = {"reading memory": self.reading_ns(X.shape[1], X.itemsize)}
         return known | ({"the chain": self.chain_ns} if chain else {})
 
+    def or_lower(self, other: "Floors") -> "Floors":
+        """The lower of two measurements of one machine: whatever disturbed one can only have raised it."""
+        speed = max(self.gigabytes_a_second, other.gigabytes_a_second)
+        return Floors(speed, min(self.chain_ns, other.chain_ns))
+
     def to_json(self) -> dict[str, float]:
         return asdict(self)
 
