@@ -163,6 +163,12 @@ def start(document):
     return prose(*words, f"Memory beyond the rows: {', '.join(extra)}.")
 
 
+def details(path):
+    return prose(
+        f"Spreads, differences and the rows that slow contenders were given: [all tables]({beside(path, '.md')})."
+    )
+
+
 def machine(document):
     facts, read = document["machine"], f"{document['floors']['gigabytes_a_second']:.1f} GB/s"
     versions = ", ".join(f"{name} {facts[name]}" for name in LIBRARIES if name in facts)
@@ -177,7 +183,7 @@ def figures(document, path):
     """All tables, in Markdown."""
     parts = neurons, options, networks, predictions, sweeps, losses, estimators, files, start, machine
     bars = f"![Rows per second of each contender, on a log scale]({picture(path, 'rows-per-second')})\n"
-    return "\n".join([bars, *(part(document) for part in parts)])
+    return "\n".join([bars, *(part(document) for part in parts), details(path)])
 
 
 def floors(document, path):
@@ -195,7 +201,12 @@ def floors(document, path):
 
 
 def picture(path, name):
-    return f"{path.parent.relative_to(ROOT).as_posix()}/{path.stem}-{name}.png"
+    return beside(path, f"-{name}.png")
+
+
+def beside(path, ending):
+    """What was made of a results file, as the README links to it."""
+    return f"{path.parent.relative_to(ROOT).as_posix()}/{path.stem}{ending}"
 
 
 BLOCKS = {"figures": figures, "floors": floors}
