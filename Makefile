@@ -21,7 +21,8 @@ PLAINEST_TESTS = tests/test_properties.py tests/test_engines.py tests/test_predi
 # Planted mistakes are in copies that run as plain Python, on whatever CPU: `make test` has them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench peers native test-deep test-uncompiled test-generic test-oldest test-wheel clean
+.PHONY: demo test lint bench bench-full bench-compare peers native test-deep test-uncompiled test-generic test-oldest \
+  test-wheel clean
 
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
@@ -29,13 +30,18 @@ demo: $(VENV)/core.ok
 test: $(VENV)/dev.ok
 	$(RUN) -m pytest --numprocesses auto --dist loadfile
 
-bench: $(VENV)/dev.ok
-	$(RUN) bench/neuron.py
-	$(RUN) bench/network.py
-	$(RUN) bench/sweep.py
-	$(RUN) bench/sklearn_peers.py
-	$(RUN) bench/files.py --rows 4000000
-	$(RUN) -m pytest bench --benchmark-enable --benchmark-columns=median,iqr,rounds --benchmark-sort=name
+# Every family against every peer that can be installed, nothing timed that was not shown equal: under ten minutes.
+bench: $(VENV)/bench.ok
+	$(RUN) bench/run.py
+
+# More rows, problems and rounds: about an hour, and 4 GB of memory.
+bench-full: $(VENV)/bench.ok
+	$(RUN) bench/run.py --full
+
+# This tree against a revision, in turns: make bench-compare BASE=HEAD~1
+bench-compare: $(VENV)/dev.ok
+	@test -n "$(BASE)" || { echo "name a revision: make bench-compare BASE=HEAD~1" >&2; exit 2; }
+	$(RUN) bench/versions.py '$(BASE)'
 
 # Ten thousand examples for each property: about half an hour.
 test-deep: $(VENV)/dev.ok
@@ -114,6 +120,11 @@ $(VENV)/dev.ok: pyproject.toml $(VENV)/core.ok
 
 $(VENV)/peers.ok: $(VENV)/dev.ok
 	$(PIP) torch==2.13.0
+	@touch $@
+
+# The other peers of the benchmarks: who has no wheel for this Python and can't be built is left out.
+$(VENV)/bench.ok: bench/install_peers.py $(VENV)/peers.ok
+	$(RUN) bench/install_peers.py
 	@touch $@
 
 clean:

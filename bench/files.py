@@ -2,33 +2,28 @@
 pyarrow's own scan with nothing done to it.
 
 Rows are generated into a temporary folder; what is read is compared with them before anything is timed. pyarrow has
-two threads. Peak memory is that of a fresh process for n and for 2n rows. `python bench/files.py --help`
+two threads. Peak memory is that of a fresh process for n and for 2n rows.
 """
 
-import argparse
-import json
+import resource
 import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from measure import machine, one_thread, peak_memory, take_turns
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pyarrow.dataset as arrow_dataset
+import pyarrow.parquet as pq
+from pyarrow import ipc
 
-one_thread()
-
-import numpy as np  # noqa: E402
-import pyarrow as pa  # noqa: E402
-import pyarrow.csv as arrow_csv  # noqa: E402
-import pyarrow.dataset as arrow_dataset  # noqa: E402
-import pyarrow.parquet as pq  # noqa: E402
-from pyarrow import ipc  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from tinynet_fast.data.datasets import pass_fail_blocks  # noqa: E402
-from tinynet_fast.data.sources import open_source  # noqa: E402
-from tinynet_fast.training.neuron import train_neuron  # noqa: E402
+from tinynet_fast.data.datasets import pass_fail_blocks
+from tinynet_fast.data.sources import open_source
+from tinynet_fast.proof.bench.measure import race
+from tinynet_fast.training.neuron import train_neuron
 
 THREADS = 2
 CSV_SHARE = 10  # a CSV file has a tenth of the rows
@@ -130,7 +125,7 @@ def high_water():
     """Peak memory in MB. Not `getrusage`'s where there is another: that counts what the parent held when it forked."""
     with suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
-    return peak_memory()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def report_memory(path):
@@ -151,70 +146,26 @@ def memory(path):
     return [float(word) for word in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()]
 
 
-def measure(n, d, dtype, rounds):
-    results = []
+def one_file(path, larger, d, dtype):
+    """Nanoseconds a row of reading, training and the peers; peak memory of n and of 2n rows."""
+    check_equal(path, d, dtype)
+    check_weights(path, d, dtype)
+    rows = ours(path)
+    runs = {"train_neuron": lambda: train(path), "open_source": lambda: ours(path)} | peers(path)
+    remarks = {"train_neuron": "an epoch", "open_source": "reads only"} | dict.fromkeys(peers(path), "reads only")
+    name = f"{path.name}, {rows:,} x {d}"
+    options = {"shape": (rows, d), "unit": "ns a row", "scale": 1e9 / rows, "remark": remarks}
+    seen = race(name, runs, 3, **options)
+    (before, small), (_, large) = memory(path), memory(larger)
+    peak = {"imports": before, "n": small, "2n": large}
+    return replace(seen, facts={"megabytes": path.stat().st_size / 1e6, "peak_memory_mb": peak})
+
+
+def measure(size):
+    pa.set_cpu_count(THREADS)
+    n, d, dtype = size.rows(1_000_000, 4_000_000), 16, "float64"
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as larger:
         generate(Path(folder), n, d, dtype)
         generate(Path(larger), 2 * n, d, dtype)
         for name in ("rows.parquet", "rows.csv", "rows.arrow", "rows.npy"):
-            path = Path(folder) / name
-            check_equal(path, d, dtype)
-            check_weights(path, d, dtype)
-            runs = {"open_source": lambda path=path: ours(path), "train_neuron": lambda path=path: train(path)}
-            runs |= peers(path)
-            rows = ours(path)
-            seconds = take_turns(runs, rounds)
-            (before, small), (_, large) = memory(path), memory(Path(larger) / name)
-            results.append(
-                {
-                    "file": name,
-                    "rows": rows,
-                    "features": d,
-                    "dtype": dtype,
-                    "megabytes": path.stat().st_size / 1e6,
-                    "ns_a_row": {who: value / rows * 1e9 for who, value in seconds.items()},
-                    "peak_memory": {"imports": before, "n": small, "2n": large},
-                }
-            )
-    return results
-
-
-def show(console, results):
-    table = Table(
-        "file", "who", "ns a row", "MB/s", "reading has of its speed", "training has", "peak MB: imports, n, 2n rows"
-    )
-    for result in results:
-        cost = result["ns_a_row"]
-        place, peak = f"{result['file']}, {result['rows']:,} x {result['features']}", result["peak_memory"]
-        for who, ns in cost.items():
-            speed = result["megabytes"] / result["rows"] / ns * 1e9
-            own = who in ("open_source", "train_neuron")
-            ratios = [("" if own else f"{ns / cost[name]:.0%}") for name in ("open_source", "train_neuron")]
-            shown = ", ".join(f"{value:.0f}" for value in peak.values()) if who == "train_neuron" else ""
-            table.add_row(place, who, f"{ns:.1f}", f"{speed:,.0f}", *ratios, shown)
-            place = ""
-    console.print(table)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000_000, help="in Parquet, IPC and .npy; a tenth in CSV")
-    parser.add_argument("--features", type=int, default=16)
-    parser.add_argument("--dtype", choices=["float64", "float32"], default="float64")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", help="write the figures to this file too")
-    arguments = parser.parse_args()
-    pa.set_cpu_count(THREADS)
-    results = measure(arguments.rows, arguments.features, arguments.dtype, arguments.rounds)
-    facts = machine() | {"pyarrow": pa.__version__, "pyarrow_threads": THREADS}
-    console = Console(highlight=False, width=140)
-    console.print(", ".join(f"{name} {value}" for name, value in facts.items()) + "; medians")
-    show(console, results)
-    if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": facts, "files": results}, file, indent=1)
-            file.write("\n")
-
-
-if __name__ == "__main__":
-    main()
+            yield "files, an epoch", one_file(Path(folder) / name, Path(larger) / name, d, dtype)

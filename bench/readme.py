@@ -1,141 +1,238 @@
-"""Write the README's figures from the newest results files: `python bench/readme.py` after `neuron.py --json FILE`.
+"""Write the README's figures from a results file: `python bench/readme.py bench/results/<date>-<cpu>.json`.
 
-A file in `results` is named after what was measured, then the day and the machine: neuron-..., network-..., sweep-...
+Without a name it is the newest file. The README names the file, and a test holds the figures and pictures against it.
 """
 
 import json
+import re
+import sys
+import textwrap
 from pathlib import Path
 
+from tinynet_fast.proof.bench.core import results_of
+from tinynet_fast.proof.bench.machine import LIBRARIES
+from tinynet_fast.proof.bench.show import number
+
 ROOT = Path(__file__).parent.parent
-START, END = "<!-- figures: written by bench/readme.py -->\n", "<!-- end of figures -->"
-WHO = {
+MARKS = "<!-- {}: written by bench/readme.py from {} -->\n", "<!-- end of {} -->"
+SHOWN_WIDTHS = (2, 16, 64, 256)
+NAMES = {
     "fast": "tinynet_fast, `fast`",
     "strict": "tinynet_fast, `strict`",
-    "plain njit": "the plain loop under `@njit`",
+    "plain @njit loop": "the plain loop under `@njit`",
     "scikit-learn": "scikit-learn's `SGDClassifier`",
-    "numpy": "NumPy, a row at a time",
     "plain Python loop": "the plain Python loop, on lists",
+    "reading memory": "floor: reading the rows from memory",
+    "the chain": "floor: the chain from row to row",
 }
 
 
-PEERS = {"numpy": "NumPy", "pytorch": "PyTorch", "scikit-learn": "scikit-learn"}
+def table(head, rows):
+    """Markdown."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
+
+
+def prose(*words):
+    """A paragraph, in lines as the rest of the README has them."""
+    return textwrap.fill(" ".join(words).replace(" x ", " × "), 120, break_on_hyphens=False) + "\n"
+
+
+def times(result, who):
+    """A figure and how many times ours it is."""
+    figure = result.of(who)
+    return "" if figure is None else f"{number(figure.median)} ({number(result.ratio(who))}×)"
+
+
+def neurons(document):
+    results = [r for r in results_of(document, "one neuron, an epoch") if r.features in SHOWN_WIDTHS]
+    rows = []
+    for figure in results[0].figures:
+        bold = "**" if figure.who == "fast" else ""
+        cells = [f"{bold}{number(r.of(figure.who).median)}{bold}" for r in results]
+        rows.append([NAMES.get(figure.who, figure.who), *cells])
+    rows += [[NAMES[floor], *(number(r.floors[floor]) for r in results)] for floor in results[0].floors]
+    apart = max(f.apart for r in results for f in r.figures if f.limit <= 1e-9)
+    stated = [f"; {f.who} within {f.apart:.0e}, because {f.remark}" for f in results[0].figures if f.limit > 1e-9]
+    words = (
+        "Nanoseconds a row for one epoch of per-row SGD: the same rows, the same updates, one thread; medians of",
+        "contenders that took turns, each shown to learn the plain loop's weights first",
+        f"(within {apart:.0e}{''.join(stated)}):",
+    )
+    return prose(*words) + "\n" + table(["", *(f"{r.rows:,} × {r.features}" for r in results)], rows)
+
+
+def options(document):
+    costs = [f"{r.problem} {number(r.figures[0].median)}" for r in results_of(document, "one neuron, options")]
+    by_rows = [f"{r.rows:,} rows {number(r.figures[0].median)}" for r in results_of(document, "one neuron, by rows")]
+    return prose(
+        f"`fast` with options, nanoseconds a row: {'; '.join(costs)}.",
+        f"Of 2 features, by how many rows there are: {'; '.join(by_rows)}.",
+    )
+
+
+def networks(document):
+    peers = ("NumPy", "PyTorch", "scikit-learn")
+    rows = [
+        [r.problem, f"**{number(r.figures[0].median)}**", *(times(r, who) for who in peers)]
+        for r in results_of(document, "networks, an epoch")
+    ]
+    words = (
+        "Networks, nanoseconds a row and epoch, float64, one thread each, from the same weights to the same weights",
+        "(1e-9; 1e-6 for scikit-learn's Adam, which adds its epsilon to another root):",
+    )
+    return prose(*words) + "\n" + table(["", "tinynet_fast", "NumPy", "PyTorch", "`MLPClassifier`"], rows)
+
+
+def predictions(document):
+    rows = []
+    for r in results_of(document, "prediction, many rows"):
+        cells = [times(r, who) for who in ("NumPy", "scikit-learn", "PyTorch")]
+        ours = f"**{number(r.figures[0].median)}**"
+        rows.append([r.problem.replace(" x ", " × "), ours, *cells, number(r.floors["reading memory"])])
+    one = [
+        f"{r.features} inputs {number(r.figures[0].median)} µs ({r.ratio('scikit-learn'):.0f}×)"
+        for r in results_of(document, "prediction, one row")
+    ]
+    head = ["", "tinynet_fast", "NumPy's formula", "scikit-learn", "PyTorch", "floor: reading"]
+    words = f"A single row given as a list, and how long scikit-learn takes: {', '.join(one)}."
+    return "`predict_proba`, nanoseconds a row:\n\n" + table(head, rows) + "\n" + prose(words)
+
+
+def sweeps(document):
+    rows = [
+        [r.problem.replace(" x ", " × "), f"**{r.figures[0].median:.2f}**"]
+        + [f"{r.ratio(who):.0f}×" for who in ("our own fits", "scikit-learn")]
+        for r in results_of(document, "sweep")
+    ]
+    folds = results_of(document, "cross-validation")[0]
+    head = "`sweep`, an epoch, one thread: nanoseconds a row and model, and how many times as long separate fits take:"
+    words = (
+        f"Cross-validation ({folds.problem}): {folds.ratio('GridSearchCV'):.0f} times as fast as scikit-learn's",
+        "`GridSearchCV` over `SGDClassifier` on the same folds.",
+    )
+    return prose(head) + "\n" + table(["", "sweep", "our own fits", "scikit-learn's"], rows) + "\n" + prose(*words)
+
+
+def losses(document):
+    result = results_of(document, "time to a log loss, everything counted")[0]
+    rows = [
+        [f.who, number(f.median), f"{f.median / result.figures[0].median:.1f}×", f.remark.split()[1]]
+        for f in result.figures
+    ]
+    words = (
+        f"Time to a log loss, everything counted, {result.problem}, everybody's defaults. These are other updates to",
+        "other ends; how far each ends above the least log loss of these rows stands beside it:",
+    )
+    return prose(*words) + "\n" + table(["", "ms", "", "above the least"], rows)
+
+
+def estimators(document):
+    words = []
+    for family in ("SGDClassifier", "SGDClassifier on CSR, 50 values a row", "MLPClassifier"):
+        name, _, rest = family.partition(" ")
+        found = [f"{r.problem.partition(':')[0]} {r.ratio('scikit-learn'):.1f}×" for r in results_of(document, family)]
+        words.append(f"`{name}` {rest}{': ' if rest else ''}{'; '.join(found)}")
+    return prose(f"The drop-in estimators, times as fast as scikit-learn's, to the same weights. {'. '.join(words)}.")
+
+
+def files(document):
+    results, words = results_of(document, "files, an epoch"), []
+    for r in results:
+        name, bare = r.problem.split(".")[1].split(",")[0], r.figures[2]
+        words.append(f"{name} {number(r.figures[0].median)} (`{bare.who}` {number(bare.median)})")
+    peak, n = results[0].facts["peak_memory_mb"], results[0].rows
+    return prose(
+        f"Files of 16 inputs, nanoseconds a row for an epoch of training, everything counted, and for a library's bare"
+        f" read: {', '.join(words)}.",
+        f"Peak memory from Parquet: {peak['n']:.0f} MB for {n:,} rows, {peak['2n']:.0f} for twice as many,",
+        f"{peak['imports']:.0f} of them before the first row is read.",
+    )
+
+
+def start(document):
+    first, fit, compiled = results_of(document, "cold start, fresh process")
+    memory = results_of(document, "memory beyond the rows")
+    peers = ", ".join(f"{f.who} {number(f.median)}" for f in first.figures[1:])
+    fits = ", ".join(f"{f.who} {number(f.median)}" for f in fit.figures[1:])
+    words = [
+        f"In a fresh process, milliseconds: `import tinynet_fast` {number(first.figures[0].median)} ({peers});",
+        f"import and a first fit {number(fit.figures[0].median)} ({fits}),",
+        f"or {number(compiled.figures[0].median)} where the kernel has to be compiled.",
+    ]
+    extra = [f"{number(r.figures[0].median)} MB at {r.problem}" for r in memory]
+    return prose(*words, f"Memory beyond the rows: {', '.join(extra)}.")
+
+
+def details(path):
+    return prose(
+        f"Spreads, differences and the rows that slow contenders were given: [all tables]({beside(path, '.md')})."
+    )
+
+
+def machine(document):
+    facts, read = document["machine"], f"{document['floors']['gigabytes_a_second']:.1f} GB/s"
+    versions = ", ".join(f"{name} {facts[name]}" for name in LIBRARIES if name in facts)
+    days = sorted({family["date"] for family in document["families"].values()})
+    cpu = f"{facts['cores']} shared cores of an {facts['cpu']} ({facts['architecture']}), of which one reads {read}"
+    return prose(
+        f"Measured on {' to '.join(dict.fromkeys((days[0], days[-1])))} on {cpu}; Python {facts['python']}, {versions}."
+    )
+
+
+def figures(document, path):
+    """All tables, in Markdown."""
+    parts = neurons, options, networks, predictions, sweeps, losses, estimators, files, start, machine
+    bars = f"![Rows per second of each contender, on a log scale]({picture(path, 'rows-per-second')})\n"
+    return "\n".join([bars, *(part(document) for part in parts), details(path)])
+
+
+def floors(document, path):
+    """The picture of cost against floors, and what the floors are on this machine."""
+    results = {r.features: r for r in results_of(document, "one neuron, an epoch")}
+    near, wide = results[2], results[max(results)]
+    fast, far = near.figures[0].median, wide.figures[0].median
+    chain, reading = near.floors["the chain"], wide.floors["reading memory"]
+    drawn = f"![Cost of a row against features, with both floors]({picture(path, 'features')})\n\n"
+    return drawn + prose(
+        f"On the machine above the chain takes {chain:.1f} ns and a row of {near.features} features {fast:.1f};",
+        f"a row of {wide.features} is read in {reading:.0f} ns and takes {far:.0f},",
+        f"{far / reading:.1f} times its floor.",
+    )
+
+
+def picture(path, name):
+    return beside(path, f"-{name}.png")
+
+
+def beside(path, ending):
+    """What was made of a results file, as the README links to it."""
+    return f"{path.parent.relative_to(ROOT).as_posix()}/{path.stem}{ending}"
+
+
+BLOCKS = {"figures": figures, "floors": floors}
+
+
+def source(readme):
+    """The results file that a README names."""
+    return ROOT / re.search(r"<!-- figures: written by bench/readme.py from (\S+) -->", readme)[1]
+
+
+def with_figures(readme, path):
+    """The README with its blocks written from a results file."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for name, write in BLOCKS.items():
+        first = re.search(rf"<!-- {name}: .* -->\n", readme)
+        end = readme.index(MARKS[1].format(name))
+        start = MARKS[0].format(name, path.relative_to(ROOT).as_posix())
+        readme = readme[: first.start()] + start + "\n" + write(document, path) + "\n" + readme[end:]
+    return readme
 
 
 def newest():
-    """The newest results of each kind."""
-    folder = ROOT / "bench" / "results"
-    kinds = {kind: sorted(folder.glob(f"{kind}-*.json"))[-1] for kind in ("neuron", "network", "sweep")}
-    return {kind: json.loads(path.read_text(encoding="utf-8")) for kind, path in kinds.items()}
-
-
-def number(value):
-    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def neuron_figures(results):
-    """One neuron: training and prediction."""
-    training = [r for r in results["training"] if r["dtype"] == "float64"]
-    lines = [
-        "Nanoseconds a row for one epoch of per-row SGD, one thread, medians of contenders that took turns, each shown",
-        "to give the same weights first:",
-        "",
-        "| | " + " | ".join(f"{r['rows']:,} × {r['features']}" for r in training) + " |",
-        "|---" * (len(training) + 1) + "|",
-    ]
-    for name, shown in WHO.items():
-        cells = [r["ns_a_row"][name] for r in training]
-        bold = "**" if name == "fast" else ""
-        lines.append(f"| {shown} | " + " | ".join(f"{bold}{number(c)}{bold}" for c in cells) + " |")
-    reads = " | ".join(number(r["read_once_ns_a_row"]) for r in training)
-    lines += [f"| floor: reading the rows once from memory | {reads} |", ""]
-    single = next(r for r in results["training"] if r["dtype"] == "float32")
-    double = next(r for r in training if r["features"] == single["features"])
-    ratio = double["ns_a_row"]["fast"] / single["ns_a_row"]["fast"]
-    lines += [
-        f"Rows of float32 are read as they are: {single['features']} inputs take 1 / {ratio:.1f} of that time.",
-        "",
-    ]
-    lines += [
-        "`predict_proba`, nanoseconds a row, and microseconds for a single row given as a list:",
-        "",
-        "| | tinynet_fast | NumPy's formula | scikit-learn | reading once | one row | scikit-learn's one row |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for r in results["prediction"]:
-        cells = [number(r["ns_a_row"][who]) for who in ("tinynet_fast", "numpy", "scikit-learn", "read")]
-        cells += [f"{v:.1f} µs" for v in r["us_one_row"].values()]
-        lines.append(f"| {r['rows']:,} × {r['features']} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def network_figures(results):
-    """Networks beside NumPy, PyTorch and scikit-learn."""
-    lines = [
-        "Networks, nanoseconds a row and epoch, beside the tutorial's loop in NumPy, PyTorch and scikit-learn's",
-        "`MLPClassifier`, one thread each, float64, from the same weights to the same weights:",
-        "",
-        "| | tinynet_fast | " + " | ".join(PEERS.values()) + " |",
-        "|---" * (len(PEERS) + 2) + "|",
-    ]
-    for r in results["results"]:
-        cost = r["ns_a_row"]
-        cells = [f"**{number(cost['fast'])}**"]
-        cells += [f"{number(cost[who])} ({number(cost[who] / cost['fast'])}×)" if who in cost else "" for who in PEERS]
-        layers = "-".join(map(str, (r["inputs"], *r["hidden"], 1)))
-        lines.append(f"| {r['work'].partition(':')[0]}: {r['rows']:,} rows, {layers} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def sweep_figures(results):
-    """Many neurons in one pass."""
-    lines = [
-        "`sweep` over 32 learning rates, one epoch, one thread: nanoseconds a row and model, and how many times as",
-        "long thirty-two separate fits take:",
-        "",
-        "| | sweep | our own fits | scikit-learn's |",
-        "|---|---|---|---|",
-    ]
-    for r in results["sweep"]:
-        cost = r["ns_a_row_and_model"]
-        cells = [f"{cost[who] / cost['sweep']:.0f}×" for who in ("train_neuron", "scikit-learn")]
-        lines.append(f"| {r['rows']:,} × {r['features']} | **{cost['sweep']:.2f}** | " + " | ".join(cells) + " |")
-    folds, auto = results["cross_validation"]["seconds"], results["auto"]
-    faster = folds["GridSearchCV"] / folds["sweep"]
-    above, sooner = auto["above_least"], auto["seconds"]["L-BFGS"] / auto["seconds"]["auto"]
-    return [
-        *lines,
-        "",
-        f"Five-fold cross-validation of eight rates, 500,000 × 16, two cores: {faster:.0f} times as fast as",
-        "scikit-learn's `GridSearchCV` over `SGDClassifier` on the same folds.",
-        '`learning_rate="auto"` and one averaged pass over 500,000 × 16, everything counted, come within',
-        f"{above:.2%} of the least log loss in 1 / {sooner:.1f} of the time of scikit-learn's `LogisticRegression()`.",
-    ]
-
-
-def figures(results):
-    """The tables, in Markdown."""
-    facts, libraries = results["network"]["machine"], ("numpy", "numba", "scikit-learn", "torch")
-    lines = [
-        *neuron_figures(results["neuron"]),
-        "",
-        *network_figures(results["network"]),
-        "",
-        *sweep_figures(results["sweep"]),
-        "",
-        f"Measured on 2 shared cores of an {facts['cpu']}, Python {facts['python']}, "
-        + ", ".join(f"{name} {facts[name]}" for name in libraries)
-        + ".",
-        f"Memory beyond the rows: {results['neuron']['memory_mb']:.0f} MB at 1,000,000 × 2.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def with_figures(readme, results):
-    head, _, rest = readme.partition(START)
-    _, _, tail = rest.partition(END)
-    return head + START + "\n" + figures(results) + "\n" + END + tail
+    return sorted((ROOT / "bench" / "results").glob("*.json"))[-1]
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(with_figures(path.read_text(encoding="utf-8"), newest()), encoding="utf-8")
+    target = ROOT / "README.md"
+    chosen = Path(sys.argv[1]).resolve() if sys.argv[1:] else newest()
+    target.write_text(with_figures(target.read_text(encoding="utf-8"), chosen), encoding="utf-8")

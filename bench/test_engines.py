@@ -1,33 +1,35 @@
-"""Every engine's epoch under pytest-benchmark, for comparing versions of this package: `make bench`.
+"""The contenders' epochs under pytest-benchmark, for keeping figures of one version beside another's.
 
-Ratios between contenders are measured by `neuron.py`, where they take turns.
+`python -m pytest bench --benchmark-enable --benchmark-autosave`, and `--benchmark-compare` the next time. Ratios
+between contenders are measured by `run.py`, and between versions by `versions.py`, where they take turns.
 """
 
-import numpy as np
 import pytest
 
-from tinynet_fast import train_mlp, train_neuron
-from tinynet_fast.data.datasets import make_pass_fail
-from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.proof.bench import network, neuron
+from tinynet_fast.proof.bench.measure import check_equal
+
+FEATURES = (2, 16, 64, 256)
+LAYERS = ((16, 4, 1), (16, 32, 16, 1))
 
 
-@pytest.mark.parametrize("features", [2, 16, 64, 256])
-@pytest.mark.parametrize("engine", ENGINES)
-def test_neuron(benchmark, engine, features):
-    n = 40_000 // features
-    rows = make_pass_fail(n, features)
-    benchmark.group = f"one neuron, {features} features"
-    benchmark.extra_info["rows"] = n
-    result = benchmark(train_neuron, rows.X, rows.y, learning_rate=0.001, epochs=1, engine=engine)
-    assert np.isfinite(result.model.weights).all()
+def time_an_epoch(benchmark, contender, problem):
+    if not contender.installed or not contender.can(problem):
+        pytest.skip(f"{contender.name} is not installed, or has no such update")
+    rows, _ = contender.share(problem)
+    run, _ = check_equal(problem, [contender])[contender.name]
+    benchmark.group = problem.name
+    benchmark.extra_info["rows"] = rows
+    benchmark(run, 1)
 
 
-@pytest.mark.parametrize("hidden", [(4,), (32, 16)])
-@pytest.mark.parametrize("engine", ENGINES)
-def test_network(benchmark, engine, hidden):
-    n = 2_000
-    rows = make_pass_fail(n, 16)
-    benchmark.group = f"network 16-{'-'.join(map(str, hidden))}-1, batches of 32"
-    benchmark.extra_info["rows"] = n
-    result = benchmark(train_mlp, rows.X, rows.y, hidden=hidden, batch_size=32, epochs=1, seed=0, engine=engine)
-    assert np.isfinite(result.loss_history).all()
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("contender", neuron.CONTENDERS, ids=lambda c: c.name)
+def test_neuron(benchmark, contender, features):
+    time_an_epoch(benchmark, contender, neuron.neuron_problem(40_000 // features, features))
+
+
+@pytest.mark.parametrize("layers", LAYERS, ids=str)
+@pytest.mark.parametrize("contender", network.CONTENDERS, ids=lambda c: c.name)
+def test_network(benchmark, contender, layers):
+    time_an_epoch(benchmark, contender, network.network_problem("batches of 32", 2_000, layers, batch=32))

@@ -26,6 +26,7 @@ LEVELS = [
     "cli_support",
     "cli_warmup",
     "cli_train",
+    "cli_bench",
     "cli",
 ]  # lower ones first
 ANYONE = {"_version", "errors"}

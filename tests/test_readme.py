@@ -1,6 +1,7 @@
 """The README: its figures are those of the newest results file, its Python runs, its commands exist."""
 
-import importlib.util
+import importlib
+import json
 import re
 from pathlib import Path
 
@@ -11,11 +12,39 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_figures_are_those_of_the_results_file():
-    spec = importlib.util.spec_from_file_location("readme_figures", ROOT / "bench" / "readme.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.with_figures(README, module.newest()) == README
+@pytest.fixture
+def bench_readme(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "bench")
+    return importlib.import_module("readme")
+
+
+def test_figures_are_those_of_the_results_file(bench_readme):
+    path = bench_readme.source(README)
+    assert path.is_file()
+    assert bench_readme.with_figures(README, path) == README
+    assert "1.23456" not in README  # and another file's figures would show:
+    changed = json.loads(path.read_text(encoding="utf-8"))
+    changed["families"]["one neuron, an epoch"]["results"][1]["figures"][0]["median"] = 1.23456
+    assert "**1.23**" in bench_readme.figures(changed, path)
+
+
+def test_pictures_are_those_of_the_results_file(bench_readme):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    path, pictures = bench_readme.source(README), importlib.import_module("pictures")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    shown = {ROOT / name for name in re.findall(r"!\[[^]]*\]\(([^)]+\.png)\)", README)}
+    drawn = sorted(path.parent.glob(f"{path.stem}-*.png"))
+    assert len(shown) >= 2
+    assert shown <= set(drawn)
+    for picture in drawn:
+        assert pictures.digest(document).encode() in picture.read_bytes(), f"{picture.name}: draw it again"
+        assert picture.stat().st_size < 100_000
+
+
+def test_the_table_in_markdown_is_that_of_the_results_file(bench_readme):
+    run, path = importlib.import_module("render"), bench_readme.source(README)
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == run.markdown(document, path.stem)
 
 
 def test_python_runs(tmp_path, monkeypatch):
@@ -53,6 +82,6 @@ def test_commands_exist():
 
     commands = set(re.findall(r"^\$ tinynet-fast (\w+)", README, flags=re.MULTILINE))
     assert commands <= set(get_command(app).commands)
-    assert {"train", "predict", "lab", "plot", "threshold", "trace", "validate"} <= commands
+    assert {"train", "predict", "lab", "plot", "threshold", "trace", "validate", "bench"} <= commands
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert set(re.findall(r"`?make ([\w-]+)", README)) <= targets

@@ -18,6 +18,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from tinynet_fast._version import __version__
+from tinynet_fast.cli_bench import bench
 from tinynet_fast.cli_support import (
     answers,
     check_destinations,
@@ -422,3 +423,6 @@ def warmup() -> None:
     from tinynet_fast.cli_warmup import warm_up
 
     warm_up(Console(highlight=False))
+
+
+app.command()(bench)

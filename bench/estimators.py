@@ -1,0 +1,108 @@
+"""The drop-in estimators beside scikit-learn's: fit, predict_proba, dense and sparse, checks of the input and all.
+
+The two are given the same options and the same `random_state`; weights (or loss curves) are compared first.
+"""
+
+import warnings
+
+import numpy as np
+from family import check
+
+from tinynet_fast.proof.bench.measure import race
+
+STEADY = {"learning_rate": "constant", "eta0": 0.01, "shuffle": False}
+TEN = {"max_iter": 10, "tol": None, "random_state": 0}
+# name, rows, inputs, classes, options, whether it is in quick runs too
+SGD = (
+    ("10 epochs, plain", 500_000, 16, 2, TEN | STEADY | {"penalty": None}, True),
+    ("10 epochs, l2", 500_000, 16, 2, TEN | STEADY, True),
+    ("10 epochs, defaults", 500_000, 16, 2, TEN, True),
+    ("10 epochs, defaults, unshuffled", 500_000, 16, 2, TEN | {"shuffle": False}, False),
+    ("10 epochs, tolerance watched", 500_000, 16, 2, TEN | {"tol": 1e-3, "n_iter_no_change": 10}, False),
+    ("10 epochs, averaged", 500_000, 16, 2, TEN | STEADY | {"average": True}, True),
+    ("10 epochs, l1", 500_000, 16, 2, TEN | STEADY | {"penalty": "l1"}, True),
+    ("10 classes", 100_000, 64, 10, TEN | STEADY, True),
+    ("10 classes, shuffled", 100_000, 64, 10, TEN | STEADY | {"shuffle": True}, False),
+    ("10 classes, defaults", 100_000, 64, 10, TEN, False),
+    ("10 classes, averaged", 100_000, 64, 10, TEN | STEADY | {"average": True}, False),
+    ("defaults, 200 rows", 200, 4, 2, {"random_state": 0}, True),
+)
+SPARSE = (
+    ("5 epochs, defaults", TEN | {"max_iter": 5}, True),
+    ("5 epochs, unshuffled", TEN | STEADY | {"max_iter": 5}, True),
+    ("5 epochs, l1", TEN | {"max_iter": 5, "penalty": "l1"}, False),
+)
+SPARSE_SHAPE = 200_000, 50_000, 50  # rows, inputs, stored values a row
+MLP = (
+    ("network, 100 units, Adam: defaults", {}, True),
+    ("network, 16 units, Adam", {"hidden_layer_sizes": (16,)}, False),
+    ("network, 100 units, momentum", {"solver": "sgd"}, False),
+)
+
+
+class OneSeed(np.random.RandomState):
+    """Gives scikit-learn's classes, which draw a seed each, the first one's: ours share its order of the rows."""
+
+    def randint(self, low, high=None, size=None, dtype=int):
+        drawn = super().randint(low, high, size, dtype)
+        return drawn if size is None else np.full(size, drawn[0])
+
+
+def rows(n, d, classes):
+    """Normal rows, and labels that a linear model can learn in part."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d))
+    return X, (0.5 * X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
+
+
+def sparse_rows(n, d, stored):
+    import scipy.sparse as sp
+
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, d, n * stored)
+    X = sp.csr_matrix((rng.standard_normal(n * stored), places, np.arange(n + 1) * stored), shape=(n, d))
+    X.sum_duplicates()
+    return X, (0.3 * X @ rng.standard_normal(d) + rng.standard_normal(n) > 0.0).astype(int)
+
+
+def apart(name, comp, ref):
+    """The norm-wise relative difference of what was learned."""
+    if hasattr(ref, "loss_curve_"):
+        return check(name, "the loss curve", np.array(comp.loss_curve_), np.array(ref.loss_curve_), 1e-8)
+    if comp.n_iter_ != ref.n_iter_:
+        raise SystemExit(f"{name}: {comp.n_iter_} epochs where scikit-learn takes {ref.n_iter_}: nothing is timed")
+    learned = (np.append(model.coef_.ravel(), model.intercept_) for model in (comp, ref))
+    return check(name, "the estimator", *learned, 1e-10)
+
+
+def fit(name, X, y, ours, theirs, rounds):
+    off = apart(name, ours.fit(X, y), theirs.fit(X, y))
+    runs = {"tinynet_fast": lambda: ours.fit(X, y), "scikit-learn": lambda: theirs.fit(X, y)}
+    return race(f"{name}: {X.shape[0]:,} x {X.shape[1]:,}", runs, rounds, shape=X.shape, apart={"scikit-learn": off})
+
+
+def measure(size):
+    try:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import SGDClassifier as TheirSGD
+        from sklearn.neural_network import MLPClassifier as TheirMLP
+    except ImportError:
+        return
+    from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
+
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    rounds = size.rounds if size.full else 3
+    for name, n, d, classes, options, quick in SGD:
+        if quick or size.full:
+            theirs = options | ({"random_state": OneSeed(0)} if classes > 2 else {})
+            models = SGDClassifier(**options), TheirSGD("log_loss", **theirs)
+            yield "SGDClassifier", fit(name, *rows(n, d, classes), *models, rounds)
+    matrix = sparse_rows(*SPARSE_SHAPE)
+    for name, options, quick in SPARSE:
+        if quick or size.full:
+            models = SGDClassifier(**options), TheirSGD("log_loss", **options)
+            yield "SGDClassifier on CSR, 50 values a row", fit(name, *matrix, *models, rounds)
+    for name, options, quick in MLP:
+        if quick or size.full:
+            models = (make(max_iter=3, random_state=0, **options) for make in (MLPClassifier, TheirMLP))
+            yield "MLPClassifier", fit(name, *rows(100_000, 16, 2), *models, 3)

@@ -1,0 +1,113 @@
+"""Time to a log loss, everything counted: 'auto' and averaged passes against solvers of other kinds.
+
+They solve the same problem by other updates, so that weights are not compared but the loss that is reached: each figure
+states by how much it is above the least. (Their penalty is their default, 1 against a sum over all rows: next to none.)
+The table has everybody's defaults; other limits on the iterations give the points of the picture.
+"""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from tinynet_fast import Neuron, train_neuron
+from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.proof.bench.measure import race
+
+PROBLEMS = ((500_000, 16), (200_000, 64))
+
+
+def ours(X, y, epochs):
+    model = train_neuron(X, y, learning_rate="auto", average=True, epochs=epochs).model
+    return model.weights, model.bias
+
+
+def scikit_learn(solver):
+    from sklearn.linear_model import LogisticRegression
+
+    def run(X, y, iterations):
+        model = LogisticRegression(solver=solver, max_iter=iterations).fit(X, y)
+        return model.coef_[0], model.intercept_[0]
+
+    return run
+
+
+def snapml():
+    from snapml import LogisticRegression
+
+    def run(X, y, iterations):
+        model = LogisticRegression(max_iter=iterations, fit_intercept=True).fit(X, y)
+        return np.ravel(model.coef_), np.ravel(model.intercept_)[0]
+
+    return run
+
+
+def liblinear():
+    from liblinear import liblinearutil
+
+    def run(X, y, tolerance):
+        model = liblinearutil.train(np.where(y > 0, 1.0, -1.0), X, f"-s 0 -B 1 -e {tolerance} -q")
+        weights, bias = model.get_decfun()
+        return np.array(weights), bias
+
+    return run
+
+
+# who, how to make it, and its limits: iterations, or for LIBLINEAR tolerances; the last is its own default
+SOLVERS = (
+    ("tinynet_fast, auto and averaged", lambda: ours, (4, 2, 1)),
+    ("scikit-learn, lbfgs", lambda: scikit_learn("lbfgs"), (2, 4, 8, 100)),
+    ("scikit-learn, newton-cholesky", lambda: scikit_learn("newton-cholesky"), (1, 2, 3, 100)),
+    ("scikit-learn, saga", lambda: scikit_learn("saga"), (1, 2, 4, 100)),
+    ("snapml", snapml, (1, 2, 4, 100)),
+    ("scikit-learn, liblinear", lambda: scikit_learn("liblinear"), (1, 2, 4, 100)),
+    ("LIBLINEAR, its own package", liblinear, (0.01,)),  # most of its time goes into taking the rows over
+)
+
+
+def compete(n, d, size):
+    rows = make_pass_fail(n, d)
+    codes = rows.y.astype(np.uint8)
+
+    def loss(parameters):
+        weights, bias = parameters
+        return Neuron(weights=np.ravel(weights), bias=float(bias)).mean_cross_entropy(rows.X, codes)
+
+    runs, learned, missing = {}, {}, []
+    for who, make, limits in SOLVERS:
+        try:
+            run = make()
+        except (ImportError, OSError):
+            missing.append(who)
+            continue
+        for limit in limits:
+
+            def timed(key=(who, limit), run=run):
+                learned[key] = run(rows.X, rows.y, key[1])
+
+            runs[who, limit] = timed
+    seen = race(f"{n:,} x {d}", runs, size.rows(1, 3), shape=(n, d))
+    reached = {key: loss(parameters) for key, parameters in learned.items()}
+    least = min(reached.values())
+    points = {who: [] for who, _ in runs}
+    for figure in seen.figures:
+        who, _ = figure.who
+        points[who].append([figure.median / 1e3, reached[figure.who] / least - 1.0])
+    last = {who: limits[-1] for who, _, limits in SOLVERS}
+    figures = [
+        replace(f, who=f.who[0], remark=f"loss {reached[f.who] / least - 1.0:.1e} above the least")
+        for f in seen.figures
+        if f.who[1] == last[f.who[0]]
+    ]
+    return replace(
+        seen,
+        figures=figures,
+        missing=missing,
+        facts={"seconds_and_loss": {who: sorted(p) for who, p in points.items()}},
+    )
+
+
+def measure(size):
+    warnings.simplefilter("ignore")
+    for n, d in PROBLEMS[: size.rows(1, 2)]:
+        yield "time to a log loss, everything counted", compete(n, d, size)

@@ -1,0 +1,86 @@
+"""All families of benchmarks: `make bench` (quick), `make bench-full`, or `python bench/run.py --help`.
+
+Nothing is timed that was not shown equal, or whose difference is not stated beside the figure. Writes one results file,
+the same as Markdown, and pictures, into bench/results; prints the tables.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import family  # first: it holds NumPy's BLAS to one thread
+import render
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tinynet_fast.proof.bench import core, show
+from tinynet_fast.proof.bench.floors import Floors, measure_floors
+from tinynet_fast.proof.bench.machine import machine, slug
+
+RESULTS = Path(__file__).parent / "results"
+FAMILIES = ("neuron", "network", "prediction", "sweep", "log_loss", "estimators", "files", "start")
+QUICK_ROUNDS, ROUNDS = 5, 9
+
+
+def measure(names, size, console):
+    """Results by family's title, in the order in which they come."""
+    found = {}
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=len(names))
+        for name in names:
+            start = time.perf_counter()
+            try:
+                module = importlib.import_module(name)
+            except ImportError as error:
+                console.print(f"{name}: {error}: skipped")
+                continue
+            progress.update(task, description=name)
+            for title, result in module.measure(size):
+                found.setdefault(title, []).append(result)
+                progress.update(task, description=f"{name}: {title}: {result.problem}")
+            progress.advance(task)
+            console.print(f"{name}: {time.perf_counter() - start:.0f} s")
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="more rows, problems and rounds: about an hour, 4 GB")
+    parser.add_argument("--rounds", type=int, help=f"default: {QUICK_ROUNDS}, or {ROUNDS} of a full run")
+    parser.add_argument("--only", choices=FAMILIES, action="append", help="these families alone, into the same file")
+    parser.add_argument("--output", type=Path, help="the results file (default: the day and the CPU, in bench/results)")
+    arguments = parser.parse_args()
+    if family.TOO_LATE:
+        sys.exit("bench: NumPy was imported before its threads were held to one")
+    facts, console = machine(), Console(highlight=False, soft_wrap=False)
+    today = datetime.now(UTC).date().isoformat()
+    path = arguments.output or RESULTS / f"{today}-{slug(facts)}.json"
+    start = time.perf_counter()
+    floors = measure_floors()
+    rounds = arguments.rounds or (ROUNDS if arguments.full else QUICK_ROUNDS)
+    size = family.Size(arguments.full, rounds, floors)
+    found = measure(arguments.only or FAMILIES, size, console)
+    document = core.document(found, floors)
+    if arguments.only and path.exists():  # the other families stay, each with its day
+        before = json.loads(path.read_text(encoding="utf-8"))
+        document["families"] = before["families"] | document["families"]
+        document["floors"] = floors.or_lower(Floors(**before["floors"])).to_json()
+    show.print_document(console, document)
+    path.parent.mkdir(exist_ok=True)
+    for written in render.write(document, path):
+        console.print(f"written: {written}", soft_wrap=True)
+    console.print(f"{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except family.NotEqualError as error:
+        sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

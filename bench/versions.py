@@ -1,0 +1,177 @@
+"""Two versions of this package in turns: `make bench-compare BASE=<revision>`, before a change lands.
+
+BASE is unpacked into a temporary folder with a Numba cache of its own; a process for each version runs the problems of
+`worker.py` in turns, so that both meet the same machine. The ratio of each round counts. Where a process's arrays lie
+is worth a few percent for as long as it lives, so there are several pairs of processes, and only what every pair shows
+is called a change. Weights are compared as well. Instructions would tell without noise: where `perf stat` can count
+them, those of one more run are compared too; where it can't, the output says so.
+"""
+
+import argparse
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from worker import PROBLEMS
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+WORKER = HERE / "worker.py"
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+COUNTER = "instructions:u"
+NOTICED = 0.02  # a ratio nearer to 1 is not called a change, however steady it is
+
+
+def environment(folder, cache):
+    """One thread, this tree first on the path, a cache of its own."""
+    own = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
+    return os.environ | dict.fromkeys(THREADS, "1") | own
+
+
+class Version:
+    """A process that runs problems with one version of the package."""
+
+    def __init__(self, folder, cache):
+        command, pipe, own = [sys.executable, str(WORKER)], subprocess.PIPE, environment(folder, cache)
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=own, cwd=folder)
+
+    def ask(self, **asked):
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {"error": "the process ended"}
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+def instructions(folder, cache, name, scale):
+    """How many instructions one more run of a problem takes, counted over two processes; None where none can."""
+    counts = []
+    for seconds in ([0.0], [0.0, 0.0]):
+        asked = "".join(json.dumps({"run": name, "seconds": s, "scale": scale}) + "\n" for s in seconds)
+        command = ["perf", "stat", "-x,", "-e", COUNTER, sys.executable, str(WORKER)]
+        own = environment(folder, cache)
+        done = subprocess.run(command, input=asked, capture_output=True, text=True, env=own, cwd=folder, check=False)
+        found = [line.split(",")[0] for line in done.stderr.splitlines() if COUNTER in line]
+        if not found or not found[0].isdigit():
+            return None
+        counts.append(int(found[0]))
+    return counts[1] - counts[0]
+
+
+def can_count():
+    """Whether this machine lets `perf stat` count instructions."""
+    if shutil.which("perf") is None:
+        return False
+    done = subprocess.run(["perf", "stat", "-x,", "-e", COUNTER, "true"], capture_output=True, text=True, check=False)
+    return done.returncode == 0 and done.stderr.split(",")[0].isdigit()
+
+
+def unpack(revision, folder):
+    """The tree of a revision, in a folder."""
+    made = subprocess.run(["git", "-C", ROOT, "archive", revision], capture_output=True, check=False)
+    if made.returncode:
+        raise SystemExit(f"bench-compare: {made.stderr.decode().strip()}")
+    subprocess.run(["tar", "-x", "-C", folder], input=made.stdout, check=True)
+
+
+def weights_of(answer):
+    return np.frombuffer(base64.b64decode(answer["weights"]))
+
+
+def compare(name, base, head, rounds, seconds, scale):
+    """Base's and head's seconds in each round and how far the weights are apart; or what went wrong with one."""
+    asked = {"run": name, "scale": scale}
+    first = [version.ask(**asked, seconds=0.0, weights=True) for version in (base, head)]  # which compiles as well
+    for who, answer in zip(("base", "head"), first, strict=True):
+        if "error" in answer:
+            return {"error": f"{who}: {answer['error']}"}
+    comp, ref = weights_of(first[1]), weights_of(first[0])
+    apart = float(np.linalg.norm(comp - ref) / max(np.linalg.norm(ref), 1e-300)) if len(comp) == len(ref) else np.inf
+    times = []
+    for turn in range(rounds + 1):
+        order = (base, head) if turn % 2 else (head, base)  # neither is always the second
+        found = {id(version): version.ask(**asked, seconds=seconds)["seconds"] for version in order}
+        if turn:
+            times.append((found[id(base)], found[id(head)]))
+    return {"times": np.array(times), "apart": apart}
+
+
+def verdict(pairs):
+    """The median ratio over all rounds, the medians of the pairs that lie furthest apart, and what to call it."""
+    medians = [float(np.median(times[:, 1] / times[:, 0])) for times in pairs]
+    low, high = min(medians), max(medians)
+    together = np.concatenate(pairs)
+    word = "SLOWER" if low > 1 + NOTICED else "faster" if high < 1 - NOTICED else ""
+    return float(np.median(together[:, 1] / together[:, 0])), low, high, word
+
+
+def run_pair(base, caches, names, arguments):
+    """What `compare` says of each problem, from a new pair of processes."""
+    versions = Version(base, f"{caches}/base"), Version(ROOT, f"{caches}/head")
+    try:
+        return {n: compare(n, *versions, arguments.rounds, arguments.seconds, arguments.scale) for n in names}
+    finally:
+        for version in versions:
+            version.close()
+
+
+def lines(names, pairs, count):
+    """A line of the table for each problem."""
+    for name in names:
+        seen = [pair[name] for pair in pairs]
+        failed = [found["error"] for found in seen if "error" in found]
+        if failed:
+            yield name, *[""] * 6, failed[0]
+            continue
+        ratio, low, high, word = verdict([found["times"] for found in seen])
+        base, here = np.median(np.concatenate([found["times"] for found in seen]), axis=0) * 1e3
+        apart = seen[0]["apart"]
+        cells = f"{base:.3f}", f"{here:.3f}", f"{ratio:.3f}", f"{low:.3f} to {high:.3f}", count(name)
+        yield name, *cells, f"{apart:.0e}" if apart else "0", word
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("base", help="a git revision, compared with the files as they are here")
+    parser.add_argument("--pairs", type=int, default=3, help="of processes")
+    parser.add_argument("--rounds", type=int, default=5, help="of each pair")
+    parser.add_argument("--seconds", type=float, default=0.05, help="of a turn, at least")
+    parser.add_argument("--only", default="", help="the problems whose name has this in it")
+    parser.add_argument("--scale", type=int, default=1, help="divide the rows by this")
+    arguments = parser.parse_args()
+    names = [name for name in PROBLEMS if arguments.only in name]
+    counts = can_count()
+    table = Table("problem", "base, ms", "here, ms", "here / base", "by pair", "instructions", "weights apart", "")
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as caches:
+        unpack(arguments.base, folder)
+        pairs = [run_pair(folder, caches, names, arguments) for _ in range(arguments.pairs)]
+
+        def count(name):
+            both = [instructions(*where, name, arguments.scale) for where in trees] if counts else [None]
+            return f"{both[1] / both[0]:.4f}" if all(both) else ""
+
+        trees = (folder, f"{caches}/base"), (ROOT, f"{caches}/head")
+        found = list(lines(names, pairs, count))
+    for cells in found:
+        table.add_row(*cells)
+    console = Console(highlight=False, width=max(Console().width, 120))
+    console.print(table)
+    if not counts:
+        console.print("instructions: perf stat can't count them here; times alone, the least of each turn")
+    slower = [cells[0] for cells in found if cells[-1] == "SLOWER"]
+    console.print(f"slower in every pair: {', '.join(slower) or 'none'}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The command `bench`: the core of the benchmarks, for who has the package and not its repository."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from typer import Option
+
+from tinynet_fast.cli_support import plain_console
+from tinynet_fast.modelfile import atomic_file, check_folder
+
+QUICK_ROUNDS, ROUNDS = 3, 7
+
+
+def bench(
+    quick: Annotated[bool, Option("--quick", help="A fifth of the rows, three rounds: less than a minute.")] = False,
+    as_json: Annotated[str | None, Option("--json", help="Write the results to this file too; - prints them.")] = None,
+) -> None:
+    """Our engines, the plain loop, NumPy and the peers that are installed, in turns; exit status 1 if not all equal."""
+    from tinynet_fast.proof.bench.core import core_problems, run_core
+    from tinynet_fast.proof.bench.measure import NotEqualError
+    from tinynet_fast.proof.bench.show import print_document
+
+    if as_json not in (None, "-"):
+        check_folder(Path(as_json))
+    problems = core_problems(quick)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    terminal = Console(stderr=True)
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
+        task = progress.add_task("", total=len(problems) + 1, completed=-1)
+
+        def tell(doing: str) -> None:
+            progress.update(task, description=doing, advance=1)
+
+        try:
+            seen = run_core(problems, QUICK_ROUNDS if quick else ROUNDS, tell)
+        except NotEqualError as error:
+            progress.stop()
+            print(f"tinynet-fast: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+    if as_json == "-":
+        print(json.dumps(seen, indent=1))
+        return
+    print_document(plain_console(), seen)
+    if as_json is not None:
+        with atomic_file(as_json, "w") as file:
+            json.dump(seen, file, indent=1)
+            file.write("\n")

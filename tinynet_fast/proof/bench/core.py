@@ -1,0 +1,69 @@
+"""What `tinynet-fast bench` runs: one neuron of several widths and two small networks, by whoever is installed."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from tinynet_fast.proof.bench.floors import Floors, measure_floors
+from tinynet_fast.proof.bench.machine import machine
+from tinynet_fast.proof.bench.measure import Contender, Problem, Result, measure
+from tinynet_fast.proof.bench.network import CONTENDERS as NETWORKS
+from tinynet_fast.proof.bench.network import network_problem, tutorial_problem
+from tinynet_fast.proof.bench.neuron import CONTENDERS as NEURONS
+from tinynet_fast.proof.bench.neuron import neuron_problem
+
+NEURON, NETWORK = "one neuron, an epoch", "small networks, an epoch"
+SIZES = ((1_000_000, 2), (500_000, 16), (200_000, 64), (100_000, 256))
+Make = Callable[[], Problem]
+
+
+def core_problems(quick: bool) -> list[tuple[str, Make]]:
+    """Families and how to make their problems; matrices of a network are so small that NumPy takes one thread."""
+    share = 5 if quick else 1
+    neurons: list[Make] = [partial(neuron_problem, n // share, d) for n, d in SIZES]
+    networks: list[Make] = [tutorial_problem, partial(network_problem, "full batch", 20_000, (2, 4, 1), more=20)]
+    return [(NEURON, make) for make in neurons] + [(NETWORK, make) for make in networks]
+
+
+def run_core(
+    problems: list[tuple[str, Make]],
+    rounds: int,
+    tell: Callable[[str], Any] = lambda doing: None,
+    contenders: dict[str, tuple[Contender, ...]] | None = None,
+) -> dict[str, Any]:
+    """Everything measured, as plain JSON values. `tell` hears before each step what it is.
+
+    Raises
+    ------
+    NotEqualError
+        Where a contender's weights are not what it says they are.
+    """
+    tables = contenders or {NEURON: NEURONS, NETWORK: NETWORKS}
+    tell("the floors")
+    floors = measure_floors()
+    families: dict[str, list[Result]] = {}
+    for family, make in problems:
+        problem = make()
+        tell(f"{family}: {problem.name}")
+        least = floors.of(problem.X) if family == NEURON else {}
+        families.setdefault(family, []).append(measure(problem, tables[family], rounds, least))
+    return document(families, floors)
+
+
+def document(families: dict[str, list[Result]], floors: Floors) -> dict[str, Any]:
+    """A results file: the day, the machine, its floors, and each family's results."""
+    today = datetime.now(UTC).date().isoformat()
+    return {
+        "machine": machine(),
+        "floors": floors.to_json(),
+        "families": {
+            name: {"date": today, "results": [result.to_json() for result in results]}
+            for name, results in families.items()
+        },
+    }
+
+
+def results_of(document: dict[str, Any], family: str) -> list[Result]:
+    """A family's results, read back."""
+    return [Result.from_json(values) for values in document["families"][family]["results"]]
