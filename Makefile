@@ -21,7 +21,7 @@ PLAINEST_TESTS = tests/test_properties.py tests/test_engines.py tests/test_predi
 # Planted mistakes are in copies that run as plain Python, on whatever CPU: `make test` has them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare peers native test-deep test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-native peers native test-deep test-uncompiled test-generic test-oldest \
   test-wheel clean
 
 demo: $(VENV)/core.ok
@@ -42,6 +42,10 @@ bench-full: $(VENV)/bench.ok
 bench-compare: $(VENV)/dev.ok
 	@test -n "$(BASE)" || { echo "name a revision: make bench-compare BASE=HEAD~1" >&2; exit 2; }
 	$(RUN) bench/versions.py '$(BASE)'
+
+# The kernels of the library against the same compiled by Numba, in turns.
+bench-native: native
+	$(RUN) bench/versions.py --native
 
 # Ten thousand examples for each property: about half an hour.
 test-deep: $(VENV)/dev.ok

@@ -5,9 +5,11 @@ import subprocess
 import sys
 import tempfile
 
+from tinynet_fast.kernels import native
 from tinynet_fast.proof.bench.measure import Result, figure
 
 CLOCK = "import time; start = time.perf_counter()\n"
+COMPILED_BY = 'import os; os.environ["TINYNET_FAST_NATIVE"] = "{}"\n'  # "0" by Numba, "1" when the wheel was built
 TELL = "\nprint(time.perf_counter() - start)"
 DATA = """
 import numpy as np
@@ -80,12 +82,14 @@ def measure(size):
         codes = {who: CLOCK + code + TELL for who, code in imports.items()}
         yield "cold start, fresh process", several("importing", codes, size.rounds, cache)
         fits = {"tinynet_fast, warm cache": OURS, "scikit-learn": THEIRS, "PyTorch, one batch": PYTORCH}
-        codes = {who: timed(code) for who, code in fits.items()}
+        codes = {who: COMPILED_BY.format(0) + timed(code) for who, code in fits.items()}
+        if native.library() is not None:
+            codes["tinynet_fast, compiled ahead"] = COMPILED_BY.format(1) + timed(OURS)
         yield "cold start, fresh process", several("import and first fit, 1,000 x 2", codes, size.rounds, cache)
     seconds = []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as empty:
-            seconds.append(fresh(timed(OURS), empty) * 1e3)
+            seconds.append(fresh(COMPILED_BY.format(0) + timed(OURS), empty) * 1e3)
     compiled = [figure("tinynet_fast, empty cache", seconds)]
     yield "cold start, fresh process", Result("import, compile and first fit, 1,000 x 2", 1000, 2, "ms", compiled)
     if not os.access("/proc/self/clear_refs", os.W_OK):

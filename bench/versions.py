@@ -1,5 +1,7 @@
 """Two versions of this package in turns: `make bench-compare BASE=<revision>`, before a change lands.
 
+`make bench-native` compares the kernels in the library with what Numba compiles of the same source.
+
 BASE is unpacked into a temporary folder with a Numba cache of its own; a process for each version runs the problems of
 `worker.py` in turns, so that both meet the same machine. The ratio of each round counts. Where a process's arrays lie
 is worth a few percent for as long as it lives, so there are several pairs of processes, and only what every pair shows
@@ -22,6 +24,8 @@ from rich.console import Console
 from rich.table import Table
 from worker import PROBLEMS
 
+from tinynet_fast.kernels import native
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 WORKER = HERE / "worker.py"
@@ -30,17 +34,22 @@ COUNTER = "instructions:u"
 NOTICED = 0.02  # a ratio nearer to 1 is not called a change, however steady it is
 
 
-def environment(folder, cache):
-    """One thread, this tree first on the path, a cache of its own."""
+def environment(folder, cache, native):
+    """One thread, this tree first on the path, its own cache; kernels of the library, "1", or compiled by Numba, "0"."""
     own = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
+    own["TINYNET_FAST_NATIVE"] = native
     return os.environ | dict.fromkeys(THREADS, "1") | own
 
 
 class Version:
     """A process that runs problems with one version of the package."""
 
-    def __init__(self, folder, cache):
-        command, pipe, own = [sys.executable, str(WORKER)], subprocess.PIPE, environment(folder, cache)
+    def __init__(self, folder, cache, native):
+        command, pipe, own = (
+            [sys.executable, str(WORKER), str(folder)],
+            subprocess.PIPE,
+            environment(folder, cache, native),
+        )
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=own, cwd=folder)
 
     def ask(self, **asked):
@@ -54,13 +63,13 @@ class Version:
         self.process.wait()
 
 
-def instructions(folder, cache, name, scale):
+def instructions(folder, cache, native, name, scale):
     """How many instructions one more run of a problem takes, counted over two processes; None where none can."""
     counts = []
     for seconds in ([0.0], [0.0, 0.0]):
         asked = "".join(json.dumps({"run": name, "seconds": s, "scale": scale}) + "\n" for s in seconds)
-        command = ["perf", "stat", "-x,", "-e", COUNTER, sys.executable, str(WORKER)]
-        own = environment(folder, cache)
+        command = ["perf", "stat", "-x,", "-e", COUNTER, sys.executable, str(WORKER), str(folder)]
+        own = environment(folder, cache, native)
         done = subprocess.run(command, input=asked, capture_output=True, text=True, env=own, cwd=folder, check=False)
         found = [line.split(",")[0] for line in done.stderr.splitlines() if COUNTER in line]
         if not found or not found[0].isdigit():
@@ -116,9 +125,9 @@ def verdict(pairs):
     return float(np.median(together[:, 1] / together[:, 0])), low, high, word
 
 
-def run_pair(base, caches, names, arguments):
+def run_pair(trees, names, arguments):
     """What `compare` says of each problem, from a new pair of processes."""
-    versions = Version(base, f"{caches}/base"), Version(ROOT, f"{caches}/head")
+    versions = [Version(*tree) for tree in trees]
     try:
         return {n: compare(n, *versions, arguments.rounds, arguments.seconds, arguments.scale) for n in names}
     finally:
@@ -143,7 +152,10 @@ def lines(names, pairs, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("base", help="a git revision, compared with the files as they are here")
+    parser.add_argument("base", nargs="?", help="a git revision, compared with the files as they are here")
+    parser.add_argument(
+        "--native", action="store_true", help="compare Numba's kernels with the library's, both of here"
+    )
     parser.add_argument("--pairs", type=int, default=3, help="of processes")
     parser.add_argument("--rounds", type=int, default=5, help="of each pair")
     parser.add_argument("--seconds", type=float, default=0.05, help="of a turn, at least")
@@ -153,15 +165,21 @@ def main():
     names = [name for name in PROBLEMS if arguments.only in name]
     counts = can_count()
     table = Table("problem", "base, ms", "here, ms", "here / base", "by pair", "instructions", "weights apart", "")
+    if arguments.native == bool(arguments.base):
+        parser.error("name a revision, or --native")
+    if arguments.native and native.library() is None:
+        raise SystemExit("bench-compare: there is no library here: make native")
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as caches:
-        unpack(arguments.base, folder)
-        pairs = [run_pair(folder, caches, names, arguments) for _ in range(arguments.pairs)]
+        trees = (ROOT, f"{caches}/base", "0"), (ROOT, f"{caches}/head", "1")
+        if not arguments.native:
+            unpack(arguments.base, folder)
+            trees = (folder, f"{caches}/base", "0"), (ROOT, f"{caches}/head", "0")
+        pairs = [run_pair(trees, names, arguments) for _ in range(arguments.pairs)]
 
         def count(name):
             both = [instructions(*where, name, arguments.scale) for where in trees] if counts else [None]
             return f"{both[1] / both[0]:.4f}" if all(both) else ""
 
-        trees = (folder, f"{caches}/base"), (ROOT, f"{caches}/head")
         found = list(lines(names, pairs, count))
     for cells in found:
         table.add_row(*cells)

@@ -5,7 +5,9 @@ can be asked too. A problem that a version does not know is answered with {"erro
 """
 
 import base64
+import importlib.machinery
 import json
+import os
 import sys
 import time
 
@@ -122,7 +124,17 @@ def answer(asked, ready):
     return found
 
 
+def check_version(folder):
+    """An editable installation would have its own tree come first."""
+    sys.meta_path.insert(0, importlib.machinery.PathFinder)
+    import tinynet_fast
+
+    if not os.path.realpath(tinynet_fast.__file__).startswith(os.path.realpath(folder) + os.sep):
+        raise SystemExit(f"worker: asked for {folder}, and {tinynet_fast.__file__} came")
+
+
 def main():
+    check_version(sys.argv[1])
     out, ready = sys.stdout, {}
     sys.stdout = sys.stderr  # whatever a version prints is no answer
     for line in sys.stdin:

@@ -195,7 +195,7 @@ def test_two_versions_are_compared(bench, tmp_path):
     """A copy of this version against itself, and against one that learns something else and lacks a problem."""
     folder, module = bench
     versions = module("versions")
-    head = versions.Version(folder.parent, os.environ.get("NUMBA_CACHE_DIR", ""))
+    head = versions.Version(folder.parent, os.environ.get("NUMBA_CACHE_DIR", ""), "0")
     other = tmp_path / "tinynet_fast"
     other.mkdir()
     (other / "__init__.py").write_text(
@@ -205,7 +205,7 @@ def test_two_versions_are_compared(bench, tmp_path):
         "    r = R(); r.model = R(); r.model.weights = np.ones(X.shape[1]); r.model.bias = 0.0; return r\n",
         encoding="utf-8",
     )
-    base = versions.Version(tmp_path, tmp_path / "cache")
+    base = versions.Version(tmp_path, tmp_path / "cache", "0")
     try:
         same = versions.compare("neuron, 2 features", head, head, 2, 0.0, 1000)
         assert same["apart"] == 0.0

@@ -160,7 +160,7 @@ def planted(module, old, new):
     assert old in source, f"{old!r} no longer stands in {module.__name__}"
     copy, source = types.ModuleType("planted"), source.replace("tinynet_fast.kernels.jit", "plain_jit")
     exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
-    copy.prefetch = copy.prefetch_lines = lambda *_: None
+    copy.prefetch = copy.prefetch_lines = copy.prefetch_lines_far = lambda *_: None
     return copy
 
 

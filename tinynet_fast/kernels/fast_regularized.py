@@ -13,7 +13,7 @@ The plan's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all el
 import numpy as np
 
 from tinynet_fast.kernels.engines import TILE
-from tinynet_fast.kernels.fast import NARROW, NODES, TABLE, dot, dot_row, prefetch_lines, row_error, scale
+from tinynet_fast.kernels.fast import NARROW, NODES, TABLE, dot, dot_row, prefetch_lines_far, row_error, scale
 from tinynet_fast.kernels.intrinsics import fma
 from tinynet_fast.kernels.jit import LANES, compiled, for_rows, kernel, part
 
@@ -174,11 +174,11 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept
     half = (2 * d + stride - 1) // stride
     far = max(4 * d, 128 * stride)  # as in fast.py
     for i in range(start, blocks_end, 4):
-        prefetch_lines(X, i * d + far, half, stride)
+        prefetch_lines_far(X, i * d + far, half, stride)
         z0, z1, z2, z3, g10, g20, g30, g21, g31, g32 = update_and_dot(X, weights, before, left, p0, p1, p2, p3, i)
         if averaged:
             mix_four(X, before, weights, means, old, new, f0, f1, f2, f3)
-        prefetch_lines(X, (i + 2) * d + far, half, stride)
+        prefetch_lines_far(X, (i + 2) * d + far, half, stride)
         s0, s1, s2, s3 = plan[i, 0] * NODES, plan[i + 1, 0] * NODES, plan[i + 2, 0] * NODES, plan[i + 3, 0] * NODES
         c0, c1, c2, c3 = plan[i, 1], plan[i + 1, 1], plan[i + 2, 1], plan[i + 3, 1]
         h0, h1, h2, h3 = plan[i, 3], plan[i + 1, 3], plan[i + 2, 3], plan[i + 3, 3]

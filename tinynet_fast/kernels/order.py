@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from tinynet_fast.kernels.fast import prefetch_lines
+from tinynet_fast.kernels.fast import prefetch_lines_far
 from tinynet_fast.kernels.jit import compiled, kernel
 
 AHEAD = 12  # rows asked for before they are copied
@@ -33,7 +33,7 @@ def gather_rows(X, y, index, X_out, y_out):
     stride = np.int64(64 // X.itemsize)
     lines = (d + stride - 1) // stride + 1
     for i in range(n):
-        prefetch_lines(X, index[min(i + AHEAD, n - 1)] * d, lines, stride)
+        prefetch_lines_far(X, index[min(i + AHEAD, n - 1)] * d, lines, stride)
         row = index[i]
         for j in range(d):
             X_out[i, j] = X[row, j]
