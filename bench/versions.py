@@ -35,7 +35,7 @@ NOTICED = 0.02  # a ratio nearer to 1 is not called a change, however steady it 
 
 
 def environment(folder, cache, native):
-    """One thread, this tree first on the path, its own cache; kernels of the library, "1", or compiled by Numba, "0"."""
+    """One thread, this tree first on the path, its own cache; kernels of the library, "1", or from Numba, "0"."""
     own = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
     own["TINYNET_FAST_NATIVE"] = native
     return os.environ | dict.fromkeys(THREADS, "1") | own
