@@ -283,7 +283,7 @@ def test_shared_by_the_reference(name, old, new):
 
 
 @pytest.mark.skipif(njit(lambda: 0).__class__.__name__ == "function", reason="compiling is switched off")
-@pytest.mark.parametrize("flags", [{"contract"}, {"reassoc", "nsz"}, True], ids=str)
+@pytest.mark.parametrize("flags", [{"contract"}, {"reassoc", "nsz"}, True], ids=["contract", "reorder", "all"])
 def test_compiler_flags(flags):
     """A kernel compiled with leave to contract (on a CPU with FMA) or to reorder sums is not bit for bit."""
     engine = planted(strict, decorator=njit(error_model="numpy", fastmath=flags))

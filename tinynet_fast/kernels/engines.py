@@ -18,7 +18,7 @@ CHUNK = 1024  # rows that the NumPy network takes at a time
 TILE = 256  # rows after which the fast engine leaves no look-ahead behind
 
 
-class EngineName(str):
+class EngineName(str):  # pragma: no cover - for compiled kernels alone
     """Which engine ran, and how its kernels were compiled: "fast/native", "fast/jit". It equals "fast", too."""
 
     __slots__ = ()
@@ -113,7 +113,7 @@ def resolve(name: str, kernel: str) -> Engine:
     if not isinstance(name, str) or name not in ENGINES:
         raise ValueError(f"there is no engine {name!r}: use one of {', '.join(ENGINES)}")
     engine = ENGINES[name]
-    if engine.module in ("strict", "fast") and not compiles():
+    if engine.module in ("strict", "fast") and not compiles():  # pragma: no cover - for compiled kernels alone
         if name == "strict":
             raise MissingCompilerError("the engine 'strict'")
         warnings.warn(

@@ -263,6 +263,6 @@ def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending
             shape = (0,) * inputs, (0,) * hidden
             _epochs(X.dtype.char, inputs, hidden)(X, y, weight, plan, rule, state, units, pending, losses, *shape)
             return
-    except MissingCompilerError:  # this shape is not in the library
+    except MissingCompilerError:  # pragma: no cover - this shape is not in the library
         pass
     network.network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses)

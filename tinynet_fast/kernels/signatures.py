@@ -29,6 +29,8 @@ DIRECT = {
     "order.shuffle": ["lw1 l0"],
     "order.fill_plan": ["l0 d0 d0 d0 d0 d0 d1 d0 d0 l0 dw2"],
     "objective.sgd_logits_epoch": ["d2 d1 d2 d0 dw1 dw1 dw1 dw1 dw1 d1 dw1 dw1"],
+    "loops.read": ["d1"],
+    "loops.chain": ["l0 d0 d0 d1"],
     "objective.objective": ["d1 d1 d2 d1 d0 d0 d1 d1 dw1"],
 }
 AHEAD = DIRECT | {
@@ -51,6 +53,7 @@ AHEAD = DIRECT | {
     "sparse.epochs": [f"d1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "sparse.logits": [f"d1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
     "sparse.largest_square_norm": [f"{f}1 l1 d1 dw1" for f in EITHER],
+    "loops.plain_njit": [f"{f}2 d1 d0 dw1 d0 l0" for f in EITHER],
     "columns.put_eight": ["d1 " * 8 + "dw2 l0"],
     "columns.put_one": [f"{f}1 {f}w2 l0" for f in EITHER],
 }
