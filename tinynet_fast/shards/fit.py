@@ -1,6 +1,6 @@
-"""`Job`, all that a worker has to know, and `fit_shard`, which trains on the rows of one shard by the trainers' own loop."""
+"""`Job`, all that a worker has to know, and `fit_shard`, which trains on one shard by the trainers' own loop."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Protocol
@@ -21,7 +21,9 @@ Piece = tuple[np.ndarray, np.ndarray]  # rows and their labels
 class Learner(Protocol):
     """What is trained: picklable, and makes the trainee that does it."""
 
-    n_counts: int  # how many of the trainee's parameters, the last ones, are counts
+    @property
+    def n_counts(self) -> int:
+        """How many of the trainee's parameters, the last ones, are counts."""
 
     def trainee(self, plan: Plan) -> Any:
         """A `Trainee` of `training/run.py`; `plan.rows` has no rows, only their number and type."""
@@ -98,16 +100,23 @@ class Job:
         plan = self.plan()
         trainee = self.learner.trainee(plan)
         with COMPILING:
-            trainee.train(plan.rows.nothing(), np.empty(0), None, plan.engine.own(np.zeros(1)))
+            trainee.train(plan.rows.nothing(), np.empty(0), None, plan.engine.own(np.zeros(n_losses(trainee))))
         return trainee
 
-    def start(self, trainee: Any) -> State:
-        """The state before the first row of an epoch."""
-        return State(*self._parts(trainee), np.zeros(getattr(trainee, "n_losses", 1)))
+    def start(self) -> State:
+        """The state before the first row."""
+        trainee = self.learner.trainee(self.plan())
+        return State(*self.parts(trainee), np.zeros(n_losses(trainee)))
 
-    def _parts(self, trainee: Any) -> tuple[np.ndarray, np.ndarray]:
+    def parts(self, trainee: Any) -> tuple[np.ndarray, np.ndarray]:
+        """A trainee's parameters and its counts, as a state has them."""
         parameters = trainee.parameters()
         return parameters[: -self.learner.n_counts], parameters[-self.learner.n_counts :]
+
+
+def n_losses(trainee: Any) -> int:
+    """How many sums of losses a trainee keeps: one, or a sweep's."""
+    return getattr(trainee, "n_losses", 1)
 
 
 def restore(trainee: Any, state: State) -> None:
@@ -156,14 +165,14 @@ def fit_shard(state: State, blocks: Iterable[Piece], job: Job, *, last: bool = T
         if not last and next_cut(position, end, size, tile, batch) < end:
             waiting = X.copy(), y.copy()  # copies, or a few rows would hold all of the shard's
             break
-        trainee.train(rows.standardised(X), y, None, losses)  # type: ignore[union-attr]
+        trainee.train(rows.standardised(X), y, None, losses)
         position = end
     if last:
         trainee.end_epoch()
-    return State(*job._parts(trainee), np.asarray(losses, dtype=np.float64), position, *waiting)
+    return State(*job.parts(trainee), np.asarray(losses, dtype=np.float64), position, *waiting)
 
 
-def _after(first: list[Piece], others: Iterable[Piece]) -> Iterable[Piece]:
+def _after(first: list[Piece], others: Iterable[Piece]) -> Iterator[Piece]:
     yield from first
     yield from others
 

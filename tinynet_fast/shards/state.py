@@ -99,7 +99,7 @@ def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Arrays by name as bytes in NumPy's .npz format."""
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez(file, allow_pickle=False, **arrays)
     return file.getvalue()
 
 
