@@ -1,6 +1,7 @@
-"""A cluster without one: shards are arrays of this process. What goes to a worker and comes back is packed all the same."""
+"""A cluster without one: shards are arrays of this process, and what would travel is packed all the same."""
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,7 @@ class LocalShards:
 
     def __init__(self, X, y, cuts, order=None):
         edges = [0, *cuts, len(X)]
-        self.parts = [(X[a:b], y[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        self.parts = [(X[a:b], y[a:b]) for a, b in pairwise(edges)]
         self.n_features, self.order = X.shape[1], order
         self.dtype = "float32" if X.dtype == np.float32 else "float64"
 
