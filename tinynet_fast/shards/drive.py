@@ -73,7 +73,8 @@ class Shards:
         rounds = []
         for r in range(self.syncs):
             cuts = [(n * r // self.syncs, n * (r + 1) // self.syncs) for n in self.counts]
-            shares = [Share(i, low, high, self.firsts[i] + low) for i, (low, high) in enumerate(cuts)]
+            whole = self.syncs == 1
+            shares = [Share(i, low, high, self.firsts[i] + low, whole) for i, (low, high) in enumerate(cuts)]
             if any(share.rows for share in shares):
                 rounds.append(shares)
         return rounds

@@ -28,12 +28,15 @@ class Share:
         Which of its rows; `stop` None for all from `start` on.
     first : int
         The number of the first of them among the rows of all shards.
+    whole : bool
+        Whether these are all rows of the shard.
     """
 
     shard: int
     start: int = 0
     stop: int | None = None
     first: int = 0
+    whole: bool = True
 
     @property
     def rows(self) -> int:
