@@ -21,7 +21,7 @@ PLAINEST_TESTS = tests/test_properties.py tests/test_engines.py tests/test_predi
 # Planted mistakes are in copies that run as plain Python, on whatever CPU: `make test` has them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench peers native test-deep test-uncompiled test-generic test-oldest test-wheel clean
+.PHONY: test-cluster demo test lint bench peers native test-deep test-uncompiled test-generic test-oldest test-wheel clean
 
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
@@ -91,6 +91,13 @@ $(VENV)-oldest/ok: pyproject.toml
 	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group test 'scikit-learn==1.8.*'
 	@touch $@
 
+# Training on real clusters: Dask's worker processes, some of which are killed, and Spark. Spark's tests say why they skip
+# where there is no Java, which is installed where that can be done.
+test-cluster: $(VENV)/cluster.ok
+	command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless; } || true
+	$(RUN) -m pytest tests/test_shards.py tests/test_dask.py tests/test_spark.py
+
 lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -114,6 +121,10 @@ $(VENV)/dev.ok: pyproject.toml $(VENV)/core.ok
 
 $(VENV)/peers.ok: $(VENV)/dev.ok
 	$(PIP) torch==2.13.0
+	@touch $@
+
+$(VENV)/cluster.ok: $(VENV)/dev.ok
+	$(PIP) --editable '.[dask,spark,io]'
 	@touch $@
 
 clean:

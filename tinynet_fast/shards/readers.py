@@ -13,7 +13,11 @@ from tinynet_fast.shards.fit import Piece
 from tinynet_fast.shards.survey import label_array, place
 from tinynet_fast.shards.tasks import Share
 
-ROWS = 1 << 16  # rows of an array or a frame that are looked at together
+# Rows of an array that are looked at together. What is made for each of them stays below the 128 KB from which on malloc
+# asks the system: on Dask's workers, whose malloc gives all back at once, an averaged epoch of 16 inputs took 42 ns a row
+# with 65,536 rows, 29 with 15,872, 25 with 8,192 and 29 with 3,840; elsewhere 22.
+ROWS = 8192
+FRAME_ROWS = 1 << 16  # of a frame, where a conversion costs more than its memory
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ class FrameReader:
         columns = [*self.layout.names, self.layout.target]
         stop = len(frame) if share.stop is None else min(share.stop, len(frame))
         batches = (
-            pa.RecordBatch.from_pandas(frame.iloc[low : min(low + ROWS, stop)][columns], preserve_index=False)
-            for low in range(share.start, stop, ROWS)
+            pa.RecordBatch.from_pandas(frame.iloc[low : min(low + FRAME_ROWS, stop)][columns], preserve_index=False)
+            for low in range(share.start, stop, FRAME_ROWS)
         )
         return BatchReader(self.layout)(share, batches)
 
