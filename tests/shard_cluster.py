@@ -10,6 +10,18 @@ from tinynet_fast.shards.state import pack, unpack
 from tinynet_fast.shards.tasks import Share, work
 
 
+def parameters(result):
+    """Weights, bias and losses of a neuron or a network, flat."""
+    model = result.model
+    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
+    return np.concatenate([*map(np.ravel, parts), result.loss_history])
+
+
+def same(comp, ref):
+    """Bit for bit."""
+    np.testing.assert_array_equal(parameters(comp), parameters(ref))
+
+
 class LocalShards:
     """Shards cut from arrays at `cuts`; `order` is the order in which they are worked on, whatever their order is."""
 

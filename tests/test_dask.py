@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from shard_cluster import parameters, same
 
 import tinynet_fast
 from tinynet_fast.data.datasets import make_pass_fail
@@ -17,23 +18,13 @@ dd = pytest.importorskip("dask.dataframe", reason="dask's frames are not install
 pd = pytest.importorskip("pandas")
 from tinynet_fast import dask as on_dask  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of other people's threads, files and event loops
-SECONDS = 90  # that a test may take
+pytestmark = [
+    pytest.mark.usefixtures("in_time"),
+    pytest.mark.filterwarnings("ignore"),
+]  # of other people's threads, files and event loops
 ROWS = make_pass_fail(60_000, 8)
 Y = ROWS.y.astype(np.int64)
 CUTS = (7000, 100, 9000, 0, 20_000, 13_900, 10_000)  # rows of shards: unequal, and one has none
-
-
-@pytest.fixture(autouse=True)
-def in_time():
-    def late(signum, frame):
-        raise TimeoutError(f"not done after {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +51,6 @@ def workers(client, n):
 
 def arrays(cuts=CUTS, X=ROWS.X, y=Y):
     return da.from_array(X, chunks=(cuts, X.shape[1])), da.from_array(y, chunks=(cuts,))
-
-
-def parameters(result):
-    return np.concatenate([result.model.weights, [result.model.bias], result.loss_history])
-
-
-def same(a, b):
-    np.testing.assert_array_equal(parameters(a), parameters(b))
 
 
 AVERAGE = {"mode": "average", "syncs": 3, "epochs": 2, "learning_rate": 0.05, "average": True}

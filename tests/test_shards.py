@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shard_cluster import LocalShards
+from shard_cluster import LocalShards, same
 
 from tinynet_fast import TrainingDivergedError, sweep, train_mlp, train_neuron
 from tinynet_fast.data.arrays import Moments
@@ -35,14 +35,16 @@ OPTIONS = (
 )
 
 
-def parameters(result):
-    model = result.model
-    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
-    return np.concatenate([*map(np.ravel, parts), result.loss_history])
-
-
-def same(a, b):
-    np.testing.assert_array_equal(parameters(a), parameters(b))
+def plain_job():
+    """A neuron on the rows, fast."""
+    return Job(
+        NeuronLearner(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
+        "fast",
+        3,
+        3000,
+        "<f8",
+        np.array([0, 1]),
+    )
 
 
 @settings(max_examples=25)
@@ -114,14 +116,7 @@ def test_merge_sees_the_order_of_shards():
 
 
 def test_a_state_travels_bit_for_bit_and_holds_less_than_a_tile():
-    job = Job(
-        NeuronLearner(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
-        "fast",
-        3,
-        3000,
-        "<f8",
-        np.array([0, 1]),
-    )
+    job = plain_job()
     state = fit_shard(job.start(), [(ROWS.X[:1000], Y[:1000])], job, last=False)
     assert (state.rows, len(state.y)) == (768, 232)
     back = State.of(unpack(pack(state.arrays())))
@@ -146,14 +141,7 @@ def test_only_a_block_is_held(monkeypatch):
             del block
             gc.collect()
 
-    job = Job(
-        NeuronLearner(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
-        "fast",
-        3,
-        3000,
-        "<f8",
-        np.array([0, 1]),
-    )
+    job = plain_job()
     assert fit_shard(job.start(), blocks(), job).rows == 3000
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from shard_cluster import LocalShards
+from shard_cluster import LocalShards, same
 
 import tinynet_fast
 from tinynet_fast.data.datasets import make_pass_fail
@@ -26,26 +26,16 @@ from pyspark.sql import SparkSession  # noqa: E402
 
 from tinynet_fast import spark as on_spark  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of other people's files and sockets
-SECONDS = 120  # that a test may take
+pytestmark = [
+    pytest.mark.usefixtures("in_time"),
+    pytest.mark.filterwarnings("ignore"),
+]  # of other people's files and sockets
 ROWS = make_pass_fail(30_000, 4)
 Y = ROWS.y.astype(np.int64)
 NAMES = [f"x{j}" for j in range(4)]
 CUTS = [3500, 3600, 14_000, 23_000]
 MASTERS = ["local[2]", "local-cluster[2,1,1024]"]
 AVERAGE = {"mode": "average", "syncs": 3, "epochs": 2, "learning_rate": 0.05, "average": True}
-
-
-@pytest.fixture(autouse=True)
-def in_time():
-    def late(signum, frame):
-        raise TimeoutError(f"not done after {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module", params=MASTERS)
@@ -87,14 +77,6 @@ def frame(session, folder, X=ROWS.X, y=Y, cuts=CUTS):
     return whole
 
 
-def parameters(result):
-    return np.concatenate([result.model.weights, [result.model.bias], result.loss_history])
-
-
-def same(a, b):
-    np.testing.assert_array_equal(parameters(a), parameters(b))
-
-
 def test_chain_and_average_are_the_bits_of_everywhere(session, tmp_path):
     rows = frame(session, tmp_path)
     assert rows.rdd.getNumPartitions() == 5
@@ -103,6 +85,9 @@ def test_chain_and_average_are_the_bits_of_everywhere(session, tmp_path):
     comp = on_spark.train_neuron(rows, "y", **AVERAGE)
     same(comp, ref)
     assert comp.model.features == NAMES
+    files = [str(tmp_path / f"part{i}.parquet") for i in range(5)]
+    same(on_spark.train_neuron(files, "y"), tinynet_fast.train_neuron(ROWS.X, Y, epochs=1))
+    same(on_spark.train_neuron(f"{tmp_path}/*.parquet", "y", **AVERAGE), ref)
 
 
 def test_predictions_stay_in_the_frame(session, tmp_path):
@@ -146,7 +131,7 @@ def test_sweep_network_and_standardised(session, tmp_path):
 
 def test_what_is_refused(session, tmp_path):
     rows = frame(session, tmp_path)
-    with pytest.raises(ValueError, match="a Spark frame is needed"):
+    with pytest.raises(ValueError, match="a Spark frame or paths"):
         on_spark.train_neuron(ROWS.X, "y")
     with pytest.raises(ValueError, match="no column 'z'"):
         on_spark.train_neuron(rows, "z")

@@ -13,6 +13,15 @@ import numpy as np
 
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.shards import trainers
+from tinynet_fast.shards.readers import (
+    ArrayReader,
+    FrameReader,
+    ParquetReader,
+    are_paths,
+    need,
+    parquet_files,
+    target_layout,
+)
 from tinynet_fast.shards.state import Arrays
 from tinynet_fast.shards.tasks import Share, Task, work
 from tinynet_fast.training.run import TrainingResult
@@ -173,7 +182,7 @@ def predict(model: Model, X: Any, threshold: float | None = None) -> Any:
 
 
 def _predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.dtype, name: str) -> Any:
-    da = _need("dask.array")
+    da = need("dask.array")
     tall = name == "probability" and model.n_outputs > 1
     if isinstance(X, da.Array):
         rows = X.rechunk({1: -1})
@@ -188,7 +197,7 @@ def _predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.d
     if tall:
         raise ValueError(f"a series holds one probability a row, and the model knows {model.n_outputs} labels: predict")
     columns = X if model.features is None else X[model.features]
-    meta = _need("pandas").Series(np.empty(0, dtype if dtype.kind != "U" else object), name=name)
+    meta = need("pandas").Series(np.empty(0, dtype if dtype.kind != "U" else object), name=name)
     return columns.map_partitions(partial(_series, function, meta.dtype, name), meta=meta)
 
 
@@ -198,16 +207,7 @@ def _answers(function: Callable[[Any], Any], dtype: np.dtype, outputs: int, X: n
 
 def _series(function: Callable[[Any], Any], dtype: np.dtype, name: str, frame: Any) -> Any:
     answers = _answers(function, dtype, 0, frame.to_numpy()) if len(frame) else np.empty(0)
-    return _need("pandas").Series(answers, index=frame.index, name=name, dtype=dtype)
-
-
-def _need(module: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise ImportError("this needs Dask: pip install 'tinynet-fast[dask,io]'") from None
+    return need("pandas").Series(answers, index=frame.index, name=name, dtype=dtype)
 
 
 def _do(task: Task, share: Share, read: Callable[..., Any], *data: Any) -> Arrays:
@@ -230,7 +230,7 @@ class DaskShards:
 
     def each(self, task: Task, shares: Sequence[Share] | None) -> list[Arrays]:
         """Graphs in which a shard's rows are an inner node: the scheduler drops them once they were trained on."""
-        delayed, self.ahead = _need("dask").delayed, {}
+        delayed, self.ahead = need("dask").delayed, {}
         shares = [Share(i) for i in range(len(self.data))] if shares is None else shares
         # Arguments of a delayed call are searched for collections, and a task holds arrays: a partial is not searched.
         calls = [delayed(partial(_do, task, share, self.read), pure=False)(*self.data[share.shard]) for share in shares]
@@ -255,7 +255,7 @@ class DaskShards:
 
     def _gathered(self, futures: list[Any]) -> list[Arrays]:
         """The answers, once they are there; TimeoutError where nobody is left to give them."""
-        distributed = _need("distributed")
+        distributed = need("distributed")
         alone_since: float | None = None
         while True:
             try:
@@ -274,13 +274,13 @@ class DaskShards:
 def _cluster(
     X: Any, y: Any, client: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None
 ) -> DaskShards:
-    distributed, da = _need("distributed"), _need("dask.array")
+    distributed, da = need("distributed"), need("dask.array")
     if client is None:
         try:
             client = distributed.get_client()
         except ValueError:
             raise ValueError("there is no distributed.Client: start one, or pass client=") from None
-    if isinstance(X, str) or (isinstance(X, (list, tuple)) and X and all(hasattr(p, "split") for p in X)):
+    if are_paths(X):
         return _files(X, y, client, features, storage_options or {})
     if isinstance(X, da.Array):
         return _arrays(X, y, client, features)
@@ -292,8 +292,6 @@ def _cluster(
 
 
 def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
-    from tinynet_fast.shards.readers import ArrayReader
-
     if features is not None:
         raise ValueError("features: the columns of an array have no names; leave features out")
     if X.ndim != 2 or X.dtype.kind not in "biuf" or X.shape[1] == 0:
@@ -313,37 +311,15 @@ def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> Dask
     return DaskShards(client, data, ArrayReader(X.shape[1], dtype), None, X.shape[1], dtype)
 
 
-def _layout(X: str, y: Any, features: Sequence[str] | None) -> Any:
-    from tinynet_fast.data.sources.arrow import Layout
-
-    if not isinstance(y, str):
-        raise ValueError(f"y is a {type(y).__name__}; for {X} it is the name of the column of labels")
-    return Layout(y, features)
-
-
 def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
-    pa = _need("pyarrow")
-    from tinynet_fast.shards.readers import FrameReader
-
-    layout = _layout("a frame", y, features)
+    pa = need("pyarrow")
+    layout = target_layout("a frame", y, features)
     layout.check_schema("the frame", pa.Schema.from_pandas(X._meta_nonempty, preserve_index=False))
     data = [(part,) for part in X.to_delayed()]
     return DaskShards(client, data, FrameReader(layout), layout.names, len(layout.names), layout.dtype.name)
 
 
 def _files(X: Any, y: Any, client: Any, features: Sequence[str] | None, options: dict[str, Any]) -> DaskShards:
-    core = _need("fsspec.core")
-    from tinynet_fast.shards.readers import ParquetReader, RemoteParquet
-
-    layout = _layout("paths", y, features)
-    urls: list[str] = []
-    for item in [X] if isinstance(X, str) else X:
-        filesystem, path = core.url_to_fs(item, **options)
-        found = sorted(filesystem.glob(path)) if any(c in path for c in "*?[") else [path]
-        if not found:
-            raise ValueError(f"{item}: no file matches this pattern; correct it")
-        urls += [filesystem.unstrip_protocol(name) for name in found]
-    for url in urls:
-        RemoteParquet(url, options, layout)  # reads the footer: every file's columns and types decide the rows'
+    urls, layout = parquet_files(X, y, features, options)
     data = [(url,) for url in urls]
     return DaskShards(client, data, ParquetReader(layout, options), layout.names, len(layout.names), layout.dtype.name)

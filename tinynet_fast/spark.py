@@ -12,7 +12,7 @@ import numpy as np
 from tinynet_fast.data.sources.arrow import Layout
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.shards import trainers
-from tinynet_fast.shards.readers import BatchReader
+from tinynet_fast.shards.readers import BatchReader, ParquetReader, are_paths, need, parquet_files, target_layout
 from tinynet_fast.shards.state import Arrays, pack, unpack
 from tinynet_fast.shards.tasks import Share, Task, work
 from tinynet_fast.training.run import TrainingResult
@@ -24,24 +24,33 @@ ROW_BITS = 33  # of a `monotonically_increasing_id`: the row within its partitio
 
 
 def train_neuron(
-    frame: Any, y: str, *, features: Sequence[str] | None = None, **options: Any
+    frame: Any,
+    y: str,
+    *,
+    features: Sequence[str] | None = None,
+    storage_options: dict[str, Any] | None = None,
+    **options: Any,
 ) -> TrainingResult[Neuron]:
     """Train one neuron on the partitions of a Spark frame.
 
     Parameters
     ----------
-    frame : pyspark.sql.DataFrame
-        A shard is a partition, in the order of partition numbers. Every pass, and with mode="average" every sync, is a
-        job of its own that asks for the rows again: cache the frame, or read it from files. A frame whose rows come in
-        another order each time (after a shuffle that is not cached) has no one result, and is refused where a
+    frame : pyspark.sql.DataFrame, path or list of paths
+        Paths, patterns and URLs are of Parquet files: a shard is a file, which a Python process of the executor reads
+        itself, through fsspec. That is much faster than a frame, whose rows take Spark more than a microsecond each to
+        hand to Python. Of a frame a shard is a partition, in the order of partition numbers. Every pass, and with
+        mode="average" every sync, is a job of its own that asks for the rows again: cache the frame. One whose rows
+        come in another order each time (after a shuffle that is not cached) has no one result, and is refused where a
         partition's number of rows shows it.
     y : str
         The column of labels.
     features : sequence of str, optional
         The columns to learn from, of numbers; all but the labels' where left out.
+    storage_options : dict, optional
+        For fsspec, where there are paths.
     mode : {"chain", "average"}
         As for `tinynet_fast.dask.train_neuron`, with the same bits. "chain" is a job of one task for each partition:
-        about 0.2 s of Spark's time each, and one executor works at a time.
+        about 0.3 s of Spark's time each, and one executor works at a time.
     syncs : int
         How often "average" takes the mean in an epoch, each time as a job in which every partition drops, before Arrow,
         the rows that are not its share.
@@ -57,17 +66,31 @@ def train_neuron(
     ValueError, TrainingDivergedError
         As for `tinynet_fast.dask.train_neuron`.
     """
-    return trainers.neuron(SparkShards(frame, y, features), **options)
+    return trainers.neuron(SparkShards(frame, y, features, storage_options), **options)
 
 
-def train_mlp(frame: Any, y: str, *, features: Sequence[str] | None = None, **options: Any) -> TrainingResult[MLP]:
+def train_mlp(
+    frame: Any,
+    y: str,
+    *,
+    features: Sequence[str] | None = None,
+    storage_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> TrainingResult[MLP]:
     """Train a network on the partitions of a Spark frame: `tinynet_fast.dask.train_mlp` names the options."""
-    return trainers.network(SparkShards(frame, y, features), **options)
+    return trainers.network(SparkShards(frame, y, features, storage_options), **options)
 
 
-def sweep(frame: Any, y: str, *, features: Sequence[str] | None = None, **options: Any) -> SweepResult:
+def sweep(
+    frame: Any,
+    y: str,
+    *,
+    features: Sequence[str] | None = None,
+    storage_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> SweepResult:
     """Train a neuron for every combination of options in one pass: `tinynet_fast.dask.sweep` names the options."""
-    return trainers.lab(SparkShards(frame, y, features), **options)
+    return trainers.lab(SparkShards(frame, y, features, storage_options), **options)
 
 
 def predict_proba(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
@@ -102,11 +125,11 @@ def udf(model: Model) -> Any:
     >>> score = tinynet_fast.spark.udf(model)  # doctest: +SKIP
     >>> frame.select("id", score("x0", "x1").alias("p"))  # doctest: +SKIP
     """
-    functions = _need("pyspark.sql.functions")
+    functions = need("pyspark.sql.functions", "spark")
 
     def probability(*columns: Any) -> Any:
         rows = np.column_stack([column.to_numpy() for column in columns])
-        return _need("pandas").Series(model.predict_proba(rows) if len(rows) else np.empty(0))
+        return need("pandas", "spark").Series(model.predict_proba(rows) if len(rows) else np.empty(0))
 
     from pyspark.sql.pandas.functions import PandasUDFType
 
@@ -145,30 +168,24 @@ def _scored(model: Model, frame: Any, features: Sequence[str] | None, name: str,
         )
     if name in frame.columns:
         raise ValueError(f"the frame has a column {name!r} already: rename it first")
-    types = _need("pyspark.sql.types")
+    types = need("pyspark.sql.types", "spark")
     schema = types.StructType([*frame.schema.fields]).add(name, kind)
     return frame.mapInArrow(_Scorer(model, names, name, kind), schema)
-
-
-def _need(module: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise ImportError("this needs Spark: pip install 'tinynet-fast[spark,io]'") from None
 
 
 @dataclass(frozen=True)
 class _Worker:
     """On an executor: a task on the rows of a partition, whose number says which share it is.
 
-    `shares` None stands for all rows of each partition. The answer is one row of numbers in NumPy's format.
+    `shares` None stands for all rows of each partition. Where there are `urls`, the partition's rows are those of its
+    file, which is read here. The answer is one row of numbers in NumPy's format.
     """
 
     task: Any  # a broadcast of a `Task`
     shares: dict[int, Share] | None
     layout: Layout
+    urls: list[str] | None = None
+    options: dict[str, Any] | None = None
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         import pyarrow as pa
@@ -180,29 +197,41 @@ class _Worker:
         share = Share(shard) if self.shares is None else self.shares.get(shard)
         if share is None:
             return
-        content = pack(work(self.task.value, BatchReader(self.layout)(share, batches), share))
+        if self.urls is None:
+            blocks = BatchReader(self.layout)(share, batches)
+        else:
+            blocks = ParquetReader(self.layout, self.options or {})(share, self.urls[shard])
+        content = pack(work(self.task.value, blocks, share))
         yield pa.RecordBatch.from_pydict({"shard": pa.array([shard], pa.int32()), "content": pa.array([content])})
 
 
 class SparkShards:
     """The partitions of a Spark frame; see `Cluster` in `shards/drive.py`."""
 
-    def __init__(self, frame: Any, y: str, features: Sequence[str] | None) -> None:
-        self.functions = _need("pyspark.sql.functions")
-        if not (hasattr(frame, "mapInArrow") and hasattr(frame, "schema")):
-            raise ValueError(
-                f"frame is a {type(frame).__name__}; a Spark frame is needed: spark.read.parquet reads one"
-            )
-        if not isinstance(y, str):
-            raise ValueError(f"y is a {type(y).__name__}; the name of the column of labels is needed")
-        if not hasattr(frame.sparkSession, "sparkContext"):
+    def __init__(
+        self, frame: Any, y: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None = None
+    ) -> None:
+        self.functions = need("pyspark.sql.functions", "spark")
+        self.urls: list[str] | None = None
+        self.options = storage_options or {}
+        if are_paths(frame):
+            self.urls, self.layout = parquet_files(frame, y, features, self.options)
+            session = need("pyspark.sql", "spark").SparkSession.getActiveSession()
+            if session is None:
+                raise ValueError("there is no Spark session: start one (SparkSession.builder.getOrCreate())")
+            self.frame = session.range(0, len(self.urls), 1, len(self.urls))
+        elif hasattr(frame, "mapInArrow") and hasattr(frame, "schema"):
+            self.layout, session = target_layout("a frame", y, features), frame.sparkSession
+            to_arrow = need("pyspark.sql.pandas.types", "spark").to_arrow_schema
+            self.layout.check_schema("the frame", to_arrow(frame.schema))
+            self.frame = frame.select(*self.layout.names, y)
+        else:
+            raise ValueError(f"frame is a {type(frame).__name__}; a Spark frame or paths of Parquet files are needed")
+        if not hasattr(session, "sparkContext"):
             raise ValueError("a Spark Connect session cannot run a job on one partition: use a classic session")
-        self.layout = Layout(y, features)
-        self.layout.check_schema("the frame", _need("pyspark.sql.pandas.types").to_arrow_schema(frame.schema))
-        self.frame, self.context = frame.select(*self.layout.names, y), frame.sparkSession.sparkContext
+        self.context = session.sparkContext
         self.names: list[str] | None = self.layout.names
-        self.n_features = len(self.layout.names)
-        self.dtype = self.layout.dtype.name
+        self.n_features, self.dtype = len(self.layout.names), self.layout.dtype.name
 
     def each(self, task: Task, shares: Sequence[Share] | None) -> list[Arrays]:
         """One job; the answers in the order of the partitions' numbers. A partition without rows may have none."""
@@ -213,6 +242,11 @@ class SparkShards:
             broadcast.unpersist()
         answers = {row["shard"]: unpack(bytes(row["content"])) for row in rows}
         if shares is not None:
+            gone = [share.shard for share in shares if share.shard not in answers]
+            if gone:
+                raise ValueError(
+                    f"partition {gone[0]}: it is there no more: cache the frame, or write it to files first"
+                )
             return [answers[share.shard] for share in shares]
         return [answers.get(i, {}) or self._nothing(task, i) for i in range(max(answers, default=-1) + 1)]
 
@@ -232,11 +266,12 @@ class SparkShards:
 
     def _mapped(self, broadcast: Any, shares: Sequence[Share] | None) -> Any:
         by_shard = None if shares is None else {share.shard: share for share in shares}
-        return self._selected(shares).mapInArrow(_Worker(broadcast, by_shard, self.layout), ANSWER)
+        worker = _Worker(broadcast, by_shard, self.layout, self.urls, self.options)
+        return self._selected(shares).mapInArrow(worker, ANSWER)
 
     def _selected(self, shares: Sequence[Share] | None) -> Any:
         """The frame without the rows that are no one's share, which are dropped before they become Arrow."""
-        if shares is None or all(share.start == 0 and share.whole for share in shares):
+        if self.urls is not None or shares is None or all(share.start == 0 and share.whole for share in shares):
             return self.frame
         f = self.functions
         most = max(share.shard for share in shares) + 1

@@ -1,7 +1,8 @@
 """What a worker holds of a shard (arrays, a frame, a file, Arrow batches) as blocks of rows, a block at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from tinynet_fast.shards.fit import Piece
 from tinynet_fast.shards.survey import label_array, place
 from tinynet_fast.shards.tasks import Share
 
-# Rows of an array that are looked at together. What is made for each of them stays below the 128 KB from which on malloc
-# asks the system: on Dask's workers, whose malloc gives all back at once, an averaged epoch of 16 inputs took 42 ns a row
-# with 65,536 rows, 29 with 15,872, 25 with 8,192 and 29 with 3,840; elsewhere 22.
+# Rows of an array that are looked at together. What is made for each block stays below the 128 KB from which on malloc
+# asks the system: on Dask's workers, whose malloc gives it all back, an averaged epoch of 16 inputs took 42 ns a row
+# with blocks of 65,536, 29 with 15,872, 25 with 8,192 and 29 with 3,840; elsewhere 22.
 ROWS = 8192
 FRAME_ROWS = 1 << 16  # of a frame, where a conversion costs more than its memory
 
@@ -94,6 +95,44 @@ class RemoteParquet(ParquetPart):
         import pyarrow.parquet as pq
 
         return pq.ParquetFile(fsspec.open(str(self.path), **self.options).open(), pre_buffer=False, buffer_size=BUFFER)
+
+
+def parquet_files(X: Any, y: Any, features: Sequence[str] | None, options: dict[str, Any]) -> tuple[list[str], Layout]:
+    """The addresses that paths, URLs and patterns stand for, and what all the files' columns mean.
+
+    Footers are read here: every file's columns and types decide the rows' type.
+    """
+    layout = target_layout("paths", y, features)
+    urls: list[str] = []
+    for item in [X] if isinstance(X, str) else X:
+        filesystem, path = need("fsspec.core").url_to_fs(item, **options)
+        found = sorted(filesystem.glob(path)) if any(c in path for c in "*?[") else [path]
+        if not found:
+            raise TableError(f"{item}: no file matches this pattern; correct it")
+        urls += [filesystem.unstrip_protocol(name) for name in found]
+    for url in urls:
+        RemoteParquet(url, options, layout)
+    return urls, layout
+
+
+def target_layout(what: str, y: Any, features: Sequence[str] | None) -> Layout:
+    """A layout whose labels are the column `y`."""
+    if not isinstance(y, str):
+        raise ValueError(f"y is a {type(y).__name__}; for {what} it is the name of the column of labels")
+    return Layout(y, features)
+
+
+def are_paths(X: Any) -> bool:
+    """Whether X is a path or a list of paths."""
+    return isinstance(X, str) or (isinstance(X, (list, tuple)) and bool(X) and all(isinstance(p, str) for p in X))
+
+
+def need(module: str, extra: str = "dask") -> Any:
+    """Import what an engine brings, or say how to install it."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise ImportError(f"this needs {module.partition('.')[0]}: pip install 'tinynet-fast[{extra},io]'") from None
 
 
 @dataclass(frozen=True)
