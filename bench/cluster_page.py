@@ -106,7 +106,7 @@ def far(results):
         "network": f"{shards * STATE_BYTES * 2 * SYNCS / 1e6:,.0f} MB",
         "rate": f"{ROWS * parquet['bytes_a_row'] / CORES / (total * 3600.0 / CORES) / 1e6:,.0f} MB/s",
         "many": f"{1_000_000 * task / 60.0:,.0f} min",
-        "chain": f"{(ROWS * (train + reading)) * 1e-9 / 86400.0 / 365.0:,.1f} years",
+        "chain": f"{(ROWS * (train + reading)) * 1e-9 / 86400.0:,.1f} days",
     }
 
 

@@ -37,7 +37,7 @@ def train_neuron(
     ----------
     frame : pyspark.sql.DataFrame, path or list of paths
         Paths, patterns and URLs are of Parquet files: a shard is a file, which a Python process of the executor reads
-        itself, through fsspec. Of a frame a shard is a partition, in the order of partition numbers. Every pass, and with
+        itself, through fsspec. Of a frame a shard is a partition, in the order of their numbers. Every pass, and with
         mode="average" every sync, is a job of its own that asks for the rows again: cache the frame. One whose rows
         come in another order each time (after a shuffle that is not cached) has no one result, and is refused where a
         partition's number of rows shows it.
