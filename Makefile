@@ -24,7 +24,7 @@ NOT_KERNELS = '*/intrinsics.py,*/registers.py,*_llvm.py,*/jit.py,*/native.py,*/w
 WITHOUT_PLANTED = -k 'not mistake'
 
 .PHONY: demo test lint bench bench-full bench-compare bench-native peers native test-deep test-uncompiled test-generic test-oldest \
-  test-wheel clean
+  test-wheel test-cluster clean
 
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
@@ -103,6 +103,13 @@ $(VENV)-oldest/ok: pyproject.toml
 	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group test 'scikit-learn==1.8.*'
 	@touch $@
 
+# Training on real clusters: Dask's worker processes, some of which are killed, and Spark. Spark's tests say why they skip
+# where there is no Java, which is installed where that can be done.
+test-cluster: $(VENV)/cluster.ok
+	command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless; } || true
+	$(RUN) -m pytest tests/test_shards.py tests/test_dask.py tests/test_spark.py
+
 lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -131,6 +138,10 @@ $(VENV)/peers.ok: $(VENV)/dev.ok
 # The other peers of the benchmarks: who has no wheel for this Python and can't be built is left out.
 $(VENV)/bench.ok: bench/install_peers.py $(VENV)/peers.ok
 	$(RUN) bench/install_peers.py
+	@touch $@
+
+$(VENV)/cluster.ok: $(VENV)/dev.ok
+	$(PIP) --editable '.[dask,spark,io]'
 	@touch $@
 
 clean:

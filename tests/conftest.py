@@ -1,6 +1,7 @@
 """Shared by all tests: Hypothesis profiles, the engines, and the command line."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -37,3 +38,17 @@ def run(monkeypatch, capsys, tmp_path):
         return info.value.code or 0, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def in_time():
+    """A test that is not done after two minutes fails: a cluster must not hang."""
+
+    def late(signum, frame):
+        raise TimeoutError("not done after 120 s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

@@ -19,6 +19,9 @@ LEVELS = [
     "models",
     "scoring",
     "training",
+    "shards",
+    "dask",
+    "spark",
     "plots",
     "sklearn",
     "proof",
@@ -38,7 +41,21 @@ def run(code, **options):
 
 def test_importing_brings_no_heavy_library():
     loaded = json.loads(run("import sys, json, tinynet_fast; print(json.dumps(list(sys.modules)))"))
-    heavy = {"numba", "llvmlite", "sklearn", "scipy", "matplotlib", "pyarrow", "rich", "typer", "torch", "pandas"}
+    heavy = {
+        "numba",
+        "llvmlite",
+        "sklearn",
+        "scipy",
+        "matplotlib",
+        "pyarrow",
+        "rich",
+        "typer",
+        "torch",
+        "pandas",
+        "dask",
+        "distributed",
+        "pyspark",
+    }
     assert not heavy & {name.partition(".")[0] for name in loaded}
 
 

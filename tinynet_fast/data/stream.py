@@ -75,12 +75,17 @@ class HoldOut:
     seed: int
 
     def held(self, start: int, stop: int) -> np.ndarray:
-        """(stop - start,) bool: True for a row that is held out. (The hash: Steele, Lea and Flood's SplitMix64.)"""
-        z = np.arange(start + 1, stop + 1, dtype=np.uint64) + np.uint64(self.seed << 32)
-        z *= np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return (z ^ (z >> np.uint64(31))) < np.uint64(min(self.share, 1.0 - 2.0**-53) * 2.0**64)
+        """(stop - start,) bool: True for a row that is held out."""
+        return row_hashes(self.seed, start, stop) < np.uint64(min(self.share, 1.0 - 2.0**-53) * 2.0**64)
+
+
+def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
+    """(stop - start,) uint64: a hash of each row's number and the seed (Steele, Lea and Flood's SplitMix64)."""
+    z = np.arange(start + 1, stop + 1, dtype=np.uint64) + np.uint64(seed << 32)
+    z *= np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) -> int:

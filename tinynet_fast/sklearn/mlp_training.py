@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from tinynet_fast.kernels import order
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import flatten, layer_table, unflatten
-from tinynet_fast.training.mlp import _longest_unit
+from tinynet_fast.training.mlp import longest_unit
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.run import LARGEST_SUM
 from tinynet_fast.training.schedule import LOSSES
@@ -116,7 +116,7 @@ class Network:
         """`name`, or "strict" where the first sums are so large that "fast" loses more digits than it may."""
         if name == "fast":
             largest = ENGINES["fast"].kernels.row_bound(X, np.ones(1))
-            if not math.sqrt(largest) * _longest_unit(self.state[0], self.sizes) <= LARGEST_SUM:
+            if not math.sqrt(largest) * longest_unit(self.state[0], self.sizes) <= LARGEST_SUM:
                 return "strict"
         return name
 

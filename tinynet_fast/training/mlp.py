@@ -214,10 +214,10 @@ def train_mlp(
     if outputs > 1 and loss == "squared_error":
         raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
     sizes = [job.rows.n_features, *units, outputs]
-    start = _start(weights, biases, sizes, init, check_rate("init_scale", init_scale), job.seed)
+    start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), job.seed)
     given = job.rows.sample_weight
     if job.engine.name == "fast":
-        limit = (LARGEST_SUM / max(_longest_unit(start, sizes), 1e-100)) ** 2
+        limit = (LARGEST_SUM / max(longest_unit(start, sizes), 1e-100)) ** 2
         tiny = given is not None and np.any((given > 0.0) & (given < LEAST_WEIGHT))
         if tiny or (not job.streams and job.largest > limit) or was_strict(job):
             job.engine = ENGINES["strict"]  # as for a neuron: such sums lose more digits than the promise allows
@@ -225,12 +225,14 @@ def train_mlp(
             job.limit = limit
 
     def trained() -> TrainingResult[MLP]:
-        return run(_MLPTrainee(job, start, sizes, activation, steps, batch_size, loss, dropout), job)
+        return run(MLPTrainee(job, start, sizes, activation, steps, batch_size, loss, dropout), job)
 
     return until_measured(trained, job)
 
 
-def _start(weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None) -> np.ndarray:
+def first_parameters(
+    weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None
+) -> np.ndarray:
     """The starting parameters, flat. RandomState's stream is frozen for good, so a seed's weights never change."""
     if not isinstance(init, str) or init not in INITS:
         raise ValueError(f"there is no init {init!r}: use one of {', '.join(INITS)}")
@@ -247,7 +249,7 @@ def _start(weights: Any, biases: Any, sizes: list[int], init: str, init_scale: f
     return flatten(weights, biases)
 
 
-def _longest_unit(start: np.ndarray, sizes: list[int]) -> float:
+def longest_unit(start: np.ndarray, sizes: list[int]) -> float:
     """The length of the weights and bias of the unit of the first layer where they are longest."""
     weights, biases = unflatten(start, layer_table(sizes, "sigmoid"))
     largest = max(float(np.max(np.abs(start))), 1.0)  # so that no square overflows
@@ -261,7 +263,7 @@ def _draw(draw: np.random.RandomState, init: str, init_scale: float, fan_in: int
     return draw.randn(fan_in, fan_out) * (np.sqrt(2.0 / fan_in) if init == "he" else init_scale)
 
 
-class _MLPTrainee:
+class MLPTrainee:
     def __init__(
         self,
         job: Plan,

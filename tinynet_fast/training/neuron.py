@@ -228,16 +228,12 @@ def train_neuron(
     if rates.name == "cosine":
         rates.updates = job.epochs * len(job.rows)
         job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
-    start = _start(weights, bias, job.rows.n_features)
+    start = first_weights(weights, bias, job.rows.n_features)
     found = _search(job, start, penalties) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
     if job.engine.name == "fast":
-        # Where rounding could show, only the reference's own order of sums gives its weights: where a step overshoots,
-        # and where large sums cancel.
-        limit = STABILITY_BOUND / float(rates.rates(0, 1)[0])
-        if start.any():
-            limit = min(limit, (LARGEST_SUM / math.hypot(*start)) ** 2)
+        limit = largest_for_fast(rates, start)
         can = penalties.loss == vectorized.LOG_LOSS if sparse else penalties.smooth
         if not can or (not job.streams and job.largest > limit) or was_strict(job):
             job.engine = ENGINES["strict"]
@@ -276,7 +272,7 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
     return auto_rate(rows.standardised(rows.X[part]), rows.codes[part], sample_weight=weights, **options)
 
 
-def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:
+def first_weights(weights: Any, bias: Any, n_features: int) -> np.ndarray:
     """The starting weights and, last, the bias."""
     try:
         w, b = np.asarray(weights, dtype=np.float64), float(bias)
@@ -287,3 +283,13 @@ def _start(weights: Any, bias: Any, n_features: int) -> np.ndarray:
     if not (np.isfinite(w).all() and np.isfinite(b)):
         raise ValueError("weights or bias holds NaN or infinity: start from finite numbers")
     return np.append(np.broadcast_to(w, n_features), b)
+
+
+def largest_for_fast(rates: Schedule, start: np.ndarray) -> float:
+    """The largest |x|^2 + 1 that the fast engine may be given, by these rates and from these weights.
+
+    Where rounding could show, only the reference's own order of sums gives its weights: where a step overshoots, and
+    where large sums cancel.
+    """
+    limit = STABILITY_BOUND / float(rates.rates(0, 1)[0])
+    return min(limit, (LARGEST_SUM / math.hypot(*start)) ** 2) if any(start) else limit

@@ -128,7 +128,7 @@ def plan(
     is_fraction = isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool)
     if seed is None and (shuffle or random_start or is_fraction):
         seed = int(np.random.SeedSequence().generate_state(1)[0])
-    known = None if labels is None else _given_labels(labels, most_labels)
+    known = None if labels is None else given_labels(labels, most_labels)
 
     result = Plan(
         rows=None,  # type: ignore[arg-type]  # the two ways below fill in rows and labels
@@ -167,7 +167,7 @@ def plan(
     if is_fraction:
         result.options["held_out"] = "hash" if result.streams else "permutation"
     elif validation is not None:
-        X_held, held = _check_validation(validation, result.rows.n_features, result.labels, sparse)
+        X_held, held = check_validation(validation, result.rows.n_features, result.labels, sparse)
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
         if saved is not None:
             saved.validation = digest(Rows(X_held, Codes(held, np.arange(len(result.labels)))))
@@ -262,7 +262,7 @@ def _find_labels(source: "Source", most: int) -> np.ndarray:
     return find_labels(source.labels_only(), most)
 
 
-def _given_labels(labels: Any, most: int) -> np.ndarray:
+def given_labels(labels: Any, most: int) -> np.ndarray:
     array = np.asarray(labels)
     if array.ndim != 1 or array.dtype.kind not in "biufU" or len(np.unique(array)) != len(array):
         raise ValueError(f"labels is {labels!r}; a list of different labels is needed")
@@ -295,7 +295,9 @@ def _block_bound(X: np.ndarray, sample_weight: np.ndarray | None, engine: Engine
     return float(engine.kernels.row_bound(engine.rows(X), np.ones(1) if sample_weight is None else sample_weight))
 
 
-def _check_validation(validation: Any, n_features: int, labels: np.ndarray, sparse: bool) -> tuple[Any, np.ndarray]:
+def check_validation(
+    validation: Any, n_features: int, labels: np.ndarray, sparse: bool = False
+) -> tuple[Any, np.ndarray]:
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
         raise ValueError(f"validation is a {type(validation).__name__}; (X, y) or a fraction is needed")
     matrix = (as_rows if sparse else as_matrix)(validation[0], "validation X")

@@ -240,7 +240,7 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
         if saved is None:
             raise
         raise KeyboardInterrupt(f"the last checkpoint, {saved.place}, is {saved.path}") from None
-    return _result(trainee, plan, history)
+    return training_result(trainee, plan, history)
 
 
 def _compiled(trainee: Trainee[Any], plan: Plan) -> str:
@@ -291,7 +291,7 @@ def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, 
         plan.limit = np.inf  # every row has been seen
         history.losses.append(trainee.epoch_loss(totals, len(rows)))
         history.done += k
-        stop = _end_epoch(trainee, plan, history)
+        stop = end_epoch(trainee, plan, history)
         if saved is not None:
             last = history.done == plan.epochs or stop
             saved.write(history.state(trainee.parameters(), 0, 0.0), every_second=not last)
@@ -308,7 +308,7 @@ def _check_limit(trainee: Trainee[Any], plan: Plan, X: np.ndarray) -> None:
     plan.engine_name = _compiled(trainee, plan)
 
 
-def _end_epoch(trainee: Trainee[Any], plan: Plan, history: History) -> bool:
+def end_epoch(trainee: Trainee[Any], plan: Plan, history: History) -> bool:
     """What is to be said of an epoch: validation, early stopping, callback; and whether it was the last."""
     loss = None
     if plan.validation_loss is not None:
@@ -343,7 +343,7 @@ def _checkpoint_options(trainee: Trainee[Any], plan: Plan) -> dict[str, Any]:
     }
 
 
-def _result(trainee: Trainee[M_co], plan: Plan, history: History) -> TrainingResult[M_co]:
+def training_result(trainee: Trainee[M_co], plan: Plan, history: History) -> TrainingResult[M_co]:
     if history.best is not None:
         trainee.restore(history.best)
     model = plan.for_raw_inputs(trainee.model())

@@ -88,9 +88,9 @@ def sweep(
     >>> print(result.learning_rate[result.best], result.best_model.predict([2.4, 2.5]))
     0.5 [0 1]
     """
-    rates = _several("learning_rate", learning_rate, check_rate)
-    penalties = _several("l2", l2, check_at_least_zero)
-    averages = _several("average", average, _checked_flag)
+    rates = several("learning_rate", learning_rate, check_rate)
+    penalties = several("l2", l2, check_at_least_zero)
+    averages = several("average", average, checked_flag)
     threads = _threads(n_jobs)
     if may_stream(X):
         raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
@@ -111,14 +111,14 @@ def sweep(
     )
     fold_of_row, n_folds = _folds(folds, job)
     options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
-    start = _start(weights, bias, len(options), job.rows.n_features)
+    start = first_weights(weights, bias, len(options), job.rows.n_features)
     copies = 1 + n_folds
     options, start = np.repeat(options, copies, axis=0), np.repeat(start, copies, axis=0)
     fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options) // copies)
     return _Sweep(job, options, start, fold, fold_of_row, threads).run()
 
 
-def _several(name: str, values: Any, check: Any) -> list[float]:
+def several(name: str, values: Any, check: Any) -> list[float]:
     """One option, or those of a list, each checked."""
     if isinstance(values, (str, bytes)) or np.ndim(values) == 0:
         return [check(name, values)]
@@ -128,7 +128,7 @@ def _several(name: str, values: Any, check: Any) -> list[float]:
     return checked
 
 
-def _checked_flag(name: str, value: Any) -> bool:
+def checked_flag(name: str, value: Any) -> bool:
     check_flag(name, value)
     return bool(value)
 
@@ -168,7 +168,7 @@ def _folds(folds: Any, job: Plan) -> tuple[np.ndarray | None, int]:
     return fold_of_row, k
 
 
-def _start(weights: Any, bias: Any, combinations: int, n_features: int) -> np.ndarray:
+def first_weights(weights: Any, bias: Any, combinations: int, n_features: int) -> np.ndarray:
     """(combinations, n_features + 1): the starting weights and, last, the bias."""
     try:
         w, b = np.asarray(weights, dtype=np.float64), np.asarray(bias, dtype=np.float64)
@@ -186,7 +186,7 @@ def _start(weights: Any, bias: Any, combinations: int, n_features: int) -> np.nd
     return start
 
 
-class _Group:
+class Group:
     """Models that are trained by the same calls of the kernel, and their state."""
 
     def __init__(self, members: np.ndarray, options: np.ndarray, start: np.ndarray, fold: np.ndarray) -> None:
@@ -242,11 +242,8 @@ class _Sweep:
         self.job, self.options, self.fold, self.fold_of_row = job, options, fold, fold_of_row
         from tinynet_fast.kernels import lanes
 
-        d, models = job.rows.n_features, np.arange(len(options))
-        penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
-        parts = [part for part in (models[~penalised], models[penalised]) if len(part)]
-        members = [each for part in parts for each in _cut(part, lanes.WIDTH, lanes.MOST, threads)]
-        self.groups = [_Group(each, options, start, fold) for each in members]
+        d = job.rows.n_features
+        self.groups = groups_of(options, start, fold, threads)
         self.threads = min(threads, len(self.groups))
         seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH / self.threads
         rows = min(int(BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d)
@@ -283,7 +280,7 @@ class _Sweep:
             progressive /= n - in_fold
             held_out /= in_fold  # 0/0 where no fold is held out
         seconds = perf_counter() - started
-        return self._result(parameters, squares, progressive, held_out, scores, seconds)
+        return swept(self.job, self.options, self.fold, parameters, squares, progressive, held_out, scores, seconds)
 
     def _order(self, epoch: int) -> np.ndarray | None:
         rows, order = self.job.rows, self.job.order
@@ -318,46 +315,61 @@ class _Sweep:
                     totals[models] += vectorized.cross_entropy(z, y[rows, np.newaxis]).sum(axis=0)
         return totals / in_fold
 
-    def _result(
-        self,
-        parameters: np.ndarray,
-        squares: np.ndarray,
-        progressive: np.ndarray,
-        held_out: np.ndarray,
-        scores: np.ndarray,
-        seconds: float,
-    ) -> SweepResult:
-        finite = np.isfinite(parameters).all(axis=1) & np.isfinite(squares).all(axis=0)
-        copies = int(self.fold.max()) + 2
-        result = SweepResult(
-            weights=np.ascontiguousarray(parameters[:, :-1]),
-            biases=parameters[:, -1].copy(),
-            learning_rate=self.options[:, 0],
-            l2=self.options[:, 1],
-            average=self.options[:, 2] > 0.0,
-            combination=np.arange(len(parameters)) // copies,
-            fold=self.fold,
-            loss_history=squares,
-            progressive_loss=progressive,
-            held_out_history=held_out,
-            held_out_loss=scores,
-            diverged=~finite,
-            unstable=self.options[:, 0] > STABILITY_BOUND / self.job.largest,
-            best=None,
-            labels=self.job.labels,
-            features=self.job.features,
-            epochs=self.job.epochs,
-            shuffle=bool(self.job.shuffle),
-            seed=self.job.seed,
-            seconds=seconds,
-        )
-        judged = result.scores()
-        if not np.isnan(judged).all():
-            object.__setattr__(result, "best", int(np.nanargmin(judged)) * copies)
-        return result
+
+def swept(
+    job: Plan,
+    options: np.ndarray,
+    fold: np.ndarray,
+    parameters: np.ndarray,
+    squares: np.ndarray,
+    progressive: np.ndarray,
+    held_out: np.ndarray,
+    scores: np.ndarray,
+    seconds: float,
+) -> SweepResult:
+    """The result of a sweep of which all models are known: their parameters, losses by epoch, and scores."""
+    finite = np.isfinite(parameters).all(axis=1) & np.isfinite(squares).all(axis=0)
+    copies = int(fold.max()) + 2
+    result = SweepResult(
+        weights=np.ascontiguousarray(parameters[:, :-1]),
+        biases=parameters[:, -1].copy(),
+        learning_rate=options[:, 0],
+        l2=options[:, 1],
+        average=options[:, 2] > 0.0,
+        combination=np.arange(len(parameters)) // copies,
+        fold=fold,
+        loss_history=squares,
+        progressive_loss=progressive,
+        held_out_history=held_out,
+        held_out_loss=scores,
+        diverged=~finite,
+        unstable=options[:, 0] > STABILITY_BOUND / job.largest,
+        best=None,
+        labels=job.labels,
+        features=job.features,
+        epochs=job.epochs,
+        shuffle=bool(job.shuffle),
+        seed=job.seed,
+        seconds=seconds,
+    )
+    judged = result.scores()
+    if not np.isnan(judged).all():
+        object.__setattr__(result, "best", int(np.nanargmin(judged)) * copies)
+    return result
 
 
-def _cut(models: np.ndarray, width: int, most: int, threads: int) -> list[np.ndarray]:
+def groups_of(options: np.ndarray, start: np.ndarray, fold: np.ndarray, threads: int) -> list[Group]:
+    """All models in groups, those without penalties and averaging apart from the others: they train faster."""
+    from tinynet_fast.kernels import lanes
+
+    models = np.arange(len(options))
+    penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
+    parts = [part for part in (models[~penalised], models[penalised]) if len(part)]
+    members = [each for part in parts for each in in_groups(part, lanes.WIDTH, lanes.MOST, threads)]
+    return [Group(each, options, start, fold) for each in members]
+
+
+def in_groups(models: np.ndarray, width: int, most: int, threads: int) -> list[np.ndarray]:
     """The models in groups of whole registers, at most `most` each, as many for each thread as can be."""
     registers = math.ceil(len(models) / width)
     groups = math.ceil(registers / most)
@@ -375,8 +387,8 @@ def mean_log_losses(parameters: np.ndarray, X: np.ndarray, codes: np.ndarray) ->
 
     engine, n, d = ENGINES["fast"], len(X), X.shape[1]
     options, folds = np.zeros((len(parameters), 3)), np.full(len(parameters), ALL_ROWS)
-    members = _cut(np.arange(len(parameters)), lanes.WIDTH, lanes.MOST, 1)
-    groups = [_Group(each, options, parameters, folds) for each in members]
+    members = in_groups(np.arange(len(parameters)), lanes.WIDTH, lanes.MOST, 1)
+    groups = [Group(each, options, parameters, folds) for each in members]
     rows, totals = max(MOST_VALUES // d, lanes.CHUNK), np.empty(len(parameters))
     for group in groups:
         group.clear()

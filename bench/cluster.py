@@ -1,0 +1,407 @@
+"""What a cluster gives: log loss of averaging against one machine, rows a second, the overhead of a sync, and the time
+to within 0.1 % of the least log loss against sequential `partial_fit` and Spark ML.
+
+Rows are generated on the workers, each shard its own, and stay there. `python bench/cluster.py --help`
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from measure import THREADS, machine
+
+os.environ.update(dict.fromkeys(THREADS, "1"))
+
+import numpy as np
+from rich.console import Console
+
+from tinynet_fast import dask as on_dask
+from tinynet_fast import train_neuron
+from tinynet_fast.data.datasets import make_pass_fail, pass_fail_blocks
+
+FEATURES = 16
+SHARDS, SYNCS = (8, 64), (1, 4, 16)
+RATE = 0.05  # where only time counts
+NEAR = 1.001  # of the least log loss
+console = Console(stderr=True)
+
+
+def rows_between(start, stop):
+    """Rows [start, stop) of the table, made of the blocks of 65,536 that hold them: X, and y as the last column."""
+    size, parts = 65_536, []
+    for block in range(start // size, -(-stop // size)):
+        low, high = max(start - block * size, 0), min(stop - block * size, size)
+        X, y = next(_block(block))
+        parts.append(np.column_stack([X[low:high], y[low:high]]))
+    return np.concatenate(parts)
+
+
+def _block(block):
+    """Block number `block` of `pass_fail_blocks`, without those before it."""
+    from tinynet_fast.data.datasets import _true_neuron
+
+    weights, bias = _true_neuron(FEATURES, 0)
+    rng = np.random.default_rng([0, block])
+    X = rng.standard_normal((65_536, FEATURES))
+    yield X, (rng.random(65_536) < 1.0 / (1.0 + np.exp(-(X @ weights + bias)))).astype(np.float64)
+
+
+def on_workers(client, n, shards):
+    """The first `n` rows in so many shards, as many on each worker: dask arrays X and y.
+
+    Dask by itself put five of eight on one of two workers, which then is what the other waits for.
+    """
+    import dask.array as da
+    from distributed import wait
+
+    workers, parts = sorted(client.nthreads()), []
+    for i, (low, high) in enumerate(pairwise([n * i // shards for i in range(shards + 1)])):
+        here = {"workers": [workers[i * len(workers) // shards]], "pure": False}
+        rows = client.submit(rows_between, low, high, **here)
+        X, y = client.submit(_inputs, rows, **here), client.submit(_labels, rows, **here)
+        wait([X, y])
+        parts.append((da.from_delayed(X, (high - low, FEATURES), float), da.from_delayed(y, (high - low,), float)))
+        del rows
+    X, y = client.persist([da.concatenate([X for X, _ in parts]), da.concatenate([y for _, y in parts])])
+    wait([X, y])
+    return X, y
+
+
+def _inputs(rows):
+    return np.ascontiguousarray(rows[:, :-1])
+
+
+def _labels(rows):
+    return rows[:, -1].copy()
+
+
+def start(n):
+    """A cluster of n worker processes, a thread each, and its client."""
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    cluster = LocalCluster(n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0)
+    return cluster, Client(cluster)
+
+
+def least_loss(X, y):
+    """The least mean log loss of a neuron on the rows, by Newton's method, block by block."""
+    w = np.zeros(FEATURES + 1)
+    for _ in range(8):
+        gradient, hessian, loss = np.zeros(len(w)), np.zeros((len(w), len(w))), 0.0
+        for low in range(0, len(X), 1 << 16):
+            rows = np.column_stack([X[low : low + (1 << 16)], np.ones(len(X[low : low + (1 << 16)]))])
+            z = rows @ w
+            p = 1.0 / (1.0 + np.exp(-z))
+            label = y[low : low + (1 << 16)]
+            loss += float(np.sum(np.logaddexp(0.0, z) - label * z))
+            gradient += rows.T @ (p - label)
+            hessian += (rows * (p * (1.0 - p))[:, None]).T @ rows
+        w -= np.linalg.solve(hessian, gradient)
+    return loss / len(X)
+
+
+def losses(n):
+    """Log loss on all rows after one epoch, over shards and syncs, against one machine's."""
+    rows = make_pass_fail(n, FEATURES)
+    alone = train_neuron(rows.X, rows.y, learning_rate="auto", epochs=1, average=True)
+    options = {"learning_rate": alone.rate_search.learning_rate, "epochs": 1, "average": True}
+    result = {
+        "learning_rate": options["learning_rate"],
+        "least": least_loss(rows.X, rows.y),
+        "one_machine": alone.model.loss(rows.X, rows.y),
+        "averaged": [],
+    }
+    result["one_machine_ns_a_row"] = alone.seconds / n * 1e9
+    cluster, client = start(2)
+    for shards in SHARDS:
+        X, y = on_workers(client, n, shards)
+        for syncs in SYNCS:
+            for averaged in (True, False):
+                given = options | {"average": averaged}
+                found = on_dask.train_neuron(X, y, client=client, mode="average", syncs=syncs, **given)
+                loss = found.model.loss(rows.X, rows.y)
+                entry = {"shards": shards, "syncs": syncs, "average": averaged, "log_loss": loss}
+                result["averaged"].append(entry | {"seconds": found.seconds})
+                console.print(entry, f"{loss / result['one_machine'] - 1:+.5%}")
+        if shards == SHARDS[0]:
+            chain = on_dask.train_neuron(X, y, client=client, **options)
+            result["chain_is_bit_for_bit"] = bool((chain.model.weights == alone.model.weights).all())
+            result["chain_ns_a_row"] = chain.seconds / n * 1e9
+        del X, y
+    last = train_neuron(rows.X, rows.y, **(options | {"average": False}))
+    result["one_machine_last_weights"] = last.model.loss(rows.X, rows.y)
+    client.close()
+    cluster.close()
+    return result
+
+
+def sorted_rows(n):
+    """The worst shards: rows sorted by an input that matters, so that every shard has seen another world."""
+    rows = make_pass_fail(n, FEATURES)
+    X, y = rows.X, rows.y
+    order = np.argsort(X[:, int(np.argmax(np.abs(rows.weights)))], kind="stable")
+    shuffled = train_neuron(X, y, learning_rate="auto", epochs=1, average=True)
+    options = {"learning_rate": shuffled.rate_search.learning_rate, "epochs": 1, "average": True}
+    X, y = np.ascontiguousarray(X[order]), y[order]
+    result = {"rows": n, "least": least_loss(X, y), "averaged": []}
+    result["shuffled_one_machine"] = shuffled.model.loss(X, y)
+    result["sorted_one_machine"] = train_neuron(X, y, **options).model.loss(X, y)
+    cluster, client = start(2)
+    import dask.array as da
+
+    X_parts, y_parts = da.from_array(X, chunks=(n // 8, FEATURES)), da.from_array(y, chunks=n // 8)
+    X_parts, y_parts = client.persist([X_parts, y_parts])
+    for syncs in (*SYNCS, 64):
+        found = on_dask.train_neuron(X_parts, y_parts, client=client, mode="average", syncs=syncs, **options)
+        result["averaged"].append({"syncs": syncs, "log_loss": found.model.loss(X, y)})
+        console.print(result["averaged"][-1], result["sorted_one_machine"])
+    client.close()
+    cluster.close()
+    return result
+
+
+def throughput(n, rounds):
+    """Seconds of an epoch on rows that are there, for one worker and for two; and what a sync adds."""
+    result = {"rows": n, "seconds": {}, "least_seconds": {}, "survey_seconds": {}}
+    held = {k: start(k) for k in (1, 2)}
+    tables = {k: on_workers(client, n, 8) for k, (_, client) in held.items()}
+    options = {"learning_rate": RATE, "average": True, "mode": "average"}
+    for syncs in (1, 4, 64):
+        times = {1: [], 2: []}
+        whole = {1: [], 2: []}
+        for turn in range(rounds + 1):
+            for k, (_, client) in held.items():
+                began = time.perf_counter()
+                found = on_dask.train_neuron(*tables[k], client=client, syncs=syncs, **options)
+                if turn:
+                    times[k].append(found.seconds)
+                    whole[k].append(time.perf_counter() - began - found.seconds)
+        result["seconds"][syncs] = {k: median(t) for k, t in times.items()}
+        result["least_seconds"][syncs] = {k: min(t) for k, t in times.items()}
+        result["survey_seconds"][syncs] = {k: median(t) for k, t in whole.items()}
+        console.print(syncs, result["seconds"][syncs], result["survey_seconds"][syncs])
+    result["two_processes"] = two_processes(n // 4)
+    result["load_average"] = os.getloadavg()[0]
+    for cluster, client in held.values():
+        client.close()
+        cluster.close()
+    return result
+
+
+ALONE = """
+import sys, time
+sys.path.insert(0, {folder!r})
+from tinynet_fast import train_neuron
+from tinynet_fast.data.datasets import make_pass_fail
+rows = make_pass_fail({n}, 16)
+train_neuron(rows.X[:1000], rows.y[:1000], epochs=1, average=True)
+sys.stdin.readline()
+print(min(train_neuron(rows.X, rows.y, epochs=1, average=True, learning_rate=0.005).seconds for _ in range(3)))
+"""
+
+
+def two_processes(n):
+    """What two cores can do at most: the same loop in one process, and in two that know nothing of each other."""
+    import subprocess
+
+    def run(k):
+        code = ALONE.format(n=n, folder=str(Path(__file__).parent))
+        command = [sys.executable, "-c", code]
+        running = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(k)
+        ]
+        return max(float(process.communicate("\n")[0]) for process in running)
+
+    one, two = run(1), run(2)
+    return {"one": one, "two": two, "speedup": 2.0 * one / two}
+
+
+def partial_fit_block(model, X, y):
+    """On a worker: what dask_ml's Incremental does with a block."""
+    model.partial_fit(X, y, classes=[0.0, 1.0])
+    return model
+
+
+def against_partial_fit(n):
+    """Time to within 0.1 % of the least log loss: ours with everything, and partial_fit from block to block."""
+    from sklearn.linear_model import SGDClassifier
+
+    rows = make_pass_fail(n, FEATURES)
+    target = NEAR * least_loss(rows.X, rows.y)
+    cluster, client = start(2)
+    X, y = on_workers(client, n, 8)
+    result = {"rows": n, "target": target, "tries": []}
+    for syncs in (1, 4):
+        for _ in range(2):  # the first compiles
+            began = time.perf_counter()
+            found = on_dask.train_neuron(
+                X, y, client=client, mode="average", syncs=syncs, learning_rate="auto", average=True
+            )
+            seconds = time.perf_counter() - began
+        loss = found.model.loss(rows.X, rows.y)
+        result["tries"].append({"who": "tinynet_fast", "syncs": syncs, "seconds": seconds, "log_loss": loss})
+        console.print(result["tries"][-1])
+    for name, options in (
+        (
+            "partial_fit, averaged, our rate",
+            {"learning_rate": "constant", "eta0": found.model.training["learning_rate"], "average": True},
+        ),
+        ("partial_fit, its defaults", {}),
+    ):
+        options = {"alpha": 0.0} | options if options else {}
+        model, began = SGDClassifier(loss="log_loss", random_state=0, **options), time.perf_counter()
+        for a, b in zip(X.to_delayed().ravel(), y.to_delayed().ravel(), strict=True):
+            model = client.submit(partial_fit_block, model, *client.compute([a, b]), pure=False)
+        model = model.result()
+        seconds = time.perf_counter() - began
+        from tinynet_fast import Neuron
+
+        loss = Neuron(weights=model.coef_[0], bias=model.intercept_[0]).loss(rows.X, rows.y)
+        result["tries"].append({"who": name, "seconds": seconds, "log_loss": loss})
+        console.print(result["tries"][-1])
+    client.close()
+    cluster.close()
+    return result
+
+
+def write_files(folder, n, files):
+    """Parquet files of the rows; their bytes a row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    blocks = list(pass_fail_blocks(n, FEATURES))
+    X, y = np.concatenate([X for X, _ in blocks]), np.concatenate([y for _, y in blocks])
+    edges = [n * i // files for i in range(files + 1)]
+    for i in range(files):
+        part = slice(edges[i], edges[i + 1])
+        columns = {f"x{j}": X[part, j] for j in range(FEATURES)}
+        pq.write_table(pa.table({**columns, "y": y[part]}), Path(folder) / f"part{i}.parquet")
+    return X, y, sum(path.stat().st_size for path in Path(folder).glob("*.parquet")) / n
+
+
+def from_parquet(n):
+    """Nanoseconds a row of the survey and of training, when workers read Parquet for each."""
+    with tempfile.TemporaryDirectory() as folder:
+        X, _, size = write_files(folder, n, 8)
+        del X
+        cluster, client = start(1)
+        options = {"client": client, "mode": "average", "average": True, "learning_rate": RATE}
+        on_dask.train_neuron(f"{folder}/*.parquet", "y", **options)
+        began = time.perf_counter()
+        found = on_dask.train_neuron(f"{folder}/*.parquet", "y", **options)
+        whole = time.perf_counter() - began
+        client.close()
+        cluster.close()
+    return {
+        "rows": n,
+        "bytes_a_row": size,
+        "train_ns_a_row": found.seconds / n * 1e9,
+        "survey_ns_a_row": (whole - found.seconds) / n * 1e9,
+    }
+
+
+def received(batches):
+    """On an executor: rows that are counted, and no more."""
+    import pyarrow as pa
+
+    yield pa.RecordBatch.from_pydict({"rows": pa.array([sum(batch.num_rows for batch in batches)], pa.int32())})
+
+
+def against_spark(n):
+    """On one Spark session, two threads, a cached frame: ours, and Spark ML's LogisticRegression, to the same loss."""
+    from pyspark.ml.classification import LogisticRegression
+    from pyspark.ml.feature import VectorAssembler
+    from pyspark.sql import SparkSession
+
+    from tinynet_fast import Neuron
+    from tinynet_fast import spark as on_spark
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    session = builder.config("spark.driver.memory", "6g").config("spark.ui.showConsoleProgress", "false").getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    with tempfile.TemporaryDirectory() as folder:
+        X, y, _ = write_files(folder, n, 4)
+        target, result = NEAR * least_loss(X, y), {"rows": n, "tries": []}
+        result["target"] = target
+        frame = session.read.parquet(folder).cache()
+        frame.count()
+        for who, rows, syncs in (
+            ("a frame", frame, 1),
+            ("files", f"{folder}/*.parquet", 1),
+            ("files", f"{folder}/*.parquet", 4),
+        ):
+            for _ in range(2):
+                began = time.perf_counter()
+                found = on_spark.train_neuron(
+                    rows, "y", mode="average", syncs=syncs, learning_rate="auto", average=True
+                )
+                seconds = time.perf_counter() - began
+            who = f"tinynet_fast, {who}"
+            entry = {"who": who, "syncs": syncs, "seconds": seconds, "log_loss": found.model.loss(X, y)}
+            result["tries"].append(entry | {"seconds_of_rounds": found.seconds})
+            console.print(result["tries"][-1])
+        for _ in range(2):
+            began = time.perf_counter()
+            frame.mapInArrow(received, "rows int").collect()
+            result["receive_ns_a_row"] = (time.perf_counter() - began) / n * 1e9
+        names = [f"x{j}" for j in range(FEATURES)]
+        vectors = (
+            VectorAssembler(inputCols=names, outputCol="features").transform(frame).select("features", "y").cache()
+        )
+        vectors.count()
+        LogisticRegression(labelCol="y", maxIter=2, regParam=0.0).fit(vectors)
+        for iterations in range(1, 20):
+            began = time.perf_counter()
+            model = LogisticRegression(labelCol="y", maxIter=iterations, regParam=0.0).fit(vectors)
+            seconds = time.perf_counter() - began
+            loss = Neuron(weights=model.coefficients.toArray(), bias=model.intercept).loss(X, y)
+            entry = {"who": "Spark ML", "iterations": iterations, "seconds": seconds, "log_loss": loss}
+            result["tries"].append(entry)
+            console.print(entry)
+            if loss <= target:
+                break
+    session.stop()
+    return result
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--spark-rows", type=int, default=2_000_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--only", nargs="*", default=["losses", "sorted", "throughput", "partial_fit", "parquet", "spark"]
+    )
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    measured = {
+        "losses": lambda: losses(given.rows),
+        "sorted": lambda: sorted_rows(given.rows // 10),
+        "throughput": lambda: throughput(given.rows, given.rounds),
+        "partial_fit": lambda: against_partial_fit(given.rows),
+        "parquet": lambda: from_parquet(given.rows // 5),
+        "spark": lambda: against_spark(given.spark_rows),
+    }
+    results = {"machine": machine(), "rows": given.rows}
+    if given.json and given.json.exists():
+        results = json.loads(given.json.read_text(encoding="utf-8")) | {"machine": machine()}
+    for name in given.only:
+        console.rule(name)
+        results[name] = measured[name]()
+        if given.json:
+            given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    if not given.json:
+        print(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""Shards without a cluster: however rows are cut, the chain has one machine's bits, and averaging always the same."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shard_cluster import LocalShards, same
+
+from tinynet_fast import TrainingDivergedError, sweep, train_mlp, train_neuron
+from tinynet_fast.data.arrays import Moments
+from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.shards import State, fit_shard, merge
+from tinynet_fast.shards.fit import Job
+from tinynet_fast.shards.learners import NeuronLearner
+from tinynet_fast.shards.state import pack, unpack
+from tinynet_fast.shards.survey import merge_moments
+from tinynet_fast.shards.trainers import lab, network, neuron
+from tinynet_fast.training.schedule import Penalties, Schedule
+
+ROWS = make_pass_fail(3000, 3)
+Y = ROWS.y.astype(np.int64)
+cuts = st.lists(st.integers(0, 3000), max_size=8).map(sorted)
+OPTIONS = (
+    {},
+    {"engine": "strict", "l1": 1e-3, "schedule": "invscaling"},
+    {"engine": "numpy", "average": True},
+    {"average": 700, "l2": 1e-3, "epochs": 2},
+    {"standardize": True, "epochs": 2},
+    {"schedule": "cosine", "epochs": 3},
+    {"learning_rate": 60.0},
+    {"loss": "squared_error"},
+    {"weights": [0.5, -1.0, 2.0], "bias": 1.5},
+)
+
+
+def plain_job():
+    """A neuron on the rows, fast."""
+    return Job(
+        NeuronLearner(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
+        "fast",
+        3,
+        3000,
+        "<f8",
+        np.array([0, 1]),
+    )
+
+
+@settings(max_examples=25)
+@given(cuts, st.sampled_from(OPTIONS), st.sampled_from([np.float64, np.float32]))
+def test_the_chain_is_one_machine(cuts, options, dtype):
+    options, X = {"epochs": 1, **options}, ROWS.X.astype(dtype)
+    ref, comp = train_neuron(X, Y, **options), neuron(LocalShards(X, Y, cuts), **options)
+    same(comp, ref)
+    assert comp.engine == ref.engine.partition("/")[0]
+
+
+@settings(max_examples=15)
+@given(
+    cuts, st.sampled_from([1, 7, 32, 1000, 5000]), st.sampled_from(["sgd", "adam"]), st.sampled_from(["fast", "strict"])
+)
+def test_the_chain_of_a_network_is_one_machine(cuts, batch_size, optimizer, engine):
+    options = {"batch_size": batch_size, "optimizer": optimizer, "epochs": 2, "seed": 3, "engine": engine}
+    same(network(LocalShards(ROWS.X, Y, cuts), mode="chain", syncs=1, **options), train_mlp(ROWS.X, Y, **options))
+
+
+@settings(max_examples=15)
+@given(cuts, st.integers(1, 6), st.sampled_from([{}, {"average": True}, {"average": True, "schedule": "invscaling"}]))
+def test_averaging_does_not_depend_on_who_is_done_first(cuts, syncs, options):
+    options = {"mode": "average", "syncs": syncs, "epochs": 2, **options}
+    ref = neuron(LocalShards(ROWS.X, Y, cuts), **options)
+    same(neuron(LocalShards(ROWS.X, Y, cuts, order=lambda i: -i), **options), ref)
+    assert ref.model.loss(ROWS.X, Y) < 0.65
+
+
+@pytest.mark.parametrize("syncs", [1, 3, 16])
+def test_one_shard_averaged_over_syncs_is_the_mean_over_all_rows(syncs):
+    """With one shard nothing is merged: rounds only cut the epoch, and strict may be cut anywhere."""
+    options = {"average": True, "engine": "strict"}
+    ref = train_neuron(ROWS.X, Y, epochs=1, **options)
+    comp = neuron(LocalShards(ROWS.X, Y, []), mode="average", syncs=syncs, **options)
+    np.testing.assert_allclose(comp.model.weights, ref.model.weights, rtol=1e-12)
+    np.testing.assert_allclose(comp.loss_history, ref.loss_history, rtol=1e-12)
+
+
+def test_a_round_of_two_shards_by_hand():
+    a, b = (train_neuron(ROWS.X[part], Y[part], epochs=1) for part in (slice(0, 1000), slice(1000, 3000)))
+    comp = neuron(LocalShards(ROWS.X, Y, [1000]), mode="average")
+    mean = a.model.weights + (b.model.weights - a.model.weights) * (2000 / 3000)
+    np.testing.assert_array_equal(comp.model.weights, mean)
+    np.testing.assert_array_equal(comp.loss_history, a.loss_history + b.loss_history)
+
+
+def test_merge():
+    states = [State(np.array([float(i), 1.0 / 3.0]), np.array([5.0 + i]), np.array([0.5]), i) for i in range(4)]
+    merged = merge(states, [0, 1, 1, 2])
+    np.testing.assert_allclose(merged.parameters, [9.0 / 4.0, 1.0 / 3.0], rtol=1e-15)
+    assert merged.parameters[1] == 1.0 / 3.0
+    assert (merged.counts[0], merged.losses[0], merged.rows) == (8.0, 1.5, 6)
+    with pytest.raises(ValueError, match="no shard has a row"):
+        merge(states, [0, 0, 0, 0])
+    with pytest.raises(ValueError, match="4 states and 1 numbers"):
+        merge(states, [1])
+    waiting = State(np.zeros(2), np.zeros(1), np.zeros(1), 3, np.zeros((3, 1)), np.zeros(3))
+    with pytest.raises(ValueError, match="wait to be trained on"):
+        merge([waiting], [3])
+
+
+def test_merge_sees_the_order_of_shards():
+    """A planted mistake, merging in the order of completion, shows in the bits."""
+    rng = np.random.default_rng(0)
+    states = [State(rng.normal(size=50), np.zeros(1), np.zeros(1), 1) for _ in range(8)]
+    counts = rng.integers(1, 1000, 8).tolist()
+    assert (merge(states, counts).parameters != merge(states[::-1], counts[::-1]).parameters).any()
+
+
+def test_a_state_travels_bit_for_bit_and_holds_less_than_a_tile():
+    job = plain_job()
+    state = fit_shard(job.start(), [(ROWS.X[:1000], Y[:1000])], job, last=False)
+    assert (state.rows, len(state.y)) == (768, 232)
+    back = State.of(unpack(pack(state.arrays())))
+    for name, value in vars(state).items():
+        np.testing.assert_array_equal(getattr(back, name), value)
+    assert len(pack(state.arrays())) < 12_000
+
+
+def test_only_a_block_is_held(monkeypatch):
+    """Blocks are drawn one by one: none is asked for while another is kept."""
+    import gc
+    import weakref
+
+    alive = []
+
+    def blocks():
+        for low in range(0, 3000, 500):
+            assert sum(ref() is not None for ref in alive) <= 2
+            block = ROWS.X[low : low + 500].copy()
+            alive.append(weakref.ref(block))
+            yield block, Y[low : low + 500]
+            del block
+            gc.collect()
+
+    job = plain_job()
+    assert fit_shard(job.start(), blocks(), job).rows == 3000
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_moments_of_shards(offset):
+    X = ROWS.X + offset
+    parts = []
+    for a, b in itertools.pairwise([0, 10, 10, 1500, 3000]):
+        parts.append(Moments(3))
+        if b > a:
+            parts[-1].add(X[a:b])
+    mean, scale = merge_moments(parts).standardisation(None)
+    np.testing.assert_allclose(mean, X.mean(axis=0), rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(scale, X.std(axis=0), rtol=1e-9 if offset else 1e-13)
+    ref = train_neuron(X, Y, epochs=1, standardize=True)
+    comp = neuron(LocalShards(X, Y, [10, 10, 1500]), mode="average", syncs=16, average=True, standardize=True)
+    assert comp.model.loss(X, Y) < 1.1 * ref.model.loss(X, Y)
+
+
+def test_sweep_as_a_chain_and_averaged():
+    options = {"learning_rate": [0.01, 0.1], "average": [False, True], "epochs": 2}
+    ref = sweep(ROWS.X, Y, **options)
+    chain = lab(LocalShards(ROWS.X, Y, [100, 101, 2000]), mode="chain", **options)
+    np.testing.assert_array_equal(chain.weights, ref.weights)
+    np.testing.assert_allclose(chain.progressive_loss, ref.progressive_loss, rtol=1e-12)
+    folded = lab(LocalShards(ROWS.X, Y, [100, 101, 2000]), folds=4, syncs=2, **options)
+    again = lab(LocalShards(ROWS.X, Y, [100, 101, 2000], order=lambda i: -i), folds=4, syncs=2, **options)
+    np.testing.assert_array_equal(folded.weights, again.weights)
+    for i, rate in enumerate(options["learning_rate"]):
+        alone = neuron(LocalShards(ROWS.X, Y, [100, 101, 2000]), mode="average", syncs=2, epochs=2, learning_rate=rate)
+        np.testing.assert_allclose(folded.weights[10 * i], alone.model.weights, rtol=1e-11)
+        mean = neuron(
+            LocalShards(ROWS.X, Y, [100, 101, 2000]),
+            mode="average",
+            syncs=2,
+            epochs=2,
+            learning_rate=rate,
+            average=True,
+        )
+        np.testing.assert_allclose(folded.weights[10 * i + 5], mean.model.weights, rtol=1e-11)
+
+
+def test_validation_patience_and_callback():
+    seen = []
+    result = neuron(
+        LocalShards(ROWS.X, Y, [1000]), epochs=20, validation=(ROWS.X[:500], Y[:500]), patience=1, callback=seen.append
+    )
+    ref = train_neuron(ROWS.X, Y, epochs=20, validation=(ROWS.X[:500], Y[:500]), patience=1)
+    same(result, ref)
+    assert (len(seen), result.best_epoch) == (ref.epochs, ref.best_epoch)
+
+
+def test_what_diverges_says_so():
+    X = ROWS.X * 1e155
+    with pytest.raises((TrainingDivergedError, ValueError), match=r"diverged|not finite"):
+        neuron(LocalShards(X, Y, [100]), mode="average", learning_rate=1e10, epochs=3, engine="strict")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_wrong_with_a_row_names_the_place(bad):
+    X = ROWS.X.copy()
+    X[1700, 2] = bad
+    with pytest.raises(ValueError, match="partition 2, row 700, column 2"):
+        neuron(LocalShards(X, Y, [500, 1000]), mode="average")
+    with pytest.raises(ValueError, match="partition 1, row 3, the label: the value is missing"):
+        neuron(LocalShards(ROWS.X, np.where(np.arange(3000) == 503, np.nan, Y), [500]))
+    with pytest.raises(ValueError, match="no rows"):
+        neuron(LocalShards(ROWS.X[:0], Y[:0], []))
+    with pytest.raises(ValueError, match="more than 256 different labels"):
+        network(LocalShards(ROWS.X, np.arange(3000), [500]))

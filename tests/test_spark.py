@@ -1,0 +1,167 @@
+"""Real Spark: threads of one process, and worker processes as on a cluster. Every test ends, or fails, in time."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from shard_cluster import LocalShards, same
+
+import tinynet_fast
+from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.shards.trainers import neuron
+
+pytest.importorskip("pyspark", reason="pyspark is not installed")
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+    pytest.skip("Spark runs on Java, and there is no java on the path", allow_module_level=True)
+from pyarrow import parquet  # noqa: E402
+from pyspark.sql import SparkSession  # noqa: E402
+
+from tinynet_fast import spark as on_spark  # noqa: E402
+
+pytestmark = [
+    pytest.mark.usefixtures("in_time"),
+    pytest.mark.filterwarnings("ignore"),
+]  # of other people's files and sockets
+ROWS = make_pass_fail(30_000, 4)
+Y = ROWS.y.astype(np.int64)
+NAMES = [f"x{j}" for j in range(4)]
+CUTS = [3500, 3600, 14_000, 23_000]
+MASTERS = ["local[2]", "local-cluster[2,1,1024]"]
+AVERAGE = {"mode": "average", "syncs": 3, "epochs": 2, "learning_rate": 0.05, "average": True}
+
+
+@pytest.fixture(scope="module", params=MASTERS)
+def session(request, tmp_path_factory):
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [os.path.dirname(os.path.dirname(tinynet_fast.__file__)), os.path.dirname(__file__)]
+    )
+    spark = (
+        SparkSession.builder.master(request.param)
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.memory", "1g")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.executorEnv.PYTHONPATH", os.environ["PYTHONPATH"])
+        .config("spark.local.dir", str(tmp_path_factory.mktemp("spark")))
+        .config("spark.sql.files.openCostInBytes", str(1 << 30))  # a partition for each file
+        .config("spark.sql.files.maxPartitionBytes", str(1 << 30))
+        .getOrCreate()
+    )
+    spark.sparkContext.setLogLevel("OFF")
+    yield spark
+    spark.stop()
+
+
+def frame(session, folder, X=ROWS.X, y=Y, cuts=CUTS):
+    """A frame of one partition for each part, in order: Spark puts the largest files first."""
+    table = pa.table({**{name: X[:, j] for j, name in enumerate(NAMES)}, "y": y})
+    edges = [0, *cuts, len(X)]
+    frames = []
+    for i, (a, b) in enumerate(pairwise(edges)):
+        path = folder / f"part{i}.parquet"
+        parquet.write_table(table.slice(a, b - a), path)
+        frames.append(session.read.parquet(str(path)))
+    whole = frames[0]
+    for other in frames[1:]:
+        whole = whole.union(other)
+    return whole
+
+
+def test_chain_and_average_are_the_bits_of_everywhere(session, tmp_path):
+    rows = frame(session, tmp_path)
+    assert rows.rdd.getNumPartitions() == 5
+    same(on_spark.train_neuron(rows, "y"), tinynet_fast.train_neuron(ROWS.X, Y, epochs=1))
+    ref = neuron(LocalShards(ROWS.X, Y, CUTS), **AVERAGE)
+    comp = on_spark.train_neuron(rows, "y", **AVERAGE)
+    same(comp, ref)
+    assert comp.model.features == NAMES
+    files = [str(tmp_path / f"part{i}.parquet") for i in range(5)]
+    same(on_spark.train_neuron(files, "y"), tinynet_fast.train_neuron(ROWS.X, Y, epochs=1))
+    same(on_spark.train_neuron(f"{tmp_path}/*.parquet", "y", **AVERAGE), ref)
+
+
+def test_predictions_stay_in_the_frame(session, tmp_path):
+    rows = frame(session, tmp_path)
+    model = tinynet_fast.Neuron(weights=[0.5, -1.0, 2.0, 0.1], bias=0.3, features=NAMES, labels=np.array(["no", "yes"]))
+    scored = on_spark.predict(model, on_spark.predict_proba(model, rows))
+    assert scored.columns == [*NAMES, "y", "probability", "prediction"]
+    table = scored.toArrow()
+    np.testing.assert_allclose(table["probability"].to_numpy(), model.predict_proba(ROWS.X), rtol=1e-13)
+    assert table["prediction"].to_pylist() == model.predict(ROWS.X).tolist()
+    score = on_spark.udf(model)
+    column = rows.select(score(*NAMES).alias("p")).toArrow()["p"].to_numpy()
+    np.testing.assert_allclose(column, model.predict_proba(ROWS.X), rtol=1e-13)
+
+
+def test_empty_and_one_class_partitions(session, tmp_path):
+    order = np.argsort(Y, kind="stable")
+    X, y, zeros = ROWS.X[order], Y[order], int((Y == 0).sum())
+    rows = frame(session, tmp_path, X, y, [100, 100, zeros])
+    same(on_spark.train_neuron(rows, "y", engine="strict"), tinynet_fast.train_neuron(X, y, epochs=1, engine="strict"))
+    ref = neuron(LocalShards(X, y, [100, 100, zeros]), **AVERAGE)
+    same(on_spark.train_neuron(rows, "y", **AVERAGE), ref)
+
+
+def test_nan_is_named(session, tmp_path):
+    X = ROWS.X.copy()
+    X[3605, 2] = np.nan
+    with pytest.raises(ValueError, match="partition 2, row 5, column 'x2': the value is missing"):
+        on_spark.train_neuron(frame(session, tmp_path, X), "y")
+
+
+def test_sweep_network_and_standardised(session, tmp_path):
+    rows = frame(session, tmp_path).cache()
+    ref = neuron(LocalShards(ROWS.X, Y, CUTS), mode="average", standardize=True, learning_rate="auto")
+    same(on_spark.train_neuron(rows, "y", mode="average", standardize=True, learning_rate="auto"), ref)
+    found = on_spark.sweep(rows, "y", learning_rate=[0.01, 0.1], folds=2)
+    assert np.isfinite(found.held_out_loss[found.fold >= 0]).all()
+    network = on_spark.train_mlp(rows, "y", syncs=2, seed=1, learning_rate=0.5)
+    assert network.model.loss(ROWS.X, Y) < 0.6
+
+
+def test_what_is_refused(session, tmp_path):
+    rows = frame(session, tmp_path)
+    with pytest.raises(ValueError, match="a Spark frame or paths"):
+        on_spark.train_neuron(ROWS.X, "y")
+    with pytest.raises(ValueError, match="no column 'z'"):
+        on_spark.train_neuron(rows, "z")
+    with pytest.raises(ValueError, match="shuffle is not for rows on a cluster"):
+        on_spark.train_neuron(rows, "y", shuffle=True)
+
+
+def test_a_killed_executor(session, tmp_path):
+    """Spark starts another in its place, and its tasks again; threads of one process have no executor to lose."""
+    if session.sparkContext.master.startswith("local["):
+        pytest.skip("no executor process in this mode")
+    rows = frame(session, tmp_path)
+    options = {"mode": "average", "engine": "reference", "epochs": 6}
+    killed = []
+
+    def kill():
+        time.sleep(1.5)
+        found = subprocess.run(
+            ["pgrep", "-f", "-P", str(os.getpid()), "java"], capture_output=True, text=True
+        ).stdout.split()
+        tree = (
+            found and subprocess.run(["pgrep", "-P", found[0], "java"], capture_output=True, text=True).stdout.split()
+        )
+        if tree:
+            os.kill(int(tree[0]), signal.SIGKILL)
+            killed.append(tree[0])
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    comp = on_spark.train_neuron(rows, "y", **options)
+    thread.join()
+    assert killed
+    same(comp, neuron(LocalShards(ROWS.X, Y, CUTS), mode="average", engine="strict", epochs=6))

@@ -1,0 +1,163 @@
+"""What has to be known of all shards before the first row is trained on: rows, labels, types, the longest row."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.arrays import Moments, encode_known, find_labels
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sources.base import settle
+from tinynet_fast.kernels.engines import ENGINES, compiles
+from tinynet_fast.shards.fit import COMPILING, Piece
+from tinynet_fast.shards.state import Arrays
+from tinynet_fast.training.run import STABILITY_BOUND
+
+MOST_LABELS = 256  # as many as a network tells apart; more are no labels
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one pass over a shard, or over all of them, has found.
+
+    Attributes
+    ----------
+    rows : int
+    labels : (k,) array
+        The different labels, sorted. Text comes as text.
+    largest : float
+        The largest |x|^2 + 1 of a row, with inputs as `mean` and `scale` make them, where those were given.
+    """
+
+    rows: int = 0
+    labels: np.ndarray = field(default_factory=lambda: np.empty(0))
+    largest: float = 0.0
+
+    def arrays(self) -> Arrays:
+        return {"rows": np.array(self.rows), "labels": self.labels, "largest": np.array(self.largest)}
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> "Survey":
+        return cls(int(arrays["rows"]), arrays["labels"], float(arrays["largest"]))
+
+
+def survey(
+    blocks: Iterable[Piece],
+    shard: int,
+    *,
+    labels: np.ndarray | None = None,
+    names: list[str] | None = None,
+    mean: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
+) -> Survey:
+    """Read a shard once. ValueError for a row that cannot be trained on, naming partition, row and remedy."""
+    seen, rows, largest = np.empty(0) if labels is None else labels, 0, 0.0
+    for X, y in blocks:
+        bound = row_bound(X if mean is None else (X - mean) / scale)
+        if not np.isfinite(bound) or y.dtype.kind == "f":
+            _settle(X, y, bool(np.isfinite(bound)), names, shard, rows)
+        if y.dtype.kind not in "biufU":
+            raise TableError(f"partition {shard}: labels of type {y.dtype}: use numbers, booleans or text")
+        seen = _more(seen, y, shard, rows) if labels is None else _known(seen, y, shard, rows)
+        rows, largest = rows + len(y), max(largest, bound)
+    return Survey(rows, seen, largest)
+
+
+def _settle(X: np.ndarray, y: np.ndarray, finite: bool, names: list[str] | None, shard: int, row: int) -> None:
+    """TableError for the first value that is missing or not finite, in rows from number `row` on."""
+    settle(X, y, finite, None, drop=False, names=names, target=None, where=lambda i: place(shard, row + i))
+
+
+def place(shard: int, row: int) -> str:
+    """A row for a message, both counted from 0."""
+    return f"partition {shard}, row {row}"
+
+
+def row_bound(X: np.ndarray) -> float:
+    """The largest |x|^2 + 1 of the rows; infinity where a row is not finite."""
+    if not compiles():
+        largest = float(np.einsum("ij,ij->i", X, X, dtype=np.float64).max(initial=0.0)) + 1.0
+        return largest if np.isfinite(largest) else np.inf
+    engine = ENGINES["fast"]
+    rows = engine.rows(X)
+    with COMPILING:
+        engine.kernels.row_bound(rows[:0], np.ones(1))
+    return engine.kernels.row_bound(rows, np.ones(1))
+
+
+def _more(seen: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:
+    """The labels seen, with those of `y`. Labels that are known are compared, which costs less than sorting them."""
+    if len(seen) and (seen.dtype.kind == "U") != (y.dtype.kind == "U"):
+        raise TableError(f"{place(shard, row)}: the label is of another kind than those before: use numbers or text")
+    new = y
+    for label in seen:
+        new = new[new != label]
+    if not len(new):
+        return seen
+    labels = np.unique(new) if not len(seen) else np.union1d(seen, new)
+    if len(labels) > MOST_LABELS:
+        raise TableError(
+            f"partition {shard}: more than {MOST_LABELS} different labels: this learns classes, not numbers"
+        )
+    return labels
+
+
+def _known(labels: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:
+    try:
+        encode_known(y, labels, len(y))
+    except ValueError as error:
+        i = int(np.argmax(np.logical_and.reduce([y != label for label in labels])))
+        raise TableError(f"{place(shard, row + i)}: {error}") from None
+    return labels
+
+
+def merge_surveys(surveys: Sequence[Survey], known: np.ndarray | None, most: int = 2) -> Survey:
+    """What all shards have, with two labels or up to `most`; ValueError where there is no row, or one label only."""
+    rows = sum(part.rows for part in surveys)
+    if not rows:
+        raise ValueError("the partitions have no rows: at least one is needed")
+    used = [part for part in surveys if part.rows]
+    if len({part.labels.dtype.kind == "U" for part in used}) > 1:
+        raise ValueError("some partitions have text for labels and some numbers: give all the same")
+    labels = find_labels(_checked_pairs(used, most), None if most == 2 else most) if known is None else known
+    return Survey(rows, labels, max(part.largest for part in used))
+
+
+def _checked_pairs(surveys: Sequence[Survey], most: int) -> Iterable[np.ndarray]:
+    labels: np.ndarray | None = None
+    for part in surveys:
+        labels = part.labels if labels is None else np.union1d(labels, part.labels)
+        if most == 2 and len(labels) > 2:
+            shown = ", ".join(repr(label.item()) for label in labels[:12])
+            raise ValueError(f"y holds the labels {shown}: this trains pass or fail, so keep the rows of two labels")
+        yield part.labels
+
+
+def merge_moments(parts: Sequence[Moments]) -> Moments:
+    """The moments of all rows, stably (Chan, Golub and LeVeque, 1983), in the order of the shards."""
+    total = Moments(len(parts[0].mean))
+    for part in parts:
+        if not part.rows:
+            continue
+        rows = total.rows + part.rows
+        off = part.mean - total.mean
+        total.squares = total.squares + part.squares + off * off * (total.rows * (part.rows / rows))
+        total.mean = total.mean + off * (part.rows / rows)
+        total.rows = rows
+    return total
+
+
+def safe_rate(largest: float, start: np.ndarray) -> float:
+    """A rate at which no row of length `largest` can make the weights run away; 0.0 where none is known."""
+    return STABILITY_BOUND / largest if np.isfinite(largest) and np.max(np.abs(start)) < 1e100 else 0.0
+
+
+def label_array(y: Any) -> np.ndarray:
+    """Labels as an array of numbers, booleans or text; objects become text where all of them are."""
+    array = np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.tolist()):
+        return array.astype(str)
+    return array

@@ -1,0 +1,131 @@
+"""What workers are asked to do: functions of a shard's rows alone, so it does not matter who does them, or how often.
+
+A task takes blocks of rows and says what it came to in arrays. An error that is in the rows comes back as text, for a
+cluster would try again what cannot succeed.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.files import TableError
+from tinynet_fast.shards.fit import Job, Piece, fit_piece, fit_shard
+from tinynet_fast.shards.state import Arrays, State
+from tinynet_fast.shards.survey import survey
+from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, auto_rate
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some rows of a shard.
+
+    Attributes
+    ----------
+    shard : int
+    start, stop : int
+        Which of its rows; `stop` None for all from `start` on.
+    first : int
+        The number of the first of them among the rows of all shards.
+    whole : bool
+        Whether these are all rows of the shard.
+    """
+
+    shard: int
+    start: int = 0
+    stop: int | None = None
+    first: int = 0
+    whole: bool = True
+
+    @property
+    def rows(self) -> int:
+        assert self.stop is not None
+        return self.stop - self.start
+
+
+Task = Callable[[Iterable[Piece], Share], Arrays]
+
+
+def work(task: Task, blocks: Iterable[Piece], share: Share) -> Arrays:
+    """Do a task; what is wrong with the rows comes back as {"error": text}."""
+    try:
+        return task(blocks, share)
+    except ValueError as error:
+        return {"error": np.array(str(error))}
+
+
+def checked(arrays: Arrays) -> Arrays:
+    """What a task came to; TableError for what was wrong with its rows."""
+    if "error" in arrays:
+        raise TableError(str(arrays["error"]))
+    return arrays
+
+
+@dataclass(frozen=True, eq=False)
+class SurveyTask:
+    labels: np.ndarray | None = None
+    names: list[str] | None = None
+    mean: np.ndarray | None = None
+    scale: np.ndarray | None = None
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        return survey(blocks, share.shard, **vars(self)).arrays()
+
+
+@dataclass(frozen=True, eq=False)
+class ShardTask:
+    """`fit_shard`: a link of the chain."""
+
+    job: Job
+    state: State
+    last: bool
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        return fit_shard(self.state, blocks, self.job, last=self.last, first=share.first).arrays()
+
+
+@dataclass(frozen=True, eq=False)
+class PieceTask:
+    """`fit_piece`: a shard's share of a round of averaging."""
+
+    job: Job
+    state: State
+    rows: int
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        return fit_piece(self.state, blocks, self.job, self.rows, share.first).arrays()
+
+
+@dataclass(frozen=True, eq=False)
+class RateTask:
+    """`auto_rate` on the first rows of a shard."""
+
+    labels: np.ndarray
+    options: dict[str, Any]
+    mean: np.ndarray | None
+    scale: np.ndarray | None
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        X, y = head(blocks)
+        if len(np.unique(y)) < 2:
+            raise ValueError(
+                f"learning_rate='auto' tries the first {len(X):,} rows of partition {share.shard}, and they hold one "
+                "label: give a rate"
+            )
+        X = X if self.mean is None else (X - self.mean) / self.scale
+        found = auto_rate(X, (y == self.labels[1]).astype(np.uint8), **self.options)
+        return {name: np.array(value) for name, value in vars(found).items()}
+
+
+def head(blocks: Iterable[Piece]) -> Piece:
+    """The first rows of a shard: as many as a search for a rate takes."""
+    parts: list[Piece] = []
+    held = 0
+    for X, y in blocks:
+        most = max(ROWS, ROWS_A_FEATURE * X.shape[1])
+        parts.append((X[: most - held], y[: most - held]))
+        held += len(parts[-1][1])
+        if held >= most:
+            break
+    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])

@@ -1,0 +1,229 @@
+"""The trainers on shards: options checked, the engine chosen over all shards, then the loop of `drive.py`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import product
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.arrays import as_float
+from tinynet_fast.kernels.engines import resolve
+from tinynet_fast.models import MLP, Neuron, check_activation
+from tinynet_fast.shards.drive import Cluster, Shards, search_rate, survey_shards, train
+from tinynet_fast.shards.fit import Job, restore
+from tinynet_fast.shards.lanes import HeldOutTask, LanesLearner, LanesTrainee, held_counts
+from tinynet_fast.shards.learners import NetworkLearner, NeuronLearner
+from tinynet_fast.shards.tasks import checked
+from tinynet_fast.training.mlp import MOST_LABELS, first_parameters, longest_unit
+from tinynet_fast.training.neuron import first_weights, largest_for_fast
+from tinynet_fast.training.optimizer import Optimizer
+from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_validation, check_whole, given_labels
+from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult
+from tinynet_fast.training.schedule import LOSSES, Penalties, Schedule, check_at_least_zero
+from tinynet_fast.training.sweep import checked_flag, several, swept
+from tinynet_fast.training.sweep import first_weights as first_lanes
+from tinynet_fast.training.sweep_result import ALL_ROWS, SweepResult
+
+REMEDIES = {
+    "shuffle": "shards are visited in their order: shuffle the rows once, where they are written",
+    "sample_weight": "rows of shards count alike: repeat a row that counts twice, or train on one machine",
+    "checkpoint": "an engine does a lost task again by itself: keep `result.model` from a callback, and start from it",
+    "progress": "the engine shows the progress of its tasks: look at its dashboard",
+    "drop_missing": "drop the rows in the frame: frame.dropna()",
+    "dropout": "it is not drawn alike on shards: use l2 or weight_decay",
+    "n_jobs": "each shard is a task, and the engine says how many run at once",
+}
+
+
+def refuse(options: dict[str, Any]) -> None:
+    """One sentence for the first option that single-machine training has and shards have not."""
+    for name in options:
+        if name in REMEDIES:
+            raise ValueError(f"{name} is not for rows on a cluster: {REMEDIES[name]}")
+        raise TypeError(f"there is no option {name!r}: the docstring names those there are")
+
+
+def neuron(
+    cluster: Cluster,
+    *,
+    mode: str = "chain",
+    syncs: int = 1,
+    learning_rate: float | str = 0.1,
+    epochs: int = 1,
+    weights: Any = 0.0,
+    bias: float = 0.0,
+    l2: float = 0.0,
+    l1: float = 0.0,
+    schedule: str = "constant",
+    power_t: float = 0.5,
+    average: bool | int = False,
+    loss: str = "log_loss",
+    validation: Any = None,
+    patience: int | None = None,
+    engine: str = "fast",
+    callback: Callable[[Epoch[Neuron]], Any] | None = None,
+    labels: Any = None,
+    standardize: bool = False,
+    **others: Any,
+) -> TrainingResult[Neuron]:
+    """`train_neuron` on the shards of a cluster; the front ends say what that is."""
+    refuse(others)
+    penalties = Penalties(l2, l1, average, loss)
+    if mode == "average" and (penalties.l1 or penalties.average_from > 1):
+        what = "l1" if penalties.l1 else "average from a row on"
+        raise ValueError(f"{what} counts the rows that came before, in one order: use mode='chain'")
+    search = isinstance(learning_rate, str) and learning_rate == "auto"
+    if search and (schedule != "constant" or not penalties.smooth):
+        raise ValueError("learning_rate='auto' is for the constant schedule and log loss without l1: give a rate")
+    rates = Schedule(
+        1.0 if search else check_rate("learning_rate", learning_rate), schedule, power_t, penalties.l2 + penalties.l1
+    )
+    chosen = resolve(engine, "sgd_epochs" if penalties.none else "sgd_regularized_epochs")
+    epochs = check_whole("epochs", epochs)
+    shards = _surveyed(cluster, mode, syncs, labels, 2, standardize)
+    start = first_weights(weights, bias, cluster.n_features)
+    found = None
+    if search:
+        options = {"epochs": epochs, "average": bool(average), "l2": l2, "weights": start[:-1], "bias": start[-1]}
+        found = search_rate(shards, options)
+        rates.learning_rate = found.learning_rate
+    rates.updates = epochs * shards.known.rows
+    name = chosen.name
+    if name == "fast" and not (penalties.smooth and shards.known.largest <= largest_for_fast(rates, start)):
+        name = "strict"
+    job = shards.job(NeuronLearner(start, rates, penalties), name, epochs=epochs)
+    result = train(shards, job, _plan(job, standardize, validation, patience, callback), start)
+    return replace(result, rate_search=found)
+
+
+def network(
+    cluster: Cluster,
+    *,
+    mode: str = "average",
+    syncs: int = 4,
+    hidden: Sequence[int] = (4,),
+    activation: str = "sigmoid",
+    learning_rate: float = 0.15,
+    epochs: int = 1,
+    batch_size: int = 32,
+    optimizer: str = "sgd",
+    schedule: str = "constant",
+    loss: str = "log_loss",
+    weights: Any = None,
+    biases: Any = None,
+    init: str = "normal",
+    init_scale: float = 0.3,
+    seed: int | None = None,
+    validation: Any = None,
+    patience: int | None = None,
+    engine: str = "fast",
+    callback: Callable[[Epoch[MLP]], Any] | None = None,
+    labels: Any = None,
+    standardize: bool = False,
+    **others: Any,
+) -> TrainingResult[MLP]:
+    """`train_mlp` on the shards of a cluster; the front ends say what that is."""
+    of_steps = ("momentum", "nesterov", "beta_1", "beta_2", "epsilon", "l2", "weight_decay", "power_t")
+    given = {name: others.pop(name) for name in of_steps if name in others}
+    refuse(others)
+    check_activation(activation)
+    steps = Optimizer(check_rate("learning_rate", learning_rate), optimizer, schedule=schedule, **given)
+    if loss not in LOSSES:
+        raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
+    units = [check_whole("a hidden layer's width", width) for width in ([hidden] if np.isscalar(hidden) else hidden)]
+    batch_size, epochs = check_whole("batch_size", batch_size), check_whole("epochs", epochs)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else check_whole("seed", seed, least=0)
+    chosen = resolve(engine, "network_epochs")
+    shards = _surveyed(cluster, mode, syncs, labels, MOST_LABELS, standardize)
+    outputs = 1 if len(shards.known.labels) == 2 else len(shards.known.labels)
+    if outputs > 1 and loss == "squared_error":
+        raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
+    sizes = [cluster.n_features, *units, outputs]
+    start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), seed)
+    limit = (LARGEST_SUM / max(longest_unit(start, sizes), 1e-100)) ** 2
+    name = "strict" if chosen.name == "fast" and shards.known.largest > limit else chosen.name
+    learner = NetworkLearner(start, sizes, activation, steps, batch_size, loss)
+    job = shards.job(learner, name, epochs=epochs, seed=seed)
+    return train(shards, job, _plan(job, standardize, validation, patience, callback), start)
+
+
+def lab(
+    cluster: Cluster,
+    *,
+    mode: str = "average",
+    syncs: int = 1,
+    learning_rate: Any = 0.1,
+    l2: Any = 0.0,
+    epochs: int = 1,
+    weights: Any = 0.0,
+    bias: Any = 0.0,
+    average: Any = False,
+    folds: int | None = None,
+    seed: int | None = None,
+    labels: Any = None,
+    standardize: bool = False,
+    **others: Any,
+) -> SweepResult:
+    """`sweep` on the shards of a cluster; the front ends say what that is."""
+    refuse(others)
+    rates = several("learning_rate", learning_rate, check_rate)
+    penalties = several("l2", l2, check_at_least_zero)
+    averages = several("average", average, checked_flag)
+    epochs, n_folds = check_whole("epochs", epochs), 0 if folds is None else check_whole("folds", folds, least=2)
+    seed = 0 if seed is None else check_whole("seed", seed, least=0)
+    shards = _surveyed(cluster, mode, syncs, labels, 2, standardize)
+    options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
+    start = first_lanes(weights, bias, len(options), cluster.n_features)
+    fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options))
+    options, start = np.repeat(options, 1 + n_folds, axis=0), np.repeat(start, 1 + n_folds, axis=0)
+    learner = LanesLearner(options, start, fold, n_folds, seed)
+    job = shards.job(learner, resolve("fast", "sgd_epochs").name, epochs=epochs, seed=seed if n_folds else None)
+    return _lab(shards, job, learner)
+
+
+def _lab(shards: Shards, job: Job, learner: LanesLearner) -> SweepResult:
+    trainee, state, sums = LanesTrainee(learner, job.plan()), job.start(), []
+    started = perf_counter()
+    for _ in range(job.epochs):
+        state = shards.epoch(job, state)
+        sums.append(state.losses.reshape(3, -1))
+    restore(trainee, state)
+    models, counts, scores = trainee.models(), np.zeros(learner.folds), np.full(len(learner.fold), np.nan)
+    if learner.folds:
+        answers = shards.cluster.each(HeldOutTask(job, models, learner), shards.whole())
+        counts = sum((checked(answer)["counts"] for answer in answers), counts)
+        scores = sum((answer["losses"] for answer in answers), np.zeros(len(scores)))
+    held = held_counts(counts, learner.fold)
+    squares, progressive, held_out = np.moveaxis(np.array(sums), 0, 1)
+    plan = job.plan()
+    plan.largest = shards.known.largest
+    with np.errstate(all="ignore"):  # 0/0 where no fold is held out
+        losses = squares, progressive / (job.rows - held), held_out / held, scores / held
+        return swept(plan, learner.options, learner.fold, models, *losses, perf_counter() - started)
+
+
+def _surveyed(cluster: Cluster, mode: str, syncs: int, labels: Any, most: int, standardize: bool) -> Shards:
+    check_flag("standardize", standardize)
+    known = None if labels is None else given_labels(labels, most)
+    return survey_shards(cluster, mode=mode, syncs=syncs, labels=known, most=most, standardize=standardize)
+
+
+def _plan(job: Job, standardize: bool, validation: Any, patience: int | None, callback: Any) -> Plan:
+    """What happens after an epoch, on the client."""
+    plan = job.plan()
+    if as_float(validation) is not None:
+        raise ValueError("validation as a share needs a second pass over the shards: keep some rows and pass (X, y)")
+    if validation is not None:
+        X, y = check_validation(validation, job.n_features, job.labels)
+        plan.validation_loss = lambda model: model.mean_cross_entropy(X, y)
+    if patience is not None:
+        plan.patience = check_whole("patience", patience)
+        if validation is None:
+            raise ValueError("patience watches the validation loss: pass validation=(X, y)")
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback is {callback!r}; a function that takes an Epoch is needed")
+    plan.callback = callback
+    plan.options["standardize"] = bool(standardize)
+    return plan

@@ -1,0 +1,285 @@
+"""Training on a Spark cluster: frames whose partitions the executors read through Arrow (`pip install '.[spark]'`).
+
+Scheduling, data placement and recovery are Spark's. What is computed is in `shards/`. Executors need this package.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.sources.arrow import Layout
+from tinynet_fast.models import MLP, Model, Neuron
+from tinynet_fast.shards import trainers
+from tinynet_fast.shards.readers import BatchReader, ParquetReader, are_paths, need, parquet_files, target_layout
+from tinynet_fast.shards.state import Arrays, pack, unpack
+from tinynet_fast.shards.tasks import Share, Task, work
+from tinynet_fast.training.run import TrainingResult
+from tinynet_fast.training.sweep_result import SweepResult
+
+ANSWER = "shard int, content binary"  # what a task sends back: one row, arrays in NumPy's format
+NUMBER = "row number within the partition"
+ROW_BITS = 33  # of a `monotonically_increasing_id`: the row within its partition
+
+
+def train_neuron(
+    frame: Any,
+    y: str,
+    *,
+    features: Sequence[str] | None = None,
+    storage_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> TrainingResult[Neuron]:
+    """Train one neuron on the partitions of a Spark frame.
+
+    Parameters
+    ----------
+    frame : pyspark.sql.DataFrame, path or list of paths
+        Paths, patterns and URLs are of Parquet files: a shard is a file, which a Python process of the executor reads
+        itself, through fsspec. Of a frame a shard is a partition, in the order of their numbers. Every pass, and with
+        mode="average" every sync, is a job of its own that asks for the rows again: cache the frame. One whose rows
+        come in another order each time (after a shuffle that is not cached) has no one result, and is refused where a
+        partition's number of rows shows it.
+    y : str
+        The column of labels.
+    features : sequence of str, optional
+        The columns to learn from, of numbers; all but the labels' where left out.
+    storage_options : dict, optional
+        For fsspec, where there are paths.
+    mode : {"chain", "average"}
+        As for `tinynet_fast.dask.train_neuron`, with the same bits. "chain" is a job of one task for each partition:
+        about 0.3 s of Spark's time each, and one executor works at a time.
+    syncs : int
+        How often "average" takes the mean in an epoch, each time as a job in which every partition drops, before Arrow,
+        the rows that are not its share.
+    **options
+        As for `tinynet_fast.dask.train_neuron`.
+
+    Returns
+    -------
+    TrainingResult
+
+    Raises
+    ------
+    ValueError, TrainingDivergedError
+        As for `tinynet_fast.dask.train_neuron`.
+    """
+    return trainers.neuron(SparkShards(frame, y, features, storage_options), **options)
+
+
+def train_mlp(
+    frame: Any,
+    y: str,
+    *,
+    features: Sequence[str] | None = None,
+    storage_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> TrainingResult[MLP]:
+    """Train a network on the partitions of a Spark frame: `tinynet_fast.dask.train_mlp` names the options."""
+    return trainers.network(SparkShards(frame, y, features, storage_options), **options)
+
+
+def sweep(
+    frame: Any,
+    y: str,
+    *,
+    features: Sequence[str] | None = None,
+    storage_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> SweepResult:
+    """Train a neuron for every combination of options in one pass: `tinynet_fast.dask.sweep` names the options."""
+    return trainers.lab(SparkShards(frame, y, features, storage_options), **options)
+
+
+def predict_proba(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
+    """The frame with a column "probability" (double) of the second label, lazily; rows stay on the executors.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+        Of two labels; of more, use `predict`.
+    frame : pyspark.sql.DataFrame
+    features : sequence of str, optional
+        The columns that are the model's inputs, in its order; those of its own names where left out.
+    """
+    if model.n_outputs > 1:
+        raise ValueError(
+            f"a column holds one probability a row, and the model knows {len(model.labels)} labels: predict"
+        )
+    return _scored(model, frame, features, "probability", "double")
+
+
+def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
+    """The frame with a column "prediction": the label of each row, as the training labels were."""
+    kinds = {"f": "double", "i": "bigint", "u": "bigint", "b": "boolean", "U": "string"}
+    return _scored(model, frame, features, "prediction", kinds[model.labels.dtype.kind])
+
+
+def udf(model: Model) -> Any:
+    """The model as a function of columns, for `select`, `where` or SQL: the probability of the second label.
+
+    Examples
+    --------
+    >>> score = tinynet_fast.spark.udf(model)  # doctest: +SKIP
+    >>> frame.select("id", score("x0", "x1").alias("p"))  # doctest: +SKIP
+    """
+    functions = need("pyspark.sql.functions", "spark")
+
+    def probability(*columns: Any) -> Any:
+        rows = np.column_stack([column.to_numpy() for column in columns])
+        return need("pandas", "spark").Series(model.predict_proba(rows) if len(rows) else np.empty(0))
+
+    from pyspark.sql.pandas.functions import PandasUDFType
+
+    return functions.pandas_udf(probability, "double", PandasUDFType.SCALAR)
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """On an executor: batches with one column more."""
+
+    model: Model
+    features: list[str]
+    name: str
+    kind: str
+
+    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        layout = Layout(None, self.features)
+        types = {"double": pa.float64(), "bigint": pa.int64(), "boolean": pa.bool_(), "string": pa.string()}
+        answer = self.model.predict_proba if self.name == "probability" else self.model.predict
+        for batch in batches:
+            if layout.first == "":
+                layout.check_schema("the frame", batch.schema)
+            X = layout.block([batch.column(name) for name in layout.names], None, 0, lambda i: f"row {i} of a batch").X
+            values = answer(X).tolist() if len(X) else []
+            columns = [*batch.columns, pa.array(values, types[self.kind])]
+            yield pa.RecordBatch.from_arrays(columns, [*batch.schema.names, self.name])
+
+
+def _scored(model: Model, frame: Any, features: Sequence[str] | None, name: str, kind: str) -> Any:
+    names = list(features or model.features or frame.columns)
+    if len(names) != model.n_features:
+        raise ValueError(
+            f"{len(names)} columns where the model has {model.n_features} inputs: name them (features=[...])"
+        )
+    if name in frame.columns:
+        raise ValueError(f"the frame has a column {name!r} already: rename it first")
+    types = need("pyspark.sql.types", "spark")
+    schema = types.StructType([*frame.schema.fields]).add(name, kind)
+    return frame.mapInArrow(_Scorer(model, names, name, kind), schema)
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """On an executor: a task on the rows of a partition, whose number says which share it is.
+
+    `shares` None stands for all rows of each partition. Where there are `urls`, the partition's rows are those of its
+    file, which is read here. The answer is one row of numbers in NumPy's format.
+    """
+
+    task: Any  # a broadcast of a `Task`
+    shares: dict[int, Share] | None
+    layout: Layout
+    urls: list[str] | None = None
+    options: dict[str, Any] | None = None
+
+    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        assert context is not None
+        shard = context.partitionId()
+        share = Share(shard) if self.shares is None else self.shares.get(shard)
+        if share is None:
+            return
+        if self.urls is None:
+            blocks = BatchReader(self.layout)(share, batches)
+        else:
+            blocks = ParquetReader(self.layout, self.options or {})(share, self.urls[shard])
+        content = pack(work(self.task.value, blocks, share))
+        yield pa.RecordBatch.from_pydict({"shard": pa.array([shard], pa.int32()), "content": pa.array([content])})
+
+
+class SparkShards:
+    """The partitions of a Spark frame; see `Cluster` in `shards/drive.py`."""
+
+    def __init__(
+        self, frame: Any, y: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None = None
+    ) -> None:
+        self.functions = need("pyspark.sql.functions", "spark")
+        self.urls: list[str] | None = None
+        self.options = storage_options or {}
+        if are_paths(frame):
+            self.urls, self.layout = parquet_files(frame, y, features, self.options)
+            session = need("pyspark.sql", "spark").SparkSession.getActiveSession()
+            if session is None:
+                raise ValueError("there is no Spark session: start one (SparkSession.builder.getOrCreate())")
+            self.frame = session.range(0, len(self.urls), 1, len(self.urls))
+        elif hasattr(frame, "mapInArrow") and hasattr(frame, "schema"):
+            self.layout, session = target_layout("a frame", y, features), frame.sparkSession
+            to_arrow = need("pyspark.sql.pandas.types", "spark").to_arrow_schema
+            self.layout.check_schema("the frame", to_arrow(frame.schema))
+            self.frame = frame.select(*self.layout.names, y)
+        else:
+            raise ValueError(f"frame is a {type(frame).__name__}; a Spark frame or paths of Parquet files are needed")
+        if not hasattr(session, "sparkContext"):
+            raise ValueError("a Spark Connect session cannot run a job on one partition: use a classic session")
+        self.context = session.sparkContext
+        self.names: list[str] | None = self.layout.names
+        self.n_features, self.dtype = len(self.layout.names), self.layout.dtype.name
+
+    def each(self, task: Task, shares: Sequence[Share] | None) -> list[Arrays]:
+        """One job; the answers in the order of the partitions' numbers. A partition without rows may have none."""
+        broadcast = self.context.broadcast(task)
+        try:
+            rows = self._mapped(broadcast, shares).collect()
+        finally:
+            broadcast.unpersist()
+        answers = {row["shard"]: unpack(bytes(row["content"])) for row in rows}
+        if shares is not None:
+            gone = [share.shard for share in shares if share.shard not in answers]
+            if gone:
+                raise ValueError(
+                    f"partition {gone[0]}: it is there no more: cache the frame, or write it to files first"
+                )
+            return [answers[share.shard] for share in shares]
+        return [answers.get(i, {}) or self._nothing(task, i) for i in range(max(answers, default=-1) + 1)]
+
+    def one(self, task: Task, share: Share) -> Arrays:
+        """A job of one task: Spark runs those of the partitions that are named."""
+        broadcast = self.context.broadcast(task)
+        try:
+            rdd = self._mapped(broadcast, [share]).rdd
+            rows = self.context.runJob(rdd, list, [share.shard])
+        finally:
+            broadcast.unpersist()
+        return unpack(bytes(rows[0]["content"]))
+
+    @staticmethod
+    def _nothing(task: Task, shard: int) -> Arrays:
+        return work(task, iter(()), Share(shard))
+
+    def _mapped(self, broadcast: Any, shares: Sequence[Share] | None) -> Any:
+        by_shard = None if shares is None else {share.shard: share for share in shares}
+        worker = _Worker(broadcast, by_shard, self.layout, self.urls, self.options)
+        return self._selected(shares).mapInArrow(worker, ANSWER)
+
+    def _selected(self, shares: Sequence[Share] | None) -> Any:
+        """The frame without the rows that are no one's share, which are dropped before they become Arrow."""
+        if self.urls is not None or shares is None or all(share.start == 0 and share.whole for share in shares):
+            return self.frame
+        f = self.functions
+        most = max(share.shard for share in shares) + 1
+        starts, stops = [0] * most, [0] * most
+        for share in shares:
+            starts[share.shard], stops[share.shard] = share.start, share.start + share.rows
+        place, row = f.spark_partition_id() + 1, f.monotonically_increasing_id().bitwiseAND(f.lit((1 << ROW_BITS) - 1))
+        low, high = (f.element_at(f.array(*map(f.lit, cuts)), place) for cuts in (starts, stops))
+        # Rows are numbered in a column: in the condition the number would stand twice, and "and" does not count a row
+        # in the second where the first is false.
+        numbered = self.frame.withColumn(NUMBER, row)
+        return numbered.where((f.col(NUMBER) >= low) & (f.col(NUMBER) < high)).drop(NUMBER)
