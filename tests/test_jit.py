@@ -14,7 +14,11 @@ def test_kernels_go_on_uncached_where_there_is_nowhere_to_cache(monkeypatch):
     """Numba refuses to cache where no folder can be written to; the kernel is then compiled without."""
     asked = []
 
-    def refusing(njit=numba.njit, **options):
+    njit = numba.njit
+
+    def refusing(*functions, **options):
+        if functions:  # a function of Numba's own
+            return njit(*functions, **options)
         asked.append(options)
         if options.get("cache"):
             raise RuntimeError("cannot cache function 'double': no locator available for file 'x.py'")
@@ -54,6 +58,26 @@ def test_the_first_run_has_the_bits_of_the_second(tmp_path):
         for _ in range(2)
     ]
     assert run[0].stdout == run[1].stdout
+
+
+def test_a_kernel_has_what_numbas_functions_have():
+    from tinynet_fast.kernels import strict
+
+    if jit.UNCOMPILED:
+        pytest.skip("compiling is switched off")
+    strict.truncate.dispatcher(1.0, 0.5, 0.0)
+    assert strict.truncate.signatures
+    assert strict.truncate.nopython_signatures
+    assert strict.truncate.py_func(1.0, 0.25, 0.0) == 0.75
+    with pytest.raises(AttributeError):
+        _ = strict.truncate.no_such_thing
+    assert not hasattr(strict.truncate, "_no_such_thing")
+
+    @numba.njit
+    def mine(x):
+        return strict.truncate(x, 0.25, 0.0)
+
+    assert mine(1.0) == 0.75
 
 
 def test_no_kernel_may_be_reordered_or_contracted():

@@ -121,10 +121,11 @@ class Compiled:
     def _numba_type_(self) -> Any:
         return self.dispatcher._numba_type_
 
-    @property
-    def targetoptions(self) -> dict[str, Any]:
-        """How Numba learns that a function is to be inlined."""
-        return self.dispatcher.targetoptions
+    def __getattr__(self, name: str) -> Any:
+        """What Numba's functions have: `signatures`, `inspect_asm`, or `targetoptions`, where it looks for `inline`."""
+        if name.startswith("_") or not has_numba():
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.dispatcher, name)
 
     @cached_property
     def _run(self) -> tuple[Callable[..., Any], str]:
