@@ -260,13 +260,3 @@ def test_what_is_refused(client):
         on_dask.train_neuron(ROWS.X, Y, client=client)
     with pytest.raises(TypeError, match="no option 'speed'"):
         on_dask.train_neuron(*shards, client=client, speed=1)
-
-
-def test_rows_that_change_are_refused(client):
-    def drawn():
-        n = np.random.default_rng().integers(900, 1100)
-        return pd.DataFrame({"x": np.linspace(-1.0, 1.0, n), "y": np.arange(n) % 2})
-
-    frame = dd.from_map(lambda _: drawn(), range(4), meta=drawn())
-    with pytest.raises(ValueError, match="the rows must be the same each time"):
-        on_dask.train_neuron(frame, "y", client=client)

@@ -212,3 +212,18 @@ def test_what_is_wrong_with_a_row_names_the_place(bad):
         neuron(LocalShards(ROWS.X[:0], Y[:0], []))
     with pytest.raises(ValueError, match="more than 256 different labels"):
         network(LocalShards(ROWS.X, np.arange(3000), [500]))
+
+
+class ChangingShards(LocalShards):
+    """Shards whose first has a row less each time it is read, as of a frame that is drawn anew."""
+
+    def one(self, task, share):
+        found = super().one(task, share)
+        self.parts[0] = tuple(part[:-1] for part in self.parts[0])
+        return found
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+def test_rows_that_change_are_refused(mode):
+    with pytest.raises(ValueError, match="the rows must be the same each time"):
+        neuron(ChangingShards(ROWS.X, Y, [1000, 2000]), mode=mode, epochs=1)
