@@ -15,16 +15,14 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from measure import THREADS, machine
-
-os.environ.update(dict.fromkeys(THREADS, "1"))
-
+import family  # noqa: F401  one thread for everybody, before NumPy
 import numpy as np
 from rich.console import Console
 
 from tinynet_fast import dask as on_dask
 from tinynet_fast import train_neuron
 from tinynet_fast.data.datasets import make_pass_fail, pass_fail_blocks
+from tinynet_fast.proof.bench.machine import machine
 
 FEATURES = 16
 SHARDS, SYNCS = (8, 64), (1, 4, 16)

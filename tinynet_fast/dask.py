@@ -210,15 +210,20 @@ def _series(function: Callable[[Any], Any], dtype: np.dtype, name: str, frame: A
     return need("pandas").Series(answers, index=frame.index, name=name, dtype=dtype)
 
 
-def _do(task: Task, share: Share, read: Callable[..., Any], *data: Any) -> Arrays:
+def _do(task: Task, read: Callable[..., Any], share: Share, *data: Any) -> Arrays:
     """On a worker: a task on the share of a shard that is here."""
     return work(task, read(share, *data), share)
+
+
+def _lazy(part: Any) -> bool:
+    """Whether a part of a shard is still to be computed."""
+    return hasattr(part, "dask")
 
 
 class DaskShards:
     """The shards of a Dask collection; see `Cluster` in `shards/drive.py`.
 
-    `data` has for each shard what the reader takes: delayed objects, or the address of a file.
+    `data` has for each shard what the reader takes: delayed objects, futures of persisted rows, or a file's address.
     """
 
     def __init__(
@@ -229,11 +234,15 @@ class DaskShards:
         self.ahead: dict[int, list[Any]] = {}
 
     def each(self, task: Task, shares: Sequence[Share] | None) -> list[Arrays]:
-        """Graphs in which a shard's rows are an inner node: the scheduler drops them once they were trained on."""
-        delayed, self.ahead = need("dask").delayed, {}
+        """Rows that are on the workers, and addresses, are mapped over, which costs less than graphs. Of others there
+        are graphs with a shard's rows as an inner node: the scheduler drops them once they were trained on."""
         shares = [Share(i) for i in range(len(self.data))] if shares is None else shares
+        data, do, self.ahead = [self.data[share.shard] for share in shares], partial(_do, task, self.read), {}
+        if not any(_lazy(part) for parts in data for part in parts):
+            return self._gathered(self.client.map(do, shares, *zip(*data, strict=True), pure=False, retries=RETRIES))
+        delayed = need("dask").delayed
         # Arguments of a delayed call are searched for collections, and a task holds arrays: a partial is not searched.
-        calls = [delayed(partial(_do, task, share, self.read), pure=False)(*self.data[share.shard]) for share in shares]
+        calls = [delayed(partial(do, share), pure=False)(*parts) for share, parts in zip(shares, data, strict=True)]
         return self._gathered(self.client.compute(calls, retries=RETRIES))
 
     def one(self, task: Task, share: Share) -> Arrays:
@@ -243,7 +252,7 @@ class DaskShards:
         if i + 1 < len(self.data):
             self.ahead = {i: rows, i + 1: self._rows(i + 1)}
         key = f"tinynet_fast-shard-{i}-{uuid.uuid4().hex}"
-        future = self.client.submit(_do, task, share, self.read, *rows, key=key, retries=RETRIES, pure=False)
+        future = self.client.submit(partial(_do, task, self.read), share, *rows, key=key, retries=RETRIES, pure=False)
         answer = self._gathered([future])[0]
         self.ahead.pop(i, None)
         return answer
@@ -251,7 +260,7 @@ class DaskShards:
     def _rows(self, i: int) -> list[Any]:
         if i in self.ahead:
             return self.ahead[i]
-        return [self.client.compute(part, retries=RETRIES) if hasattr(part, "dask") else part for part in self.data[i]]
+        return [self.client.compute(part, retries=RETRIES) if _lazy(part) else part for part in self.data[i]]
 
     def _gathered(self, futures: list[Any]) -> list[Arrays]:
         """The answers, once they are there; TimeoutError where nobody is left to give them."""
@@ -307,7 +316,8 @@ def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> Dask
     if len(rows) != len(labels):
         raise ValueError(f"X has {len(rows)} blocks of rows and y has {len(labels)}: cut both alike")
     dtype = "float32" if X.dtype == np.float32 else "float64"
-    data = list(zip(rows, labels, strict=True))
+    held = {future.key: future for future in need("distributed").futures_of([X, y])}  # of those that are persisted
+    data = [tuple(held.get(part.key, part) for part in parts) for parts in zip(rows, labels, strict=True)]
     return DaskShards(client, data, ArrayReader(X.shape[1], dtype), None, X.shape[1], dtype)
 
 

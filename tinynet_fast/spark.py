@@ -194,14 +194,15 @@ class _Worker:
         assert context is not None
         shard = context.partitionId()
         share = Share(shard) if self.shares is None else self.shares.get(shard)
-        if share is None:
-            return
-        if self.urls is None:
-            blocks = BatchReader(self.layout)(share, batches)
-        else:
-            blocks = ParquetReader(self.layout, self.options or {})(share, self.urls[shard])
-        content = pack(work(self.task.value, blocks, share))
-        yield pa.RecordBatch.from_pydict({"shard": pa.array([shard], pa.int32()), "content": pa.array([content])})
+        if share is not None:
+            if self.urls is None:
+                blocks = BatchReader(self.layout)(share, batches)
+            else:
+                blocks = ParquetReader(self.layout, self.options or {})(share, self.urls[shard])
+            content = pack(work(self.task.value, blocks, share))
+            yield pa.RecordBatch.from_pydict({"shard": pa.array([shard], pa.int32()), "content": pa.array([content])})
+        for _ in batches:  # Spark keeps a Python process only if it was read to the end; a new one takes about a second
+            pass
 
 
 class SparkShards:

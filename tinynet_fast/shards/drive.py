@@ -15,7 +15,7 @@ from tinynet_fast.shards.state import Arrays, State, merge
 from tinynet_fast.shards.survey import Survey, merge_moments, merge_surveys, safe_rate
 from tinynet_fast.shards.tasks import PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
 from tinynet_fast.training.plan import Plan, check_whole
-from tinynet_fast.training.rate import RateSearch
+from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, RateSearch
 from tinynet_fast.training.run import History, TrainingResult, end_epoch, training_result
 
 MODES = ("chain", "average")
@@ -146,8 +146,10 @@ def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
     both = [share for share in shards.whole() if len(shards.parts[share.shard].labels) == 2]
     if not both:
         raise ValueError("learning_rate='auto' needs a partition with rows of both labels: give a rate")
+    rows = min(both[0].rows, max(ROWS, ROWS_A_FEATURE * shards.cluster.n_features))
+    first = replace(both[0], stop=rows, whole=rows == both[0].rows)
     task = RateTask(shards.known.labels, options, shards.mean, shards.scale)
-    found = checked(shards.cluster.one(task, both[0]))
+    found = checked(shards.cluster.one(task, first))
     plain = {name: found[name].item() for name in ("learning_rate", "rows", "epochs")}
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 

@@ -14,7 +14,7 @@ from tinynet_fast.data.files import TableError
 from tinynet_fast.shards.fit import Job, Piece, fit_piece, fit_shard
 from tinynet_fast.shards.state import Arrays, State
 from tinynet_fast.shards.survey import survey
-from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, auto_rate
+from tinynet_fast.training.rate import auto_rate
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class PieceTask:
 
 @dataclass(frozen=True, eq=False)
 class RateTask:
-    """`auto_rate` on the first rows of a shard."""
+    """`auto_rate` on all rows of the share, which are few."""
 
     labels: np.ndarray
     options: dict[str, Any]
@@ -107,7 +107,8 @@ class RateTask:
     scale: np.ndarray | None
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        X, y = head(blocks)
+        parts = list(blocks)
+        X, y = np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
         if len(np.unique(y)) < 2:
             raise ValueError(
                 f"learning_rate='auto' tries the first {len(X):,} rows of partition {share.shard}, and they hold one "
@@ -116,16 +117,3 @@ class RateTask:
         X = X if self.mean is None else (X - self.mean) / self.scale
         found = auto_rate(X, (y == self.labels[1]).astype(np.uint8), **self.options)
         return {name: np.array(value) for name, value in vars(found).items()}
-
-
-def head(blocks: Iterable[Piece]) -> Piece:
-    """The first rows of a shard: as many as a search for a rate takes."""
-    parts: list[Piece] = []
-    held = 0
-    for X, y in blocks:
-        most = max(ROWS, ROWS_A_FEATURE * X.shape[1])
-        parts.append((X[: most - held], y[: most - held]))
-        held += len(parts[-1][1])
-        if held >= most:
-            break
-    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])

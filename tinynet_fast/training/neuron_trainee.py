@@ -28,8 +28,7 @@ class NeuronTrainee:
         self.block_rows = job.engine.block_rows(d, 2 * d)
         self.repeats = schedule.is_constant and not penalties.average_from
         self.kernels = job.engine.kernels
-        rates = schedule.rates(0, min(self.block_rows, job.rows.count or self.block_rows))
-        self.constant, self.constant_plan = self.engine.own(rates), penalties.plan(rates, None, 0)
+        self.constant, self.constant_plan = self.engine.own(np.empty(0)), np.empty((0, 4))
         self.start = start
         self.begin()
 
@@ -44,7 +43,7 @@ class NeuronTrainee:
     def train(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own = self.engine.own
         if self.penalties.none:
-            rates = self.constant if self.schedule.is_constant else self.schedule.rates(self.row, len(y))
+            rates = self._rates(len(y))
             with np.errstate(over="ignore"):
                 step = rates if sample_weight is None else np.asarray(rates)[: len(y)] * sample_weight
             self.kernels.sgd_epochs(self.engine.rows(X), own(y), own(step), self.weights, self.bias, losses)
@@ -56,10 +55,20 @@ class NeuronTrainee:
             )
         self.row += len(y) * len(losses)
 
+    def _rates(self, n: int) -> Any:
+        """The rates of the next `n` rows, or more of them. Those that do not change are kept."""
+        if not self.schedule.is_constant:
+            return self.schedule.rates(self.row, n)
+        if n > len(self.constant):
+            self.constant = self.engine.own(self.schedule.rates(0, n))
+        return self.constant
+
     def _plan(self, n: int, sample_weight: np.ndarray | None) -> np.ndarray:
         """The plan of the next `n` rows. One that does not change is kept: to make it takes 3 to 4 ns a row."""
         if not self.schedule.is_constant or sample_weight is not None:
             return self.penalties.plan(self.schedule.rates(self.row, n), sample_weight, self.row)
+        if n > len(self.constant_plan):
+            self.constant_plan = self.penalties.plan(self.schedule.rates(0, n), None, 0)
         if self.penalties.average_from:
             self.constant_plan[:n, 3] = self.penalties.shares(self.row, n)
         return self.constant_plan[:n]
