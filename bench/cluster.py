@@ -1,7 +1,8 @@
 """What a cluster gives: log loss of averaging against one machine, rows a second, the overhead of a sync, and the time
-to within 0.1 % of the least log loss against sequential `partial_fit` and Spark ML.
+to within 0.1 % of the least log loss against sequential `partial_fit` and, in `cluster_spark.py`, Spark ML.
 
-Rows are generated on the workers, each shard its own, and stay there. `python bench/cluster.py --help`
+Rows are generated on the workers, each shard its own, and stay there. `make bench-cluster`, or
+`python bench/cluster.py --help`; `cluster_page.py` then writes docs/cluster.md.
 """
 
 import argparse
@@ -17,17 +18,17 @@ from statistics import median
 
 import family  # noqa: F401  one thread for everybody, before NumPy
 import numpy as np
+from cluster_rows import FEATURES, NEAR, least_loss, write_files
+from cluster_spark import against_spark
 from rich.console import Console
 
 from tinynet_fast import dask as on_dask
 from tinynet_fast import train_neuron
-from tinynet_fast.data.datasets import make_pass_fail, pass_fail_blocks
+from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.proof.bench.machine import machine
 
-FEATURES = 16
 SHARDS, SYNCS = (8, 64), (1, 4, 16)
 RATE = 0.05  # where only time counts
-NEAR = 1.001  # of the least log loss
 console = Console(stderr=True)
 
 
@@ -87,23 +88,6 @@ def start(n):
     logging.getLogger("distributed").setLevel(logging.ERROR)
     cluster = LocalCluster(n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0)
     return cluster, Client(cluster)
-
-
-def least_loss(X, y):
-    """The least mean log loss of a neuron on the rows, by Newton's method, block by block."""
-    w = np.zeros(FEATURES + 1)
-    for _ in range(8):
-        gradient, hessian, loss = np.zeros(len(w)), np.zeros((len(w), len(w))), 0.0
-        for low in range(0, len(X), 1 << 16):
-            rows = np.column_stack([X[low : low + (1 << 16)], np.ones(len(X[low : low + (1 << 16)]))])
-            z = rows @ w
-            p = 1.0 / (1.0 + np.exp(-z))
-            label = y[low : low + (1 << 16)]
-            loss += float(np.sum(np.logaddexp(0.0, z) - label * z))
-            gradient += rows.T @ (p - label)
-            hessian += (rows * (p * (1.0 - p))[:, None]).T @ rows
-        w -= np.linalg.solve(hessian, gradient)
-    return loss / len(X)
 
 
 def losses(n):
@@ -168,7 +152,7 @@ def sorted_rows(n):
 
 def throughput(n, rounds):
     """Seconds of an epoch on rows that are there, for one worker and for two; and what a sync adds."""
-    result = {"rows": n, "seconds": {}, "least_seconds": {}, "survey_seconds": {}}
+    result = {"rows": n, "seconds": {}, "least_seconds": {}, "labels_seconds": {}}
     held = {k: start(k) for k in (1, 2)}
     tables = {k: on_workers(client, n, 8) for k, (_, client) in held.items()}
     options = {"learning_rate": RATE, "average": True, "mode": "average"}
@@ -184,14 +168,29 @@ def throughput(n, rounds):
                     whole[k].append(time.perf_counter() - began - found.seconds)
         result["seconds"][syncs] = {k: median(t) for k, t in times.items()}
         result["least_seconds"][syncs] = {k: min(t) for k, t in times.items()}
-        result["survey_seconds"][syncs] = {k: median(t) for k, t in whole.items()}
-        console.print(syncs, result["seconds"][syncs], result["survey_seconds"][syncs])
+        result["labels_seconds"][syncs] = {k: median(t) for k, t in whole.items()}
+        console.print(syncs, result["seconds"][syncs], result["labels_seconds"][syncs])
+    result["empty_round_seconds"] = {k: empty_round(client) for k, (_, client) in held.items()}
     result["two_processes"] = two_processes(n // 4)
     result["load_average"] = os.getloadavg()[0]
     for cluster, client in held.values():
         client.close()
         cluster.close()
     return result
+
+
+def nothing(number):
+    """On a worker: a task without work."""
+
+
+def empty_round(client):
+    """The median time of eight tasks that do nothing."""
+    times = []
+    for _ in range(40):
+        began = time.perf_counter()
+        client.gather(client.map(nothing, range(8), pure=False))
+        times.append(time.perf_counter() - began)
+    return median(times)
 
 
 ALONE = """
@@ -238,14 +237,15 @@ def against_partial_fit(n):
     X, y = on_workers(client, n, 8)
     result = {"rows": n, "target": target, "tries": []}
     for syncs in (1, 4):
-        for _ in range(2):  # the first compiles
+        times = []
+        for _ in range(4):  # the first loads kernels
             began = time.perf_counter()
             found = on_dask.train_neuron(
                 X, y, client=client, mode="average", syncs=syncs, learning_rate="auto", average=True
             )
-            seconds = time.perf_counter() - began
+            times.append(time.perf_counter() - began)
         loss = found.model.loss(rows.X, rows.y)
-        result["tries"].append({"who": "tinynet_fast", "syncs": syncs, "seconds": seconds, "log_loss": loss})
+        result["tries"].append({"who": "tinynet_fast", "syncs": syncs, "seconds": median(times[1:]), "log_loss": loss})
         console.print(result["tries"][-1])
     for name, options in (
         (
@@ -270,112 +270,37 @@ def against_partial_fit(n):
     return result
 
 
-def write_files(folder, n, files):
-    """Parquet files of the rows; their bytes a row."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    blocks = list(pass_fail_blocks(n, FEATURES))
-    X, y = np.concatenate([X for X, _ in blocks]), np.concatenate([y for _, y in blocks])
-    edges = [n * i // files for i in range(files + 1)]
-    for i in range(files):
-        part = slice(edges[i], edges[i + 1])
-        columns = {f"x{j}": X[part, j] for j in range(FEATURES)}
-        pq.write_table(pa.table({**columns, "y": y[part]}), Path(folder) / f"part{i}.parquet")
-    return X, y, sum(path.stat().st_size for path in Path(folder).glob("*.parquet")) / n
-
-
-def from_parquet(n):
-    """Nanoseconds a row of the survey and of training, when workers read Parquet for each."""
+def from_parquet(n, rounds):
+    """Nanoseconds a row of an epoch whose rows a worker reads from Parquet files, with the pass over the labels."""
     with tempfile.TemporaryDirectory() as folder:
-        X, _, size = write_files(folder, n, 8)
-        del X
+        size = write_files(folder, make_pass_fail(n, FEATURES), 8)
         cluster, client = start(1)
         options = {"client": client, "mode": "average", "average": True, "learning_rate": RATE}
-        on_dask.train_neuron(f"{folder}/*.parquet", "y", **options)
-        began = time.perf_counter()
-        found = on_dask.train_neuron(f"{folder}/*.parquet", "y", **options)
-        whole = time.perf_counter() - began
+        whole, labels, cores = [], [], []
+        for _ in range(rounds + 1):
+            began, busy = time.perf_counter(), busy_seconds(client)
+            found = on_dask.train_neuron(f"{folder}/*.parquet", "y", **options)
+            whole.append(time.perf_counter() - began)
+            labels.append(whole[-1] - found.seconds)
+            cores.append(busy_seconds(client) - busy)
         client.close()
         cluster.close()
-    return {
-        "rows": n,
-        "bytes_a_row": size,
-        "train_ns_a_row": found.seconds / n * 1e9,
-        "survey_ns_a_row": (whole - found.seconds) / n * 1e9,
-    }
-
-
-def received(batches):
-    """On an executor: rows that are counted, and no more."""
-    import pyarrow as pa
-
-    yield pa.RecordBatch.from_pydict({"rows": pa.array([sum(batch.num_rows for batch in batches)], pa.int32())})
-
-
-def against_spark(n):
-    """On one Spark session, two threads, a cached frame: ours, and Spark ML's LogisticRegression, to the same loss."""
-    from pyspark.ml.classification import LogisticRegression
-    from pyspark.ml.feature import VectorAssembler
-    from pyspark.sql import SparkSession
-
-    from tinynet_fast import Neuron
-    from tinynet_fast import spark as on_spark
-
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = builder.config("spark.driver.memory", "6g").config("spark.ui.showConsoleProgress", "false").getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    with tempfile.TemporaryDirectory() as folder:
-        X, y, _ = write_files(folder, n, 4)
-        target, result = NEAR * least_loss(X, y), {"rows": n, "tries": []}
-        result["target"] = target
-        frame = session.read.parquet(folder).cache()
-        frame.count()
-        for who, rows, syncs in (
-            ("a frame", frame, 1),
-            ("files", f"{folder}/*.parquet", 1),
-            ("files", f"{folder}/*.parquet", 4),
-        ):
-            for _ in range(2):
-                began = time.perf_counter()
-                found = on_spark.train_neuron(
-                    rows, "y", mode="average", syncs=syncs, learning_rate="auto", average=True
-                )
-                seconds = time.perf_counter() - began
-            who = f"tinynet_fast, {who}"
-            entry = {"who": who, "syncs": syncs, "seconds": seconds, "log_loss": found.model.loss(X, y)}
-            result["tries"].append(entry | {"seconds_of_rounds": found.seconds})
-            console.print(result["tries"][-1])
-        for _ in range(2):
-            began = time.perf_counter()
-            frame.mapInArrow(received, "rows int").collect()
-            result["receive_ns_a_row"] = (time.perf_counter() - began) / n * 1e9
-        names = [f"x{j}" for j in range(FEATURES)]
-        vectors = (
-            VectorAssembler(inputCols=names, outputCol="features").transform(frame).select("features", "y").cache()
-        )
-        vectors.count()
-        LogisticRegression(labelCol="y", maxIter=2, regParam=0.0).fit(vectors)
-        for iterations in range(1, 20):
-            began = time.perf_counter()
-            model = LogisticRegression(labelCol="y", maxIter=iterations, regParam=0.0).fit(vectors)
-            seconds = time.perf_counter() - began
-            loss = Neuron(weights=model.coefficients.toArray(), bias=model.intercept).loss(X, y)
-            entry = {"who": "Spark ML", "iterations": iterations, "seconds": seconds, "log_loss": loss}
-            result["tries"].append(entry)
-            console.print(entry)
-            if loss <= target:
-                break
-    session.stop()
+    result = {"rows": n, "bytes_a_row": size, "core_ns_a_row": median(cores[1:]) / n * 1e9}
+    result |= {"ns_a_row": median(whole[1:]) / n * 1e9, "labels_ns_a_row": median(labels[1:]) / n * 1e9}
+    console.print(result)
     return result
+
+
+def busy_seconds(client):
+    """What the workers' cores have worked, with all threads."""
+    return sum(client.run(time.process_time).values())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=20_000_000)
-    parser.add_argument("--spark-rows", type=int, default=2_000_000)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--turns", type=int, default=3, help="against Spark ML")
     parser.add_argument(
         "--only", nargs="*", default=["losses", "sorted", "throughput", "partial_fit", "parquet", "spark"]
     )
@@ -386,8 +311,8 @@ def main():
         "sorted": lambda: sorted_rows(given.rows // 10),
         "throughput": lambda: throughput(given.rows, given.rounds),
         "partial_fit": lambda: against_partial_fit(given.rows),
-        "parquet": lambda: from_parquet(given.rows // 5),
-        "spark": lambda: against_spark(given.spark_rows),
+        "parquet": lambda: from_parquet(given.rows // 5, given.rounds),
+        "spark": lambda: against_spark(given.rows, given.turns, console.print),
     }
     results = {"machine": machine(), "rows": given.rows}
     if given.json and given.json.exists():

@@ -205,6 +205,17 @@ def test_parquet_and_frames(client, files, average):
         assert comp.model.features == [f"x{j}" for j in range(8)]
 
 
+def test_a_missing_label_is_named(client, tmp_path):
+    frame = pd.DataFrame(ROWS.X[:100], columns=[f"x{j}" for j in range(8)])
+    frame["y"] = pd.array(Y[:100], dtype="Int64")
+    frame.loc[60, "y"] = pd.NA
+    frame.to_parquet(tmp_path / "part.parquet")
+    with pytest.raises(ValueError, match="partition 1, row 10, column 'y': the value is missing"):
+        on_dask.train_neuron(dd.from_pandas(frame, npartitions=2), "y", client=client)
+    with pytest.raises(ValueError, match=r"part\.parquet, row 61, column 'y': the value is missing"):
+        on_dask.train_neuron(f"{tmp_path}/*.parquet", "y", client=client)
+
+
 def test_standardised_and_auto(client, files):
     ref = tinynet_fast.train_neuron(ROWS.X * 3.0 + 1.0, Y, epochs=1, standardize=True)
     shards = arrays(X=ROWS.X * 3.0 + 1.0)

@@ -217,8 +217,13 @@ def test_what_is_wrong_with_a_row_names_the_place(bad):
 class ChangingShards(LocalShards):
     """Shards whose first has a row less each time it is read, as of a frame that is drawn anew."""
 
+    def labels(self, task):
+        return self.drop(super().labels(task))
+
     def one(self, task, share):
-        found = super().one(task, share)
+        return self.drop(super().one(task, share))
+
+    def drop(self, found):
         self.parts[0] = tuple(part[:-1] for part in self.parts[0])
         return found
 
@@ -227,3 +232,43 @@ class ChangingShards(LocalShards):
 def test_rows_that_change_are_refused(mode):
     with pytest.raises(ValueError, match="the rows must be the same each time"):
         neuron(ChangingShards(ROWS.X, Y, [1000, 2000]), mode=mode, epochs=1)
+
+
+class CountingShards(LocalShards):
+    """Counts the rows whose inputs are read."""
+
+    read = 0
+
+    def one(self, task, share):
+        self.read += share.rows
+        return super().one(task, share)
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+def test_inputs_are_read_once_an_epoch(mode):
+    shards = CountingShards(ROWS.X, Y, [1000, 2000])
+    neuron(shards, mode=mode, epochs=2)
+    assert shards.read == 6000
+    standardised = CountingShards(ROWS.X, Y, [1000, 2000])
+    neuron(standardised, mode=mode, standardize=True)
+    assert standardised.read == 6000
+    swept = CountingShards(ROWS.X, Y, [1000, 2000])
+    lab(swept, mode=mode, learning_rate=[0.01, 0.1])
+    assert swept.read == 3000
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+@pytest.mark.parametrize("network_too", [False, True])
+def test_a_row_that_is_too_long_for_the_fast_engine_makes_all_shards_strict(mode, network_too):
+    """It is found while training, in the last shard; what was trained before it is trained again."""
+    X = ROWS.X.copy()
+    X[2900] = 1e4
+    train = (lambda shards, **more: network(shards, seed=1, **more)) if network_too else neuron
+    options = {"mode": mode} if mode == "chain" or not network_too else {"mode": mode, "syncs": 2}
+    options |= {"syncs": 1} if network_too and mode == "chain" else {}
+    shards = CountingShards(X, Y, [1000, 2000])
+    comp, ref = train(shards, **options), train(LocalShards(X, Y, [1000, 2000]), engine="strict", **options)
+    assert (comp.engine, shards.read) == ("strict", 6000)
+    same(comp, ref)
+    few = train(CountingShards(ROWS.X, Y, [1000, 2000]), **options)
+    assert few.engine == "fast"

@@ -119,6 +119,48 @@ def test_nan_is_named(session, tmp_path):
         on_spark.train_neuron(frame(session, tmp_path, X), "y")
 
 
+def test_a_missing_label_is_named(session, tmp_path):
+    rows = frame(session, tmp_path)
+    longest = f"(select max(x0) from parquet.`{tmp_path}/part2.parquet`)"
+    rows = rows.selectExpr(*NAMES, f"if(x0 = {longest}, null, y) y")
+    shard = int(np.argmax(ROWS.X[3600:14_000, 0]))
+    with pytest.raises(ValueError, match=f"partition 2, row {shard}, column 'y': the value is missing"):
+        on_spark.train_neuron(rows, "y")
+
+
+def test_columns_of_any_type_and_name(session, tmp_path):
+    """Doubles and floats come as one list a row, other columns one by one; a dot in a name is no field."""
+    rows = frame(session, tmp_path)
+    whole = np.round(ROWS.X * 10.0)
+    mixed = rows.selectExpr("cast(round(x0 * 10) as int) as `a.b`", "cast(x1 as float) x1", "x2", "y as `la.bel`")
+    X = np.column_stack([whole[:, 0], ROWS.X[:, 1].astype(np.float32), ROWS.X[:, 2]])
+    comp = on_spark.train_neuron(mixed, "la.bel")
+    same(comp, tinynet_fast.train_neuron(X, Y, epochs=1))
+    assert comp.model.features == ["a.b", "x1", "x2"]
+    floats = rows.selectExpr("cast(x0 as float) as `a.b`", "cast(x1 as float) x1", "y as `la.bel`")
+    ref = tinynet_fast.train_neuron(ROWS.X[:, :2].astype(np.float32), Y, epochs=1)
+    same(on_spark.train_neuron(floats, "la.bel"), ref)
+    hole = rows.selectExpr("x0", "if(monotonically_increasing_id() = 5, null, x1) `x.1`", "y")
+    with pytest.raises(ValueError, match=r"partition 0, row 5, column 'x\.1': the value is missing"):
+        on_spark.train_neuron(hole, "y")
+
+
+def processes(batches):
+    for _ in batches:
+        pass
+    yield pa.RecordBatch.from_pydict({"process": pa.array([os.getpid()])})
+
+
+def test_python_processes_are_kept(session, tmp_path):
+    """A task that leaves rows unread costs its process, and the next one a second for a new one."""
+    frame(session, tmp_path)
+    numbers = session.range(0, 8, 1, 2)
+    before = {row["process"] for row in numbers.mapInArrow(processes, "process bigint").collect()}
+    on_spark.train_neuron(f"{tmp_path}/*.parquet", "y", **AVERAGE | {"learning_rate": "auto"})
+    after = {row["process"] for row in numbers.mapInArrow(processes, "process bigint").collect()}
+    assert before & after
+
+
 def test_sweep_network_and_standardised(session, tmp_path):
     rows = frame(session, tmp_path).cache()
     ref = neuron(LocalShards(ROWS.X, Y, CUTS), mode="average", standardize=True, learning_rate="auto")

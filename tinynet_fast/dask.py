@@ -15,9 +15,12 @@ from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.shards import trainers
 from tinynet_fast.shards.readers import (
     ArrayReader,
+    FrameLabels,
     FrameReader,
+    ParquetLabels,
     ParquetReader,
     are_paths,
+    array_labels,
     need,
     parquet_files,
     target_layout,
@@ -71,8 +74,8 @@ def train_neuron(
     learning_rate, epochs, weights, bias, l2, l1, schedule, power_t, average, loss, engine, labels, standardize
         As for `tinynet_fast.train_neuron`, but that `epochs` is 1 unless given. With "auto" the rate is found on the
         first rows of the first shard that has both labels. With "average", `schedule` counts the rows of all shards,
-        and `l1` and an `average` from a row on are refused. `standardize` takes three passes beforehand, and in
-        mode="average" merges the moments of the shards.
+        and `l1` and an `average` from a row on are refused. `standardize` takes a pass over the
+        inputs beforehand, and in mode="average" merges the moments of the shards.
     validation : (X, y), optional
         Arrays on the client. `patience` and `callback` are as for `tinynet_fast.train_neuron`, too.
 
@@ -92,9 +95,10 @@ def train_neuron(
 
     Notes
     -----
-    One pass comes before the first row: it counts the rows, finds the labels, refuses what cannot be trained on, and
-    says whether the fast engine may be used, which then is so on every worker. That engine's bits are the same on
-    machines with the same instruction set; those of engine="strict" on all.
+    One pass over the labels comes before the first row and counts the rows. Inputs are looked at while they are trained
+    on for the first time: a row that cannot be trained on is refused, and where one is too long for the fast engine all
+    shards start anew with the strict one. The fast engine's bits are the same on machines with the same instruction
+    set; those of engine="strict" on all.
     """
     return trainers.neuron(_cluster(X, y, client, features, storage_options), **options)
 
@@ -220,24 +224,34 @@ def _lazy(part: Any) -> bool:
     return hasattr(part, "dask")
 
 
+Held = tuple[list[tuple[Any, ...]], Callable[..., Any]]  # what there is of each shard, and how it is read
+
+
 class DaskShards:
     """The shards of a Dask collection; see `Cluster` in `shards/drive.py`.
 
-    `data` has for each shard what the reader takes: delayed objects, futures of persisted rows, or a file's address.
+    `rows` and `target` have for each shard what their reader takes: delayed objects, futures of what is persisted, or a
+    file's address.
     """
 
-    def __init__(
-        self, client: Any, data: list[tuple[Any, ...]], read: Any, names: list[str] | None, width: int, dtype: str
-    ) -> None:
-        self.client, self.data, self.read = client, data, read
+    def __init__(self, client: Any, rows: Held, target: Held, names: list[str] | None, width: int, dtype: str) -> None:
+        self.client, (self.data, self.read), self.target = client, rows, target
         self.names, self.n_features, self.dtype = names, width, dtype
         self.ahead: dict[int, list[Any]] = {}
 
-    def each(self, task: Task, shares: Sequence[Share] | None) -> list[Arrays]:
+    def labels(self, task: Task) -> list[Arrays]:
+        data, read = self.target
+        return self._each(partial(_do, task, read), [Share(i) for i in range(len(data))], data)
+
+    def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
+        self.ahead = {}
+        return self._each(partial(_do, task, self.read), shares, [self.data[share.shard] for share in shares])
+
+    def _each(
+        self, do: Callable[..., Arrays], shares: Sequence[Share], data: Sequence[tuple[Any, ...]]
+    ) -> list[Arrays]:
         """Rows that are on the workers, and addresses, are mapped over, which costs less than graphs. Of others there
         are graphs with a shard's rows as an inner node: the scheduler drops them once they were trained on."""
-        shares = [Share(i) for i in range(len(self.data))] if shares is None else shares
-        data, do, self.ahead = [self.data[share.shard] for share in shares], partial(_do, task, self.read), {}
         if not any(_lazy(part) for parts in data for part in parts):
             return self._gathered(self.client.map(do, shares, *zip(*data, strict=True), pure=False, retries=RETRIES))
         delayed = need("dask").delayed
@@ -318,18 +332,21 @@ def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> Dask
     dtype = "float32" if X.dtype == np.float32 else "float64"
     held = {future.key: future for future in need("distributed").futures_of([X, y])}  # of those that are persisted
     data = [tuple(held.get(part.key, part) for part in parts) for parts in zip(rows, labels, strict=True)]
-    return DaskShards(client, data, ArrayReader(X.shape[1], dtype), None, X.shape[1], dtype)
+    target = [parts[1:] for parts in data], array_labels
+    return DaskShards(client, (data, ArrayReader(X.shape[1], dtype)), target, None, X.shape[1], dtype)
 
 
 def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
     pa = need("pyarrow")
     layout = target_layout("a frame", y, features)
     layout.check_schema("the frame", pa.Schema.from_pandas(X._meta_nonempty, preserve_index=False))
-    data = [(part,) for part in X.to_delayed()]
-    return DaskShards(client, data, FrameReader(layout), layout.names, len(layout.names), layout.dtype.name)
+    rows = [(part,) for part in X.to_delayed()], FrameReader(layout)
+    target = [(part,) for part in X[[y]].to_delayed()], FrameLabels(layout)
+    return DaskShards(client, rows, target, layout.names, len(layout.names), layout.dtype.name)
 
 
 def _files(X: Any, y: Any, client: Any, features: Sequence[str] | None, options: dict[str, Any]) -> DaskShards:
     urls, layout = parquet_files(X, y, features, options)
+    rows, target = ParquetReader(layout, options), ParquetLabels(layout, options)
     data = [(url,) for url in urls]
-    return DaskShards(client, data, ParquetReader(layout, options), layout.names, len(layout.names), layout.dtype.name)
+    return DaskShards(client, (data, rows), (data, target), layout.names, len(layout.names), layout.dtype.name)

@@ -16,7 +16,7 @@ from tinynet_fast.shards.survey import Survey, merge_moments, merge_surveys, saf
 from tinynet_fast.shards.tasks import PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
 from tinynet_fast.training.plan import Plan, check_whole
 from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, RateSearch
-from tinynet_fast.training.run import History, TrainingResult, end_epoch, training_result
+from tinynet_fast.training.run import History, Overshoot, TrainingResult, end_epoch, training_result, until_measured
 
 MODES = ("chain", "average")
 
@@ -28,8 +28,11 @@ class Cluster(Protocol):
     n_features: int
     dtype: str
 
-    def each(self, task: Task, shares: Sequence[Share] | None) -> list[Arrays]:
-        """Do a task on each share, or where they are None on each shard as a whole: side by side, answers in order."""
+    def labels(self, task: Task) -> list[Arrays]:
+        """Do a task on the labels of each shard: side by side, answers in order. Inputs are not read."""
+
+    def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
+        """Do a task on each share: side by side, answers in order."""
 
     def one(self, task: Task, share: Share) -> Arrays:
         """Do a task on one share."""
@@ -37,7 +40,7 @@ class Cluster(Protocol):
 
 @dataclass(eq=False)
 class Shards:
-    """The shards of a cluster, after the pass that has to come first.
+    """The shards of a cluster, after the pass over their labels.
 
     `counts` are their rows, `known` says what all of them have, `parts` what each has.
     """
@@ -88,6 +91,7 @@ class Shards:
         shares = self.whole()
         for share in shares:
             state = State.of(checked(self.cluster.one(ShardTask(job, state, share is shares[-1]), share)))
+            _check_limit(job, state)
             self._check_rows(share, state.rows + len(state.y) - share.first)
         return state
 
@@ -96,6 +100,7 @@ class Shards:
             answers = self.cluster.each(PieceTask(job, state, sum(share.rows for share in shares)), shares)
             states = [State.of(checked(answer)) for answer in answers]
             for share, after in zip(shares, states, strict=True):
+                _check_limit(job, after)
                 self._check_rows(share, after.rows)
             after = merge(states, [share.rows for share in shares])
             state = replace(after, losses=state.losses + after.losses, rows=state.rows + after.rows)
@@ -109,17 +114,24 @@ class Shards:
             )
 
 
+def _check_limit(job: Job, state: State) -> None:
+    if state.largest > job.limit:
+        raise Overshoot
+
+
 def survey_shards(
     cluster: Cluster, *, mode: str, syncs: int, labels: np.ndarray | None, most: int, standardize: bool
 ) -> Shards:
-    """The pass that comes first, and for standardised rows two more; ValueError for what is wrong with the rows."""
+    """The pass over the labels that comes first, and for standardised rows one over the inputs.
+
+    ValueError for what is wrong with them.
+    """
     if mode not in MODES:
         raise ValueError(f"there is no mode {mode!r}: use one of {', '.join(MODES)}")
     syncs = check_whole("syncs", syncs)
     if mode == "chain" and syncs != 1:
         raise ValueError("syncs is how often shards are averaged in an epoch: use mode='average', or leave it out")
-    answers = cluster.each(SurveyTask(labels, cluster.names), None)
-    parts = [Survey.of(checked(answer)) for answer in answers]
+    parts = [Survey.of(checked(answer)) for answer in cluster.labels(SurveyTask(labels))]
     shards = Shards(cluster, merge_surveys(parts, labels, most), parts, mode, syncs)
     if standardize:
         _standardise(shards)
@@ -137,8 +149,6 @@ def _standardise(shards: Shards) -> None:
         states = [State.of(checked(answer)) for answer in answers]
         moments = merge_moments([moments_of(np.concatenate([s.parameters, s.counts])) for s in states])
     shards.mean, shards.scale = moments.standardisation(cluster.names)
-    again = cluster.each(SurveyTask(shards.known.labels, cluster.names, shards.mean, shards.scale), shards.whole())
-    shards.known = replace(shards.known, largest=max(Survey.of(checked(answer)).largest for answer in again))
 
 
 def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
@@ -148,13 +158,20 @@ def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
         raise ValueError("learning_rate='auto' needs a partition with rows of both labels: give a rate")
     rows = min(both[0].rows, max(ROWS, ROWS_A_FEATURE * shards.cluster.n_features))
     first = replace(both[0], stop=rows, whole=rows == both[0].rows)
-    task = RateTask(shards.known.labels, options, shards.mean, shards.scale)
+    task = RateTask(shards.known.labels, options, shards.cluster.names, shards.mean, shards.scale)
     found = checked(shards.cluster.one(task, first))
     plain = {name: found[name].item() for name in ("learning_rate", "rows", "epochs")}
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 
 
 def train(shards: Shards, job: Job, plan: Plan, start: np.ndarray) -> Any:
+    """Train; and once more from the start, by the strict engine, where a row is beyond the fast one's limit."""
+    return until_measured(
+        lambda: _train(shards, replace(job, engine=plan.engine.name, limit=plan.limit), plan, start), plan
+    )
+
+
+def _train(shards: Shards, job: Job, plan: Plan, start: np.ndarray) -> Any:
     """Every epoch, with what the trainers do after one: validation, early stopping, the callback."""
     trainee = job.learner.trainee(plan)
     plan.engine_name = plan.engine.name
@@ -165,7 +182,8 @@ def train(shards: Shards, job: Job, plan: Plan, start: np.ndarray) -> Any:
         history.seconds += perf_counter() - started
         restore(trainee, state)
         if not (np.isfinite(trainee.parameters()).all() and np.isfinite(state.losses).all()):
-            raise TrainingDivergedError(history.done, trainee.learning_rate, safe_rate(shards.known.largest, start))
+            raise TrainingDivergedError(history.done, trainee.learning_rate, safe_rate(state.largest, start))
+        job = replace(job, seen=True)
         history.losses.append(trainee.epoch_loss(state.losses, job.rows))
         history.done += 1
         stop = end_epoch(trainee, plan, history)

@@ -63,6 +63,10 @@ class Job:
     features : list of str, or None
     mean, scale : (n_features,) arrays, or None
         For rows that are standardised.
+    limit : float
+        The largest |x|^2 + 1 of a row that the engine may be given.
+    seen : bool
+        Whether the rows have been looked at: that they are finite, and no longer than the limit.
     """
 
     learner: Learner
@@ -76,13 +80,19 @@ class Job:
     seed: int | None = None
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
+    limit: float = np.inf
+    seen: bool = False
 
-    def plan(self) -> Plan:
-        """The trainers' plan, for rows that are elsewhere."""
+    def counted(self) -> Counted:
+        """The rows, which are elsewhere."""
         rows = Counted(self.rows, self.n_features, self.dtype)
         rows.mean, rows.scale = self.mean, self.scale
+        return rows
+
+    def plan(self) -> Plan:
+        """The trainers' plan."""
         return Plan(
-            rows=rows,
+            rows=self.counted(),
             labels=self.labels,
             features=self.features,
             engine=ENGINES[self.engine],
@@ -153,7 +163,7 @@ def fit_shard(state: State, blocks: Iterable[Piece], job: Job, *, last: bool = T
     """
     trainee = job.trainee()
     restore(trainee, state)
-    rows, engine = job.plan().rows, trainee.engine
+    rows, engine = job.counted(), trainee.engine
     trainee.first = first - len(state.y)
     pieces = [(state.X, state.y)] if len(state.y) else []
     coded = ((X, encode_known(y, job.labels, len(X)).astype(np.float64)) for X, y in blocks)
@@ -169,7 +179,7 @@ def fit_shard(state: State, blocks: Iterable[Piece], job: Job, *, last: bool = T
         position = end
     if last:
         trainee.end_epoch()
-    return State(*job.parts(trainee), np.asarray(losses, dtype=np.float64), position, *waiting)
+    return State(*job.parts(trainee), np.asarray(losses, dtype=np.float64), position, *waiting, state.largest)
 
 
 def _after(first: list[Piece], others: Iterable[Piece]) -> Iterator[Piece]:

@@ -140,7 +140,7 @@ class HeldOutTask:
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
         totals, first = np.zeros(len(self.models)), share.first
         counts = np.zeros(self.learner.folds)
-        rows = self.job.plan().rows
+        rows = self.job.counted()
         with np.errstate(all="ignore"):
             for X, y in blocks:
                 codes = encode_known(y, self.job.labels, len(y))

@@ -1,14 +1,19 @@
-"""What a worker holds of a shard (arrays, a frame, a file, Arrow batches) as blocks of rows, a block at a time."""
+"""What a worker holds of a shard (arrays, a frame, a file, Arrow batches) as blocks of rows, a block at a time.
+
+Each reader has a twin that reads nothing but labels.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.arrow import Batches, Layout
+from tinynet_fast.data.sources.arrow import Batches, Layout, labels, numeric
+from tinynet_fast.data.sources.base import Block, settle
 from tinynet_fast.data.sources.parquet import BUFFER, ParquetPart
 from tinynet_fast.shards.fit import Piece
 from tinynet_fast.shards.survey import label_array, place
@@ -29,27 +34,41 @@ class ArrayReader:
     dtype: str
 
     def __call__(self, share: Share, X: Any, y: Any) -> Iterator[Piece]:
-        labels = label_array(y)
-        if X.ndim != 2 or X.shape[1] != self.n_features or len(X) != len(labels):
+        codes = label_array(y)
+        if X.ndim != 2 or X.shape[1] != self.n_features or len(X) != len(codes):
             raise TableError(
-                f"partition {share.shard}: rows of shape {X.shape} and {len(labels)} labels; (n, {self.n_features}) "
+                f"partition {share.shard}: rows of shape {X.shape} and {len(codes)} labels; (n, {self.n_features}) "
                 "and n are needed: cut both alike"
             )
         stop = len(X) if share.stop is None else min(share.stop, len(X))
         for low in range(share.start, stop, ROWS):
             part = slice(low, min(low + ROWS, stop))
-            yield np.ascontiguousarray(X[part], self.dtype), labels[part]
+            yield np.ascontiguousarray(X[part], self.dtype), codes[part]
+
+
+def array_labels(share: Share, y: Any) -> Iterator[np.ndarray]:
+    """Labels in an array."""
+    yield label_array(y)
 
 
 class _Placed(Batches):
     """Arrow batches of a partition, with their rows counted from 0 in messages."""
 
-    def __init__(self, shard: int, start: int, layout: Layout, batches: Iterable[Any]) -> None:
-        super().__init__(f"partition {shard}", layout, lambda: iter(batches))
-        self.shard, self.start = shard, start
+    def __init__(self, share: Share, layout: Layout, batches: Iterable[Any]) -> None:
+        super().__init__(f"partition {share.shard}", layout, lambda: iter(batches))
+        self.share = share
 
     def where(self, place_: Any, i: int) -> str:
-        return place(self.shard, self.start + place_ + i)
+        return place(self.share.shard, self.share.start + place_ + i)
+
+
+class _Packed(_Placed):
+    """Batches of two columns: a list of all inputs of a row, as rows lie in memory, and labels."""
+
+    def _block(self, batch: Any, row: int) -> Block:
+        y, gone = labels(batch.column(1))
+        X = numeric(batch.column(0).flatten(), self.layout.dtype).reshape(len(y), len(self.layout.names))
+        return self.layout.settled(X, y, True, gone, row, lambda i: self.where(row, i))  # who trains looks at X
 
 
 @dataclass(frozen=True)
@@ -57,12 +76,39 @@ class BatchReader:
     """Arrow record batches, which hold the share's rows and no others."""
 
     layout: Layout
+    batches = _Placed
 
     def __call__(self, share: Share, batches: Iterable[Any]) -> Iterator[Piece]:
-        for block in _Placed(share.shard, share.start, self.layout, batches).read(0, None):
+        for block in self.batches(share, self.layout, batches).read(0, None):
             assert block.y is not None
             if len(block.y):
                 yield block.X, block.y
+
+
+class PackedReader(BatchReader):
+    """The same of batches whose inputs are one list a row."""
+
+    batches = _Packed
+
+
+@dataclass(frozen=True)
+class BatchLabels:
+    """The labels in Arrow record batches of one column."""
+
+    layout: Layout
+
+    def __call__(self, share: Share, batches: Iterable[Any]) -> Iterator[np.ndarray]:
+        row = 0
+        for batch in batches:
+            y, gone = labels(batch.column(0))
+            nothing, where = np.empty((len(y), 0)), partial(_where, share.shard, row)
+            settle(nothing, y, True, gone, drop=False, names=None, target=self.layout.target, where=where)
+            yield y
+            row += len(y)
+
+
+def _where(shard: int, row: int, i: int) -> str:
+    return place(shard, row + i)
 
 
 @dataclass(frozen=True)
@@ -81,6 +127,19 @@ class FrameReader:
             for low in range(share.start, stop, FRAME_ROWS)
         )
         return BatchReader(self.layout)(share, batches)
+
+
+@dataclass(frozen=True)
+class FrameLabels:
+    """The labels of a pandas frame."""
+
+    layout: Layout
+
+    def __call__(self, share: Share, frame: Any) -> Iterator[np.ndarray]:
+        import pyarrow as pa
+
+        batch = pa.RecordBatch.from_pandas(frame[[self.layout.target]], preserve_index=False)
+        return BatchLabels(self.layout)(share, [batch])
 
 
 class RemoteParquet(ParquetPart):
@@ -147,3 +206,14 @@ class ParquetReader:
         for block in part.read(share.start, share.stop):
             assert block.y is not None
             yield block.X, block.y
+
+
+@dataclass(frozen=True)
+class ParquetLabels:
+    """The labels of a Parquet file: the bytes of one column are read."""
+
+    layout: Layout
+    options: dict[str, Any]
+
+    def __call__(self, share: Share, url: str) -> Iterator[np.ndarray]:
+        return RemoteParquet(url, self.options, self.layout).labels()

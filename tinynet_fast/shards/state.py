@@ -6,7 +6,7 @@ All that travels is arrays of plain numbers or text in NumPy's own format: nothi
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class State:
         Rows of the epoch that were trained on.
     X, y : (m, n_features) and (m,) arrays
         Rows that wait for the next shard, fewer than the engine takes at a time, and their labels' codes.
+    largest : float
+        The largest |x|^2 + 1 of a row that was read.
     """
 
     parameters: np.ndarray
@@ -38,14 +40,16 @@ class State:
     rows: int = 0
     X: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     y: np.ndarray = field(default_factory=lambda: np.empty(0))
+    largest: float = 0.0
 
     def arrays(self) -> Arrays:
         """The state as arrays by name, which `of` takes back."""
-        return {**vars(self), "rows": np.array(self.rows)}
+        return {name: np.asarray(value) for name, value in vars(self).items()}
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        return cls(**{name: int(value) if name == "rows" else value for name, value in arrays.items()})  # type: ignore[arg-type]
+        plain: dict[str, Any] = {"rows": int(arrays["rows"]), "largest": float(arrays["largest"])}
+        return cls(**{**arrays, **plain})
 
 
 def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
@@ -61,8 +65,8 @@ def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
     Returns
     -------
     State
-        `parameters` the weighted mean, `losses` and `rows` the sums, `counts` the largest. The merge of equal
-        parameters has their bits.
+        `parameters` the weighted mean, `losses` and `rows` the sums, `counts` and `largest` the largest. The merge of
+        equal parameters has their bits.
 
     Raises
     ------
@@ -93,7 +97,8 @@ def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
         for state, _ in used[1:]:
             losses = losses + state.losses
     counts = np.max([state.counts for state, _ in used], axis=0)
-    return State(mean, counts, losses, sum(state.rows for state, _ in used))
+    rows, largest = sum(state.rows for state, _ in used), max(state.largest for state, _ in used)
+    return State(mean, counts, losses, rows, largest=largest)
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:

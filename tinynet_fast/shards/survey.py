@@ -1,12 +1,12 @@
-"""What has to be known of all shards before the first row is trained on: rows, labels, types, the longest row."""
+"""What is known of shards: how many rows and which labels, before training; and of the inputs, while they are read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Moments, encode_known, find_labels
+from tinynet_fast.data.arrays import Moments, Rows, encode_known, find_labels
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.base import settle
 from tinynet_fast.kernels.engines import ENGINES, compiles
@@ -19,52 +19,60 @@ MOST_LABELS = 256  # as many as a network tells apart; more are no labels
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What one pass over a shard, or over all of them, has found.
+    """What the labels of a shard, or of all of them, have shown.
 
     Attributes
     ----------
     rows : int
     labels : (k,) array
         The different labels, sorted. Text comes as text.
-    largest : float
-        The largest |x|^2 + 1 of a row, with inputs as `mean` and `scale` make them, where those were given.
     """
 
     rows: int = 0
     labels: np.ndarray = field(default_factory=lambda: np.empty(0))
-    largest: float = 0.0
 
     def arrays(self) -> Arrays:
-        return {"rows": np.array(self.rows), "labels": self.labels, "largest": np.array(self.largest)}
+        return {"rows": np.array(self.rows), "labels": self.labels}
 
     @classmethod
     def of(cls, arrays: Arrays) -> "Survey":
-        return cls(int(arrays["rows"]), arrays["labels"], float(arrays["largest"]))
+        return cls(int(arrays["rows"]), arrays["labels"])
 
 
-def survey(
-    blocks: Iterable[Piece],
-    shard: int,
-    *,
-    labels: np.ndarray | None = None,
-    names: list[str] | None = None,
-    mean: np.ndarray | None = None,
-    scale: np.ndarray | None = None,
-) -> Survey:
-    """Read a shard once. ValueError for a row that cannot be trained on, naming partition, row and remedy."""
-    seen, rows, largest = np.empty(0) if labels is None else labels, 0, 0.0
-    for X, y in blocks:
-        bound = row_bound(X if mean is None else (X - mean) / scale)
-        if not np.isfinite(bound) or y.dtype.kind == "f":
-            _settle(X, y, bool(np.isfinite(bound)), names, shard, rows)
+def survey(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None = None) -> Survey:
+    """Read a shard's labels. ValueError for one that nobody can learn, or that is none of `labels`, with its place."""
+    seen, rows = np.empty(0) if labels is None else labels, 0
+    for y in blocks:
+        _settle(np.empty((len(y), 0)), y, True, None, shard, rows)
         if y.dtype.kind not in "biufU":
             raise TableError(f"partition {shard}: labels of type {y.dtype}: use numbers, booleans or text")
         seen = _more(seen, y, shard, rows) if labels is None else _known(seen, y, shard, rows)
-        rows, largest = rows + len(y), max(largest, bound)
-    return Survey(rows, seen, largest)
+        rows += len(y)
+    return Survey(rows, seen)
 
 
-def _settle(X: np.ndarray, y: np.ndarray, finite: bool, names: list[str] | None, shard: int, row: int) -> None:
+class Inspection:
+    """Inputs on their way to be trained on: finite, or refused; and the largest |x|^2 + 1 of them."""
+
+    def __init__(self, shard: int, row: int, names: list[str] | None, largest: float = 0.0) -> None:
+        self.shard, self.row, self.names, self.largest = shard, row, names, largest
+
+    def of(self, blocks: Iterable[Piece], rows: Rows | None = None, limit: float = np.inf) -> Iterator[Piece]:
+        """The blocks, each looked at, until one has a row beyond the limit: by |x|^2 + 1 as `rows` standardises it.
+
+        TableError for a value that is missing or not finite, naming its place.
+        """
+        for X, y in blocks:
+            bound = row_bound(X if rows is None else rows.standardised(X))
+            if not np.isfinite(bound):
+                _settle(X, None, False, self.names, self.shard, self.row)
+            self.largest, self.row = max(self.largest, bound), self.row + len(X)
+            if bound > limit:
+                return
+            yield X, y
+
+
+def _settle(X: np.ndarray, y: np.ndarray | None, finite: bool, names: list[str] | None, shard: int, row: int) -> None:
     """TableError for the first value that is missing or not finite, in rows from number `row` on."""
     settle(X, y, finite, None, drop=False, names=names, target=None, where=lambda i: place(shard, row + i))
 
@@ -121,7 +129,7 @@ def merge_surveys(surveys: Sequence[Survey], known: np.ndarray | None, most: int
     if len({part.labels.dtype.kind == "U" for part in used}) > 1:
         raise ValueError("some partitions have text for labels and some numbers: give all the same")
     labels = find_labels(_checked_pairs(used, most), None if most == 2 else most) if known is None else known
-    return Survey(rows, labels, max(part.largest for part in used))
+    return Survey(rows, labels)
 
 
 def _checked_pairs(surveys: Sequence[Survey], most: int) -> Iterable[np.ndarray]:

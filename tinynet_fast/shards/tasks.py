@@ -5,7 +5,8 @@ cluster would try again what cannot succeed.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from tinynet_fast.data.files import TableError
 from tinynet_fast.shards.fit import Job, Piece, fit_piece, fit_shard
 from tinynet_fast.shards.state import Arrays, State
-from tinynet_fast.shards.survey import survey
+from tinynet_fast.shards.survey import Inspection, survey
 from tinynet_fast.training.rate import auto_rate
 
 
@@ -44,10 +45,10 @@ class Share:
         return self.stop - self.start
 
 
-Task = Callable[[Iterable[Piece], Share], Arrays]
+Task = Callable[[Iterable[Any], Share], Arrays]  # of blocks of rows, or of labels
 
 
-def work(task: Task, blocks: Iterable[Piece], share: Share) -> Arrays:
+def work(task: Task, blocks: Iterable[Any], share: Share) -> Arrays:
     """Do a task; what is wrong with the rows comes back as {"error": text}."""
     try:
         return task(blocks, share)
@@ -64,13 +65,12 @@ def checked(arrays: Arrays) -> Arrays:
 
 @dataclass(frozen=True, eq=False)
 class SurveyTask:
-    labels: np.ndarray | None = None
-    names: list[str] | None = None
-    mean: np.ndarray | None = None
-    scale: np.ndarray | None = None
+    """`survey`: its blocks are of labels alone."""
 
-    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        return survey(blocks, share.shard, **vars(self)).arrays()
+    labels: np.ndarray | None = None
+
+    def __call__(self, blocks: Iterable[np.ndarray], share: Share) -> Arrays:
+        return survey(blocks, share.shard, self.labels).arrays()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,8 @@ class ShardTask:
     last: bool
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        return fit_shard(self.state, blocks, self.job, last=self.last, first=share.first).arrays()
+        fit = partial(fit_shard, job=self.job, last=self.last, first=share.first)
+        return _inspected(fit, self.state, blocks, self.job, share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,17 @@ class PieceTask:
     rows: int
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        return fit_piece(self.state, blocks, self.job, self.rows, share.first).arrays()
+        fit = partial(fit_piece, job=self.job, rows=self.rows, first=share.first)
+        return _inspected(fit, self.state, blocks, self.job, share)
+
+
+def _inspected(fit: Callable[..., State], state: State, blocks: Iterable[Piece], job: Job, share: Share) -> Arrays:
+    """Train, and look at rows on their way where nobody has yet: that takes no pass of its own."""
+    if job.seen:
+        return fit(state, blocks).arrays()
+    inspection = Inspection(share.shard, share.start, job.features, state.largest)
+    after = fit(state, inspection.of(blocks, job.counted(), job.limit))
+    return replace(after, largest=inspection.largest).arrays()
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +114,12 @@ class RateTask:
 
     labels: np.ndarray
     options: dict[str, Any]
+    names: list[str] | None
     mean: np.ndarray | None
     scale: np.ndarray | None
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        parts = list(blocks)
+        parts = list(Inspection(share.shard, share.start, self.names).of(blocks))
         X, y = np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
         if len(np.unique(y)) < 2:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The trainers on shards: options checked, the engine chosen over all shards, then the loop of `drive.py`."""
+"""The trainers on shards: options checked, the engine chosen, then the loop of `drive.py`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -90,12 +90,12 @@ def neuron(
         found = search_rate(shards, options)
         rates.learning_rate = found.learning_rate
     rates.updates = epochs * shards.known.rows
-    name = chosen.name
-    if name == "fast" and not (penalties.smooth and shards.known.largest <= largest_for_fast(rates, start)):
-        name = "strict"
+    name = "strict" if chosen.name == "fast" and not penalties.smooth else chosen.name
     job = shards.job(NeuronLearner(start, rates, penalties), name, epochs=epochs)
-    result = train(shards, job, _plan(job, standardize, validation, patience, callback), start)
-    return replace(result, rate_search=found)
+    plan = _plan(job, standardize, validation, patience, callback)
+    if name == "fast":
+        plan.limit = largest_for_fast(rates, start)
+    return replace(train(shards, job, plan, start), rate_search=found)
 
 
 def network(
@@ -142,11 +142,12 @@ def network(
         raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
     sizes = [cluster.n_features, *units, outputs]
     start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), seed)
-    limit = (LARGEST_SUM / max(longest_unit(start, sizes), 1e-100)) ** 2
-    name = "strict" if chosen.name == "fast" and shards.known.largest > limit else chosen.name
     learner = NetworkLearner(start, sizes, activation, steps, batch_size, loss)
-    job = shards.job(learner, name, epochs=epochs, seed=seed)
-    return train(shards, job, _plan(job, standardize, validation, patience, callback), start)
+    job = shards.job(learner, chosen.name, epochs=epochs, seed=seed)
+    plan = _plan(job, standardize, validation, patience, callback)
+    if chosen.name == "fast":
+        plan.limit = (LARGEST_SUM / max(longest_unit(start, sizes), 1e-100)) ** 2
+    return train(shards, job, plan, start)
 
 
 def lab(
@@ -187,7 +188,7 @@ def _lab(shards: Shards, job: Job, learner: LanesLearner) -> SweepResult:
     trainee, state, sums = LanesTrainee(learner, job.plan()), job.start(), []
     started = perf_counter()
     for _ in range(job.epochs):
-        state = shards.epoch(job, state)
+        state, job = shards.epoch(job, state), replace(job, seen=True)
         sums.append(state.losses.reshape(3, -1))
     restore(trainee, state)
     models, counts, scores = trainee.models(), np.zeros(learner.folds), np.full(len(learner.fold), np.nan)
@@ -198,7 +199,7 @@ def _lab(shards: Shards, job: Job, learner: LanesLearner) -> SweepResult:
     held = held_counts(counts, learner.fold)
     squares, progressive, held_out = np.moveaxis(np.array(sums), 0, 1)
     plan = job.plan()
-    plan.largest = shards.known.largest
+    plan.largest = state.largest
     with np.errstate(all="ignore"):  # 0/0 where no fold is held out
         losses = squares, progressive / (job.rows - held), held_out / held, scores / held
         return swept(plan, learner.options, learner.fold, models, *losses, perf_counter() - started)
