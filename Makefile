@@ -20,11 +20,15 @@ PLAINEST_TESTS = tests/test_properties.py tests/test_engines.py tests/test_predi
 
 NOT_KERNELS = '*/intrinsics.py,*/registers.py,*_llvm.py,*/jit.py,*/native.py,*/warmup.py,*/loops.py,*/signatures.py'
 
+# Spark's Java, from the distribution, where that can be had.
+WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+  apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless; } || true
+
 # Planted mistakes are in copies that run as plain Python, on whatever CPU: `make test` has them.
 WITHOUT_PLANTED = -k 'not mistake'
 
 .PHONY: demo test lint bench bench-full bench-compare bench-native peers native test-deep test-uncompiled test-generic test-oldest \
-  test-wheel test-cluster clean
+  test-wheel test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
@@ -44,6 +48,13 @@ bench-full: $(VENV)/bench.ok
 bench-compare: $(VENV)/dev.ok
 	@test -n "$(BASE)" || { echo "name a revision: make bench-compare BASE=HEAD~1" >&2; exit 2; }
 	$(RUN) bench/versions.py '$(BASE)'
+
+# Dask and Spark: what docs/cluster.md shows. About a quarter of an hour, Java, and 16 GB of memory.
+bench-cluster: $(VENV)/cluster.ok
+	$(WITH_JAVA)
+	$(PIP) scikit-learn matplotlib
+	$(RUN) bench/cluster.py
+	$(RUN) bench/cluster_page.py
 
 # The kernels of the library against the same compiled by Numba, in turns.
 bench-native: native
@@ -103,11 +114,10 @@ $(VENV)-oldest/ok: pyproject.toml
 	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group test 'scikit-learn==1.8.*'
 	@touch $@
 
-# Training on real clusters: Dask's worker processes, some of which are killed, and Spark. Spark's tests say why they skip
-# where there is no Java, which is installed where that can be done.
+# Training on real clusters: Dask's worker processes, some of which are killed, and Spark, whose tests say why they skip
+# where there is no Java.
 test-cluster: $(VENV)/cluster.ok
-	command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-	  apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless; } || true
+	$(WITH_JAVA)
 	$(RUN) -m pytest tests/test_shards.py tests/test_dask.py tests/test_spark.py
 
 lint: $(VENV)/dev.ok

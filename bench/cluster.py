@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -25,7 +26,7 @@ from rich.console import Console
 from tinynet_fast import dask as on_dask
 from tinynet_fast import train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
-from tinynet_fast.proof.bench.machine import machine
+from tinynet_fast.proof.bench.machine import machine, slug
 
 SHARDS, SYNCS = (8, 64), (1, 4, 16)
 RATE = 0.05  # where only time counts
@@ -304,8 +305,9 @@ def main():
     parser.add_argument(
         "--only", nargs="*", default=["losses", "sorted", "throughput", "partial_fit", "parquet", "spark"]
     )
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="the results file (default: the day and the CPU, in bench/results)")
+    given, facts = parser.parse_args(), machine()
+    path = given.json or Path(__file__).parent / "results" / f"cluster-{datetime.now(UTC).date()}-{slug(facts)}.json"
     measured = {
         "losses": lambda: losses(given.rows),
         "sorted": lambda: sorted_rows(given.rows // 10),
@@ -314,16 +316,13 @@ def main():
         "parquet": lambda: from_parquet(given.rows // 5, given.rounds),
         "spark": lambda: against_spark(given.rows, given.turns, console.print),
     }
-    results = {"machine": machine(), "rows": given.rows}
-    if given.json and given.json.exists():
-        results = json.loads(given.json.read_text(encoding="utf-8")) | {"machine": machine()}
+    results = {"rows": given.rows, "machine": facts}
+    if path.exists():  # other parts stay
+        results = json.loads(path.read_text(encoding="utf-8")) | results
     for name in given.only:
         console.rule(name)
         results[name] = measured[name]()
-        if given.json:
-            given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    if not given.json:
-        print(json.dumps(results, indent=1))
+        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

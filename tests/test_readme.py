@@ -1,4 +1,4 @@
-"""The README: its figures are those of the newest results file, its Python runs, its commands exist."""
+"""README and docs: their figures are those of the newest results files, the Python runs, the commands exist."""
 
 import importlib
 import json
@@ -45,6 +45,11 @@ def test_the_table_in_markdown_is_that_of_the_results_file(bench_readme):
     run, path = importlib.import_module("render"), bench_readme.source(README)
     document = json.loads(path.read_text(encoding="utf-8"))
     assert path.with_suffix(".md").read_text(encoding="utf-8") == run.markdown(document, path.stem)
+
+
+def test_the_page_on_clusters_is_that_of_its_results(bench_readme):
+    cluster_page = importlib.import_module("cluster_page")
+    assert (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8") == cluster_page.page(cluster_page.newest())
 
 
 def test_python_runs(tmp_path, monkeypatch):
