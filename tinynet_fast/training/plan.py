@@ -21,6 +21,7 @@ from tinynet_fast.data.arrays import (
     find_labels,
     frame_columns,
     is_streamed,
+    picked,
     split_rows,
 )
 from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
@@ -218,7 +219,7 @@ def _plan_memory(
         result.rows = Rows(matrix, codes, trained, row_weights)
         if result.rows.total_weight == 0.0:
             raise ValueError(f"validation={validation} with seed={seed} leaves no row with a weight: change the seed")
-        X_held, y_held = matrix[held], codes[held]
+        X_held, y_held = picked(matrix, held), codes[held]
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, y_held)
 
 
