@@ -250,19 +250,9 @@ class Fit:
         return weight if self.table.sample_weight is None else weight * self.table.sample_weight[rows]
 
     def _first_rate(self) -> float:
-        """The rate of the next row, which is the largest of its block's: no schedule goes up.
-
-        As an array of one rate it took a sixth of an epoch of 200 rows.
-        """
+        """The rate of the next row, which is the largest of its block's: no schedule goes up."""
         schedule = self.rule.schedule
-        if schedule.is_constant:
-            return self.rate
-        if schedule.name == "optimal":
-            return 1.0 / (schedule.penalty * (schedule.penalty**-0.75 + self.row))
-        try:
-            return schedule.learning_rate / (self.row + 1.0) ** schedule.power_t
-        except OverflowError:
-            return 0.0
+        return self.rate if schedule.is_constant else schedule.rate(self.row)
 
     def _plan(self, n: int, weight: np.ndarray | None) -> np.ndarray:
         """The plan of the next rows. One that does not change is kept."""
