@@ -205,10 +205,11 @@ def _plan_memory(
     if known is None:
         codes, labels = encode_labels(y, len(matrix), most=most_labels)
     else:
-        codes, labels = Codes(encode_known(y, known, len(matrix)), np.arange(len(known), dtype=np.uint8)), known
-        for code, label in enumerate(known):
-            if not (codes[:] == code).any():
-                raise ValueError(f"no row has the label {label.item()!r}: leave it out of labels")
+        given, labels = encode_known(y, known, len(matrix)), known
+        absent = np.flatnonzero(np.bincount(given, minlength=len(known)) == 0)
+        if len(absent):
+            raise ValueError(f"no row has the label {known[absent[0]].item()!r}: leave it out of labels")
+        codes = Codes(given, np.arange(len(known), dtype=np.uint8))
     result.rows, result.labels = Rows(matrix, codes, sample_weight=row_weights), labels
     result.largest = largest
     validation, seed = result.validation, result.seed
