@@ -1,4 +1,4 @@
-"""Shared by all tests: Hypothesis profiles, the engines, and the command line."""
+"""Shared by all tests: Hypothesis profiles, the engines, the command line, and sources in small pieces."""
 
 import os
 import signal
@@ -64,6 +64,18 @@ def students(tmp_path):
     hours = np.random.default_rng(0).uniform(0, 5, 60)
     rows = [(repr(float(h)), "pass" if h > 2.5 else "fail") for h in hours]
     return write(tmp_path / "students.csv", ["study_hours", "result"], rows)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Chunks and pieces of a few rows, so that small data has many."""
+    from tinynet_fast.data.sources import base, records
+
+    def cut(chunk_bytes, piece_bytes=None):
+        monkeypatch.setattr(base, "CHUNK_BYTES", chunk_bytes)
+        monkeypatch.setattr(records.CsvBytes.pieces, "__defaults__", (piece_bytes or chunk_bytes,))
+
+    return cut
 
 
 @pytest.fixture
