@@ -14,7 +14,8 @@ KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_e
 GENERIC_TESTS = tests/test_engines.py tests/test_classes.py tests/test_network_narrow.py tests/test_sklearn_kernels.py
 WHEEL_TESTS = tests/test_native.py tests/test_known_answers.py tests/test_properties.py tests/test_engines.py \
   tests/test_oracles.py tests/test_prediction.py tests/test_network_kernels.py tests/test_network_narrow.py \
-  tests/test_lanes.py tests/test_training.py tests/test_networks.py tests/test_sweep.py tests/test_models.py
+  tests/test_lanes.py tests/test_training.py tests/test_training_errors.py tests/test_networks.py tests/test_sweep.py \
+  tests/test_models.py
 PLAINEST_TESTS = tests/test_properties.py tests/test_engines.py tests/test_prediction.py tests/test_network_kernels.py \
   tests/test_lanes.py
 

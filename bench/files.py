@@ -52,25 +52,30 @@ def generate(folder, n, d, dtype):
     array.flush()
 
 
+def target(path):
+    """What says where a file's labels are."""
+    return -1 if path.suffix == ".npy" else "y"
+
+
 def ours(path):
     """Every chunk, with nothing done to it."""
     rows = 0
-    for chunk in open_source(path, -1 if path.suffix == ".npy" else "y").chunks():
+    for chunk in open_source(path, target(path)).chunks():
         rows += len(chunk.X)
     return rows
 
 
 def train(path):
     """One epoch, with all that goes with it."""
-    return train_neuron(path, -1 if path.suffix == ".npy" else "y", epochs=1, learning_rate=0.01)
+    return train_neuron(path, target(path), epochs=1, learning_rate=0.01)
 
 
 def check_weights(path, d, dtype):
     """End the run where training on the file gives other weights than on the same rows in memory."""
-    rows = train(path).rows
-    blocks = list(pass_fail_blocks(rows, d, dtype=dtype))
+    result = train(path)
+    blocks = list(pass_fail_blocks(result.rows, d, dtype=dtype))
     X, y = np.concatenate([X for X, _ in blocks]), np.concatenate([y for _, y in blocks])
-    memory, streamed = train_neuron(X, y, epochs=1, learning_rate=0.01).model, train(path).model
+    memory, streamed = train_neuron(X, y, epochs=1, learning_rate=0.01).model, result.model
     if not (np.array_equal(memory.weights, streamed.weights) and memory.bias == streamed.bias):
         raise SystemExit(f"{path.name}: other weights than in memory: not timed")
 
@@ -81,10 +86,10 @@ def exhaust(batches):
 
 
 def read_npy(path, rows=16_384):
-    width, item = np.load(path, mmap_mode="r").shape[1], np.load(path, mmap_mode="r").dtype
+    table = np.load(path, mmap_mode="r")
     with path.open("rb", buffering=0) as file:
         file.seek(128)
-        while len(np.fromfile(file, item, rows * width)):
+        while len(np.fromfile(file, table.dtype, rows * table.shape[1])):
             pass
 
 
@@ -107,7 +112,7 @@ def peers(path):
 
 def check_equal(path, d, dtype):
     """End the run where the rows read are not those that were written."""
-    blocks, X, y = open_source(path, -1 if path.suffix == ".npy" else "y").chunks(), [], []
+    blocks, X, y = open_source(path, target(path)).chunks(), [], []
     for chunk in blocks:
         X.append(chunk.X)
         y.append(chunk.y)

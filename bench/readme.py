@@ -229,7 +229,8 @@ def with_figures(readme, path):
 
 
 def newest():
-    return sorted((ROOT / "bench" / "results").glob("*.json"))[-1]
+    """Of the files that `run.py` writes, which begin with the day."""
+    return sorted((ROOT / "bench" / "results").glob("[0-9]*.json"))[-1]
 
 
 if __name__ == "__main__":

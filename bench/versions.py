@@ -25,6 +25,7 @@ from rich.table import Table
 from worker import PROBLEMS
 
 from tinynet_fast.kernels import native
+from tinynet_fast.proof.bench.measure import distance
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -106,7 +107,7 @@ def compare(name, base, head, rounds, seconds, scale):
         if "error" in answer:
             return {"error": f"{who}: {answer['error']}"}
     comp, ref = weights_of(first[1]), weights_of(first[0])
-    apart = float(np.linalg.norm(comp - ref) / max(np.linalg.norm(ref), 1e-300)) if len(comp) == len(ref) else np.inf
+    apart = distance(comp, ref) if len(comp) == len(ref) else np.inf
     times = []
     for turn in range(rounds + 1):
         order = (base, head) if turn % 2 else (head, base)  # neither is always the second

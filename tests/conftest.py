@@ -1,11 +1,13 @@
-"""Shared by all tests: Hypothesis profiles, the engines, and the command line."""
+"""Shared by all tests: Hypothesis profiles, the engines, the command line, and sources in small pieces."""
 
 import os
 import signal
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from tables import write
 
 # Quick by default; `pytest --hypothesis-profile=deep` looks much longer.
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
@@ -38,6 +40,42 @@ def run(monkeypatch, capsys, tmp_path):
         return info.value.code or 0, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def refused(run, tmp_path):
+    """Runs a command that has to fail: status 2, a line on stderr, nothing on stdout, no file written or changed."""
+
+    def refused(*arguments):
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        status, out, err = run(*arguments)
+        assert (status, out) == (2, "")
+        assert err.startswith("tinynet-fast: ")
+        assert err.count("\n") == 1
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+        return err
+
+    return refused
+
+
+@pytest.fixture
+def students(tmp_path):
+    """Sixty rows of hours and whether they were enough, as CSV."""
+    hours = np.random.default_rng(0).uniform(0, 5, 60)
+    rows = [(repr(float(h)), "pass" if h > 2.5 else "fail") for h in hours]
+    return write(tmp_path / "students.csv", ["study_hours", "result"], rows)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Chunks and pieces of a few rows, so that small data has many."""
+    from tinynet_fast.data.sources import base, records
+
+    def cut(chunk_bytes, piece_bytes=None):
+        monkeypatch.setattr(base, "CHUNK_BYTES", chunk_bytes)
+        monkeypatch.setattr(records.CsvBytes.pieces, "__defaults__", (piece_bytes or chunk_bytes,))
+
+    return cut
 
 
 @pytest.fixture

@@ -28,6 +28,11 @@ def test_figures_are_those_of_the_results_file(bench_readme):
     assert "**1.23**" in bench_readme.figures(changed, path)
 
 
+def test_the_newest_results_file_is_none_of_the_clusters(bench_readme):
+    """Which have other families; their names would come last."""
+    assert "one neuron, an epoch" in json.loads(bench_readme.newest().read_text(encoding="utf-8"))["families"]
+
+
 def test_pictures_are_those_of_the_results_file(bench_readme):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     path, pictures = bench_readme.source(README), importlib.import_module("pictures")

@@ -10,30 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import gather
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 import pyarrow.dataset as arrow_dataset  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from pyarrow import ipc  # noqa: E402
 
-from tinynet_fast.data.files import read_csv  # noqa: E402
 from tinynet_fast.data.sources import base, is_source, open_source, records  # noqa: E402
-
-
-def gather(source, start=0, stop=None):
-    """All rows and labels of some chunks, after checks that every chunk has to pass."""
-    X, y = [], []
-    for chunk in source.chunks(start, stop):
-        assert chunk.X.flags.c_contiguous
-        assert chunk.X.dtype == source.dtype
-        assert chunk.X.shape[1] == source.n_features
-        assert len(chunk.X) > 0
-        X.append(chunk.X)
-        if chunk.y is not None:
-            assert chunk.y.shape == (len(chunk.X),)
-            y.append(chunk.y)
-    rows = np.concatenate(X) if X else np.empty((0, source.n_features), source.dtype)
-    return rows, np.concatenate(y) if y else None
 
 
 def problem(n, d, seed, dtype=np.float64):
@@ -82,17 +66,6 @@ def zstd(data):
 
 
 KINDS = [".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".parquet", ".arrow", ".arrows", ".npy"]
-
-
-@pytest.fixture
-def small(monkeypatch):
-    """Chunks and pieces of a few rows, so that small data has many."""
-
-    def cut(chunk_bytes, piece_bytes=None):
-        monkeypatch.setattr(base, "CHUNK_BYTES", chunk_bytes)
-        monkeypatch.setattr(records.CsvBytes.pieces, "__defaults__", (piece_bytes or chunk_bytes,))
-
-    return cut
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -184,106 +157,6 @@ def test_types_of_columns_and_labels(tmp_path):
         np.testing.assert_array_equal(X, ref)
         assert y.tolist() == target.to_pylist(), name
         assert y.dtype.kind == {"number": "i", "bool": "b", "float": "f"}.get(name, "U")
-
-
-CELLS = st.one_of(
-    st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.integers(-(2**63), 2**63 - 1).map(str),
-    st.sampled_from(["0", "-0.0", " 1.5 ", "1e300", "5e-324", "00012", "9007199254740993"]),
-)
-
-
-@settings(max_examples=60)
-@given(
-    cells=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=60),
-    labels=st.sampled_from(
-        [["0", "1"], ["0.5", "1"], ["true", "FALSE"], ["no", "yes"], ["1", "x"], ['a"b', "a,\nb"], ["01", "2"]]
-    ),
-    piece=st.integers(10, 500),
-    seed=st.integers(0, 99),
-)
-def test_csv_gives_what_read_csv_gives_bit_for_bit(tmp_path_factory, cells, labels, piece, seed):
-    """Values and labels, of the same types, wherever the file is cut."""
-    path = tmp_path_factory.mktemp("data") / "a.csv"
-    rng = np.random.default_rng(seed)
-    chosen = [labels[k] for k in rng.integers(0, 2, len(cells)).tolist()]
-    quoted = ['"' + text.replace('"', '""') + '"' if rng.random() < 0.5 or "\n" in text else text for text in chosen]
-    lines = [f"{a},{b},{label}" for (a, b), label in zip(cells, quoted, strict=True)]
-    path.write_text("a,b,t\n" + "\n".join(lines) + "\n", encoding="utf-8", newline="")
-    ref = read_csv(path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records.CsvBytes.pieces, "__defaults__", (piece,))
-        source = open_source(path, "t")
-        X, y = gather(source)
-        assert source.where(len(X) - 1) == ref.where(len(X) - 1)
-    assert X.tobytes() == ref.matrix(["a", "b"]).tobytes()
-    assert y.tolist() == ref.labels("t").tolist()
-    assert y.dtype.kind == ref.labels("t").dtype.kind
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a,b,t\r\n1,2,x\r\n3,4,y\r\n",
-        "\ufeffa,b,t\n1,2,x\n3,4,y\n",
-        '"a","b","t"\n"1","2","x"\n"3","4","y"',
-        "a,b,t\n\n1,2,x\n\n3,4,y\n\n",
-        "\n\na,b,t\n1,2,x\n3,4,y\n",
-        "b,t,a\n2,x,1\n4,y,3\n",
-        "a,b,t\r1,2,x\r3,4,y\r",
-    ],
-    ids=["CRLF", "byte order mark", "quotes", "blank lines", "blank first", "another order", "CR"],
-)
-@pytest.mark.parametrize("piece", [5, 16, 1000])
-def test_the_same_csv_in_other_clothes(tmp_path, small, text, piece):
-    small(1000, piece)
-    path = tmp_path / "a.csv"
-    path.write_bytes(text.encode())
-    source = open_source(path, "t", features=["a", "b"])
-    X, y = gather(source)
-    assert X.tolist() == [[1, 2], [3, 4]]
-    assert y.tolist() == ["x", "y"]
-    assert source.where(1) == read_csv(path).where(1)
-
-
-@settings(max_examples=80)
-@given(
-    cells=st.lists(st.text('ab"\n, \r', max_size=8), min_size=2, max_size=40),
-    piece=st.integers(3, 60),
-    stray=st.booleans(),
-)
-def test_csv_is_cut_where_records_end(tmp_path_factory, cells, piece, stray):
-    """Quotes, line breaks and commas in cells, and a quote in the middle of a cell, which opens nothing."""
-    path = tmp_path_factory.mktemp("data") / "a.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write("a,t\n")
-        for k, cell in enumerate(cells):
-            text = cell.replace('"', '""')
-            file.write(f'{k},"{k % 2}:{text}"\n')
-            if stray:
-                file.write(f'{k},{k % 2}:5" pipe\n')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records.CsvBytes.pieces, "__defaults__", (piece,))
-        X, y = gather(open_source(path, "t"))
-    assert X[:, 0].tolist() == [k for k in range(len(cells)) for _ in range(1 + stray)]
-    texts = [(f"{k % 2}:{cell}", f'{k % 2}:5" pipe')[: 1 + stray] for k, cell in enumerate(cells)]
-    assert y.tolist() == [text for pair in texts for text in pair]
-
-
-def test_labels_keep_one_type_where_the_second_comes_late(tmp_path, small):
-    small(200)
-    path = tmp_path / "a.csv"
-    path.write_text("a,t\n" + "1,0\n" * 500 + "2,none\n")
-    y = np.concatenate([chunk.y for chunk in open_source(path, "t").chunks()])
-    assert y.dtype.kind == "U"
-    assert set(y.tolist()) == {"0", "none"}
-
-
-def test_columns_of_booleans_are_inputs(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text("flag,t\ntrue,x\nFalse,y\nTRUE,x\n")
-    assert gather(open_source(path, "t"))[0].tolist() == [[1], [0], [1]]
-    assert read_csv(path).matrix(["flag"]).tolist() == [[1], [0], [1]]
 
 
 @pytest.mark.parametrize("kind", [".csv", ".parquet", ".arrow"])

@@ -12,7 +12,7 @@ pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 from pyarrow import ipc  # noqa: E402
 
-from tinynet_fast.data.sources import TableError, base, open_source, records  # noqa: E402
+from tinynet_fast.data.sources import TableError, open_source, records  # noqa: E402
 
 
 def read(*arguments, **options):
@@ -21,10 +21,9 @@ def read(*arguments, **options):
 
 
 @pytest.fixture
-def fails(tmp_path, monkeypatch):
+def fails(small):
     """Reading fails with one line that has the file's name and these words."""
-    monkeypatch.setattr(base, "CHUNK_BYTES", 100)
-    monkeypatch.setattr(records.CsvBytes.pieces, "__defaults__", (30,))
+    small(100, 30)
 
     def check(message, X, *arguments, **options):
         with pytest.raises(TableError) as info:

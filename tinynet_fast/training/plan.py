@@ -21,6 +21,7 @@ from tinynet_fast.data.arrays import (
     find_labels,
     frame_columns,
     is_streamed,
+    picked,
     split_rows,
 )
 from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
@@ -204,10 +205,11 @@ def _plan_memory(
     if known is None:
         codes, labels = encode_labels(y, len(matrix), most=most_labels)
     else:
-        codes, labels = Codes(encode_known(y, known, len(matrix)), np.arange(len(known), dtype=np.uint8)), known
-        for code, label in enumerate(known):
-            if not (codes[:] == code).any():
-                raise ValueError(f"no row has the label {label.item()!r}: leave it out of labels")
+        given, labels = encode_known(y, known, len(matrix)), known
+        absent = np.flatnonzero(np.bincount(given, minlength=len(known)) == 0)
+        if len(absent):
+            raise ValueError(f"no row has the label {known[absent[0]].item()!r}: leave it out of labels")
+        codes = Codes(given, np.arange(len(known), dtype=np.uint8))
     result.rows, result.labels = Rows(matrix, codes, sample_weight=row_weights), labels
     result.largest = largest
     validation, seed = result.validation, result.seed
@@ -218,7 +220,7 @@ def _plan_memory(
         result.rows = Rows(matrix, codes, trained, row_weights)
         if result.rows.total_weight == 0.0:
             raise ValueError(f"validation={validation} with seed={seed} leaves no row with a weight: change the seed")
-        X_held, y_held = matrix[held], codes[held]
+        X_held, y_held = picked(matrix, held), codes[held]
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, y_held)
 
 

@@ -257,7 +257,7 @@ class _Sweep:
         if self.fold_of_row is not None:
             counts = np.bincount(self.fold_of_row.astype(np.intp))
             in_fold = np.where(self.fold == ALL_ROWS, 0, counts[self.fold])
-        nothing = job.engine.rows(job.in_memory.X[:0])
+        nothing = job.engine.rows(job.rows.nothing())
         for group in self.groups:  # compiles, where there is something to compile
             group.train(nothing, np.empty(0), np.empty(0), None if self.fold_of_row is None else np.empty(0))
         started = perf_counter()

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.machine import machine
-from tinynet_fast.proof.bench.measure import Contender, Problem, Result, measure
+from tinynet_fast.proof.bench.measure import Problem, Result, measure
 from tinynet_fast.proof.bench.network import CONTENDERS as NETWORKS
 from tinynet_fast.proof.bench.network import network_problem, tutorial_problem
 from tinynet_fast.proof.bench.neuron import CONTENDERS as NEURONS
@@ -30,7 +30,6 @@ def run_core(
     problems: list[tuple[str, Make]],
     rounds: int,
     tell: Callable[[str], Any] = lambda doing: None,
-    contenders: dict[str, tuple[Contender, ...]] | None = None,
 ) -> dict[str, Any]:
     """Everything measured, as plain JSON values. `tell` hears before each step what it is.
 
@@ -39,7 +38,7 @@ def run_core(
     NotEqualError
         Where a contender's weights are not what it says they are.
     """
-    tables = contenders or {NEURON: NEURONS, NETWORK: NETWORKS}
+    tables = {NEURON: NEURONS, NETWORK: NETWORKS}
     tell("the floors")
     floors = measure_floors()
     families: dict[str, list[Result]] = {}

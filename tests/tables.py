@@ -1,0 +1,33 @@
+"""Tables that tests write and read back, and rows that they gather from sources."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+
+def write(path, header, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return Path(path)
+
+
+def read(path):
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def gather(source, start=0, stop=None):
+    """All rows and labels of some chunks, after checks that every chunk has to pass."""
+    X, y = [], []
+    for chunk in source.chunks(start, stop):
+        assert chunk.X.flags.c_contiguous
+        assert chunk.X.dtype == source.dtype
+        assert chunk.X.shape[1] == source.n_features
+        assert len(chunk.X) > 0
+        X.append(chunk.X)
+        if chunk.y is not None:
+            assert chunk.y.shape == (len(chunk.X),)
+            y.append(chunk.y)
+    rows = np.concatenate(X) if X else np.empty((0, source.n_features), source.dtype)
+    return rows, np.concatenate(y) if y else None

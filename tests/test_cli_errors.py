@@ -1,0 +1,141 @@
+"""The command line where something is wrong: status 2, one line that names it, and no file written or changed."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tables import write
+
+from tinynet_fast.data.datasets import make_pass_fail
+
+CELLS = ["a,b,y", "1,2,0", "2,1,1", "3,5,1", "4,4,0"]
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "message"),
+    [
+        (2, "2,oops,1", "data.csv, line 3, column 'b': 'oops' is not a number"),
+        (3, "3,,1", "data.csv, line 4, column 'b': the value is missing"),
+        (3, "3,nan,1", "data.csv, line 4, column 'b': the value is missing"),
+        (4, "4,inf,0", "data.csv, line 5, column 'b': inf is not finite"),
+        (4, "4,4", "data.csv, line 5: 2 values where the first line names 3"),
+        (4, "4,4,", "data.csv, line 5, column 'y': the value is missing"),
+        (4, "4,4,2", "data.csv, line 5, column 'y': 2 is a third label, beside 0 and 1: keep the rows of two"),
+        (0, "a,b,z", "data.csv: no column 'y'; it has a, b, z"),
+        (0, "a,a,y", "data.csv, line 1: column name 'a' stands more than once"),
+    ],
+)
+def test_bad_cells(refused, tmp_path, line, text, message):
+    lines = list(CELLS)
+    lines[line] = text
+    (tmp_path / "data.csv").write_text("\n".join(lines) + "\n")
+    assert message in refused("train", "data.csv", "--target", "y")
+
+
+def test_bad_commands(refused, tmp_path):
+    (tmp_path / "data.csv").write_text("\n".join(CELLS) + "\n")
+    (tmp_path / "one.csv").write_text("a,y\n1,1\n2,1\n")
+    (tmp_path / "empty.csv").write_text("")
+    target = ["--target", "y"]
+    for arguments, message in [
+        (["train", "none.csv", *target], "none.csv: No such file or directory"),
+        (["train", ".", *target], ".: this is a folder"),
+        (["train", "empty.csv", *target], "empty.csv: the file is empty"),
+        (
+            ["train", "one.csv", *target],
+            "one.csv, column 'y': every row has the label 1; rows of two labels are needed",
+        ),
+        (["train", "data.csv", *target, "--features", "a,c"], "no column 'c'"),
+        (["train", "data.csv", *target, "--features", "a,y"], "one feature beside the target 'y'"),
+        (["train", "data.csv", *target, "--hidden", "eight"], "--hidden eight: numbers with commas"),
+        (["train", "data.csv", *target, "--batch-size", "2"], "--batch-size is for networks"),
+        (["train", "data.csv", *target, "--epochs", "0"], "epochs is 0"),
+        (["train", "data.csv", *target, "--validation", "1.5"], "validation=1.5 is no share of the rows"),
+        (["train", "data.csv", *target, "--model", "none/m.json"], "there is no folder none"),
+        (["train", "data.csv", *target, "--model", "."], "this is a folder"),
+        (["train", "data.csv", *target, "--engine", "warp"], "no engine 'warp'"),
+        (
+            ["train", "data.csv", *target, "--learning-rate", "1e308"],
+            "training diverged in epoch 8 at learning_rate=1e+308: learning_rate=2.5 is safe",
+        ),
+        (["predict", "none.json", "data.csv"], "none.json: No such file or directory"),
+        (["predict", "data.csv", "data.csv"], "data.csv, line 1, column 1: not a model file"),
+    ]:
+        assert message in refused(*arguments)
+
+
+def test_the_data_is_not_written_over(refused, students):
+    for arguments in (
+        ["train", students, "--target", "result", "--model", students],
+        ["train", students, "--target", "result", "--features", "study_hours,study_hours"],
+        ["train", students, "--target", "result", "--validation", "inf"],
+        ["train", students, "--target", "result", "--validation", "nan"],
+        ["train", students, "--target", "result", "--hidden", "100000000000"],
+    ):
+        refused(*arguments)
+
+
+def test_columns_that_cannot_be_standardised(refused, tmp_path):
+    (tmp_path / "d.csv").write_text("h,y\n1e160,a\n-1e160,b\n")
+    assert "column 'h' is too large to standardise" in refused("train", "d.csv", "--target", "y")
+
+
+def test_bad_models_and_rows(refused, run, students, tmp_path):
+    run("train", students, "--target", "result", "--model", "m.json")
+    text = (tmp_path / "m.json").read_text()
+    (tmp_path / "half.json").write_text(text[: len(text) // 2])
+    (tmp_path / "newer.json").write_text(text.replace('"format_version": 1', '"format_version": 9'))
+    (tmp_path / "other.csv").write_text("hours,result\n1,pass\n")
+    (tmp_path / "unknown.csv").write_text("study_hours,result\n1,pass\n2,maybe\n")
+    for arguments, message in [
+        (["predict", "half.json", students], "half.json, line"),
+        (["predict", "newer.json", students], "newer.json: written by tinynet_fast 0.1.0 in format 9; this is"),
+        (["predict", "m.json", "other.csv"], "other.csv: no column 'study_hours'; it has hours, result"),
+        (["predict", "m.json", "none.csv"], "none.csv: No such file or directory"),
+        (["predict", "m.json", "hours=2"], "the model has no input 'hours'; it has study_hours"),
+        (["predict", "m.json", "study_hours=two"], "'two' is not a number"),
+        (["predict", "m.json", "study_hours=nan"], "a finite number is needed"),
+        (["predict", "m.json", "study_hours=1", "study_hours=2"], "given twice"),
+        (["predict", "m.json", students, "study_hours=1"], "study_hours=1: unknown suffix"),
+        (["predict", "m.json", "none-*.csv"], "none-*.csv: no file matches this pattern"),
+        (["predict", "m.json", students, "--threshold", "2"], "threshold is 2.0; a probability"),
+        (["predict", "m.json", students, "--output", "none/out.csv"], "none/out.csv: No such file or directory"),
+        (
+            ["threshold", "m.json", "unknown.csv", "--target", "result"],
+            "unknown.csv, line 3, column 'result': unknown label 'maybe'",
+        ),
+        (["threshold", "m.json", students, "--target", "result", "--compare", "half"], "--compare half: numbers"),
+    ]:
+        assert message in refused(*arguments)
+
+
+def test_usage_errors_and_help(run, refused):
+    for arguments, message in [
+        (["train"], "Missing"),
+        (["train", "d.csv", "--target", "y", "--epochs", "many"], "'--epochs'"),
+        (["train", "d.csv", "--target", "y", "--speed", "9"], "--speed"),
+        (["train", "d.csv", "--target", "y", "--seed", "-1"], "--seed"),
+        (["fly"], "fly"),
+    ]:
+        assert message in refused(*arguments)
+    assert run("--help")[0] == 0
+    assert "Commands" in run()[1]
+    assert "0.1.0" in run("--version")[1]
+
+
+def test_ctrl_c_is_status_130(tmp_path):
+    rows = make_pass_fail(5000, 2, seed=1)
+    path = write(tmp_path / "d.csv", ["a", "b", "y"], np.column_stack([rows.X, rows.y]).tolist())
+    command = [sys.executable, "-m", "tinynet_fast", "train", path, "--target", "y", "--epochs", "10000000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    time.sleep(4)  # it is training by then
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == ""
+    assert err == "tinynet-fast: interrupted; nothing was written\n"
+    assert not (tmp_path / "d.model.json").exists()
