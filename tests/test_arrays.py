@@ -5,7 +5,8 @@ import pytest
 from compare import assert_keeps, flat
 
 from tinynet_fast import train_mlp, train_neuron
-from tinynet_fast.data.arrays import as_matrix, encode_labels, standardisation
+from tinynet_fast.data.arrays import as_matrix, encode_labels
+from tinynet_fast.data.rows import standardisation
 
 ROWS = [[1.0, 8.0], [2.0, 4.0], [3.0, 5.0], [4.0, 6.0]]
 PASSED = [0, 0, 1, 1]

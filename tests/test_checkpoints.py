@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tinynet_fast import ModelFileError, modelfile, train_mlp, train_neuron
-from tinynet_fast.data.arrays import Order
 from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.data.rows import Order
 
 ROWS = make_pass_fail(2000, 3)
 Y = ROWS.y.astype(np.int64)

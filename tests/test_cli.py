@@ -66,7 +66,7 @@ def test_train_prints_epochs_and_writes_the_model_here(run, students):
 def test_standardising_is_folded_in(run, students):
     """The saved model takes raw hours: worked out again here from the rows that were not held out."""
     from tinynet_fast import train_neuron
-    from tinynet_fast.data.arrays import split_rows
+    from tinynet_fast.data.rows import split_rows
 
     run("train", students, "--target", "result", "--no-shuffle", "--epochs", "5")
     rows = read(students)

@@ -8,7 +8,7 @@ import pytest
 from compare import assert_keeps, flat
 
 from tinynet_fast import MLP, Neuron, TrainingDivergedError, load, models, train_mlp
-from tinynet_fast.data.arrays import SPLIT_STREAM
+from tinynet_fast.data.rows import SPLIT_STREAM
 from tinynet_fast.kernels import engines
 from tinynet_fast.training.mlp import MASK_STREAM
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from shard_cluster import LocalShards, same
 
 from tinynet_fast import TrainingDivergedError, sweep, train_mlp, train_neuron
-from tinynet_fast.data.arrays import Moments
 from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.data.rows import Moments
 from tinynet_fast.shards import State, fit_shard, merge
 from tinynet_fast.shards.fit import Job
 from tinynet_fast.shards.learners import NeuronLearner

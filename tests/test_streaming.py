@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynet_fast import sweep, train_mlp, train_neuron
-from tinynet_fast.data import arrays, stream
-from tinynet_fast.data.arrays import Moments, Order
+from tinynet_fast.data import rows, stream
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.rows import Moments, Order
 from tinynet_fast.data.stream import HoldOut, next_cut, read_ahead, recut
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
@@ -342,7 +342,7 @@ def test_blocks_of_an_order_are_permuted_and_rows_within_them(monkeypatch):
     assert len(set(order.blocks(95, 2, 0).tolist())) == 10
     assert not np.array_equal(seen, order.permutation(95, 2, epoch=1))
     assert any(len(blocks) == 1 for blocks in numbers)
-    assert arrays.Order(3).permutation(5, 1, 0).tolist() == np.random.default_rng([3, 0]).permutation(5).tolist()
+    assert rows.Order(3).permutation(5, 1, 0).tolist() == np.random.default_rng([3, 0]).permutation(5).tolist()
 
 
 def test_reading_ahead_ends_with_its_reader():

@@ -40,8 +40,8 @@ from tinynet_fast.cli_support import (
     write_predictions,
 )
 from tinynet_fast.cli_train import Job, print_result, train_in_memory, train_streamed
-from tinynet_fast.data.arrays import standardisation
 from tinynet_fast.data.files import read_csv
+from tinynet_fast.data.rows import standardisation
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import check_threshold, load

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.cli_support import naming, plain_console, print_training, read_rows
-from tinynet_fast.data.arrays import split_rows, standardisation
 from tinynet_fast.data.files import TableError, as_column
+from tinynet_fast.data.rows import split_rows, standardisation
 from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.run import TrainingResult

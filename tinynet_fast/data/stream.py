@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Moments, Order, encode_known, picked
+from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.rows import Moments, Order, picked
 from tinynet_fast.data.sources import Source
 
 AHEAD = 3  # chunks that wait to be trained on

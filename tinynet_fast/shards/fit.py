@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Codes, Rows, encode_known
+from tinynet_fast.data.arrays import Codes, encode_known
+from tinynet_fast.data.rows import Rows
 from tinynet_fast.data.stream import next_cut, recut
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.shards.state import State

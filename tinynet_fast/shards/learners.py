@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Moments
+from tinynet_fast.data.rows import Moments
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.shards.state import State
 from tinynet_fast.training.mlp import MLPTrainee

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Moments, Rows, encode_known, find_labels
+from tinynet_fast.data.arrays import encode_known, find_labels
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.rows import Moments, Rows
 from tinynet_fast.data.sources.base import settle
 from tinynet_fast.kernels.engines import ENGINES, compiles
 from tinynet_fast.shards.fit import COMPILING, Piece

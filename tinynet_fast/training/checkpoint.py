@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet_fast._version import __version__
-from tinynet_fast.data.arrays import Rows, as_float, is_streamed
+from tinynet_fast.data.arrays import as_float
+from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Rows
+from tinynet_fast.data.rows import Rows
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.training.optimizer import Optimizer, check_share

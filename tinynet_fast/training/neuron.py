@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import is_streamed, picked
+from tinynet_fast.data.rows import is_streamed, picked
 from tinynet_fast.data.sparse import CSR, is_sparse
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import ENGINES

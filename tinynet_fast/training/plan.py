@@ -8,8 +8,6 @@ import numpy as np
 
 from tinynet_fast.data.arrays import (
     Codes,
-    Order,
-    Rows,
     as_float,
     as_matrix,
     as_sample_weight,
@@ -20,10 +18,8 @@ from tinynet_fast.data.arrays import (
     feature_names,
     find_labels,
     frame_columns,
-    is_streamed,
-    picked,
-    split_rows,
 )
+from tinynet_fast.data.rows import Order, Rows, is_streamed, picked, split_rows
 from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
 from tinynet_fast.kernels.engines import Engine, resolve
 from tinynet_fast.training.checkpoint import Checkpoint, digest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Rows, is_streamed
+from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import ENGINES, Engine

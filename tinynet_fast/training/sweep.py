@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Rows
+from tinynet_fast.data.rows import Rows
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, may_stream, plan
