@@ -56,6 +56,9 @@ class ParquetPart(Part):
 
         return pq.ParquetFile(self.path, pre_buffer=False, buffer_size=BUFFER)
 
+    def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:
+        return file.iter_batches(size, row_groups=groups, columns=columns, use_threads=True)
+
     def where(self, place: Any, i: int) -> str:
         return f"{self.path}, row {place + i + 1}"
 
@@ -76,7 +79,7 @@ class ParquetPart(Part):
             file = self._open()
             try:
                 groups, size = list(range(group, len(self.groups))), CHUNKS_AT_ONCE * layout.chunk_rows
-                for batch in file.iter_batches(size, row_groups=groups, columns=columns, use_threads=True):
+                for batch in self._record_batches(file, groups, size, columns):
                     low, high = max(start - row, 0), min(stop - row, batch.num_rows)
                     if low < high:
                         yield row + low, batch.slice(low, high - low)
@@ -93,10 +96,12 @@ class ParquetPart(Part):
 
     def labels(self) -> Iterator[np.ndarray]:
         target, row = self.layout.target, 0
+        assert target is not None
         with told(self.path):
             file = self._open()
             try:
-                for batch in file.iter_batches(rows_a_chunk(1), columns=[target], use_threads=False):
+                groups = list(range(len(self.groups)))
+                for batch in self._record_batches(file, groups, rows_a_chunk(1), [target]):
                     y, gone = labels(batch.column(0))
                     if gone is not None:
                         place = self.where(row, int(np.argmax(gone)))
