@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from tinynet_fast import train_neuron
 from tinynet_fast.kernels import jit, native, reference
 from tinynet_fast.kernels.engines import EngineName
+from tinynet_fast.kernels.fast import TABLE
 from tinynet_fast.kernels.signatures import AHEAD, DIRECT, LATER, numbered
 
 library = native.library()
@@ -23,6 +25,13 @@ def run(code, **environment):
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.fixture(params=native.LEVELS)
+def level(request):
+    if request.param not in library.levels:
+        pytest.skip(f"this CPU has no {request.param}")
+    return request.param
 
 
 @needs_library
@@ -45,7 +54,6 @@ def test_no_path_of_the_machine_that_compiled_it():
 
 VALIDATE = """
 import sys
-from pathlib import Path
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 from tinynet_fast import validate
 seen = validate()
@@ -55,16 +63,12 @@ print(sorted({str(v.engine) for v in seen.verdicts}))
 
 
 @needs_library
-@pytest.mark.parametrize("level", native.LEVELS)
 def test_every_promise_is_kept_at_every_level_without_numba(level):
-    if level not in library.levels:
-        pytest.skip(f"this CPU has no {level}")
     assert run(VALIDATE, TINYNET_FAST_NATIVE=level) == "['fast/native', 'numpy', 'strict/native']\n"
 
 
 ALL_SORTS = """
 import sys
-from pathlib import Path
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 import numpy as np
 from tinynet_fast import sweep, train_mlp, train_neuron
@@ -96,10 +100,7 @@ print("done")
 
 
 @needs_library
-@pytest.mark.parametrize("level", native.LEVELS)
 def test_all_sorts_of_training_without_numba(level):
-    if level not in library.levels:
-        pytest.skip(f"this CPU has no {level}")
     assert run(ALL_SORTS, TINYNET_FAST_NATIVE=level) == "done\n"
 
 
@@ -162,7 +163,7 @@ def test_an_entry_takes_memory_maps_and_read_only_rows(tmp_path):
     reference.sgd_epochs(rows.tolist(), [1.0] * 3, [1.0] * 3, weights, bias, [0.0])
     arguments = given()
     arguments[0] = rows
-    arguments[6] = __import__("tinynet_fast.kernels.fast", fromlist=["TABLE"]).TABLE
+    arguments[6] = TABLE
     library.entry(*SGD)(*arguments)
     np.testing.assert_allclose(arguments[3], weights, rtol=1e-13)
 
@@ -197,7 +198,7 @@ def test_signatures_are_of_kernels():
     for table in (AHEAD, LATER):
         for name, signatures in table.items():
             module, _, kernel = name.partition(".")
-            function = getattr(__import__(f"tinynet_fast.kernels.{module}", fromlist=[kernel]), kernel)
+            function = getattr(import_module(f"tinynet_fast.kernels.{module}"), kernel)
             code = getattr(function, "py_func", function).__code__
             assert {len(signature.split()) for signature in signatures} == {code.co_argcount}, name
     assert set(DIRECT) <= set(AHEAD)
