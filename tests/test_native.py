@@ -72,6 +72,7 @@ import sys
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 import numpy as np
 from tinynet_fast import sweep, train_mlp, train_neuron
+from tinynet_fast.kernels import prediction
 rng = np.random.default_rng(0)
 for d in (1, 2, 4, 5, 17):
     X = rng.standard_normal((300, d)) / np.sqrt(d)
@@ -83,6 +84,9 @@ for d in (1, 2, 4, 5, 17):
             assert comp.engine == "fast/native"
             np.testing.assert_allclose(comp.model.weights, ref.model.weights, rtol=1e-11)
             np.testing.assert_allclose(comp.model.predict_proba(rows), ref.model.predict_proba(rows), rtol=1e-11)
+            both = np.empty((300, 2))
+            assert prediction.predict_both(rows, comp.model.weights, np.array([comp.model.bias]), both)
+            np.testing.assert_allclose(both[:, 1], ref.model.predict_proba(rows), rtol=1e-11)
         for shape in ((4,), (3,), (7, 5)):
             options = {"hidden": shape, "batch_size": 32, "epochs": 2, "seed": 0}
             comp, ref = (train_mlp(rows, y, engine=e, **options) for e in ("fast", "reference"))
@@ -108,7 +112,7 @@ def test_all_sorts_of_training_without_numba(level):
 def test_numba_is_not_imported():
     code = (
         "import sys, tinynet_fast as t; r = t.train_neuron([1, 2, 3, 4], [0, 0, 1, 1]); r.model.predict([1]);"
-        "t.train_mlp([1, 2, 3, 4], [0, 0, 1, 1], epochs=2); print('numba' in sys.modules, r.engine)"
+        "t.train_mlp([[1, 2], [3, 4]], [0, 1], epochs=2); print('numba' in sys.modules, r.engine)"
     )
     assert run(code, TINYNET_FAST_NATIVE="1") == "False fast/native\n"
 

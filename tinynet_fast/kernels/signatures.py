@@ -47,7 +47,7 @@ AHEAD = DIRECT | {
     "lanes.train_plain": [f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)],
     "lanes.train_penalised": [f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)],
     "prediction.probabilities": [f"{f}2 d1 d1 dw1" for f in EITHER],
-    "prediction.pairs": ["d2 d1 d1 dw1 dw2"],
+    "prediction.pairs": [f"{f}2 d1 d1 dw1 dw2" for f in EITHER],
     "order.gather_rows": [f"{f}2 {y}1 l1 {f}w2 dw1" for f in EITHER for y in "dB"],
     "objective.square_norms": [f"{f}2 dw1" for f in EITHER],
     "strict.sgd_sparse_epochs": [f"d1 {k}1 {SPARSE_NEURON}" for k in PLACES],
@@ -73,7 +73,6 @@ LATER = {
     ],
     "lanes.train_plain": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
     "lanes.train_penalised": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
-    "prediction.pairs": ["f2 d1 d1 dw1 dw2"],
     "classes.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))
