@@ -1,4 +1,7 @@
-"""What planted copies of kernels import in place of `tinynet_fast.kernels.jit`: they stay plain Python."""
+"""Copies of kernels for mistakes to be planted in: they import this file for `jit.py`, and so stay plain Python."""
+
+import inspect
+import types
 
 from tinynet_fast.kernels.jit import FUSED, LANES, Late, MissingCompilerError, written_in
 
@@ -12,6 +15,7 @@ __all__ = [
     "for_rows",
     "kernel",
     "part",
+    "plain_copy",
     "written_in",
 ]
 UNCOMPILED = True
@@ -31,3 +35,13 @@ def compiled(function, signature):
 
 def for_rows(find, X):
     return find(X.dtype.char), X
+
+
+def plain_copy(module, old="", new=""):
+    """A copy of a module in plain Python, with `new` for `old`."""
+    source = inspect.getsource(module)
+    assert old in source, f"{old!r} no longer stands in {module.__name__}"
+    source = source.replace("tinynet_fast.kernels.jit", "plain_jit")
+    copy = types.ModuleType("planted")
+    exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
+    return copy

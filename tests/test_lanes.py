@@ -3,7 +3,6 @@
 # ruff: noqa: E501 - a line a mistake
 
 import inspect
-import types
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_jit import plain_copy
 from problems import FEWER, SEEDS
 
 from tinynet_fast.kernels import lanes, reference, registers, strict
@@ -224,17 +224,6 @@ PLANTED = [
     ("label of the row before", "learn(z, y[i]", "learn(z, y[i - 1]"),
     ("odd row at the end taken twice", "if ahead > i:", "if True:"),
 ]  # fmt: skip
-
-
-def plain_copy(module, old="", new="", **names):
-    """A copy of a module in plain Python, with `new` for `old`."""
-    source = inspect.getsource(module)
-    assert old in source, f"{old!r} no longer stands in {module.__name__}"
-    source = source.replace("tinynet_fast.kernels.jit", "plain_jit")
-    copy = types.ModuleType("planted")
-    copy.__dict__.update(names)
-    exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
-    return copy
 
 
 def planted(monkeypatch, old="", new="", module=lanes):

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from tinynet_fast import train_neuron
 from tinynet_fast.kernels import jit, native, reference
 from tinynet_fast.kernels.engines import EngineName
+from tinynet_fast.kernels.fast import TABLE
 from tinynet_fast.kernels.signatures import AHEAD, DIRECT, LATER, numbered
 
 library = native.library()
@@ -23,6 +25,13 @@ def run(code, **environment):
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.fixture(params=native.LEVELS)
+def level(request):
+    if request.param not in library.levels:
+        pytest.skip(f"this CPU has no {request.param}")
+    return request.param
 
 
 @needs_library
@@ -45,7 +54,6 @@ def test_no_path_of_the_machine_that_compiled_it():
 
 VALIDATE = """
 import sys
-from pathlib import Path
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 from tinynet_fast import validate
 seen = validate()
@@ -55,19 +63,16 @@ print(sorted({str(v.engine) for v in seen.verdicts}))
 
 
 @needs_library
-@pytest.mark.parametrize("level", native.LEVELS)
 def test_every_promise_is_kept_at_every_level_without_numba(level):
-    if level not in library.levels:
-        pytest.skip(f"this CPU has no {level}")
     assert run(VALIDATE, TINYNET_FAST_NATIVE=level) == "['fast/native', 'numpy', 'strict/native']\n"
 
 
 ALL_SORTS = """
 import sys
-from pathlib import Path
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 import numpy as np
 from tinynet_fast import sweep, train_mlp, train_neuron
+from tinynet_fast.kernels import prediction
 rng = np.random.default_rng(0)
 for d in (1, 2, 4, 5, 17):
     X = rng.standard_normal((300, d)) / np.sqrt(d)
@@ -79,6 +84,9 @@ for d in (1, 2, 4, 5, 17):
             assert comp.engine == "fast/native"
             np.testing.assert_allclose(comp.model.weights, ref.model.weights, rtol=1e-11)
             np.testing.assert_allclose(comp.model.predict_proba(rows), ref.model.predict_proba(rows), rtol=1e-11)
+            both = np.empty((300, 2))
+            assert prediction.predict_both(rows, comp.model.weights, np.array([comp.model.bias]), both)
+            np.testing.assert_allclose(both[:, 1], ref.model.predict_proba(rows), rtol=1e-11)
         for shape in ((4,), (3,), (7, 5)):
             options = {"hidden": shape, "batch_size": 32, "epochs": 2, "seed": 0}
             comp, ref = (train_mlp(rows, y, engine=e, **options) for e in ("fast", "reference"))
@@ -96,10 +104,7 @@ print("done")
 
 
 @needs_library
-@pytest.mark.parametrize("level", native.LEVELS)
 def test_all_sorts_of_training_without_numba(level):
-    if level not in library.levels:
-        pytest.skip(f"this CPU has no {level}")
     assert run(ALL_SORTS, TINYNET_FAST_NATIVE=level) == "done\n"
 
 
@@ -107,7 +112,7 @@ def test_all_sorts_of_training_without_numba(level):
 def test_numba_is_not_imported():
     code = (
         "import sys, tinynet_fast as t; r = t.train_neuron([1, 2, 3, 4], [0, 0, 1, 1]); r.model.predict([1]);"
-        "t.train_mlp([1, 2, 3, 4], [0, 0, 1, 1], epochs=2); print('numba' in sys.modules, r.engine)"
+        "t.train_mlp([[1, 2], [3, 4]], [0, 1], epochs=2); print('numba' in sys.modules, r.engine)"
     )
     assert run(code, TINYNET_FAST_NATIVE="1") == "False fast/native\n"
 
@@ -162,7 +167,7 @@ def test_an_entry_takes_memory_maps_and_read_only_rows(tmp_path):
     reference.sgd_epochs(rows.tolist(), [1.0] * 3, [1.0] * 3, weights, bias, [0.0])
     arguments = given()
     arguments[0] = rows
-    arguments[6] = __import__("tinynet_fast.kernels.fast", fromlist=["TABLE"]).TABLE
+    arguments[6] = TABLE
     library.entry(*SGD)(*arguments)
     np.testing.assert_allclose(arguments[3], weights, rtol=1e-13)
 
@@ -197,7 +202,7 @@ def test_signatures_are_of_kernels():
     for table in (AHEAD, LATER):
         for name, signatures in table.items():
             module, _, kernel = name.partition(".")
-            function = getattr(__import__(f"tinynet_fast.kernels.{module}", fromlist=[kernel]), kernel)
+            function = getattr(import_module(f"tinynet_fast.kernels.{module}"), kernel)
             code = getattr(function, "py_func", function).__code__
             assert {len(signature.split()) for signature in signatures} == {code.co_argcount}, name
     assert set(DIRECT) <= set(AHEAD)

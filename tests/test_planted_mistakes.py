@@ -16,6 +16,7 @@ import numpy as np
 import oracles
 import pytest
 from numba import njit
+from plain_jit import plain_copy
 
 from tinynet_fast import cli
 from tinynet_fast.kernels import fast, fast_regularized, reference, strict, vectorized
@@ -191,18 +192,8 @@ def planted(module, old="", new="", decorator=lambda function: function):
 
 def planted_fast(old="", new=""):
     """The same for `fast_regularized.py`: its own lines in plain Python, what it imports as it is."""
-    source = inspect.getsource(fast_regularized)
-    assert source.count(old) >= 1, f"{old!r} no longer stands in fast_regularized.py"
-    copy = types.ModuleType("planted")
-    exec(compile(source.partition("# --- up to")[0], "planted", "exec"), copy.__dict__)
-    copy.__dict__.update(
-        compiled=lambda function, signature: function,
-        fma=lambda x, y, z: x * y + z,
-        kernel=lambda function: function,
-        part=lambda *flags, **options: lambda function: function,
-    )
-    lines = source.partition("# --- up to")[2]
-    exec(compile("#" + lines.replace(old, new) if old else "#" + lines, "planted", "exec"), copy.__dict__)
+    copy = plain_copy(fast_regularized, old, new)
+    copy.fma = lambda x, y, z: x * y + z
     return Planted("planted fast", "fast", 1e-12, 1.0, 1.0, copy)
 
 

@@ -1,12 +1,11 @@
 """The kernels of the drop-in estimators, each against the reference or against plain Python."""
 
-import inspect
-import types
 from itertools import product
 
 import numpy as np
 import pytest
 from compare import distance
+from plain_jit import plain_copy
 
 from tinynet_fast.kernels import objective, order, prediction, reference
 from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs
@@ -155,11 +154,8 @@ PLANTED = [
 
 
 def planted(module, old, new):
-    """A copy of a module with `new` for `old`; what is decorated in it stays plain Python."""
-    source = inspect.getsource(module)
-    assert old in source, f"{old!r} no longer stands in {module.__name__}"
-    copy, source = types.ModuleType("planted"), source.replace("tinynet_fast.kernels.jit", "plain_jit")
-    exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
+    """A copy of a module in plain Python, with `new` for `old`, which asks for nothing beforehand."""
+    copy = plain_copy(module, old, new)
     copy.prefetch = copy.prefetch_lines = copy.prefetch_lines_far = lambda *_: None
     return copy
 

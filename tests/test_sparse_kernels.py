@@ -4,7 +4,6 @@
 
 import inspect
 import math
-import types
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ import pytest
 from compare import assert_keeps, distance
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_jit import plain_copy
 from test_planted_mistakes import Planted, planted
 
 from tinynet_fast.kernels import reference, sparse, strict, vectorized
@@ -390,10 +390,7 @@ def planted_sparse(module, old="", new=""):
         engine = planted(module, old, new)
         engine.copy.__dict__.update(ask_for=lambda *rows: None)
         return engine
-    source = inspect.getsource(sparse).replace("tinynet_fast.kernels.jit", "plain_jit")
-    assert source.count(old) >= 1, f"{old!r} no longer stands in {module.__name__}"
-    copy = types.ModuleType("planted")
-    exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
+    copy = plain_copy(sparse, old, new)
     copy.sparse_rescale = reference.sparse_rescale
     return Planted("planted fast", "fast", 1e-12, 1.0, 1.0, copy)
 

@@ -32,6 +32,7 @@ from tinynet_fast.kernels.registers import (
     sub,
     where_equal,
 )
+from tinynet_fast.kernels.signatures import CLASSES
 from tinynet_fast.kernels.strict import sigmoid
 
 __all__ = ["MOST", "WIDTH", "aligned", "clear", "objectives", "train"]
@@ -224,7 +225,7 @@ def fast_epoch(X, codes, plan, options, state, sums, like, averaged, watched):
 
 def _compiled(function, floats, registers, averaged, watched):
     """`function` for rows of float64 ("d") or float32 ("f")."""
-    return compiled(function, f"{floats}2 d1 d2 d2 dw2 dw2 t{registers} t{averaged} t{watched}")
+    return compiled(function, f"{floats}2 {CLASSES} t{registers} t{averaged} t{watched}")
 
 
 def train(X, codes, plan, options, state, sums, averaged, watched, fast):

@@ -20,6 +20,7 @@ import numpy as np
 from tinynet_fast.kernels.engines import TILE
 from tinynet_fast.kernels.intrinsics import as_bits, fma, prefetch, prefetch_far
 from tinynet_fast.kernels.jit import LANES, compiled, kernel, part
+from tinynet_fast.kernels.signatures import NEURON
 
 # --- the sigmoid as a table -------------------------------------------------------------------------------------------
 
@@ -313,7 +314,7 @@ NARROW = 4
 
 def _epochs(floats, width):
     """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
-    arrays = f"{floats}2 d1 d1 dw1 dw1 dw1 d1"
+    arrays = f"{floats}2 {NEURON}"
     return compiled(narrow_epochs, f"{arrays} t{width}") if width <= NARROW else compiled(wide_epochs, arrays)
 
 
@@ -330,7 +331,7 @@ def sgd_epochs(X, y, step, weights, bias, losses):
     """
     width = X.shape[1]
     lanes = ((0,) * width,) if width <= NARROW else ()
-    _epochs(X.dtype.char, min(width, NARROW + 1))(X, y, step, weights, bias, losses, TABLE, *lanes)
+    _epochs(X.dtype.char, width)(X, y, step, weights, bias, losses, TABLE, *lanes)
 
 
 def sgd_regularized_epochs(*arguments):

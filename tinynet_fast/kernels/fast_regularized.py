@@ -16,6 +16,7 @@ from tinynet_fast.kernels.engines import TILE
 from tinynet_fast.kernels.fast import NARROW, NODES, TABLE, dot, dot_row, prefetch_lines_far, row_error, scale
 from tinynet_fast.kernels.intrinsics import fma
 from tinynet_fast.kernels.jit import LANES, compiled, for_rows, kernel, part
+from tinynet_fast.kernels.signatures import REGULARIZED
 
 # --- up to four features: weights in registers, their means in memory -------------------------------------------------
 
@@ -270,7 +271,7 @@ def wide_epochs(X, y, plan, weights, bias, means, logits, losses, table, kept):
 
 def _epochs(floats, width, kept):
     """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
-    arrays = f"{floats}2 d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
+    arrays = f"{floats}2 {REGULARIZED}"
     if width <= NARROW:
         return compiled(narrow_epochs, f"{arrays} t{width} t{kept}")
     return compiled(wide_epochs, f"{arrays} t{kept}")
@@ -286,7 +287,7 @@ def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, p
     update is left there.
     """
     width, kept = X.shape[1], logits is not None
-    epochs, X = for_rows(lambda floats: _epochs(floats, min(width, NARROW + 1), int(kept)), X)
+    epochs, X = for_rows(lambda floats: _epochs(floats, width, int(kept)), X)
     arrays = X, y, plan, weights, bias, means, logits if kept else losses, losses, TABLE
     lanes = ((0,) * width,) if width <= NARROW else ()
     epochs(*arrays, *lanes, (0,) * kept)

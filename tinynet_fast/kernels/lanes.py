@@ -37,6 +37,7 @@ from tinynet_fast.kernels.registers import (
     update_and_dot,
     where_equal,
 )
+from tinynet_fast.kernels.signatures import MODELS
 
 WIDTH = REGISTER  # models in a register
 MOST = 4  # registers of models a call takes: 67, 39, 30, 27 cycles each for 1, 2, 3, 4; 6 are no better (2 features)
@@ -224,7 +225,7 @@ def train_penalised(X, y, weights, folds, options, state, sums, like, folded):
 
 def _compiled(function, floats, registers, folded):
     """`function` for rows of float64 ("d") or float32 ("f")."""
-    return compiled(function, f"{floats}2 d1 d1 d1 d2 dw2 dw2 t{registers} t{folded}")
+    return compiled(function, f"{floats}2 {MODELS} t{registers} t{folded}")
 
 
 def train(X, y, weights, folds, options, state, sums, penalised):

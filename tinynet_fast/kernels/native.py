@@ -20,7 +20,14 @@ import numpy as np
 LEVELS = "x86-64-v2", "x86-64-v3", "x86-64-v4"  # each has all that the one before has
 NAMES = "libtinynet_fast.so", "libtinynet_fast.dylib", "libtinynet_fast.dll"
 KINDS = {"d": ctypes.c_double, "l": ctypes.c_int64}
-REFUSED = 0x7FF8_7466_0000_0000  # an entry's answer to an argument of the wrong kind, plus the argument's number
+# What `native/compile.py` writes into an entry, and what is looked for here.
+REFUSED = 0x7FF8_7466_0000_0000  # a NaN that no arithmetic gives: the last byte is the number of a wrong argument
+DATA, NDIM, SHAPE = 0, 8, 16  # where NumPy keeps what, in bytes after a Python object's header
+
+
+def symbol(level: str, number: int) -> str:
+    """The name of an entry in the library."""
+    return f"tinynet_fast_{level.replace('-', '_')}_{number}"
 
 
 class RefusedError(TypeError):
@@ -46,13 +53,12 @@ class Library:
         self.signatures: dict[str, dict[str, str]] = {}
         for line in ctypes.string_at(start).decode().splitlines():
             number, name, signature = line.split(" ", 2)
-            symbol = f"tinynet_fast_{self.level.replace('-', '_')}_{number}"
-            self.signatures.setdefault(name, {})[signature] = symbol
+            self.signatures.setdefault(name, {})[signature] = symbol(self.level, int(number))
 
     def entry(self, name: str, signature: str) -> Callable[..., Any] | None:
         """The compiled kernel, or None where the library has not that one, for those arguments or for this CPU."""
-        symbol = self.signatures.get(name, {}).get(signature)
-        function = getattr(self._library, symbol, None) if symbol else None
+        known = self.signatures.get(name, {}).get(signature)
+        function = getattr(self._library, known, None) if known else None
         return None if function is None else _callable(function, name, signature)
 
 
@@ -119,8 +125,8 @@ def _arrays_are_known() -> bool:
         return False
     probe = np.empty((2, 3))
     fields = id(probe) + object.__basicsize__
-    data, shape = (ctypes.c_void_p.from_address(fields + offset).value for offset in (0, 16))
-    ndim = ctypes.c_int.from_address(fields + 8).value
+    data, shape = (ctypes.c_void_p.from_address(fields + offset).value for offset in (DATA, SHAPE))
+    ndim = ctypes.c_int.from_address(fields + NDIM).value
     if data != probe.__array_interface__["data"][0] or ndim != 2 or not shape:
         return False
     return tuple((ctypes.c_ssize_t * 2).from_address(shape)) == probe.shape

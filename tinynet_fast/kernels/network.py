@@ -12,6 +12,7 @@ import numpy as np
 from tinynet_fast.kernels import network_tiles as tiles
 from tinynet_fast.kernels.jit import compiled, for_rows, kernel, part
 from tinynet_fast.kernels.network_tiles import DESCENT
+from tinynet_fast.kernels.signatures import NETWORK
 from tinynet_fast.kernels.vectors import LANES, address
 
 TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
@@ -341,30 +342,20 @@ def logits(X, layers, params, units, out):
                 out[start + r, u] = work[target + u * stride + r]
 
 
-def _compiled(function, floats):
-    """A kernel for rows of float64 ("d") or float32 ("f")."""
-    signature = {
-        epochs: f"{floats}2 d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1",
-        update: "d0 d1 d1 l2 dw2 dw1",
-        logits: f"{floats}2 l2 d1 dw1 dw2",
-    }[function]
-    return compiled(function, signature)
-
-
 def network_update(total, plan, rule, layers, state):
     """The reference's, to 1e-12."""
-    _compiled(update, "d")(float(total), plan, rule, layers, state, np.empty(2 * RULES))
+    compiled(update, "d0 d1 d1 l2 dw2 dw1")(float(total), plan, rule, layers, state, np.empty(2 * RULES))
 
 
 def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
     """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`."""
-    run, X = for_rows(lambda floats: _compiled(epochs, floats), X)
+    run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {NETWORK}"), X)
     run(X, y, weight, mask, plan, rule, layers, state, units, pending, losses)
 
 
 def network_logits(X, layers, params, units, out):
     """The reference's, to 1e-12."""
-    run, X = for_rows(lambda floats: _compiled(logits, floats), X)
+    run, X = for_rows(lambda floats: compiled(logits, f"{floats}2 l2 d1 dw1 dw2"), X)
     run(X, layers, params, units, out)
 
 

@@ -23,6 +23,7 @@ from tinynet_fast.kernels.network import (
     load_labels,
     weighted_entropy,
 )  # fmt: skip
+from tinynet_fast.kernels.signatures import NARROW_NETWORK
 from tinynet_fast.kernels.vectors import LANES, address, vectors
 
 NARROW, FEW = 4, 4  # inputs and units at most; the rows of a tile that stays in registers
@@ -239,7 +240,7 @@ def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, 
 
 def _epochs(floats, inputs, units):
     """`narrow_epochs` for rows of float64 ("d") or float32 ("f") and a shape."""
-    return compiled(narrow_epochs, f"{floats}2 d1 d1 d2 d1 dw2 dw1 dw1 dw1 t{inputs} t{units}")
+    return compiled(narrow_epochs, f"{floats}2 {NARROW_NETWORK} t{inputs} t{units}")
 
 
 def serves(mask, rule, layers):

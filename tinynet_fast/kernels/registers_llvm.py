@@ -172,9 +172,7 @@ def flip(typingctx, x, sign):
 @intrinsic
 def where_equal(typingctx, a, b, x, y):
     """x where a == b, else y."""
-    return _each(lambda context, builder, a, b, x, y: builder.select(builder.fcmp_ordered("==", a, b), x, y))(
-        a, b, x, y
-    )
+    return _each(_chosen)(a, b, x, y)
 
 
 @intrinsic

@@ -12,10 +12,11 @@ from itertools import product
 EITHER = "df"  # rows of float64, of float32
 PLACES = "il"  # where sparse rows have their values: int32, int64
 NARROW = (1, 2, 3, 4)
+# What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
-LANES, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
+MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
 
 # Called by name alone: Numba takes these for the arrays that come, which are writeable.
 DIRECT = {
@@ -43,10 +44,10 @@ AHEAD = DIRECT | {
     "network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "network.logits": ["d2 l2 d1 dw1 dw2"],
     "network_narrow.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],
-    "lanes.train_plain": [f"d2 {LANES} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)],
-    "lanes.train_penalised": [f"d2 {LANES} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)],
+    "lanes.train_plain": [f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)],
+    "lanes.train_penalised": [f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)],
     "prediction.probabilities": [f"{f}2 d1 d1 dw1" for f in EITHER],
-    "prediction.pairs": ["d2 d1 d1 dw1 dw2"],
+    "prediction.pairs": [f"{f}2 d1 d1 dw1 dw2" for f in EITHER],
     "order.gather_rows": [f"{f}2 {y}1 l1 {f}w2 dw1" for f in EITHER for y in "dB"],
     "objective.square_norms": [f"{f}2 dw1" for f in EITHER],
     "strict.sgd_sparse_epochs": [f"d1 {k}1 {SPARSE_NEURON}" for k in PLACES],
@@ -70,9 +71,8 @@ LATER = {
         for f, inputs, units in product(EITHER, NARROW, NARROW)
         if (f, inputs, units) != ("d", 2, 4)
     ],
-    "lanes.train_plain": [f"f2 {LANES} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
-    "lanes.train_penalised": [f"f2 {LANES} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
-    "prediction.pairs": ["f2 d1 d1 dw1 dw2"],
+    "lanes.train_plain": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
+    "lanes.train_penalised": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
     "classes.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))

@@ -16,6 +16,7 @@ import numpy as np
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.jit import FUSED, LANES, compiled, kernel, part
 from tinynet_fast.kernels.prefetching import ask_for
+from tinynet_fast.kernels.signatures import SPARSE_NEURON
 from tinynet_fast.kernels.strict import (
     MEAN_BIAS,
     OBJECTIVE,
@@ -148,17 +149,9 @@ def largest_square_norm(data, indptr, weight, out):
         out[0] = max(out[0], weight[min(i, len(weight) - 1)] * norm)
 
 
-def for_types(function, floats, integers):
-    """One of these kernels, or of `strict`'s for sparse rows, for values of float64 ("d") or float32 ("f") and indices
-    of int32 ("i") or int64 ("l" or "q")."""
-    rows = f"{floats}1 {'i' if integers == 'i' else 'l'}1 l1 l1"
-    signature = {
-        "sgd_sparse_epochs": f"{rows} d1 d2 d1" + " dw1" * 6,
-        "epochs": f"{rows} d1 d2 d1" + " dw1" * 6,
-        "logits": f"{rows} d1 d1 dw1",
-        "largest_square_norm": f"{floats}1 l1 d1 dw1",
-    }[function.__name__]
-    return compiled(function, signature)
+def _stored(data, indices):
+    """What a row stores, in a signature: values of float64 or float32, indices of int32 or int64."""
+    return f"{data.dtype.char}1 {'i' if indices.dtype.char == 'i' else 'l'}1"
 
 
 def sgd_sparse_epochs(data, indices, *arrays):
@@ -167,21 +160,21 @@ def sgd_sparse_epochs(data, indices, *arrays):
     `data` is float64 or float32, `indices` int32 or int64, `indptr` and `order` int64, the rest float64. However epochs
     are cut into calls, the results are the same to the last bit.
     """
-    for_types(epochs, data.dtype.char, indices.dtype.char)(data, indices, *arrays)
+    compiled(epochs, f"{_stored(data, indices)} {SPARSE_NEURON}")(data, indices, *arrays)
 
 
 def sgd_sparse_epochs_exact(data, indices, *arrays):
     """`strict.sgd_sparse_epochs`, compiled for these arrays alone."""
-    for_types(strict.sgd_sparse_epochs, data.dtype.char, indices.dtype.char)(data, indices, *arrays)
+    compiled(strict.sgd_sparse_epochs, f"{_stored(data, indices)} {SPARSE_NEURON}")(data, indices, *arrays)
 
 
 def sparse_logits(data, indices, *arrays):
     """The reference's `sparse_logits`, to 1e-12."""
-    for_types(logits, data.dtype.char, indices.dtype.char)(data, indices, *arrays)
+    compiled(logits, f"{_stored(data, indices)} l1 l1 d1 d1 dw1")(data, indices, *arrays)
 
 
 def row_bound(data, indptr, weight):
     """The largest weight[i] * (|x[i]|^2 + 1); infinity where a row is not finite."""
     out = np.zeros(1)
-    for_types(largest_square_norm, data.dtype.char, "i")(data, indptr, weight, out)
+    compiled(largest_square_norm, f"{data.dtype.char}1 l1 d1 dw1")(data, indptr, weight, out)
     return float(out[0])
