@@ -102,10 +102,38 @@ for d in (1, 2, 4, 5, 17):
 print("done")
 """
 
+SPARSE = """
+import sys
+sys.modules["numba"] = sys.modules["llvmlite"] = None
+import numpy as np
+from scipy import sparse
+from tinynet_fast import train_neuron
+from tinynet_fast.sklearn import SGDClassifier
+X = sparse.random_array((300, 40), density=0.1, rng=np.random.default_rng(0)).tocsr()
+y = np.asarray(X[:, :20].sum(axis=1) > X[:, 20:].sum(axis=1)).astype(int)
+for rows in (X, X.astype(np.float32)):
+    for options in ({}, {"l1": 1e-3}, {"l2": 0.01, "average": True}):
+        ref = train_neuron(rows, y, epochs=2, engine="reference", **options).model
+        for engine in ("fast", "strict"):
+            comp = train_neuron(rows, y, epochs=2, engine=engine, **options)
+            assert comp.engine == engine + "/native" or options, comp.engine
+            np.testing.assert_allclose(comp.model.weights, ref.weights, rtol=1e-11)
+            np.testing.assert_allclose(comp.model.predict_proba(rows), ref.predict_proba(rows), rtol=1e-11)
+    model = SGDClassifier(loss="log_loss", max_iter=3, tol=None, random_state=0).fit(rows, y)
+    assert model.score(rows, y) > 0.8
+print("done")
+"""
+
 
 @needs_library
 def test_all_sorts_of_training_without_numba(level):
     assert run(ALL_SORTS, TINYNET_FAST_NATIVE=level) == "done\n"
+
+
+@needs_library
+def test_sparse_rows_without_numba(level):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    assert run(SPARSE, TINYNET_FAST_NATIVE=level) == "done\n"
 
 
 @needs_library

@@ -50,7 +50,8 @@ def train_neuron(
     ----------
     X : dask array (n, n_features), dask frame, path or list of paths
         A shard is a block of rows of the array, a partition of the frame, or a Parquet file, in their order. Paths may
-        be patterns and URLs, of whatever fsspec opens; workers read the files themselves. An array or a frame is
+        be patterns and URLs, of whatever fsspec opens; workers read the files themselves, remote ones a row group at a
+        time. An array or a frame is
         computed anew for every pass over its rows unless it was persisted.
     y : dask array (n,), or str
         The labels, cut like X; or the name of their column.

@@ -103,7 +103,8 @@ def as_csr(X: Any, name: str = "X") -> CSR:
 
     What is CSR already, float64 or float32, with the inputs of each row rising and none stored twice, is read where it
     is. Other formats are converted; rows that are not in order are copied and sorted, and what is stored twice summed
-    up; other types of numbers become float32 where that holds them all (up to 16 bits), else float64.
+    up; other types of numbers become float32 where that holds them all (up to 16 bits), else float64. Without Numba
+    all become float64, for which the library has kernels.
 
     Raises
     ------
@@ -141,13 +142,15 @@ def as_csr(X: Any, name: str = "X") -> CSR:
 
 def _one_of(data: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values and indices as one of the types that the kernels are compiled for, in one piece."""
+    from tinynet_fast.kernels.sparse import stored_values
+
     if not (data.dtype.char in "df" and data.dtype.isnative):
         small = data.dtype.itemsize <= 2 or data.dtype == np.float32
         with np.errstate(over="ignore"):  # a long double that is too large becomes infinite, and is refused as such
             data = data.astype(np.float32 if small else np.float64)
     if not (indices.dtype in (np.int32, np.int64) and indices.dtype.isnative):
         indices = indices.astype(np.int64)
-    return np.ascontiguousarray(data), np.ascontiguousarray(indices)
+    return stored_values(np.ascontiguousarray(data)), np.ascontiguousarray(indices)
 
 
 def _check(rows: CSR, name: str) -> bool:

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from tinynet_fast.kernels import strict
-from tinynet_fast.kernels.jit import FUSED, LANES, compiled, kernel, part
+from tinynet_fast.kernels.jit import FUSED, LANES, compiled, has_numba, kernel, part
 from tinynet_fast.kernels.prefetching import ask_for
 from tinynet_fast.kernels.signatures import SPARSE_NEURON
 from tinynet_fast.kernels.strict import (
@@ -147,6 +147,11 @@ def largest_square_norm(data, indptr, weight, out):
     for i in range(len(indptr) - 1):
         norm = square_norm(data[indptr[i] : indptr[i + 1]])
         out[0] = max(out[0], weight[min(i, len(weight) - 1)] * norm)
+
+
+def stored_values(data):
+    """Stored float64 or float32 as there are kernels for them: without Numba all become float64."""
+    return data if data.dtype.char == "d" or has_numba() else data.astype(np.float64)
 
 
 def _stored(data, indices):

@@ -30,6 +30,7 @@ class SparseTable:
             self.data, self.indices = np.ascontiguousarray(self.X.data), np.ascontiguousarray(self.X.indices)
             self.indptr = self.X.indptr.astype(np.int64)
             self.bias_scale = SPARSE_BIAS_SCALE
+        self.data = sparse.stored_values(self.data)
         self.largest = sparse.row_bound(self.data, self.indptr, np.ones(1))
 
 
