@@ -107,6 +107,7 @@ def far(results):
         "rows_a_shard": f"{ROWS / shards:,.0f}",
         "network": f"{shards * STATE_BYTES * 2 * SYNCS / 1e6:,.0f} MB",
         "rate": f"{ROWS * parquet['bytes_a_row'] / CORES / (total * 3600.0 / CORES) / 1e6:,.0f} MB/s",
+        "store": f"{ROWS * parquet['bytes_a_row'] / 100e9 / 60.0:,.0f}",
         "many": f"{1_000_000 * task / 60.0:,.0f} min",
         "chain": f"{ROWS * parquet['ns_a_row'] * 1e-9 / 86400.0:,.1f} days",
     }
