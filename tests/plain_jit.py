@@ -3,7 +3,7 @@
 import inspect
 import types
 
-from tinynet_fast.kernels.jit import FUSED, LANES, Late, MissingCompilerError, written_in
+from tinynet_fast.kernels.jit import FUSED, LANES, Late, MissingCompilerError, has_numba, written_in
 
 __all__ = [
     "FUSED",
@@ -13,6 +13,7 @@ __all__ = [
     "MissingCompilerError",
     "compiled",
     "for_rows",
+    "has_numba",
     "kernel",
     "part",
     "plain_copy",

@@ -1,9 +1,13 @@
 """A real Dask cluster: worker processes of their own, some of which are killed. Every test ends, or fails, in time."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -271,3 +275,14 @@ def test_what_is_refused(client):
         on_dask.train_neuron(ROWS.X, Y, client=client)
     with pytest.raises(TypeError, match="no option 'speed'"):
         on_dask.train_neuron(*shards, client=client, speed=1)
+
+
+def test_the_benchmark_runs(tmp_path):
+    """On a few rows: two clusters, a sync's cost, files."""
+    script, results = Path(__file__).parent.parent / "bench" / "cluster.py", tmp_path / "results.json"
+    options = ["--rows", "8000", "--rounds", "1", "--only", "throughput", "parquet", "--json", str(results)]
+    done = subprocess.run([sys.executable, str(script), *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(results.read_text(encoding="utf-8"))
+    assert set(found["throughput"]["seconds"]) == {"1", "4", "64"}
+    assert found["parquet"]["core_ns_a_row"] > 0.0
