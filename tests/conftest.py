@@ -9,6 +9,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tables import write
 
+# What a shell starts in the background ignores Ctrl-C, and so would the runs that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Quick by default; `pytest --hypothesis-profile=deep` looks much longer.
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("quick", max_examples=150, derandomize=True, **_common)
