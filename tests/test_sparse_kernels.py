@@ -161,6 +161,18 @@ def test_other_types_are_read_as_they_are(engine, values, indices):
     assert_same(engine, problem.solve(engine), wide.solve(REFERENCE))
 
 
+@pytest.mark.parametrize("values", ["float32", "float64"])
+@pytest.mark.parametrize("numba", [True, False])
+def test_stored_values_are_of_a_type_with_kernels(monkeypatch, numba, values):
+    """The library of kernels takes float64 alone; what Numba compiles takes rows as they are, and nothing is copied."""
+    monkeypatch.setattr(sparse, "has_numba", lambda: numba)
+    data = np.array([0.1, 1e-30, -3.0], values)
+    comp = sparse.stored_values(data)
+    assert comp.dtype == (values if numba else "float64")
+    assert (comp is data) == (comp.dtype == data.dtype)
+    np.testing.assert_array_equal(comp, data)
+
+
 @named(PROMISING)
 @given(problem=problems())
 def test_sums_of_sparse_rows(engine, problem):
