@@ -105,6 +105,13 @@ def test_a_stated_difference_is_shown(problem):
     assert "rounds its weights" in show.markdown("family", [result])
 
 
+def test_a_time_below_nothing_is_not_shown(problem):
+    result = measure.measure(problem, neuron.CONTENDERS[:2], 1)
+    ours, other = result.figures
+    lost = replace(result, figures=[ours, replace(other, low=-9.0, median=-5.0, high=2.0)])
+    assert list(show.lines(lost, "ns a row"))[1] == ("strict", "", "", "", "0", "an epoch was lost in the noise")
+
+
 def test_turns_alternate_and_the_first_round_is_not_counted():
     said = []
     seconds = measure.take_turns({"a": lambda: said.append("a"), "b": lambda: said.append("b")}, 3)

@@ -24,6 +24,8 @@ def test_figures_are_those_of_the_results_file(bench_readme):
     assert bench_readme.with_figures(README, path) == README
     assert "1.23456" not in README  # and another file's figures would show:
     changed = json.loads(path.read_text(encoding="utf-8"))
+    results = [result for family in changed["families"].values() for result in family["results"]]
+    assert min(figure["median"] for result in results for figure in result["figures"]) > 0.0
     changed["families"]["one neuron, an epoch"]["results"][1]["figures"][0]["median"] = 1.23456
     assert "**1.23**" in bench_readme.figures(changed, path)
 

@@ -131,7 +131,7 @@ def pytorch(problem: NeuronProblem) -> Run:
 
 
 def vowpal_wabbit(problem: NeuronProblem) -> Run:
-    """Plain SGD in passes over its own binary cache, which the first pass writes; the bias is an input of 1."""
+    """Plain SGD in passes over its own binary cache, which is written beforehand; the bias is an input of 1."""
     from vowpalwabbit import Workspace
 
     d, folder = problem.X.shape[1], tempfile.mkdtemp()
@@ -141,9 +141,11 @@ def vowpal_wabbit(problem: NeuronProblem) -> Run:
             file.write(f"{1 if label else -1} | {inputs}\n")
     options = f"--loss_function logistic --sgd --power_t 0 --initial_t 0 -l {RATE} --noconstant --holdout_off -b 18"
 
+    options += f" -d {folder}/rows.vw --cache_file {folder}/cache --no_stdin --quiet"
+    Workspace(f"{options} --kill_cache").finish()
+
     def run(epochs: int) -> np.ndarray:
-        files = f"-d {folder}/rows.vw --cache_file {folder}/cache -k"
-        model = Workspace(f"{files} --passes {epochs} --no_stdin --quiet {options}")
+        model = Workspace(f"{options} --passes {epochs}")
         weights = np.array([model.get_weight(j) for j in range(d + 1)])
         model.finish()
         return weights

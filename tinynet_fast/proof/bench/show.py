@@ -29,6 +29,9 @@ def lines(result: Result, unit: str) -> Iterator[tuple[str, ...]]:
     for figure in result.figures:
         spread = f"{(figure.high - figure.low) / 2 / figure.median:.0%}" if figure.high > figure.low else ""
         apart = "" if figure.apart is None else f"{figure.apart:.0e}" if figure.apart else "0"
+        if figure.median <= 0.0:
+            yield figure.who, "", "", "", apart, "an epoch was lost in the noise"
+            continue
         ratio = number(figure.median / ours) if ours else ""
         yield figure.who, f"{number(figure.median)}{shown}", spread, ratio, apart, _remark(result, figure)
     for name, value in result.floors.items():
