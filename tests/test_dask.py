@@ -149,6 +149,54 @@ def test_no_worker_is_an_error_and_no_hang(monkeypatch):
         on_dask.train_neuron(*arrays(), client=client)
 
 
+def timed_out(block):
+    if len(block):
+        raise TimeoutError("the store gave no answer")
+    return block
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+def test_a_timeout_while_reading_is_an_error_and_no_hang(client, mode):
+    X, y = arrays()
+    with pytest.raises(TimeoutError, match="the store gave no answer"):
+        on_dask.train_neuron(X.map_blocks(timed_out, dtype=float), y, client=client, mode=mode)
+
+
+def slowly(block):
+    time.sleep(0.7)
+    return block
+
+
+def no_task_is_left(client):
+    deadline = time.monotonic() + 10
+    while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+def test_nothing_is_left_on_the_cluster(client, monkeypatch, mode):
+    """Nor goes on there, while an interrupted run's traceback is kept."""
+    X, y = arrays()
+    on_dask.train_neuron(X, y, client=client, mode=mode)
+    assert no_task_is_left(client)
+    wait, calls = distributed.wait, []
+
+    def interrupted(futures, timeout):
+        calls.append(len(futures))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return wait(futures, timeout=timeout)
+
+    monkeypatch.setattr(distributed, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt) as kept:
+        on_dask.train_neuron(X.map_blocks(slowly, dtype=float), y, client=client, mode=mode, epochs=2)
+    assert no_task_is_left(client)
+    assert kept.tb is not None
+
+
 def test_more_workers_than_shards(client):
     workers(client, 2)
     same(

@@ -278,20 +278,40 @@ class DaskShards:
         return [self.client.compute(part, retries=RETRIES) if _lazy(part) else part for part in self.data[i]]
 
     def _gathered(self, futures: list[Any]) -> list[Arrays]:
-        """The answers, once they are there; TimeoutError where nobody is left to give them."""
+        """The answers, once they are there; TimeoutError where nobody is left to give them.
+
+        Work that nobody waits for any more is given up at once: as long as an error's traceback is kept, as notebooks
+        do, the futures in it would be, too.
+        """
+        try:
+            self._wait(futures)
+            return self.client.gather(futures)
+        except BaseException:
+            made = [
+                part
+                for i, rows in self.ahead.items()
+                for part, given in zip(rows, self.data[i], strict=True)
+                if part is not given
+            ]
+            for future in futures + made:
+                future.release()
+            self.ahead = {}
+            raise
+
+    def _wait(self, futures: list[Any]) -> None:
+        """Until all are done. (A task's own TimeoutError is for `gather` to raise, and no reason to go on waiting.)"""
         distributed = need("distributed")
         alone_since: float | None = None
         while True:
             try:
                 distributed.wait(futures, timeout=POLL_SECONDS)
-                return self.client.gather(futures)
+                return
             except TimeoutError:
                 if self.client.nthreads():
                     alone_since = None
                     continue
             alone_since = monotonic() if alone_since is None else alone_since
             if monotonic() - alone_since > PATIENCE:
-                self.client.cancel(futures)
                 raise TimeoutError(f"the cluster has had no worker for {PATIENCE:.0f} s: start some, and train again")
 
 
