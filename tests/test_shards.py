@@ -200,6 +200,41 @@ def test_what_diverges_says_so():
         neuron(LocalShards(X, Y, [100]), mode="average", learning_rate=1e10, epochs=3, engine="strict")
 
 
+def test_a_network_that_diverges_is_not_told_a_neurons_rate():
+    options = {"learning_rate": 1e300, "activation": "relu", "engine": "strict", "seed": 0, "epochs": 3}
+    with pytest.raises(TrainingDivergedError) as ref:
+        train_mlp(1e3 * ROWS.X, Y, batch_size=32, **options)
+    with pytest.raises(TrainingDivergedError) as comp:
+        network(LocalShards(1e3 * ROWS.X, Y, [1000]), **options)
+    assert comp.value.safe_learning_rate == pytest.approx(ref.value.safe_learning_rate)
+    with pytest.raises(TrainingDivergedError, match="no rate is safe"):
+        neuron(LocalShards(1e120 * ROWS.X, Y, [1000]), schedule="optimal", l2=1e-300, engine="strict")
+
+
+@pytest.mark.parametrize("syncs", [1, 4])
+def test_the_cosine_of_an_averaged_network_ends_near_zero(syncs):
+    """Averaging shards that are alike changes nothing: they come to what one of them comes to on one machine."""
+    X, y = np.tile(ROWS.X[:320], (4, 1)), np.tile(Y[:320], 4)
+    options = {"schedule": "cosine", "epochs": 3, "seed": 1, "learning_rate": 0.5}
+    comp = network(LocalShards(X, y, [320, 640, 960]), syncs=syncs, engine="strict", batch_size=20, **options)
+    ref = train_mlp(X[:320], y[:320], batch_size=20, engine="strict", **options)
+    for a, b in zip(comp.model.weights, ref.model.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_options_of_networks_and_sweeps_are_checked_as_on_one_machine():
+    for options, words in (
+        ({"hidden": ()}, "hidden is empty"),
+        ({"nesterov": "no", "momentum": 0.9}, "nesterov is 'no'"),
+        ({"loss": ["log_loss"]}, "there is no loss"),
+        ({"seed": 2**32}, "a number below 2"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            network(LocalShards(ROWS.X, Y, [1000]), **options)
+    with pytest.raises(ValueError, match="a number below 2"):
+        lab(LocalShards(ROWS.X, Y, [1000]), folds=3, seed=2**32)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_wrong_with_a_row_names_the_place(bad):
     X = ROWS.X.copy()
