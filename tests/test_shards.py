@@ -249,6 +249,46 @@ def test_what_is_wrong_with_a_row_names_the_place(bad):
         network(LocalShards(ROWS.X, np.arange(3000), [500]))
 
 
+def test_the_rate_is_found_where_both_labels_are_and_labels_that_no_row_has_are_refused():
+    order = np.argsort(Y, kind="stable")
+    X, y = ROWS.X[order], Y[order]
+    shards, options = [500, 1000], {"learning_rate": "auto", "mode": "average"}
+    ref = neuron(LocalShards(X, y, shards), **options)
+    same(neuron(LocalShards(X, y, shards), labels=[0, 1], **options), ref)
+    with pytest.raises(ValueError, match="no row has the label 2: leave it out of labels"):
+        network(LocalShards(X, y, shards), labels=[0, 1, 2])
+
+
+def test_what_a_mask_hides_is_not_trained_on():
+    hidden = np.zeros(ROWS.X.shape, dtype=bool)
+    hidden[700, 1] = True
+    with pytest.raises(
+        ValueError, match=r"partition 1, row 200, column 1: the value is missing: fill it or drop the row$"
+    ):
+        neuron(LocalShards(np.ma.masked_array(ROWS.X, hidden), Y, [500]))
+    with pytest.raises(ValueError, match="partition 1, row 200, the label: the value is missing"):
+        neuron(LocalShards(ROWS.X, np.ma.masked_array(Y, hidden[:, 1]), [500]))
+
+
+def test_labels_that_are_python_objects():
+    ref = neuron(LocalShards(ROWS.X, Y, [500]))
+    objects = Y.astype(bool).astype(object)
+    same(neuron(LocalShards(ROWS.X, objects, [500])), ref)
+    for gone in (None, float("nan")):
+        text = np.where(Y, "pass", "fail").astype(object)
+        text[700] = gone
+        with pytest.raises(ValueError, match="partition 1, row 200, the label: the value is missing"):
+            neuron(LocalShards(ROWS.X, text, [500]))
+
+
+def test_blocks_that_are_no_arrays_are_named():
+    sparse = pytest.importorskip("scipy.sparse")
+    shards = LocalShards(ROWS.X, Y, [500])
+    shards.parts = [(sparse.csr_matrix(X), y) for X, y in shards.parts]
+    with pytest.raises(ValueError, match="partition 0: its rows are a csr_matrix"):
+        neuron(shards)
+
+
 class ChangingShards(LocalShards):
     """Shards whose first has a row less each time it is read, as of a frame that is drawn anew."""
 
