@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tinynet_fast.shards.readers import ArrayReader
+from tinynet_fast.shards.readers import ArrayReader, array_labels
 from tinynet_fast.shards.state import pack, unpack
 from tinynet_fast.shards.tasks import Share, work
 
@@ -38,7 +38,7 @@ class LocalShards:
         self.dtype = "float32" if X.dtype == np.float32 else "float64"
 
     def labels(self, task):
-        return [travelled(task, [y], Share(i)) for i, (_, y) in enumerate(self.parts)]
+        return [travelled(task, array_labels(Share(i), y), Share(i)) for i, (_, y) in enumerate(self.parts)]
 
     def each(self, task, shares):
         answers = {}

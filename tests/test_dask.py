@@ -138,6 +138,14 @@ def test_two_jobs_at_once(client, average):
     same(answers["b"], average)
 
 
+def test_the_client_that_is_given_is_the_one_that_waits(cluster, average):
+    """Where it is not the default one, and where there is none."""
+    with distributed.Client(cluster, set_as_default=False) as client:
+        same(on_dask.train_neuron(*arrays(), client=client, **AVERAGE), average)
+        with distributed.LocalCluster(n_workers=0, dashboard_address=None) as other, distributed.Client(other):
+            same(on_dask.train_neuron(*arrays(), client=client, **AVERAGE), average)
+
+
 def test_no_worker_is_an_error_and_no_hang(monkeypatch):
     monkeypatch.setattr(on_dask, "PATIENCE", 0.5)
     monkeypatch.setattr(on_dask, "POLL_SECONDS", 0.2)
@@ -147,6 +155,54 @@ def test_no_worker_is_an_error_and_no_hang(monkeypatch):
         pytest.raises(TimeoutError, match="no worker for"),
     ):
         on_dask.train_neuron(*arrays(), client=client)
+
+
+def timed_out(block):
+    if len(block):
+        raise TimeoutError("the store gave no answer")
+    return block
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+def test_a_timeout_while_reading_is_an_error_and_no_hang(client, mode):
+    X, y = arrays()
+    with pytest.raises(TimeoutError, match="the store gave no answer"):
+        on_dask.train_neuron(X.map_blocks(timed_out, dtype=float), y, client=client, mode=mode)
+
+
+def slowly(block):
+    time.sleep(0.7)
+    return block
+
+
+def no_task_is_left(client):
+    deadline = time.monotonic() + 10
+    while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+def test_nothing_is_left_on_the_cluster(client, monkeypatch, mode):
+    """Nor goes on there, while an interrupted run's traceback is kept."""
+    X, y = arrays()
+    on_dask.train_neuron(X, y, client=client, mode=mode)
+    assert no_task_is_left(client)
+    wait, calls = distributed.wait, []
+
+    def interrupted(futures, timeout):
+        calls.append(len(futures))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return wait(futures, timeout=timeout)
+
+    monkeypatch.setattr(distributed, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt) as kept:
+        on_dask.train_neuron(X.map_blocks(slowly, dtype=float), y, client=client, mode=mode, epochs=2)
+    assert no_task_is_left(client)
+    assert kept.tb is not None
 
 
 def test_more_workers_than_shards(client):
@@ -207,6 +263,22 @@ def test_parquet_and_frames(client, files, average):
         comp = on_dask.train_neuron(X, "y", client=client, **AVERAGE)
         same(comp, average)
         assert comp.model.features == [f"x{j}" for j in range(8)]
+
+
+def test_paths_that_are_no_text(client, files):
+    ref = on_dask.train_neuron(f"{files}/*.parquet", "y", client=client)
+    same(on_dask.train_neuron(files / "*.parquet", "y", client=client), ref)
+    same(on_dask.train_neuron(sorted(files.glob("*.parquet")), "y", client=client), ref)
+
+
+def test_other_columns_of_a_frame_do_not_travel(client):
+    frame = dd.from_pandas(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "z": "text", "y": [0, 0, 1, 1]}), npartitions=2)
+    shards = on_dask._frame(frame, "y", client, ["x"])
+    assert [list(part.compute().columns) for (part,) in shards.data] == [["x", "y"], ["x", "y"]]
+    same(
+        on_dask.train_neuron(frame, "y", client=client, features=["x"]),
+        tinynet_fast.train_neuron([1, 2, 3, 4], [0, 0, 1, 1], epochs=1),
+    )
 
 
 def test_a_missing_label_is_named(client, tmp_path):
@@ -273,6 +345,12 @@ def test_what_is_refused(client):
             on_dask.train_neuron(*shards, client=client, **options)
     with pytest.raises(ValueError, match="a dask array, a dask frame or paths"):
         on_dask.train_neuron(ROWS.X, Y, client=client)
+    with pytest.raises(ValueError, match=r"y is a Series.*y\.to_dask_array\(\)"):
+        on_dask.train_neuron(shards[0], dd.from_pandas(pd.Series(Y), npartitions=7), client=client)
+    with pytest.raises(ValueError, match=r"a column 0 whose name is no text: frame\.rename\(columns=str\)"):
+        on_dask.train_neuron(dd.from_pandas(pd.DataFrame(ROWS.X).assign(y=Y), npartitions=2), "y", client=client)
+    with pytest.raises(ValueError, match="storage_options are for paths"):
+        on_dask.train_neuron(*shards, client=client, storage_options={"anon": True})
     with pytest.raises(TypeError, match="no option 'speed'"):
         on_dask.train_neuron(*shards, client=client, speed=1)
 

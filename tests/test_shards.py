@@ -200,6 +200,41 @@ def test_what_diverges_says_so():
         neuron(LocalShards(X, Y, [100]), mode="average", learning_rate=1e10, epochs=3, engine="strict")
 
 
+def test_a_network_that_diverges_is_not_told_a_neurons_rate():
+    options = {"learning_rate": 1e300, "activation": "relu", "engine": "strict", "seed": 0, "epochs": 3}
+    with pytest.raises(TrainingDivergedError) as ref:
+        train_mlp(1e3 * ROWS.X, Y, batch_size=32, **options)
+    with pytest.raises(TrainingDivergedError) as comp:
+        network(LocalShards(1e3 * ROWS.X, Y, [1000]), **options)
+    assert comp.value.safe_learning_rate == pytest.approx(ref.value.safe_learning_rate)
+    with pytest.raises(TrainingDivergedError, match="no rate is safe"):
+        neuron(LocalShards(1e120 * ROWS.X, Y, [1000]), schedule="optimal", l2=1e-300, engine="strict")
+
+
+@pytest.mark.parametrize("syncs", [1, 4])
+def test_the_cosine_of_an_averaged_network_ends_near_zero(syncs):
+    """Averaging shards that are alike changes nothing: they come to what one of them comes to on one machine."""
+    X, y = np.tile(ROWS.X[:320], (4, 1)), np.tile(Y[:320], 4)
+    options = {"schedule": "cosine", "epochs": 3, "seed": 1, "learning_rate": 0.5}
+    comp = network(LocalShards(X, y, [320, 640, 960]), syncs=syncs, engine="strict", batch_size=20, **options)
+    ref = train_mlp(X[:320], y[:320], batch_size=20, engine="strict", **options)
+    for a, b in zip(comp.model.weights, ref.model.weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_options_of_networks_and_sweeps_are_checked_as_on_one_machine():
+    for options, words in (
+        ({"hidden": ()}, "hidden is empty"),
+        ({"nesterov": "no", "momentum": 0.9}, "nesterov is 'no'"),
+        ({"loss": ["log_loss"]}, "there is no loss"),
+        ({"seed": 2**32}, "a number below 2"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            network(LocalShards(ROWS.X, Y, [1000]), **options)
+    with pytest.raises(ValueError, match="a number below 2"):
+        lab(LocalShards(ROWS.X, Y, [1000]), folds=3, seed=2**32)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_what_is_wrong_with_a_row_names_the_place(bad):
     X = ROWS.X.copy()
@@ -212,6 +247,46 @@ def test_what_is_wrong_with_a_row_names_the_place(bad):
         neuron(LocalShards(ROWS.X[:0], Y[:0], []))
     with pytest.raises(ValueError, match="more than 256 different labels"):
         network(LocalShards(ROWS.X, np.arange(3000), [500]))
+
+
+def test_the_rate_is_found_where_both_labels_are_and_labels_that_no_row_has_are_refused():
+    order = np.argsort(Y, kind="stable")
+    X, y = ROWS.X[order], Y[order]
+    shards, options = [500, 1000], {"learning_rate": "auto", "mode": "average"}
+    ref = neuron(LocalShards(X, y, shards), **options)
+    same(neuron(LocalShards(X, y, shards), labels=[0, 1], **options), ref)
+    with pytest.raises(ValueError, match="no row has the label 2: leave it out of labels"):
+        network(LocalShards(X, y, shards), labels=[0, 1, 2])
+
+
+def test_what_a_mask_hides_is_not_trained_on():
+    hidden = np.zeros(ROWS.X.shape, dtype=bool)
+    hidden[700, 1] = True
+    with pytest.raises(
+        ValueError, match=r"partition 1, row 200, column 1: the value is missing: fill it or drop the row$"
+    ):
+        neuron(LocalShards(np.ma.masked_array(ROWS.X, hidden), Y, [500]))
+    with pytest.raises(ValueError, match="partition 1, row 200, the label: the value is missing"):
+        neuron(LocalShards(ROWS.X, np.ma.masked_array(Y, hidden[:, 1]), [500]))
+
+
+def test_labels_that_are_python_objects():
+    ref = neuron(LocalShards(ROWS.X, Y, [500]))
+    objects = Y.astype(bool).astype(object)
+    same(neuron(LocalShards(ROWS.X, objects, [500])), ref)
+    for gone in (None, float("nan")):
+        text = np.where(Y, "pass", "fail").astype(object)
+        text[700] = gone
+        with pytest.raises(ValueError, match="partition 1, row 200, the label: the value is missing"):
+            neuron(LocalShards(ROWS.X, text, [500]))
+
+
+def test_blocks_that_are_no_arrays_are_named():
+    sparse = pytest.importorskip("scipy.sparse")
+    shards = LocalShards(ROWS.X, Y, [500])
+    shards.parts = [(sparse.csr_matrix(X), y) for X, y in shards.parts]
+    with pytest.raises(ValueError, match="partition 0: its rows are a csr_matrix"):
+        neuron(shards)
 
 
 class ChangingShards(LocalShards):

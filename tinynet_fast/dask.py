@@ -52,7 +52,7 @@ def train_neuron(
         A shard is a block of rows of the array, a partition of the frame, or a Parquet file, in their order. Paths may
         be patterns and URLs, of whatever fsspec opens; workers read the files themselves, remote ones a row group at a
         time. An array or a frame is
-        computed anew for every pass over its rows unless it was persisted.
+        computed anew for every pass over its rows, and for every sync, unless it was persisted.
     y : dask array (n,), or str
         The labels, cut like X; or the name of their column.
     client : distributed.Client, optional
@@ -278,20 +278,41 @@ class DaskShards:
         return [self.client.compute(part, retries=RETRIES) if _lazy(part) else part for part in self.data[i]]
 
     def _gathered(self, futures: list[Any]) -> list[Arrays]:
-        """The answers, once they are there; TimeoutError where nobody is left to give them."""
+        """The answers, once they are there; TimeoutError where nobody is left to give them.
+
+        Work that nobody waits for any more is given up at once: as long as an error's traceback is kept, as notebooks
+        do, the futures in it would be, too.
+        """
+        try:
+            self._wait(futures)
+            return self.client.gather(futures)
+        except BaseException:
+            made = [
+                part
+                for i, rows in self.ahead.items()
+                for part, given in zip(rows, self.data[i], strict=True)
+                if part is not given
+            ]
+            for future in futures + made:
+                future.release()
+            self.ahead = {}
+            raise
+
+    def _wait(self, futures: list[Any]) -> None:
+        """Until all are done. (A task's own TimeoutError is for `gather` to raise, and no reason to go on waiting.)"""
         distributed = need("distributed")
         alone_since: float | None = None
         while True:
             try:
-                distributed.wait(futures, timeout=POLL_SECONDS)
-                return self.client.gather(futures)
+                with self.client.as_current():  # or another client, the latest, waits on an event loop not of these
+                    distributed.wait(futures, timeout=POLL_SECONDS)
+                return
             except TimeoutError:
                 if self.client.nthreads():
                     alone_since = None
                     continue
             alone_since = monotonic() if alone_since is None else alone_since
             if monotonic() - alone_since > PATIENCE:
-                self.client.cancel(futures)
                 raise TimeoutError(f"the cluster has had no worker for {PATIENCE:.0f} s: start some, and train again")
 
 
@@ -306,6 +327,8 @@ def _cluster(
             raise ValueError("there is no distributed.Client: start one, or pass client=") from None
     if are_paths(X):
         return _files(X, y, client, features, storage_options or {})
+    if storage_options is not None:
+        raise ValueError(f"storage_options are for paths, and X is a {type(X).__name__}: leave them out")
     if isinstance(X, da.Array):
         return _arrays(X, y, client, features)
     if hasattr(X, "to_delayed") and hasattr(X, "columns"):
@@ -320,8 +343,11 @@ def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> Dask
         raise ValueError("features: the columns of an array have no names; leave features out")
     if X.ndim != 2 or X.dtype.kind not in "biuf" or X.shape[1] == 0:
         raise ValueError(f"X has {X.ndim} dimensions and holds {X.dtype}: rows of numbers are needed")
-    if not hasattr(y, "to_delayed") or getattr(y, "ndim", 0) != 1:
-        raise ValueError("y is a dask array (n,), cut like X: dask.array.from_array(y, chunks=X.chunks[0])")
+    if not hasattr(y, "chunks") or y.ndim != 1:
+        raise ValueError(
+            f"y is a {type(y).__name__}; a dask array (n,), cut like X, is needed: "
+            "dask.array.from_array(y, chunks=X.chunks[0]), or of a dask series y.to_dask_array()"
+        )
     X = X.rechunk({1: -1})
     if y.chunks[0] != X.chunks[0] and not any(map(np.isnan, (*X.chunks[0], *y.chunks[0]))):
         if len(y) != len(X):
@@ -340,8 +366,12 @@ def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> Dask
 def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
     pa = need("pyarrow")
     layout = target_layout("a frame", y, features)
+    other = next((name for name in X.columns if not isinstance(name, str)), None)
+    if other is not None:
+        raise ValueError(f"the frame has a column {other!r} whose name is no text: frame.rename(columns=str)")
     layout.check_schema("the frame", pa.Schema.from_pandas(X._meta_nonempty, preserve_index=False))
-    rows = [(part,) for part in X.to_delayed()], FrameReader(layout)
+    # A file's other columns need not be read, and those of a partition not travel.
+    rows = [(part,) for part in X[[*layout.names, y]].to_delayed()], FrameReader(layout)
     target = [(part,) for part in X[[y]].to_delayed()], FrameLabels(layout)
     return DaskShards(client, rows, target, layout.names, len(layout.names), layout.dtype.name)
 

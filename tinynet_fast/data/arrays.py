@@ -121,7 +121,7 @@ def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
     """Numbers that came as Python objects, one by one, so that the first that is none can be named."""
     out = np.empty(array.shape)
     for place, value in np.ndenumerate(array):
-        if isinstance(value, (str, bytes, complex)) or _missing(value):
+        if isinstance(value, (str, bytes, complex)) or is_missing(value):
             raise ValueError(_bad_value(value, place, name))
         try:
             out[place] = value
@@ -132,7 +132,7 @@ def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
 
 def _bad_value(value: Any, place: tuple[int, ...], name: str) -> str:
     where = f"{name}[{', '.join(map(str, place if len(place) > 1 else (*place, 0)))}]"
-    if _missing(value):
+    if is_missing(value):
         return f"{where} is missing: drop the row or fill the column first"
     if isinstance(value, int):
         return f"{where} is too large for a float64: divide the column by a power of ten first"
@@ -296,7 +296,7 @@ def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
 def _one_type(labels: list[Any], name: str) -> np.ndarray:
     """Labels that came as Python objects in an array of text, booleans or numbers; ValueError for a mixture."""
     for i, label in enumerate(labels):
-        if _missing(label):
+        if is_missing(label):
             raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
     kinds = {type(label) for label in labels}
     if all(issubclass(kind, str) for kind in kinds):
@@ -312,7 +312,8 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
     raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
 
 
-def _missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a Python object stands for a value that is not there."""
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 

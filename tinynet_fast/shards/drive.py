@@ -12,7 +12,7 @@ from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.shards.fit import Job, restore
 from tinynet_fast.shards.learners import MomentsLearner, moments_of
 from tinynet_fast.shards.state import Arrays, State, merge
-from tinynet_fast.shards.survey import Survey, merge_moments, merge_surveys, safe_rate
+from tinynet_fast.shards.survey import Survey, merge_moments, merge_surveys
 from tinynet_fast.shards.tasks import PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
 from tinynet_fast.training.plan import Plan, check_whole
 from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, RateSearch
@@ -81,6 +81,10 @@ class Shards:
             if any(share.rows for share in shares):
                 rounds.append(shares)
         return rounds
+
+    def most_updates(self, batch_size: int) -> int:
+        """The updates of an averaged epoch, in each round those of the shard that makes most of them."""
+        return sum(max(-(-share.rows // batch_size) for share in shares) for shares in self.rounds())
 
     def epoch(self, job: Job, state: State) -> State:
         """One epoch of a job, from the state before it."""
@@ -164,16 +168,15 @@ def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 
 
-def train(shards: Shards, job: Job, plan: Plan, start: np.ndarray) -> Any:
+def train(shards: Shards, job: Job, plan: Plan) -> Any:
     """Train; and once more from the start, by the strict engine, where a row is beyond the fast one's limit."""
-    return until_measured(
-        lambda: _train(shards, replace(job, engine=plan.engine.name, limit=plan.limit), plan, start), plan
-    )
+    return until_measured(lambda: _train(shards, replace(job, engine=plan.engine.name, limit=plan.limit), plan), plan)
 
 
-def _train(shards: Shards, job: Job, plan: Plan, start: np.ndarray) -> Any:
+def _train(shards: Shards, job: Job, plan: Plan) -> Any:
     """Every epoch, with what the trainers do after one: validation, early stopping, the callback."""
-    trainee = job.learner.trainee(plan)
+    learner: Any = job.learner  # of a neuron or a network, which can diverge
+    trainee = learner.trainee(plan)
     plan.engine_name = plan.engine.name
     history, state, stop = History(), job.start(), False
     while history.done < plan.epochs and not stop:
@@ -182,7 +185,7 @@ def _train(shards: Shards, job: Job, plan: Plan, start: np.ndarray) -> Any:
         history.seconds += perf_counter() - started
         restore(trainee, state)
         if not (np.isfinite(trainee.parameters()).all() and np.isfinite(state.losses).all()):
-            raise TrainingDivergedError(history.done, trainee.learning_rate, safe_rate(state.largest, start))
+            raise TrainingDivergedError(history.done, trainee.learning_rate, learner.safe_rate(state.largest))
         job = replace(job, seen=True)
         history.losses.append(trainee.epoch_loss(state.losses, job.rows))
         history.done += 1

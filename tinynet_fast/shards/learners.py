@@ -9,6 +9,7 @@ import numpy as np
 from tinynet_fast.data.rows import Moments
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.shards.state import State
+from tinynet_fast.shards.survey import safe_rate
 from tinynet_fast.training.mlp import MLPTrainee
 from tinynet_fast.training.neuron_trainee import NeuronTrainee
 from tinynet_fast.training.optimizer import Optimizer
@@ -36,6 +37,9 @@ class NeuronLearner:
         penalties.average_from = int(state.counts[0]) + 1
         return replace(self, penalties=penalties)
 
+    def safe_rate(self, largest: float) -> float:
+        return 0.0 if self.schedule.name == "optimal" else safe_rate(largest, self.start)  # which does not ask for one
+
     def round(self, before: State, after: State, rows: int) -> State:
         """With the round's mean brought into the mean of all rows before, in the proportion of the rows."""
         done = before.counts[0]
@@ -53,7 +57,10 @@ def blend(before: np.ndarray, after: np.ndarray, done: float, rows: int) -> np.n
 
 @dataclass(frozen=True, eq=False)
 class NetworkLearner:
-    """A network. Counts are updates, epochs, and what is pending of a batch."""
+    """A network. Counts are updates, epochs, and what is pending of a batch.
+
+    `updates` are those of all epochs that its schedule counts, where they are not one for each batch of all rows.
+    """
 
     start: np.ndarray
     sizes: list[int]
@@ -61,14 +68,22 @@ class NetworkLearner:
     steps: Optimizer
     batch_size: int | None
     loss: str
+    updates: int | None = None
     n_counts = 5
 
     def trainee(self, plan: Plan) -> MLPTrainee:
         steps = deepcopy(self.steps)  # the trainee tells its schedule how many updates there will be
-        return MLPTrainee(plan, self.start, self.sizes, self.activation, steps, self.batch_size, self.loss, 0.0)
+        trainee = MLPTrainee(plan, self.start, self.sizes, self.activation, steps, self.batch_size, self.loss, 0.0)
+        if self.updates is not None:
+            steps.schedule.updates = self.updates
+        return trainee
 
     def alone(self, state: State) -> "NetworkLearner":
         return self
+
+    def safe_rate(self, largest: float) -> float:
+        """A hundredth of a neuron's, at most a tenth of the rate that failed, as `MLPTrainee.safe_learning_rate`."""
+        return min(self.steps.schedule.learning_rate / 10.0, safe_rate(largest, self.start) / 100.0)
 
     def round(self, before: State, after: State, rows: int) -> State:
         return after

@@ -3,6 +3,7 @@
 Each reader has a twin that reads nothing but labels.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.arrays import is_masked
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout, labels, numeric
 from tinynet_fast.data.sources.base import Block, settle
 from tinynet_fast.data.sources.parquet import BUFFER, ParquetPart
 from tinynet_fast.shards.fit import Piece
-from tinynet_fast.shards.survey import label_array, place
+from tinynet_fast.shards.survey import label_array, place, place_after
 from tinynet_fast.shards.tasks import Share
 
 # Rows of an array that are looked at together. What is made for each block stays below the 128 KB from which on malloc
@@ -38,6 +40,8 @@ class ArrayReader:
 
     def __call__(self, share: Share, X: Any, y: Any) -> Iterator[Piece]:
         codes = label_array(y)
+        if not isinstance(X, np.ndarray):
+            raise TableError(f"partition {share.shard}: its rows are a {type(X).__name__}: make them a NumPy array")
         if X.ndim != 2 or X.shape[1] != self.n_features or len(X) != len(codes):
             raise TableError(
                 f"partition {share.shard}: rows of shape {X.shape} and {len(codes)} labels; (n, {self.n_features}) "
@@ -46,7 +50,10 @@ class ArrayReader:
         stop = len(X) if share.stop is None else min(share.stop, len(X))
         for low in range(share.start, stop, ROWS):
             part = slice(low, min(low + ROWS, stop))
-            yield np.ascontiguousarray(X[part], self.dtype), codes[part]
+            rows = X[part]
+            if is_masked(rows):
+                rows = np.ma.filled(rows.astype(self.dtype), np.nan)  # for who looks at rows to name
+            yield np.ascontiguousarray(rows, self.dtype), codes[part]
 
 
 def array_labels(share: Share, y: Any) -> Iterator[np.ndarray]:
@@ -104,14 +111,10 @@ class BatchLabels:
         row = 0
         for batch in batches:
             y, gone = labels(batch.column(0))
-            nothing, where = np.empty((len(y), 0)), partial(_where, share.shard, row)
+            nothing, where = np.empty((len(y), 0)), partial(place_after, share.shard, row)
             settle(nothing, y, True, gone, drop=False, names=None, target=self.layout.target, where=where)
             yield y
             row += len(y)
-
-
-def _where(shard: int, row: int, i: int) -> str:
-    return place(shard, row + i)
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ def parquet_files(X: Any, y: Any, features: Sequence[str] | None, options: dict[
     """
     layout = target_layout("paths", y, features)
     urls: list[str] = []
-    for item in [X] if isinstance(X, str) else X:
+    for item in map(os.fspath, X if isinstance(X, (list, tuple)) else [X]):
         filesystem, path = need("fsspec.core").url_to_fs(item, **options)
         found = sorted(filesystem.glob(path)) if any(c in path for c in "*?[") else [path]
         if not found:
@@ -203,7 +206,8 @@ def target_layout(what: str, y: Any, features: Sequence[str] | None) -> Layout:
 
 def are_paths(X: Any) -> bool:
     """Whether X is a path or a list of paths."""
-    return isinstance(X, str) or (isinstance(X, (list, tuple)) and bool(X) and all(isinstance(p, str) for p in X))
+    path = (str, os.PathLike)
+    return isinstance(X, path) or (isinstance(X, (list, tuple)) and bool(X) and all(isinstance(p, path) for p in X))
 
 
 def need(module: str, extra: str = "dask") -> Any:

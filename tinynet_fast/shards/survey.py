@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import encode_known, find_labels
+from tinynet_fast.data.arrays import encode_known, find_labels, is_masked, is_missing
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.rows import Moments, Rows
 from tinynet_fast.data.sources.base import settle
@@ -43,22 +44,34 @@ class Survey:
 
 def survey(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None = None) -> Survey:
     """Read a shard's labels. ValueError for one that nobody can learn, or that is none of `labels`, with its place."""
-    seen, rows = np.empty(0) if labels is None else labels, 0
+    seen, rows = np.empty(0), 0
     for block in blocks:
         for low in range(0, len(block), AT_ONCE):
             y = block[low : low + AT_ONCE]
             if not _all_of(seen, y):
-                _settle(np.empty((len(y), 0)), y, True, None, shard, rows)
+                where = partial(place_after, shard, rows)
+                nothing = np.empty((len(y), 0))
+                settle(nothing, y, True, _missing(y), drop=False, names=None, target=None, where=where)
                 if y.dtype.kind not in "biufU":
                     raise TableError(f"partition {shard}: labels of type {y.dtype}: use numbers, booleans or text")
-                seen = _more(seen, y, shard, rows) if labels is None else _known(seen, y, shard, rows)
+                if labels is not None:
+                    _check_known(labels, y, shard, rows)
+                seen = _more(seen, y, shard, rows)
             rows += len(y)
     return Survey(rows, seen)
 
 
+def _missing(y: np.ndarray) -> np.ndarray | None:
+    """Which of some labels that are Python objects are missing; None where none are."""
+    if y.dtype.kind != "O":
+        return None
+    gone = np.array([is_missing(label) for label in y.tolist()])
+    return gone if gone.any() else None
+
+
 def _all_of(labels: np.ndarray, y: np.ndarray) -> bool:
     """Whether there is no label in `y` but these: 2 ns a row, where to look for others takes 9."""
-    if not len(labels) or (labels.dtype.kind == "U") != (y.dtype.kind == "U"):
+    if not len(labels) or y.dtype.kind == "O" or (labels.dtype.kind == "U") != (y.dtype.kind == "U"):
         return False
     other = y != labels[0]
     for label in labels[1:]:
@@ -80,21 +93,22 @@ class Inspection:
         for X, y in blocks:
             bound = row_bound(X if rows is None else rows.standardised(X))
             if not np.isfinite(bound):
-                _settle(X, None, False, self.names, self.shard, self.row)
+                where = partial(place_after, self.shard, self.row)
+                settle(X, None, False, None, drop=False, names=self.names, target=None, where=where)
             self.largest, self.row = max(self.largest, bound), self.row + len(X)
             if bound > limit:
                 return
             yield X, y
 
 
-def _settle(X: np.ndarray, y: np.ndarray | None, finite: bool, names: list[str] | None, shard: int, row: int) -> None:
-    """TableError for the first value that is missing or not finite, in rows from number `row` on."""
-    settle(X, y, finite, None, drop=False, names=names, target=None, where=lambda i: place(shard, row + i))
-
-
 def place(shard: int, row: int) -> str:
     """A row for a message, both counted from 0."""
     return f"partition {shard}, row {row}"
+
+
+def place_after(shard: int, row: int, i: int) -> str:
+    """The i-th row from number `row` on."""
+    return place(shard, row + i)
 
 
 def row_bound(X: np.ndarray) -> float:
@@ -121,13 +135,12 @@ def _more(seen: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:
     return labels
 
 
-def _known(labels: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:
+def _check_known(labels: np.ndarray, y: np.ndarray, shard: int, row: int) -> None:
     try:
         encode_known(y, labels, len(y))
     except ValueError as error:
         i = int(np.argmax(np.logical_and.reduce([y != label for label in labels])))
         raise TableError(f"{place(shard, row + i)}: {error}") from None
-    return labels
 
 
 def merge_surveys(surveys: Sequence[Survey], known: np.ndarray | None, most: int = 2) -> Survey:
@@ -138,8 +151,12 @@ def merge_surveys(surveys: Sequence[Survey], known: np.ndarray | None, most: int
     used = [part for part in surveys if part.rows]
     if len({part.labels.dtype.kind == "U" for part in used}) > 1:
         raise ValueError("some partitions have text for labels and some numbers: give all the same")
-    labels = find_labels(_checked_pairs(used, most), None if most == 2 else most) if known is None else known
-    return Survey(rows, labels)
+    if known is None:
+        return Survey(rows, find_labels(_checked_pairs(used, most), None if most == 2 else most))
+    absent = [label for label in known if not any((part.labels == label).any() for part in used)]
+    if absent:
+        raise ValueError(f"no row has the label {absent[0].item()!r}: leave it out of labels")
+    return Survey(rows, known)
 
 
 def _checked_pairs(surveys: Sequence[Survey], most: int) -> Iterable[np.ndarray]:
@@ -172,10 +189,16 @@ def safe_rate(largest: float, start: np.ndarray) -> float:
 
 
 def label_array(y: Any) -> np.ndarray:
-    """Labels as an array of numbers, booleans or text; objects become text where all of them are."""
+    """Labels as an array of numbers, booleans or text; objects become text or booleans where all of them are."""
     array = np.asarray(y)
+    if is_masked(y):  # a missing label is for `survey` to name
+        array = array.astype(object)
+        array[np.ma.getmaskarray(y)] = None
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
-    if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.tolist()):
-        return array.astype(str)
+    if array.dtype.kind == "O":
+        labels = array.tolist()
+        for kind in (str, bool):
+            if all(isinstance(label, kind) for label in labels):
+                return array.astype(kind)
     return array

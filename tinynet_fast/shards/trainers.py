@@ -19,7 +19,15 @@ from tinynet_fast.shards.tasks import checked
 from tinynet_fast.training.mlp import MOST_LABELS, first_parameters, longest_unit
 from tinynet_fast.training.neuron import first_weights, largest_for_fast
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_validation, check_whole, given_labels
+from tinynet_fast.training.plan import (
+    Plan,
+    check_flag,
+    check_rate,
+    check_seed,
+    check_validation,
+    check_whole,
+    given_labels,
+)
 from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult
 from tinynet_fast.training.schedule import LOSSES, Penalties, Schedule, check_at_least_zero
 from tinynet_fast.training.sweep import checked_flag, several, swept
@@ -95,7 +103,7 @@ def neuron(
     plan = _plan(job, standardize, validation, patience, callback)
     if name == "fast":
         plan.limit = largest_for_fast(rates, start)
-    return replace(train(shards, job, plan, start), rate_search=found)
+    return replace(train(shards, job, plan), rate_search=found)
 
 
 def network(
@@ -129,12 +137,15 @@ def network(
     given = {name: others.pop(name) for name in of_steps if name in others}
     refuse(others)
     check_activation(activation)
+    check_flag("nesterov", given.get("nesterov", False))
     steps = Optimizer(check_rate("learning_rate", learning_rate), optimizer, schedule=schedule, **given)
-    if loss not in LOSSES:
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
     units = [check_whole("a hidden layer's width", width) for width in ([hidden] if np.isscalar(hidden) else hidden)]
+    if not units:
+        raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
     batch_size, epochs = check_whole("batch_size", batch_size), check_whole("epochs", epochs)
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else check_whole("seed", seed, least=0)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else check_seed(seed)
     chosen = resolve(engine, "network_epochs")
     shards = _surveyed(cluster, mode, syncs, labels, MOST_LABELS, standardize)
     outputs = 1 if len(shards.known.labels) == 2 else len(shards.known.labels)
@@ -143,11 +154,13 @@ def network(
     sizes = [cluster.n_features, *units, outputs]
     start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), seed)
     learner = NetworkLearner(start, sizes, activation, steps, batch_size, loss)
+    if mode == "average":
+        learner = replace(learner, updates=epochs * shards.most_updates(batch_size))
     job = shards.job(learner, chosen.name, epochs=epochs, seed=seed)
     plan = _plan(job, standardize, validation, patience, callback)
     if chosen.name == "fast":
         plan.limit = (LARGEST_SUM / max(longest_unit(start, sizes), 1e-100)) ** 2
-    return train(shards, job, plan, start)
+    return train(shards, job, plan)
 
 
 def lab(
@@ -173,7 +186,7 @@ def lab(
     penalties = several("l2", l2, check_at_least_zero)
     averages = several("average", average, checked_flag)
     epochs, n_folds = check_whole("epochs", epochs), 0 if folds is None else check_whole("folds", folds, least=2)
-    seed = 0 if seed is None else check_whole("seed", seed, least=0)
+    seed = 0 if seed is None else check_seed(seed)
     shards = _surveyed(cluster, mode, syncs, labels, 2, standardize)
     options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
     start = first_lanes(weights, bias, len(options), cluster.n_features)

@@ -117,9 +117,7 @@ def plan(
             raise ValueError("patience watches the validation loss: pass validation=(X, y), or a fraction to hold out")
     saved = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_seconds, resume)
     if seed is not None:
-        seed = check_whole("seed", seed, least=0)
-        if seed >= 2**32:
-            raise ValueError(f"seed is {seed}; a number below 2**32 is needed")
+        seed = check_seed(seed)
     elif saved is not None and saved.found is not None:
         seed = saved.found["seed"]
     is_fraction = isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool)
@@ -311,6 +309,14 @@ def check_whole(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name} is {value!r}; a whole number of at least {least} is needed")
     return int(value)
+
+
+def check_seed(seed: Any) -> int:
+    """`seed` as an int; ValueError where NumPy would not take it."""
+    seed = check_whole("seed", seed, least=0)
+    if seed >= 2**32:
+        raise ValueError(f"seed is {seed}; a number below 2**32 is needed")
+    return seed
 
 
 def check_flag(name: str, value: Any, also: str = "") -> None:
