@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Layout
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.shards import trainers
@@ -23,7 +24,8 @@ from tinynet_fast.shards.readers import (
     target_layout,
 )
 from tinynet_fast.shards.state import Arrays, pack, unpack
-from tinynet_fast.shards.tasks import Share, Task, work
+from tinynet_fast.shards.survey import place
+from tinynet_fast.shards.tasks import Share, Task, text_of, work
 from tinynet_fast.training.run import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
@@ -112,27 +114,34 @@ def predict_proba(model: Model, frame: Any, *, features: Sequence[str] | None = 
     features : sequence of str, optional
         The columns that are the model's inputs, in its order; those of its own names where left out.
     """
+    _check_two_labels(model)
+    return _scored(model, frame, features, "probability", "double")
+
+
+def _check_two_labels(model: Model) -> None:
     if model.n_outputs > 1:
         raise ValueError(
             f"a column holds one probability a row, and the model knows {len(model.labels)} labels: predict"
         )
-    return _scored(model, frame, features, "probability", "double")
 
 
 def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
     """The frame with a column "prediction": the label of each row, as the training labels were."""
-    kinds = {"f": "double", "i": "bigint", "u": "bigint", "b": "boolean", "U": "string"}
+    kinds = {"f": "double", "i": "long", "u": "long", "b": "boolean", "U": "string"}
     return _scored(model, frame, features, "prediction", kinds[model.labels.dtype.kind])
 
 
 def udf(model: Model) -> Any:
     """The model as a function of columns, for `select`, `where` or SQL: the probability of the second label.
 
+    Columns are the model's inputs, in its order. A null or a NaN among them fails the query.
+
     Examples
     --------
     >>> score = tinynet_fast.spark.udf(model)  # doctest: +SKIP
     >>> frame.select("id", score("x0", "x1").alias("p"))  # doctest: +SKIP
     """
+    _check_two_labels(model)
     functions = need("pyspark.sql.functions", "spark")
 
     def probability(*columns: Any) -> Any:
@@ -155,17 +164,31 @@ class _Scorer:
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         import pyarrow as pa
+        from pyspark import TaskContext
 
+        context = TaskContext.get()
+        assert context is not None
+        shard, row = context.partitionId(), 0
         layout = Layout(None, self.features)
-        types = {"double": pa.float64(), "bigint": pa.int64(), "boolean": pa.bool_(), "string": pa.string()}
+        types = {"double": pa.float64(), "long": pa.int64(), "boolean": pa.bool_(), "string": pa.string()}
         answer = self.model.predict_proba if self.name == "probability" else self.model.predict
         for batch in batches:
             if layout.first == "":
                 layout.check_schema("the frame", batch.schema)
-            X = layout.block([batch.column(name) for name in layout.names], None, 0, lambda i: f"row {i} of a batch").X
+            X = _inputs(layout, batch, shard, row)
+            row += len(X)
             values = answer(X).tolist() if len(X) else []
             columns = [*batch.columns, pa.array(values, types[self.kind])]
             yield pa.RecordBatch.from_arrays(columns, [*batch.schema.names, self.name])
+
+
+def _inputs(layout: Layout, batch: Any, shard: int, row: int) -> np.ndarray:
+    """The inputs in a batch whose first row is a partition's row `row`."""
+    columns = [batch.column(name) for name in layout.names]
+    try:
+        return layout.block(columns, None, row, lambda i: place(shard, row + i)).X
+    except TableError as error:
+        raise TableError(text_of(error)) from None
 
 
 def _scored(model: Model, frame: Any, features: Sequence[str] | None, name: str, kind: str) -> Any:
