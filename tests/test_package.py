@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,7 @@ def test_imports_point_down():
 
 TRAIN = """
 import sys
+import tomllib
 sys.path[:] = {path!r}
 import tinynet_fast
 assert tinynet_fast.__file__.startswith({package!r})
@@ -136,3 +138,11 @@ def test_read_only_installation_without_a_home(tmp_path):
     finally:
         for path in (home, place, *place.rglob("*")):
             path.chmod(0o755)
+
+
+def test_the_extra_for_spark_has_what_spark_itself_does_not_bring():
+    """`pyspark` alone has no pandas, without which it refuses functions of Arrow batches, and no fsspec."""
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = " ".join(project["optional-dependencies"]["spark"])
+    assert "pyspark[sql]" in extra
+    assert "fsspec" in extra

@@ -62,7 +62,7 @@ def test_the_chain_is_one_machine(cuts, options, dtype):
 )
 def test_the_chain_of_a_network_is_one_machine(cuts, batch_size, optimizer, engine):
     options = {"batch_size": batch_size, "optimizer": optimizer, "epochs": 2, "seed": 3, "engine": engine}
-    same(network(LocalShards(ROWS.X, Y, cuts), mode="chain", syncs=1, **options), train_mlp(ROWS.X, Y, **options))
+    same(network(LocalShards(ROWS.X, Y, cuts), mode="chain", **options), train_mlp(ROWS.X, Y, **options))
 
 
 @settings(max_examples=15)

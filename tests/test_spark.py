@@ -15,6 +15,7 @@ from shard_cluster import LocalShards, same
 
 import tinynet_fast
 from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.shards.tasks import Share, SurveyTask
 from tinynet_fast.shards.trainers import neuron
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
@@ -101,6 +102,42 @@ def test_predictions_stay_in_the_frame(session, tmp_path):
     score = on_spark.udf(model)
     column = rows.select(score(*NAMES).alias("p")).toArrow()["p"].to_numpy()
     np.testing.assert_allclose(column, model.predict_proba(ROWS.X), rtol=1e-13)
+    for labels in ([3, 7], [0.5, 1.5], [False, True]):
+        model.labels = np.array(labels)
+        assert on_spark.predict(model, rows).toArrow()["prediction"].to_pylist() == model.predict(ROWS.X).tolist()
+
+
+def test_a_missing_input_of_a_prediction_is_named(session, tmp_path):
+    X = ROWS.X.copy()
+    X[14_005, 2] = np.nan
+    model = tinynet_fast.Neuron(weights=[0.5, -1.0, 2.0, 0.1], bias=0.3, features=NAMES)
+    rows = frame(session, tmp_path, X).coalesce(5)
+    session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")  # so that it is not in the first batch
+    try:
+        with pytest.raises(Exception, match="partition 3, row 5, column 'x2': the value is missing") as raised:
+            on_spark.predict_proba(model, rows).collect()
+    finally:
+        session.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+    assert "drop_missing" not in str(raised.value)
+
+
+def test_nothing_is_left_on_the_client(session, tmp_path):
+    rows, folder = frame(session, tmp_path), session.sparkContext._temp_dir
+    before = os.listdir(folder)
+    on_spark.train_neuron(rows, "y", learning_rate="auto")
+    on_spark.train_neuron(rows, "y", **AVERAGE)
+    assert os.listdir(folder) == before
+
+
+def test_rows_that_the_client_holds(session):
+    """Spark's optimizer must not cut such rows on the client, where all of them are partition 0."""
+    columns = [list(map(float, column)) for column in ROWS.X.T]
+    rows = session.createDataFrame(list(zip(*columns, Y.tolist(), strict=True))[:3000], [*NAMES, "y"])
+    table = session.createDataFrame(rows.toArrow())
+    assert "LocalTableScan" in table._jdf.queryExecution().executedPlan().toString()
+    n = [len(part) for part in table.rdd.glom().collect()]
+    ref = neuron(LocalShards(ROWS.X[:3000], Y[:3000], np.cumsum(n)[:-1].tolist()), **AVERAGE)
+    same(on_spark.train_neuron(table, "y", **AVERAGE), ref)
 
 
 def test_empty_and_one_class_partitions(session, tmp_path):
@@ -115,7 +152,7 @@ def test_empty_and_one_class_partitions(session, tmp_path):
 def test_nan_is_named(session, tmp_path):
     X = ROWS.X.copy()
     X[3605, 2] = np.nan
-    with pytest.raises(ValueError, match="partition 2, row 5, column 'x2': the value is missing"):
+    with pytest.raises(ValueError, match=r"partition 2, row 5, column 'x2': the value is missing: .*drop the row$"):
         on_spark.train_neuron(frame(session, tmp_path, X), "y")
 
 
@@ -179,6 +216,18 @@ def test_what_is_refused(session, tmp_path):
         on_spark.train_neuron(rows, "z")
     with pytest.raises(ValueError, match="shuffle is not for rows on a cluster"):
         on_spark.train_neuron(rows, "y", shuffle=True)
+    with pytest.raises(ValueError, match=r"column 'y': it holds list<.*>: use numbers, booleans or text"):
+        on_spark.train_neuron(rows.selectExpr("x0", "array(y) y"), "y")
+    three = tinynet_fast.MLP(weights=[np.ones((4, 3))], biases=[np.zeros(3)], labels=np.arange(3))
+    with pytest.raises(ValueError, match="the model knows 3 labels: predict"):
+        on_spark.udf(three)
+
+
+def test_a_partition_that_is_gone(session, tmp_path):
+    """Where Spark cuts a frame anew for each pass, a chain may come to a partition that there is no more."""
+    cluster = on_spark.SparkShards(frame(session, tmp_path), "y", None)
+    with pytest.raises(ValueError, match="partition 9: it is there no more: cache the frame"):
+        cluster.one(SurveyTask(), Share(9, 0, 5))
 
 
 def test_a_killed_executor(session, tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.base import REMEDY
+from tinynet_fast.data.sources.base import DROPPING
 from tinynet_fast.shards.fit import Job, Piece, fit_piece, fit_shard
 from tinynet_fast.shards.state import Arrays, State
 from tinynet_fast.shards.survey import Inspection, survey
@@ -54,7 +54,12 @@ def work(task: Task, blocks: Iterable[Any], share: Share) -> Arrays:
     try:
         return task(blocks, share)
     except ValueError as error:
-        return {"error": np.array(str(error).replace(REMEDY, "fill it or drop the row"))}  # which has no drop_missing
+        return {"error": np.array(text_of(error))}
+
+
+def text_of(error: ValueError) -> str:
+    """What is wrong with rows, without the remedy that clusters have not."""
+    return str(error).replace(DROPPING, "")
 
 
 def checked(arrays: Arrays) -> Arrays:

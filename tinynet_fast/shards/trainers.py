@@ -110,7 +110,7 @@ def network(
     cluster: Cluster,
     *,
     mode: str = "average",
-    syncs: int = 4,
+    syncs: int | None = None,
     hidden: Sequence[int] = (4,),
     activation: str = "sigmoid",
     learning_rate: float = 0.15,
@@ -147,6 +147,7 @@ def network(
     batch_size, epochs = check_whole("batch_size", batch_size), check_whole("epochs", epochs)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else check_seed(seed)
     chosen = resolve(engine, "network_epochs")
+    syncs = (4 if mode == "average" else 1) if syncs is None else syncs
     shards = _surveyed(cluster, mode, syncs, labels, MOST_LABELS, standardize)
     outputs = 1 if len(shards.known.labels) == 2 else len(shards.known.labels)
     if outputs > 1 and loss == "squared_error":

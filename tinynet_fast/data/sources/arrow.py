@@ -65,7 +65,10 @@ class Layout:
             if not pa.types.is_float32(kind):
                 self.dtype = np.dtype(np.float64)
         if self.target is not None:
-            self.check_target(path, label_kind(schema.field(self.target).type))
+            kind = schema.field(self.target).type
+            if pa.types.is_nested(kind):
+                raise TableError(f"{path}, column {self.target!r}: it holds {kind}: use numbers, booleans or text")
+            self.check_target(path, label_kind(kind))
 
     def check_target(self, path: Any, kind: str) -> None:
         """TableError where one file has text for labels and another numbers."""

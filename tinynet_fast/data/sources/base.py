@@ -17,7 +17,8 @@ from tinynet_fast.data.files import TableError
 
 CHUNK_BYTES = 1 << 21  # of a chunk's rows: in the second and third cache until they are trained on
 FINGER_BYTES = 1 << 16  # of a file's beginning and end that its fingerprint holds
-REMEDY = "fill it or drop the row (drop_missing=True leaves such rows out)"
+DROPPING = " (drop_missing=True leaves such rows out)"  # on one machine
+REMEDY = f"fill it or drop the row{DROPPING}"
 T = TypeVar("T")
 
 
