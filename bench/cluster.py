@@ -20,7 +20,7 @@ from statistics import median
 import family  # noqa: F401  one thread for everybody, before NumPy
 import numpy as np
 from cluster_rows import FEATURES, NEAR, least_loss, write_files
-from cluster_spark import against_spark
+from cluster_spark import against_spark, small_partitions
 from rich.console import Console
 
 from tinynet_fast import dask as on_dask
@@ -303,7 +303,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--turns", type=int, default=3, help="against Spark ML")
     parser.add_argument(
-        "--only", nargs="*", default=["losses", "sorted", "throughput", "partial_fit", "parquet", "spark"]
+        "--only", nargs="*", default=["losses", "sorted", "throughput", "partial_fit", "parquet", "spark", "partitions"]
     )
     parser.add_argument("--json", type=Path, help="the results file (default: the day and the CPU, in bench/results)")
     given, facts = parser.parse_args(), machine()
@@ -315,6 +315,7 @@ def main():
         "partial_fit": lambda: against_partial_fit(given.rows),
         "parquet": lambda: from_parquet(given.rows // 5, given.rounds),
         "spark": lambda: against_spark(given.rows, given.turns, console.print),
+        "partitions": small_partitions,
     }
     results = {"rows": given.rows, "machine": facts}
     if path.exists():  # other parts stay

@@ -119,6 +119,31 @@ def against_spark(n, turns, say):
         numbers = session.range(0, FILES, 1, FILES).mapInArrow(received, "rows int")
         result["receive_ns_a_row"] = handed / n * 1e9
         result["empty_job_seconds"] = seconds_of(numbers.collect)
-        result["chain_task_seconds"] = seconds_of(lambda: session.sparkContext.runJob(numbers.rdd, list, [0]))
+    session.stop()
+    return result
+
+
+def small_partitions(count=50):
+    """What a partition costs where it has next to no rows: as a link of a chain, in an average, and for Spark alone."""
+    from pyspark.sql import functions
+
+    session = start()
+    rows = session.range(0, 1000 * count, 1, count)
+    frame = rows.select(
+        *(functions.randn(j).alias(name) for j, name in enumerate(NAMES)),
+        (functions.rand(FEATURES) > 0.5).cast("double").alias("y"),
+    ).cache()
+    frame.count()
+
+    def epoch(**options):
+        """Seconds of an epoch, without the labels' pass."""
+        options |= {"learning_rate": 0.01, "epochs": 4, "engine": "strict"}
+        return on_spark.train_neuron(frame, "y", **options).seconds / options["epochs"]
+
+    epoch(mode="average")  # loads kernels
+    result = {"count": count, "chain_seconds": epoch(mode="chain") / count}
+    result["average_seconds"] = epoch(mode="average", average=True) / count
+    numbers = session.range(0, count, 1, count).mapInArrow(received, "rows int")
+    result["empty_seconds"] = seconds_of(numbers.collect) / count
     session.stop()
     return result

@@ -1,5 +1,6 @@
 """A real Dask cluster: worker processes of their own, some of which are killed. Every test ends, or fails, in time."""
 
+import asyncio
 import json
 import os
 import signal
@@ -329,6 +330,27 @@ def test_prediction_is_lazy_and_stays_on_the_workers(client, files, average):
     frame = dd.read_parquet(files)
     model.features = [f"x{j}" for j in range(8)]
     np.testing.assert_array_equal(on_dask.predict(model, frame).compute().to_numpy(), model.predict(ROWS.X))
+
+
+def test_a_row_that_cannot_be_predicted_is_named(client):
+    X = ROWS.X.copy()
+    X[30_003, 1] = np.nan
+    rows, model = da.from_array(X, chunks=(30_000, -1)), tinynet_fast.Neuron(weights=np.ones(8), bias=0.0)
+    at = r"partition 1: X\[3, 1\]"
+    with pytest.raises(ValueError, match=at):
+        on_dask.predict(model, rows).compute()
+    frame = dd.from_dask_array(rows, columns=[f"x{j}" for j in range(8)])
+    with pytest.raises(ValueError, match=at):
+        on_dask.predict_proba(model, frame).compute()
+
+
+def test_an_asynchronous_client_is_refused(client):
+    async def asked():
+        async with distributed.Client(client.scheduler.address, asynchronous=True, set_as_default=False) as other:
+            on_dask.train_neuron(*arrays(), client=other)
+
+    with pytest.raises(ValueError, match="the client is asynchronous, and training waits"):
+        asyncio.run(asked())
 
 
 def test_what_is_refused(client):

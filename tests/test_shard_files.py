@@ -98,3 +98,24 @@ def test_a_file_that_is_not_whole_or_not_alike_is_named(reading):
         del FILES["data/part2.parquet"]
     with pytest.raises(TableError, match="no file matches this pattern"):
         parquet_files("store://data/*.csv", "y", None, {})
+
+
+def test_a_folder_stands_for_its_files(tmp_path):
+    """As Spark writes one: of any name, with files in it that hold no rows."""
+    folder = tmp_path / "clicks.parquet"
+    (folder / "old").mkdir(parents=True)
+    for name, x in (("part-1.parquet", 2.0), ("part-0.parquet", 1.0), ("old/part-0.parquet", 3.0)):
+        parquet.write_table(pa.table({"x": [x], "y": [0]}), folder / name)
+    (folder / "_SUCCESS").touch()
+    urls, layout = parquet_files(folder, "y", None, {})
+    read = ParquetReader(layout, {})
+    assert [X.item() for i, url in enumerate(urls) for X, _ in read(Share(i), url)] == [1.0, 2.0]
+    assert parquet_files([f"{folder}/", f"file://{folder}/old"], "y", None, {})[0] == [
+        *urls,
+        f"file://{folder}/old/part-0.parquet",
+    ]
+    with pytest.raises(TableError, match=r"no Parquet file is in this folder; name those .* as folder/\*\*/\*.parquet"):
+        parquet_files(tmp_path, "y", None, {})
+    assert len(parquet_files(f"{tmp_path}/**/*.parquet", "y", None, {})[0]) == 3
+    with pytest.raises(FileNotFoundError):
+        parquet_files(tmp_path / "nothing", "y", None, {})

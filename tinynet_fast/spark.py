@@ -47,11 +47,11 @@ def train_neuron(
     Parameters
     ----------
     frame : pyspark.sql.DataFrame, path or list of paths
-        Paths, patterns and URLs are of Parquet files: a shard is a file, which a Python process of the executor reads
-        itself, through fsspec. Of a frame a shard is a partition, in the order of their numbers. Every pass, with
-        mode="average" every sync and with "chain" every partition, is a job of its own that asks for the rows again:
-        cache the frame. One whose rows come in another order each time (after a shuffle that is not cached) has no one
-        result, and is refused where a partition's number of rows shows it.
+        Paths, patterns, folders and URLs are of Parquet files: a shard is a file, which a Python process of the
+        executor reads itself, through fsspec. Of a frame a shard is a partition, in the order of their numbers. Every
+        pass, with mode="average" every sync and with "chain" every partition, is a job of its own that asks for the
+        rows again: cache the frame. One whose rows come in another order each time (after a shuffle that is not cached)
+        has no one result, and is refused where a partition's number of rows shows it.
     y : str
         The column of labels.
     features : sequence of str, optional
@@ -60,7 +60,7 @@ def train_neuron(
         For fsspec, where there are paths.
     mode : {"chain", "average"}
         As for `tinynet_fast.dask.train_neuron`, with the same bits. "chain" is a job of one task for each partition:
-        about 0.3 s of Spark's time each, and one executor works at a time.
+        about 0.13 s of Spark's time each, and one executor works at a time.
     syncs : int
         How often "average" takes the mean in an epoch, each time as a job in which every partition drops, before Arrow,
         the rows that are not its share.

@@ -27,7 +27,7 @@ from tinynet_fast.shards.tasks import Share
 # asks the system: on Dask's workers, whose malloc gives it all back, an averaged epoch of 16 inputs took 42 ns a row
 # with blocks of 65,536, 29 with 15,872, 25 with 8,192 and 29 with 3,840; elsewhere 22.
 ROWS = 8192
-FOOTERS_AT_ONCE = 16  # of Parquet files: each is a request or two, which mostly wait
+AT_ONCE = 16  # of Parquet files: each is a request or two, which mostly wait
 FRAME_ROWS = 1 << 16  # of a frame, where a conversion costs more than its memory
 
 
@@ -178,23 +178,34 @@ def parquet_part(url: str, options: dict[str, Any], layout: Layout) -> ParquetPa
 
 
 def parquet_files(X: Any, y: Any, features: Sequence[str] | None, options: dict[str, Any]) -> tuple[list[str], Layout]:
-    """The addresses that paths, URLs and patterns stand for, and what all the files' columns mean.
+    """The addresses that paths, URLs, patterns and folders stand for, and what all the files' columns mean.
 
     Footers are read here, many at a time: every file's columns and types decide the rows' type.
     """
-    layout = target_layout("paths", y, features)
-    urls: list[str] = []
-    for item in map(os.fspath, X if isinstance(X, (list, tuple)) else [X]):
-        filesystem, path = need("fsspec.core").url_to_fs(item, **options)
-        found = sorted(filesystem.glob(path)) if any(c in path for c in "*?[") else [path]
-        if not found:
-            raise TableError(f"{item}: no file matches this pattern; correct it")
-        urls += [filesystem.unstrip_protocol(name) for name in found]
-    parquet_part(urls[0], options, layout)  # whose columns rule
-    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
+    layout, found = target_layout("paths", y, features), partial(_addresses, options)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        urls = [url for those in pool.map(found, X if isinstance(X, (list, tuple)) else [X]) for url in those]
+        parquet_part(urls[0], options, layout)  # whose columns rule
         for _ in pool.map(lambda url: parquet_part(url, options, layout), urls[1:]):
             pass
     return urls, layout
+
+
+def _addresses(options: dict[str, Any], item: str | os.PathLike[str]) -> list[str]:
+    """The files that a path or URL, a pattern or a folder stands for, in the order of their names."""
+    filesystem, path = need("fsspec.core").url_to_fs(os.fspath(item), **options)
+    if any(c in path for c in "*?["):
+        pattern, nothing = path, "no file matches this pattern; correct it"
+    elif not filesystem.isfile(path) and filesystem.isdir(path):  # over HTTP the second reads the file
+        pattern = f"{path.rstrip('/')}/*.parquet"
+        nothing = "no Parquet file is in this folder; name those of folders in it as folder/**/*.parquet"
+    else:
+        return [filesystem.unstrip_protocol(path)]
+    found = filesystem.glob(pattern, detail=True)
+    urls = [filesystem.unstrip_protocol(name) for name in sorted(found) if found[name]["type"] == "file"]
+    if not urls:
+        raise TableError(f"{item}: {nothing}")
+    return urls
 
 
 def target_layout(what: str, y: Any, features: Sequence[str] | None) -> Layout:
