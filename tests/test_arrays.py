@@ -199,3 +199,14 @@ def test_standardisation():
     X = np.array([[1.0, 5.0, 1e9], [3.0, 5.0, 1e9 + 1]])
     mean, scale = standardisation(X, ["a", "b", "c"])
     np.testing.assert_allclose((X - mean) / scale, [[-1, 0, -1], [1, 0, 1]])
+
+
+def test_standardised_weights_are_the_same_bits_however_rows_lie_in_memory():
+    X = np.random.default_rng(0).standard_normal((5000, 5)) * 3.0 + 1.0
+    y, wide = X[:, 0] > 1.0, np.zeros((10_000, 5))
+    wide[::2] = X
+    ref = train_neuron(X, y, standardize=True, epochs=1, engine="strict").model
+    for rows in (np.asfortranarray(X), wide[::2], X[:, ::-1].copy()[:, ::-1]):
+        comp = train_neuron(rows, y, standardize=True, epochs=1, engine="strict").model
+        np.testing.assert_array_equal(comp.weights, ref.weights)
+        assert comp.bias == ref.bias

@@ -233,6 +233,10 @@ def test_options_of_networks_and_sweeps_are_checked_as_on_one_machine():
             network(LocalShards(ROWS.X, Y, [1000]), **options)
     with pytest.raises(ValueError, match="a number below 2"):
         lab(LocalShards(ROWS.X, Y, [1000]), folds=3, seed=2**32)
+    few = np.arange(2999, 2990, -1)
+    with pytest.raises(ValueError, match="folds is 9 and the shards have 9 rows: too few for each fold to have one"):
+        lab(LocalShards(ROWS.X[few], np.arange(9) % 2, [5]), folds=9)
+    assert np.isfinite(lab(LocalShards(ROWS.X[few], np.arange(9) % 2, [5]), folds=2).held_out_loss[1:]).all()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -148,7 +148,7 @@ class Order:
 class Moments:
     """Means and deviations in one pass, merged block by block (Chan, Golub and LeVeque, 1983).
 
-    Blocks of `ROWS` rows, but the last, make them the same bits however the rows came.
+    Blocks of `ROWS` rows, but the last, make them the same bits however the rows came and lie in memory.
     """
 
     ROWS = 4096
@@ -161,7 +161,7 @@ class Moments:
         """Take in a block of rows."""
         n = len(X)
         with np.errstate(over="ignore", invalid="ignore"):  # `standardisation` names the column
-            block = X.astype(np.float64, copy=False)
+            block = np.ascontiguousarray(X, np.float64)  # NumPy sums columns in another order where they lie together
             mean = block.mean(axis=0)
             off, total = mean - self.mean, self.rows + n
             self.squares += ((block - mean) ** 2).sum(axis=0) + off * off * (self.rows * n / total)

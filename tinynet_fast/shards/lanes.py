@@ -28,6 +28,13 @@ def fold_of_rows(first: int, n: int, folds: int, seed: int) -> np.ndarray:
     return (row_hashes(seed, first, first + n) % np.uint64(folds)).astype(np.float64)
 
 
+def check_folds(folds: int, rows: int, seed: int) -> None:
+    """ValueError where one of the folds would have no row. (Among 100 rows a fold that comes to none in e^100.)"""
+    dealt = fold_of_rows(0, min(rows, 100 * folds), folds, seed)
+    if len(np.unique(dealt)) < folds:
+        raise ValueError(f"folds is {folds} and the shards have {rows:,} rows: too few for each fold to have one")
+
+
 @dataclass(frozen=True, eq=False)
 class LanesLearner:
     """All models of a sweep. Counts are the rows of all shards so far, and of each lane those that it averages over.

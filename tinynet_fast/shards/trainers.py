@@ -13,7 +13,7 @@ from tinynet_fast.kernels.engines import resolve
 from tinynet_fast.models import MLP, Neuron, check_activation
 from tinynet_fast.shards.drive import Cluster, Shards, search_rate, survey_shards, train
 from tinynet_fast.shards.fit import Job, restore
-from tinynet_fast.shards.lanes import HeldOutTask, LanesLearner, LanesTrainee, held_counts
+from tinynet_fast.shards.lanes import HeldOutTask, LanesLearner, LanesTrainee, check_folds, held_counts
 from tinynet_fast.shards.learners import NetworkLearner, NeuronLearner
 from tinynet_fast.shards.tasks import checked
 from tinynet_fast.training.mlp import MOST_LABELS, first_parameters, longest_unit
@@ -189,6 +189,8 @@ def lab(
     epochs, n_folds = check_whole("epochs", epochs), 0 if folds is None else check_whole("folds", folds, least=2)
     seed = 0 if seed is None else check_seed(seed)
     shards = _surveyed(cluster, mode, syncs, labels, 2, standardize)
+    if n_folds:
+        check_folds(n_folds, shards.known.rows, seed)
     options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
     start = first_lanes(weights, bias, len(options), cluster.n_features)
     fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options))
