@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tinynet_fast._version import __version__
 
 if TYPE_CHECKING:
-    from tinynet_fast.errors import TrainingDivergedError
+    from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
     from tinynet_fast.modelfile import ModelFileError
     from tinynet_fast.models import MLP, Neuron, load
     from tinynet_fast.proof.validation import validate
@@ -32,6 +32,7 @@ _HOMES = {
     "SweepResult": "training.sweep_result",
     "TrainingDivergedError": "errors",
     "TrainingResult": "training.run",
+    "TrainingWarning": "errors",
     "auto_rate": "training.rate",
     "load": "models",
     "sweep": "training.sweep",
@@ -48,6 +49,7 @@ __all__ = [
     "SweepResult",
     "TrainingDivergedError",
     "TrainingResult",
+    "TrainingWarning",
     "__version__",
     "auto_rate",
     "load",

@@ -6,6 +6,7 @@ Whatever is wrong with the input is one line on stderr and exit status 2; Ctrl-C
 import json
 import os
 import sys
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -42,7 +43,7 @@ from tinynet_fast.cli_support import (
 from tinynet_fast.cli_train import Job, print_result, train_in_memory, train_streamed
 from tinynet_fast.data.files import read_csv
 from tinynet_fast.data.rows import standardisation
-from tinynet_fast.errors import TrainingDivergedError
+from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
 from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import check_threshold, load
 from tinynet_fast.scoring import PARQUET
@@ -62,7 +63,10 @@ class _OneLineErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", TrainingWarning)
+                warnings.showwarning = _warn
+                return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             _fail(f"interrupted; {interrupt if interrupt.args else 'nothing was written'}", 130)
         except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
@@ -74,6 +78,11 @@ class _OneLineErrors(TyperGroup):
             _fail("not enough memory for this many rows, columns or units", 2)
         except (ValueError, TrainingDivergedError, ImportError) as error:
             _fail(str(error), 2)
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    """Print a warning as one line on stderr, without the place in the code that Python would add."""
+    print(f"tinynet-fast: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _fail(message: str, status: int) -> NoReturn:

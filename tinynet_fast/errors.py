@@ -1,4 +1,8 @@
-"""The errors that are more than a ValueError. Nothing else lives here."""
+"""The warning, and the errors that are more than a ValueError. Nothing else lives here."""
+
+
+class TrainingWarning(UserWarning):
+    """Training works, but the model will probably be of little use. The message says what was seen and the remedy."""
 
 
 class TrainingDivergedError(ArithmeticError):
