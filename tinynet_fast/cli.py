@@ -65,7 +65,7 @@ class _OneLineErrors(TyperGroup):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("always", TrainingWarning)
-                warnings.showwarning = _warn
+                warnings.showwarning = _warn  # type: ignore[assignment]
                 return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             _fail(f"interrupted; {interrupt if interrupt.args else 'nothing was written'}", 130)

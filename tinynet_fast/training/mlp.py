@@ -362,6 +362,9 @@ class MLPTrainee:
             weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
         )
 
+    def last_rate(self) -> float | None:
+        return None
+
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""
         return min(self.learning_rate / 10.0, stable_rate(rows, 0.08, self.start))

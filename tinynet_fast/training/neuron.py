@@ -170,6 +170,12 @@ def train_neuron(
     TrainingDivergedError
         Where the weights overflow.
 
+    Warns
+    -----
+    TrainingWarning
+        If the trained model is worse than always answering the labels' shares, or gives the same answer for every row;
+        the message says why and what to do. The model is judged on up to 65,536 of its own rows.
+
     Notes
     -----
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean

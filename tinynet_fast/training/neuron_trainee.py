@@ -99,6 +99,9 @@ class NeuronTrainee:
         weights, bias = (self.means[:-1], self.means[-1]) if averaging else (self.weights, self.bias[0])
         return Neuron(weights=weights, bias=bias, labels=self.labels, features=self.features)
 
+    def last_rate(self) -> float | None:
+        return self.schedule.rate(max(self.row - 1, 0))
+
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         if self.schedule.name == "optimal":  # which does not ask for a rate
             return 0.0

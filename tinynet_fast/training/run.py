@@ -14,6 +14,7 @@ from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.kernels.jit import noting
 from tinynet_fast.models import Model
+from tinynet_fast.training.outcome import StreamSample, warn_if_useless
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.progress import Progress
 
@@ -127,6 +128,9 @@ class Trainee(Protocol[M_co]):
     def model(self) -> M_co:
         """A model with the parameters as they are now."""
 
+    def last_rate(self) -> float | None:
+        """The learning rate of the last row that was trained on; None if no bound on a step is known."""
+
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         """A rate at which these rows cannot make the parameters run away; 0.0 where there is none."""
 
@@ -233,14 +237,17 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
                 )
         else:
             saved.write(history.state(trainee.parameters(), 0, 0.0), must=True)
+    sample = StreamSample() if plan.streams else None
     try:
         with Progress(plan, history.done, position) as show:
-            _epochs(trainee, plan, history, position, total, show)
+            _epochs(trainee, plan, history, position, total, show, sample)
     except KeyboardInterrupt:
         if saved is None:
             raise
         raise KeyboardInterrupt(f"the last checkpoint, {saved.place}, is {saved.path}") from None
-    return training_result(trainee, plan, history)
+    result = training_result(trainee, plan, history)
+    warn_if_useless(trainee, plan, sample)
+    return result
 
 
 def _compiled(trainee: Trainee[Any], plan: Plan) -> str:
@@ -250,14 +257,25 @@ def _compiled(trainee: Trainee[Any], plan: Plan) -> str:
     return plan.engine.named(ways)
 
 
-def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, total: float, show: "Progress") -> None:
-    """The epochs that are left, from the row `position` of the current one, whose rows so far lost `total`."""
+def _epochs(
+    trainee: Trainee[Any],
+    plan: Plan,
+    history: History,
+    position: int,
+    total: float,
+    show: "Progress",
+    sample: StreamSample | None,
+) -> None:
+    """Train the epochs that are left, from row `position` of the current one, whose rows so far have the loss `total`.
+
+    Some rows of the first of these epochs go into `sample`.
+    """
     rows, own, saved = plan.rows, plan.engine.own, plan.checkpoint
     # Rows that fit one block train for several epochs a call, where nobody wants to see the epochs between.
     together = 1
     if trainee.repeats and not (plan.streams or plan.order or plan.validation_loss or plan.callback):
         together = max(1, trainee.block_rows // len(rows))
-    stop = history.stopped_early
+    stop, first = history.stopped_early, history.done
     while history.done < plan.epochs and not stop:
         k = min(together, plan.epochs - history.done) if position == 0 else 1
         before = trainee.parameters() if k > 1 else None
@@ -274,6 +292,8 @@ def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, 
                 trainee.train(X, y, sample_weight, losses)
                 totals = np.asarray(losses, dtype=np.float64)
                 position += len(y)
+                if sample is not None and history.done == first:
+                    sample.add(X, y)
                 show.rows(history.done, position, k, float(totals[-1]))
                 if saved is not None and k == 1 and saved.is_due():
                     now = perf_counter()
