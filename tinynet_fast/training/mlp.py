@@ -149,6 +149,11 @@ def train_mlp(
     ValueError, TrainingDivergedError
         As for `train_neuron`.
 
+    Warns
+    -----
+    TrainingWarning
+        As for `train_neuron`.
+
     Examples
     --------
     >>> from tinynet_fast import train_mlp
