@@ -183,10 +183,10 @@ def test_what_a_look_measures():
 @pytest.mark.parametrize("n", [1, 1000, 1024, 1025, 5000, 10**6])
 def test_places_are_spread_and_have_no_period(n):
     places = np.arange(n)[_places(n, 1024)]
-    assert len(np.unique(places)) == len(places) >= min(n, 900)
-    assert np.all(np.diff(places) > 0)
+    assert len(places) == min(n, 1024)
+    assert np.all(np.diff(places) >= 0)
     if n > 5000:
-        assert np.max(np.diff(places)) < 4 * n / 1024
+        assert np.max(np.diff(places)) < 2 * n / 1024
         assert set(np.unique(places % 6)) == set(range(6))
 
 

@@ -4,6 +4,7 @@ A model is of no use if its loss is above that of always answering the labels' s
 every row. Training itself is in `run.py`.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,15 @@ import numpy as np
 from tinynet_fast.data.rows import Rows, picked
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.errors import TrainingWarning, warn
-from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.models import Model
 
 if TYPE_CHECKING:
     from tinynet_fast.training.plan import Plan
 
 FEWEST_ROWS = 20  # the tutorials' tables have fewer: their first epochs may well end above the labels' shares
-FEW_ROWS, MANY_ROWS = 1 << 10, 1 << 16  # rows for the first look, and for the one that decides
+MANY_ROWS = 1 << 16  # rows for the look that decides
+FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # for the first one, which has to cost little: fewer wide rows
 LEAST_SPREAD = 1e-3  # a model whose probabilities differ by less answers the same for every row
 SMALL_SQUARE, LARGE_SQUARE = 0.01, 4.0  # inputs with a mean square outside should be standardised; then it is 1
 OVERSHOOTS = 8.0  # step * (|x|^2 + 1) beyond which a neuron's step overshoots: see `run.STABILITY_BOUND`
@@ -27,6 +29,8 @@ SLOW_SWITCHES = (
     0.05  # rows are sorted if their label changes in no more than this share of the places of a random order
 )
 FEWEST_SWITCHES = 8  # of a random order: with fewer, nothing can be said of the order
+
+GOLDEN = 0.6180339887498949  # whose multiples, less their whole part, are spread evenly (Weyl)
 
 Part = tuple[Any, np.ndarray, np.ndarray | None]  # rows, codes and sample weights
 
@@ -44,7 +48,7 @@ class StreamSample:
         """Take in a block that was trained on."""
         if self._blocks % self._every == 0:
             some = _places(len(y), self.ROWS)
-            self.parts.append((X[some], y[some].astype(np.intp), None))
+            self.parts.append((X[some], y[some].astype(np.uint8), None))
         self._blocks += 1
         if len(self.parts) == self.PARTS:
             self.parts, self._every = self.parts[::2], 2 * self._every
@@ -78,41 +82,43 @@ class Look:
 
 def look(model: Model, parts: list[Part], squared: bool) -> Look:
     """Measure a model on checked rows: cross-entropy, or the squared error of the probability if `squared`."""
-    z = np.concatenate([model.checked_logits(X) for X, _, _ in parts])
-    codes = np.concatenate([codes for _, codes, _ in parts]).astype(np.intp)
-    weights = None if parts[0][2] is None else np.concatenate([w for _, _, w in parts if w is not None])
-    with np.errstate(over="ignore"):
-        if z.ndim == 1:
-            probability = vectorized.sigmoid(z)
-            losses = (probability - codes) ** 2 if squared else vectorized.cross_entropy(z, codes)
-        else:
-            log_probability = z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis]
-            probability, losses = np.exp(log_probability), -log_probability[np.arange(len(z)), codes]
-    shares = np.bincount(codes, weights, minlength=2)
-    total = shares.sum()
-    if total == 0.0:
+    z = _joined([model.checked_logits(X) for X, _, _ in parts])
+    codes = _joined([codes for _, codes, _ in parts])
+    weights = None if parts[0][2] is None else _joined([w for _, _, w in parts if w is not None])
+    if weights is not None and not weights.any():
         return Look(0.0, 0.0, 1.0, codes)
-    shares = shares[shares > 0.0] / total
-    of_shares = 0.5 * (1.0 - shares @ shares) if squared else -(shares @ np.log(shares))
-    spread = float(np.max(probability.max(axis=0) - probability.min(axis=0)))
-    return Look(float(np.average(losses, weights=weights)), float(of_shares), spread, codes)
+    if z.ndim == 1:
+        losses = (vectorized.sigmoid(z) - codes) ** 2 if squared else vectorized.cross_entropy(z, codes)
+        share = float(np.average(codes, weights=weights))
+        shares = [1.0 - share, share]
+        spread = reference.sigmoid(float(z.max())) - reference.sigmoid(float(z.min()))
+    else:
+        log_probability = z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis]
+        losses = -log_probability[np.arange(len(z)), codes]
+        shares = (np.bincount(codes, weights) / (len(codes) if weights is None else weights.sum())).tolist()
+        spread = float(np.max(np.ptp(np.exp(log_probability), axis=0)))
+    of_shares = shares[0] * shares[1] if squared else -sum(share * math.log(share) for share in shares if share > 0.0)
+    return Look(float(np.average(losses, weights=weights)), of_shares, spread, codes)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None) -> None:
     """Issue a TrainingWarning, with what was seen and the remedy, if the trained model is of no use."""
+    few = min(max(FEW_VALUES // plan.rows.n_features, LEAST_ROWS), FEW_ROWS)
+    if sample is None and len(plan.rows) < FEWEST_ROWS:
+        return
+    parts = [_some(plan.in_memory, few)] if sample is None else sample.parts
+    if not parts:
+        return
     squared, model = trainee.options().get("loss") == "squared_error", trainee.model()
-    if sample is not None:
-        parts = sample.parts
-        seen = look(model, parts, squared) if parts else None
-    else:
-        if len(plan.rows) < FEWEST_ROWS:
-            return
-        parts = [_some(plan.in_memory, FEW_ROWS)]
+    seen = look(model, parts, squared)
+    if seen.is_bad and sample is None and len(plan.rows) > few:
+        parts = [_some(plan.in_memory, MANY_ROWS)]
         seen = look(model, parts, squared)
-        if seen.is_bad and len(plan.rows) > FEW_ROWS:
-            parts = [_some(plan.in_memory, MANY_ROWS)]
-            seen = look(model, parts, squared)
-    if seen is not None and seen.is_bad:
+    if seen.is_bad:
         name = "squared error" if squared else "log loss"
         what = (
             "the model gives the same answer for every row"
@@ -154,10 +160,11 @@ def _cause_and_remedy(trainee: Any, plan: "Plan", parts: list[Part], seen: Look)
 
 
 def _places(n: int, most: int) -> Any:
-    """At most `most` of `n` places, rising: spread evenly, but without a period (multiples of the golden ratio)."""
+    """At most `most` of `n` places, rising: one at a place of its own in each of `most` equal parts, so no period."""
     if n <= most:
         return slice(None)
-    return np.unique((np.arange(1, most + 1) * 0.6180339887498949 % 1.0 * n).astype(np.intp))
+    part = np.arange(most)
+    return ((part + (part + 1) * GOLDEN % 1.0) * (n / most)).astype(np.intp)
 
 
 def _some(rows: Rows, most: int) -> Part:
