@@ -1,6 +1,7 @@
 """Shards without a cluster: however rows are cut, the chain has one machine's bits, and averaging always the same."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_cluster import LocalShards, same
 
-from tinynet_fast import TrainingDivergedError, sweep, train_mlp, train_neuron
+from tinynet_fast import TrainingDivergedError, TrainingWarning, sweep, train_mlp, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.rows import Moments
 from tinynet_fast.shards import State, fit_shard, merge
@@ -351,3 +352,16 @@ def test_a_row_that_is_too_long_for_the_fast_engine_makes_all_shards_strict(mode
     same(comp, ref)
     few = train(CountingShards(ROWS.X, Y, [1000, 2000]), **options)
     assert few.engine == "fast"
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+def test_steps_that_overshoot_are_warned_of(mode):
+    shards = LocalShards(ROWS.X * 1000.0, Y, [1000, 2000])
+    safe = 8.0 / np.max(((ROWS.X * 1000.0) ** 2).sum(axis=1) + 1.0)
+    with pytest.warns(TrainingWarning, match=rf"standardize=True, or learning_rate={safe:.2g}, which is safe"):
+        neuron(shards, mode=mode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrainingWarning)
+        neuron(shards, mode=mode, standardize=True)
+        neuron(shards, mode=mode, learning_rate=safe)
+        network(shards, mode=mode, seed=0)

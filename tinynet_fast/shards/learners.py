@@ -37,6 +37,10 @@ class NeuronLearner:
         penalties.average_from = int(state.counts[0]) + 1
         return replace(self, penalties=penalties)
 
+    def first_rate(self) -> float | None:
+        """The learning rate of the first row; None if no bound on a step is known."""
+        return self.schedule.rate(0)
+
     def safe_rate(self, largest: float) -> float:
         return 0.0 if self.schedule.name == "optimal" else safe_rate(largest, self.start)  # which does not ask for one
 
@@ -80,6 +84,9 @@ class NetworkLearner:
 
     def alone(self, state: State) -> "NetworkLearner":
         return self
+
+    def first_rate(self) -> float | None:
+        return None
 
     def safe_rate(self, largest: float) -> float:
         """A hundredth of a neuron's, at most a tenth of the rate that failed, as `MLPTrainee.safe_learning_rate`."""
