@@ -11,6 +11,7 @@ from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.training.optimizer import Optimizer, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult, run, stable_rate, until_measured, was_strict
 from tinynet_fast.training.schedule import LOSSES
 
@@ -286,7 +287,7 @@ class MLPTrainee:
         self.activation, self.labels, self.features = activation, job.labels, job.features
         self.loss_name, self.dropout, self.seed, self.hidden_units = loss, dropout, job.seed, sum(sizes[1:-1])
         n = len(job.rows)
-        self.size = min(batch_size or n, n)
+        self.n_rows, self.size = n, min(batch_size or n, n)
         self.batch_size: int | None = self.size
         self.rule = own(steps.rule(self.size, LOSSES[loss]))
         steps.schedule.updates = job.epochs * -(-n // self.size)
@@ -356,6 +357,15 @@ class MLPTrainee:
         self.updates, self.epochs, self.position = map(int, parameters[[-5, -4, -1]])
         self.pending = self.engine.own(parameters[-3:-1].copy())
         self.generator = None
+
+    def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
+        updates, epochs, pending, pending_weight, position = parameters[-5:]
+        most = epoch * -(-self.n_rows // self.size) + rows // self.size
+        whole("the number of updates", updates, most)
+        if (epochs, position, pending) != (epoch, rows, rows % self.size):
+            raise StateError(f"the parameters are not those after {epoch:,} epochs and {rows:,} rows")
+        if not pending_weight >= 0.0:
+            raise StateError("the weight of the rows that wait is below 0")
 
     def options(self) -> dict[str, Any]:
         own = {"batch_size": self.size, "loss": self.loss_name, "dropout": self.dropout}

@@ -10,6 +10,7 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.plan import Plan
+from tinynet_fast.training.resume import StateError
 from tinynet_fast.training.run import STABILITY_BOUND, stable_rate
 from tinynet_fast.training.schedule import Penalties, Schedule
 
@@ -23,7 +24,7 @@ class NeuronTrainee:
     def __init__(self, job: Plan, start: np.ndarray, schedule: Schedule, penalties: Penalties) -> None:
         self.engine: Engine = job.engine
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
-        self.labels, self.features = job.labels, job.features
+        self.labels, self.features, self.all_rows = job.labels, job.features, job.rows
         d = self.row_values(job)
         self.block_rows = job.engine.block_rows(d, 2 * d)
         self.repeats = schedule.is_constant and not penalties.average_from
@@ -90,6 +91,11 @@ class NeuronTrainee:
         *parts, row = np.split(parameters, [d, d + 1, 2 * d + 2, 3 * d + 3])
         self.weights, self.bias, self.means, self.paid = (self.engine.own(part.copy()) for part in parts)
         self.row = int(row[0])
+
+    def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
+        trained = (epoch * len(self.all_rows) if epoch else 0) + rows
+        if parameters[-1] != trained:
+            raise StateError(f"the parameters are not those after {trained:,} rows")
 
     def options(self) -> dict[str, Any]:
         return {"trainer": "train_neuron", **self.schedule.options(), **self.penalties.options()}

@@ -17,6 +17,7 @@ from tinynet_fast.models import Model
 from tinynet_fast.training.outcome import StreamSample, warn_if_useless
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.progress import Progress
+from tinynet_fast.training.resume import check_state
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
@@ -121,6 +122,9 @@ class Trainee(Protocol[M_co]):
 
     def restore(self, parameters: np.ndarray) -> None:
         """Go back to parameters that `parameters` gave."""
+
+    def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
+        """Raise StateError if the counts among `parameters` are not those after so many epochs and rows of the next."""
 
     def options(self) -> dict[str, Any]:
         """How it is trained, for the model's file."""
@@ -228,6 +232,8 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
     if saved is not None:
         found = saved.open(_checkpoint_options(trainee, plan), plan.rows, plan.engine.name)
         if found is not None:
+            check_state(saved.path, found, trainee, plan)
+            saved.at(found)
             history, position, total = History.of(found), found["rows"], float(found["total"][0])
             trainee.restore(found["parameters"])
             if history.done > plan.epochs:
