@@ -66,7 +66,7 @@ def damage_value(draw, content):
             parent[path[-1]] = draw.choice(
                 (old + old, old[: len(old) // 2], old[::-1], [old], [*old, draw.choice(ODD)])
             )
-        elif kind == 2 and type(old) in (int, float):
+        elif kind == 2 and type(old) in (int, float) and abs(old) < 1e300:
             parent[path[-1]] = draw.choice((old + 1, -old, old * 1e9, old - 1, old + 0.5, str(old), 0))
         elif kind == 3:
             other = content

@@ -73,7 +73,9 @@ def _check(state: dict[str, Any], trainee: Any, plan: "Plan") -> None:
     finite("validation_losses", state["validation_losses"], epoch if plan.validation_loss is not None else 0)
     if not isinstance(state["stopped_early"], bool):
         raise StateError("stopped_early is not true or false")
-    if not isinstance(state["seconds"], (int, float)) or not 0.0 <= state["seconds"] < np.inf:
+    if state["stopped_early"] and (plan.patience is None or not epoch):
+        raise StateError("stopped_early is true, but nothing can have stopped the run")
+    if type(state["seconds"]) not in (int, float) or not 0.0 <= state["seconds"] <= LARGEST_WHOLE:
         raise StateError("seconds is not a time")
     best, best_epoch = state["best"], state["best_epoch"]
     if (best is None) != (best_epoch is None) or (best is not None and plan.patience is None):
@@ -85,8 +87,8 @@ def _check(state: dict[str, Any], trainee: Any, plan: "Plan") -> None:
 
 
 def whole(name: str, value: Any, most: float) -> int:
-    """`value` as an int; StateError if it is not a whole number from 0 to `most`."""
-    number = isinstance(value, (int, float, np.floating)) and not isinstance(value, bool)
+    """`value`, an int or a number of a float64 array, as an int; StateError if it is not whole or not in 0..`most`."""
+    number = type(value) is int or isinstance(value, np.float64)
     if not number or not 0 <= value <= most or value != int(value):
         raise StateError(f"{name} is not a whole number from 0 to {int(most)}")
     return int(value)
