@@ -18,7 +18,7 @@ from functools import cache
 import numpy as np
 
 from tinynet_fast.kernels.engines import TILE
-from tinynet_fast.kernels.intrinsics import as_bits, fma, prefetch, prefetch_far
+from tinynet_fast.kernels.intrinsics import as_bits, fma, input_at, prefetch, prefetch_far, put_weight, weight_at
 from tinynet_fast.kernels.jit import LANES, compiled, kernel, part
 from tinynet_fast.kernels.signatures import NEURON
 
@@ -161,12 +161,15 @@ def update_and_dot(X, weights, before, p0, p1, p2, p3, i):
     """
     z0 = z1 = z2 = z3 = 0.0
     g10 = g20 = g30 = g21 = g31 = g32 = 0.0
-    for j in range(weights.shape[0]):
-        r0, r1, r2, r3 = X[before, j], X[before + 1, j], X[before + 2, j], X[before + 3, j]
+    d = weights.shape[0]
+    for j in range(d):
+        k = before * d + j
+        r0, r1, r2, r3 = input_at(X, k), input_at(X, k + d), input_at(X, k + 2 * d), input_at(X, k + 3 * d)
         # Row after row, as the reference does: a weight that starts out large loses the same digits here.
-        w = fma(-p3, r3, fma(-p2, r2, fma(-p1, r1, fma(-p0, r0, weights[j]))))
-        weights[j] = w
-        x0, x1, x2, x3 = np.float64(X[i, j]), np.float64(X[i + 1, j]), np.float64(X[i + 2, j]), np.float64(X[i + 3, j])
+        w = fma(-p3, r3, fma(-p2, r2, fma(-p1, r1, fma(-p0, r0, weight_at(weights, j)))))
+        put_weight(weights, j, w)
+        k = i * d + j
+        x0, x1, x2, x3 = input_at(X, k), input_at(X, k + d), input_at(X, k + 2 * d), input_at(X, k + 3 * d)
         z0 += x0 * w
         z1 += x1 * w
         z2 += x2 * w

@@ -307,7 +307,7 @@ def _regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
         "l2": (0.1, 0.0, 0, "log_loss"),
         "l1": (0.0, 0.02, 0, "log_loss"),
         "averaged": (0.0, 0.0, 5, "log_loss"),
-        "l2, averaged": (0.1, 0.0, 50, "log_loss"),
+        "l2, averaged": (0.1, 0.0, 10, "log_loss"),
         "squared error": (0.0, 0.0, 0, "squared_error"),
         "l2, l1, averaged, squared error": (0.1, 0.02, 1, "squared_error"),
     }

@@ -205,10 +205,10 @@ class Group:
         self.options[lanes.KEEP], self.options[lanes.HELD] = 1.0, lanes.NOBODY
         used = slice(len(members))
         with np.errstate(over="ignore"):  # too large a rate, penalty or weight shows in the result
-            self.options[lanes.RATE, used] = rates * lanes.UNIT
+            self.options[lanes.RATE, used] = rates
             self.options[lanes.KEEP, used] = np.maximum(0.0, 1.0 - rates * l2)
             self.options[lanes.HELD, used] = fold[members]
-            self.state[: d + 1, used] = start[members].T * lanes.UNIT
+            self.state[: d + 1, used] = start[members].T
 
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
         self.kernel.train(X, y, weights, folds, self.options, self.state, self.sums, self.penalised)
@@ -227,7 +227,7 @@ class Group:
         d = len(self.state) // (2 if self.penalised else 1)
         used = slice(len(self.members))
         now, means = self.state[:d, used].T, self.state[-d:, used].T
-        return np.where(self.averaged[:, np.newaxis], means, now) / self.kernel.UNIT
+        return np.where(self.averaged[:, np.newaxis], means, now)
 
 
 class _Sweep:
