@@ -16,6 +16,7 @@ from tinynet_fast.kernels.jit import noting
 from tinynet_fast.models import Model
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.progress import Progress
+from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
@@ -347,6 +348,8 @@ def training_result(trainee: Trainee[M_co], plan: Plan, history: History) -> Tra
     if history.best is not None:
         trainee.restore(history.best)
     model = plan.for_raw_inputs(trainee.model())
+    if plan.rows.mean is not None:
+        warn_of_lost_digits(model, plan.rows.mean, plan.features)
     losses = np.concatenate(history.losses)
     model.training |= (
         trainee.options()
