@@ -119,7 +119,7 @@ def test_a_model_that_loses_digits_says_so():
     comp = train_neuron(near, Y, standardize=True, epochs=5).model
     ref = train_neuron(np.c_[A, A], Y, standardize=True, epochs=5).model
     np.testing.assert_allclose(comp.predict_proba(near), ref.predict_proba(np.c_[A, A]), atol=2e-3)
-    far = np.c_[A, 1e9 + 1e-5 * A]
+    far = np.c_[A, 1e9 + 2e-6 * A]
     message = r"column 1: its values are large .* Subtract 1e\+09 from the column first"
     for train in (train_neuron, train_mlp):
         with pytest.warns(TrainingWarning, match=message):
