@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import encode_known
-from tinynet_fast.data.stream import row_hashes
+from tinynet_fast.data.sampling import row_hashes
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.kernels.lanes import ROWS
