@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.sampling import row_hashes
+from tinynet_fast.data.stream import recut
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.kernels.lanes import ROWS
@@ -149,7 +150,7 @@ class HeldOutTask:
         counts = np.zeros(self.learner.folds)
         rows = self.job.counted()
         with np.errstate(all="ignore"):
-            for X, y in blocks:
+            for X, y in recut(iter(blocks), BLOCK_ROWS, batch_size=BLOCK_ROWS):  # sums depend on where blocks end
                 codes = encode_known(y, self.job.labels, len(y))
                 folds = fold_of_rows(first, len(y), self.learner.folds, self.learner.seed)
                 first += len(y)
