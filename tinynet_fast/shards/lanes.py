@@ -86,8 +86,7 @@ class LanesLearner:
 class LanesTrainee:
     """The models of a sweep, as `fit_shard` trains them."""
 
-    batch_size = None
-    block_rows = BLOCK_ROWS
+    batch_size = block_rows = BLOCK_ROWS  # every block but the last has as many rows, because sums depend on it
 
     def __init__(self, learner: LanesLearner, plan: Plan | None) -> None:
         self.learner, self.first, self.done = learner, 0, 0
