@@ -12,6 +12,7 @@ from tinynet_fast.data.files import TableError, as_column
 from tinynet_fast.data.rows import split_rows, standardisation
 from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.run import TrainingResult
 
 FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
@@ -104,6 +105,7 @@ def train_in_memory(job: Job) -> tuple[TrainingResult[Any], list[str]]:
             validation=((X_held - mean) / scale, y_held) if len(held) else None,
         )
     fitted = result.model.for_raw_inputs(mean, scale)
+    warn_of_lost_digits(fitted, mean, names)
     fitted.features = names
     fitted.training |= {"target": job.target, "standardize": job.standardize, "validation": validation}
     said = [

@@ -16,6 +16,7 @@ import numpy as np
 from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.rows import Moments, Order, picked
+from tinynet_fast.data.sampling import draw_from, row_hashes
 from tinynet_fast.data.sources import Source
 
 AHEAD = 3  # chunks that wait to be trained on
@@ -78,15 +79,6 @@ class HoldOut:
     def held(self, start: int, stop: int) -> np.ndarray:
         """(stop - start,) bool: True for a row that is held out."""
         return row_hashes(self.seed, start, stop) < np.uint64(min(self.share, 1.0 - 2.0**-53) * 2.0**64)
-
-
-def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
-    """(stop - start,) uint64: a hash of each row's number and the seed (Steele, Lea and Flood's SplitMix64)."""
-    z = np.arange(start + 1, stop + 1, dtype=np.uint64) + np.uint64(seed << 32)
-    z *= np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) -> int:
@@ -214,10 +206,15 @@ class StreamRows:
     def standardised(self, X: np.ndarray) -> np.ndarray:
         return X if self.mean is None else (X - self.mean) / self.scale
 
-    def head(self, n: int) -> Piece:
-        """The first `n` rows that are trained on, or as many as there are."""
+    def some(self, n: int) -> Piece:
+        """About `n` of the rows that are trained on, drawn in a pass over all of them."""
+        if not self.source.repeatable:
+            raise ValueError(
+                "learning_rate='auto' reads the rows before training, and these can be read once only: give a rate, "
+                "write them to a file, or give a function that returns a new iterator each time"
+            )
         with closing(self._kept(held=False)) as pieces:
-            X, codes = next(recut(pieces, n, batch_size=n))
+            X, codes = draw_from(pieces, n)
         return self.standardised(X), codes
 
     def held_loss(self, model: Any) -> float:

@@ -15,7 +15,7 @@ from tinynet_fast.shards.state import Arrays, State, merge
 from tinynet_fast.shards.survey import Survey, merge_moments, merge_surveys
 from tinynet_fast.shards.tasks import PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
 from tinynet_fast.training.plan import Plan, check_whole
-from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, RateSearch
+from tinynet_fast.training.rate import RateSearch, most_rows
 from tinynet_fast.training.run import (
     STABILITY_BOUND,
     History,
@@ -164,14 +164,13 @@ def _standardise(shards: Shards) -> None:
 
 
 def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
-    """`auto_rate` on the first rows of the first shard that has both labels."""
+    """`auto_rate` on rows that are drawn from the first shard that has both labels."""
     both = [share for share in shards.whole() if len(shards.parts[share.shard].labels) == 2]
     if not both:
         raise ValueError("learning_rate='auto' needs a partition with rows of both labels: give a rate")
-    rows = min(both[0].rows, max(ROWS, ROWS_A_FEATURE * shards.cluster.n_features))
-    first = replace(both[0], stop=rows, whole=rows == both[0].rows)
-    task = RateTask(shards.known.labels, options, shards.cluster.names, shards.mean, shards.scale)
-    found = checked(shards.cluster.one(task, first))
+    most = most_rows(shards.cluster.n_features)
+    task = RateTask(most, shards.known.labels, options, shards.cluster.names, shards.mean, shards.scale)
+    found = checked(shards.cluster.one(task, both[0]))
     plain = {name: found[name].item() for name in ("learning_rate", "rows", "epochs")}
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 

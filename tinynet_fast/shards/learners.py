@@ -113,7 +113,8 @@ class MomentsTrainee:
         pass
 
     def parameters(self) -> np.ndarray:
-        return np.concatenate([self.moments.mean, self.moments.squares, [float(self.moments.rows)]])
+        moments = self.moments
+        return np.concatenate([moments.first, moments.mean, moments.squares, [float(moments.rows)]])
 
     def restore(self, parameters: np.ndarray) -> None:
         self.moments = moments_of(parameters)
@@ -137,7 +138,9 @@ class MomentsLearner:
 
 def moments_of(parameters: np.ndarray) -> Moments:
     """The moments that a `MomentsTrainee` gave as its parameters."""
-    moments = Moments(len(parameters) // 2)
-    moments.mean, moments.squares, count = (part.copy() for part in np.split(parameters, [moments.mean.size, -1]))
+    d = len(parameters) // 3
+    moments = Moments(d)
+    *sums, count = (part.copy() for part in np.split(parameters, [d, 2 * d, 3 * d]))
+    moments.first, moments.mean, moments.squares = sums
     moments.rows = int(count[0])
     return moments

@@ -17,6 +17,7 @@ from tinynet_fast.models import Model
 from tinynet_fast.training.outcome import StreamSample, warn_if_useless
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.progress import Progress
+from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.resume import check_state
 
 if TYPE_CHECKING:
@@ -373,6 +374,8 @@ def training_result(trainee: Trainee[M_co], plan: Plan, history: History) -> Tra
     if history.best is not None:
         trainee.restore(history.best)
     model = plan.for_raw_inputs(trainee.model())
+    if plan.rows.mean is not None:
+        warn_of_lost_digits(model, plan.rows.mean, plan.features)
     losses = np.concatenate(history.losses)
     model.training |= (
         trainee.options()

@@ -248,9 +248,12 @@ class _Sweep:
         d = job.rows.n_features
         self.groups = groups_of(options, start, fold, threads)
         self.threads = min(threads, len(self.groups))
-        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH / self.threads
-        rows = min(int(BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d)
-        self.block_rows = max(rows // lanes.CHUNK, 1) * lanes.CHUNK
+        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH
+        # The sums of held-out rows depend on where blocks end, so those blocks are the same for any number of threads.
+        self.block_rows, self.scored_rows = (
+            max(min(int(k * BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d) // lanes.CHUNK, 1) * lanes.CHUNK
+            for k in (self.threads, 1)
+        )
 
     def run(self) -> SweepResult:
         job, n = self.job, len(self.job.rows)
@@ -270,7 +273,7 @@ class _Sweep:
             for epoch in range(job.epochs):
                 for group in self.groups:
                     group.clear()
-                for block in self._blocks(self._order(epoch)):
+                for block in self._blocks(self.block_rows, self._order(epoch)):
                     self._train(pool, block)
                 for group in self.groups:
                     losses = group.losses()
@@ -289,11 +292,11 @@ class _Sweep:
         rows, order = self.job.rows, self.job.order
         return None if order is None else order.permutation(len(rows), rows.n_features, epoch)
 
-    def _blocks(self, order: np.ndarray | None) -> Iterator[tuple[Any, ...]]:
-        start, ones = 0, np.ones(min(self.block_rows, len(self.job.rows)))
+    def _blocks(self, size: int, order: np.ndarray | None) -> Iterator[tuple[Any, ...]]:
+        start, ones = 0, np.ones(min(size, len(self.job.rows)))
         job = self.job.in_memory
         rows = job if order is None else Rows(job.X, job.codes, order, job.sample_weight)
-        for X, y, weights in rows.blocks(self.block_rows):
+        for X, y, weights in rows.blocks(size):
             part = slice(start, start + len(y)) if order is None else order[start : start + len(y)]
             folds = None if self.fold_of_row is None else self.fold_of_row[part]
             start += len(y)
@@ -320,7 +323,9 @@ class _Sweep:
                     totals[models] += vectorized.cross_entropy(z, y[part, np.newaxis]).sum(axis=0)
 
         if self.fold_of_row is not None:
-            for X, y, _, folds in self._blocks(None):  # a model is in one fold, so that threads add to others
+            for X, y, _, folds in self._blocks(
+                self.scored_rows, None
+            ):  # a model is in one fold, so that threads add to others
                 list(pool.map(partial(add, X, y, folds), range(int(self.fold.max()) + 1)))
         return totals / in_fold
 
