@@ -27,8 +27,8 @@ def partial_fit_stream(
 ) -> Any:
     """Call `partial_fit` with the rows of a source, in order, while the next are read in a second thread.
 
-    Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut, and so the same rows lead to the
-    same weights.
+    Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut. The same rows therefore lead to
+    the same weights, unless the estimator shuffles the rows of a call (`shuffle=True`, scikit-learn's default).
 
     Parameters
     ----------
