@@ -159,5 +159,5 @@ def test_blocks_without_rows_are_left_out():
 def test_a_function_has_to_make_a_new_iterator_each_time():
     """The one before has lost its first block to whoever opened it."""
     blocks = iter([(X[:5], Y[:5]), (X[5:9], Y[5:9])])
-    with pytest.raises(TableError, match="the function returned the same iterator twice.*return a new iterator"):
+    with pytest.raises(TableError, match=r"the function returned the same iterator twice.*return a new iterator"):
         gather(open_source(lambda: blocks))

@@ -270,7 +270,7 @@ def test_files_that_are_not_there(fails, tmp_path):
         open_source(tmp_path, "t")
     fails(r"none-\*\.csv: no file matches this pattern", str(tmp_path / "none-*.csv"), "t")
     (tmp_path / "a.txt").write_text("a,t\n1,2\n")
-    fails(r"a\.txt: unknown suffix '\.txt'; \.csv, \.parquet", tmp_path / "a.txt", "t")
+    fails(r"a\.txt: unknown suffix '\.txt'; \.csv, \.tsv, \.parquet", tmp_path / "a.txt", "t")
     (tmp_path / "a.csv").write_text("a,t\n1,2\n")
     (tmp_path / "a.npy").write_text("")
     fails(r"a\.npy: npy, and .*a\.csv is csv", [tmp_path / "a.csv", tmp_path / "a.npy"], "t")

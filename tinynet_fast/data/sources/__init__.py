@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import TableError
+from tinynet_fast.data.files import COMPRESSED, TableError
 from tinynet_fast.data.sources.base import Chunk, Source, Stamp, need
 
 __all__ = ["Chunk", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
 
 FORMATS = {
     ".csv": "csv",
+    ".tsv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".arrow": "ipc",
@@ -29,7 +30,6 @@ FORMATS = {
     ".svmlight": "svmlight",
     ".libsvm": "svmlight",
 }
-COMPRESSED = (".gz", ".bz2", ".zst")  # of CSV
 
 
 def is_source(X: Any) -> bool:
@@ -126,11 +126,9 @@ def _checked(features: Sequence[str] | None) -> list[str] | None:
 
 
 def _format(path: Path) -> str | None:
-    name = path.name.lower()
-    for ending in COMPRESSED:
-        if name.endswith(f".csv{ending}"):
-            return "csv"
-    return FORMATS.get(Path(name).suffix)
+    name = Path(path.name.lower())
+    kind = FORMATS.get(name.suffix)
+    return "csv" if name.suffix in COMPRESSED and FORMATS.get(Path(name.stem).suffix) == "csv" else kind
 
 
 def _paths(X: Any) -> list[Path]:
