@@ -95,12 +95,11 @@ class Table:
         first, wrong = len(self), ""
         for j, name in enumerate(names):
             column = self.column(name)
-            bad = column.missing
-            if column.values.dtype.kind == "U":
-                bad = bad | np.array([not is_number(text) for text in column.values.tolist()], dtype=bool)
-            if not bad.any():
-                X[:, j] = column.values
-                bad = ~np.isfinite(X[:, j])
+            values: Any = column.values
+            if values.dtype.kind == "U":
+                values = [float(text) if is_number(text) else np.nan for text in values.tolist()]
+            X[:, j] = values
+            bad = column.missing | ~np.isfinite(X[:, j])
             if bad.any() and (row := int(np.argmax(bad))) < first:
                 first, wrong = row, name
         if wrong:

@@ -44,7 +44,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path)
     if is_pipe(text):
         return _copied(text)
-    if ADDRESS.match(text) and not os.path.lexists(text):
+    if is_address(text):
         scheme = text.partition(":")[0].lower()
         if scheme == "file":
             raise TableError(f"{text}: leave file:// out and name the path")
@@ -53,6 +53,11 @@ def local_path(path: str | os.PathLike[str]) -> Path:
             f"tinynet_fast.spark, which read Parquet files on {scheme}://"
         )
     return Path(text)
+
+
+def is_address(text: str) -> bool:
+    """Whether a path is a URL and no file on this machine."""
+    return ADDRESS.match(text) is not None and not os.path.lexists(text)
 
 
 def is_pipe(text: str) -> bool:

@@ -54,6 +54,7 @@ def partial_fit_stream(
     """
     epochs = check_whole("epochs", epochs)
     source = open_source(X, y, features=features, drop_missing=drop_missing)
+    source.need_labels()
     if not source.repeatable and (epochs > 1 or (classes is None and not hasattr(estimator, "classes_"))):
         raise ValueError(
             "these rows can be read once only: give epochs=1 and classes, or a function that returns a new "

@@ -107,7 +107,8 @@ class CsvPart(Part):
                 if name in self.layout.names and texts and all(text in BOOLEANS for text in texts):
                     found.add(name)
             return found
-        raise TableError(f"{self.path}: no rows below the column names")
+        self.n_rows = 0
+        return set()
 
     def where(self, place: Any, i: int) -> str:
         offset, length = place
@@ -120,13 +121,9 @@ class CsvPart(Part):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         if self.layout.target is not None and not self.known.settled:
             self._settle_labels()
-        rows = 0
         for offset, length, (X, finite, texts, indices) in self._parsed(self.layout.names):
             if len(X):
                 yield self._block(X, finite, texts, indices, (offset, length))
-                rows += len(X)
-        if rows == 0:
-            raise TableError(f"{self.path}: no rows below the column names")
 
     def _block(self, X: np.ndarray, finite: bool, texts: Any, indices: Any, place: Any) -> Block:
         def where(i: int) -> str:
@@ -209,21 +206,34 @@ class CsvPart(Part):
     def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> tuple[int, int, Any]:
         """What `_parse` returns, by the csv module: for the first mistake in a piece, which is a TableError, and for
         numbers that Python reads and pyarrow does not."""
-        places, rows, answers = [(self.names.index(name), name) for name in names], [], []
+        places = [(self.names.index(name), name) for name in names]
         target = None if self.layout.target is None else self.names.index(self.layout.target)
+        rows: list[list[float]] = []
+        answers: list[str | None] = []
+        wrong = None
         for line, record in self.bytes.records(piece, self.bytes.lines_before(offset) + 1):
-            if len(record) != len(self.names):
-                found = f"{len(record)} values where the first line names {len(self.names)}"
-                raise TableError(f"{self.path}, line {line}: {found}")
-            rows.append([self._value(record[j], name, line) for j, name in places])
+            try:
+                rows.append(self._values(record, places, line))
+            except TableError as error:
+                wrong = error
+                break
             answers.append(None if target is None or record[target] in MISSING else record[target])
         X = np.array(rows, np.float64).reshape(len(rows), len(names))
-        if target is None:
-            return offset, len(piece), (X, bool(np.isfinite(X).all()), None, None)
-        texts = list(dict.fromkeys(text for text in answers if text is not None))
-        codes = {text: code for code, text in enumerate(texts)} | {None: -1}
-        indices = np.array([codes[text] for text in answers], np.int32)
-        return offset, len(piece), (X, bool(np.isfinite(X).all()), texts, indices)
+        finite, texts, indices = bool(np.isfinite(X).all()), None, None
+        if target is not None:
+            texts = list(dict.fromkeys(text for text in answers if text is not None))
+            codes: dict[str | None, int] = {text: code for code, text in enumerate(texts)} | {None: -1}
+            indices = np.array([codes[text] for text in answers], np.int32)
+        if wrong is not None:
+            self._block(X, finite, texts, indices, (offset, len(piece)))  # a mistake in the rows above comes first
+            raise wrong
+        return offset, len(piece), (X, finite, texts, indices)
+
+    def _values(self, record: list[str], places: list[tuple[int, str]], line: int) -> list[float]:
+        if len(record) != len(self.names):
+            found = f"{len(record)} values where the first line names {len(self.names)}"
+            raise TableError(f"{self.path}, line {line}: {found}")
+        return [self._value(record[j], name, line) for j, name in places]
 
     def _value(self, text: str, name: str, line: int) -> float:
         if text in MISSING:
