@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources import Source, has_names, need, open_source
+from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, need, open_source
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import Model, check_threshold
 
@@ -20,9 +20,9 @@ GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
 
 
 class Scores(NamedTuple):
-    """Predictions of some rows: `first` is the number of the first, from 1; `codes` say which label each one gets."""
+    """Predictions of some rows: `rows` are their numbers, from 1; `codes` say which label each one gets."""
 
-    first: int
+    rows: np.ndarray
     probability: np.ndarray
     codes: np.ndarray
 
@@ -34,6 +34,7 @@ def predict_file(
     *,
     features: Sequence[str] | None = None,
     threshold: float | None = None,
+    drop_missing: bool = False,
 ) -> int:
     """Predict every row of `data` and write row number, probability and prediction to `output`; memory stays flat.
 
@@ -49,11 +50,13 @@ def predict_file(
         none, all columns.
     threshold : float, optional
         The probability from which on the second of two labels is predicted; the model's own where left out.
+    drop_missing : bool
+        Leave rows with a missing value out. The others keep the numbers that they have in the file.
 
     Returns
     -------
     int
-        How many rows there were.
+        How many rows were predicted.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def predict_file(
         For a row that cannot be predicted, naming the place (see `open_source`); for another number of columns than
         the model has inputs; where `output` is one of the files that are read.
     """
-    source = open_for(model, data, features)
+    source = open_for(model, data, features, drop_missing)
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
             raise ValueError(f"{output}: that is the data itself; name another file to write to")
@@ -75,11 +78,12 @@ def predict_file(
     return rows
 
 
-def open_for(model: Model, data: Any, features: Sequence[str] | None = None) -> Source:
-    """`data` with the model's inputs as columns; TableError where there are more or fewer."""
+def open_for(model: Model, data: Any, features: Sequence[str] | None = None, drop_missing: bool = False) -> Source:
+    """`data` with the model's inputs as columns; TableError if there are more or fewer."""
     if features is None and has_names(data):
         features = model.features
-    source = open_source(data, features=features)
+    like = Like(model.n_features, model.training.get(FIRST_INDEX))
+    source = open_source(data, features=features, drop_missing=drop_missing, like=like)
     if source.n_features != model.n_features:
         place = source.stamps[0].path if source.stamps else source.kind
         raise TableError(
@@ -101,20 +105,21 @@ def _scores(model: Model, source: Source, limit: float) -> Iterator[Scores]:
     first = 1
     for chunk in source.chunks():
         probability = model.predict_proba(chunk.X)
+        rows = np.arange(first, first + len(probability)) if chunk.rows is None else chunk.rows + 1
         if probability.ndim == 2:
-            yield Scores(first, probability.max(axis=1), probability.argmax(axis=1))
+            yield Scores(rows, probability.max(axis=1), probability.argmax(axis=1))
         else:
-            yield Scores(first, probability, (probability >= limit).astype(np.intp))
-        first += len(chunk.X)
+            yield Scores(rows, probability, (probability >= limit).astype(np.intp))
+        first += len(rows)
 
 
 def write_csv(blocks: Iterator[Scores], labels: np.ndarray, file: IO[str]) -> int:
     """Predictions as CSV; floats have the shortest digits that give them back. Returns how many rows there were."""
     texts, rows = [_cell(label) for label in labels.tolist()], 0
     file.write(",".join(COLUMNS) + "\n")
-    for first, probability, codes in blocks:
-        numbered = enumerate(zip(probability.tolist(), codes.tolist(), strict=True), first)
-        file.write("".join([f"{n},{p!r},{texts[code]}\n" for n, (p, code) in numbered]))
+    for numbers, probability, codes in blocks:
+        lines = zip(numbers.tolist(), probability.tolist(), codes.tolist(), strict=True)
+        file.write("".join([f"{n},{p!r},{texts[code]}\n" for n, p, code in lines]))
         rows += len(codes)
     return rows
 
@@ -135,9 +140,8 @@ def write_parquet(blocks: Iterator[Scores], labels: np.ndarray, file: IO[bytes])
     schema = pa.schema([pa.field("row", pa.int64()), ("probability", pa.float64()), ("prediction", answers.type)])
     rows, waiting, held = 0, [], 0
     with pq.ParquetWriter(file, schema, use_dictionary=["prediction"]) as writer:  # the others never repeat
-        for first, probability, codes in blocks:
-            number = pa.array(np.arange(first, first + len(codes)))
-            waiting.append(pa.table([number, probability, answers.take(pa.array(codes))], schema=schema))
+        for numbers, probability, codes in blocks:
+            waiting.append(pa.table([pa.array(numbers), probability, answers.take(pa.array(codes))], schema=schema))
             rows, held = rows + len(codes), held + len(codes)
             if held >= GROUP_ROWS:
                 writer.write_table(pa.concat_tables(waiting))

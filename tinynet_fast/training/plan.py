@@ -219,6 +219,7 @@ def _plan_memory(
 
 
 def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_labels: int) -> None:
+    source.need_labels()
     if result.shuffle is True:
         raise ValueError(
             "shuffle=True asks for all rows in memory, and these are read as they are trained on: use "

@@ -390,7 +390,10 @@ def training_result(trainee: Trainee[M_co], plan: Plan, history: History) -> Tra
             "final_loss": float(losses[-1]),
         }
     )
-    dropped = plan.rows.source.dropped if is_streamed(plan.rows) else 0
+    dropped = 0
+    if is_streamed(plan.rows):
+        dropped = plan.rows.source.dropped
+        model.training |= plan.rows.source.training
     if dropped:
         model.training["dropped_rows"] = dropped
     return TrainingResult(

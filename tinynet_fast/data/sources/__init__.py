@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.base import Chunk, Source, Stamp, need
+from tinynet_fast.data.files import COMPRESSED, TableError
+from tinynet_fast.data.pipes import Spooled, is_address, local_path
+from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, need
 
-__all__ = ["Chunk", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
+__all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
 
 FORMATS = {
     ".csv": "csv",
+    ".tsv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".arrow": "ipc",
@@ -29,7 +31,6 @@ FORMATS = {
     ".svmlight": "svmlight",
     ".libsvm": "svmlight",
 }
-COMPRESSED = (".gz", ".bz2", ".zst")  # of CSV
 
 
 def is_source(X: Any) -> bool:
@@ -72,20 +73,31 @@ def _looks_like_path(item: Any) -> bool:
     return isinstance(item, str) and (_format(Path(item)) is not None or glob.has_magic(item))
 
 
-def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None, drop_missing: bool = False) -> Source:
+def open_source(
+    X: Any,
+    y: Any = None,
+    *,
+    features: Sequence[str] | None = None,
+    drop_missing: bool = False,
+    like: Like | None = None,
+) -> Source:
     """Open rows that need not fit in memory.
 
     Parameters
     ----------
     X : path, glob, list of paths, pyarrow Dataset or RecordBatchReader, iterator, callable, or Source
-        Files: CSV (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. An iterator gives blocks
-        (X, y); a callable makes such an iterator for each pass.
+        Files: CSV and .tsv (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. Files without rows
+        are left out. A pipe, or "-" for standard input, is read once, into a temporary file; it is CSV unless its name
+        says otherwise. An iterator gives blocks (X, y); a callable makes such an iterator for each pass.
     y : str, optional
         The name of the target column. For .npy an array, a path, or the number of a column. None for prediction.
     features : sequence of str, optional
-        The columns to take, in this order; all but the target where left out.
+        The columns to take, in this order; all but the target where left out. Spaces around the names in a CSV file do
+        not count.
     drop_missing : bool
         Leave rows with a missing value out, and count them.
+    like : Like, optional
+        What the rows were that a model was trained on, for svmlight files, which do not say how wide their rows are.
 
     Raises
     ------
@@ -109,7 +121,7 @@ def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None,
         return X
     features = _checked(features)
     if _names_files(X):
-        return _open_files(_paths(X), y, features, drop_missing)
+        return _open_files(_paths(X), y, features, drop_missing, like)
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)
     if is_source(X):
@@ -126,11 +138,10 @@ def _checked(features: Sequence[str] | None) -> list[str] | None:
 
 
 def _format(path: Path) -> str | None:
-    name = path.name.lower()
-    for ending in COMPRESSED:
-        if name.endswith(f".csv{ending}"):
-            return "csv"
-    return FORMATS.get(Path(name).suffix)
+    name = Path(path.name.lower())
+    if name.suffix in COMPRESSED and FORMATS.get(Path(name.stem).suffix) == "csv":
+        return "csv"
+    return FORMATS.get(name.suffix, "csv" if isinstance(path, Spooled) else None)
 
 
 def _paths(X: Any) -> list[Path]:
@@ -140,17 +151,17 @@ def _paths(X: Any) -> list[Path]:
         text = os.fspath(item)
         if isinstance(text, bytes):
             text = os.fsdecode(text)
-        if glob.has_magic(text) and not os.path.lexists(text):
+        if glob.has_magic(text) and not os.path.lexists(text) and not is_address(text):
             found = sorted(name for name in glob.glob(text, recursive=True) if not os.path.isdir(name))
             if not found:
                 raise TableError(f"{text}: no file matches this pattern; correct it")
             paths += map(Path, found)
         else:
-            paths.append(Path(text))
+            paths.append(local_path(text))
     return paths
 
 
-def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: bool) -> Source:
+def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: bool, like: Like | None) -> Source:
     kinds = []
     for path in paths:
         if path.is_dir():
@@ -164,16 +175,33 @@ def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: boo
     for path, other in zip(paths, kinds, strict=True):
         if other != kind:
             raise TableError(f"{path}: {other}, and {paths[0]} is {kind}: give files of one format at a time")
-    stamps = [Stamp.of(path) for path in paths]
-    for stamp in stamps:
-        if stamp.size == 0:
-            raise TableError(f"{stamp.path}: the file is empty")
+    stamps = _with_bytes(kind, [Stamp.of(path) for path in paths])
+    paths = [stamp.path for stamp in stamps]
     if kind in ("npy", "svmlight"):
         if features is not None:
             raise TableError(f"{paths[0]}: its columns have no names; leave features out")
-        opener: Callable[..., Source] = _open_npy if kind == "npy" else _open_svmlight
-        return opener(paths, stamps, y, drop)
+        if kind == "svmlight":
+            return _open_svmlight(paths, stamps, y, drop, like)
+        return _open_npy(paths, stamps, y, drop)
     return _open_tables(kind, stamps, y, features, drop)
+
+
+def _with_bytes(kind: str, stamps: list[Stamp]) -> list[Stamp]:
+    """The files that hold something. A text file without a byte is left out, unless there is no other file."""
+    text = kind in ("csv", "svmlight")
+    full = [stamp for stamp in stamps if stamp.size > 0]
+    for stamp in stamps:
+        if stamp.size == 0 and not (full and text and stamp.path.suffix.lower() not in COMPRESSED):
+            raise TableError(f"{stamp.path}: the file is empty")
+    return full
+
+
+def _with_rows(parts: list[Any], why: str) -> list[Any]:
+    """The parts that have rows, or may have; TableError if none does."""
+    found = [part for part in parts if part.n_rows != 0]
+    if not found:
+        raise TableError(f"{parts[0].path}: {why}")
+    return found
 
 
 def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
@@ -190,6 +218,9 @@ def _open_tables(kind: str, stamps: list[Stamp], y: Any, features: list[str] | N
     need("pyarrow")
     from tinynet_fast.data.sources import csv, ipc, parquet
 
+    if kind == "csv":  # whose names have no spaces around them
+        y = y.strip() if isinstance(y, str) else y
+        features = None if features is None else [name.strip() for name in features]
     layout, labels = _layout(y, features, drop), csv.Labels()
     makers: dict[str, Callable[[Stamp], Any]] = {
         "csv": lambda stamp: csv.CsvPart(stamp.path, layout, labels),
@@ -198,9 +229,8 @@ def _open_tables(kind: str, stamps: list[Stamp], y: Any, features: list[str] | N
         "ipc stream": lambda stamp: ipc.stream_part(stamp.path, layout),
     }
     parts = [makers[kind](stamp) for stamp in stamps]
-    for stamp, part in zip(stamps, parts, strict=True):
-        if part.n_rows == 0:
-            raise TableError(f"{stamp.path}: no rows: at least one is needed")
+    why = "no rows below the column names" if kind == "csv" else "no rows: at least one is needed"
+    parts = _with_rows(parts, why)
     return _source(kind, parts, layout, stamps=stamps)
 
 
@@ -236,13 +266,15 @@ def _open_npy(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool) -> Sou
             raise TableError(f"y holds labels of type {array.dtype}: use numbers, booleans or text")
         labels, content = [array], lambda: _digest(array)
     parts = [NpyPart(path, part, drop) for path, part in zip(paths, labels, strict=True)]
+    parts = _with_rows(parts, f"an array of shape {parts[0].file.shape}; rows and columns, (n, d), are needed")
     for part in parts:
         if part.width != parts[0].width:
-            raise TableError(f"{part.path}: {part.width} columns, and {paths[0]} has {parts[0].width}")
+            raise TableError(f"{part.path}: {part.width} columns, and {parts[0].path} has {parts[0].width}")
     dtype = np.float32 if all(part.dtype == np.float32 for part in parts) else np.float64
     for part in parts:
         part.dtype = np.dtype(dtype)
     options: dict[str, Any] = {"target": parts[0].column, "stamps": stamps, "drop_missing": drop, "content": content}
+    options["labelled"] = y is not None
     return Source("npy", [*parts], names=None, n_features=parts[0].width, dtype=dtype, **options)
 
 
@@ -253,18 +285,23 @@ def _digest(array: np.ndarray) -> dict[str, Any]:
     return {"rows": len(array), "dtype": array.dtype.str, "digest": digest}
 
 
-def _open_svmlight(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool) -> Source:
-    from tinynet_fast.data.sources.svmlight import SvmlightPart
+def _open_svmlight(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool, like: Like | None) -> Source:
+    from tinynet_fast.data.sources.svmlight import SvmlightPart, settle_on_one_base
 
     if y is not None:
         raise TableError(f"{paths[0]}: svmlight files hold their labels; leave y out")
-    parts = [SvmlightPart(path, drop) for path in paths]
-    zero_based = any(part.zero_based for part in parts)
-    width = max(part.n_features + (zero_based and not part.zero_based) for part in parts)
-    for part in parts:
-        part.settle_on(width, zero_based)
+    parts = _with_rows([SvmlightPart(path, drop) for path in paths], "the file is empty")
+    width, first_index = settle_on_one_base(parts, like)
     return Source(
-        "svmlight", [*parts], names=None, n_features=width, dtype=np.float64, stamps=stamps, drop_missing=drop
+        "svmlight",
+        [*parts],
+        names=None,
+        n_features=width,
+        dtype=np.float64,
+        stamps=stamps,
+        drop_missing=drop,
+        labelled=True,
+        training={FIRST_INDEX: first_index},
     )
 
 
@@ -292,4 +329,5 @@ def _open_iterator(X: Iterator[Any] | Callable[[], Any], y: Any, features: list[
         dtype=part.dtype,
         repeatable=part.repeatable,
         drop_missing=drop,
+        labelled=part.labelled,
     )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinynet_fast.data.arrays import listed
 from tinynet_fast.data.files import TableError
 
 CHUNK_BYTES = 1 << 21  # of a chunk's rows: in the second and third cache until they are trained on
@@ -32,10 +33,24 @@ class Chunk:
         float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
     y : (n,) array, or None
         Labels as the source has them: numbers, booleans or text. None for a source without a target.
+    rows : (n,) int array, or None
+        With `drop_missing`, the rows' numbers among all rows of the source, also those that are left out, from 0.
     """
 
     X: np.ndarray
     y: np.ndarray | None
+    rows: np.ndarray | None = None
+
+
+FIRST_INDEX = "svmlight_first_index"  # in `Source.training` and a model's `training`: 0 or 1
+
+
+@dataclass(frozen=True)
+class Like:
+    """Rows that a model was trained on: how many inputs, and from what svmlight indices counted (None: not known)."""
+
+    n_features: int
+    first_index: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +148,10 @@ class Source:
         Rows left out for a missing value in the last complete pass.
     size_bytes : int or None
         Of the files.
+    labelled : bool
+        Whether the rows have labels.
+    training : dict
+        What a model has to keep of the rows, to read others like them; JSON values.
     """
 
     def __init__(
@@ -148,10 +167,14 @@ class Source:
         drop_missing: bool = False,
         repeatable: bool = True,
         content: Callable[[], Any] | None = None,
+        labelled: bool | None = None,
+        training: dict[str, Any] | None = None,
     ) -> None:
         self.kind, self.parts, self.names, self.n_features = kind, parts, names, n_features
         self.dtype, self.target, self.stamps = np.dtype(dtype), target, list(stamps)
         self.drop_missing, self.repeatable, self._content = drop_missing, repeatable, content
+        self.labelled = target is not None if labelled is None else labelled
+        self.training: dict[str, Any] = training or {}
         self.dropped = 0
         self.anywhere = not drop_missing and all(part.anywhere for part in parts)
         rows = [part.n_rows for part in parts]
@@ -184,19 +207,22 @@ class Source:
             first = last
 
     def _in_order(self, start: int, stop: int | None) -> Iterator[Chunk]:
-        row = dropped = 0
+        row = dropped = 0  # rows so far that were kept, and that were left out
         for number, part in enumerate(self.parts):
             blocks = part.read(0, None)
             try:
                 for block in blocks:
                     n = len(block.X)
+                    rows = None
+                    if self.drop_missing:
+                        rows = row + dropped + (np.arange(n) if block.kept is None else np.flatnonzero(block.kept))
                     dropped += 0 if block.kept is None else len(block.kept) - n
                     self._remember(row, number, block)
                     low, high = max(start - row, 0), n if stop is None else min(stop - row, n)
                     if low < high:
-                        whole = low == 0 and high == n
-                        y = block.y if block.y is None or whole else block.y[low:high]
-                        yield Chunk(block.X if whole else block.X[low:high], y)
+                        part_of = slice(low, high)
+                        y = None if block.y is None else block.y[part_of]
+                        yield Chunk(block.X[part_of], y, None if rows is None else rows[part_of])
                     row += n
                     if stop is not None and row >= stop:
                         return
@@ -215,6 +241,19 @@ class Source:
             kept = None if block.kept is None else np.packbits(block.kept).tobytes()
             self._index.append((row, number, block.place, kept, 0 if block.kept is None else len(block.kept)))
             self._indexed += len(block.X)
+
+    def need_labels(self) -> None:
+        """TableError, saying how labels are named, if the rows have none."""
+        if self.labelled:
+            return
+        place = self.stamps[0].path if self.stamps else self.kind
+        if self.names is not None:
+            remedy = f"name the column that holds the labels (y=...); it has {listed(self.names)}"
+        elif self.kind == "npy":
+            remedy = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
+        else:
+            remedy = "give blocks (X, y)"
+        raise TableError(f"{place}: the rows have no labels to learn: {remedy}")
 
     def labels_only(self) -> Iterator[np.ndarray]:
         """The target column alone, in order: (n,) arrays."""
@@ -277,7 +316,8 @@ def settle(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Refuse or leave out rows with a missing value, and refuse infinity: X, y, and which rows were kept (None: all).
 
-    A missing input is NaN in `X`; `gone` says which labels are missing; `finite`, where it is True, that all of `X` is.
+    A missing input is NaN in `X`; `gone` says which labels are missing; `finite`, if it is True, that all of `X` is.
+    The error names the first row that is refused.
     """
     if y is not None and y.dtype.kind == "f":
         nan = np.isnan(y)
@@ -290,14 +330,14 @@ def settle(
         if gone is not None:
             lost |= gone
         if lost.any():
-            if not drop:
-                i = int(np.argmax(lost))
+            i = int(np.argmax(lost))
+            if not drop and not np.isinf(X[:i]).any():  # infinity in a row above comes first
                 column = column_name(names, int(np.argmax(missing[i]))) if missing[i].any() else target_name(target)
                 raise TableError(f"{where(i)}, {column}: the value is missing: {REMEDY}")
             kept = ~lost
             X, y = X[kept], None if y is None else y[kept]
     if not finite and not np.isfinite(X).all():
-        i, j = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
+        i, j = (int(k) for k in np.argwhere(np.isinf(X))[0])
         place = where(i if kept is None else int(np.flatnonzero(kept)[i]))
         raise TableError(f"{place}, {column_name(names, j)}: {X[i, j]} is not finite: correct it or remove the row")
     if y is not None and y.dtype.kind == "f" and not np.isfinite(y).all():
