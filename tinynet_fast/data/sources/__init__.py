@@ -6,6 +6,7 @@
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,9 @@ import numpy as np
 
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.base import Chunk, Source, Stamp, need
+from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
 
 __all__ = ["Chunk", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
-
-FORMATS = {
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "ipc",
-    ".feather": "ipc",
-    ".ipc": "ipc",
-    ".arrows": "ipc stream",
-    ".npy": "npy",
-    ".svm": "svmlight",
-    ".svmlight": "svmlight",
-    ".libsvm": "svmlight",
-}
-COMPRESSED = (".gz", ".bz2", ".zst")  # of CSV
 
 
 def is_source(X: Any) -> bool:
@@ -57,8 +44,7 @@ def has_names(X: Any) -> bool:
     if isinstance(X, Source):
         return X.names is not None
     if _names_files(X):
-        first = X if isinstance(X, (str, os.PathLike)) else X[0]
-        return _format(Path(first)) not in ("npy", "svmlight")
+        return format_of(_files(X)[0].path) not in ("npy", "svmlight")
     return is_arrow(X)
 
 
@@ -69,7 +55,7 @@ def _names_files(X: Any) -> bool:
 
 
 def _looks_like_path(item: Any) -> bool:
-    return isinstance(item, str) and (_format(Path(item)) is not None or glob.has_magic(item))
+    return isinstance(item, str) and (format_of(item) is not None or glob.has_magic(item) or os.path.isdir(item))
 
 
 def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None, drop_missing: bool = False) -> Source:
@@ -77,13 +63,16 @@ def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None,
 
     Parameters
     ----------
-    X : path, glob, list of paths, pyarrow Dataset or RecordBatchReader, iterator, callable, or Source
-        Files: CSV (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. An iterator gives blocks
-        (X, y); a callable makes such an iterator for each pass.
+    X : path, pattern, folder, list of these, pyarrow Dataset or RecordBatchReader, iterator, callable, or Source
+        Files: CSV (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. The files of a folder or a
+        pattern are read in natural order: part.2 comes before part.10. In a folder, names that begin with "_" or "."
+        are skipped. Folders called name=value, as in year=2020/part.0.parquet, give each row one more column. An
+        iterator gives blocks (X, y); a callable makes such an iterator for each pass.
     y : str, optional
         The name of the target column. For .npy an array, a path, or the number of a column. None for prediction.
     features : sequence of str, optional
-        The columns to take, in this order; all but the target where left out.
+        The columns to take, in this order. If it is left out: all but the target and an index that pandas or Dask
+        wrote (also one with a name, which pandas notes in Parquet and Arrow files).
     drop_missing : bool
         Leave rows with a missing value out, and count them.
 
@@ -109,7 +98,7 @@ def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None,
         return X
     features = _checked(features)
     if _names_files(X):
-        return _open_files(_paths(X), y, features, drop_missing)
+        return _open_files(_files(X), y, features, drop_missing)
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)
     if is_source(X):
@@ -125,37 +114,20 @@ def _checked(features: Sequence[str] | None) -> list[str] | None:
     return list(features)
 
 
-def _format(path: Path) -> str | None:
-    name = path.name.lower()
-    for ending in COMPRESSED:
-        if name.endswith(f".csv{ending}"):
-            return "csv"
-    return FORMATS.get(Path(name).suffix)
+def _files(X: Any) -> list[File]:
+    """The local files that a path, a pattern, a folder or a list of them stands for."""
+    found = search_all(X, lambda item: search(item, Local()))
+    return [replace(file, path=str(Path(file.path))) for file in found]
 
 
 def _paths(X: Any) -> list[Path]:
-    """The files that a path, a glob or a list of them stands for; those of a glob are sorted."""
-    paths: list[Path] = []
-    for item in X if isinstance(X, (list, tuple)) else [X]:
-        text = os.fspath(item)
-        if isinstance(text, bytes):
-            text = os.fsdecode(text)
-        if glob.has_magic(text) and not os.path.lexists(text):
-            found = sorted(name for name in glob.glob(text, recursive=True) if not os.path.isdir(name))
-            if not found:
-                raise TableError(f"{text}: no file matches this pattern; correct it")
-            paths += map(Path, found)
-        else:
-            paths.append(Path(text))
-    return paths
+    return [Path(file.path) for file in _files(X)]
 
 
-def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: bool) -> Source:
-    kinds = []
+def _open_files(files: list[File], y: Any, features: list[str] | None, drop: bool) -> Source:
+    kinds, paths = [], [Path(file.path) for file in files]
     for path in paths:
-        if path.is_dir():
-            Stamp.of(path)  # which says what to do
-        kind = _format(path)
+        kind = format_of(str(path))
         if kind is None:
             known = ", ".join(FORMATS)
             raise TableError(f"{path}: unknown suffix {path.suffix!r}; {known} are read, and .csv.gz, .csv.zst")
@@ -173,7 +145,7 @@ def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: boo
             raise TableError(f"{paths[0]}: its columns have no names; leave features out")
         opener: Callable[..., Source] = _open_npy if kind == "npy" else _open_svmlight
         return opener(paths, stamps, y, drop)
-    return _open_tables(kind, stamps, y, features, drop)
+    return _open_tables(kind, files, stamps, _layout(y, features, drop))
 
 
 def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
@@ -186,22 +158,24 @@ def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
     return layout
 
 
-def _open_tables(kind: str, stamps: list[Stamp], y: Any, features: list[str] | None, drop: bool) -> Source:
+def _open_tables(kind: str, files: list[File], stamps: list[Stamp], layout: Any) -> Source:
     need("pyarrow")
     from tinynet_fast.data.sources import csv, ipc, parquet
+    from tinynet_fast.data.sources.folders import in_folders, with_folders
 
-    layout, labels = _layout(y, features, drop), csv.Labels()
+    layout, labels = with_folders(layout, files), csv.Labels()
     makers: dict[str, Callable[[Stamp], Any]] = {
         "csv": lambda stamp: csv.CsvPart(stamp.path, layout, labels),
         "parquet": lambda stamp: parquet.ParquetPart(stamp.path, layout),
         "ipc": lambda stamp: ipc.IpcPart(stamp.path, layout, stamp.size),
         "ipc stream": lambda stamp: ipc.stream_part(stamp.path, layout),
     }
-    parts = [makers[kind](stamp) for stamp in stamps]
+    parts = [in_folders(layout, makers[kind](stamp), stamp.path) for stamp in stamps]
     for stamp, part in zip(stamps, parts, strict=True):
         if part.n_rows == 0:
             raise TableError(f"{stamp.path}: no rows: at least one is needed")
-    return _source(kind, parts, layout, stamps=stamps)
+    content = None if layout.whole is layout else lambda: layout.values
+    return _source(kind, parts, layout.whole, stamps=stamps, content=content)
 
 
 def _source(kind: str, parts: list[Any], layout: Any, **options: Any) -> Source:
