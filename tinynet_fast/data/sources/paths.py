@@ -86,7 +86,11 @@ class Remote:
 
     def __init__(self, filesystem: Any) -> None:
         self.filesystem = filesystem
-        self.exists = filesystem.exists
+
+    def exists(self, path: str) -> bool:
+        return "file" in self.filesystem.protocol and os.path.lexists(
+            path
+        )  # elsewhere it is a request for each pattern
 
     def is_folder(self, path: str) -> bool:
         return not self.filesystem.isfile(path) and self.filesystem.isdir(path)  # over HTTP the second reads the file
@@ -108,10 +112,10 @@ class Remote:
 
 def format_of(path: str) -> str | None:
     """The format that a file's name stands for, or None."""
-    name = os.path.basename(path).lower()
-    if any(name.endswith(f".csv{ending}") for ending in COMPRESSED):
+    name = Path(os.path.basename(path).lower())
+    if name.suffix in COMPRESSED and FORMATS.get(Path(name.stem).suffix) == "csv":
         return "csv"
-    return FORMATS.get(Path(name).suffix)
+    return FORMATS.get(name.suffix)
 
 
 def natural_key(path: str) -> tuple[list[Any], str]:
