@@ -266,8 +266,7 @@ def test_files_that_are_not_there(fails, tmp_path):
     with pytest.raises(FileNotFoundError) as info:
         open_source(tmp_path / "none.csv", "t")
     assert info.value.filename == str(tmp_path / "none.csv")
-    with pytest.raises(IsADirectoryError, match="this is a folder; name its files"):
-        open_source(tmp_path, "t")
+    fails("no file is in this folder", tmp_path, "t")
     fails(r"none-\*\.csv: no file matches this pattern", str(tmp_path / "none-*.csv"), "t")
     (tmp_path / "a.txt").write_text("a,t\n1,2\n")
     fails(r"a\.txt: unknown suffix '\.txt'; \.csv, \.tsv, \.parquet", tmp_path / "a.txt", "t")

@@ -104,13 +104,16 @@ def scores(model: Model, source: Source, threshold: float | None = None) -> Iter
 def _scores(model: Model, source: Source, limit: float) -> Iterator[Scores]:
     first = 1
     for chunk in source.chunks():
+        if not len(chunk.X):  # all of its rows were left out
+            first += chunk.rows
+            continue
         probability = model.predict_proba(chunk.X)
-        rows = np.arange(first, first + len(probability)) if chunk.rows is None else chunk.rows + 1
+        rows = first + chunk.numbers()
         if probability.ndim == 2:
             yield Scores(rows, probability.max(axis=1), probability.argmax(axis=1))
         else:
             yield Scores(rows, probability, (probability >= limit).astype(np.intp))
-        first += len(rows)
+        first += chunk.rows
 
 
 def write_csv(blocks: Iterator[Scores], labels: np.ndarray, file: IO[str]) -> int:

@@ -29,14 +29,23 @@ def feature_names(X: Any) -> list[str] | None:
 
 
 def frame_columns(X: Any, y: Any, features: Sequence[str] | None) -> tuple[Any, Any, list[str]]:
-    """A frame's columns to learn from, its labels where `y` is a column's name, and the inputs' names."""
+    """A frame's columns to learn from, its labels if `y` is a column's name, and the inputs' names.
+
+    If `features` is None, the inputs are all columns but `y` and an index that pandas or Dask wrote.
+    """
     columns = feature_names(X)
     if columns is None:
         what = "features names columns" if features is not None else f"y is {y!r}, a column's name"
         raise ValueError(f"{what}, and X is a {type(X).__name__} without named columns: pass a frame or a path")
     if features is not None and (isinstance(features, str) or not all(isinstance(name, str) for name in features)):
         raise ValueError("features: a list of column names is needed")
-    names = [name for name in columns if name != y] if features is None else list(features)
+    if features is None:
+        from tinynet_fast.data.indexes import index_columns
+
+        index = index_columns(columns, getattr(X, "schema", None))
+        names = [name for name in columns if name != y and name not in index]
+    else:
+        names = list(features)
     for name in [*names, *([y] if isinstance(y, str) else [])]:
         if name not in columns:
             raise ValueError(f"X has no column {name!r}; it has {listed(columns)}")

@@ -15,9 +15,10 @@ import numpy as np
 
 from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.indexes import warn_of_row_numbers
 from tinynet_fast.data.rows import Moments, Order, picked
 from tinynet_fast.data.sampling import draw_from, row_hashes
-from tinynet_fast.data.sources import Source
+from tinynet_fast.data.sources import Chunk, Source
 
 AHEAD = 3  # chunks that wait to be trained on
 HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
@@ -139,7 +140,9 @@ def _joined(parts: list[Piece]) -> Piece:
 class StreamRows:
     """The rows of a source as training takes them: what `Rows` is for arrays in memory.
 
-    `labels` are those that codes stand for. `count` is how many rows are trained on, None while nobody has counted.
+    `labels` are those that codes stand for. `source_rows` are the rows that were not left out; `count` is how many of
+    them are trained on. Both are None until they are counted. Numbers of rows are those that the source has, which
+    counts what is left out, so that the same rows are held out whatever columns are read.
     """
 
     sample_weight = None
@@ -147,6 +150,7 @@ class StreamRows:
 
     def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None) -> None:
         self.source, self.labels, self.hold_out = source, labels, hold_out
+        self.looked = False  # for row numbers among the inputs
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
         self.source_rows: int | None = None
@@ -228,20 +232,31 @@ class StreamRows:
             raise ValueError("no row is held out: raise validation, or change the seed")
         return total / rows
 
-    def _numbered(self, start: int = 0, stop: int | None = None) -> Generator[tuple[int, Piece], None, None]:
-        """Chunks with the number of their first row, and codes for labels. A whole pass counts the rows."""
-        row = start
+    def _numbered(
+        self, start: int = 0, stop: int | None = None
+    ) -> Generator[tuple[int, Chunk, np.ndarray], None, None]:
+        """Chunks with the number of their first row, and codes for their labels. A whole pass counts the rows."""
+        row, trained, dropped = start, 0, 0
         self.source.check_unchanged()
         with closing(read_ahead(self.source.chunks(start, stop))) as chunks:
             for chunk in chunks:
-                yield row, (chunk.X, self._codes(chunk.y, row))
-                row += len(chunk.X)
+                if row == 0 and not self.looked:
+                    self.looked = True
+                    warn_of_row_numbers(self.source.names, chunk.X, chunk.numbers())
+                yield row, chunk, self._codes(chunk, row)
+                if self.count is None:
+                    trained += len(chunk.X) - (0 if self.hold_out is None else int(self._held(row, chunk).sum()))
+                row += chunk.rows
+                dropped += chunk.rows - len(chunk.X)
         self.source.check_unchanged()
         if stop is None:
-            self.counted(row)
+            self.counted(row - dropped, count=None if start else trained)
 
-    def counted(self, rows: int, dropped: int | None = None) -> None:
-        """The source has so many rows, beside those `dropped`; ValueError where it had another number."""
+    def counted(self, rows: int, dropped: int | None = None, count: int | None = None) -> None:
+        """Note the rows of the source without the `dropped` ones; `count` of them are trained on.
+
+        ValueError if there was another number of rows before.
+        """
         if self.source_rows not in (None, rows):
             raise TableError(
                 f"the rows were {self.source_rows:,} and are {rows:,} now: they must not change in training"
@@ -250,13 +265,20 @@ class StreamRows:
         if dropped is not None:
             self.source.dropped = dropped
         if self.count is None:
-            self.count = rows
-            if self.hold_out is not None:
+            self.count = rows if count is None else count
+            if self.hold_out is not None and count is None:
                 starts = range(0, rows, HASHED_ROWS)
                 held = (self.hold_out.held(start, min(start + HASHED_ROWS, rows)) for start in starts)
                 self.count -= sum(int(mask.sum()) for mask in held)
 
-    def _codes(self, y: np.ndarray | None, row: int) -> np.ndarray:
+    def _held(self, row: int, chunk: Chunk) -> np.ndarray:
+        """Which rows of a chunk, whose first row has the number `row`, are held out."""
+        assert self.hold_out is not None
+        held = self.hold_out.held(row, row + chunk.rows)
+        return held if chunk.kept is None else held[chunk.kept]
+
+    def _codes(self, chunk: Chunk, row: int) -> np.ndarray:
+        y = chunk.y
         assert y is not None
         try:
             return encode_known(y, self.labels, len(y))
@@ -267,23 +289,28 @@ class StreamRows:
             i = int(np.argmax(other))
             known = ", ".join(repr(label.item()) for label in self.labels[:12])
             raise TableError(
-                f"{self.source.where(row + i)}: the label {y[i].item()!r} is not among {known}: correct it, leave the "
-                "row out, or name all labels with labels="
+                f"{self.source.where(row + int(chunk.numbers()[i]))}: the label {y[i].item()!r} is not among {known}: "
+                "correct it, leave the row out, or name all labels with labels="
             ) from None
 
     def _kept(self, held: bool, start: int = 0) -> Generator[Piece, None, None]:
         """The rows that are trained on, from the `start`-th of them, or those held out, as they come."""
-        if self.hold_out is None:
-            for _, piece in self._numbered(start):
-                yield piece
-            return
-        first = self._source_row(start - 1) + 1 if start else 0
-        for row, (X, codes) in self._numbered(first):
-            mask = self.hold_out.held(row, row + len(X)) == held
-            yield X[mask], codes[mask]
+        first, skipped = start, 0
+        if self.source.drop_missing:  # only reading shows which rows are left out
+            first, skipped = 0, start
+        elif self.hold_out is not None and start:
+            first = self._source_row(start - 1) + 1
+        for row, chunk, codes in self._numbered(first):
+            X = chunk.X
+            if self.hold_out is not None:
+                mask = self._held(row, chunk) == held
+                X, codes = X[mask], codes[mask]
+            if skipped:
+                X, codes, skipped = X[skipped:], codes[skipped:], max(skipped - len(X), 0)
+            yield X, codes
 
     def _source_row(self, trained: int) -> int:
-        """The number in the source of the `trained`-th row that is trained on."""
+        """The number in the source of the `trained`-th row that is trained on, if no row is left out."""
         assert self.hold_out is not None
         start = 0
         while True:
@@ -295,19 +322,28 @@ class StreamRows:
 
     def _in_order(self, order: Order, epoch: int, start: int) -> Generator[Piece, None, None]:
         """The rows of one block of the order after another, each block's in its own order, from the `start`-th row."""
-        assert self.source_rows is not None
-        n, size = self.source_rows, order.block_rows(self.n_features)
+        n, size = self.source.all_rows, order.block_rows(self.n_features)
+        assert n is not None
         for block in order.blocks(n, self.n_features, epoch):
             first, last = block * size, min((block + 1) * size, n)
             inside = order.within(block, last - first, epoch)
             if self.hold_out is not None:
                 inside = inside[~self.hold_out.held(first, last)[inside]]
-            if start >= len(inside):
+            if not self.source.drop_missing and start >= len(inside):
                 start -= len(inside)
                 continue
-            with closing(self._numbered(first, last)) as chunks:
-                X, codes = _joined([piece for _, piece in chunks])
-            inside, start = inside[start:], 0
+            X, codes, places = self._block(first, last)
+            inside = places[inside]
+            inside = inside[inside >= 0]
+            inside, start = inside[start:], max(start - len(inside), 0)
             for part in range(0, len(inside), 1 << 14):
                 rows = inside[part : part + (1 << 14)]
                 yield picked(X, rows), codes[rows]
+
+    def _block(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The rows [first, last) of the source, their codes, and each one's place among them: -1 if it is left out."""
+        with closing(self._numbered(first, last)) as numbered:
+            chunks = [(chunk, codes) for _, chunk, codes in numbered]
+        X, codes = _joined([(chunk.X, codes) for chunk, codes in chunks])
+        kept = np.concatenate([np.ones(chunk.rows, bool) if chunk.kept is None else chunk.kept for chunk, _ in chunks])
+        return X, codes, np.where(kept, np.cumsum(kept) - 1, -1)

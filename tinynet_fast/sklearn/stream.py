@@ -1,14 +1,15 @@
 """`partial_fit` on rows that need not fit in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.arrays import find_labels
-from tinynet_fast.data.sources import open_source
-from tinynet_fast.data.stream import read_ahead, recut
+from tinynet_fast.data.indexes import warn_of_row_numbers
+from tinynet_fast.data.sources import Chunk, open_source
+from tinynet_fast.data.stream import Piece, read_ahead, recut
 from tinynet_fast.training.plan import check_whole
 
 ROWS_A_CALL = 1 << 16  # at most; a multiple of every engine's tile
@@ -34,7 +35,7 @@ def partial_fit_stream(
     ----------
     estimator : SGDClassifier, MLPClassifier, or any estimator with `partial_fit`
     X, y, features, drop_missing
-        Paths, patterns, Arrow readers or iterators of blocks and their labels, as for `train_neuron`.
+        Paths, patterns, folders, Arrow readers or iterators of blocks and their labels, as for `train_neuron`.
     classes : (n_classes,), optional
         All labels there are. Where they are left out and the estimator knows none, the labels are read once beforehand.
     epochs : int
@@ -67,9 +68,18 @@ def partial_fit_stream(
         batch_size = own if isinstance(own, int) else 200 if own == "auto" else 256
     batch_size = check_whole("batch_size", batch_size)
     size = max(ROWS_A_CALL // batch_size, 1) * batch_size
-    for _ in range(epochs):
+    for epoch in range(epochs):
         source.check_unchanged()
         with closing(read_ahead(source.chunks())) as chunks:
-            for rows, labels in recut(((chunk.X, chunk.y) for chunk in chunks), size, batch_size=batch_size):
+            for rows, labels in recut(_looked_at(chunks, source.names, epoch), size, batch_size=batch_size):
                 estimator.partial_fit(rows, labels, classes=np.asarray(classes))
     return estimator
+
+
+def _looked_at(chunks: Iterable[Chunk], names: list[str] | None, epoch: int) -> Iterator[Piece]:
+    """The rows and labels of chunks, with a warning if the very first ones show that a column counts the rows."""
+    for i, chunk in enumerate(chunks):
+        if epoch == i == 0:
+            warn_of_row_numbers(names, chunk.X, chunk.numbers())
+        assert chunk.y is not None
+        yield chunk.X, chunk.y

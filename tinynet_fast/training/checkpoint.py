@@ -97,7 +97,7 @@ class Checkpoint:
             return
         if not np.isfinite(state["parameters"]).all():  # a run that is about to be told that it diverged
             return
-        rows = [self.rows.source_rows, self.rows.source.dropped] if is_streamed(self.rows) else None
+        rows = [self.rows.source_rows, self.rows.source.dropped, self.rows.count] if is_streamed(self.rows) else None
         rows = None if rows is None or rows[0] is None else rows
         head = {"format": FORMAT, "format_version": FORMAT_VERSION, "written_by": f"tinynet_fast {__version__}"}
         content = head | self.head | {"rows": rows, "state": _packed(state)}

@@ -78,8 +78,9 @@ def train_neuron(
         A list of numbers or of rows, a NumPy array of any real dtype, order and stride (read-only or memory-mapped
         too), or a frame that NumPy can read. An array of numbers is never copied whole; computing is in float64.
         Or rows that need not fit in memory, which are read in a second thread while they are trained on: a path, a
-        glob or a list of paths (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy, svmlight), a
-        pyarrow Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
+        pattern, a folder or a list of them (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy,
+        svmlight; part.2 is read before part.10, and folders called name=value give rows one more column), a pyarrow
+        Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
         returns such an iterator. However they are cut into files and blocks, the weights are those of the same rows in
         memory. Or a SciPy sparse matrix or array; see the notes.
     y : (n,), or str
@@ -138,7 +139,9 @@ def train_neuron(
     callback : callable, optional
         Called with an `Epoch` after each epoch; training stops when it returns something true.
     features : sequence of str, optional
-        The columns of a frame or a file to learn from, in this order; all but that of the labels where left out.
+        The columns of a frame or a file to learn from, in this order. If left out: all but that of the labels and an
+        index that pandas or Dask wrote into a file, also one with a name. A column that only counts the rows is named
+        in a `TrainingWarning`.
     labels : sequence, optional
         The two labels, where they are not to be found in the rows or not in sorting order: the second is the one whose
         probability is learned. Any other label is refused.

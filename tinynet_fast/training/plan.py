@@ -19,6 +19,7 @@ from tinynet_fast.data.arrays import (
     find_labels,
     frame_columns,
 )
+from tinynet_fast.data.indexes import warn_of_row_numbers, without_index
 from tinynet_fast.data.rows import Order, Rows, is_streamed, picked, split_rows
 from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
 from tinynet_fast.kernels.engines import Engine, resolve
@@ -152,6 +153,8 @@ def plan(
             raise ValueError("drop_missing is for rows that are read from files: drop them from X and y yourself")
         if isinstance(y, str) or features is not None:
             X, y, _ = frame_columns(X, y, features)
+        else:
+            X = without_index(X)
         if sparse and standardize is True and is_sparse(X):
             raise ValueError(
                 "standardize=True would store every value, since a 0.0 less its column's mean is none: divide the "
@@ -159,15 +162,18 @@ def plan(
             )
         _plan_memory(result, as_rows(X) if sparse else as_matrix(X), y, sample_weight, known, most_labels)
         result.features = feature_names(X)
+        warn_of_row_numbers(result.features, result.in_memory.X)
     if is_fraction:
         result.options["held_out"] = "hash" if result.streams else "permutation"
+        if result.streams and drop_missing:
+            result.options["held_out"] = "hash of all rows"  # earlier versions numbered the rows that were kept
     elif validation is not None:
         X_held, held = check_validation(validation, result.rows.n_features, result.labels, sparse)
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
         if saved is not None:
             saved.validation = digest(Rows(X_held, Codes(held, np.arange(len(result.labels)))))
     if is_streamed(result.rows):
-        if standardize or counted:
+        if standardize or counted or (shuffle and drop_missing):
             result.rows.survey(standardize)
         if result.rows.count == 0:
             raise ValueError(f"validation={validation} with seed={seed} leaves no row: change the seed")

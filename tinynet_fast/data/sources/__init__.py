@@ -6,31 +6,18 @@
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.files import COMPRESSED, TableError
-from tinynet_fast.data.pipes import Spooled, is_address, local_path
+from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
 from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, need
+from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
 
 __all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
-
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "ipc",
-    ".feather": "ipc",
-    ".ipc": "ipc",
-    ".arrows": "ipc stream",
-    ".npy": "npy",
-    ".svm": "svmlight",
-    ".svmlight": "svmlight",
-    ".libsvm": "svmlight",
-}
 
 
 def is_source(X: Any) -> bool:
@@ -58,8 +45,9 @@ def has_names(X: Any) -> bool:
     if isinstance(X, Source):
         return X.names is not None
     if _names_files(X):
-        first = X if isinstance(X, (str, os.PathLike)) else X[0]
-        return _format(Path(first)) not in ("npy", "svmlight")
+        first = os.fspath(X[0] if isinstance(X, (list, tuple)) else X)
+        path = first if is_pipe(first) else _files(first)[0][0].path  # a pipe is read once, and not here
+        return format_of(path) not in ("npy", "svmlight")
     return is_arrow(X)
 
 
@@ -70,7 +58,7 @@ def _names_files(X: Any) -> bool:
 
 
 def _looks_like_path(item: Any) -> bool:
-    return isinstance(item, str) and (_format(Path(item)) is not None or glob.has_magic(item))
+    return isinstance(item, str) and (format_of(item) is not None or glob.has_magic(item) or os.path.isdir(item))
 
 
 def open_source(
@@ -85,15 +73,19 @@ def open_source(
 
     Parameters
     ----------
-    X : path, glob, list of paths, pyarrow Dataset or RecordBatchReader, iterator, callable, or Source
+    X : path, pattern, folder, list of these, pyarrow Dataset or RecordBatchReader, iterator, callable, or Source
         Files: CSV and .tsv (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. Files without rows
-        are left out. A pipe, or "-" for standard input, is read once, into a temporary file; it is CSV unless its name
-        says otherwise. An iterator gives blocks (X, y); a callable makes such an iterator for each pass.
+        are left out. The files of a folder or a pattern are read in natural order: part.2 comes before part.10. In a
+        folder, names that begin with "_" or "." are skipped. Folders called name=value, as in
+        year=2020/part.0.parquet, give each row one more column. A pipe, or "-" for standard input, is read once, into
+        a temporary file; it is CSV unless its name says otherwise. An iterator gives blocks (X, y); a callable makes
+        such an iterator for each pass.
     y : str, optional
         The name of the target column. For .npy an array, a path, or the number of a column. None for prediction.
     features : sequence of str, optional
-        The columns to take, in this order; all but the target where left out. Spaces around the names in a CSV file do
-        not count.
+        The columns to take, in this order. If it is left out: all but the target and an index that pandas or Dask
+        wrote (also one with a name, which pandas notes in Parquet and Arrow files). Spaces around the names in a CSV
+        file do not count.
     drop_missing : bool
         Leave rows with a missing value out, and count them.
     like : Like, optional
@@ -121,7 +113,7 @@ def open_source(
         return X
     features = _checked(features)
     if _names_files(X):
-        return _open_files(_paths(X), y, features, drop_missing, like)
+        return _open_files(X, y, features, drop_missing, like)
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)
     if is_source(X):
@@ -137,36 +129,34 @@ def _checked(features: Sequence[str] | None) -> list[str] | None:
     return list(features)
 
 
-def _format(path: Path) -> str | None:
-    name = Path(path.name.lower())
-    if name.suffix in COMPRESSED and FORMATS.get(Path(name.stem).suffix) == "csv":
-        return "csv"
-    return FORMATS.get(name.suffix, "csv" if isinstance(path, Spooled) else None)
+def _kind(path: Path) -> str | None:
+    return format_of(path.name) or ("csv" if isinstance(path, Spooled) else None)
+
+
+def _files(X: Any) -> tuple[list[File], list[Path]]:
+    """The local files that a path, a pattern, a folder or a list of them stands for, and what to open for each."""
+    copies: dict[str, Path] = {}
+
+    def one(item: str) -> list[File]:
+        if is_pipe(item) or is_address(item):
+            path = local_path(item)
+            copies[str(path)] = path
+            return [File(str(path))]
+        return [replace(file, path=str(Path(file.path))) for file in search(item, Local())]
+
+    files = search_all(X, one)
+    return files, [copies.get(file.path, Path(file.path)) for file in files]
 
 
 def _paths(X: Any) -> list[Path]:
-    """The files that a path, a glob or a list of them stands for; those of a glob are sorted."""
-    paths: list[Path] = []
-    for item in X if isinstance(X, (list, tuple)) else [X]:
-        text = os.fspath(item)
-        if isinstance(text, bytes):
-            text = os.fsdecode(text)
-        if glob.has_magic(text) and not os.path.lexists(text) and not is_address(text):
-            found = sorted(name for name in glob.glob(text, recursive=True) if not os.path.isdir(name))
-            if not found:
-                raise TableError(f"{text}: no file matches this pattern; correct it")
-            paths += map(Path, found)
-        else:
-            paths.append(local_path(text))
-    return paths
+    return _files(X)[1]
 
 
-def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: bool, like: Like | None) -> Source:
+def _open_files(X: Any, y: Any, features: list[str] | None, drop: bool, like: Like | None) -> Source:
+    files, paths = _files(X)
     kinds = []
     for path in paths:
-        if path.is_dir():
-            Stamp.of(path)  # which says what to do
-        kind = _format(path)
+        kind = _kind(path)
         if kind is None:
             known = ", ".join(FORMATS)
             raise TableError(f"{path}: unknown suffix {path.suffix!r}; {known} are read, and .csv.gz, .csv.zst")
@@ -183,7 +173,7 @@ def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: boo
         if kind == "svmlight":
             return _open_svmlight(paths, stamps, y, drop, like)
         return _open_npy(paths, stamps, y, drop)
-    return _open_tables(kind, stamps, y, features, drop)
+    return _open_tables(kind, files, stamps, y, features, drop)
 
 
 def _with_bytes(kind: str, stamps: list[Stamp]) -> list[Stamp]:
@@ -214,24 +204,28 @@ def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
     return layout
 
 
-def _open_tables(kind: str, stamps: list[Stamp], y: Any, features: list[str] | None, drop: bool) -> Source:
+def _open_tables(
+    kind: str, files: list[File], stamps: list[Stamp], y: Any, features: list[str] | None, drop: bool
+) -> Source:
     need("pyarrow")
     from tinynet_fast.data.sources import csv, ipc, parquet
+    from tinynet_fast.data.sources.folders import in_folders, with_folders
 
     if kind == "csv":  # whose names have no spaces around them
         y = y.strip() if isinstance(y, str) else y
         features = None if features is None else [name.strip() for name in features]
-    layout, labels = _layout(y, features, drop), csv.Labels()
+    layout: Any = with_folders(_layout(y, features, drop), files)
+    labels = csv.Labels()
     makers: dict[str, Callable[[Stamp], Any]] = {
         "csv": lambda stamp: csv.CsvPart(stamp.path, layout, labels),
         "parquet": lambda stamp: parquet.ParquetPart(stamp.path, layout),
         "ipc": lambda stamp: ipc.IpcPart(stamp.path, layout, stamp.size),
         "ipc stream": lambda stamp: ipc.stream_part(stamp.path, layout),
     }
-    parts = [makers[kind](stamp) for stamp in stamps]
+    parts = [in_folders(layout, makers[kind](stamp), stamp.path) for stamp in stamps]
     why = "no rows below the column names" if kind == "csv" else "no rows: at least one is needed"
-    parts = _with_rows(parts, why)
-    return _source(kind, parts, layout, stamps=stamps)
+    content = None if layout.whole is layout else lambda: layout.values
+    return _source(kind, _with_rows(parts, why), layout.whole, stamps=stamps, content=content)
 
 
 def _source(kind: str, parts: list[Any], layout: Any, **options: Any) -> Source:

@@ -33,13 +33,31 @@ class Chunk:
         float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
     y : (n,) array, or None
         Labels as the source has them: numbers, booleans or text. None for a source without a target.
-    rows : (n,) int array, or None
-        With `drop_missing`, the rows' numbers among all rows of the source, also those that are left out, from 0.
+    kept : (m,) bool array, or None
+        Which of the source's next m rows these n are; the others were left out. None if no row was left out.
     """
 
     X: np.ndarray
     y: np.ndarray | None
-    rows: np.ndarray | None = None
+    kept: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """The rows of the source that this stands for, also those that were left out."""
+        return len(self.X) if self.kept is None else len(self.kept)
+
+    def numbers(self) -> np.ndarray:
+        """(n,) the rows' places among those."""
+        return np.arange(len(self.X)) if self.kept is None else np.flatnonzero(self.kept)
+
+    def part(self, low: int, high: int) -> "Chunk":
+        """The source's rows [low, high) of these."""
+        if low == 0 and high == self.rows:
+            return self
+        first, last, kept = low, high, self.kept
+        if kept is not None:
+            first, last, kept = int(kept[:low].sum()), int(kept[:high].sum()), kept[low:high]
+        return Chunk(self.X[first:last], None if self.y is None else self.y[first:last], kept)
 
 
 FIRST_INDEX = "svmlight_first_index"  # in `Source.training` and a model's `training`: 0 or 1
@@ -129,7 +147,9 @@ class Stamp:
 
 
 class Source:
-    """Rows that need not fit in memory, read in order, again and again where they are repeatable.
+    """Rows that need not fit in memory, read in order, again and again if they are repeatable.
+
+    Rows are numbered as the files have them: those that are left out have numbers, too.
 
     Attributes
     ----------
@@ -139,7 +159,9 @@ class Source:
     dtype : np.dtype
         Of the rows: float64, or float32 where every feature is stored so.
     n_rows : int or None
-        Where it is known without reading.
+        How many rows `chunks` has, if that is known without reading.
+    all_rows : int or None
+        The same with those that are left out.
     repeatable : bool
         Whether `chunks` can be called again; not for a generator or a RecordBatchReader.
     anywhere : bool
@@ -176,24 +198,27 @@ class Source:
         self.labelled = target is not None if labelled is None else labelled
         self.training: dict[str, Any] = training or {}
         self.dropped = 0
-        self.anywhere = not drop_missing and all(part.anywhere for part in parts)
+        self.anywhere = all(part.anywhere for part in parts)
         rows = [part.n_rows for part in parts]
-        known = not drop_missing and None not in rows
-        self.n_rows: int | None = sum(n for n in rows if n is not None) if known else None
+        self.all_rows: int | None = None if None in rows else sum(n for n in rows if n is not None)
+        self.n_rows = None if drop_missing else self.all_rows
         self.size_bytes: int | None = sum(stamp.size for stamp in self.stamps) if self.stamps else None
         self._begun = False
-        self._index: list[tuple[int, int, Any, bytes | None, int]] = []  # see `_remember`
+        self._index: list[tuple[int, int, Any]] = []  # see `_remember`
         self._indexed = 0  # rows that the index covers
 
     def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
         """The rows [start, stop) in order. A source that cannot be read anywhere is read from its beginning.
+
+        A chunk may be empty if all of its rows were left out. `dropped` is known after all rows were read at once.
 
         Raises TableError for a row that cannot be used, naming the file, the line or row, and the column.
         """
         if self._begun and not self.repeatable:
             raise TableError(f"{self.kind}: it can be read only once; pass a function that makes a new one")
         self._begun = True
-        return self._anywhere(start, stop) if self.anywhere else self._in_order(start, stop)
+        whole = start == 0 and stop is None
+        return self._anywhere(start, stop) if self.anywhere and not whole else self._in_order(start, stop)
 
     def _anywhere(self, start: int, stop: int | None) -> Iterator[Chunk]:
         first = 0
@@ -203,7 +228,7 @@ class Source:
             low, high = max(start, first), last if stop is None else min(stop, last)
             if low < high:
                 for block in part.read(low - first, high - first):
-                    yield Chunk(block.X, block.y)
+                    yield Chunk(block.X, block.y, block.kept)
             first = last
 
     def _in_order(self, start: int, stop: int | None) -> Iterator[Chunk]:
@@ -212,17 +237,13 @@ class Source:
             blocks = part.read(0, None)
             try:
                 for block in blocks:
-                    n = len(block.X)
-                    rows = None
-                    if self.drop_missing:
-                        rows = row + dropped + (np.arange(n) if block.kept is None else np.flatnonzero(block.kept))
-                    dropped += 0 if block.kept is None else len(block.kept) - n
-                    self._remember(row, number, block)
+                    chunk = Chunk(block.X, block.y, block.kept)
+                    n = chunk.rows
+                    dropped += n - len(block.X)
+                    self._remember(row, n, number, block.place)
                     low, high = max(start - row, 0), n if stop is None else min(stop - row, n)
                     if low < high:
-                        part_of = slice(low, high)
-                        y = None if block.y is None else block.y[part_of]
-                        yield Chunk(block.X[part_of], y, None if rows is None else rows[part_of])
+                        yield chunk.part(low, high)
                     row += n
                     if stop is not None and row >= stop:
                         return
@@ -231,16 +252,15 @@ class Source:
                 if close is not None:
                     close()
         self.dropped = dropped
-        if row == 0:
+        if row == dropped:
             name = self.stamps[0].path if self.stamps else self.kind
             raise TableError(f"{name}: no rows" + (" without a missing value" if dropped else "") + ": one is needed")
 
-    def _remember(self, row: int, number: int, block: Block) -> None:
-        """Where the rows from `row` on were read: part, place, and which of the block's rows they are, in bits."""
-        if row == self._indexed and len(block.X):
-            kept = None if block.kept is None else np.packbits(block.kept).tobytes()
-            self._index.append((row, number, block.place, kept, 0 if block.kept is None else len(block.kept)))
-            self._indexed += len(block.X)
+    def _remember(self, row: int, n: int, number: int, place: Any) -> None:
+        """Keep the part and the place that the `n` rows from `row` on were read from."""
+        if row == self._indexed and n:
+            self._index.append((row, number, place))
+            self._indexed += n
 
     def need_labels(self) -> None:
         """TableError, saying how labels are named, if the rows have none."""
@@ -259,7 +279,7 @@ class Source:
         """The target column alone, in order: (n,) arrays."""
         if self.drop_missing or not self.repeatable:
             for chunk in self.chunks():
-                if chunk.y is not None:
+                if chunk.y is not None and len(chunk.y):
                     yield chunk.y
             return
         for part in self.parts:
@@ -280,12 +300,8 @@ class Source:
         if row >= self._indexed:
             return f"row {row + 1}"
         at = bisect_right(self._index, row, key=lambda entry: entry[0]) - 1
-        first, number, place, bits, n = self._index[at]
-        i = row - first
-        if bits is not None:
-            kept = np.unpackbits(np.frombuffer(bits, np.uint8), count=n)
-            i = int(np.flatnonzero(kept)[i])
-        return self.parts[number].where(place, i)
+        first, number, place = self._index[at]
+        return self.parts[number].where(place, row - first)
 
     def fingerprint(self) -> dict[str, Any]:
         """What tells these rows from others, as plain JSON values."""
