@@ -15,7 +15,9 @@ import numpy as np
 
 from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.kept import Kept, fits
 from tinynet_fast.data.rows import Moments, Order, picked
+from tinynet_fast.data.runs import LongestRun
 from tinynet_fast.data.sources import Source
 
 AHEAD = 3  # chunks that wait to be trained on
@@ -24,6 +26,17 @@ LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
 POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
 
 Piece = tuple[np.ndarray, np.ndarray]  # rows and their codes
+KEPT_REMEDY = "Pass shuffle=True"
+REMEDY = "Shuffle the rows in the file once (shuffle='blocks' mixes only the rows within a block)"
+
+
+def can_be_kept(source: Source) -> bool:
+    """Whether the rows may be kept in memory: those of files and datasets, if they are not known to be too many.
+
+    A function that makes iterators may give other rows each time.
+    """
+    fixed = source.repeatable and (len(source.stamps) > 0 or source.kind == "arrow")
+    return fixed and (source.n_rows is None or fits(source.n_rows, source.n_features))
 
 
 def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
@@ -147,14 +160,18 @@ def _joined(parts: list[Piece]) -> Piece:
 class StreamRows:
     """The rows of a source as training takes them: what `Rows` is for arrays in memory.
 
-    `labels` are those that codes stand for. `count` is how many rows are trained on, None while nobody has counted.
+    `labels` are those that codes stand for. `count` is how many rows are trained on, None before they are counted.
+    With `keep`, the first complete pass keeps the rows in `memory` if they fit, and later passes take them from there.
     """
 
     sample_weight = None
     streams = True
 
-    def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None) -> None:
+    def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None, keep: bool = False) -> None:
         self.source, self.labels, self.hold_out = source, labels, hold_out
+        self.keep = keep and can_be_kept(source)
+        self.memory: Kept | None = None
+        self._runs: LongestRun | None = LongestRun()  # of the first epoch; None once it is over
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
         self.source_rows: int | None = None
@@ -180,9 +197,10 @@ class StreamRows:
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
     def survey(self, standardize: bool) -> None:
-        """One pass that counts the rows and, where asked for, takes their means and deviations."""
+        """One pass that counts the rows and, if `standardize`, takes their means and deviations."""
         if self.count is not None and not standardize:
             return
+        self.keep = can_be_kept(self.source)
         if not self.source.repeatable:
             raise ValueError(
                 "these rows can be read once only, and must be counted or measured first: write them to a file, or "
@@ -207,9 +225,15 @@ class StreamRows:
     ) -> Generator[tuple[np.ndarray, np.ndarray, None], None, None]:
         """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
+        runs = self._runs if epoch == start == 0 else None
         with closing(pieces):
             for X, codes in recut(pieces, size, tile, batch_size, start):
+                if runs is not None:
+                    runs.add(codes)
                 yield self.standardised(X), codes.astype(np.float64), None
+        self._runs = None
+        if runs is not None:
+            runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
 
     def standardised(self, X: np.ndarray) -> np.ndarray:
         return X if self.mean is None else (X - self.mean) / self.scale
@@ -274,16 +298,36 @@ class StreamRows:
                 "row out, or name all labels with labels="
             ) from None
 
+    def read_whole(self) -> bool:
+        """Read all rows into memory, and return whether they fit there."""
+        self.keep = can_be_kept(self.source)
+        if self.memory is None and self.keep:
+            for _ in self._kept(held=False):
+                if not self.keep:
+                    break
+        return self.memory is not None
+
     def _kept(self, held: bool, start: int = 0) -> Generator[Piece, None, None]:
         """The rows that are trained on, from the `start`-th of them, or those held out, as they come."""
-        if self.hold_out is None:
-            for _, piece in self._numbered(start):
-                yield piece
+        if self.memory is not None:
+            yield from self.memory.pieces(held, start)
             return
-        first = self._source_row(start - 1) + 1 if start else 0
+        memory = Kept(self.n_features) if self.keep and start == 0 else None
+        first = self._source_row(start - 1) + 1 if start and self.hold_out is not None else start
         for row, (X, codes) in self._numbered(first):
-            mask = self.hold_out.held(row, row + len(X)) == held
-            yield X[mask], codes[mask]
+            mask = None if self.hold_out is None else self.hold_out.held(row, row + len(X))
+            trained, held_out = (X, codes), None
+            if mask is not None:
+                trained, held_out = (X[~mask], codes[~mask]), (X[mask], codes[mask])
+            if memory is not None:
+                memory.add(trained, held_out, mask)
+                self.keep = memory.whole
+            if held_out is None or not held:
+                yield trained
+            else:
+                yield held_out
+        if memory is not None and memory.whole:
+            self.memory = memory
 
     def _source_row(self, trained: int) -> int:
         """The number in the source of the `trained`-th row that is trained on."""
@@ -298,6 +342,9 @@ class StreamRows:
 
     def _in_order(self, order: Order, epoch: int, start: int) -> Generator[Piece, None, None]:
         """The rows of one block of the order after another, each block's in its own order, from the `start`-th row."""
+        if self.memory is not None:
+            yield from self.memory.in_order(order, epoch, start)
+            return
         assert self.source_rows is not None
         n, size = self.source_rows, order.block_rows(self.n_features)
         for block in order.blocks(n, self.n_features, epoch):
