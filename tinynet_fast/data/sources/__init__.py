@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.base import Chunk, Source, Stamp, need
+from tinynet_fast.data.sources.base import Chunk, Source, Stamp, has_pyarrow, need
 
 __all__ = ["Chunk", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
 
@@ -187,6 +187,11 @@ def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
 
 
 def _open_tables(kind: str, stamps: list[Stamp], y: Any, features: list[str] | None, drop: bool) -> Source:
+    if kind == "csv" and all(stamp.path.suffix.lower() not in COMPRESSED for stamp in stamps) and not has_pyarrow():
+        from tinynet_fast.data.sources.plain_csv import PlainCsvPart
+
+        layout = _layout(y, features, drop)
+        return _source(kind, [PlainCsvPart(stamp.path, layout) for stamp in stamps], layout, stamps=stamps)
     need("pyarrow")
     from tinynet_fast.data.sources import csv, ipc, parquet
 
@@ -201,7 +206,9 @@ def _open_tables(kind: str, stamps: list[Stamp], y: Any, features: list[str] | N
     for stamp, part in zip(stamps, parts, strict=True):
         if part.n_rows == 0:
             raise TableError(f"{stamp.path}: no rows: at least one is needed")
-    return _source(kind, parts, layout, stamps=stamps)
+    source = _source(kind, parts, layout, stamps=stamps)
+    source.label_texts = labels if kind == "csv" else None
+    return source
 
 
 def _source(kind: str, parts: list[Any], layout: Any, **options: Any) -> Source:

@@ -32,10 +32,22 @@ class Chunk:
         float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
     y : (n,) array, or None
         Labels as the source has them: numbers, booleans or text. None for a source without a target.
+    kept : (m,) bool array, or None
+        Which of the source's next m rows these n are; the others were left out. None if no row was left out.
     """
 
     X: np.ndarray
     y: np.ndarray | None
+    kept: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """The rows of the source that this stands for, also those that were left out."""
+        return len(self.X) if self.kept is None else len(self.kept)
+
+    def numbers(self) -> np.ndarray:
+        """(n,) the rows' places among those."""
+        return np.arange(len(self.X)) if self.kept is None else np.flatnonzero(self.kept)
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,7 @@ class Source:
         self.dtype, self.target, self.stamps = np.dtype(dtype), target, list(stamps)
         self.drop_missing, self.repeatable, self._content = drop_missing, repeatable, content
         self.dropped = 0
+        self.label_texts: Any = None  # of CSV files: `csv.Labels`
         self.anywhere = not drop_missing and all(part.anywhere for part in parts)
         rows = [part.n_rows for part in parts]
         known = not drop_missing and None not in rows
@@ -196,7 +209,7 @@ class Source:
                     if low < high:
                         whole = low == 0 and high == n
                         y = block.y if block.y is None or whole else block.y[low:high]
-                        yield Chunk(block.X if whole else block.X[low:high], y)
+                        yield Chunk(block.X if whole else block.X[low:high], y, block.kept if whole else None)
                     row += n
                     if stop is not None and row >= stop:
                         return
@@ -345,6 +358,15 @@ def need(module: str) -> Any:
         raise ImportError(
             f"reading this needs {library}: pip install 'tinynet-fast[{extra}]' (or pip install {library})"
         ) from None
+
+
+def has_pyarrow() -> bool:
+    """Whether pyarrow can be imported."""
+    try:
+        need("pyarrow")
+    except ImportError:
+        return False
+    return True
 
 
 def repeated_name(path: Any, names: list[str]) -> None:
