@@ -136,7 +136,7 @@ class SweepResult:
         table = Table(*columns, title=f"{len(self)} models, {self.epochs} epochs")
         for i in np.flatnonzero(self.fold == ALL_ROWS):
             mine = self.held_out_loss[i + 1 : i + 1 + folds]
-            held_out = f"{mine.mean():.6f} +/- {mine.std():.6f}" if folds else ""
+            held_out = f"{mine.mean():.6f} ± {mine.std():.6f}" if folds else ""
             if not folds and self.judged_on_other_rows:
                 held_out = f"{self.held_out_loss[i]:.6f}"
             remark = "diverged" if self.diverged[i : i + 1 + folds].any() else "unstable" if self.unstable[i] else ""
