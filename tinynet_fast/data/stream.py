@@ -312,20 +312,28 @@ class StreamRows:
         if self.memory is not None:
             yield from self.memory.pieces(held, start)
             return
-        memory = Kept(self.n_features) if self.keep and start == 0 else None
-        first = self._source_row(start - 1) + 1 if start and self.hold_out is not None else start
-        for row, (X, codes) in self._numbered(first):
-            mask = None if self.hold_out is None else self.hold_out.held(row, row + len(X))
-            trained, held_out = (X, codes), None
-            if mask is not None:
-                trained, held_out = (X[~mask], codes[~mask]), (X[mask], codes[mask])
-            if memory is not None:
-                memory.add(trained, held_out, mask)
-                self.keep = memory.whole
+        for trained, held_out in self.split_pieces(start):
             if held_out is None or not held:
                 yield trained
             else:
                 yield held_out
+
+    def split_pieces(self, start: int = 0) -> Generator[tuple[Piece, Piece | None], None, None]:
+        """The rows as they are read: in each chunk those that are trained on, from the `start`-th, and those held out.
+
+        None stands for the latter if no rows are to be held out.
+        """
+        memory = Kept(self.n_features) if self.keep and start == 0 else None
+        first = self._source_row(start - 1) + 1 if start and self.hold_out is not None else start
+        for row, (X, codes) in self._numbered(first):
+            trained, held_out, held = (X, codes), None, None
+            if self.hold_out is not None:
+                held = self.hold_out.held(row, row + len(X))
+                trained, held_out = (X[~held], codes[~held]), (X[held], codes[held])
+            if memory is not None:
+                memory.add(trained, held_out, held)
+                self.keep = memory.whole
+            yield trained, held_out
         if memory is not None and memory.whole:
             self.memory = memory
 

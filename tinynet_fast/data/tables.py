@@ -56,9 +56,12 @@ def read_whole(source: Source, limited: bool = False) -> WholeTable | None:
     """
     if limited and source.n_rows is not None and not fits(source.n_rows, source.n_features):
         return None
-    X, y, numbers, row = [], [], [], 0
+    X: list[np.ndarray] = []
+    y: list[Any] = []
+    numbers: list[np.ndarray] = []
+    row, every = 0, source.chunks()  # type: int, Any
     source.check_unchanged()
-    with labels_of_one_type(source) as typed, closing(source.chunks()) as chunks:
+    with labels_of_one_type(source) as typed, closing(every) as chunks:
         for chunk in chunks:
             X.append(chunk.X)
             y.append(chunk.y)
@@ -74,7 +77,7 @@ def read_whole(source: Source, limited: bool = False) -> WholeTable | None:
 
 @contextmanager
 def labels_of_one_type(source: Source) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
-    """While all rows are read: chunks of CSV files hold codes for labels, and what this gives turns them into labels."""
+    """While all rows are read: chunks of CSV files hold codes for labels, which the function turns back."""
     texts = source.label_texts
     if texts is None:
         yield lambda y: y

@@ -45,10 +45,10 @@ class SweepResult:
         Whose steps can overshoot: learning_rate * (|x|**2 + 1) is above 8 for some row. Rounding errors can grow then,
         and the weights are a rounding apart from those of `train_neuron`, grown.
     best : int or None
-        The number of the model judged best. With `folds`: the model that was trained on all rows with the options of the
-        least mean held-out loss. With `validation`: the model with the least loss on those rows. Without both: the model
-        with the least progressive loss in the last epoch, which tells little of rows that it has not seen. None if all
-        diverged.
+        The number of the model judged best. With `folds`: the model that was trained on all rows with the options that
+        have the least mean held-out loss. With `validation`: the model with the least loss on those rows. Without
+        both: the model with the least progressive loss in the last epoch, which says little about new rows. None if
+        all diverged.
     labels : (2,) array
     features : list of str or None
     epochs : int
