@@ -3,7 +3,7 @@
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -14,17 +14,25 @@ from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, need
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import Model, check_threshold
 
-COLUMNS = ["row", "probability", "prediction"]
 PARQUET = (".parquet", ".pq")
 GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
 
 
 class Scores(NamedTuple):
-    """Predictions of some rows: `rows` are their numbers, from 1; `codes` say which label each one gets."""
+    """Predictions of some rows.
+
+    `rows` are their numbers, from 1. `probabilities` is (n, k), with a column for each of `probability_columns`.
+    `codes` say which label each row gets.
+    """
 
     rows: np.ndarray
-    probability: np.ndarray
+    probabilities: np.ndarray
     codes: np.ndarray
+
+
+def probability_columns(labels: np.ndarray) -> list[str]:
+    """The names of the columns of probabilities: P(label) of the second of two labels, or of each of more."""
+    return [f"P({label})" for label in (labels[1:] if len(labels) == 2 else labels).tolist()]
 
 
 def predict_file(
@@ -36,7 +44,10 @@ def predict_file(
     threshold: float | None = None,
     drop_missing: bool = False,
 ) -> int:
-    """Predict every row of `data` and write row number, probability and prediction to `output`; memory stays flat.
+    """Predict every row of `data` and write row number, probabilities and prediction to `output`; memory stays flat.
+
+    The columns are `row`, which counts from 1, `P(label)` and `prediction`. With two labels there is one column of
+    probabilities, that of the second label, which is the one the model learned; with more there is one for each label.
 
     Parameters
     ----------
@@ -49,9 +60,9 @@ def predict_file(
         The columns that are the model's inputs, in its order. The model's own names where left out; where it has
         none, all columns.
     threshold : float, optional
-        The probability from which on the second of two labels is predicted; the model's own where left out.
+        The probability from which on the second of two labels is predicted; the model's own if left out.
     drop_missing : bool
-        Leave rows with a missing value out. The others keep the numbers that they have in the file.
+        Leave rows with a missing value out. The other rows keep the numbers that they have in `data`.
 
     Returns
     -------
@@ -78,12 +89,14 @@ def predict_file(
     return rows
 
 
-def open_for(model: Model, data: Any, features: Sequence[str] | None = None, drop_missing: bool = False) -> Source:
-    """`data` with the model's inputs as columns; TableError if there are more or fewer."""
+def open_for(
+    model: Model, data: Any, features: Sequence[str] | None = None, drop_missing: bool = False, y: Any = None
+) -> Source:
+    """`data` with the model's inputs as columns, and `y` for labels; TableError if there are more or fewer columns."""
     if features is None and has_names(data):
         features = model.features
     like = Like(model.n_features, model.training.get(FIRST_INDEX))
-    source = open_source(data, features=features, drop_missing=drop_missing, like=like)
+    source = open_source(data, y, features=features, drop_missing=drop_missing, like=like)
     if source.n_features != model.n_features:
         place = source.stamps[0].path if source.stamps else source.kind
         raise TableError(
@@ -94,7 +107,7 @@ def open_for(model: Model, data: Any, features: Sequence[str] | None = None, dro
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:
-    """Predictions block by block: probabilities of the second of two labels, or of the most probable one of more."""
+    """Predictions block by block."""
     if threshold is not None and model.n_outputs > 1:
         raise ValueError(f"a threshold is for two labels; this model knows {len(model.labels)}: leave it out")
     limit = check_threshold(model.threshold if threshold is None else threshold)
@@ -104,27 +117,32 @@ def scores(model: Model, source: Source, threshold: float | None = None) -> Iter
 def _scores(model: Model, source: Source, limit: float) -> Iterator[Scores]:
     first = 1
     for chunk in source.chunks():
-        if not len(chunk.X):  # all of its rows were left out
-            first += chunk.rows
-            continue
-        probability = model.predict_proba(chunk.X)
-        rows = first + chunk.numbers()
-        if probability.ndim == 2:
-            yield Scores(rows, probability.max(axis=1), probability.argmax(axis=1))
-        else:
-            yield Scores(rows, probability, (probability >= limit).astype(np.intp))
+        if len(chunk.X):
+            yield scored(model, chunk.X, first + chunk.numbers(), limit)
         first += chunk.rows
 
 
-def write_csv(blocks: Iterator[Scores], labels: np.ndarray, file: IO[str]) -> int:
+def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
+    """Predictions of the rows `X`, which have the numbers `rows`."""
+    probability = model.predict_proba(X)
+    if probability.ndim == 2:
+        return Scores(rows, probability, probability.argmax(axis=1))
+    return Scores(rows, probability[:, np.newaxis], (probability >= limit).astype(np.intp))
+
+
+def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: IO[str]) -> int:
     """Predictions as CSV; floats have the shortest digits that give them back. Returns how many rows there were."""
-    texts, rows = [_cell(label) for label in labels.tolist()], 0
-    file.write(",".join(COLUMNS) + "\n")
-    for numbers, probability, codes in blocks:
-        lines = zip(numbers.tolist(), probability.tolist(), codes.tolist(), strict=True)
-        file.write("".join([f"{n},{p!r},{texts[code]}\n" for n, p, code in lines]))
-        rows += len(codes)
-    return rows
+    texts, count = [_cell(label) for label in labels.tolist()], 0
+    file.write(",".join(["row", *map(_cell, probability_columns(labels)), "prediction"]) + "\n")
+    for rows, probabilities, codes in blocks:
+        if probabilities.shape[1] == 1:
+            cells: Iterable[str] = map(repr, probabilities[:, 0].tolist())
+        else:
+            cells = (",".join(map(repr, row)) for row in probabilities.tolist())
+        numbered = zip(rows.tolist(), cells, codes.tolist(), strict=True)
+        file.write("".join([f"{n},{cell},{texts[code]}\n" for n, cell, code in numbered]))
+        count += len(codes)
+    return count
 
 
 def _cell(label: Any) -> str:
@@ -134,21 +152,23 @@ def _cell(label: Any) -> str:
     return line.getvalue()[1:-1]
 
 
-def write_parquet(blocks: Iterator[Scores], labels: np.ndarray, file: IO[bytes]) -> int:
+def write_parquet(blocks: Iterable[Scores], labels: np.ndarray, file: IO[bytes]) -> int:
     """Predictions as Parquet: int64, float64 and the labels' type. Returns how many rows there were."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     answers = pa.array(labels.tolist())
-    schema = pa.schema([pa.field("row", pa.int64()), ("probability", pa.float64()), ("prediction", answers.type)])
-    rows, waiting, held = 0, [], 0
+    fields = [(name, pa.float64()) for name in probability_columns(labels)]
+    schema = pa.schema([pa.field("row", pa.int64()), *fields, ("prediction", answers.type)])
+    count, waiting, held = 0, [], 0
     with pq.ParquetWriter(file, schema, use_dictionary=["prediction"]) as writer:  # the others never repeat
-        for numbers, probability, codes in blocks:
-            waiting.append(pa.table([pa.array(numbers), probability, answers.take(pa.array(codes))], schema=schema))
-            rows, held = rows + len(codes), held + len(codes)
+        for rows, probabilities, codes in blocks:
+            columns = [pa.array(rows), *map(pa.array, probabilities.T), answers.take(pa.array(codes))]
+            waiting.append(pa.table(columns, schema=schema))
+            count, held = count + len(codes), held + len(codes)
             if held >= GROUP_ROWS:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting, held = [], 0
         if waiting:
             writer.write_table(pa.concat_tables(waiting))
-    return rows
+    return count

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows
+from tinynet_fast.data.arrays import Codes
+from tinynet_fast.data.rows import Rows, picked
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
+from tinynet_fast.models import Neuron
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, may_stream, plan
 from tinynet_fast.training.run import STABILITY_BOUND
 from tinynet_fast.training.schedule import check_at_least_zero
@@ -37,6 +39,7 @@ def sweep(
     bias: Any = 0.0,
     average: Any = False,
     folds: Any = None,
+    validation: Any = None,
     sample_weight: Any = None,
     shuffle: bool = False,
     seed: int | None = None,
@@ -63,6 +66,9 @@ def sweep(
     folds : int or (n,) ints, optional
         Cross-validation: every combination is trained on all rows, and once more without each fold. With a number, rows
         are dealt to that many folds, drawn from `seed`, each label spread evenly; else the fold, from 0, of each row.
+    validation : (X, y) or float, optional
+        Rows to judge the models by, or the fraction of rows to hold out for that; the models are trained on the other
+        rows. Without `folds` only.
     n_jobs : int, optional
         How many threads train: 1 where left out, as many as there are cores for -1. Results do not depend on it.
 
@@ -96,6 +102,8 @@ def sweep(
     threads = _threads(n_jobs)
     if may_stream(X):
         raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
+    if folds is not None and validation is not None:
+        raise ValueError("folds and validation are two ways to judge the models: give one of them")
     job = plan(
         X,
         y,
@@ -103,7 +111,7 @@ def sweep(
         shuffle=shuffle,
         seed=seed,
         random_start=folds is not None and np.ndim(folds) == 0,
-        validation=None,
+        validation=validation,
         patience=None,
         engine="fast",
         kernel="sgd_epochs",
@@ -111,6 +119,8 @@ def sweep(
         callback=None,
         sample_weight=sample_weight,
     )
+    if job.in_memory.index is not None:
+        job.rows = _copied(job.in_memory)
     fold_of_row, n_folds = _folds(folds, job)
     options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
     start = first_weights(weights, bias, len(options), job.rows.n_features)
@@ -118,6 +128,14 @@ def sweep(
     options, start = np.repeat(options, copies, axis=0), np.repeat(start, copies, axis=0)
     fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options) // copies)
     return _Sweep(job, options, start, fold, fold_of_row, threads).run()
+
+
+def _copied(rows: Rows) -> Rows:
+    """The rows that take part, as rows of which all take part."""
+    index, codes = rows.index, rows.codes
+    weights = None if rows.sample_weight is None else rows.sample_weight[index]
+    taken = Codes(codes[index], np.arange(len(codes.labels), dtype=np.uint8))
+    return Rows(picked(rows.X, index), taken, sample_weight=weights)
 
 
 def several(name: str, values: Any, check: Any) -> list[float]:
@@ -282,7 +300,10 @@ class _Sweep:
             parameters = np.empty((len(self.options), job.rows.n_features + 1))
             for group in self.groups:
                 parameters[group.members] = group.parameters()
-            scores = self._held_out_loss(pool, parameters, in_fold)
+            if job.validation_loss is None:
+                scores = self._held_out_loss(pool, parameters, in_fold)
+            else:
+                scores = np.array([self._validation_loss(each) for each in parameters])
             progressive /= n - in_fold
             held_out /= in_fold  # 0/0 where no fold is held out
         seconds = perf_counter() - started
@@ -309,6 +330,12 @@ class _Sweep:
         else:
             for done in [pool.submit(group.train, *block) for group in self.groups]:
                 done.result()
+
+    def _validation_loss(self, parameters: np.ndarray) -> float:
+        """The mean log loss of a model on the rows to judge it by; NaN for one that diverged."""
+        if self.job.validation_loss is None or not np.isfinite(parameters).all():
+            return np.nan
+        return self.job.validation_loss(Neuron(weights=parameters[:-1], bias=parameters[-1], labels=self.job.labels))
 
     def _held_out_loss(self, pool: "Executor", parameters: np.ndarray, in_fold: np.ndarray) -> np.ndarray:
         """Mean log loss of each model on the rows that it holds out, with the weights that it has now."""

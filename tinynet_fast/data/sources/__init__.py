@@ -14,7 +14,7 @@ import numpy as np
 
 from tinynet_fast.data.files import COMPRESSED, TableError
 from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
-from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, need
+from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, has_pyarrow, need
 from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
 
 __all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
@@ -207,8 +207,10 @@ def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
 def _open_tables(
     kind: str, files: list[File], stamps: list[Stamp], y: Any, features: list[str] | None, drop: bool
 ) -> Source:
-    need("pyarrow")
-    from tinynet_fast.data.sources import csv, ipc, parquet
+    plain = kind == "csv" and not has_pyarrow() and all(s.path.suffix.lower() not in COMPRESSED for s in stamps)
+    if not plain:
+        need("pyarrow")
+    from tinynet_fast.data.sources import csv, ipc, parquet, plain_csv
     from tinynet_fast.data.sources.folders import in_folders, with_folders
 
     if kind == "csv":  # whose names have no spaces around them
@@ -217,7 +219,9 @@ def _open_tables(
     layout: Any = with_folders(_layout(y, features, drop), files)
     labels = csv.Labels()
     makers: dict[str, Callable[[Stamp], Any]] = {
-        "csv": lambda stamp: csv.CsvPart(stamp.path, layout, labels),
+        "csv": lambda stamp: (
+            plain_csv.PlainCsvPart(stamp.path, layout) if plain else csv.CsvPart(stamp.path, layout, labels)
+        ),
         "parquet": lambda stamp: parquet.ParquetPart(stamp.path, layout),
         "ipc": lambda stamp: ipc.IpcPart(stamp.path, layout, stamp.size),
         "ipc stream": lambda stamp: ipc.stream_part(stamp.path, layout),
@@ -225,7 +229,9 @@ def _open_tables(
     parts = [in_folders(layout, makers[kind](stamp), stamp.path) for stamp in stamps]
     why = "no rows below the column names" if kind == "csv" else "no rows: at least one is needed"
     content = None if layout.whole is layout else lambda: layout.values
-    return _source(kind, _with_rows(parts, why), layout.whole, stamps=stamps, content=content)
+    source = _source(kind, _with_rows(parts, why), layout.whole, stamps=stamps, content=content)
+    source.label_texts = labels if kind == "csv" and not plain else None
+    return source
 
 
 def _source(kind: str, parts: list[Any], layout: Any, **options: Any) -> Source:

@@ -198,6 +198,7 @@ class Source:
         self.labelled = target is not None if labelled is None else labelled
         self.training: dict[str, Any] = training or {}
         self.dropped = 0
+        self.label_texts: Any = None  # of CSV files: `csv.Labels`
         self.anywhere = all(part.anywhere for part in parts)
         rows = [part.n_rows for part in parts]
         self.all_rows: int | None = None if None in rows else sum(n for n in rows if n is not None)
@@ -401,6 +402,15 @@ def need(module: str) -> Any:
         raise ImportError(
             f"reading this needs {library}: pip install 'tinynet-fast[{extra}]' (or pip install {library})"
         ) from None
+
+
+def has_pyarrow() -> bool:
+    """Whether pyarrow can be imported."""
+    try:
+        need("pyarrow")
+    except ImportError:
+        return False
+    return True
 
 
 def repeated_name(path: Any, names: list[str]) -> None:

@@ -54,14 +54,26 @@ class Labels:
     """The texts of a target column and the values that they stand for, over all files of a source."""
 
     def __init__(self) -> None:
+        self.start_over()
+
+    def start_over(self, waits: bool = False) -> None:
+        """Forget all labels. With `waits`, rows get codes for labels, and `values_of` gives them the type of all."""
         self.codes: dict[str, int] = {}
         self.values = np.empty(0)
         self.settled = False  # whether two labels are known: their type stays, but for whole numbers among numbers
+        self.waits = waits
+
+    def values_of(self, codes: np.ndarray) -> np.ndarray:
+        """The labels of rows that got these codes."""
+        return infer(list(self.codes))[codes]
 
     def learn(self, texts: list[str]) -> str | None:
         """Take up new texts. Gives back one that does not fit the type of those before, or None."""
         new = [text for text in texts if text not in self.codes]
         if not new:
+            return None
+        if self.waits:
+            self.codes |= {text: code for code, text in enumerate(new, len(self.codes))}
             return None
         if not self.settled or self.values.dtype.kind != "U":
             values = infer([*self.codes, *new])
@@ -76,7 +88,9 @@ class Labels:
         return None
 
     def of(self, texts: list[str], indices: np.ndarray) -> np.ndarray:
-        """The labels texts[indices], all of which are known."""
+        """The labels texts[indices], all of which are known; their codes while labels wait for their type."""
+        if self.waits:
+            return np.array([self.codes[text] for text in texts] or [0])[indices]
         if not texts:
             return np.zeros(len(indices), dtype=self.values.dtype)
         return self.values[np.array([self.codes[text] for text in texts])][indices]
@@ -119,7 +133,7 @@ class CsvPart(Part):
         return f"{self.path}, after line {line}"
 
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
-        if self.layout.target is not None and not self.known.settled:
+        if self.layout.target is not None and not (self.known.settled or self.known.waits):
             self._settle_labels()
         for offset, length, (X, finite, texts, indices) in self._parsed(self.layout.names):
             if len(X):
