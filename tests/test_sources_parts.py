@@ -173,7 +173,7 @@ def test_predict_file_leaves_rows_out_and_keeps_the_numbers_of_the_others(tmp_pa
     assert predict_file(model, data, output, drop_missing=True) == kept.sum()
     if ending == ".parquet":
         found = pq.read_table(output)
-        rows, p = found["row"].to_numpy(), found["probability"].to_numpy()
+        rows, p = found["row"].to_numpy(), found[found.column_names[1]].to_numpy()
     else:
         rows, p = np.loadtxt(output, delimiter=",", skiprows=1, usecols=(0, 1), unpack=True)
     assert_array_equal(rows, np.flatnonzero(kept) + 1)

@@ -168,6 +168,7 @@ class StreamRows:
         self.looked = False  # for row numbers among the inputs
         self.keep = keep and can_be_kept(source)
         self.memory: Kept | None = None
+        self.is_sorted = False  # whether a long run of one label was warned of
         self._runs: LongestRun | None = LongestRun()  # of the first epoch; None once it is over
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
@@ -230,6 +231,7 @@ class StreamRows:
                 yield self.standardised(X), codes.astype(np.float64), None
         self._runs = None
         if runs is not None:
+            self.is_sorted = runs.too_long
             runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
 
     def standardised(self, X: np.ndarray) -> np.ndarray:

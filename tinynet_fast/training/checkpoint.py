@@ -166,9 +166,9 @@ def _check_head(content: dict[str, Any]) -> None:
         raise ValueError("the engine is unknown")
     if seed is not None and not (type(seed) is int and 0 <= seed < 2**32):
         raise ValueError("the seed is not a whole number below 2**32")
-    counted = isinstance(rows, list) and len(rows) == 2 and all(type(n) is int and 0 <= n <= 2**53 for n in rows)
+    counted = isinstance(rows, list) and len(rows) == 3 and all(type(n) is int and 0 <= n <= 2**53 for n in rows)
     if rows is not None and not counted:
-        raise ValueError("rows is not two whole numbers")
+        raise ValueError("rows is not three whole numbers")
 
 
 def _said(error: Exception) -> str:

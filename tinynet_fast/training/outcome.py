@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows, picked
+from tinynet_fast.data.rows import Rows, is_streamed, picked
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.kernels import reference, vectorized
@@ -118,7 +118,7 @@ def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None) -> 
     if seen.is_bad and sample is None and len(plan.rows) > few:
         parts = [_some(plan.in_memory, MANY_ROWS)]
         seen = look(model, parts, squared)
-    if seen.is_bad:
+    if seen.is_bad and not (is_streamed(plan.rows) and plan.rows.is_sorted):  # of which a warning came before
         name = "squared error" if squared else "log loss"
         what = (
             "the model gives the same answer for every row"

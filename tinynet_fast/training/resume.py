@@ -33,13 +33,14 @@ def check_state(path: Path, state: dict[str, Any], trainee: Any, plan: "Plan") -
         _check(state, trainee, plan)
 
 
-def check_counted(path: Path, rows: "StreamRows", source_rows: int, dropped: int) -> None:
+def check_counted(path: Path, rows: "StreamRows", source_rows: int, dropped: int, count: int) -> None:
     """Raise ModelFileError if streamed rows cannot be as many as a checkpoint says."""
     with _told(path):
         known = rows.source_rows
         if known is not None and source_rows != known:
             raise StateError(f"it counts {source_rows:,} rows; there are {known:,}")
         whole("the number of rows", source_rows + dropped, _most_rows(rows))
+        whole("the number of rows that are trained on", count, source_rows)
 
 
 @contextmanager
