@@ -48,7 +48,7 @@ def mix_in(lanes, share, w0, w1, w2, w3, b, means):
 
 
 @part(forceinline=True)
-def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, table, lanes, kept):
+def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, lanes, kept):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one.
 
     Row i-3 is read again when the weights learn of it, and the means stay in memory: carried along in registers, which
@@ -63,7 +63,7 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, table, la
         w2 = weights[2]
     if len(lanes) > 3:
         w3 = weights[3]
-    loss = node = y1 = 0.0
+    node = y1 = 0.0
     e1 = e2 = e3 = s1 = s2 = s3 = h1 = h2 = h3 = 0.0  # the last three rows' errors, steps and shares
     c1 = c2 = c3 = 1.0  # and keeps
     u0 = u1 = u2 = u3 = v0 = v1 = v2 = v3 = 0.0  # step * x, one and two rows back
@@ -173,12 +173,12 @@ def mix(weights, share, means):
 
 
 @part(forceinline=True)
-def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept):
+def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, kept):
     """Rows start..stop-1, four at a time: their logits with the weights before them, then the recurrence over them."""
     d = X.shape[1]
     scale(weights, NODES)
     scale(means, NODES)
-    b, mb, loss, node = bias[0] * NODES, means[d], 0.0, 0.0
+    b, mb, node = bias[0] * NODES, means[d], 0.0
     p0 = p1 = p2 = p3 = f0 = f1 = f2 = f3 = 0.0
     c0 = c1 = c2 = c3 = new = 1.0
     taken = 0.0
@@ -211,7 +211,7 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept
             logits[i], logits[i + 1] = (z0 + b) / NODES, fma(-e0, fma(s0, g10, s0), z1) / NODES
             logits[i + 2] = fma(-e1, fma(s1, g21, s1), z2) / NODES
             logits[i + 3] = fma(-e2, fma(s2, g32, s2), z3) / NODES
-        loss += (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3)
+        loss = fma(e3, e3, fma(e2, e2, fma(e1, e1, fma(e0, e0, loss))))
         p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
         averaged = (h0 + h1) + (h2 + h3) > 0.0
         if averaged:
@@ -272,17 +272,21 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept
 @kernel
 def narrow_epochs(X, y, plan, weights, bias, means, logits, losses, table, lanes, kept):
     for epoch in range(len(losses)):
+        loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            losses[epoch] += narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, table, lanes, kept)
+            loss = narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, lanes, kept)
+        losses[epoch] = loss
 
 
 @kernel
 def wide_epochs(X, y, plan, weights, bias, means, logits, losses, table, kept):
     for epoch in range(len(losses)):
+        loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            losses[epoch] += wide_tile(X, y, plan, start, stop, weights, bias, means, logits, table, kept)
+            loss = wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, kept)
+        losses[epoch] = loss
 
 
 def _epochs(floats, width, kept):
