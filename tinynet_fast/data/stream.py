@@ -17,13 +17,14 @@ from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.rows import Moments, Order, picked
 from tinynet_fast.data.sources import Source
+from tinynet_fast.data.sparse import CSR, concatenated, empty_csr
 
 AHEAD = 3  # chunks that wait to be trained on
 HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
 LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
 POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
 
-Piece = tuple[np.ndarray, np.ndarray]  # rows and their codes
+Piece = tuple[Any, np.ndarray]  # rows (an array, or CSR) and their codes
 
 
 def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
@@ -141,7 +142,9 @@ def recut(
 def _joined(parts: list[Piece]) -> Piece:
     if len(parts) == 1:
         return parts[0]
-    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+    rows = [X for X, _ in parts]
+    X = concatenated(rows) if isinstance(rows[0], CSR) else np.concatenate(rows)
+    return X, np.concatenate([y for _, y in parts])
 
 
 class StreamRows:
@@ -175,8 +178,10 @@ class StreamRows:
     def total_weight(self) -> float:
         return float(len(self))
 
-    def nothing(self) -> np.ndarray:
-        """No rows, of the type that blocks have."""
+    def nothing(self) -> Any:
+        """An empty block with the right type and width."""
+        if self.source.sparse:
+            return empty_csr(self.n_features)
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
     def survey(self, standardize: bool) -> None:
@@ -204,14 +209,14 @@ class StreamRows:
         batch_size: int | None = None,
         start: int = 0,
         tile: int = 1,
-    ) -> Generator[tuple[np.ndarray, np.ndarray, None], None, None]:
+    ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
         """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
         with closing(pieces):
             for X, codes in recut(pieces, size, tile, batch_size, start):
                 yield self.standardised(X), codes.astype(np.float64), None
 
-    def standardised(self, X: np.ndarray) -> np.ndarray:
+    def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
 
     def head(self, n: int) -> Piece:
