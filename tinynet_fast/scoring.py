@@ -12,7 +12,7 @@ import numpy as np
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, need, open_source
 from tinynet_fast.modelfile import atomic_file
-from tinynet_fast.models import Model, check_threshold
+from tinynet_fast.models import Model, Neuron, check_threshold
 
 PARQUET = (".parquet", ".pq")
 GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
@@ -99,11 +99,13 @@ def open_for(
     source = open_source(data, y, features=features, drop_missing=drop_missing, like=like)
     if source.n_features != model.n_features:
         place = source.stamps[0].path if source.stamps else source.kind
+        remedy = "name the columns that it was trained on (features=[...])"
+        if source.names is None:
+            remedy = "give rows with the inputs that it was trained on, in the same order"
         raise TableError(
-            f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: "
-            "name the columns it was trained on (features=[...])"
+            f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
-    return source
+    return source.as_sparse() if isinstance(model, Neuron) else source
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:

@@ -1,15 +1,17 @@
 """Rows that are few enough to keep: how many those are, and a source's rows in memory once they were read."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.rows import Order, picked
+from tinynet_fast.data.sparse import CSR, stacked
 
 MEMORY_BYTES = 1 << 28  # of float64 rows. The same on every machine, so that a file gives the same model on all of them
 PICKED_ROWS = 1 << 14  # rows that are put into an epoch's order at a time
 
-Piece = tuple[np.ndarray, np.ndarray]  # rows and their codes
+Piece = tuple[Any, np.ndarray]  # rows (an array, or CSR) and their codes
 
 
 def fits(n_rows: int, n_features: int) -> bool:
@@ -26,6 +28,7 @@ class Kept:
     def __init__(self, n_features: int) -> None:
         self.n_features = n_features
         self.rows = 0  # of the source, also those that were left out for a missing value
+        self._stored = 0  # values of sparse rows, each with the number of its input
         self.whole = True  # False once they are too many, and then nothing is kept
         self._pieces: dict[bool, list[Piece]] = {False: [], True: []}
         self._masks: list[np.ndarray | int] = []  # which of the source's next rows are trained on; a number: all
@@ -33,7 +36,10 @@ class Kept:
     def add(self, trained: Piece, held_out: Piece | None = None, mask: np.ndarray | None = None) -> None:
         """Keep the next rows. `mask` says which of the source's next rows are trained on; None if all of them are."""
         self.rows += len(trained[1]) if mask is None else len(mask)
-        self.whole = self.whole and fits(self.rows, self.n_features)
+        self._stored += sum(X.stored for X, _ in filter(None, (trained, held_out)) if isinstance(X, CSR))
+        self.whole = self.whole and (
+            fits(self._stored, 2) if isinstance(trained[0], CSR) else fits(self.rows, self.n_features)
+        )
         if not self.whole:
             self._pieces, self._masks = {False: [], True: []}, []
             return
@@ -68,6 +74,6 @@ class Kept:
     def _joined(self) -> Piece:
         pieces = self._pieces[False]
         if len(pieces) > 1:
-            joined = np.concatenate([X for X, _ in pieces]), np.concatenate([codes for _, codes in pieces])
+            joined = stacked([X for X, _ in pieces]), np.concatenate([codes for _, codes in pieces])
             self._pieces[False] = pieces = [joined]
         return pieces[0]

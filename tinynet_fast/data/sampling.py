@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.sparse import stacked
+
 FEWEST = 16  # rows of a label that are drawn at least, if there are as many
 RARE = 2048  # a label with fewer rows among those drawn is drawn by itself: chance alone could double its share
 DRAW_SEED = 2**32 - 2  # of the hashes here. Rows are held out by hashes of a seed too, which is another for most
@@ -55,7 +57,7 @@ def _one_of_each_run(n: int, every: int, stream: int) -> np.ndarray:
     return rows
 
 
-def draw_from(pieces: Iterable[tuple[np.ndarray, np.ndarray]], most: int) -> tuple[np.ndarray, np.ndarray]:
+def draw_from(pieces: Iterable[tuple[Any, np.ndarray]], most: int) -> tuple[Any, np.ndarray]:
     """`most` rows, in their order, of rows that come in pieces: those with the smallest hashes, and some of each label.
 
     Parameters
@@ -64,7 +66,7 @@ def draw_from(pieces: Iterable[tuple[np.ndarray, np.ndarray]], most: int) -> tup
         However they are cut, the same rows are drawn. About twice `most` rows are held.
     most : int
     """
-    kept: list[tuple[np.ndarray, ...]] = []
+    kept: list[tuple[Any, ...]] = []
     held = row = 0
     for X, codes in pieces:
         kept.append((X, codes, row_hashes(DRAW_SEED, row, row + len(X))))
@@ -76,8 +78,8 @@ def draw_from(pieces: Iterable[tuple[np.ndarray, np.ndarray]], most: int) -> tup
     return X, codes
 
 
-def _smallest(parts: list[tuple[np.ndarray, ...]], most: int) -> tuple[np.ndarray, ...]:
-    X, codes, hashes = (np.concatenate(part) for part in zip(*parts, strict=True))
+def _smallest(parts: list[tuple[Any, ...]], most: int) -> tuple[Any, ...]:
+    X, codes, hashes = (stacked(part) for part in zip(*parts, strict=True))
     if len(X) <= most:
         return X, codes, hashes
     keep = hashes <= np.partition(hashes, most - 1)[most - 1]

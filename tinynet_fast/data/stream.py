@@ -21,13 +21,14 @@ from tinynet_fast.data.rows import Moments, Order, picked
 from tinynet_fast.data.runs import LongestRun
 from tinynet_fast.data.sampling import draw_from, row_hashes
 from tinynet_fast.data.sources import Chunk, Source
+from tinynet_fast.data.sparse import empty_csr, stacked
 
 AHEAD = 3  # chunks that wait to be trained on
 HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
 LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
 POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
 
-Piece = tuple[np.ndarray, np.ndarray]  # rows and their codes
+Piece = tuple[Any, np.ndarray]  # rows (an array, or CSR) and their codes
 KEPT_REMEDY = "Pass shuffle=True"
 REMEDY = "Shuffle the rows in the file once (shuffle='blocks' mixes only the rows within a block)"
 
@@ -147,7 +148,7 @@ def recut(
 def _joined(parts: list[Piece]) -> Piece:
     if len(parts) == 1:
         return parts[0]
-    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+    return stacked([X for X, _ in parts]), np.concatenate([y for _, y in parts])
 
 
 class StreamRows:
@@ -190,8 +191,10 @@ class StreamRows:
     def total_weight(self) -> float:
         return float(len(self))
 
-    def nothing(self) -> np.ndarray:
-        """No rows, of the type that blocks have."""
+    def nothing(self) -> Any:
+        """An empty block with the right type and width."""
+        if self.source.sparse:
+            return empty_csr(self.n_features)
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
     def survey(self, standardize: bool) -> None:
@@ -220,7 +223,7 @@ class StreamRows:
         batch_size: int | None = None,
         start: int = 0,
         tile: int = 1,
-    ) -> Generator[tuple[np.ndarray, np.ndarray, None], None, None]:
+    ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
         """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
         runs = self._runs if epoch == start == 0 else None
@@ -234,7 +237,7 @@ class StreamRows:
             self.is_sorted = runs.too_long
             runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
 
-    def standardised(self, X: np.ndarray) -> np.ndarray:
+    def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
 
     def some(self, n: int) -> Piece:

@@ -13,7 +13,7 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.neuron_trainee import NeuronTrainee, SparseTrainee
-from tinynet_fast.training.plan import Plan, check_rate, plan
+from tinynet_fast.training.plan import Plan, check_rate, may_stream, plan, stores_sparse
 from tinynet_fast.training.run import (
     LARGEST_SUM,
     STABILITY_BOUND,
@@ -203,7 +203,8 @@ def train_neuron(
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
     """
-    penalties, sparse = Penalties(l2, l1, average, loss), is_sparse(X)
+    penalties = Penalties(l2, l1, average, loss)
+    sparse = is_sparse(X) or (not standardize and may_stream(X) and stores_sparse(X))
     plain = "sgd_epochs" if penalties.none else "sgd_regularized_epochs"
     search = isinstance(learning_rate, str) and learning_rate == "auto"
     if search and (schedule != "constant" or not penalties.smooth):
@@ -266,7 +267,7 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
         "bias": float(start[-1]),
     }
     if is_streamed(rows):
-        X, codes = rows.some(most_rows(rows.n_features))
+        X, codes = rows.some(most_rows(0 if rows.source.sparse else rows.n_features))
         if codes.min() == codes.max():
             raise ValueError(f"learning_rate='auto' tries {len(X):,} of the rows, and they hold one label: give a rate")
         return auto_rate(X, codes, **options)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows
+from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import Engine
@@ -122,7 +122,7 @@ class SparseTrainee(NeuronTrainee):
     """
 
     def row_values(self, job: Plan) -> int:
-        return int(job.in_memory.X.row_values)
+        return job.rows.source.row_values if is_streamed(job.rows) else int(job.in_memory.X.row_values)
 
     def begin(self) -> None:
         penalties, d = self.penalties, len(self.start) - 1

@@ -147,6 +147,8 @@ def plan(
         if sample_weight is not None:
             raise ValueError("sample_weight is for rows in memory: read the rows first, or leave it out")
         source = open_source(X, y, features=features, drop_missing=drop_missing)
+        if sparse and not standardize:
+            source = source.as_sparse()
         _plan_stream(result, source, known, most_labels)
     else:
         if drop_missing:
@@ -193,6 +195,13 @@ def may_stream(X: Any) -> bool:
     from tinynet_fast.data.sources import is_source
 
     return is_source(X)
+
+
+def stores_sparse(X: Any) -> bool:
+    """Whether rows to read while training are stored without their zeros, as in svmlight files."""
+    from tinynet_fast.data.sources import has_sparse_rows
+
+    return has_sparse_rows(X)
 
 
 def _plan_memory(

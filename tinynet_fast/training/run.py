@@ -325,8 +325,12 @@ def _epochs(
         show.epoch(history.done, float(history.losses[-1][-1]))
 
 
-def _check_limit(trainee: Trainee[Any], plan: Plan, X: np.ndarray) -> None:
-    if plan.engine.kernels.row_bound(plan.engine.rows(X), np.ones(1)) <= plan.limit:
+def _check_limit(trainee: Trainee[Any], plan: Plan, X: Any) -> None:
+    if isinstance(X, CSR):
+        largest = float(X.square_norms().max()) + 1.0
+    else:
+        largest = plan.engine.kernels.row_bound(plan.engine.rows(X), np.ones(1))
+    if largest <= plan.limit:
         return
     if plan.rows.source.repeatable:  # type: ignore[union-attr]
         raise Overshoot

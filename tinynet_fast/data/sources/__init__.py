@@ -17,7 +17,18 @@ from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
 from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, has_pyarrow, need
 from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
 
-__all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
+__all__ = [
+    "FIRST_INDEX",
+    "Chunk",
+    "Like",
+    "Source",
+    "TableError",
+    "has_names",
+    "has_sparse_rows",
+    "is_source",
+    "need",
+    "open_source",
+]
 
 
 def is_source(X: Any) -> bool:
@@ -45,10 +56,21 @@ def has_names(X: Any) -> bool:
     if isinstance(X, Source):
         return X.names is not None
     if _names_files(X):
-        first = os.fspath(X[0] if isinstance(X, (list, tuple)) else X)
-        path = first if is_pipe(first) else _files(first)[0][0].path  # a pipe is read once, and not here
-        return format_of(path) not in ("npy", "svmlight")
+        return _first_format(X) not in ("npy", "svmlight")
     return is_arrow(X)
+
+
+def has_sparse_rows(X: Any) -> bool:
+    """Whether the rows of `X`, which `open_source` takes, are svmlight, which `Source.as_sparse` is for."""
+    if isinstance(X, Source):
+        return X.kind == "svmlight"
+    return _names_files(X) and _first_format(X) == "svmlight"
+
+
+def _first_format(X: Any) -> str | None:
+    """The format of the first of some files. A pipe is read once, so it is not opened here."""
+    first = os.fspath(X[0] if isinstance(X, (list, tuple)) else X)
+    return format_of(first if is_pipe(first) else _files(first)[0][0].path)
 
 
 def _names_files(X: Any) -> bool:

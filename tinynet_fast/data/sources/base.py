@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +30,7 @@ class Chunk:
 
     Attributes
     ----------
-    X : (n, n_features) C-contiguous array
+    X : (n, n_features) C-contiguous array, or CSR after `Source.as_sparse`
         float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
     y : (n,) array, or None
         Labels as the source has them: numbers, booleans or text. None for a source without a target.
@@ -37,7 +38,7 @@ class Chunk:
         Which of the source's next m rows these n are; the others were left out. None if no row was left out.
     """
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray | None
     kept: np.ndarray | None = None
 
@@ -78,7 +79,7 @@ class Block:
     `place` is what the part needs to find them again; `kept` says which of its rows these are, None for all.
     """
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray | None
     place: Any
     kept: np.ndarray | None = None
@@ -89,6 +90,7 @@ class Part(ABC):
 
     n_rows: int | None = None
     anywhere = False  # whether `read` costs about the rows that are read
+    sparse = False  # whether blocks hold CSR
 
     @abstractmethod
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
@@ -172,6 +174,8 @@ class Source:
         Of the files.
     labelled : bool
         Whether the rows have labels.
+    sparse : bool
+        Whether chunks hold CSR.
     training : dict
         What a model has to keep of the rows, to read others like them; JSON values.
     """
@@ -197,6 +201,7 @@ class Source:
         self.drop_missing, self.repeatable, self._content = drop_missing, repeatable, content
         self.labelled = target is not None if labelled is None else labelled
         self.training: dict[str, Any] = training or {}
+        self.sparse = False
         self.dropped = 0
         self.label_texts: Any = None  # of CSV files: `csv.Labels`
         self.anywhere = all(part.anywhere for part in parts)
@@ -263,6 +268,24 @@ class Source:
             self._index.append((row, number, place))
             self._indexed += n
 
+    def as_sparse(self) -> "Source":
+        """The same rows as CSR, if that is how they are stored (svmlight); else this source."""
+        if self.kind != "svmlight":
+            return self
+        other = copy(self)
+        other.parts, other.sparse, other._index, other._indexed = [copy(part) for part in self.parts], True, [], 0
+        for part in other.parts:
+            part.sparse = True
+        return other
+
+    @property
+    def row_values(self) -> int:
+        """How many values a row holds: those that it stores, on average and rounded up, if rows are CSR."""
+        if not self.sparse:
+            return self.n_features
+        stored, rows = (sum(getattr(part, name) for part in self.parts) for name in ("stored", "counted"))
+        return max(1, -(-stored // rows))
+
     def need_labels(self) -> None:
         """TableError, saying how labels are named, if the rows have none."""
         if self.labelled:
@@ -308,6 +331,8 @@ class Source:
         """What tells these rows from others, as plain JSON values."""
         seen: dict[str, Any] = {"kind": self.kind, "names": self.names, "target": self.target}
         seen |= {"n_features": self.n_features, "dtype": self.dtype.name, "drop_missing": self.drop_missing}
+        if self.sparse:
+            seen["sparse"] = True
         if self.stamps:
             seen["files"] = [stamp.fingerprint() for stamp in self.stamps]
         if self._content is not None or not self.stamps:

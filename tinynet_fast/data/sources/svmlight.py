@@ -1,4 +1,4 @@
-"""svmlight / LIBSVM text, parsed by scikit-learn piece by piece and handed out as dense rows."""
+"""svmlight / LIBSVM text, parsed by scikit-learn piece by piece and handed out as dense rows or as CSR."""
 
 import io
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.base import Block, Like, Part, need, rows_a_chunk, settle
+from tinynet_fast.data.sparse import as_csr, empty_csr
 
 PIECE_BYTES = 1 << 20
 
@@ -54,13 +55,13 @@ class SvmlightPart(Part):
         self.path, self.drop = path, drop
         need("sklearn.datasets")
         self.smallest: int | None = None
-        self.largest, rows = -1, 0
+        self.largest, self.stored, rows = -1, 0, 0
         for _, X, _ in self._pieces(None, True):
-            rows += X.shape[0]
+            rows, self.stored = rows + X.shape[0], self.stored + X.nnz
             if X.nnz:
                 low, self.largest = int(X.indices.min()), max(self.largest, int(X.indices.max()))
                 self.smallest = low if self.smallest is None else min(self.smallest, low)
-        self.n_rows = None if rows else 0
+        self.n_rows, self.counted = None if rows else 0, rows
         self.n_features, self.zero_based = 0, False  # `settle_on_one_base` says what they are
 
     def where(self, place: Any, i: int) -> str:
@@ -115,17 +116,33 @@ class SvmlightPart(Part):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         rows = rows_a_chunk(self.n_features)
         for offset, sparse, y in self._pieces(self.n_features, self.zero_based):
+            if self.sparse:
+                yield self._sparse_block(sparse, y, offset)
+                continue
             for low in range(0, sparse.shape[0], rows):
-                X = np.ascontiguousarray(sparse[low : low + rows].toarray(), np.float64)
-                yield self._block(X, y[low : low + rows], (offset, low))
+                yield self._block(sparse[low : low + rows], y[low : low + rows], (offset, low))
 
-    def _block(self, X: np.ndarray, y: np.ndarray, place: Any) -> Block:
+    def _block(self, sparse: Any, y: np.ndarray, place: Any) -> Block:
         def where(i: int) -> str:
             return self.where(place, i)
 
+        X = np.ascontiguousarray(sparse.toarray(), np.float64)
         finite = bool(np.isfinite(X).all())
         X, labels, kept = settle(X, y, finite, None, drop=self.drop, names=None, target=None, where=where)
         return Block(X, labels, place, kept)
+
+    def _sparse_block(self, sparse: Any, y: np.ndarray, offset: int) -> Block:
+        """All rows of a piece as CSR. A row with a value that is not finite is made dense, and refused or left out."""
+        wrong = ~np.isfinite(y)
+        wrong[np.repeat(np.arange(len(y)), np.diff(sparse.indptr))[~np.isfinite(sparse.data)]] = True
+        kept = None
+        if wrong.any():
+            kept = np.ones(len(y), bool)
+            for i in np.flatnonzero(wrong).tolist():
+                block = self._block(sparse[i : i + 1], y[i : i + 1], (offset, i))
+                kept[i] = len(block.X) > 0
+            sparse, y = sparse[kept], y[kept]
+        return Block(as_csr(sparse) if len(y) else empty_csr(self.n_features), y, (offset, 0), kept)
 
     def labels(self) -> Iterator[np.ndarray]:
         for offset, _, y in self._pieces(self.n_features, self.zero_based):
