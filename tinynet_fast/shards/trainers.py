@@ -141,7 +141,8 @@ def network(
     steps = Optimizer(check_rate("learning_rate", learning_rate), optimizer, schedule=schedule, **given)
     if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
-    units = [check_whole("a hidden layer's width", width) for width in ([hidden] if np.isscalar(hidden) else hidden)]
+    widths = hidden if isinstance(hidden, (list, tuple, np.ndarray)) else [hidden]
+    units = [check_whole("a hidden layer's width", width) for width in widths]
     if not units:
         raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
     batch_size, epochs = check_whole("batch_size", batch_size), check_whole("epochs", epochs)
