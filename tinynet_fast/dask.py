@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.shards import trainers
-from tinynet_fast.shards.dask_frames import columns_there, predicted
+from tinynet_fast.shards.dask_scoring import predicted
 from tinynet_fast.shards.readers import (
     ArrayReader,
     FrameLabels,
@@ -231,11 +231,11 @@ class DaskShards:
         names: list[str] | None,
         width: int,
         dtype: str,
-        tolerant: Callable[[], tuple[Parts, Parts]] | None = None,
+        as_they_are: Callable[[], Parts] | None = None,
     ) -> None:
         self.client, (self.data, self.read), (self.targets, self.read_target) = client, rows, target
         self.names, self.n_features, self.dtype = names, width, dtype
-        self.tolerant = tolerant
+        self.as_they_are = as_they_are
         self.ahead: dict[int, list[Any]] = {}
 
     def labels(self, task: Task) -> list[Arrays]:
@@ -255,9 +255,10 @@ class DaskShards:
         try:
             return ask()
         except KeyError:
-            if self.tolerant is None:
+            if self.as_they_are is None:
                 raise
-            (self.data, self.targets), self.tolerant, self.ahead = self.tolerant(), None, {}
+            self.data = self.targets = self.as_they_are()
+            self.as_they_are, self.ahead = None, {}
             return ask()
 
     def _each(
@@ -396,14 +397,10 @@ def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskS
     rows = [(part,) for part in X[columns].to_delayed()], FrameReader(layout)
     target = [(part,) for part in X[[y]].to_delayed()], FrameLabels(layout)
 
-    def tolerant() -> tuple[Parts, Parts]:
-        those = [
-            X.map_partitions(columns_there, wanted, meta=X._meta[wanted], enforce_metadata=False)
-            for wanted in (columns, [y])
-        ]
-        return [(part,) for part in those[0].to_delayed()], [(part,) for part in those[1].to_delayed()]
+    def as_they_are() -> Parts:
+        return [(part,) for part in X.to_delayed()]
 
-    return DaskShards(client, rows, target, layout.names, len(layout.names), layout.dtype.name, tolerant)
+    return DaskShards(client, rows, target, layout.names, len(layout.names), layout.dtype.name, as_they_are)
 
 
 def _files(X: Any, y: Any, client: Any, features: Sequence[str] | None, options: dict[str, Any]) -> DaskShards:

@@ -131,15 +131,15 @@ class FrameReader:
 
         columns = [*self.layout.names, self.layout.target]
         if not _has_rows(share, frame, columns):
-            return iter(())
+            return
         stop = len(frame) if share.stop is None else min(share.stop, len(frame))
         first = pa.RecordBatch.from_pandas(frame.iloc[share.start : share.start + 1][columns], preserve_index=False)
-        copy(self.layout).check_schema(f"partition {share.shard}", first.schema)  # others may not be like Dask's sample
+        copy(self.layout).check_schema(f"partition {share.shard}", first.schema)  # it may not be like Dask's sample
         batches = (
             pa.RecordBatch.from_pandas(frame.iloc[low : min(low + FRAME_ROWS, stop)][columns], preserve_index=False)
             for low in range(share.start, stop, FRAME_ROWS)
         )
-        return BatchReader(self.layout)(share, batches)
+        yield from BatchReader(self.layout)(share, batches)
 
 
 def _has_rows(share: Share, frame: Any, columns: list[Any]) -> bool:
@@ -159,10 +159,9 @@ class FrameLabels:
     def __call__(self, share: Share, frame: Any) -> Iterator[np.ndarray]:
         import pyarrow as pa
 
-        if not _has_rows(share, frame, [self.layout.target]):
-            return iter(())
-        batch = pa.RecordBatch.from_pandas(frame[[self.layout.target]], preserve_index=False)
-        return BatchLabels(self.layout)(share, [batch])
+        if _has_rows(share, frame, [self.layout.target]):
+            batch = pa.RecordBatch.from_pandas(frame[[self.layout.target]], preserve_index=False)
+            yield from BatchLabels(self.layout)(share, [batch])
 
 
 class RemoteParquet(ParquetPart):

@@ -1,4 +1,4 @@
-"""Dask frames and arrays: columns that a partition may lack, and predictions."""
+"""Predictions for Dask frames and arrays."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,11 +10,6 @@ from tinynet_fast.data.files import no_such_column
 from tinynet_fast.models import Model
 from tinynet_fast.shards.readers import need
 from tinynet_fast.shards.scoring import input_columns
-
-
-def columns_there(frame: Any, wanted: list[str]) -> Any:
-    """Those of the columns that a partition has: one without rows may have none."""
-    return frame[[name for name in wanted if name in frame.columns]]
 
 
 def predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.dtype, name: str) -> Any:
