@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tinynet_fast.data.indexes import LOOKED_AT, suspects, warn_of_row_numbers
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, warn
 from tinynet_fast.shards.fit import Job, restore
 from tinynet_fast.shards.learners import MomentsLearner, moments_of
 from tinynet_fast.shards.state import Arrays, State, merge
 from tinynet_fast.shards.survey import Survey, merge_moments, merge_surveys
-from tinynet_fast.shards.tasks import PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
+from tinynet_fast.shards.tasks import HeadTask, PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
 from tinynet_fast.training.plan import Plan, check_whole
 from tinynet_fast.training.rate import RateSearch, most_rows
 from tinynet_fast.training.run import (
@@ -78,6 +79,12 @@ class Shards:
     def whole(self) -> list[Share]:
         """All shards that have rows."""
         return [Share(i, 0, n, self.firsts[i]) for i, n in enumerate(self.counts) if n]
+
+    def head(self, rows: int) -> Share:
+        """At most so many rows, the first of the first shard that has any."""
+        first = self.whole()[0]
+        stop = min(first.rows, rows)
+        return replace(first, stop=stop, whole=stop == first.rows)
 
     def rounds(self) -> list[list[Share]]:
         """An epoch in `syncs` rounds: of each a share of every shard, contiguous rows in proportion."""
@@ -145,6 +152,8 @@ def survey_shards(
         raise ValueError("syncs is how often shards are averaged in an epoch: use mode='average', or leave it out")
     parts = [Survey.of(checked(answer)) for answer in cluster.labels(SurveyTask(labels))]
     shards = Shards(cluster, merge_surveys(parts, labels, most), parts, mode, syncs)
+    if suspects(cluster.names):
+        warn_of_row_numbers(cluster.names, checked(cluster.one(HeadTask(), shards.head(LOOKED_AT)))["X"])
     if standardize:
         _standardise(shards)
     return shards

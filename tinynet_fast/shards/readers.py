@@ -6,6 +6,7 @@ Each reader has a twin that reads nothing but labels.
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import is_masked
-from tinynet_fast.data.files import TableError
+from tinynet_fast.data.files import TableError, no_such_column
 from tinynet_fast.data.sources.arrow import Batches, Layout, labels, numeric
 from tinynet_fast.data.sources.base import Block, Part, settle
 from tinynet_fast.data.sources.folders import in_folders, with_folders
@@ -129,12 +130,24 @@ class FrameReader:
         import pyarrow as pa
 
         columns = [*self.layout.names, self.layout.target]
+        if not _has_rows(share, frame, columns):
+            return
         stop = len(frame) if share.stop is None else min(share.stop, len(frame))
+        first = pa.RecordBatch.from_pandas(frame.iloc[share.start : share.start + 1][columns], preserve_index=False)
+        copy(self.layout).check_schema(f"partition {share.shard}", first.schema)  # it may not be like Dask's sample
         batches = (
             pa.RecordBatch.from_pandas(frame.iloc[low : min(low + FRAME_ROWS, stop)][columns], preserve_index=False)
             for low in range(share.start, stop, FRAME_ROWS)
         )
-        return BatchReader(self.layout)(share, batches)
+        yield from BatchReader(self.layout)(share, batches)
+
+
+def _has_rows(share: Share, frame: Any, columns: list[Any]) -> bool:
+    """Whether a partition has rows; TableError if it has some and lacks a column."""
+    missing = [name for name in columns if name not in frame.columns]
+    if len(frame) and missing:
+        raise no_such_column(f"partition {share.shard}", missing[0], list(map(str, frame.columns)))
+    return len(frame) > 0
 
 
 @dataclass(frozen=True)
@@ -146,8 +159,9 @@ class FrameLabels:
     def __call__(self, share: Share, frame: Any) -> Iterator[np.ndarray]:
         import pyarrow as pa
 
-        batch = pa.RecordBatch.from_pandas(frame[[self.layout.target]], preserve_index=False)
-        return BatchLabels(self.layout)(share, [batch])
+        if _has_rows(share, frame, [self.layout.target]):
+            batch = pa.RecordBatch.from_pandas(frame[[self.layout.target]], preserve_index=False)
+            yield from BatchLabels(self.layout)(share, [batch])
 
 
 class RemoteParquet(ParquetPart):

@@ -116,6 +116,14 @@ def _inspected(fit: Callable[..., State], state: State, blocks: Iterable[Piece],
 
 
 @dataclass(frozen=True, eq=False)
+class HeadTask:
+    """The inputs of all rows of the share, which are few."""
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        return {"X": np.concatenate([X for X, _ in blocks])}
+
+
+@dataclass(frozen=True, eq=False)
 class RateTask:
     """`auto_rate` on about `most` rows, which are drawn from all rows of the share."""
 

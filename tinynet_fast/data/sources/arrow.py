@@ -70,6 +70,8 @@ class Layout:
         self.check_names(path, schema.names, index_columns(schema.names, schema))
         for name in self.names:
             kind = schema.field(name).type
+            if pa.types.is_dictionary(kind):  # categories of pandas: numbers, if all of them are
+                kind = kind.value_type
             if not (is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
                 raise TableError(
                     f"{path}, row 1, column {name!r}: the column holds {kind}, no numbers: "
@@ -137,6 +139,8 @@ def numeric(column: Any, dtype: np.dtype) -> np.ndarray:
     """An Arrow array of numbers or booleans as a contiguous array of `dtype`, NaN where a value is missing."""
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan, dtype)
