@@ -16,6 +16,7 @@ from rich.table import Table
 from tinynet_fast.data.arrays import listed
 from tinynet_fast.data.files import Table as CsvTable
 from tinynet_fast.data.files import TableError, read_csv
+from tinynet_fast.data.labels import refuse_measurements
 from tinynet_fast.data.sources import is_source
 from tinynet_fast.modelfile import atomic_file, check_folder
 from tinynet_fast.models import MLP, Neuron
@@ -85,6 +86,7 @@ def check_labels(table: CsvTable, target: str, labels: np.ndarray, most: int = 2
         raise TableError(
             f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two, or train a network"
         )
+    refuse_measurements(np.unique(labels), len(labels), f"{table.path}, column {target!r},")
 
 
 def true_side(table: CsvTable, target: str, fitted: Neuron | MLP) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix
+from tinynet_fast.data.arrays import as_labels, as_matrix
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout
 from tinynet_fast.data.sources.base import Block, Part, need, settle
@@ -68,15 +68,14 @@ class IteratorPart(Part):
             rows = as_matrix(block[0] if pair else block)
         except ValueError as error:
             raise TableError(f"block {number}: {error}") from None
-        y = None if not pair or block[1] is None else np.asarray(block[1])
-        if y is None:
+        if not pair or block[1] is None:
             return rows, None
-        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-        if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.tolist()):
-            y = y.astype(str)
-        if y.dtype.kind not in "biufU" or y.shape != (len(rows),):
-            what = f"labels of type {y.dtype} and shape {y.shape} for {len(rows)} rows"
-            raise TableError(f"block {number}: {what}; a number, boolean or text for each row is needed")
+        try:
+            y = as_labels(block[1])
+        except ValueError as error:
+            raise TableError(f"block {number}: {error}") from None
+        if len(y) != len(rows):
+            raise TableError(f"block {number}: {len(y)} labels for {len(rows)} rows: one label a row is needed")
         return rows, y
 
     def where(self, place: Any, i: int) -> str:
