@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.labels import refuse_measurements
 from tinynet_fast.data.sources import Source, open_source
 from tinynet_fast.data.tables import WholeTable, read_whole
 from tinynet_fast.models import MLP, Neuron
@@ -88,6 +89,7 @@ def check_labels(table: WholeTable, target: str, most: int = 2) -> None:
         raise TableError(
             f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two, or train a network"
         )
+    refuse_measurements(np.unique(labels), len(labels), f"{path}, column {target!r},")
 
 
 def true_side(table: WholeTable, target: str, fitted: Neuron | MLP) -> np.ndarray:

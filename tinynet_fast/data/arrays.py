@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.labels import refuse_measurements, too_many, unusual
+
 MOST_NAMED = 12  # labels or columns that a message names
 CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
 
@@ -203,7 +205,8 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
     if labels[0] == labels[-1]:
         raise ValueError(f"{name} holds one label only, {labels[0].item()!r}: training needs rows of both kinds")
     if len(labels) > most > 2:
-        raise ValueError(f"{name} holds more than {most} different labels: this learns classes, not numbers")
+        raise ValueError(too_many(most, name))
+    refuse_measurements(labels, len(array), name)
     third = _third(array, labels[[0, -1]]) if most == 2 else None
     if third is not None:
         low, high = labels[0].item(), labels[-1].item()
@@ -220,16 +223,19 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
     return Codes(array, labels), labels
 
 
-def find_labels(parts: Iterable[np.ndarray], most: int | None = None) -> np.ndarray:
+def find_labels(parts: Iterable[np.ndarray], most: int | None = None, rows: int | None = None) -> np.ndarray:
     """The labels of rows that come in parts, sorted: at least two, and at most `most`.
 
-    Where that is two, reading ends with the second; a later third is for training to find.
+    If that is two, reading ends with the second; a later third is for training to find. Pass the number of `rows` if
+    the parts do not have a label for each.
     """
     labels: np.ndarray | None = None
+    seen = 0
     for part in parts:
+        seen += len(part)
         labels = np.unique(part) if labels is None else np.union1d(labels, part)
         if most is not None and len(labels) > most > 2:
-            raise ValueError(f"y holds more than {most} different labels: this learns classes, not numbers")
+            raise ValueError(too_many(most))
         if most == 2 and len(labels) >= 2:
             break
     if labels is None or len(labels) < 2:
@@ -238,6 +244,7 @@ def find_labels(parts: Iterable[np.ndarray], most: int | None = None) -> np.ndar
     if most == 2 and len(labels) > 2:
         shown = ", ".join(repr(label.item()) for label in labels[:MOST_NAMED])
         raise ValueError(f"y holds the labels {shown}: this trains pass or fail, so keep the rows of two labels")
+    refuse_measurements(labels, seen if rows is None else rows)
     return labels
 
 
@@ -282,23 +289,31 @@ def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np
 
 
 def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
+    array = as_labels(y, name)
+    if len(array) != n_rows:
+        raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
+    return array
+
+
+def as_labels(y: Any, name: str = "y") -> np.ndarray:
+    """Labels as an array of numbers, booleans or text, (n,); ValueError for anything else, with the remedy."""
+    if y is None:
+        raise ValueError(f"{name} is missing: pass a label for each row, or the name of the column that holds them")
     array = np.asarray(y)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions; one label a row is needed")
-    if len(array) != n_rows:
-        raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
     if is_masked(y):
         i = int(np.argmax(np.ma.getmaskarray(y).reshape(-1)))
         raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
     # NumPy turns a list of text and numbers into text, so a list is asked itself. (And lists are iterated rather than
     # arrays of text: there NumPy can lose a Ctrl-C.)
-    in_list = isinstance(y, (list, tuple)) and n_rows > 0 and np.ndim(y[0]) == 0
+    in_list = isinstance(y, (list, tuple)) and len(y) > 0 and np.ndim(y[0]) == 0
     if array.dtype.kind == "O" or (array.dtype.kind == "U" and in_list):
         array = _one_type(list(y) if in_list else array.tolist(), name)
     if array.dtype.kind not in "biufU":
-        raise ValueError(f"{name} holds labels of type {array.dtype}: use numbers, booleans or text")
+        raise ValueError(f"{name} holds labels of type {array.dtype}: convert them to numbers, booleans or text")
     return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
 
 
@@ -309,7 +324,8 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
             raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
     kinds = {type(label) for label in labels}
     if all(issubclass(kind, str) for kind in kinds):
-        return np.array(labels, dtype=str)
+        # NumPy cuts the name of a text that is an Enum to the length of its value.
+        return np.array(labels if kinds == {str} else [str.__str__(label) for label in labels], dtype=str)
     if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
         return np.array(labels, dtype=bool)
     if all(issubclass(kind, (int, float, np.number)) for kind in kinds):
@@ -317,6 +333,9 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
             return np.array(labels, dtype=np.float64)
         except OverflowError:
             raise ValueError(f"{name} holds a number that is too large for a float64: use other labels") from None
+    for i, label in enumerate(labels):
+        if not isinstance(label, (str, bool, np.bool_, int, float, np.number)) or isinstance(label, np.timedelta64):
+            raise ValueError(unusual(label, f"{name}[{i}]"))
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
 

@@ -306,6 +306,11 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sizes = [X.shape[1], *hidden, 1 if len(self.classes_) == 2 else len(self.classes_)]
         if first:
             self._initialize(random_state, sizes)
+        elif (trained := [*map(len, self.coefs_), len(self.intercepts_[-1])]) != sizes:
+            raise ValueError(
+                f"hidden_layer_sizes={hidden} does not fit the network to go on from, whose hidden layers have "
+                f"{trained[1:-1]} units: give the same layers, or start anew (warm_start=False, fit)"
+            )
         network = getattr(self, "_network", None)
         if network is None or not incremental:
             network = Network(sizes, self.activation, self._solver())

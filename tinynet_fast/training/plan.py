@@ -9,6 +9,7 @@ import numpy as np
 from tinynet_fast.data.arrays import (
     Codes,
     as_float,
+    as_labels,
     as_matrix,
     as_sample_weight,
     asks_for_stream,
@@ -157,6 +158,8 @@ def plan(
             X, y, _ = frame_columns(X, y, features)
         else:
             X = without_index(X)
+        if y is None:
+            as_labels(y)  # says so, before anything in X is refused
         if sparse and standardize is True and is_sparse(X):
             raise ValueError(
                 "standardize=True would store every value, since a 0.0 less its column's mean is none: divide the "
@@ -283,8 +286,10 @@ def _find_labels(source: "Source", most: int) -> np.ndarray:
 
 
 def given_labels(labels: Any, most: int) -> np.ndarray:
-    array = np.asarray(labels)
-    if array.ndim != 1 or array.dtype.kind not in "biufU" or len(np.unique(array)) != len(array):
+    if np.ndim(labels) != 1:
+        raise ValueError(f"labels is {labels!r}; a list of different labels is needed")
+    array = as_labels(labels, "labels")
+    if len(np.unique(array)) != len(array) or (array.dtype.kind == "f" and not np.isfinite(array).all()):
         raise ValueError(f"labels is {labels!r}; a list of different labels is needed")
     if not 2 <= len(array) <= most:
         raise ValueError(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import _one_type, as_matrix, is_masked, is_missing
+from tinynet_fast.data.arrays import _one_type, as_labels, as_matrix, is_masked, is_missing
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout
 from tinynet_fast.data.sources.base import Block, Part, need, settle
@@ -81,8 +81,8 @@ def block_labels(given: Any) -> tuple[np.ndarray, np.ndarray | None]:
         y[~lost] = present
         gone = lost if gone is None else gone | lost
     elif y.dtype.kind == "U" and isinstance(given, (list, tuple)):
-        _one_type(list(given), "y")  # NumPy turns a list of text and numbers into text
-    return y, gone if gone is not None and gone.any() else None
+        y = given  # NumPy turns a list of text and numbers into text
+    return as_labels(y), gone if gone is not None and gone.any() else None
 
 
 class IteratorPart(Part):
@@ -134,9 +134,8 @@ class IteratorPart(Part):
             y, gone = (None, None) if given is None else block_labels(given)
         except ValueError as error:
             raise TableError(f"block {number}: {error}") from None
-        if y is not None and (y.dtype.kind not in "biufU" or y.shape != (len(rows),)):
-            what = f"labels of type {y.dtype} and shape {y.shape} for {len(rows)} rows"
-            raise TableError(f"block {number}: {what}; a number, boolean or text for each row is needed")
+        if y is not None and len(y) != len(rows):
+            raise TableError(f"block {number}: {len(y)} labels for {len(rows)} rows: one label a row is needed")
         return rows, None if y is None else kept_apart(y, given), gone
 
     def where(self, place: Any, i: int) -> str:
