@@ -160,6 +160,7 @@ def test_every_command_reads_every_format(run, files, ending, tmp_path):
         "folds": ["lab", data, *target, "--epochs", "3", "--folds", "3"],
         "threshold": ["threshold", "m.json", data, *target],
         "predict": ["predict", "m.json", data],
+        "trace": ["trace", "m.json", data, *target, "--row", "3"],
     }.items():
         status, outputs[name], err = run(*arguments)
         assert (status, err) == (0, ""), name

@@ -10,11 +10,9 @@ import numpy as np
 
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import Source, open_source
-from tinynet_fast.data.tables import WholeTable, read_whole
+from tinynet_fast.data.tables import WholeTable, read_whole, target_in
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.scoring import open_for
-
-SVMLIGHT = (".svm", ".svmlight", ".libsvm")
 
 
 def names_of(text: str, option: str) -> list[str]:
@@ -59,19 +57,6 @@ def all_rows(source: Source) -> WholeTable:
 
 def _one_or_all(data: list[Path]) -> Any:
     return data[0] if len(data) == 1 else data
-
-
-def target_in(path: Path, target: str) -> Any:
-    """What the target is called in a file's format: a column's name; for .npy the labels' file or a column's number."""
-    ending = path.suffix.lower()
-    if ending in SVMLIGHT:
-        return None
-    if ending != ".npy":
-        return target
-    try:
-        return int(target)
-    except ValueError:
-        return Path(target)
 
 
 def check_labels(table: WholeTable, target: str, most: int = 2) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tinynet_fast.cli_streams import hold_data
 from tinynet_fast.data.arrays import listed
 from tinynet_fast.modelfile import atomic_file, check_folder
 from tinynet_fast.models import MLP, Neuron
@@ -149,6 +150,7 @@ def predict_files(
         plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
         return
     source = open_for(fitted, files, drop_missing=drop_missing)
+    hold_data([str(label) for label in fitted.labels.tolist()])
     write_csv(scores(fitted, source, threshold), fitted.labels, sys.stdout)
     source.check_unchanged()
 
