@@ -5,7 +5,6 @@ Whatever is wrong with the input is one line on stderr and exit status 2; Ctrl-C
 
 import json
 import os
-import re
 import sys
 import warnings
 from pathlib import Path
@@ -19,7 +18,7 @@ from typer.core import TyperGroup
 from tinynet_fast._version import __version__
 from tinynet_fast.cli_bench import bench
 from tinynet_fast.cli_judge import lab, plot, threshold
-from tinynet_fast.cli_rows import all_rows, check_labels, naming, open_rows
+from tinynet_fast.cli_rows import all_rows, check_labels, naming, one_line, open_rows
 from tinynet_fast.cli_streams import never_fail
 from tinynet_fast.cli_support import (
     check_destinations,
@@ -34,8 +33,7 @@ from tinynet_fast.cli_support import (
 from tinynet_fast.cli_train import Job, print_result
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
 from tinynet_fast.models import check_threshold, load
-
-FLAGS = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")  # as the library's messages name them
+from tinynet_fast.scoring import PARQUET
 
 
 class _OneLineErrors(TyperGroup):
@@ -62,17 +60,12 @@ class _OneLineErrors(TyperGroup):
 
 def _warn(message: Warning | str, *_: Any) -> None:
     """Print a warning as one line on stderr, without the place in the code that Python would add."""
-    print(f"tinynet-fast: warning: {_one_line(str(message))}", file=sys.stderr)
+    print(f"tinynet-fast: warning: {one_line(str(message))}", file=sys.stderr)
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print(f"tinynet-fast: {_one_line(message)}", file=sys.stderr)
+    print(f"tinynet-fast: {one_line(message)}", file=sys.stderr)
     raise typer.Exit(status)
-
-
-def _one_line(message: str) -> str:
-    """A message of the library as a line for the command line: options as they are given here."""
-    return re.sub(FLAGS, lambda flag: f"--{flag[1].replace('_', '-')}", " ".join(message.split()))
 
 
 app = typer.Typer(cls=_OneLineErrors, add_completion=False, pretty_exceptions_enable=False)
@@ -179,6 +172,10 @@ def train(
     """
     destination = model or Path(f"{data[0].name.split('.')[0]}.model.json")
     layers = numbers(hidden, "--hidden", int) if hidden is not None else None
+    if layers is not None and min(layers) < 1:
+        raise ValueError(f"--hidden {hidden}: a hidden layer has at least one unit")
+    if optimizer == "adam" and momentum is not None:
+        raise ValueError("--momentum is for --optimizer sgd: leave one of them out")
     named = {"batch_size": batch_size, "optimizer": optimizer, "momentum": momentum, "dropout": dropout}
     options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if activation != "sigmoid":
@@ -243,9 +240,15 @@ def predict(
     if threshold is not None:
         check_two_answers(fitted, "--threshold")
     limit = check_threshold(fitted.threshold if threshold is None else threshold)
+    if output is not None and output.suffix.lower() not in (*PARQUET, ".csv", ".txt", ""):
+        raise ValueError(f"{output}: predictions are written as .csv or .parquet; name the file so")
     if all("=" in word for word in data) and not Path(data[0]).is_file():
         predict_row(fitted, data, output, limit)
         return
+    known = ("=", ".", "*", "?", "[")
+    strange = [word for word in data if not (Path(word).exists() or any(mark in word for mark in known))]
+    if strange:
+        raise ValueError(f"{strange[0]}: neither a file nor name=value, which is how one row is given")
     check_not_input(output, Path(data[0]))
     predict_files(fitted, data, output, threshold, drop_missing)
 

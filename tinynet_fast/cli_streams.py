@@ -26,6 +26,32 @@ def hold_data(texts: list[str]) -> None:
             reconfigure(encoding="utf-8")
 
 
+class Late:
+    """Standard output for text that may end in an error: of the first 16 MB nothing is printed until all are there."""
+
+    HELD_CHARACTERS = 1 << 24
+
+    def __init__(self) -> None:
+        self._held: list[str] | None = []
+        self._length = 0
+
+    def write(self, text: str) -> None:
+        """Print the text, or keep it for later."""
+        if self._held is None:
+            sys.stdout.write(text)
+            return
+        self._held.append(text)
+        self._length += len(text)
+        if self._length > self.HELD_CHARACTERS:
+            self.finish()
+
+    def finish(self) -> None:
+        """Print what was kept, and whatever comes at once."""
+        if self._held is not None:
+            sys.stdout.write("".join(self._held))
+        self._held = None
+
+
 def _holds_all(encoding: str | None) -> bool:
     return (encoding or "ascii").lower().replace("_", "-").startswith("utf")
 
