@@ -245,8 +245,8 @@ def predict(
     if all("=" in word for word in data) and not Path(data[0]).is_file():
         predict_row(fitted, data, output, limit)
         return
-    known = ("=", ".", "*", "?", "[")
-    strange = [word for word in data if not (Path(word).exists() or any(mark in word for mark in known))]
+    marks = "=./*?[-"  # of a file's name, a pattern or name=value; "-" is standard input
+    strange = [word for word in data if not (Path(word).exists() or any(mark in word for mark in marks))]
     if strange:
         raise ValueError(f"{strange[0]}: neither a file nor name=value, which is how one row is given")
     check_not_input(output, Path(data[0]))
