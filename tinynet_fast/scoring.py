@@ -132,7 +132,7 @@ def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
     return Scores(rows, probability[:, np.newaxis], (probability >= limit).astype(np.intp))
 
 
-def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: IO[str]) -> int:
+def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: Any) -> int:
     """Predictions as CSV; floats have the shortest digits that give them back. Returns how many rows there were."""
     texts, count = [_cell(label) for label in labels.tolist()], 0
     file.write(",".join(["row", *map(_cell, probability_columns(labels)), "prediction"]) + "\n")

@@ -82,7 +82,8 @@ def train_neuron(
         svmlight; part.2 is read before part.10, and folders called name=value give rows one more column), a pyarrow
         Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
         returns such an iterator. However they are cut into files and blocks, the weights are those of the same rows in
-        memory. Or a SciPy sparse matrix or array; see the notes.
+        memory. Files whose rows take up to 256 MB as float64 are parsed once and then kept in memory. Or a SciPy sparse
+        matrix or array; see the notes.
     y : (n,), or str
         0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. Where X
         is a frame or a path, the name of the column of labels. Left out where blocks or svmlight files hold them.
@@ -118,10 +119,11 @@ def train_neuron(
         prediction, whose gradient is 2 * error * prediction * (1 - prediction) * x.
     shuffle : bool or "blocks"
         Visit the rows in a new random order in each epoch. The order depends on `seed` and the epoch alone, so it is
-        the same in every engine. That takes all rows in memory. "blocks" is a random order of blocks of neighbouring
-        rows (8,388,608 values, such as 524,288 rows of 16 inputs), and a random order of the rows within each block:
-        rows of one block are never mixed with those of another. It takes a block in memory, from Parquet, Arrow or
-        .npy files, or arrays; rows that are sorted by something should be shuffled once in the file.
+        the same in every engine. True needs all rows in memory: arrays, or files whose rows take up to 256 MB. "blocks"
+        is a random order of blocks of neighbouring rows (8,388,608 values, such as 524,288 rows of 16 inputs), and a
+        random order of the rows within each block: rows of one block are never mixed with those of another. It takes a
+        block in memory, from Parquet, Arrow or .npy files, or arrays. Rows that are sorted by something should be
+        shuffled once in the file. A TrainingWarning says so if one label runs on for very long in the rows of a file.
     seed : int, optional
         From 0 to 2**32 - 1. Drawn, and given back in the result, where it is needed and left out.
     validation : (X, y) or float, optional

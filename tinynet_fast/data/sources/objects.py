@@ -81,7 +81,7 @@ def block_labels(given: Any) -> tuple[np.ndarray, np.ndarray | None]:
         y[~lost] = present
         gone = lost if gone is None else gone | lost
     elif y.dtype.kind == "U" and isinstance(given, (list, tuple)):
-        y = given  # NumPy turns a list of text and numbers into text
+        return as_labels(given), gone  # NumPy turns a list of text and numbers into text
     return as_labels(y), gone if gone is not None and gone.any() else None
 
 
