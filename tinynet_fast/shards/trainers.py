@@ -233,7 +233,7 @@ def _plan(job: Job, standardize: bool, validation: Any, patience: int | None, ca
     if as_float(validation) is not None:
         raise ValueError("validation as a share needs a second pass over the shards: keep some rows and pass (X, y)")
     if validation is not None:
-        X, y = check_validation(validation, job.n_features, job.labels)
+        X, y = check_validation(validation, job.n_features, job.labels, names=plan.features)
         plan.validation_loss = lambda model: model.mean_cross_entropy(X, y)
     if patience is not None:
         plan.patience = check_whole("patience", patience)

@@ -20,7 +20,7 @@ from tinynet_fast.sklearn.labels import classes_of
 from tinynet_fast.sklearn.sgd_classes import Observer, fits_of, run
 from tinynet_fast.sklearn.sgd_sparse import SparseTable
 from tinynet_fast.sklearn.sgd_training import Rule, Table
-from tinynet_fast.sklearn.validation import Validation, validation_rows
+from tinynet_fast.sklearn.validation import Validation, placing, validation_rows
 from tinynet_fast.training.schedule import Penalties, Schedule
 
 FLOATS = [np.float64, np.float32]
@@ -249,7 +249,8 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         """
         self._check_options()
         data = X, y, sample_weight
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False)
+        with placing(X):
+            X, y = validate_data(self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False)
         warm = self.warm_start and hasattr(self, "coef_")
         coef_init = self.coef_ if warm and coef_init is None else coef_init
         intercept_init = self.intercept_ if warm and intercept_init is None else intercept_init
@@ -303,9 +304,10 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
                 "that compute_class_weight('balanced', classes=classes, y=y) gives for a sample of them"
             )
         data = X, y, sample_weight
-        X, y = validate_data(
-            self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False, reset=first
-        )
+        with placing(X):
+            X, y = validate_data(
+                self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False, reset=first
+            )
         _check_partial_fit_first_call(self, classes)
         unknown = np.logical_and.reduce([y != label for label in self.classes_])
         if unknown.any():
@@ -321,12 +323,18 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         epochs.done()
         return self
 
+    def decision_function(self, X: Any) -> np.ndarray:
+        """(n,): the sum of each row, before the sigmoid; for more than two classes (n, n_classes)."""
+        with placing(X):
+            return super().decision_function(X)
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, n_classes): the probability of each class. For more than two, each one's against the rest, normalised."""
         check_is_fitted(self)
         if len(self.classes_) > 2 or issparse(X) or issparse(self.coef_):
             return self._predict_proba_lr(X)
-        rows = validate_data(self, X, dtype=FLOATS, order="C", reset=False, ensure_all_finite=False)
+        with placing(X):
+            rows = validate_data(self, X, dtype=FLOATS, order="C", reset=False, ensure_all_finite=False)
         weights = np.ascontiguousarray(self.coef_[0], dtype=np.float64)
         both = np.empty((len(rows), 2))
         if not prediction.predict_both(rows, weights, np.asarray(self.intercept_, dtype=np.float64), both):

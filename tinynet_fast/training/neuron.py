@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinynet_fast.data.columns import named_weights
 from tinynet_fast.data.rows import is_streamed, picked
 from tinynet_fast.data.sparse import CSR, is_sparse
 from tinynet_fast.kernels import vectorized
@@ -76,7 +77,11 @@ def train_neuron(
     ----------
     X : (n,) or (n, n_features)
         A list of numbers or of rows, a NumPy array of any real dtype, order and stride (read-only or memory-mapped
-        too), or a frame that NumPy can read. An array of numbers is never copied whole; computing is in float64.
+        too), or a frame of pandas, polars, pyarrow or another library that is in memory. An array of numbers is never
+        copied whole, but the rows that a share of `validation` holds out are copied. Computing is in float64. Names of
+        columns become the model's `features`, by which `predict` and `validation` find their columns. Column labels
+        that are no text become text, but a frame whose columns are labelled 0, 1, 2 and so on has no names. In a list,
+        dicts and named tuples have names too.
         Or rows that need not fit in memory, which are read in a second thread while they are trained on: a path, a
         glob or a list of paths (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy, svmlight), a
         pyarrow Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
@@ -93,7 +98,8 @@ def train_neuron(
     epochs : int
         Passes over the rows.
     weights : float or (n_features,)
-        Where to start: one number for all weights, or one each.
+        Where to start: one number for all weights, or one each. A dict or a pandas Series gives them by the names of
+        the inputs.
     bias : float
         Where the bias starts.
     sample_weight : (n,), optional
@@ -228,7 +234,7 @@ def train_neuron(
     if rates.name == "cosine":
         rates.updates = job.epochs * len(job.rows)
         job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
-    start = first_weights(weights, bias, job.rows.n_features)
+    start = first_weights(weights, bias, job.rows.n_features, job.features)
     found = _search(job, start, penalties) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
@@ -272,8 +278,9 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
     return auto_rate(rows.standardised(picked(rows.X, part)), rows.codes[part], sample_weight=weights, **options)
 
 
-def first_weights(weights: Any, bias: Any, n_features: int) -> np.ndarray:
+def first_weights(weights: Any, bias: Any, n_features: int, names: list[str] | None = None) -> np.ndarray:
     """The starting weights and, last, the bias."""
+    weights = named_weights(weights, names)
     try:
         w, b = np.asarray(weights, dtype=np.float64), float(bias)
     except (TypeError, ValueError, OverflowError):

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import as_sample_weight, check_finite, encode_labels
-from tinynet_fast.data.sparse import CSR, as_rows
+from tinynet_fast.data.columns import named_weights, training_rows
+from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.training.plan import check_whole
 from tinynet_fast.training.run import STABILITY_BOUND
@@ -112,7 +113,7 @@ def auto_rate(
     True
     """
     epochs = check_whole("epochs", epochs)
-    matrix = as_rows(X)
+    matrix, y, names = training_rows(X, y, sparse=True)
     codes = encode_labels(y, len(matrix))[0][:]
     row_weights = as_sample_weight(sample_weight, len(matrix))
     sparse = isinstance(matrix, CSR)
@@ -125,7 +126,8 @@ def auto_rate(
         codes = codes[::every]
     row_weights = None if row_weights is None else row_weights[::every]
     epochs = max(min(epochs, VISITS // len(matrix)), 1)
-    options = {"l2": l2, "average": average, "weights": weights, "bias": bias, "sample_weight": row_weights}
+    start = named_weights(weights, names)
+    options = {"l2": l2, "average": average, "weights": start, "bias": bias, "sample_weight": row_weights}
     if sparse:
         epochs = max(min(epochs, SPARSE_VALUES // max(matrix.stored, 1)), 1)
 
@@ -140,7 +142,7 @@ def auto_rate(
     rates = grid(matrix, len(matrix) * epochs)
     if not rates[0] > 0.0:
         if not sparse:
-            check_finite(every_row)
+            check_finite(every_row, columns=names)
         raise ValueError("the inputs are too large for any learning rate: standardise them first")
     losses = losses_of(rates)
     if np.isnan(losses).all():

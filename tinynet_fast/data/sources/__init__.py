@@ -72,7 +72,14 @@ def _looks_like_path(item: Any) -> bool:
     return isinstance(item, str) and (_format(Path(item)) is not None or glob.has_magic(item))
 
 
-def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None, drop_missing: bool = False) -> Source:
+def open_source(
+    X: Any,
+    y: Any = None,
+    *,
+    features: Sequence[str] | None = None,
+    drop_missing: bool = False,
+    names: list[str] | None = None,
+) -> Source:
     """Open rows that need not fit in memory.
 
     Parameters
@@ -86,6 +93,9 @@ def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None,
         The columns to take, in this order; all but the target where left out.
     drop_missing : bool
         Leave rows with a missing value out, and count them.
+    names : list of str, optional
+        The names of the inputs, for an iterator: a block whose columns have names gives those, any other block gives
+        its columns as they stand.
 
     Raises
     ------
@@ -113,7 +123,7 @@ def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None,
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)
     if is_source(X):
-        return _open_iterator(X, y, features, drop_missing)
+        return _open_iterator(X, y, features, drop_missing, names)
     raise TableError(f"X is a {type(X).__name__}; a path, an Arrow reader or an iterator of blocks is needed")
 
 
@@ -276,18 +286,20 @@ def _open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Sourc
     return _source("arrow", [part], layout, repeatable=repeatable)
 
 
-def _open_iterator(X: Iterator[Any] | Callable[[], Any], y: Any, features: list[str] | None, drop: bool) -> Source:
+def _open_iterator(
+    X: Iterator[Any] | Callable[[], Any], y: Any, features: list[str] | None, drop: bool, names: list[str] | None
+) -> Source:
     from tinynet_fast.data.sources.objects import IteratorPart
 
     if y is not None:
         raise TableError("y: an iterator gives its labels in its blocks, (X, y); leave y out")
-    if features is not None:
+    part = IteratorPart(X, drop, features or names)
+    if features is not None and not part.named:
         raise TableError("features: the columns of blocks have no names; leave features out")
-    part = IteratorPart(X, drop)
     return Source(
         "iterator",
         [part],
-        names=None,
+        names=part.names,
         n_features=part.n_features,
         dtype=part.dtype,
         repeatable=part.repeatable,

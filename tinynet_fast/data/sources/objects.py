@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix
+from tinynet_fast.data.columns import block_rows
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout
 from tinynet_fast.data.sources.base import Block, Part, need, settle
@@ -42,10 +42,12 @@ def arrow_part(X: Any, layout: Layout) -> tuple[Part, bool]:
 class IteratorPart(Part):
     """Blocks (X, y) of an iterator, or of one that a function makes anew for each pass. A place is a block's number.
 
-    The first block decides how wide rows are, whether they are float32, and whether there are labels.
+    The first block decides how wide rows are, whether they are float32, and whether there are labels; and, if its
+    columns have names and no `names` are given, which columns of the next blocks are read, and in which order.
     """
 
-    def __init__(self, X: Any, drop: bool) -> None:
+    def __init__(self, X: Any, drop: bool, names: list[str] | None = None) -> None:
+        self.names = names
         self.drop, self.repeatable = drop, callable(X)
         self.make: Callable[[], Iterator[Any]] = (lambda: iter(X())) if callable(X) else (lambda: iter(X))
         blocks = self.make()
@@ -53,7 +55,9 @@ class IteratorPart(Part):
             self.first = next(blocks)
         except StopIteration:
             raise TableError("the iterator of blocks is empty: at least one block of rows is needed") from None
-        rows, y = self._pair(self.first, 0)
+        rows, y, own = self._pair(self.first, 0)
+        self.named = own is not None
+        self.names = own if names is None else names
         self.n_features, self.labelled = rows.shape[1], y is not None
         self.dtype = np.dtype(np.float32 if rows.dtype == np.float32 else np.float64)
         self.text = y is not None and y.dtype.kind == "U"
@@ -62,22 +66,22 @@ class IteratorPart(Part):
         else:
             self.rest = blocks
 
-    def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None, list[str] | None]:
         pair = isinstance(block, tuple) and len(block) == 2
         try:
-            rows = as_matrix(block[0] if pair else block)
+            rows, names = block_rows(block[0] if pair else block, self.names)
         except ValueError as error:
             raise TableError(f"block {number}: {error}") from None
         y = None if not pair or block[1] is None else np.asarray(block[1])
         if y is None:
-            return rows, None
+            return rows, None, names
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
         if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.tolist()):
             y = y.astype(str)
         if y.dtype.kind not in "biufU" or y.shape != (len(rows),):
             what = f"labels of type {y.dtype} and shape {y.shape} for {len(rows)} rows"
             raise TableError(f"block {number}: {what}; a number, boolean or text for each row is needed")
-        return rows, y
+        return rows, y, names
 
     def where(self, place: Any, i: int) -> str:
         return f"block {place}, row {i + 1}"
@@ -95,7 +99,7 @@ class IteratorPart(Part):
             yield self._block(block, k)
 
     def _block(self, block: Any, number: int) -> Block:
-        rows, y = self._pair(block, number)
+        rows, y, _ = self._pair(block, number)
         if rows.shape[1] != self.n_features:
             raise TableError(f"block {number}: {rows.shape[1]} columns, and block 0 has {self.n_features}")
         if (y is not None) != self.labelled or (y is not None and (y.dtype.kind == "U") != self.text):
@@ -108,5 +112,5 @@ class IteratorPart(Part):
             return self.where(number, i)
 
         finite = bool(np.isfinite(X).all())
-        X, y, kept = settle(X, y, finite, None, drop=self.drop, names=None, target=None, where=where)
+        X, y, kept = settle(X, y, finite, None, drop=self.drop, names=self.names, target=None, where=where)
         return Block(X, y, number, kept)
