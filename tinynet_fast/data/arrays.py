@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 MOST_NAMED = 12  # labels or columns that a message names
+DATES = "a date or a time: turn it into a number first (such as days since the first one), or leave the column out"
 CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
 
 
@@ -44,8 +45,11 @@ def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> 
         raise ValueError(f"{name} is a {type(X).__name__}; a list of rows or an array is needed")
     if array.dtype.kind in "OUST":
         array = _from_objects(array, name, columns)
+    if array.dtype.kind in "Mm" and array.size:
+        raise ValueError(f"{_place(name, 0, 0, columns)} is {array.flat[0]}, {DATES}")
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} holds values of type {array.dtype}: convert them to real numbers first")
+        where = name if columns is None else f"{name}[:, {columns[0]!r}]"
+        raise ValueError(f"{where} holds values of type {array.dtype}: convert them to real numbers first")
     if array.ndim == 1:
         array = array[:, np.newaxis]
     check_table(array.shape, name)
@@ -86,7 +90,8 @@ def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -
     """Numbers that came as Python objects, one by one, so that the first value that is no number can be named."""
     out = np.empty(array.shape)
     for place, value in np.ndenumerate(array):
-        if isinstance(value, (str, bytes, complex)) or is_missing(value):
+        several = hasattr(value, "__len__") and np.ndim(value) > 0
+        if several or isinstance(value, (str, bytes, complex)) or is_missing(value):
             raise ValueError(_bad_value(value, place, name, columns))
         try:
             out[place] = value
@@ -97,12 +102,15 @@ def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -
 
 def _bad_value(value: Any, place: tuple[int, ...], name: str, columns: Sequence[str] | None) -> str:
     where = _place(name, place[0], place[1] if len(place) > 1 else 0, columns)
+    value = str(value) if isinstance(value, np.str_) else value
+    if np.ndim(value) > 0:
+        return f"{where} holds several values: give each a column of its own, or leave the column out"
     if is_missing(value):
         return f"{where} is missing: drop the row or fill the column first"
     if isinstance(value, int):
         return f"{where} is too large for a float64: divide the column by a power of ten first"
     if hasattr(value, "isoformat") or hasattr(value, "total_seconds"):
-        return f"{where} is {value}, no number: turn dates into days since the first one, or leave the column out"
+        return f"{where} is {value}, {DATES}"
     return f"{where} is {value!r}, which is no real number: convert or drop the column first"
 
 
@@ -285,9 +293,28 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
     raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
 
 
+def block_labels(y: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """A block's labels as an array of numbers, booleans or text, and which of them are missing (None: none).
+
+    A missing label is NaN in an array of floats, and any other in an array of something else.
+    """
+    array = np.asarray(y)
+    array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if array.dtype.kind != "O" or array.ndim != 1:
+        return array, None
+    gone = np.array([is_missing(label) for label in array], dtype=bool)
+    known = _one_type(array[~gone].tolist(), "y")
+    labels = np.zeros(len(array), dtype=known.dtype)
+    labels[~gone] = known
+    return labels, gone if gone.any() else None
+
+
 def is_missing(value: Any) -> bool:
     """Whether a Python object stands for a value that is not there."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    other = value != value
+    return isinstance(other, (bool, np.bool_)) and bool(other)  # several values give several answers
 
 
 def asks_for_stream(X: Any) -> bool:

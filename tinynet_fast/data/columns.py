@@ -309,10 +309,10 @@ def _at_once(frame: Any, labels: list[Any]) -> np.ndarray | None:
 
 def _column(values: Any, label: str, name: str, fill: bool) -> np.ndarray:
     array = values if isinstance(values, list) else np.asarray(values)
-    if isinstance(array, np.ndarray) and (array.ndim != 1 or array.dtype.kind in "Mmc"):
-        what = array.dtype if array.ndim == 1 else "several values a row"
-        hint = "turn it into numbers first (a date into days since the first one)"
-        raise ValueError(f"{name}[:, {label!r}] holds {what}, no numbers: {hint}, or leave the column out")
-    if fill and not (isinstance(array, np.ndarray) and array.dtype.kind in "biuf"):
+    if fill and not (isinstance(array, np.ndarray) and array.dtype.kind in "biufMm"):
         array = [np.nan if is_missing(value) else value for value in array]
-    return as_matrix(array, name, [label])[:, 0]
+    matrix = as_matrix(array, name, [label])
+    if matrix.shape[1] != 1:
+        several = f"{name}[0, {label!r}] holds several values"
+        raise ValueError(f"{several}: give each a column of its own, or leave the column out")
+    return matrix[:, 0]

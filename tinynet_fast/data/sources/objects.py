@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.arrays import block_labels
 from tinynet_fast.data.columns import block_rows
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout
@@ -55,7 +56,7 @@ class IteratorPart(Part):
             self.first = next(blocks)
         except StopIteration:
             raise TableError("the iterator of blocks is empty: at least one block of rows is needed") from None
-        rows, y, own = self._pair(self.first, 0)
+        rows, y, _, own = self._pair(self.first, 0)
         self.named = own is not None
         self.names = own if names is None else names
         self.n_features, self.labelled = rows.shape[1], y is not None
@@ -66,22 +67,18 @@ class IteratorPart(Part):
         else:
             self.rest = blocks
 
-    def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None, list[str] | None]:
-        pair = isinstance(block, tuple) and len(block) == 2
+    def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None, Any, list[str] | None]:
+        """Rows, labels, which labels are missing, and the columns' names."""
+        X, labels = block if isinstance(block, tuple) and len(block) == 2 else (block, None)
         try:
-            rows, names = block_rows(block[0] if pair else block, self.names)
+            rows, names = block_rows(X, self.names)
+            y, gone = (None, None) if labels is None else block_labels(labels)
         except ValueError as error:
             raise TableError(f"block {number}: {error}") from None
-        y = None if not pair or block[1] is None else np.asarray(block[1])
-        if y is None:
-            return rows, None, names
-        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-        if y.dtype.kind == "O" and all(isinstance(label, str) for label in y.tolist()):
-            y = y.astype(str)
-        if y.dtype.kind not in "biufU" or y.shape != (len(rows),):
+        if y is not None and (y.dtype.kind not in "biufU" or y.shape != (len(rows),)):
             what = f"labels of type {y.dtype} and shape {y.shape} for {len(rows)} rows"
             raise TableError(f"block {number}: {what}; a number, boolean or text for each row is needed")
-        return rows, y, names
+        return rows, y, gone, names
 
     def where(self, place: Any, i: int) -> str:
         return f"block {place}, row {i + 1}"
@@ -99,7 +96,7 @@ class IteratorPart(Part):
             yield self._block(block, k)
 
     def _block(self, block: Any, number: int) -> Block:
-        rows, y, _ = self._pair(block, number)
+        rows, y, gone, _ = self._pair(block, number)
         if rows.shape[1] != self.n_features:
             raise TableError(f"block {number}: {rows.shape[1]} columns, and block 0 has {self.n_features}")
         if (y is not None) != self.labelled or (y is not None and (y.dtype.kind == "U") != self.text):
@@ -112,5 +109,5 @@ class IteratorPart(Part):
             return self.where(number, i)
 
         finite = bool(np.isfinite(X).all())
-        X, y, kept = settle(X, y, finite, None, drop=self.drop, names=self.names, target=None, where=where)
+        X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=self.names, target=None, where=where)
         return Block(X, y, number, kept)
