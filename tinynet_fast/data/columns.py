@@ -5,7 +5,7 @@ columns are labelled 0, 1, 2 and so on), or if the model has none. Rows without 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def rows_for(
         if matrix.shape[1] == 1 and len(matrix) == width > 1 and np.ndim(X) == 1:
             matrix = matrix.T  # a flat list of as many numbers as there are inputs is one row
     else:
-        labels = _chosen(frame, names, width, name, of)
+        labels = _chosen(frame.labels, names, width, name, of)
         matrix, shown = _numbers(frame, labels, name), list(map(str, labels))
     if matrix.shape[1] != width:
         known = f" ({', '.join(names)})" if names and width <= 8 else ""
@@ -79,7 +79,7 @@ def training_rows(
         if features is not None:
             raise ValueError(f"features names columns, and X is {_nameless(X)}")
         return as_rows(X, name) if sparse else as_matrix(X, name), label_column(X, y), None
-    labels, target = _labels(frame), None
+    labels, target = frame.labels, None
     if isinstance(y, str):
         target, y = y, _column_of_labels(frame, y)
     if features is None:
@@ -108,12 +108,12 @@ def block_rows(X: Any, names: list[str] | None) -> tuple[np.ndarray, list[str] |
     frame = _frame(X, "X")
     if frame is None:
         return as_matrix(X), None
-    columns = _labels(frame)
+    labels = frame.labels
     if names is not None:
-        columns = _chosen(frame, names, len(names), "X", "the first block")
-    own = list(map(str, columns))
+        labels = _chosen(labels, names, len(names), "X", "the first block")
+    own = list(map(str, labels))
     _refuse_twice(own, own, "X")
-    return _numbers(frame, columns, "X", fill=True), None if _are_places(columns) else own
+    return _numbers(frame, labels, "X", fill=True), None if _are_places(labels) else own
 
 
 def label_column(X: Any, y: Any) -> Any:
@@ -126,9 +126,9 @@ def label_column(X: Any, y: Any) -> Any:
     return _column_of_labels(frame, y)
 
 
-def _column_of_labels(frame: Any, y: str) -> Any:
-    (label,) = _by_name(_labels(frame), [y], "X")
-    column = frame[label]
+def _column_of_labels(frame: "_Frame", y: str) -> Any:
+    (label,) = _by_name(frame.labels, [y], "X")
+    column = frame.columns[label]
     if isinstance(column, list):
         return column
     array = np.asarray(column)
@@ -145,11 +145,18 @@ def _nameless(X: Any) -> str:
 # --- what has names ---------------------------------------------------------------------------------------------------
 
 
+class _Frame(NamedTuple):
+    """Columns that are taken by their labels: a library's frame, a dict of arrays, or rows with names of their own."""
+
+    columns: Any
+    labels: list[Any]
+
+
 class _NamedRows:
-    """Rows that each have names, such as dicts, as a frame has them: a list a column."""
+    """Rows that each have names, such as dicts: a list a column."""
 
     def __init__(self, rows: list[Mapping[Any, Any]], name: str) -> None:
-        self.rows, self.name, self.columns = rows, name, list(rows[0])
+        self.rows, self.name = rows, name
 
     def __getitem__(self, label: Any) -> list[Any]:
         for i, row in enumerate(self.rows):
@@ -158,35 +165,46 @@ class _NamedRows:
         return [row[label] for row in self.rows]
 
 
-def _frame(X: Any, name: str, names: list[str] | None = None, width: int | None = None) -> Any:
-    """`X` as something with labels and columns to take by them; None if its columns have no names.
+def _frame(X: Any, name: str, names: list[str] | None = None, width: int | None = None) -> _Frame | None:
+    """The columns of `X` and their labels; None if they have no names.
 
-    With the inputs of a model given, a Series may be one row.
+    If the inputs of a model are given, a Series may be one row.
     """
     if isinstance(X, np.ndarray):
-        return {label: X[label] for label in X.dtype.names} if X.dtype.names else None
+        return _Frame({label: X[label] for label in X.dtype.names}, list(X.dtype.names)) if X.dtype.names else None
     if isinstance(X, (str, bytes)) or is_sparse(X):
         return None
     if isinstance(X, (list, tuple, Mapping)):
-        row = _named(X)
-        if row is not None:
-            if any(hasattr(value, "__len__") and not isinstance(value, (str, bytes)) for value in row.values()):
-                raise ValueError(f"{name} is a dict of columns: pass a frame, such as pyarrow.table({name})")
-            return _NamedRows([row], name)
-        if not len(X) or type(X[0]) in (list, float, int) or _named(X[0]) is None:
-            return None
-        rows = [_named(row) for row in X]
-        if None in rows:
-            raise ValueError(f"{name}[{rows.index(None)}] has no names and {name}[0] has: give all rows names, or none")
-        return _NamedRows(rows, name)  # type: ignore[arg-type]
-    if type(X).__module__.startswith("narwhals"):
+        return _rows_with_names(X, name)
+    kind = type(X)
+    if kind.__module__.startswith("narwhals"):
         X = X.to_native()
-    if not hasattr(X, "__array__"):
+        kind = type(X)
+    if not hasattr(kind, "__array__"):
         X = _in_memory(X, name)
-    elif width is not None and _is_row(X, names, width):
-        return _NamedRows([_named(X)], name)  # type: ignore[list-item]
-    columns = getattr(X, "column_names", getattr(X, "columns", None))
-    return None if columns is None or callable(columns) else X
+        kind = type(X)
+    columns = X.column_names if hasattr(kind, "column_names") else getattr(X, "columns", None)  # Arrow's, others'
+    if columns is not None and not callable(columns):
+        return _Frame(X, columns.tolist() if hasattr(columns, "tolist") else list(columns))
+    if width is not None and _is_row(X, names, width):
+        row = _named(X)
+        return row and _Frame(_NamedRows([row], name), list(row))  # type: ignore[return-value]
+    return None
+
+
+def _rows_with_names(X: Any, name: str) -> _Frame | None:
+    """A dict or a named tuple as one row, and a list of them as rows; None for those without names."""
+    row = _named(X)
+    if row is not None:
+        if any(np.ndim(value) > 0 for value in row.values()):
+            raise ValueError(f"{name} is a dict of columns: pass a frame, such as pyarrow.table({name})")
+        return _Frame(_NamedRows([row], name), list(row))
+    if not len(X) or type(X[0]) in (list, float, int) or _named(X[0]) is None:
+        return None
+    rows = [_named(row) for row in X]
+    if None in rows:
+        raise ValueError(f"{name}[{rows.index(None)}] has no names and {name}[0] has: give all rows names, or none")
+    return _Frame(_NamedRows(rows, name), list(rows[0]))  # type: ignore[arg-type]
 
 
 def _named(row: Any) -> Mapping[Any, Any] | None:
@@ -204,10 +222,10 @@ def _named(row: Any) -> Mapping[Any, Any] | None:
 
 def _is_row(X: Any, names: list[str] | None, width: int) -> bool:
     """Whether `X` is a Series that is one row. For a model of one input it is a column, unless its index names that."""
+    if width > 1:
+        return _named(X) is not None
     labels = getattr(X, "index", None)
-    if labels is None or callable(labels) or X.ndim != 1:
-        return False
-    return (width > 1 and _named(X) is not None) or (names is not None and width == 1 and names[0] in labels)
+    return names is not None and labels is not None and not callable(labels) and X.ndim == 1 and names[0] in labels
 
 
 def _in_memory(X: Any, name: str) -> Any:
@@ -226,13 +244,6 @@ def _in_memory(X: Any, name: str) -> Any:
     return X
 
 
-def _labels(frame: Any) -> list[Any]:
-    """The labels of a frame's columns, as the frame has them."""
-    if isinstance(frame, dict):
-        return list(frame)
-    return list(frame.column_names if hasattr(frame, "column_names") else frame.columns)
-
-
 def _are_places(labels: list[Any]) -> bool:
     """Whether labels are 0, 1, 2 and so on, which is what a frame without names has."""
     return labels == list(range(len(labels)))
@@ -241,9 +252,8 @@ def _are_places(labels: list[Any]) -> bool:
 # --- which columns ----------------------------------------------------------------------------------------------------
 
 
-def _chosen(frame: Any, names: list[str] | None, width: int, name: str, of: str) -> list[Any]:
+def _chosen(labels: list[Any], names: list[str] | None, width: int, name: str, of: str) -> list[Any]:
     """The labels of the inputs in order: by name, or, if there are no names to go by, as the columns stand."""
-    labels = _labels(frame)
     if names is None:
         in_order = list(range(width))
         numbered = len(labels) == width and set(labels) == set(in_order)  # 2, 0, 1 for the inputs 0, 1 and 2
@@ -283,26 +293,26 @@ def _refuse_twice(own: list[str], names: list[str], name: str) -> None:
 # --- their values -----------------------------------------------------------------------------------------------------
 
 
-def _numbers(frame: Any, labels: list[Any], name: str, fill: bool = False) -> np.ndarray:
+def _numbers(frame: _Frame, labels: list[Any], name: str, fill: bool = False) -> np.ndarray:
     """Some columns of a frame as a matrix; with `fill`, what is missing in columns of Python objects as NaN."""
-    if not isinstance(frame, (dict, _NamedRows)):
+    if not isinstance(frame.columns, (dict, _NamedRows)):
         array = _at_once(frame, labels)
         if array is not None and array.dtype.kind in "biuf":
             return as_matrix(array, name)
     if not labels:
         check_table((1, 0), name)
-    columns = [_column(frame[label], str(label), name, fill) for label in labels]
-    return np.column_stack(columns)
+    return np.column_stack([_column(frame.columns[label], str(label), name, fill) for label in labels])
 
 
-def _at_once(frame: Any, labels: list[Any]) -> np.ndarray | None:
+def _at_once(frame: _Frame, labels: list[Any]) -> np.ndarray | None:
     """Some columns as NumPy reads them together; None if it cannot, or would take dates for numbers."""
-    if labels != _labels(frame):
-        frame = frame.select(labels) if hasattr(frame, "column_names") else frame[labels]
-    if any(hasattr(kind, "is_temporal") and kind.is_temporal() for kind in getattr(frame, "dtypes", ())):
-        return None  # Polars makes microseconds of them
+    columns = frame.columns
+    if labels != frame.labels:
+        columns = columns.select(labels) if hasattr(type(columns), "column_names") else columns[labels]
+    if type(columns).__module__.startswith("polars") and any(kind.is_temporal() for kind in columns.dtypes):
+        return None  # Polars would make microseconds of them
     try:
-        return np.asarray(frame)
+        return np.asarray(columns)
     except TypeError:  # Arrow's dates beside numbers
         return None
 
