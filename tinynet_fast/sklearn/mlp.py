@@ -26,8 +26,9 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """A network with hidden layers: scikit-learn's, faster, along the same loss curve.
 
     With the same options, rows and `random_state` it starts from the same weights, sees the same batches and takes the
-    same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), to rounding. Rows are dense and have
-    one label each.
+    same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), to rounding. Its loss curve is the same
+    to 1e-8, but a row's loss is not clipped: scikit-learn counts a row as at most 36 nats. Rows are dense and have one
+    label each.
 
     From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are told of each epoch and can end the
     training.
