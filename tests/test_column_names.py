@@ -104,6 +104,16 @@ def test_validation_rows(kind):
             trainer(train, Y, validation=(make(kind, columns(["a", "c"])), Y), **how, **extra)
 
 
+def test_validation_rows_of_a_run_from_a_file(tmp_path):
+    """The file's names are the training rows' names; labels may be a column here as well."""
+    csv = pytest.importorskip("pyarrow.csv")
+    csv.write_csv(make("pyarrow", columns(NAMES) | {"passed": Y}), tmp_path / "rows.csv")
+    held = make("pyarrow", {name: values[:20] for name, values in (columns(OTHERS[1]) | {"passed": Y}).items()})
+    comp = train_neuron(tmp_path / "rows.csv", "passed", epochs=2, validation=(held, "passed"))
+    ref = train_neuron(X, Y, epochs=2, validation=(X[:20], Y[:20]))
+    np.testing.assert_allclose(comp.validation_loss_history, ref.validation_loss_history, rtol=1e-12)
+
+
 def rows(kind, table):
     """`make` of fewer rows than `X` has."""
     if kind != "structured":

@@ -293,22 +293,6 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
     raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
 
 
-def block_labels(y: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """A block's labels as an array of numbers, booleans or text, and which of them are missing (None: none).
-
-    A missing label is NaN in an array of floats, and any other in an array of something else.
-    """
-    array = np.asarray(y)
-    array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if array.dtype.kind != "O" or array.ndim != 1:
-        return array, None
-    gone = np.array([is_missing(label) for label in array], dtype=bool)
-    known = _one_type(array[~gone].tolist(), "y")
-    labels = np.zeros(len(array), dtype=known.dtype)
-    labels[~gone] = known
-    return labels, gone if gone.any() else None
-
-
 def is_missing(value: Any) -> bool:
     """Whether a Python object stands for a value that is not there."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):

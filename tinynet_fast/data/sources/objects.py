@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import block_labels
+from tinynet_fast.data.arrays import _one_type, is_masked, is_missing
 from tinynet_fast.data.columns import block_rows
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout
@@ -40,6 +40,27 @@ def arrow_part(X: Any, layout: Layout) -> tuple[Part, bool]:
     return Batches(name, layout, lambda: iter(reader)), False
 
 
+def pair_of(block: Any) -> tuple[Any, Any]:
+    """A block's rows and its labels, None if it has none."""
+    return block if isinstance(block, tuple) and len(block) == 2 else (block, None)
+
+
+def block_labels(given: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """A block's labels as numbers, booleans or text, and which of them are missing (None: none)."""
+    y = np.asarray(given)
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    gone = np.ma.getmaskarray(given).reshape(-1) if is_masked(given) else None
+    if y.dtype.kind == "O" and y.ndim == 1:
+        lost = np.array([is_missing(label) for label in y.tolist()], dtype=bool)
+        present = _one_type([label for label in y.tolist() if not is_missing(label)], "y")
+        y = np.zeros(len(lost), present.dtype)
+        y[~lost] = present
+        gone = lost if gone is None else gone | lost
+    elif y.dtype.kind == "U" and isinstance(given, (list, tuple)):
+        _one_type(list(given), "y")  # NumPy turns a list of text and numbers into text
+    return y, gone if gone is not None and gone.any() else None
+
+
 class IteratorPart(Part):
     """Blocks (X, y) of an iterator, or of one that a function makes anew for each pass. A place is a block's number.
 
@@ -49,6 +70,7 @@ class IteratorPart(Part):
 
     def __init__(self, X: Any, drop: bool, names: list[str] | None = None) -> None:
         self.names = names
+        self.named: bool | None = None  # whether the first block has names, once it is read
         self.drop, self.repeatable = drop, callable(X)
         self.make: Callable[[], Iterator[Any]] = (lambda: iter(X())) if callable(X) else (lambda: iter(X))
         blocks = self.make()
@@ -56,9 +78,7 @@ class IteratorPart(Part):
             self.first = next(blocks)
         except StopIteration:
             raise TableError("the iterator of blocks is empty: at least one block of rows is needed") from None
-        rows, y, _, own = self._pair(self.first, 0)
-        self.named = own is not None
-        self.names = own if names is None else names
+        rows, y, _ = self._pair(self.first, 0)
         self.n_features, self.labelled = rows.shape[1], y is not None
         self.dtype = np.dtype(np.float32 if rows.dtype == np.float32 else np.float64)
         self.text = y is not None and y.dtype.kind == "U"
@@ -67,18 +87,26 @@ class IteratorPart(Part):
         else:
             self.rest = blocks
 
-    def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None, Any, list[str] | None]:
-        """Rows, labels, which labels are missing, and the columns' names."""
-        X, labels = block if isinstance(block, tuple) and len(block) == 2 else (block, None)
+    def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """A block's rows, its labels (None without any), and which of those are missing (None: none)."""
+        X, given = pair_of(block)
         try:
-            rows, names = block_rows(X, self.names)
-            y, gone = (None, None) if labels is None else block_labels(labels)
+            rows = self._matrix(X)
+            y, gone = (None, None) if given is None else block_labels(given)
         except ValueError as error:
             raise TableError(f"block {number}: {error}") from None
         if y is not None and (y.dtype.kind not in "biufU" or y.shape != (len(rows),)):
             what = f"labels of type {y.dtype} and shape {y.shape} for {len(rows)} rows"
             raise TableError(f"block {number}: {what}; a number, boolean or text for each row is needed")
-        return rows, y, gone, names
+        return rows, y, gone
+
+    def _matrix(self, X: Any) -> np.ndarray:
+        """The columns that the first block has, matched by name if there are names."""
+        rows, names = block_rows(X, self.names)
+        if self.named is None:
+            self.named = names is not None
+            self.names = names if self.names is None else self.names
+        return rows
 
     def where(self, place: Any, i: int) -> str:
         return f"block {place}, row {i + 1}"
@@ -96,7 +124,7 @@ class IteratorPart(Part):
             yield self._block(block, k)
 
     def _block(self, block: Any, number: int) -> Block:
-        rows, y, gone, _ = self._pair(block, number)
+        rows, y, gone = self._pair(block, number)
         if rows.shape[1] != self.n_features:
             raise TableError(f"block {number}: {rows.shape[1]} columns, and block 0 has {self.n_features}")
         if (y is not None) != self.labelled or (y is not None and (y.dtype.kind == "U") != self.text):
