@@ -128,9 +128,16 @@ def test_other_trainers(kind):
     assert sweep(frame, "passed").features == NAMES
     np.testing.assert_array_equal(sweep(frame, "passed").weights, sweep(X, Y).weights)
     assert auto_rate(frame, "passed").learning_rate == auto_rate(X, Y).learning_rate
-    comp = train_neuron(frame, "passed", features=["c", "a"], epochs=2)
-    assert comp.model.features == ["c", "a"]
-    np.testing.assert_array_equal(comp.model.weights, train_neuron(X[:, [2, 0]], Y, epochs=2).model.weights)
+    for features in (["c", "a"], np.array(["c", "a"])):
+        comp = train_neuron(frame, "passed", features=features, epochs=2)
+        assert comp.model.features == ["c", "a"]
+        np.testing.assert_array_equal(comp.model.weights, train_neuron(X[:, [2, 0]], Y, epochs=2).model.weights)
+    for features in ("c", [0, 1]):
+        with pytest.raises(ValueError, match="features: a list of column names is needed"):
+            train_neuron(frame, "passed", features=features)
+    for features in ([], ["a", "a"], ["a", "passed"]):
+        with pytest.raises(ValueError, match="features: name at least one column beside the target, and each once"):
+            train_neuron(frame, "passed", features=features)
     assert NEURON.score(frame, "passed") == NEURON.score(X, Y)
     assert NEURON.loss(frame, "passed") == NEURON.loss(X, Y)
     with pytest.raises(ValueError, match=r"X has no column 'z'; it has a, b, c, passed$"):

@@ -73,8 +73,10 @@ def training_rows(
     labels' are taken. Values are not yet tested for NaN.
     """
     frame = _frame(X, name)
-    if features is not None and (isinstance(features, str) or not all(isinstance(wanted, str) for wanted in features)):
-        raise ValueError("features: a list of column names is needed")
+    if features is not None:
+        if isinstance(features, str) or not all(isinstance(wanted, str) for wanted in features):
+            raise ValueError("features: a list of column names is needed")
+        features = list(map(str, features))
     if frame is None:
         if features is not None:
             raise ValueError(f"features names columns, and X is {_nameless(X)}")
@@ -85,7 +87,7 @@ def training_rows(
     if features is None:
         labels = [label for label in labels if target is None or str(label) != target]
     else:
-        labels = _by_name(labels, list(features), name)
+        labels = _by_name(labels, features, name)
     names = list(map(str, labels))
     if (not names and (target or features is not None)) or (features and (target in names or _repeated(names))):
         raise ValueError("features: name at least one column beside the target, and each once")

@@ -131,6 +131,7 @@ def train_neuron(
         From 0 to 2**32 - 1. Drawn, and given back in the result, where it is needed and left out.
     validation : (X, y) or float, optional
         Rows whose loss is measured after each epoch and which are not trained on, or the fraction of rows to hold out.
+        Columns of `X` that have names are matched with those to train on, and `y` may be the name of one.
         Of rows that are not in memory each is held out or not by a hash of its number and `seed`, so that it comes to
         about that fraction.
     patience : int, optional
@@ -181,7 +182,7 @@ def train_neuron(
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
     weights are those of the same rows dense: bit for bit in "reference" and "strict" without l2 and averaging, else to
-    1e-12. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs that it stores, after its
+    1e-12 as long as no step overshoots. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs that it stores, after its
     update, as in the paper and in scikit-learn. An input that is seldom stored then predicts with a weight that has not
     yet been cut, at the end too, where a dense row pays on every input; where every row stores every input it is the
     same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here it moves as on dense ones.)
