@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import COMPRESSED, TableError, csv_reader, delimiter_of, line_breaks, not_utf8
-from tinynet_fast.data.sources.parquet import told
+from tinynet_fast.data.sources.base import told
 
 PIECE_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 27  # bytes without an end of a record after which a quote is taken to be left open
