@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import COMPRESSED, TableError
+from tinynet_fast.data.files import COMPRESSED, EmptyFileError, TableError
 from tinynet_fast.data.pipes import Spooled, is_address, local_path
 from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, need
 
@@ -246,7 +246,13 @@ def _open_tables(kind: str, stamps: list[Stamp], y: Any, features: list[str] | N
         "ipc": lambda stamp: ipc.IpcPart(stamp.path, layout, stamp.size),
         "ipc stream": lambda stamp: ipc.stream_part(stamp.path, layout),
     }
-    parts = [makers[kind](stamp) for stamp in stamps]
+    parts = []
+    for k, stamp in enumerate(stamps, 1):
+        try:
+            parts.append(makers[kind](stamp))
+        except EmptyFileError:  # of nothing but line breaks
+            if k == len(stamps) and not parts:
+                raise
     why = "no rows below the column names" if kind == "csv" else "no rows: at least one is needed"
     parts = _with_rows(parts, why)
     return _source(kind, parts, layout, stamps=stamps)

@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import COMPRESSED, TableError, csv_reader, delimiter_of, line_breaks, not_utf8
+from tinynet_fast.data.files import (
+    COMPRESSED,
+    EmptyFileError,
+    TableError,
+    csv_reader,
+    delimiter_of,
+    line_breaks,
+    not_utf8,
+)
 from tinynet_fast.data.sources.parquet import told
 
 PIECE_BYTES = 1 << 21
@@ -97,7 +105,7 @@ class CsvBytes:
                 if len(ends) or len(text) > LONGEST_RECORD:
                     break
         if not text.strip():
-            raise TableError(f"{self.path}: the file is empty")
+            raise EmptyFileError(f"{self.path}: the file is empty")
         end = int(ends[0]) if len(ends) else len(text)
         (_, names), *_ = self.records(text[:end], 1 + line_breaks(head[:skipped]))
         return [name.strip() for name in names], skipped + end
