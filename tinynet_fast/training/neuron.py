@@ -78,10 +78,10 @@ def train_neuron(
         A list of numbers or of rows, a NumPy array of any real dtype, order and stride (read-only or memory-mapped
         too), or a frame that NumPy can read. An array of numbers is never copied whole; computing is in float64.
         Or rows that need not fit in memory, which are read in a second thread while they are trained on: a path, a
-        glob or a list of paths (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy, svmlight), a
-        pyarrow Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
-        returns such an iterator. However they are cut into files and blocks, the weights are those of the same rows in
-        memory. Or a SciPy sparse matrix or array; see the notes.
+        glob or a list of paths (CSV and .tsv, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy, svmlight),
+        a pipe or "-" for standard input, a pyarrow Dataset or RecordBatchReader, an iterator of blocks (X, y), or for
+        several epochs a function that returns a new iterator each time. However they are cut into files and blocks,
+        the weights are those of the same rows in memory. Or a SciPy sparse matrix or array; see the notes.
     y : (n,), or str
         0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. Where X
         is a frame or a path, the name of the column of labels. Left out where blocks or svmlight files hold them.
@@ -183,7 +183,8 @@ def train_neuron(
     CSR rows of float64 or float32 are read where they are, with indices of 32 or 64 bits, whatever is shuffled or held
     out. Other formats are converted to CSR, and the values of other types to float32 where that holds them all, else
     to float64. Rows whose indices do not rise, or that store an input twice, are copied, sorted, and the values of one
-    input summed up. `shuffle="blocks"` counts rows by their width, as if they were dense.
+    input summed up. `shuffle="blocks"` counts rows by their width, as if they were dense. The rows of svmlight files are
+    read as CSR too, unless they are standardised.
 
     Examples
     --------
