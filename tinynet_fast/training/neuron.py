@@ -183,8 +183,9 @@ def train_neuron(
     CSR rows of float64 or float32 are read where they are, with indices of 32 or 64 bits, whatever is shuffled or held
     out. Other formats are converted to CSR, and the values of other types to float32 where that holds them all, else
     to float64. Rows whose indices do not rise, or that store an input twice, are copied, sorted, and the values of one
-    input summed up. `shuffle="blocks"` counts rows by their width, as if they were dense. The rows of svmlight files are
-    read as CSR too, unless they are standardised.
+    input summed up. `shuffle="blocks"` counts rows by their width, as if they were dense.
+
+    The rows of svmlight files are read as CSR, unless they are standardised.
 
     Examples
     --------
