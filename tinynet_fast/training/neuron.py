@@ -83,12 +83,12 @@ def train_neuron(
         that are no text become text, but a frame whose columns are labelled 0, 1, 2 and so on has no names. In a list,
         dicts and named tuples have names too.
         Or rows that need not fit in memory, which are read in a second thread while they are trained on: a path, a
-        pattern, a folder or a list of them (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy,
-        svmlight; part.2 is read before part.10, and folders called name=value give rows one more column), a pyarrow
-        Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
-        returns such an iterator. However they are cut into files and blocks, the weights are those of the same rows in
-        memory. Files whose rows take up to 256 MB as float64 are parsed once and then kept in memory. Or a SciPy sparse
-        matrix or array; see the notes.
+        pattern, a folder or a list of them (CSV and .tsv, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather,
+        .npy, svmlight; part.2 is read before part.10, and folders called name=value give rows one more column), a pipe
+        or "-" for standard input, a pyarrow Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several
+        epochs a function that returns a new iterator each time. However they are cut into files and blocks, the weights
+        are those of the same rows in memory. Files whose rows take up to 256 MB as float64 are parsed once and then
+        kept in memory. Or a SciPy sparse matrix or array; see the notes.
     y : (n,), or str
         0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. Where X
         is a frame or a path, the name of the column of labels. Left out where blocks or svmlight files hold them.
@@ -192,25 +192,19 @@ def train_neuron(
     -----
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
-<<<<<<< HEAD
-    weights are those of the same rows dense: bit for bit in "reference" and "strict" without l2 and averaging, else to
-    1e-12 as long as no step overshoots. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs
-    that it stores, after its update, as in the paper and in scikit-learn. An input that is seldom stored then predicts
-    with a weight that has not yet been cut, at the end too, where a dense row pays on every input; where every row
-    stores every input it is the same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here
-    it moves as on dense ones.)
-=======
     weights are those of the same rows dense: bit for bit in "reference" and "strict" without l2 and averaging. With
-    them the difference grows with the rows: up to 1e-12 after 500,000 rows, 3e-12 after 1,500,000. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs that it stores, after its
+    them the difference grows with the rows, as long as no step overshoots: up to 1e-12 after 500,000 rows, 3e-12 after
+    1,500,000. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs that it stores, after its
     update, as in the paper and in scikit-learn. An input that is seldom stored then predicts with a weight that has not
     yet been cut, at the end too, where a dense row pays on every input; where every row stores every input it is the
     same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here it moves as on dense ones.)
->>>>>>> h1/main
 
     CSR rows of float64 or float32 are read where they are, with indices of 32 or 64 bits, whatever is shuffled or held
     out. Other formats are converted to CSR, and the values of other types to float32 where that holds them all, else
     to float64. Rows whose indices do not rise, or that store an input twice, are copied, sorted, and the values of one
     input summed up. `shuffle="blocks"` counts rows by their width, as if they were dense.
+
+    The rows of svmlight files are read as CSR, unless they are standardised.
 
     Examples
     --------
