@@ -39,17 +39,24 @@ def test_bad_commands(refused, tmp_path):
     (tmp_path / "data.csv").write_text("\n".join(CELLS) + "\n")
     (tmp_path / "one.csv").write_text("a,y\n1,1\n2,1\n")
     (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "folder").mkdir()
     target = ["--target", "y"]
     for arguments, message in [
         (["train", "none.csv", *target], "none.csv: No such file or directory"),
-        (["train", ".", *target], ".: this is a folder"),
+        (["train", "folder", *target], "folder: no file is in this folder"),
         (["train", "empty.csv", *target], "empty.csv: the file is empty"),
         (
             ["train", "one.csv", *target],
             "one.csv, column 'y': every row has the label 1; rows of two labels are needed",
         ),
         (["train", "data.csv", *target, "--features", "a,c"], "no column 'c'"),
-        (["train", "data.csv", *target, "--features", "a,y"], "one feature beside the target 'y'"),
+        (
+            ["train", "data.csv", *target, "--features", "a,y"],
+            "--features a,y: name at least one feature beside the target 'y'",
+        ),
+        (["train", "data.csv", *target, "--features", "a,a"], "--features a,a: 'a' is named twice"),
+        (["train", "data.csv", *target, "--features", "a,,b"], "--features a,,b: a name is empty"),
+        (["train", "data.csv", *target, "--features", 'a,"b'], "put a name that has a comma in double quotes"),
         (["train", "data.csv", *target, "--hidden", "eight"], "--hidden eight: numbers with commas"),
         (["train", "data.csv", *target, "--batch-size", "2"], "--batch-size is for networks"),
         (["train", "data.csv", *target, "--epochs", "0"], "epochs is 0"),

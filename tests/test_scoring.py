@@ -8,7 +8,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 
-from tinynet_fast import MLP, Neuron, cli_support  # noqa: E402
+from tinynet_fast import MLP, Neuron  # noqa: E402
 from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
 from tinynet_fast.data.sources import base, open_source  # noqa: E402
 from tinynet_fast.scoring import predict_file  # noqa: E402
@@ -42,8 +42,8 @@ def read(path):
         return pq.read_table(path).to_pydict()
     with path.open(newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    kinds = {"row": int, "probability": float, "prediction": str}
-    return {name: [kind(row[name]) for row in table] for name, kind in kinds.items()}
+    kinds = {"row": int, "prediction": str}
+    return {name: [kinds.get(name, float)(row[name]) for row in table] for name in table[0]}
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
@@ -53,7 +53,8 @@ def test_neuron(tmp_path, rows, ending, threshold):
     assert predict_file(model, tmp_path / "rows.parquet", output, threshold=threshold) == 400
     table = read(output)
     assert table["row"] == list(range(1, 401))
-    np.testing.assert_allclose(table["probability"], model.predict_proba(rows), rtol=1e-14)
+    assert list(table) == ["row", 'P(a "yes", or so)', "prediction"]
+    np.testing.assert_allclose(table['P(a "yes", or so)'], model.predict_proba(rows), rtol=1e-14)
     assert table["prediction"] == model.predict(rows, threshold=threshold).tolist()
 
 
@@ -62,10 +63,25 @@ def test_network_of_three_labels(tmp_path, rows, ending):
     model, output = network(), tmp_path / f"out{ending}"
     predict_file(model, tmp_path / "rows.parquet", output)
     table = read(output)
-    np.testing.assert_allclose(table["probability"], model.predict_proba(rows).max(axis=1), rtol=1e-13)
+    assert list(table) == ["row", "P(3)", "P(5)", "P(9)", "prediction"]
+    probabilities = np.column_stack([table[f"P({label})"] for label in (3, 5, 9)])
+    np.testing.assert_allclose(probabilities, model.predict_proba(rows), rtol=1e-13)
     assert list(map(int, table["prediction"])) == model.predict(rows).tolist()
     with pytest.raises(ValueError, match="a threshold is for two labels"):
         predict_file(model, tmp_path / "rows.parquet", output, threshold=0.5)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_rows_that_are_left_out_keep_their_numbers(tmp_path, rows, ending):
+    model, output = neuron(labels=("no", "yes")), tmp_path / f"out{ending}"
+    lost = [0, 7, 8, 399]
+    gaps = rows.copy()
+    gaps[lost, [0, 1, 2, 0]] = np.nan
+    pq.write_table(pa.table(dict(zip(NAMES, gaps.T, strict=True))), tmp_path / "gaps.parquet")
+    assert predict_file(model, tmp_path / "gaps.parquet", output, drop_missing=True) == 396
+    table, there = read(output), np.delete(np.arange(400), lost)
+    assert table["row"] == (there + 1).tolist()
+    np.testing.assert_allclose(table["P(yes)"], model.predict_proba(rows[there]), rtol=1e-14)
 
 
 def test_other_sources_and_names(tmp_path, rows):
@@ -96,7 +112,7 @@ def test_nothing_is_written_where_a_row_is_wrong(tmp_path, rows):
     )
     for data, message in [
         (tmp_path / "x.parquet", r"x\.parquet, row 1000, column 'a': the value is missing"),
-        (iter([rows[:, :2]]), "iterator: 2 columns where the model has 3 inputs: name the columns"),
+        (iter([rows[:, :2]]), "iterator: 2 columns where the model has 3 inputs: give rows with the inputs"),
     ]:
         with pytest.raises(ValueError, match=message):
             predict_file(model, data, output)
@@ -106,8 +122,8 @@ def test_nothing_is_written_where_a_row_is_wrong(tmp_path, rows):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "rows.parquet", "x.parquet"]
 
 
-def test_command_line(run, tmp_path, rows, monkeypatch):
-    """One small CSV file is read whole; all else in blocks, to the same lines."""
+def test_command_line(run, tmp_path, rows):
+    """Files of any format and number, to the same lines."""
     neuron(labels=("no", "yes")).save("m.json")
     lines = [",".join(map(repr, row)) for row in rows.tolist()]
     for name, part in (("1.csv", lines[:150]), ("2.csv", lines[150:]), ("all.csv", lines)):
@@ -128,8 +144,6 @@ def test_command_line(run, tmp_path, rows, monkeypatch):
     check((tmp_path / "out.csv").read_text())
     assert run("predict", "m.json", "all.csv", "--output", "out.parquet")[0] == 0
     assert [str(label) for label in read(tmp_path / "out.parquet")["prediction"]] == [row[2] for row in ref[1:]]
-    monkeypatch.setattr(cli_support, "LARGE_FILE", 1)
-    check(run("predict", "m.json", "all.csv")[1])
     status, out, err = run("predict", "m.json", "rows.parquet", "--output", "rows.parquet")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "rows.parquet: that is the data itself" in err

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynet_fast import sweep, train_mlp, train_neuron
-from tinynet_fast.data import rows, stream
+from tinynet_fast.data import kept, rows, stream
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.rows import Moments, Order
@@ -21,6 +21,14 @@ from pyarrow import csv, feather, parquet  # noqa: E402
 
 ROWS = make_pass_fail(3000, 3)
 Y = ROWS.y.astype(np.int64)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_kept():
+    """As for rows that do not fit in memory; what is kept there is in `test_kept.py`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "MEMORY_BYTES", 0)
+        yield
 
 
 def table(X, y):

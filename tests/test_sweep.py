@@ -147,6 +147,32 @@ def test_against_scikit_learn():
     assert distance(parameters(result)[result.best], best) <= 1e-9
 
 
+def test_validation_rows_judge_the_models():
+    X, y, rates = ROWS.X[:900], ROWS.y[:900], [1e-4, 0.05, 0.2, 1e308]
+    held = ROWS.X[900:1200], ROWS.y[900:1200]
+    result = sweep(X, y, learning_rate=rates, epochs=3, validation=held)
+    refs = [train_neuron(X, y, learning_rate=rate, epochs=3).model.loss(*held) for rate in rates[:3]]
+    np.testing.assert_allclose(result.held_out_loss[:3], refs, rtol=1e-10)
+    assert np.isnan(result.held_out_loss[3])
+    assert result.best == np.argmin(refs)
+    assert result.judged_on_other_rows
+    assert not sweep(X, y, learning_rate=rates).judged_on_other_rows
+    np.testing.assert_array_equal(result.weights, sweep(X, y, learning_rate=rates, epochs=3).weights)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_share_of_the_rows_judges_the_models(shuffle):
+    weights = np.random.default_rng(0).uniform(0.5, 2.0, 3000)
+    options = {"epochs": 2, "shuffle": shuffle, "seed": 4, "sample_weight": weights, "validation": 0.25}
+    result = sweep(ROWS.X, ROWS.y, learning_rate=[0.01, 0.1], **options)
+    for i, rate in enumerate((0.01, 0.1)):
+        ref = train_neuron(ROWS.X, ROWS.y, learning_rate=rate, **options)
+        assert distance(parameters(result)[i], flat(ref.model)) <= 1e-12
+        assert result.held_out_loss[i] == pytest.approx(ref.validation_loss_history[-1], rel=1e-10)
+    with pytest.raises(ValueError, match="folds and validation are two ways to judge"):
+        sweep(ROWS.X, ROWS.y, folds=3, validation=0.2)
+
+
 # --- threads, blocks, divergence --------------------------------------------------------------------------------------
 
 
@@ -263,3 +289,13 @@ def test_bad_rows():
         sweep([1.0, np.nan], [0, 1])
     with pytest.raises(ValueError, match="one label only"):
         sweep([1.0, 2.0], [1, 1])
+
+
+@pytest.mark.parametrize(("n", "d", "folds"), [(30_011, 10, 5), (20_011, 200, 3)])
+def test_no_figure_depends_on_the_number_of_threads(n, d, folds):
+    """Rows of several blocks, which more threads would cut elsewhere."""
+    rows = make_pass_fail(n, d, seed=1)
+    options = {"learning_rate": np.geomspace(1e-4, 1e-2, 17), "l2": [0.0, 1e-4], "average": [False, True]}
+    ref = sweep(rows.X, rows.y, folds=folds, seed=0, **options)
+    for n_jobs in (2, 3, 5, 8):
+        same_bits(sweep(rows.X, rows.y, folds=folds, seed=0, n_jobs=n_jobs, **options), ref)

@@ -7,55 +7,31 @@ import json
 import os
 import sys
 import warnings
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 from typer import Argument, Option
 from typer.core import TyperGroup
 
 from tinynet_fast._version import __version__
 from tinynet_fast.cli_bench import bench
+from tinynet_fast.cli_judge import lab, plot, threshold
+from tinynet_fast.cli_rows import all_rows, check_labels, naming, open_rows
 from tinynet_fast.cli_support import (
-    answers,
     check_destinations,
-    check_labels,
     check_not_input,
     check_two_answers,
-    feature_names,
-    is_streamed,
-    naming,
     numbers,
-    one_row,
-    plain_console,
     predict_files,
-    print_flips,
+    predict_row,
     print_validation,
     rate_or_auto,
-    read_rows,
-    true_side,
-    write_predictions,
 )
-from tinynet_fast.cli_train import Job, print_result, train_in_memory, train_streamed
-from tinynet_fast.data.files import read_csv
-from tinynet_fast.data.rows import standardisation
+from tinynet_fast.cli_train import Job, print_result
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
-from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import check_threshold, load
-from tinynet_fast.scoring import PARQUET
-from tinynet_fast.training.sweep import sweep
-
-
-class Picture(StrEnum):
-    """What `plot` draws."""
-
-    boundary = "boundary"
-    calibration = "calibration"
-    thresholds = "thresholds"
 
 
 class _OneLineErrors(TyperGroup):
@@ -65,7 +41,7 @@ class _OneLineErrors(TyperGroup):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("always", TrainingWarning)
-                warnings.showwarning = _warn
+                warnings.showwarning = _warn  # type: ignore[assignment]
                 return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             _fail(f"interrupted; {interrupt if interrupt.args else 'nothing was written'}", 130)
@@ -147,7 +123,10 @@ def demo() -> None:
 def train(
     data: Annotated[list[Path], Argument(help="CSV, Parquet, Arrow, .npy, svmlight: files of one kind, or a pattern.")],
     target: Annotated[str, Option(help="The column to learn: two labels; for a network two or more.")],
-    features: Annotated[str | None, Option(help="Columns to learn from, with commas (default: all others).")] = None,
+    features: Annotated[
+        str | None,
+        Option(help='Columns to learn from, with commas; "a, b" in quotes is one name (default: all others).'),
+    ] = None,
     hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None,
     activation: Annotated[str, Option(help="For hidden units: sigmoid, tanh or relu.")] = "sigmoid",
     learning_rate: Annotated[
@@ -179,12 +158,13 @@ def train(
     checkpoint: Annotated[Path | None, Option(help="A file to go on from after whatever stops this run.")] = None,
     checkpoint_seconds: Annotated[float, Option(help="How often it is written.")] = 30.0,
     resume: Annotated[bool, Option(help="Go on from the checkpoint, if it is there.")] = True,
-    quiet: Annotated[bool, Option("--quiet", help="No progress.")] = False,
+    quiet: Annotated[bool, Option("--quiet", help="Print nothing but warnings and errors.")] = False,
     model: Annotated[Path | None, Option(help="Where the model goes (default: DATA.model.json, here).")] = None,
 ) -> None:
     """Train on files, print the loss as it falls, and write the model.
 
-    One CSV file of up to 100 MB is read whole. All else is read while it is trained on, however large it is.
+    Rows of up to 256 MB (as float64, such as 1,000,000 rows of 32 inputs) are read whole, whatever their format. More
+    rows are read while they are trained on, in the order of the file.
     """
     destination = model or Path(f"{data[0].name.split('.')[0]}.model.json")
     layers = numbers(hidden, "--hidden", int) if hidden is not None else None
@@ -217,16 +197,16 @@ def train(
         quiet=quiet,
         options=options,
     )
-    result, said = train_streamed(job) if job.streams else train_in_memory(job)
+    result, said = job.run()
     result.model.save(destination)
-    print_result(job, result, said)
-    console = plain_console()
-    console.print(f"model: {destination}", soft_wrap=True)
+    said.append(f"model: {destination}")
     if plot is not None:
         from tinynet_fast import plots
 
         plots.save(plots.loss_curves(result), plot)
-        console.print(f"picture: {plot}", soft_wrap=True)
+        said.append(f"picture: {plot}")
+    if not quiet:
+        print_result(job, result, said)
 
 
 @app.command()
@@ -240,6 +220,9 @@ def predict(
     output: Annotated[
         Path | None, Option(help="A file to write, CSV or .parquet; CSV to standard output if absent.")
     ] = None,
+    drop_missing: Annotated[
+        bool, Option("--drop-missing", help="Leave rows with a missing value out; the others keep their numbers.")
+    ] = False,
 ) -> None:
     """Probability and label: of each row of files of any size, or of the one row given as study_hours=2.5."""
     fitted = load(model)
@@ -247,122 +230,15 @@ def predict(
         check_two_answers(fitted, "--threshold")
     limit = check_threshold(fitted.threshold if threshold is None else threshold)
     if all("=" in word for word in data) and not Path(data[0]).is_file():
-        row = one_row(fitted, data)
-        (probability,), (label,) = answers(fitted, [row], limit)
-        if output is None:
-            print(f"probability {probability:.4f}: {label}")
-        else:
-            write_predictions(output, [probability], [label])
-        return
-    if is_streamed(data) or (output is not None and output.suffix.lower() in PARQUET):
-        predict_files(fitted, data, output, threshold)
+        predict_row(fitted, data, output, limit)
         return
     check_not_input(output, Path(data[0]))
-    table = read_csv(data[0])
-    X = table.matrix(feature_names(fitted) if fitted.features else list(table.columns))
-    with naming(data[0]):
-        write_predictions(output, *answers(fitted, X, limit))
+    predict_files(fitted, data, output, threshold, drop_missing)
 
 
-@app.command()
-def threshold(
-    model: Annotated[Path, Argument(help="A model file.")],
-    data: Annotated[Path, Argument(help="A CSV file with the model's inputs and the true labels.")],
-    target: Annotated[str, Option(help="The column with the true labels.")],
-    compare: Annotated[str, Option(help="Thresholds, with commas.")] = "0.5,0.6",
-) -> None:
-    """Compare thresholds: which rows change sides, and accuracy, precision and recall at each."""
-    fitted = load(model)
-    check_two_answers(fitted, "threshold")
-    limits = [check_threshold(t) for t in numbers(compare, "--compare", float)]
-    table = read_csv(data)
-    names = feature_names(fitted) if fitted.features else [name for name in table.columns if name != target]
-    X = table.matrix(names)
-    truth = true_side(table, target, fitted)
-    with naming(str(data)):
-        probability = fitted.predict_proba(X)
-    console = plain_console()
-    print_flips(console, fitted, limits, probability, truth)
-    metrics = Table("threshold", "accuracy", "precision", "recall", "predicted " + str(fitted.labels[1]))
-    for limit in limits:
-        passed = probability >= limit
-        right, called, there = (passed & truth).sum(), passed.sum(), truth.sum()
-        shares = [(passed == truth).mean(), right / called if called else None, right / there if there else None]
-        shown = ("undefined" if share is None else f"{share:.4f}" for share in shares)
-        metrics.add_row(f"{limit:g}", *shown, f"{called:,}")
-    console.print(metrics)
-
-
-@app.command()
-def lab(
-    data: Annotated[Path, Argument(help="A CSV file with column names in its first line.")],
-    target: Annotated[str, Option(help="The column to learn: two labels.")],
-    features: Annotated[str | None, Option(help="Columns to learn from, with commas (default: all others).")] = None,
-    learning_rate: Annotated[str, Option(help="The rates to try, with commas.")] = "0.01,0.1,0.5",
-    l2: Annotated[str, Option(help="Penalties to try, with commas.")] = "0",
-    epochs: Annotated[int, Option(help="Passes over the rows.")] = 100,
-    folds: Annotated[int | None, Option(help="Judge by cross-validation with so many folds.")] = None,
-    standardize: Annotated[bool, Option(help="Train on (x - mean) / deviation.")] = True,
-    shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = False,
-    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="For folds and the order of rows.")] = 0,
-    output: Annotated[Path | None, Option(help="A picture to write: loss by epoch, .png or .svg.")] = None,
-) -> None:
-    """The learning-rate lab: one neuron for each rate, all in one pass, with its loss, and which was best."""
-    if output is not None:
-        from tinynet_fast import plots
-
-        plots.check_name(output)
-        check_not_input(output, data)
-        check_folder(output)
-    names, X, labels = read_rows(data, target, features)
-    mean, scale = standardisation(X, names) if standardize else (np.zeros(X.shape[1]), np.ones(X.shape[1]))
-    rates, penalties = numbers(learning_rate, "--learning-rate", float), numbers(l2, "--l2", float)
-    with naming(str(data)):
-        result = sweep(
-            (X - mean) / scale,
-            labels,
-            learning_rate=rates,
-            l2=penalties,
-            epochs=epochs,
-            folds=folds,
-            shuffle=shuffle,
-            seed=seed,
-        )
-    console = plain_console()
-    console.print(result.table())
-    if result.best is None:
-        console.print("every rate diverged: try smaller ones")
-    else:
-        penalty = f", l2 {result.l2[result.best]:g}" if len(penalties) > 1 else ""
-        judged = "held-out log loss" if folds else "log loss of rows as they came, in the last epoch"
-        console.print(f"best: learning rate {result.learning_rate[result.best]:g}{penalty} (by {judged})")
-    if output is not None:
-        plots.save(plots.learning_rates(result), output)
-        console.print(f"picture: {output}", soft_wrap=True)
-
-
-@app.command()
-def plot(
-    kind: Annotated[Picture, Argument(help="What to draw.")],
-    model: Annotated[Path, Argument(help="A model file.")],
-    data: Annotated[Path, Argument(help="A CSV file with the model's inputs and the true labels.")],
-    target: Annotated[str, Option(help="The column with the true labels.")],
-    output: Annotated[Path, Option(help="The picture to write, .png or .svg.")],
-) -> None:
-    """A picture of a model: boundary (one or two inputs), calibration, or thresholds."""
-    from tinynet_fast import plots
-
-    plots.check_name(output)
-    check_not_input(output, data)
-    fitted = load(model)
-    check_two_answers(fitted, "a picture")
-    table = read_csv(data)
-    names = feature_names(fitted) if fitted.features else [name for name in table.columns if name != target]
-    X, truth = table.matrix(names), true_side(table, target, fitted)
-    draw = {"boundary": plots.decision_boundary, "calibration": plots.calibration_curve, "thresholds": plots.thresholds}
-    with naming(str(data)):
-        plots.save(draw[kind.value](fitted, X, fitted.labels[truth.astype(np.intp)]), output)
-    plain_console().print(f"picture: {output}", soft_wrap=True)
+app.command()(threshold)
+app.command()(lab)
+app.command()(plot)
 
 
 @app.command()
@@ -398,7 +274,7 @@ def trace(
 
 @app.command()
 def validate(
-    data: Annotated[Path | None, Option(help="A CSV file with rows of your own to run as well.")] = None,
+    data: Annotated[Path | None, Option(help="A file with rows of your own to run as well.")] = None,
     target: Annotated[str | None, Option(help="The column with its labels.")] = None,
     deep: Annotated[bool, Option("--deep", help="Twenty times as many problems.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -410,10 +286,9 @@ def validate(
     if data is not None:
         if target is None:
             raise ValueError("--data needs --target, the column with the labels")
-        table = read_csv(data)
-        y = table.labels(target)
-        X = table.matrix([name for name in table.columns if name != target])
-        check_labels(table, target, y)
+        table = all_rows(open_rows([data], target))
+        check_labels(table, target)
+        X, y = table.X, table.y
     elif target is not None:
         raise ValueError("--target needs --data, the file with the rows")
     with Console(stderr=True).status("") as status, naming(str(data)):

@@ -1,11 +1,6 @@
-"""What the commands of `cli.py` share: checks that name the file and line, tables, files that are written whole."""
+"""What the commands of `cli.py` share: checks of options, tables that are printed, files that are written whole."""
 
-import csv
-import glob
-import importlib.util
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tinynet_fast.data.arrays import listed
-from tinynet_fast.data.files import Table as CsvTable
-from tinynet_fast.data.files import TableError, read_csv
-from tinynet_fast.data.sources import is_source
 from tinynet_fast.modelfile import atomic_file, check_folder
 from tinynet_fast.models import MLP, Neuron
-from tinynet_fast.scoring import open_for, predict_file, scores, write_csv
+from tinynet_fast.scoring import PARQUET, open_for, predict_file, scored, scores, write_csv, write_parquet
 from tinynet_fast.training.run import TrainingResult
 
-SHOWN_EPOCHS, SHOWN_FLIPS = 10, 50
-LARGE_FILE = 1 << 24  # bytes of a CSV file from which on it is read in blocks
+SHOWN_EPOCHS, SHOWN_FLIPS, SHOWN_LABELS = 10, 50, 10
 
 
 def print_validation(seen: Any) -> None:
@@ -40,77 +31,28 @@ def print_validation(seen: Any) -> None:
     console.print("\n".join(["broken promises:", *broken]) if broken else "every promise is kept", soft_wrap=True)
 
 
-def answers(fitted: Neuron | MLP, X: Any, limit: float) -> tuple[list[float], list[Any]]:
-    """A probability and a label a row: of the second label of two, of the most probable one of more."""
-    probabilities = fitted.predict_proba(X)
-    if probabilities.ndim == 2:
-        return probabilities.max(axis=1).tolist(), fitted.labels[probabilities.argmax(axis=1)].tolist()
-    return probabilities.tolist(), fitted.labels[(probabilities >= limit).astype(np.intp)].tolist()
-
-
 def check_two_answers(fitted: Neuron | MLP, word: str) -> None:
     if len(fitted.labels) > 2:
         raise ValueError(f"{word} is for models of two labels; this one knows {len(fitted.labels)}")
 
 
-def read_rows(
-    data: Path, target: str, features: str | None, most_labels: int = 2
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """A CSV file to learn from: the names of the inputs, their matrix, and the labels."""
-    table = read_csv(data)
-    labels = table.labels(target)
-    names = [name for name in table.columns if name != target]
-    if features is not None:
-        names = [name.strip() for name in features.split(",")]
-    if len(set(names)) != len(names):
-        raise ValueError(f"--features {features}: a column is named twice")
-    if target in names or not names:
-        raise TableError(f"{data}: name at least one feature beside the target {target!r}")
-    X = table.matrix(names)
-    check_labels(table, target, labels, most=most_labels)
-    return names, X, labels
-
-
-def check_labels(table: CsvTable, target: str, labels: np.ndarray, most: int = 2) -> None:
-    low, high = labels[0], labels[np.argmax(labels != labels[0])]
-    if low == high:
-        raise TableError(
-            f"{table.path}, column {target!r}: every row has the label {low}; rows of two labels are needed"
-        )
-    third = (labels != low) & (labels != high)
-    if third.any() and most == 2:
-        row = int(np.argmax(third))
-        both = " and ".join(sorted((str(low), str(high))))
-        place = f"{table.where(row)}, column {target!r}"
-        raise TableError(
-            f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two, or train a network"
-        )
-
-
-def true_side(table: CsvTable, target: str, fitted: Neuron | MLP) -> np.ndarray:
-    """Which rows have the model's second label; TableError, naming the line, for a label that it does not know."""
-    actual, labels = table.labels(target), fitted.labels
-    if (actual.dtype.kind == "U") != (labels.dtype.kind == "U"):
-        actual, labels = actual.astype(str), labels.astype(str)  # text here and numbers in training, or the reverse
-    unknown = (actual != labels[0]) & (actual != labels[1])
-    if unknown.any():
-        row = int(np.argmax(unknown))
-        label, known = actual[row].item(), f"{labels[0].item()!r} and {labels[1].item()!r}"
-        raise TableError(f"{table.where(row)}, column {target!r}: unknown label {label!r}; the model knows {known}")
-    return actual == labels[1]
-
-
 def print_flips(
-    console: Console, fitted: Neuron | MLP, limits: list[float], probability: np.ndarray, truth: np.ndarray
+    console: Console,
+    fitted: Neuron | MLP,
+    limits: list[float],
+    probability: np.ndarray,
+    truth: np.ndarray,
+    rows: np.ndarray,
 ) -> None:
+    """Print the rows whose predicted label depends on the threshold. `rows` are their numbers in the file, from 0."""
     sides = np.stack([probability >= limit for limit in limits])
     flips = np.flatnonzero(sides.min(axis=0) != sides.max(axis=0))
     console.print(f"{len(flips):,} of {len(truth):,} rows change sides" + (":" if len(flips) else ""))
     if len(flips):
-        shown = Table("row", "probability", "actual", *(f"at {limit:g}" for limit in limits))
+        shown = Table("row", f"P({fitted.labels[1]})", "actual", *(f"at {limit:g}" for limit in limits))
         for i in flips[:SHOWN_FLIPS]:
             labels = [str(fitted.labels[int(side)]) for side in (truth[i], *sides[:, i])]
-            shown.add_row(str(i + 1), f"{probability[i]:.4f}", *labels)
+            shown.add_row(str(rows[i] + 1), f"{probability[i]:.4f}", *labels)
         console.print(shown)
         if len(flips) > SHOWN_FLIPS:
             console.print(f"and {len(flips) - SHOWN_FLIPS:,} more")
@@ -197,53 +139,35 @@ def check_destinations(written: dict[str, Path | None], data: list[Path]) -> Non
         seen[path.resolve()] = what
 
 
-def is_streamed(data: list[str]) -> bool:
-    """Whether `predict` reads these files in blocks: all but one small CSV file, which needs no library."""
-    path = Path(data[0])
-    if len(data) > 1 or (glob.has_magic(data[0]) and not path.exists()):
-        return True
-    if not path.is_file() or not is_source([data[0]]):
-        return False
-    large = path.stat().st_size >= LARGE_FILE and importlib.util.find_spec("pyarrow") is not None
-    return large or path.suffix.lower() != ".csv"
-
-
-def predict_files(fitted: Neuron | MLP, data: list[str], output: Path | None, threshold: float | None) -> None:
+def predict_files(
+    fitted: Neuron | MLP, data: list[str], output: Path | None, threshold: float | None, drop_missing: bool
+) -> None:
     """Predictions for files of any size and format, block by block."""
+    files: Any = data[0] if len(data) == 1 else data
     if output is not None:
-        rows = predict_file(fitted, data, output, threshold=threshold)
+        rows = predict_file(fitted, files, output, threshold=threshold, drop_missing=drop_missing)
         plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
         return
-    source = open_for(fitted, data)
+    source = open_for(fitted, files, drop_missing=drop_missing)
     write_csv(scores(fitted, source, threshold), fitted.labels, sys.stdout)
     source.check_unchanged()
 
 
-def write_predictions(output: Path | None, probabilities: list[float], labels: list[Any]) -> None:
-    with whole_file(output) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", "probability", "prediction"])
-        writer.writerows((n, repr(p), label) for n, (p, label) in enumerate(zip(probabilities, labels, strict=True), 1))
-    if output:
-        plain_console().print(f"{len(labels):,} predictions: {output}", soft_wrap=True)
-
-
-@contextmanager
-def whole_file(path: Path | None) -> Iterator[Any]:
-    """Standard output, or a file that appears whole or not at all."""
-    if path is None:
-        yield sys.stdout
+def predict_row(fitted: Neuron | MLP, words: list[str], output: Path | None, limit: float) -> None:
+    """The prediction for one row, which is given as name=value for each input."""
+    one = scored(fitted, [one_row(fitted, words)], np.array([1]), limit)
+    labels = fitted.labels.tolist()
+    if output is None:
+        probabilities = one.probabilities[0]
+        if len(labels) == 2:
+            probabilities = np.array([1.0 - probabilities[0], probabilities[0]])
+        predicted = int(one.codes[0])
+        order = [predicted, *(code for code in np.argsort(-probabilities, kind="stable") if code != predicted)]
+        shown = ", ".join(f"P({labels[code]}) = {probabilities[code]:.4f}" for code in order[:SHOWN_LABELS])
+        print(f"{labels[predicted]}: {shown}")
         return
-    with atomic_file(path) as file:
-        yield file
-
-
-@contextmanager
-def naming(place: str) -> Iterator[None]:
-    """Put the file's name before an error that the library raises about arrays."""
-    try:
-        yield
-    except TableError:
-        raise
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
+    check_folder(output)
+    with atomic_file(output, "wb" if output.suffix.lower() in PARQUET else "w") as file:
+        write = write_parquet if output.suffix.lower() in PARQUET else write_csv
+        write([one], fitted.labels, file)
+    plain_console().print(f"1 prediction: {output}", soft_wrap=True)

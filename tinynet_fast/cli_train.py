@@ -1,21 +1,26 @@
-"""`tinynet-fast train`: on a table in memory, or on rows that are read while they are trained on."""
+"""`tinynet-fast train`: on rows in memory, or on rows that are read while they are trained on."""
 
-import glob
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.cli_support import naming, plain_console, print_training, read_rows
+from tinynet_fast.cli_rows import check_labels, names_of, naming, open_rows
+from tinynet_fast.cli_support import plain_console, print_training
 from tinynet_fast.data.files import TableError, as_column
 from tinynet_fast.data.rows import split_rows, standardisation
+from tinynet_fast.data.sources import Source
+from tinynet_fast.data.stream import HoldOut, StreamRows
+from tinynet_fast.data.tables import WholeTable, read_whole
+from tinynet_fast.models import Model
 from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.run import TrainingResult
 
 FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
-MOST_BYTES_IN_MEMORY = 100_000_000  # of one CSV file; a larger one is streamed
+SHARE = 0.2  # of the rows that are held out
 
 
 @dataclass
@@ -36,89 +41,141 @@ class Job:
     quiet: bool
     options: dict[str, Any] = field(default_factory=dict)  # for the trainer, as they are
 
-    @property
-    def streams(self) -> bool:
-        """Whether rows are read while they are trained on: always but for one CSV file that is easily held."""
-        (first, *others) = self.data
-        if self.stream or self.drop_missing or others or first.suffix.lower() != ".csv":
-            return True
-        return first.stat().st_size > MOST_BYTES_IN_MEMORY if first.is_file() else glob.has_magic(str(first))
+    def run(self) -> tuple[TrainingResult[Any], list[str]]:
+        """Train; the result, and what else there is to say. Rows that do not fit in memory are streamed."""
+        source = open_rows(self.data, self.target, self.features, self.drop_missing)
+        table = None if self.stream else read_whole(source, limited=True)
+        return train_streamed(self, source) if table is None else train_in_memory(self, table)
 
     def train(self, X: Any, y: Any, **options: Any) -> TrainingResult[Any]:
         options |= self.options | {"seed": self.seed, "progress": not self.quiet}
         if self.labels is not None:
-            options["labels"] = as_column([text.strip() for text in self.labels.split(",")]).values
+            options["labels"] = as_column(names_of(self.labels, "--labels")).values
         if self.hidden is None:
             return train_neuron(X, y, **options)
         return train_mlp(X, y, hidden=self.hidden, **options)
 
 
-def train_streamed(job: Job) -> tuple[TrainingResult[Any], list[str]]:
-    """Train on rows that need not fit in memory; the result, and what is to be said of it beside its history."""
-    sources: Any = job.data[0] if len(job.data) == 1 else job.data
-    svmlight = job.data[0].suffix.lower() in (".svm", ".svmlight", ".libsvm")
-    target: Any = None if svmlight else job.target
-    if job.data[0].suffix.lower() == ".npy":  # the labels' file, or the number of the column that holds them
-        try:
-            target = int(job.target)
-        except ValueError:
-            target = Path(job.target)
-    result = job.train(
-        sources,
-        target,
-        features=None if job.features is None else [name.strip() for name in job.features.split(",")],
-        standardize=job.standardize,
-        drop_missing=job.drop_missing,
-        shuffle="blocks" if job.shuffle else False,
-        validation=0.2 if job.validation is None else job.validation or None,
-    )
-    result.model.training |= {"target": job.target, "validation": job.validation}
-    said = [f"{result.rows:,} rows trained on in each epoch"]
-    if job.drop_missing:
-        said.append(f"{result.dropped_rows:,} rows left out for a missing value")
-    return result, said
+@dataclass
+class Split:
+    """A table's rows to learn from and rows held out, standardised by the mean and scale of the rows to learn from."""
+
+    table: WholeTable
+    held: np.ndarray  # (n,) bool
+    share: float
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, table: WholeTable, share: float | None, seed: int, standardize: bool) -> "Split":
+        """Hold out a share of the rows: a fifth, or none of fewer than 20 rows, if `share` is None.
+
+        The file's rows are drawn, also those that are left out for a missing value: other columns hold out the same
+        rows.
+        """
+        if share is None:
+            share = SHARE if len(table) >= FEWEST_ROWS_TO_SPLIT else 0.0
+        held = np.zeros(table.n_rows, bool)
+        if share:
+            held[split_rows(table.n_rows, share, seed)[1]] = True
+        held, d = held[table.rows], table.X.shape[1]
+        split = cls(table, held, share, np.zeros(d), np.ones(d))
+        X, y = split.raw(held=False)
+        if len(np.unique(y)) < len(np.unique(table.y)):
+            raise TableError(
+                f"{table.source.stamps[0].path}: with --seed {seed} every row of a label is held out: use another, or "
+                "--validation 0"
+            )
+        if standardize:
+            split.mean, split.scale = standardisation(X, table.names)
+        return split
+
+    def raw(self, held: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The rows as they came, and their labels."""
+        chosen = self.held if held else ~self.held
+        return self.table.X[chosen], self.table.y[chosen]
+
+    def scaled(self, held: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The rows as they are trained on, and their labels."""
+        X, y = self.raw(held)
+        X -= self.mean  # in place, because the rows may take a good part of the memory
+        X /= self.scale
+        return X, y
+
+    @property
+    def validation(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The rows held out, as they are trained on; None if there are none."""
+        return self.scaled(held=True) if self.held.any() else None
 
 
-def train_in_memory(job: Job) -> tuple[TrainingResult[Any], list[str]]:
-    """Train on one CSV file that is read whole."""
-    (data,) = job.data
-    names, X, labels = read_rows(data, job.target, job.features, most_labels=MOST_LABELS if job.hidden else 2)
-    validation = job.validation
-    if validation is None:
-        validation = 0.2 if len(X) >= FEWEST_ROWS_TO_SPLIT else 0.0
-    trained, held = split_rows(len(X), validation, job.seed) if validation else (np.arange(len(X)), np.arange(0))
-    parts = {"training": (X[trained], labels[trained]), "validation": (X[held], labels[held])}
-    X_train, y_train = parts["training"]
-    X_held, y_held = parts["validation"]
-    if len(np.unique(y_train)) < len(np.unique(labels)):
-        raise TableError(
-            f"{data}: with --seed {job.seed} every row of a label is held out: use another, or --validation 0"
-        )
-    d = X.shape[1]
-    mean, scale = standardisation(X_train, names) if job.standardize else (np.zeros(d), np.ones(d))
-    with naming(str(data)):
-        result = job.train(
-            (X_train - mean) / scale,
-            y_train,
-            shuffle=job.shuffle is not False,
-            validation=((X_held - mean) / scale, y_held) if len(held) else None,
-        )
-    fitted = result.model.for_raw_inputs(mean, scale)
-    fitted.features = names
-    fitted.training |= {"target": job.target, "standardize": job.standardize, "validation": validation}
+def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], list[str]]:
+    """Train on rows that were read whole: shuffled unless --no-shuffle is given."""
+    check_labels(table, job.target, most=MOST_LABELS if job.hidden else 2)
+    split = Split.of(table, job.validation, job.seed, job.standardize)
+    with naming(table.source.stamps[0].path):
+        result = job.train(*split.scaled(held=False), shuffle=job.shuffle is not False, validation=split.validation)
+    fitted = result.model.for_raw_inputs(split.mean, split.scale)
+    warn_of_lost_digits(fitted, split.mean, table.names)
+    fitted.features = table.names
+    fitted.training |= {"target": job.target, "standardize": job.standardize, "validation": split.share}
+    if table.dropped:
+        fitted.training["dropped_rows"] = table.dropped
     said = [
-        f"{name}: {len(y):,} rows, log loss {fitted.loss(X, y):.4f}, accuracy {fitted.score(X, y):.4f}"
-        for name, (X, y) in parts.items()
+        _scores(name, len(y), fitted.loss(X, y), fitted.score(X, y))
+        for name, (X, y) in (("training", split.raw(held=False)), ("validation", split.raw(held=True)))
         if len(y)
     ]
-    return result, said
+    return result, said + _said_of_dropped(job, table.dropped)
+
+
+def train_streamed(job: Job, source: Source) -> tuple[TrainingResult[Any], list[str]]:
+    """Train on rows that need not fit in memory: in the order of the file, or by blocks with --shuffle."""
+    share = SHARE if job.validation is None else job.validation or None
+    result = job.train(
+        source,
+        None,
+        standardize=job.standardize,
+        shuffle="blocks" if job.shuffle else False,
+        validation=share,
+    )
+    result.model.training |= {"target": job.target, "validation": job.validation}
+    said = [f"{result.rows:,} rows trained on in each epoch, read in the order of the file"]
+    if source.repeatable:
+        hold_out = None if share is None else HoldOut(share, result.seed or 0)
+        said += _streamed_scores(StreamRows(source, result.model.labels, hold_out), result.model)
+    return result, said + _said_of_dropped(job, result.dropped_rows)
+
+
+def _streamed_scores(rows: StreamRows, model: Model) -> list[str]:
+    """Log loss and accuracy of rows that are read once more."""
+    totals = {"training": np.zeros(3), "validation": np.zeros(3)}
+    for pieces in rows.split_pieces():
+        for total, piece in zip(totals.values(), pieces, strict=True):
+            if piece is not None and len(piece[1]):
+                X, codes = piece
+                right = np.count_nonzero(model.predict(X) == model.labels[codes])
+                total += np.array([len(codes), model.mean_cross_entropy(X, codes) * len(codes), right])
+    return [_scores(name, int(n), loss / n, right / n) for name, (n, loss, right) in totals.items() if n]
+
+
+def _scores(name: str, rows: int, loss: float, accuracy: float) -> str:
+    return f"{name}: {rows:,} rows, log loss {loss:.4f}, accuracy {accuracy:.4f}"
+
+
+def _said_of_dropped(job: Job, dropped: int) -> list[str]:
+    return [f"{dropped:,} rows left out for a missing value"] if job.drop_missing else []
 
 
 def print_result(job: Job, result: TrainingResult[Any], said: list[str]) -> None:
-    """Print the history, and what else there is to say."""
+    """Print the history, which label is learned, and what else there is to say."""
     console = plain_console()
     if result.rate_search is not None:
         console.print(result.rate_search.reason)
     print_training(console, result, neuron=job.hidden is None)
+    labels = [str(label) for label in result.model.labels.tolist()]
+    if len(labels) == 2:
+        console.print(f"the model gives P({labels[1]}), the probability of {labels[1]}; the other label is {labels[0]}")
+    else:
+        console.print(f"the model gives a probability for each of {', '.join(labels)}")
     for line in said:
         console.print(line)

@@ -77,10 +77,10 @@ def train_neuron(
     syncs : int
         How often "average" takes the mean in an epoch. 1 unless given.
     learning_rate, epochs, weights, bias, l2, l1, schedule, power_t, average, loss, engine, labels, standardize
-        As for `tinynet_fast.train_neuron`, but that `epochs` is 1 unless given. With "auto" the rate is found on the
-        first rows of the first shard that has both labels. With "average", `schedule` counts the rows of all shards,
-        and `l1` and an `average` from a row on are refused. `standardize` takes a pass over the
-        inputs beforehand, and in mode="average" merges the moments of the shards.
+        As for `tinynet_fast.train_neuron`, but that `epochs` is 1 unless given. With "auto" the rate is found on
+        rows that are drawn from the first shard that has both labels, in a pass over it. With "average", `schedule`
+        counts the rows of all shards, and `l1` and an `average` from a row on are refused. `standardize` takes a
+        pass over the inputs beforehand, and in mode="average" merges the moments of the shards.
     validation : (X, y), optional
         Arrays or a frame on the client; a frame's columns are found by name. `patience` and `callback` are as for
         `tinynet_fast.train_neuron`, too.

@@ -84,9 +84,10 @@ class Model:
         ValueError
             For NaN, infinity, ragged rows or another number of inputs than the model has; the message names the place.
         """
-        return self._sums(self._matrix(X))
+        return self.checked_logits(self._matrix(X))
 
-    def _sums(self, matrix: Any) -> np.ndarray:
+    def checked_logits(self, matrix: Any) -> np.ndarray:
+        """`decision_function` of rows that have been checked: a finite matrix of the right width, or a CSR."""
         out = np.empty((len(matrix), self.n_outputs))
         rows = max(BLOCK_VALUES // self.n_features, 1)
         for start in range(0, len(matrix), rows):
@@ -153,7 +154,7 @@ class Model:
         """`loss` of rows that have been checked: a finite matrix, and a code a row for the labels."""
         total, rows = 0.0, -(-COMPILED_FROM // row_values(matrix))
         for start in range(0, len(matrix), rows):  # five numbers a row for all rows would be more than the rows are
-            z, y = self._sums(matrix[start : start + rows]), codes[start : start + rows]
+            z, y = self.checked_logits(matrix[start : start + rows]), codes[start : start + rows]
             if self.n_outputs > 1:
                 total += float(np.sum(vectorized.log_total(z, 0, self.n_outputs) - z[np.arange(len(z)), y]))
             else:
@@ -237,9 +238,9 @@ class Neuron(Model):
     def _table(self, X: Any) -> Any:
         return as_csr(X) if is_sparse(X) else as_matrix(X)
 
-    def _sums(self, matrix: Any) -> np.ndarray:
+    def checked_logits(self, matrix: Any) -> np.ndarray:
         if not isinstance(matrix, CSR):
-            return super()._sums(matrix)
+            return super().checked_logits(matrix)
         out = np.empty(len(matrix))
         engine = ENGINES["fast" if matrix.stored >= COMPILED_FROM else "numpy"]
         weights, bias = np.ascontiguousarray(self.weights), np.array([self.bias])
@@ -337,7 +338,7 @@ class MLP(Model):
 
     def _sums(self, matrix: Any) -> np.ndarray:
         if matrix.size < COMPILED_FROM:
-            return super()._sums(matrix)
+            return super().checked_logits(matrix)
         engine, layers, params = ENGINES["fast"], self._layers, flatten(self.weights, self.biases)
         units, out = engine.scratch(layers), np.empty((len(matrix), self.n_outputs))
         rows = max(BLOCK_VALUES // self.n_features, 1)

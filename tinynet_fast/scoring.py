@@ -3,28 +3,36 @@
 import csv
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources import Source, has_names, need, open_source
+from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, need, open_source
 from tinynet_fast.modelfile import atomic_file
-from tinynet_fast.models import Model, check_threshold
+from tinynet_fast.models import Model, Neuron, check_threshold
 
-COLUMNS = ["row", "probability", "prediction"]
 PARQUET = (".parquet", ".pq")
 GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
 
 
 class Scores(NamedTuple):
-    """Predictions of some rows: `first` is the number of the first, from 1; `codes` say which label each one gets."""
+    """Predictions of some rows.
 
-    first: int
-    probability: np.ndarray
+    `rows` are their numbers, from 1. `probabilities` is (n, k), with a column for each of `probability_columns`.
+    `codes` say which label each row gets.
+    """
+
+    rows: np.ndarray
+    probabilities: np.ndarray
     codes: np.ndarray
+
+
+def probability_columns(labels: np.ndarray) -> list[str]:
+    """The names of the columns of probabilities: P(label) of the second of two labels, or of each of more."""
+    return [f"P({label})" for label in (labels[1:] if len(labels) == 2 else labels).tolist()]
 
 
 def predict_file(
@@ -34,8 +42,12 @@ def predict_file(
     *,
     features: Sequence[str] | None = None,
     threshold: float | None = None,
+    drop_missing: bool = False,
 ) -> int:
-    """Predict every row of `data` and write row number, probability and prediction to `output`; memory stays flat.
+    """Predict every row of `data` and write row number, probabilities and prediction to `output`; memory stays flat.
+
+    The columns are `row`, which counts from 1, `P(label)` and `prediction`. With two labels there is one column of
+    probabilities, that of the second label, which is the one the model learned; with more there is one for each label.
 
     Parameters
     ----------
@@ -48,12 +60,14 @@ def predict_file(
         The columns that are the model's inputs, in its order. The model's own names where left out; where it has
         none, all columns.
     threshold : float, optional
-        The probability from which on the second of two labels is predicted; the model's own where left out.
+        The probability from which on the second of two labels is predicted; the model's own if left out.
+    drop_missing : bool
+        Leave rows with a missing value out. The other rows keep the numbers that they have in `data`.
 
     Returns
     -------
     int
-        How many rows there were.
+        How many rows were predicted.
 
     Raises
     ------
@@ -61,7 +75,7 @@ def predict_file(
         For a row that cannot be predicted, naming the place (see `open_source`); for another number of columns than
         the model has inputs; where `output` is one of the files that are read.
     """
-    source = open_for(model, data, features)
+    source = open_for(model, data, features, drop_missing)
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
             raise ValueError(f"{output}: that is the data itself; name another file to write to")
@@ -75,22 +89,27 @@ def predict_file(
     return rows
 
 
-def open_for(model: Model, data: Any, features: Sequence[str] | None = None) -> Source:
-    """`data` with the model's inputs as columns; TableError where there are more or fewer."""
+def open_for(
+    model: Model, data: Any, features: Sequence[str] | None = None, drop_missing: bool = False, y: Any = None
+) -> Source:
+    """`data` with the model's inputs as columns, and `y` for labels; TableError if there are more or fewer columns."""
     if features is None and has_names(data):
         features = model.features
-    source = open_source(data, features=features)
+    like = Like(model.n_features, model.training.get(FIRST_INDEX))
+    source = open_source(data, y, features=features, drop_missing=drop_missing, like=like)
     if source.n_features != model.n_features:
         place = source.stamps[0].path if source.stamps else source.kind
+        remedy = "name the columns that it was trained on (features=[...])"
+        if source.names is None:
+            remedy = "give rows with the inputs that it was trained on, in the same order"
         raise TableError(
-            f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: "
-            "name the columns it was trained on (features=[...])"
+            f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
-    return source
+    return source.as_sparse() if isinstance(model, Neuron) else source
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:
-    """Predictions block by block: probabilities of the second of two labels, or of the most probable one of more."""
+    """Predictions block by block."""
     if threshold is not None and model.n_outputs > 1:
         raise ValueError(f"a threshold is for two labels; this model knows {len(model.labels)}: leave it out")
     limit = check_threshold(model.threshold if threshold is None else threshold)
@@ -100,23 +119,32 @@ def scores(model: Model, source: Source, threshold: float | None = None) -> Iter
 def _scores(model: Model, source: Source, limit: float) -> Iterator[Scores]:
     first = 1
     for chunk in source.chunks():
-        probability = model.predict_proba(chunk.X)
-        if probability.ndim == 2:
-            yield Scores(first, probability.max(axis=1), probability.argmax(axis=1))
-        else:
-            yield Scores(first, probability, (probability >= limit).astype(np.intp))
-        first += len(chunk.X)
+        if len(chunk.X):
+            yield scored(model, chunk.X, first + chunk.numbers(), limit)
+        first += chunk.rows
 
 
-def write_csv(blocks: Iterator[Scores], labels: np.ndarray, file: IO[str]) -> int:
+def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
+    """Predictions of the rows `X`, which have the numbers `rows`."""
+    probability = model.predict_proba(X)
+    if probability.ndim == 2:
+        return Scores(rows, probability, probability.argmax(axis=1))
+    return Scores(rows, probability[:, np.newaxis], (probability >= limit).astype(np.intp))
+
+
+def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: IO[str]) -> int:
     """Predictions as CSV; floats have the shortest digits that give them back. Returns how many rows there were."""
-    texts, rows = [_cell(label) for label in labels.tolist()], 0
-    file.write(",".join(COLUMNS) + "\n")
-    for first, probability, codes in blocks:
-        numbered = enumerate(zip(probability.tolist(), codes.tolist(), strict=True), first)
-        file.write("".join([f"{n},{p!r},{texts[code]}\n" for n, (p, code) in numbered]))
-        rows += len(codes)
-    return rows
+    texts, count = [_cell(label) for label in labels.tolist()], 0
+    file.write(",".join(["row", *map(_cell, probability_columns(labels)), "prediction"]) + "\n")
+    for rows, probabilities, codes in blocks:
+        if probabilities.shape[1] == 1:
+            cells: Iterable[str] = map(repr, probabilities[:, 0].tolist())
+        else:
+            cells = (",".join(map(repr, row)) for row in probabilities.tolist())
+        numbered = zip(rows.tolist(), cells, codes.tolist(), strict=True)
+        file.write("".join([f"{n},{cell},{texts[code]}\n" for n, cell, code in numbered]))
+        count += len(codes)
+    return count
 
 
 def _cell(label: Any) -> str:
@@ -126,22 +154,23 @@ def _cell(label: Any) -> str:
     return line.getvalue()[1:-1]
 
 
-def write_parquet(blocks: Iterator[Scores], labels: np.ndarray, file: IO[bytes]) -> int:
+def write_parquet(blocks: Iterable[Scores], labels: np.ndarray, file: IO[bytes]) -> int:
     """Predictions as Parquet: int64, float64 and the labels' type. Returns how many rows there were."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     answers = pa.array(labels.tolist())
-    schema = pa.schema([pa.field("row", pa.int64()), ("probability", pa.float64()), ("prediction", answers.type)])
-    rows, waiting, held = 0, [], 0
+    fields = [(name, pa.float64()) for name in probability_columns(labels)]
+    schema = pa.schema([pa.field("row", pa.int64()), *fields, ("prediction", answers.type)])
+    count, waiting, held = 0, [], 0
     with pq.ParquetWriter(file, schema, use_dictionary=["prediction"]) as writer:  # the others never repeat
-        for first, probability, codes in blocks:
-            number = pa.array(np.arange(first, first + len(codes)))
-            waiting.append(pa.table([number, probability, answers.take(pa.array(codes))], schema=schema))
-            rows, held = rows + len(codes), held + len(codes)
+        for rows, probabilities, codes in blocks:
+            columns = [pa.array(rows), *map(pa.array, probabilities.T), answers.take(pa.array(codes))]
+            waiting.append(pa.table(columns, schema=schema))
+            count, held = count + len(codes), held + len(codes)
             if held >= GROUP_ROWS:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting, held = [], 0
         if waiting:
             writer.write_table(pa.concat_tables(waiting))
-    return rows
+    return count

@@ -348,7 +348,7 @@ def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     if sample_weight is None:
         return None
     try:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.asarray(sample_weight, dtype=np.float64, order="C")  # kernels take no strides
     except (TypeError, ValueError, OverflowError):
         raise ValueError("sample_weight holds something that is no number: give each row a number") from None
     if weights.shape != (n_rows,):

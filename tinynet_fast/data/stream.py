@@ -16,15 +16,30 @@ import numpy as np
 from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.indexes import warn_of_row_numbers
+from tinynet_fast.data.kept import Kept, fits
 from tinynet_fast.data.rows import Moments, Order, picked
+from tinynet_fast.data.runs import LongestRun
+from tinynet_fast.data.sampling import draw_from, row_hashes
 from tinynet_fast.data.sources import Chunk, Source
+from tinynet_fast.data.sparse import empty_csr, stacked
 
 AHEAD = 3  # chunks that wait to be trained on
 HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
 LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
 POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
 
-Piece = tuple[np.ndarray, np.ndarray]  # rows and their codes
+Piece = tuple[Any, np.ndarray]  # rows (an array, or CSR) and their codes
+KEPT_REMEDY = "Pass shuffle=True"
+REMEDY = "Shuffle the rows in the file once (shuffle='blocks' mixes only the rows within a block)"
+
+
+def can_be_kept(source: Source) -> bool:
+    """Whether the rows may be kept in memory: those of files and datasets, if they are not known to be too many.
+
+    A function that makes iterators may give other rows each time.
+    """
+    fixed = source.repeatable and (len(source.stamps) > 0 or source.kind == "arrow")
+    return fixed and (source.n_rows is None or fits(source.n_rows, source.n_features))
 
 
 def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
@@ -81,15 +96,6 @@ class HoldOut:
         return row_hashes(self.seed, start, stop) < np.uint64(min(self.share, 1.0 - 2.0**-53) * 2.0**64)
 
 
-def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
-    """(stop - start,) uint64: a hash of each row's number and the seed (Steele, Lea and Flood's SplitMix64)."""
-    z = np.arange(start + 1, stop + 1, dtype=np.uint64) + np.uint64(seed << 32)
-    z *= np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
 def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) -> int:
     """The largest row after `done` and up to `end` where a block of at most `size` rows may end; `done` for none."""
     end = min(end, done + size)
@@ -142,7 +148,7 @@ def recut(
 def _joined(parts: list[Piece]) -> Piece:
     if len(parts) == 1:
         return parts[0]
-    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+    return stacked([X for X, _ in parts]), np.concatenate([y for _, y in parts])
 
 
 class StreamRows:
@@ -151,14 +157,20 @@ class StreamRows:
     `labels` are those that codes stand for. `source_rows` are the rows that were not left out; `count` is how many of
     them are trained on. Both are None until they are counted. Numbers of rows are those that the source has, which
     counts what is left out, so that the same rows are held out whatever columns are read.
+
+    With `keep`, the first complete pass keeps the rows in `memory` if they fit, and later passes take them from there.
     """
 
     sample_weight = None
     streams = True
 
-    def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None) -> None:
+    def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None, keep: bool = False) -> None:
         self.source, self.labels, self.hold_out = source, labels, hold_out
         self.looked = False  # for row numbers among the inputs
+        self.keep = keep and can_be_kept(source)
+        self.memory: Kept | None = None
+        self.is_sorted = False  # whether a long run of one label was warned of
+        self._runs: LongestRun | None = LongestRun()  # of the first epoch; None once it is over
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
         self.source_rows: int | None = None
@@ -179,14 +191,17 @@ class StreamRows:
     def total_weight(self) -> float:
         return float(len(self))
 
-    def nothing(self) -> np.ndarray:
-        """No rows, of the type that blocks have."""
+    def nothing(self) -> Any:
+        """An empty block with the right type and width."""
+        if self.source.sparse:
+            return empty_csr(self.n_features)
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
     def survey(self, standardize: bool) -> None:
-        """One pass that counts the rows and, where asked for, takes their means and deviations."""
+        """One pass that counts the rows and, if `standardize`, takes their means and deviations."""
         if self.count is not None and not standardize:
             return
+        self.keep = can_be_kept(self.source)
         if not self.source.repeatable:
             raise ValueError(
                 "these rows can be read once only, and must be counted or measured first: write them to a file, or "
@@ -208,20 +223,32 @@ class StreamRows:
         batch_size: int | None = None,
         start: int = 0,
         tile: int = 1,
-    ) -> Generator[tuple[np.ndarray, np.ndarray, None], None, None]:
+    ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
         """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
+        runs = self._runs if epoch == start == 0 else None
         with closing(pieces):
             for X, codes in recut(pieces, size, tile, batch_size, start):
+                if runs is not None:
+                    runs.add(codes)
                 yield self.standardised(X), codes.astype(np.float64), None
+        self._runs = None
+        if runs is not None:
+            self.is_sorted = runs.too_long
+            runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
 
-    def standardised(self, X: np.ndarray) -> np.ndarray:
+    def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
 
-    def head(self, n: int) -> Piece:
-        """The first `n` rows that are trained on, or as many as there are."""
+    def some(self, n: int) -> Piece:
+        """About `n` of the rows that are trained on, drawn in a pass over all of them."""
+        if not self.source.repeatable:
+            raise ValueError(
+                "learning_rate='auto' reads the rows before training, and these can be read once only: give a rate, "
+                "write them to a file, or give a function that returns a new iterator each time"
+            )
         with closing(self._kept(held=False)) as pieces:
-            X, codes = next(recut(pieces, n, batch_size=n))
+            X, codes = draw_from(pieces, n)
         return self.standardised(X), codes
 
     def held_loss(self, model: Any) -> float:
@@ -296,21 +323,53 @@ class StreamRows:
                 "correct it, leave the row out, or name all labels with labels="
             ) from None
 
+    def read_whole(self) -> bool:
+        """Read all rows into memory, and return whether they fit there."""
+        self.keep = can_be_kept(self.source)
+        if self.memory is None and self.keep:
+            for _ in self._kept(held=False):
+                if not self.keep:
+                    break
+        return self.memory is not None
+
     def _kept(self, held: bool, start: int = 0) -> Generator[Piece, None, None]:
         """The rows that are trained on, from the `start`-th of them, or those held out, as they come."""
+        if self.memory is not None:
+            yield from self.memory.pieces(held, start)
+            return
+        for trained, held_out in self.split_pieces(start):
+            if held_out is None or not held:
+                yield trained
+            else:
+                yield held_out
+
+    def split_pieces(self, start: int = 0) -> Generator[tuple[Piece, Piece | None], None, None]:
+        """The rows as they are read: in each chunk those that are trained on, from the `start`-th, and those held out.
+
+        None stands for the latter if no rows are to be held out.
+        """
+        memory = Kept(self.n_features) if self.keep and start == 0 else None
         first, skipped = start, 0
         if self.source.drop_missing:  # only reading shows which rows are left out
             first, skipped = 0, start
         elif self.hold_out is not None and start:
             first = self._source_row(start - 1) + 1
         for row, chunk, codes in self._numbered(first):
-            X = chunk.X
+            trained, held_out, mask = (chunk.X, codes), None, chunk.kept
             if self.hold_out is not None:
-                mask = self._held(row, chunk) == held
-                X, codes = X[mask], codes[mask]
+                held = self._held(row, chunk)
+                trained, held_out = (chunk.X[~held], codes[~held]), (chunk.X[held], codes[held])
+                mask = np.zeros(chunk.rows, bool)
+                mask[chunk.numbers()[~held]] = True
+            if memory is not None:
+                memory.add(trained, held_out, mask)
+                self.keep = memory.whole
             if skipped:
-                X, codes, skipped = X[skipped:], codes[skipped:], max(skipped - len(X), 0)
-            yield X, codes
+                X, codes = trained
+                trained, skipped = (X[skipped:], codes[skipped:]), max(skipped - len(X), 0)
+            yield trained, held_out
+        if memory is not None and memory.whole:
+            self.memory = memory
 
     def _source_row(self, trained: int) -> int:
         """The number in the source of the `trained`-th row that is trained on, if no row is left out."""
@@ -325,6 +384,9 @@ class StreamRows:
 
     def _in_order(self, order: Order, epoch: int, start: int) -> Generator[Piece, None, None]:
         """The rows of one block of the order after another, each block's in its own order, from the `start`-th row."""
+        if self.memory is not None:
+            yield from self.memory.in_order(order, epoch, start)
+            return
         n, size = self.source.all_rows, order.block_rows(self.n_features)
         assert n is not None
         for block in order.blocks(n, self.n_features, epoch):

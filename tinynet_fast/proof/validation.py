@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import as_matrix, check_finite, encode_labels
+from tinynet_fast.data.rows import standardisation
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.kernels.jit import noting
 from tinynet_fast.kernels.vectorized import LOG_LOSS
@@ -307,7 +308,7 @@ def _regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
         "l2": (0.1, 0.0, 0, "log_loss"),
         "l1": (0.0, 0.02, 0, "log_loss"),
         "averaged": (0.0, 0.0, 5, "log_loss"),
-        "l2, averaged": (0.1, 0.0, 50, "log_loss"),
+        "l2, averaged": (0.1, 0.0, 10, "log_loss"),
         "squared error": (0.0, 0.0, 0, "squared_error"),
         "l2, l1, averaged, squared error": (0.1, 0.02, 1, "squared_error"),
     }
@@ -415,8 +416,8 @@ def _own_cases(X: Any, y: Any) -> Iterator[Case]:
         step = np.full(n, reach * STABILITY_BOUND / longest)
         problem = NeuronProblem(rows, labels, step, np.zeros(rows.shape[1]), 0.0, block=997)
         yield f"your rows, neuron, rate {step[0]:.2g}", [problem], True
-    scale = rows.std(axis=0)
-    inputs = (rows - rows.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    mean, scale = standardisation(rows, None)
+    inputs = (rows - mean) / scale
     base = network_problem(np.random.default_rng(0), 1, (rows.shape[1], 4, 1), "sigmoid", 32)
     few = slice(0, max(2, n // 8))
     network = NetworkProblem(inputs[few], labels[few], base.sizes, "sigmoid", base.params * 0.3, 32, block=97)

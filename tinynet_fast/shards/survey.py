@@ -170,16 +170,10 @@ def _checked_pairs(surveys: Sequence[Survey], most: int) -> Iterable[np.ndarray]
 
 
 def merge_moments(parts: Sequence[Moments]) -> Moments:
-    """The moments of all rows, stably (Chan, Golub and LeVeque, 1983), in the order of the shards."""
+    """The moments of all rows. They are merged in the order of the shards."""
     total = Moments(len(parts[0].mean))
     for part in parts:
-        if not part.rows:
-            continue
-        rows = total.rows + part.rows
-        off = part.mean - total.mean
-        total.squares = total.squares + part.squares + off * off * (total.rows * (part.rows / rows))
-        total.mean = total.mean + off * (part.rows / rows)
-        total.rows = rows
+        total.merge(part)
     return total
 
 

@@ -28,8 +28,8 @@ def partial_fit_stream(
 ) -> Any:
     """Call `partial_fit` with the rows of a source, in order, while the next are read in a second thread.
 
-    Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut, and so the same rows lead to the
-    same weights.
+    Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut. The same rows therefore lead to
+    the same weights, unless the estimator shuffles the rows of a call (`shuffle=True`, scikit-learn's default).
 
     Parameters
     ----------
@@ -55,6 +55,7 @@ def partial_fit_stream(
     """
     epochs = check_whole("epochs", epochs)
     source = open_source(X, y, features=features, drop_missing=drop_missing)
+    source.need_labels()
     if not source.repeatable and (epochs > 1 or (classes is None and not hasattr(estimator, "classes_"))):
         raise ValueError(
             "these rows can be read once only: give epochs=1 and classes, or a function that returns a new "

@@ -11,6 +11,7 @@ from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.training.optimizer import Optimizer, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult, run, stable_rate, until_measured, was_strict
 from tinynet_fast.training.schedule import LOSSES
 
@@ -149,6 +150,11 @@ def train_mlp(
     ValueError, TrainingDivergedError
         As for `train_neuron`.
 
+    Warns
+    -----
+    TrainingWarning
+        As for `train_neuron`.
+
     Examples
     --------
     >>> from tinynet_fast import train_mlp
@@ -281,7 +287,7 @@ class MLPTrainee:
         self.activation, self.labels, self.features = activation, job.labels, job.features
         self.loss_name, self.dropout, self.seed, self.hidden_units = loss, dropout, job.seed, sum(sizes[1:-1])
         n = len(job.rows)
-        self.size = min(batch_size or n, n)
+        self.n_rows, self.size = n, min(batch_size or n, n)
         self.batch_size: int | None = self.size
         self.rule = own(steps.rule(self.size, LOSSES[loss]))
         steps.schedule.updates = job.epochs * -(-n // self.size)
@@ -352,6 +358,15 @@ class MLPTrainee:
         self.pending = self.engine.own(parameters[-3:-1].copy())
         self.generator = None
 
+    def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
+        updates, epochs, pending, pending_weight, position = parameters[-5:]
+        most = epoch * -(-self.n_rows // self.size) + rows // self.size
+        whole("the number of updates", updates, most)
+        if (epochs, position, pending) != (epoch, rows, rows % self.size):
+            raise StateError(f"the parameters are not those after {epoch:,} epochs and {rows:,} rows")
+        if not pending_weight >= 0.0:
+            raise StateError("the weight of the rows that wait is below 0")
+
     def options(self) -> dict[str, Any]:
         own = {"batch_size": self.size, "loss": self.loss_name, "dropout": self.dropout}
         return {"trainer": "train_mlp", **self.steps.options(), **own}
@@ -361,6 +376,9 @@ class MLPTrainee:
         return MLP(
             weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
         )
+
+    def last_rate(self) -> float | None:
+        return None
 
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""

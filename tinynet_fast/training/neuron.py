@@ -13,7 +13,7 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.neuron_trainee import NeuronTrainee, SparseTrainee
-from tinynet_fast.training.plan import Plan, check_rate, plan
+from tinynet_fast.training.plan import Plan, check_rate, may_stream, plan, stores_sparse
 from tinynet_fast.training.run import (
     LARGEST_SUM,
     STABILITY_BOUND,
@@ -88,9 +88,9 @@ def train_neuron(
         is a frame or a path, the name of the column of labels. Left out where blocks or svmlight files hold them.
     learning_rate : float or "auto"
         How far a row moves the weights. While learning_rate * (|x|**2 + 1) <= 8 for every row, no step overshoots.
-        "auto" tries a grid of rates first, on up to some 32,000 of the rows and in one pass, and trains with the one
-        that comes to the least log loss (see `auto_rate`); `rate_search` of the result says what was tried. Of rows
-        that are not in memory these are the first.
+        "auto" first tries a grid of rates, on all rows or on 32,768 or more that are drawn from them (see `auto_rate`),
+        and trains with the rate that has the least log loss; `rate_search` of the result says what was tried. Rows that
+        are not in memory are read once more for that, and cannot be of a kind that is read once only.
     epochs : int
         Passes over the rows.
     weights : float or (n_features,)
@@ -173,6 +173,12 @@ def train_neuron(
     TrainingDivergedError
         Where the weights overflow.
 
+    Warns
+    -----
+    TrainingWarning
+        If the trained model is worse than always answering the labels' shares, or gives the same answer for every row;
+        the message says why and what to do. The model is judged on up to 65,536 of its own rows.
+
     Notes
     -----
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
@@ -197,7 +203,8 @@ def train_neuron(
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
     """
-    penalties, sparse = Penalties(l2, l1, average, loss), is_sparse(X)
+    penalties = Penalties(l2, l1, average, loss)
+    sparse = is_sparse(X) or (not standardize and may_stream(X) and stores_sparse(X))
     plain = "sgd_epochs" if penalties.none else "sgd_regularized_epochs"
     search = isinstance(learning_rate, str) and learning_rate == "auto"
     if search and (schedule != "constant" or not penalties.smooth):
@@ -249,7 +256,7 @@ def train_neuron(
 
 def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
     """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
-    from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, auto_rate, stride
+    from tinynet_fast.training.rate import auto_rate, draw, most_rows
 
     rows = job.rows
     options: dict[str, Any] = {
@@ -260,17 +267,17 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
         "bias": float(start[-1]),
     }
     if is_streamed(rows):
-        X, codes = rows.head(max(ROWS, ROWS_A_FEATURE * rows.n_features))
+        X, codes = rows.some(most_rows(0 if rows.source.sparse else rows.n_features))
         if codes.min() == codes.max():
-            raise ValueError(
-                f"learning_rate='auto' tries the first {len(X):,} rows, and they hold one label: give a rate"
-            )
+            raise ValueError(f"learning_rate='auto' tries {len(X):,} of the rows, and they hold one label: give a rate")
         return auto_rate(X, codes, **options)
     rows = job.in_memory
-    part: Any = slice(None)
-    if rows.index is not None:  # the search takes every k-th row; to pick them here saves a copy of the others
-        few = rows.index[:: stride(len(rows), 0 if isinstance(rows.X, CSR) else rows.n_features)]
-        part = few if len(np.unique(rows.codes[few])) == 2 else rows.index
+    part: Any = slice(None) if rows.index is None else rows.index
+    if rows.index is not None:  # to draw here saves a copy of the rows that the search would not take
+        width = 0 if isinstance(rows.X, CSR) else rows.n_features
+        weights = None if rows.sample_weight is None else rows.sample_weight[part]
+        few = draw(width, len(rows), lambda drawn: rows.codes[part[drawn]], weights)
+        part = part if few is None else part[few]
     weights = None if rows.sample_weight is None else rows.sample_weight[part]
     return auto_rate(rows.standardised(picked(rows.X, part)), rows.codes[part], sample_weight=weights, **options)
 

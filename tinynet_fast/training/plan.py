@@ -147,6 +147,8 @@ def plan(
         if sample_weight is not None:
             raise ValueError("sample_weight is for rows in memory: read the rows first, or leave it out")
         source = open_source(X, y, features=features, drop_missing=drop_missing)
+        if sparse and not standardize:
+            source = source.as_sparse()
         _plan_stream(result, source, known, most_labels)
     else:
         if drop_missing:
@@ -195,6 +197,13 @@ def may_stream(X: Any) -> bool:
     return is_source(X)
 
 
+def stores_sparse(X: Any) -> bool:
+    """Whether rows to read while training are stored without their zeros, as in svmlight files."""
+    from tinynet_fast.data.sources import has_sparse_rows
+
+    return has_sparse_rows(X)
+
+
 def _plan_memory(
     result: Plan, matrix: Any, y: Any, sample_weight: Any, known: np.ndarray | None, most_labels: int
 ) -> None:
@@ -225,19 +234,12 @@ def _plan_memory(
 
 
 def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_labels: int) -> None:
-    if result.shuffle is True:
-        raise ValueError(
-            "shuffle=True asks for all rows in memory, and these are read as they are trained on: use "
-            f"shuffle={BLOCKS!r}, which shuffles blocks of rows and the rows within each"
-        )
-    if result.shuffle and not source.anywhere:
-        raise ValueError(
-            f"shuffle={BLOCKS!r} reads blocks in any order, for which Parquet, Arrow files and .npy are "
-            "made: convert the rows, or shuffle them once in the file"
-        )
+    source.need_labels()
+    from tinynet_fast.data.stream import HoldOut, StreamRows, can_be_kept
+
+    _check_order(result, source, can_be_kept(source))
     if result.epochs > 1 and not source.repeatable:
         raise ValueError("these rows can be read once only: give epochs=1, or a function that returns a new iterator")
-    from tinynet_fast.data.stream import HoldOut, StreamRows
 
     hold_out = None
     if result.validation is not None and result.validation is not True:
@@ -251,10 +253,26 @@ def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_
         hold_out = HoldOut(share, result.seed or 0)
     if known is None:
         known = _find_labels(source, most_labels)
-    rows = StreamRows(source, known, hold_out)
+    rows = StreamRows(source, known, hold_out, keep=result.epochs > 1 or hold_out is not None)
+    if result.shuffle is True or (result.shuffle and not source.anywhere):
+        _check_order(result, source, rows.read_whole())
     result.rows, result.labels, result.features = rows, known, source.names
     if hold_out is not None:
         result.validation_loss = rows.held_loss
+
+
+def _check_order(result: Plan, source: "Source", in_memory: bool) -> None:
+    """ValueError if the rows cannot be shuffled as asked for, unless they fit in memory."""
+    if result.shuffle is True and not in_memory:
+        raise ValueError(
+            "shuffle=True asks for all rows in memory, and these are read as they are trained on: use "
+            f"shuffle={BLOCKS!r}, which shuffles blocks of rows and the rows within each"
+        )
+    if result.shuffle and not source.anywhere and not in_memory:
+        raise ValueError(
+            f"shuffle={BLOCKS!r} reads blocks in any order, for which Parquet, Arrow files and .npy are "
+            "made: convert the rows, or shuffle them once in the file"
+        )
 
 
 def _find_labels(source: "Source", most: int) -> np.ndarray:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows
+from tinynet_fast.data.arrays import Codes
+from tinynet_fast.data.rows import Rows, picked
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
+from tinynet_fast.models import Neuron
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, may_stream, plan
 from tinynet_fast.training.run import STABILITY_BOUND
 from tinynet_fast.training.schedule import check_at_least_zero
@@ -37,6 +39,7 @@ def sweep(
     bias: Any = 0.0,
     average: Any = False,
     folds: Any = None,
+    validation: Any = None,
     sample_weight: Any = None,
     shuffle: bool = False,
     seed: int | None = None,
@@ -63,6 +66,9 @@ def sweep(
     folds : int or (n,) ints, optional
         Cross-validation: every combination is trained on all rows, and once more without each fold. With a number, rows
         are dealt to that many folds, drawn from `seed`, each label spread evenly; else the fold, from 0, of each row.
+    validation : (X, y) or float, optional
+        Rows to judge the models by, or the fraction of rows to hold out for that; the models are trained on the other
+        rows. Without `folds` only.
     n_jobs : int, optional
         How many threads train: 1 where left out, as many as there are cores for -1. Results do not depend on it.
 
@@ -96,6 +102,8 @@ def sweep(
     threads = _threads(n_jobs)
     if may_stream(X):
         raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
+    if folds is not None and validation is not None:
+        raise ValueError("folds and validation are two ways to judge the models: give one of them")
     job = plan(
         X,
         y,
@@ -103,7 +111,7 @@ def sweep(
         shuffle=shuffle,
         seed=seed,
         random_start=folds is not None and np.ndim(folds) == 0,
-        validation=None,
+        validation=validation,
         patience=None,
         engine="fast",
         kernel="sgd_epochs",
@@ -111,6 +119,8 @@ def sweep(
         callback=None,
         sample_weight=sample_weight,
     )
+    if job.in_memory.index is not None:
+        job.rows = _copied(job.in_memory)
     fold_of_row, n_folds = _folds(folds, job)
     options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
     start = first_weights(weights, bias, len(options), job.rows.n_features)
@@ -118,6 +128,14 @@ def sweep(
     options, start = np.repeat(options, copies, axis=0), np.repeat(start, copies, axis=0)
     fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options) // copies)
     return _Sweep(job, options, start, fold, fold_of_row, threads).run()
+
+
+def _copied(rows: Rows) -> Rows:
+    """The rows that take part, as rows of which all take part."""
+    index, codes = rows.index, rows.codes
+    weights = None if rows.sample_weight is None else rows.sample_weight[index]
+    taken = Codes(codes[index], np.arange(len(codes.labels), dtype=np.uint8))
+    return Rows(picked(rows.X, index), taken, sample_weight=weights)
 
 
 def several(name: str, values: Any, check: Any) -> list[float]:
@@ -205,10 +223,10 @@ class Group:
         self.options[lanes.KEEP], self.options[lanes.HELD] = 1.0, lanes.NOBODY
         used = slice(len(members))
         with np.errstate(over="ignore"):  # too large a rate, penalty or weight shows in the result
-            self.options[lanes.RATE, used] = rates * lanes.UNIT
+            self.options[lanes.RATE, used] = rates
             self.options[lanes.KEEP, used] = np.maximum(0.0, 1.0 - rates * l2)
             self.options[lanes.HELD, used] = fold[members]
-            self.state[: d + 1, used] = start[members].T * lanes.UNIT
+            self.state[: d + 1, used] = start[members].T
 
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
         self.kernel.train(X, y, weights, folds, self.options, self.state, self.sums, self.penalised)
@@ -227,7 +245,7 @@ class Group:
         d = len(self.state) // (2 if self.penalised else 1)
         used = slice(len(self.members))
         now, means = self.state[:d, used].T, self.state[-d:, used].T
-        return np.where(self.averaged[:, np.newaxis], means, now) / self.kernel.UNIT
+        return np.where(self.averaged[:, np.newaxis], means, now)
 
 
 class _Sweep:
@@ -248,9 +266,12 @@ class _Sweep:
         d = job.rows.n_features
         self.groups = groups_of(options, start, fold, threads)
         self.threads = min(threads, len(self.groups))
-        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH / self.threads
-        rows = min(int(BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d)
-        self.block_rows = max(rows // lanes.CHUNK, 1) * lanes.CHUNK
+        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH
+        # The sums of held-out rows depend on where blocks end, so those blocks are the same for any number of threads.
+        self.block_rows, self.scored_rows = (
+            max(min(int(k * BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d) // lanes.CHUNK, 1) * lanes.CHUNK
+            for k in (self.threads, 1)
+        )
 
     def run(self) -> SweepResult:
         job, n = self.job, len(self.job.rows)
@@ -270,7 +291,7 @@ class _Sweep:
             for epoch in range(job.epochs):
                 for group in self.groups:
                     group.clear()
-                for block in self._blocks(self._order(epoch)):
+                for block in self._blocks(self.block_rows, self._order(epoch)):
                     self._train(pool, block)
                 for group in self.groups:
                     losses = group.losses()
@@ -279,7 +300,10 @@ class _Sweep:
             parameters = np.empty((len(self.options), job.rows.n_features + 1))
             for group in self.groups:
                 parameters[group.members] = group.parameters()
-            scores = self._held_out_loss(pool, parameters, in_fold)
+            if job.validation_loss is None:
+                scores = self._held_out_loss(pool, parameters, in_fold)
+            else:
+                scores = np.array([self._validation_loss(each) for each in parameters])
             progressive /= n - in_fold
             held_out /= in_fold  # 0/0 where no fold is held out
         seconds = perf_counter() - started
@@ -289,11 +313,11 @@ class _Sweep:
         rows, order = self.job.rows, self.job.order
         return None if order is None else order.permutation(len(rows), rows.n_features, epoch)
 
-    def _blocks(self, order: np.ndarray | None) -> Iterator[tuple[Any, ...]]:
-        start, ones = 0, np.ones(min(self.block_rows, len(self.job.rows)))
+    def _blocks(self, size: int, order: np.ndarray | None) -> Iterator[tuple[Any, ...]]:
+        start, ones = 0, np.ones(min(size, len(self.job.rows)))
         job = self.job.in_memory
         rows = job if order is None else Rows(job.X, job.codes, order, job.sample_weight)
-        for X, y, weights in rows.blocks(self.block_rows):
+        for X, y, weights in rows.blocks(size):
             part = slice(start, start + len(y)) if order is None else order[start : start + len(y)]
             folds = None if self.fold_of_row is None else self.fold_of_row[part]
             start += len(y)
@@ -306,6 +330,12 @@ class _Sweep:
         else:
             for done in [pool.submit(group.train, *block) for group in self.groups]:
                 done.result()
+
+    def _validation_loss(self, parameters: np.ndarray) -> float:
+        """The mean log loss of a model on the rows to judge it by; NaN for one that diverged."""
+        if self.job.validation_loss is None or not np.isfinite(parameters).all():
+            return np.nan
+        return self.job.validation_loss(Neuron(weights=parameters[:-1], bias=parameters[-1], labels=self.job.labels))
 
     def _held_out_loss(self, pool: "Executor", parameters: np.ndarray, in_fold: np.ndarray) -> np.ndarray:
         """Mean log loss of each model on the rows that it holds out, with the weights that it has now."""
@@ -320,7 +350,9 @@ class _Sweep:
                     totals[models] += vectorized.cross_entropy(z, y[part, np.newaxis]).sum(axis=0)
 
         if self.fold_of_row is not None:
-            for X, y, _, folds in self._blocks(None):  # a model is in one fold, so that threads add to others
+            for X, y, _, folds in self._blocks(
+                self.scored_rows, None
+            ):  # a model is in one fold, so that threads add to others
                 list(pool.map(partial(add, X, y, folds), range(int(self.fold.max()) + 1)))
         return totals / in_fold
 

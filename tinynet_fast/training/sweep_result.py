@@ -37,15 +37,18 @@ class SweepResult:
     held_out_history : (epochs, n_models) float64 array
         Mean log loss of the rows held out, each predicted in its turn by the weights of that moment; NaN without fold.
     held_out_loss : (n_models,) float64 array
-        Mean log loss of the rows held out, by the model as it is returned; NaN without a fold.
+        Mean log loss of the rows held out, or of the validation rows, by the model as it is returned; NaN if there are
+        none.
     diverged : (n_models,) bool array
         Whose weights, or losses, are no longer finite numbers.
     unstable : (n_models,) bool array
         Whose steps can overshoot: learning_rate * (|x|**2 + 1) is above 8 for some row. Rounding errors can grow then,
         and the weights are a rounding apart from those of `train_neuron`, grown.
     best : int or None
-        The number of the model judged best: that trained on all rows with the options of the least mean held-out loss
-        over the folds, or, without folds, of the least progressive loss in the last epoch. None where all diverged.
+        The number of the model judged best. With `folds`: the model that was trained on all rows with the options that
+        have the least mean held-out loss. With `validation`: the model with the least loss on those rows. Without
+        both: the model with the least progressive loss in the last epoch, which says little about new rows. None if
+        all diverged.
     labels : (2,) array
     features : list of str or None
     epochs : int
@@ -109,11 +112,16 @@ class SweepResult:
             training=training,
         )
 
+    @property
+    def judged_on_other_rows(self) -> bool:
+        """Whether `best` is judged on rows that were held out, by `folds` or `validation`."""
+        return not bool(np.isnan(self.held_out_loss).all())
+
     def scores(self) -> np.ndarray:
         """What `best` has the least of, for each combination; NaN where one of its models diverged."""
         n = int(self.combination[-1]) + 1
         by_combination = np.arange(len(self)).reshape(n, -1)
-        judged = self.progressive_loss[-1] if by_combination.shape[1] == 1 else self.held_out_loss
+        judged = self.held_out_loss if self.judged_on_other_rows else self.progressive_loss[-1]
         folds = by_combination[:, 1:] if by_combination.shape[1] > 1 else by_combination
         scores = judged[folds].mean(axis=1)
         scores[self.diverged[by_combination].any(axis=1)] = np.nan
@@ -129,6 +137,8 @@ class SweepResult:
         for i in np.flatnonzero(self.fold == ALL_ROWS):
             mine = self.held_out_loss[i + 1 : i + 1 + folds]
             held_out = f"{mine.mean():.6f} ± {mine.std():.6f}" if folds else ""
+            if not folds and self.judged_on_other_rows:
+                held_out = f"{self.held_out_loss[i]:.6f}"
             remark = "diverged" if self.diverged[i : i + 1 + folds].any() else "unstable" if self.unstable[i] else ""
             table.add_row(
                 f"{self.learning_rate[i]:.6g}",

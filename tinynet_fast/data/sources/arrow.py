@@ -1,6 +1,7 @@
 """Arrow columns into rows: what types mean, one chunk's conversion. Used for Parquet, IPC and streams of batches."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -218,4 +219,7 @@ class Batches(Part):
     def _block(self, batch: Any, row: int) -> Block:
         columns = [batch.column(name) for name in self.layout.names]
         target = None if self.layout.target is None else batch.column(self.layout.target)
-        return self.layout.block(columns, target, row, lambda i: self.where(row, i))
+        block = self.layout.block(columns, target, row, lambda i: self.where(row, i))
+        if block.y is None or block.y.flags.owndata:
+            return block
+        return replace(block, y=block.y.copy())  # a view of the batch, whose memory a reader may fill again

@@ -7,12 +7,14 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from tinynet_fast.data.arrays import listed
 from tinynet_fast.data.files import TableError
 
 CHUNK_BYTES = 1 << 21  # of a chunk's rows: in the second and third cache until they are trained on
@@ -28,7 +30,7 @@ class Chunk:
 
     Attributes
     ----------
-    X : (n, n_features) C-contiguous array
+    X : (n, n_features) C-contiguous array, or CSR after `Source.as_sparse`
         float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
     y : (n,) array, or None
         Labels as the source has them: numbers, booleans or text. None for a source without a target.
@@ -36,7 +38,7 @@ class Chunk:
         Which of the source's next m rows these n are; the others were left out. None if no row was left out.
     """
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray | None
     kept: np.ndarray | None = None
 
@@ -59,6 +61,17 @@ class Chunk:
         return Chunk(self.X[first:last], None if self.y is None else self.y[first:last], kept)
 
 
+FIRST_INDEX = "svmlight_first_index"  # in `Source.training` and a model's `training`: 0 or 1
+
+
+@dataclass(frozen=True)
+class Like:
+    """Rows that a model was trained on: how many inputs, and from what svmlight indices counted (None: not known)."""
+
+    n_features: int
+    first_index: int | None = None
+
+
 @dataclass(frozen=True)
 class Block:
     """Rows of one part (a file, or all of a stream), and where they come from.
@@ -66,7 +79,7 @@ class Block:
     `place` is what the part needs to find them again; `kept` says which of its rows these are, None for all.
     """
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray | None
     place: Any
     kept: np.ndarray | None = None
@@ -77,6 +90,7 @@ class Part(ABC):
 
     n_rows: int | None = None
     anywhere = False  # whether `read` costs about the rows that are read
+    sparse = False  # whether blocks hold CSR
 
     @abstractmethod
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
@@ -158,6 +172,12 @@ class Source:
         Rows left out for a missing value in the last complete pass.
     size_bytes : int or None
         Of the files.
+    labelled : bool
+        Whether the rows have labels.
+    sparse : bool
+        Whether chunks hold CSR.
+    training : dict
+        What a model has to keep of the rows, to read others like them; JSON values.
     """
 
     def __init__(
@@ -173,11 +193,17 @@ class Source:
         drop_missing: bool = False,
         repeatable: bool = True,
         content: Callable[[], Any] | None = None,
+        labelled: bool | None = None,
+        training: dict[str, Any] | None = None,
     ) -> None:
         self.kind, self.parts, self.names, self.n_features = kind, parts, names, n_features
         self.dtype, self.target, self.stamps = np.dtype(dtype), target, list(stamps)
         self.drop_missing, self.repeatable, self._content = drop_missing, repeatable, content
+        self.labelled = target is not None if labelled is None else labelled
+        self.training: dict[str, Any] = training or {}
+        self.sparse = False
         self.dropped = 0
+        self.label_texts: Any = None  # of CSV files: `csv.Labels`
         self.anywhere = all(part.anywhere for part in parts)
         rows = [part.n_rows for part in parts]
         self.all_rows: int | None = None if None in rows else sum(n for n in rows if n is not None)
@@ -212,7 +238,7 @@ class Source:
             first = last
 
     def _in_order(self, start: int, stop: int | None) -> Iterator[Chunk]:
-        row = dropped = 0
+        row = dropped = 0  # rows so far that were kept, and that were left out
         for number, part in enumerate(self.parts):
             blocks = part.read(0, None)
             try:
@@ -241,6 +267,37 @@ class Source:
         if row == self._indexed and n:
             self._index.append((row, number, place))
             self._indexed += n
+
+    def as_sparse(self) -> "Source":
+        """The same rows as CSR, if that is how they are stored (svmlight); else this source."""
+        if self.kind != "svmlight":
+            return self
+        other = copy(self)
+        other.parts, other.sparse, other._index, other._indexed = [copy(part) for part in self.parts], True, [], 0
+        for part in other.parts:
+            part.sparse = True
+        return other
+
+    @property
+    def row_values(self) -> int:
+        """How many values a row holds: those that it stores, on average and rounded up, if rows are CSR."""
+        if not self.sparse:
+            return self.n_features
+        stored, rows = (sum(getattr(part, name) for part in self.parts) for name in ("stored", "counted"))
+        return max(1, -(-stored // rows))
+
+    def need_labels(self) -> None:
+        """TableError, saying how labels are named, if the rows have none."""
+        if self.labelled:
+            return
+        place = self.stamps[0].path if self.stamps else self.kind
+        if self.names is not None:
+            remedy = f"name the column that holds the labels (y=...); it has {listed(self.names)}"
+        elif self.kind == "npy":
+            remedy = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
+        else:
+            remedy = "give blocks (X, y)"
+        raise TableError(f"{place}: the rows have no labels to learn: {remedy}")
 
     def labels_only(self) -> Iterator[np.ndarray]:
         """The target column alone, in order: (n,) arrays."""
@@ -274,6 +331,8 @@ class Source:
         """What tells these rows from others, as plain JSON values."""
         seen: dict[str, Any] = {"kind": self.kind, "names": self.names, "target": self.target}
         seen |= {"n_features": self.n_features, "dtype": self.dtype.name, "drop_missing": self.drop_missing}
+        if self.sparse:
+            seen["sparse"] = True
         if self.stamps:
             seen["files"] = [stamp.fingerprint() for stamp in self.stamps]
         if self._content is not None or not self.stamps:
@@ -299,7 +358,8 @@ def settle(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Refuse or leave out rows with a missing value, and refuse infinity: X, y, and which rows were kept (None: all).
 
-    A missing input is NaN in `X`; `gone` says which labels are missing; `finite`, where it is True, that all of `X` is.
+    A missing input is NaN in `X`; `gone` says which labels are missing; `finite`, if it is True, that all of `X` is.
+    The error names the first row that is refused.
     """
     if y is not None and y.dtype.kind == "f":
         nan = np.isnan(y)
@@ -312,14 +372,14 @@ def settle(
         if gone is not None:
             lost |= gone
         if lost.any():
-            if not drop:
-                i = int(np.argmax(lost))
+            i = int(np.argmax(lost))
+            if not drop and not np.isinf(X[:i]).any():  # infinity in a row above comes first
                 column = column_name(names, int(np.argmax(missing[i]))) if missing[i].any() else target_name(target)
                 raise TableError(f"{where(i)}, {column}: the value is missing: {REMEDY}")
             kept = ~lost
             X, y = X[kept], None if y is None else y[kept]
     if not finite and not np.isfinite(X).all():
-        i, j = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
+        i, j = (int(k) for k in np.argwhere(np.isinf(X))[0])
         place = where(i if kept is None else int(np.flatnonzero(kept)[i]))
         raise TableError(f"{place}, {column_name(names, j)}: {X[i, j]} is not finite: correct it or remove the row")
     if y is not None and y.dtype.kind == "f" and not np.isfinite(y).all():
@@ -367,6 +427,15 @@ def need(module: str) -> Any:
         raise ImportError(
             f"reading this needs {library}: pip install 'tinynet-fast[{extra}]' (or pip install {library})"
         ) from None
+
+
+def has_pyarrow() -> bool:
+    """Whether pyarrow can be imported."""
+    try:
+        need("pyarrow")
+    except ImportError:
+        return False
+    return True
 
 
 def repeated_name(path: Any, names: list[str]) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from tinynet_fast.data.files import TableError
+from tinynet_fast.data.files import COMPRESSED, TableError
 
 FORMATS = {
     ".csv": "csv",
+    ".tsv": "csv",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".arrow": "ipc",
@@ -24,7 +25,6 @@ FORMATS = {
     ".svmlight": "svmlight",
     ".libsvm": "svmlight",
 }
-COMPRESSED = (".gz", ".bz2", ".zst")  # of CSV
 PAIR = re.compile(r"([^=]+)=(.*)")
 HIDDEN = ("_", ".")  # _SUCCESS, _metadata, .part.crc
 TABLE_LOG = "_delta_log"

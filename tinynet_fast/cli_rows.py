@@ -1,0 +1,114 @@
+"""What the commands read: rows of any format, for a model or to learn from, and names given on the command line."""
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sources import Source, open_source
+from tinynet_fast.data.tables import WholeTable, read_whole
+from tinynet_fast.models import MLP, Neuron
+from tinynet_fast.scoring import open_for
+
+SVMLIGHT = (".svm", ".svmlight", ".libsvm")
+
+
+def names_of(text: str, option: str) -> list[str]:
+    """The names in a list with commas. A name that has a comma stands in double quotes, as in CSV."""
+    try:
+        (names,) = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError):
+        raise ValueError(
+            f"{option} {text}: names with commas between them are needed; put a name that has a comma in double quotes"
+        ) from None
+    names = [name.strip() for name in names]
+    if not all(names):
+        raise ValueError(f"{option} {text}: a name is empty: give names with commas between them")
+    repeated = [name for i, name in enumerate(names) if name in names[:i]]
+    if repeated:
+        raise ValueError(f"{option} {text}: {repeated[0]!r} is named twice")
+    return names
+
+
+def open_rows(data: list[Path], target: str, features: str | None = None, drop_missing: bool = False) -> Source:
+    """Files to learn from: the columns that `features` names (default: all others) and the labels."""
+    names = None if features is None else names_of(features, "--features")
+    if names is not None and target in names:
+        raise TableError(
+            f"--features {features}: name at least one feature beside the target {target!r}, and not the target"
+        )
+    return open_source(_one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
+
+
+def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, drop_missing: bool = False) -> WholeTable:
+    """All rows of files with a model's inputs and the true labels."""
+    source = open_for(fitted, _one_or_all(data), drop_missing=drop_missing, y=target_in(data[0], target))
+    return all_rows(source)
+
+
+def all_rows(source: Source) -> WholeTable:
+    """All rows, however many they are."""
+    whole = read_whole(source)
+    assert whole is not None
+    return whole
+
+
+def _one_or_all(data: list[Path]) -> Any:
+    return data[0] if len(data) == 1 else data
+
+
+def target_in(path: Path, target: str) -> Any:
+    """What the target is called in a file's format: a column's name; for .npy the labels' file or a column's number."""
+    ending = path.suffix.lower()
+    if ending in SVMLIGHT:
+        return None
+    if ending != ".npy":
+        return target
+    try:
+        return int(target)
+    except ValueError:
+        return Path(target)
+
+
+def check_labels(table: WholeTable, target: str, most: int = 2) -> None:
+    """TableError if all rows have one label, or if one has a third label where two are needed."""
+    labels, path = table.y, table.source.stamps[0].path
+    low, high = labels[0], labels[np.argmax(labels != labels[0])]
+    if low == high:
+        raise TableError(f"{path}, column {target!r}: every row has the label {low}; rows of two labels are needed")
+    third = (labels != low) & (labels != high)
+    if third.any() and most == 2:
+        row = int(np.argmax(third))
+        both = " and ".join(sorted((str(low), str(high))))
+        place = f"{table.where(row)}, column {target!r}"
+        raise TableError(
+            f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two, or train a network"
+        )
+
+
+def true_side(table: WholeTable, target: str, fitted: Neuron | MLP) -> np.ndarray:
+    """Which rows have the model's second label; TableError, naming the line, for a label that it does not know."""
+    actual, labels = table.y, fitted.labels
+    if (actual.dtype.kind == "U") != (labels.dtype.kind == "U"):
+        actual, labels = actual.astype(str), labels.astype(str)  # text here and numbers in training, or the reverse
+    unknown = (actual != labels[0]) & (actual != labels[1])
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        label, known = actual[row].item(), f"{labels[0].item()!r} and {labels[1].item()!r}"
+        raise TableError(f"{table.where(row)}, column {target!r}: unknown label {label!r}; the model knows {known}")
+    return np.asarray(actual == labels[1])
+
+
+@contextmanager
+def naming(place: Any) -> Iterator[None]:
+    """Put the file's name before an error that the library raises about arrays."""
+    try:
+        yield
+    except TableError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
