@@ -167,6 +167,8 @@ def test_command(run, tmp_path):
     ]
     status, out, _ = run("bench", "--json", "-")
     assert (status, list(json.loads(out)["families"])) == (0, [core.NEURON, core.NETWORK])
+    status, out, _ = run("bench", "--json")  # as `validate --json`
+    assert (status, list(json.loads(out)["families"])) == (0, [core.NEURON, core.NETWORK])
     assert run("bench", "--json", "nowhere/b.json")[0] == 2
 
 

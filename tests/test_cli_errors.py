@@ -146,3 +146,42 @@ def test_ctrl_c_is_status_130(tmp_path):
     assert out == ""
     assert err == "tinynet-fast: interrupted; nothing was written\n"
     assert not (tmp_path / "d.model.json").exists()
+
+
+def test_ordinary_mistakes(refused, run, students, tmp_path):
+    """Each is one line that names the file or the option as it is given here, and the remedy."""
+    run("train", students, "--target", "result", "--model", "m.json")
+    (tmp_path / "gaps.csv").write_text("study_hours,result\n1,pass\n,fail\n3,pass\n0,fail\n")
+    train = ["train", students, "--target", "result"]
+    for arguments, message in [
+        ([*train, "--epochs", "0"], "--epochs is 0; a whole number of at least 1 is needed"),
+        ([*train, "--learning-rate", "0"], "--learning-rate is 0.0; a finite number above 0 is needed"),
+        ([*train, "--hidden", "0"], "--hidden 0: a hidden layer has at least one unit"),
+        ([*train, "--hidden", "2", "--batch-size", "0"], "--batch-size is 0; a whole number"),
+        ([*train, "--hidden", "2", "--activation", "step"], "there is no activation 'step': use one of sigmoid, tanh"),
+        (
+            [*train, "--hidden", "2", "--optimizer", "adam", "--momentum", "0.9"],
+            "--momentum is for --optimizer sgd: leave one of them out",
+        ),
+        ([*train, "--learning-rate", "auto", "--hidden", "2"], "--learning-rate auto is for one neuron: give a number"),
+        (
+            [*train, "--patience", "3", "--validation", "0"],
+            "--patience watches rows that are held out: give --validation a share of the rows",
+        ),
+        (
+            [*train, "--labels", "pass,no"],
+            "line 3, column 'result': the label 'fail' is not among --labels pass, no",
+        ),
+        ([*train, "--labels", "pass,fail,no"], "--labels names 3; two are needed"),
+        ([*train, "--labels", "pass,pass"], "--labels pass,pass: 'pass' is named twice"),
+        (["train", "gaps.csv", "--target", "result"], "(--drop-missing leaves such rows out)"),
+        (["lab", students, "--target", "result", "--folds", "1"], "--folds is 1; a whole number of at least 2"),
+        (["predict", "m.json", "5"], "5: neither a file nor name=value, which is how one row is given"),
+        (["predict", "m.json", "gaps.csv"], "gaps.csv, line 3, column 'study_hours': the value is missing: fill it or"),
+        (["predict", "m.json", students, "--output", "o.xlsx"], "o.xlsx: predictions are written as .csv or .parquet"),
+        (["plot", "losses", "m.json", students], "Invalid value for 'kind': 'losses' is not one of 'boundary'"),
+    ]:
+        said = refused(*arguments)
+        assert message in said
+        assert "Value error" not in said
+        assert "=True" not in said

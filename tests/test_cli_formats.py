@@ -160,6 +160,7 @@ def test_every_command_reads_every_format(run, files, ending, tmp_path):
         "folds": ["lab", data, *target, "--epochs", "3", "--folds", "3"],
         "threshold": ["threshold", "m.json", data, *target],
         "predict": ["predict", "m.json", data],
+        "trace": ["trace", "m.json", data, *target, "--row", "3"],
     }.items():
         status, outputs[name], err = run(*arguments)
         assert (status, err) == (0, ""), name
@@ -252,3 +253,17 @@ def test_quiet_is_quiet(run, files, tmp_path):
     for options in ([], ["--stream"], ["--hidden", "2", "--epochs", "3", "--plot", "p.svg"]):
         assert run("train", "d.parquet", "--target", "y", "--model", "m.json", "--quiet", *options) == (0, "", "")
     assert json.loads((tmp_path / "m.json").read_text())["labels"] == ["fail", "pass"]
+
+
+def test_a_mistake_at_the_end_of_a_small_file_prints_nothing(refused, run, files, tmp_path, monkeypatch):
+    from tinynet_fast.cli_streams import Late
+    from tinynet_fast.data.sources import records
+
+    trained(run, "d.csv")
+    monkeypatch.setattr(records.CsvBytes.pieces, "__defaults__", (500,))
+    with open(tmp_path / "d.csv", "a", encoding="utf-8") as file:
+        file.write("1,2,x,pass\n")
+    assert "d.csv, line 402, column 'c': 'x' is not a number" in refused("predict", "m.json", "d.csv")
+    monkeypatch.setattr(Late, "HELD_CHARACTERS", 100)  # as for a file that is too large to wait for
+    status, out, _ = run("predict", "m.json", "d.csv")
+    assert (status, out.startswith("row,P(pass),prediction\n1,")) == (2, True)

@@ -27,9 +27,12 @@ LEVELS = [
     "sklearn",
     "proof",
     "demo",
+    "cli_streams",
+    "cli_rows",
     "cli_support",
     "cli_warmup",
     "cli_train",
+    "cli_judge",
     "cli_bench",
     "cli",
 ]  # lower ones first

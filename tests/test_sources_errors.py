@@ -219,7 +219,7 @@ def test_svmlight(fails, tmp_path, monkeypatch, text, message):
         ([([[1.0]], [0]), ([["a"]], [0])], r"block 1: X\[0, 0\] is 'a'"),
         ([([[1.0], [np.nan]], [0, 1])], "block 0, row 2, column 0: the value is missing"),
         ([([[1.0], [np.inf]], [0, 1])], "block 0, row 2, column 0: inf is not finite"),
-        ([([[1.0], [2.0]], [0])], "block 0: labels of type .* and shape .* for 2 rows"),
+        ([([[1.0], [2.0]], [0])], "block 0: 1 labels for 2 rows: one label a row"),
         ([([[1.0]], [0]), ([[1.0]], ["x"])], "block 1: its labels are not of the kind of block 0's"),
         ([([[1.0]], [0]), ([[1.0]], None)], "block 1: its labels are not of the kind of block 0's"),
         ([(np.ones((1, 1), np.float32), [0]), ([[1.0]], [0])], "block 1: rows of float64, and block 0 has float32"),

@@ -355,8 +355,8 @@ def test_a_models_further_step(folder: Path) -> None:
         ({"model": "neuron.json"}, "name both"),
         ({"data": "d.csv"}, "name both"),
         ({"target": "verdict"}, "name both"),
-        ({"row": 2}, "choose rows of a CSV file"),
-        ({"rows": 4}, "choose rows of a CSV file"),
+        ({"row": 2}, "choose rows of a file"),
+        ({"rows": 4}, "choose rows of a file"),
         ({"row": 0}, "row is 0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"learning_rate": float("nan"), "network": True}, "learning_rate is nan"),
@@ -379,7 +379,7 @@ def test_options_that_do_not_fit_are_refused(folder: Path, options: dict[str, An
 
 def test_a_file_with_other_columns_is_refused(folder: Path) -> None:
     Neuron(weights=np.array([1.0])).save(folder / "unnamed.json")
-    with pytest.raises(TableError, match="2 columns beside 'verdict'; the model has 1 inputs"):
+    with pytest.raises(TableError, match="2 columns where the model has 1 inputs"):
         run_trace(model=folder / "unnamed.json", data=folder / "d.csv", target="verdict")
 
 

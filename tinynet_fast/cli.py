@@ -18,7 +18,8 @@ from typer.core import TyperGroup
 from tinynet_fast._version import __version__
 from tinynet_fast.cli_bench import bench
 from tinynet_fast.cli_judge import lab, plot, threshold
-from tinynet_fast.cli_rows import all_rows, check_labels, naming, open_rows
+from tinynet_fast.cli_rows import all_rows, check_labels, naming, one_line, open_rows
+from tinynet_fast.cli_streams import never_fail
 from tinynet_fast.cli_support import (
     check_destinations,
     check_not_input,
@@ -32,6 +33,7 @@ from tinynet_fast.cli_support import (
 from tinynet_fast.cli_train import Job, print_result
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
 from tinynet_fast.models import check_threshold, load
+from tinynet_fast.scoring import PARQUET
 
 
 class _OneLineErrors(TyperGroup):
@@ -58,11 +60,11 @@ class _OneLineErrors(TyperGroup):
 
 def _warn(message: Warning | str, *_: Any) -> None:
     """Print a warning as one line on stderr, without the place in the code that Python would add."""
-    print(f"tinynet-fast: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"tinynet-fast: warning: {one_line(str(message))}", file=sys.stderr)
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print(f"tinynet-fast: {' '.join(message.split())}", file=sys.stderr)
+    print(f"tinynet-fast: {one_line(message)}", file=sys.stderr)
     raise typer.Exit(status)
 
 
@@ -71,13 +73,15 @@ app = typer.Typer(cls=_OneLineErrors, add_completion=False, pretty_exceptions_en
 
 def main() -> None:
     """Run the command line and exit: 0 when done, 2 with a line on stderr for bad input, 130 after Ctrl-C."""
+    never_fail()
     try:
         sys.exit(app(prog_name="tinynet-fast", standalone_mode=False) or 0)
     except Exception as error:  # an option that is unknown, missing or no number: one line as well
         explain = getattr(error, "format_message", None)
         if explain is None:
             raise
-        print(f"tinynet-fast: {' '.join(explain().split())} (try --help)", file=sys.stderr)
+        said = " ".join(explain().split()).replace("Value error, ", "")
+        print(f"tinynet-fast: {said} (try --help)", file=sys.stderr)
         sys.exit(2)
 
 
@@ -168,6 +172,10 @@ def train(
     """
     destination = model or Path(f"{data[0].name.split('.')[0]}.model.json")
     layers = numbers(hidden, "--hidden", int) if hidden is not None else None
+    if layers is not None and min(layers) < 1:
+        raise ValueError(f"--hidden {hidden}: a hidden layer has at least one unit")
+    if optimizer == "adam" and momentum is not None:
+        raise ValueError("--momentum is for --optimizer sgd: leave one of them out")
     named = {"batch_size": batch_size, "optimizer": optimizer, "momentum": momentum, "dropout": dropout}
     options: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if activation != "sigmoid":
@@ -175,9 +183,12 @@ def train(
     if layers is None and options:
         option = next(iter(options)).replace("_", "-")
         raise ValueError(f"--{option} is for networks: name the hidden units with --hidden")
+    rate = rate_or_auto(learning_rate)
+    if layers is not None and rate == "auto":
+        raise ValueError("--learning-rate auto is for one neuron: give a number, or leave --hidden out")
     written = {"the model": destination, "the picture": plot, "the checkpoint": checkpoint}
     check_destinations(written, data)
-    given = {"learning_rate": rate_or_auto(learning_rate), "epochs": epochs, "l2": l2, "schedule": schedule}
+    given = {"learning_rate": rate, "epochs": epochs, "l2": l2, "schedule": schedule}
     options |= {name: value for name, value in given.items() if value is not None}
     options |= {"engine": engine, "patience": patience}
     if checkpoint is not None:
@@ -229,9 +240,15 @@ def predict(
     if threshold is not None:
         check_two_answers(fitted, "--threshold")
     limit = check_threshold(fitted.threshold if threshold is None else threshold)
+    if output is not None and output.suffix.lower() not in (*PARQUET, ".csv", ".txt", ""):
+        raise ValueError(f"{output}: predictions are written as .csv or .parquet; name the file so")
     if all("=" in word for word in data) and not Path(data[0]).is_file():
         predict_row(fitted, data, output, limit)
         return
+    marks = "=./*?[-"  # of a file's name, a pattern or name=value; "-" is standard input
+    strange = [word for word in data if not (Path(word).exists() or any(mark in word for mark in marks))]
+    if strange:
+        raise ValueError(f"{strange[0]}: neither a file nor name=value, which is how one row is given")
     check_not_input(output, Path(data[0]))
     predict_files(fitted, data, output, threshold, drop_missing)
 
@@ -244,7 +261,7 @@ app.command()(plot)
 @app.command()
 def trace(
     model: Annotated[Path | None, Argument(help="A model file (default: a tutorial's first step).")] = None,
-    data: Annotated[Path | None, Argument(help="A CSV file with the model's inputs and the true labels.")] = None,
+    data: Annotated[Path | None, Argument(help="A file with the model's inputs and the true labels.")] = None,
     target: Annotated[str | None, Option(help="The column with the true labels (default: the model's).")] = None,
     row: Annotated[int, Option(help="The data row to learn from, from 1.")] = 1,
     rows: Annotated[int, Option(help="How many rows make a network's batch.")] = 1,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from typer import Option
+from typer import Argument, Option
 
 from tinynet_fast.cli_support import plain_console
 from tinynet_fast.modelfile import atomic_file, check_folder
@@ -18,15 +18,17 @@ QUICK_ROUNDS, ROUNDS = 3, 7
 
 def bench(
     quick: Annotated[bool, Option("--quick", help="A fifth of the rows, three rounds: less than a minute.")] = False,
-    as_json: Annotated[str | None, Option("--json", help="Write the results to this file too; - prints them.")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    output: Annotated[Path | None, Argument(help="A file to write the results to as JSON.")] = None,
 ) -> None:
     """Our engines, the plain loop, NumPy and the peers that are installed, in turns; exit status 1 if not all equal."""
     from tinynet_fast.proof.bench.core import core_problems, run_core
     from tinynet_fast.proof.bench.measure import NotEqualError
     from tinynet_fast.proof.bench.show import print_document
 
-    if as_json not in (None, "-"):
-        check_folder(Path(as_json))
+    to_file = output if output != Path("-") else None  # --json used to take a file, or - for standard output
+    if to_file is not None:
+        check_folder(to_file)
     problems = core_problems(quick)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     terminal = Console(stderr=True)
@@ -42,11 +44,11 @@ def bench(
             progress.stop()
             print(f"tinynet-fast: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
-    if as_json == "-":
-        print(json.dumps(seen, indent=1))
-        return
-    print_document(plain_console(), seen)
-    if as_json is not None:
-        with atomic_file(as_json, "w") as file:
+    if to_file is not None:
+        with atomic_file(to_file, "w") as file:
             json.dump(seen, file, indent=1)
             file.write("\n")
+    if as_json and to_file is None:
+        print(json.dumps(seen, indent=1))
+    else:
+        print_document(plain_console(), seen)

@@ -137,6 +137,7 @@ def plot(
 
     plots.check_name(output)
     check_not_input(output, data[0])
+    check_folder(output)
     fitted = load(model)
     check_two_answers(fitted, "a picture")
     table = rows_for(fitted, data, target, drop_missing)

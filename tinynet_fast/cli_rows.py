@@ -1,6 +1,7 @@
 """What the commands read: rows of any format, for a model or to learn from, and names given on the command line."""
 
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,13 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.arrays import encode_labels, listed
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import Source, open_source
-from tinynet_fast.data.tables import WholeTable, read_whole
+from tinynet_fast.data.tables import WholeTable, read_whole, target_in
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.scoring import open_for
 
-SVMLIGHT = (".svm", ".svmlight", ".libsvm")
+# The library's messages, where they are about an option: at their beginning, or as a remedy.
+OPTION = re.compile(
+    r"^(learning_rate|epochs|batch_size|momentum|dropout|l2|patience|validation|labels|folds|checkpoint_seconds|seed)"
+    r"(?= is |=| names )"
+)
+NO_SUCH = re.compile(r"there is no (engine|activation|optimizer|schedule) ")
+FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
 
 
 def names_of(text: str, option: str) -> list[str]:
@@ -61,21 +69,8 @@ def _one_or_all(data: list[Path]) -> Any:
     return data[0] if len(data) == 1 else data
 
 
-def target_in(path: Path, target: str) -> Any:
-    """What the target is called in a file's format: a column's name; for .npy the labels' file or a column's number."""
-    ending = path.suffix.lower()
-    if ending in SVMLIGHT:
-        return None
-    if ending != ".npy":
-        return target
-    try:
-        return int(target)
-    except ValueError:
-        return Path(target)
-
-
-def check_labels(table: WholeTable, target: str, most: int = 2) -> None:
-    """TableError if all rows have one label, or if one has a third label where two are needed."""
+def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarray | None = None) -> None:
+    """ValueError if all rows have one label, if there are more labels than `most`, or one that is not `known`."""
     labels, path = table.y, table.source.stamps[0].path
     low, high = labels[0], labels[np.argmax(labels != labels[0])]
     if low == high:
@@ -87,6 +82,16 @@ def check_labels(table: WholeTable, target: str, most: int = 2) -> None:
         place = f"{table.where(row)}, column {target!r}"
         raise TableError(
             f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two, or train a network"
+        )
+    if known is None:
+        with naming(path):
+            encode_labels(labels, len(labels), most=most)
+    if known is not None and known.dtype.kind == labels.dtype.kind and not np.isin(labels, known).all():
+        row = int(np.argmin(np.isin(labels, known)))
+        place, named = f"{table.where(row)}, column {target!r}", listed([str(label) for label in known.tolist()])
+        raise TableError(
+            f"{place}: the label {labels[row].item()!r} is not among --labels {named}: correct it, leave the row out, "
+            "or name it there"
         )
 
 
@@ -105,10 +110,17 @@ def true_side(table: WholeTable, target: str, fitted: Neuron | MLP) -> np.ndarra
 
 @contextmanager
 def naming(place: Any) -> Iterator[None]:
-    """Put the file's name before an error that the library raises about arrays."""
+    """Put the file's name before an error that the library raises about arrays, but not before one about an option."""
     try:
         yield
     except TableError:
         raise
     except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
+        about_an_option = OPTION.match(str(error)) or NO_SUCH.match(str(error))
+        raise ValueError(f"{error}" if about_an_option else f"{place}: {error}") from None
+
+
+def one_line(message: str) -> str:
+    """A message of the library as a line for the command line, with options named as they are given here."""
+    line = re.sub(FLAG, lambda flag: f"--{flag[1].replace('_', '-')}", " ".join(message.split()))
+    return re.sub(OPTION, lambda option: f"--{option[1].replace('_', '-')}", line, count=1)

@@ -1,6 +1,5 @@
 """What the commands of `cli.py` share: checks of options, tables that are printed, files that are written whole."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tinynet_fast.cli_streams import Late, hold_data
 from tinynet_fast.data.arrays import listed
 from tinynet_fast.modelfile import atomic_file, check_folder
 from tinynet_fast.models import MLP, Neuron
@@ -149,8 +149,11 @@ def predict_files(
         plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
         return
     source = open_for(fitted, files, drop_missing=drop_missing)
-    write_csv(scores(fitted, source, threshold), fitted.labels, sys.stdout)
+    hold_data([str(label) for label in fitted.labels.tolist()])
+    out = Late()
+    write_csv(scores(fitted, source, threshold), fitted.labels, out)
     source.check_unchanged()
+    out.finish()
 
 
 def predict_row(fitted: Neuron | MLP, words: list[str], output: Path | None, limit: float) -> None:

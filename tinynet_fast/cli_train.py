@@ -41,6 +41,11 @@ class Job:
     quiet: bool
     options: dict[str, Any] = field(default_factory=dict)  # for the trainer, as they are
 
+    @property
+    def known(self) -> np.ndarray | None:
+        """The labels that were named, as numbers if all of them are."""
+        return None if self.labels is None else as_column(names_of(self.labels, "--labels")).values
+
     def run(self) -> tuple[TrainingResult[Any], list[str]]:
         """Train; the result, and what else there is to say. Rows that do not fit in memory are streamed."""
         source = open_rows(self.data, self.target, self.features, self.drop_missing)
@@ -49,8 +54,8 @@ class Job:
 
     def train(self, X: Any, y: Any, **options: Any) -> TrainingResult[Any]:
         options |= self.options | {"seed": self.seed, "progress": not self.quiet}
-        if self.labels is not None:
-            options["labels"] = as_column(names_of(self.labels, "--labels")).values
+        if self.known is not None:
+            options["labels"] = self.known
         if self.hidden is None:
             return train_neuron(X, y, **options)
         return train_mlp(X, y, hidden=self.hidden, **options)
@@ -110,8 +115,10 @@ class Split:
 
 def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], list[str]]:
     """Train on rows that were read whole: shuffled unless --no-shuffle is given."""
-    check_labels(table, job.target, most=MOST_LABELS if job.hidden else 2)
+    check_labels(table, job.target, MOST_LABELS if job.hidden else 2, job.known)
     split = Split.of(table, job.validation, job.seed, job.standardize)
+    if job.options["patience"] is not None and not split.held.any():
+        raise ValueError("--patience watches rows that are held out: give --validation a share of the rows")
     with naming(table.source.stamps[0].path):
         result = job.train(*split.scaled(held=False), shuffle=job.shuffle is not False, validation=split.validation)
     fitted = result.model.for_raw_inputs(split.mean, split.scale)
@@ -174,8 +181,8 @@ def print_result(job: Job, result: TrainingResult[Any], said: list[str]) -> None
     print_training(console, result, neuron=job.hidden is None)
     labels = [str(label) for label in result.model.labels.tolist()]
     if len(labels) == 2:
-        console.print(f"the model gives P({labels[1]}), the probability of {labels[1]}; the other label is {labels[0]}")
+        learned = f"the model gives P({labels[1]}), the probability of {labels[1]}; the other label is {labels[0]}"
     else:
-        console.print(f"the model gives a probability for each of {', '.join(labels)}")
-    for line in said:
-        console.print(line)
+        learned = f"the model gives a probability for each of {', '.join(labels)}"
+    for line in [learned, *said]:
+        console.print(line, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import feature_names, listed
+from tinynet_fast.data.arrays import listed
 from tinynet_fast.errors import TrainingWarning
 
 INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
@@ -25,18 +25,6 @@ def index_columns(names: Iterable[str], schema: Any = None) -> frozenset[str]:
     except (AttributeError, TypeError, ValueError, RecursionError):
         pass  # there is no schema, or its notes are not those of pandas
     return frozenset(found)
-
-
-def without_index(X: Any) -> Any:
-    """A frame in memory without the columns that are an index; anything else as it is."""
-    names = feature_names(X)
-    if not names:
-        return X
-    index = index_columns(names, getattr(X, "schema", None))
-    kept = [name for name in names if name not in index]
-    if not kept or len(kept) == len(names):
-        return X
-    return X.select(kept) if hasattr(X, "select") else X[kept]
 
 
 def warn_of_row_numbers(names: Sequence[str] | None, X: Any, rows: np.ndarray | None = None) -> None:

@@ -170,7 +170,7 @@ class StreamRows:
         self.keep = keep and can_be_kept(source)
         self.memory: Kept | None = None
         self.is_sorted = False  # whether a long run of one label was warned of
-        self._runs: LongestRun | None = LongestRun()  # of the first epoch; None once it is over
+        self._order_known = False  # whether an epoch was looked at for long runs of one label
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
         self.source_rows: int | None = None
@@ -226,13 +226,13 @@ class StreamRows:
     ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
         """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
-        runs = self._runs if epoch == start == 0 else None
+        runs = LongestRun() if epoch == start == 0 and not self._order_known else None
         with closing(pieces):
             for X, codes in recut(pieces, size, tile, batch_size, start):
                 if runs is not None:
                     runs.add(codes)
                 yield self.standardised(X), codes.astype(np.float64), None
-        self._runs = None
+        self._order_known = True
         if runs is not None:
             self.is_sorted = runs.too_long
             runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)

@@ -1,14 +1,18 @@
 """A source's rows read whole, whatever its format: for training and pictures that need all rows at once."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.kept import fits
 from tinynet_fast.data.sources import Source
+
+SVMLIGHT = (".svm", ".svmlight", ".libsvm")
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,16 @@ def labels_of_one_type(source: Source) -> Iterator[Callable[[np.ndarray], np.nda
         yield texts.values_of
     finally:
         texts.start_over()
+
+
+def target_in(path: str | os.PathLike[str], target: str) -> Any:
+    """What the target is called in a file's format: a column's name; for .npy the labels' file or a column's number."""
+    ending = Path(path).suffix.lower()
+    if ending in SVMLIGHT:
+        return None
+    if ending != ".npy":
+        return target
+    try:
+        return int(target)
+    except ValueError:
+        return Path(target)

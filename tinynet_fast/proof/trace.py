@@ -13,12 +13,15 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known, feature_names
+from tinynet_fast.data.arrays import check_finite, encode_known
+from tinynet_fast.data.columns import named_weights, training_rows
 from tinynet_fast.data.datasets import height_weight, study_hours
-from tinynet_fast.data.files import TableError, read_csv
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.tables import read_whole, target_in
 from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sigmoid, slope
 from tinynet_fast.models import MLP, Neuron, check_activation, check_layers, load
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
+from tinynet_fast.scoring import open_for
 from tinynet_fast.training.plan import check_rate, check_whole
 
 NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates
@@ -59,9 +62,9 @@ def trace_neuron(
     (0.1, 0.52497918747894, [0.047502081252106004])
     """
     rate = check_rate("learning_rate", learning_rate)
-    inputs = _one_row(x)
+    inputs, names = _one_row(x)
     label = float(_codes([y], 1)[0])
-    w, b = _neuron_start(weights, bias, len(inputs))
+    w, b = _neuron_start(named_weights(weights, names), bias, len(inputs))
 
     products = [inputs[j] * w[j] for j in range(len(w))]
     z = 0.0
@@ -89,19 +92,20 @@ def trace_neuron(
         bias_nudge=nudge,
         weights_after=[w[j] - nudges[j] for j in range(len(w))],
         bias_after=b - nudge,
-        features=feature_names(x),
+        features=names,
     )
     _check_step(trace)
     return trace
 
 
-def _one_row(x: Any) -> list[float]:
+def _one_row(x: Any) -> tuple[list[float], list[str] | None]:
+    """The row's inputs, and their names if they have any."""
     nested = getattr(x, "ndim", 0) == 2 or (isinstance(x, (list, tuple)) and x and isinstance(x[0], (list, tuple)))
-    matrix = as_matrix(x if nested else [x], "x")
+    matrix, _, names = training_rows(x if nested else [x], None, name="x")
     if len(matrix) != 1:
         raise ValueError(f"x has {len(matrix)} rows; a neuron learns from one row at a time: pass one")
-    check_finite(matrix, "x")
-    return [float(value) for value in matrix[0]]
+    check_finite(matrix, "x", names)
+    return [float(value) for value in matrix[0]], names
 
 
 def _neuron_start(weights: Any, bias: Any, n_features: int) -> tuple[list[float], float]:
@@ -176,8 +180,8 @@ def trace_mlp(
     """
     rate = check_rate("learning_rate", learning_rate)
     code = check_activation(activation)
-    matrix = as_matrix(X)
-    check_finite(matrix)
+    matrix, y, names = training_rows(X, y)
+    check_finite(matrix, columns=names)
     labels = _codes(y, len(matrix))
     checked = check_layers(weights, biases, 1)
     if matrix.shape[1] != len(checked[0][0]):
@@ -203,7 +207,7 @@ def trace_mlp(
         gradients=gradients,
         weights_after=[_moved(*layer, rate) for layer in zip(w, gradients.weights, strict=True)],
         biases_after=_moved(b, gradients.biases, rate),
-        features=feature_names(X),
+        features=names,
     )
     _check_step(trace)
     return trace
@@ -319,12 +323,12 @@ def run_trace(
     network: bool = False,
     torch: bool = False,
 ) -> NeuronTrace | MLPTrace:
-    """The first step of a tutorial's problem, or one further step of a model on rows of a CSV file.
+    """The first step of a tutorial's problem, or one further step of a model on rows of a file.
 
     Parameters
     ----------
     model, data : path, optional
-        A model file and the CSV file to take rows from; both, or neither for the tutorials' problems.
+        A model file and the file, of any format, to take rows from; both, or neither for the tutorials' problems.
     target : str, optional
         The column with the labels; the one the model was trained on where left out.
     row, rows : int
@@ -348,9 +352,9 @@ def run_trace(
     if model is not None and data is not None:
         trace = _further_step(model, data, target, row, rows, network, rate)
     elif model is not None or data is not None or target is not None:
-        raise ValueError("a step on your own rows needs a model file and a CSV file: name both")
+        raise ValueError("a step on your own rows needs a model file and a file of rows: name both")
     elif row != 1 or rows not in (1, 4 if network else 1):
-        raise ValueError(f"row={row}, rows={rows} choose rows of a CSV file: name one, and a model file")
+        raise ValueError(f"row={row}, rows={rows} choose rows of a file: name one, and a model file")
     else:
         trace = _first_network_step(rate) if network else _first_neuron_step(rate)
     if not torch:
@@ -396,16 +400,15 @@ def _chosen_rows(
     fitted: Neuron | MLP, data: Path, target: str, first: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """The rows' inputs and labels, and the inputs' names; TableError for rows that the model cannot learn from."""
-    table = read_csv(data)
+    table = read_whole(open_for(fitted, data, y=target_in(data, target)))
+    assert table is not None
     if stop > len(table):
-        raise TableError(f"{data}: there is no row {stop}; it has {len(table)} rows below the column names")
-    names = fitted.features or [name for name in table.columns if name != target]
-    if len(names) != fitted.n_features:
-        raise TableError(f"{data}: {len(names)} columns beside {target!r}; the model has {fitted.n_features} inputs")
-    labels = table.labels(target)[first:stop]
+        raise TableError(f"{data}: there is no row {stop}; it has {len(table)} rows")
+    labels = table.y[first:stop]
     low, high = fitted.labels.tolist()
     for i, label in enumerate(labels.tolist(), first):
         if label not in (low, high):
             place = f"{table.where(i)}, column {target!r}"
             raise TableError(f"{place}: unknown label {label!r}; the model knows {low!r} and {high!r}")
-    return table.matrix(names)[first:stop], labels, names
+    names = fitted.features or table.names or [f"x{j}" for j in range(fitted.n_features)]
+    return table.X[first:stop], labels, names

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix, check_finite, encode_labels
+from tinynet_fast.data.arrays import check_finite, encode_labels
+from tinynet_fast.data.columns import training_rows
 from tinynet_fast.data.rows import standardisation
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.kernels.jit import noting
@@ -403,8 +404,8 @@ def _trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
 
 
 def _own_cases(X: Any, y: Any) -> Iterator[Case]:
-    matrix = as_matrix(X)
-    check_finite(matrix)
+    matrix, y, names = training_rows(X, y)
+    check_finite(matrix, columns=names)
     codes, _ = encode_labels(y, len(matrix))
     n = max(2, min(len(matrix), OWN_ROWS, OWN_VALUES // matrix.shape[1]))
     rows = np.asarray(matrix[:n], dtype=np.float64)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_float, listed
+from tinynet_fast.data.arrays import as_float
 from tinynet_fast.kernels.engines import resolve
 from tinynet_fast.models import MLP, Neuron, check_activation
 from tinynet_fast.shards.drive import Cluster, Shards, search_rate, survey_shards, train
@@ -234,7 +234,7 @@ def _plan(job: Job, standardize: bool, validation: Any, patience: int | None, ca
     if as_float(validation) is not None:
         raise ValueError("validation as a share needs a second pass over the shards: keep some rows and pass (X, y)")
     if validation is not None:
-        X, y = check_validation(_by_name(validation, job.features), job.n_features, job.labels)
+        X, y = check_validation(validation, job.n_features, job.labels, names=plan.features)
         plan.validation_loss = lambda model: model.mean_cross_entropy(X, y)
     if patience is not None:
         plan.patience = check_whole("patience", patience)
@@ -245,17 +245,3 @@ def _plan(job: Job, standardize: bool, validation: Any, patience: int | None, ca
     plan.callback = callback
     plan.options["standardize"] = bool(standardize)
     return plan
-
-
-def _by_name(validation: Any, features: list[str] | None) -> Any:
-    """Rows to validate on with a frame's columns in the order of the inputs."""
-    if features is None or not isinstance(validation, (tuple, list)) or len(validation) != 2:
-        return validation
-    X, y = validation
-    columns = list(getattr(X, "columns", []))
-    missing = [name for name in features if name not in columns]
-    if not columns or not all(isinstance(name, str) for name in columns):
-        return validation
-    if missing:
-        raise ValueError(f"validation X has no column {missing[0]!r}, which X has; it has {listed(columns)}")
-    return X[features], y

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import find_labels
+from tinynet_fast.data.arrays import find_labels, listed
 from tinynet_fast.data.indexes import warn_of_row_numbers
-from tinynet_fast.data.sources import Chunk, open_source
+from tinynet_fast.data.sources import Chunk, has_names, open_source
 from tinynet_fast.data.stream import Piece, read_ahead, recut
 from tinynet_fast.training.plan import check_whole
 
@@ -29,7 +29,8 @@ def partial_fit_stream(
     """Call `partial_fit` with the rows of a source, in order, while the next are read in a second thread.
 
     Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut. The same rows therefore lead to
-    the same weights, unless the estimator shuffles the rows of a call (`shuffle=True`, scikit-learn's default).
+    the same weights, unless the estimator shuffles the rows of a call (`shuffle=True`, scikit-learn's default). Columns
+    that have names are matched with the estimator's `feature_names_in_`, which a new estimator gets from them.
 
     Parameters
     ----------
@@ -50,12 +51,18 @@ def partial_fit_stream(
     Raises
     ------
     ValueError
-        For what is wrong with the rows, naming file, row and column (as TableError), and where rows that can be read
-        once only would have to be read again.
+        For what is wrong with the rows, naming file, row and column (as TableError), for `features` other than those
+        that the estimator knows, and if rows that can be read once only would have to be read again.
     """
     epochs = check_whole("epochs", epochs)
-    source = open_source(X, y, features=features, drop_missing=drop_missing)
+    known = getattr(estimator, "feature_names_in_", None)
+    names = None if known is None else list(known)
+    if features is None and has_names(X):
+        features = names
+    source = open_source(X, y, features=features, drop_missing=drop_missing, names=names)
     source.need_labels()
+    if names is not None and source.names not in (None, names):
+        raise ValueError(f"the estimator knows the features {listed(names)}, and these are {listed(source.names)}")
     if not source.repeatable and (epochs > 1 or (classes is None and not hasattr(estimator, "classes_"))):
         raise ValueError(
             "these rows can be read once only: give epochs=1 and classes, or a function that returns a new "
@@ -68,11 +75,17 @@ def partial_fit_stream(
         batch_size = own if isinstance(own, int) else 200 if own == "auto" else 256
     batch_size = check_whole("batch_size", batch_size)
     size = max(ROWS_A_CALL // batch_size, 1) * batch_size
-    for epoch in range(epochs):
-        source.check_unchanged()
-        with closing(read_ahead(source.chunks())) as chunks:
-            for rows, labels in recut(_looked_at(chunks, source.names, epoch), size, batch_size=batch_size):
-                estimator.partial_fit(rows, labels, classes=np.asarray(classes))
+    vars(estimator).pop("feature_names_in_", None)  # of arrays, which have no names, scikit-learn would warn
+    try:
+        for epoch in range(epochs):
+            source.check_unchanged()
+            with closing(read_ahead(source.chunks())) as chunks:
+                for rows, labels in recut(_looked_at(chunks, source.names, epoch), size, batch_size=batch_size):
+                    estimator.partial_fit(rows, labels, classes=np.asarray(classes))
+    finally:
+        names = source.names if names is None else names
+        if names is not None and hasattr(estimator, "n_features_in_"):
+            estimator.feature_names_in_ = np.array(names, dtype=object)
     return estimator
 
 

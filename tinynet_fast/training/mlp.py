@@ -242,17 +242,33 @@ def first_parameters(
     """The starting parameters, flat. RandomState's stream is frozen for good, so a seed's weights never change."""
     if not isinstance(init, str) or init not in INITS:
         raise ValueError(f"there is no init {init!r}: use one of {', '.join(INITS)}")
+    _check_network(weights, biases, sizes)
     if weights is None:
         draw = np.random.RandomState(seed)
         weights = [_draw(draw, init, init_scale, a, b) for a, b in pairwise(sizes)]
     if biases is None:
         biases = [np.zeros(size) for size in sizes[1:]]
-    weights, biases = check_layers(weights, biases, sizes[-1])
-    given = [len(weights[0]), *(len(b) for b in biases)]
-    if given != sizes:
-        shape = "-".join(map(str, given))
-        raise ValueError(f"weights are those of a {shape} network; X and hidden ask for {'-'.join(map(str, sizes))}")
-    return flatten(weights, biases)
+    return flatten(*check_layers(weights, biases, sizes[-1]))
+
+
+def _check_network(weights: Any, biases: Any, sizes: list[int]) -> None:
+    """ValueError if the start is that of a network with other layers. What else is wrong is for `check_layers`."""
+    name, dimensions, parts = ("biases", 1, biases) if weights is None else ("weights", 2, weights)
+    try:
+        shapes = [np.shape(part) for part in parts]
+    except (TypeError, ValueError):
+        return
+    if not shapes or any(len(each) != dimensions for each in shapes):
+        return
+    outputs = [each[-1] for each in shapes]
+    inputs = [each[0] for each in shapes] if weights is not None else [sizes[0], *outputs[:-1]]
+    have = [inputs[0], *outputs]
+    if have != sizes and inputs[1:] == outputs[:-1]:
+        shown, asked = ("-".join(map(str, each)) for each in (have, sizes))
+        raise ValueError(
+            f"{name} are those of a {shown} network; X, hidden and y ask for {asked}: go on with the same "
+            f"inputs, hidden layers and labels, or leave {name} out"
+        )
 
 
 def longest_unit(start: np.ndarray, sizes: list[int]) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinynet_fast.data.columns import named_weights
 from tinynet_fast.data.rows import is_streamed, picked
 from tinynet_fast.data.sparse import CSR, is_sparse
 from tinynet_fast.kernels import vectorized
@@ -76,13 +77,18 @@ def train_neuron(
     ----------
     X : (n,) or (n, n_features)
         A list of numbers or of rows, a NumPy array of any real dtype, order and stride (read-only or memory-mapped
-        too), or a frame that NumPy can read. An array of numbers is never copied whole; computing is in float64.
+        too), or a frame of pandas, polars, pyarrow or another library that is in memory. An array of numbers is never
+        copied whole, but the rows that a share of `validation` holds out are copied. Computing is in float64. Names of
+        columns become the model's `features`, by which `predict` and `validation` find their columns. Column labels
+        that are no text become text, but a frame whose columns are labelled 0, 1, 2 and so on has no names. In a list,
+        dicts and named tuples have names too.
         Or rows that need not fit in memory, which are read in a second thread while they are trained on: a path, a
         pattern, a folder or a list of them (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy,
         svmlight; part.2 is read before part.10, and folders called name=value give rows one more column), a pyarrow
         Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
         returns such an iterator. However they are cut into files and blocks, the weights are those of the same rows in
-        memory. Or a SciPy sparse matrix or array; see the notes.
+        memory. Files whose rows take up to 256 MB as float64 are parsed once and then kept in memory. Or a SciPy sparse
+        matrix or array; see the notes.
     y : (n,), or str
         0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. Where X
         is a frame or a path, the name of the column of labels. Left out where blocks or svmlight files hold them.
@@ -94,7 +100,8 @@ def train_neuron(
     epochs : int
         Passes over the rows.
     weights : float or (n_features,)
-        Where to start: one number for all weights, or one each.
+        Where to start: one number for all weights, or one each. A dict or a pandas Series gives them by the names of
+        the inputs.
     bias : float
         Where the bias starts.
     sample_weight : (n,), optional
@@ -118,14 +125,16 @@ def train_neuron(
         prediction, whose gradient is 2 * error * prediction * (1 - prediction) * x.
     shuffle : bool or "blocks"
         Visit the rows in a new random order in each epoch. The order depends on `seed` and the epoch alone, so it is
-        the same in every engine. That takes all rows in memory. "blocks" is a random order of blocks of neighbouring
-        rows (8,388,608 values, such as 524,288 rows of 16 inputs), and a random order of the rows within each block:
-        rows of one block are never mixed with those of another. It takes a block in memory, from Parquet, Arrow or
-        .npy files, or arrays; rows that are sorted by something should be shuffled once in the file.
+        the same in every engine. True needs all rows in memory: arrays, or files whose rows take up to 256 MB. "blocks"
+        is a random order of blocks of neighbouring rows (8,388,608 values, such as 524,288 rows of 16 inputs), and a
+        random order of the rows within each block: rows of one block are never mixed with those of another. It takes a
+        block in memory, from Parquet, Arrow or .npy files, or arrays. Rows that are sorted by something should be
+        shuffled once in the file. A TrainingWarning says so if one label runs on for very long in the rows of a file.
     seed : int, optional
         From 0 to 2**32 - 1. Drawn, and given back in the result, where it is needed and left out.
     validation : (X, y) or float, optional
         Rows whose loss is measured after each epoch and which are not trained on, or the fraction of rows to hold out.
+        Columns of `X` that have names are matched with those to train on, and `y` may be the name of one.
         Of rows that are not in memory each is held out or not by a hash of its number and `seed`, so that it comes to
         about that fraction.
     patience : int, optional
@@ -184,10 +193,11 @@ def train_neuron(
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
     weights are those of the same rows dense: bit for bit in "reference" and "strict" without l2 and averaging, else to
-    1e-12. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs that it stores, after its
-    update, as in the paper and in scikit-learn. An input that is seldom stored then predicts with a weight that has not
-    yet been cut, at the end too, where a dense row pays on every input; where every row stores every input it is the
-    same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here it moves as on dense ones.)
+    1e-12 as long as no step overshoots. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs
+    that it stores, after its update, as in the paper and in scikit-learn. An input that is seldom stored then predicts
+    with a weight that has not yet been cut, at the end too, where a dense row pays on every input; where every row
+    stores every input it is the same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here
+    it moves as on dense ones.)
 
     CSR rows of float64 or float32 are read where they are, with indices of 32 or 64 bits, whatever is shuffled or held
     out. Other formats are converted to CSR, and the values of other types to float32 where that holds them all, else
@@ -238,7 +248,7 @@ def train_neuron(
     if rates.name == "cosine":
         rates.updates = job.epochs * len(job.rows)
         job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
-    start = first_weights(weights, bias, job.rows.n_features)
+    start = first_weights(weights, bias, job.rows.n_features, job.features)
     found = _search(job, start, penalties) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
@@ -282,8 +292,9 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
     return auto_rate(rows.standardised(picked(rows.X, part)), rows.codes[part], sample_weight=weights, **options)
 
 
-def first_weights(weights: Any, bias: Any, n_features: int) -> np.ndarray:
+def first_weights(weights: Any, bias: Any, n_features: int, names: list[str] | None = None) -> np.ndarray:
     """The starting weights and, last, the bias."""
+    weights = named_weights(weights, names)
     try:
         w, b = np.asarray(weights, dtype=np.float64), float(bias)
     except (TypeError, ValueError, OverflowError):

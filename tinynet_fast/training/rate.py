@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import as_sample_weight, check_finite, encode_labels
+from tinynet_fast.data.columns import named_weights, training_rows
 from tinynet_fast.data.rows import picked
 from tinynet_fast.data.sampling import drawn_rows
-from tinynet_fast.data.sparse import CSR, as_rows
+from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.training.plan import check_whole
 from tinynet_fast.training.run import STABILITY_BOUND
@@ -116,7 +117,7 @@ def auto_rate(
     True
     """
     epochs = check_whole("epochs", epochs)
-    matrix = as_rows(X)
+    matrix, y, names = training_rows(X, y, sparse=True)
     labels = encode_labels(y, len(matrix))[0]
     row_weights = as_sample_weight(sample_weight, len(matrix))
     sparse, every_row = isinstance(matrix, CSR), matrix
@@ -126,7 +127,8 @@ def auto_rate(
         matrix = picked(matrix, few)
         row_weights = None if row_weights is None else row_weights[few]
     epochs = max(min(epochs, VISITS // len(matrix)), 1)
-    options = {"l2": l2, "average": average, "weights": weights, "bias": bias, "sample_weight": row_weights}
+    start = named_weights(weights, names)
+    options = {"l2": l2, "average": average, "weights": start, "bias": bias, "sample_weight": row_weights}
     if sparse:
         epochs = max(min(epochs, SPARSE_VALUES // max(matrix.stored, 1)), 1)
 
@@ -141,7 +143,7 @@ def auto_rate(
     rates = grid(matrix, len(matrix) * epochs)
     if not rates[0] > 0.0:
         if not sparse:
-            check_finite(every_row)
+            check_finite(every_row, columns=names)
         raise ValueError("the inputs are too large for any learning rate: standardise them first")
     losses = losses_of(rates)
     if np.isnan(losses).all():

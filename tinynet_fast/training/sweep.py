@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet_fast.data.arrays import Codes
+from tinynet_fast.data.columns import named_weights
 from tinynet_fast.data.rows import Rows, picked
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
@@ -123,7 +124,7 @@ def sweep(
         job.rows = _copied(job.in_memory)
     fold_of_row, n_folds = _folds(folds, job)
     options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
-    start = first_weights(weights, bias, len(options), job.rows.n_features)
+    start = first_weights(named_weights(weights, job.features), bias, len(options), job.rows.n_features)
     copies = 1 + n_folds
     options, start = np.repeat(options, copies, axis=0), np.repeat(start, copies, axis=0)
     fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options) // copies)

@@ -90,6 +90,7 @@ def open_source(
     features: Sequence[str] | None = None,
     drop_missing: bool = False,
     like: Like | None = None,
+    names: list[str] | None = None,
 ) -> Source:
     """Open rows that need not fit in memory.
 
@@ -112,6 +113,9 @@ def open_source(
         Leave rows with a missing value out, and count them.
     like : Like, optional
         What the rows were that a model was trained on, for svmlight files, which do not say how wide their rows are.
+    names : list of str, optional
+        The names of the inputs, for an iterator: a block whose columns have names gives those, any other block gives
+        its columns as they stand.
 
     Raises
     ------
@@ -139,7 +143,7 @@ def open_source(
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)
     if is_source(X):
-        return _open_iterator(X, y, features, drop_missing)
+        return _open_iterator(X, y, features, drop_missing, names)
     raise TableError(f"X is a {type(X).__name__}; a path, an Arrow reader or an iterator of blocks is needed")
 
 
@@ -335,18 +339,20 @@ def _open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Sourc
     return _source("arrow", [part], layout, repeatable=repeatable)
 
 
-def _open_iterator(X: Iterator[Any] | Callable[[], Any], y: Any, features: list[str] | None, drop: bool) -> Source:
+def _open_iterator(
+    X: Iterator[Any] | Callable[[], Any], y: Any, features: list[str] | None, drop: bool, names: list[str] | None
+) -> Source:
     from tinynet_fast.data.sources.objects import IteratorPart
 
     if y is not None:
         raise TableError("y: an iterator gives its labels in its blocks, (X, y); leave y out")
-    if features is not None:
+    part = IteratorPart(X, drop, features or names)
+    if features is not None and not part.named:
         raise TableError("features: the columns of blocks have no names; leave features out")
-    part = IteratorPart(X, drop)
     return Source(
         "iterator",
         [part],
-        names=None,
+        names=part.names,
         n_features=part.n_features,
         dtype=part.dtype,
         repeatable=part.repeatable,

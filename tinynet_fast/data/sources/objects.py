@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import _one_type, as_matrix, is_masked, is_missing
+from tinynet_fast.data.arrays import _one_type, as_labels, is_masked, is_missing
+from tinynet_fast.data.columns import block_rows
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout
 from tinynet_fast.data.sources.base import Block, Part, need, settle
@@ -81,18 +82,21 @@ def block_labels(given: Any) -> tuple[np.ndarray, np.ndarray | None]:
         y[~lost] = present
         gone = lost if gone is None else gone | lost
     elif y.dtype.kind == "U" and isinstance(given, (list, tuple)):
-        _one_type(list(given), "y")  # NumPy turns a list of text and numbers into text
-    return y, gone if gone is not None and gone.any() else None
+        return as_labels(given), gone  # NumPy turns a list of text and numbers into text
+    return as_labels(y), gone if gone is not None and gone.any() else None
 
 
 class IteratorPart(Part):
     """Blocks (X, y) of an iterator, or of one that a function makes anew for each pass. A place is a block's number.
 
-    The first block with rows decides how wide rows are, whether they are float32, and whether there are labels. Blocks
-    without rows are left out.
+    The first block with rows decides how wide rows are, whether they are float32, and whether there are labels; and, if
+    its columns have names and no `names` are given, which columns of the next blocks are read, and in which order.
+    Blocks without rows are left out.
     """
 
-    def __init__(self, X: Any, drop: bool) -> None:
+    def __init__(self, X: Any, drop: bool, names: list[str] | None = None) -> None:
+        self.names = names
+        self.named: bool | None = None  # whether the first block has names, once it is read
         self.drop, self.repeatable = drop, callable(X)
         self.given: Any = X
         self.last: Any = None
@@ -130,14 +134,21 @@ class IteratorPart(Part):
         """A block's rows, its labels (None without any), and which of those are missing (None: none)."""
         X, given = pair_of(block)
         try:
-            rows = as_matrix(masked_as_nan(X))
+            rows = self._matrix(masked_as_nan(X))
             y, gone = (None, None) if given is None else block_labels(given)
         except ValueError as error:
             raise TableError(f"block {number}: {error}") from None
-        if y is not None and (y.dtype.kind not in "biufU" or y.shape != (len(rows),)):
-            what = f"labels of type {y.dtype} and shape {y.shape} for {len(rows)} rows"
-            raise TableError(f"block {number}: {what}; a number, boolean or text for each row is needed")
+        if y is not None and len(y) != len(rows):
+            raise TableError(f"block {number}: {len(y)} labels for {len(rows)} rows: one label a row is needed")
         return rows, None if y is None else kept_apart(y, given), gone
+
+    def _matrix(self, X: Any) -> np.ndarray:
+        """The columns that the first block has, matched by name if there are names."""
+        rows, names = block_rows(X, self.names)
+        if self.named is None:
+            self.named = names is not None
+            self.names = names if self.names is None else self.names
+        return rows
 
     def where(self, place: Any, i: int) -> str:
         return f"block {place}, row {i + 1}"
@@ -174,5 +185,5 @@ class IteratorPart(Part):
             return self.where(number, i)
 
         finite = bool(np.isfinite(X).all())
-        X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=None, target=None, where=where)
+        X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=self.names, target=None, where=where)
         return Block(X, y, number, kept)

@@ -1,0 +1,62 @@
+"""Standard output and standard error that cannot hold every character, such as those of an ASCII terminal."""
+
+import codecs
+import sys
+
+PLAIN = {"±": "+-", "×": "x", "…": "...", "µ": "u", "²": "2", "→": "->"}
+HANDLER = "tinynet_fast.plain"
+
+
+def never_fail() -> None:
+    """Let both streams write characters that their encoding lacks in plain ones, or as escapes like \\xfc."""
+    codecs.register_error(HANDLER, _plain)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None and not _holds_all(stream.encoding):
+            reconfigure(errors=HANDLER)
+
+
+def hold_data(texts: list[str]) -> None:
+    """Let standard output write these texts as they are: in UTF-8 if its own encoding lacks a character of theirs."""
+    try:
+        "".join(texts).encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        reconfigure = getattr(sys.stdout, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8")
+
+
+class Late:
+    """Standard output for text that may end in an error: of the first 16 MB nothing is printed until all are there."""
+
+    HELD_CHARACTERS = 1 << 24
+
+    def __init__(self) -> None:
+        self._held: list[str] | None = []
+        self._length = 0
+
+    def write(self, text: str) -> None:
+        """Print the text, or keep it for later."""
+        if self._held is None:
+            sys.stdout.write(text)
+            return
+        self._held.append(text)
+        self._length += len(text)
+        if self._length > self.HELD_CHARACTERS:
+            self.finish()
+
+    def finish(self) -> None:
+        """Print what was kept, and whatever comes at once."""
+        if self._held is not None:
+            sys.stdout.write("".join(self._held))
+        self._held = None
+
+
+def _holds_all(encoding: str | None) -> bool:
+    return (encoding or "ascii").lower().replace("_", "-").startswith("utf")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    lost = error.object[error.start : error.end]
+    return "".join(PLAIN.get(c, c.encode("ascii", "backslashreplace").decode()) for c in lost), error.end
