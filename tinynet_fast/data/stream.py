@@ -151,6 +151,7 @@ class StreamRows:
         self.scale: np.ndarray | None = None
         self.source_rows: int | None = None
         self.count: int | None = None
+        self.unseen = np.ones(len(labels), dtype=bool)  # the labels that no row has shown yet which is trained on
         if source.n_rows is not None:
             self.counted(source.n_rows)
 
@@ -185,6 +186,7 @@ class StreamRows:
             for X, _ in recut(pieces, moments.ROWS, batch_size=moments.ROWS) if standardize else pieces:
                 if standardize:
                     moments.add(X)
+        self.check_labels()
         if standardize:
             self.mean, self.scale = moments.standardisation(self.source.names)
 
@@ -215,7 +217,23 @@ class StreamRows:
             )
         with closing(self._kept(held=False)) as pieces:
             X, codes = draw_from(pieces, n)
+        self.check_labels()
         return self.standardised(X), codes
+
+    def check_labels(self) -> None:
+        """ValueError if, after a pass, no row that is trained on has one of the labels."""
+        if self.unseen.any() and self.source.repeatable:  # a pass that was resumed did not see the rows before
+            with closing(self._kept(held=False)) as pieces:
+                for _ in pieces:
+                    if not self.unseen.any():
+                        break
+        if not self.unseen.any():
+            return
+        if self.hold_out is None:
+            label = self.labels[np.argmax(self.unseen)].item()
+            raise ValueError(f"no row has the label {label!r}: leave it out of labels")
+        share, seed = self.hold_out.share, self.hold_out.seed
+        raise ValueError(f"validation={share} with seed={seed} leaves no row of a label: change the seed")
 
     def held_loss(self, model: Any) -> float:
         """The model's mean cross-entropy of the rows that are held out."""
@@ -271,16 +289,24 @@ class StreamRows:
                 "row out, or name all labels with labels="
             ) from None
 
+    def _seen(self, codes: np.ndarray) -> None:
+        if self.unseen.any():
+            self.unseen &= np.bincount(codes, minlength=len(self.labels)) == 0
+
     def _kept(self, held: bool, start: int = 0) -> Generator[Piece, None, None]:
         """The rows that are trained on, from the `start`-th of them, or those held out, as they come."""
         if self.hold_out is None:
             for _, piece in self._numbered(start):
+                self._seen(piece[1])
                 yield piece
             return
         first = self._source_row(start - 1) + 1 if start else 0
         for row, (X, codes) in self._numbered(first):
             mask = self.hold_out.held(row, row + len(X)) == held
-            yield X[mask], codes[mask]
+            X, codes = X[mask], codes[mask]
+            if not held:
+                self._seen(codes)
+            yield X, codes
 
     def _source_row(self, trained: int) -> int:
         """The number in the source of the `trained`-th row that is trained on."""
@@ -308,6 +334,7 @@ class StreamRows:
             with closing(self._numbered(first, last)) as chunks:
                 X, codes = _joined([piece for _, piece in chunks])
             inside, start = inside[start:], 0
+            self._seen(codes[inside])
             for part in range(0, len(inside), 1 << 14):
                 rows = inside[part : part + (1 << 14)]
                 yield picked(X, rows), codes[rows]

@@ -257,10 +257,7 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
         "bias": float(start[-1]),
     }
     if is_streamed(rows):
-        X, codes = rows.some(most_rows(rows.n_features))
-        if codes.min() == codes.max():
-            raise ValueError(f"learning_rate='auto' tries {len(X):,} of the rows, and they hold one label: give a rate")
-        return auto_rate(X, codes, **options)
+        return auto_rate(*rows.some(most_rows(rows.n_features)), **options)
     rows = job.in_memory
     part: Any = slice(None) if rows.index is None else rows.index
     if rows.index is not None:  # to draw here saves a copy of the rows that the search would not take

@@ -281,6 +281,8 @@ def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, 
                     history.seconds, started = history.seconds + now - started, now
                     saved.write(history.state(trainee.parameters(), position, float(totals[0])))
         trainee.end_epoch()
+        if is_streamed(rows):
+            rows.check_labels()
         position, total = 0, 0.0
         history.seconds += perf_counter() - started
         if not (np.isfinite(trainee.parameters()).all() and np.isfinite(totals).all()):
