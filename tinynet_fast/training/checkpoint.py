@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FORMAT = "tinynet_fast checkpoint"
 FORMAT_VERSION = 1
+IN_ALL = ("rows_in_all", "epochs_in_all")  # what a cosine's rates depend on
+SEARCH = ("learning_rate", "rates", "losses", "rows", "epochs")  # the fields of a RateSearch
 SHOWN = 60  # characters of a value in a message
 DIGEST_ROWS = 1 << 14  # rows that are digested at a time
 DIGEST_VALUES = 1 << 18  # values of sparse rows
@@ -54,6 +56,8 @@ class Checkpoint:
         self.found: dict[str, Any] | None = self._read() if resume and self.path.exists() else None
         self.head: dict[str, Any] = {}
         self.validation: dict[str, Any] | None = None  # what tells given validation rows from others
+        # What the search for a rate found, which is not done again: with more epochs it could find another rate.
+        self.rate_search: dict[str, Any] | None = None if self.found is None else self.found["rate_search"]
         self.written, self.place = monotonic(), "of the start"
 
     def open(self, options: dict[str, Any], rows: "Rows | StreamRows", engine: str) -> dict[str, Any] | None:
@@ -64,11 +68,14 @@ class Checkpoint:
         self.head = {"seed": options["seed"], "options": _plain(options), "data": _plain(fingerprint), "engine": engine}
         if self.found is None:
             return None
+        found = [each for part in ("options", "data") for each in _differences(self.found[part], self.head[part])]
         differences = [
-            f"{name} was {_shown(was)} and is {_shown(now)}"
-            for part in ("options", "data")
-            for name, was, now in _differences(self.found[part], self.head[part])
+            f"{name} was {_shown(was)} and is {_shown(now)}" for name, was, now in found if name not in IN_ALL
         ]
+        for name, was, now in found:
+            if name in IN_ALL and None not in (was, now):
+                was, now = (number // (len(rows) if name == "rows_in_all" else 1) for number in (was, now))
+                differences.append(f"epochs was {was} and is {now}, on which all rates of schedule='cosine' depend")
         if self.found["engine"] != engine:
             differences.append(f"the engine was {self.found['engine']} and is {engine}")
         if differences:
@@ -99,7 +106,13 @@ class Checkpoint:
         rows = None if rows is None or rows[0] is None else rows
         head = {"format": FORMAT, "format_version": FORMAT_VERSION, "written_by": f"tinynet_fast {__version__}"}
         text = json.dumps(
-            head | self.head | {"rows": rows, "state": _packed(state)}, indent=1, ensure_ascii=False, allow_nan=False
+            head
+            | self.head
+            | {"rows": rows, "state": _packed(state)}
+            | {"rate_search": None if self.rate_search is None else _packed(self.rate_search)},
+            indent=1,
+            ensure_ascii=False,
+            allow_nan=False,
         )
         self.written = monotonic()
         try:
@@ -136,6 +149,8 @@ class Checkpoint:
         try:
             content["state"] = {name: _unpacked(value) for name, value in content["state"].items()}
             _ = content["seed"], content["options"].items(), content["data"].items(), content["engine"], content["rows"]
+            search = content.get("rate_search")  # versions before this one did not keep it
+            content["rate_search"] = None if search is None else {name: _unpacked(search[name]) for name in SEARCH}
             _ = content["state"]["parameters"], content["state"]["epoch"], content["state"]["rows"]
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {error!r}") from None

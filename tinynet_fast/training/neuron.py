@@ -151,7 +151,8 @@ def train_neuron(
     checkpoint : path, optional
         A JSON file that holds all of the run's state, written whole or not at all: before the first row, every
         `checkpoint_seconds`, and after epochs, at most once a second. A file that is there is resumed, and the run ends
-        with the bits of one that was never stopped; of other rows or options it is refused. `epochs` may be raised.
+        with the bits of one that was never stopped; of other rows or options it is refused. `epochs` may be raised,
+        but not with schedule="cosine", whose rates depend on it. A rate that "auto" found is kept.
     checkpoint_seconds : float
         0 writes after every block of rows.
     resume : bool
@@ -229,9 +230,11 @@ def train_neuron(
         rates.updates = job.epochs * len(job.rows)
         job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
     start = first_weights(weights, bias, job.rows.n_features)
-    found = _search(job, start, penalties) if search else None
+    found = _search_once(job, start, penalties) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
+    elif job.checkpoint is not None:
+        job.checkpoint.rate_search = None
     if job.engine.name == "fast":
         limit = largest_for_fast(rates, start)
         can = penalties.loss == vectorized.LOG_LOSS if sparse else penalties.smooth
@@ -242,6 +245,20 @@ def train_neuron(
     trainee = SparseTrainee if sparse else NeuronTrainee
     result = until_measured(lambda: run(trainee(job, start, rates, penalties), job), job)
     return replace(result, rate_search=found)
+
+
+def _search_once(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
+    """The rate that the checkpoint of this run holds, or else a search."""
+    from tinynet_fast.training.rate import RateSearch
+
+    saved = job.checkpoint
+    if saved is not None and saved.rate_search is not None:
+        check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
+        return RateSearch(**saved.rate_search)
+    found = _search(job, start, penalties)
+    if saved is not None:
+        saved.rate_search = vars(found)
+    return found
 
 
 def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":

@@ -333,8 +333,10 @@ def _checkpoint_options(trainee: Trainee[Any], plan: Plan) -> dict[str, Any]:
     """All that decides which weights come of the rows, but for the epochs, which may be raised later."""
     import hashlib
 
+    searched = plan.checkpoint is not None and plan.checkpoint.rate_search is not None
     return {
         **trainee.options(),
+        **({"learning_rate": "auto"} if searched else {}),
         **plan.options,
         "start": hashlib.blake2b(trainee.start.tobytes(), digest_size=16).hexdigest(),
         "shuffle": str(plan.shuffle),
