@@ -97,7 +97,8 @@ def train_neuron(
     bias : float
         Where the bias starts.
     sample_weight : (n,), optional
-        How much a row counts: its step is its learning rate times its weight. At least 0.
+        How much a row counts: its step is its learning rate times its weight. At least 0, and above 0 for rows of two
+        labels.
     l2, l1 : float
         Penalties: of l2 / 2 times the squared length of the weights, and of l1 times the sum of their magnitudes. Each
         row first shrinks the weights by max(0, 1 - learning rate * l2), and at its end moves them towards zero as the
@@ -144,8 +145,9 @@ def train_neuron(
         probability is learned. Any other label is refused.
     standardize : bool
         Train on (x - mean) / standard deviation of each input, which takes a pass over the rows beforehand. The model
-        that is returned takes inputs as they came; `weights`, `bias` and `l2` are of the standardised ones. Not for
-        sparse rows, of which it would leave no 0.0.
+        that is returned takes inputs as they came; `weights`, `bias` and `l2` are of the standardised ones. A column
+        that never changes has the deviation 1. If values are so large and close together that rounding changes what the
+        model predicts, a TrainingWarning names the column. Not for sparse rows, of which it would leave no 0.0.
     drop_missing : bool
         Leave rows of a file that have a missing value out; the result's `dropped_rows` counts them.
     checkpoint : path, optional
@@ -166,7 +168,8 @@ def train_neuron(
     Raises
     ------
     ValueError
-        For missing values, ragged rows, one label only or a senseless option; it names the place and the remedy. So
+        For missing values, ragged rows, one label only or a senseless option; it names the place and the remedy. That a
+        hold-out leaves one label of rows that are not in memory is known after the first pass over them. So
         do the errors of files: TableError (a ValueError) for what is in them, OSError for those that cannot be read.
     TrainingDivergedError
         Where the weights overflow.
