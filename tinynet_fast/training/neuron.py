@@ -105,7 +105,8 @@ def train_neuron(
     bias : float
         Where the bias starts.
     sample_weight : (n,), optional
-        How much a row counts: its step is its learning rate times its weight. At least 0.
+        How much a row counts: its step is its learning rate times its weight. At least 0, and above 0 for rows of two
+        labels.
     l2, l1 : float
         Penalties: of l2 / 2 times the squared length of the weights, and of l1 times the sum of their magnitudes. Each
         row first shrinks the weights by max(0, 1 - learning rate * l2), and at its end moves them towards zero as the
@@ -156,14 +157,16 @@ def train_neuron(
         probability is learned. Any other label is refused.
     standardize : bool
         Train on (x - mean) / standard deviation of each input, which takes a pass over the rows beforehand. The model
-        that is returned takes inputs as they came; `weights`, `bias` and `l2` are of the standardised ones. Not for
-        sparse rows, of which it would leave no 0.0.
+        that is returned takes inputs as they came; `weights`, `bias` and `l2` are of the standardised ones. A column
+        that never changes has the deviation 1. If values are so large and close together that rounding changes what the
+        model predicts, a TrainingWarning names the column. Not for sparse rows, of which it would leave no 0.0.
     drop_missing : bool
         Leave rows of a file that have a missing value out; the result's `dropped_rows` counts them.
     checkpoint : path, optional
         A JSON file that holds all of the run's state, written whole or not at all: before the first row, every
         `checkpoint_seconds`, and after epochs, at most once a second. A file that is there is resumed, and the run ends
-        with the bits of one that was never stopped; of other rows or options it is refused. `epochs` may be raised.
+        with the bits of one that was never stopped; of other rows or options it is refused. `epochs` may be raised,
+        but not with schedule="cosine", whose rates depend on it. A rate that "auto" found is kept.
     checkpoint_seconds : float
         0 writes after every block of rows.
     resume : bool
@@ -177,7 +180,8 @@ def train_neuron(
     Raises
     ------
     ValueError
-        For missing values, ragged rows, one label only or a senseless option; it names the place and the remedy. So
+        For missing values, ragged rows, one label only or a senseless option; it names the place and the remedy. That a
+        hold-out leaves one label of rows that are not in memory is known after the first pass over them. So
         do the errors of files: TableError (a ValueError) for what is in them, OSError for those that cannot be read.
     TrainingDivergedError
         Where the weights overflow.
@@ -251,9 +255,11 @@ def train_neuron(
         rates.updates = job.epochs * len(job.rows)
         job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
     start = first_weights(weights, bias, job.rows.n_features, job.features)
-    found = _search(job, start, penalties) if search else None
+    found = _search_once(job, start, penalties) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
+    elif job.checkpoint is not None:
+        job.checkpoint.rate_search = None
     if job.engine.name == "fast":
         limit = largest_for_fast(rates, start)
         can = penalties.loss == vectorized.LOG_LOSS if sparse else penalties.smooth
@@ -264,6 +270,20 @@ def train_neuron(
     trainee = SparseTrainee if sparse else NeuronTrainee
     result = until_measured(lambda: run(trainee(job, start, rates, penalties), job), job)
     return replace(result, rate_search=found)
+
+
+def _search_once(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
+    """The rate that the checkpoint of this run holds, or else a search."""
+    from tinynet_fast.training.rate import RateSearch
+
+    saved = job.checkpoint
+    if saved is not None and saved.rate_search is not None:
+        check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
+        return RateSearch(**saved.rate_search)
+    found = _search(job, start, penalties)
+    if saved is not None:
+        saved.rate_search = vars(found)
+    return found
 
 
 def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
@@ -279,10 +299,7 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
         "bias": float(start[-1]),
     }
     if is_streamed(rows):
-        X, codes = rows.some(most_rows(0 if rows.source.sparse else rows.n_features))
-        if codes.min() == codes.max():
-            raise ValueError(f"learning_rate='auto' tries {len(X):,} of the rows, and they hold one label: give a rate")
-        return auto_rate(X, codes, **options)
+        return auto_rate(*rows.some(most_rows(0 if rows.source.sparse else rows.n_features)), **options)
     rows = job.in_memory
     part: Any = slice(None) if rows.index is None else rows.index
     if rows.index is not None:  # to draw here saves a copy of the rows that the search would not take
