@@ -119,7 +119,8 @@ $(VENV)-oldest/ok: pyproject.toml
 # where there is no Java.
 test-cluster: $(VENV)/cluster.ok
 	$(WITH_JAVA)
-	$(RUN) -m pytest tests/test_shards.py tests/test_dask.py tests/test_spark.py
+	$(RUN) -m pytest tests/test_shards.py tests/test_shard_tables.py tests/test_shard_files.py tests/test_dask.py \
+	  tests/test_dask_tables.py tests/test_spark.py tests/test_spark_tables.py
 
 lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff check .

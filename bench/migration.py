@@ -23,16 +23,31 @@ WORDS = {
 HEAD = """# From scikit-learn: change the import
 
 `tinynet_fast.sklearn` has an `SGDClassifier` and an `MLPClassifier` with scikit-learn's parameters, attributes and
-methods. With the same options, rows and `random_state` they learn the same weights (to 1e-10, shuffled or not; a
-network follows the same loss curve to 1e-8), so that everything after the import stays as it is:
+methods. With the same options, rows and `random_state` they learn the same weights (to 1e-10, shuffled or not, as long
+as no step overshoots; a network follows the same loss curve to 1e-8), so that everything after the import stays as
+it is:
 
 ```diff
 -from sklearn.linear_model import SGDClassifier
 +from tinynet_fast.sklearn import SGDClassifier
 ```
 
-One thing is another: more than two classes that are shuffled share one order of the rows, so that one pass serves all.
-Their weights are as good as scikit-learn's and not the same; `engine="strict"` has scikit-learn's order for each class.
+Where the weights are not the same:
+
+- **Steps that overshoot**, those with `rate * (|x|² + 1) > 8` for a row x. From there on every difference in rounding
+  grows, with either engine. scikit-learn's default, `learning_rate="optimal"`, starts at the rate `alpha ** -0.25`,
+  which is 10 for the default `alpha`. In 504 of 504 fits whose steps do not overshoot, on seven tables of 100 to
+  5,000 rows, the weights were the same to 1e-10. With "optimal" they were in 144 of 192 (in 52 of 96 with the default
+  `alpha`); nine of ten differed by less than 0.01 of the largest weight, the worst one by 0.8. Standardise the rows,
+  and choose "invscaling" or "constant" with a small `eta0`, if the weights have to be the same.
+- **Early stopping.** scikit-learn 1.8 and 1.9 judge an epoch by the held-out rows of the second class alone, and by
+  weights from which the factor of the l2 penalty is missing. Here all held-out rows and the true weights decide, so
+  that training may stop after another number of epochs.
+- **More than two classes that are shuffled** share one order of the rows, so that one pass serves all. Their weights
+  are as good as scikit-learn's and not the same; `engine="strict"` has scikit-learn's order for each class.
+
+The loss of a network is not clipped: scikit-learn counts a row as at most 36 nats, so that its curve is lower where a
+network is very wrong.
 
 What is not there is refused in a sentence: losses other than `log_loss` (write `loss="log_loss"` if the script leaves
 scikit-learn's default, hinge, in place), the solver `lbfgs`, the activation `identity`, and sparse rows for networks.

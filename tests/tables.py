@@ -24,7 +24,7 @@ def gather(source, start=0, stop=None):
         assert chunk.X.flags.c_contiguous
         assert chunk.X.dtype == source.dtype
         assert chunk.X.shape[1] == source.n_features
-        assert len(chunk.X) > 0
+        assert chunk.rows > 0
         X.append(chunk.X)
         if chunk.y is not None:
             assert chunk.y.shape == (len(chunk.X),)

@@ -46,6 +46,21 @@ def shuffled(folder, **options):
     return train_neuron(folder / "rows.npy", -1, shuffle="blocks", validation=0.3, seed=1, **options)
 
 
+def with_gaps(folder):
+    """A file of the rows with missing values."""
+    X = ROWS.X.copy()
+    X[np.random.default_rng(0).random(X.shape) < 0.1] = np.nan
+    np.save(folder / "gaps.npy", np.column_stack([X, Y]))
+
+
+def dropping(folder, **options):
+    return train_neuron(folder / "gaps.npy", -1, drop_missing=True, validation=0.3, seed=1, **options)
+
+
+def dropping_shuffled(folder, **options):
+    return dropping(folder, shuffle="blocks", **options)
+
+
 RUNS = {"neuron": (neuron, 1500), "network": (network, 600), "file": (file, 400)}
 
 
@@ -90,7 +105,7 @@ def test_killed_at_any_moment(name, tmp_path):
     assert [path.name for path in tmp_path.glob(".*")] == []  # what a kill left of a checkpoint is gone
 
 
-@pytest.mark.parametrize("run", [neuron, network, file, shuffled])
+@pytest.mark.parametrize("run", [neuron, network, file, shuffled, dropping, dropping_shuffled])
 def test_resumed_from_any_block(run, tmp_path, monkeypatch):
     """Each checkpoint of a run leads to the run's end."""
     from tinynet_fast.data import sources
@@ -98,6 +113,7 @@ def test_resumed_from_any_block(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(sources.base, "CHUNK_BYTES", 256 * 8 * 4)
     np.save(tmp_path / "rows.npy", np.column_stack([ROWS.X, Y]))
+    with_gaps(tmp_path)
     monkeypatch.setattr(Order, "BLOCK_VALUES", 3 * 300)
     path = tmp_path / "c.json"
     seen, write = [], Checkpoint.write
@@ -205,7 +221,7 @@ def test_files_that_are_no_checkpoint(tmp_path):
     for broken, message in [
         ("{", "a damaged one"),
         (json.dumps(content | {"format_version": 99}), "in format 99; this is tinynet_fast"),
-        (json.dumps(content | {"state": {}}), "a damaged one: KeyError"),
+        (json.dumps(content | {"state": {}}), "a damaged one: its checksum"),
         (json.dumps(content | {"state": content["state"] | {"parameters": {"float64": "!"}}}), "a damaged one"),
     ]:
         path.write_text(broken)

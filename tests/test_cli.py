@@ -228,7 +228,7 @@ def test_a_rare_label_that_is_held_out(run, tmp_path):
     for seed in range(16):
         status, _, err = run("train", path, "--target", "y", "--hidden", "3", "--epochs", "2", "--seed", str(seed))
         statuses.add(status)
-        assert (status == 0) == (not err)
+        assert (status == 0) == (not err or "tinynet-fast: warning: the model" in err)
         if status:
             assert f"with --seed {seed} every row of a label is held out: use another, or --validation 0" in err
     assert statuses == {0, 2}

@@ -39,10 +39,11 @@ def test_bad_commands(refused, tmp_path):
     (tmp_path / "data.csv").write_text("\n".join(CELLS) + "\n")
     (tmp_path / "one.csv").write_text("a,y\n1,1\n2,1\n")
     (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "folder").mkdir()
     target = ["--target", "y"]
     for arguments, message in [
         (["train", "none.csv", *target], "none.csv: No such file or directory"),
-        (["train", ".", *target], ".: this is a folder"),
+        (["train", "folder", *target], "folder: no file is in this folder"),
         (["train", "empty.csv", *target], "empty.csv: the file is empty"),
         (
             ["train", "one.csv", *target],

@@ -298,7 +298,10 @@ def test_memory_does_not_grow_with_the_rows(engine, options):
         ({"activation": "softplus"}, "no activation 'softplus': use one of sigmoid, tanh, relu"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"init_scale": -1}, "init_scale is -1"),
-        ({"weights": [[[1.0]], [[1.0]]], "biases": [[0], [0]]}, "those of a 1-1-1 network; X and hidden ask for 1-4-1"),
+        (
+            {"weights": [[[1.0]], [[1.0]]], "biases": [[0], [0]]},
+            "those of a 1-1-1 network; X, hidden and y ask for 1-4-1",
+        ),
         ({"weights": [[[1.0, 2.0]], [[1.0]]], "biases": [[0, 0], [0]]}, r"weights\[1\] has shape \(1, 1\)"),
         ({"weights": 5}, "weights and biases are lists"),
         ({"weights": ["a", "b"], "biases": [[0], [0]]}, r"weights\[0\] or biases\[0\] is not a table of numbers"),

@@ -89,13 +89,10 @@ def test_same_rate_every_time():
 
 
 def test_more_rows_than_a_search_takes():
-    """Every k-th row, unless a label would be missed."""
+    """One row in six. Which they are is tested in test_rate_rows.py."""
     rows = make_pass_fail(200_000, 2)
     search = auto_rate(rows.X, rows.y, epochs=50)
     assert (search.rows, search.epochs) == (33_334, 7)
-    one = np.zeros(200_000)
-    one[1] = 1.0
-    assert auto_rate(rows.X, one).rows == 200_000
 
 
 def test_mean_log_losses():

@@ -84,7 +84,7 @@ def test_sorted_files_warn(sorted_rows, monkeypatch):
 def test_other_files_do_not_warn(sorted_rows):
     folder, X, y = sorted_rows
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", message=".*follow each other")
         train_neuron(folder / "rows.npy", folder / "labels.npy", epochs=2, shuffle=True, seed=0)
         order = np.random.default_rng(1).permutation(len(y))
         np.save(folder / "rows.npy", X[order])

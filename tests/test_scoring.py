@@ -112,7 +112,7 @@ def test_nothing_is_written_where_a_row_is_wrong(tmp_path, rows):
     )
     for data, message in [
         (tmp_path / "x.parquet", r"x\.parquet, row 1000, column 'a': the value is missing"),
-        (iter([rows[:, :2]]), "iterator: 2 columns where the model has 3 inputs: name the columns"),
+        (iter([rows[:, :2]]), "iterator: 2 columns where the model has 3 inputs: give rows with the inputs"),
     ]:
         with pytest.raises(ValueError, match=message):
             predict_file(model, data, output)

@@ -114,7 +114,7 @@ def test_a_folder_stands_for_its_files(tmp_path):
         *urls,
         f"file://{folder}/old/part-0.parquet",
     ]
-    with pytest.raises(TableError, match=r"no Parquet file is in this folder; name those .* as folder/\*\*/\*.parquet"):
+    with pytest.raises(TableError, match=r"no file is in this folder; name .* pattern, as folder/\*\*/\*.parquet"):
         parquet_files(tmp_path, "y", None, {})
     assert len(parquet_files(f"{tmp_path}/**/*.parquet", "y", None, {})[0]) == 3
     with pytest.raises(FileNotFoundError):

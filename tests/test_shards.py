@@ -1,14 +1,15 @@
 """Shards without a cluster: however rows are cut, the chain has one machine's bits, and averaging always the same."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shard_cluster import LocalShards, same
+from shard_cluster import LocalShards, same, travelled
 
-from tinynet_fast import TrainingDivergedError, sweep, train_mlp, train_neuron
+from tinynet_fast import TrainingDivergedError, TrainingWarning, sweep, train_mlp, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.rows import Moments
 from tinynet_fast.shards import State, fit_shard, merge
@@ -143,6 +144,28 @@ def test_only_a_block_is_held(monkeypatch):
 
     job = plain_job()
     assert fit_shard(job.start(), blocks(), job).rows == 3000
+
+
+class CutShards(LocalShards):
+    """Shards that are read in blocks of `size` rows."""
+
+    size = 1
+
+    def one(self, task, share):
+        X, y = (part[share.start : share.stop] for part in self.parts[share.shard])
+        return travelled(
+            task, [(X[i : i + self.size], y[i : i + self.size]) for i in range(0, len(X), self.size)], share
+        )
+
+
+def test_no_figure_of_a_sweep_depends_on_how_shards_are_read():
+    shards = CutShards(ROWS.X, Y, [1000])
+    options = {"learning_rate": [0.01, 0.1], "folds": 3, "mode": "average", "seed": 0}
+    ref = lab(LocalShards(ROWS.X, Y, [1000]), **options)
+    for shards.size in (7, 100, 1999):
+        comp = lab(shards, **options)
+        for name in ("weights", "progressive_loss", "held_out_history", "held_out_loss"):
+            np.testing.assert_array_equal(getattr(comp, name), getattr(ref, name))
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])
@@ -351,3 +374,16 @@ def test_a_row_that_is_too_long_for_the_fast_engine_makes_all_shards_strict(mode
     same(comp, ref)
     few = train(CountingShards(ROWS.X, Y, [1000, 2000]), **options)
     assert few.engine == "fast"
+
+
+@pytest.mark.parametrize("mode", ["chain", "average"])
+def test_steps_that_overshoot_are_warned_of(mode):
+    shards = LocalShards(ROWS.X * 1000.0, Y, [1000, 2000])
+    safe = 8.0 / np.max(((ROWS.X * 1000.0) ** 2).sum(axis=1) + 1.0)
+    with pytest.warns(TrainingWarning, match=rf"standardize=True, or learning_rate={safe:.2g}, which is safe"):
+        neuron(shards, mode=mode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrainingWarning)
+        neuron(shards, mode=mode, standardize=True)
+        neuron(shards, mode=mode, learning_rate=safe)
+        network(shards, mode=mode, seed=0)

@@ -136,6 +136,28 @@ def test_frames(model, library):
             comp.predict_proba(make({name.upper(): X[:, j] for j, name in enumerate(names)}))
 
 
+@models
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_names_follow_scikit_learns_rule(model, library):
+    """The same names in the same order, or an error, wherever rows go in."""
+    frames = pytest.importorskip(library)
+    make = frames.table if library == "pyarrow" else frames.DataFrame
+    frame = make({name: X[:, j] for j, name in enumerate("abcdef")})
+    if not hasattr(StandardScaler().fit(frame), "feature_names_in_"):
+        pytest.skip("this version of scikit-learn does not see the names")
+    fitted = clone(model).fit(frame, Y)
+    for other in ({name: X[:, j] for j, name in enumerate("bacdef")}, {name: X[:, 0] for name in "abcdez"}):
+        for use in (
+            fitted.predict,
+            fitted.predict_proba,
+            lambda rows: fitted.score(rows, Y),
+            lambda rows: clone(fitted).fit(frame, Y).partial_fit(rows, Y),
+            lambda rows: clone(fitted).fit(frame, Y, X_val=rows, y_val=Y),
+        ):
+            with pytest.raises(ValueError, match="feature names should match"):
+                use(make(other))
+
+
 def test_labels_in_frames():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X).assign(result=np.array(["a", "b", "c"])[Y])

@@ -304,12 +304,17 @@ def test_rows_with_missing_values_are_left_out_and_counted(tmp_path, small, kind
         assert len(labels) == kept.sum()
         assert source.dropped == 400 - kept.sum()
     assert source.n_rows is None
-    assert not source.anywhere
-    np.testing.assert_array_equal(gather(source, 20, 90)[0], X[kept][20:90])
+    if source.anywhere:
+        assert source.all_rows == 400
+    np.testing.assert_array_equal(gather(source, 20, 90)[0], X[20:90][kept[20:90]])
+    parts = [(chunk.rows, chunk.numbers()) for chunk in source.chunks(20)]
+    starts = np.cumsum([20, *(rows for rows, _ in parts)])[:-1]
+    numbers = np.concatenate([start + places for start, (_, places) in zip(starts, parts, strict=True)])
+    np.testing.assert_array_equal(numbers, 20 + np.flatnonzero(kept[20:]))  # as the file has them
     assert sum(map(len, source.labels_only())) == kept.sum()
-    row = int(np.flatnonzero(kept)[150])
-    place = f"line {row + 2}" if ".csv" in kind else f"row {row + 1}"
-    assert source.where(150) == f"{path}, {place}"
+    for row in np.flatnonzero(kept)[150], np.flatnonzero(~kept)[3]:
+        place = f"line {row + 2}" if ".csv" in kind else f"row {row + 1}"
+        assert source.where(int(row)) == f"{path}, {place}"
 
 
 def test_missing_labels_are_left_out(tmp_path):

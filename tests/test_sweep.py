@@ -289,3 +289,13 @@ def test_bad_rows():
         sweep([1.0, np.nan], [0, 1])
     with pytest.raises(ValueError, match="one label only"):
         sweep([1.0, 2.0], [1, 1])
+
+
+@pytest.mark.parametrize(("n", "d", "folds"), [(30_011, 10, 5), (20_011, 200, 3)])
+def test_no_figure_depends_on_the_number_of_threads(n, d, folds):
+    """Rows of several blocks, which more threads would cut elsewhere."""
+    rows = make_pass_fail(n, d, seed=1)
+    options = {"learning_rate": np.geomspace(1e-4, 1e-2, 17), "l2": [0.0, 1e-4], "average": [False, True]}
+    ref = sweep(rows.X, rows.y, folds=folds, seed=0, **options)
+    for n_jobs in (2, 3, 5, 8):
+        same_bits(sweep(rows.X, rows.y, folds=folds, seed=0, n_jobs=n_jobs, **options), ref)

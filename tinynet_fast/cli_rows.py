@@ -88,8 +88,9 @@ def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarra
         raise TableError(
             f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two, or train a network"
         )
-    with naming(path):
-        encode_labels(labels, len(labels), most=most)
+    if known is None:
+        with naming(path):
+            encode_labels(labels, len(labels), most=most)
     if known is not None and known.dtype.kind == labels.dtype.kind and not np.isin(labels, known).all():
         row = int(np.argmin(np.isin(labels, known)))
         place, named = f"{table.where(row)}, column {target!r}", listed([str(label) for label in known.tolist()])

@@ -16,6 +16,7 @@ from tinynet_fast.data.tables import WholeTable, read_whole
 from tinynet_fast.models import Model
 from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.run import TrainingResult
 
 FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
@@ -91,7 +92,7 @@ class Split:
                 "--validation 0"
             )
         if standardize:
-            split.mean, split.scale = standardisation(X, table.names)  # type: ignore[arg-type]
+            split.mean, split.scale = standardisation(X, table.names)
         return split
 
     def raw(self, held: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -121,6 +122,7 @@ def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], l
     with naming(table.source.stamps[0].path):
         result = job.train(*split.scaled(held=False), shuffle=job.shuffle is not False, validation=split.validation)
     fitted = result.model.for_raw_inputs(split.mean, split.scale)
+    warn_of_lost_digits(fitted, split.mean, table.names)
     fitted.features = table.names
     fitted.training |= {"target": job.target, "standardize": job.standardize, "validation": split.share}
     if table.dropped:

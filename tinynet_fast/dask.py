@@ -7,12 +7,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.shards import trainers
+from tinynet_fast.shards.dask_scoring import predicted
 from tinynet_fast.shards.readers import (
     ArrayReader,
     FrameLabels,
@@ -25,6 +26,7 @@ from tinynet_fast.shards.readers import (
     parquet_files,
     target_layout,
 )
+from tinynet_fast.shards.scoring import check_model
 from tinynet_fast.shards.state import Arrays
 from tinynet_fast.shards.tasks import Share, Task, work
 from tinynet_fast.training.run import TrainingResult
@@ -50,15 +52,17 @@ def train_neuron(
     ----------
     X : dask array (n, n_features), dask frame, path or list of paths
         A shard is a block of rows of the array, a partition of the frame, or a Parquet file, in their order. Paths may
-        be patterns, folders and URLs, of whatever fsspec opens; workers read the files themselves, remote ones a row
-        group at a time. An array or a frame is computed anew for every pass over its rows, and for every sync, unless
-        it was persisted.
+        be patterns, folders and URLs, of whatever fsspec opens. Their files come in natural order (part.2 before
+        part.10), and folders called name=value give columns, as for `tinynet_fast.train_neuron`. Workers read the
+        files themselves, remote ones a row group at a time. An array or a frame is computed anew for every pass over
+        its rows, and for every sync, unless it was persisted. Partitions and files without rows are skipped.
     y : dask array (n,), or str
         The labels, cut like X; or the name of their column.
     client : distributed.Client, optional
         The current one, where left out. Within a task it is that of `distributed.worker_client`.
     features : sequence of str, optional
-        The columns to learn from; all but the labels' where left out.
+        The columns to learn from. If left out: all but the labels' and an index that pandas or Dask wrote into a file,
+        also one with a name.
     storage_options : dict, optional
         For fsspec, where X is a path.
     mode : {"chain", "average"}
@@ -73,12 +77,13 @@ def train_neuron(
     syncs : int
         How often "average" takes the mean in an epoch. 1 unless given.
     learning_rate, epochs, weights, bias, l2, l1, schedule, power_t, average, loss, engine, labels, standardize
-        As for `tinynet_fast.train_neuron`, but that `epochs` is 1 unless given. With "auto" the rate is found on the
-        first rows of the first shard that has both labels. With "average", `schedule` counts the rows of all shards,
-        and `l1` and an `average` from a row on are refused. `standardize` takes a pass over the
-        inputs beforehand, and in mode="average" merges the moments of the shards.
+        As for `tinynet_fast.train_neuron`, but that `epochs` is 1 unless given. With "auto" the rate is found on
+        rows that are drawn from the first shard that has both labels, in a pass over it. With "average", `schedule`
+        counts the rows of all shards, and `l1` and an `average` from a row on are refused. `standardize` takes a
+        pass over the inputs beforehand, and in mode="average" merges the moments of the shards.
     validation : (X, y), optional
-        Arrays on the client. `patience` and `callback` are as for `tinynet_fast.train_neuron`, too.
+        Arrays or a frame on the client; a frame's columns are found by name. `patience` and `callback` are as for
+        `tinynet_fast.train_neuron`, too.
 
     Returns
     -------
@@ -171,63 +176,29 @@ def predict_proba(model: Model, X: Any) -> Any:
     ----------
     model : Neuron or MLP
     X : dask array or dask frame
-        A frame's columns are found by the model's names, where it has them.
+        A frame's columns are found by the model's names, if it has them; other columns are left out.
 
     Returns
     -------
     dask array, or dask series named "probability"
         For more than two labels an array (n, n_classes); a frame is then refused.
+
+    Raises
+    ------
+    ValueError
+        At once for a column that the model needs and a frame does not have, or another number of columns; when it is
+        computed for a row that cannot be predicted, naming the partition and the row.
     """
-    return _predicted(model, X, model.predict_proba, np.dtype(float), "probability")
+    check_model(model)
+    return predicted(model, X, model.predict_proba, np.dtype(float), "probability")
 
 
 def predict(model: Model, X: Any, threshold: float | None = None) -> Any:
     """The label of each row, lazily, as `predict_proba` gives probabilities; the series is named "prediction"."""
-    return _predicted(model, X, partial(model.predict, threshold=threshold), model.labels.dtype, "prediction")
-
-
-def _predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.dtype, name: str) -> Any:
-    da = need("dask.array")
-    tall = name == "probability" and model.n_outputs > 1
-    if isinstance(X, da.Array):
-        rows = X.rechunk({1: -1})
-        outputs = {"chunks": (rows.chunks[0], (model.n_outputs,))} if tall else {"drop_axis": 1}
-        return rows.map_blocks(
-            partial(_answers, function, dtype, model.n_outputs if tall else 0), dtype=dtype, **outputs
-        )
-    if not hasattr(X, "map_partitions"):
-        raise ValueError(
-            f"X is a {type(X).__name__}; a dask array or frame is needed: dask.dataframe.read_parquet reads"
-        )
-    if tall:
-        raise ValueError(f"a series holds one probability a row, and the model knows {model.n_outputs} labels: predict")
-    columns = X if model.features is None else X[model.features]
-    meta = need("pandas").Series(np.empty(0, dtype if dtype.kind != "U" else object), name=name)
-    return columns.map_partitions(partial(_series, function, meta.dtype, name), meta=meta)
-
-
-def _answers(
-    function: Callable[[Any], Any], dtype: np.dtype, outputs: int, X: np.ndarray, block_id: Sequence[int] = (0,)
-) -> np.ndarray:
-    """Of a block of rows, whose number Dask gives."""
-    if not len(X):
-        return np.empty((0, outputs) if outputs else 0, dtype)
-    try:
-        return function(X)
-    except ValueError as error:
-        raise ValueError(f"partition {block_id[0]}: {error}") from None
-
-
-def _series(
-    function: Callable[[Any], Any],
-    dtype: np.dtype,
-    name: str,
-    frame: Any,
-    partition_info: dict[str, Any] | None = None,
-) -> Any:
-    number = (partition_info or {}).get("number", 0)
-    answers = _answers(function, dtype, 0, frame.to_numpy(), (number,)) if len(frame) else np.empty(0)
-    return need("pandas").Series(answers, index=frame.index, name=name, dtype=dtype)
+    check_model(model)
+    if threshold is not None:
+        model.predict(np.zeros((1, model.n_features)), threshold)  # which refuses what is none
+    return predicted(model, X, partial(model.predict, threshold=threshold), model.labels.dtype, "prediction")
 
 
 def _do(task: Task, read: Callable[..., Any], share: Share, *data: Any) -> Arrays:
@@ -240,7 +211,9 @@ def _lazy(part: Any) -> bool:
     return hasattr(part, "dask")
 
 
-Held = tuple[list[tuple[Any, ...]], Callable[..., Any]]  # what there is of each shard, and how it is read
+T = TypeVar("T")
+Parts = list[tuple[Any, ...]]  # what there is of each shard
+Held = tuple[Parts, Callable[..., Any]]  # and how it is read
 
 
 class DaskShards:
@@ -250,18 +223,43 @@ class DaskShards:
     file's address.
     """
 
-    def __init__(self, client: Any, rows: Held, target: Held, names: list[str] | None, width: int, dtype: str) -> None:
-        self.client, (self.data, self.read), self.target = client, rows, target
+    def __init__(
+        self,
+        client: Any,
+        rows: Held,
+        target: Held,
+        names: list[str] | None,
+        width: int,
+        dtype: str,
+        as_they_are: Callable[[], Parts] | None = None,
+    ) -> None:
+        self.client, (self.data, self.read), (self.targets, self.read_target) = client, rows, target
         self.names, self.n_features, self.dtype = names, width, dtype
+        self.as_they_are = as_they_are
         self.ahead: dict[int, list[Any]] = {}
 
     def labels(self, task: Task) -> list[Arrays]:
-        data, read = self.target
-        return self._each(partial(_do, task, read), [Share(i) for i in range(len(data))], data)
+        do = partial(_do, task, self.read_target)
+        return self._again(lambda: self._each(do, [Share(i) for i in range(len(self.targets))], self.targets))
 
     def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
         self.ahead = {}
-        return self._each(partial(_do, task, self.read), shares, [self.data[share.shard] for share in shares])
+        do = partial(_do, task, self.read)
+        return self._again(lambda: self._each(do, shares, [self.data[share.shard] for share in shares]))
+
+    def _again(self, ask: Callable[[], T]) -> T:
+        """What the workers answer. If a partition lacks a column, once more with partitions as they are.
+
+        The first time Dask selects columns, so that a file's others are not read; its KeyError names no partition.
+        """
+        try:
+            return ask()
+        except KeyError:
+            if self.as_they_are is None:
+                raise
+            self.data = self.targets = self.as_they_are()
+            self.as_they_are, self.ahead = None, {}
+            return ask()
 
     def _each(
         self, do: Callable[..., Arrays], shares: Sequence[Share], data: Sequence[tuple[Any, ...]]
@@ -277,6 +275,9 @@ class DaskShards:
 
     def one(self, task: Task, share: Share) -> Arrays:
         """The rows of the next shard are asked for while this one is trained on; there are never more than two."""
+        return self._again(lambda: self._one(task, share))
+
+    def _one(self, task: Task, share: Share) -> Arrays:
         i = share.shard
         rows = self._rows(i)
         if i + 1 < len(self.data):
@@ -340,6 +341,10 @@ def _cluster(
             client = distributed.get_client()
         except ValueError:
             raise ValueError("there is no distributed.Client: start one, or pass client=") from None
+    if not hasattr(client, "asynchronous"):
+        raise ValueError(f"client is a {type(client).__name__}; a distributed.Client is needed")
+    if client.status == "closed":
+        raise ValueError("the client is closed: start another distributed.Client")
     if client.asynchronous:
         raise ValueError("the client is asynchronous, and training waits: pass a distributed.Client that is not")
     if are_paths(X):
@@ -388,13 +393,18 @@ def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskS
         raise ValueError(f"the frame has a column {other!r} whose name is no text: frame.rename(columns=str)")
     layout.check_schema("the frame", pa.Schema.from_pandas(X._meta_nonempty, preserve_index=False))
     # A file's other columns need not be read, and those of a partition not travel.
-    rows = [(part,) for part in X[[*layout.names, y]].to_delayed()], FrameReader(layout)
+    columns = [*layout.names, y]
+    rows = [(part,) for part in X[columns].to_delayed()], FrameReader(layout)
     target = [(part,) for part in X[[y]].to_delayed()], FrameLabels(layout)
-    return DaskShards(client, rows, target, layout.names, len(layout.names), layout.dtype.name)
+
+    def as_they_are() -> Parts:
+        return [(part,) for part in X.to_delayed()]
+
+    return DaskShards(client, rows, target, layout.names, len(layout.names), layout.dtype.name, as_they_are)
 
 
 def _files(X: Any, y: Any, client: Any, features: Sequence[str] | None, options: dict[str, Any]) -> DaskShards:
     urls, layout = parquet_files(X, y, features, options)
     rows, target = ParquetReader(layout, options), ParquetLabels(layout, options)
-    data = [(url,) for url in urls]
-    return DaskShards(client, (data, rows), (data, target), layout.names, len(layout.names), layout.dtype.name)
+    data, whole = [(url,) for url in urls], layout.whole
+    return DaskShards(client, (data, rows), (data, target), whole.names, len(whole.names), whole.dtype.name)

@@ -1,5 +1,8 @@
 """The warning, and the errors that are more than a ValueError. Nothing else lives here."""
 
+import sys
+import warnings
+
 
 class TrainingWarning(UserWarning):
     """Training works, but the model will probably be of little use. The message says what was seen and the remedy."""
@@ -32,3 +35,11 @@ class TrainingDivergedError(ArithmeticError):
 
     def __reduce__(self) -> tuple[type, tuple[int, float, float]]:
         return type(self), (self.epoch, self.learning_rate, self.safe_learning_rate)
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning at the line outside this package that led here."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tinynet_fast":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from tinynet_fast import modelfile
-from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known, feature_names
-from tinynet_fast.data.sparse import CSR, as_csr, is_sparse
+from tinynet_fast.data.arrays import as_matrix, encode_known
+from tinynet_fast.data.columns import label_column, rows_for
+from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.engines import CHUNK, ENGINES
 
@@ -39,6 +40,8 @@ class Model:
     features: list[str] | None = None
     threshold: float = 0.5
     training: dict[str, Any] = field(default_factory=dict)
+
+    _sparse: ClassVar[bool] = False  # whether SciPy's sparse rows are read as they are
 
     @property
     def n_features(self) -> int:
@@ -72,8 +75,9 @@ class Model:
         Parameters
         ----------
         X : (n, n_features) list of rows, array or frame
-            A 1-D list of `n_features` numbers is one row. For a neuron also a SciPy sparse matrix or array, whose rows
-            cost what they store.
+            Columns that have names are matched with `features`, in whatever order they are, and others are left out. A
+            1-D list of `n_features` numbers is one row; so is a dict, a named tuple, or a pandas Series whose index has
+            the names. For a neuron also a SciPy sparse matrix or array, whose rows cost what they store.
 
         Returns
         -------
@@ -82,11 +86,13 @@ class Model:
         Raises
         ------
         ValueError
-            For NaN, infinity, ragged rows or another number of inputs than the model has; the message names the place.
+            For NaN, infinity, ragged rows, a column that is missing, or another number of columns than the model has
+            inputs; the message names the place.
         """
-        return self._sums(self._matrix(X))
+        return self.checked_logits(self._matrix(X))
 
-    def _sums(self, matrix: Any) -> np.ndarray:
+    def checked_logits(self, matrix: Any) -> np.ndarray:
+        """`decision_function` of rows that have been checked: a finite matrix of the right width, or a CSR."""
         out = np.empty((len(matrix), self.n_outputs))
         rows = max(BLOCK_VALUES // self.n_features, 1)
         for start in range(0, len(matrix), rows):
@@ -120,8 +126,9 @@ class Model:
         Parameters
         ----------
         X : (n, n_features) list of rows, array or frame
+            As for `decision_function`.
         threshold : float, optional
-            Between 0 and 1; the model's own `threshold`, 0.5 unless set, where left out.
+            Between 0 and 1. If it is left out, the model's own `threshold`, which is 0.5 unless set.
 
         Examples
         --------
@@ -138,22 +145,22 @@ class Model:
         return self.labels[(probabilities >= limit).astype(np.intp)]
 
     def score(self, X: Any, y: Any) -> float:
-        """The share of rows whose label is predicted right."""
+        """The share of rows whose label is predicted right. `y` may be the name of a column of `X`."""
         z = self.decision_function(X)
-        codes = encode_known(y, self.labels, len(z))
+        codes = encode_known(label_column(X, y), self.labels, len(z))
         predicted = z.argmax(axis=1) if self.n_outputs > 1 else vectorized.sigmoid(z) >= self.threshold
         return float(np.mean(predicted == codes))
 
     def loss(self, X: Any, y: Any) -> float:
-        """The mean cross-entropy (log loss) of the rows, in nats a row."""
+        """The mean cross-entropy (log loss) of the rows, in nats a row. `y` may be the name of a column of `X`."""
         matrix = self._matrix(X)
-        return self.mean_cross_entropy(matrix, encode_known(y, self.labels, len(matrix)))
+        return self.mean_cross_entropy(matrix, encode_known(label_column(X, y), self.labels, len(matrix)))
 
     def mean_cross_entropy(self, matrix: Any, codes: np.ndarray) -> float:
         """`loss` of rows that have been checked: a finite matrix, and a code a row for the labels."""
         total, rows = 0.0, -(-COMPILED_FROM // row_values(matrix))
         for start in range(0, len(matrix), rows):  # five numbers a row for all rows would be more than the rows are
-            z, y = self._sums(matrix[start : start + rows]), codes[start : start + rows]
+            z, y = self.checked_logits(matrix[start : start + rows]), codes[start : start + rows]
             if self.n_outputs > 1:
                 total += float(np.sum(vectorized.log_total(z, 0, self.n_outputs) - z[np.arange(len(z)), y]))
             else:
@@ -177,24 +184,7 @@ class Model:
         modelfile.write(path, self._fields() | common)
 
     def _matrix(self, X: Any) -> Any:
-        names = feature_names(X)
-        if names and self.features and names != self.features and set(self.features) <= set(names):
-            X = X[list(self.features)]  # a frame with the model's columns in another order, or with more
-        matrix = self._table(X)
-        if matrix.shape[1] == 1 and len(matrix) == self.n_features > 1 and np.ndim(X) == 1:
-            matrix = matrix.T  # a flat list of as many numbers as the model has inputs is one row
-        if matrix.shape[1] != self.n_features:
-            known = f" ({', '.join(self.features)})" if self.features and self.n_features <= 8 else ""
-            raise ValueError(
-                f"X has {matrix.shape[1]} columns where the model has {self.n_features} inputs{known}: "
-                "pass the columns it was trained on, in that order"
-            )
-        if not isinstance(matrix, CSR):
-            check_finite(matrix)
-        return matrix
-
-    def _table(self, X: Any) -> Any:
-        return as_matrix(X)
+        return rows_for(X, self.features, self.n_features, sparse=self._sparse)
 
 
 def row_values(matrix: Any) -> int:
@@ -215,6 +205,8 @@ class Neuron(Model):
     weights: np.ndarray
     bias: float = 0.0
 
+    _sparse: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n_outputs > 1:
@@ -234,12 +226,9 @@ class Neuron(Model):
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
         vectorized.logits(X, self.weights, [self.bias], out[:, 0])
 
-    def _table(self, X: Any) -> Any:
-        return as_csr(X) if is_sparse(X) else as_matrix(X)
-
-    def _sums(self, matrix: Any) -> np.ndarray:
+    def checked_logits(self, matrix: Any) -> np.ndarray:
         if not isinstance(matrix, CSR):
-            return super()._sums(matrix)
+            return super().checked_logits(matrix)
         out = np.empty(len(matrix))
         engine = ENGINES["fast" if matrix.stored >= COMPILED_FROM else "numpy"]
         weights, bias = np.ascontiguousarray(self.weights), np.array([self.bias])
@@ -337,7 +326,7 @@ class MLP(Model):
 
     def _sums(self, matrix: Any) -> np.ndarray:
         if matrix.size < COMPILED_FROM:
-            return super()._sums(matrix)
+            return super().checked_logits(matrix)
         engine, layers, params = ENGINES["fast"], self._layers, flatten(self.weights, self.biases)
         units, out = engine.scratch(layers), np.empty((len(matrix), self.n_outputs))
         rows = max(BLOCK_VALUES // self.n_features, 1)

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known
+from tinynet_fast.data.arrays import encode_known
+from tinynet_fast.data.columns import label_column, rows_for
+from tinynet_fast.data.sparse import is_sparse
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import MLP, Neuron
 
@@ -109,9 +111,9 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
     model : Neuron or MLP
         Of two labels, with one or two inputs.
     X : (n, 1) or (n, 2)
-        The rows to draw; the picture reaches a little beyond them.
-    y : (n,)
-        Their labels.
+        The rows to draw; the picture reaches a little beyond them. As for `predict`: columns are matched by name.
+    y : (n,), or str
+        Their labels, or the name of the column of `X` that has them.
     ax : matplotlib Axes, optional
 
     Returns
@@ -165,7 +167,7 @@ def calibration_curve(model: Neuron | MLP, X: Any, y: Any, ax: Any = None, *, bi
     model : Neuron or MLP
         Of two labels.
     X, y
-        Rows that it was not trained on, and their labels.
+        Rows that it was not trained on, as for `predict`, and their labels or the name of their column.
     ax : matplotlib Axes, optional
     bins : int
         At most; each has at least one row.
@@ -201,7 +203,7 @@ def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
     model : Neuron or MLP
         Of two labels.
     X, y
-        Rows and their labels.
+        Rows, as for `predict`, and their labels or the name of their column.
     ax : matplotlib Axes, optional
 
     Returns
@@ -244,15 +246,17 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def _rows(model: Neuron | MLP, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The rows as float64, and 0 or 1 for each."""
+def _rows(model: Neuron | MLP, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    """The rows, their columns matched with the model's by name, and 0 or 1 for each.
+
+    They are float64, or CSR if they are sparse, the model reads that, and it has too many inputs for a boundary.
+    """
     if len(model.labels) != 2:
         raise ValueError(f"the picture is for two labels; this model knows {len(model.labels)}")
-    matrix = as_matrix(X)
-    if matrix.shape[1] != model.n_features:
-        raise ValueError(f"X has {matrix.shape[1]} columns where the model has {model.n_features} inputs")
-    check_finite(matrix)
-    return matrix.astype(np.float64), encode_known(y, model.labels, len(matrix))
+    X = X.toarray() if is_sparse(X) and model.n_features <= 2 else X
+    matrix = rows_for(X, model.features, model.n_features, sparse=isinstance(model, Neuron))
+    matrix = matrix if is_sparse(matrix) else matrix.astype(np.float64)
+    return matrix, encode_known(label_column(X, y), model.labels, len(matrix))
 
 
 def _as_it_is(name: Any) -> str:

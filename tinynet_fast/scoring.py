@@ -10,9 +10,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources import Source, has_names, need, open_source
+from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, is_source, need, open_source
 from tinynet_fast.modelfile import atomic_file
-from tinynet_fast.models import Model, check_threshold
+from tinynet_fast.models import Model, Neuron, check_threshold
 
 PARQUET = (".parquet", ".pq")
 GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
@@ -52,13 +52,14 @@ def predict_file(
     Parameters
     ----------
     model : Neuron or MLP
-    data : whatever `open_source` takes
-        A path, a glob, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a Source.
+    data : whatever `open_source` takes, or rows in memory
+        A path, a glob, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a Source; a
+        frame or an array.
     output : path
         A Parquet file where it ends in .parquet or .pq; else CSV. It appears whole or not at all.
     features : sequence of str, optional
-        The columns that are the model's inputs, in its order. The model's own names where left out; where it has
-        none, all columns.
+        The columns that are the model's inputs, in its order. If they are left out, the columns are matched by the
+        model's own names; if the model has none, or the rows have none, all columns are taken as they stand.
     threshold : float, optional
         The probability from which on the second of two labels is predicted; the model's own if left out.
     drop_missing : bool
@@ -93,16 +94,22 @@ def open_for(
     model: Model, data: Any, features: Sequence[str] | None = None, drop_missing: bool = False, y: Any = None
 ) -> Source:
     """`data` with the model's inputs as columns, and `y` for labels; TableError if there are more or fewer columns."""
+    if not is_source(data):
+        rows = data
+        data = lambda: iter([(rows, None)])  # noqa: E731 - one block
     if features is None and has_names(data):
         features = model.features
-    source = open_source(data, y, features=features, drop_missing=drop_missing)
+    like = Like(model.n_features, model.training.get(FIRST_INDEX))
+    source = open_source(data, y, features=features, drop_missing=drop_missing, like=like, names=model.features)
     if source.n_features != model.n_features:
         place = source.stamps[0].path if source.stamps else source.kind
+        remedy = "name the columns that it was trained on (features=[...])"
+        if source.names is None:
+            remedy = "give rows with the inputs that it was trained on, in the same order"
         raise TableError(
-            f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: "
-            "name the columns it was trained on (features=[...])"
+            f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
-    return source
+    return source.as_sparse() if isinstance(model, Neuron) else source
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Layout
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.shards import trainers
@@ -23,9 +22,10 @@ from tinynet_fast.shards.readers import (
     parquet_files,
     target_layout,
 )
+from tinynet_fast.shards.scoring import check_model
+from tinynet_fast.shards.spark_frames import arrow_schema, is_frame, scored, session_of
 from tinynet_fast.shards.state import Arrays, pack, unpack
-from tinynet_fast.shards.survey import place
-from tinynet_fast.shards.tasks import Share, Task, text_of, work
+from tinynet_fast.shards.tasks import Share, Task, work
 from tinynet_fast.training.run import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
@@ -48,14 +48,17 @@ def train_neuron(
     ----------
     frame : pyspark.sql.DataFrame, path or list of paths
         Paths, patterns, folders and URLs are of Parquet files: a shard is a file, which a Python process of the
-        executor reads itself, through fsspec. Of a frame a shard is a partition, in the order of their numbers. Every
+        executor reads itself, through fsspec. Files come in natural order (part.2 before part.10), and folders called
+        name=value give columns, as for `tinynet_fast.train_neuron`. Files without rows are skipped.
+        Of a frame a shard is a partition, in the order of their numbers. Every
         pass, with mode="average" every sync and with "chain" every partition, is a job of its own that asks for the
         rows again: cache the frame. One whose rows come in another order each time (after a shuffle that is not cached)
         has no one result, and is refused where a partition's number of rows shows it.
     y : str
         The column of labels.
     features : sequence of str, optional
-        The columns to learn from, of numbers; all but the labels' where left out.
+        The columns to learn from, of numbers. If left out: all but the labels' and an index that pandas or Dask wrote
+        into a file. (Of an index with a name a Spark frame does not know that it is one: leave it out yourself.)
     storage_options : dict, optional
         For fsspec, where there are paths.
     mode : {"chain", "average"}
@@ -112,10 +115,17 @@ def predict_proba(model: Model, frame: Any, *, features: Sequence[str] | None = 
         Of two labels; of more, use `predict`.
     frame : pyspark.sql.DataFrame
     features : sequence of str, optional
-        The columns that are the model's inputs, in its order; those of its own names where left out.
+        The columns that are the model's inputs, in its order. Those of the model's own names if left out; the frame's
+        other columns are kept as they are.
+
+    Raises
+    ------
+    ValueError
+        At once for a column that the model needs and the frame does not have.
     """
+    check_model(model)
     _check_two_labels(model)
-    return _scored(model, frame, features, "probability", "double")
+    return scored(model, frame, features, "probability", "double")
 
 
 def _check_two_labels(model: Model) -> None:
@@ -127,8 +137,9 @@ def _check_two_labels(model: Model) -> None:
 
 def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
     """The frame with a column "prediction": the label of each row, as the training labels were."""
+    check_model(model)
     kinds = {"f": "double", "i": "long", "u": "long", "b": "boolean", "U": "string"}
-    return _scored(model, frame, features, "prediction", kinds[model.labels.dtype.kind])
+    return scored(model, frame, features, "prediction", kinds[model.labels.dtype.kind])
 
 
 def udf(model: Model) -> Any:
@@ -141,7 +152,9 @@ def udf(model: Model) -> Any:
     >>> score = tinynet_fast.spark.udf(model)  # doctest: +SKIP
     >>> frame.select("id", score("x0", "x1").alias("p"))  # doctest: +SKIP
     """
+    check_model(model)
     _check_two_labels(model)
+    session_of(None)
     functions = need("pyspark.sql.functions", "spark")
 
     def probability(*columns: Any) -> Any:
@@ -151,57 +164,6 @@ def udf(model: Model) -> Any:
     from pyspark.sql.pandas.functions import PandasUDFType
 
     return functions.pandas_udf(probability, "double", PandasUDFType.SCALAR)
-
-
-@dataclass(frozen=True)
-class _Scorer:
-    """On an executor: batches with one column more."""
-
-    model: Model
-    features: list[str]
-    name: str
-    kind: str
-
-    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        import pyarrow as pa
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        assert context is not None
-        shard, row = context.partitionId(), 0
-        layout = Layout(None, self.features)
-        types = {"double": pa.float64(), "long": pa.int64(), "boolean": pa.bool_(), "string": pa.string()}
-        answer = self.model.predict_proba if self.name == "probability" else self.model.predict
-        for batch in batches:
-            if layout.first == "":
-                layout.check_schema("the frame", batch.schema)
-            X = _inputs(layout, batch, shard, row)
-            row += len(X)
-            values = answer(X).tolist() if len(X) else []
-            columns = [*batch.columns, pa.array(values, types[self.kind])]
-            yield pa.RecordBatch.from_arrays(columns, [*batch.schema.names, self.name])
-
-
-def _inputs(layout: Layout, batch: Any, shard: int, row: int) -> np.ndarray:
-    """The inputs in a batch whose first row is a partition's row `row`."""
-    columns = [batch.column(name) for name in layout.names]
-    try:
-        return layout.block(columns, None, row, lambda i: place(shard, row + i)).X
-    except TableError as error:
-        raise TableError(text_of(error)) from None
-
-
-def _scored(model: Model, frame: Any, features: Sequence[str] | None, name: str, kind: str) -> Any:
-    names = list(features or model.features or frame.columns)
-    if len(names) != model.n_features:
-        raise ValueError(
-            f"{len(names)} columns where the model has {model.n_features} inputs: name them (features=[...])"
-        )
-    if name in frame.columns:
-        raise ValueError(f"the frame has a column {name!r} already: rename it first")
-    types = need("pyspark.sql.types", "spark")
-    schema = types.StructType([*frame.schema.fields]).add(name, kind)
-    return frame.mapInArrow(_Scorer(model, names, name, kind), schema)
 
 
 @dataclass(frozen=True)
@@ -258,15 +220,12 @@ class SparkShards:
         self.urls: list[str] | None = None
         self.options = storage_options or {}
         if are_paths(frame):
+            session = session_of(None)
             self.urls, self.layout = parquet_files(frame, y, features, self.options)
-            session = need("pyspark.sql", "spark").SparkSession.getActiveSession()
-            if session is None:
-                raise ValueError("there is no Spark session: start one (SparkSession.builder.getOrCreate())")
             self.frame = session.range(0, len(self.urls), 1, len(self.urls))
-        elif hasattr(frame, "mapInArrow") and hasattr(frame, "schema"):
-            self.layout, session, col = target_layout("a frame", y, features), frame.sparkSession, self.functions.col
-            to_arrow = need("pyspark.sql.pandas.types", "spark").to_arrow_schema
-            self.layout.check_schema("the frame", to_arrow(frame.schema))
+        elif is_frame(frame):
+            self.layout, session, col = target_layout("a frame", y, features), session_of(frame), self.functions.col
+            self.layout.check_schema("the frame", arrow_schema(frame, self.layout))
             kind = "float" if self.layout.dtype == np.float32 else "double"
             # A list of 16 numbers takes Spark a quarter less time on its way to Arrow than 16 columns.
             inputs = self.functions.array(*(col(_quoted(name)).cast(kind) for name in self.layout.names))
@@ -276,8 +235,9 @@ class SparkShards:
         if not hasattr(session, "sparkContext"):
             raise ValueError("a Spark Connect session cannot run a job on one partition: use a classic session")
         self.context = session.sparkContext
-        self.names: list[str] | None = self.layout.names
-        self.n_features, self.dtype = len(self.layout.names), self.layout.dtype.name
+        whole = self.layout.whole
+        self.names: list[str] | None = whole.names
+        self.n_features, self.dtype = len(whole.names), whole.dtype.name
 
     def labels(self, task: Task) -> list[Arrays]:
         """A job that reads one column. A partition without rows may have no answer."""

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.data.labels import refuse_measurements, too_many, unusual
+
 MOST_NAMED = 12  # labels or columns that a message names
+DATES = "a date or a time: turn it into a number first (such as days since the first one), or leave the column out"
 CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
 
 
@@ -17,58 +20,23 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_NAMED]) + more
 
 
-def feature_names(X: Any) -> list[str] | None:
-    """The column names of a frame, or None for anything else."""
-    columns = getattr(X, "columns", None)
-    if hasattr(X, "column_names"):  # Arrow's tables
-        columns = X.column_names
-    if columns is None or callable(columns):
-        return None
-    names = list(columns)
-    return names if names and all(isinstance(name, str) for name in names) else None
-
-
-def frame_columns(X: Any, y: Any, features: Sequence[str] | None) -> tuple[Any, Any, list[str]]:
-    """A frame's columns to learn from, its labels where `y` is a column's name, and the inputs' names."""
-    columns = feature_names(X)
-    if columns is None:
-        what = "features names columns" if features is not None else f"y is {y!r}, a column's name"
-        raise ValueError(f"{what}, and X is a {type(X).__name__} without named columns: pass a frame or a path")
-    if features is not None and (isinstance(features, str) or not all(isinstance(name, str) for name in features)):
-        raise ValueError("features: a list of column names is needed")
-    names = [name for name in columns if name != y] if features is None else list(features)
-    for name in [*names, *([y] if isinstance(y, str) else [])]:
-        if name not in columns:
-            raise ValueError(f"X has no column {name!r}; it has {listed(columns)}")
-    if not names or (isinstance(y, str) and y in names) or len(set(names)) != len(names):
-        raise ValueError("features: name at least one column beside the target, and each once")
-    try:
-        import narwhals as nw
-    except ImportError:
-        raise ImportError("columns by name need narwhals: pip install 'tinynet-fast[io]'") from None
-    try:
-        frame = nw.from_native(X, eager_only=True)
-    except TypeError:
-        raise ValueError(f"X is a {type(X).__name__}; a frame that is in memory is needed: collect it first") from None
-    return frame.select(names).to_native(), frame[y].to_numpy() if isinstance(y, str) else y, names
-
-
 def is_masked(values: Any) -> bool:
     """Whether an array of `numpy.ma` has masked values. (NumPy imports that when it is first named: 10 ms.)"""
     return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
 
 
-def as_matrix(X: Any, name: str = "X") -> np.ndarray:
-    """`X` as a 2-D numeric array of rows, without a copy where it is an array already.
+def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> np.ndarray:
+    """`X` as a 2-D numeric array of rows, without a copy if it is an array already.
 
-    A 1-D array or a list of numbers is one input a row. Raises ValueError, naming the row and the column, for
-    ragged rows, text, missing values and whatever else is not a table of real numbers.
+    A 1-D array or a list of numbers is one input a row. Raises ValueError for ragged rows, text, missing values and
+    whatever else is not a table of real numbers. The message names the row and the column: by its name if `columns`
+    are given. What has names (a frame, say) goes through `columns.py` first.
     """
     if isinstance(X, (str, bytes)):
         raise ValueError(f"{name} is text; a list of rows or an array is needed")
     if is_masked(X):
         place = np.argwhere(np.ma.getmaskarray(X))[0]
-        raise ValueError(_bad_value(None, tuple(place.tolist()), name))
+        raise ValueError(_bad_value(None, tuple(place.tolist()), name, columns))
     if hasattr(X, "toarray"):
         raise ValueError(f"{name} is a sparse matrix, which train_neuron alone reads as it is: pass {name}.toarray()")
     if hasattr(X, "__array__"):
@@ -78,9 +46,12 @@ def as_matrix(X: Any, name: str = "X") -> np.ndarray:
     else:
         raise ValueError(f"{name} is a {type(X).__name__}; a list of rows or an array is needed")
     if array.dtype.kind in "OUST":
-        array = _from_objects(array, name)
+        array = _from_objects(array, name, columns)
+    if array.dtype.kind in "Mm" and array.size:
+        raise ValueError(f"{_place(name, 0, 0, columns)} is {array.flat[0]}, {DATES}")
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} holds values of type {array.dtype}: convert them to real numbers first")
+        where = name if columns is None else f"{name}[:, {columns[0]!r}]"
+        raise ValueError(f"{where} holds values of type {array.dtype}: convert them to real numbers first")
     if array.ndim == 1:
         array = array[:, np.newaxis]
     check_table(array.shape, name)
@@ -117,29 +88,40 @@ def _from_rows(rows: Sequence[Any], name: str) -> np.ndarray:
     return np.array(rows, dtype=object) if array.dtype.kind in "US" else array  # a text would turn numbers into text
 
 
-def _from_objects(array: np.ndarray, name: str) -> np.ndarray:
-    """Numbers that came as Python objects, one by one, so that the first that is none can be named."""
+def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -> np.ndarray:
+    """Numbers that came as Python objects, one by one, so that the first value that is no number can be named."""
     out = np.empty(array.shape)
     for place, value in np.ndenumerate(array):
-        if isinstance(value, (str, bytes, complex)) or is_missing(value):
-            raise ValueError(_bad_value(value, place, name))
+        several = hasattr(value, "__len__") and np.ndim(value) > 0
+        if several or isinstance(value, (str, bytes, complex)) or is_missing(value):
+            raise ValueError(_bad_value(value, place, name, columns))
         try:
             out[place] = value
         except (TypeError, ValueError, OverflowError):
-            raise ValueError(_bad_value(value, place, name)) from None
+            raise ValueError(_bad_value(value, place, name, columns)) from None
     return out
 
 
-def _bad_value(value: Any, place: tuple[int, ...], name: str) -> str:
-    where = f"{name}[{', '.join(map(str, place if len(place) > 1 else (*place, 0)))}]"
+def _bad_value(value: Any, place: tuple[int, ...], name: str, columns: Sequence[str] | None) -> str:
+    where = _place(name, place[0], place[1] if len(place) > 1 else 0, columns)
+    value = str(value) if isinstance(value, np.str_) else value
+    if np.ndim(value) > 0:
+        return f"{where} holds several values: give each a column of its own, or leave the column out"
     if is_missing(value):
         return f"{where} is missing: drop the row or fill the column first"
     if isinstance(value, int):
         return f"{where} is too large for a float64: divide the column by a power of ten first"
+    if hasattr(value, "isoformat") or hasattr(value, "total_seconds"):
+        return f"{where} is {value}, {DATES}"
     return f"{where} is {value!r}, which is no real number: convert or drop the column first"
 
 
-def check_finite(X: np.ndarray, name: str = "X") -> None:
+def _place(name: str, i: int, j: int, columns: Sequence[str] | None) -> str:
+    """Row `i` and column `j` for a message: `X[3, 'hours']` if the columns have names, else `X[3, 0]`."""
+    return f"{name}[{i}, {j if columns is None else repr(columns[j])}]"
+
+
+def check_finite(X: np.ndarray, name: str = "X", columns: Sequence[str] | None = None) -> None:
     """Raise ValueError for the first NaN or infinity in `X`, naming its row and column."""
     if X.dtype.kind != "f":
         return
@@ -153,7 +135,8 @@ def check_finite(X: np.ndarray, name: str = "X") -> None:
             i, j = np.argwhere(~finite)[0]
             value = X[start + i, j]
             what = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else "too large for a float64"
-            raise ValueError(f"{name}[{start + i}, {j}] is {what}: drop the row or fill the column first")
+            place = _place(name, start + int(i), int(j), columns)
+            raise ValueError(f"{place} is {what}: drop the row or fill the column first")
 
 
 class Codes:
@@ -194,7 +177,8 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
     if labels[0] == labels[-1]:
         raise ValueError(f"{name} holds one label only, {labels[0].item()!r}: training needs rows of both kinds")
     if len(labels) > most > 2:
-        raise ValueError(f"{name} holds more than {most} different labels: this learns classes, not numbers")
+        raise ValueError(too_many(most, name))
+    refuse_measurements(labels, len(array), name)
     third = _third(array, labels[[0, -1]]) if most == 2 else None
     if third is not None:
         low, high = labels[0].item(), labels[-1].item()
@@ -211,16 +195,19 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
     return Codes(array, labels), labels
 
 
-def find_labels(parts: Iterable[np.ndarray], most: int | None = None) -> np.ndarray:
+def find_labels(parts: Iterable[np.ndarray], most: int | None = None, rows: int | None = None) -> np.ndarray:
     """The labels of rows that come in parts, sorted: at least two, and at most `most`.
 
-    Where that is two, reading ends with the second; a later third is for training to find.
+    If that is two, reading ends with the second; a later third is for training to find. Pass the number of `rows` if
+    the parts do not have a label for each.
     """
     labels: np.ndarray | None = None
+    seen = 0
     for part in parts:
+        seen += len(part)
         labels = np.unique(part) if labels is None else np.union1d(labels, part)
         if most is not None and len(labels) > most > 2:
-            raise ValueError(f"y holds more than {most} different labels: this learns classes, not numbers")
+            raise ValueError(too_many(most))
         if most == 2 and len(labels) >= 2:
             break
     if labels is None or len(labels) < 2:
@@ -229,6 +216,7 @@ def find_labels(parts: Iterable[np.ndarray], most: int | None = None) -> np.ndar
     if most == 2 and len(labels) > 2:
         shown = ", ".join(repr(label.item()) for label in labels[:MOST_NAMED])
         raise ValueError(f"y holds the labels {shown}: this trains pass or fail, so keep the rows of two labels")
+    refuse_measurements(labels, seen if rows is None else rows)
     return labels
 
 
@@ -273,23 +261,31 @@ def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np
 
 
 def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
+    array = as_labels(y, name)
+    if len(array) != n_rows:
+        raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
+    return array
+
+
+def as_labels(y: Any, name: str = "y") -> np.ndarray:
+    """Labels as an array of numbers, booleans or text, (n,); ValueError for anything else, with the remedy."""
+    if y is None:
+        raise ValueError(f"{name} is missing: pass a label for each row, or the name of the column that holds them")
     array = np.asarray(y)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions; one label a row is needed")
-    if len(array) != n_rows:
-        raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
     if is_masked(y):
         i = int(np.argmax(np.ma.getmaskarray(y).reshape(-1)))
         raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
     # NumPy turns a list of text and numbers into text, so a list is asked itself. (And lists are iterated rather than
     # arrays of text: there NumPy can lose a Ctrl-C.)
-    in_list = isinstance(y, (list, tuple)) and n_rows > 0 and np.ndim(y[0]) == 0
+    in_list = isinstance(y, (list, tuple)) and len(y) > 0 and np.ndim(y[0]) == 0
     if array.dtype.kind == "O" or (array.dtype.kind == "U" and in_list):
         array = _one_type(list(y) if in_list else array.tolist(), name)
     if array.dtype.kind not in "biufU":
-        raise ValueError(f"{name} holds labels of type {array.dtype}: use numbers, booleans or text")
+        raise ValueError(f"{name} holds labels of type {array.dtype}: convert them to numbers, booleans or text")
     return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
 
 
@@ -300,7 +296,8 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
             raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
     kinds = {type(label) for label in labels}
     if all(issubclass(kind, str) for kind in kinds):
-        return np.array(labels, dtype=str)
+        # NumPy cuts the name of a text that is an Enum to the length of its value.
+        return np.array(labels if kinds == {str} else [str.__str__(label) for label in labels], dtype=str)
     if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
         return np.array(labels, dtype=bool)
     if all(issubclass(kind, (int, float, np.number)) for kind in kinds):
@@ -308,13 +305,19 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
             return np.array(labels, dtype=np.float64)
         except OverflowError:
             raise ValueError(f"{name} holds a number that is too large for a float64: use other labels") from None
+    for i, label in enumerate(labels):
+        if not isinstance(label, (str, bool, np.bool_, int, float, np.number)) or isinstance(label, np.timedelta64):
+            raise ValueError(unusual(label, f"{name}[{i}]"))
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
 
 
 def is_missing(value: Any) -> bool:
     """Whether a Python object stands for a value that is not there."""
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    other = value != value
+    return isinstance(other, (bool, np.bool_)) and bool(other)  # several values give several answers
 
 
 def asks_for_stream(X: Any) -> bool:
@@ -339,7 +342,7 @@ def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     if sample_weight is None:
         return None
     try:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.asarray(sample_weight, dtype=np.float64, order="C")  # kernels take no strides
     except (TypeError, ValueError, OverflowError):
         raise ValueError("sample_weight holds something that is no number: give each row a number") from None
     if weights.shape != (n_rows,):

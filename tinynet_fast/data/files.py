@@ -5,9 +5,12 @@ file is read once more, by the standard library, to find its line.
 """
 
 import csv
+import importlib
+import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,11 @@ import numpy as np
 from tinynet_fast.data.arrays import listed
 
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None"]
+BLOCK_BYTES = 1 << 20  # that pyarrow parses at a time
+COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+LONGEST_CELL = 2**31 - 1  # characters
+WHOLE = re.compile(r"[ \t]*-?[0-9]{1,99}[ \t]*")  # whole numbers, and numbers, as pyarrow tells them from text
+NUMBER = re.compile(r"[ \t]*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)[ \t]*", re.IGNORECASE)
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
@@ -26,7 +34,31 @@ class TableError(ValueError):
 
 def no_such_column(path: Any, name: str, names: Sequence[str]) -> TableError:
     """The error for a column that is not there, naming those that are."""
-    return TableError(f"{path}: no column {name!r}; it has {listed(names)}")
+    return TableError(f"{path}: no column {name!r}; it has {listed([_shown(name) for name in names])}")
+
+
+def _shown(name: str) -> str:
+    return name if name == name.strip() else repr(name)
+
+
+def delimiter_of(path: Path) -> str:
+    """What separates the cells of a file: a tab if its name ends in .tsv, compressed or not; else a comma."""
+    return "\t" if ".tsv" in [suffix.lower() for suffix in path.suffixes[-2:]] else ","
+
+
+def csv_reader(lines: Iterable[str], delimiter: str = ",") -> Any:
+    """A strict reader of the csv module that takes cells of any length."""
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))  # of the whole process: csv has no other one
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def not_a_number(text: str) -> str:
+    """What to say of a cell that is no number: which characters in it are seldom seen, and the remedy."""
+    odd = next((c for c in text if not c.isalnum() and not " " < c < "\x7f" and c != " "), None)
+    shown = repr(text if len(text) <= 60 else text[:57] + "...")
+    if odd is not None:
+        shown += f" (which holds U+{ord(odd):04X}, {unicodedata.name(odd, 'a control character').lower()})"
+    return f"{shown} is not a number: correct it, or leave the column out"
 
 
 @dataclass(frozen=True)
@@ -54,22 +86,34 @@ class Table:
         return self.columns[name]
 
     def matrix(self, names: Sequence[str]) -> np.ndarray:
-        """The columns `names` as (n, len(names)) float64; TableError for text, a missing or an infinite value."""
-        X = np.empty((len(self), len(names)))
+        """The columns `names` as (n, len(names)) float64; TableError for text, a missing or an infinite value.
+
+        The error names the first row with such a value, and the first column of that row. Spaces around names do not
+        count.
+        """
+        X, names = np.empty((len(self), len(names))), [name.strip() for name in names]
+        first, wrong = len(self), ""
         for j, name in enumerate(names):
             column = self.column(name)
-            self._refuse(name, column.missing, "is missing: fill it or drop the row")
-            if column.values.dtype.kind == "U":
-                bad = np.array([not _is_number(text) for text in column.values])
-                self._refuse(name, bad, "is not a number: correct it, or leave the column out")
-            X[:, j] = column.values
-            self._refuse(name, ~np.isfinite(X[:, j]), "is not finite: fill it or drop the row")
+            values: Any = column.values
+            if values.dtype.kind == "U":
+                values = [float(text) if is_number(text) else np.nan for text in values.tolist()]
+            X[:, j] = values
+            bad = column.missing | ~np.isfinite(X[:, j])
+            if bad.any() and (row := int(np.argmax(bad))) < first:
+                first, wrong = row, name
+        if wrong:
+            value, missing = self.columns[wrong].values[first].item(), self.columns[wrong].missing[first]
+            if isinstance(value, str) and not missing and not is_number(value):
+                raise TableError(f"{self.where(first)}, column {wrong!r}: {not_a_number(value)}")
+            self._refuse(wrong, first, "is missing" if missing else "is not finite")
         return X
 
     def labels(self, name: str) -> np.ndarray:
         """The column `name` as labels; TableError for a missing one."""
         column = self.column(name)
-        self._refuse(name, column.missing, "is missing: fill it or drop the row")
+        if column.missing.any():
+            self._refuse(name, int(np.argmax(column.missing)), "is missing")
         return column.values
 
     def where(self, row: int) -> str:
@@ -79,15 +123,15 @@ class Table:
                 return f"{self.path}, line {line}"
         return f"{self.path}, row {row + 1}"
 
-    def _refuse(self, name: str, bad: np.ndarray, why: str) -> None:
-        if bad.any():
-            row = int(np.argmax(bad))
-            value = "the value" if self.columns[name].missing[row] else repr(self.columns[name].values[row].item())
-            raise TableError(f"{self.where(row)}, column {name!r}: {value} {why}")
+    def _refuse(self, name: str, row: int, why: str) -> None:
+        value = "the value" if self.columns[name].missing[row] else repr(self.columns[name].values[row].item())
+        raise TableError(f"{self.where(row)}, column {name!r}: {value} {why}: fill it or drop the row")
 
 
 def read_csv(path: str | os.PathLike[str]) -> Table:
-    """The CSV file at `path`: UTF-8, comma-separated, column names in the first line.
+    """The CSV file at `path`: UTF-8, column names in the first line, separated by commas, or by tabs in a .tsv file.
+
+    Spaces around column names are left out. A pipe, or "-" for standard input, is read once.
 
     Raises
     ------
@@ -96,7 +140,9 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
     OSError
         Where the file is missing or cannot be read.
     """
-    target = Path(path)
+    from tinynet_fast.data.pipes import local_path
+
+    target = local_path(path)
     with target.open("rb"):  # a plain OSError for what cannot be opened, whoever parses
         pass
     try:
@@ -117,28 +163,32 @@ def _read_with_pyarrow(path: Path) -> dict[str, Column]:
 
     yes, no = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
     options = {"null_values": MISSING, "strings_can_be_null": True, "true_values": yes, "false_values": no}
-    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    parse = arrow_csv.ParseOptions(newlines_in_values=True, delimiter=delimiter_of(path))
+    blocks = arrow_csv.ReadOptions(block_size=BLOCK_BYTES)
 
     def read(**types: Any) -> Any:
-        return arrow_csv.read_csv(
-            path, parse_options=parse, convert_options=arrow_csv.ConvertOptions(**options, **types)
-        )
+        convert = arrow_csv.ConvertOptions(**options, **types)
+        whole = _cuts_a_line_break(path)
+        with opened(path) as file:
+            data = _WholeLineBreaks(file) if whole else path
+            return arrow_csv.read_csv(data, read_options=blocks, parse_options=parse, convert_options=convert)
 
     try:
         table = read()
+        names = [name.strip() for name in table.column_names]
         times = [field.name for field in table.schema if pa.types.is_temporal(field.type)]
         if times:  # as the file has them: a label is not to be rewritten
             table = read(column_types=dict.fromkeys(times, pa.string()))
-    except pa.ArrowInvalid as error:
-        _read_with_csv(path)  # which names the line
-        raise TableError(f"{path}: {str(error).splitlines()[0]}") from None
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return _read_with_csv(path)  # which names the line, and reads rows longer than a block
     text = [column for column in table.columns if pa.types.is_string(column.type) or pa.types.is_binary(column.type)]
-    open_quote = any(len(column) and "\n" in str(column[-1]) for column in text)  # or a break in the last row's text
+    ends = [str(column[-1]) for column in text if len(column)]
+    open_quote = any("\n" in end or "\r" in end for end in ends)  # or a line break in the last row's text
     not_utf8 = any(pa.types.is_binary(column.type) for column in text)
-    if open_quote or not_utf8 or len(set(table.column_names)) != table.num_columns:
+    if open_quote or not_utf8 or len(set(names)) != len(names):
         _read_with_csv(path)  # pyarrow lets these pass
     columns = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
+    for name, column in zip(names, table.columns, strict=True):
         missing = np.asarray(column.is_null(), dtype=bool)
         kind = column.type
         if pa.types.is_null(kind):
@@ -153,10 +203,38 @@ def _read_with_pyarrow(path: Path) -> dict[str, Column]:
     return columns
 
 
+def _cuts_a_line_break(path: Path) -> bool:
+    """Whether a block of pyarrow's may end between the CR and the LF of a line break. It loses such an LF in a cell."""
+    if path.suffix.lower() in COMPRESSED:
+        return True
+    with path.open("rb", buffering=0) as file:
+        for end in range(BLOCK_BYTES, os.fstat(file.fileno()).st_size, BLOCK_BYTES):
+            file.seek(end - 1)
+            if file.read(2) == b"\r\n":
+                return True
+    return False
+
+
+class _WholeLineBreaks(io.RawIOBase):
+    """A file as pyarrow reads it, in blocks, none of which ends with a CR."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        block: bytes = self.file.read(max(size // 2, 1))
+        while block.endswith(b"\r") and (more := self.file.read(1)):
+            block += more
+        return block
+
+
 def _read_with_csv(path: Path) -> dict[str, Column]:
     records = _records(path)
     try:
-        _, names = next(records)
+        names = [name.strip() for name in next(records)[1]]
     except StopIteration:
         raise TableError(f"{path}: the file is empty") from None
     if len(set(names)) != len(names):
@@ -171,10 +249,22 @@ def _read_with_csv(path: Path) -> dict[str, Column]:
     return {name: as_column(column) for name, column in zip(names, cells, strict=True)}
 
 
+def opened(path: Path) -> Any:
+    """A file's bytes, unpacked if its name ends as that of a compressed file."""
+    ending = path.suffix.lower()
+    if ending not in COMPRESSED:
+        return path.open("rb")
+    if ending == ".zst":
+        import pyarrow as pa
+
+        return pa.input_stream(os.fspath(path), compression="zstd")
+    return importlib.import_module(COMPRESSED[ending]).open(path)
+
+
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The records of a CSV file that are not empty, each with the line on which it starts."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
+    with opened(path) as data, io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as file:
+        reader = csv_reader(file, delimiter_of(path))
         line = 1
         try:
             for record in reader:
@@ -184,18 +274,34 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             raise TableError(f"{path}, line {line}: {error}") from None
         except UnicodeDecodeError:
-            raise TableError(f"{path}, near line {line}: not UTF-8 text; save the file as UTF-8") from None
+            with opened(path) as data:
+                raise not_utf8(path, data.read(), 1) from None
+
+
+def not_utf8(path: Path, data: bytes, first_line: int) -> TableError:
+    """The error for bytes that are no UTF-8 text, the first of which is on line `first_line`."""
+    try:
+        data.decode()
+        start = len(data)
+    except UnicodeDecodeError as error:
+        start = error.start
+    return TableError(f"{path}, line {first_line + line_breaks(data[:start])}: not UTF-8 text; save the file as UTF-8")
+
+
+def line_breaks(data: bytes) -> int:
+    """How many lines end in `data`, with LF, CR or both."""
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
 
 
 def as_column(cells: list[str]) -> Column:
-    """Whole numbers, numbers, booleans, or else text: the first that all cells are."""
+    """Whole numbers, numbers, booleans, or else text: the first that all cells are, as pyarrow tells them apart."""
     missing = np.array([cell in MISSING for cell in cells], dtype=bool)
     present = [cell for cell in cells if cell not in MISSING]
     values: Any
-    if all(re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", cell) for cell in present):
+    if all(WHOLE.fullmatch(cell) and -(2**63) <= int(cell) < 2**63 for cell in present):
         values = [0 if gone else int(cell) for cell, gone in zip(cells, missing, strict=True)]
         return Column(np.array(values, dtype=np.int64 if present else np.float64), missing)
-    if all(_is_number(cell) for cell in present):
+    if all(NUMBER.fullmatch(cell) for cell in present):
         values = [0.0 if gone else float(cell) for cell, gone in zip(cells, missing, strict=True)]
         return Column(np.array(values), missing)
     if all(cell in BOOLEANS for cell in present):
@@ -203,7 +309,8 @@ def as_column(cells: list[str]) -> Column:
     return Column(np.array(["" if gone else cell for cell, gone in zip(cells, missing, strict=True)]), missing)
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell is a number as Python writes them, without underscores."""
     try:
         float(text)
     except ValueError:

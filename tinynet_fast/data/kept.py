@@ -1,15 +1,17 @@
 """Rows that are few enough to keep: how many those are, and a source's rows in memory once they were read."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.rows import Order, picked
+from tinynet_fast.data.sparse import CSR, stacked
 
 MEMORY_BYTES = 1 << 28  # of float64 rows. The same on every machine, so that a file gives the same model on all of them
 PICKED_ROWS = 1 << 14  # rows that are put into an epoch's order at a time
 
-Piece = tuple[np.ndarray, np.ndarray]  # rows and their codes
+Piece = tuple[Any, np.ndarray]  # rows (an array, or CSR) and their codes
 
 
 def fits(n_rows: int, n_features: int) -> bool:
@@ -25,22 +27,26 @@ class Kept:
 
     def __init__(self, n_features: int) -> None:
         self.n_features = n_features
-        self.rows = 0  # all of them
+        self.rows = 0  # of the source, also those that were left out for a missing value
+        self._stored = 0  # values of sparse rows, each with the number of its input
         self.whole = True  # False once they are too many, and then nothing is kept
         self._pieces: dict[bool, list[Piece]] = {False: [], True: []}
-        self._held: list[np.ndarray] = []
+        self._masks: list[np.ndarray | int] = []  # which of the source's next rows are trained on; a number: all
 
-    def add(self, trained: Piece, held_out: Piece | None = None, held: np.ndarray | None = None) -> None:
-        """Keep the next rows. `held` is True for each row that belongs to `held_out`."""
-        self.rows += len(trained[1]) + (0 if held_out is None else len(held_out[1]))
-        self.whole = self.whole and fits(self.rows, self.n_features)
+    def add(self, trained: Piece, held_out: Piece | None = None, mask: np.ndarray | None = None) -> None:
+        """Keep the next rows. `mask` says which of the source's next rows are trained on; None if all of them are."""
+        self.rows += len(trained[1]) if mask is None else len(mask)
+        self._stored += sum(X.stored for X, _ in filter(None, (trained, held_out)) if isinstance(X, CSR))
+        self.whole = self.whole and (
+            fits(self._stored, 2) if isinstance(trained[0], CSR) else fits(self.rows, self.n_features)
+        )
         if not self.whole:
-            self._pieces, self._held = {False: [], True: []}, []
+            self._pieces, self._masks = {False: [], True: []}, []
             return
         self._pieces[False].append(trained)
-        if held_out is not None and held is not None:
+        self._masks.append(len(trained[1]) if mask is None else mask)
+        if held_out is not None:
             self._pieces[True].append(held_out)
-            self._held.append(held)
 
     def pieces(self, held: bool, start: int = 0) -> Iterator[Piece]:
         """The rows that are trained on, or those held out, from the `start`-th of them, in the source's order."""
@@ -58,16 +64,16 @@ class Kept:
             yield picked(X, part), codes[part]
 
     def _places(self, order: Order, epoch: int, trained: int) -> np.ndarray:
-        """The order of the rows that are trained on. Blocks are counted over all rows, also those held out."""
-        if not order.by_blocks or not self._held:
+        """The order of the rows that are trained on. Blocks are counted over all of the source's rows."""
+        if not order.by_blocks or trained == self.rows:
             return order.permutation(trained, self.n_features, epoch)
-        held = np.concatenate(self._held)
+        mask = np.concatenate([np.ones(part, bool) if isinstance(part, int) else part for part in self._masks])
         places = order.permutation(self.rows, self.n_features, epoch)
-        return (np.cumsum(~held) - 1)[places[~held[places]]]
+        return (np.cumsum(mask) - 1)[places[mask[places]]]
 
     def _joined(self) -> Piece:
         pieces = self._pieces[False]
         if len(pieces) > 1:
-            joined = np.concatenate([X for X, _ in pieces]), np.concatenate([codes for _, codes in pieces])
+            joined = stacked([X for X, _ in pieces]), np.concatenate([codes for _, codes in pieces])
             self._pieces[False] = pieces = [joined]
         return pieces[0]

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard
 
 import numpy as np
 
@@ -148,36 +148,70 @@ class Order:
 class Moments:
     """Means and deviations in one pass, merged block by block (Chan, Golub and LeVeque, 1983).
 
-    Blocks of `ROWS` rows, but the last, make them the same bits however the rows came and lie in memory.
+    Sums are of the differences from the first row. A column that never changes has differences of exactly 0, so its
+    deviation is exactly 0 too, and a column that changes little beside its size loses no digits.
+
+    If all blocks but the last have `ROWS` rows, the bits do not depend on how the rows came or lie in memory.
     """
 
-    ROWS = 4096
+    ROWS, NARROW = 4096, 16
 
     def __init__(self, n_features: int) -> None:
         self.rows = 0
-        self.mean, self.squares = np.zeros(n_features), np.zeros(n_features)
+        self.first = np.zeros(n_features)
+        self.mean, self.squares = np.zeros(n_features), np.zeros(n_features)  # of the differences
 
     def add(self, X: np.ndarray) -> None:
         """Take in a block of rows."""
+        if not self.rows:
+            self.first = np.asarray(X[0]).astype(np.float64)
         n = len(X)
         with np.errstate(over="ignore", invalid="ignore"):  # `standardisation` names the column
-            block = np.ascontiguousarray(X, np.float64)  # NumPy sums columns in another order where they lie together
-            mean = block.mean(axis=0)
-            off, total = mean - self.mean, self.rows + n
-            self.squares += ((block - mean) ** 2).sum(axis=0) + off * off * (self.rows * n / total)
-            self.mean += off * (n / total)
+            # NumPy's sums depend on how values lie in memory, so the width alone decides that. With a column's values
+            # side by side, rows of 2 inputs take a fifth of the time, and wide rows three times as much.
+            order: Literal["C", "F"] = "C" if X.shape[1] <= self.NARROW else "F"
+            block = np.subtract(X.T, self.first[:, np.newaxis], order=order, dtype=np.float64)
+            mean = block.mean(axis=1)
+            block -= mean[:, np.newaxis]
+            self._merge(n, mean, np.einsum("ji,ji->j", block, block))
+
+    def merge(self, other: "Moments") -> None:
+        """Take in the rows of other moments."""
+        if not self.rows:
+            self.first = other.first
+        if other.rows:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._merge(other.rows, (other.first - self.first) + other.mean, other.squares)
+
+    def _merge(self, n: int, mean: np.ndarray, squares: np.ndarray) -> None:
+        off, total = mean - self.mean, self.rows + n
+        self.squares = self.squares + squares + off * off * (self.rows * (n / total))
+        self.mean = self.mean + off * (n / total)
         self.rows = total
 
     def standardisation(self, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
-        """Each column's mean and standard deviation; a column that never changes has the deviation 1."""
-        mean, scale = self.mean, np.sqrt(self.squares / max(self.rows, 1))
-        if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
-            j = int(np.argmin(np.isfinite(mean) & np.isfinite(scale)))
-            name = repr(names[j]) if names else j
-            raise ValueError(f"column {name} is too large to standardise: divide it by a power of ten first")
+        """Each column's mean and standard deviation.
+
+        A column that never changes has the deviation 1. So has a column that changes by the rounding of its last digits
+        alone (a deviation of at most 1e-15 times the mean), because a model that takes the column's values as they came
+        could not tell them apart.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, variance = self.first + self.mean, self.squares / max(self.rows, 1)
+        scale = np.sqrt(variance)
+        large = ~(np.isfinite(mean) & np.isfinite(scale))
+        if large.any():
+            raise ValueError(_cannot(large, names, "large", "divide"))
+        small = (variance < np.finfo(np.float64).tiny) & ((variance > 0.0) | (self.mean != 0.0))
+        if small.any():  # it changes, and the squares have lost digits or are 0
+            raise ValueError(_cannot(small, names, "small", "multiply"))
         scale[scale <= np.abs(mean) * 1e-15] = 1.0
-        scale[scale == 0.0] = 1.0
         return mean, scale
+
+
+def _cannot(columns: np.ndarray, names: Sequence[str] | None, size: str, remedy: str) -> str:
+    j = int(np.argmax(columns))
+    return f"column {repr(names[j]) if names else j} is too {size} to standardise: {remedy} it by a power of ten first"
 
 
 def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -192,8 +226,8 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.
     return np.sort(order[held:]), np.sort(order[:held])
 
 
-def standardisation(X: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Each column's mean and standard deviation; a column that never changes has the deviation 1."""
+def standardisation(X: np.ndarray, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Each column's mean and standard deviation, as `Moments.standardisation` defines them."""
     moments = Moments(X.shape[1])
     for start in range(0, len(X), moments.ROWS):
         moments.add(X[start : start + moments.ROWS])

@@ -1,6 +1,7 @@
 """SciPy's sparse rows into a checked table that the kernels for CSR read. Dense rows are in `arrays.py`."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,6 +86,26 @@ class CSR:
         lengths = self.lengths
         first = self.indptr[self.places] - (np.cumsum(lengths) - lengths)
         return np.arange(lengths.sum()) + np.repeat(first, lengths)
+
+
+def empty_csr(n_features: int) -> CSR:
+    """No rows, of the types that svmlight files are read as."""
+    return CSR(np.empty(0), np.empty(0, np.int32), np.zeros(1, np.int64), np.empty(0, np.int64), n_features)
+
+
+def concatenated(parts: Sequence[CSR]) -> CSR:
+    """The rows of several tables of one width, one table after the other."""
+    stored = [part._stored() for part in parts]
+    data = np.concatenate([part.data[at] for part, at in zip(parts, stored, strict=True)])
+    indices = np.concatenate([part.indices[at] for part, at in zip(parts, stored, strict=True)])
+    lengths = np.concatenate([part.lengths for part in parts])
+    indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    return CSR(data, indices, indptr, np.arange(len(lengths)), parts[0].n_features)
+
+
+def stacked(parts: Sequence[Any]) -> Any:
+    """The rows of several arrays, or of several CSR tables, of one width."""
+    return concatenated(parts) if isinstance(parts[0], CSR) else np.concatenate(parts)
 
 
 def is_sparse(X: Any) -> bool:

@@ -15,17 +15,20 @@ import numpy as np
 
 from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.indexes import warn_of_row_numbers
 from tinynet_fast.data.kept import Kept, fits
 from tinynet_fast.data.rows import Moments, Order, picked
 from tinynet_fast.data.runs import LongestRun
-from tinynet_fast.data.sources import Source
+from tinynet_fast.data.sampling import draw_from, row_hashes
+from tinynet_fast.data.sources import Chunk, Source
+from tinynet_fast.data.sparse import empty_csr, stacked
 
 AHEAD = 3  # chunks that wait to be trained on
 HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
 LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
 POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
 
-Piece = tuple[np.ndarray, np.ndarray]  # rows and their codes
+Piece = tuple[Any, np.ndarray]  # rows (an array, or CSR) and their codes
 KEPT_REMEDY = "Pass shuffle=True"
 REMEDY = "Shuffle the rows in the file once (shuffle='blocks' mixes only the rows within a block)"
 
@@ -93,15 +96,6 @@ class HoldOut:
         return row_hashes(self.seed, start, stop) < np.uint64(min(self.share, 1.0 - 2.0**-53) * 2.0**64)
 
 
-def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
-    """(stop - start,) uint64: a hash of each row's number and the seed (Steele, Lea and Flood's SplitMix64)."""
-    z = np.arange(start + 1, stop + 1, dtype=np.uint64) + np.uint64(seed << 32)
-    z *= np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
 def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) -> int:
     """The largest row after `done` and up to `end` where a block of at most `size` rows may end; `done` for none."""
     end = min(end, done + size)
@@ -154,13 +148,16 @@ def recut(
 def _joined(parts: list[Piece]) -> Piece:
     if len(parts) == 1:
         return parts[0]
-    return np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+    return stacked([X for X, _ in parts]), np.concatenate([y for _, y in parts])
 
 
 class StreamRows:
     """The rows of a source as training takes them: what `Rows` is for arrays in memory.
 
-    `labels` are those that codes stand for. `count` is how many rows are trained on, None before they are counted.
+    `labels` are those that codes stand for. `source_rows` are the rows that were not left out; `count` is how many of
+    them are trained on. Both are None until they are counted. Numbers of rows are those that the source has, which
+    counts what is left out, so that the same rows are held out whatever columns are read.
+
     With `keep`, the first complete pass keeps the rows in `memory` if they fit, and later passes take them from there.
     """
 
@@ -169,8 +166,10 @@ class StreamRows:
 
     def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None, keep: bool = False) -> None:
         self.source, self.labels, self.hold_out = source, labels, hold_out
+        self.looked = False  # for row numbers among the inputs
         self.keep = keep and can_be_kept(source)
         self.memory: Kept | None = None
+        self.is_sorted = False  # whether a long run of one label was warned of
         self._order_known = False  # whether an epoch was looked at for long runs of one label
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
@@ -192,8 +191,10 @@ class StreamRows:
     def total_weight(self) -> float:
         return float(len(self))
 
-    def nothing(self) -> np.ndarray:
-        """No rows, of the type that blocks have."""
+    def nothing(self) -> Any:
+        """An empty block with the right type and width."""
+        if self.source.sparse:
+            return empty_csr(self.n_features)
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
     def survey(self, standardize: bool) -> None:
@@ -222,7 +223,7 @@ class StreamRows:
         batch_size: int | None = None,
         start: int = 0,
         tile: int = 1,
-    ) -> Generator[tuple[np.ndarray, np.ndarray, None], None, None]:
+    ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
         """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
         if epoch == start == 0 and not self._order_known:
@@ -239,15 +240,21 @@ class StreamRows:
                 runs.add(piece[1])
                 yield piece
         self._order_known = True
+        self.is_sorted = runs.too_long
         runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
 
-    def standardised(self, X: np.ndarray) -> np.ndarray:
+    def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
 
-    def head(self, n: int) -> Piece:
-        """The first `n` rows that are trained on, or as many as there are."""
+    def some(self, n: int) -> Piece:
+        """About `n` of the rows that are trained on, drawn in a pass over all of them."""
+        if not self.source.repeatable:
+            raise ValueError(
+                "learning_rate='auto' reads the rows before training, and these can be read once only: give a rate, "
+                "write them to a file, or give a function that returns a new iterator each time"
+            )
         with closing(self._kept(held=False)) as pieces:
-            X, codes = next(recut(pieces, n, batch_size=n))
+            X, codes = draw_from(pieces, n)
         return self.standardised(X), codes
 
     def held_loss(self, model: Any) -> float:
@@ -261,20 +268,31 @@ class StreamRows:
             raise ValueError("no row is held out: raise validation, or change the seed")
         return total / rows
 
-    def _numbered(self, start: int = 0, stop: int | None = None) -> Generator[tuple[int, Piece], None, None]:
-        """Chunks with the number of their first row, and codes for labels. A whole pass counts the rows."""
-        row = start
+    def _numbered(
+        self, start: int = 0, stop: int | None = None
+    ) -> Generator[tuple[int, Chunk, np.ndarray], None, None]:
+        """Chunks with the number of their first row, and codes for their labels. A whole pass counts the rows."""
+        row, trained, dropped = start, 0, 0
         self.source.check_unchanged()
         with closing(read_ahead(self.source.chunks(start, stop))) as chunks:
             for chunk in chunks:
-                yield row, (chunk.X, self._codes(chunk.y, row))
-                row += len(chunk.X)
+                if row == 0 and not self.looked:
+                    self.looked = True
+                    warn_of_row_numbers(self.source.names, chunk.X, chunk.numbers())
+                yield row, chunk, self._codes(chunk, row)
+                if self.count is None:
+                    trained += len(chunk.X) - (0 if self.hold_out is None else int(self._held(row, chunk).sum()))
+                row += chunk.rows
+                dropped += chunk.rows - len(chunk.X)
         self.source.check_unchanged()
         if stop is None:
-            self.counted(row)
+            self.counted(row - dropped, count=None if start else trained)
 
-    def counted(self, rows: int, dropped: int | None = None) -> None:
-        """The source has so many rows, beside those `dropped`; ValueError where it had another number."""
+    def counted(self, rows: int, dropped: int | None = None, count: int | None = None) -> None:
+        """Note the rows of the source without the `dropped` ones; `count` of them are trained on.
+
+        ValueError if there was another number of rows before.
+        """
         if self.source_rows not in (None, rows):
             raise TableError(
                 f"the rows were {self.source_rows:,} and are {rows:,} now: they must not change in training"
@@ -283,13 +301,20 @@ class StreamRows:
         if dropped is not None:
             self.source.dropped = dropped
         if self.count is None:
-            self.count = rows
-            if self.hold_out is not None:
+            self.count = rows if count is None else count
+            if self.hold_out is not None and count is None:
                 starts = range(0, rows, HASHED_ROWS)
                 held = (self.hold_out.held(start, min(start + HASHED_ROWS, rows)) for start in starts)
                 self.count -= sum(int(mask.sum()) for mask in held)
 
-    def _codes(self, y: np.ndarray | None, row: int) -> np.ndarray:
+    def _held(self, row: int, chunk: Chunk) -> np.ndarray:
+        """Which rows of a chunk, whose first row has the number `row`, are held out."""
+        assert self.hold_out is not None
+        held = self.hold_out.held(row, row + chunk.rows)
+        return held if chunk.kept is None else held[chunk.kept]
+
+    def _codes(self, chunk: Chunk, row: int) -> np.ndarray:
+        y = chunk.y
         assert y is not None
         try:
             return encode_known(y, self.labels, len(y))
@@ -300,8 +325,8 @@ class StreamRows:
             i = int(np.argmax(other))
             known = ", ".join(repr(label.item()) for label in self.labels[:12])
             raise TableError(
-                f"{self.source.where(row + i)}: the label {y[i].item()!r} is not among {known}: correct it, leave the "
-                "row out, or name all labels with labels="
+                f"{self.source.where(row + int(chunk.numbers()[i]))}: the label {y[i].item()!r} is not among {known}: "
+                "correct it, leave the row out, or name all labels with labels="
             ) from None
 
     def read_whole(self) -> bool:
@@ -330,21 +355,30 @@ class StreamRows:
         None stands for the latter if no rows are to be held out.
         """
         memory = Kept(self.n_features) if self.keep and start == 0 else None
-        first = self._source_row(start - 1) + 1 if start and self.hold_out is not None else start
-        for row, (X, codes) in self._numbered(first):
-            trained, held_out, held = (X, codes), None, None
+        first, skipped = start, 0
+        if self.source.drop_missing:  # only reading shows which rows are left out
+            first, skipped = 0, start
+        elif self.hold_out is not None and start:
+            first = self._source_row(start - 1) + 1
+        for row, chunk, codes in self._numbered(first):
+            trained, held_out, mask = (chunk.X, codes), None, chunk.kept
             if self.hold_out is not None:
-                held = self.hold_out.held(row, row + len(X))
-                trained, held_out = (X[~held], codes[~held]), (X[held], codes[held])
+                held = self._held(row, chunk)
+                trained, held_out = (chunk.X[~held], codes[~held]), (chunk.X[held], codes[held])
+                mask = np.zeros(chunk.rows, bool)
+                mask[chunk.numbers()[~held]] = True
             if memory is not None:
-                memory.add(trained, held_out, held)
+                memory.add(trained, held_out, mask)
                 self.keep = memory.whole
+            if skipped:
+                X, codes = trained
+                trained, skipped = (X[skipped:], codes[skipped:]), max(skipped - len(X), 0)
             yield trained, held_out
         if memory is not None and memory.whole:
             self.memory = memory
 
     def _source_row(self, trained: int) -> int:
-        """The number in the source of the `trained`-th row that is trained on."""
+        """The number in the source of the `trained`-th row that is trained on, if no row is left out."""
         assert self.hold_out is not None
         start = 0
         while True:
@@ -359,19 +393,28 @@ class StreamRows:
         if self.memory is not None:
             yield from self.memory.in_order(order, epoch, start)
             return
-        assert self.source_rows is not None
-        n, size = self.source_rows, order.block_rows(self.n_features)
+        n, size = self.source.all_rows, order.block_rows(self.n_features)
+        assert n is not None
         for block in order.blocks(n, self.n_features, epoch):
             first, last = block * size, min((block + 1) * size, n)
             inside = order.within(block, last - first, epoch)
             if self.hold_out is not None:
                 inside = inside[~self.hold_out.held(first, last)[inside]]
-            if start >= len(inside):
+            if not self.source.drop_missing and start >= len(inside):
                 start -= len(inside)
                 continue
-            with closing(self._numbered(first, last)) as chunks:
-                X, codes = _joined([piece for _, piece in chunks])
-            inside, start = inside[start:], 0
+            X, codes, places = self._block(first, last)
+            inside = places[inside]
+            inside = inside[inside >= 0]
+            inside, start = inside[start:], max(start - len(inside), 0)
             for part in range(0, len(inside), 1 << 14):
                 rows = inside[part : part + (1 << 14)]
                 yield picked(X, rows), codes[rows]
+
+    def _block(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The rows [first, last) of the source, their codes, and each one's place among them: -1 if it is left out."""
+        with closing(self._numbered(first, last)) as numbered:
+            chunks = [(chunk, codes) for _, chunk, codes in numbered]
+        X, codes = _joined([(chunk.X, codes) for chunk, codes in chunks])
+        kept = np.concatenate([np.ones(chunk.rows, bool) if chunk.kept is None else chunk.kept for chunk, _ in chunks])
+        return X, codes, np.where(kept, np.cumsum(kept) - 1, -1)

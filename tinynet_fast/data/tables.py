@@ -50,7 +50,7 @@ class WholeTable:
 
     def where(self, i: int) -> str:
         """The file, and the line or row, of row `i`."""
-        return self.source.where(i)
+        return self.source.where(int(self.rows[i]))
 
 
 def read_whole(source: Source, limited: bool = False) -> WholeTable | None:

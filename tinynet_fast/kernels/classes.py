@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from tinynet_fast.kernels.jit import compiled, kernel, part
-from tinynet_fast.kernels.lanes import CHUNK, LIMIT, MANY, MOST, UNIT, WIDTH, aligned, wrong_label
+from tinynet_fast.kernels.lanes import CHUNK, FARTHEST, MANY, MOST, WIDTH, aligned, wrong_label
 from tinynet_fast.kernels.registers import (
     add,
     add_exponent,
@@ -131,14 +131,16 @@ def strict_epoch(X, codes, plan, options, state, sums, like, averaged, watched):
 
 @part(forceinline=True)
 def bring_in_two(x, y, j, p, keep_p, share_p, q, keep_q, share_q, state, d, like, averaged):
-    """Weight j after the two rows before, whose inputs j are x and y. Without means, `keep_p` is for both rows and p
-    is shrunk by the second already: that is 13% faster (64 inputs)."""
+    """Weight j after the two rows before, whose inputs j are x and y.
+
+    Each keep is multiplied in by itself, with the plain loop's rounding. With the product of both the weights were 7e-12
+    off after 1,500,000 rows.
+    """
     m = WIDTH * len(like)
     w = fnma(x, p, mul(load(state, j * m, like), keep_p))
     if len(averaged) > 0:
         mix(state, (d + 1 + j) * m, share_p, w, like)
-        w = mul(w, keep_q)
-    w = fnma(y, q, w)
+    w = fnma(y, q, mul(w, keep_q))
     store(state, j * m, w)
     if len(averaged) > 0:
         mix(state, (d + 1 + j) * m, share_q, w, like)
@@ -152,8 +154,6 @@ def sweep(X, before, last, i, ahead, state, p, keep_p, share_p, q, keep_q, share
     bias = bring_in_two(1.0, 1.0, d, p, 1.0, share_p, q, 1.0, share_q, state, d, like, averaged)
     z = z_ahead = mul(bias, 0.0)
     coupling = 1.0
-    if len(averaged) == 0:
-        p, keep_p = mul(p, keep_q), mul(keep_p, keep_q)
     for j in range(d):
         u, v = np.float64(X[i, j]), np.float64(X[ahead, j])
         x, y = np.float64(X[before, j]), np.float64(X[last, j])
@@ -165,11 +165,11 @@ def sweep(X, before, last, i, ahead, state, p, keep_p, share_p, q, keep_q, share
 
 @part(forceinline=True)
 def learn(z, row_code, row, plan, rate, code, l2, options, like):
-    """(nudge, keep, 1 + G, s z in UNITs) of a row with sums z; s and G are those of `lanes.py`."""
+    """(nudge, keep, 1 + G, s z) of a row with sums z; s and G are those of `lanes.py`."""
     m = WIDTH * len(like)
     side = where_equal(code, row_code, -1.0, 1.0)
     weight = where_equal(code, row_code, load(options, POSITIVE * m, like), load(options, NEGATIVE * m, like))
-    now, u = mul(rate, plan[row, ROW_RATE]), flip(mul(z, UNIT), side)
+    now, u = mul(rate, plan[row, ROW_RATE]), flip(z, side)
     wrong, total = wrong_label(u)
     nudge = flip(mul(wrong, mul(now, mul(weight, plan[row, WEIGHT]))), side)
     return nudge, limit(fnma(l2, now, 1.0), 0.0, 1.0), total, u
@@ -178,7 +178,7 @@ def learn(z, row_code, row, plan, rate, code, l2, options, like):
 @part(forceinline=True)
 def penalised(total, u, l2, square):
     """`total` plus the row's penalty, and what 1 + G leaves out of the row's cross-entropy."""
-    return fma(mul(l2, 0.5), square, fma(sub(limit(u, LIMIT, MANY), LIMIT), 1.0 / UNIT, total))
+    return fma(mul(l2, 0.5), square, add(sub(limit(u, FARTHEST, MANY), FARTHEST), total))
 
 
 @kernel

@@ -18,7 +18,7 @@ from functools import cache
 import numpy as np
 
 from tinynet_fast.kernels.engines import TILE
-from tinynet_fast.kernels.intrinsics import as_bits, fma, prefetch, prefetch_far
+from tinynet_fast.kernels.intrinsics import as_bits, fma, input_at, prefetch, prefetch_far, put_weight, weight_at
 from tinynet_fast.kernels.jit import LANES, compiled, kernel, part
 from tinynet_fast.kernels.signatures import NEURON
 
@@ -105,7 +105,7 @@ def dot(lanes, a0, a1, a2, a3, b0, b1, b2, b3, start):
 
 
 @part(forceinline=True)
-def narrow_tile(X, y, step, start, stop, weights, bias, table, lanes):
+def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one."""
     # Weights and steps are kept times NODES (exact: a power of two), so that logits come out in nodes.
     w0, w1, w2, w3 = weights[0] * NODES, 0.0, 0.0, 0.0
@@ -115,7 +115,7 @@ def narrow_tile(X, y, step, start, stop, weights, bias, table, lanes):
         w2 = weights[2] * NODES
     if len(lanes) > 3:
         w3 = weights[3] * NODES
-    b, loss, node, y1 = bias[0] * NODES, 0.0, 0.0, 0.0
+    b, node, y1 = bias[0] * NODES, 0.0, 0.0
     e1 = e2 = e3 = 0.0  # the errors one, two and three rows back; with them step * (1, x), as s; u, v, q
     s1 = s2 = s3 = 0.0
     u0 = u1 = u2 = u3 = v0 = v1 = v2 = v3 = q0 = q1 = q2 = q3 = 0.0
@@ -161,12 +161,15 @@ def update_and_dot(X, weights, before, p0, p1, p2, p3, i):
     """
     z0 = z1 = z2 = z3 = 0.0
     g10 = g20 = g30 = g21 = g31 = g32 = 0.0
-    for j in range(weights.shape[0]):
-        r0, r1, r2, r3 = X[before, j], X[before + 1, j], X[before + 2, j], X[before + 3, j]
+    d = weights.shape[0]
+    for j in range(d):
+        k = before * d + j
+        r0, r1, r2, r3 = input_at(X, k), input_at(X, k + d), input_at(X, k + 2 * d), input_at(X, k + 3 * d)
         # Row after row, as the reference does: a weight that starts out large loses the same digits here.
-        w = fma(-p3, r3, fma(-p2, r2, fma(-p1, r1, fma(-p0, r0, weights[j]))))
-        weights[j] = w
-        x0, x1, x2, x3 = np.float64(X[i, j]), np.float64(X[i + 1, j]), np.float64(X[i + 2, j]), np.float64(X[i + 3, j])
+        w = fma(-p3, r3, fma(-p2, r2, fma(-p1, r1, fma(-p0, r0, weight_at(weights, j)))))
+        put_weight(weights, j, w)
+        k = i * d + j
+        x0, x1, x2, x3 = input_at(X, k), input_at(X, k + d), input_at(X, k + 2 * d), input_at(X, k + 3 * d)
         z0 += x0 * w
         z1 += x1 * w
         z2 += x2 * w
@@ -218,14 +221,14 @@ def prefetch_lines_far(X, offset, lines, stride):
 
 
 @part(forceinline=True)
-def wide_tile(X, y, step, start, stop, weights, bias, table):
+def wide_tile(X, y, step, start, stop, weights, bias, loss, table):
     """Rows start..stop-1, four at a time: their logits with the weights before the four, then the recurrence over them.
 
     Blocks of eight rows, a window that lags by one row and Gram terms a block ahead all hide the sweep on paper; none
     was faster, because what they add to hide it is work for the same ports.
     """
     scale(weights, NODES)
-    b, loss, node = bias[0] * NODES, 0.0, 0.0
+    b, node = bias[0] * NODES, 0.0
     p0 = p1 = p2 = p3 = 0.0
     before, blocks_end = start, start + ((stop - start) & ~3)
     stride = np.int64(64 // X.itemsize)
@@ -246,7 +249,7 @@ def wide_tile(X, y, step, start, stop, weights, bias, table):
         e2, node = row_error(table, ahead, fma(s1, g21, s1), e1, node, y1, y2)
         ahead = fma(-e1, fma(s1, g31, s1), fma(-e0, fma(s0, g30, s0), z3 + b))
         e3, node = row_error(table, ahead, fma(s2, g32, s2), e2, node, y2, y3)
-        loss += (e0 * e0 + e1 * e1) + (e2 * e2 + e3 * e3)
+        loss = fma(e3, e3, fma(e2, e2, fma(e1, e1, fma(e0, e0, loss))))
         p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
         b = (((b - p0) - p1) - p2) - p3
         before = i
@@ -296,17 +299,21 @@ def largest_square_norm(X, weight, out):
 @kernel
 def narrow_epochs(X, y, step, weights, bias, losses, table, lanes):
     for epoch in range(len(losses)):
+        loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            losses[epoch] += narrow_tile(X, y, step, start, stop, weights, bias, table, lanes)
+            loss = narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes)
+        losses[epoch] = loss
 
 
 @kernel
 def wide_epochs(X, y, step, weights, bias, losses, table):
     for epoch in range(len(losses)):
+        loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            losses[epoch] += wide_tile(X, y, step, start, stop, weights, bias, table)
+            loss = wide_tile(X, y, step, start, stop, weights, bias, loss, table)
+        losses[epoch] = loss
 
 
 NARROW = 4

@@ -1,4 +1,6 @@
-"""What Numba has no word for: the bits of a float, a fused multiply-add, a prefetch. Each with a plain Python twin.
+"""What Numba has no word for: a float's bits, a fused multiply-add, memory that does not overlap, a prefetch.
+
+Each has a plain Python twin.
 
 The twins stand in where compiling is switched off (NUMBA_DISABLE_JIT=1), so that coverage can see the kernels' lines.
 A cached kernel does not notice an edit in `intrinsics_llvm.py`: empty Numba's cache after one.
@@ -19,6 +21,15 @@ if UNCOMPILED:
     def fma(x, y, z):
         return x * y + z
 
+    def input_at(X, offset):
+        return np.float64(X.reshape(-1)[offset])
+
+    def weight_at(weights, j):
+        return weights[j]
+
+    def put_weight(weights, j, w):
+        weights[j] = w
+
     def prefetch(X, offset):
         pass
 
@@ -26,6 +37,6 @@ if UNCOMPILED:
         pass
 
 else:
-    as_bits, as_double, fma, prefetch, prefetch_far = written_in(
-        "intrinsics_llvm", "as_bits as_double fma prefetch prefetch_far"
+    as_bits, as_double, fma, input_at, weight_at, put_weight, prefetch, prefetch_far = written_in(
+        "intrinsics_llvm", "as_bits as_double fma input_at weight_at put_weight prefetch prefetch_far"
     )

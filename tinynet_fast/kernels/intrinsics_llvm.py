@@ -52,3 +52,53 @@ def prefetch(typingctx, X, offset):
 def prefetch_far(typingctx, X, offset):
     """`prefetch` into all caches but the first, whose few waiting places are then free for what is needed sooner."""
     return _prefetch_into(2, X)
+
+
+# LLVM is told that weights lie in none of the memory that `input_at` reads. Otherwise it compares addresses before every
+# loop over the inputs: 80 instructions, so that it has no vectors for fewer than 16 inputs (13.4 ns a row for 10.8 at 15).
+
+
+def _marked(builder, instruction, kind):
+    """The load or store, marked as one of the scope of all weights ("alias.scope"), or as none of it ("noalias")."""
+    domain = builder.module.add_metadata(["tinynet_fast"])
+    scope = builder.module.add_metadata(["tinynet_fast: weights", domain])
+    instruction.set_metadata(kind, builder.module.add_metadata([scope]))
+    return instruction
+
+
+def _place(context, builder, kind, array, offset):
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [offset], inbounds=True)
+
+
+@intrinsic
+def input_at(typingctx, X, offset):
+    """Element `offset` of X, counted from its first, as a double."""
+
+    def generate(context, builder, sig, args):
+        place = _place(context, builder, sig.args[0], *args)
+        found = _marked(builder, builder.load(place), "noalias")
+        return context.cast(builder, found, sig.args[0].dtype, types.float64)
+
+    return types.float64(X, types.int64), generate
+
+
+@intrinsic
+def weight_at(typingctx, weights, j):
+    """weights[j]"""
+
+    def generate(context, builder, sig, args):
+        return _marked(builder, builder.load(_place(context, builder, sig.args[0], *args)), "alias.scope")
+
+    return types.float64(weights, types.int64), generate
+
+
+@intrinsic
+def put_weight(typingctx, weights, j, w):
+    """weights[j] = w"""
+
+    def generate(context, builder, sig, args):
+        place = _place(context, builder, sig.args[0], *args[:2])
+        _marked(builder, builder.store(args[2], place), "alias.scope")
+        return context.get_dummy_value()
+
+    return types.void(weights, types.int64, types.float64), generate

@@ -44,8 +44,8 @@ MOST = 4  # registers of models a call takes: 67, 39, 30, 27 cycles each for 1, 
 CHUNK = 16  # rows whose 1 + G can be multiplied up without overflow
 FARTHEST = 44.0  # sums beyond it count as it: 1 + G may be as large as exp(700 / CHUNK), and q is 0 or 1 to 8e-20
 
-# Weights are kept times UNIT, so that exp(z) is 2**(u/16) with u = UNIT*z, and its reduction needs no multiplication.
-UNIT = 16.0 / math.log(2.0)
+# exp(u) = 2**(k/16) * exp(u - k*STEP), with the whole number k nearest to u / STEP.
+STEP = math.log(2.0) / 16.0
 RATE, KEEP, HELD = 0, 1, 2  # rows of `options`
 SQUARES, PRODUCT, EXPONENT, HELD_PRODUCT, HELD_EXPONENT, ROWS = 0, 1, 2, 3, 4, 5  # rows of `sums`
 N_OPTIONS, N_SUMS = 3, 6
@@ -54,25 +54,24 @@ MANY = 1e300  # more than any number of rows
 
 
 def power_coefficients():
-    """2**(f/16) for |f| <= 1/2 to 1e-17: 10 terms of Taylor, economised to degree 6 by Chebyshev."""
-    terms = np.array([(math.log(2.0) / 16.0) ** k / math.factorial(k) for k in range(10)])
-    series = np.polynomial.chebyshev.poly2cheb(terms * 0.5 ** np.arange(10))
-    return tuple(float(c) for c in np.polynomial.chebyshev.cheb2poly(series[:7]) / 0.5 ** np.arange(7))
+    """exp(f) for |f| <= STEP / 2 to 1e-17: 10 terms of Taylor, economised to degree 6 by Chebyshev."""
+    terms, radius = np.array([1.0 / math.factorial(k) for k in range(10)]), (STEP / 2.0) ** np.arange(10)
+    series = np.polynomial.chebyshev.poly2cheb(terms * radius)
+    return tuple(float(c) for c in np.polynomial.chebyshev.cheb2poly(series[:7]) / radius[:7])
 
 
 C0, C1, C2, C3, C4, C5, C6 = power_coefficients()
-LIMIT = FARTHEST * UNIT
 
 
 @part(forceinline=True)
 def wrong_label(u):
-    """(q, 1 + G) for sums u = UNIT * s * z, to 5.2e-16 relative: 16 table entries, degree 6, one division.
+    """(q, 1 + G) for sums u = s * z, to 5.2e-16 + 3.4e-17 |u| relative: 16 table entries, degree 6, one division.
 
     With no table the polynomial has degree 11. A division takes 9 cycles for eight lanes; multiplications lose 3.
     """
-    u = limit(u, -LIMIT, LIMIT)
-    shifted = add(u, ROUND)
-    f = sub(u, sub(shifted, ROUND))
+    u = limit(u, -FARTHEST, FARTHEST)
+    shifted = fma(u, 1.0 / STEP, ROUND)
+    f = fnma(sub(shifted, ROUND), STEP, u)
     f2 = mul(f, f)
     high = fma(f2, C6, fma(f, C5, C4))
     p = fma(f2, fma(f2, high, fma(f, C3, C2)), fma(f, C1, C0))
@@ -235,9 +234,9 @@ def train(X, y, weights, folds, options, state, sums, penalised):
     none. A row changes no model that holds its fold out; that model's log loss on it is added up instead. All arrays
     are float64 and have a column a model, as many as divide by 8:
 
-    - options: RATE, its learning rate times UNIT; KEEP, what the l2 penalty leaves of a weight at each row; HELD, the
+    - options: RATE, its learning rate; KEEP, what the l2 penalty leaves of a weight at each row; HELD, the
       fold that it holds out, or a number that no row has;
-    - state: its weights and bias, times UNIT; where `penalised` is true also, as many rows further down, their means
+    - state: its weights and bias; where `penalised` is true also, as many rows further down, their means
       over the rows trained on, and where it is false no model may have a KEEP other than 1.0;
     - sums: the SQUARES of the errors, the ROWS trained on (counted where `penalised` is true), and log losses as a
       PRODUCT times 2 to the whole number whose bits are in EXPONENT: of rows before they are trained on, and of rows

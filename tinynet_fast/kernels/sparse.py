@@ -88,7 +88,7 @@ def epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, sta
     bias_scale, l2, l1, watched = rule[1], rule[2], rule[3], rule[4] != 0.0
     scale, inverse, b, n = state[SCALE], 1.0 / state[SCALE], bias[0], len(order)
     for epoch in range(len(losses)):
-        loss = 0.0
+        loss = losses[epoch]
         for i in range(n):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
             step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
@@ -121,7 +121,7 @@ def epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, sta
             if cut > 0.0:
                 state[OWED] += cut
                 pay(indices, start, stop, state[OWED], scale, inverse, v, paid)
-        losses[epoch] += loss
+        losses[epoch] = loss
     state[SCALE], bias[0] = scale, b
 
 

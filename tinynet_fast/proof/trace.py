@@ -13,7 +13,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix, check_finite, encode_known, feature_names
+from tinynet_fast.data.arrays import check_finite, encode_known
+from tinynet_fast.data.columns import named_weights, training_rows
 from tinynet_fast.data.datasets import height_weight, study_hours
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.tables import read_whole, target_in
@@ -61,9 +62,9 @@ def trace_neuron(
     (0.1, 0.52497918747894, [0.047502081252106004])
     """
     rate = check_rate("learning_rate", learning_rate)
-    inputs = _one_row(x)
+    inputs, names = _one_row(x)
     label = float(_codes([y], 1)[0])
-    w, b = _neuron_start(weights, bias, len(inputs))
+    w, b = _neuron_start(named_weights(weights, names), bias, len(inputs))
 
     products = [inputs[j] * w[j] for j in range(len(w))]
     z = 0.0
@@ -91,19 +92,20 @@ def trace_neuron(
         bias_nudge=nudge,
         weights_after=[w[j] - nudges[j] for j in range(len(w))],
         bias_after=b - nudge,
-        features=feature_names(x),
+        features=names,
     )
     _check_step(trace)
     return trace
 
 
-def _one_row(x: Any) -> list[float]:
+def _one_row(x: Any) -> tuple[list[float], list[str] | None]:
+    """The row's inputs, and their names if they have any."""
     nested = getattr(x, "ndim", 0) == 2 or (isinstance(x, (list, tuple)) and x and isinstance(x[0], (list, tuple)))
-    matrix = as_matrix(x if nested else [x], "x")
+    matrix, _, names = training_rows(x if nested else [x], None, name="x")
     if len(matrix) != 1:
         raise ValueError(f"x has {len(matrix)} rows; a neuron learns from one row at a time: pass one")
-    check_finite(matrix, "x")
-    return [float(value) for value in matrix[0]]
+    check_finite(matrix, "x", names)
+    return [float(value) for value in matrix[0]], names
 
 
 def _neuron_start(weights: Any, bias: Any, n_features: int) -> tuple[list[float], float]:
@@ -178,8 +180,8 @@ def trace_mlp(
     """
     rate = check_rate("learning_rate", learning_rate)
     code = check_activation(activation)
-    matrix = as_matrix(X)
-    check_finite(matrix)
+    matrix, y, names = training_rows(X, y)
+    check_finite(matrix, columns=names)
     labels = _codes(y, len(matrix))
     checked = check_layers(weights, biases, 1)
     if matrix.shape[1] != len(checked[0][0]):
@@ -205,7 +207,7 @@ def trace_mlp(
         gradients=gradients,
         weights_after=[_moved(*layer, rate) for layer in zip(w, gradients.weights, strict=True)],
         biases_after=_moved(b, gradients.biases, rate),
-        features=feature_names(X),
+        features=names,
     )
     _check_step(trace)
     return trace

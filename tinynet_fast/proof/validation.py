@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix, check_finite, encode_labels
+from tinynet_fast.data.arrays import check_finite, encode_labels
+from tinynet_fast.data.columns import training_rows
+from tinynet_fast.data.rows import standardisation
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.kernels.jit import noting
 from tinynet_fast.kernels.vectorized import LOG_LOSS
@@ -307,7 +309,7 @@ def _regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
         "l2": (0.1, 0.0, 0, "log_loss"),
         "l1": (0.0, 0.02, 0, "log_loss"),
         "averaged": (0.0, 0.0, 5, "log_loss"),
-        "l2, averaged": (0.1, 0.0, 50, "log_loss"),
+        "l2, averaged": (0.1, 0.0, 10, "log_loss"),
         "squared error": (0.0, 0.0, 0, "squared_error"),
         "l2, l1, averaged, squared error": (0.1, 0.02, 1, "squared_error"),
     }
@@ -402,8 +404,8 @@ def _trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
 
 
 def _own_cases(X: Any, y: Any) -> Iterator[Case]:
-    matrix = as_matrix(X)
-    check_finite(matrix)
+    matrix, y, names = training_rows(X, y)
+    check_finite(matrix, columns=names)
     codes, _ = encode_labels(y, len(matrix))
     n = max(2, min(len(matrix), OWN_ROWS, OWN_VALUES // matrix.shape[1]))
     rows = np.asarray(matrix[:n], dtype=np.float64)
@@ -415,8 +417,8 @@ def _own_cases(X: Any, y: Any) -> Iterator[Case]:
         step = np.full(n, reach * STABILITY_BOUND / longest)
         problem = NeuronProblem(rows, labels, step, np.zeros(rows.shape[1]), 0.0, block=997)
         yield f"your rows, neuron, rate {step[0]:.2g}", [problem], True
-    scale = rows.std(axis=0)
-    inputs = (rows - rows.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    mean, scale = standardisation(rows, None)
+    inputs = (rows - mean) / scale
     base = network_problem(np.random.default_rng(0), 1, (rows.shape[1], 4, 1), "sigmoid", 32)
     few = slice(0, max(2, n // 8))
     network = NetworkProblem(inputs[few], labels[few], base.sizes, "sigmoid", base.params * 0.3, 32, block=97)

@@ -8,15 +8,24 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinynet_fast.errors import TrainingDivergedError
+from tinynet_fast.data.indexes import LOOKED_AT, suspects, warn_of_row_numbers
+from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, warn
 from tinynet_fast.shards.fit import Job, restore
 from tinynet_fast.shards.learners import MomentsLearner, moments_of
 from tinynet_fast.shards.state import Arrays, State, merge
 from tinynet_fast.shards.survey import Survey, merge_moments, merge_surveys
-from tinynet_fast.shards.tasks import PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
+from tinynet_fast.shards.tasks import HeadTask, PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
 from tinynet_fast.training.plan import Plan, check_whole
-from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, RateSearch
-from tinynet_fast.training.run import History, Overshoot, TrainingResult, end_epoch, training_result, until_measured
+from tinynet_fast.training.rate import RateSearch, most_rows
+from tinynet_fast.training.run import (
+    STABILITY_BOUND,
+    History,
+    Overshoot,
+    TrainingResult,
+    end_epoch,
+    training_result,
+    until_measured,
+)
 
 MODES = ("chain", "average")
 
@@ -70,6 +79,12 @@ class Shards:
     def whole(self) -> list[Share]:
         """All shards that have rows."""
         return [Share(i, 0, n, self.firsts[i]) for i, n in enumerate(self.counts) if n]
+
+    def head(self, rows: int) -> Share:
+        """At most so many rows, the first of the first shard that has any."""
+        first = self.whole()[0]
+        stop = min(first.rows, rows)
+        return replace(first, stop=stop, whole=stop == first.rows)
 
     def rounds(self) -> list[list[Share]]:
         """An epoch in `syncs` rounds: of each a share of every shard, contiguous rows in proportion."""
@@ -137,6 +152,8 @@ def survey_shards(
         raise ValueError("syncs is how often shards are averaged in an epoch: use mode='average', or leave it out")
     parts = [Survey.of(checked(answer)) for answer in cluster.labels(SurveyTask(labels))]
     shards = Shards(cluster, merge_surveys(parts, labels, most), parts, mode, syncs)
+    if suspects(cluster.names):
+        warn_of_row_numbers(cluster.names, checked(cluster.one(HeadTask(), shards.head(LOOKED_AT)))["X"])
     if standardize:
         _standardise(shards)
     return shards
@@ -156,21 +173,32 @@ def _standardise(shards: Shards) -> None:
 
 
 def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
-    """`auto_rate` on the first rows of the first shard that has both labels."""
+    """`auto_rate` on rows that are drawn from the first shard that has both labels."""
     both = [share for share in shards.whole() if len(shards.parts[share.shard].labels) == 2]
     if not both:
         raise ValueError("learning_rate='auto' needs a partition with rows of both labels: give a rate")
-    rows = min(both[0].rows, max(ROWS, ROWS_A_FEATURE * shards.cluster.n_features))
-    first = replace(both[0], stop=rows, whole=rows == both[0].rows)
-    task = RateTask(shards.known.labels, options, shards.cluster.names, shards.mean, shards.scale)
-    found = checked(shards.cluster.one(task, first))
+    most = most_rows(shards.cluster.n_features)
+    task = RateTask(most, shards.known.labels, options, shards.cluster.names, shards.mean, shards.scale)
+    found = checked(shards.cluster.one(task, both[0]))
     plain = {name: found[name].item() for name in ("learning_rate", "rows", "epochs")}
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 
 
 def train(shards: Shards, job: Job, plan: Plan) -> Any:
-    """Train; and once more from the start, by the strict engine, where a row is beyond the fast one's limit."""
+    """Train, and once more from the start with the strict engine if a row is beyond the fast one's limit."""
     return until_measured(lambda: _train(shards, replace(job, engine=plan.engine.name, limit=plan.limit), plan), plan)
+
+
+def _warn_of_overshooting(learner: Any, largest: float) -> None:
+    """Issue a TrainingWarning if the first step on the longest row could overshoot. (A model is not tried on rows.)"""
+    rate, safe = learner.first_rate(), learner.safe_rate(largest)
+    if rate is not None and rate * largest > STABILITY_BOUND:
+        use = f", or learning_rate={safe:.2g}, which is safe for these rows" if safe > 0.0 else ""
+        warn(
+            "steps overshoot: learning_rate * (|x|**2 + 1) is above 8 for some rows, so the model may be worse than "
+            f"always answering the labels' shares. Look at its loss, and use standardize=True{use}.",
+            TrainingWarning,
+        )
 
 
 def _train(shards: Shards, job: Job, plan: Plan) -> Any:
@@ -192,4 +220,5 @@ def _train(shards: Shards, job: Job, plan: Plan) -> Any:
         stop = end_epoch(trainee, plan, history)
     plan.options |= {"mode": shards.mode, "syncs": shards.syncs, "shards": len(shards.counts)}
     result: TrainingResult[Any] = training_result(trainee, plan, history)
+    _warn_of_overshooting(learner, state.largest)
     return result

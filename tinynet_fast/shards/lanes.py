@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import encode_known
-from tinynet_fast.data.stream import row_hashes
+from tinynet_fast.data.sampling import row_hashes
+from tinynet_fast.data.stream import recut
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.kernels.lanes import ROWS
@@ -85,8 +86,7 @@ class LanesLearner:
 class LanesTrainee:
     """The models of a sweep, as `fit_shard` trains them."""
 
-    batch_size = None
-    block_rows = BLOCK_ROWS
+    batch_size = block_rows = BLOCK_ROWS  # every block but the last has as many rows, because sums depend on it
 
     def __init__(self, learner: LanesLearner, plan: Plan | None) -> None:
         self.learner, self.first, self.done = learner, 0, 0
@@ -149,7 +149,7 @@ class HeldOutTask:
         counts = np.zeros(self.learner.folds)
         rows = self.job.counted()
         with np.errstate(all="ignore"):
-            for X, y in blocks:
+            for X, y in recut(iter(blocks), BLOCK_ROWS, batch_size=BLOCK_ROWS):  # sums depend on where blocks end
                 codes = encode_known(y, self.job.labels, len(y))
                 folds = fold_of_rows(first, len(y), self.learner.folds, self.learner.seed)
                 first += len(y)

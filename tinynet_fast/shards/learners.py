@@ -37,6 +37,10 @@ class NeuronLearner:
         penalties.average_from = int(state.counts[0]) + 1
         return replace(self, penalties=penalties)
 
+    def first_rate(self) -> float | None:
+        """The learning rate of the first row; None if no bound on a step is known."""
+        return self.schedule.rate(0)
+
     def safe_rate(self, largest: float) -> float:
         return 0.0 if self.schedule.name == "optimal" else safe_rate(largest, self.start)  # which does not ask for one
 
@@ -81,6 +85,9 @@ class NetworkLearner:
     def alone(self, state: State) -> "NetworkLearner":
         return self
 
+    def first_rate(self) -> float | None:
+        return None
+
     def safe_rate(self, largest: float) -> float:
         """A hundredth of a neuron's, at most a tenth of the rate that failed, as `MLPTrainee.safe_learning_rate`."""
         return min(self.steps.schedule.learning_rate / 10.0, safe_rate(largest, self.start) / 100.0)
@@ -106,7 +113,8 @@ class MomentsTrainee:
         pass
 
     def parameters(self) -> np.ndarray:
-        return np.concatenate([self.moments.mean, self.moments.squares, [float(self.moments.rows)]])
+        moments = self.moments
+        return np.concatenate([moments.first, moments.mean, moments.squares, [float(moments.rows)]])
 
     def restore(self, parameters: np.ndarray) -> None:
         self.moments = moments_of(parameters)
@@ -130,7 +138,9 @@ class MomentsLearner:
 
 def moments_of(parameters: np.ndarray) -> Moments:
     """The moments that a `MomentsTrainee` gave as its parameters."""
-    moments = Moments(len(parameters) // 2)
-    moments.mean, moments.squares, count = (part.copy() for part in np.split(parameters, [moments.mean.size, -1]))
+    d = len(parameters) // 3
+    moments = Moments(d)
+    *sums, count = (part.copy() for part in np.split(parameters, [d, 2 * d, 3 * d]))
+    moments.first, moments.mean, moments.squares = sums
     moments.rows = int(count[0])
     return moments

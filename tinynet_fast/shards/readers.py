@@ -6,7 +6,8 @@ Each reader has a twin that reads nothing but labels.
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import is_masked
-from tinynet_fast.data.files import TableError
+from tinynet_fast.data.files import TableError, no_such_column
 from tinynet_fast.data.sources.arrow import Batches, Layout, labels, numeric
-from tinynet_fast.data.sources.base import Block, settle
+from tinynet_fast.data.sources.base import Block, Part, settle
+from tinynet_fast.data.sources.folders import in_folders, with_folders
 from tinynet_fast.data.sources.parquet import BUFFER, ParquetPart
+from tinynet_fast.data.sources.paths import File, Remote, format_of, search
 from tinynet_fast.shards.fit import Piece
 from tinynet_fast.shards.survey import label_array, place, place_after
 from tinynet_fast.shards.tasks import Share
@@ -127,12 +130,24 @@ class FrameReader:
         import pyarrow as pa
 
         columns = [*self.layout.names, self.layout.target]
+        if not _has_rows(share, frame, columns):
+            return
         stop = len(frame) if share.stop is None else min(share.stop, len(frame))
+        first = pa.RecordBatch.from_pandas(frame.iloc[share.start : share.start + 1][columns], preserve_index=False)
+        copy(self.layout).check_schema(f"partition {share.shard}", first.schema)  # it may not be like Dask's sample
         batches = (
             pa.RecordBatch.from_pandas(frame.iloc[low : min(low + FRAME_ROWS, stop)][columns], preserve_index=False)
             for low in range(share.start, stop, FRAME_ROWS)
         )
-        return BatchReader(self.layout)(share, batches)
+        yield from BatchReader(self.layout)(share, batches)
+
+
+def _has_rows(share: Share, frame: Any, columns: list[Any]) -> bool:
+    """Whether a partition has rows; TableError if it has some and lacks a column."""
+    missing = [name for name in columns if name not in frame.columns]
+    if len(frame) and missing:
+        raise no_such_column(f"partition {share.shard}", missing[0], list(map(str, frame.columns)))
+    return len(frame) > 0
 
 
 @dataclass(frozen=True)
@@ -144,8 +159,9 @@ class FrameLabels:
     def __call__(self, share: Share, frame: Any) -> Iterator[np.ndarray]:
         import pyarrow as pa
 
-        batch = pa.RecordBatch.from_pandas(frame[[self.layout.target]], preserve_index=False)
-        return BatchLabels(self.layout)(share, [batch])
+        if _has_rows(share, frame, [self.layout.target]):
+            batch = pa.RecordBatch.from_pandas(frame[[self.layout.target]], preserve_index=False)
+            yield from BatchLabels(self.layout)(share, [batch])
 
 
 class RemoteParquet(ParquetPart):
@@ -169,49 +185,68 @@ class RemoteParquet(ParquetPart):
             yield from super()._record_batches(file, [group], size, columns)
 
 
-def parquet_part(url: str, options: dict[str, Any], layout: Layout) -> ParquetPart:
-    """A Parquet file wherever fsspec finds it."""
-    filesystem, path = need("fsspec.core").url_to_fs(url, **options)
+def parquet_part(url: str, options: dict[str, Any], layout: Layout) -> Part:
+    """A Parquet file wherever fsspec finds it, with the columns that its folders give it."""
+    filesystem, path = _filesystem(url, options)
     if isinstance(filesystem, need("fsspec.implementations.local").LocalFileSystem):
-        return ParquetPart(Path(path), layout)
-    return RemoteParquet(filesystem, url, layout)
+        return in_folders(layout, ParquetPart(Path(path), layout), path)
+    return in_folders(layout, RemoteParquet(filesystem, url, layout), url)
+
+
+def _filesystem(url: str, options: dict[str, Any]) -> tuple[Any, str]:
+    """What opens an address, and the path that it takes; ValueError if fsspec knows no such kind of address."""
+    try:
+        filesystem, path = need("fsspec.core").url_to_fs(url, **options)
+    except ValueError as error:
+        raise TableError(f"{url}: {error}: correct the address, or install what fsspec needs for it") from None
+    return filesystem, path
 
 
 def parquet_files(X: Any, y: Any, features: Sequence[str] | None, options: dict[str, Any]) -> tuple[list[str], Layout]:
     """The addresses that paths, URLs, patterns and folders stand for, and what all the files' columns mean.
 
-    Footers are read here, many at a time: every file's columns and types decide the rows' type.
+    Footers are read here, many at a time: every file's columns and types decide the rows' type. Files without rows are
+    left out.
     """
-    layout, found = target_layout("paths", y, features), partial(_addresses, options)
+    items, layout = X if isinstance(X, (list, tuple)) else [X], target_layout("paths", y, features)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        urls = [url for those in pool.map(found, X if isinstance(X, (list, tuple)) else [X]) for url in those]
-        parquet_part(urls[0], options, layout)  # whose columns rule
-        for _ in pool.map(lambda url: parquet_part(url, options, layout), urls[1:]):
-            pass
+        found = [pair for pairs in pool.map(partial(_addresses, options), items) for pair in pairs]
+        layout = with_folders(layout, [file for _, file in found])
+        rows: list[int | None] = []
+        while not layout.first and len(rows) < len(found):  # the first file with rows, whose columns rule
+            rows.append(parquet_part(found[len(rows)][0], options, layout).n_rows)
+        rest = found[len(rows) :]
+        rows += pool.map(lambda pair: parquet_part(pair[0], options, layout).n_rows, rest)
+    urls = [url for (url, _), n in zip(found, rows, strict=True) if n]
+    if not urls:
+        raise TableError(f"{found[0][0]}: no rows: at least one is needed")
     return urls, layout
 
 
-def _addresses(options: dict[str, Any], item: str | os.PathLike[str]) -> list[str]:
-    """The files that a path or URL, a pattern or a folder stands for, in the order of their names."""
-    filesystem, path = need("fsspec.core").url_to_fs(os.fspath(item), **options)
-    if any(c in path for c in "*?["):
-        pattern, nothing = path, "no file matches this pattern; correct it"
-    elif not filesystem.isfile(path) and filesystem.isdir(path):  # over HTTP the second reads the file
-        pattern = f"{path.rstrip('/')}/*.parquet"
-        nothing = "no Parquet file is in this folder; name those of folders in it as folder/**/*.parquet"
-    else:
-        return [filesystem.unstrip_protocol(path)]
-    found = filesystem.glob(pattern, detail=True)
-    urls = [filesystem.unstrip_protocol(name) for name in sorted(found) if found[name]["type"] == "file"]
-    if not urls:
-        raise TableError(f"{item}: {nothing}")
-    return urls
+def _addresses(options: dict[str, Any], item: str | os.PathLike[str]) -> list[tuple[str, File]]:
+    """The address of each file that a path or URL, a pattern or a folder stands for, and what `search` tells of it."""
+    text = os.fspath(item)
+    filesystem, path = _filesystem(text, options)
+    local = isinstance(filesystem, need("fsspec.implementations.local").LocalFileSystem)
+    try:
+        found = search(path, Remote(filesystem))
+    except TableError as error:
+        raise TableError(str(error).replace(path, text, 1)) from None
+    addresses = []
+    for file in found:
+        url = filesystem.unstrip_protocol(file.path)
+        if format_of(file.path) not in ("parquet", None):
+            raise TableError(f"{url}: workers read Parquet files only: read others as a frame, and pass that")
+        addresses.append((url, file if local else replace(file, path=url)))
+    return addresses
 
 
 def target_layout(what: str, y: Any, features: Sequence[str] | None) -> Layout:
     """A layout whose labels are the column `y`."""
     if not isinstance(y, str):
         raise ValueError(f"y is a {type(y).__name__}; for {what} it is the name of the column of labels")
+    if features is not None and (isinstance(features, str) or not all(isinstance(name, str) for name in features)):
+        raise ValueError("features: a list of column names is needed")
     return Layout(y, features)
 
 

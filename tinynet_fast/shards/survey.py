@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynet_fast.data.arrays import encode_known, find_labels, is_masked, is_missing
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.labels import too_many
 from tinynet_fast.data.rows import Moments, Rows
 from tinynet_fast.data.sources.base import settle
 from tinynet_fast.kernels.engines import ENGINES, compiles
@@ -129,9 +130,7 @@ def _more(seen: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:
         raise TableError(f"{place(shard, row)}: the label is of another kind than those before: use numbers or text")
     labels = np.union1d(seen, y) if len(seen) else np.unique(y)
     if len(labels) > MOST_LABELS:
-        raise TableError(
-            f"partition {shard}: more than {MOST_LABELS} different labels: this learns classes, not numbers"
-        )
+        raise TableError(f"partition {shard}: {too_many(MOST_LABELS)}")
     return labels
 
 
@@ -152,7 +151,7 @@ def merge_surveys(surveys: Sequence[Survey], known: np.ndarray | None, most: int
     if len({part.labels.dtype.kind == "U" for part in used}) > 1:
         raise ValueError("some partitions have text for labels and some numbers: give all the same")
     if known is None:
-        return Survey(rows, find_labels(_checked_pairs(used, most), None if most == 2 else most))
+        return Survey(rows, find_labels(_checked_pairs(used, most), None if most == 2 else most, rows))
     absent = [label for label in known if not any((part.labels == label).any() for part in used)]
     if absent:
         raise ValueError(f"no row has the label {absent[0].item()!r}: leave it out of labels")
@@ -170,16 +169,10 @@ def _checked_pairs(surveys: Sequence[Survey], most: int) -> Iterable[np.ndarray]
 
 
 def merge_moments(parts: Sequence[Moments]) -> Moments:
-    """The moments of all rows, stably (Chan, Golub and LeVeque, 1983), in the order of the shards."""
+    """The moments of all rows. They are merged in the order of the shards."""
     total = Moments(len(parts[0].mean))
     for part in parts:
-        if not part.rows:
-            continue
-        rows = total.rows + part.rows
-        off = part.mean - total.mean
-        total.squares = total.squares + part.squares + off * off * (total.rows * (part.rows / rows))
-        total.mean = total.mean + off * (part.rows / rows)
-        total.rows = rows
+        total.merge(part)
     return total
 
 
@@ -189,7 +182,7 @@ def safe_rate(largest: float, start: np.ndarray) -> float:
 
 
 def label_array(y: Any) -> np.ndarray:
-    """Labels as an array of numbers, booleans or text; objects become text or booleans where all of them are."""
+    """Labels as an array of numbers, booleans or text; objects become text or booleans if all of them are."""
     array = np.asarray(y)
     if is_masked(y):  # a missing label is for `survey` to name
         array = array.astype(object)
@@ -198,7 +191,8 @@ def label_array(y: Any) -> np.ndarray:
         array = array[:, 0]
     if array.dtype.kind == "O":
         labels = array.tolist()
-        for kind in (str, bool):
-            if all(isinstance(label, kind) for label in labels):
-                return array.astype(kind)
+        if all(isinstance(label, str) for label in labels):
+            return np.array([str.__str__(label) for label in labels], dtype=str)  # the value of a text that is an Enum
+        if all(isinstance(label, bool) for label in labels):
+            return array.astype(bool)
     return array

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.sampling import draw_from
 from tinynet_fast.data.sources.base import DROPPING
 from tinynet_fast.shards.fit import Job, Piece, fit_piece, fit_shard
 from tinynet_fast.shards.state import Arrays, State
@@ -115,9 +116,18 @@ def _inspected(fit: Callable[..., State], state: State, blocks: Iterable[Piece],
 
 
 @dataclass(frozen=True, eq=False)
-class RateTask:
-    """`auto_rate` on all rows of the share, which are few."""
+class HeadTask:
+    """The inputs of all rows of the share, which are few."""
 
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        return {"X": np.concatenate([X for X, _ in blocks])}
+
+
+@dataclass(frozen=True, eq=False)
+class RateTask:
+    """`auto_rate` on about `most` rows, which are drawn from all rows of the share."""
+
+    most: int
     labels: np.ndarray
     options: dict[str, Any]
     names: list[str] | None
@@ -125,13 +135,12 @@ class RateTask:
     scale: np.ndarray | None
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        parts = list(Inspection(share.shard, share.start, self.names).of(blocks))
-        X, y = np.concatenate([X for X, _ in parts]), np.concatenate([y for _, y in parts])
-        if len(np.unique(y)) < 2:
+        rows = Inspection(share.shard, share.start, self.names).of(blocks)
+        X, codes = draw_from(((X, (y == self.labels[1]).astype(np.uint8)) for X, y in rows), self.most)
+        if codes.min() == codes.max():
             raise ValueError(
-                f"learning_rate='auto' tries the first {len(X):,} rows of partition {share.shard}, and they hold one "
-                "label: give a rate"
+                f"learning_rate='auto' tries {len(X):,} rows of partition {share.shard}, and they hold one label: give "
+                "a rate"
             )
-        X = X if self.mean is None else (X - self.mean) / self.scale
-        found = auto_rate(X, (y == self.labels[1]).astype(np.uint8), **self.options)
+        found = auto_rate(X if self.mean is None else (X - self.mean) / self.scale, codes, **self.options)
         return {name: np.array(value) for name, value in vars(found).items()}

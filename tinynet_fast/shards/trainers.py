@@ -141,7 +141,8 @@ def network(
     steps = Optimizer(check_rate("learning_rate", learning_rate), optimizer, schedule=schedule, **given)
     if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
-    units = [check_whole("a hidden layer's width", width) for width in ([hidden] if np.isscalar(hidden) else hidden)]
+    widths = hidden if isinstance(hidden, (list, tuple, np.ndarray)) else [hidden]
+    units = [check_whole("a hidden layer's width", width) for width in widths]
     if not units:
         raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
     batch_size, epochs = check_whole("batch_size", batch_size), check_whole("epochs", epochs)
@@ -233,7 +234,7 @@ def _plan(job: Job, standardize: bool, validation: Any, patience: int | None, ca
     if as_float(validation) is not None:
         raise ValueError("validation as a share needs a second pass over the shards: keep some rows and pass (X, y)")
     if validation is not None:
-        X, y = check_validation(validation, job.n_features, job.labels)
+        X, y = check_validation(validation, job.n_features, job.labels, names=plan.features)
         plan.validation_loss = lambda model: model.mean_cross_entropy(X, y)
     if patience is not None:
         plan.patience = check_whole("patience", patience)

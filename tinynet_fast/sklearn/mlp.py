@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import classes_of
 from tinynet_fast.sklearn.mlp_training import Network, Solver, Trainer, first_parameters, held_out, outputs
-from tinynet_fast.sklearn.validation import Validation, log_probabilities, validation_rows
+from tinynet_fast.sklearn.validation import Validation, log_probabilities, placing, validation_rows
 
 FLOATS = [np.float64, np.float32]
 
@@ -26,8 +26,9 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """A network with hidden layers: scikit-learn's, faster, along the same loss curve.
 
     With the same options, rows and `random_state` it starts from the same weights, sees the same batches and takes the
-    same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), to rounding. Rows are dense and have
-    one label each.
+    same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), to rounding. Its loss curve is the same
+    to 1e-8, but a row's loss is not clipped: scikit-learn counts a row as at most 36 nats. Rows are dense and have one
+    label each.
 
     From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are told of each epoch and can end the
     training.
@@ -257,7 +258,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, n_classes): the probability of each class."""
         check_is_fitted(self)
-        sums = self._sums(validate_data(self, X, dtype=FLOATS, order="C", reset=False))
+        sums = self._sums(self._rows(X))
         if sums.shape[1] > 1:
             return softmax(sums, axis=1)
         return expit(np.hstack([-sums, sums]))
@@ -269,7 +270,11 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """(n,): the likeliest class of each row."""
         check_is_fitted(self)
-        return self.classes_[_likeliest(self._sums(validate_data(self, X, dtype=FLOATS, order="C", reset=False)))]
+        return self.classes_[_likeliest(self._sums(self._rows(X)))]
+
+    def _rows(self, X: Any) -> np.ndarray:
+        with placing(X):
+            return np.asarray(validate_data(self, X, dtype=FLOATS, order="C", reset=False))
 
     def _sums(self, X: np.ndarray) -> np.ndarray:
         weights = [np.asarray(part, dtype=np.float64) for part in self.coefs_]
@@ -292,7 +297,8 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._check_options()
         data = X, y, sample_weight
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
+        with placing(X):
+            X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
         codes = self._codes(column_or_1d(y), first, incremental)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -306,6 +312,11 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         sizes = [X.shape[1], *hidden, 1 if len(self.classes_) == 2 else len(self.classes_)]
         if first:
             self._initialize(random_state, sizes)
+        elif (trained := [*map(len, self.coefs_), len(self.intercepts_[-1])]) != sizes:
+            raise ValueError(
+                f"hidden_layer_sizes={hidden} does not fit the network to go on from, whose hidden layers have "
+                f"{trained[1:-1]} units: give the same layers, or start anew (warm_start=False, fit)"
+            )
         network = getattr(self, "_network", None)
         if network is None or not incremental:
             network = Network(sizes, self.activation, self._solver())

@@ -1,14 +1,15 @@
 """`partial_fit` on rows that need not fit in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import find_labels
-from tinynet_fast.data.sources import open_source
-from tinynet_fast.data.stream import read_ahead, recut
+from tinynet_fast.data.arrays import find_labels, listed
+from tinynet_fast.data.indexes import warn_of_row_numbers
+from tinynet_fast.data.sources import Chunk, has_names, open_source
+from tinynet_fast.data.stream import Piece, read_ahead, recut
 from tinynet_fast.training.plan import check_whole
 
 ROWS_A_CALL = 1 << 16  # at most; a multiple of every engine's tile
@@ -27,14 +28,15 @@ def partial_fit_stream(
 ) -> Any:
     """Call `partial_fit` with the rows of a source, in order, while the next are read in a second thread.
 
-    Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut, and so the same rows lead to the
-    same weights.
+    Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut. The same rows therefore lead to
+    the same weights, unless the estimator shuffles the rows of a call (`shuffle=True`, scikit-learn's default). Columns
+    that have names are matched with the estimator's `feature_names_in_`, which a new estimator gets from them.
 
     Parameters
     ----------
     estimator : SGDClassifier, MLPClassifier, or any estimator with `partial_fit`
     X, y, features, drop_missing
-        Paths, patterns, Arrow readers or iterators of blocks and their labels, as for `train_neuron`.
+        Paths, patterns, folders, Arrow readers or iterators of blocks and their labels, as for `train_neuron`.
     classes : (n_classes,), optional
         All labels there are. Where they are left out and the estimator knows none, the labels are read once beforehand.
     epochs : int
@@ -49,11 +51,18 @@ def partial_fit_stream(
     Raises
     ------
     ValueError
-        For what is wrong with the rows, naming file, row and column (as TableError), and where rows that can be read
-        once only would have to be read again.
+        For what is wrong with the rows, naming file, row and column (as TableError), for `features` other than those
+        that the estimator knows, and if rows that can be read once only would have to be read again.
     """
     epochs = check_whole("epochs", epochs)
-    source = open_source(X, y, features=features, drop_missing=drop_missing)
+    known = getattr(estimator, "feature_names_in_", None)
+    names = None if known is None else list(known)
+    if features is None and has_names(X):
+        features = names
+    source = open_source(X, y, features=features, drop_missing=drop_missing, names=names)
+    source.need_labels()
+    if names is not None and source.names not in (None, names):
+        raise ValueError(f"the estimator knows the features {listed(names)}, and these are {listed(source.names)}")
     if not source.repeatable and (epochs > 1 or (classes is None and not hasattr(estimator, "classes_"))):
         raise ValueError(
             "these rows can be read once only: give epochs=1 and classes, or a function that returns a new "
@@ -66,9 +75,24 @@ def partial_fit_stream(
         batch_size = own if isinstance(own, int) else 200 if own == "auto" else 256
     batch_size = check_whole("batch_size", batch_size)
     size = max(ROWS_A_CALL // batch_size, 1) * batch_size
-    for _ in range(epochs):
-        source.check_unchanged()
-        with closing(read_ahead(source.chunks())) as chunks:
-            for rows, labels in recut(((chunk.X, chunk.y) for chunk in chunks), size, batch_size=batch_size):
-                estimator.partial_fit(rows, labels, classes=np.asarray(classes))
+    vars(estimator).pop("feature_names_in_", None)  # of arrays, which have no names, scikit-learn would warn
+    try:
+        for epoch in range(epochs):
+            source.check_unchanged()
+            with closing(read_ahead(source.chunks())) as chunks:
+                for rows, labels in recut(_looked_at(chunks, source.names, epoch), size, batch_size=batch_size):
+                    estimator.partial_fit(rows, labels, classes=np.asarray(classes))
+    finally:
+        names = source.names if names is None else names
+        if names is not None and hasattr(estimator, "n_features_in_"):
+            estimator.feature_names_in_ = np.array(names, dtype=object)
     return estimator
+
+
+def _looked_at(chunks: Iterable[Chunk], names: list[str] | None, epoch: int) -> Iterator[Piece]:
+    """The rows and labels of chunks, with a warning if the very first ones show that a column counts the rows."""
+    for i, chunk in enumerate(chunks):
+        if epoch == i == 0:
+            warn_of_row_numbers(names, chunk.X, chunk.numbers())
+        assert chunk.y is not None
+        yield chunk.X, chunk.y

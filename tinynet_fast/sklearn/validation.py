@@ -1,5 +1,8 @@
 """Rows that are not trained on: `X_val`, `y_val`, or what early stopping holds out; for both estimators."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +10,12 @@ import numpy as np
 from scipy.special import log_expit, log_softmax, logsumexp
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from tinynet_fast.data.arrays import check_finite
+from tinynet_fast.data.columns import training_rows
+from tinynet_fast.data.sparse import is_sparse
+
+ABOUT_VALUES = re.compile("NaN|infinity|could not (be )?(convert|promote)|must be a")  # what scikit-learn says of them
 
 
 @dataclass
@@ -33,6 +42,24 @@ def log_probabilities(sums: np.ndarray, one_against_rest: bool) -> np.ndarray:
     return logs - logsumexp(logs, axis=1, keepdims=True)
 
 
+@contextmanager
+def placing(X: Any, name: str = "X") -> Iterator[None]:
+    """Where scikit-learn refuses a value of `X`, begin its message with the row and the column of the first."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if not ABOUT_VALUES.search(str(error)):
+            raise
+        try:
+            matrix, _, names = training_rows(X, None, name=name, sparse=True)
+            if not is_sparse(matrix):
+                check_finite(matrix, name, names)
+        except ValueError as place:
+            kind = ValueError if isinstance(error, ValueError) else TypeError
+            raise kind(f"{place}. {error}") from error
+        raise
+
+
 def validation_rows(model: Any, X_val: Any, y_val: Any, sample_weight_val: Any, **how: Any) -> Validation | None:
     """What was given as `X_val`, `y_val` and `sample_weight_val`, checked against `model.classes_`; None for nothing.
 
@@ -44,7 +71,8 @@ def validation_rows(model: Any, X_val: Any, y_val: Any, sample_weight_val: Any, 
         if value is None:
             raise ValueError(f"{name} is missing: X_val and y_val are given together or not at all")
     try:
-        X = validate_data(model, X_val, reset=False, order="C", **how)
+        with placing(X_val, "X_val"):
+            X = validate_data(model, X_val, reset=False, order="C", **how)
         y = column_or_1d(y_val)
         check_consistent_length(X, y)
         weight = None if sample_weight_val is None else _check_sample_weight(sample_weight_val, X, dtype=np.float64)

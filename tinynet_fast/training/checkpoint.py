@@ -18,14 +18,16 @@ from tinynet_fast._version import __version__
 from tinynet_fast.data.arrays import as_float
 from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
+from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder
+from tinynet_fast.training.resume import check_counted
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
 
 FORMAT = "tinynet_fast checkpoint"
-FORMAT_VERSION = 1
-SHOWN = 60  # characters of a value in a message
+FORMAT_VERSION = 2  # 2: with a checksum
+SHOWN, SHOWN_IN_ALL = 60, 250  # characters of a value in a message, and of all values
 DIGEST_ROWS = 1 << 14  # rows that are digested at a time
 DIGEST_VALUES = 1 << 18  # values of sparse rows
 
@@ -73,13 +75,13 @@ class Checkpoint:
             differences.append(f"the engine was {self.found['engine']} and is {engine}")
         if differences:
             raise ValueError(
-                f"{self.path}: a checkpoint of another run: {'; '.join(differences)}. Give what it was, name another "
-                "checkpoint, or start over with resume=False (--no-resume)"
+                f"{self.path}: a checkpoint of another run: {_cut('; '.join(differences), SHOWN_IN_ALL)}. Give what it "
+                "was, name another checkpoint, or start over with resume=False (--no-resume)"
             )
-        state: dict[str, Any] = self.found["state"]
-        self._at(state)
         if is_streamed(rows) and self.found["rows"] is not None:
+            check_counted(self.path, rows, *self.found["rows"])
             rows.counted(*self.found["rows"])
+        state: dict[str, Any] = self.found["state"]
         return state
 
     def is_due(self) -> bool:
@@ -95,12 +97,11 @@ class Checkpoint:
             return
         if not np.isfinite(state["parameters"]).all():  # a run that is about to be told that it diverged
             return
-        rows = [self.rows.source_rows, self.rows.source.dropped] if is_streamed(self.rows) else None
+        rows = [self.rows.source_rows, self.rows.source.dropped, self.rows.count] if is_streamed(self.rows) else None
         rows = None if rows is None or rows[0] is None else rows
         head = {"format": FORMAT, "format_version": FORMAT_VERSION, "written_by": f"tinynet_fast {__version__}"}
-        text = json.dumps(
-            head | self.head | {"rows": rows, "state": _packed(state)}, indent=1, ensure_ascii=False, allow_nan=False
-        )
+        content = head | self.head | {"rows": rows, "state": _packed(state)}
+        text = _text(content | {"checksum": _checksum(content)})
         self.written = monotonic()
         try:
             with atomic_file(self.path) as file:
@@ -115,31 +116,65 @@ class Checkpoint:
                 stacklevel=2,
             )
         else:
-            self._at(state)
+            self.at(state)
 
-    def _at(self, state: dict[str, Any]) -> None:
+    def at(self, state: dict[str, Any]) -> None:
+        """Note that the file holds this state."""
         self.place = f"after {state['epoch']:,} epochs and {state['rows']:,} rows"
 
     def _read(self) -> dict[str, Any]:
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
         except (UnicodeDecodeError, ValueError, RecursionError) as error:
-            raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {error}") from None
+            raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {_said(error)}") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ModelFileError(f"{self.path}: not a checkpoint: it lacks the field 'format' with {FORMAT!r}")
         if content.get("format_version") != FORMAT_VERSION:
             raise ModelFileError(
-                f"{self.path}: written by {content.get('written_by', 'an unknown version')} in format "
-                f"{content.get('format_version')}; this is tinynet_fast {__version__}, which reads format "
+                f"{self.path}: written by {_shown(content.get('written_by', 'an unknown version'))} in format "
+                f"{_shown(content.get('format_version'))}; this is tinynet_fast {__version__}, which reads format "
                 f"{FORMAT_VERSION}: finish the run with that version, or start over with resume=False (--no-resume)"
             )
         try:
+            checksum = content.pop("checksum", None)
+            if checksum != _checksum(content):
+                raise ValueError("its checksum is not that of its content")
             content["state"] = {name: _unpacked(value) for name, value in content["state"].items()}
-            _ = content["seed"], content["options"].items(), content["data"].items(), content["engine"], content["rows"]
-            _ = content["state"]["parameters"], content["state"]["epoch"], content["state"]["rows"]
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {error!r}") from None
+            _check_head(content)
+        except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
+            raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {_said(error)}") from None
         return content
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """A digest of all that a checkpoint says, so that not one changed bit is trained on."""
+    import hashlib
+
+    return hashlib.blake2b(_text(content).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _check_head(content: dict[str, Any]) -> None:
+    """KeyError, TypeError or ValueError if what stands beside the state is not of its kind."""
+    seed, rows, engine = content["seed"], content["rows"], content["engine"]
+    if not isinstance(content["options"], dict) or not isinstance(content["data"], dict):
+        raise TypeError("options or data is not an object")
+    if engine not in ENGINES:
+        raise ValueError("the engine is unknown")
+    if seed is not None and not (type(seed) is int and 0 <= seed < 2**32):
+        raise ValueError("the seed is not a whole number below 2**32")
+    counted = isinstance(rows, list) and len(rows) == 3 and all(type(n) is int and 0 <= n <= 2**53 for n in rows)
+    if rows is not None and not counted:
+        raise ValueError("rows is not three whole numbers")
+
+
+def _said(error: Exception) -> str:
+    """An error's text for a message, on one line and not longer than a sentence."""
+    text = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, AttributeError)) else str(error)
+    return _cut(" ".join(text.split()), 200)
 
 
 def digest(rows: Rows) -> dict[str, Any]:
@@ -166,7 +201,7 @@ def digest(rows: Rows) -> dict[str, Any]:
 
 def _differences(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     found = []
-    for name in sorted(was.keys() | now.keys()):
+    for name in sorted(was.keys() | now.keys(), key=lambda name: (name not in was or name not in now, name)):
         a, b = was.get(name), now.get(name)
         if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
             pairs = list(zip(a, b, strict=True))
@@ -180,8 +215,11 @@ def _differences(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, An
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return _cut(repr(value), SHOWN)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _plain(value: Any) -> Any:
@@ -200,5 +238,7 @@ def _packed(state: dict[str, Any]) -> dict[str, Any]:
 
 def _unpacked(value: Any) -> Any:
     if isinstance(value, dict):
+        if set(value) != {"float64"}:
+            raise ValueError("an array of its state is not base64 of float64")
         return np.frombuffer(base64.b64decode(value["float64"], validate=True), dtype="<f8").astype(np.float64)
     return value

@@ -11,6 +11,7 @@ from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.training.optimizer import Optimizer, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult, run, stable_rate, until_measured, was_strict
 from tinynet_fast.training.schedule import LOSSES
 
@@ -149,6 +150,11 @@ def train_mlp(
     ValueError, TrainingDivergedError
         As for `train_neuron`.
 
+    Warns
+    -----
+    TrainingWarning
+        As for `train_neuron`.
+
     Examples
     --------
     >>> from tinynet_fast import train_mlp
@@ -236,17 +242,33 @@ def first_parameters(
     """The starting parameters, flat. RandomState's stream is frozen for good, so a seed's weights never change."""
     if not isinstance(init, str) or init not in INITS:
         raise ValueError(f"there is no init {init!r}: use one of {', '.join(INITS)}")
+    _check_network(weights, biases, sizes)
     if weights is None:
         draw = np.random.RandomState(seed)
         weights = [_draw(draw, init, init_scale, a, b) for a, b in pairwise(sizes)]
     if biases is None:
         biases = [np.zeros(size) for size in sizes[1:]]
-    weights, biases = check_layers(weights, biases, sizes[-1])
-    given = [len(weights[0]), *(len(b) for b in biases)]
-    if given != sizes:
-        shape = "-".join(map(str, given))
-        raise ValueError(f"weights are those of a {shape} network; X and hidden ask for {'-'.join(map(str, sizes))}")
-    return flatten(weights, biases)
+    return flatten(*check_layers(weights, biases, sizes[-1]))
+
+
+def _check_network(weights: Any, biases: Any, sizes: list[int]) -> None:
+    """ValueError if the start is that of a network with other layers. What else is wrong is for `check_layers`."""
+    name, dimensions, parts = ("biases", 1, biases) if weights is None else ("weights", 2, weights)
+    try:
+        shapes = [np.shape(part) for part in parts]
+    except (TypeError, ValueError):
+        return
+    if not shapes or any(len(each) != dimensions for each in shapes):
+        return
+    outputs = [each[-1] for each in shapes]
+    inputs = [each[0] for each in shapes] if weights is not None else [sizes[0], *outputs[:-1]]
+    have = [inputs[0], *outputs]
+    if have != sizes and inputs[1:] == outputs[:-1]:
+        shown, asked = ("-".join(map(str, each)) for each in (have, sizes))
+        raise ValueError(
+            f"{name} are those of a {shown} network; X, hidden and y ask for {asked}: go on with the same "
+            f"inputs, hidden layers and labels, or leave {name} out"
+        )
 
 
 def longest_unit(start: np.ndarray, sizes: list[int]) -> float:
@@ -281,7 +303,7 @@ class MLPTrainee:
         self.activation, self.labels, self.features = activation, job.labels, job.features
         self.loss_name, self.dropout, self.seed, self.hidden_units = loss, dropout, job.seed, sum(sizes[1:-1])
         n = len(job.rows)
-        self.size = min(batch_size or n, n)
+        self.n_rows, self.size = n, min(batch_size or n, n)
         self.batch_size: int | None = self.size
         self.rule = own(steps.rule(self.size, LOSSES[loss]))
         steps.schedule.updates = job.epochs * -(-n // self.size)
@@ -352,6 +374,15 @@ class MLPTrainee:
         self.pending = self.engine.own(parameters[-3:-1].copy())
         self.generator = None
 
+    def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
+        updates, epochs, pending, pending_weight, position = parameters[-5:]
+        most = epoch * -(-self.n_rows // self.size) + rows // self.size
+        whole("the number of updates", updates, most)
+        if (epochs, position, pending) != (epoch, rows, rows % self.size):
+            raise StateError(f"the parameters are not those after {epoch:,} epochs and {rows:,} rows")
+        if not pending_weight >= 0.0:
+            raise StateError("the weight of the rows that wait is below 0")
+
     def options(self) -> dict[str, Any]:
         own = {"batch_size": self.size, "loss": self.loss_name, "dropout": self.dropout}
         return {"trainer": "train_mlp", **self.steps.options(), **own}
@@ -361,6 +392,9 @@ class MLPTrainee:
         return MLP(
             weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
         )
+
+    def last_rate(self) -> float | None:
+        return None
 
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinynet_fast.data.columns import named_weights
 from tinynet_fast.data.rows import is_streamed, picked
 from tinynet_fast.data.sparse import CSR, is_sparse
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.neuron_trainee import NeuronTrainee, SparseTrainee
-from tinynet_fast.training.plan import Plan, check_rate, plan
+from tinynet_fast.training.plan import Plan, check_rate, may_stream, plan, stores_sparse
 from tinynet_fast.training.run import (
     LARGEST_SUM,
     STABILITY_BOUND,
@@ -76,10 +77,15 @@ def train_neuron(
     ----------
     X : (n,) or (n, n_features)
         A list of numbers or of rows, a NumPy array of any real dtype, order and stride (read-only or memory-mapped
-        too), or a frame that NumPy can read. An array of numbers is never copied whole; computing is in float64.
+        too), or a frame of pandas, polars, pyarrow or another library that is in memory. An array of numbers is never
+        copied whole, but the rows that a share of `validation` holds out are copied. Computing is in float64. Names of
+        columns become the model's `features`, by which `predict` and `validation` find their columns. Column labels
+        that are no text become text, but a frame whose columns are labelled 0, 1, 2 and so on has no names. In a list,
+        dicts and named tuples have names too.
         Or rows that need not fit in memory, which are read in a second thread while they are trained on: a path, a
-        glob or a list of paths (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy, svmlight), a
-        pyarrow Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
+        pattern, a folder or a list of them (CSV, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather, .npy,
+        svmlight; part.2 is read before part.10, and folders called name=value give rows one more column), a pyarrow
+        Dataset or RecordBatchReader, an iterator of blocks (X, y), or for several epochs a function that
         returns such an iterator. However they are cut into files and blocks, the weights are those of the same rows in
         memory. Files whose rows take up to 256 MB as float64 are parsed once and then kept in memory. Or a SciPy sparse
         matrix or array; see the notes.
@@ -88,13 +94,14 @@ def train_neuron(
         is a frame or a path, the name of the column of labels. Left out where blocks or svmlight files hold them.
     learning_rate : float or "auto"
         How far a row moves the weights. While learning_rate * (|x|**2 + 1) <= 8 for every row, no step overshoots.
-        "auto" tries a grid of rates first, on up to some 32,000 of the rows and in one pass, and trains with the one
-        that comes to the least log loss (see `auto_rate`); `rate_search` of the result says what was tried. Of rows
-        that are not in memory these are the first.
+        "auto" first tries a grid of rates, on all rows or on 32,768 or more that are drawn from them (see `auto_rate`),
+        and trains with the rate that has the least log loss; `rate_search` of the result says what was tried. Rows that
+        are not in memory are read once more for that, and cannot be of a kind that is read once only.
     epochs : int
         Passes over the rows.
     weights : float or (n_features,)
-        Where to start: one number for all weights, or one each.
+        Where to start: one number for all weights, or one each. A dict or a pandas Series gives them by the names of
+        the inputs.
     bias : float
         Where the bias starts.
     sample_weight : (n,), optional
@@ -127,6 +134,7 @@ def train_neuron(
         From 0 to 2**32 - 1. Drawn, and given back in the result, where it is needed and left out.
     validation : (X, y) or float, optional
         Rows whose loss is measured after each epoch and which are not trained on, or the fraction of rows to hold out.
+        Columns of `X` that have names are matched with those to train on, and `y` may be the name of one.
         Of rows that are not in memory each is held out or not by a hash of its number and `seed`, so that it comes to
         about that fraction.
     patience : int, optional
@@ -140,7 +148,9 @@ def train_neuron(
     callback : callable, optional
         Called with an `Epoch` after each epoch; training stops when it returns something true.
     features : sequence of str, optional
-        The columns of a frame or a file to learn from, in this order; all but that of the labels where left out.
+        The columns of a frame or a file to learn from, in this order. If left out: all but that of the labels and an
+        index that pandas or Dask wrote into a file, also one with a name. A column that only counts the rows is named
+        in a `TrainingWarning`.
     labels : sequence, optional
         The two labels, where they are not to be found in the rows or not in sorting order: the second is the one whose
         probability is learned. Any other label is refused.
@@ -172,15 +182,22 @@ def train_neuron(
     TrainingDivergedError
         Where the weights overflow.
 
+    Warns
+    -----
+    TrainingWarning
+        If the trained model is worse than always answering the labels' shares, or gives the same answer for every row;
+        the message says why and what to do. The model is judged on up to 65,536 of its own rows.
+
     Notes
     -----
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
     weights are those of the same rows dense: bit for bit in "reference" and "strict" without l2 and averaging, else to
-    1e-12. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs that it stores, after its
-    update, as in the paper and in scikit-learn. An input that is seldom stored then predicts with a weight that has not
-    yet been cut, at the end too, where a dense row pays on every input; where every row stores every input it is the
-    same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here it moves as on dense ones.)
+    1e-12 as long as no step overshoots. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs
+    that it stores, after its update, as in the paper and in scikit-learn. An input that is seldom stored then predicts
+    with a weight that has not yet been cut, at the end too, where a dense row pays on every input; where every row
+    stores every input it is the same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here
+    it moves as on dense ones.)
 
     CSR rows of float64 or float32 are read where they are, with indices of 32 or 64 bits, whatever is shuffled or held
     out. Other formats are converted to CSR, and the values of other types to float32 where that holds them all, else
@@ -196,7 +213,8 @@ def train_neuron(
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
     """
-    penalties, sparse = Penalties(l2, l1, average, loss), is_sparse(X)
+    penalties = Penalties(l2, l1, average, loss)
+    sparse = is_sparse(X) or (not standardize and may_stream(X) and stores_sparse(X))
     plain = "sgd_epochs" if penalties.none else "sgd_regularized_epochs"
     search = isinstance(learning_rate, str) and learning_rate == "auto"
     if search and (schedule != "constant" or not penalties.smooth):
@@ -230,7 +248,7 @@ def train_neuron(
     if rates.name == "cosine":
         rates.updates = job.epochs * len(job.rows)
         job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
-    start = first_weights(weights, bias, job.rows.n_features)
+    start = first_weights(weights, bias, job.rows.n_features, job.features)
     found = _search(job, start, penalties) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
@@ -248,7 +266,7 @@ def train_neuron(
 
 def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
     """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
-    from tinynet_fast.training.rate import ROWS, ROWS_A_FEATURE, auto_rate, stride
+    from tinynet_fast.training.rate import auto_rate, draw, most_rows
 
     rows = job.rows
     options: dict[str, Any] = {
@@ -259,23 +277,24 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
         "bias": float(start[-1]),
     }
     if is_streamed(rows):
-        X, codes = rows.head(max(ROWS, ROWS_A_FEATURE * rows.n_features))
+        X, codes = rows.some(most_rows(0 if rows.source.sparse else rows.n_features))
         if codes.min() == codes.max():
-            raise ValueError(
-                f"learning_rate='auto' tries the first {len(X):,} rows, and they hold one label: give a rate"
-            )
+            raise ValueError(f"learning_rate='auto' tries {len(X):,} of the rows, and they hold one label: give a rate")
         return auto_rate(X, codes, **options)
     rows = job.in_memory
-    part: Any = slice(None)
-    if rows.index is not None:  # the search takes every k-th row; to pick them here saves a copy of the others
-        few = rows.index[:: stride(len(rows), 0 if isinstance(rows.X, CSR) else rows.n_features)]
-        part = few if len(np.unique(rows.codes[few])) == 2 else rows.index
+    part: Any = slice(None) if rows.index is None else rows.index
+    if rows.index is not None:  # to draw here saves a copy of the rows that the search would not take
+        width = 0 if isinstance(rows.X, CSR) else rows.n_features
+        weights = None if rows.sample_weight is None else rows.sample_weight[part]
+        few = draw(width, len(rows), lambda drawn: rows.codes[part[drawn]], weights)
+        part = part if few is None else part[few]
     weights = None if rows.sample_weight is None else rows.sample_weight[part]
     return auto_rate(rows.standardised(picked(rows.X, part)), rows.codes[part], sample_weight=weights, **options)
 
 
-def first_weights(weights: Any, bias: Any, n_features: int) -> np.ndarray:
+def first_weights(weights: Any, bias: Any, n_features: int, names: list[str] | None = None) -> np.ndarray:
     """The starting weights and, last, the bias."""
+    weights = named_weights(weights, names)
     try:
         w, b = np.asarray(weights, dtype=np.float64), float(bias)
     except (TypeError, ValueError, OverflowError):

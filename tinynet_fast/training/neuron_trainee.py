@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows
+from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.plan import Plan
+from tinynet_fast.training.resume import StateError
 from tinynet_fast.training.run import STABILITY_BOUND, stable_rate
 from tinynet_fast.training.schedule import Penalties, Schedule
 
@@ -23,7 +24,7 @@ class NeuronTrainee:
     def __init__(self, job: Plan, start: np.ndarray, schedule: Schedule, penalties: Penalties) -> None:
         self.engine: Engine = job.engine
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
-        self.labels, self.features = job.labels, job.features
+        self.labels, self.features, self.all_rows = job.labels, job.features, job.rows
         d = self.row_values(job)
         self.block_rows = job.engine.block_rows(d, 2 * d)
         self.repeats = schedule.is_constant and not penalties.average_from
@@ -91,6 +92,11 @@ class NeuronTrainee:
         self.weights, self.bias, self.means, self.paid = (self.engine.own(part.copy()) for part in parts)
         self.row = int(row[0])
 
+    def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
+        trained = (epoch * len(self.all_rows) if epoch else 0) + rows
+        if parameters[-1] != trained:
+            raise StateError(f"the parameters are not those after {trained:,} rows")
+
     def options(self) -> dict[str, Any]:
         return {"trainer": "train_neuron", **self.schedule.options(), **self.penalties.options()}
 
@@ -98,6 +104,9 @@ class NeuronTrainee:
         averaging = self.penalties.average_from and self.row >= self.penalties.average_from
         weights, bias = (self.means[:-1], self.means[-1]) if averaging else (self.weights, self.bias[0])
         return Neuron(weights=weights, bias=bias, labels=self.labels, features=self.features)
+
+    def last_rate(self) -> float | None:
+        return self.schedule.rate(max(self.row - 1, 0))
 
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         if self.schedule.name == "optimal":  # which does not ask for a rate
@@ -113,7 +122,7 @@ class SparseTrainee(NeuronTrainee):
     """
 
     def row_values(self, job: Plan) -> int:
-        return int(job.in_memory.X.row_values)
+        return job.rows.source.row_values if is_streamed(job.rows) else int(job.in_memory.X.row_values)
 
     def begin(self) -> None:
         penalties, d = self.penalties, len(self.start) - 1

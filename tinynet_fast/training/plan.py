@@ -9,18 +9,18 @@ import numpy as np
 from tinynet_fast.data.arrays import (
     Codes,
     as_float,
-    as_matrix,
+    as_labels,
     as_sample_weight,
     asks_for_stream,
     check_finite,
     encode_known,
     encode_labels,
-    feature_names,
     find_labels,
-    frame_columns,
 )
+from tinynet_fast.data.columns import label_column, rows_for, training_rows
+from tinynet_fast.data.indexes import warn_of_row_numbers
 from tinynet_fast.data.rows import Order, Rows, is_streamed, picked, split_rows
-from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
+from tinynet_fast.data.sparse import CSR, is_sparse
 from tinynet_fast.kernels.engines import Engine, resolve
 from tinynet_fast.training.checkpoint import Checkpoint, digest
 
@@ -146,28 +146,34 @@ def plan(
         if sample_weight is not None:
             raise ValueError("sample_weight is for rows in memory: read the rows first, or leave it out")
         source = open_source(X, y, features=features, drop_missing=drop_missing)
+        if sparse and not standardize:
+            source = source.as_sparse()
         _plan_stream(result, source, known, most_labels)
     else:
         if drop_missing:
             raise ValueError("drop_missing is for rows that are read from files: drop them from X and y yourself")
-        if isinstance(y, str) or features is not None:
-            X, y, _ = frame_columns(X, y, features)
+        if y is None:
+            as_labels(y)  # says so, before anything in X is refused
         if sparse and standardize is True and is_sparse(X):
             raise ValueError(
                 "standardize=True would store every value, since a 0.0 less its column's mean is none: divide the "
                 "columns by their largest magnitudes (scikit-learn's MaxAbsScaler), or pass X.toarray()"
             )
-        _plan_memory(result, as_rows(X) if sparse else as_matrix(X), y, sample_weight, known, most_labels)
-        result.features = feature_names(X)
+        matrix, y, result.features = training_rows(X, y, features, sparse=sparse)
+        _plan_memory(result, matrix, y, sample_weight, known, most_labels)
+        warn_of_row_numbers(result.features, result.in_memory.X)
     if is_fraction:
         result.options["held_out"] = "hash" if result.streams else "permutation"
+        if result.streams and drop_missing:
+            result.options["held_out"] = "hash of all rows"  # earlier versions numbered the rows that were kept
     elif validation is not None:
-        X_held, held = check_validation(validation, result.rows.n_features, result.labels, sparse)
+        names, width = result.features, result.rows.n_features
+        X_held, held = check_validation(validation, width, result.labels, sparse, names)
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
         if saved is not None:
             saved.validation = digest(Rows(X_held, Codes(held, np.arange(len(result.labels)))))
     if is_streamed(result.rows):
-        if standardize or counted:
+        if standardize or counted or (shuffle and drop_missing):
             result.rows.survey(standardize)
         if result.rows.count == 0:
             raise ValueError(f"validation={validation} with seed={seed} leaves no row: change the seed")
@@ -189,13 +195,20 @@ def may_stream(X: Any) -> bool:
     return is_source(X)
 
 
+def stores_sparse(X: Any) -> bool:
+    """Whether rows to read while training are stored without their zeros, as in svmlight files."""
+    from tinynet_fast.data.sources import has_sparse_rows
+
+    return has_sparse_rows(X)
+
+
 def _plan_memory(
     result: Plan, matrix: Any, y: Any, sample_weight: Any, known: np.ndarray | None, most_labels: int
 ) -> None:
     row_weights = as_sample_weight(sample_weight, len(matrix))
     largest = _largest_row(matrix, row_weights, result.engine) if result.engine.name == "fast" else np.inf
     if not (isinstance(matrix, CSR) or np.isfinite(largest)):
-        check_finite(matrix)
+        check_finite(matrix, columns=result.features)
     if known is None:
         codes, labels = encode_labels(y, len(matrix), most=most_labels)
     else:
@@ -219,6 +232,7 @@ def _plan_memory(
 
 
 def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_labels: int) -> None:
+    source.need_labels()
     from tinynet_fast.data.stream import HoldOut, StreamRows, can_be_kept
 
     _check_order(result, source, can_be_kept(source))
@@ -267,8 +281,10 @@ def _find_labels(source: "Source", most: int) -> np.ndarray:
 
 
 def given_labels(labels: Any, most: int) -> np.ndarray:
-    array = np.asarray(labels)
-    if array.ndim != 1 or array.dtype.kind not in "biufU" or len(np.unique(array)) != len(array):
+    if np.ndim(labels) != 1:
+        raise ValueError(f"labels is {labels!r}; a list of different labels is needed")
+    array = as_labels(labels, "labels")
+    if len(np.unique(array)) != len(array) or (array.dtype.kind == "f" and not np.isfinite(array).all()):
         raise ValueError(f"labels is {labels!r}; a list of different labels is needed")
     if not 2 <= len(array) <= most:
         raise ValueError(
@@ -300,16 +316,14 @@ def _block_bound(X: np.ndarray, sample_weight: np.ndarray | None, engine: Engine
 
 
 def check_validation(
-    validation: Any, n_features: int, labels: np.ndarray, sparse: bool = False
+    validation: Any, n_features: int, labels: np.ndarray, sparse: bool = False, names: list[str] | None = None
 ) -> tuple[Any, np.ndarray]:
+    """The rows of validation=(X, y), matched by name with those to train on, and their codes."""
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
         raise ValueError(f"validation is a {type(validation).__name__}; (X, y) or a fraction is needed")
-    matrix = (as_rows if sparse else as_matrix)(validation[0], "validation X")
-    if matrix.shape[1] != n_features:
-        raise ValueError(f"validation X has {matrix.shape[1]} columns where X has {n_features}: pass the same inputs")
-    if not isinstance(matrix, CSR):
-        check_finite(matrix, "validation X")
-    return matrix, encode_known(validation[1], labels, len(matrix), "validation y")
+    X, y = validation
+    matrix = rows_for(X, names, n_features, name="validation X", of="X", sparse=sparse)
+    return matrix, encode_known(label_column(X, y), labels, len(matrix), "validation y")
 
 
 def check_whole(name: str, value: Any, least: int = 1) -> int:

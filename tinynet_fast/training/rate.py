@@ -1,12 +1,16 @@
 """`auto_rate`: a learning rate from the data itself. It tries many in one pass (`sweep`) and keeps the best."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.arrays import as_sample_weight, check_finite, encode_labels
-from tinynet_fast.data.sparse import CSR, as_rows
+from tinynet_fast.data.columns import named_weights, training_rows
+from tinynet_fast.data.rows import picked
+from tinynet_fast.data.sampling import drawn_rows
+from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.training.plan import check_whole
 from tinynet_fast.training.run import STABILITY_BOUND
@@ -74,9 +78,10 @@ def auto_rate(
     """The learning rate whose model has the least log loss, of a grid of rates that all train in one pass.
 
     The grid is logarithmic, six decades up to the rate at which a step of the mean row cannot overshoot, which is
-    8 / mean(|x|**2 + 1). It is tried on all rows, or on every k-th where they are more than 65,536 (more where they are
-    wide), and for as many epochs as will be trained, or as come to 262,144 rows in all. The same data gives the same
-    rate, for any number of threads.
+    8 / mean(|x|**2 + 1). It is tried on all rows, or, from 65,536 rows on (more if they are wide), on 32,768 to 65,536
+    of them. One is drawn from each run of neighbouring rows, by a hash of its number, and a rare label keeps its share.
+    The search takes as many epochs as will be trained, or as come to 262,144 rows in all. The same data gives the
+    same rate, for any number of threads.
 
     Sparse rows of SciPy train with one rate after the other: each decade first, then the rates between the best of
     them and its neighbours; for as many epochs as come to 8,388,608 stored values.
@@ -112,20 +117,18 @@ def auto_rate(
     True
     """
     epochs = check_whole("epochs", epochs)
-    matrix = as_rows(X)
-    codes = encode_labels(y, len(matrix))[0][:]
+    matrix, y, names = training_rows(X, y, sparse=True)
+    labels = encode_labels(y, len(matrix))[0]
     row_weights = as_sample_weight(sample_weight, len(matrix))
-    sparse = isinstance(matrix, CSR)
-    every = stride(len(matrix), 0 if sparse else matrix.shape[1])
-    if len(np.unique(codes[::every])) < 2 or (row_weights is not None and not row_weights[::every].any()):
-        every = 1  # so few rows of one kind that they were passed over
-    every_row = matrix
-    if every > 1:
-        matrix = matrix[::every] if sparse else np.ascontiguousarray(matrix[::every])
-        codes = codes[::every]
-    row_weights = None if row_weights is None else row_weights[::every]
+    sparse, every_row = isinstance(matrix, CSR), matrix
+    few = draw(0 if sparse else matrix.shape[1], len(matrix), labels.__getitem__, row_weights)
+    codes = labels[slice(None) if few is None else few]
+    if few is not None:
+        matrix = picked(matrix, few)
+        row_weights = None if row_weights is None else row_weights[few]
     epochs = max(min(epochs, VISITS // len(matrix)), 1)
-    options = {"l2": l2, "average": average, "weights": weights, "bias": bias, "sample_weight": row_weights}
+    start = named_weights(weights, names)
+    options = {"l2": l2, "average": average, "weights": start, "bias": bias, "sample_weight": row_weights}
     if sparse:
         epochs = max(min(epochs, SPARSE_VALUES // max(matrix.stored, 1)), 1)
 
@@ -140,7 +143,7 @@ def auto_rate(
     rates = grid(matrix, len(matrix) * epochs)
     if not rates[0] > 0.0:
         if not sparse:
-            check_finite(every_row)
+            check_finite(every_row, columns=names)
         raise ValueError("the inputs are too large for any learning rate: standardise them first")
     losses = losses_of(rates)
     if np.isnan(losses).all():
@@ -154,9 +157,22 @@ def auto_rate(
     return RateSearch(float(rates[np.nanargmin(losses)]), rates, losses, len(matrix), epochs)
 
 
-def stride(n: int, d: int) -> int:
-    """Every which of `n` rows of `d` features a search takes. (Of sparse rows, with `d` 0, as many however wide.)"""
-    return max(n // max(ROWS, ROWS_A_FEATURE * d), 1)
+def most_rows(d: int) -> int:
+    """How many rows of `d` features a search takes, or up to twice as many. Pass 0 for sparse rows."""
+    return max(ROWS, ROWS_A_FEATURE * d)
+
+
+def draw(d: int, n: int, codes: Callable[[Any], np.ndarray], sample_weight: np.ndarray | None) -> np.ndarray | None:
+    """The numbers of the rows that a search takes, of `n` rows of `d` features; None for all of them.
+
+    `codes` gives the codes of some rows. Rows without a weight are drawn apart from the others.
+    """
+    every = n // most_rows(d)
+    if every < 2:
+        return None
+    if sample_weight is None:
+        return drawn_rows(n, every, codes)
+    return drawn_rows(n, every, lambda part: codes(part) + 2 * (sample_weight[part] > 0.0).view(np.uint8))
 
 
 def _sparse_loss(
@@ -201,7 +217,7 @@ def grid(X: Any, visits: int) -> np.ndarray:
     total, rows = 0.0, max((1 << 17) // d, 1)
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite, the sweep reports
         for start in range(0, n, rows):
-            block = np.asarray(X[start : start + rows], dtype=np.float64)
+            block = np.asarray(X[start : start + rows], dtype=np.float64, order="C")  # sums depend on the order
             total += float(np.einsum("ij,ij->", block, block)) / n  # BLAS would wake its threads for this
     largest = STABILITY_BOUND / (total + 1.0)
     seconds = visits * (ROW_SECONDS + VALUE_SECONDS * d) / 8.0

@@ -14,8 +14,11 @@ from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.kernels.jit import noting
 from tinynet_fast.models import Model
+from tinynet_fast.training.outcome import StreamSample, warn_if_useless
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.progress import Progress
+from tinynet_fast.training.raw_inputs import warn_of_lost_digits
+from tinynet_fast.training.resume import check_state
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
@@ -121,11 +124,17 @@ class Trainee(Protocol[M_co]):
     def restore(self, parameters: np.ndarray) -> None:
         """Go back to parameters that `parameters` gave."""
 
+    def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
+        """Raise StateError if the counts among `parameters` are not those after so many epochs and rows of the next."""
+
     def options(self) -> dict[str, Any]:
         """How it is trained, for the model's file."""
 
     def model(self) -> M_co:
         """A model with the parameters as they are now."""
+
+    def last_rate(self) -> float | None:
+        """The learning rate of the last row that was trained on; None if no bound on a step is known."""
 
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         """A rate at which these rows cannot make the parameters run away; 0.0 where there is none."""
@@ -224,6 +233,8 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
     if saved is not None:
         found = saved.open(_checkpoint_options(trainee, plan), plan.rows, plan.engine.name)
         if found is not None:
+            check_state(saved.path, found, trainee, plan)
+            saved.at(found)
             history, position, total = History.of(found), found["rows"], float(found["total"][0])
             trainee.restore(found["parameters"])
             if history.done > plan.epochs:
@@ -233,14 +244,17 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
                 )
         else:
             saved.write(history.state(trainee.parameters(), 0, 0.0), must=True)
+    sample = StreamSample() if plan.streams else None
     try:
         with Progress(plan, history.done, position) as show:
-            _epochs(trainee, plan, history, position, total, show)
+            _epochs(trainee, plan, history, position, total, show, sample)
     except KeyboardInterrupt:
         if saved is None:
             raise
         raise KeyboardInterrupt(f"the last checkpoint, {saved.place}, is {saved.path}") from None
-    return training_result(trainee, plan, history)
+    result = training_result(trainee, plan, history)
+    warn_if_useless(trainee, plan, sample)
+    return result
 
 
 def _compiled(trainee: Trainee[Any], plan: Plan) -> str:
@@ -250,14 +264,25 @@ def _compiled(trainee: Trainee[Any], plan: Plan) -> str:
     return plan.engine.named(ways)
 
 
-def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, total: float, show: "Progress") -> None:
-    """The epochs that are left, from the row `position` of the current one, whose rows so far lost `total`."""
+def _epochs(
+    trainee: Trainee[Any],
+    plan: Plan,
+    history: History,
+    position: int,
+    total: float,
+    show: "Progress",
+    sample: StreamSample | None,
+) -> None:
+    """Train the epochs that are left, from row `position` of the current one, whose rows so far have the loss `total`.
+
+    Some rows of the first of these epochs go into `sample`.
+    """
     rows, own, saved = plan.rows, plan.engine.own, plan.checkpoint
     # Rows that fit one block train for several epochs a call, where nobody wants to see the epochs between.
     together = 1
     if trainee.repeats and not (plan.streams or plan.order or plan.validation_loss or plan.callback):
         together = max(1, trainee.block_rows // len(rows))
-    stop = history.stopped_early
+    stop, first = history.stopped_early, history.done
     while history.done < plan.epochs and not stop:
         k = min(together, plan.epochs - history.done) if position == 0 else 1
         before = trainee.parameters() if k > 1 else None
@@ -274,6 +299,8 @@ def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, 
                 trainee.train(X, y, sample_weight, losses)
                 totals = np.asarray(losses, dtype=np.float64)
                 position += len(y)
+                if sample is not None and history.done == first:
+                    sample.add(X, y)
                 show.rows(history.done, position, k, float(totals[-1]))
                 if saved is not None and k == 1 and saved.is_due():
                     now = perf_counter()
@@ -298,8 +325,12 @@ def _epochs(trainee: Trainee[Any], plan: Plan, history: History, position: int, 
         show.epoch(history.done, float(history.losses[-1][-1]))
 
 
-def _check_limit(trainee: Trainee[Any], plan: Plan, X: np.ndarray) -> None:
-    if plan.engine.kernels.row_bound(plan.engine.rows(X), np.ones(1)) <= plan.limit:
+def _check_limit(trainee: Trainee[Any], plan: Plan, X: Any) -> None:
+    if isinstance(X, CSR):
+        largest = float(X.square_norms().max()) + 1.0
+    else:
+        largest = plan.engine.kernels.row_bound(plan.engine.rows(X), np.ones(1))
+    if largest <= plan.limit:
         return
     if plan.rows.source.repeatable:  # type: ignore[union-attr]
         raise Overshoot
@@ -347,6 +378,8 @@ def training_result(trainee: Trainee[M_co], plan: Plan, history: History) -> Tra
     if history.best is not None:
         trainee.restore(history.best)
     model = plan.for_raw_inputs(trainee.model())
+    if plan.rows.mean is not None:
+        warn_of_lost_digits(model, plan.rows.mean, plan.features)
     losses = np.concatenate(history.losses)
     model.training |= (
         trainee.options()
@@ -361,7 +394,10 @@ def training_result(trainee: Trainee[M_co], plan: Plan, history: History) -> Tra
             "final_loss": float(losses[-1]),
         }
     )
-    dropped = plan.rows.source.dropped if is_streamed(plan.rows) else 0
+    dropped = 0
+    if is_streamed(plan.rows):
+        dropped = plan.rows.source.dropped
+        model.training |= plan.rows.source.training
     if dropped:
         model.training["dropped_rows"] = dropped
     return TrainingResult(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet_fast.data.arrays import Codes
+from tinynet_fast.data.columns import named_weights
 from tinynet_fast.data.rows import Rows, picked
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
@@ -123,7 +124,7 @@ def sweep(
         job.rows = _copied(job.in_memory)
     fold_of_row, n_folds = _folds(folds, job)
     options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
-    start = first_weights(weights, bias, len(options), job.rows.n_features)
+    start = first_weights(named_weights(weights, job.features), bias, len(options), job.rows.n_features)
     copies = 1 + n_folds
     options, start = np.repeat(options, copies, axis=0), np.repeat(start, copies, axis=0)
     fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options) // copies)
@@ -223,10 +224,10 @@ class Group:
         self.options[lanes.KEEP], self.options[lanes.HELD] = 1.0, lanes.NOBODY
         used = slice(len(members))
         with np.errstate(over="ignore"):  # too large a rate, penalty or weight shows in the result
-            self.options[lanes.RATE, used] = rates * lanes.UNIT
+            self.options[lanes.RATE, used] = rates
             self.options[lanes.KEEP, used] = np.maximum(0.0, 1.0 - rates * l2)
             self.options[lanes.HELD, used] = fold[members]
-            self.state[: d + 1, used] = start[members].T * lanes.UNIT
+            self.state[: d + 1, used] = start[members].T
 
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
         self.kernel.train(X, y, weights, folds, self.options, self.state, self.sums, self.penalised)
@@ -245,7 +246,7 @@ class Group:
         d = len(self.state) // (2 if self.penalised else 1)
         used = slice(len(self.members))
         now, means = self.state[:d, used].T, self.state[-d:, used].T
-        return np.where(self.averaged[:, np.newaxis], means, now) / self.kernel.UNIT
+        return np.where(self.averaged[:, np.newaxis], means, now)
 
 
 class _Sweep:
@@ -266,9 +267,12 @@ class _Sweep:
         d = job.rows.n_features
         self.groups = groups_of(options, start, fold, threads)
         self.threads = min(threads, len(self.groups))
-        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH / self.threads
-        rows = min(int(BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d)
-        self.block_rows = max(rows // lanes.CHUNK, 1) * lanes.CHUNK
+        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH
+        # The sums of held-out rows depend on where blocks end, so those blocks are the same for any number of threads.
+        self.block_rows, self.scored_rows = (
+            max(min(int(k * BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d) // lanes.CHUNK, 1) * lanes.CHUNK
+            for k in (self.threads, 1)
+        )
 
     def run(self) -> SweepResult:
         job, n = self.job, len(self.job.rows)
@@ -288,7 +292,7 @@ class _Sweep:
             for epoch in range(job.epochs):
                 for group in self.groups:
                     group.clear()
-                for block in self._blocks(self._order(epoch)):
+                for block in self._blocks(self.block_rows, self._order(epoch)):
                     self._train(pool, block)
                 for group in self.groups:
                     losses = group.losses()
@@ -310,11 +314,11 @@ class _Sweep:
         rows, order = self.job.rows, self.job.order
         return None if order is None else order.permutation(len(rows), rows.n_features, epoch)
 
-    def _blocks(self, order: np.ndarray | None) -> Iterator[tuple[Any, ...]]:
-        start, ones = 0, np.ones(min(self.block_rows, len(self.job.rows)))
+    def _blocks(self, size: int, order: np.ndarray | None) -> Iterator[tuple[Any, ...]]:
+        start, ones = 0, np.ones(min(size, len(self.job.rows)))
         job = self.job.in_memory
         rows = job if order is None else Rows(job.X, job.codes, order, job.sample_weight)
-        for X, y, weights in rows.blocks(self.block_rows):
+        for X, y, weights in rows.blocks(size):
             part = slice(start, start + len(y)) if order is None else order[start : start + len(y)]
             folds = None if self.fold_of_row is None else self.fold_of_row[part]
             start += len(y)
@@ -347,7 +351,9 @@ class _Sweep:
                     totals[models] += vectorized.cross_entropy(z, y[part, np.newaxis]).sum(axis=0)
 
         if self.fold_of_row is not None:
-            for X, y, _, folds in self._blocks(None):  # a model is in one fold, so that threads add to others
+            for X, y, _, folds in self._blocks(
+                self.scored_rows, None
+            ):  # a model is in one fold, so that threads add to others
                 list(pool.map(partial(add, X, y, folds), range(int(self.fold.max()) + 1)))
         return totals / in_fold
 

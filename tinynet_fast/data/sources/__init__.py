@@ -6,30 +6,29 @@
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.base import Chunk, Source, Stamp, has_pyarrow, need
+from tinynet_fast.data.files import COMPRESSED, TableError
+from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
+from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, has_pyarrow, need
+from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
 
-__all__ = ["Chunk", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
-
-FORMATS = {
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "ipc",
-    ".feather": "ipc",
-    ".ipc": "ipc",
-    ".arrows": "ipc stream",
-    ".npy": "npy",
-    ".svm": "svmlight",
-    ".svmlight": "svmlight",
-    ".libsvm": "svmlight",
-}
-COMPRESSED = (".gz", ".bz2", ".zst")  # of CSV
+__all__ = [
+    "FIRST_INDEX",
+    "Chunk",
+    "Like",
+    "Source",
+    "TableError",
+    "has_names",
+    "has_sparse_rows",
+    "is_source",
+    "need",
+    "open_source",
+]
 
 
 def is_source(X: Any) -> bool:
@@ -57,9 +56,21 @@ def has_names(X: Any) -> bool:
     if isinstance(X, Source):
         return X.names is not None
     if _names_files(X):
-        first = X if isinstance(X, (str, os.PathLike)) else X[0]
-        return _format(Path(first)) not in ("npy", "svmlight")
+        return _first_format(X) not in ("npy", "svmlight")
     return is_arrow(X)
+
+
+def has_sparse_rows(X: Any) -> bool:
+    """Whether the rows of `X`, which `open_source` takes, are svmlight, which `Source.as_sparse` is for."""
+    if isinstance(X, Source):
+        return X.kind == "svmlight"
+    return _names_files(X) and _first_format(X) == "svmlight"
+
+
+def _first_format(X: Any) -> str | None:
+    """The format of the first of some files. A pipe is read once, so it is not opened here."""
+    first = os.fspath(X[0] if isinstance(X, (list, tuple)) else X)
+    return format_of(first if is_pipe(first) else _files(first)[0][0].path)
 
 
 def _names_files(X: Any) -> bool:
@@ -69,23 +80,42 @@ def _names_files(X: Any) -> bool:
 
 
 def _looks_like_path(item: Any) -> bool:
-    return isinstance(item, str) and (_format(Path(item)) is not None or glob.has_magic(item))
+    return isinstance(item, str) and (format_of(item) is not None or glob.has_magic(item) or os.path.isdir(item))
 
 
-def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None, drop_missing: bool = False) -> Source:
+def open_source(
+    X: Any,
+    y: Any = None,
+    *,
+    features: Sequence[str] | None = None,
+    drop_missing: bool = False,
+    like: Like | None = None,
+    names: list[str] | None = None,
+) -> Source:
     """Open rows that need not fit in memory.
 
     Parameters
     ----------
-    X : path, glob, list of paths, pyarrow Dataset or RecordBatchReader, iterator, callable, or Source
-        Files: CSV (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. An iterator gives blocks
-        (X, y); a callable makes such an iterator for each pass.
+    X : path, pattern, folder, list of these, pyarrow Dataset or RecordBatchReader, iterator, callable, or Source
+        Files: CSV and .tsv (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. Files without rows
+        are left out. The files of a folder or a pattern are read in natural order: part.2 comes before part.10. In a
+        folder, names that begin with "_" or "." are skipped. Folders called name=value, as in
+        year=2020/part.0.parquet, give each row one more column. A pipe, or "-" for standard input, is read once, into
+        a temporary file; it is CSV unless its name says otherwise. An iterator gives blocks (X, y); a callable makes
+        such an iterator for each pass.
     y : str, optional
         The name of the target column. For .npy an array, a path, or the number of a column. None for prediction.
     features : sequence of str, optional
-        The columns to take, in this order; all but the target where left out.
+        The columns to take, in this order. If it is left out: all but the target and an index that pandas or Dask
+        wrote (also one with a name, which pandas notes in Parquet and Arrow files). Spaces around the names in a CSV
+        file do not count.
     drop_missing : bool
         Leave rows with a missing value out, and count them.
+    like : Like, optional
+        What the rows were that a model was trained on, for svmlight files, which do not say how wide their rows are.
+    names : list of str, optional
+        The names of the inputs, for an iterator: a block whose columns have names gives those, any other block gives
+        its columns as they stand.
 
     Raises
     ------
@@ -109,11 +139,11 @@ def open_source(X: Any, y: Any = None, *, features: Sequence[str] | None = None,
         return X
     features = _checked(features)
     if _names_files(X):
-        return _open_files(_paths(X), y, features, drop_missing)
+        return _open_files(X, y, features, drop_missing, like)
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)
     if is_source(X):
-        return _open_iterator(X, y, features, drop_missing)
+        return _open_iterator(X, y, features, drop_missing, names)
     raise TableError(f"X is a {type(X).__name__}; a path, an Arrow reader or an iterator of blocks is needed")
 
 
@@ -125,37 +155,34 @@ def _checked(features: Sequence[str] | None) -> list[str] | None:
     return list(features)
 
 
-def _format(path: Path) -> str | None:
-    name = path.name.lower()
-    for ending in COMPRESSED:
-        if name.endswith(f".csv{ending}"):
-            return "csv"
-    return FORMATS.get(Path(name).suffix)
+def _kind(path: Path) -> str | None:
+    return format_of(path.name) or ("csv" if isinstance(path, Spooled) else None)
+
+
+def _files(X: Any) -> tuple[list[File], list[Path]]:
+    """The local files that a path, a pattern, a folder or a list of them stands for, and what to open for each."""
+    copies: dict[str, Path] = {}
+
+    def one(item: str) -> list[File]:
+        if is_pipe(item) or is_address(item):
+            path = local_path(item)
+            copies[str(path)] = path
+            return [File(str(path))]
+        return [replace(file, path=str(Path(file.path))) for file in search(item, Local())]
+
+    files = search_all(X, one)
+    return files, [copies.get(file.path, Path(file.path)) for file in files]
 
 
 def _paths(X: Any) -> list[Path]:
-    """The files that a path, a glob or a list of them stands for; those of a glob are sorted."""
-    paths: list[Path] = []
-    for item in X if isinstance(X, (list, tuple)) else [X]:
-        text = os.fspath(item)
-        if isinstance(text, bytes):
-            text = os.fsdecode(text)
-        if glob.has_magic(text) and not os.path.lexists(text):
-            found = sorted(name for name in glob.glob(text, recursive=True) if not os.path.isdir(name))
-            if not found:
-                raise TableError(f"{text}: no file matches this pattern; correct it")
-            paths += map(Path, found)
-        else:
-            paths.append(Path(text))
-    return paths
+    return _files(X)[1]
 
 
-def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: bool) -> Source:
+def _open_files(X: Any, y: Any, features: list[str] | None, drop: bool, like: Like | None) -> Source:
+    files, paths = _files(X)
     kinds = []
     for path in paths:
-        if path.is_dir():
-            Stamp.of(path)  # which says what to do
-        kind = _format(path)
+        kind = _kind(path)
         if kind is None:
             known = ", ".join(FORMATS)
             raise TableError(f"{path}: unknown suffix {path.suffix!r}; {known} are read, and .csv.gz, .csv.zst")
@@ -164,16 +191,33 @@ def _open_files(paths: list[Path], y: Any, features: list[str] | None, drop: boo
     for path, other in zip(paths, kinds, strict=True):
         if other != kind:
             raise TableError(f"{path}: {other}, and {paths[0]} is {kind}: give files of one format at a time")
-    stamps = [Stamp.of(path) for path in paths]
-    for stamp in stamps:
-        if stamp.size == 0:
-            raise TableError(f"{stamp.path}: the file is empty")
+    stamps = _with_bytes(kind, [Stamp.of(path) for path in paths])
+    paths = [stamp.path for stamp in stamps]
     if kind in ("npy", "svmlight"):
         if features is not None:
             raise TableError(f"{paths[0]}: its columns have no names; leave features out")
-        opener: Callable[..., Source] = _open_npy if kind == "npy" else _open_svmlight
-        return opener(paths, stamps, y, drop)
-    return _open_tables(kind, stamps, y, features, drop)
+        if kind == "svmlight":
+            return _open_svmlight(paths, stamps, y, drop, like)
+        return _open_npy(paths, stamps, y, drop)
+    return _open_tables(kind, files, stamps, y, features, drop)
+
+
+def _with_bytes(kind: str, stamps: list[Stamp]) -> list[Stamp]:
+    """The files that hold something. A text file without a byte is left out, unless there is no other file."""
+    text = kind in ("csv", "svmlight")
+    full = [stamp for stamp in stamps if stamp.size > 0]
+    for stamp in stamps:
+        if stamp.size == 0 and not (full and text and stamp.path.suffix.lower() not in COMPRESSED):
+            raise TableError(f"{stamp.path}: the file is empty")
+    return full
+
+
+def _with_rows(parts: list[Any], why: str) -> list[Any]:
+    """The parts that have rows, or may have; TableError if none does."""
+    found = [part for part in parts if part.n_rows != 0]
+    if not found:
+        raise TableError(f"{parts[0].path}: {why}")
+    return found
 
 
 def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
@@ -186,28 +230,33 @@ def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
     return layout
 
 
-def _open_tables(kind: str, stamps: list[Stamp], y: Any, features: list[str] | None, drop: bool) -> Source:
-    if kind == "csv" and all(stamp.path.suffix.lower() not in COMPRESSED for stamp in stamps) and not has_pyarrow():
-        from tinynet_fast.data.sources.plain_csv import PlainCsvPart
+def _open_tables(
+    kind: str, files: list[File], stamps: list[Stamp], y: Any, features: list[str] | None, drop: bool
+) -> Source:
+    plain = kind == "csv" and not has_pyarrow() and all(s.path.suffix.lower() not in COMPRESSED for s in stamps)
+    if not plain:
+        need("pyarrow")
+    from tinynet_fast.data.sources import csv, ipc, parquet, plain_csv
+    from tinynet_fast.data.sources.folders import in_folders, with_folders
 
-        layout = _layout(y, features, drop)
-        return _source(kind, [PlainCsvPart(stamp.path, layout) for stamp in stamps], layout, stamps=stamps)
-    need("pyarrow")
-    from tinynet_fast.data.sources import csv, ipc, parquet
-
-    layout, labels = _layout(y, features, drop), csv.Labels()
+    if kind == "csv":  # whose names have no spaces around them
+        y = y.strip() if isinstance(y, str) else y
+        features = None if features is None else [name.strip() for name in features]
+    layout: Any = with_folders(_layout(y, features, drop), files)
+    labels = csv.Labels()
     makers: dict[str, Callable[[Stamp], Any]] = {
-        "csv": lambda stamp: csv.CsvPart(stamp.path, layout, labels),
+        "csv": lambda stamp: (
+            plain_csv.PlainCsvPart(stamp.path, layout) if plain else csv.CsvPart(stamp.path, layout, labels)
+        ),
         "parquet": lambda stamp: parquet.ParquetPart(stamp.path, layout),
         "ipc": lambda stamp: ipc.IpcPart(stamp.path, layout, stamp.size),
         "ipc stream": lambda stamp: ipc.stream_part(stamp.path, layout),
     }
-    parts = [makers[kind](stamp) for stamp in stamps]
-    for stamp, part in zip(stamps, parts, strict=True):
-        if part.n_rows == 0:
-            raise TableError(f"{stamp.path}: no rows: at least one is needed")
-    source = _source(kind, parts, layout, stamps=stamps)
-    source.label_texts = labels if kind == "csv" else None
+    parts = [in_folders(layout, makers[kind](stamp), stamp.path) for stamp in stamps]
+    why = "no rows below the column names" if kind == "csv" else "no rows: at least one is needed"
+    content = None if layout.whole is layout else lambda: layout.values
+    source = _source(kind, _with_rows(parts, why), layout.whole, stamps=stamps, content=content)
+    source.label_texts = labels if kind == "csv" and not plain else None
     return source
 
 
@@ -243,13 +292,15 @@ def _open_npy(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool) -> Sou
             raise TableError(f"y holds labels of type {array.dtype}: use numbers, booleans or text")
         labels, content = [array], lambda: _digest(array)
     parts = [NpyPart(path, part, drop) for path, part in zip(paths, labels, strict=True)]
+    parts = _with_rows(parts, f"an array of shape {parts[0].file.shape}; rows and columns, (n, d), are needed")
     for part in parts:
         if part.width != parts[0].width:
-            raise TableError(f"{part.path}: {part.width} columns, and {paths[0]} has {parts[0].width}")
+            raise TableError(f"{part.path}: {part.width} columns, and {parts[0].path} has {parts[0].width}")
     dtype = np.float32 if all(part.dtype == np.float32 for part in parts) else np.float64
     for part in parts:
         part.dtype = np.dtype(dtype)
     options: dict[str, Any] = {"target": parts[0].column, "stamps": stamps, "drop_missing": drop, "content": content}
+    options["labelled"] = y is not None
     return Source("npy", [*parts], names=None, n_features=parts[0].width, dtype=dtype, **options)
 
 
@@ -260,18 +311,23 @@ def _digest(array: np.ndarray) -> dict[str, Any]:
     return {"rows": len(array), "dtype": array.dtype.str, "digest": digest}
 
 
-def _open_svmlight(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool) -> Source:
-    from tinynet_fast.data.sources.svmlight import SvmlightPart
+def _open_svmlight(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool, like: Like | None) -> Source:
+    from tinynet_fast.data.sources.svmlight import SvmlightPart, settle_on_one_base
 
     if y is not None:
         raise TableError(f"{paths[0]}: svmlight files hold their labels; leave y out")
-    parts = [SvmlightPart(path, drop) for path in paths]
-    zero_based = any(part.zero_based for part in parts)
-    width = max(part.n_features + (zero_based and not part.zero_based) for part in parts)
-    for part in parts:
-        part.settle_on(width, zero_based)
+    parts = _with_rows([SvmlightPart(path, drop) for path in paths], "the file is empty")
+    width, first_index = settle_on_one_base(parts, like)
     return Source(
-        "svmlight", [*parts], names=None, n_features=width, dtype=np.float64, stamps=stamps, drop_missing=drop
+        "svmlight",
+        [*parts],
+        names=None,
+        n_features=width,
+        dtype=np.float64,
+        stamps=stamps,
+        drop_missing=drop,
+        labelled=True,
+        training={FIRST_INDEX: first_index},
     )
 
 
@@ -283,20 +339,23 @@ def _open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Sourc
     return _source("arrow", [part], layout, repeatable=repeatable)
 
 
-def _open_iterator(X: Iterator[Any] | Callable[[], Any], y: Any, features: list[str] | None, drop: bool) -> Source:
+def _open_iterator(
+    X: Iterator[Any] | Callable[[], Any], y: Any, features: list[str] | None, drop: bool, names: list[str] | None
+) -> Source:
     from tinynet_fast.data.sources.objects import IteratorPart
 
     if y is not None:
         raise TableError("y: an iterator gives its labels in its blocks, (X, y); leave y out")
-    if features is not None:
+    part = IteratorPart(X, drop, features or names)
+    if features is not None and not part.named:
         raise TableError("features: the columns of blocks have no names; leave features out")
-    part = IteratorPart(X, drop)
     return Source(
         "iterator",
         [part],
-        names=None,
+        names=part.names,
         n_features=part.n_features,
         dtype=part.dtype,
         repeatable=part.repeatable,
         drop_missing=drop,
+        labelled=part.labelled,
     )

@@ -1,11 +1,13 @@
 """Arrow columns into rows: what types mean, one chunk's conversion. Used for Parquet, IPC and streams of batches."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.files import TableError, no_such_column
+from tinynet_fast.data.indexes import index_columns
 from tinynet_fast.data.sources.base import Block, Part, repeated_name, rows_a_chunk, settle
 
 COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
@@ -14,7 +16,8 @@ COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns column
 class Layout:
     """Which columns are the inputs and which is the target, in every file of a source.
 
-    `features` None stands for every column but the target; the first file's columns rule then.
+    `features` None stands for every column but the target and an index that pandas or Dask wrote (also one with a
+    name); the first file's columns rule then.
     """
 
     def __init__(self, target: str | None, features: Sequence[str] | None) -> None:
@@ -30,33 +33,45 @@ class Layout:
         if target in self.names:
             raise TableError(f"features: {target!r} is the target; leave it out of the features")
 
-    def check_names(self, path: Any, columns: list[str]) -> None:
-        """TableError where a file lacks a column, or has one more than the first."""
+    @property
+    def whole(self) -> "Layout":
+        """The layout of the rows, with the columns that come from the names of folders."""
+        return self
+
+    def check_names(self, path: Any, columns: list[str], index: frozenset[str] = frozenset()) -> None:
+        """TableError if a file lacks a column, or has one that the first file does not have.
+
+        `index` names columns that are an index, beside those that are known by their names.
+        """
         repeated_name(path, columns)
+        index |= index_columns(columns)
         there = set(columns)
         if self.target is not None and self.target not in there:
             raise no_such_column(path, self.target, columns)
         if not self.first:
             self.first = str(path)
             if self.open_ended:
-                self.names = [name for name in columns if name != self.target]
+                self.names = [name for name in columns if name != self.target and name not in index]
             if not self.names:
-                raise TableError(f"{path}: it has no column beside the target {self.target!r}; name another file")
+                beside = f"the target {self.target!r}" + (f" and the index {', '.join(sorted(index))}" if index else "")
+                raise TableError(f"{path}: it has no column beside {beside}; name another file, or the features")
         missing = [name for name in self.names if name not in there]
         if missing:
             raise no_such_column(path, missing[0], columns)
-        if self.open_ended and len(columns) > len(self.names) + (self.target is not None):
-            known = {*self.names, self.target}
-            more = next(name for name in columns if name not in known)
-            raise TableError(f"{path}: column {more!r} is not in {self.first}; remove it, or name the features")
+        known = {*self.names, self.target, *index}
+        more = [name for name in columns if name not in known] if self.open_ended else []
+        if more:
+            raise TableError(f"{path}: column {more[0]!r} is not in {self.first}; remove it, or name the features")
 
     def check_schema(self, path: Any, schema: Any) -> None:
         """`check_names`, and the columns' types: rows become float64 where one input is not float32."""
         import pyarrow as pa
 
-        self.check_names(path, schema.names)
+        self.check_names(path, schema.names, index_columns(schema.names, schema))
         for name in self.names:
             kind = schema.field(name).type
+            if pa.types.is_dictionary(kind):  # categories of pandas: numbers, if all of them are
+                kind = kind.value_type
             if not (is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
                 raise TableError(
                     f"{path}, row 1, column {name!r}: the column holds {kind}, no numbers: "
@@ -124,6 +139,8 @@ def numeric(column: Any, dtype: np.dtype) -> np.ndarray:
     """An Arrow array of numbers or booleans as a contiguous array of `dtype`, NaN where a value is missing."""
     import pyarrow as pa
 
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_null(kind):
         return np.full(len(column), np.nan, dtype)
@@ -202,4 +219,7 @@ class Batches(Part):
     def _block(self, batch: Any, row: int) -> Block:
         columns = [batch.column(name) for name in self.layout.names]
         target = None if self.layout.target is None else batch.column(self.layout.target)
-        return self.layout.block(columns, target, row, lambda i: self.where(row, i))
+        block = self.layout.block(columns, target, row, lambda i: self.where(row, i))
+        if block.y is None or block.y.flags.owndata:
+            return block
+        return replace(block, y=block.y.copy())  # a view of the batch, whose memory a reader may fill again

@@ -7,12 +7,14 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from tinynet_fast.data.arrays import listed
 from tinynet_fast.data.files import TableError
 
 CHUNK_BYTES = 1 << 21  # of a chunk's rows: in the second and third cache until they are trained on
@@ -28,7 +30,7 @@ class Chunk:
 
     Attributes
     ----------
-    X : (n, n_features) C-contiguous array
+    X : (n, n_features) C-contiguous array, or CSR after `Source.as_sparse`
         float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
     y : (n,) array, or None
         Labels as the source has them: numbers, booleans or text. None for a source without a target.
@@ -36,7 +38,7 @@ class Chunk:
         Which of the source's next m rows these n are; the others were left out. None if no row was left out.
     """
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray | None
     kept: np.ndarray | None = None
 
@@ -49,6 +51,26 @@ class Chunk:
         """(n,) the rows' places among those."""
         return np.arange(len(self.X)) if self.kept is None else np.flatnonzero(self.kept)
 
+    def part(self, low: int, high: int) -> "Chunk":
+        """The source's rows [low, high) of these."""
+        if low == 0 and high == self.rows:
+            return self
+        first, last, kept = low, high, self.kept
+        if kept is not None:
+            first, last, kept = int(kept[:low].sum()), int(kept[:high].sum()), kept[low:high]
+        return Chunk(self.X[first:last], None if self.y is None else self.y[first:last], kept)
+
+
+FIRST_INDEX = "svmlight_first_index"  # in `Source.training` and a model's `training`: 0 or 1
+
+
+@dataclass(frozen=True)
+class Like:
+    """Rows that a model was trained on: how many inputs, and from what svmlight indices counted (None: not known)."""
+
+    n_features: int
+    first_index: int | None = None
+
 
 @dataclass(frozen=True)
 class Block:
@@ -57,7 +79,7 @@ class Block:
     `place` is what the part needs to find them again; `kept` says which of its rows these are, None for all.
     """
 
-    X: np.ndarray
+    X: Any
     y: np.ndarray | None
     place: Any
     kept: np.ndarray | None = None
@@ -68,6 +90,7 @@ class Part(ABC):
 
     n_rows: int | None = None
     anywhere = False  # whether `read` costs about the rows that are read
+    sparse = False  # whether blocks hold CSR
 
     @abstractmethod
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
@@ -126,7 +149,9 @@ class Stamp:
 
 
 class Source:
-    """Rows that need not fit in memory, read in order, again and again where they are repeatable.
+    """Rows that need not fit in memory, read in order, again and again if they are repeatable.
+
+    Rows are numbered as the files have them: those that are left out have numbers, too.
 
     Attributes
     ----------
@@ -136,7 +161,9 @@ class Source:
     dtype : np.dtype
         Of the rows: float64, or float32 where every feature is stored so.
     n_rows : int or None
-        Where it is known without reading.
+        How many rows `chunks` has, if that is known without reading.
+    all_rows : int or None
+        The same with those that are left out.
     repeatable : bool
         Whether `chunks` can be called again; not for a generator or a RecordBatchReader.
     anywhere : bool
@@ -145,6 +172,12 @@ class Source:
         Rows left out for a missing value in the last complete pass.
     size_bytes : int or None
         Of the files.
+    labelled : bool
+        Whether the rows have labels.
+    sparse : bool
+        Whether chunks hold CSR.
+    training : dict
+        What a model has to keep of the rows, to read others like them; JSON values.
     """
 
     def __init__(
@@ -160,30 +193,38 @@ class Source:
         drop_missing: bool = False,
         repeatable: bool = True,
         content: Callable[[], Any] | None = None,
+        labelled: bool | None = None,
+        training: dict[str, Any] | None = None,
     ) -> None:
         self.kind, self.parts, self.names, self.n_features = kind, parts, names, n_features
         self.dtype, self.target, self.stamps = np.dtype(dtype), target, list(stamps)
         self.drop_missing, self.repeatable, self._content = drop_missing, repeatable, content
+        self.labelled = target is not None if labelled is None else labelled
+        self.training: dict[str, Any] = training or {}
+        self.sparse = False
         self.dropped = 0
         self.label_texts: Any = None  # of CSV files: `csv.Labels`
-        self.anywhere = not drop_missing and all(part.anywhere for part in parts)
+        self.anywhere = all(part.anywhere for part in parts)
         rows = [part.n_rows for part in parts]
-        known = not drop_missing and None not in rows
-        self.n_rows: int | None = sum(n for n in rows if n is not None) if known else None
+        self.all_rows: int | None = None if None in rows else sum(n for n in rows if n is not None)
+        self.n_rows = None if drop_missing else self.all_rows
         self.size_bytes: int | None = sum(stamp.size for stamp in self.stamps) if self.stamps else None
         self._begun = False
-        self._index: list[tuple[int, int, Any, bytes | None, int]] = []  # see `_remember`
+        self._index: list[tuple[int, int, Any]] = []  # see `_remember`
         self._indexed = 0  # rows that the index covers
 
     def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
         """The rows [start, stop) in order. A source that cannot be read anywhere is read from its beginning.
+
+        A chunk may be empty if all of its rows were left out. `dropped` is known after all rows were read at once.
 
         Raises TableError for a row that cannot be used, naming the file, the line or row, and the column.
         """
         if self._begun and not self.repeatable:
             raise TableError(f"{self.kind}: it can be read only once; pass a function that makes a new one")
         self._begun = True
-        return self._anywhere(start, stop) if self.anywhere else self._in_order(start, stop)
+        whole = start == 0 and stop is None
+        return self._anywhere(start, stop) if self.anywhere and not whole else self._in_order(start, stop)
 
     def _anywhere(self, start: int, stop: int | None) -> Iterator[Chunk]:
         first = 0
@@ -193,23 +234,22 @@ class Source:
             low, high = max(start, first), last if stop is None else min(stop, last)
             if low < high:
                 for block in part.read(low - first, high - first):
-                    yield Chunk(block.X, block.y)
+                    yield Chunk(block.X, block.y, block.kept)
             first = last
 
     def _in_order(self, start: int, stop: int | None) -> Iterator[Chunk]:
-        row = dropped = 0
+        row = dropped = 0  # rows so far that were kept, and that were left out
         for number, part in enumerate(self.parts):
             blocks = part.read(0, None)
             try:
                 for block in blocks:
-                    n = len(block.X)
-                    dropped += 0 if block.kept is None else len(block.kept) - n
-                    self._remember(row, number, block)
+                    chunk = Chunk(block.X, block.y, block.kept)
+                    n = chunk.rows
+                    dropped += n - len(block.X)
+                    self._remember(row, n, number, block.place)
                     low, high = max(start - row, 0), n if stop is None else min(stop - row, n)
                     if low < high:
-                        whole = low == 0 and high == n
-                        y = block.y if block.y is None or whole else block.y[low:high]
-                        yield Chunk(block.X if whole else block.X[low:high], y, block.kept if whole else None)
+                        yield chunk.part(low, high)
                     row += n
                     if stop is not None and row >= stop:
                         return
@@ -218,22 +258,52 @@ class Source:
                 if close is not None:
                     close()
         self.dropped = dropped
-        if row == 0:
+        if row == dropped:
             name = self.stamps[0].path if self.stamps else self.kind
             raise TableError(f"{name}: no rows" + (" without a missing value" if dropped else "") + ": one is needed")
 
-    def _remember(self, row: int, number: int, block: Block) -> None:
-        """Where the rows from `row` on were read: part, place, and which of the block's rows they are, in bits."""
-        if row == self._indexed and len(block.X):
-            kept = None if block.kept is None else np.packbits(block.kept).tobytes()
-            self._index.append((row, number, block.place, kept, 0 if block.kept is None else len(block.kept)))
-            self._indexed += len(block.X)
+    def _remember(self, row: int, n: int, number: int, place: Any) -> None:
+        """Keep the part and the place that the `n` rows from `row` on were read from."""
+        if row == self._indexed and n:
+            self._index.append((row, number, place))
+            self._indexed += n
+
+    def as_sparse(self) -> "Source":
+        """The same rows as CSR, if that is how they are stored (svmlight); else this source."""
+        if self.kind != "svmlight":
+            return self
+        other = copy(self)
+        other.parts, other.sparse, other._index, other._indexed = [copy(part) for part in self.parts], True, [], 0
+        for part in other.parts:
+            part.sparse = True
+        return other
+
+    @property
+    def row_values(self) -> int:
+        """How many values a row holds: those that it stores, on average and rounded up, if rows are CSR."""
+        if not self.sparse:
+            return self.n_features
+        stored, rows = (sum(getattr(part, name) for part in self.parts) for name in ("stored", "counted"))
+        return max(1, -(-stored // rows))
+
+    def need_labels(self) -> None:
+        """TableError, saying how labels are named, if the rows have none."""
+        if self.labelled:
+            return
+        place = self.stamps[0].path if self.stamps else self.kind
+        if self.names is not None:
+            remedy = f"name the column that holds the labels (y=...); it has {listed(self.names)}"
+        elif self.kind == "npy":
+            remedy = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
+        else:
+            remedy = "give blocks (X, y)"
+        raise TableError(f"{place}: the rows have no labels to learn: {remedy}")
 
     def labels_only(self) -> Iterator[np.ndarray]:
         """The target column alone, in order: (n,) arrays."""
         if self.drop_missing or not self.repeatable:
             for chunk in self.chunks():
-                if chunk.y is not None:
+                if chunk.y is not None and len(chunk.y):
                     yield chunk.y
             return
         for part in self.parts:
@@ -254,17 +324,15 @@ class Source:
         if row >= self._indexed:
             return f"row {row + 1}"
         at = bisect_right(self._index, row, key=lambda entry: entry[0]) - 1
-        first, number, place, bits, n = self._index[at]
-        i = row - first
-        if bits is not None:
-            kept = np.unpackbits(np.frombuffer(bits, np.uint8), count=n)
-            i = int(np.flatnonzero(kept)[i])
-        return self.parts[number].where(place, i)
+        first, number, place = self._index[at]
+        return self.parts[number].where(place, row - first)
 
     def fingerprint(self) -> dict[str, Any]:
         """What tells these rows from others, as plain JSON values."""
         seen: dict[str, Any] = {"kind": self.kind, "names": self.names, "target": self.target}
         seen |= {"n_features": self.n_features, "dtype": self.dtype.name, "drop_missing": self.drop_missing}
+        if self.sparse:
+            seen["sparse"] = True
         if self.stamps:
             seen["files"] = [stamp.fingerprint() for stamp in self.stamps]
         if self._content is not None or not self.stamps:
@@ -290,7 +358,8 @@ def settle(
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Refuse or leave out rows with a missing value, and refuse infinity: X, y, and which rows were kept (None: all).
 
-    A missing input is NaN in `X`; `gone` says which labels are missing; `finite`, where it is True, that all of `X` is.
+    A missing input is NaN in `X`; `gone` says which labels are missing; `finite`, if it is True, that all of `X` is.
+    The error names the first row that is refused.
     """
     if y is not None and y.dtype.kind == "f":
         nan = np.isnan(y)
@@ -303,14 +372,14 @@ def settle(
         if gone is not None:
             lost |= gone
         if lost.any():
-            if not drop:
-                i = int(np.argmax(lost))
+            i = int(np.argmax(lost))
+            if not drop and not np.isinf(X[:i]).any():  # infinity in a row above comes first
                 column = column_name(names, int(np.argmax(missing[i]))) if missing[i].any() else target_name(target)
                 raise TableError(f"{where(i)}, {column}: the value is missing: {REMEDY}")
             kept = ~lost
             X, y = X[kept], None if y is None else y[kept]
     if not finite and not np.isfinite(X).all():
-        i, j = (int(k) for k in np.argwhere(~np.isfinite(X))[0])
+        i, j = (int(k) for k in np.argwhere(np.isinf(X))[0])
         place = where(i if kept is None else int(np.flatnonzero(kept)[i]))
         raise TableError(f"{place}, {column_name(names, j)}: {X[i, j]} is not finite: correct it or remove the row")
     if y is not None and y.dtype.kind == "f" and not np.isfinite(y).all():

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import BOOLEANS, MISSING, TableError, _is_number
+from tinynet_fast.data.files import BOOLEANS, MISSING, TableError, is_number, not_a_number
 from tinynet_fast.data.sources.arrow import Layout, empty_rows, fill
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, in_order, repeated_name, target_name
 from tinynet_fast.data.sources.records import CsvBytes, has_quote
@@ -110,17 +110,19 @@ class CsvPart(Part):
 
     def _columns_of_booleans(self) -> set[str]:
         """Inputs that say true and false, told from the first rows: they are read as 1 and 0."""
-        for _, sample in self.bytes.pieces(SAMPLE_BYTES):
+        for offset, sample in self.bytes.pieces(SAMPLE_BYTES):
             if not any(text.encode() in bytes(sample) for text in BOOLEANS):
                 return set()
-            rows = [record for _, record in self.bytes.records(sample, 1) if len(record) == len(self.names)]
+            records = self.bytes.records(sample, self.bytes.lines_before(offset) + 1)
+            rows = [record for _, record in records if len(record) == len(self.names)]
             found = set()
             for j, name in enumerate(self.names):
                 texts = [record[j] for record in rows if record[j] not in MISSING]
                 if name in self.layout.names and texts and all(text in BOOLEANS for text in texts):
                     found.add(name)
             return found
-        raise TableError(f"{self.path}: no rows below the column names")
+        self.n_rows = 0
+        return set()
 
     def where(self, place: Any, i: int) -> str:
         offset, length = place
@@ -133,13 +135,9 @@ class CsvPart(Part):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         if self.layout.target is not None and not (self.known.settled or self.known.waits):
             self._settle_labels()
-        rows = 0
         for offset, length, (X, finite, texts, indices) in self._parsed(self.layout.names):
             if len(X):
                 yield self._block(X, finite, texts, indices, (offset, length))
-                rows += len(X)
-        if rows == 0:
-            raise TableError(f"{self.path}: no rows below the column names")
 
     def _block(self, X: np.ndarray, finite: bool, texts: Any, indices: Any, place: Any) -> Block:
         def where(i: int) -> str:
@@ -205,13 +203,11 @@ class CsvPart(Part):
                 read_options=arrow_csv.ReadOptions(
                     column_names=self.names, use_threads=False, block_size=max(len(piece) + 1, 1 << 16)
                 ),
-                parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted),
+                parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted, delimiter=self.bytes.delimiter),
                 convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), **OPTIONS),
             )
-        except pa.ArrowInvalid as error:
-            self._explain(names, offset, piece)
-            line = self.bytes.lines_before(offset) + 1
-            raise TableError(f"{self.path}, line {line} or below: {str(error).splitlines()[0]}") from None
+        except pa.ArrowInvalid:
+            return self._by_hand(names, offset, piece)
         X = empty_rows(table.num_rows, len(names), np.float64)
         columns = [_one(column) for column in table.columns]
         finite = fill(columns[: len(names)], X, 0) if names else True
@@ -221,22 +217,50 @@ class CsvPart(Part):
         indices = labels.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return offset, len(piece), (X, finite, labels.dictionary.to_pylist(), indices)
 
-    def _explain(self, names: list[str], offset: int, piece: memoryview) -> None:
-        """TableError for the first mistake in a piece, found by the csv module."""
+    def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> tuple[int, int, Any]:
+        """What `_parse` returns, by the csv module: for the first mistake in a piece, which is a TableError, and for
+        numbers that Python reads and pyarrow does not."""
         places = [(self.names.index(name), name) for name in names]
+        target = None if self.layout.target is None else self.names.index(self.layout.target)
+        rows: list[list[float]] = []
+        answers: list[str | None] = []
+        wrong = None
         for line, record in self.bytes.records(piece, self.bytes.lines_before(offset) + 1):
-            if len(record) != len(self.names):
-                found = f"{len(record)} values where the first line names {len(self.names)}"
-                raise TableError(f"{self.path}, line {line}: {found}")
-            for j, name in places:
-                text = record[j]
-                right = text in BOOLEANS if name in self.booleans else _is_number(text)
-                if not right and text not in MISSING:
-                    wanted = "true or false, as above" if name in self.booleans else "a number"
-                    raise TableError(
-                        f"{self.path}, line {line}, column {name!r}: {text!r} is not {wanted}: "
-                        "correct it, or leave the column out"
-                    )
+            try:
+                rows.append(self._values(record, places, line))
+            except TableError as error:
+                wrong = error
+                break
+            answers.append(None if target is None or record[target] in MISSING else record[target])
+        X = np.array(rows, np.float64).reshape(len(rows), len(names))
+        finite, texts, indices = bool(np.isfinite(X).all()), None, None
+        if target is not None:
+            texts = list(dict.fromkeys(text for text in answers if text is not None))
+            codes: dict[str | None, int] = {text: code for code, text in enumerate(texts)} | {None: -1}
+            indices = np.array([codes[text] for text in answers], np.int32)
+        if wrong is not None:
+            self._block(X, finite, texts, indices, (offset, len(piece)))  # a mistake in the rows above comes first
+            raise wrong
+        return offset, len(piece), (X, finite, texts, indices)
+
+    def _values(self, record: list[str], places: list[tuple[int, str]], line: int) -> list[float]:
+        if len(record) != len(self.names):
+            found = f"{len(record)} values where the first line names {len(self.names)}"
+            raise TableError(f"{self.path}, line {line}: {found}")
+        return [self._value(record[j], name, line) for j, name in places]
+
+    def _value(self, text: str, name: str, line: int) -> float:
+        if text in MISSING:
+            return np.nan
+        if name in self.booleans:
+            if text in BOOLEANS:
+                return float(BOOLEANS[text])
+            wrong = f"{text!r} is not true or false, as above: correct it, or leave the column out"
+        elif is_number(text):
+            return float(text)
+        else:
+            wrong = not_a_number(text)
+        raise TableError(f"{self.path}, line {line}, column {name!r}: {wrong}")
 
 
 def _one(column: Any) -> Any:

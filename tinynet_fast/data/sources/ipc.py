@@ -1,5 +1,6 @@
 """Arrow IPC files (Feather) and IPC streams."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout, labels
-from tinynet_fast.data.sources.base import REMEDY, Block, Part, target_name
+from tinynet_fast.data.sources.base import REMEDY, Block, Part, repeated_name, target_name
 from tinynet_fast.data.sources.parquet import told
 
 LARGE_BATCH = 1 << 25  # bytes from which on a batch is mapped and not read: it would stand in memory whole
@@ -21,13 +22,15 @@ class IpcPart(Part):
 
     def __init__(self, path: Path, layout: Layout, size: int) -> None:
         self.path, self.layout, self.size = path, layout, size
-        with told(path), self._file() as (file, reader):
-            layout.check_schema(path, reader.schema)
-            del file
-            self.columns = [*layout.names] + ([] if layout.target is None else [layout.target])
-        with told(path), self._file(self.columns[-1:]) as (_, reader):  # one column tells how long a batch is
+        with told(path), self._file() as (_, reader):
+            schema = reader.schema
+            repeated_name(path, schema.names)
+        with told(path), self._file(schema.names[-1:]) as (_, reader):  # one column tells how long a batch is
             self.batches = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
         self.n_rows = sum(self.batches)
+        if self.n_rows:  # columns without values often have other types
+            layout.check_schema(path, schema)
+        self.columns = [*layout.names] + ([] if layout.target is None else [layout.target])
 
     def _file(self, columns: list[str] | None = None) -> "_Opened":
         return _Opened(self.path, self.size, columns)
@@ -77,11 +80,11 @@ class _Opened:
         import pyarrow as pa
         from pyarrow import ipc
 
-        self.file = pa.OSFile(str(self.path))
+        self.file = pa.OSFile(os.fspath(self.path))
         reader = ipc.open_file(self.file)
         if self.size > LARGE_BATCH * max(reader.num_record_batches, 1):
             self.file.close()
-            self.file = pa.memory_map(str(self.path))
+            self.file = pa.memory_map(os.fspath(self.path))
             reader = ipc.open_file(self.file)
         if self.columns is not None:
             wanted = [reader.schema.get_field_index(name) for name in self.columns]
@@ -98,9 +101,9 @@ def stream_part(path: Path, layout: Layout) -> Batches:
     from pyarrow import ipc
 
     def batches() -> Iterator[Any]:
-        with told(path), pa.OSFile(str(path)) as file:
+        with told(path), pa.OSFile(os.fspath(path)) as file:
             yield from ipc.open_stream(file)
 
-    with told(path), pa.OSFile(str(path)) as file:
+    with told(path), pa.OSFile(os.fspath(path)) as file:
         layout.check_schema(path, ipc.open_stream(file).schema)
     return Batches(str(path), layout, batches)

@@ -54,7 +54,7 @@ class NpyPart(Part):
         shape = self.file.shape
         if self.file.dtype.kind == "U":
             raise TableError(f"{path}: it holds text: save numbers")
-        if len(shape) not in (1, 2) or 0 in shape:
+        if len(shape) not in (1, 2) or shape[1:] == (0,):
             raise TableError(f"{path}: an array of shape {shape}; rows and columns, (n, d), are needed")
         self.n_rows, width = shape[0], shape[1] if len(shape) == 2 else 1
         self.column: int | None = None

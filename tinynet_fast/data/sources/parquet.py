@@ -46,10 +46,11 @@ class ParquetPart(Part):
         self.path, self.layout = path, layout
         with told(path):
             file = self._open()
-            layout.check_schema(path, file.schema_arrow)
             self.groups = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
+            self.n_rows = sum(self.groups)
+            if self.n_rows:  # columns without values often have other types
+                layout.check_schema(path, file.schema_arrow)
             file.close()
-        self.n_rows = sum(self.groups)
 
     def _open(self) -> Any:
         import pyarrow.parquet as pq

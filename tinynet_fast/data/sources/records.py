@@ -2,46 +2,51 @@
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import TableError
+from tinynet_fast.data.files import COMPRESSED, TableError, csv_reader, delimiter_of, line_breaks, not_utf8
 from tinynet_fast.data.sources.parquet import told
 
 PIECE_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 27  # bytes without an end of a record after which a quote is taken to be left open
 TAIL_BYTES = 1 << 14  # of a block, where its last line break is looked for first
 BOM = b"\xef\xbb\xbf"
-COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
-QUOTED = re.compile(rb'(?:^|(?<=[,\r\n]))"(?:[^"]|"")*("|\Z)')  # the last group is empty where the quote is still open
 
 
-def record_ends(block: bytes) -> np.ndarray:
-    """Where records end in `block`, which begins with one: after each line break that is not in quotes.
+def record_ends(block: bytes, delimiter: str = ",") -> np.ndarray:
+    """Where records end in `block`, which begins with one: after each LF, CR or CR LF that is not in quotes.
 
-    That is after those with an even number of quote characters before, where every quote that opens stands at the
-    beginning of a cell; where one does not (5" pipe), quoted cells are looked for one by one.
+    A CR at the end of the block is left out, because its LF may come with the next block. A quote opens a cell only at
+    the cell's beginning. If every other quote stands at one, counting quotes tells what is in quotes; otherwise (5"
+    pipe), quoted cells are looked for one by one.
     """
-    if b"\n" in block:
-        mark = b"\n"
-    elif b"\r" in block:
-        mark, block = b"\r", block.removesuffix(b"\r")  # the last one may have its \n in the next block
-    else:
-        return np.empty(0, np.intp)
     values = np.frombuffer(block, np.uint8)
-    breaks = np.flatnonzero(values == ord(mark))
-    quotes = np.flatnonzero(values == ord('"'))
+    breaks = np.flatnonzero(values == ord("\n"))
+    if b"\r" in block:
+        alone = np.flatnonzero(values[:-1] == ord("\r"))
+        breaks = np.union1d(breaks, alone[values[alone + 1] != ord("\n")])
+    quotes = np.flatnonzero(values == ord('"')) if len(breaks) else breaks
     if len(quotes):
         before = values[np.maximum(quotes[::2] - 1, 0)]
-        if not (np.isin(before, np.frombuffer(b',"\r\n', np.uint8)) | (quotes[::2] == 0)).all():
-            cells = [(cell.start(), cell.end() - len(cell[1])) for cell in QUOTED.finditer(block)]
+        openers = np.frombuffer(f'{delimiter}"\r\n'.encode(), np.uint8)
+        if not (np.isin(before, openers) | (quotes[::2] == 0)).all():
+            cells = [(cell.start(), cell.end() - len(cell[1])) for cell in _quoted(delimiter).finditer(block)]
             quotes = np.array(cells, np.intp).reshape(-1)
         breaks = breaks[np.searchsorted(quotes, breaks) % 2 == 0]
     return breaks + 1
+
+
+@cache
+def _quoted(delimiter: str) -> re.Pattern[bytes]:
+    """A cell in quotes; the last group is empty if the quote is still open."""
+    return re.compile(rb"(?:^|(?<=[" + delimiter.encode() + rb'\r\n]))"(?:[^"]|"")*("|\Z)')
 
 
 def has_quote(block: memoryview) -> bool:
@@ -49,14 +54,14 @@ def has_quote(block: memoryview) -> bool:
     return bool((np.frombuffer(block, np.uint8) == ord('"')).any())
 
 
-def last_end(block: memoryview) -> int:
-    """The end of the last whole record in `block`; 0 where there is none."""
+def last_end(block: memoryview, delimiter: str) -> int:
+    """The end of the last whole record in `block`; 0 if there is none."""
     if not has_quote(block):
         before = max(len(block) - TAIL_BYTES, 0)
         end = bytes(block[before:]).rfind(b"\n") + 1
         if end:
             return before + end
-    ends = record_ends(bytes(block))
+    ends = record_ends(bytes(block), delimiter)
     return int(ends[-1]) if len(ends) else 0
 
 
@@ -64,8 +69,8 @@ class CsvBytes:
     """A CSV file's bytes: the column names, and pieces of whole records."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.compression = COMPRESSIONS.get(path.suffix.lower())
+        self.path, self.delimiter = path, delimiter_of(path)
+        self.compression = COMPRESSED.get(path.suffix.lower())
         self.names, self.offset = self._header()
 
     def _open(self) -> Any:
@@ -73,7 +78,7 @@ class CsvBytes:
 
         if self.compression is None:
             return self.path.open("rb", buffering=0)
-        return pa.input_stream(str(self.path), compression=self.compression)
+        return pa.input_stream(os.fspath(self.path), compression=self.compression)
 
     def _header(self) -> tuple[list[str], int]:
         with told(self.path), self._open() as file:
@@ -83,14 +88,14 @@ class CsvBytes:
                 head, more = head + block, len(block) > 0
                 text = head.removeprefix(BOM).lstrip(b"\r\n")
                 skipped = len(head) - len(text)
-                ends = record_ends(text)
+                ends = record_ends(text, self.delimiter)
                 if len(ends) or len(text) > LONGEST_RECORD:
                     break
         if not text.strip():
             raise TableError(f"{self.path}: the file is empty")
         end = int(ends[0]) if len(ends) else len(text)
-        (_, names), *_ = self.records(text[:end], 1)
-        return names, skipped + end
+        (_, names), *_ = self.records(text[:end], 1 + line_breaks(head[:skipped]))
+        return [name.strip() for name in names], skipped + end
 
     def pieces(self, size: int = PIECE_BYTES) -> Iterator[tuple[int, memoryview]]:
         """The records below the names: whole ones, in pieces of about `size` bytes, each with its offset.
@@ -110,7 +115,7 @@ class CsvBytes:
                 if not n:
                     break
                 block = room[: len(rest) + n]
-                end = last_end(block)
+                end = last_end(block, self.delimiter)
                 if end:
                     yield offset, block[:end]
                     offset, rest, wanted = offset + end, bytes(block[end:]), size
@@ -120,7 +125,7 @@ class CsvBytes:
                     place = f"{self.path}, line {self.lines_before(offset) + 1}"
                     raise TableError(f"{place}: no end of this row in {len(rest):,} bytes: is a quote left open?")
             if rest:
-                if not len(record_ends(rest + b"\n")):  # a quote is left open, which pyarrow lets pass
+                if not len(record_ends(rest + b"\n", self.delimiter)):  # a quote is left open, which pyarrow lets pass
                     for _ in self.records(rest, self.lines_before(offset) + 1):
                         pass
                 yield offset, memoryview(rest)
@@ -136,8 +141,7 @@ class CsvBytes:
         lines, ended_with_cr = 0, False
         with told(self.path), self._open() as file:
             while offset > 0 and (block := file.read(min(offset, PIECE_BYTES))):
-                pairs = block.count(b"\r\n") + (ended_with_cr and block.startswith(b"\n"))
-                lines += block.count(b"\n") + block.count(b"\r") - pairs
+                lines += line_breaks(block) - (ended_with_cr and block.startswith(b"\n"))
                 offset, ended_with_cr = offset - len(block), block.endswith(b"\r")
         return lines
 
@@ -155,10 +159,9 @@ class CsvBytes:
         piece = bytes(data)
         try:
             text = piece.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = first_line + piece[: error.start].count(b"\n")
-            raise TableError(f"{self.path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
-        line, reader = first_line, csv.reader(io.StringIO(text, newline=""), strict=True)
+        except UnicodeDecodeError:
+            raise not_utf8(self.path, piece, first_line) from None
+        line, reader = first_line, csv_reader(io.StringIO(text, newline=""), self.delimiter)
         try:
             for record in reader:
                 if record:

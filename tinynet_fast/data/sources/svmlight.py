@@ -1,4 +1,4 @@
-"""svmlight / LIBSVM text, parsed by scikit-learn piece by piece and handed out as dense rows."""
+"""svmlight / LIBSVM text, parsed by scikit-learn piece by piece and handed out as dense rows or as CSR."""
 
 import io
 from collections.abc import Iterator
@@ -8,36 +8,61 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.base import Block, Part, need, rows_a_chunk, settle
+from tinynet_fast.data.sources.base import Block, Like, Part, need, rows_a_chunk, settle
+from tinynet_fast.data.sparse import as_csr, empty_csr
 
 PIECE_BYTES = 1 << 20
+
+
+def settle_on_one_base(parts: "list[SvmlightPart]", like: Like | None) -> tuple[int, int]:
+    """Give all files one width, and one number from which indices count: returns both.
+
+    Files to predict are taken as those that the model was trained on (`like`): inputs that no row has are 0.0. Indices
+    count from 1 unless one of them is 0, as scikit-learn decides it.
+    """
+    found = [part for part in parts if part.smallest is not None]
+    first = 0 if any(part.smallest == 0 for part in found) else 1
+    if like is not None and like.first_index is not None and like.first_index < first:
+        first = like.first_index
+    elif like is not None and like.first_index == 1 and first == 0:
+        place = next(part.path for part in found if part.smallest == 0)
+        raise TableError(
+            f"{place}: it has the index 0, and the model's inputs count from 1: write the file as those were"
+        )
+    width = max((part.largest + 1 - first for part in found), default=0)
+    if like is not None:
+        widest = next((part for part in found if part.largest + 1 - first > like.n_features), None)
+        if widest is not None:
+            raise TableError(
+                f"{widest.path}: {width} columns where the model has {like.n_features} inputs: it has the index "
+                f"{widest.largest}, and indices count from {first}; leave out what the model was not trained on"
+            )
+        width = like.n_features
+    if width == 0:
+        raise TableError(f"{parts[0].path}: no row has a value; at least one input is needed")
+    for part in parts:
+        part.n_features, part.zero_based = width, first == 0
+    return width, first
 
 
 class SvmlightPart(Part):
     """A text file of "label index:value ..." lines. A block's place is its piece's offset and a row in it.
 
-    Whether indices count from 0 or 1 is decided by the whole file, as scikit-learn does: from 1 where no index is 0.
+    `smallest` and `largest` are the indices in it, as it writes them; None and -1 if no row has a value.
     """
 
     def __init__(self, path: Path, drop: bool) -> None:
         self.path, self.drop = path, drop
         need("sklearn.datasets")
-        smallest, largest, rows = None, -1, 0
+        self.smallest: int | None = None
+        self.largest, self.stored, rows = -1, 0, 0
         for _, X, _ in self._pieces(None, True):
-            rows += X.shape[0]
+            rows, self.stored = rows + X.shape[0], self.stored + X.nnz
             if X.nnz:
-                low, high = int(X.indices.min()), int(X.indices.max())
-                smallest, largest = low if smallest is None else min(smallest, low), max(largest, high)
-        if rows == 0:
-            raise TableError(f"{path}: the file is empty")
-        if smallest is None:
-            raise TableError(f"{path}: no row has a value; at least one input is needed")
-        self.zero_based = smallest == 0
-        self.n_features = largest + 1 if self.zero_based else largest
-
-    def settle_on(self, n_features: int, zero_based: bool) -> None:
-        """As the other files of the source have it."""
-        self.n_features, self.zero_based = n_features, zero_based
+                low, self.largest = int(X.indices.min()), max(self.largest, int(X.indices.max()))
+                self.smallest = low if self.smallest is None else min(self.smallest, low)
+        self.n_rows, self.counted = None if rows else 0, rows
+        self.n_features, self.zero_based = 0, False  # `settle_on_one_base` says what they are
 
     def where(self, place: Any, i: int) -> str:
         offset, first = place
@@ -91,17 +116,33 @@ class SvmlightPart(Part):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         rows = rows_a_chunk(self.n_features)
         for offset, sparse, y in self._pieces(self.n_features, self.zero_based):
+            if self.sparse:
+                yield self._sparse_block(sparse, y, offset)
+                continue
             for low in range(0, sparse.shape[0], rows):
-                X = np.ascontiguousarray(sparse[low : low + rows].toarray(), np.float64)
-                yield self._block(X, y[low : low + rows], (offset, low))
+                yield self._block(sparse[low : low + rows], y[low : low + rows], (offset, low))
 
-    def _block(self, X: np.ndarray, y: np.ndarray, place: Any) -> Block:
+    def _block(self, sparse: Any, y: np.ndarray, place: Any) -> Block:
         def where(i: int) -> str:
             return self.where(place, i)
 
+        X = np.ascontiguousarray(sparse.toarray(), np.float64)
         finite = bool(np.isfinite(X).all())
         X, labels, kept = settle(X, y, finite, None, drop=self.drop, names=None, target=None, where=where)
         return Block(X, labels, place, kept)
+
+    def _sparse_block(self, sparse: Any, y: np.ndarray, offset: int) -> Block:
+        """All rows of a piece as CSR. A row with a value that is not finite is made dense, and refused or left out."""
+        wrong = ~np.isfinite(y)
+        wrong[np.repeat(np.arange(len(y)), np.diff(sparse.indptr))[~np.isfinite(sparse.data)]] = True
+        kept = None
+        if wrong.any():
+            kept = np.ones(len(y), bool)
+            for i in np.flatnonzero(wrong).tolist():
+                block = self._block(sparse[i : i + 1], y[i : i + 1], (offset, i))
+                kept[i] = len(block.X) > 0
+            sparse, y = sparse[kept], y[kept]
+        return Block(as_csr(sparse) if len(y) else empty_csr(self.n_features), y, (offset, 0), kept)
 
     def labels(self) -> Iterator[np.ndarray]:
         for offset, _, y in self._pieces(self.n_features, self.zero_based):

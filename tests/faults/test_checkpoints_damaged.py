@@ -1,0 +1,225 @@
+"""A damaged checkpoint is refused by one clear error, or leads to the run's own weights: nothing else, and no crash."""
+
+import base64
+import json
+import random
+
+import numpy as np
+import pytest
+from mutations import count, damage_bytes, damage_value
+
+from tinynet_fast import sweep, train_mlp, train_neuron
+from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.training.checkpoint import Checkpoint, _checksum
+
+ROWS = make_pass_fail(300, 3)
+Y = ROWS.y.astype(np.int64)
+THREE = np.digitize(ROWS.X[:, 0], [-0.5, 0.5])
+LONGEST_MESSAGE = 500
+
+
+def sparse_rows():
+    return pytest.importorskip("scipy.sparse").csr_matrix(np.where(np.abs(ROWS.X) > 0.5, ROWS.X, 0.0))
+
+
+def neuron(folder, **options):
+    return train_neuron(ROWS.X, Y, learning_rate=0.05, **options)
+
+
+def averaged(folder, **options):
+    return train_neuron(
+        ROWS.X,
+        Y,
+        learning_rate=0.05,
+        average=True,
+        l2=1e-4,
+        shuffle=True,
+        seed=1,
+        validation=0.2,
+        patience=2,
+        **options,
+    )
+
+
+def cosine(folder, **options):
+    return train_neuron(ROWS.X, Y, learning_rate=0.05, schedule="cosine", engine="strict", l1=1e-4, **options)
+
+
+def sparse(folder, **options):
+    return train_neuron(sparse_rows(), Y, learning_rate=0.05, l2=1e-3, l1=1e-4, average=True, **options)
+
+
+def stream(folder, **options):
+    return train_neuron(folder / "rows.npy", -1, standardize=True, validation=0.3, seed=1, **options)
+
+
+def narrow(folder, **options):
+    return train_mlp(ROWS.X[:, :2], Y, hidden=(4,), seed=0, **options)
+
+
+def adam(folder, **options):
+    return train_mlp(
+        ROWS.X, Y, hidden=(6, 5), batch_size=70, optimizer="adam", learning_rate=1e-2, dropout=0.1, seed=0, **options
+    )
+
+
+def softmax(folder, **options):
+    return train_mlp(ROWS.X, THREE, hidden=(5,), batch_size=64, momentum=0.9, shuffle=True, seed=0, **options)
+
+
+RUNS = {run.__name__: run for run in (neuron, averaged, cosine, sparse, stream, narrow, adam, softmax)}
+
+
+def learned(result):
+    model = result.model
+    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
+    return np.concatenate([*map(np.ravel, parts), result.loss_history])
+
+
+@pytest.fixture(params=RUNS)
+def run(request, tmp_path, monkeypatch):
+    """A run, its checkpoints at the start, in the middle and late, and what it learns."""
+    from tinynet_fast.data.sources import base
+
+    monkeypatch.setattr(base, "CHUNK_BYTES", 64 * 8 * 4)
+    np.save(tmp_path / "rows.npy", np.column_stack([ROWS.X, Y]))
+    path, seen, write = tmp_path / "c.json", [], Checkpoint.write
+
+    def keep(self, *arguments, **options):
+        write(self, *arguments, **options)
+        seen.append(path.read_bytes())
+
+    monkeypatch.setattr(Checkpoint, "write", keep)
+    train = RUNS[request.param]
+    whole = learned(train(tmp_path, epochs=4, checkpoint=path, checkpoint_seconds=0))
+    monkeypatch.setattr(Checkpoint, "write", write)
+
+    def go_on(content):
+        path.write_bytes(content)
+        return learned(train(tmp_path, epochs=4, checkpoint=path, checkpoint_seconds=1e9))
+
+    return go_on, [seen[0], seen[len(seen) // 2], seen[-2]], whole
+
+
+def outcome(go_on, content):
+    """What came of a checkpoint: the weights, or None if it was refused by a clear error."""
+    try:
+        return go_on(content)
+    except ValueError as error:  # ModelFileError is one; so is the error that names other options or rows
+        message = str(error)
+    assert len(message) < LONGEST_MESSAGE, message
+    assert "c.json: " in message
+    return None
+
+
+def test_bytes(run):
+    """Whatever is changed is refused, if it is not put right by being read: the checksum sees every bit."""
+    go_on, checkpoints, whole = run
+    draw = random.Random(1)
+    refused = 0
+    for k in range(count(60, 8_000)):
+        comp = outcome(go_on, damage_bytes(draw, checkpoints[k % len(checkpoints)]))
+        refused += comp is None
+        if comp is not None:
+            np.testing.assert_array_equal(comp, whole)
+    assert refused > 0.9 * count(60, 8_000)
+
+
+def test_every_bit_of_the_state(run):
+    go_on, (_, middle, _), _ = run
+    draw, start = random.Random(2), middle.index(b'"state"')
+    for _ in range(count(40, 4_000)):
+        data = bytearray(middle)
+        at = draw.randrange(start, len(data))
+        while chr(data[at]).isspace():
+            at = draw.randrange(start, len(data))
+        data[at] ^= 1 << draw.randrange(7)
+        assert outcome(go_on, bytes(data)) is None
+
+
+def test_values_with_a_right_checksum(run):
+    """Somebody changed a value and the checksum with it: what cannot be is refused, and no kernel is harmed."""
+    go_on, checkpoints, _ = run
+    draw = random.Random(3)
+    for k in range(count(150, 12_000)):
+        content = json.loads(checkpoints[k % len(checkpoints)])
+        del content["checksum"]
+        damaged = damage_value(draw, content)
+        if isinstance(damaged, dict):
+            try:
+                damaged["checksum"] = _checksum(damaged)
+            except ValueError:  # NaN or infinity, which JSON has no word for
+                damaged["checksum"] = ""
+        comp = outcome(go_on, json.dumps(damaged).encode("utf-8", "surrogatepass"))
+        assert comp is None or np.isfinite(comp).all()
+
+
+def sized(values):
+    return {"float64": base64.b64encode(np.asarray(values, "<f8").tobytes()).decode()}
+
+
+ARRAYS = {
+    "cut to 4": lambda a: a[:4],
+    "one less": lambda a: a[:-1],
+    "one more": lambda a: np.append(a, 1.0),
+    "none": lambda a: a[:0],
+    "twice": lambda a: np.tile(a, 2),
+    "NaN": lambda a: np.append(np.nan, a[1:]),
+    "infinite": lambda a: np.append(a[:-1], np.inf),
+    "last 1e9": lambda a: np.append(a[:-1], 1e9),
+    "last negative": lambda a: np.append(a[:-1], -1.0),
+    "last a half": lambda a: np.append(a[:-1], a[-1] + 0.5),
+    "pending 1e9": lambda a: np.concatenate([a[:-3], [1e9], a[-2:]]),
+    "pending negative": lambda a: np.concatenate([a[:-3], [-1.0], a[-2:]]),
+}
+
+
+@pytest.mark.parametrize("change", ARRAYS)
+def test_parameters_that_are_not_this_runs(run, change):
+    go_on, (_, middle, _), _ = run
+    content = json.loads(middle)
+    del content["checksum"]
+    state = content["state"]
+    old = np.frombuffer(base64.b64decode(state["parameters"]["float64"]), "<f8")
+    state["parameters"] = sized(ARRAYS[change](old))
+    if change.startswith("pending") and len(state["losses"]["float64"]) and "batch_size" not in content["options"]:
+        pytest.skip("no rows wait in a neuron")
+    content["checksum"] = _checksum(content)
+    with pytest.raises(ValueError, match=r"c\.json: a damaged checkpoint: "):
+        go_on(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epoch", -1), ("epoch", 10**15), ("rows", -1), ("rows", 10**12), ("rows", 1.5), ("epoch", None), ("best", []),
+     ("stopped_early", 1), ("seconds", -1.0), ("seconds", "x"), ("losses", 3), ("best_epoch", 10**6), ("total", None)],
+)  # fmt: skip
+def test_counters_out_of_range(run, name, value):
+    go_on, (_, middle, _), _ = run
+    content = json.loads(middle)
+    del content["checksum"]
+    content["state"][name] = value
+    content["checksum"] = _checksum(content)
+    with pytest.raises(ValueError, match=r"c\.json: a damaged checkpoint: "):
+        go_on(json.dumps(content).encode())
+
+
+def test_a_missing_field_is_one_clear_error(run):
+    go_on, (_, middle, _), _ = run
+    content = json.loads(middle)
+    for holder in (content, content["state"]):
+        for name in list(holder):
+            if name == "written_by":
+                continue
+            kept = holder.pop(name)
+            content.pop("checksum", None)
+            if name != "checksum":
+                content["checksum"] = _checksum(content)
+            with pytest.raises(ValueError, match=r"c\.json: "):
+                go_on(json.dumps(content).encode())
+            holder[name] = kept
+
+
+def test_sweeps_have_no_checkpoint():
+    with pytest.raises(TypeError):
+        sweep(ROWS.X, Y, learning_rate=[0.1], checkpoint="c.json")

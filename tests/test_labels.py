@@ -1,0 +1,185 @@
+"""Labels that cannot be learned: measurements, unusual types, none at all; and a start that is another network's."""
+
+import datetime
+import decimal
+import enum
+import fractions
+import warnings
+
+import numpy as np
+import pytest
+from shard_cluster import LocalShards
+from tables import write
+
+from tinynet_fast import auto_rate, sweep, train_mlp, train_neuron, validate
+from tinynet_fast.shards.trainers import network, neuron
+
+RNG = np.random.default_rng(0)
+A = RNG.normal(size=200)
+X = np.c_[A, RNG.normal(size=200)]
+Y = (A > 0) * 1
+MEASURED = "look like measurements, and this learns classes.*np.digitize.*labels="
+
+
+def blocks(X, y, size=50):
+    return lambda: ((X[i : i + size], y[i : i + size]) for i in range(0, len(X), size))
+
+
+WAYS = {
+    "memory": lambda X, y, **options: train_mlp(X, y, epochs=1, seed=0, **options),
+    "stream": lambda X, y, **options: train_mlp(blocks(X, y), epochs=1, seed=0, **options),
+    "chain": lambda X, y, **options: network(LocalShards(X, y, [50]), mode="chain", seed=0, **options),
+    "average": lambda X, y, **options: network(LocalShards(X, y, [50]), seed=0, **options),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_measurements_are_no_classes(way):
+    train = WAYS[way]
+    for y in (A, A.astype(np.float32), np.round(A, 1) + 0.05, np.arange(200), np.arange(200.0), 1000 - np.arange(200)):
+        with pytest.raises(ValueError, match=MEASURED):
+            train(X, y)
+    with pytest.raises(
+        ValueError, match=r"y holds 200 different numbers, not all of them whole, from -2\.398.* to 2\.0"
+    ):
+        train(X, A)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_many_classes_are_learned(way):
+    train, n = WAYS[way], len(X)
+    ids = np.arange(n) % 100
+    text = np.array([f"id {i}" for i in range(n)])
+    few = np.arange(n) % 20 / 4  # ratings in quarters
+    for y, count in ((ids, 100), (ids.astype(float), 100), (text, n), (few, 20)):
+        assert len(train(X, y).model.labels) == count
+    np.testing.assert_array_equal(train(X, A, labels=np.unique(A)).model.labels, np.unique(A))
+
+
+def test_measurements_in_a_file(tmp_path, refused):
+    path = write(tmp_path / "d.csv", ["a", "y"], [(repr(float(a)), repr(float(2 * a))) for a in A])
+    with pytest.raises(ValueError, match=MEASURED):
+        train_mlp(path, "y", epochs=1)
+    assert "look like measurements" in refused("train", "d.csv", "--target", "y", "--hidden", "4", "--epochs", "1")
+
+
+def test_the_estimator_keeps_scikit_learns_rules():
+    sk = pytest.importorskip("tinynet_fast.sklearn")
+    with pytest.raises(ValueError, match="Unknown label type: continuous"):
+        sk.MLPClassifier(max_iter=1).fit(X, A)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's own, where it has one
+        assert len(sk.MLPClassifier(max_iter=1).fit(X, np.arange(200)).classes_) == 200
+
+
+@pytest.mark.parametrize("train", [train_neuron, train_mlp])
+def test_no_labels(train):
+    pandas = pytest.importorskip("pandas")
+    for rows in (X, X.tolist(), pandas.DataFrame({"a": A, "y": ["pass"] * 200})):
+        with pytest.raises(ValueError, match="y is missing: pass a label for each row, or the name of the column"):
+            train(rows)
+    with pytest.raises(ValueError, match="validation y is missing"):
+        train(X, Y, validation=(X, None))
+
+
+def test_no_labels_elsewhere():
+    for find in (sweep, auto_rate):
+        with pytest.raises(ValueError, match="y is missing"):
+            find(X, None)
+    with pytest.raises(ValueError, match="X and y go together"):
+        validate(X)
+
+
+class Text(str, enum.Enum):  # noqa: UP042  # what was written before StrEnum, and its text is its name
+    PASS = "pass"
+    FAIL = "fail"
+
+
+class Plain(enum.Enum):
+    PASS = "PASS"
+    FAIL = "FAIL"
+
+
+def given(first, second):
+    """Labels as a list, and as an array of objects."""
+    labels = [second if label else first for label in Y.tolist()]
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return labels, array
+
+
+def test_a_text_that_is_an_enum_is_its_value():
+    """NumPy cuts "Text.PASS" and "Text.FAIL" to "Text", and all labels were one."""
+    for labels in given(Text.FAIL, Text.PASS):
+        ref = train_neuron(X, np.where(Y, "pass", "fail"))
+        results = [
+            train_neuron(X, labels),
+            train_neuron(X, labels, labels=[Text.FAIL, Text.PASS]),
+            train_neuron(lambda labels=labels: iter([(X, labels)]), epochs=ref.epochs),
+        ]
+        for result in results:
+            assert result.model.labels.tolist() == ["fail", "pass"]
+            np.testing.assert_array_equal(result.model.weights, ref.model.weights)
+        assert results[0].model.score(X, labels) == ref.model.score(X, np.where(Y, "pass", "fail"))
+    result = neuron(LocalShards(X, given(Text.FAIL, Text.PASS)[1], [50]))
+    assert result.model.labels.tolist() == ["fail", "pass"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (Plain.FAIL, Plain.PASS, "is <Plain.FAIL: 'FAIL'>, a Plain: .* so use label.name for each label"),
+        (decimal.Decimal(0), decimal.Decimal(1), r"is Decimal\('0'\), a Decimal: .* so use float\(label\)"),
+        (fractions.Fraction(0), fractions.Fraction(1), r"a Fraction: .* so use float\(label\)"),
+        (datetime.date(2020, 1, 1), datetime.date(2021, 1, 1), r"a date: .* so use str\(label\)"),
+        (datetime.datetime(2020, 1, 1), datetime.datetime(2021, 1, 1), r"a datetime: .* so use str\(label\)"),
+        (None, 1, "is missing: drop the row or fill the label first"),
+        (frozenset("a"), frozenset("b"), r"a frozenset: .* so use str\(label\)"),
+        ("a", 1, "mixes labels of type int, str: use numbers, booleans or text throughout"),
+        (b"a", b"b", r"a bytes: .* so use label\.decode|labels of type \|S1: convert them to"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_labels_of_unusual_types(first, second, message):
+    y = Y.copy()
+    y[0] = 0
+    for labels in given(first, second):
+        labels[0] = first
+        for train in (train_neuron, train_mlp):
+            with pytest.raises(ValueError, match=r"y(\[\d+\])? .*" + message):
+                train(X, labels)
+            with pytest.raises(ValueError, match=r"block 0: y(\[\d+\])? .*" + message):
+                train(lambda labels=labels: iter([(X, labels)]), epochs=1)
+    with pytest.raises(ValueError, match=r"labels(\[0\])? .*" + message):
+        train_neuron(X, Y, labels=[first, second])
+
+
+def test_a_start_that_is_another_networks():
+    model = train_mlp(X, Y, hidden=(4,), epochs=1, seed=0).model
+    message = "are those of a 2-4-1 network; X, hidden and y ask for {}: go on with the same inputs, hidden layers"
+    for hidden, asked in (((8,), "2-8-1"), ((4, 4), "2-4-4-1")):
+        for start in (
+            {"weights": model.weights, "biases": model.biases},
+            {"weights": model.weights},
+            {"biases": model.biases},
+        ):
+            with pytest.raises(ValueError, match=f"{next(iter(start))} " + message.format(asked)):
+                train_mlp(X, Y, hidden=hidden, epochs=1, **start)
+    with pytest.raises(ValueError, match="weights " + message.format("1-4-1")):
+        train_mlp(A, Y, hidden=(4,), epochs=1, weights=model.weights)
+    with pytest.raises(ValueError, match="weights " + message.format("2-4-3")):
+        train_mlp(X, np.arange(200) % 3, hidden=(4,), epochs=1, weights=model.weights)
+    train_mlp(X, Y, hidden=(4,), epochs=1, weights=model.weights, biases=model.biases)
+
+
+@pytest.mark.filterwarnings("ignore:All 2 epochs ran")
+def test_a_warm_start_of_an_estimator_with_other_layers():
+    sk = pytest.importorskip("tinynet_fast.sklearn")
+    fitted = sk.MLPClassifier(hidden_layer_sizes=(4,), max_iter=2, warm_start=True)
+    fitted.fit(X, Y).set_params(hidden_layer_sizes=(8,))
+    for go_on in (fitted.fit, fitted.partial_fit):
+        with pytest.raises(
+            ValueError, match=r"hidden_layer_sizes=\[8\] does not fit .* hidden layers have \[4\] units"
+        ):
+            go_on(X, Y)
+    assert fitted.set_params(warm_start=False).fit(X, Y).coefs_[0].shape == (2, 8)
