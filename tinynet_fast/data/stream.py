@@ -228,16 +228,22 @@ class StreamRows:
     ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
         """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
-        runs = LongestRun() if epoch == start == 0 and not self._order_known else None
+        if epoch == start == 0 and not self._order_known:
+            pieces = self._watched(pieces)
         with closing(pieces):
             for X, codes in recut(pieces, size, tile, batch_size, start):
-                if runs is not None:
-                    runs.add(codes)
                 yield self.standardised(X), codes.astype(np.float64), None
+
+    def _watched(self, pieces: Generator[Piece, None, None]) -> Generator[Piece, None, None]:
+        """The pieces of the first epoch; warns after them if one label runs on for very long."""
+        runs = LongestRun()
+        with closing(pieces):
+            for piece in pieces:
+                runs.add(piece[1])
+                yield piece
         self._order_known = True
-        if runs is not None:
-            self.is_sorted = runs.too_long
-            runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
+        self.is_sorted = runs.too_long
+        runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
 
     def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
