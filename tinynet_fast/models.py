@@ -157,6 +157,8 @@ class Model:
 
     def mean_cross_entropy(self, matrix: Any, codes: np.ndarray) -> float:
         """`loss` of rows that have been checked: a finite matrix, and a code a row for the labels."""
+        if not (isinstance(matrix, CSR) or (isinstance(matrix, np.ndarray) and matrix.ndim == 2)):
+            matrix = self._matrix(matrix)  # of a frame, say
         total, rows = 0.0, -(-COMPILED_FROM // row_values(matrix))
         for start in range(0, len(matrix), rows):  # five numbers a row for all rows would be more than the rows are
             z, y = self._sums(matrix[start : start + rows]), codes[start : start + rows]

@@ -79,8 +79,7 @@ def predict_file(
 def open_for(model: Model, data: Any, features: Sequence[str] | None = None) -> Source:
     """`data` with the model's inputs as columns; TableError if there are more or fewer."""
     if not is_source(data):
-        rows = data
-        data = lambda: iter([(rows, None)])  # noqa: E731 - one block
+        data = iter([(data, None)])
     if features is None and has_names(data):
         features = model.features
     source = open_source(data, features=features, names=model.features)
