@@ -175,9 +175,10 @@ def train_neuron(
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
     weights are those of the same rows dense: bit for bit in "reference" and "strict" without l2 and averaging. With
-    them the difference grows with the rows: up to 1e-12 after 500,000 rows, 3e-12 after 1,500,000. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs that it stores, after its
-    update, as in the paper and in scikit-learn. An input that is seldom stored then predicts with a weight that has not
-    yet been cut, at the end too, where a dense row pays on every input; where every row stores every input it is the
+    them the difference grows with the rows: up to 1e-12 after 500,000 rows, 3e-12 after 1,500,000. But l1 is lazy: a
+    row pays what the penalty has asked for so far on the inputs that it stores, after its update, as in the paper and
+    in scikit-learn. An input that is seldom stored then predicts with a weight that has not yet been cut, at the end
+    too, where a dense row pays on every input; if every row stores every input it is the
     same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here it moves as on dense ones.)
 
     CSR rows of float64 or float32 are read where they are, with indices of 32 or 64 bits, whatever is shuffled or held
