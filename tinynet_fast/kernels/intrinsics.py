@@ -3,7 +3,6 @@
 Each has a plain Python twin.
 
 The twins stand in where compiling is switched off (NUMBA_DISABLE_JIT=1), so that coverage can see the kernels' lines.
-A cached kernel does not notice an edit in `intrinsics_llvm.py`: empty Numba's cache after one.
 """
 
 import numpy as np

@@ -7,7 +7,7 @@ time by Numba, for what the library does not have. Numba is imported when it is 
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property, update_wrapper
 from importlib import import_module
 from importlib.util import find_spec
@@ -102,20 +102,24 @@ class Compiled:
 
     @cached_property
     def dispatcher(self) -> Any:
-        """The function under `@njit`.
+        """The function under `@njit`, with a cache of its own kind if it is to be cached (`cache.py`).
 
-        In a read-only installation, for a user without a home folder, there is nowhere to cache. Numba raises for that
-        at once; the kernel is then compiled in each process and everything else is the same.
+        In a read-only installation, for a user without a home folder, there is nowhere to cache. The kernel is then
+        compiled in each process, and everything else is the same.
         """
         if not has_numba():
             raise MissingCompilerError(self.name)
         from numba import njit
 
+        from tinynet_fast.kernels.cache import KernelCache
+
         options = self._options | EXTRA
-        try:
-            return njit(**options)(self.py_func)
-        except RuntimeError:  # "cannot cache function: no locator available"
-            return njit(**options | {"cache": False})(self.py_func)
+        cached = options.pop("cache", False)
+        dispatcher = njit(**options)(self.py_func)
+        if cached:
+            with suppress(RuntimeError):  # "cannot cache function: no locator available"
+                dispatcher._cache = KernelCache(self.py_func)
+        return dispatcher
 
     @property
     def _numba_type_(self) -> Any:

@@ -3,8 +3,7 @@
 A batch's gradient is a sum over its rows, so rows may go through side by side: z[u] = sum_j W[j, u] a[j] is taken for a
 vector of rows at once, the chain rule likewise, and only a tile's share of the gradient, g[j, u] += sum_rows a[j] d[u],
 is summed across the lanes. The bias is the weight of one more input that is always 1: it comes last in the sum, as in
-the reference, and its gradient needs no code of its own. The parts are in `network_tiles.py`: after an edit there, or
-in `vectors.py`, empty Numba's cache.
+the reference, and its gradient needs no code of its own. The parts are in `network_tiles.py`.
 """
 
 import numpy as np

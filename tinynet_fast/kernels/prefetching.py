@@ -1,7 +1,4 @@
-"""Sparse rows asked for before they are met, for the kernels that train on them. It changes no number.
-
-A cached kernel does not notice an edit in this file: empty Numba's cache after one.
-"""
+"""Sparse rows asked for before they are met, for the kernels that train on them. It changes no number."""
 
 from tinynet_fast.kernels.intrinsics import prefetch, prefetch_far
 from tinynet_fast.kernels.jit import part

@@ -257,7 +257,8 @@ def sparse_logits(data, indices, indptr, order, weights, bias, out):
 #   what the way back starts from: a hidden unit's slope, an output's sum.
 # - `mask` has a factor a hidden unit (dropout): 0.0 where the unit is left out of this row, else 1 / (1 - dropout). For
 #   no dropout it has no columns.
-# - `plan` has a row an update: learning rate, keep, l2, epsilon.
+# - `plan` has a row for each batch that ends in the call: learning rate, keep, l2, epsilon. A batch without sample
+#   weight makes no update, so its row is not looked at; whoever makes the plan does not count it either.
 # - `rule` is batch size, loss, optimizer, and what the optimizer keeps of its first and of its second moment.
 
 
@@ -371,7 +372,7 @@ def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending
     `pending` holds the number of rows that are in the gradient and not yet in the parameters, and the sum of their
     sample weights. It is left as it stands, so that a batch can go on in the next block of rows; at the end of an epoch
     the caller updates for a short last batch. Each row's loss times its sample weight, taken before its batch changes
-    the parameters, is added to the epoch's slot. `plan` has a row for each update of this call.
+    the parameters, is added to the epoch's slot.
     """
     updates = 0
     for epoch in range(len(losses)):

@@ -4,8 +4,7 @@ LLVM turns loops into such code where it sees fit; here it is written down: a va
 eight doubles, and each function below is one instruction for each of them (on a CPU with smaller registers, several).
 `fma` is fused where the CPU can. Arguments may be plain numbers too; they count for every lane.
 
-As in `intrinsics.py`, each has a plain twin, on arrays of 8k numbers, for where nothing is compiled. A cached kernel
-does not notice an edit in `registers_llvm.py`: empty Numba's cache after one.
+As in `intrinsics.py`, each has a plain twin, on arrays of 8k numbers, for where nothing is compiled.
 """
 
 import numpy as np

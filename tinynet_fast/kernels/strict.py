@@ -2,8 +2,7 @@
 
 Numba turns each loop of `reference.py` into machine code without leave to reorder a sum, to contract a product and a
 sum into one rounding, or to replace the C library's exp, tanh and log1p, which plain Python calls too. Arrays are
-C-contiguous float64 (`layers` int64). Helpers live in this file because a cached kernel does not notice
-an edit in another one.
+C-contiguous float64 (`layers` int64).
 """
 
 import math

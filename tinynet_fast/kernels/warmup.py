@@ -36,6 +36,8 @@ def compile_all(entries: list[tuple[str, str]]) -> Iterator[str]:
             function.dispatcher.compile(jit.numba_types(_writeable(signature)))
         else:
             function.compiled(signature)
+        if function.dispatcher._cache.refused:
+            raise function.dispatcher._cache.refused
         yield name
 
 

@@ -164,8 +164,8 @@ class Trainer:
         """
         network, n, size = self.network, len(self.X), self.batch_size
         plan = network.solver.plan(network.rate, network.updates, -(-n // size))
-        kernel, total = self.engine.kernels.network_epochs, 0.0
-        for k, start in enumerate(range(0, n, size)):
+        kernel, total, made = self.engine.kernels.network_epochs, 0.0, 0
+        for start in range(0, n, size):
             part: Any = slice(start, min(start + size, n))
             rows = part.stop - start
             X, y = self.X[part], self.y[part]
@@ -177,16 +177,17 @@ class Trainer:
             if self.sample_weight is not None:
                 weight = self.sample_weight[part]
                 weights = float(weight.sum())
-            step = plan[k : k + 1]
+            step = plan[made : made + 1]
             self.loss[0] = penalty = 0.0
             if self.alpha and weights > 0.0:
                 step[0, 2] = self.alpha / weights
                 penalty = 0.5 * self.alpha * network.square() / weights
             state = network.state, self.units, self.pending, self.loss
             kernel(self.engine.rows(X), y, weight, self.no_mask, step, self.rules[rows], self.layers, *state)
-            if weights > 0.0:  # a batch of no weight has no loss, and moved nothing
+            if weights > 0.0:  # a batch of no weight has no loss, moved nothing and is not counted
+                made += 1
                 total += (self.loss[0] / weights + penalty) * rows
-        network.updates += len(plan)
+        network.updates += made
         return float(total / n)
 
 

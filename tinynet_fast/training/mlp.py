@@ -10,7 +10,7 @@ from tinynet_fast.data.rows import Rows
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.layers import check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.models import MLP
-from tinynet_fast.training.optimizer import Optimizer, check_share
+from tinynet_fast.training.optimizer import Optimizer, batches_that_move, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
 from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult, run, stable_rate, until_measured, was_strict
@@ -120,7 +120,8 @@ def train_mlp(
     loss : {"log_loss", "squared_error"}
         What the updates make small: cross-entropy, or for two labels the squared error of the prediction.
     sample_weight : (n,), optional
-        How much a row counts, at least 0: a batch's gradient and loss are means weighted by it.
+        How much a row counts, at least 0: a batch's gradient and loss are means weighted by it. A batch whose rows all
+        have weight 0 is no update: it moves nothing, and neither the schedule nor Adam counts it.
     weights : list of (fan_in, fan_out), optional
         Where to start, a table a layer. Where left out they are drawn layer by layer from a normal distribution as
         `numpy.random.RandomState(seed).randn(fan_in, fan_out) * init_scale`, or as `init` says.
@@ -327,13 +328,17 @@ class MLPTrainee:
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, n = self.engine.own, len(y)
-        updates = (int(self.pending[0]) + n) // self.size * len(losses)
+        if sample_weight is None:
+            moves = np.ones((int(self.pending[0]) + n) // self.size, bool)
+        else:
+            moves = batches_that_move(sample_weight, self.pending, self.size)
+        moves = np.tile(moves, len(losses))
         self.kernels.network_epochs(
             self.engine.rows(X),
             own(y),
             own(self.ones[:n] if sample_weight is None else sample_weight),
             own(self._mask(n)) if self.dropout else self.no_mask,
-            own(self.steps.plan(self.updates, updates)) if self.constant_plan is None else self.constant_plan,
+            own(self.steps.plan_for(self.updates, moves)) if self.constant_plan is None else self.constant_plan,
             self.rule,
             self.layers,
             self.state,
@@ -341,7 +346,7 @@ class MLPTrainee:
             self.pending,
             losses,
         )
-        self.updates += updates
+        self.updates += int(moves.sum())
         self.position += n
 
     def _mask(self, n: int) -> np.ndarray:
@@ -358,8 +363,8 @@ class MLPTrainee:
         if self.pending[0]:
             plan = self.engine.own(self.steps.plan(self.updates, 1))
             self.kernels.network_update(self.pending[1], plan[0], self.rule, self.layers, self.state)
+            self.updates += int(self.pending[1] > 0.0)
             self.pending[0] = self.pending[1] = 0.0
-            self.updates += 1
         self.epochs += 1
         self.position = 0
         self.generator = None

@@ -74,6 +74,14 @@ class Optimizer:
             plan[:, 3] *= root
         return plan
 
+    def plan_for(self, done: int, moves: np.ndarray) -> np.ndarray:
+        """`plan` with a row for each batch. Batches that do not move the network are not counted; `moves` is (n,) bool.
+
+        Kernels do not look at the row of a batch that moves nothing.
+        """
+        before = np.cumsum(moves) - moves
+        return self.plan(done, int(moves.sum()) + 1)[before]
+
     def options(self) -> dict[str, Any]:
         """For the model's file."""
         own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
@@ -81,6 +89,18 @@ class Optimizer:
             own = {"momentum": self.momentum, "nesterov": self.nesterov}
         penalties = {"l2": self.l2, "weight_decay": self.weight_decay}
         return {"optimizer": self.name, **own, **penalties, **self.schedule.options()}
+
+
+def batches_that_move(sample_weight: np.ndarray, pending: Any, size: int) -> np.ndarray:
+    """Whether the batches of `size` rows that end in a block have any sample weight: (n,) bool.
+
+    `pending` is the number of rows that the first of them has from blocks before, and the sum of their sample weights.
+    """
+    ends = np.arange(size - int(pending[0]), len(sample_weight) + 1, size)
+    weighted = np.concatenate([[0], np.cumsum(sample_weight > 0.0)])[ends]
+    found = np.diff(weighted, prepend=0) > 0
+    found[:1] |= pending[1] > 0.0
+    return found
 
 
 def check_share(name: str, value: Any) -> float:
