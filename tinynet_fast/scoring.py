@@ -44,12 +44,12 @@ def predict_file(
     data : whatever `open_source` takes
         A path, a glob, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a Source.
     output : path
-        A Parquet file where it ends in .parquet or .pq; else CSV. It appears whole or not at all.
+        A Parquet file if it ends in .parquet or .pq; else CSV. It appears whole or not at all.
     features : sequence of str, optional
-        The columns that are the model's inputs, in its order. The model's own names where left out; where it has
-        none, all columns.
+        The columns that are the model's inputs, in its order. If left out, the model's own names; if it has none, all
+        columns.
     threshold : float, optional
-        The probability from which on the second of two labels is predicted; the model's own where left out.
+        The probability from which on the second of two labels is predicted; the model's own if left out.
     drop_missing : bool
         Leave rows with a missing value out. The others keep the numbers that they have in the file.
 
@@ -62,7 +62,7 @@ def predict_file(
     ------
     ValueError
         For a row that cannot be predicted, naming the place (see `open_source`); for another number of columns than
-        the model has inputs; where `output` is one of the files that are read.
+        the model has inputs; if `output` is one of the files that are read.
     """
     source = open_for(model, data, features, drop_missing)
     for stamp in source.stamps:

@@ -110,7 +110,7 @@ def open_source(
     y : str, optional
         The name of the target column. For .npy an array, a path, or the number of a column. None for prediction.
     features : sequence of str, optional
-        The columns to take, in this order; all but the target where left out. Spaces around the names in a CSV file do
+        The columns to take, in this order; all but the target if left out. Spaces around the names in a CSV file do
         not count.
     drop_missing : bool
         Leave rows with a missing value out, and count them.
@@ -122,9 +122,9 @@ def open_source(
     TableError
         A ValueError naming file, line or row, and column.
     OSError
-        Where a file is missing or cannot be read.
+        If a file is missing or cannot be read.
     ImportError
-        Where pyarrow or scikit-learn is needed and not installed.
+        If pyarrow or scikit-learn is needed and not installed.
 
     Examples
     --------
