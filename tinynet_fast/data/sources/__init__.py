@@ -15,18 +15,7 @@ from tinynet_fast.data.files import COMPRESSED, EmptyFileError, TableError
 from tinynet_fast.data.pipes import Spooled, is_address, local_path
 from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, need
 
-__all__ = [
-    "FIRST_INDEX",
-    "Chunk",
-    "Like",
-    "Source",
-    "TableError",
-    "has_names",
-    "has_sparse_rows",
-    "is_source",
-    "need",
-    "open_source",
-]
+__all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
 
 FORMATS = {
     ".csv": "csv",
@@ -72,13 +61,6 @@ def has_names(X: Any) -> bool:
         first = X if isinstance(X, (str, os.PathLike)) else X[0]
         return _format(Path(first)) not in ("npy", "svmlight")
     return is_arrow(X)
-
-
-def has_sparse_rows(X: Any) -> bool:
-    """Whether the rows of `X`, which `open_source` takes, are svmlight, which `Source.as_sparse` is for."""
-    if isinstance(X, Source):
-        return X.kind == "svmlight"
-    return _names_files(X) and _format(Path(X if isinstance(X, (str, os.PathLike)) else X[0])) == "svmlight"
 
 
 def _names_files(X: Any) -> bool:
