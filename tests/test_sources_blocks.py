@@ -134,6 +134,8 @@ def test_a_missing_label_among_objects_is_named_or_left_out(missing):
     comp, labels = gather(open_source(lambda: iter([([1.0, 2.0, 3.0], y)]), drop_missing=True))
     assert comp.tolist() == [[1], [3]]
     assert labels.tolist() == ["no", "yes"]
+    blocks = [([1.0, 2.0, 3.0], [0, 1, 0]), ([4.0], np.array([missing], dtype=object))]
+    assert len(gather(open_source(lambda: iter(blocks), drop_missing=True))[0]) == 3
     with pytest.raises(TableError, match="block 0, row 2, the label: the value is missing"):
         gather(open_source(lambda: iter([([1.0, 2.0, 3.0], y)])))
 

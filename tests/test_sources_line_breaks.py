@@ -44,7 +44,7 @@ def files_of(draw):
     return text.encode(), {",": ".csv", "\t": ".tsv"}[delimiter], packed, labels
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(file=files_of(), piece=st.integers(1, 200), block=st.integers(100, 400))
 def test_the_table_is_the_same_wherever_the_file_is_cut(tmp_path_factory, file, piece, block):
     data, suffix, packed, labels = file
@@ -112,7 +112,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @example(cells=["+5", "1"])
 @given(cells=st.lists(TEXTS, min_size=1, max_size=3))
 def test_labels_have_one_type_whoever_reads_them(tmp_path_factory, cells):
@@ -126,7 +126,7 @@ def test_labels_have_one_type_whoever_reads_them(tmp_path_factory, cells):
         assert repr(comp.tolist()) == repr(ref.tolist())  # NaN too
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(cells=st.lists(TEXTS, min_size=1, max_size=4))
 def test_numbers_are_the_same_whoever_reads_them(tmp_path_factory, cells):
     """The same values, or an error with the same words."""

@@ -1,6 +1,7 @@
 """Files of one source: those without rows, tabs, names with spaces, labels that nobody named, rows left out."""
 
 import gzip
+import sys
 
 import numpy as np
 import pytest
@@ -213,3 +214,24 @@ def test_a_no_break_space_in_a_number_is_named(tmp_path):
             TableError, match=r"line 3, column 'a': '1\\xa0000' \(which holds U\+00A0, no-break space\) is"
         ):
             read()
+
+
+@pytest.mark.parametrize("kind", [".csv.gz", ".csv.bz2", ".csv.zst"])
+def test_compressed_files_read_whole(tmp_path, monkeypatch, kind):
+    """With pyarrow and, but for .zst, without it; and a truncated one is named."""
+    text = "a,y\n" + "".join(f'{k},"no\r\npe"\n' for k in range(5000))
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}[kind[4:]]) as file:
+        file.write(text.encode())
+    data, path = sink.getvalue().to_pybytes(), tmp_path / f"a{kind}"
+    for hidden in (False, True):
+        if hidden and kind == ".csv.zst":
+            break
+        if hidden:
+            monkeypatch.setitem(sys.modules, "pyarrow", None)
+        path.write_bytes(data)
+        assert read_csv(path).matrix(["a"])[:, 0].tolist() == list(range(5000))
+        assert set(read_csv(path).labels("y").tolist()) == {"no\r\npe"}
+        path.write_bytes(data[:-12])
+        with pytest.raises(TableError, match=f"a{kind}: not a whole file of its kind, or a damaged one"):
+            read_csv(path)

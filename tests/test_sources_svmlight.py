@@ -142,6 +142,8 @@ def test_svmlight_rows_are_not_made_dense(tmp_path, monkeypatch):
     result = train_neuron(path, epochs=2)
     assert result.model.n_features == n
     assert (result.model.weights != 0).sum() == 300
+    same = train_neuron(str(tmp_path / "wi*"), epochs=2)  # a pattern that does not say of what format its files are
+    assert_array_equal(same.model.weights, result.model.weights)
     predict_file(result.model, path, tmp_path / "out.csv")
     assert_allclose(predictions(tmp_path / "out.csv"), result.model.predict_proba(in_memory(path)[0]), rtol=1e-14)
 

@@ -56,7 +56,7 @@ def predict_file(
         A path, a glob, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a Source; a
         frame or an array.
     output : path
-        A Parquet file where it ends in .parquet or .pq; else CSV. It appears whole or not at all.
+        A Parquet file if it ends in .parquet or .pq; else CSV. It appears whole or not at all.
     features : sequence of str, optional
         The columns that are the model's inputs, in its order. If they are left out, the columns are matched by the
         model's own names; if the model has none, or the rows have none, all columns are taken as they stand.
@@ -74,7 +74,7 @@ def predict_file(
     ------
     ValueError
         For a row that cannot be predicted, naming the place (see `open_source`); for another number of columns than
-        the model has inputs; where `output` is one of the files that are read.
+        the model has inputs; if `output` is one of the files that are read.
     """
     source = open_for(model, data, features, drop_missing)
     for stamp in source.stamps:

@@ -10,6 +10,7 @@ import io
 import os
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,7 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
     TableError
         A ValueError naming file, line and column: for an empty file, rows of unequal length, text that is not UTF-8.
     OSError
-        Where the file is missing or cannot be read.
+        If the file is missing or cannot be read.
     """
     from tinynet_fast.data.pipes import local_path
 
@@ -151,10 +152,16 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
         pass
     try:
         import pyarrow  # noqa: F401
+
+        read = _read_with_pyarrow
     except ImportError:
-        columns = _read_with_csv(target)
-    else:
-        columns = _read_with_pyarrow(target)
+        read = _read_with_csv
+    try:
+        columns = read(target)
+    except (EOFError, zlib.error, OSError) as error:  # an OSError without a number is of what unpacks the file
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise TableError(f"{target}: not a whole file of its kind, or a damaged one: {error}") from None
     table = Table(target, columns)
     if len(table) == 0:
         raise TableError(f"{path}: no rows below the column names")

@@ -22,10 +22,10 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # `Path` makes one slash of 
 class Spooled(type(Path())):  # type: ignore[misc]
     """The path of a pipe's copy, which messages call by the pipe's own name. The copy lives as long as this does."""
 
-    shown: str
+    shown = ""
 
     def __str__(self) -> str:
-        return self.shown
+        return self.shown or self.__fspath__()
 
     def __fspath__(self) -> str:
         return os.path.join(*self.parts)

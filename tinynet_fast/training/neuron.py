@@ -14,7 +14,7 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.neuron_trainee import NeuronTrainee, SparseTrainee
-from tinynet_fast.training.plan import Plan, check_rate, may_stream, plan, stores_sparse
+from tinynet_fast.training.plan import Plan, check_rate, plan
 from tinynet_fast.training.run import (
     LARGEST_SUM,
     STABILITY_BOUND,
@@ -219,8 +219,7 @@ def train_neuron(
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
     """
-    penalties = Penalties(l2, l1, average, loss)
-    sparse = is_sparse(X) or (not standardize and may_stream(X) and stores_sparse(X))
+    penalties, sparse = Penalties(l2, l1, average, loss), is_sparse(X)
     plain = "sgd_epochs" if penalties.none else "sgd_regularized_epochs"
     search = isinstance(learning_rate, str) and learning_rate == "auto"
     if search and (schedule != "constant" or not penalties.smooth):
@@ -251,6 +250,7 @@ def train_neuron(
         counted=schedule == "cosine",
         sparse=True,
     )
+    sparse = sparse or (is_streamed(job.rows) and job.rows.source.sparse)
     if rates.name == "cosine":
         rates.updates = job.epochs * len(job.rows)
         job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on

@@ -205,13 +205,6 @@ def may_stream(X: Any) -> bool:
     return is_source(X)
 
 
-def stores_sparse(X: Any) -> bool:
-    """Whether rows to read while training are stored without their zeros, as in svmlight files."""
-    from tinynet_fast.data.sources import has_sparse_rows
-
-    return has_sparse_rows(X)
-
-
 def _plan_memory(
     result: Plan, matrix: Any, y: Any, sample_weight: Any, known: np.ndarray | None, most_labels: int
 ) -> None:

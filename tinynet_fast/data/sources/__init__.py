@@ -17,18 +17,7 @@ from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
 from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, has_pyarrow, need
 from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
 
-__all__ = [
-    "FIRST_INDEX",
-    "Chunk",
-    "Like",
-    "Source",
-    "TableError",
-    "has_names",
-    "has_sparse_rows",
-    "is_source",
-    "need",
-    "open_source",
-]
+__all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
 
 
 def is_source(X: Any) -> bool:
@@ -58,13 +47,6 @@ def has_names(X: Any) -> bool:
     if _names_files(X):
         return _first_format(X) not in ("npy", "svmlight")
     return is_arrow(X)
-
-
-def has_sparse_rows(X: Any) -> bool:
-    """Whether the rows of `X`, which `open_source` takes, are svmlight, which `Source.as_sparse` is for."""
-    if isinstance(X, Source):
-        return X.kind == "svmlight"
-    return _names_files(X) and _first_format(X) == "svmlight"
 
 
 def _first_format(X: Any) -> str | None:
@@ -122,9 +104,9 @@ def open_source(
     TableError
         A ValueError naming file, line or row, and column.
     OSError
-        Where a file is missing or cannot be read.
+        If a file is missing or cannot be read.
     ImportError
-        Where pyarrow or scikit-learn is needed and not installed.
+        If pyarrow or scikit-learn is needed and not installed.
 
     Examples
     --------

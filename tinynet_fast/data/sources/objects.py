@@ -173,7 +173,8 @@ class IteratorPart(Part):
         rows, y, gone = self._pair(block, number)
         if rows.shape[1] != self.n_features:
             raise TableError(f"block {number}: {rows.shape[1]} columns, and block {self.number} has {self.n_features}")
-        if (y is not None) != self.labelled or (y is not None and (y.dtype.kind == "U") != self.text):
+        all_gone = gone is not None and bool(gone.all())  # such labels have no kind
+        if (y is not None) != self.labelled or (y is not None and (y.dtype.kind == "U") != self.text and not all_gone):
             raise TableError(
                 f"block {number}: its labels are not of the kind of block {self.number}'s: "
                 "give all blocks numbers or text"
