@@ -56,7 +56,7 @@ def has_names(X: Any) -> bool:
     if isinstance(X, Source):
         return X.names is not None
     if _names_files(X):
-        return _first_format(X) not in ("npy", "svmlight")
+        return first_format(X) not in ("npy", "svmlight")
     return is_arrow(X)
 
 
@@ -64,10 +64,10 @@ def has_sparse_rows(X: Any) -> bool:
     """Whether the rows of `X`, which `open_source` takes, are svmlight, which `Source.as_sparse` is for."""
     if isinstance(X, Source):
         return X.kind == "svmlight"
-    return _names_files(X) and _first_format(X) == "svmlight"
+    return _names_files(X) and first_format(X) == "svmlight"
 
 
-def _first_format(X: Any) -> str | None:
+def first_format(X: Any) -> str | None:
     """The format of the first of some files. A pipe is read once, so it is not opened here."""
     first = os.fspath(X[0] if isinstance(X, (list, tuple)) else X)
     return format_of(first if is_pipe(first) else _files(first)[0][0].path)
