@@ -185,3 +185,18 @@ def test_ordinary_mistakes(refused, run, students, tmp_path):
         assert message in said
         assert "Value error" not in said
         assert "=True" not in said
+
+
+def test_messages_of_the_library_name_options_as_they_are_given_here(refused, run, students, tmp_path):
+    train = ["train", students, "--target", "result", "--epochs", "2", "--model", "m.json"]
+    said = refused(*train, "--stream", "--labels", "pass,no")
+    assert "line 3, column 'result': the label 'fail'" in said or "line 3: the label 'fail'" in said
+    assert "name all labels with --labels" in said
+    assert run(*train, "--checkpoint", "c.json")[0] == 0
+    said = refused(*train, "--checkpoint", "c.json", "--l2", "0.5")
+    assert said.endswith("name another checkpoint, or start over with --no-resume\n")
+    np.save(tmp_path / "hours.npy", np.arange(20.0))
+    np.save(tmp_path / "y.npy", np.arange(20) // 10)
+    assert run("train", "hours.npy", "--target", "y.npy", "--model", "m.json")[0] == 0
+    said = refused("predict", "m.json", write(tmp_path / "two.csv", ["a", "b"], [(1, 2)]))
+    assert "2 columns where the model has 1 inputs: give a file with the model's inputs and nothing else" in said

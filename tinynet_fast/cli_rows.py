@@ -22,6 +22,11 @@ OPTION = re.compile(
     r"(?= is |=| names )"
 )
 NO_SUCH = re.compile(r"there is no (engine|activation|optimizer|schedule) ")
+WORDS = {
+    "resume=False (--no-resume)": "--no-resume",
+    "with labels=": "with --labels",
+    "name the columns it was trained on (features=[...])": "give a file with the model's inputs and nothing else",
+}
 FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
 
 
@@ -122,5 +127,8 @@ def naming(place: Any) -> Iterator[None]:
 
 def one_line(message: str) -> str:
     """A message of the library as a line for the command line, with options named as they are given here."""
-    line = re.sub(FLAG, lambda flag: f"--{flag[1].replace('_', '-')}", " ".join(message.split()))
+    line = " ".join(message.split())
+    for theirs, ours in WORDS.items():
+        line = line.replace(theirs, ours)
+    line = re.sub(FLAG, lambda flag: f"--{flag[1].replace('_', '-')}", line)
     return re.sub(OPTION, lambda option: f"--{option[1].replace('_', '-')}", line, count=1)

@@ -208,12 +208,15 @@ def _lab(shards: Shards, job: Job, learner: LanesLearner) -> SweepResult:
         state, job = shards.epoch(job, state), replace(job, seen=True)
         sums.append(state.losses.reshape(3, -1))
     restore(trainee, state)
-    models, counts, scores = trainee.models(), np.zeros(learner.folds), np.full(len(learner.fold), np.nan)
+    models, counts, scores = trainee.models(), np.zeros((learner.folds, 2)), np.full(len(learner.fold), np.nan)
     if learner.folds:
         answers = shards.cluster.each(HeldOutTask(job, models, learner), shards.whole())
         counts = sum((checked(answer)["counts"] for answer in answers), counts)
         scores = sum((answer["losses"] for answer in answers), np.zeros(len(scores)))
-    held = held_counts(counts, learner.fold)
+        alone = (counts.sum(axis=0) - counts == 0).any(axis=1)
+        if alone.any():
+            raise ValueError(f"without fold {np.argmax(alone)} one label is left: use fewer folds, or another seed")
+    held = held_counts(counts.sum(axis=1), learner.fold)
     squares, progressive, held_out = np.moveaxis(np.array(sums), 0, 1)
     plan = job.plan()
     plan.largest = state.largest

@@ -77,7 +77,9 @@ def train_mlp(
     X
         As for `train_neuron`.
     y : (n,)
-        As for `train_neuron`, or up to 256 different labels.
+        As for `train_neuron`, or up to 256 different labels. More than 32 different numbers that look like
+        measurements are refused unless `labels` names them: if not all are whole, or if they are more than half as many
+        as the rows.
     hidden : sequence of int
         Units in each hidden layer.
     activation : {"sigmoid", "tanh", "relu"}
