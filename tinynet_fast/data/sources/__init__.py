@@ -55,7 +55,7 @@ def has_names(X: Any) -> bool:
 
     if isinstance(X, Source):
         return X.names is not None
-    if _names_files(X):
+    if names_files(X):
         return first_format(X) not in ("npy", "svmlight")
     return is_arrow(X)
 
@@ -64,7 +64,7 @@ def has_sparse_rows(X: Any) -> bool:
     """Whether the rows of `X`, which `open_source` takes, are svmlight, which `Source.as_sparse` is for."""
     if isinstance(X, Source):
         return X.kind == "svmlight"
-    return _names_files(X) and first_format(X) == "svmlight"
+    return names_files(X) and first_format(X) == "svmlight"
 
 
 def first_format(X: Any) -> str | None:
@@ -73,7 +73,8 @@ def first_format(X: Any) -> str | None:
     return format_of(first if is_pipe(first) else _files(first)[0][0].path)
 
 
-def _names_files(X: Any) -> bool:
+def names_files(X: Any) -> bool:
+    """Whether X is a path or a list of nothing but paths and texts."""
     if isinstance(X, (list, tuple)):
         return len(X) > 0 and all(isinstance(item, (str, os.PathLike)) for item in X)
     return isinstance(X, (str, os.PathLike))
@@ -138,7 +139,7 @@ def open_source(
     if isinstance(X, Source):
         return X
     features = _checked(features)
-    if _names_files(X):
+    if names_files(X):
         return _open_files(X, y, features, drop_missing, like)
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)
