@@ -95,8 +95,7 @@ def open_for(
 ) -> Source:
     """`data` with the model's inputs as columns, and `y` for labels; TableError if there are more or fewer columns."""
     if not is_source(data) and not names_files(data):
-        rows = data
-        data = lambda: iter([(rows, None)])  # noqa: E731 - one block
+        data = iter([(data, None)])
     if features is None and has_names(data):
         features = model.features
     like = Like(model.n_features, model.training.get(FIRST_INDEX))

@@ -10,7 +10,8 @@ import numpy as np
 
 from tinynet_fast.data.arrays import as_float
 from tinynet_fast.kernels.engines import resolve
-from tinynet_fast.models import MLP, Neuron, check_activation
+from tinynet_fast.layers import check_activation
+from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.shards.drive import Cluster, Shards, search_rate, survey_shards, train
 from tinynet_fast.shards.fit import Job, restore
 from tinynet_fast.shards.lanes import HeldOutTask, LanesLearner, LanesTrainee, check_folds, held_counts

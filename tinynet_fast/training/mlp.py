@@ -8,7 +8,8 @@ import numpy as np
 
 from tinynet_fast.data.rows import Rows
 from tinynet_fast.kernels.engines import ENGINES, Engine
-from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
+from tinynet_fast.layers import check_activation, check_layers, flatten, layer_table, unflatten
+from tinynet_fast.models import MLP
 from tinynet_fast.training.optimizer import Optimizer, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
 from tinynet_fast.training.resume import StateError, whole
