@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast import load, train_mlp, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import is_source, open_source
@@ -175,3 +175,14 @@ def test_files_of_which_one_lacks_the_folder(tmp_path):
     assert open_source(tmp_path, "y", features=["x"]).names == ["x"]
     with pytest.raises(TableError, match="name at least one column that is in the files themselves"):
         open_source(tmp_path / "a=1", "y", features=["a"])
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".npy"])
+def test_the_command_line_reads_folders(run, tmp_path, ending):
+    write_parts(tmp_path / "rows", ending)
+    target = "-1" if ending == ".npy" else "y"
+    options = ["--no-standardize", "--validation", "0", "--epochs", "2", "--no-shuffle", "--model", "m.json"]
+    status, _, err = run("train", "rows", "--target", target, *options)
+    assert (status, err) == (0, "")
+    ref = train_neuron(ROWS.X, Y, epochs=2).model
+    np.testing.assert_allclose(load(tmp_path / "m.json").weights, ref.weights, rtol=1e-12)

@@ -162,3 +162,15 @@ def test_other_columns_are_not(tmp_path, name, values):
 def test_names_of_row_numbers():
     assert suspects(["a", *NUMBERS, "identity", "grid", "rowing", "know"]) == list(range(1, 1 + len(NUMBERS)))
     assert suspects(None) == []
+
+
+def test_the_command_line_says_it_on_one_line(run, tmp_path):
+    table = pd.DataFrame({"id": np.arange(N), "a, b": ROWS.X[:, 0], "y": Y})
+    table.loc[::7, "a, b"] = np.nan
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    for command in ("train", "lab"):
+        status, _, err = run(command, "rows.csv", "--target", "y", "--drop-missing")
+        assert status == 0
+        (line,) = [line for line in err.splitlines() if "counts the rows" in line]
+        assert line.startswith("tinynet-fast: warning: the input 'id' counts the rows")
+        assert run(command, "rows.csv", "--target", "y", "--drop-missing", "--features", '"a, b"')[2].count("id") == 0

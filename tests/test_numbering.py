@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from tinynet_fast.training.checkpoint import _checksum
 from tinynet_fast import train_mlp, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.rows import Order
 from tinynet_fast.data.stream import HoldOut
+from tinynet_fast.training.checkpoint import _checksum
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
 from pyarrow import csv, parquet  # noqa: E402

@@ -11,6 +11,7 @@ from typer import Argument, Option
 from tinynet_fast.cli_rows import all_rows, check_labels, naming, open_rows, rows_for, true_side
 from tinynet_fast.cli_support import check_not_input, check_two_answers, numbers, plain_console, print_flips
 from tinynet_fast.cli_train import Split
+from tinynet_fast.data.indexes import warn_of_row_numbers
 from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import check_threshold, load
 from tinynet_fast.training.sweep import sweep
@@ -90,6 +91,7 @@ def lab(
     rates, penalties = numbers(learning_rate, "--learning-rate", float), numbers(l2, "--l2", float)
     table = all_rows(open_rows(data, target, features, drop_missing))
     check_labels(table, target)
+    warn_of_row_numbers(table.names, table.X, table.rows)
     split = Split.of(table, 0.0 if folds is not None else validation, seed, standardize)
     with naming(data[0]):
         result = sweep(

@@ -25,7 +25,7 @@ NO_SUCH = re.compile(r"there is no (engine|activation|optimizer|schedule) ")
 WORDS = {
     "resume=False (--no-resume)": "--no-resume",
     "with labels=": "with --labels",
-    "name the columns it was trained on (features=[...])": "give a file with the model's inputs and nothing else",
+    "name the columns that it was trained on (features=[...])": "give a file with the model's inputs and nothing else",
 }
 FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
 

@@ -9,6 +9,7 @@ import numpy as np
 from tinynet_fast.cli_rows import check_labels, names_of, naming, open_rows
 from tinynet_fast.cli_support import plain_console, print_training
 from tinynet_fast.data.files import TableError, as_column
+from tinynet_fast.data.indexes import warn_of_row_numbers
 from tinynet_fast.data.rows import split_rows, standardisation
 from tinynet_fast.data.sources import Source
 from tinynet_fast.data.stream import HoldOut, StreamRows
@@ -116,6 +117,7 @@ class Split:
 def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], list[str]]:
     """Train on rows that were read whole: shuffled unless --no-shuffle is given."""
     check_labels(table, job.target, MOST_LABELS if job.hidden else 2, job.known)
+    warn_of_row_numbers(table.names, table.X, table.rows)
     split = Split.of(table, job.validation, job.seed, job.standardize)
     if job.options["patience"] is not None and not split.held.any():
         raise ValueError("--patience watches rows that are held out: give --validation a share of the rows")

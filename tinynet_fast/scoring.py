@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, is_source, need, open_source
+from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, is_source, names_files, need, open_source
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import Model, Neuron, check_threshold
 
@@ -94,7 +94,7 @@ def open_for(
     model: Model, data: Any, features: Sequence[str] | None = None, drop_missing: bool = False, y: Any = None
 ) -> Source:
     """`data` with the model's inputs as columns, and `y` for labels; TableError if there are more or fewer columns."""
-    if not is_source(data):
+    if not is_source(data) and not names_files(data):
         data = iter([(data, None)])
     if features is None and has_names(data):
         features = model.features
@@ -103,7 +103,7 @@ def open_for(
     if source.n_features != model.n_features:
         place = source.stamps[0].path if source.stamps else source.kind
         remedy = "name the columns that it was trained on (features=[...])"
-        if source.names is None:
+        if source.names is None or source.kind == "iterator":  # whose columns cannot be chosen
             remedy = "give rows with the inputs that it was trained on, in the same order"
         raise TableError(
             f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.kept import fits
-from tinynet_fast.data.sources import Source
-
-SVMLIGHT = (".svm", ".svmlight", ".libsvm")
+from tinynet_fast.data.sources import Source, first_format
 
 
 @dataclass(frozen=True)
@@ -95,10 +93,10 @@ def labels_of_one_type(source: Source) -> Iterator[Callable[[np.ndarray], np.nda
 
 def target_in(path: str | os.PathLike[str], target: str) -> Any:
     """What the target is called in a file's format: a column's name; for .npy the labels' file or a column's number."""
-    ending = Path(path).suffix.lower()
-    if ending in SVMLIGHT:
+    kind = first_format(path)
+    if kind == "svmlight":
         return None
-    if ending != ".npy":
+    if kind != "npy":
         return target
     try:
         return int(target)

@@ -44,18 +44,19 @@ def has_names(X: Any) -> bool:
 
     if isinstance(X, Source):
         return X.names is not None
-    if _names_files(X):
-        return _first_format(X) not in ("npy", "svmlight")
+    if names_files(X):
+        return first_format(X) not in ("npy", "svmlight")
     return is_arrow(X)
 
 
-def _first_format(X: Any) -> str | None:
+def first_format(X: Any) -> str | None:
     """The format of the first of some files. A pipe is read once, so it is not opened here."""
     first = os.fspath(X[0] if isinstance(X, (list, tuple)) else X)
     return format_of(first if is_pipe(first) else _files(first)[0][0].path)
 
 
-def _names_files(X: Any) -> bool:
+def names_files(X: Any) -> bool:
+    """Whether X is a path or a list of nothing but paths and texts."""
     if isinstance(X, (list, tuple)):
         return len(X) > 0 and all(isinstance(item, (str, os.PathLike)) for item in X)
     return isinstance(X, (str, os.PathLike))
@@ -120,7 +121,7 @@ def open_source(
     if isinstance(X, Source):
         return X
     features = _checked(features)
-    if _names_files(X):
+    if names_files(X):
         return _open_files(X, y, features, drop_missing, like)
     if is_arrow(X):
         return _open_arrow(X, y, features, drop_missing)
