@@ -319,6 +319,14 @@ def test_a_rate_that_was_searched_for_is_kept(tmp_path):
         train_neuron(ROWS.X, Y, epochs=4, checkpoint=given, **options)
 
 
+def rewrite(path, content):
+    """Write a damaged checkpoint whose checksum is right all the same."""
+    from tinynet_fast.training import checkpoint
+
+    content.pop("checksum", None)
+    path.write_text(json.dumps(content | {"checksum": checkpoint._checksum(content)}), encoding="utf-8")
+
+
 def test_a_search_with_rates_that_diverge_is_kept(tmp_path, monkeypatch):
     from tinynet_fast.training import rate
 
@@ -332,11 +340,11 @@ def test_a_search_with_rates_that_diverge_is_kept(tmp_path, monkeypatch):
     content = json.loads(options["checkpoint"].read_text(encoding="utf-8"))
     np.testing.assert_array_equal(again.rate_search.losses, first.rate_search.losses)
     content["rate_search"]["learning_rate"] = -1.0
-    options["checkpoint"].write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"the checkpoint's learning_rate is -1\.0; a finite number above 0 is needed"):
+    rewrite(options["checkpoint"], content)
+    with pytest.raises(ModelFileError, match="the rate that was found is not among those that were tried"):
         train_neuron(ROWS.X, Y, **options)
     del content["rate_search"]["rates"]
-    options["checkpoint"].write_text(json.dumps(content), encoding="utf-8")
+    rewrite(options["checkpoint"], content)
     with pytest.raises(ModelFileError, match="not a checkpoint, or a damaged one: KeyError"):
         train_neuron(ROWS.X, Y, **options)
 
@@ -355,12 +363,13 @@ def test_a_cosine_of_more_epochs_is_another_run(tmp_path):
         assert train(ROWS.X, Y, epochs=6, resume=False, **options).epochs == 6
 
 
-def test_a_checkpoint_of_a_version_that_kept_no_search(tmp_path):
-    path = tmp_path / "c.json"
-    ref = train_neuron(ROWS.X, Y, epochs=3, engine="strict")
-    train_neuron(ROWS.X, Y, epochs=2, checkpoint=path, engine="strict")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    del content["rate_search"]
-    path.write_text(json.dumps(content), encoding="utf-8")
-    comp = train_neuron(ROWS.X, Y, epochs=3, checkpoint=path, engine="strict")
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adam"}, {"batch_size": 500}, {"batch_size": 300}], ids=str)
+def test_a_network_whose_epochs_run_several_a_call_is_resumed(options, tmp_path):
+    """Rows that fit one block train for several epochs in one call, and the checkpoint counts each of them."""
+    options = {"seed": 0, "learning_rate": 0.01, **options}
+    first, ref = (train_mlp(ROWS.X, Y, epochs=epochs, **options) for epochs in (3, 7))
+    again = train_mlp(ROWS.X, Y, epochs=3, checkpoint=tmp_path / "c.json", **options)
+    np.testing.assert_array_equal(parameters(again), parameters(first))
+    for epochs in (3, 7):
+        comp = train_mlp(ROWS.X, Y, epochs=epochs, checkpoint=tmp_path / "c.json", **options)
     np.testing.assert_array_equal(parameters(comp), parameters(ref))

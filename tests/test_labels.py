@@ -133,7 +133,7 @@ def test_a_text_that_is_an_enum_is_its_value():
         (fractions.Fraction(0), fractions.Fraction(1), r"a Fraction: .* so use float\(label\)"),
         (datetime.date(2020, 1, 1), datetime.date(2021, 1, 1), r"a date: .* so use str\(label\)"),
         (datetime.datetime(2020, 1, 1), datetime.datetime(2021, 1, 1), r"a datetime: .* so use str\(label\)"),
-        (None, 1, "is missing: drop the row or fill the label first"),
+        (None, 1, "is missing: (drop the row or fill the label first|fill it or drop the row)"),
         (frozenset("a"), frozenset("b"), r"a frozenset: .* so use str\(label\)"),
         ("a", 1, "mixes labels of type int, str: use numbers, booleans or text throughout"),
         (b"a", b"b", r"a bytes: .* so use label\.decode|labels of type \|S1: convert them to"),
@@ -148,7 +148,7 @@ def test_labels_of_unusual_types(first, second, message):
         for train in (train_neuron, train_mlp):
             with pytest.raises(ValueError, match=r"y(\[\d+\])? .*" + message):
                 train(X, labels)
-            with pytest.raises(ValueError, match=r"block 0: y(\[\d+\])? .*" + message):
+            with pytest.raises(ValueError, match=r"block 0(: y|, row \d+, the label)(\[\d+\])?.*" + message):
                 train(lambda labels=labels: iter([(X, labels)]), epochs=1)
     with pytest.raises(ValueError, match=r"labels(\[0\])? .*" + message):
         train_neuron(X, Y, labels=[first, second])

@@ -347,6 +347,7 @@ class MLPTrainee:
             losses,
         )
         self.updates += int(moves.sum())
+        self.epochs += len(losses) - 1  # and one more in `end_epoch`
         self.position += n
 
     def _mask(self, n: int) -> np.ndarray:
