@@ -61,9 +61,9 @@ bench-cluster: $(VENV)/cluster.ok
 bench-native: native
 	$(RUN) bench/versions.py --native
 
-# Ten thousand examples for each property: about half an hour.
+# Ten thousand examples for each property, and runs of ten million rows: about half an hour, and 2 GB of memory.
 test-deep: $(VENV)/dev.ok
-	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest tests/test_properties.py tests/test_engines.py
+	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest tests/test_properties.py tests/test_engines.py tests/test_long_runs.py
 
 # The kernels as plain Python, so that coverage sees their lines; every one has to be reached. (What intrinsics.py and
 # registers.py give to the compiler has no lines in plain Python, and what compiles has nothing to do there.)

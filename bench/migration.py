@@ -43,6 +43,10 @@ Where the weights are not the same:
 - **Early stopping.** scikit-learn 1.8 and 1.9 judge an epoch by the held-out rows of the second class alone, and by
   weights from which the factor of the l2 penalty is missing. Here all held-out rows and the true weights decide, so
   that training may stop after another number of epochs.
+- **`partial_fit` with `average` or l1.** Here a call goes on exactly where the last one ended. scikit-learn sets the
+  averaged intercept back and forgets what l1 has asked for at each call, so that its weights depend on how the rows
+  are cut into calls.
+- **Rows of float32** are computed in float64 here, and in float32 there.
 - **More than two classes that are shuffled** share one order of the rows, so that one pass serves all. Their weights
   are as good as scikit-learn's and not the same; `engine="strict"` has scikit-learn's order for each class.
 

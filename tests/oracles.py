@@ -12,7 +12,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from tinynet_fast.models import flatten, layer_table, unflatten
+from tinynet_fast.layers import flatten, layer_table, unflatten
 from tinynet_fast.proof.validation import NetworkProblem, NeuronProblem, RegularizedProblem, distance
 from tinynet_fast.training.optimizer import Optimizer
 

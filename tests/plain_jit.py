@@ -14,6 +14,7 @@ __all__ = [
     "compiled",
     "for_rows",
     "has_numba",
+    "jit_copy",
     "kernel",
     "part",
     "plain_copy",
@@ -40,9 +41,18 @@ def for_rows(find, X):
 
 def plain_copy(module, old="", new=""):
     """A copy of a module in plain Python, with `new` for `old`."""
+    return _copy(module, old, new, "plain_jit")
+
+
+def jit_copy(module, old="", new=""):
+    """A copy of a module, with `new` for `old`, whose kernels are compiled as the module's own are, but not cached."""
+    return _copy(module, old, new, "tinynet_fast.kernels.jit")
+
+
+def _copy(module, old, new, decorators):
     source = inspect.getsource(module)
     assert old in source, f"{old!r} no longer stands in {module.__name__}"
-    source = source.replace("tinynet_fast.kernels.jit", "plain_jit")
+    source = source.replace("tinynet_fast.kernels.jit", decorators)
     copy = types.ModuleType("planted")
     exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
     return copy

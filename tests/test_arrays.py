@@ -147,6 +147,7 @@ BAD_X = [
     ([[1, 2], [1, "b"], [3, 4], [5, 6]], r"X\[1, 1\] is 'b', which is no real number"),
     (np.array([[1, 2], [1, "b"], [3, 4], [5, 6]], dtype=object), r"X\[1, 1\] is 'b', which is no real number"),
     ([[1, [2]], [3, 4], [5, 6], [7, 8]], r"X\[0, 1\] holds several values: give each"),
+    ([[1, 2], [3, [4, [5]]], [5, 6], [7, 8]], r"X\[1, 1\] holds several values: give each"),
     (np.ma.masked_array([[1.0], [2], [3], [4]], [[0], [0], [1], [0]]), r"X\[2, 0\] is missing"),
     ([[1], [2], [10**400], [4]], r"X\[2, 0\] is too large for a float64"),
     (np.zeros((4, 2), complex), "X holds values of type complex128"),

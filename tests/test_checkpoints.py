@@ -291,3 +291,76 @@ def test_interrupted(tmp_path):
     assert straight.returncode == 0
     models = [json.loads((tmp_path / name).read_text()) for name in ("m.json", "n.json")]
     assert models[0]["weights"] == models[1]["weights"]
+
+
+def test_a_rate_that_was_searched_for_is_kept(tmp_path):
+    """With more epochs the search finds another rate; the run goes on with the one that it began with."""
+    options, path = {"learning_rate": "auto", "engine": "strict"}, tmp_path / "c.json"
+    first = train_neuron(ROWS.X, Y, epochs=2, checkpoint=path, **options)
+    rate = first.rate_search.learning_rate
+    assert train_neuron(ROWS.X, Y, epochs=40, **options).rate_search.learning_rate != rate
+    more = train_neuron(ROWS.X, Y, epochs=40, checkpoint=path, **options)
+    ref = train_neuron(ROWS.X, Y, epochs=40, learning_rate=rate, engine="strict")
+    np.testing.assert_array_equal(parameters(more), parameters(ref))
+    np.testing.assert_array_equal(more.rate_search.losses, first.rate_search.losses)
+    assert more.rate_search.reason == first.rate_search.reason
+    assert more.model.training["learning_rate"] == rate
+    same = train_neuron(ROWS.X, Y, epochs=40, checkpoint=path, **options)  # which is done
+    np.testing.assert_array_equal(parameters(same), parameters(ref))
+    with pytest.raises(ValueError, match=r"another run: learning_rate was 'auto' and is 0\.5\. Give what it was"):
+        train_neuron(ROWS.X, Y, epochs=50, checkpoint=path, learning_rate=0.5, engine="strict")
+    with pytest.raises(ValueError, match=r"another run: l2 was 0\.0 and is 0\.1\. Give"):
+        train_neuron(ROWS.X, Y, epochs=50, checkpoint=path, l2=0.1, **options)
+    anew = train_neuron(ROWS.X, Y, epochs=40, checkpoint=path, resume=False, **options)
+    assert anew.rate_search.learning_rate != rate
+    given = tmp_path / "given.json"
+    train_neuron(ROWS.X, Y, epochs=2, checkpoint=given, learning_rate=0.5, engine="strict")
+    with pytest.raises(ValueError, match=r"another run: learning_rate was 0\.5 and is 'auto'"):
+        train_neuron(ROWS.X, Y, epochs=4, checkpoint=given, **options)
+
+
+def test_a_search_with_rates_that_diverge_is_kept(tmp_path, monkeypatch):
+    from tinynet_fast.training import rate
+
+    def losses(*arguments, found=rate.mean_log_losses):
+        return np.append(found(*arguments)[:-1], np.nan)
+
+    monkeypatch.setattr(rate, "mean_log_losses", losses)
+    options = {"learning_rate": "auto", "epochs": 1, "checkpoint": tmp_path / "c.json"}
+    first, again = train_neuron(ROWS.X, Y, **options), train_neuron(ROWS.X, Y, **options)
+    assert np.isnan(first.rate_search.losses).any()
+    content = json.loads(options["checkpoint"].read_text(encoding="utf-8"))
+    np.testing.assert_array_equal(again.rate_search.losses, first.rate_search.losses)
+    content["rate_search"]["learning_rate"] = -1.0
+    options["checkpoint"].write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"the checkpoint's learning_rate is -1\.0; a finite number above 0 is needed"):
+        train_neuron(ROWS.X, Y, **options)
+    del content["rate_search"]["rates"]
+    options["checkpoint"].write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelFileError, match="not a checkpoint, or a damaged one: KeyError"):
+        train_neuron(ROWS.X, Y, **options)
+
+
+def test_a_cosine_of_more_epochs_is_another_run(tmp_path):
+    message = r"epochs was 3 and is 6, on which all rates of schedule='cosine' depend\. Give what it was.*resume=False"
+    trainers = {"neuron": train_neuron, "network": lambda *rows, **options: train_mlp(*rows, seed=0, **options)}
+    for name, train in trainers.items():
+        options = {"schedule": "cosine", "checkpoint": tmp_path / name}
+        train(ROWS.X, Y, epochs=3, **options)
+        with pytest.raises(ValueError, match="a checkpoint of another run: " + message):
+            train(ROWS.X, Y, epochs=6, **options)
+        with pytest.raises(ValueError, match=r"l2 was 0\.0 and is 0\.1; " + message):
+            train(ROWS.X, Y, epochs=6, l2=0.1, **options)
+        assert train(ROWS.X, Y, epochs=3, **options).epochs == 3
+        assert train(ROWS.X, Y, epochs=6, resume=False, **options).epochs == 6
+
+
+def test_a_checkpoint_of_a_version_that_kept_no_search(tmp_path):
+    path = tmp_path / "c.json"
+    ref = train_neuron(ROWS.X, Y, epochs=3, engine="strict")
+    train_neuron(ROWS.X, Y, epochs=2, checkpoint=path, engine="strict")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["rate_search"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    comp = train_neuron(ROWS.X, Y, epochs=3, checkpoint=path, engine="strict")
+    np.testing.assert_array_equal(parameters(comp), parameters(ref))

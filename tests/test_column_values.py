@@ -26,7 +26,7 @@ def frame(library, values, dtype=None):
 
 BAD = {
     "pandas, missing": ("pandas", [1.0, 2.0, None, 4.0], None, r"\[2, 'x'\] is NaN: drop the row or fill the column"),
-    "pandas, Int64": ("pandas", [1, 2, None, 4], "Int64", r"\[2, 'x'\] is NaN"),
+    "pandas, Int64": ("pandas", [1, 2, None, 4], "Int64", r"\[2, 'x'\] is (NaN|missing)"),
     "pandas, boolean": ("pandas", [True, None, None, False], "boolean", r"\[1, 'x'\] is missing"),
     "pandas, str": ("pandas", ["a", "b", "c", "d"], "str", r"\[0, 'x'\] is 'a', which is no real number"),
     "pandas, Arrow's text": (
@@ -42,7 +42,7 @@ BAD = {
     "pandas, a duration": ("pandas", [datetime.timedelta(1)] * 4, None, rf"\[0, 'x'\] is .*, {LATER}"),
     "pandas, lists": ("pandas", [[1, 2]] * 4, None, r"\[0, 'x'\] holds several values: give each a column"),
     "pandas, complex": ("pandas", [1j] * 4, None, r"\[:, 'x'\] holds values of type complex128"),
-    "polars, missing": ("polars", [1, None, 3, 4], None, r"\[1, 'x'\] is NaN"),
+    "polars, missing": ("polars", [1, None, 3, 4], None, r"\[1, 'x'\] is (NaN|missing)"),
     "polars, text": ("polars", ["a", "b", "c", "d"], None, r"\[0, 'x'\] is 'a', which is no real number"),
     "polars, Enum": ("polars", ["a", "b", "a", "b"], lambda pl: pl.Enum(["a", "b"]), r"\[0, 'x'\] is 'a', which"),
     "polars, a date": ("polars", [DAY.date()] * 4, None, rf"\[0, 'x'\] is 2020-01-02, {LATER}"),

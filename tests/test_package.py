@@ -84,7 +84,7 @@ def test_predicting_and_the_plain_engines_need_no_numba():
 def level(module):
     """Where a module stands in the order of imports; a package's own files stand together."""
     part = module.removeprefix("tinynet_fast").strip(".").partition(".")[0]
-    part = {"modelfile": "models"}.get(part, part)
+    part = {"modelfile": "models", "layers": "models"}.get(part, part)
     return None if part in ANYONE else LEVELS.index(part)
 
 

@@ -118,12 +118,12 @@ IN_FAST_REGULARIZED = [
     ("last rows of a tile left out of the mean", "s2, s1, c2, c1, h2, h1", "s2, s1, c2, c1, 0.0, 0.0"),
     ("coupling over a row without its keep", "fma(s0, c1 * c2 * g30, s0)", "fma(s0, c1 * g30, s0)"),
     ("block shrunk by three keeps", "c0 * weight_at(weights, j)", "weight_at(weights, j)"),
-    ("a row shrunk after its update", "c3 * fma(-p2, r2, c2 * w)", "fma(-p2, r2, c2 * c3 * w)"),
-    ("block in the mean shrunk by three keeps", "left = c0 * c1 * c2 * c3", "left = c1 * c2 * c3"),
-    ("a row's share not taken from the mean", "h3, h2), h1), h0)", "h3, h2), h1), 0.0)"),
-    ("a row's share in the mean not diluted", "h1 * (1.0 - h2) * (1.0 - h3)", "h1 * (1.0 - h2)"),
-    ("mean of the bias a row late", "(b - p0 - p1 - p2 - p3) - mb", "(b - p0 - p1 - p2) - mb"),
-    ("odd rows at the end not shrunk", "shrink_and_add(X, i, plan[i, 1],", "shrink_and_add(X, i, 1.0,"),
+    ("a row not shrunk", "fma(-p2, input_at(X, k + 2 * d), c2 * w)", "fma(-p2, input_at(X, k + 2 * d), w)"),
+    ("a row with another row's share", "mean = fma(h1, w - mean, mean)", "mean = fma(h2, w - mean, mean)"),
+    ("last row of a block left out of the mean", "fma(h3, w - mean, mean))", "mean)"),
+    ("mean of the bias a row late", "mb = fma(h3, b - mb, mb)", "mb = fma(h3, b + p3 - mb, mb)"),
+    ("odd rows at the end not shrunk", "bring_in_one(X, i, plan[i, 1],", "bring_in_one(X, i, 1.0,"),
+    ("odd rows at the end left out of the mean", "fma(share, weights[j] - means[j], means[j])", "means[j]"),
 ]
 IN_THE_REFERENCE_TOO = [
     ("half the gradient of squared error", "error *= 2.0 * prediction", "error *= prediction"),

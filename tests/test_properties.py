@@ -128,7 +128,7 @@ def test_sums_of_many_rows(engine, problem):
 @named(NETWORKS)
 @given(problem=network_problems())
 def test_network_sums_of_many_rows(engine, problem):
-    from tinynet_fast.models import layer_table
+    from tinynet_fast.layers import layer_table
 
     assume(len(problem.X))
     out = {}

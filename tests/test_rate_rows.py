@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 from shard_cluster import LocalShards
 from tables import write
 
-from tinynet_fast import auto_rate, sweep, train_neuron
+from tinynet_fast import auto_rate, sweep, train_mlp, train_neuron
+from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.sampling import FEWEST, draw_from, drawn_rows
 from tinynet_fast.shards.trainers import neuron
 from tinynet_fast.training.sweep import mean_log_losses
 
+ROWS = make_pass_fail(500, 3)
 PERIOD = 6
 N = PERIOD * 33_000  # a search takes one row in six of so many
 
@@ -96,8 +98,30 @@ def test_weights_of_some_rows_alone():
     assert search.rows == pytest.approx(N / 6, rel=1e-3)
     few = weights > 0
     assert auto_rate(X[few], y[few]).learning_rate == pytest.approx(search.learning_rate, rel=3)
+    weights[:] = np.where(y == 0, 1.0, 0.0)
+    weights[[np.argmax(y), N - 1 - np.argmax(y[::-1])]] = 1.0  # two rows of the other label, which are both drawn
+    search = auto_rate(X, y, sample_weight=weights)
+    assert search.rows == pytest.approx(N / 6, rel=1e-3)
     strided = np.repeat(weights, 2)[::2]
     assert auto_rate(X, y, sample_weight=strided).learning_rate == search.learning_rate
+
+
+def test_sample_weights_that_do_not_lie_together():
+    """A column of a frame lies apart; kernels take no strides."""
+    X, y, weights = ROWS.X, ROWS.y, np.random.default_rng(0).random(len(ROWS.X))
+    trainers = {
+        "neuron": lambda w: train_neuron(X, y, sample_weight=w, epochs=2, average=True).model.weights,
+        "network": lambda w: train_mlp(X, y, sample_weight=w, epochs=2, seed=0).model.weights[0],
+        "sweep": lambda w: sweep(X, y, sample_weight=w).weights,
+        "auto": lambda w: auto_rate(X, y, sample_weight=w).losses,
+    }
+    for train in trainers.values():
+        for apart in (
+            np.repeat(weights, 2)[::2],
+            weights[::-1].copy()[::-1],
+            weights[:, np.newaxis].repeat(3, 1)[:, 0],
+        ):
+            np.testing.assert_array_equal(train(apart), train(weights))
 
 
 @given(st.lists(st.integers(0, 900), min_size=1, max_size=8), st.integers(20, 500))

@@ -146,7 +146,7 @@ def test_names_follow_scikit_learns_rule(model, library):
     if not hasattr(StandardScaler().fit(frame), "feature_names_in_"):
         pytest.skip("this version of scikit-learn does not see the names")
     fitted = clone(model).fit(frame, Y)
-    for other in ({name: X[:, j] for j, name in enumerate("bacdef")}, {name: X[:, 0] for name in "abcdez"}):
+    for other in ({name: X[:, j] for j, name in enumerate("bacdef")}, dict.fromkeys("abcdez", X[:, 0])):
         for use in (
             fitted.predict,
             fitted.predict_proba,

@@ -161,3 +161,11 @@ def test_a_function_has_to_make_a_new_iterator_each_time():
     blocks = iter([(X[:5], Y[:5]), (X[5:9], Y[5:9])])
     with pytest.raises(TableError, match=r"the function returned the same iterator twice.*return a new iterator"):
         gather(open_source(lambda: blocks))
+
+
+@pytest.mark.parametrize("made", [5, None])
+def test_a_function_that_makes_no_iterator(made):
+    with pytest.raises(
+        TableError, match=f"the function returned a {type(made).__name__}: return an iterator of blocks"
+    ):
+        open_source(lambda: made)

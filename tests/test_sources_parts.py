@@ -73,6 +73,11 @@ def test_a_text_file_without_a_byte_is_left_out_and_any_other_is_damaged(tmp_pat
     )
     with pytest.raises(TableError, match=f"nothing{kind}: the file is empty"):
         open_source([nothing], target(rows))
+    if kind != ".svm":
+        nothing.write_bytes(b"\xef\xbb\xbf\r\n\n")
+        assert len(gather(open_source([nothing, rows, nothing], target(rows)))[0]) == 4
+        with pytest.raises(TableError, match=f"nothing{kind}: the file is empty"):
+            open_source([nothing, nothing], target(rows))
     for damaged in (".parquet", ".csv.gz", ".arrow", ".npy"):
         rows, nothing = save(tmp_path, f"rows{damaged}", TABLE), tmp_path / f"nothing{damaged}"
         nothing.touch()

@@ -116,7 +116,7 @@ def test_folds_are_models_trained_without_their_rows():
 def test_folds_are_dealt_evenly_from_the_seed():
     X, y = ROWS.X[:101], np.arange(101) < 11
     result = sweep(X, y, folds=5, seed=7)
-    rows = type("Rows", (), {"codes": y, "__len__": lambda self: 101})()
+    rows = type("Rows", (), {"codes": y, "sample_weight": None, "__len__": lambda self: 101})()
     job = type("Job", (), {"rows": rows, "in_memory": rows, "seed": 7})
     fold_of_row, k = module._folds(5, job)
     assert k == 5

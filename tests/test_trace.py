@@ -17,7 +17,7 @@ from tinynet_fast import MLP, Neuron
 from tinynet_fast.data.datasets import height_weight
 from tinynet_fast.data.files import TableError
 from tinynet_fast.kernels import reference
-from tinynet_fast.models import layer_table
+from tinynet_fast.layers import layer_table
 from tinynet_fast.proof.trace import TorchMissingError, run_trace, torch_gradients, trace_mlp, trace_neuron
 from tinynet_fast.proof.trace_view import MLPTrace, NeuronTrace, render
 

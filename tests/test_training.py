@@ -349,5 +349,5 @@ def test_auto_of_rows_picked_by_a_hold_out_searches_a_part_of_them():
     result = train_neuron(rows.X, rows.y, learning_rate="auto", epochs=1, validation=0.1, seed=0)
     assert 32_000 < result.rate_search.rows < 64_000
     rare = np.zeros(100_000, int)
-    rare[7] = 1  # which every k-th row misses
-    assert train_neuron(rows.X, rare, learning_rate="auto", epochs=1).rate_search.rows == 100_000
+    rare[7] = 1  # drawn by itself, since the draw of all rows may miss it
+    assert train_neuron(rows.X, rare, learning_rate="auto", epochs=1).rate_search.rows in (33_334, 33_335)

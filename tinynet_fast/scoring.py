@@ -103,8 +103,7 @@ def open_for(
     Rows of svmlight files are sparse if the model takes such rows, unless `dense`.
     """
     if not is_source(data):
-        rows = data
-        data = lambda: iter([(rows, None)])  # noqa: E731 - one block
+        data = iter([(data, None)])
     if features is None and has_names(data):
         features = model.features
     like = Like(model.n_features, model.training.get(FIRST_INDEX))

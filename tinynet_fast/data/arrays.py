@@ -92,8 +92,8 @@ def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -
     """Numbers that came as Python objects, one by one, so that the first value that is no number can be named."""
     out = np.empty(array.shape)
     for place, value in np.ndenumerate(array):
-        several = hasattr(value, "__len__") and np.ndim(value) > 0
-        if several or isinstance(value, (str, bytes, complex)) or is_missing(value):
+        plain = type(value) in (float, int, bool) and value == value
+        if not plain and (is_several(value) or isinstance(value, (str, bytes, complex)) or is_missing(value)):
             raise ValueError(_bad_value(value, place, name, columns))
         try:
             out[place] = value
@@ -105,7 +105,7 @@ def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -
 def _bad_value(value: Any, place: tuple[int, ...], name: str, columns: Sequence[str] | None) -> str:
     where = _place(name, place[0], place[1] if len(place) > 1 else 0, columns)
     value = str(value) if isinstance(value, np.str_) else value
-    if np.ndim(value) > 0:
+    if is_several(value):
         return f"{where} holds several values: give each a column of its own, or leave the column out"
     if is_missing(value):
         return f"{where} is missing: drop the row or fill the column first"
@@ -310,6 +310,11 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
             raise ValueError(unusual(label, f"{name}[{i}]"))
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
+
+
+def is_several(value: Any) -> bool:
+    """Whether a Python object is a collection, such as a list or an array, and not a single value."""
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes)) and getattr(value, "ndim", 1) > 0
 
 
 def is_missing(value: Any) -> bool:

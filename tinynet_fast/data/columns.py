@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix, check_finite, check_table, is_missing, listed
+from tinynet_fast.data.arrays import as_matrix, check_finite, check_table, is_missing, is_several, listed
 from tinynet_fast.data.indexes import index_columns
 from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
 
@@ -201,7 +201,7 @@ def _rows_with_names(X: Any, name: str) -> _Frame | None:
     """A dict or a named tuple as one row, and a list of them as rows; None for those without names."""
     row = _named(X)
     if row is not None:
-        if any(np.ndim(value) > 0 for value in row.values()):
+        if any(map(is_several, row.values())):
             raise ValueError(f"{name} is a dict of columns: pass a frame, such as pyarrow.table({name})")
         return _Frame(_NamedRows([row], name), list(row))
     if not len(X) or type(X[0]) in (list, float, int) or _named(X[0]) is None:

@@ -32,6 +32,10 @@ class TableError(ValueError):
     """A table that cannot be used. The message names the file, the line and the column."""
 
 
+class EmptyFileError(TableError):
+    """A text file with neither names nor rows."""
+
+
 def no_such_column(path: Any, name: str, names: Sequence[str]) -> TableError:
     """The error for a column that is not there, naming those that are."""
     return TableError(f"{path}: no column {name!r}; it has {listed([_shown(name) for name in names])}")

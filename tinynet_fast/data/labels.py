@@ -10,8 +10,8 @@ FEW_NUMBERS = 32  # so many different numbers may be classes, whatever they look
 def refuse_measurements(labels: np.ndarray, rows: int, name: str = "y") -> None:
     """ValueError if the different labels of `rows` rows look like measurements and not like classes.
 
-    They do if they are more than `FEW_NUMBERS` numbers, and either not all are whole or half the rows or more have a
-    number of their own.
+    They do if they are more than `FEW_NUMBERS` numbers, and if not all are whole or they are more than half as many as
+    the rows.
     """
     if labels.dtype.kind not in "iuf" or len(labels) <= FEW_NUMBERS:
         return

@@ -21,7 +21,7 @@ def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
     return z ^ (z >> np.uint64(31))
 
 
-def drawn_rows(n: int, every: int, kinds: Callable[[Any], np.ndarray]) -> np.ndarray:
+def drawn_rows(n: int, every: int, kinds: Callable[[Any], np.ndarray], n_kinds: int = 2) -> np.ndarray:
     """The numbers of about one in `every` of `n` rows, rising, among which each kind of rows has its share.
 
     The rows are cut into runs of `every` rows, and a hash draws one row of each run. So the draw is spread over all
@@ -31,13 +31,13 @@ def drawn_rows(n: int, every: int, kinds: Callable[[Any], np.ndarray]) -> np.nda
 
     Parameters
     ----------
-    n, every : int
+    n, every, n_kinds : int
     kinds : callable
-        Takes the numbers of rows, or a slice of all of them, and returns a small whole number for each: its label.
+        Takes the numbers of rows, or a slice of all of them, and returns a number below `n_kinds` for each: its label.
     """
     rows = _one_of_each_run(n, every, 0)
     kind_of_row = kinds(rows)
-    rare = np.flatnonzero(np.bincount(kind_of_row, minlength=2) < RARE)
+    rare = np.flatnonzero(np.bincount(kind_of_row, minlength=n_kinds) < RARE)
     if not len(rare):
         return rows
     parts, all_kinds = [rows[~np.isin(kind_of_row, rare)]], kinds(slice(None))
@@ -74,6 +74,8 @@ def draw_from(pieces: Iterable[tuple[Any, np.ndarray]], most: int) -> tuple[Any,
         if held > 2 * most:
             kept = [_smallest(kept, most)]
             held = len(kept[0][0])
+    if not kept:
+        raise ValueError("there are no rows: at least one is needed")
     X, codes, _ = _smallest(kept, most)
     return X, codes
 

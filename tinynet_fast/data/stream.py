@@ -175,6 +175,7 @@ class StreamRows:
         self.scale: np.ndarray | None = None
         self.source_rows: int | None = None
         self.count: int | None = None
+        self.unseen = np.ones(len(labels), dtype=bool)  # the labels that no row has shown yet which is trained on
         if source.n_rows is not None:
             self.counted(source.n_rows)
 
@@ -212,6 +213,7 @@ class StreamRows:
             for X, _ in recut(pieces, moments.ROWS, batch_size=moments.ROWS) if standardize else pieces:
                 if standardize:
                     moments.add(X)
+        self.check_labels()
         if standardize:
             self.mean, self.scale = moments.standardisation(self.source.names)
 
@@ -255,7 +257,23 @@ class StreamRows:
             )
         with closing(self._kept(held=False)) as pieces:
             X, codes = draw_from(pieces, n)
+        self.check_labels()
         return self.standardised(X), codes
+
+    def check_labels(self) -> None:
+        """ValueError if, after a pass, no row that is trained on has one of the labels."""
+        if self.unseen.any() and self.source.repeatable:  # a pass that was resumed did not see the rows before
+            with closing(self._kept(held=False)) as pieces:
+                for _ in pieces:
+                    if not self.unseen.any():
+                        break
+        if not self.unseen.any():
+            return
+        if self.hold_out is None:
+            label = self.labels[np.argmax(self.unseen)].item()
+            raise ValueError(f"no row has the label {label!r}: leave it out of labels")
+        share, seed = self.hold_out.share, self.hold_out.seed
+        raise ValueError(f"validation={share} with seed={seed} leaves no row of a label: change the seed")
 
     def held_loss(self, model: Any) -> float:
         """The model's mean cross-entropy of the rows that are held out."""
@@ -329,6 +347,10 @@ class StreamRows:
                 "correct it, leave the row out, or name all labels with labels="
             ) from None
 
+    def _seen(self, codes: np.ndarray) -> None:
+        if self.unseen.any():
+            self.unseen &= np.bincount(codes, minlength=len(self.labels)) == 0
+
     def read_whole(self) -> bool:
         """Read all rows into memory, and return whether they fit there."""
         self.keep = can_be_kept(self.source)
@@ -367,6 +389,7 @@ class StreamRows:
                 trained, held_out = (chunk.X[~held], codes[~held]), (chunk.X[held], codes[held])
                 mask = np.zeros(chunk.rows, bool)
                 mask[chunk.numbers()[~held]] = True
+            self._seen(trained[1])
             if memory is not None:
                 memory.add(trained, held_out, mask)
                 self.keep = memory.whole
@@ -407,6 +430,7 @@ class StreamRows:
             inside = places[inside]
             inside = inside[inside >= 0]
             inside, start = inside[start:], max(start - len(inside), 0)
+            self._seen(codes[inside])
             for part in range(0, len(inside), 1 << 14):
                 rows = inside[part : part + (1 << 14)]
                 yield picked(X, rows), codes[rows]

@@ -3,9 +3,9 @@
 With c[i] = keep, w, b from before row m, and c[k:i] for the product of the keeps from row k to row i-1, the plain
 loop's weights before row i are c[m:i]*w - sum over k = m..i-1 of c[k+1:i]*p[k]*x[k], so that its logit is
     z[i] = c[m:i]*(x[i].w) + b - sum p[k]*(c[k+1:i]*(x[i].x[k]) + 1),
-and the coupling of neighbours (k = i-1) has no factor: the chain is as long as it was. The running mean is linear in
-the weights after each row, so four rows bring it to A*mean + D*w - sum f[k]*p[k]*x[k], with factors that need no
-error. No product of keeps is longer than a block, none is divided by, and a keep of 0 is nothing special.
+and the coupling of neighbours (k = i-1) has no factor: the chain is as long as it was. No product of keeps is longer
+than a block, none is divided by, and a keep of 0 is nothing special. Products are for logits alone: weights and means
+are brought on row by row with the plain loop's own roundings, so that no difference adds up over a long run.
 
 The plan's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all else is left to `strict`.
 """
@@ -113,21 +113,32 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, tab
 
 
 @part(LANES, forceinline=True)
-def update_and_dot(X, weights, before, c0, c1, c2, c3, p0, p1, p2, p3, i):
-    """`fast.update_and_dot`, with the four keeps of the rows `before`.
+def update_and_dot(X, weights, means, before, c0, c1, c2, c3, p0, p1, p2, p3, h0, h1, h2, h3, i, averaged):
+    """`fast.update_and_dot`, with the keeps of the rows `before`. Unless `averaged` is (), the means are updated too.
 
     Each keep is multiplied in by itself, as the plain loop does it. With their product a weight lost other digits than
     there, the same way in every block: 8e-12 after 1,500,000 rows. (At 256 inputs that costs 3 to 6% of a row's time.)
     """
-    z0 = z1 = z2 = z3 = 0.0
+    z0 = z1 = z2 = z3 = mean = 0.0
     g10 = g20 = g30 = g21 = g31 = g32 = 0.0
     d = weights.shape[0]
     for j in range(d):
         k = before * d + j
-        r0, r1, r2, r3 = input_at(X, k), input_at(X, k + d), input_at(X, k + 2 * d), input_at(X, k + 3 * d)
-        w = fma(-p1, r1, c1 * fma(-p0, r0, c0 * weight_at(weights, j)))
-        w = fma(-p3, r3, c3 * fma(-p2, r2, c2 * w))
+        if len(averaged) > 0:
+            mean = weight_at(means, j)
+        w = fma(-p0, input_at(X, k), c0 * weight_at(weights, j))
+        if len(averaged) > 0:
+            mean = fma(h0, w - mean, mean)
+        w = fma(-p1, input_at(X, k + d), c1 * w)
+        if len(averaged) > 0:
+            mean = fma(h1, w - mean, mean)
+        w = fma(-p2, input_at(X, k + 2 * d), c2 * w)
+        if len(averaged) > 0:
+            mean = fma(h2, w - mean, mean)
+        w = fma(-p3, input_at(X, k + 3 * d), c3 * w)
         put_weight(weights, j, w)
+        if len(averaged) > 0:
+            put_weight(means, j, fma(h3, w - mean, mean))
         k = i * d + j
         x0, x1, x2, x3 = input_at(X, k), input_at(X, k + d), input_at(X, k + 2 * d), input_at(X, k + 3 * d)
         z0 += x0 * w
@@ -144,32 +155,11 @@ def update_and_dot(X, weights, before, c0, c1, c2, c3, p0, p1, p2, p3, i):
 
 
 @part(LANES, forceinline=True)
-def mix_four(X, i, weights, means, taken, new, p0, p1, p2, p3):
-    """means += new*weights - taken*means - the four rows from i on, each times its p. As a call it cost 2 ns a row more.
-
-    In the sweep of `update_and_dot`, where the rows are at hand, it cost 3 ns: there the next errors wait for it. As
-    (1 - taken)*means it lost the digits of `taken`, which is about 4 / rows: 6e-13 after 1,800,000 rows.
-    """
-    d = weights.shape[0]
-    for j in range(d):
-        k, mean = i * d + j, weight_at(means, j)
-        rows = p0 * input_at(X, k) + p1 * input_at(X, k + d)
-        rows += p2 * input_at(X, k + 2 * d) + p3 * input_at(X, k + 3 * d)
-        put_weight(means, j, mean + fma(-taken, mean, fma(new, weight_at(weights, j), -rows)))
-
-
-@part(LANES, forceinline=True)
-def shrink_and_add(X, i, keep, factor, weights):
-    """weights = keep * weights + factor * x[i]"""
+def bring_in_one(X, i, keep, p, share, weights, means):
+    """Weights and means after row i."""
     for j in range(weights.shape[0]):
-        weights[j] = fma(factor, X[i, j], keep * weights[j])
-
-
-@part(LANES, forceinline=True)
-def mix(weights, share, means):
-    """means += share * (weights - means)"""
-    for j in range(weights.shape[0]):
-        means[j] += share * (weights[j] - means[j])
+        weights[j] = fma(-p, X[i, j], keep * weights[j])
+        means[j] = fma(share, weights[j] - means[j], means[j])
 
 
 @part(forceinline=True)
@@ -179,21 +169,22 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
     scale(weights, NODES)
     scale(means, NODES)
     b, mb, node = bias[0] * NODES, means[d], 0.0
-    p0 = p1 = p2 = p3 = f0 = f1 = f2 = f3 = 0.0
-    c0 = c1 = c2 = c3 = new = 1.0
-    taken = 0.0
-    averaged = False
+    p0 = p1 = p2 = p3 = h0 = h1 = h2 = h3 = 0.0
+    c0 = c1 = c2 = c3 = 1.0
     before, blocks_end = start, start + ((stop - start) & ~3)
     stride = np.int64(64 // X.itemsize)
     half = (2 * d + stride - 1) // stride
     far = max(4 * d, 128 * stride)  # as in fast.py
     for i in range(start, blocks_end, 4):
         prefetch_lines_far(X, i * d + far, half, stride)
-        z0, z1, z2, z3, g10, g20, g30, g21, g31, g32 = update_and_dot(
-            X, weights, before, c0, c1, c2, c3, p0, p1, p2, p3, i
-        )
-        if averaged:
-            mix_four(X, before, weights, means, taken, new, f0, f1, f2, f3)
+        if (h0 + h1) + (h2 + h3) > 0.0:
+            z0, z1, z2, z3, g10, g20, g30, g21, g31, g32 = update_and_dot(
+                X, weights, means, before, c0, c1, c2, c3, p0, p1, p2, p3, h0, h1, h2, h3, i, (0,)
+            )
+        else:
+            z0, z1, z2, z3, g10, g20, g30, g21, g31, g32 = update_and_dot(
+                X, weights, means, before, c0, c1, c2, c3, p0, p1, p2, p3, h0, h1, h2, h3, i, ()
+            )
         prefetch_lines_far(X, (i + 2) * d + far, half, stride)
         s0, s1, s2, s3 = plan[i, 0] * NODES, plan[i + 1, 0] * NODES, plan[i + 2, 0] * NODES, plan[i + 3, 0] * NODES
         c0, c1, c2, c3 = plan[i, 1], plan[i + 1, 1], plan[i + 2, 1], plan[i + 3, 1]
@@ -213,40 +204,20 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
             logits[i + 3] = fma(-e2, fma(s2, g32, s2), z3) / NODES
         loss = fma(e3, e3, fma(e2, e2, fma(e1, e1, fma(e0, e0, loss))))
         p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
-        averaged = (h0 + h1) + (h2 + h3) > 0.0
-        if averaged:
-            # f: how much of row k's nudge the mean has after the four: its own share, diluted by the shares after it,
-            # and what the weights after it still have of it. `new`: as much of the weights before the four.
-            # `taken`: how much of the mean before the four is gone, with its own digits.
-            taken = fma(1.0 - h0, fma(1.0 - h1, fma(1.0 - h2, h3, h2), h1), h0)
-            f3 = h3
-            f2 = fma(c3, f3, h2 * (1.0 - h3))
-            f1 = fma(c2, f2, h1 * (1.0 - h2) * (1.0 - h3))
-            f0 = fma(c1, f1, h0 * (1.0 - h1) * (1.0 - h2) * (1.0 - h3))
-            new = c0 * f0
-            left = c0 * c1 * c2 * c3
-            if left < 0.5:  # so strong a penalty that the division below would cost digits
-                mix_four(X, i, weights, means, taken, new, f0 * p0, f1 * p1, f2 * p2, f3 * p3)
-                averaged = False
-            else:
-                # In terms of the weights after the four: mixed in beside the next block's recurrence, it is almost
-                # free (12.0 ns a row for 15.3 at 16 features).
-                new /= left
-                f0, f1 = p0 * (f0 - new * (c1 * c2 * c3)), p1 * (f1 - new * (c2 * c3))
-                f2, f3 = p2 * (f2 - new * c3), p3 * (f3 - new)
-            mb = fma(h0, (b - p0) - mb, mb)
-            mb = fma(h1, (b - p0 - p1) - mb, mb)
-            mb = fma(h2, (b - p0 - p1 - p2) - mb, mb)
-            mb = fma(h3, (b - p0 - p1 - p2 - p3) - mb, mb)
-        b = (((b - p0) - p1) - p2) - p3
+        b -= p0
+        mb = fma(h0, b - mb, mb)
+        b -= p1
+        mb = fma(h1, b - mb, mb)
+        b -= p2
+        mb = fma(h2, b - mb, mb)
+        b -= p3
+        mb = fma(h3, b - mb, mb)
         before = i
     if blocks_end > start:
-        shrink_and_add(X, before, c0, -p0, weights)
-        shrink_and_add(X, before + 1, c1, -p1, weights)
-        shrink_and_add(X, before + 2, c2, -p2, weights)
-        shrink_and_add(X, before + 3, c3, -p3, weights)
-    if averaged:
-        mix_four(X, before, weights, means, taken, new, f0, f1, f2, f3)
+        bring_in_one(X, before, c0, p0, h0, weights, means)
+        bring_in_one(X, before + 1, c1, p1, h1, weights, means)
+        bring_in_one(X, before + 2, c2, p2, h2, weights, means)
+        bring_in_one(X, before + 3, c3, p3, h3, weights, means)
     means[d] = mb
     for i in range(blocks_end, stop):
         z0 = dot_row(X, i, weights) + b
@@ -255,11 +226,9 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
         error, node = row_error(table, z0, 0.0, 0.0, 0.0, 0.0, y[i])
         loss = fma(error, error, loss)
         p0 = plan[i, 0] * NODES * error
-        shrink_and_add(X, i, plan[i, 1], -p0, weights)
+        bring_in_one(X, i, plan[i, 1], p0, plan[i, 3], weights, means)
         b -= p0
-        if plan[i, 3] > 0.0:
-            mix(weights, plan[i, 3], means)
-            means[d] += plan[i, 3] * (b - means[d])
+        means[d] = fma(plan[i, 3], b - means[d], means[d])
     scale(weights, 1.0 / NODES)
     scale(means, 1.0 / NODES)
     bias[0] = b / NODES

@@ -19,7 +19,8 @@ from tinynet_fast.data.datasets import height_weight, study_hours
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.tables import read_whole, target_in
 from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sigmoid, slope
-from tinynet_fast.models import MLP, Neuron, check_activation, check_layers, load
+from tinynet_fast.layers import check_activation, check_layers
+from tinynet_fast.models import MLP, Neuron, load
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
 from tinynet_fast.scoring import open_for
 from tinynet_fast.training.plan import check_rate, check_whole

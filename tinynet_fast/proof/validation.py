@@ -17,7 +17,8 @@ from tinynet_fast.data.rows import standardisation
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.kernels.jit import noting
 from tinynet_fast.kernels.vectorized import LOG_LOSS
-from tinynet_fast.models import MLP, flatten, layer_table
+from tinynet_fast.layers import flatten, layer_table
+from tinynet_fast.models import MLP
 from tinynet_fast.proof.facts import facts
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron

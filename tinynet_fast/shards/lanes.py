@@ -138,7 +138,7 @@ class LanesTrainee:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutTask:
-    """The log loss of each model, summed over the rows of a shard that it holds out, and how many those are."""
+    """The log loss of each model, summed over the rows of a shard that it holds out, and how many of each label."""
 
     job: Job
     models: np.ndarray
@@ -146,7 +146,7 @@ class HeldOutTask:
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
         totals, first = np.zeros(len(self.models)), share.first
-        counts = np.zeros(self.learner.folds)
+        counts = np.zeros((self.learner.folds, len(self.job.labels)))
         rows = self.job.counted()
         with np.errstate(all="ignore"):
             for X, y in recut(iter(blocks), BLOCK_ROWS, batch_size=BLOCK_ROWS):  # sums depend on where blocks end
@@ -158,7 +158,7 @@ class HeldOutTask:
                     x = rows.standardised(X[held]).astype(np.float64, copy=False)
                     z = x @ self.models[models, :-1].T + self.models[models, -1]
                     totals[models] += vectorized.cross_entropy(z, codes[held, np.newaxis]).sum(axis=0)
-                    counts[fold] += held.sum()
+                    counts[fold] += np.bincount(codes[held], minlength=len(self.job.labels))
         return {"losses": totals, "counts": counts}
 
 

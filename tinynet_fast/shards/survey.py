@@ -191,6 +191,8 @@ def label_array(y: Any) -> np.ndarray:
         array = array[:, 0]
     if array.dtype.kind == "O":
         labels = array.tolist()
+        if all(type(label) is str for label in labels):
+            return array.astype(str)
         if all(isinstance(label, str) for label in labels):
             return np.array([str.__str__(label) for label in labels], dtype=str)  # the value of a text that is an Enum
         if all(isinstance(label, bool) for label in labels):

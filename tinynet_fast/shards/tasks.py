@@ -137,10 +137,5 @@ class RateTask:
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
         rows = Inspection(share.shard, share.start, self.names).of(blocks)
         X, codes = draw_from(((X, (y == self.labels[1]).astype(np.uint8)) for X, y in rows), self.most)
-        if codes.min() == codes.max():
-            raise ValueError(
-                f"learning_rate='auto' tries {len(X):,} rows of partition {share.shard}, and they hold one label: give "
-                "a rate"
-            )
         found = auto_rate(X if self.mean is None else (X - self.mean) / self.scale, codes, **self.options)
         return {name: np.array(value) for name, value in vars(found).items()}

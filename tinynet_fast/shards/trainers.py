@@ -10,7 +10,8 @@ import numpy as np
 
 from tinynet_fast.data.arrays import as_float
 from tinynet_fast.kernels.engines import resolve
-from tinynet_fast.models import MLP, Neuron, check_activation
+from tinynet_fast.layers import check_activation
+from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.shards.drive import Cluster, Shards, search_rate, survey_shards, train
 from tinynet_fast.shards.fit import Job, restore
 from tinynet_fast.shards.lanes import HeldOutTask, LanesLearner, LanesTrainee, check_folds, held_counts
@@ -208,12 +209,15 @@ def _lab(shards: Shards, job: Job, learner: LanesLearner) -> SweepResult:
         state, job = shards.epoch(job, state), replace(job, seen=True)
         sums.append(state.losses.reshape(3, -1))
     restore(trainee, state)
-    models, counts, scores = trainee.models(), np.zeros(learner.folds), np.full(len(learner.fold), np.nan)
+    models, counts, scores = trainee.models(), np.zeros((learner.folds, 2)), np.full(len(learner.fold), np.nan)
     if learner.folds:
         answers = shards.cluster.each(HeldOutTask(job, models, learner), shards.whole())
         counts = sum((checked(answer)["counts"] for answer in answers), counts)
         scores = sum((answer["losses"] for answer in answers), np.zeros(len(scores)))
-    held = held_counts(counts, learner.fold)
+        alone = (counts.sum(axis=0) - counts == 0).any(axis=1)
+        if alone.any():
+            raise ValueError(f"without fold {np.argmax(alone)} one label is left: use fewer folds, or another seed")
+    held = held_counts(counts.sum(axis=1), learner.fold)
     squares, progressive, held_out = np.moveaxis(np.array(sums), 0, 1)
     plan = job.plan()
     plan.largest = state.largest

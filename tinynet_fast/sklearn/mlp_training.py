@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from tinynet_fast.kernels import order
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.models import flatten, layer_table, unflatten
+from tinynet_fast.layers import flatten, layer_table, unflatten
 from tinynet_fast.training.mlp import longest_unit
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.run import LARGEST_SUM

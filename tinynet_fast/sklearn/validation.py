@@ -44,7 +44,7 @@ def log_probabilities(sums: np.ndarray, one_against_rest: bool) -> np.ndarray:
 
 @contextmanager
 def placing(X: Any, name: str = "X") -> Iterator[None]:
-    """Where scikit-learn refuses a value of `X`, begin its message with the row and the column of the first."""
+    """If scikit-learn refuses a value of `X`, begin its message with the row and the column of the first such value."""
     try:
         yield
     except (ValueError, TypeError) as error:

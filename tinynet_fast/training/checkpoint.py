@@ -20,13 +20,15 @@ from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder
-from tinynet_fast.training.resume import check_counted
+from tinynet_fast.training.resume import check_counted, finite, whole
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
 
 FORMAT = "tinynet_fast checkpoint"
 FORMAT_VERSION = 2  # 2: with a checksum
+IN_ALL = ("rows_in_all", "epochs_in_all")  # what a cosine's rates depend on
+SEARCH = ("learning_rate", "rates", "losses", "rows", "epochs")  # the fields of a RateSearch
 SHOWN, SHOWN_IN_ALL = 60, 250  # characters of a value in a message, and of all values
 DIGEST_ROWS = 1 << 14  # rows that are digested at a time
 DIGEST_VALUES = 1 << 18  # values of sparse rows
@@ -56,6 +58,8 @@ class Checkpoint:
         self.found: dict[str, Any] | None = self._read() if resume and self.path.exists() else None
         self.head: dict[str, Any] = {}
         self.validation: dict[str, Any] | None = None  # what tells given validation rows from others
+        # What the search for a rate found, which is not done again: with more epochs it could find another rate.
+        self.rate_search: dict[str, Any] | None = None if self.found is None else self.found["rate_search"]
         self.written, self.place = monotonic(), "of the start"
 
     def open(self, options: dict[str, Any], rows: "Rows | StreamRows", engine: str) -> dict[str, Any] | None:
@@ -66,11 +70,14 @@ class Checkpoint:
         self.head = {"seed": options["seed"], "options": _plain(options), "data": _plain(fingerprint), "engine": engine}
         if self.found is None:
             return None
+        found = [each for part in ("options", "data") for each in _differences(self.found[part], self.head[part])]
         differences = [
-            f"{name} was {_shown(was)} and is {_shown(now)}"
-            for part in ("options", "data")
-            for name, was, now in _differences(self.found[part], self.head[part])
+            f"{name} was {_shown(was)} and is {_shown(now)}" for name, was, now in found if name not in IN_ALL
         ]
+        for name, was, now in found:
+            if name in IN_ALL and None not in (was, now):
+                was, now = (number // (len(rows) if name == "rows_in_all" else 1) for number in (was, now))
+                differences.append(f"epochs was {was} and is {now}, on which all rates of schedule='cosine' depend")
         if self.found["engine"] != engine:
             differences.append(f"the engine was {self.found['engine']} and is {engine}")
         if differences:
@@ -100,7 +107,8 @@ class Checkpoint:
         rows = [self.rows.source_rows, self.rows.source.dropped, self.rows.count] if is_streamed(self.rows) else None
         rows = None if rows is None or rows[0] is None else rows
         head = {"format": FORMAT, "format_version": FORMAT_VERSION, "written_by": f"tinynet_fast {__version__}"}
-        content = head | self.head | {"rows": rows, "state": _packed(state)}
+        search = None if self.rate_search is None else _packed(self.rate_search)
+        content = head | self.head | {"rows": rows, "state": _packed(state), "rate_search": search}
         text = _text(content | {"checksum": _checksum(content)})
         self.written = monotonic()
         try:
@@ -140,6 +148,8 @@ class Checkpoint:
             if checksum != _checksum(content):
                 raise ValueError("its checksum is not that of its content")
             content["state"] = {name: _unpacked(value) for name, value in content["state"].items()}
+            search = content["rate_search"]
+            content["rate_search"] = None if search is None else {name: _unpacked(search[name]) for name in SEARCH}
             _check_head(content)
         except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
             raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {_said(error)}") from None
@@ -159,7 +169,7 @@ def _checksum(content: dict[str, Any]) -> str:
 
 def _check_head(content: dict[str, Any]) -> None:
     """KeyError, TypeError or ValueError if what stands beside the state is not of its kind."""
-    seed, rows, engine = content["seed"], content["rows"], content["engine"]
+    seed, rows, engine, search = content["seed"], content["rows"], content["engine"], content["rate_search"]
     if not isinstance(content["options"], dict) or not isinstance(content["data"], dict):
         raise TypeError("options or data is not an object")
     if engine not in ENGINES:
@@ -169,6 +179,13 @@ def _check_head(content: dict[str, Any]) -> None:
     counted = isinstance(rows, list) and len(rows) == 3 and all(type(n) is int and 0 <= n <= 2**53 for n in rows)
     if rows is not None and not counted:
         raise ValueError("rows is not three whole numbers")
+    if search is not None:
+        finite("the rates that were tried", search["rates"], None)
+        finite("the losses of the rates", search["losses"], len(search["rates"]), or_nan=True)
+        if type(search["learning_rate"]) is not float or search["learning_rate"] not in search["rates"].tolist():
+            raise ValueError("the rate that was found is not among those that were tried")
+        whole("the rows of the search", search["rows"], 2**53)
+        whole("the epochs of the search", search["epochs"], 2**53)
 
 
 def _said(error: Exception) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 
 from tinynet_fast.data.rows import Rows
 from tinynet_fast.kernels.engines import ENGINES, Engine
-from tinynet_fast.models import MLP, check_activation, check_layers, flatten, layer_table, unflatten
+from tinynet_fast.layers import check_activation, check_layers, flatten, layer_table, unflatten
+from tinynet_fast.models import MLP
 from tinynet_fast.training.optimizer import Optimizer, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
 from tinynet_fast.training.resume import StateError, whole
@@ -77,7 +78,9 @@ def train_mlp(
     X
         As for `train_neuron`.
     y : (n,)
-        As for `train_neuron`, or up to 256 different labels.
+        As for `train_neuron`, or up to 256 different labels. More than 32 different numbers that look like
+        measurements are refused unless `labels` names them: if not all are whole, or if they are more than half as many
+        as the rows.
     hidden : sequence of int
         Units in each hidden layer.
     activation : {"sigmoid", "tanh", "relu"}

@@ -186,6 +186,16 @@ def plan(
     return result
 
 
+def check_weighted(codes: Any, sample_weight: np.ndarray | None, labels: np.ndarray) -> None:
+    """ValueError if the rows that have a weight are all of one label."""
+    if sample_weight is None or (sample_weight > 0.0).all():
+        return
+    with_weight = codes[np.flatnonzero(sample_weight)]
+    if len(with_weight) and with_weight.min() == with_weight.max():
+        label = labels[with_weight[0]].item()
+        raise ValueError(f"sample_weight is 0 but for rows of one label, {label!r}: training needs rows of both kinds")
+
+
 def may_stream(X: Any) -> bool:
     """Whether `X` is rows to read while training. What reads them is imported for them alone."""
     if is_sparse(X) or not asks_for_stream(X):
@@ -217,6 +227,7 @@ def _plan_memory(
         if len(absent):
             raise ValueError(f"no row has the label {known[absent[0]].item()!r}: leave it out of labels")
         codes = Codes(given, np.arange(len(known), dtype=np.uint8))
+    check_weighted(codes, row_weights, labels)
     result.rows, result.labels = Rows(matrix, codes, sample_weight=row_weights), labels
     result.largest = largest
     validation, seed = result.validation, result.seed
@@ -227,6 +238,7 @@ def _plan_memory(
         result.rows = Rows(matrix, codes, trained, row_weights)
         if result.rows.total_weight == 0.0:
             raise ValueError(f"validation={validation} with seed={seed} leaves no row with a weight: change the seed")
+        check_weighted(codes[trained], None if row_weights is None else row_weights[trained], labels)
         X_held, y_held = picked(matrix, held), codes[held]
         result.validation_loss = lambda model: model.mean_cross_entropy(X_held, y_held)
 

@@ -172,7 +172,7 @@ def draw(d: int, n: int, codes: Callable[[Any], np.ndarray], sample_weight: np.n
         return None
     if sample_weight is None:
         return drawn_rows(n, every, codes)
-    return drawn_rows(n, every, lambda part: codes(part) + 2 * (sample_weight[part] > 0.0).view(np.uint8))
+    return drawn_rows(n, every, lambda part: codes(part) + 2 * (sample_weight[part] > 0.0).view(np.uint8), 4)
 
 
 def _sparse_loss(

@@ -95,13 +95,14 @@ def whole(name: str, value: Any, most: float) -> int:
     return int(value)
 
 
-def finite(name: str, value: Any, size: int | None, or_infinite: bool = False) -> None:
+def finite(name: str, value: Any, size: int | None, or_infinite: bool = False, or_nan: bool = False) -> None:
     """StateError if `value` is not a float64 array with `size` finite numbers (None: any number of them)."""
     if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype != np.float64:
         raise StateError(f"{name} is not a list of numbers")
     if size is not None and len(value) != size:
         raise StateError(f"{name} holds {len(value)} numbers; {size} are needed")
-    if not (np.isfinite(value).all() or (or_infinite and not np.isnan(value).any())):
+    wrong = ~np.isfinite(value) & ~(or_infinite & np.isinf(value)) & ~(or_nan & np.isnan(value))
+    if wrong.any():
         raise StateError(f"{name} holds NaN or infinity")
 
 

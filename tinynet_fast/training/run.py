@@ -307,6 +307,8 @@ def _epochs(
                     history.seconds, started = history.seconds + now - started, now
                     saved.write(history.state(trainee.parameters(), position, float(totals[0])))
         trainee.end_epoch()
+        if is_streamed(rows):
+            rows.check_labels()
         position, total = 0, 0.0
         history.seconds += perf_counter() - started
         if not (np.isfinite(trainee.parameters()).all() and np.isfinite(totals).all()):
@@ -361,8 +363,10 @@ def _checkpoint_options(trainee: Trainee[Any], plan: Plan) -> dict[str, Any]:
     """All that decides which weights come of the rows, but for the epochs, which may be raised later."""
     import hashlib
 
+    searched = plan.checkpoint is not None and plan.checkpoint.rate_search is not None
     return {
         **trainee.options(),
+        **({"learning_rate": "auto"} if searched else {}),
         **plan.options,
         "start": hashlib.blake2b(trainee.start.tobytes(), digest_size=16).hexdigest(),
         "shuffle": str(plan.shuffle),

@@ -183,7 +183,10 @@ def _folds(folds: Any, job: Plan) -> tuple[np.ndarray | None, int]:
         empty = np.flatnonzero(np.bincount(given.astype(np.intp), minlength=k) == 0) if k <= n else np.array([0])
         if k < 2 or len(empty):
             raise ValueError("folds needs at least two folds, numbered from 0 on with none left out")
-    dealt = np.bincount(2 * fold_of_row.astype(np.intp) + codes, minlength=2 * k).reshape(k, 2)  # rows of both labels
+    weights = job.in_memory.sample_weight
+    counted = slice(None) if weights is None else weights > 0.0
+    place = 2 * fold_of_row.astype(np.intp) + codes
+    dealt = np.bincount(place[counted], minlength=2 * k).reshape(k, 2)  # rows of both labels that have a weight
     for f in range(k):
         if not (dealt.sum(axis=0) - dealt[f]).all():
             raise ValueError(f"without fold {f} one label is left to train on: use fewer folds, or another seed")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import COMPRESSED, TableError
+from tinynet_fast.data.files import COMPRESSED, EmptyFileError, TableError
 from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
 from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, has_pyarrow, need
 from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
@@ -252,7 +252,13 @@ def _open_tables(
         "ipc": lambda stamp: ipc.IpcPart(stamp.path, layout, stamp.size),
         "ipc stream": lambda stamp: ipc.stream_part(stamp.path, layout),
     }
-    parts = [in_folders(layout, makers[kind](stamp), stamp.path) for stamp in stamps]
+    parts = []
+    for k, stamp in enumerate(stamps, 1):
+        try:
+            parts.append(in_folders(layout, makers[kind](stamp), stamp.path))
+        except EmptyFileError:  # of nothing but line breaks
+            if k == len(stamps) and not parts:
+                raise
     why = "no rows below the column names" if kind == "csv" else "no rows: at least one is needed"
     content = None if layout.whole is layout else lambda: layout.values
     source = _source(kind, _with_rows(parts, why), layout.whole, stamps=stamps, content=content)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet_fast.data.files import TableError, no_such_column
 from tinynet_fast.data.indexes import index_columns
-from tinynet_fast.data.sources.base import Block, Part, repeated_name, rows_a_chunk, settle
+from tinynet_fast.data.sources.base import Block, Part, repeated_name, rows_a_chunk, settle, told
 
 COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
 
@@ -199,6 +199,16 @@ def _texts(dictionary: Any) -> np.ndarray:
     return np.array(["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()], dtype=str)
 
 
+def whole(batch: Any) -> Any:
+    """A record batch whose every value was checked to lie in its own memory.
+
+    Arrow checks neither lengths nor offsets of what it reads, so a damaged file would be read beyond its end. For
+    numbers this looks at lengths alone, for texts at each one. Raises ArrowInvalid if the batch is damaged.
+    """
+    batch.validate(full=True)
+    return batch
+
+
 class Batches(Part):
     """Record batches one after the other: a Dataset, a RecordBatchReader, an IPC stream."""
 
@@ -211,6 +221,8 @@ class Batches(Part):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         row, layout = 0, self.layout
         for batch in self.batches():
+            with told(self.name):
+                whole(batch)
             for low in range(0, batch.num_rows, layout.chunk_rows):
                 part = batch.slice(low, layout.chunk_rows)
                 yield self._block(part, row + low)

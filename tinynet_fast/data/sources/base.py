@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -387,6 +388,22 @@ def settle(
         place = where(i if kept is None else int(np.flatnonzero(kept)[i]))
         raise TableError(f"{place}, {target_name(target)}: {y[i]} is not finite: correct it or remove the row")
     return X, y, kept
+
+
+@contextmanager
+def told(path: Any) -> Iterator[None]:
+    """TableError naming the file for what Arrow finds wrong with it."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except TableError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        said = " ".join(str(error).split())
+        raise TableError(f"{path}: not a whole file of its kind, or a damaged one: {said}") from None
 
 
 def column_name(names: list[str] | None, j: int) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.arrow import Batches, Layout, labels
-from tinynet_fast.data.sources.base import REMEDY, Block, Part, repeated_name, target_name
-from tinynet_fast.data.sources.parquet import told
+from tinynet_fast.data.sources.arrow import Batches, Layout, labels, whole
+from tinynet_fast.data.sources.base import REMEDY, Block, Part, repeated_name, target_name, told
 
 LARGE_BATCH = 1 << 25  # bytes from which on a batch is mapped and not read: it would stand in memory whole
 
@@ -45,7 +44,7 @@ class IpcPart(Part):
             for k, n in enumerate(self.batches):
                 low, high = max(start - first, 0), min(stop - first, n)
                 if low < high:
-                    yield first + low, reader.get_batch(k).slice(low, high - low)
+                    yield first + low, whole(reader.get_batch(k)).slice(low, high - low)
                 first += n
 
     def read(self, start: int, stop: int | None) -> Iterator[Block]:

@@ -121,7 +121,10 @@ class IteratorPart(Part):
         """The blocks from the first on."""
         if not self.repeatable:
             return iter(self.given)
-        blocks = iter(self.given())
+        made = self.given()
+        if not hasattr(made, "__iter__") and not hasattr(made, "__next__"):
+            raise TableError(f"the function returned a {type(made).__name__}: return an iterator of blocks (X, y)")
+        blocks: Any = iter(made)
         if blocks is self.last:
             raise TableError(
                 "the function returned the same iterator twice, and its rows can be read once only: "

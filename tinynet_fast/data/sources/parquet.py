@@ -6,7 +6,6 @@ of our own with some of the columns each were as fast on two free cores, and too
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,27 +13,11 @@ import numpy as np
 
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Layout, labels
-from tinynet_fast.data.sources.base import REMEDY, Block, Part, rows_a_chunk, target_name
+from tinynet_fast.data.sources.base import REMEDY, Block, Part, rows_a_chunk, target_name, told
 
 T = TypeVar("T")
 CHUNKS_AT_ONCE = 2  # decoded together: each time costs pyarrow about 10 µs a column
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
-
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """TableError naming the file for what Arrow finds wrong with it."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except TableError:
-        raise
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        said = " ".join(str(error).split())
-        raise TableError(f"{path}: not a whole file of its kind, or a damaged one: {said}") from None
 
 
 class ParquetPart(Part):

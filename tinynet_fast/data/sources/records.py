@@ -11,8 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import COMPRESSED, TableError, csv_reader, delimiter_of, line_breaks, not_utf8
-from tinynet_fast.data.sources.parquet import told
+from tinynet_fast.data.files import (
+    COMPRESSED,
+    EmptyFileError,
+    TableError,
+    csv_reader,
+    delimiter_of,
+    line_breaks,
+    not_utf8,
+)
+from tinynet_fast.data.sources.base import told
 
 PIECE_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 27  # bytes without an end of a record after which a quote is taken to be left open
@@ -20,16 +28,18 @@ TAIL_BYTES = 1 << 14  # of a block, where its last line break is looked for firs
 BOM = b"\xef\xbb\xbf"
 
 
-def record_ends(block: bytes, delimiter: str = ",") -> np.ndarray:
+def record_ends(block: bytes, delimiter: str, lone_cr: bool = True) -> np.ndarray:
     """Where records end in `block`, which begins with one: after each LF, CR or CR LF that is not in quotes.
 
-    A CR at the end of the block is left out, because its LF may come with the next block. A quote opens a cell only at
-    the cell's beginning. If every other quote stands at one, counting quotes tells what is in quotes; otherwise (5"
-    pipe), quoted cells are looked for one by one.
+    A CR at the end of the block is left out, because its LF may come with the next block. With `lone_cr` False every CR
+    without an LF is left out, which saves a quarter of the time of reading a file.
+
+    A quote opens a cell only at the cell's beginning. If every other quote stands at one, counting quotes tells what is
+    in quotes; otherwise (5" pipe), quoted cells are looked for one by one.
     """
     values = np.frombuffer(block, np.uint8)
     breaks = np.flatnonzero(values == ord("\n"))
-    if b"\r" in block:
+    if lone_cr and b"\r" in block:
         alone = np.flatnonzero(values[:-1] == ord("\r"))
         breaks = np.union1d(breaks, alone[values[alone + 1] != ord("\n")])
     quotes = np.flatnonzero(values == ord('"')) if len(breaks) else breaks
@@ -61,7 +71,10 @@ def last_end(block: memoryview, delimiter: str) -> int:
         end = bytes(block[before:]).rfind(b"\n") + 1
         if end:
             return before + end
-    ends = record_ends(bytes(block), delimiter)
+    text = bytes(block)
+    ends = record_ends(text, delimiter, lone_cr=False)  # any end will do
+    if not len(ends):
+        ends = record_ends(text, delimiter)
     return int(ends[-1]) if len(ends) else 0
 
 
@@ -92,7 +105,7 @@ class CsvBytes:
                 if len(ends) or len(text) > LONGEST_RECORD:
                     break
         if not text.strip():
-            raise TableError(f"{self.path}: the file is empty")
+            raise EmptyFileError(f"{self.path}: the file is empty")
         end = int(ends[0]) if len(ends) else len(text)
         (_, names), *_ = self.records(text[:end], 1 + line_breaks(head[:skipped]))
         return [name.strip() for name in names], skipped + end

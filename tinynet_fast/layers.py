@@ -1,0 +1,70 @@
+"""A network's layers: lists of weights and biases, the kernels' table and flat parameters, and their checks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels import vectorized
+
+ACTIVATIONS = {"sigmoid": vectorized.SIGMOID, "tanh": vectorized.TANH, "relu": vectorized.RELU}
+
+
+def check_activation(activation: Any) -> int:
+    """The kernels' code of an activation; ValueError for a name that is none."""
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
+        raise ValueError(f"there is no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[activation]
+
+
+def layer_table(sizes: Sequence[int], activation: str) -> np.ndarray:
+    """The kernels' table of layers, (n_layers, 3) int64: inputs, outputs, activation.
+
+    The last layer is a sigmoid, or a softmax where it has more outputs than one.
+    """
+    last = vectorized.SIGMOID if sizes[-1] == 1 else vectorized.SOFTMAX
+    codes = [check_activation(activation)] * (len(sizes) - 2) + [last]
+    return np.array(list(zip(sizes[:-1], sizes[1:], codes, strict=True)), dtype=np.int64)
+
+
+def flatten(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> np.ndarray:
+    """The kernels' flat parameters: layer by layer the weights, input by input, then the biases."""
+    parts = (part for layer in zip(weights, biases, strict=True) for part in layer)
+    return np.concatenate([np.ravel(part) for part in parts])
+
+
+def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights and biases, a list of arrays each, from the kernels' flat parameters."""
+    weights, biases, p = [], [], 0
+    for inputs, outputs, _ in layers:
+        weights.append(params[p : p + inputs * outputs].reshape(inputs, outputs).copy())
+        p += inputs * outputs
+        biases.append(params[p : p + outputs].copy())
+        p += outputs
+    return weights, biases
+
+
+def check_layers(weights: Any, biases: Any, n_outputs: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights and biases as float64 arrays that fit one another and end in `n_outputs`; ValueError naming the layer."""
+    if not all(isinstance(given, (list, tuple)) for given in (weights, biases)):
+        raise ValueError("weights and biases are lists: an array of weights and one of biases a layer")
+    if len(weights) != len(biases) or len(weights) == 0:
+        raise ValueError(f"{len(weights)} layers of weights and {len(biases)} of biases: one of each a layer is needed")
+    checked: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    fan_in = None
+    for layer in range(len(weights)):
+        try:
+            w, b = np.array(weights[layer], dtype=np.float64), np.array(biases[layer], dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"weights[{layer}] or biases[{layer}] is not a table of numbers") from None
+        w = w[:, np.newaxis] if w.ndim == 1 and len(b) == 1 else w
+        wrong_end = layer == len(weights) - 1 and len(b) != n_outputs
+        if w.ndim != 2 or w.shape[1] != len(b) or 0 in w.shape or fan_in not in (None, len(w)) or wrong_end:
+            needed = f"({fan_in or 'inputs'}, {n_outputs if layer == len(weights) - 1 else 'units'})"
+            raise ValueError(f"weights[{layer}] has shape {w.shape} and biases[{layer}] {b.shape}; {needed} is needed")
+        if not (np.isfinite(w).all() and np.isfinite(b).all()):
+            raise ValueError(f"weights[{layer}] or biases[{layer}] holds NaN or infinity: start from finite numbers")
+        checked[0].append(w)
+        checked[1].append(b)
+        fan_in = len(b)
+    return checked
