@@ -15,7 +15,7 @@ from tinynet_fast import load  # noqa: E402
 from tinynet_fast.data import kept  # noqa: E402
 
 NAMES = ["a", "b", "c"]
-FORMATS = ["csv", "csv.gz", "parquet", "arrow", "npy"]
+FORMATS = ["csv", "csv.gz", "parquet", "arrow", "npy"]  # and svmlight, whose labels are numbers
 TARGET = {"npy": "labels.npy"}
 
 
@@ -267,3 +267,28 @@ def test_a_mistake_at_the_end_of_a_small_file_prints_nothing(refused, run, files
     monkeypatch.setattr(Late, "HELD_CHARACTERS", 100)  # as for a file that is too large to wait for
     status, out, _ = run("predict", "m.json", "d.csv")
     assert (status, out.startswith("row,P(pass),prediction\n1,")) == (2, True)
+
+
+def test_svmlight(run, tmp_path):
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")
+    X, y = rows()
+    X = X.round(4)  # svmlight files have 16 digits
+    save(tmp_path, X, (y == "pass").astype(float))
+    datasets.dump_svmlight_file(X, y == "pass", str(tmp_path / "d.svm"))
+    ref, said = trained(run, "d.npy")
+    comp, out = trained(run, "d.svm", target="label")
+    np.testing.assert_array_equal(numbers(comp), numbers(ref))
+    assert out.splitlines()[-3:] == said.splitlines()[-3:]
+    for command in (
+        ["lab", "{}", "--target", "labels.npy", "--epochs", "3"],
+        ["threshold", "m.json", "{}", "--target", "labels.npy"],
+        ["trace", "m.json", "{}", "--target", "labels.npy"],
+    ):
+        status, out, err = run(*[part.format("d.svm") for part in command])
+        assert (status, err) == (0, "")
+        assert out == run(*[part.format("d.npy") for part in command])[1]
+    probabilities = [
+        [float(line.split(",")[1]) for line in run("predict", "m.json", name)[1].splitlines()[1:]]
+        for name in ("d.svm", "d.npy")
+    ]
+    np.testing.assert_allclose(*probabilities, rtol=1e-12)

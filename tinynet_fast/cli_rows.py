@@ -59,8 +59,8 @@ def open_rows(data: list[Path], target: str, features: str | None = None, drop_m
 
 def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, drop_missing: bool = False) -> WholeTable:
     """All rows of files with a model's inputs and the true labels."""
-    source = open_for(fitted, _one_or_all(data), drop_missing=drop_missing, y=target_in(data[0], target))
-    return all_rows(source)
+    y = target_in(data[0], target)
+    return all_rows(open_for(fitted, _one_or_all(data), drop_missing=drop_missing, y=y, dense=True))
 
 
 def all_rows(source: Source) -> WholeTable:

@@ -143,7 +143,7 @@ def predict_files(
     fitted: Neuron | MLP, data: list[str], output: Path | None, threshold: float | None, drop_missing: bool
 ) -> None:
     """Predictions for files of any size and format, block by block."""
-    files: Any = data[0] if len(data) == 1 else data
+    files: Any = data[0] if len(data) == 1 else [Path(word) for word in data]
     if output is not None:
         rows = predict_file(fitted, files, output, threshold=threshold, drop_missing=drop_missing)
         plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)

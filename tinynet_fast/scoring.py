@@ -91,9 +91,17 @@ def predict_file(
 
 
 def open_for(
-    model: Model, data: Any, features: Sequence[str] | None = None, drop_missing: bool = False, y: Any = None
+    model: Model,
+    data: Any,
+    features: Sequence[str] | None = None,
+    drop_missing: bool = False,
+    y: Any = None,
+    dense: bool = False,
 ) -> Source:
-    """`data` with the model's inputs as columns, and `y` for labels; TableError if there are more or fewer columns."""
+    """`data` with the model's inputs as columns, and `y` for labels; TableError if there are more or fewer columns.
+
+    Rows of svmlight files are sparse if the model takes such rows, unless `dense`.
+    """
     if not is_source(data) and not names_files(data):
         data = iter([(data, None)])
     if features is None and has_names(data):
@@ -108,7 +116,7 @@ def open_for(
         raise TableError(
             f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
-    return source.as_sparse() if isinstance(model, Neuron) else source
+    return source.as_sparse() if isinstance(model, Neuron) and not dense else source
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:

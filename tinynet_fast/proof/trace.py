@@ -401,7 +401,7 @@ def _chosen_rows(
     fitted: Neuron | MLP, data: Path, target: str, first: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """The rows' inputs and labels, and the inputs' names; TableError for rows that the model cannot learn from."""
-    table = read_whole(open_for(fitted, data, y=target_in(data, target)))
+    table = read_whole(open_for(fitted, data, y=target_in(data, target), dense=True))
     assert table is not None
     if stop > len(table):
         raise TableError(f"{data}: there is no row {stop}; it has {len(table)} rows")
