@@ -102,6 +102,10 @@ class Compiled:
 
     @cached_property
     def dispatcher(self) -> Any:
+        """The function under `@njit`, for calls with arguments of any types."""
+        return self._new_dispatcher()
+
+    def _new_dispatcher(self) -> Any:
         """The function under `@njit`, with a cache of its own kind if it is to be cached (`cache.py`).
 
         In a read-only installation, for a user without a home folder, there is nowhere to cache. The kernel is then
@@ -150,8 +154,7 @@ class Compiled:
         """The function for arguments of these types: from the library, or compiled by Numba, or from Numba's cache.
 
         The signatures here ask for read-only arrays, which any array can stand in for. Left to itself, a call with a
-        writable one would compile the kernel again for that: as long again before the first result. One thread at a
-        time: two that trained first models side by side took each other's leave to compile away.
+        writable one would compile the kernel again for that: as long again before the first result.
         """
         if signature not in self._by_signature:
             with COMPILING:
@@ -162,11 +165,13 @@ class Compiled:
         return function
 
     def _compiled_now(self, signature: str) -> Any:
-        dispatcher, kinds = self.dispatcher, numba_types(signature)
-        if kinds not in dispatcher.overloads:
-            dispatcher.disable_compile(False)
-            dispatcher.compile(kinds)
-            dispatcher.disable_compile()
+        """A dispatcher for this signature alone: to compile for another one, no thread has to open one that is called.
+
+        A call of a dispatcher that may compile looks for an exact match of its types, and fails if it is then closed.
+        """
+        dispatcher = self._new_dispatcher()
+        dispatcher.compile(numba_types(signature))
+        dispatcher.disable_compile()
         return dispatcher
 
 

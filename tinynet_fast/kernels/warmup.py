@@ -32,12 +32,14 @@ def compile_all(entries: list[tuple[str, str]]) -> Iterator[str]:
                 "there is nowhere to keep compiled kernels: neither the package's folder nor the user's cache folder "
                 "can be written to; set NUMBA_CACHE_DIR to a folder that can, now and when the kernels are used"
             )
+        compiled = function.dispatcher
         if name in DIRECT:
-            function.dispatcher.compile(jit.numba_types(_writeable(signature)))
+            compiled.compile(jit.numba_types(_writeable(signature)))
         else:
-            function.compiled(signature)
-        if function.dispatcher._cache.refused:
-            raise function.dispatcher._cache.refused
+            compiled = function.compiled(signature)
+        refused = getattr(getattr(compiled, "_cache", None), "refused", None)
+        if refused:
+            raise refused
         yield name
 
 
