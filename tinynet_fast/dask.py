@@ -59,16 +59,16 @@ def train_neuron(
     y : dask array (n,), or str
         The labels, cut like X; or the name of their column.
     client : distributed.Client, optional
-        The current one, where left out. Within a task it is that of `distributed.worker_client`.
+        If left out, the current one. Within a task it is that of `distributed.worker_client`.
     features : sequence of str, optional
         The columns to learn from. If left out: all but the labels' and an index that pandas or Dask wrote into a file,
         also one with a name.
     storage_options : dict, optional
-        For fsspec, where X is a path.
+        For fsspec, if X is a path.
     mode : {"chain", "average"}
-        "chain" hands the weights from shard to shard in order: they are bit for bit those that
-        `tinynet_fast.train_neuron` has for the same rows in one array, and no sooner there, for one worker trains at a
-        time. It is for rows that no single machine holds.
+        "chain" hands the weights from shard to shard in order. They are bit for bit those that
+        `tinynet_fast.train_neuron` has for the same rows in one array. It takes as long as on one machine, because one
+        worker trains at a time. Use it for rows that no single machine holds.
         "average" trains on all shards at once from the same weights, and then takes their mean, weighted by rows.
         **These are not the weights of a single machine.** They are the same bits for the same shards, whatever the
         number of workers and the order in which they are done, and other bits for other shards. How far off they are:
@@ -95,14 +95,14 @@ def train_neuron(
         For what `tinynet_fast.train_neuron` refuses, naming partition and row; for rows that change from pass to pass;
         for options that are for one machine only.
     TrainingDivergedError
-        Where the weights overflow.
+        If the weights overflow.
     TimeoutError
-        Where there is no worker for a minute.
+        If there is no worker for a minute.
 
     Notes
     -----
     One pass over the labels comes before the first row and counts the rows. Inputs are looked at while they are trained
-    on for the first time: a row that cannot be trained on is refused, and where one is too long for the fast engine all
+    on for the first time: a row that cannot be trained on is refused, and if one is too long for the fast engine, all
     shards start anew with the strict one. The fast engine's bits are the same on machines with the same instruction
     set; those of engine="strict" on all.
     """

@@ -50,17 +50,17 @@ def train_neuron(
         Paths, patterns, folders and URLs are of Parquet files: a shard is a file, which a Python process of the
         executor reads itself, through fsspec. Files come in natural order (part.2 before part.10), and folders called
         name=value give columns, as for `tinynet_fast.train_neuron`. Files without rows are skipped.
-        Of a frame a shard is a partition, in the order of their numbers. Every
-        pass, with mode="average" every sync and with "chain" every partition, is a job of its own that asks for the
-        rows again: cache the frame. One whose rows come in another order each time (after a shuffle that is not cached)
-        has no one result, and is refused where a partition's number of rows shows it.
+        For a frame a shard is a partition, in the order of their numbers. Every pass is a job of its own that asks for
+        the rows again, and so is every sync with mode="average" and every partition with "chain": cache the frame. If
+        its rows come in another order each time (after a shuffle that is not cached), there is no one result. Such a
+        frame is refused if a partition's number of rows shows it.
     y : str
         The column of labels.
     features : sequence of str, optional
         The columns to learn from, of numbers. If left out: all but the labels' and an index that pandas or Dask wrote
-        into a file. (Of an index with a name a Spark frame does not know that it is one: leave it out yourself.)
+        into a file. (A Spark frame does not know that a column with a name was an index: leave it out yourself.)
     storage_options : dict, optional
-        For fsspec, where there are paths.
+        For fsspec, if there are paths.
     mode : {"chain", "average"}
         As for `tinynet_fast.dask.train_neuron`, with the same bits. "chain" is a job of one task for each partition:
         about 0.13 s of Spark's time each, and one executor works at a time.
