@@ -111,7 +111,7 @@ def open_for(
     if source.n_features != model.n_features:
         place = source.stamps[0].path if source.stamps else source.kind
         remedy = "name the columns that it was trained on (features=[...])"
-        if source.names is None:
+        if source.names is None or source.kind == "iterator":  # blocks without names, by position
             remedy = "give rows with the inputs that it was trained on, in the same order"
         raise TableError(
             f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
