@@ -181,3 +181,15 @@ def test_a_checkpoint_from_the_middle_of_an_epoch(files, shuffle, standardize):
             with pytest.raises(Stop):
                 train_neuron(folder / "d.parquet", "y", checkpoint=path, checkpoint_seconds=0, **options)
         same(ref, train_neuron(folder / "d.parquet", "y", checkpoint=path, **options))
+
+
+def test_sorted_rows_that_are_kept_can_be_shuffled(tmp_path):
+    """The remedy for a file whose rows are in memory is the one for rows in memory."""
+    from tinynet_fast.errors import TrainingWarning
+
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(-0.3, 1.0, (400, 2)), rng.normal(0.3, 1.0, (400, 2))])
+    np.save(tmp_path / "x.npy", X)
+    y = np.repeat([0, 1], 400)
+    with pytest.warns(TrainingWarning, match="sorted by label.*: use shuffle=True"):
+        train_neuron(tmp_path / "x.npy", y, epochs=5, learning_rate=0.5)

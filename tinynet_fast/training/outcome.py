@@ -149,7 +149,8 @@ def _cause_and_remedy(trainee: Any, plan: "Plan", parts: list[Part], seen: Look)
     elif size is not None:
         said.append(f"The inputs are {size}: {scale}.")
     if plan.order is None and seen.is_sorted:
-        remedy = "shuffle them once in the file" if plan.streams else "use shuffle=True"
+        in_memory = not is_streamed(plan.rows) or plan.rows.memory is not None
+        remedy = "use shuffle=True" if in_memory else "shuffle them once in the file"
         said.append(f"The rows are sorted by label, so that the end of an epoch forgets its beginning: {remedy}.")
     if not said:
         said.append(
