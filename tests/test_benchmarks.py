@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinynet_fast.kernels import native
 from tinynet_fast.proof.bench import core, measure, network, neuron, show
 from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.measure import Contender, NotEqualError, Result
@@ -260,3 +261,31 @@ def test_the_suite_ends_at_a_difference_and_writes_nothing(bench, tmp_path):
     assert done.returncode == 1
     assert "planted has weights 1.0e-09 from the plain loop's" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = sys.modules["llvmlite"] = None
+from tinynet_fast import cli
+from tinynet_fast.proof.bench import core
+core.core_problems = lambda quick: [
+    (core.NEURON, lambda: core.neuron_problem(600, 2)),
+    (core.NETWORK, lambda: core.network_problem("full batch", 300, (2, 4, 1), more=2)),
+]
+sys.argv = ["tinynet-fast", "bench", "--quick"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("library", ["0", "1"])
+def test_the_command_without_numba(library):
+    """With the library of compiled kernels, if there is one, and without. Who needs Numba is left out, and named."""
+    own = os.environ | {"TINYNET_FAST_NATIVE": library, "NUMBA_DISABLE_JIT": "0", "COLUMNS": "120"}
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_NUMBA]
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [" ".join(line.replace("│", " ").split()) for line in done.stdout.splitlines()]
+    assert "plain @njit loop not installed: skipped" in lines
+    assert ("fast not installed: skipped" in lines) == (library == "0" or native.library() is None)
+    assert any(line.startswith("NumPy, a row at a time ") for line in lines)
+    assert lines[-1].startswith("The floors are not known: Numba")

@@ -81,7 +81,7 @@ for d in (1, 2, 4, 5, 17):
         weighted = {"sample_weight": rng.random(300), "shuffle": True, "seed": 1}
         for options in ({}, {"l2": 0.01, "average": True}, weighted):
             comp, ref = (train_neuron(rows, y, epochs=2, engine=e, **options) for e in ("fast", "reference"))
-            assert comp.engine == "fast/native"
+            assert str(comp.engine) == "fast/native"
             np.testing.assert_allclose(comp.model.weights, ref.model.weights, rtol=1e-11)
             np.testing.assert_allclose(comp.model.predict_proba(rows), ref.model.predict_proba(rows), rtol=1e-11)
             both = np.empty((300, 2))
@@ -90,7 +90,7 @@ for d in (1, 2, 4, 5, 17):
         for shape in ((4,), (3,), (7, 5)):
             options = {"hidden": shape, "batch_size": 32, "epochs": 2, "seed": 0}
             comp, ref = (train_mlp(rows, y, engine=e, **options) for e in ("fast", "reference"))
-            assert comp.engine == "fast/native"
+            assert str(comp.engine) == "fast/native"
             for a, b in zip(comp.model.weights, ref.model.weights):
                 np.testing.assert_allclose(a, b, rtol=1e-9)
             np.testing.assert_allclose(comp.model.predict_proba(rows), ref.model.predict_proba(rows), rtol=1e-9)
@@ -98,7 +98,7 @@ for d in (1, 2, 4, 5, 17):
         alone = train_neuron(rows, y, learning_rate=0.1, epochs=1).model
         at = next(i for i, m in enumerate(many.models) if m.training["learning_rate"] == 0.1 and not m.training["l2"])
         np.testing.assert_allclose(many.weights[at], alone.weights, rtol=1e-11)
-    assert train_neuron(X, y, learning_rate="auto", epochs=1).engine in ("fast/native", "strict/native")
+    assert train_neuron(X, y, learning_rate="auto", epochs=1).engine.endswith("/native")
 print("done")
 """
 
@@ -116,7 +116,7 @@ for rows in (X, X.astype(np.float32)):
         ref = train_neuron(rows, y, epochs=2, engine="reference", **options).model
         for engine in ("fast", "strict"):
             comp = train_neuron(rows, y, epochs=2, engine=engine, **options)
-            assert comp.engine == engine + "/native" or options, comp.engine
+            assert str(comp.engine) == engine + "/native" or options, comp.engine
             np.testing.assert_allclose(comp.model.weights, ref.weights, rtol=1e-11)
             np.testing.assert_allclose(comp.model.predict_proba(rows), ref.predict_proba(rows), rtol=1e-11)
     model = SGDClassifier(loss="log_loss", max_iter=3, tol=None, random_state=0).fit(rows, y)
@@ -241,9 +241,13 @@ def test_signatures_are_of_kernels():
 def test_an_engines_name_says_how_it_was_compiled_and_is_the_engines():
     name = EngineName("fast/native")
     assert name == "fast"
-    assert name == "fast/native"
-    assert name != "fast/jit"
+    assert name == EngineName("fast/native")
+    assert name != EngineName("fast/jit")
+    assert str(name) == "fast/native"
     assert name in {"fast", "strict"}
+    for other in ("fast", "fast/native", "fast/jit", "strict", EngineName("fast/native"), EngineName("fast/jit")):
+        assert (name == other) == (other == name)
+        assert name != other or hash(name) == hash(other), other
     assert f"{name}" == "fast/native"
     assert name != 3
 

@@ -46,8 +46,11 @@ def test_your_own_rows():
     ],
 )
 def test_rows_that_cannot_be_validated(X, y, message):
+    """They are refused before anything is run."""
+    ran = []
     with pytest.raises(ValueError, match=message):
-        validate(X, y)
+        validate(X, y, progress=ran.append)
+    assert not ran
 
 
 def test_command_line(monkeypatch, capsys, tmp_path):

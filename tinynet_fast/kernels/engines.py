@@ -19,12 +19,18 @@ TILE = 256  # rows after which the fast engine leaves no look-ahead behind
 
 
 class EngineName(str):  # pragma: no cover - for compiled kernels alone
-    """Which engine ran, and how its kernels were compiled: "fast/native", "fast/jit". It equals "fast", too."""
+    """Which engine ran, and how its kernels were compiled: "fast/native", "fast/jit". It equals the engine's name, too.
+
+    Texts that are equal must have the same hash, and it cannot have that of two. So it equals "fast" and hashes like
+    "fast"; it does not equal the plain text "fast/native", which str(name) gives.
+    """
 
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return other in (str(self), self.partition("/")[0]) if isinstance(other, str) else NotImplemented
+        if isinstance(other, EngineName):
+            return str(self) == str(other)
+        return other == self.partition("/")[0] if isinstance(other, str) else NotImplemented
 
     def __ne__(self, other: object) -> bool:
         return not self == other

@@ -462,6 +462,7 @@ def validate(
     if (X is None) != (y is None):
         raise ValueError("X and y go together: pass both, or neither")
     chosen = list(engines) if engines is not None else [e for e in ENGINES.values() if e is not REFERENCE]
+    own = [] if X is None else list(_own_cases(X, y))  # before the battery, so that bad rows are refused at once
     verdicts = []
     for turn in range(20 if deep else 1):
         rng = np.random.default_rng([2011, turn])
@@ -472,11 +473,10 @@ def validate(
                 for engine in chosen:
                     if (everyone or engine.promise == 0.0) and can_solve(engine, problems[0]):
                         verdicts.append(judge(engine, name, problems))
-    if X is not None:
-        for name, problems, _ in _own_cases(X, y):
-            if progress:
-                progress(name)
-            verdicts += [judge(engine, name, problems) for engine in chosen if can_solve(engine, problems[0])]
+    for name, problems, _ in own:
+        if progress:
+            progress(name)
+        verdicts += [judge(engine, name, problems) for engine in chosen if can_solve(engine, problems[0])]
     return Validation(_merged(verdicts), facts())
 
 

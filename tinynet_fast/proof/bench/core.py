@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from tinynet_fast.kernels.jit import has_numba
 from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.machine import machine
 from tinynet_fast.proof.bench.measure import Problem, Result, measure
@@ -40,22 +41,22 @@ def run_core(
     """
     tables = {NEURON: NEURONS, NETWORK: NETWORKS}
     tell("the floors")
-    floors = measure_floors()
+    floors = measure_floors() if has_numba() else None  # Numba compiles their loops
     families: dict[str, list[Result]] = {}
     for family, make in problems:
         problem = make()
         tell(f"{family}: {problem.name}")
-        least = floors.of(problem.X) if family == NEURON else {}
+        least = floors.of(problem.X) if floors and family == NEURON else {}
         families.setdefault(family, []).append(measure(problem, tables[family], rounds, least))
     return document(families, floors)
 
 
-def document(families: dict[str, list[Result]], floors: Floors) -> dict[str, Any]:
-    """A results file: the day, the machine, its floors, and each family's results."""
+def document(families: dict[str, list[Result]], floors: Floors | None) -> dict[str, Any]:
+    """A results file: the day, the machine, its floors if they are known, and each family's results."""
     today = datetime.now(UTC).date().isoformat()
     return {
         "machine": machine(),
-        "floors": floors.to_json(),
+        "floors": floors.to_json() if floors else {},
         "families": {
             name: {"date": today, "results": [result.to_json() for result in results]}
             for name, results in families.items()

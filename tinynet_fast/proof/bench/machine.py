@@ -22,9 +22,7 @@ LIBRARIES = (
 
 def machine() -> dict[str, str]:
     """The facts by name; of the libraries those that are installed."""
-    from llvmlite import binding
-
-    facts = {"cpu": _model(), "architecture": binding.get_host_cpu_name(), "cores": str(os.cpu_count())}
+    facts = {"cpu": _model(), "architecture": _architecture(), "cores": str(os.cpu_count())}
     facts |= {"system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
     for name in LIBRARIES:
         with suppress(metadata.PackageNotFoundError):
@@ -36,6 +34,15 @@ def slug(facts: dict[str, str]) -> str:
     """The CPU in a file's name: amd-epyc-znver4."""
     words = re.sub(r"\(\w+\)|@.*|\b(CPU|Processor)\b", "", f"{facts['cpu']} {facts['architecture']}")
     return "-".join(re.findall(r"[a-z0-9]+", words.lower()))
+
+
+def _architecture() -> str:
+    """The CPU's kind as LLVM names it, which comes with Numba; without Numba as Python names it."""
+    try:
+        from llvmlite import binding
+    except ImportError:
+        return platform.machine()
+    return str(binding.get_host_cpu_name())
 
 
 def _model() -> str:

@@ -12,10 +12,12 @@ from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
+from tinynet_fast.kernels.engines import compiles
 from tinynet_fast.proof.validation import distance
 
 LEAST_TURN, LONG_TURN = 0.02, 0.5  # seconds
 OWN_CORE, TRIES = 0.97, 3  # the share of a turn below which somebody else had the core, and how often it is run then
+KERNELS = "compiled kernels"  # of the library, or by Numba
 CHECKED_EPOCHS = 2
 CHECKED_VALUES = 100_000  # how much of a problem the plain Python loop is given
 
@@ -58,7 +60,7 @@ class Contender:
     remark : str
         Why it is not closer, where it is not; shown beside the figure.
     needs : str
-        The module that has to be installed.
+        The module that has to be installed, or KERNELS.
     can : callable
         Whether it makes the updates of a problem.
     budget : callable, optional
@@ -75,6 +77,8 @@ class Contender:
 
     @property
     def installed(self) -> bool:
+        if self.needs == KERNELS:
+            return compiles()
         try:
             import_module(self.needs or "tinynet_fast")
         except (ImportError, OSError):  # OSError: a library that it needs is missing
@@ -174,15 +178,16 @@ def check_equal(problem: Problem, table: Sequence[Contender]) -> dict[str, tuple
     """Each contender's run on its share of the rows, and how far its weights are from the plain loop's.
 
     `strict` is held against the plain loop in Python, bit for bit, on as many rows as that does in no time; everybody
-    is then held against `strict` on all the rows that it is timed with.
+    is then held against `strict` on all the rows that it is timed with. Without compiled kernels the plain loop takes
+    the place of `strict`.
 
     Raises
     ------
     NotEqualError
         Where the weights are further apart than the contender says.
     """
-    some = problem.first(max(CHECKED_VALUES // problem.X.shape[1], 2))
-    if not np.array_equal(some.solve("strict", CHECKED_EPOCHS), some.solve("reference", CHECKED_EPOCHS)):
+    some, exact = problem.first(max(CHECKED_VALUES // problem.X.shape[1], 2)), "strict" if compiles() else "reference"
+    if not np.array_equal(some.solve(exact, CHECKED_EPOCHS), some.solve("reference", CHECKED_EPOCHS)):
         raise NotEqualError(f"{problem.name}: strict has not the plain loop's bits: nothing is timed")
     refs: dict[int, np.ndarray] = {}
     runs = {}
@@ -190,7 +195,7 @@ def check_equal(problem: Problem, table: Sequence[Contender]) -> dict[str, tuple
         rows, _ = contender.share(problem)
         part = problem.first(rows)
         if rows not in refs:
-            refs[rows] = part.solve("strict", CHECKED_EPOCHS)
+            refs[rows] = part.solve(exact, CHECKED_EPOCHS)
         run = contender.make(part)
         apart = distance(run(CHECKED_EPOCHS), refs[rows])
         if not apart <= contender.limit:

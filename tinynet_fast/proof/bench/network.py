@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from tinynet_fast.data.datasets import height_weight, make_pass_fail
-from tinynet_fast.proof.bench.measure import Contender, Run
+from tinynet_fast.proof.bench.measure import KERNELS, Contender, Run
 from tinynet_fast.training.mlp import train_mlp
 
 RATES, EPSILON = {"sgd": 0.15, "adam": 0.001}, 1e-12
@@ -171,7 +171,7 @@ def _updates(most: int) -> Any:
 
 
 CONTENDERS = (
-    Contender("fast", fast, 1e-9),
+    Contender("fast", fast, 1e-9, needs=KERNELS),
     Contender(
         "NumPy", numpy_loop, 1e-9, can=lambda p: p.batch is None and p.optimizer == "sgd", budget=_updates(2_000)
     ),

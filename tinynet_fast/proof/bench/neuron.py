@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.kernels import reference
-from tinynet_fast.proof.bench.measure import Contender, Run
+from tinynet_fast.proof.bench.measure import KERNELS, Contender, Run
 from tinynet_fast.training.neuron import train_neuron
 
 RATE = 0.001
@@ -198,9 +198,9 @@ def _values(most: int, least: int = 2) -> Any:
 
 
 CONTENDERS = (
-    Contender("fast", ours("fast"), 1e-12),
-    Contender("strict", ours("strict")),
-    Contender("plain @njit loop", plain_njit, 1e-12, can=_plain),
+    Contender("fast", ours("fast"), 1e-12, needs=KERNELS),
+    Contender("strict", ours("strict"), needs=KERNELS),
+    Contender("plain @njit loop", plain_njit, 1e-12, needs="numba", can=_plain),
     Contender("scikit-learn", scikit_learn, LIBRARY_LIMIT, needs="sklearn", can=_double),
     Contender("scikit-learn", scikit_learn, 1e-4, "computes in float32", needs="sklearn", can=_single),
     Contender(

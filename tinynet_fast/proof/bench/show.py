@@ -24,7 +24,7 @@ def head(results: Sequence[Result]) -> tuple[str, ...]:
 
 def lines(result: Result, unit: str) -> Iterator[tuple[str, ...]]:
     """The cells of a result's lines: contenders, floors, and who is not installed."""
-    ours = result.figures[0].median
+    ours = 0.0 if "fast" in result.missing else result.figures[0].median
     shown = "" if result.unit == unit else f" {result.unit}"
     for figure in result.figures:
         spread = f"{(figure.high - figure.low) / 2 / figure.median:.0%}" if figure.high > figure.low else ""
@@ -67,9 +67,13 @@ def markdown(title: str, results: Sequence[Result]) -> str:
 
 
 def facts(document: dict[str, Any]) -> str:
-    """The machine and its floors in two lines."""
+    """The machine and its floors, if they were measured, in two lines."""
     words = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
     floors = document["floors"]
+    if not floors:
+        return (
+            f"{words}.\nThe floors are not known: Numba, which compiles the loops that measure them, is not installed."
+        )
     speed, chain = f"{floors['gigabytes_a_second']:.1f} GB/s", f"{floors['chain_ns']:.1f} ns"
     return f"{words}.\nOne core reads {speed}; from a row's error to the next row's it takes {chain} at least."
 
