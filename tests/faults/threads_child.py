@@ -1,4 +1,4 @@
-"""Eight threads train their first models at once, round after round: the bits of one thread. Run by `test_threads.py`."""
+"""Eight threads train their first models at once, round after round, to the bits of one thread. See `test_threads.py`."""
 
 import sys
 import threading
