@@ -71,13 +71,13 @@ class Checkpoint:
         if self.found is None:
             return None
         found = [each for part in ("options", "data") for each in _differences(self.found[part], self.head[part])]
-        differences = [
-            f"{name} was {_shown(was)} and is {_shown(now)}" for name, was, now in found if name not in IN_ALL
-        ]
+        differences = []
         for name, was, now in found:
-            if name in IN_ALL and None not in (was, now):
+            if name in IN_ALL and type(was) is type(now) is int:
                 was, now = (number // (len(rows) if name == "rows_in_all" else 1) for number in (was, now))
                 differences.append(f"epochs was {was} and is {now}, on which all rates of schedule='cosine' depend")
+            else:
+                differences.append(f"{name} was {_shown(was)} and is {_shown(now)}")
         if self.found["engine"] != engine:
             differences.append(f"the engine was {self.found['engine']} and is {engine}")
         if differences:
