@@ -1,4 +1,4 @@
-"""Eight threads train their first models at once, round after round, to the bits of one thread. See `test_threads.py`."""
+"""Eight threads train their first models at once, round after round, to one thread's bits. See `test_threads.py`."""
 
 import sys
 import threading
@@ -7,8 +7,6 @@ import numpy as np
 
 from tinynet_fast import sweep, train_mlp, train_neuron
 
-ROUNDS = int(sys.argv[1])
-FIRST_ALONE = sys.argv[2] == "alone"
 rng = np.random.default_rng(0)
 TABLES = {}
 for d in (1, 2, 3, 4, 5, 16):
@@ -53,10 +51,10 @@ def together(order):
     return found, errors
 
 
-def main():
+def main(rounds, first):
     sys.setswitchinterval(1e-6)
-    ref = [np.array(job()) for job in JOBS] if FIRST_ALONE else None
-    for k in range(ROUNDS):
+    ref = [np.array(job()) for job in JOBS] if first == "alone" else None
+    for k in range(rounds):
         found, errors = together(np.random.default_rng(k).permutation(len(JOBS)).tolist())
         if errors:
             sys.exit(f"round {k}: {len(errors)} errors, {errors[0]}")
@@ -67,4 +65,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]), sys.argv[2])

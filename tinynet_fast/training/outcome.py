@@ -125,9 +125,8 @@ def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None) -> 
             if seen.spread < LEAST_SPREAD
             else "the model is worse than always answering the labels' shares"
         )
-        figures = (
-            f"on {len(seen.codes):,} of its own rows its {name} is {seen.loss:.4g}, theirs {seen.loss_of_shares:.4g}"
-        )
+        rows = f"on {len(seen.codes):,} of its own rows"
+        figures = f"{rows} its {name} is {seen.loss:.4g}, and that of the shares {seen.loss_of_shares:.4g}"
         warn(f"{what}: {figures}. {_cause_and_remedy(trainee, plan, parts, seen)}", TrainingWarning)
 
 

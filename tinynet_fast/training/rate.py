@@ -13,7 +13,7 @@ from tinynet_fast.data.sampling import drawn_rows
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.training.plan import check_whole
-from tinynet_fast.training.run import STABILITY_BOUND
+from tinynet_fast.training.run import FAR_OUT, STABILITY_BOUND
 from tinynet_fast.training.schedule import Penalties
 from tinynet_fast.training.sweep import ROW_SECONDS, VALUE_SECONDS, mean_log_losses, sweep
 
@@ -136,8 +136,9 @@ def auto_rate(
         if sparse:
             return np.array([_sparse_loss(matrix, codes, rate, epochs, **options) for rate in rates.tolist()])
         result = sweep(matrix, codes, learning_rate=rates, epochs=epochs, n_jobs=n_jobs, **options)
-        losses = mean_log_losses(np.column_stack([result.weights, result.biases]), matrix, codes)
-        losses[result.diverged] = np.nan
+        parameters = np.column_stack([result.weights, result.biases])
+        losses = mean_log_losses(parameters, matrix, codes)
+        losses[result.diverged | (np.abs(parameters) > FAR_OUT).any(axis=1)] = np.nan  # sums may overflow
         return losses
 
     rates = grid(matrix, len(matrix) * epochs)
