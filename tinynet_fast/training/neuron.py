@@ -190,7 +190,7 @@ def train_neuron(
     -----
     TrainingWarning
         If the trained model is worse than always answering the labels' shares, or gives the same answer for every row;
-        the message says why and what to do. The model is judged on up to 65,536 of its own rows.
+        the message says why and what to do. The model is judged on up to 2,048 of its own rows.
 
     Notes
     -----

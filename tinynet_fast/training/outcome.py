@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from tinynet_fast.training.plan import Plan
 
 FEWEST_ROWS = 20  # the tutorials' tables have fewer: their first epochs may well end above the labels' shares
-MANY_ROWS = 1 << 16  # rows for the look that decides
+MANY_ROWS = 1 << 11  # rows for the look that decides
 FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # for the first one, which has to cost little: fewer wide rows
+CLEARLY = 0.9  # a network whose loss is below this share of the labels' shares' learned something
 LEAST_SPREAD = 1e-3  # a model whose probabilities differ by less answers the same for every row
 SMALL_SQUARE, LARGE_SQUARE = 0.01, 4.0  # inputs with a mean square outside should be standardised; then it is 1
 OVERSHOOTS = 8.0  # step * (|x|^2 + 1) beyond which a neuron's step overshoots: see `run.STABILITY_BOUND`
@@ -83,41 +84,63 @@ class Look:
 def look(model: Model, parts: list[Part], squared: bool) -> Look:
     """Measure a model on checked rows: cross-entropy, or the squared error of the probability if `squared`."""
     z = _joined([model.checked_logits(X) for X, _, _ in parts])
-    codes = _joined([codes for _, codes, _ in parts])
-    weights = None if parts[0][2] is None else _joined([w for _, _, w in parts if w is not None])
-    if weights is not None and not weights.any():
-        return Look(0.0, 0.0, 1.0, codes)
+    codes, weights = _labels(parts)
     if z.ndim == 1:
         losses = (vectorized.sigmoid(z) - codes) ** 2 if squared else vectorized.cross_entropy(z, codes)
-        share = float(np.average(codes, weights=weights))
-        shares = [1.0 - share, share]
         spread = reference.sigmoid(float(z.max())) - reference.sigmoid(float(z.min()))
     else:
         log_probability = z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis]
         losses = -log_probability[np.arange(len(z)), codes]
-        shares = (np.bincount(codes, weights) / (len(codes) if weights is None else weights.sum())).tolist()
         spread = float(np.max(np.ptp(np.exp(log_probability), axis=0)))
-    of_shares = shares[0] * shares[1] if squared else -sum(share * math.log(share) for share in shares if share > 0.0)
+    of_shares = loss_of_shares(codes, weights, squared)
+    if of_shares == 0.0:
+        return Look(0.0, 0.0, 1.0, codes)
     return Look(float(np.average(losses, weights=weights)), of_shares, spread, codes)
+
+
+def loss_of_shares(codes: np.ndarray, weights: np.ndarray | None, squared: bool) -> float:
+    """The mean loss of always answering the labels' shares of these rows; 0.0 if one label has all the weight."""
+    counts = np.bincount(codes, weights).tolist()
+    total = sum(counts)
+    shares = [count / total for count in counts if count > 0.0]
+    if len(shares) < 2:
+        return 0.0
+    return shares[0] * shares[1] if squared else -sum(share * math.log(share) for share in shares)
+
+
+def _labels(parts: list[Part]) -> tuple[np.ndarray, np.ndarray | None]:
+    weights = None if parts[0][2] is None else _joined([w for _, _, w in parts if w is not None])
+    return _joined([codes for _, codes, _ in parts]), weights
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None) -> None:
-    """Issue a TrainingWarning, with what was seen and the remedy, if the trained model is of no use."""
+def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None, last_loss: float) -> None:
+    """Issue a TrainingWarning, with what was seen and the remedy, if the trained model is of no use.
+
+    `last_loss` is the last epoch's entry in the history, in which each row was measured before its update.
+    """
     few = min(max(FEW_VALUES // plan.rows.n_features, LEAST_ROWS), FEW_ROWS)
     if sample is None and len(plan.rows) < FEWEST_ROWS:
         return
     parts = [_some(plan.in_memory, few)] if sample is None else sample.parts
     if not parts:
         return
-    squared, model = trainee.options().get("loss") == "squared_error", trainee.model()
-    seen = look(model, parts, squared)
-    if seen.is_bad and sample is None and len(plan.rows) > few:
-        parts = [_some(plan.in_memory, MANY_ROWS)]
-        seen = look(model, parts, squared)
+    squared = trainee.options().get("loss") == "squared_error"
+    seen = None
+    if trainee.batch_size is not None and sample is None:
+        # A network's history has the mean of the same loss, of all rows: where it is clear, the model need not run.
+        codes, weights = _labels(parts)
+        seen = Look(last_loss, loss_of_shares(codes, weights, squared), 1.0, codes)
+        if seen.loss < CLEARLY * seen.loss_of_shares and not seen.is_sorted:
+            return
+    if seen is None or not seen.is_bad:
+        seen = look(trainee.model(), parts, squared)
+        if seen.is_bad and sample is None and len(plan.rows) > few:
+            parts = [_some(plan.in_memory, MANY_ROWS)]
+            seen = look(trainee.model(), parts, squared)
     if seen.is_bad and not (is_streamed(plan.rows) and plan.rows.is_sorted):  # of which a warning came before
         name = "squared error" if squared else "log loss"
         what = (
@@ -125,7 +148,7 @@ def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None) -> 
             if seen.spread < LEAST_SPREAD
             else "the model is worse than always answering the labels' shares"
         )
-        rows = f"on {len(seen.codes):,} of its own rows"
+        rows = "in the last epoch" if seen.loss == last_loss else f"on {len(seen.codes):,} of its own rows"
         figures = f"{rows} its {name} is {seen.loss:.4g}, and that of the shares {seen.loss_of_shares:.4g}"
         warn(f"{what}: {figures}. {_cause_and_remedy(trainee, plan, parts, seen)}", TrainingWarning)
 

@@ -253,7 +253,7 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
             raise
         raise KeyboardInterrupt(f"the last checkpoint, {saved.place}, is {saved.path}") from None
     result = training_result(trainee, plan, history)
-    warn_if_useless(trainee, plan, sample)
+    warn_if_useless(trainee, plan, sample, float(history.losses[-1][-1]))
     return result
 
 
