@@ -28,7 +28,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Planted mistakes are in copies that run as plain Python, on whatever CPU: `make test` has them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-native peers native test-deep test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-native peers native test-deep test-faults test-uncompiled test-generic test-oldest \
   test-wheel test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -64,6 +64,10 @@ bench-native: native
 # Ten thousand examples for each property, and runs of ten million rows: about half an hour, and 2 GB of memory.
 test-deep: $(VENV)/dev.ok
 	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest tests/test_properties.py tests/test_engines.py tests/test_long_runs.py
+
+# Damaged files and checkpoints, and threads that all need their first kernels: at full length, more than an hour.
+test-faults: $(VENV)/dev.ok
+	TINYNET_FAST_FAULTS=full $(RUN) -m pytest --numprocesses auto tests/faults
 
 # The kernels as plain Python, so that coverage sees their lines; every one has to be reached. (What intrinsics.py and
 # registers.py give to the compiler has no lines in plain Python, and what compiles has nothing to do there.)

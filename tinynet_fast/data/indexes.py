@@ -1,14 +1,13 @@
 """Columns that say which row it is and nothing else: the index that pandas or Dask wrote, and row numbers."""
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.data.arrays import listed
-from tinynet_fast.errors import TrainingWarning
+from tinynet_fast.errors import TrainingWarning, warn
 
 INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
 ROW_NUMBER = re.compile(r"|unnamed: *\d+|index|idx|id|no|nr|rows?|row[_ .]?(id|idx|index|names?|no|nr|num|number)")
@@ -50,11 +49,10 @@ def warn_of_row_numbers(names: Sequence[str] | None, X: Any, rows: np.ndarray | 
             assert names is not None
             others = listed([name for name in names if name != names[j]])
             called = f"{names[j]!r}" if names[j] else "'' (a column without a name)"
-            warnings.warn(
+            warn(
                 f"the input {called} counts the rows, which says nothing about new rows: leave it out by naming the "
                 f"other inputs in features ({others})",
                 TrainingWarning,
-                stacklevel=2,
             )
 
 

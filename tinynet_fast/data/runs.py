@@ -1,11 +1,10 @@
 """The longest run of one label in rows that come block by block, and when it is too long to train on."""
 
 import math
-import warnings
 
 import numpy as np
 
-from tinynet_fast.errors import TrainingWarning
+from tinynet_fast.errors import TrainingWarning, warn
 
 GROUP = 1024  # labels that are compared at once: a minimum and a maximum are 20 times as fast as finding each change
 LONG_RUN = 20_000  # rows: a shorter run is never warned of
@@ -69,11 +68,10 @@ class LongestRun:
     def warn(self, labels: np.ndarray, remedy: str) -> None:
         """Issue a TrainingWarning if the run is too long. `labels` are those that codes stand for."""
         if self.too_long:
-            warnings.warn(
+            warn(
                 f"{self.longest:,} of {self.rows:,} rows follow each other with the label "
                 f"{labels[self.code].item()!r}: trained in this order, the model forgets the labels before. {remedy}",
                 TrainingWarning,
-                stacklevel=2,
             )
 
 

@@ -1,6 +1,5 @@
 """The engines by name, each with its promise. A module with kernels is imported when its engine is first used."""
 
-import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.errors import warn
 from tinynet_fast.kernels import native
 from tinynet_fast.kernels.jit import UNCOMPILED, MissingCompilerError, has_numba
 
@@ -122,11 +122,10 @@ def resolve(name: str, kernel: str) -> Engine:
     if engine.module in ("strict", "fast") and not compiles():  # pragma: no cover - for compiled kernels alone
         if name == "strict":
             raise MissingCompilerError("the engine 'strict'")
-        warnings.warn(
+        warn(
             "training with NumPy, which takes hundreds of times as long: neither compiled kernels nor Numba are "
             "installed (pip install numba)",
             RuntimeWarning,
-            stacklevel=4,
         )
         return ENGINES["numpy"]
     return ENGINES["strict"] if name == "fast" and not engine.can(kernel) else engine

@@ -7,7 +7,6 @@ and a long history costs little.
 import base64
 import json
 import os
-import warnings
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from tinynet_fast._version import __version__
 from tinynet_fast.data.arrays import as_float
 from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
+from tinynet_fast.errors import warn
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder
 from tinynet_fast.training.resume import check_counted, finite, whole
@@ -117,11 +117,10 @@ class Checkpoint:
         except OSError as error:
             if must:
                 raise
-            warnings.warn(
+            warn(
                 f"{self.path}: the checkpoint could not be written ({error.strerror or error}); training goes on, and "
                 f"the last one, {self.place}, is whole",
                 RuntimeWarning,
-                stacklevel=2,
             )
         else:
             self.at(state)

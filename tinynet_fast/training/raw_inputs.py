@@ -1,12 +1,11 @@
 """Whether a model that was trained on standardised inputs is still exact for inputs as they came."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.errors import TrainingWarning
+from tinynet_fast.errors import TrainingWarning, warn
 
 MOST_LOST = 0.01  # by how much rounding may change a sum without a warning: a probability by at most 0.0025
 
@@ -24,10 +23,9 @@ def warn_of_lost_digits(model: Any, mean: np.ndarray, names: Sequence[str] | Non
     if lost[j] <= MOST_LOST:
         return
     name = repr(names[j]) if names else j
-    warnings.warn(
+    warn(
         f"column {name}: its values are large (their mean is {mean[j]:.6g}) and too close together for a model that "
         f"takes them as they came: rounding changes its sum by up to {lost[j]:.1g}. Subtract {mean[j]:.6g} from the "
         "column first; if the column never changes, leave it out",
         TrainingWarning,
-        stacklevel=2,
     )
