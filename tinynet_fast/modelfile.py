@@ -76,12 +76,24 @@ def _umask() -> int:
     return mask
 
 
+def shortened(error: object, most: int = 200) -> str:
+    """An error's text on one line, cut to `most` characters, with control characters escaped."""
+    text = " ".join(str(error).split())
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The fields of the model in `path`; ModelFileError for a truncated, foreign or newer file."""
     import json
 
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = json.loads(text)
+        if "\\ud" in text.lower():  # half a character may be written as an escape, and could not be saved again
+            json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ModelFileError(f"{path}: not a model file: a text in it is half a character (a lone surrogate)") from None
     except UnicodeDecodeError as error:
         raise ModelFileError(f"{path}: not a model file: byte {error.start} is not UTF-8 text") from None
     except json.JSONDecodeError as error:
@@ -91,15 +103,16 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     except RecursionError:
         raise ModelFileError(f"{path}: not a model file: nested too deeply") from None
     except ValueError as error:  # a number of thousands of digits
-        raise ModelFileError(f"{path}: not a model file: {error}") from None
+        raise ModelFileError(f"{path}: not a model file: {shortened(error)}") from None
     if not isinstance(content, dict) or content.get("format") != "tinynet_fast model":
         raise ModelFileError(f"{path}: not a model file: it lacks the field 'format' with 'tinynet_fast model'")
     version = content.get("format_version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ModelFileError(f"{path}: field 'format_version' is {version!r}, not a version number")
+        raise ModelFileError(f"{path}: field 'format_version' is {shortened(repr(version), 40)}, not a version number")
     if version > FORMAT_VERSION:
         raise ModelFileError(
-            f"{path}: written by {content.get('written_by', 'an unknown version')} in format {version}; "
+            f"{path}: written by {shortened(content.get('written_by', 'an unknown version'), 40)} in format "
+            f"{shortened(version, 40)}; "
             f"this is tinynet_fast {__version__}, which reads up to format {FORMAT_VERSION}: upgrade it"
         )
     return content

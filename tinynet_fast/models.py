@@ -1,6 +1,7 @@
 """Neuron and MLP: what training returns. They predict, save and load; how they are trained is in `training/`."""
 
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -15,6 +16,9 @@ from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.engines import CHUNK, ENGINES
 from tinynet_fast.layers import check_activation, check_layers, flatten, layer_table
 
+LABEL_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[0-9]{1,9})")  # of a model's file
+KINDS: dict[str, set[type]] = {"U": {str}, "b": {bool}, "i": {int}, "u": {int}, "f": {int, float}}
+MOST_LABELS, LONGEST_LABEL = 1 << 16, 1000
 COMPILED_FROM = 1 << 18  # inputs from which on the compiled kernel predicts: less is done before Numba is imported
 BLOCK_VALUES = 1 << 17  # inputs predicted at a time: 1 MB of float64, which stays in the second cache
 
@@ -325,7 +329,7 @@ class MLP(Model):
         units = np.empty((2, min(CHUNK, len(X)), int(layers[0, 0] + layers[:, 1].sum())))
         vectorized.network_logits(X, layers, params, units, out)
 
-    def _sums(self, matrix: Any) -> np.ndarray:
+    def checked_logits(self, matrix: Any) -> np.ndarray:
         if matrix.size < COMPILED_FROM:
             return super().checked_logits(matrix)
         engine, layers, params = ENGINES["fast"], self._layers, flatten(self.weights, self.biases)
@@ -385,35 +389,71 @@ def load(path: str | os.PathLike[str]) -> Neuron | MLP:
             raise ValueError(f"{len(model.features)} feature names for {model.n_features} inputs")
         return model
     except KeyError as error:
-        raise modelfile.ModelFileError(f"{path}: not a whole model file: field {error} is missing") from None
-    except (ValueError, TypeError, OverflowError) as error:
-        raise modelfile.ModelFileError(f"{path}: not a valid model file: {error}") from None
+        raise modelfile.ModelFileError(
+            f"{path}: not a whole model file: field {modelfile.shortened(error)} is missing"
+        ) from None
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise modelfile.ModelFileError(f"{path}: not a valid model file: {modelfile.shortened(error)}") from None
 
 
 def _common_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    dtype = np.dtype(fields["label_dtype"])
-    labels = fields["labels"]
-    known = dtype.kind == "U" or (dtype.kind in "biuf" and dtype.itemsize <= 8)
-    if not known or not isinstance(labels, list) or len(labels) < 2 or None in labels or labels[0] == labels[1]:
-        raise ValueError("field 'labels' does not hold two labels of a known type")
     features = fields["features"]
     if features is not None and not (isinstance(features, list) and all(isinstance(f, str) for f in features)):
         raise ValueError("field 'features' is not a list of names")
     if not isinstance(fields["training"], dict):
         raise ValueError("field 'training' is not a table of options")
+    if holds_no_number(fields["training"]):
+        raise ValueError("field 'training' holds NaN or infinity")
     return {
-        "labels": np.array(labels, dtype=dtype),
+        "labels": _labels(fields["labels"], fields["label_dtype"]),
         "features": features,
         "threshold": check_threshold(fields["threshold"]),
         "training": fields["training"],
     }
 
 
+def _labels(labels: Any, dtype: Any) -> np.ndarray:
+    """Labels of a model's file in the type that they had; ValueError if they do not come back as they stand there."""
+    if not isinstance(labels, list) or not isinstance(dtype, str) or not LABEL_TYPE.fullmatch(dtype):
+        raise ValueError("field 'labels' does not hold two labels of a known type")
+    kind = np.dtype(dtype.partition("U")[0] + "U1" if "U" in dtype else dtype).kind
+    if not 2 <= len(labels) <= MOST_LABELS or not all(type(label) in KINDS[kind] for label in labels):
+        raise ValueError("field 'labels' does not hold two labels of the type in 'label_dtype'")
+    if kind == "U" and int(dtype.partition("U")[2]) > max(LONGEST_LABEL, *map(len, labels)):
+        raise ValueError("field 'label_dtype' is wider than any label")
+    array = np.array(labels, dtype=dtype)
+    if array.tolist() != labels:
+        raise ValueError("field 'labels' holds a label that does not fit the type in 'label_dtype'")
+    return array
+
+
 def _finite(fields: dict[str, Any], name: str, ndim: int) -> np.ndarray:
     array = np.array(fields[name])
     if array.dtype.kind not in "if" or array.ndim != ndim or not np.isfinite(array).all() or array.size == 0:
         raise ValueError(f"field {name!r} does not hold finite numbers in {ndim} dimensions")
+    if holds_booleans(fields[name]):
+        raise ValueError(f"field {name!r} holds true or false among its numbers")
     return array.astype(np.float64)
+
+
+def holds_booleans(values: Any) -> bool:
+    """Whether true or false stands among the numbers of nested lists, where NumPy would take it for 1 or 0."""
+    if isinstance(values, list):
+        return (
+            any(map(holds_booleans, values))
+            if values and isinstance(values[0], list)
+            else bool in set(map(type, values))
+        )
+    return isinstance(values, bool)
+
+
+def holds_no_number(value: Any) -> bool:
+    """Whether NaN or infinity stands among JSON values, which could not be saved again."""
+    if isinstance(value, dict):
+        return any(map(holds_no_number, value.values()))
+    if isinstance(value, list):
+        return any(map(holds_no_number, value))
+    return isinstance(value, float) and not np.isfinite(value)
 
 
 def _softmax(z: np.ndarray) -> np.ndarray:
@@ -421,7 +461,8 @@ def _softmax(z: np.ndarray) -> np.ndarray:
 
 
 def check_threshold(threshold: Any) -> float:
-    """`threshold` as a float; ValueError where it is no probability."""
-    if isinstance(threshold, (int, float, np.number)) and 0.0 <= threshold <= 1.0:
+    """`threshold` as a float; ValueError if it is no probability."""
+    number = isinstance(threshold, (int, float, np.number)) and not isinstance(threshold, bool)
+    if number and 0.0 <= threshold <= 1.0:
         return float(threshold)
     raise ValueError(f"threshold is {threshold!r}; a probability from 0 to 1 is needed")
