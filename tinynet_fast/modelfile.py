@@ -6,6 +6,7 @@ back, so weights survive the file bit for bit. Nothing is ever unpickled.
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import IO, Any
 from tinynet_fast._version import __version__
 
 FORMAT_VERSION = 1
+LONGEST_NAME = 40  # characters of a file's name in that of its temporary file; systems take 255 bytes
 
 
 class ModelFileError(ValueError):
@@ -41,7 +43,7 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file", str(path))
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_prefix(target, os.getpid()), suffix=".tmp")
     except OSError as error:  # name the file that was asked for and not the temporary one
         raise OSError(error.errno, error.strerror, str(path)) from None
     try:
@@ -54,6 +56,41 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_left_over(path: Path) -> None:
+    """Remove the temporary files that processes of this machine were killed while writing `path` with."""
+    before, after = _prefix(path, 0).rsplit("0", 1)
+    pattern = re.compile(re.escape(before) + r"(\d+)" + re.escape(after) + r"\w+\.tmp")
+    for name in os.listdir(path.parent or "."):
+        found = pattern.fullmatch(name)
+        if found and not _is_running(int(found[1])):
+            (path.parent / name).unlink(missing_ok=True)
+
+
+def _prefix(path: Path, process: int) -> str:
+    """What a temporary file's name begins with: the whole name of the file to be, or its hash, machine and process."""
+    import hashlib
+    import platform
+
+    def digest(text: str) -> str:
+        return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+
+    name = path.name if len(path.name) <= LONGEST_NAME else f"{path.name[:LONGEST_NAME]}-{digest(path.name)}"
+    return f".{name}.{digest(platform.node())}-{process}-"
+
+
+def _is_running(process: int) -> bool:
+    """Whether there may be a process with this number."""
+    if os.name == "nt":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.errors import warn
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder
+from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder, remove_left_over
 from tinynet_fast.training.resume import check_counted, finite, whole
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ class Checkpoint:
             raise ValueError(f"checkpoint_seconds is {seconds!r}; a finite number of at least 0 is needed")
         self.path, self.seconds = Path(path), number
         check_folder(self.path)
-        for left in self.path.parent.glob(f".{self.path.name[:100]}.*.tmp"):  # a process was killed while writing
-            left.unlink(missing_ok=True)
+        if self.path.exists() and not self.path.is_file():
+            raise ValueError(f"{self.path}: no regular file: name a file for the checkpoint")
+        remove_left_over(self.path)
         self.found: dict[str, Any] | None = self._read() if resume and self.path.exists() else None
         self.head: dict[str, Any] = {}
         self.validation: dict[str, Any] | None = None  # what tells given validation rows from others
