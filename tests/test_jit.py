@@ -10,6 +10,7 @@ import pytest
 from tinynet_fast.kernels import jit
 
 
+@pytest.mark.skipif(jit.UNCOMPILED, reason="compiling is switched off")
 def test_kernels_go_on_uncached_where_there_is_nowhere_to_cache(monkeypatch):
     """Numba refuses to cache where no folder can be written to; the kernel is then compiled without."""
     monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
