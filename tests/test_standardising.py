@@ -57,7 +57,7 @@ def test_a_constant_column_gets_no_weight(way, constant):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8, bool])
 def test_a_constant_of_every_type_has_the_deviation_1(dtype):
     mean, scale = standardisation(np.full((5000, 2), 101.37).astype(dtype), ["a", "b"])
-    assert scale.tolist() == [1.0, 1.0]
+    assert scale.tolist() == [np.inf, np.inf]
     assert mean.tolist() == [float(dtype(101.37))] * 2
 
 
@@ -92,7 +92,7 @@ def test_two_decimal_constants_in_any_cuts_and_any_order(cents, cuts, random):
     parts = moments_of(np.tile(values, (9000, 1)), cuts)
     random.shuffle(parts)
     mean, scale = merge_moments(parts).standardisation(None)
-    assert scale.tolist() == [1.0] * len(values)
+    assert scale.tolist() == [np.inf] * len(values)
     assert mean.tolist() == values.tolist()
 
 
@@ -110,7 +110,7 @@ def test_small_changes_beside_a_large_offset_in_any_cuts_and_any_order(cuts, ran
 def test_changes_of_the_last_digits_are_no_changes():
     """0.1 + 0.2 is not 0.3: a column with both is as good as constant, and a weight of 1e16 would be noise."""
     X = np.c_[A, np.where(A > 0.5, 0.1 + 0.2, 0.3)]
-    assert standardisation(X, ["a", "b"])[1][1] == 1.0
+    assert standardisation(X, ["a", "b"])[1][1] == np.inf
     assert abs(train_neuron(X, Y, standardize=True, epochs=5).model.weights[1]) < 1e-9
 
 
@@ -128,8 +128,16 @@ def test_a_model_that_loses_digits_says_so():
         train_neuron(blocks(far, Y, 50), standardize=True, epochs=5)
     with pytest.warns(TrainingWarning, match=message):
         neuron(LocalShards(far, Y, [50]), mode="average", standardize=True, epochs=5)
-    with pytest.warns(TrainingWarning, match=r"column 1: .* if the column never changes, leave it out"):
-        train_mlp(np.c_[A, np.full(200, 1.7e18)], Y, standardize=True, epochs=5, seed=0)
+
+
+@pytest.mark.parametrize("constant", [273.15, 1.7e18, 1e300])
+def test_a_network_does_not_see_a_column_that_never_changed(constant):
+    """Its random first weights are worth nothing, neither for the constant nor for another value later."""
+    network = train_mlp(np.c_[A, np.full(200, constant)], Y, standardize=True, epochs=300, seed=0).model
+    assert (network.weights[0][1] == 0.0).all()
+    same, other = (network.predict_proba(np.c_[A, np.full(200, value)]) for value in (constant, 300.0))
+    np.testing.assert_array_equal(same, other)
+    assert network.score(np.c_[A, np.full(200, constant)], Y) > 0.9
 
 
 def test_a_column_that_is_too_small_is_named():

@@ -192,9 +192,9 @@ class Moments:
     def standardisation(self, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
         """Each column's mean and standard deviation.
 
-        A column that never changes has the deviation 1. So has a column that changes by the rounding of its last digits
-        alone (a deviation of at most 1e-15 times the mean), because a model that takes the column's values as they came
-        could not tell them apart.
+        A column that never changes gets an infinite deviation: standardised it is 0, whatever value comes later, and a
+        model of the values as they came gives it the weight 0. So does a column that changes by the rounding of its
+        last digits alone (a deviation of at most 1e-15 times the mean), whose values such a model could not tell apart.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = self.first + self.mean, self.squares / max(self.rows, 1)
@@ -205,7 +205,7 @@ class Moments:
         small = (variance < np.finfo(np.float64).tiny) & ((variance > 0.0) | (self.mean != 0.0))
         if small.any():  # it changes, and the squares have lost digits or are 0
             raise ValueError(_cannot(small, names, "small", "multiply"))
-        scale[scale <= np.abs(mean) * 1e-15] = 1.0
+        scale[scale <= np.abs(mean) * 1e-15] = np.inf
         return mean, scale
 
 

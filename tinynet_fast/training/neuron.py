@@ -158,7 +158,7 @@ def train_neuron(
     standardize : bool
         Train on (x - mean) / standard deviation of each input, which takes a pass over the rows beforehand. The model
         that is returned takes inputs as they came; `weights`, `bias` and `l2` are of the standardised ones. A column
-        that never changes has the deviation 1. If values are so large and close together that rounding changes what the
+        that never changes gets the weight 0. If values are so large and close together that rounding changes what the
         model predicts, a TrainingWarning names the column. Not for sparse rows, of which it would leave no 0.0.
     drop_missing : bool
         Leave rows of a file that have a missing value out; the result's `dropped_rows` counts them.

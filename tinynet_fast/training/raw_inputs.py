@@ -26,6 +26,6 @@ def warn_of_lost_digits(model: Any, mean: np.ndarray, names: Sequence[str] | Non
     warn(
         f"column {name}: its values are large (their mean is {mean[j]:.6g}) and too close together for a model that "
         f"takes them as they came: rounding changes its sum by up to {lost[j]:.1g}. Subtract {mean[j]:.6g} from the "
-        "column first; if the column never changes, leave it out",
+        "column first",
         TrainingWarning,
     )
