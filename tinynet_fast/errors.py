@@ -27,7 +27,7 @@ class TrainingDivergedError(ArithmeticError):
         self.learning_rate = learning_rate
         self.safe_learning_rate = safe_learning_rate
         remedy = (
-            f"learning_rate={safe_learning_rate:.3g} is safe for this data"
+            f"learning_rate={rounded_down(safe_learning_rate, 3)} is safe for this data"
             if safe_learning_rate > 0.0
             else "no rate is safe; standardise the inputs, or start from smaller weights"
         )
@@ -35,6 +35,12 @@ class TrainingDivergedError(ArithmeticError):
 
     def __reduce__(self) -> tuple[type, tuple[int, float, float]]:
         return type(self), (self.epoch, self.learning_rate, self.safe_learning_rate)
+
+
+def rounded_down(rate: float, digits: int) -> str:
+    """A rate with so many digits, and never above `rate`: one that is safe stays safe."""
+    text = f"{rate:.{digits}g}"
+    return text if float(text) <= rate else f"{rate * (1.0 - 0.5 * 10.0 ** (1 - digits)):.{digits}g}"
 
 
 def warn(message: str, category: type[Warning]) -> None:

@@ -4,7 +4,6 @@ A model is of no use if its loss is above that of always answering the labels' s
 every row. Training itself is in `run.py`.
 """
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from tinynet_fast.data.rows import Rows, is_streamed, picked
 from tinynet_fast.data.sparse import CSR
-from tinynet_fast.errors import TrainingWarning, warn
+from tinynet_fast.errors import TrainingWarning, rounded_down, warn
 from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.models import Model
 
@@ -20,17 +19,19 @@ if TYPE_CHECKING:
     from tinynet_fast.training.plan import Plan
 
 FEWEST_ROWS = 20  # the tutorials' tables have fewer: their first epochs may well end above the labels' shares
-MANY_ROWS = 1 << 11  # rows for the look that decides
-FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # for the first one, which has to cost little: fewer wide rows
-CLEARLY = 0.9  # a network whose loss is below this share of the labels' shares' learned something
+FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # for the first look, which has to cost little: fewer wide rows
+MANY_ROWS, MANY_OF_NETWORK = 1 << 11, 1 << 9  # for the look that decides: about 0.1 ms
+CODES, RARE = 1 << 12, 16  # labels that are counted first; a label with fewer rows among them is looked for in all rows
+CLEARLY = 0.7  # a network whose loss in the last epoch is below this part of the shares' loss learned something
+ERRORS = 2.0  # how many standard errors the loss has to be above that of the shares
 LEAST_SPREAD = 1e-3  # a model whose probabilities differ by less answers the same for every row
 SMALL_SQUARE, LARGE_SQUARE = 0.01, 4.0  # inputs with a mean square outside should be standardised; then it is 1
 OVERSHOOTS = 8.0  # step * (|x|^2 + 1) beyond which a neuron's step overshoots: see `run.STABILITY_BOUND`
+FEW_OVERSHOOT = 0.01  # if steps overshoot on fewer of the rows than this, something else is the cause
 SLOW_SWITCHES = (
     0.05  # rows are sorted if their label changes in no more than this share of the places of a random order
 )
 FEWEST_SWITCHES = 8  # of a random order: with fewer, nothing can be said of the order
-
 GOLDEN = 0.6180339887498949  # whose multiples, less their whole part, are spread evenly (Weyl)
 
 Part = tuple[Any, np.ndarray, np.ndarray | None]  # rows, codes and sample weights
@@ -60,17 +61,16 @@ class Look:
     """What a look at some rows shows: losses are means of the rows, `codes` their labels in the order of the rows."""
 
     loss: float
-    loss_of_shares: float  # of always answering the labels' shares
+    loss_of_shares: float  # of always answering the labels' shares; 0.0 if the rows have one label
+    error: float  # the standard error of their difference, which is taken row by row
     spread: float  # the largest difference between two rows' probabilities of a label
     codes: np.ndarray
 
-    @property
-    def is_bad(self) -> bool:
+    def is_bad(self, errors: float = ERRORS) -> bool:
         """Whether the model is of no use on these rows; False if they have one label only."""
         if len(self.codes) < FEWEST_ROWS or self.loss_of_shares <= 0.0:
             return False
-        slack = 1.0 / len(self.codes)  # the shares are those of these rows, which they fit a little too well
-        return self.loss > self.loss_of_shares + slack or self.spread < LEAST_SPREAD
+        return self.loss > self.loss_of_shares + errors * self.error or self.spread < LEAST_SPREAD
 
     @property
     def is_sorted(self) -> bool:
@@ -84,7 +84,14 @@ class Look:
 def look(model: Model, parts: list[Part], squared: bool) -> Look:
     """Measure a model on checked rows: cross-entropy, or the squared error of the probability if `squared`."""
     z = _joined([model.checked_logits(X) for X, _, _ in parts])
-    codes, weights = _labels(parts)
+    codes = _joined([codes for _, codes, _ in parts])
+    weights = None if parts[0][2] is None else _joined([w for _, _, w in parts if w is not None])
+    counts = np.bincount(codes, weights)
+    if np.count_nonzero(counts) < 2:
+        return Look(0.0, 0.0, 0.0, 1.0, codes)
+    shares = counts / counts.sum()
+    with np.errstate(divide="ignore"):
+        of_shares = ((shares[1] - codes) ** 2) if squared else -np.log(shares)[codes]
     if z.ndim == 1:
         losses = (vectorized.sigmoid(z) - codes) ** 2 if squared else vectorized.cross_entropy(z, codes)
         spread = reference.sigmoid(float(z.max())) - reference.sigmoid(float(z.min()))
@@ -92,25 +99,13 @@ def look(model: Model, parts: list[Part], squared: bool) -> Look:
         log_probability = z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis]
         losses = -log_probability[np.arange(len(z)), codes]
         spread = float(np.max(np.ptp(np.exp(log_probability), axis=0)))
-    of_shares = loss_of_shares(codes, weights, squared)
-    if of_shares == 0.0:
-        return Look(0.0, 0.0, 1.0, codes)
-    return Look(float(np.average(losses, weights=weights)), of_shares, spread, codes)
-
-
-def loss_of_shares(codes: np.ndarray, weights: np.ndarray | None, squared: bool) -> float:
-    """The mean loss of always answering the labels' shares of these rows; 0.0 if one label has all the weight."""
-    counts = np.bincount(codes, weights).tolist()
-    total = sum(counts)
-    shares = [count / total for count in counts if count > 0.0]
-    if len(shares) < 2:
-        return 0.0
-    return shares[0] * shares[1] if squared else -sum(share * math.log(share) for share in shares)
-
-
-def _labels(parts: list[Part]) -> tuple[np.ndarray, np.ndarray | None]:
-    weights = None if parts[0][2] is None else _joined([w for _, _, w in parts if w is not None])
-    return _joined([codes for _, codes, _ in parts]), weights
+    part = np.full(len(z), 1.0 / len(z)) if weights is None else weights / weights.sum()
+    counted = part > 0.0
+    part, losses, of_shares = part[counted], losses[counted], of_shares[counted]
+    loss, loss_of_shares = float(part @ losses), float(part @ of_shares)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = float(np.sqrt((part**2) @ (losses - of_shares - (loss - loss_of_shares)) ** 2))
+    return Look(loss, loss_of_shares, error, spread, codes)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
@@ -122,35 +117,67 @@ def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None, las
 
     `last_loss` is the last epoch's entry in the history, in which each row was measured before its update.
     """
-    few = min(max(FEW_VALUES // plan.rows.n_features, LEAST_ROWS), FEW_ROWS)
-    if sample is None and len(plan.rows) < FEWEST_ROWS:
-        return
-    parts = [_some(plan.in_memory, few)] if sample is None else sample.parts
-    if not parts:
-        return
     squared = trainee.options().get("loss") == "squared_error"
-    seen = None
-    if trainee.batch_size is not None and sample is None:
-        # A network's history has the mean of the same loss, of all rows: where it is clear, the model need not run.
-        codes, weights = _labels(parts)
-        seen = Look(last_loss, loss_of_shares(codes, weights, squared), 1.0, codes)
-        if seen.loss < CLEARLY * seen.loss_of_shares and not seen.is_sorted:
-            return
-    if seen is None or not seen.is_bad:
-        seen = look(trainee.model(), parts, squared)
-        if seen.is_bad and sample is None and len(plan.rows) > few:
-            parts = [_some(plan.in_memory, MANY_ROWS)]
-            seen = look(trainee.model(), parts, squared)
-    if seen.is_bad and not (is_streamed(plan.rows) and plan.rows.is_sorted):  # of which a warning came before
-        name = "squared error" if squared else "log loss"
-        what = (
-            "the model gives the same answer for every row"
-            if seen.spread < LEAST_SPREAD
-            else "the model is worse than always answering the labels' shares"
-        )
-        rows = "in the last epoch" if seen.loss == last_loss else f"on {len(seen.codes):,} of its own rows"
-        figures = f"{rows} its {name} is {seen.loss:.4g}, and that of the shares {seen.loss_of_shares:.4g}"
-        warn(f"{what}: {figures}. {_cause_and_remedy(trainee, plan, parts, seen)}", TrainingWarning)
+    if sample is None:
+        found = _look_in_memory(trainee, plan, squared, last_loss)
+    else:
+        found = (look(trainee.model(), sample.parts, squared), sample.parts) if sample.parts else None
+    if found is None or not found[0].is_bad():
+        return
+    if is_streamed(plan.rows) and plan.rows.is_sorted:  # a warning of that came before
+        return
+    seen, parts = found
+    name = "squared error" if squared else "log loss"
+    same = seen.spread < LEAST_SPREAD
+    what = "gives the same answer for every row" if same else "is worse than always answering the labels' shares"
+    figures = f"its {name} is {seen.loss:.4g}, and that of the shares {seen.loss_of_shares:.4g}"
+    rows = f"on {len(seen.codes):,} of its own rows"
+    warn(f"the model {what}: {rows} {figures}. {_cause_and_remedy(trainee, plan, parts, seen)}", TrainingWarning)
+
+
+def _look_in_memory(trainee: Any, plan: "Plan", squared: bool, last_loss: float) -> tuple[Look, list[Part]] | None:
+    """A look at few rows, and if it finds the model bad or a label rare, one at more; None if there is no need."""
+    rows = plan.in_memory
+    if len(rows) < FEWEST_ROWS:
+        return None
+    network = trainee.batch_size is not None
+    places = _places(len(rows), CODES)
+    codes = _codes(rows, places)
+    counts = np.bincount(codes, minlength=len(plan.labels))
+    rare = bool(counts.min() < RARE) and len(rows) > FEW_ROWS
+    if network and not rare and rows.sample_weight is None:
+        # A network's history has the mean of the same loss, of all rows. It may acquit the model, but not convict it:
+        # the first batches of a short run are in it.
+        shares = counts / counts.sum()
+        of_shares = shares[0] * shares[1] if squared else -float(shares @ np.log(shares))
+        if last_loss < CLEARLY * of_shares and not Look(0.0, 1.0, 0.0, 1.0, codes).is_sorted:
+            return None
+    model = trainee.model()
+    if not rare:
+        few = min(max(FEW_VALUES // rows.n_features, LEAST_ROWS), FEW_ROWS)
+        parts = [_part(rows, _places(len(rows), few))]
+        seen = look(model, parts, squared)
+        if not seen.is_bad(errors=0.0) or len(rows) <= few:
+            return seen, parts
+    parts = [_of_each_label(rows, places, codes, counts, MANY_OF_NETWORK if network else MANY_ROWS)]
+    return look(model, parts, squared), parts
+
+
+def _of_each_label(rows: Rows, places: Any, codes: np.ndarray, counts: np.ndarray, most: int) -> Part:
+    """Rows of each label, weighted back to the labels' shares; of all rows if some label is rare among `places`."""
+    if counts.min() < RARE and len(codes) < len(rows):
+        places = slice(None)
+        codes = _codes(rows, places)
+    numbers, chosen, weights = np.arange(len(rows))[places], [], []
+    for label in np.unique(codes):
+        own = numbers[codes == label]
+        drawn = own[_places(len(own), max(most // len(counts), RARE))]
+        chosen.append(drawn)
+        weights.append(np.full(len(drawn), len(own) / len(drawn)))
+    order = np.argsort(np.concatenate(chosen), kind="stable")
+    X, drawn_codes, given = _part(rows, np.concatenate(chosen)[order])
+    share = np.concatenate(weights)[order]
+    return X, drawn_codes, share if given is None else share * given
 
 
 def _cause_and_remedy(trainee: Any, plan: "Plan", parts: list[Part], seen: Look) -> str:
@@ -160,24 +187,27 @@ def _cause_and_remedy(trainee: Any, plan: "Plan", parts: list[Part], seen: Look)
     square = _mean_square(parts)
     size = "large" if square > LARGE_SQUARE else "small" if square < SMALL_SQUARE else None
     overshooting = _overshooting(trainee, parts)
-    if overshooting > 0.0:
+    if overshooting > FEW_OVERSHOOT:
         safe = trainee.safe_learning_rate(plan.rows)
-        remedies = [scale] if size == "large" else []
-        remedies += [f"use learning_rate={safe:.2g}, which is safe for these rows"] if safe > 0.0 else []
+        rate = f"learning_rate={rounded_down(safe, 2)}"
+        if size == "large":
+            remedy = scale + (f" ({rate} is safe too, but learns little)" if safe > 0.0 else "")
+        else:
+            remedy = f"use {rate}, which is safe for these rows" if safe > 0.0 else "use a smaller learning_rate"
         said.append(
             f"Steps overshoot: learning_rate * (|x|**2 + 1) is above 8 for {overshooting:.0%} of these rows. "
-            f"To mend it, {' or '.join(remedies or ['use a smaller learning_rate'])}."
+            f"To mend it, {remedy}."
         )
     elif size is not None:
         said.append(f"The inputs are {size}: {scale}.")
-    if plan.order is None and seen.is_sorted:
+    if plan.order is None and seen.is_sorted and seen.spread >= LEAST_SPREAD:
         in_memory = not is_streamed(plan.rows) or plan.rows.memory is not None
         remedy = "use shuffle=True" if in_memory else "shuffle them once in the file"
         said.append(f"The rows are sorted by label, so that the end of an epoch forgets its beginning: {remedy}.")
     if not said:
         said.append(
-            "Train for more epochs or with another learning_rate; if that does not help, these inputs do not tell the "
-            "labels apart."
+            "Train for more epochs, with another learning_rate or with smaller penalties; if that does not help, these "
+            "inputs do not tell the labels apart."
         )
     return " ".join(said)
 
@@ -190,12 +220,14 @@ def _places(n: int, most: int) -> Any:
     return ((part + (part + 1) * GOLDEN % 1.0) * (n / most)).astype(np.intp)
 
 
-def _some(rows: Rows, most: int) -> Part:
-    places = _places(len(rows), most)
-    if rows.index is not None:
-        places = rows.index[places]
-    weights = None if rows.sample_weight is None else rows.sample_weight[places]
-    return rows.standardised(picked(rows.X, places)), rows.codes[places], weights
+def _part(rows: Rows, places: Any) -> Part:
+    index = places if rows.index is None else rows.index[places]
+    weights = None if rows.sample_weight is None else rows.sample_weight[index]
+    return rows.standardised(picked(rows.X, index)), rows.codes[index], weights
+
+
+def _codes(rows: Rows, places: Any) -> np.ndarray:
+    return rows.codes[places if rows.index is None else rows.index[places]]
 
 
 def _square_norms(X: Any) -> np.ndarray:
