@@ -54,8 +54,8 @@ def sweep(
     Parameters
     ----------
     X, y, epochs, sample_weight, shuffle, seed
-        As for `train_neuron`, but rows in memory that are not sparse, and `shuffle` is True or False. `epochs` is 1
-        unless given. All models see the rows in the same order.
+        As for `train_neuron`, but rows in memory that are not sparse. `epochs` is 1 unless given. All models see the
+        rows in the same order.
     learning_rate : float or list of float
     l2 : float or list of float
     average : bool or list of bool
