@@ -73,8 +73,8 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
     Returns
     -------
     Axes
-        The best model is drawn thick and named in the legend. One that diverged ends in a cross where it did; one whose
-        steps can overshoot is named unstable.
+        The best model is drawn thick and named in the legend. The curve of one that diverged ends in a cross at its
+        last finite loss; one whose steps can overshoot is named unstable.
     """
     ax = _axes(ax)
     chosen = np.flatnonzero(result.fold < 0)

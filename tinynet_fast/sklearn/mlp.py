@@ -79,7 +79,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     coefs_ : list of (fan_in, fan_out) float64
-        Computed in float64 for rows of float32 too, where scikit-learn's are float32.
+        Also float64 for rows of float32, for which scikit-learn's are float32.
     intercepts_ : list of (fan_out,) float64
     classes_ : (n_classes,)
     loss_, best_loss_ : float
@@ -234,17 +234,17 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
-        """One pass over some rows; goes on where the last call left off.
+        """One pass over some rows; goes on from the end of the last call.
 
-        A call's last batch ends with the call. Unshuffled, the weights do not depend on how the rows are cut into calls
-        as long as calls end where batches do.
+        A call's last batch ends with the call. With ``shuffle=False`` the weights do not depend on how the rows are cut
+        into calls, as long as each call but the last has a multiple of `batch_size` rows.
 
         Parameters
         ----------
         X, y, sample_weight
             As for `fit`; `y` need not hold every class.
         classes : (n_classes,)
-            All classes there will be. To be given in the first call.
+            All classes that will come. Needed in the first call.
 
         Returns
         -------

@@ -105,7 +105,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     Attributes
     ----------
     coef_ : (1, n_features) or (n_classes, n_features) float64
-        Computed in float64 for rows of float32 too, where scikit-learn's are float32.
+        Also float64 for rows of float32, for which scikit-learn's are float32.
     intercept_ : (1,) or (n_classes,) float64
     classes_ : (n_classes,)
         In sorted order; of two the second is the one whose probability is learned.

@@ -142,8 +142,8 @@ def train_mlp(
         difference in rounding can grow, and it does if training is unstable (inputs of 100 at a rate of 0.1). "strict"
         has the reference's weights bit for bit however long it runs. "fast" leaves very large starting weights to it.
     features, labels, standardize, drop_missing, checkpoint, checkpoint_seconds, resume
-        As for `train_neuron`; `labels` may name more than two. Rows that are not in memory are read once beforehand
-        if they have to be counted or their labels have to be found.
+        As for `train_neuron`; `labels` may name more than two. Rows that are not in memory are read once beforehand if
+        their number is not known, and once if `labels` is left out. Rows that can be read once only are refused.
 
     Returns
     -------

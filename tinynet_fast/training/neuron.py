@@ -139,8 +139,9 @@ def train_neuron(
     validation : (X, y) or float, optional
         Rows in memory whose loss is measured after each epoch and which are not trained on, or the fraction of rows to
         hold out. Columns of `X` that have names are matched with those to train on, and `y` may be the name of one.
-        Each row of a file or of blocks is held out or not by a hash of its number and `seed`: about that fraction of
-        them. Rows that can be read once only cannot be held out.
+        Rows in memory are drawn by `seed`. Each row of a file or of blocks is held out or not by a hash of its number
+        and `seed`: about that fraction of them, and other rows than of an array. Rows that can be read once only cannot
+        be held out.
     patience : int, optional
         Stop after this many epochs in a row without a lower validation loss, and return the weights of the best epoch.
     engine : {"fast", "strict", "numpy", "reference"}
