@@ -46,7 +46,7 @@ def sweep(
     seed: int | None = None,
     n_jobs: int | None = None,
 ) -> SweepResult:
-    """Train a neuron for every combination of options, side by side: 32 take as long as three to five.
+    """Train a neuron for every combination of options, side by side: 32 take as long as three to five separate fits.
 
     Each is trained as `train_neuron` would train it, with the same updates in the same order, and its weights are the
     same to 1e-12, norm-wise, unless it is `unstable`.
@@ -71,7 +71,7 @@ def sweep(
         row, from 0.
     validation : (X, y) or float, optional
         Rows to judge the models by, or the fraction of rows to hold out for that; the models are trained on the other
-        rows. Without `folds` only.
+        rows. With a fraction all rows are copied. Not together with `folds`.
     n_jobs : int, optional
         How many threads train: 1 if left out, as many as there are cores for -1. Results do not depend on it.
 
