@@ -23,43 +23,46 @@ WORDS = {
 HEAD = """# From scikit-learn: change the import
 
 `tinynet_fast.sklearn` has an `SGDClassifier` and an `MLPClassifier` with scikit-learn's parameters, attributes and
-methods. With the same options, rows and `random_state` they learn the same weights (to 1e-10, shuffled or not, as long
-as no step overshoots; a network follows the same loss curve to 1e-8), so that everything after the import stays as
-it is:
+methods. (The parameters `epsilon` of `SGDClassifier` and `max_fun` of `MLPClassifier`, which belong to other losses and
+to the solver `lbfgs`, are missing.) With the same options, rows and `random_state` they learn the same weights, to
+1e-10, shuffled or not, as long as no step overshoots; a network follows the same loss curve to 1e-8. Everything after
+the import stays as it is:
 
 ```diff
 -from sklearn.linear_model import SGDClassifier
 +from tinynet_fast.sklearn import SGDClassifier
 ```
 
-Where the weights are not the same:
+In these cases the weights are not the same:
 
-- **Steps that overshoot**, those with `rate * (|x|² + 1) > 8` for a row x. From there on every difference in rounding
-  grows, with either engine. scikit-learn's default, `learning_rate="optimal"`, starts at the rate `alpha ** -0.25`,
-  which is 10 for the default `alpha`. In 504 of 504 fits whose steps do not overshoot, on seven tables of 100 to
-  5,000 rows, the weights were the same to 1e-10. With "optimal" they were in 144 of 192 (in 52 of 96 with the default
-  `alpha`); nine of ten differed by less than 0.01 of the largest weight, the worst one by 0.8. Standardise the rows,
-  and choose "invscaling" or "constant" with a small `eta0`, if the weights have to be the same.
-- **Early stopping.** scikit-learn 1.8 and 1.9 judge an epoch by the held-out rows of the second class alone, and by
-  weights from which the factor of the l2 penalty is missing. Here all held-out rows and the true weights decide, so
-  that training may stop after another number of epochs.
-- **`partial_fit` with `average` or l1.** Here a call goes on exactly where the last one ended. scikit-learn sets the
-  averaged intercept back and forgets what l1 has asked for at each call, so that its weights depend on how the rows
-  are cut into calls.
-- **Rows of float32** are computed in float64 here, and in float32 there.
-- **More than two classes that are shuffled** share one order of the rows, so that one pass serves all. Their weights
-  are as good as scikit-learn's and not the same; `engine="strict"` has scikit-learn's order for each class.
+- **Steps that overshoot**: those with `rate * (|x|² + 1) > 8` for a row x. From such a step on every difference in
+  rounding grows, with either engine. scikit-learn's default, `learning_rate="optimal"`, starts at the rate
+  `alpha ** -0.25`, which is 10 for the default `alpha`. In 504 of 504 fits without such a step, on seven tables of 100
+  to 5,000 rows, the weights were the same to 1e-10. With "optimal" they were the same in 144 of 192 fits (in 52 of 96
+  with the default `alpha`); nine of ten differed by less than 0.01 of the largest weight, the worst one by 0.8. If the
+  weights have to be the same, standardise the rows, and choose "invscaling" or "constant" with a small `eta0`.
+- **Early stopping of `SGDClassifier`.** scikit-learn 1.8 and 1.9 judge an epoch only by the held-out rows of the second
+  class, and by weights from which the factor of the l2 penalty is missing. Here all held-out rows and the true weights
+  decide, so training may stop after another number of epochs.
+- **`partial_fit` with `average` or l1.** Here a call goes on exactly from the end of the last one. At each call
+  scikit-learn sets the averaged intercept back and forgets what l1 has asked for, so its weights depend on how the
+  rows are cut into calls.
+- **Rows of float32** are computed in float64 here, and in float32 by scikit-learn.
+- **More than two classes with `shuffle=True`** share one order of the rows, so that one pass trains them all. Their
+  weights are as good as scikit-learn's, but not the same; `engine="strict"` has scikit-learn's order for each class.
 
-The loss of a network is not clipped: scikit-learn counts a row as at most 36 nats, so that its curve is lower where a
-network is very wrong.
+The loss of a network is not clipped. scikit-learn counts a row as at most 36 nats, so its curve is lower if a network
+is very wrong about some rows.
 
-What is not there is refused in a sentence: losses other than `log_loss` (write `loss="log_loss"` if the script leaves
-scikit-learn's default, hinge, in place), the solver `lbfgs`, the activation `identity`, and sparse rows for networks.
+An error says what is not supported: losses other than `log_loss` (write `loss="log_loss"` if the script relies on
+scikit-learn's default, hinge), the solver `lbfgs`, the activation `identity`, and for networks sparse rows and more
+than one label a row.
 
-What scikit-learn's two do not take: `learning_rate="auto"` for `SGDClassifier`, and for both `X_val`, `y_val` and
-`sample_weight_val` in `fit`, whose loss after each epoch is in `validation_loss_curve_`. With `early_stopping` these
-rows decide and none are held out, as in scikit-learn's `HistGradientBoostingClassifier`, which refuses them without;
-here they are then only watched. `set_callbacks` is there where scikit-learn (1.9 and newer) has it.
+Beyond scikit-learn's two estimators, `SGDClassifier` takes `learning_rate="auto"`, and `fit` of both takes `X_val`,
+`y_val` and `sample_weight_val`: validation rows, whose loss after each epoch is in `validation_loss_curve_`. With
+`early_stopping` these rows decide when to stop, and none are held out. Without it their loss is only recorded.
+(scikit-learn's `HistGradientBoostingClassifier` has the same arguments, but refuses them without `early_stopping`.)
+`set_callbacks` exists if scikit-learn has it (1.9 and newer).
 """
 
 

@@ -5,11 +5,21 @@ import warnings
 
 
 class TrainingWarning(UserWarning):
-    """Training works, but the model will probably be of little use. The message says what was seen and the remedy."""
+    """Training works, but the model will probably be of little use. The message says what is wrong and the remedy.
+
+    It is issued if
+
+    - a model of `train_neuron` or `train_mlp` is worse than always answering the labels' shares, or gives the same
+      answer for every row (from 20 rows on);
+    - one label runs on for very long in rows that are read from files or blocks;
+    - an input only counts the rows;
+    - `standardize=True` returns a model of raw inputs that loses digits, because values are large and close together;
+    - steps overshoot on a cluster.
+    """
 
 
 class TrainingDivergedError(ArithmeticError):
-    """The weights ran away: the learning rate is too large for the data. No model is returned.
+    """The weights or the loss overflowed: the learning rate is too large for the data. No model is returned.
 
     Attributes
     ----------
@@ -18,8 +28,8 @@ class TrainingDivergedError(ArithmeticError):
     learning_rate : float
         The rate that was asked for.
     safe_learning_rate : float
-        A rate with which this data trains; 0.0 where none is known to, because the inputs or the starting weights are
-        too large.
+        A rate with which this data trains; 0.0 if none is known, because the inputs or the starting weights are too
+        large.
     """
 
     def __init__(self, epoch: int, learning_rate: float, safe_learning_rate: float) -> None:

@@ -30,11 +30,11 @@ class Model:
     Attributes
     ----------
     labels : (2,) array, or (n_classes,) for a network of more than two classes
-        The labels, as they came in training. Of two the second is the one whose probability is predicted.
+        The labels, as they were given in training. Of two the second is the one whose probability is predicted.
     features : list of str, or None
         The names of the inputs, in order.
     threshold : float
-        The probability from which on `predict` answers with the second of two labels.
+        `predict` answers with the second of two labels if its probability is at least this.
     training : dict
         How the model was trained: options and outcome, as plain JSON values.
     """
@@ -52,7 +52,7 @@ class Model:
 
     @property
     def n_outputs(self) -> int:
-        """One for two labels; else one a label."""
+        """One for two labels; else one for each label."""
         return 1 if len(self.labels) == 2 else len(self.labels)
 
     def _logits(self, X: np.ndarray, out: np.ndarray) -> None:
@@ -73,14 +73,15 @@ class Model:
             raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """The last unit's sum for each row, before the sigmoid; for more than two classes a sum each.
+        """The last unit's sum for each row, before the sigmoid; for more than two classes a sum for each class.
 
         Parameters
         ----------
         X : (n, n_features) list of rows, array or frame
-            Columns that have names are matched with `features`, in whatever order they are, and others are left out. A
-            1-D list of `n_features` numbers is one row; so is a dict, a named tuple, or a pandas Series whose index has
-            the names. For a neuron also a SciPy sparse matrix or array, whose rows cost what they store.
+            Columns that have names are matched with `features`, in any order, and other columns are left out. A 1-D
+            list of `n_features` numbers is one row; so is a dict, a named tuple, or a pandas Series whose index has the
+            names. With one input a 1-D list is one number for each row. For a neuron also a SciPy sparse matrix or
+            array, whose rows cost what they store.
 
         Returns
         -------
@@ -106,7 +107,7 @@ class Model:
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of the second label for each row: sigmoid(decision_function(X)), (n,) float64.
 
-        For more than two classes that of each label, (n, n_classes): softmax(decision_function(X)).
+        For more than two classes the probability of each label, (n, n_classes): softmax(decision_function(X)).
 
         Examples
         --------
@@ -122,16 +123,16 @@ class Model:
         return z
 
     def predict(self, X: Any, threshold: float | None = None) -> np.ndarray:
-        """The label of each row, as the training labels were: the second one where probability >= threshold.
+        """The label of each row, of the training labels' type: the second one if its probability >= threshold.
 
-        Of more than two labels it is the most probable one; there is no threshold then.
+        With more than two labels it is the most probable one, and there is no threshold.
 
         Parameters
         ----------
         X : (n, n_features) list of rows, array or frame
             As for `decision_function`.
         threshold : float, optional
-            Between 0 and 1. If it is left out, the model's own `threshold`, which is 0.5 unless set.
+            From 0 to 1. If it is left out, the model's own `threshold`, which is 0.5 unless set.
 
         Examples
         --------
@@ -148,7 +149,7 @@ class Model:
         return self.labels[(probabilities >= limit).astype(np.intp)]
 
     def score(self, X: Any, y: Any) -> float:
-        """The share of rows whose label is predicted right. `y` may be the name of a column of `X`."""
+        """The share of rows whose label is predicted correctly. `y` may be the name of a column of `X`."""
         z = self.decision_function(X)
         codes = encode_known(label_column(X, y), self.labels, len(z))
         predicted = z.argmax(axis=1) if self.n_outputs > 1 else vectorized.sigmoid(z) >= self.threshold
@@ -175,7 +176,7 @@ class Model:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` as JSON: the whole new file, or, if anything fails, the old one untouched.
 
-        `load(path)` gives the same model back, bit for bit. A pipe or a device is written to as it is.
+        `load(path)` returns the same model, bit for bit. A pipe or a device is written to directly.
         """
         if self.features is not None and len(self.features) != self.n_features:
             raise ValueError(f"{len(self.features)} feature names for {self.n_features} inputs: name each input once")
@@ -293,7 +294,7 @@ class Neuron(Model):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MLP(Model):
-    """A network of one or more hidden layers; one sigmoid output, or for more than two labels a softmax of one each.
+    """A network of one or more hidden layers; one sigmoid output, or a softmax of an output for each of more labels.
 
     Parameters
     ----------
@@ -376,7 +377,7 @@ def load(path: str | os.PathLike[str]) -> Neuron | MLP:
         A ValueError that names the file and the place: for a truncated or foreign file, for fields that do not fit,
         and for a file in a newer format, naming the version that wrote it.
     OSError
-        Where the file is missing or cannot be read.
+        If the file is missing or cannot be read.
     """
     fields = modelfile.read(path)
     try:

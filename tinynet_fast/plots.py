@@ -1,7 +1,6 @@
-"""Pictures of training and of models. Each function draws on a matplotlib `Axes` and returns it; nothing is computed
-here that the library does not give elsewhere.
+"""Pictures of training and of models. Each function draws on a matplotlib `Axes` and returns it.
 
-What matters is told apart by line style or marker and not by colour alone, so that pictures can be read in greyscale.
+Curves and labels differ by line style or marker and not by colour alone, so that pictures can be read in greyscale.
 """
 
 import os
@@ -19,19 +18,19 @@ from tinynet_fast.models import MLP, Neuron
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 DARK, MIDDLE, LIGHT = "#1b2a49", "#c1440e", "#e6a817"
 GRID = 200  # points along each axis of a picture of probabilities
-MOST_POINTS = 5_000  # rows that are drawn; of more, as many are taken at even distances
+MOST_POINTS = 5_000  # rows that are drawn at most; of more rows, every k-th one is drawn
 MOST_NAMED = 12  # curves that get a line in the legend
 
 
 def loss_curves(result: Any, ax: Any = None) -> Any:
-    """The training loss of each epoch and, where rows were held out, their loss.
+    """The training loss of each epoch and, if there were validation rows, their loss.
 
     Parameters
     ----------
     result : TrainingResult
         Of `train_neuron` or `train_mlp`.
     ax : matplotlib Axes, optional
-        Where to draw; on a new figure where left out.
+        Where to draw; on a new figure if left out.
 
     Returns
     -------
@@ -74,8 +73,8 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
     Returns
     -------
     Axes
-        The best model is drawn thick and named in the legend. One that diverged ends in a cross where it did; one whose
-        steps can overshoot is named unstable.
+        The best model is drawn thick and named in the legend. The curve of one that diverged ends in a cross at its
+        last finite loss; one whose steps can overshoot is named unstable.
     """
     ax = _axes(ax)
     chosen = np.flatnonzero(result.fold < 0)
@@ -104,7 +103,7 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
 
 
 def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
-    """Where a model of one or two inputs changes its mind, among the rows.
+    """The rows, and the line at which the prediction of a model of one or two inputs changes.
 
     Parameters
     ----------
@@ -120,7 +119,8 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
     -------
     Axes
         One input: the probability over the input, the rows at 0 and 1, the threshold. Two inputs: shading for the
-        probability, a line where it is the threshold, a marker a label.
+        probability, a line where it equals the threshold, a marker for each label. Of more than 5,000 rows every k-th
+        one is drawn.
     """
     ax = _axes(ax)
     rows, codes = _rows(model, X, y)
@@ -157,10 +157,10 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
 
 
 def calibration_curve(model: Neuron | MLP, X: Any, y: Any, ax: Any = None, *, bins: int = 10) -> Any:
-    """How often rows turn out the second label, against the probability that the model gave them.
+    """How often rows have the second label, against the probability that the model gave them.
 
     Rows are sorted by probability and cut into `bins` parts of equal size (DeGroot and Fienberg, The Statistician 32,
-    1983). A model that means what it says lies on the diagonal.
+    1983). The curve of a model whose probabilities are right lies on the diagonal.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def calibration_curve(model: Neuron | MLP, X: Any, y: Any, ax: Any = None, *, bi
         Rows that it was not trained on, as for `predict`, and their labels or the name of their column.
     ax : matplotlib Axes, optional
     bins : int
-        At most; each has at least one row.
+        How many parts at most; each has at least one row.
 
     Returns
     -------
@@ -209,7 +209,8 @@ def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
     Returns
     -------
     Axes
-        Precision ends at the largest probability: above it nobody is called, and there is none.
+        The curves end at the largest probability: above it no row is predicted to have the second label, so there is
+        no precision.
     """
     ax = _axes(ax)
     rows, codes = _rows(model, X, y)

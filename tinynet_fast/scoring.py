@@ -47,21 +47,23 @@ def predict_file(
     """Predict every row of `data` and write row number, probabilities and prediction to `output`; memory stays flat.
 
     The columns are `row`, which counts from 1, `P(label)` and `prediction`. With two labels there is one column of
-    probabilities, that of the second label, which is the one the model learned; with more there is one for each label.
+    probabilities: that of the second label, which is the one that the model learned. With more there is one for each
+    label. Rows that are given in memory (a frame, an array) are predicted as one block.
 
     Parameters
     ----------
     model : Neuron or MLP
-    data : whatever `open_source` takes, or rows in memory
-        A path, a glob, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a Source; a
-        frame or an array.
+    data : any source that `open_source` takes, or rows in memory
+        A path, a pattern, a folder, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a
+        Source; a frame or an array. Blocks are (X, y), of which y is not used, so (X, None) will do.
     output : path
         A Parquet file if it ends in .parquet or .pq; else CSV. It appears whole or not at all.
     features : sequence of str, optional
-        The columns that are the model's inputs, in its order. If they are left out, the columns are matched by the
-        model's own names; if the model has none, or the rows have none, all columns are taken as they stand.
+        The columns that are the model's inputs, in its order. If left out, the columns are matched by the model's own
+        names; if the model or the rows have no names, all columns are taken in their order.
     threshold : float, optional
-        The probability from which on the second of two labels is predicted; the model's own if left out.
+        The second of two labels is predicted if its probability is at least this; the model's own threshold if left
+        out.
     drop_missing : bool
         Leave rows with a missing value out. The other rows keep the numbers that they have in `data`.
 
@@ -73,8 +75,8 @@ def predict_file(
     Raises
     ------
     ValueError
-        For a row that cannot be predicted, naming the place (see `open_source`); for another number of columns than
-        the model has inputs; if `output` is one of the files that are read.
+        For a row that cannot be predicted, naming the place (see `open_source`); if there are more or fewer columns
+        than the model has inputs; if `output` is one of the files that are read.
     """
     source = open_for(model, data, features, drop_missing)
     for stamp in source.stamps:

@@ -63,7 +63,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Validation:
-    """What `validate` saw: a verdict for each engine and case, and the facts that decide on bit-equality."""
+    """The result of `validate`: a verdict for each engine and case, and the facts that decide on bit-equality."""
 
     verdicts: list[Verdict]
     facts: dict[str, str]
@@ -436,15 +436,17 @@ def validate(
 ) -> Validation:
     """Run every engine against the reference on this machine, and say whether each kept its promise.
 
+    It compares weights and losses on a fixed set of problems, in some seconds.
+
     Parameters
     ----------
     X, y : optional
-        Rows and labels of your own, as for `train_neuron`: as many as the plain loop can take in about a second are
-        run beside the battery.
+        Rows and labels of your own, as for `train_neuron`, but in memory and not sparse. The first of them, as many as
+        the plain loop can take in about a second, are trained on too.
     deep : bool
         Twenty times as many problems.
     engines : sequence of Engine, optional
-        All but the reference where left out.
+        All but the reference if left out.
     progress : callable, optional
         Called with the name of each case before it is run.
 

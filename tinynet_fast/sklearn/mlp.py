@@ -28,24 +28,24 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     With the same options, rows and `random_state` it starts from the same weights, sees the same batches and takes the
     same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), to rounding. Its loss curve is the same
     to 1e-8, but a row's loss is not clipped: scikit-learn counts a row as at most 36 nats. Rows are dense and have one
-    label each.
+    label each. scikit-learn's parameter `max_fun`, which belongs to "lbfgs", is missing.
 
-    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are told of each epoch and can end the
-    training.
+    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are called after each epoch and can end
+    the training.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int
         Units in each hidden layer.
     activation : {"relu", "logistic", "tanh"}
-        What hidden units do to their sums. "identity" is refused.
+        What hidden units do to their sums. "identity" is not supported.
     solver : {"adam", "sgd"}
         Adam (Kingma and Ba, ICLR 2015; `epsilon` is added to the root before its correction), or steps down the
-        gradient with momentum. "lbfgs" is refused.
+        gradient with momentum. "lbfgs" is not supported.
     alpha : float
         Adds alpha / 2 times the squared length of the weights, over the batch's sample weights, to a batch's loss.
     batch_size : int or "auto"
-        Rows in an update; "auto" is 200. The last batch of an epoch may be shorter.
+        Rows in an update; "auto" is 200, or all rows if they are fewer. The last batch of an epoch may be shorter.
     learning_rate : {"constant", "invscaling", "adaptive"}
         For "sgd": `learning_rate_init`; that over (1 + rows so far)**`power_t`, from epoch to epoch; or divided by 5
         whenever training would stop, down to 1e-6.
@@ -55,12 +55,12 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     shuffle : bool
         Visit the rows in scikit-learn's own new order in each epoch.
     random_state : int, RandomState instance or None
-        Where first weights, orders and rows held out are drawn from.
+        Decides on the first weights, the orders and the rows held out.
     tol : float
     verbose : bool
         Print the loss of each epoch.
     warm_start : bool
-        `fit` goes on from the weights there are.
+        `fit` starts from the weights of the last fit.
     momentum : float
         From 0 to 1.
     nesterovs_momentum : bool
@@ -73,13 +73,13 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         For "adam".
     n_iter_no_change : int or inf
     engine : {"fast", "strict"}
-        Who does the arithmetic: "fast" within 1e-12 of the plain loop in an update, "strict" bit for bit. "fast" leaves
-        very large starting weights to "strict".
+        What does the arithmetic: "fast" within 1e-12 of the plain loop in each update, "strict" bit for bit. "fast"
+        leaves very large starting weights to "strict".
 
     Attributes
     ----------
     coefs_ : list of (fan_in, fan_out) float64
-        Computed in float64 for rows of float32 too, where scikit-learn's are float32.
+        Also float64 for rows of float32, for which scikit-learn's are float32.
     intercepts_ : list of (fan_out,) float64
     classes_ : (n_classes,)
     loss_, best_loss_ : float
@@ -89,13 +89,13 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     validation_scores_, best_validation_score_ : list of float, float
         The accuracies of the rows of `X_val`, or of those held out, and the best; None without early stopping.
     validation_loss_curve_ : list of float
-        The mean cross-entropy, without a penalty, of the same rows after each epoch; None where there are none.
+        The mean cross-entropy, without a penalty, of the same rows after each epoch; None if there are none.
     t_ : int
         Rows trained on, over all epochs.
     n_iter_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         As in scikit-learn.
     engine_ : {"fast", "strict"}
-        Who ran last.
+        Which engine ran last.
 
     Examples
     --------
@@ -212,10 +212,10 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         y : (n,)
             Labels, of two classes or more.
         sample_weight : (n,), optional
-            What a row counts for: a batch's gradient and loss are means weighted by it.
+            How much a row counts: a batch's gradient and loss are means weighted by it.
         X_val : (n_val, n_features), optional
-            Rows that are not trained on, for `validation_loss_curve_`; with `early_stopping` they are what decides, and
-            no rows are held out. Steps before this one in a `Pipeline` see them with ``transform_input=["X_val"]``.
+            Rows that are not trained on, for `validation_loss_curve_`; with `early_stopping` they decide when to stop,
+            and no rows are held out. Earlier steps of a `Pipeline` transform them with ``transform_input=["X_val"]``.
         y_val : (n_val,), optional
             Their labels, of classes that are in `y`.
         sample_weight_val : (n_val,), optional
@@ -234,17 +234,17 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
-        """One pass over some rows; goes on where the last call left off.
+        """One pass over some rows; goes on from the end of the last call.
 
-        A call's last batch ends with the call. Unshuffled, the weights do not depend on how the rows are cut into calls
-        as long as calls end where batches do.
+        A call's last batch ends with the call. With ``shuffle=False`` the weights do not depend on how the rows are cut
+        into calls, as long as each call but the last has a multiple of `batch_size` rows.
 
         Parameters
         ----------
         X, y, sample_weight
             As for `fit`; `y` need not hold every class.
         classes : (n_classes,)
-            All classes there will be. To be given in the first call.
+            All classes that will come. Needed in the first call.
 
         Returns
         -------

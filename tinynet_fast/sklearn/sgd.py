@@ -30,19 +30,20 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, faster, to the same weights.
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
-    ``loss="log_loss"`` (from version 1.8 on): to 1e-10 as long as no step overshoots, which is one with rate * (|x|**2
-    + 1) > 8. Beyond that differences in rounding grow, with either engine. ``learning_rate="optimal"`` starts at the
+    ``loss="log_loss"`` (from version 1.8 on), to 1e-10, as long as no step overshoots: rate * (|x|**2 + 1) <= 8. After
+    a step that overshoots differences in rounding grow, with either engine. ``learning_rate="optimal"`` starts at the
     rate alpha**-0.25 (10 by default) and does overshoot on ordinary rows: with it 144 of 192 fits kept 1e-10, and the
     worst one was off by 0.8 of its largest weight. More than two classes are learned one against the rest, on dense
     rows without l1 in one pass over the rows for all. With ``engine="fast"`` and ``shuffle=True`` these classes share
     an order of the rows, the one that scikit-learn draws for the first of them; scikit-learn draws one for each, and so
     do "strict", l1 and sparse rows.
 
-    Rows are arrays or SciPy's CSR matrices; on sparse rows l1 is paid by the inputs that a row stores, and the
-    intercept moves by a hundredth of its step, as in scikit-learn.
+    Rows are arrays, frames or SciPy's sparse matrices, which are converted to CSR. On sparse rows l1 cuts only the
+    weights of the inputs that a row stores, and the intercept moves by a hundredth of its step, as in scikit-learn.
+    scikit-learn's parameter `epsilon`, which belongs to other losses, is missing.
 
-    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are told of each epoch and can end the
-    training.
+    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are called after each epoch and can end
+    the training.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     l1_ratio : float
         From 0 to 1.
     fit_intercept : bool
-        Whether the intercept is learned; it stays at 0 (or at `intercept_init`) where not.
+        Whether the intercept is learned; if not, it stays at 0 (or at `intercept_init`).
     max_iter : int
         Passes over the rows.
     tol : float or None
@@ -68,15 +69,15 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     verbose : int
         Above 0: print a line after each epoch.
     n_jobs : int, optional
-        Threads that learn the classes where there are more than two that do not share a pass over the rows.
+        Threads that learn the classes, if there are more than two and they do not share a pass over the rows.
     random_state : int, RandomState instance or None
-        Where orders and rows held out are drawn from.
+        Decides on the orders and on the rows held out.
     learning_rate : {"optimal", "constant", "invscaling", "adaptive", "auto"}
         The rate of the t-th row: 1 / (alpha (t0 + t - 1)) with t0 = alpha**-0.75; `eta0`; `eta0` / t**`power_t`; or
-        `eta0`, divided by 5 whenever the epochs would stop, down to 1e-6. "auto", which scikit-learn has not, is
-        "constant" at a rate that `tinynet_fast.auto_rate` finds for each class against the rest, from the rows that are
-        trained on, their weights, `alpha` and `average`, before the first epoch; in `partial_fit` from the rows of
-        the first call, and it stays as it is in later ones. Not for l1, sparse rows or ``fit_intercept=False``.
+        `eta0`, divided by 5 whenever the epochs would stop, down to 1e-6. "auto", which scikit-learn does not have, is
+        "constant" at a rate that `tinynet_fast.auto_rate` finds for each class against the rest before the first epoch,
+        from the rows that are trained on, their weights, `alpha` and `average`. `partial_fit` finds it from the rows of
+        the first call and keeps it. Not for l1 or ``fit_intercept=False``.
     eta0 : float
         Above 0.
     power_t : float
@@ -90,40 +91,39 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         The share held out, stratified.
     n_iter_no_change : int
     class_weight : dict, "balanced" or None
-        What the rows of a class count for.
+        How much the rows of a class count.
     warm_start : bool
-        `fit` goes on from the weights there are.
+        `fit` starts from the weights of the last fit.
     average : bool or int
         `coef_` is the mean of the weights after each row, from the first row on or from the `average`-th. (With l1 it
-        is what scikit-learn gives, which is not quite that mean: all that the penalty has moved a weight by counts as
-        if it had been moved so from the start. It is computed as for sparse rows, which takes memory for an index
-        beside each value.)
+        is scikit-learn's value, which is not quite that mean: each weight counts as if the penalty had moved it by its
+        total from the start. It is computed as for sparse rows, which takes memory for an index beside each value.)
     engine : {"fast", "strict"}
-        Who does the arithmetic. "fast" leaves l1, ``fit_intercept=False`` and, block of rows by block, steps that can
+        What does the arithmetic. "fast" leaves l1, ``fit_intercept=False`` and, block of rows by block, steps that can
         overshoot (rate * weight * (\\|x\\|**2 + 1) > 8) to "strict", which rounds as the plain loop in Python does.
 
     Attributes
     ----------
     coef_ : (1, n_features) or (n_classes, n_features) float64
-        Computed in float64 for rows of float32 too, where scikit-learn's are float32.
+        Also float64 for rows of float32, for which scikit-learn's are float32.
     intercept_ : (1,) or (n_classes,) float64
     classes_ : (n_classes,)
-        In sorted order; for two the second is the one whose probability is learned.
+        In sorted order; of two the second is the one whose probability is learned.
     n_iter_ : int
-        Epochs that ran; of the class that took most.
+        How many epochs ran: the largest number that any class needed.
     t_ : float
         1 + epochs times rows.
     validation_loss_curve_ : list of float
-        The mean cross-entropy of the rows of `X_val`, or of those held out, after each epoch, of the model as it would
-        be were that the last; None where there are no such rows.
+        The mean cross-entropy of the rows of `X_val`, or of those held out, after each epoch, for the model that would
+        be returned if that epoch were the last; None if there are no such rows.
     eta0_ : (1,) or (n_classes,) float64
-        The rates found, where `learning_rate` is "auto".
+        The rates found, if `learning_rate` is "auto".
     rate_search_ : list of RateSearch
         How each was found.
     n_features_in_, feature_names_in_
         As in scikit-learn.
     engine_ : {"fast", "strict", "mixed"}
-        Who ran.
+        Which engine ran; "mixed" if both did.
 
     Examples
     --------
@@ -231,17 +231,17 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         y : (n,)
             Labels, of two classes or more.
         coef_init, intercept_init : arrays, optional
-            Where to start, shaped as `coef_` and `intercept_`; at zero where left out.
+            Where to start, shaped as `coef_` and `intercept_`; at zero if left out.
         sample_weight : (n,), optional
-            What a row counts for: its step is its learning rate times its weight. So a row of weight 2 is one step
+            How much a row counts: its step is its learning rate times its weight. So a row of weight 2 is one step
             twice as long, not two steps, here and in scikit-learn.
         X_val : (n_val, n_features), optional
-            Rows that are not trained on, for `validation_loss_curve_`; with `early_stopping` they are what decides, and
-            no rows are held out. Steps before this one in a `Pipeline` see them with ``transform_input=["X_val"]``.
+            Rows that are not trained on, for `validation_loss_curve_`; with `early_stopping` they decide when to stop,
+            and no rows are held out. Earlier steps of a `Pipeline` transform them with ``transform_input=["X_val"]``.
         y_val : (n_val,), optional
             Their labels, of classes that are in `y`.
         sample_weight_val : (n_val,), optional
-            What each counts for in losses and accuracies.
+            How much each counts in losses and accuracies.
 
         Returns
         -------
@@ -250,7 +250,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         Raises
         ------
         ValueError
-            For missing values, one class only, a senseless option, another loss, weights that overflow.
+            For missing values, one class only, an option that makes no sense, another loss, weights that overflow.
         """
         self._check_options()
         data = X, y, sample_weight
@@ -280,20 +280,21 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "SGDClassifier":
-        """One pass over some rows; goes on where the last call left off.
+        """One pass over some rows; goes on exactly from the end of the last call.
 
-        Unshuffled, the weights do not depend on how the rows are cut into calls: bit for bit with ``engine="strict"``,
-        and with "fast" where the rate is constant and calls end at multiples of 256 rows (else to 1e-12). To that end
-        what l1 has asked for is carried on from call to call, which scikit-learn forgets, and with `average` the
-        intercept is, which scikit-learn (1.9) sets back at each call; and with both, `coef_` is the true mean. On
-        sparse rows the weights are the same to rounding, but not those of l1 together with `average`.
+        With ``shuffle=False`` the weights do not depend on how the rows are cut into calls: bit for bit with
+        ``engine="strict"``, and with "fast" if the rate is constant and calls end at multiples of 256 rows (else to
+        1e-12). For this, what l1 has asked for is carried on from call to call, which scikit-learn forgets. With
+        `average` the intercept is carried on too, which scikit-learn (1.9) sets back at each call. With l1 and
+        `average`, `coef_` is the true mean. On sparse rows the weights are the same to rounding, but not those of l1
+        together with `average`.
 
         Parameters
         ----------
         X, y, sample_weight
             As for `fit`; `y` need not hold every class.
         classes : (n_classes,)
-            All classes there will be. To be given in the first call.
+            All classes that will come. Needed in the first call.
 
         Returns
         -------

@@ -26,23 +26,26 @@ def partial_fit_stream(
     features: Sequence[str] | None = None,
     drop_missing: bool = False,
 ) -> Any:
-    """Call `partial_fit` with the rows of a source, in order, while the next are read in a second thread.
+    """Call `partial_fit` with the rows of a source, in order, while the next rows are read in a second thread.
 
     Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut. The same rows therefore lead to
-    the same weights, unless the estimator shuffles the rows of a call (`shuffle=True`, scikit-learn's default). Columns
-    that have names are matched with the estimator's `feature_names_in_`, which a new estimator gets from them.
+    the same weights, but not if the estimator shuffles the rows of each call (`shuffle=True`, scikit-learn's default).
+    Columns that have names are matched with the estimator's `feature_names_in_`; a new estimator gets this attribute
+    from the source.
 
     Parameters
     ----------
     estimator : SGDClassifier, MLPClassifier, or any estimator with `partial_fit`
     X, y, features, drop_missing
-        Paths, patterns, folders, Arrow readers or iterators of blocks and their labels, as for `train_neuron`.
+        Paths, patterns, folders, Arrow readers or iterators of blocks and their labels, as for `train_neuron`. (Call
+        `partial_fit` itself for rows in memory.)
     classes : (n_classes,), optional
-        All labels there are. Where they are left out and the estimator knows none, the labels are read once beforehand.
+        All labels. If left out and the estimator knows none, the labels are read once beforehand.
     epochs : int
         Passes over the rows.
     batch_size : int, optional
-        Rows that belong together: each call has a multiple of so many. An MLPClassifier's own where it has one.
+        Rows that belong together: each call, but for the last, has a multiple of this many. If left out, the
+        estimator's own `batch_size`, with "auto" meaning 200, or else 256.
 
     Returns
     -------
@@ -51,8 +54,8 @@ def partial_fit_stream(
     Raises
     ------
     ValueError
-        For what is wrong with the rows, naming file, row and column (as TableError), for `features` other than those
-        that the estimator knows, and if rows that can be read once only would have to be read again.
+        For errors in the rows, naming file, row and column (a TableError); for `features` other than those that the
+        estimator knows; and if rows that can be read once only would have to be read again.
     """
     epochs = check_whole("epochs", epochs)
     known = getattr(estimator, "feature_names_in_", None)

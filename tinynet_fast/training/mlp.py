@@ -76,8 +76,8 @@ def train_mlp(
     Parameters
     ----------
     X
-        As for `train_neuron`.
-    y : (n,)
+        As for `train_neuron`, but no SciPy sparse matrix. The rows of svmlight files are made dense, a block at a time.
+    y : (n,), or str
         As for `train_neuron`, or up to 256 different labels. More than 32 different numbers that look like
         measurements are refused unless `labels` names them: if not all are whole, or if they are more than half as many
         as the rows.
@@ -90,18 +90,19 @@ def train_mlp(
     epochs : int
         Passes over the rows.
     batch_size : int, optional
-        Rows in an update: all of them where left out, 1 for a row at a time. The last batch of an epoch may be shorter.
+        Rows in an update: all of them if left out, 1 for a row at a time. The last batch of an epoch may be shorter.
     optimizer : {"sgd", "adam"}
-        Steps down the gradient, or Adam (Kingma and Ba, ICLR 2015, algorithm 1). Adam asks for a smaller learning rate:
+        Steps down the gradient, or Adam (Kingma and Ba, ICLR 2015, algorithm 1). Adam needs a smaller learning rate:
         0.001 is usual.
     momentum : float
         For "sgd": velocity = momentum * velocity - rate * gradient, and the parameters move by the velocity (Polyak,
         1964). From 0 up to 1, without 1.
     nesterov : bool
-        They move by momentum * velocity - rate * gradient, with the velocity as it is then (Sutskever and others, ICML
-        2013).
+        Nesterov's momentum: the parameters move by momentum * velocity - rate * gradient, with the new velocity
+        (Sutskever and others, ICML 2013).
     beta_1, beta_2, epsilon : float
-        For "adam": what its running means of the gradient and of its square keep, and what is added to the root.
+        For "adam": the share that its running means of the gradient and of its square keep, and what is added to the
+        root.
     l2 : float
         A penalty of l2 / 2 times the squared length of the weights (not the biases), which adds l2 * weight to their
         gradient.
@@ -109,9 +110,9 @@ def train_mlp(
         Decoupled decay (Loshchilov and Hutter, ICLR 2019): each update first shrinks the weights (not the biases) by
         1 - rate * weight_decay.
     dropout : float
-        The share of hidden units that each row leaves out at random; what the others send on is divided by 1 - dropout
-        (Srivastava and others, JMLR 15, 2014). Who is left out depends on `seed` and the epoch alone, so it is the same
-        in every engine. The model that is returned leaves nobody out.
+        The share of hidden units that each row leaves out at random; the outputs of the others are divided by
+        1 - dropout (Srivastava and others, JMLR 15, 2014). Which units are left out depends on `seed` and the epoch
+        alone, so it is the same in every engine. The model that is returned leaves none out.
     schedule : {"constant", "invscaling", "cosine"}
         The rate of the t-th update, t = 1, 2, ..., T over all epochs: `learning_rate`; `learning_rate` / t**`power_t`;
         `learning_rate` * (1 + cos(pi (t - 1) / T)) / 2.
@@ -121,12 +122,13 @@ def train_mlp(
         What the updates make small: cross-entropy, or for two labels the squared error of the prediction.
     sample_weight : (n,), optional
         How much a row counts, at least 0: a batch's gradient and loss are means weighted by it. A batch whose rows all
-        have weight 0 is no update: it moves nothing, and neither the schedule nor Adam counts it.
+        have weight 0 is no update: it moves nothing, and neither the schedule nor Adam counts it. Only for rows in
+        memory.
     weights : list of (fan_in, fan_out), optional
-        Where to start, a table a layer. Where left out they are drawn layer by layer from a normal distribution as
-        `numpy.random.RandomState(seed).randn(fan_in, fan_out) * init_scale`, or as `init` says.
+        Where to start, an array for each layer. If left out, they are drawn layer by layer from a normal distribution
+        as `numpy.random.RandomState(seed).randn(fan_in, fan_out) * init_scale`, or as `init` says.
     biases : list of (fan_out,), optional
-        Where the biases start; at zero where left out.
+        Where the biases start; at zero if left out.
     init : {"normal", "glorot", "he"}
         How weights are drawn: as above; uniformly within sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, AISTATS
         2010), which suits sigmoid and tanh; or normal with the deviation sqrt(2 / fan_in) (He and others, ICCV 2015),
@@ -134,20 +136,20 @@ def train_mlp(
     init_scale : float
         The standard deviation for "normal".
     shuffle, seed, validation, patience, progress, callback
-        As for `train_neuron`; `seed` also draws the weights and who is left out.
+        As for `train_neuron`; the start weights and the units that dropout leaves out are also drawn from `seed`.
     engine : {"fast", "strict", "numpy", "reference"}
-        Who does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
-        difference in rounding can grow, and does where training is unstable (inputs of 100 at a rate of 0.1). "strict"
+        What does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
+        difference in rounding can grow, and it does if training is unstable (inputs of 100 at a rate of 0.1). "strict"
         has the reference's weights bit for bit however long it runs. "fast" leaves very large starting weights to it.
     features, labels, standardize, drop_missing, checkpoint, checkpoint_seconds, resume
-        As for `train_neuron`; `labels` may name more than two. Rows that are not in memory are read once beforehand,
-        where that is needed to count them or to find their labels.
+        As for `train_neuron`; `labels` may name more than two. Rows that are not in memory are read once beforehand if
+        their number is not known, and once if `labels` is left out. Rows that can be read once only are refused.
 
     Returns
     -------
     TrainingResult
         `model` is an `MLP`, `loss_history` the mean cross-entropy of each epoch, in nats a row (or the mean squared
-        error, where that is the loss), each row measured before its batch's update and without penalties.
+        error, if that is the loss), each row measured before its batch's update and without penalties.
 
     Raises
     ------

@@ -80,7 +80,7 @@ def train_neuron(
         too), or a frame of pandas, polars, pyarrow or another library that is in memory. An array of numbers is never
         copied whole, but the rows that a share of `validation` holds out are copied. Computing is in float64. Names of
         columns become the model's `features`, by which `predict` and `validation` find their columns. Column labels
-        that are no text become text, but a frame whose columns are labelled 0, 1, 2 and so on has no names. In a list,
+        that are not text become text, but a frame whose columns are labelled 0, 1, 2 and so on has no names. In a list,
         dicts and named tuples have names too.
         Or rows that need not fit in memory, which are read in a second thread while they are trained on: a path, a
         pattern, a folder or a list of them (CSV and .tsv, also .gz, .bz2 and .zst, Parquet, Arrow IPC and Feather,
@@ -90,23 +90,25 @@ def train_neuron(
         are those of the same rows in memory. Files whose rows take up to 256 MB as float64 are parsed once and then
         kept in memory. Or a SciPy sparse matrix or array; see the notes.
     y : (n,), or str
-        0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. Where X
-        is a frame or a path, the name of the column of labels. Left out where blocks or svmlight files hold them.
+        0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. If X is a
+        frame or a path, the name of the column of labels (for .npy its number, from 0, or an array or a path of
+        labels). Left out if blocks or svmlight files hold the labels.
     learning_rate : float or "auto"
         How far a row moves the weights. While learning_rate * (|x|**2 + 1) <= 8 for every row, no step overshoots.
         "auto" first tries a grid of rates, on all rows or on 32,768 or more that are drawn from them (see `auto_rate`),
-        and trains with the rate that has the least log loss; `rate_search` of the result says what was tried. Rows that
-        are not in memory are read once more for that, and cannot be of a kind that is read once only.
+        and trains with the rate that has the least log loss; `rate_search` of the result says what was tried. It is for
+        schedule="constant" and loss="log_loss" without l1. Rows that are not in memory are read once more for it; rows
+        that can be read once only are refused.
     epochs : int
         Passes over the rows.
     weights : float or (n_features,)
-        Where to start: one number for all weights, or one each. A dict or a pandas Series gives them by the names of
-        the inputs.
+        Where to start: one number for all weights, or one for each. A dict or a pandas Series gives them by the names
+        of the inputs.
     bias : float
         Where the bias starts.
     sample_weight : (n,), optional
-        How much a row counts: its step is its learning rate times its weight. At least 0, and above 0 for rows of two
-        labels.
+        How much a row counts: its step is its learning rate times its weight. At least 0, and above 0 for rows of both
+        labels. Only for rows in memory.
     l2, l1 : float
         Penalties: of l2 / 2 times the squared length of the weights, and of l1 times the sum of their magnitudes. Each
         row first shrinks the weights by max(0, 1 - learning rate * l2), and at its end moves them towards zero as the
@@ -114,7 +116,7 @@ def train_neuron(
     schedule : {"constant", "invscaling", "optimal", "cosine"}
         The learning rate of the t-th row that is trained on, t = 1, 2, ..., T over all epochs: `learning_rate`;
         `learning_rate` / t**`power_t`; 1 / (a (t0 + t - 1)) with a = l2 + l1 and t0 = a**-0.75, as scikit-learn
-        defines them ("optimal" asks for a penalty, and `learning_rate` has no say in it); or `learning_rate` *
+        defines them ("optimal" needs a penalty and does not use `learning_rate`); or `learning_rate` *
         (1 + cos(pi (t - 1) / T)) / 2 (Loshchilov and Hutter, ICLR 2017).
     power_t : float
         The exponent of "invscaling".
@@ -128,49 +130,52 @@ def train_neuron(
         Visit the rows in a new random order in each epoch. The order depends on `seed` and the epoch alone, so it is
         the same in every engine. True needs all rows in memory: arrays, or files whose rows take up to 256 MB. "blocks"
         is a random order of blocks of neighbouring rows (8,388,608 values, such as 524,288 rows of 16 inputs), and a
-        random order of the rows within each block: rows of one block are never mixed with those of another. It takes a
-        block in memory, from Parquet, Arrow or .npy files, or arrays. Rows that are sorted by something should be
-        shuffled once in the file. A TrainingWarning says so if one label runs on for very long in the rows of a file.
+        random order of the rows within each block: rows of one block are never mixed with those of another. One block
+        at a time is in memory. The rows are arrays, Parquet, Arrow or .npy files, or other files whose rows take up to
+        256 MB. Rows that are sorted by something should be shuffled once in the file. A TrainingWarning says so if one
+        label runs on for very long in the rows of a file.
     seed : int, optional
-        From 0 to 2**32 - 1. Drawn, and given back in the result, where it is needed and left out.
+        From 0 to 2**32 - 1. If it is needed and left out, it is drawn and given back in the result.
     validation : (X, y) or float, optional
-        Rows whose loss is measured after each epoch and which are not trained on, or the fraction of rows to hold out.
-        Columns of `X` that have names are matched with those to train on, and `y` may be the name of one.
-        Of rows that are not in memory each is held out or not by a hash of its number and `seed`, so that it comes to
-        about that fraction.
+        Rows in memory whose loss is measured after each epoch and which are not trained on, or the fraction of rows to
+        hold out. Columns of `X` that have names are matched with those to train on, and `y` may be the name of one.
+        Rows in memory are drawn by `seed`. Each row of a file or of blocks is held out or not by a hash of its number
+        and `seed`: about that fraction of them, and other rows than of an array. Rows that can be read once only cannot
+        be held out.
     patience : int, optional
-        Stop after so many epochs in a row without a lower validation loss, and return the weights of the best epoch.
+        Stop after this many epochs in a row without a lower validation loss, and return the weights of the best epoch.
     engine : {"fast", "strict", "numpy", "reference"}
-        Who does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, squared error, steps
-        that can overshoot and very large starting weights to "strict", which has the reference's weights bit for bit.
-        (It takes l1 on sparse rows.)
+        What does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, squared error,
+        steps that can overshoot and very large starting weights to "strict", which has the reference's weights bit for
+        bit. (On sparse rows "fast" does l1 itself.)
     progress : bool
         Show on stderr how far training is: a bar on a terminal, elsewhere a line every few seconds.
     callback : callable, optional
-        Called with an `Epoch` after each epoch; training stops when it returns something true.
+        Called with an `Epoch` after each epoch; training stops if it returns a true value.
     features : sequence of str, optional
         The columns of a frame or a file to learn from, in this order. If left out: all but that of the labels and an
         index that pandas or Dask wrote into a file, also one with a name. A column that only counts the rows is named
         in a `TrainingWarning`.
     labels : sequence, optional
-        The two labels, where they are not to be found in the rows or not in sorting order: the second is the one whose
-        probability is learned. Any other label is refused.
+        The two labels: the second is the one whose probability is learned, and any other label in the rows is refused.
+        Needed for rows that can be read once only, and to learn the label that comes first in sorting order.
     standardize : bool
         Train on (x - mean) / standard deviation of each input, which takes a pass over the rows beforehand. The model
-        that is returned takes inputs as they came; `weights`, `bias` and `l2` are of the standardised ones. A column
-        that never changes gets the weight 0. If values are so large and close together that rounding changes what the
-        model predicts, a TrainingWarning names the column. Not for sparse rows, of which it would leave no 0.0.
+        that is returned takes raw inputs; `weights`, `bias` and `l2` apply to the standardised ones. A column that
+        never changes gets the weight 0. If values are so large and close together that rounding changes what the
+        model predicts, a TrainingWarning names the column. Not for sparse rows, whose zeros it would fill.
     drop_missing : bool
-        Leave rows of a file that have a missing value out; the result's `dropped_rows` counts them.
+        Leave out rows of a file, an Arrow source or blocks that have a missing value; the result's `dropped_rows` says
+        how many. Refused for rows in memory.
     checkpoint : path, optional
         A JSON file that holds all of the run's state, written whole or not at all: before the first row, every
-        `checkpoint_seconds`, and after epochs, at most once a second. A file that is there is resumed, and the run ends
-        with the bits of one that was never stopped; of other rows or options it is refused. `epochs` may be raised,
-        but not with schedule="cosine", whose rates depend on it. A rate that "auto" found is kept.
+        `checkpoint_seconds`, and after epochs, at most once a second. If the file exists, the run goes on from it and
+        ends with the bits of a run that was never stopped; a checkpoint of other rows or options is refused. `epochs`
+        may be raised, but not with schedule="cosine", whose rates depend on it. A rate that "auto" found is kept.
     checkpoint_seconds : float
         0 writes after every block of rows.
     resume : bool
-        False starts over, whatever file is there.
+        False starts over, even if the file exists.
 
     Returns
     -------
@@ -180,33 +185,37 @@ def train_neuron(
     Raises
     ------
     ValueError
-        For missing values, ragged rows, one label only or a senseless option; it names the place and the remedy. That a
-        hold-out leaves one label of rows that are not in memory is known after the first pass over them. So
-        do the errors of files: TableError (a ValueError) for what is in them, OSError for those that cannot be read.
+        For missing values, ragged rows, one label only or an option that makes no sense; the message names the place
+        and the remedy. If a hold-out leaves only one label of rows that are not in memory, the error comes after the
+        first pass over them. Errors in files are TableErrors (a ValueError).
+    OSError
+        If a file cannot be read.
     TrainingDivergedError
-        Where the weights overflow.
+        If the weights overflow.
 
     Warns
     -----
     TrainingWarning
         If the trained model is worse than always answering the labels' shares, or gives the same answer for every row;
-        the message says why and what to do. The model is judged on up to 2,048 of its own rows.
+        the message says why and what to do. The model is judged on 20 to 2,048 of its own rows; with fewer than 20
+        there is no warning. See also `shuffle`, `features` and `standardize`.
 
     Notes
     -----
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
-    weights are those of the same rows dense: bit for bit in "reference" and "strict" without l2 and averaging. With
-    them the difference grows with the rows, as long as no step overshoots: up to 1e-12 after 500,000 rows, 3e-12 after
-    1,500,000. But l1 is lazy: a row pays what the penalty has asked for so far on the inputs that it stores, after its
-    update, as in the paper and in scikit-learn. An input that is seldom stored then predicts with a weight that has not
-    yet been cut, at the end too, where a dense row pays on every input; where every row stores every input it is the
-    same. (scikit-learn's estimators slow the bias down a hundredfold on sparse rows; here it moves as on dense ones.)
+    weights are those of the same rows dense: bit for bit in "reference" and "strict" without l2 and averaging. With l2
+    and averaging the difference grows with the number of rows, as long as no step overshoots: up to 1e-12 after 500,000
+    rows, 3e-12 after 1,500,000. But l1 is lazy, as in the paper and in scikit-learn: after its update a row cuts only
+    the weights of the inputs that it stores, by all that the penalty has asked for so far. A dense row cuts every
+    weight. The weight of an input that is seldom stored may therefore not be cut yet when it is used to predict, also
+    in the returned model. If every row stores every input, the two are the same. (scikit-learn's estimators slow the
+    bias down a hundredfold on sparse rows; here it moves as on dense ones.)
 
-    CSR rows of float64 or float32 are read where they are, with indices of 32 or 64 bits, whatever is shuffled or held
-    out. Other formats are converted to CSR, and the values of other types to float32 where that holds them all, else
+    CSR rows of float64 or float32 are read where they are, with indices of 32 or 64 bits, also if rows are shuffled or
+    held out. Other formats are converted to CSR, and values of other types to float32 if that holds them exactly, else
     to float64. Rows whose indices do not rise, or that store an input twice, are copied, sorted, and the values of one
-    input summed up. `shuffle="blocks"` counts rows by their width, as if they were dense.
+    input are added. `shuffle="blocks"` counts rows by their width, as if they were dense.
 
     The rows of svmlight files are read as CSR, unless they are standardised.
 

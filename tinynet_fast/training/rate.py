@@ -38,9 +38,9 @@ class RateSearch:
     rates : (k,) float64 array
         The rates that were tried, rising.
     losses : (k,) float64 array
-        What each came to: the mean log loss of the model after the search's epochs, in nats a row; NaN if it diverged.
+        The mean log loss of each rate's model after the search's epochs, in nats a row; NaN if it diverged.
     rows, epochs : int
-        How much each was trained on.
+        How many rows each model was trained on, and for how many epochs.
     """
 
     learning_rate: float
@@ -75,21 +75,24 @@ def auto_rate(
     sample_weight: Any = None,
     n_jobs: int | None = None,
 ) -> RateSearch:
-    """The learning rate whose model has the least log loss, of a grid of rates that all train in one pass.
+    """The learning rate whose model has the least log loss, of a grid of rates that train side by side.
 
-    The grid is logarithmic, six decades up to the rate at which a step of the mean row cannot overshoot, which is
-    8 / mean(|x|**2 + 1). It is tried on all rows, or, from 65,536 rows on (more if they are wide), on 32,768 to 65,536
-    of them. One is drawn from each run of neighbouring rows, by a hash of its number, and a rare label keeps its share.
-    The search takes as many epochs as will be trained, or as come to 262,144 rows in all. The same data gives the
-    same rate, for any number of threads.
+    The grid is logarithmic, six decades up to 8 / mean(|x|**2 + 1), the rate at which a step on a row of mean length
+    cannot overshoot. It has 24 rates, or up to 256 if there are fewer than 16,384 rows. For such few rows 24 more are
+    tried between the best rate and its neighbours, if the grid has fewer than 128. The rates are tried on all rows, or,
+    from 65,536 rows on (more if they are wide), on about 32,768 to 49,152 of them. One row is drawn from each run of
+    neighbouring rows, by a hash of its number, and a rare label keeps its share. The search trains for
+    `epochs` epochs, or for fewer if they make more than 262,144 rows in all. The same data gives the same rate, for any
+    number of threads.
 
-    Sparse rows of SciPy train with one rate after the other: each decade first, then the rates between the best of
-    them and its neighbours; for as many epochs as come to 8,388,608 stored values.
+    SciPy's sparse rows train with one rate after the other: each decade first, then the rates between the best of
+    them and its neighbours; for no more epochs than make 8,388,608 stored values.
 
     Parameters
     ----------
     X, y, epochs, average, l2, weights, bias, sample_weight
-        What will be trained, as for `train_neuron`.
+        What will be trained, as for `train_neuron`, but rows in memory only; `average` is True or False. `epochs` is 1
+        unless given.
     n_jobs : int, optional
         As for `sweep`.
 
@@ -101,13 +104,14 @@ def auto_rate(
     Raises
     ------
     ValueError
-        As `sweep` does, and where every rate diverges: the inputs or the starting weights are too large then.
+        As for `sweep`, and if every rate diverges: the inputs or the starting weights are too large then.
 
     Notes
     -----
-    Models are judged by the log loss, on all rows of the search, of the weights that training would return.
-    Progressive loss, in which the poor first rows count and averaging does not, chose up to 22 % worse (on digits); a
-    sample of 8,192 of them chose 0.06 % worse than the best, all 71,429 0.01 % (16 features, averaged).
+    A rate is judged by the weights that training would return: by their log loss on all rows of the search.
+    Progressive loss counts the poor first rows and ignores averaging; rates chosen by it were up to 22 % worse (on
+    digits). Chosen on a sample of 8,192 rows the rate was 0.06 % worse than the best, on all 71,429 0.01 % (16
+    features, averaged).
 
     Examples
     --------

@@ -62,26 +62,27 @@ class TrainingResult(Generic[M_co]):
     ----------
     model : Neuron or MLP
     loss_history : (epochs,) float64 array
-        For a neuron the sum of squared errors of each epoch, for a network its mean cross-entropy, or mean squared
-        error where that is the loss; each row is measured before its update.
+        For a neuron the sum of squared errors of each epoch; for a network the mean cross-entropy, or the mean squared
+        error if that is the loss. Each row is measured before its update.
     validation_loss_history : (epochs,) float64 array, or None without validation rows
         Mean cross-entropy of the validation rows after each epoch, in nats a row.
     engine : str
-        The engine that really ran.
+        The engine that really ran. It equals "fast", "strict", "numpy" or "reference"; `str(engine)` also says how a
+        kernel was compiled, such as "fast/native" or "fast/jit".
     epochs : int
-        How many epochs ran; fewer than asked for after early stopping.
+        How many epochs ran. After early stopping they are fewer than asked for.
     best_epoch : int or None
         With `patience`, the epoch whose weights the model has; else None.
     seed : int or None
-        The seed that was used or drawn, where anything was random: pass it again to repeat the run.
+        The seed that was used or drawn, if anything was random: pass it again to repeat the run.
     seconds : float
         Wall time of training, without compiling, checking and searching for a rate.
     rate_search : RateSearch or None
-        With `learning_rate="auto"`, the rates that were tried and what each came to.
+        With `learning_rate="auto"`, the rates that were tried and the loss of each.
     rows : int
         How many rows were trained on.
     dropped_rows : int
-        How many were left out for a missing value, with `drop_missing`.
+        How many rows were left out because of a missing value, with `drop_missing`.
     """
 
     model: M_co

@@ -46,7 +46,7 @@ def sweep(
     seed: int | None = None,
     n_jobs: int | None = None,
 ) -> SweepResult:
-    """Train a neuron for every combination of options in one pass over the rows: 32 for about the price of three.
+    """Train a neuron for every combination of options, side by side: 32 take as long as three to five separate fits.
 
     Each is trained as `train_neuron` would train it, with the same updates in the same order, and its weights are the
     same to 1e-12, norm-wise, unless it is `unstable`.
@@ -54,24 +54,26 @@ def sweep(
     Parameters
     ----------
     X, y, epochs, sample_weight, shuffle, seed
-        As for `train_neuron`. All models see the rows in the same order.
+        As for `train_neuron`, but rows in memory that are not sparse. `epochs` is 1 unless given. All models see the
+        rows in the same order.
     learning_rate : float or list of float
     l2 : float or list of float
     average : bool or list of bool
-        Options as for `train_neuron`: one, or several to be tried. Their combinations are numbered with the last of
-        `learning_rate`, `l2`, `average` changing fastest.
+        Options as for `train_neuron`: one value, or a list of values to try. (`average` is no number of rows here.)
+        Combinations are numbered so that `average` changes fastest, then `l2`, then `learning_rate`.
     weights : float, (n_features,) or (n_combinations, n_features)
-        Where to start: one number for all weights, one each, or a row for each combination of options.
+        Where to start: one number for all weights, one for each weight, or a row for each combination of options.
     bias : float or (n_combinations,)
         Where the bias starts.
     folds : int or (n,) ints, optional
-        Cross-validation: every combination is trained on all rows, and once more without each fold. With a number, rows
-        are dealt to that many folds, drawn from `seed`, each label spread evenly; else the fold, from 0, of each row.
+        Cross-validation: every combination is trained on all rows, and once more without each fold. A number deals the
+        rows at random (by `seed`) to that many folds, with each label spread evenly. An array gives the fold of each
+        row, from 0.
     validation : (X, y) or float, optional
         Rows to judge the models by, or the fraction of rows to hold out for that; the models are trained on the other
-        rows. Without `folds` only.
+        rows. With a fraction all rows are copied. Not together with `folds`.
     n_jobs : int, optional
-        How many threads train: 1 where left out, as many as there are cores for -1. Results do not depend on it.
+        How many threads train: 1 if left out, as many as there are cores for -1. Results do not depend on it.
 
     Returns
     -------
@@ -81,7 +83,8 @@ def sweep(
     Raises
     ------
     ValueError
-        For missing values, ragged rows, one label only or a senseless option; it names the place and the remedy.
+        For missing values, ragged rows, one label only or an option that makes no sense; the message names the place
+        and the remedy.
 
     Notes
     -----

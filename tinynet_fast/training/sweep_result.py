@@ -35,15 +35,16 @@ class SweepResult:
         Mean log loss of the rows trained on, each predicted just before it was learned, in nats a row. In the first
         epoch that is an honest estimate for rows that were never seen; later on it is a training loss.
     held_out_history : (epochs, n_models) float64 array
-        Mean log loss of the rows held out, each predicted in its turn by the weights of that moment; NaN without fold.
+        Mean log loss of the rows of the fold, each predicted in its turn by the weights of that moment; NaN for models
+        that hold no fold out.
     held_out_loss : (n_models,) float64 array
-        Mean log loss of the rows held out, or of the validation rows, by the model as it is returned; NaN if there are
-        none.
+        Mean log loss of the rows of the fold, or of the validation rows, by the model as it is returned; NaN if there
+        are none.
     diverged : (n_models,) bool array
-        Whose weights, or losses, are no longer finite numbers.
+        True if the model's weights or losses are no longer finite numbers.
     unstable : (n_models,) bool array
-        Whose steps can overshoot: learning_rate * (|x|**2 + 1) is above 8 for some row. Rounding errors can grow then,
-        and the weights are a rounding apart from those of `train_neuron`, grown.
+        True if a step of the model can overshoot: learning_rate * sample weight * (|x|**2 + 1) is above 8 for some row.
+        Rounding errors can grow then, and the weights may differ from those of `train_neuron` by that.
     best : int or None
         The number of the model judged best. With `folds`: the model that was trained on all rows with the options that
         have the least mean held-out loss. With `validation`: the model with the least loss on those rows. Without
@@ -53,7 +54,7 @@ class SweepResult:
     features : list of str or None
     epochs : int
     seed : int or None
-        The seed that was used or drawn, where anything was random: pass it again to repeat the sweep.
+        The seed that was used or drawn, if anything was random: pass it again to repeat the sweep.
     seconds : float
         Wall time of training and scoring, without compiling and checking.
     """
@@ -118,7 +119,7 @@ class SweepResult:
         return not bool(np.isnan(self.held_out_loss).all())
 
     def scores(self) -> np.ndarray:
-        """What `best` has the least of, for each combination; NaN where one of its models diverged."""
+        """The loss that decides on `best`, for each combination; NaN if one of its models diverged."""
         n = int(self.combination[-1]) + 1
         by_combination = np.arange(len(self)).reshape(n, -1)
         judged = self.held_out_loss if self.judged_on_other_rows else self.progressive_loss[-1]

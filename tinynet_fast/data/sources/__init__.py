@@ -83,31 +83,33 @@ def open_source(
         Files: CSV and .tsv (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. Files without rows
         are left out. The files of a folder or a pattern are read in natural order: part.2 comes before part.10. In a
         folder, names that begin with "_" or "." are skipped. Folders called name=value, as in
-        year=2020/part.0.parquet, give each row one more column. A pipe, or "-" for standard input, is read once, into
+        year=2020/part.0.parquet, give each row one more column. A pipe, or "-" for standard input, is copied once into
         a temporary file; it is CSV unless its name says otherwise. An iterator gives blocks (X, y); a callable makes
         such an iterator for each pass.
     y : str, optional
-        The name of the target column. For .npy an array, a path, or the number of a column. None for prediction.
+        The name of the target column. For .npy an array, a path, or the number of a column, from 0. Left out for
+        svmlight files and blocks, which hold their labels, and for prediction.
     features : sequence of str, optional
-        The columns to take, in this order. If it is left out: all but the target and an index that pandas or Dask
-        wrote (also one with a name, which pandas notes in Parquet and Arrow files). Spaces around the names in a CSV
-        file do not count.
+        The columns to take, in this order. If left out: all but the target and an index that pandas or Dask wrote
+        (also one with a name, which pandas notes in Parquet and Arrow files). Spaces around the names in a CSV file do
+        not count. Not for .npy and svmlight, whose columns have no names.
     drop_missing : bool
         Leave rows with a missing value out, and count them.
     like : Like, optional
-        What the rows were that a model was trained on, for svmlight files, which do not say how wide their rows are.
+        The width and the first index of the rows that a model was trained on. For svmlight files, which do not say how
+        wide their rows are.
     names : list of str, optional
-        The names of the inputs, for an iterator: a block whose columns have names gives those, any other block gives
-        its columns as they stand.
+        The names of the inputs, for an iterator: from a block whose columns have names, the columns with these names
+        are taken; from any other block, all columns in their order.
 
     Raises
     ------
     TableError
-        A ValueError naming file, line or row, and column.
+        A ValueError that names file, line or row, and column.
     OSError
         If a file is missing or cannot be read.
     ImportError
-        If pyarrow or scikit-learn is needed and not installed.
+        If pyarrow (Parquet, Arrow, compressed CSV) or scikit-learn (svmlight) is needed and not installed.
 
     Examples
     --------
