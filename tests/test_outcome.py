@@ -8,6 +8,7 @@ from tables import write
 
 from tinynet_fast import Neuron, TrainingWarning, train_mlp, train_neuron
 from tinynet_fast.data.datasets import height_weight, quiz_and_attendance, study_and_sleep, study_hours
+from tinynet_fast.errors import rounded_down
 from tinynet_fast.training.outcome import StreamSample, _places, look
 
 SHARES = "worse than always answering the labels' shares"
@@ -56,7 +57,7 @@ def test_raw_inputs_of_a_neuron(cancer, engine):
     assert "Steps overshoot" in message
     assert "standardize=True" in message
     safe = 8.0 / np.max((X * X).sum(axis=1) + 1.0)
-    assert f"learning_rate={safe:.2g}" in message
+    assert f"learning_rate={rounded_down(safe, 2)} is safe too" in message
     assert warnings_of(train_neuron, X, y, engine=engine, standardize=True, **options)[1] == []
 
 
@@ -165,6 +166,56 @@ def test_a_rare_label_is_no_reason():
     y = (rng.random(100_000) < 0.002).astype(int)
     X = rng.standard_normal((100_000, 2)) + 2.0 * y[:, np.newaxis]
     assert warnings_of(train_neuron, X, y, learning_rate=0.01, epochs=2)[1] == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_never_of_useful_networks(seed):
+    """With a rare label, and after one epoch whose first batches were bad."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random(4000) < 0.05).astype(int)
+    X = rng.standard_normal((4000, 3))
+    X[:, 0] += 1.2 * y
+    options = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 32, "seed": seed, "shuffle": True}
+    result, messages = warnings_of(train_mlp, X, y, hidden=(6,), epochs=4, **options)
+    share = y.mean()
+    assert result.model.loss(X, y) < -(share * np.log(share) + (1.0 - share) * np.log1p(-share))
+    assert messages == []
+    X = rng.standard_normal((2000, 10)) * 4.0
+    y = (X[:, 0] + X[:, 1] > 0).astype(int)
+    options = {"activation": "relu", "init": "he", "learning_rate": 0.01, "batch_size": 32, "seed": seed}
+    result, messages = warnings_of(train_mlp, X, y, hidden=(32,), epochs=1, **options)
+    assert result.model.loss(X, y) < 0.6
+    assert messages == []
+
+
+@pytest.mark.parametrize("share", [0.002, 0.01, 0.05])
+@pytest.mark.parametrize("train", [train_neuron, train_mlp])
+def test_a_rare_label_does_not_hide_a_useless_model(share, train):
+    rng = np.random.default_rng(0)
+    y = (rng.random(20_000) < share).astype(int)
+    X = rng.standard_normal((20_000, 4)) * [1.0, 50.0, 1000.0, 3.0]
+    X[:, 0] += 3.0 * y
+    options = (
+        {"epochs": 2} if train is train_neuron else {"epochs": 1, "batch_size": 1, "learning_rate": 10.0, "seed": 0}
+    )
+    result, message = one_warning(train, X, y, **options)
+    assert result.model.loss(X, y) > -(share * np.log(share) + (1.0 - share) * np.log1p(-share))
+    assert "standardize=True" in message
+
+
+def test_rows_without_a_weight_are_not_judged():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 3)) * 1000.0
+    y = (X[:, 0] > 1000.0 * rng.standard_normal(20_000)).astype(int)
+    weights = (np.arange(20_000) < 200).astype(float)
+    _, message = one_warning(train_neuron, X, y, sample_weight=weights, epochs=2)
+    assert "on 200 of its own rows" in message
+
+
+def test_a_rate_that_is_named_as_safe_is_safe():
+    for rate in 10.0 ** np.random.default_rng(0).uniform(-9, 3, 2000):
+        for digits in (2, 3):
+            assert 0.9 * rate < float(rounded_down(rate, digits)) <= rate
 
 
 def test_what_a_look_measures():

@@ -12,6 +12,7 @@ from shard_cluster import LocalShards, same, travelled
 from tinynet_fast import TrainingDivergedError, TrainingWarning, sweep, train_mlp, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.rows import Moments
+from tinynet_fast.errors import rounded_down
 from tinynet_fast.shards import State, fit_shard, merge
 from tinynet_fast.shards.fit import Job
 from tinynet_fast.shards.learners import NeuronLearner
@@ -381,7 +382,9 @@ def test_a_row_that_is_too_long_for_the_fast_engine_makes_all_shards_strict(mode
 def test_steps_that_overshoot_are_warned_of(mode):
     shards = LocalShards(ROWS.X * 1000.0, Y, [1000, 2000])
     safe = 8.0 / np.max(((ROWS.X * 1000.0) ** 2).sum(axis=1) + 1.0)
-    with pytest.warns(TrainingWarning, match=rf"standardize=True, or learning_rate={safe:.2g}, which is safe"):
+    with pytest.warns(
+        TrainingWarning, match=rf"standardize=True, or learning_rate={rounded_down(safe, 2)}, which is safe"
+    ):
         neuron(shards, mode=mode)
     with warnings.catch_warnings():
         warnings.simplefilter("error", TrainingWarning)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinynet_fast.data.indexes import LOOKED_AT, suspects, warn_of_row_numbers
-from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, warn
+from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, rounded_down, warn
 from tinynet_fast.shards.fit import Job, restore
 from tinynet_fast.shards.learners import MomentsLearner, moments_of
 from tinynet_fast.shards.state import Arrays, State, merge
@@ -193,7 +193,7 @@ def _warn_of_overshooting(learner: Any, largest: float) -> None:
     """Issue a TrainingWarning if the first step on the longest row could overshoot. (A model is not tried on rows.)"""
     rate, safe = learner.first_rate(), learner.safe_rate(largest)
     if rate is not None and rate * largest > STABILITY_BOUND:
-        use = f", or learning_rate={safe:.2g}, which is safe for these rows" if safe > 0.0 else ""
+        use = f", or learning_rate={rounded_down(safe, 2)}, which is safe for these rows" if safe > 0.0 else ""
         warn(
             "steps overshoot: learning_rate * (|x|**2 + 1) is above 8 for some rows, so the model may be worse than "
             f"always answering the labels' shares. Look at its loss, and use standardize=True{use}.",

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 FEWEST_ROWS = 20  # the tutorials' tables have fewer: their first epochs may well end above the labels' shares
 FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # for the first look, which has to cost little: fewer wide rows
-MANY_ROWS, MANY_OF_NETWORK = 1 << 11, 1 << 9  # for the look that decides: about 0.1 ms
-CODES, RARE = 1 << 12, 16  # labels that are counted first; a label with fewer rows among them is looked for in all rows
+MANY_ROWS, MANY_OF_NETWORK = 1 << 11, 1 << 8  # for the look that decides: about 0.1 ms
+CODES, MORE_CODES = 1 << 10, 1 << 14  # labels that are counted
+RARE = 16  # with fewer of a label among these, more are counted, and at last all
 CLEARLY = 0.7  # a network whose loss in the last epoch is below this part of the shares' loss learned something
 ERRORS = 2.0  # how many standard errors the loss has to be above that of the shares
 LEAST_SPREAD = 1e-3  # a model whose probabilities differ by less answers the same for every row
@@ -70,7 +71,8 @@ class Look:
         """Whether the model is of no use on these rows; False if they have one label only."""
         if len(self.codes) < FEWEST_ROWS or self.loss_of_shares <= 0.0:
             return False
-        return self.loss > self.loss_of_shares + errors * self.error or self.spread < LEAST_SPREAD
+        margin = errors * (self.error + 0.5 / len(self.codes))  # the shares are those of these rows and fit them well
+        return self.loss > self.loss_of_shares + margin or self.spread < LEAST_SPREAD
 
     @property
     def is_sorted(self) -> bool:
@@ -137,14 +139,13 @@ def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None, las
 
 def _look_in_memory(trainee: Any, plan: "Plan", squared: bool, last_loss: float) -> tuple[Look, list[Part]] | None:
     """A look at few rows, and if it finds the model bad or a label rare, one at more; None if there is no need."""
-    rows = plan.in_memory
+    rows = _weighted(plan.in_memory)
     if len(rows) < FEWEST_ROWS:
         return None
-    network = trainee.batch_size is not None
     places = _places(len(rows), CODES)
     codes = _codes(rows, places)
     counts = np.bincount(codes, minlength=len(plan.labels))
-    rare = bool(counts.min() < RARE) and len(rows) > FEW_ROWS
+    rare, network = bool(counts.min() < RARE), trainee.batch_size is not None
     if network and not rare and rows.sample_weight is None:
         # A network's history has the mean of the same loss, of all rows. It may acquit the model, but not convict it:
         # the first batches of a short run are in it.
@@ -153,25 +154,39 @@ def _look_in_memory(trainee: Any, plan: "Plan", squared: bool, last_loss: float)
         if last_loss < CLEARLY * of_shares and not Look(0.0, 1.0, 0.0, 1.0, codes).is_sorted:
             return None
     model = trainee.model()
-    if not rare:
+    if not rare and not network:
         few = min(max(FEW_VALUES // rows.n_features, LEAST_ROWS), FEW_ROWS)
         parts = [_part(rows, _places(len(rows), few))]
         seen = look(model, parts, squared)
-        if not seen.is_bad(errors=0.0) or len(rows) <= few:
+        if not seen.is_bad(errors=0.0):
             return seen, parts
-    parts = [_of_each_label(rows, places, codes, counts, MANY_OF_NETWORK if network else MANY_ROWS)]
+    parts = [_of_each_label(rows, len(plan.labels), MANY_OF_NETWORK if network else MANY_ROWS)]
     return look(model, parts, squared), parts
 
 
-def _of_each_label(rows: Rows, places: Any, codes: np.ndarray, counts: np.ndarray, most: int) -> Part:
-    """Rows of each label, weighted back to the labels' shares; of all rows if some label is rare among `places`."""
-    if counts.min() < RARE and len(codes) < len(rows):
-        places = slice(None)
+def _weighted(rows: Rows) -> Rows:
+    """The rows that have a weight."""
+    if rows.sample_weight is None:
+        return rows
+    weights = rows.sample_weight if rows.index is None else rows.sample_weight[rows.index]
+    there = np.flatnonzero(weights)
+    found = Rows(rows.X, rows.codes, there if rows.index is None else rows.index[there], rows.sample_weight)
+    found.mean, found.scale = rows.mean, rows.scale
+    return found
+
+
+def _of_each_label(rows: Rows, n_labels: int, most: int) -> Part:
+    """Rows of each label, weighted back to the labels' shares."""
+    for count in (CODES, MORE_CODES, len(rows)):
+        places = _places(len(rows), count)
         codes = _codes(rows, places)
-    numbers, chosen, weights = np.arange(len(rows))[places], [], []
+        if np.bincount(codes, minlength=n_labels).min() >= RARE:
+            break
+    numbers = np.arange(len(rows)) if isinstance(places, slice) else places
+    chosen, weights = [], []
     for label in np.unique(codes):
         own = numbers[codes == label]
-        drawn = own[_places(len(own), max(most // len(counts), RARE))]
+        drawn = own[_places(len(own), max(most // n_labels, RARE))]
         chosen.append(drawn)
         weights.append(np.full(len(drawn), len(own) / len(drawn)))
     order = np.argsort(np.concatenate(chosen), kind="stable")
