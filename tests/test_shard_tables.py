@@ -22,7 +22,7 @@ def shards(column, name="id"):
 
 @pytest.mark.parametrize("train", [neuron, network, lab])
 def test_a_column_that_counts_the_rows_is_named(train):
-    with pytest.warns(TrainingWarning, match=r"the input 'id' counts the rows.*features \(a\)"):
+    with pytest.warns(TrainingWarning, match=r"the input 'id' looks like a row number.*features \(a\)"):
         train(shards(np.arange(1, 501)), standardize=True)
 
 

@@ -150,8 +150,8 @@ def train_neuron(
         Called with an `Epoch` after each epoch; training stops when it returns something true.
     features : sequence of str, optional
         The columns of a frame or a file to learn from, in this order. If left out: all but that of the labels and an
-        index that pandas or Dask wrote into a file, also one with a name. A column that only counts the rows is named
-        in a `TrainingWarning`.
+        index that pandas or Dask wrote into a file, also one with a name. A column that looks like a row number is
+        named in a `TrainingWarning`.
     labels : sequence, optional
         The two labels, where they are not to be found in the rows or not in sorting order: the second is the one whose
         probability is learned. Any other label is refused.
