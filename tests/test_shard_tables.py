@@ -15,7 +15,7 @@ Y = ROWS.y.astype(np.int64)
 
 
 def shards(column, name="id"):
-    cluster = LocalShards(np.column_stack([ROWS.X[:, 0], column]), Y, [0, 3, 250])
+    cluster = LocalShards(np.column_stack([ROWS.X[:, 0], column]), Y, [0, 30, 250])
     cluster.names = ["a", name]
     return cluster
 
