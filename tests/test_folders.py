@@ -172,9 +172,48 @@ def test_files_of_which_one_lacks_the_folder(tmp_path):
     write(tmp_path / "b.csv", pa.table({"x": [1.0], "y": [1]}))
     with pytest.raises(TableError, match=r"b\.csv: no column 'a'; it has x, y"):
         open_source(tmp_path, "y")
+    (tmp_path / "b.csv").rename(tmp_path / "0.csv")
+    assert search(str(tmp_path), Local())[0].path == str(tmp_path / "0.csv")
+    with pytest.raises(TableError, match=r"0\.csv: no column 'a'; it has x, y"):
+        open_source(tmp_path, "y")
     assert open_source(tmp_path, "y", features=["x"]).names == ["x"]
     with pytest.raises(TableError, match="name at least one column that is in the files themselves"):
         open_source(tmp_path / "a=1", "y", features=["a"])
+
+
+@pytest.mark.parametrize("stray", ["b", "z"])
+def test_labels_of_folders_and_a_file_beside_them(tmp_path, stray):
+    for i in (1, 2):
+        write(tmp_path / f"y={i}" / "a.parquet", pa.table({"x": [1.0, 2.0]}))
+    write(tmp_path / f"{stray}.parquet", pa.table({"x": [1.0]}))
+    with pytest.raises(TableError, match=rf"{stray}\.parquet: no column 'y'; it has x"):
+        open_source(tmp_path, "y")
+    with pytest.raises(TableError, match=rf"{stray}\.parquet: no column 'y'; it has x"):
+        open_source(tmp_path)
+    write(tmp_path / f"{stray}.parquet", pa.table({"x": [1.0], "y": [1]}))
+    match = "the file itself holds the column 'y'" if stray == "z" else "no column 'y'"
+    with pytest.raises(TableError, match=match):
+        open_source(tmp_path, "y")
+
+
+def test_a_run_goes_on_by_another_spelling_of_the_path(tmp_path, monkeypatch):
+    folder = write_parts(tmp_path / "rows", years=True)
+    monkeypatch.chdir(tmp_path)
+    prints = [open_source(X, "y").fingerprint() for X in (folder, "rows", "./rows/year=*", f"{tmp_path}/rows/../rows")]
+    assert prints[1:] == prints[:-1]
+    one = folder / "year=2020"
+    monkeypatch.chdir(one)
+    ref = open_source(one / "part.4.parquet", "y").fingerprint()
+    assert open_source("part.4.parquet", "y").fingerprint() == ref
+    options = {"epochs": 2, "standardize": True, "checkpoint": tmp_path / "run.ckpt"}
+    train_neuron(folder, "y", callback=lambda epoch: True, **options)  # which stops after the first epoch
+    monkeypatch.chdir(tmp_path)
+    comp = train_neuron("rows", "y", **options)
+    ref = train_neuron(folder, "y", epochs=2, standardize=True)
+    np.testing.assert_array_equal(comp.model.weights, ref.model.weights)
+    for i in (2019, 2020):  # other values are other rows
+        (folder / f"year={i}").rename(folder / f"year={i - 100}")
+    assert open_source(folder, "y").fingerprint()["content"] != prints[0]["content"]
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".npy"])

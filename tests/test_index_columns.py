@@ -1,4 +1,4 @@
-"""An index that pandas or Dask wrote is no input; a column that counts the rows is named in a warning."""
+"""An index that pandas or Dask wrote is no input; a column that numbers the rows is named in a warning."""
 
 import json
 import warnings
@@ -8,7 +8,7 @@ import pytest
 
 from tinynet_fast import TrainingWarning, train_mlp, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail
-from tinynet_fast.data.indexes import index_columns, suspects
+from tinynet_fast.data.indexes import index_columns, suspects, warn_of_row_numbers
 from tinynet_fast.data.sources import open_source
 from tinynet_fast.scoring import predict_file
 
@@ -117,7 +117,7 @@ def test_a_file_of_an_index_alone(tmp_path):
         train_neuron(write(tmp_path / "a.parquet", table), "y")
 
 
-NUMBERS = ["", "Unnamed: 0", "index", "id", "row", "rownames", "Row_Number"]
+NUMBERS = ["", "Unnamed: 0", "Unnamed: 0.1", "index", "id", "row", "rownames", "Row_Number"]
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -128,7 +128,9 @@ def test_a_column_that_counts_the_rows_is_named(tmp_path, name, first):
     table.to_parquet(tmp_path / "rows.parquet", index=False)
     called = "''" if not name else repr(name)
     for X in (table, tmp_path / "rows.csv", tmp_path / "rows.parquet"):
-        with pytest.warns(TrainingWarning, match=rf"the input {called}.* counts the rows.*features \(a\)") as seen:
+        with pytest.warns(
+            TrainingWarning, match=rf"the input {called}.* looks like a row number.*features \(a\)"
+        ) as seen:
             train_neuron(X, "y", epochs=2, standardize=True)
         assert len(seen) == 1
         with warnings.catch_warnings(action="error"):
@@ -139,7 +141,7 @@ def test_rows_that_are_left_out_do_not_hide_a_row_number(tmp_path):
     table = pd.DataFrame({"id": np.arange(N), "a": ROWS.X[:, 0], "y": Y})
     table.loc[::7, "a"] = np.nan
     table.to_csv(tmp_path / "rows.csv", index=False)
-    with pytest.warns(TrainingWarning, match="the input 'id' counts the rows"):
+    with pytest.warns(TrainingWarning, match="the input 'id' looks like a row number"):
         train_neuron(tmp_path / "rows.csv", "y", epochs=1, drop_missing=True)
 
 
@@ -147,9 +149,10 @@ def test_rows_that_are_left_out_do_not_hide_a_row_number(tmp_path):
     ("name", "values"),
     [
         ("hours", np.arange(N)),  # another name
-        ("id", np.arange(N)[::-1]),
-        ("id", np.arange(2, N + 2)),
-        ("id", np.random.default_rng(0).integers(0, 9, N)),
+        ("no", np.random.default_rng(0).integers(0, 9, N)),  # of rooms
+        ("id", np.where(np.arange(N) == 9, 3, np.arange(N))),
+        ("index", 100 + np.arange(N) / 8),
+        ("Unnamed: 3", np.arange(N) / 8),
     ],
 )
 def test_other_columns_are_not(tmp_path, name, values):
@@ -157,6 +160,35 @@ def test_other_columns_are_not(tmp_path, name, values):
     table.to_csv(tmp_path / "rows.csv", index=False)
     for X in (table, tmp_path / "rows.csv"):
         train_neuron(X, "y", epochs=1, standardize=True)  # warnings are errors in tests
+
+
+def test_a_row_number_of_rows_that_were_drawn_or_shuffled(tmp_path):
+    """Such an index is not 0, 1, 2, ... any more, and still tells the order in which the rows were written."""
+    table = pd.DataFrame({"a": ROWS.X[:, 0], "y": Y}, index=1000 * Y + np.arange(N))
+    gaps, shuffled = table.drop(table.index[::5]), table.sample(frac=1, random_state=0)
+    for rows in (gaps, shuffled, table.sort_values("a"), table.sample(frac=1, replace=True, random_state=0)):
+        rows.to_csv(tmp_path / "rows.csv")
+        for X in (tmp_path / "rows.csv", pd.read_csv(tmp_path / "rows.csv")):
+            with pytest.warns(TrainingWarning, match=r"the input '(Unnamed: 0)?'.* looks like a row number"):
+                train_neuron(X, "y", epochs=1, standardize=True)
+    for rows in (gaps, shuffled, table[::-1]):
+        rows.to_csv(tmp_path / "rows.csv", index_label="id")
+        with pytest.warns(TrainingWarning, match="the input 'id' looks like a row number"):
+            train_neuron(tmp_path / "rows.csv", "y", epochs=1, standardize=True)
+
+
+def test_a_row_number_in_a_few_rows():
+    """They tell less: only what counts up from the beginning is named."""
+    X = np.array([[0.0, 4, 5], [2, 7, 6], [3, 2, 7]])
+    with pytest.warns(
+        TrainingWarning, match="the input 'id' .* for example by naming .* features \\(no, row\\)"
+    ) as seen:
+        warn_of_row_numbers(["id", "no", "row"], X[:, [0, 1, 1]])
+    assert len(seen) == 1
+    warn_of_row_numbers(["no", "nr", "row"], X[:, [1, 1, 1]])
+    warn_of_row_numbers(["id", "", "row"], X[:2])
+    with pytest.warns(TrainingWarning, match="leave the column out$"):
+        warn_of_row_numbers(["id"], X)
 
 
 def test_names_of_row_numbers():
@@ -171,6 +203,6 @@ def test_the_command_line_says_it_on_one_line(run, tmp_path):
     for command in ("train", "lab"):
         status, _, err = run(command, "rows.csv", "--target", "y", "--drop-missing")
         assert status == 0
-        (line,) = [line for line in err.splitlines() if "counts the rows" in line]
-        assert line.startswith("tinynet-fast: warning: the input 'id' counts the rows")
+        (line,) = [line for line in err.splitlines() if "looks like a row number" in line]
+        assert line.startswith("tinynet-fast: warning: the input 'id' looks like a row number")
         assert run(command, "rows.csv", "--target", "y", "--drop-missing", "--features", '"a, b"')[2].count("id") == 0

@@ -1,5 +1,7 @@
 """CSV files larger than memory: the values and labels that `read_csv` finds, wherever the bytes are cut."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,8 +10,9 @@ from tables import gather
 
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
-from tinynet_fast.data.files import read_csv
+from tinynet_fast.data.files import TableError, read_csv
 from tinynet_fast.data.sources import open_source, records
+from tinynet_fast.data.sources.csv import Labels
 
 CELLS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
@@ -109,3 +112,40 @@ def test_columns_of_booleans_are_inputs(tmp_path):
     path.write_text("flag,t\ntrue,x\nFalse,y\nTRUE,x\n")
     assert gather(open_source(path, "t"))[0].tolist() == [[1], [0], [1]]
     assert read_csv(path).matrix(["flag"]).tolist() == [[1], [0], [1]]
+
+
+def test_a_bad_line_in_a_piece_that_is_read_ahead(tmp_path, small, monkeypatch):
+    """The thread that parses a piece leaves the labels alone: the thread that reads the rows changes them."""
+    small(1 << 10)
+    lines = [f"{i / 1000:.6f},L{i % 40:03d},{i}" for i in range(4000)]
+    lines[3000] = "0.5,L001"
+    (tmp_path / "a.csv").write_text("a,t,b\n" + "\n".join(lines) + "\n")
+    learn, threads = Labels.learn, set()
+
+    def watched(labels, texts):
+        threads.add(threading.current_thread())
+        return learn(labels, texts)
+
+    monkeypatch.setattr(Labels, "learn", watched)
+    for read in (lambda source: list(source.chunks()), lambda source: list(source.labels_only())):
+        with pytest.raises(TableError, match="line 3002: 2 values where the first line names 3"):
+            read(open_source(tmp_path / "a.csv", "t"))
+    assert threads == {threading.current_thread()}
+
+
+def test_a_mistake_above_a_bad_line_comes_first(tmp_path):
+    for row, message in (("0.5,,1", "line 3, column 't': the value is missing"), ("nan,x,1", "line 3, column 'a'")):
+        (tmp_path / "a.csv").write_text(f"a,t,b\n1,x,2\n{row}\n1,y\n3,y,4\n")
+        with pytest.raises(TableError, match=message):
+            list(open_source(tmp_path / "a.csv", "t").chunks())
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "what"), [("true,false", "1,0", "booleans"), ("1,0", "true,false", "numbers")]
+)
+def test_labels_of_another_kind_in_a_later_file(tmp_path, first, later, what):
+    for name, labels in (("a", first), ("b", later)):
+        (tmp_path / f"{name}.csv").write_text("x,t\n" + "".join(f"1,{label}\n" for label in labels.split(",")))
+    found = later.split(",")[0]
+    with pytest.raises(TableError, match=rf"b\.csv, line 2, column 't': '{found}', .* labels before it are {what}"):
+        list(open_source([tmp_path / "a.csv", tmp_path / "b.csv"], "t").chunks())

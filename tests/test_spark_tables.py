@@ -122,7 +122,7 @@ def test_an_index_that_pandas_wrote_is_no_input(session, tmp_path):
 @pytest.mark.filterwarnings("always")
 def test_a_column_that_counts_the_rows_is_named(session):
     rows = session.createDataFrame(FRAME.assign(id=np.arange(600))).coalesce(1)
-    with pytest.warns(TrainingWarning, match=r"the input 'id' counts the rows.*features \(a, b, c\)"):
+    with pytest.warns(TrainingWarning, match=r"the input 'id' looks like a row number.*features \(a, b, c\)"):
         on_spark.train_neuron(rows, "y", standardize=True)
 
 

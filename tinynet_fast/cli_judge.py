@@ -91,7 +91,7 @@ def lab(
     rates, penalties = numbers(learning_rate, "--learning-rate", float), numbers(l2, "--l2", float)
     table = all_rows(open_rows(data, target, features, drop_missing))
     check_labels(table, target)
-    warn_of_row_numbers(table.names, table.X, table.rows)
+    warn_of_row_numbers(table.names, table.X)
     split = Split.of(table, 0.0 if folds is not None else validation, seed, standardize)
     with naming(data[0]):
         result = sweep(

@@ -117,7 +117,7 @@ class Split:
 def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], list[str]]:
     """Train on rows that were read whole: shuffled unless --no-shuffle is given."""
     check_labels(table, job.target, MOST_LABELS if job.hidden else 2, job.known)
-    warn_of_row_numbers(table.names, table.X, table.rows)
+    warn_of_row_numbers(table.names, table.X)
     split = Split.of(table, job.validation, job.seed, job.standardize)
     if job.options["patience"] is not None and not split.held.any():
         raise ValueError("--patience watches rows that are held out: give --validation a share of the rows")

@@ -10,8 +10,11 @@ from tinynet_fast.data.arrays import listed
 from tinynet_fast.errors import TrainingWarning, warn
 
 INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
-ROW_NUMBER = re.compile(r"|unnamed: *\d+|index|idx|id|no|nr|rows?|row[_ .]?(id|idx|index|names?|no|nr|num|number)")
+NAMELESS = re.compile(r"|unnamed: *\d.*")  # what an index without a name is called in a CSV file, and by pandas
+ROW_NUMBER = re.compile(r"index|idx|id|no|nr|rows?|row[_ .]?(id|idx|index|names?|no|nr|num|number)")
 FEWEST_ROWS = 3  # fewer rows count up by chance
+DISTINCT_ROWS = 20  # in fewer rows a true count (the number of rooms, say) may hold no value twice
+LONGEST_STEP = 3  # on average, if rows were left out of a column that counts up
 LOOKED_AT = 1000  # rows
 
 
@@ -26,16 +29,17 @@ def index_columns(names: Iterable[str], schema: Any = None) -> frozenset[str]:
     return frozenset(found)
 
 
-def warn_of_row_numbers(names: Sequence[str] | None, X: Any, rows: np.ndarray | None = None) -> None:
-    """Warn of inputs that are named like a row number and count up by one from 0 or 1.
+def warn_of_row_numbers(names: Sequence[str] | None, X: Any) -> None:
+    """Warn of inputs that look like a row number: by their names, and by whole numbers that fit.
+
+    A column without a name is an index that was written along with the rows, also if the rows were drawn or shuffled
+    before: any whole numbers fit. A column that is named like a row number has to count up, or hold no value twice.
 
     Parameters
     ----------
     names : sequence of str, or None
     X : (n, n_features) array
         The first rows. Only the first 1,000 are looked at.
-    rows : (n,) int array, optional
-        The rows' numbers in their file, if rows were left out. 0, 1, 2, ... if not given.
 
     Warns
     -----
@@ -43,19 +47,34 @@ def warn_of_row_numbers(names: Sequence[str] | None, X: Any, rows: np.ndarray | 
         For each such column, with the remedy.
     """
     for j in suspects(names):
+        assert names is not None
         column = np.asarray(X[:LOOKED_AT, j], np.float64)
-        away = column - (np.arange(len(column)) if rows is None else rows[:LOOKED_AT])
-        if len(column) >= FEWEST_ROWS and away[0] in (0.0, 1.0) and (away == away[0]).all():
-            assert names is not None
+        if len(column) < FEWEST_ROWS or not (np.floor(column) == column).all():
+            continue
+        if NAMELESS.fullmatch(_plain(names[j])) or _numbers_rows(column):
             others = listed([name for name in names if name != names[j]])
             called = f"{names[j]!r}" if names[j] else "'' (a column without a name)"
+            remedy = f", for example by naming the other inputs in features ({others})" if others else ""
             warn(
-                f"the input {called} counts the rows, which says nothing about new rows: leave it out by naming the "
-                f"other inputs in features ({others})",
+                f"the input {called} looks like a row number, which says nothing about new rows: leave the column out"
+                f"{remedy}",
                 TrainingWarning,
             )
 
 
+def _numbers_rows(column: np.ndarray) -> bool:
+    """Whether whole numbers tell the rows apart, and not by chance."""
+    if len(column) >= DISTINCT_ROWS:
+        return len(np.unique(column)) == len(column)
+    rising = bool((column[1:] > column[:-1]).all())
+    return rising and column[0] >= 0 and column[-1] <= LONGEST_STEP * len(column)
+
+
 def suspects(names: Sequence[str] | None) -> list[int]:
-    """The places of inputs that are named like a row number."""
-    return [j for j, name in enumerate(names or ()) if ROW_NUMBER.fullmatch(name.strip().lower())]
+    """The places of inputs that have no name or are named like a row number."""
+    plain = [_plain(name) for name in names or ()]
+    return [j for j, name in enumerate(plain) if NAMELESS.fullmatch(name) or ROW_NUMBER.fullmatch(name)]
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()

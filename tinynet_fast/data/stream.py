@@ -296,7 +296,7 @@ class StreamRows:
             for chunk in chunks:
                 if row == 0 and not self.looked:
                     self.looked = True
-                    warn_of_row_numbers(self.source.names, chunk.X, chunk.numbers())
+                    warn_of_row_numbers(self.source.names, chunk.X)
                 yield row, chunk, self._codes(chunk, row)
                 if self.count is None:
                     trained += len(chunk.X) - (0 if self.hold_out is None else int(self._held(row, chunk).sum()))

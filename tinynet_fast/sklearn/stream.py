@@ -93,9 +93,9 @@ def partial_fit_stream(
 
 
 def _looked_at(chunks: Iterable[Chunk], names: list[str] | None, epoch: int) -> Iterator[Piece]:
-    """The rows and labels of chunks, with a warning if the very first ones show that a column counts the rows."""
+    """The rows and labels of chunks, with a warning if the very first ones show a row number."""
     for i, chunk in enumerate(chunks):
         if epoch == i == 0:
-            warn_of_row_numbers(names, chunk.X, chunk.numbers())
+            warn_of_row_numbers(names, chunk.X)
         assert chunk.y is not None
         yield chunk.X, chunk.y

@@ -154,8 +154,8 @@ def train_neuron(
         Called with an `Epoch` after each epoch; training stops if it returns a true value.
     features : sequence of str, optional
         The columns of a frame or a file to learn from, in this order. If left out: all but that of the labels and an
-        index that pandas or Dask wrote into a file, also one with a name. A column that only counts the rows is named
-        in a `TrainingWarning`.
+        index that pandas or Dask wrote into a file, also one with a name. A column that looks like a row number is
+        named in a `TrainingWarning`.
     labels : sequence, optional
         The two labels: the second is the one whose probability is learned, and any other label in the rows is refused.
         Needed for rows that can be read once only, and to learn the label that comes first in sorting order.

@@ -222,7 +222,7 @@ def _open_tables(
     if not plain:
         need("pyarrow")
     from tinynet_fast.data.sources import csv, ipc, parquet, plain_csv
-    from tinynet_fast.data.sources.folders import in_folders, with_folders
+    from tinynet_fast.data.sources.folders import folder_values, in_folders, with_folders
 
     if kind == "csv":  # whose names have no spaces around them
         y = y.strip() if isinstance(y, str) else y
@@ -245,7 +245,7 @@ def _open_tables(
             if k == len(stamps) and not parts:
                 raise
     why = "no rows below the column names" if kind == "csv" else "no rows: at least one is needed"
-    content = None if layout.whole is layout else lambda: layout.values
+    content = folder_values(layout)
     source = _source(kind, _with_rows(parts, why), layout.whole, stamps=stamps, content=content)
     source.label_texts = labels if kind == "csv" and not plain else None
     return source

@@ -26,6 +26,7 @@ OPTIONS: dict[str, Any] = {
     "true_values": YES,
     "false_values": NO,
 }
+Piece = tuple[int, int, Any, TableError | None]  # offset, length, what `_parse` says, and the mistake that ends it
 SAMPLE_BYTES = 1 << 16  # of a file's beginning, from which columns of booleans are told
 
 
@@ -80,7 +81,8 @@ class Labels:
         else:
             values = np.concatenate((self.values, np.array(new, dtype=str)))
         if self.settled and KINDS[values.dtype.kind] != KINDS[self.values.dtype.kind]:
-            return next(text for text in new if infer([text]).dtype.kind not in ("i", self.values.dtype.kind))
+            known = KINDS[self.values.dtype.kind]
+            return next((text for text in new if KINDS[infer([text]).dtype.kind] != known), new[0])
         self.values = values
         for text in new:
             self.codes[text] = len(self.codes)
@@ -135,9 +137,13 @@ class CsvPart(Part):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         if self.layout.target is not None and not (self.known.settled or self.known.waits):
             self._settle_labels()
-        for offset, length, (X, finite, texts, indices) in self._parsed(self.layout.names):
+        for offset, length, (X, finite, texts, indices), wrong in self._parsed(self.layout.names):
             if len(X):
-                yield self._block(X, finite, texts, indices, (offset, length))
+                block = self._block(X, finite, texts, indices, (offset, length))
+                if wrong is None:
+                    yield block
+            if wrong is not None:  # a mistake in the rows above, which make the block, comes first
+                raise wrong
 
     def _block(self, X: np.ndarray, finite: bool, texts: Any, indices: Any, place: Any) -> Block:
         def where(i: int) -> str:
@@ -163,30 +169,33 @@ class CsvPart(Part):
 
     def _settle_labels(self) -> None:
         """Read the target on until two different labels are known, and so their type."""
-        for *_, (_, _, texts, _) in self._parsed([]):
+        for *_, (_, _, texts, _), wrong in self._parsed([]):
             self.known.learn(texts)
-            if self.known.settled:
+            if self.known.settled or wrong is not None:  # a mistake is met again when the rows are read
                 return
 
     def labels(self) -> Iterator[np.ndarray]:
         if not self.known.settled:
             self._settle_labels()
-        for offset, length, (_, _, texts, indices) in self._parsed([]):
+        for offset, length, (_, _, texts, indices), wrong in self._parsed([]):
             place = partial(self.where, (offset, length))
             y, gone = self._labels(texts, indices, place)
             if gone is not None:
                 column = target_name(self.layout.target)
                 raise TableError(f"{place(int(np.argmax(gone)))}, {column}: the value is missing: {REMEDY}")
+            if wrong is not None:
+                raise wrong
             if len(y):
                 yield y
 
-    def _parsed(self, names: list[str]) -> Iterator[tuple[int, int, Any]]:
+    def _parsed(self, names: list[str]) -> Iterator[Piece]:
+        """The pieces in their order. Threads parse them, so nothing there may change what the parts share."""
         import pyarrow as pa
 
         tasks = (partial(self._parse, names, offset, piece) for offset, piece in self.bytes.pieces())
         return in_order(tasks, max(min(pa.cpu_count(), 8), 1))
 
-    def _parse(self, names: list[str], offset: int, piece: memoryview) -> tuple[int, int, Any]:
+    def _parse(self, names: list[str], offset: int, piece: memoryview) -> Piece:
         """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
         none)."""
         import pyarrow as pa
@@ -212,36 +221,32 @@ class CsvPart(Part):
         columns = [_one(column) for column in table.columns]
         finite = fill(columns[: len(names)], X, 0) if names else True
         if target is None:
-            return offset, len(piece), (X, finite, None, None)
+            return offset, len(piece), (X, finite, None, None), None
         labels = columns[-1]
         indices = labels.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return offset, len(piece), (X, finite, labels.dictionary.to_pylist(), indices)
+        return offset, len(piece), (X, finite, labels.dictionary.to_pylist(), indices), None
 
-    def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> tuple[int, int, Any]:
-        """What `_parse` returns, by the csv module: for the first mistake in a piece, which is a TableError, and for
-        numbers that Python reads and pyarrow does not."""
+    def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> Piece:
+        """What `_parse` returns, by the csv module: for numbers that Python reads and pyarrow does not, and for the
+        first mistake in a piece, which is given back with the rows above it."""
         places = [(self.names.index(name), name) for name in names]
         target = None if self.layout.target is None else self.names.index(self.layout.target)
         rows: list[list[float]] = []
         answers: list[str | None] = []
         wrong = None
-        for line, record in self.bytes.records(piece, self.bytes.lines_before(offset) + 1):
-            try:
+        try:
+            for line, record in self.bytes.records(piece, self.bytes.lines_before(offset) + 1):
                 rows.append(self._values(record, places, line))
-            except TableError as error:
-                wrong = error
-                break
-            answers.append(None if target is None or record[target] in MISSING else record[target])
+                answers.append(None if target is None or record[target] in MISSING else record[target])
+        except TableError as error:
+            wrong = error
         X = np.array(rows, np.float64).reshape(len(rows), len(names))
         finite, texts, indices = bool(np.isfinite(X).all()), None, None
         if target is not None:
             texts = list(dict.fromkeys(text for text in answers if text is not None))
             codes: dict[str | None, int] = {text: code for code, text in enumerate(texts)} | {None: -1}
             indices = np.array([codes[text] for text in answers], np.int32)
-        if wrong is not None:
-            self._block(X, finite, texts, indices, (offset, len(piece)))  # a mistake in the rows above comes first
-            raise wrong
-        return offset, len(piece), (X, finite, texts, indices)
+        return offset, len(piece), (X, finite, texts, indices), wrong
 
     def _values(self, record: list[str], places: list[tuple[int, str]], line: int) -> list[float]:
         if len(record) != len(self.names):

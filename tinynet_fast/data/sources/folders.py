@@ -1,6 +1,6 @@
 """Columns that files have from the names of their folders, as in year=2020/part.0.parquet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,8 @@ def with_folders(layout: Layout, files: list[File]) -> Layout:
 class FolderLayout(Layout):
     """A layout of files, of whose columns some come from folders. `whole` is the layout of the rows.
 
-    A column that the first file holds itself is not taken from folders.
+    A column that the first file holds itself is not taken from folders. Any other column that one file has from its
+    folders has to be there for all files.
     """
 
     def __init__(self, layout: Layout, values: dict[str, dict[str, Value]], default: list[str]) -> None:
@@ -79,7 +80,8 @@ class FolderLayout(Layout):
     def check_names(self, path: Any, columns: list[str], index: frozenset[str] = frozenset()) -> None:
         here = self.values[str(path)]
         if not self.first:
-            elsewhere = [name for name in here if name not in columns]
+            names = dict.fromkeys(name for values in self.values.values() for name in values)
+            elsewhere = [name for name in names if name not in columns]
             self.label_added = self.label in elsewhere
             self.target = None if self.label_added else self.label
             wanted = self.default if self.wanted is None else self.wanted
@@ -88,9 +90,14 @@ class FolderLayout(Layout):
                 self.names = [name for name in self.wanted if name not in self.added]
                 if not self.names:
                     raise TableError("features: name at least one column that is in the files themselves")
-        for name in [*self.added, *([self.label] if self.label_added else [])]:
+        for name in self.used:
             if name not in here:
-                raise no_such_column(path, str(name), [*columns, *here])
+                if name in columns:
+                    raise TableError(
+                        f"{path}: the file itself holds the column {name!r}, which others have from their folders: "
+                        "give files that have it from one place"
+                    )
+                raise no_such_column(path, name, [*columns, *here])
         for name in self.added:
             if isinstance(here[name], str):
                 raise TableError(
@@ -98,6 +105,11 @@ class FolderLayout(Layout):
                     "column out of the features"
                 )
         super().check_names(path, columns, index)
+
+    @property
+    def used(self) -> list[str]:
+        """The columns that come from folders."""
+        return [*self.added, *([str(self.label)] if self.label_added else [])]
 
     @property
     def whole(self) -> Layout:
@@ -110,6 +122,16 @@ class FolderLayout(Layout):
     def part(self, part: Part, path: Any) -> Part:
         """A file's part, with the values of its folders if the rows have such columns."""
         return InFolders(part, self, path) if self.added or self.label_added else part
+
+
+def folder_values(layout: Layout) -> Callable[[], list[list[Value]]] | None:
+    """A function for the values that rows get from folders, file by file in their order; None if there are none.
+
+    They tell data apart, so the paths, which can be spelled in several ways, are left out.
+    """
+    if not isinstance(layout, FolderLayout) or not layout.used:
+        return None
+    return lambda: [[here.get(name) for name in layout.used] for here in layout.values.values()]
 
 
 def in_folders(layout: Layout, part: Part, path: Any) -> Part:
@@ -130,7 +152,7 @@ class InFolders(Part):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         layout, whole = self.layout, self.layout.whole
         order = [(layout.names.index(name) if name in layout.names else None) for name in whole.names]
-        missing = [name for name in self._used() if self.here[name] is None]
+        missing = [name for name in self.layout.used if self.here[name] is None]
         for block in self.inner.read(start, stop):
             n = len(block.X)
             if missing and not layout.drop:
@@ -157,9 +179,6 @@ class InFolders(Part):
         else:
             for low in range(0, self.n_rows, LABELS_AT_ONCE):
                 yield np.full(min(LABELS_AT_ONCE, self.n_rows - low), self.here[str(self.layout.label)])
-
-    def _used(self) -> list[str]:
-        return [*self.layout.added, *([str(self.layout.label)] if self.layout.label_added else [])]
 
     def _first(self, block: Block) -> str:
         return self.inner.where(block.place, 0)
