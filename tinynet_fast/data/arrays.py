@@ -25,6 +25,20 @@ def is_masked(values: Any) -> bool:
     return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
 
 
+def is_coded(kind: Any) -> bool:
+    """Whether a type is Arrow's of a dictionary: codes, and the values that they stand for."""
+    return type(kind).__name__ == "DictionaryType"
+
+
+def decoded(values: Any) -> Any:
+    """A column of Arrow's with the values in place of their codes; other values as they are.
+
+    NumPy reads the codes of a chunked array without its nulls: a null would become another row's value.
+    """
+    kind: Any = getattr(values, "type", None)
+    return values.cast(kind.value_type) if is_coded(kind) else values
+
+
 def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> np.ndarray:
     """`X` as a 2-D numeric array of rows, without a copy if it is an array already.
 
@@ -40,7 +54,7 @@ def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> 
     if hasattr(X, "toarray"):
         raise ValueError(f"{name} is a sparse matrix, which train_neuron alone reads as it is: pass {name}.toarray()")
     if hasattr(X, "__array__"):
-        array = np.asarray(X)
+        array = np.asarray(decoded(X))
     elif isinstance(X, Sequence):
         array = _from_rows(X, name)
     else:
@@ -271,7 +285,7 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     """Labels as an array of numbers, booleans or text, (n,); ValueError for anything else, with the remedy."""
     if y is None:
         raise ValueError(f"{name} is missing: pass a label for each row, or the name of the column that holds them")
-    array = np.asarray(y)
+    array = np.asarray(decoded(y))
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -347,7 +361,7 @@ def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     if sample_weight is None:
         return None
     try:
-        weights = np.asarray(sample_weight, dtype=np.float64, order="C")  # kernels take no strides
+        weights = np.asarray(decoded(sample_weight), dtype=np.float64, order="C")  # kernels take no strides
     except (TypeError, ValueError, OverflowError):
         raise ValueError("sample_weight holds something that is no number: give each row a number") from None
     if weights.shape != (n_rows,):
