@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -285,7 +285,7 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     """Labels as an array of numbers, booleans or text, (n,); ValueError for anything else, with the remedy."""
     if y is None:
         raise ValueError(f"{name} is missing: pass a label for each row, or the name of the column that holds them")
-    array = np.asarray(decoded(y))
+    array = read_labels(y, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -303,6 +303,21 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
 
 
+def read_labels(y: Any, name: str) -> np.ndarray:
+    """`y` as NumPy reads it, text as objects or of a fixed width; ValueError if it is no array or list of labels."""
+    if isinstance(y, (Iterator, Mapping)) or hasattr(y, "toarray"):
+        remedy = f"{name}.toarray()" if hasattr(y, "toarray") else f"list({name})"
+        remedy = f"list({name}.values())" if isinstance(y, Mapping) else remedy
+        raise ValueError(f"{name} is a {type(y).__name__}: pass {remedy}, with one label a row")
+    try:
+        array = np.asarray(decoded(y))
+    except ValueError:
+        raise ValueError(f"{name} holds several values in a row: one label a row is needed") from None
+    if array.ndim == 0:
+        raise ValueError(f"{name} is of type {type(y).__name__}: pass a list or an array with one label a row")
+    return array.astype(object) if array.dtype.kind == "T" else array
+
+
 def _one_type(labels: list[Any], name: str) -> np.ndarray:
     """Labels that came as Python objects in an array of text, booleans or numbers; ValueError for a mixture."""
     for i, label in enumerate(labels):
@@ -310,20 +325,35 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
             raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
     kinds = {type(label) for label in labels}
     if all(issubclass(kind, str) for kind in kinds):
+        _refuse_lost_ends(labels, name)
         # NumPy cuts the name of a text that is an Enum to the length of its value.
         return np.array(labels if kinds == {str} else [str.__str__(label) for label in labels], dtype=str)
     if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
         return np.array(labels, dtype=bool)
     if all(issubclass(kind, (int, float, np.number)) for kind in kinds):
         try:
-            return np.array(labels, dtype=np.float64)
+            if all(issubclass(kind, (int, np.integer)) for kind in kinds - {bool, np.bool_}):
+                whole = np.array([int(label) for label in labels])
+                if whole.dtype.kind in "iu":
+                    return whole
+            array = np.array(labels, dtype=np.float64)
         except OverflowError:
             raise ValueError(f"{name} holds a number that is too large for a float64: use other labels") from None
+        if len(set(labels)) > len(set(array.tolist())):
+            raise ValueError(f"{name} holds numbers that a float64 cannot tell apart: use text or smaller numbers")
+        return array
     for i, label in enumerate(labels):
         if not isinstance(label, (str, bool, np.bool_, int, float, np.number)) or isinstance(label, np.timedelta64):
             raise ValueError(unusual(label, f"{name}[{i}]"))
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
+
+
+def _refuse_lost_ends(labels: list[str], name: str) -> None:
+    """ValueError for a text that ends in zero characters: NumPy drops them, so two labels would become one."""
+    for i, label in enumerate(labels):
+        if str.endswith(label, "\0"):
+            raise ValueError(f"{name}[{i}] is {label!r}, and NumPy drops zero characters at the end: use another label")
 
 
 def is_several(value: Any) -> bool:
@@ -360,6 +390,9 @@ def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     """One finite weight of at least 0 for each row, as float64, or None; ValueError naming the first that is not."""
     if sample_weight is None:
         return None
+    if is_masked(sample_weight):
+        i = int(np.argmax(np.ma.getmaskarray(sample_weight).reshape(-1)))
+        raise ValueError(f"sample_weight[{i}] is missing: drop the row or give it a weight")
     try:
         weights = np.asarray(decoded(sample_weight), dtype=np.float64, order="C")  # kernels take no strides
     except (TypeError, ValueError, OverflowError):
