@@ -25,6 +25,18 @@ def is_masked(values: Any) -> bool:
     return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
 
 
+class BadValue(ValueError):
+    """A value that cannot be taken as a number. `row` says which row it is in."""
+
+    row = 0
+
+    @classmethod
+    def at(cls, row: int, message: str) -> "BadValue":
+        error = cls(message)
+        error.row = row
+        return error
+
+
 def is_coded(kind: Any) -> bool:
     """Whether a type is Arrow's of a dictionary: codes, and the values that they stand for."""
     return type(kind).__name__ == "DictionaryType"
@@ -108,11 +120,11 @@ def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -
     for place, value in np.ndenumerate(array):
         plain = type(value) in (float, int, bool) and value == value
         if not plain and (is_several(value) or isinstance(value, (str, bytes, complex)) or is_missing(value)):
-            raise ValueError(_bad_value(value, place, name, columns))
+            raise BadValue.at(place[0], _bad_value(value, place, name, columns))
         try:
             out[place] = value
         except (TypeError, ValueError, OverflowError):
-            raise ValueError(_bad_value(value, place, name, columns)) from None
+            raise BadValue.at(place[0], _bad_value(value, place, name, columns)) from None
     return out
 
 
@@ -150,7 +162,7 @@ def check_finite(X: np.ndarray, name: str = "X", columns: Sequence[str] | None =
             value = X[start + i, j]
             what = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else "too large for a float64"
             place = _place(name, start + int(i), int(j), columns)
-            raise ValueError(f"{place} is {what}: drop the row or fill the column first")
+            raise BadValue.at(start + int(i), f"{place} is {what}: drop the row or fill the column first")
 
 
 class Codes:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet_fast.data.arrays import (
+    BadValue,
     as_matrix,
     check_finite,
     check_table,
@@ -315,7 +316,24 @@ def _numbers(frame: _Frame, labels: list[Any], name: str, fill: bool = False) ->
             return as_matrix(array, name)
     if not labels:
         check_table((1, 0), name)
-    return np.column_stack([_column(frame.columns[label], str(label), name, fill) for label in labels])
+    columns = [(label, frame.columns[label]) for label in labels]
+    try:
+        return np.column_stack([_column(values, str(label), name, fill) for label, values in columns])
+    except BadValue:
+        raise ValueError(_first_bad_value(columns, name, fill)) from None
+
+
+def _first_bad_value(columns: list[tuple[Any, Any]], name: str, fill: bool) -> str:
+    """The message about the bad value in the first row that has one; of several in that row, in the first column."""
+    found = []
+    for label, values in columns:
+        try:
+            column = _column(values, str(label), name, fill)
+            if not fill:
+                check_finite(column[:, np.newaxis], name, [str(label)])
+        except ValueError as error:
+            found.append((getattr(error, "row", 0), str(error)))
+    return min(found, key=lambda bad: bad[0])[1]
 
 
 def _at_once(frame: _Frame, labels: list[Any]) -> np.ndarray | None:
