@@ -186,6 +186,12 @@ def test_bad_labels_are_named(y, message):
         train_neuron([1, 2, 3, 4], y, epochs=1)
 
 
+def test_a_masked_weight_is_missing():
+    weights = np.ma.masked_array([1.0, 1.0, 1.0, 2.0], [0, 0, 0, 1])
+    with pytest.raises(ValueError, match=r"^sample_weight\[3\] is missing: drop the row or give it a weight"):
+        train_neuron([1, 2, 3, 4], PASSED, sample_weight=weights)
+
+
 def test_a_late_nan_in_a_large_array_is_found():
     X = np.zeros((300_000, 3))
     X[1041, 2] = np.nan

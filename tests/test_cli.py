@@ -348,3 +348,58 @@ def test_train_on_rows_that_are_streamed(run, refused, tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "MEMORY_BYTES", 0)
     assert "convert the rows, or shuffle them once" in refused("train", "a2.csv", *options, "--shuffle")
     assert "that is where the model goes" in refused("train", "a2.csv", *options, "--checkpoint", "m.json")
+
+
+def test_folders_and_patterns_with_an_equals_sign_are_files(run, students, tmp_path):
+    run("train", students, "--target", "result", "--epochs", "2", "--model", "m.json")
+    _, expected, _ = run("predict", "m.json", students)
+    for name in ("hv/year=2020/a.csv", "k=1.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(Path(students).read_bytes())
+    for word in ("hv/year=*/*.csv", "hv/year=2020", "k=*.csv"):
+        assert run("predict", "m.json", word) == (0, expected, "")
+    values = [f"{name}=1" for name in load("m.json").features]
+    assert "P(pass) = " in run("predict", "m.json", *values)[1]
+    for word in ("k=9.csv", "x=*.csv"):
+        assert "no input" not in run("predict", "m.json", word)[2]
+    assert "the model has no input 'nothing'" in run("predict", "m.json", "nothing=1")[2]
+
+
+def test_the_name_of_a_model_is_a_plain_one(run, students, tmp_path):
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "a.csv").write_bytes(Path(students).read_bytes())
+    for words, name in (
+        (["rows/*.csv"], "model.json"),
+        (["rows"], "rows.model.json"),
+        (["rows/a.csv"], "a.model.json"),
+    ):
+        status, out, _ = run("train", *words, "--target", "result", "--epochs", "2")
+        assert (status, out.splitlines()[-1]) == (0, f"model: {name}")
+        (tmp_path / name).unlink()
+
+
+def test_default_names_of_models():
+    from tinynet_fast.cli_support import model_file
+
+    for data in ("*.csv", "-", ".", "..", ".hidden.csv", "data/*.parquet"):
+        assert model_file(Path(data)) == Path("model.json")
+    assert model_file(Path("data/a.b.csv.gz")) == Path("a.model.json")
+
+
+def test_validate_and_trace_leave_rows_out(run, tmp_path):
+    rows = [("1", "0"), ("", "0"), ("2", "0"), ("3", "1"), ("4", "1")]
+    write(tmp_path / "d.csv", ["a", "y"], rows)
+    write(tmp_path / "whole.csv", ["a", "y"], [row for row in rows if row[0]])
+    run("train", "whole.csv", "--target", "y", "--epochs", "2", "--model", "m.json")
+    status, _, err = run("validate", "--data", "d.csv", "--target", "y")
+    assert status == 2
+    assert "--drop-missing" in err
+    assert run("validate", "--data", "d.csv", "--target", "y", "--drop-missing")[0] == 0
+    assert "--drop-missing" in run("trace", "m.json", "d.csv", "--row", "3")[2]
+    status, out, _ = run("trace", "m.json", "d.csv", "--row", "3", "--drop-missing", "--json")
+    assert (status, out) == (0, run("trace", "m.json", "whole.csv", "--row", "2", "--json")[1])
+    assert (
+        "row 2 has a missing value: choose another row"
+        in run("trace", "m.json", "d.csv", "--row", "2", "--drop-missing")[2]
+    )
+    assert "there is no row 6; it has 4 rows" in run("trace", "m.json", "d.csv", "--row", "6", "--drop-missing")[2]

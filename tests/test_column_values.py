@@ -128,6 +128,25 @@ def test_booleans(library, values, dtype):
     np.testing.assert_array_equal(comp, train_neuron(np.column_stack([HOURS, values]), Y, epochs=5).model.weights)
 
 
+ROWS = {"a": [1.0, 2.0, 3.0, None, 5.0], "b": [1.0, None, 3.0, 4.0, 5.0]}
+
+
+@pytest.mark.parametrize("form", ["objects", "one column of objects", "dicts", "Decimals"])
+def test_the_first_bad_row_is_named(form):
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(ROWS)
+    if form == "dicts":
+        X = [dict(zip(ROWS, row, strict=True)) for row in zip(*ROWS.values(), strict=True)]
+    elif form == "Decimals":
+        X = X.map(lambda value: None if value != value else Decimal(value)).astype(object)
+    else:
+        X = X.astype(object if form == "objects" else {"a": object})
+        X["a"] = X["a"].where(X["a"].notna(), None)
+    for use in (lambda: train_neuron(X, [0, 0, 1, 1, 1]), lambda: Neuron(weights=[1, 2]).predict(X)):
+        with pytest.raises(ValueError, match=r"^X\[1, 'b'\] is (missing|NaN)"):
+            use()
+
+
 LABELS = {
     "pandas, a category": ("pandas", ["no", "no", "yes", "yes"], "category"),
     "pandas, str": ("pandas", ["no", "no", "yes", "yes"], "str"),

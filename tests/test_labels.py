@@ -36,7 +36,19 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_measurements_are_no_classes(way):
     train = WAYS[way]
-    for y in (A, A.astype(np.float32), np.round(A, 1) + 0.05, np.arange(200), np.arange(200.0), 1000 - np.arange(200)):
+    whole = np.arange(200)
+    for y in (
+        A,
+        A.astype(np.float32),
+        np.round(A, 1) + 0.05,
+        whole,
+        whole.astype(float),
+        1000 - whole,
+        whole % 100,
+        whole.astype(str),
+        (whole % 100).astype(str),
+        A.astype(str),
+    ):
         with pytest.raises(ValueError, match=MEASURED):
             train(X, y)
     with pytest.raises(
@@ -48,11 +60,12 @@ def test_measurements_are_no_classes(way):
 @pytest.mark.parametrize("way", WAYS)
 def test_many_classes_are_learned(way):
     train, n = WAYS[way], len(X)
-    ids = np.arange(n) % 100
+    many = np.tile(X, (5, 1))
+    ids = np.arange(5 * n) % 100
     text = np.array([f"id {i}" for i in range(n)])
     few = np.arange(n) % 20 / 4  # ratings in quarters
-    for y, count in ((ids, 100), (ids.astype(float), 100), (text, n), (few, 20)):
-        assert len(train(X, y).model.labels) == count
+    for rows, y, count in ((many, ids, 100), (many, ids.astype(float), 100), (X, text, n), (X, few, 20)):
+        assert len(train(rows, y).model.labels) == count
     np.testing.assert_array_equal(train(X, A, labels=np.unique(A)).model.labels, np.unique(A))
 
 
@@ -183,3 +196,57 @@ def test_a_warm_start_of_an_estimator_with_other_layers():
         ):
             go_on(X, Y)
     assert fitted.set_params(warm_start=False).fit(X, Y).coefs_[0].shape == (2, 8)
+
+
+def test_large_whole_numbers_are_told_apart():
+    first, second = 2**60, 2**60 + 1
+    for labels in given(first, second):
+        model = train_neuron(X, labels, epochs=5).model
+        assert model.labels.tolist() == [first, second]
+        assert type(model.predict(X).tolist()[0]) is int
+        assert model.score(X, labels) > 0.9
+    with pytest.raises(ValueError, match=r"^y holds numbers that a float64 cannot tell apart"):
+        train_neuron(X, given(2**70, 2**70 + 1)[1])
+
+
+def test_text_that_numpy_would_cut():
+    for labels in given("a", "a\0"):
+        with pytest.raises(ValueError, match=r"^y\[\d+\] is 'a\\x00', and NumPy drops zero characters at the end"):
+            train_neuron(X, labels)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: (label for label in Y), r"y is a generator: pass list\(y\), with one label a row"),
+        (lambda: map(int, Y), r"y is a map: pass list\(y\)"),
+        (lambda: dict(enumerate(Y)), r"y is a dict: pass list\(y\.values\(\)\)"),
+        (lambda: 3, "y is of type int: pass a list or an array with one label a row"),
+        (lambda: [[0], [0, 1]] * 100, "y holds several values in a row: one label a row is needed"),
+        (lambda: pytest.importorskip("scipy.sparse").csr_array(Y), r"pass y\.toarray\(\)"),
+    ],
+)
+def test_what_is_no_list_of_labels(make, message):
+    model = train_neuron(X, Y, epochs=1).model
+    for use in (lambda y: train_neuron(X, y), lambda y: model.score(X, y)):
+        with pytest.raises(ValueError, match="^.*" + message):
+            use(make())
+    with pytest.raises(ValueError, match="^block 0: .*" + message):
+        train_neuron(lambda: iter([(X, make())]), epochs=1)
+
+
+def test_text_of_numpys_own_type():
+    text = np.where(Y, "pass", "fail")
+    labels = text.astype(np.dtypes.StringDType())
+    ref = train_neuron(X, text, epochs=5).model
+    for comp in (train_neuron(X, labels, epochs=5), train_neuron(lambda: iter([(X, labels)]), epochs=5)):
+        assert comp.model.labels.tolist() == ["fail", "pass"]
+        np.testing.assert_array_equal(comp.model.weights, ref.weights)
+    assert ref.score(X, labels) == ref.score(X, text)
+
+
+def test_text_that_numpy_would_cut_in_a_file(tmp_path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.table({"a": A, "y": ["a\0" if label else "a" for label in Y]}), tmp_path / "d.parquet")
+    with pytest.raises(ValueError, match=r"the label 'a\\x00': NumPy drops zero characters at the end"):
+        train_neuron(tmp_path / "d.parquet", "y", epochs=1)

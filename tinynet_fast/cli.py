@@ -24,6 +24,8 @@ from tinynet_fast.cli_support import (
     check_destinations,
     check_not_input,
     check_two_answers,
+    is_one_row,
+    model_file,
     numbers,
     predict_files,
     predict_row,
@@ -163,14 +165,14 @@ def train(
     checkpoint_seconds: Annotated[float, Option(help="How often it is written.")] = 30.0,
     resume: Annotated[bool, Option(help="Go on from the checkpoint, if it is there.")] = True,
     quiet: Annotated[bool, Option("--quiet", help="Print nothing but warnings and errors.")] = False,
-    model: Annotated[Path | None, Option(help="Where the model goes (default: DATA.model.json, here).")] = None,
+    model: Annotated[Path | None, Option(help="Where it goes (default: here, DATA.model.json or model.json).")] = None,
 ) -> None:
     """Train on files, print the loss as it falls, and write the model.
 
     Rows of up to 256 MB (as float64, such as 1,000,000 rows of 32 inputs) are read whole, whatever their format. More
     rows are read while they are trained on, in the order of the file.
     """
-    destination = model or Path(f"{data[0].name.split('.')[0]}.model.json")
+    destination = model or model_file(data[0])
     layers = numbers(hidden, "--hidden", int) if hidden is not None else None
     if layers is not None and min(layers) < 1:
         raise ValueError(f"--hidden {hidden}: a hidden layer has at least one unit")
@@ -242,7 +244,7 @@ def predict(
     limit = check_threshold(fitted.threshold if threshold is None else threshold)
     if output is not None and output.suffix.lower() not in (*PARQUET, ".csv", ".txt", ""):
         raise ValueError(f"{output}: predictions are written as .csv or .parquet; name the file so")
-    if all("=" in word for word in data) and not Path(data[0]).is_file():
+    if is_one_row(fitted, data):
         predict_row(fitted, data, output, limit)
         return
     marks = "=./*?[-"  # of a file's name, a pattern or name=value; "-" is standard input
@@ -268,6 +270,7 @@ def trace(
     learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None,
     network: Annotated[bool, Option("--network", help="The height and weight network instead of the neuron.")] = False,
     torch: Annotated[bool, Option("--torch", help="Show PyTorch's gradients beside ours.")] = False,
+    drop_missing: Annotated[bool, Option("--drop-missing", help="Leave rows with a missing value out.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """One training step, number by number: what to compare with loss.backward()."""
@@ -282,6 +285,7 @@ def trace(
         learning_rate=learning_rate,
         network=network,
         torch=torch,
+        drop_missing=drop_missing,
     )
     if as_json:
         print(json.dumps(step.to_json(), indent=1))
@@ -293,6 +297,7 @@ def trace(
 def validate(
     data: Annotated[Path | None, Option(help="A file with rows of your own to run as well.")] = None,
     target: Annotated[str | None, Option(help="The column with its labels.")] = None,
+    drop_missing: Annotated[bool, Option("--drop-missing", help="Leave rows with a missing value out.")] = False,
     deep: Annotated[bool, Option("--deep", help="Twenty times as many problems.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -303,7 +308,7 @@ def validate(
     if data is not None:
         if target is None:
             raise ValueError("--data needs --target, the column with the labels")
-        table = all_rows(open_rows([data], target))
+        table = all_rows(open_rows([data], target, drop_missing=drop_missing))
         check_labels(table, target)
         X, y = table.X, table.y
     elif target is not None:

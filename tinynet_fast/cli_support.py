@@ -1,5 +1,6 @@
 """What the commands of `cli.py` share: checks of options, tables that are printed, files that are written whole."""
 
+import glob
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from tinynet_fast.cli_streams import Late, hold_data
 from tinynet_fast.data.arrays import listed
+from tinynet_fast.data.sources.paths import format_of
 from tinynet_fast.modelfile import atomic_file, check_folder
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.scoring import PARQUET, open_for, predict_file, scored, scores, write_csv, write_parquet
@@ -93,6 +95,25 @@ def numbers(text: str, option: str, kind: type) -> list[Any]:
 
 def feature_names(fitted: Neuron | MLP) -> list[str]:
     return fitted.features or [f"x{j}" for j in range(fitted.n_features)]
+
+
+def is_one_row(fitted: Neuron | MLP, words: list[str]) -> bool:
+    """Whether words are one row, name=value for each input, and not files, folders or patterns."""
+    names = feature_names(fitted)
+    return all("=" in word and (word.rpartition("=")[0] in names or not _is_data(word)) for word in words) and not (
+        Path(words[0]).is_file()
+    )
+
+
+def _is_data(word: str) -> bool:
+    return Path(word).exists() or glob.has_magic(word) or format_of(word) is not None
+
+
+def model_file(data: Path) -> Path:
+    """Where a model goes by default: a file here with the data's name, or model.json if that is no plain name."""
+    stem = data.name.split(".")[0]
+    named = stem not in ("", "-") and not (glob.has_magic(data.name) and not data.exists())
+    return Path(f"{stem}.model.json" if named else "model.json")
 
 
 def one_row(fitted: Neuron | MLP, words: list[str]) -> list[float]:

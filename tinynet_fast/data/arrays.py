@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,32 @@ def is_masked(values: Any) -> bool:
     return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
 
 
+class BadValue(ValueError):
+    """A value that cannot be taken as a number. `row` says which row it is in."""
+
+    row = 0
+
+    @classmethod
+    def at(cls, row: int, message: str) -> "BadValue":
+        error = cls(message)
+        error.row = row
+        return error
+
+
+def is_coded(kind: Any) -> bool:
+    """Whether a type is Arrow's of a dictionary: codes, and the values that they stand for."""
+    return type(kind).__name__ == "DictionaryType"
+
+
+def decoded(values: Any) -> Any:
+    """A column of Arrow's with the values in place of their codes; other values as they are.
+
+    NumPy reads the codes of a chunked array without its nulls: a null would become another row's value.
+    """
+    kind: Any = getattr(values, "type", None)
+    return values.cast(kind.value_type) if is_coded(kind) else values
+
+
 def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> np.ndarray:
     """`X` as a 2-D numeric array of rows, without a copy if it is an array already.
 
@@ -40,7 +66,7 @@ def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> 
     if hasattr(X, "toarray"):
         raise ValueError(f"{name} is a sparse matrix, which train_neuron alone reads as it is: pass {name}.toarray()")
     if hasattr(X, "__array__"):
-        array = np.asarray(X)
+        array = np.asarray(decoded(X))
     elif isinstance(X, Sequence):
         array = _from_rows(X, name)
     else:
@@ -94,11 +120,11 @@ def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -
     for place, value in np.ndenumerate(array):
         plain = type(value) in (float, int, bool) and value == value
         if not plain and (is_several(value) or isinstance(value, (str, bytes, complex)) or is_missing(value)):
-            raise ValueError(_bad_value(value, place, name, columns))
+            raise BadValue.at(place[0], _bad_value(value, place, name, columns))
         try:
             out[place] = value
         except (TypeError, ValueError, OverflowError):
-            raise ValueError(_bad_value(value, place, name, columns)) from None
+            raise BadValue.at(place[0], _bad_value(value, place, name, columns)) from None
     return out
 
 
@@ -136,7 +162,7 @@ def check_finite(X: np.ndarray, name: str = "X", columns: Sequence[str] | None =
             value = X[start + i, j]
             what = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else "too large for a float64"
             place = _place(name, start + int(i), int(j), columns)
-            raise ValueError(f"{place} is {what}: drop the row or fill the column first")
+            raise BadValue.at(start + int(i), f"{place} is {what}: drop the row or fill the column first")
 
 
 class Codes:
@@ -271,7 +297,7 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     """Labels as an array of numbers, booleans or text, (n,); ValueError for anything else, with the remedy."""
     if y is None:
         raise ValueError(f"{name} is missing: pass a label for each row, or the name of the column that holds them")
-    array = np.asarray(y)
+    array = read_labels(y, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -289,6 +315,21 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
 
 
+def read_labels(y: Any, name: str) -> np.ndarray:
+    """`y` as NumPy reads it, text as objects or of a fixed width; ValueError if it is no array or list of labels."""
+    if isinstance(y, (Iterator, Mapping)) or hasattr(y, "toarray"):
+        remedy = f"{name}.toarray()" if hasattr(y, "toarray") else f"list({name})"
+        remedy = f"list({name}.values())" if isinstance(y, Mapping) else remedy
+        raise ValueError(f"{name} is a {type(y).__name__}: pass {remedy}, with one label a row")
+    try:
+        array = np.asarray(decoded(y))
+    except ValueError:
+        raise ValueError(f"{name} holds several values in a row: one label a row is needed") from None
+    if array.ndim == 0:
+        raise ValueError(f"{name} is of type {type(y).__name__}: pass a list or an array with one label a row")
+    return array.astype(object) if array.dtype.kind == "T" else array
+
+
 def _one_type(labels: list[Any], name: str) -> np.ndarray:
     """Labels that came as Python objects in an array of text, booleans or numbers; ValueError for a mixture."""
     for i, label in enumerate(labels):
@@ -296,20 +337,35 @@ def _one_type(labels: list[Any], name: str) -> np.ndarray:
             raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
     kinds = {type(label) for label in labels}
     if all(issubclass(kind, str) for kind in kinds):
+        _refuse_lost_ends(labels, name)
         # NumPy cuts the name of a text that is an Enum to the length of its value.
         return np.array(labels if kinds == {str} else [str.__str__(label) for label in labels], dtype=str)
     if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
         return np.array(labels, dtype=bool)
     if all(issubclass(kind, (int, float, np.number)) for kind in kinds):
         try:
-            return np.array(labels, dtype=np.float64)
+            if all(issubclass(kind, (int, np.integer)) for kind in kinds - {bool, np.bool_}):
+                whole = np.array([int(label) for label in labels])
+                if whole.dtype.kind in "iu":
+                    return whole
+            array = np.array(labels, dtype=np.float64)
         except OverflowError:
             raise ValueError(f"{name} holds a number that is too large for a float64: use other labels") from None
+        if len(set(labels)) > len(set(array.tolist())):
+            raise ValueError(f"{name} holds numbers that a float64 cannot tell apart: use text or smaller numbers")
+        return array
     for i, label in enumerate(labels):
         if not isinstance(label, (str, bool, np.bool_, int, float, np.number)) or isinstance(label, np.timedelta64):
             raise ValueError(unusual(label, f"{name}[{i}]"))
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
+
+
+def _refuse_lost_ends(labels: list[str], name: str) -> None:
+    """ValueError for a text that ends in zero characters: NumPy drops them, so two labels would become one."""
+    for i, label in enumerate(labels):
+        if str.endswith(label, "\0"):
+            raise ValueError(f"{name}[{i}] is {label!r}, and NumPy drops zero characters at the end: use another label")
 
 
 def is_several(value: Any) -> bool:
@@ -346,8 +402,11 @@ def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
     """One finite weight of at least 0 for each row, as float64, or None; ValueError naming the first that is not."""
     if sample_weight is None:
         return None
+    if is_masked(sample_weight):
+        i = int(np.argmax(np.ma.getmaskarray(sample_weight).reshape(-1)))
+        raise ValueError(f"sample_weight[{i}] is missing: drop the row or give it a weight")
     try:
-        weights = np.asarray(sample_weight, dtype=np.float64, order="C")  # kernels take no strides
+        weights = np.asarray(decoded(sample_weight), dtype=np.float64, order="C")  # kernels take no strides
     except (TypeError, ValueError, OverflowError):
         raise ValueError("sample_weight holds something that is no number: give each row a number") from None
     if weights.shape != (n_rows,):

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_matrix, check_finite, check_table, is_missing, is_several, listed
+from tinynet_fast.data.arrays import (
+    BadValue,
+    as_matrix,
+    check_finite,
+    check_table,
+    decoded,
+    is_coded,
+    is_missing,
+    is_several,
+    listed,
+)
 from tinynet_fast.data.indexes import index_columns
 from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
 
@@ -136,7 +146,7 @@ def _column_of_labels(frame: "_Frame", y: str) -> Any:
     column = frame.columns[label]
     if isinstance(column, list):
         return column
-    array = np.asarray(column)
+    array = np.asarray(decoded(column))
     gone = np.isnan(array) if array.dtype.kind == "f" else [array.dtype.kind == "O" and is_missing(v) for v in array]
     if np.any(gone):
         raise ValueError(f"X[{np.argmax(gone)}, {y!r}] is missing: drop the row or fill the label first")
@@ -306,7 +316,24 @@ def _numbers(frame: _Frame, labels: list[Any], name: str, fill: bool = False) ->
             return as_matrix(array, name)
     if not labels:
         check_table((1, 0), name)
-    return np.column_stack([_column(frame.columns[label], str(label), name, fill) for label in labels])
+    columns = [(label, frame.columns[label]) for label in labels]
+    try:
+        return np.column_stack([_column(values, str(label), name, fill) for label, values in columns])
+    except BadValue:
+        raise ValueError(_first_bad_value(columns, name, fill)) from None
+
+
+def _first_bad_value(columns: list[tuple[Any, Any]], name: str, fill: bool) -> str:
+    """The message about the bad value in the first row that has one; of several in that row, in the first column."""
+    found = []
+    for label, values in columns:
+        try:
+            column = _column(values, str(label), name, fill)
+            if not fill:
+                check_finite(column[:, np.newaxis], name, [str(label)])
+        except ValueError as error:
+            found.append((getattr(error, "row", 0), str(error)))
+    return min(found, key=lambda bad: bad[0])[1]
 
 
 def _at_once(frame: _Frame, labels: list[Any]) -> np.ndarray | None:
@@ -316,6 +343,8 @@ def _at_once(frame: _Frame, labels: list[Any]) -> np.ndarray | None:
         columns = columns.select(labels) if hasattr(type(columns), "column_names") else columns[labels]
     if type(columns).__module__.startswith("polars") and any(kind.is_temporal() for kind in columns.dtypes):
         return None  # Polars would make microseconds of them
+    if any(map(is_coded, getattr(getattr(columns, "schema", None), "types", ()))):
+        return None  # NumPy would not see the nulls
     try:
         return np.asarray(columns)
     except TypeError:  # Arrow's dates beside numbers
@@ -323,7 +352,7 @@ def _at_once(frame: _Frame, labels: list[Any]) -> np.ndarray | None:
 
 
 def _column(values: Any, label: str, name: str, fill: bool) -> np.ndarray:
-    array = values if isinstance(values, list) else np.asarray(values)
+    array = values if isinstance(values, list) else np.asarray(decoded(values))
     if fill and not (isinstance(array, np.ndarray) and array.dtype.kind in "biufMm"):
         array = [np.nan if is_missing(value) else value for value in array]
     matrix = as_matrix(array, name, [label])

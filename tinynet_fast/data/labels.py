@@ -5,18 +5,24 @@ from typing import Any
 import numpy as np
 
 FEW_NUMBERS = 32  # so many different numbers may be classes, whatever they look like
+FEWEST_ROWS = 10  # rows that each of more whole numbers must have on average
 
 
 def refuse_measurements(labels: np.ndarray, rows: int, name: str = "y") -> None:
     """ValueError if the different labels of `rows` rows look like measurements and not like classes.
 
-    They do if they are more than `FEW_NUMBERS` numbers, and if not all are whole or they are more than half as many as
-    the rows.
+    They do if they are more than `FEW_NUMBERS` numbers, and if not all are whole or there are fewer than `FEWEST_ROWS`
+    rows for each on average. Text that is a number throughout, as `csv.reader` gives it, is judged as numbers.
     """
-    if labels.dtype.kind not in "iuf" or len(labels) <= FEW_NUMBERS:
+    if labels.dtype.kind not in "iufU" or len(labels) <= FEW_NUMBERS:
         return
+    if labels.dtype.kind == "U":
+        try:
+            labels = np.sort(labels.astype(np.float64))
+        except ValueError:
+            return  # names
     if labels.dtype.kind != "f" or bool((np.floor(labels) == labels).all()):
-        if 2 * len(labels) <= rows:
+        if FEWEST_ROWS * len(labels) <= rows:
             return
         what = f"whole numbers in {rows:,} rows"
     else:
@@ -24,7 +30,7 @@ def refuse_measurements(labels: np.ndarray, rows: int, name: str = "y") -> None:
     raise ValueError(
         f"{name} holds {len(labels):,} different {what}, from {labels[0].item()!r} to {labels[-1].item()!r}: they look "
         "like measurements, and this learns classes. Make classes of them (np.digitize puts numbers into bins); or, if "
-        "they are classes, turn them into text or name them all with labels="
+        "they are classes, turn them into names (such as 'id 7') or name them all with labels="
     )
 
 

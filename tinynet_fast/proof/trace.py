@@ -323,6 +323,7 @@ def run_trace(
     learning_rate: float | None = None,
     network: bool = False,
     torch: bool = False,
+    drop_missing: bool = False,
 ) -> NeuronTrace | MLPTrace:
     """The first step of a tutorial's problem, or one further step of a model on rows of a file.
 
@@ -340,6 +341,8 @@ def run_trace(
         Without a model, the height/weight network and its four rows in place of the neuron and its first row.
     torch : bool
         Put PyTorch's gradients in the trace.
+    drop_missing : bool
+        Leave rows of the file with a missing value out. The other rows keep their numbers.
 
     Raises
     ------
@@ -351,7 +354,7 @@ def run_trace(
     rate: dict[str, Any] = {} if learning_rate is None else {"learning_rate": learning_rate}
     trace: NeuronTrace | MLPTrace
     if model is not None and data is not None:
-        trace = _further_step(model, data, target, row, rows, network, rate)
+        trace = _further_step(model, data, target, row, rows, network, rate, drop_missing)
     elif model is not None or data is not None or target is not None:
         raise ValueError("a step on your own rows needs a model file and a file of rows: name both")
     elif row != 1 or rows not in (1, 4 if network else 1):
@@ -379,7 +382,14 @@ def _first_network_step(rate: dict[str, Any]) -> MLPTrace:
 
 
 def _further_step(
-    model: Path, data: Path, target: str | None, row: int, rows: int, network: bool, rate: dict[str, Any]
+    model: Path,
+    data: Path,
+    target: str | None,
+    row: int,
+    rows: int,
+    network: bool,
+    rate: dict[str, Any],
+    drop_missing: bool,
 ) -> NeuronTrace | MLPTrace:
     fitted = load(model)
     if isinstance(fitted, Neuron) and (network or rows != 1):
@@ -389,7 +399,7 @@ def _further_step(
     target = target or fitted.training.get("target")
     if target is None:
         raise ValueError(f"{model} does not say which column of {data} holds the labels: name the target")
-    X, labels, names = _chosen_rows(fitted, data, target, row - 1, row - 1 + rows)
+    X, labels, names = _chosen_rows(fitted, data, target, row, rows, drop_missing)
     y = encode_known(labels, fitted.labels, rows)
     if isinstance(fitted, Neuron):
         return replace(trace_neuron(X[0], y[0], weights=fitted.weights, bias=fitted.bias, **rate), features=names)
@@ -398,13 +408,19 @@ def _further_step(
 
 
 def _chosen_rows(
-    fitted: Neuron | MLP, data: Path, target: str, first: int, stop: int
+    fitted: Neuron | MLP, data: Path, target: str, row: int, rows: int, drop_missing: bool
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """The rows' inputs and labels, and the inputs' names; TableError for rows that the model cannot learn from."""
-    table = read_whole(open_for(fitted, data, y=target_in(data, target), dense=True))
+    source = open_for(fitted, data, drop_missing=drop_missing, y=target_in(data, target), dense=True)
+    table = read_whole(source)
     assert table is not None
+    first = int(np.searchsorted(table.rows, row - 1))
+    stop = first + rows
     if stop > len(table):
-        raise TableError(f"{data}: there is no row {stop}; it has {len(table)} rows")
+        whole = " without missing values" if table.dropped else ""
+        raise TableError(f"{data}: there is no row {row - 1 + rows}; it has {len(table)} rows{whole}")
+    if table.rows[first] != row - 1:
+        raise TableError(f"{data}: row {row} has a missing value: choose another row")
     labels = table.y[first:stop]
     low, high = fitted.labels.tolist()
     for i, label in enumerate(labels.tolist(), first):

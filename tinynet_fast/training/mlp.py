@@ -79,8 +79,8 @@ def train_mlp(
         As for `train_neuron`, but no SciPy sparse matrix. The rows of svmlight files are made dense, a block at a time.
     y : (n,), or str
         As for `train_neuron`, or up to 256 different labels. More than 32 different numbers that look like
-        measurements are refused unless `labels` names them: if not all are whole, or if they are more than half as many
-        as the rows.
+        measurements are refused unless `labels` names them: if not all are whole, or if there are fewer than ten rows
+        for each on average. Text that is a number throughout is judged in the same way.
     hidden : sequence of int
         Units in each hidden layer.
     activation : {"sigmoid", "tanh", "relu"}

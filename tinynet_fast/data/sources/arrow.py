@@ -196,7 +196,11 @@ def labels(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
 def _texts(dictionary: Any) -> np.ndarray:
     import pyarrow as pa
 
-    return np.array(["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()], dtype=str)
+    texts = ["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()]
+    lost = [text for text in texts if text.endswith("\0")]
+    if lost:
+        raise TableError(f"the label {lost[0]!r}: NumPy drops zero characters at the end: use another label")
+    return np.array(texts, dtype=str)
 
 
 def whole(batch: Any) -> Any:

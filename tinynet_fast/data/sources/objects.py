@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import _one_type, as_labels, is_masked, is_missing
+from tinynet_fast.data.arrays import _one_type, as_labels, is_masked, is_missing, read_labels
 from tinynet_fast.data.columns import block_rows
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources.arrow import Batches, Layout
@@ -72,7 +72,7 @@ def masked_as_nan(X: Any) -> Any:
 
 def block_labels(given: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """A block's labels as numbers, booleans or text, and which of them are missing (None: none)."""
-    y = np.asarray(given)
+    y = read_labels(given, "y")
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     gone = np.ma.getmaskarray(given).reshape(-1) if is_masked(given) else None
     if y.dtype.kind == "O" and y.ndim == 1:
