@@ -100,7 +100,7 @@ class Layout:
         n = len(columns[0])
         X = empty_rows(n, len(columns), self.dtype)
         finite = fill(columns, X, 0)
-        y, gone = (None, None) if self.target is None else labels(target)
+        y, gone = (None, None) if self.target is None else labels(target, where)
         return self.settled(X, y, finite, gone, place, where)
 
     def settled(self, X: Any, y: Any, finite: bool, gone: Any, place: Any, where: Callable[[int], str]) -> Block:
@@ -165,7 +165,7 @@ def fill(columns: Sequence[Any], X: np.ndarray, first: int) -> bool:
     return finite
 
 
-def labels(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def labels(column: Any, where: Callable[[int], str] | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """An Arrow array as labels (numbers, booleans or text), and which of them are missing (None: none)."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -180,7 +180,14 @@ def labels(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
     if pa.types.is_dictionary(kind):
         if not len(column.dictionary):
             return np.zeros(len(column), dtype="U1"), gone
-        values, lost = labels(column.dictionary) if label_kind(kind) != "text" else (_texts(column.dictionary), None)
+        values, lost = (
+            labels(column.dictionary)
+            if label_kind(kind) != "text"
+            else (
+                _texts(column.dictionary, where),
+                None,
+            )
+        )
         if lost is not None:  # a missing value that the dictionary itself holds
             gone = np.asarray(pc.is_null(column.dictionary_decode()))
         indices = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
@@ -193,13 +200,16 @@ def labels(column: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return column.to_numpy(zero_copy_only=False), gone
 
 
-def _texts(dictionary: Any) -> np.ndarray:
+def _texts(dictionary: Any, where: Callable[[int], str] | None) -> np.ndarray:
     import pyarrow as pa
 
     texts = ["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()]
     lost = [text for text in texts if text.endswith("\0")]
     if lost:
-        raise TableError(f"the label {lost[0]!r}: NumPy drops zero characters at the end: use another label")
+        place = "" if where is None else f"{where(0)} or below: "
+        raise TableError(
+            f"{place}the label {lost[0][:40]!r}: NumPy drops zero characters at the end: use another label"
+        )
     return np.array(texts, dtype=str)
 
 

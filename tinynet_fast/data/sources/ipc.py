@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class IpcPart(Part):
         target = self.layout.target
         assert target is not None
         for row, batch in self._read([target], 0, sum(self.batches)):
-            y, gone = labels(batch.column(target))
+            y, gone = labels(batch.column(target), partial(self.where, row))
             if gone is not None:
                 place = self.where(row, int(np.argmax(gone)))
                 raise TableError(f"{place}, {target_name(target)}: the value is missing: {REMEDY}")

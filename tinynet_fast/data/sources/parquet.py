@@ -6,6 +6,7 @@ of our own with some of the columns each were as fast on two free cores, and too
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,7 +87,7 @@ class ParquetPart(Part):
             try:
                 groups = list(range(len(self.groups)))
                 for batch in self._record_batches(file, groups, rows_a_chunk(1), [target]):
-                    y, gone = labels(batch.column(0))
+                    y, gone = labels(batch.column(0), partial(self.where, row))
                     if gone is not None:
                         place = self.where(row, int(np.argmax(gone)))
                         raise TableError(f"{place}, {target_name(target)}: the value is missing: {REMEDY}")
