@@ -292,12 +292,14 @@ class Source:
         if self.labelled:
             return
         place = self.stamps[0].path if self.stamps else self.kind
-        if self.names is not None:
+        if self.kind == "iterator":
+            remedy = "give blocks (X, y)"
+        elif self.names is not None:
             remedy = f"name the column that holds the labels (y=...); it has {listed(self.names)}"
         elif self.kind == "npy":
             remedy = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
         else:
-            remedy = "give blocks (X, y)"
+            remedy = "give rows with labels"
         raise TableError(f"{place}: the rows have no labels to learn: {remedy}")
 
     def labels_only(self) -> Iterator[np.ndarray]:
