@@ -10,6 +10,7 @@ import pyarrow.parquet as pq  # noqa: E402
 
 from tinynet_fast import MLP, Neuron  # noqa: E402
 from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
+from tinynet_fast.data.files import TableError  # noqa: E402
 from tinynet_fast.data.sources import base, open_source  # noqa: E402
 from tinynet_fast.scoring import predict_file  # noqa: E402
 
@@ -152,3 +153,19 @@ def test_command_line(run, tmp_path, rows):
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "2.csv, line 3, column 'b': 'x' is not a number" in err
     assert not (tmp_path / "new.csv").exists()
+
+
+@pytest.mark.parametrize("model", [neuron(), network()])
+def test_sparse_rows_in_memory(tmp_path, rows, model):
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy makes the rows")
+    rows = np.where(np.abs(rows) < np.median(np.abs(rows)), 0.0, rows)
+    assert predict_file(model, rows, tmp_path / "dense.csv") == 400
+    for X in (sparse.csr_matrix(rows), sparse.coo_array(rows), sparse.csc_array(rows)):
+        assert predict_file(model, X, tmp_path / "sparse.csv") == 400
+        assert (tmp_path / "sparse.csv").read_bytes() == (tmp_path / "dense.csv").read_bytes()
+    rows[70, 1] = np.nan
+    with pytest.raises(ValueError, match=r"X\[70, 1\] is NaN"):
+        predict_file(model, sparse.csr_matrix(rows), tmp_path / "sparse.csv")
+    assert predict_file(model, sparse.csr_matrix(rows), tmp_path / "sparse.csv", drop_missing=True) == 399
+    with pytest.raises(TableError, match="2 columns where the model has 3 inputs"):
+        predict_file(model, sparse.csr_matrix(rows[:9, :2]), tmp_path / "sparse.csv")

@@ -1,5 +1,7 @@
 """Blocks from iterators and Arrow readers: buffers that are filled again, masks, blocks without rows."""
 
+from collections import namedtuple
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -156,6 +158,49 @@ def test_blocks_without_rows_are_left_out():
         open_source(lambda: iter([nothing, nothing]))
     with pytest.raises(TableError, match="block 0: X has no rows"):
         open_source(lambda: iter([(X[:0], Y[:3])]))
+
+
+def test_sparse_blocks_are_refused():
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy makes the rows")
+    for rows in (sparse.csr_matrix(X[:5]), sparse.coo_array(X[:5])):
+        for block in (rows, (rows, Y[:5])):
+            with pytest.raises(TableError, match=r"block 0: X is a sparse matrix.*pass X\.toarray\(\)"):
+                open_source(iter([block]))
+        blocks = [(X[:5], Y[:5]), (rows.tocsr()[:0], Y[:0]), (rows, Y[:5])]
+        with pytest.raises(TableError, match=r"block 2: X is a sparse matrix.*pass X\.toarray\(\)"):
+            gather(open_source(iter(blocks)))
+
+
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_blocks_of_another_size_than_two_are_refused(size):
+    block = (X[:5], Y[:5], np.ones(5), None)[:size]
+    match = rf"is a tuple of {size}: blocks are \(X, y\).* sample weights are for rows in memory"
+    for blocks in ([block], [(X[:5], Y[:5]), block]):
+        with pytest.raises(TableError, match=f"block {len(blocks) - 1} {match}"):
+            gather(open_source(iter(blocks)))
+        with pytest.raises(TableError, match=match):
+            train_neuron(lambda blocks=blocks: iter(blocks), epochs=1, labels=(0, 1))
+
+
+def test_tuples_of_rows_in_a_block():
+    comp, _ = gather(open_source(iter([(tuple(map(tuple, X[:3])), tuple(Y[:3].tolist()))])))
+    assert_array_equal(comp, X[:3])
+
+
+def test_a_named_tuple_is_a_row():
+    Row = namedtuple("Row", ["a", "b", "c"])
+    source = open_source(iter([(Row(*X[0]), Y[:1])]))
+    assert source.names == ["a", "b", "c"]
+    comp, _ = gather(source)
+    assert_array_equal(comp, X[:1])
+    unlabelled = open_source(iter([Row(*X[1])]))
+    assert_array_equal(next(iter(unlabelled.chunks())).X, X[1:2])
+
+
+def test_named_blocks_without_labels_are_told_to_be_pairs():
+    blocks = [np.array([(1.0, 0.5), (2.0, 1.5)], dtype=[("a", float), ("b", float)])]
+    with pytest.raises(TableError, match=r"iterator: the rows have no labels to learn: give blocks \(X, y\)$"):
+        train_neuron(iter(blocks), epochs=1)
 
 
 def test_a_function_has_to_make_a_new_iterator_each_time():

@@ -9,8 +9,11 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from tinynet_fast.data.arrays import check_table
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, is_source, names_files, need, open_source
+from tinynet_fast.data.sources.base import rows_a_chunk
+from tinynet_fast.data.sparse import as_csr, is_sparse
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import Model, Neuron, check_threshold
 
@@ -55,7 +58,7 @@ def predict_file(
     model : Neuron or MLP
     data : any source that `open_source` takes, or rows in memory
         A path, a pattern, a folder, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a
-        Source; a frame or an array. Blocks are (X, y), of which y is not used, so (X, None) will do.
+        Source; a frame, an array or a sparse matrix. Blocks are (X, y), of which y is not used, so (X, None) will do.
     output : path
         A Parquet file if it ends in .parquet or .pq; else CSV. It appears whole or not at all.
     features : sequence of str, optional
@@ -105,7 +108,7 @@ def open_for(
     Rows of svmlight files are sparse if the model takes such rows, unless `dense`.
     """
     if not is_source(data) and not names_files(data):
-        data = iter([(data, None)])
+        data = _dense_blocks(data, drop_missing) if is_sparse(data) else iter([(data, None)])
     if features is None and has_names(data):
         features = model.features
     like = Like(model.n_features, model.training.get(FIRST_INDEX))
@@ -119,6 +122,15 @@ def open_for(
             f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
     return source.as_sparse() if isinstance(model, Neuron) and not dense else source
+
+
+def _dense_blocks(X: Any, drop_missing: bool) -> Iterator[Any]:
+    """Sparse rows in memory as blocks of dense ones, so that any model takes them and memory stays flat."""
+    if not drop_missing:
+        as_csr(X)  # which names the row of a missing value
+    check_table(X.shape, "X")
+    matrix, step = X.tocsr(), rows_a_chunk(X.shape[1])
+    return ((matrix[start : start + step].toarray(), None) for start in range(0, X.shape[0], step))
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:

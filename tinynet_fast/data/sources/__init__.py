@@ -14,7 +14,7 @@ import numpy as np
 
 from tinynet_fast.data.files import COMPRESSED, EmptyFileError, TableError
 from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
-from tinynet_fast.data.sources.base import FIRST_INDEX, Chunk, Like, Source, Stamp, has_pyarrow, need
+from tinynet_fast.data.sources.base import FIRST_INDEX, NPY_LABELS, Chunk, Like, Source, Stamp, has_pyarrow, need
 from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
 
 __all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
@@ -268,7 +268,7 @@ def _open_npy(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool) -> Sou
     from tinynet_fast.data.sources.npy import NpyFile, NpyPart
 
     labels: list[Any] = [y] * len(paths)
-    content = None
+    content = gone = None
     if isinstance(y, (str, os.PathLike)) or (isinstance(y, (list, tuple)) and is_source(y)):
         label_paths = _paths(y)
         if len(label_paths) != len(paths):
@@ -278,11 +278,9 @@ def _open_npy(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool) -> Sou
     elif y is not None and (isinstance(y, bool) or not isinstance(y, (int, np.integer))):
         if len(paths) > 1:
             raise TableError("y is an array for several files of rows: give the path of each one's labels")
-        array = np.asarray(y)
-        if array.dtype.kind not in "biufU":
-            raise TableError(f"y holds labels of type {array.dtype}: use numbers, booleans or text")
-        labels, content = [array], lambda: _digest(array)
-    parts = [NpyPart(path, part, drop) for path, part in zip(paths, labels, strict=True)]
+        array, gone = _labels_of_rows(y)
+        labels, content = [array], lambda: _digest(array, gone)
+    parts = [NpyPart(path, part, drop, gone) for path, part in zip(paths, labels, strict=True)]
     parts = _with_rows(parts, f"an array of shape {parts[0].file.shape}; rows and columns, (n, d), are needed")
     for part in parts:
         if part.width != parts[0].width:
@@ -295,10 +293,23 @@ def _open_npy(paths: list[Path], stamps: list[Stamp], y: Any, drop: bool) -> Sou
     return Source("npy", [*parts], names=None, n_features=parts[0].width, dtype=dtype, **options)
 
 
-def _digest(array: np.ndarray) -> dict[str, Any]:
+def _labels_of_rows(y: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """A label a row that came in memory, and which of them are missing (None: none)."""
+    from tinynet_fast.data.sources.objects import block_labels
+
+    if np.ndim(y) == 0:
+        raise TableError(f"y is a {type(y).__name__}: {NPY_LABELS}")
+    try:
+        return block_labels(y)
+    except ValueError as error:
+        raise TableError(str(error)) from None
+
+
+def _digest(array: np.ndarray, gone: np.ndarray | None) -> dict[str, Any]:
     import hashlib
 
-    digest = hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).hexdigest()
+    content = np.ascontiguousarray(array).tobytes() + (b"" if gone is None else gone.tobytes())
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     return {"rows": len(array), "dtype": array.dtype.str, "digest": digest}
 
 

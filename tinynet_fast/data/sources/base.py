@@ -21,6 +21,7 @@ from tinynet_fast.data.files import TableError
 CHUNK_BYTES = 1 << 21  # of a chunk's rows: in the second and third cache until they are trained on
 FINGER_BYTES = 1 << 16  # of a file's beginning and end that its fingerprint holds
 DROPPING = " (drop_missing=True leaves such rows out)"  # on one machine
+NPY_LABELS = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
 REMEDY = f"fill it or drop the row{DROPPING}"
 T = TypeVar("T")
 
@@ -292,12 +293,14 @@ class Source:
         if self.labelled:
             return
         place = self.stamps[0].path if self.stamps else self.kind
-        if self.names is not None:
+        if self.kind == "iterator":
+            remedy = "give blocks (X, y)"
+        elif self.names is not None:
             remedy = f"name the column that holds the labels (y=...); it has {listed(self.names)}"
         elif self.kind == "npy":
-            remedy = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
+            remedy = NPY_LABELS
         else:
-            remedy = "give blocks (X, y)"
+            remedy = "give rows with labels"
         raise TableError(f"{place}: the rows have no labels to learn: {remedy}")
 
     def labels_only(self) -> Iterator[np.ndarray]:

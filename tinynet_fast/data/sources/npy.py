@@ -45,12 +45,12 @@ class NpyFile:
 
 
 class NpyPart(Part):
-    """Rows in a .npy file; labels in one of its columns, in another file or in an array."""
+    """Rows in a .npy file; labels in one of its columns, in another file or in an array, of which some are missing."""
 
     anywhere = True
 
-    def __init__(self, path: Path, y: Any, drop: bool) -> None:
-        self.path, self.drop, self.file = path, drop, NpyFile(path)
+    def __init__(self, path: Path, y: Any, drop: bool, gone: np.ndarray | None = None) -> None:
+        self.path, self.drop, self.gone, self.file = path, drop, gone, NpyFile(path)
         shape = self.file.shape
         if self.file.dtype.kind == "U":
             raise TableError(f"{path}: it holds text: save numbers")
@@ -66,8 +66,7 @@ class NpyPart(Part):
             width -= 1
         elif y is not None:
             self.y = y
-            n = y.shape[0]
-            if n != self.n_rows or len(y.shape) != 1:
+            if tuple(y.shape) != (self.n_rows,):
                 raise TableError(f"{path}: {self.n_rows} rows and labels of shape {y.shape}: one label a row is needed")
         self.width = width
         self.dtype = np.dtype(np.float32 if self.file.dtype == np.float32 else np.float64)
@@ -94,11 +93,12 @@ class NpyPart(Part):
 
         target = None if self.column is None else self.column
         finite = bool(np.isfinite(X).all())
-        X, y, kept = settle(X, y, finite, None, drop=self.drop, names=None, target=target, where=where)
+        gone = None if self.gone is None else self.gone[low:high]
+        X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=None, target=target, where=where)
         return Block(X, y, low, kept)
 
     def labels(self) -> Iterator[np.ndarray]:
-        if isinstance(self.y, np.ndarray) and self.y.dtype.kind != "f":
+        if isinstance(self.y, np.ndarray) and self.y.dtype.kind != "f" and self.gone is None:
             yield self.y
         else:
             yield from super().labels()

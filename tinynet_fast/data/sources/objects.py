@@ -60,7 +60,14 @@ def pair_of(block: Any) -> tuple[Any, Any]:
 def is_empty(block: Any) -> bool:
     """Whether a block has neither rows nor labels."""
     X, y = pair_of(block)
-    return all(hasattr(values, "__len__") and len(values) == 0 for values in (X, () if y is None else y))
+    return all(_has_nothing(values) for values in (X, () if y is None else y))
+
+
+def _has_nothing(values: Any) -> bool:
+    shape = getattr(values, "shape", None)  # sparse rows have one, and no length
+    if isinstance(shape, tuple):
+        return len(shape) > 0 and shape[0] == 0
+    return hasattr(values, "__len__") and len(values) == 0
 
 
 def masked_as_nan(X: Any) -> Any:
@@ -136,6 +143,11 @@ class IteratorPart(Part):
     def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """A block's rows, its labels (None without any), and which of those are missing (None: none)."""
         X, given = pair_of(block)
+        if type(block) is tuple and len(block) != 2:  # a named tuple is one row
+            raise TableError(
+                f"block {number} is a tuple of {len(block)}: blocks are (X, y), or X as a list, an array or a frame; "
+                "sample weights are for rows in memory"
+            )
         try:
             rows = self._matrix(masked_as_nan(X))
             y, gone = (None, None) if given is None else block_labels(given)
