@@ -9,12 +9,15 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from tinynet_fast.data.columns import rows_for
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, is_source, names_files, need, open_source
+from tinynet_fast.data.sparse import is_sparse
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import Model, Neuron, check_threshold
 
 PARQUET = (".parquet", ".pq")
+PLAIN = (".csv", ".txt", "")
 GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
 
 
@@ -33,6 +36,12 @@ class Scores(NamedTuple):
 def probability_columns(labels: np.ndarray) -> list[str]:
     """The names of the columns of probabilities: P(label) of the second of two labels, or of each of more."""
     return [f"P({label})" for label in (labels[1:] if len(labels) == 2 else labels).tolist()]
+
+
+def check_output(output: str | os.PathLike[str]) -> None:
+    """ValueError if a file's name stands for a format that predictions are not written in."""
+    if Path(output).suffix.lower() not in (*PARQUET, *PLAIN):
+        raise ValueError(f"{output}: predictions are written as .csv or .parquet; name the file so")
 
 
 def predict_file(
@@ -54,9 +63,10 @@ def predict_file(
     model : Neuron or MLP
     data : whatever `open_source` takes, or rows in memory
         A path, a glob, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a Source; a
-        frame or an array.
+        frame or an array. A dict or a Series whose index has the names is one row.
     output : path
-        A Parquet file if it ends in .parquet or .pq; else CSV. It appears whole or not at all.
+        A Parquet file if it ends in .parquet or .pq; CSV if it ends in .csv, .txt or nothing. It appears whole or not
+        at all.
     features : sequence of str, optional
         The columns that are the model's inputs, in its order. If they are left out, the columns are matched by the
         model's own names; if the model has none, or the rows have none, all columns are taken as they stand.
@@ -74,8 +84,9 @@ def predict_file(
     ------
     ValueError
         For a row that cannot be predicted, naming the place (see `open_source`); for another number of columns than
-        the model has inputs; if `output` is one of the files that are read.
+        the model has inputs; if `output` is one of the files that are read, or its name stands for another format.
     """
+    check_output(output)
     source = open_for(model, data, features, drop_missing)
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
@@ -103,6 +114,11 @@ def open_for(
     Rows of svmlight files are sparse if the model takes such rows, unless `dense`.
     """
     if not is_source(data) and not names_files(data):
+        if model.n_features > 1 and _is_flat(data):
+            data, features = (
+                rows_for(data, model.features if features is None else list(features), model.n_features),
+                None,
+            )
         data = iter([(data, None)])
     if features is None and has_names(data):
         features = model.features
@@ -117,6 +133,11 @@ def open_for(
             f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
     return source.as_sparse() if isinstance(model, Neuron) and not dense else source
+
+
+def _is_flat(data: Any) -> bool:
+    """Whether `data` is a Series or an array of one dimension, which for several inputs is one row."""
+    return getattr(data, "ndim", 2) == 1 and getattr(data.dtype, "names", None) is None and not is_sparse(data)
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:
