@@ -113,6 +113,8 @@ def open_for(
 
     Rows of svmlight files are sparse if the model takes such rows, unless `dense`.
     """
+    if isinstance(y, str) and y in (model.features or ()):
+        raise TableError(f"the target {y!r} is an input of the model: name the column with the true labels")
     if not is_source(data) and not names_files(data):
         if model.n_features > 1 and _is_flat(data):
             data, features = (
