@@ -207,7 +207,7 @@ def test_pictures(run, students, tmp_path):
             ["lab", students, "--target", "result", "--learning-rate", "fast"],
             "--learning-rate fast: numbers with commas",
         ),
-        (["lab", students, "--target", "result", "--learning-rate", "-1"], "learning_rate[0] is -1.0"),
+        (["lab", students, "--target", "result", "--learning-rate", "-1"], "--learning-rate[0] is -1.0"),
         (["lab", students, "--target", "result", "--folds", "1"], "folds is 1"),
         (["train", students, "--target", "result", "--plot", "p.bmp"], "written as .png or .svg"),
         (["train", students, "--target", "result", "--plot", "none/p.png", "--model", "p.json"], "no folder none"),

@@ -200,3 +200,23 @@ def test_messages_of_the_library_name_options_as_they_are_given_here(refused, ru
     assert run("train", "hours.npy", "--target", "y.npy", "--model", "m.json")[0] == 0
     said = refused("predict", "m.json", write(tmp_path / "two.csv", ["a", "b"], [(1, 2)]))
     assert "2 columns where the model has 1 inputs: give a file with the model's inputs and nothing else" in said
+
+
+def test_mistakes_about_options_and_the_target(refused, run, tmp_path):
+    (tmp_path / "d.csv").write_text("hours,y\n1,fail\n2,fail\n3,pass\n4,pass\n")
+    run("train", "d.csv", "--target", "y", "--epochs", "2", "--model", "m.json")
+    target = ["--target", "y"]
+    for arguments, message in [
+        (["lab", "d.csv", *target, "--learning-rate", "-1"], ": --learning-rate[0] is -1.0; a finite number above 0"),
+        (["threshold", "m.json", "d.csv", "--target", "hours"], "the target 'hours' is an input of the model: name"),
+        (["trace", "m.json", "d.csv", "--target", "hours"], "the target 'hours' is an input of the model: name the"),
+        (
+            ["train", "d.csv", *target, "--patience", "2", "--validation", "0", "--stream"],
+            "--patience watches the validation loss: give --validation a share of the rows to hold out",
+        ),
+        (["train", "d.csv", *target, "--labels", "0,1"], "d.csv, line 2, column 'y': the label 'fail' is not among"),
+        (["train", "d.csv", *target, "--labels", "fail,1"], "d.csv, line 4, column 'y': the label 'pass' is not among"),
+    ]:
+        said = refused(*arguments)
+        assert message in said
+        assert "features" not in said

@@ -277,6 +277,9 @@ def test_what_could_not_be_loaded_is_not_saved(neuron, tmp_path):
         ({"weights": [float("nan")]}, "finite numbers"),
         ({"weights": [[1.0]]}, "finite numbers"),
         ({"weights": [1.0], "bias": float("inf")}, "finite numbers"),
+        ({"weights": []}, "finite numbers: one weight for each input, of at least one"),
+        ({"weights": [1.0], "labels": [None, 1]}, r"labels\[0\] is missing"),
+        ({"weights": [1.0], "labels": [b"a", b"b"]}, "labels holds labels of type"),
         ({"weights": [1.0], "labels": [1]}, "two different ones"),
         ({"weights": [1.0], "labels": [1, 1]}, "two different ones"),
     ],
@@ -298,3 +301,10 @@ def test_an_mlp_by_hand():
     z = 2.0 * max(0.25, 0) + 3.0 * max(-0.25 + 0.5, 0) - 1.0
     assert model.predict_proba([0.25])[0] == pytest.approx(1 / (1 + np.exp(-z)), rel=1e-15)
     assert repr(model) == "MLP(1-2-1, relu, labels [0, 1])"
+
+
+@pytest.mark.parametrize("options", [{"labels": ["\ud800", "a"]}, {"features": ["\ud800"]}])
+def test_half_a_character_is_not_saved(options, tmp_path):
+    with pytest.raises(ValueError, match=r"m\.json: a text of the model holds half a character, '\\ud800'"):
+        Neuron(weights=[1.0], **options).save(tmp_path / "m.json")
+    assert not list(tmp_path.iterdir())

@@ -195,3 +195,15 @@ def test_without_matplotlib_the_remedy_is_named(rows, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'tinynet-fast\[plot\]'"):
         plots.loss_curves(result)
+
+
+def test_results_of_another_kind(rows):
+    X, y = rows
+    trained = train_neuron(X, y, epochs=1)
+    with pytest.raises(ValueError, match=r"^loss_curves takes what train_neuron .* returns, and this is a SweepResult"):
+        plots.loss_curves(sweep(X, y))
+    with pytest.raises(ValueError, match=r"^learning_rates takes what sweep returns, and this is a TrainingResult"):
+        plots.learning_rates(trained)
+    for bins in ("10", None, 2.5, 0):
+        with pytest.raises(ValueError, match=r"^bins is .*; a whole number of at least 1 is needed"):
+            plots.calibration_curve(trained.model, X, y, bins=bins)

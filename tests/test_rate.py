@@ -112,3 +112,8 @@ def test_bad_input():
         auto_rate([1.0, 2.0], [0, 1], weights=1e308)
     with pytest.raises(ValueError, match="epochs is 0"):
         auto_rate([1.0, 2.0], [0, 1], epochs=0)
+
+
+def test_files_are_read_first():
+    with pytest.raises(ValueError, match=r"^auto_rate takes rows in memory: read them first"):
+        auto_rate("a.csv", "t")

@@ -169,3 +169,20 @@ def test_sparse_rows_in_memory(tmp_path, rows, model):
     assert predict_file(model, sparse.csr_matrix(rows), tmp_path / "sparse.csv", drop_missing=True) == 399
     with pytest.raises(TableError, match="2 columns where the model has 3 inputs"):
         predict_file(model, sparse.csr_matrix(rows[:9, :2]), tmp_path / "sparse.csv")
+
+
+@pytest.mark.parametrize("name", ["o.csv.gz", "o.tsv", "o.arrow", "o.feather", "o.xlsx"])
+def test_formats_that_are_not_written(tmp_path, name):
+    with pytest.raises(ValueError, match=r"predictions are written as \.csv or \.parquet; name the file so"):
+        predict_file(neuron(), np.ones((2, 3)), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_row(tmp_path):
+    pd = pytest.importorskip("pandas")
+    model, row = neuron(), {"c": 3.0, "a": 1.0, "b": 2.0}
+    ref = model.predict_proba([1.0, 2.0, 3.0]).tolist()
+    renamed = pd.Series({f"my {name}": value for name, value in row.items()})
+    for data, features in ((row, None), (pd.Series(row), None), (renamed, [f"my {name}" for name in NAMES])):
+        assert predict_file(model, data, tmp_path / "out.parquet", features=features) == 1
+        assert read(tmp_path / "out.parquet")['P(a "yes", or so)'] == ref

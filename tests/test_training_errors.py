@@ -140,3 +140,8 @@ def test_auto_of_inputs_that_are_too_large():
 def test_senseless_neuron_options(options, message):
     with pytest.raises(ValueError, match=message):
         train_neuron([1, 2, 3, 4], [0, 0, 1, 1], **options)
+
+
+def test_hidden_units_that_are_none():
+    with pytest.raises(ValueError, match=r"^hidden is None; the units of each hidden layer are needed"):
+        train_mlp([1, 2, 3, 4], [0, 0, 1, 1], hidden=None)

@@ -35,7 +35,7 @@ from tinynet_fast.cli_support import (
 from tinynet_fast.cli_train import Job, print_result
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
 from tinynet_fast.models import check_threshold, load
-from tinynet_fast.scoring import PARQUET
+from tinynet_fast.scoring import check_output
 
 
 class _OneLineErrors(TyperGroup):
@@ -242,8 +242,8 @@ def predict(
     if threshold is not None:
         check_two_answers(fitted, "--threshold")
     limit = check_threshold(fitted.threshold if threshold is None else threshold)
-    if output is not None and output.suffix.lower() not in (*PARQUET, ".csv", ".txt", ""):
-        raise ValueError(f"{output}: predictions are written as .csv or .parquet; name the file so")
+    if output is not None:
+        check_output(output)
     if is_one_row(fitted, data):
         predict_row(fitted, data, output, limit)
         return

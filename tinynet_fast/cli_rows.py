@@ -19,12 +19,13 @@ from tinynet_fast.scoring import open_for
 # The library's messages, where they are about an option: at their beginning, or as a remedy.
 OPTION = re.compile(
     r"^(learning_rate|epochs|batch_size|momentum|dropout|l2|patience|validation|labels|folds|checkpoint_seconds|seed)"
-    r"(?= is |=| names )"
+    r"(?= is |=| names | watches |\[\d+\])"
 )
 NO_SUCH = re.compile(r"there is no (engine|activation|optimizer|schedule) ")
 WORDS = {
     "resume=False (--no-resume)": "--no-resume",
     "with labels=": "with --labels",
+    "pass validation=(X, y), or a fraction to hold out": "give --validation a share of the rows to hold out",
     "name the columns that it was trained on (features=[...])": "give a file with the model's inputs and nothing else",
 }
 FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
@@ -91,8 +92,12 @@ def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarra
     if known is None:
         with naming(path):
             encode_labels(labels, len(labels), most=most)
-    if known is not None and known.dtype.kind == labels.dtype.kind and not np.isin(labels, known).all():
-        row = int(np.argmin(np.isin(labels, known)))
+    if known is None:
+        return
+    text = (known.dtype.kind == "U") != (labels.dtype.kind == "U")
+    found = np.isin(labels.astype(str), known.astype(str)) if text else np.isin(labels, known)
+    if not found.all():
+        row = int(np.argmin(found))
         place, named = f"{table.where(row)}, column {target!r}", listed([str(label) for label in known.tolist()])
         raise TableError(
             f"{place}: the label {labels[row].item()!r} is not among --labels {named}: correct it, leave the row out, "

@@ -103,8 +103,14 @@ def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
         "written_by": f"tinynet_fast {__version__}",
     }
     text = json.dumps(head | content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    with atomic_file(path) as file:
-        file.write(text)
+    try:
+        with atomic_file(path) as file:
+            file.write(text)
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(
+            f"{path}: a text of the model holds half a character, {half!r} (a lone surrogate): use other texts"
+        ) from None
 
 
 def _umask() -> int:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tinynet_fast import modelfile
-from tinynet_fast.data.arrays import as_matrix, encode_known
+from tinynet_fast.data.arrays import as_labels, as_matrix, encode_known
 from tinynet_fast.data.columns import label_column, rows_for
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import reference, vectorized
@@ -67,6 +67,8 @@ class Model:
 
     def __post_init__(self) -> None:
         self.labels = np.array(self.labels)
+        if self.labels.dtype.kind not in "biufU":
+            self.labels = as_labels(self.labels, "labels")
         if self.features is not None:
             self.features = list(map(str, self.features))
         if self.labels.ndim != 1 or len(self.labels) < 2 or len(set(self.labels.tolist())) < len(self.labels):
@@ -219,8 +221,14 @@ class Neuron(Model):
             raise ValueError(f"a neuron tells two labels apart, not {len(self.labels)}: use a network")
         self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
         self.bias = float(self.bias)
-        if self.weights.ndim != 1 or not (np.isfinite(self.weights).all() and np.isfinite(self.bias)):
-            raise ValueError("weights and bias are finite numbers: one weight for each input, and a bias")
+        if (
+            self.weights.ndim != 1
+            or not len(self.weights)
+            or not (np.isfinite(self.weights).all() and np.isfinite(self.bias))
+        ):
+            raise ValueError(
+                "weights and bias are finite numbers: one weight for each input, of at least one, and a bias"
+            )
 
     def __repr__(self) -> str:
         return f"Neuron({self.n_features} inputs, labels {self.labels.tolist()})"

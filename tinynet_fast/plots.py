@@ -14,6 +14,7 @@ from tinynet_fast.data.columns import label_column, rows_for
 from tinynet_fast.data.sparse import is_sparse
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import MLP, Neuron
+from tinynet_fast.training.plan import check_whole
 
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 DARK, MIDDLE, LIGHT = "#1b2a49", "#c1440e", "#e6a817"
@@ -38,6 +39,7 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
         A neuron's training loss is a sum of squared errors and its validation loss a mean log loss: the second then has
         an axis of its own, on the right.
     """
+    _check_result(result, "loss_history", "model", "loss_curves takes what train_neuron or train_mlp returns")
     ax = _axes(ax)
     epochs = np.arange(len(result.loss_history))
     squared = isinstance(result.model, Neuron) or result.model.training.get("loss") == "squared_error"
@@ -76,6 +78,7 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
         The best model is drawn thick and named in the legend. The curve of one that diverged ends in a cross at its
         last finite loss; one whose steps can overshoot is named unstable.
     """
+    _check_result(result, "loss_history", "fold", "learning_rates takes what sweep returns")
     ax = _axes(ax)
     chosen = np.flatnonzero(result.fold < 0)
     epochs = np.arange(result.epochs)
@@ -179,8 +182,7 @@ def calibration_curve(model: Neuron | MLP, X: Any, y: Any, ax: Any = None, *, bi
     """
     ax = _axes(ax)
     rows, codes = _rows(model, X, y)
-    if bins < 1:
-        raise ValueError(f"bins is {bins}; a whole number of at least 1 is needed")
+    bins = check_whole("bins", bins)
     probability = model.predict_proba(rows)
     parts = np.array_split(np.argsort(probability, kind="stable"), min(bins, len(rows)))
     said = np.array([probability[part].mean() for part in parts])
@@ -232,6 +234,13 @@ def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
     ax.set(title="Threshold against precision and recall", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.legend(loc="lower center")
     return ax
+
+
+def _check_result(result: Any, *needed: str) -> None:
+    """ValueError if a result lacks what a picture shows. The last text says what the picture takes."""
+    *names, takes = needed
+    if not all(hasattr(result, name) for name in names):
+        raise ValueError(f"{takes}, and this is a {type(result).__name__}")
 
 
 def _axes(ax: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from tinynet_fast.data.arrays import check_table
+from tinynet_fast.data.columns import rows_for
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, is_source, names_files, need, open_source
 from tinynet_fast.data.sources.base import rows_a_chunk
@@ -18,6 +19,7 @@ from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import Model, Neuron, check_threshold
 
 PARQUET = (".parquet", ".pq")
+PLAIN = (".csv", ".txt", "")
 GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
 
 
@@ -36,6 +38,12 @@ class Scores(NamedTuple):
 def probability_columns(labels: np.ndarray) -> list[str]:
     """The names of the columns of probabilities: P(label) of the second of two labels, or of each of more."""
     return [f"P({label})" for label in (labels[1:] if len(labels) == 2 else labels).tolist()]
+
+
+def check_output(output: str | os.PathLike[str]) -> None:
+    """ValueError if a file's name stands for a format that predictions are not written in."""
+    if Path(output).suffix.lower() not in (*PARQUET, *PLAIN):
+        raise ValueError(f"{output}: predictions are written as .csv or .parquet; name the file so")
 
 
 def predict_file(
@@ -58,9 +66,11 @@ def predict_file(
     model : Neuron or MLP
     data : any source that `open_source` takes, or rows in memory
         A path, a pattern, a folder, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a
-        Source; a frame, an array or a sparse matrix. Blocks are (X, y), of which y is not used, so (X, None) will do.
+        Source; a frame, an array or a sparse matrix. A dict or a Series whose index has the names is one row. Blocks
+        are (X, y), of which y is not used, so (X, None) will do.
     output : path
-        A Parquet file if it ends in .parquet or .pq; else CSV. It appears whole or not at all.
+        A Parquet file if it ends in .parquet or .pq; CSV if it ends in .csv, .txt or nothing. It appears whole or not
+        at all.
     features : sequence of str, optional
         The columns that are the model's inputs, in its order. If left out, the columns are matched by the model's own
         names; if the model or the rows have no names, all columns are taken in their order.
@@ -79,8 +89,9 @@ def predict_file(
     ------
     ValueError
         For a row that cannot be predicted, naming the place (see `open_source`); if there are more or fewer columns
-        than the model has inputs; if `output` is one of the files that are read.
+        than the model has inputs; if `output` is one of the files that are read, or its name stands for another format.
     """
+    check_output(output)
     source = open_for(model, data, features, drop_missing)
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
@@ -107,7 +118,12 @@ def open_for(
 
     Rows of svmlight files are sparse if the model takes such rows, unless `dense`.
     """
+    if isinstance(y, str) and y in (model.features or ()):
+        raise TableError(f"the target {y!r} is an input of the model: name the column with the true labels")
     if not is_source(data) and not names_files(data):
+        if model.n_features > 1 and _is_flat(data):
+            names = model.features if features is None else list(features)
+            data, features = rows_for(data, names, model.n_features), None
         data = _dense_blocks(data, drop_missing) if is_sparse(data) else iter([(data, None)])
     if features is None and has_names(data):
         features = model.features
@@ -131,6 +147,11 @@ def _dense_blocks(X: Any, drop_missing: bool) -> Iterator[Any]:
     check_table(X.shape, "X")
     matrix, step = X.tocsr(), rows_a_chunk(X.shape[1])
     return ((matrix[start : start + step].toarray(), None) for start in range(0, X.shape[0], step))
+
+
+def _is_flat(data: Any) -> bool:
+    """Whether `data` is a Series or an array of one dimension, which for several inputs is one row."""
+    return getattr(data, "ndim", 2) == 1 and getattr(data.dtype, "names", None) is None and not is_sparse(data)
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:

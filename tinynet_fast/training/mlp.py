@@ -190,7 +190,10 @@ def train_mlp(
         raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
     if batch_size is not None:
         batch_size = check_whole("batch_size", batch_size)
-    units = [check_whole("a hidden layer's width", width) for width in ([hidden] if np.isscalar(hidden) else hidden)]
+    widths: Any = [hidden] if np.isscalar(hidden) else hidden
+    if not hasattr(widths, "__iter__"):
+        raise ValueError(f"hidden is {hidden!r}; the units of each hidden layer are needed, such as hidden=(8,)")
+    units = [check_whole("a hidden layer's width", width) for width in widths]
     if not units:
         raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
     dropout = check_share("dropout", dropout)

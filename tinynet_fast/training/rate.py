@@ -12,7 +12,7 @@ from tinynet_fast.data.rows import picked
 from tinynet_fast.data.sampling import drawn_rows
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
-from tinynet_fast.training.plan import check_whole
+from tinynet_fast.training.plan import check_whole, may_stream
 from tinynet_fast.training.run import FAR_OUT, STABILITY_BOUND
 from tinynet_fast.training.schedule import Penalties
 from tinynet_fast.training.sweep import ROW_SECONDS, VALUE_SECONDS, mean_log_losses, sweep
@@ -121,6 +121,10 @@ def auto_rate(
     True
     """
     epochs = check_whole("epochs", epochs)
+    if may_stream(X):
+        raise ValueError(
+            "auto_rate takes rows in memory: read them first, or train on the file with learning_rate='auto'"
+        )
     matrix, y, names = training_rows(X, y, sparse=True)
     labels = encode_labels(y, len(matrix))[0]
     row_weights = as_sample_weight(sample_weight, len(matrix))

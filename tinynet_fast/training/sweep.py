@@ -91,6 +91,9 @@ def sweep(
     Losses count every row once, whatever its sample weight, and in log losses a row counts at most 44 nats (a
     probability of 8e-20), except in `held_out_loss`.
 
+    Like the drop-in estimators, a sweep issues no `TrainingWarning` for a model that learned nothing of use: look at
+    its held-out loss.
+
     Examples
     --------
     >>> from tinynet_fast import sweep
