@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from tinynet_fast._version import __version__
 from tinynet_fast.cli_bench import bench
 from tinynet_fast.cli_judge import lab, plot, threshold
-from tinynet_fast.cli_rows import all_rows, check_labels, naming, one_line, open_rows
+from tinynet_fast.cli_rows import DROP, FEATURES, all_rows, check_labels, naming, one_line, open_rows
 from tinynet_fast.cli_streams import never_fail
 from tinynet_fast.cli_support import (
     check_destinations,
@@ -129,10 +129,7 @@ def demo() -> None:
 def train(
     data: Annotated[list[Path], Argument(help="CSV, Parquet, Arrow, .npy, svmlight: files of one kind, or a pattern.")],
     target: Annotated[str, Option(help="The column to learn: two labels; for a network two or more.")],
-    features: Annotated[
-        str | None,
-        Option(help='Columns to learn from, with commas; "a, b" in quotes is one name (default: all others).'),
-    ] = None,
+    features: Annotated[str | None, FEATURES] = None,
     hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None,
     activation: Annotated[str, Option(help="For hidden units: sigmoid, tanh or relu.")] = "sigmoid",
     learning_rate: Annotated[
@@ -160,7 +157,7 @@ def train(
     ] = 0,
     labels: Annotated[str | None, Option(help="The labels, with commas; the last of two is learned.")] = None,
     stream: Annotated[bool, Option("--stream", help="Read the rows while training, however few they are.")] = False,
-    drop_missing: Annotated[bool, Option("--drop-missing", help="Leave rows with a missing value out.")] = False,
+    drop_missing: Annotated[bool, DROP] = False,
     checkpoint: Annotated[Path | None, Option(help="A file to go on from after whatever stops this run.")] = None,
     checkpoint_seconds: Annotated[float, Option(help="How often it is written.")] = 30.0,
     resume: Annotated[bool, Option(help="Go on from the checkpoint, if it is there.")] = True,
@@ -270,7 +267,7 @@ def trace(
     learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None,
     network: Annotated[bool, Option("--network", help="The height and weight network instead of the neuron.")] = False,
     torch: Annotated[bool, Option("--torch", help="Show PyTorch's gradients beside ours.")] = False,
-    drop_missing: Annotated[bool, Option("--drop-missing", help="Leave rows with a missing value out.")] = False,
+    drop_missing: Annotated[bool, DROP] = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """One training step, number by number: what to compare with loss.backward()."""
@@ -297,7 +294,7 @@ def trace(
 def validate(
     data: Annotated[Path | None, Option(help="A file with rows of your own to run as well.")] = None,
     target: Annotated[str | None, Option(help="The column with its labels.")] = None,
-    drop_missing: Annotated[bool, Option("--drop-missing", help="Leave rows with a missing value out.")] = False,
+    drop_missing: Annotated[bool, DROP] = False,
     deep: Annotated[bool, Option("--deep", help="Twenty times as many problems.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:

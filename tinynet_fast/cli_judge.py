@@ -8,7 +8,7 @@ import numpy as np
 from rich.table import Table
 from typer import Argument, Option
 
-from tinynet_fast.cli_rows import all_rows, check_labels, naming, open_rows, rows_for, true_side
+from tinynet_fast.cli_rows import DROP, FEATURES, all_rows, check_labels, naming, open_rows, rows_for, true_side
 from tinynet_fast.cli_support import check_not_input, check_two_answers, numbers, plain_console, print_flips
 from tinynet_fast.cli_train import Split
 from tinynet_fast.data.indexes import warn_of_row_numbers
@@ -16,8 +16,6 @@ from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import check_threshold, load
 from tinynet_fast.training.sweep import sweep
 from tinynet_fast.training.sweep_result import SweepResult
-
-DROP = Option("--drop-missing", help="Leave rows with a missing value out.")
 
 
 class Picture(StrEnum):
@@ -58,10 +56,7 @@ def threshold(
 def lab(
     data: Annotated[list[Path], Argument(help="Files as for train.")],
     target: Annotated[str, Option(help="The column to learn: two labels.")],
-    features: Annotated[
-        str | None,
-        Option(help='Columns to learn from, with commas; "a, b" in quotes is one name (default: all others).'),
-    ] = None,
+    features: Annotated[str | None, FEATURES] = None,
     learning_rate: Annotated[str, Option(help="The rates to try, with commas.")] = "0.01,0.1,0.5",
     l2: Annotated[str, Option(help="Penalties to try, with commas.")] = "0",
     epochs: Annotated[int, Option(help="Passes over the rows.")] = 100,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from typer import Option
 
 from tinynet_fast.data.arrays import encode_labels, listed
 from tinynet_fast.data.files import TableError
@@ -16,6 +17,9 @@ from tinynet_fast.data.tables import WholeTable, read_whole, target_in
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.scoring import open_for
 
+# Options of several commands.
+FEATURES = Option(help='Columns to learn from, with commas; "a, b" in quotes is one name (default: all others).')
+DROP = Option("--drop-missing", help="Leave rows with a missing value out.")
 # The library's messages, where they are about an option: at their beginning, or as a remedy.
 OPTION = re.compile(
     r"^(learning_rate|epochs|batch_size|momentum|dropout|l2|patience|validation|labels|folds|checkpoint_seconds|seed)"
@@ -92,7 +96,6 @@ def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarra
     if known is None:
         with naming(path):
             encode_labels(labels, len(labels), most=most)
-    if known is None:
         return
     text = (known.dtype.kind == "U") != (labels.dtype.kind == "U")
     found = np.isin(labels.astype(str), known.astype(str)) if text else np.isin(labels, known)
