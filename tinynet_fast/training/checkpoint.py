@@ -19,7 +19,7 @@ from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.errors import warn
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder, remove_left_over
+from tinynet_fast.modelfile import ModelFileError, atomic_file, check_folder, remove_left_over, shortened
 from tinynet_fast.training.resume import check_counted, finite, whole
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class Checkpoint:
             differences.append(f"the engine was {self.found['engine']} and is {engine}")
         if differences:
             raise ValueError(
-                f"{self.path}: a checkpoint of another run: {_cut('; '.join(differences), SHOWN_IN_ALL)}. Give what it "
-                "was, name another checkpoint, or start over with resume=False (--no-resume)"
+                f"{self.path}: a checkpoint of another run: {shortened('; '.join(differences), SHOWN_IN_ALL)}. Give "
+                "what it was, name another checkpoint, or start over with resume=False (--no-resume)"
             )
         if is_streamed(rows) and self.found["rows"] is not None:
             check_counted(self.path, rows, *self.found["rows"])
@@ -189,9 +189,8 @@ def _check_head(content: dict[str, Any]) -> None:
 
 
 def _said(error: Exception) -> str:
-    """An error's text for a message, on one line and not longer than a sentence."""
-    text = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, AttributeError)) else str(error)
-    return _cut(" ".join(text.split()), 200)
+    """An error's text for a message: a KeyError and an AttributeError say little without their name."""
+    return shortened(f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, AttributeError)) else error)
 
 
 def digest(rows: Rows) -> dict[str, Any]:
@@ -232,11 +231,7 @@ def _differences(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, An
 
 
 def _shown(value: Any) -> str:
-    return _cut(repr(value), SHOWN)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}..."
+    return shortened(repr(value), SHOWN)
 
 
 def _plain(value: Any) -> Any:
