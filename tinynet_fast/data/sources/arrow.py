@@ -180,16 +180,12 @@ def labels(column: Any, where: Callable[[int], str] | None = None) -> tuple[np.n
     if pa.types.is_dictionary(kind):
         if not len(column.dictionary):
             return np.zeros(len(column), dtype="U1"), gone
-        values, lost = (
-            labels(column.dictionary)
-            if label_kind(kind) != "text"
-            else (
-                _texts(column.dictionary, where),
-                None,
-            )
-        )
-        if lost is not None:  # a missing value that the dictionary itself holds
-            gone = np.asarray(pc.is_null(column.dictionary_decode()))
+        if label_kind(kind) == "text":
+            values = _texts(column.dictionary, where)
+        else:
+            values, lost = labels(column.dictionary)
+            if lost is not None:  # a missing value that the dictionary itself holds
+                gone = np.asarray(pc.is_null(column.dictionary_decode()))
         indices = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
         return values[indices], gone
     if pa.types.is_decimal(kind):
