@@ -201,3 +201,8 @@ def _check(rows: CSR, name: str) -> bool:
                 rising = bool(inputs[0] > indices[start - 1])
             rising = rising and bool(rises.all())
     return rising
+
+
+def square_norms(X: Any, divided_by: float = 1.0) -> np.ndarray:
+    """(n,): the squared length of each row, sparse or dense, its values divided by a number first."""
+    return X.square_norms(divided_by) if isinstance(X, CSR) else np.asarray(((X / divided_by) ** 2).sum(axis=1))

@@ -23,8 +23,7 @@ from tinynet_fast.proof.facts import facts
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.run import STABILITY_BOUND
-from tinynet_fast.training.schedule import LOSSES, Penalties
+from tinynet_fast.training.schedule import LOSSES, STABILITY_BOUND, Penalties
 
 REFERENCE = ENGINES["reference"]
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)

@@ -18,7 +18,6 @@ from tinynet_fast.shards.tasks import HeadTask, PieceTask, RateTask, ShardTask, 
 from tinynet_fast.training.plan import Plan, check_whole
 from tinynet_fast.training.rate import RateSearch, most_rows
 from tinynet_fast.training.run import (
-    STABILITY_BOUND,
     History,
     Overshoot,
     TrainingResult,
@@ -26,6 +25,7 @@ from tinynet_fast.training.run import (
     training_result,
     until_measured,
 )
+from tinynet_fast.training.schedule import STABILITY_BOUND
 
 MODES = ("chain", "average")
 

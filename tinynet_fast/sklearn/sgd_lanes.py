@@ -9,7 +9,8 @@ from tinynet_fast.kernels import order
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.kernels.jit import has_numba
 from tinynet_fast.sklearn.sgd_training import GATHERED, Fit, Table
-from tinynet_fast.training.run import LARGEST_SUM, STABILITY_BOUND
+from tinynet_fast.training.run import LARGEST_SUM
+from tinynet_fast.training.schedule import STABILITY_BOUND
 
 
 def can_share(table: Any, fits: list[Fit]) -> bool:

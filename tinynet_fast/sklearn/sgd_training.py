@@ -13,8 +13,8 @@ import numpy as np
 
 from tinynet_fast.kernels import objective, order
 from tinynet_fast.kernels.engines import ENGINES, Engine
-from tinynet_fast.training.run import LARGEST_SUM, STABILITY_BOUND
-from tinynet_fast.training.schedule import Penalties, Schedule
+from tinynet_fast.training.run import LARGEST_SUM
+from tinynet_fast.training.schedule import STABILITY_BOUND, Penalties, Schedule
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
 GATHERED = 1 << 17  # values of rows that are gathered at a time, and of rows whose plan is made: 1 MB

@@ -17,14 +17,13 @@ from tinynet_fast.training.neuron_trainee import NeuronTrainee, SparseTrainee
 from tinynet_fast.training.plan import Plan, check_rate, plan
 from tinynet_fast.training.run import (
     LARGEST_SUM,
-    STABILITY_BOUND,
     Epoch,
     TrainingResult,
     run,
     until_measured,
     was_strict,
 )
-from tinynet_fast.training.schedule import Penalties, Schedule
+from tinynet_fast.training.schedule import STABILITY_BOUND, Penalties, Schedule
 
 if TYPE_CHECKING:
     from tinynet_fast.training.rate import RateSearch

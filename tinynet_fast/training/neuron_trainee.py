@@ -11,8 +11,8 @@ from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.resume import StateError
-from tinynet_fast.training.run import STABILITY_BOUND, stable_rate
-from tinynet_fast.training.schedule import Penalties, Schedule
+from tinynet_fast.training.run import stable_rate
+from tinynet_fast.training.schedule import STABILITY_BOUND, Penalties, Schedule
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet_fast.data.rows import Rows, is_streamed, picked
-from tinynet_fast.data.sparse import CSR
+from tinynet_fast.data.sparse import CSR, square_norms
 from tinynet_fast.errors import TrainingWarning, rounded_down, warn
 from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.models import Model
+from tinynet_fast.training.schedule import STABILITY_BOUND
 
 if TYPE_CHECKING:
     from tinynet_fast.training.plan import Plan
@@ -27,7 +28,6 @@ CLEARLY = 0.7  # a network whose loss in the last epoch is below this part of th
 ERRORS = 2.0  # how many standard errors the loss has to be above that of the shares
 LEAST_SPREAD = 1e-3  # a model whose probabilities differ by less answers the same for every row
 SMALL_SQUARE, LARGE_SQUARE = 0.01, 4.0  # inputs with a mean square outside should be standardised; then it is 1
-OVERSHOOTS = 8.0  # step * (|x|^2 + 1) beyond which a neuron's step overshoots: see `run.STABILITY_BOUND`
 FEW_OVERSHOOT = 0.01  # if steps overshoot on fewer of the rows than this, something else is the cause
 SLOW_SWITCHES = (
     0.05  # rows are sorted if their label changes in no more than this share of the places of a random order
@@ -74,14 +74,6 @@ class Look:
         margin = errors * (self.error + 0.5 / len(self.codes))  # the shares are those of these rows and fit them well
         return self.loss > self.loss_of_shares + margin or self.spread < LEAST_SPREAD
 
-    @property
-    def is_sorted(self) -> bool:
-        """Whether the rows come sorted by label, or nearly so."""
-        shares = np.bincount(self.codes) / len(self.codes)
-        in_random_order = len(self.codes) * (1.0 - float(shares @ shares))
-        switches, fewest = np.count_nonzero(np.diff(self.codes)), np.count_nonzero(shares) - 1
-        return bool(in_random_order > FEWEST_SWITCHES and switches <= fewest + SLOW_SWITCHES * in_random_order)
-
 
 def look(model: Model, parts: list[Part], squared: bool) -> Look:
     """Measure a model on checked rows: cross-entropy, or the squared error of the probability if `squared`."""
@@ -108,6 +100,14 @@ def look(model: Model, parts: list[Part], squared: bool) -> Look:
     with np.errstate(over="ignore", invalid="ignore"):
         error = float(np.sqrt((part**2) @ (losses - of_shares - (loss - loss_of_shares)) ** 2))
     return Look(loss, loss_of_shares, error, spread, codes)
+
+
+def are_sorted(codes: np.ndarray) -> bool:
+    """Whether rows with these codes come sorted by label, or nearly so."""
+    shares = np.bincount(codes) / len(codes)
+    in_random_order = len(codes) * (1.0 - float(shares @ shares))
+    switches, fewest = np.count_nonzero(np.diff(codes)), np.count_nonzero(shares) - 1
+    return bool(in_random_order > FEWEST_SWITCHES and switches <= fewest + SLOW_SWITCHES * in_random_order)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
@@ -151,7 +151,7 @@ def _look_in_memory(trainee: Any, plan: "Plan", squared: bool, last_loss: float)
         # the first batches of a short run are in it.
         shares = counts / counts.sum()
         of_shares = shares[0] * shares[1] if squared else -float(shares @ np.log(shares))
-        if last_loss < CLEARLY * of_shares and not Look(0.0, 1.0, 0.0, 1.0, codes).is_sorted:
+        if last_loss < CLEARLY * of_shares and not are_sorted(codes):
             return None
     model = trainee.model()
     if not rare and not network:
@@ -160,7 +160,7 @@ def _look_in_memory(trainee: Any, plan: "Plan", squared: bool, last_loss: float)
         seen = look(model, parts, squared)
         if not seen.is_bad(errors=0.0):
             return seen, parts
-    parts = [_of_each_label(rows, len(plan.labels), MANY_OF_NETWORK if network else MANY_ROWS)]
+    parts = [_of_each_label(rows, places, codes, len(plan.labels), MANY_OF_NETWORK if network else MANY_ROWS)]
     return look(model, parts, squared), parts
 
 
@@ -175,13 +175,13 @@ def _weighted(rows: Rows) -> Rows:
     return found
 
 
-def _of_each_label(rows: Rows, n_labels: int, most: int) -> Part:
-    """Rows of each label, weighted back to the labels' shares."""
-    for count in (CODES, MORE_CODES, len(rows)):
-        places = _places(len(rows), count)
-        codes = _codes(rows, places)
+def _of_each_label(rows: Rows, places: Any, codes: np.ndarray, n_labels: int, most: int) -> Part:
+    """Rows of each label, weighted back to the labels' shares: of those at `places`, or of more if a label is rare."""
+    for count in (MORE_CODES, len(rows)):
         if np.bincount(codes, minlength=n_labels).min() >= RARE:
             break
+        places = _places(len(rows), count)
+        codes = _codes(rows, places)
     numbers = np.arange(len(rows)) if isinstance(places, slice) else places
     chosen, weights = [], []
     for label in np.unique(codes):
@@ -215,7 +215,7 @@ def _cause_and_remedy(trainee: Any, plan: "Plan", parts: list[Part], seen: Look)
         )
     elif size is not None:
         said.append(f"The inputs are {size}: {scale}.")
-    if plan.order is None and seen.is_sorted and seen.spread >= LEAST_SPREAD:
+    if plan.order is None and are_sorted(seen.codes) and seen.spread >= LEAST_SPREAD:
         in_memory = not is_streamed(plan.rows) or plan.rows.memory is not None
         remedy = "use shuffle=True" if in_memory else "shuffle them once in the file"
         said.append(f"The rows are sorted by label, so that the end of an epoch forgets its beginning: {remedy}.")
@@ -245,17 +245,10 @@ def _codes(rows: Rows, places: Any) -> np.ndarray:
     return rows.codes[places if rows.index is None else rows.index[places]]
 
 
-def _square_norms(X: Any) -> np.ndarray:
-    if isinstance(X, CSR):
-        return X.square_norms()
-    block = np.asarray(X, dtype=np.float64)
-    return np.einsum("ij,ij->i", block, block)
-
-
 def _mean_square(parts: list[Part]) -> float:
     """The mean square of all inputs of all rows; of sparse rows, of the stored ones."""
     with np.errstate(over="ignore"):
-        total = sum(float(_square_norms(X).sum()) for X, _, _ in parts)
+        total = sum(float(square_norms(X).sum()) for X, _, _ in parts)
     return total / max(sum(X.stored if isinstance(X, CSR) else X.size for X, _, _ in parts), 1)
 
 
@@ -265,5 +258,5 @@ def _overshooting(trainee: Any, parts: list[Part]) -> float:
     if rate is None:
         return 0.0
     with np.errstate(over="ignore"):
-        over = [rate * (1.0 if w is None else w) * (_square_norms(X) + 1.0) > OVERSHOOTS for X, _, w in parts]
+        over = [rate * (1.0 if w is None else w) * (square_norms(X) + 1.0) > STABILITY_BOUND for X, _, w in parts]
     return float(np.mean(np.concatenate(over)))

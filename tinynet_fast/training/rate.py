@@ -13,8 +13,8 @@ from tinynet_fast.data.sampling import drawn_rows
 from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.training.plan import check_whole, may_stream
-from tinynet_fast.training.run import FAR_OUT, STABILITY_BOUND
-from tinynet_fast.training.schedule import Penalties
+from tinynet_fast.training.run import FAR_OUT
+from tinynet_fast.training.schedule import STABILITY_BOUND, Penalties
 from tinynet_fast.training.sweep import ROW_SECONDS, VALUE_SECONDS, mean_log_losses, sweep
 
 DECADES = 6  # how far below the largest rate the search goes

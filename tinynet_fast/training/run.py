@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from tinynet_fast.data.rows import Rows, is_streamed
-from tinynet_fast.data.sparse import CSR
+from tinynet_fast.data.sparse import CSR, square_norms
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.kernels.jit import noting
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
-STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 LARGEST_SUM = 1e4  # sums that start larger lose more digits, in whatever order, than the promise allows
 FAR_OUT = 1e100  # parameters that start larger may overflow at any rate
 
@@ -150,16 +149,12 @@ def stable_rate(rows: "Rows | StreamRows", bound: float, start: np.ndarray) -> f
     if np.max(np.abs(start)) > FAR_OUT or (is_streamed(rows) and not rows.source.repeatable):
         return 0.0
     largest = max(1.0, *(_magnitude(X) for X, _, _ in rows.blocks(1 << 12)))
-    norm = max(float(_square_norms(X, largest).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
+    norm = max(float(square_norms(X, largest).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
     return bound / largest / largest / (norm + 1.0 / largest / largest)
 
 
 def _magnitude(X: Any) -> float:
     return X.largest_magnitude() if isinstance(X, CSR) else float(np.abs(X.astype(np.float64)).max())
-
-
-def _square_norms(X: Any, divided_by: float) -> np.ndarray:
-    return X.square_norms(divided_by) if isinstance(X, CSR) else np.asarray(((X / divided_by) ** 2).sum(axis=1))
 
 
 class Overshoot(Exception):

@@ -10,6 +10,7 @@ from tinynet_fast.kernels import vectorized
 
 SCHEDULES = ("constant", "invscaling", "optimal", "cosine")
 LOSSES = {"log_loss": vectorized.LOG_LOSS, "squared_error": vectorized.SQUARED_ERROR}
+STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
 
 
 class Schedule:

@@ -17,8 +17,7 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, may_stream, plan
-from tinynet_fast.training.run import STABILITY_BOUND
-from tinynet_fast.training.schedule import check_at_least_zero
+from tinynet_fast.training.schedule import STABILITY_BOUND, check_at_least_zero
 from tinynet_fast.training.sweep_result import ALL_ROWS, SweepResult
 
 if TYPE_CHECKING:
