@@ -11,9 +11,9 @@ from rich.table import Table
 from tinynet_fast.cli_streams import Late, hold_data
 from tinynet_fast.data.arrays import listed
 from tinynet_fast.data.sources.paths import format_of
-from tinynet_fast.modelfile import atomic_file, check_folder
+from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import MLP, Neuron
-from tinynet_fast.scoring import PARQUET, open_for, predict_file, scored, scores, write_csv, write_parquet
+from tinynet_fast.scoring import open_for, predict_file, scored, scores, write_csv, write_scores
 from tinynet_fast.training.run import TrainingResult
 
 SHOWN_EPOCHS, SHOWN_FLIPS, SHOWN_LABELS = 10, 50, 10
@@ -173,7 +173,6 @@ def predict_files(
     hold_data([str(label) for label in fitted.labels.tolist()])
     out = Late()
     write_csv(scores(fitted, source, threshold), fitted.labels, out)
-    source.check_unchanged()
     out.finish()
 
 
@@ -191,7 +190,5 @@ def predict_row(fitted: Neuron | MLP, words: list[str], output: Path | None, lim
         print(f"{labels[predicted]}: {shown}")
         return
     check_folder(output)
-    with atomic_file(output, "wb" if output.suffix.lower() in PARQUET else "w") as file:
-        write = write_parquet if output.suffix.lower() in PARQUET else write_csv
-        write([one], fitted.labels, file)
+    write_scores([one], fitted.labels, output)
     plain_console().print(f"1 prediction: {output}", soft_wrap=True)

@@ -96,14 +96,7 @@ def predict_file(
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
             raise ValueError(f"{output}: that is the data itself; name another file to write to")
-    parquet = Path(output).suffix.lower() in PARQUET
-    if parquet:
-        need("pyarrow.parquet")
-    blocks = scores(model, source, threshold)
-    with atomic_file(output, "wb" if parquet else "w") as file:
-        rows = write_parquet(blocks, model.labels, file) if parquet else write_csv(blocks, model.labels, file)
-        source.check_unchanged()
-    return rows
+    return write_scores(scores(model, source, threshold), model.labels, output)
 
 
 def open_for(
@@ -155,7 +148,7 @@ def _is_flat(data: Any) -> bool:
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:
-    """Predictions block by block."""
+    """Predictions block by block; ValueError after the last if a file changed meanwhile."""
     if threshold is not None and model.n_outputs > 1:
         raise ValueError(f"a threshold is for two labels; this model knows {len(model.labels)}: leave it out")
     limit = check_threshold(model.threshold if threshold is None else threshold)
@@ -168,6 +161,7 @@ def _scores(model: Model, source: Source, limit: float) -> Iterator[Scores]:
         if len(chunk.X):
             yield scored(model, chunk.X, first + chunk.numbers(), limit)
         first += chunk.rows
+    source.check_unchanged()
 
 
 def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
@@ -176,6 +170,16 @@ def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
     if probability.ndim == 2:
         return Scores(rows, probability, probability.argmax(axis=1))
     return Scores(rows, probability[:, np.newaxis], (probability >= limit).astype(np.intp))
+
+
+def write_scores(blocks: Iterable[Scores], labels: np.ndarray, output: str | os.PathLike[str]) -> int:
+    """Predictions as a file, Parquet or CSV by its name, that appears whole or not at all. Returns how many rows."""
+    if Path(output).suffix.lower() not in PARQUET:
+        with atomic_file(output, "w") as file:
+            return write_csv(blocks, labels, file)
+    need("pyarrow.parquet")
+    with atomic_file(output, "wb") as file:
+        return write_parquet(blocks, labels, file)
 
 
 def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: Any) -> int:
