@@ -19,6 +19,21 @@ def fits(n_rows: int, n_features: int) -> bool:
     return n_rows * max(n_features, 1) * 8 <= MEMORY_BYTES
 
 
+def joined(pieces: list[Piece]) -> Piece:
+    """The rows of all pieces as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return stacked([X for X, _ in pieces]), np.concatenate([codes for _, codes in pieces])
+
+
+def in_places(rows: Piece, places: np.ndarray) -> Iterator[Piece]:
+    """The rows at these places, in their order, some at a time."""
+    X, codes = rows
+    for first in range(0, len(places), PICKED_ROWS):
+        part = places[first : first + PICKED_ROWS]
+        yield picked(X, part), codes[part]
+
+
 class Kept:
     """A source's rows as one pass read them: the rows that are trained on, and the rows that are held out.
 
@@ -57,11 +72,9 @@ class Kept:
 
     def in_order(self, order: Order, epoch: int, start: int) -> Iterator[Piece]:
         """The rows that are trained on in the epoch's order, from the `start`-th."""
-        X, codes = self._joined()
-        places = self._places(order, epoch, len(codes))[start:]
-        for first in range(0, len(places), PICKED_ROWS):
-            part = places[first : first + PICKED_ROWS]
-            yield picked(X, part), codes[part]
+        self._pieces[False] = [joined(self._pieces[False])]
+        (rows,) = self._pieces[False]
+        yield from in_places(rows, self._places(order, epoch, len(rows[1]))[start:])
 
     def _places(self, order: Order, epoch: int, trained: int) -> np.ndarray:
         """The order of the rows that are trained on. Blocks are counted over all of the source's rows."""
@@ -70,10 +83,3 @@ class Kept:
         mask = np.concatenate([np.ones(part, bool) if isinstance(part, int) else part for part in self._masks])
         places = order.permutation(self.rows, self.n_features, epoch)
         return (np.cumsum(mask) - 1)[places[mask[places]]]
-
-    def _joined(self) -> Piece:
-        pieces = self._pieces[False]
-        if len(pieces) > 1:
-            joined = stacked([X for X, _ in pieces]), np.concatenate([codes for _, codes in pieces])
-            self._pieces[False] = pieces = [joined]
-        return pieces[0]

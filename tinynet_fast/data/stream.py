@@ -16,19 +16,18 @@ import numpy as np
 from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.indexes import warn_of_row_numbers
-from tinynet_fast.data.kept import Kept, fits
-from tinynet_fast.data.rows import Moments, Order, picked
+from tinynet_fast.data.kept import Kept, Piece, fits, in_places, joined
+from tinynet_fast.data.rows import Moments, Order
 from tinynet_fast.data.runs import LongestRun
 from tinynet_fast.data.sampling import draw_from, row_hashes
 from tinynet_fast.data.sources import Chunk, Source
-from tinynet_fast.data.sparse import empty_csr, stacked
+from tinynet_fast.data.sparse import empty_csr
 
 AHEAD = 3  # chunks that wait to be trained on
 HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
 LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
 POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
 
-Piece = tuple[Any, np.ndarray]  # rows (an array, or CSR) and their codes
 KEPT_REMEDY = "Pass shuffle=True"
 REMEDY = "Shuffle the rows in the file once (shuffle='blocks' mixes only the rows within a block)"
 
@@ -138,17 +137,11 @@ def recut(
                 cut = first_cut(done + waiting, size, tile, batch_size)
             take = cut - done - waiting
             rest.append((X[:take], y[:take]))
-            yield _joined(rest)
+            yield joined(rest)
             rest, done = [], cut
             X, y = X[take:], y[take:]
     if rest:
-        yield _joined(rest)
-
-
-def _joined(parts: list[Piece]) -> Piece:
-    if len(parts) == 1:
-        return parts[0]
-    return stacked([X for X, _ in parts]), np.concatenate([y for _, y in parts])
+        yield joined(rest)
 
 
 class StreamRows:
@@ -289,8 +282,8 @@ class StreamRows:
     def _numbered(
         self, start: int = 0, stop: int | None = None
     ) -> Generator[tuple[int, Chunk, np.ndarray], None, None]:
-        """Chunks with the number of their first row, and codes for their labels. A whole pass counts the rows."""
-        row, trained, dropped = start, 0, 0
+        """Chunks with the number of their first row, and codes for their labels."""
+        row = start
         self.source.check_unchanged()
         with closing(read_ahead(self.source.chunks(start, stop))) as chunks:
             for chunk in chunks:
@@ -298,13 +291,8 @@ class StreamRows:
                     self.looked = True
                     warn_of_row_numbers(self.source.names, chunk.X)
                 yield row, chunk, self._codes(chunk, row)
-                if self.count is None:
-                    trained += len(chunk.X) - (0 if self.hold_out is None else int(self._held(row, chunk).sum()))
                 row += chunk.rows
-                dropped += chunk.rows - len(chunk.X)
         self.source.check_unchanged()
-        if stop is None:
-            self.counted(row - dropped, count=None if start else trained)
 
     def counted(self, rows: int, dropped: int | None = None, count: int | None = None) -> None:
         """Note the rows of the source without the `dropped` ones; `count` of them are trained on.
@@ -374,7 +362,7 @@ class StreamRows:
     def split_pieces(self, start: int = 0) -> Generator[tuple[Piece, Piece | None], None, None]:
         """The rows as they are read: in each chunk those that are trained on, from the `start`-th, and those held out.
 
-        None stands for the latter if no rows are to be held out.
+        None stands for the latter if no rows are to be held out. A pass to the end counts the rows.
         """
         memory = Kept(self.n_features) if self.keep and start == 0 else None
         first, skipped = start, 0
@@ -382,6 +370,7 @@ class StreamRows:
             first, skipped = 0, start
         elif self.hold_out is not None and start:
             first = self._source_row(start - 1) + 1
+        rows, count = first, 0
         for row, chunk, codes in self._numbered(first):
             trained, held_out, mask = (chunk.X, codes), None, chunk.kept
             if self.hold_out is not None:
@@ -389,6 +378,7 @@ class StreamRows:
                 trained, held_out = (chunk.X[~held], codes[~held]), (chunk.X[held], codes[held])
                 mask = np.zeros(chunk.rows, bool)
                 mask[chunk.numbers()[~held]] = True
+            rows, count = rows + len(codes), count + len(trained[1])
             self._seen(trained[1])
             if memory is not None:
                 memory.add(trained, held_out, mask)
@@ -397,6 +387,7 @@ class StreamRows:
                 X, codes = trained
                 trained, skipped = (X[skipped:], codes[skipped:]), max(skipped - len(X), 0)
             yield trained, held_out
+        self.counted(rows, count=None if first else count)
         if memory is not None and memory.whole:
             self.memory = memory
 
@@ -431,14 +422,12 @@ class StreamRows:
             inside = inside[inside >= 0]
             inside, start = inside[start:], max(start - len(inside), 0)
             self._seen(codes[inside])
-            for part in range(0, len(inside), 1 << 14):
-                rows = inside[part : part + (1 << 14)]
-                yield picked(X, rows), codes[rows]
+            yield from in_places((X, codes), inside)
 
     def _block(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The rows [first, last) of the source, their codes, and each one's place among them: -1 if it is left out."""
         with closing(self._numbered(first, last)) as numbered:
             chunks = [(chunk, codes) for _, chunk, codes in numbered]
-        X, codes = _joined([(chunk.X, codes) for chunk, codes in chunks])
+        X, codes = joined([(chunk.X, codes) for chunk, codes in chunks])
         kept = np.concatenate([np.ones(chunk.rows, bool) if chunk.kept is None else chunk.kept for chunk, _ in chunks])
         return X, codes, np.where(kept, np.cumsum(kept) - 1, -1)
