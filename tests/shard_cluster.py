@@ -1,13 +1,54 @@
 """A cluster without one: shards are arrays of this process, and what would travel is packed all the same."""
 
+import os
 import pickle
+import shutil
+import sys
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from tinynet_fast.shards.readers import ArrayReader, array_labels
 from tinynet_fast.shards.state import pack, unpack
 from tinynet_fast.shards.tasks import Share, work
+
+# A real cluster must not hang, and libraries that are not ours may warn of their own threads, files and sockets.
+ON_A_CLUSTER = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
+
+
+def dask_modules():
+    """`distributed`, `dask.array`, `dask.dataframe` and `pandas`; where one is missing the tests are skipped."""
+    names = ("distributed", "dask.array", "dask.dataframe", "pandas")
+    return [pytest.importorskip(name, reason=f"{name} is not installed") for name in names]
+
+
+def need_spark():
+    """Skip the tests of a module where PySpark, what it needs, or Java is missing."""
+    for name in ("pyspark", "pyarrow", "pandas"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+        pytest.skip("Spark runs on Java, and there is no java on the path", allow_module_level=True)
+
+
+def spark_session(master, settings=()):
+    """A session on this computer, with more settings if they are given."""
+    from pyspark.sql import SparkSession
+
+    usual = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.memory": "1g",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master(master)
+    for name, value in (usual | dict(settings)).items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    return session
 
 
 def parameters(result):

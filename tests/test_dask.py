@@ -12,21 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shard_cluster import parameters, same
+from shard_cluster import ON_A_CLUSTER, dask_modules, parameters, same
 
 import tinynet_fast
 from tinynet_fast.data.datasets import make_pass_fail
 
-distributed = pytest.importorskip("distributed", reason="dask is not installed")
-da = pytest.importorskip("dask.array", reason="dask is not installed")
-dd = pytest.importorskip("dask.dataframe", reason="dask's frames are not installed")
-pd = pytest.importorskip("pandas")
+distributed, da, dd, pd = dask_modules()
 from tinynet_fast import dask as on_dask  # noqa: E402
 
-pytestmark = [
-    pytest.mark.usefixtures("in_time"),
-    pytest.mark.filterwarnings("ignore"),
-]  # of other people's threads, files and event loops
+pytestmark = ON_A_CLUSTER
 ROWS = make_pass_fail(60_000, 8)
 Y = ROWS.y.astype(np.int64)
 CUTS = (7000, 100, 9000, 0, 20_000, 13_900, 10_000)  # rows of shards: unequal, and one has none

@@ -2,23 +2,18 @@
 
 import numpy as np
 import pytest
-from shard_cluster import same
+from shard_cluster import ON_A_CLUSTER, dask_modules, same
 
 import tinynet_fast
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.data.files import TableError
 
-distributed = pytest.importorskip("distributed", reason="dask is not installed")
-dask = pytest.importorskip("dask")
-da = pytest.importorskip("dask.array", reason="dask is not installed")
-dd = pytest.importorskip("dask.dataframe", reason="dask's frames are not installed")
-pd = pytest.importorskip("pandas")
+distributed, da, dd, pd = dask_modules()
+import dask  # noqa: E402
+
 from tinynet_fast import dask as on_dask  # noqa: E402
 
-pytestmark = [
-    pytest.mark.usefixtures("in_time"),
-    pytest.mark.filterwarnings("ignore"),
-]  # of other people's threads, files and event loops
+pytestmark = ON_A_CLUSTER
 ROWS = make_pass_fail(1200, 3)
 Y = ROWS.y.astype(np.int64)
 FRAME = pd.DataFrame(ROWS.X, columns=["a", "b", "c"]).assign(y=Y)

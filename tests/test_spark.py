@@ -1,36 +1,28 @@
 """Real Spark: threads of one process, and worker processes as on a cluster. Every test ends, or fails, in time."""
 
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from shard_cluster import LocalShards, same
+from shard_cluster import ON_A_CLUSTER, LocalShards, need_spark, same, spark_session
 
 import tinynet_fast
 from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.shards.tasks import Share, SurveyTask
 from tinynet_fast.shards.trainers import neuron
 
-pytest.importorskip("pyspark", reason="pyspark is not installed")
-pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
-    pytest.skip("Spark runs on Java, and there is no java on the path", allow_module_level=True)
+need_spark()
+import pyarrow as pa  # noqa: E402
 from pyarrow import parquet  # noqa: E402
-from pyspark.sql import SparkSession  # noqa: E402
 
 from tinynet_fast import spark as on_spark  # noqa: E402
 
-pytestmark = [
-    pytest.mark.usefixtures("in_time"),
-    pytest.mark.filterwarnings("ignore"),
-]  # of other people's files and sockets
+pytestmark = ON_A_CLUSTER
 ROWS = make_pass_fail(30_000, 4)
 Y = ROWS.y.astype(np.int64)
 NAMES = [f"x{j}" for j in range(4)]
@@ -41,24 +33,16 @@ AVERAGE = {"mode": "average", "syncs": 3, "epochs": 2, "learning_rate": 0.05, "a
 
 @pytest.fixture(scope="module", params=MASTERS)
 def session(request, tmp_path_factory):
-    os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [os.path.dirname(os.path.dirname(tinynet_fast.__file__)), os.path.dirname(__file__)]
     )
-    spark = (
-        SparkSession.builder.master(request.param)
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.memory", "1g")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.executorEnv.PYTHONPATH", os.environ["PYTHONPATH"])
-        .config("spark.local.dir", str(tmp_path_factory.mktemp("spark")))
-        .config("spark.sql.files.openCostInBytes", str(1 << 30))  # a partition for each file
-        .config("spark.sql.files.maxPartitionBytes", str(1 << 30))
-        .getOrCreate()
-    )
-    spark.sparkContext.setLogLevel("OFF")
+    settings = {
+        "spark.executorEnv.PYTHONPATH": os.environ["PYTHONPATH"],
+        "spark.local.dir": str(tmp_path_factory.mktemp("spark")),
+        "spark.sql.files.openCostInBytes": str(1 << 30),  # a partition for each file
+        "spark.sql.files.maxPartitionBytes": str(1 << 30),
+    }
+    spark = spark_session(request.param, settings)
     yield spark
     spark.stop()
 

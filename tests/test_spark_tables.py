@@ -1,58 +1,31 @@
 """Tables on Spark: names with dots, columns by name, files and their order, sessions that are elsewhere or stopped."""
 
-import os
-import shutil
-import sys
 import threading
 
 import numpy as np
 import pytest
-from shard_cluster import same
+from shard_cluster import ON_A_CLUSTER, need_spark, same, spark_session
 
 import tinynet_fast
 from tinynet_fast import TrainingWarning
 from tinynet_fast.data.datasets import make_pass_fail
 
-pytest.importorskip("pyspark", reason="pyspark is not installed")
-pd = pytest.importorskip("pandas")
-pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
-    pytest.skip("Spark runs on Java, and there is no java on the path", allow_module_level=True)
-from pyspark.sql import SparkSession  # noqa: E402
+need_spark()
+import pandas as pd  # noqa: E402
 from pyspark.sql import functions as f  # noqa: E402
 
 from tinynet_fast import spark as on_spark  # noqa: E402
 
-pytestmark = [
-    pytest.mark.usefixtures("in_time"),
-    pytest.mark.filterwarnings("ignore"),
-]  # of other people's files and sockets
+pytestmark = ON_A_CLUSTER
 ROWS = make_pass_fail(600, 3)
 Y = ROWS.y.astype(np.int64)
 NAMES = ["a", "b", "c"]
 FRAME = pd.DataFrame(ROWS.X, columns=NAMES).assign(y=Y)
 
 
-def start():
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    settings = {
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.memory": "1g",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-    }
-    builder = SparkSession.builder.master("local[1]")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    return session
-
-
 @pytest.fixture(scope="module")
 def session():
-    session = start()
+    session = spark_session("local[1]")
     yield session
     session.stop()
 
@@ -194,7 +167,7 @@ def test_a_session_that_was_stopped(session, rows, model, tmp_path):
     for call in (lambda: on_spark.train_neuron(tmp_path / "a.parquet", "y"), lambda: on_spark.udf(model)):
         with pytest.raises(ValueError, match=r"there is no Spark session|the Spark session was stopped"):
             call()
-    new = start()
+    new = spark_session("local[1]")
     try:
         with pytest.raises(ValueError, match="the frame's Spark session was stopped"):
             on_spark.train_neuron(rows, "y")
