@@ -18,7 +18,8 @@ from tinynet_fast.layers import check_activation, check_layers, flatten, layer_t
 
 LABEL_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[0-9]{1,9})")  # of a model's file
 KINDS: dict[str, set[type]] = {"U": {str}, "b": {bool}, "i": {int}, "u": {int}, "f": {int, float}}
-MOST_LABELS, LONGEST_LABEL = 1 << 16, 1000
+MOST_IN_FILE = 1 << 16  # labels that a file may hold
+LONGEST_LABEL = 1000  # characters; the type in a file may be wider only if a label is
 COMPILED_FROM = 1 << 18  # inputs from which on the compiled kernel predicts: less is done before Numba is imported
 BLOCK_VALUES = 1 << 17  # inputs predicted at a time: 1 MB of float64, which stays in the second cache
 
@@ -426,7 +427,7 @@ def _labels(labels: Any, dtype: Any) -> np.ndarray:
     if not isinstance(labels, list) or not isinstance(dtype, str) or not LABEL_TYPE.fullmatch(dtype):
         raise ValueError("field 'labels' does not hold two labels of a known type")
     kind = np.dtype(dtype.partition("U")[0] + "U1" if "U" in dtype else dtype).kind
-    if not 2 <= len(labels) <= MOST_LABELS or not all(type(label) in KINDS[kind] for label in labels):
+    if not 2 <= len(labels) <= MOST_IN_FILE or not all(type(label) in KINDS[kind] for label in labels):
         raise ValueError("field 'labels' does not hold two labels of the type in 'label_dtype'")
     if kind == "U" and int(dtype.partition("U")[2]) > max(LONGEST_LABEL, *map(len, labels)):
         raise ValueError("field 'label_dtype' is wider than any label")

@@ -15,10 +15,10 @@ from tinynet_fast.data.sources.base import settle
 from tinynet_fast.kernels.engines import ENGINES, compiles
 from tinynet_fast.shards.fit import COMPILING, Piece
 from tinynet_fast.shards.state import Arrays
+from tinynet_fast.training.mlp import MOST_LABELS
 from tinynet_fast.training.schedule import STABILITY_BOUND
 
 AT_ONCE = 1 << 13  # labels that are compared together, in the first cache
-MOST_LABELS = 256  # as many as a network tells apart; more are no labels
 
 
 @dataclass(frozen=True, eq=False)
