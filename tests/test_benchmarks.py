@@ -279,7 +279,7 @@ cli.main()
 
 @pytest.mark.parametrize("library", ["0", "1"])
 def test_the_command_without_numba(library):
-    """With the library of compiled kernels, if there is one, and without. Who needs Numba is left out, and named."""
+    """With and without the compiled library. Contenders that need Numba are left out, and the page names them."""
     own = os.environ | {"TINYNET_FAST_NATIVE": library, "NUMBA_DISABLE_JIT": "0", "COLUMNS": "120"}
     command = [sys.executable, "-W", "error", "-c", WITHOUT_NUMBA]
     done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)

@@ -15,7 +15,7 @@ from tinynet_fast.training.sweep import mean_log_losses
 
 ROWS = make_pass_fail(500, 3)
 PERIOD = 6
-N = PERIOD * 33_000  # a search takes one row in six of so many
+N = PERIOD * 33_000  # of this many rows, a search takes one in six
 
 
 def sensors():

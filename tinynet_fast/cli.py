@@ -151,7 +151,7 @@ def train(
     validation: Annotated[
         float | None, Option(help="Share of rows to hold out (default: 0.2; 0 below 20 rows).")
     ] = None,
-    patience: Annotated[int | None, Option(help="Stop after so many epochs without a lower validation loss.")] = None,
+    patience: Annotated[int | None, Option(help="Stop after this many epochs without a lower validation loss.")] = None,
     seed: Annotated[
         int, Option(min=0, max=2**32 - 1, help="For the hold-out, the order of rows and a network's first weights.")
     ] = 0,

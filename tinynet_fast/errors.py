@@ -48,7 +48,7 @@ class TrainingDivergedError(ArithmeticError):
 
 
 def rounded_down(rate: float, digits: int) -> str:
-    """A rate with so many digits, and never above `rate`: one that is safe stays safe."""
+    """`rate` with this many digits. It is never rounded up, so that a safe rate stays safe."""
     text = f"{rate:.{digits}g}"
     return text if float(text) <= rate else f"{rate * (1.0 - 0.5 * 10.0 ** (1 - digits)):.{digits}g}"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-FEW_NUMBERS = 32  # so many different numbers may be classes, whatever they look like
+FEW_NUMBERS = 32  # up to this many different numbers may be classes, whatever numbers they are
 FEWEST_ROWS = 10  # rows that each of more whole numbers must have on average
 
 

@@ -81,7 +81,7 @@ class Shards:
         return [Share(i, 0, n, self.firsts[i]) for i, n in enumerate(self.counts) if n]
 
     def head(self, rows: int) -> Share:
-        """At most so many rows, the first of the first shard that has any."""
+        """The first rows, at most this many, of the first shard that has any."""
         first = self.whole()[0]
         stop = min(first.rows, rows)
         return replace(first, stop=stop, whole=stop == first.rows)

@@ -125,7 +125,7 @@ class Trainee(Protocol[M_co]):
         """Go back to parameters that `parameters` gave."""
 
     def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
-        """Raise StateError if the counts among `parameters` are not those after so many epochs and rows of the next."""
+        """StateError if the counts among `parameters` are not of `epoch` epochs and `rows` rows of the next."""
 
     def options(self) -> dict[str, Any]:
         """How it is trained, for the model's file."""
