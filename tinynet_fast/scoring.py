@@ -12,7 +12,7 @@ import numpy as np
 from tinynet_fast.data.arrays import check_table
 from tinynet_fast.data.columns import rows_for
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, has_names, is_source, names_files, need, open_source
+from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, is_source, names_files, need, open_source
 from tinynet_fast.data.sources.base import rows_a_chunk
 from tinynet_fast.data.sparse import as_csr, is_sparse
 from tinynet_fast.modelfile import atomic_file
@@ -118,8 +118,6 @@ def open_for(
             names = model.features if features is None else list(features)
             data, features = rows_for(data, names, model.n_features), None
         data = _dense_blocks(data, drop_missing) if is_sparse(data) else iter([(data, None)])
-    if features is None and has_names(data):
-        features = model.features
     like = Like(model.n_features, model.training.get(FIRST_INDEX))
     source = open_source(data, y, features=features, drop_missing=drop_missing, like=like, names=model.features)
     if source.n_features != model.n_features:

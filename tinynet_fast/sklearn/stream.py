@@ -9,7 +9,7 @@ import numpy as np
 from tinynet_fast.data.arrays import find_labels, listed
 from tinynet_fast.data.indexes import warn_of_row_numbers
 from tinynet_fast.data.kept import Piece
-from tinynet_fast.data.sources import Chunk, has_names, open_source
+from tinynet_fast.data.sources import Chunk, open_source
 from tinynet_fast.data.stream import read_ahead, recut
 from tinynet_fast.training.plan import check_whole
 
@@ -61,8 +61,6 @@ def partial_fit_stream(
     epochs = check_whole("epochs", epochs)
     known = getattr(estimator, "feature_names_in_", None)
     names = None if known is None else list(known)
-    if features is None and has_names(X):
-        features = names
     source = open_source(X, y, features=features, drop_missing=drop_missing, names=names)
     source.need_labels()
     if names is not None and source.names not in (None, names):

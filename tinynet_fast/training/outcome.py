@@ -29,9 +29,7 @@ ERRORS = 2.0  # how many standard errors the loss has to be above that of the sh
 LEAST_SPREAD = 1e-3  # a model whose probabilities differ by less answers the same for every row
 SMALL_SQUARE, LARGE_SQUARE = 0.01, 4.0  # inputs with a mean square outside should be standardised; then it is 1
 FEW_OVERSHOOT = 0.01  # if steps overshoot on fewer of the rows than this, something else is the cause
-SLOW_SWITCHES = (
-    0.05  # rows are sorted if their label changes in no more than this share of the places of a random order
-)
+SLOW_SWITCHES = 0.05  # rows are sorted if their label changes no more often than this share of a random order's
 FEWEST_SWITCHES = 8  # of a random order: with fewer, nothing can be said of the order
 GOLDEN = 0.6180339887498949  # whose multiples, less their whole part, are spread evenly (Weyl)
 

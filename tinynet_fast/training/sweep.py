@@ -359,9 +359,8 @@ class _Sweep:
                     totals[models] += vectorized.cross_entropy(z, y[part, np.newaxis]).sum(axis=0)
 
         if self.fold_of_row is not None:
-            for X, y, _, folds in self._blocks(
-                self.scored_rows, None
-            ):  # a model is in one fold, so that threads add to others
+            # A model is in one fold, so that threads add to others.
+            for X, y, _, folds in self._blocks(self.scored_rows, None):
                 list(pool.map(partial(add, X, y, folds), range(int(self.fold.max()) + 1)))
         return totals / in_fold
 

@@ -17,7 +17,7 @@ from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
 from tinynet_fast.data.sources.base import FIRST_INDEX, NPY_LABELS, Chunk, Like, Source, Stamp, has_pyarrow, need
 from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
 
-__all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "has_names", "is_source", "need", "open_source"]
+__all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "is_source", "need", "open_source"]
 
 
 def is_source(X: Any) -> bool:
@@ -36,17 +36,6 @@ def is_source(X: Any) -> bool:
     if is_arrow(X):
         return True
     return hasattr(X, "__next__") or (callable(X) and not hasattr(X, "__array__") and not hasattr(X, "__len__"))
-
-
-def has_names(X: Any) -> bool:
-    """Whether the columns of `X`, which `open_source` takes, have names to look them up by."""
-    from tinynet_fast.data.sources.objects import is_arrow
-
-    if isinstance(X, Source):
-        return X.names is not None
-    if names_files(X):
-        return first_format(X) not in ("npy", "svmlight")
-    return is_arrow(X)
 
 
 def first_format(X: Any) -> str | None:
@@ -99,8 +88,8 @@ def open_source(
         The width and the first index of the rows that a model was trained on. For svmlight files, which do not say how
         wide their rows are.
     names : list of str, optional
-        The names of the inputs, for an iterator: from a block whose columns have names, the columns with these names
-        are taken; from any other block, all columns in their order.
+        The names of the inputs, as a model knows them. If `features` is left out and the columns have names, those
+        with these names are taken. From other rows (.npy, svmlight, blocks of arrays) all columns, in their order.
 
     Raises
     ------
@@ -123,12 +112,13 @@ def open_source(
     if isinstance(X, Source):
         return X
     features = _checked(features)
+    columns = names if features is None else features
     if names_files(X):
-        return _open_files(X, y, features, drop_missing, like)
+        return _open_files(X, y, features, columns, drop_missing, like)
     if is_arrow(X):
-        return _open_arrow(X, y, features, drop_missing)
+        return _open_arrow(X, y, columns, drop_missing)
     if is_source(X):
-        return _open_iterator(X, y, features, drop_missing, names)
+        return _open_iterator(X, y, features, columns, drop_missing)
     raise TableError(f"X is a {type(X).__name__}; a path, an Arrow reader or an iterator of blocks is needed")
 
 
@@ -163,7 +153,10 @@ def _paths(X: Any) -> list[Path]:
     return _files(X)[1]
 
 
-def _open_files(X: Any, y: Any, features: list[str] | None, drop: bool, like: Like | None) -> Source:
+def _open_files(
+    X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool, like: Like | None
+) -> Source:
+    """`columns` are taken from files whose columns have names; files without names refuse `features`."""
     files, paths = _files(X)
     kinds = []
     for path in paths:
@@ -184,7 +177,7 @@ def _open_files(X: Any, y: Any, features: list[str] | None, drop: bool, like: Li
         if kind == "svmlight":
             return _open_svmlight(paths, stamps, y, drop, like)
         return _open_npy(paths, stamps, y, drop)
-    return _open_tables(kind, files, stamps, y, features, drop)
+    return _open_tables(kind, files, stamps, y, columns, drop)
 
 
 def _with_bytes(kind: str, stamps: list[Stamp]) -> list[Stamp]:
@@ -342,13 +335,13 @@ def _open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Sourc
 
 
 def _open_iterator(
-    X: Iterator[Any] | Callable[[], Any], y: Any, features: list[str] | None, drop: bool, names: list[str] | None
+    X: Iterator[Any] | Callable[[], Any], y: Any, features: list[str] | None, columns: list[str] | None, drop: bool
 ) -> Source:
     from tinynet_fast.data.sources.objects import IteratorPart
 
     if y is not None:
         raise TableError("y: an iterator gives its labels in its blocks, (X, y); leave y out")
-    part = IteratorPart(X, drop, features or names)
+    part = IteratorPart(X, drop, columns)
     if features is not None and not part.named:
         raise TableError("features: the columns of blocks have no names; leave features out")
     return Source(
