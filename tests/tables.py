@@ -31,3 +31,9 @@ def gather(source, start=0, stop=None):
             y.append(chunk.y)
     rows = np.concatenate(X) if X else np.empty((0, source.n_features), source.dtype)
     return rows, np.concatenate(y) if y else None
+
+
+def problem(n, d, seed, dtype=np.float64):
+    """(n, d) inputs, and a label for each row that has nothing to do with them."""
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n, d)).astype(dtype), rng.choice(["fail", "pass"], n)
