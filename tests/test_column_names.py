@@ -132,7 +132,7 @@ def test_other_trainers(kind):
         comp = train_neuron(frame, "passed", features=features, epochs=2)
         assert comp.model.features == ["c", "a"]
         np.testing.assert_array_equal(comp.model.weights, train_neuron(X[:, [2, 0]], Y, epochs=2).model.weights)
-    for features in ("c", [0, 1]):
+    for features in ("c", [0, 1], 1):
         with pytest.raises(ValueError, match="features: a list of column names is needed"):
             train_neuron(frame, "passed", features=features)
     for features in ([], ["a", "a"], ["a", "passed"]):

@@ -237,6 +237,7 @@ def test_names_of_columns(fails, tmp_path):
     fails("'a' is named twice", path, "t", features=["a", "a"])
     fails("name at least one column", path, "t", features=[])
     fails("a list of column names", path, "t", features="ab")
+    fails("a list of column names", path, "t", features=1)
     fails("no column 'c'; it has a, b, t", path, "t", features=["c"])
     fails("y is a ndarray; here it is the name of the target column", path, np.ones(2))
 

@@ -20,6 +20,7 @@ from tinynet_fast.data.arrays import (
     is_several,
     listed,
 )
+from tinynet_fast.data.files import checked_features
 from tinynet_fast.data.indexes import index_columns
 from tinynet_fast.data.sparse import CSR, as_rows, is_sparse
 
@@ -84,10 +85,7 @@ def training_rows(
     labels' are taken, and but an index that pandas or Dask wrote. Values are not yet tested for NaN.
     """
     frame = _frame(X, name)
-    if features is not None:
-        if isinstance(features, str) or not all(isinstance(wanted, str) for wanted in features):
-            raise ValueError("features: a list of column names is needed")
-        features = list(map(str, features))
+    features = checked_features(features)
     if frame is None:
         if features is not None:
             raise ValueError(f"features names columns, and X is {_nameless(X)}")

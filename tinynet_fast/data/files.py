@@ -37,6 +37,15 @@ class EmptyFileError(TableError):
     """A text file with neither names nor rows."""
 
 
+def checked_features(features: Sequence[str] | None) -> list[str] | None:
+    """The names of columns that were chosen; TableError for anything but a list of texts. None stays None."""
+    if features is None:
+        return None
+    if isinstance(features, str) or not np.iterable(features) or not all(isinstance(name, str) for name in features):
+        raise TableError("features: a list of column names is needed")
+    return list(map(str, features))
+
+
 def no_such_column(path: Any, name: str, names: Sequence[str]) -> TableError:
     """The error for a column that is not there, naming those that are."""
     return TableError(f"{path}: no column {name!r}; it has {listed([_shown(name) for name in names])}")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import is_masked
-from tinynet_fast.data.files import TableError, no_such_column
+from tinynet_fast.data.files import TableError, checked_features, no_such_column
 from tinynet_fast.data.sources.arrow import Batches, Layout, labels, numeric
 from tinynet_fast.data.sources.base import Block, Part, settle
 from tinynet_fast.data.sources.folders import in_folders, with_folders
@@ -245,9 +245,7 @@ def target_layout(what: str, y: Any, features: Sequence[str] | None) -> Layout:
     """A layout whose labels are the column `y`."""
     if not isinstance(y, str):
         raise ValueError(f"y is a {type(y).__name__}; for {what} it is the name of the column of labels")
-    if features is not None and (isinstance(features, str) or not all(isinstance(name, str) for name in features)):
-        raise ValueError("features: a list of column names is needed")
-    return Layout(y, features)
+    return Layout(y, checked_features(features))
 
 
 def are_paths(X: Any) -> bool:

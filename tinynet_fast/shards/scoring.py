@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinynet_fast.data.arrays import listed
+from tinynet_fast.data.files import checked_features
 from tinynet_fast.data.indexes import index_columns
 from tinynet_fast.models import Model
 
@@ -22,9 +23,7 @@ def input_columns(model: Model, columns: Sequence[Any], features: Sequence[str] 
     They are found by `features`, else by the model's names. If there are neither, they are all columns but an index
     that pandas or Dask wrote. ValueError if there are not as many as the model has inputs, or one is missing.
     """
-    if isinstance(features, str):
-        raise ValueError("features: a list of column names is needed")
-    names = model.features if features is None else list(features)
+    names: list[Any] | None = model.features if features is None else checked_features(features)
     if names is None:
         index = index_columns(name for name in columns if isinstance(name, str))
         names = [name for name in columns if name not in index]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import COMPRESSED, EmptyFileError, TableError
+from tinynet_fast.data.files import COMPRESSED, EmptyFileError, TableError, checked_features
 from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
 from tinynet_fast.data.sources.base import FIRST_INDEX, NPY_LABELS, Chunk, Like, Source, Stamp, has_pyarrow, need
 from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
@@ -111,7 +111,7 @@ def open_source(
 
     if isinstance(X, Source):
         return X
-    features = _checked(features)
+    features = checked_features(features)
     columns = names if features is None else features
     if names_files(X):
         return _open_files(X, y, features, columns, drop_missing, like)
@@ -120,14 +120,6 @@ def open_source(
     if is_source(X):
         return _open_iterator(X, y, features, columns, drop_missing)
     raise TableError(f"X is a {type(X).__name__}; a path, an Arrow reader or an iterator of blocks is needed")
-
-
-def _checked(features: Sequence[str] | None) -> list[str] | None:
-    if features is None:
-        return None
-    if isinstance(features, str) or not all(isinstance(name, str) for name in features):
-        raise TableError("features: a list of column names is needed")
-    return list(features)
 
 
 def _kind(path: Path) -> str | None:
