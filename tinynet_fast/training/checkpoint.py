@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
 
 FORMAT = "tinynet_fast checkpoint"
-FORMAT_VERSION = 2  # 2: with a checksum
+FORMAT_VERSION = 3  # 2: with a checksum; 3: data files are known by their content, not by the time of a change
 IN_ALL = ("rows_in_all", "epochs_in_all")  # what a cosine's rates depend on
 SEARCH = ("learning_rate", "rates", "losses", "rows", "epochs")  # the fields of a RateSearch
 SHOWN, SHOWN_IN_ALL = 60, 250  # characters of a value in a message, and of all values
@@ -129,6 +129,10 @@ class Checkpoint:
     def at(self, state: dict[str, Any]) -> None:
         """Note that the file holds this state."""
         self.place = f"after {state['epoch']:,} epochs and {state['rows']:,} rows"
+
+    def last_words(self) -> str:
+        """What to say of the file if the run ends now."""
+        return f"the last checkpoint, {self.place}, is {self.path}"
 
     def _read(self) -> dict[str, Any]:
         try:
