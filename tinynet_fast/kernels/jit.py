@@ -5,6 +5,7 @@ time by Numba, for what the library does not have. Numba is imported when it is 
 """
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import native
+from tinynet_fast.kernels.interrupts import Held
 
 # Flags for kernels that may sum in another order. `contract`: fused multiply-add. `reassoc` and `nsz`: dot products by
 # SIMD lanes. Never `nnan` or `ninf`, since a run that diverges has to show it, and so never `fastmath=True`.
@@ -25,6 +27,7 @@ EXTRA: dict[str, Any] = {}  # options of Numba's for everything compiled: what c
 COMPILING = threading.RLock()
 UNCOMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # kernels run as plain Python
 NATIVE, JIT = "native", "jit"  # the ways in which a kernel may have been compiled
+SIGNALS = signal.SIGINT, signal.SIGTERM  # wait while Numba works, which they would leave in a state that fails later
 _calls = threading.local()
 
 
@@ -144,10 +147,12 @@ class Compiled:
         run, way = self._run
         _note(way)
         try:
-            return run(*arguments)
+            if way == NATIVE:
+                return run(*arguments)
         except native.RefusedError:  # Numba compiles it for any type
             if not has_numba():
                 raise
+        with Held(*SIGNALS):  # it may compile now; and a kernel that runs is not interrupted anyway
             return self.dispatcher(*arguments)
 
     def compiled(self, signature: str) -> Callable[..., Any]:
@@ -157,7 +162,7 @@ class Compiled:
         writable one would compile the kernel again for that: as long again before the first result.
         """
         if signature not in self._by_signature:
-            with COMPILING:
+            with COMPILING, Held(*SIGNALS):
                 found = native.find(self.name, signature)
                 self._by_signature[signature] = (found, NATIVE) if found else (self._compiled_now(signature), JIT)
         function, way = self._by_signature[signature]

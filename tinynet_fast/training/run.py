@@ -1,7 +1,8 @@
 """The one loop over epochs and blocks that all trainers share. What an update does is in the kernels."""
 
-from collections.abc import Callable
-from contextlib import closing
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -12,6 +13,7 @@ from tinynet_fast.data.rows import Rows, is_streamed
 from tinynet_fast.data.sparse import CSR, square_norms
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.interrupts import Held, saying, sigterm_raises
 from tinynet_fast.kernels.jit import noting
 from tinynet_fast.models import Model
 from tinynet_fast.training.outcome import StreamSample, warn_if_useless
@@ -22,6 +24,7 @@ from tinynet_fast.training.resume import check_state
 
 if TYPE_CHECKING:
     from tinynet_fast.data.stream import StreamRows
+    from tinynet_fast.training.checkpoint import Checkpoint
     from tinynet_fast.training.rate import RateSearch
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
@@ -180,7 +183,7 @@ def was_strict(plan: Plan) -> bool:
 
 @dataclass
 class History:
-    """What a run has come to so far; with the trainee's parameters and the place in the epoch, all there is to save."""
+    """How far a run is: with the trainee's parameters, all there is to save."""
 
     losses: list[np.ndarray] = field(default_factory=list)
     validation_losses: list[float] = field(default_factory=list)
@@ -188,16 +191,19 @@ class History:
     best_epoch: int | None = None
     best: np.ndarray | None = None
     done: int = 0  # epochs
+    position: int = 0  # rows of the next epoch that were trained on
+    total: float = 0.0  # their summed loss
     stopped_early: bool = False
     seconds: float = 0.0
+    settled: bool = True  # whether all this and the parameters are of one moment, so that a run can go on from it
 
-    def state(self, parameters: np.ndarray, position: int, total: float) -> dict[str, Any]:
-        """For a checkpoint: with `position` rows of the current epoch trained on, and their summed loss."""
+    def state(self, parameters: np.ndarray) -> dict[str, Any]:
+        """For a checkpoint."""
         return {
             "parameters": parameters,
             "epoch": self.done,
-            "rows": position,
-            "total": np.array([total]),
+            "rows": self.position,
+            "total": np.array([self.total]),
             "losses": np.concatenate([np.empty(0), *self.losses]),
             "validation_losses": np.array(self.validation_losses),
             "best_loss": np.array([self.best_loss]),
@@ -216,6 +222,8 @@ class History:
             best_epoch=state["best_epoch"],
             best=state["best"],
             done=state["epoch"],
+            position=state["rows"],
+            total=float(state["total"][0]),
             stopped_early=state["stopped_early"],
             seconds=state["seconds"],
         )
@@ -224,14 +232,13 @@ class History:
 def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
     """Train: every epoch, every block, in order; then validation, early stopping, callback, checkpoint and progress."""
     plan.engine_name = _compiled(trainee, plan)
-    history, position, total = History(), 0, 0.0
-    saved = plan.checkpoint
+    history, saved = History(), plan.checkpoint
     if saved is not None:
         found = saved.open(_checkpoint_options(trainee, plan), plan.rows, plan.engine.name)
         if found is not None:
             check_state(saved.path, found, trainee, plan)
             saved.at(found)
-            history, position, total = History.of(found), found["rows"], float(found["total"][0])
+            history = History.of(found)
             trainee.restore(found["parameters"])
             if history.done > plan.epochs:
                 raise ValueError(
@@ -239,15 +246,10 @@ def run(trainee: Trainee[M_co], plan: Plan) -> TrainingResult[M_co]:
                     "start over with resume=False"
                 )
         else:
-            saved.write(history.state(trainee.parameters(), 0, 0.0), must=True)
+            saved.write(history.state(trainee.parameters()), must=True)
     sample = StreamSample() if plan.streams else None
-    try:
-        with Progress(plan, history.done, position) as show:
-            _epochs(trainee, plan, history, position, total, show, sample)
-    except KeyboardInterrupt:
-        if saved is None:
-            raise
-        raise KeyboardInterrupt(f"the last checkpoint, {saved.place}, is {saved.path}") from None
+    with _ending_with(trainee, history, saved), Progress(plan, history.done, history.position) as show:
+        _epochs(trainee, plan, history, show, sample)
     result = training_result(trainee, plan, history)
     warn_if_useless(trainee, plan, sample, float(history.losses[-1][-1]))
     return result
@@ -260,67 +262,96 @@ def _compiled(trainee: Trainee[Any], plan: Plan) -> str:
     return plan.engine.named(ways)
 
 
-def _epochs(
-    trainee: Trainee[Any],
-    plan: Plan,
-    history: History,
-    position: int,
-    total: float,
-    show: "Progress",
-    sample: StreamSample | None,
-) -> None:
-    """Train the epochs that are left, from row `position` of the current one, whose rows so far have the loss `total`.
+@contextmanager
+def _ending_with(trainee: Trainee[Any], history: History, saved: "Checkpoint | None") -> Iterator[None]:
+    """On Ctrl-C or SIGTERM, write the checkpoint of what was done, and name it in the exception."""
+    if saved is None:
+        yield
+        return
+    with sigterm_raises(), saying(saved.last_words):
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            if history.settled:
+                saved.write(history.state(trainee.parameters()))
+            raise type(interrupt)(saved.last_words()) from None
 
-    Some rows of the first of these epochs go into `sample`.
+
+def _epochs(trainee: Trainee[Any], plan: Plan, history: History, show: "Progress", sample: StreamSample | None) -> None:
+    """Train the epochs that are left. Some rows of the first of these epochs go into `sample`.
+
+    If the run has a checkpoint, signals wait while parameters and history change, so that both fit each other after
+    it. Only validation and the callback, which may take long, can be interrupted.
     """
-    rows, own, saved = plan.rows, plan.engine.own, plan.checkpoint
+    rows, saved = plan.rows, plan.checkpoint
     # Rows that fit one block train for several epochs a call, where nobody wants to see the epochs between.
     together = 1
     if trainee.repeats and not (plan.streams or plan.order or plan.validation_loss or plan.callback):
         together = max(1, trainee.block_rows // len(rows))
     stop, first = history.stopped_early, history.done
     while history.done < plan.epochs and not stop:
-        k = min(together, plan.epochs - history.done) if position == 0 else 1
-        before = trainee.parameters() if k > 1 else None
-        started = perf_counter()
-        totals = np.full(k, total)
-        blocks = rows.blocks(
-            trainee.block_rows, plan.order, history.done, trainee.batch_size, position, plan.engine.tile
-        )
-        with closing(blocks):
-            for X, y, sample_weight in blocks:
-                if plan.limit < np.inf:
-                    _check_limit(trainee, plan, X)
+        k = min(together, plan.epochs - history.done) if history.position == 0 else 1
+        with _held(saved) if k > 1 else nullcontext():
+            before = trainee.parameters() if k > 1 else None
+            totals = _blocks(trainee, plan, history, k, show, sample if history.done == first else None)
+            if is_streamed(rows):
+                rows.check_labels()
+            history.position, history.total = 0, 0.0
+            if not (np.isfinite(trainee.parameters()).all() and np.isfinite(totals).all()):
+                if before is None:
+                    raise TrainingDivergedError(history.done, trainee.learning_rate, trainee.safe_learning_rate(rows))
+                trainee.restore(before)  # and look for the epoch one by one
+                together, history.settled = 1, True
+                continue
+            plan.limit = np.inf  # every row has been seen
+            history.losses.append(trainee.epoch_loss(totals, len(rows)))
+            history.done += k
+            stop = end_epoch(trainee, plan, history)
+            history.settled = True
+        if saved is not None:
+            last = history.done == plan.epochs or stop
+            saved.write(history.state(trainee.parameters()), every_second=not last)
+        show.epoch(history.done, float(history.losses[-1][-1]))
+
+
+def _blocks(
+    trainee: Trainee[Any], plan: Plan, history: History, k: int, show: "Progress", sample: StreamSample | None
+) -> np.ndarray:
+    """Train what is left of an epoch, or `k` epochs of the rows of one block. Returns the summed loss of each epoch."""
+    own, saved = plan.engine.own, plan.checkpoint
+    totals = np.full(k, history.total)
+    held = _held(saved)
+    blocks = plan.rows.blocks(
+        trainee.block_rows, plan.order, history.done, trainee.batch_size, history.position, plan.engine.tile
+    )
+    started = perf_counter()
+    with closing(blocks):
+        for X, y, sample_weight in blocks:
+            if plan.limit < np.inf:
+                _check_limit(trainee, plan, X)
+            with held:
+                history.settled = False
                 losses = own(totals)
                 trainee.train(X, y, sample_weight, losses)
                 totals = np.asarray(losses, dtype=np.float64)
-                position += len(y)
-                if sample is not None and history.done == first:
-                    sample.add(X, y)
-                show.rows(history.done, position, k, float(totals[-1]))
-                if saved is not None and k == 1 and saved.is_due():
-                    now = perf_counter()
-                    history.seconds, started = history.seconds + now - started, now
-                    saved.write(history.state(trainee.parameters(), position, float(totals[0])))
-        trainee.end_epoch()
-        if is_streamed(rows):
-            rows.check_labels()
-        position, total = 0, 0.0
-        history.seconds += perf_counter() - started
-        if not (np.isfinite(trainee.parameters()).all() and np.isfinite(totals).all()):
-            if before is None:
-                raise TrainingDivergedError(history.done, trainee.learning_rate, trainee.safe_learning_rate(rows))
-            trainee.restore(before)  # and look for the epoch one by one
-            together = 1
-            continue
-        plan.limit = np.inf  # every row has been seen
-        history.losses.append(trainee.epoch_loss(totals, len(rows)))
-        history.done += k
-        stop = end_epoch(trainee, plan, history)
-        if saved is not None:
-            last = history.done == plan.epochs or stop
-            saved.write(history.state(trainee.parameters(), 0, 0.0), every_second=not last)
-        show.epoch(history.done, float(history.losses[-1][-1]))
+                history.position += len(y)
+                history.total = float(totals[-1])
+                now = perf_counter()
+                history.seconds, started = history.seconds + now - started, now
+                history.settled = k == 1
+            if sample is not None:
+                sample.add(X, y)
+            show.rows(history.done, history.position, k, history.total)
+            if saved is not None and k == 1 and saved.is_due():
+                saved.write(history.state(trainee.parameters()))
+    history.settled = False
+    trainee.end_epoch()
+    history.seconds += perf_counter() - started
+    return totals
+
+
+def _held(saved: "Checkpoint | None") -> Any:
+    return nullcontext() if saved is None else Held(signal.SIGINT, signal.SIGTERM)
 
 
 def _check_limit(trainee: Trainee[Any], plan: Plan, X: Any) -> None:
