@@ -27,6 +27,7 @@ LEVELS = [
     "sklearn",
     "proof",
     "demo",
+    "cli_signals",
     "cli_streams",
     "cli_rows",
     "cli_support",

@@ -1,5 +1,30 @@
-"""`python -m tinynet_fast` is the command line."""
+"""`tinynet-fast`, and `python -m tinynet_fast`: the process that is the command line. What it does is in `cli.py`."""
 
-from tinynet_fast.cli import script
+import os
+import signal
+import sys
 
-script()
+
+def script() -> None:
+    """Run the command line and end the process."""
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it at once and without a traceback, until `watch` is there
+    from tinynet_fast.cli_signals import handled, leave, watch
+
+    try:
+        watch()
+        from tinynet_fast.cli import main
+
+        main()
+    except KeyboardInterrupt as interrupt:  # before or after the command itself
+        leave(handled(interrupt))
+    except SystemExit as status:
+        if status.code in (130, 143):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status.code)  # at once: to take down the compiler would take 0.2 s
+        raise
+
+
+if __name__ == "__main__":
+    script()

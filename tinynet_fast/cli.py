@@ -1,6 +1,6 @@
 """The command line: `tinynet-fast`, or `python -m tinynet_fast`. It reads, asks the library, and prints.
 
-Whatever is wrong with the input is one line on stderr and exit status 2; Ctrl-C is exit status 130.
+Whatever is wrong with the input is one line on stderr and exit status 2. Ctrl-C is exit status 130, SIGTERM 143.
 """
 
 import json
@@ -19,6 +19,7 @@ from tinynet_fast._version import __version__
 from tinynet_fast.cli_bench import bench
 from tinynet_fast.cli_judge import lab, plot, threshold
 from tinynet_fast.cli_rows import DROP, FEATURES, all_rows, check_labels, naming, one_line, open_rows
+from tinynet_fast.cli_signals import WORDS, command_runs, handled
 from tinynet_fast.cli_streams import never_fail
 from tinynet_fast.cli_support import (
     check_destinations,
@@ -42,13 +43,15 @@ class _OneLineErrors(TyperGroup):
     """Turns what a command raises into a line on stderr and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
+        command_runs()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("always", TrainingWarning)
                 warnings.showwarning = _warn  # type: ignore[assignment]
                 return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            _fail(f"interrupted; {interrupt if interrupt.args else 'nothing was written'}", 130)
+            status = handled(interrupt)
+            _fail(f"{WORDS[status]}; {interrupt if interrupt.args else 'nothing was written'}", status)
         except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
@@ -74,7 +77,8 @@ app = typer.Typer(cls=_OneLineErrors, add_completion=False, pretty_exceptions_en
 
 
 def main() -> None:
-    """Run the command line and exit: 0 when done, 2 with a line on stderr for bad input, 130 after Ctrl-C."""
+    """Run the command line and exit: 0 when done, 2 with a line on stderr for bad input, 130 after Ctrl-C, 143 after
+    SIGTERM."""
     never_fail()
     try:
         sys.exit(app(prog_name="tinynet-fast", standalone_mode=False) or 0)
@@ -85,19 +89,6 @@ def main() -> None:
         said = " ".join(explain().split()).replace("Value error, ", "")
         print(f"tinynet-fast: {said} (try --help)", file=sys.stderr)
         sys.exit(2)
-
-
-def script() -> None:
-    """`main`, for the process that is the command line: after Ctrl-C it leaves at once, where taking the compiler down
-    would take it 0.2 seconds."""
-    try:
-        main()
-    except SystemExit as status:
-        if status.code == 130:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(130)
-        raise
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,187 @@
+"""Ctrl-C and SIGTERM at random moments: none is lost, checkpoints lead to the run's own weights, no file is half."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mutations import count
+
+from tinynet_fast import load
+from tinynet_fast.kernels.interrupts import Held, TerminatedError, last_words, sigterm_raises
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are sent differently here")
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+FIRST = 0.1  # seconds until a process is past the start of Python itself, which ends with a traceback
+
+
+@pytest.fixture
+def environment():
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent.parent), str(HERE)])}
+
+
+def test_in_the_library(tmp_path, environment):
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        str(HERE / "interrupts_child.py"),
+        "1",
+        str(count(16, 640)),
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    lines = [line.split(" ", 2) for line in done.stdout.splitlines()]
+    said = Counter(what for _, _, what in lines)
+    late = sorted((float(delay), name) for name, delay, _ in lines)
+    print(said, "the slowest", late[-5:])
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert set(said) == {"stopped", "finished", "the same"}, said
+    assert "Exception ignored" not in done.stderr, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Files for the command line: a table, a model of it, and its predictions."""
+    folder = tmp_path_factory.mktemp("command")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40_000, 20))
+    table, names = np.column_stack([X, X[:, 0] > rng.standard_normal(len(X))]), [f"x{j}" for j in range(20)]
+    np.savetxt(folder / "d.csv", table, delimiter=",", header=",".join([*names, "y"]), comments="", fmt="%.6g")
+    for arguments in (["train", "d.csv", "--target", "y", "--epochs", "2", "--model", "known.json"], PREDICT):
+        subprocess.run([sys.executable, "-m", "tinynet_fast", *arguments], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+PREDICT = ["predict", "known.json", "d.csv", "--output", "p.csv"]
+TRAIN = ["train", "d.csv", "--target", "y", "--epochs", "100000"]
+COMMANDS = [
+    [*TRAIN, "--model", "m.json"],
+    [*TRAIN, "--stream", "--checkpoint", "c.json", "--checkpoint-seconds", "0", "--model", "m.json", "--no-resume"],
+    [*TRAIN, "--hidden", "8", "--checkpoint", "n.json", "--model", "m.json"],
+    PREDICT,
+    ["lab", "d.csv", "--target", "y", "--epochs", "100000"],
+]
+
+
+def test_on_the_command_line(folder, environment):
+    """The exit status, one line, nothing half written and nothing left over, whenever the signal comes."""
+    draw, late, ended = random.Random(1), [], Counter()
+    before = {name: (folder / name).read_bytes() for name in ("known.json", "p.csv", "d.csv")}
+    for k in range(count(10, 500)):
+        arguments, number = COMMANDS[k % len(COMMANDS)], draw.choice((signal.SIGINT, signal.SIGTERM))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tinynet_fast", *arguments],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+        time.sleep(draw.uniform(FIRST, 2.0))
+        sent = time.monotonic()
+        process.send_signal(number)
+        _, said = process.communicate()
+        late.append((time.monotonic() - sent, arguments[0], number.name))
+        ended[process.returncode] += 1
+        if process.returncode not in (0, -number):  # it was done, or Python itself was starting or ending
+            assert process.returncode == STATUS[number], (arguments, said)
+            assert said.splitlines()[-1].startswith(f"tinynet-fast: {'interr' if number == 2 else 'termin'}"), said
+        assert "Traceback" not in said
+        assert {name: (folder / name).read_bytes() for name in before} == before
+        assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
+        assert not (folder / "m.json").exists()
+    print(ended, "the slowest", sorted(late)[-5:])
+    assert ended[130] + ended[143] > count(10, 500) // 3
+
+
+def test_sigterm_writes_the_checkpoint(folder, environment):
+    """Of all rows that were trained on, though the checkpoint is not due; on the command line and in a program."""
+    program = (
+        "from tinynet_fast import train_neuron\n"
+        "train_neuron('d.csv', 'y', epochs=100000, checkpoint='s.json', checkpoint_seconds=1e9)"
+    )
+    line = [*TRAIN, "--checkpoint", "s.json", "--checkpoint-seconds", "1e9", "--model", "m.json"]
+    for command, status in (["-c", program], -signal.SIGTERM), (["-m", "tinynet_fast", *line], 143):
+        (folder / "s.json").unlink(missing_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+        )
+        while not (folder / "s.json").exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(1.0)
+        process.terminate()
+        process.communicate()
+        assert process.returncode == status
+        assert json.loads((folder / "s.json").read_text())["state"]["epoch"] > 10
+    assert load(folder / "known.json").n_features == 20
+
+
+# --- the contexts themselves ------------------------------------------------------------------------------------------
+
+
+def test_a_held_signal_comes_afterwards():
+    done, held = [], Held(signal.SIGINT)
+
+    def hold():
+        with held:
+            signal.raise_signal(signal.SIGINT)
+            done.append("inside")
+        done.append("after")
+
+    for _ in range(2):  # it can be entered again, and has forgotten the first signal
+        with pytest.raises(KeyboardInterrupt):
+            hold()
+    assert done == ["inside", "inside"]
+    with held:
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_held_within_held():
+    def hold():
+        with Held(signal.SIGINT):
+            with Held(signal.SIGINT, signal.SIGTERM):
+                signal.raise_signal(signal.SIGINT)
+                done.append("inner")
+            done.append("outer")
+
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        hold()
+    assert done == ["inner", "outer"]
+
+
+def test_other_threads_hold_nothing():
+    def work():
+        with Held(signal.SIGINT), sigterm_raises():
+            found.append(signal.getsignal(signal.SIGINT))
+
+    found = []
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [signal.default_int_handler]
+
+
+def test_sigterm_is_left_to_a_handler_of_the_program():
+    def own(number, frame):
+        came.append(number)
+
+    came, before = [], signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        signal.signal(signal.SIGTERM, own)
+        with sigterm_raises():
+            signal.raise_signal(signal.SIGTERM)
+        assert came == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert issubclass(TerminatedError, KeyboardInterrupt)
+    assert last_words() is None
