@@ -1,11 +1,14 @@
 """Every command where standard output is ASCII: no command fails for a character that it cannot show."""
 
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from tables import write
+
+from tinynet_fast import Neuron
 
 ASCII = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "120"}
 
@@ -50,3 +53,50 @@ def test_other_commands(run_ascii, command):
     status, out, err = run_ascii(*command)
     assert (status, err) == (0, "")
     assert out.isascii()
+
+
+STEERING = "\x1b[2J\x07\x9b"  # it would clear the screen, ring, and begin another command
+
+
+def test_nothing_from_a_file_steers_the_terminal(tmp_path):
+    """Neither names nor labels of a table and a model: not in tables, lines, warnings or errors, nor in a picture."""
+    hours = np.random.default_rng(0).uniform(0, 5, 60).tolist()
+    name, target, label = f"hours{STEERING}", f"y{STEERING}", f"fail{STEERING}"
+    write(tmp_path / "d.csv", [name, target], [(h, "pass" if h > 2.5 else label) for h in hours])
+    judged = ["m.json", "d.csv", "--target", target]
+    for arguments, status in [
+        (["train", "d.csv", "--target", target, "--epochs", "3", "--model", "m.json"], 0),
+        (["predict", "m.json", f"{name}=1"], 0),
+        (["predict", "m.json", "y=1"], 2),
+        (["threshold", *judged, "--compare", "0.1,0.9"], 0),
+        (["trace", "m.json", "d.csv"], 0),
+        (["lab", "d.csv", "--target", target, "--epochs", "2"], 0),
+        (["lab", "d.csv", "--target", STEERING], 2),
+        (["plot", "boundary", *judged, "--output", "p.png"], 0),
+        (["train", STEERING, "--target", "y"], 2),
+        (["--no-such" + STEERING], 2),
+    ]:
+        done = subprocess.run([sys.executable, "-m", "tinynet_fast", *arguments], capture_output=True, cwd=tmp_path)
+        assert done.returncode == status, done.stderr
+        for text in (done.stdout.decode(), done.stderr.decode()):
+            assert not set(STEERING[::6]) & set(text), (arguments, text)
+    out = subprocess.run(
+        [sys.executable, "-m", "tinynet_fast", "predict", "m.json", "d.csv"], capture_output=True, cwd=tmp_path
+    ).stdout.decode()
+    assert f"{label}\n" in out  # no terminal: data, which must not change
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no terminals to open here")
+def test_predictions_on_a_terminal(tmp_path):
+    import pty
+
+    Neuron(weights=[1.0], labels=["fail", f"pass{STEERING}"], features=["x"]).save(tmp_path / "m.json")
+    (tmp_path / "d.csv").write_text("x\n5\n6\n")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "tinynet_fast", "predict", "m.json", "d.csv"]
+    assert subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, cwd=tmp_path).returncode == 0
+    os.close(theirs)
+    text = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "\x1b" not in text
+    assert r"pass\x1b[2J\x07\x9b" in text

@@ -12,7 +12,7 @@ from tinynet_fast import MLP, Neuron  # noqa: E402
 from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
 from tinynet_fast.data.files import TableError  # noqa: E402
 from tinynet_fast.data.sources import base, open_source  # noqa: E402
-from tinynet_fast.scoring import predict_file  # noqa: E402
+from tinynet_fast.scoring import no_formula, predict_file  # noqa: E402
 
 NAMES = ["a", "b", "c"]
 
@@ -186,3 +186,26 @@ def test_one_row(tmp_path):
     for data, features in ((row, None), (pd.Series(row), None), (renamed, [f"my {name}" for name in NAMES])):
         assert predict_file(model, data, tmp_path / "out.parquet", features=features) == 1
         assert read(tmp_path / "out.parquet")['P(a "yes", or so)'] == ref
+
+
+RISKY = ["=cmd|' /C calc'!A0", "+1+2", "-abc", "@SUM(A1)", "\t=1", "\uff1d1+2", "-2+3+cmd|' /C calc'!A0"]
+HARMLESS = ["pass", "-1", "+1.5e3", "+", "-", "a=b", "'=1", ""]
+
+
+@pytest.mark.parametrize("label", RISKY)
+def test_a_label_is_no_formula_in_a_csv_file(label, tmp_path):
+    model = Neuron(weights=[1.0], labels=["fail", label])
+    predict_file(model, np.array([[5.0]]), tmp_path / "p.csv")
+    predict_file(model, np.array([[5.0]]), tmp_path / "raw.csv", formulas=True)
+    predict_file(model, np.array([[5.0]]), tmp_path / "p.parquet")
+    assert pq.read_table(tmp_path / "p.parquet")["prediction"].to_pylist() == [label]
+    with (tmp_path / "p.csv").open(newline="") as file:
+        assert [row[-1] for row in csv.reader(file)] == ["prediction", f"'{label}"]
+    with (tmp_path / "raw.csv").open(newline="") as file:
+        assert [row[-1] for row in csv.reader(file)] == ["prediction", label]
+
+
+@pytest.mark.parametrize("label", HARMLESS)
+def test_other_labels_are_written_as_they_are(label):
+    assert no_formula(label) == label
+    assert no_formula(-1.5) == -1.5

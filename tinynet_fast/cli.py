@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 from typer import Argument, Option
 from typer.core import TyperGroup
 
@@ -20,7 +19,7 @@ from tinynet_fast.cli_bench import bench
 from tinynet_fast.cli_judge import lab, plot, threshold
 from tinynet_fast.cli_rows import DROP, FEATURES, all_rows, check_labels, naming, one_line, open_rows
 from tinynet_fast.cli_signals import WORDS, command_runs, handled
-from tinynet_fast.cli_streams import never_fail
+from tinynet_fast.cli_streams import SafeConsole, never_fail
 from tinynet_fast.cli_support import (
     check_destinations,
     check_not_input,
@@ -34,6 +33,7 @@ from tinynet_fast.cli_support import (
     rate_or_auto,
 )
 from tinynet_fast.cli_train import Job, print_result
+from tinynet_fast.data.messages import printable
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
 from tinynet_fast.models import check_threshold, load
 from tinynet_fast.scoring import check_output
@@ -65,11 +65,11 @@ class _OneLineErrors(TyperGroup):
 
 def _warn(message: Warning | str, *_: Any) -> None:
     """Print a warning as one line on stderr, without the place in the code that Python would add."""
-    print(f"tinynet-fast: warning: {one_line(str(message))}", file=sys.stderr)
+    print(f"tinynet-fast: warning: {printable(one_line(str(message)))}", file=sys.stderr)
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print(f"tinynet-fast: {one_line(message)}", file=sys.stderr)
+    print(f"tinynet-fast: {printable(one_line(message))}", file=sys.stderr)
     raise typer.Exit(status)
 
 
@@ -87,7 +87,7 @@ def main() -> None:
         if explain is None:
             raise
         said = " ".join(explain().split()).replace("Value error, ", "")
-        print(f"tinynet-fast: {said} (try --help)", file=sys.stderr)
+        print(f"tinynet-fast: {printable(said)} (try --help)", file=sys.stderr)
         sys.exit(2)
 
 
@@ -112,7 +112,7 @@ def demo() -> None:
     """The tutorials' two problems, then the same loop on a million rows against plain Python."""
     from tinynet_fast.demo import run_demo
 
-    if not run_demo(Console(highlight=False)):
+    if not run_demo(SafeConsole(highlight=False)):
         raise typer.Exit(1)
 
 
@@ -224,6 +224,9 @@ def predict(
     drop_missing: Annotated[
         bool, Option("--drop-missing", help="Leave rows with a missing value out; the others keep their numbers.")
     ] = False,
+    formulas: Annotated[
+        bool, Option("--formulas", help="Write a label such as =1+2 to CSV as it is, and not with a ' before it.")
+    ] = False,
 ) -> None:
     """Probability and label: of each row of files of any size, or of the one row given as study_hours=2.5."""
     fitted = load(model)
@@ -233,14 +236,14 @@ def predict(
     if output is not None:
         check_output(output)
     if is_one_row(fitted, data):
-        predict_row(fitted, data, output, limit)
+        predict_row(fitted, data, output, limit, formulas)
         return
     marks = "=./*?[-"  # of a file's name, a pattern or name=value; "-" is standard input
     strange = [word for word in data if not (Path(word).exists() or any(mark in word for mark in marks))]
     if strange:
         raise ValueError(f"{strange[0]}: neither a file nor name=value, which is how one row is given")
     check_not_input(output, Path(data[0]))
-    predict_files(fitted, data, output, threshold, drop_missing)
+    predict_files(fitted, data, output, threshold, drop_missing, formulas)
 
 
 app.command()(threshold)
@@ -278,7 +281,7 @@ def trace(
     if as_json:
         print(json.dumps(step.to_json(), indent=1))
     else:
-        Console(highlight=False, emoji=False).print(step)  # which escapes the names in it
+        SafeConsole(highlight=False, emoji=False).print(step)  # which escapes the names in it
 
 
 @app.command()
@@ -301,7 +304,7 @@ def validate(
         X, y = table.X, table.y
     elif target is not None:
         raise ValueError("--target needs --data, the file with the rows")
-    with Console(stderr=True).status("") as status, naming(str(data)):
+    with SafeConsole(stderr=True).status("") as status, naming(str(data)):
         seen = run_validation(X, y, deep=deep, progress=status.update)
     if as_json:
         print(json.dumps(seen.to_json(), indent=1))
@@ -316,7 +319,7 @@ def warmup() -> None:
     """Compile now what would else be compiled when first called: for images, and for folders that become read-only."""
     from tinynet_fast.cli_warmup import warm_up
 
-    warm_up(Console(highlight=False))
+    warm_up(SafeConsole(highlight=False))
 
 
 app.command()(bench)

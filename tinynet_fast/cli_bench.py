@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer import Argument, Option
 
+from tinynet_fast.cli_streams import SafeConsole
 from tinynet_fast.cli_support import plain_console
 from tinynet_fast.modelfile import atomic_file, check_folder
 
@@ -31,7 +31,7 @@ def bench(
         check_folder(to_file)
     problems = core_problems(quick)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    terminal = Console(stderr=True)
+    terminal = SafeConsole(stderr=True)
     with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
         task = progress.add_task("", total=len(problems) + 1, completed=-1)
 

@@ -1,7 +1,11 @@
-"""Standard output and standard error that cannot hold every character, such as those of an ASCII terminal."""
+"""What reaches a terminal: characters that its encoding lacks, and characters that would steer it."""
 
 import codecs
 import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
 
 PLAIN = {"±": "+-", "×": "x", "…": "...", "µ": "u", "²": "2", "→": "->"}
 HANDLER = "tinynet_fast.plain"
@@ -26,6 +30,18 @@ def hold_data(texts: list[str]) -> None:
             reconfigure(encoding="utf-8")
 
 
+def harmless(text: str) -> str:
+    """`text` with escapes such as \\x1b for what steers a terminal. Labels and names come from files of strangers."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+class SafeConsole(Console):
+    """A console that makes every text harmless, also those in tables."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(harmless(text), **options)
+
+
 class Late:
     """Standard output for text that may end in an error: of the first 16 MB nothing is printed until all are there."""
 
@@ -38,7 +54,7 @@ class Late:
     def write(self, text: str) -> None:
         """Print the text, or keep it for later."""
         if self._held is None:
-            sys.stdout.write(text)
+            self._print(text)
             return
         self._held.append(text)
         self._length += len(text)
@@ -48,8 +64,11 @@ class Late:
     def finish(self) -> None:
         """Print what was kept, and whatever comes at once."""
         if self._held is not None:
-            sys.stdout.write("".join(self._held))
+            self._print("".join(self._held))
         self._held = None
+
+    def _print(self, text: str) -> None:
+        sys.stdout.write(harmless(text) if sys.stdout.isatty() else text)
 
 
 def _holds_all(encoding: str | None) -> bool:

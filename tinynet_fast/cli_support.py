@@ -8,7 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tinynet_fast.cli_streams import Late, hold_data
+from tinynet_fast.cli_streams import Late, SafeConsole, hold_data
 from tinynet_fast.data.arrays import listed
 from tinynet_fast.data.sources.paths import format_of
 from tinynet_fast.modelfile import check_folder
@@ -75,7 +75,7 @@ def print_training(console: Console, result: TrainingResult[Any], neuron: bool) 
 
 
 def plain_console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False)  # a name may hold brackets
+    return SafeConsole(highlight=False, markup=False, emoji=False)  # a name may hold brackets
 
 
 def rate_or_auto(text: str | None) -> float | str | None:
@@ -161,22 +161,27 @@ def check_destinations(written: dict[str, Path | None], data: list[Path]) -> Non
 
 
 def predict_files(
-    fitted: Neuron | MLP, data: list[str], output: Path | None, threshold: float | None, drop_missing: bool
+    fitted: Neuron | MLP,
+    data: list[str],
+    output: Path | None,
+    threshold: float | None,
+    drop_missing: bool,
+    formulas: bool,
 ) -> None:
     """Predictions for files of any size and format, block by block."""
     files: Any = data[0] if len(data) == 1 else [Path(word) for word in data]
     if output is not None:
-        rows = predict_file(fitted, files, output, threshold=threshold, drop_missing=drop_missing)
+        rows = predict_file(fitted, files, output, threshold=threshold, drop_missing=drop_missing, formulas=formulas)
         plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
         return
     source = open_for(fitted, files, drop_missing=drop_missing)
     hold_data([str(label) for label in fitted.labels.tolist()])
     out = Late()
-    write_csv(scores(fitted, source, threshold), fitted.labels, out)
+    write_csv(scores(fitted, source, threshold), fitted.labels, out, formulas)
     out.finish()
 
 
-def predict_row(fitted: Neuron | MLP, words: list[str], output: Path | None, limit: float) -> None:
+def predict_row(fitted: Neuron | MLP, words: list[str], output: Path | None, limit: float, formulas: bool) -> None:
     """The prediction for one row, which is given as name=value for each input."""
     one = scored(fitted, [one_row(fitted, words)], np.array([1]), limit)
     labels = fitted.labels.tolist()
@@ -187,8 +192,8 @@ def predict_row(fitted: Neuron | MLP, words: list[str], output: Path | None, lim
         predicted = int(one.codes[0])
         order = [predicted, *(code for code in np.argsort(-probabilities, kind="stable") if code != predicted)]
         shown = ", ".join(f"P({labels[code]}) = {probabilities[code]:.4f}" for code in order[:SHOWN_LABELS])
-        print(f"{labels[predicted]}: {shown}")
+        plain_console().print(f"{labels[predicted]}: {shown}", soft_wrap=True)
         return
     check_folder(output)
-    write_scores([one], fitted.labels, output)
+    write_scores([one], fitted.labels, output, formulas)
     plain_console().print(f"1 prediction: {output}", soft_wrap=True)

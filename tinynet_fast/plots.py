@@ -11,6 +11,7 @@ import numpy as np
 
 from tinynet_fast.data.arrays import encode_known
 from tinynet_fast.data.columns import label_column, rows_for
+from tinynet_fast.data.messages import printable
 from tinynet_fast.data.sparse import is_sparse
 from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import MLP, Neuron
@@ -271,7 +272,7 @@ def _rows(model: Neuron | MLP, X: Any, y: Any) -> tuple[Any, np.ndarray]:
 
 def _as_it_is(name: Any) -> str:
     """A label or a column's name for matplotlib to draw letter by letter: between dollars it would see mathematics."""
-    return str(name).replace("$", r"\$")
+    return printable(str(name)).replace("$", r"\$")
 
 
 def _scatter(ax: Any, model: Neuron | MLP, x: np.ndarray, height: np.ndarray, codes: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 
 from tinynet_fast.data.arrays import check_table
 from tinynet_fast.data.columns import rows_for
-from tinynet_fast.data.files import TableError
+from tinynet_fast.data.files import TableError, is_number
 from tinynet_fast.data.sources import FIRST_INDEX, Like, Source, is_source, names_files, need, open_source
 from tinynet_fast.data.sources.base import rows_a_chunk
 from tinynet_fast.data.sparse import as_csr, is_sparse
@@ -20,6 +21,7 @@ from tinynet_fast.models import Model, Neuron, check_threshold
 
 PARQUET = (".parquet", ".pq")
 PLAIN = (".csv", ".txt", "")
+FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20].", re.DOTALL)  # how one begins, also with wide characters
 GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
 
 
@@ -54,6 +56,7 @@ def predict_file(
     features: Sequence[str] | None = None,
     threshold: float | None = None,
     drop_missing: bool = False,
+    formulas: bool = False,
 ) -> int:
     """Predict every row of `data` and write row number, probabilities and prediction to `output`; memory stays flat.
 
@@ -79,6 +82,10 @@ def predict_file(
         out.
     drop_missing : bool
         Leave rows with a missing value out. The other rows keep the numbers that they have in `data`.
+    formulas : bool
+        Write labels to CSV files as they are. Otherwise a label that a spreadsheet would take for a formula, such as
+        =1+2, gets a ' before it: a file of strangers may have brought it, and a formula can run programs. Numbers and
+        single characters stay as they are.
 
     Returns
     -------
@@ -96,7 +103,7 @@ def predict_file(
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
             raise ValueError(f"{output}: that is the data itself; name another file to write to")
-    return write_scores(scores(model, source, threshold), model.labels, output)
+    return write_scores(scores(model, source, threshold), model.labels, output, formulas)
 
 
 def open_for(
@@ -170,19 +177,24 @@ def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
     return Scores(rows, probability[:, np.newaxis], (probability >= limit).astype(np.intp))
 
 
-def write_scores(blocks: Iterable[Scores], labels: np.ndarray, output: str | os.PathLike[str]) -> int:
+def write_scores(
+    blocks: Iterable[Scores], labels: np.ndarray, output: str | os.PathLike[str], formulas: bool = False
+) -> int:
     """Predictions as a file, Parquet or CSV by its name, that appears whole or not at all. Returns how many rows."""
     if Path(output).suffix.lower() not in PARQUET:
         with atomic_file(output, "w") as file:
-            return write_csv(blocks, labels, file)
+            return write_csv(blocks, labels, file, formulas)
     need("pyarrow.parquet")
     with atomic_file(output, "wb") as file:
         return write_parquet(blocks, labels, file)
 
 
-def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: Any) -> int:
-    """Predictions as CSV; floats have the shortest digits that give them back. Returns how many rows there were."""
-    texts, count = [_cell(label) for label in labels.tolist()], 0
+def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: Any, formulas: bool = False) -> int:
+    """Predictions as CSV; floats have the shortest digits that give them back. Returns how many rows there were.
+
+    Labels that look like formulas get a ' before them, unless `formulas`.
+    """
+    texts, count = [_cell(label if formulas else no_formula(label)) for label in labels.tolist()], 0
     file.write(",".join(["row", *map(_cell, probability_columns(labels)), "prediction"]) + "\n")
     for rows, probabilities, codes in blocks:
         if probabilities.shape[1] == 1:
@@ -193,6 +205,12 @@ def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: Any) -> int:
         file.write("".join([f"{n},{cell},{texts[code]}\n" for n, cell, code in numbered]))
         count += len(codes)
     return count
+
+
+def no_formula(label: Any) -> Any:
+    """`label`, or if it is a text that a spreadsheet would take for a formula, that text after a '."""
+    risky = isinstance(label, str) and FORMULA.match(label) and not is_number(label)
+    return f"'{label}" if risky else label
 
 
 def _cell(label: Any) -> str:

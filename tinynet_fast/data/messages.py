@@ -1,0 +1,17 @@
+"""Texts for messages: what a file holds may be long, or hold characters that steer a terminal."""
+
+LONGEST = 480  # characters of a whole message
+END = 150  # characters kept at its end, where the remedy stands
+LONGEST_NAME = 40  # characters of one name or label among several
+
+
+def printable(text: str, most: int = LONGEST) -> str:
+    """`text` with other than printable characters escaped. If it is too long, its middle is left out."""
+    if len(text) > 2 * most:  # before each character is looked at
+        text = f"{text[:most]}...{text[-most:]}"
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    if len(text) <= most:
+        return text
+    end = min(END, most // 3)
+    return f"{text[: most - end - 3]}...{text[len(text) - end :]}"
