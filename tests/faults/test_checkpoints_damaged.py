@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from mutations import count, damage_bytes, damage_value
 
-from tinynet_fast import sweep, train_mlp, train_neuron
-from tinynet_fast.data.datasets import make_pass_fail
-from tinynet_fast.training.checkpoint import Checkpoint, _checksum
+pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
+import pyarrow.parquet as pq  # noqa: E402
+
+from tinynet_fast import sweep, train_mlp, train_neuron  # noqa: E402
+from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
+from tinynet_fast.training.checkpoint import Checkpoint, _checksum  # noqa: E402
 
 ROWS = make_pass_fail(300, 3)
 Y = ROWS.y.astype(np.int64)
+NAMES = ["a", "b", "c"]
 THREE = np.digitize(ROWS.X[:, 0], [-0.5, 0.5])
 LONGEST_MESSAGE = 500
 
@@ -53,6 +57,15 @@ def stream(folder, **options):
     return train_neuron(folder / "rows.npy", -1, standardize=True, validation=0.3, seed=1, **options)
 
 
+def csv(folder, **options):
+    return train_neuron(folder / "rows.csv", "y", shuffle="blocks", learning_rate=0.05, seed=1, **options)
+
+
+def parquet(folder, **options):
+    path = folder / "rows.parquet"
+    return train_mlp(path, "y", hidden=(4,), batch_size=32, schedule="cosine", seed=0, drop_missing=True, **options)
+
+
 def narrow(folder, **options):
     return train_mlp(ROWS.X[:, :2], Y, hidden=(4,), seed=0, **options)
 
@@ -67,8 +80,20 @@ def softmax(folder, **options):
     return train_mlp(ROWS.X, THREE, hidden=(5,), batch_size=64, momentum=0.9, shuffle=True, seed=0, **options)
 
 
-NETWORKS = {run.__name__: run for run in (narrow, adam, softmax)}
-RUNS = {run.__name__: run for run in (neuron, averaged, cosine, sparse, stream)} | NETWORKS
+def write_files(folder):
+    """The rows as files; a row of the Parquet file has a missing value."""
+    np.save(folder / "rows.npy", np.column_stack([ROWS.X, Y]))
+    header = ",".join([*NAMES, "y"])
+    np.savetxt(
+        folder / "rows.csv", np.column_stack([ROWS.X, Y]), delimiter=",", header=header, comments="", fmt="%.17g"
+    )
+    columns = dict(zip(NAMES, ROWS.X.T, strict=True)) | {"y": Y}
+    columns["a"] = [None, *columns["a"][1:].tolist()]
+    pq.write_table(pa.table(columns), folder / "rows.parquet", row_group_size=100)
+
+
+NETWORKS = {run.__name__: run for run in (parquet, narrow, adam, softmax)}
+RUNS = {run.__name__: run for run in (neuron, averaged, cosine, sparse, stream, csv)} | NETWORKS
 
 
 def learned(result):
@@ -83,7 +108,7 @@ def run(request, tmp_path, monkeypatch):
     from tinynet_fast.data.sources import base
 
     monkeypatch.setattr(base, "CHUNK_BYTES", 64 * 8 * 4)
-    np.save(tmp_path / "rows.npy", np.column_stack([ROWS.X, Y]))
+    write_files(tmp_path)
     path, seen, write = tmp_path / "c.json", [], Checkpoint.write
 
     def keep(self, *arguments, **options):
