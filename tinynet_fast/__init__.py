@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from tinynet_fast.training.mlp import train_mlp
     from tinynet_fast.training.neuron import train_neuron
     from tinynet_fast.training.rate import RateSearch, auto_rate
-    from tinynet_fast.training.run import Epoch, TrainingResult
+    from tinynet_fast.training.result import Epoch, TrainingResult
     from tinynet_fast.training.sweep import sweep
     from tinynet_fast.training.sweep_result import SweepResult
 
 _HOMES = {
     "MLP": "models",
-    "Epoch": "training.run",
+    "Epoch": "training.result",
     "ModelFileError": "modelfile",
     "Neuron": "models",
     "RateSearch": "training.rate",
     "SweepResult": "training.sweep_result",
     "TrainingDivergedError": "errors",
-    "TrainingResult": "training.run",
+    "TrainingResult": "training.result",
     "TrainingWarning": "errors",
     "auto_rate": "training.rate",
     "load": "models",

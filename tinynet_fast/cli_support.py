@@ -14,7 +14,7 @@ from tinynet_fast.data.sources.paths import format_of
 from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.scoring import open_for, predict_file, scored, scores, write_csv, write_scores
-from tinynet_fast.training.run import TrainingResult
+from tinynet_fast.training.result import TrainingResult
 
 SHOWN_EPOCHS, SHOWN_FLIPS, SHOWN_LABELS = 10, 50, 10
 

@@ -18,7 +18,7 @@ from tinynet_fast.models import Model
 from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
-from tinynet_fast.training.run import TrainingResult
+from tinynet_fast.training.result import TrainingResult
 
 FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
 SHARE = 0.2  # of the rows that are held out

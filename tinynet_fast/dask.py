@@ -29,7 +29,7 @@ from tinynet_fast.shards.readers import (
 from tinynet_fast.shards.scoring import check_model
 from tinynet_fast.shards.state import Arrays
 from tinynet_fast.shards.tasks import Share, Task, work
-from tinynet_fast.training.run import TrainingResult
+from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
 RETRIES = 3  # of a task whose worker fails; `distributed` itself gives a task up that killed four workers

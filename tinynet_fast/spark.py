@@ -26,7 +26,7 @@ from tinynet_fast.shards.scoring import check_model
 from tinynet_fast.shards.spark_frames import arrow_schema, is_frame, scored, session_of
 from tinynet_fast.shards.state import Arrays, pack, unpack
 from tinynet_fast.shards.tasks import Share, Task, work
-from tinynet_fast.training.run import TrainingResult
+from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
 ANSWER = "shard int, content binary"  # what a task sends back: one row, arrays in NumPy's format

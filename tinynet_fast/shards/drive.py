@@ -17,14 +17,8 @@ from tinynet_fast.shards.survey import Survey, merge_moments, merge_surveys
 from tinynet_fast.shards.tasks import HeadTask, PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
 from tinynet_fast.training.plan import Plan, check_whole
 from tinynet_fast.training.rate import RateSearch, most_rows
-from tinynet_fast.training.run import (
-    History,
-    Overshoot,
-    TrainingResult,
-    end_epoch,
-    training_result,
-    until_measured,
-)
+from tinynet_fast.training.result import TrainingResult
+from tinynet_fast.training.run import History, Overshoot, end_epoch, training_result, until_measured
 from tinynet_fast.training.schedule import STABILITY_BOUND
 
 MODES = ("chain", "average")

@@ -29,7 +29,8 @@ from tinynet_fast.training.plan import (
     check_whole,
     given_labels,
 )
-from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult
+from tinynet_fast.training.result import Epoch, TrainingResult
+from tinynet_fast.training.run import LARGEST_SUM
 from tinynet_fast.training.schedule import LOSSES, Penalties, Schedule, check_at_least_zero
 from tinynet_fast.training.sweep import checked_flag, several, swept
 from tinynet_fast.training.sweep import first_weights as first_lanes

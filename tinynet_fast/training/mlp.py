@@ -12,8 +12,9 @@ from tinynet_fast.layers import check_activation, check_layers, flatten, layer_t
 from tinynet_fast.models import MLP
 from tinynet_fast.training.optimizer import Optimizer, batches_that_move, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.resume import StateError, whole
-from tinynet_fast.training.run import LARGEST_SUM, Epoch, TrainingResult, run, stable_rate, until_measured, was_strict
+from tinynet_fast.training.run import LARGEST_SUM, run, stable_rate, until_measured, was_strict
 from tinynet_fast.training.schedule import LOSSES
 
 if TYPE_CHECKING:

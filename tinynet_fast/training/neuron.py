@@ -15,14 +15,8 @@ from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.neuron_trainee import NeuronTrainee, SparseTrainee
 from tinynet_fast.training.plan import Plan, check_rate, plan
-from tinynet_fast.training.run import (
-    LARGEST_SUM,
-    Epoch,
-    TrainingResult,
-    run,
-    until_measured,
-    was_strict,
-)
+from tinynet_fast.training.result import Epoch, TrainingResult
+from tinynet_fast.training.run import LARGEST_SUM, run, until_measured, was_strict
 from tinynet_fast.training.schedule import STABILITY_BOUND, Penalties, Schedule
 
 if TYPE_CHECKING:
