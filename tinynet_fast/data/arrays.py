@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.labels import refuse_measurements, too_many, unusual
+from tinynet_fast.data.messages import LONGEST_NAME, printable
 
 MOST_NAMED = 12  # labels or columns that a message names
 DATES = "a date or a time: turn it into a number first (such as days since the first one), or leave the column out"
@@ -17,7 +18,12 @@ CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the te
 def listed(names: Sequence[str]) -> str:
     """Names for a message: the first of them, and how many more there are."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    return ", ".join(printable(name, LONGEST_NAME) for name in names[:MOST_NAMED]) + more
+
+
+def shown(label: Any) -> str:
+    """A label of an array, for a message."""
+    return printable(repr(label.item()), LONGEST_NAME)
 
 
 def is_masked(values: Any) -> bool:
@@ -201,15 +207,15 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
     else:
         labels = _distinct(array, most)
     if labels[0] == labels[-1]:
-        raise ValueError(f"{name} holds one label only, {labels[0].item()!r}: training needs rows of both kinds")
+        raise ValueError(f"{name} holds one label only, {shown(labels[0])}: training needs rows of both kinds")
     if len(labels) > most > 2:
         raise ValueError(too_many(most, name))
     refuse_measurements(labels, len(array), name)
     third = _third(array, labels[[0, -1]]) if most == 2 else None
     if third is not None:
-        low, high = labels[0].item(), labels[-1].item()
+        low, high = shown(labels[0]), shown(labels[-1])
         raise ValueError(
-            f"{name}[{third}] is {array[third].item()!r}, beside {low!r} and {high!r}: "
+            f"{name}[{third}] is {shown(array[third])}, beside {low} and {high}: "
             "this trains pass or fail, so keep the rows of two labels"
         )
     if array.dtype.kind == "U":  # text is compared once, and not in every epoch
@@ -228,22 +234,30 @@ def find_labels(parts: Iterable[np.ndarray], most: int | None = None, rows: int 
     the parts do not have a label for each.
     """
     labels: np.ndarray | None = None
+    waiting: list[np.ndarray] = []  # merged once they are as many as the labels, so that each is sorted a few times
     seen = 0
     for part in parts:
         seen += len(part)
-        labels = np.unique(part) if labels is None else np.union1d(labels, part)
+        waiting.append(np.unique(part))
+        if labels is None or sum(map(len, waiting)) >= len(labels):
+            labels, waiting = _merged(labels, waiting), []
         if most is not None and len(labels) > most > 2:
             raise ValueError(too_many(most))
         if most == 2 and len(labels) >= 2:
             break
+    labels = _merged(labels, waiting) if waiting else labels
     if labels is None or len(labels) < 2:
-        one = "" if labels is None else f", {labels[0].item()!r}"
+        one = "" if labels is None else f", {shown(labels[0])}"
         raise ValueError(f"y holds one label only{one}: training needs rows of both kinds")
     if most == 2 and len(labels) > 2:
-        shown = ", ".join(repr(label.item()) for label in labels[:MOST_NAMED])
-        raise ValueError(f"y holds the labels {shown}: this trains pass or fail, so keep the rows of two labels")
+        several = ", ".join(map(shown, labels[:MOST_NAMED]))
+        raise ValueError(f"y holds the labels {several}: this trains pass or fail, so keep the rows of two labels")
     refuse_measurements(labels, seen if rows is None else rows)
     return labels
+
+
+def _merged(labels: np.ndarray | None, parts: list[np.ndarray]) -> np.ndarray:
+    return np.unique(np.concatenate(parts if labels is None else [labels, *parts]))
 
 
 def _distinct(array: np.ndarray, most: int) -> np.ndarray:
@@ -277,10 +291,10 @@ def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np
         unknown &= ~this
     if unknown.any():
         i = int(np.argmax(unknown))
-        *some, last = (repr(label.item()) for label in labels[:MOST_NAMED])
+        *some, last = map(shown, labels[:MOST_NAMED])
         last = last if len(labels) <= MOST_NAMED else f"{len(labels) - MOST_NAMED + 1} more"
         raise ValueError(
-            f"{name}[{i}] is {array[i].item()!r}, an unknown label: the model knows {', '.join(some)} and {last}; "
+            f"{name}[{i}] is {shown(array[i])}, an unknown label: the model knows {', '.join(some)} and {last}; "
             "correct the label or drop the row"
         )
     return codes

@@ -19,18 +19,26 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.arrays import listed
+from tinynet_fast.data.messages import printable
 
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None"]
 BLOCK_BYTES = 1 << 20  # that pyarrow parses at a time
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+WIDE_TEXT = 1 << 24  # bytes of a column of texts that may all be stored as wide as the longest
 LONGEST_CELL = 2**31 - 1  # characters
 WHOLE = re.compile(r"[ \t]*-?[0-9]{1,99}[ \t]*")  # whole numbers, and numbers, as pyarrow tells them from text
-NUMBER = re.compile(r"[ \t]*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)[ \t]*", re.IGNORECASE)
+NUMBER = re.compile(r"[ \t]*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|inf|infinity|nan)[ \t]*", re.IGNORECASE)
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
 class TableError(ValueError):
-    """A table that cannot be used. The message names the file, the line and the column."""
+    """A table that cannot be used. The message names the file, the line and the column.
+
+    It has one line of at most `messages.LONGEST` printable characters, whatever the file holds.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class EmptyFileError(TableError):
@@ -46,9 +54,19 @@ def checked_features(features: Sequence[str] | None) -> list[str] | None:
     return list(map(str, features))
 
 
+def first_repeated(names: Iterable[str]) -> str | None:
+    """The first name that stands for a second time; None if there is none."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def no_such_column(path: Any, name: str, names: Sequence[str]) -> TableError:
     """The error for a column that is not there, naming those that are."""
-    return TableError(f"{path}: no column {name!r}; it has {listed([_shown(name) for name in names])}")
+    return TableError(f"{path}: no column {name!r}; it has {listed(list(map(_shown, names)))}")
 
 
 def _shown(name: str) -> str:
@@ -77,7 +95,7 @@ def not_a_number(text: str) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's values as float64, int64, bool or text, and which of them are missing."""
+    """A column's values as float64, int64, bool or text (objects for a very long one), and which are missing."""
 
     values: np.ndarray
     missing: np.ndarray
@@ -110,14 +128,17 @@ class Table:
         for j, name in enumerate(names):
             column = self.column(name)
             values: Any = column.values
-            if values.dtype.kind == "U":
+            if values.dtype.kind in "UO":
                 values = [float(text) if is_number(text) else np.nan for text in values.tolist()]
             X[:, j] = values
             bad = column.missing | ~np.isfinite(X[:, j])
             if bad.any() and (row := int(np.argmax(bad))) < first:
                 first, wrong = row, name
         if wrong:
-            value, missing = self.columns[wrong].values[first].item(), self.columns[wrong].missing[first]
+            value, missing = (
+                self.columns[wrong].values[first : first + 1].tolist()[0],
+                self.columns[wrong].missing[first],
+            )
             if isinstance(value, str) and not missing and not is_number(value):
                 raise TableError(f"{self.where(first)}, column {wrong!r}: {not_a_number(value)}")
             self._refuse(wrong, first, "is missing" if missing else "is not finite")
@@ -138,7 +159,11 @@ class Table:
         return f"{self.path}, row {row + 1}"
 
     def _refuse(self, name: str, row: int, why: str) -> None:
-        value = "the value" if self.columns[name].missing[row] else repr(self.columns[name].values[row].item())
+        value = (
+            "the value"
+            if self.columns[name].missing[row]
+            else repr(self.columns[name].values[row : row + 1].tolist()[0])
+        )
         raise TableError(f"{self.where(row)}, column {name!r}: {value} {why}: fill it or drop the row")
 
 
@@ -215,7 +240,7 @@ def _read_with_pyarrow(path: Path) -> dict[str, Column]:
             columns[name] = Column(np.zeros(len(missing)), missing)
             continue
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-            values = np.array(["" if v is None else v for v in column.cast(pa.string()).to_pylist()], dtype=str)
+            values = _texts(["" if v is None else v for v in column.cast(pa.string()).to_pylist()])
         else:
             zero = pa.scalar(False if pa.types.is_boolean(kind) else 0, kind)
             values = column.fill_null(zero).to_numpy()
@@ -257,8 +282,8 @@ def _read_with_csv(path: Path) -> dict[str, Column]:
         names = [name.strip() for name in next(records)[1]]
     except StopIteration:
         raise TableError(f"{path}: the file is empty") from None
-    if len(set(names)) != len(names):
-        repeated = next(name for i, name in enumerate(names) if name in names[:i])
+    repeated = first_repeated(names)
+    if repeated is not None:
         raise TableError(f"{path}, line 1: column name {repeated!r} stands more than once; rename one")
     cells: list[list[str]] = [[] for _ in names]
     for line, record in records:
@@ -326,7 +351,13 @@ def as_column(cells: list[str]) -> Column:
         return Column(np.array(values), missing)
     if all(cell in BOOLEANS for cell in present):
         return Column(np.array([BOOLEANS.get(cell, False) for cell in cells]), missing)
-    return Column(np.array(["" if gone else cell for cell, gone in zip(cells, missing, strict=True)]), missing)
+    return Column(_texts(["" if gone else cell for cell, gone in zip(cells, missing, strict=True)]), missing)
+
+
+def _texts(cells: list[str]) -> np.ndarray:
+    """Texts as NumPy's, unless one is so long that all of them would take far more memory than the file: as objects."""
+    wide = 4 * max(map(len, cells), default=0) * len(cells)
+    return np.array(cells, dtype=object if wide > max(WIDE_TEXT, 16 * sum(map(len, cells))) else str)
 
 
 def is_number(text: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import encode_known
+from tinynet_fast.data.arrays import encode_known, shown
 from tinynet_fast.data.files import TableError
 from tinynet_fast.data.indexes import warn_of_row_numbers
 from tinynet_fast.data.kept import Kept, Piece, fits, in_places, joined
@@ -263,8 +263,8 @@ class StreamRows:
         if not self.unseen.any():
             return
         if self.hold_out is None:
-            label = self.labels[np.argmax(self.unseen)].item()
-            raise ValueError(f"no row has the label {label!r}: leave it out of labels")
+            label = shown(self.labels[np.argmax(self.unseen)])
+            raise ValueError(f"no row has the label {label}: leave it out of labels")
         share, seed = self.hold_out.share, self.hold_out.seed
         raise ValueError(f"validation={share} with seed={seed} leaves no row of a label: change the seed")
 
@@ -329,9 +329,9 @@ class StreamRows:
             if not other.any():
                 raise
             i = int(np.argmax(other))
-            known = ", ".join(repr(label.item()) for label in self.labels[:12])
+            known = ", ".join(map(shown, self.labels[:12]))
             raise TableError(
-                f"{self.source.where(row + int(chunk.numbers()[i]))}: the label {y[i].item()!r} is not among {known}: "
+                f"{self.source.where(row + int(chunk.numbers()[i]))}: the label {shown(y[i])} is not among {known}: "
                 "correct it, leave the row out, or name all labels with labels="
             ) from None
 
