@@ -8,10 +8,26 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.messages import printable
 from tinynet_fast.data.sources.base import Block, Like, Part, need, rows_a_chunk, settle
 from tinynet_fast.data.sparse import as_csr, empty_csr
 
 PIECE_BYTES = 1 << 20
+LONGEST_LINE = 1 << 24  # bytes: a line stands in memory whole
+WIDEST = 1 << 20  # inputs that any file may have; more only if it has as many bytes
+
+WRONG = (ValueError, IndexError, OverflowError)  # what scikit-learn raises for a bad line
+
+
+def _wrong(lines: list[bytes]) -> Exception | None:
+    """What scikit-learn says of these lines."""
+    from sklearn.datasets import load_svmlight_file
+
+    try:
+        load_svmlight_file(io.BytesIO(b"\n".join(lines)), zero_based=True)
+    except WRONG as error:
+        return error
+    return None
 
 
 def settle_on_one_base(parts: "list[SvmlightPart]", like: Like | None) -> tuple[int, int]:
@@ -40,6 +56,12 @@ def settle_on_one_base(parts: "list[SvmlightPart]", like: Like | None) -> tuple[
         width = like.n_features
     if width == 0:
         raise TableError(f"{parts[0].path}: no row has a value; at least one input is needed")
+    if like is None and width > max(WIDEST, sum(part.size for part in parts)):
+        part = max(parts, key=lambda part: part.largest)
+        raise TableError(
+            f"{part.place_of(part.largest)}: the index {part.largest} makes {width:,} inputs, more than the files have "
+            "bytes: number the features that there are one after the other (1, 2, 3 and so on)"
+        )
     for part in parts:
         part.n_features, part.zero_based = width, first == 0
     return width, first
@@ -52,7 +74,7 @@ class SvmlightPart(Part):
     """
 
     def __init__(self, path: Path, drop: bool) -> None:
-        self.path, self.drop = path, drop
+        self.path, self.drop, self.size = path, drop, path.stat().st_size
         need("sklearn.datasets")
         self.smallest: int | None = None
         self.largest, self.stored, rows = -1, 0, 0
@@ -83,35 +105,58 @@ class SvmlightPart(Part):
                 lines, offset = lines + block.count(b"\n"), offset - len(block)
         return lines
 
+    def place_of(self, index: int) -> str:
+        """The first line that has this index."""
+        with self.path.open("rb") as file:
+            for number, text in enumerate(file, 1):
+                if str(index).encode() in text:
+                    found = [part.partition(b":")[0] for part in text.partition(b"#")[0].split()[1:]]
+                    if any(part.isdigit() and int(part) == index for part in found):
+                        return f"{self.path}, line {number}"
+        return f"{self.path}"
+
+    def _cut(self) -> Iterator[tuple[int, bytes]]:
+        """Pieces of whole lines, each with its offset."""
+        with self.path.open("rb") as file:
+            offset, rest, waiting = 0, [], 0  # type: int, list[bytes], int
+            while block := file.read(PIECE_BYTES):
+                cut = block.rfind(b"\n") + 1
+                if cut:
+                    piece = b"".join([*rest, block[:cut]])
+                    yield offset, piece
+                    offset, rest, waiting, block = offset + len(piece), [], 0, block[cut:]
+                rest.append(block)
+                waiting += len(block)
+                if waiting > LONGEST_LINE:
+                    place = f"{self.path}, line {self._lines_before(offset) + 1}"
+                    raise TableError(f"{place}: no end of this line in {waiting:,} bytes: are line breaks missing?")
+            if waiting:
+                yield offset, b"".join(rest)
+
     def _pieces(self, n_features: int | None, zero_based: bool) -> Iterator[tuple[int, Any, np.ndarray]]:
         from sklearn.datasets import load_svmlight_file
 
-        with self.path.open("rb") as file:
-            offset, rest = 0, b""
-            while block := file.read(PIECE_BYTES):
-                cut = block.rfind(b"\n") + 1
-                if not cut:
-                    rest += block
-                    continue
-                piece, rest = rest + block[:cut], block[cut:]
-                yield self._parsed(load_svmlight_file, piece, offset, n_features, zero_based)
-                offset += len(piece)
-            if rest:
-                yield self._parsed(load_svmlight_file, rest, offset, n_features, zero_based)
+        for offset, piece in self._cut():
+            try:
+                X, y = load_svmlight_file(io.BytesIO(piece), n_features=n_features, zero_based=zero_based)
+            except WRONG as error:
+                raise self._mistake(piece, offset, error) from None
+            yield offset, X, y
 
-    def _parsed(self, load: Any, piece: bytes, offset: int, n_features: int | None, zero_based: bool) -> Any:
-        try:
-            X, y = load(io.BytesIO(piece), n_features=n_features, zero_based=zero_based)
-        except (ValueError, IndexError, OverflowError) as error:
-            line = self._lines_before(offset)
-            for number, text in enumerate(piece.splitlines(keepends=True), line + 1):
-                try:
-                    load(io.BytesIO(text), n_features=n_features, zero_based=zero_based)
-                except (ValueError, IndexError, OverflowError) as wrong:
-                    said = " ".join(str(wrong).split())
-                    raise TableError(f"{self.path}, line {number}: {said}; 'label index:value ...' is needed") from None
-            raise TableError(f"{self.path}, after line {line}: {error}") from None
-        return offset, X, y
+    def _mistake(self, piece: bytes, offset: int, error: Exception) -> TableError:
+        """The error for the first bad line of a piece, which halves of it find: one call takes longer than a line."""
+        lines = piece.split(b"\n")
+        first, stop = 0, len(lines)
+        while stop - first > 1:
+            middle = (first + stop) // 2
+            if _wrong(lines[first:middle]) is None:
+                first = middle
+            else:
+                stop = middle
+        error = _wrong(lines[first:stop]) or error
+        said = "an index is too large" if isinstance(error, OverflowError) else " ".join(str(error).split())
+        place = f"{self.path}, line {self._lines_before(offset) + first + 1}"
+        return TableError(f"{place}: {printable(said, 200)}; 'label index:value ...' is needed")
 
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         rows = rows_a_chunk(self.n_features)
@@ -132,16 +177,20 @@ class SvmlightPart(Part):
         return Block(X, labels, place, kept)
 
     def _sparse_block(self, sparse: Any, y: np.ndarray, offset: int) -> Block:
-        """All rows of a piece as CSR. A row with a value that is not finite is made dense, and refused or left out."""
-        wrong = ~np.isfinite(y)
-        wrong[np.repeat(np.arange(len(y)), np.diff(sparse.indptr))[~np.isfinite(sparse.data)]] = True
+        """All rows of a piece as CSR, without those that lack a value where they are left out."""
         kept = None
-        if wrong.any():
-            kept = np.ones(len(y), bool)
-            for i in np.flatnonzero(wrong).tolist():
-                block = self._block(sparse[i : i + 1], y[i : i + 1], (offset, i))
-                kept[i] = len(block.X) > 0
-            sparse, y = sparse[kept], y[kept]
+        if not (np.isfinite(y).all() and np.isfinite(sparse.data).all()):
+            rows = np.repeat(np.arange(len(y)), np.diff(sparse.indptr))
+            missing, wrong = np.isnan(y), ~np.isfinite(y)
+            missing[rows[np.isnan(sparse.data)]] = True
+            wrong[rows[~np.isfinite(sparse.data)]] = True
+            refused = wrong & ~missing if self.drop else wrong
+            if refused.any():  # as a dense row, for the message
+                i = int(np.argmax(refused))
+                self._block(sparse[i : i + 1], y[i : i + 1], (offset, i))
+            if missing.any():
+                kept = ~missing
+                sparse, y = sparse[kept], y[kept]
         return Block(as_csr(sparse) if len(y) else empty_csr(self.n_features), y, (offset, 0), kept)
 
     def labels(self) -> Iterator[np.ndarray]:
