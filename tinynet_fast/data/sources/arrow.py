@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import TableError, no_such_column
+from tinynet_fast.data.files import TableError, first_repeated, no_such_column
 from tinynet_fast.data.indexes import index_columns
+from tinynet_fast.data.messages import LONGEST_NAME, printable
 from tinynet_fast.data.sources.base import Block, Part, repeated_name, rows_a_chunk, settle, told
 
+LONGEST_LABEL = 256  # characters that labels of any number of rows may have
+LABEL_BYTES = 1 << 26  # of longer ones: NumPy stores each label of a chunk as wide as the longest
 COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
 
 
@@ -25,9 +28,9 @@ class Layout:
         self.names: list[str] = [] if features is None else list(features)
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self.kind, self.drop, self.first = "", False, ""
-        repeated = [name for i, name in enumerate(self.names) if name in self.names[:i]] if features else []
-        if repeated:
-            raise TableError(f"features: {repeated[0]!r} is named twice; name each column once")
+        repeated = first_repeated(self.names)
+        if repeated is not None:
+            raise TableError(f"features: {repeated!r} is named twice; name each column once")
         if features is not None and not self.names:
             raise TableError("features: name at least one column")
         if target in self.names:
@@ -181,7 +184,7 @@ def labels(column: Any, where: Callable[[int], str] | None = None) -> tuple[np.n
         if not len(column.dictionary):
             return np.zeros(len(column), dtype="U1"), gone
         if label_kind(kind) == "text":
-            values = _texts(column.dictionary, where)
+            values = _texts(column.dictionary, len(column), where)
         else:
             values, lost = labels(column.dictionary)
             if lost is not None:  # a missing value that the dictionary itself holds
@@ -196,7 +199,7 @@ def labels(column: Any, where: Callable[[int], str] | None = None) -> tuple[np.n
     return column.to_numpy(zero_copy_only=False), gone
 
 
-def _texts(dictionary: Any, where: Callable[[int], str] | None) -> np.ndarray:
+def _texts(dictionary: Any, rows: int, where: Callable[[int], str] | None) -> np.ndarray:
     import pyarrow as pa
 
     texts = ["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()]
@@ -206,7 +209,21 @@ def _texts(dictionary: Any, where: Callable[[int], str] | None) -> np.ndarray:
         raise TableError(
             f"{place}the label {lost[0][:40]!r}: NumPy drops zero characters at the end: use another label"
         )
+    long = too_long(texts, rows)
+    if long is not None:
+        raise TableError(("" if where is None else f"{where(0)} or below: ") + long_label(long, rows))
     return np.array(texts, dtype=str)
+
+
+def too_long(texts: list[str], rows: int) -> str | None:
+    """The longest of some texts if it is too long to be a label of so many rows; else None."""
+    longest = max(texts, key=len, default="")
+    return longest if len(longest) > LONGEST_LABEL and 4 * len(longest) * rows > LABEL_BYTES else None
+
+
+def long_label(label: str, rows: int) -> str:
+    shown = printable(repr(label), LONGEST_NAME)
+    return f"a label of {len(label):,} characters in {rows:,} rows, {shown}: use at most {LONGEST_LABEL}"
 
 
 def whole(batch: Any) -> Any:
@@ -234,8 +251,9 @@ class Batches(Part):
             with told(self.name):
                 whole(batch)
             for low in range(0, batch.num_rows, layout.chunk_rows):
-                part = batch.slice(low, layout.chunk_rows)
-                yield self._block(part, row + low)
+                with told(self.name):
+                    block = self._block(batch.slice(low, layout.chunk_rows), row + low)
+                yield block
             row += batch.num_rows
 
     def _block(self, batch: Any, row: int) -> Block:

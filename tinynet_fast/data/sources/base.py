@@ -1,5 +1,6 @@
 """What all sources of rows have: chunks in order, places for messages, fingerprints. Formats stand beside it."""
 
+import errno
 import hashlib
 import os
 from abc import ABC, abstractmethod
@@ -16,7 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinynet_fast.data.arrays import listed
-from tinynet_fast.data.files import TableError
+from tinynet_fast.data.files import TableError, first_repeated
+from tinynet_fast.data.messages import printable
 
 CHUNK_BYTES = 1 << 21  # of a chunk's rows: in the second and third cache until they are trained on
 FINGERS, FINGER_BYTES = 256, 1 << 18  # parts of a file that its fingerprint is made from, and their size
@@ -397,18 +399,31 @@ def settle(
 
 @contextmanager
 def told(path: Any) -> Iterator[None]:
-    """TableError naming the file for what Arrow finds wrong with it."""
-    import pyarrow as pa
+    """TableError naming the file for whatever a reader of files finds wrong with it.
 
+    In a damaged file that may be any error: of text, of numbers, of memory that was asked for. An error of the system
+    (a disk that cannot be read, say) stays an OSError and gets the file's name.
+    """
     try:
         yield
     except TableError:
         raise
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except OSError as error:
+        if error.filename is not None:
             raise
-        said = " ".join(str(error).split())
-        raise TableError(f"{path}: not a whole file of its kind, or a damaged one: {said}") from None
+        if error.errno is not None and error.errno != errno.EINVAL:  # that is a place outside of the file
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
+        raise damaged(path, error) from None
+    except MemoryError as error:
+        raise damaged(path, error, "a damaged file, or too little memory for it") from None
+    except Exception as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Any, error: Exception, what: str = "not a whole file of its kind, or a damaged one") -> TableError:
+    """The error for a file that a reader could not make sense of."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return TableError(f"{path}: {what}: {printable(said, 200)}")
 
 
 def column_name(names: list[str] | None, j: int) -> str:
@@ -462,7 +477,7 @@ def has_pyarrow() -> bool:
 
 def repeated_name(path: Any, names: list[str]) -> None:
     """TableError where two columns have one name."""
-    if len(set(names)) != len(names):
-        name = next(name for i, name in enumerate(names) if name in set(names[:i]))
+    name = first_repeated(names)
+    if name is not None:
         place = f"{path}, line 1" if ".csv" in str(path).lower() else path
         raise TableError(f"{place}: column name {name!r} stands more than once; rename one")

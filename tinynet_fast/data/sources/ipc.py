@@ -52,7 +52,9 @@ class IpcPart(Part):
         rows = self.layout.chunk_rows
         for row, batch in self._read(self.columns, start, sum(self.batches) if stop is None else stop):
             for low in range(0, batch.num_rows, rows):
-                yield self._block(batch.slice(low, rows), row + low)
+                with told(self.path):
+                    block = self._block(batch.slice(low, rows), row + low)
+                yield block
 
     def _block(self, batch: Any, row: int) -> Block:
         columns = [batch.column(name) for name in self.layout.names]

@@ -18,6 +18,7 @@ from tinynet_fast.data.sources.base import REMEDY, Block, Part, rows_a_chunk, ta
 
 T = TypeVar("T")
 CHUNKS_AT_ONCE = 2  # decoded together: each time costs pyarrow about 10 µs a column
+MOST_ROWS_A_BYTE = 1 << 16  # of the file: rows that are all the same need a byte for some 5,000
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
 
 
@@ -30,8 +31,11 @@ class ParquetPart(Part):
         self.path, self.layout = path, layout
         with told(path):
             file = self._open()
+            # (A column's metadata would tell more, but to ask for it ends the process if the file is damaged.)
             self.groups = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
-            self.n_rows = sum(self.groups)
+            self.n_rows, most = sum(self.groups), MOST_ROWS_A_BYTE * path.stat().st_size
+            if self.n_rows != file.metadata.num_rows or min(self.groups, default=0) < 0 or self.n_rows > most:
+                raise ValueError(f"{file.metadata.num_rows:,} rows, and {self.n_rows:,} in its parts")
             if self.n_rows:  # columns without values often have other types
                 layout.check_schema(path, file.schema_arrow)
             file.close()
@@ -51,7 +55,9 @@ class ParquetPart(Part):
         rows, stop = self.layout.chunk_rows, sum(self.groups) if stop is None else stop
         for row, batch in one_ahead(self._batches(start, stop)):
             for low in range(0, batch.num_rows, rows):
-                yield self._block(batch.slice(low, rows), row + low)
+                with told(self.path):
+                    block = self._block(batch.slice(low, rows), row + low)
+                yield block
 
     def _batches(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
         """The rows [start, stop), some at a time, each with the number of the first: whole row groups are skipped."""
@@ -71,6 +77,8 @@ class ParquetPart(Part):
                     row += batch.num_rows
                     if row >= stop:
                         return
+                if row < stop:
+                    raise ValueError(f"it ends after {row:,} of {sum(self.groups):,} rows")
             finally:
                 file.close()
 
@@ -93,6 +101,8 @@ class ParquetPart(Part):
                         raise TableError(f"{place}, {target_name(target)}: the value is missing: {REMEDY}")
                     yield y
                     row += len(y)
+                if row != self.n_rows:
+                    raise ValueError(f"it ends after {row:,} of {self.n_rows:,} rows")
             finally:
                 file.close()
 
