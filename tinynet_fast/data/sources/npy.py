@@ -1,5 +1,8 @@
 """NumPy's .npy files: read a chunk at a time, never mapped whole into memory unless they are stored by column."""
 
+import math
+import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.messages import printable
 from tinynet_fast.data.sources.base import Block, Part, rows_a_chunk, settle
+
+LONGEST_HEADER = 10_000  # bytes, as in NumPy
+MOST_DIMENSIONS = 64
+LAST_CHARACTER = 0x10FFFF
 
 
 class NpyFile:
@@ -15,33 +23,64 @@ class NpyFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            with path.open("rb") as file:
-                version = np.lib.format.read_magic(file)
-                head = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                self.shape, self.by_column, self.dtype = head(file)
-                self.offset = file.tell()
-        except (ValueError, EOFError) as error:
-            raise TableError(f"{path}: not a .npy file, or a truncated one: {str(error).splitlines()[0]}") from None
-        if self.dtype.hasobject or self.dtype.kind not in "biufU":
-            raise TableError(f"{path}: it holds values of type {self.dtype}: save numbers")
-        size = self.offset + int(np.prod(self.shape)) * self.dtype.itemsize
-        if path.stat().st_size < size:
-            raise TableError(f"{path}: truncated: it has {path.stat().st_size:,} of {size:,} bytes; write it again")
+        self.shape, self.by_column, self.dtype, self.offset = _header(path)
+        if self.dtype.hasobject or self.dtype.kind not in "biufU" or self.dtype.itemsize == 0:
+            raise TableError(f"{path}: it holds values of type {printable(str(self.dtype), 60)}: save numbers")
+        size, there = self.offset + math.prod(self.shape) * self.dtype.itemsize, path.stat().st_size
+        if there < size:
+            raise TableError(f"{path}: truncated: it has {there:,} of {size:,} bytes; write it again")
         self.by_column = self.by_column and len(self.shape) > 1
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """The rows [start, stop), C-contiguous."""
         if self.by_column:
             whole = np.memmap(self.path, self.dtype, "r", self.offset, self.shape, "F")
-            return np.ascontiguousarray(whole[start:stop])
-        width = int(np.prod(self.shape[1:]))
+            return self._whole(np.ascontiguousarray(whole[start:stop]), start)
+        width = math.prod(self.shape[1:])
         with self.path.open("rb", buffering=0) as file:
             file.seek(self.offset + start * width * self.dtype.itemsize)
             values = np.fromfile(file, self.dtype, (stop - start) * width)
         if len(values) < (stop - start) * width:
             raise TableError(f"{self.path}: it became shorter while it was read; start anew")
-        return values.reshape(stop - start, *self.shape[1:])
+        return self._whole(values.reshape(stop - start, *self.shape[1:]), start)
+
+    def _whole(self, values: np.ndarray, start: int) -> np.ndarray:
+        """Values that Python can read: any byte but 0 is true, and text is checked."""
+        if values.dtype.kind == "b":
+            return values.view(np.uint8) != 0
+        if values.dtype.kind == "U" and values.size:
+            codes = values.reshape(len(values), -1).view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
+            wrong = ((codes > LAST_CHARACTER) | ((codes >= 0xD800) & (codes < 0xE000))).any(axis=1)
+            if wrong.any():
+                place = f"{self.path}, row {start + int(np.argmax(wrong)) + 1}"
+                raise TableError(f"{place}: the text holds what is no character: write the file again")
+        return values
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """The shape, whether values are stored by column, their type, and where they begin."""
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy and Python warn of odd headers, whose values are checked here
+            version = np.lib.format.read_magic(file)
+            head = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            if version[0] not in (1, 2, 3):
+                raise ValueError(f"its format is {version[0]}.{version[1]}, and 1 to 3 are read")
+            if version[0] > 1:
+                length = int.from_bytes(file.read(4), "little")
+                if length > LONGEST_HEADER:
+                    raise ValueError(f"its header has {length:,} bytes")
+                file.seek(-4, os.SEEK_CUR)
+            shape, by_column, dtype = head(file)
+            offset = file.tell()
+    except Exception as error:  # the header is read as Python text, which can be wrong in any way
+        if isinstance(error, OSError):
+            raise
+        said = str(error).splitlines() or [type(error).__name__]
+        raise TableError(f"{path}: not a .npy file, or a truncated one: {printable(said[0], 200)}") from None
+    if len(shape) > MOST_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        raise TableError(f"{path}: not a .npy file, or a damaged one: its shape is none that an array can have")
+    return shape, by_column, dtype, offset
 
 
 class NpyPart(Part):
@@ -55,7 +94,9 @@ class NpyPart(Part):
         if self.file.dtype.kind == "U":
             raise TableError(f"{path}: it holds text: save numbers")
         if len(shape) not in (1, 2) or shape[1:] == (0,):
-            raise TableError(f"{path}: an array of shape {shape}; rows and columns, (n, d), are needed")
+            raise TableError(
+                f"{path}: an array of shape {printable(str(shape), 100)}; rows and columns, (n, d), are needed"
+            )
         self.n_rows, width = shape[0], shape[1] if len(shape) == 2 else 1
         self.column: int | None = None
         self.y: Any = None
@@ -86,7 +127,8 @@ class NpyPart(Part):
             y, X = X[:, self.column].copy(), np.delete(X, self.column, axis=1)
         elif self.y is not None:
             y = self.y.rows(low, high) if isinstance(self.y, NpyFile) else self.y[low:high]
-        X = np.ascontiguousarray(X, self.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused below
+            X = np.ascontiguousarray(X, self.dtype)
 
         def where(i: int) -> str:
             return self.where(low, i)
