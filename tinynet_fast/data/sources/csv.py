@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import BOOLEANS, MISSING, TableError, is_number, not_a_number
-from tinynet_fast.data.sources.arrow import Layout, empty_rows, fill
+from tinynet_fast.data.messages import LONGEST_NAME, printable
+from tinynet_fast.data.sources.arrow import Layout, empty_rows, fill, long_label, too_long
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, in_order, repeated_name, target_name
 from tinynet_fast.data.sources.records import CsvBytes, has_quote
 
@@ -27,6 +28,8 @@ OPTIONS: dict[str, Any] = {
     "false_values": NO,
 }
 Piece = tuple[int, int, Any, TableError | None]  # offset, length, what `_parse` says, and the mistake that ends it
+LABEL_BYTES = 1 << 24  # of a block's labels
+WIDE = 1 << 14  # inputs from which on the csv module is faster: pyarrow takes 15 µs and 7 KB for each column of a piece
 SAMPLE_BYTES = 1 << 16  # of a file's beginning, from which columns of booleans are told
 
 
@@ -60,9 +63,15 @@ class Labels:
     def start_over(self, waits: bool = False) -> None:
         """Forget all labels. With `waits`, rows get codes for labels, and `values_of` gives them the type of all."""
         self.codes: dict[str, int] = {}
-        self.values = np.empty(0)
+        self.values: dict[str, Any] = {}
+        self.dtype: np.dtype[Any] = np.dtype(np.float64)  # of the values; text is as wide as a piece's labels
         self.settled = False  # whether two labels are known: their type stays, but for whole numbers among numbers
         self.waits = waits
+
+    @property
+    def kind(self) -> str:
+        """What the labels so far are."""
+        return KINDS[self.dtype.kind]
 
     def values_of(self, codes: np.ndarray) -> np.ndarray:
         """The labels of rows that got these codes."""
@@ -70,23 +79,24 @@ class Labels:
 
     def learn(self, texts: list[str]) -> str | None:
         """Take up new texts. Gives back one that does not fit the type of those before, or None."""
-        new = [text for text in texts if text not in self.codes]
+        if self.waits:
+            for text in texts:
+                self.codes.setdefault(text, len(self.codes))
+            return None
+        new = [text for text in texts if text not in self.values]
         if not new:
             return None
-        if self.waits:
-            self.codes |= {text: code for code, text in enumerate(new, len(self.codes))}
-            return None
-        if not self.settled or self.values.dtype.kind != "U":
-            values = infer([*self.codes, *new])
-        else:
-            values = np.concatenate((self.values, np.array(new, dtype=str)))
-        if self.settled and KINDS[values.dtype.kind] != KINDS[self.values.dtype.kind]:
-            known = KINDS[self.values.dtype.kind]
-            return next((text for text in new if KINDS[infer([text]).dtype.kind] != known), new[0])
-        self.values = values
-        for text in new:
-            self.codes[text] = len(self.codes)
-        self.settled = self.settled or len(np.unique(values)) > 1
+        found = np.array(new) if self.values and self.dtype.kind == "U" else infer(new)  # text stays text
+        if self.values and KINDS[found.dtype.kind] != self.kind:
+            if self.settled:
+                return next((text for text in new if KINDS[infer([text]).dtype.kind] != self.kind), new[0])
+            self.values = {text: text for text in self.values}
+            found = np.array(new)
+        numbers = bool(self.values) and found.dtype.kind in "if"
+        self.dtype = np.result_type(self.dtype, found.dtype) if numbers else found.dtype
+        self.values.update(zip(new, found.tolist(), strict=True))
+        first = next(iter(self.values.values()))
+        self.settled = self.settled or any(value != first for value in self.values.values())
         return None
 
     def of(self, texts: list[str], indices: np.ndarray) -> np.ndarray:
@@ -94,8 +104,9 @@ class Labels:
         if self.waits:
             return np.array([self.codes[text] for text in texts] or [0])[indices]
         if not texts:
-            return np.zeros(len(indices), dtype=self.values.dtype)
-        return self.values[np.array([self.codes[text] for text in texts])][indices]
+            return np.zeros(len(indices), dtype=self.dtype)
+        kind = str if self.dtype.kind == "U" else self.dtype
+        return np.array([self.values[text] for text in texts], dtype=kind)[indices]
 
 
 class CsvPart(Part):
@@ -117,20 +128,20 @@ class CsvPart(Part):
                 return set()
             records = self.bytes.records(sample, self.bytes.lines_before(offset) + 1)
             rows = [record for _, record in records if len(record) == len(self.names)]
-            found = set()
+            found, inputs = set(), set(self.layout.names)
             for j, name in enumerate(self.names):
                 texts = [record[j] for record in rows if record[j] not in MISSING]
-                if name in self.layout.names and texts and all(text in BOOLEANS for text in texts):
+                if name in inputs and texts and all(text in BOOLEANS for text in texts):
                     found.add(name)
             return found
         self.n_rows = 0
         return set()
 
     def where(self, place: Any, i: int) -> str:
-        offset, length = place
+        offset, length, first = place
         line = self.bytes.lines_before(offset) + 1
         for number, (at, _) in enumerate(self.bytes.records(self.bytes.piece(offset, length), line)):
-            if number == i:
+            if number == first + i:
                 return f"{self.path}, line {at}"
         return f"{self.path}, after line {line}"
 
@@ -138,8 +149,11 @@ class CsvPart(Part):
         if self.layout.target is not None and not (self.known.settled or self.known.waits):
             self._settle_labels()
         for offset, length, (X, finite, texts, indices), wrong in self._parsed(self.layout.names):
-            if len(X):
-                block = self._block(X, finite, texts, indices, (offset, length))
+            rows = self._rows_at_once(texts, indices, (offset, length, 0))
+            for low in range(0, len(X), rows):
+                few = slice(low, low + rows)
+                codes = None if indices is None else indices[few]
+                block = self._block(X[few], finite, texts, codes, (offset, length, low))
                 if wrong is None:
                     yield block
             if wrong is not None:  # a mistake in the rows above, which make the block, comes first
@@ -159,13 +173,21 @@ class CsvPart(Part):
             indices = np.where(gone, 0, indices)
         strange = self.known.learn(texts)
         if strange is not None:
-            known = KINDS[self.known.values.dtype.kind]
             place = where(int(np.argmax(indices == texts.index(strange))))
             raise TableError(
-                f"{place}, column {self.layout.target!r}: {strange!r}, where the labels before it are {known}: "
-                "correct it, or write all labels as text"
+                f"{place}, column {self.layout.target!r}: {printable(repr(strange), LONGEST_NAME)}, where the labels "
+                f"before it are {self.known.kind}: correct it, or write all labels as text"
             )
         return self.known.of(texts, indices), gone
+
+    def _rows_at_once(self, texts: list[str] | None, indices: Any, place: Any) -> int:
+        """How many rows make a block: all of a piece but where labels are long. NumPy stores each as wide as the
+        longest."""
+        long = too_long(texts or [], 0 if indices is None else len(indices))
+        if texts is not None and long is not None:
+            line = self.where(place, int(np.argmax(indices == texts.index(long))))
+            raise TableError(f"{line}, column {self.layout.target!r}: {long_label(long, len(indices))}")
+        return max(LABEL_BYTES // (4 * max(map(len, texts or [""]), default=1) or 1), 1)
 
     def _settle_labels(self) -> None:
         """Read the target on until two different labels are known, and so their type."""
@@ -178,15 +200,17 @@ class CsvPart(Part):
         if not self.known.settled:
             self._settle_labels()
         for offset, length, (_, _, texts, indices), wrong in self._parsed([]):
-            place = partial(self.where, (offset, length))
-            y, gone = self._labels(texts, indices, place)
-            if gone is not None:
-                column = target_name(self.layout.target)
-                raise TableError(f"{place(int(np.argmax(gone)))}, {column}: the value is missing: {REMEDY}")
+            rows = self._rows_at_once(texts, indices, (offset, length, 0))
+            for low in range(0, len(indices), rows):
+                place = partial(self.where, (offset, length, low))
+                y, gone = self._labels(texts, indices[low : low + rows], place)
+                if gone is not None:
+                    column = target_name(self.layout.target)
+                    raise TableError(f"{place(int(np.argmax(gone)))}, {column}: the value is missing: {REMEDY}")
+                if wrong is None:
+                    yield y
             if wrong is not None:
                 raise wrong
-            if len(y):
-                yield y
 
     def _parsed(self, names: list[str]) -> Iterator[Piece]:
         """The pieces in their order. Threads parse them, so nothing there may change what the parts share."""
@@ -198,6 +222,8 @@ class CsvPart(Part):
     def _parse(self, names: list[str], offset: int, piece: memoryview) -> Piece:
         """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
         none)."""
+        if len(names) > WIDE:
+            return self._by_hand(names, offset, piece)
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
@@ -227,19 +253,27 @@ class CsvPart(Part):
         return offset, len(piece), (X, finite, labels.dictionary.to_pylist(), indices), None
 
     def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> Piece:
-        """What `_parse` returns, by the csv module: for numbers that Python reads and pyarrow does not, and for the
-        first mistake in a piece, which is given back with the rows above it."""
-        places = [(self.names.index(name), name) for name in names]
-        target = None if self.layout.target is None else self.names.index(self.layout.target)
-        rows: list[list[float]] = []
+        """What `_parse` returns, by the csv module: for numbers that Python reads and pyarrow does not, for very wide
+        rows, and for the first mistake in a piece, which is given back with the rows above it."""
+        found = self._records(names, offset, piece, 1)
+        if found[3] is None:
+            return found
+        del found  # a record may be large
+        return self._records(names, offset, piece, self.bytes.lines_before(offset) + 1)  # counted for a mistake alone
+
+    def _records(self, names: list[str], offset: int, piece: memoryview, first_line: int) -> Piece:
+        at = {name: j for j, name in enumerate(self.names)}
+        places = [(at[name], name) for name in names]
+        target = None if self.layout.target is None else at[self.layout.target]
+        rows: list[np.ndarray] = []
         answers: list[str | None] = []
         wrong = None
         try:
-            for line, record in self.bytes.records(piece, self.bytes.lines_before(offset) + 1):
-                rows.append(self._values(record, places, line))
+            for line, record in self.bytes.records(piece, first_line):
+                rows.append(np.array(self._values(record, places, line)))
                 answers.append(None if target is None or record[target] in MISSING else record[target])
         except TableError as error:
-            wrong = error
+            wrong = error.with_traceback(None)  # which would hold the record
         X = np.array(rows, np.float64).reshape(len(rows), len(names))
         finite, texts, indices = bool(np.isfinite(X).all()), None, None
         if target is not None:

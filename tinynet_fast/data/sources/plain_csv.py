@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import Column, Table, read_csv
-from tinynet_fast.data.sources.arrow import Layout
+from tinynet_fast.data.files import Column, Table, TableError, read_csv
+from tinynet_fast.data.sources.arrow import Layout, long_label, too_long
 from tinynet_fast.data.sources.base import Block, Part
 
-KINDS = {"U": "text", "b": "booleans"}  # of labels; all others are numbers
+KINDS = {"U": "text", "O": "text", "b": "booleans"}  # of labels; all others are numbers
 
 
 class PlainCsvPart(Part):
@@ -23,7 +23,14 @@ class PlainCsvPart(Part):
         layout.check_names(path, list(self.table.columns))
         layout.dtype = np.dtype(np.float64)
         if layout.target is not None:
-            layout.check_target(path, KINDS.get(self.table.columns[layout.target].values.dtype.kind, "numbers"))
+            labels = self.table.columns[layout.target].values
+            layout.check_target(path, KINDS.get(labels.dtype.kind, "numbers"))
+            if labels.dtype.kind == "O":
+                texts = labels.tolist()
+                long = too_long(texts, len(texts))
+                if long is not None:
+                    place = self.table.where(texts.index(long))
+                    raise TableError(f"{place}, column {layout.target!r}: {long_label(long, len(texts))}")
         self.n_rows = len(self.table)
 
     def where(self, place: Any, i: int) -> str:
@@ -42,7 +49,7 @@ class PlainCsvPart(Part):
     def _input(self, name: str) -> np.ndarray:
         """The column as float64, NaN where a value is missing; TableError for text and infinity."""
         column = self.table.columns[name]
-        zero = "0" if column.values.dtype.kind == "U" else column.values.dtype.type(0)
+        zero = "0" if column.values.dtype.kind in "UO" else column.values.dtype.type(0)
         filled = Column(np.where(column.missing, zero, column.values), np.zeros(len(column.missing), bool))
         values = Table(self.table.path, {name: filled}).matrix([name])[:, 0]
         values[column.missing] = np.nan

@@ -23,7 +23,8 @@ from tinynet_fast.data.files import (
 from tinynet_fast.data.sources.base import told
 
 PIECE_BYTES = 1 << 21
-LONGEST_RECORD = 1 << 27  # bytes without an end of a record after which a quote is taken to be left open
+HEAD_BYTES = 1 << 16  # in which the names are looked for first
+LONGEST_RECORD = 1 << 24  # bytes of names, or of a row, after which a quote is taken to be left open
 TAIL_BYTES = 1 << 14  # of a block, where its last line break is looked for first
 BOM = b"\xef\xbb\xbf"
 
@@ -55,8 +56,11 @@ def record_ends(block: bytes, delimiter: str, lone_cr: bool = True) -> np.ndarra
 
 @cache
 def _quoted(delimiter: str) -> re.Pattern[bytes]:
-    """A cell in quotes; the last group is empty if the quote is still open."""
-    return re.compile(rb"(?:^|(?<=[" + delimiter.encode() + rb'\r\n]))"(?:[^"]|"")*("|\Z)')
+    """A cell in quotes; the last group is empty if the quote is still open.
+
+    Nothing in it is tried twice ("++"): what could be tried again took 60 bytes of memory for each byte of a cell.
+    """
+    return re.compile(rb"(?:^|(?<=[" + delimiter.encode() + rb'\r\n]))"(?:[^"]++|"")*+("|\Z)')
 
 
 def has_quote(block: memoryview) -> bool:
@@ -78,6 +82,15 @@ def last_end(block: memoryview, delimiter: str) -> int:
     return int(ends[-1]) if len(ends) else 0
 
 
+def _read(file: Any, size: int) -> bytes:
+    """The next `size` bytes, or those that are left."""
+    blocks = []
+    while size > 0 and (block := file.read(size)):
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)
+
+
 class CsvBytes:
     """A CSV file's bytes: the column names, and pieces of whole records."""
 
@@ -94,21 +107,33 @@ class CsvBytes:
         return pa.input_stream(os.fspath(self.path), compression=self.compression)
 
     def _header(self) -> tuple[list[str], int]:
+        """The column names, and where the rows below them begin."""
         with told(self.path), self._open() as file:
-            head, more = b"", True
-            while more:
-                block = file.read(1 << 16)
-                head, more = head + block, len(block) > 0
-                text = head.removeprefix(BOM).lstrip(b"\r\n")
-                skipped = len(head) - len(text)
+            text = _read(file, HEAD_BYTES)
+            skipped = len(text) - len(text := text.removeprefix(BOM))
+            while text:
+                rest = text.lstrip(b"\r\n")  # empty lines above the names are not kept
+                skipped, text = skipped + len(text) - len(rest), rest
                 ends = record_ends(text, self.delimiter)
-                if len(ends) or len(text) > LONGEST_RECORD:
+                if len(ends):
                     break
+                if len(text) > LONGEST_RECORD:
+                    raise self._endless(skipped, len(text))
+                more = _read(file, max(len(text), HEAD_BYTES))  # twice as much each time
+                if not more:
+                    break
+                text += more
         if not text.strip():
             raise EmptyFileError(f"{self.path}: the file is empty")
         end = int(ends[0]) if len(ends) else len(text)
-        (_, names), *_ = self.records(text[:end], 1 + line_breaks(head[:skipped]))
+        if end > LONGEST_RECORD:
+            raise self._endless(skipped, end)
+        (_, names), *_ = self.records(text[:end], 1 + self.lines_before(skipped))
         return [name.strip() for name in names], skipped + end
+
+    def _endless(self, offset: int, length: int) -> TableError:
+        place = f"{self.path}, line {self.lines_before(offset) + 1}"
+        return TableError(f"{place}: no end of this row in {length:,} bytes: is a quote left open?")
 
     def pieces(self, size: int = PIECE_BYTES) -> Iterator[tuple[int, memoryview]]:
         """The records below the names: whole ones, in pieces of about `size` bytes, each with its offset.
@@ -135,8 +160,7 @@ class CsvBytes:
                     continue
                 rest, wanted = bytes(block), 2 * wanted  # so that a long record is not looked through again and again
                 if len(rest) > LONGEST_RECORD:
-                    place = f"{self.path}, line {self.lines_before(offset) + 1}"
-                    raise TableError(f"{place}: no end of this row in {len(rest):,} bytes: is a quote left open?")
+                    raise self._endless(offset, len(rest))
             if rest:
                 if not len(record_ends(rest + b"\n", self.delimiter)):  # a quote is left open, which pyarrow lets pass
                     for _ in self.records(rest, self.lines_before(offset) + 1):
@@ -162,10 +186,7 @@ class CsvBytes:
         """These bytes, read again."""
         with told(self.path), self._open() as file:
             self._skip(file, offset)
-            found = b""
-            while len(found) < length and (block := file.read(length - len(found))):
-                found += block
-        return found
+            return _read(file, length)
 
     def records(self, data: bytes | memoryview, first_line: int) -> Iterator[tuple[int, list[str]]]:
         """A piece's records that are not empty, each with the line on which it starts. TableError for bad ones."""
