@@ -156,6 +156,15 @@ class Job:
 
         return self.start(work)
 
+    def leads_to_the_end(self):
+        """Whether a copy of the checkpoint, in a copy of the folder, leads to the end of a run that nobody stopped."""
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(shutil.copytree(self.folder, Path(folder) / "work"))
+            child, pipe = self.start(lambda: self.run(copy, checkpoint=copy / NAME, checkpoint_seconds=0))
+            status = os.waitpid(child, 0)[1]
+            os.close(pipe)
+            return status == 0 and self.result() == self.whole
+
     def faults(self, killed, point):
         """What is wrong in the folder after process `killed` ended, at `point` of a write if that is known."""
         if self.others() != self.kept:
@@ -172,7 +181,9 @@ class Job:
                 yield "damaged"
                 return
             place = state["epoch"], state["rows"]
-            if self.states.get(place) != _bits(state):
+            if place not in self.states:  # a run that goes on in the middle of an epoch may cut its blocks elsewhere
+                yield "between" if self.leads_to_the_end() else "foreign"
+            elif self.states[place] != _bits(state):
                 yield "foreign"
             if place < self.place:
                 yield "went back"
