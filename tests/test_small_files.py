@@ -333,18 +333,30 @@ def test_npy_values_that_no_program_writes(tmp_path):
         fails(r"y\.npy, row 3: the text holds what is no character", tmp_path / "X.npy", path)
 
 
-# Parquet
+# Parquet and Arrow
+
+
+@pytest.mark.parametrize("ending", ["arrow", "arrows"])
+@pytest.mark.usefixtures("soon")
+def test_columns_of_nothing_without_an_end(tmp_path, ending):
+    from pyarrow import ipc
+
+    path, nothing = tmp_path / f"a.{ending}", pa.Array.from_buffers(pa.null(), 2**31 - 1, [None])
+    rows = pa.table({"a": nothing, "t": nothing})
+    with (ipc.new_file if ending == "arrow" else ipc.new_stream)(str(path), rows.schema) as writer:
+        writer.write_table(rows)
+    fails(rf"a\.{ending}: .* 2,147,483,647 rows in [\d,]+ bytes", path, "t", drop_missing=True)
 
 
 def test_rows_that_a_parquet_file_cannot_hold(tmp_path, monkeypatch):
     import pyarrow.parquet as pq
 
-    from tinynet_fast.data.sources import parquet
+    from tinynet_fast.data.sources import arrow
 
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"a": np.zeros(1_000_000), "t": np.arange(1_000_000) // 500_000}), path)
     assert open_source(path, "t").n_rows == 1_000_000
-    monkeypatch.setattr(parquet, "MOST_ROWS_A_BYTE", 10)
+    monkeypatch.setattr(arrow, "MOST_ROWS_A_BYTE", 10)
     fails("not a whole file of its kind, or a damaged one: 1,000,000 rows", path, "t")
 
 

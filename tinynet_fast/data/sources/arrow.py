@@ -13,6 +13,7 @@ from tinynet_fast.data.sources.base import Block, Part, repeated_name, rows_a_ch
 
 LONGEST_LABEL = 256  # characters that labels of any number of rows may have
 LABEL_BYTES = 1 << 26  # of longer ones: NumPy stores each label of a chunk as wide as the longest
+MOST_ROWS_A_BYTE = 1 << 16  # of a file: packed rows that are all the same need a byte for some 5,000
 COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
 
 
@@ -224,6 +225,12 @@ def too_long(texts: list[str], rows: int) -> str | None:
 def long_label(label: str, rows: int) -> str:
     shown = printable(repr(label), LONGEST_NAME)
     return f"a label of {len(label):,} characters in {rows:,} rows, {shown}: use at most {LONGEST_LABEL}"
+
+
+def check_rows(rows: int, size: int) -> None:
+    """ValueError if a file of `size` bytes claims more rows than it can hold: columns of nothing take no byte a row."""
+    if not 0 <= rows <= MOST_ROWS_A_BYTE * size:
+        raise ValueError(f"{rows:,} rows in {size:,} bytes")
 
 
 def whole(batch: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.arrow import Batches, Layout, labels, whole
+from tinynet_fast.data.sources.arrow import Batches, Layout, check_rows, labels, whole
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, repeated_name, target_name, told
 
 LARGE_BATCH = 1 << 25  # bytes from which on a batch is mapped and not read: it would stand in memory whole
@@ -27,7 +27,8 @@ class IpcPart(Part):
             repeated_name(path, schema.names)
         with told(path), self._file(schema.names[-1:]) as (_, reader):  # one column tells how long a batch is
             self.batches = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
-        self.n_rows = sum(self.batches)
+            self.n_rows = sum(self.batches)
+            check_rows(self.n_rows, size)
         if self.n_rows:  # columns without values often have other types
             layout.check_schema(path, schema)
         self.columns = [*layout.names] + ([] if layout.target is None else [layout.target])
@@ -104,7 +105,9 @@ def stream_part(path: Path, layout: Layout) -> Batches:
 
     def batches() -> Iterator[Any]:
         with told(path), pa.OSFile(os.fspath(path)) as file:
-            yield from ipc.open_stream(file)
+            for batch in ipc.open_stream(file):
+                check_rows(batch.num_rows, path.stat().st_size)
+                yield batch
 
     with told(path), pa.OSFile(os.fspath(path)) as file:
         layout.check_schema(path, ipc.open_stream(file).schema)

@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.arrow import Layout, labels
+from tinynet_fast.data.sources.arrow import Layout, check_rows, labels
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, rows_a_chunk, target_name, told
 
 T = TypeVar("T")
 CHUNKS_AT_ONCE = 2  # decoded together: each time costs pyarrow about 10 µs a column
-MOST_ROWS_A_BYTE = 1 << 16  # of the file: rows that are all the same need a byte for some 5,000
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
 
 
@@ -33,8 +32,9 @@ class ParquetPart(Part):
             file = self._open()
             # (A column's metadata would tell more, but to ask for it ends the process if the file is damaged.)
             self.groups = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
-            self.n_rows, most = sum(self.groups), MOST_ROWS_A_BYTE * path.stat().st_size
-            if self.n_rows != file.metadata.num_rows or min(self.groups, default=0) < 0 or self.n_rows > most:
+            self.n_rows = sum(self.groups)
+            check_rows(self.n_rows, path.stat().st_size)
+            if self.n_rows != file.metadata.num_rows or min(self.groups, default=0) < 0:
                 raise ValueError(f"{file.metadata.num_rows:,} rows, and {self.n_rows:,} in its parts")
             if self.n_rows:  # columns without values often have other types
                 layout.check_schema(path, file.schema_arrow)
