@@ -5,6 +5,7 @@ See `test_processes.py`.
     python tests/faults/processes_child.py 200 [fork threads spawn loky threading]
 """
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -17,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 from threads_child import JOBS, together
 
-WAIT = 120  # seconds after which a process hangs
+WAIT = 60  # seconds after which a process hangs
 FRESH = 20  # rounds after which pools of processes are new ones
 POOLS = {}
 
@@ -40,6 +41,7 @@ def forked(jobs, ref):
         return child
     status = 3
     try:
+        faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
         signal.alarm(WAIT)  # which ends it if it waits for what no thread of this process will do
         status = 2 if differing(map(work, jobs), ref) else 0
     except BaseException as error:

@@ -1,7 +1,7 @@
 """Forks, new processes, joblib, and threads that fork: no error, and the bits of one process.
 
-What is not promised: to fork while another thread is importing or compiling. The new process may then wait for ever for
-a lock of a thread that it does not have, as POSIX says of all forks beside threads. Here all is compiled before.
+What is not promised: to fork while another thread imports a module. The new process may then wait for ever for a lock
+of a thread that it does not have. Here all modules are imported before.
 """
 
 import importlib.util
