@@ -24,11 +24,21 @@ from tinynet_fast.kernels.interrupts import Held
 FUSED = {"contract"}
 LANES = {"contract", "reassoc", "nsz"}
 EXTRA: dict[str, Any] = {}  # options of Numba's for everything compiled: what compiling ahead of time needs
-COMPILING = threading.RLock()
+COMPILING = threading.RLock()  # one thread at a time compiles
 UNCOMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # kernels run as plain Python
 NATIVE, JIT = "native", "jit"  # the ways in which a kernel may have been compiled
 SIGNALS = signal.SIGINT, signal.SIGTERM  # wait while Numba works, which they would leave in a state that fails later
 _calls = threading.local()
+
+
+def _new_lock() -> None:
+    """In a child of a process, where the lock may have been taken by a thread that the child has not."""
+    global COMPILING
+    COMPILING = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
 
 
 class MissingCompilerError(ImportError):
@@ -162,12 +172,20 @@ class Compiled:
         writable one would compile the kernel again for that: as long again before the first result.
         """
         if signature not in self._by_signature:
-            with COMPILING, Held(*SIGNALS):
-                found = native.find(self.name, signature)
-                self._by_signature[signature] = (found, NATIVE) if found else (self._compiled_now(signature), JIT)
+            self._by_signature[signature] = self._find(signature)
         function, way = self._by_signature[signature]
         _note(way)
         return function
+
+    def _find(self, signature: str) -> tuple[Callable[..., Any], str]:
+        """The function for a signature, and how it was compiled. Only Numba's takes the lock."""
+        found = native.find(self.name, signature)
+        if found:
+            return found, NATIVE
+        if not has_numba():
+            raise MissingCompilerError(self.name)
+        with COMPILING, Held(*SIGNALS):
+            return self._by_signature.get(signature) or (self._compiled_now(signature), JIT)
 
     def _compiled_now(self, signature: str) -> Any:
         """A dispatcher for this signature alone: to compile for another one, no thread has to open one that is called.
