@@ -74,6 +74,8 @@ class Model:
             self.features = list(map(str, self.features))
         if self.labels.ndim != 1 or len(self.labels) < 2 or len(set(self.labels.tolist())) < len(self.labels):
             raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
+        if self.labels.dtype.kind == "f" and not np.isfinite(self.labels).all():
+            raise ValueError(f"labels are {self.labels.tolist()!r}; finite ones are needed")
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid; for more than two classes a sum for each class.

@@ -75,6 +75,8 @@ def test_values(content, tmp_path):
         {"label_dtype": ["<U4"]},
         {"labels": ["fail", "fail"]},
         {"labels": ["fail", None]},
+        {"labels": [0.5, 1e400], "label_dtype": "<f8"},
+        {"labels": [0.5, float("nan")], "label_dtype": "<f8"},
         {"labels": ["fail", "pass\ud800"]},
         {"threshold": True},
         {"threshold": "0.5"},
