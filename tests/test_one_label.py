@@ -94,7 +94,7 @@ def test_a_run_that_is_resumed_within_an_epoch_has_seen_the_rows_before(tmp_path
     checkpoint = tmp_path / "c.json"
 
     def stop(self, epoch, position, k, loss):
-        if checkpoint.exists() and Checkpoint(checkpoint, 0, True).found["state"]["rows"] > 0:
+        if position > 3:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:

@@ -3,6 +3,7 @@
 import gc
 import gzip
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -163,3 +164,25 @@ def test_addresses_are_refused_with_the_module_that_reads_them(train, path):
         train(path, "t")
     with pytest.raises(TableError, match="leave file:// out and name the path"):
         train("file:///data/a.csv", "t")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no limit here")
+def test_a_full_disk_for_the_copy(tmp_path):
+    """The error names what was copied and the folder, and the copy is gone."""
+    program = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "from tinynet_fast.cli import main\n"
+        "sys.argv = ['tinynet-fast', 'train', '-', '--target', 'y']\n"
+        "main()"
+    )
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="x,y\n" + "1,a\n2,b\n" * 1000, text=True, capture_output=True,
+        cwd=tmp_path, env=os.environ | {"TMPDIR": str(folder)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert re.fullmatch(r"tinynet-fast: standard input: .*, while it was copied into .*tinynet_fast-.*\n", done.stderr)
+    assert list(folder.iterdir()) == []

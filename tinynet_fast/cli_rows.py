@@ -81,7 +81,7 @@ def _one_or_all(data: list[Path]) -> Any:
 
 def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarray | None = None) -> None:
     """ValueError if all rows have one label, if there are more labels than `most`, or one that is not `known`."""
-    labels, path = table.y, table.source.stamps[0].path
+    labels, path = table.y, table.source.place
     low, high = labels[0], labels[np.argmax(labels != labels[0])]
     if low == high:
         raise TableError(f"{path}, column {target!r}: every row has the label {low}; rows of two labels are needed")

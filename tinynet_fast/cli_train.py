@@ -89,7 +89,7 @@ class Split:
         X, y = split.raw(held=False)
         if len(np.unique(y)) < len(np.unique(table.y)):
             raise TableError(
-                f"{table.source.stamps[0].path}: with --seed {seed} every row of a label is held out: use another, or "
+                f"{table.source.place}: with --seed {seed} every row of a label is held out: use another, or "
                 "--validation 0"
             )
         if standardize:
@@ -121,7 +121,7 @@ def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], l
     split = Split.of(table, job.validation, job.seed, job.standardize)
     if job.options["patience"] is not None and not split.held.any():
         raise ValueError("--patience watches rows that are held out: give --validation a share of the rows")
-    with naming(table.source.stamps[0].path):
+    with naming(table.source.place):
         result = job.train(*split.scaled(held=False), shuffle=job.shuffle is not False, validation=split.validation)
     fitted = result.model.for_raw_inputs(split.mean, split.scale)
     warn_of_lost_digits(fitted, split.mean, table.names)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from tinynet_fast._version import __version__
+from tinynet_fast.data.messages import printable
+from tinynet_fast.kernels.interrupts import TEMPORARY
 
 FORMAT_VERSION = 1
 LONGEST_NAME = 40  # characters of a file's name in that of its temporary file; systems take 255 bytes
@@ -80,6 +82,7 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
         raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file", str(path))
     remove_left_over(target, MOST_FILES)
     temporary = f"{target.parent / _prefix(target, os.getpid())}{os.urandom(8).hex()}.tmp"
+    TEMPORARY[temporary] = None
     try:
         with _telling(path):
             # Made with the rights that it will have: to ask for the umask is to set it, for all threads.
@@ -98,6 +101,8 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
         with suppress(OSError):  # what failed before is told
             os.unlink(temporary)
         raise
+    finally:
+        TEMPORARY.pop(temporary, None)
 
 
 def remove_left_over(path: Path, most: int | None = None) -> None:
@@ -167,10 +172,8 @@ def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
 
 
 def shortened(error: object, most: int = 200) -> str:
-    """An error's text on one line, cut to `most` characters, with control characters escaped."""
-    text = " ".join(str(error).split())
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return text if len(text) <= most else f"{text[:most]}..."
+    """An error's text on one line, made printable."""
+    return printable(" ".join(str(error).split()), most)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -128,12 +128,11 @@ def open_for(
     like = Like(model.n_features, model.training.get(FIRST_INDEX))
     source = open_source(data, y, features=features, drop_missing=drop_missing, like=like, names=model.features)
     if source.n_features != model.n_features:
-        place = source.stamps[0].path if source.stamps else source.kind
         remedy = "name the columns that it was trained on (features=[...])"
         if source.names is None or source.kind == "iterator":  # whose columns cannot be chosen
             remedy = "give rows with the inputs that it was trained on, in the same order"
         raise TableError(
-            f"{place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
+            f"{source.place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
     return source.as_sparse() if isinstance(model, Neuron) and not dense else source
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynet_fast.data.files import TableError
+from tinynet_fast.kernels.interrupts import TEMPORARY
 
 STDIN = ("-", "/dev/stdin")
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # `Path` makes one slash of two; a drive of Windows is one letter
@@ -75,17 +76,25 @@ def is_pipe(text: str) -> bool:
 
 def _copied(text: str) -> Path:
     folder = tempfile.mkdtemp(prefix="tinynet_fast-")
+    copy = Spooled(folder, "stdin" if text in STDIN else os.path.basename(text))
+    copy.shown = "standard input" if text in STDIN else text
+    TEMPORARY.update({os.fspath(copy): None, folder: None})
+    remove = weakref.finalize(copy, _remove, os.fspath(copy), folder)
     try:
-        copy = Spooled(folder, "stdin" if text in STDIN else os.path.basename(text))
-        copy.shown = "standard input" if text in STDIN else text
-        weakref.finalize(copy, shutil.rmtree, folder, ignore_errors=True)
         with open(copy, "wb") as file, _opened(text) as pipe:
             shutil.copyfileobj(pipe, file, 1 << 20)
-        os.utime(copy, (0, 0))  # a checkpoint compares times, and only what came through the pipe counts
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException as error:
+        remove()
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(error.errno, f"{error.strerror}, while it was copied into {folder}", copy.shown) from None
         raise
     return copy
+
+
+def _remove(copy: str, folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in (copy, folder):
+        TEMPORARY.pop(path, None)
 
 
 def _opened(text: str) -> Any:

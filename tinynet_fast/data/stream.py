@@ -262,11 +262,11 @@ class StreamRows:
                         break
         if not self.unseen.any():
             return
-        if self.hold_out is None:
-            label = shown(self.labels[np.argmax(self.unseen)])
-            raise ValueError(f"no row has the label {label}: leave it out of labels")
-        share, seed = self.hold_out.share, self.hold_out.seed
-        raise ValueError(f"validation={share} with seed={seed} leaves no row of a label: change the seed")
+        wrong = f"no row has the label {shown(self.labels[np.argmax(self.unseen)])}: leave it out of labels"
+        if self.hold_out is not None:
+            share, seed = self.hold_out.share, self.hold_out.seed
+            wrong = f"validation={share} with seed={seed} leaves no row of a label: change the seed"
+        raise TableError(f"{self.source.place}: {wrong}")
 
     def held_loss(self, model: Any) -> float:
         """The model's mean cross-entropy of the rows that are held out."""

@@ -1,6 +1,7 @@
 """What every trainer is asked for, checked before anything is computed: options, rows, labels, who does the work."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tinynet_fast.data.arrays import (
     find_labels,
 )
 from tinynet_fast.data.columns import label_column, rows_for, training_rows
+from tinynet_fast.data.files import TableError
 from tinynet_fast.data.indexes import warn_of_row_numbers
 from tinynet_fast.data.rows import Order, Rows, is_streamed, picked, split_rows
 from tinynet_fast.data.sparse import CSR, is_sparse
@@ -282,7 +284,13 @@ def _find_labels(source: "Source", most: int) -> np.ndarray:
     """The labels of rows that nobody has read yet: reading ends with the second, where there may be no third."""
     if not source.repeatable:
         raise ValueError("these rows can be read once only, so name their labels beforehand: labels=(0, 1)")
-    return find_labels(source.labels_only(), most)
+    try:
+        with closing(source.labels_only()) as labels:
+            return find_labels(labels, most)
+    except TableError:
+        raise
+    except ValueError as error:
+        raise TableError(f"{source.place}: {error}") from None
 
 
 def given_labels(labels: Any, most: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
@@ -265,14 +265,19 @@ class Source:
                     close()
         self.dropped = dropped
         if row == dropped:
-            name = self.stamps[0].path if self.stamps else self.kind
-            raise TableError(f"{name}: no rows" + (" without a missing value" if dropped else "") + ": one is needed")
+            kept = " without a missing value" if dropped else ""
+            raise TableError(f"{self.place}: no rows{kept}: one is needed")
 
     def _remember(self, row: int, n: int, number: int, place: Any) -> None:
         """Keep the part and the place that the `n` rows from `row` on were read from."""
         if row == self._indexed and n:
             self._index.append((row, number, place))
             self._indexed += n
+
+    @property
+    def place(self) -> str:
+        """What to name in a message about all rows: the first file, or the kind of source."""
+        return str(self.stamps[0].path) if self.stamps else self.kind
 
     def as_sparse(self) -> "Source":
         """The same rows as CSR, if that is how they are stored (svmlight); else this source."""
@@ -296,7 +301,6 @@ class Source:
         """TableError, saying how labels are named, if the rows have none."""
         if self.labelled:
             return
-        place = self.stamps[0].path if self.stamps else self.kind
         if self.kind == "iterator":
             remedy = "give blocks (X, y)"
         elif self.names is not None:
@@ -305,9 +309,9 @@ class Source:
             remedy = NPY_LABELS
         else:
             remedy = "give rows with labels"
-        raise TableError(f"{place}: the rows have no labels to learn: {remedy}")
+        raise TableError(f"{self.place}: the rows have no labels to learn: {remedy}")
 
-    def labels_only(self) -> Iterator[np.ndarray]:
+    def labels_only(self) -> Generator[np.ndarray, None, None]:
         """The target column alone, in order: (n,) arrays."""
         if self.drop_missing or not self.repeatable:
             for chunk in self.chunks():
@@ -439,8 +443,11 @@ def rows_a_chunk(n_columns: int, itemsize: int = 8) -> int:
     return max(CHUNK_BYTES // (max(n_columns, 1) * itemsize), 1)
 
 
-def in_order(tasks: Iterable[Callable[[], T]], workers: int) -> Iterator[T]:
-    """What the tasks return, in their order, while a few of those to come are worked on. Closing it ends the work."""
+def in_order(tasks: Iterable[Callable[[], T]], workers: int) -> Generator[T, None, None]:
+    """What the tasks return, in their order, while a few of those to come are worked on. Closing it ends the work.
+
+    Whoever does not need all of it has to close it: left to the garbage collector, it would swallow a Ctrl-C.
+    """
     pool, waiting = ThreadPoolExecutor(workers, "tinynet_fast-read"), deque()  # type: ignore[var-annotated]
     try:
         for task in tasks:

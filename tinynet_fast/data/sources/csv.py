@@ -6,7 +6,8 @@ type that `data/files.py` would give the whole column, once two different ones a
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -148,16 +149,17 @@ class CsvPart(Part):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         if self.layout.target is not None and not (self.known.settled or self.known.waits):
             self._settle_labels()
-        for offset, length, (X, finite, texts, indices), wrong in self._parsed(self.layout.names):
-            rows = self._rows_at_once(texts, indices, (offset, length, 0))
-            for low in range(0, len(X), rows):
-                few = slice(low, low + rows)
-                codes = None if indices is None else indices[few]
-                block = self._block(X[few], finite, texts, codes, (offset, length, low))
-                if wrong is None:
-                    yield block
-            if wrong is not None:  # a mistake in the rows above, which make the block, comes first
-                raise wrong
+        with closing(self._parsed(self.layout.names)) as pieces:
+            for offset, length, (X, finite, texts, indices), wrong in pieces:
+                rows = self._rows_at_once(texts, indices, (offset, length, 0))
+                for low in range(0, len(X), rows):
+                    few = slice(low, low + rows)
+                    codes = None if indices is None else indices[few]
+                    block = self._block(X[few], finite, texts, codes, (offset, length, low))
+                    if wrong is None:
+                        yield block
+                if wrong is not None:  # a mistake in the rows above, which make the block, comes first
+                    raise wrong
 
     def _block(self, X: np.ndarray, finite: bool, texts: Any, indices: Any, place: Any) -> Block:
         def where(i: int) -> str:
@@ -191,28 +193,30 @@ class CsvPart(Part):
 
     def _settle_labels(self) -> None:
         """Read the target on until two different labels are known, and so their type."""
-        for *_, (_, _, texts, _), wrong in self._parsed([]):
-            self.known.learn(texts)
-            if self.known.settled or wrong is not None:  # a mistake is met again when the rows are read
-                return
+        with closing(self._parsed([])) as pieces:
+            for *_, (_, _, texts, _), wrong in pieces:
+                self.known.learn(texts)
+                if self.known.settled or wrong is not None:  # a mistake is met again when the rows are read
+                    return
 
     def labels(self) -> Iterator[np.ndarray]:
         if not self.known.settled:
             self._settle_labels()
-        for offset, length, (_, _, texts, indices), wrong in self._parsed([]):
-            rows = self._rows_at_once(texts, indices, (offset, length, 0))
-            for low in range(0, len(indices), rows):
-                place = partial(self.where, (offset, length, low))
-                y, gone = self._labels(texts, indices[low : low + rows], place)
-                if gone is not None:
-                    column = target_name(self.layout.target)
-                    raise TableError(f"{place(int(np.argmax(gone)))}, {column}: the value is missing: {REMEDY}")
-                if wrong is None:
-                    yield y
-            if wrong is not None:
-                raise wrong
+        with closing(self._parsed([])) as pieces:
+            for offset, length, (_, _, texts, indices), wrong in pieces:
+                rows = self._rows_at_once(texts, indices, (offset, length, 0))
+                for low in range(0, len(indices), rows):
+                    place = partial(self.where, (offset, length, low))
+                    y, gone = self._labels(texts, indices[low : low + rows], place)
+                    if gone is not None:
+                        column = target_name(self.layout.target)
+                        raise TableError(f"{place(int(np.argmax(gone)))}, {column}: the value is missing: {REMEDY}")
+                    if wrong is None:
+                        yield y
+                if wrong is not None:
+                    raise wrong
 
-    def _parsed(self, names: list[str]) -> Iterator[Piece]:
+    def _parsed(self, names: list[str]) -> Generator[Piece, None, None]:
         """The pieces in their order. Threads parse them, so nothing there may change what the parts share."""
         import pyarrow as pa
 

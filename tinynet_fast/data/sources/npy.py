@@ -1,4 +1,4 @@
-"""NumPy's .npy files: read a chunk at a time, never mapped whole into memory unless they are stored by column."""
+"""NumPy's .npy files, read a chunk at a time, whether they are stored by row or by column."""
 
 import math
 import os
@@ -33,16 +33,23 @@ class NpyFile:
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """The rows [start, stop), C-contiguous."""
-        if self.by_column:
-            whole = np.memmap(self.path, self.dtype, "r", self.offset, self.shape, "F")
-            return self._whole(np.ascontiguousarray(whole[start:stop]), start)
         width = math.prod(self.shape[1:])
         with self.path.open("rb", buffering=0) as file:
-            file.seek(self.offset + start * width * self.dtype.itemsize)
-            values = np.fromfile(file, self.dtype, (stop - start) * width)
-        if len(values) < (stop - start) * width:
-            raise TableError(f"{self.path}: it became shorter while it was read; start anew")
+            if self.by_column:  # not mapped into memory: a file that is cut meanwhile would end the process
+                values = np.empty((stop - start, width), self.dtype)
+                for j in range(width):
+                    values[:, j] = self._read(file, j * self.shape[0] + start, stop - start)
+            else:
+                values = self._read(file, start * width, (stop - start) * width)
         return self._whole(values.reshape(stop - start, *self.shape[1:]), start)
+
+    def _read(self, file: Any, first: int, count: int) -> np.ndarray:
+        """So many values, from the `first` in the file on."""
+        file.seek(self.offset + first * self.dtype.itemsize)
+        values = np.fromfile(file, self.dtype, count)
+        if len(values) < count:
+            raise TableError(f"{self.path}: it became shorter while it was read; start anew")
+        return values
 
     def _whole(self, values: np.ndarray, start: int) -> np.ndarray:
         """Values that Python can read: any byte but 0 is true, and text is checked."""
