@@ -65,9 +65,13 @@ bench-native: native
 test-deep: $(VENV)/dev.ok
 	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest tests/test_properties.py tests/test_engines.py tests/test_long_runs.py
 
-# Damaged files and checkpoints, and threads that all need their first kernels: at full length, more than an hour.
+# Damaged files and checkpoints, kills, failing writes, signals, threads and forks: at full length, about two hours. Then
+# damage that coverage guides, for a minute each, if atheris can be installed here. docs/reliability.md has the figures.
 test-faults: $(VENV)/dev.ok
-	TINYNET_FAST_FAULTS=full $(RUN) -m pytest --numprocesses auto tests/faults
+	TINYNET_FAST_FAULTS=full $(RUN) -m pytest --numprocesses auto -rP tests/faults
+	if $(PIP) atheris; then \
+	  for kind in model checkpoint csv npy svmlight; do $(RUN) tests/faults/guided.py $$kind 60 || exit 1; done; \
+	else echo 'atheris has no wheel for this Python: damage that coverage guides is left out'; fi
 
 # The kernels as plain Python, so that coverage sees their lines; every one has to be reached. (What intrinsics.py and
 # registers.py give to the compiler has no lines in plain Python, and what compiles has nothing to do there.)
