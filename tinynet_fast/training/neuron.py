@@ -162,9 +162,10 @@ def train_neuron(
         how many. Refused for rows in memory.
     checkpoint : path, optional
         A JSON file that holds all of the run's state, written whole or not at all: before the first row, every
-        `checkpoint_seconds`, and after epochs, at most once a second. If the file exists, the run goes on from it and
-        ends with the bits of a run that was never stopped; a checkpoint of other rows or options is refused. `epochs`
-        may be raised, but not with schedule="cosine", whose rates depend on it. A rate that "auto" found is kept.
+        `checkpoint_seconds`, after epochs, at most once a second, and on Ctrl-C and SIGTERM. If the file exists, the
+        run goes on from it and ends with the bits of a run that was never stopped; a checkpoint of other rows or
+        options is refused. `epochs` may be raised, but not with schedule="cosine", whose rates depend on it. A rate
+        that "auto" found is kept.
     checkpoint_seconds : float
         0 writes after every block of rows.
     resume : bool
