@@ -285,6 +285,10 @@ SGD_OPTIONS = {
         {"schedule": "invscaling", "power_t": 0.25},
     ),
     "optimal": ({"penalty": "l2", "alpha": 1e-3, "learning_rate": "optimal"}, {"l2": 1e-3, "schedule": "optimal"}),
+    "optimal, both penalties": (
+        {"penalty": "elasticnet", "alpha": 1e-3, "l1_ratio": 0.3, "learning_rate": "optimal"},
+        {"l2": 7e-4, "l1": 3e-4, "schedule": "optimal"},
+    ),
     "all at once": (
         {"penalty": "l2", "alpha": 0.01, "learning_rate": "invscaling", "average": 50},
         {"l2": 0.01, "schedule": "invscaling", "average": 50},

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynet_fast.kernels import native
+from tinynet_fast.kernels import loops, native, reference
 from tinynet_fast.proof.bench import core, measure, network, neuron, show
 from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.measure import Contender, NotEqualError, Result
@@ -134,6 +134,23 @@ def test_a_result_comes_back_from_json(problem):
     assert result.ratio("fast", "strict") == pytest.approx(1 / result.ratio("strict"))
     with pytest.raises(KeyError, match="no figure of nobody"):
         result.ratio("nobody")
+
+
+def test_the_loops_that_are_held_against_do_their_work():
+    """The plain loop has the reference's bits, the reading loop's sum is the sum, the chain is its own recurrence."""
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    y, weights = (X[:, 0] > 0).astype(float), np.zeros(3)
+    ref, ref_bias = [0.0] * 3, [0.0]
+    bias = loops.plain_njit(X, y, 0.1, weights, 0.0, 2)
+    for _ in range(2):
+        reference.sgd_epochs(X.tolist(), y.tolist(), [0.1] * 50, ref, ref_bias, [0.0])
+    np.testing.assert_allclose([*weights, bias], [*ref, *ref_bias], rtol=1e-14)
+    values = np.arange(1000.0)
+    assert loops.read(values) == values.sum()
+    error = 0.0
+    for _ in range(5):
+        error = float(np.polynomial.polynomial.polyval(0.3 - error * 0.1, loops.COEFFICIENTS))
+    assert loops.chain(5, 0.3, 0.1, loops.COEFFICIENTS) == pytest.approx(error, rel=1e-14)
 
 
 def test_floors_are_positive_and_finite():

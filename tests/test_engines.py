@@ -122,6 +122,12 @@ def test_fast_says_who_ran():
             assert train_neuron(X, y, learning_rate=bound * 0.1, epochs=1, **options, **other).engine == "strict"
     assert train_neuron(X, y, schedule="optimal", l2=100.0, epochs=1).engine == "fast"
     assert train_neuron(X, y, schedule="optimal", l2=0.1, epochs=1).engine == "strict"  # the first rate is 1.78
+    heavy, light = np.ones(5000), np.full(5000, 1e-3)  # the weights of rows that are standardised, in two blocks
+    heavy[4500] = 1000.0
+    many = np.random.default_rng(0).standard_normal((5000, 3)) * 1e3  # raw rows would be far too long
+    for weights, engine in ((None, "fast"), (light, "fast"), (heavy, "strict")):
+        options = {"sample_weight": weights, "standardize": True, "learning_rate": 0.01, "epochs": 1}
+        assert train_neuron(many, np.arange(5000) % 2, **options).engine == engine
     assert train_mlp(X, y, epochs=1).engine == "fast"
     start = {"weights": [np.full((3, 4), 2e3), np.ones((4, 1))], "biases": [np.zeros(4), np.zeros(1)]}
     far_out = train_mlp(X, y, epochs=2, **start)

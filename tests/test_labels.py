@@ -250,3 +250,14 @@ def test_text_that_numpy_would_cut_in_a_file(tmp_path):
     parquet.write_table(pa.table({"a": A, "y": ["a\0" if label else "a" for label in Y]}), tmp_path / "d.parquet")
     with pytest.raises(ValueError, match=r"the label 'a\\x00': NumPy drops zero characters at the end"):
         train_neuron(tmp_path / "d.parquet", "y", epochs=1)
+
+
+def test_a_third_label_in_the_first_row_alone():
+    """Neither the lowest nor the highest label, so it is found by looking at the rows."""
+    y = np.array([1, 0, 2, 0, 2, 2])
+    X = np.arange(6.0).reshape(-1, 1)
+    with pytest.raises(ValueError, match=r"y\[0\] is 1, beside 0 and 2"):
+        train_neuron(X, y)
+    assert train_mlp(X, y, epochs=1, seed=0).model.labels.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match=r"y\[0\] is 'b', beside 'a' and 'c'"):
+        train_neuron(X, np.array(["b", "a", "c", "a", "c", "c"]))

@@ -71,6 +71,14 @@ def test_blocks_change_no_bit_of_many_batches(batch, weights):
     assert worst.max() <= 1e-12, worst
 
 
+def test_a_tile_that_was_begun_is_filled_first():
+    """Where the next tile begins does not depend on where the call began."""
+    problem = random_problem(np.random.default_rng(2), 3 * TILE, (2, 4, 1), SIGMOID, 3 * TILE, SGD)
+    runs = [problem.run(network_narrow, problem.state, cuts=cuts) for cuts in ((TILE // 2,), (TILE // 2, TILE))]
+    for comp, ref in zip(*runs, strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
 @pytest.mark.parametrize("n", [FEW, 12])
 def test_several_epochs_in_one_call_are_as_many_calls(n):
     """Of rows that are one tile, which then are not read again, and of several batches."""

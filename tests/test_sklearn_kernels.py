@@ -108,6 +108,14 @@ def test_kernels_leave_each_rows_sum(d):
         np.testing.assert_array_equal(np.concatenate(state), w + b + means + paid)
         np.testing.assert_array_equal(comp, logits)
         np.testing.assert_allclose(comp_penalties, penalties, rtol=1e-13)
+        state, carried = (start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)), np.array([penalties[0]])
+        comp, comp_penalties = np.zeros(20), np.zeros(20)
+        for i in range(20):  # rows that come one at a time
+            part = slice(i, i + 1)
+            objective.sgd_logits_epoch(
+                X[part], y[part], plan[part], bias_scale, *state, comp[part], penalty, carried, comp_penalties[part]
+            )
+        np.testing.assert_allclose(comp_penalties, penalties[:20], rtol=1e-13)
         state, comp = (start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)), np.zeros(len(y))
         objective.sgd_logits_epoch(X, y, plan, bias_scale, *state, comp, penalty, carried, np.empty(0))
         np.testing.assert_array_equal(comp, logits)

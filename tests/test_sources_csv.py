@@ -12,7 +12,7 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 from tinynet_fast.data.files import TableError, read_csv
 from tinynet_fast.data.sources import open_source, records
-from tinynet_fast.data.sources.csv import Labels
+from tinynet_fast.data.sources.csv import Labels, infer
 
 CELLS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
@@ -149,3 +149,11 @@ def test_labels_of_another_kind_in_a_later_file(tmp_path, first, later, what):
     found = later.split(",")[0]
     with pytest.raises(TableError, match=rf"b\.csv, line 2, column 't': '{found}', .* labels before it are {what}"):
         list(open_source([tmp_path / "a.csv", tmp_path / "b.csv"], "t").chunks())
+
+
+def test_labels_that_are_more_than_one_block_of_text():
+    """All of them decide the type, however many there are: one text among 20,000 numbers."""
+    numbers = [str(10**6 + k) for k in range(20_000)]
+    assert infer(numbers).tolist() == [int(text) for text in numbers]
+    assert infer([*numbers, "x"]).tolist() == [*numbers, "x"]
+    assert infer(["x" * 100_000, "y"]).tolist() == ["x" * 100_000, "y"]

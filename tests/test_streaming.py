@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tinynet_fast import sweep, train_mlp, train_neuron
@@ -336,6 +336,39 @@ def test_recut_loses_and_splits_nothing(sizes, tile, batch_size, tiles):
         if batch_size is not None and start % batch_size:  # within a batch: does not go beyond its end
             assert done <= -(-start // batch_size) * batch_size
     assert done == len(X)
+
+
+@example(256, 44, 256, 1, 300)  # the end of a batch that is no tile
+@given(
+    st.integers(0, 3000),
+    st.integers(0, 1200),
+    st.sampled_from([1, 256]),
+    st.integers(1, 3),
+    st.one_of(st.none(), st.integers(1, 1500)),
+)
+def test_the_next_cut_is_the_largest_allowed_one(done, more, tile, tiles, batch_size):
+    """Against a search through all rows. A block ends with a batch; one in a batch larger than itself, with a tile."""
+    size, batch = tile * tiles, 0
+    if batch_size is None:
+        done -= done % tile
+    elif batch_size <= size:
+        done -= done % batch_size
+    else:  # from a tile of a batch
+        batch = done // batch_size * batch_size
+        done -= (done - batch) % tile
+
+    def allowed(row):
+        if row - done > size:
+            return False
+        if batch_size is None:
+            return row % tile == 0
+        if batch_size <= size:
+            return row % batch_size == 0
+        return row == batch + batch_size or (row < batch + batch_size and (row - batch) % tile == 0)
+
+    end = done + more
+    ref = max((row for row in range(done + 1, end + 1) if allowed(row)), default=done)
+    assert next_cut(done, end, size, tile, batch_size) == ref
 
 
 def test_blocks_of_an_order_are_permuted_and_rows_within_them(monkeypatch):
