@@ -1,6 +1,7 @@
 """What came of training on a damaged file: "refused" and "trained" are right, and anything else says what is wrong."""
 
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,27 @@ from tinynet_fast.data.files import EmptyFileError, TableError
 LONGEST_MESSAGE, SECONDS, MEGABYTES = 500, 1.0, 200.0
 CLEAR = (ValueError, TableError, EmptyFileError, TrainingDivergedError)  # these very types, and OSError with a name
 UNNAMED = ("training diverged ",)  # of all rows of all files: there is no one place to name
+
+
+class Costs:
+    """The most CPU seconds and megabytes that one of many cases took."""
+
+    def __init__(self):
+        self.seconds = self.megabytes = 0.0
+
+    @contextmanager
+    def of_one(self):
+        before, start = _resident(reset=True), time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds = max(self.seconds, time.process_time() - start)
+            self.megabytes = max(self.megabytes, (_resident(peak=True) - before) / 1e3)
+
+    def check(self, name):
+        print(f"{name}: at most {self.seconds:.3f} s and {self.megabytes:.0f} MB")
+        assert self.seconds < SECONDS
+        assert self.megabytes < MEGABYTES
 
 
 def judged(case, name):

@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 from mutations import count, damage_bytes, damage_value
+from outcomes import Costs
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
 import pyarrow.parquet as pq  # noqa: E402
@@ -141,13 +142,14 @@ def outcome(go_on, content):
 def test_bytes(run):
     """Whatever is changed is refused, if it is not put right by being read: the checksum sees every bit."""
     go_on, checkpoints, whole = run
-    draw = random.Random(1)
-    refused = 0
+    draw, costs, refused = random.Random(1), Costs(), 0
     for k in range(count(60, 8_000)):
-        comp = outcome(go_on, damage_bytes(draw, checkpoints[k % len(checkpoints)]))
+        with costs.of_one():
+            comp = outcome(go_on, damage_bytes(draw, checkpoints[k % len(checkpoints)]))
         refused += comp is None
         if comp is not None:
             np.testing.assert_array_equal(comp, whole)
+    costs.check(f"bytes of checkpoints, {refused:,} refused")
     assert refused > 0.9 * count(60, 8_000)
 
 
@@ -167,7 +169,7 @@ def test_every_bit_of_the_state(run):
 def test_values_with_a_right_checksum(run):
     """Somebody changed a value and the checksum with it: what cannot be is refused, and no kernel is harmed."""
     go_on, checkpoints, _ = run
-    draw = random.Random(3)
+    draw, costs, refused = random.Random(3), Costs(), 0
     for k in range(count(150, 12_000)):
         content = json.loads(checkpoints[k % len(checkpoints)])
         del content["checksum"]
@@ -177,8 +179,11 @@ def test_values_with_a_right_checksum(run):
                 damaged["checksum"] = _checksum(damaged)
             except ValueError:  # NaN or infinity, which JSON has no word for
                 damaged["checksum"] = ""
-        comp = outcome(go_on, json.dumps(damaged).encode("utf-8", "surrogatepass"))
+        with costs.of_one():
+            comp = outcome(go_on, json.dumps(damaged).encode("utf-8", "surrogatepass"))
+        refused += comp is None
         assert comp is None or np.isfinite(comp).all()
+    costs.check(f"values of checkpoints, {refused:,} refused")
 
 
 def sized(values):

@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 from mutations import count, damage_bytes, damage_value
+from outcomes import Costs
 
 from tinynet_fast import MLP, ModelFileError, Neuron, load
 
@@ -49,18 +50,22 @@ def outcome(path, data):
 
 
 def test_bytes(content, tmp_path):
-    draw = random.Random(1)
-    refused = sum(outcome(tmp_path / "m.json", damage_bytes(draw, content)) is None for _ in range(count(300, 50_000)))
+    draw, costs, refused = random.Random(1), Costs(), 0
+    for _ in range(count(300, 50_000)):
+        with costs.of_one():
+            refused += outcome(tmp_path / "m.json", damage_bytes(draw, content)) is None
+    costs.check(f"bytes of models, {refused:,} refused")
     assert refused > count(300, 50_000) // 2
 
 
 def test_values(content, tmp_path):
-    draw = random.Random(2)
-    found = []
+    draw, costs, refused = random.Random(2), Costs(), 0
     for _ in range(count(400, 50_000)):
-        damaged = json.dumps(damage_value(draw, json.loads(content)))
-        found.append(outcome(tmp_path / "m.json", damaged.encode("utf-8", "surrogatepass")) is None)
-    assert 0 < sum(found) < len(found)
+        damaged = json.dumps(damage_value(draw, json.loads(content))).encode("utf-8", "surrogatepass")
+        with costs.of_one():
+            refused += outcome(tmp_path / "m.json", damaged) is None
+    costs.check(f"values of models, {refused:,} refused")
+    assert 0 < refused < count(400, 50_000)
 
 
 @pytest.mark.parametrize(
