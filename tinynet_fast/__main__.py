@@ -19,11 +19,13 @@ def script() -> None:
     except KeyboardInterrupt as interrupt:  # before or after the command itself
         leave(handled(interrupt))
     except SystemExit as status:
-        if status.code in (130, 143):
+        if status.code not in (130, 143):
+            raise
+        try:
             sys.stdout.flush()
             sys.stderr.flush()
+        finally:  # also after a second Ctrl-C
             os._exit(status.code)  # at once: to take down the compiler would take 0.2 s
-        raise
 
 
 if __name__ == "__main__":

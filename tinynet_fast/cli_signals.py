@@ -12,9 +12,10 @@ import sys
 import threading
 from typing import Any, NoReturn
 
+from tinynet_fast.data.messages import printable
 from tinynet_fast.kernels import interrupts
 
-STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+STATUS: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 WORDS = {130: "interrupted", 143: "terminated"}
 PATIENCE = 0.1  # seconds that the main thread has
 TO_SAVE = {130: 0.15, 143: 2.0}  # the same in a run with a checkpoint, which is written first
@@ -49,7 +50,8 @@ def handled(interrupt: KeyboardInterrupt) -> int:
 
 def leave(status: int) -> NoReturn:
     """End the process: say why, remove temporary files, and take down nothing else, which would take 0.2 s."""
-    lines = f"tinynet-fast: {WORDS[status]}; {interrupts.last_words() or 'nothing was written'}\n"
+    said = printable(interrupts.last_words() or "nothing was written")
+    lines = f"tinynet-fast: {WORDS[status]}; {said}\n"
     if sys.stderr is not None and sys.stderr.isatty():
         lines = f"\x1b[?25h\n{lines}"  # the cursor, which a progress bar hides
     with contextlib.suppress(OSError):
@@ -62,13 +64,13 @@ def leave(status: int) -> NoReturn:
 
 def _handle(number: int, frame: Any) -> None:
     if not _running:
-        leave(STATUS[signal.Signals(number)])
+        leave(STATUS[number])
     raise interrupts.TerminatedError if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def _wait(reading: int) -> None:
     while number := os.read(reading, 1):
-        status = STATUS.get(signal.Signals(number[0]))
+        status = STATUS.get(number[0])
         if status is not None:
             saves = interrupts.last_words() is not None
             if not _handled.wait(TO_SAVE[status] if saves else PATIENCE):
