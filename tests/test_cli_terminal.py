@@ -1,6 +1,7 @@
 """Every command where standard output is ASCII: no command fails for a character that it cannot show."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -100,3 +101,24 @@ def test_predictions_on_a_terminal(tmp_path):
     os.close(ours)
     assert "\x1b" not in text
     assert r"pass\x1b[2J\x07\x9b" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shells differ")
+@pytest.mark.parametrize(
+    ("redirect", "status", "said"),
+    [
+        ("| true", 0, ""),
+        (">/dev/full", 2, "tinynet-fast: .*No space left on device\n"),
+        (">&-", 0, ""),
+    ],
+)
+def test_standard_output_that_takes_nothing(redirect, status, said, tmp_path):
+    """A reader that has seen enough is no mistake, a full disk is one line; the picture is written all the same."""
+    Neuron(weights=[1.0], features=["x"]).save(tmp_path / "m.json")
+    (tmp_path / "d.csv").write_text("x,y\n" + "1,0\n2,1\n" * 20)
+    for arguments in ("lab d.csv --target y --epochs 2 --output p.png", "predict m.json d.csv"):
+        command = f"{sys.executable} -m tinynet_fast {arguments} {redirect}; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == status, done.stderr
+        assert re.fullmatch(said, done.stderr)
+    assert (tmp_path / "p.png").exists()

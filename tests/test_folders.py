@@ -225,3 +225,93 @@ def test_the_command_line_reads_folders(run, tmp_path, ending):
     assert (status, err) == (0, "")
     ref = train_neuron(ROWS.X, Y, epochs=2).model
     np.testing.assert_allclose(load(tmp_path / "m.json").weights, ref.weights, rtol=1e-12)
+
+
+PATTERNS = [
+    "**",
+    "**/",
+    "**/*",
+    "*/**",
+    "**/*.csv",
+    "**/**/a.csv",
+    "a*/**/*.csv",
+    "**/b/**",
+    "**/b/**/a.csv",
+    "**/.d/*",
+]
+
+
+@pytest.mark.parametrize(
+    "pattern", [*PATTERNS, "none/**/*", "a/a.csv/**/*", "[[]x]/**/*.csv", "*", "a/**b/*.csv", "**b"]
+)
+def test_patterns_of_any_depth_mean_what_they_mean_for_glob(tmp_path, monkeypatch, pattern):
+    import glob
+    import os
+
+    for name in (
+        "a/a.csv",
+        "a/b/a.csv",
+        "a/b/c/b/a.csv",
+        "a/.d/a.csv",
+        ".d/b.csv",
+        "[x]/y/a.csv",
+        "top.csv",
+        "ab/xb/q",
+    ):
+        write(tmp_path / name, pa.table({"x": [1.0]})) if name.endswith("csv") else (tmp_path / name).mkdir(
+            parents=True
+        )
+    (tmp_path / "linked").symlink_to("a/b")
+    (tmp_path / "gone").symlink_to("nowhere")
+    monkeypatch.chdir(tmp_path)
+    for start in ("", "./", f"{tmp_path}/", f"{tmp_path}//"):
+        ref = {os.path.normpath(path) for path in glob.glob(start + pattern, recursive=True)}
+        comp = [os.path.normpath(path) for path, _ in Local().matches(start + pattern)]
+        assert set(comp) == ref
+        assert len(comp) == len(set(comp))
+
+
+def found(item, folder):
+    return [file.path.removeprefix(f"{folder}/") for file in search(str(item), Local())]
+
+
+def test_links_that_lead_back(tmp_path):
+    folder = tmp_path / "loop"
+    write(folder / "x.csv", pa.table({"x": [1.0, 2.0], "y": [0, 1]}))
+    for name in ("a=1", "a=2"):
+        (folder / name).symlink_to(".")
+    for item in (folder, f"{folder}/**", f"{folder}/**/*.csv", f"{tmp_path}/**/*.csv"):
+        assert found(item, folder) == ["x.csv"]
+    assert found(f"{folder}/a=*", folder) == ["a=1/x.csv", "a=2/x.csv"]
+    assert train_neuron(f"{folder}/**/*.csv", "y", epochs=1).model.features == ["x"]
+    (folder / "b=1").symlink_to("b=1")
+    assert found(f"{folder}/**/*.csv", folder) == ["x.csv"]
+    with pytest.raises(TableError, match="b=1: a file of unknown format in a folder that is to be read"):
+        found(folder, folder)
+
+
+def test_links_to_folders_beside_are_followed(tmp_path):
+    write(tmp_path / "rows" / "x.csv", pa.table({"x": [1.0, 2.0], "y": [0, 1]}))
+    for k in (1, 2):
+        (tmp_path / "all").mkdir(exist_ok=True)
+        (tmp_path / "all" / f"a={k}").symlink_to("../rows")
+    ref = ["all/a=1/x.csv", "all/a=2/x.csv"]
+    assert found(tmp_path / "all", tmp_path) == ref
+    assert found(f"{tmp_path}/all/**/*.csv", tmp_path) == ref
+    assert found(f"{tmp_path}/**/*.csv", tmp_path) == [*ref, "rows/x.csv"]
+
+
+@pytest.mark.parametrize("end", ["", "/**", "/**/*.csv"])
+def test_links_that_branch_without_an_end(tmp_path, end):
+    """Thirty folders, each with two links to the next one; and ten, each with links to all others."""
+    for k in range(30):
+        (tmp_path / "far" / f"k={k}").mkdir(parents=True)
+        for name in "ab":
+            (tmp_path / "far" / f"k={k}" / f"{name}=1").symlink_to(f"../k={k + 1}")
+    for k in range(10):
+        (tmp_path / "near" / f"k={k}").mkdir(parents=True)
+        for other in {*range(10)} - {k}:
+            (tmp_path / "near" / f"k={k}" / f"to={other}").symlink_to(f"../k={other}")
+    for name in ("far", "near"):
+        with pytest.raises(TableError, match=r"links lead to this folder in more than 1,000 ways: remove links"):
+            search(f"{tmp_path}/{name}{end}", Local())

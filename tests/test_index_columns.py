@@ -206,3 +206,11 @@ def test_the_command_line_says_it_on_one_line(run, tmp_path):
         (line,) = [line for line in err.splitlines() if "looks like a row number" in line]
         assert line.startswith("tinynet-fast: warning: the input 'id' looks like a row number")
         assert run(command, "rows.csv", "--target", "y", "--drop-missing", "--features", '"a, b"')[2].count("id") == 0
+
+
+def test_many_suspects_are_one_warning():
+    names = [f"Unnamed: {k}" for k in range(5000)]
+    X = np.arange(20.0)[:, np.newaxis] + np.zeros(5000)
+    with pytest.warns(TrainingWarning, match="the inputs 'Unnamed: 0', .* and 4988 more look like row numbers") as seen:
+        warn_of_row_numbers(names, X)
+    assert len(seen) == 1

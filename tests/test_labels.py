@@ -261,3 +261,63 @@ def test_a_third_label_in_the_first_row_alone():
     assert train_mlp(X, y, epochs=1, seed=0).model.labels.tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match=r"y\[0\] is 'b', beside 'a' and 'c'"):
         train_neuron(X, np.array(["b", "a", "c", "a", "c", "c"]))
+
+
+def test_labels_of_csv_files_that_numpy_would_make_one(tmp_path):
+    path = tmp_path / "d.csv"
+    for content, message in [
+        (b"a,t\n1,x\0\n2,x\n3,y\n", r"the label 'x\\x00' ends in a zero character, which NumPy drops"),
+        (b"a,t\n1,18446744073709551616\n2,18446744073709551617\n", "18446744073709551617 are one number as float64"),
+        (b"a,t\n1,9007199254740992\n2,9007199254740993\n3,5.0\n", "9007199254740993 are one number as float64"),
+    ]:
+        path.write_bytes(content)
+        for train in (train_neuron, train_mlp):
+            with pytest.raises(ValueError, match=f"d.csv, column 't': .*{message}"):
+                train(path, "t", epochs=1)
+    path.write_bytes(b"a,t\n1,1\n2,1.0\n3,5\n")  # one label, written in two ways
+    assert train_neuron(path, "t", epochs=1).model.labels.tolist() == [1, 5]
+
+
+@pytest.mark.parametrize("coded", [False, True])
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "arrows"])
+def test_decimals_that_a_float_cannot_tell_apart(tmp_path, small, ending, coded):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+    from pyarrow import ipc
+
+    from tinynet_fast.data.sources import open_source
+
+    def write(path, labels, digits=38, scale=0):
+        column = pa.array([decimal.Decimal(label) for label in labels], pa.decimal128(digits, scale))
+        rows = pa.table({"a": np.arange(len(labels)) / 8, "t": column.dictionary_encode() if coded else column})
+        if ending == "parquet":
+            pq.write_table(rows, path)
+        else:
+            with (ipc.new_file if ending == "arrow" else ipc.new_stream)(str(path), rows.schema) as writer:
+                writer.write_table(rows)
+        return path
+
+    path = tmp_path / f"a.{ending}"
+    message = rf"a\.{ending}, row \d+( or below)?, column 't': the labels {2**53} and {2**53 + 1} are decimals that a"
+    for size in (1 << 20, 8 * 50):  # in one chunk, and in several
+        small(size)
+        with pytest.raises(ValueError, match=message):
+            train_neuron(write(path, [2**53] * 100 + [2**53 + 1] * 100), "t")
+    write(tmp_path / f"b.{ending}", [2**53] * 100)
+    write(path, [2**53 + 1] * 100)
+    with pytest.raises(ValueError, match=rf"b\.{ending}, row 1( or below)?, column 't': the labels {2**53 + 1} and"):
+        train_neuron([path, tmp_path / f"b.{ending}"], "t")
+    for labels, scale in (([2**53, 2**53 + 2], 0), (["0.1", "0.2"], 18), (["-1", "1"], 20), (["0", "-0.5"], 1)):
+        write(path, labels * 20, scale=scale)
+        found = np.concatenate([chunk.y for chunk in open_source(path, "t").chunks()])
+        np.testing.assert_array_equal(found, np.array([float(label) for label in labels * 20]))
+
+
+def test_decimals_in_the_row_that_is_named(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    import pyarrow.parquet as pq
+
+    labels = pa.array([None, *map(decimal.Decimal, [1, 2**53, 2, 2**53 + 1])], pa.decimal128(38, 0))
+    pq.write_table(pa.table({"a": np.arange(5.0), "t": labels}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"a\.parquet, row 5, column 't': the labels"):
+        train_neuron(tmp_path / "a.parquet", "t", drop_missing=True)

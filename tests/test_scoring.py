@@ -188,8 +188,8 @@ def test_one_row(tmp_path):
         assert read(tmp_path / "out.parquet")['P(a "yes", or so)'] == ref
 
 
-RISKY = ["=cmd|' /C calc'!A0", "+1+2", "-abc", "@SUM(A1)", "\t=1", "\uff1d1+2", "-2+3+cmd|' /C calc'!A0"]
-HARMLESS = ["pass", "-1", "+1.5e3", "+", "-", "a=b", "'=1", ""]
+RISKY = ["=cmd|' /C calc'!A0", "+1+2", "-abc", "@SUM(A1)", "\t=1", "\uff1d1+2", "-2+3+cmd|' /C calc'!A0", "'=1"]
+HARMLESS = ["pass", "-1", "+1.5e3", "+", "-", "a=b", "'s", ""]
 
 
 @pytest.mark.parametrize("label", RISKY)

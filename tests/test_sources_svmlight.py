@@ -182,3 +182,21 @@ def test_standardised_rows_networks_and_estimators_take_dense_rows(tmp_path, pie
     assert isinstance(next(source.chunks()).X, np.ndarray)
     estimator = partial_fit_stream(SGDClassifier(loss="log_loss", shuffle=False), source)
     assert estimator.coef_.shape == (1, 6)
+
+
+def test_rows_that_would_be_far_larger_once_they_are_dense(tmp_path):
+    """A small file with a large index trains one neuron, whose rows stay sparse; what makes rows dense refuses it."""
+    path = tmp_path / "d.svm"
+    path.write_text("1 1000000:1\n" + "".join(f"{k % 2} {1 + k % 7}:1\n" for k in range(400)))
+    model = train_neuron(path, epochs=1).model
+    assert model.n_features == 1_000_000
+    for train in (
+        lambda: train_neuron(path, epochs=1, standardize=True),
+        lambda: train_mlp(path, epochs=1, hidden=2),
+    ):
+        with pytest.raises(
+            TableError, match=r"d\.svm, line 1: the index 1000000 makes rows of 1,000,000 inputs, which"
+        ):
+            train()
+    predict_file(model, path, tmp_path / "p.csv")
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 402

@@ -18,7 +18,7 @@ from tinynet_fast._version import __version__
 from tinynet_fast.cli_bench import bench
 from tinynet_fast.cli_judge import lab, plot, threshold
 from tinynet_fast.cli_rows import DROP, FEATURES, all_rows, check_labels, naming, one_line, open_rows
-from tinynet_fast.cli_signals import WORDS, command_runs, handled
+from tinynet_fast.cli_signals import WORDS, command_runs, handled, said_last
 from tinynet_fast.cli_streams import SafeConsole, never_fail
 from tinynet_fast.cli_support import (
     check_destinations,
@@ -51,7 +51,7 @@ class _OneLineErrors(TyperGroup):
                 return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             status = handled(interrupt)
-            _fail(f"{WORDS[status]}; {interrupt if interrupt.args else 'nothing was written'}", status)
+            _fail(f"{WORDS[status]}; {interrupt.args[0] if interrupt.args else said_last()}", status)
         except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
@@ -81,7 +81,15 @@ def main() -> None:
     SIGTERM."""
     never_fail()
     try:
-        sys.exit(app(prog_name="tinynet-fast", standalone_mode=False) or 0)
+        status = app(prog_name="tinynet-fast", standalone_mode=False) or 0
+        sys.stdout.flush()
+        sys.exit(status)
+    except OSError as error:  # of standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            sys.exit(0)
+        print(f"tinynet-fast: standard output: {error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:  # an option that is unknown, missing or no number: one line as well
         explain = getattr(error, "format_message", None)
         if explain is None:
@@ -239,7 +247,7 @@ def predict(
         predict_row(fitted, data, output, limit, formulas)
         return
     marks = "=./*?[-"  # of a file's name, a pattern or name=value; "-" is standard input
-    strange = [word for word in data if not (Path(word).exists() or any(mark in word for mark in marks))]
+    strange = [word for word in data if not (os.path.exists(word) or any(mark in word for mark in marks))]
     if strange:
         raise ValueError(f"{strange[0]}: neither a file nor name=value, which is how one row is given")
     check_not_input(output, Path(data[0]))

@@ -99,11 +99,12 @@ def lab(
             shuffle=shuffle,
             seed=seed,
         )
+    if output is not None:  # before anything is printed, which may fail
+        plots.save(plots.learning_rates(result), output)
     console = plain_console()
     console.print(result.table())
     console.print(_best(result, several=len(penalties) > 1, held=int(split.held.sum())))
     if output is not None:
-        plots.save(plots.learning_rates(result), output)
         console.print(f"picture: {output}", soft_wrap=True)
 
 

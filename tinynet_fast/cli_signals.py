@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any, NoReturn
 
 from tinynet_fast.data.messages import printable
@@ -17,8 +18,9 @@ from tinynet_fast.kernels import interrupts
 
 STATUS: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 WORDS = {130: "interrupted", 143: "terminated"}
-PATIENCE = 0.1  # seconds that the main thread has
-TO_SAVE = {130: 0.15, 143: 2.0}  # the same in a run with a checkpoint, which is written first
+PATIENCE = 0.1  # seconds that the main thread has to notice a signal
+TO_SAVE = 2.0  # and to write a checkpoint, if it was about to
+TO_SAY = 1.0  # and to say so, if nobody reads what it says
 _handled = threading.Event()
 _running = False  # whether a command runs, which can be ended by an exception
 
@@ -43,15 +45,22 @@ def command_runs() -> None:
 
 
 def handled(interrupt: KeyboardInterrupt) -> int:
-    """The exit status for an interrupt that has reached the command line."""
+    """The exit status for an interrupt that has reached the command line. Later signals change nothing."""
+    for number in STATUS:
+        if signal.getsignal(number) is _handle:
+            signal.signal(number, signal.SIG_IGN)
     _handled.set()
     return 143 if isinstance(interrupt, interrupts.TerminatedError) else 130
 
 
+def said_last() -> str:
+    """What became of files."""
+    return interrupts.last_words() or "nothing was written"
+
+
 def leave(status: int) -> NoReturn:
     """End the process: say why, remove temporary files, and take down nothing else, which would take 0.2 s."""
-    said = printable(interrupts.last_words() or "nothing was written")
-    lines = f"tinynet-fast: {WORDS[status]}; {said}\n"
+    lines = f"tinynet-fast: {WORDS[status]}; {printable(said_last())}\n"
     if sys.stderr is not None and sys.stderr.isatty():
         lines = f"\x1b[?25h\n{lines}"  # the cursor, which a progress bar hides
     with contextlib.suppress(OSError):
@@ -72,6 +81,9 @@ def _wait(reading: int) -> None:
     while number := os.read(reading, 1):
         status = STATUS.get(number[0])
         if status is not None:
-            saves = interrupts.last_words() is not None
-            if not _handled.wait(TO_SAVE[status] if saves else PATIENCE):
+            if not _handled.wait(PATIENCE) and interrupts.saves() and (status == 143 or interrupts.TEMPORARY):
+                _handled.wait(TO_SAVE)
+            if not _handled.is_set():
                 leave(status)
+            time.sleep(TO_SAY)
+            os._exit(status)

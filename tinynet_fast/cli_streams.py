@@ -1,6 +1,7 @@
 """What reaches a terminal: characters that its encoding lacks, and characters that would steer it."""
 
 import codecs
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,9 @@ HANDLER = "tinynet_fast.plain"
 def never_fail() -> None:
     """Let both streams write characters that their encoding lacks in plain ones, or as escapes like \\xfc."""
     codecs.register_error(HANDLER, _plain)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None and not _holds_all(stream.encoding):
@@ -37,6 +41,10 @@ def harmless(text: str) -> str:
 
 class SafeConsole(Console):
     """A console that makes every text harmless, also those in tables."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which takes it for an end and not for a mistake."""
+        raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(harmless(text), **options)

@@ -1,6 +1,7 @@
 """What the commands of `cli.py` share: checks of options, tables that are printed, files that are written whole."""
 
 import glob
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from tinynet_fast.cli_streams import Late, SafeConsole, hold_data
 from tinynet_fast.data.arrays import listed
+from tinynet_fast.data.messages import printable
 from tinynet_fast.data.sources.paths import format_of
 from tinynet_fast.modelfile import check_folder
 from tinynet_fast.models import MLP, Neuron
@@ -53,7 +55,7 @@ def print_flips(
     if len(flips):
         shown = Table("row", f"P({fitted.labels[1]})", "actual", *(f"at {limit:g}" for limit in limits))
         for i in flips[:SHOWN_FLIPS]:
-            labels = [str(fitted.labels[int(side)]) for side in (truth[i], *sides[:, i])]
+            labels = [printable(str(fitted.labels[int(side)])) for side in (truth[i], *sides[:, i])]
             shown.add_row(str(rows[i] + 1), f"{probability[i]:.4f}", *labels)
         console.print(shown)
         if len(flips) > SHOWN_FLIPS:
@@ -101,12 +103,12 @@ def is_one_row(fitted: Neuron | MLP, words: list[str]) -> bool:
     """Whether words are one row, name=value for each input, and not files, folders or patterns."""
     names = feature_names(fitted)
     return all("=" in word and (word.rpartition("=")[0] in names or not _is_data(word)) for word in words) and not (
-        Path(words[0]).is_file()
+        os.path.isfile(words[0])
     )
 
 
 def _is_data(word: str) -> bool:
-    return Path(word).exists() or glob.has_magic(word) or format_of(word) is not None
+    return os.path.exists(word) or glob.has_magic(word) or format_of(word) is not None
 
 
 def model_file(data: Path) -> Path:
@@ -184,7 +186,7 @@ def predict_files(
 def predict_row(fitted: Neuron | MLP, words: list[str], output: Path | None, limit: float, formulas: bool) -> None:
     """The prediction for one row, which is given as name=value for each input."""
     one = scored(fitted, [one_row(fitted, words)], np.array([1]), limit)
-    labels = fitted.labels.tolist()
+    labels = [printable(str(label)) for label in fitted.labels.tolist()]  # on one line each
     if output is None:
         probabilities = one.probabilities[0]
         if len(labels) == 2:

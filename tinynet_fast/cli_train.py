@@ -10,11 +10,12 @@ from tinynet_fast.cli_rows import check_labels, names_of, naming, open_rows
 from tinynet_fast.cli_support import plain_console, print_training
 from tinynet_fast.data.files import TableError, as_column
 from tinynet_fast.data.indexes import warn_of_row_numbers
+from tinynet_fast.data.messages import printable
 from tinynet_fast.data.rows import split_rows, standardisation
 from tinynet_fast.data.sources import Source
 from tinynet_fast.data.stream import HoldOut, StreamRows
 from tinynet_fast.data.tables import WholeTable, read_whole
-from tinynet_fast.models import Model
+from tinynet_fast.models import Model, Neuron
 from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
@@ -151,7 +152,8 @@ def train_streamed(job: Job, source: Source) -> tuple[TrainingResult[Any], list[
     said = [f"{result.rows:,} rows trained on in each epoch, read in the order of the file"]
     if source.repeatable:
         hold_out = None if share is None else HoldOut(share, result.seed or 0)
-        said += _streamed_scores(StreamRows(source, result.model.labels, hold_out), result.model)
+        rows = source.as_sparse() if isinstance(result.model, Neuron) else source
+        said += _streamed_scores(StreamRows(rows, result.model.labels, hold_out), result.model)
     return result, said + _said_of_dropped(job, result.dropped_rows)
 
 
@@ -181,7 +183,7 @@ def print_result(job: Job, result: TrainingResult[Any], said: list[str]) -> None
     if result.rate_search is not None:
         console.print(result.rate_search.reason)
     print_training(console, result, neuron=job.hidden is None)
-    labels = [str(label) for label in result.model.labels.tolist()]
+    labels = [printable(str(label)) for label in result.model.labels.tolist()]  # on one line each
     if len(labels) == 2:
         learned = f"the model gives P({labels[1]}), the probability of {labels[1]}; the other label is {labels[0]}"
     else:

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from tinynet_fast._version import __version__
 from tinynet_fast.data.messages import printable
-from tinynet_fast.kernels.interrupts import TEMPORARY
+from tinynet_fast.kernels.interrupts import TEMPORARY, written
 
 FORMAT_VERSION = 1
 LONGEST_NAME = 40  # characters of a file's name in that of its temporary file; systems take 255 bytes
@@ -27,6 +27,9 @@ STARTED = time.time()  # this process's files are written after this
 
 class ModelFileError(ValueError):
     """A file that is no model, or one that this version cannot read. The message names the file and the place."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 def check_folder(path: Path) -> None:
@@ -97,6 +100,7 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
             if rights is not None and os.stat(temporary).st_mode & 0o777 != rights:
                 os.chmod(temporary, rights)
             os.replace(temporary, target)
+        written(str(path))
     except BaseException:
         with suppress(OSError):  # what failed before is told
             os.unlink(temporary)
@@ -176,13 +180,20 @@ def shortened(error: object, most: int = 200) -> str:
     return printable(" ".join(str(error).split()), most)
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field stands in it twice")
+    return found
+
+
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The fields of the model in `path`; ModelFileError for a truncated, foreign or newer file."""
     import json
 
     try:
         text = Path(path).read_text(encoding="utf-8")
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_each_once)
         if "\\ud" in text.lower():  # half a character may be written as an escape, and could not be saved again
             json.dumps(content, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
@@ -195,7 +206,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         ) from None
     except RecursionError:
         raise ModelFileError(f"{path}: not a model file: nested too deeply") from None
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a number of thousands of digits, a name that stands twice
         raise ModelFileError(f"{path}: not a model file: {shortened(error)}") from None
     if not isinstance(content, dict) or content.get("format") != "tinynet_fast model":
         raise ModelFileError(f"{path}: not a model file: it lacks the field 'format' with 'tinynet_fast model'")

@@ -11,14 +11,15 @@ import numpy as np
 from tinynet_fast import modelfile
 from tinynet_fast.data.arrays import as_labels, as_matrix, encode_known
 from tinynet_fast.data.columns import label_column, rows_for
-from tinynet_fast.data.sparse import CSR
+from tinynet_fast.data.files import first_repeated
+from tinynet_fast.data.sparse import CSR, FIRST_INDEX
 from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.engines import CHUNK, ENGINES
 from tinynet_fast.layers import check_activation, check_layers, flatten, layer_table
 
 LABEL_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[0-9]{1,9})")  # of a model's file
 KINDS: dict[str, set[type]] = {"U": {str}, "b": {bool}, "i": {int}, "u": {int}, "f": {int, float}}
-MOST_IN_FILE = 1 << 16  # labels that a file may hold
+MOST_IN_FILE, MOST_LABEL_BYTES = 1 << 16, 1 << 26  # labels that a file may hold, and what they may take in memory
 LONGEST_LABEL = 1000  # characters; the type in a file may be wider only if a label is
 COMPILED_FROM = 1 << 18  # inputs from which on the compiled kernel predicts: less is done before Numba is imported
 BLOCK_VALUES = 1 << 17  # inputs predicted at a time: 1 MB of float64, which stays in the second cache
@@ -76,6 +77,8 @@ class Model:
             raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
         if self.labels.dtype.kind == "f" and not np.isfinite(self.labels).all():
             raise ValueError(f"labels are {self.labels.tolist()!r}; finite ones are needed")
+        if self.features is not None and len(set(self.features)) < len(self.features):
+            raise ValueError(f"the feature {first_repeated(self.features)!r} is named twice")
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid; for more than two classes a sum for each class.
@@ -404,7 +407,7 @@ def load(path: str | os.PathLike[str]) -> Neuron | MLP:
         raise modelfile.ModelFileError(
             f"{path}: not a whole model file: field {modelfile.shortened(error)} is missing"
         ) from None
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise modelfile.ModelFileError(f"{path}: not a valid model file: {modelfile.shortened(error)}") from None
 
 
@@ -416,6 +419,8 @@ def _common_fields(fields: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("field 'training' is not a table of options")
     if holds_no_number(fields["training"]):
         raise ValueError("field 'training' holds NaN or infinity")
+    if fields["training"].get(FIRST_INDEX, 1) not in (0, 1):
+        raise ValueError(f"field 'training' says {FIRST_INDEX} that is neither 0 nor 1")
     return {
         "labels": _labels(fields["labels"], fields["label_dtype"]),
         "features": features,
@@ -433,30 +438,32 @@ def _labels(labels: Any, dtype: Any) -> np.ndarray:
         raise ValueError("field 'labels' does not hold two labels of the type in 'label_dtype'")
     if kind == "U" and int(dtype.partition("U")[2]) > max(LONGEST_LABEL, *map(len, labels)):
         raise ValueError("field 'label_dtype' is wider than any label")
-    array = np.array(labels, dtype=dtype)
+    if kind == "U" and 4 * len(labels) * max(map(len, labels)) > MOST_LABEL_BYTES:
+        raise ValueError("field 'labels' holds labels that are too long for so many")
+    with np.errstate(over="ignore"):  # a label that does not fit is told below
+        array = np.array(labels, dtype=dtype)
     if array.tolist() != labels:
         raise ValueError("field 'labels' holds a label that does not fit the type in 'label_dtype'")
     return array
 
 
 def _finite(fields: dict[str, Any], name: str, ndim: int) -> np.ndarray:
+    wrong = ValueError(f"field {name!r} does not hold finite numbers in {ndim} dimensions")
+    if not _holds_numbers(fields[name], ndim):  # which NumPy might turn into text, true into 1, and null into NaN
+        raise wrong
     array = np.array(fields[name])
     if array.dtype.kind not in "if" or array.ndim != ndim or not np.isfinite(array).all() or array.size == 0:
-        raise ValueError(f"field {name!r} does not hold finite numbers in {ndim} dimensions")
-    if holds_booleans(fields[name]):
-        raise ValueError(f"field {name!r} holds true or false among its numbers")
+        raise wrong
     return array.astype(np.float64)
 
 
-def holds_booleans(values: Any) -> bool:
-    """Whether true or false stands among the numbers of nested lists, where NumPy would take it for 1 or 0."""
-    if isinstance(values, list):
-        return (
-            any(map(holds_booleans, values))
-            if values and isinstance(values[0], list)
-            else bool in set(map(type, values))
-        )
-    return isinstance(values, bool)
+def _holds_numbers(values: Any, ndim: int) -> bool:
+    """Whether JSON values are numbers in lists that are nested so deep."""
+    if ndim == 0:
+        return type(values) in (int, float)
+    if ndim == 1:
+        return isinstance(values, list) and set(map(type, values)) <= {int, float}
+    return isinstance(values, list) and all(_holds_numbers(row, ndim - 1) for row in values)
 
 
 def holds_no_number(value: Any) -> bool:

@@ -21,7 +21,7 @@ from tinynet_fast.models import Model, Neuron, check_threshold
 
 PARQUET = (".parquet", ".pq")
 PLAIN = (".csv", ".txt", "")
-FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20].", re.DOTALL)  # how one begins, also with wide characters
+FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20].", re.DOTALL)  # how one begins, also with wide characters
 GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
 
 

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from mutations import count
 
-from tinynet_fast import load
-from tinynet_fast.kernels.interrupts import Held, TerminatedError, last_words, sigterm_raises
+from tinynet_fast import load, train_neuron
+from tinynet_fast.kernels import interrupts
+from tinynet_fast.kernels.interrupts import Held, TerminatedError, saves, sigterm_raises
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are sent differently here")
@@ -184,4 +185,91 @@ def test_sigterm_is_left_to_a_handler_of_the_program():
     finally:
         signal.signal(signal.SIGTERM, before)
     assert issubclass(TerminatedError, KeyboardInterrupt)
-    assert last_words() is None
+    assert not saves()
+
+
+def test_no_handler_is_lost_wherever_a_signal_comes():
+    """A signal at each line of entering and leaving: afterwards both handlers are still called."""
+    lines = {"__enter__", "__exit__"}
+
+    def signal_at(wanted, number):
+        def trace(frame, event, _):
+            nonlocal seen
+            if frame.f_code.co_filename != interrupts.__file__ or frame.f_code.co_name not in lines:
+                return None
+            seen += event == "line"
+            if event == "line" and seen == wanted:
+                signal.raise_signal(number)
+            return trace
+
+        seen = 0
+        sys.settrace(trace)
+        try:
+            with Held(signal.SIGINT, signal.SIGTERM):
+                pass
+        except (KeyboardInterrupt, StopIteration):
+            pass
+        finally:
+            sys.settrace(None)
+        return seen >= wanted
+
+    def own(number, frame):
+        came.append(number)
+        raise StopIteration
+
+    came, before = [], signal.signal(signal.SIGTERM, own)
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            wanted = 1
+            while signal_at(wanted, number):
+                came.clear()
+                with pytest.raises(KeyboardInterrupt):
+                    signal.raise_signal(signal.SIGINT)
+                with pytest.raises(StopIteration):
+                    signal.raise_signal(signal.SIGTERM)
+                assert came == [signal.SIGTERM]
+                wanted += 1
+            assert wanted > 10
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_what_a_callback_does_with_signals(tmp_path):
+    """A child that it forks is ended by SIGTERM, and a handler that it installs stays."""
+    program = (
+        "import multiprocessing, signal, time\n"
+        "from tinynet_fast import train_neuron\n"
+        "def callback(epoch):\n"
+        "    child = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))\n"
+        "    child.start(); time.sleep(0.5); child.terminate(); child.join()\n"
+        "    print(child.exitcode)\n"
+        "    signal.signal(signal.SIGTERM, own)\n"
+        "def own(number, frame): pass\n"
+        "train_neuron([[0.], [1.]], [0, 1], epochs=1, checkpoint='c.json', callback=callback)\n"
+        "print(signal.getsignal(signal.SIGTERM) is own)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("-15\nTrue\n", "")
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, SystemExit])
+def test_a_callback_that_ends_the_run_loses_no_row(ends, tmp_path):
+    """The checkpoint holds all rows of the epoch, though it is not due, and leads to the same weights and losses."""
+    X, y = np.random.default_rng(0).standard_normal((200, 3)), np.arange(200) % 2
+    path, options = tmp_path / "c.json", {"epochs": 6, "validation": 0.2, "seed": 1, "patience": 5, "shuffle": True}
+    ref = train_neuron(X, y, **options)
+
+    def callback(epoch):
+        if epoch.epoch == 3:
+            raise ends
+
+    with pytest.raises(ends):
+        train_neuron(X, y, **options, checkpoint=path, checkpoint_seconds=1e9, callback=callback)
+    state = json.loads(path.read_text())["state"]
+    assert (state["epoch"], state["rows"]) == (3, 160)
+    comp = train_neuron(X, y, **options, checkpoint=path)
+    np.testing.assert_array_equal(comp.model.weights, ref.model.weights)
+    np.testing.assert_array_equal(comp.loss_history, ref.loss_history)
+    np.testing.assert_array_equal(comp.validation_loss_history, ref.validation_loss_history)
+    assert comp.best_epoch == ref.best_epoch

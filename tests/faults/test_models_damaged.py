@@ -80,6 +80,13 @@ def test_values(content, tmp_path):
         {"label_dtype": ["<U4"]},
         {"labels": ["fail", "fail"]},
         {"labels": ["fail", None]},
+        {"labels": ["x" * 20_000, *map(str, range(1000))], "label_dtype": "<U20000"},
+        {"labels": [1e300, 0.0], "label_dtype": "<f4"},
+        {"weights": ["x" * 100_000, *["a"] * 30_000]},
+        {"features": ["a", "b", "a"]},
+        {"training": {"svmlight_first_index": "x"}},
+        {"training": {"svmlight_first_index": [1]}},
+        {"training": {"svmlight_first_index": -5}},
         {"labels": [0.5, 1e400], "label_dtype": "<f8"},
         {"labels": [0.5, float("nan")], "label_dtype": "<f8"},
         {"labels": ["fail", "pass\ud800"]},
@@ -100,6 +107,13 @@ def test_what_no_model_has(change, tmp_path):
     MODELS["neuron"].save(path)
     data = json.dumps(json.loads(path.read_text()) | change)
     assert outcome(path, data.encode("utf-8", "surrogatepass")) is None
+
+
+def test_a_field_that_stands_twice(tmp_path):
+    path = tmp_path / "m.json"
+    MODELS["neuron"].save(path)
+    twice = path.read_bytes().replace(b'"threshold": 0.5', b'"threshold": 0.1, "threshold": 0.9')
+    assert outcome(path, twice) is None
 
 
 def test_control_characters_do_not_reach_a_message(tmp_path):

@@ -31,6 +31,9 @@ NUMBER = re.compile(r"[ \t]*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?|in
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
+ZERO_AT_END = "ends in a zero character, which NumPy drops: use another label"
+
+
 class TableError(ValueError):
     """A table that cannot be used. The message names the file, the line and the column.
 
@@ -82,6 +85,11 @@ def csv_reader(lines: Iterable[str], delimiter: str = ",") -> Any:
     """A strict reader of the csv module that takes cells of any length."""
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))  # of the whole process: csv has no other one
     return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def csv_mistake(error: csv.Error) -> str:
+    """What the csv module says, with the remedy where it has none."""
+    return f"{error}: close the quote that is left open" if "unexpected end" in str(error) else str(error)
 
 
 def not_a_number(text: str) -> str:
@@ -317,7 +325,7 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
                     yield line, record
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise TableError(f"{path}, line {line}: {error}") from None
+            raise TableError(f"{path}, line {line}: {csv_mistake(error)}") from None
         except UnicodeDecodeError:
             with opened(path) as data:
                 raise not_utf8(path, data.read(), 1) from None

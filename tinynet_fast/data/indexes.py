@@ -30,7 +30,7 @@ def index_columns(names: Iterable[str], schema: Any = None) -> frozenset[str]:
 
 
 def warn_of_row_numbers(names: Sequence[str] | None, X: Any) -> None:
-    """Warn of inputs that look like a row number: by their names, and by whole numbers that fit.
+    """Warn of inputs that look like row numbers: by their names, and by whole numbers that fit.
 
     A column without a name is an index that was written along with the rows, also if the rows were drawn or shuffled
     before: any whole numbers fit. A column that is named like a row number has to count up, or hold no value twice.
@@ -44,22 +44,26 @@ def warn_of_row_numbers(names: Sequence[str] | None, X: Any) -> None:
     Warns
     -----
     TrainingWarning
-        For each such column, with the remedy.
+        Once, with all such columns and the remedy.
     """
-    for j in suspects(names):
-        assert names is not None
-        column = np.asarray(X[:LOOKED_AT, j], np.float64)
-        if len(column) < FEWEST_ROWS or not (np.floor(column) == column).all():
-            continue
-        if NAMELESS.fullmatch(_plain(names[j])) or _numbers_rows(column):
-            others = listed([name for name in names if name != names[j]])
-            called = f"{names[j]!r}" if names[j] else "'' (a column without a name)"
-            remedy = f", for example by naming the other inputs in features ({others})" if others else ""
-            warn(
-                f"the input {called} looks like a row number, which says nothing about new rows: leave the column out"
-                f"{remedy}",
-                TrainingWarning,
-            )
+    found = [j for j in suspects(names) if _counts(np.asarray(X[:LOOKED_AT, j], np.float64), names[j])]  # type: ignore[index]
+    if not found:
+        return
+    assert names is not None
+    lost = {names[j] for j in found}
+    called = listed([repr(name) if name else "'' (a column without a name)" for name in sorted(lost)])
+    others = listed([name for name in names if name not in lost])
+    remedy = f", for example by naming the other inputs in features ({others})" if others else ""
+    said = f"inputs {called} look like row numbers, which say nothing about new rows: leave them out"
+    if len(found) == 1:
+        said = f"input {called} looks like a row number, which says nothing about new rows: leave the column out"
+    warn(f"the {said}{remedy}", TrainingWarning)
+
+
+def _counts(column: np.ndarray, name: str) -> bool:
+    """Whether a column that is named like a row number, or has no name, looks like one."""
+    whole = len(column) >= FEWEST_ROWS and bool((np.floor(column) == column).all())
+    return whole and (NAMELESS.fullmatch(_plain(name)) is not None or _numbers_rows(column))
 
 
 def _numbers_rows(column: np.ndarray) -> bool:

@@ -59,7 +59,7 @@ class Rows:
     def standardise(self, names: Sequence[str] | None) -> None:
         """Take the means and deviations of the rows that take part, and hand blocks out standardised."""
         moments = Moments(self.n_features)
-        for X, _, _ in self.blocks(moments.ROWS):
+        for X, _, _ in self.blocks(moments.block_rows):
             moments.add(X)
         self.mean, self.scale = moments.standardisation(names)
 
@@ -151,12 +151,14 @@ class Moments:
     Sums are of the differences from the first row. A column that never changes has differences of exactly 0, so its
     deviation is exactly 0 too, and a column that changes little beside its size loses no digits.
 
-    If all blocks but the last have `ROWS` rows, the bits do not depend on how the rows came or lie in memory.
+    If all blocks but the last have `block_rows` rows, the bits do not depend on how the rows came or lie in memory.
     """
 
     ROWS, NARROW = 4096, 16
+    MOST_VALUES = 1 << 24  # of a block of very wide rows: 128 MB
 
     def __init__(self, n_features: int) -> None:
+        self.block_rows = max(min(self.ROWS, self.MOST_VALUES // n_features), 1)
         self.rows = 0
         self.first = np.zeros(n_features)
         self.mean, self.squares = np.zeros(n_features), np.zeros(n_features)  # of the differences
@@ -229,8 +231,8 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.
 def standardisation(X: np.ndarray, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
     """Each column's mean and standard deviation, as `Moments.standardisation` defines them."""
     moments = Moments(X.shape[1])
-    for start in range(0, len(X), moments.ROWS):
-        moments.add(X[start : start + moments.ROWS])
+    for start in range(0, len(X), moments.block_rows):
+        moments.add(X[start : start + moments.block_rows])
     return moments.standardisation(names)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from tinynet_fast.data.arrays import CHECKED_VALUES, as_matrix, check_table
 
+FIRST_INDEX = "svmlight_first_index"  # in `training` of sources and models: from what svmlight indices count, 0 or 1
+
 
 @dataclass(frozen=True)
 class CSR:

@@ -203,7 +203,8 @@ class StreamRows:
             )
         moments = Moments(self.n_features)
         with closing(self._kept(held=False)) as pieces:
-            for X, _ in recut(pieces, moments.ROWS, batch_size=moments.ROWS) if standardize else pieces:
+            rows = moments.block_rows
+            for X, _ in recut(pieces, rows, batch_size=rows) if standardize else pieces:
                 if standardize:
                     moments.add(X)
         self.check_labels()

@@ -1,11 +1,13 @@
-"""Ctrl-C and SIGTERM at moments when an exception would do harm: kept, and raised afterwards. What else
-is needed to end a process in time: which files are temporary, and what to say.
+"""Ctrl-C and SIGTERM at moments when an exception would do harm: kept, and raised afterwards.
+
+Also what else is needed to end a process in time: which files are temporary, and what to say.
 
 Python raises KeyboardInterrupt between any two of its instructions. While Numba compiles, that can be lost, or leave
 the compiler in a state from which a later call fails. While a block of rows is trained on, it can leave weights that
 belong to no row, which no checkpoint may hold.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from typing import Any
 # Files, and folders below them, that a process removes when it ends by itself: its temporary ones.
 TEMPORARY: dict[str, None] = {}
 _words: list[Callable[[], str]] = []  # what to say of each run with a checkpoint that is going on
+_written: list[str] = []  # the last file that was written whole
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -28,29 +31,41 @@ class Held:
     """
 
     def __init__(self, *numbers: int) -> None:
-        self.numbers = numbers
-        self.handlers: list[tuple[int, Callable[..., Any]]] = []
+        self.numbers, self.holds = numbers, False
+        self.handlers: dict[int, Callable[..., Any]] = {}
         self.came: list[tuple[int, Any]] = []
 
     def __enter__(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in self.numbers:
-            handler = signal.getsignal(number)
-            if callable(handler):  # else it is ignored, or ends the process at once
-                signal.signal(number, self._keep)
-                self.handlers.append((number, handler))
+        try:
+            self.holds = True
+            for number in self.numbers:
+                handler = signal.getsignal(number)
+                if callable(handler) and handler != self._keep:  # else it is ignored, or ends the process at once
+                    self.handlers[number] = handler
+                    signal.signal(number, self._keep)
+        except BaseException:  # of a signal that was not held yet
+            self.__exit__()
+            raise
 
     def _keep(self, number: int, frame: Any) -> None:
-        self.came.append((number, frame))
+        """Keep a signal, or pass it on: an exception may have left this in place of the program's handler."""
+        if self.holds:
+            self.came.append((number, frame))
+        else:
+            self.handlers[number](number, frame)
 
     def __exit__(self, *error: object) -> None:
-        handlers, self.handlers = dict(self.handlers), []
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        came, self.came = self.came, []
-        for number, frame in came:
-            handlers[number](number, frame)
+        self.holds = False
+        try:
+            for number, handler in self.handlers.items():
+                if signal.getsignal(number) == self._keep:
+                    signal.signal(number, handler)
+        finally:
+            while self.came:
+                number, frame = self.came.pop(0)
+                self.handlers[number](number, frame)
 
 
 @contextmanager
@@ -63,9 +78,20 @@ def saying(words: Callable[[], str]) -> Iterator[None]:
         _words.remove(words)
 
 
+def written(path: str) -> None:
+    """Note that this file was written."""
+    _written[:] = [path]
+
+
 def last_words() -> str | None:
-    """What to say of the run that is going on, if the process ends now: where its checkpoint is. None without one."""
-    return _words[-1]() if _words else None
+    """What to say if the process ends now: where the checkpoint is of the run that is going on, or the file that was
+    written last. None without either."""
+    return _words[-1]() if _words else f"{_written[0]} was written" if _written else None
+
+
+def saves() -> bool:
+    """Whether a run with a checkpoint is going on."""
+    return bool(_words)
 
 
 @contextmanager
@@ -73,20 +99,26 @@ def sigterm_raises() -> Iterator[None]:
     """Within this, SIGTERM raises TerminatedError; when that leaves it, the process ends as SIGTERM ends it.
 
     So a run can write its checkpoint first. If the program has a handler of its own, that is used and nothing changes.
+    A child process that is forked meanwhile ends at once.
     """
+    mine = os.getpid()
 
     def stop(number: int, frame: Any) -> None:
+        if os.getpid() != mine:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
         raise TerminatedError("terminated")
 
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGTERM, stop)
     try:
+        signal.signal(signal.SIGTERM, stop)
         yield
     except TerminatedError:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.raise_signal(signal.SIGTERM)
         raise
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGTERM) is stop:  # a callback may have put its own in its place
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -97,13 +97,12 @@ class NetworkLearner:
 
 
 class MomentsTrainee:
-    """Takes means and deviations where others take steps, of blocks of `Moments.ROWS` rows."""
-
-    batch_size = block_rows = Moments.ROWS
+    """Takes means and deviations where others take steps, of blocks of `Moments.block_rows` rows."""
 
     def __init__(self, plan: Plan) -> None:
         self.engine: Engine = plan.engine
         self.moments = Moments(plan.rows.n_features)
+        self.batch_size = self.block_rows = self.moments.block_rows
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: Any, losses: Any) -> None:
         if len(X):

@@ -79,6 +79,7 @@ class Checkpoint:
                 differences.append(f"epochs was {was} and is {now}, on which all rates of schedule='cosine' depend")
             else:
                 differences.append(f"{name} was {_shown(was)} and is {_shown(now)}")
+        differences.sort(key=lambda text: not text.startswith("trainer "))  # which explains the others
         if self.found["engine"] != engine:
             differences.append(f"the engine was {self.found['engine']} and is {engine}")
         if differences:
@@ -145,7 +146,7 @@ class Checkpoint:
             raise ModelFileError(
                 f"{self.path}: written by {_shown(content.get('written_by', 'an unknown version'))} in format "
                 f"{_shown(content.get('format_version'))}; this is tinynet_fast {__version__}, which reads format "
-                f"{FORMAT_VERSION}: finish the run with that version, or start over with resume=False (--no-resume)"
+                f"{FORMAT_VERSION}: finish the run with what began it, or start over with resume=False (--no-resume)"
             )
         try:
             checksum = content.pop("checksum", None)

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -126,6 +126,7 @@ class History:
     stopped_early: bool = False
     seconds: float = 0.0
     settled: bool = True  # whether all this and the parameters are of one moment, so that a run can go on from it
+    before: "tuple[History, np.ndarray, int] | None" = None  # what `state_before` is made from
 
     def state(self, parameters: np.ndarray) -> dict[str, Any]:
         """For a checkpoint."""
@@ -142,6 +143,18 @@ class History:
             "stopped_early": self.stopped_early,
             "seconds": self.seconds,
         }
+
+    def keep(self, parameters: np.ndarray) -> None:
+        """Keep the end of an epoch's rows, to go on from if what follows is interrupted. Copies no history."""
+        self.before = replace(self, before=None), parameters, len(self.losses)
+
+    def state_before(self) -> dict[str, Any] | None:
+        """The state that was kept."""
+        if self.before is None:
+            return None
+        history, parameters, count = self.before
+        validation = history.validation_losses[: history.done]
+        return replace(history, losses=history.losses[:count], validation_losses=validation).state(parameters)
 
     @classmethod
     def of(cls, state: dict[str, Any]) -> "History":
@@ -201,17 +214,22 @@ def _ending_with(trainee: Trainee[Any], history: History, saved: "Checkpoint | N
     with sigterm_raises(), saying(saved.last_words):
         try:
             yield
-        except KeyboardInterrupt as interrupt:
-            if history.settled:
-                saved.write(history.state(trainee.parameters()))
-            raise type(interrupt)(saved.last_words()) from None
+        except (KeyboardInterrupt, SystemExit) as interrupt:  # the second is what a program's own handler often raises
+            try:
+                state = history.state(trainee.parameters()) if history.settled else history.state_before()
+                if state is not None:
+                    saved.write(state)
+            finally:  # whatever comes meanwhile
+                if isinstance(interrupt, KeyboardInterrupt):
+                    raise type(interrupt)(saved.last_words()) from None
+            raise
 
 
 def _epochs(trainee: Trainee[Any], plan: Plan, history: History, show: "Progress", sample: StreamSample | None) -> None:
     """Train the epochs that are left. Some rows of the first of these epochs go into `sample`.
 
     If the run has a checkpoint, signals wait while parameters and history change, so that both fit each other after
-    it. Only validation and the callback, which may take long, can be interrupted.
+    it. Validation and the callback, which may take long, can be interrupted; a run goes on from before them.
     """
     rows, saved = plan.rows, plan.checkpoint
     # Rows that fit one block train for several epochs a call, where nobody wants to see the epochs between.
@@ -274,6 +292,8 @@ def _blocks(
             show.rows(history.done, history.position, k, history.total)
             if saved is not None and k == 1 and saved.is_due():
                 saved.write(history.state(trainee.parameters()))
+    if saved is not None and (plan.validation_loss or plan.callback):
+        history.keep(trainee.parameters())
     history.settled = False
     trainee.end_epoch()
     history.seconds += perf_counter() - started

@@ -14,8 +14,9 @@ import numpy as np
 
 from tinynet_fast.data.files import COMPRESSED, EmptyFileError, TableError, checked_features
 from tinynet_fast.data.pipes import Spooled, is_address, is_pipe, local_path
-from tinynet_fast.data.sources.base import FIRST_INDEX, NPY_LABELS, Chunk, Like, Source, Stamp, has_pyarrow, need
+from tinynet_fast.data.sources.base import NPY_LABELS, Chunk, Like, Source, Stamp, has_pyarrow, need
 from tinynet_fast.data.sources.paths import FORMATS, File, Local, format_of, search, search_all
+from tinynet_fast.data.sparse import FIRST_INDEX
 
 __all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "is_source", "need", "open_source"]
 
@@ -213,7 +214,7 @@ def _open_tables(
         y = y.strip() if isinstance(y, str) else y
         features = None if features is None else [name.strip() for name in features]
     layout: Any = with_folders(_layout(y, features, drop), files)
-    labels = csv.Labels()
+    labels = csv.Labels(f"{stamps[0].path}, column {y!r}")
     makers: dict[str, Callable[[Stamp], Any]] = {
         "csv": lambda stamp: (
             plain_csv.PlainCsvPart(stamp.path, layout) if plain else csv.CsvPart(stamp.path, layout, labels)

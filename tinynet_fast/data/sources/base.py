@@ -65,9 +65,6 @@ class Chunk:
         return Chunk(self.X[first:last], None if self.y is None else self.y[first:last], kept)
 
 
-FIRST_INDEX = "svmlight_first_index"  # in `Source.training` and a model's `training`: 0 or 1
-
-
 @dataclass(frozen=True)
 class Like:
     """Rows that a model was trained on: how many inputs, and from what svmlight indices counted (None: not known)."""

@@ -6,15 +6,16 @@ type that `data/files.py` would give the whole column, once two different ones a
 
 import csv
 import io
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.files import BOOLEANS, MISSING, TableError, is_number, not_a_number
+from tinynet_fast.data.files import BOOLEANS, MISSING, WHOLE, ZERO_AT_END, TableError, is_number, not_a_number
 from tinynet_fast.data.messages import LONGEST_NAME, printable
 from tinynet_fast.data.sources.arrow import Layout, empty_rows, fill, long_label, too_long
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, in_order, repeated_name, target_name
@@ -30,7 +31,8 @@ OPTIONS: dict[str, Any] = {
 }
 Piece = tuple[int, int, Any, TableError | None]  # offset, length, what `_parse` says, and the mistake that ends it
 LABEL_BYTES = 1 << 24  # of a block's labels
-WIDE = 1 << 14  # inputs from which on the csv module is faster: pyarrow takes 15 µs and 7 KB for each column of a piece
+WIDE = 1 << 14  # columns from which on the csv module is faster: pyarrow takes 15 µs and 7 KB for each, a piece
+EXACT_DIGITS = 15  # whole numbers with as many digits are exact as float64
 SAMPLE_BYTES = 1 << 16  # of a file's beginning, from which columns of booleans are told
 
 
@@ -58,7 +60,8 @@ def infer(texts: list[str]) -> np.ndarray:
 class Labels:
     """The texts of a target column and the values that they stand for, over all files of a source."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = "the labels") -> None:
+        self.place = place  # for messages
         self.start_over()
 
     def start_over(self, waits: bool = False) -> None:
@@ -68,6 +71,7 @@ class Labels:
         self.dtype: np.dtype[Any] = np.dtype(np.float64)  # of the values; text is as wide as a piece's labels
         self.settled = False  # whether two labels are known: their type stays, but for whole numbers among numbers
         self.waits = waits
+        self.huge: list[str] = []  # whole numbers that a float64 may not hold exactly
 
     @property
     def kind(self) -> str:
@@ -76,16 +80,22 @@ class Labels:
 
     def values_of(self, codes: np.ndarray) -> np.ndarray:
         """The labels of rows that got these codes."""
-        return infer(list(self.codes))[codes]
+        values = infer(list(self.codes))
+        self._check_apart(values.dtype)
+        return values[codes]
 
     def learn(self, texts: list[str]) -> str | None:
         """Take up new texts. Gives back one that does not fit the type of those before, or None."""
-        if self.waits:
-            for text in texts:
-                self.codes.setdefault(text, len(self.codes))
-            return None
-        new = [text for text in texts if text not in self.values]
+        known: Collection[str] = self.codes if self.waits else self.values
+        new = [text for text in texts if text not in known]
         if not new:
+            return None
+        lost = next((text for text in new if text.endswith("\0")), None)
+        if lost is not None:
+            raise TableError(f"{self.place}: the label {printable(repr(lost), LONGEST_NAME)} {ZERO_AT_END}")
+        self.huge += [text for text in new if len(text) > EXACT_DIGITS and WHOLE.fullmatch(text)]
+        if self.waits:
+            self.codes |= {text: code for code, text in enumerate(new, len(self.codes))}
             return None
         found = np.array(new) if self.values and self.dtype.kind == "U" else infer(new)  # text stays text
         if self.values and KINDS[found.dtype.kind] != self.kind:
@@ -96,9 +106,21 @@ class Labels:
         numbers = bool(self.values) and found.dtype.kind in "if"
         self.dtype = np.result_type(self.dtype, found.dtype) if numbers else found.dtype
         self.values.update(zip(new, found.tolist(), strict=True))
+        self._check_apart(self.dtype)
         first = next(iter(self.values.values()))
         self.settled = self.settled or any(value != first for value in self.values.values())
         return None
+
+    def _check_apart(self, dtype: np.dtype[Any]) -> None:
+        """TableError if two whole numbers are one as float64."""
+        if dtype.kind == "f" and len({float(text) for text in self.huge}) < len({int(text) for text in self.huge}):
+            alike = sorted(self.huge, key=int)
+            some = next(
+                pair for pair in pairwise(alike) if float(pair[0]) == float(pair[1]) and int(pair[0]) != int(pair[1])
+            )
+            raise TableError(
+                f"{self.place}: the labels {' and '.join(some)} are one number as float64: put a letter before them"
+            )
 
     def of(self, texts: list[str], indices: np.ndarray) -> np.ndarray:
         """The labels texts[indices], all of which are known; their codes while labels wait for their type."""
@@ -226,7 +248,7 @@ class CsvPart(Part):
     def _parse(self, names: list[str], offset: int, piece: memoryview) -> Piece:
         """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
         none)."""
-        if len(names) > WIDE:
+        if len(self.names) > WIDE:
             return self._by_hand(names, offset, piece)
         import pyarrow as pa
         from pyarrow import csv as arrow_csv

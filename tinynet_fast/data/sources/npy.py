@@ -15,6 +15,7 @@ from tinynet_fast.data.sources.base import Block, Part, rows_a_chunk, settle
 
 LONGEST_HEADER = 10_000  # bytes, as in NumPy
 MOST_DIMENSIONS = 64
+KEPT_VALUES = 1 << 22  # of rows that are stored by column: 32 MB of float64
 LAST_CHARACTER = 0x10FFFF
 
 
@@ -30,18 +31,31 @@ class NpyFile:
         if there < size:
             raise TableError(f"{path}: truncated: it has {there:,} of {size:,} bytes; write it again")
         self.by_column = self.by_column and len(self.shape) > 1
+        self.kept: tuple[int, int, np.ndarray] = (0, 0, np.empty((0, 0)))
 
     def rows(self, start: int, stop: int) -> np.ndarray:
         """The rows [start, stop), C-contiguous."""
         width = math.prod(self.shape[1:])
         with self.path.open("rb", buffering=0) as file:
-            if self.by_column:  # not mapped into memory: a file that is cut meanwhile would end the process
-                values = np.empty((stop - start, width), self.dtype)
-                for j in range(width):
-                    values[:, j] = self._read(file, j * self.shape[0] + start, stop - start)
+            if self.by_column:
+                values = self._by_column(file, start, stop, width)
             else:
                 values = self._read(file, start * width, (stop - start) * width)
         return self._whole(values.reshape(stop - start, *self.shape[1:]), start)
+
+    def _by_column(self, file: Any, start: int, stop: int, width: int) -> np.ndarray:
+        """Rows of which each column lies by itself. More are read than are asked for, and kept for the next call.
+
+        The file is not mapped into memory: one that is cut meanwhile would end the process.
+        """
+        first, last, kept = self.kept
+        if start < first or stop > last:
+            first, last = start, min(max(start + KEPT_VALUES // width, stop), self.shape[0])
+            kept = np.empty((last - first, width), self.dtype)
+            for j in range(width):
+                kept[:, j] = self._read(file, j * self.shape[0] + first, last - first)
+            self.kept = first, last, kept
+        return kept[start - first : stop - first]
 
     def _read(self, file: Any, first: int, count: int) -> np.ndarray:
         """So many values, from the `first` in the file on."""

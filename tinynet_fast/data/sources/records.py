@@ -15,6 +15,7 @@ from tinynet_fast.data.files import (
     COMPRESSED,
     EmptyFileError,
     TableError,
+    csv_mistake,
     csv_reader,
     delimiter_of,
     line_breaks,
@@ -202,4 +203,4 @@ class CsvBytes:
                     yield line, record
                 line = first_line + reader.line_num
         except csv.Error as error:
-            raise TableError(f"{self.path}, line {line}: {error}") from None
+            raise TableError(f"{self.path}, line {line}: {csv_mistake(error)}") from None

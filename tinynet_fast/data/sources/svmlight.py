@@ -12,6 +12,7 @@ from tinynet_fast.data.messages import printable
 from tinynet_fast.data.sources.base import Block, Like, Part, need, rows_a_chunk, settle
 from tinynet_fast.data.sparse import as_csr, empty_csr
 
+DENSE_VALUES, DENSE_VALUES_A_BYTE = 1 << 28, 1 << 12  # of all rows once they are dense: 2 GB, or so many for each byte
 PIECE_BYTES = 1 << 20
 LONGEST_LINE = 1 << 24  # bytes: a line stands in memory whole
 WIDEST = 1 << 20  # inputs that any file may have; more only if it has as many bytes
@@ -63,7 +64,7 @@ def settle_on_one_base(parts: "list[SvmlightPart]", like: Like | None) -> tuple[
             "bytes: number the features that there are one after the other (1, 2, 3 and so on)"
         )
     for part in parts:
-        part.n_features, part.zero_based = width, first == 0
+        part.n_features, part.zero_based, part.bounded = width, first == 0, like is None
     return width, first
 
 
@@ -85,6 +86,7 @@ class SvmlightPart(Part):
                 self.smallest = low if self.smallest is None else min(self.smallest, low)
         self.n_rows, self.counted = None if rows else 0, rows
         self.n_features, self.zero_based = 0, False  # `settle_on_one_base` says what they are
+        self.bounded = False  # whether the file alone says how wide rows are
 
     def where(self, place: Any, i: int) -> str:
         offset, first = place
@@ -160,12 +162,24 @@ class SvmlightPart(Part):
 
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         rows = rows_a_chunk(self.n_features)
+        if not self.sparse:
+            self._check_dense()
         for offset, sparse, y in self._pieces(self.n_features, self.zero_based):
             if self.sparse:
                 yield self._sparse_block(sparse, y, offset)
                 continue
             for low in range(0, sparse.shape[0], rows):
                 yield self._block(sparse[low : low + rows], y[low : low + rows], (offset, low))
+
+    def _check_dense(self) -> None:
+        """TableError if the rows would be far larger than the file once they are dense."""
+        values = self.counted * self.n_features
+        if self.bounded and values > max(DENSE_VALUES, DENSE_VALUES_A_BYTE * self.size):
+            raise TableError(
+                f"{self.place_of(self.largest)}: the index {self.largest} makes rows of {self.n_features:,} inputs, "
+                f"which are made dense here, {values:,} values for {self.size:,} bytes: train one neuron without "
+                "standardize (--no-standardize), for which rows stay sparse, or number the features one after the other"
+            )
 
     def _block(self, sparse: Any, y: np.ndarray, place: Any) -> Block:
         def where(i: int) -> str:
