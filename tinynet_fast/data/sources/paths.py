@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,9 @@ FORMATS = {
 PAIR = re.compile(r"([^=]+)=(.*)")
 HIDDEN = ("_", ".")  # _SUCCESS, _metadata, .part.crc
 TABLE_LOG = "_delta_log"
+SEPARATORS = f"[{re.escape(os.sep + (os.altsep or ''))}]"
+ANY_DEPTH = re.compile(rf"(?:^|(?<={SEPARATORS}))\*\*(?:{SEPARATORS}+\*\*)*(?={SEPARATORS}|$)")
+MOST_WAYS = 1000  # in which links may lead to one folder
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,34 @@ class Files(Protocol):
     def matches(self, pattern: str) -> Iterable[tuple[str, bool]]:
         """The paths that match a pattern, and whether each is a folder."""
 
+    def identity(self, folder: str) -> Any:
+        """The same for two paths if they lead to one folder by links."""
+
     def absolute(self, path: str) -> str: ...
+
+
+class Ways:
+    """The ways in which a search came to each folder. It does not go round in a circle, and does not go on for ever.
+
+    Links to one folder from several places are followed each time, since the names on the way can be values of rows.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.found: Counter[Any] = Counter()
+
+    def into(self, folder: str, above: frozenset[Any]) -> frozenset[Any] | None:
+        """The folders above those in `folder`; None if a link leads back to one of those `above` it."""
+        here = self.files.identity(folder)
+        if here in above:
+            return None
+        self.found[here] += 1
+        if self.found[here] > MOST_WAYS:
+            raise TableError(
+                f"{folder}: links lead to this folder in more than {MOST_WAYS:,} ways: remove links, or name the "
+                "files by patterns without **"
+            )
+        return above | {here}
 
 
 class Local:
@@ -71,11 +102,54 @@ class Local:
     is_folder, exists = staticmethod(os.path.isdir), staticmethod(os.path.lexists)
 
     def entries(self, folder: str) -> list[tuple[str, bool]]:
-        with os.scandir(folder) as found:
-            return [(entry.path, entry.is_dir()) for entry in found]
+        with os.scandir(folder) as found:  # (isdir, unlike the entry's is_dir, takes a link to itself for no folder)
+            return [
+                (entry.path, os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()) for entry in found
+            ]
 
     def matches(self, pattern: str) -> list[tuple[str, bool]]:
-        return [(path, os.path.isdir(path)) for path in glob.glob(pattern, recursive=True)]
+        return [(path, os.path.isdir(path)) for path in self._found(pattern)]
+
+    def _found(self, pattern: str) -> list[str]:
+        """As glob.glob(pattern, recursive=True), which goes round in circles where links lead back."""
+        anywhere = ANY_DEPTH.search(pattern)
+        if anywhere is None:
+            return glob.glob(pattern)
+        above, below = pattern[: anywhere.start()], pattern[anywhere.end() :]
+        paths: dict[str, None] = {}
+        for folder in self._folders(glob.glob(above) if above else [""]):
+            name = glob.escape(folder)
+            if below.strip(os.sep + (os.altsep or "")):
+                paths |= dict.fromkeys(self._found(name + re.sub(f"^{SEPARATORS}+", "", below)))
+            else:
+                paths[folder] = None
+                if not below:
+                    paths |= dict.fromkeys(path for path in glob.glob(f"{name}*") if not os.path.isdir(path))
+        paths.pop("", None)
+        return list(paths)
+
+    def _folders(self, folders: list[str]) -> Iterable[str]:
+        """Some folders and those in them at any depth, without hidden ones; paths end in a separator or are empty."""
+        ways = Ways(self)
+        waiting = [(folder, frozenset[Any]()) for folder in folders if os.path.isdir(folder or os.curdir)]
+        while waiting:
+            folder, above = waiting.pop()
+            try:
+                inside = ways.into(folder, above)
+                entries = [] if inside is None else self.entries(folder or os.curdir)
+            except OSError:  # as glob does with a folder that may not be read
+                inside, entries = above, []
+            if inside is None:
+                continue
+            yield folder
+            for path, is_folder in entries:
+                name = os.path.basename(path)
+                if is_folder and not name.startswith("."):
+                    waiting.append((f"{folder}{name}{os.sep}", inside))
+
+    def identity(self, folder: str) -> Any:
+        status = os.stat(folder or os.curdir)
+        return status.st_dev, status.st_ino
 
     def absolute(self, path: str) -> str:
         return os.path.abspath(path).replace(os.sep, "/")
@@ -100,6 +174,9 @@ class Remote:
 
     def matches(self, pattern: str) -> list[tuple[str, bool]]:
         return self._sorted_out(self.filesystem.glob(pattern, detail=True), pattern)
+
+    def identity(self, folder: str) -> Any:
+        return folder
 
     @staticmethod
     def _sorted_out(found: dict[str, Any], asked: str) -> list[tuple[str, bool]]:
@@ -143,7 +220,7 @@ def search(item: str, files: Files) -> list[File]:
             raise TableError(f"{item}: no file matches this pattern; correct it")
     elif files.is_folder(item):
         depth = len(files.absolute(item.rstrip("/") or "/").split("/"))
-        paths = _in_folder(item, files)
+        paths = _in_folder(item, files, Ways(files))
         if not paths:
             raise TableError(
                 f"{item}: no file is in this folder; name the files of its folders by a pattern, as folder/**/*.parquet"
@@ -154,8 +231,11 @@ def search(item: str, files: Files) -> list[File]:
     return [_file(path, files, depth) for path in sorted(set(paths), key=natural_key)]
 
 
-def _in_folder(folder: str, files: Files) -> list[str]:
-    paths = []
+def _in_folder(folder: str, files: Files, ways: Ways, above: frozenset[Any] = frozenset()) -> list[str]:
+    paths: list[str] = []
+    inside = ways.into(folder, above)
+    if inside is None:
+        return paths
     for path, is_folder in files.entries(folder):
         name = os.path.basename(path.rstrip("/"))
         if name == TABLE_LOG:
@@ -168,14 +248,14 @@ def _in_folder(folder: str, files: Files) -> list[str]:
         if not is_folder:
             paths.append(path)
         elif PAIR.fullmatch(name):
-            paths += _in_folder(path, files)
+            paths += _in_folder(path, files, ways, inside)
     return paths
 
 
 def _matching(pattern: str, files: Files, depth: int) -> list[str]:
     """The files that match a pattern, and those in folders `name=value` that match it."""
     asked = tuple(part[0] for part in files.absolute(pattern).split("/")[depth:] if part.startswith(HIDDEN))
-    paths = []
+    paths, ways = [], Ways(files)
     for path, is_folder in files.matches(pattern):
         below = files.absolute(path).split("/")[depth:]
         if any(part.startswith(HIDDEN) and not part.startswith(asked) for part in below):
@@ -183,7 +263,7 @@ def _matching(pattern: str, files: Files, depth: int) -> list[str]:
         if not is_folder:
             paths.append(path)
         elif below and PAIR.fullmatch(below[-1]):
-            paths += _in_folder(path, files)
+            paths += _in_folder(path, files, ways)
     return paths
 
 
