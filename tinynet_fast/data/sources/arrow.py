@@ -9,11 +9,14 @@ import numpy as np
 from tinynet_fast.data.files import TableError, first_repeated, no_such_column
 from tinynet_fast.data.indexes import index_columns
 from tinynet_fast.data.messages import LONGEST_NAME, printable
-from tinynet_fast.data.sources.base import Block, Part, repeated_name, rows_a_chunk, settle, told
+from tinynet_fast.data.sources.base import Block, Part, repeated_name, rows_a_chunk, settle, target_name, told
 
 LONGEST_LABEL = 256  # characters that labels of any number of rows may have
 LABEL_BYTES = 1 << 26  # of longer ones: NumPy stores each label of a chunk as wide as the longest
 MOST_ROWS_A_BYTE = 1 << 16  # of a file: packed rows that are all the same need a byte for some 5,000
+EXACT_DIGITS = 15  # a float64 tells all decimals of so many digits apart
+MOST_DECIMALS = 1 << 16  # labels that are remembered, to tell those of later rows from them
+JOINED_BYTES = 1 << 25  # of short batches that become one
 COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
 
 
@@ -29,6 +32,7 @@ class Layout:
         self.names: list[str] = [] if features is None else list(features)
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self.kind, self.drop, self.first = "", False, ""
+        self.decimals = Decimals(target)
         repeated = first_repeated(self.names)
         if repeated is not None:
             raise TableError(f"features: {repeated!r} is named twice; name each column once")
@@ -104,7 +108,7 @@ class Layout:
         n = len(columns[0])
         X = empty_rows(n, len(columns), self.dtype)
         finite = fill(columns, X, 0)
-        y, gone = (None, None) if self.target is None else labels(target, where)
+        y, gone = (None, None) if self.target is None else labels(target, where, self.decimals)
         return self.settled(X, y, finite, gone, place, where)
 
     def settled(self, X: Any, y: Any, finite: bool, gone: Any, place: Any, where: Callable[[int], str]) -> Block:
@@ -169,8 +173,40 @@ def fill(columns: Sequence[Any], X: np.ndarray, first: int) -> bool:
     return finite
 
 
-def labels(column: Any, where: Callable[[int], str] | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-    """An Arrow array as labels (numbers, booleans or text), and which of them are missing (None: none)."""
+class Decimals:
+    """The decimals that were labels so far, and the float64 that each became. They may stand in several files."""
+
+    def __init__(self, target: str | None = None) -> None:
+        self.target, self.seen = target, {}  # type: ignore[var-annotated]
+
+    def floats(self, column: Any, where: Callable[[int], str] | None) -> Any:
+        """An Arrow array of decimals as float64; TableError if two different ones become one number."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if column.type.precision > EXACT_DIGITS:
+            different = column.unique().drop_null()
+            for value, number in zip(different.to_pylist(), different.cast(pa.float64()).to_pylist(), strict=True):
+                other = self.seen.get(number, value)
+                if other != value:
+                    row = pc.index(column, pa.scalar(value, column.type)).as_py()
+                    place = "" if where is None else f"{where(row)}, "
+                    raise TableError(
+                        f"{place}{target_name(self.target)}: the labels {other} and {value} are decimals that a "
+                        "float64 cannot tell apart: use text or smaller numbers"
+                    )
+                if len(self.seen) < MOST_DECIMALS:
+                    self.seen[number] = value
+        return column.cast(pa.float64())
+
+
+def labels(
+    column: Any, where: Callable[[int], str] | None = None, decimals: Decimals | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """An Arrow array as labels (numbers, booleans or text), and which of them are missing (None: none).
+
+    `decimals` are those of the rows before, if there are any.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -185,19 +221,47 @@ def labels(column: Any, where: Callable[[int], str] | None = None) -> tuple[np.n
         if not len(column.dictionary):
             return np.zeros(len(column), dtype="U1"), gone
         if label_kind(kind) == "text":
-            values = _texts(column.dictionary, len(column), where)
-        else:
-            values, lost = labels(column.dictionary)
-            if lost is not None:  # a missing value that the dictionary itself holds
-                gone = np.asarray(pc.is_null(column.dictionary_decode()))
+            return _coded_texts(column, where)
+        inside = None if where is None else lambda i: f"{where(0)} or below"  # where a row of the dictionary is used
+        values, lost = labels(column.dictionary, inside, decimals)
+        if lost is not None:  # a missing value that the dictionary itself holds
+            gone = np.asarray(pc.is_null(column.dictionary_decode()))
         indices = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
         return values[indices], gone
     if pa.types.is_decimal(kind):
-        column = column.cast(pa.float64())
+        column = (decimals or Decimals()).floats(column, where)
         kind = column.type
     if gone is not None:
         column = column.fill_null(pa.scalar(False if pa.types.is_boolean(kind) else 0, kind))
     return column.to_numpy(zero_copy_only=False), gone
+
+
+def _coded_texts(column: Any, where: Callable[[int], str] | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """The texts of a dictionary array, and which are missing (None: none).
+
+    The dictionary may be that of many more rows, so only what stands in these ones is looked at.
+    """
+    codes, dictionary = column.indices.fill_null(0).to_numpy(zero_copy_only=False), column.dictionary
+    there = None
+    if column.null_count or dictionary.null_count:
+        there = np.asarray(column.is_valid()) & np.asarray(dictionary.is_valid())[codes]
+    gone, some = (None, codes) if there is None else (~there, codes[there])
+    if len(dictionary) > len(codes):
+        used = np.unique(some)
+        places = np.searchsorted(used, some)
+    else:
+        mask = np.zeros(len(dictionary), bool)
+        mask[some] = True
+        used = np.flatnonzero(mask)
+        places = some if len(used) == len(mask) else (np.cumsum(mask) - 1)[some]
+    if not len(used):
+        return np.zeros(len(codes), dtype="U1"), gone
+    texts = _texts(dictionary if len(used) == len(dictionary) else dictionary.take(used), len(codes), where)
+    if there is None:
+        return texts[places], gone
+    values = np.zeros(len(codes), texts.dtype)
+    values[there] = texts[places]
+    return values, gone
 
 
 def _texts(dictionary: Any, rows: int, where: Callable[[int], str] | None) -> np.ndarray:
@@ -241,6 +305,61 @@ def whole(batch: Any) -> Any:
     """
     batch.validate(full=True)
     return batch
+
+
+def check_codes(column: Any) -> None:
+    """ValueError if a dictionary array has an index outside of its dictionary: Arrow does not check what it reads."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        least, most = pc.min_max(column.indices).as_py().values()
+        if least is not None and not 0 <= least <= most < len(column.dictionary):
+            raise ValueError(f"a value {least if least < 0 else most} of a dictionary of {len(column.dictionary)}")
+
+
+def joined(batches: Iterator[Any], rows: int) -> Iterator[Any]:
+    """Record batches, where short ones in a row become one of at most `rows` rows: a block costs training 0.9 ms.
+
+    The batches have to be whole, since joining reads all values. Where reading ends by an error, the rows above it come
+    first, so that an error in these is the one that is told.
+    """
+    waiting: list[Any] = []
+    n = size = 0
+    failed: Exception | None = None
+    while True:
+        try:
+            batch = next(batches, None)
+        except Exception as error:
+            failed, batch = error, None
+        large = batch is not None and (batch.num_rows >= rows or batch.nbytes >= JOINED_BYTES)
+        if waiting and (batch is None or large or n + batch.num_rows > rows or size >= JOINED_BYTES):
+            yield from _as_one(waiting)
+            waiting, n, size = [], 0, 0
+        if batch is None:
+            break
+        if large:
+            yield batch
+            continue
+        waiting.append(batch)
+        n, size = n + batch.num_rows, size + batch.nbytes
+        if n == rows:
+            yield from _as_one(waiting)
+            waiting, n, size = [], 0, 0
+    if failed is not None:
+        raise failed
+
+
+def _as_one(batches: list[Any]) -> list[Any]:
+    """Some record batches as one, or as they are if Arrow cannot join them: dictionaries can be too large together."""
+    import pyarrow as pa
+
+    if len(batches) == 1:
+        return batches
+    try:
+        return [pa.concat_batches(batches)]
+    except pa.ArrowException:
+        return batches
 
 
 class Batches(Part):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.arrow import Batches, Layout, check_rows, labels, whole
-from tinynet_fast.data.sources.base import REMEDY, Block, Part, repeated_name, target_name, told
+from tinynet_fast.data.sources.arrow import Batches, Layout, check_rows, joined, labels, whole
+from tinynet_fast.data.sources.base import REMEDY, Block, Part, repeated_name, rows_a_chunk, target_name, told
 
 LARGE_BATCH = 1 << 25  # bytes from which on a batch is mapped and not read: it would stand in memory whole
 
@@ -39,19 +39,27 @@ class IpcPart(Part):
     def where(self, place: Any, i: int) -> str:
         return f"{self.path}, row {place + i + 1}"
 
-    def _read(self, columns: list[str], start: int, stop: int) -> Iterator[tuple[int, Any]]:
-        """Batches with the rows [start, stop), each with the row it begins with."""
+    def _read(self, columns: list[str], start: int, stop: int, rows: int) -> Iterator[tuple[int, Any]]:
+        """Batches with the rows [start, stop), each with the row it begins with; short ones are joined to `rows`."""
+        row = start
+        for batch in joined(self._stored(columns, start, stop), rows):
+            yield row, batch
+            row += batch.num_rows
+
+    def _stored(self, columns: list[str], start: int, stop: int) -> Iterator[Any]:
+        """The file's batches, or what they have of the rows [start, stop)."""
         with told(self.path), self._file(columns) as (_, reader):
             first = 0
             for k, n in enumerate(self.batches):
                 low, high = max(start - first, 0), min(stop - first, n)
                 if low < high:
-                    yield first + low, whole(reader.get_batch(k)).slice(low, high - low)
+                    yield whole(reader.get_batch(k)).slice(low, high - low)
                 first += n
 
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         rows = self.layout.chunk_rows
-        for row, batch in self._read(self.columns, start, sum(self.batches) if stop is None else stop):
+        stop = sum(self.batches) if stop is None else stop
+        for row, batch in self._read(self.columns, start, stop, rows):
             for low in range(0, batch.num_rows, rows):
                 with told(self.path):
                     block = self._block(batch.slice(low, rows), row + low)
@@ -65,8 +73,8 @@ class IpcPart(Part):
     def labels(self) -> Iterator[np.ndarray]:
         target = self.layout.target
         assert target is not None
-        for row, batch in self._read([target], 0, sum(self.batches)):
-            y, gone = labels(batch.column(target), partial(self.where, row))
+        for row, batch in self._read([target], 0, sum(self.batches), rows_a_chunk(1)):
+            y, gone = labels(batch.column(target), partial(self.where, row), self.layout.decimals)
             if gone is not None:
                 place = self.where(row, int(np.argmax(gone)))
                 raise TableError(f"{place}, {target_name(target)}: the value is missing: {REMEDY}")
@@ -107,8 +115,9 @@ def stream_part(path: Path, layout: Layout) -> Batches:
         with told(path), pa.OSFile(os.fspath(path)) as file:
             for batch in ipc.open_stream(file):
                 check_rows(batch.num_rows, path.stat().st_size)
-                yield batch
+                yield whole(batch).select(columns)
 
     with told(path), pa.OSFile(os.fspath(path)) as file:
         layout.check_schema(path, ipc.open_stream(file).schema)
-    return Batches(str(path), layout, batches)
+    columns = [*layout.names] + ([] if layout.target is None else [layout.target])
+    return Batches(str(path), layout, lambda: joined(batches(), layout.chunk_rows))

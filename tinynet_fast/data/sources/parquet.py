@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinynet_fast.data.files import TableError
-from tinynet_fast.data.sources.arrow import Layout, check_rows, labels
+from tinynet_fast.data.sources.arrow import Layout, check_codes, check_rows, joined, label_kind, labels
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, rows_a_chunk, target_name, told
 
 T = TypeVar("T")
 CHUNKS_AT_ONCE = 2  # decoded together: each time costs pyarrow about 10 µs a column
+NOT_CODED = "Not yet implemented"
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
 
 
@@ -25,6 +26,7 @@ class ParquetPart(Part):
     """A Parquet file. A block's place is its first row."""
 
     anywhere = True
+    coded: tuple[str, ...] = ()  # columns of text, each different one of which is held once, however often it is there
 
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path, self.layout = path, layout
@@ -38,15 +40,38 @@ class ParquetPart(Part):
                 raise ValueError(f"{file.metadata.num_rows:,} rows, and {self.n_rows:,} in its parts")
             if self.n_rows:  # columns without values often have other types
                 layout.check_schema(path, file.schema_arrow)
+                if layout.target is not None and label_kind(file.schema_arrow.field(layout.target).type) == "text":
+                    self.coded = (layout.target,)
             file.close()
 
     def _open(self) -> Any:
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(self.path, pre_buffer=False, buffer_size=BUFFER)
+        return pq.ParquetFile(self.path, pre_buffer=False, buffer_size=BUFFER, read_dictionary=list(self.coded))
 
     def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:
-        return file.iter_batches(size, row_groups=groups, columns=columns, use_threads=True)
+        done, target = 0, self.layout.target
+        try:
+            for batch in file.iter_batches(size, row_groups=groups, columns=columns, use_threads=True):
+                if target in columns:
+                    check_codes(batch.column(target))
+                yield batch
+                done += batch.num_rows
+        except (NotImplementedError, OSError) as error:
+            if not self.coded or NOT_CODED not in str(error):
+                raise
+        else:
+            return
+        self.coded = ()  # pyarrow makes no dictionary of texts that are stored by their lengths or their differences
+        plain = self._open()
+        try:
+            for batch in self._record_batches(plain, groups, size, columns):
+                new = batch.slice(min(done, batch.num_rows))
+                done -= batch.num_rows - new.num_rows
+                if new.num_rows:
+                    yield new
+        finally:
+            plain.close()
 
     def where(self, place: Any, i: int) -> str:
         return f"{self.path}, row {place + i + 1}"
@@ -70,7 +95,7 @@ class ParquetPart(Part):
             file = self._open()
             try:
                 groups, size = list(range(group, len(self.groups))), CHUNKS_AT_ONCE * layout.chunk_rows
-                for batch in self._record_batches(file, groups, size, columns):
+                for batch in joined(self._record_batches(file, groups, size, columns), size):  # cut at row groups
                     low, high = max(start - row, 0), min(stop - row, batch.num_rows)
                     if low < high:
                         yield row + low, batch.slice(low, high - low)
@@ -94,8 +119,9 @@ class ParquetPart(Part):
             file = self._open()
             try:
                 groups = list(range(len(self.groups)))
-                for batch in self._record_batches(file, groups, rows_a_chunk(1), [target]):
-                    y, gone = labels(batch.column(0), partial(self.where, row))
+                size = rows_a_chunk(1)
+                for batch in joined(self._record_batches(file, groups, size, [target]), size):
+                    y, gone = labels(batch.column(0), partial(self.where, row), self.layout.decimals)
                     if gone is not None:
                         place = self.where(row, int(np.argmax(gone)))
                         raise TableError(f"{place}, {target_name(target)}: the value is missing: {REMEDY}")
