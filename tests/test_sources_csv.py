@@ -157,3 +157,17 @@ def test_labels_that_are_more_than_one_block_of_text():
     assert infer(numbers).tolist() == [int(text) for text in numbers]
     assert infer([*numbers, "x"]).tolist() == [*numbers, "x"]
     assert infer(["x" * 100_000, "y"]).tolist() == ["x" * 100_000, "y"]
+
+
+def test_a_byte_order_mark_is_left_out_at_the_beginning_alone(tmp_path, monkeypatch):
+    """Elsewhere it is a character like any other, wherever the file is cut: the cell is no number."""
+    path = tmp_path / "d.csv"
+    path.write_bytes(b"\xef\xbb\xbfa,y\n1,p\n2,q\n")
+    X, y = gather(open_source(path, "y"))
+    assert (X.tolist(), y.tolist()) == ([[1.0], [2.0]], ["p", "q"])
+    for rows in (b"\xef\xbb\xbf1,p\n2,q\n", b"1,p\n\xef\xbb\xbf2,q\n"):
+        path.write_bytes(b"a,y\n" + rows)
+        for size in (4, 1 << 21):
+            monkeypatch.setattr(records.CsvBytes.pieces, "__defaults__", (size,))
+            with pytest.raises(TableError, match=r"column 'a': .*which holds U\+FEFF.* is not a number"):
+                gather(open_source(path, "y"))

@@ -19,7 +19,7 @@ from tinynet_fast.data.files import BOOLEANS, MISSING, WHOLE, ZERO_AT_END, Table
 from tinynet_fast.data.messages import LONGEST_NAME, printable
 from tinynet_fast.data.sources.arrow import Layout, empty_rows, fill, long_label, too_long
 from tinynet_fast.data.sources.base import REMEDY, Block, Part, in_order, repeated_name, target_name
-from tinynet_fast.data.sources.records import CsvBytes, has_quote
+from tinynet_fast.data.sources.records import BOM, CsvBytes, has_quote
 
 KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text"}
 YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
@@ -248,7 +248,7 @@ class CsvPart(Part):
     def _parse(self, names: list[str], offset: int, piece: memoryview) -> Piece:
         """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
         none)."""
-        if len(self.names) > WIDE:
+        if len(self.names) > WIDE or bytes(piece[: len(BOM)]) == BOM:  # which pyarrow leaves out, but only there
             return self._by_hand(names, offset, piece)
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
