@@ -113,7 +113,7 @@ class BatchLabels:
     def __call__(self, share: Share, batches: Iterable[Any]) -> Iterator[np.ndarray]:
         row = 0
         for batch in batches:
-            y, gone = labels(batch.column(0))
+            y, gone = labels(batch.column(0), None, self.layout.decimals)
             nothing, where = np.empty((len(y), 0)), partial(place_after, share.shard, row)
             settle(nothing, y, True, gone, drop=False, names=None, target=self.layout.target, where=where)
             yield y
@@ -178,7 +178,8 @@ class RemoteParquet(ParquetPart):
     def _open(self) -> Any:
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(self.filesystem.open(str(self.path), block_size=BUFFER), pre_buffer=True)
+        file = self.filesystem.open(str(self.path), block_size=BUFFER)
+        return pq.ParquetFile(file, pre_buffer=True, read_dictionary=list(self.coded))
 
     def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:
         for group in groups:  # of all that are asked for together nothing is given back before the last
