@@ -4,6 +4,7 @@ Each reader has a twin that reads nothing but labels.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -174,6 +175,9 @@ class RemoteParquet(ParquetPart):
     def __init__(self, filesystem: Any, url: str, layout: Layout) -> None:
         self.filesystem = filesystem
         super().__init__(url, layout)  # type: ignore[arg-type]
+
+    def _size(self) -> int:
+        return int(self.filesystem.size(str(self.path)) or sys.maxsize)  # not every server says
 
     def _open(self) -> Any:
         import pyarrow.parquet as pq

@@ -35,7 +35,7 @@ class ParquetPart(Part):
             # (A column's metadata would tell more, but to ask for it ends the process if the file is damaged.)
             self.groups = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
             self.n_rows = sum(self.groups)
-            check_rows(self.n_rows, path.stat().st_size)
+            check_rows(self.n_rows, self._size())
             if self.n_rows != file.metadata.num_rows or min(self.groups, default=0) < 0:
                 raise ValueError(f"{file.metadata.num_rows:,} rows, and {self.n_rows:,} in its parts")
             if self.n_rows:  # columns without values often have other types
@@ -43,6 +43,10 @@ class ParquetPart(Part):
                 if layout.target is not None and label_kind(file.schema_arrow.field(layout.target).type) == "text":
                     self.coded = (layout.target,)
             file.close()
+
+    def _size(self) -> int:
+        """The file's bytes."""
+        return self.path.stat().st_size
 
     def _open(self) -> Any:
         import pyarrow.parquet as pq
