@@ -80,3 +80,19 @@ def test_no_kernel_may_be_reordered_or_contracted():
         assert not options.get("fastmath")
         assert options["error_model"] == "numpy"
         assert options["nogil"]
+
+
+@pytest.mark.skipif(jit.UNCOMPILED or not jit.has_numba(), reason="nothing is compiled here")
+def test_a_writeable_array_is_known_to_do_for_a_read_only_one():
+    """Numba would find it out at the first call; two threads that do so at the same moment can fail."""
+    program = (
+        "import numpy as np\n"
+        "from tinynet_fast.kernels import fast\n"
+        "kernel = fast.largest_square_norm._compiled_now('f2 d1 dw1')\n"
+        "type(kernel)._search_new_conversions = lambda *_, **__: False\n"
+        "out = np.zeros(1)\n"
+        "kernel(np.full((2, 3), 2.0, np.float32), np.ones(1), out)\n"
+        "print(out[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("13.0\n", "")

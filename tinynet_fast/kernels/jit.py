@@ -192,9 +192,15 @@ class Compiled:
 
         A call of a dispatcher that may compile looks for an exact match of its types, and fails if it is then closed.
         """
-        dispatcher = self._new_dispatcher()
-        dispatcher.compile(numba_types(signature))
+        from numba import types
+
+        dispatcher, formal = self._new_dispatcher(), numba_types(signature)
+        dispatcher.compile(formal)
         dispatcher.disable_compile()
+        # That a writeable array will do for a read-only one, Numba finds out when it is first called. If two threads
+        # find it out at the same moment, one of them fails.
+        given = [kind.copy(readonly=False) if isinstance(kind, types.Array) else kind for kind in formal]
+        dispatcher.typingctx.install_possible_conversions(given, formal)
         return dispatcher
 
 
