@@ -19,7 +19,7 @@ WHEEL_TESTS = tests/test_native.py tests/test_known_answers.py tests/test_proper
 PLAINEST_TESTS = tests/test_properties.py tests/test_engines.py tests/test_prediction.py tests/test_network_kernels.py \
   tests/test_lanes.py
 
-NOT_KERNELS = '*/intrinsics.py,*/registers.py,*_llvm.py,*/jit.py,*/native.py,*/warmup.py,*/loops.py,*/signatures.py,*/cache.py'
+NOT_KERNELS = '*/intrinsics.py,*/registers.py,*_llvm.py,*/jit.py,*/native.py,*/warmup.py,*/loops.py,*/signatures.py,*/cache.py,*/interrupts.py'
 
 # Spark's Java, from the distribution, where that can be had.
 WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
