@@ -2,9 +2,15 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+from tinynet_fast.data.files import TableError
+from tinynet_fast.data.messages import LONGEST
+from tinynet_fast.data.sources import open_source
 
 
 def write(path, header, rows):
@@ -37,3 +43,13 @@ def problem(n, d, seed, dtype=np.float64):
     """(n, d) inputs, and a label for each row that has nothing to do with them."""
     rng = np.random.default_rng(seed)
     return rng.standard_normal((n, d)).astype(dtype), rng.choice(["fail", "pass"], n)
+
+
+def fails(message, *arguments, **options):
+    """Opening and reading rows has to be refused by a message that is short and printable."""
+    with pytest.raises(TableError) as info:
+        for _ in open_source(*arguments, **options).chunks():
+            pass
+    assert re.search(message, str(info.value)), str(info.value)
+    assert len(str(info.value)) <= LONGEST
+    assert str(info.value).isprintable()

@@ -229,24 +229,6 @@ def test_a_file_is_known_by_its_content_and_not_by_its_time(tmp_path):
     np.testing.assert_array_equal(parameters(resumed), parameters(train_neuron(rows, -1, epochs=2)))
 
 
-def test_parts_of_a_huge_file(tmp_path, monkeypatch):
-    """They are spread over all of it: a changed run of bytes that is longer than the gaps between them is seen."""
-    from tinynet_fast.data.sources import base
-
-    monkeypatch.setattr(base, "FINGER_BYTES", 16)
-    path, content = tmp_path / "rows.npy", bytearray(base.FINGERS * 16 * 5)
-    path.write_bytes(content)
-    ref = base.Stamp.of(path).fingerprint()
-    gap = len(content) // (base.FINGERS - 1) + 1
-    for at in [0, 1000, len(content) // 2, len(content) - gap]:
-        changed = content.copy()
-        changed[at : at + gap] = b"x" * gap
-        path.write_bytes(changed)
-        assert base.Stamp.of(path).fingerprint() != ref
-    path.write_bytes(content[:-1] + b"x")
-    assert base.Stamp.of(path).fingerprint() != ref
-
-
 def test_files_that_are_no_checkpoint(tmp_path):
     path = tmp_path / "c.json"
     model = train_neuron(ROWS.X, Y, epochs=1).model

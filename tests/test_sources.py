@@ -327,6 +327,22 @@ def test_fingerprints(tmp_path):
     assert open_source(lambda: iter([([[1.0]], [0])])).fingerprint()["content"] is None
 
 
+def test_parts_of_a_huge_file(tmp_path, monkeypatch):
+    """They are spread over all of it: a changed run of bytes that is longer than the gaps between them is seen."""
+    monkeypatch.setattr(base, "FINGER_BYTES", 16)
+    path, content = tmp_path / "rows.npy", bytearray(base.FINGERS * 16 * 5)
+    path.write_bytes(content)
+    ref = base.Stamp.of(path).fingerprint()
+    gap = len(content) // (base.FINGERS - 1) + 1
+    for at in [0, 1000, len(content) // 2, len(content) - gap]:
+        changed = content.copy()
+        changed[at : at + gap] = b"x" * gap
+        path.write_bytes(changed)
+        assert base.Stamp.of(path).fingerprint() != ref
+    path.write_bytes(content[:-1] + b"x")
+    assert base.Stamp.of(path).fingerprint() != ref
+
+
 def test_closing_stops_the_threads(tmp_path, small):
     import threading
 

@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from problems import SEEDS, one_order, one_type
 from rich.console import Console
+from shard_cluster import LocalShards
 
 from tinynet_fast import Neuron, sweep, train_neuron
 from tinynet_fast.data.datasets import make_pass_fail, study_hours
+from tinynet_fast.shards.lanes import fold_of_rows
+from tinynet_fast.shards.trainers import lab
 from tinynet_fast.training import sweep as module
 
 ROWS = make_pass_fail(3000, 4, seed=3)
@@ -299,3 +302,16 @@ def test_no_figure_depends_on_the_number_of_threads(n, d, folds):
     ref = sweep(rows.X, rows.y, folds=folds, seed=0, **options)
     for n_jobs in (2, 3, 5, 8):
         same_bits(sweep(rows.X, rows.y, folds=folds, seed=0, n_jobs=n_jobs, **options), ref)
+
+
+def test_folds_are_judged_by_rows_that_they_were_not_trained_on():
+    """Each fold's loss is that of one machine's neuron of the other rows, on the fold's own rows."""
+    rows = make_pass_fail(3000, 3)
+    X, y, options = rows.X[:120], rows.y[:120].astype(np.int64), {"learning_rate": 0.5, "epochs": 3}
+    comp = lab(LocalShards(X, y, [50]), **(options | {"learning_rate": [0.5]}), folds=3, seed=0, mode="chain")
+    fold = fold_of_rows(0, len(X), 3, 0)
+    for k in range(3):
+        model = train_neuron(X[fold != k], y[fold != k], **options).model
+        loss = model.loss(X[fold == k], y[fold == k])
+        assert abs(loss - model.loss(X[fold != k], y[fold != k])) > 1e-3  # the other rows would give another loss
+        assert comp.held_out_loss[1 + k] == pytest.approx(loss, rel=1e-9)
