@@ -65,11 +65,11 @@ class _OneLineErrors(TyperGroup):
 
 def _warn(message: Warning | str, *_: Any) -> None:
     """Print a warning as one line on stderr, without the place in the code that Python would add."""
-    print(f"tinynet-fast: warning: {printable(one_line(str(message)))}", file=sys.stderr)
+    print(f"tinynet-fast: warning: {one_line(str(message))}", file=sys.stderr)
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print(f"tinynet-fast: {printable(one_line(message))}", file=sys.stderr)
+    print(f"tinynet-fast: {one_line(message)}", file=sys.stderr)
     raise typer.Exit(status)
 
 

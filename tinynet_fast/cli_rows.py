@@ -12,6 +12,7 @@ from typer import Option
 
 from tinynet_fast.data.arrays import encode_labels, listed
 from tinynet_fast.data.files import TableError
+from tinynet_fast.data.messages import printable
 from tinynet_fast.data.sources import Source, open_source
 from tinynet_fast.data.tables import WholeTable, read_whole, target_in
 from tinynet_fast.models import MLP, Neuron
@@ -134,9 +135,9 @@ def naming(place: Any) -> Iterator[None]:
 
 
 def one_line(message: str) -> str:
-    """A message of the library as a line for the command line, with options named as they are given here."""
+    """A message of the library as a printable line for the command line, with options named as they are given here."""
     line = " ".join(message.split())
     for theirs, ours in WORDS.items():
         line = line.replace(theirs, ours)
     line = re.sub(FLAG, lambda flag: f"--{flag[1].replace('_', '-')}", line)
-    return re.sub(OPTION, lambda option: f"--{option[1].replace('_', '-')}", line, count=1)
+    return printable(re.sub(OPTION, lambda option: f"--{option[1].replace('_', '-')}", line, count=1))

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from tinynet_fast.data.messages import escaped
+
 PLAIN = {"±": "+-", "×": "x", "…": "...", "µ": "u", "²": "2", "→": "->"}
 HANDLER = "tinynet_fast.plain"
 
@@ -35,8 +37,8 @@ def hold_data(texts: list[str]) -> None:
 
 
 def harmless(text: str) -> str:
-    """`text` with escapes such as \\x1b for what steers a terminal. Labels and names come from files of strangers."""
-    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    """`text` without what steers a terminal: labels and names come from files of strangers. Lines stay lines."""
+    return escaped(text, but="\n")
 
 
 class SafeConsole(Console):

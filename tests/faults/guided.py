@@ -1,7 +1,7 @@
 """Damage that is guided by coverage: atheris changes files so that lines of the readers are reached that were not.
 
     pip install atheris  # Linux and macOS
-    python tests/faults/guided.py model 60  # or checkpoint, csv, npy, svmlight; for so many seconds
+    python tests/faults/guided.py model 60  # for 60 seconds; instead of model: checkpoint, csv, npy, svmlight
 
 It ends with a traceback, and the file that did it, if anything but a clear error or a finite model comes of a file.
 """

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from outcomes import learned
 
 from tinynet_fast import auto_rate, sweep, train_mlp, train_neuron
 from tinynet_fast.kernels.interrupts import TerminatedError
@@ -76,7 +77,7 @@ def make_others(folder):
 
 
 def interrupted(run, seconds, number):
-    """Send the signal so many seconds after the start: what `run` returned or None, what it raised, and how late."""
+    """Run, and send the signal after `seconds`. Returns what `run` returned, or None, what it raised, and how late."""
     sent, result = [], None
 
     def send():
@@ -96,12 +97,6 @@ def interrupted(run, seconds, number):
         came = time.monotonic()
         thread.join()
         return result, interrupt, came - sent[0]
-
-
-def learned(result):
-    model = result.model
-    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
-    return np.concatenate([*map(np.ravel, parts), result.loss_history])
 
 
 def report(name, delay, *said):

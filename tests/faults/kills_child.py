@@ -253,7 +253,7 @@ def finish(job, status, told):
 
 
 def run(name, kills, seed, told):
-    """Kill one job so many times, then let it end."""
+    """Kill one job again and again, then let it end."""
     with tempfile.TemporaryDirectory() as folder:
         job, draw, done, tries = Job(name, Path(folder)), random.Random(f"{name} {seed}"), 0, 0
         while done < kills and tries < 4 * kills + 20:

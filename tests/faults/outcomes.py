@@ -48,14 +48,22 @@ def judged(case, name):
 
 
 def _once(case, name):
-    before, start = _resident(reset=True), time.process_time()
-    try:
-        model = case()
-    except BaseException as error:
-        said = of_error(error, name)
-    else:
-        said = "trained" if np.isfinite([*model.weights, model.bias]).all() else "not finite"
-    return said, time.process_time() - start, (_resident(peak=True) - before) / 1e3
+    costs = Costs()
+    with costs.of_one():
+        try:
+            model = case()
+        except BaseException as error:
+            said = of_error(error, name)
+        else:
+            said = "trained" if np.isfinite([*model.weights, model.bias]).all() else "not finite"
+    return said, costs.seconds, costs.megabytes
+
+
+def learned(result):
+    """All parameters and losses of a run in one vector."""
+    model = result.model
+    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
+    return np.concatenate([*map(np.ravel, parts), result.loss_history])
 
 
 def of_error(error, name):

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 from mutations import count, damage_bytes, damage_value
-from outcomes import Costs
+from outcomes import Costs, learned
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
 import pyarrow.parquet as pq  # noqa: E402
@@ -95,12 +95,6 @@ def write_files(folder):
 
 NETWORKS = {run.__name__: run for run in (parquet, narrow, adam, softmax)}
 RUNS = {run.__name__: run for run in (neuron, averaged, cosine, sparse, stream, csv)} | NETWORKS
-
-
-def learned(result):
-    model = result.model
-    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
-    return np.concatenate([*map(np.ravel, parts), result.loss_history])
 
 
 @pytest.fixture(params=RUNS)

@@ -9,9 +9,13 @@ def printable(text: str, most: int = LONGEST) -> str:
     """`text` with other than printable characters escaped. If it is too long, its middle is left out."""
     if len(text) > 2 * most:  # before each character is looked at
         text = f"{text[:most]}...{text[-most:]}"
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    text = escaped(text)
     if len(text) <= most:
         return text
     end = min(END, most // 3)
     return f"{text[: most - end - 3]}...{text[len(text) - end :]}"
+
+
+def escaped(text: str, but: str = "") -> str:
+    """`text` with escapes such as \\x1b for characters that are not printable, `but` for these."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c in but else ascii(c)[1:-1] for c in text)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+SIGNALS = signal.SIGINT, signal.SIGTERM
 # Files, and folders below them, that a process removes when it ends by itself: its temporary ones.
 TEMPORARY: dict[str, None] = {}
 _words: list[Callable[[], str]] = []  # what to say of each run with a checkpoint that is going on
@@ -27,11 +28,12 @@ class TerminatedError(KeyboardInterrupt):
 class Held:
     """A context in which signals wait: those that came are handled when it is left, as they would have been.
 
-    It can be entered again and again. In other threads than the main one, which gets no signals, it does nothing.
+    All of `SIGNALS` wait unless some are named. It can be entered again and again. In other threads than the main one,
+    which gets no signals, it does nothing.
     """
 
     def __init__(self, *numbers: int) -> None:
-        self.numbers, self.holds = numbers, False
+        self.numbers, self.holds = numbers or SIGNALS, False
         self.handlers: dict[int, Callable[..., Any]] = {}
         self.came: list[tuple[int, Any]] = []
 

@@ -5,7 +5,6 @@ time by Numba, for what the library does not have. Numba is imported when it is 
 """
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +26,6 @@ EXTRA: dict[str, Any] = {}  # options of Numba's for everything compiled: what c
 COMPILING = threading.RLock()  # one thread at a time compiles
 UNCOMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # kernels run as plain Python
 NATIVE, JIT = "native", "jit"  # the ways in which a kernel may have been compiled
-SIGNALS = signal.SIGINT, signal.SIGTERM  # wait while Numba works, which they would leave in a state that fails later
 _calls = threading.local()
 
 
@@ -162,7 +160,7 @@ class Compiled:
         except native.RefusedError:  # Numba compiles it for any type
             if not has_numba():
                 raise
-        with Held(*SIGNALS):  # it may compile now; and a kernel that runs is not interrupted anyway
+        with Held():  # it may compile now; and a kernel that runs is not interrupted anyway
             return self.dispatcher(*arguments)
 
     def compiled(self, signature: str) -> Callable[..., Any]:
@@ -184,7 +182,7 @@ class Compiled:
             return found, NATIVE
         if not has_numba():
             raise MissingCompilerError(self.name)
-        with COMPILING, Held(*SIGNALS):
+        with COMPILING, Held():
             return self._by_signature.get(signature) or (self._compiled_now(signature), JIT)
 
     def _compiled_now(self, signature: str) -> Any:

@@ -1,6 +1,5 @@
 """The one loop over epochs and blocks that all trainers share. What an update does is in the kernels."""
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -301,7 +300,7 @@ def _blocks(
 
 
 def _held(saved: "Checkpoint | None") -> Any:
-    return nullcontext() if saved is None else Held(signal.SIGINT, signal.SIGTERM)
+    return nullcontext() if saved is None else Held()
 
 
 def _check_limit(trainee: Trainee[Any], plan: Plan, X: Any) -> None:
