@@ -5,21 +5,8 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 PIP = $(RUN) -m pip --disable-pip-version-check install --quiet
 
-# The tests that run the kernels themselves.
-KERNEL_TESTS = tests/test_known_answers.py tests/test_properties.py tests/test_engines.py tests/test_oracles.py \
-  tests/test_planted_mistakes.py tests/test_jit.py tests/test_prediction.py tests/test_lanes.py tests/test_classes.py \
-  tests/test_network_kernels.py tests/test_network_narrow.py \
-  tests/test_sklearn_kernels.py tests/test_sparse_kernels.py tests/test_columns.py
-
-GENERIC_TESTS = tests/test_engines.py tests/test_classes.py tests/test_network_narrow.py tests/test_sklearn_kernels.py
-WHEEL_TESTS = tests/test_native.py tests/test_known_answers.py tests/test_properties.py tests/test_engines.py \
-  tests/test_oracles.py tests/test_prediction.py tests/test_network_kernels.py tests/test_network_narrow.py \
-  tests/test_lanes.py tests/test_training.py tests/test_training_errors.py tests/test_networks.py tests/test_sweep.py \
-  tests/test_models.py
-PLAINEST_TESTS = tests/test_properties.py tests/test_engines.py tests/test_prediction.py tests/test_network_kernels.py \
-  tests/test_lanes.py
-
-NOT_KERNELS = '*/intrinsics.py,*/registers.py,*_llvm.py,*/jit.py,*/native.py,*/warmup.py,*/loops.py,*/signatures.py,*/cache.py,*/interrupts.py'
+# What compiles kernels has no lines of its own to reach in plain Python.
+NOT_KERNELS = '*/compiler/*,*/fast/floors.py'
 
 # Spark's Java, from the distribution, where that can be had.
 WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
@@ -63,7 +50,7 @@ bench-native: native
 
 # Ten thousand examples for each property, and runs of ten million rows: about half an hour, and 2 GB of memory.
 test-deep: $(VENV)/dev.ok
-	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest tests/test_properties.py tests/test_engines.py tests/test_long_runs.py
+	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest $(addprefix tests/kernels/test_,properties.py engines.py long_runs.py)
 
 # Damaged files and checkpoints, kills, failing writes, signals, threads and forks: at full length, about two hours. Then
 # damage that coverage guides, for a minute each, if atheris can be installed here. docs/reliability.md has the figures.
@@ -73,11 +60,10 @@ test-faults: $(VENV)/dev.ok
 	  for kind in model checkpoint csv npy svmlight; do $(RUN) tests/faults/guided.py $$kind 60 || exit 1; done; \
 	else echo 'atheris has no wheel for this Python: damage that coverage guides is left out'; fi
 
-# The kernels as plain Python, so that coverage sees their lines; every one has to be reached. (What intrinsics.py and
-# registers.py give to the compiler has no lines in plain Python, and what compiles has nothing to do there.)
+# The kernels as plain Python, so that coverage sees their lines. A test must reach every line.
 test-uncompiled: $(VENV)/dev.ok
 	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(RUN) -m coverage run -m pytest -W ignore::RuntimeWarning \
-	  $(WITHOUT_PLANTED) $(KERNEL_TESTS)
+	  $(WITHOUT_PLANTED) tests/kernels
 	$(RUN) -m coverage report --include='tinynet_fast/kernels/*' --omit=$(NOT_KERNELS) \
 	  --show-missing --fail-under=100
 
@@ -85,7 +71,7 @@ test-uncompiled: $(VENV)/dev.ok
 test-generic: $(VENV)/dev.ok
 	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	  export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR="$$cache" HYPOTHESIS_PROFILE=few && \
-	  $(RUN) -m pytest $(WITHOUT_PLANTED) $(GENERIC_TESTS) && $(RUN) -m tinynet_fast validate
+	  $(RUN) -m pytest -m any_cpu $(WITHOUT_PLANTED) tests/kernels && $(RUN) -m tinynet_fast validate
 
 # The kernels compiled ahead of time, for this source tree: `make test` then runs with them. After an edit of a kernel
 # they are left aside until the next `make native`.
@@ -106,16 +92,14 @@ test-wheel: $(VENV)/dev.ok
 	$(VENV)-wheel/bin/python -m pip --disable-pip-version-check install --quiet numpy typer rich --group test
 	$(VENV)-wheel/bin/python -m pip --disable-pip-version-check install --quiet --no-deps dist/*.whl
 	cd $(VENV)-wheel && HYPOTHESIS_PROFILE=few bin/python -P -m pytest -c ../pyproject.toml --rootdir .. \
-	  $(WITHOUT_PLANTED) $(addprefix ../,$(WHEEL_TESTS))
+	  $(WITHOUT_PLANTED) ../tests/kernels ../tests/training ../tests/models
 	cd $(VENV)-wheel && HYPOTHESIS_PROFILE=few TINYNET_FAST_NATIVE=x86-64-v2 bin/python -P -m pytest -c ../pyproject.toml \
-	  --rootdir .. $(WITHOUT_PLANTED) $(addprefix ../,$(PLAINEST_TESTS))
+	  --rootdir .. -m any_cpu $(WITHOUT_PLANTED) ../tests/kernels
 	cd $(VENV)-wheel && bin/tinynet-fast demo
 
 # The drop-in estimators with the oldest scikit-learn that pyproject.toml declares.
 test-oldest: $(VENV)-oldest/ok
-	$(VENV)-oldest/bin/python -m pytest -W 'ignore:Passing a non-Collection' -k 'not strict' \
-	  tests/test_sklearn.py tests/test_sklearn_auto.py tests/test_sklearn_callbacks.py \
-	  tests/test_sklearn_classes.py tests/test_sklearn_mlp.py tests/test_sklearn_sgd.py tests/test_sklearn_sparse.py tests/test_sklearn_validation.py
+	$(VENV)-oldest/bin/python -m pytest -W 'ignore:Passing a non-Collection' -k 'not strict' tests/estimators
 
 $(VENV)-oldest/ok: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-oldest
@@ -127,8 +111,7 @@ $(VENV)-oldest/ok: pyproject.toml
 # where there is no Java.
 test-cluster: $(VENV)/cluster.ok
 	$(WITH_JAVA)
-	$(RUN) -m pytest tests/test_shards.py tests/test_shard_tables.py tests/test_shard_files.py tests/test_dask.py \
-	  tests/test_dask_tables.py tests/test_spark.py tests/test_spark_tables.py
+	$(RUN) -m pytest tests/cluster
 
 lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff check .

@@ -25,8 +25,8 @@ from rich.console import Console
 
 from tinynet_fast import dask as on_dask
 from tinynet_fast import train_neuron
-from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.proof.bench.machine import machine, slug
+from tinynet_fast.rows.datasets import make_pass_fail
 
 SHARDS, SYNCS = (8, 64), (1, 4, 16)
 RATE = 0.05  # where only time counts
@@ -45,7 +45,7 @@ def rows_between(start, stop):
 
 def _block(block):
     """Block number `block` of `pass_fail_blocks`, without those before it."""
-    from tinynet_fast.data.datasets import _true_neuron
+    from tinynet_fast.rows.datasets import _true_neuron
 
     weights, bias = _true_neuron(FEATURES, 0)
     rng = np.random.default_rng([0, block])

@@ -13,7 +13,7 @@ from cluster_rows import FEATURES, NEAR, least_loss, write_files
 
 from tinynet_fast import Neuron
 from tinynet_fast import spark as on_spark
-from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.rows.datasets import make_pass_fail
 
 FILES = 4
 NAMES = [f"x{j}" for j in range(FEATURES)]

@@ -20,9 +20,9 @@ import pyarrow.dataset as arrow_dataset
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from tinynet_fast.data.datasets import pass_fail_blocks
-from tinynet_fast.data.sources import open_source
 from tinynet_fast.proof.bench.measure import race
+from tinynet_fast.rows.datasets import pass_fail_blocks
+from tinynet_fast.rows.formats import open_source
 from tinynet_fast.training.neuron import train_neuron
 
 THREADS = 2
@@ -135,7 +135,7 @@ def high_water():
 
 def report_memory(path):
     """For a fresh process: its peak memory in MB before the file is read, and after."""
-    from tinynet_fast.kernels.columns import put_columns
+    from tinynet_fast.kernels.fast.columns import put_columns
 
     pa.set_cpu_count(THREADS)
     put_columns([np.ones(9)] * 9, np.ones((9, 9)), 0)  # which loads the kernels

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from tinynet_fast import Neuron, train_neuron
-from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.proof.bench.measure import race
+from tinynet_fast.rows.datasets import make_pass_fail
 
 PROBLEMS = ((500_000, 16), (200_000, 64))
 

@@ -8,7 +8,7 @@ import json
 
 from matplotlib.figure import Figure
 
-from tinynet_fast.modelfile import atomic_file
+from tinynet_fast.models.files import atomic_file
 from tinynet_fast.plots import DARK, LIGHT, MIDDLE, STYLES
 from tinynet_fast.proof.bench.core import results_of
 

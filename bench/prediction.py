@@ -7,9 +7,9 @@ from family import check
 from neuron import WIDTHS
 
 from tinynet_fast import MLP, Neuron
-from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.proof.bench.measure import race
 from tinynet_fast.proof.bench.network import network_problem, torch_layers
+from tinynet_fast.rows.datasets import make_pass_fail
 
 LIMIT = 1e-13
 CALLS = 100  # a single row is predicted so often in a turn

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from tinynet_fast.modelfile import atomic_file
+from tinynet_fast.models.files import atomic_file
 from tinynet_fast.proof.bench import core, show
 
 

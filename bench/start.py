@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 
-from tinynet_fast.kernels import native
+from tinynet_fast.kernels.compiler import native
 from tinynet_fast.proof.bench.measure import Result, figure
 
 CLOCK = "import time; start = time.perf_counter()\n"

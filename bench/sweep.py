@@ -11,8 +11,8 @@ import numpy as np
 from family import check
 
 from tinynet_fast import sweep, train_neuron
-from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.proof.bench.measure import race
+from tinynet_fast.rows.datasets import make_pass_fail
 
 PROBLEMS = ((1_000_000, 2), (300_000, 16), (100_000, 64))
 MODELS, FITTED, CHECKED = 32, 2, 8  # how many models, how many of them are fitted by themselves, and compared

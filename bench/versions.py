@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from worker import PROBLEMS
 
-from tinynet_fast.kernels import native
+from tinynet_fast.kernels.compiler import native
 from tinynet_fast.proof.bench.measure import distance
 
 HERE = Path(__file__).parent

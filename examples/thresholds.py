@@ -1,7 +1,7 @@
 """The threshold is a choice: what a stricter one costs and saves."""
 
 from tinynet_fast import train_neuron
-from tinynet_fast.data.datasets import quiz_and_attendance
+from tinynet_fast.rows.datasets import quiz_and_attendance
 
 X, y, _ = quiz_and_attendance()
 X = X / [100, 1]  # points to shares, so that both inputs are of one size

@@ -1,7 +1,7 @@
 """Two inputs: hours of study and of sleep. The same rule, a weight for each."""
 
 from tinynet_fast import train_neuron
-from tinynet_fast.data.datasets import study_and_sleep
+from tinynet_fast.rows.datasets import study_and_sleep
 
 X, y, names = study_and_sleep()
 result = train_neuron(X, y, learning_rate=0.05, epochs=2000)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tinynet_fast.kernels.native import DATA, NDIM, REFUSED, SHAPE, symbol
+from tinynet_fast.kernels.compiler.native import DATA, NDIM, REFUSED, SHAPE, symbol
 
 V3 = "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
 # As LLVM names them. With its preference for half a register, rows of 16 took 8% less time and rows of 256 20% more.
@@ -105,8 +105,8 @@ def compile_module(name, level, output):
     from llvmlite import ir
     from numba.core.registry import cpu_target
 
-    from tinynet_fast.kernels import jit
-    from tinynet_fast.kernels.signatures import numbered
+    from tinynet_fast.kernels.compiler import jit
+    from tinynet_fast.kernels.compiler.signatures import numbered
 
     jit.EXTRA.update(cache=False, _nrt=False)
     module, context = import_module(f"tinynet_fast.kernels.{name}"), cpu_target.target_context
@@ -148,7 +148,7 @@ def keep_to_itself(module, exported):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("module", help="the name of a file in tinynet_fast/kernels")
+    parser.add_argument("module", help="a module of tinynet_fast.kernels, such as fast.neuron")
     parser.add_argument("level", choices=LEVELS)
     parser.add_argument("output", help="the object file")
     arguments = parser.parse_args()

@@ -1,10 +1,13 @@
-"""C's table of the library's entries: `python native/entries.py > entries.h`."""
+"""C's table of the library's entries: `python native/entries.py > entries.h`. --modules: the modules that have some."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tinynet_fast.kernels.signatures import numbered
+from tinynet_fast.kernels.compiler.signatures import numbered
 
-print("".join(f'"{number} {name} {words}\\n"\n' for number, name, words in numbered("")), end="")
+if sys.argv[1:] == ["--modules"]:
+    print(";".join(sorted({name.rpartition(".")[0] for _, name, _ in numbered("")})))
+else:
+    print("".join(f'"{number} {name} {words}\\n"\n' for number, name, words in numbered("")), end="")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinynet_fast.kernels.jit import has_numba
+from tinynet_fast.kernels.compiler.jit import has_numba
 
 needs_numba = pytest.mark.skipif(not has_numba(), reason="Numba compiles what is called here")
 

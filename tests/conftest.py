@@ -30,7 +30,7 @@ def engine(request):
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Run the command line in a folder of its own; gives exit status, standard output and standard error."""
-    from tinynet_fast import cli
+    from tinynet_fast.cli import app
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
@@ -38,7 +38,7 @@ def run(monkeypatch, capsys, tmp_path):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["tinynet-fast", *map(str, arguments)])
         with pytest.raises(SystemExit) as info:
-            cli.main()
+            app.main()
         captured = capsys.readouterr()
         return info.value.code or 0, captured.out, captured.err
 
@@ -72,7 +72,7 @@ def students(tmp_path):
 @pytest.fixture
 def small(monkeypatch):
     """Chunks and pieces of a few rows, so that small data has many."""
-    from tinynet_fast.data.sources import base, records
+    from tinynet_fast.rows.formats import base, records
 
     def cut(chunk_bytes, piece_bytes=None):
         monkeypatch.setattr(base, "CHUNK_BYTES", chunk_bytes)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynet_fast.data.files import TableError
-from tinynet_fast.data.messages import LONGEST
-from tinynet_fast.data.sources import open_source
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats import open_source
+from tinynet_fast.rows.messages import LONGEST
 
 
 def write(path, header, rows):

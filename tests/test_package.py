@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -16,28 +17,19 @@ import tinynet_fast
 PACKAGE = Path(tinynet_fast.__file__).parent
 LEVELS = [
     "kernels",
-    "data",
+    "rows",
     "models",
     "scoring",
     "training",
-    "shards",
+    "cluster",
     "dask",
     "spark",
     "plots",
     "sklearn",
     "proof",
-    "demo",
-    "cli_signals",
-    "cli_streams",
-    "cli_rows",
-    "cli_support",
-    "cli_warmup",
-    "cli_train",
-    "cli_judge",
-    "cli_bench",
     "cli",
-]  # lower ones first
-ANYONE = {"_version", "errors"}
+]
+ANYONE = {"_version", "errors"}  # LEVELS has lower ones first
 
 
 def run(code, **options):
@@ -83,27 +75,41 @@ def test_predicting_and_the_plain_engines_need_no_numba():
 
 
 def level(module):
-    """Where a module stands in the order of imports; a package's own files stand together."""
+    """Where a module stands in the order of imports; a folder's files stand together."""
     part = module.removeprefix("tinynet_fast").strip(".").partition(".")[0]
-    part = {"modelfile": "models", "layers": "models"}.get(part, part)
     return None if part in ANYONE else LEVELS.index(part)
 
 
+def package_imports():
+    """The modules of the package, each with all modules of it that it imports: at the top, in functions, for types."""
+    paths = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}
+    modules = {name.removesuffix(".__init__"): ast.parse(p.read_text(encoding="utf-8")) for name, p in paths.items()}
+    found = {}
+    for name, tree in modules.items():
+        named = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                named |= {alias.name for alias in node.names}
+            if isinstance(node, ast.ImportFrom):
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                named |= (inside & modules.keys()) or {node.module}
+        found[name] = sorted(named & modules.keys())
+    return found
+
+
 def test_imports_point_down():
-    for path in PACKAGE.rglob("*.py"):
-        module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-        if path.stem in ("__init__", "__main__") or level(module) is None:
+    for module, named in package_imports().items():
+        if module in ("tinynet_fast", "tinynet_fast.__main__") or level(module) is None:
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module] if isinstance(node, ast.ImportFrom) else []
-            if names == ["tinynet_fast"]:
-                names = [f"tinynet_fast.{alias.name}" for alias in node.names]
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                if name == "tinynet_fast.data" or not name.startswith("tinynet_fast"):
-                    continue
-                below = level(name)
-                assert below is None or below <= level(module), f"{module} imports {name}"
+        for name in named:
+            below = level(name)
+            assert below is None or below <= level(module), f"{module} imports {name}"
+
+
+@pytest.mark.xfail(strict=True, raises=CycleError, reason="rows and training still have circles")
+def test_imports_make_no_circle():
+    graph = TopologicalSorter(package_imports())
+    graph.prepare()  # CycleError, which names the circle
 
 
 TRAIN = """

@@ -90,7 +90,7 @@ def test_python_runs(tmp_path, monkeypatch):
 def test_commands_exist():
     from typer.main import get_command
 
-    from tinynet_fast.cli import app
+    from tinynet_fast.cli.app import app
 
     commands = set(re.findall(r"^\$ tinynet-fast (\w+)", README, flags=re.MULTILINE))
     assert commands <= set(get_command(app).commands)

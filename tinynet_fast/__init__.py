@@ -13,12 +13,12 @@ from tinynet_fast._version import __version__
 
 if TYPE_CHECKING:
     from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
-    from tinynet_fast.modelfile import ModelFileError
     from tinynet_fast.models import MLP, Neuron, load
-    from tinynet_fast.proof.validation import validate
+    from tinynet_fast.models.files import ModelFileError
+    from tinynet_fast.proof.validate import validate
     from tinynet_fast.training.mlp import train_mlp
     from tinynet_fast.training.neuron import train_neuron
-    from tinynet_fast.training.rate import RateSearch, auto_rate
+    from tinynet_fast.training.rate_search import RateSearch, auto_rate
     from tinynet_fast.training.result import Epoch, TrainingResult
     from tinynet_fast.training.sweep import sweep
     from tinynet_fast.training.sweep_result import SweepResult
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 _HOMES = {
     "MLP": "models",
     "Epoch": "training.result",
-    "ModelFileError": "modelfile",
+    "ModelFileError": "models.files",
     "Neuron": "models",
-    "RateSearch": "training.rate",
+    "RateSearch": "training.rate_search",
     "SweepResult": "training.sweep_result",
     "TrainingDivergedError": "errors",
     "TrainingResult": "training.result",
     "TrainingWarning": "errors",
-    "auto_rate": "training.rate",
+    "auto_rate": "training.rate_search",
     "load": "models",
     "sweep": "training.sweep",
     "train_mlp": "training.mlp",
     "train_neuron": "training.neuron",
-    "validate": "proof.validation",
+    "validate": "proof.validate",
 }
 __all__ = [
     "MLP",

@@ -9,11 +9,11 @@ def script() -> None:
     """Run the command line and end the process."""
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it at once and without a traceback, until `watch` is there
-    from tinynet_fast.cli_signals import handled, leave, watch
+    from tinynet_fast.cli.signals import handled, leave, watch
 
     try:
         watch()
-        from tinynet_fast.cli import main
+        from tinynet_fast.cli.app import main
 
         main()
     except KeyboardInterrupt as interrupt:  # before or after the command itself

@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tinynet_fast.models import MLP, Model, Neuron
-from tinynet_fast.shards import trainers
-from tinynet_fast.shards.dask_scoring import predicted
-from tinynet_fast.shards.readers import (
+from tinynet_fast.cluster import train
+from tinynet_fast.cluster.dask_scoring import predicted
+from tinynet_fast.cluster.readers import (
     ArrayReader,
     FrameLabels,
     FrameReader,
@@ -26,9 +25,10 @@ from tinynet_fast.shards.readers import (
     parquet_files,
     target_layout,
 )
-from tinynet_fast.shards.scoring import check_model
-from tinynet_fast.shards.state import Arrays
-from tinynet_fast.shards.tasks import Share, Task, work
+from tinynet_fast.cluster.scoring import check_model
+from tinynet_fast.cluster.state import Arrays
+from tinynet_fast.cluster.tasks import Share, Task, work
+from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
@@ -106,7 +106,7 @@ def train_neuron(
     shards start anew with the strict one. The fast engine's bits are the same on machines with the same instruction
     set; those of engine="strict" on all.
     """
-    return trainers.neuron(_cluster(X, y, client, features, storage_options), **options)
+    return train.neuron(_cluster(X, y, client, features, storage_options), **options)
 
 
 def train_mlp(
@@ -136,7 +136,7 @@ def train_mlp(
     -------
     TrainingResult
     """
-    return trainers.network(_cluster(X, y, client, features, storage_options), **options)
+    return train.network(_cluster(X, y, client, features, storage_options), **options)
 
 
 def sweep(
@@ -166,7 +166,7 @@ def sweep(
     -------
     SweepResult
     """
-    return trainers.lab(_cluster(X, y, client, features, storage_options), **options)
+    return train.lab(_cluster(X, y, client, features, storage_options), **options)
 
 
 def predict_proba(model: Model, X: Any) -> Any:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import encode_known
-from tinynet_fast.data.columns import label_column, rows_for
-from tinynet_fast.data.messages import printable
-from tinynet_fast.data.sparse import is_sparse
-from tinynet_fast.modelfile import atomic_file
 from tinynet_fast.models import MLP, Neuron
+from tinynet_fast.models.files import atomic_file
+from tinynet_fast.rows.arrays import encode_known
+from tinynet_fast.rows.columns import label_column, rows_for
+from tinynet_fast.rows.messages import printable
+from tinynet_fast.rows.sparse import is_sparse
 from tinynet_fast.training.plan import check_whole
 
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.sources.arrow import Layout
-from tinynet_fast.models import MLP, Model, Neuron
-from tinynet_fast.shards import trainers
-from tinynet_fast.shards.readers import (
+from tinynet_fast.cluster import train
+from tinynet_fast.cluster.readers import (
     BatchLabels,
     PackedReader,
     ParquetLabels,
@@ -22,10 +20,12 @@ from tinynet_fast.shards.readers import (
     parquet_files,
     target_layout,
 )
-from tinynet_fast.shards.scoring import check_model
-from tinynet_fast.shards.spark_frames import arrow_schema, is_frame, scored, session_of
-from tinynet_fast.shards.state import Arrays, pack, unpack
-from tinynet_fast.shards.tasks import Share, Task, work
+from tinynet_fast.cluster.scoring import check_model
+from tinynet_fast.cluster.spark_frames import arrow_schema, is_frame, scored, session_of
+from tinynet_fast.cluster.state import Arrays, pack, unpack
+from tinynet_fast.cluster.tasks import Share, Task, work
+from tinynet_fast.models import MLP, Model, Neuron
+from tinynet_fast.rows.formats.arrow import Layout
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
@@ -79,7 +79,7 @@ def train_neuron(
     ValueError, TrainingDivergedError
         As for `tinynet_fast.dask.train_neuron`.
     """
-    return trainers.neuron(SparkShards(frame, y, features, storage_options), **options)
+    return train.neuron(SparkShards(frame, y, features, storage_options), **options)
 
 
 def train_mlp(
@@ -91,7 +91,7 @@ def train_mlp(
     **options: Any,
 ) -> TrainingResult[MLP]:
     """Train a network on the partitions of a Spark frame: `tinynet_fast.dask.train_mlp` names the options."""
-    return trainers.network(SparkShards(frame, y, features, storage_options), **options)
+    return train.network(SparkShards(frame, y, features, storage_options), **options)
 
 
 def sweep(
@@ -103,7 +103,7 @@ def sweep(
     **options: Any,
 ) -> SweepResult:
     """Train a neuron for every combination of options in one pass: `tinynet_fast.dask.sweep` names the options."""
-    return trainers.lab(SparkShards(frame, y, features, storage_options), **options)
+    return train.lab(SparkShards(frame, y, features, storage_options), **options)
 
 
 def predict_proba(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:

@@ -16,8 +16,8 @@ from outcomes import judged
 from sklearn.datasets import load_svmlight_file
 
 from tinynet_fast import train_neuron
-from tinynet_fast.data.files import Table, _read_with_csv, read_csv
-from tinynet_fast.data.sources import open_source
+from tinynet_fast.rows.files import Table, _read_with_csv, read_csv
+from tinynet_fast.rows.formats import open_source
 
 
 def main(kind, start, stop, folder):

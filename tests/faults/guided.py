@@ -22,7 +22,7 @@ except ImportError:
     atheris = None
 with nullcontext() if atheris is None else atheris.instrument_imports(include=["tinynet_fast"]):
     from tinynet_fast import MLP, Neuron, load, train_mlp, train_neuron
-    from tinynet_fast.training.checkpoint import _checksum
+    from tinynet_fast.training.checkpoints import _checksum
 
 X = np.random.default_rng(0).standard_normal((40, 3))
 Y = (X[:, 0] > 0).astype(int)

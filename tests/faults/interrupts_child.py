@@ -15,7 +15,7 @@ import numpy as np
 from outcomes import learned
 
 from tinynet_fast import auto_rate, sweep, train_mlp, train_neuron
-from tinynet_fast.kernels.interrupts import TerminatedError
+from tinynet_fast.kernels.compiler.interrupts import TerminatedError
 from tinynet_fast.scoring import predict_file
 
 LONG = 10**8  # epochs that nobody waits for

@@ -5,13 +5,15 @@ import sys
 
 import numpy as np
 
-from tinynet_fast import cli, modelfile, train_mlp, train_neuron
-from tinynet_fast.data import kept
-from tinynet_fast.data.datasets import make_pass_fail
-from tinynet_fast.data.rows import Order
-from tinynet_fast.data.sources import base, records
-from tinynet_fast.data.sparse import CSR
-from tinynet_fast.training.checkpoint import Checkpoint
+from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast.cli import app
+from tinynet_fast.models import files
+from tinynet_fast.rows import kept
+from tinynet_fast.rows.blocks import Order
+from tinynet_fast.rows.datasets import make_pass_fail
+from tinynet_fast.rows.formats import base, records
+from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.training.checkpoints import Checkpoint
 
 N = 1500
 ROWS = make_pass_fail(N, 3)
@@ -84,7 +86,7 @@ def command(*arguments, output):
             sys.argv += ["--checkpoint", str(checkpoint), "--checkpoint-seconds", "0"]
         stdout, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: SIM115
         try:
-            cli.main()
+            app.main()
         except SystemExit as status:
             if status.code:
                 raise RuntimeError(f"exit status {status.code}") from None
@@ -132,16 +134,16 @@ def without(name):
 
 def plant(mistake):
     """Make the package do what it must not, so that it is seen that the test would tell."""
-    from tinynet_fast.training import checkpoint
+    from tinynet_fast.training import checkpoints
 
     if mistake == "in place":
 
         def in_place(path, mode="w"):
-            return modelfile._buffered(modelfile._Raw(str(path), "w", path), mode)
+            return files._buffered(files._Raw(str(path), "w", path), mode)
 
-        checkpoint.atomic_file = in_place
+        checkpoints.atomic_file = in_place
     elif mistake == "left over":
-        modelfile.remove_left_over = checkpoint.remove_left_over = lambda *arguments: None
+        files.remove_left_over = checkpoints.remove_left_over = lambda *arguments: None
     elif mistake == "bits":
         write = Checkpoint.write
 

@@ -28,8 +28,8 @@ from kill_jobs import JOBS, OLD, X, Y
 from operations import POINTS, hooked
 
 from tinynet_fast import train_neuron
-from tinynet_fast.modelfile import _prefix
-from tinynet_fast.training.checkpoint import Checkpoint
+from tinynet_fast.models.files import _prefix
+from tinynet_fast.training.checkpoints import Checkpoint
 
 WAIT = 120  # seconds after which a run hangs
 NAME = "run.ckpt.json"

@@ -9,7 +9,7 @@ import os
 from contextlib import contextmanager
 from unittest import mock
 
-from tinynet_fast import modelfile
+from tinynet_fast.models import files
 
 POINTS = (
     ("open", "before"), ("open", "after"), ("write", "before"), ("write", "half"), ("write", "after"),
@@ -56,11 +56,11 @@ def hooked(hook):
                 hook("write", when)
             return done
 
-    class Raw(modelfile._Raw, Halves):
+    class Raw(files._Raw, Halves):
         """The package's file, whose `super().write` is the one above."""
 
     with (
-        mock.patch.object(modelfile, "_Raw", Raw),
+        mock.patch.object(files, "_Raw", Raw),
         mock.patch.object(os, "open", _around("open", os.open, hook, _for_writing)),
         mock.patch.object(os, "fsync", _around("fsync", os.fsync, hook)),
         mock.patch.object(os, "chmod", _around("chmod", os.chmod, hook, _temporary)),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tinynet_fast import TrainingDivergedError
-from tinynet_fast.data.files import EmptyFileError, TableError
+from tinynet_fast.rows.files import EmptyFileError, TableError
 
 LONGEST_MESSAGE, SECONDS, MEGABYTES = 500, 1.0, 200.0
 CLEAR = (ValueError, TableError, EmptyFileError, TrainingDivergedError)  # these very types, and OSError with a name

@@ -13,8 +13,8 @@ pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
 import pyarrow.parquet as pq  # noqa: E402
 
 from tinynet_fast import sweep, train_mlp, train_neuron  # noqa: E402
-from tinynet_fast.data.datasets import make_pass_fail  # noqa: E402
-from tinynet_fast.training.checkpoint import Checkpoint, _checksum  # noqa: E402
+from tinynet_fast.rows.datasets import make_pass_fail  # noqa: E402
+from tinynet_fast.training.checkpoints import Checkpoint, _checksum  # noqa: E402
 
 ROWS = make_pass_fail(300, 3)
 Y = ROWS.y.astype(np.int64)
@@ -100,7 +100,7 @@ RUNS = {run.__name__: run for run in (neuron, averaged, cosine, sparse, stream, 
 @pytest.fixture(params=RUNS)
 def run(request, tmp_path, monkeypatch):
     """A run, its checkpoints at the start, in the middle and late, and what it learns."""
-    from tinynet_fast.data.sources import base
+    from tinynet_fast.rows.formats import base
 
     monkeypatch.setattr(base, "CHUNK_BYTES", 64 * 8 * 4)
     write_files(tmp_path)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from data_formats import FORMATS
 
 from tinynet_fast import Neuron
-from tinynet_fast.data.files import TableError
+from tinynet_fast.rows.files import TableError
 
 HERE = Path(__file__).parent
 

@@ -10,7 +10,7 @@ import pytest
 from operations import hooked
 
 from tinynet_fast import load, plots, train_mlp, train_neuron
-from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.scoring import predict_file
 
 ROWS = make_pass_fail(400, 3)
@@ -55,14 +55,14 @@ def predict(models, path):
 
 
 def bench(models, path):
-    from tinynet_fast import cli_bench
+    from tinynet_fast.cli import bench
     from tinynet_fast.proof.bench import core, show
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(core, "core_problems", lambda quick: [])
         patch.setattr(core, "run_core", lambda *arguments: {"some": [1.5] * 10})
         patch.setattr(show, "print_document", lambda *arguments: None)
-        cli_bench.bench(quick=True, as_json=True, output=path)
+        bench.bench(quick=True, as_json=True, output=path)
 
 
 def plot(models, path):

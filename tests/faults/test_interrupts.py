@@ -16,8 +16,8 @@ import pytest
 from mutations import count
 
 from tinynet_fast import load, train_neuron
-from tinynet_fast.kernels import interrupts
-from tinynet_fast.kernels.interrupts import Held, TerminatedError, saves, sigterm_raises
+from tinynet_fast.kernels.compiler import interrupts
+from tinynet_fast.kernels.compiler.interrupts import Held, TerminatedError, saves, sigterm_raises
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are sent differently here")

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tinynet_fast import load, train_neuron
-from tinynet_fast.modelfile import _prefix, atomic_file
+from tinynet_fast.models.files import _prefix, atomic_file
 from tinynet_fast.scoring import predict_file
 
 resource = pytest.importorskip("resource", reason="rights, pipes and devices are others on this system")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mutations import count
 
-from tinynet_fast.kernels import jit
+from tinynet_fast.kernels.compiler import jit
 
 CHILD = Path(__file__).parent / "processes_child.py"
 pytestmark = pytest.mark.skipif(jit.UNCOMPILED, reason="nothing is compiled here")

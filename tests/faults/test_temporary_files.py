@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tinynet_fast import train_neuron
-from tinynet_fast.modelfile import _prefix, atomic_file, remove_left_over
+from tinynet_fast.models.files import _prefix, atomic_file, remove_left_over
 
 X, Y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
 

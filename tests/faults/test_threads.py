@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mutations import count
 
-from tinynet_fast.kernels import jit
+from tinynet_fast.kernels.compiler import jit
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.skipif(jit.UNCOMPILED or not jit.has_numba(), reason="nothing is compiled here")

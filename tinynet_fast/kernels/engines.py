@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.errors import warn
-from tinynet_fast.kernels import native
-from tinynet_fast.kernels.jit import UNCOMPILED, MissingCompilerError, has_numba
+from tinynet_fast.kernels.compiler import native
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED, MissingCompilerError, has_numba
 
 BLOCK_SECONDS = 0.02  # about how long a kernel runs before Ctrl-C, progress and callbacks have their turn
 MOST_ROWS = 65_536

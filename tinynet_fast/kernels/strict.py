@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from tinynet_fast.kernels.jit import kernel
-from tinynet_fast.kernels.prefetching import ask_for
+from tinynet_fast.kernels.compiler.jit import kernel
+from tinynet_fast.kernels.compiler.prefetching import ask_for
 
 SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
 LOG_LOSS, SQUARED_ERROR = 0, 1

@@ -13,15 +13,15 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinynet_fast.data.arrays import check_finite, encode_known
-from tinynet_fast.data.columns import named_weights, training_rows
-from tinynet_fast.data.datasets import height_weight, study_hours
-from tinynet_fast.data.files import TableError
-from tinynet_fast.data.tables import read_whole, target_in
 from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sigmoid, slope
-from tinynet_fast.layers import check_activation, check_layers
 from tinynet_fast.models import MLP, Neuron, load
+from tinynet_fast.models.layers import check_activation, check_layers
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
+from tinynet_fast.rows.arrays import check_finite, encode_known
+from tinynet_fast.rows.columns import named_weights, training_rows
+from tinynet_fast.rows.datasets import height_weight, study_hours
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.whole import read_whole, target_in
 from tinynet_fast.scoring import open_for
 from tinynet_fast.training.plan import check_rate, check_whole
 

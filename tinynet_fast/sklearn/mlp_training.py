@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from tinynet_fast.kernels import order
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.layers import flatten, layer_table, unflatten
+from tinynet_fast.kernels.fast import row_order
+from tinynet_fast.models.layers import flatten, layer_table, unflatten
 from tinynet_fast.training.mlp import longest_unit
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.run import LARGEST_SUM
-from tinynet_fast.training.schedule import LOSSES
+from tinynet_fast.training.schedules import LOSSES
 
 OUR_NAMES = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
@@ -172,7 +172,7 @@ class Trainer:
             if places is not None:
                 part = places[part]
                 X, y = self.gathered[0][:rows], self.gathered[1][:rows]
-                order.gather(self.X, self.y, part, X, y)
+                row_order.gather(self.X, self.y, part, X, y)
             weight, weights = self.ones[:rows], float(rows)
             if self.sample_weight is not None:
                 weight = self.sample_weight[part]

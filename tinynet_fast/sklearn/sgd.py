@@ -14,14 +14,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from tinynet_fast.kernels import prediction
+from tinynet_fast.kernels.fast import prediction
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import classes_of
 from tinynet_fast.sklearn.sgd_classes import Observer, fits_of, run
 from tinynet_fast.sklearn.sgd_sparse import SparseTable
 from tinynet_fast.sklearn.sgd_training import Rule, Table
 from tinynet_fast.sklearn.validation import Validation, placing, validation_rows
-from tinynet_fast.training.schedule import Penalties, Schedule
+from tinynet_fast.training.schedules import Penalties, Schedule
 
 FLOATS = [np.float64, np.float32]
 

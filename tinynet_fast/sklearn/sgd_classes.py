@@ -14,8 +14,8 @@ from tinynet_fast.sklearn.sgd_lanes import Together, can_share
 from tinynet_fast.sklearn.sgd_sparse import SparseFit, SparseTable
 from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
 from tinynet_fast.sklearn.validation import Validation, log_probabilities
-from tinynet_fast.training.rate import RateSearch, auto_rate
-from tinynet_fast.training.schedule import Schedule
+from tinynet_fast.training.rate_search import RateSearch, auto_rate
+from tinynet_fast.training.schedules import Schedule
 
 LARGEST_INT = np.iinfo(np.int32).max
 

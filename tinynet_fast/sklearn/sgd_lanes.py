@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels import order
+from tinynet_fast.kernels.compiler.jit import has_numba
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.kernels.jit import has_numba
+from tinynet_fast.kernels.fast import row_order
 from tinynet_fast.sklearn.sgd_training import GATHERED, Fit, Table
 from tinynet_fast.training.run import LARGEST_SUM
-from tinynet_fast.training.schedule import STABILITY_BOUND
+from tinynet_fast.training.schedules import STABILITY_BOUND
 
 
 def can_share(table: Any, fits: list[Fit]) -> bool:
@@ -27,18 +27,21 @@ class _Registers:
     """Classes that a call of the kernel takes, while they are in its layout."""
 
     def __init__(self, fits: list[Fit]) -> None:
-        from tinynet_fast.kernels import classes
+        from tinynet_fast.kernels.fast import one_vs_rest
 
-        self.fits, self.kernel, rule = fits, classes, fits[0].rule
+        self.fits, self.kernel, rule = fits, one_vs_rest, fits[0].rule
         self.averaged, self.watched = bool(rule.penalties.average_from), rule.watches_objective
         self.d = len(fits[0].state.weights)
-        m = -(-len(fits) // classes.WIDTH) * classes.WIDTH
-        self.options, self.sums = classes.aligned(classes.N_OPTIONS, m), classes.aligned(classes.N_SUMS, m)
-        self.values = classes.aligned((self.d + 1) * (1 + self.averaged), m)
-        self.options[classes.CODE], self.used = classes.NO_CLASS, slice(len(fits))
+        m = -(-len(fits) // one_vs_rest.WIDTH) * one_vs_rest.WIDTH
+        self.options, self.sums = (
+            one_vs_rest.aligned(one_vs_rest.N_OPTIONS, m),
+            one_vs_rest.aligned(one_vs_rest.N_SUMS, m),
+        )
+        self.values = one_vs_rest.aligned((self.d + 1) * (1 + self.averaged), m)
+        self.options[one_vs_rest.CODE], self.used = one_vs_rest.NO_CLASS, slice(len(fits))
         columns = zip(*((fit.positive, *fit.weights) for fit in fits), strict=True)
-        self.options[[classes.CODE, classes.POSITIVE, classes.NEGATIVE], self.used] = list(columns)
-        self.options[classes.L2], self.options[classes.BIAS] = rule.penalties.l2, rule.bias_scale
+        self.options[[one_vs_rest.CODE, one_vs_rest.POSITIVE, one_vs_rest.NEGATIVE], self.used] = list(columns)
+        self.options[one_vs_rest.L2], self.options[one_vs_rest.BIAS] = rule.penalties.l2, rule.bias_scale
         self.heaviest = 0.0
         self.load()
 
@@ -85,9 +88,9 @@ class Together:
     """
 
     def __init__(self, table: Table, fits: list[Fit]) -> None:
-        from tinynet_fast.kernels import classes
+        from tinynet_fast.kernels.fast import one_vs_rest
 
-        self.table, self.fits, self.going, self.width = table, fits, fits, classes.WIDTH * classes.MOST
+        self.table, self.fits, self.going, self.width = table, fits, fits, one_vs_rest.WIDTH * one_vs_rest.MOST
         self.first, self.rule, self.row, self.epochs = fits[0], fits[0].rule, fits[0].row, 0
         self.groups: list[_Registers] = []
         self.codes = table.codes.astype(np.float64)
@@ -100,8 +103,8 @@ class Together:
             self.block_rows -= self.block_rows % ENGINES["fast"].tile
         size = min(self.block_rows, n)
         self.plan = np.zeros((size, 4))
-        self.plan[:, classes.ROW_RATE] = self.plan[:, classes.WEIGHT] = 1.0
-        self.columns = classes.SQUARE, classes.WEIGHT, classes.SHARE
+        self.plan[:, one_vs_rest.ROW_RATE] = self.plan[:, one_vs_rest.WEIGHT] = 1.0
+        self.columns = one_vs_rest.SQUARE, one_vs_rest.WEIGHT, one_vs_rest.SHARE
         self.gathered: tuple[np.ndarray, np.ndarray] | None = None
 
     def run(self) -> int:
@@ -118,7 +121,7 @@ class Together:
         index = None
         if self.shuffled:
             if self.rule.shuffle:
-                order.shuffle(first.places, first.seed)
+                row_order.shuffle(first.places, first.seed)
             index = first.places if first.held is None else first.places[~first.held[first.places]]
         if sum(len(group.fits) for group in self.groups) != len(self.going):
             starts = range(0, len(self.going), self.width)
@@ -152,7 +155,7 @@ class Together:
             if self.gathered is None:
                 self.gathered = np.empty((len(self.plan), table.X.shape[1]), table.X.dtype), np.empty(len(self.plan))
             X, codes = self.gathered[0][:n], self.gathered[1][:n]
-            order.gather(table.X, self.codes, rows, X, codes)
+            row_order.gather(table.X, self.codes, rows, X, codes)
         rate = float(plan[0, 0])  # the largest: no schedule goes up
         for group in self.groups:
             fast = self._is_fast(group, rate)

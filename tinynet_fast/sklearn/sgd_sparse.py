@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels import sparse, strict
+from tinynet_fast.kernels import strict
+from tinynet_fast.kernels.fast import sparse
 from tinynet_fast.sklearn.sgd_training import Fit, Rule
 
 SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: an intercept sees every row, an input that is seldom stored few

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels import objective, order
 from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.fast import objective, row_order
 from tinynet_fast.training.run import LARGEST_SUM
-from tinynet_fast.training.schedule import STABILITY_BOUND, Penalties, Schedule
+from tinynet_fast.training.schedules import STABILITY_BOUND, Penalties, Schedule
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
 GATHERED = 1 << 17  # values of rows that are gathered at a time, and of rows whose plan is made: 1 MB
@@ -139,7 +139,7 @@ class Fit:
             self.prepare()
         self.epochs += 1
         if rule.shuffle:
-            order.shuffle(self.places, self.seed)
+            row_order.shuffle(self.places, self.seed)
         index = self.places if self.held is None or self.places is None else self.places[~self.held[self.places]]
         count = n if index is None else len(index)
         total = 0.0
@@ -216,7 +216,7 @@ class Fit:
             size = min(self.block_rows, len(X))
             self.gathered = np.empty((size, X.shape[1]), X.dtype), np.empty(size)
         X_out, y_out = self.gathered[0][:n], self.gathered[1][:n]
-        order.gather(X, self.labels, rows, X_out, y_out)
+        row_order.gather(X, self.labels, rows, X_out, y_out)
         return X_out, y_out
 
     def _watched_block(self, engine: Engine, X: Any, y: np.ndarray, plan: np.ndarray, squares: np.ndarray) -> float:
@@ -224,7 +224,7 @@ class Fit:
         arrays, logits = (state.weights, state.bias, state.means, state.paid), self.logits[:n]
         start = state.weights.copy(), state.bias.copy()
         if engine.name == "fast":
-            from tinynet_fast.kernels.fast_regularized import sgd_regularized_epochs
+            from tinynet_fast.kernels.fast.regularized_neuron import sgd_regularized_epochs
 
             sgd_regularized_epochs(X, y, plan, rule.penalties.loss, 1.0, *arrays, self.losses, logits)
         else:
@@ -270,9 +270,9 @@ class Fit:
         penalties, schedule = self.rule.penalties, self.rule.schedule
         alpha = schedule.penalty
         offset = alpha**-0.75 if schedule.name == "optimal" else 0.0
-        kind = {"invscaling": order.INVSCALING, "optimal": order.OPTIMAL}.get(schedule.name, order.CONSTANT)
+        kind = {"invscaling": row_order.INVSCALING, "optimal": row_order.OPTIMAL}.get(schedule.name, row_order.CONSTANT)
         options = penalties.l2, penalties.l1, penalties.average_from, plan
-        order.fill_plan(kind, self.rate, schedule.power_t, offset, alpha, row, weight, *options)
+        row_order.fill_plan(kind, self.rate, schedule.power_t, offset, alpha, row, weight, *options)
 
     def check_finite(self, epoch: int) -> None:
         """ValueError where weights have overflowed."""

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows
 from tinynet_fast.kernels.engines import ENGINES, Engine
-from tinynet_fast.layers import check_activation, check_layers, flatten, layer_table, unflatten
 from tinynet_fast.models import MLP
+from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table, unflatten
+from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.training.optimizer import Optimizer, batches_that_move, check_share
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import LARGEST_SUM, run, stable_rate, until_measured, was_strict
-from tinynet_fast.training.schedule import LOSSES
+from tinynet_fast.training.schedules import LOSSES
 
 if TYPE_CHECKING:
-    from tinynet_fast.data.stream import StreamRows
+    from tinynet_fast.rows.stream import StreamRows
 
 LEAST_WEIGHT = 1e-290  # the reciprocal of a batch of smaller sample weights is infinite
 MOST_LABELS = 256  # a row's class is one byte

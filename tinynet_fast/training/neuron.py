@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.columns import named_weights
-from tinynet_fast.data.rows import is_streamed, picked
-from tinynet_fast.data.sparse import CSR, is_sparse
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.models import Neuron
+from tinynet_fast.rows.blocks import is_streamed, picked
+from tinynet_fast.rows.columns import named_weights
+from tinynet_fast.rows.sparse import CSR, is_sparse
 from tinynet_fast.training.neuron_trainee import NeuronTrainee, SparseTrainee
 from tinynet_fast.training.plan import Plan, check_rate, plan
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import LARGEST_SUM, run, until_measured, was_strict
-from tinynet_fast.training.schedule import STABILITY_BOUND, Penalties, Schedule
+from tinynet_fast.training.schedules import STABILITY_BOUND, Penalties, Schedule
 
 if TYPE_CHECKING:
-    from tinynet_fast.training.rate import RateSearch
+    from tinynet_fast.training.rate_search import RateSearch
 
 
 def train_neuron(
@@ -277,7 +277,7 @@ def train_neuron(
 
 def _search_once(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
     """The rate that the checkpoint of this run holds, or else a search."""
-    from tinynet_fast.training.rate import RateSearch
+    from tinynet_fast.training.rate_search import RateSearch
 
     saved = job.checkpoint
     if saved is not None and saved.rate_search is not None:
@@ -291,7 +291,7 @@ def _search_once(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSea
 
 def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
     """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
-    from tinynet_fast.training.rate import auto_rate, draw, most_rows
+    from tinynet_fast.training.rate_search import auto_rate, draw, most_rows
 
     rows = job.rows
     options: dict[str, Any] = {

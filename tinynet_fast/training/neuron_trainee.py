@@ -4,18 +4,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows, is_streamed
-from tinynet_fast.data.sparse import CSR
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import Neuron
+from tinynet_fast.rows.blocks import Rows, is_streamed
+from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.resume import StateError
 from tinynet_fast.training.run import stable_rate
-from tinynet_fast.training.schedule import STABILITY_BOUND, Penalties, Schedule
+from tinynet_fast.training.schedules import STABILITY_BOUND, Penalties, Schedule
 
 if TYPE_CHECKING:
-    from tinynet_fast.data.stream import StreamRows
+    from tinynet_fast.rows.stream import StreamRows
 
 
 class NeuronTrainee:
@@ -136,7 +136,7 @@ class SparseTrainee(NeuronTrainee):
     def train(self, X: CSR, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, kernel = self.engine.own, self.kernels.sgd_sparse_epochs
         if self.engine.module == "strict":
-            from tinynet_fast.kernels.sparse import sgd_sparse_epochs_exact as kernel
+            from tinynet_fast.kernels.fast.sparse import sgd_sparse_epochs_exact as kernel
         plan = own(self._plan(len(y), sample_weight))
         rows = X.lists() if self.engine.module == "reference" else X.arrays
         state = self.weights, self.bias, self.sums, self.paid, self.state

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import as_float
 from tinynet_fast.kernels import vectorized
-from tinynet_fast.training.schedule import Schedule, check_at_least_zero
+from tinynet_fast.rows.arrays import as_float
+from tinynet_fast.training.schedules import Schedule, check_at_least_zero
 
 OPTIMIZERS = ("sgd", "adam")
 NETWORK_SCHEDULES = ("constant", "invscaling", "cosine")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows, is_streamed, picked
-from tinynet_fast.data.sparse import CSR, square_norms
 from tinynet_fast.errors import TrainingWarning, rounded_down, warn
 from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.models import Model
-from tinynet_fast.training.schedule import STABILITY_BOUND
+from tinynet_fast.rows.blocks import Rows, is_streamed, picked
+from tinynet_fast.rows.sparse import CSR, square_norms
+from tinynet_fast.training.schedules import STABILITY_BOUND
 
 if TYPE_CHECKING:
     from tinynet_fast.training.plan import Plan

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import (
+from tinynet_fast.kernels.engines import Engine, resolve
+from tinynet_fast.rows.arrays import (
     Codes,
     as_float,
     as_labels,
@@ -18,17 +19,16 @@ from tinynet_fast.data.arrays import (
     encode_labels,
     find_labels,
 )
-from tinynet_fast.data.columns import label_column, rows_for, training_rows
-from tinynet_fast.data.files import TableError
-from tinynet_fast.data.indexes import warn_of_row_numbers
-from tinynet_fast.data.rows import Order, Rows, is_streamed, picked, split_rows
-from tinynet_fast.data.sparse import CSR, is_sparse
-from tinynet_fast.kernels.engines import Engine, resolve
-from tinynet_fast.training.checkpoint import Checkpoint, digest
+from tinynet_fast.rows.blocks import Order, Rows, is_streamed, picked, split_rows
+from tinynet_fast.rows.columns import label_column, rows_for, training_rows
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.index_columns import warn_of_row_numbers
+from tinynet_fast.rows.sparse import CSR, is_sparse
+from tinynet_fast.training.checkpoints import Checkpoint, digest
 
 if TYPE_CHECKING:
-    from tinynet_fast.data.sources import Source
-    from tinynet_fast.data.stream import StreamRows
+    from tinynet_fast.rows.formats import Source
+    from tinynet_fast.rows.stream import StreamRows
 
 BLOCKS = "blocks"  # shuffle: blocks of rows, and the rows within each
 
@@ -143,7 +143,7 @@ def plan(
         checkpoint=saved,
     )
     if may_stream(X):
-        from tinynet_fast.data.sources import open_source
+        from tinynet_fast.rows.formats import open_source
 
         if sample_weight is not None:
             raise ValueError("sample_weight is for rows in memory: read the rows first, or leave it out")
@@ -202,7 +202,7 @@ def may_stream(X: Any) -> bool:
     """Whether `X` is rows to read while training. What reads them is imported for them alone."""
     if is_sparse(X) or not asks_for_stream(X):
         return False
-    from tinynet_fast.data.sources import is_source
+    from tinynet_fast.rows.formats import is_source
 
     return is_source(X)
 
@@ -240,7 +240,7 @@ def _plan_memory(
 
 def _plan_stream(result: Plan, source: "Source", known: np.ndarray | None, most_labels: int) -> None:
     source.need_labels()
-    from tinynet_fast.data.stream import HoldOut, StreamRows, can_be_kept
+    from tinynet_fast.rows.stream import HoldOut, StreamRows, can_be_kept
 
     _check_order(result, source, can_be_kept(source))
     if result.epochs > 1 and not source.repeatable:
@@ -310,7 +310,7 @@ def _largest_row(X: Any, sample_weight: np.ndarray | None, engine: Engine) -> fl
     """The largest sample weight * (|x|^2 + 1); infinity where a row is not finite. One reading of the rows for both."""
     one = np.ones(1)
     if isinstance(X, CSR):
-        from tinynet_fast.kernels.sparse import row_bound
+        from tinynet_fast.kernels.fast.sparse import row_bound
 
         return row_bound(X.data, X.indptr, one if sample_weight is None else sample_weight)
     size = engine.block_rows(X.shape[1], X.shape[1])

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Any
 
-from tinynet_fast.data.rows import Rows, is_streamed
+from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.training.plan import Plan
 
 LINE_SECONDS = 5.0

@@ -8,7 +8,7 @@ import numpy as np
 from tinynet_fast.models import Model
 
 if TYPE_CHECKING:
-    from tinynet_fast.training.rate import RateSearch
+    from tinynet_fast.training.rate_search import RateSearch
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 

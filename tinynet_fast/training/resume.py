@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows, is_streamed
-from tinynet_fast.modelfile import ModelFileError
+from tinynet_fast.models.files import ModelFileError
+from tinynet_fast.rows.blocks import Rows, is_streamed
 
 if TYPE_CHECKING:
-    from tinynet_fast.data.stream import StreamRows
+    from tinynet_fast.rows.stream import StreamRows
     from tinynet_fast.training.plan import Plan
 
 LARGEST_WHOLE = 2**53  # the whole numbers up to it are exact as float64

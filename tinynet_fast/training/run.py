@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tinynet_fast.data.rows import Rows, is_streamed
-from tinynet_fast.data.sparse import CSR, square_norms
 from tinynet_fast.errors import TrainingDivergedError
+from tinynet_fast.kernels.compiler.interrupts import Held, saying, sigterm_raises
+from tinynet_fast.kernels.compiler.jit import noting
 from tinynet_fast.kernels.engines import ENGINES, Engine
-from tinynet_fast.kernels.interrupts import Held, saying, sigterm_raises
-from tinynet_fast.kernels.jit import noting
+from tinynet_fast.rows.blocks import Rows, is_streamed
+from tinynet_fast.rows.sparse import CSR, square_norms
 from tinynet_fast.training.outcome import StreamSample, warn_if_useless
 from tinynet_fast.training.plan import Plan
 from tinynet_fast.training.progress import Progress
@@ -22,8 +22,8 @@ from tinynet_fast.training.result import Epoch, M_co, TrainingResult
 from tinynet_fast.training.resume import check_state
 
 if TYPE_CHECKING:
-    from tinynet_fast.data.stream import StreamRows
-    from tinynet_fast.training.checkpoint import Checkpoint
+    from tinynet_fast.rows.stream import StreamRows
+    from tinynet_fast.training.checkpoints import Checkpoint
 
 LARGEST_SUM = 1e4  # sums that start larger lose more digits, in whatever order, than the promise allows
 FAR_OUT = 1e100  # parameters that start larger may overflow at any rate

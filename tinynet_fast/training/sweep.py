@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.data.arrays import Codes
-from tinynet_fast.data.columns import named_weights
-from tinynet_fast.data.rows import Rows, picked
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
 from tinynet_fast.models import Neuron
+from tinynet_fast.rows.arrays import Codes
+from tinynet_fast.rows.blocks import Rows, picked
+from tinynet_fast.rows.columns import named_weights
 from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, may_stream, plan
-from tinynet_fast.training.schedule import STABILITY_BOUND, check_at_least_zero
+from tinynet_fast.training.schedules import STABILITY_BOUND, check_at_least_zero
 from tinynet_fast.training.sweep_result import ALL_ROWS, SweepResult
 
 if TYPE_CHECKING:
@@ -220,21 +220,24 @@ class Group:
     """Models that are trained by the same calls of the kernel, and their state."""
 
     def __init__(self, members: np.ndarray, options: np.ndarray, start: np.ndarray, fold: np.ndarray) -> None:
-        from tinynet_fast.kernels import lanes
+        from tinynet_fast.kernels.fast import many_neurons
 
-        self.members, self.kernel = members, lanes
+        self.members, self.kernel = members, many_neurons
         rates, l2, averaged = options[members].T
         self.penalised = bool((l2 > 0.0).any() or averaged.any())
         self.averaged = averaged > 0.0
-        m, d = -(-len(members) // lanes.WIDTH) * lanes.WIDTH, start.shape[1] - 1
-        self.options, self.sums = lanes.aligned(lanes.N_OPTIONS, m), lanes.aligned(lanes.N_SUMS, m)
-        self.state = lanes.aligned((d + 1) * (2 if self.penalised else 1), m)
-        self.options[lanes.KEEP], self.options[lanes.HELD] = 1.0, lanes.NOBODY
+        m, d = -(-len(members) // many_neurons.WIDTH) * many_neurons.WIDTH, start.shape[1] - 1
+        self.options, self.sums = (
+            many_neurons.aligned(many_neurons.N_OPTIONS, m),
+            many_neurons.aligned(many_neurons.N_SUMS, m),
+        )
+        self.state = many_neurons.aligned((d + 1) * (2 if self.penalised else 1), m)
+        self.options[many_neurons.KEEP], self.options[many_neurons.HELD] = 1.0, many_neurons.NOBODY
         used = slice(len(members))
         with np.errstate(over="ignore"):  # too large a rate, penalty or weight shows in the result
-            self.options[lanes.RATE, used] = rates
-            self.options[lanes.KEEP, used] = np.maximum(0.0, 1.0 - rates * l2)
-            self.options[lanes.HELD, used] = fold[members]
+            self.options[many_neurons.RATE, used] = rates
+            self.options[many_neurons.KEEP, used] = np.maximum(0.0, 1.0 - rates * l2)
+            self.options[many_neurons.HELD, used] = fold[members]
             self.state[: d + 1, used] = start[members].T
 
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
@@ -270,15 +273,16 @@ class _Sweep:
         threads: int,
     ) -> None:
         self.job, self.options, self.fold, self.fold_of_row = job, options, fold, fold_of_row
-        from tinynet_fast.kernels import lanes
+        from tinynet_fast.kernels.fast import many_neurons
 
         d = job.rows.n_features
         self.groups = groups_of(options, start, fold, threads)
         self.threads = min(threads, len(self.groups))
-        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / lanes.WIDTH
+        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / many_neurons.WIDTH
         # The sums of held-out rows depend on where blocks end, so those blocks are the same for any number of threads.
         self.block_rows, self.scored_rows = (
-            max(min(int(k * BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d) // lanes.CHUNK, 1) * lanes.CHUNK
+            max(min(int(k * BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d) // many_neurons.CHUNK, 1)
+            * many_neurons.CHUNK
             for k in (self.threads, 1)
         )
 
@@ -409,12 +413,12 @@ def swept(
 
 def groups_of(options: np.ndarray, start: np.ndarray, fold: np.ndarray, threads: int) -> list[Group]:
     """All models in groups, those without penalties and averaging apart from the others: they train faster."""
-    from tinynet_fast.kernels import lanes
+    from tinynet_fast.kernels.fast import many_neurons
 
     models = np.arange(len(options))
     penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
     parts = [part for part in (models[~penalised], models[penalised]) if len(part)]
-    members = [each for part in parts for each in in_groups(part, lanes.WIDTH, lanes.MOST, threads)]
+    members = [each for part in parts for each in in_groups(part, many_neurons.WIDTH, many_neurons.MOST, threads)]
     return [Group(each, options, start, fold) for each in members]
 
 
@@ -432,17 +436,17 @@ def mean_log_losses(parameters: np.ndarray, X: np.ndarray, codes: np.ndarray) ->
 
     By the kernel that trains, with rates of 0: 2 ns a value where NumPy takes 25.
     """
-    from tinynet_fast.kernels import lanes
+    from tinynet_fast.kernels.fast import many_neurons
 
     engine, n, d = ENGINES["fast"], len(X), X.shape[1]
     options, folds = np.zeros((len(parameters), 3)), np.full(len(parameters), ALL_ROWS)
-    members = in_groups(np.arange(len(parameters)), lanes.WIDTH, lanes.MOST, 1)
+    members = in_groups(np.arange(len(parameters)), many_neurons.WIDTH, many_neurons.MOST, 1)
     groups = [Group(each, options, parameters, folds) for each in members]
-    rows, totals = max(MOST_VALUES // d, lanes.CHUNK), np.empty(len(parameters))
+    rows, totals = max(MOST_VALUES // d, many_neurons.CHUNK), np.empty(len(parameters))
     for group in groups:
         group.clear()
-    for start in range(0, n, rows - rows % lanes.CHUNK):
-        part = slice(start, start + rows - rows % lanes.CHUNK)
+    for start in range(0, n, rows - rows % many_neurons.CHUNK):
+        part = slice(start, start + rows - rows % many_neurons.CHUNK)
         y = codes[part].astype(np.float64)
         for group in groups:
             group.train(engine.rows(X[part]), y, np.ones(len(y)), None)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tinynet_fast.errors import TrainingWarning
-from tinynet_fast.kernels.jit import has_numba
+from tinynet_fast.kernels.compiler.jit import has_numba
 from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.machine import machine
 from tinynet_fast.proof.bench.measure import Problem, Result, measure

@@ -37,7 +37,7 @@ class Floors:
 
 def measure_floors(rounds: int = 5, megabytes: int = MEGABYTES) -> Floors:
     """The best of several rounds: a floor is what is there when nobody else takes from it."""
-    from tinynet_fast.kernels.loops import COEFFICIENTS, chain, read
+    from tinynet_fast.kernels.fast.floors import COEFFICIENTS, chain, read
 
     values = np.ones(megabytes * 125_000)
     runs = {"read": lambda: read(values), "chain": lambda: chain(STEPS, 0.3, 0.1, COEFFICIENTS)}

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 
 from tinynet_fast.kernels.engines import compiles
-from tinynet_fast.proof.validation import distance
+from tinynet_fast.proof.validate import distance
 
 LEAST_TURN, LONG_TURN = 0.02, 0.5  # seconds
 OWN_CORE, TRIES = 0.97, 3  # the share of a turn below which somebody else had the core, and how often it is run then

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinynet_fast.data.datasets import height_weight, make_pass_fail
 from tinynet_fast.proof.bench.measure import KERNELS, Contender, Run
+from tinynet_fast.rows.datasets import height_weight, make_pass_fail
 from tinynet_fast.training.mlp import train_mlp
 
 RATES, EPSILON = {"sgd": 0.15, "adam": 0.001}, 1e-12

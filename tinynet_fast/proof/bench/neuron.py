@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinynet_fast.data.datasets import make_pass_fail
 from tinynet_fast.kernels import reference
 from tinynet_fast.proof.bench.measure import KERNELS, Contender, Run
+from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.training.neuron import train_neuron
 
 RATE = 0.001
@@ -68,10 +68,10 @@ def ours(engine: str) -> Any:
 
 def plain_njit(problem: NeuronProblem) -> Run:
     """The loop that anybody would write with Numba."""
-    from tinynet_fast.kernels import loops
-    from tinynet_fast.kernels.jit import compiled
+    from tinynet_fast.kernels.compiler.jit import compiled
+    from tinynet_fast.kernels.fast import floors
 
-    loop = compiled(loops.plain_njit, f"{problem.X.dtype.char}2 d1 d0 dw1 d0 l0")
+    loop = compiled(floors.plain_njit, f"{problem.X.dtype.char}2 d1 d0 dw1 d0 l0")
 
     def run(epochs: int) -> np.ndarray:
         weights = np.zeros(problem.X.shape[1])

@@ -1,0 +1,325 @@
+"""`tinynet_fast.sklearn.SGDClassifier` beside scikit-learn's own: the same weights, whatever the options."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from compare import distance
+
+linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+
+from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
+
+from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
+from tinynet_fast.sklearn.sgd_classes import held_out  # noqa: E402
+from tinynet_fast.sklearn.sgd_training import Fit, _Watch  # noqa: E402
+from tinynet_fast.training.schedules import Schedule  # noqa: E402
+
+engines = pytest.mark.parametrize("engine", ["fast", "strict"])
+
+
+def rows(n=300, d=6, classes=2, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    y = (X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
+    return X, y, rng.random(n) * (rng.random(n) < 0.9)
+
+
+class OneSeed(np.random.RandomState):
+    """Gives scikit-learn's classes, which draw a seed each, the first one's: what ours share an order by."""
+
+    def randint(self, low, high=None, size=None, dtype=int):
+        drawn = super().randint(low, high, size, dtype)
+        return drawn if size is None else np.full(size, drawn[0])
+
+
+def their_random_state(seed, engine, classes, penalty):
+    """For scikit-learn, so that its orders are those of ours with random_state=`seed`."""
+    shared = engine == "fast" and classes > 2 and penalty in (None, "l2")
+    return OneSeed(seed) if shared else seed
+
+
+def flat(model):
+    return np.append(model.coef_.ravel(), model.intercept_)
+
+
+def assert_same(comp, ref):
+    assert distance(flat(comp), flat(ref)) <= 1e-10
+    assert comp.coef_.shape == ref.coef_.shape
+    assert (comp.n_iter_, comp.t_) == (ref.n_iter_, ref.t_)
+    assert comp.classes_.tolist() == ref.classes_.tolist()
+
+
+# --- the same weights -------------------------------------------------------------------------------------------------
+
+
+@engines
+@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
+@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+def test_weights_are_scikit_learns(engine, penalty, schedule):
+    """After six epochs, for every combination of the other options."""
+    options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.01, "eta0": 0.05, "power_t": 0.3}
+    for classes, average, intercept, shuffle, weighted in product(
+        (2, 4), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows")
+    ):
+        X, y, sample_weight = rows(classes=classes)
+        options |= {"average": average, "fit_intercept": intercept, "shuffle": shuffle, "random_state": 5}
+        options |= {"class_weight": {0: 0.5, 1: 3.0} if weighted else None, "max_iter": 6, "tol": None}
+        given = {"sample_weight": sample_weight if weighted == "classes and rows" else None}
+        theirs = options | {"random_state": their_random_state(5, engine, classes, penalty)}
+        ref = linear.SGDClassifier(loss="log_loss", **theirs).fit(X, y, **given)
+        comp = SGDClassifier(engine=engine, **options).fit(X, y, **given)
+        assert_same(comp, ref)
+
+
+@engines
+@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
+@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+def test_stops_when_scikit_learn_stops(engine, penalty, schedule):
+    """The rule looks at the objective of every row, so one row's sum that is off moves the epoch in which it stops."""
+    for (classes, d), shuffle, patience in product([(2, 3), (2, 9), (3, 5)], (False, True), (1, 5)):
+        X, y, sample_weight = rows(400, d, classes, seed=d)
+        options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.005, "eta0": 0.1, "shuffle": shuffle}
+        options |= {"n_iter_no_change": patience, "max_iter": 200, "random_state": 1, "tol": 1e-3}
+        theirs = options | {"random_state": their_random_state(1, engine, classes, penalty)}
+        ref = linear.SGDClassifier(loss="log_loss", **theirs).fit(X, y, sample_weight=sample_weight)
+        comp = SGDClassifier(engine=engine, **options).fit(X, y, sample_weight=sample_weight)
+        assert 1 < ref.n_iter_ < 200
+        assert_same(comp, ref)
+
+
+def test_defaults_but_the_loss_are_scikit_learns():
+    X, y, _ = rows(500, 8)
+    assert_same(
+        SGDClassifier(random_state=0).fit(X, y), linear.SGDClassifier(loss="log_loss", random_state=0).fit(X, y)
+    )
+    theirs = linear.SGDClassifier(loss="log_loss").get_params()
+    ours = SGDClassifier().get_params()
+    assert ours.items() - {("engine", "fast")} <= theirs.items()
+    assert theirs.keys() - ours.keys() == {"epsilon"}
+
+
+@engines
+def test_rows_held_out_are_scikit_learns(engine):
+    """Without a tolerance early stopping only holds rows out: the same ones."""
+    for classes in (2, 3):
+        X, y, sample_weight = rows(200, 4, classes)
+        options = {"early_stopping": True, "validation_fraction": 0.3, "tol": None, "max_iter": 5, "random_state": 7}
+        options |= {"shuffle": classes == 2 or engine == "strict", "alpha": 0.01}
+        ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, sample_weight=sample_weight)
+        assert_same(SGDClassifier(engine=engine, **options).fit(X, y, sample_weight=sample_weight), ref)
+
+
+def test_early_stopping_watches_the_accuracy_of_rows_held_out():
+    X, y, _ = rows(600, 4)
+    options = {"early_stopping": True, "tol": 1e-3, "n_iter_no_change": 3, "random_state": 0, "shuffle": False}
+    comp = SGDClassifier(learning_rate="constant", eta0=0.01, **options).fit(X, y)
+    held = held_out(SGDClassifier(**options), type("Table", (), {"codes": y, "sample_weight": None}))
+    watch, scores = _Watch(type("Rule", (), {"tol": 1e-3, "n_iter_no_change": 3})), []
+    for epochs in range(1, comp.n_iter_ + 1):
+        alone = SGDClassifier(learning_rate="constant", eta0=0.01, shuffle=False, max_iter=epochs, tol=None)
+        scores.append(alone.fit(X[~held], y[~held]).score(X[held], y[held]))
+        assert watch.stops(-scores[-1]) == (epochs == comp.n_iter_)
+    assert distance(flat(comp), flat(alone)) <= 1e-12
+
+
+@engines
+def test_warm_start_and_given_weights(engine):
+    for classes in (2, 3):
+        X, y, _ = rows(classes=classes)
+        options = {"warm_start": True, "max_iter": 2, "tol": None, "random_state": 1, "alpha": 0.01}
+        options["shuffle"] = classes == 2 or engine == "strict"
+        ref, comp = linear.SGDClassifier(loss="log_loss", **options), SGDClassifier(engine=engine, **options)
+        for _ in range(3):
+            assert_same(comp.fit(X, y), ref.fit(X, y))
+        coef, intercept = ref.coef_ + 1.0, ref.intercept_ - 1.0
+        assert_same(comp.fit(X, y, coef, intercept), ref.fit(X, y, coef, intercept))
+
+
+def test_float32_rows_give_the_weights_of_the_same_numbers():
+    X, y, _ = rows()
+    X = X.astype(np.float32)
+    ref = SGDClassifier(random_state=0).fit(X.astype(np.float64), y)
+    comp = SGDClassifier(random_state=0).fit(X, y)
+    assert comp.coef_.dtype == np.float64
+    assert distance(flat(comp), flat(ref)) <= 1e-12
+
+
+def test_who_ran():
+    X, y, _ = rows(20_000, 3)
+    assert SGDClassifier(learning_rate="constant").fit(X, y).engine_ == "fast"
+    assert SGDClassifier(penalty="l1").fit(X, y).engine_ == "strict"
+    assert SGDClassifier(fit_intercept=False).fit(X, y).engine_ == "strict"
+    assert SGDClassifier(engine="strict").fit(X, y).engine_ == "strict"
+    assert SGDClassifier(learning_rate="constant", eta0=100.0).fit(X, y).engine_ == "strict"
+    optimal = SGDClassifier(alpha=0.1).fit(np.tile(X, (10, 1)), np.tile(y, 10))
+    assert optimal.engine_ == "mixed"  # the first rates are too large for it, the later ones are not
+
+
+@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling"])
+@pytest.mark.parametrize("power_t", [0.3, 2000.0])
+def test_the_first_rate_of_a_block_is_the_schedules(schedule, power_t):
+    """By which it is decided who takes the block; a power beyond all floats is a rate of 0."""
+    rates = Schedule(0.3, schedule, power_t, 0.02)
+    for row in (0, 1, 1000):
+        fit = type("Fit", (), {"rule": type("Rule", (), {"schedule": rates}), "rate": 0.3, "row": row})
+        assert Fit._first_rate(fit) == pytest.approx(rates.rates(row, 1)[0], rel=1e-14)
+
+
+# --- partial_fit ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+@pytest.mark.parametrize("average", [False, 100])
+def test_chunks_give_the_same_bits(penalty, average):
+    for classes, schedule in product((2, 3), ("constant", "optimal", "invscaling")):
+        X, y, sample_weight = rows(1000, 5, classes)
+        options = {"penalty": penalty, "average": average, "learning_rate": schedule, "shuffle": False, "alpha": 0.01}
+        ref = SGDClassifier(engine="strict", max_iter=1, tol=None, **options)
+        ref.partial_fit(X, y, np.arange(classes), sample_weight)
+        if not (average and penalty in ("l1", "elasticnet")):  # whose means in scikit-learn depend on the call
+            whole = SGDClassifier(engine="strict", max_iter=1, tol=None, **options).fit(X, y, None, None, sample_weight)
+            np.testing.assert_array_equal(flat(whole), flat(ref))
+        for engine, size in (("strict", 1000), ("strict", 130), ("strict", 7), ("fast", 256)):
+            comp = SGDClassifier(engine=engine, **options)
+            for start in range(0, 1000, size):
+                part = slice(start, start + size)
+                comp.partial_fit(X[part], y[part], np.arange(classes), sample_weight[part])
+            if engine == "strict":
+                np.testing.assert_array_equal(flat(comp), flat(ref))
+            assert distance(flat(comp), flat(ref)) <= 1e-12
+            assert comp.t_ == 1001.0
+
+
+def test_chunks_of_256_rows_give_the_same_bits_in_fast():
+    X, y, _ = rows(2000, 5)
+    ref = SGDClassifier(learning_rate="constant", max_iter=1, tol=None, shuffle=False).fit(X, y)
+    comp = SGDClassifier(learning_rate="constant", shuffle=False)
+    for start in range(0, 2000, 512):
+        comp.partial_fit(X[start : start + 512], y[start : start + 512], [0, 1])
+    np.testing.assert_array_equal(flat(comp), flat(ref))
+
+
+@engines
+def test_partial_fit_is_scikit_learns(engine):
+    for classes, penalty in product((2, 3), (None, "l2")):
+        X, y, _ = rows(400, 4, classes)
+        options = {"penalty": penalty, "random_state": 3, "alpha": 0.01}
+        options["shuffle"] = classes == 2 or engine == "strict"
+        ref, comp = linear.SGDClassifier(loss="log_loss", **options), SGDClassifier(engine=engine, **options)
+        for start in range(0, 400, 100):
+            part = slice(start, start + 100)
+            ref.partial_fit(X[part], y[part], classes=np.arange(classes))
+            comp.partial_fit(X[part], y[part], classes=np.arange(classes))
+            assert_same(comp, ref)
+
+
+def test_weights_that_were_set_between_calls_count():
+    X, y, _ = rows()
+    ref, comp = linear.SGDClassifier(loss="log_loss", shuffle=False), SGDClassifier(shuffle=False)
+    for model in (ref, comp):
+        model.partial_fit(X, y, classes=[0, 1])
+        model.coef_ = np.ones_like(model.coef_)
+        model.partial_fit(X, y)
+    assert_same(comp, ref)
+
+
+# --- predictions ------------------------------------------------------------------------------------------------------
+
+
+def test_predictions_are_scikit_learns():
+    for classes, dtype in product((2, 3), (np.float64, np.float32)):
+        X, y, _ = rows(classes=classes)
+        X, labels = X.astype(dtype), np.array(["fail", "pass", "resit"])[y]
+        comp = SGDClassifier(random_state=0).fit(X, labels)
+        random_state = their_random_state(0, "fast", classes, "l2")
+        ref = linear.SGDClassifier(loss="log_loss", random_state=random_state).fit(X.astype(float), labels)
+        np.testing.assert_allclose(comp.predict_proba(X), ref.predict_proba(X.astype(float)), rtol=1e-4, atol=1e-9)
+        np.testing.assert_allclose(comp.predict_proba(X), comp._predict_proba_lr(X), rtol=2e-5, atol=1e-9)
+        np.testing.assert_array_equal(comp.predict_log_proba(X), np.log(comp.predict_proba(X)))
+        np.testing.assert_array_equal(comp.predict(X), ref.predict(X.astype(float)))
+        np.testing.assert_array_equal(comp.classes_[comp.predict_proba(X).argmax(axis=1)], comp.predict(X))
+        np.testing.assert_allclose(comp.predict_proba(X).sum(axis=1), 1.0, rtol=1e-12)
+
+
+def test_sparse_weights_predict():
+    X, y, _ = rows()
+    model = SGDClassifier(penalty="l1", alpha=0.15, random_state=0).fit(X, y)
+    assert (model.coef_ == 0.0).any()
+    ref = model.predict_proba(X)
+    np.testing.assert_allclose(model.sparsify().predict_proba(X), ref, rtol=1e-12)
+    np.testing.assert_array_equal(model.densify().predict_proba(X), ref)
+
+
+# --- what bad input gets ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": "hinge"}, "'hinge' has no kernel here, only 'log_loss'"),
+        ({"alpha": 0.0}, "alpha must be > 0"),
+        ({"penalty": "elasticnet", "l1_ratio": None}, "l1_ratio must be set"),
+        ({"engine": "numpy"}, "'engine' parameter"),
+        ({"learning_rate": "pa1"}, "'learning_rate' parameter"),
+        ({"learning_rate": "constant", "eta0": 1e300}, "overflow in epoch 1: scale the inputs"),
+    ],
+)
+def test_options_that_are_refused(options, message):
+    X, y, _ = rows()
+    with pytest.raises(ValueError, match=message):
+        SGDClassifier(**options).fit(X * 1e10, y)
+
+
+def test_input_that_is_refused():
+    X, y, _ = rows()
+    for bad, message in (
+        (np.zeros(300), "greater than one; got 1 class"),
+        (np.linspace(0, 1, 300), "Unknown label type"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SGDClassifier().fit(X, bad)
+    with pytest.raises(ValueError, match="NaN"):
+        SGDClassifier().fit(np.where(X > 2.0, np.nan, X), y)
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        SGDClassifier().fit(X, y, sample_weight=np.zeros(300))
+    with pytest.raises(ValueError, match="coef_init has shape"):
+        SGDClassifier().fit(X, y, coef_init=np.zeros(5))
+    with pytest.raises(NotFittedError):
+        SGDClassifier().predict_proba(X)
+    model = SGDClassifier(random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict_proba(np.where(X > 2.0, np.nan, X))
+    with pytest.warns(ConvergenceWarning, match="All 2 epochs ran"):
+        SGDClassifier(max_iter=2).fit(X, y)
+
+
+def test_partial_fit_refuses():
+    X, y, _ = rows()
+    with pytest.raises(ValueError, match="early_stopping should be False"):
+        SGDClassifier(early_stopping=True).partial_fit(X, y, [0, 1])
+    with pytest.raises(ValueError, match="'balanced' is not supported"):
+        SGDClassifier(class_weight="balanced").partial_fit(X, y, [0, 1])
+    with pytest.raises(ValueError, match="classes must be passed"):
+        SGDClassifier().partial_fit(X, y)
+    with pytest.raises(ValueError, match="y holds 7, which is not among the classes"):
+        SGDClassifier().partial_fit(X, np.where(y, 7, 0), [0, 1])
+
+
+def test_verbose_says_what_happens(capsys):
+    X, y, _ = rows()
+    SGDClassifier(verbose=1, max_iter=3, tol=None, random_state=0).fit(X, y)
+    assert capsys.readouterr().out.count("-- Epoch") == 3
+
+
+# --- the checks above can fail ----------------------------------------------------------------------------------------
+
+
+def test_a_fit_that_leaves_out_one_row_is_seen(monkeypatch):
+    """The checks above can fail: a planted mistake, and the weights are no longer scikit-learn's."""
+    X, y, _ = rows()
+    options = {"tol": None, "max_iter": 2, "shuffle": False}
+    ref, whole = linear.SGDClassifier(loss="log_loss", **options).fit(X, y), Fit._block
+    monkeypatch.setattr(Fit, "_block", lambda self, part, n: whole(self, slice(part.start, part.stop - 1), n - 1))
+    with pytest.raises(AssertionError):
+        assert_same(SGDClassifier(**options).fit(X, y), ref)

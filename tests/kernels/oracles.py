@@ -1,0 +1,416 @@
+"""Checks against what is not this package: rows worked by hand, finite differences, scikit-learn, PyTorch.
+
+Each takes an engine and raises AssertionError where the engine's kernels are wrong. The tests run them on every engine
+as it is, and on engines with a planted mistake; a mistake that the reference and its twins shared would be found here.
+"""
+
+import math
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+
+from tinynet_fast.models.layers import flatten, layer_table, unflatten
+from tinynet_fast.proof.validate import NetworkProblem, NeuronProblem, RegularizedProblem, distance
+from tinynet_fast.training.optimizer import Optimizer
+
+SHAPES = ((3, 4, 1), (2, 3, 2, 1), (3, 2, 4, 3, 1))
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+
+def two_rows_by_hand(engine):
+    """Two rows, two inputs, steps of 0.5 and 0.25, each number written out."""
+    X, y = np.array([[1.0, 2.0], [-1.0, 0.5]]), np.array([0.0, 1.0])
+    problem = NeuronProblem(X, y, np.array([0.5, 0.25]), np.array([0.2, -0.4]), 0.1, epochs=1, block=2)
+    # Row 0: z = 0.2 - 0.8 + 0.1 = -0.5, prediction p, error p - 0, nudge p / 2
+    p = 1 / (1 + math.exp(0.5))
+    w0, w1, b = 0.2 - p / 2 * 1.0, -0.4 - p / 2 * 2.0, 0.1 - p / 2
+    # Row 1: z = -w0 + w1 / 2 + b, error q - 1, nudge (q - 1) / 4
+    q = 1 / (1 + math.exp(w0 - 0.5 * w1 - b))
+    nudge = (q - 1) / 4
+    params, losses = problem.solve(engine)
+    assert params == pytest.approx([w0 + nudge, w1 - nudge * 0.5, b - nudge], rel=1e-14)
+    assert losses == pytest.approx([p * p + (q - 1) ** 2], rel=1e-14)
+
+
+def four_students(engine):
+    """The tutorial's four rows for 1,000 epochs, in blocks of three rows and all in one call."""
+    X, y = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([0.0, 0.0, 1.0, 1.0])
+    for block in (3, 4):
+        problem = NeuronProblem(X, y, np.full(4, 0.1), np.array([0.1]), 0.0, epochs=1000, block=block)
+        params, losses = problem.solve(engine)
+        assert params == pytest.approx([4.3018685464211535, -10.50801155978499], rel=1e-12)
+        assert losses[[0, 100, 200, 900]] == pytest.approx([1.0155, 0.2670, 0.1557, 0.0291], abs=5e-5)
+
+
+def network_by_hand(engine):
+    """One row through 1-1-1: z1 = 0.5 * 2 + 0.1, a = tanh(z1), z2 = 1.5 a - 0.2, and the chain rule back."""
+    X, y, params = np.array([[2.0]]), np.array([1.0]), np.array([0.5, 0.1, 1.5, -0.2])
+    problem = NetworkProblem(X, y, (1, 1, 1), "tanh", params, 1, Optimizer(0.1), epochs=1)
+    a = math.tanh(0.5 * 2.0 + 0.1)
+    p = 1 / (1 + math.exp(-(1.5 * a - 0.2)))
+    d2 = p - 1.0
+    d1 = d2 * 1.5 * (1 - a * a)
+    comp, losses = problem.solve(engine)
+    assert comp == pytest.approx([0.5 - 0.1 * d1 * 2.0, 0.1 - 0.1 * d1, 1.5 - 0.1 * d2 * a, -0.2 - 0.1 * d2], rel=1e-14)
+    assert losses == pytest.approx([-math.log(p)], rel=1e-14)
+
+
+def regularized_by_hand(engine):
+    """Two rows of one input: l2 shrinks first, and the mean is of the weights after each row."""
+    plan = np.array([[0.5, 0.9, 0.0, 1.0], [0.25, 0.8, 0.0, 0.5]])
+    e = 1 / (1 + math.exp(-0.4)) - 1.0
+    w, b = 0.9 * 0.3 - 0.5 * e, 0.1 - 0.5 * e
+    e = 1 / (1 + math.exp(-(2.0 * w + b)))
+    after, bias = 0.8 * w - 0.25 * e * 2.0, b - 0.25 * e
+    problem = RegularizedProblem(
+        np.array([[1.0], [2.0]]), np.array([1.0, 0.0]), plan, 0, np.array([0.3]), 0.1, epochs=1, block=2
+    )
+    state, _ = problem.solve(engine)
+    assert state == pytest.approx([after, bias, (w + after) / 2, (b + bias) / 2, 0.0, 0.0], rel=1e-14)
+
+
+def regularized_l1_by_hand(engine):
+    """Two rows of one input: l2 shrinks first, the mean is taken, l1 stops at zero and remembers what it is owed."""
+    plan = np.array([[0.5, 0.9, 0.05, 1.0], [0.5, 0.8, 0.7, 0.5]])
+    X, y = np.array([[1.0], [2.0]]), np.array([1.0, 0.0])
+    e = 1 / (1 + math.exp(-0.4)) - 1.0
+    w, b = 0.9 * 0.3 - 0.5 * e, 0.1 - 0.5 * e
+    mean_w, mean_b = w, b
+    w -= 0.05  # all of it is paid
+    e = 1 / (1 + math.exp(-(2.0 * w + b)))
+    before = 0.8 * w - 0.5 * e * 2.0
+    b -= 0.5 * e
+    mean_w, mean_b = (mean_w + before) / 2, (mean_b + b) / 2
+    assert -0.7 < before < 0.0  # 0.75 is owed, 0.05 paid while the weight was positive; now it is pulled up to zero
+    after = min(0.0, before + (0.75 - -0.05))
+    paid = after - before - 0.05
+    for sign in (
+        1.0,
+        -1.0,
+    ):  # mirrored: the same sums, and the weight comes to zero from the other side
+        problem = RegularizedProblem(sign * X, y, plan, 0, np.array([sign * 0.3]), 0.1, epochs=1, block=2)
+        state, _ = problem.solve(engine)
+        assert state == pytest.approx([sign * after, b, sign * mean_w, mean_b, sign * paid, 0.75], rel=1e-13)
+
+
+def regularized_bias_by_hand(engine):
+    """Two rows of one input, whose bias moves a hundredth as far as the step says."""
+    e = 1 / (1 + math.exp(-0.4)) - 1.0
+    w, b = 0.3 - 0.5 * e, 0.1 - 0.01 * 0.5 * e
+    e = 1 / (1 + math.exp(-(2.0 * w + b)))
+    after, bias = w - 0.25 * e * 2.0, b - 0.01 * 0.25 * e
+    plan = np.array([[0.5, 1.0, 0.0, 1.0], [0.25, 1.0, 0.0, 0.5]])
+    X, y = np.array([[1.0], [2.0]]), np.array([1.0, 0.0])
+    problem = RegularizedProblem(X, y, plan, 0, np.array([0.3]), 0.1, epochs=1, block=2, bias_scale=0.01)
+    state, _ = problem.solve(engine)
+    assert state == pytest.approx([after, bias, (w + after) / 2, (b + bias) / 2, 0.0, 0.0], rel=1e-14)
+
+
+# --- finite differences -----------------------------------------------------------------------------------------------
+
+
+def slopes(loss, at, h=1e-6):
+    """The gradient of `loss` by central differences."""
+    at = np.asarray(at, dtype=float)
+    steps = h * np.eye(len(at))
+    return np.array([(loss(at + step) - loss(at - step)) / (2 * h) for step in steps])
+
+
+def neuron_gradient(engine):
+    """A row's update over minus its step is the slope of the row's cross-entropy at the weights before."""
+    rng = np.random.default_rng(1)
+    for d in (1, 2, 5):
+        for actual in (0.0, 1.0):
+            x, at = rng.standard_normal(d), rng.standard_normal(d + 1)
+
+            def loss(params, x=x, actual=actual):
+                p = 1 / (1 + np.exp(-(x @ params[:-1] + params[-1])))
+                return -(actual * np.log(p) + (1 - actual) * np.log(1 - p))
+
+            step = np.array([0.01])
+            problem = NeuronProblem(x[np.newaxis], np.array([actual]), step, at[:-1], at[-1], epochs=1, block=1)
+            params, _ = problem.solve(engine)
+            np.testing.assert_allclose((at - params) / 0.01, slopes(loss, at), rtol=1e-6, atol=1e-8)
+
+
+def squared_error_gradient(engine):
+    """With that loss a row's update over minus its step is the slope of the squared error of the prediction."""
+    rng = np.random.default_rng(4)
+    for actual in (0.0, 1.0):
+        x, at = rng.standard_normal(3), rng.standard_normal(4)
+
+        def loss(params, x=x, actual=actual):
+            return (1 / (1 + np.exp(-(x @ params[:-1] + params[-1]))) - actual) ** 2
+
+        plan = np.array([[0.01, 1.0, 0.0, 0.0]])
+        problem = RegularizedProblem(x[np.newaxis], np.array([actual]), plan, 1, at[:-1], at[-1], epochs=1, block=1)
+        comp, losses = problem.solve(engine)
+        np.testing.assert_allclose((at - comp[:4]) / 0.01, slopes(loss, at), rtol=1e-6, atol=1e-8)
+        assert losses[0] == pytest.approx(loss(at), rel=1e-12)
+
+
+def mean_loss(params, problem):
+    """The weighted mean loss of a network's problem, in NumPy and from the definition."""
+    weights, biases = unflatten(params, layer_table(problem.sizes, problem.activation))
+    act = {"sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}
+    a, first = problem.X, 0
+    for w, b in zip(weights[:-1], biases[:-1], strict=True):
+        a = act[problem.activation](a @ w + b)
+        if problem.mask is not None:
+            a = a * problem.mask[:, first : first + len(b)]
+        first += len(b)
+    z, y = a @ weights[-1] + biases[-1], problem.y.astype(int)
+    weight = np.ones(len(y)) if problem.weight is None else problem.weight
+    if z.shape[1] > 1:
+        p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        losses = -np.log(p[np.arange(len(y)), y])
+    else:
+        p = 1 / (1 + np.exp(-z[:, 0]))
+        losses = (p - y) ** 2 if problem.loss else -(y * np.log(p) + (1 - y) * np.log(1 - p))
+    return float((weight * losses).sum() / weight.sum())
+
+
+def network_problem(sizes, activation, n=5, seed=2, **options):
+    """A few normal rows of each class; `weighted` and `masked` ask for sample weights and for dropout's factors."""
+    rng = np.random.default_rng(seed)
+    params = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(sizes)))
+    X, y = rng.standard_normal((n, sizes[0])), (np.arange(n) % max(2, sizes[-1])).astype(float)
+    if options.pop("weighted", False):
+        options["weight"] = rng.random(n) + 0.5
+    if options.pop("masked", False):
+        options["mask"] = (rng.random((n, sum(sizes[1:-1]))) < 0.6) / 0.6
+    return NetworkProblem(X, y, sizes, activation, params, options.pop("batch_size", n), **options)
+
+
+def network_gradient(engine):
+    """A batch's update over minus the rate is the slope of the batch's weighted mean loss."""
+    kinds = [{}, {"loss": 1}, {"weighted": True}, {"masked": True}, {"loss": 1, "weighted": True, "masked": True}]
+    for sizes in (*SHAPES, (3, 4, 3), (2, 3, 2, 4)):
+        for activation, kind in product(ACTIVATIONS, kinds):
+            if sizes[-1] > 1 and kind.get("loss"):
+                continue
+            problem = network_problem(sizes, activation, steps=Optimizer(0.01), epochs=1, **kind)
+            params, losses = problem.solve(engine)
+            ref = slopes(partial(mean_loss, problem=problem), problem.params)
+            np.testing.assert_allclose((problem.params - params) / 0.01, ref, rtol=1e-5, atol=1e-7)
+            total = len(problem.y) if problem.weight is None else problem.weight.sum()
+            assert losses[0] / total == pytest.approx(mean_loss(problem.params, problem), rel=1e-12)
+
+
+STEPS = {
+    "plain": {},
+    "momentum": {"momentum": 0.9},
+    "Nesterov's momentum": {"momentum": 0.8, "nesterov": True},
+    "l2": {"l2": 0.1},
+    "weight decay": {"weight_decay": 0.5},
+    "momentum, l2, weight decay": {"momentum": 0.5, "l2": 0.1, "weight_decay": 0.2},
+    "adam": {"name": "adam"},
+    "adam, other betas": {"name": "adam", "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3},
+    "adamw": {"name": "adam", "weight_decay": 0.3, "l2": 0.05},
+    "invscaling": {"schedule": "invscaling", "power_t": 0.7},
+    "adam, cosine": {"name": "adam", "schedule": "cosine"},
+}
+
+
+def network_steps(engine):
+    """Four updates of every optimizer, with slopes for gradients and the papers' formulas for steps."""
+    for options in STEPS.values():
+        steps = Optimizer(0.05, **options)
+        steps.schedule.updates = 4
+        problem = network_problem((2, 3, 1), "tanh", n=6, batch_size=3, steps=steps, epochs=2, block=2)
+        w, b = unflatten(np.ones_like(problem.params), layer_table(problem.sizes, "tanh"))
+        is_weight = flatten(w, [np.zeros_like(part) for part in b])
+        at, v, m, s = problem.params.copy(), 0.0, 0.0, 0.0
+        for t in range(1, 5):
+            part = slice(0, 3) if t % 2 else slice(3, 6)
+            batch = replace(problem, X=problem.X[part], y=problem.y[part])
+            g = slopes(partial(mean_loss, problem=batch), at) + options.get("l2", 0.0) * at * is_weight
+            rate = {"invscaling": 0.05 / t**0.7, "cosine": 0.05 * (1 + math.cos(math.pi * (t - 1) / 4)) / 2}.get(
+                options.get("schedule"), 0.05
+            )
+            at = at - rate * options.get("weight_decay", 0.0) * at * is_weight
+            if options.get("name") == "adam":
+                b1, b2 = options.get("beta_1", 0.9), options.get("beta_2", 0.999)
+                m, s = b1 * m + (1 - b1) * g, b2 * s + (1 - b2) * g * g
+                at = at - rate * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + options.get("epsilon", 1e-8))
+            else:
+                mu = options.get("momentum", 0.0)
+                v = mu * v - rate * g
+                at = at + (mu * v - rate * g if options.get("nesterov") else v)
+        comp, _ = problem.solve(engine)
+        np.testing.assert_allclose(comp, at, rtol=1e-5, atol=1e-6)
+
+
+# --- other people's programs ------------------------------------------------------------------------------------------
+
+
+def sgd_classifier(engine, problems=10):
+    """scikit-learn's SGDClassifier, epoch by epoch: the largest norm-wise difference seen."""
+    linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+    worst = 0.0
+    for seed in range(problems):
+        rng = np.random.default_rng(seed)
+        n, d = int(rng.integers(20, 300)), int(rng.integers(1, 20))
+        X, rate = rng.standard_normal((n, d)), 10.0 ** rng.uniform(-4, -0.5)
+        y = (rng.random(n) < 1 / (1 + np.exp(-X[:, 0]))).astype(float)
+        peer = linear.SGDClassifier(
+            loss="log_loss", penalty=None, learning_rate="constant", eta0=rate, shuffle=False, tol=None
+        )
+        for epochs in range(1, 4):
+            peer.partial_fit(X, y, classes=[0, 1])
+            problem = NeuronProblem(X, y, np.full(n, rate), np.zeros(d), 0.0, epochs=epochs, block=n)
+            comp, _ = problem.solve(engine)
+            worst = max(worst, distance(comp, np.append(peer.coef_, peer.intercept_)))
+    assert worst <= 1e-12
+    return worst
+
+
+# Averaging together with l1 is not here: scikit-learn's averaged weights then leave out what the penalty did between
+# the rows and are not the mean of its weights. Ours are; `regularized_by_hand` and the test beside it hold that.
+SGD_OPTIONS = {
+    "l2": ({"penalty": "l2", "alpha": 0.01}, {"l2": 0.01}),
+    "l1": ({"penalty": "l1", "alpha": 0.01}, {"l1": 0.01}),
+    "elastic net": ({"penalty": "elasticnet", "alpha": 0.01, "l1_ratio": 0.25}, {"l2": 0.0075, "l1": 0.0025}),
+    "averaged": ({"penalty": None, "average": True}, {"average": True}),
+    "averaged from row 700, l2": ({"penalty": "l2", "alpha": 0.01, "average": 700}, {"l2": 0.01, "average": 700}),
+    "invscaling": ({"penalty": None, "learning_rate": "invscaling"}, {"schedule": "invscaling"}),
+    "invscaling, 0.25": (
+        {"penalty": None, "learning_rate": "invscaling", "power_t": 0.25},
+        {"schedule": "invscaling", "power_t": 0.25},
+    ),
+    "optimal": ({"penalty": "l2", "alpha": 1e-3, "learning_rate": "optimal"}, {"l2": 1e-3, "schedule": "optimal"}),
+    "optimal, both penalties": (
+        {"penalty": "elasticnet", "alpha": 1e-3, "l1_ratio": 0.3, "learning_rate": "optimal"},
+        {"l2": 7e-4, "l1": 3e-4, "schedule": "optimal"},
+    ),
+    "all at once": (
+        {"penalty": "l2", "alpha": 0.01, "learning_rate": "invscaling", "average": 50},
+        {"l2": 0.01, "schedule": "invscaling", "average": 50},
+    ),
+}
+
+
+def sgd_classifier_options(train, name, weighted):
+    """`train_neuron` with an option against scikit-learn's SGDClassifier, after three epochs, unshuffled."""
+    linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+    theirs, ours = SGD_OPTIONS[name]
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((400, 6))
+    y = (rng.random(400) < 1 / (1 + np.exp(-X[:, 0]))).astype(int)
+    sample_weight = rng.random(400) * (rng.random(400) < 0.9) if weighted else None
+    settings = {"loss": "log_loss", "learning_rate": "constant", "eta0": 0.05, "shuffle": False, "max_iter": 3}
+    peer = linear.SGDClassifier(tol=None, **settings | theirs).fit(X, y, sample_weight=sample_weight)
+    result = train(X, y, learning_rate=0.05, epochs=3, sample_weight=sample_weight, **ours)
+    comp = np.append(result.model.weights, result.model.bias)
+    return distance(comp, np.append(peer.coef_, peer.intercept_))
+
+
+TORCH = {
+    "plain": ({}, {}),
+    "momentum": ({"momentum": 0.9}, {"momentum": 0.9}),
+    "Nesterov's momentum": ({"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "nesterov": True}),
+    "l2": ({"weight_decay": 0.01}, {"l2": 0.01}),
+    "adam": ({"betas": (0.9, 0.999)}, {"name": "adam"}),
+    "adamw": (
+        {"betas": (0.8, 0.99), "weight_decay": 0.1},
+        {"name": "adam", "beta_1": 0.8, "beta_2": 0.99, "weight_decay": 0.1},
+    ),
+}
+
+
+def torch_network(engine, name="plain", steps=500, outputs=1, **kind):
+    """PyTorch in float64: parameters after `steps` updates, full batch and mini-batch; the largest difference seen."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch.set_num_threads(1)  # for so few rows a second thread is only in the way
+    theirs, ours = TORCH[name]
+    rate, worst = 0.005 if ours.get("name") else 0.05, 0.0
+    for sizes, activation, batch in zip(SHAPES, ACTIVATIONS, (24, 8, 5), strict=True):
+        sizes, batches = (*sizes[:-1], outputs), -(-24 // batch)
+        options = {"steps": Optimizer(rate, **ours), "epochs": -(-steps // batches)}
+        problem = network_problem(sizes, activation, n=24, batch_size=batch, block=24, **options, **kind)
+        parts = unflatten(problem.params, layer_table(sizes, activation))
+        w, b = ([torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts[k]] for k in (0, 1))
+        make = torch.optim.AdamW if name == "adamw" else torch.optim.Adam if name == "adam" else torch.optim.SGD
+        optimizer = make([{"params": w, **theirs}, {"params": b, **theirs, "weight_decay": 0.0}], lr=rate)
+        for _ in range(problem.epochs):
+            for start in range(0, 24, batch):
+                loss = torch_loss(torch, problem, w, b, slice(start, start + batch))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        ref = flatten(*[[part.detach().numpy() for part in parts] for parts in (w, b)])
+        worst = max(worst, distance(problem.solve(engine)[0], ref))
+    return worst
+
+
+def torch_loss(torch, problem, w, b, part):
+    """The weighted mean loss of a batch, by PyTorch's own functions."""
+    functional, a, first = torch.nn.functional, torch.tensor(problem.X[part]), 0
+    for k in range(len(w) - 1):
+        a = getattr(torch, problem.activation)(a @ w[k] + b[k])
+        if problem.mask is not None:
+            a = a * torch.tensor(problem.mask[part, first : first + len(b[k])])
+        first += len(b[k])
+    z, y = a @ w[-1] + b[-1], torch.tensor(problem.y[part])
+    if z.shape[1] > 1:
+        losses = functional.cross_entropy(z, y.long(), reduction="none")
+    elif problem.loss:
+        losses = (torch.sigmoid(z[:, 0]) - y) ** 2
+    else:
+        losses = functional.binary_cross_entropy_with_logits(z[:, 0], y, reduction="none")
+    weight = torch.ones_like(losses) if problem.weight is None else torch.tensor(problem.weight[part])
+    return (weight * losses).sum() / weight.sum()
+
+
+def torch_gradients(engine):
+    """One batch's gradient against autograd: the largest norm-wise difference over activation, loss and depth."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    worst = 0.0
+    for hidden in ((5,), (4, 3), (3, 4, 2), (20, 17), (2, 2, 2, 2)):
+        for activation, outputs, loss, weighted in product(ACTIVATIONS, (1, 3), (0, 1), (False, True)):
+            if outputs > 1 and loss:
+                continue
+            sizes, rate = (4, *hidden, outputs), 2.0**-3
+            options = {"loss": loss, "weighted": weighted, "masked": weighted, "steps": Optimizer(rate), "epochs": 1}
+            problem = network_problem(sizes, activation, n=33, block=33, **options)
+            problem = replace(problem, params=problem.params * 0.5)
+            parts = unflatten(problem.params, layer_table(sizes, activation))
+            w, b = ([torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts[k]] for k in (0, 1))
+            torch_loss(torch, problem, w, b, slice(None)).backward()
+            ref = flatten(*[[part.grad.numpy() for part in parts] for parts in (w, b)])
+            comp = engine_gradient(engine, problem)
+            worst = max(worst, distance(comp, ref))
+    return worst
+
+
+def engine_gradient(engine, problem):
+    """The gradient that an engine's kernel sums up over a batch that is a row longer than the rows it is given."""
+    own, table, n = engine.own, layer_table(problem.sizes, problem.activation), len(problem.X)
+    state, pending = own(np.vstack([problem.params, np.zeros((3, len(problem.params)))])), own(np.zeros(2))
+    weight = np.ones(n) if problem.weight is None else problem.weight
+    mask = np.empty((1, 0)) if problem.mask is None else problem.mask
+    given = [own(part) for part in (problem.y, weight, mask, np.empty((0, 4)), problem.steps.rule(n + 1, problem.loss))]
+    scratch = engine.scratch(table), pending, own(np.zeros(1))
+    engine.kernels.network_epochs(engine.rows(problem.X), *given, own(table, np.int64), state, *scratch)
+    return np.array(state[1]) / pending[1]
+
+
+BY_HAND = (
+    two_rows_by_hand,
+    four_students,
+    regularized_by_hand,
+    regularized_l1_by_hand,
+    regularized_bias_by_hand,
+    network_by_hand,
+    neuron_gradient,
+    squared_error_gradient,
+    network_gradient,
+    network_steps,
+)
+LEFT_TO_STRICT = (regularized_l1_by_hand, regularized_bias_by_hand, squared_error_gradient)  # by the fast engine

@@ -1,0 +1,269 @@
+"""The lanes kernel: every model is a run of its own, whoever is beside it, wherever the rows are cut."""
+
+# ruff: noqa: E501 - a line a mistake
+
+import inspect
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from compare import distance
+from hypothesis import given
+from hypothesis import strategies as st
+from plain_jit import plain_copy
+from problems import FEWER, SEEDS
+
+from tinynet_fast.kernels import reference, strict
+from tinynet_fast.kernels.compiler import registers
+from tinynet_fast.kernels.compiler.registers import load, store
+from tinynet_fast.kernels.fast import many_neurons
+
+pytestmark = pytest.mark.any_cpu
+
+
+@dataclass(frozen=True)
+class LanesProblem:
+    """Rows, and a column of options and of starting weights (the bias last) for each model."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    folds: np.ndarray | None
+    rates: np.ndarray
+    l2: np.ndarray
+    held: np.ndarray
+    start: np.ndarray
+    penalised: bool
+    cuts: tuple[int, ...] = ()
+
+    def solve(self, kernel=many_neurons):
+        """(weights and biases, their means, squared errors, log losses, held-out log losses), a column a model."""
+        d, m = self.start.shape[0] - 1, self.start.shape[1]
+        options, sums = many_neurons.aligned(many_neurons.N_OPTIONS, m), many_neurons.aligned(many_neurons.N_SUMS, m)
+        options[:] = self.rates, np.maximum(0.0, 1.0 - self.rates * self.l2), self.held
+        state = many_neurons.aligned((d + 1) * (1 + self.penalised), m)
+        state[: d + 1] = self.start
+        kernel.clear(sums)
+        for a, b in zip((0, *self.cuts), (*self.cuts, len(self.y)), strict=True):
+            folds = None if self.folds is None else self.folds[a:b]
+            arrays = options, state, sums
+            kernel.train(self.X[a:b], self.y[a:b], self.weights[a:b], folds, *arrays, self.penalised)
+        means = state[d + 1 :] if self.penalised else np.zeros_like(self.start)
+        return state[: d + 1], means, sums[many_neurons.SQUARES], *kernel.log_losses(sums)
+
+    def solve_alone(self, k, module=strict):
+        """The same numbers for model k by itself, from the reference's rule."""
+        d = len(self.start) - 1
+        trained = np.ones(len(self.y), bool) if self.folds is None else self.folds != self.held[k]
+        own = np.asarray if module is strict else np.ndarray.tolist
+        w, b = own(self.start[:d, k].copy()), own(self.start[d:, k].copy())
+        means, paid, losses = (own(np.zeros(size)) for size in (d + 1, d + 1, 1))
+        logs, row = [0.0, 0.0], 0
+        for i, x in enumerate(np.asarray(self.X, np.float64)):
+            z = reference.logit(x, w, b)
+            logs[not trained[i]] += min(reference.cross_entropy(z, self.y[i]), many_neurons.FARTHEST)
+            if trained[i]:
+                row += 1
+                step, keep = self.rates[k] * self.weights[i], max(0.0, 1.0 - self.rates[k] * self.l2[k])
+                plan = np.array([[step, keep, 0.0, 1.0 / row]])
+                X, y = np.ascontiguousarray(x[np.newaxis]), self.y[i : i + 1]
+                module.sgd_regularized_epochs(own(X), own(y), own(plan), 0, 1.0, w, b, means, paid, losses)
+        return np.append(w, b), np.asarray(means), losses[0], *logs
+
+    def check(self, kernel=many_neurons, module=strict, only=None):
+        """AssertionError where a model is not the one trained alone."""
+        weights, means, squares, logs, held_logs = self.solve(kernel)
+        for k in range(len(self.rates)) if only is None else only:
+            ref_weights, ref_means, ref_squares, ref_logs, ref_held = self.solve_alone(k, module)
+            assert distance(weights[:, k], ref_weights) <= 1e-12
+            if self.penalised:
+                assert distance(means[:, k], ref_means) <= 1e-12
+            comp, ref = (squares[k], logs[k], held_logs[k]), (ref_squares, ref_logs, ref_held)
+            assert comp == pytest.approx(ref, rel=1e-11, abs=1e-14 * (1 + len(self.y)))
+
+
+def problem(rng, n, d, m, folds=0, penalised=False, scale=1.0, dtype=np.float64, weighted=False, reach=1.0):
+    """Rates are up to `reach` of what is stable."""
+    X = (rng.standard_normal((n, d)) * scale).astype(dtype)
+    y = (rng.random(n) < 0.5).astype(float)
+    weights = rng.random(n) * 2.0 * (rng.random(n) < 0.8) if weighted else np.ones(n)
+    longest = float(np.max(weights * ((X.astype(float) ** 2).sum(axis=1) + 1.0), initial=1.0))
+    rates = 8.0 / longest * reach * np.exp(-8.0 * rng.random(m))
+    l2 = rng.choice([0.0, 1e-3, 0.3], m) / max(rates.max(), 1.0) if penalised else np.zeros(m)
+    held = rng.integers(-1, folds, m).astype(float) if folds else np.full(m, many_neurons.NOBODY)
+    fold_of_row = rng.integers(0, folds, n).astype(float) if folds else None
+    start = rng.standard_normal((d + 1, m)) / max(scale, 1.0)
+    return LanesProblem(X, y, weights, fold_of_row, rates, l2, held, start, penalised)
+
+
+@st.composite
+def problems(draw):
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * draw(st.integers(1, 4))
+    made = problem(
+        rng,
+        n,
+        d,
+        m,
+        folds=draw(st.sampled_from([0, 2, 5])),
+        penalised=draw(st.booleans()),
+        scale=draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3, 1e-160])),
+        dtype=draw(st.sampled_from([np.float64, np.float32])),
+        weighted=draw(st.booleans()),
+        reach=draw(st.sampled_from([1.0, 1e-3])),
+    )
+    return replace(made, cuts=tuple(sorted(2 * cut for cut in draw(st.lists(st.integers(0, n // 2), max_size=3)))))
+
+
+@given(problems(), st.data())
+@FEWER
+def test_every_lane_is_a_run_of_its_own(problem, data):
+    only = data.draw(st.lists(st.integers(0, len(problem.rates) - 1), min_size=1, max_size=4))
+    problem.check(only=only)
+
+
+def test_against_the_reference_itself():
+    problem(np.random.default_rng(1), 40, 3, 8, folds=3, penalised=True, weighted=True).check(module=reference)
+
+
+@given(problems())
+def test_cuts_change_no_bit(problem):
+    for comp, ref in zip(problem.solve(), replace(problem, cuts=()).solve(), strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@given(problems(), SEEDS)
+def test_neighbours_change_no_bit(problem, seed):
+    """Eight of the models alone, in another order, beside one that is NaN and one that overflows."""
+    rng = np.random.default_rng(seed)
+    some = rng.permutation(len(problem.rates))[:6]
+    some = np.append(some, [0, 0])
+    start, rates = problem.start[:, some], problem.rates[some]
+    start[:, 6], rates[7] = np.nan, 1e305
+    alone = replace(problem, rates=rates, l2=problem.l2[some], held=problem.held[some], start=start)
+    with np.errstate(all="ignore"):
+        few, all_of_them = alone.solve(), problem.solve()
+    for comp, ref in zip(few, all_of_them, strict=True):
+        np.testing.assert_array_equal(comp[..., :6], ref[..., some[:6]], strict=True)
+    assert np.isnan(few[0][:, 6]).all()
+
+
+def far_out(n=100, sums=300.0):
+    """Every row is on the wrong side of every model, as far as it counts, and stays there."""
+    rng = np.random.default_rng(2)
+    made = problem(rng, n, 2, 8, scale=1e-3)
+    start = np.zeros((3, 8))
+    start[2] = np.where(made.y[0] == 1.0, -sums, sums)
+    return replace(made, y=np.full(n, made.y[0]), start=start, rates=np.full(8, 1e-3))
+
+
+def test_log_losses_far_out_count_44_nats_a_row():
+    squares, logs = far_out().solve()[2:4]
+    assert logs == pytest.approx(np.full(8, 4400.0), rel=1e-14)
+    assert squares == pytest.approx(np.full(8, 100.0), rel=1e-15)
+
+
+def each_wrong_label(values, wrong, total):
+    for start in range(0, len(values), 8):
+        q, t = many_neurons.wrong_label(load(values, start, (0,)))
+        store(wrong, start, q)
+        store(total, start, t)
+
+
+def test_wrong_label():
+    """Within 6e-16 + 1.4e-16 |u| relative (3.4e-17 |u| with FMA) of the value in long double, and flat beyond 44."""
+    wrong_labels = pytest.importorskip("numba", reason="Numba compiles this test").njit(each_wrong_label)
+    n = 80_000 if type(wrong_labels).__name__ != "function" else 8_000
+    u = np.linspace(-many_neurons.FARTHEST, many_neurons.FARTHEST, n)
+    wrong, total = np.empty(n), np.empty(n)
+    wrong_labels(u, wrong, total)
+    odds, allowed = np.exp(u.astype(np.longdouble)), 6e-16 + 1.4e-16 * np.abs(u)
+    if np.finfo(np.longdouble).eps < 1e-18:
+        assert np.all(np.abs(wrong / (odds / (1 + odds)) - 1) < allowed)
+        assert np.all(np.abs(total / (1 + odds) - 1) < allowed)
+    u[:8] = -np.inf, -1e300, -many_neurons.FARTHEST, 0.0, many_neurons.FARTHEST, 1e300, np.inf, np.nan
+    wrong_labels(u[:8], wrong, total)
+    assert wrong[0] == wrong[1] == wrong[2] < 8e-20
+    assert wrong[3] == 0.5
+    assert (wrong[4:8] == 1.0).all()
+    assert (total[4:8] == total[4]).all()
+
+
+# --- planted mistakes -------------------------------------------------------------------------------------------------
+
+# name, what stands in the source, what is planted in its place
+PLANTED = [
+    ("no bias update", "z = sub(sub(load(state, d * m, like), p), q)", "z = load(state, d * m, like)"),
+    ("bias of the second row forgotten", "z = sub(sub(load(state, d * m, like), p), q)", "z = sub(load(state, d * m, like), p)"),
+    ("coupling without the bias", "z_ahead, coupling = z, 1.0", "z_ahead, coupling = z, 0.0"),
+    ("second row does not know the first", "fnma(coupling, p, z_ahead)", "z_ahead"),
+    ("rows brought in swapped", "before, last = i, ahead", "before, last = ahead, i"),
+    ("no bias update with penalties", "z = bring_in(1.0, d, nudge", "z = bring_in(0.0, d, nudge"),
+    ("wrong sign", "return flip(mul(wrong, mul(rate, step)), side)", "return flip(mul(wrong, mul(rate, step)), -side)"),
+    ("bias penalised", "z = bring_in(1.0, d, nudge, 1.0", "z = bring_in(1.0, d, nudge, keep"),
+    ("penalty after the update", "w = fnma(x, nudge, mul(load(state, j * m, like), keep))", "w = mul(fnma(x, nudge, load(state, j * m, like)), keep)"),
+    ("last rows of a call not brought in", "if n > 0:\n        sweep", "if n < 0:\n        sweep"),
+    ("last row of a call not brought in with penalties", "if n > 0:\n        bring", "if n < 0:\n        bring"),
+    ("another row brought in", "before = i\n", "before = start\n"),
+    ("held-out row trained on", "p, wrong = unless_held(folded, folds, i, held, p, 0.0)", "p, wrong = p"),
+    ("held-out second row trained on", "q = unless_held(folded, folds, ahead, held, q, 0.0)", "pass"),
+    ("held-out row trained on with penalties", "nudge = unless_held(folded, folds, i, held, nudge, 0.0)", "pass"),
+    ("held-out row in the loss", "wrong = unless_held(folded, folds, ahead, held, wrong, 0.0)", "pass"),
+    ("held-out row shrinks", "unless_held(folded, folds, i, held, load(options, KEEP * m, like), 1.0)", "load(options, KEEP * m, like)"),
+    ("held-out row averaged", "unless_held(folded, folds, i, held, one, 0.0)", "one"),
+    ("held-out row in the progressive loss", "unless_held(folded, folds, i, held, total, 1.0)", "total"),
+    ("every row in the held-out loss", "where_equal(held, folds[i], total, 1.0)", "total"),
+    ("mean of the weights before the row", "sub(w, mean), mean)", "sub(fma(x, nudge, w), mean), mean)"),
+    ("mean over one row too many", "limit(rows, 1.0, MANY)", "add(rows, 1.0)"),
+    ("sample weight forgotten", "mul(rate, step)", "rate"),
+    ("one rate for all", "mul(rate, step)", "mul(rate[0], step)"),
+    ("loss of the right label", "squares = fma(wrong, wrong,", "squares = fma(sub(1.0, wrong), sub(1.0, wrong),"),
+    ("loss after the last cut only", "store(sums, SQUARES * m, squares)", "store(sums, SQUARES * m, sub(squares, load(sums, SQUARES * m, like)))"),
+    ("exponents forgotten", "+ exponents * math.log(2.0)", "+ 0.0 * exponents"),
+    ("product not brought down", "add_exponent(exponent, product), mantissa(product)", "add_exponent(exponent, product), product"),
+    ("product overflows", "CHUNK = 16", "CHUNK = 64"),
+    ("sums limited too early", "FARTHEST = 44.0", "FARTHEST = 12.0"),
+    ("short polynomial", "high = fma(f2, C6, fma(f, C5, C4))", "high = fma(f, C5, C4)"),
+    ("single precision", "side = 0.5 - y", "side, z = 0.5 - y, np.float64(np.float32(z))"),
+    ("label of the row before", "learn(z, y[i]", "learn(z, y[i - 1]"),
+    ("odd row at the end taken twice", "if ahead > i:", "if True:"),
+]  # fmt: skip
+
+
+def planted(monkeypatch, old="", new="", module=many_neurons):
+    """A copy of the kernel in plain Python, where registers are arrays."""
+    with monkeypatch.context() as patch:
+        for name, value in vars(plain_copy(registers)).items():
+            if inspect.isfunction(value) and not name.startswith("_"):
+                patch.setattr(registers, name, value)
+        patch.setattr(many_neurons, "wrong_label", plain_copy(many_neurons).wrong_label)  # which others call
+        return plain_copy(module, old, new)
+
+
+def caught(kernel):
+    """Whether a case with few rows tells the kernel from the rule."""
+    rng = np.random.default_rng(5)
+    try:
+        for folds in (0, 2):
+            for penalised in (False, True):
+                made = problem(rng, 37, 3, 8, folds, penalised, weighted=True)
+                replace(made, cuts=(10, 20)).check(kernel)
+        far = far_out()
+        with np.errstate(all="ignore"):
+            far.check(kernel, only=[0])
+            replace(far, start=-far.start * 0.08).check(kernel, only=[0])
+        u = np.linspace(-13.0, 13.0, 4001)
+        np.testing.assert_allclose(kernel.wrong_label(u)[0], 1 / (1 + np.exp(-u)), rtol=4e-15)
+    except AssertionError:
+        return True
+    return False
+
+
+def test_a_copy_without_a_mistake_passes(monkeypatch):
+    assert not caught(planted(monkeypatch))
+
+
+@pytest.mark.parametrize(("name", "old", "new"), PLANTED, ids=[m[0] for m in PLANTED])
+def test_planted_mistakes_are_caught(monkeypatch, name, old, new):
+    with np.errstate(all="ignore"):
+        assert caught(planted(monkeypatch, old, new))

@@ -1,0 +1,211 @@
+"""The kernel for narrow networks against the plain loops, update by update, and where it hands over to the others."""
+
+# ruff: noqa: E501 - a line a mistake
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_network_kernels import ADAM, NESTEROV, RELU, SGD, SIGMOID, TANH, caught, differences, planted, random_problem
+
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED
+from tinynet_fast.kernels.fast import narrow_network, network
+
+pytestmark = pytest.mark.any_cpu
+
+TILE, FEW = network.TILE, narrow_network.FEW
+NARROW = st.sampled_from([(2, 4), (1, 1), (3, 2), (4, 3)])  # a shape takes more than a second to compile
+if UNCOMPILED:
+    NARROW = st.tuples(st.integers(1, narrow_network.NARROW), st.integers(1, narrow_network.NARROW))
+
+
+@st.composite
+def narrow_problems(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.integers(0, 20 if UNCOMPILED else 300))
+    return random_problem(
+        rng,
+        n,
+        (*draw(NARROW), 1),
+        SIGMOID,
+        draw(st.integers(1, n + 2) | st.sampled_from([1, 2, 3, 4, 5, 8, 32])),
+        draw(st.sampled_from([SGD, NESTEROV])),
+        scale=draw(st.sampled_from([0.1, 0.5, 0.5, 2.0])),  # the last saturates
+        weights=draw(st.booleans()),
+        keep=draw(st.sampled_from([1.0, 0.99])),
+        l2=draw(st.sampled_from([0.0, 0.01])),
+        share=draw(st.sampled_from([0.0, 0.9])),
+        dtype=draw(st.sampled_from([np.float64, np.float64, np.float32])),
+    )
+
+
+def serves(problem):
+    return narrow_network.serves(problem.mask, problem.rule, problem.layers)
+
+
+@given(problem=narrow_problems())
+def test_every_update_is_the_references(problem):
+    assert serves(problem)
+    worst = differences(problem, narrow_network)
+    assert worst.max() <= 1e-12, worst
+
+
+@given(problem=narrow_problems(), cuts=st.lists(st.integers(1, 3), max_size=2))
+def test_blocks_change_no_bit(problem, cuts):
+    problem.rule[0] = len(problem.X) + 1
+    whole, cut = (problem.run(narrow_network, problem.state, cuts=[TILE * c for c in k]) for k in ((), cuts))
+    for comp, ref in zip(cut, whole, strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5, TILE, 2 * TILE, 3 * TILE])
+@pytest.mark.parametrize("weights", [False, True])
+def test_blocks_change_no_bit_of_many_batches(batch, weights):
+    rng, n = np.random.default_rng(1), 3 * TILE
+    problem = random_problem(rng, n, (2, 4, 1), SIGMOID, batch, NESTEROV, weights=weights)
+    problem.weight[: 2 * TILE] = 1.0  # whether a tile has other weights is the tile's own affair
+    whole = problem.run(narrow_network, problem.state)
+    step = batch * -(-TILE // batch)
+    for cuts in ((step,), range(step, n, step)):
+        for comp, ref in zip(problem.run(narrow_network, problem.state, cuts=cuts), whole, strict=True):
+            np.testing.assert_array_equal(comp, ref, strict=True)
+    worst = differences(problem, narrow_network)
+    assert worst.max() <= 1e-12, worst
+
+
+def test_a_tile_that_was_begun_is_filled_first():
+    """Where the next tile begins does not depend on where the call began."""
+    problem = random_problem(np.random.default_rng(2), 3 * TILE, (2, 4, 1), SIGMOID, 3 * TILE, SGD)
+    runs = [problem.run(narrow_network, problem.state, cuts=cuts) for cuts in ((TILE // 2,), (TILE // 2, TILE))]
+    for comp, ref in zip(*runs, strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@pytest.mark.parametrize("n", [FEW, 12])
+def test_several_epochs_in_one_call_are_as_many_calls(n):
+    """Of rows that are one tile, which then are not read again, and of several batches."""
+    for batch in (n, 2):
+        problem = random_problem(np.random.default_rng(3), n, (2, 4, 1), batch=batch)
+        problem.plan[:] = problem.plan[0]
+        state = problem.state
+        for _ in range(3):
+            state = problem.run(narrow_network, state)[0]
+        np.testing.assert_array_equal(problem.run(narrow_network, problem.state, epochs=3)[0], state)
+
+
+@pytest.mark.parametrize("n", [1, FEW, 10])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_diverged_run_shows(n, bad):
+    problem = random_problem(np.random.default_rng(4), n, (2, 3, 1))
+    problem.state[0, -1] = bad
+    state, _, losses = problem.run(narrow_network, problem.state)
+    assert not (np.isfinite(state[0]).all() and np.isfinite(losses).all())
+
+
+@pytest.mark.parametrize("n", [FEW, 10])
+def test_a_batch_without_weight_moves_nothing(n):
+    problem = random_problem(np.random.default_rng(5), n, (2, 4, 1), optimizer=NESTEROV, keep=0.9, l2=0.1)
+    problem.weight[:] = 0.0
+    state, pending, losses = problem.run(narrow_network, problem.state)
+    np.testing.assert_array_equal(state, problem.state)
+    assert not pending.any()
+    assert not losses.any()
+
+
+@pytest.mark.skipif(UNCOMPILED, reason="too slow")
+@pytest.mark.parametrize("batch", [1, 4, 10])
+def test_how_differences_grow(batch):
+    """Two thousand updates or more from the same start: 4e-15 at most was seen in parameters."""
+    from tinynet_fast.kernels import strict
+
+    problem = random_problem(np.random.default_rng(5), 200, (2, 4, 1), SIGMOID, batch, share=0.0)
+    problem.plan = np.tile(problem.plan[0] * [0.2, 1.0, 1.0, 1.0], (20_001, 1))
+    problem.y = (problem.X[:, 0] > 0).astype(float)
+    ref, comp = (problem.run(kernels, problem.state, epochs=100) for kernels in (strict, narrow_network))
+    np.testing.assert_allclose(comp[0][0], ref[0][0], rtol=1e-12)
+    np.testing.assert_allclose(comp[2], ref[2], rtol=1e-12)
+
+
+OTHERS = {
+    "tanh": {"activation": TANH},
+    "relu": {"activation": RELU},
+    "Adam": {"optimizer": ADAM},
+    "squared error": {"loss": 1},
+    "dropout": {"dropout": 0.3},
+    "more inputs": {"sizes": (5, 4, 1)},
+    "more units": {"sizes": (2, 5, 1)},
+    "two hidden layers": {"sizes": (2, 3, 3, 1)},
+    "three classes": {"sizes": (2, 4, 3)},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_others_are_passed_on(name):
+    options = {"sizes": (2, 4, 1), "optimizer": SGD} | OTHERS[name]
+    problem = random_problem(np.random.default_rng(6), 9, **options)
+    assert not serves(problem)
+    for comp, ref in zip(*(problem.run(k, problem.state) for k in (narrow_network, network)), strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+# --- planted mistakes -------------------------------------------------------------------------------------------------
+
+MISTAKES = [
+    ("bias left out of the hidden sums", "zs = param[d * h : d * h + h]", "zs = [0.0 * b for b in param[d * h : d * h + h]]"),
+    ("bias left out of the output's sum", "z, h = param[-1], len(a)", "z, h = 0.0 * param[-1], len(a)"),
+    ("slope left out", "param[u - len(a) - 1] * v.fma(-a[u], a[u], a[u])", "param[u - len(a) - 1]"),
+    ("weight left out of the delta", "return weight * (", "return (0.0 * weight + 1.0) * ("),
+    ("probability of the other class", "v.where(negative, e, 1.0) /", "v.where(negative, 1.0, e) /"),
+    ("loss of the other class", "s = v.where(y > 0.5, z, -z)", "s = v.where(y > 0.5, -z, z)"),
+    ("bias decays", "keep = keep * decay + (1.0 - decay)", "keep = keep + 0.0 * decay"),
+    ("bias has l2", "l2 * decay", "l2"),
+    ("gradient replaced by the tile's", "g = summed + tiles._sums", "g = tiles._sums"),
+    ("the batch's gradient kept", "v.where(grows > 0.0, g, 0.0)", "g"),
+    ("a gradient lost between tiles", "v.where(grows > 0.0, g, 0.0)", "0.0 * g"),
+    ("a step before the batch ends", "v.where(moves > 0.0, moved, x)", "moved"),
+    ("velocity changed before the batch ends", "v.where(moves > 0.0, velocity, first)", "velocity"),
+    ("few rows counted twice", "w = w * v.first(m, width)", "pass"),
+    ("weight left out of the loss of few rows", "[w * (wrong + tiles.log1p(v, e))]", "[v.first(m, width) * (wrong + tiles.log1p(v, e))]"),
+    ("one weight that is not 1 overlooked", "if work[labels + FOUND + 1] != 0.0:", "if False:"),
+    ("product of 1 + e without its cross term", "v.fma(carried[1], e, carried[1] + e)", "carried[1] + e"),
+    ("rows and inputs not turned", "LANES + places[r][1] if places[r][0] == k", "LANES + places[r][1] if places[r][0] > k"),
+    ("last rows of a tile from its start", "(start + full) * d", "start * d"),
+    ("batch a row too long", "if filled == batch:", "if filled > batch:"),
+    ("weight of the tile for the batch's", "weights += total", "weights = total"),
+    ("Nesterov as plain momentum", "(share, 1.0) if rule[2] == NESTEROV else (1.0, 0.0)", "(1.0, 0.0)"),
+]  # fmt: skip
+
+
+def few_problems():
+    """Small, and together through every line."""
+    for seed, (n, sizes, batch, optimizer, weights) in enumerate(
+        (
+            (4, (2, 4, 1), 4, SGD, False),
+            (7, (3, 2, 1), 3, NESTEROV, True),
+            (11, (2, 4, 1), 11, SGD, True),
+            (16, (3, 3, 1), 16, NESTEROV, False),
+            (24, (4, 1, 1), 8, SGD, True),
+            (TILE + 8, (1, 1, 1), TILE + 8, NESTEROV, True),
+            (TILE + 3, (1, 2, 1), TILE + 9, SGD, False),
+        )
+    ):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(rng, n, sizes, SIGMOID, batch, optimizer, weights=weights, keep=0.9, l2=0.1)
+        problem.state[2] = rng.standard_normal(problem.state.shape[1])
+        yield problem
+
+
+def test_every_line():
+    """With coverage measured: `few_problems` goes through all of them, whatever Hypothesis comes up with."""
+    for problem in few_problems():
+        assert differences(problem, narrow_network).max() <= 1e-12
+
+
+def test_a_copy_without_a_mistake_passes():
+    assert not caught(planted(kernels="narrow_network"), few_problems)
+
+
+@pytest.mark.parametrize(("name", "old", "new"), MISTAKES, ids=[m[0] for m in MISTAKES])
+def test_planted_mistakes(name, old, new):
+    with np.errstate(all="ignore"):
+        assert caught(planted("narrow_network", old, new, kernels="narrow_network"), few_problems)

@@ -1,0 +1,237 @@
+"""The kernel that learns several classes in one pass: every class is a run of its own."""
+
+# ruff: noqa: E501 - a line a mistake
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from compare import distance
+from hypothesis import given
+from hypothesis import strategies as st
+from problems import FEWER, SEEDS
+from test_many_neurons import planted
+
+from tinynet_fast.kernels import reference, strict
+from tinynet_fast.kernels.fast import many_neurons, one_vs_rest
+
+pytestmark = pytest.mark.any_cpu
+
+
+@dataclass(frozen=True)
+class ClassesProblem:
+    """Rows of classes 0, 1, ..., and a column of options and of starting weights (the bias last) for each lane."""
+
+    X: np.ndarray
+    codes: np.ndarray
+    plan: np.ndarray
+    options: np.ndarray
+    start: np.ndarray
+    averaged: bool = True
+    watched: bool = True
+    cuts: tuple[int, ...] = ()
+
+    def solve(self, fast, kernel=one_vs_rest):
+        """(weights and biases, their means, objectives), a column a class."""
+        d, m = self.start.shape[0] - 1, self.start.shape[1]
+        options, sums = many_neurons.aligned(one_vs_rest.N_OPTIONS, m), many_neurons.aligned(one_vs_rest.N_SUMS, m)
+        options[:] = self.options
+        state = many_neurons.aligned((d + 1) * (1 + self.averaged), m)
+        state[: d + 1] = self.start
+        kernel.clear(sums)
+        for a, b in zip((0, *self.cuts), (*self.cuts, len(self.X)), strict=True):
+            rows = self.X[a:b], self.codes[a:b], self.plan[a:b]
+            kernel.train(*rows, options, state, sums, self.averaged, self.watched, fast)
+        means = state[d + 1 :] if self.averaged else np.zeros_like(self.start)
+        return state[: d + 1], means, kernel.objectives(sums)
+
+    def solve_alone(self, k, module=strict):
+        """The same numbers for class k by itself, a row at a time, from the reference's rule."""
+        own = np.asarray if module is strict else np.ndarray.tolist
+        w, b = own(self.start[:-1, k].copy()), own(self.start[-1:, k].copy())
+        means, paid = own(np.zeros(len(self.start))), own(np.zeros(len(self.start)))
+        factor, code, positive, negative, l2, bias_scale = self.options[:, k]
+        objective = 0.0
+        for x, row_code, row in zip(self.X.astype(float), self.codes, self.plan, strict=True):
+            y, weight = (1.0, positive) if row_code == code else (0.0, negative)
+            rate = factor * row[0]
+            plan = [[rate * (weight * row[2]), max(0.0, 1.0 - l2 * rate), 0.0, row[3] * self.averaged]]
+            objective += reference.cross_entropy(reference.logit(x, w, b), y) + l2 / 2 * sum(v * v for v in w)
+            rows = own(x[np.newaxis].copy()), own(np.array([y])), own(np.array(plan))
+            module.sgd_regularized_epochs(*rows, 0, bias_scale, w, b, means, paid, own(np.zeros(1)))
+        return np.append(w, b), np.asarray(means), objective
+
+    def check(self, fast, kernel=one_vs_rest, module=strict, only=None):
+        """AssertionError where a class is not the one trained alone."""
+        weights, means, objectives = self.solve(fast, kernel)
+        for k in range(self.start.shape[1]) if only is None else only:
+            ref_weights, ref_means, ref_objective = self.solve_alone(k, module)
+            if fast:
+                assert distance(weights[:, k], ref_weights) <= 1e-12
+                assert distance(means[:, k], ref_means) <= 1e-12
+            else:
+                np.testing.assert_array_equal(weights[:, k], ref_weights)
+                np.testing.assert_array_equal(means[:, k], ref_means)
+            if self.watched:
+                assert objectives[k] == pytest.approx(ref_objective, rel=1e-11, abs=1e-13 * (1 + len(self.X)))
+
+
+def problem(rng, n, d, m, scale=1.0, dtype=np.float64, reach=1.0, l2=True, bias_scale=1.0):
+    """Rates are up to `reach` of what is stable."""
+    X = (rng.standard_normal((n, d)) * scale).astype(dtype)
+    norms = (X.astype(float) ** 2).sum(axis=1)
+    weight = rng.random(n) * (rng.random(n) < 0.9)
+    share = np.where(np.arange(n) >= 5, 1.0 / np.maximum(np.arange(n) - 4.0, 1.0), 0.0)
+    plan = np.column_stack([1.0 / (1.0 + 0.05 * np.arange(n)), norms, weight, share])
+    options = np.empty((one_vs_rest.N_OPTIONS, m))
+    rates = 4.0 / float(np.max(norms + 1.0, initial=1.0)) * reach * np.exp(-6.0 * rng.random(m))
+    ones = np.ones(m)
+    options[:] = rates, np.arange(m), 2.0 * rng.random(m), ones, 0.0 * ones, bias_scale * ones
+    if l2:
+        options[one_vs_rest.L2] = rng.choice([0.0, 1e-3, 0.3], m) / max(rates.max(), 1.0)
+    start = rng.standard_normal((d + 1, m)) / max(scale, 1.0)
+    return ClassesProblem(X, rng.integers(0, m, n).astype(float), plan, options, start)
+
+
+@st.composite
+def problems(draw):
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * draw(st.integers(1, 4))
+    scale, dtype = draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3])), draw(st.sampled_from([np.float64, np.float32]))
+    made = problem(rng, n, d, m, scale, dtype, draw(st.sampled_from([1.0, 1e-3])), draw(st.booleans()))
+    cuts = tuple(sorted(2 * cut for cut in draw(st.lists(st.integers(0, n // 2), max_size=3))))
+    return replace(made, averaged=draw(st.booleans()), watched=draw(st.booleans()), cuts=cuts)
+
+
+engines = pytest.mark.parametrize("fast", [True, False], ids=["fast", "strict"])
+
+
+@engines
+@given(problems(), st.data())
+@FEWER
+def test_every_class_is_a_run_of_its_own(fast, problem, data):
+    only = data.draw(st.lists(st.integers(0, problem.start.shape[1] - 1), min_size=1, max_size=3))
+    problem.check(fast, only=only)
+
+
+@engines
+def test_against_the_reference_itself(fast):
+    problem(np.random.default_rng(1), 40, 3, 8).check(fast, module=reference)
+
+
+@pytest.mark.parametrize("bias_scale", [0.0, 0.01])
+def test_a_bias_that_is_not_learned_or_learns_slowly(bias_scale):
+    """And steps that overshoot: the same bits."""
+    problem(np.random.default_rng(1), 40, 3, 8, bias_scale=bias_scale, reach=50.0).check(False)
+
+
+def test_more_rows_than_a_product_holds():
+    """Of factors near 2 in `strict`; in `fast` of factors as large as they come, with sums beyond them."""
+    rng = np.random.default_rng(3)
+    near = problem(rng, 1200, 2, 8, reach=1e-3)
+    replace(near, start=near.start * 1e-3).check(False)
+    replace(near, start=near.start * 1e-3).check(True, only=[0, 7])
+    far = replace(near, start=np.where(np.arange(3)[:, np.newaxis] == 2, 300.0, near.start))
+    for fast in (False, True):
+        replace(far, options=far.options * [[1e-6], [1], [1], [1], [0], [1]]).check(fast, only=[0, 7])
+
+
+@engines
+@given(problems())
+@FEWER
+def test_cuts_change_no_bit(fast, problem):
+    for comp, ref in zip(problem.solve(fast)[:2], replace(problem, cuts=()).solve(fast)[:2], strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@engines
+@given(problems(), SEEDS)
+def test_neighbours_change_no_bit(fast, problem, seed):
+    """Six of the classes in another order, beside one that is NaN and a lane that is not used."""
+    some = np.random.default_rng(seed).permutation(problem.start.shape[1])[:6]
+    some = np.append(some, [0, 0])
+    start, options = problem.start[:, some], problem.options[:, some]
+    start[:, 6], options[one_vs_rest.CODE, 7] = np.nan, one_vs_rest.NO_CLASS
+    with np.errstate(all="ignore"):
+        few, every = replace(problem, options=options, start=start).solve(fast), problem.solve(fast)
+    for comp, ref in zip(few, every, strict=True):
+        np.testing.assert_array_equal(comp[..., :6], ref[..., some[:6]], strict=True)
+
+
+# --- planted mistakes -------------------------------------------------------------------------------------------------
+
+# name, what stands in the source, what is planted in its place
+PLANTED = [
+    ("strict: no bias update", "d, mul(bias_scale, nudge), 1.0, share, state, d, like, averaged)\n            z", "d, mul(nudge, 0.0), 1.0, share, state, d, like, averaged)\n            z"),
+    ("strict: the bias's steps as large as others", "d, mul(bias_scale, nudge), 1.0, share, state, d, like, averaged)\n            z", "d, nudge, 1.0, share, state, d, like, averaged)\n            z"),
+    ("strict: bias penalised", "mul(bias_scale, nudge), 1.0, share, state, d, like, averaged)\n            z", "mul(bias_scale, nudge), keep, share, state, d, like, averaged)\n            z"),
+    ("strict: last row not brought in", "if n > 0:\n        for", "if n < 0:\n        for"),
+    ("strict: fused", "sub(mul(keep, load(state, j * m, like)), mul(nudge, x))", "mul(keep, sub(load(state, j * m, like), mul(nudge, div(x, keep))))"),
+    ("strict: one class for all", "where_equal(code, codes[i], 1.0, mul(one, 0.0))", "where_equal(code[0], codes[i], one, mul(one, 0.0))"),
+    ("strict: weights of classes exchanged", "side = where_equal(code, codes[i], load(options, POSITIVE * m, like), load(options, NEGATIVE * m, like))", "side = where_equal(code, codes[i], load(options, NEGATIVE * m, like), load(options, POSITIVE * m, like))"),
+    ("strict: sample weight forgotten", "mul(side, plan[i, WEIGHT])", "side"),
+    ("strict: one rate for all rows", "now = mul(rate, plan[i, ROW_RATE])\n            nudge", "now = rate\n            nudge"),
+    ("strict: another row brought in", "before, share = i,", "before, share = start,"),
+    ("strict: objective without its linear part", "total = add(total, sub(limit(z, 0.0, MANY), mul(y, z)))", "pass"),
+    ("strict: objective without the penalty", "total = fma(mul(l2, 0.5), square, total)", "pass"),
+    ("strict: factors of the right label", "limit(probability, sub(1.0, probability), 2.0)", "probability"),
+    ("strict: x.w with the bias", "sub(z, bias)", "z"),
+    ("strict: too many factors", "FACTORS = 512", "FACTORS = 4096"),
+    ("mean of the weights before the row", "add(mean, mul(share, sub(w, mean)))", "add(mean, mul(share, sub(w, mul(mean, 1.1))))"),
+    ("norm forgotten", "sub(mul(nudge, norm), mul(mul(keep, 2.0), dot))", "sub(nudge, mul(mul(keep, 2.0), dot))"),
+    ("keep not squared", "fma(mul(keep, keep), square", "fma(keep, square"),
+    ("weights' square from nothing", "total = fma(w, w, total)", "total = mul(w, w)"),
+    ("objectives without exponents", "* math.log(2.0)", "* 0"),
+    ("fast: no bias update", "bias = bring_in_two(1.0, 1.0, d, p,", "bias = bring_in_two(0.0, 1.0, d, p,"),
+    ("fast: bias of the second row forgotten", "bias = bring_in_two(1.0, 1.0, d, p,", "bias = bring_in_two(1.0, 0.0, d, p,"),
+    ("fast: bias penalised", "share_p, q, 1.0, share_q, state, d, like, averaged)\n    z", "share_p, q, keep_q, share_q, state, d, like, averaged)\n    z"),
+    ("fast: second row does not know the first", "dot = fnma(coupling - 1.0, p, mul(keep_p, dot_ahead))", "dot = mul(keep_p, dot_ahead)"),
+    ("fast: second row does not know the first's shrinking", "dot = fnma(coupling - 1.0, p, mul(keep_p, dot_ahead))", "dot = fnma(coupling - 1.0, p, dot_ahead)"),
+    ("fast: second row does not know the first's bias", "z = add(dot, sub(bias, p))", "z = add(dot, bias)"),
+    ("fast: rows brought in swapped", "share_p, before, last = plan[i, SHARE], i, ahead", "share_p, before, last = plan[i, SHARE], ahead, i"),
+    ("fast: shares swapped", "share_q = plan[ahead, SHARE]", "share_q = plan[i, SHARE]"),
+    ("fast: odd row at the end taken twice", "if ahead > i:", "if True:"),
+    ("fast: last rows not brought in", "if n > 0:\n        sweep", "if n < 0:\n        sweep"),
+    ("fast: penalty after the update", "w = fnma(x, p, mul(load(state, j * m, like), keep_p))", "w = mul(fnma(x, p, load(state, j * m, like)), keep_p)"),
+    ("fast: second penalty forgotten", "mul(w, keep_q)", "w"),
+    ("fast: second penalty after the update", "w = fnma(y, q, mul(w, keep_q))", "w = mul(fnma(y, q, w), keep_q)"),
+    ("fast: shrunk twice", "mul(w, keep_q)", "mul(mul(w, keep_q), keep_q)"),
+    ("fast: wrong sign", "side = where_equal(code, row_code, -1.0, 1.0)", "side = where_equal(code, row_code, 1.0, -1.0)"),
+    ("fast: weights of classes exchanged", "weight = where_equal(code, row_code, load(options, POSITIVE * m, like), load(options, NEGATIVE * m, like))", "weight = where_equal(code, row_code, load(options, NEGATIVE * m, like), load(options, POSITIVE * m, like))"),
+    ("fast: sample weight forgotten", "mul(weight, plan[row, WEIGHT])", "weight"),
+    ("fast: one rate for all rows", "now, u = mul(rate, plan[row, ROW_RATE]),", "now, u = rate,"),
+    ("fast: label of the row before", "codes[i], i, plan", "codes[i - 1], i, plan"),
+    ("fast: far sums count 44 nats", "add(sub(limit(u, FARTHEST, MANY), FARTHEST), total)", "total"),
+    ("fast: product not brought down", "mantissa(product)\n    if n > 0:\n        sweep", "product\n    if n > 0:\n        sweep"),
+    ("fast: penalty of the second row forgotten", "product, total = mul(product, factor), penalised(total, u, l2, square)\n                    square", "product, total = mul(product, factor), penalised(total, u, 0.0 * l2, square)\n                    square"),
+    ("fast: square of the second row forgotten", "square = next_square(square, keep_q, q, dot, plan[ahead, SQUARE])", "pass"),
+]  # fmt: skip
+
+
+def caught(kernel):
+    """Whether a case with few rows tells the kernel from the rule."""
+    rng = np.random.default_rng(5)
+    try:
+        for averaged in (True, False):
+            made = replace(problem(rng, 37, 3, 8), averaged=averaged, cuts=(10, 20))
+            made.check(True, kernel)
+            made.check(False, kernel)
+        problem(rng, 37, 3, 8, bias_scale=0.5).check(False, kernel)
+        near = problem(rng, 1200, 1, 8, reach=1e-3)
+        near = replace(near, start=near.start * 1e-3, averaged=False)
+        near.check(False, kernel, only=[0])
+        far = replace(near, start=near.start + 300.0, options=near.options * [[1e-6], [1], [1], [1], [0], [1]])
+        far.check(True, kernel, only=[0])
+    except AssertionError:
+        return True
+    return False
+
+
+def test_a_copy_without_a_mistake_passes(monkeypatch):
+    assert not caught(planted(monkeypatch, module=one_vs_rest))
+
+
+@pytest.mark.parametrize(("name", "old", "new"), PLANTED, ids=[m[0] for m in PLANTED])
+def test_planted_mistakes_are_caught(monkeypatch, name, old, new):
+    with np.errstate(all="ignore"):
+        assert caught(planted(monkeypatch, old, new, module=one_vs_rest))

@@ -1,0 +1,310 @@
+"""The benchmarks: equality comes before time, results survive a file, the command line measures. Sizes are tiny, and
+no time is ever judged."""
+
+import importlib
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinynet_fast.kernels import reference
+from tinynet_fast.kernels.compiler import native
+from tinynet_fast.kernels.fast import floors
+from tinynet_fast.proof.bench import core, measure, network, neuron, show
+from tinynet_fast.proof.bench.floors import Floors, measure_floors
+from tinynet_fast.proof.bench.measure import Contender, NotEqualError, Result
+
+ROWS = 300
+
+
+@pytest.fixture(autouse=True)
+def _short_turns(monkeypatch):
+    monkeypatch.setattr(measure, "LEAST_TURN", 0.0)
+    monkeypatch.setattr(measure, "TRIES", 1)
+    monkeypatch.setattr(measure, "CHECKED_VALUES", 200)
+
+
+@pytest.fixture
+def problem():
+    return replace(neuron.neuron_problem(ROWS, 2), more=1)
+
+
+def wrong(problem):
+    """Learns what it should, but for one weight's last digits."""
+    run = neuron.plain_loop(problem)
+    return lambda epochs: run(epochs) * np.array([1.0, 1.0 + 1e-10, 1.0])
+
+
+SMALL_NETWORKS = [
+    replace(network.tutorial_problem(), more=2),
+    network.network_problem("full batch", 40, (2, 4, 1), more=1),
+    network.network_problem("batches", 96, (3, 5, 2, 1), batch=32, more=1),
+    network.network_problem("batches, Adam", 96, (3, 4, 1), batch=32, optimizer="adam", more=1),
+    network.network_problem("one row", 20, (2, 3, 1), batch=1, more=1),
+]
+
+
+@pytest.mark.parametrize("contender", neuron.CONTENDERS, ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "options", [{}, {"dtype": "float32"}, {"l2": 0.01}, {"average": True}, {"shuffle": True, "seed": 1}], ids=str
+)
+def test_every_contender_for_a_neuron_learns_the_plain_loops_weights(contender, options):
+    if not contender.installed:
+        pytest.skip(f"{contender.name} is not installed")
+    problem = neuron.neuron_problem(ROWS, 3, **options)
+    if not contender.can(problem):
+        pytest.skip(f"{contender.name} has no such update")
+    problem = problem.first(min(contender.share(problem)[0], ROWS))
+    apart = measure.distance(contender.make(problem)(2), problem.solve("reference", 2))
+    assert apart <= contender.limit <= 1e-4
+    assert contender.limit <= 1e-6 or contender.remark  # a difference that shows is stated
+
+
+@pytest.mark.parametrize("contender", network.CONTENDERS, ids=lambda c: c.name)
+@pytest.mark.parametrize("problem", SMALL_NETWORKS, ids=lambda p: p.title)
+def test_every_contender_for_a_network_learns_the_plain_loops_weights(contender, problem):
+    if not contender.installed or not contender.can(problem):
+        pytest.skip(f"{contender.name} is not installed, or has no such update")
+    apart = measure.distance(contender.make(problem)(2), problem.solve("reference", 2))
+    assert apart <= contender.limit <= 1e-6
+
+
+def test_a_wrong_contender_ends_the_run_before_anything_is_timed(problem, monkeypatch):
+    monkeypatch.setattr(measure, "take_turns", lambda *_: pytest.fail("timed"))
+    table = (neuron.CONTENDERS[0], Contender("planted", wrong, 1e-12))
+    with pytest.raises(NotEqualError, match=r"300 x 2: planted has weights \S+ from the plain loop's, where 1e-12 is"):
+        measure.measure(problem, table, 1)
+    infinite = Contender("planted", lambda problem: lambda epochs: np.full(3, np.nan), 1e-12)
+    with pytest.raises(NotEqualError, match="planted has weights inf"):
+        measure.measure(problem, (infinite,), 1)
+
+
+def test_a_strict_engine_that_is_not_the_plain_loop_ends_the_run(problem, monkeypatch):
+    solve = type(problem).solve
+    monkeypatch.setattr(type(problem), "solve", lambda self, engine, k: solve(self, engine, k) + (engine == "strict"))
+    with pytest.raises(NotEqualError, match="strict has not the plain loop's bits"):
+        measure.measure(problem, neuron.CONTENDERS[:1], 1)
+
+
+def test_a_stated_difference_is_shown(problem):
+    stated = Contender("other", wrong, 1e-6, "rounds its weights", budget=lambda problem: 50)
+    absent = Contender("absent", wrong, needs="no_such_module")
+    result = measure.measure(problem, (neuron.CONTENDERS[0], stated, absent), 1, {"reading memory": 1.0})
+    figure = result.of("other")
+    assert (figure.rows, figure.limit) == (50, 1e-6)
+    assert 1e-12 < figure.apart < 1e-6
+    assert result.missing == ["absent"]
+    cells = [" ".join(line) for line in show.lines(result, "ns a row")]
+    assert "rounds its weights; first 50 rows" in cells[1]
+    assert "e-11" in cells[1] or "e-10" in cells[1]
+    assert "floor: reading memory 1.00" in cells[2]
+    assert "not installed: skipped" in cells[3]
+    assert "rounds its weights" in show.markdown("family", [result])
+
+
+def test_a_time_below_nothing_is_not_shown(problem):
+    result = measure.measure(problem, neuron.CONTENDERS[:2], 1)
+    ours, other = result.figures
+    lost = replace(result, figures=[ours, replace(other, low=-9.0, median=-5.0, high=2.0)])
+    assert list(show.lines(lost, "ns a row"))[1] == ("strict", "", "", "", "0", "an epoch was lost in the noise")
+
+
+def test_turns_alternate_and_the_first_round_is_not_counted():
+    said = []
+    seconds = measure.take_turns({"a": lambda: said.append("a"), "b": lambda: said.append("b")}, 3)
+    assert "".join(said) == "abababab"
+    assert [len(times) for times in seconds.values()] == [3, 3]
+
+
+def test_a_turn_that_lost_its_core_is_run_again(monkeypatch):
+    turns = iter([(0.9, 1.0), (0.4, 0.5), (0.2, 0.6), (0.3, 1.0), (0.1, 0.99), (2.0, 0.5)])  # the first warms up
+    monkeypatch.setattr(measure, "TRIES", 3)
+    monkeypatch.setattr(measure, "one_turn", lambda run: next(turns))
+    assert measure.take_turns({"a": None}, 3)["a"].tolist() == [0.2, 0.1, 2.0]
+
+
+def test_a_result_comes_back_from_json(problem):
+    result = measure.measure(problem, neuron.CONTENDERS[:2], 1, {"the chain": 2.0})
+    assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
+    assert result.ratio("fast") == 1.0
+    assert result.ratio("fast", "strict") == pytest.approx(1 / result.ratio("strict"))
+    with pytest.raises(KeyError, match="no figure of nobody"):
+        result.ratio("nobody")
+
+
+def test_the_loops_that_are_held_against_do_their_work():
+    """The plain loop has the reference's bits, the reading loop's sum is the sum, the chain is its own recurrence."""
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    y, weights = (X[:, 0] > 0).astype(float), np.zeros(3)
+    ref, ref_bias = [0.0] * 3, [0.0]
+    bias = floors.plain_njit(X, y, 0.1, weights, 0.0, 2)
+    for _ in range(2):
+        reference.sgd_epochs(X.tolist(), y.tolist(), [0.1] * 50, ref, ref_bias, [0.0])
+    np.testing.assert_allclose([*weights, bias], [*ref, *ref_bias], rtol=1e-14)
+    values = np.arange(1000.0)
+    assert floors.read(values) == values.sum()
+    error = 0.0
+    for _ in range(5):
+        error = float(np.polynomial.polynomial.polyval(0.3 - error * 0.1, floors.COEFFICIENTS))
+    assert floors.chain(5, 0.3, 0.1, floors.COEFFICIENTS) == pytest.approx(error, rel=1e-14)
+
+
+def test_floors_are_positive_and_finite():
+    floors = measure_floors(rounds=1, megabytes=1)
+    assert all(math.isfinite(value) and value > 0.0 for value in floors.to_json().values())
+    assert Floors(10.0, 5.0).or_lower(Floors(8.0, 4.0)) == Floors(10.0, 4.0)
+    X = np.zeros((10, 4), np.float32)
+    assert Floors(10.0, 5.0).of(X) == {"reading memory": 2.4, "the chain": 5.0}
+    assert list(Floors(10.0, 5.0).of(X, chain=False)) == ["reading memory"]
+
+
+@pytest.fixture
+def small_core(monkeypatch):
+    problems = [(core.NEURON, lambda: replace(neuron.neuron_problem(ROWS, 2), more=1))]
+    monkeypatch.setattr(core, "core_problems", lambda quick: [*problems, (core.NETWORK, lambda: SMALL_NETWORKS[0])])
+    monkeypatch.setattr(core, "measure_floors", lambda: Floors(20.0, 4.0))
+    monkeypatch.setattr(core, "NEURONS", neuron.CONTENDERS[:3])
+    monkeypatch.setattr(core, "NETWORKS", network.CONTENDERS[:2])
+
+
+@pytest.mark.usefixtures("small_core")
+def test_command(run, tmp_path):
+    status, out, err = run("bench", "--quick", "--json", "b.json")
+    assert (status, err) == (0, "")
+    for words in ("one neuron, an epoch", "300 x 2", "plain @njit loop", "floor: the chain", "2-4-1", "20.0 GB/s"):
+        assert words in out
+    seen = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    assert [figure.who for figure in core.results_of(seen, core.NEURON)[0].figures] == [
+        "fast",
+        "strict",
+        "plain @njit loop",
+    ]
+    status, out, _ = run("bench", "--json", "-")
+    assert (status, list(json.loads(out)["families"])) == (0, [core.NEURON, core.NETWORK])
+    status, out, _ = run("bench", "--json")  # as `validate --json`
+    assert (status, list(json.loads(out)["families"])) == (0, [core.NEURON, core.NETWORK])
+    assert run("bench", "--json", "nowhere/b.json")[0] == 2
+
+
+@pytest.mark.usefixtures("small_core")
+def test_command_with_a_wrong_contender(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(core, "NEURONS", (neuron.CONTENDERS[0], Contender("planted", wrong, 1e-12)))
+    status, out, err = run("bench", "--quick", "--json", "b.json")
+    assert (status, out) == (1, "")
+    assert "planted has weights" in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("small_core")
+def test_command_interrupted(run, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measure, "take_turns", interrupt)
+    status, out, err = run("bench")
+    assert (status, out) == (130, "")
+    assert "interrupted" in err
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """A module of the folder bench."""
+    folder = Path(__file__).parents[2] / "bench"
+    monkeypatch.syspath_prepend(folder)
+    return folder, importlib.import_module
+
+
+def test_two_versions_are_compared(bench, tmp_path):
+    """A copy of this version against itself, and against one that learns something else and lacks a problem."""
+    folder, module = bench
+    versions = module("versions")
+    head = versions.Version(folder.parent, os.environ.get("NUMBA_CACHE_DIR", ""), "0")
+    other = tmp_path / "tinynet_fast"
+    other.mkdir()
+    (other / "__init__.py").write_text(
+        "import numpy as np\n"
+        "class R: pass\n"
+        "def train_neuron(X, y, **options):\n"
+        "    r = R(); r.model = R(); r.model.weights = np.ones(X.shape[1]); r.model.bias = 0.0; return r\n",
+        encoding="utf-8",
+    )
+    base = versions.Version(tmp_path, tmp_path / "cache", "0")
+    try:
+        same = versions.compare("neuron, 2 features", head, head, 2, 0.0, 1000)
+        assert same["apart"] == 0.0
+        assert same["times"].shape == (2, 2)
+        assert (same["times"] > 0.0).all()
+        assert versions.compare("neuron, 2 features", base, head, 1, 0.0, 1000)["apart"] > 0.1
+        missing = versions.compare("network, 2-4-1, full batch", base, head, 1, 0.0, 1000)
+        assert missing["error"].startswith("base: ImportError")
+        assert "error" in head.ask(run="no such problem", seconds=0.0)
+    finally:
+        head.close()
+        base.close()
+
+
+def test_only_what_every_pair_of_processes_shows_is_a_change(bench):
+    verdict = bench[1]("versions").verdict
+
+    def pair(ratio):
+        return np.array([[1.0, ratio * wobble] for wobble in (0.99, 1.0, 1.01)])
+
+    assert verdict([pair(1.1), pair(1.2)])[3] == "SLOWER"
+    assert verdict([pair(1.1), pair(1.0)])[3] == ""
+    assert verdict([pair(0.9), pair(0.8)])[3] == "faster"
+    assert verdict([pair(1.1), pair(1.2)])[1:3] == pytest.approx((1.1, 1.2))
+
+
+def test_the_suite_ends_at_a_difference_and_writes_nothing(bench, tmp_path):
+    """`bench/run.py` with a family whose contender is wrong: exit status 1, one line, no file."""
+    folder, _ = bench
+    code = (
+        "import sys, runpy; sys.path.insert(0, sys.argv[1]); import family\n"
+        "from tinynet_fast.proof.bench import floors, measure, neuron\n"
+        "floors.measure_floors = lambda: floors.Floors(20.0, 4.0)\n"
+        "right, make = neuron.CONTENDERS[0].make, neuron.neuron_problem\n"
+        "wrong = lambda problem: lambda epochs: right(problem)(epochs) * (1 + 1e-9)\n"
+        "neuron.CONTENDERS = (measure.Contender('planted', wrong, 1e-12),)\n"
+        "neuron.neuron_problem = lambda rows, features: make(200, features)\n"
+        "sys.argv[:] = ['run.py', '--only', 'neuron', '--output', sys.argv[2]]\n"
+        "runpy.run_path(sys.path[0] + '/run.py', run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", code, str(folder), str(tmp_path / "results.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder.parent)
+    assert done.returncode == 1
+    assert "planted has weights 1.0e-09 from the plain loop's" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = sys.modules["llvmlite"] = None
+from tinynet_fast.cli import app
+from tinynet_fast.proof.bench import core
+core.core_problems = lambda quick: [
+    (core.NEURON, lambda: core.neuron_problem(600, 2)),
+    (core.NETWORK, lambda: core.network_problem("full batch", 300, (2, 4, 1), more=2)),
+]
+sys.argv = ["tinynet-fast", "bench", "--quick"]
+app.main()
+"""
+
+
+@pytest.mark.parametrize("library", ["0", "1"])
+def test_the_command_without_numba(library):
+    """With and without the compiled library. Contenders that need Numba are left out, and the page names them."""
+    own = os.environ | {"TINYNET_FAST_NATIVE": library, "NUMBA_DISABLE_JIT": "0", "COLUMNS": "120"}
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_NUMBA]
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [" ".join(line.replace("│", " ").split()) for line in done.stdout.splitlines()]
+    assert "plain @njit loop not installed: skipped" in lines
+    assert ("fast not installed: skipped" in lines) == (library == "0" or native.library() is None)
+    assert any(line.startswith("NumPy, a row at a time ") for line in lines)
+    assert lines[-1].startswith("The floors are not known: Numba")

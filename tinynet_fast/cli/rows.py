@@ -1,0 +1,143 @@
+"""What the commands read: rows of any format, for a model or to learn from, and names given on the command line."""
+
+import csv
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typer import Option
+
+from tinynet_fast.models import MLP, Neuron
+from tinynet_fast.rows.arrays import encode_labels, listed
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats import Source, open_source
+from tinynet_fast.rows.messages import printable
+from tinynet_fast.rows.whole import WholeTable, read_whole, target_in
+from tinynet_fast.scoring import open_for
+
+# Options of several commands.
+FEATURES = Option(help='Columns to learn from, with commas; "a, b" in quotes is one name (default: all others).')
+DROP = Option("--drop-missing", help="Leave rows with a missing value out.")
+# The library's messages, where they are about an option: at their beginning, or as a remedy.
+OPTION = re.compile(
+    r"^(learning_rate|epochs|batch_size|momentum|dropout|l2|patience|validation|labels|folds|checkpoint_seconds|seed)"
+    r"(?= is |=| names | watches |\[\d+\])"
+)
+NO_SUCH = re.compile(r"there is no (engine|activation|optimizer|schedule) ")
+WORDS = {
+    "resume=False (--no-resume)": "--no-resume",
+    "with labels=": "with --labels",
+    "pass validation=(X, y), or a fraction to hold out": "give --validation a share of the rows to hold out",
+    "name the columns that it was trained on (features=[...])": "give a file with the model's inputs and nothing else",
+}
+FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
+
+
+def names_of(text: str, option: str) -> list[str]:
+    """The names in a list with commas. A name that has a comma stands in double quotes, as in CSV."""
+    try:
+        (names,) = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError):
+        raise ValueError(
+            f"{option} {text}: names with commas between them are needed; put a name that has a comma in double quotes"
+        ) from None
+    names = [name.strip() for name in names]
+    if not all(names):
+        raise ValueError(f"{option} {text}: a name is empty: give names with commas between them")
+    repeated = [name for i, name in enumerate(names) if name in names[:i]]
+    if repeated:
+        raise ValueError(f"{option} {text}: {repeated[0]!r} is named twice")
+    return names
+
+
+def open_rows(data: list[Path], target: str, features: str | None = None, drop_missing: bool = False) -> Source:
+    """Files to learn from: the columns that `features` names (default: all others) and the labels."""
+    names = None if features is None else names_of(features, "--features")
+    if names is not None and target in names:
+        raise TableError(
+            f"--features {features}: name at least one feature beside the target {target!r}, and not the target"
+        )
+    return open_source(_one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
+
+
+def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, drop_missing: bool = False) -> WholeTable:
+    """All rows of files with a model's inputs and the true labels."""
+    y = target_in(data[0], target)
+    return all_rows(open_for(fitted, _one_or_all(data), drop_missing=drop_missing, y=y, dense=True))
+
+
+def all_rows(source: Source) -> WholeTable:
+    """All rows, however many they are."""
+    whole = read_whole(source)
+    assert whole is not None
+    return whole
+
+
+def _one_or_all(data: list[Path]) -> Any:
+    return data[0] if len(data) == 1 else data
+
+
+def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarray | None = None) -> None:
+    """ValueError if all rows have one label, if there are more labels than `most`, or one that is not `known`."""
+    labels, path = table.y, table.source.place
+    low, high = labels[0], labels[np.argmax(labels != labels[0])]
+    if low == high:
+        raise TableError(f"{path}, column {target!r}: every row has the label {low}; rows of two labels are needed")
+    third = (labels != low) & (labels != high)
+    if third.any() and most == 2:
+        row = int(np.argmax(third))
+        both = " and ".join(sorted((str(low), str(high))))
+        place = f"{table.where(row)}, column {target!r}"
+        raise TableError(
+            f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two, or train a network"
+        )
+    if known is None:
+        with naming(path):
+            encode_labels(labels, len(labels), most=most)
+        return
+    text = (known.dtype.kind == "U") != (labels.dtype.kind == "U")
+    found = np.isin(labels.astype(str), known.astype(str)) if text else np.isin(labels, known)
+    if not found.all():
+        row = int(np.argmin(found))
+        place, named = f"{table.where(row)}, column {target!r}", listed([str(label) for label in known.tolist()])
+        raise TableError(
+            f"{place}: the label {labels[row].item()!r} is not among --labels {named}: correct it, leave the row out, "
+            "or name it there"
+        )
+
+
+def true_side(table: WholeTable, target: str, fitted: Neuron | MLP) -> np.ndarray:
+    """Which rows have the model's second label; TableError, naming the line, for a label that it does not know."""
+    actual, labels = table.y, fitted.labels
+    if (actual.dtype.kind == "U") != (labels.dtype.kind == "U"):
+        actual, labels = actual.astype(str), labels.astype(str)  # text here and numbers in training, or the reverse
+    unknown = (actual != labels[0]) & (actual != labels[1])
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        label, known = actual[row].item(), f"{labels[0].item()!r} and {labels[1].item()!r}"
+        raise TableError(f"{table.where(row)}, column {target!r}: unknown label {label!r}; the model knows {known}")
+    return np.asarray(actual == labels[1])
+
+
+@contextmanager
+def naming(place: Any) -> Iterator[None]:
+    """Put the file's name before an error that the library raises about arrays, but not before one about an option."""
+    try:
+        yield
+    except TableError:
+        raise
+    except ValueError as error:
+        about_an_option = OPTION.match(str(error)) or NO_SUCH.match(str(error))
+        raise ValueError(f"{error}" if about_an_option else f"{place}: {error}") from None
+
+
+def one_line(message: str) -> str:
+    """A message of the library as a printable line for the command line, with options named as they are given here."""
+    line = " ".join(message.split())
+    for theirs, ours in WORDS.items():
+        line = line.replace(theirs, ours)
+    line = re.sub(FLAG, lambda flag: f"--{flag[1].replace('_', '-')}", line)
+    return printable(re.sub(OPTION, lambda option: f"--{option[1].replace('_', '-')}", line, count=1))

@@ -1,0 +1,200 @@
+"""What is known of shards: how many rows and which labels, before training; and of the inputs, while they are read."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.cluster.fit import COMPILING, Piece
+from tinynet_fast.cluster.state import Arrays
+from tinynet_fast.kernels.engines import ENGINES, compiles
+from tinynet_fast.rows.arrays import encode_known, find_labels, is_masked, is_missing
+from tinynet_fast.rows.blocks import Moments, Rows
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats.base import settle
+from tinynet_fast.rows.labels import too_many
+from tinynet_fast.training.mlp import MOST_LABELS
+from tinynet_fast.training.schedules import STABILITY_BOUND
+
+AT_ONCE = 1 << 13  # labels that are compared together, in the first cache
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What the labels of a shard, or of all of them, have shown.
+
+    Attributes
+    ----------
+    rows : int
+    labels : (k,) array
+        The different labels, sorted. Text comes as text.
+    """
+
+    rows: int = 0
+    labels: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def arrays(self) -> Arrays:
+        return {"rows": np.array(self.rows), "labels": self.labels}
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> "Survey":
+        return cls(int(arrays["rows"]), arrays["labels"])
+
+
+def survey(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None = None) -> Survey:
+    """Read a shard's labels. ValueError for one that nobody can learn, or that is none of `labels`, with its place."""
+    seen, rows = np.empty(0), 0
+    for block in blocks:
+        for low in range(0, len(block), AT_ONCE):
+            y = block[low : low + AT_ONCE]
+            if not _all_of(seen, y):
+                where = partial(place_after, shard, rows)
+                nothing = np.empty((len(y), 0))
+                settle(nothing, y, True, _missing(y), drop=False, names=None, target=None, where=where)
+                if y.dtype.kind not in "biufU":
+                    raise TableError(f"partition {shard}: labels of type {y.dtype}: use numbers, booleans or text")
+                if labels is not None:
+                    _check_known(labels, y, shard, rows)
+                seen = _more(seen, y, shard, rows)
+            rows += len(y)
+    return Survey(rows, seen)
+
+
+def _missing(y: np.ndarray) -> np.ndarray | None:
+    """Which of some labels that are Python objects are missing; None where none are."""
+    if y.dtype.kind != "O":
+        return None
+    gone = np.array([is_missing(label) for label in y.tolist()])
+    return gone if gone.any() else None
+
+
+def _all_of(labels: np.ndarray, y: np.ndarray) -> bool:
+    """Whether there is no label in `y` but these: 2 ns a row, where to look for others takes 9."""
+    if not len(labels) or y.dtype.kind == "O" or (labels.dtype.kind == "U") != (y.dtype.kind == "U"):
+        return False
+    other = y != labels[0]
+    for label in labels[1:]:
+        other &= y != label
+    return not other.any()
+
+
+class Inspection:
+    """Inputs on their way to be trained on: finite, or refused; and the largest |x|^2 + 1 of them."""
+
+    def __init__(self, shard: int, row: int, names: list[str] | None, largest: float = 0.0) -> None:
+        self.shard, self.row, self.names, self.largest = shard, row, names, largest
+
+    def of(self, blocks: Iterable[Piece], rows: Rows | None = None, limit: float = np.inf) -> Iterator[Piece]:
+        """The blocks, each looked at, until one has a row beyond the limit: by |x|^2 + 1 as `rows` standardises it.
+
+        TableError for a value that is missing or not finite, naming its place.
+        """
+        for X, y in blocks:
+            bound = row_bound(X if rows is None else rows.standardised(X))
+            if not np.isfinite(bound):
+                where = partial(place_after, self.shard, self.row)
+                settle(X, None, False, None, drop=False, names=self.names, target=None, where=where)
+            self.largest, self.row = max(self.largest, bound), self.row + len(X)
+            if bound > limit:
+                return
+            yield X, y
+
+
+def place(shard: int, row: int) -> str:
+    """A row for a message, both counted from 0."""
+    return f"partition {shard}, row {row}"
+
+
+def place_after(shard: int, row: int, i: int) -> str:
+    """The i-th row from number `row` on."""
+    return place(shard, row + i)
+
+
+def row_bound(X: np.ndarray) -> float:
+    """The largest |x|^2 + 1 of the rows; infinity where a row is not finite."""
+    if not compiles():
+        largest = float(np.einsum("ij,ij->i", X, X, dtype=np.float64).max(initial=0.0)) + 1.0
+        return largest if np.isfinite(largest) else np.inf
+    engine = ENGINES["fast"]
+    rows = engine.rows(X)
+    with COMPILING:
+        engine.kernels.row_bound(rows[:0], np.ones(1))
+    return engine.kernels.row_bound(rows, np.ones(1))
+
+
+def _more(seen: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:
+    """The labels seen, with those of `y`."""
+    if len(seen) and (seen.dtype.kind == "U") != (y.dtype.kind == "U"):
+        raise TableError(f"{place(shard, row)}: the label is of another kind than those before: use numbers or text")
+    labels = np.union1d(seen, y) if len(seen) else np.unique(y)
+    if len(labels) > MOST_LABELS:
+        raise TableError(f"partition {shard}: {too_many(MOST_LABELS)}")
+    return labels
+
+
+def _check_known(labels: np.ndarray, y: np.ndarray, shard: int, row: int) -> None:
+    try:
+        encode_known(y, labels, len(y))
+    except ValueError as error:
+        i = int(np.argmax(np.logical_and.reduce([y != label for label in labels])))
+        raise TableError(f"{place(shard, row + i)}: {error}") from None
+
+
+def merge_surveys(surveys: Sequence[Survey], known: np.ndarray | None, most: int = 2) -> Survey:
+    """What all shards have, with two labels or up to `most`; ValueError where there is no row, or one label only."""
+    rows = sum(part.rows for part in surveys)
+    if not rows:
+        raise ValueError("the partitions have no rows: at least one is needed")
+    used = [part for part in surveys if part.rows]
+    if len({part.labels.dtype.kind == "U" for part in used}) > 1:
+        raise ValueError("some partitions have text for labels and some numbers: give all the same")
+    if known is None:
+        return Survey(rows, find_labels(_checked_pairs(used, most), None if most == 2 else most, rows))
+    absent = [label for label in known if not any((part.labels == label).any() for part in used)]
+    if absent:
+        raise ValueError(f"no row has the label {absent[0].item()!r}: leave it out of labels")
+    return Survey(rows, known)
+
+
+def _checked_pairs(surveys: Sequence[Survey], most: int) -> Iterable[np.ndarray]:
+    labels: np.ndarray | None = None
+    for part in surveys:
+        labels = part.labels if labels is None else np.union1d(labels, part.labels)
+        if most == 2 and len(labels) > 2:
+            shown = ", ".join(repr(label.item()) for label in labels[:12])
+            raise ValueError(f"y holds the labels {shown}: this trains pass or fail, so keep the rows of two labels")
+        yield part.labels
+
+
+def merge_moments(parts: Sequence[Moments]) -> Moments:
+    """The moments of all rows. They are merged in the order of the shards."""
+    total = Moments(len(parts[0].mean))
+    for part in parts:
+        total.merge(part)
+    return total
+
+
+def safe_rate(largest: float, start: np.ndarray) -> float:
+    """A rate at which no row of length `largest` can make the weights run away; 0.0 where none is known."""
+    return STABILITY_BOUND / largest if np.isfinite(largest) and np.max(np.abs(start)) < 1e100 else 0.0
+
+
+def label_array(y: Any) -> np.ndarray:
+    """Labels as an array of numbers, booleans or text; objects become text or booleans if all of them are."""
+    array = np.asarray(y)
+    if is_masked(y):  # a missing label is for `survey` to name
+        array = array.astype(object)
+        array[np.ma.getmaskarray(y)] = None
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.dtype.kind == "O":
+        labels = array.tolist()
+        if all(type(label) is str for label in labels):
+            return array.astype(str)
+        if all(isinstance(label, str) for label in labels):
+            return np.array([str.__str__(label) for label in labels], dtype=str)  # the value of a text that is an Enum
+        if all(isinstance(label, bool) for label in labels):
+            return array.astype(bool)
+    return array

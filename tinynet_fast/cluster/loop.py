@@ -1,0 +1,218 @@
+"""The loop over epochs, rounds and shards, for whatever cluster does the work: as a chain, or by averaging."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+
+from tinynet_fast.cluster.fit import Job, restore
+from tinynet_fast.cluster.inspection import Survey, merge_moments, merge_surveys
+from tinynet_fast.cluster.learners import MomentsLearner, moments_of
+from tinynet_fast.cluster.state import Arrays, State, merge
+from tinynet_fast.cluster.tasks import HeadTask, PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
+from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, rounded_down, warn
+from tinynet_fast.rows.index_columns import LOOKED_AT, suspects, warn_of_row_numbers
+from tinynet_fast.training.plan import Plan, check_whole
+from tinynet_fast.training.rate_search import RateSearch, most_rows
+from tinynet_fast.training.result import TrainingResult
+from tinynet_fast.training.run import History, Overshoot, end_epoch, training_result, until_measured
+from tinynet_fast.training.schedules import STABILITY_BOUND
+
+MODES = ("chain", "average")
+
+
+class Cluster(Protocol):
+    """Where the shards are. What a task comes to depends on the shard alone, so it may be done again, anywhere."""
+
+    names: list[str] | None
+    n_features: int
+    dtype: str
+
+    def labels(self, task: Task) -> list[Arrays]:
+        """Do a task on the labels of each shard: side by side, answers in order. Inputs are not read."""
+
+    def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
+        """Do a task on each share: side by side, answers in order."""
+
+    def one(self, task: Task, share: Share) -> Arrays:
+        """Do a task on one share."""
+
+
+@dataclass(eq=False)
+class Shards:
+    """The shards of a cluster, after the pass over their labels.
+
+    `counts` are their rows, `known` says what all of them have, `parts` what each has.
+    """
+
+    cluster: Cluster
+    known: Survey
+    parts: list[Survey]
+    mode: str
+    syncs: int
+    mean: np.ndarray | None = None
+    scale: np.ndarray | None = None
+    firsts: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.firsts = [0, *accumulate(part.rows for part in self.parts)][:-1]
+
+    @property
+    def counts(self) -> list[int]:
+        return [part.rows for part in self.parts]
+
+    def job(self, learner: Any, engine: str, **options: Any) -> Job:
+        """A job on these shards."""
+        cluster = self.cluster
+        common = {"mean": self.mean, "scale": self.scale, "features": cluster.names, "labels": self.known.labels}
+        return Job(learner, engine, cluster.n_features, self.known.rows, cluster.dtype, **(common | options))
+
+    def whole(self) -> list[Share]:
+        """All shards that have rows."""
+        return [Share(i, 0, n, self.firsts[i]) for i, n in enumerate(self.counts) if n]
+
+    def head(self, rows: int) -> Share:
+        """The first rows, at most this many, of the first shard that has any."""
+        first = self.whole()[0]
+        stop = min(first.rows, rows)
+        return replace(first, stop=stop, whole=stop == first.rows)
+
+    def rounds(self) -> list[list[Share]]:
+        """An epoch in `syncs` rounds: of each a share of every shard, contiguous rows in proportion."""
+        rounds = []
+        for r in range(self.syncs):
+            cuts = [(n * r // self.syncs, n * (r + 1) // self.syncs) for n in self.counts]
+            whole = self.syncs == 1
+            shares = [Share(i, low, high, self.firsts[i] + low, whole) for i, (low, high) in enumerate(cuts)]
+            if any(share.rows for share in shares):
+                rounds.append(shares)
+        return rounds
+
+    def most_updates(self, batch_size: int) -> int:
+        """The updates of an averaged epoch, in each round those of the shard that makes most of them."""
+        return sum(max(-(-share.rows // batch_size) for share in shares) for shares in self.rounds())
+
+    def epoch(self, job: Job, state: State) -> State:
+        """One epoch of a job, from the state before it."""
+        state = replace(state, losses=np.zeros_like(state.losses), rows=0)
+        return self._chain(job, state) if self.mode == "chain" else self._average(job, state)
+
+    def _chain(self, job: Job, state: State) -> State:
+        shares = self.whole()
+        for share in shares:
+            state = State.of(checked(self.cluster.one(ShardTask(job, state, share is shares[-1]), share)))
+            _check_limit(job, state)
+            self._check_rows(share, state.rows + len(state.y) - share.first)
+        return state
+
+    def _average(self, job: Job, state: State) -> State:
+        for shares in self.rounds():
+            answers = self.cluster.each(PieceTask(job, state, sum(share.rows for share in shares)), shares)
+            states = [State.of(checked(answer)) for answer in answers]
+            for share, after in zip(shares, states, strict=True):
+                _check_limit(job, after)
+                self._check_rows(share, after.rows)
+            after = merge(states, [share.rows for share in shares])
+            state = replace(after, losses=state.losses + after.losses, rows=state.rows + after.rows)
+        return state
+
+    def _check_rows(self, share: Share, rows: int) -> None:
+        if rows != share.rows:
+            raise ValueError(
+                f"partition {share.shard}: {rows:,} rows where there were {share.rows:,}: the rows must be the same "
+                "each time they are asked for, so persist or cache them, or write them to files first"
+            )
+
+
+def _check_limit(job: Job, state: State) -> None:
+    if state.largest > job.limit:
+        raise Overshoot
+
+
+def survey_shards(
+    cluster: Cluster, *, mode: str, syncs: int, labels: np.ndarray | None, most: int, standardize: bool
+) -> Shards:
+    """The pass over the labels that comes first, and for standardised rows one over the inputs.
+
+    ValueError for what is wrong with them.
+    """
+    if mode not in MODES:
+        raise ValueError(f"there is no mode {mode!r}: use one of {', '.join(MODES)}")
+    syncs = check_whole("syncs", syncs)
+    if mode == "chain" and syncs != 1:
+        raise ValueError("syncs is how often shards are averaged in an epoch: use mode='average', or leave it out")
+    parts = [Survey.of(checked(answer)) for answer in cluster.labels(SurveyTask(labels))]
+    shards = Shards(cluster, merge_surveys(parts, labels, most), parts, mode, syncs)
+    if suspects(cluster.names):
+        warn_of_row_numbers(cluster.names, checked(cluster.one(HeadTask(), shards.head(LOOKED_AT)))["X"])
+    if standardize:
+        _standardise(shards)
+    return shards
+
+
+def _standardise(shards: Shards) -> None:
+    """Means and deviations: as a chain those of the rows in one array, else those of the shards, merged."""
+    cluster, job = shards.cluster, shards.job(MomentsLearner(), "numpy")
+    if shards.mode == "chain":
+        state = shards.epoch(job, job.start())
+        moments = moments_of(np.concatenate([state.parameters, state.counts]))
+    else:
+        answers = cluster.each(ShardTask(job, job.start(), True), shards.whole())
+        states = [State.of(checked(answer)) for answer in answers]
+        moments = merge_moments([moments_of(np.concatenate([s.parameters, s.counts])) for s in states])
+    shards.mean, shards.scale = moments.standardisation(cluster.names)
+
+
+def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
+    """`auto_rate` on rows that are drawn from the first shard that has both labels."""
+    both = [share for share in shards.whole() if len(shards.parts[share.shard].labels) == 2]
+    if not both:
+        raise ValueError("learning_rate='auto' needs a partition with rows of both labels: give a rate")
+    most = most_rows(shards.cluster.n_features)
+    task = RateTask(most, shards.known.labels, options, shards.cluster.names, shards.mean, shards.scale)
+    found = checked(shards.cluster.one(task, both[0]))
+    plain = {name: found[name].item() for name in ("learning_rate", "rows", "epochs")}
+    return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
+
+
+def train(shards: Shards, job: Job, plan: Plan) -> Any:
+    """Train, and once more from the start with the strict engine if a row is beyond the fast one's limit."""
+    return until_measured(lambda: _train(shards, replace(job, engine=plan.engine.name, limit=plan.limit), plan), plan)
+
+
+def _warn_of_overshooting(learner: Any, largest: float) -> None:
+    """Issue a TrainingWarning if the first step on the longest row could overshoot. (A model is not tried on rows.)"""
+    rate, safe = learner.first_rate(), learner.safe_rate(largest)
+    if rate is not None and rate * largest > STABILITY_BOUND:
+        use = f", or learning_rate={rounded_down(safe, 2)}, which is safe for these rows" if safe > 0.0 else ""
+        warn(
+            "steps overshoot: learning_rate * (|x|**2 + 1) is above 8 for some rows, so the model may be worse than "
+            f"always answering the labels' shares. Look at its loss, and use standardize=True{use}.",
+            TrainingWarning,
+        )
+
+
+def _train(shards: Shards, job: Job, plan: Plan) -> Any:
+    """Every epoch, with what the trainers do after one: validation, early stopping, the callback."""
+    learner: Any = job.learner  # of a neuron or a network, which can diverge
+    trainee = learner.trainee(plan)
+    plan.engine_name = plan.engine.name
+    history, state, stop = History(), job.start(), False
+    while history.done < plan.epochs and not stop:
+        started = perf_counter()
+        state = shards.epoch(job, state)
+        history.seconds += perf_counter() - started
+        restore(trainee, state)
+        if not (np.isfinite(trainee.parameters()).all() and np.isfinite(state.losses).all()):
+            raise TrainingDivergedError(history.done, trainee.learning_rate, learner.safe_rate(state.largest))
+        job = replace(job, seen=True)
+        history.losses.append(trainee.epoch_loss(state.losses, job.rows))
+        history.done += 1
+        stop = end_epoch(trainee, plan, history)
+    plan.options |= {"mode": shards.mode, "syncs": shards.syncs, "shards": len(shards.counts)}
+    result: TrainingResult[Any] = training_result(trainee, plan, history)
+    _warn_of_overshooting(learner, state.largest)
+    return result

@@ -1,0 +1,43 @@
+"""What a cluster's predictions check before any row is read: the model, and which columns are its inputs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinynet_fast.models import Model
+from tinynet_fast.rows.arrays import listed
+from tinynet_fast.rows.files import checked_features
+from tinynet_fast.rows.index_columns import index_columns
+
+
+def check_model(model: Any) -> None:
+    """ValueError for what is no model."""
+    if not isinstance(model, Model):
+        raise ValueError(
+            f"model is a {type(model).__name__}; a Neuron or an MLP is needed (tinynet_fast.load reads one)"
+        )
+
+
+def input_columns(model: Model, columns: Sequence[Any], features: Sequence[str] | None = None) -> list[Any]:
+    """Those of a frame's columns that are the model's inputs, in its order; others are left out.
+
+    They are found by `features`, else by the model's names. If there are neither, they are all columns but an index
+    that pandas or Dask wrote. ValueError if there are not as many as the model has inputs, or one is missing.
+    """
+    names: list[Any] | None = model.features if features is None else checked_features(features)
+    if names is None:
+        index = index_columns(name for name in columns if isinstance(name, str))
+        names = [name for name in columns if name not in index]
+    missing = [repr(name) for name in names if name not in columns]
+    if missing:
+        there, what = listed(list(map(str, columns))), "columns" if len(missing) > 1 else "column"
+        whose = ", which the model has" if features is None else ""
+        raise ValueError(f"the frame has no {what} {listed(missing)}{whose}; it has {there}: add or rename it")
+    if len(names) != model.n_features:
+        raise ValueError(
+            f"the frame has {len(names)} columns where the model has {model.n_features} inputs: select the columns "
+            "that it was trained on, in that order"
+        )
+    twice = [name for name in names if list(columns).count(name) > 1]
+    if twice:
+        raise ValueError(f"the frame has several columns named {twice[0]!r}: rename or drop one")
+    return names

@@ -1,0 +1,129 @@
+"""Spark frames: their sessions, their columns as Arrow has them, and predictions beside their rows."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.cluster.inspection import place
+from tinynet_fast.cluster.readers import need
+from tinynet_fast.cluster.scoring import input_columns
+from tinynet_fast.cluster.tasks import text_of
+from tinynet_fast.models import Model
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats.arrow import Layout
+
+
+def is_frame(frame: Any) -> bool:
+    """Whether it is a Spark frame."""
+    return hasattr(frame, "mapInArrow") and hasattr(frame, "schema")
+
+
+def session_of(frame: Any) -> Any:
+    """The session of a frame, or of None the one that runs; ValueError if there is none, or it was stopped."""
+    if frame is not None:
+        session = frame.sparkSession
+    else:
+        sessions = need("pyspark.sql", "spark").SparkSession
+        session = sessions.getActiveSession()
+        if session is None:  # other threads than the first have no active one
+            session = getattr(sessions, "_instantiatedSession", None)
+        if session is None:
+            raise ValueError("there is no Spark session: start one (SparkSession.builder.getOrCreate())")
+    if not hasattr(session, "sparkContext"):
+        return session  # Spark Connect
+    if session.sparkContext._jsc is None:
+        what = "the frame's Spark session" if frame is not None else "the Spark session"
+        raise ValueError(f"{what} was stopped: start one (SparkSession.builder.getOrCreate()) and make the frame anew")
+    return session
+
+
+def arrow_schema(frame: Any, layout: Layout) -> Any:
+    """The frame's columns as Arrow has them.
+
+    TableError if one that is to be learned from is of a type that Arrow does not have; others of such types are left
+    out.
+    """
+    import pyarrow as pa
+
+    to_arrow = need("pyspark.sql.pandas.types", "spark").to_arrow_type
+    fields = []
+    for field in frame.schema.fields:
+        kind = field.dataType.simpleString()
+        if kind.startswith("timestamp"):  # which Spark does not convert without a time zone
+            fields.append(pa.field(field.name, pa.timestamp("us")))
+            continue
+        try:
+            fields.append(pa.field(field.name, to_arrow(field.dataType)))
+        except Exception:
+            if field.name == layout.target:
+                raise TableError(f"the frame, column {field.name!r}: it holds {kind}: use numbers or text") from None
+            if layout.open_ended or field.name in layout.names:
+                raise TableError(
+                    f"the frame, column {field.name!r}: the column holds {kind}, no numbers: convert it, or leave it "
+                    "out of the features"
+                ) from None
+    return pa.schema(fields)
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """On an executor: batches with one column more.
+
+    Columns are taken by place, for Spark finds no column whose name has a dot or a backtick in it: `names` are those
+    of the frame's columns, `places` those of the inputs among them.
+    """
+
+    model: Model
+    names: list[str]
+    places: list[int]
+    name: str
+    kind: str
+
+    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        assert context is not None
+        shard, row = context.partitionId(), 0
+        layout = Layout(None, [self.names[i] for i in self.places])
+        types = {"double": pa.float64(), "long": pa.int64(), "boolean": pa.bool_(), "string": pa.string()}
+        answer = self.model.predict_proba if self.name == "probability" else self.model.predict
+        for batch in batches:
+            inputs = [batch.column(i) for i in self.places]
+            if layout.first == "":
+                layout.check_schema("the frame", pa.schema(zip(layout.names, (x.type for x in inputs), strict=True)))
+            X = _inputs(layout, inputs, shard, row)
+            row += len(X)
+            values = answer(X).tolist() if len(X) else []
+            yield pa.RecordBatch.from_arrays(
+                [*batch.columns, pa.array(values, types[self.kind])], [*self.names, self.name]
+            )
+
+
+def _inputs(layout: Layout, columns: list[Any], shard: int, row: int) -> np.ndarray:
+    """The inputs in a batch whose first row is a partition's row `row`."""
+    try:
+        return layout.block(columns, None, row, lambda i: place(shard, row + i)).X
+    except TableError as error:
+        raise TableError(text_of(error)) from None
+
+
+def scored(model: Model, frame: Any, features: Sequence[str] | None, name: str, kind: str) -> Any:
+    """The frame with the model's answers as one column more."""
+    if not is_frame(frame):
+        raise ValueError(f"frame is a {type(frame).__name__}; a Spark frame is needed: spark.read.parquet reads")
+    session_of(frame)
+    columns = list(frame.columns)
+    names = input_columns(model, columns, features)
+    twice = next((column for i, column in enumerate(columns) if column in columns[:i]), None)
+    if twice is not None:
+        raise ValueError(f"the frame has several columns named {twice!r}: rename or drop one")
+    if name in columns:
+        raise ValueError(f"the frame has a column {name!r} already: rename it first")
+    types = need("pyspark.sql.types", "spark")
+    schema = types.StructType([*frame.schema.fields]).add(name, kind)
+    scorer = _Scorer(model, columns, [columns.index(column) for column in names], name, kind)
+    return frame.toDF(*(f"c{i}" for i in range(len(columns)))).mapInArrow(scorer, schema)

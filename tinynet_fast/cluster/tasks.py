@@ -1,0 +1,141 @@
+"""What workers are asked to do: functions of a shard's rows alone, so it does not matter who does them, or how often.
+
+A task takes blocks of rows and says what it came to in arrays. An error that is in the rows comes back as text, for a
+cluster would try again what cannot succeed.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.cluster.fit import Job, Piece, fit_piece, fit_shard
+from tinynet_fast.cluster.inspection import Inspection, survey
+from tinynet_fast.cluster.state import Arrays, State
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats.base import DROPPING
+from tinynet_fast.rows.sampling import draw_from
+from tinynet_fast.training.rate_search import auto_rate
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some rows of a shard.
+
+    Attributes
+    ----------
+    shard : int
+    start, stop : int
+        Which of its rows; `stop` None for all from `start` on.
+    first : int
+        The number of the first of them among the rows of all shards.
+    whole : bool
+        Whether these are all rows of the shard.
+    """
+
+    shard: int
+    start: int = 0
+    stop: int | None = None
+    first: int = 0
+    whole: bool = True
+
+    @property
+    def rows(self) -> int:
+        assert self.stop is not None
+        return self.stop - self.start
+
+
+Task = Callable[[Iterable[Any], Share], Arrays]  # of blocks of rows, or of labels
+
+
+def work(task: Task, blocks: Iterable[Any], share: Share) -> Arrays:
+    """Do a task; what is wrong with the rows comes back as {"error": text}."""
+    try:
+        return task(blocks, share)
+    except ValueError as error:
+        return {"error": np.array(text_of(error))}
+
+
+def text_of(error: ValueError) -> str:
+    """What is wrong with rows, without the remedy that clusters have not."""
+    return str(error).replace(DROPPING, "")
+
+
+def checked(arrays: Arrays) -> Arrays:
+    """What a task came to; TableError for what was wrong with its rows."""
+    if "error" in arrays:
+        raise TableError(str(arrays["error"]))
+    return arrays
+
+
+@dataclass(frozen=True, eq=False)
+class SurveyTask:
+    """`survey`: its blocks are of labels alone."""
+
+    labels: np.ndarray | None = None
+
+    def __call__(self, blocks: Iterable[np.ndarray], share: Share) -> Arrays:
+        return survey(blocks, share.shard, self.labels).arrays()
+
+
+@dataclass(frozen=True, eq=False)
+class ShardTask:
+    """`fit_shard`: a link of the chain."""
+
+    job: Job
+    state: State
+    last: bool
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        fit = partial(fit_shard, job=self.job, last=self.last, first=share.first)
+        return _inspected(fit, self.state, blocks, self.job, share)
+
+
+@dataclass(frozen=True, eq=False)
+class PieceTask:
+    """`fit_piece`: a shard's share of a round of averaging."""
+
+    job: Job
+    state: State
+    rows: int
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        fit = partial(fit_piece, job=self.job, rows=self.rows, first=share.first)
+        return _inspected(fit, self.state, blocks, self.job, share)
+
+
+def _inspected(fit: Callable[..., State], state: State, blocks: Iterable[Piece], job: Job, share: Share) -> Arrays:
+    """Train, and look at rows on their way where nobody has yet: that takes no pass of its own."""
+    if job.seen:
+        return fit(state, blocks).arrays()
+    inspection = Inspection(share.shard, share.start, job.features, state.largest)
+    after = fit(state, inspection.of(blocks, job.counted(), job.limit))
+    return replace(after, largest=inspection.largest).arrays()
+
+
+@dataclass(frozen=True, eq=False)
+class HeadTask:
+    """The inputs of all rows of the share, which are few."""
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        return {"X": np.concatenate([X for X, _ in blocks])}
+
+
+@dataclass(frozen=True, eq=False)
+class RateTask:
+    """`auto_rate` on about `most` rows, which are drawn from all rows of the share."""
+
+    most: int
+    labels: np.ndarray
+    options: dict[str, Any]
+    names: list[str] | None
+    mean: np.ndarray | None
+    scale: np.ndarray | None
+
+    def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
+        rows = Inspection(share.shard, share.start, self.names).of(blocks)
+        X, codes = draw_from(((X, (y == self.labels[1]).astype(np.uint8)) for X, y in rows), self.most)
+        found = auto_rate(X if self.mean is None else (X - self.mean) / self.scale, codes, **self.options)
+        return {name: np.array(value) for name, value in vars(found).items()}

@@ -1,0 +1,97 @@
+"""Where Numba keeps the machine code of kernels: its own files and folders, with stricter rules for what is loaded.
+
+Numba compiles a cached function again when its own file has changed. A kernel is made of parts in several files, so
+here it is compiled again when any file of this folder has changed. And what is damaged is compiled again, too: Numba
+itself would raise EOFError or UnpicklingError, or run the damaged code. The format is Numba's, which is a pickle.
+"""
+
+import hashlib
+import os
+import pickle
+from functools import cache
+from typing import Any
+
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+from tinynet_fast.kernels.compiler.native import kernel_files
+
+SUFFIX = ".checked"  # the files' names differ from those that Numba alone writes, which have no checksums
+DIGEST = 32  # bytes
+
+
+@cache
+def stamp_of_kernels() -> str:
+    """A hash of all Python files of `kernels/`; "" for a package in a zip file, which Numba hashes as a whole."""
+    found = hashlib.sha256()
+    for path in kernel_files():
+        with open(path, "rb") as file:
+            found.update(os.path.basename(path).encode() + hashlib.sha256(file.read()).digest())
+    return found.hexdigest() if kernel_files() else ""
+
+
+class Files(IndexDataCacheFile):
+    """A kernel's index, and a file for each signature. Each has a checksum, and each file says what it belongs to.
+
+    Without that, two processes that compile at the same time can give two signatures the same file.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        super().save(key, (self._source_stamp, key, data))
+
+    def load(self, key: Any) -> Any:
+        """The machine code for `key`, or None if there is none that is sound and up to date."""
+        try:
+            stamp, belongs_to, data = super().load(key)
+        except Exception:  # damaged, or None: unpickling can raise anything
+            return None
+        return data if (stamp, belongs_to) == (self._source_stamp, key) else None
+
+    def _dump(self, obj: Any) -> bytes:
+        data = super()._dump(obj)
+        return hashlib.sha256(data).digest() + data
+
+    def _load_data(self, name: str) -> Any:
+        with open(self._data_path(name), "rb") as file:
+            return _checked(file.read())
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            with open(self._index_path, "rb") as file:
+                if pickle.load(file) != self._version:
+                    return {}
+                stamp, overloads = _checked(file.read())
+        except Exception:  # there is none, or it is damaged
+            return {}
+        return overloads if stamp == self._source_stamp else {}
+
+
+def _checked(data: bytes) -> Any:
+    digest, data = data[:DIGEST], data[DIGEST:]
+    if hashlib.sha256(data).digest() != digest:
+        raise ValueError("the file is damaged")
+    return pickle.loads(data)
+
+
+class KernelCache(FunctionCache):
+    """The cache of one kernel. RuntimeError if there is no folder that can be written to."""
+
+    def __init__(self, py_func: Any) -> None:
+        super().__init__(py_func)
+        self.refused: OSError | None = None  # why something could not be kept
+        self._cache_file = Files(
+            cache_path=self.cache_path,
+            filename_base=self._impl.filename_base + SUFFIX,
+            source_stamp=(self._impl.locator.get_source_stamp(), stamp_of_kernels()),
+        )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # what was loaded does not suit this Numba: compile
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:  # the disk is full, for example: the kernel runs all the same
+            self.refused = error

@@ -1,0 +1,269 @@
+"""The decorators that compile kernels, with the reason for every flag. No arithmetic lives here.
+
+A kernel is compiled twice from one source: ahead of time into a library inside the wheel (`native.py`), and just in
+time by Numba, for what the library does not have. Numba is imported when it is first needed.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache, cached_property, update_wrapper
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels.compiler import native
+from tinynet_fast.kernels.compiler.interrupts import Held
+
+# Flags for kernels that may sum in another order. `contract`: fused multiply-add. `reassoc` and `nsz`: dot products by
+# SIMD lanes. Never `nnan` or `ninf`, since a run that diverges has to show it, and so never `fastmath=True`.
+FUSED = {"contract"}
+LANES = {"contract", "reassoc", "nsz"}
+EXTRA: dict[str, Any] = {}  # options of Numba's for everything compiled: what compiling ahead of time needs
+COMPILING = threading.RLock()  # one thread at a time compiles
+UNCOMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # kernels run as plain Python
+NATIVE, JIT = "native", "jit"  # the ways in which a kernel may have been compiled
+_calls = threading.local()
+
+
+def _new_lock() -> None:
+    """In a child of a process, where the lock may have been taken by a thread that the child has not."""
+    global COMPILING
+    COMPILING = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+class MissingCompilerError(ImportError):
+    """There is neither a compiled kernel nor Numba to compile it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not compiled in this installation, and Numba is not installed: pip install numba")
+
+
+@cache
+def has_numba() -> bool:
+    try:
+        return find_spec("numba") is not None
+    except ValueError:  # sys.modules has None in its place
+        return False
+
+
+@contextmanager
+def noting() -> Iterator[set[str]]:
+    """The ways in which the kernels were compiled that this thread calls in the meantime."""
+    before = getattr(_calls, "ways", None)
+    ways: set[str] = set()
+    _calls.ways = ways
+    try:
+        yield ways
+    finally:
+        _calls.ways = before
+
+
+def _note(way: str) -> None:
+    ways = getattr(_calls, "ways", None)
+    if ways is not None:
+        ways.add(way)
+
+
+class Late:
+    """What Numba takes from `make()`, made when Numba first asks for it: the code around it needs no compiler."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @cached_property
+    def made(self) -> Any:
+        return self._make()
+
+    @property
+    def _numba_type_(self) -> Any:
+        """Numba looks for this name on whatever a kernel refers to."""
+        made, typing = self.made, import_module("numba.core.registry").cpu_target.typing_context
+        typing.refresh()  # it may have been made this moment
+        return typing.resolve_value_type(made)
+
+    def __call__(self, *arguments: Any) -> Any:
+        raise TypeError("only compiled code can call this")
+
+
+def written_in(module: str, names: str) -> list[Any]:
+    """The intrinsics of these names in another file of this folder, which is imported when one is first compiled."""
+
+    def later(name: str) -> Late:
+        return Late(lambda: getattr(import_module(f"tinynet_fast.kernels.compiler.{module}"), name))
+
+    return [later(name) for name in names.split()]
+
+
+class Compiled:
+    """A function that is compiled when it is first needed."""
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        self.py_func, self._options = function, options
+        self._by_signature: dict[str, tuple[Callable[..., Any], str]] = {}
+        self.name = f"{function.__module__.removeprefix('tinynet_fast.kernels.')}.{function.__qualname__}"
+        update_wrapper(self, function)
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """The function under `@njit`, for calls with arguments of any types."""
+        return self._new_dispatcher()
+
+    def _new_dispatcher(self) -> Any:
+        """The function under `@njit`, with a cache of its own kind if it is to be cached (`cache.py`).
+
+        In a read-only installation, for a user without a home folder, there is nowhere to cache. The kernel is then
+        compiled in each process, and everything else is the same.
+        """
+        if not has_numba():
+            raise MissingCompilerError(self.name)
+        from numba import njit
+
+        from tinynet_fast.kernels.compiler.cache import KernelCache
+
+        options = self._options | EXTRA
+        cached = options.pop("cache", False)
+        dispatcher = njit(**options)(self.py_func)
+        if cached:
+            with suppress(RuntimeError):  # "cannot cache function: no locator available"
+                dispatcher._cache = KernelCache(self.py_func)
+        return dispatcher
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.dispatcher._numba_type_
+
+    def __getattr__(self, name: str) -> Any:
+        """What Numba's functions have: `signatures`, `inspect_asm`, or `targetoptions`, where it looks for `inline`."""
+        if name.startswith("_") or not has_numba():
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.dispatcher, name)
+
+    @cached_property
+    def _run(self) -> tuple[Callable[..., Any], str]:
+        found = native.only(self.name)
+        return (found, NATIVE) if found else (self.dispatcher, JIT)
+
+    def __call__(self, *arguments: Any) -> Any:
+        run, way = self._run
+        _note(way)
+        try:
+            if way == NATIVE:
+                return run(*arguments)
+        except native.RefusedError:  # Numba compiles it for any type
+            if not has_numba():
+                raise
+        with Held():  # it may compile now; and a kernel that runs is not interrupted anyway
+            return self.dispatcher(*arguments)
+
+    def compiled(self, signature: str) -> Callable[..., Any]:
+        """The function for arguments of these types: from the library, or compiled by Numba, or from Numba's cache.
+
+        The signatures here ask for read-only arrays, which any array can stand in for. Left to itself, a call with a
+        writable one would compile the kernel again for that: as long again before the first result.
+        """
+        if signature not in self._by_signature:
+            self._by_signature[signature] = self._find(signature)
+        function, way = self._by_signature[signature]
+        _note(way)
+        return function
+
+    def _find(self, signature: str) -> tuple[Callable[..., Any], str]:
+        """The function for a signature, and how it was compiled. Only Numba's takes the lock."""
+        found = native.find(self.name, signature)
+        if found:
+            return found, NATIVE
+        if not has_numba():
+            raise MissingCompilerError(self.name)
+        with COMPILING, Held():
+            return self._by_signature.get(signature) or (self._compiled_now(signature), JIT)
+
+    def _compiled_now(self, signature: str) -> Any:
+        """A dispatcher for this signature alone: to compile for another one, no thread has to open one that is called.
+
+        A call of a dispatcher that may compile looks for an exact match of its types, and fails if it is then closed.
+        """
+        from numba import types
+
+        dispatcher, formal = self._new_dispatcher(), numba_types(signature)
+        dispatcher.compile(formal)
+        dispatcher.disable_compile()
+        # That a writeable array will do for a read-only one, Numba finds out when it is first called. If two threads
+        # find it out at the same moment, one of them fails.
+        given = [kind.copy(readonly=False) if isinstance(kind, types.Array) else kind for kind in formal]
+        dispatcher.typingctx.install_possible_conversions(given, formal)
+        return dispatcher
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a kernel that rounds as plain Python rounds, or the entry point of one whose parts have other flags.
+
+    - no `fastmath` flag: LLVM may then neither reorder a sum nor contract a product and a sum into an FMA;
+    - `error_model="numpy"`: the default's zero-division test puts a branch into the loop and stops vectorisation;
+    - `nogil`: a kernel touches no Python object, so other threads may run beside it;
+    - `cache`: a kernel takes up to a second to compile and milliseconds to load.
+    """
+    return function if UNCOMPILED else Compiled(function, error_model="numpy", nogil=True, cache=True)
+
+
+def part(
+    flags: set[str] | None = None, forceinline: bool = False, inner: bool = False, inline: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a part of a fast kernel: not cached by itself, because it is inside the kernel that calls it.
+
+    `forceinline` has LLVM inline it, which keeps its flags. Numba's own inlining, `inline`, gives it its caller's.
+    Parts whose sums may be reordered need the first: a part that is called is there twice, by itself and in its caller.
+    The process that compiles them calls the one, a process that loads the caller from the cache the other; with each
+    its own order of sums, the first run of a program had other last bits than the second.
+
+    Nobody calls a part through a C pointer, so that wrapper is not made. Nor is the one for Python
+    for an `inner` part: the process would crash if Python called it.
+    """
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+    if inline:
+        options |= {"inline": "always"}
+    else:
+        options |= {"fastmath": flags or False, "forceinline": forceinline}
+        options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
+    return lambda function: function if UNCOMPILED else Compiled(function, **options)
+
+
+def compiled(function: Any, signature: str) -> Any:
+    """A kernel for arguments of the types that `signature` says, a word each.
+
+    d2, f1, l0: so many dimensions of float64, float32, int64 (B, i: uint8, int32). An array is C-contiguous, and is
+    written to where its letter is followed by "w". t3: a tuple of three integers, whose length counts and nothing else.
+    """
+    return function if UNCOMPILED else function.compiled(signature)
+
+
+def for_rows(find: Callable[[str], Any], X: np.ndarray) -> tuple[Any, np.ndarray]:
+    """`find(X.dtype.char)` and X; where only float64 is compiled and there is no Numba, `find("d")` and a copy of X."""
+    try:
+        return find(X.dtype.char), X
+    except MissingCompilerError:
+        if X.dtype == np.float64:
+            raise
+        return find("d"), X.astype(np.float64)
+
+
+def numba_types(signature: str) -> tuple[Any, ...]:
+    """A signature in Numba's words."""
+    from numba import types
+
+    names = {"d": types.float64, "f": types.float32, "l": types.int64, "i": types.int32, "B": types.uint8}
+
+    def kind(word: str) -> Any:
+        count = int(word[-1])
+        if word[0] == "t":
+            return types.UniTuple(types.int64, count) if count else types.Tuple(())
+        return types.Array(names[word[0]], count, "C", readonly="w" not in word) if count else names[word[0]]
+
+    return tuple(map(kind, signature.split()))

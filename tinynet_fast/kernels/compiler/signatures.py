@@ -1,0 +1,103 @@
+"""Which kernels there are, and for which arguments: what is compiled ahead of time, and what `warmup` has compiled.
+
+A signature is written as `jit.compiled` reads it. `AHEAD` is in the library of a wheel. What else trainers and
+estimators call, `LATER`, is left out of it for its size, some hundred kilobytes each for three instruction sets:
+classes as lanes, the shapes of narrow networks but the tutorials', and what float32 has beside plain training and
+prediction. What can do without does: rows become float64, narrow networks take the kernels of all, lanes go one
+register at a time.
+"""
+
+from itertools import product
+
+EITHER = "df"  # rows of float64, of float32
+PLACES = "il"  # where sparse rows have their values: int32, int64
+NARROW = (1, 2, 3, 4)
+# What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
+NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
+NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
+SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
+MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
+
+# Called by name alone: Numba takes these for the arrays that come, which are writeable.
+DIRECT = {
+    "strict.sgd_epochs": ["d2 d1 d1 dw1 dw1 dw1"],
+    "strict.sgd_regularized_epochs": ["d2 d1 d2 l0 d0 dw1 dw1 dw1 dw1 dw1"],
+    "strict.logits": ["d2 d1 d1 dw1"],
+    "strict.network_epochs": ["d2 d1 d1 d2 d2 d1 l2 dw2 dw2 dw1 dw1"],
+    "strict.network_update": ["d0 d1 d1 l2 dw2"],
+    "strict.network_logits": ["d2 l2 d1 dw2 dw2"],
+    "strict.sparse_rescale": ["dw1 dw1 dw1"],
+    "fast.row_order.shuffle": ["lw1 l0"],
+    "fast.row_order.fill_plan": ["l0 d0 d0 d0 d0 d0 d1 d0 d0 l0 dw2"],
+    "fast.objective.sgd_logits_epoch": ["d2 d1 d2 d0 dw1 dw1 dw1 dw1 dw1 d1 dw1 dw1"],
+    "fast.floors.read": ["d1"],
+    "fast.floors.chain": ["l0 d0 d0 d1"],
+    "fast.objective.objective": ["d1 d1 d2 d1 d0 d0 d1 d1 dw1"],
+}
+AHEAD = DIRECT | {
+    "fast.neuron.narrow_epochs": [f"{f}2 {NEURON} t{width}" for f in EITHER for width in NARROW],
+    "fast.neuron.wide_epochs": [f"{f}2 {NEURON}" for f in EITHER],
+    "fast.neuron.largest_square_norm": [f"{f}2 d1 dw1" for f in EITHER],
+    "fast.regularized_neuron.narrow_epochs": [
+        f"d2 {REGULARIZED} t{width} t{kept}" for width in NARROW for kept in (0, 1)
+    ],
+    "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept}" for kept in (0, 1)],
+    "fast.network.epochs": [f"d2 {NETWORK}"],
+    "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
+    "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
+    "fast.narrow_network.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],
+    "fast.many_neurons.train_plain": [
+        f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)
+    ],
+    "fast.many_neurons.train_penalised": [
+        f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)
+    ],
+    "fast.prediction.probabilities": [f"{f}2 d1 d1 dw1" for f in EITHER],
+    "fast.prediction.pairs": [f"{f}2 d1 d1 dw1 dw2" for f in EITHER],
+    "fast.row_order.gather_rows": [f"{f}2 {y}1 l1 {f}w2 dw1" for f in EITHER for y in "dB"],
+    "fast.objective.square_norms": [f"{f}2 dw1" for f in EITHER],
+    "strict.sgd_sparse_epochs": [f"d1 {k}1 {SPARSE_NEURON}" for k in PLACES],
+    "fast.sparse.epochs": [f"d1 {k}1 {SPARSE_NEURON}" for k in PLACES],
+    "fast.sparse.logits": [f"d1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
+    "fast.sparse.largest_square_norm": [f"{f}1 l1 d1 dw1" for f in EITHER],
+    "fast.floors.plain_njit": [f"{f}2 d1 d0 dw1 d0 l0" for f in EITHER],
+    "fast.columns.put_eight": ["d1 " * 8 + "dw2 l0"],
+    "fast.columns.put_one": [f"{f}1 {f}w2 l0" for f in EITHER],
+}
+LATER = {
+    "fast.regularized_neuron.narrow_epochs": [
+        f"f2 {REGULARIZED} t{width} t{kept}" for width in NARROW for kept in (0, 1)
+    ],
+    "fast.regularized_neuron.wide_epochs": [f"f2 {REGULARIZED} t{kept}" for kept in (0, 1)],
+    "strict.sgd_sparse_epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
+    "fast.sparse.epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
+    "fast.sparse.logits": [f"f1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
+    "fast.network.epochs": [f"f2 {NETWORK}"],
+    "fast.network.logits": ["f2 l2 d1 dw1 dw2"],
+    "fast.narrow_network.narrow_epochs": [
+        f"{f}2 {NARROW_NETWORK} t{inputs} t{units}"
+        for f, inputs, units in product(EITHER, NARROW, NARROW)
+        if (f, inputs, units) != ("d", 2, 4)
+    ],
+    "fast.many_neurons.train_plain": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
+    "fast.many_neurons.train_penalised": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
+    "fast.one_vs_rest.fast_epoch": [
+        f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
+        for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))
+    ],
+    "fast.one_vs_rest.strict_epoch": [
+        f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
+        for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))
+    ],
+}
+
+
+def is_ahead(name: str, signature: str, level: str) -> bool:
+    """Whether the library has it for an instruction-set level: more registers than one of a lane are 250 kB for v2."""
+    return level != "x86-64-v2" or not name.startswith("fast.many_neurons.") or " t1 " in signature
+
+
+def numbered(level: str) -> list[tuple[int, str, str]]:
+    """(number, "module.kernel", signature) of the library's entries; the number is in the names of their symbols."""
+    table = [(name, signature) for name, signatures in AHEAD.items() for signature in signatures]
+    return [(number, *entry) for number, entry in enumerate(table) if is_ahead(*entry, level)]

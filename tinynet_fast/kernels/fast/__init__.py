@@ -1,0 +1,25 @@
+"""The `fast` engine: the reference's updates, summed in another order. Each kernel is in the file that the table names.
+
+A file is imported when a kernel of it is first used, so that training a neuron does not wait for networks.
+"""
+
+from importlib import import_module
+from typing import Any
+
+FILES = {
+    "sgd_epochs": "neuron",
+    "row_bound": "neuron",
+    "sgd_regularized_epochs": "regularized_neuron",
+    "sgd_sparse_epochs": "sparse",
+    "sparse_logits": "sparse",
+    "network_scratch": "network",
+    "network_update": "network",
+    "network_logits": "network",
+    "network_epochs": "narrow_network",  # which passes on to `network` what is not narrow
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in FILES:
+        raise AttributeError(f"the fast engine has no {name!r}")
+    return getattr(import_module(f"{__name__}.{FILES[name]}"), name)

@@ -1,0 +1,356 @@
+"""The `fast` engine for one neuron: the reference's updates, summed in another order, with little left to wait for.
+
+With w, b the weights before some earlier row m, and p[k] = step[k]*error[k], the plain loop's logit of row i is
+    z[i] = x[i].w + b - sum over k = m..i-1 of p[k]*(x[i].x[k] + 1),
+because w[i] = w - sum p[k]*x[k] and b[i] = b - sum p[k]. The dot products on the right need no error, so they are
+done for several rows at once; what the next row waits for is one multiply-add and the sigmoid. Nothing else changes.
+
+The sigmoid is a table of degree-7 polynomials, 16 nodes a unit. The node of row i is chosen before error[i-1] is known,
+from z[i] with the node's own sigmoid standing in for p[i-1]'s: the guess is good to a quarter of a node, so the load
+leaves the chain too, and a miss (then the node is looked up again) needs step*(x[i].x[i-1]+1) above 2.
+
+Nothing here allocates, raises or keeps state between calls; arrays are C-contiguous; results go into arguments.
+"""
+
+import math
+from functools import cache
+
+import numpy as np
+
+from tinynet_fast.kernels.compiler.intrinsics import (
+    as_bits,
+    fma,
+    input_at,
+    prefetch,
+    prefetch_far,
+    put_weight,
+    weight_at,
+)
+from tinynet_fast.kernels.compiler.jit import LANES, compiled, kernel, part
+from tinynet_fast.kernels.compiler.signatures import NEURON
+from tinynet_fast.kernels.engines import TILE
+
+# --- the sigmoid as a table -------------------------------------------------------------------------------------------
+
+# 16 nodes a unit and degree 7 (one cache line a node) hold 3.1e-16 out to 0.063 from a node: twice the half-spacing,
+# and the slack is what a guessed node may be off. Degree 11, 8 nodes a unit and no guess was as fast (6.1 ns a row) but
+# missed from a rate of 0.5 up (12 to 16 ns); degree 15 took 10 ns. Beyond RANGE every row is a miss: at 40, where the
+# sigmoid is flat, separable rows took 13.0 ns, at 128 8.3 (logits to 300, 2 features); clamping the node instead cost
+# all rows 0.5.
+NODES, RANGE, DEGREE = 16, 128, 7
+REACH = 0.063 * NODES
+LAST = np.uint64(2 * RANGE * NODES)
+LOW_WORD = np.uint64(0xFFFFFFFF)
+# 1.5 * 2**52 rounds what is added to it to an integer, kept in the low bits; the rest makes -RANGE node number 0.
+ROUND_NODE = 6755399441055744.0 + RANGE * NODES
+LIMIT = float(RANGE * NODES)
+
+
+def sigmoid_table():
+    """(nodes, 8) coefficients in t = NODES*(z - node): 32 terms of Taylor, economised to degree 7 by Chebyshev."""
+    terms, radius = 32, REACH / NODES
+    # x**m in Chebyshev's polynomials T0..T7, and those in powers. (numpy.polynomial took 20 ms, a row at a time.)
+    from_power, to_power = np.zeros((DEGREE + 1, terms)), np.eye(DEGREE + 1)
+    for m in range(terms):
+        for k in range(m % 2, min(m, DEGREE) + 1, 2):
+            from_power[k, m] = math.comb(m, (m - k) // 2) / 2 ** max(m - (k > 0), 0)
+    for k in range(2, DEGREE + 1):  # T[k] = 2 x T[k-1] - T[k-2]
+        to_power[:, k] = 2 * np.roll(to_power[:, k - 1], 1) - to_power[:, k - 2]
+    series = np.zeros((terms, RANGE * NODES + 1))
+    series[0] = 1 / (1 + np.exp(np.arange(RANGE * NODES + 1) / NODES))  # the small side, where 1 - p loses nothing
+    for m in range(terms - 1):  # p' = p - p*p, term by term
+        series[m + 1] = (series[m] - sum(series[k] * series[m - k] for k in range(m + 1))) / (m + 1)
+    powers = np.arange(terms)[:, None]
+    small = to_power @ (from_power @ (series * radius**powers))
+    small /= np.float64(REACH) ** powers[: DEGREE + 1]  # radius and NODES at once
+    large = -small * (-1.0) ** powers[: DEGREE + 1]  # p(c + t) = 1 - p(-c - t)
+    large[0] += 1
+    return np.ascontiguousarray(np.concatenate([small.T[:0:-1], large.T]))
+
+
+TABLE = sigmoid_table().ravel()
+
+
+@part(forceinline=True)
+def row_error(table, ahead, coupling, error_before, node_before, y_before, y):
+    """(error, p at the node) of a row of scaled logit ahead - coupling*error_before; only error_before is waited for.
+
+    In the chain: one multiply-add for t, then 12 cycles of polynomial. The node is chosen from `node_before` in place
+    of the prediction before; that is a chain of its own (load, two operations, load) and about as long.
+    """
+    rounded = fma(-node_before, coupling, fma(coupling, y_before, ahead)) + ROUND_NODE
+    node = as_bits(rounded) & LOW_WORD
+    t = fma(-error_before, coupling, ahead - (rounded - ROUND_NODE))
+    # A miss must stay a branch: where LLVM made it a select (no min and max inside), the chain was twice as long.
+    if not ((abs(t) <= REACH) & (node <= LAST)):  # also true of NaN
+        z = min(max(fma(-error_before, coupling, ahead), -LIMIT), LIMIT)
+        rounded = z + ROUND_NODE
+        node = min(as_bits(rounded) & LOW_WORD, LAST)  # a NaN reads some node, and stays NaN through t
+        t = z - (rounded - ROUND_NODE)
+    k = node * np.uint64(8)
+    t2 = t * t
+    at_node = table[k]
+    low = fma(t2, fma(table[k + 3], t, table[k + 2]), fma(table[k + 1], t, at_node - y))
+    high = fma(t2, fma(table[k + 7], t, table[k + 6]), fma(table[k + 5], t, table[k + 4]))
+    return fma(t2 * t2, high, low), at_node
+
+
+# --- up to four features: weights and the last three rows in registers -----------------------------------------------
+#
+# `lanes` is a tuple as long as a row is wide: its length is part of its type, so that each width is compiled by itself
+# and what it does not need is left out.
+
+
+@part(forceinline=True)
+def dot(lanes, a0, a1, a2, a3, b0, b1, b2, b3, start):
+    if len(lanes) > 3:
+        start = fma(a3, b3, start)
+    if len(lanes) > 2:
+        start = fma(a2, b2, start)
+    if len(lanes) > 1:
+        start = fma(a1, b1, start)
+    return fma(a0, b0, start)
+
+
+@part(forceinline=True)
+def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes):
+    """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one."""
+    # Weights and steps are kept times NODES (exact: a power of two), so that logits come out in nodes.
+    w0, w1, w2, w3 = weights[0] * NODES, 0.0, 0.0, 0.0
+    if len(lanes) > 1:
+        w1 = weights[1] * NODES
+    if len(lanes) > 2:
+        w2 = weights[2] * NODES
+    if len(lanes) > 3:
+        w3 = weights[3] * NODES
+    b, node, y1 = bias[0] * NODES, 0.0, 0.0
+    e1 = e2 = e3 = 0.0  # the errors one, two and three rows back; with them step * (1, x), as s; u, v, q
+    s1 = s2 = s3 = 0.0
+    u0 = u1 = u2 = u3 = v0 = v1 = v2 = v3 = q0 = q1 = q2 = q3 = 0.0
+    x1 = x2 = x3 = 0.0
+    for i in range(start, stop):
+        x0 = np.float64(X[i, 0])
+        if len(lanes) > 1:
+            x1 = np.float64(X[i, 1])
+        if len(lanes) > 2:
+            x2 = np.float64(X[i, 2])
+        if len(lanes) > 3:
+            x3 = np.float64(X[i, 3])
+        w0, w1, w2, w3, b = fma(-e3, q0, w0), fma(-e3, q1, w1), fma(-e3, q2, w2), fma(-e3, q3, w3), fma(-e3, s3, b)
+        ahead = fma(-e2, dot(lanes, x0, x1, x2, x3, v0, v1, v2, v3, s2), dot(lanes, x0, x1, x2, x3, w0, w1, w2, w3, b))
+        coupling = dot(lanes, x0, x1, x2, x3, u0, u1, u2, u3, s1)
+        error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
+        loss = fma(error, error, loss)
+        e3, e2, e1 = e2, e1, error
+        s3, s2, s1 = s2, s1, step[i] * NODES
+        q0, q1, q2, q3 = v0, v1, v2, v3
+        v0, v1, v2, v3 = u0, u1, u2, u3
+        u0, u1, u2, u3, y1 = x0 * s1, x1 * s1, x2 * s1, x3 * s1, y[i]
+    weights[0] = fma(-e1, u0, fma(-e2, v0, fma(-e3, q0, w0))) / NODES
+    if len(lanes) > 1:
+        weights[1] = fma(-e1, u1, fma(-e2, v1, fma(-e3, q1, w1))) / NODES
+    if len(lanes) > 2:
+        weights[2] = fma(-e1, u2, fma(-e2, v2, fma(-e3, q2, w2))) / NODES
+    if len(lanes) > 3:
+        weights[3] = fma(-e1, u3, fma(-e2, v3, fma(-e3, q3, w3))) / NODES
+    bias[0] = fma(-e1, s1, fma(-e2, s2, fma(-e3, s3, b))) / NODES
+    return loss
+
+
+# --- five features and more: four rows to a block, the weights in memory ----------------------------------------------
+
+
+@part(LANES, forceinline=True)
+def update_and_dot(X, weights, before, p0, p1, p2, p3, i):
+    """One sweep over the features: bring in the four rows `before`, then the dots and the Gram terms of rows i..i+3.
+
+    forceinline is LLVM's inlining, which leaves this function its own flags (inline="always" would not). As a call, the
+    ten results cost 20 cycles a block. Two sweeps (update, then dots) took 24 ns a row for 18 at 64 features.
+    """
+    z0 = z1 = z2 = z3 = 0.0
+    g10 = g20 = g30 = g21 = g31 = g32 = 0.0
+    d = weights.shape[0]
+    for j in range(d):
+        k = before * d + j
+        r0, r1, r2, r3 = input_at(X, k), input_at(X, k + d), input_at(X, k + 2 * d), input_at(X, k + 3 * d)
+        # Row after row, as the reference does: a weight that starts out large loses the same digits here.
+        w = fma(-p3, r3, fma(-p2, r2, fma(-p1, r1, fma(-p0, r0, weight_at(weights, j)))))
+        put_weight(weights, j, w)
+        k = i * d + j
+        x0, x1, x2, x3 = input_at(X, k), input_at(X, k + d), input_at(X, k + 2 * d), input_at(X, k + 3 * d)
+        z0 += x0 * w
+        z1 += x1 * w
+        z2 += x2 * w
+        z3 += x3 * w
+        g10 += x1 * x0
+        g20 += x2 * x0
+        g30 += x3 * x0
+        g21 += x2 * x1
+        g31 += x3 * x1
+        g32 += x3 * x2
+    return z0, z1, z2, z3, g10, g20, g30, g21, g31, g32
+
+
+@part(LANES, forceinline=True)
+def dot_row(X, i, weights):
+    """x[i].weights"""
+    z = 0.0
+    for j in range(weights.shape[0]):
+        z += X[i, j] * weights[j]
+    return z
+
+
+@part(LANES, forceinline=True)
+def add_row(X, i, factor, weights):
+    """weights += factor * x[i]"""
+    for j in range(weights.shape[0]):
+        weights[j] += factor * X[i, j]
+
+
+@part(LANES, forceinline=True)
+def scale(weights, factor):
+    """weights *= factor"""
+    for j in range(weights.shape[0]):
+        weights[j] *= factor
+
+
+@part(forceinline=True)
+def prefetch_lines(X, offset, lines, stride):
+    """Ask for `lines` lines from `offset` on. Not range(0, end, stride): Numba divides to count (4 ns a row)."""
+    for k in range(lines):
+        prefetch(X, offset + k * stride)
+
+
+@part(forceinline=True)
+def prefetch_lines_far(X, offset, lines, stride):
+    """The same, into all caches but the first, which is full of the rows that are used now."""
+    for k in range(lines):
+        prefetch_far(X, offset + k * stride)
+
+
+@part(forceinline=True)
+def wide_tile(X, y, step, start, stop, weights, bias, loss, table):
+    """Rows start..stop-1, four at a time: their logits with the weights before the four, then the recurrence over them.
+
+    Blocks of eight rows, a window that lags by one row and Gram terms a block ahead all hide the sweep on paper; none
+    was faster, because what they add to hide it is work for the same ports.
+    """
+    scale(weights, NODES)
+    b, node = bias[0] * NODES, 0.0
+    p0 = p1 = p2 = p3 = 0.0
+    before, blocks_end = start, start + ((stop - start) & ~3)
+    stride = np.int64(64 // X.itemsize)
+    half = (2 * X.shape[1] + stride - 1) // stride
+    far = max(4 * X.shape[1], 128 * stride)  # 8 kB or more: 16 features' rows are gone in 11 ns (gains 5%; 15% at 32)
+    for i in range(start, blocks_end, 4):
+        # Four rows further on are asked for, half before the sweep and half after it, so that memory is busy during
+        # the recurrence as well. The hardware's own prefetching loses the thread: 98 ns a row without (256 features),
+        # 69 with. Into the second cache: into the first, of 32 kB, 64 features took 10% longer and 256 20%.
+        prefetch_lines_far(X, i * X.shape[1] + far, half, stride)
+        z0, z1, z2, z3, g10, g20, g30, g21, g31, g32 = update_and_dot(X, weights, before, p0, p1, p2, p3, i)
+        prefetch_lines_far(X, (i + 2) * X.shape[1] + far, half, stride)
+        s0, s1, s2, s3 = step[i] * NODES, step[i + 1] * NODES, step[i + 2] * NODES, step[i + 3] * NODES
+        y0, y1, y2, y3 = y[i], y[i + 1], y[i + 2], y[i + 3]
+        e0, node = row_error(table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
+        e1, node = row_error(table, z1 + b, fma(s0, g10, s0), e0, node, y0, y1)
+        ahead = fma(-e0, fma(s0, g20, s0), z2 + b)
+        e2, node = row_error(table, ahead, fma(s1, g21, s1), e1, node, y1, y2)
+        ahead = fma(-e1, fma(s1, g31, s1), fma(-e0, fma(s0, g30, s0), z3 + b))
+        e3, node = row_error(table, ahead, fma(s2, g32, s2), e2, node, y2, y3)
+        loss = fma(e3, e3, fma(e2, e2, fma(e1, e1, fma(e0, e0, loss))))
+        p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
+        b = (((b - p0) - p1) - p2) - p3
+        before = i
+    if blocks_end > start:
+        add_row(X, before, -p0, weights)
+        add_row(X, before + 1, -p1, weights)
+        add_row(X, before + 2, -p2, weights)
+        add_row(X, before + 3, -p3, weights)
+    for i in range(blocks_end, stop):
+        error, node = row_error(table, dot_row(X, i, weights) + b, 0.0, 0.0, 0.0, 0.0, y[i])
+        loss = fma(error, error, loss)
+        p0 = step[i] * NODES * error
+        add_row(X, i, -p0, weights)
+        b -= p0
+    scale(weights, 1.0 / NODES)
+    bias[0] = b / NODES
+    return loss
+
+
+# --- before training: are the rows finite, how large may a step be ----------------------------------------------------
+
+
+@part(LANES, forceinline=True)
+def square_norm(X, i):
+    """|x[i]|^2 + 1"""
+    total = 1.0
+    for j in range(X.shape[1]):
+        x = np.float64(X[i, j])
+        total += x * x
+    return total
+
+
+@kernel
+def largest_square_norm(X, weight, out):
+    """Raise out[0] to the largest weight[i] * (|x[i]|^2 + 1); to infinity where a row is not finite, or overflows."""
+    for i in range(X.shape[0]):
+        norm = square_norm(X, i)
+        if not norm < np.inf:  # NaN too, also in a row of weight 0
+            out[0] = np.inf
+        elif norm * weight[i % len(weight)] > out[0]:
+            out[0] = norm * weight[i % len(weight)]
+
+
+# --- epochs -----------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def narrow_epochs(X, y, step, weights, bias, losses, table, lanes):
+    for epoch in range(len(losses)):
+        loss = losses[epoch]
+        for start in range(0, X.shape[0], TILE):
+            stop = min(start + TILE, X.shape[0])
+            loss = narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes)
+        losses[epoch] = loss
+
+
+@kernel
+def wide_epochs(X, y, step, weights, bias, losses, table):
+    for epoch in range(len(losses)):
+        loss = losses[epoch]
+        for start in range(0, X.shape[0], TILE):
+            stop = min(start + TILE, X.shape[0])
+            loss = wide_tile(X, y, step, start, stop, weights, bias, loss, table)
+        losses[epoch] = loss
+
+
+NARROW = 4
+
+
+def _epochs(floats, width):
+    """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
+    arrays = f"{floats}2 {NEURON}"
+    return compiled(narrow_epochs, f"{arrays} t{width}") if width <= NARROW else compiled(wide_epochs, arrays)
+
+
+@cache
+def _bound(floats):
+    return compiled(largest_square_norm, f"{floats}2 d1 dw1")
+
+
+def sgd_epochs(X, y, step, weights, bias, losses):
+    """The reference's `sgd_epochs`, to 1e-12, while step * (|x|^2 + 1) is at most 8 for every row.
+
+    `X` is (n, d), C-contiguous, float64 or float32; the rest is float64. Wherever an epoch is cut into calls at
+    multiples of TILE rows, the weights are the same to the last bit.
+    """
+    width = X.shape[1]
+    lanes = ((0,) * width,) if width <= NARROW else ()
+    _epochs(X.dtype.char, width)(X, y, step, weights, bias, losses, TABLE, *lanes)
+
+
+def row_bound(X, weight):
+    """The largest weight[i] * (|x[i]|^2 + 1), a weight each or one for all; infinity where a row is not finite."""
+    out = np.zeros(1)
+    _bound(X.dtype.char)(X, weight, out)
+    return float(out[0])

@@ -1,0 +1,434 @@
+"""Lists, arrays and frames into a checked matrix, and labels into codes. Blocks of rows are made in `rows.py`."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.rows.labels import refuse_measurements, too_many, unusual
+from tinynet_fast.rows.messages import LONGEST_NAME, printable
+
+MOST_NAMED = 12  # labels or columns that a message names
+DATES = "a date or a time: turn it into a number first (such as days since the first one), or leave the column out"
+CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message: the first of them, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(printable(name, LONGEST_NAME) for name in names[:MOST_NAMED]) + more
+
+
+def shown(label: Any) -> str:
+    """A label of an array, for a message."""
+    return printable(repr(label.item()), LONGEST_NAME)
+
+
+def is_masked(values: Any) -> bool:
+    """Whether an array of `numpy.ma` has masked values. (NumPy imports that when it is first named: 10 ms.)"""
+    return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
+
+
+class BadValue(ValueError):
+    """A value that cannot be taken as a number. `row` says which row it is in."""
+
+    row = 0
+
+    @classmethod
+    def at(cls, row: int, message: str) -> "BadValue":
+        error = cls(message)
+        error.row = row
+        return error
+
+
+def is_coded(kind: Any) -> bool:
+    """Whether a type is Arrow's of a dictionary: codes, and the values that they stand for."""
+    return type(kind).__name__ == "DictionaryType"
+
+
+def decoded(values: Any) -> Any:
+    """A column of Arrow's with the values in place of their codes; other values as they are.
+
+    NumPy reads the codes of a chunked array without its nulls: a null would become another row's value.
+    """
+    kind: Any = getattr(values, "type", None)
+    return values.cast(kind.value_type) if is_coded(kind) else values
+
+
+def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> np.ndarray:
+    """`X` as a 2-D numeric array of rows, without a copy if it is an array already.
+
+    A 1-D array or a list of numbers is one input a row. Raises ValueError for ragged rows, text, missing values and
+    whatever else is not a table of real numbers. The message names the row and the column: by its name if `columns`
+    are given. What has names (a frame, say) goes through `columns.py` first.
+    """
+    if isinstance(X, (str, bytes)):
+        raise ValueError(f"{name} is text; a list of rows or an array is needed")
+    if is_masked(X):
+        place = np.argwhere(np.ma.getmaskarray(X))[0]
+        raise ValueError(_bad_value(None, tuple(place.tolist()), name, columns))
+    if hasattr(X, "toarray"):
+        raise ValueError(f"{name} is a sparse matrix, which train_neuron alone reads as it is: pass {name}.toarray()")
+    if hasattr(X, "__array__"):
+        array = np.asarray(decoded(X))
+    elif isinstance(X, Sequence):
+        array = _from_rows(X, name)
+    else:
+        raise ValueError(f"{name} is a {type(X).__name__}; a list of rows or an array is needed")
+    if array.dtype.kind in "OUST":
+        array = _from_objects(array, name, columns)
+    if array.dtype.kind in "Mm" and array.size:
+        raise ValueError(f"{_place(name, 0, 0, columns)} is {array.flat[0]}, {DATES}")
+    if array.dtype.kind not in "biuf":
+        where = name if columns is None else f"{name}[:, {columns[0]!r}]"
+        raise ValueError(f"{where} holds values of type {array.dtype}: convert them to real numbers first")
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    check_table(array.shape, name)
+    return array
+
+
+def check_table(shape: tuple[int, ...], name: str) -> None:
+    """ValueError where a table has not two dimensions, or nothing in it."""
+    if len(shape) != 2:
+        raise ValueError(f"{name} has {len(shape)} dimensions; 2 are needed, rows and inputs")
+    if shape[0] == 0:
+        raise ValueError(f"{name} has no rows: at least one is needed")
+    if shape[1] == 0:
+        raise ValueError(f"{name} has no columns: at least one input is needed")
+
+
+def _from_rows(rows: Sequence[Any], name: str) -> np.ndarray:
+    width = None
+    for i, row in enumerate(rows):
+        single = isinstance(row, (str, bytes)) or not hasattr(row, "__len__") or getattr(row, "shape", None) == ()
+        length = None if single else len(row)
+        if i == 0:
+            width = length
+        elif length != width:
+            has, first = ("a single number" if k is None else f"{k} values" for k in (length, width))
+            raise ValueError(f"{name}[{i}] has {has} and {name}[0] has {first}: give every row the same inputs")
+    try:
+        array = np.array(rows)
+    except ValueError:  # rows of equal length with a list for a value
+        table = np.empty((len(rows), width or 1), dtype=object)
+        for place in np.ndindex(table.shape):
+            table[place] = rows[place[0]][place[1]]
+        return table
+    return np.array(rows, dtype=object) if array.dtype.kind in "US" else array  # a text would turn numbers into text
+
+
+def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -> np.ndarray:
+    """Numbers that came as Python objects, one by one, so that the first value that is no number can be named."""
+    out = np.empty(array.shape)
+    for place, value in np.ndenumerate(array):
+        plain = type(value) in (float, int, bool) and value == value
+        if not plain and (is_several(value) or isinstance(value, (str, bytes, complex)) or is_missing(value)):
+            raise BadValue.at(place[0], _bad_value(value, place, name, columns))
+        try:
+            out[place] = value
+        except (TypeError, ValueError, OverflowError):
+            raise BadValue.at(place[0], _bad_value(value, place, name, columns)) from None
+    return out
+
+
+def _bad_value(value: Any, place: tuple[int, ...], name: str, columns: Sequence[str] | None) -> str:
+    where = _place(name, place[0], place[1] if len(place) > 1 else 0, columns)
+    value = str(value) if isinstance(value, np.str_) else value
+    if is_several(value):
+        return f"{where} holds several values: give each a column of its own, or leave the column out"
+    if is_missing(value):
+        return f"{where} is missing: drop the row or fill the column first"
+    if isinstance(value, int):
+        return f"{where} is too large for a float64: divide the column by a power of ten first"
+    if hasattr(value, "isoformat") or hasattr(value, "total_seconds"):
+        return f"{where} is {value}, {DATES}"
+    return f"{where} is {value!r}, which is no real number: convert or drop the column first"
+
+
+def _place(name: str, i: int, j: int, columns: Sequence[str] | None) -> str:
+    """Row `i` and column `j` for a message: `X[3, 'hours']` if the columns have names, else `X[3, 0]`."""
+    return f"{name}[{i}, {j if columns is None else repr(columns[j])}]"
+
+
+def check_finite(X: np.ndarray, name: str = "X", columns: Sequence[str] | None = None) -> None:
+    """Raise ValueError for the first NaN or infinity in `X`, naming its row and column."""
+    if X.dtype.kind != "f":
+        return
+    rows = max(CHECKED_VALUES // X.shape[1], 1)
+    for start in range(0, len(X), rows):
+        finite = np.isfinite(X[start : start + rows])
+        if X.dtype.itemsize > 8:  # a long double may be finite and still too large
+            with np.errstate(over="ignore"):
+                finite &= np.isfinite(X[start : start + rows].astype(np.float64))
+        if not finite.all():
+            i, j = np.argwhere(~finite)[0]
+            value = X[start + i, j]
+            what = "NaN" if np.isnan(value) else "infinite" if np.isinf(value) else "too large for a float64"
+            place = _place(name, start + int(i), int(j), columns)
+            raise BadValue.at(start + int(i), f"{place} is {what}: drop the row or fill the column first")
+
+
+class Codes:
+    """A code for each row's label, 0 or 1 and so on: where it stands in `labels`, which are sorted.
+
+    They are worked out for the rows that are asked for: a byte for every row would soon be more than training takes.
+    """
+
+    def __init__(self, y: np.ndarray, labels: np.ndarray) -> None:
+        self.y, self.labels = y, labels
+
+    def __getitem__(self, part: Any) -> np.ndarray:
+        y = self.y[part]
+        if len(self.labels) == 2:
+            return np.asarray(y == self.labels[1]).view(np.uint8)
+        return np.searchsorted(self.labels, y).astype(np.uint8)
+
+
+def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[Codes, np.ndarray]:
+    """A code a row, 0 or 1 and so on, and the labels that they stand for, in sorted order: two, or as many as `most`.
+
+    Returns
+    -------
+    codes : Codes
+    labels : (2,) array, or longer
+        Of the dtype that the labels came in: `labels[codes[:]]` gives them back.
+    """
+    array = _label_array(y, n_rows, name)
+    if array.dtype.kind in "biuf":
+        labels = np.array([array.min(), array.max()], dtype=array.dtype)  # two scans: sorting a million costs more
+        if not np.isfinite(labels).all():
+            i = int(np.argmin(np.isfinite(array)))
+            raise ValueError(f"{name}[{i}] is {array[i]}: drop the row or fill the label first")
+        if most > 2 and _third(array, labels) is not None:
+            labels = _distinct(array, most)
+    else:
+        labels = _distinct(array, most)
+    if labels[0] == labels[-1]:
+        raise ValueError(f"{name} holds one label only, {shown(labels[0])}: training needs rows of both kinds")
+    if len(labels) > most > 2:
+        raise ValueError(too_many(most, name))
+    refuse_measurements(labels, len(array), name)
+    third = _third(array, labels[[0, -1]]) if most == 2 else None
+    if third is not None:
+        low, high = shown(labels[0]), shown(labels[-1])
+        raise ValueError(
+            f"{name}[{third}] is {shown(array[third])}, beside {low} and {high}: "
+            "this trains pass or fail, so keep the rows of two labels"
+        )
+    if array.dtype.kind == "U":  # text is compared once, and not in every epoch
+        codes = np.empty(len(array), dtype=np.uint8)
+        for start in range(0, len(array), CHECKED_VALUES):
+            part = slice(start, start + CHECKED_VALUES)
+            codes[part] = np.searchsorted(labels, array[part])
+        return Codes(codes, np.arange(len(labels))), labels
+    return Codes(array, labels), labels
+
+
+def find_labels(parts: Iterable[np.ndarray], most: int | None = None, rows: int | None = None) -> np.ndarray:
+    """The labels of rows that come in parts, sorted: at least two, and at most `most`.
+
+    If that is two, reading ends with the second; a later third is for training to find. Pass the number of `rows` if
+    the parts do not have a label for each.
+    """
+    labels: np.ndarray | None = None
+    waiting: list[np.ndarray] = []  # merged once they are as many as the labels, so that each is sorted a few times
+    seen = 0
+    for part in parts:
+        seen += len(part)
+        waiting.append(np.unique(part))
+        if labels is None or sum(map(len, waiting)) >= len(labels):
+            labels, waiting = _merged(labels, waiting), []
+        if most is not None and len(labels) > most > 2:
+            raise ValueError(too_many(most))
+        if most == 2 and len(labels) >= 2:
+            break
+    labels = _merged(labels, waiting) if waiting else labels
+    if labels is None or len(labels) < 2:
+        one = "" if labels is None else f", {shown(labels[0])}"
+        raise ValueError(f"y holds one label only{one}: training needs rows of both kinds")
+    if most == 2 and len(labels) > 2:
+        several = ", ".join(map(shown, labels[:MOST_NAMED]))
+        raise ValueError(f"y holds the labels {several}: this trains pass or fail, so keep the rows of two labels")
+    refuse_measurements(labels, seen if rows is None else rows)
+    return labels
+
+
+def _merged(labels: np.ndarray | None, parts: list[np.ndarray]) -> np.ndarray:
+    return np.unique(np.concatenate(parts if labels is None else [labels, *parts]))
+
+
+def _distinct(array: np.ndarray, most: int) -> np.ndarray:
+    """The different labels, sorted; where there are more than `most`, the first and the last of those seen so far."""
+    labels = array[:0]
+    for start in range(0, len(array), CHECKED_VALUES):
+        labels = np.union1d(labels, array[start : start + CHECKED_VALUES])
+        if len(labels) > most > 2:
+            break
+    return labels
+
+
+def _third(array: np.ndarray, labels: np.ndarray) -> int | None:
+    """The first row whose label is neither of two; None where there is none."""
+    for start in range(0, len(array), CHECKED_VALUES):
+        part = array[start : start + CHECKED_VALUES]
+        other = (part != labels[0]) & (part != labels[1])
+        if other.any():
+            return start + int(np.argmax(other))
+    return None
+
+
+def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np.ndarray:
+    """Codes of rows whose labels a model knows already; ValueError for the first label that it does not know."""
+    array = _label_array(y, n_rows, name)
+    codes = np.asarray(array == labels[1]).view(np.uint8)
+    unknown = (codes == 0) & (array != labels[0])
+    for code in range(2, len(labels)):
+        this = array == labels[code]
+        codes[this] = code
+        unknown &= ~this
+    if unknown.any():
+        i = int(np.argmax(unknown))
+        *some, last = map(shown, labels[:MOST_NAMED])
+        last = last if len(labels) <= MOST_NAMED else f"{len(labels) - MOST_NAMED + 1} more"
+        raise ValueError(
+            f"{name}[{i}] is {shown(array[i])}, an unknown label: the model knows {', '.join(some)} and {last}; "
+            "correct the label or drop the row"
+        )
+    return codes
+
+
+def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
+    array = as_labels(y, name)
+    if len(array) != n_rows:
+        raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
+    return array
+
+
+def as_labels(y: Any, name: str = "y") -> np.ndarray:
+    """Labels as an array of numbers, booleans or text, (n,); ValueError for anything else, with the remedy."""
+    if y is None:
+        raise ValueError(f"{name} is missing: pass a label for each row, or the name of the column that holds them")
+    array = read_labels(y, name)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{name} has {array.ndim} dimensions; one label a row is needed")
+    if is_masked(y):
+        i = int(np.argmax(np.ma.getmaskarray(y).reshape(-1)))
+        raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
+    # NumPy turns a list of text and numbers into text, so a list is asked itself. (And lists are iterated rather than
+    # arrays of text: there NumPy can lose a Ctrl-C.)
+    in_list = isinstance(y, (list, tuple)) and len(y) > 0 and np.ndim(y[0]) == 0
+    if array.dtype.kind == "O" or (array.dtype.kind == "U" and in_list):
+        array = _one_type(list(y) if in_list else array.tolist(), name)
+    if array.dtype.kind not in "biufU":
+        raise ValueError(f"{name} holds labels of type {array.dtype}: convert them to numbers, booleans or text")
+    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
+
+
+def read_labels(y: Any, name: str) -> np.ndarray:
+    """`y` as NumPy reads it, text as objects or of a fixed width; ValueError if it is no array or list of labels."""
+    if isinstance(y, (Iterator, Mapping)) or hasattr(y, "toarray"):
+        remedy = f"{name}.toarray()" if hasattr(y, "toarray") else f"list({name})"
+        remedy = f"list({name}.values())" if isinstance(y, Mapping) else remedy
+        raise ValueError(f"{name} is a {type(y).__name__}: pass {remedy}, with one label a row")
+    try:
+        array = np.asarray(decoded(y))
+    except ValueError:
+        raise ValueError(f"{name} holds several values in a row: one label a row is needed") from None
+    if array.ndim == 0:
+        raise ValueError(f"{name} is of type {type(y).__name__}: pass a list or an array with one label a row")
+    return array.astype(object) if array.dtype.kind == "T" else array
+
+
+def _one_type(labels: list[Any], name: str) -> np.ndarray:
+    """Labels that came as Python objects in an array of text, booleans or numbers; ValueError for a mixture."""
+    for i, label in enumerate(labels):
+        if is_missing(label):
+            raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
+    kinds = {type(label) for label in labels}
+    if all(issubclass(kind, str) for kind in kinds):
+        _refuse_lost_ends(labels, name)
+        # NumPy cuts the name of a text that is an Enum to the length of its value.
+        return np.array(labels if kinds == {str} else [str.__str__(label) for label in labels], dtype=str)
+    if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
+        return np.array(labels, dtype=bool)
+    if all(issubclass(kind, (int, float, np.number)) for kind in kinds):
+        try:
+            if all(issubclass(kind, (int, np.integer)) for kind in kinds - {bool, np.bool_}):
+                whole = np.array([int(label) for label in labels])
+                if whole.dtype.kind in "iu":
+                    return whole
+            array = np.array(labels, dtype=np.float64)
+        except OverflowError:
+            raise ValueError(f"{name} holds a number that is too large for a float64: use other labels") from None
+        if len(set(labels)) > len(set(array.tolist())):
+            raise ValueError(f"{name} holds numbers that a float64 cannot tell apart: use text or smaller numbers")
+        return array
+    for i, label in enumerate(labels):
+        if not isinstance(label, (str, bool, np.bool_, int, float, np.number)) or isinstance(label, np.timedelta64):
+            raise ValueError(unusual(label, f"{name}[{i}]"))
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
+
+
+def _refuse_lost_ends(labels: list[str], name: str) -> None:
+    """ValueError for a text that ends in zero characters: NumPy drops them, so two labels would become one."""
+    for i, label in enumerate(labels):
+        if str.endswith(label, "\0"):
+            raise ValueError(f"{name}[{i}] is {label!r}, and NumPy drops zero characters at the end: use another label")
+
+
+def is_several(value: Any) -> bool:
+    """Whether a Python object is a collection, such as a list or an array, and not a single value."""
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes)) and getattr(value, "ndim", 1) > 0
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a Python object stands for a value that is not there."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    other = value != value
+    return isinstance(other, (bool, np.bool_)) and bool(other)  # several values give several answers
+
+
+def asks_for_stream(X: Any) -> bool:
+    """Whether X may be rows to read while training, which `is_source` decides."""
+    if isinstance(X, np.ndarray):
+        return False
+    return not isinstance(X, (list, tuple)) or (len(X) > 0 and isinstance(X[0], (str, os.PathLike)))
+
+
+def as_float(value: Any) -> float | None:
+    """A number as a float, infinity where it is too large for one; None for what is no real number."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
+def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
+    """One finite weight of at least 0 for each row, as float64, or None; ValueError naming the first that is not."""
+    if sample_weight is None:
+        return None
+    if is_masked(sample_weight):
+        i = int(np.argmax(np.ma.getmaskarray(sample_weight).reshape(-1)))
+        raise ValueError(f"sample_weight[{i}] is missing: drop the row or give it a weight")
+    try:
+        weights = np.asarray(decoded(sample_weight), dtype=np.float64, order="C")  # kernels take no strides
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("sample_weight holds something that is no number: give each row a number") from None
+    if weights.shape != (n_rows,):
+        raise ValueError(f"sample_weight has shape {weights.shape}; ({n_rows},), a weight for each row, is needed")
+    bad = ~(np.isfinite(weights) & (weights >= 0.0))
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"sample_weight[{i}] is {weights[i]}; a finite number of at least 0 is needed")
+    if not weights.any():
+        raise ValueError("sample_weight is 0 for every row: give some row a weight")
+    return weights

@@ -1,0 +1,246 @@
+"""Checked rows handed out in blocks, in an order that is drawn from a seed, standardised if need be."""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard
+
+import numpy as np
+
+from tinynet_fast.rows.arrays import Codes, as_float
+
+if TYPE_CHECKING:
+    from tinynet_fast.rows.stream import StreamRows
+
+SPLIT_STREAM = 2**32  # the stream of random numbers that holds rows out; epochs have those below it
+
+
+class Rows:
+    """Checked rows, their label codes and sample weights, handed out in blocks. `index` names those that take part.
+
+    With a `mean` and `scale`, (n_features,) each, blocks hold (X - mean) / scale.
+    """
+
+    def __init__(
+        self,
+        X: Any,  # an array, or what can be told which rows are asked for and has a shape
+        codes: Codes,
+        index: np.ndarray | None = None,
+        sample_weight: np.ndarray | None = None,
+    ) -> None:
+        self.X, self.codes, self.index, self.sample_weight = X, codes, index, sample_weight
+        self.mean: np.ndarray | None = None
+        self.scale: np.ndarray | None = None
+
+    streams = False  # see `is_streamed`
+
+    def __len__(self) -> int:
+        return len(self.X) if self.index is None else len(self.index)
+
+    @property
+    def count(self) -> int:
+        return len(self)
+
+    @property
+    def n_features(self) -> int:
+        return int(self.X.shape[1])
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the sample weights; infinity where it is too large for a float."""
+        if self.sample_weight is None:
+            return float(len(self))
+        with np.errstate(over="ignore"):
+            return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
+
+    def nothing(self) -> Any:
+        """No rows, of the type that blocks have."""
+        return self.standardised(self.X[:0])
+
+    def standardise(self, names: Sequence[str] | None) -> None:
+        """Take the means and deviations of the rows that take part, and hand blocks out standardised."""
+        moments = Moments(self.n_features)
+        for X, _, _ in self.blocks(moments.block_rows):
+            moments.add(X)
+        self.mean, self.scale = moments.standardisation(names)
+
+    def standardised(self, X: Any) -> Any:
+        return X if self.mean is None else (X - self.mean) / self.scale
+
+    def blocks(
+        self,
+        size: int,
+        order: "Order | None" = None,
+        epoch: int = 0,
+        batch_size: int | None = None,
+        start: int = 0,
+        tile: int = 1,
+    ) -> Generator[tuple[np.ndarray, np.ndarray, np.ndarray | None], None, None]:
+        """The rows in the epoch's order, at most `size` at a time, with their labels as float64 and sample weights.
+
+        Where batches are given, a block ends with a batch or lies within one. Rows before the `start`-th, where a block
+        ended, are left out. (`tile` is for rows that are not in memory: blocks may be cut at its multiples.)
+        """
+        places = None if order is None else order.permutation(len(self), self.n_features, epoch)
+        index = self.index if places is None else places if self.index is None else self.index[places]
+        for first, last in _cuts(len(self), size, batch_size):
+            if first < start:
+                continue
+            part = slice(first, last) if index is None else index[first:last]
+            weights = None if self.sample_weight is None else self.sample_weight[part]
+            yield self.standardised(picked(self.X, part)), self.codes[part].astype(np.float64), weights
+
+
+def picked(X: Any, part: Any) -> Any:
+    """`X[part]`, for a slice or an array of row numbers.
+
+    `take` is 7 times as fast as an index of 2 inputs, 2.6 times of 16 and 1.2 times of 256; but of rows that are not
+    in one piece it would copy all first.
+    """
+    if isinstance(X, np.ndarray) and isinstance(part, np.ndarray) and X.flags.c_contiguous and X.flags.aligned:
+        return X.take(part, axis=0)
+    return X[part]
+
+
+def is_streamed(rows: "Rows | StreamRows") -> "TypeGuard[StreamRows]":
+    """Whether rows are read while they are trained on. Whose are not does without importing what reads them."""
+    return rows.streams
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of rows, drawn anew for each epoch from the seed and the epoch alone.
+
+    By rows, any order of all of them. By blocks, an order of blocks of neighbouring rows, and an order of the rows
+    within each, which asks for no more than a block in memory. Blocks are counted in rows and do not depend on how rows
+    are stored.
+    """
+
+    seed: int
+    by_blocks: bool = False
+
+    BLOCK_VALUES: ClassVar[int] = 1 << 23  # 64 MB of float64
+    STREAM: ClassVar[int] = 2**33  # of random numbers: epochs have those below 2**32, held-out rows have 2**32
+
+    def block_rows(self, n_features: int) -> int:
+        """Rows in a block; the last block may have fewer."""
+        return max(self.BLOCK_VALUES // n_features, 1)
+
+    def blocks(self, n_rows: int, n_features: int, epoch: int) -> np.ndarray:
+        """The numbers of the blocks, in the epoch's order."""
+        count = -(-n_rows // self.block_rows(n_features))
+        return np.random.default_rng([self.seed, epoch, self.STREAM]).permutation(count)
+
+    def within(self, block: int, n_rows: int, epoch: int) -> np.ndarray:
+        """The order of the `n_rows` rows of a block, counted from its first."""
+        return np.random.default_rng([self.seed, epoch, self.STREAM, int(block)]).permutation(n_rows)
+
+    def permutation(self, n_rows: int, n_features: int, epoch: int) -> np.ndarray:
+        """The order of all rows."""
+        if not self.by_blocks:
+            return np.random.default_rng([self.seed, epoch]).permutation(n_rows)
+        size, parts = self.block_rows(n_features), []
+        for block in self.blocks(n_rows, n_features, epoch).tolist():
+            first = block * size
+            parts.append(first + self.within(block, min(size, n_rows - first), epoch))
+        return np.concatenate(parts)
+
+
+class Moments:
+    """Means and deviations in one pass, merged block by block (Chan, Golub and LeVeque, 1983).
+
+    Sums are of the differences from the first row. A column that never changes has differences of exactly 0, so its
+    deviation is exactly 0 too, and a column that changes little beside its size loses no digits.
+
+    If all blocks but the last have `block_rows` rows, the bits do not depend on how the rows came or lie in memory.
+    """
+
+    ROWS, NARROW = 4096, 16
+    MOST_VALUES = 1 << 24  # of a block of very wide rows: 128 MB
+
+    def __init__(self, n_features: int) -> None:
+        self.block_rows = max(min(self.ROWS, self.MOST_VALUES // n_features), 1)
+        self.rows = 0
+        self.first = np.zeros(n_features)
+        self.mean, self.squares = np.zeros(n_features), np.zeros(n_features)  # of the differences
+
+    def add(self, X: np.ndarray) -> None:
+        """Take in a block of rows."""
+        if not self.rows:
+            self.first = np.asarray(X[0]).astype(np.float64)
+        n = len(X)
+        with np.errstate(over="ignore", invalid="ignore"):  # `standardisation` names the column
+            # NumPy's sums depend on how values lie in memory, so the width alone decides that. With a column's values
+            # side by side, rows of 2 inputs take a fifth of the time, and wide rows three times as much.
+            order: Literal["C", "F"] = "C" if X.shape[1] <= self.NARROW else "F"
+            block = np.subtract(X.T, self.first[:, np.newaxis], order=order, dtype=np.float64)
+            mean = block.mean(axis=1)
+            block -= mean[:, np.newaxis]
+            self._merge(n, mean, np.einsum("ji,ji->j", block, block))
+
+    def merge(self, other: "Moments") -> None:
+        """Take in the rows of other moments."""
+        if not self.rows:
+            self.first = other.first
+        if other.rows:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._merge(other.rows, (other.first - self.first) + other.mean, other.squares)
+
+    def _merge(self, n: int, mean: np.ndarray, squares: np.ndarray) -> None:
+        off, total = mean - self.mean, self.rows + n
+        self.squares = self.squares + squares + off * off * (self.rows * (n / total))
+        self.mean = self.mean + off * (n / total)
+        self.rows = total
+
+    def standardisation(self, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+        """Each column's mean and standard deviation.
+
+        A column that never changes gets an infinite deviation: standardised it is 0, whatever value comes later, and a
+        model of the values as they came gives it the weight 0. So does a column that changes by the rounding of its
+        last digits alone (a deviation of at most 1e-15 times the mean), whose values such a model could not tell apart.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, variance = self.first + self.mean, self.squares / max(self.rows, 1)
+        scale = np.sqrt(variance)
+        large = ~(np.isfinite(mean) & np.isfinite(scale))
+        if large.any():
+            raise ValueError(_cannot(large, names, "large", "divide"))
+        small = (variance < np.finfo(np.float64).tiny) & ((variance > 0.0) | (self.mean != 0.0))
+        if small.any():  # it changes, and the squares have lost digits or are 0
+            raise ValueError(_cannot(small, names, "small", "multiply"))
+        scale[scale <= np.abs(mean) * 1e-15] = np.inf
+        return mean, scale
+
+
+def _cannot(columns: np.ndarray, names: Sequence[str] | None, size: str, remedy: str) -> str:
+    j = int(np.argmax(columns))
+    return f"column {repr(names[j]) if names else j} is too {size} to standardise: {remedy} it by a power of ten first"
+
+
+def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the rows to train on and of those to hold out, drawn from `seed`; each in rising order."""
+    share = as_float(fraction)
+    if share is None or not 0.0 < share < 1.0:
+        raise ValueError(f"validation={fraction} is no share of the rows: a number between 0 and 1 is needed")
+    held = round(n_rows * share)
+    if not 0 < held < n_rows:
+        raise ValueError(f"validation={fraction} holds out {held} of {n_rows} rows: both parts need at least one")
+    order = np.random.default_rng([seed, SPLIT_STREAM]).permutation(n_rows)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def standardisation(X: np.ndarray, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Each column's mean and standard deviation, as `Moments.standardisation` defines them."""
+    moments = Moments(X.shape[1])
+    for start in range(0, len(X), moments.block_rows):
+        moments.add(X[start : start + moments.block_rows])
+    return moments.standardisation(names)
+
+
+def _cuts(n: int, size: int, batch_size: int | None) -> Iterator[tuple[int, int]]:
+    batch = batch_size or n
+    if batch <= size:
+        batch = size = size // batch * batch
+    for batch_start in range(0, n, batch):
+        batch_stop = min(batch_start + batch, n)
+        for start in range(batch_start, batch_stop, size):
+            yield start, min(start + size, batch_stop)

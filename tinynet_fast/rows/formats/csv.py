@@ -1,0 +1,335 @@
+"""CSV files larger than memory: cut at the ends of records, and the pieces parsed by pyarrow on its threads.
+
+Inputs are read as float64 with their types given, so that no value depends on where the file is cut. Labels get the
+type that `data/files.py` would give the whole column, once two different ones are known.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.rows.files import BOOLEANS, MISSING, WHOLE, ZERO_AT_END, TableError, is_number, not_a_number
+from tinynet_fast.rows.formats.arrow import Layout, empty_rows, fill, long_label, too_long
+from tinynet_fast.rows.formats.base import REMEDY, Block, Part, in_order, repeated_name, target_name
+from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
+from tinynet_fast.rows.messages import LONGEST_NAME, printable
+
+KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text"}
+YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
+OPTIONS: dict[str, Any] = {
+    "null_values": MISSING,
+    "strings_can_be_null": True,
+    "true_values": YES,
+    "false_values": NO,
+}
+Piece = tuple[int, int, Any, TableError | None]  # offset, length, what `_parse` says, and the mistake that ends it
+LABEL_BYTES = 1 << 24  # of a block's labels
+WIDE = 1 << 14  # columns from which on the csv module is faster: pyarrow takes 15 µs and 7 KB for each, a piece
+EXACT_DIGITS = 15  # whole numbers with as many digits are exact as float64
+SAMPLE_BYTES = 1 << 16  # of a file's beginning, from which columns of booleans are told
+
+
+def infer(texts: list[str]) -> np.ndarray:
+    """Texts of which none is missing as whole numbers, numbers, booleans or text: as `read_csv` takes a column."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([[text, "."] for text in texts])
+    data = pa.py_buffer(buffer.getvalue().encode())
+    column = arrow_csv.read_csv(
+        data,
+        read_options=arrow_csv.ReadOptions(
+            column_names=["label", "end"], use_threads=False, block_size=max(data.size + 1, 1 << 16)
+        ),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(**OPTIONS),
+    ).column(0)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+        return np.asarray(column.to_numpy())
+    return np.array(texts, dtype=str)
+
+
+class Labels:
+    """The texts of a target column and the values that they stand for, over all files of a source."""
+
+    def __init__(self, place: str = "the labels") -> None:
+        self.place = place  # for messages
+        self.start_over()
+
+    def start_over(self, waits: bool = False) -> None:
+        """Forget all labels. With `waits`, rows get codes for labels, and `values_of` gives them the type of all."""
+        self.codes: dict[str, int] = {}
+        self.values: dict[str, Any] = {}
+        self.dtype: np.dtype[Any] = np.dtype(np.float64)  # of the values; text is as wide as a piece's labels
+        self.settled = False  # whether two labels are known: their type stays, but for whole numbers among numbers
+        self.waits = waits
+        self.huge: list[str] = []  # whole numbers that a float64 may not hold exactly
+
+    @property
+    def kind(self) -> str:
+        """What the labels so far are."""
+        return KINDS[self.dtype.kind]
+
+    def values_of(self, codes: np.ndarray) -> np.ndarray:
+        """The labels of rows that got these codes."""
+        values = infer(list(self.codes))
+        self._check_apart(values.dtype)
+        return values[codes]
+
+    def learn(self, texts: list[str]) -> str | None:
+        """Take up new texts. Gives back one that does not fit the type of those before, or None."""
+        known: Collection[str] = self.codes if self.waits else self.values
+        new = [text for text in texts if text not in known]
+        if not new:
+            return None
+        lost = next((text for text in new if text.endswith("\0")), None)
+        if lost is not None:
+            raise TableError(f"{self.place}: the label {printable(repr(lost), LONGEST_NAME)} {ZERO_AT_END}")
+        self.huge += [text for text in new if len(text) > EXACT_DIGITS and WHOLE.fullmatch(text)]
+        if self.waits:
+            self.codes |= {text: code for code, text in enumerate(new, len(self.codes))}
+            return None
+        found = np.array(new) if self.values and self.dtype.kind == "U" else infer(new)  # text stays text
+        if self.values and KINDS[found.dtype.kind] != self.kind:
+            if self.settled:
+                return next((text for text in new if KINDS[infer([text]).dtype.kind] != self.kind), new[0])
+            self.values = {text: text for text in self.values}
+            found = np.array(new)
+        numbers = bool(self.values) and found.dtype.kind in "if"
+        self.dtype = np.result_type(self.dtype, found.dtype) if numbers else found.dtype
+        self.values.update(zip(new, found.tolist(), strict=True))
+        self._check_apart(self.dtype)
+        first = next(iter(self.values.values()))
+        self.settled = self.settled or any(value != first for value in self.values.values())
+        return None
+
+    def _check_apart(self, dtype: np.dtype[Any]) -> None:
+        """TableError if two whole numbers are one as float64."""
+        if dtype.kind == "f" and len({float(text) for text in self.huge}) < len({int(text) for text in self.huge}):
+            alike = sorted(self.huge, key=int)
+            some = next(
+                pair for pair in pairwise(alike) if float(pair[0]) == float(pair[1]) and int(pair[0]) != int(pair[1])
+            )
+            raise TableError(
+                f"{self.place}: the labels {' and '.join(some)} are one number as float64: put a letter before them"
+            )
+
+    def of(self, texts: list[str], indices: np.ndarray) -> np.ndarray:
+        """The labels texts[indices], all of which are known; their codes while labels wait for their type."""
+        if self.waits:
+            return np.array([self.codes[text] for text in texts] or [0])[indices]
+        if not texts:
+            return np.zeros(len(indices), dtype=self.dtype)
+        kind = str if self.dtype.kind == "U" else self.dtype
+        return np.array([self.values[text] for text in texts], dtype=kind)[indices]
+
+
+class CsvPart(Part):
+    """A CSV file. A block's place is its piece: offset and length in bytes."""
+
+    def __init__(self, path: Path, layout: Layout, labels: Labels) -> None:
+        self.path, self.layout, self.known = path, layout, labels
+        self.bytes = CsvBytes(path)
+        self.names = self.bytes.names
+        repeated_name(path, self.names)
+        layout.check_names(path, self.names)
+        layout.dtype = np.dtype(np.float64)
+        self.booleans = self._columns_of_booleans()
+
+    def _columns_of_booleans(self) -> set[str]:
+        """Inputs that say true and false, told from the first rows: they are read as 1 and 0."""
+        for offset, sample in self.bytes.pieces(SAMPLE_BYTES):
+            if not any(text.encode() in bytes(sample) for text in BOOLEANS):
+                return set()
+            records = self.bytes.records(sample, self.bytes.lines_before(offset) + 1)
+            rows = [record for _, record in records if len(record) == len(self.names)]
+            found, inputs = set(), set(self.layout.names)
+            for j, name in enumerate(self.names):
+                texts = [record[j] for record in rows if record[j] not in MISSING]
+                if name in inputs and texts and all(text in BOOLEANS for text in texts):
+                    found.add(name)
+            return found
+        self.n_rows = 0
+        return set()
+
+    def where(self, place: Any, i: int) -> str:
+        offset, length, first = place
+        line = self.bytes.lines_before(offset) + 1
+        for number, (at, _) in enumerate(self.bytes.records(self.bytes.piece(offset, length), line)):
+            if number == first + i:
+                return f"{self.path}, line {at}"
+        return f"{self.path}, after line {line}"
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        if self.layout.target is not None and not (self.known.settled or self.known.waits):
+            self._settle_labels()
+        with closing(self._parsed(self.layout.names)) as pieces:
+            for offset, length, (X, finite, texts, indices), wrong in pieces:
+                rows = self._rows_at_once(texts, indices, (offset, length, 0))
+                for low in range(0, len(X), rows):
+                    few = slice(low, low + rows)
+                    codes = None if indices is None else indices[few]
+                    block = self._block(X[few], finite, texts, codes, (offset, length, low))
+                    if wrong is None:
+                        yield block
+                if wrong is not None:  # a mistake in the rows above, which make the block, comes first
+                    raise wrong
+
+    def _block(self, X: np.ndarray, finite: bool, texts: Any, indices: Any, place: Any) -> Block:
+        def where(i: int) -> str:
+            return self.where(place, i)
+
+        y, gone = (None, None) if texts is None else self._labels(texts, indices, where)
+        return self.layout.settled(X, y, finite, gone, place, where)
+
+    def _labels(self, texts: list[str], indices: np.ndarray, where: Callable[[int], str]) -> tuple[Any, Any]:
+        gone = None
+        if len(indices) and indices.min() < 0:
+            gone = indices < 0
+            indices = np.where(gone, 0, indices)
+        strange = self.known.learn(texts)
+        if strange is not None:
+            place = where(int(np.argmax(indices == texts.index(strange))))
+            raise TableError(
+                f"{place}, column {self.layout.target!r}: {printable(repr(strange), LONGEST_NAME)}, where the labels "
+                f"before it are {self.known.kind}: correct it, or write all labels as text"
+            )
+        return self.known.of(texts, indices), gone
+
+    def _rows_at_once(self, texts: list[str] | None, indices: Any, place: Any) -> int:
+        """How many rows make a block: all of a piece but where labels are long. NumPy stores each as wide as the
+        longest."""
+        long = too_long(texts or [], 0 if indices is None else len(indices))
+        if texts is not None and long is not None:
+            line = self.where(place, int(np.argmax(indices == texts.index(long))))
+            raise TableError(f"{line}, column {self.layout.target!r}: {long_label(long, len(indices))}")
+        return max(LABEL_BYTES // (4 * max(map(len, texts or [""]), default=1) or 1), 1)
+
+    def _settle_labels(self) -> None:
+        """Read the target on until two different labels are known, and so their type."""
+        with closing(self._parsed([])) as pieces:
+            for *_, (_, _, texts, _), wrong in pieces:
+                self.known.learn(texts)
+                if self.known.settled or wrong is not None:  # a mistake is met again when the rows are read
+                    return
+
+    def labels(self) -> Iterator[np.ndarray]:
+        if not self.known.settled:
+            self._settle_labels()
+        with closing(self._parsed([])) as pieces:
+            for offset, length, (_, _, texts, indices), wrong in pieces:
+                rows = self._rows_at_once(texts, indices, (offset, length, 0))
+                for low in range(0, len(indices), rows):
+                    place = partial(self.where, (offset, length, low))
+                    y, gone = self._labels(texts, indices[low : low + rows], place)
+                    if gone is not None:
+                        column = target_name(self.layout.target)
+                        raise TableError(f"{place(int(np.argmax(gone)))}, {column}: the value is missing: {REMEDY}")
+                    if wrong is None:
+                        yield y
+                if wrong is not None:
+                    raise wrong
+
+    def _parsed(self, names: list[str]) -> Generator[Piece, None, None]:
+        """The pieces in their order. Threads parse them, so nothing there may change what the parts share."""
+        import pyarrow as pa
+
+        tasks = (partial(self._parse, names, offset, piece) for offset, piece in self.bytes.pieces())
+        return in_order(tasks, max(min(pa.cpu_count(), 8), 1))
+
+    def _parse(self, names: list[str], offset: int, piece: memoryview) -> Piece:
+        """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
+        none)."""
+        if len(self.names) > WIDE or bytes(piece[: len(BOM)]) == BOM:  # which pyarrow leaves out, but only there
+            return self._by_hand(names, offset, piece)
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        kinds = {name: pa.bool_() if name in self.booleans else pa.float64() for name in names}
+        target = self.layout.target
+        if target is not None:
+            kinds[target] = pa.dictionary(pa.int32(), pa.string())
+        quoted = has_quote(piece)
+        try:
+            table = arrow_csv.read_csv(
+                pa.py_buffer(piece),
+                read_options=arrow_csv.ReadOptions(
+                    column_names=self.names, use_threads=False, block_size=max(len(piece) + 1, 1 << 16)
+                ),
+                parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted, delimiter=self.bytes.delimiter),
+                convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), **OPTIONS),
+            )
+        except pa.ArrowInvalid:
+            return self._by_hand(names, offset, piece)
+        X = empty_rows(table.num_rows, len(names), np.float64)
+        columns = [_one(column) for column in table.columns]
+        finite = fill(columns[: len(names)], X, 0) if names else True
+        if target is None:
+            return offset, len(piece), (X, finite, None, None), None
+        labels = columns[-1]
+        indices = labels.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return offset, len(piece), (X, finite, labels.dictionary.to_pylist(), indices), None
+
+    def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> Piece:
+        """What `_parse` returns, by the csv module: for numbers that Python reads and pyarrow does not, for very wide
+        rows, and for the first mistake in a piece, which is given back with the rows above it."""
+        found = self._records(names, offset, piece, 1)
+        if found[3] is None:
+            return found
+        del found  # a record may be large
+        return self._records(names, offset, piece, self.bytes.lines_before(offset) + 1)  # counted for a mistake alone
+
+    def _records(self, names: list[str], offset: int, piece: memoryview, first_line: int) -> Piece:
+        at = {name: j for j, name in enumerate(self.names)}
+        places = [(at[name], name) for name in names]
+        target = None if self.layout.target is None else at[self.layout.target]
+        rows: list[np.ndarray] = []
+        answers: list[str | None] = []
+        wrong = None
+        try:
+            for line, record in self.bytes.records(piece, first_line):
+                rows.append(np.array(self._values(record, places, line)))
+                answers.append(None if target is None or record[target] in MISSING else record[target])
+        except TableError as error:
+            wrong = error.with_traceback(None)  # which would hold the record
+        X = np.array(rows, np.float64).reshape(len(rows), len(names))
+        finite, texts, indices = bool(np.isfinite(X).all()), None, None
+        if target is not None:
+            texts = list(dict.fromkeys(text for text in answers if text is not None))
+            codes: dict[str | None, int] = {text: code for code, text in enumerate(texts)} | {None: -1}
+            indices = np.array([codes[text] for text in answers], np.int32)
+        return offset, len(piece), (X, finite, texts, indices), wrong
+
+    def _values(self, record: list[str], places: list[tuple[int, str]], line: int) -> list[float]:
+        if len(record) != len(self.names):
+            found = f"{len(record)} values where the first line names {len(self.names)}"
+            raise TableError(f"{self.path}, line {line}: {found}")
+        return [self._value(record[j], name, line) for j, name in places]
+
+    def _value(self, text: str, name: str, line: int) -> float:
+        if text in MISSING:
+            return np.nan
+        if name in self.booleans:
+            if text in BOOLEANS:
+                return float(BOOLEANS[text])
+            wrong = f"{text!r} is not true or false, as above: correct it, or leave the column out"
+        elif is_number(text):
+            return float(text)
+        else:
+            wrong = not_a_number(text)
+        raise TableError(f"{self.path}, line {line}, column {name!r}: {wrong}")
+
+
+def _one(column: Any) -> Any:
+    """A table's column as one array."""
+    import pyarrow as pa
+
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.unify_dictionaries().chunks)

@@ -1,0 +1,184 @@
+"""Columns that files have from the names of their folders, as in year=2020/part.0.parquet."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.rows.files import TableError, no_such_column
+from tinynet_fast.rows.formats.arrow import Layout
+from tinynet_fast.rows.formats.base import REMEDY, Block, Part
+from tinynet_fast.rows.formats.paths import File
+
+NOTHING = "__HIVE_DEFAULT_PARTITION__"  # a folder's value where the column has none
+LABELS_AT_ONCE = 1 << 16
+
+Value = int | float | str | None
+
+
+def typed(texts: list[str]) -> list[Value]:
+    """Texts as whole numbers, numbers, or else text: the first that all of them are. None if there is no value."""
+    there = [text for text in texts if text != NOTHING]
+    for kind in (_whole, _number):
+        try:
+            values: dict[str, Value] = {text: kind(text) for text in there}
+        except ValueError:
+            continue
+        break
+    else:
+        values = {text: text for text in there}
+    return [values.get(text) for text in texts]
+
+
+def _whole(text: str) -> int:
+    if len(text) > 18 or "_" in text:
+        raise ValueError
+    return int(text)
+
+
+def _number(text: str) -> float:
+    if "_" in text or not np.isfinite(float(text)):
+        raise ValueError
+    return float(text)
+
+
+def with_folders(layout: Layout, files: list[File]) -> Layout:
+    """`layout`, or one that also has the columns of the files' folders.
+
+    Such a column is an input unless `features` leaves it out, if the search found the folder or if the files differ in
+    it. One that stands in the path as the user wrote it, the same for all files, has to be named in `features`.
+    """
+    names = list(dict.fromkeys(name for file in files for name in file.values))
+    if not names:
+        return layout
+    values: dict[str, dict[str, Value]] = {file.path: {} for file in files}
+    default = []
+    for name in names:
+        having = [file for file in files if name in file.values]
+        texts = [file.values[name] for file in having]
+        for file, value in zip(having, typed(texts), strict=True):
+            values[file.path][name] = value
+        if len(set(texts)) > 1 or any(name in file.found for file in having):
+            default.append(name)
+    return FolderLayout(layout, values, default)
+
+
+class FolderLayout(Layout):
+    """A layout of files, of whose columns some come from folders. `whole` is the layout of the rows.
+
+    A column that the first file holds itself is not taken from folders. Any other column that one file has from its
+    folders has to be there for all files.
+    """
+
+    def __init__(self, layout: Layout, values: dict[str, dict[str, Value]], default: list[str]) -> None:
+        super().__init__(layout.target, None if layout.open_ended else layout.names)
+        self.drop, self.values, self.default = layout.drop, values, default
+        self.label, self.wanted = layout.target, None if layout.open_ended else list(layout.names)
+        self.added: list[str] = []
+        self.label_added = False
+
+    def check_names(self, path: Any, columns: list[str], index: frozenset[str] = frozenset()) -> None:
+        here = self.values[str(path)]
+        if not self.first:
+            names = dict.fromkeys(name for values in self.values.values() for name in values)
+            elsewhere = [name for name in names if name not in columns]
+            self.label_added = self.label in elsewhere
+            self.target = None if self.label_added else self.label
+            wanted = self.default if self.wanted is None else self.wanted
+            self.added = [name for name in wanted if name in elsewhere and name != self.label]
+            if self.wanted is not None:
+                self.names = [name for name in self.wanted if name not in self.added]
+                if not self.names:
+                    raise TableError("features: name at least one column that is in the files themselves")
+        for name in self.used:
+            if name not in here:
+                if name in columns:
+                    raise TableError(
+                        f"{path}: the file itself holds the column {name!r}, which others have from their folders: "
+                        "give files that have it from one place"
+                    )
+                raise no_such_column(path, name, [*columns, *here])
+        for name in self.added:
+            if isinstance(here[name], str):
+                raise TableError(
+                    f"{path}, column {name!r}: the folder's name holds the text {here[name]!r}, no number: leave the "
+                    "column out of the features"
+                )
+        super().check_names(path, columns, index)
+
+    @property
+    def used(self) -> list[str]:
+        """The columns that come from folders."""
+        return [*self.added, *([str(self.label)] if self.label_added else [])]
+
+    @property
+    def whole(self) -> Layout:
+        names = [*self.names, *self.added] if self.wanted is None else self.wanted
+        layout = Layout(self.label, names)
+        layout.drop, layout.first = self.drop, self.first
+        layout.dtype = np.dtype(np.float64) if self.added else self.dtype
+        return layout
+
+    def part(self, part: Part, path: Any) -> Part:
+        """A file's part, with the values of its folders if the rows have such columns."""
+        return InFolders(part, self, path) if self.added or self.label_added else part
+
+
+def folder_values(layout: Layout) -> Callable[[], list[list[Value]]] | None:
+    """A function for the values that rows get from folders, file by file in their order; None if there are none.
+
+    They tell data apart, so the paths, which can be spelled in several ways, are left out.
+    """
+    if not isinstance(layout, FolderLayout) or not layout.used:
+        return None
+    return lambda: [[here.get(name) for name in layout.used] for here in layout.values.values()]
+
+
+def in_folders(layout: Layout, part: Part, path: Any) -> Part:
+    """A file's part, with the columns of its folders if the layout has such."""
+    return layout.part(part, path) if isinstance(layout, FolderLayout) else part
+
+
+class InFolders(Part):
+    """A file whose rows get further columns, the same in all rows. Places are those of the file's part."""
+
+    def __init__(self, part: Part, layout: FolderLayout, path: Any) -> None:
+        self.inner, self.layout, self.path, self.here = part, layout, path, layout.values[str(path)]
+        self.n_rows, self.anywhere = part.n_rows, part.anywhere
+
+    def where(self, place: Any, i: int) -> str:
+        return self.inner.where(place, i)
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        layout, whole = self.layout, self.layout.whole
+        order = [(layout.names.index(name) if name in layout.names else None) for name in whole.names]
+        missing = [name for name in self.layout.used if self.here[name] is None]
+        for block in self.inner.read(start, stop):
+            n = len(block.X)
+            if missing and not layout.drop:
+                raise TableError(f"{self._first(block)}, column {missing[0]!r}: the value is missing: {REMEDY}")
+            if missing:
+                rows = n if block.kept is None else len(block.kept)
+                y = None if self.layout.label is None else np.empty(0)
+                yield Block(np.empty((0, len(order)), whole.dtype), y, block.place, np.zeros(rows, bool))
+                continue
+            if layout.added:
+                X = np.empty((n, len(order)), whole.dtype)
+                for j, k in enumerate(order):
+                    X[:, j] = self.here[whole.names[j]] if k is None else block.X[:, k]
+            else:
+                X = block.X
+            y = np.full(n, self.here[str(layout.label)]) if layout.label_added else block.y
+            yield Block(X, y, block.place, block.kept)
+
+    def labels(self) -> Iterator[np.ndarray]:
+        if not self.layout.label_added:
+            yield from self.inner.labels()
+        elif self.n_rows is None or self.here[str(self.layout.label)] is None:
+            yield from super().labels()
+        else:
+            for low in range(0, self.n_rows, LABELS_AT_ONCE):
+                yield np.full(min(LABELS_AT_ONCE, self.n_rows - low), self.here[str(self.layout.label)])
+
+    def _first(self, block: Block) -> str:
+        return self.inner.where(block.place, 0)

@@ -1,0 +1,205 @@
+"""Rows that a program hands over: Arrow datasets and readers, and iterators of (X, y) blocks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.rows.arrays import _one_type, as_labels, is_masked, is_missing, read_labels
+from tinynet_fast.rows.columns import block_rows
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats.arrow import Batches, Layout
+from tinynet_fast.rows.formats.base import Block, Part, need, settle
+
+FRAMES = {"pandas", "polars", "modin", "narwhals", "cudf"}  # these stay in memory
+
+
+def is_arrow(X: Any) -> bool:
+    """Whether X is an Arrow dataset, reader or stream, and no frame."""
+    library = type(X).__module__.partition(".")[0]
+    if library == "pyarrow":
+        return hasattr(X, "scanner") or hasattr(X, "read_next_batch")
+    return library not in FRAMES and hasattr(X, "__arrow_c_stream__")
+
+
+def arrow_part(X: Any, layout: Layout) -> tuple[Part, bool]:
+    """The rows of an Arrow object, and whether they can be read again."""
+    pa = need("pyarrow")
+    name = type(X).__name__
+    if hasattr(X, "scanner"):
+        layout.check_schema(name, X.schema)
+        columns = [*layout.names] + ([] if layout.target is None else [layout.target])
+
+        def scan() -> Iterator[Any]:
+            options = {"batch_size": layout.chunk_rows, "batch_readahead": 2, "fragment_readahead": 1}
+            return iter(X.scanner(columns=columns, **options).to_batches())
+
+        return Batches(name, layout, scan), True
+    reader = X if hasattr(X, "read_next_batch") else pa.RecordBatchReader.from_stream(X)
+    layout.check_schema(name, reader.schema)
+    return Batches(name, layout, lambda: iter(reader)), False
+
+
+def kept_apart(values: Any, given: Any) -> Any:
+    """`values`, copied if they may be the memory of `given`, which its owner can fill with the next rows.
+
+    Blocks are read ahead of training, so a block has to outlive the call that made it.
+    """
+    if values is None or isinstance(given, (list, tuple)):  # NumPy makes a new array of these
+        return values
+    if isinstance(given, np.ndarray) and not np.may_share_memory(values, given):
+        return values
+    return values.copy()
+
+
+def pair_of(block: Any) -> tuple[Any, Any]:
+    """A block's rows and its labels, None if it has none."""
+    return block if isinstance(block, tuple) and len(block) == 2 else (block, None)
+
+
+def is_empty(block: Any) -> bool:
+    """Whether a block has neither rows nor labels."""
+    X, y = pair_of(block)
+    return all(_has_nothing(values) for values in (X, () if y is None else y))
+
+
+def _has_nothing(values: Any) -> bool:
+    shape = getattr(values, "shape", None)  # sparse rows have one, and no length
+    if isinstance(shape, tuple):
+        return len(shape) > 0 and shape[0] == 0
+    return hasattr(values, "__len__") and len(values) == 0
+
+
+def masked_as_nan(X: Any) -> Any:
+    """Rows of `numpy.ma` with NaN in the place of what is masked; other rows as they are."""
+    if not is_masked(X):
+        return X
+    return X.astype(X.dtype if X.dtype.kind == "f" else np.float64).filled(np.nan)
+
+
+def block_labels(given: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """A block's labels as numbers, booleans or text, and which of them are missing (None: none)."""
+    y = read_labels(given, "y")
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    gone = np.ma.getmaskarray(given).reshape(-1) if is_masked(given) else None
+    if y.dtype.kind == "O" and y.ndim == 1:
+        lost = np.array([is_missing(label) for label in y.tolist()], dtype=bool)
+        present = _one_type([label for label in y.tolist() if not is_missing(label)], "y")
+        y = np.zeros(len(lost), present.dtype)
+        y[~lost] = present
+        gone = lost if gone is None else gone | lost
+    elif y.dtype.kind == "U" and isinstance(given, (list, tuple)):
+        return as_labels(given), gone  # NumPy turns a list of text and numbers into text
+    return as_labels(y), gone if gone is not None and gone.any() else None
+
+
+class IteratorPart(Part):
+    """Blocks (X, y) of an iterator, or of one that a function makes anew for each pass. A place is a block's number.
+
+    The first block with rows decides how wide rows are, whether they are float32, and whether there are labels; and, if
+    its columns have names and no `names` are given, which columns of the next blocks are read, and in which order.
+    Blocks without rows are left out.
+    """
+
+    def __init__(self, X: Any, drop: bool, names: list[str] | None = None) -> None:
+        self.names = names
+        self.named: bool | None = None  # whether the first block has names, once it is read
+        self.drop, self.repeatable = drop, callable(X)
+        self.given: Any = X
+        self.last: Any = None
+        blocks = self._make()
+        self.first: Any = None
+        for self.number, self.first in enumerate(blocks):  # the first block with rows, and its number
+            if not is_empty(self.first):
+                break
+        else:
+            raise TableError("the iterator of blocks gives no rows: at least one block with rows is needed")
+        rows, y, _ = self._pair(self.first, self.number)
+        self.n_features, self.labelled = rows.shape[1], y is not None
+        self.dtype = np.dtype(np.float32 if rows.dtype == np.float32 else np.float64)
+        self.text = y is not None and y.dtype.kind == "U"
+        if self.repeatable:
+            self.first = None
+            getattr(blocks, "close", lambda: None)()
+        else:
+            self.rest = blocks
+
+    def _make(self) -> Iterator[Any]:
+        """The blocks from the first on."""
+        if not self.repeatable:
+            return iter(self.given)
+        made = self.given()
+        if not hasattr(made, "__iter__") and not hasattr(made, "__next__"):
+            raise TableError(f"the function returned a {type(made).__name__}: return an iterator of blocks (X, y)")
+        blocks: Any = iter(made)
+        if blocks is self.last:
+            raise TableError(
+                "the function returned the same iterator twice, and its rows can be read once only: "
+                "return a new iterator each time"
+            )
+        self.last = blocks
+        return blocks
+
+    def _pair(self, block: Any, number: int) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """A block's rows, its labels (None without any), and which of those are missing (None: none)."""
+        X, given = pair_of(block)
+        if type(block) is tuple and len(block) != 2:  # a named tuple is one row
+            raise TableError(
+                f"block {number} is a tuple of {len(block)}: blocks are (X, y), or X as a list, an array or a frame; "
+                "sample weights are for rows in memory"
+            )
+        try:
+            rows = self._matrix(masked_as_nan(X))
+            y, gone = (None, None) if given is None else block_labels(given)
+        except ValueError as error:
+            raise TableError(f"block {number}: {error}") from None
+        if y is not None and len(y) != len(rows):
+            raise TableError(f"block {number}: {len(y)} labels for {len(rows)} rows: one label a row is needed")
+        return rows, None if y is None else kept_apart(y, given), gone
+
+    def _matrix(self, X: Any) -> np.ndarray:
+        """The columns that the first block has, matched by name if there are names."""
+        rows, names = block_rows(X, self.names)
+        if self.named is None:
+            self.named = names is not None
+            self.names = names if self.names is None else self.names
+        return rows
+
+    def where(self, place: Any, i: int) -> str:
+        return f"block {place}, row {i + 1}"
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        if self.repeatable:
+            yield from self._blocks(enumerate(self._make()))
+            return
+        yield self._block(self.first, self.number)
+        self.first = None  # which may be large
+        yield from self._blocks(enumerate(self.rest, self.number + 1))
+
+    def _blocks(self, blocks: Iterator[tuple[int, Any]]) -> Iterator[Block]:
+        for k, block in blocks:
+            if not is_empty(block):
+                yield self._block(block, k)
+
+    def _block(self, block: Any, number: int) -> Block:
+        rows, y, gone = self._pair(block, number)
+        if rows.shape[1] != self.n_features:
+            raise TableError(f"block {number}: {rows.shape[1]} columns, and block {self.number} has {self.n_features}")
+        all_gone = gone is not None and bool(gone.all())  # such labels have no kind
+        if (y is not None) != self.labelled or (y is not None and (y.dtype.kind == "U") != self.text and not all_gone):
+            raise TableError(
+                f"block {number}: its labels are not of the kind of block {self.number}'s: "
+                "give all blocks numbers or text"
+            )
+        if self.dtype == np.float32 and rows.dtype != np.float32:
+            raise TableError(
+                f"block {number}: rows of {rows.dtype}, and block {self.number} has float32: give all the same dtype"
+            )
+        X = kept_apart(np.ascontiguousarray(rows, self.dtype), pair_of(block)[0])
+
+        def where(i: int) -> str:
+            return self.where(number, i)
+
+        finite = bool(np.isfinite(X).all())
+        X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=self.names, target=None, where=where)
+        return Block(X, y, number, kept)

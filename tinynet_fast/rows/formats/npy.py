@@ -1,0 +1,167 @@
+"""NumPy's .npy files, read a chunk at a time, whether they are stored by row or by column."""
+
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats.base import Block, Part, rows_a_chunk, settle
+from tinynet_fast.rows.messages import printable
+
+LONGEST_HEADER = 10_000  # bytes, as in NumPy
+MOST_DIMENSIONS = 64
+KEPT_VALUES = 1 << 22  # of rows that are stored by column: 32 MB of float64
+LAST_CHARACTER = 0x10FFFF
+
+
+class NpyFile:
+    """An array in a .npy file: `rows(start, stop)` reads that part of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.shape, self.by_column, self.dtype, self.offset = _header(path)
+        if self.dtype.hasobject or self.dtype.kind not in "biufU" or self.dtype.itemsize == 0:
+            raise TableError(f"{path}: it holds values of type {printable(str(self.dtype), 60)}: save numbers")
+        size, there = self.offset + math.prod(self.shape) * self.dtype.itemsize, path.stat().st_size
+        if there < size:
+            raise TableError(f"{path}: truncated: it has {there:,} of {size:,} bytes; write it again")
+        self.by_column = self.by_column and len(self.shape) > 1
+        self.kept: tuple[int, int, np.ndarray] = (0, 0, np.empty((0, 0)))
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """The rows [start, stop), C-contiguous."""
+        width = math.prod(self.shape[1:])
+        with self.path.open("rb", buffering=0) as file:
+            if self.by_column:
+                values = self._by_column(file, start, stop, width)
+            else:
+                values = self._read(file, start * width, (stop - start) * width)
+        return self._whole(values.reshape(stop - start, *self.shape[1:]), start)
+
+    def _by_column(self, file: Any, start: int, stop: int, width: int) -> np.ndarray:
+        """Rows of which each column lies by itself. More are read than are asked for, and kept for the next call.
+
+        The file is not mapped into memory: one that is cut meanwhile would end the process.
+        """
+        first, last, kept = self.kept
+        if start < first or stop > last:
+            first, last = start, min(max(start + KEPT_VALUES // width, stop), self.shape[0])
+            kept = np.empty((last - first, width), self.dtype)
+            for j in range(width):
+                kept[:, j] = self._read(file, j * self.shape[0] + first, last - first)
+            self.kept = first, last, kept
+        return kept[start - first : stop - first]
+
+    def _read(self, file: Any, first: int, count: int) -> np.ndarray:
+        """So many values, from the `first` in the file on."""
+        file.seek(self.offset + first * self.dtype.itemsize)
+        values = np.fromfile(file, self.dtype, count)
+        if len(values) < count:
+            raise TableError(f"{self.path}: it became shorter while it was read; start anew")
+        return values
+
+    def _whole(self, values: np.ndarray, start: int) -> np.ndarray:
+        """Values that Python can read: any byte but 0 is true, and text is checked."""
+        if values.dtype.kind == "b":
+            return values.view(np.uint8) != 0
+        if values.dtype.kind == "U" and values.size:
+            codes = values.reshape(len(values), -1).view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
+            wrong = ((codes > LAST_CHARACTER) | ((codes >= 0xD800) & (codes < 0xE000))).any(axis=1)
+            if wrong.any():
+                place = f"{self.path}, row {start + int(np.argmax(wrong)) + 1}"
+                raise TableError(f"{place}: the text holds what is no character: write the file again")
+        return values
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """The shape, whether values are stored by column, their type, and where they begin."""
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy and Python warn of odd headers, whose values are checked here
+            version = np.lib.format.read_magic(file)
+            head = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            if version[0] not in (1, 2, 3):
+                raise ValueError(f"its format is {version[0]}.{version[1]}, and 1 to 3 are read")
+            if version[0] > 1:
+                length = int.from_bytes(file.read(4), "little")
+                if length > LONGEST_HEADER:
+                    raise ValueError(f"its header has {length:,} bytes")
+                file.seek(-4, os.SEEK_CUR)
+            shape, by_column, dtype = head(file)
+            offset = file.tell()
+    except Exception as error:  # the header is read as Python text, which can be wrong in any way
+        if isinstance(error, OSError):
+            raise
+        said = str(error).splitlines() or [type(error).__name__]
+        raise TableError(f"{path}: not a .npy file, or a truncated one: {printable(said[0], 200)}") from None
+    if len(shape) > MOST_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        raise TableError(f"{path}: not a .npy file, or a damaged one: its shape is none that an array can have")
+    return shape, by_column, dtype, offset
+
+
+class NpyPart(Part):
+    """Rows in a .npy file; labels in one of its columns, in another file or in an array, of which some are missing."""
+
+    anywhere = True
+
+    def __init__(self, path: Path, y: Any, drop: bool, gone: np.ndarray | None = None) -> None:
+        self.path, self.drop, self.gone, self.file = path, drop, gone, NpyFile(path)
+        shape = self.file.shape
+        if self.file.dtype.kind == "U":
+            raise TableError(f"{path}: it holds text: save numbers")
+        if len(shape) not in (1, 2) or shape[1:] == (0,):
+            raise TableError(
+                f"{path}: an array of shape {printable(str(shape), 100)}; rows and columns, (n, d), are needed"
+            )
+        self.n_rows, width = shape[0], shape[1] if len(shape) == 2 else 1
+        self.column: int | None = None
+        self.y: Any = None
+        if isinstance(y, (int, np.integer)) and not isinstance(y, bool):
+            if not -width <= y < width or width == 1:
+                raise TableError(f"{path}: no column {y} for the target; it has {width} columns, counted from 0")
+            self.column = int(y) % width
+            width -= 1
+        elif y is not None:
+            self.y = y
+            if tuple(y.shape) != (self.n_rows,):
+                raise TableError(f"{path}: {self.n_rows} rows and labels of shape {y.shape}: one label a row is needed")
+        self.width = width
+        self.dtype = np.dtype(np.float32 if self.file.dtype == np.float32 else np.float64)
+
+    def where(self, place: Any, i: int) -> str:
+        return f"{self.path}, row {place + i + 1}"
+
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        stop = self.file.shape[0] if stop is None else stop
+        rows = rows_a_chunk(self.width, self.dtype.itemsize)
+        for low in range(start, stop, rows):
+            yield self._block(low, min(low + rows, stop))
+
+    def _block(self, low: int, high: int) -> Block:
+        X, y = self.file.rows(low, high).reshape(high - low, -1), None
+        if self.column is not None:
+            y, X = X[:, self.column].copy(), np.delete(X, self.column, axis=1)
+        elif self.y is not None:
+            y = self.y.rows(low, high) if isinstance(self.y, NpyFile) else self.y[low:high]
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused below
+            X = np.ascontiguousarray(X, self.dtype)
+
+        def where(i: int) -> str:
+            return self.where(low, i)
+
+        target = None if self.column is None else self.column
+        finite = bool(np.isfinite(X).all())
+        gone = None if self.gone is None else self.gone[low:high]
+        X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=None, target=target, where=where)
+        return Block(X, y, low, kept)
+
+    def labels(self) -> Iterator[np.ndarray]:
+        if isinstance(self.y, np.ndarray) and self.y.dtype.kind != "f" and self.gone is None:
+            yield self.y
+        else:
+            yield from super().labels()

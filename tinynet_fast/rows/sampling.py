@@ -1,0 +1,94 @@
+"""Some of the rows to try something on: drawn by hashes, so that no order of the rows misleads, a label at a time."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.rows.sparse import stacked
+
+FEWEST = 16  # rows of a label that are drawn at least, if there are as many
+RARE = 2048  # a label with fewer rows among those drawn is drawn by itself: chance alone could double its share
+DRAW_SEED = 2**32 - 2  # of the hashes here. Rows are held out by hashes of a seed too, which is another for most
+
+
+def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
+    """(stop - start,) uint64: a hash of each row's number and the seed (Steele, Lea and Flood's SplitMix64)."""
+    z = np.arange(start + 1, stop + 1, dtype=np.uint64) + np.uint64(seed << 32)
+    z *= np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def drawn_rows(n: int, every: int, kinds: Callable[[Any], np.ndarray], n_kinds: int = 2) -> np.ndarray:
+    """The numbers of about one in `every` of `n` rows, rising, among which each kind of rows has its share.
+
+    The rows are cut into runs of `every` rows, and a hash draws one row of each run. So the draw is spread over all
+    rows, no period in their order can mislead it, and only as many hashes are made as rows are drawn: to hash a million
+    rows would take as long as the search that they are for. The rows of a rare kind are drawn the same way, by
+    themselves.
+
+    Parameters
+    ----------
+    n, every, n_kinds : int
+    kinds : callable
+        Takes the numbers of rows, or a slice of all of them, and returns a number below `n_kinds` for each: its label.
+    """
+    rows = _one_of_each_run(n, every, 0)
+    kind_of_row = kinds(rows)
+    rare = np.flatnonzero(np.bincount(kind_of_row, minlength=n_kinds) < RARE)
+    if not len(rare):
+        return rows
+    parts, all_kinds = [rows[~np.isin(kind_of_row, rare)]], kinds(slice(None))
+    for kind in rare.tolist():
+        there = np.flatnonzero(all_kinds == kind)
+        if len(there):
+            few = max(len(there) // every, min(FEWEST, len(there)))
+            parts.append(there[_one_of_each_run(len(there), len(there) // few, 1 + kind)])
+    return np.sort(np.concatenate(parts), kind="stable")
+
+
+def _one_of_each_run(n: int, every: int, stream: int) -> np.ndarray:
+    starts = np.arange(0, n, every)
+    high = row_hashes(DRAW_SEED - stream, 0, len(starts)) >> np.uint64(32)
+    rows = starts + ((high * np.uint64(every)) >> np.uint64(32)).astype(np.intp)
+    rows[-1] = min(rows[-1], n - 1)  # the last run may be shorter
+    return rows
+
+
+def draw_from(pieces: Iterable[tuple[Any, np.ndarray]], most: int) -> tuple[Any, np.ndarray]:
+    """`most` rows, in their order, of rows that come in pieces: those with the smallest hashes, and some of each label.
+
+    Parameters
+    ----------
+    pieces : iterable of (X, codes)
+        However they are cut, the same rows are drawn. About twice `most` rows are held.
+    most : int
+    """
+    kept: list[tuple[Any, ...]] = []
+    held = row = 0
+    for X, codes in pieces:
+        kept.append((X, codes, row_hashes(DRAW_SEED, row, row + len(X))))
+        row, held = row + len(X), held + len(X)
+        if held > 2 * most:
+            kept = [_smallest(kept, most)]
+            held = len(kept[0][0])
+    if not kept:
+        raise ValueError("there are no rows: at least one is needed")
+    X, codes, _ = _smallest(kept, most)
+    return X, codes
+
+
+def _smallest(parts: list[tuple[Any, ...]], most: int) -> tuple[Any, ...]:
+    X, codes, hashes = (stacked(part) for part in zip(*parts, strict=True))
+    if len(X) <= most:
+        return X, codes, hashes
+    keep = hashes <= np.partition(hashes, most - 1)[most - 1]
+    for label in np.flatnonzero(np.bincount(codes)):
+        own = hashes[codes == label]
+        if len(own) <= FEWEST:
+            keep |= codes == label
+        else:
+            keep |= (codes == label) & (hashes <= np.partition(own, FEWEST - 1)[FEWEST - 1])
+    return X[keep], codes[keep], hashes[keep]

@@ -1,0 +1,434 @@
+"""Rows that are read while they are trained on: in a second thread, cut anew where updates allow it, never all at once.
+
+Where the rows come from is in `sources`. What is done with each of them, here as in memory, depends on its number
+alone and never on how the files or chunks are cut.
+"""
+
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.rows.arrays import encode_known, shown
+from tinynet_fast.rows.blocks import Moments, Order
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats import Chunk, Source
+from tinynet_fast.rows.index_columns import warn_of_row_numbers
+from tinynet_fast.rows.kept import Kept, Piece, fits, in_places, joined
+from tinynet_fast.rows.label_runs import LongestRun
+from tinynet_fast.rows.sampling import draw_from, row_hashes
+from tinynet_fast.rows.sparse import empty_csr
+
+AHEAD = 3  # chunks that wait to be trained on
+HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
+LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
+POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
+
+KEPT_REMEDY = "Pass shuffle=True"
+REMEDY = "Shuffle the rows in the file once (shuffle='blocks' mixes only the rows within a block)"
+
+
+def can_be_kept(source: Source) -> bool:
+    """Whether the rows may be kept in memory: those of files and datasets, if they are not known to be too many.
+
+    A function that makes iterators may give other rows each time.
+    """
+    fixed = source.repeatable and (len(source.stamps) > 0 or source.kind == "arrow")
+    return fixed and (source.n_rows is None or fits(source.n_rows, source.n_features))
+
+
+def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
+    """The chunks, read in a thread of their own, a few ahead. Closing this ends the thread, and then the chunks."""
+    waiting: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(AHEAD)
+    closed = threading.Event()
+
+    def put(item: Any, error: BaseException | None = None) -> None:
+        while not closed.is_set():
+            try:
+                waiting.put((item, error), timeout=POLL_SECONDS)
+                break
+            except queue.Full:
+                continue
+
+    def read() -> None:
+        try:
+            for chunk in chunks:
+                put(chunk)
+                if closed.is_set():
+                    break
+            put(None)
+        except BaseException as error:
+            put(None, error)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+
+    reader = threading.Thread(target=read, name="tinynet_fast reader", daemon=True)
+    reader.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        closed.set()
+        reader.join()
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Which rows are held out: each by a hash of its number and the seed, whatever else is read."""
+
+    share: float
+    seed: int
+
+    def held(self, start: int, stop: int) -> np.ndarray:
+        """(stop - start,) bool: True for a row that is held out."""
+        return row_hashes(self.seed, start, stop) < np.uint64(min(self.share, 1.0 - 2.0**-53) * 2.0**64)
+
+
+def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) -> int:
+    """The largest row after `done` and up to `end` where a block of at most `size` rows may end; `done` for none."""
+    end = min(end, done + size)
+    if batch_size is None:
+        return max(end // tile * tile, done)
+    if batch_size <= size:
+        return max(end // batch_size * batch_size, done)
+    batch = done // batch_size * batch_size
+    if end >= batch + batch_size:
+        return batch + batch_size
+    return max(batch + (end - batch) // tile * tile, done)
+
+
+def first_cut(after: int, size: int, tile: int, batch_size: int | None) -> int:
+    """The first row beyond `after` where a block may end."""
+    if batch_size is None:
+        return after // tile * tile + tile
+    batch = after // batch_size * batch_size
+    return batch + (batch_size if batch_size <= size else min((after - batch) // tile * tile + tile, batch_size))
+
+
+def recut(
+    pieces: Iterator[Piece], size: int, tile: int = 1, batch_size: int | None = None, start: int = 0
+) -> Iterator[Piece]:
+    """Pieces of any length as blocks that end where `next_cut` says, and one more with what is left.
+
+    Blocks are views of a piece where they can be; rows are copied where a block needs those of two pieces.
+    """
+    done = start
+    rest: list[Piece] = []
+    for piece in pieces:
+        X, y = piece
+        while len(y):
+            waiting = sum(len(part) for _, part in rest)
+            cut = next_cut(done, done + waiting + len(y), size, tile, batch_size)
+            if cut <= done + waiting:  # no end among these rows
+                rest.append((X, y))
+                break
+            if rest:  # the shortest block that takes the rest in, so that little is copied
+                cut = first_cut(done + waiting, size, tile, batch_size)
+            take = cut - done - waiting
+            rest.append((X[:take], y[:take]))
+            yield joined(rest)
+            rest, done = [], cut
+            X, y = X[take:], y[take:]
+    if rest:
+        yield joined(rest)
+
+
+class StreamRows:
+    """The rows of a source as training takes them: what `Rows` is for arrays in memory.
+
+    `labels` are those that codes stand for. `source_rows` are the rows that were not left out; `count` is how many of
+    them are trained on. Both are None until they are counted. Numbers of rows are those that the source has, which
+    counts what is left out, so that the same rows are held out whatever columns are read.
+
+    With `keep`, the first complete pass keeps the rows in `memory` if they fit, and later passes take them from there.
+    """
+
+    sample_weight = None
+    streams = True
+
+    def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None, keep: bool = False) -> None:
+        self.source, self.labels, self.hold_out = source, labels, hold_out
+        self.looked = False  # for row numbers among the inputs
+        self.keep = keep and can_be_kept(source)
+        self.memory: Kept | None = None
+        self.is_sorted = False  # whether a long run of one label was warned of
+        self._order_known = False  # whether an epoch was looked at for long runs of one label
+        self.mean: np.ndarray | None = None
+        self.scale: np.ndarray | None = None
+        self.source_rows: int | None = None
+        self.count: int | None = None
+        self.unseen = np.ones(len(labels), dtype=bool)  # the labels that no row has shown yet which is trained on
+        if source.n_rows is not None:
+            self.counted(source.n_rows)
+
+    def __len__(self) -> int:
+        if self.count is None:
+            raise TypeError("these rows have not been counted yet")
+        return self.count
+
+    @property
+    def n_features(self) -> int:
+        return self.source.n_features
+
+    @property
+    def total_weight(self) -> float:
+        return float(len(self))
+
+    def nothing(self) -> Any:
+        """An empty block with the right type and width."""
+        if self.source.sparse:
+            return empty_csr(self.n_features)
+        return self.standardised(np.empty((0, self.n_features), self.source.dtype))
+
+    def survey(self, standardize: bool) -> None:
+        """One pass that counts the rows and, if `standardize`, takes their means and deviations."""
+        if self.count is not None and not standardize:
+            return
+        self.keep = can_be_kept(self.source)
+        if not self.source.repeatable:
+            raise ValueError(
+                "these rows can be read once only, and must be counted or measured first: write them to a file, or "
+                "give a function that returns a new iterator each time"
+            )
+        moments = Moments(self.n_features)
+        with closing(self._kept(held=False)) as pieces:
+            rows = moments.block_rows
+            for X, _ in recut(pieces, rows, batch_size=rows) if standardize else pieces:
+                if standardize:
+                    moments.add(X)
+        self.check_labels()
+        if standardize:
+            self.mean, self.scale = moments.standardisation(self.source.names)
+
+    def blocks(
+        self,
+        size: int,
+        order: Order | None = None,
+        epoch: int = 0,
+        batch_size: int | None = None,
+        start: int = 0,
+        tile: int = 1,
+    ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
+        """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
+        pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
+        if epoch == start == 0 and not self._order_known:
+            pieces = self._watched(pieces)
+        with closing(pieces):
+            for X, codes in recut(pieces, size, tile, batch_size, start):
+                yield self.standardised(X), codes.astype(np.float64), None
+
+    def _watched(self, pieces: Generator[Piece, None, None]) -> Generator[Piece, None, None]:
+        """The pieces of the first epoch; warns after them if one label runs on for very long."""
+        runs = LongestRun()
+        with closing(pieces):
+            for piece in pieces:
+                runs.add(piece[1])
+                yield piece
+        self._order_known = True
+        self.is_sorted = runs.too_long
+        runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
+
+    def standardised(self, X: Any) -> Any:
+        return X if self.mean is None else (X - self.mean) / self.scale
+
+    def some(self, n: int) -> Piece:
+        """About `n` of the rows that are trained on, drawn in a pass over all of them."""
+        if not self.source.repeatable:
+            raise ValueError(
+                "learning_rate='auto' reads the rows before training, and these can be read once only: give a rate, "
+                "write them to a file, or give a function that returns a new iterator each time"
+            )
+        with closing(self._kept(held=False)) as pieces:
+            X, codes = draw_from(pieces, n)
+        self.check_labels()
+        return self.standardised(X), codes
+
+    def check_labels(self) -> None:
+        """ValueError if, after a pass, no row that is trained on has one of the labels."""
+        if self.unseen.any() and self.source.repeatable:  # a pass that was resumed did not see the rows before
+            with closing(self._kept(held=False)) as pieces:
+                for _ in pieces:
+                    if not self.unseen.any():
+                        break
+        if not self.unseen.any():
+            return
+        wrong = f"no row has the label {shown(self.labels[np.argmax(self.unseen)])}: leave it out of labels"
+        if self.hold_out is not None:
+            share, seed = self.hold_out.share, self.hold_out.seed
+            wrong = f"validation={share} with seed={seed} leaves no row of a label: change the seed"
+        raise TableError(f"{self.source.place}: {wrong}")
+
+    def held_loss(self, model: Any) -> float:
+        """The model's mean cross-entropy of the rows that are held out."""
+        total, rows = 0.0, 0
+        with closing(self._kept(held=True)) as pieces:
+            for X, codes in recut(pieces, LOSS_ROWS, batch_size=LOSS_ROWS):
+                total += model.mean_cross_entropy(X, codes) * len(codes)
+                rows += len(codes)
+        if not rows:
+            raise ValueError("no row is held out: raise validation, or change the seed")
+        return total / rows
+
+    def _numbered(
+        self, start: int = 0, stop: int | None = None
+    ) -> Generator[tuple[int, Chunk, np.ndarray], None, None]:
+        """Chunks with the number of their first row, and codes for their labels."""
+        row = start
+        self.source.check_unchanged()
+        with closing(read_ahead(self.source.chunks(start, stop))) as chunks:
+            for chunk in chunks:
+                if row == 0 and not self.looked:
+                    self.looked = True
+                    warn_of_row_numbers(self.source.names, chunk.X)
+                yield row, chunk, self._codes(chunk, row)
+                row += chunk.rows
+        self.source.check_unchanged()
+
+    def counted(self, rows: int, dropped: int | None = None, count: int | None = None) -> None:
+        """Note the rows of the source without the `dropped` ones; `count` of them are trained on.
+
+        ValueError if there was another number of rows before.
+        """
+        if self.source_rows not in (None, rows):
+            raise TableError(
+                f"the rows were {self.source_rows:,} and are {rows:,} now: they must not change in training"
+            )
+        self.source_rows = rows
+        if dropped is not None:
+            self.source.dropped = dropped
+        if self.count is None:
+            self.count = rows if count is None else count
+            if self.hold_out is not None and count is None:
+                starts = range(0, rows, HASHED_ROWS)
+                held = (self.hold_out.held(start, min(start + HASHED_ROWS, rows)) for start in starts)
+                self.count -= sum(int(mask.sum()) for mask in held)
+
+    def _held(self, row: int, chunk: Chunk) -> np.ndarray:
+        """Which rows of a chunk, whose first row has the number `row`, are held out."""
+        assert self.hold_out is not None
+        held = self.hold_out.held(row, row + chunk.rows)
+        return held if chunk.kept is None else held[chunk.kept]
+
+    def _codes(self, chunk: Chunk, row: int) -> np.ndarray:
+        y = chunk.y
+        assert y is not None
+        try:
+            return encode_known(y, self.labels, len(y))
+        except ValueError:
+            other = np.logical_and.reduce([y != label for label in self.labels])
+            if not other.any():
+                raise
+            i = int(np.argmax(other))
+            known = ", ".join(map(shown, self.labels[:12]))
+            raise TableError(
+                f"{self.source.where(row + int(chunk.numbers()[i]))}: the label {shown(y[i])} is not among {known}: "
+                "correct it, leave the row out, or name all labels with labels="
+            ) from None
+
+    def _seen(self, codes: np.ndarray) -> None:
+        if self.unseen.any():
+            self.unseen &= np.bincount(codes, minlength=len(self.labels)) == 0
+
+    def read_whole(self) -> bool:
+        """Read all rows into memory, and return whether they fit there."""
+        self.keep = can_be_kept(self.source)
+        if self.memory is None and self.keep:
+            for _ in self._kept(held=False):
+                if not self.keep:
+                    break
+        return self.memory is not None
+
+    def _kept(self, held: bool, start: int = 0) -> Generator[Piece, None, None]:
+        """The rows that are trained on, from the `start`-th of them, or those held out, as they come."""
+        if self.memory is not None:
+            yield from self.memory.pieces(held, start)
+            return
+        for trained, held_out in self.split_pieces(start):
+            if held_out is None or not held:
+                yield trained
+            else:
+                yield held_out
+
+    def split_pieces(self, start: int = 0) -> Generator[tuple[Piece, Piece | None], None, None]:
+        """The rows as they are read: in each chunk those that are trained on, from the `start`-th, and those held out.
+
+        None stands for the latter if no rows are to be held out. A pass to the end counts the rows.
+        """
+        memory = Kept(self.n_features) if self.keep and start == 0 else None
+        first, skipped = start, 0
+        if self.source.drop_missing:  # only reading shows which rows are left out
+            first, skipped = 0, start
+        elif self.hold_out is not None and start:
+            first = self._source_row(start - 1) + 1
+        rows, count = first, 0
+        for row, chunk, codes in self._numbered(first):
+            trained, held_out, mask = (chunk.X, codes), None, chunk.kept
+            if self.hold_out is not None:
+                held = self._held(row, chunk)
+                trained, held_out = (chunk.X[~held], codes[~held]), (chunk.X[held], codes[held])
+                mask = np.zeros(chunk.rows, bool)
+                mask[chunk.numbers()[~held]] = True
+            rows, count = rows + len(codes), count + len(trained[1])
+            self._seen(trained[1])
+            if memory is not None:
+                memory.add(trained, held_out, mask)
+                self.keep = memory.whole
+            if skipped:
+                X, codes = trained
+                trained, skipped = (X[skipped:], codes[skipped:]), max(skipped - len(X), 0)
+            yield trained, held_out
+        self.counted(rows, count=None if first else count)
+        if memory is not None and memory.whole:
+            self.memory = memory
+
+    def _source_row(self, trained: int) -> int:
+        """The number in the source of the `trained`-th row that is trained on, if no row is left out."""
+        assert self.hold_out is not None
+        start = 0
+        while True:
+            kept = np.flatnonzero(~self.hold_out.held(start, start + HASHED_ROWS))
+            if trained < len(kept):
+                return start + int(kept[trained])
+            trained -= len(kept)
+            start += HASHED_ROWS
+
+    def _in_order(self, order: Order, epoch: int, start: int) -> Generator[Piece, None, None]:
+        """The rows of one block of the order after another, each block's in its own order, from the `start`-th row."""
+        if self.memory is not None:
+            yield from self.memory.in_order(order, epoch, start)
+            return
+        n, size = self.source.all_rows, order.block_rows(self.n_features)
+        assert n is not None
+        for block in order.blocks(n, self.n_features, epoch):
+            first, last = block * size, min((block + 1) * size, n)
+            inside = order.within(block, last - first, epoch)
+            if self.hold_out is not None:
+                inside = inside[~self.hold_out.held(first, last)[inside]]
+            if not self.source.drop_missing and start >= len(inside):
+                start -= len(inside)
+                continue
+            X, codes, places = self._block(first, last)
+            inside = places[inside]
+            inside = inside[inside >= 0]
+            inside, start = inside[start:], max(start - len(inside), 0)
+            self._seen(codes[inside])
+            yield from in_places((X, codes), inside)
+
+    def _block(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The rows [first, last) of the source, their codes, and each one's place among them: -1 if it is left out."""
+        with closing(self._numbered(first, last)) as numbered:
+            chunks = [(chunk, codes) for _, chunk, codes in numbered]
+        X, codes = joined([(chunk.X, codes) for chunk, codes in chunks])
+        kept = np.concatenate([np.ones(chunk.rows, bool) if chunk.kept is None else chunk.kept for chunk, _ in chunks])
+        return X, codes, np.where(kept, np.cumsum(kept) - 1, -1)

@@ -1,0 +1,125 @@
+"""Options made into numbers: learning rates of rows or batches, a neuron's penalties and shares. No updates."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels import vectorized
+from tinynet_fast.rows.arrays import as_float
+
+SCHEDULES = ("constant", "invscaling", "optimal", "cosine")
+LOSSES = {"log_loss": vectorized.LOG_LOSS, "squared_error": vectorized.SQUARED_ERROR}
+STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
+
+
+class Schedule:
+    """The learning rate of each update: of a neuron's row, or of a network's batch.
+
+    "invscaling" and "optimal" are as scikit-learn's SGDClassifier defines them; "cosine" (Loshchilov and Hutter, SGDR,
+    ICLR 2017, without restarts) needs to know how many `updates` there will be.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        name: str = "constant",
+        power_t: float = 0.5,
+        penalty: float = 0.0,
+        known: Sequence[str] = SCHEDULES,
+    ) -> None:
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"there is no schedule {name!r}: use one of {', '.join(known)}")
+        if name == "optimal" and penalty == 0.0:
+            raise ValueError("schedule='optimal' divides by the penalty: give l2 or l1, or use another schedule")
+        self.learning_rate, self.name, self.penalty = learning_rate, name, penalty
+        self.power_t = check_at_least_zero("power_t", power_t)
+        self.updates = 1
+
+    @property
+    def is_constant(self) -> bool:
+        return self.name == "constant"
+
+    def rates(self, done: int, n: int) -> np.ndarray:
+        """The rates of the `n` updates after the first `done` updates, (n,) float64."""
+        if self.is_constant:
+            return np.full(n, self.learning_rate)
+        t = np.arange(done + 1, done + n + 1, dtype=np.float64)
+        if self.name == "invscaling":
+            with np.errstate(over="ignore"):  # a power beyond all floats is a rate of 0
+                return self.learning_rate / t**self.power_t
+        if self.name == "cosine":
+            return self.learning_rate * (0.5 + 0.5 * np.cos(np.pi * (t - 1.0) / self.updates))
+        first = np.sqrt(1.0 / np.sqrt(self.penalty))  # the rate at t = 1: about as far as weights are expected to get
+        return 1.0 / (self.penalty * (1.0 / (first * self.penalty) + t - 1.0))
+
+    def rate(self, done: int) -> float:
+        """The rate of the one update after the first `done`, to rounding.
+
+        As an array of one rate it took a sixth of an epoch of 200 rows.
+        """
+        if self.is_constant:
+            return self.learning_rate
+        if self.name == "optimal":
+            return float(1.0 / (self.penalty * (self.penalty**-0.75 + done)))
+        if self.name == "invscaling":
+            try:
+                return float(self.learning_rate / (done + 1.0) ** self.power_t)
+            except OverflowError:  # a power beyond all floats
+                return 0.0
+        return float(self.rates(done, 1)[0])
+
+    def options(self) -> dict[str, Any]:
+        """For the model's file."""
+        return {"learning_rate": self.learning_rate, "schedule": self.name, "power_t": self.power_t}
+
+
+class Penalties:
+    """What is added to the plain update: l2, l1, averaging, another loss."""
+
+    def __init__(self, l2: float, l1: float, average: bool | int, loss: str) -> None:
+        self.l2, self.l1 = check_at_least_zero("l2", l2), check_at_least_zero("l1", l1)
+        if not isinstance(loss, str) or loss not in LOSSES:
+            raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
+        if not isinstance(average, (bool, int, np.integer, np.bool_)) or average < 0:
+            raise ValueError(f"average is {average!r}; True, False or the row to start from is needed")
+        self.loss_name, self.loss = loss, LOSSES[loss]
+        self.average_from = int(average)  # counted from 1; 0 for no averaging
+
+    @property
+    def none(self) -> bool:
+        """Whether the update is the plain one."""
+        return self.l2 == self.l1 == 0.0 and not self.average_from and self.loss == vectorized.LOG_LOSS
+
+    @property
+    def smooth(self) -> bool:
+        """Whether a row's update is linear in the weights and its error, which is what the fast engine takes."""
+        return self.l1 == 0.0 and self.loss == vectorized.LOG_LOSS
+
+    def plan(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
+        """(n, 4) float64: what the kernels call step, keep, cut and share, for the rows after the first `row` rows."""
+        plan = np.zeros((len(rates), 4))
+        with np.errstate(over="ignore"):  # too large a penalty or weight ends in a clear error, not in a warning
+            plan[:, 0] = rates if sample_weight is None else rates * sample_weight
+            plan[:, 1] = np.maximum(0.0, 1.0 - self.l2 * rates)
+            plan[:, 2] = self.l1 * rates
+        if self.average_from:
+            plan[:, 3] = self.shares(row, len(rates))
+        return plan
+
+    def shares(self, row: int, n: int) -> np.ndarray:
+        """1 / rows averaged so far for each of the `n` rows after the first `row` rows; 0.0 before averaging starts."""
+        averaged = np.arange(row + 2 - self.average_from, row + n + 2 - self.average_from, dtype=np.float64)
+        return np.divide(1.0, averaged, out=np.zeros(n), where=averaged > 0.0)
+
+    def options(self) -> dict[str, Any]:
+        """For the model's file."""
+        return {"l2": self.l2, "l1": self.l1, "average": self.average_from, "loss": self.loss_name}
+
+
+def check_at_least_zero(name: str, value: Any) -> float:
+    """`value` as a float; ValueError where it is not a finite number of at least 0."""
+    number = as_float(value)
+    if number is None or not 0 <= number < np.inf:
+        raise ValueError(f"{name} is {value!r}; a finite number of at least 0 is needed")
+    return number
