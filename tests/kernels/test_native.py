@@ -290,7 +290,7 @@ def few_entries(monkeypatch):
     pytest.importorskip("numba", reason="Numba compiles")
     entries = [
         ("fast.row_order.shuffle", "lw1 l0"),
-        ("columns.put_one", "d1 dw2 l0"),
+        ("fast.columns.put_one", "d1 dw2 l0"),
         ("strict.network_update", "d0 d1 d1 l2 dw2"),
     ]
     monkeypatch.setattr(warmup, "kernels_to_compile", lambda: entries)
