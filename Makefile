@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Planted mistakes are in copies that run as plain Python, on whatever CPU: `make test` has them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-native peers native test-deep test-faults test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare same-bits bench-native peers native test-deep test-faults test-uncompiled test-generic test-oldest \
   test-wheel test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -36,6 +36,11 @@ bench-full: $(VENV)/bench.ok
 bench-compare: $(VENV)/dev.ok
 	@test -n "$(BASE)" || { echo "name a revision: make bench-compare BASE=HEAD~1" >&2; exit 2; }
 	$(RUN) bench/versions.py '$(BASE)'
+
+# Whether this tree has the bits of a revision, in some 1,900 problems: make same-bits BASE=HEAD~1. Five or six minutes.
+same-bits: $(VENV)/dev.ok
+	@test -n "$(BASE)" || { echo "name a revision: make same-bits BASE=HEAD~1" >&2; exit 2; }
+	$(RUN) bench/same_bits.py '$(BASE)' $(OPTIONS)
 
 # Dask and Spark: what docs/cluster.md shows. About a quarter of an hour, Java, and 16 GB of memory.
 bench-cluster: $(VENV)/cluster.ok

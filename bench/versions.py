@@ -12,7 +12,6 @@ them, those of one more run are compared too; where it can't, the output says so
 import argparse
 import base64
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -22,24 +21,15 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from trees import ROOT, environment, unpack
 from worker import PROBLEMS
 
 from tinynet_fast.kernels.compiler import native
 from tinynet_fast.proof.bench.measure import distance
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-WORKER = HERE / "worker.py"
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+WORKER = Path(__file__).parent / "worker.py"
 COUNTER = "instructions:u"
 NOTICED = 0.02  # a ratio nearer to 1 is not called a change, however steady it is
-
-
-def environment(folder, cache, native):
-    """One thread, this tree first on the path, its own cache; kernels of the library, "1", or from Numba, "0"."""
-    own = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
-    own["TINYNET_FAST_NATIVE"] = native
-    return os.environ | dict.fromkeys(THREADS, "1") | own
 
 
 class Version:
@@ -85,14 +75,6 @@ def can_count():
         return False
     done = subprocess.run(["perf", "stat", "-x,", "-e", COUNTER, "true"], capture_output=True, text=True, check=False)
     return done.returncode == 0 and done.stderr.split(",")[0].isdigit()
-
-
-def unpack(revision, folder):
-    """The tree of a revision, in a folder."""
-    made = subprocess.run(["git", "-C", ROOT, "archive", revision], capture_output=True, check=False)
-    if made.returncode:
-        raise SystemExit(f"bench-compare: {made.stderr.decode().strip()}")
-    subprocess.run(["tar", "-x", "-C", folder], input=made.stdout, check=True)
 
 
 def weights_of(answer):
