@@ -1,6 +1,7 @@
 """Write the README's figures from a results file: `python bench/readme.py bench/results/<date>-<cpu>.json`.
 
-Without a name it is the newest file. The README names the file, and a test holds the figures and pictures against it.
+Without an argument the newest file is used. The README names the file, and a test compares its figures and pictures
+with that file.
 """
 
 import json
@@ -33,12 +34,12 @@ def table(head, rows):
 
 
 def prose(*words):
-    """A paragraph, in lines as the rest of the README has them."""
+    """A paragraph, wrapped like the rest of the README."""
     return textwrap.fill(" ".join(words).replace(" x ", " × "), 120, break_on_hyphens=False) + "\n"
 
 
 def times(result, who):
-    """A figure and how many times ours it is."""
+    """A contender's figure, and its ratio to ours."""
     figure = result.of(who)
     return "" if figure is None else f"{number(figure.median)} ({number(result.ratio(who))}×)"
 
@@ -54,9 +55,9 @@ def neurons(document):
     apart = max(f.apart for r in results for f in r.figures if f.limit <= 1e-9)
     stated = [f"; {f.who} within {f.apart:.0e}, because {f.remark}" for f in results[0].figures if f.limit > 1e-9]
     words = (
-        "Nanoseconds a row for one epoch of per-row SGD: the same rows, the same updates, one thread; medians of",
-        "contenders that took turns, each shown to learn the plain loop's weights first",
-        f"(within {apart:.0e}{''.join(stated)}):",
+        "One neuron, nanoseconds per row, for one epoch of per-row SGD: the same rows, the same updates, one thread.",
+        "The contenders took turns, and the table shows medians. Each contender first learned the plain loop's weights",
+        f"(within {apart:.0e}{''.join(stated)}).",
     )
     return prose(*words) + "\n" + table(["", *(f"{r.rows:,} × {r.features}" for r in results)], rows)
 
@@ -65,8 +66,8 @@ def options(document):
     costs = [f"{r.problem} {number(r.figures[0].median)}" for r in results_of(document, "one neuron, options")]
     by_rows = [f"{r.rows:,} rows {number(r.figures[0].median)}" for r in results_of(document, "one neuron, by rows")]
     return prose(
-        f"`fast` with options, nanoseconds a row: {'; '.join(costs)}.",
-        f"Of 2 features, by how many rows there are: {'; '.join(by_rows)}.",
+        f"`fast` with options, nanoseconds per row: {'; '.join(costs)}.",
+        f"2 features and different numbers of rows: {'; '.join(by_rows)}.",
     )
 
 
@@ -77,8 +78,9 @@ def networks(document):
         for r in results_of(document, "networks, an epoch")
     ]
     words = (
-        "Networks, nanoseconds a row and epoch, float64, one thread each, from the same weights to the same weights",
-        "(1e-9; 1e-6 for scikit-learn's Adam, which adds its epsilon to another root):",
+        "Networks, nanoseconds per row and epoch, float64, one thread each. All start from the same weights and end at",
+        "the same weights (within 1e-9; within 1e-6 for scikit-learn's Adam, which adds its epsilon to another root).",
+        "The number in brackets is the ratio to tinynet_fast.",
     )
     return prose(*words) + "\n" + table(["", "tinynet_fast", "NumPy", "PyTorch", "`MLPClassifier`"], rows)
 
@@ -94,8 +96,8 @@ def predictions(document):
         for r in results_of(document, "prediction, one row")
     ]
     head = ["", "tinynet_fast", "NumPy's formula", "scikit-learn", "PyTorch", "floor: reading"]
-    words = f"A single row given as a list, and how long scikit-learn takes: {', '.join(one)}."
-    return "`predict_proba`, nanoseconds a row:\n\n" + table(head, rows) + "\n" + prose(words)
+    words = f"A single row given as a list (in brackets: the ratio of scikit-learn's time to ours): {', '.join(one)}."
+    return "`predict_proba`, nanoseconds per row:\n\n" + table(head, rows) + "\n" + prose(words)
 
 
 def sweeps(document):
@@ -105,7 +107,7 @@ def sweeps(document):
         for r in results_of(document, "sweep")
     ]
     folds = results_of(document, "cross-validation")[0]
-    head = "`sweep`, an epoch, one thread: nanoseconds a row and model, and how many times as long separate fits take:"
+    head = "`sweep`, one epoch, one thread: nanoseconds per row and model. Separate fits take this many times as long:"
     words = (
         f"Cross-validation ({folds.problem}): {folds.ratio('GridSearchCV'):.0f} times as fast as scikit-learn's",
         "`GridSearchCV` over `SGDClassifier` on the same folds.",
@@ -120,8 +122,8 @@ def losses(document):
         for f in result.figures
     ]
     words = (
-        f"Time to a log loss, everything counted, {result.problem}, everybody's defaults. These are other updates to",
-        "other ends; how far each ends above the least log loss of these rows stands beside it:",
+        f"Milliseconds of a whole call, {result.problem}, each solver with its defaults. Their updates differ, and so",
+        "do the losses they end at: the last column shows how far above the least log loss of these rows each one ends:",
     )
     return prose(*words) + "\n" + table(["", "ms", "", "above the least"], rows)
 
@@ -132,7 +134,9 @@ def estimators(document):
         name, _, rest = family.partition(" ")
         found = [f"{r.problem.partition(':')[0]} {r.ratio('scikit-learn'):.1f}×" for r in results_of(document, family)]
         words.append(f"`{name}` {rest}{': ' if rest else ''}{'; '.join(found)}")
-    return prose(f"The drop-in estimators, times as fast as scikit-learn's, to the same weights. {'. '.join(words)}.")
+    return prose(
+        f"The drop-in estimators learn the same weights as scikit-learn's, this many times as fast. {'. '.join(words)}."
+    )
 
 
 def files(document):
@@ -142,10 +146,10 @@ def files(document):
         words.append(f"{name} {number(r.figures[0].median)} (`{bare.who}` {number(bare.median)})")
     peak, n = results[0].facts["peak_memory_mb"], results[0].rows
     return prose(
-        f"Files of 16 inputs, nanoseconds a row for an epoch of training, everything counted, and for a library's bare"
-        f" read: {', '.join(words)}.",
-        f"Peak memory from Parquet: {peak['n']:.0f} MB for {n:,} rows, {peak['2n']:.0f} for twice as many,",
-        f"{peak['imports']:.0f} of them before the first row is read.",
+        "Files of 16 inputs, nanoseconds per row for an epoch of training, everything counted (in brackets: a bare read",
+        f"by a library): {', '.join(words)}.",
+        f"Peak memory while training from Parquet: {peak['n']:.0f} MB for {n:,} rows, {peak['2n']:.0f} MB for twice as",
+        f"many; {peak['imports']:.0f} MB of this is used before the first row is read.",
     )
 
 
@@ -157,15 +161,16 @@ def start(document):
     words = [
         f"In a fresh process, milliseconds: `import tinynet_fast` {number(first.figures[0].median)} ({peers});",
         f"import and a first fit {number(fit.figures[0].median)} ({fits}),",
-        f"or {number(compiled.figures[0].median)} where the kernel has to be compiled.",
+        f"or {number(compiled.figures[0].median)} if the kernel has to be compiled.",
     ]
-    extra = [f"{number(r.figures[0].median)} MB at {r.problem}" for r in memory]
-    return prose(*words, f"Memory beyond the rows: {', '.join(extra)}.")
+    extra = [f"{number(r.figures[0].median)} MB for {r.problem}" for r in memory]
+    return prose(*words, f"Memory that training needs beyond the rows: {', '.join(extra)}.")
 
 
 def details(path):
     return prose(
-        f"Spreads, differences and the rows that slow contenders were given: [all tables]({beside(path, '.md')})."
+        f"[All tables]({beside(path, '.md')}) also show spreads, differences in weights, and how many rows the slow",
+        "contenders were given.",
     )
 
 
@@ -173,29 +178,44 @@ def machine(document):
     facts, read = document["machine"], f"{document['floors']['gigabytes_a_second']:.1f} GB/s"
     versions = ", ".join(f"{name} {facts[name]}" for name in LIBRARIES if name in facts)
     days = sorted({family["date"] for family in document["families"].values()})
-    cpu = f"{facts['cores']} shared cores of an {facts['cpu']} ({facts['architecture']}), of which one reads {read}"
+    cpu = f"{facts['cores']} shared cores of an {facts['cpu']} ({facts['architecture']})"
     return prose(
-        f"Measured on {' to '.join(dict.fromkeys((days[0], days[-1])))} on {cpu}; Python {facts['python']}, {versions}."
+        f"Measured on {' to '.join(dict.fromkeys((days[0], days[-1])))} on {cpu}. One core reads {read}.",
+        f"Python {facts['python']}, {versions}.",
     )
+
+
+def headline(document, path):
+    """One sentence and one picture for the first screen."""
+    result = next(r for r in results_of(document, "one neuron, an epoch") if r.features == 2)
+    loop, sklearn = (
+        f"{number(result.of(who).median)} ns ({number(result.ratio(who))} times as long)"
+        for who in ("plain Python loop", "scikit-learn")
+    )
+    words = (
+        f"On rows of {result.features} inputs, training takes {number(result.figures[0].median)} ns per row. The same",
+        f"updates take {loop} in the plain Python loop, and {sklearn} in {NAMES['scikit-learn']}:",
+    )
+    bars = f"![Rows per second of each contender, on a log scale]({picture(path, 'rows-per-second')})\n"
+    return prose(*words) + "\n" + bars
 
 
 def figures(document, path):
     """All tables, in Markdown."""
     parts = neurons, options, networks, predictions, sweeps, losses, estimators, files, start, machine
-    bars = f"![Rows per second of each contender, on a log scale]({picture(path, 'rows-per-second')})\n"
-    return "\n".join([bars, *(part(document) for part in parts), details(path)])
+    return "\n".join([*(part(document) for part in parts), details(path)])
 
 
 def floors(document, path):
-    """The picture of cost against floors, and what the floors are on this machine."""
+    """The picture of cost and floors, and the floors of this machine in words."""
     results = {r.features: r for r in results_of(document, "one neuron, an epoch")}
     near, wide = results[2], results[max(results)]
     fast, far = near.figures[0].median, wide.figures[0].median
     chain, reading = near.floors["the chain"], wide.floors["reading memory"]
     drawn = f"![Cost of a row against features, with both floors]({picture(path, 'features')})\n\n"
     return drawn + prose(
-        f"On the machine above the chain takes {chain:.1f} ns and a row of {near.features} features {fast:.1f};",
-        f"a row of {wide.features} is read in {reading:.0f} ns and takes {far:.0f},",
+        f"On the machine above the chain takes {chain:.1f} ns, and a row of {near.features} features {fast:.1f} ns.",
+        f"A row of {wide.features} features is read in {reading:.0f} ns and takes {far:.0f} ns,",
         f"{far / reading:.1f} times its floor.",
     )
 
@@ -205,11 +225,11 @@ def picture(path, name):
 
 
 def beside(path, ending):
-    """What was made of a results file, as the README links to it."""
+    """The link from the README to a file that was made from a results file."""
     return f"{path.parent.relative_to(ROOT).as_posix()}/{path.stem}{ending}"
 
 
-BLOCKS = {"figures": figures, "floors": floors}
+BLOCKS = {"headline": headline, "figures": figures, "floors": floors}
 
 
 def source(readme):
@@ -218,7 +238,7 @@ def source(readme):
 
 
 def with_figures(readme, path):
-    """The README with its blocks written from a results file."""
+    """The README, with its blocks written again from a results file."""
     document = json.loads(path.read_text(encoding="utf-8"))
     for name, write in BLOCKS.items():
         first = re.search(rf"<!-- {name}: .* -->\n", readme)
@@ -229,7 +249,7 @@ def with_figures(readme, path):
 
 
 def newest():
-    """Of the files that `run.py` writes, which begin with the day."""
+    """The newest file that `run.py` wrote. The names of these files begin with the day."""
     return sorted((ROOT / "bench" / "results").glob("[0-9]*.json"))[-1]
 
 
