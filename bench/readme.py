@@ -123,7 +123,7 @@ def losses(document):
     ]
     words = (
         f"Milliseconds of a whole call, {result.problem}, each solver with its defaults. Their updates differ, and so",
-        "do the losses they end at: the last column shows how far above the least log loss of these rows each one ends:",
+        "do the losses they end at. The last column shows how far a solver ends above the least log loss of these rows.",
     )
     return prose(*words) + "\n" + table(["", "ms", "", "above the least"], rows)
 
@@ -146,8 +146,8 @@ def files(document):
         words.append(f"{name} {number(r.figures[0].median)} (`{bare.who}` {number(bare.median)})")
     peak, n = results[0].facts["peak_memory_mb"], results[0].rows
     return prose(
-        "Files of 16 inputs, nanoseconds per row for an epoch of training, everything counted (in brackets: a bare read",
-        f"by a library): {', '.join(words)}.",
+        "Files of 16 inputs, nanoseconds per row for an epoch of training, everything counted (in brackets: what a",
+        f"library needs for a bare read): {', '.join(words)}.",
         f"Peak memory while training from Parquet: {peak['n']:.0f} MB for {n:,} rows, {peak['2n']:.0f} MB for twice as",
         f"many; {peak['imports']:.0f} MB of this is used before the first row is read.",
     )

@@ -1,4 +1,4 @@
-"""A network for digits, its probabilities calibrated on rows held out."""
+"""A network for digits, its probabilities calibrated on held-out rows."""
 
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits

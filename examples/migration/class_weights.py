@@ -1,4 +1,4 @@
-"""One row in fifty is of the class that matters."""
+"""Class weights: one row in fifty belongs to the class that matters."""
 
 from sklearn.datasets import make_classification
 from sklearn.linear_model import SGDClassifier

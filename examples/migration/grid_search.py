@@ -1,4 +1,4 @@
-"""How strong a penalty, averaged or not, and which first rate: 24 combinations, five folds each."""
+"""A grid search over penalty, averaging and first rate: 24 combinations, five folds each."""
 
 from sklearn.datasets import make_classification
 from sklearn.linear_model import SGDClassifier
