@@ -123,7 +123,7 @@ def losses(document):
     ]
     words = (
         f"Milliseconds of a whole call, {result.problem}, each solver with its defaults. Their updates differ, and so",
-        "do the losses they end at. The last column shows how far a solver ends above the least log loss of these rows.",
+        "do the losses they end at: the last column shows how far above the least log loss of these rows each ends.",
     )
     return prose(*words) + "\n" + table(["", "ms", "", "above the least"], rows)
 
