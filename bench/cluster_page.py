@@ -1,4 +1,7 @@
-"""Write docs/cluster.md and its picture from the newest results of `cluster.py`: `python bench/cluster_page.py`."""
+"""Write docs/cluster.md and its picture from the newest results of `cluster.py`: `python bench/cluster_page.py`.
+
+The text is in `cluster_page.md`; this script fills in the figures.
+"""
 
 import json
 from pathlib import Path
@@ -6,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 ROWS, FEATURES = 1e12, 16
 CORES, SHARDS_A_CORE, SYNCS, CORE_HOUR = 1600, 2, 4, 0.05
-STATE_BYTES = 3000  # of a neuron of 16 inputs as it is sent: NumPy's .npz of six small arrays
+COUNTED = ("syncs", "iterations")
+STATE_BYTES = 3000  # size of a neuron of 16 inputs when it is sent: six small arrays in NumPy's .npz
 
 
 def percent(loss, reference):
@@ -14,7 +18,7 @@ def percent(loss, reference):
 
 
 def loss_table(found):
-    """Shards by syncs, with and without the mean of the weights inside shards."""
+    """One line per number of shards, one column per number of syncs; with and without averaged SGD inside shards."""
     syncs = sorted({entry["syncs"] for entry in found["averaged"]})
     lines = [
         "| | " + " | ".join(f"{s} sync{'s' * (s > 1)} an epoch" for s in syncs) + " |",
@@ -47,19 +51,18 @@ def sorted_table(found):
 
 
 def time_table(found):
-    """Who came within 0.1 % of the least log loss, and when."""
+    """How long each contender took, and whether it got within 0.1 % of the least log loss."""
     lines = ["| | seconds | log loss above the least |", "|---|---|---|"]
     least = found["target"] / 1.001
     for entry in found["tries"]:
-        more = f", {entry['syncs']} syncs" if "syncs" in entry else ""
-        more += f", {entry['iterations']} iterations" if "iterations" in entry else ""
+        more = "".join(f", {entry[what]} {what[: len(what) - (entry[what] == 1)]}" for what in COUNTED if what in entry)
         late = "" if close(entry, found) else " (not within 0.1 %)"
         lines.append(f"| {entry['who']}{more} | {entry['seconds']:.2f} | {percent(entry['log_loss'], least)}{late} |")
     return "\n".join(lines)
 
 
 def seconds_of(found, who):
-    """The first whose name begins so."""
+    """Seconds of the first contender whose name begins with `who` and which got close enough."""
     return next(entry["seconds"] for entry in found["tries"] if entry["who"].startswith(who) and close(entry, found))
 
 
@@ -68,13 +71,13 @@ def close(entry, found):
 
 
 def sync_cost(throughput):
-    """Seconds that a task of a round adds, beyond its rows, for two workers and 8 shards."""
+    """Seconds that a task of a round costs in addition to its rows, for two workers and 8 shards."""
     seconds = throughput["seconds"]
     return (seconds["64"]["2"] - seconds["1"]["2"]) / 63 / 8
 
 
 def far(results):
-    """10^12 rows: what each part costs, in core-hours and in minutes on the cluster."""
+    """What each part of a run on 10^12 rows costs, in core-hours and in minutes on the cluster."""
     parquet, task = results["parquet"], sync_cost(results["throughput"])
     train = results["throughput"]["seconds"]["1"]["1"] / results["throughput"]["rows"] * 1e9
     shards = CORES * SHARDS_A_CORE
@@ -88,11 +91,11 @@ def far(results):
         lines.append(f"| {name} | {value:,.0f} | {value * 60.0 / CORES:,.1f} min | {value * CORE_HOUR:,.0f} |")
     rounds = (SYNCS + 1) * shards * task
     lines.append(
-        f"| scheduling: labels and {SYNCS} syncs, {shards:,} tasks each, one scheduler | | {rounds / 60.0:,.1f} min | |"
+        f"| scheduling by one scheduler: labels and {SYNCS} syncs, {shards:,} tasks each | | {rounds / 60.0:,.1f} min | |"
     )
     total = sum(hours.values())
     lines.append(
-        f"| together | {total:,.0f} | {total * 60.0 / CORES + rounds / 60.0:,.1f} min | {total * CORE_HOUR:,.0f} |"
+        f"| total | {total:,.0f} | {total * 60.0 / CORES + rounds / 60.0:,.1f} min | {total * CORE_HOUR:,.0f} |"
     )
     return {
         "bytes": f"{ROWS * parquet['bytes_a_row'] / 1e12:,.0f} TB",
@@ -114,7 +117,7 @@ def far(results):
 
 
 def picture(found, path):
-    """Distance from the least log loss, by syncs."""
+    """Draw the distance from the least log loss, by syncs."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -139,7 +142,7 @@ def picture(found, path):
 
 
 def page(results):
-    """The page of some results."""
+    """The page for these results."""
     losses, speed, spark = results["losses"], results["throughput"], results["spark"]
     seconds, two = speed["seconds"]["1"], speed["two_processes"]
     values = far(results) | {
@@ -180,7 +183,7 @@ def page(results):
 
 
 def newest():
-    """The newest results."""
+    """The content of the newest results file."""
     return json.loads(sorted((ROOT / "bench" / "results").glob("cluster-*.json"))[-1].read_text(encoding="utf-8"))
 
 
