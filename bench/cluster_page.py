@@ -91,7 +91,7 @@ def far(results):
         lines.append(f"| {name} | {value:,.0f} | {value * 60.0 / CORES:,.1f} min | {value * CORE_HOUR:,.0f} |")
     rounds = (SYNCS + 1) * shards * task
     lines.append(
-        f"| scheduling by one scheduler: labels and {SYNCS} syncs, {shards:,} tasks each | | {rounds / 60.0:,.1f} min | |"
+        f"| one scheduler: labels and {SYNCS} syncs, {shards:,} tasks each | | {rounds / 60.0:,.1f} min | |"
     )
     total = sum(hours.values())
     lines.append(
