@@ -1,18 +1,18 @@
-# Everything runs in .venv, which the first command builds. Needed: Python 3.11 or newer, and make.
+# Everything runs in .venv, which the first command creates. You need Python 3.11 or newer, and make.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python3.14 python,\
   $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)))
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 PIP = $(RUN) -m pip --disable-pip-version-check install --quiet
 
-# What compiles kernels has no lines of its own to reach in plain Python.
+# Files that compile kernels. They are left out of coverage, because their lines do not run in plain Python.
 NOT_KERNELS = '*/compiler/*,*/fast/floors.py'
 
-# Spark's Java, from the distribution, where that can be had.
+# Spark needs Java: install the distribution's, if that is possible here.
 WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
   apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless; } || true
 
-# Planted mistakes are in copies that run as plain Python, on whatever CPU: `make test` has them.
+# Tests of planted mistakes run copies of the kernels as plain Python, so the CPU does not matter. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
 .PHONY: demo test lint bench bench-full bench-compare same-bits bench-native peers native test-deep test-faults test-uncompiled test-generic test-oldest \
@@ -24,62 +24,65 @@ demo: $(VENV)/core.ok
 test: $(VENV)/dev.ok
 	$(RUN) -m pytest --numprocesses auto --dist loadfile
 
-# Every family against every peer that can be installed, nothing timed that was not shown equal: under ten minutes.
+# All benchmarks, against every peer that can be installed. Weights are compared before anything is timed. Less than ten
+# minutes.
 bench: $(VENV)/bench.ok
 	$(RUN) bench/run.py
 
-# More rows, problems and rounds: about an hour, and 4 GB of memory.
+# More rows, problems and rounds. About an hour, and 4 GB of memory.
 bench-full: $(VENV)/bench.ok
 	$(RUN) bench/run.py --full
 
-# This tree against a revision, in turns: make bench-compare BASE=HEAD~1
+# Compare this tree with a revision; the two take turns: make bench-compare BASE=HEAD~1
 bench-compare: $(VENV)/dev.ok
 	@test -n "$(BASE)" || { echo "name a revision: make bench-compare BASE=HEAD~1" >&2; exit 2; }
 	$(RUN) bench/versions.py '$(BASE)'
 
-# Whether this tree has the bits of a revision, in some 1,900 problems: make same-bits BASE=HEAD~1. Five or six minutes.
+# Check that this tree gives the same bits as a revision, in some 1,900 problems. Five or six minutes:
+# make same-bits BASE=HEAD~1
 same-bits: $(VENV)/dev.ok
 	@test -n "$(BASE)" || { echo "name a revision: make same-bits BASE=HEAD~1" >&2; exit 2; }
 	$(RUN) bench/same_bits.py '$(BASE)' $(OPTIONS)
 
-# Dask and Spark: what docs/cluster.md shows. About a quarter of an hour, Java, and 16 GB of memory.
+# Measure what docs/cluster.md shows about Dask and Spark. A quarter of an hour; needs Java and 16 GB of memory.
 bench-cluster: $(VENV)/cluster.ok
 	$(WITH_JAVA)
 	$(PIP) scikit-learn matplotlib
 	$(RUN) bench/cluster.py
 	$(RUN) bench/cluster_page.py
 
-# The kernels of the library against the same compiled by Numba, in turns.
+# Compare the kernels in the library with the same kernels compiled by Numba; the two take turns.
 bench-native: native
 	$(RUN) bench/versions.py --native
 
-# Ten thousand examples for each property, and runs of ten million rows: about half an hour, and 2 GB of memory.
+# Ten thousand examples for each property, and runs of ten million rows. About half an hour, and 2 GB of memory.
 test-deep: $(VENV)/dev.ok
 	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest $(addprefix tests/kernels/test_,properties.py engines.py long_runs.py)
 
-# Damaged files and checkpoints, kills, failing writes, signals, threads and forks: at full length, about two hours. Then
-# damage that coverage guides, for a minute each, if atheris can be installed here. docs/reliability.md has the figures.
+# Damaged files and checkpoints, kills, failing writes, signals, threads and forks at full length: about two hours. If
+# atheris can be installed here, files are then fuzzed for a minute each, guided by coverage. docs/reliability.md has the
+# figures.
 test-faults: $(VENV)/dev.ok
 	TINYNET_FAST_FAULTS=full $(RUN) -m pytest --numprocesses auto -rP tests/faults
 	if $(PIP) atheris; then \
 	  for kind in model checkpoint csv npy svmlight; do $(RUN) tests/faults/guided.py $$kind 60 || exit 1; done; \
-	else echo 'atheris has no wheel for this Python: damage that coverage guides is left out'; fi
+	else echo 'atheris has no wheel for this Python: fuzzing is left out'; fi
 
-# The kernels as plain Python, so that coverage sees their lines. A test must reach every line.
+# Run the kernels as plain Python, so that coverage can see their lines. The tests must reach every line.
 test-uncompiled: $(VENV)/dev.ok
 	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(RUN) -m coverage run -m pytest -W ignore::RuntimeWarning \
 	  $(WITHOUT_PLANTED) tests/kernels
 	$(RUN) -m coverage report --include='tinynet_fast/kernels/*' --omit=$(NOT_KERNELS) \
 	  --show-missing --fail-under=100
 
-# The promises on the plainest CPU: no AVX, no FMA, and nothing from the cache. (`make test-wheel` has the others.)
+# Test the promises as on a CPU without AVX and FMA, with an empty cache. (`make test-wheel` tests the other levels.)
 test-generic: $(VENV)/dev.ok
 	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	  export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR="$$cache" HYPOTHESIS_PROFILE=few && \
 	  $(RUN) -m pytest -m any_cpu $(WITHOUT_PLANTED) tests/kernels && $(RUN) -m tinynet_fast validate
 
-# The kernels compiled ahead of time, for this source tree: `make test` then runs with them. After an edit of a kernel
-# they are left aside until the next `make native`.
+# Compile the kernels ahead of time for this source tree; `make test` then uses them. After an edit of a kernel they are
+# not used until the next `make native`.
 native: $(VENV)/dev.ok
 	$(PIP) cmake ninja
 	$(VENV)/bin/cmake -S . -B build/native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja \
@@ -87,8 +90,8 @@ native: $(VENV)/dev.ok
 	$(VENV)/bin/cmake --build build/native
 	$(VENV)/bin/cmake --install build/native --prefix .
 
-# The source distribution, the wheel that is made from it, and its promises without Numba: on what this CPU has, and as
-# on a CPU without AVX.
+# Build the source distribution and the wheel, and test the wheel without Numba: with all that this CPU has, and as on a
+# CPU without AVX.
 test-wheel: $(VENV)/dev.ok
 	rm -rf dist $(VENV)-wheel
 	$(RUN) -m build --outdir dist
@@ -102,7 +105,7 @@ test-wheel: $(VENV)/dev.ok
 	  --rootdir .. -m any_cpu $(WITHOUT_PLANTED) ../tests/kernels
 	cd $(VENV)-wheel && bin/tinynet-fast demo
 
-# The drop-in estimators with the oldest scikit-learn that pyproject.toml declares.
+# Test the drop-in estimators with the oldest scikit-learn that pyproject.toml allows.
 test-oldest: $(VENV)-oldest/ok
 	$(VENV)-oldest/bin/python -m pytest -W 'ignore:Passing a non-Collection' -k 'not strict' tests/estimators
 
@@ -112,8 +115,8 @@ $(VENV)-oldest/ok: pyproject.toml
 	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group test 'scikit-learn==1.8.*'
 	@touch $@
 
-# Training on real clusters: Dask's worker processes, some of which are killed, and Spark, whose tests say why they skip
-# where there is no Java.
+# Test training on real clusters: Dask's worker processes, some of which are killed, and Spark. The tests of Spark are
+# skipped without Java, and say so.
 test-cluster: $(VENV)/cluster.ok
 	$(WITH_JAVA)
 	$(RUN) -m pytest tests/cluster
@@ -123,7 +126,7 @@ lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# PyTorch, as a peer for tests and benchmarks: its CPU build, where the index has one. Tests skip without it.
+# Install PyTorch (its CPU build, if the index has one) for comparison in tests and benchmarks. Without it they skip it.
 peers: $(VENV)/peers.ok
 
 $(VENV)/bin/python:
@@ -143,7 +146,7 @@ $(VENV)/peers.ok: $(VENV)/dev.ok
 	$(PIP) torch==2.13.0
 	@touch $@
 
-# The other peers of the benchmarks: who has no wheel for this Python and can't be built is left out.
+# Install the other peers of the benchmarks. A peer is left out if it has no wheel for this Python and cannot be built.
 $(VENV)/bench.ok: bench/install_peers.py $(VENV)/peers.ok
 	$(RUN) bench/install_peers.py
 	@touch $@

@@ -1,4 +1,4 @@
-"""What one neuron cannot learn and four hidden units can: pass if one of the two answers is right, but not both."""
+"""Exclusive or: pass if one of the two answers is right, but not both. One neuron cannot learn it, four units can."""
 
 from tinynet_fast import train_mlp, train_neuron
 

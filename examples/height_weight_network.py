@@ -1,4 +1,4 @@
-"""A hidden layer: height and weight in, two groups out. The second tutorial, whole."""
+"""A network with a hidden layer: height and weight in, two groups out. This is the whole second tutorial."""
 
 from tinynet_fast import train_mlp
 from tinynet_fast.rows.datasets import height_weight

@@ -1,4 +1,4 @@
-"""One neuron: hours of study in, pass or fail out. The first tutorial, whole."""
+"""One neuron: hours of study in, pass or fail out. This is the whole first tutorial."""
 
 from tinynet_fast import train_neuron
 

@@ -1,4 +1,4 @@
-"""Save a model as JSON, load it, and get the same predictions bit for bit."""
+"""Save a model as JSON and load it again: the predictions are the same, bit for bit."""
 
 import tempfile
 from pathlib import Path

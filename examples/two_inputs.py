@@ -1,4 +1,4 @@
-"""Two inputs: hours of study and of sleep. The same rule, a weight for each."""
+"""Two inputs: hours of study and hours of sleep. The rule is the same, with one weight for each input."""
 
 from tinynet_fast import train_neuron
 from tinynet_fast.rows.datasets import study_and_sleep

@@ -1,8 +1,9 @@
-"""The kernels of one module for one instruction-set level, as an object file: `python native/compile.py --help`.
+"""Compile the kernels of one module for one instruction-set level: `python native/compile.py --help`.
 
-Numba compiles each entry as it would when it is first called, without its runtime, because a kernel allocates nothing.
-Beside each stands a function that C can call: it takes NumPy's arrays as they are, checks that they are what the kernel
-was compiled for, and hands it their addresses and shapes. All other symbols are made the object's own.
+Numba compiles each entry in the same way as at a first call, but without its runtime, because kernels allocate nothing.
+For each kernel there is also a function that C can call. It takes NumPy arrays, checks that they have the types and
+layout that the kernel was compiled for, and passes their addresses and shapes to the kernel. Only these functions are
+visible outside the object file.
 """
 
 import argparse
@@ -15,21 +16,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tinynet_fast.kernels.compiler.native import DATA, NDIM, REFUSED, SHAPE, symbol
 
 V3 = "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
-# As LLVM names them. With its preference for half a register, rows of 16 took 8% less time and rows of 256 20% more.
+# LLVM's names. Without "-prefer-256-bit" rows of 16 took 8% less time, and rows of 256 took 20% more.
 LEVELS = {
     "x86-64-v2": "+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt",
     "x86-64-v3": V3,
     "x86-64-v4": f"{V3},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl,-prefer-256-bit",
     "generic": "",
 }
-# Where NumPy keeps the rest, in bytes after a Python object's header (`PyArrayObject_fields`, `PyArray_Descr`).
+# Offsets of fields in bytes after a Python object's header (NumPy's `PyArrayObject_fields` and `PyArray_Descr`).
 DESCR, FLAGS, TYPE_NUMBER = 40, 48, 12
 C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
-NUMPY_NUMBERS = {"d": 12, "f": 11, "l": 7, "i": 5, "B": 2}  # its type_num; on Windows int64 is 9
+NUMPY_NUMBERS = {"d": 12, "f": 11, "l": 7, "i": 5, "B": 2}  # NumPy's type_num; on Windows int64 is 9
 
 
 def entry_code(ir, context, overload, name, words):
-    """LLVM for `double name(arguments)`, which calls the compiled kernel."""
+    """LLVM code of `double name(arguments)`, which checks the arguments and calls the compiled kernel."""
     descriptor = overload.fndesc
     module = ir.Module(name)
     i32, i64, double, pointer = (
@@ -84,7 +85,7 @@ def entry_code(ir, context, overload, name, words):
 
 
 def array_value(context, builder, kind, fields, at, i64, pointer):
-    """The struct that Numba passes an array as."""
+    """The struct in which Numba passes an array."""
     from numba.np.arrayobj import populate_array
 
     made = context.make_array(kind)(context, builder)
@@ -140,7 +141,7 @@ def compile_module(name, level, output):
 
 
 def keep_to_itself(module, exported):
-    """Everything that the module defines, but what is exported, is nobody else's."""
+    """Hide everything that the module defines, except what is exported."""
     for defined in (*module.functions, *module.global_variables):
         if not defined.is_declaration and defined.name not in exported:
             defined.linkage = "internal"

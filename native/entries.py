@@ -1,4 +1,7 @@
-"""C's table of the library's entries: `python native/entries.py > entries.h`. --modules: the modules that have some."""
+"""Print the library's table of entries as C text: `python native/entries.py > entries.h`.
+
+With --modules it prints the names of the modules that have entries.
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-/* What the library says of itself, and which of its instruction-set levels this CPU has. The kernels are beside it. */
+/* The table of the library's kernels, and which instruction-set level this CPU has. The kernels are in other objects. */
 
 #include <stdint.h>
 
@@ -8,16 +8,16 @@
 #define PUBLIC __attribute__((visibility("default")))
 #endif
 
-/* Set once, after loading: the size of a Python object's header, and NumPy's type of arrays. */
+/* Set once, after loading: the size of a Python object's header, and the type of NumPy's arrays. */
 PUBLIC int64_t tinynet_fast_header = 16;
 PUBLIC void *tinynet_fast_array_type = 0;
 
-/* A line for each entry: its number, its name, its signature. */
+/* One line for each entry: its number, its name, its signature. */
 PUBLIC const char tinynet_fast_entries[] =
 #include "entries.h"
     ;
 
-/* The best of LEVELS that this CPU can run, or "" where there is none. */
+/* The best level of LEVELS in compile.py that this CPU can run, or "" if it can run none. */
 PUBLIC const char *tinynet_fast_level(void)
 {
 #if defined(__x86_64__)
