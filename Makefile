@@ -12,7 +12,7 @@ NOT_KERNELS = '*/compiler/*,*/fast/floors.py'
 WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
   apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless; } || true
 
-# Tests of planted mistakes run copies of the kernels as plain Python, so the CPU does not matter. `make test` runs them.
+# Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
 .PHONY: demo test lint bench bench-full bench-compare same-bits bench-native peers native test-deep test-faults test-uncompiled test-generic test-oldest \
@@ -60,8 +60,8 @@ test-deep: $(VENV)/dev.ok
 	HYPOTHESIS_PROFILE=deep $(RUN) -m pytest $(addprefix tests/kernels/test_,properties.py engines.py long_runs.py)
 
 # Damaged files and checkpoints, kills, failing writes, signals, threads and forks at full length: about two hours. If
-# atheris can be installed here, files are then fuzzed for a minute each, guided by coverage. docs/reliability.md has the
-# figures.
+# atheris can be installed here, files are then fuzzed for a minute each, guided by coverage. docs/reliability.md has
+# the figures.
 test-faults: $(VENV)/dev.ok
 	TINYNET_FAST_FAULTS=full $(RUN) -m pytest --numprocesses auto -rP tests/faults
 	if $(PIP) atheris; then \

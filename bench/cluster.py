@@ -1,8 +1,8 @@
-"""What a cluster gives: log loss of averaging against one machine, rows a second, the overhead of a sync, and the time
-to within 0.1 % of the least log loss against sequential `partial_fit` and, in `cluster_spark.py`, Spark ML.
+"""Measure training on clusters: the log loss of averaging, rows per second, and the cost of a sync.
 
-Rows are generated on the workers, each shard its own, and stay there. `make bench-cluster`, or
-`python bench/cluster.py --help`; `cluster_page.py` then writes docs/cluster.md.
+Also measures the time until the log loss is within 0.1 % of the least, against sequential `partial_fit` and, in
+`cluster_spark.py`, against Spark ML. Each worker generates the rows of its shards, and they stay there. Run
+`make bench-cluster`, or `python bench/cluster.py --help`; `cluster_page.py` then writes docs/cluster.md.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-import family  # noqa: F401  one thread for everybody, before NumPy
+import family  # noqa: F401 - first: it sets one thread for all libraries
 import numpy as np
 from cluster_rows import FEATURES, NEAR, least_loss, write_files
 from cluster_spark import against_spark, small_partitions
@@ -29,12 +29,12 @@ from tinynet_fast.proof.bench.machine import machine, slug
 from tinynet_fast.rows.datasets import make_pass_fail
 
 SHARDS, SYNCS = (8, 64), (1, 4, 16)
-RATE = 0.05  # where only time counts
+RATE = 0.05  # for runs in which only the time matters
 console = Console(stderr=True)
 
 
 def rows_between(start, stop):
-    """Rows [start, stop) of the table, made of the blocks of 65,536 that hold them: X, and y as the last column."""
+    """Rows [start, stop) of the table, with y as the last column. They are cut from blocks of 65,536 rows."""
     size, parts = 65_536, []
     for block in range(start // size, -(-stop // size)):
         low, high = max(start - block * size, 0), min(stop - block * size, size)
@@ -44,7 +44,7 @@ def rows_between(start, stop):
 
 
 def _block(block):
-    """Block number `block` of `pass_fail_blocks`, without those before it."""
+    """Block number `block` of `pass_fail_blocks`, without making the blocks before it."""
     from tinynet_fast.rows.datasets import _true_neuron
 
     weights, bias = _true_neuron(FEATURES, 0)
@@ -54,9 +54,9 @@ def _block(block):
 
 
 def on_workers(client, n, shards):
-    """The first `n` rows in so many shards, as many on each worker: dask arrays X and y.
+    """Put the first `n` rows on the workers as dask arrays X and y, with the same number of shards on each worker.
 
-    Dask by itself put five of eight on one of two workers, which then is what the other waits for.
+    Dask itself put five of eight shards on one of two workers, so that the other worker had to wait.
     """
     import dask.array as da
     from distributed import wait
@@ -83,7 +83,7 @@ def _labels(rows):
 
 
 def start(n):
-    """A cluster of n worker processes, a thread each, and its client."""
+    """Start a cluster of n worker processes with one thread each. Returns the cluster and its client."""
     from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
@@ -92,7 +92,7 @@ def start(n):
 
 
 def losses(n):
-    """Log loss on all rows after one epoch, over shards and syncs, against one machine's."""
+    """Log loss on all rows after one epoch, for each number of shards and syncs, and for one machine."""
     rows = make_pass_fail(n, FEATURES)
     alone = train_neuron(rows.X, rows.y, learning_rate="auto", epochs=1, average=True)
     options = {"learning_rate": alone.rate_search.learning_rate, "epochs": 1, "average": True}
@@ -127,7 +127,7 @@ def losses(n):
 
 
 def sorted_rows(n):
-    """The worst shards: rows sorted by an input that matters, so that every shard has seen another world."""
+    """Log loss with the worst shards: rows are sorted by an important input, so every shard has other rows."""
     rows = make_pass_fail(n, FEATURES)
     X, y = rows.X, rows.y
     order = np.argsort(X[:, int(np.argmax(np.abs(rows.weights)))], kind="stable")
@@ -152,7 +152,7 @@ def sorted_rows(n):
 
 
 def throughput(n, rounds):
-    """Seconds of an epoch on rows that are there, for one worker and for two; and what a sync adds."""
+    """Seconds of an epoch on rows in the workers' memory, for one worker and for two, and the cost of a sync."""
     result = {"rows": n, "seconds": {}, "least_seconds": {}, "labels_seconds": {}}
     held = {k: start(k) for k in (1, 2)}
     tables = {k: on_workers(client, n, 8) for k, (_, client) in held.items()}
@@ -181,11 +181,11 @@ def throughput(n, rounds):
 
 
 def nothing(number):
-    """On a worker: a task without work."""
+    """A task without work, for a worker."""
 
 
 def empty_round(client):
-    """The median time of eight tasks that do nothing."""
+    """The median seconds of eight tasks that do nothing."""
     times = []
     for _ in range(40):
         began = time.perf_counter()
@@ -198,7 +198,7 @@ ALONE = """
 import sys, time
 sys.path.insert(0, {folder!r})
 from tinynet_fast import train_neuron
-from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.rows.datasets import make_pass_fail
 rows = make_pass_fail({n}, 16)
 train_neuron(rows.X[:1000], rows.y[:1000], epochs=1, average=True)
 sys.stdin.readline()
@@ -207,7 +207,7 @@ print(min(train_neuron(rows.X, rows.y, epochs=1, average=True, learning_rate=0.0
 
 
 def two_processes(n):
-    """What two cores can do at most: the same loop in one process, and in two that know nothing of each other."""
+    """The most that two cores can gain: seconds of the same loop in one process, and in two independent processes."""
     import subprocess
 
     def run(k):
@@ -223,13 +223,13 @@ def two_processes(n):
 
 
 def partial_fit_block(model, X, y):
-    """On a worker: what dask_ml's Incremental does with a block."""
+    """Train on one block, on a worker, as dask_ml's Incremental does."""
     model.partial_fit(X, y, classes=[0.0, 1.0])
     return model
 
 
 def against_partial_fit(n):
-    """Time to within 0.1 % of the least log loss: ours with everything, and partial_fit from block to block."""
+    """Time until the log loss is within 0.1 % of the least: ours, all counted, and partial_fit block by block."""
     from sklearn.linear_model import SGDClassifier
 
     rows = make_pass_fail(n, FEATURES)
@@ -239,7 +239,7 @@ def against_partial_fit(n):
     result = {"rows": n, "target": target, "tries": []}
     for syncs in (1, 4):
         times = []
-        for _ in range(4):  # the first loads kernels
+        for _ in range(4):  # the first run loads the kernels and is not counted
             began = time.perf_counter()
             found = on_dask.train_neuron(
                 X, y, client=client, mode="average", syncs=syncs, learning_rate="auto", average=True
@@ -272,7 +272,7 @@ def against_partial_fit(n):
 
 
 def from_parquet(n, rounds):
-    """Nanoseconds a row of an epoch whose rows a worker reads from Parquet files, with the pass over the labels."""
+    """Nanoseconds per row of an epoch that a worker reads from Parquet files, with the pass over the labels."""
     with tempfile.TemporaryDirectory() as folder:
         size = write_files(folder, make_pass_fail(n, FEATURES), 8)
         cluster, client = start(1)
@@ -293,7 +293,7 @@ def from_parquet(n, rounds):
 
 
 def busy_seconds(client):
-    """What the workers' cores have worked, with all threads."""
+    """CPU seconds that the workers have used, over all threads."""
     return sum(client.run(time.process_time).values())
 
 
@@ -301,7 +301,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--turns", type=int, default=3, help="against Spark ML")
+    parser.add_argument("--turns", type=int, default=3, help="turns of the comparison with Spark ML")
     parser.add_argument(
         "--only", nargs="*", default=["losses", "sorted", "throughput", "partial_fit", "parquet", "spark", "partitions"]
     )
@@ -318,7 +318,7 @@ def main():
         "partitions": small_partitions,
     }
     results = {"rows": given.rows, "machine": facts}
-    if path.exists():  # other parts stay
+    if path.exists():  # parts that are not measured now are kept
         results = json.loads(path.read_text(encoding="utf-8")) | results
     for name in given.only:
         console.rule(name)

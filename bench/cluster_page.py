@@ -90,9 +90,7 @@ def far(results):
     for name, value in hours.items():
         lines.append(f"| {name} | {value:,.0f} | {value * 60.0 / CORES:,.1f} min | {value * CORE_HOUR:,.0f} |")
     rounds = (SYNCS + 1) * shards * task
-    lines.append(
-        f"| one scheduler: labels and {SYNCS} syncs, {shards:,} tasks each | | {rounds / 60.0:,.1f} min | |"
-    )
+    lines.append(f"| one scheduler: labels and {SYNCS} syncs, {shards:,} tasks each | | {rounds / 60.0:,.1f} min | |")
     total = sum(hours.values())
     lines.append(
         f"| total | {total:,.0f} | {total * 60.0 / CORES + rounds / 60.0:,.1f} min | {total * CORE_HOUR:,.0f} |"

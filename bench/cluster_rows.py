@@ -1,15 +1,15 @@
-"""What the benchmarks of clusters share: Parquet files of the rows, and the least log loss there is."""
+"""Shared by the benchmarks of clusters: write the rows as Parquet files, and find the least log loss."""
 
 from pathlib import Path
 
 import numpy as np
 
 FEATURES = 16
-NEAR = 1.001  # of the least log loss
+NEAR = 1.001  # a log loss of at most this many times the least is near enough
 
 
 def least_loss(X, y):
-    """The least mean log loss of a neuron on the rows, by Newton's method, block by block."""
+    """The least mean log loss that a neuron can have on the rows, by Newton's method, block by block."""
     w = np.zeros(FEATURES + 1)
     for _ in range(8):
         gradient, hessian, loss = np.zeros(len(w)), np.zeros((len(w), len(w))), 0.0
@@ -26,7 +26,7 @@ def least_loss(X, y):
 
 
 def write_files(folder, rows, files):
-    """Parquet files of a table's rows; their bytes a row."""
+    """Write the rows to Parquet files. Returns the number of bytes per row."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

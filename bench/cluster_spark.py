@@ -1,5 +1,8 @@
-"""On one Spark session, two threads: `tinynet_fast.spark` and Spark ML's LogisticRegression, in turns, until each is
-within 0.1 % of the least log loss; and what Spark itself takes to hand over rows, or nothing."""
+"""Compare `tinynet_fast.spark` with Spark ML's LogisticRegression on one Spark session with two threads.
+
+They take turns, and each trains until its log loss is within 0.1 % of the least. Also measures the time that Spark
+itself needs to hand over rows, or to run an empty job.
+"""
 
 import os
 import sys
@@ -8,7 +11,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-import family  # noqa: F401  one thread for everybody, before NumPy
+import family  # noqa: F401 - first: it sets one thread for all libraries
 from cluster_rows import FEATURES, NEAR, least_loss, write_files
 
 from tinynet_fast import Neuron
@@ -25,7 +28,7 @@ def start():
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     settings = {"ui.enabled": "false", "driver.memory": "16g", "ui.showConsoleProgress": "false"}
-    # A partition for each file, as on a cluster, and not some of 128 MB.
+    # One partition per file, as on a cluster. By default Spark would cut files into partitions of 128 MB.
     settings |= {"sql.files.maxPartitionBytes": str(1 << 40), "sql.files.openCostInBytes": str(1 << 40)}
     builder = SparkSession.builder.master("local[2]")
     for name, value in settings.items():
@@ -36,14 +39,14 @@ def start():
 
 
 def received(batches):
-    """On an executor: rows that are counted, and no more."""
+    """Count the rows, on an executor, and do nothing else."""
     import pyarrow as pa
 
     yield pa.RecordBatch.from_pydict({"rows": pa.array([sum(batch.num_rows for batch in batches)], pa.int32())})
 
 
 def seconds_of(work, turns=5):
-    """The median of some turns, after one."""
+    """The median seconds of `turns` calls, after one call that is not counted."""
     times = []
     for _ in range(turns + 1):
         began = time.perf_counter()
@@ -65,7 +68,7 @@ def ours(rows, syncs):
 
 
 def against_spark(n, turns, say):
-    """The results, as `cluster.py` writes them."""
+    """Measure both. Returns the results in the form in which `cluster.py` writes them."""
     from pyspark.ml.feature import VectorAssembler
 
     session, rows = start(), make_pass_fail(n, FEATURES)
@@ -124,7 +127,7 @@ def against_spark(n, turns, say):
 
 
 def small_partitions(count=50):
-    """What a partition costs where it has next to no rows: as a link of a chain, in an average, and for Spark alone."""
+    """Seconds that a nearly empty partition costs: in a chain, in an average, and for Spark alone."""
     from pyspark.sql import functions
 
     session = start()
@@ -136,11 +139,11 @@ def small_partitions(count=50):
     frame.count()
 
     def epoch(**options):
-        """Seconds of an epoch, without the labels' pass."""
+        """Seconds of an epoch, without the pass over the labels."""
         options |= {"learning_rate": 0.01, "epochs": 4, "engine": "strict"}
         return on_spark.train_neuron(frame, "y", **options).seconds / options["epochs"]
 
-    epoch(mode="average")  # loads kernels
+    epoch(mode="average")  # loads the kernels
     result = {"count": count, "chain_seconds": epoch(mode="chain") / count}
     result["average_seconds"] = epoch(mode="average", average=True) / count
     numbers = session.range(0, count, 1, count).mapInArrow(received, "rows int")

@@ -1,6 +1,6 @@
-"""The drop-in estimators beside scikit-learn's: fit, predict_proba, dense and sparse, checks of the input and all.
+"""Compare the drop-in estimators with scikit-learn's: whole calls of `fit`, on dense and on sparse rows.
 
-The two are given the same options and the same `random_state`; weights (or loss curves) are compared first.
+Both get the same options and the same `random_state`. Weights (or loss curves) are compared before anything is timed.
 """
 
 import warnings
@@ -12,7 +12,7 @@ from tinynet_fast.proof.bench.measure import race
 
 STEADY = {"learning_rate": "constant", "eta0": 0.01, "shuffle": False}
 TEN = {"max_iter": 10, "tol": None, "random_state": 0}
-# name, rows, inputs, classes, options, whether it is in quick runs too
+# name, rows, inputs, classes, options, whether quick runs measure it too
 SGD = (
     ("10 epochs, plain", 500_000, 16, 2, TEN | STEADY | {"penalty": None}, True),
     ("10 epochs, l2", 500_000, 16, 2, TEN | STEADY, True),
@@ -41,7 +41,7 @@ MLP = (
 
 
 class OneSeed(np.random.RandomState):
-    """Gives scikit-learn's classes, which draw a seed each, the first one's: ours share its order of the rows."""
+    """Gives all of scikit-learn's classes the seed of the first class, because ours share one order of the rows."""
 
     def randint(self, low, high=None, size=None, dtype=int):
         drawn = super().randint(low, high, size, dtype)
@@ -49,7 +49,7 @@ class OneSeed(np.random.RandomState):
 
 
 def rows(n, d, classes):
-    """Normal rows, and labels that a linear model can learn in part."""
+    """Rows drawn from a normal distribution, and labels that a linear model can partly learn."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((n, d))
     return X, (0.5 * X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
@@ -66,11 +66,11 @@ def sparse_rows(n, d, stored):
 
 
 def apart(name, comp, ref):
-    """The norm-wise relative difference of what was learned."""
+    """The norm-wise relative difference between the weights (or loss curves) of the two estimators."""
     if hasattr(ref, "loss_curve_"):
         return check(name, "the loss curve", np.array(comp.loss_curve_), np.array(ref.loss_curve_), 1e-8)
     if comp.n_iter_ != ref.n_iter_:
-        raise SystemExit(f"{name}: {comp.n_iter_} epochs where scikit-learn takes {ref.n_iter_}: nothing is timed")
+        raise SystemExit(f"{name}: {comp.n_iter_} epochs, but scikit-learn took {ref.n_iter_}: nothing is timed")
     learned = (np.append(model.coef_.ravel(), model.intercept_) for model in (comp, ref))
     return check(name, "the estimator", *learned, 1e-10)
 

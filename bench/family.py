@@ -1,6 +1,6 @@
-"""What the families share: one thread for everybody, how large and how often, and equality before time.
+"""Shared by the families of benchmarks: one thread for all libraries, the size of a run, and the check of equality.
 
-To be imported before NumPy, which chooses its threads once.
+Import this module before NumPy, which chooses its number of threads only once.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-TOO_LATE = "numpy" in sys.modules  # NumPy has chosen its threads already
+TOO_LATE = "numpy" in sys.modules  # NumPy has already chosen its number of threads
 os.environ.update(dict.fromkeys(THREADS, "1"))
 
 from tinynet_fast.proof.bench.floors import Floors  # noqa: E402
@@ -17,7 +17,7 @@ from tinynet_fast.proof.bench.measure import NotEqualError, distance  # noqa: E4
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: quick, or full; rounds; and this machine's floors."""
+    """How much is measured: a quick or a full run, the number of rounds, and the floors of this machine."""
 
     full: bool
     rounds: int
@@ -28,8 +28,8 @@ class Size:
 
 
 def check(name, who, comp, ref, limit):
-    """The norm-wise relative difference, or the end of the run where that is above `limit`."""
+    """The norm-wise relative difference. NotEqualError, which ends the run, if it is above `limit`."""
     apart = distance(comp, ref)
     if not apart <= limit:
-        raise NotEqualError(f"{name}: {who} is {apart:.1e} apart, where {limit:.0e} is allowed: nothing is timed")
+        raise NotEqualError(f"{name}: {who} is {apart:.1e} apart, and {limit:.0e} is allowed: nothing is timed")
     return apart

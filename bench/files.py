@@ -1,8 +1,8 @@
-"""Files larger than memory: how fast `open_source` gives rows and `train_neuron` trains on them for an epoch, against
-pyarrow's own scan with nothing done to it.
+"""Files larger than memory: how fast `open_source` reads rows, and how fast `train_neuron` trains on them for an epoch.
 
-Rows are generated into a temporary folder; what is read is compared with them before anything is timed. pyarrow has
-two threads. Peak memory is that of a fresh process for n and for 2n rows.
+Both are compared with a bare read of the file by a library. The rows are generated into a temporary folder, and what is
+read is compared with them before anything is timed. pyarrow has two threads. Peak memory is measured in fresh
+processes, for n and for 2n rows.
 """
 
 import resource
@@ -31,7 +31,7 @@ SCAN_BATCH = 65_536
 
 
 def generate(folder, n, d, dtype):
-    """The same rows as Parquet, IPC and .npy, and the first tenth of them as CSV; with the labels in the column y."""
+    """Write the same rows as Parquet, IPC and .npy, and the first tenth of them as CSV. Labels are in the column y."""
     names = [f"x{j}" for j in range(d)]
     schema = pa.schema([*((name, pa.from_numpy_dtype(dtype)) for name in names), ("y", pa.int64())])
     array = np.lib.format.open_memmap(folder / "rows.npy", "w+", dtype, (n, d + 1))
@@ -53,12 +53,12 @@ def generate(folder, n, d, dtype):
 
 
 def target(path):
-    """What says where a file's labels are."""
+    """The column of labels, as `open_source` takes it for this file."""
     return -1 if path.suffix == ".npy" else "y"
 
 
 def ours(path):
-    """Every chunk, with nothing done to it."""
+    """Read every chunk and only count its rows."""
     rows = 0
     for chunk in open_source(path, target(path)).chunks():
         rows += len(chunk.X)
@@ -66,12 +66,12 @@ def ours(path):
 
 
 def train(path):
-    """One epoch, with all that goes with it."""
+    """Train one epoch, by a whole call."""
     return train_neuron(path, target(path), epochs=1, learning_rate=0.01)
 
 
 def check_weights(path, d, dtype):
-    """End the run where training on the file gives other weights than on the same rows in memory."""
+    """End the run if training on the file gives other weights than training on the same rows in memory."""
     result = train(path)
     blocks = list(pass_fail_blocks(result.rows, d, dtype=dtype))
     X, y = np.concatenate([X for X, _ in blocks]), np.concatenate([y for _, y in blocks])
@@ -94,7 +94,7 @@ def read_npy(path, rows=16_384):
 
 
 def peers(path):
-    """Plain reads of a file, by name: the first is the measure."""
+    """Bare reads of a file, by name. The README shows the first."""
     if path.suffix == ".parquet":
         return {
             "iter_batches": lambda: exhaust(pq.ParquetFile(path, pre_buffer=False).iter_batches(SCAN_BATCH)),
@@ -111,7 +111,7 @@ def peers(path):
 
 
 def check_equal(path, d, dtype):
-    """End the run where the rows read are not those that were written."""
+    """End the run if the rows that are read are not those that were written."""
     blocks, X, y = open_source(path, target(path)).chunks(), [], []
     for chunk in blocks:
         X.append(chunk.X)
@@ -127,32 +127,32 @@ def check_equal(path, d, dtype):
 
 
 def high_water():
-    """Peak memory in MB. Not `getrusage`'s where there is another: that counts what the parent held when it forked."""
+    """Peak memory in MB. On Linux not from `getrusage`, which also counts what the parent held when it forked."""
     with suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def report_memory(path):
-    """For a fresh process: its peak memory in MB before the file is read, and after."""
+    """Print this process's peak memory in MB before the file is read, and after. For a fresh process."""
     from tinynet_fast.kernels.fast.columns import put_columns
 
     pa.set_cpu_count(THREADS)
-    put_columns([np.ones(9)] * 9, np.ones((9, 9)), 0)  # which loads the kernels
+    put_columns([np.ones(9)] * 9, np.ones((9, 9)), 0)  # loads the kernels
     before = high_water()
     train(Path(path))
     print(before, high_water())
 
 
 def memory(path):
-    """Peak memory of a fresh process that has only imported what reading takes, and of one that has read, in MB."""
+    """Peak memory in MB of a fresh process, after it imported what reading needs, and after it trained on the file."""
     code = "import sys; sys.path.insert(0, sys.argv[1]); import files; files.report_memory(sys.argv[2])"
     command = [sys.executable, "-c", code, str(Path(__file__).parent), str(path)]
     return [float(word) for word in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()]
 
 
 def one_file(path, larger, d, dtype):
-    """Nanoseconds a row of reading, training and the peers; peak memory of n and of 2n rows."""
+    """Nanoseconds per row of reading, training and the peers, and peak memory for n and for 2n rows."""
     check_equal(path, d, dtype)
     check_weights(path, d, dtype)
     rows = ours(path)

@@ -1,4 +1,4 @@
-"""Install the peers of the dependency group `bench` into this environment, as far as they can be."""
+"""Install the peers of the dependency group `bench` into this environment. Those that do not install are left out."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ def main():
     for peer in project["dependency-groups"]["bench"]:
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", peer]
         if subprocess.run(command, capture_output=True, check=False).returncode:
-            print(f"{peer}: can't be installed here; the benchmarks leave it out")
+            print(f"{peer}: cannot be installed here; the benchmarks leave it out")
 
 
 if __name__ == "__main__":

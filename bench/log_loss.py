@@ -1,8 +1,8 @@
-"""Time to a log loss, everything counted: 'auto' and averaged passes against solvers of other kinds.
+"""Time to a log loss, everything counted: averaged passes with learning_rate="auto", and solvers of other kinds.
 
-They solve the same problem by other updates, so that weights are not compared but the loss that is reached: each figure
-states by how much it is above the least. (Their penalty is their default, 1 against a sum over all rows: next to none.)
-The table has everybody's defaults; other limits on the iterations give the points of the picture.
+The solvers make other updates, so losses are compared and not weights: each figure says how far its loss is above the
+least. (The solvers keep their default penalty, which is next to nothing beside a sum over all rows.) The table shows
+each solver with its default limit. Other limits on the iterations give the points of the picture.
 """
 
 import warnings
@@ -53,7 +53,7 @@ def liblinear():
     return run
 
 
-# who, how to make it, and its limits: iterations, or for LIBLINEAR tolerances; the last is its own default
+# name, how to make it, and its limits: iterations, or tolerances for LIBLINEAR. The last limit is its default.
 SOLVERS = (
     ("tinynet_fast, auto and averaged", lambda: ours, (4, 2, 1)),
     ("scikit-learn, lbfgs", lambda: scikit_learn("lbfgs"), (2, 4, 8, 100)),
@@ -61,7 +61,7 @@ SOLVERS = (
     ("scikit-learn, saga", lambda: scikit_learn("saga"), (1, 2, 4, 100)),
     ("snapml", snapml, (1, 2, 4, 100)),
     ("scikit-learn, liblinear", lambda: scikit_learn("liblinear"), (1, 2, 4, 100)),
-    ("LIBLINEAR, its own package", liblinear, (0.01,)),  # most of its time goes into taking the rows over
+    ("LIBLINEAR, its own package", liblinear, (0.01,)),  # most of its time goes into copying the rows
 )
 
 

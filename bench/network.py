@@ -1,4 +1,4 @@
-"""Small networks: an epoch in full batch, in batches of 32 and a row at a time."""
+"""Small networks: an epoch in one full batch, in batches of 32, and one row at a time."""
 
 from tinynet_fast.proof.bench.measure import measure as measure_problem
 from tinynet_fast.proof.bench.network import CONTENDERS, network_problem, tutorial_problem

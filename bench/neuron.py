@@ -1,10 +1,10 @@
-"""One neuron: an epoch by width, by rows, and with options, by everybody who makes the same updates."""
+"""One neuron: an epoch for several widths, numbers of rows and options, by all libraries that make the same updates."""
 
 from tinynet_fast.proof.bench.measure import measure as measure_problem
 from tinynet_fast.proof.bench.neuron import CONTENDERS, neuron_problem
 
 WIDTHS = ((1_000_000, 1), (1_000_000, 2), (1_000_000, 4), (500_000, 16), (200_000, 64), (100_000, 256))
-ROWS = (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)  # of 2 inputs; the last is 1.2 GB and in full runs alone
+ROWS = (10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)  # of 2 inputs; the last (1.2 GB) is for full runs
 OURS = CONTENDERS[:3]
 OPTIONS = (
     {"rows": 500_000, "features": 16, "dtype": "float32"},

@@ -1,6 +1,6 @@
-"""Pictures of a results file. Each function draws on a matplotlib `Axes` and returns it; `draw` writes them all.
+"""Pictures of a results file. Each function draws on a matplotlib `Axes` and returns it; `draw` writes all pictures.
 
-A picture carries the digest of the results that it shows, so that a test can tell whether it is up to date.
+A picture file holds the digest of the results that it shows, so that a test can tell whether it is up to date.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ NEURON, BY_ROWS = "one neuron, an epoch", "one neuron, by rows"
 LOG_LOSS = "time to a log loss, everything counted"
 MARKERS = "osD^vP*X<"
 COLOURS = (MIDDLE, DARK, "#5b7fa6", LIGHT, "#6a994e", "#8d6a9f", "#555555", "#a9a9a9", "#3aa6a0")
-LEAST_ABOVE = 1e-6  # what is closer to the least loss is drawn here
+LEAST_ABOVE = 1e-6  # losses that are closer to the least are drawn here
 
 
 def _style(k):
@@ -25,7 +25,7 @@ def _style(k):
 
 
 def rows_per_second(ax, result):
-    """A bar for each contender, on a log scale."""
+    """Rows per second: one bar for each contender, on a log scale."""
     figures = sorted(result.figures, key=lambda f: -f.median)
     speeds = [1e9 / f.median for f in figures]
     bars = ax.barh([f.who for f in figures], speeds, color=[MIDDLE if f.who == "fast" else DARK for f in figures])
@@ -36,7 +36,7 @@ def rows_per_second(ax, result):
 
 
 def cost_by_features(ax, results):
-    """Nanoseconds a row by width, with both floors: nobody gets below them."""
+    """Nanoseconds per row by width, with both floors, below which no contender can get."""
     widths = [result.features for result in results]
     for k, figure in enumerate(results[0].figures):
         cost = [result.of(figure.who).median for result in results]
@@ -55,7 +55,7 @@ def cost_by_features(ax, results):
 
 
 def cost_by_rows(ax, results):
-    """Nanoseconds a row by how many there are."""
+    """Nanoseconds per row by the number of rows."""
     rows = [result.rows for result in results]
     for k, figure in enumerate(results[0].figures):
         ax.plot(rows, [result.of(figure.who).median for result in results], label=figure.who, **_style(k))
@@ -68,7 +68,7 @@ def cost_by_rows(ax, results):
 
 
 def loss_by_time(ax, result):
-    """How far above the least log loss each solver is after how many seconds, everything counted."""
+    """How far each solver is above the least log loss, by the seconds of a whole call."""
     for k, (who, points) in enumerate(result.facts["seconds_and_loss"].items()):
         seconds, above = zip(*points, strict=True)
         ax.plot(seconds, [max(value, LEAST_ABOVE) for value in above], label=who, **_style(k))
@@ -80,7 +80,7 @@ def loss_by_time(ax, result):
 
 
 def digest(document):
-    """What identifies the results that a picture shows."""
+    """A digest that identifies the results that a picture shows."""
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
@@ -89,7 +89,7 @@ def path_of(path, name):
 
 
 def draw(document, path):
-    """Write every picture for which there are results, beside the results file; gives their paths."""
+    """Write every picture for which there are results, beside the results file. Returns their paths."""
     there = document["families"]
     wanted = {}
     if NEURON in there:

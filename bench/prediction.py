@@ -1,4 +1,4 @@
-"""Prediction: the probabilities of many rows, and of a single row that is given as a list."""
+"""Prediction: the probabilities of many rows, and of a single row that is passed as a list."""
 
 from contextlib import suppress
 
@@ -12,12 +12,12 @@ from tinynet_fast.proof.bench.network import network_problem, torch_layers
 from tinynet_fast.rows.datasets import make_pass_fail
 
 LIMIT = 1e-13
-CALLS = 100  # a single row is predicted so often in a turn
+CALLS = 100  # how often a turn predicts the single row
 NETWORK = 1_000_000, (16, 32, 1)
 
 
 def many_rows(name, runs, X, size):
-    """Nanoseconds a row, after everybody's probabilities were compared with NumPy's formula."""
+    """Nanoseconds per row, after all probabilities were compared with NumPy's formula."""
     apart = {who: check(name, who, run(), runs["NumPy"](), LIMIT) for who, run in runs.items()}
     least = size.floors.of(X, chain=False)
     options = {"shape": X.shape, "unit": "ns a row", "scale": 1e9 / len(X), "floors": least, "apart": apart}

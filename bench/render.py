@@ -1,4 +1,4 @@
-"""A results file and what is made of it: the tables in Markdown, the pictures. `python bench/render.py FILE` again."""
+"""Write a results file, its tables in Markdown and its pictures. `python bench/render.py FILE` writes them again."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ def markdown(document, name):
 
 
 def write(document, path):
-    """The results file, and beside it the same as Markdown and the pictures; gives what was written."""
+    """Write the results file, and beside it the tables and pictures. Returns the paths of all files written."""
     with atomic_file(path, "w") as file:
         json.dump(document, file, indent=1)
         file.write("\n")

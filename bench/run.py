@@ -1,7 +1,7 @@
-"""All families of benchmarks: `make bench` (quick), `make bench-full`, or `python bench/run.py --help`.
+"""Run all families of benchmarks: `make bench` (quick), `make bench-full`, or `python bench/run.py --help`.
 
-Nothing is timed that was not shown equal, or whose difference is not stated beside the figure. Writes one results file,
-the same as Markdown, and pictures, into bench/results; prints the tables.
+A contender is timed only after its result was shown to be equal; otherwise its difference stands beside its figure.
+Prints the tables, and writes a results file, the tables in Markdown, and pictures into bench/results.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import family  # first: it holds NumPy's BLAS to one thread
+import family  # first: it limits NumPy's BLAS to one thread
 import render
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -27,7 +27,7 @@ QUICK_ROUNDS, ROUNDS = 5, 9
 
 
 def measure(names, size, console):
-    """Results by family's title, in the order in which they come."""
+    """The results of each family by its title, in the order in which they were measured."""
     found = {}
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
@@ -51,12 +51,14 @@ def measure(names, size, console):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="more rows, problems and rounds: about an hour, 4 GB")
-    parser.add_argument("--rounds", type=int, help=f"default: {QUICK_ROUNDS}, or {ROUNDS} of a full run")
-    parser.add_argument("--only", choices=FAMILIES, action="append", help="these families alone, into the same file")
+    parser.add_argument("--rounds", type=int, help=f"default: {QUICK_ROUNDS}, or {ROUNDS} in a full run")
+    parser.add_argument(
+        "--only", choices=FAMILIES, action="append", help="measure only these families; the others in the file stay"
+    )
     parser.add_argument("--output", type=Path, help="the results file (default: the day and the CPU, in bench/results)")
     arguments = parser.parse_args()
     if family.TOO_LATE:
-        sys.exit("bench: NumPy was imported before its threads were held to one")
+        sys.exit("bench: NumPy was imported before it could be limited to one thread")
     facts, console = machine(), Console(highlight=False, soft_wrap=False)
     today = datetime.now(UTC).date().isoformat()
     path = arguments.output or RESULTS / f"{today}-{slug(facts)}.json"
@@ -66,7 +68,7 @@ def main():
     size = family.Size(arguments.full, rounds, floors)
     found = measure(arguments.only or FAMILIES, size, console)
     document = core.document(found, floors)
-    if arguments.only and path.exists():  # the other families stay, each with its day
+    if arguments.only and path.exists():  # the other families stay, each with its date
         before = json.loads(path.read_text(encoding="utf-8"))
         document["families"] = before["families"] | document["families"]
         document["floors"] = floors.or_lower(Floors(**before["floors"])).to_json()

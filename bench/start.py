@@ -1,4 +1,4 @@
-"""Cold start, each in a fresh process: imports, the first fit with an empty and with a warm cache. And memory."""
+"""Cold start in fresh processes: imports, and the first fit with an empty and with a warm cache. Also memory."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from tinynet_fast.kernels.compiler import native
 from tinynet_fast.proof.bench.measure import Result, figure
 
 CLOCK = "import time; start = time.perf_counter()\n"
-COMPILED_BY = 'import os; os.environ["TINYNET_FAST_NATIVE"] = "{}"\n'  # "0" by Numba, "1" when the wheel was built
+COMPILED_BY = 'import os; os.environ["TINYNET_FAST_NATIVE"] = "{}"\n'  # "0" by Numba, "1" in the library
 TELL = "\nprint(time.perf_counter() - start)"
 DATA = """
 import numpy as np
@@ -29,14 +29,14 @@ step.step()
 """
 MEMORY = """
 from tinynet_fast import train_neuron
-from tinynet_fast.data.datasets import make_pass_fail
+from tinynet_fast.rows.datasets import make_pass_fail
 def peak():
     with open("/proc/self/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 rows = make_pass_fail({rows}, 2)
 train_neuron(rows.X[:1000], rows.y[:1000], learning_rate=0.001, epochs=1)
 with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
-    file.write("5")  # the peak so far is forgotten
+    file.write("5")  # resets the peak
 before = peak()
 train_neuron(rows.X, rows.y, learning_rate=0.001, epochs=1)
 print(peak() - before)
@@ -44,7 +44,7 @@ print(peak() - before)
 
 
 def fresh(code, cache):
-    """What a new process prints: a number."""
+    """Run the code in a new process. Returns the number that it prints."""
     environment = os.environ | {"NUMBA_CACHE_DIR": cache}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
@@ -53,12 +53,12 @@ def fresh(code, cache):
 
 
 def timed(code, features=2):
-    """The same with a clock around it; NumPy and the rows are there before."""
+    """The code with a clock around it. NumPy and the rows are loaded before the clock starts."""
     return DATA.format(features=features) + CLOCK + code.format(features=features) + TELL
 
 
 def several(name, codes, rounds, cache):
-    """Milliseconds of each, in turns; of those that are installed."""
+    """Milliseconds of each code, in turns. Libraries that are not installed are left out."""
     values, missing = {who: [] for who in codes}, []
     for turn in range(rounds + 1):
         for who, code in codes.items():
@@ -93,9 +93,9 @@ def measure(size):
     compiled = [figure("tinynet_fast, empty cache", seconds)]
     yield "cold start, fresh process", Result("import, compile and first fit, 1,000 x 2", 1000, 2, "ms", compiled)
     if not os.access("/proc/self/clear_refs", os.W_OK):
-        return  # the peak of a part of a process can't be measured here
+        return  # the peak cannot be reset here, so the peak of one call cannot be measured
     with tempfile.TemporaryDirectory() as cache:
         for n in (1_000_000, size.rows(4_000_000, 50_000_000)):
-            fresh(MEMORY.format(rows=1000), cache)  # which compiles
+            fresh(MEMORY.format(rows=1000), cache)  # compiles the kernels
             extra = [fresh(MEMORY.format(rows=n), cache) for _ in range(3)]
             yield "memory beyond the rows", Result(f"{n:,} x 2", n, 2, "MB", [figure("tinynet_fast", extra)])

@@ -1,6 +1,6 @@
-"""Many models in one pass: `sweep` against a fit for each model, and cross-validation against a grid search.
+"""Many models in one pass: `sweep` against a separate fit for each model, and cross-validation against a grid search.
 
-Times are of whole calls, checks and all; of the fits one by one two are timed.
+Times are those of whole calls, with all checks. Only two of the separate fits are timed.
 """
 
 import os
@@ -15,7 +15,7 @@ from tinynet_fast.proof.bench.measure import race
 from tinynet_fast.rows.datasets import make_pass_fail
 
 PROBLEMS = ((1_000_000, 2), (300_000, 16), (100_000, 64))
-MODELS, FITTED, CHECKED = 32, 2, 8  # how many models, how many of them are fitted by themselves, and compared
+MODELS, FITTED, CHECKED = 32, 2, 8  # how many models; how many of them are fitted separately, and how many compared
 LIMITS = {"our own fits": 1e-12, "scikit-learn": 1e-9}
 CROSS_VALIDATION = 500_000, 16, 8, 5  # rows, features, rates, folds
 
@@ -63,18 +63,18 @@ def rates_of_a_sweep(n, d, size):
 
 
 def per_model(name, runs, size, shape, apart):
-    """Nanoseconds a row and model, for runs that fit unequal numbers of models."""
+    """Nanoseconds per row and model, for runs that fit different numbers of models."""
     seen = race(name, {who: run for who, (_, run) in runs.items()}, size.rounds, shape=shape, apart=apart)
     figures = []
     for figure in seen.figures:
-        scale = 1e6 / shape[0] / runs[figure.who][0]  # from milliseconds a call
+        scale = 1e6 / shape[0] / runs[figure.who][0]  # from milliseconds per call
         values = (getattr(figure, part) * scale for part in ("median", "low", "high"))
         figures.append(replace(figure, **dict(zip(("median", "low", "high"), values, strict=True))))
     return replace(seen, figures=figures, unit="ns a row and model")
 
 
 def cross_validation(size):
-    """8 rates, 5 folds, both on all cores; the grid search refits its best, and the sweep trains all on all rows."""
+    """8 rates, 5 folds, all cores. The grid search refits its best model; the sweep trains all models on all rows."""
     from sklearn.model_selection import GridSearchCV, PredefinedSplit
 
     n, d, n_rates, k = CROSS_VALIDATION

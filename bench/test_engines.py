@@ -1,7 +1,7 @@
-"""The contenders' epochs under pytest-benchmark, for keeping figures of one version beside another's.
+"""The contenders' epochs under pytest-benchmark, to compare the figures of one version with those of another.
 
-`python -m pytest bench --benchmark-enable --benchmark-autosave`, and `--benchmark-compare` the next time. Ratios
-between contenders are measured by `run.py`, and between versions by `versions.py`, where they take turns.
+Run `python -m pytest bench --benchmark-enable --benchmark-autosave`, and the next time add `--benchmark-compare`. For
+ratios use `run.py` (between contenders) and `versions.py` (between versions), in which they take turns.
 """
 
 import pytest

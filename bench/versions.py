@@ -1,12 +1,13 @@
-"""Two versions of this package in turns: `make bench-compare BASE=<revision>`, before a change lands.
+"""Compare the speed of two versions of this package: `make bench-compare BASE=<revision>`, before a change lands.
 
-`make bench-native` compares the kernels in the library with what Numba compiles of the same source.
+`make bench-native` compares the kernels in the library with those that Numba compiles from the same source.
 
-BASE is unpacked into a temporary folder with a Numba cache of its own; a process for each version runs the problems of
-`worker.py` in turns, so that both meet the same machine. The ratio of each round counts. Where a process's arrays lie
-is worth a few percent for as long as it lives, so there are several pairs of processes, and only what every pair shows
-is called a change. Weights are compared as well. Instructions would tell without noise: where `perf stat` can count
-them, those of one more run are compared too; where it can't, the output says so.
+BASE is unpacked into a temporary folder and has its own Numba cache. One process for each version runs the problems of
+`worker.py`. The two take turns, so that both meet the same state of the machine, and the ratio of each round counts.
+The place of a process's arrays in memory changes its times by a few percent for as long as it lives. So there are
+several pairs of processes, and only a change that every pair shows is called a change. Weights are compared as well.
+Counts of instructions have no noise: if `perf stat` can count them, those of one more run are compared too; if not, the
+output says so.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from tinynet_fast.proof.bench.measure import distance
 
 WORKER = Path(__file__).parent / "worker.py"
 COUNTER = "instructions:u"
-NOTICED = 0.02  # a ratio nearer to 1 is not called a change, however steady it is
+NOTICED = 0.02  # a ratio closer to 1 than this is never called a change
 
 
 class Version:
@@ -55,7 +56,7 @@ class Version:
 
 
 def instructions(folder, cache, native, name, scale):
-    """How many instructions one more run of a problem takes, counted over two processes; None where none can."""
+    """The number of instructions of one run of a problem, from two processes; None if they cannot be counted."""
     counts = []
     for seconds in ([0.0], [0.0, 0.0]):
         asked = "".join(json.dumps({"run": name, "seconds": s, "scale": scale}) + "\n" for s in seconds)
@@ -82,9 +83,9 @@ def weights_of(answer):
 
 
 def compare(name, base, head, rounds, seconds, scale):
-    """Base's and head's seconds in each round and how far the weights are apart; or what went wrong with one."""
+    """The seconds of both versions in each round, and how far their weights are apart; or the error of one version."""
     asked = {"run": name, "scale": scale}
-    first = [version.ask(**asked, seconds=0.0, weights=True) for version in (base, head)]  # which compiles as well
+    first = [version.ask(**asked, seconds=0.0, weights=True) for version in (base, head)]  # compiles the kernels too
     for who, answer in zip(("base", "head"), first, strict=True):
         if "error" in answer:
             return {"error": f"{who}: {answer['error']}"}
@@ -92,7 +93,7 @@ def compare(name, base, head, rounds, seconds, scale):
     apart = distance(comp, ref) if len(comp) == len(ref) else np.inf
     times = []
     for turn in range(rounds + 1):
-        order = (base, head) if turn % 2 else (head, base)  # neither is always the second
+        order = (base, head) if turn % 2 else (head, base)  # so that neither is always second
         found = {id(version): version.ask(**asked, seconds=seconds)["seconds"] for version in order}
         if turn:
             times.append((found[id(base)], found[id(head)]))
@@ -100,7 +101,7 @@ def compare(name, base, head, rounds, seconds, scale):
 
 
 def verdict(pairs):
-    """The median ratio over all rounds, the medians of the pairs that lie furthest apart, and what to call it."""
+    """The median ratio over all rounds, the smallest and the largest median of a pair, and a word for it."""
     medians = [float(np.median(times[:, 1] / times[:, 0])) for times in pairs]
     low, high = min(medians), max(medians)
     together = np.concatenate(pairs)
@@ -109,7 +110,7 @@ def verdict(pairs):
 
 
 def run_pair(trees, names, arguments):
-    """What `compare` says of each problem, from a new pair of processes."""
+    """The result of `compare` for each problem, from a new pair of processes."""
     versions = [Version(*tree) for tree in trees]
     try:
         return {n: compare(n, *versions, arguments.rounds, arguments.seconds, arguments.scale) for n in names}
@@ -135,14 +136,14 @@ def lines(names, pairs, count):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("base", nargs="?", help="a git revision, compared with the files as they are here")
+    parser.add_argument("base", nargs="?", help="a git revision, to compare with the files here")
     parser.add_argument(
-        "--native", action="store_true", help="compare Numba's kernels with the library's, both of here"
+        "--native", action="store_true", help="compare Numba's kernels with the library's, both from here"
     )
-    parser.add_argument("--pairs", type=int, default=3, help="of processes")
-    parser.add_argument("--rounds", type=int, default=5, help="of each pair")
-    parser.add_argument("--seconds", type=float, default=0.05, help="of a turn, at least")
-    parser.add_argument("--only", default="", help="the problems whose name has this in it")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs of processes")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each pair")
+    parser.add_argument("--seconds", type=float, default=0.05, help="the least seconds of a turn")
+    parser.add_argument("--only", default="", help="only problems whose name contains this")
     parser.add_argument("--scale", type=int, default=1, help="divide the rows by this")
     arguments = parser.parse_args()
     names = [name for name in PROBLEMS if arguments.only in name]
@@ -169,7 +170,7 @@ def main():
     console = Console(highlight=False, width=max(Console().width, 120))
     console.print(table)
     if not counts:
-        console.print("instructions: perf stat can't count them here; times alone, the least of each turn")
+        console.print("instructions: perf stat cannot count them here, so only times are compared")
     slower = [cells[0] for cells in found if cells[-1] == "SLOWER"]
     console.print(f"slower in every pair: {', '.join(slower) or 'none'}", soft_wrap=True)
 

@@ -1,7 +1,7 @@
-"""One version of the package, driven by `versions.py` through lines of JSON: {"run": name} gives seconds and weights.
+"""Run one version of the package for `versions.py`, which sends lines of JSON: {"run": name} gives seconds and weights.
 
-It is run with that version's folder first on the path, and uses nothing but its public trainers, so that older versions
-can be asked too. A problem that a version does not know is answered with {"error": ...}.
+The folder of that version is first on the path. This uses only the public trainers, so that it works with older
+versions too. If a version cannot run a problem, the answer is {"error": ...}.
 """
 
 import base64
@@ -108,7 +108,7 @@ PROBLEMS = {
 
 
 def answer(asked, ready):
-    """Seconds of one run, the fastest that this turn saw, and its weights (base64) where they are asked for."""
+    """Seconds of the fastest run of this turn, and its weights (base64) if they are asked for."""
     name, scale = asked["run"], asked.get("scale", 1)
     if name not in ready:
         ready[name] = PROBLEMS[name](scale)
@@ -126,7 +126,7 @@ def answer(asked, ready):
 def main():
     check_version(sys.argv[1])
     out, ready = sys.stdout, {}
-    sys.stdout = sys.stderr  # whatever a version prints is no answer
+    sys.stdout = sys.stderr  # so that nothing a version prints is taken for an answer
     for line in sys.stdin:
         try:
             found = answer(json.loads(line), ready)
