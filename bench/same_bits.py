@@ -1,10 +1,10 @@
-"""Did a restructuring change a bit? `make same-bits BASE=<revision>` trains some hundred problems with two versions.
+"""Check that a restructuring changes no bit: `make same-bits BASE=<revision>` trains some 1,900 problems twice.
 
-BASE is unpacked into a temporary folder with a Numba cache of its own. A process for each version trains every problem
-of `bits/` through public names and keeps digests of all results: weights, losses, predictions, files, warnings, texts.
-Every digest has to be the same. `--write` keeps those of one version, and `--against` compares with a file of them, on
-the same machine with the same versions of NumPy, Numba and others. Differences in the texts of errors are listed, and
-fail with `--errors`.
+BASE is unpacked into a temporary folder and has its own Numba cache. One process for each version trains every problem
+of `bits/` through public names, and keeps digests of all results: weights, losses, predictions, files, warnings, texts.
+Every digest has to be the same. `--write` keeps the digests of one version in a file, and `--against` compares with
+such a file, on the same machine with the same versions of NumPy, Numba and other packages. Differences in the texts of
+errors are listed; with `--errors` they are a failure too.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from rich.table import Table
 from trees import ROOT, environment, unpack
 
 WORKER = Path(__file__).parent / "same_bits_worker.py"
-ERRORS = "errors/"  # the names of problems that record errors begin so
+ERRORS = "errors/"  # the names of problems that record errors begin with this
 HASHES = {"PYTHONHASHSEED": "0"}
 MOST_SHOWN = 200  # characters of a text that differs
 
 
 def recorded(folder, only):
-    """What a tree's process has recorded of every problem."""
+    """Run the worker for a tree. Returns what it recorded of every problem."""
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "recorded.json"
         own = environment(folder, Path(place) / "cache", "0") | HASHES
@@ -42,7 +42,7 @@ def recorded(folder, only):
 
 
 def recorded_revision(revision, only):
-    """The same of a revision, or of the files as they are here if it is None."""
+    """Record a revision, or the files that are here if it is None."""
     if revision is None:
         return recorded(ROOT, only)
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +51,7 @@ def recorded_revision(revision, only):
 
 
 def first_difference(ref, comp):
-    """In words, where two fields differ; each is [kind, digest, first values]."""
+    """Say in words where two fields differ. Each field is [kind, digest, first values]."""
     if ref[0] != comp[0]:
         return f"{ref[0]} was {shown(ref)} and {comp[0]} is {shown(comp)}"
     for place, (a, b) in enumerate(zip(ref[2], comp[2], strict=False)):
@@ -65,7 +65,7 @@ def shown(field):
 
 
 def shortened(value, other):
-    """A value; a long text from a little before the first character in which it differs from the other."""
+    """A value as text. A long text begins a little before the first character that differs from `other`."""
     text = repr(value)
     if len(text) <= MOST_SHOWN:
         return text
@@ -75,7 +75,7 @@ def shortened(value, other):
 
 
 def differences(ref, comp):
-    """Lines on the fields in which two records of a problem differ."""
+    """One line for each field in which two records of a problem differ."""
     for place in sorted({*ref, *comp}):
         if place not in ref or place not in comp:
             yield f"{place}: only in the {'newer' if place in comp else 'older'}"
@@ -98,16 +98,18 @@ def compare(base, head, allow_new):
 
 
 def check_machine(base, head):
-    """End where the two were not recorded with the same CPU and packages."""
+    """End if the two were not recorded with the same CPU and packages."""
     other = [f"{key} was {value} and is {head[key]}" for key, value in base.items() if head.get(key) != value]
     if other:
-        raise SystemExit(f"same_bits: recorded elsewhere, where bits may differ: {'; '.join(other)}")
+        raise SystemExit(
+            f"same_bits: recorded on another machine or with other packages, so bits may differ: {'; '.join(other)}"
+        )
 
 
 def report(found, problems):
-    """Print a table of groups and every difference; gives how many problems differ, and how many errors' texts.
+    """Print a table of groups and every difference. Returns how many problems differ, and how many texts of errors.
 
-    `problems` are the newer version's: those whose training ended in an error train less than they were made for.
+    `problems` are those of the newer version. Those that ended in an error are listed: they test less than they should.
     """
     groups: dict[str, list[bool]] = {}
     for group, _, lines in found:
@@ -131,12 +133,16 @@ def report(found, problems):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("revision", nargs="?", help="compared with the files as they are here; or written, or compared")
-    parser.add_argument("--write", type=Path, help="keep what is recorded of the revision, or of here, in this file")
-    parser.add_argument("--against", type=Path, help="compare the revision, or what is here, with this file")
-    parser.add_argument("--allow-new", action="store_true", help="problems that only the newer version knows may be")
-    parser.add_argument("--errors", action="store_true", help="fail for texts of errors as well")
-    parser.add_argument("--only", default="", help="the problems whose name has this in it")
+    parser.add_argument(
+        "revision", nargs="?", help="a git revision, to compare with the files here, to write, or to compare"
+    )
+    parser.add_argument(
+        "--write", type=Path, help="write the digests of the revision, or of the files here, to this file"
+    )
+    parser.add_argument("--against", type=Path, help="compare the revision, or the files here, with this file")
+    parser.add_argument("--allow-new", action="store_true", help="allow problems that only the newer version knows")
+    parser.add_argument("--errors", action="store_true", help="fail if texts of errors differ")
+    parser.add_argument("--only", default="", help="only problems whose name contains this")
     arguments = parser.parse_args()
     if arguments.write and arguments.against:
         parser.error("--write and --against are for two runs")

@@ -1,7 +1,7 @@
-"""One version of the package, run by `same_bits.py`: all problems, recorded in a JSON file.
+"""Run all problems with one version of the package and record them in a JSON file. `same_bits.py` starts this.
 
-It is run in a folder of its own with `folder file` and a part of the problems' names. The package is imported from
-`folder`, and nothing but its public names is used.
+The arguments are `folder file only`: the package is imported from `folder`, and only the problems whose name contains
+`only` are run. Only public names of the package are used.
 """
 
 import json
@@ -19,7 +19,7 @@ PACKAGES = ("numpy", "numba", "llvmlite", "scipy", "scikit-learn", "pyarrow", "p
 
 
 def machine():
-    """What bits may depend on besides this package."""
+    """The CPU and the packages, on which bits may depend too."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -36,7 +36,7 @@ def _version(name):
 
 
 def problems():
-    """(name, function) of all problems; no name comes twice."""
+    """(name, function) of all problems. Names are unique."""
     from bits import commands, errors, estimators, networks, neurons, streams, sweeps
 
     seen = set()

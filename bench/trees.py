@@ -1,4 +1,4 @@
-"""Other revisions of this package beside the one that lies here: unpacked, and imported in processes of their own."""
+"""Unpack other revisions of this package, and run each in its own process."""
 
 import importlib.machinery
 import os
@@ -11,14 +11,14 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def environment(folder, cache, native):
-    """One thread, this tree first on the path, its own cache; kernels of the library, "1", or from Numba, "0"."""
+    """A worker's variables: one thread, `folder` first on the path, its cache, and the library ("1") or Numba ("0")."""
     own = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
     own["TINYNET_FAST_NATIVE"] = native
     return os.environ | dict.fromkeys(THREADS, "1") | own
 
 
 def unpack(revision, folder):
-    """The tree of a revision, in a folder."""
+    """Unpack the tree of a revision into a folder."""
     made = subprocess.run(["git", "-C", ROOT, "archive", revision], capture_output=True, check=False)
     if made.returncode:
         raise SystemExit(f"the revision cannot be unpacked: {made.stderr.decode().strip()}")
@@ -26,9 +26,9 @@ def unpack(revision, folder):
 
 
 def check_version(folder):
-    """Import the package from `folder`; an editable installation would have its own tree come first."""
+    """Import the package and end if it is not that of `folder`. An editable installation would come first."""
     sys.meta_path.insert(0, importlib.machinery.PathFinder)
     import tinynet_fast
 
     if not os.path.realpath(tinynet_fast.__file__).startswith(os.path.realpath(folder) + os.sep):
-        raise SystemExit(f"{Path(sys.argv[0]).stem}: asked for {folder}, and {tinynet_fast.__file__} came")
+        raise SystemExit(f"{Path(sys.argv[0]).stem}: asked for {folder}, but {tinynet_fast.__file__} was imported")

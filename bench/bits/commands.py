@@ -1,4 +1,4 @@
-"""The command line, each command in a process of its own; what it prints and writes, without the seconds."""
+"""The command line: what each command prints and writes, without times. Each runs in its own process."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 from bits.streams import written
 
 TREE = os.environ.get("PYTHONPATH", "")
-# As `python -m tinynet_fast`, but an editable installation does not have its own tree come first.
+# Like `python -m tinynet_fast`, but the tree of an editable installation does not come first.
 START = (
     "import importlib.machinery, runpy, sys; sys.meta_path.insert(0, importlib.machinery.PathFinder); "
     "sys.argv[0] = 'tinynet-fast'; runpy.run_module('tinynet_fast', run_name='__main__')"
@@ -44,7 +44,7 @@ COMMANDS = [
 
 
 def run(command):
-    """Exit status, both outputs, and the files that were written."""
+    """Run a command. Returns its exit status, both outputs, and the files that it wrote."""
     for kind, gaps in (("csv", False), ("csv", True), ("parquet", False), ("npy", False)):
         written(kind, 700, gaps)
     if not Path("kept.json").exists():
@@ -64,7 +64,7 @@ def start(command):
 
 
 def plain(text):
-    """Messages without the lines of progress, which depend on the time."""
+    """Remove the lines of progress, which depend on the time."""
     return "\n".join(line for line in text.splitlines() if "epoch" not in line)
 
 

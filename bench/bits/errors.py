@@ -1,4 +1,4 @@
-"""What bad input gets: the kind of the error, and its text, which may be changed on purpose."""
+"""The errors that bad input gives: their kind, and their text, which may be changed on purpose."""
 
 from functools import partial
 from pathlib import Path

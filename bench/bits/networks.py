@@ -93,7 +93,7 @@ def network(
 
 
 def combinations(engine, count):
-    """(name, options) of so many random combinations."""
+    """(name, options) of random combinations."""
     rng = np.random.default_rng([8, sorted(SIZES).index(engine)])
     for seed in range(count):
         options = drawn(rng, CHOICES)

@@ -109,7 +109,7 @@ def arranged(order, n=400, d=5, **options):
 
 
 def combinations(engine, count):
-    """(name, options) of so many random combinations."""
+    """(name, options) of random combinations."""
     rng = np.random.default_rng([7, sorted(SIZES).index(engine)])
     for seed in range(count):
         options = drawn(rng, CHOICES)

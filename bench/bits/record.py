@@ -1,4 +1,4 @@
-"""Results as digests: every array, number and text under the name of its place in the result."""
+"""Turn results into digests: one for every array, number and text, named by its place in the result."""
 
 import dataclasses
 import hashlib
@@ -16,7 +16,7 @@ UNKNOWN = "unexpected keyword argument", "has no attribute", "cannot import name
 
 
 def leaves(place, value):
-    """(place, value) of everything in a result that is an array or a scalar."""
+    """(place, value) of every array and scalar in a result."""
     if isinstance(value, (*SCALARS, np.ndarray)):
         yield place, value
     elif isinstance(value, (list, tuple)) and value and all(isinstance(each, float) for each in value):
@@ -37,7 +37,7 @@ def parts_of(value):
     if dataclasses.is_dataclass(value):
         names = [field.name for field in dataclasses.fields(value)]
         return ((name, _public(getattr(value, name))) for name in names if name != "seconds" and name[0] != "_")
-    if hasattr(value, "get_params"):  # what an estimator has learned
+    if hasattr(value, "get_params"):  # the attributes that an estimator has learned
         return ((name, part) for name, part in sorted(vars(value).items()) if name[-1] == "_" and name[0] != "_")
     if hasattr(value, "indptr"):
         return ((name, getattr(value, name)) for name in ("data", "indices", "indptr"))
@@ -45,7 +45,7 @@ def parts_of(value):
 
 
 def _public(value):
-    """The name of an engine as text, which also says how its kernels were compiled."""
+    """Turn an engine's name into plain text, which also says how its kernels were compiled."""
     return str(value) if isinstance(value, str) else value
 
 
@@ -64,7 +64,7 @@ def digested(value):
 
 
 def record(function):
-    """(digests by place, None), or (None, text) if this version does not know an option or a name that is used."""
+    """(digests by place, None), or (None, text) if this version lacks an option or name that the problem uses."""
     printed = io.StringIO()
     with warnings.catch_warnings(record=True) as warned, redirect_stdout(printed):
         warnings.simplefilter("always")
@@ -86,5 +86,5 @@ def _told(error):
 
 
 def _plain(value):
-    """A text without the name of the temporary folder."""
+    """Remove the name of the temporary folder from a text."""
     return value.replace(str(Path.cwd()), "FOLDER") if isinstance(value, str) else value

@@ -6,9 +6,9 @@ import numpy as np
 
 
 def table(n, d, classes=2, seed=0, dtype=np.float64, scale=1.0):
-    """(n, d) rows and their labels 0, 1, ...: shares of a noisy sum of the inputs, so that there is something to learn.
+    """(n, d) rows and their labels 0, 1, ... The labels depend on a noisy sum of the inputs, so they can be learned.
 
-    Small integers and booleans come of the same numbers.
+    Small integers and booleans are made from the same numbers.
     """
     rng = np.random.default_rng([seed, n, d])
     X = rng.standard_normal((n, d))
@@ -56,7 +56,7 @@ def outcome(result, X, y):
 
 
 def predictions(model, X, y):
-    """All that a model says of rows."""
+    """All predictions of a model for rows."""
     return {
         "sums": model.decision_function(X),
         "probabilities": model.predict_proba(X),
@@ -85,5 +85,5 @@ def drawn(rng, choices):
 
 
 def stopping_after(epochs):
-    """A callback that ends training after so many epochs."""
+    """A callback that ends training after this many epochs."""
     return lambda epoch: epoch.epoch + 1 >= epochs

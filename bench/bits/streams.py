@@ -175,7 +175,7 @@ def many_columns(kind, dtype, n=9000, d=13):
 
 
 def predicted(kind, dtype):
-    """Predictions of so many rows that the compiled kernels make them."""
+    """Predictions of many rows, which are made by the compiled kernels."""
     if kind.startswith("sparse"):
         from tinynet_fast import train_neuron
 
