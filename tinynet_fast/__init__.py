@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tinynet_fast.proof.validate import validate
     from tinynet_fast.training.mlp import train_mlp
     from tinynet_fast.training.neuron import train_neuron
-    from tinynet_fast.training.rate_search import RateSearch, auto_rate
-    from tinynet_fast.training.result import Epoch, TrainingResult
+    from tinynet_fast.training.rate_search import auto_rate
+    from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
     from tinynet_fast.training.sweep import sweep
     from tinynet_fast.training.sweep_result import SweepResult
 
@@ -28,7 +28,7 @@ _HOMES = {
     "Epoch": "training.result",
     "ModelFileError": "models.files",
     "Neuron": "models",
-    "RateSearch": "training.rate_search",
+    "RateSearch": "training.result",
     "SweepResult": "training.sweep_result",
     "TrainingDivergedError": "errors",
     "TrainingResult": "training.result",

@@ -26,9 +26,9 @@ from tinynet_fast.cluster.readers import (
     target_layout,
 )
 from tinynet_fast.cluster.scoring import check_model
-from tinynet_fast.cluster.state import Arrays
 from tinynet_fast.cluster.tasks import Share, Task, work
 from tinynet_fast.models import MLP, Model, Neuron
+from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
@@ -166,7 +166,7 @@ def sweep(
     -------
     SweepResult
     """
-    return train.lab(_cluster(X, y, client, features, storage_options), **options)
+    return train.sweep(_cluster(X, y, client, features, storage_options), **options)
 
 
 def predict_proba(model: Model, X: Any) -> Any:

@@ -15,7 +15,7 @@ from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.columns import label_column, rows_for
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.rows.sparse import is_sparse
-from tinynet_fast.training.plan import check_whole
+from tinynet_fast.training.checks import check_whole
 
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 DARK, MIDDLE, LIGHT = "#1b2a49", "#c1440e", "#e6a817"

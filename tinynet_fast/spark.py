@@ -22,10 +22,11 @@ from tinynet_fast.cluster.readers import (
 )
 from tinynet_fast.cluster.scoring import check_model
 from tinynet_fast.cluster.spark_frames import arrow_schema, is_frame, scored, session_of
-from tinynet_fast.cluster.state import Arrays, pack, unpack
+from tinynet_fast.cluster.state import pack, unpack
 from tinynet_fast.cluster.tasks import Share, Task, work
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.rows.formats.arrow import Layout
+from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
@@ -103,7 +104,7 @@ def sweep(
     **options: Any,
 ) -> SweepResult:
     """Train a neuron for every combination of options in one pass: `tinynet_fast.dask.sweep` names the options."""
-    return train.lab(SparkShards(frame, y, features, storage_options), **options)
+    return train.sweep(SparkShards(frame, y, features, storage_options), **options)
 
 
 def predict_proba(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:

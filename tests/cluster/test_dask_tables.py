@@ -189,7 +189,7 @@ def closed():
         (lambda m, d: on_dask.train_neuron(d, "y", client=closed()), "the client is closed"),
         (lambda m, d: on_dask.train_neuron("none://a.parquet", "y"), "none://a.parquet: .*not known"),
         (lambda m, d: on_dask.train_neuron("rows.csv", "y"), "workers read Parquet files only"),
-        (lambda m, d: on_dask.train_mlp(d, "y", hidden=None), "a hidden layer's width is None"),
+        (lambda m, d: on_dask.train_mlp(d, "y", hidden=None), "hidden is None; the units of each hidden layer"),
     ],
 )
 def test_mistakes_are_named(client, model, call, message):

@@ -8,7 +8,8 @@ from shard_cluster import LocalShards, same
 
 import tinynet_fast
 from tinynet_fast.cluster.inspection import merge_moments
-from tinynet_fast.cluster.train import lab, neuron
+from tinynet_fast.cluster.train import neuron
+from tinynet_fast.cluster.train import sweep as sweep_shards
 from tinynet_fast.rows.blocks import Moments
 
 RNG = np.random.default_rng(0)
@@ -44,7 +45,7 @@ def test_a_column_that_never_changes_weighs_nothing(constant, dtype, mode):
     assert comp.model.weights[1] == 0.0
     assert comp.model.weights[0] > 1.0
     assert comp.model.score(X, Y) > 0.95
-    models = lab(LocalShards(X, Y, CUTS), standardize=True, learning_rate=[0.1, 0.01], mode=mode)
+    models = sweep_shards(LocalShards(X, Y, CUTS), standardize=True, learning_rate=[0.1, 0.01], mode=mode)
     assert (models.weights[:, 1] == 0.0).all()
 
 

@@ -7,7 +7,8 @@ import pytest
 from shard_cluster import LocalShards
 
 from tinynet_fast import TrainingWarning
-from tinynet_fast.cluster.train import lab, network, neuron
+from tinynet_fast.cluster.train import network, neuron
+from tinynet_fast.cluster.train import sweep as sweep_shards
 from tinynet_fast.rows.datasets import make_pass_fail
 
 ROWS = make_pass_fail(500, 2)
@@ -20,7 +21,7 @@ def shards(column, name="id"):
     return cluster
 
 
-@pytest.mark.parametrize("train", [neuron, network, lab])
+@pytest.mark.parametrize("train", [neuron, network, sweep_shards])
 @pytest.mark.parametrize("column", [np.arange(1, 501), np.arange(500)[::-1]])
 def test_a_column_that_numbers_the_rows_is_named(train, column):
     with pytest.warns(TrainingWarning, match=r"the input 'id' looks like a row number.*features \(a\)"):

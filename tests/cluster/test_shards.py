@@ -11,11 +11,12 @@ from shard_cluster import LocalShards, same, travelled
 
 from tinynet_fast import TrainingDivergedError, TrainingWarning, sweep, train_mlp, train_neuron
 from tinynet_fast.cluster import State, fit_shard, merge
-from tinynet_fast.cluster.fit import Job
+from tinynet_fast.cluster.fit import ShardOptions
 from tinynet_fast.cluster.inspection import merge_moments
-from tinynet_fast.cluster.learners import NeuronLearner
+from tinynet_fast.cluster.recipes import NeuronRecipe
 from tinynet_fast.cluster.state import pack, unpack
-from tinynet_fast.cluster.train import lab, network, neuron
+from tinynet_fast.cluster.train import network, neuron
+from tinynet_fast.cluster.train import sweep as sweep_shards
 from tinynet_fast.errors import rounded_down
 from tinynet_fast.rows.blocks import Moments
 from tinynet_fast.rows.datasets import make_pass_fail
@@ -39,8 +40,8 @@ OPTIONS = (
 
 def plain_job():
     """A neuron on the rows, fast."""
-    return Job(
-        NeuronLearner(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
+    return ShardOptions(
+        NeuronRecipe(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
         "fast",
         3,
         3000,
@@ -95,16 +96,19 @@ def test_a_round_of_two_shards_by_hand():
 
 
 def test_merge():
-    states = [State(np.array([float(i), 1.0 / 3.0]), np.array([5.0 + i]), np.array([0.5]), i) for i in range(4)]
+    states = [
+        State({"w": np.array([float(i), 1.0 / 3.0])}, {"row": np.array([5.0 + i])}, np.array([0.5]), i)
+        for i in range(4)
+    ]
     merged = merge(states, [0, 1, 1, 2])
-    np.testing.assert_allclose(merged.parameters, [9.0 / 4.0, 1.0 / 3.0], rtol=1e-15)
-    assert merged.parameters[1] == 1.0 / 3.0
-    assert (merged.counts[0], merged.losses[0], merged.rows) == (8.0, 1.5, 6)
+    np.testing.assert_allclose(merged.values["w"], [9.0 / 4.0, 1.0 / 3.0], rtol=1e-15)
+    assert merged.values["w"][1] == 1.0 / 3.0
+    assert (merged.counts["row"][0], merged.losses[0], merged.rows) == (8.0, 1.5, 6)
     with pytest.raises(ValueError, match="no shard has a row"):
         merge(states, [0, 0, 0, 0])
     with pytest.raises(ValueError, match="4 states and 1 numbers"):
         merge(states, [1])
-    waiting = State(np.zeros(2), np.zeros(1), np.zeros(1), 3, np.zeros((3, 1)), np.zeros(3))
+    waiting = State({}, {}, np.zeros(1), 3, np.zeros((3, 1)), np.zeros(3))
     with pytest.raises(ValueError, match="wait to be trained on"):
         merge([waiting], [3])
 
@@ -112,9 +116,10 @@ def test_merge():
 def test_merge_sees_the_order_of_shards():
     """A planted mistake, merging in the order of completion, shows in the bits."""
     rng = np.random.default_rng(0)
-    states = [State(rng.normal(size=50), np.zeros(1), np.zeros(1), 1) for _ in range(8)]
+    states = [State({"w": rng.normal(size=50)}, {}, np.zeros(1), 1) for _ in range(8)]
     counts = rng.integers(1, 1000, 8).tolist()
-    assert (merge(states, counts).parameters != merge(states[::-1], counts[::-1]).parameters).any()
+    comp = merge(states[::-1], counts[::-1])
+    assert (merge(states, counts).values["w"] != comp.values["w"]).any()
 
 
 def test_a_state_travels_bit_for_bit_and_holds_less_than_a_tile():
@@ -122,8 +127,10 @@ def test_a_state_travels_bit_for_bit_and_holds_less_than_a_tile():
     state = fit_shard(job.start(), [(ROWS.X[:1000], Y[:1000])], job, last=False)
     assert (state.rows, len(state.y)) == (768, 232)
     back = State.of(unpack(pack(state.arrays())))
-    for name, value in vars(state).items():
-        np.testing.assert_array_equal(getattr(back, name), value)
+    assert vars(back).keys() == vars(state).keys()
+    assert back.arrays().keys() == state.arrays().keys()
+    for name, value in state.arrays().items():
+        np.testing.assert_array_equal(back.arrays()[name], value)
     assert len(pack(state.arrays())) < 12_000
 
 
@@ -162,9 +169,9 @@ class CutShards(LocalShards):
 def test_no_figure_of_a_sweep_depends_on_how_shards_are_read():
     shards = CutShards(ROWS.X, Y, [1000])
     options = {"learning_rate": [0.01, 0.1], "folds": 3, "mode": "average", "seed": 0}
-    ref = lab(LocalShards(ROWS.X, Y, [1000]), **options)
+    ref = sweep_shards(LocalShards(ROWS.X, Y, [1000]), **options)
     for shards.size in (7, 100, 1999):
-        comp = lab(shards, **options)
+        comp = sweep_shards(shards, **options)
         for name in ("weights", "progressive_loss", "held_out_history", "held_out_loss"):
             np.testing.assert_array_equal(getattr(comp, name), getattr(ref, name))
 
@@ -188,11 +195,11 @@ def test_moments_of_shards(offset):
 def test_sweep_as_a_chain_and_averaged():
     options = {"learning_rate": [0.01, 0.1], "average": [False, True], "epochs": 2}
     ref = sweep(ROWS.X, Y, **options)
-    chain = lab(LocalShards(ROWS.X, Y, [100, 101, 2000]), mode="chain", **options)
+    chain = sweep_shards(LocalShards(ROWS.X, Y, [100, 101, 2000]), mode="chain", **options)
     np.testing.assert_array_equal(chain.weights, ref.weights)
     np.testing.assert_allclose(chain.progressive_loss, ref.progressive_loss, rtol=1e-12)
-    folded = lab(LocalShards(ROWS.X, Y, [100, 101, 2000]), folds=4, syncs=2, **options)
-    again = lab(LocalShards(ROWS.X, Y, [100, 101, 2000], order=lambda i: -i), folds=4, syncs=2, **options)
+    folded = sweep_shards(LocalShards(ROWS.X, Y, [100, 101, 2000]), folds=4, syncs=2, **options)
+    again = sweep_shards(LocalShards(ROWS.X, Y, [100, 101, 2000], order=lambda i: -i), folds=4, syncs=2, **options)
     np.testing.assert_array_equal(folded.weights, again.weights)
     for i, rate in enumerate(options["learning_rate"]):
         alone = neuron(LocalShards(ROWS.X, Y, [100, 101, 2000]), mode="average", syncs=2, epochs=2, learning_rate=rate)
@@ -256,12 +263,12 @@ def test_options_of_networks_and_sweeps_are_checked_as_on_one_machine():
         with pytest.raises(ValueError, match=words):
             network(LocalShards(ROWS.X, Y, [1000]), **options)
     with pytest.raises(ValueError, match="a number below 2"):
-        lab(LocalShards(ROWS.X, Y, [1000]), folds=3, seed=2**32)
+        sweep_shards(LocalShards(ROWS.X, Y, [1000]), folds=3, seed=2**32)
     few = np.arange(2999, 2990, -1)
     with pytest.raises(ValueError, match="folds is 9 and the shards have 9 rows: too few for each fold to have one"):
-        lab(LocalShards(ROWS.X[few], np.arange(9) % 2, [5]), folds=9)
+        sweep_shards(LocalShards(ROWS.X[few], np.arange(9) % 2, [5]), folds=9)
     few = np.arange(40)
-    assert np.isfinite(lab(LocalShards(ROWS.X[few], few % 2, [5]), folds=2).held_out_loss[1:]).all()
+    assert np.isfinite(sweep_shards(LocalShards(ROWS.X[few], few % 2, [5]), folds=2).held_out_loss[1:]).all()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -357,7 +364,7 @@ def test_inputs_are_read_once_an_epoch(mode):
     neuron(standardised, mode=mode, standardize=True)
     assert standardised.read == 6000
     swept = CountingShards(ROWS.X, Y, [1000, 2000])
-    lab(swept, mode=mode, learning_rate=[0.01, 0.1])
+    sweep_shards(swept, mode=mode, learning_rate=[0.01, 0.1])
     assert swept.read == 3000
 
 

@@ -33,9 +33,9 @@ AVERAGE = {"mode": "average", "syncs": 3, "epochs": 2, "learning_rate": 0.05, "a
 
 @pytest.fixture(scope="module", params=MASTERS)
 def session(request, tmp_path_factory):
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        [os.path.dirname(os.path.dirname(tinynet_fast.__file__)), os.path.dirname(__file__)]
-    )
+    here = os.path.dirname(__file__)
+    paths = os.path.dirname(os.path.dirname(tinynet_fast.__file__)), here, os.path.dirname(here)
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     settings = {
         "spark.executorEnv.PYTHONPATH": os.environ["PYTHONPATH"],
         "spark.local.dir": str(tmp_path_factory.mktemp("spark")),

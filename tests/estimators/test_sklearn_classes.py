@@ -11,7 +11,7 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
-from tinynet_fast.sklearn.sgd_lanes import Together, _Registers  # noqa: E402
+from tinynet_fast.sklearn.sgd_shared_pass import SharedPass, _Group  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
@@ -31,13 +31,13 @@ def flat(model, row=slice(None)):
 @pytest.fixture
 def passes(monkeypatch):
     """How many classes each pass over the rows was for."""
-    counts, epoch = [], Together.epoch
+    counts, one_pass = [], SharedPass._pass
 
-    def counted(self):
+    def counted(self, done):
         counts.append(len(self.going))
-        return epoch(self)
+        return one_pass(self, done)
 
-    monkeypatch.setattr(Together, "epoch", counted)
+    monkeypatch.setattr(SharedPass, "_pass", counted)
     return counts
 
 
@@ -145,25 +145,25 @@ def nothing(self):
 
 
 def another_weight(self, rows, n):
-    plan = make_plan(self, rows, n)
-    plan[0, 2] = 0.5
-    return plan
+    made = make_rows(self, rows, n)
+    made[0, 2] = 0.5
+    return made
 
 
 def without_last_row(self, rows, n):
     block(self, rows[:-1] if isinstance(rows, np.ndarray) else slice(rows.start, rows.stop - 1), n - 1)
 
 
-store, make_plan, block = _Registers.store, Together._plan, Together._block
+store, make_rows, block = _Group.store, SharedPass._row_numbers, SharedPass._train
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "mistake"),
     [
-        (_Registers, "store", shifted),
-        (_Registers, "load", nothing),
-        (Together, "_plan", another_weight),
-        (Together, "_block", without_last_row),
+        (_Group, "store", shifted),
+        (_Group, "load", nothing),
+        (SharedPass, "_row_numbers", another_weight),
+        (SharedPass, "_train", without_last_row),
     ],
 )
 def test_planted_mistakes_are_seen(owner, name, mistake, monkeypatch):

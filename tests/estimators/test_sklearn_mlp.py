@@ -226,7 +226,9 @@ def test_a_step_that_leaves_out_the_penalty_is_seen(monkeypatch):
     assert_same(MLPClassifier((4,), alpha=0.5, **options).fit(X, y), ref)
     with pytest.raises(AssertionError):
         assert_same(MLPClassifier((4,), alpha=0.0, **options).fit(X, y), ref)
-    plan = Solver.plan
-    monkeypatch.setattr(Solver, "plan", lambda self, rate, done, n: plan(self, rate, 0, n))  # Adam never gets older
+    made = Solver.schedule_rows
+    monkeypatch.setattr(
+        Solver, "schedule_rows", lambda self, rate, done, n: made(self, rate, 0, n)
+    )  # Adam never gets older
     with pytest.raises(AssertionError):
         assert_same(MLPClassifier((4,), alpha=0.5, **options).fit(X, y), ref)

@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
 
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
 from tinynet_fast.sklearn.sgd_classes import held_out  # noqa: E402
-from tinynet_fast.sklearn.sgd_training import Fit, _Watch  # noqa: E402
+from tinynet_fast.sklearn.sgd_training import OneClass  # noqa: E402
+from tinynet_fast.training.loop import Tolerance  # noqa: E402
 from tinynet_fast.training.schedules import Schedule  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
@@ -115,7 +116,7 @@ def test_early_stopping_watches_the_accuracy_of_rows_held_out():
     options = {"early_stopping": True, "tol": 1e-3, "n_iter_no_change": 3, "random_state": 0, "shuffle": False}
     comp = SGDClassifier(learning_rate="constant", eta0=0.01, **options).fit(X, y)
     held = held_out(SGDClassifier(**options), type("Table", (), {"codes": y, "sample_weight": None}))
-    watch, scores = _Watch(type("Rule", (), {"tol": 1e-3, "n_iter_no_change": 3})), []
+    watch, scores = Tolerance(tol=1e-3, patience=3), []
     for epochs in range(1, comp.n_iter_ + 1):
         alone = SGDClassifier(learning_rate="constant", eta0=0.01, shuffle=False, max_iter=epochs, tol=None)
         scores.append(alone.fit(X[~held], y[~held]).score(X[held], y[held]))
@@ -162,8 +163,8 @@ def test_the_first_rate_of_a_block_is_the_schedules(schedule, power_t):
     """By which it is decided who takes the block; a power beyond all floats is a rate of 0."""
     rates = Schedule(0.3, schedule, power_t, 0.02)
     for row in (0, 1, 1000):
-        fit = type("Fit", (), {"rule": type("Rule", (), {"schedule": rates}), "rate": 0.3, "row": row})
-        assert Fit._first_rate(fit) == pytest.approx(rates.rates(row, 1)[0], rel=1e-14)
+        neuron = type("Neuron", (), {"options": type("Options", (), {"schedule": rates}), "rate": 0.3, "row": row})
+        assert OneClass._first_rate(neuron) == pytest.approx(rates.rates(row, 1)[0], rel=1e-14)
 
 
 # --- partial_fit ------------------------------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ def test_a_fit_that_leaves_out_one_row_is_seen(monkeypatch):
     """The checks above can fail: a planted mistake, and the weights are no longer scikit-learn's."""
     X, y, _ = rows()
     options = {"tol": None, "max_iter": 2, "shuffle": False}
-    ref, whole = linear.SGDClassifier(loss="log_loss", **options).fit(X, y), Fit._block
-    monkeypatch.setattr(Fit, "_block", lambda self, part, n: whole(self, slice(part.start, part.stop - 1), n - 1))
+    ref, whole = linear.SGDClassifier(loss="log_loss", **options).fit(X, y), OneClass._train
+    monkeypatch.setattr(OneClass, "_train", lambda self, part, n: whole(self, slice(part.start, part.stop - 1), n - 1))
     with pytest.raises(AssertionError):
         assert_same(SGDClassifier(**options).fit(X, y), ref)

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
-from tinynet_fast.sklearn.sgd_training import _Watch
+from tinynet_fast.training.loop import Tolerance
 
 
 def rows(n=200, d=4, classes=2, seed=0):
@@ -126,7 +126,7 @@ def test_sgd_stops_by_the_accuracy_of_the_rows_given(classes):
     epochs_of_classes = []
     for k in range(classes) if classes > 2 else [1]:
         y, y_val = trained[1] == comp.classes_[k], given["y_val"] == comp.classes_[k]
-        watch, epochs, stopped = _Watch(type("Rule", (), {"tol": 1e-3, "n_iter_no_change": 3})), 0, False
+        watch, epochs, stopped = Tolerance(tol=1e-3, patience=3), 0, False
         while not stopped:
             epochs += 1
             alone = SGDClassifier(**options, max_iter=epochs, tol=None).fit(trained[0], y)

@@ -13,7 +13,7 @@ from compare import distance, flat
 from plain_jit import jit_copy
 
 from tinynet_fast import sweep, train_mlp, train_neuron
-from tinynet_fast.cluster.learners import blend
+from tinynet_fast.cluster.recipes import blend
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.compiler import jit
 from tinynet_fast.kernels.engines import compiles
@@ -194,7 +194,7 @@ PRODUCTS = {
 def one_neuron(kernels, X, y, rate, l2):
     """The weights that `kernels` comes to."""
     weights, nothing = np.zeros(X.shape[1]), np.zeros(1)
-    plan = Penalties(l2, 0.0, 0, "log_loss").plan(np.full(len(X), rate), None, 0)
+    plan = Penalties(l2, 0.0, 0, "log_loss").schedule_rows(np.full(len(X), rate), None, 0)
     means, paid = np.zeros(X.shape[1] + 1), np.zeros(X.shape[1] + 1)
     kernels.sgd_regularized_epochs(X, y, plan, 0, 1.0, weights, nothing, means, paid, np.zeros(2))
     return weights

@@ -10,7 +10,6 @@ import importlib
 import inspect
 import os
 import types
-from dataclasses import dataclass, field
 
 import numpy as np
 import oracles
@@ -20,7 +19,7 @@ from plain_jit import plain_copy
 from tinynet_fast.cli import app
 from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.compiler import intrinsics
-from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.engines import ENGINES, FAST
 from tinynet_fast.kernels.fast import neuron, regularized_neuron
 from tinynet_fast.proof import validate
 
@@ -173,17 +172,6 @@ IN_THE_REFERENCE_TOO = [
 ]
 
 
-@dataclass(frozen=True)
-class Planted(Engine):
-    """An engine whose kernels are a changed copy."""
-
-    copy: types.ModuleType = field(default=None)
-
-    @property
-    def kernels(self):
-        return self.copy
-
-
 def planted(module, old="", new="", decorator=lambda function: function):
     """A copy of a kernel module with `new` for `old`, as an engine; plain Python unless a decorator compiles it."""
     source = inspect.getsource(module).replace("from tinynet_fast.kernels.compiler.jit import kernel\n", "")
@@ -193,7 +181,7 @@ def planted(module, old="", new="", decorator=lambda function: function):
     exec(compile(source.replace(old, new) if old else source, "planted", "exec"), copy.__dict__)
     name = "fast" if module is neuron else module.__name__.rpartition(".")[2]
     ours = next(engine for engine in ENGINES.values() if engine.module == name)
-    return Planted(f"planted {ours.name}", name, ours.promise, 1.0, 1.0, copy)
+    return type(ours)(copy)
 
 
 def planted_fast(old="", new=""):
@@ -201,7 +189,7 @@ def planted_fast(old="", new=""):
     copy, twins = plain_copy(regularized_neuron, old, new), plain_copy(intrinsics)
     for name in ("fma", "input_at", "weight_at", "put_weight"):
         setattr(copy, name, getattr(twins, name))
-    return Planted("planted fast", "fast", 1e-12, 1.0, 1.0, copy)
+    return type(FAST)(copy)
 
 
 def cases(engine):
@@ -310,7 +298,7 @@ def run_validate(monkeypatch, capsys):
 
 def test_validate_names_a_wrong_kernel(run_validate, monkeypatch):
     """`strict.sgd_epochs` replaced by one that forgets the bias: exit status 1, the engine and the case."""
-    monkeypatch.setattr(strict, "sgd_epochs", planted(strict, "bias[0] -= nudge", "pass").copy.sgd_epochs)
+    monkeypatch.setattr(strict, "sgd_epochs", planted(strict, "bias[0] -= nudge", "pass").kernels.sgd_epochs)
     monkeypatch.setattr(validate, "WIDTHS", (1, 3))
     status, out = run_validate()
     assert status == 1

@@ -57,7 +57,7 @@ def test_plans_are_those_of_the_trainers(schedule):
         rates = Schedule(0.3, schedule, 0.4, 0.02)
         penalties = Penalties(0.5, 0.1, average, "log_loss")
         weight = np.random.default_rng(0).random(50) if weighted else None
-        ref = penalties.plan(rates.rates(row, 50), weight, row)
+        ref = penalties.schedule_rows(rates.rates(row, 50), weight, row)
         comp = np.full((50, 4), np.nan)
         kind = {"invscaling": row_order.INVSCALING, "optimal": row_order.OPTIMAL}.get(schedule, row_order.CONSTANT)
         weights = np.empty(0) if weight is None else weight
@@ -82,7 +82,7 @@ def test_both_probabilities(d):
 def problem(d, l1=0.0, n=601):
     X, y = rows(n, d)
     rng = np.random.default_rng(1)
-    plan = Penalties(0.05, l1, 10, "log_loss").plan(np.full(n, 0.1), rng.random(n), 0)
+    plan = Penalties(0.05, l1, 10, "log_loss").schedule_rows(np.full(n, 0.1), rng.random(n), 0)
     return X, y, plan, rng.standard_normal(d), np.array([0.3])
 
 

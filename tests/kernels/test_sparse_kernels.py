@@ -13,10 +13,10 @@ from compare import assert_keeps, distance
 from hypothesis import given
 from hypothesis import strategies as st
 from plain_jit import plain_copy
-from test_planted_mistakes import Planted, planted
+from test_planted_mistakes import planted
 
 from tinynet_fast.kernels import reference, strict, vectorized
-from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.kernels.engines import ENGINES, FAST
 from tinynet_fast.kernels.fast import sparse
 from tinynet_fast.training.schedules import LOSSES, Penalties
 
@@ -95,7 +95,7 @@ def problems(draw, l1=True, penalties=True, losses=("log_loss", "squared_error")
     l2, l1_penalty = l2 if penalties else 0.0, l1_penalty / 50.0 if l1 and penalties else 0.0
     average, loss = draw(st.sampled_from([0, 0, 1, 20])), draw(st.sampled_from(losses))
     weight = rng.random(n) * (rng.random(n) < 0.7) if draw(st.booleans()) else None
-    plan = Penalties(l2, l1_penalty, average if penalties else 0, loss).plan(np.full(n, rate), weight, 0)
+    plan = Penalties(l2, l1_penalty, average if penalties else 0, loss).schedule_rows(np.full(n, rate), weight, 0)
     watched = (l2, l1_penalty, float(draw(st.booleans())))
     return Problem(
         X,
@@ -192,8 +192,8 @@ def test_largest_square_norm():
     problem = example(200, 30)
     data, _, indptr = problem.csr(ENGINES["strict"])
     norms, weight = (np.where(problem.stored, problem.X, 0.0) ** 2).sum(axis=1) + 1.0, np.linspace(0.0, 2.0, 200)
-    assert sparse.row_bound(data, indptr, np.ones(1)) == pytest.approx(norms.max(), rel=1e-13)
-    assert sparse.row_bound(data, indptr, weight) == pytest.approx((norms * weight).max(), rel=1e-13)
+    assert sparse.sparse_row_bound(data, indptr, np.ones(1)) == pytest.approx(norms.max(), rel=1e-13)
+    assert sparse.sparse_row_bound(data, indptr, weight) == pytest.approx((norms * weight).max(), rel=1e-13)
 
 
 # --- against the same rows, dense -------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ ORACLES = (
 def example(n, d, l2=0.05, average=1, l1=0.0):
     rng = np.random.default_rng(3)
     stored = rng.random((n, d)) < 0.3
-    plan = Penalties(l2, l1, average, "log_loss").plan(np.full(n, 0.1), rng.random(n), 0)
+    plan = Penalties(l2, l1, average, "log_loss").schedule_rows(np.full(n, 0.1), rng.random(n), 0)
     y = (rng.random(n) < 0.5).astype(float)
     penalty = (l2, l1, 1.0)
     return Problem(rng.standard_normal((n, d)), stored, y, plan, rng.standard_normal(d), 0.2, "log_loss", 0.01, penalty)
@@ -401,11 +401,11 @@ def planted_sparse(module, old="", new=""):
     """A copy of the kernels with a mistake, as an engine, in plain Python."""
     if module is not sparse:
         engine = planted(module, old, new)
-        engine.copy.__dict__.update(ask_for=lambda *rows: None)
+        engine.kernels.__dict__.update(ask_for=lambda *rows: None)
         return engine
     copy = plain_copy(sparse, old, new)
     copy.sparse_rescale = reference.sparse_rescale
-    return Planted("planted fast", "fast", 1e-12, 1.0, 1.0, copy)
+    return type(FAST)(copy)
 
 
 def broken_promise(engine):

@@ -10,7 +10,7 @@ from compare import assert_keeps, flat
 from tinynet_fast import MLP, Neuron, TrainingDivergedError, load, models, train_mlp
 from tinynet_fast.kernels import engines
 from tinynet_fast.rows.blocks import SPLIT_STREAM
-from tinynet_fast.training.mlp import MASK_STREAM
+from tinynet_fast.training.network_updates import MASK_STREAM
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from shard_cluster import LocalShards
 from tables import write
 
 from tinynet_fast import sweep, train_mlp, train_neuron
-from tinynet_fast.cluster.train import lab, network, neuron
+from tinynet_fast.cluster.train import network, neuron
+from tinynet_fast.cluster.train import sweep as sweep_shards
 from tinynet_fast.rows.formats import base
 from tinynet_fast.rows.sampling import row_hashes
 from tinynet_fast.training import run
@@ -82,7 +83,7 @@ def test_named_labels_that_no_row_has(train):
             train(*rows, labels=(0, 1), epochs=2)
     with pytest.raises(ValueError, match="no row has the label 1: leave it out of labels"):
         train_neuron(blocks(zeros)(), labels=(0, 1), epochs=1)
-    for shards in (neuron, network, lab):
+    for shards in (neuron, network, sweep_shards):
         with pytest.raises(ValueError, match="no row has the label 1: leave it out of labels"):
             shards(LocalShards(X, zeros, [50]), labels=(0, 1))
 
@@ -142,4 +143,4 @@ def test_folds_that_leave_one_label():
     with pytest.raises(ValueError, match=r"without fold \d one label is left to train on"):
         sweep(X, ONE, folds=3, seed=0)
     with pytest.raises(ValueError, match=r"without fold \d one label is left"):
-        lab(LocalShards(X, ONE, [50]), folds=3, seed=0)
+        sweep_shards(LocalShards(X, ONE, [50]), folds=3, seed=0)

@@ -5,8 +5,8 @@ import pytest
 
 from tinynet_fast import sweep, train_neuron
 from tinynet_fast.rows.datasets import make_pass_fail, quiz_and_attendance, study_hours
+from tinynet_fast.training.many_neurons import mean_log_losses
 from tinynet_fast.training.rate_search import DECADES, auto_rate
-from tinynet_fast.training.sweep import mean_log_losses
 
 
 def synthetic(d, column_scale=1.0, flipped=0.0, seed=0):

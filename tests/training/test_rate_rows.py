@@ -11,7 +11,7 @@ from tinynet_fast import auto_rate, sweep, train_mlp, train_neuron
 from tinynet_fast.cluster.train import neuron
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.rows.sampling import FEWEST, draw_from, drawn_rows
-from tinynet_fast.training.sweep import mean_log_losses
+from tinynet_fast.training.many_neurons import mean_log_losses
 
 ROWS = make_pass_fail(500, 3)
 PERIOD = 6

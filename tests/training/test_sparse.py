@@ -207,13 +207,13 @@ def test_rows_are_checked_piece_by_piece(cut, monkeypatch):
 def test_a_run_that_was_stopped_ends_with_the_same_bits(engine, tmp_path, monkeypatch):
     """Stopped between the epochs and, by Ctrl-C, in the middle of one."""
     from tinynet_fast.kernels.engines import Engine
-    from tinynet_fast.training.neuron_trainee import SparseTrainee
+    from tinynet_fast.training.neuron_updates import SparseNeuron
 
     monkeypatch.setattr(Engine, "block_rows", lambda *anything: 50)
     options = {"l2": 0.3, "l1": 0.002, "average": 30, "shuffle": True, "seed": 3, "sample_weight": WEIGHT}
     options |= {"engine": engine, "epochs": 6, "validation": 0.2}
     ref, file = train(**options), tmp_path / "run.ckpt.json"
-    done, kernel = [], SparseTrainee.train
+    done, kernel = [], SparseNeuron.train
 
     def interrupted(self, *block):
         done.append(len(block[1]))
@@ -221,7 +221,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(engine, tmp_path, monkey
             raise KeyboardInterrupt
         kernel(self, *block)
 
-    monkeypatch.setattr(SparseTrainee, "train", interrupted)
+    monkeypatch.setattr(SparseNeuron, "train", interrupted)
     for _ in range(20):
         try:
             comp = train(checkpoint=file, checkpoint_seconds=0, **options)

@@ -15,8 +15,9 @@ from shard_cluster import LocalShards
 
 from tinynet_fast import Neuron, sweep, train_neuron
 from tinynet_fast.cluster.sweep import fold_of_rows
-from tinynet_fast.cluster.train import lab
+from tinynet_fast.cluster.train import sweep as sweep_shards
 from tinynet_fast.rows.datasets import make_pass_fail, study_hours
+from tinynet_fast.training import many_neurons
 from tinynet_fast.training import sweep as module
 
 ROWS = make_pass_fail(3000, 4, seed=3)
@@ -187,7 +188,7 @@ def test_threads_and_blocks_change_no_bit(monkeypatch, d):
     ref = sweep(rows.X, rows.y, **options)
     for n_jobs in (2, 3, 40, -1):
         same_bits(sweep(rows.X, rows.y, **options, n_jobs=n_jobs), ref)
-    monkeypatch.setattr(module, "MOST_ROWS", 37)
+    monkeypatch.setattr(many_neurons, "MOST_ROWS", 37)
     comp = sweep(rows.X, rows.y, **options, n_jobs=2)
     np.testing.assert_allclose(comp.held_out_loss, ref.held_out_loss, rtol=1e-13)  # summed by NumPy, block by block
     for name in set(ARRAYS) - {"held_out_loss"}:
@@ -308,7 +309,7 @@ def test_folds_are_judged_by_rows_that_they_were_not_trained_on():
     """Each fold's loss is that of one machine's neuron of the other rows, on the fold's own rows."""
     rows = make_pass_fail(3000, 3)
     X, y, options = rows.X[:120], rows.y[:120].astype(np.int64), {"learning_rate": 0.5, "epochs": 3}
-    comp = lab(LocalShards(X, y, [50]), **(options | {"learning_rate": [0.5]}), folds=3, seed=0, mode="chain")
+    comp = sweep_shards(LocalShards(X, y, [50]), **(options | {"learning_rate": [0.5]}), folds=3, seed=0, mode="chain")
     fold = fold_of_rows(0, len(X), 3, 0)
     for k in range(3):
         model = train_neuron(X[fold != k], y[fold != k], **options).model

@@ -292,11 +292,11 @@ def test_a_callback_cannot_reach_the_result():
 
 def test_text_labels_for_validation_are_read_once(passes, monkeypatch):
     """An epoch does not look at labels again: that would cost more than training, and lose a Ctrl-C at times."""
-    from tinynet_fast.training import plan
+    from tinynet_fast.training import options
 
     calls = []
-    encode = plan.encode_known
-    monkeypatch.setattr(plan, "encode_known", lambda *a: calls.append(1) or encode(*a))
+    encode = options.encode_known
+    monkeypatch.setattr(options, "encode_known", lambda *a: calls.append(1) or encode(*a))
     labels = np.where(passes.y == 1, "pass", "fail")
     train_neuron(passes.X, labels, epochs=20, validation=(passes.X, labels))
     assert len(calls) == 1

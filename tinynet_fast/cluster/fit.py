@@ -1,4 +1,4 @@
-"""`Job`, all that a worker has to know, and `fit_shard`, which trains on one shard by the trainers' own loop."""
+"""`ShardOptions`, all that a worker has to know, and `fit_shard`, which trains on one shard."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,28 +12,25 @@ from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.rows.arrays import Codes, encode_known
 from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.rows.stream import next_cut, recut
-from tinynet_fast.training.plan import Plan
+from tinynet_fast.training.loop import visit
+from tinynet_fast.training.options import Options
 
 COMPILING = Lock()  # held while kernels may be compiled, so that the threads of a worker do not each do that
 
 Piece = tuple[np.ndarray, np.ndarray]  # rows and their labels
 
 
-class Learner(Protocol):
-    """What is trained: picklable, and makes the trainee that does it."""
+class Recipe(Protocol):
+    """How something is trained on shards. Picklable; it makes what is trained."""
 
-    @property
-    def n_counts(self) -> int:
-        """How many of the trainee's parameters, the last ones, are counts."""
+    def trainable(self, options: Options) -> Any:
+        """A `Trainable` of `training/run.py`. `options.rows` has no rows, only their number and type."""
 
-    def trainee(self, plan: Plan) -> Any:
-        """A `Trainee` of `training/run.py`; `plan.rows` has no rows, only their number and type."""
-
-    def alone(self, state: State) -> "Learner":
-        """The learner for one shard's share of a round, from a state that all shards start with."""
+    def alone(self, state: State) -> "Recipe":
+        """The recipe for one shard's part of a round, from the state that all shards start with."""
 
     def round(self, before: State, after: State, rows: int) -> State:
-        """What the shard came to, as its share of a round in which all shards together have so many rows."""
+        """Turn this shard's result into its contribution to the round; `rows` is the total over all shards."""
 
 
 class Counted(Rows):
@@ -48,18 +45,18 @@ class Counted(Rows):
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class ShardOptions:
     """Options that are checked, and what all shards have in common. Picklable.
 
     Attributes
     ----------
-    learner : Learner
+    recipe : Recipe
     engine : str
-        Which engine trains, everywhere: "fast" only where it may be given the rows of every shard.
+        Which engine trains, everywhere: "fast" only if it may be given the rows of every shard.
     n_features, rows : int
         How wide rows are, and how many all shards have together.
     dtype : str
-        "float32" where every shard has float32, else "float64".
+        "float32" if every shard has float32, else "float64".
     labels : (2,) array or longer
     features : list of str, or None
     mean, scale : (n_features,) arrays, or None
@@ -70,7 +67,7 @@ class Job:
         Whether the rows have been looked at: that they are finite, and no longer than the limit.
     """
 
-    learner: Learner
+    recipe: Recipe
     engine: str
     n_features: int
     rows: int
@@ -90,52 +87,46 @@ class Job:
         rows.mean, rows.scale = self.mean, self.scale
         return rows
 
-    def plan(self) -> Plan:
-        """The trainers' plan."""
-        return Plan(
+    def local(self) -> Options:
+        """The same as the options of a trainer on one machine."""
+        return Options(
             rows=self.counted(),
             labels=self.labels,
             features=self.features,
             engine=ENGINES[self.engine],
             epochs=self.epochs,
-            shuffle=False,
             seed=self.seed,
-            validation=None,
-            patience=None,
-            callback=None,
-            progress=False,
         )
 
-    def trainee(self) -> Any:
-        """A trainee whose kernels are compiled."""
-        plan = self.plan()
-        trainee = self.learner.trainee(plan)
+    def trainable(self) -> Any:
+        """What is trained, with its kernels compiled."""
+        options = self.local()
+        trainable = self.recipe.trainable(options)
         with COMPILING:
-            trainee.train(plan.rows.nothing(), np.empty(0), None, plan.engine.own(np.zeros(n_losses(trainee))))
-        return trainee
+            losses = options.engine.own(np.zeros(n_losses(trainable)))
+            trainable.train(options.rows.nothing(), np.empty(0), None, losses)
+        return trainable
 
     def start(self) -> State:
         """The state before the first row."""
-        trainee = self.learner.trainee(self.plan())
-        return State(*self.parts(trainee), np.zeros(n_losses(trainee)))
-
-    def parts(self, trainee: Any) -> tuple[np.ndarray, np.ndarray]:
-        """A trainee's parameters and its counts, as a state has them."""
-        parameters = trainee.parameters()
-        return parameters[: -self.learner.n_counts], parameters[-self.learner.n_counts :]
+        trainable = self.recipe.trainable(self.local())
+        return state_of(trainable, np.zeros(n_losses(trainable)))
 
 
-def n_losses(trainee: Any) -> int:
-    """How many sums of losses a trainee keeps: one, or a sweep's."""
-    return getattr(trainee, "n_losses", 1)
+def n_losses(trainable: Any) -> int:
+    """How many sums of losses are kept: one, or a sweep's."""
+    return getattr(trainable, "n_losses", 1)
 
 
-def restore(trainee: Any, state: State) -> None:
-    """Set a trainee to a state."""
-    trainee.restore(np.concatenate([state.parameters, state.counts]))
+def state_of(trainable: Any, losses: np.ndarray, *others: Any) -> State:
+    """The state of what is trained; `others` are the rest of a `State`."""
+    values, counts = trainable.state(), {}
+    for name in trainable.counts:
+        counts[name] = values.pop(name)
+    return State(values, counts, losses, *others)
 
 
-def fit_shard(state: State, blocks: Iterable[Piece], job: Job, *, last: bool = True, first: int = 0) -> State:
+def fit_shard(state: State, blocks: Iterable[Piece], job: ShardOptions, *, last: bool = True, first: int = 0) -> State:
     """Train on the rows of a shard, from the state that the rows before left.
 
     Blocks are cut anew where the engine may cut an epoch, across the borders of shards: rows that are too few to make
@@ -147,7 +138,7 @@ def fit_shard(state: State, blocks: Iterable[Piece], job: Job, *, last: bool = T
     blocks : iterable of (X, y)
         Finite rows (n, n_features), float32 or float64 as `job.dtype` says, and their labels, (n,). Blocks may have any
         number of rows; only as many are held as make one.
-    job : Job
+    job : ShardOptions
     last : bool
         Whether the epoch ends with this shard.
     first : int
@@ -162,25 +153,31 @@ def fit_shard(state: State, blocks: Iterable[Piece], job: Job, *, last: bool = T
     ValueError
         For a label that `job.labels` does not have.
     """
-    trainee = job.trainee()
-    restore(trainee, state)
-    rows, engine = job.counted(), trainee.engine
-    trainee.first = first - len(state.y)
+    trainable = job.trainable()
+    trainable.restore(state.trained)
+    rows, engine = job.counted(), trainable.engine
+    trainable.first = first - len(state.y)
     pieces = [(state.X, state.y)] if len(state.y) else []
     coded = ((X, encode_known(y, job.labels, len(X)).astype(np.float64)) for X, y in blocks)
     losses, position = engine.own(state.losses.copy()), state.rows
     waiting: Piece = state.X[:0], state.y[:0]
-    size, tile, batch = trainee.block_rows, engine.tile, trainee.batch_size
-    for X, y in recut(_after(pieces, coded), size, tile, batch, position):
-        end = position + len(y)
-        if not last and next_cut(position, end, size, tile, batch) < end:
-            waiting = X.copy(), y.copy()  # copies, or a few rows would hold all of the shard's
-            break
-        trainee.train(rows.standardised(X), y, None, losses)
-        position = end
+    size, tile, batch = trainable.block_rows, engine.tile, trainable.batch_size
+
+    def whole_blocks() -> Iterator[Piece]:
+        """The blocks that are trained on; what is left for the next shard goes into `waiting`."""
+        nonlocal position, waiting
+        for X, y in recut(_after(pieces, coded), size, tile, batch, position):
+            end = position + len(y)
+            if not last and next_cut(position, end, size, tile, batch) < end:
+                waiting = X.copy(), y.copy()  # copies, or a few rows would hold all of the shard's
+                return
+            yield rows.standardised(X), y
+            position = end
+
+    visit(whole_blocks(), lambda X, y: trainable.train(X, y, None, losses))
     if last:
-        trainee.end_epoch()
-    return State(*job.parts(trainee), np.asarray(losses, dtype=np.float64), position, *waiting, state.largest)
+        trainable.end_epoch()
+    return state_of(trainable, np.asarray(losses, dtype=np.float64), position, *waiting, state.largest)
 
 
 def _after(first: list[Piece], others: Iterable[Piece]) -> Iterator[Piece]:
@@ -188,12 +185,12 @@ def _after(first: list[Piece], others: Iterable[Piece]) -> Iterator[Piece]:
     yield from others
 
 
-def fit_piece(state: State, blocks: Iterable[Piece], job: Job, rows: int, first: int = 0) -> State:
-    """Train on one shard's share of a round of averaging.
+def fit_piece(state: State, blocks: Iterable[Piece], job: ShardOptions, rows: int, first: int = 0) -> State:
+    """Train on one shard's part of a round of averaging.
 
-    All shards start from the same `state`; together they have so many `rows`. What this returns is for `merge`: its
-    losses and rows are the shard's own.
+    All shards start from the same `state`; `rows` is their total. What this returns is for `merge`: its losses and rows
+    are the shard's own.
     """
     before = replace(state, losses=np.zeros_like(state.losses), rows=0)
-    after = fit_shard(before, blocks, replace(job, learner=job.learner.alone(state)), first=first)
-    return job.learner.round(state, after, rows) if after.rows else after
+    after = fit_shard(before, blocks, replace(job, recipe=job.recipe.alone(state)), first=first)
+    return job.recipe.round(state, after, rows) if after.rows else after

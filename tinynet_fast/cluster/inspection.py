@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.cluster.fit import COMPILING, Piece
-from tinynet_fast.cluster.state import Arrays
-from tinynet_fast.kernels.engines import ENGINES, compiles
+from tinynet_fast.kernels.engines import FAST, STABILITY_BOUND, compiles
 from tinynet_fast.rows.arrays import encode_known, find_labels, is_masked, is_missing
 from tinynet_fast.rows.blocks import Moments, Rows
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import settle
 from tinynet_fast.rows.labels import too_many
+from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.mlp import MOST_LABELS
-from tinynet_fast.training.schedules import STABILITY_BOUND
 
 AT_ONCE = 1 << 13  # labels that are compared together, in the first cache
 
@@ -117,11 +116,10 @@ def row_bound(X: np.ndarray) -> float:
     if not compiles():
         largest = float(np.einsum("ij,ij->i", X, X, dtype=np.float64).max(initial=0.0)) + 1.0
         return largest if np.isfinite(largest) else np.inf
-    engine = ENGINES["fast"]
-    rows = engine.rows(X)
+    rows = FAST.rows(X)
     with COMPILING:
-        engine.kernels.row_bound(rows[:0], np.ones(1))
-    return engine.kernels.row_bound(rows, np.ones(1))
+        FAST.row_bound(rows[:0])
+    return FAST.row_bound(rows)
 
 
 def _more(seen: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:

@@ -6,26 +6,28 @@ All that travels is arrays of plain numbers or text in NumPy's own format: nothi
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-Arrays = dict[str, np.ndarray]
+from tinynet_fast.training.history import Arrays
+
+PARTS = ("values", "counts")  # of a state: the first are averaged, of the second the largest counts
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that training has come to, between two blocks of rows.
+    """What training has changed so far, between two blocks of rows.
 
     Attributes
     ----------
-    parameters : (p,) float64 array
+    values : dict of (k,) float64 arrays
         Of a neuron weights, bias, their means and the l1 penalty paid so far; of a network its parameters and what its
-        optimizer remembers of gradients; of a sweep the lanes of all models.
-    counts : (c,) float64 array
-        Whole numbers: where the schedule stands (rows of a neuron, updates of a network), and what else is counted.
+        optimizer remembers of gradients; of a sweep the arrays of all neurons.
+    counts : dict of (k,) float64 arrays
+        Whole numbers: how far the schedule is (rows of a neuron, updates of a network), and what else is counted.
     losses : (k,) float64 array
-        The epoch's loss so far, summed over its rows; of a sweep three for each model.
+        The epoch's loss so far, summed over its rows; of a sweep three for each neuron.
     rows : int
         Rows of the epoch that were trained on.
     X, y : (m, n_features) and (m,) arrays
@@ -34,8 +36,8 @@ class State:
         The largest |x|^2 + 1 of a row that was read.
     """
 
-    parameters: np.ndarray
-    counts: np.ndarray
+    values: Arrays
+    counts: Arrays
     losses: np.ndarray
     rows: int = 0
     X: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
@@ -44,42 +46,60 @@ class State:
 
     def arrays(self) -> Arrays:
         """The state as arrays by name, which `of` takes back."""
-        return {name: np.asarray(value) for name, value in vars(self).items()}
+        named = {f"{part} {name}": array for part in PARTS for name, array in getattr(self, part).items()}
+        return named | {name: np.asarray(value) for name, value in vars(self).items() if name not in PARTS}
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        plain: dict[str, Any] = {"rows": int(arrays["rows"]), "largest": float(arrays["largest"])}
-        return cls(**{**arrays, **plain})
+        parts: dict[str, Arrays] = {part: {} for part in PARTS}
+        for name, array in arrays.items():
+            part, _, own = name.partition(" ")
+            if own:
+                parts[part][own] = array
+        return cls(
+            **parts,
+            losses=arrays["losses"],
+            rows=int(arrays["rows"]),
+            X=arrays["X"],
+            y=arrays["y"],
+            largest=float(arrays["largest"]),
+        )
+
+    @property
+    def trained(self) -> Arrays:
+        """Values and counts, as what is trained has them."""
+        return self.values | self.counts
 
 
 def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
-    """The mean of the states that shards came to, weighted by their rows, in the order of the shards.
+    """The mean of the states of several shards, weighted by their rows, in the order of the shards.
 
     Parameters
     ----------
     states : sequence of State
-        In the order of the shards, whoever finished first: sums of floats depend on their order.
+        In the order of the shards, not of finishing: sums of floats depend on their order.
     row_counts : sequence of int
-        How many rows each was trained on. A shard without rows has no say.
+        How many rows each was trained on. A shard without rows does not count.
 
     Returns
     -------
     State
-        `parameters` the weighted mean, `losses` and `rows` the sums, `counts` and `largest` the largest. The merge of
-        equal parameters has their bits.
+        `values` are the weighted means, `losses` and `rows` the sums, `counts` and `largest` the largest. The merge of
+        equal values has their bits.
 
     Raises
     ------
     ValueError
-        Where there is no row at all, or a state holds rows that were not trained on yet.
+        If there is no row at all, or if a state holds rows that were not trained on yet.
 
     Examples
     --------
     >>> import numpy as np
     >>> from tinynet_fast.cluster import State, merge
-    >>> low, high = (State(np.array([w]), np.array([8.0]), np.array([1.5])) for w in (1.0, 5.0))
-    >>> merge([low, high], [300, 100]).parameters
-    array([2.])
+    >>> rows = {"row": np.array([8.0])}
+    >>> low, high = (State({"weights": np.array([w])}, rows, np.array([1.5])) for w in (1.0, 5.0))
+    >>> merge([low, high], [300, 100]).values
+    {'weights': array([2.])}
     """
     if len(states) != len(row_counts):
         raise ValueError(f"{len(states)} states and {len(row_counts)} numbers of rows: give one for each")
@@ -88,17 +108,16 @@ def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
     used = [(state, n) for state, n in zip(states, row_counts, strict=True) if n]
     if not used:
         raise ValueError("no shard has a row: there is nothing to merge")
-    mean, total = used[0][0].parameters, used[0][1]
+    states = [state for state, _ in used]
+    values, losses, total = dict(states[0].values), states[0].losses, used[0][1]
     with np.errstate(over="ignore", invalid="ignore"):  # a shard that diverged is for the epoch's end to report
         for state, n in used[1:]:
             total += n
-            mean = mean + (state.parameters - mean) * (n / total)
-        losses = used[0][0].losses
-        for state, _ in used[1:]:
+            values = {name: mean + (state.values[name] - mean) * (n / total) for name, mean in values.items()}
             losses = losses + state.losses
-    counts = np.max([state.counts for state, _ in used], axis=0)
-    rows, largest = sum(state.rows for state, _ in used), max(state.largest for state, _ in used)
-    return State(mean, counts, losses, rows, largest=largest)
+    counts = {name: np.max([state.counts[name] for state in states], axis=0) for name in states[0].counts}
+    rows, largest = sum(state.rows for state in states), max(state.largest for state in states)
+    return State(values, counts, losses, rows, largest=largest)
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -1,4 +1,4 @@
-"""Sweeps over shards: many models as lanes of the same pass, on every worker. The kernel is `kernels/lanes.py`."""
+"""Sweeps over shards: many neurons in the same pass over the rows, on every worker."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -6,22 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.cluster.fit import Job, Piece
-from tinynet_fast.cluster.learners import blend
-from tinynet_fast.cluster.state import Arrays, State
+from tinynet_fast.cluster.fit import Piece, ShardOptions
+from tinynet_fast.cluster.recipes import blend
+from tinynet_fast.cluster.state import State
 from tinynet_fast.cluster.tasks import Share
-from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.kernels.fast.many_neurons import ROWS
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.sampling import row_hashes
 from tinynet_fast.rows.stream import recut
-from tinynet_fast.training.plan import Plan
-from tinynet_fast.training.sweep import groups_of
-from tinynet_fast.training.sweep_result import ALL_ROWS
+from tinynet_fast.training.history import Arrays
+from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons
+from tinynet_fast.training.options import Options
+from tinynet_fast.training.sweep import held_out_losses
 
-BLOCK_ROWS = 1 << 13  # rows a call takes: with 32 models of 16 inputs it is done in 5 ms
-N_LOSSES = 3  # of each model: squared errors, log losses of rows trained on and of rows held out
+BLOCK_ROWS = 1 << 13  # rows a call takes: with 32 neurons of 16 inputs it is done in 5 ms
+N_LOSSES = 3  # of each neuron: squared errors, log losses of rows trained on and of rows held out
 
 
 def fold_of_rows(first: int, n: int, folds: int, seed: int) -> np.ndarray:
@@ -30,23 +30,27 @@ def fold_of_rows(first: int, n: int, folds: int, seed: int) -> np.ndarray:
 
 
 def check_folds(folds: int, rows: int, seed: int) -> None:
-    """ValueError where one of the folds would have no row. (Among 100 rows a fold that comes to none in e^100.)"""
+    """ValueError if one of the folds would have no row. (With 100 rows a fold the chance of that is e^-100.)"""
     dealt = fold_of_rows(0, min(rows, 100 * folds), folds, seed)
     if len(np.unique(dealt)) < folds:
         raise ValueError(f"folds is {folds} and the shards have {rows:,} rows: too few for each fold to have one")
 
 
 @dataclass(frozen=True, eq=False)
-class LanesLearner:
-    """All models of a sweep. Counts are the rows of all shards so far, and of each lane those that it averages over.
+class SweepRecipe:
+    """All neurons of a sweep. Counts are the rows of all shards so far, and for each neuron those of its mean.
 
     Attributes
     ----------
     options : (m, 3) float64 array
-        Learning rate, l2 and average of each model.
+        Learning rate, l2 and average of each neuron.
     start : (m, n_features + 1) float64 array
     fold : (m,) int array
         Which fold each holds out; -1 for none.
+    folds, seed : int
+        How many folds there are, and what deals rows to them.
+    fresh : bool
+        Whether means begin with the shard's first row.
     """
 
     options: np.ndarray
@@ -54,114 +58,92 @@ class LanesLearner:
     fold: np.ndarray
     folds: int
     seed: int
-    fresh: bool = False  # whether means begin with the shard's first row
+    fresh: bool = False
 
-    @property
-    def n_counts(self) -> int:
-        return 1 + sum(group.sums.shape[1] for group in groups_of(self.options, self.start, self.fold, 1))
+    def trainable(self, options: Options) -> "SweepTrainable":
+        return SweepTrainable(self, options.engine)
 
-    def trainee(self, plan: Plan) -> "LanesTrainee":
-        return LanesTrainee(self, plan)
-
-    def alone(self, state: State) -> "LanesLearner":
+    def alone(self, state: State) -> "SweepRecipe":
         return replace(self, fresh=True)
 
     def round(self, before: State, after: State, rows: int) -> State:
-        """With the round's means brought into those of all rows before, as `NeuronLearner.round` does.
+        """With the round's means brought into those of all rows before, as `NeuronRecipe.round` does.
 
-        Models that hold a fold out are weighted by all rows too: folds are dealt by a hash, and so in proportion.
+        Neurons that hold a fold out are weighted by all rows too: folds are dealt by a hash, and so in proportion.
         """
-        trainee = LanesTrainee(self, None)
-        parameters, done, low = after.parameters.copy(), before.counts[0], 0
-        for group in trainee.groups:
-            high = low + group.state.size
+        values, done = dict(after.values), before.counts["row"][0]
+        for i, group in enumerate(ManyNeurons(self.options, self.start, self.fold).groups):
             if group.penalised:
-                middle = low + group.state.size // 2
-                means = slice(middle, high)
-                parameters[means] = blend(before.parameters[means], after.parameters[means], done, rows)
-            low = high
-        return replace(after, parameters=parameters, counts=np.full_like(before.counts, done + rows))
+                name, means = f"group {i}", slice(group.state.size // 2, None)
+                values[name] = values[name].copy()
+                values[name][means] = blend(before.values[name][means], values[name][means], done, rows)
+        counts = {name: np.full_like(count, done + rows) for name, count in before.counts.items()}
+        return replace(after, values=values, counts=counts)
 
 
-class LanesTrainee:
-    """The models of a sweep, as `fit_shard` trains them."""
+class SweepTrainable:
+    """The neurons of a sweep, as `fit_shard` trains them."""
 
     batch_size = block_rows = BLOCK_ROWS  # every block but the last has as many rows, because sums depend on it
 
-    def __init__(self, learner: LanesLearner, plan: Plan | None) -> None:
-        self.learner, self.first, self.done = learner, 0, 0
-        if plan is not None:
-            self.engine: Engine = plan.engine
-        self.groups = groups_of(learner.options, learner.start, learner.fold, 1)
-        self.n_losses = N_LOSSES * len(learner.options)
+    def __init__(self, recipe: SweepRecipe, engine: Engine) -> None:
+        self.neurons = ManyNeurons(recipe.options, recipe.start, recipe.fold)
+        self.recipe, self.engine, self.first, self.done = recipe, engine, 0, 0
+        self.n_losses = N_LOSSES * len(self.neurons)
+        self.counts = ("row", *(f"rows {i}" for i in range(len(self.neurons.groups))))
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: Any, losses: np.ndarray) -> None:
-        learner, weights = self.learner, np.ones(len(y))
-        folds = None
-        if learner.folds:
-            folds = fold_of_rows(self.first, len(y), learner.folds, learner.seed)
+        recipe, neurons, folds = self.recipe, self.neurons, None
+        if recipe.folds:
+            folds = fold_of_rows(self.first, len(y), recipe.folds, recipe.seed)
         self.first += len(y)
         with np.errstate(all="ignore"):
-            for group in self.groups:
-                group.clear()
-                group.train(self.engine.rows(X), y, weights, folds)
-                for row, sums in zip(losses.reshape(N_LOSSES, -1), group.losses(), strict=False):
-                    row[group.members] += sums
+            neurons.clear()
+            neurons.train(self.engine.rows(X), y, np.ones(len(y)), folds)
+            sums = losses.reshape(N_LOSSES, -1)
+            sums += neurons.losses()
         self.done += len(y)
 
     def end_epoch(self) -> None:
         pass
 
-    def parameters(self) -> np.ndarray:
-        states = [np.ravel(group.state) for group in self.groups]
-        return np.concatenate([*states, [float(self.done)], *(group.sums[ROWS] for group in self.groups)])
+    def state(self) -> Arrays:
+        groups = self.neurons.groups
+        values = {f"group {i}": group.state.flatten() for i, group in enumerate(groups)}
+        rows = {f"rows {i}": group.sums[ROWS].copy() for i, group in enumerate(groups)}
+        return {**values, "row": np.array([float(self.done)]), **rows}
 
-    def restore(self, parameters: np.ndarray) -> None:
-        places = [group.state for group in self.groups]
-        places += [np.empty(1), *(group.sums[ROWS] for group in self.groups)]
-        low = 0
-        for place in places:
-            place[...] = parameters[low : low + place.size].reshape(place.shape)
-            low += place.size
-        self.done = int(places[len(self.groups)][0])
-        if self.learner.fresh:
-            for group in self.groups:
-                group.sums[ROWS] = 0.0
-
-    def models(self) -> np.ndarray:
-        """(m, n_features + 1): what each model predicts with."""
-        models = np.empty_like(self.learner.start)
-        for group in self.groups:
-            models[group.members] = group.parameters()
-        return models
+    def restore(self, state: Arrays) -> None:
+        for i, group in enumerate(self.neurons.groups):
+            group.state[...] = state[f"group {i}"].reshape(group.state.shape)
+            group.sums[ROWS] = 0.0 if self.recipe.fresh else state[f"rows {i}"]
+        self.done = int(state["row"][0])
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutTask:
-    """The log loss of each model, summed over the rows of a shard that it holds out, and how many of each label."""
+    """The log loss of each neuron, summed over the rows of a shard that it holds out, and how many of each label."""
 
-    job: Job
+    job: ShardOptions
     models: np.ndarray
-    learner: LanesLearner
+    recipe: SweepRecipe
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
         totals, first = np.zeros(len(self.models)), share.first
-        counts = np.zeros((self.learner.folds, len(self.job.labels)))
+        counts = np.zeros((self.recipe.folds, len(self.job.labels)))
         rows = self.job.counted()
         with np.errstate(all="ignore"):
             for X, y in recut(iter(blocks), BLOCK_ROWS, batch_size=BLOCK_ROWS):  # sums depend on where blocks end
                 codes = encode_known(y, self.job.labels, len(y))
-                folds = fold_of_rows(first, len(y), self.learner.folds, self.learner.seed)
+                folds = fold_of_rows(first, len(y), self.recipe.folds, self.recipe.seed)
                 first += len(y)
-                for fold in range(self.learner.folds):
-                    models, held = np.flatnonzero(self.learner.fold == fold), folds == fold
-                    x = rows.standardised(X[held]).astype(np.float64, copy=False)
-                    z = x @ self.models[models, :-1].T + self.models[models, -1]
-                    totals[models] += vectorized.cross_entropy(z, codes[held, np.newaxis]).sum(axis=0)
+                for fold in range(self.recipe.folds):
+                    models, held = np.flatnonzero(self.recipe.fold == fold), folds == fold
+                    totals[models] += held_out_losses(self.models[models], rows.standardised(X[held]), codes[held])
                     counts[fold] += np.bincount(codes[held], minlength=len(self.job.labels))
         return {"losses": totals, "counts": counts}
 
 
 def held_counts(counts: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """How many rows each model holds out."""
+    """How many rows each neuron holds out."""
     return np.where(fold == ALL_ROWS, 0.0, counts[fold]) if len(counts) else np.zeros(len(fold))

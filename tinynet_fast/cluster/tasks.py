@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.cluster.fit import Job, Piece, fit_piece, fit_shard
+from tinynet_fast.cluster.fit import Piece, ShardOptions, fit_piece, fit_shard
 from tinynet_fast.cluster.inspection import Inspection, survey
-from tinynet_fast.cluster.state import Arrays, State
+from tinynet_fast.cluster.state import State
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import DROPPING
 from tinynet_fast.rows.sampling import draw_from
+from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.rate_search import auto_rate
 
 
@@ -59,7 +60,7 @@ def work(task: Task, blocks: Iterable[Any], share: Share) -> Arrays:
 
 
 def text_of(error: ValueError) -> str:
-    """What is wrong with rows, without the remedy that clusters have not."""
+    """The error's text without the hint to use drop_missing, which clusters do not support."""
     return str(error).replace(DROPPING, "")
 
 
@@ -84,7 +85,7 @@ class SurveyTask:
 class ShardTask:
     """`fit_shard`: a link of the chain."""
 
-    job: Job
+    job: ShardOptions
     state: State
     last: bool
 
@@ -97,7 +98,7 @@ class ShardTask:
 class PieceTask:
     """`fit_piece`: a shard's share of a round of averaging."""
 
-    job: Job
+    job: ShardOptions
     state: State
     rows: int
 
@@ -106,7 +107,9 @@ class PieceTask:
         return _inspected(fit, self.state, blocks, self.job, share)
 
 
-def _inspected(fit: Callable[..., State], state: State, blocks: Iterable[Piece], job: Job, share: Share) -> Arrays:
+def _inspected(
+    fit: Callable[..., State], state: State, blocks: Iterable[Piece], job: ShardOptions, share: Share
+) -> Arrays:
     """Train, and look at rows on their way where nobody has yet: that takes no pass of its own."""
     if job.seen:
         return fit(state, blocks).arrays()

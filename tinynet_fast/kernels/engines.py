@@ -1,9 +1,12 @@
-"""The engines by name, each with its promise. A module with kernels is imported when its engine is first used."""
+"""The engines: who does the arithmetic, each with its promise. `choose` is the one place that picks `fast` or `strict`.
 
-from dataclasses import dataclass
+A module with kernels is imported when its engine is first used.
+"""
+
+import math
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,9 +16,11 @@ from tinynet_fast.kernels.compiler.jit import UNCOMPILED, MissingCompilerError, 
 
 BLOCK_SECONDS = 0.02  # about how long a kernel runs before Ctrl-C, progress and callbacks have their turn
 MOST_ROWS = 65_536
-MOST_VALUES = 1 << 20  # 8 MB of float64: where a block has to be copied, that is the memory it takes
+MOST_VALUES = 1 << 20  # 8 MB of float64: the memory that a block takes if it has to be copied
 CHUNK = 1024  # rows that the NumPy network takes at a time
 TILE = 256  # rows after which the fast engine leaves no look-ahead behind
+STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
+LARGEST_SUM = 1e4  # larger sums lose more digits, in whatever order they are taken, than the promise of `fast` allows
 
 
 class EngineName(str):  # pragma: no cover - for compiled kernels alone
@@ -39,62 +44,52 @@ class EngineName(str):  # pragma: no cover - for compiled kernels alone
         return hash(self.partition("/")[0])
 
 
-@dataclass(frozen=True)
 class Engine:
-    """One way to run the reference's loops.
+    """One way to run the reference's loops: the protocol of all engines. `kernels` replaces the engine's own kernels.
 
-    `promise` is the largest norm-wise relative difference from the reference that is allowed; 0.0 means bit for bit.
-    `row_seconds` and `value_seconds` are what a row costs, and each multiply-add in it, to within a factor of three
-    on any machine: they decide how many rows make a block, and never the result.
+    Attributes
+    ----------
+    promise : float
+        The largest norm-wise relative difference from the reference that is allowed; 0.0 means bit for bit.
+    tile : int
+        Rows per tile. Cutting an epoch at multiples of this changes no bit of the weights.
+    smooth_only : bool
+        Whether the engine has no kernel for dense rows with l1 or with squared error.
+    row_seconds, value_seconds : float
+        What a row costs, and each multiply-add in it, to within a factor of three on any machine. They decide how many
+        rows make a block, and never the result.
     """
 
-    name: str
-    module: str
-    promise: float
-    row_seconds: float
-    value_seconds: float
+    name: ClassVar[str]
+    module: ClassVar[str]  # of its kernels, in this folder
+    promise: ClassVar[float] = 0.0
+    tile: ClassVar[int] = 1
+    smooth_only: ClassVar[bool] = False
+    row_seconds: ClassVar[float]
+    value_seconds: ClassVar[float]
+
+    def __init__(self, kernels: ModuleType | None = None) -> None:
+        self._kernels = kernels
 
     @property
-    def tile(self) -> int:
-        """Wherever an epoch is cut into blocks at multiples of so many rows, the weights are the same bits."""
-        return {"vectorized": CHUNK, "fast": TILE}.get(self.module, 1)
-
-    @property
-    def kernels(self) -> ModuleType:
-        return import_module(f"tinynet_fast.kernels.{self.module}")
+    def kernels(self) -> Any:
+        return self._kernels or import_module(f"tinynet_fast.kernels.{self.module}")
 
     def own(self, array: Any, dtype: Any = np.float64) -> Any:
-        """`array` as this engine takes it: numbers in lists for the reference, else a writable C-contiguous array.
-
-        An array that is one already is passed on as it is; any other is copied.
-        """
-        if self.module == "reference":
-            return np.asarray(array, dtype=dtype).tolist()
+        """`array` as this engine takes it: a writable C-contiguous array, copied only if it is not one already."""
         return np.require(array, dtype=dtype, requirements=["C", "W"])
 
     def rows(self, X: np.ndarray) -> Any:
         """A block of rows as this engine takes it."""
-        if self.module == "fast" and X.dtype.char in "df" and X.dtype.isnative and X.flags.c_contiguous:
-            return X  # float32 is read as it is; a read-only array too
         return self.own(X)
 
-    def named(self, ways: set[str]) -> "EngineName | str":
-        """The engine's name with how its kernels were compiled, as `jit.noting` has it."""
-        return EngineName(f"{self.name}/{'jit' if 'jit' in ways else 'native'}") if ways else self.name
-
-    def can(self, kernel: str) -> bool:
-        """Whether the engine has a kernel of that name: `fast` has only those that it is faster at."""
-        return hasattr(self.kernels, kernel)
+    def sparse_rows(self, rows: Any) -> Any:
+        """The arrays of rows stored as CSR as this engine takes them."""
+        return rows.arrays
 
     def scratch(self, layers: np.ndarray) -> Any:
-        """What the kernels call `units`: two numbers a unit, of one row, or of a chunk of rows for the NumPy engine.
-
-        The fast engine's network says itself what it needs.
-        """
-        if hasattr(self.kernels, "network_scratch"):
-            return self.kernels.network_scratch(layers)
-        units = int(layers[0, 0] + layers[:, 1].sum())
-        return self.own(np.zeros((2, CHUNK, units) if self.module == "vectorized" else (2, units)))
+        """What the kernels call `units`: two numbers a unit, for one row."""
+        return self.own(np.zeros((2, n_units(layers))))
 
     def block_rows(self, n_features: int, multiply_adds: int) -> int:
         """How many rows of `n_features` make a block, when a row takes `multiply_adds` steps; a multiple of `tile`."""
@@ -102,24 +97,84 @@ class Engine:
         rows = min(rows, MOST_ROWS, MOST_VALUES // n_features)
         return max(rows // self.tile, 1) * self.tile
 
+    def can(self, kernel: str) -> bool:
+        """Whether the engine has a kernel of that name. `fast` has only those that it is faster at."""
+        return hasattr(self.kernels, kernel)
 
-ENGINES = {
-    engine.name: engine
-    for engine in (
-        Engine("reference", "reference", 0.0, row_seconds=5e-7, value_seconds=2e-7),
-        Engine("numpy", "vectorized", 1e-12, row_seconds=3e-6, value_seconds=1e-9),
-        Engine("strict", "strict", 0.0, row_seconds=2e-8, value_seconds=2e-9),
-        Engine("fast", "fast", 1e-12, row_seconds=1e-8, value_seconds=2e-10),
-    )
-}
+    @property
+    def sgd_sparse_epochs(self) -> Any:
+        """The kernel that trains on rows stored as CSR."""
+        return self.kernels.sgd_sparse_epochs
+
+    def named(self, ways: set[str]) -> "EngineName | str":
+        """The engine's name with how its kernels were compiled, as `jit.noting` has it."""
+        return EngineName(f"{self.name}/{'jit' if 'jit' in ways else 'native'}") if ways else self.name
 
 
-def resolve(name: str, kernel: str) -> Engine:
-    """The engine that runs `kernel` when `name` is asked for: `strict` where `fast` is asked for and has none."""
+class Reference(Engine):
+    """Plain Python: lists of numbers."""
+
+    name, module = "reference", "reference"
+    row_seconds, value_seconds = 5e-7, 2e-7
+
+    def own(self, array: Any, dtype: Any = np.float64) -> Any:
+        return np.asarray(array, dtype=dtype).tolist()
+
+    def sparse_rows(self, rows: Any) -> Any:
+        return rows.lists()
+
+
+class Vectorized(Engine):
+    """NumPy."""
+
+    name, module, promise, tile = "numpy", "vectorized", 1e-12, CHUNK
+    row_seconds, value_seconds = 3e-6, 1e-9
+
+    def scratch(self, layers: np.ndarray) -> Any:
+        return np.zeros((2, CHUNK, n_units(layers)))
+
+
+class Strict(Engine):
+    """The reference, compiled."""
+
+    name, module = "strict", "strict"
+    row_seconds, value_seconds = 2e-8, 2e-9
+
+    @property
+    def sgd_sparse_epochs(self) -> Any:
+        return import_module("tinynet_fast.kernels.fast.sparse").sgd_sparse_epochs_exact
+
+
+class Fast(Engine):
+    """The same updates, summed in another order."""
+
+    name, module, promise, tile, smooth_only = "fast", "fast", 1e-12, TILE, True
+    row_seconds, value_seconds = 1e-8, 2e-10
+
+    def rows(self, X: np.ndarray) -> Any:
+        """float32 is read as it is; a read-only array too."""
+        return X if X.dtype.char in "df" and X.dtype.isnative and X.flags.c_contiguous else self.own(X)
+
+    def scratch(self, layers: np.ndarray) -> Any:
+        return self.kernels.network_scratch(layers)
+
+    def row_bound(self, X: Any, sample_weight: np.ndarray | None = None) -> float:
+        """The largest sample weight * (|x|^2 + 1) of some rows; infinity if one is not finite. See `choose`."""
+        weight = np.ones(1) if sample_weight is None else sample_weight
+        if isinstance(X, np.ndarray):
+            return float(self.kernels.row_bound(self.rows(X), weight))
+        return float(self.kernels.sparse_row_bound(X.data, X.indptr, weight))
+
+
+REFERENCE, NUMPY, STRICT, FAST = Reference(), Vectorized(), Strict(), Fast()
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (REFERENCE, NUMPY, STRICT, FAST)}
+
+
+def engine_named(name: Any) -> Engine:
+    """The engine of that name. If nothing can be compiled: NumPy for "fast", with a warning, and no "strict"."""
     if not isinstance(name, str) or name not in ENGINES:
         raise ValueError(f"there is no engine {name!r}: use one of {', '.join(ENGINES)}")
-    engine = ENGINES[name]
-    if engine.module in ("strict", "fast") and not compiles():  # pragma: no cover - for compiled kernels alone
+    if ENGINES[name] in (STRICT, FAST) and not compiles():  # pragma: no cover - for compiled kernels alone
         if name == "strict":
             raise MissingCompilerError("the engine 'strict'")
         warn(
@@ -127,8 +182,47 @@ def resolve(name: str, kernel: str) -> Engine:
             "installed (pip install numba)",
             RuntimeWarning,
         )
-        return ENGINES["numpy"]
-    return ENGINES["strict"] if name == "fast" and not engine.can(kernel) else engine
+        return NUMPY
+    return ENGINES[name]
+
+
+def choose(asked: Engine, largest: float, limit: float, has_kernel: bool = True) -> Engine:
+    """The engine for some rows: the one that was asked for, or `strict` if `fast` would not keep its promise on them.
+
+    Parameters
+    ----------
+    asked : Engine
+    largest : float
+        The largest sample weight * (|x|^2 + 1) of the rows, as `row_bound` gives it.
+    limit : float
+        The largest that `fast` may be given, as `row_limit` gives it.
+    has_kernel : bool
+        Whether `fast` has a kernel for the update.
+    """
+    return STRICT if asked is FAST and not (has_kernel and largest <= limit and largest < math.inf) else asked
+
+
+def row_limit(length: float, rate: float | None = None) -> float:
+    """The largest |x|^2 + 1 of a row on which `fast` keeps its promise.
+
+    Rounding shows, and only the reference's own order of sums gives its weights, if a step overshoots or if large sums
+    cancel.
+
+    Parameters
+    ----------
+    length : float
+        The length of the weights, bias included; of a layer's longest unit.
+    rate : float, optional
+        The largest learning rate. None for a network, for whose steps no bound is known.
+    """
+    shortest = math.inf if length == 0.0 else LARGEST_SUM / length
+    limit = shortest * shortest
+    return min(limit, STABILITY_BOUND / rate) if rate else limit
+
+
+def n_units(layers: np.ndarray) -> int:
+    """How many numbers go through a network for one row: its inputs and the outputs of all units."""
+    return int(layers[0, 0] + layers[:, 1].sum())
 
 
 def compiles() -> bool:

@@ -23,7 +23,7 @@ from tinynet_fast.rows.datasets import height_weight, study_hours
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.whole import read_whole, target_in
 from tinynet_fast.scoring import open_for
-from tinynet_fast.training.plan import check_rate, check_whole
+from tinynet_fast.training.checks import check_rate, check_whole
 
 NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates
 Path = str | os.PathLike[str]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import noting
-from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.engines import ENGINES, STABILITY_BOUND, Engine
 from tinynet_fast.kernels.vectorized import LOG_LOSS
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import flatten, layer_table
@@ -23,7 +23,7 @@ from tinynet_fast.rows.columns import training_rows
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.schedules import LOSSES, STABILITY_BOUND, Penalties
+from tinynet_fast.training.schedules import LOSSES, Penalties
 
 REFERENCE = ENGINES["reference"]
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)
@@ -174,11 +174,11 @@ class NetworkProblem:
                 part = slice(start, start + self.block)
                 mask = own(np.empty((1, 0)) if self.mask is None else self.mask[part])
                 updates = together * ((int(pending[0]) + len(self.y[part])) // self.batch_size)
-                given = (own(self.y[part]), own(weight[part]), mask, own(self.steps.plan(done, updates)), rule)
+                given = (own(self.y[part]), own(weight[part]), mask, own(self.steps.schedule_rows(done, updates)), rule)
                 kernels.network_epochs(engine.rows(self.X[part]), *given, layers, state, units, pending, losses)
                 done += updates
             if pending[0]:
-                kernels.network_update(pending[1], own(self.steps.plan(done, 1))[0], rule, layers, state)
+                kernels.network_update(pending[1], own(self.steps.schedule_rows(done, 1))[0], rule, layers, state)
                 pending[0] = pending[1] = 0.0
                 done += 1
             history += list(losses)
@@ -231,7 +231,7 @@ def distance(comp: np.ndarray, ref: np.ndarray, least: float = 0.0) -> float:
 
 def can_solve(engine: Engine, problem: Problem) -> bool:
     """Whether the engine has the kernel for the problem; the trainers find one themselves."""
-    if isinstance(problem, RegularizedProblem) and engine.module == "fast" and not problem.smooth:
+    if isinstance(problem, RegularizedProblem) and engine.smooth_only and not problem.smooth:
         return False  # what is not smooth is left to `strict`
     return isinstance(problem, TrainerProblem) or engine.can(KERNELS[type(problem)])
 
@@ -299,7 +299,7 @@ def regularized_problem(
 ) -> RegularizedProblem:
     """A neuron's problem with penalties, averaging or another loss; its steps are taken for learning rates."""
     penalties = Penalties(l2, l1, average_from, loss)
-    plan = penalties.plan(problem.step, rng.random(len(problem.step)), 0)
+    plan = penalties.schedule_rows(problem.step, rng.random(len(problem.step)), 0)
     start, bias, epochs, block = problem.weights, problem.bias, problem.epochs, problem.block
     return RegularizedProblem(problem.X, problem.y, plan, penalties.loss, start, bias, epochs, block)
 

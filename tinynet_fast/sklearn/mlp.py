@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score
-from sklearn.utils import check_random_state, column_or_1d, shuffle
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import classes_of
-from tinynet_fast.sklearn.mlp_training import Network, Solver, Trainer, first_parameters, held_out, outputs
-from tinynet_fast.sklearn.validation import Validation, log_probabilities, placing, validation_rows
+from tinynet_fast.sklearn.mlp_epochs import MLPRun
+from tinynet_fast.sklearn.mlp_training import Network, Solver, first_parameters, likeliest, outputs
+from tinynet_fast.sklearn.validation import placing, validation_rows
 
 FLOATS = [np.float64, np.float32]
 
@@ -270,7 +269,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """(n,): the likeliest class of each row."""
         check_is_fitted(self)
-        return self.classes_[_likeliest(self._sums(self._rows(X)))]
+        return self.classes_[likeliest(self._sums(self._rows(X)))]
 
     def _rows(self, X: Any) -> np.ndarray:
         with placing(X):
@@ -324,7 +323,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self._network = network
         epochs = Epochs(self, 1 if incremental else int(self.max_iter), *data)
         try:
-            self._run(X, codes, sample_weight, random_state, epochs, held, incremental)
+            MLPRun(self, network, X, codes, sample_weight, random_state, epochs, held, incremental).run()
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=3)
             self.coefs_, self.intercepts_ = network.layers()
@@ -366,100 +365,3 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.validation_loss_curve_: list[float] | None = None
         self.best_loss_ = None if self.early_stopping else np.inf
         self._network = None
-
-    def _run(
-        self,
-        X: np.ndarray,
-        codes: np.ndarray,
-        sample_weight: np.ndarray | None,
-        random_state: np.random.RandomState,
-        epochs: Epochs,
-        held: Validation | None,
-        incremental: bool,
-    ) -> None:
-        network = self._network
-        assert network is not None
-        if self.early_stopping and held is None:
-            binary = self.n_outputs_ == 1
-            trained, held_rows = held_out(X, codes, self.validation_fraction, random_state, stratified=binary)
-            held = Validation(X[held_rows], codes[held_rows], _part(sample_weight, held_rows))
-            X, codes, sample_weight = X[trained], codes[trained], _part(sample_weight, trained)
-        n = len(X)
-        size = min(200, n) if self.batch_size == "auto" else min(int(self.batch_size), n)
-        if self.batch_size != "auto" and self.batch_size > n:
-            warnings.warn(f"batch_size is {self.batch_size} and there are {n} rows: all are taken.", stacklevel=5)
-        trainer = Trainer(network, X, codes, sample_weight, size, float(self.alpha), self.engine)
-        self.engine_ = trainer.engine.name
-        order, best, self.n_iter_ = np.arange(n), None, 0
-        while self.n_iter_ < self.max_iter:
-            epochs.begin()
-            if self.shuffle:
-                order = shuffle(order, random_state=random_state)
-            self.loss_ = trainer.epoch(order if self.shuffle else None)
-            if not np.isfinite(network.state[0]).all():  # scikit-learn goes on to the last epoch before it says so
-                raise ValueError(
-                    f"Solver produced non-finite parameter weights in epoch {self.n_iter_ + 1}: scale the inputs with "
-                    "StandardScaler or MinMaxScaler, or lower learning_rate_init"
-                )
-            self.coefs_, self.intercepts_ = network.layers()
-            self.n_iter_ += 1
-            self.t_ += n
-            self.loss_curve_.append(self.loss_)
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            if self._improves(held) and self.early_stopping:
-                best = network.state[0].copy()
-            network.epoch_ends(self.t_)
-            if epochs.end(self._as_if_done):
-                break
-            if self._no_improvement_count > self.n_iter_no_change:
-                if not network.can_slow_down():
-                    break
-                self._no_improvement_count = 0
-            if incremental:
-                break
-            if self.n_iter_ == self.max_iter:
-                warnings.warn(
-                    f"All {self.max_iter} epochs ran and the loss still came down: raise max_iter for a better fit.",
-                    ConvergenceWarning,
-                    stacklevel=5,
-                )
-        if best is not None:
-            network.state[0] = best
-            self.coefs_, self.intercepts_ = network.layers()
-
-    def _as_if_done(self) -> dict[str, Any]:
-        """Attributes that a copy must not share with the model that trains on."""
-        curves = "loss_curve_", "validation_scores_", "validation_loss_curve_"
-        return {"_network": None} | {name: list(curve) for name in curves if (curve := getattr(self, name)) is not None}
-
-    def _improves(self, held: Validation | None) -> bool:
-        """Counts the epochs without progress; whether the last one is the best so far."""
-        if held is not None:
-            sums = self._sums(held.X)
-            held.add(log_probabilities(sums, False))
-            self.validation_loss_curve_ = self.validation_loss_curve_ or []
-            self.validation_loss_curve_.append(held.losses[-1])
-        if held is None or not self.early_stopping:
-            best, last = -self.best_loss_, -self.loss_curve_[-1]
-        else:
-            last = float(accuracy_score(held.codes, _likeliest(sums), sample_weight=held.weight))
-            self.validation_scores_.append(last)
-            best = self.best_validation_score_
-            if self.verbose:
-                print(f"Validation score: {last:f}")
-        self._no_improvement_count = self._no_improvement_count + 1 if last < best + self.tol else 0
-        if self.early_stopping:
-            self.best_validation_score_ = max(best, last)
-        else:
-            self.best_loss_ = min(self.best_loss_, self.loss_curve_[-1])
-        return last > best
-
-
-def _likeliest(sums: np.ndarray) -> np.ndarray:
-    """(n,): the numbers of the likeliest classes."""
-    return sums.argmax(axis=1) if sums.shape[1] > 1 else (sums[:, 0] > 0.0).astype(int)
-
-
-def _part(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if values is None else values[rows]

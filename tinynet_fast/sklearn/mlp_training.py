@@ -3,7 +3,6 @@
 The estimator, its options and attributes are in `mlp.py`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,12 +11,12 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.kernels.engines import ENGINES, FAST, Engine, choose, row_limit
 from tinynet_fast.kernels.fast import row_order
 from tinynet_fast.models.layers import flatten, layer_table, unflatten
+from tinynet_fast.training.loop import cuts, visit
 from tinynet_fast.training.mlp import longest_unit
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.run import LARGEST_SUM
 from tinynet_fast.training.schedules import LOSSES
 
 OUR_NAMES = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
@@ -73,7 +72,7 @@ class Solver:
         rule[3] = self.momentum
         return rule
 
-    def plan(self, rate: float, done: int, n: int) -> np.ndarray:
+    def schedule_rows(self, rate: float, done: int, n: int) -> np.ndarray:
         """(n, 4): what the kernels call rate, keep, l2 and epsilon for the updates after the first `done`.
 
         The l2 is each batch's own. Adam's epsilon is added to the root as it is, not to the corrected one.
@@ -112,13 +111,11 @@ class Network:
         """The squared length of the weights, without the biases."""
         return sum(float(np.dot(self.state[0, part], self.state[0, part])) for part in self.slices)
 
-    def engine_for(self, name: str, X: np.ndarray) -> str:
-        """`name`, or "strict" where the first sums are so large that "fast" loses more digits than it may."""
-        if name == "fast":
-            largest = ENGINES["fast"].kernels.row_bound(X, np.ones(1))
-            if not math.sqrt(largest) * longest_unit(self.state[0], self.sizes) <= LARGEST_SUM:
-                return "strict"
-        return name
+    def engine_for(self, name: str, X: np.ndarray) -> Engine:
+        """The engine of that name, or `strict` if the first sums are so large that `fast` would lose digits."""
+        engine = ENGINES[name]
+        largest = FAST.row_bound(X) if engine is FAST else 0.0
+        return choose(engine, largest, row_limit(longest_unit(self.state[0], self.sizes)))
 
     def epoch_ends(self, rows: float) -> None:
         """The rate after `rows` rows over all epochs."""
@@ -149,7 +146,7 @@ class Trainer:
         engine: str,
     ) -> None:
         self.network, self.alpha, self.batch_size = network, alpha, batch_size
-        self.engine = ENGINES[network.engine_for(engine, X)]
+        self.engine = network.engine_for(engine, X)
         self.X, self.y, self.sample_weight = X, y.astype(np.float64), sample_weight
         self.layers = np.ascontiguousarray(network.table)
         self.units, self.no_mask = self.engine.scratch(network.table), np.empty((1, 0))
@@ -158,37 +155,38 @@ class Trainer:
         self.rules = {n: network.solver.rule(n) for n in {batch_size, len(X) % batch_size or batch_size}}
 
     def epoch(self, places: np.ndarray | None) -> float:
-        """One pass in batches, with the rows from `places`; the mean loss of the rows, each with its batch's penalty.
-
-        A batch a call: the penalty of each takes the weights as they are before its update.
-        """
+        """One pass in batches, in the order `places`. Returns the mean loss of the rows, with penalties."""
         network, n, size = self.network, len(self.X), self.batch_size
-        plan = network.solver.plan(network.rate, network.updates, -(-n // size))
-        kernel, total, made = self.engine.kernels.network_epochs, 0.0, 0
-        for start in range(0, n, size):
-            part: Any = slice(start, min(start + size, n))
-            rows = part.stop - start
+        self.schedule_rows = network.solver.schedule_rows(network.rate, network.updates, -(-n // size))
+        self.total, self.made = 0.0, 0
+        slices = ((slice(start, stop), stop - start) for start, stop in cuts(n, size))
+        visit(((part if places is None else places[part], rows) for part, rows in slices), self._train)
+        network.updates += self.made
+        return float(self.total / n)
+
+    def _train(self, part: Any, rows: int) -> None:
+        """Train on a batch. It is a call by itself, because its penalty takes the weights before its update."""
+        network, engine = self.network, self.engine
+        if isinstance(part, slice):
             X, y = self.X[part], self.y[part]
-            if places is not None:
-                part = places[part]
-                X, y = self.gathered[0][:rows], self.gathered[1][:rows]
-                row_order.gather(self.X, self.y, part, X, y)
-            weight, weights = self.ones[:rows], float(rows)
-            if self.sample_weight is not None:
-                weight = self.sample_weight[part]
-                weights = float(weight.sum())
-            step = plan[made : made + 1]
-            self.loss[0] = penalty = 0.0
-            if self.alpha and weights > 0.0:
-                step[0, 2] = self.alpha / weights
-                penalty = 0.5 * self.alpha * network.square() / weights
-            state = network.state, self.units, self.pending, self.loss
-            kernel(self.engine.rows(X), y, weight, self.no_mask, step, self.rules[rows], self.layers, *state)
-            if weights > 0.0:  # a batch of no weight has no loss, moved nothing and is not counted
-                made += 1
-                total += (self.loss[0] / weights + penalty) * rows
-        network.updates += made
-        return float(total / n)
+        else:
+            X, y = self.gathered[0][:rows], self.gathered[1][:rows]
+            row_order.gather(self.X, self.y, part, X, y)
+        weight, weights = self.ones[:rows], float(rows)
+        if self.sample_weight is not None:
+            weight = self.sample_weight[part]
+            weights = float(weight.sum())
+        step = self.schedule_rows[self.made : self.made + 1]
+        self.loss[0] = penalty = 0.0
+        if self.alpha and weights > 0.0:
+            step[0, 2] = self.alpha / weights
+            penalty = 0.5 * self.alpha * network.square() / weights
+        changed = network.state, self.units, self.pending, self.loss
+        rule = self.rules[rows]
+        engine.kernels.network_epochs(engine.rows(X), y, weight, self.no_mask, step, rule, self.layers, *changed)
+        if weights > 0.0:  # a batch of no weight has no loss, moved nothing and is not counted
+            self.made += 1
+            self.total += (self.loss[0] / weights + penalty) * rows
 
 
 def outputs(
@@ -203,3 +201,8 @@ def outputs(
         part = slice(start, start + rows)
         ours.kernels.network_logits(ours.rows(X[part]), layers, params, units, out[part])
     return out
+
+
+def likeliest(sums: np.ndarray) -> np.ndarray:
+    """(n,): the numbers of the likeliest classes."""
+    return sums.argmax(axis=1) if sums.shape[1] > 1 else (sums[:, 0] > 0.0).astype(int)

@@ -17,11 +17,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from tinynet_fast.kernels.fast import prediction
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import classes_of
-from tinynet_fast.sklearn.sgd_classes import Observer, fits_of, run
+from tinynet_fast.sklearn.sgd_classes import Observer, classes_to_train, run, start_classes
 from tinynet_fast.sklearn.sgd_sparse import SparseTable
-from tinynet_fast.sklearn.sgd_training import Rule, Table
+from tinynet_fast.sklearn.sgd_training import DenseTable, SGDOptions, check_options
 from tinynet_fast.sklearn.validation import Validation, placing, validation_rows
-from tinynet_fast.training.schedules import Penalties, Schedule
 
 FLOATS = [np.float64, np.float32]
 
@@ -252,7 +251,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         ValueError
             For missing values, one class only, an option that makes no sense, another loss, weights that overflow.
         """
-        self._check_options()
+        check_options(self)
         data = X, y, sample_weight
         with placing(X):
             X, y = validate_data(self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False)
@@ -266,7 +265,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         validation = validation_rows(
             self, X_val, y_val, sample_weight_val, dtype=FLOATS, accept_sparse="csr", accept_large_sparse=False
         )
-        self._start(X.shape[1], coef_init, intercept_init)
+        start_classes(self, X.shape[1], coef_init, intercept_init)
         epochs = Epochs(self, int(self.max_iter), *data)
         self._train(X, y, sample_weight, int(self.max_iter), self.tol, epochs, validation, whole=True)
         epochs.done()
@@ -301,7 +300,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         self
         """
         first = not hasattr(self, "classes_")
-        self._check_options()
+        check_options(self)
         if self.early_stopping:
             raise ValueError("early_stopping should be False with partial_fit: there are no rows to hold out")
         if first and self.class_weight == "balanced":
@@ -323,7 +322,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         if first:
             self.t_ = 1.0
         if first or not hasattr(self, "coef_"):
-            self._start(X.shape[1], None, None)
+            start_classes(self, X.shape[1], None, None)
         epochs = Epochs(self, 1, *data)
         self._train(X, y, sample_weight, 1, None, epochs, None, whole=False)
         epochs.done()
@@ -356,62 +355,6 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         tags.input_tags.sparse = True
         return tags
 
-    def _check_options(self) -> None:
-        if self.loss != "log_loss":
-            raise ValueError(
-                f"loss={self.loss!r} has no kernel here, only 'log_loss': for it, use scikit-learn's SGDClassifier"
-            )
-        if self.learning_rate == "optimal" and self.alpha == 0:
-            raise ValueError("alpha must be > 0 for learning_rate='optimal', which divides by it")
-        if self.penalty == "elasticnet" and self.l1_ratio is None:
-            raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
-        if self.learning_rate == "auto":
-            if self.penalty not in ("l2", None):
-                raise ValueError(
-                    f"learning_rate='auto' knows no penalty={self.penalty!r}: use penalty='l2' or None, or give a rate "
-                    "as eta0 with learning_rate='constant'"
-                )
-            if not self.fit_intercept:
-                raise ValueError(
-                    "learning_rate='auto' searches with an intercept: use fit_intercept=True, or give a rate as eta0 "
-                    "with learning_rate='constant'"
-                )
-
-    def _start(self, n_features: int, coef_init: Any, intercept_init: Any) -> None:
-        """Weights of all classes, as they are before the first row."""
-        k = len(self.classes_) if len(self.classes_) > 2 else 1
-        coef, intercept = np.zeros((k, n_features)), np.zeros(k)
-        for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
-            if given is not None:
-                values = np.asarray(given, dtype=np.float64)
-                if values.size != table.size or (k > 1 and values.shape != table.shape):
-                    raise ValueError(f"Provided {name} has shape {values.shape}; {table.shape} fits this dataset.")
-                table[:] = values.reshape(table.shape)
-        self.coef_, self.intercept_ = coef, intercept
-        self._standard_coef, self._standard_intercept = coef, intercept
-        self._means, self._paid = np.zeros((k, n_features + 1)), np.zeros((k, n_features + 1))
-
-    def _rule(self, max_iter: int, tol: float | None) -> Rule:
-        ratio = {"l2": 0.0, "l1": 1.0}.get(self.penalty or "", self.l1_ratio or 0.0)
-        alpha = float(self.alpha) if self.penalty else 0.0
-        penalties = Penalties(alpha * (1.0 - ratio), alpha * ratio, self.average, "log_loss")
-        name = "constant" if self.learning_rate in ("adaptive", "auto") else self.learning_rate
-        schedule = Schedule(float(self.eta0), name, float(self.power_t), float(self.alpha))
-        return Rule(
-            self.engine,
-            float(self.eta0),
-            schedule,
-            self.learning_rate == "adaptive",
-            penalties,
-            1.0 if self.fit_intercept else 0.0,
-            max_iter,
-            tol,
-            int(self.n_iter_no_change),
-            bool(self.shuffle),
-            int(self.verbose),
-            bool(self.early_stopping),
-        )
-
     def _train(
         self,
         X: np.ndarray,
@@ -434,16 +377,16 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
-        rule = self._rule(max_iter, tol)
-        lazily = issparse(X) or (whole and self.average and rule.penalties.l1 > 0.0)  # see `average`
-        make = SparseTable if lazily else Table
-        table = make(X, codes, sample_weight, rule)
-        fits, validation = fits_of(self, table, class_weight, rule, validation)
-        observer = Observer(self, fits, X.shape[0], epochs, validation)
-        self.n_iter_ = run(table, fits, self.n_jobs, observer if epochs or validation is not None else None)
+        options = SGDOptions.of(self, max_iter, tol)
+        lazily = issparse(X) or (whole and self.average and options.penalties.l1 > 0.0)  # see `average`
+        make = SparseTable if lazily else DenseTable
+        table = make(X, codes, sample_weight, options)
+        neurons, validation = classes_to_train(self, table, class_weight, options, validation)
+        observer = Observer(self, neurons, X.shape[0], epochs, validation)
+        self.n_iter_ = run(table, neurons, self.n_jobs, observer if epochs or validation is not None else None)
         self.validation_loss_curve_ = None if validation is None else validation.losses
         self.t_ += self.n_iter_ * X.shape[0]
-        engines = set().union(*(fit.engines for fit in fits))
+        engines = set().union(*(neuron.engines for neuron in neurons))
         self.engine_ = engines.pop() if len(engines) == 1 else "mixed"
         averaged = self.average and self.average <= self.t_ - 1.0
         self.coef_ = self._means[:, :-1].copy() if averaged else self._standard_coef

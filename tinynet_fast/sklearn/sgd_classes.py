@@ -10,25 +10,46 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from tinynet_fast.sklearn.callbacks import Epochs
-from tinynet_fast.sklearn.sgd_lanes import Together, can_share
-from tinynet_fast.sklearn.sgd_sparse import SparseFit, SparseTable
-from tinynet_fast.sklearn.sgd_training import Fit, Rule, State, Table
+from tinynet_fast.sklearn.sgd_shared_pass import SharedPass, can_share
+from tinynet_fast.sklearn.sgd_sparse import SparseClass, SparseTable
+from tinynet_fast.sklearn.sgd_training import ClassArrays, DenseTable, OneClass, SGDOptions
 from tinynet_fast.sklearn.validation import Validation, log_probabilities
-from tinynet_fast.training.rate_search import RateSearch, auto_rate
+from tinynet_fast.training.loop import finish, run_epochs
+from tinynet_fast.training.rate_search import auto_rate
+from tinynet_fast.training.result import RateSearch
 from tinynet_fast.training.schedules import Schedule
 
 LARGEST_INT = np.iinfo(np.int32).max
 
 
-def fits_of(
-    model: Any, table: Table | SparseTable, class_weight: np.ndarray, rule: Rule, validation: Validation | None
-) -> tuple[list[Fit], Validation | None]:
-    """What `model` is to fit, one class against the rest each, and the rows that are not trained on.
+def start_classes(model: Any, n_features: int, coef_init: Any, intercept_init: Any) -> None:
+    """Give `model` the weights of all classes as they are before the first row."""
+    k = len(model.classes_) if len(model.classes_) > 2 else 1
+    coef, intercept = np.zeros((k, n_features)), np.zeros(k)
+    for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
+        if given is not None:
+            values = np.asarray(given, dtype=np.float64)
+            if values.size != table.size or (k > 1 and values.shape != table.shape):
+                raise ValueError(f"Provided {name} has shape {values.shape}; {table.shape} fits this dataset.")
+            table[:] = values.reshape(table.shape)
+    model.coef_, model.intercept_ = coef, intercept
+    model._standard_coef, model._standard_intercept = coef, intercept
+    model._means, model._paid = np.zeros((k, n_features + 1)), np.zeros((k, n_features + 1))
 
-    Random numbers are drawn where scikit-learn draws them.
 
-    Where rows are held out or `validation` is given and the model stops early, those decide. With
-    ``learning_rate="auto"`` each class has the rate that `model.rate_search_` has for it; where that is not there
+def classes_to_train(
+    model: Any,
+    table: DenseTable | SparseTable,
+    class_weight: np.ndarray,
+    options: SGDOptions,
+    validation: Validation | None,
+) -> tuple[list[OneClass], Validation | None]:
+    """The neurons that `model` trains, one class against the rest each, and the rows that are not trained on.
+
+    Random numbers are drawn in the order in which scikit-learn draws them.
+
+    If rows are held out, or if `validation` is given and the model stops early, those decide. With
+    ``learning_rate="auto"`` each class has the rate that `model.rate_search_` has for it; if there is none
     yet, the rates are searched.
     """
     if not model.average:
@@ -41,36 +62,40 @@ def fits_of(
     states = list(map(check_random_state, random_state.randint(LARGEST_INT, size=k))) if k > 1 else [random_state]
     automatic = model.learning_rate == "auto"
     searches = getattr(model, "rate_search_", []) if automatic else []
-    fits, found = [], []
+    made, found = [], []
     for i, own in enumerate(states):
         own.randint(1, LARGEST_INT)  # seeds what scikit-learn does not use
         held = held_out(model, table) if splits and k == 1 else held
         positive = i if k > 1 else 1
         weights = float(class_weight[positive]), 1.0 if k > 1 else float(class_weight[0])
-        state = State(model._standard_coef[i], model._standard_intercept[i : i + 1], model._means[i], model._paid[i])
-        own_rule = rule
+        arrays = ClassArrays(
+            model._standard_coef[i], model._standard_intercept[i : i + 1], model._means[i], model._paid[i]
+        )
+        own_options = options
         if automatic:
             label = model.classes_[positive]
-            found.append(searches[i] if searches else search_rate(table, state, rule, positive, weights, held, label))
-            own_rule = replace(rule, eta0=found[-1].learning_rate, schedule=Schedule(found[-1].learning_rate))
-        make: Any = SparseFit if isinstance(table, SparseTable) else Fit
+            found.append(
+                searches[i] if searches else search_rate(table, arrays, options, positive, weights, held, label)
+            )
+            own_options = replace(options, eta0=found[-1].learning_rate, schedule=Schedule(found[-1].learning_rate))
+        make: Any = SparseClass if isinstance(table, SparseTable) else OneClass
         seed = own.randint(LARGEST_INT)
-        fits.append(make(table, own_rule, state, positive, weights, int(model.t_) - 1, seed, held))
+        made.append(make(table, own_options, arrays, positive, weights, int(model.t_) - 1, seed, held))
         if held is not None and validation is None:
             weight = None if table.sample_weight is None else table.sample_weight[held]
             validation = Validation(table.X[held], table.codes[held], weight)
         if validation is not None and model.early_stopping:
-            fits[-1].score = score_of(validation.X, validation.codes == positive, validation.weight)
+            made[-1].score = score_of(validation.X, validation.codes == positive, validation.weight)
     if automatic:
         model.rate_search_ = found
         model.eta0_ = np.array([search.learning_rate for search in found])
-    return fits, validation
+    return made, validation
 
 
 def search_rate(
-    table: Table | SparseTable,
-    state: State,
-    rule: Rule,
+    table: DenseTable | SparseTable,
+    arrays: ClassArrays,
+    options: SGDOptions,
     positive: int,
     weights: tuple[float, float],
     held: np.ndarray | None,
@@ -87,9 +112,9 @@ def search_rate(
     weight = None if weights == (1.0, 1.0) and table.sample_weight is None else np.where(y, *weights)
     if weight is not None and table.sample_weight is not None:
         weight = weight * table.sample_weight[rows]
-    start: dict[str, Any] = {"weights": state.weights, "bias": float(state.bias[0]), "sample_weight": weight}
-    penalties: dict[str, Any] = {"l2": rule.penalties.l2, "average": bool(rule.penalties.average_from)}
-    return auto_rate(table.X[rows], y.astype(np.uint8), epochs=rule.max_iter, **penalties, **start)
+    start: dict[str, Any] = {"weights": arrays.weights, "bias": float(arrays.bias[0]), "sample_weight": weight}
+    penalties: dict[str, Any] = {"l2": options.penalties.l2, "average": bool(options.penalties.average_from)}
+    return auto_rate(table.X[rows], y.astype(np.uint8), epochs=options.max_iter, **penalties, **start)
 
 
 def held_out(model: Any, table: Any) -> np.ndarray:
@@ -110,10 +135,10 @@ def score_of(X: Any, y: np.ndarray, weight: np.ndarray | None) -> Callable[[np.n
 
 @dataclass
 class Observer:
-    """Who looks on at the epochs of all classes: the rows that are not trained on, and the callbacks."""
+    """Told of the epochs of all classes: it measures the rows that are not trained on, and calls the callbacks."""
 
     model: Any
-    fits: list[Fit]
+    classes: list[OneClass]
     rows: int  # that are trained on, or counted as such, in an epoch
     epochs: Epochs
     validation: Validation | None
@@ -122,37 +147,45 @@ class Observer:
         """The attributes that the model would have were epoch `ran` the last."""
         t = self.model.t_ + ran * self.rows
         averaged = bool(self.model.average and self.model.average <= t - 1.0)
-        parameters = np.array([fit.parameters(averaged) for fit in self.fits])
+        parameters = np.array([each.parameters(averaged) for each in self.classes])
         coef, intercept = np.ascontiguousarray(parameters[:, :-1]), parameters[:, -1].copy()
         return {"coef_": coef, "intercept_": intercept, "n_iter_": ran, "t_": t}
 
     def epoch_ended(self, ran: int) -> bool:
-        """Looks at the model after epoch `ran`; whether training is to stop here."""
+        """Look at the model after epoch `ran`. Returns whether training is to stop here."""
         if self.validation is not None:
             now = self.as_if_done(ran)
             self.validation.add(log_probabilities(self.validation.X @ now["coef_"].T + now["intercept_"], True))
         return self.epochs.end(lambda: self.as_if_done(ran))
 
 
-def run(table: Table | SparseTable, fits: list[Fit], n_jobs: int | None, observer: Observer | None) -> int:
-    """All epochs of all classes; gives back how many the class took that took most.
+def run(table: DenseTable | SparseTable, classes: list[OneClass], n_jobs: int | None, observer: Observer | None) -> int:
+    """Train all classes. Returns the largest number of epochs that any class needed.
 
-    Classes that cannot share a pass over the rows run by themselves, unless somebody looks on: then all wait for each
-    other after each epoch.
+    Classes that cannot share a pass over the rows run by themselves. If there is an observer, they wait for each other
+    after each epoch.
     """
-    going: list[Any] = [Together(table, fits)] if isinstance(table, Table) and can_share(table, fits) else list(fits)
-    if observer is None and len(going) == 1:
-        return going[0].run()
-    with Parallel(n_jobs=n_jobs if len(going) > 1 else None, require="sharedmem") as pool:
+    runs: list[Any] = list(classes)
+    if isinstance(table, DenseTable) and can_share(table, classes):
+        runs = [SharedPass(table, classes)]
+    if observer is None and len(runs) == 1:
+        return int(runs[0].run())
+    with Parallel(n_jobs=n_jobs if len(runs) > 1 else None, require="sharedmem") as pool:
         if observer is None:
-            return max(pool(delayed(fit.run)() for fit in fits))
-        every, ran, stop = going, 0, False
-        while going and not stop:
+            return max(pool(delayed(each.run)() for each in runs))
+        going = [each.loop() for each in runs]
+
+        def one_pass(done: int) -> int:
+            nonlocal going
             observer.epochs.begin()
-            more = pool(delayed(fit.epoch)() for fit in going)
-            going = [fit for fit, goes_on in zip(going, more, strict=True) if goes_on]
-            ran += 1
-            stop = observer.epoch_ended(ran)
-    for fit in every:
-        fit.settle()
+            ends = pool(delayed(next)(loop) for loop in going)
+            going = [loop for loop, (_, last) in zip(going, ends, strict=True) if not last]
+            return 1
+
+        def ended(done: int, last: bool) -> bool:
+            return observer.epoch_ended(done) or not going
+
+        ran = finish(run_epochs(one_pass, classes[0].options.max_iter, [ended]))
+    for each in runs:
+        each.settle()
     return ran

@@ -1,4 +1,4 @@
-"""`sgd_training.py` for rows stored as CSR: the same rule on the kernels of `kernels/sparse.py`."""
+"""`sgd_training.py` for rows stored as CSR: the same on the kernels of `kernels/fast/sparse.py`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import strict
+from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import sparse
-from tinynet_fast.sklearn.sgd_training import Fit, Rule
+from tinynet_fast.sklearn.sgd_training import OneClass, SGDOptions
 
 SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: an intercept sees every row, an input that is seldom stored few
 BLOCK_VALUES = 1 << 20  # stored values between two chances for Ctrl-C
@@ -20,7 +21,7 @@ class SparseTable:
     X: Any
     codes: np.ndarray
     sample_weight: np.ndarray | None
-    rule: Rule
+    options: SGDOptions
 
     def __post_init__(self) -> None:
         if isinstance(self.X, np.ndarray):
@@ -32,55 +33,53 @@ class SparseTable:
             self.indptr = self.X.indptr.astype(np.int64)
             self.bias_scale = SPARSE_BIAS_SCALE
         self.data = sparse.stored_values(self.data)
-        self.largest = sparse.row_bound(self.data, self.indptr, np.ones(1))
+        self.largest = FAST.row_bound(self)
 
 
-class SparseFit(Fit):
+class SparseClass(OneClass):
     """One class against the rest."""
 
     table: SparseTable  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.can_be_fast = self.rule.engine == "fast"  # l1 and a slower bias too
+        self.has_fast_kernel = True  # for l1 and a slower bias too
 
     def _prepare(self) -> None:
-        table, rule, state = self.table, self.rule, self.state
+        table, options, arrays = self.table, self.options, self.arrays
         n = len(table.indptr) - 1
         self.block_rows = max(1, min(n, BLOCK_VALUES * n // (len(table.data) + n)))
-        l2, l1, w = rule.penalties.l2, rule.penalties.l1, state.weights
-        scaled, watched = table.bias_scale * rule.bias_scale, float(rule.watches_objective)
-        self.kernel_rule = np.array([rule.penalties.loss, scaled, l2, l1, watched])
-        self.numbers = np.zeros(8)
-        self.numbers[[strict.SCALE, strict.B]] = 1.0
-        self.numbers[strict.OWED], self.numbers[strict.MEAN_BIAS] = state.paid[-1], state.means[-1]
-        self.numbers[[strict.SQUARE, strict.SIZE]] = float(w @ w), float(np.abs(w).sum())
+        l2, l1, w = options.penalties.l2, options.penalties.l1, arrays.weights
+        scaled, watched = table.bias_scale * options.bias_scale, float(options.watches_objective)
+        self.rule = np.array([options.penalties.loss, scaled, l2, l1, watched])
+        self.scales = np.zeros(8)
+        self.scales[[strict.SCALE, strict.B]] = 1.0
+        self.scales[strict.OWED], self.scales[strict.MEAN_BIAS] = arrays.paid[-1], arrays.means[-1]
+        self.scales[[strict.SQUARE, strict.SIZE]] = float(w @ w), float(np.abs(w).sum())
 
-    def _block(self, rows: Any, n: int) -> float:
-        table, state = self.table, self.state
-        fast = self._is_fast()
-        self.engines.add("fast" if fast else "strict")
+    def _train(self, rows: Any, n: int) -> None:
+        table, arrays, engine = self.table, self.arrays, self.engine_now()
         y = self.labels[rows].astype(np.float64)
         weight = self._row_weights(rows, y) if self.weighted else None
-        plan = self._plan(n, weight)
+        schedule_rows = self._schedule_rows(n, weight)
         self.row += n
         places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        self.numbers[strict.OBJECTIVE] = 0.0
+        self.scales[strict.OBJECTIVE] = 0.0
         matrix = table.data, table.indices, table.indptr
-        arrays = state.weights, state.bias, state.means[:-1], state.paid[:-1], self.numbers
-        train = sparse.sgd_sparse_epochs if fast else sparse.sgd_sparse_epochs_exact
-        train(*matrix, places, y, plan, self.kernel_rule, *arrays, self.losses)
-        return float(self.numbers[strict.OBJECTIVE])
+        changed = arrays.weights, arrays.bias, arrays.means[:-1], arrays.paid[:-1], self.scales
+        engine.sgd_sparse_epochs(*matrix, places, y, schedule_rows, self.rule, *changed, self.losses)
+        self.total += float(self.scales[strict.OBJECTIVE])
 
     def _weights(self) -> np.ndarray:
-        return self.state.weights * self.numbers[strict.SCALE]
+        return self.arrays.weights * self.scales[strict.SCALE]
 
     def parameters(self, averaged: bool) -> np.ndarray:
-        weights, means, numbers = self.state.weights.copy(), self.state.means.copy(), self.numbers.copy()
-        strict.sparse_rescale(weights, means[:-1], numbers)
-        means[-1] = numbers[strict.MEAN_BIAS]
-        return means if averaged else np.append(weights, self.state.bias)
+        weights, means, scales = self.arrays.weights.copy(), self.arrays.means.copy(), self.scales.copy()
+        strict.sparse_rescale(weights, means[:-1], scales)
+        means[-1] = scales[strict.MEAN_BIAS]
+        return means if averaged else np.append(weights, self.arrays.bias)
 
     def settle(self) -> None:
-        strict.sparse_rescale(self.state.weights, self.state.means[:-1], self.numbers)
-        self.state.means[-1], self.state.paid[-1] = self.numbers[strict.MEAN_BIAS], self.numbers[strict.OWED]
+        arrays, scales = self.arrays, self.scales
+        strict.sparse_rescale(arrays.weights, arrays.means[:-1], scales)
+        arrays.means[-1], arrays.paid[-1] = scales[strict.MEAN_BIAS], scales[strict.OWED]

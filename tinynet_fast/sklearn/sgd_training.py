@@ -1,27 +1,50 @@
-"""One neuron trained as scikit-learn's SGD trains it: its schedules, order of rows and stopping, on our kernels.
+"""One class against the rest, trained as scikit-learn's SGD trains it: its schedules, order of rows and stopping.
 
-The estimator, its options and attributes are in `sgd.py`.
+The kernels are the package's own. The estimator is in `sgd.py`, and all its classes together are in `sgd_classes.py`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.engines import ENGINES, FAST, Engine, choose, row_limit
 from tinynet_fast.kernels.fast import objective, row_order
-from tinynet_fast.training.run import LARGEST_SUM
-from tinynet_fast.training.schedules import STABILITY_BOUND, Penalties, Schedule
+from tinynet_fast.training.loop import Tolerance, cuts, finish, run_epochs, visit
+from tinynet_fast.training.schedules import Penalties, Schedule
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
-GATHERED = 1 << 17  # values of rows that are gathered at a time, and of rows whose plan is made: 1 MB
+GATHERED = 1 << 17  # values of rows that are gathered at a time, and of rows whose schedule is made: 1 MB
+
+
+def check_options(model: Any) -> None:
+    """ValueError for options of an `SGDClassifier` that have no kernel here, or that do not go together."""
+    if model.loss != "log_loss":
+        raise ValueError(
+            f"loss={model.loss!r} has no kernel here, only 'log_loss': for it, use scikit-learn's SGDClassifier"
+        )
+    if model.learning_rate == "optimal" and model.alpha == 0:
+        raise ValueError("alpha must be > 0 for learning_rate='optimal', which divides by it")
+    if model.penalty == "elasticnet" and model.l1_ratio is None:
+        raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
+    if model.learning_rate == "auto":
+        if model.penalty not in ("l2", None):
+            raise ValueError(
+                f"learning_rate='auto' knows no penalty={model.penalty!r}: use penalty='l2' or None, or give a rate "
+                "as eta0 with learning_rate='constant'"
+            )
+        if not model.fit_intercept:
+            raise ValueError(
+                "learning_rate='auto' searches with an intercept: use fit_intercept=True, or give a rate as eta0 "
+                "with learning_rate='constant'"
+            )
 
 
 @dataclass(frozen=True)
-class Rule:
+class SGDOptions:
     """How the neurons of all classes are trained."""
 
     engine: str
@@ -37,67 +60,83 @@ class Rule:
     verbose: int
     early_stopping: bool
 
+    @classmethod
+    def of(cls, model: Any, max_iter: int, tol: float | None) -> "SGDOptions":
+        """The options of an `SGDClassifier`."""
+        ratio = {"l2": 0.0, "l1": 1.0}.get(model.penalty or "", model.l1_ratio or 0.0)
+        alpha = float(model.alpha) if model.penalty else 0.0
+        name = "constant" if model.learning_rate in ("adaptive", "auto") else model.learning_rate
+        return cls(
+            engine=model.engine,
+            eta0=float(model.eta0),
+            schedule=Schedule(float(model.eta0), name, float(model.power_t), float(model.alpha)),
+            adaptive=model.learning_rate == "adaptive",
+            penalties=Penalties(alpha * (1.0 - ratio), alpha * ratio, model.average, "log_loss"),
+            bias_scale=1.0 if model.fit_intercept else 0.0,
+            max_iter=max_iter,
+            tol=tol,
+            n_iter_no_change=int(model.n_iter_no_change),
+            shuffle=bool(model.shuffle),
+            verbose=int(model.verbose),
+            early_stopping=bool(model.early_stopping),
+        )
+
     @property
     def watches_objective(self) -> bool:
         """Whether the epochs' objective is asked for: it costs up to 3 ns a row beside the fast kernel."""
         return (self.tol is not None and not self.early_stopping) or self.verbose > 0
 
 
-class Table:
+class DenseTable:
     """The rows, read once for what all classes need to know of them."""
 
-    def __init__(self, X: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray | None, rule: Rule) -> None:
+    def __init__(self, X: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray | None, options: SGDOptions) -> None:
         self.X, self.codes, self.sample_weight = X, codes, sample_weight
-        needs_squares = rule.watches_objective and rule.penalties.l2 > 0.0 and rule.penalties.l1 == 0.0
+        penalties = options.penalties
+        needs_squares = options.watches_objective and penalties.l2 > 0.0 and penalties.l1 == 0.0
         self.squares, self.largest = np.empty(0), np.inf
         if needs_squares:
             self.squares = np.empty(len(X))
             self.largest = float(objective.rows_compiled(X.dtype.char)(X, self.squares))
-        elif rule.engine == "fast":
-            self.largest = ENGINES["fast"].kernels.row_bound(X, np.ones(1))  # |x|^2 + 1
+        elif options.engine == "fast":
+            self.largest = FAST.row_bound(X)
 
 
 @dataclass
-class State:
+class ClassArrays:
     """One neuron: views into the estimator's arrays, changed in place."""
 
     weights: np.ndarray  # (d,)
     bias: np.ndarray  # (1,)
-    means: np.ndarray  # (d + 1,): the mean weights and bias so far, where averaging is asked for
+    means: np.ndarray  # (d + 1,): the mean weights and bias so far, if averaging is asked for
     paid: np.ndarray  # (d + 1,): what each weight has paid of l1, and what has been asked for
 
 
 @dataclass
-class Fit:
+class OneClass:
     """One class against the rest."""
 
-    table: Table
-    rule: Rule
-    state: State
+    table: DenseTable
+    options: SGDOptions
+    arrays: ClassArrays
     positive: int  # the code of the class
-    weights: tuple[float, float]  # what a row counts for that is of the class, and one that is not
+    weights: tuple[float, float]  # what a row of the class counts for, and one that is not
     row: int  # rows that were trained on before, over all epochs
     seed: int
     held: np.ndarray | None = None  # (n,) bool: rows held out
     score: Callable[[np.ndarray, float], float] | None = None  # of the rows held out
-    engines: set[str] = field(default_factory=set)  # who ran
+    engines: set[str] = field(default_factory=set)  # the engines that ran
     gathered: tuple[np.ndarray, np.ndarray] | None = None  # room for a block of rows and labels
-    rates: np.ndarray | None = None  # of a block's rows, where they are constant
+    rates: np.ndarray | None = None  # of a block's rows, if they are constant
 
     def __post_init__(self) -> None:
-        rule = self.rule
-        self.rate, self.losses, self.epochs, self.watch = rule.eta0, np.zeros(1), 0, _Watch(rule)
+        options = self.options
+        self.rate, self.losses, self.epochs, self.total = options.eta0, np.zeros(1), 0, 0.0
+        self.tolerance = Tolerance(options.tol, options.n_iter_no_change)
         given = 1.0 if self.table.sample_weight is None else float(np.abs(self.table.sample_weight).max())
         self.heaviest = given * max(map(abs, self.weights))
         self.weighted = self.table.sample_weight is not None or self.weights != (1.0, 1.0)
-        self.can_be_fast = rule.engine == "fast" and rule.penalties.smooth and rule.bias_scale == 1.0
-
-    def prepare(self) -> None:
-        """Room for the blocks of a class that is trained by itself."""
-        self._prepare()
-        self.rates = np.full(min(self.block_rows, self.table.X.shape[0]), self.rate)
-        self.constant_plan = self.rule.penalties.plan(self.rates, None, 0)
-        self.plan = np.empty_like(self.constant_plan)
+        self.has_fast_kernel = options.penalties.smooth and options.bias_scale == 1.0
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -106,105 +145,119 @@ class Fit:
 
     @cached_property
     def places(self) -> Any:
-        """(n,): the order of the rows, or None where it is their own."""
-        return np.arange(self.table.X.shape[0]) if self.rule.shuffle or self.held is not None else None
+        """(n,): the order of the rows, or None if it is their own."""
+        shuffled = self.options.shuffle or self.held is not None
+        return np.arange(self.table.X.shape[0]) if shuffled else None
+
+    def prepare(self) -> None:
+        """Make room for the blocks of a class that is trained by itself."""
+        self._prepare()
+        self.rates = np.full(min(self.block_rows, self.table.X.shape[0]), self.rate)
+        self.constant_rows = self.options.penalties.schedule_rows(self.rates, None, 0)
+        self.schedule_rows = np.empty_like(self.constant_rows)
 
     def _prepare(self) -> None:
-        """How many rows make a block, and room for what is kept of each."""
-        rule, (n, d) = self.rule, self.table.X.shape
-        engine = ENGINES[rule.engine]
+        """Decide how many rows make a block, and make room for what is kept of each."""
+        options, (n, d) = self.options, self.table.X.shape
+        engine = ENGINES[options.engine]
         self.block_rows = engine.block_rows(d, 2 * d)
-        if rule.shuffle or self.held is not None or not rule.schedule.is_constant:
+        if options.shuffle or self.held is not None or not options.schedule.is_constant:
             self.block_rows = min(self.block_rows, max(GATHERED // d // engine.tile, 1) * engine.tile)
         size = min(self.block_rows, n)
-        if rule.watches_objective:
-            l2, l1 = rule.penalties.l2, rule.penalties.l1
-            w = self.state.weights
+        if options.watches_objective:
+            l2, l1 = options.penalties.l2, options.penalties.l1
+            w = self.arrays.weights
             self.penalty = np.array([l2, l1])
             self.carried = np.array([0.5 * l2 * float(w @ w) + l1 * float(np.abs(w).sum())])
             self.logits, self.scratch = np.empty(size), np.empty(objective.TILE)
             self.row_penalties = np.empty(size if l1 > 0.0 else 0)
 
+    def loop(self) -> Iterator[tuple[int, bool]]:
+        """The loop over the epochs of this class."""
+        return run_epochs(self._pass, self.options.max_iter, [lambda done, last: self.stops(self.total)])
+
     def run(self) -> int:
-        """Epochs until the rule says stop; gives their number back."""
-        while self.epoch():
-            pass
+        """Train until the rule says stop. Returns the number of epochs."""
+        finish(self.loop())
         self.settle()
         return self.epochs
 
-    def epoch(self) -> bool:
-        """One pass over the rows; whether there is to be another."""
-        rule, n = self.rule, self.table.X.shape[0]
-        if self.epochs == 0:
+    def _pass(self, done: int) -> int:
+        """Visit the rows once; their mean objective goes into `total`."""
+        if done == 0:
             self.prepare()
+        self.total = 0.0
+        count, blocks = self.blocks(self.block_rows)
+        visit(blocks, self._train)
+        self.total /= count
         self.epochs += 1
-        if rule.shuffle:
+        self.check_finite(self.epochs)
+        return 1
+
+    def blocks(self, size: int) -> tuple[int, Iterator[tuple[Any, int]]]:
+        """How many rows an epoch has; and each block in a new order: its rows, as a slice or numbers, and how many."""
+        if self.options.shuffle:
             row_order.shuffle(self.places, self.seed)
         index = self.places if self.held is None or self.places is None else self.places[~self.held[self.places]]
-        count = n if index is None else len(index)
-        total = 0.0
-        for start in range(0, count, self.block_rows):
-            part = slice(start, min(start + self.block_rows, count))
-            total += self._block(part if index is None else index[part], part.stop - part.start)
-        self.check_finite(self.epochs)
-        return self.goes_on(total / count)
+        count = self.table.X.shape[0] if index is None else len(index)
+        parts = ((slice(start, stop), stop - start) for start, stop in cuts(count, size))
+        return count, ((part if index is None else index[part], n) for part, n in parts)
 
-    def goes_on(self, value: float) -> bool:
-        """Whether there is to be another epoch after one with this mean objective."""
-        rule = self.rule
+    def stops(self, value: float) -> bool:
+        """Whether training is to stop after an epoch with this mean objective; "adaptive" slows down instead."""
+        options = self.options
         if self.score is not None:
-            value = self.score(self._weights(), float(self.state.bias[0]))
-        if rule.verbose > 0:
+            value = self.score(self._weights(), float(self.arrays.bias[0]))
+        if options.verbose > 0:
             what = "objective" if self.score is None else "validation score"
             print(f"-- Epoch {self.epochs}: norm {np.linalg.norm(self._weights()):.4f}, {what} {value:.6f}")
-        if self.watch.stops(value if self.score is None else -value):
-            if not (rule.adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
-                return False
+        if self.tolerance.stops(value if self.score is None else -value):
+            if not (options.adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
+                return True
             self._set_rate(self.rate / 5.0)
-            self.watch.waited = 0
-        return self.epochs < rule.max_iter
+            self.tolerance.waited = 0
+        return False
 
     def parameters(self, averaged: bool) -> np.ndarray:
         """(d + 1,): weights and bias as they are now, or their means; a copy."""
-        return self.state.means.copy() if averaged else np.append(self.state.weights, self.state.bias)
+        return self.arrays.means.copy() if averaged else np.append(self.arrays.weights, self.arrays.bias)
 
     def settle(self) -> None:
-        """Leave the state as it is wanted after the last epoch."""
+        """Leave the arrays as they are wanted after the last epoch."""
 
     def _weights(self) -> np.ndarray:
         """The weights as they are now."""
-        return self.state.weights
+        return self.arrays.weights
 
     def _set_rate(self, rate: float) -> None:
         self.rate = rate
         if self.rates is not None:
             self.rates[:] = rate
-            self.constant_plan = self.rule.penalties.plan(self.rates, None, 0)
+            self.constant_rows = self.options.penalties.schedule_rows(self.rates, None, 0)
 
-    def _block(self, rows: Any, n: int) -> float:
-        """The rows in order, once; gives back their summed objective, where it is asked for."""
-        rule, table, state = self.rule, self.table, self.state
-        engine = ENGINES["fast" if self._is_fast() else "strict"]
-        self.engines.add(engine.name)
+    def _train(self, rows: Any, n: int) -> None:
+        """Train on some rows, once; their summed objective, if it is asked for, is added to `total`."""
+        options, table, arrays = self.options, self.table, self.arrays
+        engine = self.engine_now()
         X, y = self._rows(rows, n)
         X = engine.rows(X)
         weight = self._row_weights(rows, y) if self.weighted else None
-        if rule.penalties.none and rule.bias_scale == 1.0 and not rule.watches_objective:
+        penalties, watched = options.penalties, options.watches_objective
+        if penalties.none and options.bias_scale == 1.0 and not watched:
             assert self.rates is not None
-            rates = self.rates[:n] if rule.schedule.is_constant else rule.schedule.rates(self.row, n)
+            rates = self.rates[:n] if options.schedule.is_constant else options.schedule.rates(self.row, n)
             step: Any = rates if weight is None else rates * weight
-            engine.kernels.sgd_epochs(X, y, step, state.weights, state.bias, self.losses)
+            engine.kernels.sgd_epochs(X, y, step, arrays.weights, arrays.bias, self.losses)
             self.row += n
-            return 0.0
-        plan = self._plan(n, weight)
+            return
+        schedule_rows = self._schedule_rows(n, weight)
         self.row += n
-        arrays = state.weights, state.bias, state.means, state.paid
-        if not rule.watches_objective:
-            engine.kernels.sgd_regularized_epochs(
-                X, y, plan, rule.penalties.loss, rule.bias_scale, *arrays, self.losses
-            )
-            return 0.0
-        return self._watched_block(engine, X, y, plan, table.squares[rows] if len(table.squares) else table.squares)
+        if watched:
+            squares = table.squares[rows] if len(table.squares) else table.squares
+            self.total += self._train_watched(engine, X, y, schedule_rows, squares)
+        else:
+            changed = arrays.weights, arrays.bias, arrays.means, arrays.paid, self.losses
+            engine.kernels.sgd_regularized_epochs(X, y, schedule_rows, penalties.loss, options.bias_scale, *changed)
 
     def _rows(self, rows: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         """A slice of the rows as it is; rows from all over the table gathered into the same memory again and again,
@@ -219,30 +272,32 @@ class Fit:
         row_order.gather(X, self.labels, rows, X_out, y_out)
         return X_out, y_out
 
-    def _watched_block(self, engine: Engine, X: Any, y: np.ndarray, plan: np.ndarray, squares: np.ndarray) -> float:
-        rule, state, n = self.rule, self.state, len(y)
-        arrays, logits = (state.weights, state.bias, state.means, state.paid), self.logits[:n]
-        start = state.weights.copy(), state.bias.copy()
-        if engine.name == "fast":
-            from tinynet_fast.kernels.fast.regularized_neuron import sgd_regularized_epochs
-
-            sgd_regularized_epochs(X, y, plan, rule.penalties.loss, 1.0, *arrays, self.losses, logits)
+    def _train_watched(
+        self, engine: Engine, X: Any, y: np.ndarray, schedule_rows: np.ndarray, squares: np.ndarray
+    ) -> float:
+        """Train on a block of rows, and return their summed objective."""
+        options, arrays, n = self.options, self.arrays, len(y)
+        changed, logits = (arrays.weights, arrays.bias, arrays.means, arrays.paid), self.logits[:n]
+        start = arrays.weights.copy(), arrays.bias.copy()
+        if engine is FAST:
+            loss = options.penalties.loss
+            engine.kernels.sgd_regularized_epochs(X, y, schedule_rows, loss, 1.0, *changed, self.losses, logits)
         else:
             penalties = self.row_penalties[:n]
             objective.sgd_logits_epoch(
-                X, y, plan, rule.bias_scale, *arrays, logits, self.penalty, self.carried, penalties
+                X, y, schedule_rows, options.bias_scale, *changed, logits, self.penalty, self.carried, penalties
             )
-        l2 = rule.penalties.l2 if rule.penalties.l1 == 0.0 else 0.0
-        entropy = objective.objective(logits, y, plan, squares, l2, rule.bias_scale, *start, self.scratch)
+        l2 = options.penalties.l2 if options.penalties.l1 == 0.0 else 0.0
+        entropy = objective.objective(logits, y, schedule_rows, squares, l2, options.bias_scale, *start, self.scratch)
         return float(entropy) + float(self.row_penalties[:n].sum())
 
-    def _is_fast(self) -> bool:
-        """Whether the next block is for the fast engine: steps that can overshoot, and sums so large that they lose
-        digits, are left to `strict`, block by block. (Schedules that start high come down.)"""
-        if not (self.can_be_fast and self.table.largest * self.heaviest * self._first_rate() <= STABILITY_BOUND):
-            return False
-        length = math.hypot(float(np.linalg.norm(self._weights())), float(self.state.bias[0]))
-        return math.sqrt(self.table.largest) * length <= LARGEST_SUM
+    def engine_now(self) -> Engine:
+        """The engine for the next block: rates come down and weights grow, so it may be another than before."""
+        length = math.hypot(float(np.linalg.norm(self._weights())), float(self.arrays.bias[0]))
+        limit = row_limit(length, self._first_rate() * self.heaviest)
+        engine = choose(ENGINES[self.options.engine], self.table.largest, limit, self.has_fast_kernel)
+        self.engines.add(engine.name)
+        return engine
 
     def _row_weights(self, rows: Any, y: np.ndarray) -> np.ndarray:
         weight = np.where(y > 0.0, *self.weights)
@@ -250,50 +305,35 @@ class Fit:
 
     def _first_rate(self) -> float:
         """The rate of the next row, which is the largest of its block's: no schedule goes up."""
-        schedule = self.rule.schedule
+        schedule = self.options.schedule
         return self.rate if schedule.is_constant else schedule.rate(self.row)
 
-    def _plan(self, n: int, weight: np.ndarray | None) -> np.ndarray:
-        """The plan of the next rows. One that does not change is kept."""
-        penalties, schedule = self.rule.penalties, self.rule.schedule
+    def _schedule_rows(self, n: int, weight: np.ndarray | None) -> np.ndarray:
+        """The schedule rows of the next rows. Those that do not change are kept."""
+        penalties, schedule = self.options.penalties, self.options.schedule
         if weight is not None or not schedule.is_constant:
-            plan = self.plan[:n]
-            self.fill(plan, np.empty(0) if weight is None else weight, self.row)
-            return plan
-        plan = self.constant_plan[:n]
+            made = self.schedule_rows[:n]
+            self.fill(made, np.empty(0) if weight is None else weight, self.row)
+            return made
+        made = self.constant_rows[:n]
         if penalties.average_from:
-            plan[:, 3] = penalties.shares(self.row, n)
-        return plan
+            made[:, 3] = penalties.shares(self.row, n)
+        return made
 
-    def fill(self, plan: np.ndarray, weight: np.ndarray, row: int) -> None:
-        """The plan of rows after the first `row`; `weight` has what each counts for, or is empty."""
-        penalties, schedule = self.rule.penalties, self.rule.schedule
+    def fill(self, schedule_rows: np.ndarray, weight: np.ndarray, row: int) -> None:
+        """Fill in the schedule rows after the first `row` rows; `weight` has what each counts for, or is empty."""
+        penalties, schedule = self.options.penalties, self.options.schedule
         alpha = schedule.penalty
         offset = alpha**-0.75 if schedule.name == "optimal" else 0.0
-        kind = {"invscaling": row_order.INVSCALING, "optimal": row_order.OPTIMAL}.get(schedule.name, row_order.CONSTANT)
-        options = penalties.l2, penalties.l1, penalties.average_from, plan
-        row_order.fill_plan(kind, self.rate, schedule.power_t, offset, alpha, row, weight, *options)
+        kind = {"invscaling": row_order.INVSCALING, "optimal": row_order.OPTIMAL}
+        code = kind.get(schedule.name, row_order.CONSTANT)
+        how = penalties.l2, penalties.l1, penalties.average_from, schedule_rows
+        row_order.fill_plan(code, self.rate, schedule.power_t, offset, alpha, row, weight, *how)
 
     def check_finite(self, epoch: int) -> None:
-        """ValueError where weights have overflowed."""
-        if not (np.isfinite(self.state.weights).all() and np.isfinite(self.state.bias).all()):
+        """ValueError if weights have overflowed."""
+        if not (np.isfinite(self.arrays.weights).all() and np.isfinite(self.arrays.bias).all()):
             raise ValueError(
                 f"Floating-point under-/overflow in epoch {epoch}: scale the inputs with StandardScaler or "
                 "MinMaxScaler, or lower eta0"
             )
-
-
-class _Watch:
-    """Whether the last epochs brought the watched number, which is to be small, down by `tol`."""
-
-    def __init__(self, rule: Rule) -> None:
-        self.tol, self.patience = rule.tol, rule.n_iter_no_change
-        self.best, self.waited = math.inf, 0
-
-    def stops(self, value: float) -> bool:
-        if self.tol is None:
-            return False
-        # A score that is better by exactly tol is progress, an objective that is as good as best - tol is too.
-        self.waited = self.waited + 1 if value > self.best - self.tol else 0
-        self.best = min(self.best, value)
-        return self.waited >= self.patience

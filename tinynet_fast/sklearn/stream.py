@@ -11,7 +11,7 @@ from tinynet_fast.rows.formats import Chunk, open_source
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.kept import Piece
 from tinynet_fast.rows.stream import read_ahead, recut
-from tinynet_fast.training.plan import check_whole
+from tinynet_fast.training.checks import check_whole
 
 ROWS_A_CALL = 1 << 16  # at most; a multiple of every engine's tile
 

@@ -20,13 +20,14 @@ from tinynet_fast.models.files import ModelFileError, atomic_file, check_folder,
 from tinynet_fast.rows.arrays import as_float
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.training.history import all_finite
 from tinynet_fast.training.resume import check_counted, finite, whole
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
 
 FORMAT = "tinynet_fast checkpoint"
-FORMAT_VERSION = 3  # 2: with a checksum; 3: data files are known by their content, not by the time of a change
+FORMAT_VERSION = 4  # 2: with a checksum; 3: data files are known by their content; 4: arrays of what is trained by name
 IN_ALL = ("rows_in_all", "epochs_in_all")  # what a cosine's rates depend on
 SEARCH = ("learning_rate", "rates", "losses", "rows", "epochs")  # the fields of a RateSearch
 SHOWN, SHOWN_IN_ALL = 60, 250  # characters of a value in a message, and of all values
@@ -104,7 +105,7 @@ class Checkpoint:
         """
         if every_second and monotonic() - self.written < min(self.seconds, 1.0):
             return
-        if not np.isfinite(state["parameters"]).all():  # a run that is about to be told that it diverged
+        if not all_finite(state["trained"]):  # a run that is about to be told that it diverged
             return
         rows = [self.rows.source_rows, self.rows.source.dropped, self.rows.count] if is_streamed(self.rows) else None
         rows = None if rows is None or rows[0] is None else rows
@@ -245,17 +246,24 @@ def _plain(value: Any) -> Any:
 
 
 def _packed(state: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: {"float64": base64.b64encode(value.astype("<f8").tobytes()).decode()}
-        if isinstance(value, np.ndarray)
-        else value
-        for name, value in state.items()
-    }
+    """The state for JSON: arrays become base64 of float64."""
+    return {name: _packed_value(value) for name, value in state.items()}
+
+
+def _packed_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {"arrays": _packed(value)}
+    if isinstance(value, np.ndarray):
+        return {"float64": base64.b64encode(value.astype("<f8").tobytes()).decode()}
+    return value
 
 
 def _unpacked(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) != {"float64"}:
-            raise ValueError("an array of its state is not base64 of float64")
-        return np.frombuffer(base64.b64decode(value["float64"], validate=True), dtype="<f8").astype(np.float64)
-    return value
+    """The value that `_packed_value` took."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"arrays"} and isinstance(value["arrays"], dict):
+        return {name: _unpacked(array) for name, array in value["arrays"].items()}
+    if set(value) != {"float64"}:
+        raise ValueError("an array of its state is not base64 of float64")
+    return np.frombuffer(base64.b64decode(value["float64"], validate=True), dtype="<f8").astype(np.float64)

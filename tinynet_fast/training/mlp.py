@@ -2,27 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.engines import row_limit
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table, unflatten
-from tinynet_fast.rows.blocks import Rows
-from tinynet_fast.training.optimizer import Optimizer, batches_that_move, check_share
-from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, plan
+from tinynet_fast.training.checks import check_flag, check_one_of, check_rate, check_share, check_whole
+from tinynet_fast.training.network_updates import Network
+from tinynet_fast.training.optimizer import Optimizer
+from tinynet_fast.training.options import checked
 from tinynet_fast.training.result import Epoch, TrainingResult
-from tinynet_fast.training.resume import StateError, whole
-from tinynet_fast.training.run import LARGEST_SUM, run, stable_rate, until_measured, was_strict
+from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import LOSSES
-
-if TYPE_CHECKING:
-    from tinynet_fast.rows.stream import StreamRows
 
 LEAST_WEIGHT = 1e-290  # the reciprocal of a batch of smaller sample weights is infinite
 MOST_LABELS = 256  # a row's class is one byte
-MASK_STREAM = 2  # beside the seed and the epoch: dropout's own. 1 would be SPLIT_STREAM, 0 and 1 as 32-bit words
 INITS = ("normal", "glorot", "he")
 
 
@@ -173,12 +169,11 @@ def train_mlp(
     array([0, 1, 1, 0])
     """
     check_activation(activation)
-    check_flag("nesterov", nesterov)
     steps = Optimizer(
         check_rate("learning_rate", learning_rate),
         optimizer,
         momentum=momentum,
-        nesterov=nesterov,
+        nesterov=check_flag("nesterov", nesterov),
         beta_1=beta_1,
         beta_2=beta_2,
         epsilon=epsilon,
@@ -187,18 +182,11 @@ def train_mlp(
         schedule=schedule,
         power_t=power_t,
     )
-    if not isinstance(loss, str) or loss not in LOSSES:
-        raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
+    check_one_of("loss", loss, tuple(LOSSES))
     if batch_size is not None:
         batch_size = check_whole("batch_size", batch_size)
-    widths: Any = [hidden] if np.isscalar(hidden) else hidden
-    if not hasattr(widths, "__iter__"):
-        raise ValueError(f"hidden is {hidden!r}; the units of each hidden layer are needed, such as hidden=(8,)")
-    units = [check_whole("a hidden layer's width", width) for width in widths]
-    if not units:
-        raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
-    dropout = check_share("dropout", dropout)
-    job = plan(
+    units, dropout = check_hidden(hidden), check_share("dropout", dropout)
+    options = checked(
         X,
         y,
         epochs=epochs,
@@ -208,7 +196,6 @@ def train_mlp(
         validation=validation,
         patience=patience,
         engine=engine,
-        kernel="network_epochs",
         progress=progress,
         callback=callback,
         sample_weight=sample_weight,
@@ -223,35 +210,45 @@ def train_mlp(
         counted=True,
     )
     if schedule == "cosine":
-        job.options["epochs_in_all"] = job.epochs
-    if not np.isfinite(job.rows.total_weight):
+        options.recorded["epochs_in_all"] = options.epochs
+    if not np.isfinite(options.rows.total_weight):
         raise ValueError("sample_weight adds up to more than a float64 holds: divide it by its largest")
-    outputs = 1 if len(job.labels) == 2 else len(job.labels)
-    if outputs > 1 and loss == "squared_error":
-        raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
-    sizes = [job.rows.n_features, *units, outputs]
-    start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), job.seed)
-    given = job.rows.sample_weight
-    if job.engine.name == "fast":
-        limit = (LARGEST_SUM / max(longest_unit(start, sizes), 1e-100)) ** 2
-        tiny = given is not None and np.any((given > 0.0) & (given < LEAST_WEIGHT))
-        if tiny or (not job.streams and job.largest > limit) or was_strict(job):
-            job.engine = ENGINES["strict"]  # as for a neuron: such sums lose more digits than the promise allows
-        elif job.streams:
-            job.limit = limit
+    sizes = network_sizes(options.rows.n_features, units, len(options.labels), loss)
+    start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), options.seed)
+    given = options.rows.sample_weight
+    tiny = given is not None and bool(np.any((given > 0.0) & (given < LEAST_WEIGHT)))
+    options.choose_engine(row_limit(longest_unit(start, sizes)), has_kernel=not tiny)
 
     def trained() -> TrainingResult[MLP]:
-        return run(MLPTrainee(job, start, sizes, activation, steps, batch_size, loss, dropout), job)
+        return run(Network(options, start, sizes, activation, steps, batch_size, loss, dropout), options)
 
-    return until_measured(trained, job)
+    return until_measured(trained, options)
+
+
+def check_hidden(hidden: Any) -> list[int]:
+    """The units of each hidden layer; ValueError if they are not whole numbers of at least 1."""
+    widths: Any = [hidden] if np.isscalar(hidden) else hidden
+    if not hasattr(widths, "__iter__"):
+        raise ValueError(f"hidden is {hidden!r}; the units of each hidden layer are needed, such as hidden=(8,)")
+    units = [check_whole("a hidden layer's width", width) for width in widths]
+    if not units:
+        raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
+    return units
+
+
+def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str) -> list[int]:
+    """The inputs, the hidden units and the outputs: one output for two labels, else one for each."""
+    outputs = 1 if n_labels == 2 else n_labels
+    if outputs > 1 and loss == "squared_error":
+        raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
+    return [n_features, *units, outputs]
 
 
 def first_parameters(
     weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None
 ) -> np.ndarray:
     """The starting parameters, flat. RandomState's stream is frozen for good, so a seed's weights never change."""
-    if not isinstance(init, str) or init not in INITS:
-        raise ValueError(f"there is no init {init!r}: use one of {', '.join(INITS)}")
+    check_one_of("init", init, INITS)
     _check_network(weights, biases, sizes)
     if weights is None:
         draw = np.random.RandomState(seed)
@@ -293,124 +290,3 @@ def _draw(draw: np.random.RandomState, init: str, init_scale: float, fan_in: int
         bound = np.sqrt(6.0 / (fan_in + fan_out))
         return draw.uniform(-bound, bound, (fan_in, fan_out))
     return draw.randn(fan_in, fan_out) * (np.sqrt(2.0 / fan_in) if init == "he" else init_scale)
-
-
-class MLPTrainee:
-    def __init__(
-        self,
-        job: Plan,
-        start: np.ndarray,
-        sizes: list[int],
-        activation: str,
-        steps: Optimizer,
-        batch_size: int | None,
-        loss: str,
-        dropout: float,
-    ) -> None:
-        own = job.engine.own
-        self.engine, self.kernels = job.engine, job.engine.kernels
-        self.steps, self.learning_rate = steps, steps.schedule.learning_rate
-        self.activation, self.labels, self.features = activation, job.labels, job.features
-        self.loss_name, self.dropout, self.seed, self.hidden_units = loss, dropout, job.seed, sum(sizes[1:-1])
-        n = len(job.rows)
-        self.n_rows, self.size = n, min(batch_size or n, n)
-        self.batch_size: int | None = self.size
-        self.rule = own(steps.rule(self.size, LOSSES[loss]))
-        steps.schedule.updates = job.epochs * -(-n // self.size)
-        self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
-        masked = self.hidden_units if dropout else 0
-        self.block_rows = job.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
-        updates = min(steps.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
-        self.constant_plan = own(steps.plan(0, updates)) if steps.is_constant else None
-        self.table = layer_table(sizes, activation)
-        self.layers, self.units = own(self.table, np.int64), job.engine.scratch(self.table)
-        self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
-        self.total_weight = job.rows.total_weight
-        self.generator: np.random.Generator | None = None
-        self.pending: Any
-        self.start = start
-        # The last: updates and epochs so far, what is pending of a batch, rows of the epoch so far.
-        self.restore(np.concatenate([start, np.zeros(3 * len(start) + 5)]))
-
-    def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
-        own, n = self.engine.own, len(y)
-        if sample_weight is None:
-            moves = np.ones((int(self.pending[0]) + n) // self.size, bool)
-        else:
-            moves = batches_that_move(sample_weight, self.pending, self.size)
-        moves = np.tile(moves, len(losses))
-        self.kernels.network_epochs(
-            self.engine.rows(X),
-            own(y),
-            own(self.ones[:n] if sample_weight is None else sample_weight),
-            own(self._mask(n)) if self.dropout else self.no_mask,
-            own(self.steps.plan_for(self.updates, moves)) if self.constant_plan is None else self.constant_plan,
-            self.rule,
-            self.layers,
-            self.state,
-            self.units,
-            self.pending,
-            losses,
-        )
-        self.updates += int(moves.sum())
-        self.epochs += len(losses) - 1  # and one more in `end_epoch`
-        self.position += n
-
-    def _mask(self, n: int) -> np.ndarray:
-        """The factors of dropout for the next `n` rows of the epoch, whatever blocks they come in."""
-        if self.generator is None:
-            self.generator = np.random.default_rng([self.seed or 0, self.epochs, MASK_STREAM])
-            self.generator.bit_generator.advance(self.position * self.hidden_units)  # type: ignore[attr-defined]
-        return (self.generator.random((n, self.hidden_units)) >= self.dropout) / (1.0 - self.dropout)
-
-    def use(self, engine: Engine) -> None:
-        self.engine, self.kernels, self.units = engine, engine.kernels, engine.scratch(self.table)
-
-    def end_epoch(self) -> None:
-        if self.pending[0]:
-            plan = self.engine.own(self.steps.plan(self.updates, 1))
-            self.kernels.network_update(self.pending[1], plan[0], self.rule, self.layers, self.state)
-            self.updates += int(self.pending[1] > 0.0)
-            self.pending[0] = self.pending[1] = 0.0
-        self.epochs += 1
-        self.position = 0
-        self.generator = None
-
-    def epoch_loss(self, total: np.ndarray, rows: int) -> np.ndarray:
-        return total / self.total_weight
-
-    def parameters(self) -> np.ndarray:
-        counts = [self.updates, self.epochs, *self.pending, self.position]
-        return np.concatenate([np.ravel(self.state), np.array(counts, dtype=np.float64)])
-
-    def restore(self, parameters: np.ndarray) -> None:
-        self.state = self.engine.own(parameters[:-5].reshape(4, -1).copy())
-        self.updates, self.epochs, self.position = map(int, parameters[[-5, -4, -1]])
-        self.pending = self.engine.own(parameters[-3:-1].copy())
-        self.generator = None
-
-    def check_counts(self, parameters: np.ndarray, epoch: int, rows: int) -> None:
-        updates, epochs, pending, pending_weight, position = parameters[-5:]
-        most = epoch * -(-self.n_rows // self.size) + rows // self.size
-        whole("the number of updates", updates, most)
-        if (epochs, position, pending) != (epoch, rows, rows % self.size):
-            raise StateError(f"the parameters are not those after {epoch:,} epochs and {rows:,} rows")
-        if not pending_weight >= 0.0:
-            raise StateError("the weight of the rows that wait is below 0")
-
-    def options(self) -> dict[str, Any]:
-        own = {"batch_size": self.size, "loss": self.loss_name, "dropout": self.dropout}
-        return {"trainer": "train_mlp", **self.steps.options(), **own}
-
-    def model(self) -> MLP:
-        weights, biases = unflatten(np.array(self.state[0]), self.table)
-        return MLP(
-            weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
-        )
-
-    def last_rate(self) -> float | None:
-        return None
-
-    def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
-        """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""
-        return min(self.learning_rate / 10.0, stable_rate(rows, 0.08, self.start))

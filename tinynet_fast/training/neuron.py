@@ -1,26 +1,25 @@
-"""`train_neuron`: one neuron by per-row SGD, the tutorial's rule. The loop over blocks is in `run.py`."""
+"""`train_neuron`: one neuron by per-row SGD, the tutorial's rule. The loop over epochs is in `run.py`."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels import vectorized
-from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.kernels.engines import row_limit
+from tinynet_fast.kernels.vectorized import LOG_LOSS
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.blocks import is_streamed, picked
 from tinynet_fast.rows.columns import named_weights
-from tinynet_fast.rows.sparse import CSR, is_sparse
-from tinynet_fast.training.neuron_trainee import NeuronTrainee, SparseTrainee
-from tinynet_fast.training.plan import Plan, check_rate, plan
-from tinynet_fast.training.result import Epoch, TrainingResult
-from tinynet_fast.training.run import LARGEST_SUM, run, until_measured, was_strict
-from tinynet_fast.training.schedules import STABILITY_BOUND, Penalties, Schedule
-
-if TYPE_CHECKING:
-    from tinynet_fast.training.rate_search import RateSearch
+from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.training.checks import check_rate, is_auto
+from tinynet_fast.training.neuron_updates import DenseNeuron, SparseNeuron
+from tinynet_fast.training.options import Options, checked
+from tinynet_fast.training.rate_search import auto_rate, draw, most_rows
+from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
+from tinynet_fast.training.run import run, until_measured
+from tinynet_fast.training.schedules import Penalties, Schedule
 
 
 def train_neuron(
@@ -222,14 +221,9 @@ def train_neuron(
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
     """
-    penalties, sparse = Penalties(l2, l1, average, loss), is_sparse(X)
-    plain = "sgd_epochs" if penalties.none else "sgd_regularized_epochs"
-    search = isinstance(learning_rate, str) and learning_rate == "auto"
-    if search and (schedule != "constant" or not penalties.smooth):
-        raise ValueError("learning_rate='auto' is for the constant schedule and log loss without l1: give a rate")
-    rate = 1.0 if search else check_rate("learning_rate", learning_rate)
-    rates = Schedule(rate, schedule, power_t, penalties.l2 + penalties.l1)
-    job = plan(
+    penalties, search = Penalties(l2, l1, average, loss), is_auto(learning_rate)
+    rates = first_schedule(learning_rate, schedule, power_t, penalties)
+    options = checked(
         X,
         y,
         epochs=epochs,
@@ -239,7 +233,6 @@ def train_neuron(
         validation=validation,
         patience=patience,
         engine=engine,
-        kernel="sgd_sparse_epochs" if sparse else plain,
         progress=progress,
         callback=callback,
         sample_weight=sample_weight,
@@ -253,57 +246,59 @@ def train_neuron(
         counted=schedule == "cosine",
         sparse=True,
     )
-    sparse = sparse or (is_streamed(job.rows) and job.rows.source.sparse)
     if rates.name == "cosine":
-        rates.updates = job.epochs * len(job.rows)
-        job.options["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
-    start = first_weights(weights, bias, job.rows.n_features, job.features)
-    found = _search_once(job, start, penalties) if search else None
+        rates.updates = options.epochs * len(options.rows)
+        options.recorded["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
+    start = first_weights(weights, bias, options.rows.n_features, options.features)
+    found = _search_once(options, start, penalties) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
-    elif job.checkpoint is not None:
-        job.checkpoint.rate_search = None
-    if job.engine.name == "fast":
-        limit = largest_for_fast(rates, start)
-        can = penalties.loss == vectorized.LOG_LOSS if sparse else penalties.smooth
-        if not can or (not job.streams and job.largest > limit) or was_strict(job):
-            job.engine = ENGINES["strict"]
-        elif job.streams:
-            job.limit = limit
-    trainee = SparseTrainee if sparse else NeuronTrainee
-    result = until_measured(lambda: run(trainee(job, start, rates, penalties), job), job)
-    return replace(result, rate_search=found)
+    elif options.checkpoint is not None:
+        options.checkpoint.rate_search = None
+    sparse = options.rows.source.sparse if is_streamed(options.rows) else isinstance(options.in_memory.X, CSR)
+    has_kernel = penalties.loss == LOG_LOSS if sparse else penalties.smooth
+    options.choose_engine(row_limit(math.hypot(*start), float(rates.rates(0, 1)[0])), has_kernel)
+    neuron = SparseNeuron if sparse else DenseNeuron
+
+    def trained() -> TrainingResult[Neuron]:
+        return run(neuron(options, start, rates, penalties), options)
+
+    return replace(until_measured(trained, options), rate_search=found)
 
 
-def _search_once(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
+def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:
+    """The schedule that is asked for, checked; at a rate of 1.0 if the rate is to be searched for."""
+    if is_auto(learning_rate) and (schedule != "constant" or not penalties.smooth):
+        raise ValueError("learning_rate='auto' is for the constant schedule and log loss without l1: give a rate")
+    rate = 1.0 if is_auto(learning_rate) else check_rate("learning_rate", learning_rate)
+    return Schedule(rate, schedule, power_t, penalties.l2 + penalties.l1)
+
+
+def _search_once(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
     """The rate that the checkpoint of this run holds, or else a search."""
-    from tinynet_fast.training.rate_search import RateSearch
-
-    saved = job.checkpoint
+    saved = options.checkpoint
     if saved is not None and saved.rate_search is not None:
         check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
         return RateSearch(**saved.rate_search)
-    found = _search(job, start, penalties)
+    found = _search(options, start, penalties)
     if saved is not None:
         saved.rate_search = vars(found)
     return found
 
 
-def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
+def _search(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
     """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
-    from tinynet_fast.training.rate_search import auto_rate, draw, most_rows
-
-    rows = job.rows
-    options: dict[str, Any] = {
-        "epochs": job.epochs,
+    asked: dict[str, Any] = {
+        "epochs": options.epochs,
         "average": bool(penalties.average_from),
         "l2": penalties.l2,
         "weights": start[:-1],
         "bias": float(start[-1]),
     }
-    if is_streamed(rows):
-        return auto_rate(*rows.some(most_rows(0 if rows.source.sparse else rows.n_features)), **options)
-    rows = job.in_memory
+    if is_streamed(options.rows):
+        source = options.rows.source
+        return auto_rate(*options.rows.some(most_rows(0 if source.sparse else source.n_features)), **asked)
+    rows = options.in_memory
     part: Any = slice(None) if rows.index is None else rows.index
     if rows.index is not None:  # to draw here saves a copy of the rows that the search would not take
         width = 0 if isinstance(rows.X, CSR) else rows.n_features
@@ -311,7 +306,7 @@ def _search(job: Plan, start: np.ndarray, penalties: Penalties) -> "RateSearch":
         few = draw(width, len(rows), lambda drawn: rows.codes[part[drawn]], weights)
         part = part if few is None else part[few]
     weights = None if rows.sample_weight is None else rows.sample_weight[part]
-    return auto_rate(rows.standardised(picked(rows.X, part)), rows.codes[part], sample_weight=weights, **options)
+    return auto_rate(rows.standardised(picked(rows.X, part)), rows.codes[part], sample_weight=weights, **asked)
 
 
 def first_weights(weights: Any, bias: Any, n_features: int, names: list[str] | None = None) -> np.ndarray:
@@ -326,13 +321,3 @@ def first_weights(weights: Any, bias: Any, n_features: int, names: list[str] | N
     if not (np.isfinite(w).all() and np.isfinite(b)):
         raise ValueError("weights or bias holds NaN or infinity: start from finite numbers")
     return np.append(np.broadcast_to(w, n_features), b)
-
-
-def largest_for_fast(rates: Schedule, start: np.ndarray) -> float:
-    """The largest |x|^2 + 1 that the fast engine may be given, by these rates and from these weights.
-
-    Where rounding could show, only the reference's own order of sums gives its weights: where a step overshoots, and
-    where large sums cancel.
-    """
-    limit = STABILITY_BOUND / float(rates.rates(0, 1)[0])
-    return min(limit, (LARGEST_SUM / math.hypot(*start)) ** 2) if any(start) else limit

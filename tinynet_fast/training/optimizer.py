@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import vectorized
-from tinynet_fast.rows.arrays import as_float
-from tinynet_fast.training.schedules import Schedule, check_at_least_zero
+from tinynet_fast.training.checks import check_at_least_zero, check_one_of, check_share
+from tinynet_fast.training.schedules import Schedule
 
 OPTIMIZERS = ("sgd", "adam")
 NETWORK_SCHEDULES = ("constant", "invscaling", "cosine")
@@ -30,8 +30,7 @@ class Optimizer:
         schedule: str = "constant",
         power_t: float = 0.5,
     ) -> None:
-        if not isinstance(name, str) or name not in OPTIMIZERS:
-            raise ValueError(f"there is no optimizer {name!r}: use one of {', '.join(OPTIMIZERS)}")
+        check_one_of("optimizer", name, OPTIMIZERS)
         self.name, self.nesterov = name, bool(nesterov)
         self.momentum = check_share("momentum", momentum)
         self.beta_1, self.beta_2 = check_share("beta_1", beta_1), check_share("beta_2", beta_2)
@@ -57,7 +56,7 @@ class Optimizer:
         code = vectorized.NESTEROV if self.nesterov else vectorized.SGD
         return np.array([batch_size, loss, code, self.momentum, 0.0])
 
-    def plan(self, done: int, n: int) -> np.ndarray:
+    def schedule_rows(self, done: int, n: int) -> np.ndarray:
         """(n, 4) float64: what the kernels call rate, keep, l2 and epsilon, for the updates after the first `done`.
 
         Adam's running means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon.
@@ -74,13 +73,13 @@ class Optimizer:
             plan[:, 3] *= root
         return plan
 
-    def plan_for(self, done: int, moves: np.ndarray) -> np.ndarray:
+    def schedule_rows_for(self, done: int, moves: np.ndarray) -> np.ndarray:
         """`plan` with a row for each batch. Batches that do not move the network are not counted; `moves` is (n,) bool.
 
         Kernels do not look at the row of a batch that moves nothing.
         """
         before = np.cumsum(moves) - moves
-        return self.plan(done, int(moves.sum()) + 1)[before]
+        return self.schedule_rows(done, int(moves.sum()) + 1)[before]
 
     def options(self) -> dict[str, Any]:
         """For the model's file."""
@@ -101,11 +100,3 @@ def batches_that_move(sample_weight: np.ndarray, pending: Any, size: int) -> np.
     found = np.diff(weighted, prepend=0) > 0
     found[:1] |= pending[1] > 0.0
     return found
-
-
-def check_share(name: str, value: Any) -> float:
-    """`value` as a float; ValueError where it is not from 0 up to 1, without 1."""
-    number = as_float(value)
-    if number is None or not 0.0 <= number < 1.0:
-        raise ValueError(f"{name} is {value!r}; a number of at least 0 and below 1 is needed")
-    return number

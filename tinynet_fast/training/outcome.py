@@ -11,13 +11,13 @@ import numpy as np
 
 from tinynet_fast.errors import TrainingWarning, rounded_down, warn
 from tinynet_fast.kernels import reference, vectorized
+from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.models import Model
 from tinynet_fast.rows.blocks import Rows, is_streamed, picked
 from tinynet_fast.rows.sparse import CSR, square_norms
-from tinynet_fast.training.schedules import STABILITY_BOUND
 
 if TYPE_CHECKING:
-    from tinynet_fast.training.plan import Plan
+    from tinynet_fast.training.options import Options
 
 FEWEST_ROWS = 20  # the tutorials' tables have fewer: their first epochs may well end above the labels' shares
 FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # for the first look, which has to cost little: fewer wide rows
@@ -112,19 +112,19 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None, last_loss: float) -> None:
+def warn_if_useless(trainable: Any, options: "Options", sample: StreamSample | None, last_loss: float) -> None:
     """Issue a TrainingWarning, with what was seen and the remedy, if the trained model is of no use.
 
     `last_loss` is the last epoch's entry in the history, in which each row was measured before its update.
     """
-    squared = trainee.options().get("loss") == "squared_error"
+    squared = trainable.options().get("loss") == "squared_error"
     if sample is None:
-        found = _look_in_memory(trainee, plan, squared, last_loss)
+        found = _look_in_memory(trainable, options, squared, last_loss)
     else:
-        found = (look(trainee.model(), sample.parts, squared), sample.parts) if sample.parts else None
+        found = (look(trainable.model(), sample.parts, squared), sample.parts) if sample.parts else None
     if found is None or not found[0].is_bad():
         return
-    if is_streamed(plan.rows) and plan.rows.is_sorted:  # a warning of that came before
+    if is_streamed(options.rows) and options.rows.is_sorted:  # a warning of that came before
         return
     seen, parts = found
     name = "squared error" if squared else "log loss"
@@ -132,18 +132,20 @@ def warn_if_useless(trainee: Any, plan: "Plan", sample: StreamSample | None, las
     what = "gives the same answer for every row" if same else "is worse than always answering the labels' shares"
     figures = f"its {name} is {seen.loss:.4g}, and that of the shares {seen.loss_of_shares:.4g}"
     rows = f"on {len(seen.codes):,} of its own rows"
-    warn(f"the model {what}: {rows} {figures}. {_cause_and_remedy(trainee, plan, parts, seen)}", TrainingWarning)
+    warn(f"the model {what}: {rows} {figures}. {_cause_and_remedy(trainable, options, parts, seen)}", TrainingWarning)
 
 
-def _look_in_memory(trainee: Any, plan: "Plan", squared: bool, last_loss: float) -> tuple[Look, list[Part]] | None:
+def _look_in_memory(
+    trainable: Any, options: "Options", squared: bool, last_loss: float
+) -> tuple[Look, list[Part]] | None:
     """A look at few rows, and if it finds the model bad or a label rare, one at more; None if there is no need."""
-    rows = _weighted(plan.in_memory)
+    rows = _weighted(options.in_memory)
     if len(rows) < FEWEST_ROWS:
         return None
     places = _places(len(rows), CODES)
     codes = _codes(rows, places)
-    counts = np.bincount(codes, minlength=len(plan.labels))
-    rare, network = bool(counts.min() < RARE), trainee.batch_size is not None
+    counts = np.bincount(codes, minlength=len(options.labels))
+    rare, network = bool(counts.min() < RARE), trainable.batch_size is not None
     if network and not rare and rows.sample_weight is None:
         # A network's history has the mean of the same loss, of all rows. It may acquit the model, but not convict it:
         # the first batches of a short run are in it.
@@ -151,14 +153,14 @@ def _look_in_memory(trainee: Any, plan: "Plan", squared: bool, last_loss: float)
         of_shares = shares[0] * shares[1] if squared else -float(shares @ np.log(shares))
         if last_loss < CLEARLY * of_shares and not are_sorted(codes):
             return None
-    model = trainee.model()
+    model = trainable.model()
     if not rare and not network:
         few = min(max(FEW_VALUES // rows.n_features, LEAST_ROWS), FEW_ROWS)
         parts = [_part(rows, _places(len(rows), few))]
         seen = look(model, parts, squared)
         if not seen.is_bad(errors=0.0):
             return seen, parts
-    parts = [_of_each_label(rows, places, codes, len(plan.labels), MANY_OF_NETWORK if network else MANY_ROWS)]
+    parts = [_of_each_label(rows, places, codes, len(options.labels), MANY_OF_NETWORK if network else MANY_ROWS)]
     return look(model, parts, squared), parts
 
 
@@ -193,15 +195,15 @@ def _of_each_label(rows: Rows, places: Any, codes: np.ndarray, n_labels: int, mo
     return X, drawn_codes, share if given is None else share * given
 
 
-def _cause_and_remedy(trainee: Any, plan: "Plan", parts: list[Part], seen: Look) -> str:
+def _cause_and_remedy(trainable: Any, options: "Options", parts: list[Part], seen: Look) -> str:
     said = []
     sparse = isinstance(parts[0][0], CSR)
     scale = "divide each column by its largest magnitude" if sparse else "standardise the inputs with standardize=True"
     square = _mean_square(parts)
     size = "large" if square > LARGE_SQUARE else "small" if square < SMALL_SQUARE else None
-    overshooting = _overshooting(trainee, parts)
+    overshooting = _overshooting(trainable, parts)
     if overshooting > FEW_OVERSHOOT:
-        safe = trainee.safe_learning_rate(plan.rows)
+        safe = trainable.safe_learning_rate(options.rows)
         rate = f"learning_rate={rounded_down(safe, 2)}"
         if size == "large":
             remedy = scale + (f" ({rate} is safe too, but learns little)" if safe > 0.0 else "")
@@ -213,8 +215,8 @@ def _cause_and_remedy(trainee: Any, plan: "Plan", parts: list[Part], seen: Look)
         )
     elif size is not None:
         said.append(f"The inputs are {size}: {scale}.")
-    if plan.order is None and are_sorted(seen.codes) and seen.spread >= LEAST_SPREAD:
-        in_memory = not is_streamed(plan.rows) or plan.rows.memory is not None
+    if not options.shuffle and are_sorted(seen.codes) and seen.spread >= LEAST_SPREAD:
+        in_memory = not is_streamed(options.rows) or options.rows.memory is not None
         remedy = "use shuffle=True" if in_memory else "shuffle them once in the file"
         said.append(f"The rows are sorted by label, so that the end of an epoch forgets its beginning: {remedy}.")
     if not said:
@@ -250,9 +252,9 @@ def _mean_square(parts: list[Part]) -> float:
     return total / max(sum(X.stored if isinstance(X, CSR) else X.size for X, _, _ in parts), 1)
 
 
-def _overshooting(trainee: Any, parts: list[Part]) -> float:
+def _overshooting(trainable: Any, parts: list[Part]) -> float:
     """The share of the rows on which a neuron's last rate overshoots; 0.0 for a network, where no bound is known."""
-    rate = trainee.last_rate()
+    rate = trainable.last_rate()
     if rate is None:
         return 0.0
     with np.errstate(over="ignore"):

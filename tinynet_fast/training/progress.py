@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from tinynet_fast.rows.blocks import Rows, is_streamed
-from tinynet_fast.training.plan import Plan
+from tinynet_fast.training.options import Options
 
 LINE_SECONDS = 5.0
 
@@ -17,15 +17,15 @@ LINE_SECONDS = 5.0
 class Progress:
     """A context; `rows` is called after each block, `epoch` after each epoch. Shows nothing unless it was asked for."""
 
-    def __init__(self, plan: Plan, epochs_done: int, position: int) -> None:
-        self.plan, self.shown = plan, plan.progress
-        self.count = plan.rows.count
-        source = plan.rows.source if is_streamed(plan.rows) else None
+    def __init__(self, options: Options, epochs_done: int, position: int) -> None:
+        self.options, self.shown = options, options.progress
+        self.count = options.rows.count
+        source = options.rows.source if is_streamed(options.rows) else None
         self.bytes: float | None = None  # of all rows, as they are stored
         if source is not None:
             self.bytes = source.size_bytes
-        elif isinstance(plan.rows, Rows):
-            self.bytes = float(plan.rows.count * plan.rows.X.dtype.itemsize * plan.rows.n_features)
+        elif isinstance(options.rows, Rows):
+            self.bytes = float(options.rows.count * options.rows.X.dtype.itemsize * options.rows.n_features)
         self.first = epochs_done * (self.count or 0) + position
         self.seen, self.loss = self.first, float("nan")
         self.started = self.last_line = perf_counter()
@@ -50,7 +50,7 @@ class Progress:
         """So many rows of `epoch` have been trained on (of so many epochs at once), and their summed loss."""
         if not self.shown:
             return
-        self.count = self.plan.rows.count
+        self.count = self.options.rows.count
         self.seen = max(epoch * (self.count or 0) + position * epochs, self.seen)
         if self.count is None:
             self.seen = position
@@ -60,9 +60,9 @@ class Progress:
         """So many epochs are done, the last with this entry in the history."""
         if not self.shown:
             return
-        self.count = self.plan.rows.count
+        self.count = self.options.rows.count
         self.seen = done * (self.count or 0)
-        self._show(done - 1, None, loss, last=done == self.plan.epochs)
+        self._show(done - 1, None, loss, last=done == self.options.epochs)
 
     def _show(self, epoch: int, mean: float | None, loss: float | None = None, last: bool = False) -> None:
         now = perf_counter()
@@ -70,14 +70,14 @@ class Progress:
             return
         seconds = max(now - self.started, 1e-9)
         speed = (self.seen - self.first) / seconds
-        words = [f"epoch {epoch + 1}/{self.plan.epochs}", f"{speed:,.0f} rows/s"]
+        words = [f"epoch {epoch + 1}/{self.options.epochs}", f"{speed:,.0f} rows/s"]
         if self.bytes and self.count:
             words.append(f"{speed * self.bytes / self.count / 1e6:,.0f} MB/s")
         words.append(f"loss {loss:.6g}" if loss is not None else f"loss so far {mean:.6g} a row")
         share = None
         if self.count:
-            left = self.count * self.plan.epochs - self.seen
-            share = self.seen / (self.count * self.plan.epochs)
+            left = self.count * self.options.epochs - self.seen
+            share = self.seen / (self.count * self.options.epochs)
             words.append(f"{_clock(left / max(speed, 1e-9))} left")
         text = ", ".join(words)
         if self.bar is not None:

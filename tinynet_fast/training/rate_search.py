@@ -1,21 +1,26 @@
 """`auto_rate`: a learning rate from the data itself. It tries many in one pass (`sweep`) and keeps the best."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.kernels import vectorized
-from tinynet_fast.rows.arrays import as_sample_weight, check_finite, encode_labels
-from tinynet_fast.rows.blocks import picked
+from tinynet_fast.kernels.engines import FAST, STABILITY_BOUND
+from tinynet_fast.rows.arrays import Codes, as_sample_weight, check_finite, encode_labels
+from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.columns import named_weights, training_rows
 from tinynet_fast.rows.sampling import drawn_rows
 from tinynet_fast.rows.sparse import CSR
-from tinynet_fast.training.plan import check_whole, may_stream
+from tinynet_fast.training.checks import check_whole
+from tinynet_fast.training.loop import finish, run_epochs
+from tinynet_fast.training.many_neurons import ROW_SECONDS, VALUE_SECONDS, mean_log_losses
+from tinynet_fast.training.neuron_updates import SparseNeuron
+from tinynet_fast.training.options import Options, may_stream
+from tinynet_fast.training.result import RateSearch
 from tinynet_fast.training.run import FAR_OUT
-from tinynet_fast.training.schedules import STABILITY_BOUND, Penalties
-from tinynet_fast.training.sweep import ROW_SECONDS, VALUE_SECONDS, mean_log_losses, sweep
+from tinynet_fast.training.schedules import Penalties, Schedule
+from tinynet_fast.training.sweep import sweep
 
 DECADES = 6  # how far below the largest rate the search goes
 SPARSE_FIRST, SPARSE_MORE = DECADES + 1, 7  # of sparse rows, which train one rate at a time: the same in the end
@@ -25,42 +30,6 @@ ROWS, VISITS = 1 << 15, 1 << 18  # rows, and rows times epochs, that a search tr
 ROWS_A_FEATURE = 256  # and more rows where they are wide: with 130 a feature a rate was 1.1 % off, with 390 0.1 %
 SPARSE_VALUES = 1 << 23  # stored values that each rate is trained on, where rows are sparse: 25 ms
 FEW_ROWS = 1 << 14  # with fewer, the loss is no smooth function of the rate: more rates, and more around the best
-
-
-@dataclass(frozen=True, eq=False)
-class RateSearch:
-    """What `auto_rate` found.
-
-    Attributes
-    ----------
-    learning_rate : float
-        The rate to train with.
-    rates : (k,) float64 array
-        The rates that were tried, rising.
-    losses : (k,) float64 array
-        The mean log loss of each rate's model after the search's epochs, in nats a row; NaN if it diverged.
-    rows, epochs : int
-        How many rows each model was trained on, and for how many epochs.
-    """
-
-    learning_rate: float
-    rates: np.ndarray
-    losses: np.ndarray
-    rows: int
-    epochs: int
-
-    @property
-    def reason(self) -> str:
-        """One line on what was tried and why this rate was kept."""
-        least, at_end = (
-            self.losses[self.rates == self.learning_rate][0],
-            self.learning_rate in (self.rates[0], self.rates[-1]),
-        )
-        return (
-            f"learning_rate={self.learning_rate:.4g}: of {len(self.rates)} rates from {self.rates[0]:.3g} to "
-            f"{self.rates[-1]:.3g}, each trained on {self.rows:,} rows for {self.epochs:,} epochs, the least log loss, "
-            f"{least:.6g}{' (at the end of the range)' if at_end else ''}"
-        )
 
 
 def auto_rate(
@@ -188,7 +157,7 @@ def _sparse_loss(
     rows: CSR,
     codes: np.ndarray,
     rate: float,
-    epochs: int,
+    most: int,
     *,
     l2: float,
     average: bool,
@@ -196,22 +165,20 @@ def _sparse_loss(
     bias: float,
     sample_weight: np.ndarray | None,
 ) -> float:
-    """What the weights come to that one rate gives in some epochs: their mean log loss, NaN where they overflow."""
-    from tinynet_fast.kernels import strict
-    from tinynet_fast.kernels.fast import sparse
+    """The mean log loss of the weights that one rate leads to in `most` epochs; NaN if they overflow."""
+    y, penalties = codes.astype(np.float64), Penalties(l2, 0.0, average, "log_loss")
+    table, labels = Rows(rows, Codes(codes, np.arange(2)), sample_weight=sample_weight), np.arange(2)
+    options = Options(rows=table, labels=labels, features=None, engine=FAST, epochs=most)
+    start = np.append(np.broadcast_to(np.asarray(weights, dtype=np.float64), rows.n_features), float(bias))
+    neuron = SparseNeuron(options, start, Schedule(rate), penalties)
 
-    y, d, penalties = codes.astype(np.float64), rows.n_features, Penalties(l2, 0.0, average, "log_loss")
-    v, b = np.array(np.broadcast_to(np.asarray(weights, dtype=np.float64), d)), np.array([float(bias)])
-    sums, state = np.zeros(d if average else 0), np.zeros(8)
-    state[[strict.SCALE, strict.B]] = 1.0
-    rule, rates, z = np.array([penalties.loss, 1.0, l2, 0.0, 0.0]), np.full(len(y), rate), np.empty(len(y))
-    for epoch in range(epochs):
-        plan = penalties.plan(rates, sample_weight, epoch * len(y))
-        arrays = y, plan, rule, v, b, sums, np.empty(0), state, np.zeros(1)
-        sparse.sgd_sparse_epochs(*rows.arrays, *arrays)
-    strict.sparse_rescale(v, sums, state)
-    v, b = (sums, state[[strict.MEAN_BIAS]]) if average else (v, b)
-    sparse.sparse_logits(*rows.arrays, v, b, z)
+    def one_pass(done: int) -> int:
+        neuron.train(rows, y, sample_weight, np.zeros(1))
+        return 1
+
+    finish(run_epochs(one_pass, most))
+    (v, b), z = neuron.mean_parameters() if average else neuron.parameters(), np.empty(len(y))
+    FAST.kernels.sparse_logits(*rows.arrays, v, np.array([b]), z)
     with np.errstate(over="ignore", invalid="ignore"):
         loss = float(np.mean(vectorized.cross_entropy(z, y)))
     return loss if np.isfinite(loss) else np.nan

@@ -1,14 +1,11 @@
-"""What training gives: the result of a run, and what a callback gets after each epoch."""
+"""What training returns: the result of a run, of a search for a rate, and what a callback gets after each epoch."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from tinynet_fast.models import Model
-
-if TYPE_CHECKING:
-    from tinynet_fast.training.rate_search import RateSearch
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
@@ -33,6 +30,42 @@ class Epoch(Generic[M_co]):
     loss: float
     validation_loss: float | None
     model: M_co
+
+
+@dataclass(frozen=True, eq=False)
+class RateSearch:
+    """What `auto_rate` found.
+
+    Attributes
+    ----------
+    learning_rate : float
+        The rate to train with.
+    rates : (k,) float64 array
+        The rates that were tried, rising.
+    losses : (k,) float64 array
+        The mean log loss of each rate's model after the search's epochs, in nats a row; NaN if it diverged.
+    rows, epochs : int
+        How many rows each model was trained on, and for how many epochs.
+    """
+
+    learning_rate: float
+    rates: np.ndarray
+    losses: np.ndarray
+    rows: int
+    epochs: int
+
+    @property
+    def reason(self) -> str:
+        """One line on what was tried and why this rate was kept."""
+        least, at_end = (
+            self.losses[self.rates == self.learning_rate][0],
+            self.learning_rate in (self.rates[0], self.rates[-1]),
+        )
+        return (
+            f"learning_rate={self.learning_rate:.4g}: of {len(self.rates)} rates from {self.rates[0]:.3g} to "
+            f"{self.rates[-1]:.3g}, each trained on {self.rows:,} rows for {self.epochs:,} epochs, the least log loss, "
+            f"{least:.6g}{' (at the end of the range)' if at_end else ''}"
+        )
 
 
 @dataclass(frozen=True)
@@ -74,6 +107,6 @@ class TrainingResult(Generic[M_co]):
     best_epoch: int | None
     seed: int | None
     seconds: float
-    rate_search: "RateSearch | None" = None
+    rate_search: RateSearch | None = None
     rows: int = 0
     dropped_rows: int = 0

@@ -15,22 +15,21 @@ from tinynet_fast.rows.blocks import Rows, is_streamed
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
-    from tinynet_fast.training.plan import Plan
 
 LARGEST_WHOLE = 2**53  # the whole numbers up to it are exact as float64
 ROWS_A_BYTE = 1000  # more rows than this for each byte of a compressed file do not exist
-ARRAYS = ("parameters", "total", "losses", "validation_losses", "best_loss")
-NAMES = {*ARRAYS, "epoch", "rows", "best_epoch", "best", "stopped_early", "seconds"}
+ARRAYS = ("total", "losses", "validation_losses", "best_loss")
+NAMES = {*ARRAYS, "trained", "epoch", "rows", "best_epoch", "best", "stopped_early", "seconds"}
 
 
 class StateError(ValueError):
     """What is wrong with a state: the name of the entry, and what it should be."""
 
 
-def check_state(path: Path, state: dict[str, Any], trainee: Any, plan: "Plan") -> None:
+def check_state(path: Path, state: dict[str, Any], trainable: Any, options: Any) -> None:
     """Raise ModelFileError, naming file and entry, if `state` is not one that this run can have reached."""
     with _told(path):
-        _check(state, trainee, plan)
+        _check(state, trainable, options)
 
 
 def check_counted(path: Path, rows: "StreamRows", source_rows: int, dropped: int, count: int) -> None:
@@ -54,37 +53,43 @@ def _told(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _check(state: dict[str, Any], trainee: Any, plan: "Plan") -> None:
+def _check(state: dict[str, Any], trainable: Any, options: Any) -> None:
     if set(state) != NAMES:
         odd = sorted(set(state) ^ NAMES)[0]
         raise StateError(f"the entry {odd[:40]!r} of its state is {'missing' if odd in NAMES else 'unknown'}")
-    n = plan.rows.count
+    n = options.rows.count
     epoch = whole("epoch", state["epoch"], LARGEST_WHOLE)
-    rows = whole("rows", state["rows"], _most_rows(plan.rows) if n is None else n)
+    rows = whole("rows", state["rows"], _most_rows(options.rows) if n is None else n)
     if n is None and epoch:
         raise StateError(f"epoch is {epoch}, but the rows were not counted")
-    for name in ARRAYS:
-        finite(
-            name, state[name], None if name in ("losses", "validation_losses", "parameters") else 1, name == "best_loss"
-        )
-    size = len(trainee.parameters())
-    finite("parameters", state["parameters"], size)
-    trainee.check_counts(state["parameters"], epoch, rows)
+    finite("total", state["total"], 1)
+    finite("best_loss", state["best_loss"], 1, or_infinite=True)
     finite("losses", state["losses"], epoch)
-    finite("validation_losses", state["validation_losses"], epoch if plan.validation_loss is not None else 0)
+    finite("validation_losses", state["validation_losses"], epoch if options.validation_loss is not None else 0)
+    _check_trained("trained", state["trained"], trainable)
+    trainable.check_counts(state["trained"], epoch, rows)
     if not isinstance(state["stopped_early"], bool):
         raise StateError("stopped_early is not true or false")
-    if state["stopped_early"] and (plan.patience is None or not epoch):
+    if state["stopped_early"] and (options.patience is None or not epoch):
         raise StateError("stopped_early is true, but nothing can have stopped the run")
     if type(state["seconds"]) not in (int, float) or not 0.0 <= state["seconds"] <= LARGEST_WHOLE:
         raise StateError("seconds is not a time")
     best, best_epoch = state["best"], state["best_epoch"]
-    if (best is None) != (best_epoch is None) or (best is not None and plan.patience is None):
+    if (best is None) != (best_epoch is None) or (best is not None and options.patience is None):
         raise StateError("best and best_epoch do not go together")
     if best is not None:
         whole("best_epoch", best_epoch, epoch - 1)
-        finite("best", best, size)
-        trainee.check_counts(best, best_epoch + 1, 0)
+        _check_trained("best", best, trainable)
+        trainable.check_counts(best, best_epoch + 1, 0)
+
+
+def _check_trained(name: str, arrays: Any, trainable: Any) -> None:
+    """StateError if `arrays` are not those that `trainable` has, by name and length, or are not finite."""
+    known = trainable.state()
+    if not isinstance(arrays, dict) or set(arrays) != set(known):
+        raise StateError(f"{name} does not hold the arrays {', '.join(known)}")
+    for key, array in known.items():
+        finite(f"{name}: {key}", arrays[key], len(array))
 
 
 def whole(name: str, value: Any, most: float) -> int:

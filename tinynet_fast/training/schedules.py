@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels import vectorized
-from tinynet_fast.rows.arrays import as_float
+from tinynet_fast.kernels.vectorized import LOG_LOSS, SQUARED_ERROR
+from tinynet_fast.training.checks import check_at_least_zero, check_one_of
 
 SCHEDULES = ("constant", "invscaling", "optimal", "cosine")
-LOSSES = {"log_loss": vectorized.LOG_LOSS, "squared_error": vectorized.SQUARED_ERROR}
-STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
+LOSSES = {"log_loss": LOG_LOSS, "squared_error": SQUARED_ERROR}
 
 
 class Schedule:
@@ -28,8 +27,7 @@ class Schedule:
         penalty: float = 0.0,
         known: Sequence[str] = SCHEDULES,
     ) -> None:
-        if not isinstance(name, str) or name not in known:
-            raise ValueError(f"there is no schedule {name!r}: use one of {', '.join(known)}")
+        check_one_of("schedule", name, known)
         if name == "optimal" and penalty == 0.0:
             raise ValueError("schedule='optimal' divides by the penalty: give l2 or l1, or use another schedule")
         self.learning_rate, self.name, self.penalty = learning_rate, name, penalty
@@ -79,25 +77,23 @@ class Penalties:
 
     def __init__(self, l2: float, l1: float, average: bool | int, loss: str) -> None:
         self.l2, self.l1 = check_at_least_zero("l2", l2), check_at_least_zero("l1", l1)
-        if not isinstance(loss, str) or loss not in LOSSES:
-            raise ValueError(f"there is no loss {loss!r}: use one of {', '.join(LOSSES)}")
         if not isinstance(average, (bool, int, np.integer, np.bool_)) or average < 0:
             raise ValueError(f"average is {average!r}; True, False or the row to start from is needed")
-        self.loss_name, self.loss = loss, LOSSES[loss]
+        self.loss_name, self.loss = check_one_of("loss", loss, tuple(LOSSES)), LOSSES[loss]
         self.average_from = int(average)  # counted from 1; 0 for no averaging
 
     @property
     def none(self) -> bool:
         """Whether the update is the plain one."""
-        return self.l2 == self.l1 == 0.0 and not self.average_from and self.loss == vectorized.LOG_LOSS
+        return self.l2 == self.l1 == 0.0 and not self.average_from and self.loss == LOG_LOSS
 
     @property
     def smooth(self) -> bool:
         """Whether a row's update is linear in the weights and its error, which is what the fast engine takes."""
-        return self.l1 == 0.0 and self.loss == vectorized.LOG_LOSS
+        return self.l1 == 0.0 and self.loss == LOG_LOSS
 
-    def plan(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
-        """(n, 4) float64: what the kernels call step, keep, cut and share, for the rows after the first `row` rows."""
+    def schedule_rows(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
+        """(n, 4) float64: step, keep, cut and share of each row after the first `row` rows, for the kernels."""
         plan = np.zeros((len(rates), 4))
         with np.errstate(over="ignore"):  # too large a penalty or weight ends in a clear error, not in a warning
             plan[:, 0] = rates if sample_weight is None else rates * sample_weight
@@ -115,11 +111,3 @@ class Penalties:
     def options(self) -> dict[str, Any]:
         """For the model's file."""
         return {"l2": self.l2, "l1": self.l1, "average": self.average_from, "loss": self.loss_name}
-
-
-def check_at_least_zero(name: str, value: Any) -> float:
-    """`value` as a float; ValueError where it is not a finite number of at least 0."""
-    number = as_float(value)
-    if number is None or not 0 <= number < np.inf:
-        raise ValueError(f"{name} is {value!r}; a finite number of at least 0 is needed")
-    return number

@@ -1,8 +1,8 @@
-"""`sweep`: many neurons in one pass over the rows, cross-validated too. The kernel is `kernels/lanes.py`."""
+"""`sweep`: many neurons in one pass over the rows, cross-validated too. The neurons are in `many_neurons.py`."""
 
-import math
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from itertools import product
 from time import perf_counter
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet_fast.kernels import vectorized
-from tinynet_fast.kernels.engines import BLOCK_SECONDS, ENGINES, MOST_ROWS, MOST_VALUES
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.arrays import Codes
 from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.columns import named_weights
-from tinynet_fast.training.plan import Plan, check_flag, check_rate, check_whole, may_stream, plan
-from tinynet_fast.training.schedules import STABILITY_BOUND, check_at_least_zero
-from tinynet_fast.training.sweep_result import ALL_ROWS, SweepResult
+from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_rate, check_whole
+from tinynet_fast.training.loop import finish, run_epochs, visit
+from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
+from tinynet_fast.training.options import Options, checked, may_stream
+from tinynet_fast.training.sweep_result import SweepResult, swept
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 DEAL_STREAM = 2**32 + 1  # the stream of random numbers that deals rows to folds
 SCORED_VALUES = 1 << 14  # sums of held-out rows at once: what NumPy makes of more is mapped and zeroed anew each time
-ROW_SECONDS, VALUE_SECONDS = 6e-9, 9e-10  # what eight models cost, a row and a number in it: for the size of blocks
 
 
 def sweep(
@@ -102,15 +102,13 @@ def sweep(
     >>> print(result.learning_rate[result.best], result.best_model.predict([2.4, 2.5]))
     0.5 [0 1]
     """
-    rates = several("learning_rate", learning_rate, check_rate)
-    penalties = several("l2", l2, check_at_least_zero)
-    averages = several("average", average, checked_flag)
+    options = combinations(learning_rate, l2, average)
     threads = _threads(n_jobs)
     if may_stream(X):
         raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
     if folds is not None and validation is not None:
         raise ValueError("folds and validation are two ways to judge the models: give one of them")
-    job = plan(
+    asked = checked(
         X,
         y,
         epochs=epochs,
@@ -118,22 +116,31 @@ def sweep(
         seed=seed,
         random_start=folds is not None and np.ndim(folds) == 0,
         validation=validation,
-        patience=None,
         engine="fast",
-        kernel="sgd_epochs",
-        progress=False,
-        callback=None,
         sample_weight=sample_weight,
     )
-    if job.in_memory.index is not None:
-        job.rows = _copied(job.in_memory)
-    fold_of_row, n_folds = _folds(folds, job)
-    options = np.array(list(product(rates, penalties, averages)), dtype=np.float64)
-    start = first_weights(named_weights(weights, job.features), bias, len(options), job.rows.n_features)
+    if asked.in_memory.index is not None:
+        asked.rows = _copied(asked.in_memory)
+    fold_of_row, n_folds = _folds(folds, asked)
+    start = first_weights(named_weights(weights, asked.features), bias, len(options), asked.rows.n_features)
+    options, start, fold = with_folds(options, start, n_folds)
+    return _Sweep(asked, ManyNeurons(options, start, fold, threads), fold_of_row, threads).run()
+
+
+def combinations(learning_rate: Any, l2: Any, average: Any) -> np.ndarray:
+    """(n_combinations, 3) float64: every combination of learning rate, l2 and average, each checked."""
+    rates = several("learning_rate", learning_rate, check_rate)
+    return np.array(
+        list(product(rates, several("l2", l2, check_at_least_zero), several("average", average, check_flag))),
+        dtype=np.float64,
+    )
+
+
+def with_folds(options: np.ndarray, start: np.ndarray, n_folds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Options, first weights and the fold held out of each neuron: all rows first, then each fold left out."""
     copies = 1 + n_folds
-    options, start = np.repeat(options, copies, axis=0), np.repeat(start, copies, axis=0)
-    fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options) // copies)
-    return _Sweep(job, options, start, fold, fold_of_row, threads).run()
+    fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options))
+    return np.repeat(options, copies, axis=0), np.repeat(start, copies, axis=0), fold
 
 
 def _copied(rows: Rows) -> Rows:
@@ -154,11 +161,6 @@ def several(name: str, values: Any, check: Any) -> list[float]:
     return checked
 
 
-def checked_flag(name: str, value: Any) -> bool:
-    check_flag(name, value)
-    return bool(value)
-
-
 def _threads(n_jobs: Any) -> int:
     if n_jobs is None:
         return 1
@@ -167,16 +169,16 @@ def _threads(n_jobs: Any) -> int:
     return check_whole("n_jobs", n_jobs)
 
 
-def _folds(folds: Any, job: Plan) -> tuple[np.ndarray | None, int]:
+def _folds(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
     """The fold of each row, as float64, and how many there are."""
-    n, codes = len(job.rows), job.in_memory.codes[:]
+    n, codes = len(asked.rows), asked.in_memory.codes[:]
     if folds is None:
         return None, 0
     if np.ndim(folds) == 0:
         k = check_whole("folds", folds, least=2)
         if k > n:
             raise ValueError(f"folds is {k} and X has {n} rows: each fold needs at least one")
-        rng = np.random.default_rng([job.seed or 0, DEAL_STREAM])
+        rng = np.random.default_rng([asked.seed or 0, DEAL_STREAM])
         order = np.concatenate([rng.permutation(np.flatnonzero(codes == label)) for label in (0, 1)])
         fold_of_row = np.empty(n)
         fold_of_row[order] = np.arange(n) % k  # the second label goes on where the first ended, so that sizes are even
@@ -188,7 +190,7 @@ def _folds(folds: Any, job: Plan) -> tuple[np.ndarray | None, int]:
         empty = np.flatnonzero(np.bincount(given.astype(np.intp), minlength=k) == 0) if k <= n else np.array([0])
         if k < 2 or len(empty):
             raise ValueError("folds needs at least two folds, numbered from 0 on with none left out")
-    weights = job.in_memory.sample_weight
+    weights = asked.in_memory.sample_weight
     counted = slice(None) if weights is None else weights > 0.0
     place = 2 * fold_of_row.astype(np.intp) + codes
     dealt = np.bincount(place[counted], minlength=2 * k).reshape(k, 2)  # rows of both labels that have a weight
@@ -216,240 +218,91 @@ def first_weights(weights: Any, bias: Any, combinations: int, n_features: int) -
     return start
 
 
-class Group:
-    """Models that are trained by the same calls of the kernel, and their state."""
-
-    def __init__(self, members: np.ndarray, options: np.ndarray, start: np.ndarray, fold: np.ndarray) -> None:
-        from tinynet_fast.kernels.fast import many_neurons
-
-        self.members, self.kernel = members, many_neurons
-        rates, l2, averaged = options[members].T
-        self.penalised = bool((l2 > 0.0).any() or averaged.any())
-        self.averaged = averaged > 0.0
-        m, d = -(-len(members) // many_neurons.WIDTH) * many_neurons.WIDTH, start.shape[1] - 1
-        self.options, self.sums = (
-            many_neurons.aligned(many_neurons.N_OPTIONS, m),
-            many_neurons.aligned(many_neurons.N_SUMS, m),
-        )
-        self.state = many_neurons.aligned((d + 1) * (2 if self.penalised else 1), m)
-        self.options[many_neurons.KEEP], self.options[many_neurons.HELD] = 1.0, many_neurons.NOBODY
-        used = slice(len(members))
-        with np.errstate(over="ignore"):  # too large a rate, penalty or weight shows in the result
-            self.options[many_neurons.RATE, used] = rates
-            self.options[many_neurons.KEEP, used] = np.maximum(0.0, 1.0 - rates * l2)
-            self.options[many_neurons.HELD, used] = fold[members]
-            self.state[: d + 1, used] = start[members].T
-
-    def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
-        self.kernel.train(X, y, weights, folds, self.options, self.state, self.sums, self.penalised)
-
-    def clear(self) -> None:
-        self.kernel.clear(self.sums)
-
-    def losses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sums of squared errors, and of log losses of rows trained on and held out, since `clear`."""
-        used = slice(len(self.members))
-        trained, held = self.kernel.log_losses(self.sums)
-        return self.sums[self.kernel.SQUARES, used], trained[used], held[used]
-
-    def parameters(self) -> np.ndarray:
-        """(members, n_features + 1): what the models predict with."""
-        d = len(self.state) // (2 if self.penalised else 1)
-        used = slice(len(self.members))
-        now, means = self.state[:d, used].T, self.state[-d:, used].T
-        return np.where(self.averaged[:, np.newaxis], means, now)
-
-
 class _Sweep:
-    """The loop over epochs and blocks, and what is made of its sums."""
+    """A sweep over rows in memory: its passes, and the losses that are made of their sums."""
 
-    def __init__(
-        self,
-        job: Plan,
-        options: np.ndarray,
-        start: np.ndarray,
-        fold: np.ndarray,
-        fold_of_row: np.ndarray | None,
-        threads: int,
-    ) -> None:
-        self.job, self.options, self.fold, self.fold_of_row = job, options, fold, fold_of_row
-        from tinynet_fast.kernels.fast import many_neurons
-
-        d = job.rows.n_features
-        self.groups = groups_of(options, start, fold, threads)
-        self.threads = min(threads, len(self.groups))
-        seconds = (ROW_SECONDS + VALUE_SECONDS * d) * len(options) / many_neurons.WIDTH
+    def __init__(self, options: Options, neurons: ManyNeurons, fold_of_row: np.ndarray | None, threads: int) -> None:
+        self.options, self.neurons, self.fold_of_row = options, neurons, fold_of_row
+        self.threads, m, d = min(threads, len(neurons.groups)), len(neurons), options.rows.n_features
         # The sums of held-out rows depend on where blocks end, so those blocks are the same for any number of threads.
-        self.block_rows, self.scored_rows = (
-            max(min(int(k * BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // d) // many_neurons.CHUNK, 1)
-            * many_neurons.CHUNK
-            for k in (self.threads, 1)
-        )
+        self.block_rows, self.scored_rows = (block_rows(m, d, threads) for threads in (self.threads, 1))
+        self.in_fold = np.zeros(m)  # how many rows each neuron holds out
+        if fold_of_row is not None:
+            counts = np.bincount(fold_of_row.astype(np.intp))
+            self.in_fold = np.where(neurons.fold == ALL_ROWS, 0, counts[neurons.fold])
 
     def run(self) -> SweepResult:
-        job, n = self.job, len(self.job.rows)
-        shape = job.epochs, len(self.options)
-        squares, progressive, held_out = np.empty(shape), np.empty(shape), np.empty(shape)
-        in_fold = np.zeros(len(self.options))
-        if self.fold_of_row is not None:
-            counts = np.bincount(self.fold_of_row.astype(np.intp))
-            in_fold = np.where(self.fold == ALL_ROWS, 0, counts[self.fold])
-        nothing = job.engine.rows(job.rows.nothing())
-        for group in self.groups:  # compiles, where there is something to compile
-            group.train(nothing, np.empty(0), np.empty(0), None if self.fold_of_row is None else np.empty(0))
-        started = perf_counter()
-        from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one neuron need not wait for
+        options, neurons = self.options, self.neurons
+        nothing = options.engine.rows(options.rows.nothing())
+        neurons.train(nothing, np.empty(0), np.empty(0), None if self.fold_of_row is None else np.empty(0))
+        started, losses = perf_counter(), []
+        with ExitStack() as stack:
+            stack.enter_context(np.errstate(all="ignore"))
+            if self.threads > 1 or self.fold_of_row is not None:
+                from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread need not wait for
 
-        with ThreadPoolExecutor(self.threads) as pool, np.errstate(all="ignore"):
-            for epoch in range(job.epochs):
-                for group in self.groups:
-                    group.clear()
-                for block in self._blocks(self.block_rows, self._order(epoch)):
-                    self._train(pool, block)
-                for group in self.groups:
-                    losses = group.losses()
-                    for history, sums in zip((squares, progressive, held_out), losses, strict=True):
-                        history[epoch, group.members] = sums
-            parameters = np.empty((len(self.options), job.rows.n_features + 1))
-            for group in self.groups:
-                parameters[group.members] = group.parameters()
-            if job.validation_loss is None:
-                scores = self._held_out_loss(pool, parameters, in_fold)
+                self.pool: Executor | None = stack.enter_context(ThreadPoolExecutor(self.threads))
             else:
-                scores = np.array([self._validation_loss(each) for each in parameters])
-            progressive /= n - in_fold
-            held_out /= in_fold  # 0/0 where no fold is held out
+                self.pool = None
+            neurons.pool = self.pool if self.threads > 1 else None
+            finish(run_epochs(self._pass, options.epochs, [lambda done, last: losses.append(neurons.losses())]))
+            parameters = neurons.parameters()
+            scores = self._scores(parameters)
+            squares, trained, held = np.moveaxis(np.array(losses), 0, 1)
+            trained /= len(options.rows) - self.in_fold
+            held /= self.in_fold  # 0/0 if no fold is held out
         seconds = perf_counter() - started
-        return swept(self.job, self.options, self.fold, parameters, squares, progressive, held_out, scores, seconds)
+        return swept(options, neurons, parameters, (squares, trained, held, scores), seconds)
 
-    def _order(self, epoch: int) -> np.ndarray | None:
-        rows, order = self.job.rows, self.job.order
-        return None if order is None else order.permutation(len(rows), rows.n_features, epoch)
+    def _pass(self, done: int) -> int:
+        rows, order = self.options.rows, self.options.order
+        self.neurons.clear()
+        places = None if order is None else order.permutation(len(rows), rows.n_features, done)
+        visit(self._blocks(self.block_rows, places), self.neurons.train)
+        return 1
 
     def _blocks(self, size: int, order: np.ndarray | None) -> Iterator[tuple[Any, ...]]:
-        start, ones = 0, np.ones(min(size, len(self.job.rows)))
-        job = self.job.in_memory
-        rows = job if order is None else Rows(job.X, job.codes, order, job.sample_weight)
+        """Rows, labels, sample weights and folds, in the order of the row numbers `order`."""
+        own = self.options.in_memory
+        start, ones = 0, np.ones(min(size, len(own)))
+        rows = own if order is None else Rows(own.X, own.codes, order, own.sample_weight)
         for X, y, weights in rows.blocks(size):
             part = slice(start, start + len(y)) if order is None else order[start : start + len(y)]
             folds = None if self.fold_of_row is None else self.fold_of_row[part]
             start += len(y)
-            yield self.job.engine.rows(X), y, ones if weights is None else weights, folds
+            yield self.options.engine.rows(X), y, ones if weights is None else weights, folds
 
-    def _train(self, pool: "Executor", block: tuple[Any, ...]) -> None:
-        if self.threads == 1:
-            for group in self.groups:
-                group.train(*block)
-        else:
-            for done in [pool.submit(group.train, *block) for group in self.groups]:
-                done.result()
+    def _scores(self, parameters: np.ndarray) -> np.ndarray:
+        """The mean log loss of each neuron on the rows to judge it by; NaN for one that diverged, or without rows."""
+        judge = self.options.validation_loss
+        if judge is None:
+            return self._held_out_loss(parameters)
+        scores = np.full(len(parameters), np.nan)
+        for i, row in enumerate(parameters):
+            if np.isfinite(row).all():
+                scores[i] = judge(Neuron(weights=row[:-1], bias=row[-1], labels=self.options.labels))
+        return scores
 
-    def _validation_loss(self, parameters: np.ndarray) -> float:
-        """The mean log loss of a model on the rows to judge it by; NaN for one that diverged."""
-        if self.job.validation_loss is None or not np.isfinite(parameters).all():
-            return np.nan
-        return self.job.validation_loss(Neuron(weights=parameters[:-1], bias=parameters[-1], labels=self.job.labels))
-
-    def _held_out_loss(self, pool: "Executor", parameters: np.ndarray, in_fold: np.ndarray) -> np.ndarray:
-        """Mean log loss of each model on the rows that it holds out, with the weights that it has now."""
-        totals = np.zeros(len(parameters))
+    def _held_out_loss(self, parameters: np.ndarray) -> np.ndarray:
+        """Mean log loss of each neuron on the rows that it holds out, with the weights that it has now."""
+        totals, fold = np.zeros(len(parameters)), self.neurons.fold
 
         def add(X: np.ndarray, y: np.ndarray, folds: np.ndarray, f: int) -> None:
-            models, rows = np.flatnonzero(self.fold == f), np.flatnonzero(folds == f)
+            models, rows = np.flatnonzero(fold == f), np.flatnonzero(folds == f)
             size = max(SCORED_VALUES // len(models), 1)
             with np.errstate(all="ignore"):  # which is a thread's own
                 for part in np.split(rows, range(size, len(rows), size)):
-                    z = X[part].astype(np.float64, copy=False) @ parameters[models, :-1].T + parameters[models, -1]
-                    totals[models] += vectorized.cross_entropy(z, y[part, np.newaxis]).sum(axis=0)
+                    totals[models] += held_out_losses(parameters[models], X[part], y[part])
 
         if self.fold_of_row is not None:
-            # A model is in one fold, so that threads add to others.
+            assert self.pool is not None
+            # A neuron is in one fold, so that threads add to others.
             for X, y, _, folds in self._blocks(self.scored_rows, None):
-                list(pool.map(partial(add, X, y, folds), range(int(self.fold.max()) + 1)))
-        return totals / in_fold
+                list(self.pool.map(partial(add, X, y, folds), range(int(fold.max()) + 1)))
+        return totals / self.in_fold
 
 
-def swept(
-    job: Plan,
-    options: np.ndarray,
-    fold: np.ndarray,
-    parameters: np.ndarray,
-    squares: np.ndarray,
-    progressive: np.ndarray,
-    held_out: np.ndarray,
-    scores: np.ndarray,
-    seconds: float,
-) -> SweepResult:
-    """The result of a sweep of which all models are known: their parameters, losses by epoch, and scores."""
-    finite = np.isfinite(parameters).all(axis=1) & np.isfinite(squares).all(axis=0)
-    copies = int(fold.max()) + 2
-    result = SweepResult(
-        weights=np.ascontiguousarray(parameters[:, :-1]),
-        biases=parameters[:, -1].copy(),
-        learning_rate=options[:, 0],
-        l2=options[:, 1],
-        average=options[:, 2] > 0.0,
-        combination=np.arange(len(parameters)) // copies,
-        fold=fold,
-        loss_history=squares,
-        progressive_loss=progressive,
-        held_out_history=held_out,
-        held_out_loss=scores,
-        diverged=~finite,
-        unstable=options[:, 0] > STABILITY_BOUND / job.largest,
-        best=None,
-        labels=job.labels,
-        features=job.features,
-        epochs=job.epochs,
-        shuffle=bool(job.shuffle),
-        seed=job.seed,
-        seconds=seconds,
-    )
-    judged = result.scores()
-    if not np.isnan(judged).all():
-        object.__setattr__(result, "best", int(np.nanargmin(judged)) * copies)
-    return result
-
-
-def groups_of(options: np.ndarray, start: np.ndarray, fold: np.ndarray, threads: int) -> list[Group]:
-    """All models in groups, those without penalties and averaging apart from the others: they train faster."""
-    from tinynet_fast.kernels.fast import many_neurons
-
-    models = np.arange(len(options))
-    penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
-    parts = [part for part in (models[~penalised], models[penalised]) if len(part)]
-    members = [each for part in parts for each in in_groups(part, many_neurons.WIDTH, many_neurons.MOST, threads)]
-    return [Group(each, options, start, fold) for each in members]
-
-
-def in_groups(models: np.ndarray, width: int, most: int, threads: int) -> list[np.ndarray]:
-    """The models in groups of whole registers, at most `most` each, as many for each thread as can be."""
-    registers = math.ceil(len(models) / width)
-    groups = math.ceil(registers / most)
-    groups = min(math.ceil(groups / threads) * threads, registers)
-    ends = [math.ceil(registers * (k + 1) / groups) * width for k in range(groups)]
-    return np.split(models, ends[:-1])
-
-
-def mean_log_losses(parameters: np.ndarray, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The mean log loss of each model (a row of weights and, last, a bias) on checked rows; a row counts at most 44.
-
-    By the kernel that trains, with rates of 0: 2 ns a value where NumPy takes 25.
-    """
-    from tinynet_fast.kernels.fast import many_neurons
-
-    engine, n, d = ENGINES["fast"], len(X), X.shape[1]
-    options, folds = np.zeros((len(parameters), 3)), np.full(len(parameters), ALL_ROWS)
-    members = in_groups(np.arange(len(parameters)), many_neurons.WIDTH, many_neurons.MOST, 1)
-    groups = [Group(each, options, parameters, folds) for each in members]
-    rows, totals = max(MOST_VALUES // d, many_neurons.CHUNK), np.empty(len(parameters))
-    for group in groups:
-        group.clear()
-    for start in range(0, n, rows - rows % many_neurons.CHUNK):
-        part = slice(start, start + rows - rows % many_neurons.CHUNK)
-        y = codes[part].astype(np.float64)
-        for group in groups:
-            group.train(engine.rows(X[part]), y, np.ones(len(y)), None)
-    for group in groups:
-        totals[group.members] = group.losses()[1]
-    return totals / n
+def held_out_losses(parameters: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The log loss of each neuron (a row of weights and, last, a bias), summed over some rows."""
+    z = X.astype(np.float64, copy=False) @ parameters[:, :-1].T + parameters[:, -1]
+    return np.asarray(vectorized.cross_entropy(z, y[:, np.newaxis]).sum(axis=0))

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.models import Neuron
-
-ALL_ROWS = -1  # the fold of a model that holds none out
+from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons
+from tinynet_fast.training.options import Options
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,3 +153,46 @@ class SweepResult:
                 style="bold" if i == self.best else None,
             )
         return table
+
+
+def swept(
+    options: Options,
+    neurons: ManyNeurons,
+    parameters: np.ndarray,
+    losses: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    seconds: float,
+) -> SweepResult:
+    """The result of a sweep of which all models are known: their parameters, and their losses.
+
+    `losses` are squared errors, and log losses trained on and held out, (epochs, n_models) each, and the scores.
+    """
+    squares, progressive, held_out, scores = losses
+    finite = np.isfinite(parameters).all(axis=1) & np.isfinite(squares).all(axis=0)
+    fold, copies = neurons.fold, int(neurons.fold.max()) + 2
+    rates, l2, average = neurons.options.T
+    result = SweepResult(
+        weights=np.ascontiguousarray(parameters[:, :-1]),
+        biases=parameters[:, -1].copy(),
+        learning_rate=rates,
+        l2=l2,
+        average=average > 0.0,
+        combination=np.arange(len(parameters)) // copies,
+        fold=fold,
+        loss_history=squares,
+        progressive_loss=progressive,
+        held_out_history=held_out,
+        held_out_loss=scores,
+        diverged=~finite,
+        unstable=rates > STABILITY_BOUND / options.largest,
+        best=None,
+        labels=options.labels,
+        features=options.features,
+        epochs=options.epochs,
+        shuffle=bool(options.shuffle),
+        seed=options.seed,
+        seconds=seconds,
+    )
+    judged = result.scores()
+    if not np.isnan(judged).all():
+        object.__setattr__(result, "best", int(np.nanargmin(judged)) * copies)
+    return result

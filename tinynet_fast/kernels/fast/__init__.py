@@ -12,6 +12,7 @@ FILES = {
     "sgd_regularized_epochs": "regularized_neuron",
     "sgd_sparse_epochs": "sparse",
     "sparse_logits": "sparse",
+    "sparse_row_bound": "sparse",
     "network_scratch": "network",
     "network_update": "network",
     "network_logits": "network",

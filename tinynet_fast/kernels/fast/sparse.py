@@ -178,7 +178,7 @@ def sparse_logits(data, indices, *arrays):
     compiled(logits, f"{_stored(data, indices)} l1 l1 d1 d1 dw1")(data, indices, *arrays)
 
 
-def row_bound(data, indptr, weight):
+def sparse_row_bound(data, indptr, weight):
     """The largest weight[i] * (|x[i]|^2 + 1); infinity where a row is not finite."""
     out = np.zeros(1)
     compiled(largest_square_norm, f"{data.dtype.char}1 l1 d1 dw1")(data, indptr, weight, out)

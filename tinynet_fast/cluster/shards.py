@@ -1,4 +1,4 @@
-"""The loop over epochs, rounds and shards, for whatever cluster does the work: as a chain, or by averaging."""
+"""The shards of a cluster: how an epoch goes over them, as a chain or by averaging. The loop is the trainers' own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -8,18 +8,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinynet_fast.cluster.fit import Job, restore
+from tinynet_fast.cluster.fit import ShardOptions
 from tinynet_fast.cluster.inspection import Survey, merge_moments, merge_surveys
-from tinynet_fast.cluster.learners import MomentsLearner, moments_of
-from tinynet_fast.cluster.state import Arrays, State, merge
+from tinynet_fast.cluster.recipes import MomentsRecipe, moments_of
+from tinynet_fast.cluster.state import State, merge
 from tinynet_fast.cluster.tasks import HeadTask, PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, rounded_down, warn
+from tinynet_fast.kernels.engines import ENGINES, STABILITY_BOUND, choose
 from tinynet_fast.rows.index_columns import LOOKED_AT, suspects, warn_of_row_numbers
-from tinynet_fast.training.plan import Plan, check_whole
-from tinynet_fast.training.rate_search import RateSearch, most_rows
-from tinynet_fast.training.result import TrainingResult
-from tinynet_fast.training.run import History, Overshoot, end_epoch, training_result, until_measured
-from tinynet_fast.training.schedules import STABILITY_BOUND
+from tinynet_fast.training.checks import check_one_of, check_whole
+from tinynet_fast.training.history import Arrays, History, all_finite
+from tinynet_fast.training.loop import finish, run_epochs
+from tinynet_fast.training.options import Options
+from tinynet_fast.training.rate_search import most_rows
+from tinynet_fast.training.result import RateSearch, TrainingResult
+from tinynet_fast.training.run import Overshoot, after_epoch, training_result, until_measured
 
 MODES = ("chain", "average")
 
@@ -64,11 +67,11 @@ class Shards:
     def counts(self) -> list[int]:
         return [part.rows for part in self.parts]
 
-    def job(self, learner: Any, engine: str, **options: Any) -> Job:
-        """A job on these shards."""
+    def job(self, recipe: Any, engine: str, **options: Any) -> ShardOptions:
+        """The options of training on these shards."""
         cluster = self.cluster
         common = {"mean": self.mean, "scale": self.scale, "features": cluster.names, "labels": self.known.labels}
-        return Job(learner, engine, cluster.n_features, self.known.rows, cluster.dtype, **(common | options))
+        return ShardOptions(recipe, engine, cluster.n_features, self.known.rows, cluster.dtype, **(common | options))
 
     def whole(self) -> list[Share]:
         """All shards that have rows."""
@@ -95,12 +98,12 @@ class Shards:
         """The updates of an averaged epoch, in each round those of the shard that makes most of them."""
         return sum(max(-(-share.rows // batch_size) for share in shares) for shares in self.rounds())
 
-    def epoch(self, job: Job, state: State) -> State:
+    def epoch(self, job: ShardOptions, state: State) -> State:
         """One epoch of a job, from the state before it."""
         state = replace(state, losses=np.zeros_like(state.losses), rows=0)
         return self._chain(job, state) if self.mode == "chain" else self._average(job, state)
 
-    def _chain(self, job: Job, state: State) -> State:
+    def _chain(self, job: ShardOptions, state: State) -> State:
         shares = self.whole()
         for share in shares:
             state = State.of(checked(self.cluster.one(ShardTask(job, state, share is shares[-1]), share)))
@@ -108,7 +111,7 @@ class Shards:
             self._check_rows(share, state.rows + len(state.y) - share.first)
         return state
 
-    def _average(self, job: Job, state: State) -> State:
+    def _average(self, job: ShardOptions, state: State) -> State:
         for shares in self.rounds():
             answers = self.cluster.each(PieceTask(job, state, sum(share.rows for share in shares)), shares)
             states = [State.of(checked(answer)) for answer in answers]
@@ -127,8 +130,9 @@ class Shards:
             )
 
 
-def _check_limit(job: Job, state: State) -> None:
-    if state.largest > job.limit:
+def _check_limit(job: ShardOptions, state: State) -> None:
+    asked = ENGINES[job.engine]
+    if choose(asked, state.largest, job.limit) is not asked:
         raise Overshoot
 
 
@@ -139,8 +143,7 @@ def survey_shards(
 
     ValueError for what is wrong with them.
     """
-    if mode not in MODES:
-        raise ValueError(f"there is no mode {mode!r}: use one of {', '.join(MODES)}")
+    check_one_of("mode", mode, MODES)
     syncs = check_whole("syncs", syncs)
     if mode == "chain" and syncs != 1:
         raise ValueError("syncs is how often shards are averaged in an epoch: use mode='average', or leave it out")
@@ -155,14 +158,14 @@ def survey_shards(
 
 def _standardise(shards: Shards) -> None:
     """Means and deviations: as a chain those of the rows in one array, else those of the shards, merged."""
-    cluster, job = shards.cluster, shards.job(MomentsLearner(), "numpy")
+    cluster, job = shards.cluster, shards.job(MomentsRecipe(), "numpy")
     if shards.mode == "chain":
         state = shards.epoch(job, job.start())
-        moments = moments_of(np.concatenate([state.parameters, state.counts]))
+        moments = moments_of(state.trained)
     else:
         answers = cluster.each(ShardTask(job, job.start(), True), shards.whole())
         states = [State.of(checked(answer)) for answer in answers]
-        moments = merge_moments([moments_of(np.concatenate([s.parameters, s.counts])) for s in states])
+        moments = merge_moments([moments_of(each.trained) for each in states])
     shards.mean, shards.scale = moments.standardisation(cluster.names)
 
 
@@ -178,14 +181,48 @@ def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 
 
-def train(shards: Shards, job: Job, plan: Plan) -> Any:
+def train(shards: Shards, job: ShardOptions, options: Options) -> Any:
     """Train, and once more from the start with the strict engine if a row is beyond the fast one's limit."""
-    return until_measured(lambda: _train(shards, replace(job, engine=plan.engine.name, limit=plan.limit), plan), plan)
+
+    def trained() -> Any:
+        return _Run(shards, replace(job, engine=options.engine.name, limit=options.limit), options).result()
+
+    return until_measured(trained, options)
 
 
-def _warn_of_overshooting(learner: Any, largest: float) -> None:
+class _Run:
+    """One run on shards. After an epoch the client does what the trainers do: validation, early stopping, callback."""
+
+    def __init__(self, shards: Shards, job: ShardOptions, options: Options) -> None:
+        self.shards, self.job, self.options = shards, job, options
+        self.recipe: Any = job.recipe  # of a neuron or a network, which can diverge
+        self.trainable, self.history, self.state = self.recipe.trainable(options), History(), job.start()
+        options.engine_name = options.engine.name
+
+    def result(self) -> TrainingResult[Any]:
+        options, history = self.options, self.history
+        finish(run_epochs(self._pass, options.epochs, after_epoch(self.trainable, options, history)))
+        options.recorded |= {"mode": self.shards.mode, "syncs": self.shards.syncs, "shards": len(self.shards.counts)}
+        result: TrainingResult[Any] = training_result(self.trainable, options, history)
+        _warn_of_overshooting(self.recipe, self.state.largest)
+        return result
+
+    def _pass(self, done: int) -> int:
+        history, trainable, started = self.history, self.trainable, perf_counter()
+        self.state = self.shards.epoch(self.job, self.state)
+        history.seconds += perf_counter() - started
+        trainable.restore(self.state.trained)
+        if not (all_finite(trainable.state()) and np.isfinite(self.state.losses).all()):
+            raise TrainingDivergedError(done, trainable.learning_rate, self.recipe.safe_rate(self.state.largest))
+        self.job = replace(self.job, seen=True)
+        history.losses.append(trainable.epoch_loss(self.state.losses))
+        history.done += 1
+        return 1
+
+
+def _warn_of_overshooting(recipe: Any, largest: float) -> None:
     """Issue a TrainingWarning if the first step on the longest row could overshoot. (A model is not tried on rows.)"""
-    rate, safe = learner.first_rate(), learner.safe_rate(largest)
+    rate, safe = recipe.first_rate(), recipe.safe_rate(largest)
     if rate is not None and rate * largest > STABILITY_BOUND:
         use = f", or learning_rate={rounded_down(safe, 2)}, which is safe for these rows" if safe > 0.0 else ""
         warn(
@@ -193,26 +230,3 @@ def _warn_of_overshooting(learner: Any, largest: float) -> None:
             f"always answering the labels' shares. Look at its loss, and use standardize=True{use}.",
             TrainingWarning,
         )
-
-
-def _train(shards: Shards, job: Job, plan: Plan) -> Any:
-    """Every epoch, with what the trainers do after one: validation, early stopping, the callback."""
-    learner: Any = job.learner  # of a neuron or a network, which can diverge
-    trainee = learner.trainee(plan)
-    plan.engine_name = plan.engine.name
-    history, state, stop = History(), job.start(), False
-    while history.done < plan.epochs and not stop:
-        started = perf_counter()
-        state = shards.epoch(job, state)
-        history.seconds += perf_counter() - started
-        restore(trainee, state)
-        if not (np.isfinite(trainee.parameters()).all() and np.isfinite(state.losses).all()):
-            raise TrainingDivergedError(history.done, trainee.learning_rate, learner.safe_rate(state.largest))
-        job = replace(job, seen=True)
-        history.losses.append(trainee.epoch_loss(state.losses, job.rows))
-        history.done += 1
-        stop = end_epoch(trainee, plan, history)
-    plan.options |= {"mode": shards.mode, "syncs": shards.syncs, "shards": len(shards.counts)}
-    result: TrainingResult[Any] = training_result(trainee, plan, history)
-    _warn_of_overshooting(learner, state.largest)
-    return result

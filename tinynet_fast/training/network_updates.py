@@ -1,0 +1,156 @@
+"""The network that `train_mlp` trains, block by block: its arrays and their kernel."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynet_fast.kernels.engines import Engine
+from tinynet_fast.models import MLP
+from tinynet_fast.models.layers import layer_table, unflatten
+from tinynet_fast.rows.blocks import Rows
+from tinynet_fast.training.history import Arrays
+from tinynet_fast.training.optimizer import Optimizer, batches_that_move
+from tinynet_fast.training.options import Options
+from tinynet_fast.training.resume import StateError, whole
+from tinynet_fast.training.run import stable_rate
+from tinynet_fast.training.schedules import LOSSES
+
+if TYPE_CHECKING:
+    from tinynet_fast.rows.stream import StreamRows
+
+MASK_STREAM = 2  # beside the seed and the epoch: dropout's own. 1 would be SPLIT_STREAM, 0 and 1 as 32-bit words
+ARRAYS = ("parameters", "gradient", "first_moment", "second_moment")  # the rows of the kernels' state
+
+
+class Network:
+    """A network, and what its optimizer keeps of gradients.
+
+    `updates` and `epochs` count those that are done, `position` the rows of the epoch so far. `pending` holds the
+    number of rows that wait for the end of their batch, and the sum of their sample weights.
+    """
+
+    counts: tuple[str, ...] = ("updates", "epochs", "pending", "position")
+
+    def __init__(
+        self,
+        options: Options,
+        start: np.ndarray,
+        sizes: list[int],
+        activation: str,
+        optimizer: Optimizer,
+        batch_size: int | None,
+        loss: str,
+        dropout: float,
+    ) -> None:
+        own = options.engine.own
+        self.engine = options.engine
+        self.optimizer, self.learning_rate = optimizer, optimizer.schedule.learning_rate
+        self.activation, self.labels, self.features = activation, options.labels, options.features
+        self.loss_name, self.dropout, self.seed, self.hidden_units = loss, dropout, options.seed, sum(sizes[1:-1])
+        n = len(options.rows)
+        self.n_rows, self.size = n, min(batch_size or n, n)
+        self.batch_size: int | None = self.size
+        self.rule = own(optimizer.rule(self.size, LOSSES[loss]))
+        optimizer.schedule.updates = options.epochs * -(-n // self.size)
+        self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
+        masked = self.hidden_units if dropout else 0
+        self.block_rows = options.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
+        updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
+        self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
+        self.table = layer_table(sizes, activation)
+        self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
+        self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
+        self.total_weight = options.rows.total_weight
+        self.generator: np.random.Generator | None = None
+        self.pending: Any
+        self.start = start
+        zeros = {name: np.zeros(len(start)) for name in ARRAYS[1:]}
+        counts = {"updates": np.zeros(1), "epochs": np.zeros(1), "pending": np.zeros(2), "position": np.zeros(1)}
+        self.restore({"parameters": start, **zeros, **counts})
+
+    def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
+        own, n = self.engine.own, len(y)
+        if sample_weight is None:
+            moves = np.ones((int(self.pending[0]) + n) // self.size, bool)
+        else:
+            moves = batches_that_move(sample_weight, self.pending, self.size)
+        moves = np.tile(moves, len(losses))
+        schedule_rows = self.constant_rows
+        if schedule_rows is None:
+            schedule_rows = own(self.optimizer.schedule_rows_for(self.updates, moves))
+        self.engine.kernels.network_epochs(
+            self.engine.rows(X),
+            own(y),
+            own(self.ones[:n] if sample_weight is None else sample_weight),
+            own(self._mask(n)) if self.dropout else self.no_mask,
+            schedule_rows,
+            self.rule,
+            self.layers,
+            self.kernel_state,
+            self.units,
+            self.pending,
+            losses,
+        )
+        self.updates += int(moves.sum())
+        self.epochs += len(losses) - 1  # and one more in `end_epoch`
+        self.position += n
+
+    def _mask(self, n: int) -> np.ndarray:
+        """The factors of dropout for the next `n` rows of the epoch, whatever blocks they come in."""
+        if self.generator is None:
+            self.generator = np.random.default_rng([self.seed or 0, self.epochs, MASK_STREAM])
+            self.generator.bit_generator.advance(self.position * self.hidden_units)  # type: ignore[attr-defined]
+        return (self.generator.random((n, self.hidden_units)) >= self.dropout) / (1.0 - self.dropout)
+
+    def use(self, engine: Engine) -> None:
+        self.engine, self.units = engine, engine.scratch(self.table)
+
+    def end_epoch(self) -> None:
+        if self.pending[0]:
+            schedule_row = self.engine.own(self.optimizer.schedule_rows(self.updates, 1))[0]
+            self.engine.kernels.network_update(self.pending[1], schedule_row, self.rule, self.layers, self.kernel_state)
+            self.updates += int(self.pending[1] > 0.0)
+            self.pending[0] = self.pending[1] = 0.0
+        self.epochs += 1
+        self.position = 0
+        self.generator = None
+
+    def epoch_loss(self, total: np.ndarray) -> np.ndarray:
+        return total / self.total_weight
+
+    def state(self) -> Arrays:
+        arrays = dict(zip(ARRAYS, np.array(self.kernel_state, dtype=np.float64), strict=True))
+        counts = {name: np.array([float(getattr(self, name))]) for name in ("updates", "epochs", "position")}
+        return {**arrays, **counts, "pending": np.array(self.pending, dtype=np.float64)}
+
+    def restore(self, state: Arrays) -> None:
+        self.kernel_state = self.engine.own(np.array([state[name] for name in ARRAYS]))
+        self.updates, self.epochs, self.position = (int(state[k][0]) for k in ("updates", "epochs", "position"))
+        self.pending = self.engine.own(state["pending"].copy())
+        self.generator = None
+
+    def check_counts(self, state: Arrays, epoch: int, rows: int) -> None:
+        pending, pending_weight = state["pending"]
+        most = epoch * -(-self.n_rows // self.size) + rows // self.size
+        whole("the number of updates", state["updates"][0], most)
+        if (state["epochs"][0], state["position"][0], pending) != (epoch, rows, rows % self.size):
+            raise StateError(f"the parameters are not those after {epoch:,} epochs and {rows:,} rows")
+        if not pending_weight >= 0.0:
+            raise StateError("the weight of the rows that wait is below 0")
+
+    def options(self) -> dict[str, Any]:
+        own = {"batch_size": self.size, "loss": self.loss_name, "dropout": self.dropout}
+        return {"trainer": "train_mlp", **self.optimizer.options(), **own}
+
+    def model(self) -> MLP:
+        weights, biases = unflatten(np.array(self.kernel_state[0]), self.table)
+        return MLP(
+            weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
+        )
+
+    def last_rate(self) -> float | None:
+        return None
+
+    def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
+        """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""
+        return min(self.learning_rate / 10.0, stable_rate(rows, 0.08, self.start))
