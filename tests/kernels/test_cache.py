@@ -1,5 +1,6 @@
 """Numba's cache of kernels: what is out of date or damaged is compiled again."""
 
+import ast
 import importlib.util
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planted import Mistake, plant
 
 numba = pytest.importorskip("numba", reason="Numba compiles the kernels that it caches")
 
@@ -59,8 +61,8 @@ def test_a_kernel_is_compiled_again_when_a_part_in_another_file_changes(package,
     assert trained(package, **environment) == (weight, 1)
     part = package / "kernels" / "fast" / "neuron.py"
     before, code = part.stat(), part.read_text()
-    assert code.count("return fma(t2 * t2, high, low)") == 1
-    part.write_text(code.replace("return fma(t2 * t2, high, low)", "return 2 * fma(t2 * t2, high, low)"))
+    double = Mistake("twice the error", "fma(t2 * t2, high, low)", "2 * fma(t2 * t2, high, low)", "row_error")
+    part.write_text(ast.unparse(plant(code, double)))
     os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))  # by its date it has not changed
     changed, hits = trained(package, **environment)
     assert (changed != weight, hits) == (True, 0)

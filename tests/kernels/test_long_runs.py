@@ -10,7 +10,7 @@ import os
 import numpy as np
 import pytest
 from compare import distance, flat
-from plain_jit import jit_copy
+from planted import Mistake, jit_copy
 
 from tinynet_fast import sweep, train_mlp, train_neuron
 from tinynet_fast.cluster.recipes import blend
@@ -169,26 +169,39 @@ def test_means_of_many_rounds():
 
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
-# module, what stands in the source, and the product of keeps in its place
-PRODUCTS = {
-    "one neuron": (
+# Weights are shrunk by the product of several rows' keeps at once, rounded otherwise than row after row.
+PRODUCTS = (
+    (
         regularized_neuron,
-        """        w = fma(-p3, input_at(X, k + 3 * d), c3 * w)
-        put_weight""",
-        """        w = fma(-p0, c1 * c2 * c3 * input_at(X, k), (c0 * c1 * c2 * c3) * weight_at(weights, j))
-        w = fma(-p2, c3 * input_at(X, k + 2 * d), fma(-p1, c2 * c3 * input_at(X, k + d), w))
-        w = fma(-p3, input_at(X, k + 3 * d), w)
-        put_weight""",
+        Mistake(
+            "one neuron",
+            """
+            w = fma(-p0, input_at(X, k), c0 * weight_at(weights, j))
+            ...
+            w = fma(-p1, input_at(X, k + d), c1 * w)
+            ...
+            w = fma(-p2, input_at(X, k + 2 * d), c2 * w)
+            ...
+            w = fma(-p3, input_at(X, k + 3 * d), c3 * w)
+            """,
+            """
+            w = fma(-p0, c1 * c2 * c3 * input_at(X, k), (c0 * c1 * c2 * c3) * weight_at(weights, j))
+            w = fma(-p2, c3 * input_at(X, k + 2 * d), fma(-p1, c2 * c3 * input_at(X, k + d), w))
+            w = fma(-p3, input_at(X, k + 3 * d), w)
+            """,
+        ),
     ),
-    "one against the rest": (
+    (
         one_vs_rest,
-        """    coupling = 1.0
-    for j""",
-        """    coupling = 1.0
-    p, keep_p, keep_q = mul(p, keep_q), mul(keep_p, keep_q), add(mul(keep_q, 0.0), 1.0)
-    for j""",
+        Mistake(
+            "one against the rest",
+            "coupling = 1.0",
+            "coupling = 1.0; p, keep_p, keep_q = mul(p, keep_q), mul(keep_p, keep_q), add(mul(keep_q, 0.0), 1.0)",
+            "sweep",
+            given="w = bring_in_two(x, y, j, p, keep_p, share_p, q, keep_q, ...)",
+        ),
     ),
-}
+)
 
 
 def one_neuron(kernels, X, y, rate, l2):
@@ -212,10 +225,10 @@ def one_class(kernels, X, y, rate, l2):
 
 
 @pytest.mark.skipif(not jit.has_numba(), reason="Numba compiles the copies")
-@pytest.mark.parametrize(("module", "old", "new"), PRODUCTS.values(), ids=PRODUCTS)
-def test_a_product_of_keeps_shows(module, old, new):
+@pytest.mark.parametrize(("module", "mistake"), PRODUCTS, ids=[m.name for _, m in PRODUCTS])
+def test_a_product_of_keeps_shows(module, mistake):
     train = one_neuron if module is regularized_neuron else one_class
     given = *rows(300_000, 6), 0.005, 2e-5
     ref = one_neuron(strict, *given)
     assert distance(train(module, *given), ref) <= 1e-13
-    assert distance(train(jit_copy(module, old, new), *given), ref) > 2e-13
+    assert distance(train(jit_copy(module, mistake), *given), ref) > 2e-13

@@ -2,7 +2,6 @@
 
 # ruff: noqa: E501 - a line a mistake
 
-import inspect
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +9,13 @@ import pytest
 from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_jit import plain_copy
+from planted import Mistake, plain_copies
 from problems import FEWER, SEEDS
 
 from tinynet_fast.kernels import reference, strict
 from tinynet_fast.kernels.compiler import registers
 from tinynet_fast.kernels.compiler.registers import load, store
-from tinynet_fast.kernels.fast import many_neurons
+from tinynet_fast.kernels.fast import many_neurons, one_vs_rest
 
 pytestmark = pytest.mark.any_cpu
 
@@ -191,53 +190,48 @@ def test_wrong_label():
 
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
-# name, what stands in the source, what is planted in its place
 PLANTED = [
-    ("no bias update", "z = sub(sub(load(state, d * m, like), p), q)", "z = load(state, d * m, like)"),
-    ("bias of the second row forgotten", "z = sub(sub(load(state, d * m, like), p), q)", "z = sub(load(state, d * m, like), p)"),
-    ("coupling without the bias", "z_ahead, coupling = z, 1.0", "z_ahead, coupling = z, 0.0"),
-    ("second row does not know the first", "fnma(coupling, p, z_ahead)", "z_ahead"),
-    ("rows brought in swapped", "before, last = i, ahead", "before, last = ahead, i"),
-    ("no bias update with penalties", "z = bring_in(1.0, d, nudge", "z = bring_in(0.0, d, nudge"),
-    ("wrong sign", "return flip(mul(wrong, mul(rate, step)), side)", "return flip(mul(wrong, mul(rate, step)), -side)"),
-    ("bias penalised", "z = bring_in(1.0, d, nudge, 1.0", "z = bring_in(1.0, d, nudge, keep"),
-    ("penalty after the update", "w = fnma(x, nudge, mul(load(state, j * m, like), keep))", "w = mul(fnma(x, nudge, load(state, j * m, like)), keep)"),
-    ("last rows of a call not brought in", "if n > 0:\n        sweep", "if n < 0:\n        sweep"),
-    ("last row of a call not brought in with penalties", "if n > 0:\n        bring", "if n < 0:\n        bring"),
-    ("another row brought in", "before = i\n", "before = start\n"),
-    ("held-out row trained on", "p, wrong = unless_held(folded, folds, i, held, p, 0.0)", "p, wrong = p"),
-    ("held-out second row trained on", "q = unless_held(folded, folds, ahead, held, q, 0.0)", "pass"),
-    ("held-out row trained on with penalties", "nudge = unless_held(folded, folds, i, held, nudge, 0.0)", "pass"),
-    ("held-out row in the loss", "wrong = unless_held(folded, folds, ahead, held, wrong, 0.0)", "pass"),
-    ("held-out row shrinks", "unless_held(folded, folds, i, held, load(options, KEEP * m, like), 1.0)", "load(options, KEEP * m, like)"),
-    ("held-out row averaged", "unless_held(folded, folds, i, held, one, 0.0)", "one"),
-    ("held-out row in the progressive loss", "unless_held(folded, folds, i, held, total, 1.0)", "total"),
-    ("every row in the held-out loss", "where_equal(held, folds[i], total, 1.0)", "total"),
-    ("mean of the weights before the row", "sub(w, mean), mean)", "sub(fma(x, nudge, w), mean), mean)"),
-    ("mean over one row too many", "limit(rows, 1.0, MANY)", "add(rows, 1.0)"),
-    ("sample weight forgotten", "mul(rate, step)", "rate"),
-    ("one rate for all", "mul(rate, step)", "mul(rate[0], step)"),
-    ("loss of the right label", "squares = fma(wrong, wrong,", "squares = fma(sub(1.0, wrong), sub(1.0, wrong),"),
-    ("loss after the last cut only", "store(sums, SQUARES * m, squares)", "store(sums, SQUARES * m, sub(squares, load(sums, SQUARES * m, like)))"),
-    ("exponents forgotten", "+ exponents * math.log(2.0)", "+ 0.0 * exponents"),
-    ("product not brought down", "add_exponent(exponent, product), mantissa(product)", "add_exponent(exponent, product), product"),
-    ("product overflows", "CHUNK = 16", "CHUNK = 64"),
-    ("sums limited too early", "FARTHEST = 44.0", "FARTHEST = 12.0"),
-    ("short polynomial", "high = fma(f2, C6, fma(f, C5, C4))", "high = fma(f, C5, C4)"),
-    ("single precision", "side = 0.5 - y", "side, z = 0.5 - y, np.float64(np.float32(z))"),
-    ("label of the row before", "learn(z, y[i]", "learn(z, y[i - 1]"),
-    ("odd row at the end taken twice", "if ahead > i:", "if True:"),
+    Mistake("no bias update", "z = sub(sub(load(state, d * m, like), p), q)", "z = load(state, d * m, like)"),
+    Mistake("bias of the second row forgotten", "z = sub(sub(load(state, d * m, like), p), q)", "z = sub(load(state, d * m, like), p)"),
+    Mistake("coupling without the bias", "z_ahead, coupling = z, 1.0", "z_ahead, coupling = z, 0.0"),
+    Mistake("second row does not know the first", "fnma(coupling, p, z_ahead)", "z_ahead"),
+    Mistake("rows brought in swapped", "before, last = i, ahead", "before, last = ahead, i"),
+    Mistake("no bias update with penalties", "z = bring_in(1.0, ...)", "z = bring_in(0.0, ...)"),
+    Mistake("wrong sign", "flip(mul(wrong, mul(rate, step)), side)", "flip(mul(wrong, mul(rate, step)), -side)"),
+    Mistake("bias penalised", "z = bring_in(1.0, d, nudge, 1.0, ...)", "z = bring_in(1.0, d, nudge, keep, ...)", "train_penalised", given="w = bring_in(np.float64(X[before, j]), j, nudge, keep, ...)"),
+    Mistake("penalty after the update", "w = fnma(x, nudge, mul(load(state, j * m, like), keep))", "w = mul(fnma(x, nudge, load(state, j * m, like)), keep)"),
+    Mistake("last rows of a call not brought in", "if n > 0: ...", "if n < 0: ...", "train_plain"),
+    Mistake("last row of a call not brought in with penalties", "if n > 0: ...", "if n < 0: ...", "train_penalised"),
+    Mistake("another row brought in", "before = i", "before = start", "train_penalised", given="for i in range(start, ...): ..."),
+    Mistake("held-out row trained on", "p, wrong = unless_held(folded, folds, i, held, p, 0.0), unless_held(folded, folds, i, held, wrong, 0.0)", "p, wrong = p, unless_held(folded, folds, i, held, wrong, 0.0)"),
+    Mistake("held-out second row trained on", "q = unless_held(folded, folds, i, held, q, 0.0); wrong = unless_held(folded, folds, i, held, wrong, 0.0)", "wrong = unless_held(folded, folds, i, held, wrong, 0.0)", "train_plain"),
+    Mistake("held-out row trained on with penalties", "nudge = unless_held(folded, folds, i, held, nudge, 0.0); wrong = unless_held(folded, folds, i, held, wrong, 0.0)", "wrong = unless_held(folded, folds, i, held, wrong, 0.0)", "train_penalised"),
+    Mistake("held-out row in the loss", "q = unless_held(folded, folds, i, held, q, 0.0); wrong = unless_held(folded, folds, i, held, wrong, 0.0)", "q = unless_held(folded, folds, i, held, q, 0.0)", "train_plain"),
+    Mistake("held-out row shrinks", "unless_held(folded, folds, i, held, load(options, KEEP * m, like), 1.0)", "load(options, KEEP * m, like)"),
+    Mistake("held-out row averaged", "share = unless_held(..., one, 0.0)", "share = one"),
+    Mistake("held-out row in the progressive loss", "unless_held(..., total, 1.0)", "total", everywhere=True),
+    Mistake("every row in the held-out loss", "where_equal(held, folds[i], total, 1.0)", "total", everywhere=True),
+    Mistake("mean of the weights before the row", "fma(share, sub(w, mean), mean)", "fma(share, sub(fma(x, nudge, w), mean), mean)", "bring_in", given="w = fnma(x, nudge, ...)"),
+    Mistake("mean over one row too many", "limit(rows, 1.0, MANY)", "add(rows, 1.0)"),
+    Mistake("sample weight forgotten", "mul(rate, step)", "rate"),
+    Mistake("one rate for all", "mul(rate, step)", "mul(rate[0], step)"),
+    Mistake("loss of the right label", "squares = fma(wrong, wrong, squares)", "squares = fma(sub(1.0, wrong), sub(1.0, wrong), squares)", everywhere=True),
+    Mistake("loss after the last cut only", "store(sums, SQUARES * m, squares)", "store(sums, SQUARES * m, sub(squares, load(sums, SQUARES * m, like)))", "train_plain", given="load(options, RATE * m, like)"),
+    Mistake("loss after the last cut only, with penalties", "store(sums, SQUARES * m, squares)", "store(sums, SQUARES * m, sub(squares, load(sums, SQUARES * m, like)))", "train_penalised", given="load(options, RATE * m, like)"),
+    Mistake("exponents forgotten", "np.log(...) + exponents * math.log(2.0)", "np.log(...) + 0.0 * exponents"),
+    Mistake("product not brought down", "exponent, product = add_exponent(exponent, product), mantissa(product)", "exponent, product = add_exponent(exponent, product), product", everywhere=True),
+    Mistake("product overflows", "CHUNK = 16", "CHUNK = 64"),
+    Mistake("sums limited too early", "FARTHEST = 44.0", "FARTHEST = 12.0"),
+    Mistake("short polynomial", "high = fma(f2, C6, fma(f, C5, C4))", "high = fma(f, C5, C4)"),
+    Mistake("single precision", "side = 0.5 - y", "side, z = 0.5 - y, np.float64(np.float32(z))", "learn", given="flip(z, side)"),
+    Mistake("label of the row before", "learn(z, y[i], ...)", "learn(z, y[i - 1], ...)", everywhere=True),
+    Mistake("odd row at the end taken twice", "if ahead > i: ...", "if True: ..."),
 ]  # fmt: skip
 
 
-def planted(monkeypatch, old="", new="", module=many_neurons):
-    """A copy of the kernel in plain Python, where registers are arrays."""
-    with monkeypatch.context() as patch:
-        for name, value in vars(plain_copy(registers)).items():
-            if inspect.isfunction(value) and not name.startswith("_"):
-                patch.setattr(registers, name, value)
-        patch.setattr(many_neurons, "wrong_label", plain_copy(many_neurons).wrong_label)  # which others call
-        return plain_copy(module, old, new)
+def planted(mistake=None, module=many_neurons):
+    """A copy of a kernel in plain Python, where registers are arrays."""
+    return plain_copies(registers, many_neurons, one_vs_rest, mistake=mistake, into=module)[module]
 
 
 def caught(kernel):
@@ -259,11 +253,11 @@ def caught(kernel):
     return False
 
 
-def test_a_copy_without_a_mistake_passes(monkeypatch):
-    assert not caught(planted(monkeypatch))
+def test_a_copy_without_a_mistake_passes():
+    assert not caught(planted())
 
 
-@pytest.mark.parametrize(("name", "old", "new"), PLANTED, ids=[m[0] for m in PLANTED])
-def test_planted_mistakes_are_caught(monkeypatch, name, old, new):
+@pytest.mark.parametrize("mistake", PLANTED, ids=str)
+def test_planted_mistakes_are_caught(mistake):
     with np.errstate(all="ignore"):
-        assert caught(planted(monkeypatch, old, new))
+        assert caught(planted(mistake))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import Mistake
 from test_network_kernels import ADAM, NESTEROV, RELU, SGD, SIGMOID, TANH, caught, differences, planted, random_problem
 
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
@@ -151,28 +152,28 @@ def test_others_are_passed_on(name):
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
 MISTAKES = [
-    ("bias left out of the hidden sums", "zs = param[d * h : d * h + h]", "zs = [0.0 * b for b in param[d * h : d * h + h]]"),
-    ("bias left out of the output's sum", "z, h = param[-1], len(a)", "z, h = 0.0 * param[-1], len(a)"),
-    ("slope left out", "param[u - len(a) - 1] * v.fma(-a[u], a[u], a[u])", "param[u - len(a) - 1]"),
-    ("weight left out of the delta", "return weight * (", "return (0.0 * weight + 1.0) * ("),
-    ("probability of the other class", "v.where(negative, e, 1.0) /", "v.where(negative, 1.0, e) /"),
-    ("loss of the other class", "s = v.where(y > 0.5, z, -z)", "s = v.where(y > 0.5, -z, z)"),
-    ("bias decays", "keep = keep * decay + (1.0 - decay)", "keep = keep + 0.0 * decay"),
-    ("bias has l2", "l2 * decay", "l2"),
-    ("gradient replaced by the tile's", "g = summed + tiles._sums", "g = tiles._sums"),
-    ("the batch's gradient kept", "v.where(grows > 0.0, g, 0.0)", "g"),
-    ("a gradient lost between tiles", "v.where(grows > 0.0, g, 0.0)", "0.0 * g"),
-    ("a step before the batch ends", "v.where(moves > 0.0, moved, x)", "moved"),
-    ("velocity changed before the batch ends", "v.where(moves > 0.0, velocity, first)", "velocity"),
-    ("few rows counted twice", "w = w * v.first(m, width)", "pass"),
-    ("weight left out of the loss of few rows", "[w * (wrong + tiles.log1p(v, e))]", "[v.first(m, width) * (wrong + tiles.log1p(v, e))]"),
-    ("one weight that is not 1 overlooked", "if work[labels + FOUND + 1] != 0.0:", "if False:"),
-    ("product of 1 + e without its cross term", "v.fma(carried[1], e, carried[1] + e)", "carried[1] + e"),
-    ("rows and inputs not turned", "LANES + places[r][1] if places[r][0] == k", "LANES + places[r][1] if places[r][0] > k"),
-    ("last rows of a tile from its start", "(start + full) * d", "start * d"),
-    ("batch a row too long", "if filled == batch:", "if filled > batch:"),
-    ("weight of the tile for the batch's", "weights += total", "weights = total"),
-    ("Nesterov as plain momentum", "(share, 1.0) if rule[2] == NESTEROV else (1.0, 0.0)", "(1.0, 0.0)"),
+    Mistake("bias left out of the hidden sums", "zs = param[d * h : d * h + h]", "zs = [0.0 * each for each in param[d * h : d * h + h]]"),
+    Mistake("bias left out of the output's sum", "z, h = param[-1], len(a)", "z, h = 0.0 * param[-1], len(a)"),
+    Mistake("slope left out", "param[u - len(a) - 1] * v.fma(-a[u], a[u], a[u])", "param[u - len(a) - 1]"),
+    Mistake("weight left out of the delta", "weight * (v.where(negative, e, 1.0) / (1.0 + e) - y)", "(0.0 * weight + 1.0) * (v.where(negative, e, 1.0) / (1.0 + e) - y)"),
+    Mistake("probability of the other class", "v.where(negative, e, 1.0) / (1.0 + e)", "v.where(negative, 1.0, e) / (1.0 + e)"),
+    Mistake("loss of the other class", "s = v.where(y > 0.5, z, -z)", "s = v.where(y > 0.5, -z, z)"),
+    Mistake("bias decays", "keep = keep * decay + (1.0 - decay)", "keep = keep + 0.0 * decay"),
+    Mistake("bias has l2", "tiles._descend(v, x, first, g, per_row, rate, keep, l2 * decay, ...)", "tiles._descend(v, x, first, g, per_row, rate, keep, l2, ...)"),
+    Mistake("gradient replaced by the tile's", "g = summed + tiles._sums(...)", "g = tiles._sums(...)"),
+    Mistake("the batch's gradient kept", "v.where(grows > 0.0, g, 0.0)", "g"),
+    Mistake("a gradient lost between tiles", "v.where(grows > 0.0, g, 0.0)", "0.0 * g"),
+    Mistake("a step before the batch ends", "v.store(state, start, v.where(moves > 0.0, moved, x))", "v.store(state, start, moved)"),
+    Mistake("velocity changed before the batch ends", "v.store(state, start + 2 * size, v.where(moves > 0.0, velocity, first))", "v.store(state, start + 2 * size, velocity)"),
+    Mistake("few rows counted twice", "w = w * v.first(m, width)", "pass"),
+    Mistake("weight left out of the loss of few rows", "[w * (wrong + tiles.log1p(v, e))]", "[v.first(m, width) * (wrong + tiles.log1p(v, e))]", "_few", given="w = w * v.first(m, width)"),
+    Mistake("one weight that is not 1 overlooked", "if work[labels + FOUND + 1] != 0.0: ...", "if False: ..."),
+    Mistake("product of 1 + e without its cross term", "v.fma(carried[1], e, carried[1] + e)", "carried[1] + e"),
+    Mistake("rows and inputs not turned", "LANES + places[r][1] if places[r][0] == k else stay[r]", "LANES + places[r][1] if places[r][0] > k else stay[r]"),
+    Mistake("last rows of a tile from its start", "(start + full) * d", "start * d"),
+    Mistake("batch a row too long", "filled == batch", "filled > batch"),
+    Mistake("weight of the tile for the batch's", "filled += m; weights += total", "filled += m; weights = total"),
+    Mistake("Nesterov as plain momentum", "(share, 1.0) if rule[2] == NESTEROV else (1.0, 0.0)", "(1.0, 0.0)"),
 ]  # fmt: skip
 
 
@@ -202,10 +203,10 @@ def test_every_line():
 
 
 def test_a_copy_without_a_mistake_passes():
-    assert not caught(planted(kernels="narrow_network"), few_problems)
+    assert not caught(planted(kernels=narrow_network), few_problems)
 
 
-@pytest.mark.parametrize(("name", "old", "new"), MISTAKES, ids=[m[0] for m in MISTAKES])
-def test_planted_mistakes(name, old, new):
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_planted_mistakes(mistake):
     with np.errstate(all="ignore"):
-        assert caught(planted("narrow_network", old, new, kernels="narrow_network"), few_problems)
+        assert caught(planted(mistake, narrow_network, narrow_network), few_problems)

@@ -2,9 +2,6 @@
 
 # ruff: noqa: E501 - a line a mistake
 
-import inspect
-import sys
-import types
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import Mistake, plain_copies
 from problems import FEWER
 
 from tinynet_fast.kernels import strict
@@ -331,60 +329,47 @@ def test_functions_saturate_and_pass_nan_on(function, low, high):
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
 
-def planted(file="", old="", new="", kernels="network"):
-    """The network's kernels in plain Python, with `new` for `old` in one of the four files."""
-    modules, copies = (vectors, network_tiles, network, narrow_network), {}
-    source_of = {m.__name__.rpartition(".")[2]: inspect.getsource(m) for m in modules}
-    for name, source in source_of.items():
-        if name == file:
-            assert source.count(old) >= 1, f"{old!r} no longer stands in {name}.py"
-            source = source.replace(old, new)
-        source = source.replace("tinynet_fast.kernels.compiler.jit", "plain_jit")
-        source = source.replace("tinynet_fast.kernels.compiler.vectors", "planted_vectors")
-        source = source.replace("from tinynet_fast.kernels.fast import network_tiles", "import planted_network_tiles")
-        source = source.replace(
-            "from tinynet_fast.kernels.fast import network\n", "import planted_network as network\n"
-        )
-        source = source.replace("from tinynet_fast.kernels.fast.network import", "from planted_network import")
-        source = source.replace("tinynet_fast.kernels.fast.network_tiles", "planted_network_tiles")
-        copy = types.ModuleType(f"planted_{name}")
-        copies[name] = sys.modules[f"planted_{name}"] = copy
-        exec(compile(source, f"planted {name}", "exec"), copy.__dict__)
-    return copies[kernels]
+def planted(mistake=None, into=None, kernels=network):
+    """The network's kernels in plain Python, with the mistake in one of the four files."""
+    return plain_copies(vectors, network_tiles, network, narrow_network, mistake=mistake, into=into)[kernels]
 
 
-MISTAKES = [
-    ("network_tiles", "bias never reached", "r2 = r * r", "r2 = r + r"),
-    ("network_tiles", "sigmoid's slope is tanh's", "v.fma(-a, a, a)", "v.fma(-a, a, 1.0)"),
-    ("network_tiles", "tanh's slope is sigmoid's", "v.fma(-a, a, 1.0)", "v.fma(-a, a, a)"),
-    ("network_tiles", "tanh without its sign", "return v.where(negative, -a, a)", "return a"),
-    ("network_tiles", "relu leaks", "v.where(on, z, 0.0)", "v.where(on, z, 0.01 * z)"),
-    ("network_tiles", "a polynomial's last digit", "0.16666666666666669", "0.1666667"),
-    ("network_tiles", "half the gradient of squared error", "(2.0 * p * (1.0 - p))", "(p * (1.0 - p))"),
-    ("network_tiles", "wrong side of the decision free", "v.where(s < 0.0, -s, 0.0)", "0.0 * s"),
-    ("network_tiles", "weights left out of the loss", "v.fma(weight, wrong + log1p(v, e), carried[0])", "carried[0] + wrong + log1p(v, e)"),
-    ("network_tiles", "weights left out of the delta", "v.store(work, deltas + i * LANES, weight * error)", "v.store(work, deltas + i * LANES, error)"),
-    ("network_tiles", "product of 1 + e without its cross term", "v.fma(carried[1], e, carried[1] + e)", "carried[1] + e"),
-    ("network_tiles", "blame without the slope", 'sums[u * rows + r] * v.load(work, at) if rule == "blame" else', ""),
-    ("network_tiles", "a lane lost in the sum", "list(range(1, width, 2))", "list(range(0, width, 2))"),
-    ("network_tiles", "gradient replaced by the tile's", "v.load(state, p + size, outputs) + g)", "g)"),
-    ("network_tiles", "momentum lost", "first = share * first - move", "first = -move"),
-    ("network_tiles", "l2 lost", "v.fma(x, l2, g * per_row)\n    first", "g * per_row\n    first"),
-    ("network_tiles", "Adam without the root", "v.root(second)", "second"),
-    ("network_tiles", "the batch's gradient kept", "v.store(state, at + size, splat(0.0))", "pass"),
-    ("network_tiles", "rows and inputs not turned", "for _ in range(3):\n        xs", "for _ in range(2):\n        xs"),
-    ("network_tiles", "last rows of a tile counted twice", " * v.first(m)", ""),
-    ("network_tiles", "softmax's label one off", "v.repeat(outputs, [y], errors)", "v.repeat(outputs, [y - 1.0], errors)"),
-    ("network", "bias decays", "at, keep, l2 = at + RULES, 1.0, 0.0", "at += RULES"),
-    ("network", "odd input forgotten", "if inputs & 1:", "if False:"),
-    ("network", "mask of the layer before", "        column += outputs\n", ""),
-    ("network", "mask left off the slopes", "            work[slopes + u * stride + r] *= mask[at + r * columns + u]\n", ""),
-    ("network", "batch a row too long", "filled + m == batch", "filled + m > batch"),
-    ("network", "weight of the tile for the batch's", "pending[1] += total", "pending[1] = total"),
-    ("network", "Nesterov as plain momentum", "share if nesterov else 1.0, 1.0 if nesterov else 0.0", "1.0, 0.0"),
-    ("network", "a step before the blame", "if layer > 0:\n            blame_sums", "if layer > 1:\n            blame_sums"),
-    ("network", "one weight that is not 1 overlooked", "if work[labels + FOUND + 1] == 0.0:", "if True:"),
-]  # fmt: skip
+MISTAKES = {
+    network_tiles: [
+        Mistake("bias never reached", "r2 = r * r; r4 = r2 * r2", "r2 = r + r; r4 = r2 * r2", "power"),
+        Mistake("sigmoid's slope is tanh's", "v.fma(-a, a, a)", "v.fma(-a, a, 1.0)"),
+        Mistake("tanh's slope is sigmoid's", "v.fma(-a, a, 1.0)", "v.fma(-a, a, a)"),
+        Mistake("tanh without its sign", "return v.where(negative, -a, a)", "return a"),
+        Mistake("relu leaks", "v.where(on, z, 0.0)", "v.where(on, z, 0.01 * z)"),
+        Mistake("a polynomial's last digit", "0.16666666666666669", "0.1666667"),
+        Mistake("half the gradient of squared error", "(2.0 * p * (1.0 - p))", "(p * (1.0 - p))"),
+        Mistake("wrong side of the decision free", "v.where(s < 0.0, -s, 0.0)", "0.0 * s"),
+        Mistake("weights left out of the loss", "v.fma(weight, wrong + log1p(v, e), carried[0])", "carried[0] + wrong + log1p(v, e)"),
+        Mistake("weights left out of the delta", "v.store(work, deltas + i * LANES, weight * error)", "v.store(work, deltas + i * LANES, error)"),
+        Mistake("product of 1 + e without its cross term", "v.fma(carried[1], e, carried[1] + e)", "carried[1] + e"),
+        Mistake("blame without the slope", "sums[u * rows + r] * v.load(work, at) if rule == \"blame\" else sums[u * rows + r]", "sums[u * rows + r]"),
+        Mistake("a lane lost in the sum", "list(range(1, width, 2))", "list(range(0, width, 2))"),
+        Mistake("gradient replaced by the tile's", "v.store(state, p + size, v.load(state, p + size, outputs) + g)", "v.store(state, p + size, g)"),
+        Mistake("momentum lost", "first = share * first - move", "first = -move"),
+        Mistake("l2 lost", "rate * v.fma(x, l2, g * per_row)", "rate * (g * per_row)"),
+        Mistake("Adam without the root", "v.root(second)", "second"),
+        Mistake("the batch's gradient kept", "v.store(state, at + size, splat(0.0))", "pass"),
+        Mistake("rows and inputs not turned", "for _ in range(3): ...", "for _ in range(2): ..."),
+        Mistake("last rows of a tile counted twice", "w = v.together(...) * v.first(m)", "w = v.together(...)"),
+        Mistake("softmax's label one off", "v.repeat(outputs, [y], errors)", "v.repeat(outputs, [y - 1.0], errors)"),
+    ],
+    network: [
+        Mistake("bias decays", "at, keep, l2 = at + RULES, 1.0, 0.0", "at += RULES"),
+        Mistake("odd input forgotten", "if inputs & 1: ...", "if False: ..."),
+        Mistake("mask of the layer before", "column += outputs", "pass", "forward"),
+        Mistake("mask left off the slopes", "work[values + u * stride + r] *= ...; work[slopes + u * stride + r] *= ...", "work[values + u * stride + r] *= ...", "apply_mask"),
+        Mistake("batch a row too long", "filled + m == batch", "filled + m > batch"),
+        Mistake("weight of the tile for the batch's", "pending[1] += total", "pending[1] = total"),
+        Mistake("Nesterov as plain momentum", "share if nesterov else 1.0, 1.0 if nesterov else 0.0", "1.0, 0.0"),
+        Mistake("a step before the blame", "if layer > 0: ...", "if layer > 1: ...", "backward"),
+        Mistake("one weight that is not 1 overlooked", "work[labels + FOUND + 1] == 0.0", "True"),
+    ],
+}  # fmt: skip
 
 
 def few_problems():
@@ -427,7 +412,7 @@ def test_a_copy_without_a_mistake_passes():
     assert not caught(planted())
 
 
-@pytest.mark.parametrize(("file", "name", "old", "new"), MISTAKES, ids=[m[1] for m in MISTAKES])
-def test_planted_mistakes(file, name, old, new):
+@pytest.mark.parametrize(("into", "mistake"), [(into, m) for into in MISTAKES for m in MISTAKES[into]], ids=str)
+def test_planted_mistakes(into, mistake):
     with np.errstate(all="ignore"):
-        assert caught(planted(file, old, new))
+        assert caught(planted(mistake, into))

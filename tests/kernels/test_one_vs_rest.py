@@ -9,6 +9,7 @@ import pytest
 from compare import distance
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import Mistake
 from problems import FEWER, SEEDS
 from test_many_neurons import planted
 
@@ -160,51 +161,50 @@ def test_neighbours_change_no_bit(fast, problem, seed):
 
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
-# name, what stands in the source, what is planted in its place
 PLANTED = [
-    ("strict: no bias update", "d, mul(bias_scale, nudge), 1.0, share, state, d, like, averaged)\n            z", "d, mul(nudge, 0.0), 1.0, share, state, d, like, averaged)\n            z"),
-    ("strict: the bias's steps as large as others", "d, mul(bias_scale, nudge), 1.0, share, state, d, like, averaged)\n            z", "d, nudge, 1.0, share, state, d, like, averaged)\n            z"),
-    ("strict: bias penalised", "mul(bias_scale, nudge), 1.0, share, state, d, like, averaged)\n            z", "mul(bias_scale, nudge), keep, share, state, d, like, averaged)\n            z"),
-    ("strict: last row not brought in", "if n > 0:\n        for", "if n < 0:\n        for"),
-    ("strict: fused", "sub(mul(keep, load(state, j * m, like)), mul(nudge, x))", "mul(keep, sub(load(state, j * m, like), mul(nudge, div(x, keep))))"),
-    ("strict: one class for all", "where_equal(code, codes[i], 1.0, mul(one, 0.0))", "where_equal(code[0], codes[i], one, mul(one, 0.0))"),
-    ("strict: weights of classes exchanged", "side = where_equal(code, codes[i], load(options, POSITIVE * m, like), load(options, NEGATIVE * m, like))", "side = where_equal(code, codes[i], load(options, NEGATIVE * m, like), load(options, POSITIVE * m, like))"),
-    ("strict: sample weight forgotten", "mul(side, plan[i, WEIGHT])", "side"),
-    ("strict: one rate for all rows", "now = mul(rate, plan[i, ROW_RATE])\n            nudge", "now = rate\n            nudge"),
-    ("strict: another row brought in", "before, share = i,", "before, share = start,"),
-    ("strict: objective without its linear part", "total = add(total, sub(limit(z, 0.0, MANY), mul(y, z)))", "pass"),
-    ("strict: objective without the penalty", "total = fma(mul(l2, 0.5), square, total)", "pass"),
-    ("strict: factors of the right label", "limit(probability, sub(1.0, probability), 2.0)", "probability"),
-    ("strict: x.w with the bias", "sub(z, bias)", "z"),
-    ("strict: too many factors", "FACTORS = 512", "FACTORS = 4096"),
-    ("mean of the weights before the row", "add(mean, mul(share, sub(w, mean)))", "add(mean, mul(share, sub(w, mul(mean, 1.1))))"),
-    ("norm forgotten", "sub(mul(nudge, norm), mul(mul(keep, 2.0), dot))", "sub(nudge, mul(mul(keep, 2.0), dot))"),
-    ("keep not squared", "fma(mul(keep, keep), square", "fma(keep, square"),
-    ("weights' square from nothing", "total = fma(w, w, total)", "total = mul(w, w)"),
-    ("objectives without exponents", "* math.log(2.0)", "* 0"),
-    ("fast: no bias update", "bias = bring_in_two(1.0, 1.0, d, p,", "bias = bring_in_two(0.0, 1.0, d, p,"),
-    ("fast: bias of the second row forgotten", "bias = bring_in_two(1.0, 1.0, d, p,", "bias = bring_in_two(1.0, 0.0, d, p,"),
-    ("fast: bias penalised", "share_p, q, 1.0, share_q, state, d, like, averaged)\n    z", "share_p, q, keep_q, share_q, state, d, like, averaged)\n    z"),
-    ("fast: second row does not know the first", "dot = fnma(coupling - 1.0, p, mul(keep_p, dot_ahead))", "dot = mul(keep_p, dot_ahead)"),
-    ("fast: second row does not know the first's shrinking", "dot = fnma(coupling - 1.0, p, mul(keep_p, dot_ahead))", "dot = fnma(coupling - 1.0, p, dot_ahead)"),
-    ("fast: second row does not know the first's bias", "z = add(dot, sub(bias, p))", "z = add(dot, bias)"),
-    ("fast: rows brought in swapped", "share_p, before, last = plan[i, SHARE], i, ahead", "share_p, before, last = plan[i, SHARE], ahead, i"),
-    ("fast: shares swapped", "share_q = plan[ahead, SHARE]", "share_q = plan[i, SHARE]"),
-    ("fast: odd row at the end taken twice", "if ahead > i:", "if True:"),
-    ("fast: last rows not brought in", "if n > 0:\n        sweep", "if n < 0:\n        sweep"),
-    ("fast: penalty after the update", "w = fnma(x, p, mul(load(state, j * m, like), keep_p))", "w = mul(fnma(x, p, load(state, j * m, like)), keep_p)"),
-    ("fast: second penalty forgotten", "mul(w, keep_q)", "w"),
-    ("fast: second penalty after the update", "w = fnma(y, q, mul(w, keep_q))", "w = mul(fnma(y, q, w), keep_q)"),
-    ("fast: shrunk twice", "mul(w, keep_q)", "mul(mul(w, keep_q), keep_q)"),
-    ("fast: wrong sign", "side = where_equal(code, row_code, -1.0, 1.0)", "side = where_equal(code, row_code, 1.0, -1.0)"),
-    ("fast: weights of classes exchanged", "weight = where_equal(code, row_code, load(options, POSITIVE * m, like), load(options, NEGATIVE * m, like))", "weight = where_equal(code, row_code, load(options, NEGATIVE * m, like), load(options, POSITIVE * m, like))"),
-    ("fast: sample weight forgotten", "mul(weight, plan[row, WEIGHT])", "weight"),
-    ("fast: one rate for all rows", "now, u = mul(rate, plan[row, ROW_RATE]),", "now, u = rate,"),
-    ("fast: label of the row before", "codes[i], i, plan", "codes[i - 1], i, plan"),
-    ("fast: far sums count 44 nats", "add(sub(limit(u, FARTHEST, MANY), FARTHEST), total)", "total"),
-    ("fast: product not brought down", "mantissa(product)\n    if n > 0:\n        sweep", "product\n    if n > 0:\n        sweep"),
-    ("fast: penalty of the second row forgotten", "product, total = mul(product, factor), penalised(total, u, l2, square)\n                    square", "product, total = mul(product, factor), penalised(total, u, 0.0 * l2, square)\n                    square"),
-    ("fast: square of the second row forgotten", "square = next_square(square, keep_q, q, dot, plan[ahead, SQUARE])", "pass"),
+    Mistake("strict: no bias update", "bias = bring_in_strictly(1.0, d, mul(bias_scale, nudge), ...)", "bias = bring_in_strictly(1.0, d, mul(nudge, 0.0), ...)"),
+    Mistake("strict: the bias's steps as large as others", "bias = bring_in_strictly(1.0, d, mul(bias_scale, nudge), ...)", "bias = bring_in_strictly(1.0, d, nudge, ...)"),
+    Mistake("strict: bias penalised", "bias = bring_in_strictly(1.0, d, mul(bias_scale, nudge), 1.0, ...)", "bias = bring_in_strictly(1.0, d, mul(bias_scale, nudge), keep, ...)", "strict_epoch", given="w = bring_in_strictly(np.float64(X[before, j]), j, nudge, keep, ...)"),
+    Mistake("strict: last row not brought in", "if n > 0: ...", "if n < 0: ...", "strict_epoch"),
+    Mistake("strict: fused", "sub(mul(keep, load(state, j * m, like)), mul(nudge, x))", "mul(keep, sub(load(state, j * m, like), mul(nudge, div(x, keep))))"),
+    Mistake("strict: one class for all", "where_equal(code, codes[i], 1.0, mul(one, 0.0))", "where_equal(code[0], codes[i], one, mul(one, 0.0))"),
+    Mistake("strict: weights of classes exchanged", "side = where_equal(code, codes[i], load(options, POSITIVE * m, like), load(options, NEGATIVE * m, like))", "side = where_equal(code, codes[i], load(options, NEGATIVE * m, like), load(options, POSITIVE * m, like))"),
+    Mistake("strict: sample weight forgotten", "mul(side, plan[i, WEIGHT])", "side", "strict_epoch"),
+    Mistake("strict: one rate for all rows", "now = mul(rate, plan[i, ROW_RATE])", "now = rate"),
+    Mistake("strict: another row brought in", "before, share = i, plan[i, SHARE]", "before, share = start, plan[i, SHARE]", "strict_epoch", given="for i in range(start, ...): ..."),
+    Mistake("strict: objective without its linear part", "total = add(total, sub(limit(z, 0.0, MANY), mul(y, z)))", "pass"),
+    Mistake("strict: objective without the penalty", "total = fma(mul(l2, 0.5), square, total)", "pass"),
+    Mistake("strict: factors of the right label", "limit(probability, sub(1.0, probability), 2.0)", "probability"),
+    Mistake("strict: x.w with the bias", "next_square(square, keep, nudge, sub(z, bias), ...)", "next_square(square, keep, nudge, z, ...)"),
+    Mistake("strict: too many factors", "FACTORS = 512", "FACTORS = 4096"),
+    Mistake("mean of the weights before the row", "add(mean, mul(share, sub(w, mean)))", "add(mean, mul(share, sub(w, mul(mean, 1.1))))"),
+    Mistake("norm forgotten", "sub(mul(nudge, norm), mul(mul(keep, 2.0), dot))", "sub(nudge, mul(mul(keep, 2.0), dot))"),
+    Mistake("keep not squared", "fma(mul(keep, keep), square, ...)", "fma(keep, square, ...)"),
+    Mistake("weights' square from nothing", "total = fma(w, w, total)", "total = mul(w, w)"),
+    Mistake("objectives without exponents", "sums[EXPONENT].view(...) * math.log(2.0)", "sums[EXPONENT].view(...) * 0"),
+    Mistake("fast: no bias update", "bias = bring_in_two(1.0, 1.0, ...)", "bias = bring_in_two(0.0, 1.0, ...)"),
+    Mistake("fast: bias of the second row forgotten", "bias = bring_in_two(1.0, 1.0, ...)", "bias = bring_in_two(1.0, 0.0, ...)"),
+    Mistake("fast: bias penalised", "bias = bring_in_two(1.0, 1.0, d, p, 1.0, share_p, q, 1.0, ...)", "bias = bring_in_two(1.0, 1.0, d, p, 1.0, share_p, q, keep_q, ...)", "sweep", given="w = bring_in_two(x, y, j, p, keep_p, share_p, q, keep_q, ...)"),
+    Mistake("fast: second row does not know the first", "dot = fnma(coupling - 1.0, p, mul(keep_p, dot_ahead))", "dot = mul(keep_p, dot_ahead)"),
+    Mistake("fast: second row does not know the first's shrinking", "dot = fnma(coupling - 1.0, p, mul(keep_p, dot_ahead))", "dot = fnma(coupling - 1.0, p, dot_ahead)"),
+    Mistake("fast: second row does not know the first's bias", "z = add(dot, sub(bias, p))", "z = add(dot, bias)"),
+    Mistake("fast: rows brought in swapped", "share_p, before, last = plan[i, SHARE], i, ahead", "share_p, before, last = plan[i, SHARE], ahead, i"),
+    Mistake("fast: shares swapped", "share_q = plan[ahead, SHARE]", "share_q = plan[i, SHARE]", "fast_epoch", given="share_p, before, last = plan[i, SHARE], i, ahead"),
+    Mistake("fast: odd row at the end taken twice", "if ahead > i: ...", "if True: ..."),
+    Mistake("fast: last rows not brought in", "if n > 0: ...", "if n < 0: ...", "fast_epoch"),
+    Mistake("fast: penalty after the update", "w = fnma(x, p, mul(load(state, j * m, like), keep_p))", "w = mul(fnma(x, p, load(state, j * m, like)), keep_p)"),
+    Mistake("fast: second penalty forgotten", "w = fnma(y, q, mul(w, keep_q))", "w = fnma(y, q, w)"),
+    Mistake("fast: second penalty after the update", "w = fnma(y, q, mul(w, keep_q))", "w = mul(fnma(y, q, w), keep_q)"),
+    Mistake("fast: shrunk twice", "w = fnma(y, q, mul(w, keep_q))", "w = fnma(y, q, mul(mul(w, keep_q), keep_q))"),
+    Mistake("fast: wrong sign", "side = where_equal(code, row_code, -1.0, 1.0)", "side = where_equal(code, row_code, 1.0, -1.0)"),
+    Mistake("fast: weights of classes exchanged", "weight = where_equal(code, row_code, load(options, POSITIVE * m, like), load(options, NEGATIVE * m, like))", "weight = where_equal(code, row_code, load(options, NEGATIVE * m, like), load(options, POSITIVE * m, like))"),
+    Mistake("fast: sample weight forgotten", "mul(weight, plan[row, WEIGHT])", "weight", "learn"),
+    Mistake("fast: one rate for all rows", "now, u = mul(rate, plan[row, ROW_RATE]), ...", "now, u = rate, ..."),
+    Mistake("fast: label of the row before", "learn(add(dot, bias), codes[i], ...)", "learn(add(dot, bias), codes[i - 1], ...)"),
+    Mistake("fast: far sums count 44 nats", "add(sub(limit(u, FARTHEST, MANY), FARTHEST), total)", "total"),
+    Mistake("fast: product not brought down", "exponent, product = add_exponent(exponent, product), mantissa(product)", "exponent, product = add_exponent(exponent, product), product", "fast_epoch"),
+    Mistake("fast: penalty of the second row forgotten", "share_q = plan[ahead, SHARE]\nif len(watched) > 0:\n    product, total = mul(product, factor), penalised(total, u, l2, square)\n    ...", "share_q = plan[ahead, SHARE]\nif len(watched) > 0:\n    product, total = mul(product, factor), penalised(total, u, 0.0 * l2, square)\n    ..."),
+    Mistake("fast: square of the second row forgotten", "share_q = plan[ahead, SHARE]\nif len(watched) > 0:\n    ...\n    square = next_square(...)", "share_q = plan[ahead, SHARE]\nif len(watched) > 0:\n    ..."),
 ]  # fmt: skip
 
 
@@ -227,11 +227,11 @@ def caught(kernel):
     return False
 
 
-def test_a_copy_without_a_mistake_passes(monkeypatch):
-    assert not caught(planted(monkeypatch, module=one_vs_rest))
+def test_a_copy_without_a_mistake_passes():
+    assert not caught(planted(module=one_vs_rest))
 
 
-@pytest.mark.parametrize(("name", "old", "new"), PLANTED, ids=[m[0] for m in PLANTED])
-def test_planted_mistakes_are_caught(monkeypatch, name, old, new):
+@pytest.mark.parametrize("mistake", PLANTED, ids=str)
+def test_planted_mistakes_are_caught(mistake):
     with np.errstate(all="ignore"):
-        assert caught(planted(monkeypatch, old, new, module=one_vs_rest))
+        assert caught(planted(mistake, one_vs_rest))

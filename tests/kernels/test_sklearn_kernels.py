@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from compare import distance
-from plain_jit import plain_copy
+from planted import Mistake, plain_copy
 
 from tinynet_fast.kernels import reference
 from tinynet_fast.kernels.fast import objective, prediction, row_order
@@ -148,32 +148,41 @@ def test_objective_of_rows(d):
 
 # --- the checks above can fail ----------------------------------------------------------------------------------------
 
+# module, mistake, and the check that must see it
 PLANTED = [
-    (objective, "last = 0.5 * penalty[0] * square", "last = penalty[0] * square", "sums"),
-    (objective, "bias[0] -= bias_scale * nudge", "bias[0] -= nudge", "sums"),
-    (objective, "means[d] += share * (bias[0] - means[d])", "pass", "sums"),
-    (objective, "total += max(z, 0.0) - y[i] * z", "total += max(z, 0.0)", "objective"),
-    (objective, "- 2.0 * keep * p * (z - b)", "- 2.0 * p * (z - b)", "objective"),
-    (objective, "b -= bias_scale * p", "b -= p", "objective"),
-    (objective, "factors = 1.0\n", "factors = 2.0\n", "objective"),
-    (row_order, "if state == 0:", "if state == 7:", "shuffle"),
-    (row_order, "np.uint32(17)", "np.uint32(16)", "shuffle"),
-    (row_order, "y_out[i] = y[row]", "y_out[i] = y[i]", "gather"),
-    (row_order, "averaged = t + 1.0 - average_from", "averaged = t - average_from", "plans"),
-    (row_order, "offset + t - 1.0", "offset + t", "plans"),
+    (objective, Mistake("twice the penalty", "0.5 * penalty[0] * square", "penalty[0] * square"), "sums"),
+    (objective, Mistake("the bias moves as far as ever", "bias[0] -= bias_scale * nudge", "bias[0] -= nudge"), "sums"),
+    (objective, Mistake("bias left out of the mean", "means[d] += share * (bias[0] - means[d])", "pass"), "sums"),
+    (
+        objective,
+        Mistake("linear part left out", "total += max(z, 0.0) - y[i] * z", "total += max(z, 0.0)"),
+        "objective",
+    ),
+    (objective, Mistake("keep left out", "2.0 * keep * p * (z - b)", "2.0 * p * (z - b)"), "objective"),
+    (objective, Mistake("the bias moves as far as ever here too", "b -= bias_scale * p", "b -= p"), "objective"),
+    (objective, Mistake("a factor too many", "factors = 1.0", "factors = 2.0", "objective"), "objective"),
+    (row_order, Mistake("no state for seed 0", "state == 0", "state == 7"), "shuffle"),
+    (row_order, Mistake("another shift", "np.uint32(17)", "np.uint32(16)"), "shuffle"),
+    (row_order, Mistake("label not gathered", "y_out[i] = y[row]", "y_out[i] = y[i]"), "gather"),
+    (
+        row_order,
+        Mistake("mean a row early", "averaged = t + 1.0 - average_from", "averaged = t - average_from"),
+        "plans",
+    ),
+    (row_order, Mistake("rates a row late", "offset + t - 1.0", "offset + t"), "plans"),
 ]
 
 
-def planted(module, old, new):
-    """A copy of a module in plain Python, with `new` for `old`, which asks for nothing beforehand."""
-    copy = plain_copy(module, old, new)
+def planted(module, mistake=None):
+    """A copy of a module in plain Python, with a mistake, which asks for nothing beforehand."""
+    copy = plain_copy(module, mistake)
     copy.prefetch = copy.prefetch_lines = copy.prefetch_lines_far = lambda *_: None
     return copy
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize(("module", "old", "new", "check"), PLANTED, ids=[case[1][:30] for case in PLANTED])
-def test_planted_mistake(module, old, new, check, monkeypatch):
+@pytest.mark.parametrize(("module", "mistake", "check"), PLANTED, ids=[str(mistake) for _, mistake, _ in PLANTED])
+def test_planted_mistake(module, mistake, check, monkeypatch):
     checks = {
         "sums": lambda: test_kernels_leave_each_rows_sum(3),
         "objective": lambda: test_objective_of_rows(2),
@@ -182,8 +191,8 @@ def test_planted_mistake(module, old, new, check, monkeypatch):
         "plans": lambda: [test_plans_are_those_of_the_trainers(name) for name in ("constant", "optimal")],
     }
     name = module.__name__.rpartition(".")[2]
-    monkeypatch.setitem(globals(), name, planted(module, "", ""))
+    monkeypatch.setitem(globals(), name, planted(module))
     checks[check]()  # the copy itself passes
-    monkeypatch.setitem(globals(), name, planted(module, old, new))
+    monkeypatch.setitem(globals(), name, planted(module, mistake))
     with pytest.raises(AssertionError):
         checks[check]()
