@@ -148,7 +148,8 @@ def plant(mistake):
         write = Checkpoint.write
 
         def rounded(self, state, **options):
-            write(self, state | {"parameters": state["parameters"].astype(np.float32).astype(float)}, **options)
+            trained = {name: array.astype(np.float32).astype(float) for name, array in state["trained"].items()}
+            write(self, state | {"trained": trained}, **options)
 
         Checkpoint.write = rounded
     else:

@@ -202,13 +202,11 @@ def _new(path):
     return path.suffix == ".tmp" and len(parts) == 3 and parts[1] not in (str(os.getpid()), str(2**22 + 1))
 
 
-def _bits(state):
+def _bits(value):
     """A state without its seconds, for comparing."""
-    return {
-        name: value.tobytes() if isinstance(value, np.ndarray) else value
-        for name, value in state.items()
-        if name != "seconds"
-    }
+    if isinstance(value, dict):
+        return {name: _bits(part) for name, part in value.items() if name != "seconds"}
+    return value.tobytes() if isinstance(value, np.ndarray) else value
 
 
 def kill(job, draw, at_a_point, told):

@@ -185,20 +185,23 @@ def sized(values):
 
 
 ARRAYS = {
-    "cut to 4": lambda a: a[:4],
+    "cut in half": lambda a: a[: len(a) // 2],
     "one less": lambda a: a[:-1],
     "one more": lambda a: np.append(a, 1.0),
     "none": lambda a: a[:0],
     "twice": lambda a: np.tile(a, 2),
     "NaN": lambda a: np.append(np.nan, a[1:]),
     "infinite": lambda a: np.append(a[:-1], np.inf),
+}
+COUNTS = {
     "last 1e9": lambda a: np.append(a[:-1], 1e9),
     "last negative": lambda a: np.append(a[:-1], -1.0),
     "last a half": lambda a: np.append(a[:-1], a[-1] + 0.5),
 }
-WAITING = {  # rows of a network's batch that is not yet full
-    "1e9": lambda a: np.concatenate([a[:-3], [1e9], a[-2:]]),
-    "negative": lambda a: np.concatenate([a[:-3], [-1.0], a[-2:]]),
+WAITING = {  # rows of a network's batch that is not yet full, and their weight
+    "1e9": lambda a: np.array([1e9, a[1]]),
+    "negative": lambda a: np.array([-1.0, a[1]]),
+    "weight negative": lambda a: np.array([a[0], -1.0]),
 }
 
 
@@ -207,23 +210,35 @@ def test_parameters_that_are_not_this_runs(run, change):
     refused(run, ARRAYS[change])
 
 
+@pytest.mark.parametrize("change", COUNTS)
+def test_counts_that_are_not_this_runs(run, change):
+    refused(run, COUNTS[change], {"row", "updates", "epochs", "position"})
+
+
 @pytest.mark.parametrize("run", NETWORKS, indirect=True)
 @pytest.mark.parametrize("change", WAITING)
 def test_waiting_rows_that_are_not_this_runs(run, change):
-    refused(run, WAITING[change])
+    refused(run, WAITING[change], {"pending"})
 
 
-def refused(run, change):
-    """A checkpoint whose parameters were changed, with a checksum that is right."""
+def refused(run, change, names=None):
+    """Checkpoints of which one array of these names (None: any) was changed, with a checksum that is right."""
     go_on, (_, middle, _), _ = run
-    content = json.loads(middle)
-    del content["checksum"]
-    state = content["state"]
-    old = np.frombuffer(base64.b64decode(state["parameters"]["float64"]), "<f8")
-    state["parameters"] = sized(change(old))
-    content["checksum"] = _checksum(content)
-    with pytest.raises(ValueError, match=r"c\.json: a damaged checkpoint: "):
-        go_on(json.dumps(content).encode())
+    arrays = json.loads(middle)["state"]["trained"]["arrays"]
+    tried = 0
+    for name, packed in arrays.items():
+        old = np.frombuffer(base64.b64decode(packed["float64"]), "<f8")
+        new = sized(change(old)) if len(old) and (names is None or name in names) else packed
+        if new == packed:
+            continue
+        content = json.loads(middle)
+        del content["checksum"]
+        content["state"]["trained"]["arrays"][name] = new
+        content["checksum"] = _checksum(content)
+        with pytest.raises(ValueError, match=r"c\.json: a damaged checkpoint: "):
+            go_on(json.dumps(content).encode())
+        tried += 1
+    assert tried
 
 
 @pytest.mark.parametrize(

@@ -242,7 +242,7 @@ def test_files_that_are_no_checkpoint(tmp_path):
         ("{", "a damaged one"),
         (json.dumps(content | {"format_version": 99}), "in format 99; this is tinynet_fast"),
         (json.dumps(content | {"state": {}}), "a damaged one: its checksum"),
-        (json.dumps(content | {"state": content["state"] | {"parameters": {"float64": "!"}}}), "a damaged one"),
+        (json.dumps(content | {"state": content["state"] | {"total": {"float64": "!"}}}), "a damaged one"),
     ]:
         path.write_text(broken)
         with pytest.raises(ModelFileError, match=message):
