@@ -1,9 +1,9 @@
-"""The tutorial's training loop at the speed of the hardware, to the same weights.
+"""The tutorial's training loop, at the speed of the hardware, with the same weights.
 
-`train_neuron` trains one neuron, `train_mlp` a small network; both return a result whose `model` predicts and saves.
-`sweep` trains many neurons, that differ in their options, in one pass over the rows.
-Each name is imported when it is first used, and Numba with the first compiled engine, so that importing the package
-costs next to nothing.
+`train_neuron` trains one neuron, `train_mlp` a small network. Both return a result whose `model` predicts and saves.
+`sweep` trains many neurons with different options in one pass over the rows.
+Each name is imported when it is first used, and Numba with the first compiled engine. So it takes almost no time to
+import the package.
 """
 
 from importlib import import_module
@@ -23,23 +23,19 @@ if TYPE_CHECKING:
     from tinynet_fast.training.sweep import sweep
     from tinynet_fast.training.sweep_result import SweepResult
 
-_HOMES = {
-    "MLP": "models",
-    "Epoch": "training.result",
-    "ModelFileError": "models.files",
-    "Neuron": "models",
-    "RateSearch": "training.result",
-    "SweepResult": "training.sweep_result",
-    "TrainingDivergedError": "errors",
-    "TrainingResult": "training.result",
-    "TrainingWarning": "errors",
-    "auto_rate": "training.rate_search",
-    "load": "models",
-    "sweep": "training.sweep",
-    "train_mlp": "training.mlp",
-    "train_neuron": "training.neuron",
-    "validate": "proof.validate",
+_NAMES = {
+    "errors": ("TrainingDivergedError", "TrainingWarning"),
+    "models": ("MLP", "Neuron", "load"),
+    "models.files": ("ModelFileError",),
+    "proof.validate": ("validate",),
+    "training.mlp": ("train_mlp",),
+    "training.neuron": ("train_neuron",),
+    "training.rate_search": ("RateSearch", "auto_rate"),
+    "training.result": ("Epoch", "TrainingResult"),
+    "training.sweep": ("sweep",),
+    "training.sweep_result": ("SweepResult",),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "MLP",
     "Epoch",

@@ -1,4 +1,4 @@
-"""`tinynet-fast`, and `python -m tinynet_fast`: the process that is the command line. What it does is in `cli.py`."""
+"""`tinynet-fast` and `python -m tinynet_fast`: the process of the command line. The commands are in `cli/`."""
 
 import os
 import signal
@@ -8,12 +8,12 @@ import sys
 def script() -> None:
     """Run the command line and end the process."""
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it at once and without a traceback, until `watch` is there
-    from tinynet_fast.cli.signals import handled, leave, watch
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `watch` runs, Ctrl-C ends the process without a traceback
+    from tinynet_fast.cli.signals import handled, leave, watch  # imports after this may take time
 
     try:
         watch()
-        from tinynet_fast.cli.app import main
+        from tinynet_fast.cli.app import main  # here, so that a signal during the import is handled
 
         main()
     except KeyboardInterrupt as interrupt:  # before or after the command itself
@@ -25,7 +25,7 @@ def script() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         finally:  # also after a second Ctrl-C
-            os._exit(status.code)  # at once: to take down the compiler would take 0.2 s
+            os._exit(status.code)  # at once, because an orderly exit of the compiler takes 0.2 s
 
 
 if __name__ == "__main__":

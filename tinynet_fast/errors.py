@@ -1,4 +1,4 @@
-"""The warning, and the errors that are more than a ValueError. Nothing else lives here."""
+"""The package's warning, and the error for training that diverged. Nothing else lives here."""
 
 import sys
 import warnings
@@ -9,11 +9,11 @@ class TrainingWarning(UserWarning):
 
     It is issued if
 
-    - a model of `train_neuron` or `train_mlp` is worse than always answering the labels' shares, or gives the same
-      answer for every row (from 20 rows on);
-    - one label runs on for very long in rows that are read from files or blocks;
+    - a model of `train_neuron` or `train_mlp` predicts worse than the labels' shares would, or predicts the same for
+      every row (from 20 rows on);
+    - rows from files or blocks have the same label for very long;
     - an input only counts the rows;
-    - `standardize=True` returns a model of raw inputs that loses digits, because values are large and close together;
+    - `standardize=True` returns a model that loses digits, because values are large and close together;
     - steps overshoot on a cluster.
     """
 
@@ -26,10 +26,10 @@ class TrainingDivergedError(ArithmeticError):
     epoch : int
         The epoch, from 0, in which a weight or the loss stopped being a finite number.
     learning_rate : float
-        The rate that was asked for.
+        The rate that was used.
     safe_learning_rate : float
-        A rate with which this data trains; 0.0 if none is known, because the inputs or the starting weights are too
-        large.
+        A rate that is small enough for this data. 0.0 if none is known, because the inputs or the starting weights are
+        too large.
     """
 
     def __init__(self, epoch: int, learning_rate: float, safe_learning_rate: float) -> None:
@@ -48,13 +48,13 @@ class TrainingDivergedError(ArithmeticError):
 
 
 def rounded_down(rate: float, digits: int) -> str:
-    """`rate` with this many digits. It is never rounded up, so that a safe rate stays safe."""
+    """Write `rate` with this many digits. It is never rounded up, so that a safe rate stays safe."""
     text = f"{rate:.{digits}g}"
     return text if float(text) <= rate else f"{rate * (1.0 - 0.5 * 10.0 ** (1 - digits)):.{digits}g}"
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Issue a warning at the line outside this package that led here."""
+    """Issue a warning that points to the line outside this package that called it."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "tinynet_fast":
         level, frame = level + 1, frame.f_back

@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from tinynet_fast.models import Model, Neuron, check_threshold
+from tinynet_fast.models import Model, Neuron
 from tinynet_fast.models.files import atomic_file
 from tinynet_fast.rows.arrays import check_table
 from tinynet_fast.rows.columns import rows_for
@@ -153,10 +153,7 @@ def _is_flat(data: Any) -> bool:
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:
     """Predictions block by block; ValueError after the last if a file changed meanwhile."""
-    if threshold is not None and model.n_outputs > 1:
-        raise ValueError(f"a threshold is for two labels; this model knows {len(model.labels)}: leave it out")
-    limit = check_threshold(model.threshold if threshold is None else threshold)
-    return _scores(model, source, limit)
+    return _scores(model, source, model.limit(threshold))
 
 
 def _scores(model: Model, source: Source, limit: float) -> Iterator[Scores]:

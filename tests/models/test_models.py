@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -308,3 +309,16 @@ def test_half_a_character_is_not_saved(options, tmp_path):
     with pytest.raises(ValueError, match=r"m\.json: a text of the model holds half a character, '\\ud800'"):
         Neuron(weights=[1.0], **options).save(tmp_path / "m.json")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [b"Neuron", b"MLP"])
+def test_pickles_of_older_versions_load(kind, neuron, network):
+    """They name the classes by the path that they had then, `tinynet_fast.models`."""
+    model = {b"Neuron": neuron, b"MLP": network}[kind]
+    now = f"c{type(model).__module__}\n".encode()
+    pickled = pickle.dumps(model, protocol=0)
+    assert pickled.count(now + kind) == 1
+    again = pickle.loads(pickled.replace(now + kind, b"ctinynet_fast.models\n" + kind))
+    assert type(again) is type(model)
+    assert_keeps(0.0, flat(again), flat(model))
+    assert again.labels.tolist() == model.labels.tolist()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from compare import assert_keeps, flat
 
-from tinynet_fast import MLP, Neuron, TrainingDivergedError, load, models, train_mlp
+from tinynet_fast import MLP, Neuron, TrainingDivergedError, load, train_mlp
 from tinynet_fast.kernels import engines
 from tinynet_fast.rows.blocks import SPLIT_STREAM
 from tinynet_fast.training.network_updates import MASK_STREAM
@@ -71,7 +71,7 @@ def test_a_loss_is_the_same_in_blocks(table, pair, monkeypatch):
     for X, y in (table, pair):
         model = train_mlp(X, y, epochs=5, seed=0).model
         ref = model.loss(X, y)
-        monkeypatch.setattr(models, "COMPILED_FROM", 64)  # 22 rows
+        monkeypatch.setattr("tinynet_fast.models.base.COMPILED_FROM", 64)  # 22 rows
         assert model.loss(X, y) == pytest.approx(ref, rel=1e-14)
         monkeypatch.undo()
 

@@ -297,7 +297,7 @@ def test_prediction(monkeypatch):
     """As for the rows dense, from the compiled kernel too; and rows dense or sparse are for either kind of training."""
     model = train().model
     for least in (1 << 18, 1):
-        monkeypatch.setattr("tinynet_fast.models.COMPILED_FROM", least)
+        monkeypatch.setattr("tinynet_fast.models.base.COMPILED_FROM", least)
         np.testing.assert_allclose(model.decision_function(X), model.decision_function(X.toarray()), rtol=1e-12)
         np.testing.assert_allclose(model.predict_proba(X), model.predict_proba(X.toarray()), rtol=1e-12)
         np.testing.assert_array_equal(model.predict(X, 0.3), model.predict(X.toarray(), 0.3))

@@ -1,12 +1,15 @@
-"""Model files: JSON that any language can read, written whole or not at all, checked on the way in.
+"""Model files: JSON that any language can read. A file is written whole or not at all.
 
-What is in a model is decided in `models.py`. Python writes a float with the shortest digits that give the same float
-back, so weights survive the file bit for bit. Nothing is ever unpickled.
+`fields.py` checks what is in a model. Python writes a float with the shortest digits that give the same float back, so
+the file keeps every bit of the weights. Nothing is ever unpickled.
 """
 
 import errno
+import hashlib
 import io
+import json
 import os
+import platform
 import re
 import time
 from collections.abc import Iterator
@@ -20,26 +23,26 @@ from tinynet_fast.kernels.compiler.interrupts import TEMPORARY, written
 from tinynet_fast.rows.messages import printable
 
 FORMAT_VERSION = 1
-LONGEST_NAME = 40  # characters of a file's name in that of its temporary file; systems take 255 bytes
-MOST_FILES = 1000  # of a folder that are looked at before each write: 0.5 ms, of 0.7 ms for a model
-STARTED = time.time()  # this process's files are written after this
+LONGEST_NAME = 40  # characters of a file's name that its temporary file's name repeats; systems allow 255 bytes
+MOST_FILES = 1000  # files of a folder that are checked before each write: this takes 0.5 ms, writing a model 0.7 ms
+STARTED = time.time()  # every file that this process writes is newer
 
 
 class ModelFileError(ValueError):
-    """A file that is no model, or one that this version cannot read. The message names the file and the place."""
+    """The file is not a model, or this version cannot read it. The message names the file and the place."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
 
 
 def check_folder(path: Path) -> None:
-    """ValueError, before anything is computed, where there is no folder to write `path` to."""
+    """Raise ValueError if the folder of `path` does not exist. Call this before a long computation."""
     if not path.parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 class _Raw(io.FileIO):
-    """A file whose failed writes are told under the name that was asked for, which may not be its own."""
+    """A file whose errors name the path that the user gave, not the temporary file that is written."""
 
     def __init__(self, name: str, mode: str, path: str | os.PathLike[str], rights: int = 0o666) -> None:
         self.path = path
@@ -56,7 +59,7 @@ class _Raw(io.FileIO):
 
 @contextmanager
 def _telling(path: str | os.PathLike[str]) -> Iterator[None]:
-    """What the system refuses inside is told of `path`, and not of a temporary file or of no file at all."""
+    """Errors of the system inside this block name `path` instead of a temporary file or no file."""
     try:
         yield
     except OSError as error:
@@ -72,15 +75,15 @@ def _buffered(raw: _Raw, mode: str) -> IO[Any]:
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """A file to write `path` with ("w" text, "wb" bytes): flushed, and renamed over `path` at the end, or gone."""
+    """Open a temporary file ("w" text, "wb" bytes) that replaces `path` at the end. If anything fails it is removed."""
     if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
-        with _telling(path):  # a pipe or a device is written to, never replaced
+        with _telling(path):  # a pipe or a device must be written to, never replaced
             raw = _Raw(os.fspath(path), "w", path)
         with _buffered(raw, mode) as file:
             yield file
         return
 
-    target = Path(os.path.realpath(path))  # through a link, so that the file it points to is replaced and not the link
+    target = Path(os.path.realpath(path))  # if `path` is a link, replace the file that it points to
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, "this is a folder; name a file", str(path))
     remove_left_over(target, MOST_FILES)
@@ -88,7 +91,7 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
     TEMPORARY[temporary] = None
     try:
         with _telling(path):
-            # Made with the rights that it will have: to ask for the umask is to set it, for all threads.
+            # Create the file with its final rights: the umask cannot be read without changing it for all threads.
             rights = target.stat().st_mode & 0o777 if target.exists() else None
             raw = _Raw(temporary, "x", path, 0o666 if rights is None else rights)
         with _buffered(raw, mode) as file:
@@ -102,7 +105,7 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
             os.replace(temporary, target)
         written(str(path))
     except BaseException:
-        with suppress(OSError):  # what failed before is told
+        with suppress(OSError):  # the first error is the one to report
             os.unlink(temporary)
         raise
     finally:
@@ -110,9 +113,9 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
 
 
 def remove_left_over(path: Path, most: int | None = None) -> None:
-    """Remove the temporary files that processes of this machine were killed while writing `path` with.
+    """Remove temporary files for `path` that killed processes of this machine left behind.
 
-    Looks at `most` files of the folder. What this user may not list or remove is left, for it is in nobody's way.
+    Checks at most `most` files of the folder. Files that this user may not list or remove stay; they do no harm.
     """
     path = Path(os.path.realpath(path))
     before, after = _prefix(path, 0).rsplit("0", 1)
@@ -126,14 +129,13 @@ def remove_left_over(path: Path, most: int | None = None) -> None:
 
 
 def _is_left_over(temporary: str, process: int) -> bool:
-    """Whether the process that wrote this file has ended. In a container it may have had this process's number."""
+    """Whether the process that wrote this file has ended. In a container it may have had our own process number."""
     return os.stat(temporary).st_mtime < STARTED if process == os.getpid() else not _is_running(process)
 
 
 def _prefix(path: Path, process: int) -> str:
-    """What a temporary file's name begins with: the whole name of the file to be, or its hash, machine and process."""
-    import hashlib
-    import platform
+    """The start of a temporary file's name: the final file's name, shortened with a hash if it is long, a hash of the
+    machine's name, and the process number."""
 
     def digest(text: str) -> str:
         return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
@@ -144,21 +146,18 @@ def _prefix(path: Path, process: int) -> str:
 
 def _is_running(process: int) -> bool:
     """Whether there may be a process with this number."""
-    if os.name == "nt":  # where asking would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
+    if os.name != "nt":  # on Windows this call would end the process
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):  # it belongs to somebody else, or the number is too large to ask for
+            pass
     return True
 
 
 def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """Write a model's fields to `path`, whole or not at all."""
-    import json
-
     head = {
         "format": "tinynet_fast model",
         "format_version": FORMAT_VERSION,
@@ -176,11 +175,11 @@ def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
 
 
 def shortened(error: object, most: int = 200) -> str:
-    """An error's text on one line, made printable."""
+    """An error's text as one printable line of at most `most` characters."""
     return printable(" ".join(str(error).split()), most)
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a field stands in it twice")
@@ -188,30 +187,12 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The fields of the model in `path`; ModelFileError for a truncated, foreign or newer file."""
-    import json
-
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        content = json.loads(text, object_pairs_hook=_each_once)
-        if "\\ud" in text.lower():  # half a character may be written as an escape, and could not be saved again
-            json.dumps(content, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        raise ModelFileError(f"{path}: not a model file: a text in it is half a character (a lone surrogate)") from None
-    except UnicodeDecodeError as error:
-        raise ModelFileError(f"{path}: not a model file: byte {error.start} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise ModelFileError(
-            f"{path}, line {error.lineno}, column {error.colno}: not a model file, or a truncated one: {error.msg}"
-        ) from None
-    except RecursionError:
-        raise ModelFileError(f"{path}: not a model file: nested too deeply") from None
-    except ValueError as error:  # a number of thousands of digits, a name that stands twice
-        raise ModelFileError(f"{path}: not a model file: {shortened(error)}") from None
+    """The fields of the model file `path`; ModelFileError for a truncated, foreign or newer file."""
+    content = _read_json(path)
     if not isinstance(content, dict) or content.get("format") != "tinynet_fast model":
         raise ModelFileError(f"{path}: not a model file: it lacks the field 'format' with 'tinynet_fast model'")
     version = content.get("format_version")
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+    if type(version) is not int or version < 1:
         raise ModelFileError(f"{path}: field 'format_version' is {shortened(repr(version), 40)}, not a version number")
     if version > FORMAT_VERSION:
         raise ModelFileError(
@@ -220,3 +201,26 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"this is tinynet_fast {__version__}, which reads up to format {FORMAT_VERSION}: upgrade it"
         )
     return content
+
+
+def _read_json(path: str | os.PathLike[str]) -> Any:
+    """The JSON value in `path`; ModelFileError, with the place, if it is not valid JSON."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        content = json.loads(text, object_pairs_hook=_table)
+        if "\\ud" in text.lower():  # half a character may be written as an escape; it could not be saved again
+            json.dumps(content, ensure_ascii=False).encode("utf-8")
+        return content
+    except UnicodeEncodeError:
+        wrong = "a text in it is half a character (a lone surrogate)"
+    except UnicodeDecodeError as error:
+        wrong = f"byte {error.start} is not UTF-8 text"
+    except json.JSONDecodeError as error:
+        raise ModelFileError(
+            f"{path}, line {error.lineno}, column {error.colno}: not a model file, or a truncated one: {error.msg}"
+        ) from None
+    except RecursionError:
+        wrong = "nested too deeply"
+    except ValueError as error:  # a number of thousands of digits, a field that stands twice
+        wrong = shortened(error)
+    raise ModelFileError(f"{path}: not a model file: {wrong}")

@@ -1,4 +1,4 @@
-"""A network's layers: lists of weights and biases, the kernels' table and flat parameters, and their checks."""
+"""A network's layers: as lists of weights and biases, as the kernels' table and flat parameters, and their checks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ ACTIVATIONS = {"sigmoid": vectorized.SIGMOID, "tanh": vectorized.TANH, "relu": v
 
 
 def check_activation(activation: Any) -> int:
-    """The kernels' code of an activation; ValueError for a name that is none."""
+    """Return the kernels' code of an activation; ValueError if there is none with this name."""
     if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(f"there is no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[activation]
@@ -20,7 +20,7 @@ def check_activation(activation: Any) -> int:
 def layer_table(sizes: Sequence[int], activation: str) -> np.ndarray:
     """The kernels' table of layers, (n_layers, 3) int64: inputs, outputs, activation.
 
-    The last layer is a sigmoid, or a softmax where it has more outputs than one.
+    The last layer is a sigmoid, or a softmax if it has more than one output.
     """
     last = vectorized.SIGMOID if sizes[-1] == 1 else vectorized.SOFTMAX
     codes = [check_activation(activation)] * (len(sizes) - 2) + [last]
@@ -28,13 +28,13 @@ def layer_table(sizes: Sequence[int], activation: str) -> np.ndarray:
 
 
 def flatten(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> np.ndarray:
-    """The kernels' flat parameters: layer by layer the weights, input by input, then the biases."""
+    """The kernels' flat parameters: for each layer the weights, input by input, then the biases."""
     parts = (part for layer in zip(weights, biases, strict=True) for part in layer)
     return np.concatenate([np.ravel(part) for part in parts])
 
 
 def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights and biases, a list of arrays each, from the kernels' flat parameters."""
+    """The opposite of `flatten`: a list of weights and a list of biases."""
     weights, biases, p = [], [], 0
     for inputs, outputs, _ in layers:
         weights.append(params[p : p + inputs * outputs].reshape(inputs, outputs).copy())
@@ -45,7 +45,7 @@ def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray],
 
 
 def check_layers(weights: Any, biases: Any, n_outputs: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights and biases as float64 arrays that fit one another and end in `n_outputs`; ValueError naming the layer."""
+    """Return weights and biases as float64 arrays. ValueError, naming the layer, if shapes or values do not fit."""
     if not all(isinstance(given, (list, tuple)) for given in (weights, biases)):
         raise ValueError("weights and biases are lists: an array of weights and one of biases a layer")
     if len(weights) != len(biases) or len(weights) == 0:

@@ -1,0 +1,206 @@
+"""What a neuron and a network share: labels, names, prediction in blocks, scores, saving."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinynet_fast.kernels import vectorized
+from tinynet_fast.models import files
+from tinynet_fast.models.fields import check_threshold
+from tinynet_fast.rows.arrays import as_labels, encode_known
+from tinynet_fast.rows.columns import label_column, rows_for
+from tinynet_fast.rows.files import first_repeated
+from tinynet_fast.rows.sparse import CSR
+
+COMPILED_FROM = 1 << 18  # values in X from which on the compiled kernel predicts; fewer do not repay importing Numba
+BLOCK_VALUES = 1 << 17  # values predicted at a time: 1 MB of float64, which stays in the second cache
+
+
+@dataclass(kw_only=True, eq=False)
+class Model:
+    """What a neuron and a network have in common.
+
+    Attributes
+    ----------
+    labels : (2,) array, or (n_classes,) for a network of more than two classes
+        The labels, as they were given in training. If there are two, the probability of the second is predicted.
+    features : list of str, or None
+        The names of the inputs, in order.
+    threshold : float
+        `predict` returns the second of two labels if its probability is at least this.
+    training : dict
+        How the model was trained: options and outcome, as plain JSON values.
+    """
+
+    labels: np.ndarray = field(default_factory=lambda: np.array([0, 1]))
+    features: list[str] | None = None
+    threshold: float = 0.5
+    training: dict[str, Any] = field(default_factory=dict)
+
+    _sparse: ClassVar[bool] = False  # whether the model reads SciPy's sparse rows without making them dense
+
+    @property
+    def n_features(self) -> int:
+        """The number of inputs."""
+        raise NotImplementedError
+
+    @property
+    def n_outputs(self) -> int:
+        """One for two labels; otherwise one for each label."""
+        return 1 if len(self.labels) == 2 else len(self.labels)
+
+    def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
+        """Fill `out` of each block (X, out) with the outputs' sums. All blocks together have `n_rows` rows."""
+        raise NotImplementedError
+
+    def _fields(self) -> dict[str, Any]:
+        """What a model file holds besides the fields that every model has."""
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        self.labels = np.array(self.labels)
+        if self.labels.dtype.kind not in "biufU":
+            self.labels = as_labels(self.labels, "labels")
+        if self.features is not None:
+            self.features = list(map(str, self.features))
+        if self.labels.ndim != 1 or len(self.labels) < 2 or len(set(self.labels.tolist())) < len(self.labels):
+            raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
+        if self.labels.dtype.kind == "f" and not np.isfinite(self.labels).all():
+            raise ValueError(f"labels are {self.labels.tolist()!r}; finite ones are needed")
+        if self.features is not None and len(set(self.features)) < len(self.features):
+            raise ValueError(f"the feature {first_repeated(self.features)!r} is named twice")
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The last unit's sum for each row, before the sigmoid. For more than two classes: a sum for each class.
+
+        Parameters
+        ----------
+        X : (n, n_features) list of rows, array or frame
+            Columns with names are matched with `features`, in any order; other columns are ignored. One row may be
+            given as a 1-D list of `n_features` numbers, a dict, a named tuple, or a pandas Series whose index has the
+            names. If the model has one input, a 1-D list holds one number for each row. A neuron also takes a SciPy
+            sparse matrix or array, and then only looks at the values that are stored.
+
+        Returns
+        -------
+        (n,) float64 array, or (n, n_classes) for more than two
+
+        Raises
+        ------
+        ValueError
+            For NaN, infinity, ragged rows, a missing column, or a number of columns that differs from the number of
+            inputs. The message names the place.
+        """
+        return self.checked_logits(self._matrix(X))
+
+    def checked_logits(self, matrix: Any) -> np.ndarray:
+        """`decision_function` for rows that were checked before: a finite matrix of the right width, or a CSR."""
+        out = np.empty((len(matrix), self.n_outputs))
+        parts = slices(len(matrix), BLOCK_VALUES // self.n_features)
+        self._logits(((matrix[part], out[part]) for part in parts), len(matrix))
+        return out if self.n_outputs > 1 else out[:, 0]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of the second label for each row: sigmoid(decision_function(X)), (n,) float64.
+
+        For more than two classes: the probability of each label, (n, n_classes), softmax(decision_function(X)).
+
+        Examples
+        --------
+        >>> from tinynet_fast import Neuron
+        >>> Neuron(weights=[2.0], bias=-5.0).predict_proba([2.5])
+        array([0.5])
+        """
+        z = self.decision_function(X)
+        for part in slices(len(z), BLOCK_VALUES // self.n_outputs):
+            z[part] = vectorized.sigmoid(z[part]) if z.ndim == 1 else _softmax(z[part])
+        return z
+
+    def predict(self, X: Any, threshold: float | None = None) -> np.ndarray:
+        """The label of each row: the second of two labels if its probability is at least `threshold`.
+
+        With more than two labels it is the most probable label, and there is no threshold. Labels have the type that
+        they had in training.
+
+        Parameters
+        ----------
+        X : (n, n_features) list of rows, array or frame
+            As for `decision_function`.
+        threshold : float, optional
+            From 0 to 1. The default is the model's own `threshold`, which is 0.5 unless set.
+
+        Examples
+        --------
+        >>> from tinynet_fast import Neuron
+        >>> Neuron(weights=[2.0], bias=-5.0).predict([1, 2.5, 4])
+        array([0, 1, 1])
+        """
+        limit = self.limit(threshold)
+        probabilities = self.predict_proba(X)
+        if self.n_outputs > 1:
+            return self.labels[probabilities.argmax(axis=1)]
+        return self.labels[(probabilities >= limit).astype(np.intp)]
+
+    def limit(self, threshold: float | None) -> float:
+        """Return `threshold`, or the model's own if it is None; ValueError if it is none for this model."""
+        if threshold is not None and self.n_outputs > 1:
+            raise ValueError(f"a threshold is for two labels; this model knows {len(self.labels)}: leave it out")
+        return check_threshold(self.threshold if threshold is None else threshold)
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of rows whose label is predicted correctly. `y` may name a column of `X`."""
+        z = self.decision_function(X)
+        codes = encode_known(label_column(X, y), self.labels, len(z))
+        predicted = z.argmax(axis=1) if self.n_outputs > 1 else vectorized.sigmoid(z) >= self.threshold
+        return float(np.mean(predicted == codes))
+
+    def loss(self, X: Any, y: Any) -> float:
+        """The mean cross-entropy (log loss) of the rows, in nats a row. `y` may name a column of `X`."""
+        matrix = self._matrix(X)
+        return self.mean_cross_entropy(matrix, encode_known(label_column(X, y), self.labels, len(matrix)))
+
+    def mean_cross_entropy(self, matrix: Any, codes: np.ndarray) -> float:
+        """`loss` for rows that were checked before: a finite matrix, and for each row the index of its label."""
+        if not (isinstance(matrix, CSR) or (isinstance(matrix, np.ndarray) and matrix.ndim == 2)):
+            matrix = self._matrix(matrix)  # a frame, for example
+        row_values = int(matrix.row_values if isinstance(matrix, CSR) else matrix.shape[1])
+        total = 0.0
+        for part in slices(len(matrix), -(-COMPILED_FROM // row_values)):  # temporary arrays stay small
+            z, y = self.checked_logits(matrix[part]), codes[part]
+            if self.n_outputs > 1:
+                total += float(np.sum(vectorized.log_total(z, 0, self.n_outputs) - z[np.arange(len(z)), y]))
+            else:
+                total += float(np.sum(vectorized.cross_entropy(z, y)))
+        return total / len(matrix)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to `path` as JSON. If anything fails, the old file stays as it was.
+
+        `load(path)` returns the same model, bit for bit. A pipe or a device is written to directly.
+        """
+        if self.features is not None and len(self.features) != self.n_features:
+            raise ValueError(f"{len(self.features)} feature names for {self.n_features} inputs: name each input once")
+        common = {
+            "labels": self.labels.tolist(),
+            "label_dtype": self.labels.dtype.str,
+            "features": None if self.features is None else list(self.features),
+            "threshold": check_threshold(self.threshold),
+            "training": self.training,
+        }
+        files.write(path, self._fields() | common)
+
+    def _matrix(self, X: Any) -> Any:
+        return rows_for(X, self.features, self.n_features, sparse=self._sparse)
+
+
+def slices(n_rows: int, most: int) -> Iterator[slice]:
+    """Cut `n_rows` rows into parts of at most `most` rows, and of one row if `most` is 0."""
+    for start in range(0, n_rows, max(most, 1)):
+        yield slice(start, start + max(most, 1))
+
+
+def _softmax(z: np.ndarray) -> np.ndarray:
+    return np.exp(z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis])

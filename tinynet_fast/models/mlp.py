@@ -1,0 +1,79 @@
+"""The model of a small network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from tinynet_fast.kernels.engines import CHUNK, ENGINES
+from tinynet_fast.models import base
+from tinynet_fast.models.fields import finite
+from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MLP(base.Model):
+    """A network of one or more hidden layers. It ends in one sigmoid output, or in a softmax for more than two labels.
+
+    Parameters
+    ----------
+    weights : list of (fan_in, fan_out) float64 arrays
+    biases : list of (fan_out,) float64 arrays
+    activation : {"sigmoid", "tanh", "relu"}
+        What the hidden units do to their sums.
+    """
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+    activation: str = "sigmoid"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_activation(self.activation)
+        self.weights, self.biases = check_layers(self.weights, self.biases, self.n_outputs)
+
+    def __repr__(self) -> str:
+        return f"MLP({'-'.join(map(str, self._sizes))}, {self.activation}, labels {self.labels.tolist()})"
+
+    @property
+    def n_features(self) -> int:
+        return len(self.weights[0])
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [self.n_features, *map(len, self.biases)]
+
+    def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
+        layers, params = layer_table(self._sizes, self.activation), flatten(self.weights, self.biases)
+        if n_rows * self.n_features >= base.COMPILED_FROM:
+            engine = ENGINES["fast"]
+            units = engine.scratch(layers)
+        else:
+            engine = ENGINES["numpy"]
+            units = np.empty((2, min(CHUNK, n_rows), sum(self._sizes)))  # `scratch` would make CHUNK rows of them
+        for X, out in blocks:
+            engine.kernels.network_logits(engine.rows(X), layers, params, units, out)
+
+    def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+        """Change this network so that it gives for x what it gave for (x - mean) / scale, and return it."""
+        self.weights[0] = self.weights[0] / scale[:, np.newaxis]
+        self.biases[0] = self.biases[0] - mean @ self.weights[0]
+        return self
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "kind": "mlp",
+            "activation": self.activation,
+            "weights": [w.tolist() for w in self.weights],
+            "biases": [b.tolist() for b in self.biases],
+        }
+
+    @classmethod
+    def _from_fields(cls, found: dict[str, Any], common: dict[str, Any]) -> "MLP":
+        for name in ("weights", "biases"):
+            if not isinstance(found[name], list) or not found[name]:
+                raise ValueError(f"field {name!r} is not a list of layers")
+        weights = [finite(w, "weights", 2) for w in found["weights"]]
+        biases = [finite(b, "biases", 1) for b in found["biases"]]
+        return cls(weights=weights, biases=biases, activation=found["activation"], **common)

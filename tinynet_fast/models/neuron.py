@@ -1,0 +1,118 @@
+"""The model of one neuron."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from tinynet_fast.kernels import reference, vectorized
+from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.models import base
+from tinynet_fast.models.fields import finite
+from tinynet_fast.rows.arrays import as_matrix
+from tinynet_fast.rows.sparse import CSR
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Neuron(base.Model):
+    """One neuron: sigmoid(X @ weights + bias).
+
+    Parameters
+    ----------
+    weights : (n_features,) float64 array
+    bias : float
+    """
+
+    weights: np.ndarray
+    bias: float = 0.0
+
+    _sparse: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_outputs > 1:
+            raise ValueError(f"a neuron tells two labels apart, not {len(self.labels)}: use a network")
+        self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
+        self.bias = float(self.bias)
+        finite_numbers = np.isfinite(self.weights).all() and np.isfinite(self.bias)
+        if self.weights.ndim != 1 or not len(self.weights) or not finite_numbers:
+            raise ValueError(
+                "weights and bias are finite numbers: one weight for each input, of at least one, and a bias"
+            )
+
+    def __repr__(self) -> str:
+        return f"Neuron({self.n_features} inputs, labels {self.labels.tolist()})"
+
+    @property
+    def n_features(self) -> int:
+        return len(self.weights)
+
+    @property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weights and bias as the kernels take them."""
+        return np.ascontiguousarray(self.weights), np.array([self.bias])
+
+    def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
+        arrays = self._arrays
+        for X, out in blocks:
+            vectorized.logits(np.ascontiguousarray(X, dtype=np.float64), *arrays, out[:, 0])
+
+    def checked_logits(self, matrix: Any) -> np.ndarray:
+        if not isinstance(matrix, CSR):
+            return super().checked_logits(matrix)
+        out = np.empty(len(matrix))
+        engine = ENGINES["fast" if matrix.stored >= base.COMPILED_FROM else "numpy"]
+        engine.kernels.sparse_logits(*matrix.arrays, *self._arrays, out)
+        return out
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        if type(X) is list:
+            probability = self._one_probability(X)
+            if probability is not None:
+                return np.array([probability])
+        elif isinstance(X, np.ndarray) and X.size >= base.COMPILED_FROM and X.shape[1:] == (self.n_features,):
+            probabilities = self._many_probabilities(as_matrix(X), ENGINES["fast"])
+            if probabilities is not None:
+                return probabilities
+        return super().predict_proba(X)
+
+    def _one_probability(self, X: list[Any]) -> float | None:
+        """Predict one row that is given as a list, in plain Python, because to make an array takes longer.
+
+        None if `X` is not one row of finite numbers of the right length; the usual way then says what is wrong.
+        """
+        row = X[0] if len(X) == 1 and type(X[0]) is list else X
+        if len(row) != self.n_features or (row is X and len(row) == 1 and type(row[0]) is list):
+            return None
+        z = self.bias
+        for x, w in zip(row, self.weights.tolist(), strict=True):
+            if type(x) is not float and type(x) is not int:
+                return None
+            z += x * w
+        return reference.sigmoid(z) if -sys.float_info.max <= z <= sys.float_info.max else None
+
+    def _many_probabilities(self, X: np.ndarray, engine: Engine) -> np.ndarray | None:
+        """Predict with the compiled kernel, block by block. None if a sum is not finite, as in `_one_probability`."""
+        from tinynet_fast.kernels.fast import prediction  # here, because it may import Numba
+
+        arrays, out = self._arrays, np.empty(len(X))
+        for part in base.slices(len(X), base.COMPILED_FROM // self.n_features):
+            if not prediction.predict_proba(engine.rows(X[part]), *arrays, out[part]):
+                return None
+        return out
+
+    def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+        """Change this neuron so that it gives for x what it gave for (x - mean) / scale, and return it."""
+        self.weights = self.weights / scale
+        self.bias = float(self.bias - self.weights @ mean)
+        return self
+
+    def _fields(self) -> dict[str, Any]:
+        return {"kind": "neuron", "weights": self.weights.tolist(), "bias": self.bias}
+
+    @classmethod
+    def _from_fields(cls, found: dict[str, Any], common: dict[str, Any]) -> "Neuron":
+        bias = float(finite(found["bias"], "bias", 0))
+        return cls(weights=finite(found["weights"], "weights", 1), bias=bias, **common)
