@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from tinynet_fast.proof.validate import NetworkProblem, NeuronProblem, can_solve, regularized_problem
+from tinynet_fast.proof.problems import NetworkProblem, NeuronProblem, can_solve, regularized_problem
 from tinynet_fast.training.optimizer import Optimizer
 
 SEEDS = st.integers(0, 2**32 - 1)

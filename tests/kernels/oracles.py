@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from tinynet_fast.models.layers import flatten, layer_table, unflatten
-from tinynet_fast.proof.validate import NetworkProblem, NeuronProblem, RegularizedProblem, distance
+from tinynet_fast.proof.problems import NetworkProblem, NeuronProblem, RegularizedProblem
+from tinynet_fast.proof.validate import distance
 from tinynet_fast.training.optimizer import Optimizer
 
 SHAPES = ((3, 4, 1), (2, 3, 2, 1), (3, 2, 4, 3, 1))

@@ -20,7 +20,8 @@ from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.compiler import intrinsics, jit
 from tinynet_fast.kernels.engines import ENGINES, FAST
 from tinynet_fast.kernels.fast import neuron, regularized_neuron
-from tinynet_fast.proof import validate
+from tinynet_fast.proof import battery, validate
+from tinynet_fast.proof.problems import can_solve, neuron_problem
 
 njit = pytest.importorskip("numba", reason="Numba compiles a copy with other flags").njit
 
@@ -182,9 +183,9 @@ def planted_fast(mistake=None):
 def cases(engine):
     """The kernels' part of the battery, with few rows."""
     rng = np.random.default_rng(3)
-    for make in (validate._neuron_cases, validate._regularized_cases, validate._network_cases):
+    for make in (battery.neuron_cases, battery.regularized_cases, battery.network_cases):
         for name, problems, everyone in make(rng, 16 if engine.module != "fast" else 19):
-            if (everyone or engine.promise == 0.0) and validate.can_solve(engine, problems[0]):
+            if (everyone or engine.promise == 0.0) and can_solve(engine, problems[0]):
                 yield name, problems
 
 
@@ -207,7 +208,7 @@ def test_strict(mistake):
 def fast_cases(features):
     """Some 600 rows, so that there is more than one tile, of the width that the mistake concerns."""
     rng = np.random.default_rng(4)
-    return [validate.neuron_problem(rng, n, features, reach=reach) for reach in (1e-3, 0.1, 1.0) for n in (5, 602)]
+    return [neuron_problem(rng, n, features, reach=reach) for reach in (1e-3, 0.1, 1.0) for n in (5, 602)]
 
 
 @pytest.mark.parametrize("features", [2, 5])

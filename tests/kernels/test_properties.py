@@ -14,7 +14,8 @@ from problems import network_problems, neuron_problems, regularized_problems, wi
 
 from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.proof.validate import REFERENCE, distance, judge, regularized_problem, ulps
+from tinynet_fast.proof.problems import regularized_problem
+from tinynet_fast.proof.validate import REFERENCE, distance, judge, ulps
 
 pytestmark = pytest.mark.any_cpu
 

@@ -1,0 +1,146 @@
+"""The battery of `validate`: named cases, each with problems of many widths, shapes and options."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.proof.problems import (
+    NetworkProblem,
+    NeuronProblem,
+    Problem,
+    TrainerProblem,
+    network_problem,
+    neuron_problem,
+    regularized_problem,
+)
+from tinynet_fast.rows.arrays import check_finite, encode_labels
+from tinynet_fast.rows.blocks import standardisation
+from tinynet_fast.rows.columns import training_rows
+from tinynet_fast.training.mlp import train_mlp
+from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.optimizer import Optimizer
+from tinynet_fast.training.schedules import STABILITY_BOUND
+
+WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)
+SHAPES = ((1,), (4,), (9, 5), (7, 6, 5))
+ROWS = 120  # of each random problem
+OWN_VALUES, OWN_ROWS = 100_000, 20_000  # how much of a user's data the plain loop gets: it takes about a second
+Case = tuple[str, Sequence[Problem], bool]  # name, problems, and whether every engine has to keep its promise
+
+
+def battery(turns: int) -> Iterator[Case]:
+    """All cases, `turns` times with other random numbers. The numbers are the same on every machine."""
+    for turn in range(turns):
+        rng = np.random.default_rng([2011, turn])
+        for make in (neuron_cases, regularized_cases, network_cases, trainer_cases):
+            yield from make(rng, ROWS)
+
+
+def neuron_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    def problems(**options: Any) -> list[NeuronProblem]:
+        return [neuron_problem(rng, rows, d, **options) for d in WIDTHS]
+
+    yield "neuron, small steps", problems(reach=1e-5), True
+    yield "neuron, steps at the stability bound", problems(reach=1.0), True
+    yield "neuron, a step for each row, some zero", problems(reach=0.3, vary=True), True
+    yield "neuron, inputs of 1e-160", problems(scale=1e-160, reach=0.01), True
+    yield "neuron, inputs of 1e3", problems(scale=1e3, reach=0.5), True
+    saturated = [neuron_problem(rng, rows, d, reach=0.1) for d in WIDTHS]
+    reach = 10.0 ** np.linspace(0, 4, len(saturated))
+    far = [replace(p, weights=p.weights * r) for p, r in zip(saturated, reach, strict=True)]
+    yield "neuron, sums as far out as 1e4", far, True
+    yield "neuron, steps beyond the stability bound", problems(reach=50.0), False
+
+
+def regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    kinds: dict[str, tuple[float, float, int, str]] = {
+        "l2": (0.1, 0.0, 0, "log_loss"),
+        "l1": (0.0, 0.02, 0, "log_loss"),
+        "averaged": (0.0, 0.0, 5, "log_loss"),
+        "l2, averaged": (0.1, 0.0, 10, "log_loss"),
+        "squared error": (0.0, 0.0, 0, "squared_error"),
+        "l2, l1, averaged, squared error": (0.1, 0.02, 1, "squared_error"),
+    }
+    for name, options in kinds.items():
+        neurons = [neuron_problem(rng, rows, d, reach=0.1) for d in WIDTHS]
+        yield f"neuron, {name}", [regularized_problem(rng, p, *options) for p in neurons], True
+    for scale in (0.01, 0.0):
+        neurons = [neuron_problem(rng, rows, d, reach=0.1) for d in WIDTHS]
+        slow = [replace(regularized_problem(rng, p, 0.1, 0.0, 5, "log_loss"), bias_scale=scale) for p in neurons]
+        yield f"neuron, a bias that moves {scale:g} times as far", slow, True
+
+
+def network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    for activation in ("sigmoid", "tanh", "relu"):
+        for hidden in SHAPES:
+            batches = [(d, size) for d in (1, 6) for size in (1, 7, 32, rows)]
+            problems = [network_problem(rng, rows, (d, *hidden, 1), activation, size) for d, size in batches]
+            yield f"network, {'-'.join(map(str, hidden))} hidden, {activation}", problems, True
+    steps: dict[str, dict[str, Any]] = {
+        "momentum": {"momentum": 0.9},
+        "Nesterov's momentum, l2, weight decay": {"momentum": 0.9, "nesterov": True, "l2": 0.1, "weight_decay": 0.2},
+        "weight decay, invscaling": {"weight_decay": 0.5, "schedule": "invscaling"},
+    }
+    shapes: tuple[tuple[int, ...], ...] = ((2, 4, 1), (5, 9, 6, 1))
+    for name, how in steps.items():
+        problems = [network_problem(rng, rows, s, "tanh", 8, Optimizer(0.05, **how)) for s in shapes]
+        yield f"network, {name}", problems, True
+    # Adam's steps are as long as the rate even if the gradient is only rounding errors: so the rate is small.
+    adam = Optimizer(0.001, "adam", weight_decay=0.1)
+    yield "network, Adam", [network_problem(rng, rows, s, "sigmoid", 8, adam) for s in shapes], True
+    kinds: dict[str, tuple[int, dict[str, Any]]] = {
+        "squared error": (1, {"loss": "squared_error"}),
+        "sample weights": (1, {"weighted": True}),
+        "dropout": (1, {"dropout": 0.5}),
+        "three classes": (3, {}),
+        "ten classes, sample weights, dropout": (10, {"weighted": True, "dropout": 0.2}),
+    }
+    for name, (outputs, kind) in kinds.items():
+        problems = [network_problem(rng, rows, (*s[:-1], outputs), "relu", 8, **kind) for s in shapes]
+        yield f"network, {name}", problems, True
+
+
+def trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    X = rng.standard_normal((rows, 5))
+    y = np.where(X[:, 0] + rng.standard_normal(rows) > 0, "pass", "fail")
+    forms = {
+        "float64": X,
+        "float32": X.astype(np.float32),
+        "whole numbers": (X * 3).astype(np.int16),
+        "columns first, reversed": np.asfortranarray(X[::-1, ::-1]),
+    }
+    for name, form in forms.items():
+        options: dict[str, Any] = {"epochs": 3, "shuffle": True, "seed": 7}
+
+        def neuron(engine: str, form: Any = form, options: dict[str, Any] = options) -> Any:
+            return train_neuron(form, y, engine=engine, learning_rate=0.05, **options)
+
+        def network(engine: str, form: Any = form, options: dict[str, Any] = options) -> Any:
+            return train_mlp(form, y, engine=engine, hidden=(6,), activation="tanh", batch_size=16, **options)
+
+        yield f"trainers, {name}, shuffled", [TrainerProblem(form, neuron), TrainerProblem(form, network)], True
+
+
+def own_cases(X: Any, y: Any) -> Iterator[Case]:
+    """Cases on a user's rows; ValueError if they cannot be trained on."""
+    matrix, y, names = training_rows(X, y)
+    check_finite(matrix, columns=names)
+    codes, _ = encode_labels(y, len(matrix))
+    n = max(2, min(len(matrix), OWN_ROWS, OWN_VALUES // matrix.shape[1]))
+    rows = np.asarray(matrix[:n], dtype=np.float64)
+    labels = codes[:n].astype(np.float64)
+    longest = float(np.max(np.einsum("ij,ij->i", rows, rows))) + 1.0
+    if not np.isfinite(longest):
+        raise ValueError("the inputs are too large to train on as they are: standardise them first")
+    for reach in (1e-3, 1.0):
+        step = np.full(n, reach * STABILITY_BOUND / longest)
+        problem = NeuronProblem(rows, labels, step, np.zeros(rows.shape[1]), 0.0, block=997)
+        yield f"your rows, neuron, rate {step[0]:.2g}", [problem], True
+    mean, scale = standardisation(rows, None)
+    inputs = (rows - mean) / scale
+    base = network_problem(np.random.default_rng(0), 1, (rows.shape[1], 4, 1), "sigmoid", 32)
+    few = slice(0, max(2, n // 8))
+    network = NetworkProblem(inputs[few], labels[few], base.sizes, "sigmoid", base.params * 0.3, 32, block=97)
+    yield "your rows, standardised, network with 4 hidden", [network], True

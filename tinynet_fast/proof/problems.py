@@ -1,0 +1,227 @@
+"""Problems that an engine solves and the reference solves too: rows, where to start, and how to call the kernels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels.engines import Engine
+from tinynet_fast.kernels.vectorized import LOG_LOSS
+from tinynet_fast.models import MLP
+from tinynet_fast.models.layers import flatten, layer_table
+from tinynet_fast.training.optimizer import Optimizer
+from tinynet_fast.training.schedules import LOSSES, STABILITY_BOUND, Penalties
+
+
+@dataclass(frozen=True)
+class NeuronProblem:
+    """Rows for a neuron's kernel, a learning rate for each row (`step`), where to start, and the block size."""
+
+    X: np.ndarray
+    y: np.ndarray
+    step: np.ndarray
+    weights: np.ndarray
+    bias: float
+    epochs: int = 2
+    block: int = 64
+
+    def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+        """Train with an engine's kernel; return the parameters and each epoch's loss."""
+        own, kernel = engine.own, engine.kernels.sgd_epochs
+        weights, bias = own(self.weights.copy()), own(np.array([self.bias]))
+
+        def train(part: slice, losses: Any) -> None:
+            kernel(engine.rows(self.X[part]), own(self.y[part]), own(self.step[part]), weights, bias, losses)
+
+        history = _losses(self, engine, self.block >= len(self.X), train)
+        return np.append(weights, bias), history
+
+
+@dataclass(frozen=True)
+class RegularizedProblem:
+    """Rows for a neuron's kernel with a schedule row each (step, keep, cut, share), and the loss to minimise."""
+
+    X: np.ndarray
+    y: np.ndarray
+    plan: np.ndarray
+    loss: int
+    weights: np.ndarray
+    bias: float
+    epochs: int = 2
+    block: int = 64
+    bias_scale: float = 1.0
+
+    @property
+    def smooth(self) -> bool:
+        """Whether it uses neither l1 nor squared error, and the bias moves as far as a weight does."""
+        return self.loss == LOG_LOSS and not self.plan[:, 2].any() and self.bias_scale == 1.0
+
+    def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+        """Train; return weights, bias, their means and what each has paid of the l1 penalty, and the losses."""
+        own, kernel = engine.own, engine.kernels.sgd_regularized_epochs
+        d = len(self.weights)
+        state = own(self.weights.copy()), own(np.array([self.bias])), own(np.zeros(d + 1)), own(np.zeros(d + 1))
+
+        def train(part: slice, losses: Any) -> None:
+            rows = engine.rows(self.X[part]), own(self.y[part]), own(self.plan[part])
+            kernel(*rows, self.loss, self.bias_scale, *state, losses)
+
+        history = _losses(self, engine, self.block >= len(self.X), train)
+        return np.concatenate(state), history
+
+
+@dataclass(frozen=True)
+class NetworkProblem:
+    """Rows for a network's kernels, the layers, where to start, and the sizes of batches and blocks."""
+
+    X: np.ndarray
+    y: np.ndarray
+    sizes: tuple[int, ...]
+    activation: str
+    params: np.ndarray
+    batch_size: int
+    steps: Optimizer = field(default_factory=lambda: Optimizer(0.05))
+    epochs: int = 2
+    block: int = 64
+    loss: int = LOG_LOSS
+    weight: np.ndarray | None = None
+    mask: np.ndarray | None = None
+
+    def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+        """Train with an engine's kernels; return the parameters and each epoch's loss."""
+        own, kernels, table = engine.own, engine.kernels, layer_table(self.sizes, self.activation)
+        state = own(np.vstack([self.params, np.zeros((3, len(self.params)))]))
+        layers, units, pending = own(table, np.int64), engine.scratch(table), own(np.zeros(2))
+        rule, done = own(self.steps.rule(self.batch_size, self.loss)), 0
+        weight = np.ones(len(self.X)) if self.weight is None else self.weight
+
+        def train(part: slice, losses: Any) -> None:
+            nonlocal done
+            mask = own(np.empty((1, 0)) if self.mask is None else self.mask[part])
+            updates = len(losses) * ((int(pending[0]) + len(self.y[part])) // self.batch_size)
+            given = (own(self.y[part]), own(weight[part]), mask, own(self.steps.plan(done, updates)), rule)
+            kernels.network_epochs(engine.rows(self.X[part]), *given, layers, state, units, pending, losses)
+            done += updates
+
+        def finish_batch() -> None:
+            nonlocal done
+            if pending[0]:
+                kernels.network_update(pending[1], own(self.steps.plan(done, 1))[0], rule, layers, state)
+                pending[0] = pending[1] = 0.0
+                done += 1
+
+        whole = self.block >= len(self.X) and len(self.X) % self.batch_size == 0
+        history = _losses(self, engine, whole, train, finish_batch)
+        return np.array(state[0]), history
+
+
+@dataclass(frozen=True)
+class TrainerProblem:
+    """A table for the public trainers. `train(engine_name)` returns their result."""
+
+    X: Any
+    train: Callable[[str], Any]
+
+    def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+        """Train; return the parameters and each epoch's loss."""
+        result = self.train(engine.name)
+        model = result.model
+        if isinstance(model, MLP):
+            return flatten(model.weights, model.biases), result.loss_history
+        return np.append(model.weights, model.bias), result.loss_history
+
+
+KERNELS = {NeuronProblem: "sgd_epochs", RegularizedProblem: "sgd_regularized_epochs", NetworkProblem: "network_epochs"}
+Problem = NeuronProblem | RegularizedProblem | NetworkProblem | TrainerProblem
+
+
+def _losses(
+    problem: NeuronProblem | RegularizedProblem | NetworkProblem,
+    engine: Engine,
+    whole: bool,
+    train: Callable[[slice, Any], None],
+    end_epoch: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Call `train(part, losses)` block by block and return all epochs' losses. If `whole`, one call does all epochs."""
+    together, history = problem.epochs if whole else 1, []
+    for _ in range(problem.epochs // together):
+        losses = engine.own(np.zeros(together))
+        for start in range(0, len(problem.X), problem.block):
+            train(slice(start, start + problem.block), losses)
+        end_epoch()
+        history += list(losses)
+    return np.array(history)
+
+
+def can_solve(engine: Engine, problem: Problem) -> bool:
+    """Whether the engine has the kernel for this problem. The trainers choose a kernel themselves."""
+    if isinstance(problem, RegularizedProblem) and engine.module == "fast" and not problem.smooth:
+        return False  # `fast` leaves these to `strict`
+    return isinstance(problem, TrainerProblem) or engine.can(KERNELS[type(problem)])
+
+
+# --- random problems --------------------------------------------------------------------------------------------------
+
+
+def neuron_problem(
+    rng: np.random.Generator, n: int, d: int, *, scale: float = 1.0, reach: float = 1.0, vary: bool = False
+) -> NeuronProblem:
+    """Normal rows times `scale`, and steps of `reach` times the stability bound.
+
+    If `vary`, each row has its own step, and some steps are zero.
+    """
+    X = rng.standard_normal((n, d)) * scale
+    longest = float(np.max(np.einsum("ij,ij->i", X, X), initial=0.0)) + 1.0
+    step = np.full(n, reach * STABILITY_BOUND / longest)
+    if vary:
+        step *= rng.random(n) * (rng.random(n) < 0.8)
+    start = rng.standard_normal(d) / max(scale, 1.0)
+    y = (rng.random(n) < 0.5).astype(np.float64)
+    return NeuronProblem(X, y, step, start, float(rng.standard_normal()), block=_block(rng, n))
+
+
+def _block(rng: np.random.Generator, n: int) -> int:
+    """One block for all rows in half of the cases; otherwise blocks of any size."""
+    return n if rng.random() < 0.5 else int(rng.integers(1, n + 1))
+
+
+def regularized_problem(
+    rng: np.random.Generator, problem: NeuronProblem, l2: float, l1: float, average_from: int, loss: str
+) -> RegularizedProblem:
+    """Add penalties, averaging or another loss to a neuron's problem, whose steps become the learning rates."""
+    penalties = Penalties(l2, l1, average_from, loss)
+    plan = penalties.plan(problem.step, rng.random(len(problem.step)), 0)
+    start, bias, epochs, block = problem.weights, problem.bias, problem.epochs, problem.block
+    return RegularizedProblem(problem.X, problem.y, plan, penalties.loss, start, bias, epochs, block)
+
+
+def network_problem(
+    rng: np.random.Generator,
+    n: int,
+    sizes: tuple[int, ...],
+    activation: str,
+    batch_size: int,
+    steps: Optimizer | None = None,
+    *,
+    loss: str = "log_loss",
+    weighted: bool = False,
+    dropout: float = 0.0,
+) -> NetworkProblem:
+    """Normal rows, and parameters that are large enough to saturate some units."""
+    params = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(sizes)))
+    X, y = rng.standard_normal((n, sizes[0])), rng.integers(0, max(2, sizes[-1]), n).astype(np.float64)
+    return NetworkProblem(
+        X,
+        y,
+        sizes,
+        activation,
+        params,
+        batch_size,
+        steps or Optimizer(0.05),
+        block=_block(rng, n),
+        loss=LOSSES[loss],
+        weight=rng.random(n) * (rng.random(n) < 0.8) if weighted else None,
+        mask=(rng.random((n, sum(sizes[1:-1]))) >= dropout) / (1.0 - dropout) if dropout else None,
+    )
