@@ -153,6 +153,31 @@ def test_the_loops_that_are_held_against_do_their_work():
     for _ in range(5):
         error = float(np.polynomial.polynomial.polyval(0.3 - error * 0.1, floors.COEFFICIENTS))
     assert floors.chain(5, 0.3, 0.1, floors.COEFFICIENTS) == pytest.approx(error, rel=1e-14)
+    assert floors.chain(0, 0.3, 0.1, floors.COEFFICIENTS) == 0.0
+    distinct = np.arange(1.0, 9.0)  # the sigmoid's even powers are 0
+    ref = np.polynomial.polynomial.polyval(0.3 - 0.1 * np.polynomial.polynomial.polyval(0.3, distinct), distinct)
+    assert floors.chain(2, 0.3, 0.1, distinct) == pytest.approx(float(ref), rel=1e-14)
+    t = np.array([-0.2, 0.1, 0.3])
+    np.testing.assert_allclose(
+        np.polynomial.polynomial.polyval(t, floors.COEFFICIENTS), 1 / (1 + np.exp(-t)), rtol=0, atol=1e-8
+    )
+
+
+def test_floors_are_the_shortest_times_in_their_units(monkeypatch):
+    from tinynet_fast.proof.bench import floors as module
+
+    def turns(runs, rounds):
+        assert rounds == 4
+        assert runs["read"]() == 3 * 125_000  # the sum of three megabytes of ones
+        assert 0.4 < runs["chain"]() < 0.7
+        return {"read": np.array([0.5, 0.003, 0.2]), "chain": np.array([0.02, 0.005])}
+
+    monkeypatch.setattr(module, "take_turns", turns)
+    found = measure_floors(rounds=4, megabytes=3)
+    assert found.gigabytes_a_second == pytest.approx(1.0)
+    assert found.chain_ns == pytest.approx(5.0)  # of a million steps
+    assert found.reading_ns(4) == pytest.approx(40.0)
+    assert found.reading_ns(4, 4) == pytest.approx(24.0)
 
 
 def test_floors_are_positive_and_finite():
