@@ -27,6 +27,8 @@ TINY = 5e-324  # the smallest number above 0
         ([-3 * TINY, TINY], [-TINY, TINY], 2),
         ([1.0, 1.0, 1.0], [1.0, 1.0 + 2**-50, 1.0 + 2**-52], 4),
         ([1.0], [2.0], 2**52),
+        ([-1.0], [-2.0], 2**52),
+        ([-2.0], [2.0], 2**63),
         ([np.finfo(float).max], [np.inf], 1),
     ],
 )
@@ -49,6 +51,7 @@ def test_ulps_count_the_floats_between(comp, ref, expected):
         ([0.3, 0.4], [0.0, 0.0], 5.0, 0.1),
         ([np.nan, np.inf, 1.0], [np.nan, np.inf, 1.0], 0.0, 0.0),
         ([np.nan], [1.0], 0.0, np.inf),
+        ([np.nan, 1.0], [1.0, 1.0], 0.0, np.inf),
         ([1.0], [np.nan], 0.0, np.inf),
         ([np.inf], [1.0], 0.0, np.inf),
         ([1.0, 2.0], [1.0, -np.inf], 0.0, np.inf),
@@ -87,9 +90,9 @@ def test_a_verdict_has_the_largest_differences_and_all_rows():
         verdict = judge(STRICT, "a case", problems)
         assert (verdict.engine, verdict.case, verdict.rows, verdict.promise) == ("strict", "a case", 22, 0.0)
         assert verdict.ulps == ulps(np.array([100.0]), np.array([100.0 * (1 + 2**-40)]))
-        assert verdict.difference == pytest.approx(2**-40, rel=1e-9)
+        assert verdict.difference == pytest.approx(2**-40, rel=1e-9, abs=0.0)
         assert not verdict.kept
-    assert judge(STRICT, "a case", [far]).difference == pytest.approx(2**-50 / 5, rel=1e-9)
+    assert judge(STRICT, "a case", [far]).difference == pytest.approx(2**-50 / 5, rel=1e-9, abs=0.0)
     assert judge(STRICT, "a case", [SAME]) == Verdict("strict", "a case", 7, 0, 0.0, 0.0, True)
 
 

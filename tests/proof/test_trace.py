@@ -16,7 +16,9 @@ from rich.console import Console
 from tinynet_fast import MLP, Neuron
 from tinynet_fast.kernels import reference
 from tinynet_fast.models.layers import layer_table
-from tinynet_fast.proof.trace import TorchMissingError, run_trace, torch_gradients, trace_mlp, trace_neuron
+from tinynet_fast.proof.trace import trace_mlp, trace_neuron
+from tinynet_fast.proof.trace_run import run_trace
+from tinynet_fast.proof.trace_torch import TorchMissingError, torch_gradients
 from tinynet_fast.proof.trace_view import MLPTrace, NeuronTrace, render
 from tinynet_fast.rows.datasets import height_weight
 from tinynet_fast.rows.files import TableError

@@ -273,7 +273,7 @@ def trace(
     as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """One training step, number by number: what to compare with loss.backward()."""
-    from tinynet_fast.proof.trace import run_trace
+    from tinynet_fast.proof.trace_run import run_trace
 
     step = run_trace(
         model=model,

@@ -1,1 +1,1 @@
-"""Evidence: one training step number by number, the engines against the reference, and benchmarks."""
+"""The proof: the engines compared with the reference, one training step number by number, and benchmarks."""

@@ -1,4 +1,4 @@
-"""The facts on which it depends whether two machines give the same bits."""
+"""The facts that decide whether two machines give the same bits."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ SETTINGS = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_DISABLE_JIT")  # what
 
 
 def facts() -> dict[str, str]:
-    """Versions of Python, libraries and the C library, and the CPU as the compiler sees it."""
+    """Return the versions of Python and libraries, and the CPU as the compiler sees it."""
     found = {
         "tinynet_fast": _version("tinynet-fast"),
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
@@ -17,7 +17,7 @@ def facts() -> dict[str, str]:
         "C library": " ".join(platform.libc_ver()).strip() or "unknown",
         "system": f"{platform.system()} {platform.machine()}",
     } | {name: os.environ.get(name, "not set") for name in SETTINGS}
-    try:
+    try:  # here, because Numba and llvmlite are optional and slow to import
         import llvmlite.binding as llvm
         from numba import config
     except ImportError:

@@ -1,36 +1,23 @@
-"""One training step, number by number: what a learner lays beside `loss.backward()`.
+"""One training step, number by number, for learners to compare with `loss.backward()`.
 
-The arithmetic is that of `kernels/reference.py`, operation by operation in the same order, with every number on the
-way kept: the weights after a traced step are the reference's, bit for bit. What a trace holds: `trace_view.py`.
+The operations and their order are those of `kernels/reference.py`, so the weights after a traced step are the
+reference's, bit for bit. Here every number on the way is kept. `trace_view.py` says what a trace holds.
 """
 
 import math
-import os
 from collections.abc import Iterator
-from dataclasses import replace
-from importlib import import_module
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sigmoid, slope
-from tinynet_fast.models import MLP, Neuron, load
 from tinynet_fast.models.layers import check_activation, check_layers
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
 from tinynet_fast.rows.arrays import check_finite, encode_known
 from tinynet_fast.rows.columns import named_weights, training_rows
-from tinynet_fast.rows.datasets import height_weight, study_hours
-from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.whole import read_whole, target_in
-from tinynet_fast.scoring import open_for
-from tinynet_fast.training.checks import check_rate, check_whole
+from tinynet_fast.training.plan import check_rate
 
 NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates
-Path = str | os.PathLike[str]
-
-
-class TorchMissingError(ImportError, ValueError):
-    """PyTorch cannot be imported. A ValueError too, which the command line prints in one line."""
 
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
@@ -39,7 +26,7 @@ class TorchMissingError(ImportError, ValueError):
 def trace_neuron(
     x: Any, y: Any, *, weights: Any = 0.0, bias: float = 0.0, learning_rate: float = NEURON_RATE
 ) -> NeuronTrace:
-    """One step of `train_neuron` on one row, with every number on the way.
+    """Make one step of `train_neuron` on one row and keep every number on the way.
 
     Parameters
     ----------
@@ -47,13 +34,14 @@ def trace_neuron(
         The row's inputs.
     y : 0 or 1
     weights : float or (n_features,)
-        Where the step starts: one number for all weights, or one each.
+        The weights before the step: one number for all, or one for each input.
     bias, learning_rate : float
 
     Raises
     ------
     ValueError
-        For what is no row of finite numbers, another label than 0 or 1, a senseless option, or a step that overflows.
+        If `x` is not one row of finite numbers, the label is not 0 or 1, an option makes no sense, or the step
+        overflows.
 
     Examples
     --------
@@ -67,9 +55,9 @@ def trace_neuron(
     label = float(_codes([y], 1)[0])
     w, b = _neuron_start(named_weights(weights, names), bias, len(inputs))
 
-    products = [inputs[j] * w[j] for j in range(len(w))]
+    products = [value * weight for value, weight in zip(inputs, w, strict=True)]
     z = 0.0
-    for product in products:
+    for product in products:  # one by one, as the reference adds them
         z += product
     z += b
     prediction = sigmoid(z)
@@ -91,7 +79,7 @@ def trace_neuron(
         gradients=NeuronGradients(weights=[error * value for value in inputs], bias=error),
         weight_nudges=nudges,
         bias_nudge=nudge,
-        weights_after=[w[j] - nudges[j] for j in range(len(w))],
+        weights_after=[before - moved for before, moved in zip(w, nudges, strict=True)],
         bias_after=b - nudge,
         features=names,
     )
@@ -100,7 +88,7 @@ def trace_neuron(
 
 
 def _one_row(x: Any) -> tuple[list[float], list[str] | None]:
-    """The row's inputs, and their names if they have any."""
+    """The row's inputs, and their names if there are any."""
     nested = getattr(x, "ndim", 0) == 2 or (isinstance(x, (list, tuple)) and x and isinstance(x[0], (list, tuple)))
     matrix, _, names = training_rows(x if nested else [x], None, name="x")
     if len(matrix) != 1:
@@ -126,7 +114,7 @@ def _codes(y: Any, n_rows: int) -> list[float]:
 
 
 def _check_step(trace: NeuronTrace | MLPTrace) -> None:
-    """ValueError for the first number that overflowed: JSON has no infinity, and nobody learns from a NaN."""
+    """Raise ValueError for the first number that overflowed: JSON cannot hold it, and it explains nothing."""
     for place, value in _numbers(trace.to_json(), ""):
         if not math.isfinite(value):
             raise ValueError(
@@ -151,15 +139,15 @@ def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
 def trace_mlp(
     X: Any, y: Any, *, weights: Any, biases: Any, activation: str = "sigmoid", learning_rate: float = NETWORK_RATE
 ) -> MLPTrace:
-    """One step of `train_mlp` on one batch, with every number on the way.
+    """Make one step of `train_mlp` on one batch and keep every number on the way.
 
     Parameters
     ----------
     X : (n,) or (n, n_features)
-        The rows of the batch: one, or a few.
+        The rows of the batch.
     y : (n,) of 0 or 1
     weights : list of (fan_in, fan_out)
-        Where the step starts, a table a layer; the last layer has one output.
+        The weights before the step, one table for each layer. The last layer has one output.
     biases : list of (fan_out,)
     activation : {"sigmoid", "tanh", "relu"}
         What the hidden units do to their sums.
@@ -168,7 +156,7 @@ def trace_mlp(
     Raises
     ------
     ValueError
-        As `trace_neuron`, and for layers that do not fit one another or the rows.
+        As for `trace_neuron`, and if the layers do not fit each other or the rows.
 
     Examples
     --------
@@ -191,9 +179,8 @@ def trace_mlp(
         )
     w, b = [layer.tolist() for layer in checked[0]], [layer.tolist() for layer in checked[1]]
 
-    rows = [
-        _trace_row(x, label, w, b, code) for x, label in zip(matrix.astype(np.float64).tolist(), labels, strict=True)
-    ]
+    inputs = matrix.astype(np.float64).tolist()
+    rows = [_trace_row(x, label, w, b, code) for x, label in zip(inputs, labels, strict=True)]
     total = 0.0
     for row in rows:
         total += row.cross_entropy
@@ -220,7 +207,7 @@ def _moved(table: list[list[float]], gradient: list[list[float]], learning_rate:
 
 
 def _trace_row(x: list[float], label: float, weights: Layers, biases: list[list[float]], code: int) -> RowTrace:
-    """Forward as `network_forward`, back as `network_backward`."""
+    """One row forward as in the reference's `network_forward`, then back as in `network_backward`."""
     sums: list[list[float]] = []
     outputs: list[list[float]] = []
     source = x
@@ -262,170 +249,3 @@ def _mean_gradients(rows: list[RowTrace], weights: Layers) -> MLPGradients:
         weights=[[[total / n for total in units] for units in layer] for layer in w],
         biases=[[total / n for total in units] for units in b],
     )
-
-
-# --- beside PyTorch ---------------------------------------------------------------------------------------------------
-
-
-@overload
-def torch_gradients(trace: NeuronTrace) -> NeuronGradients: ...
-@overload
-def torch_gradients(trace: MLPTrace) -> MLPGradients: ...
-def torch_gradients(trace: NeuronTrace | MLPTrace) -> NeuronGradients | MLPGradients:
-    """What `loss.backward()` of PyTorch gives for the same step: float64, `binary_cross_entropy`, mean over rows.
-
-    PyTorch keeps the sigmoid's slope in that loss above 1e-12, so its gradient fades where |z| is above 27.6.
-
-    Raises
-    ------
-    TorchMissingError
-        A ValueError and an ImportError: where PyTorch cannot be imported.
-    """
-    torch = _import_torch()
-
-    def tensor(values: Any) -> Any:
-        return torch.tensor(values, dtype=torch.float64)
-
-    if isinstance(trace, NeuronTrace):
-        rows, labels, hidden = [trace.inputs], [trace.label], torch.sigmoid
-        weights, biases = [[[w] for w in trace.weights_before]], [[trace.bias_before]]
-    else:
-        rows, labels = [row.inputs for row in trace.rows], [row.label for row in trace.rows]
-        weights, biases, hidden = trace.weights_before, trace.biases_before, getattr(torch, trace.activation)
-    w, b = [[tensor(part).requires_grad_() for part in parts] for parts in (weights, biases)]
-    signal = tensor(rows)
-    for layer in range(len(w)):
-        last = layer == len(w) - 1
-        signal = (torch.sigmoid if last else hidden)(signal @ w[layer] + b[layer])
-    torch.nn.functional.binary_cross_entropy(signal[:, 0], tensor(labels)).backward()
-    if isinstance(trace, NeuronTrace):
-        return NeuronGradients(weights=w[0].grad[:, 0].tolist(), bias=b[0].grad.item())
-    return MLPGradients(weights=[part.grad.tolist() for part in w], biases=[part.grad.tolist() for part in b])
-
-
-def _import_torch() -> Any:
-    try:
-        return import_module("torch")
-    except ImportError as error:
-        raise TorchMissingError(f"PyTorch cannot be imported ({error}): pip install torch") from None
-
-
-# --- for the command line ---------------------------------------------------------------------------------------------
-
-
-def run_trace(
-    *,
-    model: Path | None = None,
-    data: Path | None = None,
-    target: str | None = None,
-    row: int = 1,
-    rows: int = 1,
-    learning_rate: float | None = None,
-    network: bool = False,
-    torch: bool = False,
-    drop_missing: bool = False,
-) -> NeuronTrace | MLPTrace:
-    """The first step of a tutorial's problem, or one further step of a model on rows of a file.
-
-    Parameters
-    ----------
-    model, data : path, optional
-        A model file and the file, of any format, to take rows from; both, or neither for the tutorials' problems.
-    target : str, optional
-        The column with the labels; the one the model was trained on where left out.
-    row, rows : int
-        The first data row, counted from 1, and for a network how many make the batch.
-    learning_rate : float, optional
-        0.1 for a neuron and 0.15 for a network where left out.
-    network : bool
-        Without a model, the height/weight network and its four rows in place of the neuron and its first row.
-    torch : bool
-        Put PyTorch's gradients in the trace.
-    drop_missing : bool
-        Leave rows of the file with a missing value out. The other rows keep their numbers.
-
-    Raises
-    ------
-    ValueError
-        For options that do not go together; and whatever reading, tracing and PyTorch raise.
-    """
-    check_whole("row", row)
-    check_whole("rows", rows)
-    rate: dict[str, Any] = {} if learning_rate is None else {"learning_rate": learning_rate}
-    trace: NeuronTrace | MLPTrace
-    if model is not None and data is not None:
-        trace = _further_step(model, data, target, row, rows, network, rate, drop_missing)
-    elif model is not None or data is not None or target is not None:
-        raise ValueError("a step on your own rows needs a model file and a file of rows: name both")
-    elif row != 1 or rows not in (1, 4 if network else 1):
-        raise ValueError(f"row={row}, rows={rows} choose rows of a file: name one, and a model file")
-    else:
-        trace = _first_network_step(rate) if network else _first_neuron_step(rate)
-    if not torch:
-        return trace
-    if isinstance(trace, NeuronTrace):
-        return replace(trace, torch=torch_gradients(trace))
-    return replace(trace, torch=torch_gradients(trace))
-
-
-def _first_neuron_step(rate: dict[str, Any]) -> NeuronTrace:
-    table = study_hours()
-    return replace(trace_neuron(table.X[0], table.y[0], weights=0.1, **rate), features=table.features)
-
-
-def _first_network_step(rate: dict[str, Any]) -> MLPTrace:
-    table = height_weight()
-    draw = np.random.RandomState(42)
-    weights = [draw.randn(2, 4) * 0.3, draw.randn(4, 1) * 0.3]
-    trace = trace_mlp(table.X, table.y, weights=weights, biases=[np.zeros(4), np.zeros(1)], **rate)
-    return replace(trace, features=table.features)
-
-
-def _further_step(
-    model: Path,
-    data: Path,
-    target: str | None,
-    row: int,
-    rows: int,
-    network: bool,
-    rate: dict[str, Any],
-    drop_missing: bool,
-) -> NeuronTrace | MLPTrace:
-    fitted = load(model)
-    if isinstance(fitted, Neuron) and (network or rows != 1):
-        raise ValueError(f"{model} is one neuron, which learns from one row at a time: leave network and rows out")
-    if len(fitted.labels) > 2:
-        raise ValueError(f"{model} knows {len(fitted.labels)} labels; a step is traced for two")
-    target = target or fitted.training.get("target")
-    if target is None:
-        raise ValueError(f"{model} does not say which column of {data} holds the labels: name the target")
-    X, labels, names = _chosen_rows(fitted, data, target, row, rows, drop_missing)
-    y = encode_known(labels, fitted.labels, rows)
-    if isinstance(fitted, Neuron):
-        return replace(trace_neuron(X[0], y[0], weights=fitted.weights, bias=fitted.bias, **rate), features=names)
-    layers: dict[str, Any] = {"weights": fitted.weights, "biases": fitted.biases, "activation": fitted.activation}
-    return replace(trace_mlp(X, y, **layers, **rate), features=names)
-
-
-def _chosen_rows(
-    fitted: Neuron | MLP, data: Path, target: str, row: int, rows: int, drop_missing: bool
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """The rows' inputs and labels, and the inputs' names; TableError for rows that the model cannot learn from."""
-    source = open_for(fitted, data, drop_missing=drop_missing, y=target_in(data, target), dense=True)
-    table = read_whole(source)
-    assert table is not None
-    first = int(np.searchsorted(table.rows, row - 1))
-    stop = first + rows
-    if stop > len(table):
-        whole = " without missing values" if table.dropped else ""
-        raise TableError(f"{data}: there is no row {row - 1 + rows}; it has {len(table)} rows{whole}")
-    if table.rows[first] != row - 1:
-        raise TableError(f"{data}: row {row} has a missing value: choose another row")
-    labels = table.y[first:stop]
-    low, high = fitted.labels.tolist()
-    for i, label in enumerate(labels.tolist(), first):
-        if label not in (low, high):
-            place = f"{table.where(i)}, column {target!r}"
-            raise TableError(f"{place}: unknown label {label!r}; the model knows {low!r} and {high!r}")
-    names = fitted.features or table.names or [f"x{j}" for j in range(fitted.n_features)]
-    return table.X[first:stop], labels, names

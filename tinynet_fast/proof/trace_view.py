@@ -1,4 +1,4 @@
-"""What a traced step holds, and its tables, which fit 80 columns. The numbers are worked out in `trace.py`."""
+"""What a traced step holds, and how it is shown: tables that fit 80 columns. `trace.py` computes the numbers."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-LINES = 60  # of a table; a network of 784 inputs and 128 units has 100,000 weights
+LINES = 60  # that a table shows at most, about; a network of 784 inputs and 128 units has 100,000 weights
 NAME_COLUMNS = ("row", "input", "unit", "weight of", "weight from > to")
-SATURATED = 27.6  # |z| beyond which PyTorch's loss holds the sigmoid's slope at 1e-12, and its gradient fades
+SATURATED = 27.6  # if |z| is larger, PyTorch's loss keeps the sigmoid's slope at 1e-12 and its gradient is too small
 
 
 Layers = list[list[list[float]]]  # weights by layer, input and unit
@@ -38,7 +38,7 @@ class MLPGradients:
 
 @dataclass(frozen=True)
 class _Trace:
-    """What both traces can do: become JSON, and show themselves."""
+    """Both traces can become JSON and can be printed by rich."""
 
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON values; floats come back from `json` bit for bit."""
@@ -50,12 +50,13 @@ class _Trace:
 
 @dataclass(frozen=True)
 class NeuronTrace(_Trace):
-    """One neuron, one row, one step. Lists have an entry an input.
+    """One neuron, one row, one step. Each list has an entry for each input.
 
-    `products` are input * weight and `z` their sum, left to right, the bias last; `prediction` is sigmoid(z), `error`
-    prediction - label, and its square is what `loss_history` sums. `cross_entropy` is the loss whose gradient is
-    followed: error * input for a weight, the error itself for the bias. Taken off are `weight_nudges`,
-    (learning_rate * error) * input, and `bias_nudge`. `torch` holds PyTorch's gradients where they were asked for.
+    `products` are input * weight. `z` is their sum from left to right, and then the bias. `prediction` is sigmoid(z).
+    `error` is prediction - label; `loss_history` adds up its square. `cross_entropy` is the loss that the step makes
+    smaller: its gradient is error * input for a weight, and the error itself for the bias. The step subtracts
+    `weight_nudges`, which are (learning_rate * error) * input, and `bias_nudge`. `torch` holds PyTorch's gradients if
+    they were asked for.
     """
 
     inputs: list[float]
@@ -82,8 +83,8 @@ class NeuronTrace(_Trace):
 class RowTrace:
     """One row through a network and back. `sums`, `outputs` and `deltas` are indexed [layer][unit].
 
-    `sums` are the units' z, `outputs` what they send on, `deltas` the derivative of the row's cross-entropy with
-    respect to each z. The last layer is the output unit: its z, its prediction, and its error for a delta.
+    `sums` are the units' z, `outputs` their activations, and `deltas` the derivatives of the row's cross-entropy with
+    respect to each z. The last layer is the output unit: its z, its prediction, and its error as the delta.
     """
 
     inputs: list[float]
@@ -101,8 +102,8 @@ class RowTrace:
 class MLPTrace(_Trace):
     """A network, one batch, one step. Weights are indexed [layer][input][unit], biases [layer][unit].
 
-    `loss` is the rows' mean cross-entropy before the step, `gradients` the mean of the rows' gradients, and `torch`
-    PyTorch's, where they were asked for.
+    `loss` is the rows' mean cross-entropy before the step, and `gradients` is the mean of the rows' gradients. `torch`
+    holds PyTorch's gradients if they were asked for.
     """
 
     activation: str
@@ -126,15 +127,15 @@ def render(
     torch: NeuronGradients | MLPGradients | None = None,
     lines: int | None = LINES,
 ) -> Group:
-    """The step as tables: forward, backward, every parameter before and after; PyTorch's gradients beside ours.
+    """Show the step as tables: forward, backward, every parameter before and after, PyTorch's gradients beside ours.
 
     Parameters
     ----------
     trace : NeuronTrace or MLPTrace
     torch : NeuronGradients or MLPGradients, optional
-        What `torch_gradients(trace)` gave; the trace's own, if it has them, where left out.
+        The result of `torch_gradients(trace)`. The default is the trace's own, if it has them.
     lines : int, optional
-        The most lines of a table, about: of a longer one the first and the last are shown. None for all.
+        About how many lines a table has at most; a longer one is cut in the middle. None for all lines.
     """
     torch = torch or trace.torch
     if isinstance(trace, NeuronTrace):
@@ -213,7 +214,7 @@ def _network(trace: MLPTrace, lines: int | None) -> list[RenderableType]:
 
 
 def _units(trace: MLPTrace, lines: int | None) -> list[Line]:
-    """Every row's inputs and units; of a wide layer the first and the last, so that no layer is left out."""
+    """Every row's inputs and units. Wide layers are cut in the middle, so that every layer is shown."""
     names = _input_names(trace.features, len(trace.rows[0].inputs))
     parts: list[list[Line]] = []
     for i, row in enumerate(trace.rows, 1):
@@ -244,8 +245,8 @@ def _beside_torch(
     if max(map(abs, sums)) > SATURATED:
         parts.append(
             Text(
-                f"A row has |z| above {SATURATED}. There PyTorch's binary_cross_entropy keeps the sigmoid's slope at "
-                "1e-12 and its gradient fades; binary_cross_entropy_with_logits gives the exact one, as here."
+                f"A row has |z| above {SATURATED}. For such rows PyTorch's binary_cross_entropy keeps the sigmoid's "
+                "slope at 1e-12, so its gradient is too small. binary_cross_entropy_with_logits gives the exact one."
             )
         )
     return parts
@@ -265,7 +266,7 @@ def _unit_names(trace: MLPTrace, layer: int) -> list[str]:
 
 
 def _layer_names(trace: MLPTrace, layer: int) -> list[str]:
-    """A name for each weight of a layer, input by input, and then for each bias."""
+    """A name for each weight of a layer, input by input, then for each bias."""
     first = layer == 0
     sources = _input_names(trace.features, len(trace.weights_before[0])) if first else _unit_names(trace, layer - 1)
     units = _unit_names(trace, layer)
@@ -291,12 +292,12 @@ def _flat(gradients: NeuronGradients | MLPGradients) -> list[float]:
 
 
 def _table(title: str, columns: list[str], body: Iterable[Line], lines: int | None) -> Group:
-    """Names to the left, numbers to the right in ten digits; at most `lines` lines of them."""
+    """A table with names on the left and numbers of ten digits on the right, of at most `lines` lines."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.show_edge = table.pad_edge = False
     for column in columns:
         is_name = column in NAME_COLUMNS
-        # names may fold where space is short; a number never does
+        # a name may continue on the next line, a number never does
         table.add_column(column, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     for line in _cut(list(body), lines):
         table.add_row(*map(_cell, line))
@@ -304,7 +305,7 @@ def _table(title: str, columns: list[str], body: Iterable[Line], lines: int | No
 
 
 def _cut(body: list[Line], lines: int | None) -> list[Line]:
-    """The first and the last lines of a body that has more than `lines`, and between them how many are not shown."""
+    """Keep `lines` lines, half from the start and half from the end, with a note of how many are left out."""
     if lines is None or len(body) <= lines:
         return body
     last = len(body) - lines // 2

@@ -1,0 +1,136 @@
+"""`tinynet-fast trace`: the first step of a tutorial's problem, or a model's next step on rows of a file."""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.models import MLP, Neuron, load
+from tinynet_fast.proof.trace import trace_mlp, trace_neuron
+from tinynet_fast.proof.trace_torch import torch_gradients
+from tinynet_fast.proof.trace_view import MLPTrace, NeuronTrace
+from tinynet_fast.rows.arrays import encode_known
+from tinynet_fast.rows.datasets import height_weight, study_hours
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.whole import read_whole, target_in
+from tinynet_fast.scoring import open_for
+from tinynet_fast.training.plan import check_whole
+
+Path = str | os.PathLike[str]
+
+
+def run_trace(
+    *,
+    model: Path | None = None,
+    data: Path | None = None,
+    target: str | None = None,
+    row: int = 1,
+    rows: int = 1,
+    learning_rate: float | None = None,
+    network: bool = False,
+    torch: bool = False,
+    drop_missing: bool = False,
+) -> NeuronTrace | MLPTrace:
+    """Trace the first step of a tutorial's problem, or the next step of a model on rows of a file.
+
+    Parameters
+    ----------
+    model, data : path, optional
+        A model file, and a file of any format with rows. Give both, or neither for the tutorials' problems.
+    target : str, optional
+        The column with the labels. The default is the one that the model was trained on.
+    row, rows : int
+        The first data row, counted from 1, and how many rows make a network's batch.
+    learning_rate : float, optional
+        The default is 0.1 for a neuron and 0.15 for a network.
+    network : bool
+        Without a model: trace the network on the four rows of heights and weights, not the neuron on its first row.
+    torch : bool
+        Put PyTorch's gradients into the trace.
+    drop_missing : bool
+        Leave out rows of the file with a missing value. The other rows keep their numbers.
+
+    Raises
+    ------
+    ValueError
+        If options do not go together; and whatever reading, tracing and PyTorch raise.
+    """
+    check_whole("row", row)
+    check_whole("rows", rows)
+    rate: dict[str, Any] = {} if learning_rate is None else {"learning_rate": learning_rate}
+    trace: NeuronTrace | MLPTrace
+    if model is not None and data is not None:
+        fitted = _traceable(model, many=network or rows != 1)
+        target = target or fitted.training.get("target")
+        if target is None:
+            raise ValueError(f"{model} does not say which column of {data} holds the labels: name the target")
+        trace = _next_step(fitted, *_chosen_rows(fitted, data, target, row, rows, drop_missing), rate)
+    elif model is not None or data is not None or target is not None:
+        raise ValueError("a step on your own rows needs a model file and a file of rows: name both")
+    elif row != 1 or rows not in (1, 4 if network else 1):
+        raise ValueError(f"row={row}, rows={rows} choose rows of a file: name one, and a model file")
+    else:
+        trace = _first_network_step(rate) if network else _first_neuron_step(rate)
+    if not torch:
+        return trace
+    if isinstance(trace, NeuronTrace):  # both lines are the same, for two types
+        return replace(trace, torch=torch_gradients(trace))
+    return replace(trace, torch=torch_gradients(trace))
+
+
+def _first_neuron_step(rate: dict[str, Any]) -> NeuronTrace:
+    table = study_hours()
+    return replace(trace_neuron(table.X[0], table.y[0], weights=0.1, **rate), features=table.features)
+
+
+def _first_network_step(rate: dict[str, Any]) -> MLPTrace:
+    table = height_weight()
+    draw = np.random.RandomState(42)
+    weights = [draw.randn(2, 4) * 0.3, draw.randn(4, 1) * 0.3]
+    trace = trace_mlp(table.X, table.y, weights=weights, biases=[np.zeros(4), np.zeros(1)], **rate)
+    return replace(trace, features=table.features)
+
+
+def _traceable(model: Path, many: bool) -> Neuron | MLP:
+    """Load the model; ValueError if it has too many labels, or is a neuron and `many` rows are asked for."""
+    fitted = load(model)
+    if isinstance(fitted, Neuron) and many:
+        raise ValueError(f"{model} is one neuron, which learns from one row at a time: leave network and rows out")
+    if len(fitted.labels) > 2:
+        raise ValueError(f"{model} knows {len(fitted.labels)} labels; a step is traced for two")
+    return fitted
+
+
+def _next_step(
+    fitted: Neuron | MLP, X: np.ndarray, labels: np.ndarray, names: list[str], rate: dict[str, Any]
+) -> NeuronTrace | MLPTrace:
+    y = encode_known(labels, fitted.labels, len(X))
+    if isinstance(fitted, Neuron):
+        return replace(trace_neuron(X[0], y[0], weights=fitted.weights, bias=fitted.bias, **rate), features=names)
+    layers: dict[str, Any] = {"weights": fitted.weights, "biases": fitted.biases, "activation": fitted.activation}
+    return replace(trace_mlp(X, y, **layers, **rate), features=names)
+
+
+def _chosen_rows(
+    fitted: Neuron | MLP, data: Path, target: str, row: int, rows: int, drop_missing: bool
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Read the rows' inputs and labels and the inputs' names; TableError if the model cannot learn from these rows."""
+    source = open_for(fitted, data, drop_missing=drop_missing, y=target_in(data, target), dense=True)
+    table = read_whole(source)
+    assert table is not None
+    first = int(np.searchsorted(table.rows, row - 1))
+    stop = first + rows
+    if stop > len(table):
+        whole = " without missing values" if table.dropped else ""
+        raise TableError(f"{data}: there is no row {row - 1 + rows}; it has {len(table)} rows{whole}")
+    if table.rows[first] != row - 1:
+        raise TableError(f"{data}: row {row} has a missing value: choose another row")
+    labels = table.y[first:stop]
+    low, high = fitted.labels.tolist()
+    for i, label in enumerate(labels.tolist(), first):
+        if label not in (low, high):
+            place = f"{table.where(i)}, column {target!r}"
+            raise TableError(f"{place}: unknown label {label!r}; the model knows {low!r} and {high!r}")
+    names = fitted.features or table.names or [f"x{j}" for j in range(fitted.n_features)]
+    return table.X[first:stop], labels, names
