@@ -1,5 +1,6 @@
 """The battery: which problems there are, that own rows become problems, and that problems are solved as they should."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_the_fast_engine_leaves_some_problems_to_strict():
     others = [
         regularized_problem(rng, neuron, 0.1, l1, 1, loss) for l1, loss in ((0.1, "log_loss"), (0.0, "squared_error"))
     ]
-    others.append(type(smooth)(**{**vars(smooth), "bias_scale": 0.5}))
+    others.append(replace(smooth, bias_scale=0.5))
     assert [can_solve(fast, p) for p in (neuron, smooth, *others)] == [True, True, False, False, False]
     assert all(can_solve(strict, p) for p in (neuron, smooth, *others))
     network = network_problem(rng, 10, (2, 3, 1), "tanh", 4)
@@ -143,13 +144,13 @@ def test_blocks_change_no_bit_of_the_reference(block):
         for size in (1, 3, 5, 10)
     ]
     for problem in (neuron, regularized, *networks):
-        ref, ref_losses = type(problem)(**{**vars(problem), "block": 3, "epochs": 3}).solve(REFERENCE)
-        comp, losses = type(problem)(**{**vars(problem), "block": block, "epochs": 3}).solve(REFERENCE)
+        ref, ref_losses = replace(problem, block=3, epochs=3).solve(REFERENCE)
+        comp, losses = replace(problem, block=block, epochs=3).solve(REFERENCE)
         assert losses.shape == (3,)
         assert len(set(losses)) == 3
         np.testing.assert_array_equal(comp, ref)
         np.testing.assert_array_equal(losses, ref_losses)
-        first, first_losses = type(problem)(**{**vars(problem), "block": block, "epochs": 1}).solve(REFERENCE)
+        first, first_losses = replace(problem, block=block, epochs=1).solve(REFERENCE)
         assert first_losses[0] == losses[0]
         assert not np.array_equal(first, comp)
 
@@ -168,6 +169,36 @@ def test_a_short_last_batch_makes_an_update_of_its_own():
         total[i // 3] += loss[0]
     np.testing.assert_array_equal(comp, params)
     assert losses == pytest.approx(total, rel=1e-14)
+
+
+def test_sample_weights_and_masks_go_with_their_rows():
+    """A row of weight 0 in a batch of its own is no row, and a mask of zeros is a network of its output's bias."""
+    rng = np.random.default_rng(7)
+    whole = network_problem(rng, 12, (2, 3, 1), "tanh", 1, Optimizer(0.5))
+    kept = np.arange(12) % 3 != 1
+    weighted = replace(whole, weight=kept * 1.0, block=5)
+    rest = replace(whole, X=whole.X[kept], y=whole.y[kept], block=8)
+    for comp, ref in zip(weighted.solve(REFERENCE), rest.solve(REFERENCE), strict=True):
+        np.testing.assert_array_equal(comp, ref)
+    off = replace(whole, mask=np.where(kept, 1.0, 0.0)[:, np.newaxis] * np.ones((12, 3)), epochs=1)
+    comps = [replace(off, block=block).solve(REFERENCE) for block in (1, 5, 12)]
+    for params, losses in comps:
+        np.testing.assert_array_equal(params, comps[0][0])
+        assert losses == pytest.approx(comps[0][1], rel=1e-14)
+    one = replace(off, X=off.X[1:2], y=off.y[1:2], mask=off.mask[1:2])
+    np.testing.assert_array_equal(one.solve(REFERENCE)[0][:-1], one.params[:-1])
+
+
+def test_a_regularized_solution_has_means_and_penalties_too():
+    rng = np.random.default_rng(8)
+    problem = regularized_problem(rng, neuron_problem(rng, 20, 3), 0.1, 0.01, 3, "log_loss")
+    params, _ = problem.solve(REFERENCE)
+    weights, means, paid = params[:4], params[4:8], params[8:]
+    assert params.shape == (12,)
+    assert 0.0 < np.abs(weights - means).max() < 1.0
+    assert (np.abs(paid[:3]) <= paid[3]).all()
+    rates = 2 * 0.01 * 20 * 8.0 / ((problem.X**2).sum(axis=1).max() + 1.0)  # two epochs
+    assert paid[3] == pytest.approx(rates)
 
 
 # --- own rows ---------------------------------------------------------------------------------------------------------
