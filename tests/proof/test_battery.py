@@ -69,6 +69,8 @@ def test_steps_and_sums_of_neurons(cases):
     sums = [np.abs(p.X @ p.weights + p.bias).max() for p in cases["neuron, sums as far out as 1e4"]]
     assert sums[0] < 10.0
     assert sums[-1] > 1e4
+    sizes = [np.abs(p.weights).mean() for p in cases["neuron, sums as far out as 1e4"]]
+    assert 4e3 < sizes[-1] < 1.6e4
     blocks = [p.block for problems in cases.values() for p in problems if hasattr(p, "block")]
     assert 0.4 < np.mean([block == 120 for block in blocks]) < 0.6
     assert min(blocks) >= 1
@@ -113,7 +115,14 @@ def test_options_of_networks(cases):
             assert set(problem.y) == set(range(classes))
             assert problem.sizes[-1] == (classes if classes > 2 else 1)
     assert cases["network, squared error"][0].loss == LOSSES["squared_error"]
-    assert cases["network, Adam"][0].steps.name == "adam"
+    steps = {name: problems[0].steps for name, problems in cases.items() if name.startswith("network")}
+    assert [name for name in steps if steps[name].name == "adam"] == ["network, Adam"]
+    nesterov = "network, Nesterov's momentum, l2, weight decay"
+    assert [name for name in steps if steps[name].momentum] == ["network, momentum", nesterov]
+    assert [name for name in steps if steps[name].nesterov] == [name for name in steps if steps[name].l2] == [nesterov]
+    scheduled = "network, weight decay, invscaling"
+    assert [name for name in steps if not steps[name].schedule.is_constant] == [scheduled]
+    assert [name for name in steps if steps[name].weight_decay] == [nesterov, scheduled, "network, Adam"]
     assert len(cases["network, Adam"][0].params) == sum((a + 1) * b for a, b in pairwise((2, 4, 1)))
 
 
@@ -233,9 +242,13 @@ def test_own_rows_become_two_neurons_and_a_network():
     assert 0.0 < np.abs(network.params).max() < 1.5
 
 
-@pytest.mark.parametrize(("rows", "width", "taken"), [(20_001, 1, 20_000), (900, 200, 500), (3, 60_000, 2), (2, 1, 2)])
+@pytest.mark.parametrize(
+    ("rows", "width", "taken"), [(20_001, 1, 20_000), (901, 200, 500), (900, 200, 500), (3, 60_000, 2), (2, 1, 2)]
+)
 def test_as_many_own_rows_as_the_plain_loop_takes_in_a_second(rows, width, taken):
     X = np.random.default_rng(2).standard_normal((rows, width))
     _, (slow, _, network) = own(X, np.arange(rows) % 2)
     assert len(slow.X) == len(slow.y) == len(slow.step) == taken
     assert len(network.X) == len(network.y) == max(2, taken // 8)
+    np.testing.assert_array_equal(slow.X, X[:taken])
+    np.testing.assert_array_equal(slow.y, np.arange(taken) % 2)

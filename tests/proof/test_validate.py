@@ -42,6 +42,7 @@ def test_your_own_rows():
     [
         ([[1.0]], None, "X and y go together"),
         ([[1.0], [None]], [0, 1], r"X\[1, 0\] is missing"),
+        ([[1.0], [float("nan")]], [0, 1], r"X\[1, 0\] is NaN"),
         ([[1.0], [2.0]], [1, 1], "one label only"),
         ([[1e200], [2.0]], [0, 1], "too large to train on as they are: standardise"),
     ],

@@ -1,1 +1,1 @@
-"""The command line: a file for each group of commands. `app.py` puts them together."""
+"""The command line: one file for each group of commands. `app.py` puts them together."""

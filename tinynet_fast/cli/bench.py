@@ -1,4 +1,4 @@
-"""The command `bench`: the core of the benchmarks, for who has the package and not its repository."""
+"""The command `bench`: the core of the benchmarks, for people who have the package without its repository."""
 
 import json
 import sys
@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from typer import Argument, Option
 
+from tinynet_fast.cli.options import AsJson
 from tinynet_fast.cli.streams import SafeConsole
 from tinynet_fast.cli.support import plain_console
 from tinynet_fast.models.files import atomic_file, check_folder
@@ -17,16 +18,19 @@ QUICK_ROUNDS, ROUNDS = 3, 7
 
 
 def bench(
-    quick: Annotated[bool, Option("--quick", help="A fifth of the rows, three rounds: less than a minute.")] = False,
-    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    quick: Annotated[
+        bool, Option("--quick", help="Use a fifth of the rows and three rounds: less than a minute.")
+    ] = False,
+    as_json: AsJson = False,
     output: Annotated[Path | None, Argument(help="A file to write the results to as JSON.")] = None,
 ) -> None:
-    """Our engines, the plain loop, NumPy and the peers that are installed, in turns; exit status 1 if not all equal."""
+    """Time our engines, the plain loop, NumPy and other libraries in turns; exit status 1 if results are not equal."""
+    # Here, because other commands start faster without them.
     from tinynet_fast.proof.bench.core import core_problems, run_core
     from tinynet_fast.proof.bench.measure import NotEqualError
     from tinynet_fast.proof.bench.show import print_document
 
-    to_file = output if output != Path("-") else None  # --json used to take a file, or - for standard output
+    to_file = output if output != Path("-") else None  # older versions wrote `--json FILE`, or - for standard output
     if to_file is not None:
         check_folder(to_file)
     problems = core_problems(quick)

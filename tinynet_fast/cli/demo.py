@@ -1,4 +1,4 @@
-"""What `tinynet-fast demo` shows: the two tutorials' problems, then the same loop on a million rows."""
+"""`tinynet-fast demo`: the two tutorials' problems, then the same loop on a million rows."""
 
 import math
 from time import perf_counter
@@ -17,7 +17,7 @@ ROWS, SAMPLE = 1_000_000, 20_000
 
 
 def run_demo(console: Console) -> bool:
-    """Print the demonstration; False where the compiled weights are not those of the plain loop."""
+    """Print the demonstration. Return False if the compiled weights are not those of the plain loop."""
     _one_neuron(console)
     _network(console)
     return _million_rows(console)
@@ -78,7 +78,7 @@ def _million_rows(console: Console) -> bool:
 
 
 def _plain_loop(X: np.ndarray, y: np.ndarray, rate: float) -> tuple[float, np.ndarray]:
-    """Seconds and weights of the reference kernel alone, on lists made beforehand."""
+    """Seconds and weights of the reference kernel alone, on lists that are made before the clock starts."""
     rows, labels, step = X.tolist(), y.tolist(), [rate] * len(y)
     weights, bias = [0.0] * X.shape[1], [0.0]
     start = perf_counter()

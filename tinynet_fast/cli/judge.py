@@ -5,17 +5,31 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 from typer import Argument, Option
 
-from tinynet_fast.cli.rows import DROP, FEATURES, all_rows, check_labels, naming, open_rows, rows_for, true_side
-from tinynet_fast.cli.support import check_not_input, check_two_answers, numbers, plain_console, print_flips
+from tinynet_fast import plots
+from tinynet_fast.cli.options import (
+    DropMissing,
+    Features,
+    HeldOut,
+    LabelledRows,
+    ModelFile,
+    Seed,
+    Standardize,
+    TrueLabels,
+)
+from tinynet_fast.cli.rows import all_rows, check_labels, naming, open_rows, rows_for, true_side
+from tinynet_fast.cli.support import check_destinations, check_two_answers, numbers, plain_console
 from tinynet_fast.cli.train import Split
-from tinynet_fast.models import check_threshold, load
-from tinynet_fast.models.files import check_folder
+from tinynet_fast.models import Model, check_threshold, load
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
+from tinynet_fast.rows.messages import printable
 from tinynet_fast.training.sweep import sweep
 from tinynet_fast.training.sweep_result import SweepResult
+
+SHOWN_FLIPS = 50
 
 
 class Picture(StrEnum):
@@ -27,13 +41,13 @@ class Picture(StrEnum):
 
 
 def threshold(
-    model: Annotated[Path, Argument(help="A model file.")],
-    data: Annotated[list[Path], Argument(help="Files with the model's inputs and the true labels.")],
-    target: Annotated[str, Option(help="The column with the true labels.")],
+    model: ModelFile,
+    data: LabelledRows,
+    target: TrueLabels,
     compare: Annotated[str, Option(help="Thresholds, with commas.")] = "0.5,0.6",
-    drop_missing: Annotated[bool, DROP] = False,
+    drop_missing: DropMissing = False,
 ) -> None:
-    """Compare thresholds: which rows change sides, and accuracy, precision and recall at each."""
+    """Compare thresholds: which rows change sides, and the accuracy, precision and recall of each threshold."""
     fitted = load(model)
     check_two_answers(fitted, "threshold")
     limits = [check_threshold(t) for t in numbers(compare, "--compare", float)]
@@ -42,7 +56,7 @@ def threshold(
     with naming(data[0]):
         probability = fitted.predict_proba(table.X)
     console = plain_console()
-    print_flips(console, fitted, limits, probability, truth, table.rows)
+    _print_flips(console, fitted, limits, probability, truth, table.rows)
     metrics = Table("threshold", "accuracy", "precision", "recall", "predicted " + str(fitted.labels[1]))
     for limit in limits:
         passed = probability >= limit
@@ -53,36 +67,51 @@ def threshold(
     console.print(metrics)
 
 
+def _print_flips(
+    console: Console,
+    fitted: Model,
+    limits: list[float],
+    probability: np.ndarray,
+    truth: np.ndarray,
+    rows: np.ndarray,
+) -> None:
+    """Print the rows whose predicted label depends on the threshold. `rows` are their numbers in the file, from 0."""
+    sides = np.stack([probability >= limit for limit in limits])
+    flips = np.flatnonzero(sides.min(axis=0) != sides.max(axis=0))
+    console.print(f"{len(flips):,} of {len(truth):,} rows change sides" + (":" if len(flips) else ""))
+    if len(flips):
+        shown = Table("row", f"P({fitted.labels[1]})", "actual", *(f"at {limit:g}" for limit in limits))
+        for i in flips[:SHOWN_FLIPS]:
+            labels = [printable(str(fitted.labels[int(side)])) for side in (truth[i], *sides[:, i])]
+            shown.add_row(str(rows[i] + 1), f"{probability[i]:.4f}", *labels)
+        console.print(shown)
+        if len(flips) > SHOWN_FLIPS:
+            console.print(f"and {len(flips) - SHOWN_FLIPS:,} more")
+
+
 def lab(
     data: Annotated[list[Path], Argument(help="Files as for train.")],
     target: Annotated[str, Option(help="The column to learn: two labels.")],
-    features: Annotated[str | None, FEATURES] = None,
+    features: Features = None,
     learning_rate: Annotated[str, Option(help="The rates to try, with commas.")] = "0.01,0.1,0.5",
     l2: Annotated[str, Option(help="Penalties to try, with commas.")] = "0",
     epochs: Annotated[int, Option(help="Passes over the rows.")] = 100,
     folds: Annotated[int | None, Option(help="Judge by cross-validation with this many folds.")] = None,
-    validation: Annotated[
-        float | None, Option(help="Share of rows to hold out and judge by (default: 0.2; 0 below 20 rows).")
-    ] = None,
-    standardize: Annotated[bool, Option(help="Train on (x - mean) / deviation.")] = True,
+    validation: HeldOut = None,
+    standardize: Standardize = True,
     shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = True,
-    seed: Annotated[int, Option(min=0, max=2**32 - 1, help="For the hold-out, the folds and the order of rows.")] = 0,
-    drop_missing: Annotated[bool, DROP] = False,
+    seed: Seed = 0,
+    drop_missing: DropMissing = False,
     output: Annotated[Path | None, Option(help="A picture to write: loss by epoch, .png or .svg.")] = None,
 ) -> None:
-    """The learning-rate lab: one neuron for each rate, all in one pass, with its loss, and which was best.
+    """The learning-rate lab: train one neuron for each rate, all in one pass, and show which rate is best.
 
-    Rows are read, held out, standardised and shuffled as `train` does it. Best is the rate with the least log loss of
-    the rows held out.
+    Rows are read, held out, standardised and shuffled as in `train`. The best rate has the least log loss on the rows
+    held out.
     """
     if folds is not None and validation:
         raise ValueError("--folds and --validation are two ways to judge the rates: give one of them")
-    if output is not None:
-        from tinynet_fast import plots
-
-        plots.check_name(output)
-        check_not_input(output, data[0])
-        check_folder(output)
+    check_destinations({"the picture": output}, data)
     rates, penalties = numbers(learning_rate, "--learning-rate", float), numbers(l2, "--l2", float)
     table = all_rows(open_rows(data, target, features, drop_missing))
     check_labels(table, target)
@@ -99,7 +128,7 @@ def lab(
             shuffle=shuffle,
             seed=seed,
         )
-    if output is not None:  # before anything is printed, which may fail
+    if output is not None:  # before anything is printed, because printing may fail
         plots.save(plots.learning_rates(result), output)
     console = plain_console()
     console.print(result.table())
@@ -109,7 +138,7 @@ def lab(
 
 
 def _best(result: SweepResult, several: bool, held: int) -> str:
-    """Which rate is best, and how it was judged. `several` says whether there are several penalties."""
+    """Say which rate is best, and how it was judged. `several` is True if there are several penalties."""
     if result.best is None:
         return "every rate diverged: try smaller ones"
     penalty = f", l2 {result.l2[result.best]:g}" if several else ""
@@ -124,18 +153,14 @@ def _best(result: SweepResult, several: bool, held: int) -> str:
 
 def plot(
     kind: Annotated[Picture, Argument(help="What to draw.")],
-    model: Annotated[Path, Argument(help="A model file.")],
-    data: Annotated[list[Path], Argument(help="Files with the model's inputs and the true labels.")],
-    target: Annotated[str, Option(help="The column with the true labels.")],
+    model: ModelFile,
+    data: LabelledRows,
+    target: TrueLabels,
     output: Annotated[Path, Option(help="The picture to write, .png or .svg.")],
-    drop_missing: Annotated[bool, DROP] = False,
+    drop_missing: DropMissing = False,
 ) -> None:
-    """A picture of a model: boundary (one or two inputs), calibration, or thresholds."""
-    from tinynet_fast import plots
-
-    plots.check_name(output)
-    check_not_input(output, data[0])
-    check_folder(output)
+    """Draw a picture of a model: boundary (one or two inputs), calibration, or thresholds."""
+    check_destinations({"the picture": output}, data)
     fitted = load(model)
     check_two_answers(fitted, "a picture")
     table = rows_for(fitted, data, target, drop_missing)

@@ -1,4 +1,4 @@
-"""What the commands read: rows of any format, for a model or to learn from, and names given on the command line."""
+"""Rows of any format for the commands to read, checks of labels, and messages with the command line's names."""
 
 import csv
 import re
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from typer import Option
 
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.rows.arrays import encode_labels, listed
@@ -18,10 +17,7 @@ from tinynet_fast.rows.messages import printable
 from tinynet_fast.rows.whole import WholeTable, read_whole, target_in
 from tinynet_fast.scoring import open_for
 
-# Options of several commands.
-FEATURES = Option(help='Columns to learn from, with commas; "a, b" in quotes is one name (default: all others).')
-DROP = Option("--drop-missing", help="Leave rows with a missing value out.")
-# The library's messages, where they are about an option: at their beginning, or as a remedy.
+# How the library's messages name options: at the start, or in a remedy.
 OPTION = re.compile(
     r"^(learning_rate|epochs|batch_size|momentum|dropout|l2|patience|validation|labels|folds|checkpoint_seconds|seed)"
     r"(?= is |=| names | watches |\[\d+\])"
@@ -37,7 +33,7 @@ FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
 
 
 def names_of(text: str, option: str) -> list[str]:
-    """The names in a list with commas. A name that has a comma stands in double quotes, as in CSV."""
+    """Split a list of names at its commas. A name with a comma is put in double quotes, as in CSV."""
     try:
         (names,) = csv.reader([text], skipinitialspace=True, strict=True)
     except (csv.Error, ValueError):
@@ -54,7 +50,7 @@ def names_of(text: str, option: str) -> list[str]:
 
 
 def open_rows(data: list[Path], target: str, features: str | None = None, drop_missing: bool = False) -> Source:
-    """Files to learn from: the columns that `features` names (default: all others) and the labels."""
+    """Open files to learn from: the labels, and the columns in `features` (default: all others)."""
     names = None if features is None else names_of(features, "--features")
     if names is not None and target in names:
         raise TableError(
@@ -64,13 +60,13 @@ def open_rows(data: list[Path], target: str, features: str | None = None, drop_m
 
 
 def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, drop_missing: bool = False) -> WholeTable:
-    """All rows of files with a model's inputs and the true labels."""
+    """Read all rows of files with a model's inputs and the true labels."""
     y = target_in(data[0], target)
     return all_rows(open_for(fitted, _one_or_all(data), drop_missing=drop_missing, y=y, dense=True))
 
 
 def all_rows(source: Source) -> WholeTable:
-    """All rows, however many they are."""
+    """Read all rows, even if they are many."""
     whole = read_whole(source)
     assert whole is not None
     return whole
@@ -81,7 +77,7 @@ def _one_or_all(data: list[Path]) -> Any:
 
 
 def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarray | None = None) -> None:
-    """ValueError if all rows have one label, if there are more labels than `most`, or one that is not `known`."""
+    """ValueError if all rows have one label, there are more labels than `most`, or a label is not `known`."""
     labels, path = table.y, table.source.place
     low, high = labels[0], labels[np.argmax(labels != labels[0])]
     if low == high:
@@ -110,10 +106,10 @@ def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarra
 
 
 def true_side(table: WholeTable, target: str, fitted: Neuron | MLP) -> np.ndarray:
-    """Which rows have the model's second label; TableError, naming the line, for a label that it does not know."""
+    """Which rows have the model's second label. TableError, naming the line, if the model does not know a label."""
     actual, labels = table.y, fitted.labels
     if (actual.dtype.kind == "U") != (labels.dtype.kind == "U"):
-        actual, labels = actual.astype(str), labels.astype(str)  # text here and numbers in training, or the reverse
+        actual, labels = actual.astype(str), labels.astype(str)  # one is text, the other numbers
     unknown = (actual != labels[0]) & (actual != labels[1])
     if unknown.any():
         row = int(np.argmax(unknown))
@@ -124,7 +120,7 @@ def true_side(table: WholeTable, target: str, fitted: Neuron | MLP) -> np.ndarra
 
 @contextmanager
 def naming(place: Any) -> Iterator[None]:
-    """Put the file's name before an error that the library raises about arrays, but not before one about an option."""
+    """Put the file's name before the library's error messages, except for those about an option."""
     try:
         yield
     except TableError:
@@ -135,7 +131,7 @@ def naming(place: Any) -> Iterator[None]:
 
 
 def one_line(message: str) -> str:
-    """A message of the library as a printable line for the command line, with options named as they are given here."""
+    """A message of the library as one printable line, with options named as on the command line."""
     line = " ".join(message.split())
     for theirs, ours in WORDS.items():
         line = line.replace(theirs, ours)

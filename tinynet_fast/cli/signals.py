@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM on the command line: it ends within 0.2 s, with exit status 130 or 143, whatever it is doing.
+"""Ctrl-C and SIGTERM on the command line: it ends within 0.2 s, with exit status 130 or 143.
 
-Python calls a handler between two instructions of the main thread. A call into a library can take seconds: to read a
-file, to compile a kernel. So a second thread waits for signals as well, and ends the process if the main thread does
-not get to them in time. No file is half written then, and temporary ones are removed.
+Python calls a handler between two instructions of the main thread. A call into a library can take seconds, for example
+to read a file or to compile a kernel. So a second thread waits for signals, too, and ends the process if the main
+thread does not react in time. No file is left half written, and temporary files are removed.
 """
 
 import contextlib
@@ -19,18 +19,18 @@ from tinynet_fast.rows.messages import printable
 STATUS: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 WORDS = {130: "interrupted", 143: "terminated"}
 PATIENCE = 0.1  # seconds that the main thread has to notice a signal
-TO_SAVE = 2.0  # and to write a checkpoint, if it was about to
-TO_SAY = 1.0  # and to say so, if nobody reads what it says
+TO_SAVE = 2.0  # seconds that it has to write a checkpoint, if it keeps one
+TO_SAY = 1.0  # seconds that it has to print a message, in case nobody reads it
 _handled = threading.Event()
 _running = False  # whether a command runs, which can be ended by an exception
 
 
 def watch() -> None:
-    """Take over both signals for this process, before anything is imported that takes time."""
+    """Handle both signals from now on. Call this before imports that take time."""
     for number in STATUS:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup, or a shell's background job
             signal.signal(number, _handle)
-    if os.name == "nt":  # where a thread would need a socket to wait at
+    if os.name == "nt":  # on Windows the thread would need a socket
         return
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -39,13 +39,13 @@ def watch() -> None:
 
 
 def command_runs() -> None:
-    """From now on a signal raises an exception, which the command line turns into a message and an exit status."""
+    """From now on a signal raises an exception. The command line turns it into a message and an exit status."""
     global _running
     _running = True
 
 
 def handled(interrupt: KeyboardInterrupt) -> int:
-    """The exit status for an interrupt that has reached the command line. Later signals change nothing."""
+    """Return the exit status for an interrupt that has reached the command line. Later signals are ignored."""
     for number in STATUS:
         if signal.getsignal(number) is _handle:
             signal.signal(number, signal.SIG_IGN)
@@ -54,15 +54,15 @@ def handled(interrupt: KeyboardInterrupt) -> int:
 
 
 def said_last() -> str:
-    """What became of files."""
+    """Say which files were written."""
     return interrupts.last_words() or "nothing was written"
 
 
 def leave(status: int) -> NoReturn:
-    """End the process: say why, remove temporary files, and take down nothing else, which would take 0.2 s."""
+    """Say why, remove temporary files, and end the process at once: an orderly exit would take 0.2 s."""
     lines = f"tinynet-fast: {WORDS[status]}; {printable(said_last())}\n"
     if sys.stderr is not None and sys.stderr.isatty():
-        lines = f"\x1b[?25h\n{lines}"  # the cursor, which a progress bar hides
+        lines = f"\x1b[?25h\n{lines}"  # show the cursor again, which a progress bar hides
     with contextlib.suppress(OSError):
         os.write(2, lines.encode(errors="replace"))
     for path in list(interrupts.TEMPORARY):

@@ -1,4 +1,4 @@
-"""What reaches a terminal: characters that its encoding lacks, and characters that would steer it."""
+"""Safe output: characters that the encoding lacks are replaced, and characters that would control a terminal."""
 
 import codecs
 import os
@@ -15,10 +15,10 @@ HANDLER = "tinynet_fast.plain"
 
 
 def never_fail() -> None:
-    """Let both streams write characters that their encoding lacks in plain ones, or as escapes like \\xfc."""
+    """Let both streams replace characters that their encoding lacks by plain ones, or by escapes like \\xfc."""
     codecs.register_error(HANDLER, _plain)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed
+        if getattr(sys, name) is None:  # it is closed
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -27,7 +27,7 @@ def never_fail() -> None:
 
 
 def hold_data(texts: list[str]) -> None:
-    """Let standard output write these texts as they are: in UTF-8 if its own encoding lacks a character of theirs."""
+    """Let standard output write these texts unchanged: switch it to UTF-8 if its encoding lacks a character."""
     try:
         "".join(texts).encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
@@ -37,7 +37,7 @@ def hold_data(texts: list[str]) -> None:
 
 
 def harmless(text: str) -> str:
-    """`text` without what steers a terminal: labels and names come from files of strangers. Lines stay lines."""
+    """Escape characters that would control a terminal, because names come from other people's files. Keep newlines."""
     return escaped(text, but="\n")
 
 
@@ -45,7 +45,7 @@ class SafeConsole(Console):
     """A console that makes every text harmless, also those in tables."""
 
     def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which takes it for an end and not for a mistake."""
+        """Raise the error, so that the command line ends quietly."""
         raise BrokenPipeError
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -53,7 +53,7 @@ class SafeConsole(Console):
 
 
 class Late:
-    """Standard output for text that may end in an error: of the first 16 MB nothing is printed until all are there."""
+    """Standard output that holds back the first 16 MB, so that an error before that prints nothing else."""
 
     HELD_CHARACTERS = 1 << 24
 
@@ -62,7 +62,7 @@ class Late:
         self._length = 0
 
     def write(self, text: str) -> None:
-        """Print the text, or keep it for later."""
+        """Print the text now, or keep it for later."""
         if self._held is None:
             self._print(text)
             return
@@ -72,7 +72,7 @@ class Late:
             self.finish()
 
     def finish(self) -> None:
-        """Print what was kept, and whatever comes at once."""
+        """Print what was kept. From now on, print at once."""
         if self._held is not None:
             self._print("".join(self._held))
         self._held = None

@@ -1,13 +1,18 @@
-"""`tinynet-fast train`: on rows in memory, or on rows that are read while they are trained on."""
+"""`tinynet-fast train`: on rows in memory, or on rows that are read during training."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+from typer import Argument, Option
 
+from tinynet_fast import plots
+from tinynet_fast.cli.options import DropMissing, Features, HeldOut, Seed, Standardize, takes
 from tinynet_fast.cli.rows import check_labels, names_of, naming, open_rows
-from tinynet_fast.cli.support import plain_console, print_training
+from tinynet_fast.cli.support import check_destinations, model_file, numbers, plain_console
 from tinynet_fast.models import Model, Neuron
 from tinynet_fast.rows.blocks import split_rows, standardisation
 from tinynet_fast.rows.files import TableError, as_column
@@ -21,51 +26,108 @@ from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.result import TrainingResult
 
-FEWEST_ROWS_TO_SPLIT = 20  # below that nothing is held out unless --validation asks for it
+FEWEST_ROWS_TO_SPLIT = 20  # if there are fewer, rows are only held out if --validation is given
 SHARE = 0.2  # of the rows that are held out
+SHOWN_EPOCHS = 10
 
 
 @dataclass
 class Job:
-    """What `train` was asked for."""
+    """What `train` was asked for. The fields are the command's options; `options` are those for the trainer."""
 
-    data: list[Path]
-    target: str
-    features: str | None
-    hidden: list[int] | None
-    labels: str | None
-    standardize: bool
-    shuffle: bool | None
-    validation: float | None
-    seed: int
-    stream: bool
-    drop_missing: bool
-    quiet: bool
-    options: dict[str, Any] = field(default_factory=dict)  # for the trainer, as they are
+    data: Annotated[list[Path], Argument(help="Files of one kind (CSV, Parquet, Arrow, .npy, svmlight), or a pattern.")]
+    target: Annotated[str, Option(help="The column to learn: it has two labels, or more for a network.")]
+    features: Features = None
+    hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None
+    activation: Annotated[str, Option(help="For hidden units: sigmoid, tanh or relu.")] = "sigmoid"
+    learning_rate: Annotated[
+        str | None, Option(help="A number, or for one neuron auto (default: 0.1; 0.15 for a network).")
+    ] = None
+    epochs: Annotated[int | None, Option(help="Default: 100; 1000 for a network.")] = None
+    batch_size: Annotated[int | None, Option(help="Rows in a network's update (default: all).")] = None
+    optimizer: Annotated[str | None, Option(help="For a network: sgd or adam (default: sgd).")] = None
+    momentum: Annotated[float | None, Option(help="For a network's sgd; 0.9 is usual.")] = None
+    dropout: Annotated[float | None, Option(help="Share of hidden units that are left out for each row.")] = None
+    l2: Annotated[float | None, Option(help="The penalty on large weights.")] = None
+    schedule: Annotated[str | None, Option(help="How the learning rate changes: constant, invscaling or cosine.")] = (
+        None
+    )
+    plot: Annotated[Path | None, Option(help="Write a picture of the loss by epoch, .png or .svg.")] = None
+    engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast"
+    standardize: Standardize = True
+    shuffle: Annotated[
+        bool | None, Option(help="A new order of rows each epoch; of streamed rows by blocks (default: not streamed).")
+    ] = None
+    validation: HeldOut = None
+    patience: Annotated[int | None, Option(help="Stop after this many epochs without a lower validation loss.")] = None
+    seed: Seed = 0
+    labels: Annotated[str | None, Option(help="The labels, with commas; the last of two is learned.")] = None
+    stream: Annotated[bool, Option("--stream", help="Read rows while training, even if they fit in memory.")] = False
+    drop_missing: DropMissing = False
+    checkpoint: Annotated[Path | None, Option(help="A file from which a stopped run can continue.")] = None
+    checkpoint_seconds: Annotated[float, Option(help="Seconds from one checkpoint to the next.")] = 30.0
+    resume: Annotated[bool, Option(help="Continue from the checkpoint if it exists.")] = True
+    quiet: Annotated[bool, Option("--quiet", help="Print nothing but warnings and errors.")] = False
+    model: Annotated[Path | None, Option(help="Where to write it (default: DATA.model.json or model.json, here).")] = (
+        None
+    )
+    destination: Path = field(init=False)
+    layers: list[int] | None = field(init=False)
+    options: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.destination = self.model or model_file(self.data[0])
+        self.layers = None if self.hidden is None else numbers(self.hidden, "--hidden", int)
+        if self.layers is not None and min(self.layers) < 1:
+            raise ValueError(f"--hidden {self.hidden}: a hidden layer has at least one unit")
+        if self.optimizer == "adam" and self.momentum is not None:
+            raise ValueError("--momentum is for --optimizer sgd: leave one of them out")
+        network = self._given("batch_size", "optimizer", "momentum", "dropout")
+        if self.activation != "sigmoid":
+            network["activation"] = self.activation
+        if self.layers is None and network:
+            raise ValueError(
+                f"--{next(iter(network)).replace('_', '-')} is for networks: name the hidden units with --hidden"
+            )
+        given = self._given("epochs", "l2", "schedule")
+        if self.learning_rate is not None:
+            given["learning_rate"] = _rate_or_auto(self.learning_rate)
+        if self.layers is not None and self.learning_rate == "auto":
+            raise ValueError("--learning-rate auto is for one neuron: give a number, or leave --hidden out")
+        written = {"the model": self.destination, "the picture": self.plot, "the checkpoint": self.checkpoint}
+        check_destinations(written, self.data)
+        self.options = network | given | {"engine": self.engine, "patience": self.patience, "seed": self.seed}
+        if self.checkpoint is not None:
+            self.options |= self._given("checkpoint", "checkpoint_seconds", "resume")
+
+    def _given(self, *names: str) -> dict[str, Any]:
+        """The options with these names that were given."""
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     @property
     def known(self) -> np.ndarray | None:
-        """The labels that were named, as numbers if all of them are."""
+        """The labels that were named, as numbers if all of them are numbers."""
         return None if self.labels is None else as_column(names_of(self.labels, "--labels")).values
 
     def run(self) -> tuple[TrainingResult[Any], list[str]]:
-        """Train; the result, and what else there is to say. Rows that do not fit in memory are streamed."""
+        """Train; return the result and lines to print. Rows that do not fit in memory are streamed."""
         source = open_rows(self.data, self.target, self.features, self.drop_missing)
         table = None if self.stream else read_whole(source, limited=True)
         return train_streamed(self, source) if table is None else train_in_memory(self, table)
 
     def train(self, X: Any, y: Any, **options: Any) -> TrainingResult[Any]:
-        options |= self.options | {"seed": self.seed, "progress": not self.quiet}
+        """Call the trainer with the command's options and these."""
+        options |= self.options | {"progress": not self.quiet}
         if self.known is not None:
             options["labels"] = self.known
-        if self.hidden is None:
+        if self.layers is None:
             return train_neuron(X, y, **options)
-        return train_mlp(X, y, hidden=self.hidden, **options)
+        return train_mlp(X, y, hidden=self.layers, **options)
 
 
 @dataclass
 class Split:
-    """A table's rows to learn from and rows held out, standardised by the mean and scale of the rows to learn from."""
+    """A table's rows, split into those to train on and those held out. Mean and scale are of the rows to train on."""
 
     table: WholeTable
     held: np.ndarray  # (n,) bool
@@ -75,10 +137,9 @@ class Split:
 
     @classmethod
     def of(cls, table: WholeTable, share: float | None, seed: int, standardize: bool) -> "Split":
-        """Hold out a share of the rows: a fifth, or none of fewer than 20 rows, if `share` is None.
+        """Hold out a share of the rows. If `share` is None: a fifth, or none of fewer than 20 rows.
 
-        The file's rows are drawn, also those that are left out for a missing value: other columns hold out the same
-        rows.
+        Rows with a missing value take part in the draw. So the same rows are held out whatever columns are used.
         """
         if share is None:
             share = SHARE if len(table) >= FEWEST_ROWS_TO_SPLIT else 0.0
@@ -98,12 +159,12 @@ class Split:
         return split
 
     def raw(self, held: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The rows as they came, and their labels."""
+        """The rows as they were read, and their labels."""
         chosen = self.held if held else ~self.held
         return self.table.X[chosen], self.table.y[chosen]
 
     def scaled(self, held: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The rows as they are trained on, and their labels."""
+        """The rows as they are trained on, standardised, and their labels."""
         X, y = self.raw(held)
         X -= self.mean  # in place, because the rows may take a good part of the memory
         X /= self.scale
@@ -111,13 +172,13 @@ class Split:
 
     @property
     def validation(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The rows held out, as they are trained on; None if there are none."""
+        """The rows held out, standardised, and their labels; None if there are none."""
         return self.scaled(held=True) if self.held.any() else None
 
 
 def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], list[str]]:
     """Train on rows that were read whole: shuffled unless --no-shuffle is given."""
-    check_labels(table, job.target, MOST_LABELS if job.hidden else 2, job.known)
+    check_labels(table, job.target, MOST_LABELS if job.layers else 2, job.known)
     warn_of_row_numbers(table.names, table.X)
     split = Split.of(table, job.validation, job.seed, job.standardize)
     if job.options["patience"] is not None and not split.held.any():
@@ -158,7 +219,7 @@ def train_streamed(job: Job, source: Source) -> tuple[TrainingResult[Any], list[
 
 
 def _streamed_scores(rows: StreamRows, model: Model) -> list[str]:
-    """Log loss and accuracy of rows that are read once more."""
+    """Read the rows once more, for their log loss and accuracy."""
     totals = {"training": np.zeros(3), "validation": np.zeros(3)}
     for pieces in rows.split_pieces():
         for total, piece in zip(totals.values(), pieces, strict=True):
@@ -177,12 +238,29 @@ def _said_of_dropped(job: Job, dropped: int) -> list[str]:
     return [f"{dropped:,} rows left out for a missing value"] if job.drop_missing else []
 
 
-def print_result(job: Job, result: TrainingResult[Any], said: list[str]) -> None:
-    """Print the history, which label is learned, and what else there is to say."""
+@takes(Job)
+def train(job: Job) -> None:
+    """Train on files, print the loss as it falls, and write the model.
+
+    Rows of up to 256 MB (as float64, such as 1,000,000 rows of 32 inputs) are read whole, whatever their format. More
+    rows are read while they are trained on, in the order of the file.
+    """
+    result, said = job.run()
+    result.model.save(job.destination)
+    said.append(f"model: {job.destination}")
+    if job.plot is not None:
+        plots.save(plots.loss_curves(result), job.plot)
+        said.append(f"picture: {job.plot}")
+    if not job.quiet:
+        _print_result(job, result, said)
+
+
+def _print_result(job: Job, result: TrainingResult[Any], said: list[str]) -> None:
+    """Print the losses, which label is learned, and the lines in `said`."""
     console = plain_console()
     if result.rate_search is not None:
         console.print(result.rate_search.reason)
-    print_training(console, result, neuron=job.hidden is None)
+    _print_history(console, result, neuron=job.hidden is None)
     labels = [printable(str(label)) for label in result.model.labels.tolist()]  # on one line each
     if len(labels) == 2:
         learned = f"the model gives P({labels[1]}), the probability of {labels[1]}; the other label is {labels[0]}"
@@ -190,3 +268,25 @@ def print_result(job: Job, result: TrainingResult[Any], said: list[str]) -> None
         learned = f"the model gives a probability for each of {', '.join(labels)}"
     for line in [learned, *said]:
         console.print(line, soft_wrap=True)
+
+
+def _print_history(console: Console, result: TrainingResult[Any], neuron: bool) -> None:
+    shown = Table("epoch", "sum of squared errors" if neuron else "mean cross-entropy")
+    if result.validation_loss_history is not None:
+        shown.add_column("validation log loss")
+    for epoch in np.unique(np.linspace(0, result.epochs - 1, SHOWN_EPOCHS).round().astype(int)):
+        row = [str(epoch), f"{result.loss_history[epoch]:.6g}"]
+        if result.validation_loss_history is not None:
+            row.append(f"{result.validation_loss_history[epoch]:.6g}")
+        shown.add_row(*row)
+    console.print(shown)
+    best = "" if result.best_epoch is None else f", weights of epoch {result.best_epoch}"
+    console.print(f"engine {result.engine}, {result.epochs:,} epochs in {result.seconds:.3f} s{best}")
+
+
+def _rate_or_auto(text: str) -> float | str:
+    """A learning rate as a number, or "auto" as it is."""
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise ValueError(f"--learning-rate {text}: a number, or auto, is needed") from None

@@ -1,4 +1,4 @@
-"""`tinynet-fast warmup`: kernels compiled now, so that nobody waits for them later."""
+"""`tinynet-fast warmup`: compile the kernels now, so that nobody waits for them later."""
 
 import time
 
@@ -10,7 +10,7 @@ from tinynet_fast.kernels.compiler.warmup import compile_all, kernels_to_compile
 
 
 def warm_up(console: Console) -> None:
-    """Compile what the installation has not, with a bar, and say what there was to do."""
+    """Compile the kernels that the installation lacks, with a progress bar, and say what was done."""
     library = native.library()
     if library is not None:
         console.print(f"The library of compiled kernels is here, and runs as {library.level}.")

@@ -1,0 +1,123 @@
+"""`tinynet-fast predict`: for files of any size, or for one row that is given as name=value for each input."""
+
+import glob
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from typer import Argument, Option
+
+from tinynet_fast.cli.options import ModelFile
+from tinynet_fast.cli.streams import Late, hold_data
+from tinynet_fast.cli.support import check_not_input, check_two_answers, plain_console
+from tinynet_fast.models import Model, load
+from tinynet_fast.models.files import check_folder
+from tinynet_fast.rows.arrays import listed
+from tinynet_fast.rows.formats.paths import format_of
+from tinynet_fast.rows.messages import printable
+from tinynet_fast.scoring import check_output, open_for, predict_file, scored, scores, write_csv, write_scores
+
+SHOWN_LABELS = 10
+
+
+def predict(
+    model: ModelFile,
+    data: Annotated[
+        list[str],
+        Argument(help="Files (CSV, Parquet, Arrow, .npy), or one row as name=value for each input."),
+    ],
+    threshold: Annotated[
+        float | None, Option(help="Least probability for the second label (default: the model's own, usually 0.5).")
+    ] = None,
+    output: Annotated[
+        Path | None, Option(help="A file to write, CSV or .parquet (default: CSV to standard output).")
+    ] = None,
+    drop_missing: Annotated[
+        bool, Option("--drop-missing", help="Leave out rows with a missing value; the others keep their numbers.")
+    ] = False,
+    formulas: Annotated[
+        bool, Option("--formulas", help="Write labels such as =1+2 to CSV unchanged (default: with a ' before them).")
+    ] = False,
+) -> None:
+    """Predict probability and label for the rows of files of any size, or for one row given as study_hours=2.5."""
+    fitted = load(model)
+    if threshold is not None:
+        check_two_answers(fitted, "--threshold")
+    limit = fitted.limit(threshold)
+    if output is not None:
+        check_output(output)
+    if _is_one_row(fitted, data):
+        _predict_row(fitted, data, output, limit, formulas)
+        return
+    marks = "=./*?[-"  # in the name of a file, a pattern or name=value; "-" is standard input
+    strange = [word for word in data if not (os.path.exists(word) or any(mark in word for mark in marks))]
+    if strange:
+        raise ValueError(f"{strange[0]}: neither a file nor name=value, which is how one row is given")
+    check_not_input(output, Path(data[0]))
+    files: Any = data[0] if len(data) == 1 else [Path(word) for word in data]
+    if output is not None:
+        rows = predict_file(fitted, files, output, threshold=threshold, drop_missing=drop_missing, formulas=formulas)
+        plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
+        return
+    source = open_for(fitted, files, drop_missing=drop_missing)
+    hold_data([str(label) for label in fitted.labels.tolist()])
+    out = Late()
+    write_csv(scores(fitted, source, threshold), fitted.labels, out, formulas)
+    out.finish()
+
+
+def _feature_names(fitted: Model) -> list[str]:
+    return fitted.features or [f"x{j}" for j in range(fitted.n_features)]
+
+
+def _is_one_row(fitted: Model, words: list[str]) -> bool:
+    """Whether the words are one row, name=value for each input, and not files, folders or patterns."""
+    names = _feature_names(fitted)
+    return all("=" in word and (word.rpartition("=")[0] in names or not _is_data(word)) for word in words) and not (
+        os.path.isfile(words[0])
+    )
+
+
+def _is_data(word: str) -> bool:
+    return os.path.exists(word) or glob.has_magic(word) or format_of(word) is not None
+
+
+def _one_row(fitted: Model, words: list[str]) -> list[float]:
+    """The values of one row in the order of the model's inputs; ValueError that names the word that is wrong."""
+    names = _feature_names(fitted)
+    given: dict[str, float] = {}
+    for word in words:
+        name, _, value = word.rpartition("=")
+        if name not in names:
+            raise ValueError(f"{word}: the model has no input {name!r}; it has {listed(names)}")
+        if name in given:
+            raise ValueError(f"{word}: {name!r} is given twice")
+        try:
+            given[name] = float(value)
+        except ValueError:
+            raise ValueError(f"{word}: {value!r} is not a number") from None
+        if not np.isfinite(given[name]):
+            raise ValueError(f"{word}: a finite number is needed")
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise ValueError(f"no value for {listed(missing)}: give every input as name=value")
+    return [given[name] for name in names]
+
+
+def _predict_row(fitted: Model, words: list[str], output: Path | None, limit: float, formulas: bool) -> None:
+    """Predict one row and print or write the result."""
+    one = scored(fitted, [_one_row(fitted, words)], np.array([1]), limit)
+    if output is not None:
+        check_folder(output)
+        write_scores([one], fitted.labels, output, formulas)
+        plain_console().print(f"1 prediction: {output}", soft_wrap=True)
+        return
+    labels = [printable(str(label)) for label in fitted.labels.tolist()]  # on one line each
+    probabilities = one.probabilities[0]
+    if len(labels) == 2:
+        probabilities = np.array([1.0 - probabilities[0], probabilities[0]])
+    predicted = int(one.codes[0])
+    order = [predicted, *(code for code in np.argsort(-probabilities, kind="stable") if code != predicted)]
+    shown = ", ".join(f"P({labels[code]}) = {probabilities[code]:.4f}" for code in order[:SHOWN_LABELS])
+    plain_console().print(f"{labels[predicted]}: {shown}", soft_wrap=True)

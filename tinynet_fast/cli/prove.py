@@ -1,0 +1,86 @@
+"""The commands that prove: `trace` one step number by number, `validate` every engine against the reference."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from typer import Argument, Option
+
+from tinynet_fast.cli.options import AsJson, DropMissing, takes
+from tinynet_fast.cli.rows import all_rows, check_labels, naming, open_rows
+from tinynet_fast.cli.streams import SafeConsole
+from tinynet_fast.cli.support import plain_console
+
+
+@dataclass
+class Step:
+    """The options of `trace`: those of `run_trace`, and how to print."""
+
+    model: Annotated[Path | None, Argument(help="A model file (default: a tutorial's first step).")] = None
+    data: Annotated[Path | None, Argument(help="A file with the model's inputs and the true labels.")] = None
+    target: Annotated[str | None, Option(help="The column with the true labels (default: the model's).")] = None
+    row: Annotated[int, Option(help="The data row to learn from, counted from 1.")] = 1
+    rows: Annotated[int, Option(help="How many rows make a network's batch.")] = 1
+    learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None
+    network: Annotated[bool, Option("--network", help="The height and weight network instead of the neuron.")] = False
+    torch: Annotated[bool, Option("--torch", help="Show PyTorch's gradients beside ours.")] = False
+    drop_missing: DropMissing = False
+    as_json: AsJson = False
+
+
+@takes(Step)
+def trace(asked: Step) -> None:
+    """Show one training step, number by number, to compare with loss.backward()."""
+    from tinynet_fast.proof.trace_run import run_trace  # here, because other commands start faster without it
+
+    step = run_trace(**{name: value for name, value in vars(asked).items() if name != "as_json"})
+    if asked.as_json:
+        print(json.dumps(step.to_json(), indent=1))
+    else:
+        SafeConsole(highlight=False, emoji=False).print(step)  # the step escapes the names in it
+
+
+def validate(
+    data: Annotated[Path | None, Option(help="A file with your own rows, to compare on as well.")] = None,
+    target: Annotated[str | None, Option(help="The column of that file with the labels.")] = None,
+    drop_missing: DropMissing = False,
+    deep: Annotated[bool, Option("--deep", help="Run twenty times as many problems.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run every engine against the reference on this machine; exit status 0 only if every promise is kept."""
+    from tinynet_fast.proof.validate import validate as run_validation  # here, as in `trace`
+
+    X = y = None
+    if data is not None:
+        if target is None:
+            raise ValueError("--data needs --target, the column with the labels")
+        table = all_rows(open_rows([data], target, drop_missing=drop_missing))
+        check_labels(table, target)
+        X, y = table.X, table.y
+    elif target is not None:
+        raise ValueError("--target needs --data, the file with the rows")
+    with SafeConsole(stderr=True).status("") as status, naming(str(data)):
+        seen = run_validation(X, y, deep=deep, progress=status.update)
+    if as_json:
+        print(json.dumps(seen.to_json(), indent=1))
+    else:
+        _print(seen)
+    if not seen.kept:
+        raise typer.Exit(1)
+
+
+def _print(seen: Any) -> None:
+    shown = Table("engine", "case", "rows", "ulps", "difference", "promise", "verdict")
+    for v in seen.verdicts:
+        promise = "bit for bit" if v.promise == 0.0 else f"{v.promise:.0e}"
+        verdict = "kept" if v.kept else "BROKEN"
+        shown.add_row(v.engine, v.case, f"{v.rows:,}", f"{v.ulps:,}", f"{v.difference:.1e}", promise, verdict)
+    console = plain_console()
+    console.print(shown)
+    for name, value in seen.facts.items():
+        console.print(f"{name}: {value}", soft_wrap=True)
+    broken = [f"{v.engine}: {v.case}" for v in seen.verdicts if not v.kept]
+    console.print("\n".join(["broken promises:", *broken]) if broken else "every promise is kept", soft_wrap=True)
