@@ -1,6 +1,6 @@
 """Pictures of training and of models. Each function draws on a matplotlib `Axes` and returns it.
 
-Curves and labels differ by line style or marker and not by colour alone, so that pictures can be read in greyscale.
+Curves and labels differ in line style or marker, not only in colour, so that pictures can be read in greyscale.
 """
 
 import os
@@ -20,33 +20,33 @@ from tinynet_fast.training.checks import check_whole
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 DARK, MIDDLE, LIGHT = "#1b2a49", "#c1440e", "#e6a817"
 GRID = 200  # points along each axis of a picture of probabilities
-MOST_POINTS = 5_000  # rows that are drawn at most; of more rows, every k-th one is drawn
-MOST_NAMED = 12  # curves that get a line in the legend
+MOST_POINTS = 5_000  # if there are more rows, every k-th one is drawn
+MOST_NAMED = 12  # if there are more curves, only the best one is in the legend
 
 
 def loss_curves(result: Any, ax: Any = None) -> Any:
-    """The training loss of each epoch and, if there were validation rows, their loss.
+    """Draw the training loss of each epoch and, if there were validation rows, their loss.
 
     Parameters
     ----------
     result : TrainingResult
-        Of `train_neuron` or `train_mlp`.
+        The result of `train_neuron` or `train_mlp`.
     ax : matplotlib Axes, optional
-        Where to draw; on a new figure if left out.
+        Where to draw. The default is a new figure.
 
     Returns
     -------
     Axes
-        A neuron's training loss is a sum of squared errors and its validation loss a mean log loss: the second then has
-        an axis of its own, on the right.
+        A neuron's training loss is a sum of squared errors, and its validation loss a mean log loss. So the second one
+        has its own axis, on the right.
     """
-    _check_result(result, "loss_history", "model", "loss_curves takes what train_neuron or train_mlp returns")
+    _check_result(result, "model", "loss_curves takes what train_neuron or train_mlp returns")
     ax = _axes(ax)
     epochs = np.arange(len(result.loss_history))
     squared = isinstance(result.model, Neuron) or result.model.training.get("loss") == "squared_error"
-    name = "sum of squared errors" if isinstance(result.model, Neuron) else "mean squared error"
-    name = name if squared else "mean cross-entropy [nats a row]"
-    marker = "o" if len(epochs) == 1 else None  # a line needs two
+    squares = "sum of squared errors" if isinstance(result.model, Neuron) else "mean squared error"
+    name = squares if squared else "mean cross-entropy [nats a row]"
+    marker = "o" if len(epochs) == 1 else None  # a line needs two points
     lines = ax.plot(epochs, result.loss_history, color=DARK, marker=marker, label="training")
     ax.set(xlabel="epoch", ylabel=name, title="Loss by epoch")
     if result.validation_loss_history is not None:
@@ -65,21 +65,21 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
 
 
 def learning_rates(result: Any, ax: Any = None) -> Any:
-    """The total loss of each epoch for each learning rate of a sweep: the lab that tutorials ask for.
+    """Draw the total loss of each epoch for each learning rate of a sweep, as in the tutorials' learning-rate lab.
 
     Parameters
     ----------
     result : SweepResult
-        Of `sweep`; models that hold a fold out are not drawn.
+        The result of `sweep`. Models of cross-validation folds are not drawn.
     ax : matplotlib Axes, optional
 
     Returns
     -------
     Axes
-        The best model is drawn thick and named in the legend. The curve of one that diverged ends in a cross at its
-        last finite loss; one whose steps can overshoot is named unstable.
+        The best model's curve is thick and named in the legend. If a model diverged, its curve ends in a cross at its
+        last finite loss. If its steps can overshoot, the legend calls it unstable.
     """
-    _check_result(result, "loss_history", "fold", "learning_rates takes what sweep returns")
+    _check_result(result, "fold", "learning_rates takes what sweep returns")
     ax = _axes(ax)
     chosen = np.flatnonzero(result.fold < 0)
     epochs = np.arange(result.epochs)
@@ -107,24 +107,24 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
 
 
 def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
-    """The rows, and the line at which the prediction of a model of one or two inputs changes.
+    """Draw rows, and the line at which the prediction of a model with one or two inputs changes.
 
     Parameters
     ----------
     model : Neuron or MLP
-        Of two labels, with one or two inputs.
+        For two labels, with one or two inputs.
     X : (n, 1) or (n, 2)
-        The rows to draw; the picture reaches a little beyond them. As for `predict`: columns are matched by name.
+        The rows to draw. As for `predict`, columns are matched by name.
     y : (n,), or str
-        Their labels, or the name of the column of `X` that has them.
+        Their labels, or the name of the column of `X` with the labels.
     ax : matplotlib Axes, optional
 
     Returns
     -------
     Axes
-        One input: the probability over the input, the rows at 0 and 1, the threshold. Two inputs: shading for the
-        probability, a line where it equals the threshold, a marker for each label. Of more than 5,000 rows every k-th
-        one is drawn.
+        One input: the probability as a curve, the rows at 0 and 1, and the threshold. Two inputs: the probability as
+        shading, a line where it equals the threshold, and a marker for each row. If there are more than 5,000 rows,
+        every k-th one is drawn.
     """
     ax = _axes(ax)
     rows, codes = _rows(model, X, y)
@@ -135,51 +135,56 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
     low, high = rows.min(axis=0), rows.max(axis=0)
     margin = np.where(high > low, 0.08 * (high - low), 1.0)
     edges = np.linspace(low - margin, high + margin, GRID)
-    shown = rows[:: -(-len(rows) // MOST_POINTS)], codes[:: -(-len(rows) // MOST_POINTS)]
+    step = -(-len(rows) // MOST_POINTS)
+    rows, codes = rows[::step], codes[::step]
+    probability = f"probability of {_as_it_is(model.labels[1])}"
     if model.n_features == 1:
         ax.plot(edges[:, 0], model.predict_proba(edges), color=DARK, label="probability")
         ax.axhline(model.threshold, color="0.5", linestyle=":", label=f"threshold {model.threshold:g}")
-        _scatter(ax, model, shown[0][:, 0], shown[1].astype(float), shown[1])
-        ax.set(xlabel=names[0], ylabel=f"probability of {_as_it_is(model.labels[1])}", title="Probability and rows")
-        ax.set_ylim(-0.05, 1.05)
+        _scatter(ax, model, rows[:, 0], codes.astype(float), codes)
+        ax.set(xlabel=names[0], ylabel=probability, title="Probability and rows", ylim=(-0.05, 1.05))
     else:
-        grid = np.stack(np.meshgrid(*edges.T), axis=-1)
-        probability = model.predict_proba(grid.reshape(-1, 2)).reshape(GRID, GRID)
-        edge = (*edges[[0, -1], 0], *edges[[0, -1], 1])
-        greys = _matplotlib().colors.LinearSegmentedColormap.from_list("greys", ["1.0", "0.55"])
-        shade = {"cmap": greys, "vmin": 0.0, "vmax": 1.0, "interpolation": "bilinear"}
-        shading = ax.imshow(probability, extent=edge, origin="lower", aspect="auto", **shade)
-        label = f"probability of {_as_it_is(model.labels[1])}"
-        ax.figure.colorbar(shading, ax=ax, label=label, ticks=np.linspace(0, 1, 6))
-        if probability.min() < model.threshold < probability.max():
-            ax.contour(*np.moveaxis(grid, -1, 0), probability, levels=[model.threshold], colors=[DARK])
-            ax.plot([], [], color=DARK, label=f"probability {model.threshold:g}")
-        _scatter(ax, model, shown[0][:, 0], shown[0][:, 1], shown[1])
+        _shade(ax, model, edges, probability)
+        _scatter(ax, model, rows[:, 0], rows[:, 1], codes)
         ax.set(xlabel=names[0], ylabel=names[1], title="Decision boundary")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4)  # below, where no row is
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=4)  # below the picture, away from the rows
     return ax
 
 
+def _shade(ax: Any, model: Neuron | MLP, edges: np.ndarray, label: str) -> None:
+    """Shade the probability of a model of two inputs over a grid, with a line at the threshold."""
+    grid = np.stack(np.meshgrid(*edges.T), axis=-1)
+    probability = model.predict_proba(grid.reshape(-1, 2)).reshape(GRID, GRID)
+    extent = (*edges[[0, -1], 0], *edges[[0, -1], 1])
+    greys = _matplotlib().colors.LinearSegmentedColormap.from_list("greys", ["1.0", "0.55"])
+    shade = {"cmap": greys, "vmin": 0.0, "vmax": 1.0, "interpolation": "bilinear"}
+    shading = ax.imshow(probability, extent=extent, origin="lower", aspect="auto", **shade)
+    ax.figure.colorbar(shading, ax=ax, label=label, ticks=np.linspace(0, 1, 6))
+    if probability.min() < model.threshold < probability.max():
+        ax.contour(*np.moveaxis(grid, -1, 0), probability, levels=[model.threshold], colors=[DARK])
+        ax.plot([], [], color=DARK, label=f"probability {model.threshold:g}")
+
+
 def calibration_curve(model: Neuron | MLP, X: Any, y: Any, ax: Any = None, *, bins: int = 10) -> Any:
-    """How often rows have the second label, against the probability that the model gave them.
+    """Draw how often rows have the second label, against the probability that the model predicted for them.
 
     Rows are sorted by probability and cut into `bins` parts of equal size (DeGroot and Fienberg, The Statistician 32,
-    1983). The curve of a model whose probabilities are right lies on the diagonal.
+    1983). If the model's probabilities are right, the curve lies on the diagonal.
 
     Parameters
     ----------
     model : Neuron or MLP
-        Of two labels.
+        For two labels.
     X, y
-        Rows that it was not trained on, as for `predict`, and their labels or the name of their column.
+        Rows that the model was not trained on, as for `predict`, and their labels or the name of their column.
     ax : matplotlib Axes, optional
     bins : int
-        How many parts at most; each has at least one row.
+        The number of parts, or less if there are fewer rows.
 
     Returns
     -------
     Axes
-        With bars for two standard errors of each share.
+        Bars show two standard errors of each share.
     """
     ax = _axes(ax)
     rows, codes = _rows(model, X, y)
@@ -199,12 +204,12 @@ def calibration_curve(model: Neuron | MLP, X: Any, y: Any, ax: Any = None, *, bi
 
 
 def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
-    """Precision, recall and accuracy of the second label for every threshold.
+    """Draw precision, recall and accuracy of the second label for every threshold.
 
     Parameters
     ----------
     model : Neuron or MLP
-        Of two labels.
+        For two labels.
     X, y
         Rows, as for `predict`, and their labels or the name of their column.
     ax : matplotlib Axes, optional
@@ -212,13 +217,14 @@ def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
     Returns
     -------
     Axes
-        The curves end at the largest probability: above it no row is predicted to have the second label, so there is
+        The curves end at the largest probability. Above it no row is predicted to have the second label, so there is
         no precision.
     """
     ax = _axes(ax)
     rows, codes = _rows(model, X, y)
-    order = np.argsort(-model.predict_proba(rows), kind="stable")
-    probability, hits = model.predict_proba(rows)[order], np.cumsum(codes[order])
+    probability = model.predict_proba(rows)
+    order = np.argsort(-probability, kind="stable")
+    probability, hits = probability[order], np.cumsum(codes[order])
     last = np.flatnonzero(np.diff(probability, append=-1.0))  # the last row of each probability
     called, hit = last + 1.0, hits[last]
     total = float(hits[-1])
@@ -237,20 +243,19 @@ def thresholds(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
     return ax
 
 
-def _check_result(result: Any, *needed: str) -> None:
-    """ValueError if a result lacks what a picture shows. The last text says what the picture takes."""
-    *names, takes = needed
-    if not all(hasattr(result, name) for name in names):
-        raise ValueError(f"{takes}, and this is a {type(result).__name__}")
+def _check_result(result: Any, name: str, message: str) -> None:
+    """ValueError with the message if a result has no loss history or lacks the attribute `name`."""
+    if not (hasattr(result, "loss_history") and hasattr(result, name)):
+        raise ValueError(f"{message}, and this is a {type(result).__name__}")
 
 
 def _axes(ax: Any) -> Any:
-    """`ax`, or that of a new figure, which nobody has to close: it is not one of pyplot's."""
+    """`ax`, or the axes of a new figure. The figure is not one of pyplot's, so it need not be closed."""
     return _matplotlib().figure.Figure(figsize=(7.0, 4.5), layout="constrained").subplots() if ax is None else ax
 
 
 def _matplotlib() -> Any:
-    try:
+    try:  # here, because it is optional and slow to import
         import matplotlib.figure
     except ImportError:
         raise ImportError("pictures need matplotlib: pip install 'tinynet-fast[plot]'") from None
@@ -258,9 +263,9 @@ def _matplotlib() -> Any:
 
 
 def _rows(model: Neuron | MLP, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-    """The rows, their columns matched with the model's by name, and 0 or 1 for each.
+    """The rows with their columns matched by name, and 0 or 1 for each.
 
-    They are float64, or CSR if they are sparse, the model reads that, and it has too many inputs for a boundary.
+    Rows are float64. Sparse rows for a neuron of more than two inputs, for which no boundary is drawn, are CSR.
     """
     if len(model.labels) != 2:
         raise ValueError(f"the picture is for two labels; this model knows {len(model.labels)}")
@@ -271,7 +276,7 @@ def _rows(model: Neuron | MLP, X: Any, y: Any) -> tuple[Any, np.ndarray]:
 
 
 def _as_it_is(name: Any) -> str:
-    """A label or a column's name for matplotlib to draw letter by letter: between dollars it would see mathematics."""
+    """A name that matplotlib draws letter by letter; text between two $ would become mathematics."""
     return printable(str(name)).replace("$", r"\$")
 
 
@@ -280,17 +285,17 @@ def _scatter(ax: Any, model: Neuron | MLP, x: np.ndarray, height: np.ndarray, co
         part, small = codes == code, len(x) > 500
         size, edge = (10, "none") if small else (36, DARK)
         label = _as_it_is(model.labels[code])
-        label = f" {label}" if label[:1] in ("", "_") else label  # matplotlib leaves those out of the legend
+        label = f" {label}" if label[:1] in ("", "_") else label  # matplotlib would leave it out of the legend
         ax.scatter(x[part], height[part], s=size, marker=marker, color=colour, edgecolor=edge, label=label, zorder=3)
 
 
 def save(ax: Any, path: str | os.PathLike[str]) -> None:
-    """Write the figure of `ax` to `path`, a .png or .svg file: the whole new picture or, if anything fails, none.
+    """Write the figure of `ax` to `path`, a .png or .svg file. If anything fails, an old file stays as it was.
 
     Raises
     ------
     ValueError
-        For a name that ends in something else.
+        If the name ends in something else.
     """
     kind = check_name(path)
     with atomic_file(path, "wb") as file:
@@ -298,7 +303,7 @@ def save(ax: Any, path: str | os.PathLike[str]) -> None:
 
 
 def check_name(path: str | os.PathLike[str]) -> str:
-    """ "png" or "svg", as the name of a picture says; ValueError for another, ImportError without matplotlib."""
+    """Return "png" or "svg" by the file's name; ValueError for another name, ImportError without matplotlib."""
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in ("png", "svg"):
         raise ValueError(f"{path}: pictures are written as .png or .svg; name the file so")

@@ -1,4 +1,4 @@
-"""Predictions for rows that need not fit in memory: any source in, a CSV or Parquet file out, block by block."""
+"""Predictions for rows that need not fit in memory: from any source to a CSV or Parquet file, block by block."""
 
 import csv
 import io
@@ -21,15 +21,15 @@ from tinynet_fast.rows.sparse import as_csr, is_sparse
 
 PARQUET = (".parquet", ".pq")
 PLAIN = (".csv", ".txt", "")
-FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20].", re.DOTALL)  # how one begins, also with wide characters
-GROUP_ROWS = 1 << 18  # rows of a Parquet file's group: 6 MB
+FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20].", re.DOTALL)  # the start of one, also with wide characters
+GROUP_ROWS = 1 << 18  # rows of a row group of a Parquet file: 6 MB
 
 
 class Scores(NamedTuple):
-    """Predictions of some rows.
+    """Predictions for some rows.
 
-    `rows` are their numbers, from 1. `probabilities` is (n, k), with a column for each of `probability_columns`.
-    `codes` say which label each row gets.
+    `rows` are their numbers, counted from 1. `probabilities` is (n, k), with a column for each name that
+    `probability_columns` returns. `codes` are the indices of the predicted labels.
     """
 
     rows: np.ndarray
@@ -38,12 +38,12 @@ class Scores(NamedTuple):
 
 
 def probability_columns(labels: np.ndarray) -> list[str]:
-    """The names of the columns of probabilities: P(label) of the second of two labels, or of each of more."""
+    """The names of the columns of probabilities: P(label) for the second of two labels, or for each of more."""
     return [f"P({label})" for label in (labels[1:] if len(labels) == 2 else labels).tolist()]
 
 
 def check_output(output: str | os.PathLike[str]) -> None:
-    """ValueError if a file's name stands for a format that predictions are not written in."""
+    """ValueError if predictions cannot be written in the format that the file's name stands for."""
     if Path(output).suffix.lower() not in (*PARQUET, *PLAIN):
         raise ValueError(f"{output}: predictions are written as .csv or .parquet; name the file so")
 
@@ -58,34 +58,33 @@ def predict_file(
     drop_missing: bool = False,
     formulas: bool = False,
 ) -> int:
-    """Predict every row of `data` and write row number, probabilities and prediction to `output`; memory stays flat.
+    """Predict every row of `data` and write row numbers, probabilities and predictions to `output`, block by block.
 
     The columns are `row`, which counts from 1, `P(label)` and `prediction`. With two labels there is one column of
-    probabilities: that of the second label, which is the one that the model learned. With more there is one for each
-    label. Rows that are given in memory (a frame, an array) are predicted as one block.
+    probabilities, for the second label. With more labels there is one for each. Rows in memory (a frame, an array) are
+    predicted as one block.
 
     Parameters
     ----------
     model : Neuron or MLP
     data : any source that `open_source` takes, or rows in memory
         A path, a pattern, a folder, a list of paths, a pyarrow Dataset or RecordBatchReader, an iterator of blocks, a
-        Source; a frame, an array or a sparse matrix. A dict or a Series whose index has the names is one row. Blocks
-        are (X, y), of which y is not used, so (X, None) will do.
+        Source; a frame, an array or a sparse matrix. A dict, or a Series whose index has the names, is one row. Blocks
+        are (X, y), where y is ignored and may be None.
     output : path
-        A Parquet file if it ends in .parquet or .pq; CSV if it ends in .csv, .txt or nothing. It appears whole or not
-        at all.
+        A Parquet file if it ends in .parquet or .pq; CSV if it ends in .csv, .txt or nothing. If anything fails, an old
+        file stays as it was.
     features : sequence of str, optional
-        The columns that are the model's inputs, in its order. If left out, the columns are matched by the model's own
-        names; if the model or the rows have no names, all columns are taken in their order.
+        The columns that are the model's inputs, in its order. By default columns are matched by the model's own names.
+        If the model or the rows have no names, all columns are taken in their order.
     threshold : float, optional
-        The second of two labels is predicted if its probability is at least this; the model's own threshold if left
-        out.
+        The second of two labels is predicted if its probability is at least this. The default is the model's own.
     drop_missing : bool
-        Leave rows with a missing value out. The other rows keep the numbers that they have in `data`.
+        Leave out rows with a missing value. The other rows keep the numbers that they have in `data`.
     formulas : bool
-        Write labels to CSV files as they are. Otherwise a label that a spreadsheet would take for a formula, such as
-        =1+2, gets a ' before it: a file of strangers may have brought it, and a formula can run programs. Numbers and
-        single characters stay as they are.
+        Write labels to CSV files unchanged. The default puts a ' before a label that a spreadsheet would run as a
+        formula, such as =1+2, because a formula from someone else's file can run programs. Numbers and single
+        characters are never changed.
 
     Returns
     -------
@@ -95,8 +94,8 @@ def predict_file(
     Raises
     ------
     ValueError
-        For a row that cannot be predicted, naming the place (see `open_source`); if there are more or fewer columns
-        than the model has inputs; if `output` is one of the files that are read, or its name stands for another format.
+        If a row cannot be predicted, naming the place (see `open_source`); if the number of columns is not the number
+        of inputs; if `output` is one of the files that are read, or its name stands for another format.
     """
     check_output(output)
     source = open_for(model, data, features, drop_missing)
@@ -114,9 +113,9 @@ def open_for(
     y: Any = None,
     dense: bool = False,
 ) -> Source:
-    """`data` with the model's inputs as columns, and `y` for labels; TableError if there are more or fewer columns.
+    """Open `data` with the model's inputs as columns and `y` as labels; TableError if the columns do not fit.
 
-    Rows of svmlight files are sparse if the model takes such rows, unless `dense`.
+    Rows of svmlight files stay sparse if the model takes sparse rows, unless `dense`.
     """
     if isinstance(y, str) and y in (model.features or ()):
         raise TableError(f"the target {y!r} is an input of the model: name the column with the true labels")
@@ -129,7 +128,7 @@ def open_for(
     source = open_source(data, y, features=features, drop_missing=drop_missing, like=like, names=model.features)
     if source.n_features != model.n_features:
         remedy = "name the columns that it was trained on (features=[...])"
-        if source.names is None or source.kind == "iterator":  # whose columns cannot be chosen
+        if source.names is None or source.kind == "iterator":  # columns cannot be chosen there
             remedy = "give rows with the inputs that it was trained on, in the same order"
         raise TableError(
             f"{source.place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
@@ -138,21 +137,21 @@ def open_for(
 
 
 def _dense_blocks(X: Any, drop_missing: bool) -> Iterator[Any]:
-    """Sparse rows in memory as blocks of dense ones, so that any model takes them and memory stays flat."""
+    """Make dense blocks of sparse rows in memory: every model takes those, and they need little memory."""
     if not drop_missing:
-        as_csr(X)  # which names the row of a missing value
+        as_csr(X)  # its error names the row of a missing value
     check_table(X.shape, "X")
     matrix, step = X.tocsr(), rows_a_chunk(X.shape[1])
     return ((matrix[start : start + step].toarray(), None) for start in range(0, X.shape[0], step))
 
 
 def _is_flat(data: Any) -> bool:
-    """Whether `data` is a Series or an array of one dimension, which for several inputs is one row."""
+    """Whether `data` is a Series or an array of one dimension: if there are several inputs, it is one row."""
     return getattr(data, "ndim", 2) == 1 and getattr(data.dtype, "names", None) is None and not is_sparse(data)
 
 
 def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:
-    """Predictions block by block; ValueError after the last if a file changed meanwhile."""
+    """Predict block by block. ValueError after the last block if a file changed in the meantime."""
     return _scores(model, source, model.limit(threshold))
 
 
@@ -166,7 +165,7 @@ def _scores(model: Model, source: Source, limit: float) -> Iterator[Scores]:
 
 
 def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
-    """Predictions of the rows `X`, which have the numbers `rows`."""
+    """Predict the rows `X`, whose numbers are `rows`."""
     probability = model.predict_proba(X)
     if probability.ndim == 2:
         return Scores(rows, probability, probability.argmax(axis=1))
@@ -176,7 +175,7 @@ def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
 def write_scores(
     blocks: Iterable[Scores], labels: np.ndarray, output: str | os.PathLike[str], formulas: bool = False
 ) -> int:
-    """Predictions as a file, Parquet or CSV by its name, that appears whole or not at all. Returns how many rows."""
+    """Write predictions to a Parquet or CSV file, whole or not at all. Return how many rows there were."""
     if Path(output).suffix.lower() not in PARQUET:
         with atomic_file(output, "w") as file:
             return write_csv(blocks, labels, file, formulas)
@@ -186,7 +185,7 @@ def write_scores(
 
 
 def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: Any, formulas: bool = False) -> int:
-    """Predictions as CSV; floats have the shortest digits that give them back. Returns how many rows there were.
+    """Write predictions as CSV. Floats have the fewest digits that give them back. Return how many rows there were.
 
     Labels that look like formulas get a ' before them, unless `formulas`.
     """
@@ -204,21 +203,21 @@ def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: Any, formulas:
 
 
 def no_formula(label: Any) -> Any:
-    """`label`, or if it is a text that a spreadsheet would take for a formula, that text after a '."""
+    """Return `label`, with a ' before it if it is a text that a spreadsheet would take for a formula."""
     risky = isinstance(label, str) and FORMULA.match(label) and not is_number(label)
     return f"'{label}" if risky else label
 
 
 def _cell(label: Any) -> str:
-    """A label as a CSV cell, in quotes where it needs them."""
+    """A label as a CSV cell, in quotes if it needs them."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(["", label])
     return line.getvalue()[1:-1]
 
 
 def write_parquet(blocks: Iterable[Scores], labels: np.ndarray, file: IO[bytes]) -> int:
-    """Predictions as Parquet: int64, float64 and the labels' type. Returns how many rows there were."""
-    import pyarrow as pa
+    """Write predictions as Parquet: int64, float64 and the labels' type. Return how many rows there were."""
+    import pyarrow as pa  # here, because it is optional and slow to import
     import pyarrow.parquet as pq
 
     answers = pa.array(labels.tolist())
