@@ -1,4 +1,4 @@
-"""The benchmarks' core: contenders and problems, equality before time, turns, floors. `tinynet-fast bench` runs it.
+"""The core of the benchmarks: problems, contenders, checks of equality, timing in turns. `tinynet-fast bench` runs it.
 
-The families that want peers or much time are in the repository's `bench/` folder and are built on this.
+Benchmarks that need other libraries or much time are in the repository's `bench/` folder. They use this core.
 """

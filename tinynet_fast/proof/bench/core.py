@@ -1,4 +1,4 @@
-"""What `tinynet-fast bench` runs: one neuron of several widths and two small networks, by whoever is installed."""
+"""What `tinynet-fast bench` runs: one neuron of several widths and two small networks, by all installed contenders."""
 
 import warnings
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Make = Callable[[], Problem]
 
 
 def core_problems(quick: bool) -> list[tuple[str, Make]]:
-    """Families and how to make their problems; matrices of a network are so small that NumPy takes one thread."""
+    """Families, and how to make their problems. Networks are so small that NumPy uses one thread for them."""
     share = 5 if quick else 1
     neurons: list[Make] = [partial(neuron_problem, n // share, d) for n, d in SIZES]
     networks: list[Make] = [tutorial_problem, partial(network_problem, "full batch", 20_000, (2, 4, 1), more=20)]
@@ -34,19 +34,19 @@ def run_core(
     rounds: int,
     tell: Callable[[str], Any] = lambda doing: None,
 ) -> dict[str, Any]:
-    """Everything measured, as plain JSON values. `tell` hears before each step what it is.
+    """Measure everything and return plain JSON values. `tell` is called before each step with its name.
 
     Raises
     ------
     NotEqualError
-        Where a contender's weights are not what it says they are.
+        If a contender's weights differ from the plain loop's by more than it states.
     """
     tables = {NEURON: NEURONS, NETWORK: NETWORKS}
     tell("the floors")
     floors = measure_floors() if has_numba() else None  # Numba compiles their loops
     families: dict[str, list[Result]] = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TrainingWarning)  # an epoch is timed, whether or not it is enough to learn
+        warnings.simplefilter("ignore", TrainingWarning)  # one epoch is timed, even if it is too short to learn
         for family, make in problems:
             problem = make()
             tell(f"{family}: {problem.name}")
@@ -56,7 +56,7 @@ def run_core(
 
 
 def document(families: dict[str, list[Result]], floors: Floors | None) -> dict[str, Any]:
-    """A results file: the day, the machine, its floors if they are known, and each family's results."""
+    """The content of a results file: the date, the machine, its floors if known, and each family's results."""
     today = datetime.now(UTC).date().isoformat()
     return {
         "machine": machine(),
@@ -69,5 +69,5 @@ def document(families: dict[str, list[Result]], floors: Floors | None) -> dict[s
 
 
 def results_of(document: dict[str, Any], family: str) -> list[Result]:
-    """A family's results, read back."""
+    """Read a family's results from such a document."""
     return [Result.from_json(values) for values in document["families"][family]["results"]]

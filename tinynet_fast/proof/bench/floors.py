@@ -1,4 +1,4 @@
-"""What no engine can go below on this machine: reading the rows from memory, and the chain from a row to the next."""
+"""The floors: times that no engine can beat here, for reading rows from memory and for the chain from row to row."""
 
 from dataclasses import asdict, dataclass
 
@@ -6,13 +6,13 @@ import numpy as np
 
 from tinynet_fast.proof.bench.measure import take_turns
 
-MEGABYTES = 256  # larger than the caches of most
+MEGABYTES = 256  # larger than the caches of most machines
 STEPS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Floors:
-    """Measured here: read bandwidth of one core in GB/s, and nanoseconds from a row's error to the next row's."""
+    """The read bandwidth of one core in GB/s, and the nanoseconds from one row's error to the next row's."""
 
     gigabytes_a_second: float
     chain_ns: float
@@ -22,12 +22,12 @@ class Floors:
         return (features * itemsize + 8) / self.gigabytes_a_second
 
     def of(self, X: np.ndarray, *, chain: bool = True) -> dict[str, float]:
-        """Nanoseconds a row of X by name; without the chain where no row waits for another."""
+        """Nanoseconds a row of X, by name. Leave out the chain if no row waits for another."""
         known = {"reading memory": self.reading_ns(X.shape[1], X.itemsize)}
         return known | ({"the chain": self.chain_ns} if chain else {})
 
     def or_lower(self, other: "Floors") -> "Floors":
-        """The lower of two measurements of one machine: whatever disturbed one can only have raised it."""
+        """The better of two measurements of one machine: a disturbance only makes them worse."""
         speed = max(self.gigabytes_a_second, other.gigabytes_a_second)
         return Floors(speed, min(self.chain_ns, other.chain_ns))
 
@@ -36,7 +36,8 @@ class Floors:
 
 
 def measure_floors(rounds: int = 5, megabytes: int = MEGABYTES) -> Floors:
-    """The best of several rounds: a floor is what is there when nobody else takes from it."""
+    """Measure in several rounds and keep the best, in which other processes disturbed least."""
+    # Here, because Numba compiles it and is optional.
     from tinynet_fast.kernels.fast.floors import COEFFICIENTS, chain, read
 
     values = np.ones(megabytes * 125_000)

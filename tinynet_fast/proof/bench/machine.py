@@ -1,4 +1,4 @@
-"""What figures depend on: the CPU, how many cores of it, the versions of Python and of whoever takes part."""
+"""What figures depend on: the CPU, the number of cores, and the versions of Python and the libraries."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ LIBRARIES = (
 
 
 def machine() -> dict[str, str]:
-    """The facts by name; of the libraries those that are installed."""
+    """The facts by name. Libraries that are not installed are left out."""
     facts = {"cpu": _model(), "architecture": _architecture(), "cores": str(os.cpu_count())}
     facts |= {"system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
     for name in LIBRARIES:
@@ -31,14 +31,14 @@ def machine() -> dict[str, str]:
 
 
 def slug(facts: dict[str, str]) -> str:
-    """The CPU in a file's name: amd-epyc-znver4."""
+    """The CPU's name for use in a file's name, such as amd-epyc-znver4."""
     words = re.sub(r"\(\w+\)|@.*|\b(CPU|Processor)\b", "", f"{facts['cpu']} {facts['architecture']}")
     return "-".join(re.findall(r"[a-z0-9]+", words.lower()))
 
 
 def _architecture() -> str:
-    """The CPU's kind as LLVM names it, which comes with Numba; without Numba as Python names it."""
-    try:
+    """The CPU's kind as LLVM names it; without Numba, which brings LLVM, as Python names it."""
+    try:  # here, because it is optional and slow to import
         from llvmlite import binding
     except ImportError:
         return platform.machine()

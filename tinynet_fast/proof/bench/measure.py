@@ -1,6 +1,7 @@
-"""How everything is measured: shown equal first, then in turns within one process; medians and quartiles count.
+"""How everything is measured: results are checked first, then contenders take turns in one process.
 
-On a shared machine an absolute time means little; a ratio of two that took turns means something.
+Medians and quartiles count. On a shared machine an absolute time means little, but a ratio of two contenders that took
+turns is meaningful.
 """
 
 import time
@@ -16,21 +17,21 @@ from tinynet_fast.kernels.engines import compiles
 from tinynet_fast.proof.validate import distance
 
 LEAST_TURN, LONG_TURN = 0.02, 0.5  # seconds
-OWN_CORE, TRIES = 0.97, 3  # the share of a turn below which somebody else had the core, and how often it is run then
-KERNELS = "compiled kernels"  # of the library, or by Numba
+OWN_CORE, TRIES = 0.97, 3  # if another process had the core for more than 3% of a turn, run it again, at most 3 times
+KERNELS = "compiled kernels"  # from the library, or compiled by Numba
 CHECKED_EPOCHS = 2
-CHECKED_VALUES = 100_000  # how much of a problem the plain Python loop is given
+CHECKED_VALUES = 100_000  # how many values of a problem the plain Python loop gets
 
-Run = Callable[[int], np.ndarray]  # trains so many epochs from the start; all parameters in one vector
+Run = Callable[[int], np.ndarray]  # train this many epochs from the start; return all parameters in one vector
 K = TypeVar("K", bound=Hashable)
 
 
 class NotEqualError(Exception):
-    """A contender learned other weights than it says; nothing is timed."""
+    """A contender's weights differ by more than it states. Nothing is timed."""
 
 
 class Problem(Protocol):
-    """Rows to learn from, how, and for how many epochs more than one (the first is not counted)."""
+    """Rows to learn from, and for how many epochs after the first, which is not timed."""
 
     @property
     def name(self) -> str: ...
@@ -40,31 +41,31 @@ class Problem(Protocol):
     def more(self) -> int: ...
 
     def first(self, rows: int) -> Self:
-        """The same with the first rows alone."""
+        """The same problem with only the first rows."""
 
     def solve(self, engine: str, epochs: int) -> np.ndarray:
-        """The parameters that one of our engines learns."""
+        """Train with one of our engines and return the parameters."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Somebody who learns a problem's rows.
+    """An engine, a loop or a library that trains on a problem's rows.
 
     Attributes
     ----------
     name : str
     make : callable
-        Given a problem, puts its rows as this contender wants them (which is not timed) and returns the run.
+        Takes a problem, prepares its rows for this contender (which is not timed) and returns the run.
     limit : float
         The largest norm-wise relative difference from the plain loop's weights; 0.0 means the same bits.
     remark : str
-        Why it is not closer, where it is not; shown beside the figure.
+        Why the difference is not smaller, if that needs a reason. It is shown beside the figure.
     needs : str
-        The module that has to be installed, or KERNELS.
+        The module that must be installed, or KERNELS.
     can : callable
-        Whether it makes the updates of a problem.
+        Whether the contender can make the updates of a problem.
     budget : callable, optional
-        How many rows of a problem it is given, epochs together, where all would take it too long.
+        How many rows of a problem it gets, over all epochs, if all rows would take too long.
     """
 
     name: str
@@ -81,12 +82,12 @@ class Contender:
             return compiles()
         try:
             import_module(self.needs or "tinynet_fast")
-        except (ImportError, OSError):  # OSError: a library that it needs is missing
+        except (ImportError, OSError):  # OSError: a library that the module needs is missing
             return False
         return True
 
     def share(self, problem: Problem) -> tuple[int, int]:
-        """How many of the problem's rows it is given, and for how many epochs more than one."""
+        """How many of the problem's rows it gets, and for how many epochs after the first."""
         if self.budget is None:
             return len(problem.X), problem.more
         rows = min(self.budget(problem), len(problem.X))
@@ -95,7 +96,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured of a contender: the median and the quartiles, of `rows` rows, in the result's unit."""
+    """A contender's median and quartiles on `rows` rows, in the result's unit."""
 
     who: str
     median: float
@@ -109,7 +110,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Result:
-    """A problem's figures, ours first, with the floor that it cannot go below and who was not installed."""
+    """A problem's figures, ours first, with its floors and the contenders that are not installed."""
 
     problem: str
     rows: int
@@ -124,7 +125,7 @@ class Result:
         return next((figure for figure in self.figures if figure.who == who), None)
 
     def ratio(self, who: str, to: str | None = None) -> float:
-        """How many times as long as the first, or as `to`, it took."""
+        """How many times as long `who` took as the first contender, or as `to`."""
         one, other = self.of(who), self.of(to) if to else self.figures[0]
         if one is None or other is None:
             raise KeyError(f"{self.problem}: no figure of {who} and {to or 'ours'}")
@@ -139,11 +140,11 @@ class Result:
 
 
 def take_turns(runs: Mapping[K, Callable[[], Any]], rounds: int) -> dict[K, np.ndarray]:
-    """Seconds of each of `runs` in each round; a round to warm up, then they alternate.
+    """Time each of `runs` once in each round, in turns, after a round to warm up. Return the seconds.
 
-    A turn lasts at least LEAST_TURN: who is done sooner runs again, and the mean counts. A single millisecond would be
-    that of a processor whose caches and clock are still the last contender's. A turn in which another process took the
-    core away is run again if it was short, TRIES times in all, and the shortest counts.
+    A turn lasts at least LEAST_TURN seconds: a shorter run is repeated, and the mean counts. Otherwise caches and clock
+    would still be in the state in which the last contender left them. If another process took the core away during a
+    short turn, the turn is repeated, TRIES times in all, and the shortest counts.
     """
     seconds: dict[K, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 1):
@@ -160,7 +161,7 @@ def take_turns(runs: Mapping[K, Callable[[], Any]], rounds: int) -> dict[K, np.n
 
 
 def one_turn(run: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds of a run, the mean of a turn's, and for what share of them this process had a core."""
+    """Return the mean seconds of a run, and for what share of the time this process had a core."""
     start, worked, times, spent = time.perf_counter(), time.process_time(), 0, 0.0
     while not times or spent < LEAST_TURN:
         run()
@@ -169,22 +170,21 @@ def one_turn(run: Callable[[], Any]) -> tuple[float, float]:
 
 
 def figure(who: str, values: Iterable[float], **facts: Any) -> Figure:
-    """The median and the quartiles of what each round came to."""
+    """Make a figure of the rounds' values: their median and quartiles."""
     low, median, high = (float(q) for q in np.quantile(np.asarray(values), [0.25, 0.5, 0.75]))
     return Figure(who, median, low, high, **facts)
 
 
 def check_equal(problem: Problem, table: Sequence[Contender]) -> dict[str, tuple[Run, float]]:
-    """Each contender's run on its share of the rows, and how far its weights are from the plain loop's.
+    """Return each contender's run, and how far its weights are from the plain loop's.
 
-    `strict` is held against the plain loop in Python, bit for bit, on as many rows as that does in no time; everybody
-    is then held against `strict` on all the rows that it is timed with. Without compiled kernels the plain loop takes
-    the place of `strict`.
+    First `strict` must have the plain Python loop's bits on some rows. Then each contender is compared with `strict` on
+    all the rows that it is timed on. Without compiled kernels the plain loop takes the place of `strict`.
 
     Raises
     ------
     NotEqualError
-        Where the weights are further apart than the contender says.
+        If weights differ by more than the contender states.
     """
     some, exact = problem.first(max(CHECKED_VALUES // problem.X.shape[1], 2)), "strict" if compiles() else "reference"
     if not np.array_equal(some.solve(exact, CHECKED_EPOCHS), some.solve("reference", CHECKED_EPOCHS)):
@@ -210,10 +210,10 @@ def check_equal(problem: Problem, table: Sequence[Contender]) -> dict[str, tuple
 def measure(
     problem: Problem, table: Sequence[Contender], rounds: int, floors: Mapping[str, float] | None = None
 ) -> Result:
-    """Nanoseconds a row and epoch of each contender that can do the problem and is installed, ours (the first) first.
+    """Measure nanoseconds per row and epoch of each installed contender that can solve the problem.
 
-    The cost of an epoch is that of a run of several less that of a run of one, so that nobody's checks and preparations
-    are counted.
+    An epoch's cost is the time of a run of several epochs minus that of a run of one. So checks and preparations are
+    not counted.
     """
     able = [c for c in table if c.can(problem)]
     there = [c for c in able if c.installed]
@@ -246,9 +246,9 @@ def race(
     floors: Mapping[str, float] | None = None,
     **facts: Mapping[str, Any],
 ) -> Result:
-    """Whole calls, in turns: seconds times `scale` in `unit`. Each of `facts` (apart, remark) is by contender.
+    """Time whole calls in turns. Figures are seconds times `scale`, in `unit`. `facts` (apart, remark): by contender.
 
-    Whoever calls this has shown them equal.
+    Check before that the results are equal.
     """
     seconds = take_turns(runs, rounds)
     figures = [

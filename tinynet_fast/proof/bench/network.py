@@ -1,6 +1,6 @@
-"""Small networks: the problems, and everybody who makes the same updates from the same parameters, ours first.
+"""Small networks: problems, and the contenders that make the same updates from the same parameters, ours first.
 
-Each is written as a good user of it would: see the functions. Peers are imported when they are asked for.
+Each library is used as its good users would use it. Libraries are imported when they are needed, since none is a must.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from tinynet_fast.rows.datasets import height_weight, make_pass_fail
 from tinynet_fast.training.mlp import train_mlp
 
 RATES, EPSILON = {"sgd": 0.15, "adam": 0.001}, 1e-12
-LIBRARY_LIMIT = 1e-6  # scikit-learn's Adam adds epsilon to another root; without Adam all are within 1e-13
+LIBRARY_LIMIT = 1e-6  # scikit-learn's Adam adds epsilon elsewhere; without Adam all are within 1e-13
 
 
 @dataclass(frozen=True)
 class NetworkProblem:
-    """Rows, layers from the inputs to the one output, rows in a batch (None: all), and how to step."""
+    """Rows, the sizes of the layers, the rows in a batch (None: all), and the optimizer."""
 
     title: str
     X: np.ndarray
@@ -81,7 +81,7 @@ def fast(problem: NetworkProblem) -> Run:
 
 
 def numpy_loop(problem: NetworkProblem) -> Run:
-    """The tutorial's loop, with its loss each epoch, for one hidden layer and all rows at once."""
+    """The tutorial's loop, which computes the loss each epoch: one hidden layer, all rows at once."""
 
     def sigmoid(z: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-z))
@@ -108,7 +108,7 @@ def numpy_loop(problem: NetworkProblem) -> Run:
 
 
 def torch_layers(weights: Sequence[np.ndarray]) -> Any:
-    """`nn.Sequential` with these weights in double, sigmoids between the layers, and none at the end."""
+    """`nn.Sequential` with these weights in float64, with sigmoids between the layers and none at the end."""
     import torch
     from torch import nn
 
@@ -124,7 +124,7 @@ def torch_layers(weights: Sequence[np.ndarray]) -> Any:
 
 
 def pytorch(problem: NetworkProblem) -> Run:
-    """A loss on logits, in double; the optimizers' fused kernels, which are their fastest."""
+    """In float64, with a loss on logits and the optimizers' fused kernels, which are the fastest."""
     import torch
 
     rows, labels = torch.from_numpy(problem.X), torch.from_numpy(problem.y)[:, None]
@@ -166,7 +166,7 @@ def scikit_learn(problem: NetworkProblem) -> Run:
 
 
 def _updates(most: int) -> Any:
-    """A share of the rows that makes at most so many updates."""
+    """A budget of rows for at most this many updates."""
     return lambda problem: most * (problem.batch or len(problem.X))
 
 

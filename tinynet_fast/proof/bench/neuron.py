@@ -1,6 +1,7 @@
-"""One neuron: the problems, and everybody who makes the plain loop's updates, ours first.
+"""One neuron: problems, and the contenders that make the plain loop's updates, ours first.
 
-Peers are imported when they are asked for. Tests train the same table, so that nothing is timed that is not tested.
+Libraries are imported when they are needed, since none is a must. Tests train the same contenders, so nothing untested
+is timed.
 """
 
 import shutil
@@ -22,7 +23,7 @@ LIBRARY_LIMIT = 1e-9  # for another library that makes the same updates in float
 
 @dataclass(frozen=True)
 class NeuronProblem:
-    """Synthetic pass/fail rows for a neuron that starts at zero, and `train_neuron`'s options."""
+    """Synthetic pass/fail rows for a neuron that starts at zero, and options of `train_neuron`."""
 
     X: np.ndarray
     y: np.ndarray
@@ -54,7 +55,7 @@ class NeuronProblem:
 
 
 def neuron_problem(rows: int, features: int, dtype: str = "float64", **options: Any) -> NeuronProblem:
-    """Rows of `make_pass_fail`. Few rows get more epochs, so that a run is long enough to be timed."""
+    """Rows of `make_pass_fail`. Few rows get more epochs, so that a run is long enough to time."""
     table = make_pass_fail(rows, features, dtype=np.dtype(dtype))
     return NeuronProblem(table.X, table.y, max(4, 2_000_000 // rows), options)
 
@@ -67,7 +68,7 @@ def ours(engine: str) -> Any:
 
 
 def plain_njit(problem: NeuronProblem) -> Run:
-    """The loop that anybody would write with Numba."""
+    """The plain loop with Numba's `@njit`."""
     from tinynet_fast.kernels.compiler.jit import compiled
     from tinynet_fast.kernels.fast import floors
 
@@ -82,7 +83,7 @@ def plain_njit(problem: NeuronProblem) -> Run:
 
 
 def plain_loop(problem: NeuronProblem) -> Run:
-    """The reference kernel alone, on lists made beforehand: nothing of this package around it."""
+    """The reference kernel alone, on lists that are made before the clock starts."""
     X, y = problem.X.astype(np.float64).tolist(), problem.y.tolist()
     step = [RATE] * len(y)
 
@@ -109,7 +110,7 @@ def scikit_learn(problem: NeuronProblem) -> Run:
 
 
 def pytorch(problem: NeuronProblem) -> Run:
-    """A row at a time, as its tutorials do: `Linear`, a loss on logits, `backward`, the fused optimizer."""
+    """One row at a time, as in its tutorials: `Linear`, a loss on logits, `backward`, the fused optimizer."""
     import torch
 
     torch.set_num_threads(1)
@@ -131,7 +132,7 @@ def pytorch(problem: NeuronProblem) -> Run:
 
 
 def vowpal_wabbit(problem: NeuronProblem) -> Run:
-    """Plain SGD in passes over its own binary cache, which is written beforehand; the bias is an input of 1."""
+    """Plain SGD over its own binary cache, which is written before the clock starts. The bias is an input of 1."""
     from vowpalwabbit import Workspace
 
     d, folder = problem.X.shape[1], tempfile.mkdtemp()
@@ -155,7 +156,7 @@ def vowpal_wabbit(problem: NeuronProblem) -> Run:
 
 
 def river(problem: NeuronProblem) -> Run:
-    """`learn_one` on dictionaries made beforehand."""
+    """`learn_one` on dictionaries that are made before the clock starts."""
     from river import linear_model, optim
 
     rows = [dict(enumerate(row)) for row in problem.X.tolist()]
@@ -193,7 +194,7 @@ def _single(problem: NeuronProblem) -> bool:
 
 
 def _values(most: int, least: int = 2) -> Any:
-    """A share of the rows with at most so many values; but at least so many rows."""
+    """A budget of rows with at most `most` values, but of at least `least` rows."""
     return lambda problem: max(most // problem.X.shape[1], least)
 
 

@@ -1,5 +1,5 @@
-"""Results as tables, for a terminal and in Markdown: medians with half their interquartile range, ratios, how far the
-weights are from the plain loop's, floors."""
+"""Results as tables for a terminal and in Markdown: medians, half the interquartile range, ratios, differences of the
+weights from the plain loop's, floors."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,18 +12,18 @@ from tinynet_fast.proof.bench.measure import Figure, Result
 
 
 def number(value: float) -> str:
-    """Three digits or so."""
+    """Write a number with about three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def head(results: Sequence[Result]) -> tuple[str, ...]:
-    """The columns' names; the unit is in one where all have the same."""
+    """The columns' names. If all results have the same unit, one column is named after it."""
     units = {result.unit for result in results}
     return "who", "/".join(units) if len(units) == 1 else "median", "±", "× ours", "apart", "remark"
 
 
 def lines(result: Result, unit: str) -> Iterator[tuple[str, ...]]:
-    """The cells of a result's lines: contenders, floors, and who is not installed."""
+    """The cells of a result's lines: contenders, floors, and contenders that are not installed."""
     ours = 0.0 if "fast" in result.missing else result.figures[0].median
     shown = "" if result.unit == unit else f" {result.unit}"
     for figure in result.figures:
@@ -67,7 +67,7 @@ def markdown(title: str, results: Sequence[Result]) -> str:
 
 
 def facts(document: dict[str, Any]) -> str:
-    """The machine and its floors, if they were measured, in two lines."""
+    """Describe the machine and its floors, if they were measured, in two lines."""
     words = ", ".join(f"{name} {value}" for name, value in document["machine"].items())
     floors = document["floors"]
     if not floors:
