@@ -1,4 +1,4 @@
-"""The house: what is imported when, who may import whom, and places where nothing can be written."""
+"""The package: what is imported when, which module may import which, and installations that are read-only."""
 
 import ast
 import json
@@ -75,13 +75,13 @@ def test_predicting_and_the_plain_engines_need_no_numba():
 
 
 def level(module):
-    """Where a module stands in the order of imports; a folder's files stand together."""
+    """A module's place in the order of imports. All files of a folder have the same place."""
     part = module.removeprefix("tinynet_fast").strip(".").partition(".")[0]
     return None if part in ANYONE else LEVELS.index(part)
 
 
 def package_imports():
-    """The modules of the package, each with all modules of it that it imports: at the top, in functions, for types."""
+    """Each module, and the modules of the package that it imports: at the top, in functions, for types."""
     paths = {".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts): p for p in PACKAGE.rglob("*.py")}
     modules = {name.removesuffix(".__init__"): ast.parse(p.read_text(encoding="utf-8")) for name, p in paths.items()}
     found = {}
@@ -127,7 +127,7 @@ print("trained")
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
 def test_read_only_installation_without_a_home(tmp_path):
-    """Nowhere to cache: neither the package's folder nor the home folder can be written to."""
+    """There is no place for a cache: the package's folder and the home folder cannot be written to."""
     home, place = tmp_path / "home", tmp_path / "installed"
     home.mkdir()
     shutil.copytree(PACKAGE, place / "tinynet_fast", ignore=shutil.ignore_patterns("__pycache__"))
@@ -151,7 +151,7 @@ def test_read_only_installation_without_a_home(tmp_path):
 
 
 def test_the_extra_for_spark_has_what_spark_itself_does_not_bring():
-    """`pyspark` alone has no pandas, without which it refuses functions of Arrow batches, and no fsspec."""
+    """`pyspark` alone brings neither fsspec nor pandas, which it needs for functions of Arrow batches."""
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extra = " ".join(project["optional-dependencies"]["spark"])
     assert "pyspark[sql]" in extra

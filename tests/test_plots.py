@@ -1,4 +1,4 @@
-"""Pictures: what is drawn is what the library says, and files are written whole or not at all."""
+"""Pictures show the library's numbers, and files are written whole or not at all."""
 
 import numpy as np
 import pytest
@@ -134,7 +134,7 @@ def test_thresholds_are_those_of_scikit_learn(rows):
 
 
 @pytest.mark.parametrize("y", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]], ids=str)
-def test_thresholds_of_rows_with_few_of_a_label(y):
+def test_thresholds_if_a_label_is_rare(y):
     model, X = Neuron(weights=[1.0]), [-2, -1, 1, 2]
     ax = plots.thresholds(model, X, y)
     for limit, accuracy in line(ax, "accuracy"):
@@ -153,7 +153,7 @@ def test_names_are_drawn_as_they_are(labels, tmp_path):
     assert [name.strip().replace("\\$", "$") for name in shown] == labels
 
 
-def test_pictures_of_what_cannot_be_drawn(rows):
+def test_models_and_rows_that_cannot_be_drawn(rows):
     X, y = rows
     three = MLP(weights=[np.ones((2, 3))], biases=[np.zeros(3)], labels=["a", "b", "c"])
     with pytest.raises(ValueError, match="two labels; this model knows 3"):

@@ -1,4 +1,4 @@
-"""The command line, as a person uses it: real files in, tables and models out. What is wrong: `test_cli_errors.py`."""
+"""The command line as a person uses it: from real files to tables and models. Mistakes are in `test_cli_errors.py`."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ def breast_cancer(tmp_path_factory):
 @pytest.mark.parametrize("hidden", [None, "8"])
 @pytest.mark.parametrize("seed", [None, "1", "2"])
 def test_real_data(run, breast_cancer, hidden, seed):
-    """569 rows, 30 columns of very different scales, text labels: default options, then the model on raw inputs."""
+    """569 rows, 30 columns of very different scales, text labels. Train with default options, then predict raw rows."""
     path, data = breast_cancer
     options = (["--hidden", hidden] if hidden else []) + (["--seed", seed] if seed else [])
     status, out, err = run("train", path, "--target", "diagnosis", "--model", "model.json", *options)
@@ -65,7 +65,7 @@ def test_train_prints_epochs_and_writes_the_model_here(run, students):
 
 
 def test_standardising_is_folded_in(run, students):
-    """The saved model takes raw hours: worked out again here from the rows that were not held out."""
+    """The saved model takes raw hours. The expected one is computed here from the rows that were not held out."""
     from tinynet_fast.rows.blocks import split_rows
 
     run("train", students, "--target", "result", "--no-shuffle", "--epochs", "5")
@@ -81,7 +81,7 @@ def test_standardising_is_folded_in(run, students):
     np.testing.assert_allclose(load("students.model.json").weights, ref.weights, rtol=1e-12)
 
 
-def test_a_chosen_few_features(run, tmp_path):
+def test_chosen_features(run, tmp_path):
     rows = make_pass_fail(50, 3).X.tolist()
     path = write(tmp_path / "d.csv", ["a", "b", "text", "t"], [[*r[:2], "x", int(r[0] > 0)] for r in rows])
     status, _, _ = run("train", path, "--target", "t", "--features", "b,a", "--model", "m.json")
@@ -216,7 +216,7 @@ def test_module_and_script_are_the_same_command():
         assert done.stdout == "tinynet-fast 0.1.0\n"
 
 
-def test_a_reader_that_goes_away(students, tmp_path):
+def test_a_reader_that_stops_early(students, tmp_path):
     subprocess.run(
         [sys.executable, "-m", "tinynet_fast", "train", students, "--target", "result"], cwd=tmp_path, check=True
     )
@@ -288,7 +288,7 @@ def test_folders_and_patterns_with_an_equals_sign_are_files(run, students, tmp_p
     assert "the model has no input 'nothing'" in run("predict", "m.json", "nothing=1")[2]
 
 
-def test_the_name_of_a_model_is_a_plain_one(run, students, tmp_path):
+def test_a_model_is_named_after_its_data(run, students, tmp_path):
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows" / "a.csv").write_bytes(Path(students).read_bytes())
     for words, name in (

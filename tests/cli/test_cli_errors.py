@@ -1,4 +1,4 @@
-"""The command line where something is wrong: status 2, one line that names it, and no file written or changed."""
+"""Mistakes on the command line: status 2, one line that names the mistake, and no file written or changed."""
 
 import signal
 import subprocess
@@ -149,7 +149,7 @@ def test_ctrl_c_is_status_130(tmp_path):
 
 
 def test_ordinary_mistakes(refused, run, students, tmp_path):
-    """Each is one line that names the file or the option as it is given here, and the remedy."""
+    """Each message is one line that names the file or the option as the user typed it, and the remedy."""
     run("train", students, "--target", "result", "--model", "m.json")
     (tmp_path / "gaps.csv").write_text("study_hours,result\n1,pass\n,fail\n3,pass\n0,fail\n")
     train = ["train", students, "--target", "result"]
@@ -187,7 +187,7 @@ def test_ordinary_mistakes(refused, run, students, tmp_path):
         assert "=True" not in said
 
 
-def test_messages_of_the_library_name_options_as_they_are_given_here(refused, run, students, tmp_path):
+def test_messages_of_the_library_name_options_as_on_the_command_line(refused, run, students, tmp_path):
     train = ["train", students, "--target", "result", "--epochs", "2", "--model", "m.json"]
     said = refused(*train, "--stream", "--labels", "pass,no")
     assert "line 3, column 'result': the label 'fail'" in said or "line 3: the label 'fail'" in said

@@ -1,4 +1,4 @@
-"""The command line on files of every format: the same rows give the same model, whatever holds them."""
+"""The command line on files of every format: the same rows give the same model."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ TARGET = {"npy": "labels.npy"}
 
 
 def rows(n=400):
-    """Rows that are sorted by their label, which two of three columns tell."""
+    """Rows sorted by their label, which depends on two of three columns."""
     rng = np.random.default_rng(7)
     X = rng.standard_normal((n, 3)) * [1.0, 10.0, 0.1] + [0.0, 5.0, 0.0]
     y = (X[:, 0] + (X[:, 1] - 5.0) / 10.0 + 0.5 * rng.standard_normal(n) > 0).astype(int)
@@ -29,7 +29,7 @@ def rows(n=400):
 
 
 def save(folder, X, y, name="d"):
-    """The rows as files of all formats; NaN is an empty cell, or a missing value."""
+    """Write the rows to files of all formats. NaN becomes an empty cell or a missing value."""
     columns = {column: pa.array(X[:, j], mask=np.isnan(X[:, j])) for j, column in enumerate(NAMES)}
     table = pa.table(columns | {"y": y})
     csv.write_csv(table, folder / f"{name}.csv")
@@ -85,7 +85,7 @@ def test_the_same_rows_give_the_same_model(run, files, options):
 
 @pytest.mark.parametrize("options", [[], ["--hidden", "3", "--epochs", "30"]])
 def test_rows_that_are_left_out(run, files, options):
-    """The same in each format, sorted or not, and no other rows are held out."""
+    """Each format leaves out the same rows and holds out the same rows."""
     ref, _ = trained(run, "gaps.csv", "--drop-missing", *options)
     assert ref.training["dropped_rows"] == files[2]
     for ending in FORMATS[1:]:
@@ -112,7 +112,7 @@ def test_other_columns_hold_out_the_same_rows(files, tmp_path):
     assert not others & trained_on
 
 
-def test_what_does_not_fit_is_streamed(run, files, monkeypatch):
+def test_rows_that_do_not_fit_in_memory_are_streamed(run, files, monkeypatch):
     whole, _ = trained(run, "d.csv")
     by_stream, out = trained(run, "d.csv", "--stream")
     assert "rows trained on in each epoch" in out
@@ -194,7 +194,7 @@ def test_validate_reads_every_format(run, files, monkeypatch):
 
 
 def test_lab_judges_by_rows_held_out(run, tmp_path):
-    """Rows sorted by label with a training loss that is least for the worst rate: a large one, that just repeats."""
+    """Rows are sorted by label. A large rate has the least training loss, because it repeats the last label."""
     X, y = rows()
     save(tmp_path, X, y)
     status, out, _ = run("lab", "d.csv", "--target", "y", "--learning-rate", "0.01,0.1,3", "--epochs", "20")

@@ -1,4 +1,4 @@
-"""The commands that judge, as a person uses them: the learning-rate lab, pictures and thresholds."""
+"""The commands `lab`, `plot` and `threshold`, as a person uses them."""
 
 import re
 
@@ -69,7 +69,7 @@ def test_pictures(run, students, tmp_path):
     assert not list(tmp_path.glob("p.*"))
 
 
-def test_threshold_says_who_flips(run, tmp_path):
+def test_threshold_shows_the_rows_that_change_sides(run, tmp_path):
     from tinynet_fast import Neuron
 
     Neuron(weights=[1.0], features=["z"], labels=np.array(["fail", "pass"])).save(tmp_path / "m.json")

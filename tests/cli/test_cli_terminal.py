@@ -1,4 +1,4 @@
-"""Every command where standard output is ASCII: no command fails for a character that it cannot show."""
+"""Every command when standard output is ASCII: no command fails because of a character that it cannot show."""
 
 import os
 import re
@@ -59,8 +59,8 @@ def test_other_commands(run_ascii, command):
 STEERING = "\x1b[2J\x07\x9b"  # it would clear the screen, ring, and begin another command
 
 
-def test_nothing_from_a_file_steers_the_terminal(tmp_path):
-    """Neither names nor labels of a table and a model: not in tables, lines, warnings or errors, nor in a picture."""
+def test_nothing_from_a_file_controls_the_terminal(tmp_path):
+    """Names and labels of a table or model are escaped in tables, lines, warnings, errors and pictures."""
     hours = np.random.default_rng(0).uniform(0, 5, 60).tolist()
     name, target, label = f"hours{STEERING}", f"y{STEERING}", f"fail{STEERING}"
     write(tmp_path / "d.csv", [name, target], [(h, "pass" if h > 2.5 else label) for h in hours])
@@ -112,8 +112,8 @@ def test_predictions_on_a_terminal(tmp_path):
         (">&-", 0, ""),
     ],
 )
-def test_standard_output_that_takes_nothing(redirect, status, said, tmp_path):
-    """A reader that has seen enough is no mistake, a full disk is one line; the picture is written all the same."""
+def test_standard_output_that_cannot_be_written(redirect, status, said, tmp_path):
+    """It is no mistake if the reader stops early. A full disk is one line. The picture is written all the same."""
     Neuron(weights=[1.0], features=["x"]).save(tmp_path / "m.json")
     (tmp_path / "d.csv").write_text("x,y\n" + "1,0\n2,1\n" * 20)
     for arguments in ("lab d.csv --target y --epochs 2 --output p.png", "predict m.json d.csv"):

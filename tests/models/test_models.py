@@ -213,7 +213,7 @@ def test_every_truncation_is_refused(network, tmp_path):
             load(path)
 
 
-def test_bytes_that_are_no_text(tmp_path):
+def test_a_file_that_is_not_text(tmp_path):
     path = tmp_path / "model.json"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ModelFileError, match="byte 0 is not UTF-8"):
@@ -263,7 +263,7 @@ def test_a_pipe_is_written_to_and_not_replaced(neuron, tmp_path):
     assert (tmp_path / "pipe").is_fifo()
 
 
-def test_what_could_not_be_loaded_is_not_saved(neuron, tmp_path):
+def test_a_model_that_could_not_be_loaded_is_not_saved(neuron, tmp_path):
     neuron.threshold = 7
     with pytest.raises(ValueError, match="threshold is 7"):
         neuron.save(tmp_path / "m.json")
@@ -313,7 +313,7 @@ def test_half_a_character_is_not_saved(options, tmp_path):
 
 @pytest.mark.parametrize("kind", [b"Neuron", b"MLP"])
 def test_pickles_of_older_versions_load(kind, neuron, network):
-    """They name the classes by the path that they had then, `tinynet_fast.models`."""
+    """Older pickles say `tinynet_fast.models` for the module of both classes."""
     model = {b"Neuron": neuron, b"MLP": network}[kind]
     now = f"c{type(model).__module__}\n".encode()
     pickled = pickle.dumps(model, protocol=0)

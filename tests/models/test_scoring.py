@@ -1,4 +1,4 @@
-"""Predictions that stream: what is written is what the model says of the same rows in memory."""
+"""Predictions block by block: the file holds what the model predicts for the same rows in memory."""
 
 import csv
 
@@ -19,7 +19,7 @@ NAMES = ["a", "b", "c"]
 
 @pytest.fixture
 def rows(tmp_path, monkeypatch):
-    """400 rows in a Parquet file, in chunks of 25 or so, with the columns in another order and one more."""
+    """400 rows in a Parquet file, read in chunks of about 25, with columns in another order and an extra column."""
     monkeypatch.setattr(base, "CHUNK_BYTES", 600)
     X = make_pass_fail(400, 3).X
     columns = {"extra": ["text"] * 400, **{name: X[:, j] for j, name in reversed(list(enumerate(NAMES)))}}
@@ -105,7 +105,7 @@ def test_other_sources_and_names(tmp_path, rows):
     assert read(tmp_path / "out.parquet")["prediction"] == ref
 
 
-def test_nothing_is_written_where_a_row_is_wrong(tmp_path, rows):
+def test_nothing_is_written_if_a_row_is_wrong(tmp_path, rows):
     model, output = neuron(), tmp_path / "out.csv"
     output.write_text("what was there")
     pq.write_table(
@@ -124,7 +124,7 @@ def test_nothing_is_written_where_a_row_is_wrong(tmp_path, rows):
 
 
 def test_command_line(run, tmp_path, rows):
-    """Files of any format and number, to the same lines."""
+    """Files of any format and number give the same lines."""
     neuron(labels=("no", "yes")).save("m.json")
     lines = [",".join(map(repr, row)) for row in rows.tolist()]
     for name, part in (("1.csv", lines[:150]), ("2.csv", lines[150:]), ("all.csv", lines)):
@@ -172,7 +172,7 @@ def test_sparse_rows_in_memory(tmp_path, rows, model):
 
 
 @pytest.mark.parametrize("name", ["o.csv.gz", "o.tsv", "o.arrow", "o.feather", "o.xlsx"])
-def test_formats_that_are_not_written(tmp_path, name):
+def test_formats_that_cannot_be_written(tmp_path, name):
     with pytest.raises(ValueError, match=r"predictions are written as \.csv or \.parquet; name the file so"):
         predict_file(neuron(), np.ones((2, 3)), tmp_path / name)
     assert not list(tmp_path.iterdir())

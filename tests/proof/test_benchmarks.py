@@ -1,5 +1,7 @@
-"""The benchmarks: equality comes before time, results survive a file, the command line measures. Sizes are tiny, and
-no time is ever judged."""
+"""The benchmarks: results are compared before anything is timed, files keep results, and the command works.
+
+Sizes are tiny, and no test depends on a time.
+"""
 
 import importlib
 import json
@@ -36,7 +38,7 @@ def problem():
 
 
 def wrong(problem):
-    """Learns what it should, but for one weight's last digits."""
+    """Learns the right weights, except for the last digits of one."""
     run = neuron.plain_loop(problem)
     return lambda epochs: run(epochs) * np.array([1.0, 1.0 + 1e-10, 1.0])
 
@@ -108,7 +110,7 @@ def test_a_stated_difference_is_shown(problem):
     assert "rounds its weights" in show.markdown("family", [result])
 
 
-def test_a_time_below_nothing_is_not_shown(problem):
+def test_a_negative_time_is_not_shown(problem):
     result = measure.measure(problem, neuron.CONTENDERS[:2], 1)
     ours, other = result.figures
     lost = replace(result, figures=[ours, replace(other, low=-9.0, median=-5.0, high=2.0)])
@@ -138,8 +140,8 @@ def test_a_result_comes_back_from_json(problem):
         result.ratio("nobody")
 
 
-def test_the_loops_that_are_held_against_do_their_work():
-    """The plain loop has the reference's bits, the reading loop's sum is the sum, the chain is its own recurrence."""
+def test_the_loops_that_measure_floors_are_correct():
+    """The plain loop has the reference's weights, the reading loop the sum, and the chain its recurrence's value."""
     X = np.random.default_rng(0).standard_normal((50, 3))
     y, weights = (X[:, 0] > 0).astype(float), np.zeros(3)
     ref, ref_bias = [0.0] * 3, [0.0]
@@ -246,7 +248,7 @@ def bench(monkeypatch):
 
 
 def test_two_versions_are_compared(bench, tmp_path):
-    """A copy of this version against itself, and against one that learns something else and lacks a problem."""
+    """This version is compared with itself, and with one that learns something else and lacks a problem."""
     folder, module = bench
     versions = module("versions")
     head = versions.Version(folder.parent, os.environ.get("NUMBA_CACHE_DIR", ""), "0")
@@ -274,7 +276,7 @@ def test_two_versions_are_compared(bench, tmp_path):
         base.close()
 
 
-def test_only_what_every_pair_of_processes_shows_is_a_change(bench):
+def test_a_change_must_show_in_every_pair_of_processes(bench):
     verdict = bench[1]("versions").verdict
 
     def pair(ratio):
@@ -287,7 +289,7 @@ def test_only_what_every_pair_of_processes_shows_is_a_change(bench):
 
 
 def test_the_suite_ends_at_a_difference_and_writes_nothing(bench, tmp_path):
-    """`bench/run.py` with a family whose contender is wrong: exit status 1, one line, no file."""
+    """`bench/run.py` with a wrong contender: exit status 1, one line, no file."""
     folder, _ = bench
     code = (
         "import sys, runpy; sys.path.insert(0, sys.argv[1]); import family\n"
@@ -323,7 +325,7 @@ app.main()
 
 @pytest.mark.parametrize("library", ["0", "1"])
 def test_the_command_without_numba(library):
-    """With and without the compiled library. Contenders that need Numba are left out, and the page names them."""
+    """With and without the compiled library. Contenders that need Numba are left out and named."""
     own = os.environ | {"TINYNET_FAST_NATIVE": library, "NUMBA_DISABLE_JIT": "0", "COLUMNS": "120"}
     command = [sys.executable, "-W", "error", "-c", WITHOUT_NUMBA]
     done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""A traced step against the reference's kernels, finite differences, steps worked by hand, and PyTorch."""
+"""A traced step, compared with the reference's kernels, finite differences, steps by hand, and PyTorch."""
 
 import io
 import json
@@ -28,18 +28,18 @@ Network = tuple[np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray], floa
 
 
 def bits(*values: Any) -> bytes:
-    """The bit patterns, so that -0.0 is not 0.0; `==` alone would let it through."""
+    """The bit patterns, in which -0.0 differs from 0.0."""
     return np.concatenate([np.ravel(np.asarray(value, dtype=np.float64)) for value in values]).tobytes()
 
 
 def flat(weights: Any, biases: Any) -> np.ndarray:
-    """Layer by layer the weights, input by input, then the biases: the reference's order."""
+    """All parameters in the reference's order: for each layer the weights, input by input, then the biases."""
     layers = zip(weights, biases, strict=True)
     return np.concatenate([np.ravel(np.asarray(part, dtype=np.float64)) for layer in layers for part in layer])
 
 
 def random_neuron(seed: int) -> tuple[list[float], int, list[float], float, float]:
-    """Inputs from tiny to so large that exp overflows; some zeros."""
+    """Inputs from tiny ones to some for which exp overflows, and some zeros."""
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 40))
     x = rng.standard_normal(n) * 10.0 ** rng.integers(-6, 4) * (rng.random(n) < 0.9)
@@ -437,7 +437,7 @@ def test_network_refuses(options: dict[str, Any], message: str) -> None:
         trace_mlp(**(good | options))
 
 
-def test_any_container_will_do_and_nothing_given_is_changed() -> None:
+def test_any_container_is_taken_and_not_changed() -> None:
     x, weights = np.array([[1.5, -2.0]], dtype=np.float32), np.array([0.5, 0.25])
     ref = trace_neuron([1.5, -2.0], 1, weights=[0.5, 0.25])
     assert trace_neuron(x, np.True_, weights=weights) == trace_neuron(x[0], 1.0, weights=weights) == ref

@@ -1,4 +1,4 @@
-"""`validate`: what it returns and prints. That it finds mistakes is shown in test_planted_mistakes.py."""
+"""What `validate` returns and prints. test_planted_mistakes.py shows that it finds mistakes."""
 
 import csv
 import json
@@ -48,7 +48,7 @@ def test_your_own_rows():
     ],
 )
 def test_rows_that_cannot_be_validated(X, y, message):
-    """They are refused before anything is run."""
+    """They are refused before anything runs."""
     ran = []
     with pytest.raises(ValueError, match=message):
         validate(X, y, progress=ran.append)
