@@ -16,7 +16,7 @@ from tinynet_fast.cli.support import plain_console
 
 
 @dataclass
-class Step:
+class TraceOptions:
     """The options of `trace`: those of `run_trace`, and how to print."""
 
     model: Annotated[Path | None, Argument(help="A model file (default: a tutorial's first step).")] = None
@@ -31,8 +31,8 @@ class Step:
     as_json: AsJson = False
 
 
-@takes(Step)
-def trace(asked: Step) -> None:
+@takes(TraceOptions)
+def trace(asked: TraceOptions) -> None:
     """Show one training step, number by number, to compare with loss.backward()."""
     from tinynet_fast.proof.trace_run import run_trace  # here, because other commands start faster without it
 

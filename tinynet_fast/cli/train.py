@@ -32,8 +32,8 @@ SHOWN_EPOCHS = 10
 
 
 @dataclass
-class Job:
-    """What `train` was asked for. The fields are the command's options; `options` are those for the trainer."""
+class TrainOptions:
+    """The command's options, checked. `for_trainer` are those that the trainer takes."""
 
     data: Annotated[list[Path], Argument(help="Files of one kind (CSV, Parquet, Arrow, .npy, svmlight), or a pattern.")]
     target: Annotated[str, Option(help="The column to learn: it has two labels, or more for a network.")]
@@ -68,12 +68,12 @@ class Job:
     checkpoint_seconds: Annotated[float, Option(help="Seconds from one checkpoint to the next.")] = 30.0
     resume: Annotated[bool, Option(help="Continue from the checkpoint if it exists.")] = True
     quiet: Annotated[bool, Option("--quiet", help="Print nothing but warnings and errors.")] = False
-    model: Annotated[Path | None, Option(help="Where to write it (default: DATA.model.json or model.json, here).")] = (
+    model: Annotated[Path | None, Option(help="The model file to write (default: DATA.model.json or model.json).")] = (
         None
     )
     destination: Path = field(init=False)
     layers: list[int] | None = field(init=False)
-    options: dict[str, Any] = field(init=False)
+    for_trainer: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
         self.destination = self.model or model_file(self.data[0])
@@ -86,9 +86,8 @@ class Job:
         if self.activation != "sigmoid":
             network["activation"] = self.activation
         if self.layers is None and network:
-            raise ValueError(
-                f"--{next(iter(network)).replace('_', '-')} is for networks: name the hidden units with --hidden"
-            )
+            option = next(iter(network)).replace("_", "-")
+            raise ValueError(f"--{option} is for networks: name the hidden units with --hidden")
         given = self._given("epochs", "l2", "schedule")
         if self.learning_rate is not None:
             given["learning_rate"] = _rate_or_auto(self.learning_rate)
@@ -96,9 +95,9 @@ class Job:
             raise ValueError("--learning-rate auto is for one neuron: give a number, or leave --hidden out")
         written = {"the model": self.destination, "the picture": self.plot, "the checkpoint": self.checkpoint}
         check_destinations(written, self.data)
-        self.options = network | given | {"engine": self.engine, "patience": self.patience, "seed": self.seed}
+        self.for_trainer = network | given | {"engine": self.engine, "patience": self.patience, "seed": self.seed}
         if self.checkpoint is not None:
-            self.options |= self._given("checkpoint", "checkpoint_seconds", "resume")
+            self.for_trainer |= self._given("checkpoint", "checkpoint_seconds", "resume")
 
     def _given(self, *names: str) -> dict[str, Any]:
         """The options with these names that were given."""
@@ -117,7 +116,7 @@ class Job:
 
     def train(self, X: Any, y: Any, **options: Any) -> TrainingResult[Any]:
         """Call the trainer with the command's options and these."""
-        options |= self.options | {"progress": not self.quiet}
+        options |= self.for_trainer | {"progress": not self.quiet}
         if self.known is not None:
             options["labels"] = self.known
         if self.layers is None:
@@ -176,19 +175,19 @@ class Split:
         return self.scaled(held=True) if self.held.any() else None
 
 
-def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], list[str]]:
+def train_in_memory(asked: TrainOptions, table: WholeTable) -> tuple[TrainingResult[Any], list[str]]:
     """Train on rows that were read whole: shuffled unless --no-shuffle is given."""
-    check_labels(table, job.target, MOST_LABELS if job.layers else 2, job.known)
+    check_labels(table, asked.target, MOST_LABELS if asked.layers else 2, asked.known)
     warn_of_row_numbers(table.names, table.X)
-    split = Split.of(table, job.validation, job.seed, job.standardize)
-    if job.options["patience"] is not None and not split.held.any():
+    split = Split.of(table, asked.validation, asked.seed, asked.standardize)
+    if asked.patience is not None and not split.held.any():
         raise ValueError("--patience watches rows that are held out: give --validation a share of the rows")
     with naming(table.source.place):
-        result = job.train(*split.scaled(held=False), shuffle=job.shuffle is not False, validation=split.validation)
+        result = asked.train(*split.scaled(held=False), shuffle=asked.shuffle is not False, validation=split.validation)
     fitted = result.model.for_raw_inputs(split.mean, split.scale)
     warn_of_lost_digits(fitted, split.mean, table.names)
     fitted.features = table.names
-    fitted.training |= {"target": job.target, "standardize": job.standardize, "validation": split.share}
+    fitted.training |= {"target": asked.target, "standardize": asked.standardize, "validation": split.share}
     if table.dropped:
         fitted.training["dropped_rows"] = table.dropped
     said = [
@@ -196,26 +195,21 @@ def train_in_memory(job: Job, table: WholeTable) -> tuple[TrainingResult[Any], l
         for name, (X, y) in (("training", split.raw(held=False)), ("validation", split.raw(held=True)))
         if len(y)
     ]
-    return result, said + _said_of_dropped(job, table.dropped)
+    return result, said + _said_of_dropped(asked, table.dropped)
 
 
-def train_streamed(job: Job, source: Source) -> tuple[TrainingResult[Any], list[str]]:
+def train_streamed(asked: TrainOptions, source: Source) -> tuple[TrainingResult[Any], list[str]]:
     """Train on rows that need not fit in memory: in the order of the file, or by blocks with --shuffle."""
-    share = SHARE if job.validation is None else job.validation or None
-    result = job.train(
-        source,
-        None,
-        standardize=job.standardize,
-        shuffle="blocks" if job.shuffle else False,
-        validation=share,
-    )
-    result.model.training |= {"target": job.target, "validation": job.validation}
+    share = SHARE if asked.validation is None else asked.validation or None
+    shuffle = "blocks" if asked.shuffle else False
+    result = asked.train(source, None, standardize=asked.standardize, shuffle=shuffle, validation=share)
+    result.model.training |= {"target": asked.target, "validation": asked.validation}
     said = [f"{result.rows:,} rows trained on in each epoch, read in the order of the file"]
     if source.repeatable:
         hold_out = None if share is None else HoldOut(share, result.seed or 0)
         rows = source.as_sparse() if isinstance(result.model, Neuron) else source
         said += _streamed_scores(StreamRows(rows, result.model.labels, hold_out), result.model)
-    return result, said + _said_of_dropped(job, result.dropped_rows)
+    return result, said + _said_of_dropped(asked, result.dropped_rows)
 
 
 def _streamed_scores(rows: StreamRows, model: Model) -> list[str]:
@@ -234,33 +228,33 @@ def _scores(name: str, rows: int, loss: float, accuracy: float) -> str:
     return f"{name}: {rows:,} rows, log loss {loss:.4f}, accuracy {accuracy:.4f}"
 
 
-def _said_of_dropped(job: Job, dropped: int) -> list[str]:
-    return [f"{dropped:,} rows left out for a missing value"] if job.drop_missing else []
+def _said_of_dropped(asked: TrainOptions, dropped: int) -> list[str]:
+    return [f"{dropped:,} rows left out for a missing value"] if asked.drop_missing else []
 
 
-@takes(Job)
-def train(job: Job) -> None:
+@takes(TrainOptions)
+def train(asked: TrainOptions) -> None:
     """Train on files, print the loss as it falls, and write the model.
 
     Rows of up to 256 MB (as float64, such as 1,000,000 rows of 32 inputs) are read whole, whatever their format. More
     rows are read while they are trained on, in the order of the file.
     """
-    result, said = job.run()
-    result.model.save(job.destination)
-    said.append(f"model: {job.destination}")
-    if job.plot is not None:
-        plots.save(plots.loss_curves(result), job.plot)
-        said.append(f"picture: {job.plot}")
-    if not job.quiet:
-        _print_result(job, result, said)
+    result, said = asked.run()
+    result.model.save(asked.destination)
+    said.append(f"model: {asked.destination}")
+    if asked.plot is not None:
+        plots.save(plots.loss_curves(result), asked.plot)
+        said.append(f"picture: {asked.plot}")
+    if not asked.quiet:
+        _print_result(asked, result, said)
 
 
-def _print_result(job: Job, result: TrainingResult[Any], said: list[str]) -> None:
+def _print_result(asked: TrainOptions, result: TrainingResult[Any], said: list[str]) -> None:
     """Print the losses, which label is learned, and the lines in `said`."""
     console = plain_console()
     if result.rate_search is not None:
         console.print(result.rate_search.reason)
-    _print_history(console, result, neuron=job.hidden is None)
+    _print_history(console, result, neuron=asked.hidden is None)
     labels = [printable(str(label)) for label in result.model.labels.tolist()]  # on one line each
     if len(labels) == 2:
         learned = f"the model gives P({labels[1]}), the probability of {labels[1]}; the other label is {labels[0]}"
