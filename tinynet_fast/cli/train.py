@@ -68,9 +68,7 @@ class TrainOptions:
     checkpoint_seconds: Annotated[float, Option(help="Seconds from one checkpoint to the next.")] = 30.0
     resume: Annotated[bool, Option(help="Continue from the checkpoint if it exists.")] = True
     quiet: Annotated[bool, Option("--quiet", help="Print nothing but warnings and errors.")] = False
-    model: Annotated[Path | None, Option(help="The model file to write (default: DATA.model.json or model.json).")] = (
-        None
-    )
+    model: Annotated[Path | None, Option(help="The file to write (default: DATA.model.json or model.json).")] = None
     destination: Path = field(init=False)
     layers: list[int] | None = field(init=False)
     for_trainer: dict[str, Any] = field(init=False)
