@@ -287,9 +287,8 @@ def run_validate(monkeypatch, capsys):
 
 def test_validate_names_a_wrong_kernel(run_validate, monkeypatch):
     """`strict.sgd_epochs` replaced by one that forgets the bias: exit status 1, the engine and the case."""
-    wrong = planted(strict, Mistake("no bias update", "bias[0] -= nudge", "pass"))
-    monkeypatch.setattr(strict, "sgd_epochs", wrong.kernels.sgd_epochs)
-    monkeypatch.setattr(validate, "WIDTHS", (1, 3))
+    monkeypatch.setattr(strict, "sgd_epochs", planted(strict, "bias[0] -= nudge", "pass").copy.sgd_epochs)
+    monkeypatch.setattr(battery, "WIDTHS", (1, 3))
     status, out = run_validate()
     assert status == 1
     assert "broken promises:\nstrict: neuron, small steps\n" in out
