@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinynet_fast import Neuron, models
+from tinynet_fast import Neuron
 from tinynet_fast.kernels.fast import neuron, prediction
+from tinynet_fast.models import base
 
 pytestmark = pytest.mark.any_cpu
 
@@ -72,7 +73,7 @@ def test_many_rows_through_the_model(dtype, order, monkeypatch):
     X = np.asarray(rng.standard_normal((3000, 4)) * 3, dtype=dtype, order=order)
     neuron = Neuron(weights=rng.standard_normal(4), bias=0.3)
     ref = neuron.predict_proba(X)
-    monkeypatch.setattr(models, "COMPILED_FROM", 1000)
+    monkeypatch.setattr(base, "COMPILED_FROM", 1000)
     np.testing.assert_allclose(neuron.predict_proba(X), ref, rtol=1e-14)
     X = X.astype(float)
     X[2999, 3] = np.inf
@@ -81,7 +82,7 @@ def test_many_rows_through_the_model(dtype, order, monkeypatch):
 
 
 def test_sums_that_overflow_are_still_probabilities(monkeypatch):
-    monkeypatch.setattr(models, "COMPILED_FROM", 1)
+    monkeypatch.setattr(base, "COMPILED_FROM", 1)
     assert Neuron(weights=[1e200]).predict_proba(np.array([[1e200], [-1e200]])).tolist() == [1.0, 0.0]
     assert Neuron(weights=[1e200]).predict_proba([1e200]).tolist() == [1.0]
 
