@@ -30,8 +30,8 @@ _NAMES = {
     "proof.validate": ("validate",),
     "training.mlp": ("train_mlp",),
     "training.neuron": ("train_neuron",),
-    "training.rate_search": ("RateSearch", "auto_rate"),
-    "training.result": ("Epoch", "TrainingResult"),
+    "training.rate_search": ("auto_rate",),
+    "training.result": ("Epoch", "RateSearch", "TrainingResult"),
     "training.sweep": ("sweep",),
     "training.sweep_result": ("SweepResult",),
 }

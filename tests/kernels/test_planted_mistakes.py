@@ -287,7 +287,8 @@ def run_validate(monkeypatch, capsys):
 
 def test_validate_names_a_wrong_kernel(run_validate, monkeypatch):
     """`strict.sgd_epochs` replaced by one that forgets the bias: exit status 1, the engine and the case."""
-    monkeypatch.setattr(strict, "sgd_epochs", planted(strict, "bias[0] -= nudge", "pass").copy.sgd_epochs)
+    wrong = planted(strict, Mistake("no bias update", "bias[0] -= nudge", "pass"))
+    monkeypatch.setattr(strict, "sgd_epochs", wrong.kernels.sgd_epochs)
     monkeypatch.setattr(battery, "WIDTHS", (1, 3))
     status, out = run_validate()
     assert status == 1

@@ -172,7 +172,7 @@ def test_a_short_last_batch_makes_an_update_of_its_own():
     comp, losses = problem.solve(REFERENCE)
     total = np.zeros(2)
     for i, part in enumerate([slice(0, 4), slice(4, 8), slice(8, 10)] * 2):
-        rate = Optimizer(0.5, schedule="invscaling").plan(i, 1)[0, 0]
+        rate = Optimizer(0.5, schedule="invscaling").schedule_rows(i, 1)[0, 0]
         one = NetworkProblem(X[part], y[part], (2, 3, 1), "tanh", params, len(X[part]), Optimizer(rate), 1, block=10)
         params, loss = one.solve(REFERENCE)
         total[i // 3] += loss[0]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.proof.problems import (
     NetworkProblem,
     NeuronProblem,
@@ -21,7 +22,6 @@ from tinynet_fast.rows.columns import training_rows
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.schedules import STABILITY_BOUND
 
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)
 SHAPES = ((1,), (4,), (9, 5), (7, 6, 5))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import Engine
+from tinynet_fast.kernels.engines import STABILITY_BOUND, Engine
 from tinynet_fast.kernels.vectorized import LOG_LOSS
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import flatten, layer_table
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.schedules import LOSSES, STABILITY_BOUND, Penalties
+from tinynet_fast.training.schedules import LOSSES, Penalties
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,14 @@ class NetworkProblem:
             nonlocal done
             mask = own(np.empty((1, 0)) if self.mask is None else self.mask[part])
             updates = len(losses) * ((int(pending[0]) + len(self.y[part])) // self.batch_size)
-            given = (own(self.y[part]), own(weight[part]), mask, own(self.steps.plan(done, updates)), rule)
+            given = (own(self.y[part]), own(weight[part]), mask, own(self.steps.schedule_rows(done, updates)), rule)
             kernels.network_epochs(engine.rows(self.X[part]), *given, layers, state, units, pending, losses)
             done += updates
 
         def finish_batch() -> None:
             nonlocal done
             if pending[0]:
-                kernels.network_update(pending[1], own(self.steps.plan(done, 1))[0], rule, layers, state)
+                kernels.network_update(pending[1], own(self.steps.schedule_rows(done, 1))[0], rule, layers, state)
                 pending[0] = pending[1] = 0.0
                 done += 1
 
@@ -157,7 +157,7 @@ def _losses(
 
 def can_solve(engine: Engine, problem: Problem) -> bool:
     """Whether the engine has the kernel for this problem. The trainers choose a kernel themselves."""
-    if isinstance(problem, RegularizedProblem) and engine.module == "fast" and not problem.smooth:
+    if isinstance(problem, RegularizedProblem) and engine.smooth_only and not problem.smooth:
         return False  # `fast` leaves these to `strict`
     return isinstance(problem, TrainerProblem) or engine.can(KERNELS[type(problem)])
 
@@ -192,7 +192,7 @@ def regularized_problem(
 ) -> RegularizedProblem:
     """Add penalties, averaging or another loss to a neuron's problem, whose steps become the learning rates."""
     penalties = Penalties(l2, l1, average_from, loss)
-    plan = penalties.plan(problem.step, rng.random(len(problem.step)), 0)
+    plan = penalties.schedule_rows(problem.step, rng.random(len(problem.step)), 0)
     start, bias, epochs, block = problem.weights, problem.bias, problem.epochs, problem.block
     return RegularizedProblem(problem.X, problem.y, plan, penalties.loss, start, bias, epochs, block)
 

@@ -15,7 +15,7 @@ from tinynet_fast.rows.datasets import height_weight, study_hours
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.whole import read_whole, target_in
 from tinynet_fast.scoring import open_for
-from tinynet_fast.training.plan import check_whole
+from tinynet_fast.training.checks import check_whole
 
 Path = str | os.PathLike[str]
 
