@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from csv_table import read_csv
 from data_formats import FORMATS, ORIGINALS, PACKED, damaged, in_memory
 from outcomes import judged
 from sklearn.datasets import load_svmlight_file
 
 from tinynet_fast import train_neuron
-from tinynet_fast.rows.files import Table, _read_with_csv, read_csv
 from tinynet_fast.rows.formats import open_source
 
 
@@ -81,8 +81,8 @@ def another_way(kind, path):
 def readers(kind):
     """Other readers of a format: functions that give rows and labels."""
 
-    def whole_csv(path, parse=read_csv):
-        table = parse(path)
+    def whole_csv(path, by_csv=False):
+        table = read_csv(path, by_csv)
         return table.matrix([name for name in table.columns if name != "y"]), table.labels("y")
 
     def numpy(path):
@@ -94,8 +94,7 @@ def readers(kind):
         return X.toarray(), y
 
     if kind in ("csv", "tsv", *PACKED):
-        by_csv = partial(whole_csv, parse=lambda path: Table(path, _read_with_csv(path)))
-        return {"read_csv": whole_csv, "the csv module": by_csv}
+        return {"read_csv": whole_csv, "the csv module": partial(whole_csv, by_csv=True)}
     return {"NumPy": numpy} if kind == "npy" else {"scikit-learn": sklearn} if kind == "svm" else {}
 
 

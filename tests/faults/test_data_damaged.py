@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 def run(kind, start, stop, folder):
     """Run the cases from `start` on. Gives the lines about each, by its number, and how the process ended."""
     command = [sys.executable, "-W", "ignore", str(HERE / "data_child.py"), kind, str(start), str(stop), str(folder)]
-    paths = os.pathsep.join([str(HERE.parent.parent), str(HERE)])
+    paths = os.pathsep.join(map(str, [HERE.parent.parent, HERE.parent, HERE]))
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
     cases = {}
     for part in done.stdout.split("at ")[1:]:

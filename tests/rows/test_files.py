@@ -4,8 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from tables import gather
 
-from tinynet_fast.rows.files import TableError, read_csv
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats import open_source
+from tinynet_fast.rows.formats.base import Stamp
 
 
 @pytest.fixture(params=["pyarrow", "csv"])
@@ -18,12 +21,25 @@ def reader(request, monkeypatch):
     return request.param
 
 
+class Table:
+    """A file's columns, as inputs or as labels."""
+
+    def __init__(self, path):
+        self.path, self.columns = path, open_source(path).names
+
+    def matrix(self, names):
+        return gather(open_source(self.path, features=names))[0]
+
+    def labels(self, name):
+        return np.concatenate(list(open_source(self.path, name).labels_only()))
+
+
 @pytest.fixture
 def table(tmp_path, reader):
     def read(text, encoding="utf-8"):
         path = tmp_path / "data.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
-        return read_csv(path)
+        return Table(path)
 
     return read
 
@@ -31,7 +47,7 @@ def table(tmp_path, reader):
 def test_types(table):
     t = table("n,x,flag,name\n1,0.5,true,a\n-2,1e3,false,b\n")
     assert list(t.columns) == ["n", "x", "flag", "name"]
-    assert [t.columns[c].values.dtype.kind for c in t.columns] == ["i", "f", "b", "U"]
+    assert [t.labels(c).dtype.kind for c in t.columns] == ["i", "f", "b", "U"]
     assert t.matrix(["x", "n", "flag"]).tolist() == [[0.5, 1.0, 1.0], [1e3, -2.0, 0.0]]
     assert t.labels("name").tolist() == ["a", "b"]
     assert t.labels("n").tolist() == [1, -2]
@@ -92,7 +108,7 @@ def test_many_columns(table):
 )
 def test_files_that_are_no_table(table, tmp_path, text, message):
     with pytest.raises(TableError, match=message) as info:
-        table(text)
+        table(text).labels("b")
     assert str(tmp_path / "data.csv") in str(info.value)
     assert "\n" not in str(info.value)
 
@@ -122,6 +138,6 @@ def test_missing_labels(table):
 
 def test_missing_file(tmp_path, reader):
     with pytest.raises(FileNotFoundError):
-        read_csv(tmp_path / "none.csv")
+        open_source(tmp_path / "none.csv")
     with pytest.raises(IsADirectoryError):
-        read_csv(tmp_path)
+        Stamp.of(tmp_path)

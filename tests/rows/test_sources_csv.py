@@ -1,16 +1,17 @@
-"""CSV files larger than memory: the values and labels that `read_csv` finds, wherever the bytes are cut."""
+"""CSV files larger than memory: the values and labels that other readers find, wherever the bytes are cut."""
 
 import threading
 
 import numpy as np
 import pytest
+from csv_table import read_csv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables import gather
 
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
-from tinynet_fast.rows.files import TableError, read_csv
+from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import open_source, records
 from tinynet_fast.rows.formats.csv import Labels, infer
 

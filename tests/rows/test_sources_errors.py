@@ -304,7 +304,7 @@ def test_files_that_changed(tmp_path, ending):
 
 @pytest.mark.parametrize(
     ("name", "library", "extra"),
-    [("a.csv.gz", "pyarrow", "io"), ("a.parquet", "pyarrow", "io"), ("a.svm", "sklearn.datasets", "sklearn")],
+    [("a.csv.zst", "pyarrow", "io"), ("a.parquet", "pyarrow", "io"), ("a.svm", "sklearn.datasets", "sklearn")],
 )
 def test_what_is_not_installed(tmp_path, monkeypatch, name, library, extra):
     (tmp_path / name).write_text("1 1:2\n")

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from csv_table import read_csv
 from numpy.testing import assert_allclose, assert_array_equal
 from tables import gather
 
@@ -14,7 +15,6 @@ import pyarrow.parquet as pq  # noqa: E402
 from pyarrow import ipc  # noqa: E402
 
 from tinynet_fast import train_mlp, train_neuron  # noqa: E402
-from tinynet_fast.rows.files import read_csv  # noqa: E402
 from tinynet_fast.rows.formats import TableError, open_source  # noqa: E402
 from tinynet_fast.scoring import predict_file  # noqa: E402
 
@@ -116,15 +116,13 @@ def test_spaces_around_the_names_of_a_csv_do_not_count(tmp_path):
     model = train_neuron(path, "result", epochs=1).model
     assert model.features == ["hours", "income"]
     assert train_neuron(path, " result", features=[" income"], epochs=1).model.features == ["income"]
-    table = read_csv(path)
-    assert list(table.columns) == ["hours", "income", "result"]
-    assert table.matrix([" income "]).tolist() == [[2], [4]]
+    assert open_source(path).names == ["hours", "income", "result"]
+    assert gather(open_source(path, features=[" income "]))[0].tolist() == [[2], [4]]
     model.features = ["hours", " income "]  # as models of earlier versions have them
     assert predict_file(model, path, tmp_path / "out.csv") == 2
     path.write_text("a,a ,y\n1,2,no\n")
-    for read in (read_csv, open_source):
-        with pytest.raises(TableError, match="line 1: column name 'a' stands more than once"):
-            read(path)
+    with pytest.raises(TableError, match="line 1: column name 'a' stands more than once"):
+        open_source(path)
     pq.write_table(pa.table({" a": [1.0], "y ": [0]}), tmp_path / "a.parquet")
     with pytest.raises(TableError, match="no column 'y'; it has ' a', 'y '"):
         open_source(tmp_path / "a.parquet", "y")
@@ -189,31 +187,30 @@ def test_predict_file_leaves_rows_out_and_keeps_the_numbers_of_the_others(tmp_pa
 def test_the_first_line_with_a_missing_value_is_named(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a,b,y\n1,2,0\n2,,1\n,3,0\n,,1\n")
-    for read in (lambda: read_csv(path).matrix(["a", "b"]), lambda: gather(open_source(path, "y"))):
+    for options in ({"features": ["a", "b"]}, {"y": "y"}):
         with pytest.raises(TableError, match="line 3, column 'b': the value is missing"):
-            read()
+            gather(open_source(path, **options))
     path.write_text("a,b,y\n1,2,0\n2,inf,1\nx,3,0\n,,1\n")
     with pytest.raises(TableError, match="line 3, column 'b': inf is not finite"):
-        read_csv(path).matrix(["a", "b"])
+        gather(open_source(path, features=["a", "b"]))
 
 
 def test_latin_1_names_and_cells_are_named_with_their_line(tmp_path):
     path = tmp_path / "a.csv"
     for data, line in (("größe,y\n1,0\n", 1), ("a,y\n1,0\n2,größe\n", 3), ("a,y\r1,0\r2,größe\r", 3)):
         path.write_bytes(data.encode("latin-1"))
-        for read in (lambda: read_csv(path).columns, lambda: gather(open_source(path, "y"))):
-            with pytest.raises(TableError, match=rf"a\.csv, line {line}: not UTF-8 text; save the file as UTF-8"):
-                read()
+        with pytest.raises(TableError, match=rf"a\.csv, line {line}: not UTF-8 text; save the file as UTF-8"):
+            gather(open_source(path, "y"))
 
 
 def test_a_no_break_space_in_a_number_is_named(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a,y\n1,0\n1\xa0000,1\n", encoding="utf-8")
-    for read in (lambda: read_csv(path).matrix(["a"]), lambda: gather(open_source(path, "y"))):
+    for options in ({"features": ["a"]}, {"y": "y"}):
         with pytest.raises(
             TableError, match=r"line 3, column 'a': '1\\xa0000' \(which holds U\+00A0, no-break space\) is"
         ):
-            read()
+            gather(open_source(path, **options))
 
 
 @pytest.mark.parametrize("kind", [".csv.gz", ".csv.bz2", ".csv.zst"])
@@ -230,8 +227,9 @@ def test_compressed_files_read_whole(tmp_path, monkeypatch, kind):
         if hidden:
             monkeypatch.setitem(sys.modules, "pyarrow", None)
         path.write_bytes(data)
-        assert read_csv(path).matrix(["a"])[:, 0].tolist() == list(range(5000))
-        assert set(read_csv(path).labels("y").tolist()) == {"no\r\npe"}
+        X, y = gather(open_source(path, "y"))
+        assert X[:, 0].tolist() == list(range(5000))
+        assert set(y.tolist()) == {"no\r\npe"}
         path.write_bytes(data[:-12])
         with pytest.raises(TableError, match=f"a{kind}: not a whole file of its kind, or a damaged one"):
-            read_csv(path)
+            gather(open_source(path, "y"))

@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from tables import gather
 
 from tinynet_fast import train_mlp, train_neuron
-from tinynet_fast.rows.files import TableError, read_csv
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats import open_source
 from tinynet_fast.rows.pipes import is_pipe, local_path
 from tinynet_fast.scoring import predict_file
 
@@ -85,14 +87,14 @@ def test_a_pipe_is_what_its_name_says(tmp_path, plain, name, pack):
     assert_array_equal(comp.model.weights[0], ref.model.weights[0])
 
 
-def test_read_csv_and_predict_file_read_a_pipe(tmp_path, plain):
+def test_open_source_and_predict_file_read_a_pipe(tmp_path, plain):
     model = train_neuron(plain, "t", epochs=1).model
     predict_file(model, plain, tmp_path / "ref.csv")
     with pipe(tmp_path) as path:
         predict_file(model, path, tmp_path / "comp.csv")
     assert (tmp_path / "comp.csv").read_bytes() == (tmp_path / "ref.csv").read_bytes()
     with pipe(tmp_path, "other") as path:
-        assert_array_equal(read_csv(path).matrix(["a", "b"]), X)
+        assert_array_equal(gather(open_source(path, features=["a", "b"]))[0], X)
 
 
 def test_errors_name_the_pipe_and_the_line(tmp_path):
@@ -157,7 +159,7 @@ def test_what_is_no_pipe(tmp_path, plain):
         train_neuron("/dev/zero", "t")
 
 
-@pytest.mark.parametrize("train", [train_neuron, train_mlp, lambda path, y: read_csv(path)])
+@pytest.mark.parametrize("train", [train_neuron, train_mlp, open_source])
 @pytest.mark.parametrize("path", ["s3://bucket/rows.csv", "gs://bucket/part-*.parquet", Path("abfs://box/a.csv")])
 def test_addresses_are_refused_with_the_module_that_reads_them(train, path):
     with pytest.raises(TableError, match=r"only files on this machine are read here.*tinynet_fast\.dask or tiny"):

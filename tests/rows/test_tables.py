@@ -5,10 +5,11 @@ import sys
 
 import numpy as np
 import pytest
+from csv_table import read_csv
 from tables import write
 
 from tinynet_fast.rows import kept
-from tinynet_fast.rows.files import TableError, read_csv
+from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import base, open_source
 from tinynet_fast.rows.whole import read_whole
 

@@ -15,8 +15,9 @@ from tinynet_fast.cli.rows import check_labels, names_of, naming, open_rows
 from tinynet_fast.cli.support import check_destinations, model_file, numbers, plain_console
 from tinynet_fast.models import Model, Neuron
 from tinynet_fast.rows.blocks import split_rows, standardisation
-from tinynet_fast.rows.files import TableError, as_column
+from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Source
+from tinynet_fast.rows.formats.cells import infer
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.rows.stream import HoldOut, StreamRows
@@ -104,7 +105,7 @@ class TrainOptions:
     @property
     def known(self) -> np.ndarray | None:
         """The labels that were named, as numbers if all of them are numbers."""
-        return None if self.labels is None else as_column(names_of(self.labels, "--labels")).values
+        return None if self.labels is None else infer(names_of(self.labels, "--labels"))
 
     def run(self) -> tuple[TrainingResult[Any], list[str]]:
         """Train; return the result and lines to print. Rows that do not fit in memory are streamed."""

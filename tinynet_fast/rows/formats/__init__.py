@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import COMPRESSED, EmptyFileError, TableError, checked_features
-from tinynet_fast.rows.formats.base import NPY_LABELS, Chunk, Like, Source, Stamp, has_pyarrow, need
-from tinynet_fast.rows.formats.paths import FORMATS, File, Local, format_of, search, search_all
+from tinynet_fast.rows.files import EmptyFileError, TableError, checked_features
+from tinynet_fast.rows.formats.base import NPY_LABELS, Chunk, Like, Source, Stamp, need
+from tinynet_fast.rows.formats.paths import COMPRESSED, FORMATS, File, Local, format_of, search, search_all
 from tinynet_fast.rows.pipes import Spooled, is_address, is_pipe, local_path
 from tinynet_fast.rows.sparse import FIRST_INDEX
 
@@ -99,7 +99,7 @@ def open_source(
     OSError
         If a file is missing or cannot be read.
     ImportError
-        If pyarrow (Parquet, Arrow, compressed CSV) or scikit-learn (svmlight) is needed and not installed.
+        If pyarrow (Parquet, Arrow, .csv.zst) or scikit-learn (svmlight) is needed and not installed.
 
     Examples
     --------
@@ -204,10 +204,9 @@ def _layout(y: Any, features: list[str] | None, drop: bool) -> Any:
 def _open_tables(
     kind: str, files: list[File], stamps: list[Stamp], y: Any, features: list[str] | None, drop: bool
 ) -> Source:
-    plain = kind == "csv" and not has_pyarrow() and all(s.path.suffix.lower() not in COMPRESSED for s in stamps)
-    if not plain:
+    if kind != "csv":
         need("pyarrow")
-    from tinynet_fast.rows.formats import csv, ipc, parquet, plain_csv
+    from tinynet_fast.rows.formats import csv, ipc, parquet
     from tinynet_fast.rows.formats.folders import folder_values, in_folders, with_folders
 
     if kind == "csv":  # whose names have no spaces around them
@@ -216,9 +215,7 @@ def _open_tables(
     layout: Any = with_folders(_layout(y, features, drop), files)
     labels = csv.Labels(f"{stamps[0].path}, column {y!r}")
     makers: dict[str, Callable[[Stamp], Any]] = {
-        "csv": lambda stamp: (
-            plain_csv.PlainCsvPart(stamp.path, layout) if plain else csv.CsvPart(stamp.path, layout, labels)
-        ),
+        "csv": lambda stamp: csv.CsvPart(stamp.path, layout, labels),
         "parquet": lambda stamp: parquet.ParquetPart(stamp.path, layout),
         "ipc": lambda stamp: ipc.IpcPart(stamp.path, layout, stamp.size),
         "ipc stream": lambda stamp: ipc.stream_part(stamp.path, layout),
@@ -233,7 +230,7 @@ def _open_tables(
     why = "no rows below the column names" if kind == "csv" else "no rows: at least one is needed"
     content = folder_values(layout)
     source = _source(kind, _with_rows(parts, why), layout.whole, stamps=stamps, content=content)
-    source.label_texts = labels if kind == "csv" and not plain else None
+    source.label_texts = labels if kind == "csv" else None
     return source
 
 

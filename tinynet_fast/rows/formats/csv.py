@@ -1,11 +1,10 @@
 """CSV files larger than memory: cut at the ends of records, and the pieces parsed by pyarrow on its threads.
 
 Inputs are read as float64 with their types given, so that no value depends on where the file is cut. Labels get the
-type that `data/files.py` would give the whole column, once two different ones are known.
+type that `cells.infer` gives the whole column, once two different ones are known. Without pyarrow, and for what it
+does not read, the csv module parses.
 """
 
-import csv
-import io
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from functools import partial
@@ -15,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import BOOLEANS, MISSING, WHOLE, ZERO_AT_END, TableError, is_number, not_a_number
+from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.arrow import Layout, empty_rows, fill, long_label, too_long
 from tinynet_fast.rows.formats.base import REMEDY, Block, Part, in_order, repeated_name, target_name
+from tinynet_fast.rows.formats.cells import BOOLEANS, MISSING, WHOLE, infer, is_number, not_a_number
 from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
-KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text"}
+KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text", "O": "text"}
 YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
 OPTIONS: dict[str, Any] = {
     "null_values": MISSING,
@@ -34,27 +34,6 @@ LABEL_BYTES = 1 << 24  # of a block's labels
 WIDE = 1 << 14  # columns from which on the csv module is faster: pyarrow takes 15 µs and 7 KB for each, a piece
 EXACT_DIGITS = 15  # whole numbers with as many digits are exact as float64
 SAMPLE_BYTES = 1 << 16  # of a file's beginning, from which columns of booleans are told
-
-
-def infer(texts: list[str]) -> np.ndarray:
-    """Texts of which none is missing as whole numbers, numbers, booleans or text: as `read_csv` takes a column."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([[text, "."] for text in texts])
-    data = pa.py_buffer(buffer.getvalue().encode())
-    column = arrow_csv.read_csv(
-        data,
-        read_options=arrow_csv.ReadOptions(
-            column_names=["label", "end"], use_threads=False, block_size=max(data.size + 1, 1 << 16)
-        ),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(**OPTIONS),
-    ).column(0)
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-        return np.asarray(column.to_numpy())
-    return np.array(texts, dtype=str)
 
 
 class Labels:
@@ -82,7 +61,7 @@ class Labels:
         """The labels of rows that got these codes."""
         values = infer(list(self.codes))
         self._check_apart(values.dtype)
-        return values[codes]
+        return (values if values.dtype.kind in "ifb" else values.astype(str))[codes]
 
     def learn(self, texts: list[str]) -> str | None:
         """Take up new texts. Gives back one that does not fit the type of those before, or None."""
@@ -92,17 +71,21 @@ class Labels:
             return None
         lost = next((text for text in new if text.endswith("\0")), None)
         if lost is not None:
-            raise TableError(f"{self.place}: the label {printable(repr(lost), LONGEST_NAME)} {ZERO_AT_END}")
+            label = printable(repr(lost), LONGEST_NAME)
+            raise TableError(
+                f"{self.place}: the label {label}: NumPy drops zero characters at the end: use another label"
+            )
         self.huge += [text for text in new if len(text) > EXACT_DIGITS and WHOLE.fullmatch(text)]
         if self.waits:
             self.codes |= {text: code for code, text in enumerate(new, len(self.codes))}
             return None
-        found = np.array(new) if self.values and self.dtype.kind == "U" else infer(new)  # text stays text
+        was_text = bool(self.values) and self.kind == "text"  # text stays text
+        found: np.ndarray = np.array(new, object) if was_text else infer(new)
         if self.values and KINDS[found.dtype.kind] != self.kind:
             if self.settled:
                 return next((text for text in new if KINDS[infer([text]).dtype.kind] != self.kind), new[0])
             self.values = {text: text for text in self.values}
-            found = np.array(new)
+            found = np.array(new, object)
         numbers = bool(self.values) and found.dtype.kind in "if"
         self.dtype = np.result_type(self.dtype, found.dtype) if numbers else found.dtype
         self.values.update(zip(new, found.tolist(), strict=True))
@@ -127,8 +110,8 @@ class Labels:
         if self.waits:
             return np.array([self.codes[text] for text in texts] or [0])[indices]
         if not texts:
-            return np.zeros(len(indices), dtype=self.dtype)
-        kind = str if self.dtype.kind == "U" else self.dtype
+            return np.zeros(len(indices), dtype="U1" if self.kind == "text" else self.dtype)
+        kind = str if self.kind == "text" else self.dtype
         return np.array([self.values[text] for text in texts], dtype=kind)[indices]
 
 
@@ -240,17 +223,16 @@ class CsvPart(Part):
 
     def _parsed(self, names: list[str]) -> Generator[Piece, None, None]:
         """The pieces in their order. Threads parse them, so nothing there may change what the parts share."""
-        import pyarrow as pa
-
         tasks = (partial(self._parse, names, offset, piece) for offset, piece in self.bytes.pieces())
-        return in_order(tasks, max(min(pa.cpu_count(), 8), 1))
+        pa = self.bytes.pyarrow
+        return in_order(tasks, 1 if pa is None else max(min(pa.cpu_count(), 8), 1))
 
     def _parse(self, names: list[str], offset: int, piece: memoryview) -> Piece:
         """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
         none)."""
-        if len(self.names) > WIDE or bytes(piece[: len(BOM)]) == BOM:  # which pyarrow leaves out, but only there
+        pa, mark = self.bytes.pyarrow, bytes(piece[: len(BOM)]) == BOM  # which pyarrow leaves out, but only there
+        if pa is None or len(self.names) > WIDE or mark:
             return self._by_hand(names, offset, piece)
-        import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
         kinds = {name: pa.bool_() if name in self.booleans else pa.float64() for name in names}

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from tinynet_fast.rows.files import COMPRESSED, TableError
+from tinynet_fast.rows.files import TableError
 
+COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",

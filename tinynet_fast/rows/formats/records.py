@@ -1,6 +1,7 @@
 """CSV bytes cut at the ends of records, compressed or not; and one piece read again, to find the line of a mistake."""
 
 import csv
+import importlib
 import io
 import os
 import re
@@ -11,22 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import (
-    COMPRESSED,
-    EmptyFileError,
-    TableError,
-    csv_mistake,
-    csv_reader,
-    delimiter_of,
-    line_breaks,
-    not_utf8,
-)
-from tinynet_fast.rows.formats.base import told
+from tinynet_fast.rows.files import EmptyFileError, TableError
+from tinynet_fast.rows.formats.base import has_pyarrow, need, told
+from tinynet_fast.rows.formats.paths import COMPRESSED
 
 PIECE_BYTES = 1 << 21
 HEAD_BYTES = 1 << 16  # in which the names are looked for first
 LONGEST_RECORD = 1 << 24  # bytes of names, or of a row, after which a quote is taken to be left open
 TAIL_BYTES = 1 << 14  # of a block, where its last line break is looked for first
+LONGEST_CELL = 2**31 - 1  # characters
 BOM = b"\xef\xbb\xbf"
 
 
@@ -93,19 +87,24 @@ def _read(file: Any, size: int) -> bytes:
 
 
 class CsvBytes:
-    """A CSV file's bytes: the column names, and pieces of whole records."""
+    """A CSV file's bytes: the column names, and pieces of whole records.
+
+    Tabs separate its cells if its name ends in .tsv, compressed or not; otherwise commas do.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.delimiter = path, delimiter_of(path)
+        endings = [suffix.lower() for suffix in path.suffixes[-2:]]
+        self.path, self.delimiter = path, "\t" if ".tsv" in endings else ","
         self.compression = COMPRESSED.get(path.suffix.lower())
+        self.pyarrow = need("pyarrow") if has_pyarrow() or self.compression == "zstd" else None
         self.names, self.offset = self._header()
 
     def _open(self) -> Any:
-        import pyarrow as pa
-
         if self.compression is None:
             return self.path.open("rb", buffering=0)
-        return pa.input_stream(os.fspath(self.path), compression=self.compression)
+        if self.pyarrow is not None:
+            return self.pyarrow.input_stream(os.fspath(self.path), compression=self.compression)
+        return importlib.import_module(self.compression).open(self.path)
 
     def _header(self) -> tuple[list[str], int]:
         """The column names, and where the rows below them begin."""
@@ -142,13 +141,12 @@ class CsvBytes:
         Pieces are read into memory of Arrow's, which is used again and again; that of `bytes` was new to the process
         each time, and cutting took a third of the time of parsing.
         """
-        import pyarrow as pa
-
+        memory = bytearray if self.pyarrow is None else self.pyarrow.allocate_buffer
         with told(self.path), self._open() as file:
             self._skip(file, self.offset)
             offset, rest, wanted = self.offset, b"", size
             while True:
-                room = memoryview(pa.allocate_buffer(len(rest) + wanted)).cast("B")
+                room = memoryview(memory(len(rest) + wanted)).cast("B")
                 room[: len(rest)] = rest
                 n = file.readinto(room[len(rest) :])
                 if not n:
@@ -194,13 +192,21 @@ class CsvBytes:
         piece = bytes(data)
         try:
             text = piece.decode("utf-8")
-        except UnicodeDecodeError:
-            raise not_utf8(self.path, piece, first_line) from None
-        line, reader = first_line, csv_reader(io.StringIO(text, newline=""), self.delimiter)
+        except UnicodeDecodeError as error:
+            line = first_line + line_breaks(piece[: error.start])
+            raise TableError(f"{self.path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))  # of the whole process: csv has no other one
+        line, reader = first_line, csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
         try:
             for record in reader:
                 if record:
                     yield line, record
                 line = first_line + reader.line_num
         except csv.Error as error:
-            raise TableError(f"{self.path}, line {line}: {csv_mistake(error)}") from None
+            remedy = ": close the quote that is left open" if "unexpected end" in str(error) else ""
+            raise TableError(f"{self.path}, line {line}: {error}{remedy}") from None
+
+
+def line_breaks(data: bytes) -> int:
+    """How many lines end in `data`, with LF, CR or both."""
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
