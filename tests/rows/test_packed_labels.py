@@ -78,10 +78,10 @@ def test_a_file_whose_later_texts_are_stored_by_their_differences(tmp_path):
 
 def test_a_long_label_counts_where_it_stands(tmp_path, small, monkeypatch):
     """A row group's dictionary holds labels that few of its rows have, and a missing one may stand for any of them."""
-    from tinynet_fast.rows.formats import arrow
+    from tinynet_fast.rows.formats import columns
 
     small(8 * 100, 100)
-    monkeypatch.setattr(arrow, "LABEL_BYTES", 4 * 300 * 50)
+    monkeypatch.setattr(columns, "LABEL_BYTES", 4 * 300 * 50)
     path, texts = tmp_path / "a.parquet", ["x", "y"] * 100 + [None, "x", "z" * 300]
     coded = pa.array(texts).dictionary_encode()
     import pyarrow.parquet as pq
@@ -92,7 +92,7 @@ def test_a_long_label_counts_where_it_stands(tmp_path, small, monkeypatch):
         assert y.tolist() == [text for text in texts if text is not None]
         fails(r"row 201, column 't': the value is missing", path, "t")
     codes, dictionary = pa.array([1, 0, 2], pa.int32()), pa.array(["x", None, "y"])
-    found, gone = arrow.labels(pa.DictionaryArray.from_arrays(codes, dictionary))
+    found, gone = columns.labels(pa.DictionaryArray.from_arrays(codes, dictionary))
     assert found.tolist() == ["", "x", "y"]
     assert gone.tolist() == [True, False, False]
 

@@ -21,8 +21,9 @@ from tinynet_fast.cluster.inspection import label_array, place, place_after
 from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.rows.arrays import is_masked
 from tinynet_fast.rows.files import TableError, checked_features, no_such_column
-from tinynet_fast.rows.formats.arrow import Batches, Layout, labels, numeric
+from tinynet_fast.rows.formats.arrow import Batches, Layout
 from tinynet_fast.rows.formats.base import Block, Part, settle
+from tinynet_fast.rows.formats.columns import labels, numeric
 from tinynet_fast.rows.formats.folders import in_folders, with_folders
 from tinynet_fast.rows.formats.parquet import BUFFER, ParquetPart
 from tinynet_fast.rows.formats.paths import File, Remote, format_of, search

@@ -1,23 +1,20 @@
-"""Arrow columns into rows: what types mean, one chunk's conversion. Used for Parquet, IPC and streams of batches."""
+"""Tables whose columns have names: which columns are read, and rows that come as Arrow's record batches."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.rows.files import TableError, first_repeated, no_such_column
-from tinynet_fast.rows.formats.base import Block, Part, repeated_name, rows_a_chunk, settle, target_name, told
+from tinynet_fast.rows.formats.base import Block, Part, repeated_name, rows_a_chunk, settle, told
+from tinynet_fast.rows.formats.columns import Decimals, empty_rows, fill, is_number, label_kind, labels
 from tinynet_fast.rows.index_columns import index_columns
-from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
-LONGEST_LABEL = 256  # characters that labels of any number of rows may have
-LABEL_BYTES = 1 << 26  # of longer ones: NumPy stores each label of a chunk as wide as the longest
 MOST_ROWS_A_BYTE = 1 << 16  # of a file: packed rows that are all the same need a byte for some 5,000
-EXACT_DIGITS = 15  # a float64 tells all decimals of so many digits apart
-MOST_DECIMALS = 1 << 16  # labels that are remembered, to tell those of later rows from them
 JOINED_BYTES = 1 << 25  # of short batches that become one
-COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
 
 
 class Layout:
@@ -103,10 +100,20 @@ class Layout:
     def chunk_rows(self) -> int:
         return rows_a_chunk(len(self.names), self.dtype.itemsize)
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns to read: the inputs, and the target if there is one."""
+        return self.names if self.target is None else [*self.names, self.target]
+
+    def of_labels(self) -> "Layout":
+        """The layout of the same rows without inputs."""
+        other = copy(self)
+        other.names, other.dtype = [], np.dtype(np.float64)
+        return other
+
     def block(self, columns: list[Any], target: Any, place: Any, where: Callable[[int], str]) -> Block:
         """The rows of some columns (Arrow arrays, in order) and of the target's (None without one)."""
-        n = len(columns[0])
-        X = empty_rows(n, len(columns), self.dtype)
+        X = empty_rows(len(columns[0] if columns else target), len(columns), self.dtype)
         finite = fill(columns, X, 0)
         y, gone = (None, None) if self.target is None else labels(target, where, self.decimals)
         return self.settled(X, y, finite, gone, place, where)
@@ -118,177 +125,59 @@ class Layout:
         return Block(X, y, place, kept)
 
 
-def empty_rows(n: int, width: int, dtype: Any) -> np.ndarray:
-    """(n, width) to be filled, in memory of Arrow's pool, which keeps it from chunk to chunk: a tenth less time."""
-    import pyarrow as pa
+class TablePart(Part):
+    """A part of a table whose columns have names, as its `layout` says."""
 
-    size = n * width * np.dtype(dtype).itemsize
-    return np.frombuffer(pa.allocate_buffer(size), dtype, n * width).reshape(n, width)
+    layout: Layout
 
-
-def is_number(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def label_kind(kind: Any) -> str:
-    """What labels of an Arrow type are: "numbers", "booleans" or "text"; "" where there is nothing to tell from."""
-    import pyarrow as pa
-
-    if pa.types.is_null(kind):
-        return ""
-    if pa.types.is_dictionary(kind):
-        return label_kind(kind.value_type)
-    return "booleans" if pa.types.is_boolean(kind) else "numbers" if is_number(kind) else "text"
+    def labels(self) -> Iterator[np.ndarray]:
+        part = copy(self)
+        part.layout = self.layout.of_labels()
+        for block in part.read(0, None):
+            assert block.y is not None
+            yield block.y
 
 
-def numeric(column: Any, dtype: np.dtype) -> np.ndarray:
-    """An Arrow array of numbers or booleans as a contiguous array of `dtype`, NaN where a value is missing."""
-    import pyarrow as pa
+class ArrowPart(TablePart):
+    """A part that is read as record batches. A block's place is its first row."""
 
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    kind = column.type
-    if pa.types.is_null(kind):
-        return np.full(len(column), np.nan, dtype)
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    elif pa.types.is_decimal(kind):
-        column = column.cast(pa.float64())
-    values = column.to_numpy(zero_copy_only=False)
-    return np.ascontiguousarray(values, dtype)
+    @abstractmethod
+    def _batches(self, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
+        """Record batches of the rows [start, stop), each with the number of its first row."""
 
+    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+        rows = self.layout.chunk_rows
+        for row, batch in self._batches(start, stop):
+            for low in range(0, batch.num_rows, rows):
+                with told(self.path):
+                    block = self._block(batch.slice(low, rows), row + low)
+                yield block
 
-def fill(columns: Sequence[Any], X: np.ndarray, first: int) -> bool:
-    """X[:, first + k] = columns[k], NaN where a value is missing. Returns whether all of them are finite."""
-    if X.size >= COMPILED_FROM:
-        from tinynet_fast.kernels.fast.columns import put_columns
-
-        return put_columns([numeric(column, X.dtype) for column in columns], X, first)
-    finite = True
-    for k, column in enumerate(columns, first):
-        X[:, k] = numeric(column, X.dtype)
-        finite = finite and bool(np.isfinite(X[:, k]).all())
-    return finite
+    def _block(self, batch: Any, row: int) -> Block:
+        columns = [batch.column(name) for name in self.layout.names]
+        target = None if self.layout.target is None else batch.column(self.layout.target)
+        return self.layout.block(columns, target, row, lambda i: self.where(row, i))
 
 
-class Decimals:
-    """The decimals that were labels so far, and the float64 that each became. They may stand in several files."""
+class Batches(ArrowPart):
+    """Record batches one after the other: a Dataset, a RecordBatchReader, an IPC stream."""
 
-    def __init__(self, target: str | None = None) -> None:
-        self.target, self.seen = target, {}  # type: ignore[var-annotated]
+    def __init__(self, name: str, layout: Layout, batches: Callable[[], Iterator[Any]]) -> None:
+        self.path, self.layout, self.batches = name, layout, batches
 
-    def floats(self, column: Any, where: Callable[[int], str] | None) -> Any:
-        """An Arrow array of decimals as float64; TableError if two different ones become one number."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    def _batches(self, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
+        row = 0
+        for batch in self.batches():
+            with told(self.path):
+                whole(batch)
+            yield row, batch
+            row += batch.num_rows
 
-        if column.type.precision > EXACT_DIGITS:
-            different = column.unique().drop_null()
-            for value, number in zip(different.to_pylist(), different.cast(pa.float64()).to_pylist(), strict=True):
-                other = self.seen.get(number, value)
-                if other != value:
-                    row = pc.index(column, pa.scalar(value, column.type)).as_py()
-                    place = "" if where is None else f"{where(row)}, "
-                    raise TableError(
-                        f"{place}{target_name(self.target)}: the labels {other} and {value} are decimals that a "
-                        "float64 cannot tell apart: use text or smaller numbers"
-                    )
-                if len(self.seen) < MOST_DECIMALS:
-                    self.seen[number] = value
-        return column.cast(pa.float64())
-
-
-def labels(
-    column: Any, where: Callable[[int], str] | None = None, decimals: Decimals | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """An Arrow array as labels (numbers, booleans or text), and which of them are missing (None: none).
-
-    `decimals` are those of the rows before, if there are any.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    gone = np.asarray(column.is_null()) if column.null_count else None
-    kind = column.type
-    if pa.types.is_null(kind):
-        return np.zeros(len(column)), gone
-    if not pa.types.is_dictionary(kind) and label_kind(kind) == "text":
-        column = column.cast(pa.string()).dictionary_encode()
-        kind = column.type
-    if pa.types.is_dictionary(kind):
-        if not len(column.dictionary):
-            return np.zeros(len(column), dtype="U1"), gone
-        if label_kind(kind) == "text":
-            return _coded_texts(column, where)
-        inside = None if where is None else lambda i: f"{where(0)} or below"  # where a row of the dictionary is used
-        values, lost = labels(column.dictionary, inside, decimals)
-        if lost is not None:  # a missing value that the dictionary itself holds
-            gone = np.asarray(pc.is_null(column.dictionary_decode()))
-        indices = column.indices.fill_null(0).to_numpy(zero_copy_only=False)
-        return values[indices], gone
-    if pa.types.is_decimal(kind):
-        column = (decimals or Decimals()).floats(column, where)
-        kind = column.type
-    if gone is not None:
-        column = column.fill_null(pa.scalar(False if pa.types.is_boolean(kind) else 0, kind))
-    return column.to_numpy(zero_copy_only=False), gone
-
-
-def _coded_texts(column: Any, where: Callable[[int], str] | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """The texts of a dictionary array, and which are missing (None: none).
-
-    The dictionary may be that of many more rows, so only what stands in these ones is looked at.
-    """
-    codes, dictionary = column.indices.fill_null(0).to_numpy(zero_copy_only=False), column.dictionary
-    there = None
-    if column.null_count or dictionary.null_count:
-        there = np.asarray(column.is_valid()) & np.asarray(dictionary.is_valid())[codes]
-    gone, some = (None, codes) if there is None else (~there, codes[there])
-    if len(dictionary) > len(codes):
-        used = np.unique(some)
-        places = np.searchsorted(used, some)
-    else:
-        mask = np.zeros(len(dictionary), bool)
-        mask[some] = True
-        used = np.flatnonzero(mask)
-        places = some if len(used) == len(mask) else (np.cumsum(mask) - 1)[some]
-    if not len(used):
-        return np.zeros(len(codes), dtype="U1"), gone
-    texts = _texts(dictionary if len(used) == len(dictionary) else dictionary.take(used), len(codes), where)
-    if there is None:
-        return texts[places], gone
-    values = np.zeros(len(codes), texts.dtype)
-    values[there] = texts[places]
-    return values, gone
-
-
-def _texts(dictionary: Any, rows: int, where: Callable[[int], str] | None) -> np.ndarray:
-    import pyarrow as pa
-
-    texts = ["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()]
-    lost = [text for text in texts if text.endswith("\0")]
-    if lost:
-        place = "" if where is None else f"{where(0)} or below: "
-        raise TableError(
-            f"{place}the label {lost[0][:40]!r}: NumPy drops zero characters at the end: use another label"
-        )
-    long = too_long(texts, rows)
-    if long is not None:
-        raise TableError(("" if where is None else f"{where(0)} or below: ") + long_label(long, rows))
-    return np.array(texts, dtype=str)
-
-
-def too_long(texts: list[str], rows: int) -> str | None:
-    """The longest of some texts if it is too long to be a label of so many rows; else None."""
-    longest = max(texts, key=len, default="")
-    return longest if len(longest) > LONGEST_LABEL and 4 * len(longest) * rows > LABEL_BYTES else None
-
-
-def long_label(label: str, rows: int) -> str:
-    shown = printable(repr(label), LONGEST_NAME)
-    return f"a label of {len(label):,} characters in {rows:,} rows, {shown}: use at most {LONGEST_LABEL}"
+    def _block(self, batch: Any, row: int) -> Block:
+        block = super()._block(batch, row)
+        if block.y is None or block.y.flags.owndata:
+            return block
+        return replace(block, y=block.y.copy())  # a view of the batch, whose memory a reader may fill again
 
 
 def check_rows(rows: int, size: int) -> None:
@@ -360,32 +249,3 @@ def _as_one(batches: list[Any]) -> list[Any]:
         return [pa.concat_batches(batches)]
     except pa.ArrowException:
         return batches
-
-
-class Batches(Part):
-    """Record batches one after the other: a Dataset, a RecordBatchReader, an IPC stream."""
-
-    def __init__(self, name: str, layout: Layout, batches: Callable[[], Iterator[Any]]) -> None:
-        self.name, self.layout, self.batches = name, layout, batches
-
-    def where(self, place: Any, i: int) -> str:
-        return f"{self.name}, row {place + i + 1}"
-
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
-        row, layout = 0, self.layout
-        for batch in self.batches():
-            with told(self.name):
-                whole(batch)
-            for low in range(0, batch.num_rows, layout.chunk_rows):
-                with told(self.name):
-                    block = self._block(batch.slice(low, layout.chunk_rows), row + low)
-                yield block
-            row += batch.num_rows
-
-    def _block(self, batch: Any, row: int) -> Block:
-        columns = [batch.column(name) for name in self.layout.names]
-        target = None if self.layout.target is None else batch.column(self.layout.target)
-        block = self.layout.block(columns, target, row, lambda i: self.where(row, i))
-        if block.y is None or block.y.flags.owndata:
-            return block
-        return replace(block, y=block.y.copy())  # a view of the batch, whose memory a reader may fill again

@@ -89,6 +89,7 @@ class Block:
 class Part(ABC):
     """One file or stream. `n_rows` and `read(start, stop)` count all its rows, also those that are left out."""
 
+    path: Any  # what messages call it
     n_rows: int | None = None
     anywhere = False  # whether `read` costs about the rows that are read
     sparse = False  # whether blocks hold CSR
@@ -97,9 +98,9 @@ class Part(ABC):
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         """The rows [start, stop) where the part is readable anywhere; all its rows otherwise."""
 
-    @abstractmethod
     def where(self, place: Any, i: int) -> str:
-        """Name row `i`, counted from 0, of the block that was read at `place`."""
+        """Name row `i`, counted from 0, of the block that was read at `place`: here the number of its first row."""
+        return f"{self.path}, row {place + i + 1}"
 
     def labels(self) -> Iterator[np.ndarray]:
         """The target column alone, of all rows; refuses missing labels."""

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats.arrow import Layout, empty_rows, fill, long_label, too_long
-from tinynet_fast.rows.formats.base import REMEDY, Block, Part, in_order, repeated_name, target_name
+from tinynet_fast.rows.formats.arrow import Layout, TablePart
+from tinynet_fast.rows.formats.base import Block, in_order
 from tinynet_fast.rows.formats.cells import BOOLEANS, MISSING, WHOLE, infer, is_number, not_a_number
+from tinynet_fast.rows.formats.columns import empty_rows, fill, long_label, too_long
 from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
@@ -115,14 +116,13 @@ class Labels:
         return np.array([self.values[text] for text in texts], dtype=kind)[indices]
 
 
-class CsvPart(Part):
+class CsvPart(TablePart):
     """A CSV file. A block's place is its piece: offset and length in bytes."""
 
     def __init__(self, path: Path, layout: Layout, labels: Labels) -> None:
         self.path, self.layout, self.known = path, layout, labels
         self.bytes = CsvBytes(path)
         self.names = self.bytes.names
-        repeated_name(path, self.names)
         layout.check_names(path, self.names)
         layout.dtype = np.dtype(np.float64)
         self.booleans = self._columns_of_booleans()
@@ -203,23 +203,6 @@ class CsvPart(Part):
                 self.known.learn(texts)
                 if self.known.settled or wrong is not None:  # a mistake is met again when the rows are read
                     return
-
-    def labels(self) -> Iterator[np.ndarray]:
-        if not self.known.settled:
-            self._settle_labels()
-        with closing(self._parsed([])) as pieces:
-            for offset, length, (_, _, texts, indices), wrong in pieces:
-                rows = self._rows_at_once(texts, indices, (offset, length, 0))
-                for low in range(0, len(indices), rows):
-                    place = partial(self.where, (offset, length, low))
-                    y, gone = self._labels(texts, indices[low : low + rows], place)
-                    if gone is not None:
-                        column = target_name(self.layout.target)
-                        raise TableError(f"{place(int(np.argmax(gone)))}, {column}: the value is missing: {REMEDY}")
-                    if wrong is None:
-                        yield y
-                if wrong is not None:
-                    raise wrong
 
     def _parsed(self, names: list[str]) -> Generator[Piece, None, None]:
         """The pieces in their order. Threads parse them, so nothing there may change what the parts share."""

@@ -28,11 +28,10 @@ def arrow_part(X: Any, layout: Layout) -> tuple[Part, bool]:
     name = type(X).__name__
     if hasattr(X, "scanner"):
         layout.check_schema(name, X.schema)
-        columns = [*layout.names] + ([] if layout.target is None else [layout.target])
 
         def scan() -> Iterator[Any]:
             options = {"batch_size": layout.chunk_rows, "batch_readahead": 2, "fragment_readahead": 1}
-            return iter(X.scanner(columns=columns, **options).to_batches())
+            return iter(X.scanner(columns=layout.columns, **options).to_batches())
 
         return Batches(name, layout, scan), True
     reader = X if hasattr(X, "read_next_batch") else pa.RecordBatchReader.from_stream(X)

@@ -133,9 +133,6 @@ class NpyPart(Part):
         self.width = width
         self.dtype = np.dtype(np.float32 if self.file.dtype == np.float32 else np.float64)
 
-    def where(self, place: Any, i: int) -> str:
-        return f"{self.path}, row {place + i + 1}"
-
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
         stop = self.file.shape[0] if stop is None else stop
         rows = rows_a_chunk(self.width, self.dtype.itemsize)

@@ -6,15 +6,12 @@ of our own with some of the columns each were as fast on two free cores, and too
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
-from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats.arrow import Layout, check_codes, check_rows, joined, label_kind, labels
-from tinynet_fast.rows.formats.base import REMEDY, Block, Part, rows_a_chunk, target_name, told
+from tinynet_fast.rows.formats.arrow import ArrowPart, Layout, check_codes, check_rows, joined
+from tinynet_fast.rows.formats.base import told
+from tinynet_fast.rows.formats.columns import label_kind
 
 T = TypeVar("T")
 CHUNKS_AT_ONCE = 2  # decoded together: each time costs pyarrow about 10 µs a column
@@ -22,8 +19,8 @@ NOT_CODED = "Not yet implemented"
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
 
 
-class ParquetPart(Part):
-    """A Parquet file. A block's place is its first row."""
+class ParquetPart(ArrowPart):
+    """A Parquet file."""
 
     anywhere = True
     coded: tuple[str, ...] = ()  # columns of text, each different one of which is held once, however often it is there
@@ -77,29 +74,21 @@ class ParquetPart(Part):
         finally:
             plain.close()
 
-    def where(self, place: Any, i: int) -> str:
-        return f"{self.path}, row {place + i + 1}"
+    def _batches(self, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
+        return one_ahead(self._decoded(start, sum(self.groups) if stop is None else stop))
 
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
-        rows, stop = self.layout.chunk_rows, sum(self.groups) if stop is None else stop
-        for row, batch in one_ahead(self._batches(start, stop)):
-            for low in range(0, batch.num_rows, rows):
-                with told(self.path):
-                    block = self._block(batch.slice(low, rows), row + low)
-                yield block
-
-    def _batches(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+    def _decoded(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
         """The rows [start, stop), some at a time, each with the number of the first: whole row groups are skipped."""
-        layout, group, row = self.layout, 0, 0
+        group = row = 0
         while group < len(self.groups) and row + self.groups[group] <= start:
             row += self.groups[group]
             group += 1
-        columns = [*layout.names] + ([] if layout.target is None else [layout.target])
         with told(self.path):
             file = self._open()
             try:
-                groups, size = list(range(group, len(self.groups))), CHUNKS_AT_ONCE * layout.chunk_rows
-                for batch in joined(self._record_batches(file, groups, size, columns), size):  # cut at row groups
+                groups, size = list(range(group, len(self.groups))), CHUNKS_AT_ONCE * self.layout.chunk_rows
+                stored = self._record_batches(file, groups, size, self.layout.columns)  # cut at row groups
+                for batch in joined(stored, size):
                     low, high = max(start - row, 0), min(stop - row, batch.num_rows)
                     if low < high:
                         yield row + low, batch.slice(low, high - low)
@@ -108,31 +97,6 @@ class ParquetPart(Part):
                         return
                 if row < stop:
                     raise ValueError(f"it ends after {row:,} of {sum(self.groups):,} rows")
-            finally:
-                file.close()
-
-    def _block(self, batch: Any, row: int) -> Block:
-        columns = [batch.column(name) for name in self.layout.names]
-        target = None if self.layout.target is None else batch.column(self.layout.target)
-        return self.layout.block(columns, target, row, lambda i: self.where(row, i))
-
-    def labels(self) -> Iterator[np.ndarray]:
-        target, row = self.layout.target, 0
-        assert target is not None
-        with told(self.path):
-            file = self._open()
-            try:
-                groups = list(range(len(self.groups)))
-                size = rows_a_chunk(1)
-                for batch in joined(self._record_batches(file, groups, size, [target]), size):
-                    y, gone = labels(batch.column(0), partial(self.where, row), self.layout.decimals)
-                    if gone is not None:
-                        place = self.where(row, int(np.argmax(gone)))
-                        raise TableError(f"{place}, {target_name(target)}: the value is missing: {REMEDY}")
-                    yield y
-                    row += len(y)
-                if row != self.n_rows:
-                    raise ValueError(f"it ends after {row:,} of {self.n_rows:,} rows")
             finally:
                 file.close()
 
