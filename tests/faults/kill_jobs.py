@@ -11,6 +11,7 @@ from tinynet_fast.models import files
 from tinynet_fast.rows import kept
 from tinynet_fast.rows.blocks import Order
 from tinynet_fast.rows.datasets import make_pass_fail
+from tinynet_fast.rows.files import has_pyarrow
 from tinynet_fast.rows.formats import base, records
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.checkpoints import Checkpoint
@@ -127,7 +128,7 @@ JOBS = {
 
 def without(name):
     """What is missing for this job, or None."""
-    if "Parquet" not in name or base.has_pyarrow():
+    if "Parquet" not in name or has_pyarrow():
         return None
     return "pyarrow"
 

@@ -8,7 +8,7 @@ from tables import gather
 
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import open_source
-from tinynet_fast.rows.formats.base import Stamp
+from tinynet_fast.rows.formats.source import Stamp
 
 
 @pytest.fixture(params=["pyarrow", "csv"])

@@ -11,7 +11,7 @@ from pyarrow import csv, feather, parquet  # noqa: E402
 from tinynet_fast import train_mlp, train_neuron  # noqa: E402
 from tinynet_fast.rows import kept, stream  # noqa: E402
 from tinynet_fast.rows.datasets import make_pass_fail  # noqa: E402
-from tinynet_fast.rows.formats import base, open_source  # noqa: E402
+from tinynet_fast.rows.formats import Source, base, open_source  # noqa: E402
 
 NAMES = ["a", "b", "c"]
 
@@ -33,13 +33,13 @@ def files(tmp_path, monkeypatch):
 @pytest.fixture
 def parses(monkeypatch):
     """Counts how often a source is read."""
-    count, chunks = [], base.Source.chunks
+    count, chunks = [], Source.chunks
 
     def counted(self, *arguments):
         count.append(arguments)
         return chunks(self, *arguments)
 
-    monkeypatch.setattr(base.Source, "chunks", counted)
+    monkeypatch.setattr(Source, "chunks", counted)
     return count
 
 

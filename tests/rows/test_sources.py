@@ -18,6 +18,7 @@ import pyarrow.parquet as pq  # noqa: E402
 from pyarrow import ipc  # noqa: E402
 
 from tinynet_fast.rows.formats import base, is_source, open_source, records  # noqa: E402
+from tinynet_fast.rows.formats import source as source_file  # noqa: E402
 
 
 def table_of(X, y, names=None):
@@ -329,18 +330,18 @@ def test_fingerprints(tmp_path):
 
 def test_parts_of_a_huge_file(tmp_path, monkeypatch):
     """They are spread over all of it: a changed run of bytes that is longer than the gaps between them is seen."""
-    monkeypatch.setattr(base, "FINGER_BYTES", 16)
-    path, content = tmp_path / "rows.npy", bytearray(base.FINGERS * 16 * 5)
+    monkeypatch.setattr(source_file, "FINGER_BYTES", 16)
+    path, content = tmp_path / "rows.npy", bytearray(source_file.FINGERS * 16 * 5)
     path.write_bytes(content)
-    ref = base.Stamp.of(path).fingerprint()
-    gap = len(content) // (base.FINGERS - 1) + 1
+    ref = source_file.Stamp.of(path).fingerprint()
+    gap = len(content) // (source_file.FINGERS - 1) + 1
     for at in [0, 1000, len(content) // 2, len(content) - gap]:
         changed = content.copy()
         changed[at : at + gap] = b"x" * gap
         path.write_bytes(changed)
-        assert base.Stamp.of(path).fingerprint() != ref
+        assert source_file.Stamp.of(path).fingerprint() != ref
     path.write_bytes(content[:-1] + b"x")
-    assert base.Stamp.of(path).fingerprint() != ref
+    assert source_file.Stamp.of(path).fingerprint() != ref
 
 
 def test_closing_stops_the_threads(tmp_path, small):

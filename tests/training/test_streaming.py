@@ -9,11 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tinynet_fast import sweep, train_mlp, train_neuron
-from tinynet_fast.rows import kept, stream
+from tinynet_fast.rows import kept
+from tinynet_fast.rows.ahead import read_ahead
 from tinynet_fast.rows.blocks import Moments, Order
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.stream import HoldOut, next_cut, read_ahead, recut
+from tinynet_fast.rows.stream import HoldOut, next_cut, recut
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
 from pyarrow import csv, feather, parquet  # noqa: E402
@@ -404,7 +405,7 @@ def test_reading_ahead_ends_with_its_reader():
 
     with pytest.raises(ZeroDivisionError, match="in the reader"):
         list(read_ahead(fails()))
-    assert stream.AHEAD < 10
+    assert ahead.AHEAD < 10
 
 
 @pytest.mark.parametrize("options", [{"standardize": True}, {"validation": 0.2, "seed": 0}])

@@ -22,11 +22,12 @@ from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.rows.arrays import is_masked
 from tinynet_fast.rows.files import TableError, checked_features, no_such_column
 from tinynet_fast.rows.formats.arrow import Batches, Layout
-from tinynet_fast.rows.formats.base import Block, Part, settle
+from tinynet_fast.rows.formats.base import Block, File, Part, settle
 from tinynet_fast.rows.formats.columns import labels, numeric
 from tinynet_fast.rows.formats.folders import in_folders, with_folders
 from tinynet_fast.rows.formats.parquet import BUFFER, ParquetPart
-from tinynet_fast.rows.formats.paths import File, Remote, format_of, search
+from tinynet_fast.rows.formats.paths import Remote, search
+from tinynet_fast.rows.formats.registry import format_of
 
 # Rows of an array that are looked at together. What is made for each block stays below the 128 KB from which on malloc
 # asks the system: on Dask's workers, whose malloc gives it all back, an averaged epoch of 16 inputs took 42 ns a row

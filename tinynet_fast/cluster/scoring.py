@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinynet_fast.models import Model
-from tinynet_fast.rows.arrays import listed
 from tinynet_fast.rows.files import checked_features
 from tinynet_fast.rows.index_columns import index_columns
+from tinynet_fast.rows.messages import listed
 
 
 def check_model(model: Any) -> None:

@@ -8,22 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.rows.labels import refuse_measurements, too_many, unusual
-from tinynet_fast.rows.messages import LONGEST_NAME, printable
+from tinynet_fast.rows.messages import MOST_NAMED, shown
 
-MOST_NAMED = 12  # labels or columns that a message names
 DATES = "a date or a time: turn it into a number first (such as days since the first one), or leave the column out"
 CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names for a message: the first of them, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(printable(name, LONGEST_NAME) for name in names[:MOST_NAMED]) + more
-
-
-def shown(label: Any) -> str:
-    """A label of an array, for a message."""
-    return printable(repr(label.item()), LONGEST_NAME)
 
 
 def is_masked(values: Any) -> bool:

@@ -2,16 +2,14 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeGuard
+from typing import Any, ClassVar, Literal, TypeGuard, TypeVar
 
 import numpy as np
 
 from tinynet_fast.rows.arrays import Codes, as_float
 
-if TYPE_CHECKING:
-    from tinynet_fast.rows.stream import StreamRows
-
 SPLIT_STREAM = 2**32  # the stream of random numbers that holds rows out; epochs have those below it
+Streamed = TypeVar("Streamed")  # `StreamRows`: to name it here would import what imports this
 
 
 class Rows:
@@ -30,8 +28,6 @@ class Rows:
         self.X, self.codes, self.index, self.sample_weight = X, codes, index, sample_weight
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
-
-    streams = False  # see `is_streamed`
 
     def __len__(self) -> int:
         return len(self.X) if self.index is None else len(self.index)
@@ -101,9 +97,9 @@ def picked(X: Any, part: Any) -> Any:
     return X[part]
 
 
-def is_streamed(rows: "Rows | StreamRows") -> "TypeGuard[StreamRows]":
-    """Whether rows are read while they are trained on. Whose are not does without importing what reads them."""
-    return rows.streams
+def is_streamed(rows: Rows | Streamed) -> TypeGuard[Streamed]:
+    """Whether rows are `StreamRows`, which are read while they are trained on. This does not import what reads them."""
+    return not isinstance(rows, Rows)
 
 
 @dataclass(frozen=True)

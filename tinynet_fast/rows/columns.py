@@ -18,10 +18,10 @@ from tinynet_fast.rows.arrays import (
     is_coded,
     is_missing,
     is_several,
-    listed,
 )
-from tinynet_fast.rows.files import checked_features
+from tinynet_fast.rows.files import checked_features, need
 from tinynet_fast.rows.index_columns import index_columns
+from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.sparse import CSR, as_rows, is_sparse
 
 CLUSTERS = {"dask": "dask", "dask_expr": "dask", "pyspark": "spark"}  # libraries, and our modules for them
@@ -249,8 +249,6 @@ def _in_memory(X: Any, name: str) -> Any:
     if callable(getattr(X, "collect", None)):
         raise ValueError(f"{name} is a {type(X).__name__}, whose rows are not in memory: pass {name}.collect()")
     if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__"):
-        from tinynet_fast.rows.formats.base import need
-
         if hasattr(X, "__arrow_c_stream__"):
             return need("pyarrow").table(X)
         return need("pyarrow.interchange").from_dataframe(X)

@@ -1,12 +1,12 @@
-"""What all files of tables have in common: the error for one that cannot be used, and the names of columns."""
+"""What all tables have in common: the error for one that cannot be used, names of columns, libraries that read them."""
 
+import importlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.arrays import listed
-from tinynet_fast.rows.messages import printable
+from tinynet_fast.rows.messages import listed, printable
 
 
 class TableError(ValueError):
@@ -46,3 +46,23 @@ def no_such_column(path: Any, name: str, names: Sequence[str]) -> TableError:
     """The error for a column that is not there, naming those that are."""
     shown = [known if known == known.strip() else repr(known) for known in names]
     return TableError(f"{path}: no column {name!r}; it has {listed(shown)}")
+
+
+def need(module: str) -> Any:
+    """Import pyarrow or a part of scikit-learn, or say how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        library, extra = ("scikit-learn", "sklearn") if module.startswith("sklearn") else ("pyarrow", "io")
+        raise ImportError(
+            f"reading this needs {library}: pip install 'tinynet-fast[{extra}]' (or pip install {library})"
+        ) from None
+
+
+def has_pyarrow() -> bool:
+    """Whether pyarrow can be imported."""
+    try:
+        need("pyarrow")
+    except ImportError:
+        return False
+    return True

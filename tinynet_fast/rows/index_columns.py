@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.errors import TrainingWarning, warn
-from tinynet_fast.rows.arrays import listed
+from tinynet_fast.rows.messages import listed
 
 INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
 NAMELESS = re.compile(r"|unnamed: *\d.*")  # what an index without a name is called in a CSV file, and by pandas

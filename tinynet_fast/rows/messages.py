@@ -1,8 +1,12 @@
 """Texts for messages: what a file holds may be long, or hold characters that steer a terminal."""
 
+from collections.abc import Sequence
+from typing import Any
+
 LONGEST = 480  # characters of a whole message
 END = 150  # characters kept at its end, where the remedy stands
 LONGEST_NAME = 40  # characters of one name or label among several
+MOST_NAMED = 12  # labels or columns that a message names
 
 
 def printable(text: str, most: int = LONGEST) -> str:
@@ -19,3 +23,14 @@ def printable(text: str, most: int = LONGEST) -> str:
 def escaped(text: str, but: str = "") -> str:
     """`text` with escapes such as \\x1b for characters that are not printable, `but` for these."""
     return text if text.isprintable() else "".join(c if c.isprintable() or c in but else ascii(c)[1:-1] for c in text)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message: the first of them, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(printable(name, LONGEST_NAME) for name in names[:MOST_NAMED]) + more
+
+
+def shown(label: Any) -> str:
+    """A label of an array, for a message."""
+    return printable(repr(label.item()), LONGEST_NAME)

@@ -4,8 +4,6 @@ Where the rows come from is in `sources`. What is done with each of them, here a
 alone and never on how the files or chunks are cut.
 """
 
-import queue
-import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.arrays import encode_known, shown
+from tinynet_fast.rows.ahead import read_ahead
+from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.blocks import Moments, Order
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Chunk, Source
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.kept import Kept, Piece, fits, in_places, joined
 from tinynet_fast.rows.label_runs import LongestRun
+from tinynet_fast.rows.messages import shown
 from tinynet_fast.rows.sampling import draw_from, row_hashes
 from tinynet_fast.rows.sparse import empty_csr
 
-AHEAD = 3  # chunks that wait to be trained on
 HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
 LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
-POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
 
 KEPT_REMEDY = "Pass shuffle=True"
 REMEDY = "Shuffle the rows in the file once (shuffle='blocks' mixes only the rows within a block)"
@@ -39,48 +37,6 @@ def can_be_kept(source: Source) -> bool:
     """
     fixed = source.repeatable and (len(source.stamps) > 0 or source.kind == "arrow")
     return fixed and (source.n_rows is None or fits(source.n_rows, source.n_features))
-
-
-def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
-    """The chunks, read in a thread of their own, a few ahead. Closing this ends the thread, and then the chunks."""
-    waiting: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(AHEAD)
-    closed = threading.Event()
-
-    def put(item: Any, error: BaseException | None = None) -> None:
-        while not closed.is_set():
-            try:
-                waiting.put((item, error), timeout=POLL_SECONDS)
-                break
-            except queue.Full:
-                continue
-
-    def read() -> None:
-        try:
-            for chunk in chunks:
-                put(chunk)
-                if closed.is_set():
-                    break
-            put(None)
-        except BaseException as error:
-            put(None, error)
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
-
-    reader = threading.Thread(target=read, name="tinynet_fast reader", daemon=True)
-    reader.start()
-    try:
-        while True:
-            item, error = waiting.get()
-            if error is not None:
-                raise error
-            if item is None:
-                return
-            yield item
-    finally:
-        closed.set()
-        reader.join()
 
 
 @dataclass(frozen=True)
@@ -155,7 +111,6 @@ class StreamRows:
     """
 
     sample_weight = None
-    streams = True
 
     def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None, keep: bool = False) -> None:
         self.source, self.labels, self.hold_out = source, labels, hold_out

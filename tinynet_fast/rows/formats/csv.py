@@ -7,6 +7,7 @@ does not read, the csv module parses.
 
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.rows.ahead import in_order
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.arrow import Layout, TablePart
-from tinynet_fast.rows.formats.base import Block, in_order
+from tinynet_fast.rows.formats.base import Block
 from tinynet_fast.rows.formats.cells import BOOLEANS, MISSING, WHOLE, infer, is_number, not_a_number
 from tinynet_fast.rows.formats.columns import empty_rows, fill, long_label, too_long
 from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
+from tinynet_fast.rows.formats.registry import Asked, Format
+from tinynet_fast.rows.formats.source import Source
+from tinynet_fast.rows.formats.tables import open_table
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
 KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text", "O": "text"}
@@ -298,3 +303,20 @@ def _one(column: Any) -> Any:
     import pyarrow as pa
 
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.unify_dictionaries().chunks)
+
+
+def _open(asked: Asked) -> Source:
+    """CSV files, whose columns' names have no spaces around them."""
+    y = asked.y.strip() if isinstance(asked.y, str) else asked.y
+    columns = None if asked.columns is None else [name.strip() for name in asked.columns]
+    texts = Labels(f"{asked.first}, column {y!r}")
+    return open_table(
+        replace(asked, y=y, columns=columns),
+        "csv",
+        lambda stamp, layout: CsvPart(stamp.path, layout, texts),
+        "no rows below the column names",
+        label_texts=texts,
+    )
+
+
+FORMATS = [Format("csv", (".csv", ".tsv"), _open, text=True, packed=True)]

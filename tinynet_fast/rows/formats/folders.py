@@ -7,8 +7,7 @@ import numpy as np
 
 from tinynet_fast.rows.files import TableError, no_such_column
 from tinynet_fast.rows.formats.arrow import Layout
-from tinynet_fast.rows.formats.base import REMEDY, Block, Part
-from tinynet_fast.rows.formats.paths import File
+from tinynet_fast.rows.formats.base import REMEDY, Block, File, Part
 
 NOTHING = "__HIVE_DEFAULT_PARTITION__"  # a folder's value where the column has none
 LABELS_AT_ONCE = 1 << 16

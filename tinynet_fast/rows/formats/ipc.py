@@ -6,8 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tinynet_fast.rows.files import need
 from tinynet_fast.rows.formats.arrow import ArrowPart, Batches, Layout, check_rows, joined, whole
 from tinynet_fast.rows.formats.base import repeated_name, told
+from tinynet_fast.rows.formats.registry import Asked, Format
+from tinynet_fast.rows.formats.source import Source
+from tinynet_fast.rows.formats.tables import open_table
 
 LARGE_BATCH = 1 << 25  # bytes from which on a batch is mapped and not read: it would stand in memory whole
 
@@ -81,3 +85,19 @@ def stream_part(path: Path, layout: Layout) -> Batches:
     with told(path), pa.OSFile(os.fspath(path)) as file:
         layout.check_schema(path, ipc.open_stream(file).schema)
     return Batches(str(path), layout, lambda: joined(batches(), layout.chunk_rows))
+
+
+def _open_files(asked: Asked) -> Source:
+    need("pyarrow")
+    return open_table(asked, "ipc", lambda stamp, layout: IpcPart(stamp.path, layout, stamp.size))
+
+
+def _open_streams(asked: Asked) -> Source:
+    need("pyarrow")
+    return open_table(asked, "ipc stream", lambda stamp, layout: stream_part(stamp.path, layout))
+
+
+FORMATS = [
+    Format("ipc", (".arrow", ".feather", ".ipc"), _open_files),
+    Format("ipc stream", (".arrows",), _open_streams),
+]

@@ -7,9 +7,11 @@ import numpy as np
 
 from tinynet_fast.rows.arrays import _one_type, as_labels, is_masked, is_missing, read_labels
 from tinynet_fast.rows.columns import block_rows
-from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.files import TableError, need
 from tinynet_fast.rows.formats.arrow import Batches, Layout
-from tinynet_fast.rows.formats.base import Block, Part, need, settle
+from tinynet_fast.rows.formats.base import Block, Part, settle
+from tinynet_fast.rows.formats.source import Source
+from tinynet_fast.rows.formats.tables import layout_of, source_of
 
 FRAMES = {"pandas", "polars", "modin", "narwhals", "cudf"}  # these stay in memory
 
@@ -202,3 +204,30 @@ class IteratorPart(Part):
         finite = bool(np.isfinite(X).all())
         X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=self.names, target=None, where=where)
         return Block(X, y, number, kept)
+
+
+def open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Source:
+    """An Arrow dataset, reader or stream."""
+    layout = layout_of(y, features, drop)
+    part, repeatable = arrow_part(X, layout)
+    return source_of("arrow", [part], layout, repeatable=repeatable)
+
+
+def open_iterator(X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool) -> Source:
+    """An iterator of blocks, or a function that makes one. `columns` are taken from blocks whose columns have names."""
+    if y is not None:
+        raise TableError("y: an iterator gives its labels in its blocks, (X, y); leave y out")
+    part = IteratorPart(X, drop, columns)
+    if features is not None and not part.named:
+        raise TableError("features: the columns of blocks have no names; leave features out")
+    return Source(
+        "iterator",
+        [part],
+        names=part.names,
+        n_features=part.n_features,
+        dtype=part.dtype,
+        repeatable=part.repeatable,
+        drop_missing=drop,
+        labelled=part.labelled,
+        label_remedy="give blocks (X, y)",
+    )

@@ -1,5 +1,6 @@
 """NumPy's .npy files, read a chunk at a time, whether they are stored by row or by column."""
 
+import hashlib
 import math
 import os
 import warnings
@@ -11,8 +12,13 @@ import numpy as np
 
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import Block, Part, rows_a_chunk, settle
+from tinynet_fast.rows.formats.iterators import block_labels
+from tinynet_fast.rows.formats.paths import local_files, looks_like_path
+from tinynet_fast.rows.formats.registry import Asked, Format
+from tinynet_fast.rows.formats.source import Source, Stamp, with_rows
 from tinynet_fast.rows.messages import printable
 
+LABELS = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
 LONGEST_HEADER = 10_000  # bytes, as in NumPy
 MOST_DIMENSIONS = 64
 KEPT_VALUES = 1 << 22  # of rows that are stored by column: 32 MB of float64
@@ -162,3 +168,66 @@ class NpyPart(Part):
             yield self.y
         else:
             yield from super().labels()
+
+
+def _open(asked: Asked) -> Source:
+    paths, stamps, drop = [stamp.path for stamp in asked.stamps], asked.stamps, asked.drop_missing
+    y = asked.y
+    labels: list[Any] = [y] * len(paths)
+    content = gone = None
+    if isinstance(y, (str, os.PathLike)) or _are_paths(y):
+        _, label_paths = local_files(y)
+        if len(label_paths) != len(paths):
+            raise TableError(f"{len(paths)} files of rows and {len(label_paths)} of labels: give one for each")
+        stamps = stamps + [Stamp.of(path) for path in label_paths]
+        labels = [NpyFile(path) for path in label_paths]
+    elif y is not None and (isinstance(y, bool) or not isinstance(y, (int, np.integer))):
+        if len(paths) > 1:
+            raise TableError("y is an array for several files of rows: give the path of each one's labels")
+        array, gone = _labels_of_rows(y)
+        labels, content = [array], lambda: _digest(array, gone)
+    parts = [NpyPart(path, part, drop, gone) for path, part in zip(paths, labels, strict=True)]
+    parts = with_rows(parts, f"an array of shape {parts[0].file.shape}; rows and columns, (n, d), are needed")
+    for part in parts:
+        if part.width != parts[0].width:
+            raise TableError(f"{part.path}: {part.width} columns, and {parts[0].path} has {parts[0].width}")
+    dtype = np.dtype(np.float32 if all(part.dtype == np.float32 for part in parts) else np.float64)
+    for part in parts:
+        part.dtype = dtype
+    return Source(
+        "npy",
+        [*parts],
+        names=None,
+        n_features=parts[0].width,
+        dtype=dtype,
+        target=parts[0].column,
+        stamps=stamps,
+        drop_missing=drop,
+        content=content,
+        labelled=y is not None,
+        label_remedy=LABELS,
+    )
+
+
+def _are_paths(y: Any) -> bool:
+    several = isinstance(y, (list, tuple)) and len(y) > 0
+    return several and all(isinstance(item, os.PathLike) or looks_like_path(item) for item in y)
+
+
+def _labels_of_rows(y: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """A label a row that came in memory, and which of them are missing (None: none)."""
+    if np.ndim(y) == 0:
+        raise TableError(f"y is a {type(y).__name__}: {LABELS}")
+    try:
+        return block_labels(y)
+    except ValueError as error:
+        raise TableError(str(error)) from None
+
+
+def _digest(array: np.ndarray, gone: np.ndarray | None) -> dict[str, Any]:
+    content = np.ascontiguousarray(array).tobytes() + (b"" if gone is None else gone.tobytes())
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return {"rows": len(array), "dtype": array.dtype.str, "digest": digest}
+
+
+FORMATS = [Format("npy", (".npy",), _open, has_names=False)]

@@ -5,15 +5,18 @@ of our own with some of the columns each were as fast on two free cores, and too
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from tinynet_fast.rows.ahead import one_ahead
+from tinynet_fast.rows.files import need
 from tinynet_fast.rows.formats.arrow import ArrowPart, Layout, check_codes, check_rows, joined
 from tinynet_fast.rows.formats.base import told
 from tinynet_fast.rows.formats.columns import label_kind
+from tinynet_fast.rows.formats.registry import Asked, Format
+from tinynet_fast.rows.formats.source import Source
+from tinynet_fast.rows.formats.tables import open_table
 
-T = TypeVar("T")
 CHUNKS_AT_ONCE = 2  # decoded together: each time costs pyarrow about 10 µs a column
 NOT_CODED = "Not yet implemented"
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
@@ -101,10 +104,9 @@ class ParquetPart(ArrowPart):
                 file.close()
 
 
-def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items, of which the next is made in a thread while one is used."""
-    with ThreadPoolExecutor(1, "tinynet_fast-read") as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+def _open_files(asked: Asked) -> Source:
+    need("pyarrow")
+    return open_table(asked, "parquet", lambda stamp, layout: ParquetPart(stamp.path, layout))
+
+
+FORMATS = [Format("parquet", (".parquet", ".pq"), _open_files)]

@@ -5,53 +5,22 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
 from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats.base import File
+from tinynet_fast.rows.formats.registry import format_of
+from tinynet_fast.rows.pipes import is_address, is_pipe, local_path
 
-COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "ipc",
-    ".feather": "ipc",
-    ".ipc": "ipc",
-    ".arrows": "ipc stream",
-    ".npy": "npy",
-    ".svm": "svmlight",
-    ".svmlight": "svmlight",
-    ".libsvm": "svmlight",
-}
 PAIR = re.compile(r"([^=]+)=(.*)")
 HIDDEN = ("_", ".")  # _SUCCESS, _metadata, .part.crc
 TABLE_LOG = "_delta_log"
 SEPARATORS = f"[{re.escape(os.sep + (os.altsep or ''))}]"
 ANY_DEPTH = re.compile(rf"(?:^|(?<={SEPARATORS}))\*\*(?:{SEPARATORS}+\*\*)*(?={SEPARATORS}|$)")
 MOST_WAYS = 1000  # in which links may lead to one folder
-
-
-@dataclass(frozen=True)
-class File:
-    """A file to read.
-
-    Attributes
-    ----------
-    path : str
-        A local path, or an address.
-    values : dict
-        Names and texts of the folders `name=text` that lie directly above the file.
-    found : set
-        Those of the names that the user did not write: the search in a folder, or a pattern, brought them.
-    """
-
-    path: str
-    values: dict[str, str] = field(default_factory=dict)
-    found: frozenset[str] = frozenset()
 
 
 class Files(Protocol):
@@ -188,14 +157,6 @@ class Remote:
         return path
 
 
-def format_of(path: str) -> str | None:
-    """The format that a file's name stands for, or None."""
-    name = Path(os.path.basename(path).lower())
-    if name.suffix in COMPRESSED and FORMATS.get(Path(name.stem).suffix) == "csv":
-        return "csv"
-    return FORMATS.get(name.suffix)
-
-
 def natural_key(path: str) -> tuple[list[Any], str]:
     """A key that sorts part.2 before part.10: numbers in names compare as numbers, as in Dask."""
     parts = re.split(r"([0-9]+)", path)
@@ -301,3 +262,24 @@ def search_all(X: Any, one: Callable[[str], list[File]]) -> list[File]:
         text = os.fspath(item)
         files += one(os.fsdecode(text) if isinstance(text, bytes) else text)
     return files
+
+
+def local_files(X: Any) -> tuple[list[File], list[Path]]:
+    """The files on this machine that a path, a pattern, a folder or a list of them stands for, and what to open for
+    each."""
+    copies: dict[str, Path] = {}
+
+    def one(item: str) -> list[File]:
+        if is_pipe(item) or is_address(item):
+            path = local_path(item)
+            copies[str(path)] = path
+            return [File(str(path))]
+        return [replace(file, path=str(Path(file.path))) for file in search(item, Local())]
+
+    files = search_all(X, one)
+    return files, [copies.get(file.path, Path(file.path)) for file in files]
+
+
+def looks_like_path(item: Any) -> bool:
+    """Whether a text, of a list of them, is taken for a path and not for a label or a number."""
+    return isinstance(item, str) and (format_of(item) is not None or glob.has_magic(item) or os.path.isdir(item))

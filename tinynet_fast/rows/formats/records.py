@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import EmptyFileError, TableError
-from tinynet_fast.rows.formats.base import has_pyarrow, need, told
-from tinynet_fast.rows.formats.paths import COMPRESSED
+from tinynet_fast.rows.files import EmptyFileError, TableError, has_pyarrow, need
+from tinynet_fast.rows.formats.base import told
+from tinynet_fast.rows.formats.registry import COMPRESSED
 
 PIECE_BYTES = 1 << 21
 HEAD_BYTES = 1 << 16  # in which the names are looked for first

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats.base import Block, Like, Part, need, rows_a_chunk, settle
+from tinynet_fast.rows.files import TableError, need
+from tinynet_fast.rows.formats.base import Block, Like, Part, rows_a_chunk, settle
+from tinynet_fast.rows.formats.registry import Asked, Format
+from tinynet_fast.rows.formats.source import Source, with_rows
 from tinynet_fast.rows.messages import printable
-from tinynet_fast.rows.sparse import as_csr, empty_csr
+from tinynet_fast.rows.sparse import FIRST_INDEX, as_csr, empty_csr
 
 DENSE_VALUES, DENSE_VALUES_A_BYTE = 1 << 28, 1 << 12  # of all rows once they are dense: 2 GB, or so many for each byte
 PIECE_BYTES = 1 << 20
@@ -73,6 +75,8 @@ class SvmlightPart(Part):
 
     `smallest` and `largest` are the indices in it, as it writes them; None and -1 if no row has a value.
     """
+
+    stores_sparse = True
 
     def __init__(self, path: Path, drop: bool) -> None:
         self.path, self.drop, self.size = path, drop, path.stat().st_size
@@ -212,3 +216,25 @@ class SvmlightPart(Part):
             if not np.isfinite(y).all():
                 raise TableError(f"{self.where((offset, 0), int(np.argmin(np.isfinite(y))))}: the label is {y.min()}")
             yield y
+
+
+def _open(asked: Asked) -> Source:
+    if asked.y is not None:
+        raise TableError(f"{asked.first}: svmlight files hold their labels; leave y out")
+    parts = [SvmlightPart(stamp.path, asked.drop_missing) for stamp in asked.stamps]
+    parts = with_rows(parts, "the file is empty")
+    width, first_index = settle_on_one_base(parts, asked.like)
+    return Source(
+        "svmlight",
+        [*parts],
+        names=None,
+        n_features=width,
+        dtype=np.float64,
+        stamps=asked.stamps,
+        drop_missing=asked.drop_missing,
+        labelled=True,
+        training={FIRST_INDEX: first_index},
+    )
+
+
+FORMATS = [Format("svmlight", (".svm", ".svmlight", ".libsvm"), _open, has_names=False, text=True)]

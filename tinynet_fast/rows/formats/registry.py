@@ -1,0 +1,67 @@
+"""The table of file formats. Each format's file says what it reads; `formats/__init__.py` fills the table."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinynet_fast.rows.formats.base import File, Like
+from tinynet_fast.rows.formats.source import Source, Stamp
+
+COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Files of one format, and what the user asked of them (see `open_source`).
+
+    `columns` are to be taken if columns have names: `features`, or the names that a model knows. `stamps` are of the
+    files to read, `files` of those without a byte, too.
+    """
+
+    files: list[File]
+    stamps: list[Stamp]
+    y: Any
+    features: list[str] | None
+    columns: list[str] | None
+    drop_missing: bool
+    like: Like | None
+
+    @property
+    def first(self) -> Path:
+        """The first file, for messages."""
+        return self.stamps[0].path
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files: its name, the endings of its files, and the function that opens some of them.
+
+    A file of `text` may be empty if another is not. A `packed` format is also read from .gz, .bz2 and .zst files.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    open: Callable[[Asked], Source]
+    has_names: bool = True  # whether columns have names, by which they can be taken
+    text: bool = False
+    packed: bool = False
+
+
+FORMATS: dict[str, Format] = {}  # by the endings
+
+
+def format_at(path: str) -> Format | None:
+    """The format that a file's name stands for, or None."""
+    name = Path(os.path.basename(path).lower())
+    if name.suffix not in COMPRESSED:
+        return FORMATS.get(name.suffix)
+    inside = FORMATS.get(Path(name.stem).suffix)
+    return inside if inside is not None and inside.packed else None
+
+
+def format_of(path: str) -> str | None:
+    """The name of that format, or None."""
+    found = format_at(path)
+    return None if found is None else found.name

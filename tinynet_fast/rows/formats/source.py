@@ -1,0 +1,270 @@
+"""A source of rows: its parts' chunks in order, places for messages, fingerprints that tell data apart."""
+
+import hashlib
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterable, Iterator
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.formats.base import Chunk, Part
+from tinynet_fast.rows.messages import listed
+
+FINGERS, FINGER_BYTES = 256, 1 << 18  # parts of a file that its fingerprint is made from, and their size
+
+
+@dataclass
+class Stamp:
+    """A file as it was when the source was opened."""
+
+    path: Path
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "Stamp":
+        if path.is_dir():
+            raise IsADirectoryError(21, "this is a folder; name its files, as in folder/*.csv", str(path))
+        with path.open("rb"):  # a plain OSError for what cannot be opened, whoever reads it
+            status = os.stat(path)
+        return cls(path, status.st_size, status.st_mtime_ns)
+
+    def check(self) -> None:
+        """TableError where the file is not what it was."""
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            raise TableError(f"{self.path}: the file is gone since it was opened; put it back and start anew") from None
+        if status.st_size != self.size:
+            raise TableError(
+                f"{self.path}: its size changed from {self.size:,} to {status.st_size:,} bytes since it was opened; "
+                "start anew with the file as it is"
+            )
+        if status.st_mtime_ns != self.mtime_ns:
+            raise TableError(f"{self.path}: it was written to since it was opened; start anew with the file as it is")
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Base name, size, and a digest of the content: of all of it up to 64 MB, else of parts that are spread evenly.
+
+        A larger file's change is not seen if it keeps the size and lies between those parts.
+        """
+        digest, parts = hashlib.blake2b(digest_size=16), -(-self.size // FINGER_BYTES)
+        with self.path.open("rb") as file:
+            for k in range(min(parts, FINGERS)):
+                file.seek(k * (self.size - FINGER_BYTES) // (FINGERS - 1) if parts > FINGERS else k * FINGER_BYTES)
+                digest.update(file.read(FINGER_BYTES))
+        return {"name": self.path.name, "size": self.size, "digest": digest.hexdigest()}
+
+
+class Source:
+    """Rows that need not fit in memory, read in order, again and again if they are repeatable.
+
+    Rows are numbered as the files have them: those that are left out have numbers, too.
+
+    Attributes
+    ----------
+    names : list of str, or None
+        The inputs, in order.
+    n_features : int
+    dtype : np.dtype
+        Of the rows: float64, or float32 where every feature is stored so.
+    n_rows : int or None
+        How many rows `chunks` has, if that is known without reading.
+    all_rows : int or None
+        The same with those that are left out.
+    repeatable : bool
+        Whether `chunks` can be called again; not for a generator or a RecordBatchReader.
+    anywhere : bool
+        Whether `chunks(start)` costs about the rows that are read.
+    dropped : int
+        Rows left out for a missing value in the last complete pass.
+    size_bytes : int or None
+        Of the files.
+    labelled : bool
+        Whether the rows have labels.
+    sparse : bool
+        Whether chunks hold CSR.
+    training : dict
+        What a model has to keep of the rows, to read others like them; JSON values.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        parts: list[Part],
+        *,
+        names: list[str] | None,
+        n_features: int,
+        dtype: Any,
+        target: str | int | None = None,
+        stamps: Iterable[Stamp] = (),
+        drop_missing: bool = False,
+        repeatable: bool = True,
+        content: Callable[[], Any] | None = None,
+        labelled: bool | None = None,
+        training: dict[str, Any] | None = None,
+        label_remedy: str = "",
+        label_texts: Any = None,
+    ) -> None:
+        self.kind, self.parts, self.names, self.n_features = kind, parts, names, n_features
+        self.dtype, self.target, self.stamps = np.dtype(dtype), target, list(stamps)
+        self.drop_missing, self.repeatable, self._content = drop_missing, repeatable, content
+        self.labelled = target is not None if labelled is None else labelled
+        self.training: dict[str, Any] = training or {}
+        self.label_remedy = label_remedy  # how to give labels to rows that have none
+        self.label_texts = label_texts  # of CSV files: `csv.Labels`
+        self.sparse = False
+        self.dropped = 0
+        self.anywhere = all(part.anywhere for part in parts)
+        rows = [part.n_rows for part in parts]
+        self.all_rows: int | None = None if None in rows else sum(n for n in rows if n is not None)
+        self.n_rows = None if drop_missing else self.all_rows
+        self.size_bytes: int | None = sum(stamp.size for stamp in self.stamps) if self.stamps else None
+        self._begun = False
+        self._index: list[tuple[int, int, Any]] = []  # see `_remember`
+        self._indexed = 0  # rows that the index covers
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
+        """The rows [start, stop) in order. A source that cannot be read anywhere is read from its beginning.
+
+        A chunk may be empty if all of its rows were left out. `dropped` is known after all rows were read at once.
+
+        Raises TableError for a row that cannot be used, naming the file, the line or row, and the column.
+        """
+        if self._begun and not self.repeatable:
+            raise TableError(f"{self.kind}: it can be read only once; pass a function that makes a new one")
+        self._begun = True
+        whole = start == 0 and stop is None
+        return self._anywhere(start, stop) if self.anywhere and not whole else self._in_order(start, stop)
+
+    def _anywhere(self, start: int, stop: int | None) -> Iterator[Chunk]:
+        first = 0
+        for part in self.parts:
+            assert part.n_rows is not None
+            last = first + part.n_rows
+            low, high = max(start, first), last if stop is None else min(stop, last)
+            if low < high:
+                for block in part.read(low - first, high - first):
+                    yield Chunk(block.X, block.y, block.kept)
+            first = last
+
+    def _in_order(self, start: int, stop: int | None) -> Iterator[Chunk]:
+        row = dropped = 0  # rows so far that were kept, and that were left out
+        for number, part in enumerate(self.parts):
+            blocks = part.read(0, None)
+            try:
+                for block in blocks:
+                    chunk = Chunk(block.X, block.y, block.kept)
+                    n = chunk.rows
+                    dropped += n - len(block.X)
+                    self._remember(row, n, number, block.place)
+                    low, high = max(start - row, 0), n if stop is None else min(stop - row, n)
+                    if low < high:
+                        yield chunk.part(low, high)
+                    row += n
+                    if stop is not None and row >= stop:
+                        return
+            finally:
+                close = getattr(blocks, "close", None)
+                if close is not None:
+                    close()
+        self.dropped = dropped
+        if row == dropped:
+            kept = " without a missing value" if dropped else ""
+            raise TableError(f"{self.place}: no rows{kept}: one is needed")
+
+    def _remember(self, row: int, n: int, number: int, place: Any) -> None:
+        """Keep the part and the place that the `n` rows from `row` on were read from."""
+        if row == self._indexed and n:
+            self._index.append((row, number, place))
+            self._indexed += n
+
+    @property
+    def place(self) -> str:
+        """What to name in a message about all rows: the first file, or the kind of source."""
+        return str(self.stamps[0].path) if self.stamps else self.kind
+
+    def as_sparse(self) -> "Source":
+        """The same rows as CSR, if that is how they are stored; else this source."""
+        if not self.parts[0].stores_sparse:
+            return self
+        other = copy(self)
+        other.parts, other.sparse, other._index, other._indexed = [copy(part) for part in self.parts], True, [], 0
+        for part in other.parts:
+            part.sparse = True
+        return other
+
+    @property
+    def row_values(self) -> int:
+        """How many values a row holds: those that it stores, on average and rounded up, if rows are CSR."""
+        if not self.sparse:
+            return self.n_features
+        stored, rows = (sum(getattr(part, name) for part in self.parts) for name in ("stored", "counted"))
+        return max(1, -(-stored // rows))
+
+    def need_labels(self) -> None:
+        """TableError, saying how labels are named, if the rows have none."""
+        if self.labelled:
+            return
+        remedy = self.label_remedy or "give rows with labels"
+        if not self.label_remedy and self.names is not None:
+            remedy = f"name the column that holds the labels (y=...); it has {listed(self.names)}"
+        raise TableError(f"{self.place}: the rows have no labels to learn: {remedy}")
+
+    def labels_only(self) -> Generator[np.ndarray, None, None]:
+        """The target column alone, in order: (n,) arrays."""
+        if self.drop_missing or not self.repeatable:
+            for chunk in self.chunks():
+                if chunk.y is not None and len(chunk.y):
+                    yield chunk.y
+            return
+        for part in self.parts:
+            yield from part.labels()
+
+    def where(self, row: int) -> str:
+        """The place of row `row`, counted from 0: "file.csv, line 12", or "file.parquet, row 7" counted from 1."""
+        if self.anywhere:
+            for part in self.parts:
+                assert part.n_rows is not None
+                if row < part.n_rows:
+                    return part.where(row, 0)
+                row -= part.n_rows
+            return f"row {row + 1}"
+        if row >= self._indexed and self.repeatable:
+            for _ in self.chunks(row, row + 1):
+                pass
+        if row >= self._indexed:
+            return f"row {row + 1}"
+        at = bisect_right(self._index, row, key=lambda entry: entry[0]) - 1
+        first, number, place = self._index[at]
+        return self.parts[number].where(place, row - first)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these rows from others, as plain JSON values."""
+        seen: dict[str, Any] = {"kind": self.kind, "names": self.names, "target": self.target}
+        seen |= {"n_features": self.n_features, "dtype": self.dtype.name, "drop_missing": self.drop_missing}
+        if self.sparse:
+            seen["sparse"] = True
+        if self.stamps:
+            seen["files"] = [stamp.fingerprint() for stamp in self.stamps]
+        if self._content is not None or not self.stamps:
+            seen["content"] = self._content() if self._content is not None else None
+        return seen
+
+    def check_unchanged(self) -> None:
+        """TableError where a file was changed or removed since the source was opened, saying which and how."""
+        for stamp in self.stamps:
+            stamp.check()
+
+
+def with_rows(parts: list[Any], why: str) -> list[Any]:
+    """The parts that have rows, or may have; TableError if none does."""
+    found = [part for part in parts if part.n_rows != 0]
+    if not found:
+        raise TableError(f"{parts[0].path}: {why}")
+    return found
