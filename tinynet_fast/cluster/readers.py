@@ -19,7 +19,6 @@ import numpy as np
 from tinynet_fast.cluster.fit import Piece
 from tinynet_fast.cluster.inspection import label_array, place, place_after
 from tinynet_fast.cluster.tasks import Share
-from tinynet_fast.rows.arrays import is_masked
 from tinynet_fast.rows.files import TableError, checked_features, no_such_column
 from tinynet_fast.rows.formats.arrow import Batches, Layout
 from tinynet_fast.rows.formats.base import Block, File, Part, settle
@@ -28,6 +27,7 @@ from tinynet_fast.rows.formats.folders import in_folders, with_folders
 from tinynet_fast.rows.formats.parquet import BUFFER, ParquetPart
 from tinynet_fast.rows.formats.paths import Remote, search
 from tinynet_fast.rows.formats.registry import format_of
+from tinynet_fast.rows.values import is_masked
 
 # Rows of an array that are looked at together. What is made for each block stays below the 128 KB from which on malloc
 # asks the system: on Dask's workers, whose malloc gives it all back, an averaged epoch of 16 inputs took 42 ns a row

@@ -1,22 +1,17 @@
 """Lists, arrays and frames into a checked matrix, and labels into codes. Blocks of rows are made in `rows.py`."""
 
 import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.labels import refuse_measurements, too_many, unusual
+from tinynet_fast.rows.labels import as_labels, refuse_measurements, too_many
 from tinynet_fast.rows.messages import MOST_NAMED, shown
+from tinynet_fast.rows.values import decoded, is_masked, is_missing, is_several
 
 DATES = "a date or a time: turn it into a number first (such as days since the first one), or leave the column out"
 CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
-
-
-def is_masked(values: Any) -> bool:
-    """Whether an array of `numpy.ma` has masked values. (NumPy imports that when it is first named: 10 ms.)"""
-    return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
 
 
 class BadValue(ValueError):
@@ -29,20 +24,6 @@ class BadValue(ValueError):
         error = cls(message)
         error.row = row
         return error
-
-
-def is_coded(kind: Any) -> bool:
-    """Whether a type is Arrow's of a dictionary: codes, and the values that they stand for."""
-    return type(kind).__name__ == "DictionaryType"
-
-
-def decoded(values: Any) -> Any:
-    """A column of Arrow's with the values in place of their codes; other values as they are.
-
-    NumPy reads the codes of a chunked array without its nulls: a null would become another row's value.
-    """
-    kind: Any = getattr(values, "type", None)
-    return values.cast(kind.value_type) if is_coded(kind) else values
 
 
 def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> np.ndarray:
@@ -293,94 +274,6 @@ def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
     if len(array) != n_rows:
         raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
     return array
-
-
-def as_labels(y: Any, name: str = "y") -> np.ndarray:
-    """Labels as an array of numbers, booleans or text, (n,); ValueError for anything else, with the remedy."""
-    if y is None:
-        raise ValueError(f"{name} is missing: pass a label for each row, or the name of the column that holds them")
-    array = read_labels(y, name)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise ValueError(f"{name} has {array.ndim} dimensions; one label a row is needed")
-    if is_masked(y):
-        i = int(np.argmax(np.ma.getmaskarray(y).reshape(-1)))
-        raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
-    # NumPy turns a list of text and numbers into text, so a list is asked itself. (And lists are iterated rather than
-    # arrays of text: there NumPy can lose a Ctrl-C.)
-    in_list = isinstance(y, (list, tuple)) and len(y) > 0 and np.ndim(y[0]) == 0
-    if array.dtype.kind == "O" or (array.dtype.kind == "U" and in_list):
-        array = _one_type(list(y) if in_list else array.tolist(), name)
-    if array.dtype.kind not in "biufU":
-        raise ValueError(f"{name} holds labels of type {array.dtype}: convert them to numbers, booleans or text")
-    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
-
-
-def read_labels(y: Any, name: str) -> np.ndarray:
-    """`y` as NumPy reads it, text as objects or of a fixed width; ValueError if it is no array or list of labels."""
-    if isinstance(y, (Iterator, Mapping)) or hasattr(y, "toarray"):
-        remedy = f"{name}.toarray()" if hasattr(y, "toarray") else f"list({name})"
-        remedy = f"list({name}.values())" if isinstance(y, Mapping) else remedy
-        raise ValueError(f"{name} is a {type(y).__name__}: pass {remedy}, with one label a row")
-    try:
-        array = np.asarray(decoded(y))
-    except ValueError:
-        raise ValueError(f"{name} holds several values in a row: one label a row is needed") from None
-    if array.ndim == 0:
-        raise ValueError(f"{name} is of type {type(y).__name__}: pass a list or an array with one label a row")
-    return array.astype(object) if array.dtype.kind == "T" else array
-
-
-def _one_type(labels: list[Any], name: str) -> np.ndarray:
-    """Labels that came as Python objects in an array of text, booleans or numbers; ValueError for a mixture."""
-    for i, label in enumerate(labels):
-        if is_missing(label):
-            raise ValueError(f"{name}[{i}] is missing: drop the row or fill the label first")
-    kinds = {type(label) for label in labels}
-    if all(issubclass(kind, str) for kind in kinds):
-        _refuse_lost_ends(labels, name)
-        # NumPy cuts the name of a text that is an Enum to the length of its value.
-        return np.array(labels if kinds == {str} else [str.__str__(label) for label in labels], dtype=str)
-    if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
-        return np.array(labels, dtype=bool)
-    if all(issubclass(kind, (int, float, np.number)) for kind in kinds):
-        try:
-            if all(issubclass(kind, (int, np.integer)) for kind in kinds - {bool, np.bool_}):
-                whole = np.array([int(label) for label in labels])
-                if whole.dtype.kind in "iu":
-                    return whole
-            array = np.array(labels, dtype=np.float64)
-        except OverflowError:
-            raise ValueError(f"{name} holds a number that is too large for a float64: use other labels") from None
-        if len(set(labels)) > len(set(array.tolist())):
-            raise ValueError(f"{name} holds numbers that a float64 cannot tell apart: use text or smaller numbers")
-        return array
-    for i, label in enumerate(labels):
-        if not isinstance(label, (str, bool, np.bool_, int, float, np.number)) or isinstance(label, np.timedelta64):
-            raise ValueError(unusual(label, f"{name}[{i}]"))
-    names = ", ".join(sorted(kind.__name__ for kind in kinds))
-    raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
-
-
-def _refuse_lost_ends(labels: list[str], name: str) -> None:
-    """ValueError for a text that ends in zero characters: NumPy drops them, so two labels would become one."""
-    for i, label in enumerate(labels):
-        if str.endswith(label, "\0"):
-            raise ValueError(f"{name}[{i}] is {label!r}, and NumPy drops zero characters at the end: use another label")
-
-
-def is_several(value: Any) -> bool:
-    """Whether a Python object is a collection, such as a list or an array, and not a single value."""
-    return hasattr(value, "__len__") and not isinstance(value, (str, bytes)) and getattr(value, "ndim", 1) > 0
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a Python object stands for a value that is not there."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return True
-    other = value != value
-    return isinstance(other, (bool, np.bool_)) and bool(other)  # several values give several answers
 
 
 def asks_for_stream(X: Any) -> bool:

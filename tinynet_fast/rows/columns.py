@@ -14,15 +14,12 @@ from tinynet_fast.rows.arrays import (
     as_matrix,
     check_finite,
     check_table,
-    decoded,
-    is_coded,
-    is_missing,
-    is_several,
 )
 from tinynet_fast.rows.files import checked_features, need
 from tinynet_fast.rows.index_columns import index_columns
 from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.sparse import CSR, as_rows, is_sparse
+from tinynet_fast.rows.values import decoded, is_coded, is_missing, is_several
 
 CLUSTERS = {"dask": "dask", "dask_expr": "dask", "pyspark": "spark"}  # libraries, and our modules for them
 

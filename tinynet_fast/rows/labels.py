@@ -1,11 +1,109 @@
-"""Labels that cannot be learned as they are: numbers that look like measurements, and types that are no label."""
+"""Labels as arrays of numbers, booleans or text, and which of them cannot be learned as they are."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tinynet_fast.rows.values import decoded, is_masked, is_missing
+
+LOST_END = "NumPy drops zero characters at the end: use another label"  # two texts would become one
+MOST_FLOATS = 1 << 16  # numbers that are remembered, to tell later ones from them
 FEW_NUMBERS = 32  # up to this many different numbers may be classes, whatever numbers they are
 FEWEST_ROWS = 10  # rows that each of more whole numbers must have on average
+
+
+def as_labels(y: Any, name: str = "y") -> np.ndarray:
+    """Labels as an array of numbers, booleans or text, (n,); ValueError for anything else, with the remedy."""
+    if y is None:
+        raise ValueError(f"{name} is missing: pass a label for each row, or the name of the column that holds them")
+    labels, gone = labels_and_gaps(y, name)
+    if gone is not None:
+        raise ValueError(f"{name}[{np.argmax(gone)}] is missing: drop the row or fill the label first")
+    return labels
+
+
+def labels_and_gaps(y: Any, name: str = "y") -> tuple[np.ndarray, np.ndarray | None]:
+    """The same, and which labels are missing or masked (None: none), at whose places the array holds anything."""
+    array = read_labels(y, name)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{name} has {array.ndim} dimensions; one label a row is needed")
+    gone = np.ma.getmaskarray(y).reshape(-1) if is_masked(y) else np.zeros(len(array), bool)
+    # NumPy turns a list of text and numbers into text, so a list is asked itself. (And lists are iterated rather than
+    # arrays of text: there NumPy can lose a Ctrl-C.)
+    in_list = isinstance(y, (list, tuple)) and len(y) > 0 and np.ndim(y[0]) == 0
+    if array.dtype.kind == "O" or (array.dtype.kind == "U" and in_list):
+        labels = list(y) if in_list else array.tolist()
+        gone |= np.array([is_missing(label) for label in labels], bool)
+        rows = np.flatnonzero(~gone).tolist() if gone.any() else range(len(labels))
+        there = [labels[i] for i in rows] if gone.any() else labels
+        array = np.zeros(len(labels), (found := _one_type(there, rows, name)).dtype)
+        array[~gone] = found
+    if array.dtype.kind not in "biufU":
+        raise ValueError(f"{name} holds labels of type {array.dtype}: convert them to numbers, booleans or text")
+    array = array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
+    return array, gone if gone.any() else None
+
+
+def read_labels(y: Any, name: str) -> np.ndarray:
+    """`y` as NumPy reads it, text as objects or of a fixed width; ValueError if it is no array or list of labels."""
+    if isinstance(y, (Iterator, Mapping)) or hasattr(y, "toarray"):
+        remedy = f"{name}.toarray()" if hasattr(y, "toarray") else f"list({name})"
+        remedy = f"list({name}.values())" if isinstance(y, Mapping) else remedy
+        raise ValueError(f"{name} is a {type(y).__name__}: pass {remedy}, with one label a row")
+    try:
+        array = np.asarray(decoded(y))
+    except ValueError:
+        raise ValueError(f"{name} holds several values in a row: one label a row is needed") from None
+    if array.ndim == 0:
+        raise ValueError(f"{name} is of type {type(y).__name__}: pass a list or an array with one label a row")
+    return array.astype(object) if array.dtype.kind == "T" else array
+
+
+def _one_type(labels: list[Any], rows: Sequence[int], name: str) -> np.ndarray:
+    """Labels that came as Python objects in an array of text, booleans or numbers; ValueError for a mixture."""
+    kinds = {type(label) for label in labels}
+    if all(issubclass(kind, str) for kind in kinds):
+        for i, label in zip(rows, labels, strict=True):
+            if str.endswith(label, "\0"):
+                raise ValueError(f"{name}[{i}] is {label!r}, and {LOST_END}")
+        # NumPy cuts the name of a text that is an Enum to the length of its value.
+        return np.array(labels if kinds == {str} else [str.__str__(label) for label in labels], dtype=str)
+    if all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
+        return np.array(labels, dtype=bool)
+    if all(issubclass(kind, (int, float, np.number)) for kind in kinds):
+        try:
+            if all(issubclass(kind, (int, np.integer)) for kind in kinds - {bool, np.bool_}):
+                whole = np.array([int(label) for label in labels])
+                if whole.dtype.kind in "iu":
+                    return whole
+            array = np.array(labels, dtype=np.float64)
+        except OverflowError:
+            raise ValueError(f"{name} holds a number that is too large for a float64: use other labels") from None
+        if len(set(labels)) > len(set(array.tolist())):
+            raise ValueError(f"{name} holds numbers that a float64 cannot tell apart: use text or smaller numbers")
+        return array
+    for i, label in zip(rows, labels, strict=True):
+        if not isinstance(label, (str, bool, np.bool_, int, float, np.number)) or isinstance(label, np.timedelta64):
+            raise ValueError(unusual(label, f"{name}[{i}]"))
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    raise ValueError(f"{name} mixes labels of type {names}: use numbers, booleans or text throughout")
+
+
+class SeenFloats:
+    """Numbers that were labels so far, and the float64 that each of them becomes."""
+
+    def __init__(self) -> None:
+        self.seen: dict[float, Any] = {}
+
+    def other(self, number: Any, value: float) -> Any:
+        """Note that `number` becomes `value`. Returns another number that became the same; None if there is none."""
+        known = self.seen.get(value, number)
+        if len(self.seen) < MOST_FLOATS:
+            self.seen[value] = known
+        return known if known != number else None
 
 
 def refuse_measurements(labels: np.ndarray, rows: int, name: str = "y") -> None:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,9 @@ class Part(ABC):
     anywhere = False  # whether `read` costs about the rows that are read
     stores_sparse = False  # whether blocks can hold CSR
     sparse = False  # whether they do
+    drop = False  # whether rows with a missing value are left out
+    names: list[str] | None = None  # of the inputs
+    target: Any = None  # the column of the labels
 
     @abstractmethod
     def read(self, start: int, stop: int | None) -> Iterator[Block]:
@@ -111,6 +115,13 @@ class Part(ABC):
     def where(self, place: Any, i: int) -> str:
         """Name row `i`, counted from 0, of the block that was read at `place`: here the number of its first row."""
         return f"{self.path}, row {place + i + 1}"
+
+    def settled(self, X: np.ndarray, y: np.ndarray | None, place: Any, gone: np.ndarray | None = None) -> Block:
+        """A block of these rows, once `settle` took them; for parts whose `names` and `target` are their own."""
+        options: dict[str, Any] = {"drop": self.drop, "names": self.names, "target": self.target}
+        finite = bool(np.isfinite(X).all())
+        X, y, kept = settle(X, y, finite, gone, where=partial(self.where, place), **options)
+        return Block(X, y, place, kept)
 
     def labels(self) -> Iterator[np.ndarray]:
         """The target column alone, of all rows; refuses missing labels."""

@@ -7,12 +7,12 @@ import numpy as np
 
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import target_name
+from tinynet_fast.rows.labels import LOST_END, SeenFloats
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
 LONGEST_LABEL = 256  # characters that labels of any number of rows may have
 LABEL_BYTES = 1 << 26  # of longer ones: NumPy stores each label of a chunk as wide as the longest
 EXACT_DIGITS = 15  # a float64 tells all decimals of so many digits apart
-MOST_DECIMALS = 1 << 16  # labels that are remembered, to tell those of later rows from them
 COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
 
 
@@ -71,11 +71,12 @@ def fill(columns: Sequence[Any], X: np.ndarray, first: int) -> bool:
     return finite
 
 
-class Decimals:
-    """The decimals that were labels so far, and the float64 that each became. They may stand in several files."""
+class Decimals(SeenFloats):
+    """The decimals that were labels so far, which may stand in several files."""
 
     def __init__(self, target: str | None = None) -> None:
-        self.target, self.seen = target, {}  # type: ignore[var-annotated]
+        super().__init__()
+        self.target = target
 
     def floats(self, column: Any, where: Callable[[int], str] | None) -> Any:
         """An Arrow array of decimals as float64; TableError if two different ones become one number."""
@@ -85,16 +86,14 @@ class Decimals:
         if column.type.precision > EXACT_DIGITS:
             different = column.unique().drop_null()
             for value, number in zip(different.to_pylist(), different.cast(pa.float64()).to_pylist(), strict=True):
-                other = self.seen.get(number, value)
-                if other != value:
+                other = self.other(value, number)
+                if other is not None:
                     row = pc.index(column, pa.scalar(value, column.type)).as_py()
                     place = "" if where is None else f"{where(row)}, "
                     raise TableError(
                         f"{place}{target_name(self.target)}: the labels {other} and {value} are decimals that a "
                         "float64 cannot tell apart: use text or smaller numbers"
                     )
-                if len(self.seen) < MOST_DECIMALS:
-                    self.seen[number] = value
         return column.cast(pa.float64())
 
 
@@ -166,15 +165,13 @@ def _texts(dictionary: Any, rows: int, where: Callable[[int], str] | None) -> np
     import pyarrow as pa
 
     texts = ["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()]
+    place = "" if where is None else f"{where(0)} or below: "
     lost = [text for text in texts if text.endswith("\0")]
     if lost:
-        place = "" if where is None else f"{where(0)} or below: "
-        raise TableError(
-            f"{place}the label {lost[0][:40]!r}: NumPy drops zero characters at the end: use another label"
-        )
+        raise TableError(f"{place}the label {lost[0][:40]!r}: {LOST_END}")
     long = too_long(texts, rows)
     if long is not None:
-        raise TableError(("" if where is None else f"{where(0)} or below: ") + long_label(long, rows))
+        raise TableError(f"{place}{long_label(long, rows)}")
     return np.array(texts, dtype=str)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
+from tinynet_fast.rows.labels import LOST_END, SeenFloats
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
 KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text", "O": "text"}
@@ -56,7 +56,8 @@ class Labels:
         self.dtype: np.dtype[Any] = np.dtype(np.float64)  # of the values; text is as wide as a piece's labels
         self.settled = False  # whether two labels are known: their type stays, but for whole numbers among numbers
         self.waits = waits
-        self.huge: list[str] = []  # whole numbers that a float64 may not hold exactly
+        self.floats = SeenFloats()  # whole numbers that a float64 may not hold exactly
+        self.alike: str | None = None  # two of them that are one as float64
 
     @property
     def kind(self) -> str:
@@ -78,10 +79,11 @@ class Labels:
         lost = next((text for text in new if text.endswith("\0")), None)
         if lost is not None:
             label = printable(repr(lost), LONGEST_NAME)
-            raise TableError(
-                f"{self.place}: the label {label}: NumPy drops zero characters at the end: use another label"
-            )
-        self.huge += [text for text in new if len(text) > EXACT_DIGITS and WHOLE.fullmatch(text)]
+            raise TableError(f"{self.place}: the label {label}: {LOST_END}")
+        for text in new:
+            if len(text) > EXACT_DIGITS and WHOLE.fullmatch(text):
+                other = self.floats.other(int(text), float(text))
+                self.alike = self.alike or (other and f"{other} and {int(text)}")
         if self.waits:
             self.codes |= {text: code for code, text in enumerate(new, len(self.codes))}
             return None
@@ -102,13 +104,9 @@ class Labels:
 
     def _check_apart(self, dtype: np.dtype[Any]) -> None:
         """TableError if two whole numbers are one as float64."""
-        if dtype.kind == "f" and len({float(text) for text in self.huge}) < len({int(text) for text in self.huge}):
-            alike = sorted(self.huge, key=int)
-            some = next(
-                pair for pair in pairwise(alike) if float(pair[0]) == float(pair[1]) and int(pair[0]) != int(pair[1])
-            )
+        if dtype.kind == "f" and self.alike is not None:
             raise TableError(
-                f"{self.place}: the labels {' and '.join(some)} are one number as float64: put a letter before them"
+                f"{self.place}: the labels {self.alike} are one number as float64: put a letter before them"
             )
 
     def of(self, texts: list[str], indices: np.ndarray) -> np.ndarray:
@@ -127,8 +125,8 @@ class CsvPart(TablePart):
     def __init__(self, path: Path, layout: Layout, labels: Labels) -> None:
         self.path, self.layout, self.known = path, layout, labels
         self.bytes = CsvBytes(path)
-        self.names = self.bytes.names
-        layout.check_names(path, self.names)
+        self.columns = self.bytes.names
+        layout.check_names(path, self.columns)
         layout.dtype = np.dtype(np.float64)
         self.booleans = self._columns_of_booleans()
 
@@ -138,9 +136,9 @@ class CsvPart(TablePart):
             if not any(text.encode() in bytes(sample) for text in BOOLEANS):
                 return set()
             records = self.bytes.records(sample, self.bytes.lines_before(offset) + 1)
-            rows = [record for _, record in records if len(record) == len(self.names)]
+            rows = [record for _, record in records if len(record) == len(self.columns)]
             found, inputs = set(), set(self.layout.names)
-            for j, name in enumerate(self.names):
+            for j, name in enumerate(self.columns):
                 texts = [record[j] for record in rows if record[j] not in MISSING]
                 if name in inputs and texts and all(text in BOOLEANS for text in texts):
                     found.add(name)
@@ -219,7 +217,7 @@ class CsvPart(TablePart):
         """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
         none)."""
         pa, mark = self.bytes.pyarrow, bytes(piece[: len(BOM)]) == BOM  # which pyarrow leaves out, but only there
-        if pa is None or len(self.names) > WIDE or mark:
+        if pa is None or len(self.columns) > WIDE or mark:
             return self._by_hand(names, offset, piece)
         from pyarrow import csv as arrow_csv
 
@@ -232,7 +230,7 @@ class CsvPart(TablePart):
             table = arrow_csv.read_csv(
                 pa.py_buffer(piece),
                 read_options=arrow_csv.ReadOptions(
-                    column_names=self.names, use_threads=False, block_size=max(len(piece) + 1, 1 << 16)
+                    column_names=self.columns, use_threads=False, block_size=max(len(piece) + 1, 1 << 16)
                 ),
                 parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted, delimiter=self.bytes.delimiter),
                 convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), **OPTIONS),
@@ -258,7 +256,7 @@ class CsvPart(TablePart):
         return self._records(names, offset, piece, self.bytes.lines_before(offset) + 1)  # counted for a mistake alone
 
     def _records(self, names: list[str], offset: int, piece: memoryview, first_line: int) -> Piece:
-        at = {name: j for j, name in enumerate(self.names)}
+        at = {name: j for j, name in enumerate(self.columns)}
         places = [(at[name], name) for name in names]
         target = None if self.layout.target is None else at[self.layout.target]
         rows: list[np.ndarray] = []
@@ -279,8 +277,8 @@ class CsvPart(TablePart):
         return offset, len(piece), (X, finite, texts, indices), wrong
 
     def _values(self, record: list[str], places: list[tuple[int, str]], line: int) -> list[float]:
-        if len(record) != len(self.names):
-            found = f"{len(record)} values where the first line names {len(self.names)}"
+        if len(record) != len(self.columns):
+            found = f"{len(record)} values where the first line names {len(self.columns)}"
             raise TableError(f"{self.path}, line {line}: {found}")
         return [self._value(record[j], name, line) for j, name in places]
 

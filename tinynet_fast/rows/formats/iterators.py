@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.arrays import _one_type, as_labels, is_masked, is_missing, read_labels
 from tinynet_fast.rows.columns import block_rows
 from tinynet_fast.rows.files import TableError, need
 from tinynet_fast.rows.formats.arrow import Batches, Layout
-from tinynet_fast.rows.formats.base import Block, Part, settle
+from tinynet_fast.rows.formats.base import Block, Part
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import layout_of, source_of
+from tinynet_fast.rows.labels import labels_and_gaps
+from tinynet_fast.rows.values import is_masked
 
 FRAMES = {"pandas", "polars", "modin", "narwhals", "cudf"}  # these stay in memory
 
@@ -78,22 +79,6 @@ def masked_as_nan(X: Any) -> Any:
     return X.astype(X.dtype if X.dtype.kind == "f" else np.float64).filled(np.nan)
 
 
-def block_labels(given: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """A block's labels as numbers, booleans or text, and which of them are missing (None: none)."""
-    y = read_labels(given, "y")
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    gone = np.ma.getmaskarray(given).reshape(-1) if is_masked(given) else None
-    if y.dtype.kind == "O" and y.ndim == 1:
-        lost = np.array([is_missing(label) for label in y.tolist()], dtype=bool)
-        present = _one_type([label for label in y.tolist() if not is_missing(label)], "y")
-        y = np.zeros(len(lost), present.dtype)
-        y[~lost] = present
-        gone = lost if gone is None else gone | lost
-    elif y.dtype.kind == "U" and isinstance(given, (list, tuple)):
-        return as_labels(given), gone  # NumPy turns a list of text and numbers into text
-    return as_labels(y), gone if gone is not None and gone.any() else None
-
-
 class IteratorPart(Part):
     """Blocks (X, y) of an iterator, or of one that a function makes anew for each pass. A place is a block's number.
 
@@ -151,7 +136,7 @@ class IteratorPart(Part):
             )
         try:
             rows = self._matrix(masked_as_nan(X))
-            y, gone = (None, None) if given is None else block_labels(given)
+            y, gone = (None, None) if given is None else labels_and_gaps(given)
         except ValueError as error:
             raise TableError(f"block {number}: {error}") from None
         if y is not None and len(y) != len(rows):
@@ -197,13 +182,7 @@ class IteratorPart(Part):
                 f"block {number}: rows of {rows.dtype}, and block {self.number} has float32: give all the same dtype"
             )
         X = kept_apart(np.ascontiguousarray(rows, self.dtype), pair_of(block)[0])
-
-        def where(i: int) -> str:
-            return self.where(number, i)
-
-        finite = bool(np.isfinite(X).all())
-        X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=self.names, target=None, where=where)
-        return Block(X, y, number, kept)
+        return self.settled(X, y, number, gone)
 
 
 def open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Source:

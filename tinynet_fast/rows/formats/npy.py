@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats.base import Block, Part, rows_a_chunk, settle
-from tinynet_fast.rows.formats.iterators import block_labels
+from tinynet_fast.rows.formats.base import Block, Part, rows_a_chunk
 from tinynet_fast.rows.formats.paths import local_files, looks_like_path
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source, Stamp, with_rows
+from tinynet_fast.rows.labels import labels_and_gaps
 from tinynet_fast.rows.messages import printable
 
 LABELS = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
@@ -125,12 +125,11 @@ class NpyPart(Part):
                 f"{path}: an array of shape {printable(str(shape), 100)}; rows and columns, (n, d), are needed"
             )
         self.n_rows, width = shape[0], shape[1] if len(shape) == 2 else 1
-        self.column: int | None = None
         self.y: Any = None
         if isinstance(y, (int, np.integer)) and not isinstance(y, bool):
             if not -width <= y < width or width == 1:
                 raise TableError(f"{path}: no column {y} for the target; it has {width} columns, counted from 0")
-            self.column = int(y) % width
+            self.target = int(y) % width
             width -= 1
         elif y is not None:
             self.y = y
@@ -147,21 +146,14 @@ class NpyPart(Part):
 
     def _block(self, low: int, high: int) -> Block:
         X, y = self.file.rows(low, high).reshape(high - low, -1), None
-        if self.column is not None:
-            y, X = X[:, self.column].copy(), np.delete(X, self.column, axis=1)
+        if self.target is not None:
+            y, X = X[:, self.target].copy(), np.delete(X, self.target, axis=1)
         elif self.y is not None:
             y = self.y.rows(low, high) if isinstance(self.y, NpyFile) else self.y[low:high]
         with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused below
             X = np.ascontiguousarray(X, self.dtype)
 
-        def where(i: int) -> str:
-            return self.where(low, i)
-
-        target = None if self.column is None else self.column
-        finite = bool(np.isfinite(X).all())
-        gone = None if self.gone is None else self.gone[low:high]
-        X, y, kept = settle(X, y, finite, gone, drop=self.drop, names=None, target=target, where=where)
-        return Block(X, y, low, kept)
+        return self.settled(X, y, low, None if self.gone is None else self.gone[low:high])
 
     def labels(self) -> Iterator[np.ndarray]:
         if isinstance(self.y, np.ndarray) and self.y.dtype.kind != "f" and self.gone is None:
@@ -200,7 +192,7 @@ def _open(asked: Asked) -> Source:
         names=None,
         n_features=parts[0].width,
         dtype=dtype,
-        target=parts[0].column,
+        target=parts[0].target,
         stamps=stamps,
         drop_missing=drop,
         content=content,
@@ -219,7 +211,7 @@ def _labels_of_rows(y: Any) -> tuple[np.ndarray, np.ndarray | None]:
     if np.ndim(y) == 0:
         raise TableError(f"y is a {type(y).__name__}: {LABELS}")
     try:
-        return block_labels(y)
+        return labels_and_gaps(y)
     except ValueError as error:
         raise TableError(str(error)) from None
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.rows.files import TableError, need
-from tinynet_fast.rows.formats.base import Block, Like, Part, rows_a_chunk, settle
+from tinynet_fast.rows.formats.base import Block, Like, Part, rows_a_chunk
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source, with_rows
 from tinynet_fast.rows.messages import printable
@@ -186,13 +186,7 @@ class SvmlightPart(Part):
             )
 
     def _block(self, sparse: Any, y: np.ndarray, place: Any) -> Block:
-        def where(i: int) -> str:
-            return self.where(place, i)
-
-        X = np.ascontiguousarray(sparse.toarray(), np.float64)
-        finite = bool(np.isfinite(X).all())
-        X, labels, kept = settle(X, y, finite, None, drop=self.drop, names=None, target=None, where=where)
-        return Block(X, labels, place, kept)
+        return self.settled(np.ascontiguousarray(sparse.toarray(), np.float64), y, place)
 
     def _sparse_block(self, sparse: Any, y: np.ndarray, offset: int) -> Block:
         """All rows of a piece as CSR, without those that lack a value where they are left out."""

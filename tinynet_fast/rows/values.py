@@ -1,0 +1,38 @@
+"""Single values as Python, NumPy and Arrow have them: which are missing, masked, several in one, or codes of others."""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+
+def is_several(value: Any) -> bool:
+    """Whether a Python object is a collection, such as a list or an array, and not a single value."""
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes)) and getattr(value, "ndim", 1) > 0
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a Python object stands for a value that is not there."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    other = value != value
+    return isinstance(other, (bool, np.bool_)) and bool(other)  # several values give several answers
+
+
+def is_masked(values: Any) -> bool:
+    """Whether an array of `numpy.ma` has masked values. (NumPy imports that when it is first named: 10 ms.)"""
+    return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
+
+
+def is_coded(kind: Any) -> bool:
+    """Whether a type is Arrow's of a dictionary: codes, and the values that they stand for."""
+    return type(kind).__name__ == "DictionaryType"
+
+
+def decoded(values: Any) -> Any:
+    """A column of Arrow's with the values in place of their codes; other values as they are.
+
+    NumPy reads the codes of a chunked array without its nulls: a null would become another row's value.
+    """
+    kind: Any = getattr(values, "type", None)
+    return values.cast(kind.value_type) if is_coded(kind) else values
