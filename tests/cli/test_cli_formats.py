@@ -99,7 +99,7 @@ def test_rows_that_are_left_out(run, files, options):
 def test_other_columns_hold_out_the_same_rows(files, tmp_path):
     from tinynet_fast.cli.rows import open_rows
     from tinynet_fast.cli.train import Split
-    from tinynet_fast.rows.whole import read_whole
+    from tinynet_fast.rows.kept import read_whole
 
     def held(features):
         table = read_whole(open_rows([tmp_path / "gaps.csv"], "y", features, drop_missing=True))

@@ -11,7 +11,7 @@ from tinynet_fast import train_neuron
 from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.rows import kept
 from tinynet_fast.rows.blocks import Order
-from tinynet_fast.rows.label_runs import GROUP, LONG_RUN, LongestRun
+from tinynet_fast.rows.labels import GROUP, LONG_RUN, LongestRun
 
 
 def longest(codes):

@@ -11,7 +11,7 @@ from tables import write
 from tinynet_fast.rows import kept
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import base, open_source
-from tinynet_fast.rows.whole import read_whole
+from tinynet_fast.rows.kept import read_whole
 
 CELLS = [(1.5, -2.0, "x"), (0.1, 3.0, "y"), (2.25, "", "x"), (1e300, 1e-300, "y"), ("", 4.0, ""), (7.0, 8.0, "z")]
 HEADER = ["a", "b", "y"]

@@ -12,9 +12,9 @@ import numpy as np
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.rows.arrays import encode_labels
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats import Source, open_source
+from tinynet_fast.rows.formats import Source, open_source, target_in
+from tinynet_fast.rows.kept import WholeTable, read_whole
 from tinynet_fast.rows.messages import listed, printable
-from tinynet_fast.rows.whole import WholeTable, read_whole, target_in
 from tinynet_fast.scoring import open_for
 
 # How the library's messages name options: at the start, or in a remedy.

@@ -19,9 +19,9 @@ from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Source
 from tinynet_fast.rows.formats.cells import infer
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
+from tinynet_fast.rows.kept import WholeTable, read_whole
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.rows.stream import HoldOut, StreamRows
-from tinynet_fast.rows.whole import WholeTable, read_whole
 from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits

@@ -21,7 +21,7 @@ from tinynet_fast.cluster.inspection import label_array, place, place_after
 from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.rows.files import TableError, checked_features, no_such_column
 from tinynet_fast.rows.formats.arrow import Batches, Layout
-from tinynet_fast.rows.formats.base import Block, File, Part, settle
+from tinynet_fast.rows.formats.base import Chunk, File, Part, settle
 from tinynet_fast.rows.formats.columns import labels, numeric
 from tinynet_fast.rows.formats.folders import in_folders, with_folders
 from tinynet_fast.rows.formats.parquet import BUFFER, ParquetPart
@@ -81,7 +81,7 @@ class _Placed(Batches):
 class _Packed(_Placed):
     """Batches of two columns: a list of all inputs of a row, as rows lie in memory, and labels."""
 
-    def _block(self, batch: Any, row: int) -> Block:
+    def _block(self, batch: Any, row: int) -> Chunk:
         y, gone = labels(batch.column(1))
         X = numeric(batch.column(0).flatten(), self.layout.dtype).reshape(len(y), len(self.layout.names))
         return self.layout.settled(X, y, True, gone, row, lambda i: self.where(row, i))  # who trains looks at X

@@ -1,1 +1,1 @@
-"""What the user has, turned into blocks of contiguous rows and 0/1 labels. No training lives here."""
+"""Turns what the user has (lists, arrays, frames, files) into blocks of rows and codes of labels. No training here."""

@@ -1,4 +1,4 @@
-"""Threads that work ahead of who takes what they make: rows are read while those before them are trained on."""
+"""Threads that work ahead: the next rows are read while the rows before them are trained on."""
 
 import queue
 import threading
@@ -7,13 +7,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-AHEAD = 3  # chunks that wait to be trained on
-POLL_SECONDS = 0.05  # how often a waiting thread looks whether the other is still there
+AHEAD = 3  # chunks that may wait to be trained on
+POLL_SECONDS = 0.05  # how often the reading thread checks, while it waits, whether the chunks are still wanted
 T = TypeVar("T")
 
 
 def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
-    """The chunks, read in a thread of their own, a few ahead. Closing this ends the thread, and then the chunks."""
+    """Yield the chunks, which a thread reads a few ahead. Closing this ends the thread and closes the chunks."""
     waiting: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(AHEAD)
     closed = threading.Event()
 
@@ -55,9 +55,9 @@ def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
 
 
 def in_order(tasks: Iterable[Callable[[], T]], workers: int) -> Generator[T, None, None]:
-    """What the tasks return, in their order, while a few of those to come are worked on. Closing it ends the work.
+    """Yield what the tasks return, in their order, while threads work on the next tasks. Closing this ends the work.
 
-    Whoever does not need all of it has to close it: left to the garbage collector, it would swallow a Ctrl-C.
+    Close it if you do not need all results: if the garbage collector does that, a Ctrl-C can be lost.
     """
     pool, waiting = ThreadPoolExecutor(workers, "tinynet_fast-read"), deque()  # type: ignore[var-annotated]
     try:
@@ -72,7 +72,7 @@ def in_order(tasks: Iterable[Callable[[], T]], workers: int) -> Generator[T, Non
 
 
 def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items, of which the next is made in a thread while one is used."""
+    """Yield the items. While one is used, a thread makes the next."""
     with ThreadPoolExecutor(1, "tinynet_fast-read") as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:

@@ -1,4 +1,4 @@
-"""Lists, arrays and frames into a checked matrix, and labels into codes. Blocks of rows are made in `rows.py`."""
+"""Turns lists and arrays into a checked matrix, and labels into codes. `blocks.py` makes blocks of rows from these."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from tinynet_fast.rows.messages import MOST_NAMED, shown
 from tinynet_fast.rows.values import decoded, is_masked, is_missing, is_several
 
 DATES = "a date or a time: turn it into a number first (such as days since the first one), or leave the column out"
-CHECKED_VALUES = 1 << 18  # how many values are tested for NaN at a time: the test's memory, not the data's
+CHECKED_VALUES = 1 << 18  # values that are tested for NaN at a time, so that the test needs little memory
 
 
 class BadValue(ValueError):
@@ -30,8 +30,8 @@ def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> 
     """`X` as a 2-D numeric array of rows, without a copy if it is an array already.
 
     A 1-D array or a list of numbers is one input a row. Raises ValueError for ragged rows, text, missing values and
-    whatever else is not a table of real numbers. The message names the row and the column: by its name if `columns`
-    are given. What has names (a frame, say) goes through `columns.py` first.
+    anything else that is not a table of real numbers. The message names the row and the column (by its name if
+    `columns` are given). Rows with names, such as a frame, go through `frames.py` first.
     """
     if isinstance(X, (str, bytes)):
         raise ValueError(f"{name} is text; a list of rows or an array is needed")
@@ -60,7 +60,7 @@ def as_matrix(X: Any, name: str = "X", columns: Sequence[str] | None = None) -> 
 
 
 def check_table(shape: tuple[int, ...], name: str) -> None:
-    """ValueError where a table has not two dimensions, or nothing in it."""
+    """ValueError if a table is empty or does not have two dimensions."""
     if len(shape) != 2:
         raise ValueError(f"{name} has {len(shape)} dimensions; 2 are needed, rows and inputs")
     if shape[0] == 0:
@@ -90,7 +90,7 @@ def _from_rows(rows: Sequence[Any], name: str) -> np.ndarray:
 
 
 def _from_objects(array: np.ndarray, name: str, columns: Sequence[str] | None) -> np.ndarray:
-    """Numbers that came as Python objects, one by one, so that the first value that is no number can be named."""
+    """Convert Python objects to numbers one by one, so that an error can name the first value that is no number."""
     out = np.empty(array.shape)
     for place, value in np.ndenumerate(array):
         plain = type(value) in (float, int, bool) and value == value
@@ -141,9 +141,9 @@ def check_finite(X: np.ndarray, name: str = "X", columns: Sequence[str] | None =
 
 
 class Codes:
-    """A code for each row's label, 0 or 1 and so on: where it stands in `labels`, which are sorted.
+    """The code of each row's label: its place, 0 or 1 and so on, in the sorted `labels`.
 
-    They are worked out for the rows that are asked for: a byte for every row would soon be more than training takes.
+    Codes are made when rows are asked for. A byte for every row could take more memory than all of training.
     """
 
     def __init__(self, y: np.ndarray, labels: np.ndarray) -> None:
@@ -157,13 +157,13 @@ class Codes:
 
 
 def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[Codes, np.ndarray]:
-    """A code a row, 0 or 1 and so on, and the labels that they stand for, in sorted order: two, or as many as `most`.
+    """Return a code for each row, 0 or 1 and so on, and the sorted labels that the codes stand for, at most `most`.
 
     Returns
     -------
     codes : Codes
     labels : (2,) array, or longer
-        Of the dtype that the labels came in: `labels[codes[:]]` gives them back.
+        They keep their dtype: `labels[codes[:]]` are the labels as they came.
     """
     array = _label_array(y, n_rows, name)
     if array.dtype.kind in "biuf":
@@ -197,10 +197,10 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
 
 
 def find_labels(parts: Iterable[np.ndarray], most: int | None = None, rows: int | None = None) -> np.ndarray:
-    """The labels of rows that come in parts, sorted: at least two, and at most `most`.
+    """Return the sorted labels of rows that come in parts: at least two, and at most `most`.
 
-    If that is two, reading ends with the second; a later third is for training to find. Pass the number of `rows` if
-    the parts do not have a label for each.
+    If `most` is 2, reading ends with the second label; training finds a third one later. Pass the number of `rows` if
+    the parts do not hold a label for each row.
     """
     labels: np.ndarray | None = None
     waiting: list[np.ndarray] = []  # merged once they are as many as the labels, so that each is sorted a few times
@@ -230,7 +230,7 @@ def _merged(labels: np.ndarray | None, parts: list[np.ndarray]) -> np.ndarray:
 
 
 def _distinct(array: np.ndarray, most: int) -> np.ndarray:
-    """The different labels, sorted; where there are more than `most`, the first and the last of those seen so far."""
+    """The different labels, sorted. If there are more than `most`, only some of them are returned."""
     labels = array[:0]
     for start in range(0, len(array), CHECKED_VALUES):
         labels = np.union1d(labels, array[start : start + CHECKED_VALUES])
@@ -240,7 +240,7 @@ def _distinct(array: np.ndarray, most: int) -> np.ndarray:
 
 
 def _third(array: np.ndarray, labels: np.ndarray) -> int | None:
-    """The first row whose label is neither of two; None where there is none."""
+    """The first row whose label is neither of two; None if there is none."""
     for start in range(0, len(array), CHECKED_VALUES):
         part = array[start : start + CHECKED_VALUES]
         other = (part != labels[0]) & (part != labels[1])
@@ -250,7 +250,7 @@ def _third(array: np.ndarray, labels: np.ndarray) -> int | None:
 
 
 def encode_known(y: Any, labels: np.ndarray, n_rows: int, name: str = "y") -> np.ndarray:
-    """Codes of rows whose labels a model knows already; ValueError for the first label that it does not know."""
+    """Codes of labels that a model knows already; ValueError for the first label that it does not know."""
     array = _label_array(y, n_rows, name)
     codes = np.asarray(array == labels[1]).view(np.uint8)
     unknown = (codes == 0) & (array != labels[0])
@@ -284,7 +284,7 @@ def asks_for_stream(X: Any) -> bool:
 
 
 def as_float(value: Any) -> float | None:
-    """A number as a float, infinity where it is too large for one; None for what is no real number."""
+    """A number as a float, infinity if it is too large for one; None if it is no real number."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         return None
     try:
@@ -294,7 +294,7 @@ def as_float(value: Any) -> float | None:
 
 
 def as_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray | None:
-    """One finite weight of at least 0 for each row, as float64, or None; ValueError naming the first that is not."""
+    """Sample weights as float64, one for each row, or None; ValueError for the first that is not finite or below 0."""
     if sample_weight is None:
         return None
     if is_masked(sample_weight):

@@ -1,4 +1,4 @@
-"""Checked rows handed out in blocks, in an order that is drawn from a seed, standardised if need be."""
+"""Hands out checked rows in blocks: in an order that a seed decides, and standardised if asked for."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ Streamed = TypeVar("Streamed")  # `StreamRows`: to name it here would import wha
 
 
 class Rows:
-    """Checked rows, their label codes and sample weights, handed out in blocks. `index` names those that take part.
+    """Checked rows, their label codes and sample weights, handed out in blocks. `index` holds the rows to use.
 
-    With a `mean` and `scale`, (n_features,) each, blocks hold (X - mean) / scale.
+    If `mean` and `scale` are set, (n_features,) each, blocks hold (X - mean) / scale.
     """
 
     def __init__(
         self,
-        X: Any,  # an array, or what can be told which rows are asked for and has a shape
+        X: Any,  # an array, or anything with a shape that gives rows by their numbers
         codes: Codes,
         index: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
@@ -42,18 +42,18 @@ class Rows:
 
     @property
     def total_weight(self) -> float:
-        """The sum of the sample weights; infinity where it is too large for a float."""
+        """The sum of the sample weights; infinity if it is too large for a float."""
         if self.sample_weight is None:
             return float(len(self))
         with np.errstate(over="ignore"):
             return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
 
     def nothing(self) -> Any:
-        """No rows, of the type that blocks have."""
+        """An empty block with the right type and width."""
         return self.standardised(self.X[:0])
 
     def standardise(self, names: Sequence[str] | None) -> None:
-        """Take the means and deviations of the rows that take part, and hand blocks out standardised."""
+        """Compute the means and deviations of the rows, and hand out standardised blocks from now on."""
         moments = Moments(self.n_features)
         for X, _, _ in self.blocks(moments.block_rows):
             moments.add(X)
@@ -73,8 +73,8 @@ class Rows:
     ) -> Generator[tuple[np.ndarray, np.ndarray, np.ndarray | None], None, None]:
         """The rows in the epoch's order, at most `size` at a time, with their labels as float64 and sample weights.
 
-        Where batches are given, a block ends with a batch or lies within one. Rows before the `start`-th, where a block
-        ended, are left out. (`tile` is for rows that are not in memory: blocks may be cut at its multiples.)
+        With a `batch_size`, a block ends with a batch or lies within one. Rows before the `start`-th are left out; an
+        earlier block must have ended there. `tile` is ignored here (see `StreamRows.blocks`).
         """
         places = None if order is None else order.permutation(len(self), self.n_features, epoch)
         index = self.index if places is None else places if self.index is None else self.index[places]
@@ -89,8 +89,8 @@ class Rows:
 def picked(X: Any, part: Any) -> Any:
     """`X[part]`, for a slice or an array of row numbers.
 
-    `take` is 7 times as fast as an index of 2 inputs, 2.6 times of 16 and 1.2 times of 256; but of rows that are not
-    in one piece it would copy all first.
+    With row numbers, `take` is 7 times as fast as an index for 2 inputs, 2.6 times for 16 and 1.2 times for 256. But it
+    would first copy all rows if they do not lie in one piece.
     """
     if isinstance(X, np.ndarray) and isinstance(part, np.ndarray) and X.flags.c_contiguous and X.flags.aligned:
         return X.take(part, axis=0)
@@ -106,9 +106,9 @@ def is_streamed(rows: Rows | Streamed) -> TypeGuard[Streamed]:
 class Order:
     """The order of rows, drawn anew for each epoch from the seed and the epoch alone.
 
-    By rows, any order of all of them. By blocks, an order of blocks of neighbouring rows, and an order of the rows
-    within each, which asks for no more than a block in memory. Blocks are counted in rows and do not depend on how rows
-    are stored.
+    By rows, it is any order of all rows. By blocks, it is an order of blocks of neighbouring rows, and an order of the
+    rows within each block, so that no more than one block has to be in memory. The number of rows in a block does not
+    depend on how the rows are stored.
     """
 
     seed: int
@@ -144,10 +144,10 @@ class Order:
 class Moments:
     """Means and deviations in one pass, merged block by block (Chan, Golub and LeVeque, 1983).
 
-    Sums are of the differences from the first row. A column that never changes has differences of exactly 0, so its
-    deviation is exactly 0 too, and a column that changes little beside its size loses no digits.
+    Differences from the first row are summed. A column that never changes has differences of exactly 0, so its
+    deviation is exactly 0 too. A column whose changes are small beside its values loses no digits.
 
-    If all blocks but the last have `block_rows` rows, the bits do not depend on how the rows came or lie in memory.
+    If all blocks but the last have `block_rows` rows, the bits do not depend on how the rows are stored.
     """
 
     ROWS, NARROW = 4096, 16
@@ -160,7 +160,7 @@ class Moments:
         self.mean, self.squares = np.zeros(n_features), np.zeros(n_features)  # of the differences
 
     def add(self, X: np.ndarray) -> None:
-        """Take in a block of rows."""
+        """Add a block of rows."""
         if not self.rows:
             self.first = np.asarray(X[0]).astype(np.float64)
         n = len(X)
@@ -174,7 +174,7 @@ class Moments:
             self._merge(n, mean, np.einsum("ji,ji->j", block, block))
 
     def merge(self, other: "Moments") -> None:
-        """Take in the rows of other moments."""
+        """Add the rows of other moments."""
         if not self.rows:
             self.first = other.first
         if other.rows:
@@ -190,9 +190,9 @@ class Moments:
     def standardisation(self, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
         """Each column's mean and standard deviation.
 
-        A column that never changes gets an infinite deviation: standardised it is 0, whatever value comes later, and a
-        model of the values as they came gives it the weight 0. So does a column that changes by the rounding of its
-        last digits alone (a deviation of at most 1e-15 times the mean), whose values such a model could not tell apart.
+        A column that never changes gets an infinite deviation. Standardised, it is 0 whatever value comes later, and a
+        model of the original values gives it the weight 0. The same holds for a column whose changes are only rounding
+        (a deviation of at most 1e-15 times the mean): such a model could not tell its values apart.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             mean, variance = self.first + self.mean, self.squares / max(self.rows, 1)
@@ -213,7 +213,7 @@ def _cannot(columns: np.ndarray, names: Sequence[str] | None, size: str, remedy:
 
 
 def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of the rows to train on and of those to hold out, drawn from `seed`; each in rising order."""
+    """Draw which rows to hold out. Returns the numbers of the rows to train on and of those held out, both rising."""
     share = as_float(fraction)
     if share is None or not 0.0 < share < 1.0:
         raise ValueError(f"validation={fraction} is no share of the rows: a number between 0 and 1 is needed")

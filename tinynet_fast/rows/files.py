@@ -1,4 +1,4 @@
-"""What all tables have in common: the error for one that cannot be used, names of columns, libraries that read them."""
+"""Shared by all readers of tables: the error for a bad table, checks of column names, and optional libraries."""
 
 import importlib
 from collections.abc import Iterable, Sequence
@@ -20,11 +20,11 @@ class TableError(ValueError):
 
 
 class EmptyFileError(TableError):
-    """A text file with neither names nor rows."""
+    """A text file that has neither column names nor rows."""
 
 
 def checked_features(features: Sequence[str] | None) -> list[str] | None:
-    """The names of columns that were chosen; TableError for anything but a list of texts. None stays None."""
+    """The names of chosen columns, or None if none were chosen. TableError if they are no list of texts."""
     if features is None:
         return None
     if isinstance(features, str) or not np.iterable(features) or not all(isinstance(name, str) for name in features):
@@ -33,7 +33,7 @@ def checked_features(features: Sequence[str] | None) -> list[str] | None:
 
 
 def first_repeated(names: Iterable[str]) -> str | None:
-    """The first name that stands for a second time; None if there is none."""
+    """The first name that occurs a second time; None if there is none."""
     seen: set[str] = set()
     for name in names:
         if name in seen:
@@ -43,7 +43,7 @@ def first_repeated(names: Iterable[str]) -> str | None:
 
 
 def no_such_column(path: Any, name: str, names: Sequence[str]) -> TableError:
-    """The error for a column that is not there, naming those that are."""
+    """The error for a missing column. It names the columns that exist."""
     shown = [known if known == known.strip() else repr(known) for known in names]
     return TableError(f"{path}: no column {name!r}; it has {listed(shown)}")
 

@@ -1,4 +1,4 @@
-"""Columns that say which row it is and nothing else: the index that pandas or Dask wrote, and row numbers."""
+"""Columns that only number the rows: an index that pandas or Dask wrote, and inputs that look like row numbers."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,12 +14,12 @@ NAMELESS = re.compile(r"|unnamed: *\d.*")  # what an index without a name is cal
 ROW_NUMBER = re.compile(r"index|idx|id|no|nr|rows?|row[_ .]?(id|idx|index|names?|no|nr|num|number)")
 FEWEST_ROWS = 3  # fewer rows count up by chance
 DISTINCT_ROWS = 20  # in fewer rows a true count (the number of rooms, say) may hold no value twice
-LONGEST_STEP = 3  # on average, if rows were left out of a column that counts up
+LONGEST_STEP = 3  # average step of a column that counts up, from which some rows may be missing
 LOOKED_AT = 1000  # rows
 
 
 def index_columns(names: Iterable[str], schema: Any = None) -> frozenset[str]:
-    """Those of the columns that are an index: by their names, or by what pandas noted in an Arrow schema."""
+    """The columns that are an index, by their names or by what pandas noted in an Arrow schema."""
     found = {name for name in names if INDEX.fullmatch(name)}
     try:
         noted = schema.pandas_metadata or {}
@@ -32,8 +32,8 @@ def index_columns(names: Iterable[str], schema: Any = None) -> frozenset[str]:
 def warn_of_row_numbers(names: Sequence[str] | None, X: Any) -> None:
     """Warn of inputs that look like row numbers: by their names, and by whole numbers that fit.
 
-    A column without a name is an index that was written along with the rows, also if the rows were drawn or shuffled
-    before: any whole numbers fit. A column that is named like a row number has to count up, or hold no value twice.
+    A column without a name is an index that was written with the rows. The rows may have been shuffled before, so any
+    whole numbers count. A column that is named like a row number has to count up, or hold no value twice.
 
     Parameters
     ----------
@@ -61,13 +61,13 @@ def warn_of_row_numbers(names: Sequence[str] | None, X: Any) -> None:
 
 
 def _counts(column: np.ndarray, name: str) -> bool:
-    """Whether a column that is named like a row number, or has no name, looks like one."""
+    """Whether the values of a column, which has no name or is named like a row number, look like row numbers."""
     whole = len(column) >= FEWEST_ROWS and bool((np.floor(column) == column).all())
     return whole and (NAMELESS.fullmatch(_plain(name)) is not None or _numbers_rows(column))
 
 
 def _numbers_rows(column: np.ndarray) -> bool:
-    """Whether whole numbers tell the rows apart, and not by chance."""
+    """Whether whole numbers differ in every row, and not by chance."""
     if len(column) >= DISTINCT_ROWS:
         return len(np.unique(column)) == len(column)
     rising = bool((column[1:] > column[:-1]).all())

@@ -1,16 +1,22 @@
-"""Labels as arrays of numbers, booleans or text, and which of them cannot be learned as they are."""
+"""Labels as arrays of numbers, booleans or text; labels that cannot be learned; and long runs of one label."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.rows.values import decoded, is_masked, is_missing
 
 LOST_END = "NumPy drops zero characters at the end: use another label"  # two texts would become one
-MOST_FLOATS = 1 << 16  # numbers that are remembered, to tell later ones from them
+MOST_FLOATS = 1 << 16  # numbers that are remembered, to compare later ones with
 FEW_NUMBERS = 32  # up to this many different numbers may be classes, whatever numbers they are
-FEWEST_ROWS = 10  # rows that each of more whole numbers must have on average
+FEWEST_ROWS = 10  # rows that each whole number must have on average, if there are more
+GROUP = 1024  # labels that are compared at once: a minimum and a maximum are 20 times as fast as finding each change
+LONG_RUN = 20_000  # rows: there is no warning of a shorter run
+LONG_SHARE = 0.05  # of all rows: the share of each run in sorted rows with 20 labels of equal frequency
+BY_CHANCE = 1e-6  # there is no warning if shuffled rows have such a run with a higher probability
 
 
 def as_labels(y: Any, name: str = "y") -> np.ndarray:
@@ -24,7 +30,7 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
 
 
 def labels_and_gaps(y: Any, name: str = "y") -> tuple[np.ndarray, np.ndarray | None]:
-    """The same, and which labels are missing or masked (None: none), at whose places the array holds anything."""
+    """The same, and which labels are missing or masked (None: none). Their places in the array hold any value."""
     array = read_labels(y, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -63,7 +69,7 @@ def read_labels(y: Any, name: str) -> np.ndarray:
 
 
 def _one_type(labels: list[Any], rows: Sequence[int], name: str) -> np.ndarray:
-    """Labels that came as Python objects in an array of text, booleans or numbers; ValueError for a mixture."""
+    """Python objects, the labels of some rows, as an array of text, booleans or numbers; ValueError for a mixture."""
     kinds = {type(label) for label in labels}
     if all(issubclass(kind, str) for kind in kinds):
         for i, label in zip(rows, labels, strict=True):
@@ -93,7 +99,7 @@ def _one_type(labels: list[Any], rows: Sequence[int], name: str) -> np.ndarray:
 
 
 class SeenFloats:
-    """Numbers that were labels so far, and the float64 that each of them becomes."""
+    """Remembers numbers and the float64 that each becomes, to find two that become the same."""
 
     def __init__(self) -> None:
         self.seen: dict[float, Any] = {}
@@ -109,8 +115,8 @@ class SeenFloats:
 def refuse_measurements(labels: np.ndarray, rows: int, name: str = "y") -> None:
     """ValueError if the different labels of `rows` rows look like measurements and not like classes.
 
-    They do if they are more than `FEW_NUMBERS` numbers, and if not all are whole or there are fewer than `FEWEST_ROWS`
-    rows for each on average. Text that is a number throughout, as `csv.reader` gives it, is judged as numbers.
+    They do if there are more than `FEW_NUMBERS` numbers, and either not all are whole or there are fewer than
+    `FEWEST_ROWS` rows for each on average. If all texts are numbers, as `csv.reader` gives them, they count as numbers.
     """
     if labels.dtype.kind not in "iufU" or len(labels) <= FEW_NUMBERS:
         return
@@ -150,3 +156,88 @@ def unusual(label: Any, place: str) -> str:
     elif isinstance(label, bytes):
         remedy = "label.decode()"
     return f"{place} is {label!r}, a {kind}: labels are numbers, booleans or text, so use {remedy} for each label"
+
+
+class LongestRun:
+    """Counts rows, the rows of each label, and the longest run of one label, in codes that come block by block.
+
+    Attributes
+    ----------
+    rows : int
+        Rows added so far.
+    longest : int
+        The length of the longest run. Runs below 2 * GROUP rows may be counted as shorter.
+    code : int
+        The label of that run.
+    """
+
+    def __init__(self) -> None:
+        self.rows, self.longest, self.code = 0, 0, -1
+        self._open, self._last = 0, -1  # length and label of the run that the next block may continue
+        self._counts = np.zeros(256, np.int64)
+
+    def add(self, codes: np.ndarray) -> None:
+        """Add the codes of the next rows: (n,) uint8."""
+        n = len(codes)
+        if n == 0:
+            return
+        self.rows += n
+        if codes.max() > 1:
+            counts = np.bincount(codes)
+            self._counts[: len(counts)] += counts
+        else:
+            ones = np.count_nonzero(codes)
+            self._counts[:2] += n - ones, ones
+        first, last, (length, code) = _runs(codes)
+        self._note(first + (self._open if codes[0] == self._last else 0), codes[0])
+        self._note(length, code)
+        self._note(last, codes[-1])
+        self._open = last if first < n else self._open + n if codes[0] == self._last else n
+        self._last = int(codes[-1])
+
+    def _note(self, length: int, code: int) -> None:
+        if length > self.longest:
+            self.longest, self.code = length, int(code)
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the run is long, a large share of all rows, and too long for shuffled rows.
+
+        If a share p of n rows have other labels, shuffled rows have a run of k with a probability of at most
+        n p (1 - p)**k.
+        """
+        if self.longest < max(LONG_RUN, LONG_SHARE * self.rows):
+            return False
+        others = self.rows - int(self._counts[self.code])
+        return others > 0 and math.log(others) - self.longest * others / self.rows < math.log(BY_CHANCE)
+
+    def warn(self, labels: np.ndarray, remedy: str) -> None:
+        """Issue a TrainingWarning if the run is too long. Codes are places in `labels`."""
+        if self.too_long:
+            warn(
+                f"{self.longest:,} of {self.rows:,} rows follow each other with the label "
+                f"{labels[self.code].item()!r}: trained in this order, the model forgets the labels before. {remedy}",
+                TrainingWarning,
+            )
+
+
+def _runs(codes: np.ndarray) -> tuple[int, int, tuple[int, int]]:
+    """The lengths of the first and the last run, and the length and the code of the longest run between them."""
+    n = len(codes)
+    if n > 4 * GROUP:
+        groups = codes[: n // GROUP * GROUP].reshape(-1, GROUP)
+        if not (groups.min(axis=1) == groups.max(axis=1)).any():  # each group has a change, so no run is long
+            first, last = _changes(codes[:GROUP]), _changes(codes[-2 * GROUP :])
+            return int(first[0]), 2 * GROUP - int(last[-1]), (0, 0)
+    changes = _changes(codes)
+    if not len(changes):
+        return n, n, (0, 0)
+    between = np.diff(changes)
+    at = int(np.argmax(between)) if len(between) else 0
+    longest = (int(between[at]), int(codes[changes[at]])) if len(between) else (0, 0)
+    return int(changes[0]), n - int(changes[-1]), longest
+
+
+def _changes(codes: np.ndarray) -> np.ndarray:
+    """The places at which a code differs from the one before."""
+    return np.flatnonzero(codes[1:] != codes[:-1]) + 1

@@ -1,11 +1,11 @@
-"""Texts for messages: what a file holds may be long, or hold characters that steer a terminal."""
+"""Makes texts fit for messages. Text from a file may be long or hold characters that control a terminal."""
 
 from collections.abc import Sequence
 from typing import Any
 
 LONGEST = 480  # characters of a whole message
-END = 150  # characters kept at its end, where the remedy stands
-LONGEST_NAME = 40  # characters of one name or label among several
+END = 150  # characters kept at the end of a message, which holds the remedy
+LONGEST_NAME = 40  # characters of a name or label in a list
 MOST_NAMED = 12  # labels or columns that a message names
 
 
@@ -21,12 +21,12 @@ def printable(text: str, most: int = LONGEST) -> str:
 
 
 def escaped(text: str, but: str = "") -> str:
-    """`text` with escapes such as \\x1b for characters that are not printable, `but` for these."""
+    """`text` with escapes such as \\x1b for characters that are not printable and not in `but`."""
     return text if text.isprintable() else "".join(c if c.isprintable() or c in but else ascii(c)[1:-1] for c in text)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names for a message: the first of them, and how many more there are."""
+    """The first names, and how many more there are, for a message."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(printable(name, LONGEST_NAME) for name in names[:MOST_NAMED]) + more
 

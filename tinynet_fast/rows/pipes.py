@@ -1,4 +1,4 @@
-"""Paths that are no plain files: pipes and standard input, which can be read once, and addresses of other machines.
+"""Paths that are no plain files: pipes and standard input, which can be read only once, and network addresses.
 
 A pipe is copied to a temporary file first, so it is opened once and can still be read several times.
 """
@@ -21,7 +21,7 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # `Path` makes one slash of 
 
 
 class Spooled(type(Path())):  # type: ignore[misc]
-    """The path of a pipe's copy, which messages call by the pipe's own name. The copy lives as long as this does."""
+    """The path of a copy of a pipe. Messages show the pipe's name. The copy is removed with this object."""
 
     shown = ""
 
@@ -33,7 +33,7 @@ class Spooled(type(Path())):  # type: ignore[misc]
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:
-    """A path that can be opened again and again: that of a copy if `path` is a pipe or standard input.
+    """A path that can be opened many times. If `path` is a pipe or standard input, it is the path of a copy.
 
     Raises
     ------
@@ -57,12 +57,12 @@ def local_path(path: str | os.PathLike[str]) -> Path:
 
 
 def is_address(text: str) -> bool:
-    """Whether a path is a URL and no file on this machine."""
+    """Whether a path is a URL and not a file on this machine."""
     return ADDRESS.match(text) is not None and not os.path.lexists(text)
 
 
 def is_pipe(text: str) -> bool:
-    """Whether a path stands for standard input or a pipe. Opens nothing."""
+    """Whether a path is a pipe or standard input. Opens nothing."""
     if text in STDIN:
         return True
     try:

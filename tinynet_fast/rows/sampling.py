@@ -1,4 +1,4 @@
-"""Some of the rows to try something on: drawn by hashes, so that no order of the rows misleads, a label at a time."""
+"""Draws some of the rows by hashes, so that their order in the file does not matter, and each label has its share."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 
 from tinynet_fast.rows.sparse import stacked
 
-FEWEST = 16  # rows of a label that are drawn at least, if there are as many
-RARE = 2048  # a label with fewer rows among those drawn is drawn by itself: chance alone could double its share
-DRAW_SEED = 2**32 - 2  # of the hashes here. Rows are held out by hashes of a seed too, which is another for most
+FEWEST = 16  # rows of each label that are drawn, if it has as many
+RARE = 2048  # a label with fewer drawn rows is drawn again by itself: by chance it could have twice its share
+DRAW_SEED = 2**32 - 2  # of the hashes here: unlike the seeds that users give, which decide the rows held out
 
 
 def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
@@ -22,18 +22,17 @@ def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
 
 
 def drawn_rows(n: int, every: int, kinds: Callable[[Any], np.ndarray], n_kinds: int = 2) -> np.ndarray:
-    """The numbers of about one in `every` of `n` rows, rising, among which each kind of rows has its share.
+    """Draw about one in `every` of `n` rows, so that each kind of rows has its share. Returns rising row numbers.
 
-    The rows are cut into runs of `every` rows, and a hash draws one row of each run. So the draw is spread over all
-    rows, no period in their order can mislead it, and only as many hashes are made as rows are drawn: to hash a million
-    rows would take as long as the search that they are for. The rows of a rare kind are drawn the same way, by
-    themselves.
+    The rows are cut into runs of `every` rows, and a hash picks one row of each run. The draw is therefore spread over
+    all rows, and a period in their order does no harm. Only the drawn rows need a hash: hashing a million rows would
+    take as long as the search that uses them. The rows of a rare kind are drawn the same way, by themselves.
 
     Parameters
     ----------
     n, every, n_kinds : int
     kinds : callable
-        Takes the numbers of rows, or a slice of all of them, and returns a number below `n_kinds` for each: its label.
+        Takes row numbers or a slice of all rows, and returns the kind (the label) of each, a number below `n_kinds`.
     """
     rows = _one_of_each_run(n, every, 0)
     kind_of_row = kinds(rows)
@@ -58,12 +57,13 @@ def _one_of_each_run(n: int, every: int, stream: int) -> np.ndarray:
 
 
 def draw_from(pieces: Iterable[tuple[Any, np.ndarray]], most: int) -> tuple[Any, np.ndarray]:
-    """`most` rows, in their order, of rows that come in pieces: those with the smallest hashes, and some of each label.
+    """Draw `most` rows, in their order, of rows that come in pieces: those with the smallest hashes, and some of each
+    label.
 
     Parameters
     ----------
     pieces : iterable of (X, codes)
-        However they are cut, the same rows are drawn. About twice `most` rows are held.
+        The same rows are drawn however the pieces are cut. At most about twice `most` rows are in memory.
     most : int
     """
     kept: list[tuple[Any, ...]] = []

@@ -1,4 +1,4 @@
-"""SciPy's sparse rows into a checked table that the kernels for CSR read. Dense rows are in `arrays.py`."""
+"""Turns SciPy's sparse matrices into checked rows for the CSR kernels. Dense rows are in `arrays.py`."""
 
 import sys
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ import numpy as np
 
 from tinynet_fast.rows.arrays import CHECKED_VALUES, as_matrix, check_table
 
-FIRST_INDEX = "svmlight_first_index"  # in `training` of sources and models: from what svmlight indices count, 0 or 1
+FIRST_INDEX = "svmlight_first_index"  # a key of `training` in sources and models: the first svmlight index, 0 or 1
 
 
 @dataclass(frozen=True)
 class CSR:
-    """Rows of which most values are 0.0, read where they are: to pick rows copies none of them.
+    """Rows whose values are mostly 0.0, read in place: picking rows copies no values.
 
     Attributes
     ----------
     data : (n_stored,) float64 or float32 array
     indices : (n_stored,) int32 or int64 array
-        The input of each stored value, rising within a row, none twice.
+        The input of each stored value. They rise within a row, and none is there twice.
     indptr : (n_stored_rows + 1,) int64 array
-        Where each row's values start, and where the last one's end.
+        The place at which each row's values start, and the place after the last.
     places : (n,) int64 array
-        The rows that this table is of, in order.
+        The stored rows that this table consists of, in order.
     n_features : int
     """
 
@@ -60,7 +60,7 @@ class CSR:
 
     @property
     def row_values(self) -> int:
-        """How many values a row stores, rounded up, and at least 1: what a row's work is measured by."""
+        """The mean number of values that a row stores, rounded up and at least 1. The work for a row depends on it."""
         return max(1, -(-self.stored // max(1, len(self))))
 
     @property
@@ -69,7 +69,7 @@ class CSR:
         return self.data, self.indices, self.indptr, self.places
 
     def lists(self) -> tuple[list[float], list[int], list[int], list[int]]:
-        """The same for the reference: these rows alone, as plain numbers."""
+        """The same for the reference: only these rows, as plain Python numbers."""
         stored, lengths = self._stored(), self.lengths
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         values = self.data[stored].astype(np.float64)
@@ -84,7 +84,7 @@ class CSR:
         return float(np.abs(self.data[self._stored()]).max(initial=0.0))
 
     def _stored(self) -> np.ndarray:
-        """Where these rows' values stand, row after row."""
+        """The places of these rows' values in `data`, row after row."""
         lengths = self.lengths
         first = self.indptr[self.places] - (np.cumsum(lengths) - lengths)
         return np.arange(lengths.sum()) + np.repeat(first, lengths)
@@ -112,22 +112,22 @@ def stacked(parts: Sequence[Any]) -> Any:
 
 def is_sparse(X: Any) -> bool:
     """Whether `X` is one of SciPy's sparse matrices or arrays, or a table made of one. Imports nothing."""
-    scipy = sys.modules.get("scipy.sparse")  # whoever has made such a matrix has imported it
+    scipy = sys.modules.get("scipy.sparse")  # imported, if there is such a matrix
     return isinstance(X, CSR) or (scipy is not None and bool(scipy.issparse(X)))
 
 
 def as_rows(X: Any, name: str = "X") -> Any:
-    """`X` as a `CSR` where it is sparse, else as `as_matrix` has it."""
+    """`X` as `CSR` if it is sparse, else what `as_matrix` returns."""
     return as_csr(X, name) if is_sparse(X) else as_matrix(X, name)
 
 
 def as_csr(X: Any, name: str = "X") -> CSR:
     """A SciPy sparse matrix or array as a checked table of rows; X itself is not changed.
 
-    What is CSR already, float64 or float32, with the inputs of each row rising and none stored twice, is read where it
-    is. Other formats are converted; rows that are not in order are copied and sorted, and what is stored twice summed
-    up; other types of numbers become float32 where that holds them all (up to 16 bits), else float64. Without Numba
-    all become float64, for which the library has kernels.
+    CSR of float64 or float32 is read in place if the inputs of each row rise and none is stored twice. Other formats
+    are converted. Rows that are not in order are copied and sorted, and values that are stored twice are summed. Other
+    types of numbers become float32 if that is exact (up to 16 bits), else float64. Without Numba all values become
+    float64, for which the library has kernels.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def as_csr(X: Any, name: str = "X") -> CSR:
 
 
 def _one_of(data: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values and indices as one of the types that the kernels are compiled for, in one piece."""
+    """Contiguous values and indices, of types that the kernels are compiled for."""
     from tinynet_fast.kernels.fast.sparse import stored_values
 
     if not (data.dtype.char in "df" and data.dtype.isnative):
@@ -177,9 +177,9 @@ def _one_of(data: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _check(rows: CSR, name: str) -> bool:
-    """Whether the inputs of each row rise; ValueError for values that are not finite and inputs that there are not.
+    """Whether the inputs of each row rise; ValueError for values that are not finite and inputs that do not exist.
 
-    An index beyond the last input would have a kernel read and write memory that is not the weights'.
+    With an index beyond the last input, a kernel would read and write memory outside the weights.
     """
     data, indices, indptr = rows.data, rows.indices, rows.indptr
     rising = True

@@ -1,7 +1,7 @@
-"""Rows that are read while they are trained on: in a second thread, cut anew where updates allow it, never all at once.
+"""Rows that a second thread reads while they are trained on, cut into blocks that suit the updates.
 
-Where the rows come from is in `sources`. What is done with each of them, here as in memory, depends on its number
-alone and never on how the files or chunks are cut.
+`formats` holds what reads them. Here as in memory, what happens to a row depends only on its number, never on how files
+or chunks are cut.
 """
 
 from collections.abc import Generator, Iterator
@@ -18,7 +18,7 @@ from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Chunk, Source
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.kept import Kept, Piece, fits, in_places, joined
-from tinynet_fast.rows.label_runs import LongestRun
+from tinynet_fast.rows.labels import LongestRun
 from tinynet_fast.rows.messages import shown
 from tinynet_fast.rows.sampling import draw_from, row_hashes
 from tinynet_fast.rows.sparse import empty_csr
@@ -31,9 +31,9 @@ REMEDY = "Shuffle the rows in the file once (shuffle='blocks' mixes only the row
 
 
 def can_be_kept(source: Source) -> bool:
-    """Whether the rows may be kept in memory: those of files and datasets, if they are not known to be too many.
+    """Whether the rows may be kept in memory: rows of files and datasets, unless they are known to be too many.
 
-    A function that makes iterators may give other rows each time.
+    A function that makes iterators may give other rows each time, so its rows are read again.
     """
     fixed = source.repeatable and (len(source.stamps) > 0 or source.kind == "arrow")
     return fixed and (source.n_rows is None or fits(source.n_rows, source.n_features))
@@ -41,7 +41,7 @@ def can_be_kept(source: Source) -> bool:
 
 @dataclass(frozen=True)
 class HoldOut:
-    """Which rows are held out: each by a hash of its number and the seed, whatever else is read."""
+    """Decides which rows are held out, each by a hash of its number and the seed alone."""
 
     share: float
     seed: int
@@ -52,7 +52,7 @@ class HoldOut:
 
 
 def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) -> int:
-    """The largest row after `done` and up to `end` where a block of at most `size` rows may end; `done` for none."""
+    """The last row after `done`, up to `end`, at which a block of at most `size` rows may end, else `done`."""
     end = min(end, done + size)
     if batch_size is None:
         return max(end // tile * tile, done)
@@ -65,7 +65,7 @@ def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) 
 
 
 def first_cut(after: int, size: int, tile: int, batch_size: int | None) -> int:
-    """The first row beyond `after` where a block may end."""
+    """The first row after `after` at which a block may end."""
     if batch_size is None:
         return after // tile * tile + tile
     batch = after // batch_size * batch_size
@@ -75,9 +75,9 @@ def first_cut(after: int, size: int, tile: int, batch_size: int | None) -> int:
 def recut(
     pieces: Iterator[Piece], size: int, tile: int = 1, batch_size: int | None = None, start: int = 0
 ) -> Iterator[Piece]:
-    """Pieces of any length as blocks that end where `next_cut` says, and one more with what is left.
+    """Cut pieces of any length into blocks that end where `next_cut` says; the last block holds the rest.
 
-    Blocks are views of a piece where they can be; rows are copied where a block needs those of two pieces.
+    A block is a view if its rows lie in one piece; otherwise they are copied.
     """
     done = start
     rest: list[Piece] = []
@@ -103,9 +103,9 @@ def recut(
 class StreamRows:
     """The rows of a source as training takes them: what `Rows` is for arrays in memory.
 
-    `labels` are those that codes stand for. `source_rows` are the rows that were not left out; `count` is how many of
-    them are trained on. Both are None until they are counted. Numbers of rows are those that the source has, which
-    counts what is left out, so that the same rows are held out whatever columns are read.
+    Codes are places in `labels`. `source_rows` counts the rows that were not left out, and `count` the rows to train
+    on; both are None until they are known. Rows have the numbers of the source, which also numbers the rows that are
+    left out. So the same rows are held out whatever columns are read.
 
     With `keep`, the first complete pass keeps the rows in `memory` if they fit, and later passes take them from there.
     """
@@ -114,16 +114,16 @@ class StreamRows:
 
     def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None, keep: bool = False) -> None:
         self.source, self.labels, self.hold_out = source, labels, hold_out
-        self.looked = False  # for row numbers among the inputs
+        self.looked = False  # whether inputs were checked for row numbers
         self.keep = keep and can_be_kept(source)
         self.memory: Kept | None = None
-        self.is_sorted = False  # whether a long run of one label was warned of
-        self._order_known = False  # whether an epoch was looked at for long runs of one label
+        self.is_sorted = False  # whether there was a warning of a long run of one label
+        self._order_known = False  # whether an epoch was checked for such runs
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
         self.source_rows: int | None = None
         self.count: int | None = None
-        self.unseen = np.ones(len(labels), dtype=bool)  # the labels that no row has shown yet which is trained on
+        self.unseen = np.ones(len(labels), dtype=bool)  # labels that no row to train on has had so far
         if source.n_rows is not None:
             self.counted(source.n_rows)
 
@@ -147,7 +147,7 @@ class StreamRows:
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
     def survey(self, standardize: bool) -> None:
-        """One pass that counts the rows and, if `standardize`, takes their means and deviations."""
+        """Count the rows in one pass and, if `standardize`, compute their means and deviations."""
         if self.count is not None and not standardize:
             return
         self.keep = can_be_kept(self.source)
@@ -175,7 +175,7 @@ class StreamRows:
         start: int = 0,
         tile: int = 1,
     ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
-        """As `Rows.blocks`, of any lengths that the update and the engine's tile allow."""
+        """As `Rows.blocks`. Blocks may be cut at multiples of `tile` rows, which changes no bit of the weights."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
         if epoch == start == 0 and not self._order_known:
             pieces = self._watched(pieces)
@@ -198,7 +198,7 @@ class StreamRows:
         return X if self.mean is None else (X - self.mean) / self.scale
 
     def some(self, n: int) -> Piece:
-        """About `n` of the rows that are trained on, drawn in a pass over all of them."""
+        """About `n` of the rows to train on, drawn in one pass over all of them."""
         if not self.source.repeatable:
             raise ValueError(
                 "learning_rate='auto' reads the rows before training, and these can be read once only: give a rate, "
@@ -210,7 +210,7 @@ class StreamRows:
         return self.standardised(X), codes
 
     def check_labels(self) -> None:
-        """ValueError if, after a pass, no row that is trained on has one of the labels."""
+        """ValueError if, after a pass, no row to train on has one of the labels."""
         if self.unseen.any() and self.source.repeatable:  # a pass that was resumed did not see the rows before
             with closing(self._kept(held=False)) as pieces:
                 for _ in pieces:
@@ -225,7 +225,7 @@ class StreamRows:
         raise TableError(f"{self.source.place}: {wrong}")
 
     def held_loss(self, model: Any) -> float:
-        """The model's mean cross-entropy of the rows that are held out."""
+        """The model's mean cross-entropy on the rows that are held out."""
         total, rows = 0.0, 0
         with closing(self._kept(held=True)) as pieces:
             for X, codes in recut(pieces, LOSS_ROWS, batch_size=LOSS_ROWS):
@@ -238,7 +238,7 @@ class StreamRows:
     def _numbered(
         self, start: int = 0, stop: int | None = None
     ) -> Generator[tuple[int, Chunk, np.ndarray], None, None]:
-        """Chunks with the number of their first row, and codes for their labels."""
+        """Yield the number of a chunk's first row, the chunk, and the codes of its labels."""
         row = start
         self.source.check_unchanged()
         with closing(read_ahead(self.source.chunks(start, stop))) as chunks:
@@ -251,9 +251,9 @@ class StreamRows:
         self.source.check_unchanged()
 
     def counted(self, rows: int, dropped: int | None = None, count: int | None = None) -> None:
-        """Note the rows of the source without the `dropped` ones; `count` of them are trained on.
+        """Note that the source has so many `rows`, beside those `dropped`, and that `count` of them are trained on.
 
-        ValueError if there was another number of rows before.
+        ValueError if an earlier pass found another number.
         """
         if self.source_rows not in (None, rows):
             raise TableError(
@@ -296,7 +296,7 @@ class StreamRows:
             self.unseen &= np.bincount(codes, minlength=len(self.labels)) == 0
 
     def read_whole(self) -> bool:
-        """Read all rows into memory, and return whether they fit there."""
+        """Read all rows into memory. Returns whether they fit."""
         self.keep = can_be_kept(self.source)
         if self.memory is None and self.keep:
             for _ in self._kept(held=False):
@@ -305,7 +305,7 @@ class StreamRows:
         return self.memory is not None
 
     def _kept(self, held: bool, start: int = 0) -> Generator[Piece, None, None]:
-        """The rows that are trained on, from the `start`-th of them, or those held out, as they come."""
+        """The rows to train on, from the `start`-th, or the rows held out, in the order of the source."""
         if self.memory is not None:
             yield from self.memory.pieces(held, start)
             return
@@ -316,13 +316,13 @@ class StreamRows:
                 yield held_out
 
     def split_pieces(self, start: int = 0) -> Generator[tuple[Piece, Piece | None], None, None]:
-        """The rows as they are read: in each chunk those that are trained on, from the `start`-th, and those held out.
+        """Yield the rows to train on, from the `start`-th, and the rows held out, chunk by chunk.
 
-        None stands for the latter if no rows are to be held out. A pass to the end counts the rows.
+        The rows held out are None if no rows are to be held out. A complete pass also counts the rows.
         """
         memory = Kept(self.n_features) if self.keep and start == 0 else None
         first, skipped = start, 0
-        if self.source.drop_missing:  # only reading shows which rows are left out
+        if self.source.drop_missing:  # which rows are left out is known only after reading them
             first, skipped = 0, start
         elif self.hold_out is not None and start:
             first = self._source_row(start - 1) + 1
@@ -348,7 +348,7 @@ class StreamRows:
             self.memory = memory
 
     def _source_row(self, trained: int) -> int:
-        """The number in the source of the `trained`-th row that is trained on, if no row is left out."""
+        """The number in the source of the `trained`-th row to train on, if no row is left out."""
         assert self.hold_out is not None
         start = 0
         while True:
@@ -359,7 +359,7 @@ class StreamRows:
             start += HASHED_ROWS
 
     def _in_order(self, order: Order, epoch: int, start: int) -> Generator[Piece, None, None]:
-        """The rows of one block of the order after another, each block's in its own order, from the `start`-th row."""
+        """The rows from the `start`-th, one block of the order after the other, each in its own order."""
         if self.memory is not None:
             yield from self.memory.in_order(order, epoch, start)
             return
@@ -381,7 +381,7 @@ class StreamRows:
             yield from in_places((X, codes), inside)
 
     def _block(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The rows [first, last) of the source, their codes, and each one's place among them: -1 if it is left out."""
+        """The rows [first, last) of the source, their codes, and the place of each among those kept, -1 if left out."""
         with closing(self._numbered(first, last)) as numbered:
             chunks = [(chunk, codes) for _, chunk, codes in numbered]
         X, codes = joined([(chunk.X, codes) for chunk, codes in chunks])

@@ -1,4 +1,4 @@
-"""Single values as Python, NumPy and Arrow have them: which are missing, masked, several in one, or codes of others."""
+"""What kind of value is this: missing, masked, a collection, or a code that stands for another value?"""
 
 import sys
 from typing import Any
@@ -12,7 +12,7 @@ def is_several(value: Any) -> bool:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a Python object stands for a value that is not there."""
+    """Whether a Python object stands for a missing value."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     other = value != value
@@ -25,12 +25,12 @@ def is_masked(values: Any) -> bool:
 
 
 def is_coded(kind: Any) -> bool:
-    """Whether a type is Arrow's of a dictionary: codes, and the values that they stand for."""
+    """Whether an Arrow type is a dictionary: codes, and the values that they stand for."""
     return type(kind).__name__ == "DictionaryType"
 
 
 def decoded(values: Any) -> Any:
-    """A column of Arrow's with the values in place of their codes; other values as they are.
+    """An Arrow column with values in place of codes; anything else as it is.
 
     NumPy reads the codes of a chunked array without its nulls: a null would become another row's value.
     """

@@ -1,7 +1,7 @@
-"""Data larger than memory: paths, Arrow streams and iterators, read as chunks of rows in order.
+"""Opens data that may be larger than memory: files, Arrow streams and iterators, read in chunks of rows.
 
-`open_source` looks at what it is given and lets the format's own file open it. What all sources have in common is
-`Source` in `source.py`.
+`open_source` finds the format and calls the function that opens it. To add a format of files, write a file with
+`FORMATS` (see `registry.py`) and name it in the loop below. `Source` in `source.py` is what all of them return.
 """
 
 import os
@@ -28,9 +28,9 @@ for _module in (csv, parquet, ipc, npy, svmlight):
 
 
 def is_source(X: Any) -> bool:
-    """Whether X is to be streamed: paths, Arrow readers and datasets, iterators and functions that make them.
+    """Whether X is read in chunks: paths, Arrow readers and datasets, iterators and functions that make them.
 
-    Frames and arrays are not: they stay in memory. In a list of texts each has to look like a path.
+    Frames and arrays are not; they stay in memory. In a list of texts, each has to look like a path.
     """
     if isinstance(X, (str, os.PathLike, Source)):
         return True
@@ -43,11 +43,14 @@ def is_source(X: Any) -> bool:
     return hasattr(X, "__next__") or (callable(X) and not hasattr(X, "__array__") and not hasattr(X, "__len__"))
 
 
-def first_format(X: Any) -> str | None:
-    """The name of the format of the first of some files. A pipe is read once, so it is not opened here."""
-    first = os.fspath(X[0] if isinstance(X, (list, tuple)) else X)
+def target_in(path: str | os.PathLike[str], target: str) -> Any:
+    """What the target is called in a file's format: a column's name; for .npy the labels' file or a column's number.
+
+    A pipe is read once, so it is not opened here.
+    """
+    first = os.fspath(path)
     found = format_at(first if is_pipe(first) else local_files(first)[0][0].path)
-    return None if found is None else found.name
+    return target if found is None else found.target(target)
 
 
 def names_files(X: Any) -> bool:

@@ -1,7 +1,7 @@
-"""Tables whose columns have names: which columns are read, and rows that come as Arrow's record batches."""
+"""Tables whose columns have names: which columns to read, and parts that come as Arrow record batches."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.rows.files import TableError, first_repeated, no_such_column
-from tinynet_fast.rows.formats.base import Block, Part, repeated_name, rows_a_chunk, settle, told
+from tinynet_fast.rows.formats.base import Chunk, Part, repeated_name, rows_a_chunk, settle, told
 from tinynet_fast.rows.formats.columns import Decimals, empty_rows, fill, is_number, label_kind, labels
 from tinynet_fast.rows.index_columns import index_columns
 
-MOST_ROWS_A_BYTE = 1 << 16  # of a file: packed rows that are all the same need a byte for some 5,000
-JOINED_BYTES = 1 << 25  # of short batches that become one
+MOST_ROWS_A_BYTE = 1 << 16  # of a file: equal rows, packed, need a byte for about 5,000
+JOINED_BYTES = 1 << 25  # short batches are joined up to this size
 
 
 class Layout:
     """Which columns are the inputs and which is the target, in every file of a source.
 
-    `features` None stands for every column but the target and an index that pandas or Dask wrote (also one with a
-    name); the first file's columns rule then.
+    If `features` is None, the inputs are all columns of the first file but the target and an index that pandas or Dask
+    wrote (also one with a name).
     """
 
     def __init__(self, target: str | None, features: Sequence[str] | None) -> None:
@@ -40,7 +40,7 @@ class Layout:
 
     @property
     def whole(self) -> "Layout":
-        """The layout of the rows, with the columns that come from the names of folders."""
+        """The layout of the rows with the columns that come from names of folders."""
         return self
 
     def check_names(self, path: Any, columns: list[str], index: frozenset[str] = frozenset()) -> None:
@@ -69,7 +69,7 @@ class Layout:
             raise TableError(f"{path}: column {more[0]!r} is not in {self.first}; remove it, or name the features")
 
     def check_schema(self, path: Any, schema: Any) -> None:
-        """`check_names`, and the columns' types: rows become float64 where one input is not float32."""
+        """`check_names`, and a check of types. Rows become float64 unless all inputs are float32."""
         import pyarrow as pa
 
         self.check_names(path, schema.names, index_columns(schema.names, schema))
@@ -91,7 +91,7 @@ class Layout:
             self.check_target(path, label_kind(kind))
 
     def check_target(self, path: Any, kind: str) -> None:
-        """TableError where one file has text for labels and another numbers."""
+        """TableError if the labels of one file are text and those of another are numbers."""
         if kind and self.kind and kind != self.kind:
             raise TableError(f"{path}, column {self.target!r}: it holds {kind} where {self.first} has {self.kind}")
         self.kind = self.kind or kind
@@ -111,18 +111,18 @@ class Layout:
         other.names, other.dtype = [], np.dtype(np.float64)
         return other
 
-    def block(self, columns: list[Any], target: Any, place: Any, where: Callable[[int], str]) -> Block:
+    def block(self, columns: list[Any], target: Any, place: Any, where: Callable[[int], str]) -> Chunk:
         """The rows of some columns (Arrow arrays, in order) and of the target's (None without one)."""
         X = empty_rows(len(columns[0] if columns else target), len(columns), self.dtype)
         finite = fill(columns, X, 0)
         y, gone = (None, None) if self.target is None else labels(target, where, self.decimals)
         return self.settled(X, y, finite, gone, place, where)
 
-    def settled(self, X: Any, y: Any, finite: bool, gone: Any, place: Any, where: Callable[[int], str]) -> Block:
-        """A block without its missing values."""
+    def settled(self, X: Any, y: Any, finite: bool, gone: Any, place: Any, where: Callable[[int], str]) -> Chunk:
+        """A chunk of these rows after `settle` checked them."""
         options: dict[str, Any] = {"names": self.names, "target": self.target, "drop": self.drop}
         X, y, kept = settle(X, y, finite, gone, where=where, **options)
-        return Block(X, y, place, kept)
+        return Chunk(X, y, place, kept)
 
 
 class TablePart(Part):
@@ -133,19 +133,17 @@ class TablePart(Part):
     def labels(self) -> Iterator[np.ndarray]:
         part = copy(self)
         part.layout = self.layout.of_labels()
-        for block in part.read(0, None):
-            assert block.y is not None
-            yield block.y
+        return Part.labels(part)
 
 
 class ArrowPart(TablePart):
-    """A part that is read as record batches. A block's place is its first row."""
+    """A part that is read as record batches. The place of a chunk is the number of its first row."""
 
     @abstractmethod
     def _batches(self, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
         """Record batches of the rows [start, stop), each with the number of its first row."""
 
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+    def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         rows = self.layout.chunk_rows
         for row, batch in self._batches(start, stop):
             for low in range(0, batch.num_rows, rows):
@@ -153,7 +151,7 @@ class ArrowPart(TablePart):
                     block = self._block(batch.slice(low, rows), row + low)
                 yield block
 
-    def _block(self, batch: Any, row: int) -> Block:
+    def _block(self, batch: Any, row: int) -> Chunk:
         columns = [batch.column(name) for name in self.layout.names]
         target = None if self.layout.target is None else batch.column(self.layout.target)
         return self.layout.block(columns, target, row, lambda i: self.where(row, i))
@@ -173,11 +171,11 @@ class Batches(ArrowPart):
             yield row, batch
             row += batch.num_rows
 
-    def _block(self, batch: Any, row: int) -> Block:
+    def _block(self, batch: Any, row: int) -> Chunk:
         block = super()._block(batch, row)
         if block.y is None or block.y.flags.owndata:
             return block
-        return replace(block, y=block.y.copy())  # a view of the batch, whose memory a reader may fill again
+        return replace(block, y=block.y.copy())  # a view of the batch, whose memory a reader may use again
 
 
 def check_rows(rows: int, size: int) -> None:
@@ -187,17 +185,17 @@ def check_rows(rows: int, size: int) -> None:
 
 
 def whole(batch: Any) -> Any:
-    """A record batch whose every value was checked to lie in its own memory.
+    """Check that all values of a record batch lie in its own memory, and return it. ArrowInvalid if it is damaged.
 
-    Arrow checks neither lengths nor offsets of what it reads, so a damaged file would be read beyond its end. For
-    numbers this looks at lengths alone, for texts at each one. Raises ArrowInvalid if the batch is damaged.
+    Arrow does not check lengths and offsets when it reads, so memory after a damaged file's end would be read. For
+    numbers only lengths are checked, for texts each offset.
     """
     batch.validate(full=True)
     return batch
 
 
 def check_codes(column: Any) -> None:
-    """ValueError if a dictionary array has an index outside of its dictionary: Arrow does not check what it reads."""
+    """ValueError if a dictionary array has an index outside its dictionary, which Arrow does not check."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -208,10 +206,10 @@ def check_codes(column: Any) -> None:
 
 
 def joined(batches: Iterator[Any], rows: int) -> Iterator[Any]:
-    """Record batches, where short ones in a row become one of at most `rows` rows: a block costs training 0.9 ms.
+    """Record batches; short ones are joined to at most `rows` rows, because training needs 0.9 ms for each block.
 
-    The batches have to be whole, since joining reads all values. Where reading ends by an error, the rows above it come
-    first, so that an error in these is the one that is told.
+    The batches have to be `whole`, since joining reads all values. If reading ends with an error, the rows before it
+    come first, so that an error in these rows is raised first.
     """
     waiting: list[Any] = []
     n = size = 0
@@ -240,7 +238,7 @@ def joined(batches: Iterator[Any], rows: int) -> Iterator[Any]:
 
 
 def _as_one(batches: list[Any]) -> list[Any]:
-    """Some record batches as one, or as they are if Arrow cannot join them: dictionaries can be too large together."""
+    """Record batches as one, or as they are if Arrow cannot join them: dictionaries may be too large together."""
     import pyarrow as pa
 
     if len(batches) == 1:

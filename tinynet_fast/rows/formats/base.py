@@ -1,9 +1,9 @@
-"""What all formats share: chunks and blocks of rows, parts, what is refused in rows, and what to say of bad files."""
+"""Shared by all formats: chunks of rows, parts (files or streams), checks of values, and errors for bad files."""
 
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ import numpy as np
 from tinynet_fast.rows.files import TableError, first_repeated
 from tinynet_fast.rows.messages import printable
 
-CHUNK_BYTES = 1 << 21  # of a chunk's rows: in the second and third cache until they are trained on
+CHUNK_BYTES = 1 << 21  # of a chunk's rows, so that they stay in the cache until they are trained on
 DROPPING = " (drop_missing=True leaves such rows out)"  # on one machine
 REMEDY = f"fill it or drop the row{DROPPING}"
 
@@ -29,31 +29,34 @@ class Chunk:
         float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
     y : (n,) array, or None
         Labels as the source has them: numbers, booleans or text. None for a source without a target.
+    place : object
+        What the part that was read needs to find these rows again; None for a part of a chunk.
     kept : (m,) bool array, or None
         Which of the source's next m rows these n are; the others were left out. None if no row was left out.
     """
 
     X: Any
     y: np.ndarray | None
+    place: Any = None
     kept: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
-        """The rows of the source that this stands for, also those that were left out."""
+        """How many rows of the source this stands for, with those that were left out."""
         return len(self.X) if self.kept is None else len(self.kept)
 
     def numbers(self) -> np.ndarray:
-        """(n,) the rows' places among those."""
+        """(n,) the places of these rows among them."""
         return np.arange(len(self.X)) if self.kept is None else np.flatnonzero(self.kept)
 
     def part(self, low: int, high: int) -> "Chunk":
-        """The source's rows [low, high) of these."""
+        """The rows [low, high), counted with those that were left out."""
         if low == 0 and high == self.rows:
             return self
         first, last, kept = low, high, self.kept
         if kept is not None:
             first, last, kept = int(kept[:low].sum()), int(kept[:high].sum()), kept[low:high]
-        return Chunk(self.X[first:last], None if self.y is None else self.y[first:last], kept)
+        return Chunk(self.X[first:last], None if self.y is None else self.y[first:last], None, kept)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class File:
     values : dict
         Names and texts of the folders `name=text` that lie directly above the file.
     found : set
-        Those of the names that the user did not write: the search in a folder, or a pattern, brought them.
+        The names that the user did not write: a search in a folder, or a pattern, found them.
     """
 
     path: str
@@ -77,31 +80,18 @@ class File:
 
 @dataclass(frozen=True)
 class Like:
-    """Rows that a model was trained on: how many inputs, and from what svmlight indices counted (None: not known)."""
+    """The rows that a model was trained on: how many inputs, and the first svmlight index (None: not known)."""
 
     n_features: int
     first_index: int | None = None
 
 
-@dataclass(frozen=True)
-class Block:
-    """Rows of one part (a file, or all of a stream), and where they come from.
-
-    `place` is what the part needs to find them again; `kept` says which of its rows these are, None for all.
-    """
-
-    X: Any
-    y: np.ndarray | None
-    place: Any
-    kept: np.ndarray | None = None
-
-
 class Part(ABC):
-    """One file or stream. `n_rows` and `read(start, stop)` count all its rows, also those that are left out."""
+    """One file or stream. `n_rows` and `read(start, stop)` count all rows, with those that are left out."""
 
-    path: Any  # what messages call it
+    path: Any  # its name in messages
     n_rows: int | None = None
-    anywhere = False  # whether `read` costs about the rows that are read
+    anywhere = False  # whether `read` can start at any row, at the cost of the rows read
     stores_sparse = False  # whether blocks can hold CSR
     sparse = False  # whether they do
     drop = False  # whether rows with a missing value are left out
@@ -109,22 +99,22 @@ class Part(ABC):
     target: Any = None  # the column of the labels
 
     @abstractmethod
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
-        """The rows [start, stop) where the part is readable anywhere; all its rows otherwise."""
+    def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
+        """The rows [start, stop) if the part is readable anywhere; otherwise all its rows."""
 
     def where(self, place: Any, i: int) -> str:
-        """Name row `i`, counted from 0, of the block that was read at `place`: here the number of its first row."""
+        """Name row `i`, counted from 0, of the chunk that was read at `place` (here the number of its first row)."""
         return f"{self.path}, row {place + i + 1}"
 
-    def settled(self, X: np.ndarray, y: np.ndarray | None, place: Any, gone: np.ndarray | None = None) -> Block:
-        """A block of these rows, once `settle` took them; for parts whose `names` and `target` are their own."""
+    def settled(self, X: np.ndarray, y: np.ndarray | None, place: Any, gone: np.ndarray | None = None) -> Chunk:
+        """Make a chunk of these rows after `settle` checked them."""
         options: dict[str, Any] = {"drop": self.drop, "names": self.names, "target": self.target}
         finite = bool(np.isfinite(X).all())
         X, y, kept = settle(X, y, finite, gone, where=partial(self.where, place), **options)
-        return Block(X, y, place, kept)
+        return Chunk(X, y, place, kept)
 
     def labels(self) -> Iterator[np.ndarray]:
-        """The target column alone, of all rows; refuses missing labels."""
+        """The labels of all rows, without the inputs where that is possible. Missing labels are refused."""
         for block in self.read(0, None):
             assert block.y is not None
             yield block.y
@@ -141,10 +131,15 @@ def settle(
     target: Any,
     where: Callable[[int], str],
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Refuse or leave out rows with a missing value, and refuse infinity: X, y, and which rows were kept (None: all).
+    """Refuse or leave out rows with a missing value, and refuse infinity.
 
-    A missing input is NaN in `X`; `gone` says which labels are missing; `finite`, if it is True, that all of `X` is.
-    The error names the first row that is refused.
+    A missing input is NaN in `X`. `gone` tells which labels are missing, and `finite` whether all of `X` is known to be
+    finite. The error names the first row that is refused.
+
+    Returns
+    -------
+    X, y, kept
+        The rows, their labels, and which rows were kept (None: all).
     """
     if y is not None and y.dtype.kind == "f":
         nan = np.isnan(y)
@@ -158,7 +153,7 @@ def settle(
             lost |= gone
         if lost.any():
             i = int(np.argmax(lost))
-            if not drop and not np.isinf(X[:i]).any():  # infinity in a row above comes first
+            if not drop and not np.isinf(X[:i]).any():  # unless a row above holds infinity
                 column = column_name(names, int(np.argmax(missing[i]))) if missing[i].any() else target_name(target)
                 raise TableError(f"{where(i)}, {column}: the value is missing: {REMEDY}")
             kept = ~lost
@@ -176,10 +171,10 @@ def settle(
 
 @contextmanager
 def told(path: Any) -> Iterator[None]:
-    """TableError naming the file for whatever a reader of files finds wrong with it.
+    """Turn any error of a file's reader into a TableError that names the file.
 
-    In a damaged file that may be any error: of text, of numbers, of memory that was asked for. An error of the system
-    (a disk that cannot be read, say) stays an OSError and gets the file's name.
+    A damaged file can cause any error: in text, in numbers, or of memory. An error of the system, such as a disk that
+    cannot be read, stays an OSError and gets the file's name.
     """
     try:
         yield
@@ -188,7 +183,7 @@ def told(path: Any) -> Iterator[None]:
     except OSError as error:
         if error.filename is not None:
             raise
-        if error.errno is not None and error.errno != errno.EINVAL:  # that is a place outside of the file
+        if error.errno is not None and error.errno != errno.EINVAL:  # EINVAL: a place outside the file
             raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
         raise damaged(path, error) from None
     except MemoryError as error:
@@ -198,7 +193,7 @@ def told(path: Any) -> Iterator[None]:
 
 
 def damaged(path: Any, error: Exception, what: str = "not a whole file of its kind, or a damaged one") -> TableError:
-    """The error for a file that a reader could not make sense of."""
+    """The error for a file that a reader could not read."""
     said = " ".join(str(error).split()) or type(error).__name__
     return TableError(f"{path}: {what}: {printable(said, 200)}")
 

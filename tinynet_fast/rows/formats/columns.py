@@ -1,4 +1,4 @@
-"""Arrow columns into rows: numbers and labels as NumPy's, and what cannot be told apart or stored in them."""
+"""Turns Arrow columns into NumPy arrays of inputs and labels, and refuses labels that would become equal there."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,14 +10,14 @@ from tinynet_fast.rows.formats.base import target_name
 from tinynet_fast.rows.labels import LOST_END, SeenFloats
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
-LONGEST_LABEL = 256  # characters that labels of any number of rows may have
-LABEL_BYTES = 1 << 26  # of longer ones: NumPy stores each label of a chunk as wide as the longest
-EXACT_DIGITS = 15  # a float64 tells all decimals of so many digits apart
-COMPILED_FROM = 1 << 16  # values from which on the compiled kernel turns columns: less is done before Numba is there
+LONGEST_LABEL = 256  # characters: labels up to this length are allowed for any number of rows
+LABEL_BYTES = 1 << 26  # that longer labels may take; NumPy stores all labels of a chunk as wide as the longest
+EXACT_DIGITS = 15  # different decimals of so many digits are different as float64
+COMPILED_FROM = 1 << 16  # values from which on a compiled kernel is used; fewer are done before Numba is loaded
 
 
 def empty_rows(n: int, width: int, dtype: Any) -> np.ndarray:
-    """(n, width) to be filled, in memory of Arrow's pool, which keeps it from chunk to chunk: a tenth less time."""
+    """An empty (n, width) array in memory of Arrow's pool, which is used again for each chunk: a tenth less time."""
     import pyarrow as pa
 
     size = n * width * np.dtype(dtype).itemsize
@@ -31,7 +31,7 @@ def is_number(kind: Any) -> bool:
 
 
 def label_kind(kind: Any) -> str:
-    """What labels of an Arrow type are: "numbers", "booleans" or "text"; "" where there is nothing to tell from."""
+    """What labels of an Arrow type are: "numbers", "booleans" or "text"; "" if the type does not tell."""
     import pyarrow as pa
 
     if pa.types.is_null(kind):
@@ -42,7 +42,7 @@ def label_kind(kind: Any) -> str:
 
 
 def numeric(column: Any, dtype: np.dtype) -> np.ndarray:
-    """An Arrow array of numbers or booleans as a contiguous array of `dtype`, NaN where a value is missing."""
+    """An Arrow array of numbers or booleans as a contiguous array of `dtype`, NaN for a missing value."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -59,7 +59,7 @@ def numeric(column: Any, dtype: np.dtype) -> np.ndarray:
 
 
 def fill(columns: Sequence[Any], X: np.ndarray, first: int) -> bool:
-    """X[:, first + k] = columns[k], NaN where a value is missing. Returns whether all of them are finite."""
+    """Set X[:, first + k] = columns[k], NaN for a missing value. Returns whether all values are finite."""
     if X.size >= COMPILED_FROM:
         from tinynet_fast.kernels.fast.columns import put_columns
 
@@ -72,7 +72,7 @@ def fill(columns: Sequence[Any], X: np.ndarray, first: int) -> bool:
 
 
 class Decimals(SeenFloats):
-    """The decimals that were labels so far, which may stand in several files."""
+    """Remembers decimals that were labels, in all files."""
 
     def __init__(self, target: str | None = None) -> None:
         super().__init__()
@@ -100,9 +100,9 @@ class Decimals(SeenFloats):
 def labels(
     column: Any, where: Callable[[int], str] | None = None, decimals: Decimals | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """An Arrow array as labels (numbers, booleans or text), and which of them are missing (None: none).
+    """An Arrow array as labels (numbers, booleans or text), and which labels are missing (None: none).
 
-    `decimals` are those of the rows before, if there are any.
+    `where` names a row for messages. `decimals` remembers the labels of earlier rows.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -136,7 +136,7 @@ def labels(
 def _coded_texts(column: Any, where: Callable[[int], str] | None) -> tuple[np.ndarray, np.ndarray | None]:
     """The texts of a dictionary array, and which are missing (None: none).
 
-    The dictionary may be that of many more rows, so only what stands in these ones is looked at.
+    The dictionary may belong to many more rows, so only the texts of these rows are used.
     """
     codes, dictionary = column.indices.fill_null(0).to_numpy(zero_copy_only=False), column.dictionary
     there = None
@@ -176,7 +176,7 @@ def _texts(dictionary: Any, rows: int, where: Callable[[int], str] | None) -> np
 
 
 def too_long(texts: list[str], rows: int) -> str | None:
-    """The longest of some texts if it is too long to be a label of so many rows; else None."""
+    """The longest text if it is too long to be a label of so many rows; else None."""
     longest = max(texts, key=len, default="")
     return longest if len(longest) > LONGEST_LABEL and 4 * len(longest) * rows > LABEL_BYTES else None
 

@@ -1,23 +1,23 @@
-"""CSV files larger than memory: cut at the ends of records, and the pieces parsed by pyarrow on its threads.
+"""CSV files: cut into pieces where records end, and parsed by pyarrow in threads.
 
-Inputs are read as float64 with their types given, so that no value depends on where the file is cut. Labels get the
-type that `cells.infer` gives the whole column, once two different ones are known. Without pyarrow, and for what it
-does not read, the csv module parses.
+Inputs are always read as float64, so no value depends on where the file is cut. Labels get the type that `cells.infer`
+gives the whole column; it is known after two different labels. If pyarrow is missing or does not read a piece, the csv
+module parses it.
 """
 
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinynet_fast.rows.ahead import in_order
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.arrow import Layout, TablePart
-from tinynet_fast.rows.formats.base import Block
+from tinynet_fast.rows.formats.base import Chunk
 from tinynet_fast.rows.formats.cells import BOOLEANS, MISSING, WHOLE, infer, is_number, not_a_number
 from tinynet_fast.rows.formats.columns import empty_rows, fill, long_label, too_long
 from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
@@ -29,49 +29,43 @@ from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
 KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text", "O": "text"}
 YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
-OPTIONS: dict[str, Any] = {
-    "null_values": MISSING,
-    "strings_can_be_null": True,
-    "true_values": YES,
-    "false_values": NO,
-}
-Piece = tuple[int, int, Any, TableError | None]  # offset, length, what `_parse` says, and the mistake that ends it
+MEANING: Any = {"null_values": MISSING, "strings_can_be_null": True, "true_values": YES, "false_values": NO}
 LABEL_BYTES = 1 << 24  # of a block's labels
-WIDE = 1 << 14  # columns from which on the csv module is faster: pyarrow takes 15 µs and 7 KB for each, a piece
-EXACT_DIGITS = 15  # whole numbers with as many digits are exact as float64
-SAMPLE_BYTES = 1 << 16  # of a file's beginning, from which columns of booleans are told
+WIDE = 1 << 14  # columns from which on the csv module is faster: pyarrow takes 15 µs and 7 KB a column and piece
+EXACT_DIGITS = 15  # whole numbers of so many digits are exact as float64
+SAMPLE_BYTES = 1 << 16  # read first, to find columns of booleans
 
 
 class Labels:
-    """The texts of a target column and the values that they stand for, over all files of a source."""
+    """The different texts of the target column and their values, over all files of a source."""
 
     def __init__(self, place: str = "the labels") -> None:
         self.place = place  # for messages
         self.start_over()
 
     def start_over(self, waits: bool = False) -> None:
-        """Forget all labels. With `waits`, rows get codes for labels, and `values_of` gives them the type of all."""
+        """Forget all labels. With `waits`, rows get codes, which `values_of` turns into labels of one type later."""
         self.codes: dict[str, int] = {}
         self.values: dict[str, Any] = {}
-        self.dtype: np.dtype[Any] = np.dtype(np.float64)  # of the values; text is as wide as a piece's labels
-        self.settled = False  # whether two labels are known: their type stays, but for whole numbers among numbers
+        self.dtype: np.dtype[Any] = np.dtype(np.float64)  # of the values; text is as wide as the labels of a piece
+        self.settled = False  # whether two labels are known: then numbers, booleans or text stay what they are
         self.waits = waits
-        self.floats = SeenFloats()  # whole numbers that a float64 may not hold exactly
-        self.alike: str | None = None  # two of them that are one as float64
+        self.floats = SeenFloats()  # whole numbers that may not be exact as float64
+        self.alike: str | None = None  # two of them that are equal as float64
 
     @property
     def kind(self) -> str:
-        """What the labels so far are."""
+        """Numbers, booleans or text: what the labels are so far."""
         return KINDS[self.dtype.kind]
 
     def values_of(self, codes: np.ndarray) -> np.ndarray:
-        """The labels of rows that got these codes."""
+        """The labels of rows with these codes."""
         values = infer(list(self.codes))
         self._check_apart(values.dtype)
         return (values if values.dtype.kind in "ifb" else values.astype(str))[codes]
 
     def learn(self, texts: list[str]) -> str | None:
-        """Take up new texts. Gives back one that does not fit the type of those before, or None."""
+        """Add new texts. Returns one that does not fit the type of the earlier ones, or None."""
         known: Collection[str] = self.codes if self.waits else self.values
         new = [text for text in texts if text not in known]
         if not new:
@@ -103,14 +97,14 @@ class Labels:
         return None
 
     def _check_apart(self, dtype: np.dtype[Any]) -> None:
-        """TableError if two whole numbers are one as float64."""
+        """TableError if two whole numbers are equal as float64."""
         if dtype.kind == "f" and self.alike is not None:
             raise TableError(
                 f"{self.place}: the labels {self.alike} are one number as float64: put a letter before them"
             )
 
     def of(self, texts: list[str], indices: np.ndarray) -> np.ndarray:
-        """The labels texts[indices], all of which are known; their codes while labels wait for their type."""
+        """The labels texts[indices], all of which are known; with `waits`, their codes."""
         if self.waits:
             return np.array([self.codes[text] for text in texts] or [0])[indices]
         if not texts:
@@ -119,8 +113,24 @@ class Labels:
         return np.array([self.values[text] for text in texts], dtype=kind)[indices]
 
 
+class Parsed(NamedTuple):
+    """The rows of a piece: `offset` and `length` are its bytes in the file, `wrong` is the mistake that ends the rows.
+
+    `texts` are the different texts of the target, and `indices` say which of them each row has, -1 for a missing one;
+    both are None without a target.
+    """
+
+    offset: int
+    length: int
+    X: np.ndarray
+    finite: bool
+    texts: list[str] | None = None
+    indices: Any = None
+    wrong: TableError | None = None
+
+
 class CsvPart(TablePart):
-    """A CSV file. A block's place is its piece: offset and length in bytes."""
+    """A CSV file. A chunk's place is its piece, as offset and length in bytes, and its first row in that."""
 
     def __init__(self, path: Path, layout: Layout, labels: Labels) -> None:
         self.path, self.layout, self.known = path, layout, labels
@@ -131,7 +141,7 @@ class CsvPart(TablePart):
         self.booleans = self._columns_of_booleans()
 
     def _columns_of_booleans(self) -> set[str]:
-        """Inputs that say true and false, told from the first rows: they are read as 1 and 0."""
+        """Inputs whose first rows all say true or false: they are read as 1 and 0."""
         for offset, sample in self.bytes.pieces(SAMPLE_BYTES):
             if not any(text.encode() in bytes(sample) for text in BOOLEANS):
                 return set()
@@ -154,27 +164,25 @@ class CsvPart(TablePart):
                 return f"{self.path}, line {at}"
         return f"{self.path}, after line {line}"
 
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+    def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         if self.layout.target is not None and not (self.known.settled or self.known.waits):
             self._settle_labels()
         with closing(self._parsed(self.layout.names)) as pieces:
-            for offset, length, (X, finite, texts, indices), wrong in pieces:
-                rows = self._rows_at_once(texts, indices, (offset, length, 0))
-                for low in range(0, len(X), rows):
-                    few = slice(low, low + rows)
-                    codes = None if indices is None else indices[few]
-                    block = self._block(X[few], finite, texts, codes, (offset, length, low))
-                    if wrong is None:
+            for piece in pieces:
+                rows = self._rows_at_once(piece)
+                for low in range(0, len(piece.X), rows):
+                    block = self._block(piece, low, low + rows)
+                    if piece.wrong is None:
                         yield block
-                if wrong is not None:  # a mistake in the rows above, which make the block, comes first
-                    raise wrong
+                if piece.wrong is not None:  # making the chunk raises a mistake in the rows before first
+                    raise piece.wrong
 
-    def _block(self, X: np.ndarray, finite: bool, texts: Any, indices: Any, place: Any) -> Block:
-        def where(i: int) -> str:
-            return self.where(place, i)
-
-        y, gone = (None, None) if texts is None else self._labels(texts, indices, where)
-        return self.layout.settled(X, y, finite, gone, place, where)
+    def _block(self, piece: Parsed, low: int, high: int) -> Chunk:
+        place, y, gone = (piece.offset, piece.length, low), None, None
+        where = partial(self.where, place)
+        if piece.texts is not None:
+            y, gone = self._labels(piece.texts, piece.indices[low:high], where)
+        return self.layout.settled(piece.X[low:high], y, piece.finite, gone, place, where)
 
     def _labels(self, texts: list[str], indices: np.ndarray, where: Callable[[int], str]) -> tuple[Any, Any]:
         gone = None
@@ -190,32 +198,32 @@ class CsvPart(TablePart):
             )
         return self.known.of(texts, indices), gone
 
-    def _rows_at_once(self, texts: list[str] | None, indices: Any, place: Any) -> int:
-        """How many rows make a block: all of a piece but where labels are long. NumPy stores each as wide as the
+    def _rows_at_once(self, piece: Parsed) -> int:
+        """How many rows make a block: all of a piece, or fewer if labels are long, for NumPy stores each as wide as the
         longest."""
-        long = too_long(texts or [], 0 if indices is None else len(indices))
-        if texts is not None and long is not None:
-            line = self.where(place, int(np.argmax(indices == texts.index(long))))
-            raise TableError(f"{line}, column {self.layout.target!r}: {long_label(long, len(indices))}")
-        return max(LABEL_BYTES // (4 * max(map(len, texts or [""]), default=1) or 1), 1)
+        texts, n = piece.texts or [], len(piece.X)
+        long = too_long(texts, n)
+        if long is not None:
+            line = self.where((piece.offset, piece.length, 0), int(np.argmax(piece.indices == texts.index(long))))
+            raise TableError(f"{line}, column {self.layout.target!r}: {long_label(long, n)}")
+        return max(LABEL_BYTES // (4 * max(map(len, texts), default=1) or 1), 1)
 
     def _settle_labels(self) -> None:
-        """Read the target on until two different labels are known, and so their type."""
+        """Read the target until two different labels, and so their type, are known."""
         with closing(self._parsed([])) as pieces:
-            for *_, (_, _, texts, _), wrong in pieces:
-                self.known.learn(texts)
-                if self.known.settled or wrong is not None:  # a mistake is met again when the rows are read
+            for piece in pieces:
+                self.known.learn(piece.texts or [])
+                if self.known.settled or piece.wrong is not None:  # a mistake is met again when the rows are read
                     return
 
-    def _parsed(self, names: list[str]) -> Generator[Piece, None, None]:
-        """The pieces in their order. Threads parse them, so nothing there may change what the parts share."""
+    def _parsed(self, names: list[str]) -> Generator[Parsed, None, None]:
+        """The parsed pieces in order. Threads parse them, so parsing must not change anything that parts share."""
         tasks = (partial(self._parse, names, offset, piece) for offset, piece in self.bytes.pieces())
         pa = self.bytes.pyarrow
         return in_order(tasks, 1 if pa is None else max(min(pa.cpu_count(), 8), 1))
 
-    def _parse(self, names: list[str], offset: int, piece: memoryview) -> Piece:
-        """A piece's inputs, whether all are finite, the different texts of its target, and which each row has (-1:
-        none)."""
+    def _parse(self, names: list[str], offset: int, piece: memoryview) -> Parsed:
+        """The inputs `names` and the target of a piece."""
         pa, mark = self.bytes.pyarrow, bytes(piece[: len(BOM)]) == BOM  # which pyarrow leaves out, but only there
         if pa is None or len(self.columns) > WIDE or mark:
             return self._by_hand(names, offset, piece)
@@ -233,7 +241,7 @@ class CsvPart(TablePart):
                     column_names=self.columns, use_threads=False, block_size=max(len(piece) + 1, 1 << 16)
                 ),
                 parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted, delimiter=self.bytes.delimiter),
-                convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), **OPTIONS),
+                convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), **MEANING),
             )
         except pa.ArrowInvalid:
             return self._by_hand(names, offset, piece)
@@ -241,21 +249,21 @@ class CsvPart(TablePart):
         columns = [_one(column) for column in table.columns]
         finite = fill(columns[: len(names)], X, 0) if names else True
         if target is None:
-            return offset, len(piece), (X, finite, None, None), None
+            return Parsed(offset, len(piece), X, finite)
         labels = columns[-1]
         indices = labels.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return offset, len(piece), (X, finite, labels.dictionary.to_pylist(), indices), None
+        return Parsed(offset, len(piece), X, finite, labels.dictionary.to_pylist(), indices)
 
-    def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> Piece:
-        """What `_parse` returns, by the csv module: for numbers that Python reads and pyarrow does not, for very wide
-        rows, and for the first mistake in a piece, which is given back with the rows above it."""
+    def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> Parsed:
+        """As `_parse`, by the csv module: for numbers that only Python reads, for very wide rows, and for the first
+        mistake in a piece, which is returned with the rows before it."""
         found = self._records(names, offset, piece, 1)
-        if found[3] is None:
+        if found.wrong is None:
             return found
         del found  # a record may be large
-        return self._records(names, offset, piece, self.bytes.lines_before(offset) + 1)  # counted for a mistake alone
+        return self._records(names, offset, piece, self.bytes.lines_before(offset) + 1)  # counted only for a mistake
 
-    def _records(self, names: list[str], offset: int, piece: memoryview, first_line: int) -> Piece:
+    def _records(self, names: list[str], offset: int, piece: memoryview, first_line: int) -> Parsed:
         at = {name: j for j, name in enumerate(self.columns)}
         places = [(at[name], name) for name in names]
         target = None if self.layout.target is None else at[self.layout.target]
@@ -267,14 +275,14 @@ class CsvPart(TablePart):
                 rows.append(np.array(self._values(record, places, line)))
                 answers.append(None if target is None or record[target] in MISSING else record[target])
         except TableError as error:
-            wrong = error.with_traceback(None)  # which would hold the record
+            wrong = error.with_traceback(None)  # a traceback would keep the record
         X = np.array(rows, np.float64).reshape(len(rows), len(names))
         finite, texts, indices = bool(np.isfinite(X).all()), None, None
         if target is not None:
             texts = list(dict.fromkeys(text for text in answers if text is not None))
             codes: dict[str | None, int] = {text: code for code, text in enumerate(texts)} | {None: -1}
             indices = np.array([codes[text] for text in answers], np.int32)
-        return offset, len(piece), (X, finite, texts, indices), wrong
+        return Parsed(offset, len(piece), X, finite, texts, indices, wrong)
 
     def _values(self, record: list[str], places: list[tuple[int, str]], line: int) -> list[float]:
         if len(record) != len(self.columns):
@@ -297,7 +305,7 @@ class CsvPart(TablePart):
 
 
 def _one(column: Any) -> Any:
-    """A table's column as one array."""
+    """A column of a table as one array."""
     import pyarrow as pa
 
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.unify_dictionaries().chunks)

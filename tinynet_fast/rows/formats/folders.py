@@ -1,22 +1,22 @@
-"""Columns that files have from the names of their folders, as in year=2020/part.0.parquet."""
+"""Columns from the names of folders, as in year=2020/part.0.parquet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.rows.files import TableError, no_such_column
 from tinynet_fast.rows.formats.arrow import Layout
-from tinynet_fast.rows.formats.base import REMEDY, Block, File, Part
+from tinynet_fast.rows.formats.base import REMEDY, Chunk, File, Part
 
-NOTHING = "__HIVE_DEFAULT_PARTITION__"  # a folder's value where the column has none
+NOTHING = "__HIVE_DEFAULT_PARTITION__"  # a folder's value for rows without one
 LABELS_AT_ONCE = 1 << 16
 
 Value = int | float | str | None
 
 
 def typed(texts: list[str]) -> list[Value]:
-    """Texts as whole numbers, numbers, or else text: the first that all of them are. None if there is no value."""
+    """Texts as whole numbers, numbers, or else text: the first that fits all. None for a missing value."""
     there = [text for text in texts if text != NOTHING]
     for kind in (_whole, _number):
         try:
@@ -44,8 +44,8 @@ def _number(text: str) -> float:
 def with_folders(layout: Layout, files: list[File]) -> Layout:
     """`layout`, or one that also has the columns of the files' folders.
 
-    Such a column is an input unless `features` leaves it out, if the search found the folder or if the files differ in
-    it. One that stands in the path as the user wrote it, the same for all files, has to be named in `features`.
+    Such a column is an input by default if the search found the folder, or if files differ in its value. If the user
+    wrote it in the path, with one value for all files, it has to be named in `features`.
     """
     names = list(dict.fromkeys(name for file in files for name in file.values))
     if not names:
@@ -63,10 +63,10 @@ def with_folders(layout: Layout, files: list[File]) -> Layout:
 
 
 class FolderLayout(Layout):
-    """A layout of files, of whose columns some come from folders. `whole` is the layout of the rows.
+    """A layout for the columns in the files; `whole` is the layout with those from folders.
 
-    A column that the first file holds itself is not taken from folders. Any other column that one file has from its
-    folders has to be there for all files.
+    A column that the first file itself holds is not taken from folders. Any other column from folders must be there for
+    all files.
     """
 
     def __init__(self, layout: Layout, values: dict[str, dict[str, Value]], default: list[str]) -> None:
@@ -124,9 +124,9 @@ class FolderLayout(Layout):
 
 
 def folder_values(layout: Layout) -> Callable[[], list[list[Value]]] | None:
-    """A function for the values that rows get from folders, file by file in their order; None if there are none.
+    """A function that returns the values from folders, file by file; None if there are no such columns.
 
-    They tell data apart, so the paths, which can be spelled in several ways, are left out.
+    They go into the fingerprint of the data, without the paths, which can be spelled in several ways.
     """
     if not isinstance(layout, FolderLayout) or not layout.used:
         return None
@@ -139,7 +139,7 @@ def in_folders(layout: Layout, part: Part, path: Any) -> Part:
 
 
 class InFolders(Part):
-    """A file whose rows get further columns, the same in all rows. Places are those of the file's part."""
+    """A file whose rows get more columns, each with one value for all rows. Places are those of the file's part."""
 
     def __init__(self, part: Part, layout: FolderLayout, path: Any) -> None:
         self.inner, self.layout, self.path, self.here = part, layout, path, layout.values[str(path)]
@@ -148,7 +148,7 @@ class InFolders(Part):
     def where(self, place: Any, i: int) -> str:
         return self.inner.where(place, i)
 
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+    def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         layout, whole = self.layout, self.layout.whole
         order = [(layout.names.index(name) if name in layout.names else None) for name in whole.names]
         missing = [name for name in self.layout.used if self.here[name] is None]
@@ -159,7 +159,7 @@ class InFolders(Part):
             if missing:
                 rows = n if block.kept is None else len(block.kept)
                 y = None if self.layout.label is None else np.empty(0)
-                yield Block(np.empty((0, len(order)), whole.dtype), y, block.place, np.zeros(rows, bool))
+                yield Chunk(np.empty((0, len(order)), whole.dtype), y, block.place, np.zeros(rows, bool))
                 continue
             if layout.added:
                 X = np.empty((n, len(order)), whole.dtype)
@@ -168,7 +168,7 @@ class InFolders(Part):
             else:
                 X = block.X
             y = np.full(n, self.here[str(layout.label)]) if layout.label_added else block.y
-            yield Block(X, y, block.place, block.kept)
+            yield Chunk(X, y, block.place, block.kept)
 
     def labels(self) -> Iterator[np.ndarray]:
         if not self.layout.label_added:
@@ -179,5 +179,5 @@ class InFolders(Part):
             for low in range(0, self.n_rows, LABELS_AT_ONCE):
                 yield np.full(min(LABELS_AT_ONCE, self.n_rows - low), self.here[str(self.layout.label)])
 
-    def _first(self, block: Block) -> str:
+    def _first(self, block: Chunk) -> str:
         return self.inner.where(block.place, 0)

@@ -13,7 +13,7 @@ from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
 
-LARGE_BATCH = 1 << 25  # bytes from which on a batch is mapped and not read: it would stand in memory whole
+LARGE_BATCH = 1 << 25  # bytes: files with larger batches are mapped, because a batch that is read is in memory whole
 
 
 class IpcPart(ArrowPart):
@@ -26,7 +26,7 @@ class IpcPart(ArrowPart):
         with told(path), self._reader() as reader:
             schema = reader.schema
             repeated_name(path, schema.names)
-        with told(path), self._reader(schema.names[-1:]) as reader:  # one column tells how long a batch is
+        with told(path), self._reader(schema.names[-1:]) as reader:  # one column is enough to see how long batches are
             self.batches = [reader.get_batch(k).num_rows for k in range(reader.num_record_batches)]
             self.n_rows = sum(self.batches)
             check_rows(self.n_rows, size)
@@ -61,7 +61,7 @@ class IpcPart(ArrowPart):
             row += batch.num_rows
 
     def _stored(self, start: int, stop: int) -> Iterator[Any]:
-        """The file's batches, or what they have of the rows [start, stop)."""
+        """The rows [start, stop) in the file's own batches."""
         with told(self.path), self._reader(self.layout.columns) as reader:
             first = 0
             for k, n in enumerate(self.batches):

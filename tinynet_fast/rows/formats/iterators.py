@@ -1,6 +1,6 @@
 """Rows that a program hands over: Arrow datasets and readers, and iterators of (X, y) blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,17 +8,17 @@ import numpy as np
 from tinynet_fast.rows.columns import block_rows
 from tinynet_fast.rows.files import TableError, need
 from tinynet_fast.rows.formats.arrow import Batches, Layout
-from tinynet_fast.rows.formats.base import Block, Part
+from tinynet_fast.rows.formats.base import Chunk, Part
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import layout_of, source_of
 from tinynet_fast.rows.labels import labels_and_gaps
 from tinynet_fast.rows.values import is_masked
 
-FRAMES = {"pandas", "polars", "modin", "narwhals", "cudf"}  # these stay in memory
+FRAMES = {"pandas", "polars", "modin", "narwhals", "cudf"}  # libraries whose frames stay in memory
 
 
 def is_arrow(X: Any) -> bool:
-    """Whether X is an Arrow dataset, reader or stream, and no frame."""
+    """Whether X is an Arrow dataset, reader or stream, and not a frame."""
     library = type(X).__module__.partition(".")[0]
     if library == "pyarrow":
         return hasattr(X, "scanner") or hasattr(X, "read_next_batch")
@@ -26,7 +26,7 @@ def is_arrow(X: Any) -> bool:
 
 
 def arrow_part(X: Any, layout: Layout) -> tuple[Part, bool]:
-    """The rows of an Arrow object, and whether they can be read again."""
+    """The part of an Arrow object, and whether it can be read again."""
     pa = need("pyarrow")
     name = type(X).__name__
     if hasattr(X, "scanner"):
@@ -43,9 +43,9 @@ def arrow_part(X: Any, layout: Layout) -> tuple[Part, bool]:
 
 
 def kept_apart(values: Any, given: Any) -> Any:
-    """`values`, copied if they may be the memory of `given`, which its owner can fill with the next rows.
+    """`values`, copied if they may share memory with `given`: the iterator may write its next rows there.
 
-    Blocks are read ahead of training, so a block has to outlive the call that made it.
+    Blocks are read ahead of training, so the next block is made before this one is used.
     """
     if values is None or isinstance(given, (list, tuple)):  # NumPy makes a new array of these
         return values
@@ -73,23 +73,23 @@ def _has_nothing(values: Any) -> bool:
 
 
 def masked_as_nan(X: Any) -> Any:
-    """Rows of `numpy.ma` with NaN in the place of what is masked; other rows as they are."""
+    """Rows of `numpy.ma` with NaN in place of masked values; other rows as they are."""
     if not is_masked(X):
         return X
     return X.astype(X.dtype if X.dtype.kind == "f" else np.float64).filled(np.nan)
 
 
 class IteratorPart(Part):
-    """Blocks (X, y) of an iterator, or of one that a function makes anew for each pass. A place is a block's number.
+    """Blocks (X, y) of an iterator, or of iterators that a function makes, one a pass. A place is a block's number.
 
-    The first block with rows decides how wide rows are, whether they are float32, and whether there are labels; and, if
-    its columns have names and no `names` are given, which columns of the next blocks are read, and in which order.
-    Blocks without rows are left out.
+    The first block with rows decides the width, whether rows are float32, and whether there are labels. If its columns
+    have names and no `names` are given, it also decides which columns are read, and in which order. Blocks without rows
+    are left out.
     """
 
     def __init__(self, X: Any, drop: bool, names: list[str] | None = None) -> None:
         self.names = names
-        self.named: bool | None = None  # whether the first block has names, once it is read
+        self.named: bool | None = None  # whether the first block has names; None until it is read
         self.drop, self.repeatable = drop, callable(X)
         self.given: Any = X
         self.last: Any = None
@@ -111,7 +111,7 @@ class IteratorPart(Part):
             self.rest = blocks
 
     def _make(self) -> Iterator[Any]:
-        """The blocks from the first on."""
+        """An iterator over all blocks."""
         if not self.repeatable:
             return iter(self.given)
         made = self.given()
@@ -144,7 +144,7 @@ class IteratorPart(Part):
         return rows, None if y is None else kept_apart(y, given), gone
 
     def _matrix(self, X: Any) -> np.ndarray:
-        """The columns that the first block has, matched by name if there are names."""
+        """The columns of the first block, matched by name if there are names."""
         rows, names = block_rows(X, self.names)
         if self.named is None:
             self.named = names is not None
@@ -154,7 +154,7 @@ class IteratorPart(Part):
     def where(self, place: Any, i: int) -> str:
         return f"block {place}, row {i + 1}"
 
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+    def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         if self.repeatable:
             yield from self._blocks(enumerate(self._make()))
             return
@@ -162,12 +162,12 @@ class IteratorPart(Part):
         self.first = None  # which may be large
         yield from self._blocks(enumerate(self.rest, self.number + 1))
 
-    def _blocks(self, blocks: Iterator[tuple[int, Any]]) -> Iterator[Block]:
+    def _blocks(self, blocks: Iterator[tuple[int, Any]]) -> Iterator[Chunk]:
         for k, block in blocks:
             if not is_empty(block):
                 yield self._block(block, k)
 
-    def _block(self, block: Any, number: int) -> Block:
+    def _block(self, block: Any, number: int) -> Chunk:
         rows, y, gone = self._pair(block, number)
         if rows.shape[1] != self.n_features:
             raise TableError(f"block {number}: {rows.shape[1]} columns, and block {self.number} has {self.n_features}")

@@ -1,17 +1,17 @@
-"""NumPy's .npy files, read a chunk at a time, whether they are stored by row or by column."""
+"""NumPy's .npy files, stored by row or by column, read a chunk at a time."""
 
 import hashlib
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats.base import Block, Part, rows_a_chunk
+from tinynet_fast.rows.formats.base import Chunk, Part, rows_a_chunk
 from tinynet_fast.rows.formats.paths import local_files, looks_like_path
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source, Stamp, with_rows
@@ -21,7 +21,7 @@ from tinynet_fast.rows.messages import printable
 LABELS = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
 LONGEST_HEADER = 10_000  # bytes, as in NumPy
 MOST_DIMENSIONS = 64
-KEPT_VALUES = 1 << 22  # of rows that are stored by column: 32 MB of float64
+KEPT_VALUES = 1 << 22  # that are read at once if values are stored by column: 32 MB of float64
 LAST_CHARACTER = 0x10FFFF
 
 
@@ -50,9 +50,9 @@ class NpyFile:
         return self._whole(values.reshape(stop - start, *self.shape[1:]), start)
 
     def _by_column(self, file: Any, start: int, stop: int, width: int) -> np.ndarray:
-        """Rows of which each column lies by itself. More are read than are asked for, and kept for the next call.
+        """Rows of a file that is stored by column. More rows are read than needed, and kept for the next call.
 
-        The file is not mapped into memory: one that is cut meanwhile would end the process.
+        The file is not mapped into memory: if it became shorter meanwhile, that would end the process.
         """
         first, last, kept = self.kept
         if start < first or stop > last:
@@ -64,7 +64,7 @@ class NpyFile:
         return kept[start - first : stop - first]
 
     def _read(self, file: Any, first: int, count: int) -> np.ndarray:
-        """So many values, from the `first` in the file on."""
+        """`count` values of the file, from number `first` on."""
         file.seek(self.offset + first * self.dtype.itemsize)
         values = np.fromfile(file, self.dtype, count)
         if len(values) < count:
@@ -72,7 +72,7 @@ class NpyFile:
         return values
 
     def _whole(self, values: np.ndarray, start: int) -> np.ndarray:
-        """Values that Python can read: any byte but 0 is true, and text is checked."""
+        """Values that are safe to use: for booleans any byte but 0 is true, and text is checked."""
         if values.dtype.kind == "b":
             return values.view(np.uint8) != 0
         if values.dtype.kind == "U" and values.size:
@@ -88,7 +88,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """The shape, whether values are stored by column, their type, and where they begin."""
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy and Python warn of odd headers, whose values are checked here
+            warnings.simplefilter("ignore")  # of odd headers, which are checked below
             version = np.lib.format.read_magic(file)
             head = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             if version[0] not in (1, 2, 3):
@@ -111,7 +111,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
 
 
 class NpyPart(Part):
-    """Rows in a .npy file; labels in one of its columns, in another file or in an array, of which some are missing."""
+    """Rows in a .npy file. Labels are in one of its columns, in another file, or in an array. `gone`: the missing ones."""
 
     anywhere = True
 
@@ -138,19 +138,19 @@ class NpyPart(Part):
         self.width = width
         self.dtype = np.dtype(np.float32 if self.file.dtype == np.float32 else np.float64)
 
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+    def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         stop = self.file.shape[0] if stop is None else stop
         rows = rows_a_chunk(self.width, self.dtype.itemsize)
         for low in range(start, stop, rows):
             yield self._block(low, min(low + rows, stop))
 
-    def _block(self, low: int, high: int) -> Block:
+    def _block(self, low: int, high: int) -> Chunk:
         X, y = self.file.rows(low, high).reshape(high - low, -1), None
         if self.target is not None:
             y, X = X[:, self.target].copy(), np.delete(X, self.target, axis=1)
         elif self.y is not None:
             y = self.y.rows(low, high) if isinstance(self.y, NpyFile) else self.y[low:high]
-        with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is refused below
+        with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused below
             X = np.ascontiguousarray(X, self.dtype)
 
         return self.settled(X, y, low, None if self.gone is None else self.gone[low:high])
@@ -207,7 +207,7 @@ def _are_paths(y: Any) -> bool:
 
 
 def _labels_of_rows(y: Any) -> tuple[np.ndarray, np.ndarray | None]:
-    """A label a row that came in memory, and which of them are missing (None: none)."""
+    """Labels in memory, one for each row, and which are missing (None: none)."""
     if np.ndim(y) == 0:
         raise TableError(f"y is a {type(y).__name__}: {LABELS}")
     try:
@@ -222,4 +222,11 @@ def _digest(array: np.ndarray, gone: np.ndarray | None) -> dict[str, Any]:
     return {"rows": len(array), "dtype": array.dtype.str, "digest": digest}
 
 
-FORMATS = [Format("npy", (".npy",), _open, has_names=False)]
+def _target(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        return Path(text)
+
+
+FORMATS = [Format("npy", (".npy",), _open, _target, has_names=False)]

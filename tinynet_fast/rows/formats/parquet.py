@@ -1,7 +1,7 @@
-"""Parquet files: some rows are decoded by pyarrow's threads while those before are turned from columns into rows.
+"""Parquet files. pyarrow's threads decode the next rows while the rows before them are made from their columns.
 
-A column's bytes are read a little at a time, so memory does not depend on how large the file's row groups are. Threads
-of our own with some of the columns each were as fast on two free cores, and took 1.4 times as long on busy ones.
+Each column is read a little at a time, so memory does not depend on the size of row groups. (Tried and dropped: our own
+threads, each with some of the columns. They were as fast on two free cores, and took 1.4 times as long on busy ones.)
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
 
-CHUNKS_AT_ONCE = 2  # decoded together: each time costs pyarrow about 10 µs a column
+CHUNKS_AT_ONCE = 2  # that are decoded together: each call costs pyarrow about 10 µs a column
 NOT_CODED = "Not yet implemented"
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
 
@@ -26,13 +26,13 @@ class ParquetPart(ArrowPart):
     """A Parquet file."""
 
     anywhere = True
-    coded: tuple[str, ...] = ()  # columns of text, each different one of which is held once, however often it is there
+    coded: tuple[str, ...] = ()  # columns of text, in which each different text is stored once
 
     def __init__(self, path: Path, layout: Layout) -> None:
         self.path, self.layout = path, layout
         with told(path):
             file = self._open()
-            # (A column's metadata would tell more, but to ask for it ends the process if the file is damaged.)
+            # (The metadata of columns would tell more, but reading it from a damaged file ends the process.)
             self.groups = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
             self.n_rows = sum(self.groups)
             check_rows(self.n_rows, self._size())
@@ -45,7 +45,7 @@ class ParquetPart(ArrowPart):
             file.close()
 
     def _size(self) -> int:
-        """The file's bytes."""
+        """The size of the file in bytes."""
         return self.path.stat().st_size
 
     def _open(self) -> Any:
@@ -66,7 +66,7 @@ class ParquetPart(ArrowPart):
                 raise
         else:
             return
-        self.coded = ()  # pyarrow makes no dictionary of texts that are stored by their lengths or their differences
+        self.coded = ()  # pyarrow makes no dictionary of texts that are stored as lengths or differences
         plain = self._open()
         try:
             for batch in self._record_batches(plain, groups, size, columns):
@@ -81,7 +81,7 @@ class ParquetPart(ArrowPart):
         return one_ahead(self._decoded(start, sum(self.groups) if stop is None else stop))
 
     def _decoded(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
-        """The rows [start, stop), some at a time, each with the number of the first: whole row groups are skipped."""
+        """Batches of the rows [start, stop), each with the number of its first row. Earlier row groups are skipped."""
         group = row = 0
         while group < len(self.groups) and row + self.groups[group] <= start:
             row += self.groups[group]

@@ -1,4 +1,4 @@
-"""The files that a path, a pattern or a folder stands for. Local files and a cluster's files follow the same rules."""
+"""Finds the files that a path, a pattern or a folder stands for, on this machine or on a filesystem of fsspec."""
 
 import glob
 import os
@@ -20,7 +20,7 @@ HIDDEN = ("_", ".")  # _SUCCESS, _metadata, .part.crc
 TABLE_LOG = "_delta_log"
 SEPARATORS = f"[{re.escape(os.sep + (os.altsep or ''))}]"
 ANY_DEPTH = re.compile(rf"(?:^|(?<={SEPARATORS}))\*\*(?:{SEPARATORS}+\*\*)*(?={SEPARATORS}|$)")
-MOST_WAYS = 1000  # in which links may lead to one folder
+MOST_WAYS = 1000  # by which links may lead to one folder
 
 
 class Files(Protocol):
@@ -37,15 +37,15 @@ class Files(Protocol):
         """The paths that match a pattern, and whether each is a folder."""
 
     def identity(self, folder: str) -> Any:
-        """The same for two paths if they lead to one folder by links."""
+        """Equal for two paths that lead to one folder by links."""
 
     def absolute(self, path: str) -> str: ...
 
 
 class Ways:
-    """The ways in which a search came to each folder. It does not go round in a circle, and does not go on for ever.
+    """Counts the ways in which a search came to each folder, so that links cannot lead it in circles or for ever.
 
-    Links to one folder from several places are followed each time, since the names on the way can be values of rows.
+    Several links to one folder are all followed, since the names on the way can be values of rows.
     """
 
     def __init__(self, files: Files) -> None:
@@ -53,7 +53,7 @@ class Ways:
         self.found: Counter[Any] = Counter()
 
     def into(self, folder: str, above: frozenset[Any]) -> frozenset[Any] | None:
-        """The folders above those in `folder`; None if a link leads back to one of those `above` it."""
+        """`above` with `folder` added; None if `folder` is one of those above it, to which a link led back."""
         here = self.files.identity(folder)
         if here in above:
             return None
@@ -81,7 +81,7 @@ class Local:
         return [(path, os.path.isdir(path)) for path in self._found(pattern)]
 
     def _found(self, pattern: str) -> list[str]:
-        """As glob.glob(pattern, recursive=True), which goes round in circles where links lead back."""
+        """As glob.glob(pattern, recursive=True), which runs in circles if links lead back."""
         anywhere = ANY_DEPTH.search(pattern)
         if anywhere is None:
             return glob.glob(pattern)
@@ -99,7 +99,7 @@ class Local:
         return list(paths)
 
     def _folders(self, folders: list[str]) -> Iterable[str]:
-        """Some folders and those in them at any depth, without hidden ones; paths end in a separator or are empty."""
+        """The folders and all folders in them, without hidden ones. Paths end in a separator or are empty."""
         ways = Ways(self)
         waiting = [(folder, frozenset[Any]()) for folder in folders if os.path.isdir(folder or os.curdir)]
         while waiting:
@@ -215,7 +215,7 @@ def _in_folder(folder: str, files: Files, ways: Ways, above: frozenset[Any] = fr
 
 
 def _matching(pattern: str, files: Files, depth: int) -> list[str]:
-    """The files that match a pattern, and those in folders `name=value` that match it."""
+    """The files that match a pattern, and the files in folders `name=value` that match it."""
     asked = tuple(part[0] for part in files.absolute(pattern).split("/")[depth:] if part.startswith(HIDDEN))
     paths, ways = [], Ways(files)
     for path, is_folder in files.matches(pattern):
@@ -240,7 +240,7 @@ def _check_formats(paths: list[str]) -> None:
 
 
 def _file(path: str, files: Files, depth: int) -> File:
-    """A file with the values of its folders; the first `depth` names of its path are the user's own."""
+    """A file with the values of its folders. The user wrote the first `depth` names of its path."""
     folders = files.absolute(path).split("/")[:-1]
     values: dict[str, str] = {}
     found = set()
@@ -281,5 +281,5 @@ def local_files(X: Any) -> tuple[list[File], list[Path]]:
 
 
 def looks_like_path(item: Any) -> bool:
-    """Whether a text, of a list of them, is taken for a path and not for a label or a number."""
+    """Whether an item of a list of texts is taken for a path."""
     return isinstance(item, str) and (format_of(item) is not None or glob.has_magic(item) or os.path.isdir(item))

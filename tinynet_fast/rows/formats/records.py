@@ -1,4 +1,4 @@
-"""CSV bytes cut at the ends of records, compressed or not; and one piece read again, to find the line of a mistake."""
+"""The bytes of CSV files, cut where records end. One piece can be read again, to find the line of a mistake."""
 
 import csv
 import importlib
@@ -17,21 +17,21 @@ from tinynet_fast.rows.formats.base import told
 from tinynet_fast.rows.formats.registry import COMPRESSED
 
 PIECE_BYTES = 1 << 21
-HEAD_BYTES = 1 << 16  # in which the names are looked for first
-LONGEST_RECORD = 1 << 24  # bytes of names, or of a row, after which a quote is taken to be left open
-TAIL_BYTES = 1 << 14  # of a block, where its last line break is looked for first
+HEAD_BYTES = 1 << 16  # read first, to find the names
+LONGEST_RECORD = 1 << 24  # bytes: in a longer row, or row of names, a quote is probably left open
+TAIL_BYTES = 1 << 14  # at the end of a block, searched first for a line break
 LONGEST_CELL = 2**31 - 1  # characters
 BOM = b"\xef\xbb\xbf"
 
 
 def record_ends(block: bytes, delimiter: str, lone_cr: bool = True) -> np.ndarray:
-    """Where records end in `block`, which begins with one: after each LF, CR or CR LF that is not in quotes.
+    """The places in `block` at which records end: after each LF, CR or CR LF that is not in quotes.
 
-    A CR at the end of the block is left out, because its LF may come with the next block. With `lone_cr` False every CR
-    without an LF is left out, which saves a quarter of the time of reading a file.
+    The block begins with a record. A CR at its end does not count, because its LF may come with the next block. With
+    `lone_cr` False no CR without an LF counts, which saves a quarter of the time of reading a file.
 
-    A quote opens a cell only at the cell's beginning. If every other quote stands at one, counting quotes tells what is
-    in quotes; otherwise (5" pipe), quoted cells are looked for one by one.
+    A quote opens a cell only at the cell's beginning. If every second quote, from the first, stands there, counting
+    quotes tells what is in quotes. Otherwise (5" pipe), quoted cells are searched one by one.
     """
     values = np.frombuffer(block, np.uint8)
     breaks = np.flatnonzero(values == ord("\n"))
@@ -53,13 +53,13 @@ def record_ends(block: bytes, delimiter: str, lone_cr: bool = True) -> np.ndarra
 def _quoted(delimiter: str) -> re.Pattern[bytes]:
     """A cell in quotes; the last group is empty if the quote is still open.
 
-    Nothing in it is tried twice ("++"): what could be tried again took 60 bytes of memory for each byte of a cell.
+    Its "++" never go back. Without that, `re` took 60 bytes of memory for each byte of a cell.
     """
     return re.compile(rb"(?:^|(?<=[" + delimiter.encode() + rb'\r\n]))"(?:[^"]++|"")*+("|\Z)')
 
 
 def has_quote(block: memoryview) -> bool:
-    """Whether a quote character is in `block`: by NumPy, which looks at 26 bytes a ns; `re` looks at 3.5."""
+    """Whether a quote character is in `block`. NumPy searches 26 bytes a ns, `re` 3.5."""
     return bool((np.frombuffer(block, np.uint8) == ord('"')).any())
 
 
@@ -78,7 +78,7 @@ def last_end(block: memoryview, delimiter: str) -> int:
 
 
 def _read(file: Any, size: int) -> bytes:
-    """The next `size` bytes, or those that are left."""
+    """The next `size` bytes, or fewer at the end."""
     blocks = []
     while size > 0 and (block := file.read(size)):
         blocks.append(block)
@@ -112,7 +112,7 @@ class CsvBytes:
             text = _read(file, HEAD_BYTES)
             skipped = len(text) - len(text := text.removeprefix(BOM))
             while text:
-                rest = text.lstrip(b"\r\n")  # empty lines above the names are not kept
+                rest = text.lstrip(b"\r\n")  # empty lines before the names
                 skipped, text = skipped + len(text) - len(rest), rest
                 ends = record_ends(text, self.delimiter)
                 if len(ends):
@@ -138,8 +138,8 @@ class CsvBytes:
     def pieces(self, size: int = PIECE_BYTES) -> Iterator[tuple[int, memoryview]]:
         """The records below the names: whole ones, in pieces of about `size` bytes, each with its offset.
 
-        Pieces are read into memory of Arrow's, which is used again and again; that of `bytes` was new to the process
-        each time, and cutting took a third of the time of parsing.
+        Pieces are read into memory from Arrow's pool, which is used again. With new `bytes` each time, cutting took a
+        third of the time of parsing.
         """
         memory = bytearray if self.pyarrow is None else self.pyarrow.allocate_buffer
         with told(self.path), self._open() as file:
@@ -157,7 +157,7 @@ class CsvBytes:
                     yield offset, block[:end]
                     offset, rest, wanted = offset + end, bytes(block[end:]), size
                     continue
-                rest, wanted = bytes(block), 2 * wanted  # so that a long record is not looked through again and again
+                rest, wanted = bytes(block), 2 * wanted  # so that a long record is not searched many times
                 if len(rest) > LONGEST_RECORD:
                     raise self._endless(offset, len(rest))
             if rest:

@@ -14,10 +14,10 @@ COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
 
 @dataclass(frozen=True)
 class Asked:
-    """Files of one format, and what the user asked of them (see `open_source`).
+    """Files of one format to open, and the user's options (see `open_source`).
 
-    `columns` are to be taken if columns have names: `features`, or the names that a model knows. `stamps` are of the
-    files to read, `files` of those without a byte, too.
+    `columns` are the columns to take if columns have names: `features`, or the names that a model knows. `files` also
+    holds files of zero bytes, for which there is no stamp.
     """
 
     files: list[File]
@@ -36,14 +36,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Format:
-    """A format of files: its name, the endings of its files, and the function that opens some of them.
+    """A format: its name, the endings of its files, and the function that opens files.
 
-    A file of `text` may be empty if another is not. A `packed` format is also read from .gz, .bz2 and .zst files.
+    Files of a `text` format may have zero bytes if another file has some. A `packed` format is also read from .gz, .bz2
+    and .zst files.
     """
 
     name: str
     endings: tuple[str, ...]
     open: Callable[[Asked], Source]
+    target: Callable[[str], Any] = str  # what `y` is for a target named in text, as on the command line
     has_names: bool = True  # whether columns have names, by which they can be taken
     text: bool = False
     packed: bool = False

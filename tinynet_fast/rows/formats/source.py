@@ -1,9 +1,10 @@
-"""A source of rows: its parts' chunks in order, places for messages, fingerprints that tell data apart."""
+"""A source of rows: the chunks of its parts in order, places for messages, and fingerprints of the data."""
 
 import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import Chunk, Part
 from tinynet_fast.rows.messages import listed
 
-FINGERS, FINGER_BYTES = 256, 1 << 18  # parts of a file that its fingerprint is made from, and their size
+FINGERS, FINGER_BYTES = 256, 1 << 18  # how many parts of a file make its fingerprint, and the size of each
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Stamp:
         return cls(path, status.st_size, status.st_mtime_ns)
 
     def check(self) -> None:
-        """TableError where the file is not what it was."""
+        """TableError if the file changed since it was opened."""
         try:
             status = os.stat(self.path)
         except FileNotFoundError:
@@ -49,9 +50,9 @@ class Stamp:
             raise TableError(f"{self.path}: it was written to since it was opened; start anew with the file as it is")
 
     def fingerprint(self) -> dict[str, Any]:
-        """Base name, size, and a digest of the content: of all of it up to 64 MB, else of parts that are spread evenly.
+        """Base name, size, and a digest of the content: all of it up to 64 MB, else parts that are spread evenly.
 
-        A larger file's change is not seen if it keeps the size and lies between those parts.
+        A change in a larger file is not seen if the size stays and the change lies between those parts.
         """
         digest, parts = hashlib.blake2b(digest_size=16), -(-self.size // FINGER_BYTES)
         with self.path.open("rb") as file:
@@ -62,9 +63,9 @@ class Stamp:
 
 
 class Source:
-    """Rows that need not fit in memory, read in order, again and again if they are repeatable.
+    """Rows that need not fit in memory, read in order, and read again if they are repeatable.
 
-    Rows are numbered as the files have them: those that are left out have numbers, too.
+    Rows have the numbers that they have in the files. Rows that are left out have numbers, too.
 
     Attributes
     ----------
@@ -72,15 +73,15 @@ class Source:
         The inputs, in order.
     n_features : int
     dtype : np.dtype
-        Of the rows: float64, or float32 where every feature is stored so.
+        Of the rows: float32 if every feature is stored so, else float64.
     n_rows : int or None
-        How many rows `chunks` has, if that is known without reading.
+        How many rows `chunks` gives, if that is known without reading.
     all_rows : int or None
-        The same with those that are left out.
+        The same, with rows that are left out.
     repeatable : bool
         Whether `chunks` can be called again; not for a generator or a RecordBatchReader.
     anywhere : bool
-        Whether `chunks(start)` costs about the rows that are read.
+        Whether `chunks(start)` can start at any row, at the cost of the rows read.
     dropped : int
         Rows left out for a missing value in the last complete pass.
     size_bytes : int or None
@@ -90,7 +91,7 @@ class Source:
     sparse : bool
         Whether chunks hold CSR.
     training : dict
-        What a model has to keep of the rows, to read others like them; JSON values.
+        What a model keeps so that it can read similar rows; JSON values.
     """
 
     def __init__(
@@ -130,9 +131,9 @@ class Source:
         self._indexed = 0  # rows that the index covers
 
     def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
-        """The rows [start, stop) in order. A source that cannot be read anywhere is read from its beginning.
+        """The rows [start, stop) in order. A source that is not readable anywhere is read from its beginning.
 
-        A chunk may be empty if all of its rows were left out. `dropped` is known after all rows were read at once.
+        A chunk is empty if all its rows were left out. `dropped` is known after a pass over all rows.
 
         Raises TableError for a row that cannot be used, naming the file, the line or row, and the column.
         """
@@ -149,48 +150,41 @@ class Source:
             last = first + part.n_rows
             low, high = max(start, first), last if stop is None else min(stop, last)
             if low < high:
-                for block in part.read(low - first, high - first):
-                    yield Chunk(block.X, block.y, block.kept)
+                yield from part.read(low - first, high - first)
             first = last
 
     def _in_order(self, start: int, stop: int | None) -> Iterator[Chunk]:
         row = dropped = 0  # rows so far that were kept, and that were left out
         for number, part in enumerate(self.parts):
-            blocks = part.read(0, None)
-            try:
-                for block in blocks:
-                    chunk = Chunk(block.X, block.y, block.kept)
+            with closing(part.read(0, None)) as chunks:
+                for chunk in chunks:
                     n = chunk.rows
-                    dropped += n - len(block.X)
-                    self._remember(row, n, number, block.place)
+                    dropped += n - len(chunk.X)
+                    self._remember(row, n, number, chunk.place)
                     low, high = max(start - row, 0), n if stop is None else min(stop - row, n)
                     if low < high:
                         yield chunk.part(low, high)
                     row += n
                     if stop is not None and row >= stop:
                         return
-            finally:
-                close = getattr(blocks, "close", None)
-                if close is not None:
-                    close()
         self.dropped = dropped
         if row == dropped:
             kept = " without a missing value" if dropped else ""
             raise TableError(f"{self.place}: no rows{kept}: one is needed")
 
     def _remember(self, row: int, n: int, number: int, place: Any) -> None:
-        """Keep the part and the place that the `n` rows from `row` on were read from."""
+        """Remember the part and the place from which the `n` rows from `row` on were read."""
         if row == self._indexed and n:
             self._index.append((row, number, place))
             self._indexed += n
 
     @property
     def place(self) -> str:
-        """What to name in a message about all rows: the first file, or the kind of source."""
+        """What messages about all rows name: the first file, or the kind of source."""
         return str(self.stamps[0].path) if self.stamps else self.kind
 
     def as_sparse(self) -> "Source":
-        """The same rows as CSR, if that is how they are stored; else this source."""
+        """The same rows as CSR if they are stored so; else this source."""
         if not self.parts[0].stores_sparse:
             return self
         other = copy(self)
@@ -201,14 +195,14 @@ class Source:
 
     @property
     def row_values(self) -> int:
-        """How many values a row holds: those that it stores, on average and rounded up, if rows are CSR."""
+        """How many values a row holds; if rows are CSR, the mean number of stored values, rounded up."""
         if not self.sparse:
             return self.n_features
         stored, rows = (sum(getattr(part, name) for part in self.parts) for name in ("stored", "counted"))
         return max(1, -(-stored // rows))
 
     def need_labels(self) -> None:
-        """TableError, saying how labels are named, if the rows have none."""
+        """TableError if the rows have no labels; it says how to name them."""
         if self.labelled:
             return
         remedy = self.label_remedy or "give rows with labels"
@@ -217,7 +211,7 @@ class Source:
         raise TableError(f"{self.place}: the rows have no labels to learn: {remedy}")
 
     def labels_only(self) -> Generator[np.ndarray, None, None]:
-        """The target column alone, in order: (n,) arrays."""
+        """All labels in order: (n,) arrays."""
         if self.drop_missing or not self.repeatable:
             for chunk in self.chunks():
                 if chunk.y is not None and len(chunk.y):
@@ -245,7 +239,7 @@ class Source:
         return self.parts[number].where(place, row - first)
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these rows from others, as plain JSON values."""
+        """What distinguishes these rows from others, as JSON values."""
         seen: dict[str, Any] = {"kind": self.kind, "names": self.names, "target": self.target}
         seen |= {"n_features": self.n_features, "dtype": self.dtype.name, "drop_missing": self.drop_missing}
         if self.sparse:
@@ -257,7 +251,7 @@ class Source:
         return seen
 
     def check_unchanged(self) -> None:
-        """TableError where a file was changed or removed since the source was opened, saying which and how."""
+        """TableError if a file was changed or removed since the source was opened; it says which and how."""
         for stamp in self.stamps:
             stamp.check()
 

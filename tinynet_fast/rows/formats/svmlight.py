@@ -1,29 +1,29 @@
-"""svmlight / LIBSVM text, parsed by scikit-learn piece by piece and handed out as dense rows or as CSR."""
+"""svmlight / LIBSVM text: scikit-learn parses it piece by piece, into dense rows or CSR."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.rows.files import TableError, need
-from tinynet_fast.rows.formats.base import Block, Like, Part, rows_a_chunk
+from tinynet_fast.rows.formats.base import Chunk, Like, Part, rows_a_chunk
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source, with_rows
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.rows.sparse import FIRST_INDEX, as_csr, empty_csr
 
-DENSE_VALUES, DENSE_VALUES_A_BYTE = 1 << 28, 1 << 12  # of all rows once they are dense: 2 GB, or so many for each byte
+DENSE_VALUES, DENSE_VALUES_A_BYTE = 1 << 28, 1 << 12  # dense rows may have 2 GB, or so many values a byte of the file
 PIECE_BYTES = 1 << 20
-LONGEST_LINE = 1 << 24  # bytes: a line stands in memory whole
-WIDEST = 1 << 20  # inputs that any file may have; more only if it has as many bytes
+LONGEST_LINE = 1 << 24  # bytes, because a line is in memory whole
+WIDEST = 1 << 20  # inputs that any file may have; more if the files have as many bytes
 
 WRONG = (ValueError, IndexError, OverflowError)  # what scikit-learn raises for a bad line
 
 
 def _wrong(lines: list[bytes]) -> Exception | None:
-    """What scikit-learn says of these lines."""
+    """The error that scikit-learn raises for these lines, or None."""
     from sklearn.datasets import load_svmlight_file
 
     try:
@@ -34,10 +34,10 @@ def _wrong(lines: list[bytes]) -> Exception | None:
 
 
 def settle_on_one_base(parts: "list[SvmlightPart]", like: Like | None) -> tuple[int, int]:
-    """Give all files one width, and one number from which indices count: returns both.
+    """Set the width and the first index (0 or 1) for all files. Returns both.
 
-    Files to predict are taken as those that the model was trained on (`like`): inputs that no row has are 0.0. Indices
-    count from 1 unless one of them is 0, as scikit-learn decides it.
+    Files to predict are read like those that the model was trained on (`like`): inputs that no row has are 0.0.
+    Otherwise indices count from 1 unless one of them is 0, as in scikit-learn.
     """
     found = [part for part in parts if part.smallest is not None]
     first = 0 if any(part.smallest == 0 for part in found) else 1
@@ -71,9 +71,9 @@ def settle_on_one_base(parts: "list[SvmlightPart]", like: Like | None) -> tuple[
 
 
 class SvmlightPart(Part):
-    """A text file of "label index:value ..." lines. A block's place is its piece's offset and a row in it.
+    """A text file of "label index:value ..." lines. A chunk's place is the offset of its piece and a row in that.
 
-    `smallest` and `largest` are the indices in it, as it writes them; None and -1 if no row has a value.
+    `smallest` and `largest` are of the indices as written in the file; None and -1 if no row has a value.
     """
 
     stores_sparse = True
@@ -89,8 +89,8 @@ class SvmlightPart(Part):
                 low, self.largest = int(X.indices.min()), max(self.largest, int(X.indices.max()))
                 self.smallest = low if self.smallest is None else min(self.smallest, low)
         self.n_rows, self.counted = None if rows else 0, rows
-        self.n_features, self.zero_based = 0, False  # `settle_on_one_base` says what they are
-        self.bounded = False  # whether the file alone says how wide rows are
+        self.n_features, self.zero_based = 0, False  # `settle_on_one_base` sets them
+        self.bounded = False  # whether the files alone decide how wide rows are
 
     def where(self, place: Any, i: int) -> str:
         offset, first = place
@@ -150,7 +150,7 @@ class SvmlightPart(Part):
             yield offset, X, y
 
     def _mistake(self, piece: bytes, offset: int, error: Exception) -> TableError:
-        """The error for the first bad line of a piece, which halves of it find: one call takes longer than a line."""
+        """The error for the first bad line of a piece, found by halving: a call takes longer than parsing a line."""
         lines = piece.split(b"\n")
         first, stop = 0, len(lines)
         while stop - first > 1:
@@ -164,7 +164,7 @@ class SvmlightPart(Part):
         place = f"{self.path}, line {self._lines_before(offset) + first + 1}"
         return TableError(f"{place}: {printable(said, 200)}; 'label index:value ...' is needed")
 
-    def read(self, start: int, stop: int | None) -> Iterator[Block]:
+    def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         rows = rows_a_chunk(self.n_features)
         if not self.sparse:
             self._check_dense()
@@ -176,7 +176,7 @@ class SvmlightPart(Part):
                 yield self._block(sparse[low : low + rows], y[low : low + rows], (offset, low))
 
     def _check_dense(self) -> None:
-        """TableError if the rows would be far larger than the file once they are dense."""
+        """TableError if dense rows would be far larger than the file."""
         values = self.counted * self.n_features
         if self.bounded and values > max(DENSE_VALUES, DENSE_VALUES_A_BYTE * self.size):
             raise TableError(
@@ -185,11 +185,11 @@ class SvmlightPart(Part):
                 "standardize (--no-standardize), for which rows stay sparse, or number the features one after the other"
             )
 
-    def _block(self, sparse: Any, y: np.ndarray, place: Any) -> Block:
+    def _block(self, sparse: Any, y: np.ndarray, place: Any) -> Chunk:
         return self.settled(np.ascontiguousarray(sparse.toarray(), np.float64), y, place)
 
-    def _sparse_block(self, sparse: Any, y: np.ndarray, offset: int) -> Block:
-        """All rows of a piece as CSR, without those that lack a value where they are left out."""
+    def _sparse_block(self, sparse: Any, y: np.ndarray, offset: int) -> Chunk:
+        """The rows of a piece as CSR, without rows that lack a value if these are left out."""
         kept = None
         if not (np.isfinite(y).all() and np.isfinite(sparse.data).all()):
             rows = np.repeat(np.arange(len(y)), np.diff(sparse.indptr))
@@ -203,7 +203,7 @@ class SvmlightPart(Part):
             if missing.any():
                 kept = ~missing
                 sparse, y = sparse[kept], y[kept]
-        return Block(as_csr(sparse) if len(y) else empty_csr(self.n_features), y, (offset, 0), kept)
+        return Chunk(as_csr(sparse) if len(y) else empty_csr(self.n_features), y, (offset, 0), kept)
 
     def labels(self) -> Iterator[np.ndarray]:
         for offset, _, y in self._pieces(self.n_features, self.zero_based):
@@ -231,4 +231,5 @@ def _open(asked: Asked) -> Source:
     )
 
 
-FORMATS = [Format("svmlight", (".svm", ".svmlight", ".libsvm"), _open, has_names=False, text=True)]
+ENDINGS = (".svm", ".svmlight", ".libsvm")
+FORMATS = [Format("svmlight", ENDINGS, _open, target=lambda text: None, has_names=False, text=True)]

@@ -1,4 +1,4 @@
-"""Opens tables whose columns have names: one layout for all parts, which are files or one stream."""
+"""Opens tables whose columns have names. All parts (files, or one stream) share one layout."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,13 +26,13 @@ def open_table(
     no_rows: str = "no rows: at least one is needed",
     **options: Any,
 ) -> Source:
-    """Files of a table. `part_of` opens one of them; `no_rows` is what to say if none has rows."""
+    """Open the files of a table. `part_of` opens one file; `no_rows` is the error's text if no file has rows."""
     layout = with_folders(layout_of(asked.y, asked.columns, asked.drop_missing), asked.files)
     parts = []
     for k, stamp in enumerate(asked.stamps, 1):
         try:
             parts.append(in_folders(layout, part_of(stamp, layout), stamp.path))
-        except EmptyFileError:  # of nothing but line breaks
+        except EmptyFileError:  # a file of line breaks alone
             if k == len(asked.stamps) and not parts:
                 raise
     parts = with_rows(parts, no_rows)
