@@ -111,7 +111,7 @@ def _header(path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
 
 
 class NpyPart(Part):
-    """Rows in a .npy file. Labels are in one of its columns, in another file, or in an array. `gone`: the missing ones."""
+    """Rows in a .npy file. Labels are in a column of it, in another file, or in an array. `gone`: which are missing."""
 
     anywhere = True
 
