@@ -1,4 +1,4 @@
-"""What a person may pass as X and y, and what bad input gets."""
+"""What may be passed as X and y, and the errors for bad input."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_an_array_is_not_copied():
 
 
 class Frame:
-    """What NumPy and we see of a frame: named columns, chosen by a list of names."""
+    """The smallest frame: named columns, which a list of names selects."""
 
     def __init__(self, columns):
         self.table, self.columns = columns, list(columns)
@@ -208,7 +208,7 @@ def test_standardisation():
     np.testing.assert_allclose((X - mean) / scale, [[-1, 0, -1], [1, 0, 1]])
 
 
-def test_standardised_weights_are_the_same_bits_however_rows_lie_in_memory():
+def test_standardised_weights_do_not_depend_on_memory_layout():
     X = np.random.default_rng(0).standard_normal((5000, 5)) * 3.0 + 1.0
     y, wide = X[:, 0] > 1.0, np.zeros((10_000, 5))
     wide[::2] = X

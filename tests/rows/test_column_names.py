@@ -22,12 +22,12 @@ NETWORK = MLP(
 
 
 def columns(names):
-    """The columns of these names; whatever is no input is text."""
+    """The columns with these names; columns that are no inputs hold text."""
     return {name: X[:, NAMES.index(name)] if name in NAMES else ["text"] * len(X) for name in names}
 
 
 class Stream:
-    """What another library's frame shows of itself: a stream of Arrow's batches."""
+    """A frame of an unknown library: a stream of Arrow batches."""
 
     def __init__(self, table):
         self.table = table
@@ -360,7 +360,7 @@ def test_frames_that_are_not_in_memory():
 
 
 def test_arrays_pass_as_they_are():
-    """What has no names costs nothing: no copy, and no look at its rows."""
+    """Rows without names cost nothing: they are not copied and not looked at."""
     assert rows_for(X, NAMES, 3) is X
     assert rows_for(X, None, 3) is X
     frame = make("pandas", columns(NAMES))

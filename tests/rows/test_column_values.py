@@ -59,7 +59,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("library", "values", "dtype", "message"), BAD.values(), ids=BAD)
-def test_every_door_names_row_and_column(library, values, dtype, message, tmp_path):
+def test_every_function_names_row_and_column(library, values, dtype, message, tmp_path):
     bad, good = frame(library, values, dtype), frame(library, HOURS)
     neuron = Neuron(weights=[1.0, 1.0], features=["hours", "x"])
     network = MLP(weights=[np.ones((2, 1))], biases=[np.zeros(1)], features=["hours", "x"])
@@ -186,7 +186,7 @@ def test_a_label_that_is_missing():
 
 @pytest.mark.parametrize("network", [False, True])
 def test_estimators_name_row_and_column(network):
-    """In front of what scikit-learn says."""
+    """Before scikit-learn's own error."""
     sk = pytest.importorskip("tinynet_fast.sklearn", reason="scikit-learn is what it is for")
 
     def model():

@@ -69,7 +69,7 @@ def test_floats_come_back_bit_for_bit(table):
     ],
     ids=["CRLF", "byte order mark", "quotes", "blank lines"],
 )
-def test_the_same_table_in_other_clothes(table, text):
+def test_spellings_of_the_same_table(table, text):
     t = table(text)
     assert t.matrix(["a"]).tolist() == [[1.0], [2.0]]
     assert t.labels("b").tolist() == ["x", "y"]

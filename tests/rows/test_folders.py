@@ -157,7 +157,7 @@ def test_rows_of_float32_and_a_folder(tmp_path):
 
 
 def test_a_column_of_the_file_itself_is_kept(tmp_path):
-    """Also where the file lies in a folder of that name; and a folder that was there before is no new input."""
+    """Also if the file lies in a folder of that name. A folder that was there before is no new input."""
     for i in range(2):
         write(tmp_path / f"run={i}" / f"y={i}" / "a.csv", pa.table({"x": [1.0, 2.0], "y": [0, 1]}))
     assert open_source(tmp_path / "run=0/y=0/a.csv", "y").names == ["x"]

@@ -178,7 +178,7 @@ def test_a_row_number_of_rows_that_were_drawn_or_shuffled(tmp_path):
 
 
 def test_a_row_number_in_a_few_rows():
-    """They tell less: only what counts up from the beginning is named."""
+    """In few rows, only columns that count up from the beginning are named."""
     X = np.array([[0.0, 4, 5], [2, 7, 6], [3, 2, 7]])
     with pytest.warns(
         TrainingWarning, match="the input 'id' .* for example by naming .* features \\(no, row\\)"

@@ -128,7 +128,7 @@ def test_functions_are_called_in_each_epoch(files):
 
 
 def test_one_epoch_keeps_nothing(files, monkeypatch):
-    """Memory stays flat where rows are read once."""
+    """Memory stays flat if rows are read once."""
     folder, _, _ = files
 
     def refuse(*_):

@@ -34,7 +34,7 @@ def counted(*blocks):
     st.lists(st.integers(0, 20_000), max_size=4),
     st.integers(0, 2**32 - 1),
 )
-def test_the_longest_run_however_rows_are_cut(runs, cuts, seed):
+def test_the_longest_run_does_not_depend_on_blocks(runs, cuts, seed):
     codes = np.concatenate([np.full(n, code) for n, code in runs])
     noise = np.random.default_rng(seed).integers(0, 2, 5 * GROUP)  # a stretch that has no long run
     codes = np.concatenate([codes, noise])
@@ -43,7 +43,7 @@ def test_the_longest_run_however_rows_are_cut(runs, cuts, seed):
     assert comp.longest == ref or comp.longest < ref < 2 * GROUP
 
 
-def test_what_is_too_long():
+def test_when_a_run_is_too_long():
     rng = np.random.default_rng(0)
     assert counted(np.zeros(50_000), np.ones(50_000)).too_long
     assert counted(np.repeat(np.arange(10), LONG_RUN)).too_long

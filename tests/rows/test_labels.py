@@ -1,4 +1,4 @@
-"""Labels that cannot be learned: measurements, unusual types, none at all; and a start that is another network's."""
+"""Labels that cannot be learned: measurements, unusual types, none at all; and starting weights of another network."""
 
 import datetime
 import decimal
@@ -167,7 +167,7 @@ def test_labels_of_unusual_types(first, second, message):
         train_neuron(X, Y, labels=[first, second])
 
 
-def test_a_start_that_is_another_networks():
+def test_starting_weights_of_another_network():
     model = train_mlp(X, Y, hidden=(4,), epochs=1, seed=0).model
     message = "are those of a 2-4-1 network; X, hidden and y ask for {}: go on with the same inputs, hidden layers"
     for hidden, asked in (((8,), "2-8-1"), ((4, 4), "2-4-4-1")):

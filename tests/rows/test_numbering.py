@@ -40,7 +40,7 @@ def parameters(result):
 
 
 @pytest.mark.parametrize("columns", [[0], [0, 1], [1, 2], [0, 1, 2]])
-def test_the_same_rows_are_held_out_whatever_columns_are_read(files, columns):
+def test_the_rows_held_out_do_not_depend_on_the_columns_read(files, columns):
     kept = np.isfinite(GAPS[:, columns]).all(axis=1)
     held = HoldOut(0.1, 0).held(0, N)
     names = [f"x{j}" for j in columns]

@@ -45,7 +45,7 @@ def test_packed_labels_are_refused_before_they_are_repeated(tmp_path, arrow_peak
 @pytest.mark.parametrize("encoding", [None, "PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
 @pytest.mark.parametrize("kind", ["string", "large_string", "binary"])
 @pytest.mark.parametrize("stored", [False, True])
-def test_texts_are_the_same_however_they_are_stored(tmp_path, small, encoding, kind, stored):
+def test_texts_are_the_same_in_every_encoding(tmp_path, small, encoding, kind, stored):
     import pyarrow.parquet as pq
 
     small(8 * 70, 100)

@@ -22,7 +22,7 @@ from tinynet_fast.rows.formats import csv, records  # noqa: E402
 
 @pytest.fixture
 def soon():
-    """The test takes less than four seconds of this process: what is quadratic takes more."""
+    """The test takes less than four seconds of this process; quadratic code takes more."""
     start = time.process_time()
     yield
     assert time.process_time() - start < 4.0
@@ -74,12 +74,12 @@ def test_messages_are_short_and_printable(tmp_path):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_a_reader_says_gets_the_files_name(error):
+def test_errors_of_a_reader_get_the_files_name(error):
     with pytest.raises(TableError, match=r"^a\.parquet: .*(damaged).*wrong"), told("a.parquet"):
         raise error
 
 
-def test_an_error_of_the_system_stays_one_and_gets_the_files_name():
+def test_errors_of_the_system_stay_such_and_get_the_files_name():
     with pytest.raises(OSError, match="Input/output error") as info, told("a.parquet"):
         raise OSError(5, "Input/output error")
     assert info.value.filename == "a.parquet"
@@ -134,7 +134,7 @@ def test_empty_lines_above_the_names_are_not_kept(tmp_path):
 
 @pytest.mark.usefixtures("soon")
 def test_a_hundred_thousand_columns(tmp_path):
-    """Names are looked for in sets, and rows of which a piece holds few are read by the csv module."""
+    """Names are looked up in sets, and the csv module reads rows so wide that a piece holds only a few."""
     path, names = tmp_path / "a.csv", [f"c{j}" for j in range(100_000)]
     path.write_text(f"{','.join(names)},t\n" + "".join(f"{'1,' * 99_999}2.5,{label}\n" for label in "xy"))
     X, y = gather(open_source(path, "t", features=names[::-1]))
@@ -165,7 +165,7 @@ def test_wide_rows_are_read_alike(tmp_path, small, monkeypatch, drop):
     assert ref[1].tolist() == comp[1].tolist()
 
 
-def test_lines_are_counted_for_a_mistake_alone(tmp_path, small, monkeypatch):
+def test_lines_are_counted_only_for_a_mistake(tmp_path, small, monkeypatch):
     """Digits that only Python reads are in every piece: counting lines would read the file again for each."""
     small(1000, 100)
     path = tmp_path / "a.csv"

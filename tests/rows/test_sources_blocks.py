@@ -197,14 +197,14 @@ def test_a_named_tuple_is_a_row():
     assert_array_equal(next(iter(unlabelled.chunks())).X, X[1:2])
 
 
-def test_named_blocks_without_labels_are_told_to_be_pairs():
+def test_the_error_for_named_blocks_without_labels_asks_for_pairs():
     blocks = [np.array([(1.0, 0.5), (2.0, 1.5)], dtype=[("a", float), ("b", float)])]
     with pytest.raises(TableError, match=r"iterator: the rows have no labels to learn: give blocks \(X, y\)$"):
         train_neuron(iter(blocks), epochs=1)
 
 
 def test_a_function_has_to_make_a_new_iterator_each_time():
-    """The one before has lost its first block to whoever opened it."""
+    """Opening the source took the first block of an earlier iterator."""
     blocks = iter([(X[:5], Y[:5]), (X[5:9], Y[5:9])])
     with pytest.raises(TableError, match=r"the function returned the same iterator twice.*return a new iterator"):
         gather(open_source(lambda: blocks))

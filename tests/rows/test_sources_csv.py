@@ -31,7 +31,7 @@ CELLS = st.one_of(
     piece=st.integers(10, 500),
     seed=st.integers(0, 99),
 )
-def test_csv_gives_what_read_csv_gives_bit_for_bit(tmp_path_factory, cells, labels, piece, seed):
+def test_csv_gives_the_bits_that_another_reader_gives(tmp_path_factory, cells, labels, piece, seed):
     """Values and labels, of the same types, wherever the file is cut."""
     path = tmp_path_factory.mktemp("data") / "a.csv"
     rng = np.random.default_rng(seed)
@@ -64,7 +64,7 @@ def test_csv_gives_what_read_csv_gives_bit_for_bit(tmp_path_factory, cells, labe
     ids=["CRLF", "byte order mark", "quotes", "blank lines", "blank first", "another order", "CR"],
 )
 @pytest.mark.parametrize("piece", [5, 16, 1000])
-def test_the_same_csv_in_other_clothes(tmp_path, small, text, piece):
+def test_spellings_of_the_same_csv(tmp_path, small, text, piece):
     small(1000, piece)
     path = tmp_path / "a.csv"
     path.write_bytes(text.encode())
@@ -160,7 +160,7 @@ def test_labels_that_are_more_than_one_block_of_text():
     assert infer(["x" * 100_000, "y"]).tolist() == ["x" * 100_000, "y"]
 
 
-def test_a_byte_order_mark_is_left_out_at_the_beginning_alone(tmp_path, monkeypatch):
+def test_a_byte_order_mark_is_left_out_only_at_the_beginning(tmp_path, monkeypatch):
     """Elsewhere it is a character like any other, wherever the file is cut: the cell is no number."""
     path = tmp_path / "d.csv"
     path.write_bytes(b"\xef\xbb\xbfa,y\n1,p\n2,q\n")

@@ -1,4 +1,4 @@
-"""What is wrong with data larger than memory: each error names file, line or row, and column, and says what to do."""
+"""Errors for data larger than memory: each names file, line or row, and column, and says what to do."""
 
 import bz2
 import gzip

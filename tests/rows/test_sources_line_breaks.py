@@ -83,7 +83,7 @@ def test_a_line_break_in_a_cell_is_kept_at_every_byte_of_a_block(tmp_path, monke
 
 
 def test_a_line_break_across_the_first_mebibyte(tmp_path):
-    """With the sizes that are used: one label, wherever its cell stands."""
+    """With the real sizes: one label, at any place."""
     row, path = b'1,"a\r\nb"\r\n', tmp_path / "a.csv"
     head = b"x,t\r\n2,other\r\n"
     filler = (1 << 20) - 5 - len(head)  # so that a CR is the last byte of the first mebibyte
@@ -116,7 +116,7 @@ TEXTS = st.one_of(
 @settings(max_examples=200)
 @example(cells=["+5", "1"])
 @given(cells=st.lists(TEXTS, min_size=1, max_size=3))
-def test_labels_have_one_type_whoever_reads_them(tmp_path_factory, cells):
+def test_labels_have_the_type_that_pyarrow_infers(tmp_path_factory, cells):
     path = tmp_path_factory.mktemp("data") / "a.csv"
     path.write_text("x,t\n" + "".join(f'1,"{cell}"\n' for cell in cells), encoding="utf-8")
     ref, _ = read_csv(path).columns["t"]
@@ -127,8 +127,8 @@ def test_labels_have_one_type_whoever_reads_them(tmp_path_factory, cells):
 
 @settings(max_examples=150)
 @given(cells=st.lists(TEXTS, min_size=1, max_size=4))
-def test_numbers_are_the_same_whoever_reads_them(tmp_path_factory, cells):
-    """The same values, or an error with the same words."""
+def test_numbers_are_the_same_with_and_without_pyarrow(tmp_path_factory, cells):
+    """The same values, or an error at the same place."""
     path = tmp_path_factory.mktemp("data") / "a.csv"
     path.write_text("x,t\n0.25,a\n" + "".join(f'"{cell}",a\n' for cell in cells), encoding="utf-8")
     found = []

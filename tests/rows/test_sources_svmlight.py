@@ -59,7 +59,7 @@ def test_several_files_are_predicted_alike(tmp_path):
     assert_allclose(predictions(tmp_path / "out.csv"), ref, rtol=1e-13)
 
 
-def test_a_model_that_does_not_say_is_read_as_scikit_learn_reads_files(tmp_path):
+def test_a_model_without_a_first_index_reads_files_as_scikit_learn_does(tmp_path):
     """Models of earlier versions, and those trained on arrays."""
     model = train_neuron(X, Y, epochs=3).model
     for first in (0, 1):

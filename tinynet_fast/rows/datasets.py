@@ -1,4 +1,4 @@
-"""The tutorials' tables, and synthetic pass/fail rows of any size. Nothing is read from a file or a network."""
+"""The tutorials' tables, and synthetic pass/fail rows of any size. Nothing is read from files or a network."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -25,58 +25,37 @@ class PassFail(NamedTuple):
     bias: float
 
 
-def _table(features: list[str], rows: list[tuple[float, ...]]) -> Table:
-    """Rows whose last value is the label."""
-    values = np.array(rows, dtype=np.float64)
-    return Table(np.ascontiguousarray(values[:, :-1]), values[:, -1].astype(np.int64), features)
+def _table(labels: list[int], **inputs: list[float]) -> Table:
+    X = np.column_stack([np.array(column, np.float64) for column in inputs.values()])
+    return Table(X, np.array(labels, np.int64), list(inputs))
 
 
 def study_hours() -> Table:
     """Four students: hours of study, and whether they passed."""
-    return _table(["study_hours"], [(1, 0), (2, 0), (3, 1), (4, 1)])
+    return _table([0, 0, 1, 1], study_hours=[1, 2, 3, 4])
 
 
 def study_and_sleep() -> Table:
     """Ten students: hours of study and of sleep before the test. Sleep makes up for some study, not for all of it."""
     return _table(
-        ["study_hours", "sleep_hours"],
-        [
-            (1.0, 8.0, 0),
-            (1.5, 5.0, 0),
-            (2.0, 4.0, 0),
-            (2.0, 9.0, 0),
-            (2.5, 8.5, 1),
-            (3.0, 4.5, 0),
-            (3.5, 7.0, 1),
-            (4.0, 6.0, 1),
-            (4.5, 4.0, 1),
-            (5.0, 8.0, 1),
-        ],
+        [0, 0, 0, 0, 1, 0, 1, 1, 1, 1],
+        study_hours=[1.0, 1.5, 2.0, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0],
+        sleep_hours=[8.0, 5.0, 4.0, 9.0, 8.5, 4.5, 7.0, 6.0, 4.0, 8.0],
     )
 
 
 def quiz_and_attendance() -> Table:
-    """Ten students: quiz score in points of 100, and the share of classes attended. Columns of unlike scale."""
+    """Ten students: quiz score in points of 100, and the share of classes attended. The scales differ greatly."""
     return _table(
-        ["quiz_score", "attendance"],
-        [
-            (35, 0.60, 0),
-            (42, 0.90, 0),
-            (48, 0.50, 0),
-            (51, 0.85, 1),
-            (55, 0.40, 0),
-            (58, 0.75, 1),
-            (63, 0.95, 1),
-            (67, 0.55, 1),
-            (74, 0.80, 1),
-            (88, 0.70, 1),
-        ],
+        [0, 0, 0, 1, 0, 1, 1, 1, 1, 1],
+        quiz_score=[35, 42, 48, 51, 55, 58, 63, 67, 74, 88],
+        attendance=[0.60, 0.90, 0.50, 0.85, 0.40, 0.75, 0.95, 0.55, 0.80, 0.70],
     )
 
 
 def height_weight() -> Table:
     """Four people: height in inches and weight in pounds, each less an average; two groups."""
-    return _table(["height", "weight"], [(-2, -7, 0), (5, 20, 1), (3, 12, 1), (-7, -20, 0)])
+    return _table([0, 1, 1, 0], height=[-2, 5, 3, -7], weight=[-7, 20, 12, -20])
 
 
 def make_pass_fail(n_rows: int, n_features: int = 2, seed: int = 0, dtype: Any = np.float64) -> PassFail:

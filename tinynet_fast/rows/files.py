@@ -48,6 +48,16 @@ def no_such_column(path: Any, name: str, names: Sequence[str]) -> TableError:
     return TableError(f"{path}: no column {name!r}; it has {listed(shown)}")
 
 
+class Library:
+    """An optional library, imported when it is first used: pyarrow alone takes a tenth of a second."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(need(self.name), attribute)  # not from sys.modules, where a thread may see half a module
+
+
 def need(module: str) -> Any:
     """Import pyarrow or a part of scikit-learn, or say how to install it."""
     try:

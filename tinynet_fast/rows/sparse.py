@@ -165,7 +165,7 @@ def as_csr(X: Any, name: str = "X") -> CSR:
 
 def _one_of(data: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Contiguous values and indices, of types that the kernels are compiled for."""
-    from tinynet_fast.kernels.fast.sparse import stored_values
+    from tinynet_fast.kernels.fast.sparse import stored_values  # needs Numba, which takes a second
 
     if not (data.dtype.char in "df" and data.dtype.isnative):
         small = data.dtype.itemsize <= 2 or data.dtype == np.float32

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import TableError, first_repeated, no_such_column
+from tinynet_fast.rows.files import Library, TableError, first_repeated, no_such_column
 from tinynet_fast.rows.formats.base import Chunk, Part, repeated_name, rows_a_chunk, settle, told
 from tinynet_fast.rows.formats.columns import Decimals, empty_rows, fill, is_number, label_kind, labels
 from tinynet_fast.rows.index_columns import index_columns
 
+pa = Library("pyarrow")
+pc = Library("pyarrow.compute")
 MOST_ROWS_A_BYTE = 1 << 16  # of a file: equal rows, packed, need a byte for about 5,000
 JOINED_BYTES = 1 << 25  # short batches are joined up to this size
 
@@ -70,8 +72,6 @@ class Layout:
 
     def check_schema(self, path: Any, schema: Any) -> None:
         """`check_names`, and a check of types. Rows become float64 unless all inputs are float32."""
-        import pyarrow as pa
-
         self.check_names(path, schema.names, index_columns(schema.names, schema))
         for name in self.names:
             kind = schema.field(name).type
@@ -196,9 +196,6 @@ def whole(batch: Any) -> Any:
 
 def check_codes(column: Any) -> None:
     """ValueError if a dictionary array has an index outside its dictionary, which Arrow does not check."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_dictionary(column.type):
         least, most = pc.min_max(column.indices).as_py().values()
         if least is not None and not 0 <= least <= most < len(column.dictionary):
@@ -239,8 +236,6 @@ def joined(batches: Iterator[Any], rows: int) -> Iterator[Any]:
 
 def _as_one(batches: list[Any]) -> list[Any]:
     """Record batches as one, or as they are if Arrow cannot join them: dictionaries may be too large together."""
-    import pyarrow as pa
-
     if len(batches) == 1:
         return batches
     try:

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.files import Library, TableError
 from tinynet_fast.rows.formats.base import target_name
 from tinynet_fast.rows.labels import LOST_END, SeenFloats
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
+pa = Library("pyarrow")
+pc = Library("pyarrow.compute")
 LONGEST_LABEL = 256  # characters: labels up to this length are allowed for any number of rows
 LABEL_BYTES = 1 << 26  # that longer labels may take; NumPy stores all labels of a chunk as wide as the longest
 EXACT_DIGITS = 15  # different decimals of so many digits are different as float64
@@ -18,22 +20,16 @@ COMPILED_FROM = 1 << 16  # values from which on a compiled kernel is used; fewer
 
 def empty_rows(n: int, width: int, dtype: Any) -> np.ndarray:
     """An empty (n, width) array in memory of Arrow's pool, which is used again for each chunk: a tenth less time."""
-    import pyarrow as pa
-
     size = n * width * np.dtype(dtype).itemsize
     return np.frombuffer(pa.allocate_buffer(size), dtype, n * width).reshape(n, width)
 
 
 def is_number(kind: Any) -> bool:
-    import pyarrow as pa
-
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def label_kind(kind: Any) -> str:
     """What labels of an Arrow type are: "numbers", "booleans" or "text"; "" if the type does not tell."""
-    import pyarrow as pa
-
     if pa.types.is_null(kind):
         return ""
     if pa.types.is_dictionary(kind):
@@ -43,8 +39,6 @@ def label_kind(kind: Any) -> str:
 
 def numeric(column: Any, dtype: np.dtype) -> np.ndarray:
     """An Arrow array of numbers or booleans as a contiguous array of `dtype`, NaN for a missing value."""
-    import pyarrow as pa
-
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
@@ -61,7 +55,7 @@ def numeric(column: Any, dtype: np.dtype) -> np.ndarray:
 def fill(columns: Sequence[Any], X: np.ndarray, first: int) -> bool:
     """Set X[:, first + k] = columns[k], NaN for a missing value. Returns whether all values are finite."""
     if X.size >= COMPILED_FROM:
-        from tinynet_fast.kernels.fast.columns import put_columns
+        from tinynet_fast.kernels.fast.columns import put_columns  # needs Numba, which takes a second
 
         return put_columns([numeric(column, X.dtype) for column in columns], X, first)
     finite = True
@@ -80,9 +74,6 @@ class Decimals(SeenFloats):
 
     def floats(self, column: Any, where: Callable[[int], str] | None) -> Any:
         """An Arrow array of decimals as float64; TableError if two different ones become one number."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if column.type.precision > EXACT_DIGITS:
             different = column.unique().drop_null()
             for value, number in zip(different.to_pylist(), different.cast(pa.float64()).to_pylist(), strict=True):
@@ -104,9 +95,6 @@ def labels(
 
     `where` names a row for messages. `decimals` remembers the labels of earlier rows.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     gone = np.asarray(column.is_null()) if column.null_count else None
     kind = column.type
     if pa.types.is_null(kind):
@@ -162,8 +150,6 @@ def _coded_texts(column: Any, where: Callable[[int], str] | None) -> tuple[np.nd
 
 
 def _texts(dictionary: Any, rows: int, where: Callable[[int], str] | None) -> np.ndarray:
-    import pyarrow as pa
-
     texts = ["" if text is None else text for text in dictionary.cast(pa.string()).to_pylist()]
     place = "" if where is None else f"{where(0)} or below: "
     lost = [text for text in texts if text.endswith("\0")]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet_fast.rows.ahead import in_order
-from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.files import Library, TableError
 from tinynet_fast.rows.formats.arrow import Layout, TablePart
 from tinynet_fast.rows.formats.base import Chunk
 from tinynet_fast.rows.formats.cells import BOOLEANS, MISSING, WHOLE, infer, is_number, not_a_number
@@ -27,6 +27,8 @@ from tinynet_fast.rows.formats.tables import open_table
 from tinynet_fast.rows.labels import LOST_END, SeenFloats
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
+pa = Library("pyarrow")
+arrow_csv = Library("pyarrow.csv")
 KINDS = {"i": "numbers", "f": "numbers", "b": "booleans", "U": "text", "O": "text"}
 YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wanted in (True, False))
 MEANING: Any = {"null_values": MISSING, "strings_can_be_null": True, "true_values": YES, "false_values": NO}
@@ -219,16 +221,13 @@ class CsvPart(TablePart):
     def _parsed(self, names: list[str]) -> Generator[Parsed, None, None]:
         """The parsed pieces in order. Threads parse them, so parsing must not change anything that parts share."""
         tasks = (partial(self._parse, names, offset, piece) for offset, piece in self.bytes.pieces())
-        pa = self.bytes.pyarrow
-        return in_order(tasks, 1 if pa is None else max(min(pa.cpu_count(), 8), 1))
+        return in_order(tasks, max(min(pa.cpu_count(), 8), 1) if self.bytes.by_pyarrow else 1)
 
     def _parse(self, names: list[str], offset: int, piece: memoryview) -> Parsed:
         """The inputs `names` and the target of a piece."""
-        pa, mark = self.bytes.pyarrow, bytes(piece[: len(BOM)]) == BOM  # which pyarrow leaves out, but only there
-        if pa is None or len(self.columns) > WIDE or mark:
+        mark = bytes(piece[: len(BOM)]) == BOM  # which pyarrow leaves out, but only there
+        if mark or len(self.columns) > WIDE or not self.bytes.by_pyarrow:
             return self._by_hand(names, offset, piece)
-        from pyarrow import csv as arrow_csv
-
         kinds = {name: pa.bool_() if name in self.booleans else pa.float64() for name in names}
         target = self.layout.target
         if target is not None:
@@ -306,8 +305,6 @@ class CsvPart(TablePart):
 
 def _one(column: Any) -> Any:
     """A column of a table as one array."""
-    import pyarrow as pa
-
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.unify_dictionaries().chunks)
 
 

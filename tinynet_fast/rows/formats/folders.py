@@ -118,10 +118,6 @@ class FolderLayout(Layout):
         layout.dtype = np.dtype(np.float64) if self.added else self.dtype
         return layout
 
-    def part(self, part: Part, path: Any) -> Part:
-        """A file's part, with the values of its folders if the rows have such columns."""
-        return InFolders(part, self, path) if self.added or self.label_added else part
-
 
 def folder_values(layout: Layout) -> Callable[[], list[list[Value]]] | None:
     """A function that returns the values from folders, file by file; None if there are no such columns.
@@ -134,8 +130,8 @@ def folder_values(layout: Layout) -> Callable[[], list[list[Value]]] | None:
 
 
 def in_folders(layout: Layout, part: Part, path: Any) -> Part:
-    """A file's part, with the columns of its folders if the layout has such."""
-    return layout.part(part, path) if isinstance(layout, FolderLayout) else part
+    """A file's part, with the columns from its folders if the layout has such."""
+    return InFolders(part, layout, path) if isinstance(layout, FolderLayout) and layout.used else part
 
 
 class InFolders(Part):
@@ -151,24 +147,23 @@ class InFolders(Part):
     def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         layout, whole = self.layout, self.layout.whole
         order = [(layout.names.index(name) if name in layout.names else None) for name in whole.names]
-        missing = [name for name in self.layout.used if self.here[name] is None]
-        for block in self.inner.read(start, stop):
-            n = len(block.X)
+        missing = [name for name in layout.used if self.here[name] is None]
+        for chunk in self.inner.read(start, stop):
+            X, y = chunk.X, chunk.y
             if missing and not layout.drop:
-                raise TableError(f"{self._first(block)}, column {missing[0]!r}: the value is missing: {REMEDY}")
+                place = self.where(chunk.place, 0)
+                raise TableError(f"{place}, column {missing[0]!r}: the value is missing: {REMEDY}")
             if missing:
-                rows = n if block.kept is None else len(block.kept)
-                y = None if self.layout.label is None else np.empty(0)
-                yield Chunk(np.empty((0, len(order)), whole.dtype), y, block.place, np.zeros(rows, bool))
+                y = None if layout.label is None else np.empty(0)
+                yield Chunk(np.empty((0, len(order)), whole.dtype), y, chunk.place, np.zeros(chunk.rows, bool))
                 continue
             if layout.added:
-                X = np.empty((n, len(order)), whole.dtype)
+                X = np.empty((len(X), len(order)), whole.dtype)
                 for j, k in enumerate(order):
-                    X[:, j] = self.here[whole.names[j]] if k is None else block.X[:, k]
-            else:
-                X = block.X
-            y = np.full(n, self.here[str(layout.label)]) if layout.label_added else block.y
-            yield Chunk(X, y, block.place, block.kept)
+                    X[:, j] = self.here[whole.names[j]] if k is None else chunk.X[:, k]
+            if layout.label_added:
+                y = np.full(len(X), self.here[str(layout.label)])
+            yield Chunk(X, y, chunk.place, chunk.kept)
 
     def labels(self) -> Iterator[np.ndarray]:
         if not self.layout.label_added:
@@ -178,6 +173,3 @@ class InFolders(Part):
         else:
             for low in range(0, self.n_rows, LABELS_AT_ONCE):
                 yield np.full(min(LABELS_AT_ONCE, self.n_rows - low), self.here[str(self.layout.label)])
-
-    def _first(self, block: Chunk) -> str:
-        return self.inner.where(block.place, 0)

@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tinynet_fast.rows.files import need
+from tinynet_fast.rows.files import Library, need
 from tinynet_fast.rows.formats.arrow import ArrowPart, Batches, Layout, check_rows, joined, whole
 from tinynet_fast.rows.formats.base import repeated_name, told
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
 
+pa = Library("pyarrow")
+arrow_ipc = Library("pyarrow.ipc")
 LARGE_BATCH = 1 << 25  # bytes: files with larger batches are mapped, because a batch that is read is in memory whole
 
 
@@ -36,20 +38,17 @@ class IpcPart(ArrowPart):
     @contextmanager
     def _reader(self, columns: list[str] | None = None) -> Iterator[Any]:
         """A reader of the file, or of some of its columns, while the file is open."""
-        import pyarrow as pa
-        from pyarrow import ipc
-
         path = os.fspath(self.path)
         file = pa.OSFile(path)
         try:
-            reader = ipc.open_file(file)
+            reader = arrow_ipc.open_file(file)
             if self.size > LARGE_BATCH * max(reader.num_record_batches, 1):
                 file.close()
                 file = pa.memory_map(path)
-                reader = ipc.open_file(file)
+                reader = arrow_ipc.open_file(file)
             if columns is not None:
                 wanted = [reader.schema.get_field_index(name) for name in columns]
-                reader = ipc.open_file(file, options=ipc.IpcReadOptions(included_fields=wanted))
+                reader = arrow_ipc.open_file(file, options=arrow_ipc.IpcReadOptions(included_fields=wanted))
             yield reader
         finally:
             file.close()
@@ -73,17 +72,15 @@ class IpcPart(ArrowPart):
 
 def stream_part(path: Path, layout: Layout) -> Batches:
     """An IPC stream in a file."""
-    import pyarrow as pa
-    from pyarrow import ipc
 
     def batches() -> Iterator[Any]:
         with told(path), pa.OSFile(os.fspath(path)) as file:
-            for batch in ipc.open_stream(file):
+            for batch in arrow_ipc.open_stream(file):
                 check_rows(batch.num_rows, path.stat().st_size)
                 yield whole(batch).select(layout.columns)
 
     with told(path), pa.OSFile(os.fspath(path)) as file:
-        layout.check_schema(path, ipc.open_stream(file).schema)
+        layout.check_schema(path, arrow_ipc.open_stream(file).schema)
     return Batches(str(path), layout, lambda: joined(batches(), layout.chunk_rows))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinynet_fast.rows.columns import block_rows
 from tinynet_fast.rows.files import TableError, need
-from tinynet_fast.rows.formats.arrow import Batches, Layout
+from tinynet_fast.rows.formats.arrow import Batches
 from tinynet_fast.rows.formats.base import Chunk, Part
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import layout_of, source_of
@@ -23,23 +23,6 @@ def is_arrow(X: Any) -> bool:
     if library == "pyarrow":
         return hasattr(X, "scanner") or hasattr(X, "read_next_batch")
     return library not in FRAMES and hasattr(X, "__arrow_c_stream__")
-
-
-def arrow_part(X: Any, layout: Layout) -> tuple[Part, bool]:
-    """The part of an Arrow object, and whether it can be read again."""
-    pa = need("pyarrow")
-    name = type(X).__name__
-    if hasattr(X, "scanner"):
-        layout.check_schema(name, X.schema)
-
-        def scan() -> Iterator[Any]:
-            options = {"batch_size": layout.chunk_rows, "batch_readahead": 2, "fragment_readahead": 1}
-            return iter(X.scanner(columns=layout.columns, **options).to_batches())
-
-        return Batches(name, layout, scan), True
-    reader = X if hasattr(X, "read_next_batch") else pa.RecordBatchReader.from_stream(X)
-    layout.check_schema(name, reader.schema)
-    return Batches(name, layout, lambda: iter(reader)), False
 
 
 def kept_apart(values: Any, given: Any) -> Any:
@@ -186,10 +169,20 @@ class IteratorPart(Part):
 
 
 def open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Source:
-    """An Arrow dataset, reader or stream."""
-    layout = layout_of(y, features, drop)
-    part, repeatable = arrow_part(X, layout)
-    return source_of("arrow", [part], layout, repeatable=repeatable)
+    """An Arrow dataset, which can be read again, or a reader or stream, which cannot."""
+    layout, name, again = layout_of(y, features, drop), type(X).__name__, hasattr(X, "scanner")
+    pa = need("pyarrow")
+    if not again and not hasattr(X, "read_next_batch"):
+        X = pa.RecordBatchReader.from_stream(X)
+    layout.check_schema(name, X.schema)
+
+    def batches() -> Iterator[Any]:
+        if not again:
+            return iter(X)
+        options = {"batch_size": layout.chunk_rows, "batch_readahead": 2, "fragment_readahead": 1}
+        return iter(X.scanner(columns=layout.columns, **options).to_batches())
+
+    return source_of("arrow", [Batches(name, layout, batches)], layout, repeatable=again)
 
 
 def open_iterator(X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool) -> Source:

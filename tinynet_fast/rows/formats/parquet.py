@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynet_fast.rows.ahead import one_ahead
-from tinynet_fast.rows.files import need
+from tinynet_fast.rows.files import Library, need
 from tinynet_fast.rows.formats.arrow import ArrowPart, Layout, check_codes, check_rows, joined
 from tinynet_fast.rows.formats.base import told
 from tinynet_fast.rows.formats.columns import label_kind
@@ -17,6 +17,7 @@ from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
 
+pq = Library("pyarrow.parquet")
 CHUNKS_AT_ONCE = 2  # that are decoded together: each call costs pyarrow about 10 µs a column
 NOT_CODED = "Not yet implemented"
 BUFFER = 1 << 16  # bytes of a column read from the file at a time
@@ -49,8 +50,6 @@ class ParquetPart(ArrowPart):
         return self.path.stat().st_size
 
     def _open(self) -> Any:
-        import pyarrow.parquet as pq
-
         return pq.ParquetFile(self.path, pre_buffer=False, buffer_size=BUFFER, read_dictionary=list(self.coded))
 
     def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:

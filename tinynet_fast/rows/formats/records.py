@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import EmptyFileError, TableError, has_pyarrow, need
+from tinynet_fast.rows.files import EmptyFileError, Library, TableError, has_pyarrow, need
 from tinynet_fast.rows.formats.base import told
 from tinynet_fast.rows.formats.registry import COMPRESSED
 
+pa = Library("pyarrow")
 PIECE_BYTES = 1 << 21
 HEAD_BYTES = 1 << 16  # read first, to find the names
 LONGEST_RECORD = 1 << 24  # bytes: in a longer row, or row of names, a quote is probably left open
@@ -96,14 +97,16 @@ class CsvBytes:
         endings = [suffix.lower() for suffix in path.suffixes[-2:]]
         self.path, self.delimiter = path, "\t" if ".tsv" in endings else ","
         self.compression = COMPRESSED.get(path.suffix.lower())
-        self.pyarrow = need("pyarrow") if has_pyarrow() or self.compression == "zstd" else None
+        self.by_pyarrow = has_pyarrow()
+        if self.compression == "zstd":
+            need("pyarrow")
         self.names, self.offset = self._header()
 
     def _open(self) -> Any:
         if self.compression is None:
             return self.path.open("rb", buffering=0)
-        if self.pyarrow is not None:
-            return self.pyarrow.input_stream(os.fspath(self.path), compression=self.compression)
+        if self.by_pyarrow:
+            return pa.input_stream(os.fspath(self.path), compression=self.compression)
         return importlib.import_module(self.compression).open(self.path)
 
     def _header(self) -> tuple[list[str], int]:
@@ -141,7 +144,7 @@ class CsvBytes:
         Pieces are read into memory from Arrow's pool, which is used again. With new `bytes` each time, cutting took a
         third of the time of parsing.
         """
-        memory = bytearray if self.pyarrow is None else self.pyarrow.allocate_buffer
+        memory = pa.allocate_buffer if self.by_pyarrow else bytearray
         with told(self.path), self._open() as file:
             self._skip(file, self.offset)
             offset, rest, wanted = self.offset, b"", size

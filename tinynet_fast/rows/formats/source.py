@@ -3,10 +3,10 @@
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,70 +62,40 @@ class Stamp:
         return {"name": self.path.name, "size": self.size, "digest": digest.hexdigest()}
 
 
+@dataclass(eq=False)
 class Source:
     """Rows that need not fit in memory, read in order, and read again if they are repeatable.
 
     Rows have the numbers that they have in the files. Rows that are left out have numbers, too.
-
-    Attributes
-    ----------
-    names : list of str, or None
-        The inputs, in order.
-    n_features : int
-    dtype : np.dtype
-        Of the rows: float32 if every feature is stored so, else float64.
-    n_rows : int or None
-        How many rows `chunks` gives, if that is known without reading.
-    all_rows : int or None
-        The same, with rows that are left out.
-    repeatable : bool
-        Whether `chunks` can be called again; not for a generator or a RecordBatchReader.
-    anywhere : bool
-        Whether `chunks(start)` can start at any row, at the cost of the rows read.
-    dropped : int
-        Rows left out for a missing value in the last complete pass.
-    size_bytes : int or None
-        Of the files.
-    labelled : bool
-        Whether the rows have labels.
-    sparse : bool
-        Whether chunks hold CSR.
-    training : dict
-        What a model keeps so that it can read similar rows; JSON values.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        parts: list[Part],
-        *,
-        names: list[str] | None,
-        n_features: int,
-        dtype: Any,
-        target: str | int | None = None,
-        stamps: Iterable[Stamp] = (),
-        drop_missing: bool = False,
-        repeatable: bool = True,
-        content: Callable[[], Any] | None = None,
-        labelled: bool | None = None,
-        training: dict[str, Any] | None = None,
-        label_remedy: str = "",
-        label_texts: Any = None,
-    ) -> None:
-        self.kind, self.parts, self.names, self.n_features = kind, parts, names, n_features
-        self.dtype, self.target, self.stamps = np.dtype(dtype), target, list(stamps)
-        self.drop_missing, self.repeatable, self._content = drop_missing, repeatable, content
-        self.labelled = target is not None if labelled is None else labelled
-        self.training: dict[str, Any] = training or {}
-        self.label_remedy = label_remedy  # how to give labels to rows that have none
-        self.label_texts = label_texts  # of CSV files: `csv.Labels`
-        self.sparse = False
-        self.dropped = 0
-        self.anywhere = all(part.anywhere for part in parts)
-        rows = [part.n_rows for part in parts]
-        self.all_rows: int | None = None if None in rows else sum(n for n in rows if n is not None)
-        self.n_rows = None if drop_missing else self.all_rows
-        self.size_bytes: int | None = sum(stamp.size for stamp in self.stamps) if self.stamps else None
+    kind: str  # the format's name, or what kind of stream this is
+    parts: Sequence[Part]
+    names: list[str] | None  # of the inputs, in order
+    n_features: int
+    dtype: Any  # of the rows: float32 if every feature is stored so, else float64
+    target: str | int | None = None
+    stamps: Sequence[Stamp] = ()
+    drop_missing: bool = False
+    repeatable: bool = True  # whether `chunks` can be called again; not for a generator or a RecordBatchReader
+    content: Callable[[], Any] | None = None  # returns what distinguishes the data, beside the files
+    labelled: bool | None = None  # whether the rows have labels
+    training: dict[str, Any] = field(default_factory=dict)  # JSON: what a model keeps so that it can read similar rows
+    label_remedy: str = ""  # how to give labels to rows that have none
+    label_texts: Any = None  # of CSV files: `csv.Labels`
+    sparse: bool = False  # whether chunks hold CSR
+
+    def __post_init__(self) -> None:
+        self.dtype = np.dtype(self.dtype)
+        if self.labelled is None:
+            self.labelled = self.target is not None
+        self.dropped = 0  # rows left out for a missing value in the last complete pass
+        self.anywhere = all(part.anywhere for part in self.parts)  # whether `chunks(start)` reads only from there on
+        rows = [part.n_rows for part in self.parts]
+        # How many rows there are, with those that are left out, and how many `chunks` gives; None if that is not known.
+        self.all_rows = None if None in rows else sum(n for n in rows if n is not None)
+        self.n_rows = None if self.drop_missing else self.all_rows
+        self.size_bytes = sum(stamp.size for stamp in self.stamps) if self.stamps else None
         self._begun = False
         self._index: list[tuple[int, int, Any]] = []  # see `_remember`
         self._indexed = 0  # rows that the index covers
@@ -246,8 +216,8 @@ class Source:
             seen["sparse"] = True
         if self.stamps:
             seen["files"] = [stamp.fingerprint() for stamp in self.stamps]
-        if self._content is not None or not self.stamps:
-            seen["content"] = self._content() if self._content is not None else None
+        if self.content is not None or not self.stamps:
+            seen["content"] = self.content() if self.content is not None else None
         return seen
 
     def check_unchanged(self) -> None:

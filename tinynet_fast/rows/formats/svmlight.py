@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import TableError, need
+from tinynet_fast.rows.files import Library, TableError, need
 from tinynet_fast.rows.formats.base import Chunk, Like, Part, rows_a_chunk
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source, with_rows
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.rows.sparse import FIRST_INDEX, as_csr, empty_csr
 
+datasets = Library("sklearn.datasets")
 DENSE_VALUES, DENSE_VALUES_A_BYTE = 1 << 28, 1 << 12  # dense rows may have 2 GB, or so many values a byte of the file
 PIECE_BYTES = 1 << 20
 LONGEST_LINE = 1 << 24  # bytes, because a line is in memory whole
@@ -24,10 +25,8 @@ WRONG = (ValueError, IndexError, OverflowError)  # what scikit-learn raises for 
 
 def _wrong(lines: list[bytes]) -> Exception | None:
     """The error that scikit-learn raises for these lines, or None."""
-    from sklearn.datasets import load_svmlight_file
-
     try:
-        load_svmlight_file(io.BytesIO(b"\n".join(lines)), zero_based=True)
+        datasets.load_svmlight_file(io.BytesIO(b"\n".join(lines)), zero_based=True)
     except WRONG as error:
         return error
     return None
@@ -140,11 +139,9 @@ class SvmlightPart(Part):
                 yield offset, b"".join(rest)
 
     def _pieces(self, n_features: int | None, zero_based: bool) -> Iterator[tuple[int, Any, np.ndarray]]:
-        from sklearn.datasets import load_svmlight_file
-
         for offset, piece in self._cut():
             try:
-                X, y = load_svmlight_file(io.BytesIO(piece), n_features=n_features, zero_based=zero_based)
+                X, y = datasets.load_svmlight_file(io.BytesIO(piece), n_features=n_features, zero_based=zero_based)
             except WRONG as error:
                 raise self._mistake(piece, offset, error) from None
             yield offset, X, y
