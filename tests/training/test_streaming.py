@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tinynet_fast import sweep, train_mlp, train_neuron
 from tinynet_fast.rows import kept
-from tinynet_fast.rows.ahead import read_ahead
+from tinynet_fast.rows.ahead import AHEAD, read_ahead
 from tinynet_fast.rows.blocks import Moments, Order
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.rows.files import TableError
@@ -405,7 +405,7 @@ def test_reading_ahead_ends_with_its_reader():
 
     with pytest.raises(ZeroDivisionError, match="in the reader"):
         list(read_ahead(fails()))
-    assert ahead.AHEAD < 10
+    assert AHEAD < 10
 
 
 @pytest.mark.parametrize("options", [{"standardize": True}, {"validation": 0.2, "seed": 0}])
