@@ -13,9 +13,8 @@ from tinynet_fast.cli.streams import Late, hold_data
 from tinynet_fast.cli.support import check_not_input, check_two_answers, plain_console
 from tinynet_fast.models import Model, load
 from tinynet_fast.models.files import check_folder
-from tinynet_fast.rows.arrays import listed
-from tinynet_fast.rows.formats.paths import format_of
-from tinynet_fast.rows.messages import printable
+from tinynet_fast.rows.formats.registry import format_of
+from tinynet_fast.rows.messages import listed, printable
 from tinynet_fast.scoring import check_output, open_for, predict_file, scored, scores, write_csv, write_scores
 
 SHOWN_LABELS = 10

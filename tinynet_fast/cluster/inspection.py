@@ -9,11 +9,12 @@ import numpy as np
 
 from tinynet_fast.cluster.fit import COMPILING, Piece
 from tinynet_fast.kernels.engines import FAST, STABILITY_BOUND, compiles
-from tinynet_fast.rows.arrays import encode_known, find_labels, is_masked, is_missing
+from tinynet_fast.rows.arrays import encode_known, find_labels
 from tinynet_fast.rows.blocks import Moments, Rows
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import settle
 from tinynet_fast.rows.labels import too_many
+from tinynet_fast.rows.values import is_masked, is_missing
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.mlp import MOST_LABELS
 

@@ -10,9 +10,10 @@ import numpy as np
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.models import files
 from tinynet_fast.models.fields import check_threshold
-from tinynet_fast.rows.arrays import as_labels, encode_known
+from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.columns import label_column, rows_for
 from tinynet_fast.rows.files import first_repeated
+from tinynet_fast.rows.labels import as_labels
 from tinynet_fast.rows.sparse import CSR
 
 COMPILED_FROM = 1 << 18  # values in X from which on the compiled kernel predicts; fewer do not repay importing Numba

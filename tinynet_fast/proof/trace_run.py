@@ -13,7 +13,8 @@ from tinynet_fast.proof.trace_view import MLPTrace, NeuronTrace
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.datasets import height_weight, study_hours
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.whole import read_whole, target_in
+from tinynet_fast.rows.formats import target_in
+from tinynet_fast.rows.kept import read_whole
 from tinynet_fast.scoring import open_for
 from tinynet_fast.training.checks import check_whole
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.arrays import find_labels, listed
+from tinynet_fast.rows.ahead import read_ahead
+from tinynet_fast.rows.arrays import find_labels
 from tinynet_fast.rows.formats import Chunk, open_source
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.kept import Piece
-from tinynet_fast.rows.stream import read_ahead, recut
+from tinynet_fast.rows.messages import listed
+from tinynet_fast.rows.stream import recut
 from tinynet_fast.training.checks import check_whole
 
 ROWS_A_CALL = 1 << 16  # at most; a multiple of every engine's tile

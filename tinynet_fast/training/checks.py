@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.arrays import as_float, as_labels
+from tinynet_fast.rows.arrays import as_float
+from tinynet_fast.rows.labels import as_labels
 
 
 def check_whole(name: str, value: Any, least: int = 1) -> int:

@@ -11,7 +11,6 @@ from tinynet_fast.kernels.engines import FAST, Engine, choose, engine_named
 from tinynet_fast.rows.arrays import (
     Codes,
     as_float,
-    as_labels,
     as_sample_weight,
     asks_for_stream,
     check_finite,
@@ -23,6 +22,7 @@ from tinynet_fast.rows.blocks import Order, Rows, is_streamed, picked, split_row
 from tinynet_fast.rows.columns import label_column, rows_for, training_rows
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
+from tinynet_fast.rows.labels import as_labels
 from tinynet_fast.rows.sparse import CSR, is_sparse
 from tinynet_fast.training.checkpoints import Checkpoint, digest
 from tinynet_fast.training.checks import check_callback, check_flag, check_labels, check_seed, check_whole, draw_seed
