@@ -12,7 +12,7 @@ import numpy as np
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.models.files import atomic_file
 from tinynet_fast.rows.arrays import encode_known
-from tinynet_fast.rows.columns import label_column, rows_for
+from tinynet_fast.rows.frames import label_column, rows_for
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.rows.sparse import is_sparse
 from tinynet_fast.training.checks import check_whole

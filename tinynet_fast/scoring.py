@@ -13,11 +13,11 @@ import numpy as np
 from tinynet_fast.models import Model, Neuron
 from tinynet_fast.models.files import atomic_file
 from tinynet_fast.rows.arrays import check_table
-from tinynet_fast.rows.columns import rows_for
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import FIRST_INDEX, Like, Source, is_source, names_files, need, open_source
 from tinynet_fast.rows.formats.base import rows_a_chunk
 from tinynet_fast.rows.formats.cells import is_number
+from tinynet_fast.rows.frames import rows_for
 from tinynet_fast.rows.sparse import as_csr, is_sparse
 
 PARQUET = (".parquet", ".pq")

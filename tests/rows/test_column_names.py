@@ -7,7 +7,7 @@ import pytest
 
 from tinynet_fast import MLP, Neuron, auto_rate, sweep, train_mlp, train_neuron, validate
 from tinynet_fast.proof.trace import trace_neuron
-from tinynet_fast.rows.columns import rows_for
+from tinynet_fast.rows.frames import rows_for
 from tinynet_fast.scoring import predict_file
 
 NAMES = ["a", "b", "c"]

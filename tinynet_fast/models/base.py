@@ -11,8 +11,8 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.models import files
 from tinynet_fast.models.fields import check_threshold
 from tinynet_fast.rows.arrays import encode_known
-from tinynet_fast.rows.columns import label_column, rows_for
 from tinynet_fast.rows.files import first_repeated
+from tinynet_fast.rows.frames import label_column, rows_for
 from tinynet_fast.rows.labels import as_labels
 from tinynet_fast.rows.sparse import CSR
 

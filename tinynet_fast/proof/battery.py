@@ -18,7 +18,7 @@ from tinynet_fast.proof.problems import (
 )
 from tinynet_fast.rows.arrays import check_finite, encode_labels
 from tinynet_fast.rows.blocks import standardisation
-from tinynet_fast.rows.columns import training_rows
+from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.optimizer import Optimizer

@@ -14,7 +14,7 @@ from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sig
 from tinynet_fast.models.layers import check_activation, check_layers
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
 from tinynet_fast.rows.arrays import check_finite, encode_known
-from tinynet_fast.rows.columns import named_weights, training_rows
+from tinynet_fast.rows.frames import named_weights, training_rows
 from tinynet_fast.training.checks import check_rate
 
 NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates

@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from tinynet_fast.rows.arrays import check_finite
-from tinynet_fast.rows.columns import training_rows
+from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.rows.sparse import is_sparse
 
 ABOUT_VALUES = re.compile("NaN|infinity|could not (be )?(convert|promote)|must be a")  # what scikit-learn says of them

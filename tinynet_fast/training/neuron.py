@@ -11,7 +11,7 @@ from tinynet_fast.kernels.engines import row_limit
 from tinynet_fast.kernels.vectorized import LOG_LOSS
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.blocks import is_streamed, picked
-from tinynet_fast.rows.columns import named_weights
+from tinynet_fast.rows.frames import named_weights
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.checks import check_rate, is_auto
 from tinynet_fast.training.neuron_updates import DenseNeuron, SparseNeuron

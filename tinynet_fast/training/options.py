@@ -19,8 +19,8 @@ from tinynet_fast.rows.arrays import (
     find_labels,
 )
 from tinynet_fast.rows.blocks import Order, Rows, is_streamed, picked, split_rows
-from tinynet_fast.rows.columns import label_column, rows_for, training_rows
 from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.frames import label_column, rows_for, training_rows
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.labels import as_labels
 from tinynet_fast.rows.sparse import CSR, is_sparse

@@ -9,7 +9,7 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import FAST, STABILITY_BOUND
 from tinynet_fast.rows.arrays import Codes, as_sample_weight, check_finite, encode_labels
 from tinynet_fast.rows.blocks import Rows, picked
-from tinynet_fast.rows.columns import named_weights, training_rows
+from tinynet_fast.rows.frames import named_weights, training_rows
 from tinynet_fast.rows.sampling import drawn_rows
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.checks import check_whole

@@ -14,7 +14,7 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.arrays import Codes
 from tinynet_fast.rows.blocks import Rows, picked
-from tinynet_fast.rows.columns import named_weights
+from tinynet_fast.rows.frames import named_weights
 from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_rate, check_whole
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows

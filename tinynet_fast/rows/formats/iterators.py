@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.columns import block_rows
 from tinynet_fast.rows.files import TableError, need
 from tinynet_fast.rows.formats.arrow import Batches
 from tinynet_fast.rows.formats.base import Chunk, Part
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import layout_of, source_of
+from tinynet_fast.rows.frames import block_rows
 from tinynet_fast.rows.labels import labels_and_gaps
 from tinynet_fast.rows.values import is_masked
 

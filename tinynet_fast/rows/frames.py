@@ -1,4 +1,4 @@
-"""Columns that have names: of frames, structured arrays, dicts, named tuples and Series. All doors match them here.
+"""Rows whose columns have names: frames, structured arrays, dicts, named tuples and Series.
 
 Columns are matched by name. They are taken by position only if the rows have no names (an array, a list, a frame whose
 columns are labelled 0, 1, 2 and so on), or if the model has none. Rows without names are checked in `arrays.py`.
