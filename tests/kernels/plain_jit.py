@@ -1,19 +1,17 @@
 """What copies of kernels import in place of `jit.py`, so that they stay plain Python (`planted.py` makes them)."""
 
-from tinynet_fast.kernels.compiler.jit import FUSED, LANES, Late, MissingCompilerError, has_numba, written_in
+from tinynet_fast.kernels.compiler.jit import FUSED, REORDERED, MissingCompilerError, has_numba
 
 __all__ = [
     "FUSED",
-    "LANES",
+    "REORDERED",
     "UNCOMPILED",
-    "Late",
     "MissingCompilerError",
     "compiled",
     "for_rows",
     "has_numba",
     "kernel",
     "part",
-    "written_in",
 ]
 UNCOMPILED = True
 

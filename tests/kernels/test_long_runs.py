@@ -196,7 +196,7 @@ PRODUCTS = (
         Mistake(
             "one against the rest",
             "coupling = 1.0",
-            "coupling = 1.0; p, keep_p, keep_q = mul(p, keep_q), mul(keep_p, keep_q), add(mul(keep_q, 0.0), 1.0)",
+            "coupling = 1.0; p, keep_p, keep_q = p * keep_q, keep_p * keep_q, keep_q * 0.0 + 1.0",
             "sweep",
             given="w = bring_in_two(x, y, j, p, keep_p, share_p, q, keep_q, ...)",
         ),

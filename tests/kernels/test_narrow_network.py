@@ -10,7 +10,7 @@ from planted import Mistake
 from test_network_kernels import ADAM, NESTEROV, RELU, SGD, SIGMOID, TANH, caught, differences, planted, random_problem
 
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
-from tinynet_fast.kernels.fast import narrow_network, network
+from tinynet_fast.kernels.fast import narrow_network, network, network_tiles
 
 pytestmark = pytest.mark.any_cpu
 
@@ -154,23 +154,22 @@ def test_others_are_passed_on(name):
 MISTAKES = [
     Mistake("bias left out of the hidden sums", "zs = param[d * h : d * h + h]", "zs = [0.0 * each for each in param[d * h : d * h + h]]"),
     Mistake("bias left out of the output's sum", "z, h = param[-1], len(a)", "z, h = 0.0 * param[-1], len(a)"),
-    Mistake("slope left out", "param[u - len(a) - 1] * v.fma(-a[u], a[u], a[u])", "param[u - len(a) - 1]"),
-    Mistake("weight left out of the delta", "weight * (v.where(negative, e, 1.0) / (1.0 + e) - y)", "(0.0 * weight + 1.0) * (v.where(negative, e, 1.0) / (1.0 + e) - y)"),
-    Mistake("probability of the other class", "v.where(negative, e, 1.0) / (1.0 + e)", "v.where(negative, 1.0, e) / (1.0 + e)"),
-    Mistake("loss of the other class", "s = v.where(y > 0.5, z, -z)", "s = v.where(y > 0.5, -z, z)"),
+    Mistake("slope left out", "param[u - len(a) - 1] * fma(-a[u], a[u], a[u])", "param[u - len(a) - 1]"),
+    Mistake("weight left out of the delta", "error = w * (p - label)", "error = p - label", "_few"),
+    Mistake("weight left out of the delta of many rows", "load(work, labels + TILE + i * REGISTER) * (p - y)", "p - y"),
     Mistake("bias decays", "keep = keep * decay + (1.0 - decay)", "keep = keep + 0.0 * decay"),
-    Mistake("bias has l2", "tiles._descend(v, x, first, g, per_row, rate, keep, l2 * decay, ...)", "tiles._descend(v, x, first, g, per_row, rate, keep, l2, ...)"),
-    Mistake("gradient replaced by the tile's", "g = summed + tiles._sums(...)", "g = tiles._sums(...)"),
-    Mistake("the batch's gradient kept", "v.where(grows > 0.0, g, 0.0)", "g"),
-    Mistake("a gradient lost between tiles", "v.where(grows > 0.0, g, 0.0)", "0.0 * g"),
-    Mistake("a step before the batch ends", "v.store(state, start, v.where(moves > 0.0, moved, x))", "v.store(state, start, moved)"),
-    Mistake("velocity changed before the batch ends", "v.store(state, start + 2 * size, v.where(moves > 0.0, velocity, first))", "v.store(state, start + 2 * size, velocity)"),
-    Mistake("few rows counted twice", "w = w * v.first(m, width)", "pass"),
-    Mistake("weight left out of the loss of few rows", "[w * (wrong + tiles.log1p(v, e))]", "[v.first(m, width) * (wrong + tiles.log1p(v, e))]", "_few", given="w = w * v.first(m, width)"),
+    Mistake("bias has l2", "descended(x, first, g, per_row, rate, keep, l2 * decay, ...)", "descended(x, first, g, per_row, rate, keep, l2, ...)"),
+    Mistake("gradient replaced by the tile's", "g = summed + sums_of(...)", "g = sums_of(...)"),
+    Mistake("the batch's gradient kept", "where(grows > 0.0, g, 0.0)", "g"),
+    Mistake("a gradient lost between tiles", "where(grows > 0.0, g, 0.0)", "0.0 * g"),
+    Mistake("a step before the batch ends", "store(state, start, where(moves > 0.0, moved, x))", "store(state, start, moved)"),
+    Mistake("velocity changed before the batch ends", "store(state, start + 2 * size, where(moves > 0.0, velocity, first))", "store(state, start + 2 * size, velocity)"),
+    Mistake("few rows counted twice", "gather(weight, ...) * first(m, width)", "gather(weight, ...)"),
+    Mistake("weight left out of the loss of few rows", "sum_of(w * (wrong + log1p(e)), width)", "sum_of(first(m, width) * (wrong + log1p(e)), width)", "_few", given="label, w = gather(...), gather(...) * first(m, width)"),
     Mistake("one weight that is not 1 overlooked", "if work[labels + FOUND + 1] != 0.0: ...", "if False: ..."),
-    Mistake("product of 1 + e without its cross term", "v.fma(carried[1], e, carried[1] + e)", "carried[1] + e"),
-    Mistake("rows and inputs not turned", "LANES + places[r][1] if places[r][0] == k else stay[r]", "LANES + places[r][1] if places[r][0] > k else stay[r]"),
-    Mistake("last rows of a tile from its start", "(start + full) * d", "start * d"),
+    Mistake("product of 1 + e without its cross term", "fma(product, e, product + e)", "product + e"),
+    Mistake("rows and inputs not turned", "REGISTER + places[r][1] if places[r][0] == k else stay[r]", "REGISTER + places[r][1] if places[r][0] > k else stay[r]"),
+    Mistake("last rows of a tile from its start", "collect(address(X), (start + full) * d, ...)", "collect(address(X), start * d, ...)"),
     Mistake("batch a row too long", "filled == batch", "filled > batch"),
     Mistake("weight of the tile for the batch's", "filled += m; weights += total", "filled += m; weights = total"),
     Mistake("Nesterov as plain momentum", "(share, 1.0) if rule[2] == NESTEROV else (1.0, 0.0)", "(1.0, 0.0)"),
@@ -206,7 +205,19 @@ def test_a_copy_without_a_mistake_passes():
     assert not caught(planted(kernels=narrow_network), few_problems)
 
 
+SHARED = [
+    Mistake("probability of the other class", "where(negative, e, 1.0) / (1.0 + e)", "where(negative, 1.0, e) / (1.0 + e)"),
+    Mistake("loss of the other class", "s = where(y > 0.5, z, -z)", "s = where(y > 0.5, -z, z)"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("mistake", MISTAKES, ids=str)
 def test_planted_mistakes(mistake):
     with np.errstate(all="ignore"):
         assert caught(planted(mistake, narrow_network, narrow_network), few_problems)
+
+
+@pytest.mark.parametrize("mistake", SHARED, ids=str)
+def test_planted_mistakes_in_what_it_shares(mistake):
+    with np.errstate(all="ignore"):
+        assert caught(planted(mistake, network_tiles, narrow_network), few_problems)

@@ -17,7 +17,7 @@ from planted import Mistake, jit_copy, plain_copy
 
 from tinynet_fast.cli import app
 from tinynet_fast.kernels import reference, strict, vectorized
-from tinynet_fast.kernels.compiler import intrinsics, jit
+from tinynet_fast.kernels.compiler import jit, simd
 from tinynet_fast.kernels.engines import ENGINES, FAST
 from tinynet_fast.kernels.fast import neuron, regularized_neuron
 from tinynet_fast.proof import battery, validate
@@ -90,11 +90,11 @@ IN_STRICT = [
 # the width at which the kernel runs, and the mistake
 IN_FAST = [
     (2, Mistake("no bias update", "w0, w1, w2, w3, b = ..., fma(-e3, s3, b)", "w0, w1, w2, w3, b = ..., b")),
-    (2, Mistake("a row's share forgotten", "ahead = fma(-e2, dot(...), dot(...))", "ahead = fma(-0.0 * e2, dot(...), dot(...))")),
+    (2, Mistake("a row's share forgotten", "ahead = fma(-e2, dot(...), ahead)", "ahead = fma(-0.0 * e2, dot(...), ahead)")),
     (2, Mistake("wrong sign of the row before", "t = fma(-error_before, coupling, ...)", "t = fma(error_before, coupling, ...)", "row_error")),
     (2, Mistake("last row of a tile not brought in", "bias[0] = fma(-e1, s1, ...) / NODES; return loss", "bias[0] = fma(-0.0 * e1, s1, ...) / NODES; return loss", "narrow_tile")),
     (2, Mistake("polynomial used too far from its node", "REACH = 0.063 * NODES", "REACH = 0.5 * NODES")),
-    (2, Mistake("loss of the last tile only", "loss = narrow_tile(..., loss, table, lanes)", "loss = narrow_tile(..., 0.0, table, lanes)")),
+    (2, Mistake("loss of the last tile only", "loss = narrow_tile(..., loss, table, inputs)", "loss = narrow_tile(..., 0.0, table, inputs)")),
     (5, Mistake("coupling without the bias", "e1, node = row_error(table, z1 + b, fma(s0, g10, s0), ...)", "e1, node = row_error(table, z1 + b, s0 * g10, ...)")),
     (5, Mistake("two rows' shares swapped", "p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3", "p0, p1, p2, p3 = s0 * e0, s1 * e1, s3 * e3, s2 * e2")),
     (5, Mistake("row before the four not brought in", "w = fma(-p3, r3, ...)", "w = fma(-0.0 * p3, r3, ...)", "update_and_dot")),
@@ -173,7 +173,7 @@ def as_engine(module, copy):
 
 def planted_fast(mistake=None):
     """The same for `regularized_neuron.py`: its own lines in plain Python, what it imports as it is."""
-    twins = plain_copy(intrinsics)
+    twins = plain_copy(simd)
     copy = plain_copy(regularized_neuron, mistake)
     for name in ("fma", "input_at", "weight_at", "put_weight"):
         setattr(copy, name, getattr(twins, name))

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property, update_wrapper
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,10 +17,10 @@ import numpy as np
 from tinynet_fast.kernels.compiler import native
 from tinynet_fast.kernels.compiler.interrupts import Held
 
-# Flags for kernels that may sum in another order. `contract`: fused multiply-add. `reassoc` and `nsz`: dot products by
-# SIMD lanes. Never `nnan` or `ninf`, since a run that diverges has to show it, and so never `fastmath=True`.
+# Flags for kernels that may sum in another order. `contract`: fused multiply-add. `reassoc` and `nsz`: sums in eight
+# parts, one a lane. Never `nnan` or `ninf`, since a run that diverges has to show it, and so never `fastmath=True`.
 FUSED = {"contract"}
-LANES = {"contract", "reassoc", "nsz"}
+REORDERED = {"contract", "reassoc", "nsz"}
 EXTRA: dict[str, Any] = {}  # options of Numba's for everything compiled: what compiling ahead of time needs
 COMPILING = threading.RLock()  # one thread at a time compiles
 UNCOMPILED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")  # kernels run as plain Python
@@ -70,36 +69,6 @@ def _note(way: str) -> None:
     ways = getattr(_calls, "ways", None)
     if ways is not None:
         ways.add(way)
-
-
-class Late:
-    """What Numba takes from `make()`, made when Numba first asks for it: the code around it needs no compiler."""
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-
-    @cached_property
-    def made(self) -> Any:
-        return self._make()
-
-    @property
-    def _numba_type_(self) -> Any:
-        """Numba looks for this name on whatever a kernel refers to."""
-        made, typing = self.made, import_module("numba.core.registry").cpu_target.typing_context
-        typing.refresh()  # it may have been made this moment
-        return typing.resolve_value_type(made)
-
-    def __call__(self, *arguments: Any) -> Any:
-        raise TypeError("only compiled code can call this")
-
-
-def written_in(module: str, names: str) -> list[Any]:
-    """The intrinsics of these names in another file of this folder, which is imported when one is first compiled."""
-
-    def later(name: str) -> Late:
-        return Late(lambda: getattr(import_module(f"tinynet_fast.kernels.compiler.{module}"), name))
-
-    return [later(name) for name in names.split()]
 
 
 class Compiled:

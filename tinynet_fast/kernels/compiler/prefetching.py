@@ -1,7 +1,7 @@
 """Sparse rows asked for before they are met, for the kernels that train on them. It changes no number."""
 
-from tinynet_fast.kernels.compiler.intrinsics import prefetch, prefetch_far
 from tinynet_fast.kernels.compiler.jit import part
+from tinynet_fast.kernels.compiler.simd import prefetch, prefetch_far
 
 AHEAD, AHEAD_OF_PLACES = 4, 12  # rows, and where rows start, that are asked for before they are met
 

@@ -1,10 +1,10 @@
 """Which kernels there are, and for which arguments: what is compiled ahead of time, and what `warmup` has compiled.
 
 A signature is written as `jit.compiled` reads it. `AHEAD` is in the library of a wheel. What else trainers and
-estimators call, `LATER`, is left out of it for its size, some hundred kilobytes each for three instruction sets:
-classes as lanes, the shapes of narrow networks but the tutorials', and what float32 has beside plain training and
-prediction. What can do without does: rows become float64, narrow networks take the kernels of all, lanes go one
-register at a time.
+estimators call, `LATER`, is left out of it for its size, some hundred kilobytes each for three instruction sets: one
+class against the rest, the shapes of narrow networks except that of the tutorials, and what float32 has beside plain
+training and prediction. If a kernel is missing, another one does its work if there is one: rows become float64, narrow
+networks take the kernels of all networks, and many neurons go one register at a time.
 """
 
 from itertools import product
@@ -93,7 +93,7 @@ LATER = {
 
 
 def is_ahead(name: str, signature: str, level: str) -> bool:
-    """Whether the library has it for an instruction-set level: more registers than one of a lane are 250 kB for v2."""
+    """Whether the library has it for an instruction-set level: kernels of several registers are 250 kB for v2."""
     return level != "x86-64-v2" or not name.startswith("fast.many_neurons.") or " t1 " in signature
 
 

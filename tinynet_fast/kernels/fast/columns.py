@@ -10,52 +10,29 @@ from functools import cache
 import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import compiled, kernel
-from tinynet_fast.kernels.compiler.vectors import LANES, address, vectors
+from tinynet_fast.kernels.compiler.simd import REGISTER, full, load, store, sum_of, transpose, unrolled
 
 
-def _crossed(v, xs, apart):
-    """Pairs of vectors that stand `apart` in xs change places: the odd blocks of one for the even ones of the other."""
-    low = [k + LANES - apart if k & apart else k for k in range(LANES)]
-    high = [lane + apart for lane in low]
-    out = list(xs)
-    for k in range(LANES):
-        if not k & apart:
-            out[k], out[k + apart] = v.shuffle(xs[k], xs[k + apart], low), v.shuffle(xs[k], xs[k + apart], high)
-    return out
-
-
-def _turn(v, a, b, c, d, e, f, g, h, out, width, j, count):
-    """`count` times eight rows of eight columns into out[:, j : j + 8]; gives 0.0, or NaN where one is not finite."""
-
-    def body(i, carried):
-        xs = [v.load(column, i * LANES) for column in (a, b, c, d, e, f, g, h)]
-        (total,) = carried
-        for x in xs:
-            total = total + x * 0.0
-        for apart in (1, 2, 4):
-            xs = _crossed(v, xs, apart)
-        for r in range(LANES):
-            v.store(out, (i * LANES + r) * width + j, xs[r])
-        return [total]
-
-    (total,) = v.repeat(count, [v.splat(0.0)], body)
-    result = v.lane(total, 0)
-    for k in range(1, LANES):
-        result = result + v.lane(total, k)
-    return result
-
-
-turn = vectors(_turn, gives=True)
+@unrolled
+def turn(a, b, c, d, e, f, g, h, i, out, width, j, zeros):
+    """Eight rows, from row i on, of eight columns into out[:, j : j + 8]. Returns `zeros` plus 0.0 * each value."""
+    columns = [load(column, i) for column in (a, b, c, d, e, f, g, h)]
+    for x in columns:
+        zeros = zeros + x * 0.0
+    for r, row in enumerate(transpose(columns)):
+        store(out, (i + r) * width + j, row)
+    return zeros
 
 
 @kernel
 def put_eight(a, b, c, d, e, f, g, h, out, j):
     """Eight columns into out[:, j : j + 8], float64. Gives 0.0 back, or NaN where a value is not finite."""
-    n, total = out.shape[0], 0.0
-    if n >= LANES:
-        at = address(a), address(b), address(c), address(d), address(e), address(f), address(g), address(h)
-        total = turn(at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], address(out), out.shape[1], j, n // LANES)
-    for i in range(n // LANES * LANES, n):
+    n, zeros = out.shape[0], full(0.0)
+    eights = n // REGISTER * REGISTER
+    for i in range(0, eights, REGISTER):
+        zeros = turn(a, b, c, d, e, f, g, h, i, out, out.shape[1], j, zeros)
+    total = sum_of(zeros)
+    for i in range(eights, n):
         out[i, j], out[i, j + 1], out[i, j + 2], out[i, j + 3] = a[i], b[i], c[i], d[i]
         out[i, j + 4], out[i, j + 5], out[i, j + 6], out[i, j + 7] = e[i], f[i], g[i], h[i]
         total += a[i] * 0.0 + b[i] * 0.0 + c[i] * 0.0 + d[i] * 0.0
@@ -87,9 +64,9 @@ def put_columns(columns, out, first):
     total, k, n = 0.0, 0, len(columns)
     with np.errstate(invalid="ignore"):  # where nothing is compiled
         while k < n:
-            if n - k >= LANES and out.dtype == np.float64:
-                total += _compiled(put_eight, "d")(*columns[k : k + LANES], out, first + k)
-                k += LANES
+            if n - k >= REGISTER and out.dtype == np.float64:
+                total += _compiled(put_eight, "d")(*columns[k : k + REGISTER], out, first + k)
+                k += REGISTER
             else:
                 total += _compiled(put_one, out.dtype.char)(columns[k], out, first + k)
                 k += 1

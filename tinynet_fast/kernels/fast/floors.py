@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.intrinsics import fma
-from tinynet_fast.kernels.compiler.jit import LANES, kernel, part
+from tinynet_fast.kernels.compiler.jit import REORDERED, kernel, part
+from tinynet_fast.kernels.compiler.simd import fma
 
 
 @kernel
@@ -23,7 +23,7 @@ def plain_njit(X, y, rate, weights, bias, epochs):
     return bias
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def total(values):
     t = values[0] * 0
     for i in range(len(values)):

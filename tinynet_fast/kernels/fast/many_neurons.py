@@ -1,10 +1,11 @@
-"""Many models in one pass over the rows: a model is a lane of the registers, and all share every load of a row.
+"""Many neurons in one pass over the rows: a neuron is a lane of the registers, and all share every load of a row.
 
-Each lane makes the reference's updates in the reference's order: the weights of eight models are one register, a number
-of the row is spread over one, and a sweep over the features brings the rows before into each weight and the weight into
-the sum of the next, so that it is loaded and stored once. Without penalties a sweep takes two rows: with p the nudge of
-row i, the sum of row i+1 is x[i+1].w + b - p*(x[i+1].x[i] + 1) in the weights before both, as in `fast.py`. What one
-model waits for (a sum, exp, a division: about 70 cycles) the others fill. No lane sees another, whatever becomes of it.
+Each neuron gets the reference's updates in the reference's order: the weights of eight neurons are one register, and a
+number of the row is spread over one. A sweep over the features brings the rows before into each weight, and the weight
+into the sum of the next row, so that it is loaded and stored once. Without penalties a sweep takes two rows: with p the
+nudge of row i, the sum of row i+1 is x[i+1].w + b - p*(x[i+1].x[i] + 1) in the weights before both, as in `neuron.py`.
+What one neuron waits for (a sum, exp, a division: about 70 cycles) the others fill. No lane sees another, whatever
+becomes of it.
 
 With s = 1 for a fail and -1 for a pass, and G = exp(s z), a row's error is s q where q = G / (1 + G) is the probability
 of the wrong label, and its cross-entropy is log(1 + G). The kernel multiplies these 1 + G up, and takes the exponent
@@ -18,36 +19,39 @@ import math
 import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import MissingCompilerError, compiled, for_rows, kernel, part
-from tinynet_fast.kernels.compiler.registers import (
+from tinynet_fast.kernels.compiler.signatures import MODELS
+from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
     ROUND,
-    add,
     add_exponent,
-    div,
+    as_bits,
+    as_double,
     flip,
     fma,
-    fnma,
+    full,
+    join,
     limit,
     load,
+    look_up,
     mantissa,
-    mul,
+    registers,
     store,
-    sub,
-    two_to_the_sixteenth,
-    update_and_dot,
-    where_equal,
+    unrolled,
+    where,
 )
-from tinynet_fast.kernels.compiler.signatures import MODELS
 
-WIDTH = REGISTER  # models in a register
-MOST = 4  # registers of models a call takes: 67, 39, 30, 27 cycles each for 1, 2, 3, 4; 6 are no better (2 features)
+WIDTH = REGISTER  # neurons in a register
+MOST = 4  # registers of neurons a call takes: 67, 39, 30, 27 cycles each for 1, 2, 3, 4; 6 are no better (2 features)
 CHUNK = 16  # rows whose 1 + G can be multiplied up without overflow
 FARTHEST = 44.0  # sums beyond it count as it: 1 + G may be as large as exp(700 / CHUNK), and q is 0 or 1 to 8e-20
 
 # exp(u) = 2**(k/16) * exp(u - k*STEP), with the whole number k nearest to u / STEP.
 STEP = math.log(2.0) / 16.0
+# 2**(i/16) less i sixteenths of an exponent, as bits: adding k << 48 to entry k & 15 gives the bits of 2**(k/16).
+SIXTEENTHS = (2.0 ** (np.arange(16) / 16)).view(np.uint64) - (np.arange(16, dtype=np.uint64) << np.uint64(48))
 RATE, KEEP, HELD = 0, 1, 2  # rows of `options`
 SQUARES, PRODUCT, EXPONENT, HELD_PRODUCT, HELD_EXPONENT, ROWS = 0, 1, 2, 3, 4, 5  # rows of `sums`
+LOSSES = (SQUARES, PRODUCT, EXPONENT, HELD_PRODUCT, HELD_EXPONENT)
 N_OPTIONS, N_SUMS = 3, 6
 NOBODY = -1.0  # the fold that a model trained on all rows holds out
 MANY = 1e300  # more than any number of rows
@@ -63,7 +67,7 @@ def power_coefficients():
 C0, C1, C2, C3, C4, C5, C6 = power_coefficients()
 
 
-@part(forceinline=True)
+@unrolled
 def wrong_label(u):
     """(q, 1 + G) for sums u = s * z, to 5.2e-16 + 3.4e-17 |u| relative: 16 table entries, degree 6, one division.
 
@@ -71,39 +75,73 @@ def wrong_label(u):
     """
     u = limit(u, -FARTHEST, FARTHEST)
     shifted = fma(u, 1.0 / STEP, ROUND)
-    f = fnma(sub(shifted, ROUND), STEP, u)
-    f2 = mul(f, f)
+    f = fma(ROUND - shifted, STEP, u)
+    f2 = f * f
     high = fma(f2, C6, fma(f, C5, C4))
     p = fma(f2, fma(f2, high, fma(f, C3, C2)), fma(f, C1, C0))
-    odds = mul(p, two_to_the_sixteenth(shifted))
-    total = add(odds, 1.0)
-    return div(odds, total), total
+    k = as_bits(shifted)
+    odds = p * as_double(look_up(SIXTEENTHS, k) + (k << 48))  # p * 2**(k/16)
+    total = odds + 1.0
+    return odds / total, total
 
 
-@part(forceinline=True)
-def learn(z, y, step, rate, like):
+@unrolled
+def learn(z, y, step, rate):
     """(nudge, q, 1 + G) of a row of sums z, label y, and a step that is `rate` times a sample weight."""
     side = 0.5 - y
     wrong, total = wrong_label(flip(z, side))
-    return flip(mul(wrong, mul(rate, step)), side), wrong, total
+    return flip(wrong * (rate * step), side), wrong, total
 
 
-@part(forceinline=True)
+@unrolled
 def unless_held(folded, folds, i, held, trained, otherwise):
-    """`trained`, or `otherwise` for the models that hold row i out."""
-    if len(folded) > 0:
-        return where_equal(held, folds[i], otherwise, trained)
-    return trained
+    """`trained`, or `otherwise` for the neurons that hold row i out."""
+    return where(held == folds[i], otherwise, trained) if folded else trained
 
 
-# --- models without penalties: two rows at a time ---------------------------------------------------------------------
+@unrolled
+def count_row(folded, folds, i, held, wrong, total, squares, product, held_product):
+    """Row i's q and 1 + G into the sum of squares and the product of a neuron, or of those that are held out."""
+    if folded:
+        held_product = held_product * where(held == folds[i], total, 1.0)
+    wrong = unless_held(folded, folds, i, held, wrong, 0.0)
+    return fma(wrong, wrong, squares), product * unless_held(folded, folds, i, held, total, 1.0), held_product
+
+
+@unrolled
+def load_rows(table, rows, lanes):
+    """These rows of `options` or of `sums`."""
+    return tuple(load(table, row * (WIDTH * len(lanes)), lanes) for row in rows)
+
+
+@unrolled
+def store_rows(table, rows, values, lanes):
+    for row, x in zip(rows, values, strict=True):
+        store(table, row * (WIDTH * len(lanes)), x)
+
+
+# --- neurons without penalties: two rows at a time --------------------------------------------------------------------
+
+
+@unrolled
+def update_and_dot(state, at, x, p, y, q, u, z, v, z_ahead):
+    """Move the weights w at that place by x and y, times the nudges p and q. Returns z + u*w and z_ahead + v*w.
+
+    One register after the other, from its load to its sums: all at once did not fit into the registers.
+    """
+    p, q, z, z_ahead = (registers(value) for value in (p, q, z, z_ahead))
+    for k in range(len(p)):
+        w = fma(-y, q[k], fma(-x, p[k], load(state, at + k * REGISTER)))
+        store(state, at + k * REGISTER, w)
+        z[k], z_ahead[k] = fma(u, w, z[k]), fma(v, w, z_ahead[k])
+    return join(z), join(z_ahead)
 
 
 @part(forceinline=True)
-def sweep_features(X, before, last, i, ahead, state, p, q, like):
+def sweep_features(X, before, last, i, ahead, state, p, q, lanes):
     """Bring rows `before` and `last` into the weights, by p and q; sums of rows i and `ahead`, and their x.x + 1."""
-    d, m = X.shape[1], WIDTH * len(like)
-    z = sub(sub(load(state, d * m, like), p), q)
+    d, m = X.shape[1], WIDTH * len(lanes)
+    z = load(state, d * m, lanes) - p - q
     store(state, d * m, z)
     z_ahead, coupling = z, 1.0
     for j in range(d):
@@ -115,108 +153,89 @@ def sweep_features(X, before, last, i, ahead, state, p, q, like):
 
 
 @kernel
-def train_plain(X, y, weights, folds, options, state, sums, like, folded):
-    """One pass over the rows for as many registers of models as the tuple `like` is long; see `train`.
+def train_plain(X, y, weights, folds, options, state, sums, lanes, folded):
+    """One pass over the rows for as many registers of neurons as the tuple `lanes` is long; see `train`.
 
-    `folded` is a tuple too, empty where no model holds out a fold; then `folds` is not looked at.
+    `folded` is a tuple too, empty if no neuron holds out a fold; then `folds` is not looked at.
     """
-    n, m = len(y), WIDTH * len(like)
-    rate, held = load(options, RATE * m, like), load(options, HELD * m, like)
-    squares, product, exponent = (
-        load(sums, SQUARES * m, like),
-        load(sums, PRODUCT * m, like),
-        load(sums, EXPONENT * m, like),
-    )
-    held_product, held_exponent = load(sums, HELD_PRODUCT * m, like), load(sums, HELD_EXPONENT * m, like)
-    p = q = mul(rate, 0.0)  # no row has come before
+    n = len(y)
+    rate, held = load_rows(options, (RATE, HELD), lanes)
+    squares, product, exponent, held_product, held_exponent = load_rows(sums, LOSSES, lanes)
+    p = q = full(0.0, lanes)  # no row has come before
     before = last = 0
     for start in range(0, n, CHUNK):
         for i in range(start, min(start + CHUNK, n), 2):
             ahead = min(i + 1, n - 1)
-            z, z_ahead, coupling = sweep_features(X, before, last, i, ahead, state, p, q, like)
-            p, wrong, total = learn(z, y[i], weights[i], rate, like)
-            if len(folded) > 0:
-                held_product = mul(held_product, where_equal(held, folds[i], total, 1.0))
-            p, wrong = unless_held(folded, folds, i, held, p, 0.0), unless_held(folded, folds, i, held, wrong, 0.0)
-            squares = fma(wrong, wrong, squares)
-            product = mul(product, unless_held(folded, folds, i, held, total, 1.0))
-            q = mul(p, 0.0)
+            z, z_ahead, coupling = sweep_features(X, before, last, i, ahead, state, p, q, lanes)
+            p, wrong, total = learn(z, y[i], weights[i], rate)
+            p = unless_held(folded, folds, i, held, p, 0.0)
+            squares, product, held_product = count_row(
+                folded, folds, i, held, wrong, total, squares, product, held_product
+            )
+            q = p * 0.0
             before, last = i, ahead
             if ahead > i:
-                q, wrong, total = learn(fnma(coupling, p, z_ahead), y[ahead], weights[ahead], rate, like)
-                if len(folded) > 0:
-                    held_product = mul(held_product, where_equal(held, folds[ahead], total, 1.0))
+                q, wrong, total = learn(fma(-coupling, p, z_ahead), y[ahead], weights[ahead], rate)
                 q = unless_held(folded, folds, ahead, held, q, 0.0)
-                wrong = unless_held(folded, folds, ahead, held, wrong, 0.0)
-                squares = fma(wrong, wrong, squares)
-                product = mul(product, unless_held(folded, folds, ahead, held, total, 1.0))
+                squares, product, held_product = count_row(
+                    folded, folds, ahead, held, wrong, total, squares, product, held_product
+                )
         exponent, product = add_exponent(exponent, product), mantissa(product)
         held_exponent, held_product = add_exponent(held_exponent, held_product), mantissa(held_product)
     if n > 0:
-        sweep_features(X, before, last, last, last, state, p, q, like)
-    store(sums, SQUARES * m, squares)
-    store(sums, PRODUCT * m, product)
-    store(sums, EXPONENT * m, exponent)
-    store(sums, HELD_PRODUCT * m, held_product)
-    store(sums, HELD_EXPONENT * m, held_exponent)
+        sweep_features(X, before, last, last, last, state, p, q, lanes)
+    store_rows(sums, LOSSES, (squares, product, exponent, held_product, held_exponent), lanes)
 
 
-# --- models with penalties or averaging: a row at a time --------------------------------------------------------------
+# --- neurons with penalties or averaging: a row at a time -------------------------------------------------------------
 
 
-@part(forceinline=True)
-def bring_in(x, j, nudge, keep, share, state, d, like):
+@unrolled
+def bring_in(x, j, nudge, keep, share, state, d, lanes):
     """Weight j after the row before, whose input j is x: shrunk by `keep`, moved by nudge * x, then averaged."""
-    m = WIDTH * len(like)
-    w = fnma(x, nudge, mul(load(state, j * m, like), keep))
-    store(state, j * m, w)
-    mean = load(state, (d + 1 + j) * m, like)
-    store(state, (d + 1 + j) * m, fma(share, sub(w, mean), mean))
+    at, mean_at = j * (WIDTH * len(lanes)), (d + 1 + j) * (WIDTH * len(lanes))
+    w = fma(-x, nudge, load(state, at, lanes) * keep)
+    store(state, at, w)
+    mean = load(state, mean_at, lanes)
+    store(state, mean_at, fma(share, w - mean, mean))
     return w
 
 
 @kernel
-def train_penalised(X, y, weights, folds, options, state, sums, like, folded):
-    """`train_plain` for models with a penalty and for models that are averaged."""
+def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded):
+    """`train_plain` for neurons with a penalty and for neurons that are averaged."""
     n, d = X.shape
-    m = WIDTH * len(like)
-    rate, held = load(options, RATE * m, like), load(options, HELD * m, like)
-    squares, rows = load(sums, SQUARES * m, like), load(sums, ROWS * m, like)
-    product, exponent = load(sums, PRODUCT * m, like), load(sums, EXPONENT * m, like)
-    held_product, held_exponent = load(sums, HELD_PRODUCT * m, like), load(sums, HELD_EXPONENT * m, like)
-    nudge = share = mul(rate, 0.0)  # no row has come before
-    one = keep = add(nudge, 1.0)
+    rate, held = load_rows(options, (RATE, HELD), lanes)
+    squares, product, exponent, held_product, held_exponent = load_rows(sums, LOSSES, lanes)
+    (rows,) = load_rows(sums, (ROWS,), lanes)
+    nudge = share = full(0.0, lanes)  # no row has come before
+    keep = full(1.0, lanes)
     before = 0
     for start in range(0, n, CHUNK):
         for i in range(start, min(start + CHUNK, n)):
-            z = bring_in(1.0, d, nudge, 1.0, share, state, d, like)
+            z = bring_in(1.0, d, nudge, 1.0, share, state, d, lanes)
             for j in range(d):
-                w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, like)
+                w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, lanes)
                 z = fma(np.float64(X[i, j]), w, z)
             before = i
-            nudge, wrong, total = learn(z, y[i], weights[i], rate, like)
-            if len(folded) > 0:
-                held_product = mul(held_product, where_equal(held, folds[i], total, 1.0))
+            nudge, wrong, total = learn(z, y[i], weights[i], rate)
             nudge = unless_held(folded, folds, i, held, nudge, 0.0)
-            wrong = unless_held(folded, folds, i, held, wrong, 0.0)
-            keep = unless_held(folded, folds, i, held, load(options, KEEP * m, like), 1.0)
-            share = unless_held(folded, folds, i, held, one, 0.0)
-            rows = add(rows, share)
-            share = div(share, limit(rows, 1.0, MANY))
-            squares = fma(wrong, wrong, squares)
-            product = mul(product, unless_held(folded, folds, i, held, total, 1.0))
+            squares, product, held_product = count_row(
+                folded, folds, i, held, wrong, total, squares, product, held_product
+            )
+            (keep,) = load_rows(options, (KEEP,), lanes)
+            keep = unless_held(folded, folds, i, held, keep, 1.0)
+            share = unless_held(folded, folds, i, held, full(1.0, lanes), 0.0)
+            rows = rows + share
+            share = share / limit(rows, 1.0, MANY)
         exponent, product = add_exponent(exponent, product), mantissa(product)
         held_exponent, held_product = add_exponent(held_exponent, held_product), mantissa(held_product)
     if n > 0:
-        bring_in(1.0, d, nudge, 1.0, share, state, d, like)
+        bring_in(1.0, d, nudge, 1.0, share, state, d, lanes)
         for j in range(d):
-            bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, like)
-    store(sums, SQUARES * m, squares)
-    store(sums, ROWS * m, rows)
-    store(sums, PRODUCT * m, product)
-    store(sums, EXPONENT * m, exponent)
-    store(sums, HELD_PRODUCT * m, held_product)
-    store(sums, HELD_EXPONENT * m, held_exponent)
+            bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, lanes)
+    store_rows(sums, LOSSES, (squares, product, exponent, held_product, held_exponent), lanes)
+    store_rows(sums, (ROWS,), (rows,), lanes)
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------

@@ -10,19 +10,30 @@ import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import MissingCompilerError, compiled, kernel
 from tinynet_fast.kernels.compiler.signatures import NARROW_NETWORK
-from tinynet_fast.kernels.compiler.vectors import LANES, address, vectors
+from tinynet_fast.kernels.compiler.simd import (
+    REGISTER,
+    address,
+    fma,
+    full,
+    load,
+    repeat,
+    shuffle,
+    store,
+    sum_of,
+    sums_of,
+    unrolled,
+    where,
+)
 from tinynet_fast.kernels.fast import network
-from tinynet_fast.kernels.fast import network_tiles as tiles
-from tinynet_fast.kernels.fast.network import (  # fmt: skip
-    ADAM,
-    AFTER_SLOPES,
-    FOUND,
-    NESTEROV,
-    SIGMOID,
-    TILE,
+from tinynet_fast.kernels.fast.functions import log1p, log1p_of_any, sigmoid
+from tinynet_fast.kernels.fast.network import ADAM, AFTER_SLOPES, FOUND, NESTEROV, SIGMOID, TILE, load_labels
+from tinynet_fast.kernels.fast.network_tiles import (
     collect,
+    descended,
+    first,
+    gather,
     inlined,
-    load_labels,
+    predict,
     weighted_entropy,
 )
 
@@ -33,33 +44,25 @@ network_scratch = network.network_scratch
 # --- a vector of rows -------------------------------------------------------------------------------------------------
 
 
-def _hidden(v, x, param, d, h):
+def _hidden(x, param, d, h):
     """The hidden units' outputs."""
     zs = param[d * h : d * h + h]
     for j in range(d):
-        zs = [v.fma(x[j], param[j * h + u], zs[u]) for u in range(h)]
-    return [tiles.sigmoid(v, z) for z in zs]
+        zs = [fma(x[j], param[j * h + u], zs[u]) for u in range(h)]
+    return [sigmoid(z) for z in zs]
 
 
-def _output(v, a, param):
+def _output(a, param):
     """The output's sum."""
     z, h = param[-1], len(a)
     for u in range(h):
-        z = v.fma(a[u], param[u - h - 1], z)
+        z = fma(a[u], param[u - h - 1], z)
     return z
 
 
-def _error(v, z, y, weight):
-    """The output's delta, e = exp(-|z|), and |z| where the prediction is on the wrong side."""
-    negative = z < 0.0
-    e = tiles.exp(v, v.where(negative, z, -z))
-    s = v.where(y > 0.5, z, -z)
-    return weight * (v.where(negative, e, 1.0) / (1.0 + e) - y), e, v.where(s < 0.0, -s, 0.0)
-
-
-def _back(v, a, error, param):
+def _back(a, error, param):
     """The hidden units' deltas."""
-    return [error * (param[u - len(a) - 1] * v.fma(-a[u], a[u], a[u])) for u in range(len(a))]
+    return [error * (param[u - len(a) - 1] * fma(-a[u], a[u], a[u])) for u in range(len(a))]
 
 
 def _factors(x, a, error, back):
@@ -71,7 +74,7 @@ def _factors(x, a, error, back):
 # --- a tile -----------------------------------------------------------------------------------------------------------
 
 
-def _end(v, gradient, decays, state, size, rule, *, width):
+def _end(gradient, decays, state, size, rule, *, width):
     """The tile's gradient joins the batch's; the parameters follow, and a batch that has ended leaves a gradient of 0.
 
     Without branches: they move where `moves` is above 0, and the gradient stays where `grows` is.
@@ -80,15 +83,15 @@ def _end(v, gradient, decays, state, size, rule, *, width):
     while start < len(gradient):
         lanes = 1 << (min(width, len(gradient) - start).bit_length() - 1)
         stop = start + lanes
-        per_row, rate, keep, l2, share, onward, again, moves, grows = (v.splat(r, lanes) for r in rule)
-        x, summed, first = (v.load(state, start + k * size, lanes) for k in range(3))
-        g = summed + tiles._sums(v, gradient[start:stop], width)
-        decay = v.numbers(decays[start:stop])  # 1.0 for weights, 0.0 for biases
+        per_row, rate, keep, l2, share, onward, again, moves, grows = (full(r, lanes) for r in rule)
+        x, summed, first = (load(state, start + k * size, lanes) for k in range(3))
+        g = summed + sums_of(gradient[start:stop], width)
+        decay = np.array(decays[start:stop])  # 1.0 for weights, 0.0 for biases
         keep = keep * decay + (1.0 - decay)
-        moved, velocity = tiles._descend(v, x, first, g, per_row, rate, keep, l2 * decay, share, onward, again)
-        v.store(state, start, v.where(moves > 0.0, moved, x))
-        v.store(state, start + size, v.where(grows > 0.0, g, 0.0))
-        v.store(state, start + 2 * size, v.where(moves > 0.0, velocity, first))
+        moved, velocity = descended(x, first, g, per_row, rate, keep, l2 * decay, share, onward, again)
+        store(state, start, where(moves > 0.0, moved, x))
+        store(state, start + size, where(grows > 0.0, g, 0.0))
+        store(state, start + 2 * size, where(moves > 0.0, velocity, first))
         start = stop
 
 
@@ -96,98 +99,107 @@ def _decays(d, h):
     return [1.0] * (d * h) + [0.0] * h + [1.0] * h + [0.0]
 
 
-def _few(v, inputs, units, X, y, weight, start, m, state, size, rule, width):
+def _few(inputs, units, X, y, weight, start, m, state, size, rule, width):
     """A tile of up to `width` rows, with nothing between memory and registers but its rows and the parameters.
 
     Vectors of four, which a CPU with units of 256 bits takes two at a time: 75 ns; eights by way of scratch took 120.
     """
     d, h = len(inputs), len(units)
-    rows = [v.least(m - 1, k) + start for k in range(width)]
-    x = [v.together([v.value(X, row * d + j) for row in rows]) for j in range(d)]
-    param = [v.splat(v.value(state, p), width) for p in range((d + 2) * h + 1)]
-    label, w = v.together([v.value(y, row) for row in rows]), v.together([v.value(weight, row) for row in rows])
-    w = w * v.first(m, width)
-    a = _hidden(v, x, param, d, h)
-    z = _output(v, a, param)
-    error, e, wrong = _error(v, z, label, w)
-    factors = _factors(x, a, error, _back(v, a, error, param))
+    x = [gather(X, start * d + j, m - 1, d, width) for j in range(d)]
+    param = [full(state[p], width) for p in range((d + 2) * h + 1)]
+    label, w = gather(y, start, m - 1, 1, width), gather(weight, start, m - 1, 1, width) * first(m, width)
+    a = _hidden(x, param, d, h)
+    p, e, wrong = predict(_output(a, param), label)
+    error = w * (p - label)
+    factors = _factors(x, a, error, _back(a, error, param))
     gradient = [p if q is None else p * q for p, q in factors]
-    _end(v, gradient, _decays(d, h), state, size, rule, width=width)
-    return v.lane(tiles._sums(v, [w * (wrong + tiles.log1p(v, e))], width), 0)
+    _end(gradient, _decays(d, h), state, size, rule, width=width)
+    return sum_of(w * (wrong + log1p(e)), width)
 
 
-def _many(v, inputs, units, work, labels, sums, stride, count, state, size, rule):
+few = unrolled(_few, width=FEW)
+
+
+@unrolled
+def hidden_of_rows(inputs, units, work, i, stride, state):
+    """The hidden units' outputs for eight rows, into scratch."""
+    d, h = len(inputs), len(units)
+    x = [load(work, j * stride + i * REGISTER) for j in range(d)]
+    param = [full(state[k]) for k in range(d * h + h)]
+    for u, a in enumerate(_hidden(x, param, d, h)):
+        store(work, d * stride + (i * (h + 1) + u) * REGISTER, a)
+
+
+@unrolled
+def output_of_rows(inputs, units, work, i, stride, state, labels, sums):
+    """The output's sum into work[sums], its delta into scratch; returns e and |z| if the prediction is wrong."""
+    d, h = len(inputs), len(units)
+    a = [load(work, d * stride + (i * (h + 1) + u) * REGISTER) for u in range(h)]
+    param = [full(state[k]) for k in range(d * h + h, (d + 2) * h + 1)]
+    z, y = _output(a, param), load(work, labels + i * REGISTER)
+    p, e, wrong = predict(z, y)
+    store(work, sums + i * REGISTER, z)
+    store(work, d * stride + (i * (h + 1) + h) * REGISTER, load(work, labels + TILE + i * REGISTER) * (p - y))
+    return e, wrong
+
+
+@unrolled
+def step_of_rows(inputs, units, work, stride, count, state, size, rule):
+    """The gradient of all rows of the tile, kept in registers, and what becomes of it."""
+    d, h = len(inputs), len(units)
+
+    def add_rows(i, gradient):
+        x = [load(work, j * stride + i * REGISTER) for j in range(d)]
+        *a, error = (load(work, d * stride + (i * (h + 1) + u) * REGISTER) for u in range(h + 1))
+        param = [full(state[k]) for k in range(d * h + h, (d + 2) * h + 1)]
+        factors = _factors(x, a, error, _back(a, error, param))
+        return [g + p if q is None else fma(p, q, g) for (p, q), g in zip(factors, gradient, strict=True)]
+
+    gradient = repeat(count, [full(0.0)] * ((d + 2) * h + 1), add_rows)
+    _end(gradient, _decays(d, h), state, size, rule, width=REGISTER)
+
+
+@inlined
+def many(inputs, units, work, labels, sums, stride, count, state, size, rule):
     """A tile of any size: first the hidden units, then the output, then the gradient, each in a loop of its own.
 
     In one loop 17 sums and the constants of the exponential did not fit into the registers, and a row's chain of two
     exponentials was too long to overlap with the next: 11.5 ns a row, where two loops took 7.8 and three take 7.0.
-    Gives the losses, as if every row had the weight 1; the output's sums are left in work[sums] for the others.
+    Returns the losses, as if every row had the weight 1; the output's sums are left in work[sums] for the others.
     """
-    d, h = len(inputs), len(units)
-    p, out, step = (d + 2) * h + 1, d * stride, (h + 1) * LANES
-
-    def hidden(i, _):
-        x = [v.load(work, j * stride + i * LANES) for j in range(d)]
-        param = [v.splat(v.value(state, k)) for k in range(d * h + h)]
-        for u, a in enumerate(_hidden(v, x, param, d, h)):
-            v.store(work, out + i * step + u * LANES, a)
-        return []
-
-    def output(i, carried):
-        at = i * LANES
-        a = [v.load(work, out + i * step + u * LANES) for u in range(h)]
-        param = [v.splat(v.value(state, k)) for k in range(d * h + h, p)]
-        z = _output(v, a, param)
-        v.store(work, sums + at, z)
-        error, e, wrong = _error(v, z, v.load(work, labels + at), v.load(work, labels + TILE + at))
-        v.store(work, out + i * step + h * LANES, error)
-        return [carried[0] + wrong, v.fma(carried[1], e, carried[1] + e)]
-
-    v.repeat(count, [], hidden)
-    loss, product = v.repeat(count, [v.splat(0.0), v.splat(0.0)], output)
-
-    def share(i, gradient):
-        x = [v.load(work, i * LANES + j * stride) for j in range(d)]
-        *a, error = (v.load(work, out + i * step + k * LANES) for k in range(h + 1))
-        param = [v.splat(v.value(state, k)) for k in range(d * h + h, p)]
-        factors = _factors(x, a, error, _back(v, a, error, param))
-        return [g + p if q is None else v.fma(p, q, g) for (p, q), g in zip(factors, gradient, strict=True)]
-
-    gradient = v.repeat(count, [v.splat(0.0) for _ in range(p)], share)
-    _end(v, gradient, _decays(d, h), state, size, rule, width=LANES)
-    return v.lane(tiles._sums(v, [loss + tiles.log_sum(v, product)]), 0)
+    for i in range(count):
+        hidden_of_rows(inputs, units, work, i, stride, state)
+    loss = product = full(0.0)
+    for i in range(count):
+        e, wrong = output_of_rows(inputs, units, work, i, stride, state, labels, sums)
+        loss, product = loss + wrong, fma(product, e, product + e)
+    step_of_rows(inputs, units, work, stride, count, state, size, rule)
+    return sum_of(loss + log1p_of_any(product))
 
 
-def _turn(v, inputs, X, at, count, work, stride):
-    """`count` times eight rows on their side: lane r of input j is number r * d + j of the d vectors that they fill."""
+@unrolled
+def turn(inputs, X, at, work, target, stride):
+    """Eight rows on their side: lane r of input j is number r * d + j of the d registers that they fill."""
     d = len(inputs)
-
-    def body(i, _):
-        xs = [v.load(X, i * (d * LANES) + at + k * LANES) for k in range(d)]
-        for j in range(d):
-            column, places = xs[0], [divmod(r * d + j, LANES) for r in range(LANES)]
-            for k in range(1, d):
-                stay = [place if k == 1 else r for r, (_, place) in enumerate(places)]
-                lanes = [LANES + places[r][1] if places[r][0] == k else stay[r] for r in range(LANES)]
-                column = v.shuffle(column, xs[k], lanes)
-            v.store(work, i * LANES + j * stride, column)
-        return []
-
-    v.repeat(count, [], body)
-
-
-few, many, turn = vectors(_few, gives=True, width=FEW), vectors(_many, gives=True), vectors(_turn)
+    xs = [load(X, at + k * REGISTER) for k in range(d)]
+    for j in range(d):
+        column, places = xs[0], [divmod(r * d + j, REGISTER) for r in range(REGISTER)]
+        for k in range(1, d):
+            stay = [place if k == 1 else r for r, (_, place) in enumerate(places)]
+            lanes = [REGISTER + places[r][1] if places[r][0] == k else stay[r] for r in range(REGISTER)]
+            column = shuffle(column, xs[k], lanes)
+        store(work, target + j * stride, column)
 
 
 @inlined
-def load(X, start, m, inputs, work, stride):
+def load_rows(X, start, m, inputs, work, stride):
     """Rows start..start+m-1 turned on their side; the last is repeated up to a whole vector.
 
-    `load_rows`, which learns the number of inputs when it runs, took 0.6 ns a row longer.
+    `network.load_rows`, which learns the number of inputs when it runs, took 0.6 ns a row longer.
     """
-    d, full = X.shape[1], m & ~(LANES - 1)
-    if full > 0:
-        turn(inputs, address(X), start * d, full // LANES, work, stride)
+    d, full = X.shape[1], m & ~(REGISTER - 1)
+    for r in range(0, full, REGISTER):
+        turn(inputs, address(X), (start + r) * d, work, r, stride)
     if full < m:
         collect(address(X), (start + full) * d, m - full - 1, d, work, full, stride, d)
 
@@ -204,8 +216,8 @@ def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, 
         while start < n:
             m = min(TILE - filled % TILE, batch - filled, n - start)
             if m > FEW and (m < n or epoch == 0):  # rows that are one tile are still there in the next epoch
-                stride = (m + LANES - 1) & ~(LANES - 1)
-                load(X, start, m, inputs, work, stride)
+                stride = (m + REGISTER - 1) & ~(REGISTER - 1)
+                load_rows(X, start, m, inputs, work, stride)
                 total = load_labels(address(y), address(weight), start, m, work, labels)
             elif m <= FEW:
                 total = 0.0
@@ -228,11 +240,13 @@ def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, 
                 )  # fmt: skip
             else:
                 loss = many(
-                    inputs, units, work, labels, labels - TILE, stride, stride // LANES, params, size,
+                    inputs, units, work, labels, labels - TILE, stride, stride // REGISTER, params, size,
                     (per_row, rate, keep, l2, share, onward, again, moves, grows),
                 )  # fmt: skip
                 if work[labels + FOUND + 1] != 0.0:
-                    loss = weighted_entropy(work, labels - TILE, labels - TILE, labels, labels + TILE, stride // LANES)
+                    loss = weighted_entropy(
+                        work, labels - TILE, labels - TILE, labels, labels + TILE, stride // REGISTER
+                    )
             start += m
             losses[epoch] += loss
     pending[0], pending[1] = filled, weights

@@ -17,7 +17,9 @@ from functools import cache
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.intrinsics import (
+from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, kernel, part
+from tinynet_fast.kernels.compiler.signatures import NEURON
+from tinynet_fast.kernels.compiler.simd import (
     as_bits,
     fma,
     input_at,
@@ -26,8 +28,6 @@ from tinynet_fast.kernels.compiler.intrinsics import (
     put_weight,
     weight_at,
 )
-from tinynet_fast.kernels.compiler.jit import LANES, compiled, kernel, part
-from tinynet_fast.kernels.compiler.signatures import NEURON
 from tinynet_fast.kernels.engines import TILE
 
 # --- the sigmoid as a table -------------------------------------------------------------------------------------------
@@ -97,31 +97,31 @@ def row_error(table, ahead, coupling, error_before, node_before, y_before, y):
 
 # --- up to four features: weights and the last three rows in registers -----------------------------------------------
 #
-# `lanes` is a tuple as long as a row is wide: its length is part of its type, so that each width is compiled by itself
+# `inputs` is a tuple as long as a row is wide: its length is part of its type, so that each width is compiled by itself
 # and what it does not need is left out.
 
 
 @part(forceinline=True)
-def dot(lanes, a0, a1, a2, a3, b0, b1, b2, b3, start):
-    if len(lanes) > 3:
+def dot(inputs, a0, a1, a2, a3, b0, b1, b2, b3, start):
+    if len(inputs) > 3:
         start = fma(a3, b3, start)
-    if len(lanes) > 2:
+    if len(inputs) > 2:
         start = fma(a2, b2, start)
-    if len(lanes) > 1:
+    if len(inputs) > 1:
         start = fma(a1, b1, start)
     return fma(a0, b0, start)
 
 
 @part(forceinline=True)
-def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes):
+def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, inputs):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one."""
     # Weights and steps are kept times NODES (exact: a power of two), so that logits come out in nodes.
     w0, w1, w2, w3 = weights[0] * NODES, 0.0, 0.0, 0.0
-    if len(lanes) > 1:
+    if len(inputs) > 1:
         w1 = weights[1] * NODES
-    if len(lanes) > 2:
+    if len(inputs) > 2:
         w2 = weights[2] * NODES
-    if len(lanes) > 3:
+    if len(inputs) > 3:
         w3 = weights[3] * NODES
     b, node, y1 = bias[0] * NODES, 0.0, 0.0
     e1 = e2 = e3 = 0.0  # the errors one, two and three rows back; with them step * (1, x), as s; u, v, q
@@ -130,15 +130,17 @@ def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes):
     x1 = x2 = x3 = 0.0
     for i in range(start, stop):
         x0 = np.float64(X[i, 0])
-        if len(lanes) > 1:
+        if len(inputs) > 1:
             x1 = np.float64(X[i, 1])
-        if len(lanes) > 2:
+        if len(inputs) > 2:
             x2 = np.float64(X[i, 2])
-        if len(lanes) > 3:
+        if len(inputs) > 3:
             x3 = np.float64(X[i, 3])
         w0, w1, w2, w3, b = fma(-e3, q0, w0), fma(-e3, q1, w1), fma(-e3, q2, w2), fma(-e3, q3, w3), fma(-e3, s3, b)
-        ahead = fma(-e2, dot(lanes, x0, x1, x2, x3, v0, v1, v2, v3, s2), dot(lanes, x0, x1, x2, x3, w0, w1, w2, w3, b))
-        coupling = dot(lanes, x0, x1, x2, x3, u0, u1, u2, u3, s1)
+        ahead = fma(
+            -e2, dot(inputs, x0, x1, x2, x3, v0, v1, v2, v3, s2), dot(inputs, x0, x1, x2, x3, w0, w1, w2, w3, b)
+        )
+        coupling = dot(inputs, x0, x1, x2, x3, u0, u1, u2, u3, s1)
         error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
         loss = fma(error, error, loss)
         e3, e2, e1 = e2, e1, error
@@ -147,11 +149,11 @@ def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes):
         v0, v1, v2, v3 = u0, u1, u2, u3
         u0, u1, u2, u3, y1 = x0 * s1, x1 * s1, x2 * s1, x3 * s1, y[i]
     weights[0] = fma(-e1, u0, fma(-e2, v0, fma(-e3, q0, w0))) / NODES
-    if len(lanes) > 1:
+    if len(inputs) > 1:
         weights[1] = fma(-e1, u1, fma(-e2, v1, fma(-e3, q1, w1))) / NODES
-    if len(lanes) > 2:
+    if len(inputs) > 2:
         weights[2] = fma(-e1, u2, fma(-e2, v2, fma(-e3, q2, w2))) / NODES
-    if len(lanes) > 3:
+    if len(inputs) > 3:
         weights[3] = fma(-e1, u3, fma(-e2, v3, fma(-e3, q3, w3))) / NODES
     bias[0] = fma(-e1, s1, fma(-e2, s2, fma(-e3, s3, b))) / NODES
     return loss
@@ -160,7 +162,7 @@ def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes):
 # --- five features and more: four rows to a block, the weights in memory ----------------------------------------------
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def update_and_dot(X, weights, before, p0, p1, p2, p3, i):
     """One sweep over the features: bring in the four rows `before`, then the dots and the Gram terms of rows i..i+3.
 
@@ -191,7 +193,7 @@ def update_and_dot(X, weights, before, p0, p1, p2, p3, i):
     return z0, z1, z2, z3, g10, g20, g30, g21, g31, g32
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def dot_row(X, i, weights):
     """x[i].weights"""
     z = 0.0
@@ -200,14 +202,14 @@ def dot_row(X, i, weights):
     return z
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def add_row(X, i, factor, weights):
     """weights += factor * x[i]"""
     for j in range(weights.shape[0]):
         weights[j] += factor * X[i, j]
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def scale(weights, factor):
     """weights *= factor"""
     for j in range(weights.shape[0]):
@@ -280,7 +282,7 @@ def wide_tile(X, y, step, start, stop, weights, bias, loss, table):
 # --- before training: are the rows finite, how large may a step be ----------------------------------------------------
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def square_norm(X, i):
     """|x[i]|^2 + 1"""
     total = 1.0
@@ -305,12 +307,12 @@ def largest_square_norm(X, weight, out):
 
 
 @kernel
-def narrow_epochs(X, y, step, weights, bias, losses, table, lanes):
+def narrow_epochs(X, y, step, weights, bias, losses, table, inputs):
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            loss = narrow_tile(X, y, step, start, stop, weights, bias, loss, table, lanes)
+            loss = narrow_tile(X, y, step, start, stop, weights, bias, loss, table, inputs)
         losses[epoch] = loss
 
 
@@ -345,8 +347,8 @@ def sgd_epochs(X, y, step, weights, bias, losses):
     multiples of TILE rows, the weights are the same to the last bit.
     """
     width = X.shape[1]
-    lanes = ((0,) * width,) if width <= NARROW else ()
-    _epochs(X.dtype.char, width)(X, y, step, weights, bias, losses, TABLE, *lanes)
+    inputs = ((0,) * width,) if width <= NARROW else ()
+    _epochs(X.dtype.char, width)(X, y, step, weights, bias, losses, TABLE, *inputs)
 
 
 def row_bound(X, weight):

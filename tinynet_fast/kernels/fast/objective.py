@@ -1,7 +1,7 @@
 """What an epoch's updates were worth: each row's cross-entropy and penalty before its update.
 
-The updates are those of `strict.py` and `fast_regularized.py`; here they leave their rows' sums behind, from which the
-objective is added up.
+The updates are those of `strict.py` and `regularized_neuron.py`; here they leave their rows' sums behind, from which
+the objective is added up.
 """
 
 import math
@@ -11,7 +11,7 @@ import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import compiled, kernel, part
 from tinynet_fast.kernels.fast.neuron import prefetch_lines, square_norm
-from tinynet_fast.kernels.fast.prediction import exp_lanes
+from tinynet_fast.kernels.fast.prediction import exp
 from tinynet_fast.kernels.strict import logit, sigmoid, truncate
 
 TILE = 512  # factors of 1 to 2 whose product is a float
@@ -56,7 +56,7 @@ def sgd_logits_epoch(X, y, plan, bias_scale, weights, bias, means, paid, logits,
 def decays(logits, start, stop, out):
     """exp(-|z|), eight at a time."""
     for i in range(start, stop):
-        out[i - start] = exp_lanes(-min(abs(logits[i]), 700.0))
+        out[i - start] = exp(-min(abs(logits[i]), 700.0))
 
 
 @kernel

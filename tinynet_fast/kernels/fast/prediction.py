@@ -1,27 +1,25 @@
 """Probabilities of many rows: a sigmoid that LLVM does eight at a time, and sums that share the weights of four rows.
 
 Rows go in tiles that stay in the first cache. A probability is within 4e-16 of the reference's, relatively, where no
-digits cancel in the row's sum. Training is in `fast.py`.
+digits cancel in the row's sum. Training is in `neuron.py`.
 """
 
 from functools import cache
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.intrinsics import as_bits, as_double
-from tinynet_fast.kernels.compiler.jit import FUSED, LANES, compiled, kernel, part
+from tinynet_fast.kernels.compiler.jit import FUSED, REORDERED, compiled, kernel, part
+from tinynet_fast.kernels.compiler.simd import ROUND, as_bits, as_double
+from tinynet_fast.kernels.fast.functions import LN2_HIGH, LN2_LOW, LOG2_E
 from tinynet_fast.kernels.fast.neuron import dot_row, prefetch_lines
 
 TILE = 1024
-LOG2_E = 1.4426950408889634
-LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-ROUND = 6755399441055744.0
 EXPONENT = np.uint64(52)
 ONE = np.uint64(1023) << EXPONENT
 
 
 @part(FUSED, forceinline=True)  # not reassoc: it would cancel ROUND
-def exp_lanes(x):
+def exp(x):
     """exp for |x| <= 700 to 3e-16, in operations that LLVM does eight at a time."""
     shifted = x * LOG2_E + ROUND
     k = shifted - ROUND
@@ -40,12 +38,12 @@ def exp_lanes(x):
 def sigmoid_in_place(z):
     """1 / (1 + exp(-z)) to 4e-16 relative, 0.8 ns a value; NumPy 2.0."""
     for i in range(z.shape[0]):
-        z[i] = 1.0 / (1.0 + exp_lanes(-min(max(z[i], -700.0), 700.0)))
+        z[i] = 1.0 / (1.0 + exp(-min(max(z[i], -700.0), 700.0)))
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def narrow_logits(X, weights, bias, out):
-    """One or two features: lanes over rows, which needs the width as a constant."""
+    """One or two features: a lane is a row, for which the width has to be a constant."""
     b, w0, w1 = bias[0], weights[0], weights[X.shape[1] - 1]
     if X.shape[1] == 1:
         for i in range(out.shape[0]):
@@ -55,7 +53,7 @@ def narrow_logits(X, weights, bias, out):
             out[i] = X[i, 0] * w0 + (X[i, 1] * w1 + b)
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def dot_four_rows(X, i, weights):
     """x[i].weights for rows i..i+3: the weights are loaded once."""
     z0 = z1 = z2 = z3 = 0.0
@@ -70,7 +68,7 @@ def dot_four_rows(X, i, weights):
 
 @part(forceinline=True)
 def logits(X, weights, bias, out):
-    """Lanes over features, four rows at a time. Asking 4 kB ahead took 16 features from 7.5 to 4.2 ns a row."""
+    """A lane is a feature; four rows at a time. Asking 4 kB ahead took 16 features from 7.5 to 4.2 ns a row."""
     d, fours = X.shape[1], out.shape[0] & ~3
     stride = np.int64(64 // X.itemsize)
     lines = (4 * d + stride - 1) // stride
@@ -82,7 +80,7 @@ def logits(X, weights, bias, out):
         out[i] = dot_row(X, i, weights) + bias[0]
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def times_zero(z):
     """0.0, or NaN where a value is NaN or infinite."""
     total = 0.0

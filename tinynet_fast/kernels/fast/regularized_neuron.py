@@ -1,4 +1,4 @@
-"""The `fast` engine for one neuron with l2 and averaging: the same look-ahead as in `fast.py`, two factors more a row.
+"""The `fast` engine for one neuron with l2 and averaging: the look-ahead of `neuron.py`, with two more factors a row.
 
 With c[i] = keep, w, b from before row m, and c[k:i] for the product of the keeps from row k to row i-1, the plain
 loop's weights before row i are c[m:i]*w - sum over k = m..i-1 of c[k+1:i]*p[k]*x[k], so that its logit is
@@ -12,9 +12,9 @@ The plan's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all el
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.intrinsics import fma, input_at, put_weight, weight_at
-from tinynet_fast.kernels.compiler.jit import LANES, compiled, for_rows, kernel, part
+from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, for_rows, kernel, part
 from tinynet_fast.kernels.compiler.signatures import REGULARIZED
+from tinynet_fast.kernels.compiler.simd import fma, input_at, put_weight, weight_at
 from tinynet_fast.kernels.engines import TILE
 from tinynet_fast.kernels.fast.neuron import NARROW, NODES, TABLE, dot, dot_row, prefetch_lines_far, row_error, scale
 
@@ -22,33 +22,33 @@ from tinynet_fast.kernels.fast.neuron import NARROW, NODES, TABLE, dot, dot_row,
 
 
 @part(forceinline=True)
-def bring_in(lanes, X, i, keep, p, w0, w1, w2, w3, b):
+def bring_in(inputs, X, i, keep, p, w0, w1, w2, w3, b):
     """Weights and bias after row i."""
     w0 = fma(-p, np.float64(X[i, 0]), keep * w0)
-    if len(lanes) > 1:
+    if len(inputs) > 1:
         w1 = fma(-p, np.float64(X[i, 1]), keep * w1)
-    if len(lanes) > 2:
+    if len(inputs) > 2:
         w2 = fma(-p, np.float64(X[i, 2]), keep * w2)
-    if len(lanes) > 3:
+    if len(inputs) > 3:
         w3 = fma(-p, np.float64(X[i, 3]), keep * w3)
     return w0, w1, w2, w3, b - p
 
 
 @part(forceinline=True)
-def mix_in(lanes, share, w0, w1, w2, w3, b, means):
+def mix_in(inputs, share, w0, w1, w2, w3, b, means):
     """means += share * (weights and bias - means)"""
     means[0] = fma(share, w0 - means[0], means[0])
-    if len(lanes) > 1:
+    if len(inputs) > 1:
         means[1] = fma(share, w1 - means[1], means[1])
-    if len(lanes) > 2:
+    if len(inputs) > 2:
         means[2] = fma(share, w2 - means[2], means[2])
-    if len(lanes) > 3:
+    if len(inputs) > 3:
         means[3] = fma(share, w3 - means[3], means[3])
-    means[len(lanes)] = fma(share, b - means[len(lanes)], means[len(lanes)])
+    means[len(inputs)] = fma(share, b - means[len(inputs)], means[len(inputs)])
 
 
 @part(forceinline=True)
-def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, lanes, kept):
+def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, inputs, kept):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one.
 
     Row i-3 is read again when the weights learn of it, and the means stay in memory: carried along in registers, which
@@ -57,11 +57,11 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, tab
     scale(weights, NODES)  # so that logits come out in nodes
     scale(means, NODES)
     w0, w1, w2, w3, b = weights[0], 0.0, 0.0, 0.0, bias[0] * NODES
-    if len(lanes) > 1:
+    if len(inputs) > 1:
         w1 = weights[1]
-    if len(lanes) > 2:
+    if len(inputs) > 2:
         w2 = weights[2]
-    if len(lanes) > 3:
+    if len(inputs) > 3:
         w3 = weights[3]
     node = y1 = 0.0
     e1 = e2 = e3 = s1 = s2 = s3 = h1 = h2 = h3 = 0.0  # the last three rows' errors, steps and shares
@@ -70,18 +70,18 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, tab
     x1 = x2 = x3 = 0.0
     for i in range(start, stop):
         x0 = np.float64(X[i, 0])
-        if len(lanes) > 1:
+        if len(inputs) > 1:
             x1 = np.float64(X[i, 1])
-        if len(lanes) > 2:
+        if len(inputs) > 2:
             x2 = np.float64(X[i, 2])
-        if len(lanes) > 3:
+        if len(inputs) > 3:
             x3 = np.float64(X[i, 3])
-        w0, w1, w2, w3, b = bring_in(lanes, X, max(i - 3, start), c3, e3 * s3, w0, w1, w2, w3, b)
+        w0, w1, w2, w3, b = bring_in(inputs, X, max(i - 3, start), c3, e3 * s3, w0, w1, w2, w3, b)
         if h3 > 0.0:
-            mix_in(lanes, h3, w0, w1, w2, w3, b, means)
-        ahead = fma(c1 * c2, dot(lanes, x0, x1, x2, x3, w0, w1, w2, w3, 0.0), b)
-        ahead = fma(-e2, fma(c1, dot(lanes, x0, x1, x2, x3, v0, v1, v2, v3, 0.0), s2), ahead)
-        coupling = dot(lanes, x0, x1, x2, x3, u0, u1, u2, u3, s1)
+            mix_in(inputs, h3, w0, w1, w2, w3, b, means)
+        ahead = fma(c1 * c2, dot(inputs, x0, x1, x2, x3, w0, w1, w2, w3, 0.0), b)
+        ahead = fma(-e2, fma(c1, dot(inputs, x0, x1, x2, x3, v0, v1, v2, v3, 0.0), s2), ahead)
+        coupling = dot(inputs, x0, x1, x2, x3, u0, u1, u2, u3, s1)
         if len(kept) > 0:
             logits[i] = fma(-e1, coupling, ahead) / NODES
         error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
@@ -93,16 +93,16 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, tab
         v0, v1, v2, v3 = u0, u1, u2, u3
         u0, u1, u2, u3, y1 = x0 * s1, x1 * s1, x2 * s1, x3 * s1, y[i]
     for i in range(stop, stop + 3):
-        w0, w1, w2, w3, b = bring_in(lanes, X, max(i - 3, start), c3, e3 * s3, w0, w1, w2, w3, b)
+        w0, w1, w2, w3, b = bring_in(inputs, X, max(i - 3, start), c3, e3 * s3, w0, w1, w2, w3, b)
         if h3 > 0.0:
-            mix_in(lanes, h3, w0, w1, w2, w3, b, means)
+            mix_in(inputs, h3, w0, w1, w2, w3, b, means)
         e3, e2, s3, s2, c3, c2, h3, h2 = e2, e1, s2, s1, c2, c1, h2, h1
     weights[0], bias[0] = w0, b / NODES
-    if len(lanes) > 1:
+    if len(inputs) > 1:
         weights[1] = w1
-    if len(lanes) > 2:
+    if len(inputs) > 2:
         weights[2] = w2
-    if len(lanes) > 3:
+    if len(inputs) > 3:
         weights[3] = w3
     scale(weights, 1.0 / NODES)
     scale(means, 1.0 / NODES)
@@ -112,9 +112,9 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, tab
 # --- five features and more -------------------------------------------------------------------------------------------
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def update_and_dot(X, weights, means, before, c0, c1, c2, c3, p0, p1, p2, p3, h0, h1, h2, h3, i, averaged):
-    """`fast.update_and_dot`, with the keeps of the rows `before`. Unless `averaged` is (), the means are updated too.
+    """`neuron.update_and_dot`, with the keeps of the rows `before`. Unless `averaged` is (), the means are updated too.
 
     Each keep is multiplied in by itself, as the plain loop does it. With their product a weight lost other digits than
     there, the same way in every block: 8e-12 after 1,500,000 rows. (At 256 inputs that costs 3 to 6% of a row's time.)
@@ -154,7 +154,7 @@ def update_and_dot(X, weights, means, before, c0, c1, c2, c3, p0, p1, p2, p3, h0
     return z0, z1, z2, z3, g10, g20, g30, g21, g31, g32
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def bring_in_one(X, i, keep, p, share, weights, means):
     """Weights and means after row i."""
     for j in range(weights.shape[0]):
@@ -174,7 +174,7 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
     before, blocks_end = start, start + ((stop - start) & ~3)
     stride = np.int64(64 // X.itemsize)
     half = (2 * d + stride - 1) // stride
-    far = max(4 * d, 128 * stride)  # as in fast.py
+    far = max(4 * d, 128 * stride)  # as in neuron.py
     for i in range(start, blocks_end, 4):
         prefetch_lines_far(X, i * d + far, half, stride)
         if (h0 + h1) + (h2 + h3) > 0.0:
@@ -239,12 +239,12 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
 
 
 @kernel
-def narrow_epochs(X, y, plan, weights, bias, means, logits, losses, table, lanes, kept):
+def narrow_epochs(X, y, plan, weights, bias, means, logits, losses, table, inputs, kept):
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            loss = narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, lanes, kept)
+            loss = narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, inputs, kept)
         losses[epoch] = loss
 
 
@@ -278,5 +278,5 @@ def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, p
     width, kept = X.shape[1], logits is not None
     epochs, X = for_rows(lambda floats: _epochs(floats, width, int(kept)), X)
     arrays = X, y, plan, weights, bias, means, logits if kept else losses, losses, TABLE
-    lanes = ((0,) * width,) if width <= NARROW else ()
-    epochs(*arrays, *lanes, (0,) * kept)
+    inputs = ((0,) * width,) if width <= NARROW else ()
+    epochs(*arrays, *inputs, (0,) * kept)

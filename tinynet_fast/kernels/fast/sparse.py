@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from tinynet_fast.kernels import strict
-from tinynet_fast.kernels.compiler.jit import FUSED, LANES, compiled, has_numba, kernel, part
+from tinynet_fast.kernels.compiler.jit import FUSED, REORDERED, compiled, has_numba, kernel, part
 from tinynet_fast.kernels.compiler.prefetching import ask_for
 from tinynet_fast.kernels.compiler.signatures import SPARSE_NEURON
 from tinynet_fast.kernels.strict import (
@@ -132,7 +132,7 @@ def logits(data, indices, indptr, order, weights, bias, out):
         out[i] = sum_side_by_side(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
 
 
-@part(LANES, forceinline=True)
+@part(REORDERED, forceinline=True)
 def square_norm(x):
     """|x|^2 + 1"""
     norm = 1.0

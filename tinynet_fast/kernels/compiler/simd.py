@@ -1,0 +1,307 @@
+"""Eight doubles at a time: all that the author of a kernel needs for lanes.
+
+A CPU has registers of eight doubles (or of four, or two), and does to all of them at once what it does to one. A lane
+is one of these doubles. In a kernel, some lanes are one value, which is used as a NumPy array would be:
+
+    w = load(state, 8 * j)              # w = state[8 * j : 8 * j + 8]
+    z = fma(x, w, z)                    # z = x * w + z for each lane; x may be a plain number
+    p = where(z > 0.0, z, 0.0) / total  # + - * / < > == do to each lane what they do to a number
+    store(state, 8 * j, p)
+
+Each function below says in NumPy what it does. If kernels are not compiled (NUMBA_DISABLE_JIT=1), or if the function
+is called at a Python prompt, these very lines run. No product is fused with a sum unless a kernel says `fma`, and no
+sum is reordered.
+
+There are two places to write this in:
+
+- Kernels and their parts (`jit.kernel`, `jit.part`), which Numba compiles. It has to know the size of a value: say
+  `load(state, at)` for eight lanes, and `load(state, at, (0, 0))` for 16; a tuple has an entry for each register.
+- `unrolled` functions, which kernels call. Python runs them while it compiles the kernel, and what they do to lanes
+  becomes the kernel's code. Python's own lists, `for` and `if` are free: they shape the code, and are gone when the
+  kernel runs. So a list of 16 values is 16 registers. `repeat` is a loop that stays in the kernel; only a loop that
+  carries a list from round to round needs it. (A kernel's own loop can carry a tuple. With 16 registers in it, networks
+  took as long or up to 7% longer, and twice as long to compile.)
+"""
+
+from functools import partial, update_wrapper
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED
+
+REGISTER = 8  # doubles
+ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to the nearest whole number, kept in the low bits
+MANTISSA, ONE, SIGN = (1 << 52) - 1, 1023 << 52, 1 << 63  # bits of a double: its digits, those of 1.0, its sign
+
+
+class Traced:
+    """A function that Python runs for one of two reasons.
+
+    Called with NumPy's numbers, it computes. Called with LLVM's values, while a kernel is compiled, it calls `write`,
+    which adds instructions to the kernel. No compiler is needed until Numba asks for `_numba_type_`.
+    """
+
+    def __init__(self, compute: Any, write: Any) -> None:
+        self.compute, self.write = compute, write
+        update_wrapper(self, compute)
+
+    def __call__(self, *arguments):
+        if any(_is_written(x) for x in arguments):
+            return self.write(*arguments)
+        with np.errstate(all="ignore"):
+            return self.compute(*arguments)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """Numba looks for this name on whatever a kernel refers to."""
+        return import_module("tinynet_fast.kernels.compiler.simd_numba").numba_type(self)
+
+
+def _is_written(x):
+    """Whether x is one of LLVM's values, or has some."""
+    return any(map(_is_written, x)) if isinstance(x, list | tuple) else hasattr(x, "builder")
+
+
+def unrolled(function, **constants) -> Any:
+    """A decorator: Python runs `function` while it compiles a kernel that calls it.
+
+    `unrolled(function, name=value)` makes another function, one of whose arguments is a constant.
+    """
+    fixed = partial(function, **constants) if constants else function
+    return Traced(fixed, fixed)
+
+
+def instruction(function) -> Any:
+    """A decorator: `function` says in NumPy what the function of the same name in `simd_llvm.py` does in LLVM."""
+
+    def write(*arguments):
+        return getattr(import_module("tinynet_fast.kernels.compiler.simd_llvm"), function.__name__)(*arguments)
+
+    return function if UNCOMPILED else Traced(function, write)
+
+
+# --- arithmetic: of lanes, and of numbers too -------------------------------------------------------------------------
+
+
+@instruction
+def fma(x, y, z):
+    """x * y + z, rounded once where the CPU can, which is also faster."""
+    return x * y + z
+
+
+@instruction
+def where(condition, x, y):
+    """x in the lanes for which `condition` is true, and y in the others."""
+    return np.where(condition, x, y)
+
+
+@instruction
+def sqrt(x):
+    return np.sqrt(x)
+
+
+@instruction
+def minimum(i, k):
+    """The smaller of two whole numbers."""
+    return min(i, k)
+
+
+@instruction
+def as_bits(x):
+    """The 64 bits of each double, as a whole number. These have + - & | ^ << >>."""
+    return np.float64(x).view(np.uint64)
+
+
+@instruction
+def as_double(bits):
+    """The doubles that have these 64 bits."""
+    return np.uint64(bits).view(np.float64)
+
+
+@instruction
+def to_double(whole):
+    """Whole numbers as doubles: 3.0 for 3."""
+    return np.float64(whole)
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+#
+# Arrays are C-contiguous. A place in an array is counted from its first number, in one dimension, whatever its shape.
+
+
+def _count(lanes):
+    """The number of lanes: `lanes` is that number, or a tuple with an entry for each register."""
+    return REGISTER * len(lanes) if isinstance(lanes, tuple) else lanes
+
+
+@instruction
+def full(x, lanes=REGISTER):
+    """The number x in every lane."""
+    return np.full(_count(lanes), x)
+
+
+@instruction
+def load(array, at, lanes=REGISTER):
+    """The numbers of a float64 or float32 array from place `at` on, as doubles."""
+    return array.reshape(-1)[at : at + _count(lanes)].astype(np.float64)
+
+
+@instruction
+def store(array, at, x):
+    """Write the lanes of x into a float64 array from place `at` on."""
+    array.reshape(-1)[at : at + len(x)] = x
+
+
+@instruction
+def address(array):
+    """The place in memory where an array begins. `load`, `store` and [] take it like the array.
+
+    It is one argument of a part, an array is seven. With arrays, small networks took a third longer.
+    """
+    return array.reshape(-1)
+
+
+# --- one register -----------------------------------------------------------------------------------------------------
+
+
+@instruction
+def pack(numbers):
+    """A list of numbers, side by side."""
+    return np.array(numbers)
+
+
+@instruction
+def lane(x, k):
+    """The number in lane k, a constant."""
+    return x[k]
+
+
+@instruction
+def shuffle(x, y, places):
+    """Lanes of x and y in another order: `places` is a list of constants, which count y's lanes after those of x."""
+    return np.concatenate((x, y))[places]
+
+
+@instruction
+def look_up(table, index):
+    """table[index & 15] for each lane of whole numbers; `table` is a constant, of 16."""
+    return table[index & 15]
+
+
+@instruction
+def registers(x):
+    """A list of x's registers."""
+    return np.split(x, len(x) // REGISTER)
+
+
+@instruction
+def join(parts):
+    """One value of these registers, the inverse of `registers`."""
+    return np.concatenate(parts)
+
+
+# --- loops of `unrolled` functions ------------------------------------------------------------------------------------
+
+
+@instruction
+def repeat(count, carried, body):
+    """Call `body(i, carried)` for i from 0 to count - 1, once at least. It returns the next `carried`, a list."""
+    for i in range(count):
+        carried = body(i, carried)
+    return carried
+
+
+# --- made of these ----------------------------------------------------------------------------------------------------
+
+
+@unrolled
+def limit(x, low, high):
+    """x, but at least `low` and at most `high`; `high` for NaN."""
+    x = where(x < high, x, high)
+    return where(x > low, x, low)
+
+
+@unrolled
+def flip(x, sign):
+    """x, with its sign changed where `sign` is negative."""
+    return as_double(as_bits(x) ^ (as_bits(sign) & SIGN))
+
+
+@unrolled
+def mantissa(x):
+    """x over the largest power of two in it: from 1 up to 2, for normal floats above 0."""
+    return as_double(as_bits(x) & MANTISSA | ONE)
+
+
+@unrolled
+def add_exponent(total, x):
+    """`total`, the bits of whole numbers, plus the exponents of these powers of two."""
+    return as_double(as_bits(total) + ((as_bits(x) >> 52) - 1023))
+
+
+def _neighbours(x, y, width):
+    """The sums of neighbours, in the first `width` lanes of x and y in a row."""
+    return shuffle(x, y, list(range(0, width, 2))) + shuffle(x, y, list(range(1, width, 2)))
+
+
+@unrolled
+def sums_of(xs, width=REGISTER):
+    """The sum of the lanes of each of 8, 4, 2 or 1 registers, which have `width` lanes or more, side by side."""
+    sums = len(xs)
+    while len(xs) > 1:
+        xs = [_neighbours(xs[i], xs[i + 1], 2 * width) for i in range(0, len(xs), 2)]
+    x = xs[0]
+    while width > sums:
+        x, width = _neighbours(x, x, width), width // 2
+    return x
+
+
+@unrolled
+def sum_of(x, width=REGISTER):
+    """The sum of the lanes of x, a number."""
+    return lane(sums_of([x], width), 0)
+
+
+@unrolled
+def transpose(rows):
+    """Eight rows of eight numbers as eight columns: in three rounds, blocks of 1, 2 and 4 lanes change places."""
+    for apart in (1, 2, 4):
+        low = [k + REGISTER - apart if k & apart else k for k in range(REGISTER)]
+        high = [place + apart for place in low]
+        rows = [shuffle(rows[k & ~apart], rows[k | apart], high if k & apart else low) for k in range(REGISTER)]
+    return rows
+
+
+# --- numbers alone: what Numba has no word for ------------------------------------------------------------------------
+#
+# LLVM is told that no weight lies in the memory that `input_at` reads. Otherwise it compares addresses before every
+# loop over the inputs. That takes 80 instructions, and with fewer than 16 inputs it then uses no vectors: 13 ns a row
+# with 15 inputs, where 10 are enough.
+
+
+@instruction
+def input_at(X, at):
+    """The number at place `at` of the rows X, as a double."""
+    return np.float64(X.reshape(-1)[at])
+
+
+@instruction
+def weight_at(weights, j):
+    return weights[j]
+
+
+@instruction
+def put_weight(weights, j, w):
+    weights[j] = w
+
+
+@instruction
+def prefetch(array, at):
+    """Ask for the cache line of place `at`; it changes nothing, and may lie past the end."""
+
+
+@instruction
+def prefetch_far(array, at):
+    """`prefetch` into all caches but the first, which can wait for a few lines only: for those that are needed sooner."""

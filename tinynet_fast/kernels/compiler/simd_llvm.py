@@ -1,0 +1,372 @@
+"""What `simd.py` says in NumPy, in LLVM's instructions, under the same names. `simd_numba.py` tells Numba about it.
+
+It is imported when a kernel is first compiled. Whoever writes kernels need not read it.
+"""
+
+import operator
+from zlib import crc32
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.cgutils import get_or_insert_function
+from numba.core.registry import cpu_target
+
+from tinynet_fast.kernels.compiler.simd import REGISTER
+
+I1, I32, I64, DOUBLE = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType()
+IN_LLVM = {types.float64: DOUBLE, types.int64: I64, types.uint64: I64, types.boolean: I1}
+
+
+class Lanes(types.Type):
+    """`count` numbers of one type: in registers of eight, or in one of 1, 2 or 4."""
+
+    def __init__(self, count, dtype=types.float64):
+        self.count, self.dtype = count, dtype
+        self.registers, self.vector = max(count // REGISTER, 1), ir.VectorType(IN_LLVM[dtype], min(count, REGISTER))
+        super().__init__(name=f"Lanes({count} x {dtype})")
+
+
+class Value:
+    """A number, or lanes, in a kernel whose instructions are being written. `parts` holds LLVM's, one a register."""
+
+    __array_ufunc__ = None  # NumPy leaves operators to this class
+
+    def __init__(self, builder, kind, parts):
+        self.builder, self.kind, self.parts = builder, kind, list(parts)
+
+    def __neg__(self):
+        return _each(lambda builder, part: builder.fneg(part), self)
+
+    @property
+    def dtype(self):
+        return self.kind.dtype if isinstance(self.kind, Lanes) else self.kind
+
+    @property
+    def ir(self):
+        return self.parts[0]
+
+
+class Memory:
+    """An array, of which only its beginning is known."""
+
+    def __init__(self, builder, ir_value, dtype):
+        self.builder, self.ir, self.dtype = builder, ir_value, dtype
+
+    def place(self, at, kind=None, inbounds=False):
+        """A pointer to place `at`."""
+        at = at.ir if isinstance(at, Value) else I64(at)
+        found = self.builder.gep(self.ir, [at], inbounds=inbounds)
+        return found if kind is None else self.builder.bitcast(found, kind.as_pointer())
+
+    def __getitem__(self, at):
+        return self.number(self.builder.load(self.place(at)))
+
+    def number(self, loaded):
+        """A float32 as the double that it is."""
+        loaded = loaded if loaded.type == DOUBLE else self.builder.fpext(loaded, DOUBLE)
+        return Value(self.builder, types.float64, [loaded])
+
+
+# --- numbers become lanes ---------------------------------------------------------------------------------------------
+
+
+def _written(xs):
+    return [x for x in xs if isinstance(x, Value)]
+
+
+def _parts(builder, x, kind):
+    """x as the parts of a value of that kind: of a number, a constant or not, as many times the same."""
+    if isinstance(x, Value) and (x.kind == kind or isinstance(x.kind, Lanes)):
+        assert x.kind == kind, f"{x.kind} for {kind}"
+        return x.parts
+    if not isinstance(kind, Lanes):
+        return [_constant(IN_LLVM[kind], x)]
+    if isinstance(x, Value):
+        return [_spread(builder, x.ir, kind.vector)] * kind.registers
+    numbers = np.broadcast_to(x, kind.count).reshape(kind.registers, -1)
+    return [ir.Constant(kind.vector, [_constant(kind.vector.element, n) for n in part]) for part in numbers]
+
+
+def _constant(kind, x):
+    return ir.Constant(kind, float(x) if kind == DOUBLE else int(x) - (int(x) >> 63 << 64))
+
+
+def _spread(builder, number, vector):
+    """The same number in all lanes of a register."""
+    nothing = ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(nothing, number, I32(0))
+    return builder.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, vector.count), [0] * vector.count))
+
+
+def _common(*xs):
+    """The kind of a value that is made from these."""
+    dtype = _written(xs)[0].dtype
+    counts = {x.kind.count for x in _written(xs) if isinstance(x.kind, Lanes)}
+    counts |= {len(x) for x in xs if isinstance(x, np.ndarray) and x.ndim}
+    assert len(counts) < 2, f"lanes of {counts}"
+    return Lanes(counts.pop(), dtype) if counts else dtype
+
+
+def _each(operation, *xs):
+    """`operation(builder, *parts)` for each register of the arguments."""
+    builder, kind = _written(xs)[0].builder, _common(*xs)
+    parts = (_parts(builder, x, kind) for x in xs)
+    return Value(builder, kind, [operation(builder, *each) for each in zip(*parts, strict=True)])
+
+
+def _like(x, dtype, parts):
+    """A value of as many lanes as x has."""
+    return Value(x.builder, Lanes(x.kind.count, dtype) if isinstance(x.kind, Lanes) else dtype, parts)
+
+
+def _in_llvm(x, dtype):
+    """The LLVM type of x's parts if their numbers were of that type."""
+    return Lanes(x.kind.count, dtype).vector if isinstance(x.kind, Lanes) else IN_LLVM[dtype]
+
+
+# --- operators --------------------------------------------------------------------------------------------------------
+
+ARITHMETIC = {operator.add: "add", operator.sub: "sub", operator.mul: "mul", operator.truediv: "div"}
+BITS = {operator.lshift: "shl", operator.rshift: "lshr", operator.and_: "and_", operator.or_: "or_"}
+BITS |= {operator.xor: "xor"}
+COMPARISONS = {operator.lt: "<", operator.gt: ">", operator.eq: "=="}
+
+
+def _calculated(name, x, y):
+    floats = _written((x, y))[0].dtype == types.float64
+    return _each(lambda builder, x, y: getattr(builder, "f" + name if floats else name)(x, y), x, y)
+
+
+def _compared(sign, x, y):
+    def compare(builder, x, y):
+        floats = (x.type.element if isinstance(x.type, ir.VectorType) else x.type) == DOUBLE
+        return (builder.fcmp_ordered if floats else builder.icmp_signed)(sign, x, y)
+
+    found = _each(compare, x, y)
+    return _like(found, types.boolean, found.parts)
+
+
+def _add_operators():
+    """What makes `x + y` work for `Value`, from either side."""
+    for function, name in (ARITHMETIC | BITS).items():
+        word = function.__name__.strip("_")
+        setattr(Value, f"__{word}__", lambda x, y, name=name: _calculated(name, x, y))
+        setattr(Value, f"__r{word}__", lambda y, x, name=name: _calculated(name, x, y))
+    for function, sign in COMPARISONS.items():
+        setattr(Value, f"__{function.__name__}__", lambda x, y, sign=sign: _compared(sign, x, y))
+
+
+_add_operators()
+
+
+# --- arithmetic -------------------------------------------------------------------------------------------------------
+
+
+def _call(builder, name, *parts):
+    """Call one of LLVM's own functions, of which there is one for each type."""
+    kind = parts[0].type
+    suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+    signature = ir.FunctionType(kind, [part.type for part in parts])
+    return builder.call(get_or_insert_function(builder.module, signature, f"{name}.{suffix}"), parts)
+
+
+def fma(x, y, z):
+    return _each(lambda builder, *parts: _call(builder, "llvm.fmuladd", *parts), x, y, z)
+
+
+def sqrt(x):
+    return _each(lambda builder, part: _call(builder, "llvm.sqrt", part), x)
+
+
+def where(condition, x, y):
+    dtype = next((v.dtype for v in _written((x, y))), types.float64)
+    kind, builder = Lanes(condition.kind.count, dtype), condition.builder
+    parts = condition.parts, _parts(builder, x, kind), _parts(builder, y, kind)
+    return Value(builder, kind, [builder.select(*each) for each in zip(*parts, strict=True)])
+
+
+def minimum(i, k):
+    return _each(lambda builder, i, k: builder.select(builder.icmp_signed("<", i, k), i, k), i, k)
+
+
+def _cast(x, dtype):
+    return _like(x, dtype, [x.builder.bitcast(part, _in_llvm(x, dtype)) for part in x.parts])
+
+
+def as_bits(x):
+    return _cast(x, types.uint64)
+
+
+def as_double(bits):
+    return _cast(bits, types.float64)
+
+
+def to_double(whole):
+    convert = whole.builder.uitofp if whole.dtype == types.uint64 else whole.builder.sitofp
+    return _like(whole, types.float64, [convert(part, _in_llvm(whole, types.float64)) for part in whole.parts])
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+def _lanes(lanes):
+    return Lanes(REGISTER * len(lanes) if isinstance(lanes, tuple) else lanes)
+
+
+def full(x, lanes=REGISTER):
+    if not isinstance(x, Value):  # a constant; the tuple of a kernel is what has a builder
+        return np.full(_lanes(lanes).count, x)
+    return Value(x.builder, _lanes(lanes), _parts(x.builder, x, _lanes(lanes)))
+
+
+def load(array, at, lanes=REGISTER):
+    builder, kind = array.builder, _lanes(lanes)
+    element = IN_LLVM.get(array.dtype, ir.FloatType())
+    vector = ir.VectorType(element, kind.vector.count)
+    first = array.place(at, vector)
+    places = [builder.gep(first, [I64(i)]) if i else first for i in range(kind.registers)]
+    parts = [builder.load(place, align=8 if element == DOUBLE else 4) for place in places]
+    return Value(builder, kind, parts if element == DOUBLE else [builder.fpext(p, kind.vector) for p in parts])
+
+
+def store(array, at, x):
+    builder, kind = array.builder, x.kind if isinstance(x, Value) else Lanes(len(x))
+    first = array.place(at, kind.vector)
+    for i, part in enumerate(_parts(builder, x, kind)):
+        builder.store(part, builder.gep(first, [I64(i)]) if i else first, align=8)
+
+
+def address(array):
+    return array
+
+
+# --- one register -----------------------------------------------------------------------------------------------------
+
+
+def pack(numbers):
+    builder, kind = _written(numbers)[0].builder, Lanes(len(numbers))
+    vector = ir.Constant(kind.vector, ir.Undefined)
+    for k, x in enumerate(numbers):
+        vector = builder.insert_element(vector, x.ir, I64(k))
+    return Value(builder, kind, [vector])
+
+
+def lane(x, k):
+    return Value(x.builder, x.dtype, [x.builder.extract_element(x.ir, I64(k))])
+
+
+def shuffle(x, y, places):
+    mask = ir.Constant(ir.VectorType(I32, len(places)), places)
+    return Value(x.builder, Lanes(len(places)), [x.builder.shuffle_vector(x.ir, y.ir, mask)])
+
+
+def registers(x):
+    return [Value(x.builder, Lanes(REGISTER, x.dtype), [part]) for part in x.parts]
+
+
+def join(parts):
+    kind = Lanes(REGISTER * len(parts), parts[0].dtype)
+    return Value(parts[0].builder, kind, [part.ir for part in parts])
+
+
+def look_up(table, index):
+    """One instruction with AVX-512, else a load a lane."""
+    wide = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
+    return _each(lambda builder, part: (_permuted if wide else _looked_up)(builder, table, part), index)
+
+
+def _permuted(builder, table, index):
+    vector = index.type
+    halves = [ir.Constant(vector, [I64(int(n)) for n in table[i : i + REGISTER]]) for i in (0, REGISTER)]
+    function = ir.FunctionType(vector, [vector] * 3)
+    permute = get_or_insert_function(builder.module, function, "llvm.x86.avx512.vpermi2var.q.512")
+    return builder.call(permute, (halves[0], index, halves[1]))
+
+
+def _looked_up(builder, table, index):
+    name = f"tinynet_fast.table{crc32(table.tobytes())}"
+    place = builder.module.globals.get(name)
+    if place is None:
+        values = ir.Constant(ir.ArrayType(I64, 16), [I64(int(n)) for n in table])
+        place = ir.GlobalVariable(builder.module, values.type, name)
+        place.global_constant, place.linkage, place.initializer = True, "internal", values
+    index = builder.and_(index, ir.Constant(index.type, [I64(15)] * REGISTER))
+    found = ir.Constant(index.type, ir.Undefined)
+    for k in map(I32, range(REGISTER)):
+        entry = builder.load(builder.gep(place, [I64(0), builder.extract_element(index, k)]))
+        found = builder.insert_element(found, entry, k)
+    return found
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+def repeat(count, carried, body):
+    b, before = count.builder, count.builder.block
+    head, after = b.append_basic_block("lanes"), b.append_basic_block("lanes.end")
+    carried = [x if isinstance(x, Value) else Value(b, Lanes(len(x)), _parts(b, x, Lanes(len(x)))) for x in carried]
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.phi(I64)
+    phis = [Value(b, x.kind, [b.phi(part.type) for part in x.parts]) for x in carried]
+    results = body(Value(b, types.int64, [i]), phis)
+    following = b.add(i, I64(1))
+    for phi, first, then in zip(phis, carried, results, strict=True):
+        for place, x, y in zip(phi.parts, first.parts, _parts(b, then, phi.kind), strict=True):
+            place.add_incoming(x, before)
+            place.add_incoming(y, b.block)
+    i.add_incoming(I64(0), before)
+    i.add_incoming(following, b.block)
+    branch = b.cbranch(b.icmp_signed("<", following, count.ir), head, after)
+    branch.set_metadata("llvm.loop", _never_unrolled(b.module))
+    b.position_at_end(after)
+    return results
+
+
+def _never_unrolled(module):
+    """What a loop's last branch says to LLVM, whose unrolling doubled the time to compile and gained nothing."""
+    name = module.add_metadata(["llvm.loop.unroll.disable"])
+    loop = module.add_metadata([ir.Constant(I64, len(module.metadata)), name])
+    loop.operands = (loop, name)  # a loop's list begins with itself
+    return loop
+
+
+# --- numbers alone ----------------------------------------------------------------------------------------------------
+
+
+def _marked(builder, instruction, kind):
+    """The load or store, marked as one of the scope of all weights ("alias.scope"), or as none of it ("noalias")."""
+    domain = builder.module.add_metadata(["tinynet_fast"])
+    scope = builder.module.add_metadata(["tinynet_fast: weights", domain])
+    instruction.set_metadata(kind, builder.module.add_metadata([scope]))
+    return instruction
+
+
+def input_at(X, at):
+    return X.number(_marked(X.builder, X.builder.load(X.place(at, inbounds=True)), "noalias"))
+
+
+def weight_at(weights, j):
+    builder = weights.builder
+    return weights.number(_marked(builder, builder.load(weights.place(j, inbounds=True)), "alias.scope"))
+
+
+def put_weight(weights, j, w):
+    builder = weights.builder
+    _marked(builder, builder.store(w.ir, weights.place(j, inbounds=True)), "alias.scope")
+
+
+def _prefetch(array, at, locality):
+    pointer = ir.IntType(8).as_pointer()
+    signature = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+    touch = array.builder.module.declare_intrinsic("llvm.prefetch", [pointer], signature)
+    array.builder.call(touch, [array.place(at, ir.IntType(8)), I32(0), I32(locality), I32(1)])  # for reading, data
+
+
+def prefetch(array, at):
+    _prefetch(array, at, 3)  # into every cache
+
+
+def prefetch_far(array, at):
+    _prefetch(array, at, 2)
