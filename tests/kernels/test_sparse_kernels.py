@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from planted import Mistake, plain_copy
 from test_planted_mistakes import planted
 
-from tinynet_fast.kernels import reference, strict, vectorized
+from tinynet_fast.kernels import layout, reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES, FAST
 from tinynet_fast.kernels.fast import sparse
 from tinynet_fast.training.schedules import LOSSES, Penalties
@@ -59,7 +59,7 @@ class Problem:
         kernel = sparse.sgd_sparse_epochs_exact if exact else engine.kernels.sgd_sparse_epochs
         v, bias, state = own(self.weights.copy()), own(np.array([self.bias])), np.zeros(8)
         sums, paid, losses = own(np.zeros(d)), own(np.zeros(d)), own(np.zeros(self.epochs))
-        state[[reference.SCALE, reference.B]] = 1.0
+        state[[layout.SCALE, layout.B]] = 1.0
         state, rule = own(state), own(np.array([LOSSES[self.loss], self.bias_scale, *self.penalty]))
         slots = [own(np.zeros(1)) for _ in range(self.epochs)] if calls_an_epoch else [losses]
         for slot in slots:
@@ -70,8 +70,8 @@ class Problem:
                 kernel(*self.csr(engine), *given, v, bias, sums, paid, state, slot)
         getattr(engine.kernels, "sparse_rescale", strict.sparse_rescale)(v, sums, state)
         losses = np.concatenate(slots)
-        seen = np.asarray(state)[[reference.OWED, reference.SQUARE, reference.SIZE, reference.OBJECTIVE]]
-        return np.append(v, bias), np.append(sums, state[reference.MEAN_BIAS]), np.append(paid, seen), losses
+        seen = np.asarray(state)[[layout.OWED, layout.SQUARE, layout.SIZE, layout.OBJECTIVE]]
+        return np.append(v, bias), np.append(sums, state[layout.MEAN_BIAS]), np.append(paid, seen), losses
 
     def solve_dense(self, engine=REFERENCE):
         """The same, by the kernel for dense rows."""

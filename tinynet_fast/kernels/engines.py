@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinynet_fast.errors import warn
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.compiler import native
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED, MissingCompilerError, has_numba
 
@@ -222,7 +223,7 @@ def row_limit(length: float, rate: float | None = None) -> float:
 
 def n_units(layers: np.ndarray) -> int:
     """How many numbers go through a network for one row: its inputs and the outputs of all units."""
-    return int(layers[0, 0] + layers[:, 1].sum())
+    return int(layers[0, at.INPUTS] + layers[:, at.OUTPUTS].sum())
 
 
 def compiles() -> bool:

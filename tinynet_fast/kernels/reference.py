@@ -1,7 +1,8 @@
 """The specification: one neuron and the small network, in plain Python, a number at a time.
 
-Every other engine answers to this file. It imports `math` alone and takes lists of numbers (arrays work too); what
-it computes it writes into its arguments. `vectorized.py` and `strict.py` hold the same functions in the same order.
+Every other engine answers to this file. It computes with `math` alone, takes lists of numbers (arrays work too) and
+writes its results into its arguments; `layout.py` names the places in them (`at` is short for it). `vectorized.py` and
+`strict.py` hold the same functions in the same order.
 
 Two rules keep the meaning of every line exact. Sums run from left to right in a loop, never through `sum()`,
 which from Python 3.12 on carries a correction term. Products keep the parentheses that they have here.
@@ -9,10 +10,13 @@ which from Python 3.12 on carries a correction term. Products keep the parenthes
 
 import math
 
+from tinynet_fast.kernels import layout as at
+
 SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3  # what a layer does to its sums
 LOG_LOSS, SQUARED_ERROR = 0, 1  # what is to be made small
 SGD, NESTEROV, ADAM = 0, 1, 2  # how a network steps
-SCALE, A, B, OWED, MEAN_BIAS, SQUARE, SIZE, OBJECTIVE = range(8)  # the numbers that sparse rows keep for all weights
+ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU}  # of hidden layers, by the names that options have
+LOSSES = {"log_loss": LOG_LOSS, "squared_error": SQUARED_ERROR}
 SMALLEST_SCALE = 1e-3  # below, the weights are scaled: the means lose the digits that the scale has (1e-9: 7e-11 off)
 
 
@@ -126,7 +130,7 @@ def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, p
     d = len(weights)
     for epoch in range(len(losses)):
         for i in range(len(X)):
-            step, keep, cut, share = plan[i][0], plan[i][1], plan[i][2], plan[i][3]
+            step, keep, cut, share = plan[i][at.STEP], plan[i][at.KEEP], plan[i][at.CUT], plan[i][at.SHARE]
             prediction = sigmoid(logit(X[i], weights, bias))
             error = prediction - y[i]
             losses[epoch] += error * error
@@ -158,10 +162,11 @@ def logits(X, weights, bias, out):
 #
 # Row i stores data[p] of the input indices[p], for p from indptr[i] up to indptr[i + 1], its inputs rising and each
 # once. An update costs what the row stores and not the width:
-# - the weights are state[SCALE] * v. The l2 penalty multiplies the scale, and a nudge changes the v of what is stored;
-# - their mean is (sums + state[A] * v) / state[B]: linear in v, it needs to hear of the nudges alone (Bottou,
-#   Stochastic gradient descent tricks, 2012). state[MEAN_BIAS] is the bias's. A share of 1.0 starts the mean, once;
-# - l1 is lazy: a row pays what the penalty has asked for (state[OWED]) on the inputs that it stores.
+# - the weights are SCALE * v. The l2 penalty multiplies the scale, and a nudge changes the v of what is stored;
+# - their mean is (sums + A * v) / B: linear in v, it needs to hear of the nudges alone (Bottou, Stochastic gradient
+#   descent tricks, 2012). MEAN_BIAS is the bias's. A share of 1.0 starts the mean, once;
+# - l1 is lazy: a row pays what the penalty has asked for (OWED) on the inputs that it stores.
+# SCALE and the others are numbers in `state`.
 # Without l1 the weights are those of `sgd_regularized_epochs` on the same rows, dense. They are the same bits if there
 # is no penalty and no mean, since 0.0 adds nothing to a sum and moves no weight. Otherwise they differ by rounding,
 # which grows with the rows: by up to 3e-12 after 1,500,000 rows. (On sparse rows the engines agree with each other.)
@@ -178,10 +183,10 @@ def sparse_dot(data, indices, start, stop, v):
 def sparse_rescale(v, sums, state):
     """The same weights and means, with a scale of 1. Where no mean is asked for, `sums` is empty."""
     for j in range(len(sums)):
-        sums[j] = (sums[j] + state[A] * v[j]) / state[B]
+        sums[j] = (sums[j] + state[at.A] * v[j]) / state[at.B]
     for j in range(len(v)):
-        v[j] *= state[SCALE]
-    state[SCALE], state[A], state[B] = 1.0, 0.0, 1.0
+        v[j] *= state[at.SCALE]
+    state[at.SCALE], state[at.A], state[at.B] = 1.0, 0.0, 1.0
 
 
 def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
@@ -189,15 +194,16 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
 
     `y` and `plan` (step, keep, cut, share) have a row for each of them. `rule` is loss, bias_scale, l2, l1, watched.
     `paid` holds what each weight has paid of l1. Where `watched` is not 0.0, each row's cross-entropy, and l2 / 2 *
-    |w|^2 + l1 * sum |w|, are added to state[OBJECTIVE], w being the weights that the last row to change any stored: so
-    scikit-learn has it.
+    |w|^2 + l1 * sum |w|, are added to the OBJECTIVE in `state`, w being the weights that the last row to change any
+    stored: so scikit-learn has it.
     """
-    loss, bias_scale, l2, l1, watched = rule[0], rule[1], rule[2], rule[3], rule[4] != 0.0
+    loss, bias_scale, watched = rule[at.SPARSE_LOSS], rule[at.BIAS_SCALE], rule[at.WATCHED] != 0.0
+    l2, l1 = rule[at.SPARSE_L2], rule[at.SPARSE_L1]
     for epoch in range(len(losses)):
         for i in range(len(order)):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
-            step, keep, cut, share = plan[i][0], plan[i][1], plan[i][2], plan[i][3]
-            z = sparse_dot(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            step, keep, cut, share = plan[i][at.STEP], plan[i][at.KEEP], plan[i][at.CUT], plan[i][at.SHARE]
+            z = sparse_dot(data, indices, start, stop, v) * state[at.SCALE] + bias[0]
             prediction = sigmoid(z)
             error = prediction - y[i]
             losses[epoch] += error * error
@@ -205,14 +211,14 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
                 error *= 2.0 * prediction * (1.0 - prediction)
             nudge = step * error
             if watched:
-                state[OBJECTIVE] += cross_entropy(z, y[i])
-                state[OBJECTIVE] += 0.5 * l2 * state[SQUARE] + l1 * state[SIZE]
-                state[SQUARE] *= keep * keep
-                state[SIZE] *= keep
-            state[SCALE] *= keep
-            if state[SCALE] < SMALLEST_SCALE:
+                state[at.OBJECTIVE] += cross_entropy(z, y[i])
+                state[at.OBJECTIVE] += 0.5 * l2 * state[at.SQUARE] + l1 * state[at.SIZE]
+                state[at.SQUARE] *= keep * keep
+                state[at.SIZE] *= keep
+            state[at.SCALE] *= keep
+            if state[at.SCALE] < SMALLEST_SCALE:
                 sparse_rescale(v, sums, state)
-            scale = state[SCALE]
+            scale = state[at.SCALE]
             factor = nudge / scale
             for p in range(start, stop):
                 v[indices[p]] -= factor * data[p]
@@ -221,21 +227,21 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
                 for p in range(start, stop):
                     square += v[indices[p]] * v[indices[p]]
                     size += abs(v[indices[p]])
-                state[SQUARE], state[SIZE] = square * (scale * scale), size * scale
+                state[at.SQUARE], state[at.SIZE] = square * (scale * scale), size * scale
             bias[0] -= bias_scale * nudge
             if share > 0.0:
-                added = state[A] * factor
+                added = state[at.A] * factor
                 for p in range(start, stop):
                     sums[indices[p]] += added * data[p]
                 if share < 1.0:
-                    state[B] /= 1.0 - share
-                state[A] += share * state[B] * scale
-                state[MEAN_BIAS] += share * (bias[0] - state[MEAN_BIAS])
+                    state[at.B] /= 1.0 - share
+                state[at.A] += share * state[at.B] * scale
+                state[at.MEAN_BIAS] += share * (bias[0] - state[at.MEAN_BIAS])
             if cut > 0.0:
-                state[OWED] += cut
+                state[at.OWED] += cut
                 for p in range(start, stop):
                     before = v[indices[p]]
-                    v[indices[p]] = truncate(before, state[OWED] / scale, paid[indices[p]] / scale)
+                    v[indices[p]] = truncate(before, state[at.OWED] / scale, paid[indices[p]] / scale)
                     paid[indices[p]] += scale * (v[indices[p]] - before)
 
 
@@ -264,12 +270,12 @@ def sparse_logits(data, indices, indptr, order, weights, bias, out):
 
 def network_forward(x, mask, layers, params, units):
     """One row through the network, layer by layer; fills `units`."""
-    values, deltas = units[0], units[1]
-    for j in range(layers[0][0]):
+    values, deltas = units[at.VALUES], units[at.DELTAS]
+    for j in range(layers[0][at.INPUTS]):
         values[j] = x[j]
     source, p, last = 0, 0, len(layers) - 1  # where the layer's inputs start in values, and its weights in params
     for layer in range(len(layers)):
-        inputs, outputs, activation = layers[layer][0], layers[layer][1], layers[layer][2]
+        inputs, outputs, activation = layers[layer][at.INPUTS], layers[layer][at.OUTPUTS], layers[layer][at.ACTIVATION]
         target, biases = source + inputs, p + inputs * outputs
         for u in range(outputs):
             z = 0.0
@@ -280,8 +286,8 @@ def network_forward(x, mask, layers, params, units):
             values[target + u] = a
             deltas[target + u] = z if layer == last else slope(a, activation)
             if layer < last and len(mask) > 0:
-                values[target + u] *= mask[target + u - layers[0][0]]
-                deltas[target + u] *= mask[target + u - layers[0][0]]
+                values[target + u] *= mask[target + u - layers[0][at.INPUTS]]
+                deltas[target + u] *= mask[target + u - layers[0][at.INPUTS]]
         if activation == SOFTMAX:
             norm = log_total(deltas, target, outputs)
             for u in range(outputs):
@@ -291,7 +297,7 @@ def network_forward(x, mask, layers, params, units):
 
 def network_loss(y, loss, layers, units):
     """The loss of the row that `network_forward` has just seen: cross-entropy, or the prediction's squared error."""
-    values, sums, outputs = units[0], units[1], layers[len(layers) - 1][1]
+    values, sums, outputs = units[at.VALUES], units[at.DELTAS], layers[len(layers) - 1][at.OUTPUTS]
     target = len(values) - outputs
     if outputs > 1:
         return log_total(sums, target, outputs) - sums[target + int(y)]
@@ -306,8 +312,9 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
     With cross-entropy the derivative with respect to an output's sum is prediction - actual, for a sigmoid as for a
     softmax. Adds the row's share, times its sample weight, to `gradient`.
     """
-    values, deltas = units[0], units[1]
-    target, p = len(values) - layers[len(layers) - 1][1], len(params)  # the layer's outputs, its parameters' end
+    values, deltas = units[at.VALUES], units[at.DELTAS]
+    target = len(values) - layers[len(layers) - 1][at.OUTPUTS]  # where the layer's outputs start
+    p = len(params)  # where its parameters end
     for u in range(target, len(values)):
         actual = y if len(values) - target == 1 else (1.0 if int(y) == u - target else 0.0)
         error = values[u] - actual
@@ -315,7 +322,7 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
             error *= 2.0 * values[u] * (1.0 - values[u])
         deltas[u] = weight * error
     for layer in range(len(layers) - 1, -1, -1):
-        inputs, outputs = layers[layer][0], layers[layer][1]
+        inputs, outputs = layers[layer][at.INPUTS], layers[layer][at.OUTPUTS]
         source = target - inputs
         biases = p - outputs
         p = biases - inputs * outputs
@@ -343,13 +350,13 @@ def network_update(total, plan, rule, layers, state):
     The weights, not the biases, first shrink by `keep` (decoupled weight decay: Loshchilov and Hutter, ICLR 2019), and
     their gradient has l2 * weight added. Leaves the gradient at zero for the next batch.
     """
-    params, gradient, first, second = state[0], state[1], state[2], state[3]
-    rate, keep, l2, epsilon = plan[0], plan[1], plan[2], plan[3]
-    optimizer, share, share2 = rule[2], rule[3], rule[4]
+    params, gradient, first, second = state[at.PARAMETERS], state[at.GRADIENT], state[at.FIRST], state[at.SECOND]
+    rate, keep, l2, epsilon = plan[at.RATE], plan[at.KEEP], plan[at.L2], plan[at.EPSILON]
+    optimizer, share, share2 = rule[at.OPTIMIZER], rule[at.FIRST_SHARE], rule[at.SECOND_SHARE]
     stop = 0
     for layer in range(len(layers)):
-        start, biases = stop, stop + layers[layer][0] * layers[layer][1]
-        stop = biases + layers[layer][1]
+        start, biases = stop, stop + layers[layer][at.INPUTS] * layers[layer][at.OUTPUTS]
+        stop = biases + layers[layer][at.OUTPUTS]
         for p in range(start, stop):
             if total > 0.0:
                 g = gradient[p] / total
@@ -377,15 +384,15 @@ def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending
     updates = 0
     for epoch in range(len(losses)):
         for i in range(len(X)):
-            network_forward(X[i], mask[i % len(mask)], layers, state[0], units)
-            losses[epoch] += weight[i] * network_loss(y[i], rule[1], layers, units)
-            network_backward(y[i], weight[i], rule[1], layers, state[0], units, state[1])
-            pending[0] += 1.0
-            pending[1] += weight[i]
-            if pending[0] == rule[0]:
-                network_update(pending[1], plan[updates], rule, layers, state)
+            network_forward(X[i], mask[i % len(mask)], layers, state[at.PARAMETERS], units)
+            losses[epoch] += weight[i] * network_loss(y[i], rule[at.LOSS], layers, units)
+            network_backward(y[i], weight[i], rule[at.LOSS], layers, state[at.PARAMETERS], units, state[at.GRADIENT])
+            pending[at.PENDING_ROWS] += 1.0
+            pending[at.PENDING_WEIGHT] += weight[i]
+            if pending[at.PENDING_ROWS] == rule[at.BATCH_SIZE]:
+                network_update(pending[at.PENDING_WEIGHT], plan[updates], rule, layers, state)
                 updates += 1
-                pending[0] = pending[1] = 0.0
+                pending[at.PENDING_ROWS] = pending[at.PENDING_WEIGHT] = 0.0
 
 
 def network_logits(X, layers, params, units, out):
@@ -393,4 +400,4 @@ def network_logits(X, layers, params, units, out):
     for i in range(len(X)):
         network_forward(X[i], params[:0], layers, params, units)  # an empty mask: nothing is left out
         for u in range(len(out[i])):
-            out[i][u] = units[1][len(units[1]) - len(out[i]) + u]
+            out[i][u] = units[at.DELTAS][len(units[at.DELTAS]) - len(out[i]) + u]

@@ -7,12 +7,8 @@ chunk of rows: `units` has two tables with a row for each, and `x`, `mask`, `y` 
 
 import numpy as np
 
-SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
-LOG_LOSS, SQUARED_ERROR = 0, 1
-SGD, NESTEROV, ADAM = 0, 1, 2
-SCALE, A, B, OWED, MEAN_BIAS, SQUARE, SIZE, OBJECTIVE = range(8)
-SMALLEST_SCALE = 1e-3
-
+from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels.reference import ADAM, NESTEROV, SIGMOID, SMALLEST_SCALE, SOFTMAX, SQUARED_ERROR, TANH
 
 # --- one number, or an array of them ----------------------------------------------------------------------------------
 
@@ -124,9 +120,9 @@ def sparse_dot(data, indices, start, stop, v):
 @np.errstate(over="ignore", invalid="ignore")
 def sparse_rescale(v, sums, state):
     """The same weights and means, with a scale of 1. Where no mean is asked for, `sums` is empty."""
-    sums[:] = (sums + state[A] * v[: len(sums)]) / state[B]
-    v *= state[SCALE]
-    state[SCALE], state[A], state[B] = 1.0, 0.0, 1.0
+    sums[:] = (sums + state[at.A] * v[: len(sums)]) / state[at.B]
+    v *= state[at.SCALE]
+    state[at.SCALE], state[at.A], state[at.B] = 1.0, 0.0, 1.0
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -137,7 +133,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
         for i in range(len(order)):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
             step, keep, cut, share = plan[i]
-            z = sparse_dot(data, indices, start, stop, v) * state[SCALE] + bias[0]
+            z = sparse_dot(data, indices, start, stop, v) * state[at.SCALE] + bias[0]
             prediction = 1.0 / (1.0 + np.exp(-z))
             error = prediction - y[i]
             losses[epoch] += error * error
@@ -145,30 +141,30 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
                 error *= 2.0 * prediction * (1.0 - prediction)
             nudge = step * error
             if watched:
-                penalty = 0.5 * l2 * state[SQUARE] + l1 * state[SIZE]
-                state[OBJECTIVE] += cross_entropy(z, y[i]) + penalty
-                state[SQUARE] *= keep * keep
-                state[SIZE] *= keep
-            state[SCALE] *= keep
-            if state[SCALE] < SMALLEST_SCALE:
+                penalty = 0.5 * l2 * state[at.SQUARE] + l1 * state[at.SIZE]
+                state[at.OBJECTIVE] += cross_entropy(z, y[i]) + penalty
+                state[at.SQUARE] *= keep * keep
+                state[at.SIZE] *= keep
+            state[at.SCALE] *= keep
+            if state[at.SCALE] < SMALLEST_SCALE:
                 sparse_rescale(v, sums, state)
-            scale = state[SCALE]
+            scale = state[at.SCALE]
             stored, x = indices[start:stop], data[start:stop]
             v[stored] -= nudge / scale * x
             if watched and nudge != 0.0:
                 w = scale * v[stored]
-                state[SQUARE], state[SIZE] = w @ w, np.abs(w).sum()
+                state[at.SQUARE], state[at.SIZE] = w @ w, np.abs(w).sum()
             bias[0] -= bias_scale * nudge
             if share > 0.0:
-                sums[stored] += state[A] * (nudge / scale) * x
+                sums[stored] += state[at.A] * (nudge / scale) * x
                 if share < 1.0:
-                    state[B] /= 1.0 - share
-                state[A] += share * state[B] * scale
-                state[MEAN_BIAS] += share * (bias[0] - state[MEAN_BIAS])
+                    state[at.B] /= 1.0 - share
+                state[at.A] += share * state[at.B] * scale
+                state[at.MEAN_BIAS] += share * (bias[0] - state[at.MEAN_BIAS])
             if cut > 0.0:
-                state[OWED] += cut
+                state[at.OWED] += cut
                 before = v[stored]
-                v[stored] = truncate(before, state[OWED] / scale, paid[stored] / scale)
+                v[stored] = truncate(before, state[at.OWED] / scale, paid[stored] / scale)
                 paid[stored] += scale * (v[stored] - before)
 
 
@@ -188,8 +184,8 @@ def sparse_logits(data, indices, indptr, order, weights, bias, out):
 
 def network_forward(x, mask, layers, params, units):
     """A chunk of rows through the network, layer by layer; fills `units`."""
-    values, deltas = units[0], units[1]
-    values[:, : layers[0, 0]] = x
+    values, deltas = units[at.VALUES], units[at.DELTAS]
+    values[:, : layers[0, at.INPUTS]] = x
     source, p, last = 0, 0, len(layers) - 1
     for layer in range(len(layers)):
         inputs, outputs, activation = layers[layer]
@@ -200,7 +196,7 @@ def network_forward(x, mask, layers, params, units):
             a[:] = activate(z, activation)
             d[:] = slope(a, activation)
             if mask.shape[1]:
-                kept = mask[:, target - layers[0, 0] : target - layers[0, 0] + outputs]
+                kept = mask[:, target - layers[0, at.INPUTS] : target - layers[0, at.INPUTS] + outputs]
                 a *= kept
                 d *= kept
         else:
@@ -215,7 +211,7 @@ def network_forward(x, mask, layers, params, units):
 
 def network_loss(y, loss, layers, units):
     """The losses of the rows that `network_forward` has just seen: cross-entropy, or squared errors."""
-    values, sums, outputs = units[0], units[1], layers[-1, 1]
+    values, sums, outputs = units[at.VALUES], units[at.DELTAS], layers[-1, at.OUTPUTS]
     target = values.shape[1] - outputs
     if outputs > 1:
         return log_total(sums, target, outputs) - sums[np.arange(len(y)), target + y.astype(np.intp)]
@@ -226,8 +222,8 @@ def network_loss(y, loss, layers, units):
 
 def network_backward(y, weight, loss, layers, params, units, gradient):
     """The chain rule from the output back to the first layer, for the rows that `network_forward` has just seen."""
-    values, deltas = units[0], units[1]
-    outputs = layers[-1, 1]
+    values, deltas = units[at.VALUES], units[at.DELTAS]
+    outputs = layers[-1, at.OUTPUTS]
     target, p = values.shape[1] - outputs, len(params)
     predictions = values[:, target:]
     actual = y[:, np.newaxis] if outputs == 1 else y[:, np.newaxis] == np.arange(outputs)
@@ -277,22 +273,24 @@ def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending
     A large batch goes through in chunks of as many rows as `units` has. Chunks are counted from the start of their
     batch, so that the sums do not depend on the blocks that the rows come in.
     """
-    updates, size, chunk = 0, int(rule[0]), units.shape[1]
+    updates, size, chunk = 0, int(rule[at.BATCH_SIZE]), units.shape[1]
     for epoch in range(len(losses)):
         start = 0
         while start < len(X):
-            filled = int(pending[0])
+            filled = int(pending[at.PENDING_ROWS])
             m = min(chunk - filled % chunk, size - filled, len(X) - start)
             part = slice(start, start + m)
             kept = mask[part] if mask.shape[1] else mask
-            network_forward(X[part], kept, layers, state[0], units[:, :m])
-            losses[epoch] += np.sum(weight[part] * network_loss(y[part], rule[1], layers, units[:, :m]))
-            network_backward(y[part], weight[part], rule[1], layers, state[0], units[:, :m], state[1])
+            network_forward(X[part], kept, layers, state[at.PARAMETERS], units[:, :m])
+            losses[epoch] += np.sum(weight[part] * network_loss(y[part], rule[at.LOSS], layers, units[:, :m]))
+            network_backward(
+                y[part], weight[part], rule[at.LOSS], layers, state[at.PARAMETERS], units[:, :m], state[at.GRADIENT]
+            )
             start += m
-            pending[0] += m
-            pending[1] += weight[part].sum()
-            if pending[0] == size:
-                network_update(pending[1], plan[updates], rule, layers, state)
+            pending[at.PENDING_ROWS] += m
+            pending[at.PENDING_WEIGHT] += weight[part].sum()
+            if pending[at.PENDING_ROWS] == size:
+                network_update(pending[at.PENDING_WEIGHT], plan[updates], rule, layers, state)
                 updates += 1
                 pending[:] = 0.0
 
@@ -304,4 +302,4 @@ def network_logits(X, layers, params, units, out):
     for start in range(0, len(X), units.shape[1]):
         rows = X[start : start + units.shape[1]]
         network_forward(rows, nothing, layers, params, units[:, : len(rows)])
-        out[start : start + len(rows)] = units[1, : len(rows), -out.shape[1] :]
+        out[start : start + len(rows)] = units[at.DELTAS, : len(rows), -out.shape[1] :]

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels import reference
 
-ACTIVATIONS = {"sigmoid": vectorized.SIGMOID, "tanh": vectorized.TANH, "relu": vectorized.RELU}
+ACTIVATIONS = reference.ACTIVATIONS
 
 
 def check_activation(activation: Any) -> int:
@@ -22,7 +22,7 @@ def layer_table(sizes: Sequence[int], activation: str) -> np.ndarray:
 
     The last layer is a sigmoid, or a softmax if it has more than one output.
     """
-    last = vectorized.SIGMOID if sizes[-1] == 1 else vectorized.SOFTMAX
+    last = reference.SIGMOID if sizes[-1] == 1 else reference.SOFTMAX
     codes = [check_activation(activation)] * (len(sizes) - 2) + [last]
     return np.array(list(zip(sizes[:-1], sizes[1:], codes, strict=True)), dtype=np.int64)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import STABILITY_BOUND, Engine
-from tinynet_fast.kernels.vectorized import LOG_LOSS
+from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import flatten, layer_table
 from tinynet_fast.training.optimizer import Optimizer
@@ -56,7 +57,7 @@ class RegularizedProblem:
     @property
     def smooth(self) -> bool:
         """Whether it uses neither l1 nor squared error, and the bias moves as far as a weight does."""
-        return self.loss == LOG_LOSS and not self.plan[:, 2].any() and self.bias_scale == 1.0
+        return self.loss == LOG_LOSS and not self.plan[:, at.CUT].any() and self.bias_scale == 1.0
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train; return weights, bias, their means and what each has paid of the l1 penalty, and the losses."""
@@ -92,7 +93,7 @@ class NetworkProblem:
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train with an engine's kernels; return the parameters and each epoch's loss."""
         own, kernels, table = engine.own, engine.kernels, layer_table(self.sizes, self.activation)
-        state = own(np.vstack([self.params, np.zeros((3, len(self.params)))]))
+        state = own(np.vstack([self.params, np.zeros((at.STATE_ROWS - 1, len(self.params)))]))
         layers, units, pending = own(table, np.int64), engine.scratch(table), own(np.zeros(2))
         rule, done = own(self.steps.rule(self.batch_size, self.loss)), 0
         weight = np.ones(len(self.X)) if self.weight is None else self.weight
@@ -100,21 +101,22 @@ class NetworkProblem:
         def train(part: slice, losses: Any) -> None:
             nonlocal done
             mask = own(np.empty((1, 0)) if self.mask is None else self.mask[part])
-            updates = len(losses) * ((int(pending[0]) + len(self.y[part])) // self.batch_size)
+            updates = len(losses) * ((int(pending[at.PENDING_ROWS]) + len(self.y[part])) // self.batch_size)
             given = (own(self.y[part]), own(weight[part]), mask, own(self.steps.schedule_rows(done, updates)), rule)
             kernels.network_epochs(engine.rows(self.X[part]), *given, layers, state, units, pending, losses)
             done += updates
 
         def finish_batch() -> None:
             nonlocal done
-            if pending[0]:
-                kernels.network_update(pending[1], own(self.steps.schedule_rows(done, 1))[0], rule, layers, state)
-                pending[0] = pending[1] = 0.0
+            if pending[at.PENDING_ROWS]:
+                last = own(self.steps.schedule_rows(done, 1))[0]
+                kernels.network_update(pending[at.PENDING_WEIGHT], last, rule, layers, state)
+                pending[at.PENDING_ROWS] = pending[at.PENDING_WEIGHT] = 0.0
                 done += 1
 
         whole = self.block >= len(self.X) and len(self.X) % self.batch_size == 0
         history = _losses(self, engine, whole, train, finish_batch)
-        return np.array(state[0]), history
+        return np.array(state[at.PARAMETERS]), history
 
 
 @dataclass(frozen=True)

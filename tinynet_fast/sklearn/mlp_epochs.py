@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score
 from sklearn.utils import shuffle
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.sklearn.callbacks import Epochs
 from tinynet_fast.sklearn.mlp_training import Network, Trainer, held_out, likeliest
 from tinynet_fast.sklearn.validation import Validation, log_probabilities
@@ -48,7 +49,7 @@ class MLPRun:
         """Train until the rule says stop. With early stopping the model gets the weights of its best epoch."""
         finish(run_epochs(self._pass, int(self.model.max_iter), [self._ended]))
         if self.best is not None:
-            self.network.state[0] = self.best
+            self.network.state[at.PARAMETERS] = self.best
             self.model.coefs_, self.model.intercepts_ = self.network.layers()
 
     def _pass(self, done: int) -> int:
@@ -57,7 +58,8 @@ class MLPRun:
         if model.shuffle:
             self.order = shuffle(self.order, random_state=self.random_state)
         model.loss_ = self.trainer.epoch(self.order if model.shuffle else None)
-        if not np.isfinite(network.state[0]).all():  # scikit-learn goes on to the last epoch before it says so
+        # scikit-learn goes on to the last epoch before it says so
+        if not np.isfinite(network.state[at.PARAMETERS]).all():
             raise ValueError(
                 f"Solver produced non-finite parameter weights in epoch {done + 1}: scale the inputs with "
                 "StandardScaler or MinMaxScaler, or lower learning_rate_init"
@@ -74,7 +76,7 @@ class MLPRun:
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
         if self._improves() and model.early_stopping:
-            self.best = network.state[0].copy()
+            self.best = network.state[at.PARAMETERS].copy()
         network.epoch_ends(model.t_)
         if self.epochs.end(self._as_if_done):
             return True

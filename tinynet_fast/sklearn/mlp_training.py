@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import ENGINES, FAST, Engine, choose, row_limit
 from tinynet_fast.kernels.fast import row_order
 from tinynet_fast.models.layers import flatten, layer_table, unflatten
@@ -69,7 +70,7 @@ class Solver:
         nesterov = self.nesterov and self.momentum > 0.0  # without momentum it is the plain step
         momentum = min(self.momentum, 0.5)  # scikit-learn allows 1.0 too, so it is put in below
         rule = Optimizer(1.0, momentum=momentum, nesterov=nesterov).rule(batch_size, LOSSES["log_loss"])
-        rule[3] = self.momentum
+        rule[at.FIRST_SHARE] = self.momentum
         return rule
 
     def schedule_rows(self, rate: float, done: int, n: int) -> np.ndarray:
@@ -77,11 +78,11 @@ class Solver:
 
         The l2 is each batch's own. Adam's epsilon is added to the root as it is, not to the corrected one.
         """
-        plan = np.empty((n, 4))
+        plan = np.empty((n, at.PLAN_COLUMNS))
         plan[:] = rate, 1.0, 0.0, self.epsilon
         if self.name == "adam":
             t = np.arange(done + 1, done + n + 1, dtype=np.float64)
-            plan[:, 0] *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+            plan[:, at.RATE] *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
         return plan
 
 
@@ -93,7 +94,7 @@ class Network:
         self.table = layer_table(self.sizes, OUR_NAMES[activation])
         self.rate, self.updates = solver.learning_rate_init, 0
         size = sum((a + 1) * b for a, b in pairwise(self.sizes))
-        self.state = np.zeros((4, size))
+        self.state = np.zeros((at.STATE_ROWS, size))
         self.slices = []
         stop = 0
         for inputs, outputs, _ in self.table:
@@ -101,21 +102,22 @@ class Network:
             stop += (inputs + 1) * outputs
 
     def load(self, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> None:
-        self.state[0] = flatten(weights, biases)
+        self.state[at.PARAMETERS] = flatten(weights, biases)
 
     def layers(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases, as copies."""
-        return unflatten(self.state[0], self.table)
+        return unflatten(self.state[at.PARAMETERS], self.table)
 
     def square(self) -> float:
         """The squared length of the weights, without the biases."""
-        return sum(float(np.dot(self.state[0, part], self.state[0, part])) for part in self.slices)
+        weights = (self.state[at.PARAMETERS, part] for part in self.slices)
+        return sum(float(np.dot(part, part)) for part in weights)
 
     def engine_for(self, name: str, X: np.ndarray) -> Engine:
         """The engine of that name, or `strict` if the first sums are so large that `fast` would lose digits."""
         engine = ENGINES[name]
         largest = FAST.row_bound(X) if engine is FAST else 0.0
-        return choose(engine, largest, row_limit(longest_unit(self.state[0], self.sizes)))
+        return choose(engine, largest, row_limit(longest_unit(self.state[at.PARAMETERS], self.sizes)))
 
     def epoch_ends(self, rows: float) -> None:
         """The rate after `rows` rows over all epochs."""
@@ -179,7 +181,7 @@ class Trainer:
         step = self.schedule_rows[self.made : self.made + 1]
         self.loss[0] = penalty = 0.0
         if self.alpha and weights > 0.0:
-            step[0, 2] = self.alpha / weights
+            step[0, at.L2] = self.alpha / weights
             penalty = 0.5 * self.alpha * network.square() / weights
         changed = network.state, self.units, self.pending, self.loss
         rule = self.rules[rows]

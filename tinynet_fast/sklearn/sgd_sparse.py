@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import sparse
@@ -52,10 +53,10 @@ class SparseClass(OneClass):
         l2, l1, w = options.penalties.l2, options.penalties.l1, arrays.weights
         scaled, watched = table.bias_scale * options.bias_scale, float(options.watches_objective)
         self.rule = np.array([options.penalties.loss, scaled, l2, l1, watched])
-        self.scales = np.zeros(8)
-        self.scales[[strict.SCALE, strict.B]] = 1.0
-        self.scales[strict.OWED], self.scales[strict.MEAN_BIAS] = arrays.paid[-1], arrays.means[-1]
-        self.scales[[strict.SQUARE, strict.SIZE]] = float(w @ w), float(np.abs(w).sum())
+        self.scales = np.zeros(at.SPARSE_STATE)
+        self.scales[[at.SCALE, at.B]] = 1.0
+        self.scales[at.OWED], self.scales[at.MEAN_BIAS] = arrays.paid[-1], arrays.means[-1]
+        self.scales[[at.SQUARE, at.SIZE]] = float(w @ w), float(np.abs(w).sum())
 
     def _train(self, rows: Any, n: int) -> None:
         table, arrays, engine = self.table, self.arrays, self.engine_now()
@@ -64,22 +65,22 @@ class SparseClass(OneClass):
         schedule_rows = self._schedule_rows(n, weight)
         self.row += n
         places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
-        self.scales[strict.OBJECTIVE] = 0.0
+        self.scales[at.OBJECTIVE] = 0.0
         matrix = table.data, table.indices, table.indptr
         changed = arrays.weights, arrays.bias, arrays.means[:-1], arrays.paid[:-1], self.scales
         engine.sgd_sparse_epochs(*matrix, places, y, schedule_rows, self.rule, *changed, self.losses)
-        self.total += float(self.scales[strict.OBJECTIVE])
+        self.total += float(self.scales[at.OBJECTIVE])
 
     def _weights(self) -> np.ndarray:
-        return self.arrays.weights * self.scales[strict.SCALE]
+        return self.arrays.weights * self.scales[at.SCALE]
 
     def parameters(self, averaged: bool) -> np.ndarray:
         weights, means, scales = self.arrays.weights.copy(), self.arrays.means.copy(), self.scales.copy()
         strict.sparse_rescale(weights, means[:-1], scales)
-        means[-1] = scales[strict.MEAN_BIAS]
+        means[-1] = scales[at.MEAN_BIAS]
         return means if averaged else np.append(weights, self.arrays.bias)
 
     def settle(self) -> None:
         arrays, scales = self.arrays, self.scales
         strict.sparse_rescale(arrays.weights, arrays.means[:-1], scales)
-        arrays.means[-1], arrays.paid[-1] = scales[strict.MEAN_BIAS], scales[strict.OWED]
+        arrays.means[-1], arrays.paid[-1] = scales[at.MEAN_BIAS], scales[at.OWED]

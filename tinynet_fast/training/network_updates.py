@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table, unflatten
@@ -71,7 +72,7 @@ class Network:
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, n = self.engine.own, len(y)
         if sample_weight is None:
-            moves = np.ones((int(self.pending[0]) + n) // self.size, bool)
+            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // self.size, bool)
         else:
             moves = batches_that_move(sample_weight, self.pending, self.size)
         moves = np.tile(moves, len(losses))
@@ -106,11 +107,13 @@ class Network:
         self.engine, self.units = engine, engine.scratch(self.table)
 
     def end_epoch(self) -> None:
-        if self.pending[0]:
+        if self.pending[at.PENDING_ROWS]:
             schedule_row = self.engine.own(self.optimizer.schedule_rows(self.updates, 1))[0]
-            self.engine.kernels.network_update(self.pending[1], schedule_row, self.rule, self.layers, self.kernel_state)
-            self.updates += int(self.pending[1] > 0.0)
-            self.pending[0] = self.pending[1] = 0.0
+            self.engine.kernels.network_update(
+                self.pending[at.PENDING_WEIGHT], schedule_row, self.rule, self.layers, self.kernel_state
+            )
+            self.updates += int(self.pending[at.PENDING_WEIGHT] > 0.0)
+            self.pending[at.PENDING_ROWS] = self.pending[at.PENDING_WEIGHT] = 0.0
         self.epochs += 1
         self.position = 0
         self.generator = None
@@ -143,7 +146,7 @@ class Network:
         return {"trainer": "train_mlp", **self.optimizer.options(), **own}
 
     def model(self) -> MLP:
-        weights, biases = unflatten(np.array(self.kernel_state[0]), self.table)
+        weights, biases = unflatten(np.array(self.kernel_state[at.PARAMETERS]), self.table)
         return MLP(
             weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.engines import row_limit
-from tinynet_fast.kernels.vectorized import LOG_LOSS
+from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.blocks import is_streamed, picked
 from tinynet_fast.rows.frames import named_weights

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import STABILITY_BOUND, Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.blocks import Rows, is_streamed
@@ -39,7 +39,7 @@ class DenseNeuron:
         d = self.row_values(options)
         self.block_rows = options.engine.block_rows(d, 2 * d)
         self.repeats = schedule.is_constant and not penalties.average_from
-        self.constant, self.constant_rows = self.engine.own(np.empty(0)), np.empty((0, 4))
+        self.constant, self.constant_rows = self.engine.own(np.empty(0)), np.empty((0, at.PLAN_COLUMNS))
         self.start = start
         self.restore(self.first_state())
 
@@ -153,8 +153,8 @@ class SparseNeuron(DenseNeuron):
         penalties, d = self.penalties, len(self.start) - 1
         self.rule = self.engine.own(np.array([penalties.loss, 1.0, penalties.l2, penalties.l1, 0.0]))
         sums, paid = np.zeros(d if penalties.average_from else 0), np.zeros(d if penalties.l1 > 0.0 else 0)
-        scales = np.zeros(8)
-        scales[[vectorized.SCALE, vectorized.B]] = 1.0
+        scales = np.zeros(at.SPARSE_STATE)
+        scales[[at.SCALE, at.B]] = 1.0
         parts = {"weights": self.start[:-1], "bias": self.start[-1:], "sums": sums, "paid": paid, "scales": scales}
         return {**parts, "row": np.zeros(1)}
 
@@ -166,9 +166,9 @@ class SparseNeuron(DenseNeuron):
         self.row += len(y) * len(losses)
 
     def parameters(self) -> tuple[Any, Any]:
-        return np.asarray(self.weights) * self.scales[vectorized.SCALE], self.bias[0]
+        return np.asarray(self.weights) * self.scales[at.SCALE], self.bias[0]
 
     def mean_parameters(self) -> tuple[Any, Any]:
         v, scales = np.asarray(self.weights), self.scales
-        means = (np.asarray(self.sums) + scales[vectorized.A] * v) / scales[vectorized.B]
-        return means, scales[vectorized.MEAN_BIAS]
+        means = (np.asarray(self.sums) + scales[at.A] * v) / scales[at.B]
+        return means, scales[at.MEAN_BIAS]

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels import reference
 from tinynet_fast.training.checks import check_at_least_zero, check_one_of, check_share
 from tinynet_fast.training.schedules import Schedule
 
@@ -52,8 +53,8 @@ class Optimizer:
     def rule(self, batch_size: int, loss: int) -> np.ndarray:
         """(5,) float64: what the kernels call `rule`."""
         if self.name == "adam":
-            return np.array([batch_size, loss, vectorized.ADAM, self.beta_1, self.beta_2])
-        code = vectorized.NESTEROV if self.nesterov else vectorized.SGD
+            return np.array([batch_size, loss, reference.ADAM, self.beta_1, self.beta_2])
+        code = reference.NESTEROV if self.nesterov else reference.SGD
         return np.array([batch_size, loss, code, self.momentum, 0.0])
 
     def schedule_rows(self, done: int, n: int) -> np.ndarray:
@@ -62,15 +63,15 @@ class Optimizer:
         Adam's running means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon.
         """
         rates = self.schedule.rates(done, n)
-        plan = np.empty((n, 4))
-        plan[:, 0] = rates
-        plan[:, 1] = np.maximum(0.0, 1.0 - rates * self.weight_decay)
-        plan[:, 2], plan[:, 3] = self.l2, self.epsilon
+        plan = np.empty((n, at.PLAN_COLUMNS))
+        plan[:, at.RATE] = rates
+        plan[:, at.KEEP] = np.maximum(0.0, 1.0 - rates * self.weight_decay)
+        plan[:, at.L2], plan[:, at.EPSILON] = self.l2, self.epsilon
         if self.name == "adam":
             t = np.arange(done + 1, done + n + 1, dtype=np.float64)
             root = np.sqrt(1.0 - self.beta_2**t)
-            plan[:, 0] *= root / (1.0 - self.beta_1**t)
-            plan[:, 3] *= root
+            plan[:, at.RATE] *= root / (1.0 - self.beta_1**t)
+            plan[:, at.EPSILON] *= root
         return plan
 
     def schedule_rows_for(self, done: int, moves: np.ndarray) -> np.ndarray:
@@ -95,8 +96,8 @@ def batches_that_move(sample_weight: np.ndarray, pending: Any, size: int) -> np.
 
     `pending` is the number of rows that the first of them has from blocks before, and the sum of their sample weights.
     """
-    ends = np.arange(size - int(pending[0]), len(sample_weight) + 1, size)
+    ends = np.arange(size - int(pending[at.PENDING_ROWS]), len(sample_weight) + 1, size)
     weighted = np.concatenate([[0], np.cumsum(sample_weight > 0.0)])[ends]
     found = np.diff(weighted, prepend=0) > 0
-    found[:1] |= pending[1] > 0.0
+    found[:1] |= pending[at.PENDING_WEIGHT] > 0.0
     return found

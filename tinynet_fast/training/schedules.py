@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.vectorized import LOG_LOSS, SQUARED_ERROR
+from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels import reference
+from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.training.checks import check_at_least_zero, check_one_of
 
 SCHEDULES = ("constant", "invscaling", "optimal", "cosine")
-LOSSES = {"log_loss": LOG_LOSS, "squared_error": SQUARED_ERROR}
+LOSSES = reference.LOSSES
 
 
 class Schedule:
@@ -94,13 +96,13 @@ class Penalties:
 
     def schedule_rows(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
         """(n, 4) float64: step, keep, cut and share of each row after the first `row` rows, for the kernels."""
-        plan = np.zeros((len(rates), 4))
+        plan = np.zeros((len(rates), at.PLAN_COLUMNS))
         with np.errstate(over="ignore"):  # too large a penalty or weight ends in a clear error, not in a warning
-            plan[:, 0] = rates if sample_weight is None else rates * sample_weight
-            plan[:, 1] = np.maximum(0.0, 1.0 - self.l2 * rates)
-            plan[:, 2] = self.l1 * rates
+            plan[:, at.STEP] = rates if sample_weight is None else rates * sample_weight
+            plan[:, at.KEEP] = np.maximum(0.0, 1.0 - self.l2 * rates)
+            plan[:, at.CUT] = self.l1 * rates
         if self.average_from:
-            plan[:, 3] = self.shares(row, len(rates))
+            plan[:, at.SHARE] = self.shares(row, len(rates))
         return plan
 
     def shares(self, row: int, n: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.compiler.jit import compiled, kernel, part
 from tinynet_fast.kernels.fast.neuron import prefetch_lines, square_norm
 from tinynet_fast.kernels.fast.prediction import exp
@@ -27,7 +28,7 @@ def sgd_logits_epoch(X, y, plan, bias_scale, weights, bias, means, paid, logits,
     """
     d, last = len(weights), carried[0]
     for i in range(len(X)):
-        step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
+        step, keep, cut, share = plan[i, at.STEP], plan[i, at.KEEP], plan[i, at.CUT], plan[i, at.SHARE]
         logits[i] = logit(X[i], weights, bias)
         nudge = step * (sigmoid(logits[i]) - y[i])
         for j in range(d):
@@ -80,8 +81,8 @@ def objective(logits, y, plan, squares, l2, bias_scale, weights, bias, scratch):
             total += max(z, 0.0) - y[i] * z
             if l2 > 0.0:
                 total += 0.5 * l2 * square
-                p = plan[i, 0] * ((1.0 if z > 0.0 else decay) / (1.0 + decay) - y[i])
-                keep = plan[i, 1]
+                p = plan[i, at.STEP] * ((1.0 if z > 0.0 else decay) / (1.0 + decay) - y[i])
+                keep = plan[i, at.KEEP]
                 square = keep * keep * square - 2.0 * keep * p * (z - b) + p * p * squares[i]
                 b -= bias_scale * p
         total += math.log(factors)

@@ -12,6 +12,7 @@ The plan's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all el
 
 import numpy as np
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, for_rows, kernel, part
 from tinynet_fast.kernels.compiler.signatures import REGULARIZED
 from tinynet_fast.kernels.compiler.simd import fma, input_at, put_weight, weight_at
@@ -87,9 +88,9 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, tab
         error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
         loss = fma(error, error, loss)
         e3, e2, e1 = e2, e1, error
-        s3, s2, s1 = s2, s1, plan[i, 0] * NODES
-        c3, c2, c1 = c2, c1, plan[i, 1]
-        h3, h2, h1 = h2, h1, plan[i, 3]
+        s3, s2, s1 = s2, s1, plan[i, at.STEP] * NODES
+        c3, c2, c1 = c2, c1, plan[i, at.KEEP]
+        h3, h2, h1 = h2, h1, plan[i, at.SHARE]
         v0, v1, v2, v3 = u0, u1, u2, u3
         u0, u1, u2, u3, y1 = x0 * s1, x1 * s1, x2 * s1, x3 * s1, y[i]
     for i in range(stop, stop + 3):
@@ -186,9 +187,10 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
                 X, weights, means, before, c0, c1, c2, c3, p0, p1, p2, p3, h0, h1, h2, h3, i, ()
             )
         prefetch_lines_far(X, (i + 2) * d + far, half, stride)
-        s0, s1, s2, s3 = plan[i, 0] * NODES, plan[i + 1, 0] * NODES, plan[i + 2, 0] * NODES, plan[i + 3, 0] * NODES
-        c0, c1, c2, c3 = plan[i, 1], plan[i + 1, 1], plan[i + 2, 1], plan[i + 3, 1]
-        h0, h1, h2, h3 = plan[i, 3], plan[i + 1, 3], plan[i + 2, 3], plan[i + 3, 3]
+        s0, s1, s2, s3 = plan[i, at.STEP], plan[i + 1, at.STEP], plan[i + 2, at.STEP], plan[i + 3, at.STEP]
+        s0, s1, s2, s3 = s0 * NODES, s1 * NODES, s2 * NODES, s3 * NODES
+        c0, c1, c2, c3 = plan[i, at.KEEP], plan[i + 1, at.KEEP], plan[i + 2, at.KEEP], plan[i + 3, at.KEEP]
+        h0, h1, h2, h3 = plan[i, at.SHARE], plan[i + 1, at.SHARE], plan[i + 2, at.SHARE], plan[i + 3, at.SHARE]
         y0, y1, y2, y3 = y[i], y[i + 1], y[i + 2], y[i + 3]
         e0, node = row_error(table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
         z1 = fma(c0, z1, b)
@@ -225,10 +227,10 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
             logits[i] = z0 / NODES
         error, node = row_error(table, z0, 0.0, 0.0, 0.0, 0.0, y[i])
         loss = fma(error, error, loss)
-        p0 = plan[i, 0] * NODES * error
-        bring_in_one(X, i, plan[i, 1], p0, plan[i, 3], weights, means)
+        p0 = plan[i, at.STEP] * NODES * error
+        bring_in_one(X, i, plan[i, at.KEEP], p0, plan[i, at.SHARE], weights, means)
         b -= p0
-        means[d] = fma(plan[i, 3], b - means[d], means[d])
+        means[d] = fma(plan[i, at.SHARE], b - means[d], means[d])
     scale(weights, 1.0 / NODES)
     scale(means, 1.0 / NODES)
     bias[0] = b / NODES

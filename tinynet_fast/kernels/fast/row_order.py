@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.compiler.jit import compiled, kernel
 from tinynet_fast.kernels.fast.neuron import prefetch_lines_far
 
@@ -66,8 +67,8 @@ def fill_plan(schedule, rate, power_t, offset, alpha, row, weight, l2, l1, avera
             rate_now = 1.0 / (alpha * (offset + t - 1.0))
         else:
             rate_now = rate
-        plan[i, 0] = rate_now * weight[i] if len(weight) > 0 else rate_now
-        plan[i, 1] = max(0.0, 1.0 - l2 * rate_now)
-        plan[i, 2] = l1 * rate_now
+        plan[i, at.STEP] = rate_now * weight[i] if len(weight) > 0 else rate_now
+        plan[i, at.KEEP] = max(0.0, 1.0 - l2 * rate_now)
+        plan[i, at.CUT] = l1 * rate_now
         averaged = t + 1.0 - average_from
-        plan[i, 3] = 1.0 / averaged if average_from > 0 and averaged > 0.0 else 0.0
+        plan[i, at.SHARE] = 1.0 / averaged if average_from > 0 and averaged > 0.0 else 0.0

@@ -13,24 +13,13 @@ import math
 
 import numpy as np
 
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.compiler.jit import FUSED, REORDERED, compiled, has_numba, kernel, part
 from tinynet_fast.kernels.compiler.prefetching import ask_for
 from tinynet_fast.kernels.compiler.signatures import SPARSE_NEURON
-from tinynet_fast.kernels.strict import (
-    MEAN_BIAS,
-    OBJECTIVE,
-    OWED,
-    SCALE,
-    SIZE,
-    SMALLEST_SCALE,
-    SQUARE,
-    A,
-    B,
-    cross_entropy,
-    sigmoid,
-    sparse_rescale,
-)
+from tinynet_fast.kernels.reference import SMALLEST_SCALE
+from tinynet_fast.kernels.strict import cross_entropy, sigmoid, sparse_rescale
 
 
 @part(FUSED, forceinline=True)
@@ -63,7 +52,7 @@ def watch(indices, start, stop, scale, v, state):
     for p in range(start, stop):
         square += v[np.uint64(indices[np.uint64(p)])] * v[np.uint64(indices[np.uint64(p)])]
         size += abs(v[np.uint64(indices[np.uint64(p)])])
-    state[SQUARE], state[SIZE] = square * (scale * scale), size * scale
+    state[at.SQUARE], state[at.SIZE] = square * (scale * scale), size * scale
 
 
 @part()
@@ -85,26 +74,26 @@ def pay(indices, start, stop, owed, scale, inverse, v, paid):
 @kernel
 def epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
     """The reference's `sgd_sparse_epochs`, for LOG_LOSS."""
-    bias_scale, l2, l1, watched = rule[1], rule[2], rule[3], rule[4] != 0.0
-    scale, inverse, b, n = state[SCALE], 1.0 / state[SCALE], bias[0], len(order)
+    bias_scale, l2, l1, watched = rule[at.BIAS_SCALE], rule[at.SPARSE_L2], rule[at.SPARSE_L1], rule[at.WATCHED] != 0.0
+    scale, inverse, b, n = state[at.SCALE], 1.0 / state[at.SCALE], bias[0], len(order)
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for i in range(n):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
-            step, keep, cut, share = plan[i, 0], plan[i, 1], plan[i, 2], plan[i, 3]
+            step, keep, cut, share = plan[i, at.STEP], plan[i, at.KEEP], plan[i, at.CUT], plan[i, at.SHARE]
             z = sum_side_by_side(data, indices, start, stop, v) * scale + b
             ask_for(data, indices, indptr, order, i)
             error = sigmoid(z) - y[i]
             loss += error * error
             nudge = step * error
             if watched:
-                state[OBJECTIVE] += cross_entropy(z, y[i]) + (0.5 * l2 * state[SQUARE] + l1 * state[SIZE])
-                state[SQUARE] *= keep * keep
-                state[SIZE] *= keep
+                state[at.OBJECTIVE] += cross_entropy(z, y[i]) + (0.5 * l2 * state[at.SQUARE] + l1 * state[at.SIZE])
+                state[at.SQUARE] *= keep * keep
+                state[at.SIZE] *= keep
             scale *= keep
             inverse = 1.0 / scale
             if scale < SMALLEST_SCALE:
-                state[SCALE] = scale
+                state[at.SCALE] = scale
                 sparse_rescale(v, sums, state)
                 scale = inverse = 1.0
             factor = nudge * inverse
@@ -113,16 +102,16 @@ def epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, sta
                 watch(indices, start, stop, scale, v, state)
             b -= bias_scale * nudge
             if share > 0.0:
-                add_row(data, indices, start, stop, state[A] * factor, sums)
+                add_row(data, indices, start, stop, state[at.A] * factor, sums)
                 if share < 1.0:
-                    state[B] /= 1.0 - share
-                state[A] += share * state[B] * scale
-                state[MEAN_BIAS] += share * (b - state[MEAN_BIAS])
+                    state[at.B] /= 1.0 - share
+                state[at.A] += share * state[at.B] * scale
+                state[at.MEAN_BIAS] += share * (b - state[at.MEAN_BIAS])
             if cut > 0.0:
-                state[OWED] += cut
-                pay(indices, start, stop, state[OWED], scale, inverse, v, paid)
+                state[at.OWED] += cut
+                pay(indices, start, stop, state[at.OWED], scale, inverse, v, paid)
         losses[epoch] = loss
-    state[SCALE], bias[0] = scale, b
+    state[at.SCALE], bias[0] = scale, b
 
 
 @kernel
