@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 from importlib import import_module
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tinynet_fast.kernels.fast.neuron import TABLE
 
 library = native.library()
 needs_library = pytest.mark.skipif(library is None, reason="no library here: `make native` compiles it")
-SGD = "fast.wide_epochs", "d2 d1 d1 dw1 dw1 dw1 d1"
+SGD = "fast.neuron.wide_epochs", "d2 d1 d1 dw1 dw1 dw1 d1"
 
 
 def run(code, **environment):
@@ -41,7 +42,7 @@ def test_every_entry_is_there():
         at = native.Library(native.path(), level)
         for _, name, signature in numbered(level):
             assert at.entry(name, signature) is not None, (level, name, signature)
-    assert library.entry("fast.wide_epochs", "i2 d1") is None
+    assert library.entry("fast.neuron.wide_epochs", "i2 d1") is None
     assert library.entry("fast.no_such_kernel", "d2") is None
 
 
@@ -55,6 +56,7 @@ def test_no_path_of_the_machine_that_compiled_it():
 
 VALIDATE = """
 import sys
+import types
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 from tinynet_fast import validate
 seen = validate()
@@ -70,10 +72,11 @@ def test_every_promise_is_kept_at_every_level_without_numba(level):
 
 ALL_SORTS = """
 import sys
+import types
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 import numpy as np
 from tinynet_fast import sweep, train_mlp, train_neuron
-from tinynet_fast.kernels import prediction
+from tinynet_fast.kernels.fast import prediction
 rng = np.random.default_rng(0)
 for d in (1, 2, 4, 5, 17):
     X = rng.standard_normal((300, d)) / np.sqrt(d)
@@ -105,6 +108,7 @@ print("done")
 
 SPARSE = """
 import sys
+import types
 sys.modules["numba"] = sys.modules["llvmlite"] = None
 import numpy as np
 from scipy import sparse
@@ -156,6 +160,45 @@ def test_arrays_are_laid_out_as_the_library_has_it():
     assert native._arrays_are_known()
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"DATA": native.SHAPE},
+        {"NDIM": native.FLAGS},
+        {"SHAPE": native.SHAPE + 8},  # where the strides are
+        {"SHAPE": native.DESCR - 8},  # where the base is, which is no pointer here
+        {"DESCR": native.DESCR - 8},
+        {"FLAGS": native.NDIM},
+        {"TYPE_NUMBER": native.TYPE_NUMBER - 4},
+        {"TYPE": native.TYPE - 8},
+        {"BYTE_ORDER": native.BYTE_ORDER - 1},
+        {"SWAPPED": ord("=")},
+        {"C_CONTIGUOUS": 0x2},
+        {"ALIGNED": 0x200},
+        {"WRITEABLE": 0x100},
+        *({"NUMPY_NUMBERS": native.NUMPY_NUMBERS | {letter: 99}} for letter in native.NUMPY_NUMBERS),
+        {"DTYPES": native.DTYPES | {"l": np.uint64}},
+    ],
+    ids=str,
+)
+def test_a_numpy_that_keeps_something_elsewhere(changed, monkeypatch):
+    """The library is left aside, as it is in a Python that is not CPython, and Numba compiles."""
+    library = native.library.__wrapped__
+    monkeypatch.setattr(native, "path", lambda: "a library")
+    monkeypatch.setattr(native, "is_stale", lambda made: False)
+    monkeypatch.setattr(native, "Library", lambda *given: types.SimpleNamespace(level="x86-64-v3"))
+    assert library() is not None
+    for name, value in changed.items():
+        monkeypatch.setattr(native, name, value)
+    assert not native._arrays_are_known()
+    assert library() is None
+
+
+def test_a_python_that_is_not_cpython(monkeypatch):
+    monkeypatch.setattr(sys, "implementation", types.SimpleNamespace(name="pypy"))
+    assert not native._arrays_are_known()
+
+
 @needs_library
 def test_the_library_can_be_left_aside():
     pytest.importorskip("numba", reason="without the library, Numba compiles")
@@ -177,6 +220,7 @@ def given(d=5, n=3):
         (1, [[1.0]], "a list"),
         (2, np.ones(6)[::2], "not C-contiguous"),
         (4, np.broadcast_to(0.0, 5), "read-only"),
+        (2, np.ones(3, np.dtype(float).newbyteorder()), "1 dimensions of [<>]f8"),
         (7, None, "a NoneType"),
     ],
 )

@@ -23,7 +23,16 @@ KERNELS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the fol
 KINDS = {"d": ctypes.c_double, "l": ctypes.c_int64}
 # What `native/compile.py` writes into an entry, and what is looked for here.
 REFUSED = 0x7FF8_7466_0000_0000  # a NaN that no arithmetic gives: the last byte is the number of a wrong argument
-DATA, NDIM, SHAPE = 0, 8, 16  # where NumPy keeps what, in bytes after a Python object's header
+# Where NumPy keeps what an entry reads: of an array (`PyArrayObject_fields`) and of its dtype (`PyArray_Descr`), in bytes
+# after a Python object's header, whose last pointer is the object's type. Then the bits of its flags, the byte order that
+# is not this machine's, and its numbers for the dtypes that signatures have letters for. `_arrays_are_known` compares all
+# of it with the NumPy that is here before an entry is called.
+TYPE, DATA, NDIM, SHAPE, DESCR, FLAGS = -8, 0, 8, 16, 40, 48
+BYTE_ORDER, TYPE_NUMBER = 10, 12
+C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
+SWAPPED = ord(">")
+NUMPY_NUMBERS = {"d": 12, "f": 11, "l": 7, "i": 5, "B": 2}  # on Windows int64 is 9
+DTYPES = {"d": np.float64, "f": np.float32, "l": np.int64, "i": np.int32, "B": np.uint8}
 
 
 def symbol(level: str, number: int) -> str:
@@ -120,16 +129,40 @@ def library() -> Library | None:
 
 
 def _arrays_are_known() -> bool:
-    """Whether an array has its address, dimensions and shape where the library looks for them."""
+    """Whether this NumPy keeps all that the library reads of an array where the library looks for it."""
     if sys.implementation.name != "cpython":
         return False
-    probe = np.empty((2, 3))
-    fields = id(probe) + object.__basicsize__
-    data, shape = (ctypes.c_void_p.from_address(fields + offset).value for offset in (DATA, SHAPE))
-    ndim = ctypes.c_int.from_address(fields + NDIM).value
-    if data != probe.__array_interface__["data"][0] or ndim != 2 or not shape:
+    probes: list[np.ndarray] = [np.empty((2, 3), dtype) for dtype in DTYPES.values()]
+    locked = np.empty((2, 3))
+    locked.flags.writeable = False
+    probes += [locked, np.empty((3, 2)).T, np.empty(25, np.uint8)[1:].view(np.float64), np.empty(4, ">f8")]
+    numbers = {letter: np.dtype(dtype).num for letter, dtype in DTYPES.items()}
+    return numbers == NUMPY_NUMBERS and all(map(_is_known, probes))
+
+
+def _is_known(array: np.ndarray) -> bool:
+    """Whether an array is read as NumPy itself describes it. No pointer is followed that has not been compared."""
+    fields = id(array) + object.__basicsize__
+
+    def pointer(offset: int) -> int | None:
+        return ctypes.c_void_p.from_address(fields + offset).value
+
+    def number(start: int, offset: int) -> int:
+        return ctypes.c_int.from_address(start + offset).value
+
+    told = id(type(array)), array.__array_interface__["data"][0], id(array.dtype), array.ndim
+    if (pointer(TYPE), pointer(DATA), pointer(DESCR), number(fields, NDIM)) != told or not pointer(SHAPE):
         return False
-    return tuple((ctypes.c_ssize_t * 2).from_address(shape)) == probe.shape
+    shape = (ctypes.c_ssize_t * array.ndim).from_address(pointer(SHAPE) or 0)
+    flags, described, said = number(fields, FLAGS), id(array.dtype) + object.__basicsize__, array.flags
+    order = ctypes.c_ubyte.from_address(described + BYTE_ORDER).value
+    return (
+        tuple(shape) == array.shape
+        and number(described, TYPE_NUMBER) == array.dtype.num
+        and (order == SWAPPED) == (not array.dtype.isnative)
+        and [bool(flags & bit) for bit in (C_CONTIGUOUS, ALIGNED, WRITEABLE)]
+        == [said.c_contiguous, said.aligned, said.writeable]
+    )
 
 
 def is_stale(made: str) -> bool:
