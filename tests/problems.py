@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from tinynet_fast.proof.problems import NetworkProblem, NeuronProblem, can_solve, regularized_problem
-from tinynet_fast.training.optimizer import Optimizer
+from tinynet_fast.training.optimizer import OPTIMIZERS, Optimizer
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEWER = settings(max_examples=-(-settings.default.max_examples // 4))  # where an example takes a fifth of a second
@@ -108,8 +108,9 @@ def optimizers(draw):
     nothing but rounding errors shows: the rate is small.)"""
     penalties = {"l2": draw(st.sampled_from([0.0, 0.01])), "weight_decay": draw(st.sampled_from([0.0, 0.1]))}
     schedule = draw(st.sampled_from(["constant", "constant", "invscaling", "cosine"]))
-    if draw(st.booleans()):
-        return Optimizer(10.0 ** draw(st.floats(-4, -3)), "adam", schedule=schedule, **penalties)
+    name = draw(st.sampled_from(["sgd", "sgd", *(name for name in OPTIMIZERS if name != "sgd")]))
+    if name != "sgd":
+        return Optimizer(10.0 ** draw(st.floats(-4, -3)), name, schedule=schedule, **penalties)
     momentum = draw(st.sampled_from([0.0, 0.9]))
     nesterov = momentum > 0.0 and draw(st.booleans())
     rate = 10.0 ** draw(st.floats(-4, -1))

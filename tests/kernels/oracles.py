@@ -216,6 +216,22 @@ STEPS = {
     "adamw": {"name": "adam", "weight_decay": 0.3, "l2": 0.05},
     "invscaling": {"schedule": "invscaling", "power_t": 0.7},
     "adam, cosine": {"name": "adam", "schedule": "cosine"},
+    "rmsprop": {"name": "rmsprop"},
+    "rmsprop, another share, l2, weight decay": {
+        "name": "rmsprop",
+        "beta_2": 0.9,
+        "epsilon": 1e-3,
+        "l2": 0.05,
+        "weight_decay": 0.3,
+    },
+    "adagrad": {"name": "adagrad"},
+    "adagrad, invscaling, l2": {
+        "name": "adagrad",
+        "epsilon": 1e-2,
+        "schedule": "invscaling",
+        "power_t": 0.7,
+        "l2": 0.1,
+    },
 }
 
 
@@ -240,6 +256,10 @@ def network_steps(engine):
                 b1, b2 = options.get("beta_1", 0.9), options.get("beta_2", 0.999)
                 m, s = b1 * m + (1 - b1) * g, b2 * s + (1 - b2) * g * g
                 at = at - rate * (m / (1 - b1**t)) / (np.sqrt(s / (1 - b2**t)) + options.get("epsilon", 1e-8))
+            elif options.get("name") in ("rmsprop", "adagrad"):
+                b2 = options.get("beta_2", 0.999)
+                s = b2 * s + (1 - b2) * g * g if options["name"] == "rmsprop" else s + g * g
+                at = at - rate * g / (np.sqrt(s) + options.get("epsilon", 1e-8))
             else:
                 mu = options.get("momentum", 0.0)
                 v = mu * v - rate * g
@@ -322,6 +342,8 @@ TORCH = {
         {"betas": (0.8, 0.99), "weight_decay": 0.1},
         {"name": "adam", "beta_1": 0.8, "beta_2": 0.99, "weight_decay": 0.1},
     ),
+    "rmsprop": ({"alpha": 0.99, "weight_decay": 0.01}, {"name": "rmsprop", "beta_2": 0.99, "l2": 0.01}),
+    "adagrad": ({"eps": 1e-8, "weight_decay": 0.01}, {"name": "adagrad", "l2": 0.01}),
 }
 
 
@@ -337,7 +359,8 @@ def torch_network(engine, name="plain", steps=500, outputs=1, **kind):
         problem = network_problem(sizes, activation, n=24, batch_size=batch, block=24, **options, **kind)
         parts = unflatten(problem.params, layer_table(sizes, activation))
         w, b = ([torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts[k]] for k in (0, 1))
-        make = torch.optim.AdamW if name == "adamw" else torch.optim.Adam if name == "adam" else torch.optim.SGD
+        makers = {"adamw": "AdamW", "adam": "Adam", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
+        make = getattr(torch.optim, makers.get(name, "SGD"))
         optimizer = make([{"params": w, **theirs}, {"params": b, **theirs, "weight_decay": 0.0}], lr=rate)
         for _ in range(problem.epochs):
             for start in range(0, 24, batch):

@@ -51,10 +51,10 @@ networks = pytest.mark.parametrize(
 @networks
 @pytest.mark.parametrize("name", oracles.TORCH)
 def test_pytorch_optimizers(engine, name, record_property):
-    """After 500 updates, in which rounding errors grow; Adam divides them by the gradient's size."""
+    """After 500 updates, in which rounding errors grow; Adam and its kind divide them by the gradient's size."""
     difference = oracles.torch_network(engine, name)
     record_property("largest difference", difference)
-    assert difference <= (1e-8 if "adam" in name else 1e-10)
+    assert difference <= (1e-8 if "ada" in name or name == "rmsprop" else 1e-10)
 
 
 @compiled_only

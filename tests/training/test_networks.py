@@ -11,6 +11,7 @@ from tinynet_fast import MLP, Neuron, TrainingDivergedError, load, train_mlp
 from tinynet_fast.kernels import engines
 from tinynet_fast.rows.blocks import SPLIT_STREAM
 from tinynet_fast.training.network_updates import MASK_STREAM
+from tinynet_fast.training.optimizer import OPTIMIZERS
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ def test_weights_that_are_next_to_nothing(engine):
     assert_keeps(1e-12, flat(comp.model), flat(ref.model))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_batches_without_weight_change_nothing(pair, engine, optimizer):
     """Rows 20 to 39 are two batches of weight 0; only Adam's count of updates notices."""
     X, y = pair
@@ -147,7 +148,7 @@ def test_batches_without_weight_change_nothing(pair, engine, optimizer):
     comp = train_mlp(X, y, sample_weight=weight, **options)
     ref = train_mlp(X[kept], y[kept], **options)
     assert np.isfinite(flat(comp.model)).all()
-    if optimizer == "sgd":
+    if optimizer != "adam":
         assert_keeps(engines.ENGINES[engine].promise, flat(comp.model), flat(ref.model))
         assert_keeps(engines.ENGINES[engine].promise, comp.loss_history, ref.loss_history)
 
@@ -255,6 +256,22 @@ def test_a_model_says_how_it_was_trained(pair, tmp_path):
     assert training["loss"] == "log_loss"
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "own"),
+    [
+        ("sgd", {"momentum": 0.5, "nesterov": True}),
+        ("rmsprop", {"beta_2": 0.9, "epsilon": 1e-6}),
+        ("adagrad", {"epsilon": 1e-6}),
+    ],
+)
+def test_a_model_names_the_options_that_its_optimizer_has(pair, optimizer, own):
+    training = train_mlp(*pair, epochs=2, seed=0, optimizer=optimizer, **own).model.training
+    assert training["optimizer"] == optimizer
+    found = {name for name in ("momentum", "nesterov", "beta_1", "beta_2", "epsilon") if name in training}
+    assert found == set(own)
+    assert own.items() <= training.items()
+
+
 def test_adam_that_diverges_is_named(pair, engine):
     with pytest.raises(TrainingDivergedError, match="learning_rate"):
         train_mlp(pair[0] * 1e150, pair[1], optimizer="adam", learning_rate=1e200, activation="relu", engine=engine)
@@ -306,11 +323,12 @@ def test_memory_does_not_grow_with_the_rows(engine, options):
         ({"weights": 5}, "weights and biases are lists"),
         ({"weights": ["a", "b"], "biases": [[0], [0]]}, r"weights\[0\] or biases\[0\] is not a table of numbers"),
         ({"weights": [[[float("nan")]], [[1.0]]], "biases": [[0], [0]], "hidden": 1}, "NaN or infinity"),
-        ({"optimizer": "lbfgs"}, "no optimizer 'lbfgs': use one of sgd, adam"),
+        ({"optimizer": "lbfgs"}, "no optimizer 'lbfgs': use one of sgd, adam, rmsprop, adagrad$"),
         ({"optimizer": None}, "no optimizer None"),
         ({"momentum": 1.0}, "momentum is 1.0; a number of at least 0 and below 1"),
         ({"momentum": -0.1}, "momentum is -0.1"),
         ({"momentum": 0.9, "optimizer": "adam"}, "momentum is an option of 'sgd'; with 'adam' use beta_1"),
+        ({"momentum": 0.9, "optimizer": "rmsprop"}, "momentum is an option of 'sgd'; 'rmsprop' has none"),
         ({"nesterov": True}, "give a momentum above 0"),
         ({"nesterov": True, "optimizer": "adam"}, "momentum is an option of 'sgd'"),
         ({"hidden": [[1], [1, 2]]}, r"a hidden layer's width is \[1\]"),

@@ -1,6 +1,7 @@
 """Checks of options, and the console, that several commands share."""
 
 import glob
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ def numbers(text: str, option: str, kind: type) -> list[Any]:
         return [kind(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{option} {text}: numbers with commas between them are needed") from None
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Names for a sentence: "a, b or c"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}"
 
 
 def model_file(data: Path) -> Path:

@@ -12,7 +12,8 @@ from typer import Argument, Option
 from tinynet_fast import plots
 from tinynet_fast.cli.options import DropMissing, Features, HeldOut, Seed, Standardize, takes
 from tinynet_fast.cli.rows import check_labels, names_of, naming, open_rows
-from tinynet_fast.cli.support import check_destinations, model_file, numbers, plain_console
+from tinynet_fast.cli.support import check_destinations, model_file, numbers, one_of, plain_console
+from tinynet_fast.kernels.reference import ACTIVATIONS, OPTIMIZERS
 from tinynet_fast.models import Model, Neuron
 from tinynet_fast.rows.blocks import split_rows, standardisation
 from tinynet_fast.rows.files import TableError
@@ -40,13 +41,13 @@ class TrainOptions:
     target: Annotated[str, Option(help="The column to learn: it has two labels, or more for a network.")]
     features: Features = None
     hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None
-    activation: Annotated[str, Option(help="For hidden units: sigmoid, tanh or relu.")] = "sigmoid"
+    activation: Annotated[str, Option(help=f"For hidden units: {one_of(ACTIVATIONS)}.")] = "sigmoid"
     learning_rate: Annotated[
         str | None, Option(help="A number, or for one neuron auto (default: 0.1; 0.15 for a network).")
     ] = None
     epochs: Annotated[int | None, Option(help="Default: 100; 1000 for a network.")] = None
     batch_size: Annotated[int | None, Option(help="Rows in a network's update (default: all).")] = None
-    optimizer: Annotated[str | None, Option(help="For a network: sgd or adam (default: sgd).")] = None
+    optimizer: Annotated[str | None, Option(help=f"For a network: {one_of(OPTIMIZERS)} (default: sgd).")] = None
     momentum: Annotated[float | None, Option(help="For a network's sgd; 0.9 is usual.")] = None
     dropout: Annotated[float | None, Option(help="Share of hidden units that are left out for each row.")] = None
     l2: Annotated[float | None, Option(help="The penalty on large weights.")] = None
@@ -79,7 +80,7 @@ class TrainOptions:
         self.layers = None if self.hidden is None else numbers(self.hidden, "--hidden", int)
         if self.layers is not None and min(self.layers) < 1:
             raise ValueError(f"--hidden {self.hidden}: a hidden layer has at least one unit")
-        if self.optimizer == "adam" and self.momentum is not None:
+        if self.optimizer in OPTIMIZERS and self.optimizer != "sgd" and self.momentum is not None:
             raise ValueError("--momentum is for --optimizer sgd: leave one of them out")
         network = self._given("batch_size", "optimizer", "momentum", "dropout")
         if self.activation != "sigmoid":

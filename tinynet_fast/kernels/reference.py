@@ -14,9 +14,15 @@ from tinynet_fast.kernels import layout as at
 
 SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3  # what a layer does to its sums
 LOG_LOSS, SQUARED_ERROR = 0, 1  # what is to be made small
-SGD, NESTEROV, ADAM = 0, 1, 2  # how a network steps
+SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD = 0, 1, 2, 3, 4  # how a network steps
 ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU}  # of hidden layers, by the names that options have
 LOSSES = {"log_loss": LOG_LOSS, "squared_error": SQUARED_ERROR}
+OPTIMIZERS = {  # and the options that each has; what it keeps of its moments are momentum or beta_1, and beta_2
+    "sgd": (SGD, ("momentum", "nesterov")),
+    "adam": (ADAM, ("beta_1", "beta_2", "epsilon")),
+    "rmsprop": (RMSPROP, ("beta_2", "epsilon")),
+    "adagrad": (ADAGRAD, ("epsilon",)),
+}
 SMALLEST_SCALE = 1e-3  # below, the weights are scaled: the means lose the digits that the scale has (1e-9: 7e-11 off)
 
 
@@ -338,14 +344,34 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
         target = source
 
 
+def network_step(p, g, params, first, second, optimizer, rate, share, share2, epsilon):
+    """Move parameter `p`, whose gradient is `g`, and bring its moments up to date.
+
+    - plain and with momentum (Polyak 1964): velocity = momentum * velocity - rate * gradient, and the parameter moves
+      by the velocity;
+    - Nesterov's momentum: it moves by momentum * velocity - rate * gradient, with the velocity as it is then;
+    - Adam (Kingma and Ba, ICLR 2015): by -rate * mean gradient / (root of the mean squared gradient + epsilon), both
+      running means; the correction for their start at zero is in the plan's rate and epsilon;
+    - RMSprop (Tieleman and Hinton 2012): as Adam, with the gradient itself for its mean, and no correction;
+    - Adagrad (Duchi, Hazan and Singer, JMLR 12, 2011): as RMSprop, with the sum of the squared gradients for the mean.
+    """
+    if optimizer == SGD or optimizer == NESTEROV:
+        first[p] = share * first[p] - rate * g
+        params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
+    elif optimizer == ADAM:
+        first[p] = share * first[p] + (1.0 - share) * g
+        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+        params[p] -= rate * first[p] / (math.sqrt(second[p]) + epsilon)
+    elif optimizer == RMSPROP:
+        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+        params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)
+    elif optimizer == ADAGRAD:
+        second[p] += g * g
+        params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)
+
+
 def network_update(total, plan, rule, layers, state):
     """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without.
-
-    - plain and with momentum (Polyak 1964): velocity = momentum * velocity - rate * gradient, and the parameters move
-      by the velocity;
-    - Nesterov's momentum: they move by momentum * velocity - rate * gradient, with the velocity as it is then;
-    - Adam (Kingma and Ba, ICLR 2015): by -rate * mean gradient / (root of the mean squared gradient + epsilon), both
-      running means; the correction for their start at zero is in the plan's rate and epsilon.
 
     The weights, not the biases, first shrink by `keep` (decoupled weight decay: Loshchilov and Hutter, ICLR 2019), and
     their gradient has l2 * weight added. Leaves the gradient at zero for the next batch.
@@ -363,13 +389,7 @@ def network_update(total, plan, rule, layers, state):
                 if p < biases:
                     g += l2 * params[p]
                     params[p] *= keep
-                if optimizer == ADAM:
-                    first[p] = share * first[p] + (1.0 - share) * g
-                    second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
-                    params[p] -= rate * first[p] / (math.sqrt(second[p]) + epsilon)
-                else:
-                    first[p] = share * first[p] - rate * g
-                    params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
+                network_step(p, g, params, first, second, optimizer, rate, share, share2, epsilon)
             gradient[p] = 0.0
 
 

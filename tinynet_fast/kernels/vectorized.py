@@ -8,7 +8,18 @@ chunk of rows: `units` has two tables with a row for each, and `x`, `mask`, `y` 
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
-from tinynet_fast.kernels.reference import ADAM, NESTEROV, SIGMOID, SMALLEST_SCALE, SOFTMAX, SQUARED_ERROR, TANH
+from tinynet_fast.kernels.reference import (
+    ADAGRAD,
+    ADAM,
+    NESTEROV,
+    RMSPROP,
+    SGD,
+    SIGMOID,
+    SMALLEST_SCALE,
+    SOFTMAX,
+    SQUARED_ERROR,
+    TANH,
+)
 
 # --- one number, or an array of them ----------------------------------------------------------------------------------
 
@@ -244,6 +255,23 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
         target = source
 
 
+def network_step(p, g, params, first, second, optimizer, rate, share, share2, epsilon):
+    """Move parameters `p`, a slice, whose gradients are `g`, and bring their moments up to date."""
+    if optimizer == SGD or optimizer == NESTEROV:
+        first[p] = share * first[p] - rate * g
+        params[p] += share * first[p] - rate * g if optimizer == NESTEROV else first[p]
+    elif optimizer == ADAM:
+        first[p] = share * first[p] + (1.0 - share) * g
+        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+        params[p] -= rate * first[p] / (np.sqrt(second[p]) + epsilon)
+    elif optimizer == RMSPROP:
+        second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
+        params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)
+    elif optimizer == ADAGRAD:
+        second[p] += g * g
+        params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)
+
+
 def network_update(total, plan, rule, layers, state):
     """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without."""
     params, gradient, first, second = state
@@ -256,13 +284,7 @@ def network_update(total, plan, rule, layers, state):
             g[weights] += l2 * params[weights]
             params[weights] *= keep
             stop = weights.stop + outputs
-        if optimizer == ADAM:
-            first[:] = share * first + (1.0 - share) * g
-            second[:] = share2 * second + (1.0 - share2) * (g * g)
-            params -= rate * first / (np.sqrt(second) + epsilon)
-        else:
-            first[:] = share * first - rate * g
-            params += share * first - rate * g if optimizer == NESTEROV else first
+        network_step(slice(None), g, params, first, second, optimizer, rate, share, share2, epsilon)
     gradient[:] = 0.0
 
 

@@ -21,7 +21,7 @@ from tinynet_fast.rows.blocks import standardisation
 from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
-from tinynet_fast.training.optimizer import Optimizer
+from tinynet_fast.training.optimizer import OPTIMIZERS, Optimizer
 
 WIDTHS = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)
 SHAPES = ((1,), (4,), (9, 5), (7, 6, 5))
@@ -87,9 +87,12 @@ def network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     for name, how in steps.items():
         problems = [network_problem(rng, rows, s, "tanh", 8, Optimizer(0.05, **how)) for s in shapes]
         yield f"network, {name}", problems, True
-    # Adam's steps are as long as the rate even if the gradient is only rounding errors: so the rate is small.
+    # Steps of Adam and its kind are as long as the rate even if the gradient is only rounding errors: so the rate is small.
     adam = Optimizer(0.001, "adam", weight_decay=0.1)
     yield "network, Adam", [network_problem(rng, rows, s, "sigmoid", 8, adam) for s in shapes], True
+    for name in (name for name in OPTIMIZERS if name not in ("sgd", "adam")):
+        problems = [network_problem(rng, rows, s, "sigmoid", 8, Optimizer(0.001, name)) for s in shapes]
+        yield f"network, {name}", problems, True
     kinds: dict[str, tuple[int, dict[str, Any]]] = {
         "squared error": (1, {"loss": "squared_error"}),
         "sample weights": (1, {"weighted": True}),

@@ -88,9 +88,11 @@ def train_mlp(
         Passes over the rows.
     batch_size : int, optional
         Rows in an update: all of them if left out, 1 for a row at a time. The last batch of an epoch may be shorter.
-    optimizer : {"sgd", "adam"}
-        Steps down the gradient, or Adam (Kingma and Ba, ICLR 2015, algorithm 1). Adam needs a smaller learning rate:
-        0.001 is usual.
+    optimizer : {"sgd", "adam", "rmsprop", "adagrad"}
+        Steps down the gradient; or Adam (Kingma and Ba, ICLR 2015, algorithm 1); or steps along the gradient divided by
+        the root of the running mean of its square (RMSprop: Tieleman and Hinton, 2012), or of the sum of its squares
+        (Adagrad: Duchi, Hazan and Singer, JMLR 12, 2011). Adam and RMSprop need a smaller learning rate: 0.001 is
+        usual.
     momentum : float
         For "sgd": velocity = momentum * velocity - rate * gradient, and the parameters move by the velocity (Polyak,
         1964). From 0 up to 1, without 1.
@@ -99,7 +101,8 @@ def train_mlp(
         (Sutskever and others, ICML 2013).
     beta_1, beta_2, epsilon : float
         For "adam": the share that its running means of the gradient and of its square keep, and what is added to the
-        root.
+        root. "rmsprop" has `beta_2` and `epsilon` (PyTorch calls them alpha, 0.99 unless given, and eps), "adagrad" has
+        `epsilon`.
     l2 : float
         A penalty of l2 / 2 times the squared length of the weights (not the biases), which adds l2 * weight to their
         gradient.

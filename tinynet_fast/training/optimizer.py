@@ -9,12 +9,12 @@ from tinynet_fast.kernels import reference
 from tinynet_fast.training.checks import check_at_least_zero, check_one_of, check_share
 from tinynet_fast.training.schedules import Schedule
 
-OPTIMIZERS = ("sgd", "adam")
+OPTIMIZERS = reference.OPTIMIZERS
 NETWORK_SCHEDULES = ("constant", "invscaling", "cosine")
 
 
 class Optimizer:
-    """Gradient descent, with momentum or without, or Adam; with l2 and decoupled weight decay."""
+    """One of the optimizers of `reference.OPTIMIZERS` and its options; with l2 and decoupled weight decay."""
 
     def __init__(
         self,
@@ -37,9 +37,11 @@ class Optimizer:
         self.beta_1, self.beta_2 = check_share("beta_1", beta_1), check_share("beta_2", beta_2)
         self.epsilon = check_at_least_zero("epsilon", epsilon)
         if self.epsilon == 0.0:
-            raise ValueError("epsilon is 0; Adam divides by it where a gradient is 0: use 1e-8")
-        if name == "adam" and (self.momentum or nesterov):
-            raise ValueError("momentum is an option of 'sgd'; with 'adam' use beta_1")
+            raise ValueError("epsilon is 0; Adam divides by it if a gradient is 0: use 1e-8")
+        self.code, self.own = OPTIMIZERS[name]
+        if name != "sgd" and (self.momentum or nesterov):
+            instead = "with 'adam' use beta_1" if name == "adam" else f"{name!r} has none"
+            raise ValueError(f"momentum is an option of 'sgd'; {instead}")
         if nesterov and not self.momentum:
             raise ValueError("nesterov says how momentum is used: give a momentum above 0, 0.9 for example")
         self.l2, self.weight_decay = check_at_least_zero("l2", l2), check_at_least_zero("weight_decay", weight_decay)
@@ -48,14 +50,13 @@ class Optimizer:
     @property
     def is_constant(self) -> bool:
         """Whether every update has the same plan."""
-        return self.name == "sgd" and self.schedule.is_constant
+        return self.name != "adam" and self.schedule.is_constant
 
     def rule(self, batch_size: int, loss: int) -> np.ndarray:
         """(5,) float64: what the kernels call `rule`."""
-        if self.name == "adam":
-            return np.array([batch_size, loss, reference.ADAM, self.beta_1, self.beta_2])
-        code = reference.NESTEROV if self.nesterov else reference.SGD
-        return np.array([batch_size, loss, code, self.momentum, 0.0])
+        code = reference.NESTEROV if self.nesterov else self.code
+        first = self.beta_1 if "beta_1" in self.own else self.momentum
+        return np.array([batch_size, loss, code, first, self.beta_2 if "beta_2" in self.own else 0.0])
 
     def schedule_rows(self, done: int, n: int) -> np.ndarray:
         """(n, 4) float64: what the kernels call rate, keep, l2 and epsilon, for the updates after the first `done`.
@@ -84,9 +85,7 @@ class Optimizer:
 
     def options(self) -> dict[str, Any]:
         """For the model's file."""
-        own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        if self.name == "sgd":
-            own = {"momentum": self.momentum, "nesterov": self.nesterov}
+        own = {name: getattr(self, name) for name in self.own}
         penalties = {"l2": self.l2, "weight_decay": self.weight_decay}
         return {"optimizer": self.name, **own, **penalties, **self.schedule.options()}
 

@@ -23,10 +23,10 @@ KERNELS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the fol
 KINDS = {"d": ctypes.c_double, "l": ctypes.c_int64}
 # What `native/compile.py` writes into an entry, and what is looked for here.
 REFUSED = 0x7FF8_7466_0000_0000  # a NaN that no arithmetic gives: the last byte is the number of a wrong argument
-# Where NumPy keeps what an entry reads: of an array (`PyArrayObject_fields`) and of its dtype (`PyArray_Descr`), in bytes
-# after a Python object's header, whose last pointer is the object's type. Then the bits of its flags, the byte order that
-# is not this machine's, and its numbers for the dtypes that signatures have letters for. `_arrays_are_known` compares all
-# of it with the NumPy that is here before an entry is called.
+# Where NumPy keeps what an entry reads of an array (`PyArrayObject_fields`) and of its dtype (`PyArray_Descr`): bytes
+# after a Python object's header, whose last pointer is the object's type. Then the bits of its flags, the byte order
+# that is not this machine's, and its numbers for the dtypes that signatures have letters for. `_arrays_are_known`
+# compares all of it with the NumPy that is here before an entry is called.
 TYPE, DATA, NDIM, SHAPE, DESCR, FLAGS = -8, 0, 8, 16, 40, 48
 BYTE_ORDER, TYPE_NUMBER = 10, 12
 C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
