@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from tinynet_fast.models.layers import ACTIVATIONS
 from tinynet_fast.proof.problems import NetworkProblem, NeuronProblem, can_solve, regularized_problem
 from tinynet_fast.training.optimizer import OPTIMIZERS, Optimizer
 
@@ -89,7 +90,7 @@ def network_problems(draw):
     X = one_type(rng, rng.standard_normal((n, d)), draw(st.sampled_from(["float64", "float32", "int8", "bool"])))
     X = one_order(X, draw(st.sampled_from(["C", "F", "strided", "reversed"])))
     y = (rng.random(n) < 0.5).astype(float)
-    activation = draw(st.sampled_from(["sigmoid", "tanh", "relu"]))
+    activation = draw(st.sampled_from(sorted(ACTIVATIONS)))
     batch_size, block = draw(st.integers(1, n + 2)), draw(st.integers(1, n + 1))
     epochs, outputs = draw(st.integers(1, 2)), sizes[-1]
     if outputs > 1:

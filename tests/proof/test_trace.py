@@ -15,7 +15,7 @@ from rich.console import Console
 
 from tinynet_fast import MLP, Neuron
 from tinynet_fast.kernels import reference
-from tinynet_fast.models.layers import layer_table
+from tinynet_fast.models.layers import ACTIVATIONS, layer_table
 from tinynet_fast.proof.trace import trace_mlp, trace_neuron
 from tinynet_fast.proof.trace_run import run_trace
 from tinynet_fast.proof.trace_torch import TorchMissingError, torch_gradients
@@ -23,7 +23,6 @@ from tinynet_fast.proof.trace_view import MLPTrace, NeuronTrace, render
 from tinynet_fast.rows.datasets import height_weight
 from tinynet_fast.rows.files import TableError
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu")
 Network = tuple[np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray], float]
 
 
@@ -137,6 +136,8 @@ def test_network_gradients_are_the_slopes_of_the_loss(activation: str, layers: i
         "sigmoid": lambda z: 1.0 / (1.0 + np.exp(-z)),
         "tanh": np.tanh,
         "relu": lambda z: np.maximum(z, 0.0),
+        "leaky_relu": lambda z: np.where(z > 0.0, z, 0.01 * z),
+        "silu": lambda z: z / (1.0 + np.exp(-z)),
     }
     rng = np.random.default_rng(layers)
     sizes = [3, *[4] * layers, 1]

@@ -12,10 +12,12 @@ import math
 
 from tinynet_fast.kernels import layout as at
 
-SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3  # what a layer does to its sums
+SIGMOID, TANH, RELU, SOFTMAX, LEAKY_RELU, SILU = 0, 1, 2, 3, 4, 5  # what a layer does to its sums
 LOG_LOSS, SQUARED_ERROR = 0, 1  # what is to be made small
 SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD = 0, 1, 2, 3, 4  # how a network steps
-ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU}  # of hidden layers, by the names that options have
+# Of hidden layers, by the names that options have; the output is a sigmoid or a softmax.
+ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "leaky_relu": LEAKY_RELU, "silu": SILU}
+LEAK = 0.01  # what leaky_relu lets through
 LOSSES = {"log_loss": LOG_LOSS, "squared_error": SQUARED_ERROR}
 OPTIMIZERS = {  # and the options that each has; what it keeps of its moments are momentum or beta_1, and beta_2
     "sgd": (SGD, ("momentum", "nesterov")),
@@ -42,21 +44,25 @@ def sigmoid(z):
 
 
 def activate(z, activation):
-    """What a unit sends on, given the sum `z` of its weighted inputs and its bias."""
-    if activation == SIGMOID:
-        return sigmoid(z)
-    if activation == TANH:
-        return math.tanh(z)
-    return z if z > 0.0 else 0.0
+    """What a unit sends on, given the sum `z` of its weighted inputs and its bias; and the slope (derivative) there.
 
-
-def slope(a, activation):
-    """The derivative of `activate` at the sum that gave the output `a`."""
+    leaky_relu is by Maas, Hannun and Ng (ICML 2013), silu by Elfwing, Uchibe and Doya (Neural Networks 107, 2018).
+    """
     if activation == SIGMOID:
-        return a * (1.0 - a)
+        a = sigmoid(z)
+        return a, a * (1.0 - a)
     if activation == TANH:
-        return 1.0 - a * a
-    return 1.0 if a > 0.0 else 0.0
+        a = math.tanh(z)
+        return a, 1.0 - a * a
+    if activation == RELU:
+        return (z, 1.0) if z > 0.0 else (0.0, 0.0)
+    if activation == LEAKY_RELU:
+        return (z, 1.0) if z > 0.0 else (LEAK * z, LEAK)
+    if activation == SILU:
+        share = sigmoid(z)
+        a = z * share
+        return a, share + a * (1.0 - share)
+    return z, 1.0  # a softmax needs the sums of all units: `network_forward` goes on from here
 
 
 def cross_entropy(z, y):
@@ -288,9 +294,9 @@ def network_forward(x, mask, layers, params, units):
             for j in range(inputs):
                 z += values[source + j] * params[p + j * outputs + u]
             z += params[biases + u]
-            a = activate(z, activation)
+            a, slope = activate(z, activation)
             values[target + u] = a
-            deltas[target + u] = z if layer == last else slope(a, activation)
+            deltas[target + u] = z if layer == last else slope
             if layer < last and len(mask) > 0:
                 values[target + u] *= mask[target + u - layers[0][at.INPUTS]]
                 deltas[target + u] *= mask[target + u - layers[0][at.INPUTS]]

@@ -11,12 +11,15 @@ from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.reference import (
     ADAGRAD,
     ADAM,
+    LEAK,
+    LEAKY_RELU,
     NESTEROV,
+    RELU,
     RMSPROP,
     SGD,
     SIGMOID,
+    SILU,
     SMALLEST_SCALE,
-    SOFTMAX,
     SQUARED_ERROR,
     TANH,
 )
@@ -31,21 +34,22 @@ def sigmoid(z):
 
 
 def activate(z, activation):
-    """What units send on, given the sums `z` of their weighted inputs and their biases."""
+    """What units send on, given the sums `z` of their weighted inputs and their biases; and the slopes there."""
     if activation == SIGMOID:
-        return sigmoid(z)
+        a = sigmoid(z)
+        return a, a * (1.0 - a)
     if activation == TANH:
-        return np.tanh(z)
-    return np.where(z > 0.0, z, 0.0)
-
-
-def slope(a, activation):
-    """The derivative of `activate` at the sums that gave the outputs `a`."""
-    if activation == SIGMOID:
-        return a * (1.0 - a)
-    if activation == TANH:
-        return 1.0 - a * a
-    return np.where(a > 0.0, 1.0, 0.0)
+        a = np.tanh(z)
+        return a, 1.0 - a * a
+    if activation == RELU:
+        return np.where(z > 0.0, z, 0.0), np.where(z > 0.0, 1.0, 0.0)
+    if activation == LEAKY_RELU:
+        return np.where(z > 0.0, z, LEAK * z), np.where(z > 0.0, 1.0, LEAK)
+    if activation == SILU:
+        share = sigmoid(z)
+        a = z * share
+        return a, share + a * (1.0 - share)
+    return np.exp(z - log_total(z, 0, z.shape[1])[:, np.newaxis]), 1.0  # a softmax
 
 
 def cross_entropy(z, y):
@@ -203,20 +207,13 @@ def network_forward(x, mask, layers, params, units):
         target, biases = source + inputs, p + inputs * outputs
         a, d = values[:, target : target + outputs], deltas[:, target : target + outputs]
         z = values[:, source:target] @ params[p:biases].reshape(inputs, outputs) + params[biases : biases + outputs]
-        if layer < last:
-            a[:] = activate(z, activation)
-            d[:] = slope(a, activation)
-            if mask.shape[1]:
-                kept = mask[:, target - layers[0, at.INPUTS] : target - layers[0, at.INPUTS] + outputs]
-                a *= kept
-                d *= kept
-        else:
-            a[:] = (
-                np.exp(z - log_total(z, 0, outputs)[:, np.newaxis])
-                if activation == SOFTMAX
-                else activate(z, activation)
-            )
+        a[:], d[:] = activate(z, activation)
+        if layer == last:
             d[:] = z
+        elif mask.shape[1]:
+            kept = mask[:, target - layers[0, at.INPUTS] : target - layers[0, at.INPUTS] + outputs]
+            a *= kept
+            d *= kept
         source, p = target, biases + outputs
 
 

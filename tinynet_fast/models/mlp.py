@@ -20,7 +20,7 @@ class MLP(base.Model):
     ----------
     weights : list of (fan_in, fan_out) float64 arrays
     biases : list of (fan_out,) float64 arrays
-    activation : {"sigmoid", "tanh", "relu"}
+    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu"}
         What the hidden units do to their sums.
     """
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.engines import STABILITY_BOUND
+from tinynet_fast.models.layers import ACTIVATIONS
 from tinynet_fast.proof.problems import (
     NetworkProblem,
     NeuronProblem,
@@ -73,7 +74,7 @@ def regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
 
 
 def network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
-    for activation in ("sigmoid", "tanh", "relu"):
+    for activation in ACTIVATIONS:
         for hidden in SHAPES:
             batches = [(d, size) for d in (1, 6) for size in (1, 7, 32, rows)]
             problems = [network_problem(rng, rows, (d, *hidden, 1), activation, size) for d, size in batches]
@@ -87,7 +88,7 @@ def network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     for name, how in steps.items():
         problems = [network_problem(rng, rows, s, "tanh", 8, Optimizer(0.05, **how)) for s in shapes]
         yield f"network, {name}", problems, True
-    # Steps of Adam and its kind are as long as the rate even if the gradient is only rounding errors: so the rate is small.
+    # Steps of Adam and its kind are as long as the rate even if the gradient is only rounding errors. So it is small.
     adam = Optimizer(0.001, "adam", weight_decay=0.1)
     yield "network, Adam", [network_problem(rng, rows, s, "sigmoid", 8, adam) for s in shapes], True
     for name in (name for name in OPTIMIZERS if name not in ("sgd", "adam")):

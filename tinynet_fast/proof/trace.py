@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sigmoid, slope
+from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sigmoid
 from tinynet_fast.models.layers import check_activation, check_layers
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
 from tinynet_fast.rows.arrays import check_finite, encode_known
@@ -149,7 +149,7 @@ def trace_mlp(
     weights : list of (fan_in, fan_out)
         The weights before the step, one table for each layer. The last layer has one output.
     biases : list of (fan_out,)
-    activation : {"sigmoid", "tanh", "relu"}
+    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu"}
         What the hidden units do to their sums.
     learning_rate : float
 
@@ -219,7 +219,7 @@ def _trace_row(x: list[float], label: float, weights: Layers, biases: list[list[
                 z += source[j] * weights[layer][j][u]
             sums[layer].append(z + biases[layer][u])
         last = layer == len(weights) - 1
-        source = [activate(z, SIGMOID if last else code) for z in sums[layer]]
+        source = [activate(z, SIGMOID if last else code)[0] for z in sums[layer]]
         outputs.append(source)
     z, prediction = sums[-1][0], outputs[-1][0]
     error = prediction - label
@@ -230,7 +230,8 @@ def _trace_row(x: list[float], label: float, weights: Layers, biases: list[list[
             blame = 0.0
             for u in range(len(deltas[0])):
                 blame += weights[layer][j][u] * deltas[0][u]
-            below.append(blame * slope(outputs[layer - 1][j], code))
+            _, slope = activate(sums[layer - 1][j], code)
+            below.append(blame * slope)
         deltas.insert(0, below)
     return RowTrace(x, label, sums, outputs, deltas, z, prediction, error, cross_entropy(z, label))
 

@@ -37,7 +37,9 @@ def torch_gradients(trace: NeuronTrace | MLPTrace) -> NeuronGradients | MLPGradi
         weights, biases = [[[w] for w in trace.weights_before]], [[trace.bias_before]]
     else:
         rows, labels = [row.inputs for row in trace.rows], [row.label for row in trace.rows]
-        weights, biases, hidden = trace.weights_before, trace.biases_before, getattr(torch, trace.activation)
+        weights, biases = trace.weights_before, trace.biases_before
+        home = torch if hasattr(torch, trace.activation) else torch.nn.functional
+        hidden = getattr(home, trace.activation)
     w, b = [[tensor(part).requires_grad_() for part in parts] for parts in (weights, biases)]
     signal = tensor(rows)
     for layer in range(len(w)):

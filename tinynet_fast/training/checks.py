@@ -1,6 +1,6 @@
 """Checks of single options. An error names the option, its value and what is needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ def check_share(name: str, value: Any) -> float:
     return number
 
 
-def check_one_of(what: str, value: Any, known: Sequence[str]) -> str:
+def check_one_of(what: str, value: Any, known: Collection[str]) -> str:
     """`value`; ValueError if it is not one of the names `known`."""
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"there is no {what} {value!r}: use one of {', '.join(known)}")

@@ -80,8 +80,8 @@ def train_mlp(
         for each on average. Text that is a number throughout is judged in the same way.
     hidden : sequence of int
         Units in each hidden layer.
-    activation : {"sigmoid", "tanh", "relu"}
-        What the hidden units do to their sums.
+    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu"}
+        What the hidden units do to their sums: as PyTorch's functions of these names.
     learning_rate : float
         The length of a step along the mean gradient.
     epochs : int
