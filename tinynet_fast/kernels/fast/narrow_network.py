@@ -1,13 +1,14 @@
 """Narrow networks of one hidden layer: few rows never leave the registers, many go through in three short loops.
 
 The updates of `network.py`, for up to NARROW inputs and NARROW sigmoid units before one sigmoid, cross-entropy and
-every optimizer but Adam; what this file does not serve it passes on. The numbers of inputs and units are the lengths of
-two tuples, and so part of a type: each shape is compiled for itself, with every loop over them unrolled. For 2-4-1 four
-rows take 75 ns in place of 187, one row 74 in place of 212, and of 100,000 rows each 6.4 in place of 8.7.
+gradient descent with any momentum; what this file does not serve it passes on. The numbers of inputs and units are the
+lengths of two tuples, and so part of a type: each shape is compiled for itself, with every loop over them unrolled. For
+2-4-1 four rows take 75 ns in place of 187, one row 74 in place of 212, and of 100,000 rows each 6.4 in place of 8.7.
 """
 
 import numpy as np
 
+from tinynet_fast.kernels import layout
 from tinynet_fast.kernels.compiler.jit import MissingCompilerError, compiled, kernel
 from tinynet_fast.kernels.compiler.signatures import NARROW_NETWORK
 from tinynet_fast.kernels.compiler.simd import (
@@ -26,16 +27,10 @@ from tinynet_fast.kernels.compiler.simd import (
 )
 from tinynet_fast.kernels.fast import network
 from tinynet_fast.kernels.fast.functions import log1p, log1p_of_any, sigmoid
-from tinynet_fast.kernels.fast.network import ADAM, AFTER_SLOPES, FOUND, NESTEROV, SIGMOID, TILE, load_labels
-from tinynet_fast.kernels.fast.network_tiles import (
-    collect,
-    descended,
-    first,
-    gather,
-    inlined,
-    predict,
-    weighted_entropy,
-)
+from tinynet_fast.kernels.fast.network import AFTER_SLOPES, FOUND, TILE, load_labels
+from tinynet_fast.kernels.fast.network_steps import descended, inlined
+from tinynet_fast.kernels.fast.network_tiles import collect, first, gather, predict, weighted_entropy
+from tinynet_fast.kernels.reference import LOG_LOSS, NESTEROV, SGD, SIGMOID
 
 NARROW, FEW = 4, 4  # inputs and units at most; the rows of a tile that stays in registers
 network_scratch = network.network_scratch
@@ -208,9 +203,9 @@ def load_rows(X, start, m, inputs, work, stride):
 def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, inputs, units):
     n, size, half = X.shape[0], state.shape[1], (work_array.shape[0] - AFTER_SLOPES) // 2
     work, params, labels, updates, total, stride = address(work_array), address(state), 2 * half, 0, 0.0, 0
-    batch, share = np.int64(rule[0]), rule[3]
-    onward, again = (share, 1.0) if rule[2] == NESTEROV else (1.0, 0.0)
-    filled, weights = np.int64(pending[0]), pending[1]
+    batch, share = np.int64(rule[layout.BATCH_SIZE]), rule[layout.FIRST_SHARE]
+    onward, again = (share, 1.0) if rule[layout.OPTIMIZER] == NESTEROV else (1.0, 0.0)
+    filled, weights = np.int64(pending[layout.PENDING_ROWS]), pending[layout.PENDING_WEIGHT]
     for epoch in range(losses.shape[0]):
         start = 0
         while start < n:
@@ -227,7 +222,8 @@ def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, 
             weights += total
             rate, keep, l2, per_row, moves, grows = 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
             if filled == batch:
-                rate, keep, l2, grows = plan[updates, 0], plan[updates, 1], plan[updates, 2], 0.0
+                rate, keep = plan[updates, layout.RATE], plan[updates, layout.KEEP]
+                l2, grows = plan[updates, layout.L2], 0.0
                 updates += 1
                 filled = np.int64(0)
                 if weights > 0.0:
@@ -249,7 +245,7 @@ def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, 
                     )
             start += m
             losses[epoch] += loss
-    pending[0], pending[1] = filled, weights
+    pending[layout.PENDING_ROWS], pending[layout.PENDING_WEIGHT] = filled, weights
 
 
 def _epochs(floats, inputs, units):
@@ -261,11 +257,11 @@ def serves(mask, rule, layers):
     """Whether this file trains such a network so: whatever an epoch's blocks hold, they go the same way."""
     return (
         len(layers) == 2
-        and max(layers[0][0], layers[0][1]) <= NARROW
-        and layers[0][2] == SIGMOID
-        and layers[1][1] == 1
-        and rule[1] == 0
-        and rule[2] != ADAM
+        and max(layers[0][layout.INPUTS], layers[0][layout.OUTPUTS]) <= NARROW
+        and layers[0][layout.ACTIVATION] == SIGMOID
+        and layers[1][layout.OUTPUTS] == 1
+        and rule[layout.LOSS] == LOG_LOSS
+        and rule[layout.OPTIMIZER] in (SGD, NESTEROV)
         and mask.shape[1] == 0
     )
 
@@ -274,7 +270,7 @@ def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending
     """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`."""
     try:
         if serves(mask, rule, layers):
-            inputs, hidden = int(layers[0, 0]), int(layers[0, 1])
+            inputs, hidden = int(layers[0, layout.INPUTS]), int(layers[0, layout.OUTPUTS])
             shape = (0,) * inputs, (0,) * hidden
             _epochs(X.dtype.char, inputs, hidden)(X, y, weight, plan, rule, state, units, pending, losses, *shape)
             return

@@ -8,36 +8,29 @@ the reference, and its gradient needs no code of its own. The parts are in `netw
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel, part
+from tinynet_fast.kernels import layout
+from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
 from tinynet_fast.kernels.compiler.signatures import NETWORK
 from tinynet_fast.kernels.compiler.simd import REGISTER, address
 from tinynet_fast.kernels.fast import network_tiles as tiles
+from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, named, step_range
 from tinynet_fast.kernels.fast.network_tiles import (
-    DESCENT,
-    adam_1,
-    adam_8,
+    activate,
     collect,
-    descend_1,
-    descend_8,
     fill,
-    inlined,
-    load_rule,
+    has_kink,
     plain_entropy,
     put_labels,
     put_last_labels,
-    relu_units,
-    sigmoid_units,
     softmax_loss,
     squared_error,
-    tanh_units,
     turn,
     turn_pairs,
     weighted_entropy,
 )
+from tinynet_fast.kernels.reference import NESTEROV, SGD, SQUARED_ERROR
 
 TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
-SIGMOID, TANH, RELU = 0, 1, 2
-SQUARED_ERROR, NESTEROV, ADAM = 1, 1, 2
 
 # `units`, the scratch, holds for a tile: a vector or more of rows for each value, layer by layer, each layer's ending
 # with one that is always 1; as much again for slopes, which become deltas; labels and weights; two numbers that are
@@ -46,18 +39,11 @@ FOUND, RULE, RULES = 2 * TILE, 2 * TILE + REGISTER, 2 * REGISTER
 AFTER_SLOPES = RULE + 2 * RULES
 
 
-def named(name):
-    """A part that is made more than once, each time with other blocks, and so needs a name for each.
-
-    Numba tells compiled parts apart by name and by a count that starts anew in every process. Without this, a kernel
-    from the cache and one compiled beside it (for float32 rows) took each other's parts.
-    """
-
-    def decorate(function):
-        function.__name__ = function.__qualname__ = name
-        return part(inner=True)(function)
-
-    return decorate
+@inlined
+def layer_at(layers, layer):
+    """A layer's inputs, outputs and activation, from where the table of layers begins."""
+    row = layout.LAYER_COLUMNS * layer
+    return layers[row + layout.INPUTS], layers[row + layout.OUTPUTS], layers[row + layout.ACTIVATION]
 
 
 # --- a layer ----------------------------------------------------------------------------------------------------------
@@ -178,20 +164,15 @@ def forward(layers, depth, params, work, slopes, stride, mask, columns, start, m
     """The tile through every layer up to the output's sums; gives back where these stand."""
     source, p, column = 0, 0, 0
     for layer in range(depth):
-        inputs, outputs, activation = layers[3 * layer], layers[3 * layer + 1], layers[3 * layer + 2]
+        inputs, outputs, activation = layer_at(layers, layer)
         fill(work, source + inputs * stride, stride // REGISTER, 1.0)
         target, count = source + (inputs + 1) * stride, outputs * stride // REGISTER
-        if activation == RELU:
+        if has_kink(activation):
             exact_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
         else:
             fused_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
         if layer < depth - 1:
-            if activation == SIGMOID:
-                sigmoid_units(work, target, slopes + target, count)
-            elif activation == TANH:
-                tanh_units(work, target, slopes + target, count)
-            else:
-                relu_units(work, target, slopes + target, count)
+            activate(activation, work, target, slopes + target, count)
             if columns > 0:
                 at = start * columns + column
                 apply_mask(mask, at, columns, outputs, m, work, target, slopes + target, stride)
@@ -221,7 +202,7 @@ def backward(layers, depth, state, size, work, slopes, stride, target, stepping,
     """
     p = size
     for layer in range(depth - 1, -1, -1):
-        inputs, outputs = layers[3 * layer], layers[3 * layer + 1]
+        inputs, outputs, _ = layer_at(layers, layer)
         source, deltas = target - (inputs + 1) * stride, slopes + target
         p -= (inputs + 1) * outputs
         if layer > 0:
@@ -237,8 +218,10 @@ def backward(layers, depth, state, size, work, slopes, stride, target, stepping,
 
 
 @inlined
-def set_rule(work, at, total, rate, keep, l2, epsilon, nesterov, share, share2):
-    """How to step, for `_descend` and `_step`: for weights, and for biases, which neither keep nor l2 touches."""
+def set_rule(work, at, total, plan, rule):
+    """How to step, for `_step`: for weights, and for biases, which neither keep nor l2 touches."""
+    rate, keep, l2, epsilon = plan[layout.RATE], plan[layout.KEEP], plan[layout.L2], plan[layout.EPSILON]
+    nesterov, share, share2 = rule[layout.OPTIMIZER] == NESTEROV, rule[layout.FIRST_SHARE], rule[layout.SECOND_SHARE]
     for _ in range(2):
         per_row = 1.0 / total if total > 0.0 else 0.0
         work[at], work[at + 1], work[at + 2], work[at + 3], work[at + 4] = per_row, rate, keep, l2, share
@@ -247,36 +230,22 @@ def set_rule(work, at, total, rate, keep, l2, epsilon, nesterov, share, share2):
         at, keep, l2 = at + RULES, 1.0, 0.0
 
 
-@part(inner=True)
-def step_range(adam, state, start, stop, size, work, rule):
-    how, eights = load_rule(work, rule), start + (stop - start) // REGISTER * REGISTER
-    if adam:
-        for at in range(start, eights, REGISTER):
-            adam_8(state, at, size, how)
-        for at in range(eights, stop):
-            adam_1(state, at, size, how)
-    else:
-        for at in range(start, eights, REGISTER):
-            descend_8(state, at, size, how)
-        for at in range(eights, stop):
-            descend_1(state, at, size, how)
-
-
 @inlined
-def step(total, plain, adam, layers, depth, state, size, work, rule):
+def step(total, plain, optimizer, layers, depth, state, size, work, rule):
     """`network_update`; in one sweep where weights and biases are treated alike, and are `plain`."""
     if not total > 0.0:
         for p in range(size, 2 * size):
             state[p] = 0.0
     elif plain:
-        step_range(adam, state, 0, size, size, work, rule)
+        step_range(optimizer, state, 0, size, size, work, rule)
     else:
         start = 0
         for layer in range(depth):
-            biases = start + layers[3 * layer] * layers[3 * layer + 1]
-            step_range(adam, state, start, biases, size, work, rule)
-            start = biases + layers[3 * layer + 1]
-            step_range(adam, state, biases, start, size, work, rule + RULES)
+            inputs, outputs, _ = layer_at(layers, layer)
+            biases = start + inputs * outputs
+            step_range(optimizer, state, start, biases, size, work, rule)
+            start = biases + outputs
+            step_range(optimizer, state, biases, start, size, work, rule + RULES)
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
@@ -284,10 +253,10 @@ def step(total, plain, adam, layers, depth, state, size, work, rule):
 
 @kernel
 def update(total, plan, rule, layers, state, units):
-    work, adam = address(units), rule[2] == ADAM
-    set_rule(work, 0, total, plan[0], plan[1], plan[2], plan[3], rule[2] == NESTEROV, rule[3], rule[4])
-    plain = plan[1] == 1.0 and plan[2] == 0.0
-    step(total, plain, adam, address(layers), layers.shape[0], address(state), state.shape[1], work, 0)
+    work, optimizer = address(units), np.int64(rule[layout.OPTIMIZER])
+    set_rule(work, 0, total, plan, rule)
+    plain = plan[layout.KEEP] == 1.0 and plan[layout.L2] == 0.0
+    step(total, plain, optimizer, address(layers), layers.shape[0], address(state), state.shape[1], work, 0)
 
 
 @kernel
@@ -302,42 +271,46 @@ def epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses
     )
     labels, how = 2 * half, 2 * half + RULE
     total = 0.0
-    loss, batch, adam, nesterov = np.int64(rule[1]), np.int64(rule[0]), rule[2] == ADAM, rule[2] == NESTEROV
+    loss, batch = np.int64(rule[layout.LOSS]), np.int64(rule[layout.BATCH_SIZE])
+    optimizer = np.int64(rule[layout.OPTIMIZER])
+    inputs, _, _ = layer_at(shape, 0)
+    _, outputs, _ = layer_at(shape, depth - 1)
+    descends = optimizer == SGD or optimizer == NESTEROV
     for epoch in range(losses.shape[0]):
         start = 0
         while start < n:
-            filled = np.int64(pending[0])
+            filled = np.int64(pending[layout.PENDING_ROWS])
             m = min(TILE - filled % TILE, batch - filled, n - start)
             stride, full, plain = (m + REGISTER - 1) & ~(REGISTER - 1), filled + m == batch, True
             if m < n or epoch == 0:  # rows that are one tile are still there in the next epoch
-                load_rows(address(X), shape[0], start, m, work, stride)
+                load_rows(address(X), inputs, start, m, work, stride)
                 total = load_labels(address(y), address(weight), start, m, work, labels)
             target = forward(shape, depth, params, work, half, stride, address(mask), columns, start, m)
-            losses[epoch] += outputs_back(shape[3 * depth - 2], work, target, half, stride, labels, loss)
-            pending[0] += m
-            pending[1] += total
+            losses[epoch] += outputs_back(outputs, work, target, half, stride, labels, loss)
+            pending[layout.PENDING_ROWS] += m
+            pending[layout.PENDING_WEIGHT] += total
             start += m
             if full:
-                rate, keep, l2, epsilon = plan[updates, 0], plan[updates, 1], plan[updates, 2], plan[updates, 3]
-                set_rule(work, how, pending[1], rate, keep, l2, epsilon, nesterov, rule[3], rule[4])
-                plain = keep == 1.0 and l2 == 0.0
-            stepping = m == batch and total > 0.0 and not adam
+                set_rule(work, how, pending[layout.PENDING_WEIGHT], plan[updates], rule)
+                plain = plan[updates, layout.KEEP] == 1.0 and plan[updates, layout.L2] == 0.0
+            stepping = m == batch and total > 0.0 and descends
             backward(shape, depth, params, size, work, half, stride, target, stepping, how)
             if full:
                 if not stepping:
-                    step(pending[1], plain, adam, shape, depth, params, size, work, how)
+                    step(pending[layout.PENDING_WEIGHT], plain, optimizer, shape, depth, params, size, work, how)
                 updates += 1
-                pending[0] = pending[1] = 0.0
+                pending[layout.PENDING_ROWS] = pending[layout.PENDING_WEIGHT] = 0.0
 
 
 @kernel
 def logits(X, layers, params, units, out):
     half, depth, work = (units.shape[0] - AFTER_SLOPES) // 2, layers.shape[0], address(units)
     shape, weights = address(layers), address(params)
+    inputs, _, _ = layer_at(shape, 0)
     for start in range(0, X.shape[0], TILE):
         m = min(TILE, X.shape[0] - start)
         stride = (m + REGISTER - 1) & ~(REGISTER - 1)
-        load_rows(address(X), shape[0], start, m, work, stride)
+        load_rows(address(X), inputs, start, m, work, stride)
         target = forward(shape, depth, weights, work, half, stride, weights, 0, start, m)
         for r in range(m):
             for u in range(out.shape[1]):
@@ -364,7 +337,7 @@ def network_logits(X, layers, params, units, out):
 def network_scratch(layers):
     """Room for a tile of rows; it begins on a cache line."""
     layers = np.asarray(layers)
-    half = TILE * int(layers[:, 0].sum() + len(layers) + layers[-1, 1])
+    half = TILE * int(layers[:, layout.INPUTS].sum() + len(layers) + layers[-1, layout.OUTPUTS])
     room = np.zeros(2 * half + AFTER_SLOPES + REGISTER)
     skip = -(room.ctypes.data // 8) % REGISTER
     return room[skip : skip + 2 * half + AFTER_SLOPES]

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import part
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
     fma,
@@ -12,7 +11,6 @@ from tinynet_fast.kernels.compiler.simd import (
     pack,
     repeat,
     shuffle,
-    sqrt,
     store,
     sum_of,
     sums_of,
@@ -21,21 +19,38 @@ from tinynet_fast.kernels.compiler.simd import (
     where,
 )
 from tinynet_fast.kernels.fast.functions import exp, log1p, log1p_of_any, sigmoid, tanh
+from tinynet_fast.kernels.fast.network_steps import DESCENT, descended, inlined
+from tinynet_fast.kernels.reference import (
+    LEAK,
+    LEAKY_RELU,
+    RELU,
+    SIGMOID,
+    SILU,
+    TANH,
+)
 
-# Numbers that say how to descend: one over the batch's weight, rate, keep, l2, momentum; and how often the velocity and
-# the step go onto the parameters, which is once and not at all or, for Nesterov, `momentum` times and once.
-DESCENT = 7
+# --- units: what they send on takes the place of their sums, and the slopes there go to `slopes` ----------------------
 
 
-def inlined(function):
-    """A part that is used once or twice: typed and compiled as if it stood in its caller, which has the same flags.
-
-    Half the time to compile, and small networks 1.6 times as fast, because fewer arguments go through memory.
-    """
-    return part(inline=True)(function)
+@inlined
+def has_kink(activation):
+    """Whether the slope jumps at a sum of 0. Sums must then be the reference's own bits."""
+    return activation == RELU or activation == LEAKY_RELU
 
 
-# --- units ------------------------------------------------------------------------------------------------------------
+@inlined
+def activate(activation, work, values, slopes, count):
+    """The reference's `activate`, for `count` registers of sums."""
+    if activation == SIGMOID:
+        sigmoid_units(work, values, slopes, count)
+    elif activation == TANH:
+        tanh_units(work, values, slopes, count)
+    elif activation == RELU:
+        relu_units(work, values, slopes, count)
+    elif activation == LEAKY_RELU:
+        leaky_relu_units(work, values, slopes, count)
+    elif activation == SILU:
+        silu_units(work, values, slopes, count)
 
 
 @inlined
@@ -60,6 +75,24 @@ def relu_units(work, values, slopes, count):
         z = load(work, values + at)
         store(work, values + at, where(z > 0.0, z, 0.0))
         store(work, slopes + at, where(z > 0.0, 1.0, 0.0))
+
+
+@inlined
+def leaky_relu_units(work, values, slopes, count):
+    for at in range(0, count * REGISTER, REGISTER):
+        z = load(work, values + at)
+        store(work, values + at, where(z > 0.0, z, LEAK * z))
+        store(work, slopes + at, where(z > 0.0, 1.0, LEAK))
+
+
+@inlined
+def silu_units(work, values, slopes, count):
+    for at in range(0, count * REGISTER, REGISTER):
+        z = load(work, values + at)
+        share = sigmoid(z)
+        a = z * share
+        store(work, values + at, a)
+        store(work, slopes + at, fma(a, 1.0 - share, share))
 
 
 # --- losses: each makes the output's `deltas` from its sums, and returns the sum of the rows' losses ------------------
@@ -274,48 +307,3 @@ def fill(work, at, count, x):
     """`count` registers of the number `x`."""
     for i in range(count):
         store(work, at + i * REGISTER, full(x))
-
-
-# --- a step -----------------------------------------------------------------------------------------------------------
-
-
-@unrolled
-def descended(x, first, g, per_row, rate, keep, l2, share, onward, again):
-    """Parameters and velocities after a step of plain descent, or with momentum, or with Nesterov's.
-
-    x * keep is rounded by itself, as in the plain loop. Fused, it made weights 2e-13 wrong in 300,000 updates.
-    """
-    move = rate * fma(x, l2, g * per_row)
-    first = share * first - move
-    return x * keep + (onward * first - again * move), first
-
-
-@unrolled
-def load_rule(work, rule):
-    """How to step: what `descended` takes, and Adam's epsilon and second share."""
-    return tuple(work[rule + k] for k in range(DESCENT + 2))
-
-
-def _step(state, at, size, rule, *, adam, width):
-    """The reference's `network_update` for `width` parameters from place `at` on; clears their gradient.
-
-    Adam takes the first five numbers of the rule, and the last two.
-    """
-    x, g, first = (load(state, at + k * size, width) for k in range(3))
-    if adam:
-        per_row, rate, keep, l2, share, _, _, epsilon, share2 = rule
-        g = fma(x, l2, g * per_row)
-        first = fma(1.0 - share, g, share * first)
-        second = fma(1.0 - share2, g * g, share2 * load(state, at + 3 * size, width))
-        store(state, at + 3 * size, second)
-        x = x * keep - (rate * first) / (sqrt(second) + epsilon)
-    else:
-        x, first = descended(x, first, g, *rule[:DESCENT])
-    store(state, at, x)
-    store(state, at + size, full(0.0, width))
-    store(state, at + 2 * size, first)
-
-
-descend_8, descend_1, adam_8, adam_1 = (
-    unrolled(_step, adam=adam, width=width) for adam in (False, True) for width in (REGISTER, 1)
-)

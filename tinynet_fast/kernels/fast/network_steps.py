@@ -1,0 +1,98 @@
+"""How a network's parameters follow their gradient, in registers: the reference's `network_step`."""
+
+from tinynet_fast.kernels.compiler.jit import part
+from tinynet_fast.kernels.compiler.simd import REGISTER, fma, full, load, sqrt, store, unrolled
+from tinynet_fast.kernels.reference import ADAGRAD, ADAM, RMSPROP, SGD
+
+# Numbers that say how to descend: one over the batch's weight, rate, keep, l2, momentum; and how often the velocity and
+# the step go onto the parameters, which is once and not at all or, for Nesterov, `momentum` times and once.
+DESCENT = 7
+
+
+def inlined(function):
+    """A part that is used once or twice: typed and compiled as if it stood in its caller, which has the same flags.
+
+    Half the time to compile, and small networks 1.6 times as fast, because fewer arguments go through memory.
+    """
+    return part(inline=True)(function)
+
+
+def named(name):
+    """A part that is made more than once, each time with other blocks, and so needs a name for each.
+
+    Numba tells compiled parts apart by name and by a count that starts anew in every process. Without this, a kernel
+    from the cache and one compiled beside it (for float32 rows) took each other's parts.
+    """
+
+    def decorate(function):
+        function.__name__ = function.__qualname__ = name
+        return part(inner=True)(function)
+
+    return decorate
+
+
+@unrolled
+def descended(x, first, g, per_row, rate, keep, l2, share, onward, again):
+    """Parameters and velocities after a step of plain descent, or with momentum, or with Nesterov's.
+
+    x * keep is rounded by itself, as in the plain loop. Fused, it made weights 2e-13 wrong in 300,000 updates.
+    """
+    move = rate * fma(x, l2, g * per_row)
+    first = share * first - move
+    return x * keep + (onward * first - again * move), first
+
+
+@unrolled
+def load_rule(work, rule):
+    """How to step: what `descended` takes, and epsilon and the second share of the other optimizers."""
+    return tuple(work[rule + k] for k in range(DESCENT + 2))
+
+
+def _step(state, at, size, rule, *, optimizer, width):
+    """The reference's `network_step` for `width` parameters from place `at` on; clears their gradient."""
+    x, g, first = (load(state, at + k * size, width) for k in range(3))
+    if optimizer == SGD:
+        x, first = descended(x, first, g, *rule[:DESCENT])
+    else:
+        per_row, rate, keep, l2, share, _, _, epsilon, share2 = rule
+        g = fma(x, l2, g * per_row)
+        second, move = load(state, at + 3 * size, width), g
+        if optimizer == ADAM:
+            move = first = fma(1.0 - share, g, share * first)
+        second = fma(g, g, second) if optimizer == ADAGRAD else fma(1.0 - share2, g * g, share2 * second)
+        store(state, at + 3 * size, second)
+        x = x * keep - (rate * move) / (sqrt(second) + epsilon)
+    store(state, at, x)
+    store(state, at + size, full(0.0, width))
+    store(state, at + 2 * size, first)
+
+
+def _steps(optimizer):
+    """`_step` for all parameters from `start` to `stop`. SGD has both kinds of momentum, by the numbers of its rule."""
+    eight, one = (unrolled(_step, optimizer=optimizer, width=width) for width in (REGISTER, 1))
+
+    @named(f"steps_{optimizer}")
+    def steps(state, start, stop, size, work, rule):
+        how, eights = load_rule(work, rule), start + (stop - start) // REGISTER * REGISTER
+        for at in range(start, eights, REGISTER):
+            eight(state, at, size, how)
+        for at in range(eights, stop):
+            one(state, at, size, how)
+
+    return steps
+
+
+sgd_steps, adam_steps, rmsprop_steps, adagrad_steps = map(_steps, (SGD, ADAM, RMSPROP, ADAGRAD))
+
+
+@inlined
+def step_range(optimizer, state, start, stop, size, work, rule):
+    """`network_step` for the parameters from `start` to `stop`."""
+    if optimizer == ADAM:
+        adam_steps(state, start, stop, size, work, rule)
+    elif optimizer == RMSPROP:
+        rmsprop_steps(state, start, stop, size, work, rule)
+    elif optimizer == ADAGRAD:
+        adagrad_steps(state, start, stop, size, work, rule)
+    else:
+        sgd_steps(state, start, stop, size, work, rule)
