@@ -1,24 +1,44 @@
 """Which number stands where in the arrays that kernels take. It holds numbers alone and imports nothing.
 
-What a number means is in `reference.py`, beside the functions that use it; so are the codes of activations, losses and
-optimizers. A name that two tables share has the same place in both.
+The codes of activations, losses and optimizers are in `reference.py`, beside the functions that they stand for.
 """
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
-STEP, KEEP, CUT, SHARE = range(4)  # a row's own row of `plan`
-SPARSE_LOSS, BIAS_SCALE, SPARSE_L2, SPARSE_L1, WATCHED = range(5)  # `rule` of sparse rows
-SCALE, A, B, OWED, MEAN_BIAS, SQUARE, SIZE, OBJECTIVE = range(8)  # `state` of sparse rows
-SPARSE_STATE = 8  # its length
-PLAN_COLUMNS = 4  # of both kinds of `plan`
+# `plan` has a row for each row; `sgd_regularized_epochs` says what for.
+STEP, KEEP, CUT, SHARE = range(4)
+PLAN_COLUMNS = 4  # a network's too
+# `rule` of sparse rows.
+SPARSE_LOSS, BIAS_SCALE, SPARSE_L2, SPARSE_L1, WATCHED = range(5)
+# `state` of sparse rows has what all weights share:
+# - the weights are SCALE * v. The l2 penalty multiplies the scale, and a nudge changes the v of what is stored;
+# - their mean is (sums + A * v) / B: linear in v, it needs to hear of the nudges alone (Bottou, Stochastic gradient
+#   descent tricks, 2012). MEAN_BIAS is the bias's. A share of 1.0 starts the mean, once;
+# - l1 is lazy: a row pays what the penalty has asked for (OWED) on the inputs that it stores;
+# - the weights that the last row to change any stored have the sum of squares SQUARE and of magnitudes SIZE, and the
+#   OBJECTIVE is added up from these.
+SCALE, A, B, OWED, MEAN_BIAS, SQUARE, SIZE, OBJECTIVE = range(8)
+SPARSE_STATE = 8  # numbers
 
 # --- a network --------------------------------------------------------------------------------------------------------
 
-INPUTS, OUTPUTS, ACTIVATION = range(3)  # columns of `layers`
+# `layers` has a row a layer.
+INPUTS, OUTPUTS, ACTIVATION = range(3)
 LAYER_COLUMNS = 3
-RATE, L2, EPSILON = 0, 2, 3  # a batch's row of `plan`, which has KEEP too
-BATCH_SIZE, LOSS, OPTIMIZER, FIRST_SHARE, SECOND_SHARE = range(5)  # `rule`
-PARAMETERS, GRADIENT, FIRST, SECOND = range(4)  # rows of `state`
+# `state`: the parameters, the gradient summed so far in a batch, and the optimizer's first and second moments. Each row
+# is laid out layer by layer: the weights, input by input (input j to unit u at j * outputs + u), then a bias a unit.
+PARAMETERS, GRADIENT, FIRST, SECOND = range(4)
 STATE_ROWS = 4
-VALUES, DELTAS = range(2)  # rows of `units`
-PENDING_ROWS, PENDING_WEIGHT = range(2)  # `pending`
+# `units`: `values` has the inputs of a row and then every unit's output, layer by layer; `deltas` has the loss's
+# derivative with respect to each unit's sum, at the same places. On the way forward `deltas` takes what the way back
+# starts from: a hidden unit's slope, an output's sum.
+VALUES, DELTAS = range(2)
+# `mask` has a factor a hidden unit (dropout): 0.0 where the unit is left out of this row, else 1 / (1 - dropout).
+# Without dropout it has no columns.
+# `plan` has a row for each batch that ends in the call; KEEP is where a neuron's plan has it. A batch without sample
+# weight makes no update, so its row is not looked at; whoever makes the plan does not count it either.
+RATE, L2, EPSILON = 0, 2, 3
+# `rule`: the last two say what the optimizer keeps of its first and of its second moment.
+BATCH_SIZE, LOSS, OPTIMIZER, FIRST_SHARE, SECOND_SHARE = range(5)
+# `pending`: the rows that are in the gradient and not yet in the parameters, and the sum of their sample weights.
+PENDING_ROWS, PENDING_WEIGHT = range(2)

@@ -74,6 +74,14 @@ def cross_entropy(z, y):
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
 
 
+def loss_slope(prediction, y, loss):
+    """The derivative of the loss with respect to the output's sum: for cross-entropy it is the error itself."""
+    error = prediction - y
+    if loss == SQUARED_ERROR:
+        return error * (2.0 * prediction * (1.0 - prediction))
+    return error
+
+
 def log_total(sums, start, outputs):
     """log(exp(sums[start]) + ...) over as many sums as there are outputs, written so that exp cannot overflow."""
     largest, total = sums[start], 0.0
@@ -146,9 +154,7 @@ def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, p
             prediction = sigmoid(logit(X[i], weights, bias))
             error = prediction - y[i]
             losses[epoch] += error * error
-            if loss == SQUARED_ERROR:
-                error *= 2.0 * prediction * (1.0 - prediction)
-            nudge = step * error
+            nudge = step * loss_slope(prediction, y[i], loss)
             for j in range(d):
                 weights[j] = keep * weights[j] - nudge * X[i][j]
             bias[0] -= bias_scale * nudge
@@ -173,12 +179,8 @@ def logits(X, weights, bias, out):
 # --- one neuron, on rows stored as CSR --------------------------------------------------------------------------------
 #
 # Row i stores data[p] of the input indices[p], for p from indptr[i] up to indptr[i + 1], its inputs rising and each
-# once. An update costs what the row stores and not the width:
-# - the weights are SCALE * v. The l2 penalty multiplies the scale, and a nudge changes the v of what is stored;
-# - their mean is (sums + A * v) / B: linear in v, it needs to hear of the nudges alone (Bottou, Stochastic gradient
-#   descent tricks, 2012). MEAN_BIAS is the bias's. A share of 1.0 starts the mean, once;
-# - l1 is lazy: a row pays what the penalty has asked for (OWED) on the inputs that it stores.
-# SCALE and the others are numbers in `state`.
+# once. An update costs what the row stores and not the width: `layout.py` says how, where it names the numbers of
+# `state`.
 # Without l1 the weights are those of `sgd_regularized_epochs` on the same rows, dense. They are the same bits if there
 # is no penalty and no mean, since 0.0 adds nothing to a sum and moves no weight. Otherwise they differ by rounding,
 # which grows with the rows: by up to 3e-12 after 1,500,000 rows. (On sparse rows the engines agree with each other.)
@@ -219,9 +221,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
             prediction = sigmoid(z)
             error = prediction - y[i]
             losses[epoch] += error * error
-            if loss == SQUARED_ERROR:
-                error *= 2.0 * prediction * (1.0 - prediction)
-            nudge = step * error
+            nudge = step * loss_slope(prediction, y[i], loss)
             if watched:
                 state[at.OBJECTIVE] += cross_entropy(z, y[i])
                 state[at.OBJECTIVE] += 0.5 * l2 * state[at.SQUARE] + l1 * state[at.SIZE]
@@ -265,19 +265,8 @@ def sparse_logits(data, indices, indptr, order, weights, bias, out):
 
 # --- a network --------------------------------------------------------------------------------------------------------
 #
-# - `layers` has a row a layer: inputs, outputs, activation. The last layer is one sigmoid or, for more than two
-#   classes, a softmax with an output each; `y` then holds the number of a row's class.
-# - `state` has four rows: the parameters, the gradient summed so far in a batch, and the optimizer's first and second
-#   moments. Each is laid out layer by layer: the weights, input by input (input j to unit u at j * outputs + u), then a
-#   bias a unit.
-# - `units` has two rows: `values`, with the inputs of a row and then every unit's output, layer by layer, and `deltas`,
-#   with the loss's derivative with respect to each unit's sum, at the same places. On the way forward `deltas` takes
-#   what the way back starts from: a hidden unit's slope, an output's sum.
-# - `mask` has a factor a hidden unit (dropout): 0.0 where the unit is left out of this row, else 1 / (1 - dropout). For
-#   no dropout it has no columns.
-# - `plan` has a row for each batch that ends in the call: learning rate, keep, l2, epsilon. A batch without sample
-#   weight makes no update, so its row is not looked at; whoever makes the plan does not count it either.
-# - `rule` is batch size, loss, optimizer, and what the optimizer keeps of its first and of its second moment.
+# `layout.py` says what `layers`, `state`, `units`, `mask`, `plan`, `rule` and `pending` hold. The last layer is one
+# sigmoid or, for more than two classes, a softmax with an output each; `y` then holds the number of a row's class.
 
 
 def network_forward(x, mask, layers, params, units):
@@ -329,10 +318,7 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
     p = len(params)  # where its parameters end
     for u in range(target, len(values)):
         actual = y if len(values) - target == 1 else (1.0 if int(y) == u - target else 0.0)
-        error = values[u] - actual
-        if loss == SQUARED_ERROR:
-            error *= 2.0 * values[u] * (1.0 - values[u])
-        deltas[u] = weight * error
+        deltas[u] = weight * loss_slope(values[u], actual, loss)
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs = layers[layer][at.INPUTS], layers[layer][at.OUTPUTS]
         source = target - inputs
@@ -402,10 +388,9 @@ def network_update(total, plan, rule, layers, state):
 def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
     """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every batch.
 
-    `pending` holds the number of rows that are in the gradient and not yet in the parameters, and the sum of their
-    sample weights. It is left as it stands, so that a batch can go on in the next block of rows; at the end of an epoch
-    the caller updates for a short last batch. Each row's loss times its sample weight, taken before its batch changes
-    the parameters, is added to the epoch's slot.
+    `pending` is left as it stands, so that a batch can go on in the next block of rows; at the end of an epoch the
+    caller updates for a short last batch. Each row's loss times its sample weight, taken before its batch changes the
+    parameters, is added to the epoch's slot.
     """
     updates = 0
     for epoch in range(len(losses)):

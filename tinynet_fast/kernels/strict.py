@@ -14,7 +14,7 @@ from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels import reference
 from tinynet_fast.kernels.compiler.jit import kernel, part
 from tinynet_fast.kernels.compiler.prefetching import ask_for
-from tinynet_fast.kernels.reference import SMALLEST_SCALE, SQUARED_ERROR
+from tinynet_fast.kernels.reference import SMALLEST_SCALE
 
 LARGEST = (
     709.782712893384  # exp overflows beyond: compiled it gives infinity and the prediction 0, uncompiled it raises
@@ -54,6 +54,7 @@ def sigmoid(z):
 
 activate = inlined(reference.activate)
 cross_entropy = as_it_is(reference.cross_entropy)
+loss_slope = inlined(reference.loss_slope)
 log_total = as_it_is(reference.log_total)
 truncate = as_it_is(reference.truncate)
 
@@ -128,9 +129,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
             prediction = sigmoid(z)
             error = prediction - y[i]
             losses[epoch] += error * error
-            if loss == SQUARED_ERROR:
-                error *= 2.0 * prediction * (1.0 - prediction)
-            nudge = step * error
+            nudge = step * loss_slope(prediction, y[i], loss)
             if watched:
                 state[at.OBJECTIVE] += cross_entropy(z, y[i])
                 state[at.OBJECTIVE] += 0.5 * l2 * state[at.SQUARE] + l1 * state[at.SIZE]

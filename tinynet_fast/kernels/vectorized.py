@@ -58,6 +58,14 @@ def cross_entropy(z, y):
     return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
 
 
+def loss_slope(prediction, y, loss):
+    """The derivatives of the loss with respect to the outputs' sums, for the true labels `y`."""
+    error = prediction - y
+    if loss == SQUARED_ERROR:
+        return error * (2.0 * prediction * (1.0 - prediction))
+    return error
+
+
 def log_total(sums, start, outputs):
     """log(exp(sums[:, start]) + ...) over as many sums as there are outputs, written so that exp cannot overflow."""
     part = sums[:, start : start + outputs]
@@ -101,10 +109,9 @@ def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, p
             prediction = 1.0 / (1.0 + np.exp(-logit(X[i], weights, bias)))
             error = prediction - y[i]
             losses[epoch] += error * error
-            if loss == SQUARED_ERROR:
-                error *= 2.0 * prediction * (1.0 - prediction)
-            weights[:] = keep * weights - (step * error) * X[i]
-            bias[0] -= bias_scale * (step * error)
+            nudge = step * loss_slope(prediction, y[i], loss)
+            weights[:] = keep * weights - nudge * X[i]
+            bias[0] -= bias_scale * nudge
             if share > 0.0:
                 means[:-1] += share * (weights - means[:-1])
                 means[-1] += share * (bias[0] - means[-1])
@@ -152,9 +159,7 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
             prediction = 1.0 / (1.0 + np.exp(-z))
             error = prediction - y[i]
             losses[epoch] += error * error
-            if loss == SQUARED_ERROR:
-                error *= 2.0 * prediction * (1.0 - prediction)
-            nudge = step * error
+            nudge = step * loss_slope(prediction, y[i], loss)
             if watched:
                 penalty = 0.5 * l2 * state[at.SQUARE] + l1 * state[at.SIZE]
                 state[at.OBJECTIVE] += cross_entropy(z, y[i]) + penalty
@@ -235,10 +240,7 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
     target, p = values.shape[1] - outputs, len(params)
     predictions = values[:, target:]
     actual = y[:, np.newaxis] if outputs == 1 else y[:, np.newaxis] == np.arange(outputs)
-    error = predictions - actual
-    if loss == SQUARED_ERROR:
-        error *= 2.0 * predictions * (1.0 - predictions)
-    deltas[:, target:] = weight[:, np.newaxis] * error
+    deltas[:, target:] = weight[:, np.newaxis] * loss_slope(predictions, actual, loss)
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs, _ = layers[layer]
         source = target - inputs
