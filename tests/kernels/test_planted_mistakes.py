@@ -26,6 +26,7 @@ from tinynet_fast.proof.problems import can_solve, neuron_problem
 njit = pytest.importorskip("numba", reason="Numba compiles a copy with other flags").njit
 
 # How patterns are read: planted.py
+# Into what strict.py has written by hand, and into what it compiles of the reference.
 IN_STRICT = [
     Mistake("no bias update", "bias[0] -= nudge", "pass"),
     Mistake("wrong sign", "weights[j] -= nudge * X[i, j]", "weights[j] += nudge * X[i, j]"),
@@ -36,56 +37,64 @@ IN_STRICT = [
     Mistake("block starts from its second row", "z = logit(X[0], weights, bias)", "z = logit(X[min(1, len(X) - 1)], weights, bias)"),
     Mistake("single precision", "error = sigmoid(z) - y[i]", "error = float(np.float32(sigmoid(z) - y[i]))"),
     Mistake("bias first", "z = 0.0", "z = bias[0]", "sgd_epochs", given="bias[0] -= nudge"),
-    Mistake("right to left", "for j in range(len(weights)):\n        z += x[j] * weights[j]", "for j in range(len(weights) - 1, -1, -1):\n        z += x[j] * weights[j]"),
     Mistake("absolute error as the loss", "losses[epoch] += error * error", "losses[epoch] += abs(error)", everywhere=True),
     Mistake("one step for all rows", "nudge = step[i] * error", "nudge = step[0] * error"),
     Mistake("another row's label", "error = sigmoid(z) - y[i]", "error = sigmoid(z) - y[i - 1]"),
     Mistake("sigmoid through tanh", "return 1.0 / (1.0 + math.exp(-z))", "return 0.5 * (1.0 + math.tanh(0.5 * z))"),
     Mistake("sigmoid cut off early", "z < -LARGEST", "z < -30.0"),
     Mistake("losses of all epochs in the first slot", "losses[epoch] += error * error", "losses[0] += error * error", everywhere=True),
-    Mistake("penalty after the update", "keep * weights[j] - nudge * X[i, j]", "keep * (weights[j] - nudge * X[i, j])"),
-    Mistake("half the gradient of squared error", "error *= 2.0 * prediction * (1.0 - prediction)", "error *= prediction * (1.0 - prediction)", everywhere=True),
-    Mistake("mean of the weights before the row", "means[j] += share * (weights[j] - means[j])", "means[j] += share * (weights[j] + nudge * X[i, j] - means[j])", "sgd_regularized_epochs", given="weights[j] = keep * weights[j] - nudge * X[i, j]"),
+]  # fmt: skip
+IN_STRICTS_REFERENCE = [
+    Mistake("right to left", "for j in range(len(weights)):\n        z += x[j] * weights[j]", "for j in range(len(weights) - 1, -1, -1):\n        z += x[j] * weights[j]"),
+    Mistake("penalty after the update", "keep * weights[j] - nudge * X[i][j]", "keep * (weights[j] - nudge * X[i][j])"),
+    Mistake("half the gradient of squared error", "error * (2.0 * prediction * (1.0 - prediction))", "error * (prediction * (1.0 - prediction))"),
+    Mistake("mean of the weights before the row", "means[j] += share * (weights[j] - means[j])", "means[j] += share * (weights[j] + nudge * X[i][j] - means[j])", "sgd_regularized_epochs", given="weights[j] = keep * weights[j] - nudge * X[i][j]"),
     Mistake("the bias moves as far as ever", "bias[0] -= bias_scale * nudge", "bias[0] -= nudge", everywhere=True),
     Mistake("bias left out of the mean", "means[d] += share * (bias[0] - means[d])", "pass"),
     Mistake("l1 past zero", "return max(0.0, weight - (owed + paid))", "return weight - (owed + paid)"),
     Mistake("l1 paid twice", "paid[j] += weights[j] - before", "pass"),
     Mistake("l1 the wrong way for negative weights", "return min(0.0, weight + (owed - paid))", "return min(0.0, weight - (owed - paid))"),
     Mistake("no bias in a network's sum", "z += params[biases + u]", "pass"),
-    Mistake("tanh's slope is sigmoid's", "return 1.0 - a * a", "return a * (1.0 - a)"),
-    Mistake("sigmoid's slope is tanh's", "return a * (1.0 - a)", "return 1.0 - a * a"),
-    Mistake("relu leaks", "return z if z > 0.0 else 0.0", "return z if z > 0.0 else 0.01 * z"),
-    Mistake("relu's slope where it is off", "return 1.0 if a > 0.0 else 0.0", "return 1.0 if a >= 0.0 else 0.0"),
-    Mistake("an output's slope in place of its sum", "z if layer == last else slope(a, activation)", "slope(a, activation)"),
-    Mistake("slope of the sum", "z if layer == last else slope(a, activation)", "z if layer == last else slope(z, activation)"),
+    Mistake("tanh's slope is sigmoid's", "return a, 1.0 - a * a", "return a, a * (1.0 - a)"),
+    Mistake("sigmoid's slope is tanh's", "return a, a * (1.0 - a)", "return a, 1.0 - a * a"),
+    Mistake("relu leaks", "return (z, 1.0) if z > 0.0 else (0.0, 0.0)", "return (z, 1.0) if z > 0.0 else (0.01 * z, 0.0)"),
+    Mistake("relu's slope where it is off", "return (z, 1.0) if z > 0.0 else (0.0, 0.0)", "return (z, 1.0) if z > 0.0 else (0.0, 1.0)"),
+    Mistake("an output's slope in place of its sum", "deltas[target + u] = z if layer == last else slope", "deltas[target + u] = slope"),
+    Mistake("slope of the sum", "a = math.tanh(z); return a, 1.0 - a * a", "a = math.tanh(z); return a, 1.0 - z * z"),
     Mistake("a unit left out still learns", "values[target + u] *= ...; deltas[target + u] *= ...", "values[target + u] *= ...", "network_forward"),
-    Mistake("the layer before's mask", "values[target + u] *= mask[target + u - layers[0, 0]]; deltas[target + u] *= ...", "values[target + u] *= mask[u]; deltas[target + u] *= ...", "network_forward"),
+    Mistake("the layer before's mask", "values[target + u] *= mask[target + u - layers[0][at.INPUTS]]; deltas[target + u] *= ...", "values[target + u] *= mask[u]; deltas[target + u] *= ...", "network_forward"),
     Mistake("classes' probabilities not normalised", "math.exp(deltas[target + u] - norm)", "0.9 * math.exp(deltas[target + u] - norm)"),
     Mistake("the largest sum left out", "range(start, start + outputs)", "range(start + 1, start + outputs)", "log_total"),
     Mistake("the first class's loss", "sums[target + int(y)]", "sums[target]"),
     Mistake("no class is right", "1.0 if int(y) == u - target else 0.0", "0.0"),
     Mistake("squared error's loss not squared", "return (values[target] - y) * (values[target] - y)", "return abs(values[target] - y)"),
-    Mistake("sample weight left out", "deltas[u] = weight * error", "deltas[u] = error"),
-    Mistake("sample weight left out of the mean", "pending[1] += weight[i]", "pending[1] += 1.0"),
+    Mistake("sample weight left out", "deltas[u] = weight * loss_slope(...)", "deltas[u] = loss_slope(...)"),
+    Mistake("sample weight left out of the mean", "pending[at.PENDING_WEIGHT] += weight[i]", "pending[at.PENDING_WEIGHT] += 1.0"),
     Mistake("sample weight left out of the loss", "losses[epoch] += weight[i] * network_loss(...)", "losses[epoch] += network_loss(...)"),
     Mistake("every update by the first plan", "updates += 1", "pass"),
     Mistake("biases penalised", "if p < biases: ...", "if True: ..."),
     Mistake("weights shrunk before their penalty", "g += l2 * params[p]; params[p] *= keep", "params[p] *= keep; g += l2 * params[p]"),
     Mistake("no decay", "params[p] *= keep", "pass"),
     Mistake("momentum of the wrong sign", "first[p] = share * first[p] - rate * g", "first[p] = -share * first[p] - rate * g"),
-    Mistake("Nesterov's is plain", "optimizer == NESTEROV", "optimizer == 7"),
-    Mistake("Adam without the square", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g)", "second[p] = share2 * second[p] + (1.0 - share2) * abs(g)"),
-    Mistake("epsilon under the root", "(math.sqrt(second[p]) + epsilon)", "math.sqrt(second[p] + epsilon)"),
-    Mistake("second mean kept as long as the first", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g)", "second[p] = share * second[p] + (1.0 - share2) * (g * g)", "network_update", given="first[p] = share * first[p] + (1.0 - share) * g"),
+    Mistake("Nesterov's is plain", "share * first[p] - rate * g if optimizer == NESTEROV else first[p]", "first[p]"),
+    Mistake("Adam without the square", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g); params[p] -= rate * first[p] / ...", "second[p] = share2 * second[p] + (1.0 - share2) * abs(g); params[p] -= rate * first[p] / ..."),
+    Mistake("epsilon under the root", "rate * first[p] / (math.sqrt(second[p]) + epsilon)", "rate * first[p] / math.sqrt(second[p] + epsilon)"),
+    Mistake("second mean kept as long as the first", "first[p] = share * first[p] + (1.0 - share) * g; second[p] = share2 * second[p] + (1.0 - share2) * (g * g)", "first[p] = share * first[p] + (1.0 - share) * g; second[p] = share * second[p] + (1.0 - share2) * (g * g)"),
     Mistake("blame from the last unit only", "blame += params[...] * deltas[...]", "blame = params[...] * deltas[...]", "network_backward"),
     Mistake("every bias gets the first unit's share", "gradient[biases + u] += deltas[target + u]", "gradient[biases + u] += deltas[target]"),
     Mistake("sum in place of the mean gradient", "gradient[p] / total", "gradient[p]", "network_update"),
     Mistake("grouping in the network's update", "g = gradient[p] / total", "g = gradient[p] * (1.0 / total)"),
     Mistake("gradient kept from batch to batch", "gradient[p] = 0.0", "pass"),
-    Mistake("batch ends with the block", "for epoch in range(len(losses)): ...", "pending[0] = 0\nfor epoch in range(len(losses)): ...", "network_epochs", given="pending[0] += 1.0"),
-    Mistake("batch a row too long", "pending[0] == rule[0]", "pending[0] > rule[0]"),
+    Mistake("batch ends with the block", "for epoch in range(len(losses)): ...", "pending[at.PENDING_ROWS] = 0\nfor epoch in range(len(losses)): ...", "network_epochs", given="pending[at.PENDING_ROWS] += 1.0"),
+    Mistake("batch a row too long", "pending[at.PENDING_ROWS] == rule[at.BATCH_SIZE]", "pending[at.PENDING_ROWS] > rule[at.BATCH_SIZE]"),
     Mistake("cross-entropy of the other label", "s = z if y > 0.5 else -z", "s = -z if y > 0.5 else z"),
     Mistake("cross-entropy without log1p", "math.log1p(math.exp(-abs(s)))", "math.log(1.0 + math.exp(-abs(s)))"),
+    Mistake("leaky_relu does not leak", "(LEAK * z, LEAK)", "(0.0, 0.0)"),
+    Mistake("leaky_relu leaks forward only", "(LEAK * z, LEAK)", "(LEAK * z, 0.0)"),
+    Mistake("silu's slope is its sigmoid", "return a, share + a * (1.0 - share)", "return a, share"),
+    Mistake("RMSprop without the square", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g); params[p] -= rate * g / ...", "second[p] = share2 * second[p] + (1.0 - share2) * abs(g); params[p] -= rate * g / ..."),
+    Mistake("Adagrad forgets", "second[p] += g * g", "second[p] = g * g", "network_step"),
+    Mistake("Adagrad without the root", "second[p] += g * g; params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)", "second[p] += g * g; params[p] -= rate * g / (second[p] + epsilon)"),
 ]  # fmt: skip
 # the width at which the kernel runs, and the mistake
 IN_FAST = [
@@ -102,16 +111,20 @@ IN_FAST = [
 ]  # fmt: skip
 IN_NUMPY = [
     Mistake("single precision", "error = prediction - y[i]", "error = float(np.float32(prediction - y[i]))", everywhere=True),
-    Mistake("no bias update", "bias[0] -= nudge", "pass"),
-    Mistake("the bias moves as far as ever", "bias_scale * (step * error)", "step * error"),
+    Mistake("no bias update", "bias[0] -= nudge", "pass", "sgd_epochs"),
+    Mistake("the bias moves as far as ever", "bias[0] -= bias_scale * nudge", "bias[0] -= nudge", everywhere=True),
     Mistake("a chunk's mean for its sum", "np.sum(weight[part] * network_loss(...))", "np.mean(weight[part] * network_loss(...))"),
     Mistake("a chunk's gradient replaces the last", "gradient[p:biases] += ...", "gradient[p:biases] = ..."),
     Mistake("biases left out", "gradient[biases : biases + outputs] += d.sum(axis=0)", "pass"),
     Mistake("a unit left out still learns", "a *= kept; d *= kept", "a *= kept"),
     Mistake("the first rows' mask for all", "kept = mask[part] if mask.shape[1] else mask", "kept = mask[:m] if mask.shape[1] else mask", "network_epochs", given="start += m"),
-    Mistake("classes' probabilities not normalised", "np.exp(z - log_total(z, 0, outputs)[:, np.newaxis])", "np.exp(z)"),
+    Mistake("classes' probabilities not normalised", "np.exp(z - log_total(z, 0, z.shape[1])[:, np.newaxis])", "np.exp(z)"),
     Mistake("biases penalised", "params[weights] *= keep", "params *= keep"),
-    Mistake("Adam without the square", "second[:] = share2 * second + (1.0 - share2) * (g * g)", "second[:] = share2 * second + (1.0 - share2) * abs(g)"),
+    Mistake("Adam without the square", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g); params[p] -= rate * first[p] / ...", "second[p] = share2 * second[p] + (1.0 - share2) * abs(g); params[p] -= rate * first[p] / ..."),
+    Mistake("leaky_relu leaks forward only", "np.where(z > 0.0, 1.0, LEAK)", "np.where(z > 0.0, 1.0, 0.0)"),
+    Mistake("silu's slope is its sigmoid", "return a, share + a * (1.0 - share)", "return a, share"),
+    Mistake("RMSprop without the square", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g); params[p] -= rate * g / ...", "second[p] = share2 * second[p] + (1.0 - share2) * abs(g); params[p] -= rate * g / ..."),
+    Mistake("Adagrad forgets", "second[p] += g * g", "second[p] = g * g", "network_step"),
 ]  # fmt: skip
 IN_FAST_REGULARIZED = [
     Mistake("a keep left out before the row", "ahead = fma(c1 * c2, dot(...), b)", "ahead = fma(c2, dot(...), b)"),
@@ -124,28 +137,28 @@ IN_FAST_REGULARIZED = [
     Mistake("a row with another row's share", "w = fma(-p1, input_at(X, k + d), c1 * w)\nif len(averaged) > 0: mean = fma(h1, w - mean, mean)\n...\nif len(averaged) > 0: mean = fma(h2, w - mean, mean)", "w = fma(-p1, input_at(X, k + d), c1 * w)\nif len(averaged) > 0: mean = fma(h2, w - mean, mean)\n...\nif len(averaged) > 0: mean = fma(h2, w - mean, mean)"),
     Mistake("last row of a block left out of the mean", "put_weight(means, j, fma(h3, w - mean, mean))", "put_weight(means, j, mean)"),
     Mistake("mean of the bias a row late", "b -= p3; mb = fma(h3, b - mb, mb); before = i", "b -= p3; mb = fma(h3, b + p3 - mb, mb); before = i"),
-    Mistake("odd rows at the end not shrunk", "bring_in_one(X, i, plan[i, 1], ...)", "bring_in_one(X, i, 1.0, ...)"),
+    Mistake("odd rows at the end not shrunk", "bring_in_one(X, i, plan[i, at.KEEP], ...)", "bring_in_one(X, i, 1.0, ...)"),
     Mistake("odd rows at the end left out of the mean", "fma(share, weights[j] - means[j], means[j])", "means[j]"),
 ]  # fmt: skip
 IN_THE_REFERENCE_TOO = [
-    Mistake("half the gradient of squared error", "error *= 2.0 * prediction * (1.0 - prediction)", "error *= prediction * (1.0 - prediction)", everywhere=True),
+    Mistake("half the gradient of squared error", "error * (2.0 * prediction * (1.0 - prediction))", "error * (prediction * (1.0 - prediction))"),
     Mistake("l1 past zero", "return max(0.0, weight - (owed + paid))", "return weight - (owed + paid)"),
     Mistake("the bias moves as far as ever", "bias[0] -= bias_scale * nudge", "bias[0] -= nudge", everywhere=True),
     Mistake("l2 twice", "weights[j] = keep * weights[j] - nudge * X[i][j]", "weights[j] = keep * keep * weights[j] - nudge * X[i][j]"),
     Mistake("mean from the row before", "means[j] += share * (weights[j] - means[j])", "means[j] += share * (weights[j] + nudge * X[i][j] - means[j])", "sgd_regularized_epochs", given="weights[j] = keep * weights[j] - nudge * X[i][j]"),
-    Mistake("no bias update", "bias[0] -= nudge", "pass"),
+    Mistake("no bias update", "bias[0] -= nudge", "pass", "sgd_epochs"),
     Mistake("wrong sign", "weights[j] -= nudge * X[i][j]", "weights[j] += nudge * X[i][j]"),
     Mistake("gradient of squared error", "nudge = step[i] * error", "nudge = step[i] * error * prediction * (1 - prediction)", "sgd_epochs", given="prediction = sigmoid(logit(...))"),
     Mistake("loss of the epoch before", "losses[epoch] += error * error", "losses[epoch - 1] += error * error", everywhere=True),
-    Mistake("tanh's slope is sigmoid's", "return 1.0 - a * a", "return a * (1.0 - a)"),
-    Mistake("slope of the sum", "z if layer == last else slope(a, activation)", "z if layer == last else slope(z, activation)"),
-    Mistake("output error doubled", "deltas[u] = weight * error", "deltas[u] = 2.0 * weight * error"),
+    Mistake("tanh's slope is sigmoid's", "return a, 1.0 - a * a", "return a, a * (1.0 - a)"),
+    Mistake("slope of the sum", "a = math.tanh(z); return a, 1.0 - a * a", "a = math.tanh(z); return a, 1.0 - z * z"),
+    Mistake("output error doubled", "deltas[u] = weight * loss_slope(...)", "deltas[u] = 2.0 * weight * loss_slope(...)"),
     Mistake("blame from the last unit only", "blame += params[...] * deltas[...]", "blame = params[...] * deltas[...]", "network_backward"),
     Mistake("sum in place of the mean gradient", "gradient[p] / total", "gradient[p]"),
     Mistake("transposed weights", "z += values[source + j] * params[p + j * outputs + u]", "z += values[source + j] * params[p + u * inputs + j]", "network_forward", given="for j in range(inputs): ..."),
     Mistake("cross-entropy of the other label", "s = z if y > 0.5 else -z", "s = -z if y > 0.5 else z"),
-    Mistake("sample weight left out", "deltas[u] = weight * error", "deltas[u] = error"),
-    Mistake("sample weight left out of the mean", "pending[1] += weight[i]", "pending[1] += 1.0"),
+    Mistake("sample weight left out", "deltas[u] = weight * loss_slope(...)", "deltas[u] = loss_slope(...)"),
+    Mistake("sample weight left out of the mean", "pending[at.PENDING_WEIGHT] += weight[i]", "pending[at.PENDING_WEIGHT] += 1.0"),
     Mistake("a unit left out still learns", "values[target + u] *= ...; deltas[target + u] *= ...", "values[target + u] *= ...", "network_forward"),
     Mistake("no class is right", "1.0 if int(y) == u - target else 0.0", "0.0"),
     Mistake("the first class's loss", "sums[target + int(y)]", "sums[target]"),
@@ -153,16 +166,27 @@ IN_THE_REFERENCE_TOO = [
     Mistake("biases penalised", "if p < biases: ...", "if True: ..."),
     Mistake("no decay", "params[p] *= keep", "pass"),
     Mistake("momentum of the wrong sign", "first[p] = share * first[p] - rate * g", "first[p] = -share * first[p] - rate * g"),
-    Mistake("Nesterov's is plain", "optimizer == NESTEROV", "optimizer == 7"),
-    Mistake("Adam without the square", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g)", "second[p] = share2 * second[p] + (1.0 - share2) * abs(g)"),
-    Mistake("epsilon under the root", "(math.sqrt(second[p]) + epsilon)", "math.sqrt(second[p] + epsilon)"),
-    Mistake("second mean kept as long as the first", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g)", "second[p] = share * second[p] + (1.0 - share2) * (g * g)", "network_update", given="first[p] = share * first[p] + (1.0 - share) * g"),
+    Mistake("Nesterov's is plain", "share * first[p] - rate * g if optimizer == NESTEROV else first[p]", "first[p]"),
+    Mistake("Adam without the square", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g); params[p] -= rate * first[p] / ...", "second[p] = share2 * second[p] + (1.0 - share2) * abs(g); params[p] -= rate * first[p] / ..."),
+    Mistake("epsilon under the root", "rate * first[p] / (math.sqrt(second[p]) + epsilon)", "rate * first[p] / math.sqrt(second[p] + epsilon)"),
+    Mistake("second mean kept as long as the first", "first[p] = share * first[p] + (1.0 - share) * g; second[p] = share2 * second[p] + (1.0 - share2) * (g * g)", "first[p] = share * first[p] + (1.0 - share) * g; second[p] = share * second[p] + (1.0 - share2) * (g * g)"),
+    Mistake("leaky_relu does not leak", "(LEAK * z, LEAK)", "(0.0, 0.0)"),
+    Mistake("leaky_relu leaks forward only", "(LEAK * z, LEAK)", "(LEAK * z, 0.0)"),
+    Mistake("silu's slope is its sigmoid", "return a, share + a * (1.0 - share)", "return a, share"),
+    Mistake("RMSprop without the square", "second[p] = share2 * second[p] + (1.0 - share2) * (g * g); params[p] -= rate * g / ...", "second[p] = share2 * second[p] + (1.0 - share2) * abs(g); params[p] -= rate * g / ..."),
+    Mistake("Adagrad forgets", "second[p] += g * g", "second[p] = g * g", "network_step"),
+    Mistake("Adagrad without the root", "second[p] += g * g; params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)", "second[p] += g * g; params[p] -= rate * g / (second[p] + epsilon)"),
 ]  # fmt: skip
 
 
 def planted(module, mistake=None):
     """A copy of a kernel module with a mistake, as an engine: in plain Python, but `neuron.py` is compiled."""
     return as_engine(module, (jit_copy if module is neuron else plain_copy)(module, mistake))
+
+
+def planted_strict(mistake):
+    """A plain copy of strict.py, which takes its functions from a copy of the reference with a mistake."""
+    return as_engine(strict, plain_copy(strict, instead={reference: plain_copy(reference, mistake)}))
 
 
 def as_engine(module, copy):
@@ -203,6 +227,11 @@ def test_a_copy_without_a_mistake_passes(module):
 @pytest.mark.parametrize("mistake", IN_STRICT, ids=str)
 def test_strict(mistake):
     assert caught(planted(strict, mistake))
+
+
+@pytest.mark.parametrize("mistake", IN_STRICTS_REFERENCE, ids=str)
+def test_strict_compiles_the_reference(mistake):
+    assert caught(planted_strict(mistake))
 
 
 def fast_cases(features):
@@ -259,7 +288,9 @@ def test_shared_by_the_reference(mistake):
 def test_compiler_flags(flags):
     """A kernel compiled with leave to contract (on a CPU with FMA) or to reorder sums is not bit for bit."""
     kernel = njit(error_model="numpy", fastmath=flags)
-    engine = as_engine(strict, jit_copy(strict, instead={jit: types.SimpleNamespace(kernel=kernel)}))
+    engine = as_engine(
+        strict, jit_copy(strict, instead={jit: types.SimpleNamespace(kernel=kernel, part=lambda **options: kernel)})
+    )
     features = importlib.import_module("llvmlite.binding").get_host_cpu_features()
     if flags == {"contract"} and (not features.get("fma") or os.environ.get("NUMBA_CPU_NAME") == "generic"):
         pytest.skip("no FMA on this CPU, or none for the compiler to use")
@@ -267,7 +298,11 @@ def test_compiler_flags(flags):
 
 
 def test_there_are_many():
-    assert len({(m.old, m.new) for m in (*IN_STRICT, *IN_NUMPY, *IN_THE_REFERENCE_TOO)}) + len(IN_FAST) >= 50
+    assert (
+        len({(m.old, m.new) for m in (*IN_STRICT, *IN_STRICTS_REFERENCE, *IN_NUMPY, *IN_THE_REFERENCE_TOO)})
+        + len(IN_FAST)
+        >= 50
+    )
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
