@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake
-from test_network_kernels import ADAM, NESTEROV, RELU, SGD, SIGMOID, TANH, caught, differences, planted, random_problem
+from test_network_kernels import caught, differences, planted, random_problem
 
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
 from tinynet_fast.kernels.fast import narrow_network, network, network_tiles
+from tinynet_fast.kernels.reference import ADAM, NESTEROV, RELU, RMSPROP, SGD, SIGMOID, SILU, TANH
 
 pytestmark = pytest.mark.any_cpu
 
@@ -131,6 +132,8 @@ OTHERS = {
     "tanh": {"activation": TANH},
     "relu": {"activation": RELU},
     "Adam": {"optimizer": ADAM},
+    "RMSprop": {"optimizer": RMSPROP},
+    "silu": {"activation": SILU},
     "squared error": {"loss": 1},
     "dropout": {"dropout": 0.3},
     "more inputs": {"sizes": (5, 4, 1)},
@@ -172,7 +175,7 @@ MISTAKES = [
     Mistake("last rows of a tile from its start", "collect(address(X), (start + full) * d, ...)", "collect(address(X), start * d, ...)"),
     Mistake("batch a row too long", "filled == batch", "filled > batch"),
     Mistake("weight of the tile for the batch's", "filled += m; weights += total", "filled += m; weights = total"),
-    Mistake("Nesterov as plain momentum", "(share, 1.0) if rule[2] == NESTEROV else (1.0, 0.0)", "(1.0, 0.0)"),
+    Mistake("Nesterov as plain momentum", "(share, 1.0) if rule[layout.OPTIMIZER] == NESTEROV else (1.0, 0.0)", "(1.0, 0.0)"),
 ]  # fmt: skip
 
 

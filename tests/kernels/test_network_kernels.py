@@ -15,13 +15,25 @@ from problems import FEWER
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
-from tinynet_fast.kernels.fast import functions, narrow_network, network, network_tiles
+from tinynet_fast.kernels.fast import functions, narrow_network, network, network_steps, network_tiles
+from tinynet_fast.kernels.reference import (
+    ACTIVATIONS,
+    ADAGRAD,
+    ADAM,
+    LEAKY_RELU,
+    NESTEROV,
+    RELU,
+    RMSPROP,
+    SGD,
+    SIGMOID,
+    SILU,
+    SOFTMAX,
+    TANH,
+)
 from tinynet_fast.proof.validate import distance
 
 pytestmark = pytest.mark.any_cpu
 
-SIGMOID, TANH, RELU, SOFTMAX = 0, 1, 2, 3
-SGD, NESTEROV, ADAM = 0, 1, 2
 EPS = 2.0**-52
 
 
@@ -124,9 +136,9 @@ def problems(draw):
         rng,
         n,
         sizes,
-        draw(st.sampled_from([SIGMOID, TANH, RELU])),
+        draw(st.sampled_from(sorted(ACTIVATIONS.values()))),
         draw(st.integers(1, n + 2) | st.sampled_from([1, 32])),
-        draw(st.sampled_from([SGD, NESTEROV, ADAM])),
+        draw(st.sampled_from([SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD])),
         loss=draw(st.sampled_from([0, 0, 1])) if sizes[-1] == 1 else 0,
         scale=draw(st.sampled_from([0.1, 0.5, 0.5, 2.0])),  # the last saturates
         weights=draw(st.booleans()),
@@ -214,7 +226,7 @@ def test_several_epochs_in_one_call_are_as_many_calls(batch):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("sizes", [(2, 3, 1), (2, 3, 3)])
-@pytest.mark.parametrize("activation", [SIGMOID, TANH, RELU])
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=list(ACTIVATIONS))
 def test_a_diverged_run_shows(sizes, activation, bad):
     """Parameters that are not finite leave parameters or losses that are not finite, as in the reference."""
     problem = random_problem(np.random.default_rng(4), 10, sizes, activation)
@@ -233,8 +245,8 @@ def test_how_differences_grow():
     time and labels at random, a 10-13-1 network was 5e-7 away after 266 updates, each of which kept its 1e-12.
     """
     rng = np.random.default_rng(5)
-    for activation in (SIGMOID, TANH, RELU):
-        for optimizer in (SGD, ADAM):
+    for activation in ACTIVATIONS.values():
+        for optimizer in (SGD, ADAM, RMSPROP, ADAGRAD):
             problem = random_problem(
                 rng, 200, (5, 8, 1), activation, 10, optimizer, share=0.0 if not optimizer else 0.9
             )
@@ -322,7 +334,7 @@ def test_functions_saturate_and_pass_nan_on(function, low, high):
 
 def planted(mistake=None, into=None, kernels=network):
     """The network's kernels in plain Python, with the mistake in one of the files."""
-    modules = simd, functions, network_tiles, network, narrow_network
+    modules = simd, functions, network_steps, network_tiles, network, narrow_network
     return plain_copies(*modules, mistake=mistake, into=into)[kernels]
 
 
@@ -340,6 +352,8 @@ MISTAKES = {
         Mistake("sigmoid's slope is tanh's", "fma(-a, a, a)", "fma(-a, a, 1.0)"),
         Mistake("tanh's slope is sigmoid's", "fma(-a, a, 1.0)", "fma(-a, a, a)"),
         Mistake("relu leaks", "where(z > 0.0, z, 0.0)", "where(z > 0.0, z, 0.01 * z)"),
+        Mistake("leaky_relu does not leak", "where(z > 0.0, 1.0, LEAK)", "where(z > 0.0, 1.0, 0.0)"),
+        Mistake("silu's slope is its sigmoid", "fma(a, 1.0 - share, share)", "share"),
         Mistake("half the gradient of squared error", "(2.0 * p * (1.0 - p))", "(p * (1.0 - p))"),
         Mistake("wrong side of the decision free", "where(s < 0.0, -s, 0.0)", "0.0 * s"),
         Mistake("weights left out of the loss", "fma(weight, wrong + log1p(e), total)", "total + wrong + log1p(e)"),
@@ -347,12 +361,17 @@ MISTAKES = {
         Mistake("product of 1 + e without its cross term", "fma(product, e, product + e)", "product + e"),
         Mistake("blame without the slope", "sums[u * rows + r] * load(work, at) if rule == \"blame\" else sums[u * rows + r]", "sums[u * rows + r]"),
         Mistake("gradient replaced by the tile's", "store(state, p + size, load(state, p + size, outputs) + g)", "store(state, p + size, g)"),
+        Mistake("last rows of a tile counted twice", "w = gather(...) * first(m)", "w = gather(...)"),
+        Mistake("softmax's label one off", "norm = ...; label = y", "norm = ...; label = y - 1.0"),
+    ],
+    network_steps: [
         Mistake("momentum lost", "first = share * first - move", "first = -move"),
         Mistake("l2 lost", "rate * fma(x, l2, g * per_row)", "rate * (g * per_row)"),
         Mistake("Adam without the root", "sqrt(second)", "second"),
         Mistake("the batch's gradient kept", "store(state, at + size, full(0.0, width))", "pass"),
-        Mistake("last rows of a tile counted twice", "w = gather(...) * first(m)", "w = gather(...)"),
-        Mistake("softmax's label one off", "norm = ...; label = y", "norm = ...; label = y - 1.0"),
+        Mistake("Adam's gradient without its mean", "move = first = ...", "first = ..."),
+        Mistake("RMSprop without the square", "fma(1.0 - share2, g * g, share2 * second)", "fma(1.0 - share2, g, share2 * second)"),
+        Mistake("Adagrad forgets", "fma(g, g, second)", "g * g"),
     ],
     network: [
         Mistake("bias decays", "at, keep, l2 = at + RULES, 1.0, 0.0", "at += RULES"),
@@ -360,7 +379,7 @@ MISTAKES = {
         Mistake("mask of the layer before", "column += outputs", "pass", "forward"),
         Mistake("mask left off the slopes", "work[values + u * stride + r] *= ...; work[slopes + u * stride + r] *= ...", "work[values + u * stride + r] *= ...", "apply_mask"),
         Mistake("batch a row too long", "filled + m == batch", "filled + m > batch"),
-        Mistake("weight of the tile for the batch's", "pending[1] += total", "pending[1] = total"),
+        Mistake("weight of the tile for the batch's", "pending[layout.PENDING_WEIGHT] += total", "pending[layout.PENDING_WEIGHT] = total"),
         Mistake("Nesterov as plain momentum", "share if nesterov else 1.0, 1.0 if nesterov else 0.0", "1.0, 0.0"),
         Mistake("a step before the blame", "if layer > 0: ...", "if layer > 1: ...", "backward"),
         Mistake("one weight that is not 1 overlooked", "work[labels + FOUND + 1] == 0.0", "True"),
@@ -379,16 +398,19 @@ def few_problems():
             (9, (4, 8, 2, 1), TANH, 9, SGD, 1, True, 0.3),
             (network.TILE + 8, (1, 1, 1), SIGMOID, network.TILE + 8, NESTEROV, 0, True, 0.0),
             (40, (2, 2, 1), SIGMOID, 40, SGD, 0, False, 0.0),
+            (16, (3, 9, 1), LEAKY_RELU, 8, RMSPROP, 0, True, 0.0),
+            (17, (2, 5, 3), SILU, 9, ADAGRAD, 0, False, 0.3),
         )
     ):
         rng = np.random.default_rng(seed)
         yield random_problem(
             rng, n, sizes, activation, batch, optimizer, loss=loss, weights=weights, dropout=dropout, keep=0.9, l2=0.1
         )  # fmt: skip
-    kink = random_problem(np.random.default_rng(2), 30, (3, 5, 4, 1), RELU, scale=0.3)
-    kink.X[:] = np.random.default_rng(3).integers(-3, 4, kink.X.shape)
-    kink.state[0] = np.random.default_rng(4).integers(-3, 4, kink.state.shape[1]) / 10.0
-    yield kink
+    for activation in (RELU, LEAKY_RELU):
+        kink = random_problem(np.random.default_rng(2), 30, (3, 5, 4, 1), activation, scale=0.3)
+        kink.X[:] = np.random.default_rng(3).integers(-3, 4, kink.X.shape)
+        kink.state[0] = np.random.default_rng(4).integers(-3, 4, kink.state.shape[1]) / 10.0
+        yield kink
 
 
 def test_every_line():
