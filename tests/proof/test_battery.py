@@ -45,7 +45,7 @@ def test_the_cases(cases):
         "neuron, steps beyond the stability bound"
     ]
     count = {kind: sum(name.startswith(kind) for name in cases) for kind in ("neuron", "network", "trainers")}
-    assert count == {"neuron": 15, "network": 21, "trainers": 4}
+    assert count == {"neuron": 15, "network": 31, "trainers": 4}
     shapes = {(p.activation, p.sizes) for name, problems in cases.items() if " hidden, " in name for p in problems}
     assert len(shapes) == 3 * 4 * 2
     tanh = cases["network, 9-5 hidden, tanh"]
