@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.models.layers import ACTIVATIONS
 from tinynet_fast.proof import battery
 from tinynet_fast.proof.problems import NetworkProblem, can_solve, network_problem, neuron_problem, regularized_problem
 from tinynet_fast.training.optimizer import Optimizer
@@ -47,7 +48,7 @@ def test_the_cases(cases):
     count = {kind: sum(name.startswith(kind) for name in cases) for kind in ("neuron", "network", "trainers")}
     assert count == {"neuron": 15, "network": 31, "trainers": 4}
     shapes = {(p.activation, p.sizes) for name, problems in cases.items() if " hidden, " in name for p in problems}
-    assert len(shapes) == 3 * 4 * 2
+    assert len(shapes) == len(ACTIVATIONS) * 4 * 2
     tanh = cases["network, 9-5 hidden, tanh"]
     assert [(p.sizes, p.batch_size) for p in tanh] == [((d, 9, 5, 1), b) for d in (1, 6) for b in (1, 7, 32, 120)]
 
