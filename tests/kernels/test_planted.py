@@ -121,7 +121,7 @@ def test_a_plain_copy_is_not_compiled():
 
 
 def test_copies_import_copies():
-    mistake = Mistake("double", "return div(odds, total), total", "return total, total")
+    mistake = Mistake("double", "return odds / total, total", "return total, total")
     copies = plain_copies(many_neurons, one_vs_rest, mistake=mistake, into=many_neurons)
     assert copies[one_vs_rest].wrong_label is copies[many_neurons].wrong_label is not many_neurons.wrong_label
     assert copies[one_vs_rest].sigmoid is strict.sigmoid

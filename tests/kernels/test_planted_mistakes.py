@@ -99,7 +99,7 @@ IN_STRICTS_REFERENCE = [
 # the width at which the kernel runs, and the mistake
 IN_FAST = [
     (2, Mistake("no bias update", "w0, w1, w2, w3, b = ..., fma(-e3, s3, b)", "w0, w1, w2, w3, b = ..., b")),
-    (2, Mistake("a row's share forgotten", "ahead = fma(-e2, dot(...), ahead)", "ahead = fma(-0.0 * e2, dot(...), ahead)")),
+    (2, Mistake("a row's share forgotten", "ahead = fma(-e2, dot(...), dot(...))", "ahead = fma(-0.0 * e2, dot(...), dot(...))")),
     (2, Mistake("wrong sign of the row before", "t = fma(-error_before, coupling, ...)", "t = fma(error_before, coupling, ...)", "row_error")),
     (2, Mistake("last row of a tile not brought in", "bias[0] = fma(-e1, s1, ...) / NODES; return loss", "bias[0] = fma(-0.0 * e1, s1, ...) / NODES; return loss", "narrow_tile")),
     (2, Mistake("polynomial used too far from its node", "REACH = 0.063 * NODES", "REACH = 0.5 * NODES")),

@@ -304,4 +304,4 @@ def prefetch(array, at):
 
 @instruction
 def prefetch_far(array, at):
-    """`prefetch` into all caches but the first, which can wait for a few lines only: for those that are needed sooner."""
+    """`prefetch` into all caches but the first, which can wait for few lines: for those needed sooner."""
