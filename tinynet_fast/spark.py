@@ -1,6 +1,6 @@
 """Training on a Spark cluster: frames whose partitions the executors read through Arrow (`pip install '.[spark]'`).
 
-Scheduling, data placement and recovery are Spark's. What is computed is in `shards/`. Executors need this package.
+Scheduling, data placement and recovery are Spark's. What is computed is in `cluster/`. Executors need this package.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -212,7 +212,7 @@ def _gone(shard: int) -> ValueError:
 
 
 class SparkShards:
-    """The partitions of a Spark frame; see `Cluster` in `shards/drive.py`."""
+    """The partitions of a Spark frame; see `Cluster` in `cluster/shards.py`."""
 
     def __init__(
         self, frame: Any, y: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None = None

@@ -19,6 +19,7 @@ from tinynet_fast.rows.datasets import make_pass_fail
 
 distributed, da, dd, pd = dask_modules()
 from tinynet_fast import dask as on_dask  # noqa: E402
+from tinynet_fast.cluster import dask_shards  # noqa: E402
 
 pytestmark = ON_A_CLUSTER
 ROWS = make_pass_fail(60_000, 8)
@@ -142,8 +143,8 @@ def test_the_client_that_is_given_is_the_one_that_waits(cluster, average):
 
 
 def test_no_worker_is_an_error_and_no_hang(monkeypatch):
-    monkeypatch.setattr(on_dask, "PATIENCE", 0.5)
-    monkeypatch.setattr(on_dask, "POLL_SECONDS", 0.2)
+    monkeypatch.setattr(dask_shards, "PATIENCE", 0.5)
+    monkeypatch.setattr(dask_shards, "POLL_SECONDS", 0.2)
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
@@ -268,7 +269,7 @@ def test_paths_that_are_no_text(client, files):
 
 def test_other_columns_of_a_frame_do_not_travel(client):
     frame = dd.from_pandas(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "z": "text", "y": [0, 0, 1, 1]}), npartitions=2)
-    shards = on_dask._frame(frame, "y", client, ["x"])
+    shards = dask_shards._frame(frame, "y", client, ["x"])
     assert [list(part.compute().columns) for (part,) in shards.data] == [["x", "y"], ["x", "y"]]
     same(
         on_dask.train_neuron(frame, "y", client=client, features=["x"]),

@@ -1,11 +1,11 @@
 """The specification: one neuron and the small network, in plain Python, a number at a time.
 
-Every other engine answers to this file. It computes with `math` alone, takes lists of numbers (arrays work too) and
-writes its results into its arguments; `layout.py` names the places in them (`at` is short for it). `vectorized.py` and
+Every other engine is tested against this file. It computes with `math` alone, takes lists of numbers (arrays work too)
+and writes its results into its arguments; `layout.py`, in short `at`, names the places in them. `vectorized.py` and
 `strict.py` hold the same functions in the same order.
 
-Two rules keep the meaning of every line exact. Sums run from left to right in a loop, never through `sum()`,
-which from Python 3.12 on carries a correction term. Products keep the parentheses that they have here.
+Two rules keep every line exact. Sums run from left to right in a loop, never through `sum()`, which from Python 3.12 on
+carries a correction term. Products keep the parentheses that they have here.
 """
 
 import math
@@ -34,8 +34,8 @@ SMALLEST_SCALE = 1e-3  # below, the weights are scaled: the means lose the digit
 def sigmoid(z):
     """The logistic function, 1 / (1 + exp(-z)): any number in, a probability out.
 
-    Within 2.5 units in the last place of the true value. Where exp(-z) is too large for a float, below -709.78, it
-    counts as infinity and the prediction is 0; the true value is then smaller than any normal float.
+    Within 2.5 units in the last place of the true value. Below -709.78 exp(-z) is too large for a float and counts as
+    infinity: the prediction is 0.
     """
     try:
         return 1.0 / (1.0 + math.exp(-z))
@@ -44,10 +44,8 @@ def sigmoid(z):
 
 
 def activate(z, activation):
-    """What a unit sends on, given the sum `z` of its weighted inputs and its bias; and the slope (derivative) there.
-
-    leaky_relu is by Maas, Hannun and Ng (ICML 2013), silu by Elfwing, Uchibe and Doya (Neural Networks 107, 2018).
-    """
+    """A unit's output for the sum `z` of its weighted inputs and its bias, and the slope there. (leaky_relu:
+    Maas, Hannun and Ng, ICML 2013; silu: Elfwing, Uchibe and Doya, Neural Networks 107, 2018.)"""
     if activation == SIGMOID:
         a = sigmoid(z)
         return a, a * (1.0 - a)
@@ -66,10 +64,8 @@ def activate(z, activation):
 
 
 def cross_entropy(z, y):
-    """Minus the log of the probability that sigmoid(z) gives to the true label `y` (0 or 1).
-
-    With s = z for a pass and s = -z for a fail that is log(1 + exp(-s)), written so that exp cannot overflow.
-    """
+    """Minus the log of the probability that sigmoid(z) gives to the true label `y` (0 or 1): log(1 + exp(-s)) with
+    s = z for a pass and s = -z for a fail, written so that exp cannot overflow."""
     s = z if y > 0.5 else -z
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
 
@@ -93,10 +89,8 @@ def log_total(sums, start, outputs):
 
 
 def truncate(weight, owed, paid):
-    """A weight moved towards zero, and never past it, by what the l1 penalty has asked for and not yet been paid.
-
-    `owed` is what it has asked of every weight so far, `paid` what this weight has been moved by it, with its sign.
-    """
+    """A weight moved towards zero, and never past it, by what l1 has asked of every weight (`owed`) less what this
+    weight was moved already (`paid`, with its sign)."""
     if weight > 0.0:
         return max(0.0, weight - (owed + paid))
     if weight < 0.0:
@@ -118,9 +112,9 @@ def logit(x, weights, bias):
 def sgd_epochs(X, y, step, weights, bias, losses):
     """Train on the rows of `X` in order, once for each slot of `losses`: predict, measure the error, nudge.
 
-    `y` holds 0 or 1 a row and `step` the learning rate a row; `bias` holds one number. `weights` and `bias` are
-    changed in place, and each row's squared error, taken before the row changes them, is added to the epoch's slot.
-    The update is the exact gradient of cross-entropy: its derivative with respect to the sum is the error itself.
+    `y` holds 0 or 1 a row and `step` the learning rate a row. `weights` and `bias` (one number) change in place, and
+    each row's squared error, taken before its update, is added to the epoch's slot. The update is the exact gradient
+    of cross-entropy: its derivative with respect to the sum is the error itself.
     """
     for epoch in range(len(losses)):
         for i in range(len(X)):
@@ -134,18 +128,16 @@ def sgd_epochs(X, y, step, weights, bias, losses):
 
 
 def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses):
-    """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share.
+    """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`:
 
     - step: its learning rate times its sample weight;
     - keep: what the l2 penalty leaves of each weight, 1 - learning rate * l2 and at least 0;
-    - cut: what the l1 penalty asks of each weight, learning rate * l1, or 0.0. What is asked is summed up, and paid as
-      far as a weight goes before it crosses zero (Tsuruoka, Tsujii and Ananiadou, ACL 2009);
+    - cut: what the l1 penalty asks of each weight, learning rate * l1. It is summed up, and paid as far as a weight
+      goes before it crosses zero (Tsuruoka, Tsujii and Ananiadou, ACL 2009);
     - share: what the weights after this row count for in their running mean, 1 / rows averaged; 0.0 for nothing.
 
-    `loss` is LOG_LOSS, or SQUARED_ERROR for that loss's own gradient. The bias moves by `bias_scale` times what an
-    input of 1.0 would move its weight by: 1.0 as a rule, 0.0 for a bias that stays where it is; it is not penalised.
-    `means` holds the mean weights and, last, the mean bias; `paid` what each weight has paid and, last, what has been
-    asked for.
+    The bias moves by `bias_scale` times what an input of 1.0 would move its weight by; it is not penalised. `means`
+    holds the mean weights and, last, the mean bias; `paid` what each weight has paid and, last, what was asked for.
     """
     d = len(weights)
     for epoch in range(len(losses)):
@@ -179,11 +171,9 @@ def logits(X, weights, bias, out):
 # --- one neuron, on rows stored as CSR --------------------------------------------------------------------------------
 #
 # Row i stores data[p] of the input indices[p], for p from indptr[i] up to indptr[i + 1], its inputs rising and each
-# once. An update costs what the row stores and not the width: `layout.py` says how, where it names the numbers of
-# `state`.
-# Without l1 the weights are those of `sgd_regularized_epochs` on the same rows, dense. They are the same bits if there
-# is no penalty and no mean, since 0.0 adds nothing to a sum and moves no weight. Otherwise they differ by rounding,
-# which grows with the rows: by up to 3e-12 after 1,500,000 rows. (On sparse rows the engines agree with each other.)
+# once. An update costs what the row stores and not the width: `layout.py` says how, beside the names of `state`.
+# Without l1 the weights are those of `sgd_regularized_epochs` on the same rows, dense: the same bits if there is no
+# penalty and no mean, otherwise to rounding, which grows with the rows (up to 3e-12 after 1,500,000 rows).
 
 
 def sparse_dot(data, indices, start, stop, v):
@@ -206,10 +196,9 @@ def sparse_rescale(v, sums, state):
 def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
     """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`.
 
-    `y` and `plan` (step, keep, cut, share) have a row for each of them. `rule` is loss, bias_scale, l2, l1, watched.
-    `paid` holds what each weight has paid of l1. Where `watched` is not 0.0, each row's cross-entropy, and l2 / 2 *
-    |w|^2 + l1 * sum |w|, are added to the OBJECTIVE in `state`, w being the weights that the last row to change any
-    stored: so scikit-learn has it.
+    `y` and `plan` have a row for each of them; `paid` holds what each weight has paid of l1. If the rule's WATCHED is
+    not 0.0, each row's cross-entropy, and l2 / 2 * |w|^2 + l1 * sum |w|, are added to the OBJECTIVE. There w are the
+    weights that the last row to change any stored, as in scikit-learn.
     """
     loss, bias_scale, watched = rule[at.SPARSE_LOSS], rule[at.BIAS_SCALE], rule[at.WATCHED] != 0.0
     l2, l1 = rule[at.SPARSE_L2], rule[at.SPARSE_L1]
@@ -310,8 +299,7 @@ def network_loss(y, loss, layers, units):
 def network_backward(y, weight, loss, layers, params, units, gradient):
     """The chain rule from the output back to the first layer, for the row that `network_forward` has just seen.
 
-    With cross-entropy the derivative with respect to an output's sum is prediction - actual, for a sigmoid as for a
-    softmax. Adds the row's share, times its sample weight, to `gradient`.
+    Adds the row's part, times its sample weight, to `gradient`.
     """
     values, deltas = units[at.VALUES], units[at.DELTAS]
     target = len(values) - layers[len(layers) - 1][at.OUTPUTS]  # where the layer's outputs start
@@ -321,8 +309,7 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
         deltas[u] = weight * loss_slope(values[u], actual, loss)
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs = layers[layer][at.INPUTS], layers[layer][at.OUTPUTS]
-        source = target - inputs
-        biases = p - outputs
+        source, biases = target - inputs, p - outputs
         p = biases - inputs * outputs
         for u in range(outputs):
             gradient[biases + u] += deltas[target + u]
@@ -339,8 +326,7 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
 def network_step(p, g, params, first, second, optimizer, rate, share, share2, epsilon):
     """Move parameter `p`, whose gradient is `g`, and bring its moments up to date.
 
-    - plain and with momentum (Polyak 1964): velocity = momentum * velocity - rate * gradient, and the parameter moves
-      by the velocity;
+    - momentum (Polyak 1964), or 0.0: velocity = momentum * velocity - rate * gradient, by which the parameter moves;
     - Nesterov's momentum: it moves by momentum * velocity - rate * gradient, with the velocity as it is then;
     - Adam (Kingma and Ba, ICLR 2015): by -rate * mean gradient / (root of the mean squared gradient + epsilon), both
       running means; the correction for their start at zero is in the plan's rate and epsilon;
@@ -365,8 +351,8 @@ def network_step(p, g, params, first, second, optimizer, rate, share, share2, ep
 def network_update(total, plan, rule, layers, state):
     """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without.
 
-    The weights, not the biases, first shrink by `keep` (decoupled weight decay: Loshchilov and Hutter, ICLR 2019), and
-    their gradient has l2 * weight added. Leaves the gradient at zero for the next batch.
+    The weights, not the biases, first shrink by `keep` (decoupled decay: Loshchilov and Hutter, ICLR 2019), and their
+    gradient has l2 * weight added. Leaves the gradient at zero for the next batch.
     """
     params, gradient, first, second = state[at.PARAMETERS], state[at.GRADIENT], state[at.FIRST], state[at.SECOND]
     rate, keep, l2, epsilon = plan[at.RATE], plan[at.KEEP], plan[at.L2], plan[at.EPSILON]
@@ -388,9 +374,8 @@ def network_update(total, plan, rule, layers, state):
 def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
     """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every batch.
 
-    `pending` is left as it stands, so that a batch can go on in the next block of rows; at the end of an epoch the
-    caller updates for a short last batch. Each row's loss times its sample weight, taken before its batch changes the
-    parameters, is added to the epoch's slot.
+    `pending` is kept, so that a batch can go on in the next block of rows; the caller updates for a short last batch.
+    Each row's loss times its sample weight, taken before its batch's update, is added to the epoch's slot.
     """
     updates = 0
     for epoch in range(len(losses)):

@@ -1,0 +1,237 @@
+"""The shards of a Dask collection: how its tasks are sent to workers, and how their rows and labels are found."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
+from typing import Any, TypeVar
+
+import numpy as np
+
+from tinynet_fast.cluster.readers import (
+    ArrayReader,
+    FrameLabels,
+    FrameReader,
+    ParquetLabels,
+    ParquetReader,
+    are_paths,
+    array_labels,
+    need,
+    parquet_files,
+    target_layout,
+)
+from tinynet_fast.cluster.tasks import Share, Task, work
+from tinynet_fast.training.history import Arrays
+
+RETRIES = 3  # of a task whose worker fails; `distributed` itself gives a task up that killed four workers
+PATIENCE = 60.0  # seconds to wait for a worker where there is none
+POLL_SECONDS = 5.0
+
+
+def _do(task: Task, read: Callable[..., Any], share: Share, *data: Any) -> Arrays:
+    """On a worker: a task on the share of a shard that is here."""
+    return work(task, read(share, *data), share)
+
+
+def _lazy(part: Any) -> bool:
+    """Whether a part of a shard is not computed yet."""
+    return hasattr(part, "dask")
+
+
+T = TypeVar("T")
+Parts = list[tuple[Any, ...]]  # what there is of each shard
+Held = tuple[Parts, Callable[..., Any]]  # and how it is read
+
+
+class DaskShards:
+    """The shards of a Dask collection; see `Cluster` in `shards.py`.
+
+    `rows` and `target` hold what their reader takes for each shard: delayed objects, futures of what is persisted, or a
+    file's address.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        rows: Held,
+        target: Held,
+        names: list[str] | None,
+        width: int,
+        dtype: str,
+        as_they_are: Callable[[], Parts] | None = None,
+    ) -> None:
+        self.client, (self.data, self.read), (self.targets, self.read_target) = client, rows, target
+        self.names, self.n_features, self.dtype = names, width, dtype
+        self.as_they_are = as_they_are
+        self.ahead: dict[int, list[Any]] = {}
+
+    def labels(self, task: Task) -> list[Arrays]:
+        do = partial(_do, task, self.read_target)
+        return self._again(lambda: self._each(do, [Share(i) for i in range(len(self.targets))], self.targets))
+
+    def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
+        self.ahead = {}
+        do = partial(_do, task, self.read)
+        return self._again(lambda: self._each(do, shares, [self.data[share.shard] for share in shares]))
+
+    def _again(self, ask: Callable[[], T]) -> T:
+        """What the workers answer. If a partition lacks a column, once more with partitions as they are.
+
+        The first time Dask selects columns, so that a file's others are not read; its KeyError names no partition.
+        """
+        try:
+            return ask()
+        except KeyError:
+            if self.as_they_are is None:
+                raise
+            self.data = self.targets = self.as_they_are()
+            self.as_they_are, self.ahead = None, {}
+            return ask()
+
+    def _each(
+        self, do: Callable[..., Arrays], shares: Sequence[Share], data: Sequence[tuple[Any, ...]]
+    ) -> list[Arrays]:
+        """Do a task on each share. Rows that are on the workers, and addresses, are mapped over, which costs less than
+        graphs. Other rows are inner nodes of graphs: the scheduler drops them once they were trained on."""
+        if not any(_lazy(part) for parts in data for part in parts):
+            return self._gathered(self.client.map(do, shares, *zip(*data, strict=True), pure=False, retries=RETRIES))
+        delayed = need("dask").delayed
+        # Arguments of a delayed call are searched for collections, and a task holds arrays: a partial is not searched.
+        calls = [delayed(partial(do, share), pure=False)(*parts) for share, parts in zip(shares, data, strict=True)]
+        return self._gathered(self.client.compute(calls, retries=RETRIES))
+
+    def one(self, task: Task, share: Share) -> Arrays:
+        """The rows of the next shard are asked for while this one is trained on; there are never more than two."""
+        return self._again(lambda: self._one(task, share))
+
+    def _one(self, task: Task, share: Share) -> Arrays:
+        i = share.shard
+        rows = self._rows(i)
+        if i + 1 < len(self.data):
+            self.ahead = {i: rows, i + 1: self._rows(i + 1)}
+        key = f"tinynet_fast-shard-{i}-{uuid.uuid4().hex}"
+        future = self.client.submit(partial(_do, task, self.read), share, *rows, key=key, retries=RETRIES, pure=False)
+        answer = self._gathered([future])[0]
+        self.ahead.pop(i, None)
+        return answer
+
+    def _rows(self, i: int) -> list[Any]:
+        if i in self.ahead:
+            return self.ahead[i]
+        return [self.client.compute(part, retries=RETRIES) if _lazy(part) else part for part in self.data[i]]
+
+    def _gathered(self, futures: list[Any]) -> list[Arrays]:
+        """The answers, once they are there; TimeoutError if no worker is left to give them.
+
+        Work whose answer is not needed any more is given up at once: as long as an error's traceback is kept, as in
+        notebooks, the futures in it would be kept, too.
+        """
+        try:
+            self._wait(futures)
+            return self.client.gather(futures)
+        except BaseException:
+            made = [
+                part
+                for i, rows in self.ahead.items()
+                for part, given in zip(rows, self.data[i], strict=True)
+                if part is not given
+            ]
+            for future in futures + made:
+                future.release()
+            self.ahead = {}
+            raise
+
+    def _wait(self, futures: list[Any]) -> None:
+        """Until all are done. (A task's own TimeoutError is for `gather` to raise, and no reason to go on waiting.)"""
+        distributed = need("distributed")
+        alone_since: float | None = None
+        while True:
+            try:
+                with self.client.as_current():  # or another client, the latest, waits on an event loop not of these
+                    distributed.wait(futures, timeout=POLL_SECONDS)
+                return
+            except TimeoutError:
+                if self.client.nthreads():
+                    alone_since = None
+                    continue
+            alone_since = monotonic() if alone_since is None else alone_since
+            if monotonic() - alone_since > PATIENCE:
+                raise TimeoutError(f"the cluster has had no worker for {PATIENCE:.0f} s: start some, and train again")
+
+
+def dask_cluster(
+    X: Any, y: Any, client: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None
+) -> DaskShards:
+    distributed, da = need("distributed"), need("dask.array")
+    if client is None:
+        try:
+            client = distributed.get_client()
+        except ValueError:
+            raise ValueError("there is no distributed.Client: start one, or pass client=") from None
+    if not hasattr(client, "asynchronous"):
+        raise ValueError(f"client is a {type(client).__name__}; a distributed.Client is needed")
+    if client.status == "closed":
+        raise ValueError("the client is closed: start another distributed.Client")
+    if client.asynchronous:
+        raise ValueError("the client is asynchronous, and training waits: pass a distributed.Client that is not")
+    if are_paths(X):
+        return _files(X, y, client, features, storage_options or {})
+    if storage_options is not None:
+        raise ValueError(f"storage_options are for paths, and X is a {type(X).__name__}: leave them out")
+    if isinstance(X, da.Array):
+        return _arrays(X, y, client, features)
+    if hasattr(X, "to_delayed") and hasattr(X, "columns"):
+        return _frame(X, y, client, features)
+    raise ValueError(
+        f"X is a {type(X).__name__}; a dask array, a dask frame or paths are needed: dask.array.from_array"
+    )
+
+
+def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
+    if features is not None:
+        raise ValueError("features: the columns of an array have no names; leave features out")
+    if X.ndim != 2 or X.dtype.kind not in "biuf" or X.shape[1] == 0:
+        raise ValueError(f"X has {X.ndim} dimensions and holds {X.dtype}: rows of numbers are needed")
+    if not hasattr(y, "chunks") or y.ndim != 1:
+        raise ValueError(
+            f"y is a {type(y).__name__}; a dask array (n,), cut like X, is needed: "
+            "dask.array.from_array(y, chunks=X.chunks[0]), or of a dask series y.to_dask_array()"
+        )
+    X = X.rechunk({1: -1})
+    if y.chunks[0] != X.chunks[0] and not any(map(np.isnan, (*X.chunks[0], *y.chunks[0]))):
+        if len(y) != len(X):
+            raise ValueError(f"X has {len(X)} rows and y has {len(y)} labels: one label a row is needed")
+        y = y.rechunk({0: X.chunks[0]})
+    rows, labels = X.to_delayed().ravel(), y.to_delayed().ravel()
+    if len(rows) != len(labels):
+        raise ValueError(f"X has {len(rows)} blocks of rows and y has {len(labels)}: cut both alike")
+    dtype = "float32" if X.dtype == np.float32 else "float64"
+    held = {future.key: future for future in need("distributed").futures_of([X, y])}  # of those that are persisted
+    data = [tuple(held.get(part.key, part) for part in parts) for parts in zip(rows, labels, strict=True)]
+    target = [parts[1:] for parts in data], array_labels
+    return DaskShards(client, (data, ArrayReader(X.shape[1], dtype)), target, None, X.shape[1], dtype)
+
+
+def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
+    pa = need("pyarrow")
+    layout = target_layout("a frame", y, features)
+    other = next((name for name in X.columns if not isinstance(name, str)), None)
+    if other is not None:
+        raise ValueError(f"the frame has a column {other!r} whose name is no text: frame.rename(columns=str)")
+    layout.check_schema("the frame", pa.Schema.from_pandas(X._meta_nonempty, preserve_index=False))
+    # A file's other columns need not be read, and those of a partition not travel.
+    columns = [*layout.names, y]
+    rows = [(part,) for part in X[columns].to_delayed()], FrameReader(layout)
+    target = [(part,) for part in X[[y]].to_delayed()], FrameLabels(layout)
+
+    def as_they_are() -> Parts:
+        return [(part,) for part in X.to_delayed()]
+
+    return DaskShards(client, rows, target, layout.names, len(layout.names), layout.dtype.name, as_they_are)
+
+
+def _files(X: Any, y: Any, client: Any, features: Sequence[str] | None, options: dict[str, Any]) -> DaskShards:
+    urls, layout = parquet_files(X, y, features, options)
+    rows, target = ParquetReader(layout, options), ParquetLabels(layout, options)
+    data, whole = [(url,) for url in urls], layout.whole
+    return DaskShards(client, (data, rows), (data, target), whole.names, len(whole.names), whole.dtype.name)
