@@ -171,7 +171,7 @@ def udf(model: Model) -> Any:
 class _Worker:
     """On an executor: a task on the rows of a partition, whose number says which share it is.
 
-    `shares` None stands for the labels of all rows of each partition. Where there are `urls`, the partition's rows are
+    `shares` None stands for the labels of all rows of each partition. If there are `urls`, the partition's rows are
     those of its file, which is read here. The answer is one row of numbers in NumPy's format.
     """
 

@@ -24,7 +24,7 @@ from tinynet_fast.cluster.tasks import Share, Task, work
 from tinynet_fast.training.history import Arrays
 
 RETRIES = 3  # of a task whose worker fails; `distributed` itself gives a task up that killed four workers
-PATIENCE = 60.0  # seconds to wait for a worker where there is none
+PATIENCE = 60.0  # seconds to wait for a worker if there is none
 POLL_SECONDS = 5.0
 
 

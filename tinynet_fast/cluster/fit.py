@@ -129,8 +129,8 @@ def state_of(trainable: Any, losses: np.ndarray, *others: Any) -> State:
 def fit_shard(state: State, blocks: Iterable[Piece], job: ShardOptions, *, last: bool = True, first: int = 0) -> State:
     """Train on the rows of a shard, from the state that the rows before left.
 
-    Blocks are cut anew where the engine may cut an epoch, across the borders of shards: rows that are too few to make
-    a block travel with the state to the next shard. So the weights are those of the same rows in one array.
+    Blocks are cut again at the places where the engine may cut an epoch, across the borders of shards. Rows too
+    few to make a block travel with the state to the next shard. So the weights are those of the same rows in one array.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def fit_shard(state: State, blocks: Iterable[Piece], job: ShardOptions, *, last:
     last : bool
         Whether the epoch ends with this shard.
     first : int
-        The number of the shard's first row among the rows of all shards; where rows are dealt to folds, it decides.
+        The number of the shard's first row among the rows of all shards; it decides in which fold a row is.
 
     Returns
     -------

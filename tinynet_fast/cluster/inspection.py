@@ -44,7 +44,7 @@ class Survey:
 
 
 def survey(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None = None) -> Survey:
-    """Read a shard's labels. ValueError for one that nobody can learn, or that is none of `labels`, with its place."""
+    """Read a shard's labels. ValueError, with its place, for one that is no label or is not among `labels`."""
     seen, rows = np.empty(0), 0
     for block in blocks:
         for low in range(0, len(block), AT_ONCE):
@@ -63,7 +63,7 @@ def survey(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None =
 
 
 def _missing(y: np.ndarray) -> np.ndarray | None:
-    """Which of some labels that are Python objects are missing; None where none are."""
+    """Which of some labels that are Python objects are missing; None if none are."""
     if y.dtype.kind != "O":
         return None
     gone = np.array([is_missing(label) for label in y.tolist()])
@@ -113,7 +113,7 @@ def place_after(shard: int, row: int, i: int) -> str:
 
 
 def row_bound(X: np.ndarray) -> float:
-    """The largest |x|^2 + 1 of the rows; infinity where a row is not finite."""
+    """The largest |x|^2 + 1 of the rows; infinity if a row is not finite."""
     if not compiles():
         largest = float(np.einsum("ij,ij->i", X, X, dtype=np.float64).max(initial=0.0)) + 1.0
         return largest if np.isfinite(largest) else np.inf
@@ -142,7 +142,7 @@ def _check_known(labels: np.ndarray, y: np.ndarray, shard: int, row: int) -> Non
 
 
 def merge_surveys(surveys: Sequence[Survey], known: np.ndarray | None, most: int = 2) -> Survey:
-    """What all shards have, with two labels or up to `most`; ValueError where there is no row, or one label only."""
+    """What all shards have, with two labels or up to `most`; ValueError if there is no row, or one label only."""
     rows = sum(part.rows for part in surveys)
     if not rows:
         raise ValueError("the partitions have no rows: at least one is needed")
@@ -176,7 +176,7 @@ def merge_moments(parts: Sequence[Moments]) -> Moments:
 
 
 def safe_rate(largest: float, start: np.ndarray) -> float:
-    """A rate at which no row of length `largest` can make the weights run away; 0.0 where none is known."""
+    """A rate at which no row of length `largest` can make the weights run away; 0.0 if none is known."""
     return STABILITY_BOUND / largest if np.isfinite(largest) and np.max(np.abs(start)) < 1e100 else 0.0
 
 

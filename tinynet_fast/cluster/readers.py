@@ -34,7 +34,7 @@ from tinynet_fast.rows.values import is_masked
 # with blocks of 65,536, 29 with 15,872, 25 with 8,192 and 29 with 3,840; elsewhere 22.
 ROWS = 8192
 AT_ONCE = 16  # of Parquet files: each is a request or two, which mostly wait
-FRAME_ROWS = 1 << 16  # of a frame, where a conversion costs more than its memory
+FRAME_ROWS = 1 << 16  # of a frame, whose conversion costs more than its memory
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class ArrayReader:
             part = slice(low, min(low + ROWS, stop))
             rows = X[part]
             if is_masked(rows):
-                rows = np.ma.filled(rows.astype(self.dtype), np.nan)  # for who looks at rows to name
+                rows = np.ma.filled(rows.astype(self.dtype), np.nan)  # `Inspection` names the row
             yield np.ascontiguousarray(rows, self.dtype), codes[part]
 
 
@@ -84,7 +84,7 @@ class _Packed(_Placed):
     def _block(self, batch: Any, row: int) -> Chunk:
         y, gone = labels(batch.column(1))
         X = numeric(batch.column(0).flatten(), self.layout.dtype).reshape(len(y), len(self.layout.names))
-        return self.layout.settled(X, y, True, gone, row, lambda i: self.where(row, i))  # who trains looks at X
+        return self.layout.settled(X, y, True, gone, row, lambda i: self.where(row, i))  # training looks at X
 
 
 @dataclass(frozen=True)

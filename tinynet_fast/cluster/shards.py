@@ -28,7 +28,7 @@ MODES = ("chain", "average")
 
 
 class Cluster(Protocol):
-    """Where the shards are. What a task comes to depends on the shard alone, so it may be done again, anywhere."""
+    """What sends tasks to the shards. A task's result depends on the shard alone, so it may be done again, anywhere."""
 
     names: list[str] | None
     n_features: int
@@ -125,7 +125,7 @@ class Shards:
     def _check_rows(self, share: Share, rows: int) -> None:
         if rows != share.rows:
             raise ValueError(
-                f"partition {share.shard}: {rows:,} rows where there were {share.rows:,}: the rows must be the same "
+                f"partition {share.shard}: {rows:,} rows now, {share.rows:,} before: the rows must be the same "
                 "each time they are asked for, so persist or cache them, or write them to files first"
             )
 

@@ -1,7 +1,7 @@
-"""What workers are asked to do: functions of a shard's rows alone, so it does not matter who does them, or how often.
+"""What workers are asked to do: functions of a shard's rows alone, so any worker may do them, and more than once.
 
-A task takes blocks of rows and says what it came to in arrays. An error that is in the rows comes back as text, for a
-cluster would try again what cannot succeed.
+A task takes blocks of rows and returns arrays. An error in the rows comes back as text: a cluster would try again what
+cannot succeed.
 """
 
 from collections.abc import Callable, Iterable
@@ -65,7 +65,7 @@ def text_of(error: ValueError) -> str:
 
 
 def checked(arrays: Arrays) -> Arrays:
-    """What a task came to; TableError for what was wrong with its rows."""
+    """The result of a task; TableError for what was wrong with its rows."""
     if "error" in arrays:
         raise TableError(str(arrays["error"]))
     return arrays
@@ -110,7 +110,7 @@ class PieceTask:
 def _inspected(
     fit: Callable[..., State], state: State, blocks: Iterable[Piece], job: ShardOptions, share: Share
 ) -> Arrays:
-    """Train, and look at rows on their way where nobody has yet: that takes no pass of its own."""
+    """Train, and look at rows on their way if that was not done before: it takes no pass of its own."""
     if job.seen:
         return fit(state, blocks).arrays()
     inspection = Inspection(share.shard, share.start, job.features, state.largest)

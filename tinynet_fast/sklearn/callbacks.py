@@ -8,7 +8,7 @@ try:
 except ImportError:  # scikit-learn 1.8 has none
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """The place of scikit-learn's mixin where its version has no callbacks."""
+        """Takes the place of scikit-learn's mixin if its version has no callbacks."""
 
 
 __all__ = ["CallbackSupportMixin", "Epochs"]

@@ -5,7 +5,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 
 def classes_of(y: np.ndarray) -> np.ndarray:
-    """The labels in `y`, sorted; ValueError where they are numbers rather than classes.
+    """The labels in `y`, sorted; ValueError if they are numbers rather than classes.
 
     Two labels that are whole numbers are found by two scans: to sort out which there are took a fifth of ten epochs.
     """

@@ -331,7 +331,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def _codes(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
-        """(n,): the number of each row's class; learns `classes_` where this is the first call."""
+        """(n,): the number of each row's class; the first call learns `classes_`."""
         if not hasattr(self, "classes_") or (first and not incremental):
             self.classes_ = classes_of(y)
             if len(self.classes_) < 2:

@@ -126,7 +126,7 @@ class Network:
             self.rate = solver.learning_rate_init / (rows + 1.0) ** solver.power_t
 
     def can_slow_down(self) -> bool:
-        """Whether there is a smaller rate to go on with where the loss no longer falls; takes it."""
+        """Take a smaller rate, if the solver has one, because the loss no longer falls. Returns whether it has."""
         adaptive = self.solver.name == "sgd" and self.solver.learning_rate == "adaptive"
         if not (adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
             return False

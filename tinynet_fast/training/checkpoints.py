@@ -65,7 +65,7 @@ class Checkpoint:
         self.written, self.place = monotonic(), "of the start"
 
     def open(self, options: dict[str, Any], rows: "Rows | StreamRows", engine: str) -> dict[str, Any] | None:
-        """The state to go on from, or None; ValueError where the file is of other rows or options, naming them."""
+        """The state to go on from, or None; ValueError, which names them, if the file is of other rows or options."""
         options = options | {"validation_rows": self.validation}
         fingerprint = rows.source.fingerprint() if is_streamed(rows) else digest(rows)  # type: ignore[arg-type]
         self.rows = rows
@@ -99,9 +99,9 @@ class Checkpoint:
         return monotonic() - self.written >= self.seconds
 
     def write(self, state: dict[str, Any], must: bool = False, every_second: bool = False) -> None:
-        """Write the state; where that fails, warn and keep the file as it was, unless it `must` be.
+        """Write the state. If that fails, warn and keep the file as it was, or raise the error if it `must` be written.
 
-        With `every_second`, only where a second has passed since the last time (or `checkpoint_seconds`, if fewer).
+        With `every_second`, only if a second has passed since the last time (or `checkpoint_seconds`, if fewer).
         """
         if every_second and monotonic() - self.written < min(self.seconds, 1.0):
             return

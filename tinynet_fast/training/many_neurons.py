@@ -16,7 +16,7 @@ ROW_SECONDS, VALUE_SECONDS = 6e-9, 9e-10  # what eight neurons cost, a row and a
 
 
 def block_rows(neurons: int, n_features: int, threads: int = 1) -> int:
-    """How many rows make a block, for neurons that so many threads share."""
+    """How many rows make a block, for neurons that `threads` threads share."""
     seconds = (ROW_SECONDS + VALUE_SECONDS * n_features) * neurons / kernel.WIDTH
     rows = min(int(threads * BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // n_features)
     return max(rows // kernel.CHUNK, 1) * kernel.CHUNK

@@ -253,7 +253,7 @@ def _mean_square(parts: list[Part]) -> float:
 
 
 def _overshooting(trainable: Any, parts: list[Part]) -> float:
-    """The share of the rows on which a neuron's last rate overshoots; 0.0 for a network, where no bound is known."""
+    """The share of the rows on which a neuron's last rate overshoots; 0.0 for a network, without a known bound."""
     rate = trainable.last_rate()
     if rate is None:
         return 0.0

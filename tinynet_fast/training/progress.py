@@ -1,6 +1,6 @@
 """How far training is, on stderr: a bar on a terminal, a line every few seconds elsewhere.
 
-rich is imported only where a bar is drawn, because it takes longer to import than NumPy.
+rich is imported only if a bar is drawn, because it takes longer to import than NumPy.
 """
 
 import sys
@@ -47,7 +47,7 @@ class Progress:
         self.stack.close()
 
     def rows(self, epoch: int, position: int, epochs: int, total: float) -> None:
-        """So many rows of `epoch` have been trained on (of so many epochs at once), and their summed loss."""
+        """Show that `position` rows of `epoch` were trained on (of `epochs` epochs at once), with their summed loss."""
         if not self.shown:
             return
         self.count = self.options.rows.count
@@ -57,7 +57,7 @@ class Progress:
         self._show(epoch, total / max(position, 1))
 
     def epoch(self, done: int, loss: float) -> None:
-        """So many epochs are done, the last with this entry in the history."""
+        """Show that `done` epochs are done, the last with this entry in the history."""
         if not self.shown:
             return
         self.count = self.options.rows.count

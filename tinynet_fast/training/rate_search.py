@@ -24,11 +24,11 @@ from tinynet_fast.training.sweep import sweep
 
 DECADES = 6  # how far below the largest rate the search goes
 SPARSE_FIRST, SPARSE_MORE = DECADES + 1, 7  # of sparse rows, which train one rate at a time: the same in the end
-FEWEST, MOST = 24, 256  # rates to try: four a decade, and more where rows are few
+FEWEST, MOST = 24, 256  # rates to try: four a decade, and more if there are few rows
 SEARCH_SECONDS = 0.005  # about how long a grid of more than FEWEST may take
 ROWS, VISITS = 1 << 15, 1 << 18  # rows, and rows times epochs, that a search trains on
-ROWS_A_FEATURE = 256  # and more rows where they are wide: with 130 a feature a rate was 1.1 % off, with 390 0.1 %
-SPARSE_VALUES = 1 << 23  # stored values that each rate is trained on, where rows are sparse: 25 ms
+ROWS_A_FEATURE = 256  # and more rows if they are wide: with 130 a feature a rate was 1.1 % off, with 390 0.1 %
+SPARSE_VALUES = 1 << 23  # of sparse rows, stored values that each rate is trained on: 25 ms
 FEW_ROWS = 1 << 14  # with fewer, the loss is no smooth function of the rate: more rates, and more around the best
 
 
@@ -185,7 +185,7 @@ def _sparse_loss(
 
 
 def grid(X: Any, visits: int) -> np.ndarray:
-    """The rates to try, rising, when `visits` rows will be trained on; 0.0 or NaN where rows are too large."""
+    """The rates to try, rising, when `visits` rows will be trained on; 0.0 or NaN if rows are too large."""
     if isinstance(X, CSR):
         with np.errstate(over="ignore"):
             largest = STABILITY_BOUND / (float(X.square_norms().mean()) + 1.0)

@@ -126,7 +126,7 @@ class Run(Generic[M_co]):
         history = self.history
         self.sample = StreamSample() if options.streams else None
         self.first = history.done
-        # Rows that fit one block train for several epochs a call, if nobody wants to see the epochs between.
+        # Rows that fit one block train for several epochs a call, if no observer needs to see the epochs between.
         self.together = 1
         if trainable.repeats and not (
             options.streams or options.shuffle or options.validation_loss or options.callback
