@@ -55,6 +55,28 @@ def test_neuron_is_the_reference(name, n, d, rate, epochs, shuffle, seed):
 
 
 @pytest.mark.parametrize("name", PROMISES)
+@pytest.mark.parametrize("options", [{}, {"l2": 0.1, "average": True}, {"l1": 0.01}])
+def test_sparse_rows_are_the_references(name, options):
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy makes the rows")
+    rng = np.random.default_rng(0)
+    X, y = rows(rng, 200, 6)
+    X = sparse.csr_array(np.where(rng.random(X.shape) < 0.5, X, 0.0))
+    ref, comp = (train_neuron(X, y, engine=engine, epochs=2, **options) for engine in ("reference", name))
+    assert comp.engine == name
+    assert_keeps(PROMISES[name], flat(comp.model), flat(ref.model))
+
+
+@pytest.mark.parametrize("name", engines.ENGINES)
+def test_a_batch_without_weight_moves_nothing(name):
+    engine = engines.ENGINES[name]
+    state = engine.own(np.arange(8.0).reshape(4, 2))
+    layers = engine.own(np.array([[1, 1, reference.SIGMOID]]), np.int64)
+    rule = engine.own(np.array([1.0, reference.LOG_LOSS, reference.ADAM, 0.9, 0.999]))
+    engine.kernels.network_update(0.0, engine.own(np.array([0.1, 0.9, 0.1, 1e-8])), rule, layers, state)
+    np.testing.assert_array_equal(state, [[0.0, 1.0], [0.0, 0.0], [4.0, 5.0], [6.0, 7.0]])
+
+
+@pytest.mark.parametrize("name", PROMISES)
 @given(
     n=st.integers(2, 120),
     d=st.integers(1, 12),

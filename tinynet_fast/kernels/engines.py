@@ -1,4 +1,4 @@
-"""The engines: who does the arithmetic, each with its promise. `choose` is the one place that picks `fast` or `strict`.
+"""The engines: who does the arithmetic, each with its promise. `choose` has the rule when `strict` replaces `fast`.
 
 A module with kernels is imported when its engine is first used.
 """
@@ -204,10 +204,10 @@ def choose(asked: Engine, largest: float, limit: float, has_kernel: bool = True)
 
 
 def row_limit(length: float, rate: float | None = None) -> float:
-    """The largest |x|^2 + 1 of a row on which `fast` keeps its promise.
+    """The largest sample weight * (|x|^2 + 1) of a row on which `fast` keeps its promise.
 
     Rounding shows, and only the reference's own order of sums gives its weights, if a step overshoots or if large sums
-    cancel.
+    cancel. (A sample weight scales what the rounding of a sum does to the weights, so it may scale the bound.)
 
     Parameters
     ----------

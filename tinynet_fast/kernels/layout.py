@@ -5,7 +5,7 @@ The codes of activations, losses and optimizers are in `reference.py`, beside th
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
-# `plan` has a row for each row; `sgd_regularized_epochs` says what for.
+# `plan` has a line of numbers for each training row; `sgd_regularized_epochs` says which.
 STEP, KEEP, CUT, SHARE = range(4)
 PLAN_COLUMNS = 4  # a network's too
 # `rule` of sparse rows.

@@ -1,8 +1,8 @@
 """The specification: one neuron and the small network, in plain Python, a number at a time.
 
 Every other engine is tested against this file. It computes with `math` alone, takes lists of numbers (arrays work too)
-and writes its results into its arguments; `layout.py`, in short `at`, names the places in them. `vectorized.py` and
-`strict.py` hold the same functions in the same order.
+and writes its results into its arguments; `layout.py`, in short `at`, names the places in them. `vectorized.py` holds
+the same functions in the same order, and `strict.py` compiles these.
 
 Two rules keep every line exact. Sums run from left to right in a loop, never through `sum()`, which from Python 3.12 on
 carries a correction term. Products keep the parentheses that they have here.
@@ -343,7 +343,7 @@ def network_step(p, g, params, first, second, optimizer, rate, share, share2, ep
     elif optimizer == RMSPROP:
         second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
         params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)
-    elif optimizer == ADAGRAD:
+    else:  # ADAGRAD
         second[p] += g * g
         params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.reference import (
-    ADAGRAD,
     ADAM,
     LEAK,
     LEAKY_RELU,
@@ -266,7 +265,7 @@ def network_step(p, g, params, first, second, optimizer, rate, share, share2, ep
     elif optimizer == RMSPROP:
         second[p] = share2 * second[p] + (1.0 - share2) * (g * g)
         params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)
-    elif optimizer == ADAGRAD:
+    else:  # ADAGRAD
         second[p] += g * g
         params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)
 

@@ -14,6 +14,7 @@ from tinynet_fast.rows.kept import Piece
 from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.stream import recut
 from tinynet_fast.training.checks import check_whole
+from tinynet_fast.training.loop import finish, run_epochs, visit
 
 ROWS_A_CALL = 1 << 16  # at most; a multiple of every engine's tile
 
@@ -80,12 +81,16 @@ def partial_fit_stream(
     batch_size = check_whole("batch_size", batch_size)
     size = max(ROWS_A_CALL // batch_size, 1) * batch_size
     vars(estimator).pop("feature_names_in_", None)  # of arrays, which have no names, scikit-learn would warn
+
+    def one_pass(done: int) -> int:
+        source.check_unchanged()
+        with closing(read_ahead(source.chunks())) as chunks:
+            blocks = recut(_looked_at(chunks, source.names, done), size, batch_size=batch_size)
+            visit(blocks, lambda rows, labels: estimator.partial_fit(rows, labels, classes=np.asarray(classes)))
+        return 1
+
     try:
-        for epoch in range(epochs):
-            source.check_unchanged()
-            with closing(read_ahead(source.chunks())) as chunks:
-                for rows, labels in recut(_looked_at(chunks, source.names, epoch), size, batch_size=batch_size):
-                    estimator.partial_fit(rows, labels, classes=np.asarray(classes))
+        finish(run_epochs(one_pass, epochs))
     finally:
         names = source.names if names is None else names
         if names is not None and hasattr(estimator, "n_features_in_"):

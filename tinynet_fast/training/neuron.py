@@ -1,4 +1,4 @@
-"""`train_neuron`: one neuron by per-row SGD, the tutorial's rule. The loop over epochs is in `run.py`."""
+"""`train_neuron`: one neuron by per-row SGD, the tutorial's rule. `run.py` runs it through the loop of `loop.py`."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -49,7 +49,7 @@ def activate(activation, work, values, slopes, count):
         relu_units(work, values, slopes, count)
     elif activation == LEAKY_RELU:
         leaky_relu_units(work, values, slopes, count)
-    elif activation == SILU:
+    elif activation == SILU:  # pragma: no branch
         silu_units(work, values, slopes, count)
 
 
