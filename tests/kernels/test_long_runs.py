@@ -119,6 +119,7 @@ def test_sweep(separable):
 @pytest.mark.parametrize("average", [False, True])
 @pytest.mark.parametrize(("alpha", "eta0"), [(2e-5, 0.05), (1e-12, 0.05), (1e-6, 0.005)])
 def test_one_against_the_rest(alpha, eta0, average):
+    pytest.importorskip("numba", reason="Numba compiles the kernels that share a pass")
     estimators = pytest.importorskip("tinynet_fast.sklearn", reason="scikit-learn is not installed")
     X, _ = rows(ROWS // 3, 4)
     y = np.digitize(X[:, 0], [-0.6, 0.6])

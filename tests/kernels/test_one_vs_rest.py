@@ -17,6 +17,7 @@ from tinynet_fast.kernels import reference, strict
 from tinynet_fast.kernels.fast import many_neurons, one_vs_rest
 
 pytestmark = pytest.mark.any_cpu
+pytest.importorskip("numba", reason="Numba compiles the kernels that share a pass")
 
 
 @dataclass(frozen=True)

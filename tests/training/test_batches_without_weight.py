@@ -103,6 +103,7 @@ def test_against_pytorch():
 @pytest.mark.parametrize("solver", [{"solver": "adam"}, {"solver": "sgd", "momentum": 0.9}], ids=["adam", "sgd"])
 @pytest.mark.parametrize("engine", ["fast", "strict"])
 def test_the_estimator(engine, solver):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     estimators = pytest.importorskip("tinynet_fast.sklearn", reason="scikit-learn is not installed")
     X, y, weight = interleaved(np.arange(15) % 3 != 0)
     rows = weight > 0.0
