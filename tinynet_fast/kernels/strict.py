@@ -16,9 +16,7 @@ from tinynet_fast.kernels.compiler.jit import kernel, part
 from tinynet_fast.kernels.compiler.prefetching import ask_for
 from tinynet_fast.kernels.reference import SMALLEST_SCALE
 
-LARGEST = (
-    709.782712893384  # exp overflows beyond: compiled it gives infinity and the prediction 0, uncompiled it raises
-)
+LARGEST = 709.782712893384  # exp of more overflows: compiled, to infinity and the prediction 0; uncompiled, it raises
 # What the reference's functions find under the names that they use: its numbers, and the functions of this file.
 KNOWN = {name: value for name, value in vars(reference).items() if not isinstance(value, FunctionType)}
 KNOWN["__name__"] = __name__

@@ -22,11 +22,11 @@ DIGEST = 32  # bytes
 @cache
 def stamp_of_kernels() -> str:
     """A hash of all Python files of `kernels/`; "" for a package in a zip file, which Numba hashes as a whole."""
-    found = hashlib.sha256()
-    for path in kernel_files():
+    found, paths = hashlib.sha256(), kernel_files()
+    for path in paths:
         with open(path, "rb") as file:
             found.update(os.path.basename(path).encode() + hashlib.sha256(file.read()).digest())
-    return found.hexdigest() if kernel_files() else ""
+    return found.hexdigest() if paths else ""
 
 
 class Files(IndexDataCacheFile):

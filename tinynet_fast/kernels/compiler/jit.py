@@ -207,8 +207,9 @@ def part(
 def compiled(function: Any, signature: str) -> Any:
     """A kernel for arguments of the types that `signature` says, a word each.
 
-    d2, f1, l0: so many dimensions of float64, float32, int64 (B, i: uint8, int32). An array is C-contiguous, and is
-    written to where its letter is followed by "w". t3: a tuple of three integers, whose length counts and nothing else.
+    d2 is an array of float64 with two dimensions, f1 one of float32, and l0 a single int64; B is uint8 and i is int32.
+    Arrays are C-contiguous. "w" after the letter means that the kernel writes to the array. t3 is a tuple of three
+    integers, of which only the length counts.
     """
     return function if UNCOMPILED else function.compiled(signature)
 

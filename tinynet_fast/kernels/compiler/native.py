@@ -179,8 +179,11 @@ def kernel_files() -> list[str]:
 
 
 def _python_files(folder: str) -> list[str]:
-    found = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
-    return sorted(path for path in found if path.endswith(".py"))
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]  # Numba's cache has thousands of files there
+        found += [os.path.join(place, name) for name in names if name.endswith(".py")]
+    return sorted(found)
 
 
 def find(name: str, signature: str) -> Callable[..., Any] | None:

@@ -23,4 +23,6 @@ FILES = {
 def __getattr__(name: str) -> Any:
     if name not in FILES:
         raise AttributeError(f"the fast engine has no {name!r}")
-    return getattr(import_module(f"{__name__}.{FILES[name]}"), name)
+    found = getattr(import_module(f"{__name__}.{FILES[name]}"), name)
+    globals()[name] = found  # so that Python comes here once for each kernel, and not for each block of rows
+    return found
