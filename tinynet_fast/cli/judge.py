@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from rich.console import Console
@@ -26,8 +26,9 @@ from tinynet_fast.cli.train import Split
 from tinynet_fast.models import Model, check_threshold, load
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.messages import printable
-from tinynet_fast.training.sweep import sweep
-from tinynet_fast.training.sweep_result import SweepResult
+
+if TYPE_CHECKING:
+    from tinynet_fast.training.sweep_result import SweepResult
 
 SHOWN_FLIPS = 50
 
@@ -109,6 +110,8 @@ def lab(
     Rows are read, held out, standardised and shuffled as in `train`. The best rate has the least log loss on the rows
     held out.
     """
+    from tinynet_fast.training.sweep import sweep  # here, because other commands start faster without it
+
     if folds is not None and validation:
         raise ValueError("--folds and --validation are two ways to judge the rates: give one of them")
     check_destinations({"the picture": output}, data)
@@ -137,7 +140,7 @@ def lab(
         console.print(f"picture: {output}", soft_wrap=True)
 
 
-def _best(result: SweepResult, several: bool, held: int) -> str:
+def _best(result: "SweepResult", several: bool, held: int) -> str:
     """Say which rate is best, and how it was judged. `several` is True if there are several penalties."""
     if result.best is None:
         return "every rate diverged: try smaller ones"

@@ -16,7 +16,6 @@ from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.checks import check_rate, is_auto
 from tinynet_fast.training.neuron_updates import DenseNeuron, SparseNeuron
 from tinynet_fast.training.options import Options, checked
-from tinynet_fast.training.rate_search import auto_rate, draw, most_rows
 from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import Penalties, Schedule
@@ -288,6 +287,8 @@ def _search_once(options: Options, start: np.ndarray, penalties: Penalties) -> R
 
 def _search(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
     """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
+    from tinynet_fast.training.rate_search import auto_rate, draw, most_rows  # 20 ms, which a given rate can do without
+
     asked: dict[str, Any] = {
         "epochs": options.epochs,
         "average": bool(penalties.average_from),
