@@ -11,7 +11,7 @@ pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
 
 def write_coded(path, groups, values, rows):
-    """A Parquet file of so many row groups, each with its own dictionary of the labels that `values` are."""
+    """A Parquet file with `groups` row groups of `rows` rows. Each has its own dictionary of the labels `values`."""
     import pyarrow.parquet as pq
 
     coded = pa.DictionaryArray.from_arrays(pa.array(np.arange(rows) % len(values), pa.int32()), pa.array(values))

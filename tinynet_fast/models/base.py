@@ -11,6 +11,7 @@ from tinynet_fast.kernels import vectorized
 from tinynet_fast.models import files
 from tinynet_fast.models.fields import check_threshold
 from tinynet_fast.rows.arrays import encode_known
+from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.files import first_repeated
 from tinynet_fast.rows.frames import label_column, rows_for
 from tinynet_fast.rows.labels import as_labels
@@ -195,12 +196,6 @@ class Model:
 
     def _matrix(self, X: Any) -> Any:
         return rows_for(X, self.features, self.n_features, sparse=self._sparse)
-
-
-def slices(n_rows: int, most: int) -> Iterator[slice]:
-    """Cut `n_rows` rows into parts of at most `most` rows, and of one row if `most` is 0."""
-    for start in range(0, n_rows, max(most, 1)):
-        yield slice(start, start + max(most, 1))
 
 
 def _softmax(z: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def labels(values: Any, dtype: Any) -> np.ndarray:
     if text and int(width) > max(LONGEST_LABEL, *map(len, values)):
         raise ValueError("field 'label_dtype' is wider than any label")
     if text and 4 * len(values) * max(map(len, values)) > MOST_LABEL_BYTES:
-        raise ValueError("field 'labels' holds labels that are too long for so many")
+        raise ValueError("field 'labels' holds labels that together take too much memory")
     with np.errstate(over="ignore"):  # a label that does not fit is found below
         array = np.array(values, dtype=dtype)
     if array.tolist() != values:

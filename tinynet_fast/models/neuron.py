@@ -12,6 +12,7 @@ from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.rows.arrays import as_matrix
+from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.sparse import CSR
 
 
@@ -98,7 +99,7 @@ class Neuron(base.Model):
         from tinynet_fast.kernels.fast import prediction  # here, because it may import Numba
 
         arrays, out = self._arrays, np.empty(len(X))
-        for part in base.slices(len(X), base.COMPILED_FROM // self.n_features):
+        for part in slices(len(X), base.COMPILED_FROM // self.n_features):
             if not prediction.predict_proba(engine.rows(X[part]), *arrays, out[part]):
                 return None
         return out

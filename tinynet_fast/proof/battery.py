@@ -91,7 +91,8 @@ def network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     # Steps of Adam and its kind are as long as the rate even if the gradient is only rounding errors. So it is small.
     adam = Optimizer(0.001, "adam", weight_decay=0.1)
     yield "network, Adam", [network_problem(rng, rows, s, "sigmoid", 8, adam) for s in shapes], True
-    for name in (name for name in OPTIMIZERS if name not in ("sgd", "adam")):
+    others = [name for name in OPTIMIZERS if name not in ("sgd", "adam")]
+    for name in others:
         problems = [network_problem(rng, rows, s, "sigmoid", 8, Optimizer(0.001, name)) for s in shapes]
         yield f"network, {name}", problems, True
     kinds: dict[str, tuple[int, dict[str, Any]]] = {

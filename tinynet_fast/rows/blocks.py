@@ -212,12 +212,17 @@ def _cannot(columns: np.ndarray, names: Sequence[str] | None, size: str, remedy:
     return f"column {repr(names[j]) if names else j} is too {size} to standardise: {remedy} it by a power of ten first"
 
 
+def check_held_share(validation: Any) -> float:
+    """The share of the rows to hold out as a float; ValueError if it is not between 0 and 1."""
+    share = as_float(validation)
+    if share is None or not 0.0 < share < 1.0:
+        raise ValueError(f"validation={validation} is no share of the rows: a number between 0 and 1 is needed")
+    return share
+
+
 def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw which rows to hold out. Returns the numbers of the rows to train on and of those held out, both rising."""
-    share = as_float(fraction)
-    if share is None or not 0.0 < share < 1.0:
-        raise ValueError(f"validation={fraction} is no share of the rows: a number between 0 and 1 is needed")
-    held = round(n_rows * share)
+    held = round(n_rows * check_held_share(fraction))
     if not 0 < held < n_rows:
         raise ValueError(f"validation={fraction} holds out {held} of {n_rows} rows: both parts need at least one")
     order = np.random.default_rng([seed, SPLIT_STREAM]).permutation(n_rows)
@@ -230,6 +235,13 @@ def standardisation(X: np.ndarray, names: Sequence[str] | None) -> tuple[np.ndar
     for start in range(0, len(X), moments.block_rows):
         moments.add(X[start : start + moments.block_rows])
     return moments.standardisation(names)
+
+
+def slices(n_rows: int, most: int) -> Iterator[slice]:
+    """Cut `n_rows` rows into parts of at most `most` rows, and of one row if `most` is 0."""
+    most = max(most, 1)
+    for start in range(0, n_rows, most):
+        yield slice(start, min(start + most, n_rows))
 
 
 def _cuts(n: int, size: int, batch_size: int | None) -> Iterator[tuple[int, int]]:

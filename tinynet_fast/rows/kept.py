@@ -49,7 +49,7 @@ class Kept:
         self._stored = 0  # stored values of sparse rows; each takes the memory of two numbers
         self.whole = True  # becomes False if the rows are too many; then nothing is kept
         self._pieces: dict[bool, list[Piece]] = {False: [], True: []}
-        self._masks: list[np.ndarray | int] = []  # which rows are trained on; a number: so many, all of them
+        self._masks: list[np.ndarray | int] = []  # of each piece: the rows to train on; their number if it is all
 
     def add(self, trained: Piece, held_out: Piece | None = None, mask: np.ndarray | None = None) -> None:
         """Keep the next rows. `mask` says which of the source's next rows are trained on; None if all of them are."""

@@ -10,6 +10,7 @@ from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.rows.values import decoded, is_masked, is_missing
 
 LOST_END = "NumPy drops zero characters at the end: use another label"  # two texts would become one
+EXACT_DIGITS = 15  # two different decimals of at most 15 digits stay different as float64
 MOST_FLOATS = 1 << 16  # numbers that are remembered, to compare later ones with
 FEW_NUMBERS = 32  # up to this many different numbers may be classes, whatever numbers they are
 FEWEST_ROWS = 10  # rows that each whole number must have on average, if there are more

@@ -251,7 +251,7 @@ class StreamRows:
         self.source.check_unchanged()
 
     def counted(self, rows: int, dropped: int | None = None, count: int | None = None) -> None:
-        """Note that the source has so many `rows`, beside those `dropped`, and that `count` of them are trained on.
+        """Note that the source has `rows` rows, beside those `dropped`, and that `count` of them are trained on.
 
         ValueError if an earlier pass found another number.
         """

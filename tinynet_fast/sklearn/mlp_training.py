@@ -15,7 +15,8 @@ from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import ENGINES, FAST, Engine, choose, row_limit
 from tinynet_fast.kernels.fast import row_order
 from tinynet_fast.models.layers import flatten, layer_table, unflatten
-from tinynet_fast.training.loop import cuts, visit
+from tinynet_fast.rows.blocks import slices
+from tinynet_fast.training.loop import visit
 from tinynet_fast.training.mlp import longest_unit
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.schedules import LOSSES
@@ -161,8 +162,8 @@ class Trainer:
         network, n, size = self.network, len(self.X), self.batch_size
         self.schedule_rows = network.solver.schedule_rows(network.rate, network.updates, -(-n // size))
         self.total, self.made = 0.0, 0
-        slices = ((slice(start, stop), stop - start) for start, stop in cuts(n, size))
-        visit(((part if places is None else places[part], rows) for part, rows in slices), self._train)
+        parts = slices(n, size)
+        visit(((part if places is None else places[part], part.stop - part.start) for part in parts), self._train)
         network.updates += self.made
         return float(self.total / n)
 

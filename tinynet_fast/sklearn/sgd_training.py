@@ -13,7 +13,8 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import ENGINES, FAST, Engine, choose, row_limit
 from tinynet_fast.kernels.fast import objective, row_order
-from tinynet_fast.training.loop import Tolerance, cuts, finish, run_epochs, visit
+from tinynet_fast.rows.blocks import slices
+from tinynet_fast.training.loop import Tolerance, finish, run_epochs, visit
 from tinynet_fast.training.schedules import Penalties, Schedule
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
@@ -200,8 +201,8 @@ class OneClass:
             row_order.shuffle(self.places, self.seed)
         index = self.places if self.held is None or self.places is None else self.places[~self.held[self.places]]
         count = self.table.X.shape[0] if index is None else len(index)
-        parts = ((slice(start, stop), stop - start) for start, stop in cuts(count, size))
-        return count, ((part if index is None else index[part], n) for part, n in parts)
+        parts = slices(count, size)
+        return count, ((part if index is None else index[part], part.stop - part.start) for part in parts)
 
     def stops(self, value: float) -> bool:
         """Whether training is to stop after an epoch with this mean objective; "adaptive" slows down instead."""

@@ -7,7 +7,7 @@ callbacks, checkpoints, progress. What an update does is in the kernels.
 
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,19 +52,9 @@ def finish(loop: Iterable[tuple[int, bool]]) -> int:
 
 def visit(blocks: Iterable[tuple[Any, ...]], train: Callable[..., Any]) -> None:
     """One pass: hand each block to `train`, in order. Blocks that are read from files are closed, whatever happens."""
-    if isinstance(blocks, Generator):
-        with closing(blocks):
-            for block in blocks:
-                train(*block)
-    else:
+    with closing(blocks) if isinstance(blocks, Generator) else nullcontext():
         for block in blocks:
             train(*block)
-
-
-def cuts(count: int, size: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of blocks of `size` rows; the last may have fewer."""
-    for start in range(0, count, size):
-        yield start, min(start + size, count)
 
 
 @dataclass

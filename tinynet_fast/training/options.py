@@ -10,7 +10,6 @@ import numpy as np
 from tinynet_fast.kernels.engines import FAST, Engine, choose, engine_named
 from tinynet_fast.rows.arrays import (
     Codes,
-    as_float,
     as_sample_weight,
     asks_for_stream,
     check_finite,
@@ -18,7 +17,7 @@ from tinynet_fast.rows.arrays import (
     encode_labels,
     find_labels,
 )
-from tinynet_fast.rows.blocks import Order, Rows, is_streamed, picked, split_rows
+from tinynet_fast.rows.blocks import Order, Rows, check_held_share, is_streamed, picked, split_rows
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.frames import label_column, rows_for, training_rows
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
@@ -135,11 +134,11 @@ def checked(
     options.validation = True if validation is not None and not share else validation
     options.seed = _seed(options, seed, random_start or share)
     known = None if labels is None else check_labels(labels, most_labels)
-    how = known, most_labels, features, drop_missing, sparse, standardize
+    reading = Reading(known, most_labels, features, drop_missing, sparse, standardize)
     if may_stream(X):
-        _open_stream(options, X, y, sample_weight, *how)
+        _open_stream(options, X, y, sample_weight, reading)
     else:
-        _read_in_memory(options, X, y, sample_weight, *how)
+        _read_in_memory(options, X, y, sample_weight, reading)
     if share:
         options.recorded["held_out"] = "hash" if options.streams else "permutation"
         if options.streams and drop_missing:
@@ -186,34 +185,35 @@ def may_stream(X: Any) -> bool:
     return is_source(X)
 
 
-def _read_in_memory(
-    options: Options,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    known: np.ndarray | None,
-    most_labels: int,
-    features: Sequence[str] | None,
-    drop_missing: bool,
-    sparse: bool,
-    standardize: bool,
-) -> None:
-    if drop_missing:
+@dataclass(frozen=True)
+class Reading:
+    """How rows and labels are read."""
+
+    known: np.ndarray | None  # the labels that the caller names
+    most_labels: int
+    features: Sequence[str] | None
+    drop_missing: bool
+    sparse: bool  # whether sparse rows may stay sparse
+    standardize: bool
+
+
+def _read_in_memory(options: Options, X: Any, y: Any, sample_weight: Any, reading: Reading) -> None:
+    if reading.drop_missing:
         raise ValueError("drop_missing is for rows that are read from files: drop them from X and y yourself")
     if y is None:
         as_labels(y)  # says so, before anything in X is refused
-    if sparse and standardize is True and is_sparse(X):
+    if reading.sparse and reading.standardize is True and is_sparse(X):
         raise ValueError(
             "standardize=True would store every value, since a 0.0 less its column's mean is none: divide the "
             "columns by their largest magnitudes (scikit-learn's MaxAbsScaler), or pass X.toarray()"
         )
-    matrix, y, options.features = training_rows(X, y, features, sparse=sparse)
+    matrix, y, options.features = training_rows(X, y, reading.features, sparse=reading.sparse)
     weights = as_sample_weight(sample_weight, len(matrix))
     if options.engine is FAST:
         options.largest = _largest_row(matrix, weights)
     if not (isinstance(matrix, CSR) or np.isfinite(options.largest)):
         check_finite(matrix, columns=options.features)
-    codes, options.labels = _codes(y, known, len(matrix), most_labels)
+    codes, options.labels = _codes(y, reading.known, len(matrix), reading.most_labels)
     check_weighted(codes, weights, options.labels)
     options.rows = Rows(matrix, codes, sample_weight=weights)
     if options.validation is not None and options.validation is not True:
@@ -270,32 +270,20 @@ def _largest_row(X: Any, sample_weight: np.ndarray | None) -> float:
     return largest
 
 
-def _open_stream(
-    options: Options,
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    known: np.ndarray | None,
-    most_labels: int,
-    features: Sequence[str] | None,
-    drop_missing: bool,
-    sparse: bool,
-    standardize: bool,
-) -> None:
+def _open_stream(options: Options, X: Any, y: Any, sample_weight: Any, reading: Reading) -> None:
     from tinynet_fast.rows.formats import open_source  # as in `may_stream`
     from tinynet_fast.rows.stream import StreamRows, can_be_kept
 
     if sample_weight is not None:
         raise ValueError("sample_weight is for rows in memory: read the rows first, or leave it out")
-    source = open_source(X, y, features=features, drop_missing=drop_missing)
-    source = source.as_sparse() if sparse and not standardize else source
+    source = open_source(X, y, features=reading.features, drop_missing=reading.drop_missing)
+    source = source.as_sparse() if reading.sparse and not reading.standardize else source
     source.need_labels()
     _check_order(options, source, can_be_kept(source))
     if options.epochs > 1 and not source.repeatable:
         raise ValueError("these rows can be read once only: give epochs=1, or a function that returns a new iterator")
     hold_out = _stream_hold_out(options, source)
-    if known is None:
-        known = _find_labels(source, most_labels)
+    known = _find_labels(source, reading.most_labels) if reading.known is None else reading.known
     rows = StreamRows(source, known, hold_out, keep=options.epochs > 1 or hold_out is not None)
     if options.shuffle is True or (options.shuffle and not source.anywhere):
         _check_order(options, source, rows.read_whole())
@@ -310,9 +298,7 @@ def _stream_hold_out(options: Options, source: "Source") -> Any:
 
     if options.validation is None or options.validation is True:
         return None
-    share = as_float(options.validation)
-    if share is None or not 0.0 < share < 1.0:
-        raise ValueError(f"validation={options.validation} is no share of the rows: a number between 0 and 1 is needed")
+    share = check_held_share(options.validation)
     if not source.repeatable:
         raise ValueError("validation as a share reads the rows again, and these can be read once only: pass (X, y)")
     return HoldOut(share, options.seed or 0)

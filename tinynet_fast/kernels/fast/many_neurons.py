@@ -270,7 +270,7 @@ def train(X, y, weights, folds, options, state, sums, penalised):
     try:
         epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, int(folded)), X)
         epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * folded)
-    except MissingCompilerError:  # pragma: no cover - so many registers are not in the library: one after the other
+    except MissingCompilerError:  # pragma: no cover - the library has one register: one after the other
         epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, int(folded)), X)
         for first in range(0, options.shape[1], WIDTH):
             part = [np.ascontiguousarray(table[:, first : first + WIDTH]) for table in (options, state, sums)]

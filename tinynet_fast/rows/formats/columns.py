@@ -7,14 +7,13 @@ import numpy as np
 
 from tinynet_fast.rows.files import Library, TableError
 from tinynet_fast.rows.formats.base import target_name
-from tinynet_fast.rows.labels import LOST_END, SeenFloats
+from tinynet_fast.rows.labels import EXACT_DIGITS, LOST_END, SeenFloats
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
 pa = Library("pyarrow")
 pc = Library("pyarrow.compute")
 LONGEST_LABEL = 256  # characters: labels up to this length are allowed for any number of rows
 LABEL_BYTES = 1 << 26  # that longer labels may take; NumPy stores all labels of a chunk as wide as the longest
-EXACT_DIGITS = 15  # different decimals of so many digits are different as float64
 COMPILED_FROM = 1 << 16  # values from which on a compiled kernel is used; fewer are done before Numba is loaded
 
 
@@ -162,7 +161,7 @@ def _texts(dictionary: Any, rows: int, where: Callable[[int], str] | None) -> np
 
 
 def too_long(texts: list[str], rows: int) -> str | None:
-    """The longest text if it is too long to be a label of so many rows; else None."""
+    """The longest text if it is too long to be a label of `rows` rows; else None."""
     longest = max(texts, key=len, default="")
     return longest if len(longest) > LONGEST_LABEL and 4 * len(longest) * rows > LABEL_BYTES else None
 

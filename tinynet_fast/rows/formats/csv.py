@@ -24,7 +24,7 @@ from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
-from tinynet_fast.rows.labels import LOST_END, SeenFloats
+from tinynet_fast.rows.labels import EXACT_DIGITS, LOST_END, SeenFloats
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 
 pa = Library("pyarrow")
@@ -34,7 +34,6 @@ YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wan
 MEANING: Any = {"null_values": MISSING, "strings_can_be_null": True, "true_values": YES, "false_values": NO}
 LABEL_BYTES = 1 << 24  # of a block's labels
 WIDE = 1 << 14  # columns from which on the csv module is faster: pyarrow takes 15 µs and 7 KB a column and piece
-EXACT_DIGITS = 15  # whole numbers of so many digits are exact as float64
 SAMPLE_BYTES = 1 << 16  # read first, to find columns of booleans
 
 

@@ -15,7 +15,8 @@ from tinynet_fast.rows.messages import printable
 from tinynet_fast.rows.sparse import FIRST_INDEX, as_csr, empty_csr
 
 datasets = Library("sklearn.datasets")
-DENSE_VALUES, DENSE_VALUES_A_BYTE = 1 << 28, 1 << 12  # dense rows may have 2 GB, or so many values a byte of the file
+DENSE_VALUES = 1 << 28  # of dense rows: 2 GB
+DENSE_VALUES_A_BYTE = 1 << 12  # or as many as this for each byte of the file, if that is more
 PIECE_BYTES = 1 << 20
 LONGEST_LINE = 1 << 24  # bytes, because a line is in memory whole
 WIDEST = 1 << 20  # inputs that any file may have; more if the files have as many bytes
