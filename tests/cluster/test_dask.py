@@ -363,7 +363,7 @@ def test_what_is_refused(client):
         on_dask.train_neuron(ROWS.X, Y, client=client)
     with pytest.raises(ValueError, match=r"y is a Series.*y\.to_dask_array\(\)"):
         on_dask.train_neuron(shards[0], dd.from_pandas(pd.Series(Y), npartitions=7), client=client)
-    with pytest.raises(ValueError, match=r"a column 0 whose name is no text: frame\.rename\(columns=str\)"):
+    with pytest.raises(ValueError, match=r"a column 0 whose name is not text: frame\.rename\(columns=str\)"):
         on_dask.train_neuron(dd.from_pandas(pd.DataFrame(ROWS.X).assign(y=Y), npartitions=2), "y", client=client)
     with pytest.raises(ValueError, match="storage_options are for paths"):
         on_dask.train_neuron(*shards, client=client, storage_options={"anon": True})

@@ -38,7 +38,7 @@ OPTIONS = (
 )
 
 
-def plain_job():
+def plain_options():
     """A neuron on the rows, fast."""
     return ShardOptions(
         NeuronRecipe(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
@@ -123,8 +123,8 @@ def test_merge_sees_the_order_of_shards():
 
 
 def test_a_state_travels_bit_for_bit_and_holds_less_than_a_tile():
-    job = plain_job()
-    state = fit_shard(job.start(), [(ROWS.X[:1000], Y[:1000])], job, last=False)
+    options = plain_options()
+    state = fit_shard(options.start(), [(ROWS.X[:1000], Y[:1000])], options, last=False)
     assert (state.rows, len(state.y)) == (768, 232)
     back = State.of(unpack(pack(state.arrays())))
     assert vars(back).keys() == vars(state).keys()
@@ -150,8 +150,8 @@ def test_only_a_block_is_held(monkeypatch):
             del block
             gc.collect()
 
-    job = plain_job()
-    assert fit_shard(job.start(), blocks(), job).rows == 3000
+    options = plain_options()
+    assert fit_shard(options.start(), blocks(), options).rows == 3000
 
 
 class CutShards(LocalShards):

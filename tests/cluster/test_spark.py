@@ -12,7 +12,7 @@ import pytest
 from shard_cluster import ON_A_CLUSTER, LocalShards, need_spark, same, spark_session
 
 import tinynet_fast
-from tinynet_fast.cluster.tasks import Share, SurveyTask
+from tinynet_fast.cluster.tasks import LabelsTask, Share
 from tinynet_fast.cluster.train import neuron
 from tinynet_fast.rows.datasets import make_pass_fail
 
@@ -210,8 +210,8 @@ def test_what_is_refused(session, tmp_path):
 def test_a_partition_that_is_gone(session, tmp_path):
     """Where Spark cuts a frame anew for each pass, a chain may come to a partition that there is no more."""
     cluster = on_spark.SparkShards(frame(session, tmp_path), "y", None)
-    with pytest.raises(ValueError, match="partition 9: it is there no more: cache the frame"):
-        cluster.one(SurveyTask(), Share(9, 0, 5))
+    with pytest.raises(ValueError, match="partition 9: it is no longer there: cache the frame"):
+        cluster.one(LabelsTask(), Share(9, 0, 5))
 
 
 def test_a_killed_executor(session, tmp_path):

@@ -78,12 +78,12 @@ class Solver:
 
         The l2 is each batch's own. Adam's epsilon is added to the root as it is, not to the corrected one.
         """
-        plan = np.empty((n, at.PLAN_COLUMNS))
-        plan[:] = rate, 1.0, 0.0, self.epsilon
+        rows = np.empty((n, at.PLAN_COLUMNS))
+        rows[:] = rate, 1.0, 0.0, self.epsilon
         if self.name == "adam":
             t = np.arange(done + 1, done + n + 1, dtype=np.float64)
-            plan[:, at.RATE] *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
-        return plan
+            rows[:, at.RATE] *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        return rows
 
 
 class Network:

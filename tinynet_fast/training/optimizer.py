@@ -49,7 +49,7 @@ class Optimizer:
 
     @property
     def is_constant(self) -> bool:
-        """Whether every update has the same plan."""
+        """Whether every update has the same rows."""
         return self.name != "adam" and self.schedule.is_constant
 
     def rule(self, batch_size: int, loss: int) -> np.ndarray:
@@ -64,19 +64,19 @@ class Optimizer:
         Adam's running means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon.
         """
         rates = self.schedule.rates(done, n)
-        plan = np.empty((n, at.PLAN_COLUMNS))
-        plan[:, at.RATE] = rates
-        plan[:, at.KEEP] = np.maximum(0.0, 1.0 - rates * self.weight_decay)
-        plan[:, at.L2], plan[:, at.EPSILON] = self.l2, self.epsilon
+        rows = np.empty((n, at.PLAN_COLUMNS))
+        rows[:, at.RATE] = rates
+        rows[:, at.KEEP] = np.maximum(0.0, 1.0 - rates * self.weight_decay)
+        rows[:, at.L2], rows[:, at.EPSILON] = self.l2, self.epsilon
         if self.name == "adam":
             t = np.arange(done + 1, done + n + 1, dtype=np.float64)
             root = np.sqrt(1.0 - self.beta_2**t)
-            plan[:, at.RATE] *= root / (1.0 - self.beta_1**t)
-            plan[:, at.EPSILON] *= root
-        return plan
+            rows[:, at.RATE] *= root / (1.0 - self.beta_1**t)
+            rows[:, at.EPSILON] *= root
+        return rows
 
     def schedule_rows_for(self, done: int, moves: np.ndarray) -> np.ndarray:
-        """`plan` with a row for each batch. Batches that do not move the network are not counted; `moves` is (n,) bool.
+        """`rows` with a row for each batch. Batches that do not move the network are not counted; `moves` is (n,) bool.
 
         Kernels do not look at the row of a batch that moves nothing.
         """

@@ -369,7 +369,7 @@ def _standardise(options: Options, standardize: bool, counted: bool) -> None:
     """Take means and deviations if they are asked for; count streamed rows if their number is needed."""
     if is_streamed(options.rows):
         if standardize or counted:
-            options.rows.survey(standardize)
+            options.rows.read_beforehand(standardize)
         if options.rows.count == 0:
             share, seed = options.validation, options.seed
             raise ValueError(f"validation={share} with seed={seed} leaves no row: change the seed")
