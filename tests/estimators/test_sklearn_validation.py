@@ -183,7 +183,7 @@ def test_what_is_refused():
             ({"X_val": X_val[1:], "y_val": y_val}, "X_val, y_val: .*inconsistent"),
             ({"X_val": np.where(X_val > 1.0, np.nan, X_val), "y_val": y_val}, "X_val, y_val: .*NaN"),
             ({"X_val": X_val, "y_val": np.where(np.arange(50) == 3, "?", y_val)}, r"y_val\[3\] is \?, which is not"),
-            (given | {"sample_weight_val": np.full(50, -1.0)}, "sums to nothing"),
+            (given | {"sample_weight_val": np.full(50, -1.0)}, "must add up to more than 0"),
         ):
             with pytest.raises(ValueError, match=message):
                 model.fit(*trained, **bad)
