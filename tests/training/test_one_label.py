@@ -1,4 +1,4 @@
-"""Rows of one label are refused wherever they come from, before a model is returned or written."""
+"""Rows of one label are refused from every source, before a model is returned or written."""
 
 import numpy as np
 import pytest
