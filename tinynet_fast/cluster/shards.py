@@ -28,7 +28,7 @@ MODES = ("chain", "average")
 
 
 class Cluster(Protocol):
-    """The place of the shards. A task's answer depends on the shard alone, so it may be done again by any worker."""
+    """Sends tasks to the shards. A task's answer depends on the shard alone, so any worker may do it again."""
 
     names: list[str] | None
     n_features: int
@@ -127,7 +127,7 @@ def _check_rows(share: Share, rows: int) -> None:
     """ValueError if a pass over the shard found another number of rows than the first pass."""
     if rows != share.rows:
         raise ValueError(
-            f"partition {share.shard}: {rows:,} rows, and there were {share.rows:,} before: the rows must be the same "
+            f"partition {share.shard}: {rows:,} rows now, {share.rows:,} before: the rows must be the same "
             "each time they are asked for, so persist or cache them, or write them to files first"
         )
 

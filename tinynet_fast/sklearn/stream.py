@@ -80,6 +80,14 @@ def partial_fit_stream(
         batch_size = own if isinstance(own, int) else 200 if own == "auto" else 256
     batch_size = check_whole("batch_size", batch_size)
     size = max(ROWS_A_CALL // batch_size, 1) * batch_size
+
+    def one_pass(done: int) -> int:
+        source.check_unchanged()
+        with closing(read_ahead(source.chunks())) as chunks:
+            blocks = recut(_looked_at(chunks, source.names, done), size, batch_size=batch_size)
+            visit(blocks, lambda rows, labels: estimator.partial_fit(rows, labels, classes=np.asarray(classes)))
+        return 1
+
     vars(estimator).pop("feature_names_in_", None)  # else scikit-learn warns that arrays have no names
     try:
         finish(run_epochs(one_pass, epochs))

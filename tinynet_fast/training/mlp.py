@@ -140,8 +140,8 @@ def train_mlp(
     engine : {"fast", "strict", "numpy", "reference"}
         What does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
         difference in rounding can grow, and it does if training is unstable (inputs of 100 at a rate of 0.1). "strict"
-        has the reference's weights bit for bit after any number of updates. "fast" leaves very large starting weights
-        to it.
+        has the reference's weights bit for bit after any number of updates. "fast" leaves very large starting weights,
+        and sample weights below 1e-290, to it.
     features, labels, standardize, drop_missing, checkpoint, checkpoint_seconds, resume
         As for `train_neuron`; `labels` may name more than two. Rows that are not in memory are read once beforehand if
         their number is not known, and once if `labels` is left out. Rows that can be read once only are refused.
