@@ -1,6 +1,7 @@
 """Training on a Spark cluster: frames whose partitions the executors read through Arrow (`pip install '.[spark]'`).
 
-Scheduling, data placement and recovery are Spark's. What is computed is in `cluster/`. Executors need this package.
+Spark schedules the tasks, places the data and recovers from failures. The computing is in `cluster/`. The executors
+need this package, too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,16 +22,19 @@ from tinynet_fast.cluster.readers import (
     target_layout,
 )
 from tinynet_fast.cluster.scoring import check_model
-from tinynet_fast.cluster.spark_frames import arrow_schema, is_frame, scored, session_of
+from tinynet_fast.cluster.spark_frames import arrow_schema, is_frame, partition_id, scored, session_of
 from tinynet_fast.cluster.state import pack, unpack
 from tinynet_fast.cluster.tasks import Share, Task, work
 from tinynet_fast.models import MLP, Model, Neuron
+from tinynet_fast.rows.files import Library
 from tinynet_fast.rows.formats.arrow import Layout
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
-ANSWER = "shard int, content binary"  # what a task sends back: one row, arrays in NumPy's format
+pa = Library("pyarrow")
+
+ANSWER = "shard int, content binary"  # the schema of a task's answer: one row, with arrays in NumPy's format
 NUMBER = "row number within the partition"
 ROW_BITS = 33  # of a `monotonically_increasing_id`: the row within its partition
 
@@ -48,26 +52,27 @@ def train_neuron(
     Parameters
     ----------
     frame : pyspark.sql.DataFrame, path or list of paths
-        Paths, patterns, folders and URLs are of Parquet files: a shard is a file, which a Python process of the
+        Paths, patterns, folders and URLs stand for Parquet files. A shard is then a file, which a Python process of the
         executor reads itself, through fsspec. Files come in natural order (part.2 before part.10), and folders called
         name=value give columns, as for `tinynet_fast.train_neuron`. Files without rows are skipped.
-        For a frame a shard is a partition, in the order of their numbers. Every pass is a job of its own that asks for
-        the rows again, and so is every sync with mode="average" and every partition with "chain": cache the frame. If
-        its rows come in another order each time (after a shuffle that is not cached), there is no one result. Such a
-        frame is refused if a partition's number of rows shows it.
+        For a frame, a shard is a partition, in the order of their numbers. Every pass is a Spark job that asks for the
+        rows again, and so is every sync with mode="average" and every partition with "chain": cache the frame. If its
+        rows come in another order each time (after a shuffle that is not cached), each run has another result. Such a
+        frame is refused if the number of rows in a partition changes.
     y : str
         The column of labels.
     features : sequence of str, optional
-        The columns to learn from, of numbers. If left out: all but the labels' and an index that pandas or Dask wrote
-        into a file. (A Spark frame does not know that a column with a name was an index: leave it out yourself.)
+        The columns to learn from, which hold numbers. If left out: all except the labels' column and an index that
+        pandas or Dask wrote into a file. (A Spark frame does not know that a column with a name was an index: leave it
+        out yourself.)
     storage_options : dict, optional
         For fsspec, if there are paths.
     mode : {"chain", "average"}
-        As for `tinynet_fast.dask.train_neuron`, with the same bits. "chain" is a job of one task for each partition:
-        about 0.13 s of Spark's time each, and one executor works at a time.
+        As for `tinynet_fast.dask.train_neuron`, with the same bits. "chain" runs a job of one task for each partition:
+        each takes Spark about 0.13 s, and one executor works at a time.
     syncs : int
-        How often "average" takes the mean in an epoch, each time as a job in which every partition drops, before Arrow,
-        the rows that are not its share.
+        How often "average" takes the mean in an epoch. Each time is a job, in which every partition drops the rows that
+        are not in its share before they become Arrow.
     **options
         As for `tinynet_fast.dask.train_neuron`.
 
@@ -91,7 +96,7 @@ def train_mlp(
     storage_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> TrainingResult[MLP]:
-    """Train a network on the partitions of a Spark frame: `tinynet_fast.dask.train_mlp` names the options."""
+    """Train a network on the partitions of a Spark frame: `tinynet_fast.dask.train_mlp` describes the options."""
     return train.network(SparkShards(frame, y, features, storage_options), **options)
 
 
@@ -103,26 +108,26 @@ def sweep(
     storage_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> SweepResult:
-    """Train a neuron for every combination of options in one pass: `tinynet_fast.dask.sweep` names the options."""
+    """Train a neuron for every combination of options in one pass: `tinynet_fast.dask.sweep` describes the options."""
     return train.sweep(SparkShards(frame, y, features, storage_options), **options)
 
 
 def predict_proba(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
-    """The frame with a column "probability" (double) of the second label, lazily; rows stay on the executors.
+    """The frame with a column "probability" (double), that of the second label. Lazy; rows stay on the executors.
 
     Parameters
     ----------
     model : Neuron or MLP
-        Of two labels; of more, use `predict`.
+        With two labels; use `predict` if there are more.
     frame : pyspark.sql.DataFrame
     features : sequence of str, optional
-        The columns that are the model's inputs, in its order. Those of the model's own names if left out; the frame's
-        other columns are kept as they are.
+        The columns that are the model's inputs, in its order. If left out, they are found by the model's names. The
+        frame's other columns are kept as they are.
 
     Raises
     ------
     ValueError
-        At once for a column that the model needs and the frame does not have.
+        At once, if the frame lacks a column that the model needs.
     """
     check_model(model)
     _check_two_labels(model)
@@ -137,16 +142,16 @@ def _check_two_labels(model: Model) -> None:
 
 
 def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
-    """The frame with a column "prediction": the label of each row, as the training labels were."""
+    """The frame with a column "prediction": the label of each row, of the same type as the training labels."""
     check_model(model)
     kinds = {"f": "double", "i": "long", "u": "long", "b": "boolean", "U": "string"}
     return scored(model, frame, features, "prediction", kinds[model.labels.dtype.kind])
 
 
 def udf(model: Model) -> Any:
-    """The model as a function of columns, for `select`, `where` or SQL: the probability of the second label.
+    """The model as a function of columns, for `select`, `where` or SQL. It returns the probability of the second label.
 
-    Columns are the model's inputs, in its order. A null or a NaN among them fails the query.
+    The columns are the model's inputs, in its order. A query with a null or a NaN among them fails.
 
     Examples
     --------
@@ -156,23 +161,21 @@ def udf(model: Model) -> Any:
     check_model(model)
     _check_two_labels(model)
     session_of(None)
-    functions = need("pyspark.sql.functions", "spark")
 
     def probability(*columns: Any) -> Any:
         rows = np.column_stack([column.to_numpy() for column in columns])
         return need("pandas", "spark").Series(model.predict_proba(rows) if len(rows) else np.empty(0))
 
-    from pyspark.sql.pandas.functions import PandasUDFType
-
-    return functions.pandas_udf(probability, "double", PandasUDFType.SCALAR)
+    functions = need("pyspark.sql.pandas.functions", "spark")
+    return functions.pandas_udf(probability, "double", functions.PandasUDFType.SCALAR)
 
 
 @dataclass(frozen=True)
 class _Worker:
-    """On an executor: a task on the rows of a partition, whose number says which share it is.
+    """On an executor: do a task on the rows of a partition. The partition's number says which share it has.
 
-    `shares` None stands for the labels of all rows of each partition. If there are `urls`, the partition's rows are
-    those of its file, which is read here. The answer is one row of numbers in NumPy's format.
+    If `shares` is None, the task is on the labels of all rows of the partition. If there are `urls`, the partition's
+    rows are in its file, which is read here. The answer is one row; see `ANSWER`.
     """
 
     task: Any  # a broadcast of a `Task`
@@ -182,12 +185,7 @@ class _Worker:
     options: dict[str, Any]
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        import pyarrow as pa
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        assert context is not None
-        shard = context.partitionId()
+        shard = partition_id()
         share = Share(shard) if self.shares is None else self.shares.get(shard)
         if share is not None:
             blocks: Iterable[Any]
@@ -198,17 +196,17 @@ class _Worker:
                 blocks = read(share, self.urls[shard])
             content = pack(work(self.task.value, blocks, share))
             yield pa.RecordBatch.from_pydict({"shard": pa.array([shard], pa.int32()), "content": pa.array([content])})
-        for _ in batches:  # Spark keeps a Python process only if it was read to the end; a new one takes about a second
+        for _ in batches:  # Spark keeps a Python process only if that has read all; a new process takes about a second
             pass
 
 
 def _quoted(name: str) -> str:
-    """A column's name as Spark takes it whatever is in it: a dot would ask for a field."""
+    """A column's name in quotes, because Spark would take what follows a dot for a field."""
     return "`" + name.replace("`", "``") + "`"
 
 
 def _gone(shard: int) -> ValueError:
-    return ValueError(f"partition {shard}: it is there no more: cache the frame, or write it to files first")
+    return ValueError(f"partition {shard}: it is no longer there: cache the frame, or write it to files first")
 
 
 class SparkShards:
@@ -228,7 +226,7 @@ class SparkShards:
             self.layout, session, col = target_layout("a frame", y, features), session_of(frame), self.functions.col
             self.layout.check_schema("the frame", arrow_schema(frame, self.layout))
             kind = "float" if self.layout.dtype == np.float32 else "double"
-            # A list of 16 numbers takes Spark a quarter less time on its way to Arrow than 16 columns.
+            # Spark turns a list of 16 numbers into Arrow in a quarter less time than 16 columns.
             inputs = self.functions.array(*(col(_quoted(name)).cast(kind) for name in self.layout.names))
             self.frame = frame.select(inputs.alias("X"), col(_quoted(y)).alias("y"))
         else:
@@ -241,12 +239,12 @@ class SparkShards:
         self.n_features, self.dtype = len(whole.names), whole.dtype.name
 
     def labels(self, task: Task) -> list[Arrays]:
-        """A job that reads one column. A partition without rows may have no answer."""
+        """Run a job that reads one column. A partition without rows may have no answer."""
         answers = self._answers(task, None)
         return [answers.get(i, {}) or self._nothing(task, i) for i in range(max(answers, default=-1) + 1)]
 
     def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
-        """One job; the answers in the order of the partitions' numbers."""
+        """Run one job; return the answers in the order of the partitions' numbers."""
         answers = self._answers(task, shares)
         gone = [share.shard for share in shares if share.shard not in answers]
         if gone:
@@ -254,7 +252,7 @@ class SparkShards:
         return [answers[share.shard] for share in shares]
 
     def _answers(self, task: Task, shares: Sequence[Share] | None) -> dict[int, Arrays]:
-        broadcast = self.context.broadcast(task)  # which leaves a file on the client until it is destroyed
+        broadcast = self.context.broadcast(task)  # its file stays on the client until it is destroyed
         try:
             rows = self._mapped(broadcast, shares).collect()
         finally:
@@ -262,7 +260,7 @@ class SparkShards:
         return {row["shard"]: unpack(bytes(row["content"])) for row in rows}
 
     def one(self, task: Task, share: Share) -> Arrays:
-        """A job of one task: Spark runs those of the partitions that are named."""
+        """Run a job of one task, for the share's partition alone."""
         broadcast = self.context.broadcast(task)
         try:
             rdd = self._mapped(broadcast, [share]).rdd
@@ -283,7 +281,7 @@ class SparkShards:
         return self._selected(shares).mapInArrow(worker, ANSWER)
 
     def _selected(self, shares: Sequence[Share] | None) -> Any:
-        """The frame without what is no one's share, which is dropped before it becomes Arrow."""
+        """The frame with the rows of the shares alone; other rows are dropped before they become Arrow."""
         if self.urls is not None:
             return self.frame
         if shares is None:
@@ -296,11 +294,11 @@ class SparkShards:
         for share in shares:
             starts[share.shard], stops[share.shard] = share.start, share.start + share.rows
         place, row = f.spark_partition_id() + 1, f.monotonically_increasing_id().bitwiseAND(f.lit((1 << ROW_BITS) - 1))
-        # As text: a literal for each partition takes the client 0.8 ms.
+        # As one text: a literal for each partition would take the client 0.8 ms.
         low, high = (f.element_at(f.expr(f"array({', '.join(map(str, cuts))})"), place) for cuts in (starts, stops))
-        # Rows are numbered in a column: in the condition the number would stand twice, and "and" does not count a row
-        # in the second where the first is false.
-        # The sample is of all rows. Without it Spark's optimizer cuts rows that the client holds (a small pandas frame)
-        # on the client, where all are partition 0.
+        # Rows are numbered in a column. The condition uses the number twice; without a column the second one would not
+        # count the rows for which the first comparison is false.
+        # The sample holds all rows. Without it, if the client holds the rows (a small pandas frame), Spark's optimizer
+        # would select them on the client, where all are partition 0.
         numbered = self.frame.sample(fraction=1.0, seed=0).withColumn(NUMBER, row)
         return numbered.where((f.col(NUMBER) >= low) & (f.col(NUMBER) < high)).drop(NUMBER)

@@ -58,7 +58,7 @@ AVERAGE = {"mode": "average", "syncs": 3, "epochs": 2, "learning_rate": 0.05, "a
 
 @pytest.fixture(scope="module")
 def average():
-    """What one worker comes to."""
+    """The parameters that one worker alone finds."""
     with (
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
         distributed.Client(cluster) as client,
@@ -79,7 +79,7 @@ def test_any_number_of_workers(client, average, n):
 
 
 def kill_while_training(client, times, killed):
-    """SIGKILL a worker that has been at a shard for a while; so often. (The cluster starts others in their place.)"""
+    """SIGKILL a worker in the middle of a shard, several times. (The cluster starts new workers instead.)"""
     while len(killed) < times:
         busy = {address for address, keys in client.processing().items() if keys}
         time.sleep(0.1)
@@ -95,7 +95,7 @@ def kill_while_training(client, times, killed):
 @pytest.mark.parametrize("options", [{"mode": "average", "epochs": 2}, {"mode": "chain"}])
 @pytest.mark.parametrize("times", [1, 2])
 def test_workers_killed_in_the_middle_of_a_shard(client, options, times):
-    """The reference's loop takes a second a shard, and has the bits of the strict one, which runs undisturbed."""
+    """The reference takes a second a shard. It has the bits of `strict`, which runs without kills."""
     workers(client, 2)
     shards = arrays((150_000,) * 2, np.tile(ROWS.X, (5, 1)), np.tile(Y, 5))
     ref, killed = on_dask.train_neuron(*shards, client=client, engine="strict", **options), []
@@ -135,7 +135,7 @@ def test_two_jobs_at_once(client, average):
 
 
 def test_the_client_that_is_given_is_the_one_that_waits(cluster, average):
-    """Where it is not the default one, and where there is none."""
+    """The client is not the default one, or there is none."""
     with distributed.Client(cluster, set_as_default=False) as client:
         same(on_dask.train_neuron(*arrays(), client=client, **AVERAGE), average)
         with distributed.LocalCluster(n_workers=0, dashboard_address=None) as other, distributed.Client(other):
@@ -182,7 +182,7 @@ def no_task_is_left(client):
 
 @pytest.mark.parametrize("mode", ["chain", "average"])
 def test_nothing_is_left_on_the_cluster(client, monkeypatch, mode):
-    """Nor goes on there, while an interrupted run's traceback is kept."""
+    """Nothing goes on there either while the traceback of an interrupted run is kept."""
     X, y = arrays()
     on_dask.train_neuron(X, y, client=client, mode=mode)
     assert no_task_is_left(client)
@@ -363,7 +363,7 @@ def test_what_is_refused(client):
         on_dask.train_neuron(ROWS.X, Y, client=client)
     with pytest.raises(ValueError, match=r"y is a Series.*y\.to_dask_array\(\)"):
         on_dask.train_neuron(shards[0], dd.from_pandas(pd.Series(Y), npartitions=7), client=client)
-    with pytest.raises(ValueError, match=r"a column 0 whose name is no text: frame\.rename\(columns=str\)"):
+    with pytest.raises(ValueError, match=r"a column 0 whose name is not text: frame\.rename\(columns=str\)"):
         on_dask.train_neuron(dd.from_pandas(pd.DataFrame(ROWS.X).assign(y=Y), npartitions=2), "y", client=client)
     with pytest.raises(ValueError, match="storage_options are for paths"):
         on_dask.train_neuron(*shards, client=client, storage_options={"anon": True})

@@ -35,13 +35,13 @@ def model():
 
 
 def parts(*frames, like=FRAME):
-    """A frame of these partitions, whatever they are."""
+    """A frame of these partitions, without checks of what they hold."""
     return dd.from_delayed([dask.delayed(frame) for frame in frames], meta=like[:0], verify_meta=False)
 
 
 @pytest.mark.parametrize("options", [{}, {"standardize": True}, AVERAGE])
 def test_twelve_parts_in_one_order_by_path_as_a_frame_and_in_memory(client, tmp_path, options):
-    """With the index that Dask writes, which is no input."""
+    """The frame with the index that Dask writes, which is not an input."""
     dd.from_pandas(FRAME.set_index(np.arange(1200)), npartitions=12).to_parquet(tmp_path / "rows", write_index=True)
     (tmp_path / "rows/_SUCCESS").touch()
     names = sorted(path.name for path in (tmp_path / "rows").glob("*.parquet"))
@@ -123,7 +123,7 @@ def test_partitions_without_rows_need_no_columns(client, model):
 
 
 def _parted(frames):
-    """The same rows in memory: partitions without rows have no say."""
+    """The result is that of the same rows in memory: partitions without rows change nothing."""
     from shard_cluster import LocalShards
 
     from tinynet_fast.cluster.train import neuron
@@ -133,7 +133,7 @@ def _parted(frames):
 
 
 def test_files_without_rows_are_skipped(client, tmp_path):
-    FRAME[:0].to_parquet(tmp_path / "part.0.parquet", index=False)  # whose columns are all of type null or object
+    FRAME[:0].to_parquet(tmp_path / "part.0.parquet", index=False)  # its columns have the type null or object
     pd.DataFrame().to_parquet(tmp_path / "part.1.parquet")
     FRAME[:500].to_parquet(tmp_path / "part.2.parquet", index=False)
     FRAME[:0].astype(object).to_parquet(tmp_path / "part.3.parquet", index=False)

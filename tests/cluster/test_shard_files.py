@@ -1,4 +1,4 @@
-"""Parquet files on a filesystem that is not local: what is read of them, and how often it is asked for."""
+"""Parquet files on a filesystem that is not local: how many bytes are read, in how many requests."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ class CountedFile(AbstractBufferedFile):
 
 
 class Store(AbstractFileSystem):
-    """As a store of objects: each read is a request for a range of bytes, and fsspec reads ahead."""
+    """Like an object store: each read is a request for a range of bytes, and fsspec reads ahead."""
 
     protocol = "store"
 
@@ -101,7 +101,7 @@ def test_a_file_that_is_not_whole_or_not_alike_is_named(reading):
 
 
 def test_a_folder_stands_for_its_files(tmp_path):
-    """As Spark writes one: of any name, with files in it that hold no rows."""
+    """A folder as Spark writes it: with any name, and with files that have no rows."""
     folder = tmp_path / "clicks.parquet"
     (folder / "old").mkdir(parents=True)
     for name, x in (("part-1.parquet", 2.0), ("part-0.parquet", 1.0), ("old/part-0.parquet", 3.0)):

@@ -1,4 +1,4 @@
-"""Means and deviations over many shards: a column that never changes is left out, however shards are merged."""
+"""Means and deviations over many shards: a constant column is left out, however shards are merged."""
 
 from itertools import permutations
 
@@ -62,7 +62,7 @@ def test_moments_merged_in_any_order(constant, dtype):
 
 
 def test_a_small_change_beside_a_large_value_is_kept():
-    """Also if it shows only between shards: each shard's column is constant by itself."""
+    """A column may differ only between shards, and be constant in each."""
     steps = np.repeat([0.0, 1.0, 2.0, 3.0], 500)
     X = np.column_stack([CHANGING, 1e9 + steps])
     for order in permutations(range(4)):

@@ -1,4 +1,4 @@
-"""What the shards of a table are checked for before training, whatever cluster they lie on."""
+"""Checks of a table's shards before training, on any cluster."""
 
 import warnings
 

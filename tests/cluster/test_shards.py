@@ -1,4 +1,4 @@
-"""Shards without a cluster: however rows are cut, the chain has one machine's bits, and averaging always the same."""
+"""Shards without a cluster: the chain has one machine's bits for all cuts, and averaging always the same bits."""
 
 import itertools
 import warnings
@@ -38,7 +38,7 @@ OPTIONS = (
 )
 
 
-def plain_job():
+def plain_options():
     """A neuron on the rows, fast."""
     return ShardOptions(
         NeuronRecipe(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
@@ -70,7 +70,7 @@ def test_the_chain_of_a_network_is_one_machine(cuts, batch_size, optimizer, engi
 
 @settings(max_examples=15)
 @given(cuts, st.integers(1, 6), st.sampled_from([{}, {"average": True}, {"average": True, "schedule": "invscaling"}]))
-def test_averaging_does_not_depend_on_who_is_done_first(cuts, syncs, options):
+def test_averaging_does_not_depend_on_the_order_of_finishing(cuts, syncs, options):
     options = {"mode": "average", "syncs": syncs, "epochs": 2, **options}
     ref = neuron(LocalShards(ROWS.X, Y, cuts), **options)
     same(neuron(LocalShards(ROWS.X, Y, cuts, order=lambda i: -i), **options), ref)
@@ -79,7 +79,7 @@ def test_averaging_does_not_depend_on_who_is_done_first(cuts, syncs, options):
 
 @pytest.mark.parametrize("syncs", [1, 3, 16])
 def test_one_shard_averaged_over_syncs_is_the_mean_over_all_rows(syncs):
-    """With one shard nothing is merged: rounds only cut the epoch, and strict may be cut anywhere."""
+    """With one shard nothing is merged: rounds only cut the epoch, and `strict` may be cut anywhere."""
     options = {"average": True, "engine": "strict"}
     ref = train_neuron(ROWS.X, Y, epochs=1, **options)
     comp = neuron(LocalShards(ROWS.X, Y, []), mode="average", syncs=syncs, **options)
@@ -114,7 +114,7 @@ def test_merge():
 
 
 def test_merge_sees_the_order_of_shards():
-    """A planted mistake, merging in the order of completion, shows in the bits."""
+    """A planted mistake, merging in the order of finishing, changes the bits."""
     rng = np.random.default_rng(0)
     states = [State({"w": rng.normal(size=50)}, {}, np.zeros(1), 1) for _ in range(8)]
     counts = rng.integers(1, 1000, 8).tolist()
@@ -123,8 +123,8 @@ def test_merge_sees_the_order_of_shards():
 
 
 def test_a_state_travels_bit_for_bit_and_holds_less_than_a_tile():
-    job = plain_job()
-    state = fit_shard(job.start(), [(ROWS.X[:1000], Y[:1000])], job, last=False)
+    options = plain_options()
+    state = fit_shard(options.start(), [(ROWS.X[:1000], Y[:1000])], options, last=False)
     assert (state.rows, len(state.y)) == (768, 232)
     back = State.of(unpack(pack(state.arrays())))
     assert vars(back).keys() == vars(state).keys()
@@ -135,7 +135,7 @@ def test_a_state_travels_bit_for_bit_and_holds_less_than_a_tile():
 
 
 def test_only_a_block_is_held(monkeypatch):
-    """Blocks are drawn one by one: none is asked for while another is kept."""
+    """Blocks are read one by one: each is released before the next is read."""
     import gc
     import weakref
 
@@ -150,8 +150,8 @@ def test_only_a_block_is_held(monkeypatch):
             del block
             gc.collect()
 
-    job = plain_job()
-    assert fit_shard(job.start(), blocks(), job).rows == 3000
+    options = plain_options()
+    assert fit_shard(options.start(), blocks(), options).rows == 3000
 
 
 class CutShards(LocalShards):
@@ -244,7 +244,7 @@ def test_a_network_that_diverges_is_not_told_a_neurons_rate():
 
 @pytest.mark.parametrize("syncs", [1, 4])
 def test_the_cosine_of_an_averaged_network_ends_near_zero(syncs):
-    """Averaging shards that are alike changes nothing: they come to what one of them comes to on one machine."""
+    """Averaging equal shards changes nothing: the result is that of one of them on one machine."""
     X, y = np.tile(ROWS.X[:320], (4, 1)), np.tile(Y[:320], 4)
     options = {"schedule": "cosine", "epochs": 3, "seed": 1, "learning_rate": 0.5}
     comp = network(LocalShards(X, y, [320, 640, 960]), syncs=syncs, engine="strict", batch_size=20, **options)
@@ -326,7 +326,7 @@ def test_blocks_that_are_no_arrays_are_named():
 
 
 class ChangingShards(LocalShards):
-    """Shards whose first has a row less each time it is read, as of a frame that is drawn anew."""
+    """The first shard has one row less each time it is read, as in a frame that is drawn anew."""
 
     def labels(self, task):
         return self.drop(super().labels(task))
@@ -371,7 +371,7 @@ def test_inputs_are_read_once_an_epoch(mode):
 @pytest.mark.parametrize("mode", ["chain", "average"])
 @pytest.mark.parametrize("network_too", [False, True])
 def test_a_row_that_is_too_long_for_the_fast_engine_makes_all_shards_strict(mode, network_too):
-    """It is found while training, in the last shard; what was trained before it is trained again."""
+    """The row is found while training, in the last shard; all earlier shards are trained again."""
     X = ROWS.X.copy()
     X[2900] = 1e4
     train = (lambda shards, **more: network(shards, seed=1, **more)) if network_too else neuron

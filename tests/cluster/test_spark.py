@@ -12,7 +12,7 @@ import pytest
 from shard_cluster import ON_A_CLUSTER, LocalShards, need_spark, same, spark_session
 
 import tinynet_fast
-from tinynet_fast.cluster.tasks import Share, SurveyTask
+from tinynet_fast.cluster.tasks import LabelsTask, Share
 from tinynet_fast.cluster.train import neuron
 from tinynet_fast.rows.datasets import make_pass_fail
 
@@ -150,7 +150,7 @@ def test_a_missing_label_is_named(session, tmp_path):
 
 
 def test_columns_of_any_type_and_name(session, tmp_path):
-    """Doubles and floats come as one list a row, other columns one by one; a dot in a name is no field."""
+    """Inputs of double or float come as one list a row; a dot in a name does not mean a field."""
     rows = frame(session, tmp_path)
     whole = np.round(ROWS.X * 10.0)
     mixed = rows.selectExpr("cast(round(x0 * 10) as int) as `a.b`", "cast(x1 as float) x1", "x2", "y as `la.bel`")
@@ -173,7 +173,7 @@ def processes(batches):
 
 
 def test_python_processes_are_kept(session, tmp_path):
-    """A task that leaves rows unread costs its process, and the next one a second for a new one."""
+    """If a task leaves rows unread, Spark ends its process, and the next task waits a second for a new one."""
     frame(session, tmp_path)
     numbers = session.range(0, 8, 1, 2)
     before = {row["process"] for row in numbers.mapInArrow(processes, "process bigint").collect()}
@@ -208,14 +208,14 @@ def test_what_is_refused(session, tmp_path):
 
 
 def test_a_partition_that_is_gone(session, tmp_path):
-    """Where Spark cuts a frame anew for each pass, a chain may come to a partition that there is no more."""
+    """If Spark cuts a frame anew for each pass, a chain may reach a partition that no longer exists."""
     cluster = on_spark.SparkShards(frame(session, tmp_path), "y", None)
-    with pytest.raises(ValueError, match="partition 9: it is there no more: cache the frame"):
-        cluster.one(SurveyTask(), Share(9, 0, 5))
+    with pytest.raises(ValueError, match="partition 9: it is no longer there: cache the frame"):
+        cluster.one(LabelsTask(), Share(9, 0, 5))
 
 
 def test_a_killed_executor(session, tmp_path):
-    """Spark starts another in its place, and its tasks again; threads of one process have no executor to lose."""
+    """Spark starts a new executor and repeats its tasks. (Threads of one process have no executor to lose.)"""
     if session.sparkContext.master.startswith("local["):
         pytest.skip("no executor process in this mode")
     rows = frame(session, tmp_path)

@@ -1,4 +1,4 @@
-"""Tables on Spark: names with dots, columns by name, files and their order, sessions that are elsewhere or stopped."""
+"""Tables on Spark: names with dots, columns by name, files and their order, other and stopped sessions."""
 
 import threading
 
@@ -68,7 +68,7 @@ def test_files_in_natural_order_and_folders_that_are_columns(session, tmp_path):
     for i, part in enumerate(np.split(np.arange(600), 12)):
         folder = tmp_path / f"year={years[part[0]]}"
         folder.mkdir(exist_ok=True)
-        table = FRAME.iloc[part].set_index(pd.Index(-part, name="customer"))  # an index, and no input
+        table = FRAME.iloc[part].set_index(pd.Index(-part, name="customer"))  # an index, not an input
         table.to_parquet(folder / f"part.{i}.parquet")
     (tmp_path / "_SUCCESS").touch()
     FRAME[:0].to_parquet(tmp_path / "year=2019/part.99.parquet")

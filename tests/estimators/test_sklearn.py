@@ -1,4 +1,4 @@
-"""Both estimators as scikit-learn's own tools use them: its checks, pipelines, searches, calibration, frames."""
+"""Both estimators in scikit-learn's own tools: its checks, pipelines, searches, calibration, frames."""
 
 import os
 import pickle
@@ -60,7 +60,7 @@ def weights(model):
 
 @models
 def test_copies(model):
-    """A clone has the options and not the weights; a pickle has both, and goes on learning as the original does."""
+    """A clone has the options but not the weights; a pickle has both, and goes on as the original does."""
     assert clone(model).get_params() == model.get_params()
     assert clone(model).set_params(engine="strict").engine == "strict"
     ref = clone(model).fit(X, Y)
@@ -90,7 +90,7 @@ def fitted_weights(model):
 @models
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_joblib(model, backend):
-    """The same bits in threads and in processes."""
+    """Threads and processes give the same bits."""
     ref = fitted_weights(model)
     with parallel_config(backend=backend, n_jobs=2):
         for comp in Parallel()(delayed(fitted_weights)(model) for _ in range(4)):
@@ -106,7 +106,7 @@ SGDClassifier(n_jobs=8, penalty="l1", learning_rate="constant", max_iter=2, tol=
 
 
 def test_threads_that_are_the_first_to_compile(tmp_path):
-    """Nothing is in the cache, and eight threads ask for the same kernels."""
+    """The cache is empty, and eight threads need the same kernels."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", FIRST], check=True, env=environment, timeout=120)
 
@@ -120,7 +120,7 @@ def test_classes_side_by_side():
 @models
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 def test_frames(model, library):
-    """Columns by name: the weights of the array, names that are kept, and a word where others come."""
+    """A frame gives the weights of its array; its names are kept, and other names are refused."""
     frames, names = pytest.importorskip(library), [f"column {j}" for j in range(6)]
     make = frames.table if library == "pyarrow" else frames.DataFrame
     frame = make({name: X[:, j] for j, name in enumerate(names)})
@@ -139,7 +139,7 @@ def test_frames(model, library):
 @models
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 def test_names_follow_scikit_learns_rule(model, library):
-    """The same names in the same order, or an error, wherever rows go in."""
+    """Every method needs the same names in the same order, and raises otherwise."""
     frames = pytest.importorskip(library)
     make = frames.table if library == "pyarrow" else frames.DataFrame
     frame = make({name: X[:, j] for j, name in enumerate("abcdef")})
@@ -169,7 +169,7 @@ def test_labels_in_frames():
 
 
 def test_without_scikit_learn():
-    """One sentence with the remedy; and nothing else of the package asks for it."""
+    """Without scikit-learn there is one sentence with the remedy, and the rest of the package works."""
     code = "import sys; sys.modules['sklearn'] = None; import tinynet_fast; import tinynet_fast.sklearn"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1

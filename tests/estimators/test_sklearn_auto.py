@@ -41,7 +41,7 @@ def test_it_is_the_constant_rate_that_auto_rate_finds(penalty, average):
     assert comp.eta0_.tolist() == [search.learning_rate] == [comp.rate_search_[0].learning_rate]
     assert comp.rate_search_[0].reason == search.reason
     plain = auto_rate(X, y, epochs=4, average=not average, l2=5.0, sample_weight=None)
-    assert plain.learning_rate != search.learning_rate  # so that options left out would show
+    assert plain.learning_rate != search.learning_rate  # so a search without the options would fail
     constant = options | {"learning_rate": "constant", "eta0": search.learning_rate}
     ref = SGDClassifier(**constant).fit(X, y, sample_weight=weight)
     np.testing.assert_array_equal(flat(comp), flat(ref))

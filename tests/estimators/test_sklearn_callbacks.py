@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 class Recorder:
-    """Keeps what it is told; stops after epoch `stop`."""
+    """Records all calls; stops after epoch `stop`."""
 
     def __init__(self, stop=None):
         self.stop, self.told = stop, []
@@ -59,7 +59,7 @@ def test_they_are_told_of_each_epoch(model):
     comp = clone(model).set_callbacks(recorder).fit(X, Y, sample_weight=weight)
     np.testing.assert_array_equal(
         probabilities(comp), probabilities(clone(model).fit(X, Y, sample_weight=weight))
-    )  # looking on changes nothing
+    )  # a callback that does not stop changes nothing
     told = recorder.told
     assert told[:2] == ["setup", ("begin", "fit", 0, 5)]
     assert told[-1] == "teardown"
@@ -122,7 +122,7 @@ def rate(model):
 
 @models
 def test_scikit_learns_own(model, capsys):
-    """Its monitor of scores alone and in a pipeline, and its progress bar."""
+    """scikit-learn's monitor of scores, alone and in a pipeline, and its progress bar."""
     pytest.importorskip("rich", reason="rich is not installed")
     monitor = callback.ScoringMonitor(scoring="accuracy")
     clone(model).set_callbacks(monitor, callback.ProgressBar()).fit(X, Y)

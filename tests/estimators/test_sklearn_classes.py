@@ -1,4 +1,4 @@
-"""Many classes in one pass over the rows: each is the class trained by itself, whoever stops when."""
+"""Many classes in one pass over the rows: each has the weights of the class trained separately."""
 
 from itertools import product
 
@@ -30,7 +30,7 @@ def flat(model, row=slice(None)):
 
 @pytest.fixture
 def passes(monkeypatch):
-    """How many classes each pass over the rows was for."""
+    """Records how many classes each pass over the rows trained."""
     counts, one_pass = [], SharedPass._pass
 
     def counted(self, done):
@@ -44,7 +44,7 @@ def passes(monkeypatch):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
 def test_each_class_is_trained_as_if_alone(schedule, passes):
-    """With "strict" to the same bits; classes that stop are taken out, and the others go on."""
+    """With "strict" they have the same bits. Classes that stop are taken out, and the others go on."""
     X, y, sample_weight = rows()
     y[y == 2] = np.where(np.arange((y == 2).sum()) < 2, 2, 3)  # a class of two rows stops before the others
     for average, intercept, tol in product((False, 50), (True, False), (None, 1e-2)):
@@ -69,7 +69,7 @@ def test_each_class_is_trained_as_if_alone(schedule, passes):
 @engines
 @pytest.mark.parametrize("classes", [3, 8, 9, 33, 70])
 def test_numbers_of_classes(engine, classes):
-    """Registers that are full and not, and more classes than a call takes; in scikit-learn's weights."""
+    """With full and partly filled registers, and more classes than fit a call, the weights are scikit-learn's."""
     X, y, _ = rows(2000, 6, classes)
     options = {"shuffle": False, "learning_rate": "constant", "max_iter": 2, "tol": None, "alpha": 0.01}
     comp, ref = SGDClassifier(engine=engine, **options).fit(X, y), linear.SGDClassifier("log_loss", **options).fit(X, y)
@@ -96,7 +96,7 @@ def test_steps_that_overshoot_are_taken_strictly():
 
 
 def test_one_order_for_all_classes_with_fast():
-    """That of the first class; and "strict" has one for each, as scikit-learn has."""
+    """All classes share the order of the first; with "strict" each has its own, as in scikit-learn."""
     X, y, _ = rows()
     options = {"max_iter": 3, "tol": None, "random_state": 4, "learning_rate": "constant"}
     own = linear.SGDClassifier("log_loss", **options).fit(X, y)
@@ -141,7 +141,7 @@ def shifted(self):
 
 
 def nothing(self):
-    """Weights that were there before are not brought along."""
+    """The earlier weights are not copied into the kernel's layout."""
 
 
 def another_weight(self, rows, n):

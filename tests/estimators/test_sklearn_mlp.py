@@ -1,4 +1,4 @@
-"""`tinynet_fast.sklearn.MLPClassifier` beside scikit-learn's own: the same loss curve, whatever the options."""
+"""`tinynet_fast.sklearn.MLPClassifier` has the same loss curve as scikit-learn's, with all options."""
 
 from itertools import product
 
@@ -38,7 +38,7 @@ def flat(model):
 
 
 def assert_same(comp, ref):
-    """Loss curve, weights and what else is left behind."""
+    """Compare the loss curve, the weights and the other attributes."""
     assert (comp.n_iter_, comp.t_, comp.n_layers_, comp.n_outputs_, comp.out_activation_) == (
         ref.n_iter_,
         ref.t_,
@@ -60,7 +60,7 @@ def assert_same(comp, ref):
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic"])
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_loss_curve_is_scikit_learns(engine, solver, activation):
-    """Over thirty epochs, or as many as are run, for combinations of the other options: what is drawn is the same."""
+    """Up to thirty epochs, with combinations of the other options. Both draw the same random numbers."""
     for classes, (hidden, size), shuffle, early, weighted in product(
         (2, 4), (((5,), "auto"), ((4, 3), 16), ((), 40)), (False, True), (False, True), (False, True)
     ):
@@ -115,7 +115,7 @@ def test_warm_start_and_weights_that_were_set(engine):
         for _ in range(3):
             assert_same(comp.fit(X, y), ref.fit(X, y))
         if early:
-            continue  # scikit-learn's then come back to the best of those that are no longer there
+            continue  # scikit-learn would go back to the best weights of an earlier fit
         comp.coefs_, comp.intercepts_ = [2.0 * part for part in ref.coefs_], [1.0 + part for part in ref.intercepts_]
         ref.coefs_, ref.intercepts_ = [part.copy() for part in comp.coefs_], [part.copy() for part in comp.intercepts_]
         assert_same(comp.fit(X, y), ref.fit(X, y))
@@ -219,7 +219,7 @@ def test_ctrl_c_keeps_what_was_learned(monkeypatch):
 
 
 def test_a_step_that_leaves_out_the_penalty_is_seen(monkeypatch):
-    """The checks above can fail: planted mistakes, and the curve is no longer scikit-learn's."""
+    """The checks above can fail: with a planted mistake the curve is no longer scikit-learn's."""
     X, y, _ = rows()
     options = {"tol": 1e3, "n_iter_no_change": 5, "random_state": 0}
     ref = peers.MLPClassifier((4,), alpha=0.5, **options).fit(X, y)
@@ -229,6 +229,6 @@ def test_a_step_that_leaves_out_the_penalty_is_seen(monkeypatch):
     made = Solver.schedule_rows
     monkeypatch.setattr(
         Solver, "schedule_rows", lambda self, rate, done, n: made(self, rate, 0, n)
-    )  # Adam never gets older
+    )  # Adam's count of updates stays at its start
     with pytest.raises(AssertionError):
         assert_same(MLPClassifier((4,), alpha=0.5, **options).fit(X, y), ref)

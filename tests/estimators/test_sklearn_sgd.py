@@ -1,4 +1,4 @@
-"""`tinynet_fast.sklearn.SGDClassifier` beside scikit-learn's own: the same weights, whatever the options."""
+"""`tinynet_fast.sklearn.SGDClassifier` has the same weights as scikit-learn's, with all options."""
 
 from itertools import product
 
@@ -27,7 +27,7 @@ def rows(n=300, d=6, classes=2, seed=0):
 
 
 class OneSeed(np.random.RandomState):
-    """Gives scikit-learn's classes, which draw a seed each, the first one's: what ours share an order by."""
+    """Give all of scikit-learn's classes the seed of the first, because ours share an order of the rows."""
 
     def randint(self, low, high=None, size=None, dtype=int):
         drawn = super().randint(low, high, size, dtype)
@@ -35,7 +35,7 @@ class OneSeed(np.random.RandomState):
 
 
 def their_random_state(seed, engine, classes, penalty):
-    """For scikit-learn, so that its orders are those of ours with random_state=`seed`."""
+    """A random state for scikit-learn, with which its orders are ours with random_state=`seed`."""
     shared = engine == "fast" and classes > 2 and penalty in (None, "l2")
     return OneSeed(seed) if shared else seed
 
@@ -58,7 +58,7 @@ def assert_same(comp, ref):
 @pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
 @pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
 def test_weights_are_scikit_learns(engine, penalty, schedule):
-    """After six epochs, for every combination of the other options."""
+    """The weights after six epochs, for every combination of the other options."""
     options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.01, "eta0": 0.05, "power_t": 0.3}
     for classes, average, intercept, shuffle, weighted in product(
         (2, 4), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows")
@@ -77,7 +77,7 @@ def test_weights_are_scikit_learns(engine, penalty, schedule):
 @pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
 @pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
 def test_stops_when_scikit_learn_stops(engine, penalty, schedule):
-    """The rule looks at the objective of every row, so one row's sum that is off moves the epoch in which it stops."""
+    """Stopping depends on the objective of every row, so one wrong row would change the last epoch."""
     for (classes, d), shuffle, patience in product([(2, 3), (2, 9), (3, 5)], (False, True), (1, 5)):
         X, y, sample_weight = rows(400, d, classes, seed=d)
         options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.005, "eta0": 0.1, "shuffle": shuffle}
@@ -102,7 +102,7 @@ def test_defaults_but_the_loss_are_scikit_learns():
 
 @engines
 def test_rows_held_out_are_scikit_learns(engine):
-    """Without a tolerance early stopping only holds rows out: the same ones."""
+    """Without a tolerance early stopping only holds rows out, and the same ones as scikit-learn."""
     for classes in (2, 3):
         X, y, sample_weight = rows(200, 4, classes)
         options = {"early_stopping": True, "validation_fraction": 0.3, "tol": None, "max_iter": 5, "random_state": 7}
@@ -160,7 +160,7 @@ def test_who_ran():
 @pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling"])
 @pytest.mark.parametrize("power_t", [0.3, 2000.0])
 def test_the_first_rate_of_a_block_is_the_schedules(schedule, power_t):
-    """By which it is decided who takes the block; a power beyond all floats is a rate of 0."""
+    """The rate decides which engine takes a block. A power that overflows gives a rate of 0."""
     rates = Schedule(0.3, schedule, power_t, 0.02)
     for row in (0, 1, 1000):
         neuron = type("Neuron", (), {"options": type("Options", (), {"schedule": rates}), "rate": 0.3, "row": row})
@@ -178,7 +178,9 @@ def test_chunks_give_the_same_bits(penalty, average):
         options = {"penalty": penalty, "average": average, "learning_rate": schedule, "shuffle": False, "alpha": 0.01}
         ref = SGDClassifier(engine="strict", max_iter=1, tol=None, **options)
         ref.partial_fit(X, y, np.arange(classes), sample_weight)
-        if not (average and penalty in ("l1", "elasticnet")):  # whose means in scikit-learn depend on the call
+        if not (
+            average and penalty in ("l1", "elasticnet")
+        ):  # scikit-learn's means depend on how rows are cut into calls
             whole = SGDClassifier(engine="strict", max_iter=1, tol=None, **options).fit(X, y, None, None, sample_weight)
             np.testing.assert_array_equal(flat(whole), flat(ref))
         for engine, size in (("strict", 1000), ("strict", 130), ("strict", 7), ("fast", 256)):
@@ -252,7 +254,7 @@ def test_sparse_weights_predict():
     np.testing.assert_array_equal(model.densify().predict_proba(X), ref)
 
 
-# --- what bad input gets ----------------------------------------------------------------------------------------------
+# --- bad input --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -317,7 +319,7 @@ def test_verbose_says_what_happens(capsys):
 
 
 def test_a_fit_that_leaves_out_one_row_is_seen(monkeypatch):
-    """The checks above can fail: a planted mistake, and the weights are no longer scikit-learn's."""
+    """The checks above can fail: with a planted mistake the weights are no longer scikit-learn's."""
     X, y, _ = rows()
     options = {"tol": None, "max_iter": 2, "shuffle": False}
     ref, whole = linear.SGDClassifier(loss="log_loss", **options).fit(X, y), OneClass._train

@@ -1,4 +1,4 @@
-"""`SGDClassifier` on CSR rows beside scikit-learn's, and its kernel beside the reference on the same rows, dense."""
+"""Compares `SGDClassifier` on CSR rows with scikit-learn's, and its kernel with the reference on dense rows."""
 
 from itertools import product
 
@@ -26,7 +26,7 @@ def rows(n=250, d=40, classes=2, density=0.15, seed=0):
 @pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
 @pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
 def test_weights_are_scikit_learns(engine, penalty, schedule):
-    """For every combination of the other options, with a tolerance and without."""
+    """The weights for every combination of the other options, with and without a tolerance."""
     options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.01, "eta0": 0.05, "n_iter_no_change": 2}
     for classes, average, intercept, shuffle, weighted, tol in product(
         (2, 4), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows"), (None, 1e-3)
@@ -71,7 +71,7 @@ def test_partial_fit_early_stopping_and_warm_start(engine):
 
 
 def test_a_penalty_that_leaves_nothing():
-    """A rate of 1 / alpha: each row starts from weights of zero, and the scale from one."""
+    """With a rate of 1 / alpha each row starts from weights of zero, and with a scale of one."""
     X, y, _ = rows()
     options = {"learning_rate": "constant", "eta0": 0.5, "alpha": 2.0, "shuffle": False, "tol": None, "max_iter": 2}
     ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y)

@@ -1,4 +1,4 @@
-"""`X_val` and `y_val`: the curve of rows that are not trained on, and early stopping that looks at them."""
+"""`X_val` and `y_val`: the loss curve of rows that are not trained on, and early stopping by them."""
 
 from itertools import product
 
@@ -22,7 +22,7 @@ from tinynet_fast.training.loop import Tolerance
 
 
 def rows(n=200, d=4, classes=2, seed=0):
-    """Rows, labels, weights; the last quarter to look at."""
+    """Rows, labels and sample weights; the last quarter is for validation."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d))
     y = (X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
@@ -49,7 +49,7 @@ def models(**options):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_curve_is_the_log_loss_after_each_epoch(classes):
-    """And looking on changes no bit of the weights."""
+    """Measuring the validation rows changes no bit of the weights."""
     for model, weighted in product(models(max_iter=4), (False, True)):
         trained, given, weight, weight_val = rows(classes=classes)
         weights = {"sample_weight": weight} if weighted else {}
@@ -91,7 +91,7 @@ def test_classes_that_stop_earlier_stay_as_they_are():
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_network_stops_where_scikit_learns_would(classes, monkeypatch):
-    """scikit-learn's own, its rows held out exchanged for ours. (Version 1.8 fails there for labels that are words.)"""
+    """scikit-learn's, with our rows held out instead of its own. (Its version 1.8 fails if labels are words.)"""
     (X, labels), given, weight, weight_val = rows(400, classes=classes)
     names = np.unique(labels)
     trained = X, np.searchsorted(names, labels)
@@ -118,7 +118,7 @@ def test_the_network_stops_where_scikit_learns_would(classes, monkeypatch):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_sgd_stops_by_the_accuracy_of_the_rows_given(classes):
-    """Of each class against the rest; and every row of `X` is trained on."""
+    """The accuracy is that of each class against the rest, and every row of `X` is trained on."""
     trained, given, _, weight_val = rows(400, classes=classes)
     options = {"learning_rate": "constant", "eta0": 0.01, "random_state": 0, "shuffle": False}
     stop = {"early_stopping": True, "tol": 1e-3, "n_iter_no_change": 3}
@@ -183,7 +183,7 @@ def test_what_is_refused():
             ({"X_val": X_val[1:], "y_val": y_val}, "X_val, y_val: .*inconsistent"),
             ({"X_val": np.where(X_val > 1.0, np.nan, X_val), "y_val": y_val}, "X_val, y_val: .*NaN"),
             ({"X_val": X_val, "y_val": np.where(np.arange(50) == 3, "?", y_val)}, r"y_val\[3\] is \?, which is not"),
-            (given | {"sample_weight_val": np.full(50, -1.0)}, "sums to nothing"),
+            (given | {"sample_weight_val": np.full(50, -1.0)}, "must add up to more than 0"),
         ):
             with pytest.raises(ValueError, match=message):
                 model.fit(*trained, **bad)

@@ -1,4 +1,4 @@
-"""Batches whose rows all have sample weight 0 make no update, and nothing counts them."""
+"""Batches whose rows all have sample weight 0 make no update and are not counted."""
 
 import math
 
@@ -21,7 +21,7 @@ STEPS = {
 
 
 def interleaved(kept, n=60, d=3):
-    """Rows, labels and sample weights, with batches that weigh nothing where `kept` is False."""
+    """Rows, labels and sample weights; batches whose `kept` is False have no weight."""
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((n, d)), (np.arange(n) % 2).astype(float)
     return X, y, np.repeat(kept, SIZE)[:n] * (0.5 + rng.random(n))
@@ -35,7 +35,7 @@ def train(X, y, weight, engine="strict", hidden=(4,), **options):
 @pytest.mark.parametrize("hidden", [(4,), (9, 5)], ids=["narrow", "wide"])
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
 def test_they_leave_no_trace(engine, steps, hidden):
-    """At the start, in the middle and at the end: the weights are those of the rows that weigh something."""
+    """At the start, in the middle and at the end, such batches change nothing in the trained network."""
     kept = np.array([0, 0, 0, 1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0], bool)
     X, y, weight = interleaved(kept)
     comp = train(X, y, weight, engine, hidden, **steps)
@@ -54,7 +54,7 @@ def test_engines_agree_where_the_last_batch_is_short(engine, steps, n):
 
 @pytest.mark.parametrize("empty", [0, 5, 1000])
 def test_adams_first_step_is_as_long_as_the_rate(empty):
-    """rate * g / (|g| + epsilon), by hand, however many batches without weight come first."""
+    """Adam's first step by hand is rate * g / (|g| + epsilon), also after any number of batches without weight."""
     rng = np.random.default_rng(1)
     X, y = rng.standard_normal((empty + 2, 2)), np.arange(empty + 2) % 2
     weight = np.append(np.zeros(empty), [1.0, 1.0])

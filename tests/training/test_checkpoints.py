@@ -1,4 +1,4 @@
-"""Checkpoints: whatever stops a run, it goes on to the bits of one that was never stopped."""
+"""Checkpoints: a run that is stopped in any way goes on and ends with the bits of a run that was never stopped."""
 
 import errno
 import json
@@ -103,7 +103,7 @@ def test_killed_at_any_moment(name, tmp_path):
     whole = run(tmp_path, epochs=epochs)
     resumed = run(tmp_path, epochs=epochs, checkpoint=checkpoint)
     np.testing.assert_array_equal(parameters(resumed), parameters(whole))
-    assert [path.name for path in tmp_path.glob(".*")] == []  # what a kill left of a checkpoint is gone
+    assert [path.name for path in tmp_path.glob(".*")] == []  # a temporary file that a kill left is removed
 
 
 @pytest.mark.parametrize("run", [neuron, network, file, shuffled, dropping, dropping_shuffled])
@@ -159,7 +159,7 @@ def test_early_stopping_goes_on_counting(tmp_path):
     resumed = train_neuron(ROWS.X, Y, **options, checkpoint=path)
     np.testing.assert_array_equal(parameters(resumed), parameters(whole))
     assert (resumed.best_epoch, resumed.epochs) == (whole.best_epoch, whole.epochs)
-    again = train_neuron(ROWS.X, Y, **options, checkpoint=path)  # which is at its end already
+    again = train_neuron(ROWS.X, Y, **options, checkpoint=path)  # it has ended already
     np.testing.assert_array_equal(parameters(again), parameters(whole))
 
 
@@ -212,7 +212,7 @@ def test_another_file_is_refused(tmp_path):
 
 
 def test_a_file_is_known_by_its_content_and_not_by_its_time(tmp_path):
-    """One value in the middle of a large file changes, and its size and time do not; then the reverse."""
+    """First a value in the middle of a large file changes, but not its size and time; then the reverse."""
     rows, path = tmp_path / "rows.npy", tmp_path / "c.json"
     table = np.column_stack([np.tile(ROWS.X, (20, 1)), np.tile(Y, 20)])
     np.save(rows, table)
@@ -258,7 +258,7 @@ def test_files_that_are_no_checkpoint(tmp_path):
 
 
 def test_a_full_disk(tmp_path, monkeypatch):
-    """At the start it is an error; later training goes on, with a warning, and the file is as it was."""
+    """At the start it is an error. Later training goes on with a warning, and the file stays as it was."""
     path, full = tmp_path / "c.json", []
 
     def fsync(handle):
@@ -314,7 +314,7 @@ def test_interrupted(tmp_path):
 
 
 def test_a_rate_that_was_searched_for_is_kept(tmp_path):
-    """With more epochs the search finds another rate; the run goes on with the one that it began with."""
+    """With more epochs a search would find another rate, but the run goes on with its first rate."""
     options, path = {"learning_rate": "auto", "engine": "strict"}, tmp_path / "c.json"
     first = train_neuron(ROWS.X, Y, epochs=2, checkpoint=path, **options)
     rate = first.rate_search.learning_rate
@@ -325,7 +325,7 @@ def test_a_rate_that_was_searched_for_is_kept(tmp_path):
     np.testing.assert_array_equal(more.rate_search.losses, first.rate_search.losses)
     assert more.rate_search.reason == first.rate_search.reason
     assert more.model.training["learning_rate"] == rate
-    same = train_neuron(ROWS.X, Y, epochs=40, checkpoint=path, **options)  # which is done
+    same = train_neuron(ROWS.X, Y, epochs=40, checkpoint=path, **options)  # it has ended already
     np.testing.assert_array_equal(parameters(same), parameters(ref))
     with pytest.raises(ValueError, match=r"another run: learning_rate was 'auto' and is 0\.5\. Give what it was"):
         train_neuron(ROWS.X, Y, epochs=50, checkpoint=path, learning_rate=0.5, engine="strict")
@@ -340,7 +340,7 @@ def test_a_rate_that_was_searched_for_is_kept(tmp_path):
 
 
 def rewrite(path, content):
-    """Write a damaged checkpoint whose checksum is right all the same."""
+    """Write a damaged checkpoint that has a correct checksum."""
     from tinynet_fast.training import checkpoints
 
     content.pop("checksum", None)

@@ -1,4 +1,4 @@
-"""Networks learn: problems that one neuron cannot solve, and the same accuracy and weights as scikit-learn's."""
+"""Networks solve problems that one neuron cannot, and have the same accuracy and weights as scikit-learn's."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_two_moons(options, seed):
 
 @pytest.mark.parametrize("classes", [2, 10], ids=["even or odd", "ten classes"])
 def test_digits_as_well_as_scikit_learn(classes):
-    """The same settings, three seeds each: as good on average on rows that were not trained on."""
+    """With the same settings and three seeds, they are as good on average on rows that were not trained on."""
     X, digit = datasets.load_digits(return_X_y=True)
     X, y = X / 16, digit % classes
     order = np.random.default_rng(0).permutation(len(y))
@@ -109,7 +109,7 @@ SOLVERS = {
     "sgd": ({"momentum": 0.0}, {}),
     "momentum": ({"momentum": 0.9, "nesterovs_momentum": False}, {"momentum": 0.9}),
     "Nesterov": ({"momentum": 0.9, "nesterovs_momentum": True}, {"momentum": 0.9, "nesterov": True}),
-    "l2": ({"momentum": 0.0, "alpha": 0.5}, {"l2": 0.5 / 30}),  # theirs is divided by the rows of a batch
+    "l2": ({"momentum": 0.0, "alpha": 0.5}, {"l2": 0.5 / 30}),  # scikit-learn divides it by the rows of a batch
 }
 
 
@@ -118,7 +118,7 @@ SOLVERS = {
 @pytest.mark.parametrize("name", SOLVERS)
 @pytest.mark.parametrize("engine", ["strict", "numpy", "fast"])
 def test_weights_of_scikit_learn(engine, name, activation, classes):
-    """From the same weights, unshuffled: the same weights after ten epochs of five batches."""
+    """From the same weights and without shuffling, ten epochs of five batches lead to the same weights."""
     theirs, ours = SOLVERS[name]
     rng = np.random.default_rng(8)
     X = rng.standard_normal((150, 5))
@@ -126,7 +126,7 @@ def test_weights_of_scikit_learn(engine, name, activation, classes):
     settings = {"alpha": 0.0, "learning_rate_init": 0.1, "batch_size": 30, "shuffle": False, "random_state": 0}
     peer = neural_network.MLPClassifier((7, 4), solver="sgd", activation=activation, **settings | theirs)
     peer.partial_fit(X, y, classes=np.unique(y))
-    del peer._optimizer  # what it has learned so far are the weights to start from, with an optimizer at rest
+    del peer._optimizer  # start from the weights learned so far, with a new optimizer
     start = {"weights": [w.copy() for w in peer.coefs_], "biases": [b.copy() for b in peer.intercepts_]}
     for _ in range(10):
         peer.partial_fit(X, y)
@@ -145,7 +145,7 @@ def test_weights_of_scikit_learn(engine, name, activation, classes):
     )
     for comp, ref in zip([*result.model.weights, *result.model.biases], [*peer.coefs_, *peer.intercepts_], strict=True):
         np.testing.assert_allclose(comp, ref, rtol=0, atol=1e-12)
-    if "alpha" not in theirs:  # their loss has the penalty in it
+    if "alpha" not in theirs:  # scikit-learn's loss includes the penalty
         np.testing.assert_allclose(result.loss_history, peer.loss_curve_[1:], rtol=1e-10)
     np.testing.assert_allclose(
         result.model.predict_proba(X),

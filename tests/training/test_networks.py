@@ -1,4 +1,4 @@
-"""`train_mlp`: what each option means, models of many classes, senseless options. Learning is in `test_learning.py`."""
+"""`train_mlp`: what each option means, many classes, options that make no sense. See also `test_learning.py`."""
 
 import os
 import tracemalloc
@@ -31,7 +31,7 @@ def pair(table):
 
 @pytest.mark.parametrize("names", [[0, 1, 2], ["high", "low", "middle"], [-1.5, 0.0, 7.25]], ids=str)
 def test_three_classes(names, table, engine, tmp_path):
-    """Labels come back as they were; a file gives the same model."""
+    """Predicted labels have the type of the training labels, and a saved model is the same when loaded."""
     X, y = table[0], np.array(names)[table[1]]
     result = train_mlp(X, y, epochs=500, learning_rate=1.0, seed=0, engine=engine)
     model = result.model
@@ -89,7 +89,7 @@ def test_the_memory_of_a_loss_does_not_grow_with_the_rows():
 
 
 def test_patience_without_a_finite_validation_loss():
-    """Nothing was ever better, so it stops after as many epochs."""
+    """No validation loss is finite, so no epoch is the best, and it stops after `patience` epochs."""
     options = {"activation": "relu", "learning_rate": 1.0, "init_scale": 10.0, "patience": 2, "seed": 0}
     result = train_mlp([1, 2, 3, 4], [0, 0, 1, 1], epochs=50, validation=([[1e308], [1e308]], [0, 1]), **options)
     assert result.epochs == 2
@@ -130,7 +130,7 @@ def test_a_weight_of_two_is_the_row_twice(pair, engine):
 
 
 def test_weights_that_are_next_to_nothing(engine):
-    """A batch's gradient is divided by the sum of its weights, whose reciprocal may be infinite."""
+    """A batch's gradient is divided by the sum of its sample weights, and 1 / that sum may be infinite."""
     options = {"sample_weight": [1, 1, 1e-310, 1e-310], "batch_size": 2, "epochs": 3, "seed": 0}
     ref = train_mlp([1, 2, 3, 4], [0, 0, 1, 1], engine="reference", **options)
     comp = train_mlp([1, 2, 3, 4], [0, 0, 1, 1], engine=engine, **options)
@@ -173,7 +173,7 @@ def test_dropout_depends_on_seed_and_epoch_alone(pair, engine, batch_size, monke
 
 
 def test_dropout_leaves_out_the_share_that_is_asked_for(pair):
-    """A row at a time: a unit's weights to the output change only where the unit is not left out."""
+    """With one row an update, a unit's weight to the output changes only if the row does not leave the unit out."""
     X = pair[0]
     start = {"weights": [np.ones((3, 400)), np.full((400, 1), 0.01)], "biases": [np.zeros(400), np.zeros(1)]}
     result = train_mlp(X[:2], [0, 1], hidden=(400,), dropout=0.3, epochs=1, batch_size=1, seed=4, **start)
@@ -182,12 +182,12 @@ def test_dropout_leaves_out_the_share_that_is_asked_for(pair):
 
 
 def test_random_numbers_of_their_own():
-    """What is held out, the order of an epoch's rows and who is left out in it are drawn apart from one another."""
+    """The rows held out, the order of the rows and the units left out are drawn from separate streams."""
     streams = [[7, SPLIT_STREAM], *([7, epoch] for epoch in range(3)), *([7, epoch, MASK_STREAM] for epoch in range(3))]
     assert len({np.random.default_rng(stream).random() for stream in streams}) == len(streams)
 
 
-def test_a_trained_model_leaves_nobody_out(pair):
+def test_a_trained_model_leaves_no_unit_out(pair):
     model = train_mlp(*pair, dropout=0.5, epochs=2, seed=0).model
     (w1, w2), (b1, b2) = model.weights, model.biases
     hidden = 1 / (1 + np.exp(-(pair[0] @ w1 + b1)))
@@ -210,7 +210,7 @@ def test_dropout_in_blocks_of_the_fast_engine(monkeypatch):
 
 
 def test_schedules(pair, engine):
-    """Full batch: an epoch is an update, whose length shows in the parameters from one epoch to the next."""
+    """With full batches an epoch is one update, so the difference of the parameters after two epochs is a step."""
     X, y = pair
     rates = {"constant": [1, 1, 1, 1], "invscaling": [1, 2**-0.5, 3**-0.5, 0.5], "cosine": [1, 0.853553, 0.5, 0.146447]}
     options = {"seed": 0, "engine": engine}
@@ -304,7 +304,7 @@ def test_memory_does_not_grow_with_the_rows(engine, options):
     assert peak < 20e6
 
 
-# --- senseless options ------------------------------------------------------------------------------------------------
+# --- options that make no sense ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Rows of one label are refused wherever they come from, before a model is returned or written."""
+"""Rows of one label are refused from every source, before a model is returned or written."""
 
 import numpy as np
 import pytest
@@ -111,11 +111,11 @@ def test_a_run_that_is_resumed_within_an_epoch_has_seen_the_rows_before(tmp_path
 @pytest.mark.parametrize("train", [train_neuron, train_mlp, sweep])
 def test_sample_weights_that_leave_one_label(train):
     y = (A > 0) * 1
-    with pytest.raises(ValueError, match="sample_weight is 0 but for rows of one label, 1: training needs rows"):
+    with pytest.raises(ValueError, match="sample_weight is 0 except for rows of one label, 1: training needs rows"):
         train(X, y, sample_weight=y * 1.0, epochs=1)
     one = ONE * 1.0 + (np.arange(N) % 2)
     one[3] = 0.0
-    with pytest.raises(ValueError, match="sample_weight is 0 but for rows of one label, 0"):
+    with pytest.raises(ValueError, match="sample_weight is 0 except for rows of one label, 0"):
         train(X, ONE, sample_weight=one, epochs=1)
 
 
@@ -128,7 +128,7 @@ def test_sample_weights_and_a_hold_out_that_leave_one_label():
         try:
             train_neuron(X, y, sample_weight=weights, validation=0.5, seed=seed, epochs=1)
         except ValueError as error:
-            assert "sample_weight is 0 but for rows of one label, 0" in str(error)  # noqa: PT017
+            assert "sample_weight is 0 except for rows of one label, 0" in str(error)  # noqa: PT017
             refusals += 1
     assert 0 < refusals < 8
 

@@ -1,4 +1,4 @@
-"""A model that learned nothing is warned of, with the cause and the remedy; a useful one never is."""
+"""There is a warning with cause and remedy if a model learned nothing, and none if it is useful."""
 
 import warnings
 
@@ -23,7 +23,7 @@ def cancer():
 
 @pytest.fixture
 def table():
-    """5,000 rows of 3 inputs, of which the first decides, with noise."""
+    """5,000 rows of 3 inputs. The first input decides on the label, with noise."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((5000, 3))
     return X, (X[:, 0] + rng.standard_normal(5000) > 0).astype(int)
@@ -141,7 +141,7 @@ def test_squared_error_is_judged_by_squared_error(table):
     assert warnings_of(train_neuron, X, y, loss="squared_error", epochs=5)[1] == []
     _, message = one_warning(train_neuron, X * 1000.0, y, loss="squared_error", epochs=5)
     assert "its squared error is" in message
-    assert "0.25" in message  # of always answering one half
+    assert "0.25" in message  # the squared error of always answering one half
 
 
 def test_sample_weights_count_in_both_losses(table):
@@ -161,7 +161,7 @@ def test_never_on_the_tutorials_tables(make, epochs):
 
 
 def test_a_rare_label_is_no_reason():
-    """One row of 500 has the other label: the first look sees two such rows, or none."""
+    """One row of 500 has the other label, so the first look sees two such rows or none."""
     rng = np.random.default_rng(3)
     y = (rng.random(100_000) < 0.002).astype(int)
     X = rng.standard_normal((100_000, 2)) + 2.0 * y[:, np.newaxis]
@@ -170,7 +170,7 @@ def test_a_rare_label_is_no_reason():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_never_of_useful_networks(seed):
-    """With a rare label, and after one epoch whose first batches were bad."""
+    """Networks with a rare label, or after one epoch whose first batches were bad, are not warned about."""
     rng = np.random.default_rng(seed)
     y = (rng.random(4000) < 0.05).astype(int)
     X = rng.standard_normal((4000, 3))
@@ -219,7 +219,7 @@ def test_a_rate_that_is_named_as_safe_is_safe():
 
 
 def test_what_a_look_measures():
-    """Two rows of each label by hand: logits ln 3 and -ln 3 are probabilities of 3/4 and 1/4."""
+    """By hand, on two rows of each label: logits of ln 3 and -ln 3 are probabilities of 3/4 and 1/4."""
     neuron = Neuron(weights=[np.log(3.0)])
     X, codes = np.array([[1.0], [-1.0], [1.0], [-1.0]]), np.array([1, 1, 0, 0])
     seen = look(neuron, [(X, codes, None)], False)

@@ -1,4 +1,4 @@
-"""`auto_rate`: within 1 % of the best rate of a finer grid, on rows of every scale; the same each time."""
+"""`auto_rate` finds a rate within 1 % of the best of a finer grid, for rows of every scale, and always the same."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def scikit_learn_set(name, standardised):
 
 
 def imbalanced():
-    """One row of a hundred passes."""
+    """One row in a hundred has the label 1."""
     rng = np.random.default_rng(2)
     X, y = rng.standard_normal((6000, 5)), np.arange(6000) % 100 == 0
     X[y, 0] += 2.0
@@ -34,7 +34,7 @@ def imbalanced():
 
 
 def correlated():
-    """Twelve columns that are nearly three."""
+    """Twelve columns: four noisy copies of each of three."""
     rng = np.random.default_rng(3)
     X = np.repeat(rng.standard_normal((4000, 3)), 4, axis=1) + 0.01 * rng.standard_normal((4000, 12))
     return X, X.sum(axis=1) + rng.standard_normal(4000) > 0
@@ -89,7 +89,7 @@ def test_same_rate_every_time():
 
 
 def test_more_rows_than_a_search_takes():
-    """One row in six. Which they are is tested in test_rate_rows.py."""
+    """One row in six is drawn. `test_rate_rows.py` tests which rows."""
     rows = make_pass_fail(200_000, 2)
     search = auto_rate(rows.X, rows.y, epochs=50)
     assert (search.rows, search.epochs) == (33_334, 7)

@@ -19,7 +19,7 @@ N = PERIOD * 33_000  # of this many rows, a search takes one in six
 
 
 def sensors():
-    """Six sensors in turn, of which the first is quiet: its rows alone ask for a larger rate than all rows do."""
+    """Six sensors in turn. The first is quiet: its rows alone need a larger rate than all rows together."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((N, 3))
     first = np.arange(N) % PERIOD == 0
@@ -70,12 +70,12 @@ def test_a_rare_label_keeps_its_share():
     assert len(rows) == pytest.approx(len(y) / 30, rel=1e-3)
     assert y[rows].sum() == pytest.approx(1000 / 30, abs=2)
     y[:] = 0
-    y[[5, 700_000]] = 1  # fewer than are drawn at least
+    y[[5, 700_000]] = 1  # fewer rows than are drawn of each label
     assert np.isin([5, 700_000], drawn_rows(len(y), 30, y.__getitem__)).all()
 
 
 def test_a_rare_label_is_tried_as_among_shuffled_rows():
-    """0.1 % of the rows, one in each thousand: among every 30th row there would be ten times as many."""
+    """The rare label is one row in each thousand; among every 30th row it would be ten times as frequent."""
     rng = np.random.default_rng(1)
     X, y = rng.standard_normal((990_000, 2)), np.zeros(990_000, dtype=np.uint8)
     y[::1000] = 1
@@ -90,7 +90,7 @@ def test_a_rare_label_is_tried_as_among_shuffled_rows():
 
 
 def test_weights_of_some_rows_alone():
-    """Rows that have a weight are rare; those drawn have some."""
+    """Few rows have a weight; some of those that are drawn have one."""
     X, y = sensors()
     weights = np.zeros(N)
     weights[1::1500] = 1.0
@@ -107,7 +107,7 @@ def test_weights_of_some_rows_alone():
 
 
 def test_sample_weights_that_do_not_lie_together():
-    """A column of a frame lies apart; kernels take no strides."""
+    """The values of a frame's column are not contiguous in memory, and kernels take no strides."""
     X, y, weights = ROWS.X, ROWS.y, np.random.default_rng(0).random(len(ROWS.X))
     trainers = {
         "neuron": lambda w: train_neuron(X, y, sample_weight=w, epochs=2, average=True).model.weights,
@@ -144,7 +144,7 @@ def test_few_rows_are_all_tried(tmp_path):
     X, y = sensors()
     rows = [(repr(float(a)), int(b)) for a, b in zip(X[:3000, 0], y[:3000], strict=True)]
     path = write(tmp_path / "d.csv", ["a", "y"], rows)
-    few = train_neuron(path, "y", learning_rate="auto", epochs=1)  # and on the same bits, wherever values lie
+    few = train_neuron(path, "y", learning_rate="auto", epochs=1)  # the same bits for every memory layout
     assert few.rate_search.learning_rate == auto_rate(X[:3000, :1], y[:3000]).learning_rate
 
 

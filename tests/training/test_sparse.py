@@ -1,4 +1,4 @@
-"""SciPy's sparse rows in `train_neuron`, `auto_rate` and `Neuron`: every option, however stored, and bad input."""
+"""SciPy's sparse rows in `train_neuron`, `auto_rate` and `Neuron`: options, formats and bad input."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ def train(rows=X, y=Y, **options):
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=list(OPTIONS))
 def test_engines_and_dense_rows(options):
-    """Every engine keeps its promise; and but for l1, which is lazy here, the weights are those of the rows dense."""
+    """Every engine keeps its promise. Except with l1, which is lazy here, the weights are those of dense rows."""
     ref = train(engine="reference", **options)
     for name in ("numpy", "strict", "fast"):
         comp = train(engine=name, **options)
@@ -70,7 +70,7 @@ def test_engines_and_dense_rows(options):
 @pytest.mark.parametrize("penalty", [{}, {"l2": 0.01}, {"l1": 0.005}, {"l2": 0.01, "l1": 0.005}], ids=str)
 @pytest.mark.parametrize("average", [False, True, 100])
 def test_weights_are_scikit_learns(penalty, average, monkeypatch):
-    """Whose intercept moves a hundredth as far on sparse rows: not here, so it is told to move as far."""
+    """On sparse rows scikit-learn moves the intercept a hundredth as far; here it is made to move the whole step."""
     linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
     monkeypatch.setattr("sklearn.linear_model._base.SPARSE_INTERCEPT_DECAY", 1.0)
     total = sum(penalty.values())
@@ -88,26 +88,26 @@ def test_weights_are_scikit_learns(penalty, average, monkeypatch):
 
 
 def unsorted(matrix):
-    """The same rows, each from right to left."""
+    """The same rows, with each row's values stored from right to left."""
     turned = matrix.copy()
     for start, stop in zip(matrix.indptr, matrix.indptr[1:], strict=False):
         turned.indices[start:stop], turned.data[start:stop] = (
             matrix.indices[start:stop][::-1],
             matrix.data[start:stop][::-1],
         )
-    turned.has_sorted_indices = turned.has_canonical_format = True  # which is not so, and is not believed
+    turned.has_sorted_indices = turned.has_canonical_format = True  # this is not true, and must not be trusted
     return turned
 
 
 def twice(matrix):
-    """The same rows, every value stored as two halves."""
+    """The same rows, with every value stored as two halves."""
     return sp.csr_matrix(
         (np.repeat(matrix.data / 2.0, 2), np.repeat(matrix.indices, 2), matrix.indptr * 2), shape=matrix.shape
     )
 
 
 def room_behind(matrix):
-    """More memory than values."""
+    """The arrays are longer than the number of values."""
     spare = matrix.copy()
     spare.data, spare.indices = np.append(matrix.data, [np.nan] * 9), np.append(matrix.indices, [10**6] * 9)
     return spare
@@ -150,7 +150,7 @@ def test_whatever_the_rows_are_stored_as(kind):
 
 @pytest.mark.parametrize("dtype", ["float32", "int8", "int64", "bool", "uint16", ">f8", "float16", "longdouble"])
 def test_types_of_numbers(dtype):
-    """As the same numbers in float64; float32 is read as it is."""
+    """All types train as the same numbers in float64 do; float32 is read as it is."""
     stored = sp.csr_matrix((np.round(X.data * 3), X.indices, X.indptr), shape=X.shape)
     if dtype in ("float16", ">f8", "longdouble"):  # SciPy takes other bytes than its own by the attribute alone
         rows = stored.copy()
@@ -175,7 +175,7 @@ def test_nothing_is_copied():
 
 @pytest.mark.parametrize("stored", [0, 1])
 def test_rows_that_store_nothing(stored):
-    """Then the bias alone is learned; as from dense rows."""
+    """Then only the bias is learned, as from dense rows."""
     rows = sp.csr_matrix((6, 3))
     if stored:
         rows = sp.csr_matrix(([2.0], ([4], [1])), shape=(6, 3))
@@ -189,7 +189,7 @@ def test_rows_that_store_nothing(stored):
 
 @pytest.mark.parametrize("cut", [1, 7, 64])
 def test_rows_are_checked_piece_by_piece(cut, monkeypatch):
-    """Wherever a piece ends, rows that are in order are taken for such, and others are not."""
+    """At every end of a piece, rows in order are found to be in order, and others are not."""
     monkeypatch.setattr(tables, "CHECKED_VALUES", cut)
     assert np.shares_memory(tables.as_csr(X).data, X.data)
     short = sp.csr_matrix(([1.0, 2.0, 3.0, 4.0], [2, 0, 0, 2], [0, 1, 1, 2, 4]), shape=(4, 3))
@@ -205,7 +205,7 @@ def test_rows_are_checked_piece_by_piece(cut, monkeypatch):
 
 @pytest.mark.parametrize("engine", ["numpy", "strict", "fast"])
 def test_a_run_that_was_stopped_ends_with_the_same_bits(engine, tmp_path, monkeypatch):
-    """Stopped between the epochs and, by Ctrl-C, in the middle of one."""
+    """The run is stopped between two epochs and, by Ctrl-C, in the middle of one."""
     from tinynet_fast.kernels.engines import Engine
     from tinynet_fast.training.neuron_updates import SparseNeuron
 
@@ -252,7 +252,7 @@ def test_a_checkpoint_of_other_rows_is_refused(tmp_path):
 
 @pytest.mark.parametrize("average", [False, True])
 def test_the_rate_is_found(average):
-    """As good as the one that is found for the rows dense."""
+    """The rate is as good as the one found for the same rows when dense."""
     result = train(learning_rate="auto", epochs=5, average=average, l2=1e-3)
     dense = train(X.toarray(), learning_rate="auto", epochs=5, average=average, l2=1e-3)
     assert "the least log loss" in result.rate_search.reason
@@ -294,7 +294,7 @@ def test_divergence():
 
 
 def test_prediction(monkeypatch):
-    """As for the rows dense, from the compiled kernel too; and rows dense or sparse are for either kind of training."""
+    """Predictions are those of dense rows, also from the compiled kernel, however the model was trained."""
     model = train().model
     for least in (1 << 18, 1):
         monkeypatch.setattr("tinynet_fast.models.base.COMPILED_FROM", least)
@@ -317,7 +317,7 @@ def test_labels_are_those_of_training(tmp_path):
         model.score(X, ["maybe"] * 240)
 
 
-# --- what is wrong with them ------------------------------------------------------------------------------------------
+# --- bad input --------------------------------------------------------------------------------------------------------
 
 
 def holding(value):
@@ -373,8 +373,8 @@ def test_bad_input(call, message):
         call()
 
 
-def test_scipy_is_imported_by_nobody_else():
-    """By whoever has sparse rows, and not by training on others. (Numba imports SciPy, but not this of it.)"""
+def test_scipy_is_imported_for_sparse_rows_alone():
+    """Training on dense rows does not import scipy.sparse. (Numba imports SciPy, but not this part.)"""
     code = (
         "import sys, tinynet_fast as t; m = t.train_neuron([1, 2, 3], [0, 0, 1], epochs=1).model; m.predict([2]); "
         "sys.exit('scipy.sparse' in sys.modules or 'tinynet_fast.kernels.fast.sparse' in sys.modules)"

@@ -1,4 +1,4 @@
-"""Standardised inputs: constant columns, large offsets, and what a model for raw inputs is worth. Exact values."""
+"""Standardised inputs, with exact values: constant columns, large offsets, and models for raw inputs."""
 
 import itertools
 
@@ -62,7 +62,7 @@ def test_a_constant_of_every_type_has_the_deviation_1(dtype):
 
 
 def test_a_column_that_is_constant_among_the_rows_that_are_trained_on():
-    """The column changes in the rows that are held out alone."""
+    """The column changes only in rows that are held out."""
     X = CONSTANT.copy()
     X[split_rows(200, 0.3, 1)[1], 1] = 50.0
     assert abs(train_neuron(X, Y, standardize=True, epochs=5, validation=0.3, seed=1).model.weights[1]) < 1e-9
@@ -132,7 +132,7 @@ def test_a_model_that_loses_digits_says_so():
 
 @pytest.mark.parametrize("constant", [273.15, 1.7e18, 1e300])
 def test_a_network_does_not_see_a_column_that_never_changed(constant):
-    """Its random first weights are worth nothing, neither for the constant nor for another value later."""
+    """Its random first weights have no effect, neither for the constant nor for another value later."""
     network = train_mlp(np.c_[A, np.full(200, constant)], Y, standardize=True, epochs=300, seed=0).model
     assert (network.weights[0][1] == 0.0).all()
     same, other = (network.predict_proba(np.c_[A, np.full(200, value)]) for value in (constant, 300.0))

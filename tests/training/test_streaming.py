@@ -1,4 +1,4 @@
-"""Rows that are read while they are trained on: however they are cut, the bits of the same rows in memory."""
+"""Rows that are read while training have the bits of the same rows in memory, wherever they are cut."""
 
 import itertools
 import threading
@@ -25,7 +25,7 @@ Y = ROWS.y.astype(np.int64)
 
 @pytest.fixture(autouse=True, scope="module")
 def nothing_is_kept():
-    """As for rows that do not fit in memory; what is kept there is in `test_kept.py`."""
+    """Rows are handled as if they did not fit in memory. `test_kept.py` tests rows that do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kept, "MEMORY_BYTES", 0)
         yield
@@ -36,7 +36,7 @@ def table(X, y):
 
 
 def write(folder, kind, X, y, cuts, group=None):
-    """The rows as files of one kind, cut at `cuts`; what to pass as X and y."""
+    """Write the rows to files of one kind, cut at `cuts`; returns what to pass as X and y."""
     paths = []
     for i, (a, b) in enumerate(itertools.pairwise([0, *cuts, len(X)])):
         path = folder / f"part{i:03}.{kind}"
@@ -334,7 +334,7 @@ def test_recut_loses_and_splits_nothing(sizes, tile, batch_size, tiles):
         start, done = done, done + len(part)
         if done < len(X):
             assert done == next_cut(start, done, size, tile, batch_size)
-        if batch_size is not None and start % batch_size:  # within a batch: does not go beyond its end
+        if batch_size is not None and start % batch_size:  # within a batch: do not go beyond its end
             assert done <= -(-start // batch_size) * batch_size
     assert done == len(X)
 
@@ -348,7 +348,7 @@ def test_recut_loses_and_splits_nothing(sizes, tile, batch_size, tiles):
     st.one_of(st.none(), st.integers(1, 1500)),
 )
 def test_the_next_cut_is_the_largest_allowed_one(done, more, tile, tiles, batch_size):
-    """Against a search through all rows. A block ends with a batch; one in a batch larger than itself, with a tile."""
+    """Compare with a search through all rows. A block ends with a batch, or within a larger batch with a tile."""
     size, batch = tile * tiles, 0
     if batch_size is None:
         done -= done % tile
@@ -420,7 +420,7 @@ def test_rows_are_counted_and_measured_in_one_pass(options):
         train_mlp(rows, labels=[0, 1], epochs=1, **options)
         return len(seen)
 
-    held_out = "validation" in options  # whose loss is a pass of its own
+    held_out = "validation" in options  # its loss takes another pass
     assert passes(**options) == passes() + held_out
 
 

@@ -1,4 +1,4 @@
-"""`sweep`: every model as train_neuron trains it, cross-validation, threads, what bad input gets."""
+"""`sweep`: every model is as `train_neuron` trains it; cross-validation, threads, bad input."""
 
 import _thread
 import threading
@@ -121,8 +121,8 @@ def test_folds_are_dealt_evenly_from_the_seed():
     X, y = ROWS.X[:101], np.arange(101) < 11
     result = sweep(X, y, folds=5, seed=7)
     rows = type("Rows", (), {"codes": y, "sample_weight": None, "__len__": lambda self: 101})()
-    job = type("Job", (), {"rows": rows, "in_memory": rows, "seed": 7})
-    fold_of_row, k = module._folds(5, job)
+    options = type("Options", (), {"rows": rows, "in_memory": rows, "seed": 7})
+    fold_of_row, k = module._folds(5, options)
     assert k == 5
     for label, least, most in ((True, 2, 3), (False, 18, 18)):
         counts = np.bincount(fold_of_row[y == label].astype(int), minlength=5)
@@ -132,7 +132,7 @@ def test_folds_are_dealt_evenly_from_the_seed():
 
 
 def test_against_scikit_learn():
-    """The same folds, the same rule: the scores of GridSearchCV."""
+    """With the same folds and the same way to judge, the scores are those of GridSearchCV."""
     linear_model = pytest.importorskip("sklearn.linear_model")
     model_selection = pytest.importorskip("sklearn.model_selection")
     fold_of_row = np.arange(3000) % 5
@@ -228,7 +228,7 @@ def test_interrupt(n_jobs):
     assert time.perf_counter() - pressed[0] < 0.5
 
 
-# --- what is made of it -----------------------------------------------------------------------------------------------
+# --- the result -------------------------------------------------------------------------------------------------------
 
 
 def text(table):
@@ -297,7 +297,7 @@ def test_bad_rows():
 
 @pytest.mark.parametrize(("n", "d", "folds"), [(30_011, 10, 5), (20_011, 200, 3)])
 def test_no_figure_depends_on_the_number_of_threads(n, d, folds):
-    """Rows of several blocks, which more threads would cut elsewhere."""
+    """The rows make several blocks, and the blocks depend on the number of threads."""
     rows = make_pass_fail(n, d, seed=1)
     options = {"learning_rate": np.geomspace(1e-4, 1e-2, 17), "l2": [0.0, 1e-4], "average": [False, True]}
     ref = sweep(rows.X, rows.y, folds=folds, seed=0, **options)
@@ -306,7 +306,7 @@ def test_no_figure_depends_on_the_number_of_threads(n, d, folds):
 
 
 def test_folds_are_judged_by_rows_that_they_were_not_trained_on():
-    """Each fold's loss is that of one machine's neuron of the other rows, on the fold's own rows."""
+    """Each fold's loss is that of a neuron trained on the other rows, measured on the fold's rows."""
     rows = make_pass_fail(3000, 3)
     X, y, options = rows.X[:120], rows.y[:120].astype(np.int64), {"learning_rate": 0.5, "epochs": 3}
     comp = sweep_shards(LocalShards(X, y, [50]), **(options | {"learning_rate": [0.5]}), folds=3, seed=0, mode="chain")

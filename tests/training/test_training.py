@@ -17,7 +17,7 @@ def passes():
 
 @pytest.fixture
 def block_rows(monkeypatch):
-    """Sets how many rows a block has at most; every engine is then fast enough for as many."""
+    """Set the largest number of rows of a block, for every engine."""
 
     def set_to(rows, chunk):
         monkeypatch.setattr(engines, "MOST_ROWS", rows)
@@ -65,7 +65,7 @@ def test_network_blocks_change_no_bit(passes, engine, block_rows, rows, batch_si
 
 
 def test_epochs_in_one_call_are_epochs_one_by_one(passes, engine):
-    """Few rows train for several epochs a call; a callback asks for every epoch by itself."""
+    """A call trains several epochs of few rows; with a callback, it trains one."""
     ref = train_neuron(passes.X, passes.y, epochs=20, engine=engine)
     comp = train_neuron(passes.X, passes.y, epochs=20, engine=engine, callback=lambda epoch: None)
     assert_keeps(0.0, flat(comp.model), flat(ref.model))
@@ -87,7 +87,7 @@ def test_a_start_is_not_changed(passes, engine):
 
 
 def test_averaged_weights_are_the_mean_after_each_row(passes, engine):
-    """With every penalty at once: trained row by row here, each call going on from the last one's weights."""
+    """With all penalties together: here each row is a call, which goes on from the last call's weights."""
     rows, after = 30, []
     options = {"l2": 0.01, "epochs": 1, "learning_rate": 0.1, "engine": engine}
     comp = train_neuron(passes.X[:rows], passes.y[:rows], average=11, l1=0.003, **options)
@@ -115,7 +115,7 @@ def test_l1_makes_weights_exactly_zero(engine):
 
 
 def test_sample_weights_are_steps(passes, engine):
-    """A weight of 2 is a step twice as long; a weight of 0 leaves the weights as they were."""
+    """A sample weight of 2 makes a step twice as long; a sample weight of 0 changes nothing."""
     ref = train_neuron(passes.X[:2], passes.y[:2] * 0 + [0, 1], learning_rate=0.2, epochs=1, engine=engine)
     X, y = np.vstack([passes.X[:2], passes.X[5:6]]), [0, 1, 1]
     comp = train_neuron(X, y, learning_rate=0.1, sample_weight=[2.0, 2.0, 0.0], epochs=1, engine=engine)
@@ -140,7 +140,7 @@ def test_schedules_go_on_over_blocks_and_epochs(passes, engine, block_rows, sche
 
 
 def test_shuffle_is_the_seeds_order(passes, engine):
-    """The order is drawn from the seed and the epoch: worked here without the package's loop."""
+    """The order is drawn from the seed and the epoch: here without the package's loop."""
     order = np.concatenate([np.random.default_rng([9, epoch]).permutation(500) for epoch in range(2)])
     ref = train_neuron(passes.X[order], passes.y[order], epochs=1, engine=engine)
     comp = train_neuron(passes.X, passes.y, epochs=2, shuffle=True, seed=9, engine=engine)
@@ -191,7 +191,7 @@ def test_a_fraction_is_held_out_and_not_trained_on(passes):
 
 @pytest.mark.parametrize("train", [train_neuron, train_mlp])
 def test_patience_restores_the_best_epoch(train, engine):
-    """Held-out labels that are the training labels' opposite: every epoch after the first makes them worse."""
+    """The held-out labels are the opposite of the training labels, so every epoch after the first is worse."""
     X, y = [[-1.0], [1.0], [-2.0], [2.0]], [0, 1, 0, 1]
     options = {"learning_rate": 0.1, "engine": engine, "seed": 0}
     if train is train_mlp:
@@ -250,7 +250,7 @@ def test_progress_on_stderr(passes, capsys, monkeypatch):
 
 
 def test_a_large_start_leaves_the_promise_kept():
-    """Weights and a bias that start far out and shrink lose digits in every order of sums, so the order is strict's."""
+    """Very large first weights that shrink lose digits in every order of sums, so `strict` trains them."""
     rng = np.random.default_rng(1)
     X, y = rng.standard_normal((1000, 5)) * 0.05, np.zeros(1000, int)
     y[-1] = 1
@@ -291,7 +291,7 @@ def test_a_callback_cannot_reach_the_result():
 
 
 def test_text_labels_for_validation_are_read_once(passes, monkeypatch):
-    """An epoch does not look at labels again: that would cost more than training, and lose a Ctrl-C at times."""
+    """An epoch does not check labels again: that would take longer than training, and could lose a Ctrl-C."""
     from tinynet_fast.training import options
 
     calls = []
@@ -303,7 +303,7 @@ def test_text_labels_for_validation_are_read_once(passes, monkeypatch):
 
 
 def test_blocks_are_short():
-    """At the costs that the engines state, no block takes longer than a few tens of milliseconds."""
+    """By the engines' stated costs, no block takes longer than a few tens of milliseconds."""
     for engine in engines.ENGINES.values():
         for d in (1, 2, 64, 1000, 20_000):
             rows = engine.block_rows(d, 2 * d)
@@ -312,7 +312,7 @@ def test_blocks_are_short():
             assert rows % engine.tile == 0
 
 
-# --- a rate that chooses itself ---------------------------------------------------------------------------------------
+# --- learning_rate="auto" ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_auto_trains_with_the_rate_it_found(passes, options, engine):
 
 @pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e3, 1e6])
 def test_auto_whatever_the_scale(passes, scale):
-    """As good as the best of a fine grid, to 1% of its log loss."""
+    """Its log loss is within 1 % of the best of a fine grid."""
     X = passes.X * scale
     best = np.inf
     largest = 8.0 / np.mean((X * X).sum(axis=1) + 1.0)
@@ -349,5 +349,5 @@ def test_auto_of_rows_picked_by_a_hold_out_searches_a_part_of_them():
     result = train_neuron(rows.X, rows.y, learning_rate="auto", epochs=1, validation=0.1, seed=0)
     assert 32_000 < result.rate_search.rows < 64_000
     rare = np.zeros(100_000, int)
-    rare[7] = 1  # drawn by itself, since the draw of all rows may miss it
+    rare[7] = 1  # drawn separately, because a draw from all rows may miss it
     assert train_neuron(rows.X, rare, learning_rate="auto", epochs=1).rate_search.rows in (33_334, 33_335)

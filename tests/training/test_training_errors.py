@@ -1,4 +1,4 @@
-"""Training that goes wrong: it diverges, it is interrupted, or what is asked for makes no sense."""
+"""Training that goes wrong: it diverges, it is interrupted, or an option makes no sense."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_diverged_network_names_the_epoch(engine):
     with pytest.raises(TrainingDivergedError) as info:
         train_mlp(X, y, learning_rate=1e200, epochs=500, **options)
     error = info.value
-    if error.epoch:  # until then it was finite
+    if error.epoch:  # it was finite until then
         before = train_mlp(X, y, learning_rate=1e200, epochs=error.epoch, **options)
         assert np.isfinite(flat(before.model)).all()
     safe = train_mlp(X, y, learning_rate=error.safe_learning_rate, epochs=500, **options)
@@ -55,7 +55,7 @@ def test_diverged_error_survives_pickling():
 
 
 def test_ctrl_c_stops_between_blocks():
-    """A signal during a long run ends it as a KeyboardInterrupt, soon: the run would take minutes."""
+    """A signal ends a run that would take minutes soon, with a KeyboardInterrupt."""
     import _thread
     import threading
 
@@ -68,7 +68,7 @@ def test_ctrl_c_stops_between_blocks():
     timer.join()
 
 
-# --- senseless options ------------------------------------------------------------------------------------------------
+# --- options that make no sense ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""Training on rows that lie in shards: what a worker does with one, and how the states of several become one.
+"""Training on rows that lie in shards: what a worker does with its shard, and how several states become one.
 
-Nothing here knows of a cluster: `tinynet_fast.dask` and `tinynet_fast.spark` bring one each.
+`tinynet_fast.dask` and `tinynet_fast.spark` send this work to a cluster. It needs none itself.
 """
 
 from tinynet_fast.cluster.fit import fit_shard

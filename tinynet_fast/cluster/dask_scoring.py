@@ -13,7 +13,7 @@ from tinynet_fast.rows.files import no_such_column
 
 
 def predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.dtype, name: str) -> Any:
-    """The model's answers for each row, lazily: an array for an array, a series for a frame."""
+    """The prediction for each row, lazily: an array if X is an array, a series if X is a frame."""
     da = need("dask.array")
     tall = name == "probability" and model.n_outputs > 1
     if model.n_features == 1 and getattr(X, "ndim", 0) == 1:
@@ -40,7 +40,7 @@ def predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.dt
 def _answers(
     function: Callable[[Any], Any], dtype: np.dtype, outputs: int, X: Any, block_id: Sequence[int] = (0,)
 ) -> np.ndarray:
-    """Of a block of rows, whose number Dask gives."""
+    """The predictions for a block of rows of an array. Dask passes the block's number as `block_id`."""
     if not len(X):
         return np.empty((0, outputs) if outputs else 0, dtype)
     try:
@@ -57,7 +57,7 @@ def _series(
     frame: Any,
     partition_info: dict[str, Any] | None = None,
 ) -> Any:
-    """Of a partition of a frame. One without rows may be without columns, too."""
+    """The predictions for a partition of a frame. A partition without rows may lack columns, too."""
     number, answers = (partition_info or {}).get("number", 0), np.empty(0)
     if len(frame):
         missing = [column for column in names if column not in frame.columns]

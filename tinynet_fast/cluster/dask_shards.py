@@ -1,4 +1,4 @@
-"""The shards of a Dask collection: how its tasks are sent to workers, and how their rows and labels are found."""
+"""The shards of a Dask collection: sends tasks to its workers, and finds the shards' rows and labels."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -23,31 +23,31 @@ from tinynet_fast.cluster.readers import (
 from tinynet_fast.cluster.tasks import Share, Task, work
 from tinynet_fast.training.history import Arrays
 
-RETRIES = 3  # of a task whose worker fails; `distributed` itself gives a task up that killed four workers
+RETRIES = 3  # how often a task is tried again if its worker fails; `distributed` itself gives up after four workers
 PATIENCE = 60.0  # seconds to wait for a worker if there is none
 POLL_SECONDS = 5.0
 
 
 def _do(task: Task, read: Callable[..., Any], share: Share, *data: Any) -> Arrays:
-    """On a worker: a task on the share of a shard that is here."""
+    """On a worker: do a task on the share of a shard. The worker has the shard's data."""
     return work(task, read(share, *data), share)
 
 
 def _lazy(part: Any) -> bool:
-    """Whether a part of a shard is not computed yet."""
+    """Whether a part of a shard must be computed first."""
     return hasattr(part, "dask")
 
 
 T = TypeVar("T")
-Parts = list[tuple[Any, ...]]  # what there is of each shard
-Held = tuple[Parts, Callable[..., Any]]  # and how it is read
+Parts = list[tuple[Any, ...]]  # for each shard, what its reader takes
+Held = tuple[Parts, Callable[..., Any]]  # the same, and the reader
 
 
 class DaskShards:
     """The shards of a Dask collection; see `Cluster` in `shards.py`.
 
-    `rows` and `target` hold what their reader takes for each shard: delayed objects, futures of what is persisted, or a
-    file's address.
+    `rows` and `target` hold what their reader takes for each shard: delayed objects, futures of persisted parts, or a
+    file's address. `as_they_are` returns the whole partitions of a frame.
     """
 
     def __init__(
@@ -75,9 +75,10 @@ class DaskShards:
         return self._again(lambda: self._each(do, shares, [self.data[share.shard] for share in shares]))
 
     def _again(self, ask: Callable[[], T]) -> T:
-        """What the workers answer. If a partition lacks a column, once more with partitions as they are.
+        """The answers of the workers. If a partition lacks a column, ask once more with whole partitions.
 
-        The first time Dask selects columns, so that a file's others are not read; its KeyError names no partition.
+        The first time Dask selects the columns, so that a file's other columns are not read. Its KeyError does not name
+        the partition; our reader's error does.
         """
         try:
             return ask()
@@ -91,17 +92,21 @@ class DaskShards:
     def _each(
         self, do: Callable[..., Arrays], shares: Sequence[Share], data: Sequence[tuple[Any, ...]]
     ) -> list[Arrays]:
-        """Do a task on each share. Rows that are on the workers, and addresses, are mapped over, which costs less than
-        graphs. Other rows are inner nodes of graphs: the scheduler drops them once they were trained on."""
+        """Do a task on each share.
+
+        If the workers hold the rows, or have addresses to read them from, `map` costs less than a graph. Other rows are
+        inner nodes of a graph, so the scheduler drops them after training on them.
+        """
         if not any(_lazy(part) for parts in data for part in parts):
             return self._gathered(self.client.map(do, shares, *zip(*data, strict=True), pure=False, retries=RETRIES))
         delayed = need("dask").delayed
-        # Arguments of a delayed call are searched for collections, and a task holds arrays: a partial is not searched.
+        # Dask searches the arguments of a delayed call for collections, which takes long for a task's arrays; it does
+        # not search a partial.
         calls = [delayed(partial(do, share), pure=False)(*parts) for share, parts in zip(shares, data, strict=True)]
         return self._gathered(self.client.compute(calls, retries=RETRIES))
 
     def one(self, task: Task, share: Share) -> Arrays:
-        """The rows of the next shard are asked for while this one is trained on; there are never more than two."""
+        """Do a task on one share. Meanwhile the rows of the next shard are computed; no more than two are held."""
         return self._again(lambda: self._one(task, share))
 
     def _one(self, task: Task, share: Share) -> Arrays:
@@ -121,10 +126,10 @@ class DaskShards:
         return [self.client.compute(part, retries=RETRIES) if _lazy(part) else part for part in self.data[i]]
 
     def _gathered(self, futures: list[Any]) -> list[Arrays]:
-        """The answers, once they are there; TimeoutError if no worker is left to give them.
+        """Wait for the answers and return them; TimeoutError if there is no worker left to give them.
 
-        Work whose answer is not needed any more is given up at once: as long as an error's traceback is kept, as in
-        notebooks, the futures in it would be kept, too.
+        After an error, all futures are released at once. A notebook keeps the error's traceback, and with it the
+        futures, so their tasks would go on.
         """
         try:
             self._wait(futures)
@@ -142,12 +147,12 @@ class DaskShards:
             raise
 
     def _wait(self, futures: list[Any]) -> None:
-        """Until all are done. (A task's own TimeoutError is for `gather` to raise, and no reason to go on waiting.)"""
+        """Wait until all are done. (If a task itself raised a TimeoutError, `gather` raises it later.)"""
         distributed = need("distributed")
         alone_since: float | None = None
         while True:
             try:
-                with self.client.as_current():  # or another client, the latest, waits on an event loop not of these
+                with self.client.as_current():  # else the latest client would wait, on another event loop
                     distributed.wait(futures, timeout=POLL_SECONDS)
                 return
             except TimeoutError:
@@ -162,6 +167,7 @@ class DaskShards:
 def dask_cluster(
     X: Any, y: Any, client: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None
 ) -> DaskShards:
+    """The shards of a Dask array, a Dask frame or Parquet files; ValueError if they or the client cannot be used."""
     distributed, da = need("distributed"), need("dask.array")
     if client is None:
         try:
@@ -173,7 +179,7 @@ def dask_cluster(
     if client.status == "closed":
         raise ValueError("the client is closed: start another distributed.Client")
     if client.asynchronous:
-        raise ValueError("the client is asynchronous, and training waits: pass a distributed.Client that is not")
+        raise ValueError("the client is asynchronous, and training waits for it: pass a client that is not")
     if are_paths(X):
         return _files(X, y, client, features, storage_options or {})
     if storage_options is not None:
@@ -206,7 +212,7 @@ def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> Dask
     if len(rows) != len(labels):
         raise ValueError(f"X has {len(rows)} blocks of rows and y has {len(labels)}: cut both alike")
     dtype = "float32" if X.dtype == np.float32 else "float64"
-    held = {future.key: future for future in need("distributed").futures_of([X, y])}  # of those that are persisted
+    held = {future.key: future for future in need("distributed").futures_of([X, y])}  # parts that are persisted
     data = [tuple(held.get(part.key, part) for part in parts) for parts in zip(rows, labels, strict=True)]
     target = [parts[1:] for parts in data], array_labels
     return DaskShards(client, (data, ArrayReader(X.shape[1], dtype)), target, None, X.shape[1], dtype)
@@ -217,11 +223,10 @@ def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskS
     layout = target_layout("a frame", y, features)
     other = next((name for name in X.columns if not isinstance(name, str)), None)
     if other is not None:
-        raise ValueError(f"the frame has a column {other!r} whose name is no text: frame.rename(columns=str)")
+        raise ValueError(f"the frame has a column {other!r} whose name is not text: frame.rename(columns=str)")
     layout.check_schema("the frame", pa.Schema.from_pandas(X._meta_nonempty, preserve_index=False))
-    # A file's other columns need not be read, and those of a partition not travel.
-    columns = [*layout.names, y]
-    rows = [(part,) for part in X[columns].to_delayed()], FrameReader(layout)
+    # Other columns need not be read from files, nor travel.
+    rows = [(part,) for part in X[[*layout.names, y]].to_delayed()], FrameReader(layout)
     target = [(part,) for part in X[[y]].to_delayed()], FrameLabels(layout)
 
     def as_they_are() -> Parts:

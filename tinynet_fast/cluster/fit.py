@@ -1,4 +1,4 @@
-"""`ShardOptions`, all that a worker has to know, and `fit_shard`, which trains on one shard."""
+"""`ShardOptions`, all that a worker needs to know, and `fit_shard`, which trains on one shard."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,16 +15,16 @@ from tinynet_fast.rows.stream import next_cut, recut
 from tinynet_fast.training.loop import visit
 from tinynet_fast.training.options import Options
 
-COMPILING = Lock()  # held while kernels may be compiled, so that the threads of a worker do not each do that
+COMPILING = Lock()  # held while kernels may be compiled, so that only one thread of a worker compiles
 
 Piece = tuple[np.ndarray, np.ndarray]  # rows and their labels
 
 
 class Recipe(Protocol):
-    """How something is trained on shards. Picklable; it makes what is trained."""
+    """How a neuron, a network or a sweep is trained on shards. Picklable."""
 
     def trainable(self, options: Options) -> Any:
-        """A `Trainable` of `training/run.py`. `options.rows` has no rows, only their number and type."""
+        """Make a `Trainable` of `training/run.py`. `options.rows` has no rows, only their number and type."""
 
     def alone(self, state: State) -> "Recipe":
         """The recipe for one shard's part of a round, from the state that all shards start with."""
@@ -46,25 +46,25 @@ class Counted(Rows):
 
 @dataclass(frozen=True, eq=False)
 class ShardOptions:
-    """Options that are checked, and what all shards have in common. Picklable.
+    """Checked options, and what all shards have in common. Picklable.
 
     Attributes
     ----------
     recipe : Recipe
     engine : str
-        Which engine trains, everywhere: "fast" only if it may be given the rows of every shard.
+        Which engine trains on every shard. "fast" only if it keeps its promise on all rows.
     n_features, rows : int
-        How wide rows are, and how many all shards have together.
+        The width of a row, and the number of rows of all shards together.
     dtype : str
         "float32" if every shard has float32, else "float64".
     labels : (2,) array or longer
     features : list of str, or None
     mean, scale : (n_features,) arrays, or None
-        For rows that are standardised.
+        If rows are standardised, what is subtracted, and what they are divided by.
     limit : float
-        The largest |x|^2 + 1 of a row that the engine may be given.
+        The engine keeps its promise on rows whose |x|^2 + 1 is at most this.
     seen : bool
-        Whether the rows have been looked at: that they are finite, and no longer than the limit.
+        Whether an earlier epoch found all rows finite and within the limit.
     """
 
     recipe: Recipe
@@ -82,13 +82,13 @@ class ShardOptions:
     seen: bool = False
 
     def counted(self) -> Counted:
-        """The rows, which are elsewhere."""
+        """The number and type of the rows, as a trainer wants them."""
         rows = Counted(self.rows, self.n_features, self.dtype)
         rows.mean, rows.scale = self.mean, self.scale
         return rows
 
     def local(self) -> Options:
-        """The same as the options of a trainer on one machine."""
+        """The same options in the form that the trainers of one machine take."""
         return Options(
             rows=self.counted(),
             labels=self.labels,
@@ -99,7 +99,7 @@ class ShardOptions:
         )
 
     def trainable(self) -> Any:
-        """What is trained, with its kernels compiled."""
+        """Make what is trained, and compile its kernels."""
         options = self.local()
         trainable = self.recipe.trainable(options)
         with COMPILING:
@@ -114,35 +114,37 @@ class ShardOptions:
 
 
 def n_losses(trainable: Any) -> int:
-    """How many sums of losses are kept: one, or a sweep's."""
+    """How many sums of losses are kept: one, or several for a sweep."""
     return getattr(trainable, "n_losses", 1)
 
 
 def state_of(trainable: Any, losses: np.ndarray, *others: Any) -> State:
-    """The state of what is trained; `others` are the rest of a `State`."""
+    """The `State` of what is trained; `others` are its remaining fields."""
     values, counts = trainable.state(), {}
     for name in trainable.counts:
         counts[name] = values.pop(name)
     return State(values, counts, losses, *others)
 
 
-def fit_shard(state: State, blocks: Iterable[Piece], job: ShardOptions, *, last: bool = True, first: int = 0) -> State:
-    """Train on the rows of a shard, from the state that the rows before left.
+def fit_shard(
+    state: State, blocks: Iterable[Piece], options: ShardOptions, *, last: bool = True, first: int = 0
+) -> State:
+    """Train on the rows of a shard, from the state after the rows of earlier shards.
 
-    Blocks are cut again at the places where the engine may cut an epoch, across the borders of shards. Rows too
-    few to make a block travel with the state to the next shard. So the weights are those of the same rows in one array.
+    The engine may cut an epoch only at multiples of its tile, which shards need not end at. Rows that are left over
+    travel with the state to the next shard, so the weights are those of the same rows in one array.
 
     Parameters
     ----------
     state : State
     blocks : iterable of (X, y)
-        Finite rows (n, n_features), float32 or float64 as `job.dtype` says, and their labels, (n,). Blocks may have any
-        number of rows; only as many are held as make one.
-    job : ShardOptions
+        Finite rows (n, n_features), float32 or float64 as `options.dtype` says, and their labels, (n,). Blocks may have
+        any number of rows; one block is in memory at a time.
+    options : ShardOptions
     last : bool
         Whether the epoch ends with this shard.
     first : int
-        The number of the shard's first row among the rows of all shards; it decides in which fold a row is.
+        The number of the shard's first row among the rows of all shards. The fold of a row depends on its number.
 
     Returns
     -------
@@ -151,25 +153,25 @@ def fit_shard(state: State, blocks: Iterable[Piece], job: ShardOptions, *, last:
     Raises
     ------
     ValueError
-        For a label that `job.labels` does not have.
+        For a label that is not in `options.labels`.
     """
-    trainable = job.trainable()
+    trainable = options.trainable()
     trainable.restore(state.trained)
-    rows, engine = job.counted(), trainable.engine
+    rows, engine = options.counted(), trainable.engine
     trainable.first = first - len(state.y)
     pieces = [(state.X, state.y)] if len(state.y) else []
-    coded = ((X, encode_known(y, job.labels, len(X)).astype(np.float64)) for X, y in blocks)
+    coded = ((X, encode_known(y, options.labels, len(X)).astype(np.float64)) for X, y in blocks)
     losses, position = engine.own(state.losses.copy()), state.rows
     waiting: Piece = state.X[:0], state.y[:0]
     size, tile, batch = trainable.block_rows, engine.tile, trainable.batch_size
 
     def whole_blocks() -> Iterator[Piece]:
-        """The blocks that are trained on; what is left for the next shard goes into `waiting`."""
+        """Yield the blocks to train on; rows that are left for the next shard go into `waiting`."""
         nonlocal position, waiting
         for X, y in recut(_after(pieces, coded), size, tile, batch, position):
             end = position + len(y)
             if not last and next_cut(position, end, size, tile, batch) < end:
-                waiting = X.copy(), y.copy()  # copies, or a few rows would hold all of the shard's
+                waiting = X.copy(), y.copy()  # as views, a few rows would keep all rows of the shard in memory
                 return
             yield rows.standardised(X), y
             position = end
@@ -185,12 +187,12 @@ def _after(first: list[Piece], others: Iterable[Piece]) -> Iterator[Piece]:
     yield from others
 
 
-def fit_piece(state: State, blocks: Iterable[Piece], job: ShardOptions, rows: int, first: int = 0) -> State:
-    """Train on one shard's part of a round of averaging.
+def fit_piece(state: State, blocks: Iterable[Piece], options: ShardOptions, rows: int, first: int = 0) -> State:
+    """Train on one shard's part of a round of averaging, and return a state for `merge`.
 
-    All shards start from the same `state`; `rows` is their total. What this returns is for `merge`: its losses and rows
-    are the shard's own.
+    All shards start from the same `state`; `rows` is the total over all shards. The losses and rows of the returned
+    state are those of this shard alone.
     """
     before = replace(state, losses=np.zeros_like(state.losses), rows=0)
-    after = fit_shard(before, blocks, replace(job, recipe=job.recipe.alone(state)), first=first)
-    return job.recipe.round(state, after, rows) if after.rows else after
+    after = fit_shard(before, blocks, replace(options, recipe=options.recipe.alone(state)), first=first)
+    return options.recipe.round(state, after, rows) if after.rows else after

@@ -1,4 +1,4 @@
-"""What is known of shards: how many rows and which labels, before training; and of the inputs, while they are read."""
+"""What a shard holds: how many rows and which labels, read before training; its inputs, checked while they are read."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,19 +18,12 @@ from tinynet_fast.rows.values import is_masked, is_missing
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.mlp import MOST_LABELS
 
-AT_ONCE = 1 << 13  # labels that are compared together, in the first cache
+AT_ONCE = 1 << 13  # labels that are compared together: they fit the first cache
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
-    """What the labels of a shard, or of all of them, have shown.
-
-    Attributes
-    ----------
-    rows : int
-    labels : (k,) array
-        The different labels, sorted. Text comes as text.
-    """
+class ShardLabels:
+    """How many rows a shard has, or all shards together, and the different labels of these rows, sorted."""
 
     rows: int = 0
     labels: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -39,12 +32,12 @@ class Survey:
         return {"rows": np.array(self.rows), "labels": self.labels}
 
     @classmethod
-    def of(cls, arrays: Arrays) -> "Survey":
+    def of(cls, arrays: Arrays) -> "ShardLabels":
         return cls(int(arrays["rows"]), arrays["labels"])
 
 
-def survey(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None = None) -> Survey:
-    """Read a shard's labels. ValueError, with its place, for one that is no label or is not among `labels`."""
+def read_labels(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None = None) -> ShardLabels:
+    """Read a shard's labels. TableError, naming the row, for a label that cannot be learned or is not in `labels`."""
     seen, rows = np.empty(0), 0
     for block in blocks:
         for low in range(0, len(block), AT_ONCE):
@@ -59,11 +52,11 @@ def survey(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None =
                     _check_known(labels, y, shard, rows)
                 seen = _more(seen, y, shard, rows)
             rows += len(y)
-    return Survey(rows, seen)
+    return ShardLabels(rows, seen)
 
 
 def _missing(y: np.ndarray) -> np.ndarray | None:
-    """Which of some labels that are Python objects are missing; None if none are."""
+    """Which of these labels are missing, if they are Python objects; None if no label is missing."""
     if y.dtype.kind != "O":
         return None
     gone = np.array([is_missing(label) for label in y.tolist()])
@@ -71,7 +64,7 @@ def _missing(y: np.ndarray) -> np.ndarray | None:
 
 
 def _all_of(labels: np.ndarray, y: np.ndarray) -> bool:
-    """Whether there is no label in `y` but these: 2 ns a row, where to look for others takes 9."""
+    """Whether `y` has no label but these. This takes 2 ns a row; to look for other labels takes 9."""
     if not len(labels) or y.dtype.kind == "O" or (labels.dtype.kind == "U") != (y.dtype.kind == "U"):
         return False
     other = y != labels[0]
@@ -81,15 +74,15 @@ def _all_of(labels: np.ndarray, y: np.ndarray) -> bool:
 
 
 class Inspection:
-    """Inputs on their way to be trained on: finite, or refused; and the largest |x|^2 + 1 of them."""
+    """Checks inputs while they are read: refuses values that are not finite, and keeps the largest |x|^2 + 1."""
 
     def __init__(self, shard: int, row: int, names: list[str] | None, largest: float = 0.0) -> None:
         self.shard, self.row, self.names, self.largest = shard, row, names, largest
 
     def of(self, blocks: Iterable[Piece], rows: Rows | None = None, limit: float = np.inf) -> Iterator[Piece]:
-        """The blocks, each looked at, until one has a row beyond the limit: by |x|^2 + 1 as `rows` standardises it.
+        """Yield the blocks. Stop at the first with a row whose |x|^2 + 1, as `rows` standardises it, is above `limit`.
 
-        TableError for a value that is missing or not finite, naming its place.
+        TableError, naming the place, for a value that is missing or not finite.
         """
         for X, y in blocks:
             bound = row_bound(X if rows is None else rows.standardised(X))
@@ -124,7 +117,7 @@ def row_bound(X: np.ndarray) -> float:
 
 
 def _more(seen: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:
-    """The labels seen, with those of `y`."""
+    """The labels in `seen` and in `y`, together."""
     if len(seen) and (seen.dtype.kind == "U") != (y.dtype.kind == "U"):
         raise TableError(f"{place(shard, row)}: the label is of another kind than those before: use numbers or text")
     labels = np.union1d(seen, y) if len(seen) else np.unique(y)
@@ -141,25 +134,25 @@ def _check_known(labels: np.ndarray, y: np.ndarray, shard: int, row: int) -> Non
         raise TableError(f"{place(shard, row + i)}: {error}") from None
 
 
-def merge_surveys(surveys: Sequence[Survey], known: np.ndarray | None, most: int = 2) -> Survey:
-    """What all shards have, with two labels or up to `most`; ValueError if there is no row, or one label only."""
-    rows = sum(part.rows for part in surveys)
+def merge_labels(parts: Sequence[ShardLabels], known: np.ndarray | None, most: int = 2) -> ShardLabels:
+    """Add up the rows and labels of all shards. ValueError if there is no row, only one label, or more than `most`."""
+    rows = sum(part.rows for part in parts)
     if not rows:
         raise ValueError("the partitions have no rows: at least one is needed")
-    used = [part for part in surveys if part.rows]
+    used = [part for part in parts if part.rows]
     if len({part.labels.dtype.kind == "U" for part in used}) > 1:
         raise ValueError("some partitions have text for labels and some numbers: give all the same")
     if known is None:
-        return Survey(rows, find_labels(_checked_pairs(used, most), None if most == 2 else most, rows))
+        return ShardLabels(rows, find_labels(_checked_pairs(used, most), None if most == 2 else most, rows))
     absent = [label for label in known if not any((part.labels == label).any() for part in used)]
     if absent:
         raise ValueError(f"no row has the label {absent[0].item()!r}: leave it out of labels")
-    return Survey(rows, known)
+    return ShardLabels(rows, known)
 
 
-def _checked_pairs(surveys: Sequence[Survey], most: int) -> Iterable[np.ndarray]:
+def _checked_pairs(parts: Sequence[ShardLabels], most: int) -> Iterable[np.ndarray]:
     labels: np.ndarray | None = None
-    for part in surveys:
+    for part in parts:
         labels = part.labels if labels is None else np.union1d(labels, part.labels)
         if most == 2 and len(labels) > 2:
             shown = ", ".join(repr(label.item()) for label in labels[:12])
@@ -168,7 +161,7 @@ def _checked_pairs(surveys: Sequence[Survey], most: int) -> Iterable[np.ndarray]
 
 
 def merge_moments(parts: Sequence[Moments]) -> Moments:
-    """The moments of all rows. They are merged in the order of the shards."""
+    """The moments of all rows, merged in the order of the shards."""
     total = Moments(len(parts[0].mean))
     for part in parts:
         total.merge(part)
@@ -183,7 +176,7 @@ def safe_rate(largest: float, start: np.ndarray) -> float:
 def label_array(y: Any) -> np.ndarray:
     """Labels as an array of numbers, booleans or text; objects become text or booleans if all of them are."""
     array = np.asarray(y)
-    if is_masked(y):  # a missing label is for `survey` to name
+    if is_masked(y):  # `read_labels` names the row of a missing label
         array = array.astype(object)
         array[np.ma.getmaskarray(y)] = None
     if array.ndim == 2 and array.shape[1] == 1:
@@ -193,7 +186,7 @@ def label_array(y: Any) -> np.ndarray:
         if all(type(label) is str for label in labels):
             return array.astype(str)
         if all(isinstance(label, str) for label in labels):
-            return np.array([str.__str__(label) for label in labels], dtype=str)  # the value of a text that is an Enum
+            return np.array([str.__str__(label) for label in labels], dtype=str)  # of a text Enum, its value
         if all(isinstance(label, bool) for label in labels):
             return array.astype(bool)
     return array

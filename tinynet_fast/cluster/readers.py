@@ -1,6 +1,6 @@
-"""What a worker holds of a shard (arrays, a frame, a file, Arrow batches) as blocks of rows, a block at a time.
+"""Readers turn what a worker has of a shard (arrays, a frame, a file, Arrow batches) into blocks of rows.
 
-Each reader has a twin that reads nothing but labels.
+Each reader has a twin that reads the labels alone.
 """
 
 import os
@@ -19,7 +19,7 @@ import numpy as np
 from tinynet_fast.cluster.fit import Piece
 from tinynet_fast.cluster.inspection import label_array, place, place_after
 from tinynet_fast.cluster.tasks import Share
-from tinynet_fast.rows.files import TableError, checked_features, no_such_column
+from tinynet_fast.rows.files import Library, TableError, checked_features, no_such_column
 from tinynet_fast.rows.formats.arrow import Batches, Layout
 from tinynet_fast.rows.formats.base import Chunk, File, Part, settle
 from tinynet_fast.rows.formats.columns import labels, numeric
@@ -29,12 +29,15 @@ from tinynet_fast.rows.formats.paths import Remote, search
 from tinynet_fast.rows.formats.registry import format_of
 from tinynet_fast.rows.values import is_masked
 
-# Rows of an array that are looked at together. What is made for each block stays below the 128 KB from which on malloc
-# asks the system: on Dask's workers, whose malloc gives it all back, an averaged epoch of 16 inputs took 42 ns a row
-# with blocks of 65,536, 29 with 15,872, 25 with 8,192 and 29 with 3,840; elsewhere 22.
+pa = Library("pyarrow")
+parquet = Library("pyarrow.parquet")
+
+# Rows of an array in a block. The arrays made for each block stay below 128 KB: from there on malloc asks the system
+# for memory, and on Dask's workers gives it back each time. There an averaged epoch of 16 inputs took 42 ns a row with
+# blocks of 65,536 rows, 29 with 15,872, 25 with 8,192 and 29 with 3,840; elsewhere it took 22.
 ROWS = 8192
-AT_ONCE = 16  # of Parquet files: each is a request or two, which mostly wait
-FRAME_ROWS = 1 << 16  # of a frame, whose conversion costs more than its memory
+FRAME_ROWS = 1 << 16  # rows of a frame in a block: to convert a block costs more than its memory
+AT_ONCE = 16  # Parquet files whose footers are read at the same time: each is a request or two, which mostly wait
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class ArrayReader:
             part = slice(low, min(low + ROWS, stop))
             rows = X[part]
             if is_masked(rows):
-                rows = np.ma.filled(rows.astype(self.dtype), np.nan)  # `Inspection` names the row
+                rows = np.ma.filled(rows.astype(self.dtype), np.nan)  # NaN, so that `Inspection` names the place
             yield np.ascontiguousarray(rows, self.dtype), codes[part]
 
 
@@ -68,7 +71,7 @@ def array_labels(share: Share, y: Any) -> Iterator[np.ndarray]:
 
 
 class _Placed(Batches):
-    """Arrow batches of a partition, with their rows counted from 0 in messages."""
+    """Arrow batches of a partition. Messages count its rows from 0."""
 
     def __init__(self, share: Share, layout: Layout, batches: Iterable[Any]) -> None:
         super().__init__(f"partition {share.shard}", layout, lambda: iter(batches))
@@ -79,17 +82,17 @@ class _Placed(Batches):
 
 
 class _Packed(_Placed):
-    """Batches of two columns: a list of all inputs of a row, as rows lie in memory, and labels."""
+    """Batches of two columns: lists with all inputs of a row, in the order of memory, and labels."""
 
     def _block(self, batch: Any, row: int) -> Chunk:
         y, gone = labels(batch.column(1))
         X = numeric(batch.column(0).flatten(), self.layout.dtype).reshape(len(y), len(self.layout.names))
-        return self.layout.settled(X, y, True, gone, row, lambda i: self.where(row, i))  # training looks at X
+        return self.layout.settled(X, y, True, gone, row, lambda i: self.where(row, i))  # X is checked in training
 
 
 @dataclass(frozen=True)
 class BatchReader:
-    """Arrow record batches, which hold the share's rows and no others."""
+    """Arrow record batches, which hold exactly the share's rows."""
 
     layout: Layout
     batches = _Placed
@@ -102,7 +105,7 @@ class BatchReader:
 
 
 class PackedReader(BatchReader):
-    """The same of batches whose inputs are one list a row."""
+    """The same for batches whose inputs are one list a row."""
 
     batches = _Packed
 
@@ -130,14 +133,12 @@ class FrameReader:
     layout: Layout
 
     def __call__(self, share: Share, frame: Any) -> Iterator[Piece]:
-        import pyarrow as pa
-
         columns = [*self.layout.names, self.layout.target]
         if not _has_rows(share, frame, columns):
             return
         stop = len(frame) if share.stop is None else min(share.stop, len(frame))
         first = pa.RecordBatch.from_pandas(frame.iloc[share.start : share.start + 1][columns], preserve_index=False)
-        copy(self.layout).check_schema(f"partition {share.shard}", first.schema)  # it may not be like Dask's sample
+        copy(self.layout).check_schema(f"partition {share.shard}", first.schema)  # Dask's sample may have other types
         batches = (
             pa.RecordBatch.from_pandas(frame.iloc[low : min(low + FRAME_ROWS, stop)][columns], preserve_index=False)
             for low in range(share.start, stop, FRAME_ROWS)
@@ -146,7 +147,7 @@ class FrameReader:
 
 
 def _has_rows(share: Share, frame: Any, columns: list[Any]) -> bool:
-    """Whether a partition has rows; TableError if it has some and lacks a column."""
+    """Whether a partition has rows; TableError if it has rows and lacks a column."""
     missing = [name for name in columns if name not in frame.columns]
     if len(frame) and missing:
         raise no_such_column(f"partition {share.shard}", missing[0], list(map(str, frame.columns)))
@@ -160,8 +161,6 @@ class FrameLabels:
     layout: Layout
 
     def __call__(self, share: Share, frame: Any) -> Iterator[np.ndarray]:
-        import pyarrow as pa
-
         if _has_rows(share, frame, [self.layout.target]):
             batch = pa.RecordBatch.from_pandas(frame[[self.layout.target]], preserve_index=False)
             yield from BatchLabels(self.layout)(share, [batch])
@@ -170,8 +169,8 @@ class FrameLabels:
 class RemoteParquet(ParquetPart):
     """A Parquet file on a filesystem that fsspec opens. A row group's bytes come together, in a few requests.
 
-    A little of each column at a time, as local files are read, cost 26 times a file's bytes: what fsspec has read ahead
-    of one column is gone when the next one was read.
+    Local files are read a little of each column at a time. With fsspec that transferred 26 times a file's bytes: it
+    forgets what it has read ahead of one column when it reads the next.
     """
 
     def __init__(self, filesystem: Any, url: str, layout: Layout) -> None:
@@ -182,18 +181,16 @@ class RemoteParquet(ParquetPart):
         return int(self.filesystem.size(str(self.path)) or sys.maxsize)  # not every server says
 
     def _open(self) -> Any:
-        import pyarrow.parquet as pq
-
         file = self.filesystem.open(str(self.path), block_size=BUFFER)
-        return pq.ParquetFile(file, pre_buffer=True, read_dictionary=list(self.coded))
+        return parquet.ParquetFile(file, pre_buffer=True, read_dictionary=list(self.coded))
 
     def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:
-        for group in groups:  # of all that are asked for together nothing is given back before the last
+        for group in groups:  # one by one: several groups asked for together all arrive before the first is handed on
             yield from super()._record_batches(file, [group], size, columns)
 
 
 def parquet_part(url: str, options: dict[str, Any], layout: Layout) -> Part:
-    """A Parquet file wherever fsspec finds it, with the columns that its folders give it."""
+    """A Parquet file that fsspec finds, with the columns that the names of its folders add."""
     filesystem, path = _filesystem(url, options)
     if isinstance(filesystem, need("fsspec.implementations.local").LocalFileSystem):
         return in_folders(layout, ParquetPart(Path(path), layout), path)
@@ -201,7 +198,7 @@ def parquet_part(url: str, options: dict[str, Any], layout: Layout) -> Part:
 
 
 def _filesystem(url: str, options: dict[str, Any]) -> tuple[Any, str]:
-    """What opens an address, and the path that it takes; ValueError if fsspec knows no such kind of address."""
+    """The filesystem of an address, and the path in it; ValueError if fsspec does not know this kind of address."""
     try:
         filesystem, path = need("fsspec.core").url_to_fs(url, **options)
     except ValueError as error:
@@ -210,17 +207,17 @@ def _filesystem(url: str, options: dict[str, Any]) -> tuple[Any, str]:
 
 
 def parquet_files(X: Any, y: Any, features: Sequence[str] | None, options: dict[str, Any]) -> tuple[list[str], Layout]:
-    """The addresses that paths, URLs, patterns and folders stand for, and what all the files' columns mean.
+    """The addresses of all files that paths, URLs, patterns and folders stand for, and the layout of their columns.
 
-    Footers are read here, many at a time: every file's columns and types decide the rows' type. Files without rows are
-    left out.
+    All footers are read here, several at a time, because the types in every file decide the rows' type. Files without
+    rows are left out.
     """
     items, layout = X if isinstance(X, (list, tuple)) else [X], target_layout("paths", y, features)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = [pair for pairs in pool.map(partial(_addresses, options), items) for pair in pairs]
         layout = with_folders(layout, [file for _, file in found])
         rows: list[int | None] = []
-        while not layout.first and len(rows) < len(found):  # the first file with rows, whose columns rule
+        while not layout.first and len(rows) < len(found):  # up to the first file with rows, which sets the columns
             rows.append(parquet_part(found[len(rows)][0], options, layout).n_rows)
         rest = found[len(rows) :]
         rows += pool.map(lambda pair: parquet_part(pair[0], options, layout).n_rows, rest)
@@ -231,7 +228,7 @@ def parquet_files(X: Any, y: Any, features: Sequence[str] | None, options: dict[
 
 
 def _addresses(options: dict[str, Any], item: str | os.PathLike[str]) -> list[tuple[str, File]]:
-    """The address of each file that a path or URL, a pattern or a folder stands for, and what `search` tells of it."""
+    """The address of each file that a path, URL, pattern or folder stands for, and what `search` says about it."""
     text = os.fspath(item)
     filesystem, path = _filesystem(text, options)
     local = isinstance(filesystem, need("fsspec.implementations.local").LocalFileSystem)
@@ -262,7 +259,7 @@ def are_paths(X: Any) -> bool:
 
 
 def need(module: str, extra: str = "dask") -> Any:
-    """Import what an engine brings, or say how to install it."""
+    """Import a library that comes with Dask or Spark, or say how to install it."""
     try:
         return import_module(module)
     except ImportError:
@@ -271,7 +268,7 @@ def need(module: str, extra: str = "dask") -> Any:
 
 @dataclass(frozen=True)
 class ParquetReader:
-    """A Parquet file that the worker opens itself. Row groups without rows of the share are not read."""
+    """A Parquet file that the worker opens itself. It skips row groups that have no rows of the share."""
 
     layout: Layout
     options: dict[str, Any]
@@ -285,7 +282,7 @@ class ParquetReader:
 
 @dataclass(frozen=True)
 class ParquetLabels:
-    """The labels of a Parquet file: the bytes of one column are read."""
+    """The labels of a Parquet file. Only the bytes of their column are read."""
 
     layout: Layout
     options: dict[str, Any]

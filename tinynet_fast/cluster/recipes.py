@@ -1,4 +1,4 @@
-"""What can be trained on shards: a neuron, a network, means and deviations. Sweeps are in `sweep.py`."""
+"""Recipes for what is trained on shards: a neuron, a network, means and deviations. The sweep's is in `sweep.py`."""
 
 from copy import copy, deepcopy
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ MOMENTS = ("first", "mean", "squares", "rows")  # the attributes of `Moments`
 
 @dataclass(frozen=True, eq=False)
 class NeuronRecipe:
-    """One neuron. Its only count is how far the schedule is: the rows trained on, by all shards."""
+    """One neuron. Its only count is the rows that all shards have trained on, which is how far the schedule is."""
 
     start: np.ndarray
     schedule: Schedule
@@ -32,7 +32,7 @@ class NeuronRecipe:
         return DenseNeuron(options, self.start, copy(self.schedule), self.penalties)
 
     def alone(self, state: State) -> "NeuronRecipe":
-        """With a mean of the weights that begins with this shard's first row."""
+        """The same recipe, except that the mean of the weights begins with this shard's first row."""
         if not self.penalties.average_from:
             return self
         penalties = copy(self.penalties)
@@ -44,10 +44,10 @@ class NeuronRecipe:
         return self.schedule.rate(0)
 
     def safe_rate(self, largest: float) -> float:
-        return 0.0 if self.schedule.name == "optimal" else safe_rate(largest, self.start)  # which asks for no rate
+        return 0.0 if self.schedule.name == "optimal" else safe_rate(largest, self.start)  # "optimal" takes no rate
 
     def round(self, before: State, after: State, rows: int) -> State:
-        """With the round's mean brought into the mean of all rows before, in the proportion of the rows."""
+        """Bring the round's mean into the mean of all earlier rows, weighted by the numbers of rows."""
         done = before.counts["row"][0]
         values = dict(after.values)
         if self.penalties.average_from:
@@ -56,15 +56,15 @@ class NeuronRecipe:
 
 
 def blend(before: np.ndarray, after: np.ndarray, done: float, rows: int) -> np.ndarray:
-    """The mean over all rows, of which the first `done` have the mean `before` and the last `rows` have `after`."""
+    """The mean over all rows, if the first `done` have the mean `before` and the last `rows` have the mean `after`."""
     return before + (after - before) * (rows / (done + rows)) if done else after
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkRecipe:
-    """A network. Counts are updates, epochs, and what is pending of a batch.
+    """A network. Its counts are updates, epochs, and what is pending of a batch.
 
-    `updates` are those of all epochs that its schedule counts, if they are not one for each batch of all rows.
+    `updates` is the number of updates in all epochs, for the schedule; None means one for each batch of all rows.
     """
 
     start: np.ndarray
@@ -89,7 +89,7 @@ class NetworkRecipe:
         return None
 
     def safe_rate(self, largest: float) -> float:
-        """A hundredth of a neuron's, at most a tenth of the rate that failed, as `Network.safe_learning_rate`."""
+        """A hundredth of a neuron's rate, at most a tenth of the rate that failed, as `Network.safe_learning_rate`."""
         return min(self.steps.schedule.learning_rate / 10.0, safe_rate(largest, self.start) / 100.0)
 
     def round(self, before: State, after: State, rows: int) -> State:
@@ -97,7 +97,7 @@ class NetworkRecipe:
 
 
 class MomentsTrainable:
-    """Takes means and deviations, where others take steps, of blocks of `Moments.block_rows` rows."""
+    """Instead of training, computes means and deviations, in blocks of `Moments.block_rows` rows."""
 
     counts = ("rows",)
 
@@ -122,7 +122,7 @@ class MomentsTrainable:
 
 @dataclass(frozen=True, eq=False)
 class MomentsRecipe:
-    """Means and deviations, for standardising."""
+    """Means and deviations, to standardise by."""
 
     def trainable(self, options: Options) -> MomentsTrainable:
         return MomentsTrainable(options)
@@ -135,7 +135,7 @@ class MomentsRecipe:
 
 
 def moments_of(state: Arrays) -> Moments:
-    """The moments whose `MomentsTrainable.state` this is."""
+    """The moments that `MomentsTrainable.state` returned as arrays."""
     moments = Moments(len(state["first"]))
     moments.first, moments.mean, moments.squares = (state[name].copy() for name in MOMENTS[:3])
     moments.rows = int(state["rows"][0])

@@ -1,4 +1,4 @@
-"""What a cluster's predictions check before any row is read: the model, and which columns are its inputs."""
+"""Checks for predictions on a cluster, before any row is read: the model, and which columns are its inputs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from tinynet_fast.rows.messages import listed
 
 
 def check_model(model: Any) -> None:
-    """ValueError for what is no model."""
+    """ValueError if `model` is not a Neuron or an MLP."""
     if not isinstance(model, Model):
         raise ValueError(
             f"model is a {type(model).__name__}; a Neuron or an MLP is needed (tinynet_fast.load reads one)"
@@ -18,10 +18,10 @@ def check_model(model: Any) -> None:
 
 
 def input_columns(model: Model, columns: Sequence[Any], features: Sequence[str] | None = None) -> list[Any]:
-    """Those of a frame's columns that are the model's inputs, in its order; others are left out.
+    """The columns of a frame that are the model's inputs, in the model's order; other columns are left out.
 
-    They are found by `features`, else by the model's names. If there are neither, they are all columns but an index
-    that pandas or Dask wrote. ValueError if there are not as many as the model has inputs, or one is missing.
+    They are found by `features`, or else by the model's names. If there are neither, all columns are taken, except an
+    index that pandas or Dask wrote. ValueError if one is missing, or if the model has another number of inputs.
     """
     names: list[Any] | None = model.features if features is None else checked_features(features)
     if names is None:

@@ -1,4 +1,4 @@
-"""The shards of a cluster: how an epoch goes over them, as a chain or by averaging. The loop is the trainers' own."""
+"""An epoch over the shards of a cluster, as a chain or by averaging. The loop over epochs is `training/loop.py`'s."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinynet_fast.cluster.fit import ShardOptions
-from tinynet_fast.cluster.inspection import Survey, merge_moments, merge_surveys
+from tinynet_fast.cluster.inspection import ShardLabels, merge_labels, merge_moments
 from tinynet_fast.cluster.recipes import MomentsRecipe, moments_of
 from tinynet_fast.cluster.state import State, merge
-from tinynet_fast.cluster.tasks import HeadTask, PieceTask, RateTask, ShardTask, Share, SurveyTask, Task, checked
+from tinynet_fast.cluster.tasks import HeadTask, LabelsTask, PieceTask, RateTask, ShardTask, Share, Task, checked
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, rounded_down, warn
 from tinynet_fast.kernels.engines import ENGINES, STABILITY_BOUND, choose
 from tinynet_fast.rows.index_columns import LOOKED_AT, suspects, warn_of_row_numbers
-from tinynet_fast.training.checks import check_one_of, check_whole
+from tinynet_fast.training.checks import check_flag, check_labels, check_one_of, check_whole
 from tinynet_fast.training.history import Arrays, History, all_finite
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.options import Options
@@ -28,17 +28,17 @@ MODES = ("chain", "average")
 
 
 class Cluster(Protocol):
-    """What sends tasks to the shards. A task's result depends on the shard alone, so it may be done again, anywhere."""
+    """Sends tasks to the shards. A task's answer depends on the shard alone, so any worker may do it again."""
 
     names: list[str] | None
     n_features: int
     dtype: str
 
     def labels(self, task: Task) -> list[Arrays]:
-        """Do a task on the labels of each shard: side by side, answers in order. Inputs are not read."""
+        """Do a task on the labels of each shard, side by side; return the answers in order. Inputs are not read."""
 
     def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
-        """Do a task on each share: side by side, answers in order."""
+        """Do a task on each share, side by side; return the answers in order."""
 
     def one(self, task: Task, share: Share) -> Arrays:
         """Do a task on one share."""
@@ -48,12 +48,12 @@ class Cluster(Protocol):
 class Shards:
     """The shards of a cluster, after the pass over their labels.
 
-    `counts` are their rows, `known` says what all of them have, `parts` what each has.
+    `parts` has the rows and labels of each shard, `known` those of all together, `counts` the numbers of rows.
     """
 
     cluster: Cluster
-    known: Survey
-    parts: list[Survey]
+    known: ShardLabels
+    parts: list[ShardLabels]
     mode: str
     syncs: int
     mean: np.ndarray | None = None
@@ -67,11 +67,11 @@ class Shards:
     def counts(self) -> list[int]:
         return [part.rows for part in self.parts]
 
-    def job(self, recipe: Any, engine: str, **options: Any) -> ShardOptions:
+    def options(self, recipe: Any, engine: str, **others: Any) -> ShardOptions:
         """The options of training on these shards."""
         cluster = self.cluster
         common = {"mean": self.mean, "scale": self.scale, "features": cluster.names, "labels": self.known.labels}
-        return ShardOptions(recipe, engine, cluster.n_features, self.known.rows, cluster.dtype, **(common | options))
+        return ShardOptions(recipe, engine, cluster.n_features, self.known.rows, cluster.dtype, **(common | others))
 
     def whole(self) -> list[Share]:
         """All shards that have rows."""
@@ -84,7 +84,7 @@ class Shards:
         return replace(first, stop=stop, whole=stop == first.rows)
 
     def rounds(self) -> list[list[Share]]:
-        """An epoch in `syncs` rounds: of each a share of every shard, contiguous rows in proportion."""
+        """The `syncs` rounds of an epoch. In each, every shard has a share: its next rows, about 1 / `syncs` of all."""
         rounds = []
         for r in range(self.syncs):
             cuts = [(n * r // self.syncs, n * (r + 1) // self.syncs) for n in self.counts]
@@ -95,60 +95,62 @@ class Shards:
         return rounds
 
     def most_updates(self, batch_size: int) -> int:
-        """The updates of an averaged epoch, in each round those of the shard that makes most of them."""
+        """The updates of an averaged epoch: a round counts as many as the shard that makes most of them."""
         return sum(max(-(-share.rows // batch_size) for share in shares) for shares in self.rounds())
 
-    def epoch(self, job: ShardOptions, state: State) -> State:
-        """One epoch of a job, from the state before it."""
+    def epoch(self, options: ShardOptions, state: State) -> State:
+        """Train for one epoch, from the state before it; return the state after it."""
         state = replace(state, losses=np.zeros_like(state.losses), rows=0)
-        return self._chain(job, state) if self.mode == "chain" else self._average(job, state)
+        return self._chain(options, state) if self.mode == "chain" else self._average(options, state)
 
-    def _chain(self, job: ShardOptions, state: State) -> State:
+    def _chain(self, options: ShardOptions, state: State) -> State:
         shares = self.whole()
         for share in shares:
-            state = State.of(checked(self.cluster.one(ShardTask(job, state, share is shares[-1]), share)))
-            _check_limit(job, state)
-            self._check_rows(share, state.rows + len(state.y) - share.first)
+            state = State.of(checked(self.cluster.one(ShardTask(options, state, share is shares[-1]), share)))
+            _check_limit(options, state)
+            _check_rows(share, state.rows + len(state.y) - share.first)
         return state
 
-    def _average(self, job: ShardOptions, state: State) -> State:
+    def _average(self, options: ShardOptions, state: State) -> State:
         for shares in self.rounds():
-            answers = self.cluster.each(PieceTask(job, state, sum(share.rows for share in shares)), shares)
+            answers = self.cluster.each(PieceTask(options, state, sum(share.rows for share in shares)), shares)
             states = [State.of(checked(answer)) for answer in answers]
             for share, after in zip(shares, states, strict=True):
-                _check_limit(job, after)
-                self._check_rows(share, after.rows)
+                _check_limit(options, after)
+                _check_rows(share, after.rows)
             after = merge(states, [share.rows for share in shares])
             state = replace(after, losses=state.losses + after.losses, rows=state.rows + after.rows)
         return state
 
-    def _check_rows(self, share: Share, rows: int) -> None:
-        if rows != share.rows:
-            raise ValueError(
-                f"partition {share.shard}: {rows:,} rows now, {share.rows:,} before: the rows must be the same "
-                "each time they are asked for, so persist or cache them, or write them to files first"
-            )
+
+def _check_rows(share: Share, rows: int) -> None:
+    """ValueError if a pass over the shard found another number of rows than the first pass."""
+    if rows != share.rows:
+        raise ValueError(
+            f"partition {share.shard}: {rows:,} rows now, {share.rows:,} before: the rows must be the same "
+            "each time they are asked for, so persist or cache them, or write them to files first"
+        )
 
 
-def _check_limit(job: ShardOptions, state: State) -> None:
-    asked = ENGINES[job.engine]
-    if choose(asked, state.largest, job.limit) is not asked:
+def _check_limit(options: ShardOptions, state: State) -> None:
+    asked = ENGINES[options.engine]
+    if choose(asked, state.largest, options.limit) is not asked:
         raise Overshoot
 
 
-def survey_shards(
-    cluster: Cluster, *, mode: str, syncs: int, labels: np.ndarray | None, most: int, standardize: bool
-) -> Shards:
-    """The pass over the labels that comes first, and for standardised rows one over the inputs.
+def open_shards(cluster: Cluster, mode: str, syncs: int, labels: Any, most: int, standardize: bool) -> Shards:
+    """Read the labels of all shards and, to standardise, their inputs too. ValueError for what is wrong with them.
 
-    ValueError for what is wrong with them.
+    `labels` are those that the caller names, or None; there may be `most` different ones.
     """
+    check_flag("standardize", standardize)
+    labels = None if labels is None else check_labels(labels, most)
     check_one_of("mode", mode, MODES)
     syncs = check_whole("syncs", syncs)
     if mode == "chain" and syncs != 1:
         raise ValueError("syncs is how often shards are averaged in an epoch: use mode='average', or leave it out")
-    parts = [Survey.of(checked(answer)) for answer in cluster.labels(SurveyTask(labels))]
-    shards = Shards(cluster, merge_surveys(parts, labels, most), parts, mode, syncs)
+    parts = [ShardLabels.of(checked(answer)) for answer in cluster.labels(LabelsTask(labels))]
+    shards = Shards(cluster, merge_labels(parts, labels, most), parts, mode, syncs)
     if suspects(cluster.names):
         warn_of_row_numbers(cluster.names, checked(cluster.one(HeadTask(), shards.head(LOOKED_AT)))["X"])
     if standardize:
@@ -157,20 +159,20 @@ def survey_shards(
 
 
 def _standardise(shards: Shards) -> None:
-    """Means and deviations: as a chain those of the rows in one array, else those of the shards, merged."""
-    cluster, job = shards.cluster, shards.job(MomentsRecipe(), "numpy")
+    """Compute means and deviations. A chain has the bits of one array; else the moments of the shards are merged."""
+    cluster, options = shards.cluster, shards.options(MomentsRecipe(), "numpy")
     if shards.mode == "chain":
-        state = shards.epoch(job, job.start())
+        state = shards.epoch(options, options.start())
         moments = moments_of(state.trained)
     else:
-        answers = cluster.each(ShardTask(job, job.start(), True), shards.whole())
+        answers = cluster.each(ShardTask(options, options.start(), True), shards.whole())
         states = [State.of(checked(answer)) for answer in answers]
         moments = merge_moments([moments_of(each.trained) for each in states])
     shards.mean, shards.scale = moments.standardisation(cluster.names)
 
 
 def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
-    """`auto_rate` on rows that are drawn from the first shard that has both labels."""
+    """Run `auto_rate` on rows that are drawn from the first shard that has both labels."""
     both = [share for share in shards.whole() if len(shards.parts[share.shard].labels) == 2]
     if not both:
         raise ValueError("learning_rate='auto' needs a partition with rows of both labels: give a rate")
@@ -181,11 +183,11 @@ def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 
 
-def train(shards: Shards, job: ShardOptions, options: Options) -> Any:
-    """Train, and once more from the start with the strict engine if a row is beyond the fast one's limit."""
+def train(shards: Shards, shard_options: ShardOptions, options: Options) -> Any:
+    """Train. If a row is beyond the fast engine's limit, train once more from the start with the strict one."""
 
     def trained() -> Any:
-        return _Run(shards, replace(job, engine=options.engine.name, limit=options.limit), options).result()
+        return _Run(shards, replace(shard_options, engine=options.engine.name, limit=options.limit), options).result()
 
     return until_measured(trained, options)
 
@@ -193,10 +195,10 @@ def train(shards: Shards, job: ShardOptions, options: Options) -> Any:
 class _Run:
     """One run on shards. After an epoch the client does what the trainers do: validation, early stopping, callback."""
 
-    def __init__(self, shards: Shards, job: ShardOptions, options: Options) -> None:
-        self.shards, self.job, self.options = shards, job, options
-        self.recipe: Any = job.recipe  # of a neuron or a network, which can diverge
-        self.trainable, self.history, self.state = self.recipe.trainable(options), History(), job.start()
+    def __init__(self, shards: Shards, shard_options: ShardOptions, options: Options) -> None:
+        self.shards, self.shard_options, self.options = shards, shard_options, options
+        self.recipe: Any = shard_options.recipe
+        self.trainable, self.history, self.state = self.recipe.trainable(options), History(), shard_options.start()
         options.engine_name = options.engine.name
 
     def result(self) -> TrainingResult[Any]:
@@ -209,19 +211,19 @@ class _Run:
 
     def _pass(self, done: int) -> int:
         history, trainable, started = self.history, self.trainable, perf_counter()
-        self.state = self.shards.epoch(self.job, self.state)
+        self.state = self.shards.epoch(self.shard_options, self.state)
         history.seconds += perf_counter() - started
         trainable.restore(self.state.trained)
         if not (all_finite(trainable.state()) and np.isfinite(self.state.losses).all()):
             raise TrainingDivergedError(done, trainable.learning_rate, self.recipe.safe_rate(self.state.largest))
-        self.job = replace(self.job, seen=True)
+        self.shard_options = replace(self.shard_options, seen=True)
         history.losses.append(trainable.epoch_loss(self.state.losses))
         history.done += 1
         return 1
 
 
 def _warn_of_overshooting(recipe: Any, largest: float) -> None:
-    """Issue a TrainingWarning if the first step on the longest row could overshoot. (A model is not tried on rows.)"""
+    """Issue a TrainingWarning if the first step on the longest row could overshoot. (No model is tried on rows.)"""
     rate, safe = recipe.first_rate(), recipe.safe_rate(largest)
     if rate is not None and rate * largest > STABILITY_BOUND:
         use = f", or learning_rate={rounded_down(safe, 2)}, which is safe for these rows" if safe > 0.0 else ""

@@ -1,4 +1,4 @@
-"""Spark frames: their sessions, their columns as Arrow has them, and predictions beside their rows."""
+"""Spark frames: their sessions, the Arrow types of their columns, and predictions beside their rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from tinynet_fast.cluster.readers import need
 from tinynet_fast.cluster.scoring import input_columns
 from tinynet_fast.cluster.tasks import text_of
 from tinynet_fast.models import Model
-from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.files import Library, TableError
 from tinynet_fast.rows.formats.arrow import Layout
+
+pa = Library("pyarrow")
 
 
 def is_frame(frame: Any) -> bool:
@@ -21,13 +23,13 @@ def is_frame(frame: Any) -> bool:
 
 
 def session_of(frame: Any) -> Any:
-    """The session of a frame, or of None the one that runs; ValueError if there is none, or it was stopped."""
+    """The session of a frame, or the running one if `frame` is None; ValueError if there is none, or it was stopped."""
     if frame is not None:
         session = frame.sparkSession
     else:
         sessions = need("pyspark.sql", "spark").SparkSession
         session = sessions.getActiveSession()
-        if session is None:  # other threads than the first have no active one
+        if session is None:  # only the first thread has an active session
             session = getattr(sessions, "_instantiatedSession", None)
         if session is None:
             raise ValueError("there is no Spark session: start one (SparkSession.builder.getOrCreate())")
@@ -39,19 +41,21 @@ def session_of(frame: Any) -> Any:
     return session
 
 
+def partition_id() -> int:
+    """On an executor: the number of the partition whose rows are read."""
+    return int(need("pyspark", "spark").TaskContext.get().partitionId())
+
+
 def arrow_schema(frame: Any, layout: Layout) -> Any:
-    """The frame's columns as Arrow has them.
+    """The Arrow types of the frame's columns.
 
-    TableError if one that is to be learned from is of a type that Arrow does not have; others of such types are left
-    out.
+    Columns of types that Arrow does not have are left out; TableError if such a column is to be learned from.
     """
-    import pyarrow as pa
-
     to_arrow = need("pyspark.sql.pandas.types", "spark").to_arrow_type
     fields = []
     for field in frame.schema.fields:
         kind = field.dataType.simpleString()
-        if kind.startswith("timestamp"):  # which Spark does not convert without a time zone
+        if kind.startswith("timestamp"):  # Spark does not convert it without a time zone
             fields.append(pa.field(field.name, pa.timestamp("us")))
             continue
         try:
@@ -69,10 +73,10 @@ def arrow_schema(frame: Any, layout: Layout) -> Any:
 
 @dataclass(frozen=True)
 class _Scorer:
-    """On an executor: batches with one column more.
+    """On an executor: add a column of predictions to each batch.
 
-    Columns are taken by place, for Spark finds no column whose name has a dot or a backtick in it: `names` are those
-    of the frame's columns, `places` those of the inputs among them.
+    `names` are the names of the frame's columns, `places` the places of the inputs among them. Columns are taken by
+    place, because Spark does not find a column whose name has a dot or a backtick in it.
     """
 
     model: Model
@@ -82,12 +86,7 @@ class _Scorer:
     kind: str
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        import pyarrow as pa
-        from pyspark import TaskContext
-
-        context = TaskContext.get()
-        assert context is not None
-        shard, row = context.partitionId(), 0
+        shard, row = partition_id(), 0
         layout = Layout(None, [self.names[i] for i in self.places])
         types = {"double": pa.float64(), "long": pa.int64(), "boolean": pa.bool_(), "string": pa.string()}
         answer = self.model.predict_proba if self.name == "probability" else self.model.predict
@@ -104,7 +103,7 @@ class _Scorer:
 
 
 def _inputs(layout: Layout, columns: list[Any], shard: int, row: int) -> np.ndarray:
-    """The inputs in a batch whose first row is a partition's row `row`."""
+    """The inputs in a batch. Its first row is row `row` of the partition."""
     try:
         return layout.block(columns, None, row, lambda i: place(shard, row + i)).X
     except TableError as error:
@@ -112,7 +111,7 @@ def _inputs(layout: Layout, columns: list[Any], shard: int, row: int) -> np.ndar
 
 
 def scored(model: Model, frame: Any, features: Sequence[str] | None, name: str, kind: str) -> Any:
-    """The frame with the model's answers as one column more."""
+    """The frame with one more column, which holds the model's predictions."""
     if not is_frame(frame):
         raise ValueError(f"frame is a {type(frame).__name__}; a Spark frame is needed: spark.read.parquet reads")
     session_of(frame)

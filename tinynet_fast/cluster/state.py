@@ -1,6 +1,6 @@
-"""`State`, which travels between the client and the workers, and `merge`, which makes one of several.
+"""`State`, which travels between the client and the workers, and `merge`, which turns several states into one.
 
-All that travels is arrays of plain numbers or text in NumPy's own format: nothing is unpickled that a worker wrote.
+States travel as arrays of plain numbers or text in NumPy's own format. Nothing that a worker wrote is unpickled.
 """
 
 import io
@@ -12,28 +12,28 @@ import numpy as np
 
 from tinynet_fast.training.history import Arrays
 
-PARTS = ("values", "counts")  # of a state: the first are averaged, of the second the largest counts
+PARTS = ("values", "counts")  # `merge` averages the first, and takes the largest of the second
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What training has changed so far, between two blocks of rows.
+    """All that training has changed so far, taken between two blocks of rows.
 
     Attributes
     ----------
     values : dict of (k,) float64 arrays
-        Of a neuron weights, bias, their means and the l1 penalty paid so far; of a network its parameters and what its
-        optimizer remembers of gradients; of a sweep the arrays of all neurons.
+        Neuron: weights, bias, their means, and the l1 penalty paid so far. Network: its parameters, and what its
+        optimizer remembers of gradients. Sweep: the arrays of all neurons.
     counts : dict of (k,) float64 arrays
-        Whole numbers: how far the schedule is (rows of a neuron, updates of a network), and what else is counted.
+        Whole numbers: how far the schedule is (rows of a neuron, updates of a network), and other counts.
     losses : (k,) float64 array
-        The epoch's loss so far, summed over its rows; of a sweep three for each neuron.
+        The epoch's loss so far, summed over its rows; a sweep has three for each neuron.
     rows : int
-        Rows of the epoch that were trained on.
+        How many rows of the epoch were trained on.
     X, y : (m, n_features) and (m,) arrays
-        Rows that wait for the next shard, fewer than the engine takes at a time, and their labels' codes.
+        Rows that wait for the next shard, because they do not fill a tile of the engine; and their labels' codes.
     largest : float
-        The largest |x|^2 + 1 of a row that was read.
+        The largest |x|^2 + 1 of the rows that were read.
     """
 
     values: Arrays
@@ -45,7 +45,7 @@ class State:
     largest: float = 0.0
 
     def arrays(self) -> Arrays:
-        """The state as arrays by name, which `of` takes back."""
+        """The state as arrays by name; `of` turns them into a state again."""
         named = {f"{part} {name}": array for part in PARTS for name, array in getattr(self, part).items()}
         return named | {name: np.asarray(value) for name, value in vars(self).items() if name not in PARTS}
 
@@ -67,7 +67,7 @@ class State:
 
     @property
     def trained(self) -> Arrays:
-        """Values and counts, as what is trained has them."""
+        """Values and counts together, as `Trainable.restore` takes them."""
         return self.values | self.counts
 
 
@@ -77,20 +77,20 @@ def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
     Parameters
     ----------
     states : sequence of State
-        In the order of the shards, not of finishing: sums of floats depend on their order.
+        In the order of the shards, not in the order in which they finished: sums of floats depend on their order.
     row_counts : sequence of int
-        How many rows each was trained on. A shard without rows does not count.
+        How many rows each was trained on. A shard without rows is left out.
 
     Returns
     -------
     State
-        `values` are the weighted means, `losses` and `rows` the sums, `counts` and `largest` the largest. The merge of
-        equal values has their bits.
+        `values` are the weighted means, `losses` and `rows` the sums, `counts` and `largest` the largest. If all values
+        are equal, their merge has the same bits.
 
     Raises
     ------
     ValueError
-        If there is no row at all, or if a state holds rows that were not trained on yet.
+        If there are no rows at all, or if a state holds rows that were not trained on yet.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
         raise ValueError("no shard has a row: there is nothing to merge")
     states = [state for state, _ in used]
     values, losses, total = dict(states[0].values), states[0].losses, used[0][1]
-    with np.errstate(over="ignore", invalid="ignore"):  # a shard that diverged is for the epoch's end to report
+    with np.errstate(over="ignore", invalid="ignore"):  # if a shard diverged, an error says so at the epoch's end
         for state, n in used[1:]:
             total += n
             values = {name: mean + (state.values[name] - mean) * (n / total) for name, mean in values.items()}
@@ -121,13 +121,13 @@ def merge(states: Sequence[State], row_counts: Sequence[int]) -> State:
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays by name as bytes in NumPy's .npz format."""
+    """Turn arrays by name into bytes, in NumPy's .npz format."""
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, **arrays)
     return file.getvalue()
 
 
 def unpack(content: bytes) -> Arrays:
-    """The arrays that `pack` took."""
+    """Turn the bytes that `pack` returned into arrays again."""
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         return {name: file[name] for name in file.files}

@@ -21,7 +21,7 @@ from tinynet_fast.training.options import Options
 from tinynet_fast.training.sweep import held_out_losses
 
 BLOCK_ROWS = 1 << 13  # rows a call takes: with 32 neurons of 16 inputs it is done in 5 ms
-N_LOSSES = 3  # of each neuron: squared errors, log losses of rows trained on and of rows held out
+N_LOSSES = 3  # for each neuron: squared errors, log losses of rows trained on, log losses of rows held out
 
 
 def fold_of_rows(first: int, n: int, folds: int, seed: int) -> np.ndarray:
@@ -30,7 +30,7 @@ def fold_of_rows(first: int, n: int, folds: int, seed: int) -> np.ndarray:
 
 
 def check_folds(folds: int, rows: int, seed: int) -> None:
-    """ValueError if one of the folds would have no row. (With 100 rows a fold the chance of that is e^-100.)"""
+    """ValueError if a fold would have no row. (With 100 rows a fold the chance of that is e^-100.)"""
     dealt = fold_of_rows(0, min(rows, 100 * folds), folds, seed)
     if len(np.unique(dealt)) < folds:
         raise ValueError(f"folds is {folds} and the shards have {rows:,} rows: too few for each fold to have one")
@@ -38,7 +38,7 @@ def check_folds(folds: int, rows: int, seed: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class SweepRecipe:
-    """All neurons of a sweep. Counts are the rows of all shards so far, and for each neuron those of its mean.
+    """All neurons of a sweep. Counts are the rows of all shards so far, and for each neuron the rows in its mean.
 
     Attributes
     ----------
@@ -46,11 +46,11 @@ class SweepRecipe:
         Learning rate, l2 and average of each neuron.
     start : (m, n_features + 1) float64 array
     fold : (m,) int array
-        Which fold each holds out; -1 for none.
+        The fold that each neuron holds out; -1 for none.
     folds, seed : int
-        How many folds there are, and what deals rows to them.
+        How many folds there are, and the seed of the hash that deals rows to them.
     fresh : bool
-        Whether means begin with the shard's first row.
+        Whether the means begin with the shard's first row.
     """
 
     options: np.ndarray
@@ -67,9 +67,10 @@ class SweepRecipe:
         return replace(self, fresh=True)
 
     def round(self, before: State, after: State, rows: int) -> State:
-        """With the round's means brought into those of all rows before, as `NeuronRecipe.round` does.
+        """Bring the round's means into the means of all earlier rows, as `NeuronRecipe.round` does.
 
-        Neurons that hold a fold out are weighted by all rows too: folds are dealt by a hash, and so in proportion.
+        Neurons that hold a fold out are weighted by all rows too: a hash deals the rows to folds, so every shard has
+        about the same part of each fold.
         """
         values, done = dict(after.values), before.counts["row"][0]
         for i, group in enumerate(ManyNeurons(self.options, self.start, self.fold).groups):
@@ -84,7 +85,7 @@ class SweepRecipe:
 class SweepTrainable:
     """The neurons of a sweep, as `fit_shard` trains them."""
 
-    batch_size = block_rows = BLOCK_ROWS  # every block but the last has as many rows, because sums depend on it
+    batch_size = block_rows = BLOCK_ROWS  # blocks of the same size, or sums would have other bits
 
     def __init__(self, recipe: SweepRecipe, engine: Engine) -> None:
         self.neurons = ManyNeurons(recipe.options, recipe.start, recipe.fold)
@@ -122,28 +123,28 @@ class SweepTrainable:
 
 @dataclass(frozen=True, eq=False)
 class HeldOutTask:
-    """The log loss of each neuron, summed over the rows of a shard that it holds out, and how many of each label."""
+    """Sum each neuron's log loss over the rows of a shard that it holds out, and count the labels of each fold."""
 
-    job: ShardOptions
+    options: ShardOptions
     models: np.ndarray
     recipe: SweepRecipe
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
         totals, first = np.zeros(len(self.models)), share.first
-        counts = np.zeros((self.recipe.folds, len(self.job.labels)))
-        rows = self.job.counted()
+        counts = np.zeros((self.recipe.folds, len(self.options.labels)))
+        rows = self.options.counted()
         with np.errstate(all="ignore"):
             for X, y in recut(iter(blocks), BLOCK_ROWS, batch_size=BLOCK_ROWS):  # sums depend on where blocks end
-                codes = encode_known(y, self.job.labels, len(y))
+                codes = encode_known(y, self.options.labels, len(y))
                 folds = fold_of_rows(first, len(y), self.recipe.folds, self.recipe.seed)
                 first += len(y)
                 for fold in range(self.recipe.folds):
                     models, held = np.flatnonzero(self.recipe.fold == fold), folds == fold
                     totals[models] += held_out_losses(self.models[models], rows.standardised(X[held]), codes[held])
-                    counts[fold] += np.bincount(codes[held], minlength=len(self.job.labels))
+                    counts[fold] += np.bincount(codes[held], minlength=len(self.options.labels))
         return {"losses": totals, "counts": counts}
 
 
 def held_counts(counts: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """How many rows each neuron holds out."""
+    """How many rows each neuron holds out; `counts` are the rows of each fold."""
     return np.where(fold == ALL_ROWS, 0.0, counts[fold]) if len(counts) else np.zeros(len(fold))

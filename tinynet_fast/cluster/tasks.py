@@ -1,7 +1,7 @@
-"""What workers are asked to do: functions of a shard's rows alone, so any worker may do them, and more than once.
+"""The tasks of workers. Each is a function of a shard's rows alone, so any worker may do it, also more than once.
 
-A task takes blocks of rows and returns arrays. An error in the rows comes back as text: a cluster would try again what
-cannot succeed.
+A task takes blocks of rows and returns arrays. If something is wrong with the rows, it returns the error's text: a task
+that raises would be tried again, in vain.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.cluster.fit import Piece, ShardOptions, fit_piece, fit_shard
-from tinynet_fast.cluster.inspection import Inspection, survey
+from tinynet_fast.cluster.inspection import Inspection, read_labels
 from tinynet_fast.cluster.state import State
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import DROPPING
@@ -29,9 +29,9 @@ class Share:
     ----------
     shard : int
     start, stop : int
-        Which of its rows; `stop` None for all from `start` on.
+        Which rows of the shard; if `stop` is None, all from `start` on.
     first : int
-        The number of the first of them among the rows of all shards.
+        The number of the first of these rows among the rows of all shards.
     whole : bool
         Whether these are all rows of the shard.
     """
@@ -48,11 +48,11 @@ class Share:
         return self.stop - self.start
 
 
-Task = Callable[[Iterable[Any], Share], Arrays]  # of blocks of rows, or of labels
+Task = Callable[[Iterable[Any], Share], Arrays]  # the first argument yields blocks of rows, or of labels
 
 
 def work(task: Task, blocks: Iterable[Any], share: Share) -> Arrays:
-    """Do a task; what is wrong with the rows comes back as {"error": text}."""
+    """Do a task. If something is wrong with the rows, return {"error": text}."""
     try:
         return task(blocks, share)
     except ValueError as error:
@@ -65,62 +65,62 @@ def text_of(error: ValueError) -> str:
 
 
 def checked(arrays: Arrays) -> Arrays:
-    """The result of a task; TableError for what was wrong with its rows."""
+    """The answer to a task. TableError if something was wrong with the rows."""
     if "error" in arrays:
         raise TableError(str(arrays["error"]))
     return arrays
 
 
 @dataclass(frozen=True, eq=False)
-class SurveyTask:
-    """`survey`: its blocks are of labels alone."""
+class LabelsTask:
+    """Call `read_labels`. The blocks hold labels alone."""
 
     labels: np.ndarray | None = None
 
     def __call__(self, blocks: Iterable[np.ndarray], share: Share) -> Arrays:
-        return survey(blocks, share.shard, self.labels).arrays()
+        return read_labels(blocks, share.shard, self.labels).arrays()
 
 
 @dataclass(frozen=True, eq=False)
 class ShardTask:
-    """`fit_shard`: a link of the chain."""
+    """Call `fit_shard`: one link of the chain."""
 
-    job: ShardOptions
+    options: ShardOptions
     state: State
     last: bool
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        fit = partial(fit_shard, job=self.job, last=self.last, first=share.first)
-        return _inspected(fit, self.state, blocks, self.job, share)
+        fit = partial(fit_shard, options=self.options, last=self.last, first=share.first)
+        return _inspected(fit, self.state, blocks, self.options, share)
 
 
 @dataclass(frozen=True, eq=False)
 class PieceTask:
-    """`fit_piece`: a shard's share of a round of averaging."""
+    """Call `fit_piece`: one shard's part of a round of averaging."""
 
-    job: ShardOptions
+    options: ShardOptions
     state: State
     rows: int
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        fit = partial(fit_piece, job=self.job, rows=self.rows, first=share.first)
-        return _inspected(fit, self.state, blocks, self.job, share)
+        fit = partial(fit_piece, options=self.options, rows=self.rows, first=share.first)
+        return _inspected(fit, self.state, blocks, self.options, share)
 
 
 def _inspected(
-    fit: Callable[..., State], state: State, blocks: Iterable[Piece], job: ShardOptions, share: Share
+    fit: Callable[..., State], state: State, blocks: Iterable[Piece], options: ShardOptions, share: Share
 ) -> Arrays:
-    """Train, and look at rows on their way if that was not done before: it takes no pass of its own."""
-    if job.seen:
+    """Train. In the first epoch, check the rows while they are read, which saves a pass over them."""
+    if options.seen:
         return fit(state, blocks).arrays()
-    inspection = Inspection(share.shard, share.start, job.features, state.largest)
-    after = fit(state, inspection.of(blocks, job.counted(), job.limit))
+    inspection = Inspection(share.shard, share.start, options.features, state.largest)
+    after = fit(state, inspection.of(blocks, options.counted(), options.limit))
     return replace(after, largest=inspection.largest).arrays()
 
 
 @dataclass(frozen=True, eq=False)
 class HeadTask:
-    """The inputs of all rows of the share, which are few."""
+    """Return the inputs of all rows of the share, which are few."""
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
         return {"X": np.concatenate([X for X, _ in blocks])}
@@ -128,7 +128,7 @@ class HeadTask:
 
 @dataclass(frozen=True, eq=False)
 class RateTask:
-    """`auto_rate` on about `most` rows, which are drawn from all rows of the share."""
+    """Call `auto_rate` on about `most` rows, which are drawn from all rows of the share."""
 
     most: int
     labels: np.ndarray

@@ -1,4 +1,4 @@
-"""The trainers on shards: options checked, the engine chosen, then the run of `shards.py`."""
+"""The trainers on shards: they check options, choose the engine and start the run of `shards.py`."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet_fast.cluster.fit import ShardOptions
 from tinynet_fast.cluster.recipes import NetworkRecipe, NeuronRecipe
-from tinynet_fast.cluster.shards import Cluster, Shards, search_rate, survey_shards, train
+from tinynet_fast.cluster.shards import Cluster, Shards, open_shards, search_rate, train
 from tinynet_fast.cluster.sweep import HeldOutTask, SweepRecipe, check_folds, held_counts
 from tinynet_fast.cluster.tasks import checked
 from tinynet_fast.kernels.engines import FAST, choose, engine_named, row_limit
@@ -20,7 +20,6 @@ from tinynet_fast.rows.arrays import as_float
 from tinynet_fast.training.checks import (
     check_callback,
     check_flag,
-    check_labels,
     check_one_of,
     check_rate,
     check_seed,
@@ -41,17 +40,17 @@ from tinynet_fast.training.sweep_result import SweepResult, swept
 
 REMEDIES = {
     "shuffle": "shards are visited in their order: shuffle the rows once, where they are written",
-    "sample_weight": "rows of shards count alike: repeat a row that counts twice, or train on one machine",
-    "checkpoint": "an engine does a lost task again by itself: keep `result.model` from a callback, and start from it",
-    "progress": "the engine shows the progress of its tasks: look at its dashboard",
+    "sample_weight": "all rows of shards count the same: repeat a row that counts twice, or train on one machine",
+    "checkpoint": "a cluster repeats a lost task by itself: keep `result.model` from a callback, and start from it",
+    "progress": "the cluster shows the progress of its tasks: look at its dashboard",
     "drop_missing": "drop the rows in the frame: frame.dropna()",
-    "dropout": "it is not drawn alike on shards: use l2 or weight_decay",
-    "n_jobs": "each shard is a task, and the engine says how many run at once",
+    "dropout": "shards would leave out other units than one machine: use l2 or weight_decay",
+    "n_jobs": "each shard is a task, and the cluster decides how many run at once",
 }
 
 
 def refuse(options: dict[str, Any]) -> None:
-    """One sentence for the first option that one machine has, but not shards."""
+    """ValueError, with the remedy, for the first option that only training on one machine has."""
     for name in options:
         if name in REMEDIES:
             raise ValueError(f"{name} is not for rows on a cluster: {REMEDIES[name]}")
@@ -81,16 +80,16 @@ def neuron(
     standardize: bool = False,
     **others: Any,
 ) -> TrainingResult[Neuron]:
-    """`train_neuron` on the shards of a cluster; the front ends say what that is."""
+    """`train_neuron` on the shards of a cluster. `tinynet_fast.dask.train_neuron` describes the options."""
     refuse(others)
     penalties = Penalties(l2, l1, average, loss)
     if mode == "average" and (penalties.l1 or penalties.average_from > 1):
         what = "l1" if penalties.l1 else "average from a row on"
-        raise ValueError(f"{what} counts the rows that came before, in one order: use mode='chain'")
+        raise ValueError(f"{what} depends on all earlier rows, in one order: use mode='chain'")
     rates = first_schedule(learning_rate, schedule, power_t, penalties)
     chosen = choose(engine_named(engine), 0.0, np.inf, has_kernel=penalties.smooth)
     epochs = check_whole("epochs", epochs)
-    shards = _surveyed(cluster, mode, syncs, labels, 2, standardize)
+    shards = open_shards(cluster, mode, syncs, labels, 2, standardize)
     start = first_weights(weights, bias, cluster.n_features)
     found = None
     if is_auto(learning_rate):
@@ -98,11 +97,11 @@ def neuron(
         found = search_rate(shards, asked)
         rates.learning_rate = found.learning_rate
     rates.updates = epochs * shards.known.rows
-    job = shards.job(NeuronRecipe(start, rates, penalties), chosen.name, epochs=epochs)
-    options = _options(job, standardize, validation, patience, callback)
+    shard_options = shards.options(NeuronRecipe(start, rates, penalties), chosen.name, epochs=epochs)
+    options = _options(shard_options, standardize, validation, patience, callback)
     if chosen is FAST:
         options.limit = row_limit(math.hypot(*start), float(rates.rates(0, 1)[0]))
-    return replace(train(shards, job, options), rate_search=found)
+    return replace(train(shards, shard_options, options), rate_search=found)
 
 
 def network(
@@ -131,7 +130,7 @@ def network(
     standardize: bool = False,
     **others: Any,
 ) -> TrainingResult[MLP]:
-    """`train_mlp` on the shards of a cluster; the front ends say what that is."""
+    """`train_mlp` on the shards of a cluster. `tinynet_fast.dask.train_mlp` describes the options."""
     of_steps = ("momentum", "nesterov", "beta_1", "beta_2", "epsilon", "l2", "weight_decay", "power_t")
     given = {name: others.pop(name) for name in of_steps if name in others}
     refuse(others)
@@ -144,17 +143,17 @@ def network(
     seed = draw_seed() if seed is None else check_seed(seed)
     chosen = engine_named(engine)
     syncs = (4 if mode == "average" else 1) if syncs is None else syncs
-    shards = _surveyed(cluster, mode, syncs, labels, MOST_LABELS, standardize)
+    shards = open_shards(cluster, mode, syncs, labels, MOST_LABELS, standardize)
     sizes = network_sizes(cluster.n_features, units, len(shards.known.labels), loss)
     start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), seed)
     recipe = NetworkRecipe(start, sizes, activation, steps, batch_size, loss)
     if mode == "average":
         recipe = replace(recipe, updates=epochs * shards.most_updates(batch_size))
-    job = shards.job(recipe, chosen.name, epochs=epochs, seed=seed)
-    options = _options(job, standardize, validation, patience, callback)
+    shard_options = shards.options(recipe, chosen.name, epochs=epochs, seed=seed)
+    options = _options(shard_options, standardize, validation, patience, callback)
     if chosen is FAST:
         options.limit = row_limit(longest_unit(start, sizes))
-    return train(shards, job, options)
+    return train(shards, shard_options, options)
 
 
 def sweep(
@@ -174,37 +173,37 @@ def sweep(
     standardize: bool = False,
     **others: Any,
 ) -> SweepResult:
-    """`sweep` on the shards of a cluster; the front ends say what that is."""
+    """`sweep` on the shards of a cluster. `tinynet_fast.dask.sweep` describes the options."""
     refuse(others)
     options = combinations(learning_rate, l2, average)
     epochs, n_folds = check_whole("epochs", epochs), 0 if folds is None else check_whole("folds", folds, least=2)
     seed = 0 if seed is None else check_seed(seed)
-    shards = _surveyed(cluster, mode, syncs, labels, 2, standardize)
+    shards = open_shards(cluster, mode, syncs, labels, 2, standardize)
     if n_folds:
         check_folds(n_folds, shards.known.rows, seed)
     start = first_weights_of_all(weights, bias, len(options), cluster.n_features)
     recipe = SweepRecipe(*with_folds(options, start, n_folds), n_folds, seed)
     engine = engine_named("fast").name
-    job = shards.job(recipe, engine, epochs=epochs, seed=seed if n_folds else None)
-    return _sweep(shards, job, recipe)
+    shard_options = shards.options(recipe, engine, epochs=epochs, seed=seed if n_folds else None)
+    return _sweep(shards, shard_options, recipe)
 
 
-def _sweep(shards: Shards, job: ShardOptions, recipe: SweepRecipe) -> SweepResult:
-    options, state, sums, started = job.local(), job.start(), [], perf_counter()
+def _sweep(shards: Shards, shard_options: ShardOptions, recipe: SweepRecipe) -> SweepResult:
+    options, state, sums, started = shard_options.local(), shard_options.start(), [], perf_counter()
     trainable = recipe.trainable(options)
 
     def one_pass(done: int) -> int:
-        nonlocal state, job
-        state, job = shards.epoch(job, state), replace(job, seen=True)
+        nonlocal state, shard_options
+        state, shard_options = shards.epoch(shard_options, state), replace(shard_options, seen=True)
         sums.append(state.losses.reshape(3, -1))
         return 1
 
-    finish(run_epochs(one_pass, job.epochs))
+    finish(run_epochs(one_pass, shard_options.epochs))
     trainable.restore(state.trained)
     neurons = trainable.neurons
     parameters, counts, scores = neurons.parameters(), np.zeros((recipe.folds, 2)), np.full(len(neurons), np.nan)
     if recipe.folds:
-        answers = shards.cluster.each(HeldOutTask(job, parameters, recipe), shards.whole())
+        answers = shards.cluster.each(HeldOutTask(shard_options, parameters, recipe), shards.whole())
         counts = sum((checked(answer)["counts"] for answer in answers), counts)
         scores = sum((answer["losses"] for answer in answers), np.zeros(len(scores)))
         alone = (counts.sum(axis=0) - counts == 0).any(axis=1)
@@ -214,23 +213,19 @@ def _sweep(shards: Shards, job: ShardOptions, recipe: SweepRecipe) -> SweepResul
     squares, progressive, held_out = np.moveaxis(np.array(sums), 0, 1)
     options.largest = state.largest
     with np.errstate(all="ignore"):  # 0/0 if no fold is held out
-        losses = squares, progressive / (job.rows - held), held_out / held, scores / held
+        losses = squares, progressive / (shard_options.rows - held), held_out / held, scores / held
         return swept(options, neurons, parameters, losses, perf_counter() - started)
 
 
-def _surveyed(cluster: Cluster, mode: str, syncs: int, labels: Any, most: int, standardize: bool) -> Shards:
-    check_flag("standardize", standardize)
-    known = None if labels is None else check_labels(labels, most)
-    return survey_shards(cluster, mode=mode, syncs=syncs, labels=known, most=most, standardize=standardize)
-
-
-def _options(job: ShardOptions, standardize: bool, validation: Any, patience: int | None, callback: Any) -> Options:
-    """What the client does after an epoch."""
-    options = job.local()
+def _options(
+    shard_options: ShardOptions, standardize: bool, validation: Any, patience: int | None, callback: Any
+) -> Options:
+    """The client's own options: validation, early stopping and the callback, after each epoch."""
+    options = shard_options.local()
     if as_float(validation) is not None:
         raise ValueError("validation as a share needs a second pass over the shards: keep some rows and pass (X, y)")
     if validation is not None:
-        X, y = check_validation(validation, job.n_features, job.labels, names=options.features)
+        X, y = check_validation(validation, shard_options.n_features, shard_options.labels, names=options.features)
         options.validation_loss = lambda model: model.mean_cross_entropy(X, y)
     options.patience = check_patience(patience, validation, remedy="")
     options.callback = check_callback(callback)

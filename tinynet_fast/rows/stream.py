@@ -146,7 +146,7 @@ class StreamRows:
             return empty_csr(self.n_features)
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
-    def survey(self, standardize: bool) -> None:
+    def read_beforehand(self, standardize: bool) -> None:
         """Count the rows in one pass and, if `standardize`, compute their means and deviations."""
         if self.count is not None and not standardize:
             return

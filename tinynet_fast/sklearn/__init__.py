@@ -1,7 +1,7 @@
 """Drop-in estimators for scikit-learn: change the import, keep the code. Needs the extra `tinynet-fast[sklearn]`."""
 
 try:
-    from sklearn.utils.validation import validate_data as _validate_data  # noqa: F401 - the newest of what is used
+    from sklearn.utils.validation import validate_data as _validate_data  # noqa: F401 - the newest function in use
 except ImportError as error:
     raise ImportError(
         "tinynet_fast.sklearn needs scikit-learn 1.8 or newer: pip install 'tinynet-fast[sklearn]'"

@@ -8,16 +8,16 @@ try:
 except ImportError:  # scikit-learn 1.8 has none
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Takes the place of scikit-learn's mixin if its version has no callbacks."""
+        """Stands in for scikit-learn's mixin if its version has no callbacks."""
 
 
 __all__ = ["CallbackSupportMixin", "Epochs"]
 
 
 class Epochs:
-    """What an estimator's callbacks are told: that training begins, each epoch, and that it ends.
+    """Tells an estimator's callbacks that training begins, of each epoch, and that training ends.
 
-    `data` is what `fit` was given. Without callbacks nothing is done.
+    `data` is what `fit` was given. If there are no callbacks, it does nothing.
     """
 
     def __init__(self, model: Any, most: int, X: Any, y: Any, sample_weight: Any) -> None:
@@ -40,7 +40,7 @@ class Epochs:
             self.epoch.call_on_fit_task_begin(estimator=self.model, **self.data)
 
     def end(self, fitted: Callable[[], dict[str, Any]]) -> bool:
-        """An epoch has ended, after which the model would have the attributes `fitted()`; whether to stop here."""
+        """An epoch has ended; the model would now have the attributes `fitted()`. Returns whether to stop."""
         if self.epoch is None:
             return False
         return bool(

@@ -1,13 +1,13 @@
-"""Labels into sorted classes, for both estimators."""
+"""The sorted classes of labels, for both estimators."""
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 
 def classes_of(y: np.ndarray) -> np.ndarray:
-    """The labels in `y`, sorted; ValueError if they are numbers rather than classes.
+    """The different labels in `y`, sorted; ValueError if they are measurements and not classes.
 
-    Two labels that are whole numbers are found by two scans: to sort out which there are took a fifth of ten epochs.
+    Two whole numbers are found by two scans, because `np.unique` took as long as two epochs.
     """
     if y.dtype.kind in "biu" and len(y):
         ends = np.array([y.min(), y.max()])
@@ -15,3 +15,9 @@ def classes_of(y: np.ndarray) -> np.ndarray:
             return ends
     check_classification_targets(y)
     return np.unique(y)
+
+
+def check_several(classes: np.ndarray) -> None:
+    """ValueError if there are not at least two classes."""
+    if len(classes) < 2:
+        raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class")

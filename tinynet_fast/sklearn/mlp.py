@@ -1,4 +1,4 @@
-"""`MLPClassifier` with scikit-learn's parameters, attributes and loss curve. How it is trained: `mlp_training.py`."""
+"""`MLPClassifier` with scikit-learn's parameters, attributes and loss curve. The training is in `mlp_training.py`."""
 
 import warnings
 from numbers import Integral, Real
@@ -10,24 +10,22 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
-from tinynet_fast.sklearn.labels import classes_of
+from tinynet_fast.sklearn.labels import check_several, classes_of
 from tinynet_fast.sklearn.mlp_epochs import MLPRun
 from tinynet_fast.sklearn.mlp_training import Network, Solver, first_parameters, likeliest, outputs
-from tinynet_fast.sklearn.validation import placing, validation_rows
-
-FLOATS = [np.float64, np.float32]
+from tinynet_fast.sklearn.validation import DENSE, checked_weights, placing, validation_rows
 
 
 class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
-    """A network with hidden layers: scikit-learn's, faster, along the same loss curve.
+    """A network with hidden layers: scikit-learn's, but faster, along the same loss curve.
 
     With the same options, rows and `random_state` it starts from the same weights, sees the same batches and takes the
-    same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), to rounding. Its loss curve is the same
-    to 1e-8, but a row's loss is not clipped: scikit-learn counts a row as at most 36 nats. Rows are dense and have one
-    label each. scikit-learn's parameter `max_fun`, which belongs to "lbfgs", is missing.
+    same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), except for rounding. Its loss curve is
+    the same to 1e-8, but a row's loss is not clipped: scikit-learn counts at most 36 nats for a row. Rows are dense and
+    have one label each. scikit-learn's parameter `max_fun`, which belongs to "lbfgs", is missing.
 
     From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are called after each epoch and can end
     the training.
@@ -227,7 +225,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For missing values, a senseless option, another solver, weights that overflow.
+            For missing values, an option that makes no sense, another solver, weights that overflow.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
 
@@ -243,7 +241,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         X, y, sample_weight
             As for `fit`; `y` need not hold every class.
         classes : (n_classes,)
-            All classes that will come. Needed in the first call.
+            All classes that later calls may have. Needed in the first call.
 
         Returns
         -------
@@ -273,7 +271,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _rows(self, X: Any) -> np.ndarray:
         with placing(X):
-            return np.asarray(validate_data(self, X, dtype=FLOATS, order="C", reset=False))
+            return np.asarray(validate_data(self, X, reset=False, **DENSE))
 
     def _sums(self, X: np.ndarray) -> np.ndarray:
         weights = [np.asarray(part, dtype=np.float64) for part in self.coefs_]
@@ -297,13 +295,10 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         data = X, y, sample_weight
         first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         with placing(X):
-            X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
+            X, y = validate_data(self, X, y, reset=first, **DENSE)
         codes = self._codes(column_or_1d(y), first, incremental)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-            if not sample_weight.any():
-                raise ValueError("Sample weights must contain at least one non-zero number.")
-        held = validation_rows(self, *validation, dtype=FLOATS)
+        sample_weight = checked_weights(sample_weight, X)
+        held = validation_rows(self, *validation, DENSE)
         random_state = check_random_state(self.random_state)
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=int)).tolist()
         if any(width <= 0 for width in hidden):
@@ -319,7 +314,7 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         network = getattr(self, "_network", None)
         if network is None or not incremental:
             network = Network(sizes, self.activation, self._solver())
-        network.load(self.coefs_, self.intercepts_)  # which may have been set
+        network.load(self.coefs_, self.intercepts_)  # the user may have set them
         self._network = network
         epochs = Epochs(self, 1 if incremental else int(self.max_iter), *data)
         try:
@@ -331,16 +326,15 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def _codes(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
-        """(n,): the number of each row's class; the first call learns `classes_`."""
+        """(n,): the number of each row's class. The first call sets `classes_`."""
         if not hasattr(self, "classes_") or (first and not incremental):
             self.classes_ = classes_of(y)
-            if len(self.classes_) < 2:
-                raise ValueError(f"The number of classes has to be greater than one; got {len(self.classes_)} class")
+            check_several(self.classes_)
             return np.searchsorted(self.classes_, y)
         seen = np.unique(y)
         if self.warm_start and not incremental and set(seen) != set(self.classes_):
             raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
+                "warm_start can only be used if `y` has the same classes as in the previous call to fit. Previously "
                 f"got {self.classes_}, `y` has {seen}"
             )
         if not np.isin(seen, self.classes_).all():

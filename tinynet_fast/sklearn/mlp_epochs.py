@@ -1,4 +1,4 @@
-"""The epochs of an `MLPClassifier`'s fit: its attributes after each of them, and when to stop."""
+"""The epochs of an `MLPClassifier`'s fit: its attributes after each epoch, and when to stop."""
 
 import warnings
 from typing import Any
@@ -46,7 +46,7 @@ class MLPRun:
         model.engine_, model.n_iter_ = self.trainer.engine.name, 0
 
     def run(self) -> None:
-        """Train until the rule says stop. With early stopping the model gets the weights of its best epoch."""
+        """Train until the end. With early stopping the model gets the weights of its best epoch."""
         finish(run_epochs(self._pass, int(self.model.max_iter), [self._ended]))
         if self.best is not None:
             self.network.state[at.PARAMETERS] = self.best
@@ -58,7 +58,7 @@ class MLPRun:
         if model.shuffle:
             self.order = shuffle(self.order, random_state=self.random_state)
         model.loss_ = self.trainer.epoch(self.order if model.shuffle else None)
-        # scikit-learn goes on to the last epoch before it says so
+        # scikit-learn would say so only after the last epoch
         if not np.isfinite(network.state[at.PARAMETERS]).all():
             raise ValueError(
                 f"Solver produced non-finite parameter weights in epoch {done + 1}: scale the inputs with "
@@ -93,14 +93,14 @@ class MLPRun:
         return self.incremental
 
     def _as_if_done(self) -> dict[str, Any]:
-        """Attributes that a copy must not share with the model that trains on."""
+        """The attributes that a copy of the model must not share with it, because training goes on."""
         curves = "loss_curve_", "validation_scores_", "validation_loss_curve_"
         return {"_network": None} | {
             name: list(curve) for name in curves if (curve := getattr(self.model, name)) is not None
         }
 
     def _improves(self) -> bool:
-        """Counts the epochs without progress; whether the last one is the best so far."""
+        """Count the epochs without progress. Returns whether the last one is the best so far."""
         model, held = self.model, self.held
         if held is not None:
             sums = model._sums(held.X)

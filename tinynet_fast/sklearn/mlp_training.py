@@ -1,4 +1,4 @@
-"""A network trained as scikit-learn's MLPClassifier trains it: its batches, loss and solvers, on our kernels.
+"""Trains a network as scikit-learn's MLPClassifier does: with its batches, loss and solvers, on our kernels.
 
 The estimator, its options and attributes are in `mlp.py`.
 """
@@ -28,8 +28,11 @@ SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
 def first_parameters(
     random_state: np.random.RandomState, sizes: Sequence[int], activation: str
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Weights and biases drawn layer by layer as scikit-learn draws them, uniformly within the bound of Glorot and
-    Bengio (AISTATS 2010); for "logistic" within sqrt(2 / (fan_in + fan_out))."""
+    """Draw weights and biases layer by layer, as scikit-learn does.
+
+    They are uniform within the bound of Glorot and Bengio (AISTATS 2010), or for "logistic" within
+    sqrt(2 / (fan_in + fan_out)).
+    """
     weights, biases = [], []
     for fan_in, fan_out in pairwise(sizes):
         bound = np.sqrt((2.0 if activation == "logistic" else 6.0) / (fan_in + fan_out))
@@ -68,8 +71,8 @@ class Solver:
         if self.name == "adam":
             steps = Optimizer(1.0, "adam", beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon)
             return steps.rule(batch_size, LOSSES["log_loss"])
-        nesterov = self.nesterov and self.momentum > 0.0  # without momentum it is the plain step
-        momentum = min(self.momentum, 0.5)  # scikit-learn allows 1.0 too, so it is put in below
+        nesterov = self.nesterov and self.momentum > 0.0  # without momentum there is only the plain step
+        momentum = min(self.momentum, 0.5)  # scikit-learn also allows 1.0, which `Optimizer` refuses: it is set below
         rule = Optimizer(1.0, momentum=momentum, nesterov=nesterov).rule(batch_size, LOSSES["log_loss"])
         rule[at.FIRST_SHARE] = self.momentum
         return rule
@@ -79,16 +82,16 @@ class Solver:
 
         The l2 is each batch's own. Adam's epsilon is added to the root as it is, not to the corrected one.
         """
-        plan = np.empty((n, at.PLAN_COLUMNS))
-        plan[:] = rate, 1.0, 0.0, self.epsilon
+        rows = np.empty((n, at.PLAN_COLUMNS))
+        rows[:] = rate, 1.0, 0.0, self.epsilon
         if self.name == "adam":
             t = np.arange(done + 1, done + n + 1, dtype=np.float64)
-            plan[:, at.RATE] *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
-        return plan
+            rows[:, at.RATE] *= np.sqrt(1.0 - self.beta_2**t) / (1.0 - self.beta_1**t)
+        return rows
 
 
 class Network:
-    """Parameters, and how far their solver has come; what lives on from one `partial_fit` to the next."""
+    """The parameters and the state of their solver. It is kept from one `partial_fit` to the next."""
 
     def __init__(self, sizes: Sequence[int], activation: str, solver: Solver) -> None:
         self.sizes, self.solver = list(sizes), solver
@@ -121,13 +124,13 @@ class Network:
         return choose(engine, largest, row_limit(longest_unit(self.state[at.PARAMETERS], self.sizes)))
 
     def epoch_ends(self, rows: float) -> None:
-        """The rate after `rows` rows over all epochs."""
+        """Set the rate for the next epoch. `rows` were trained on, over all epochs."""
         solver = self.solver
         if solver.name == "sgd" and solver.learning_rate == "invscaling":
             self.rate = solver.learning_rate_init / (rows + 1.0) ** solver.power_t
 
     def can_slow_down(self) -> bool:
-        """Take a smaller rate, if the solver has one, because the loss no longer falls. Returns whether it has."""
+        """Go on with a smaller rate if the schedule has one. Returns whether it has."""
         adaptive = self.solver.name == "sgd" and self.solver.learning_rate == "adaptive"
         if not (adaptive and self.rate > SMALLEST_ADAPTIVE_RATE):
             return False

@@ -1,4 +1,4 @@
-"""`SGDClassifier` with scikit-learn's parameters, attributes and weights. How a class is trained: `sgd_training.py`."""
+"""`SGDClassifier` with scikit-learn's parameters, attributes and weights. The training is in `sgd_training.py`."""
 
 import warnings
 from numbers import Integral, Real
@@ -12,30 +12,30 @@ from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tinynet_fast.kernels.fast import prediction
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
-from tinynet_fast.sklearn.labels import classes_of
+from tinynet_fast.sklearn.labels import check_several, classes_of
 from tinynet_fast.sklearn.sgd_classes import Observer, classes_to_train, run, start_classes
 from tinynet_fast.sklearn.sgd_sparse import SparseTable
 from tinynet_fast.sklearn.sgd_training import DenseTable, SGDOptions, check_options
-from tinynet_fast.sklearn.validation import Validation, placing, validation_rows
-
-FLOATS = [np.float64, np.float32]
+from tinynet_fast.sklearn.validation import DENSE, SPARSE, Validation, checked_weights, placing, validation_rows
 
 
 class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
-    """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, faster, to the same weights.
+    """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, but faster; same weights.
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
     ``loss="log_loss"`` (from version 1.8 on), to 1e-10, as long as no step overshoots: rate * (|x|**2 + 1) <= 8. After
-    a step that overshoots differences in rounding grow, with either engine. ``learning_rate="optimal"`` starts at the
-    rate alpha**-0.25 (10 by default) and does overshoot on ordinary rows: with it 144 of 192 fits kept 1e-10, and the
-    worst one was off by 0.8 of its largest weight. More than two classes are learned one against the rest, on dense
-    rows without l1 in one pass over the rows for all. With ``engine="fast"`` and ``shuffle=True`` these classes share
-    an order of the rows, the one that scikit-learn draws for the first of them; scikit-learn draws one for each, and so
-    do "strict", l1 and sparse rows.
+    a step that overshoots, differences in rounding grow, with either engine. ``learning_rate="optimal"`` starts at the
+    rate alpha**-0.25 (10 by default), which does overshoot on ordinary rows: 144 of 192 fits with it kept 1e-10, and
+    the worst one was off by 0.8 of its largest weight.
+
+    More than two classes are trained one against the rest; on dense rows without l1, one pass over the rows trains all
+    of them. With ``engine="fast"`` and ``shuffle=True`` these classes share an order of the rows, the one that
+    scikit-learn draws for the first class. scikit-learn draws one for each class, and so does this class with "strict",
+    with l1 and on sparse rows.
 
     Rows are arrays, frames or SciPy's sparse matrices, which are converted to CSR. On sparse rows l1 cuts only the
     weights of the inputs that a row stores, and the intercept moves by a hundredth of its step, as in scikit-learn.
@@ -68,7 +68,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     verbose : int
         Above 0: print a line after each epoch.
     n_jobs : int, optional
-        Threads that learn the classes, if there are more than two and they do not share a pass over the rows.
+        How many threads train the classes, if there are more than two and they do not share a pass over the rows.
     random_state : int, RandomState instance or None
         Decides on the orders and on the rows held out.
     learning_rate : {"optimal", "constant", "invscaling", "adaptive", "auto"}
@@ -83,9 +83,9 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         At least 0.
     early_stopping : bool
         Hold rows out, and stop when their accuracy has not risen by `tol` for `n_iter_no_change` epochs in a row. (The
-        accuracy is of rows of both kinds, and of the weights as they are. Versions 1.8 and 1.9 of scikit-learn count
-        the rows of the second class alone, by weights without the factor of l2, so they may stop after another number
-        of epochs.)
+        accuracy is that of all these rows with the current weights. Versions 1.8 and 1.9 of scikit-learn count the rows
+        of the second class alone, with weights that lack the factor of l2, so they may stop after another number of
+        epochs.)
     validation_fraction : float
         The share held out, stratified.
     n_iter_no_change : int
@@ -96,7 +96,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     average : bool or int
         `coef_` is the mean of the weights after each row, from the first row on or from the `average`-th. (With l1 it
         is scikit-learn's value, which is not quite that mean: each weight counts as if the penalty had moved it by its
-        total from the start. It is computed as for sparse rows, which takes memory for an index beside each value.)
+        total from the start. Rows are then handled as sparse ones, which takes memory for an index beside each value.)
     engine : {"fast", "strict"}
         What does the arithmetic. "fast" leaves l1, ``fit_intercept=False`` and, block of rows by block, steps that can
         overshoot (rate * weight * (\\|x\\|**2 + 1) > 8) to "strict", which rounds as the plain loop in Python does.
@@ -254,7 +254,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         check_options(self)
         data = X, y, sample_weight
         with placing(X):
-            X, y = validate_data(self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False)
+            X, y = validate_data(self, X, y, **SPARSE)
         warm = self.warm_start and hasattr(self, "coef_")
         coef_init = self.coef_ if warm and coef_init is None else coef_init
         intercept_init = self.intercept_ if warm and intercept_init is None else intercept_init
@@ -262,9 +262,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         self.t_ = 1.0
         for name in ("eta0_", "rate_search_"):
             self.__dict__.pop(name, None)
-        validation = validation_rows(
-            self, X_val, y_val, sample_weight_val, dtype=FLOATS, accept_sparse="csr", accept_large_sparse=False
-        )
+        validation = validation_rows(self, X_val, y_val, sample_weight_val, SPARSE)
         start_classes(self, X.shape[1], coef_init, intercept_init)
         epochs = Epochs(self, int(self.max_iter), *data)
         self._train(X, y, sample_weight, int(self.max_iter), self.tol, epochs, validation, whole=True)
@@ -283,17 +281,16 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
 
         With ``shuffle=False`` the weights do not depend on how the rows are cut into calls: bit for bit with
         ``engine="strict"``, and with "fast" if the rate is constant and calls end at multiples of 256 rows (else to
-        1e-12). For this, what l1 has asked for is carried on from call to call, which scikit-learn forgets. With
-        `average` the intercept is carried on too, which scikit-learn (1.9) sets back at each call. With l1 and
-        `average`, `coef_` is the true mean. On sparse rows the weights are the same to rounding, but not those of l1
-        together with `average`.
+        1e-12). To this end the l1 penalty so far is kept from call to call; scikit-learn forgets it. With `average` the
+        mean of the intercept is kept too; scikit-learn (1.9) resets it at each call. With l1 and `average`, `coef_` is
+        the true mean. On sparse rows the weights are the same except for rounding, but not with both l1 and `average`.
 
         Parameters
         ----------
         X, y, sample_weight
             As for `fit`; `y` need not hold every class.
         classes : (n_classes,)
-            All classes that will come. Needed in the first call.
+            All classes that later calls may have. Needed in the first call.
 
         Returns
         -------
@@ -310,9 +307,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
             )
         data = X, y, sample_weight
         with placing(X):
-            X, y = validate_data(
-                self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", accept_large_sparse=False, reset=first
-            )
+            X, y = validate_data(self, X, y, reset=first, **SPARSE)
         _check_partial_fit_first_call(self, classes)
         unknown = np.logical_and.reduce([y != label for label in self.classes_])
         if unknown.any():
@@ -339,11 +334,11 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         if len(self.classes_) > 2 or issparse(X) or issparse(self.coef_):
             return self._predict_proba_lr(X)
         with placing(X):
-            rows = validate_data(self, X, dtype=FLOATS, order="C", reset=False, ensure_all_finite=False)
+            rows = validate_data(self, X, reset=False, ensure_all_finite=False, **DENSE)
         weights = np.ascontiguousarray(self.coef_[0], dtype=np.float64)
         both = np.empty((len(rows), 2))
         if not prediction.predict_both(rows, weights, np.asarray(self.intercept_, dtype=np.float64), both):
-            return self._predict_proba_lr(X)  # which says what is wrong with X, or copes
+            return self._predict_proba_lr(X)  # says what is wrong with X, or can predict it
         return both
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -367,12 +362,8 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         whole: bool,
     ) -> None:
         classes = self.classes_
-        if len(classes) < 2:
-            raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-            if not sample_weight.any():
-                raise ValueError("Sample weights must contain at least one non-zero number.")
+        check_several(classes)
+        sample_weight = checked_weights(sample_weight, X)
         class_weight = np.ones(len(classes))
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)

@@ -1,4 +1,4 @@
-"""All classes of an `SGDClassifier`: the rows, seed and rate of each. How one is trained: `sgd_training.py`."""
+"""All classes of an `SGDClassifier`: the rows, seed and rate of each. `sgd_training.py` trains one class."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ LARGEST_INT = np.iinfo(np.int32).max
 
 
 def start_classes(model: Any, n_features: int, coef_init: Any, intercept_init: Any) -> None:
-    """Give `model` the weights of all classes as they are before the first row."""
+    """Give `model` the starting weights of all classes."""
     k = len(model.classes_) if len(model.classes_) > 2 else 1
     coef, intercept = np.zeros((k, n_features)), np.zeros(k)
     for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
@@ -44,13 +44,11 @@ def classes_to_train(
     options: SGDOptions,
     validation: Validation | None,
 ) -> tuple[list[OneClass], Validation | None]:
-    """The neurons that `model` trains, one class against the rest each, and the rows that are not trained on.
+    """The neurons that `model` trains, one for each class against the rest, and the rows that are not trained on.
 
-    Random numbers are drawn in the order in which scikit-learn draws them.
-
-    If rows are held out, or if `validation` is given and the model stops early, those decide. With
-    ``learning_rate="auto"`` each class has the rate that `model.rate_search_` has for it; if there is none
-    yet, the rates are searched.
+    Random numbers are drawn in the same order as in scikit-learn. With early stopping, the rows that are not trained on
+    decide when to stop. With ``learning_rate="auto"`` each class has its rate in `model.rate_search_`; if that does not
+    exist yet, the rates are searched for.
     """
     if not model.average:
         model._standard_coef = np.require(model.coef_, np.float64, ["C", "W"])
@@ -64,7 +62,7 @@ def classes_to_train(
     searches = getattr(model, "rate_search_", []) if automatic else []
     made, found = [], []
     for i, own in enumerate(states):
-        own.randint(1, LARGEST_INT)  # seeds what scikit-learn does not use
+        own.randint(1, LARGEST_INT)  # scikit-learn draws a seed here that it does not use
         held = held_out(model, table) if splits and k == 1 else held
         positive = i if k > 1 else 1
         weights = float(class_weight[positive]), 1.0 if k > 1 else float(class_weight[0])
@@ -101,7 +99,7 @@ def search_rate(
     held: np.ndarray | None,
     label: Any,
 ) -> RateSearch:
-    """The rate for one class, on the rows that are trained on, from the weights that training starts with."""
+    """Search for the rate of one class, on the rows that are trained on, from its starting weights."""
     rows = slice(None) if held is None else ~held
     y = table.codes[rows] == positive
     if y.all() or not y.any():
@@ -129,13 +127,13 @@ def held_out(model: Any, table: Any) -> np.ndarray:
 
 
 def score_of(X: Any, y: np.ndarray, weight: np.ndarray | None) -> Callable[[np.ndarray, float], float]:
-    """The accuracy on rows held out of a class's weights and bias."""
+    """A function of a class's weights and bias: their accuracy on the rows that are held out."""
     return lambda w, b: float(np.average((X @ w + b > 0.0) == y, weights=weight))
 
 
 @dataclass
 class Observer:
-    """Told of the epochs of all classes: it measures the rows that are not trained on, and calls the callbacks."""
+    """After an epoch of all classes: measures the rows that are not trained on, and calls the callbacks."""
 
     model: Any
     classes: list[OneClass]
@@ -144,7 +142,7 @@ class Observer:
     validation: Validation | None
 
     def as_if_done(self, ran: int) -> dict[str, Any]:
-        """The attributes that the model would have were epoch `ran` the last."""
+        """The attributes that the model would have if epoch `ran` were the last."""
         t = self.model.t_ + ran * self.rows
         averaged = bool(self.model.average and self.model.average <= t - 1.0)
         parameters = np.array([each.parameters(averaged) for each in self.classes])
@@ -162,8 +160,8 @@ class Observer:
 def run(table: DenseTable | SparseTable, classes: list[OneClass], n_jobs: int | None, observer: Observer | None) -> int:
     """Train all classes. Returns the largest number of epochs that any class needed.
 
-    Classes that cannot share a pass over the rows run by themselves. If there is an observer, they wait for each other
-    after each epoch.
+    Classes that cannot share a pass over the rows are trained separately. If there is an observer, they wait for each
+    other after each epoch.
     """
     runs: list[Any] = list(classes)
     if isinstance(table, DenseTable) and can_share(table, classes):

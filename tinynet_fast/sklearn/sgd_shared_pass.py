@@ -25,7 +25,7 @@ def can_share(table: Any, classes: list[OneClass]) -> bool:
 
 
 class _Group:
-    """Classes that a call of the kernel takes, while their numbers are in its layout."""
+    """The classes that one call of the kernel trains, with their numbers in the kernel's layout."""
 
     def __init__(self, classes: list[OneClass]) -> None:
         from tinynet_fast.kernels.fast import one_vs_rest  # needs Numba
@@ -46,7 +46,7 @@ class _Group:
         self.load()
 
     def load(self) -> None:
-        """Bring along the weights that each class has."""
+        """Copy each class's weights into the kernel's layout."""
         for column, each in enumerate(self.classes):
             self.values[: self.d, column], self.values[self.d, column] = each.arrays.weights, each.arrays.bias[0]
             if self.averaged:
@@ -61,7 +61,7 @@ class _Group:
         self.kernel.clear(self.sums)
 
     def store(self) -> np.ndarray:
-        """Give each class its arrays back. Returns the summed objective of each."""
+        """Copy the weights back to each class. Returns the summed objective of each."""
         d = self.d
         for column, each in enumerate(self.classes):
             each.arrays.weights[:], each.arrays.bias[0] = self.values[:d, column], self.values[d, column]
@@ -71,7 +71,7 @@ class _Group:
             return self.kernel.objectives(self.sums)[self.used]
 
     def engine_now(self, largest: float, rate: float) -> Engine:
-        """As `OneClass.engine_now`, for the class whose weights are longest."""
+        """As `OneClass.engine_now`, for the class with the longest weights."""
         now = self.values[: self.d + 1]
         limit = row_limit(math.sqrt(float(np.einsum("ij,ij->j", now, now).max())), self.heaviest * rate)
         first = self.classes[0]
@@ -86,9 +86,9 @@ class _Group:
 
 
 class SharedPass:
-    """The classes of one table, each against the rest; runs as a `OneClass` does.
+    """The classes of one table, each against the rest; it runs as a `OneClass` does.
 
-    If rows are shuffled, all classes see them in the first one's order.
+    If rows are shuffled, all classes see them in the first class's order.
     """
 
     def __init__(self, table: DenseTable, classes: list[OneClass]) -> None:
@@ -112,7 +112,7 @@ class SharedPass:
         self.gathered: tuple[np.ndarray, np.ndarray] | None = None
 
     def loop(self) -> Iterator[tuple[int, bool]]:
-        """The loop over the epochs of the classes that go on, until all have stopped."""
+        """The loop over epochs, until all classes have stopped."""
         return run_epochs(self._pass, self.options.max_iter, [self._stop])
 
     def run(self) -> int:
@@ -157,12 +157,12 @@ class SharedPass:
                 self.gathered = np.empty((size, table.X.shape[1]), table.X.dtype), np.empty(size)
             X, codes = self.gathered[0][:n], self.gathered[1][:n]
             row_order.gather(table.X, self.codes, rows, X, codes)
-        rate = float(row_numbers[0, 0])  # the largest: no schedule goes up
+        rate = float(row_numbers[0, 0])  # the largest, because no schedule goes up
         for group in self.groups:
             group.train(X, codes, row_numbers, group.engine_now(table.largest, rate))
 
     def _row_numbers(self, rows: Any, n: int) -> np.ndarray:
-        """What all classes share of the next rows."""
+        """The numbers of the next rows that all classes share: rate, sample weight, square and share."""
         options, made, (square, weight, share) = self.options, self.row_numbers[:n], self.columns
         if not options.schedule.is_constant:
             self.first.fill(made, np.empty(0), self.row)

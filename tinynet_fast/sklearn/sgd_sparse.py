@@ -11,13 +11,13 @@ from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import sparse
 from tinynet_fast.sklearn.sgd_training import OneClass, SGDOptions
 
-SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: an intercept sees every row, an input that is seldom stored few
-BLOCK_VALUES = 1 << 20  # stored values between two chances for Ctrl-C
+SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: every row moves the intercept, but few rows move the weight of a rare input
+BLOCK_VALUES = 1 << 20  # stored values of a block; Ctrl-C acts between blocks
 
 
 @dataclass
 class SparseTable:
-    """The rows of a CSR matrix, or of an array of which every value counts as stored."""
+    """The rows of a CSR matrix, or of an array, whose values all count as stored."""
 
     X: Any
     codes: np.ndarray

@@ -1,4 +1,4 @@
-"""One class against the rest, trained as scikit-learn's SGD trains it: its schedules, order of rows and stopping.
+"""Trains one class against the rest as scikit-learn's SGD does: with its schedules, order of rows and early stopping.
 
 The kernels are the package's own. The estimator is in `sgd.py`, and all its classes together are in `sgd_classes.py`.
 """
@@ -18,11 +18,11 @@ from tinynet_fast.training.loop import Tolerance, finish, run_epochs, visit
 from tinynet_fast.training.schedules import Penalties, Schedule
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
-GATHERED = 1 << 17  # values of rows that are gathered at a time, and of rows whose schedule is made: 1 MB
+GATHERED = 1 << 17  # the values in a block if rows are gathered or schedule rows are made: 1 MB
 
 
 def check_options(model: Any) -> None:
-    """ValueError for options of an `SGDClassifier` that have no kernel here, or that do not go together."""
+    """ValueError for options of an `SGDClassifier` that have no kernel here or do not go together."""
     if model.loss != "log_loss":
         raise ValueError(
             f"loss={model.loss!r} has no kernel here, only 'log_loss': for it, use scikit-learn's SGDClassifier"
@@ -50,12 +50,12 @@ class SGDOptions:
 
     engine: str
     eta0: float
-    schedule: Schedule  # "adaptive" is a constant one, at a rate that the epochs change
+    schedule: Schedule  # for "adaptive" a constant one, whose rate changes between epochs
     adaptive: bool
     penalties: Penalties
     bias_scale: float
     max_iter: int
-    tol: float | None  # None: every epoch is run
+    tol: float | None  # None: all epochs run
     n_iter_no_change: int
     shuffle: bool
     verbose: int
@@ -84,12 +84,12 @@ class SGDOptions:
 
     @property
     def watches_objective(self) -> bool:
-        """Whether the epochs' objective is asked for: it costs up to 3 ns a row beside the fast kernel."""
+        """Whether the objective of each epoch is needed. To compute it takes up to 3 ns a row."""
         return (self.tol is not None and not self.early_stopping) or self.verbose > 0
 
 
 class DenseTable:
-    """The rows, read once for what all classes need to know of them."""
+    """The rows, and what all classes need to know about them, found in one pass."""
 
     def __init__(self, X: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray | None, options: SGDOptions) -> None:
         self.X, self.codes, self.sample_weight = X, codes, sample_weight
@@ -109,8 +109,8 @@ class ClassArrays:
 
     weights: np.ndarray  # (d,)
     bias: np.ndarray  # (1,)
-    means: np.ndarray  # (d + 1,): the mean weights and bias so far, if averaging is asked for
-    paid: np.ndarray  # (d + 1,): what each weight has paid of l1, and what has been asked for
+    means: np.ndarray  # (d + 1,): the mean weights and bias so far, if they are averaged
+    paid: np.ndarray  # (d + 1,): the l1 penalty that each weight has paid, and last the penalty due so far
 
 
 @dataclass
@@ -121,13 +121,13 @@ class OneClass:
     options: SGDOptions
     arrays: ClassArrays
     positive: int  # the code of the class
-    weights: tuple[float, float]  # what a row of the class counts for, and one that is not
+    weights: tuple[float, float]  # how much a row of the class counts, and any other row
     row: int  # rows that were trained on before, over all epochs
     seed: int
     held: np.ndarray | None = None  # (n,) bool: rows held out
     score: Callable[[np.ndarray, float], float] | None = None  # of the rows held out
     engines: set[str] = field(default_factory=set)  # the engines that ran
-    gathered: tuple[np.ndarray, np.ndarray] | None = None  # room for a block of rows and labels
+    gathered: tuple[np.ndarray, np.ndarray] | None = None  # memory for a block of rows and labels
     rates: np.ndarray | None = None  # of a block's rows, if they are constant
 
     def __post_init__(self) -> None:
@@ -146,19 +146,19 @@ class OneClass:
 
     @cached_property
     def places(self) -> Any:
-        """(n,): the order of the rows, or None if it is their own."""
+        """(n,): the order of the rows, or None for the order that they have."""
         shuffled = self.options.shuffle or self.held is not None
         return np.arange(self.table.X.shape[0]) if shuffled else None
 
     def prepare(self) -> None:
-        """Make room for the blocks of a class that is trained by itself."""
+        """Allocate the arrays for blocks, if the class is trained separately."""
         self._prepare()
         self.rates = np.full(min(self.block_rows, self.table.X.shape[0]), self.rate)
         self.constant_rows = self.options.penalties.schedule_rows(self.rates, None, 0)
         self.schedule_rows = np.empty_like(self.constant_rows)
 
     def _prepare(self) -> None:
-        """Decide how many rows make a block, and make room for what is kept of each."""
+        """Decide how many rows make a block, and allocate arrays for their results."""
         options, (n, d) = self.options, self.table.X.shape
         engine = ENGINES[options.engine]
         self.block_rows = engine.block_rows(d, 2 * d)
@@ -178,7 +178,7 @@ class OneClass:
         return run_epochs(self._pass, self.options.max_iter, [lambda done, last: self.stops(self.total)])
 
     def run(self) -> int:
-        """Train until the rule says stop. Returns the number of epochs."""
+        """Train until the end. Returns the number of epochs."""
         finish(self.loop())
         self.settle()
         return self.epochs
@@ -196,7 +196,7 @@ class OneClass:
         return 1
 
     def blocks(self, size: int) -> tuple[int, Iterator[tuple[Any, int]]]:
-        """How many rows an epoch has; and each block in a new order: its rows, as a slice or numbers, and how many."""
+        """The number of rows of an epoch, and its blocks: (a slice or the numbers of the rows, how many)."""
         if self.options.shuffle:
             row_order.shuffle(self.places, self.seed)
         index = self.places if self.held is None or self.places is None else self.places[~self.held[self.places]]
@@ -205,7 +205,7 @@ class OneClass:
         return count, ((part if index is None else index[part], part.stop - part.start) for part in parts)
 
     def stops(self, value: float) -> bool:
-        """Whether training is to stop after an epoch with this mean objective; "adaptive" slows down instead."""
+        """Whether to stop after an epoch with this mean objective. "adaptive" takes a smaller rate instead."""
         options = self.options
         if self.score is not None:
             value = self.score(self._weights(), float(self.arrays.bias[0]))
@@ -224,7 +224,7 @@ class OneClass:
         return self.arrays.means.copy() if averaged else np.append(self.arrays.weights, self.arrays.bias)
 
     def settle(self) -> None:
-        """Leave the arrays as they are wanted after the last epoch."""
+        """Bring the arrays into their final form, after the last epoch."""
 
     def _weights(self) -> np.ndarray:
         """The weights as they are now."""
@@ -237,7 +237,7 @@ class OneClass:
             self.constant_rows = self.options.penalties.schedule_rows(self.rates, None, 0)
 
     def _train(self, rows: Any, n: int) -> None:
-        """Train on some rows, once; their summed objective, if it is asked for, is added to `total`."""
+        """Train on some rows, once. If the objective is needed, add their sum of it to `total`."""
         options, table, arrays = self.options, self.table, self.arrays
         engine = self.engine_now()
         X, y = self._rows(rows, n)
@@ -261,8 +261,11 @@ class OneClass:
             engine.kernels.sgd_regularized_epochs(X, y, schedule_rows, penalties.loss, options.bias_scale, *changed)
 
     def _rows(self, rows: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """A slice of the rows as it is; rows from all over the table gathered into the same memory again and again,
-        which was five times as fast as into new memory."""
+        """The rows and labels of a block.
+
+        A slice is a view. Other rows are gathered into memory that is used again and again, which was five times as
+        fast as new memory.
+        """
         X = self.table.X
         if isinstance(rows, slice):
             return X[rows], self.labels[rows].astype(np.float64)
@@ -276,7 +279,7 @@ class OneClass:
     def _train_watched(
         self, engine: Engine, X: Any, y: np.ndarray, schedule_rows: np.ndarray, squares: np.ndarray
     ) -> float:
-        """Train on a block of rows, and return their summed objective."""
+        """Train on a block of rows. Returns their summed objective."""
         options, arrays, n = self.options, self.arrays, len(y)
         changed, logits = (arrays.weights, arrays.bias, arrays.means, arrays.paid), self.logits[:n]
         start = arrays.weights.copy(), arrays.bias.copy()
@@ -293,7 +296,7 @@ class OneClass:
         return float(entropy) + float(self.row_penalties[:n].sum())
 
     def engine_now(self) -> Engine:
-        """The engine for the next block: rates come down and weights grow, so it may be another than before."""
+        """The engine for the next block. It may change, because rates fall and weights grow."""
         length = math.hypot(float(np.linalg.norm(self._weights())), float(self.arrays.bias[0]))
         limit = row_limit(length, self._first_rate() * self.heaviest)
         engine = choose(ENGINES[self.options.engine], self.table.largest, limit, self.has_fast_kernel)
@@ -305,12 +308,12 @@ class OneClass:
         return weight if self.table.sample_weight is None else weight * self.table.sample_weight[rows]
 
     def _first_rate(self) -> float:
-        """The rate of the next row, which is the largest of its block's: no schedule goes up."""
+        """The rate of the next row. It is the largest of the block, because no schedule goes up."""
         schedule = self.options.schedule
         return self.rate if schedule.is_constant else schedule.rate(self.row)
 
     def _schedule_rows(self, n: int, weight: np.ndarray | None) -> np.ndarray:
-        """The schedule rows of the next rows. Those that do not change are kept."""
+        """The schedule rows of the next `n` rows. Constant ones are kept."""
         penalties, schedule = self.options.penalties, self.options.schedule
         if weight is not None or not schedule.is_constant:
             made = self.schedule_rows[:n]
@@ -322,7 +325,7 @@ class OneClass:
         return made
 
     def fill(self, schedule_rows: np.ndarray, weight: np.ndarray, row: int) -> None:
-        """Fill in the schedule rows after the first `row` rows; `weight` has what each counts for, or is empty."""
+        """Fill in the schedule rows after the first `row` rows; `weight` has their sample weights, or is empty."""
         penalties, schedule = self.options.penalties, self.options.schedule
         alpha = schedule.penalty
         offset = alpha**-0.75 if schedule.name == "optimal" else 0.0

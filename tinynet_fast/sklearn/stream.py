@@ -48,8 +48,8 @@ def partial_fit_stream(
     epochs : int
         Passes over the rows.
     batch_size : int, optional
-        Rows that belong together: each call, but for the last, has a multiple of this many. If left out, the
-        estimator's own `batch_size`, with "auto" meaning 200, or else 256.
+        Every call except the last has a multiple of this many rows. If left out: the estimator's own `batch_size`, with
+        "auto" meaning 200; or 256 if it has none.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def partial_fit_stream(
     ------
     ValueError
         For errors in the rows, naming file, row and column (a TableError); for `features` other than those that the
-        estimator knows; and if rows that can be read once only would have to be read again.
+        estimator knows; and if rows would have to be read again that can be read only once.
     """
     epochs = check_whole("epochs", epochs)
     known = getattr(estimator, "feature_names_in_", None)
@@ -80,7 +80,6 @@ def partial_fit_stream(
         batch_size = own if isinstance(own, int) else 200 if own == "auto" else 256
     batch_size = check_whole("batch_size", batch_size)
     size = max(ROWS_A_CALL // batch_size, 1) * batch_size
-    vars(estimator).pop("feature_names_in_", None)  # of arrays, which have no names, scikit-learn would warn
 
     def one_pass(done: int) -> int:
         source.check_unchanged()
@@ -89,6 +88,7 @@ def partial_fit_stream(
             visit(blocks, lambda rows, labels: estimator.partial_fit(rows, labels, classes=np.asarray(classes)))
         return 1
 
+    vars(estimator).pop("feature_names_in_", None)  # else scikit-learn warns that arrays have no names
     try:
         finish(run_epochs(one_pass, epochs))
     finally:
@@ -99,7 +99,7 @@ def partial_fit_stream(
 
 
 def _looked_at(chunks: Iterable[Chunk], names: list[str] | None, epoch: int) -> Iterator[Piece]:
-    """The rows and labels of chunks, with a warning if the very first ones show a row number."""
+    """The rows and labels of chunks. Warns if a column of the first chunk looks like a row number."""
     for i, chunk in enumerate(chunks):
         if epoch == i == 0:
             warn_of_row_numbers(names, chunk.X)

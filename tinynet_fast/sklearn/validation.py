@@ -1,4 +1,7 @@
-"""Rows that are not trained on: `X_val`, `y_val`, or what early stopping holds out; for both estimators."""
+"""Checks of rows and sample weights for both estimators, and rows that are not trained on.
+
+Those are `X_val` and `y_val`, or the rows that early stopping holds out.
+"""
 
 import re
 from collections.abc import Iterator
@@ -15,12 +18,14 @@ from tinynet_fast.rows.arrays import check_finite
 from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.rows.sparse import is_sparse
 
-ABOUT_VALUES = re.compile("NaN|infinity|could not (be )?(convert|promote)|must be a")  # what scikit-learn says of them
+DENSE: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}  # for scikit-learn's `validate_data`
+SPARSE = DENSE | {"accept_sparse": "csr", "accept_large_sparse": False}
+ABOUT_VALUES = re.compile("NaN|infinity|could not (be )?(convert|promote)|must be a")  # scikit-learn's words for values
 
 
 @dataclass
 class Validation:
-    """Rows, the numbers of their classes, what they count for, and their loss after each epoch."""
+    """Rows, the numbers of their classes, their sample weights, and their loss after each epoch."""
 
     X: Any
     codes: np.ndarray
@@ -28,7 +33,7 @@ class Validation:
     losses: list[float] = field(default_factory=list)
 
     def add(self, logs: np.ndarray) -> None:
-        """Note the mean cross-entropy of a model's logarithms of probabilities, (n, n_classes)."""
+        """Add the mean cross-entropy, from the logarithms of the model's probabilities, (n, n_classes)."""
         self.losses.append(float(-np.average(logs[np.arange(len(logs)), self.codes], weights=self.weight)))
 
 
@@ -44,7 +49,7 @@ def log_probabilities(sums: np.ndarray, one_against_rest: bool) -> np.ndarray:
 
 @contextmanager
 def placing(X: Any, name: str = "X") -> Iterator[None]:
-    """If scikit-learn refuses a value of `X`, begin its message with the row and the column of the first such value."""
+    """If scikit-learn refuses a value in `X`, begin its message with the row and the column of the first such value."""
     try:
         yield
     except (ValueError, TypeError) as error:
@@ -60,10 +65,22 @@ def placing(X: Any, name: str = "X") -> Iterator[None]:
         raise
 
 
-def validation_rows(model: Any, X_val: Any, y_val: Any, sample_weight_val: Any, **how: Any) -> Validation | None:
-    """What was given as `X_val`, `y_val` and `sample_weight_val`, checked against `model.classes_`; None for nothing.
+def checked_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
+    """The sample weights of rows to train on; ValueError if none is above or below zero."""
+    if sample_weight is None:
+        return None
+    checked: np.ndarray = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if not checked.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return checked
 
-    `how` is for `validate_data`.
+
+def validation_rows(
+    model: Any, X_val: Any, y_val: Any, sample_weight_val: Any, how: dict[str, Any]
+) -> Validation | None:
+    """The rows given as `X_val`, `y_val` and `sample_weight_val`, checked against `model.classes_`; None if none are.
+
+    `how` is `DENSE` or `SPARSE`.
     """
     if X_val is None and y_val is None and sample_weight_val is None:
         return None
@@ -72,14 +89,14 @@ def validation_rows(model: Any, X_val: Any, y_val: Any, sample_weight_val: Any, 
             raise ValueError(f"{name} is missing: X_val and y_val are given together or not at all")
     try:
         with placing(X_val, "X_val"):
-            X = validate_data(model, X_val, reset=False, order="C", **how)
+            X = validate_data(model, X_val, reset=False, **how)
         y = column_or_1d(y_val)
         check_consistent_length(X, y)
         weight = None if sample_weight_val is None else _check_sample_weight(sample_weight_val, X, dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"X_val, y_val: {error}") from error
     if weight is not None and not weight.sum() > 0.0:
-        raise ValueError("sample_weight_val sums to nothing: at least one row must count")
+        raise ValueError("sample_weight_val must add up to more than 0: at least one row must count")
     unknown = np.logical_and.reduce([y != label for label in model.classes_])
     if unknown.any():
         row = int(unknown.argmax())

@@ -1,7 +1,7 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped, in a file that is never half written.
 
-JSON like a model's file; arrays of float64 are base64 of their little-endian bytes, so that they come back bit for bit
-and a long history costs little.
+The file is JSON, like a model's. Arrays of float64 are base64 of their little-endian bytes, so they come back bit for
+bit and a long history takes little space.
 """
 
 import base64
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 FORMAT = "tinynet_fast checkpoint"
 FORMAT_VERSION = 4  # 2: with a checksum; 3: data files are known by their content; 4: arrays of what is trained by name
-IN_ALL = ("rows_in_all", "epochs_in_all")  # what a cosine's rates depend on
+IN_ALL = ("rows_in_all", "epochs_in_all")  # the rates of schedule="cosine" depend on these
 SEARCH = ("learning_rate", "rates", "losses", "rows", "epochs")  # the fields of a RateSearch
-SHOWN, SHOWN_IN_ALL = 60, 250  # characters of a value in a message, and of all values
+SHOWN, SHOWN_IN_ALL = 60, 250  # the most characters of one value in a message, and of all values
 DIGEST_ROWS = 1 << 14  # rows that are digested at a time
-DIGEST_VALUES = 1 << 18  # values of sparse rows
+DIGEST_VALUES = 1 << 18  # the same for the values of sparse rows
 
 
 class Checkpoint:
@@ -41,9 +41,9 @@ class Checkpoint:
     Parameters
     ----------
     path : path
-        A JSON file. What is there is read, and resumed by `open`, unless `resume` is False.
+        A JSON file. If it exists, it is read, and `open` returns its state, unless `resume` is False.
     seconds : float
-        How long to train before it is written again; 0 for after every block of rows.
+        How long to train before it is written again; 0 writes after every block of rows.
     """
 
     def __init__(self, path: Any, seconds: Any, resume: bool) -> None:
@@ -59,13 +59,13 @@ class Checkpoint:
         remove_left_over(self.path)
         self.found: dict[str, Any] | None = self._read() if resume and self.path.exists() else None
         self.head: dict[str, Any] = {}
-        self.validation: dict[str, Any] | None = None  # what tells given validation rows from others
-        # What the search for a rate found, which is not done again: with more epochs it could find another rate.
+        self.validation: dict[str, Any] | None = None  # the digest of validation rows that were given
+        # The rate that was searched for is kept: with more epochs another search could find another rate.
         self.rate_search: dict[str, Any] | None = None if self.found is None else self.found["rate_search"]
         self.written, self.place = monotonic(), "of the start"
 
     def open(self, options: dict[str, Any], rows: "Rows | StreamRows", engine: str) -> dict[str, Any] | None:
-        """The state to go on from, or None; ValueError, which names them, if the file is of other rows or options."""
+        """The state to go on from, or None; ValueError, naming them, if the file is of other rows or options."""
         options = options | {"validation_rows": self.validation}
         fingerprint = rows.source.fingerprint() if is_streamed(rows) else digest(rows)  # type: ignore[arg-type]
         self.rows = rows
@@ -80,7 +80,7 @@ class Checkpoint:
                 differences.append(f"epochs was {was} and is {now}, on which all rates of schedule='cosine' depend")
             else:
                 differences.append(f"{name} was {_shown(was)} and is {_shown(now)}")
-        differences.sort(key=lambda text: not text.startswith("trainer "))  # which explains the others
+        differences.sort(key=lambda text: not text.startswith("trainer "))  # another trainer explains the others
         if self.found["engine"] != engine:
             differences.append(f"the engine was {self.found['engine']} and is {engine}")
         if differences:
@@ -99,13 +99,14 @@ class Checkpoint:
         return monotonic() - self.written >= self.seconds
 
     def write(self, state: dict[str, Any], must: bool = False, every_second: bool = False) -> None:
-        """Write the state. If that fails, warn and keep the file as it was, or raise the error if it `must` be written.
+        """Write the state. If that fails, warn and keep the file as it was; with `must`, raise instead.
 
-        With `every_second`, only if a second has passed since the last time (or `checkpoint_seconds`, if fewer).
+        With `every_second`, write only if a second (or `checkpoint_seconds`, if that is less) has passed since the last
+        time.
         """
         if every_second and monotonic() - self.written < min(self.seconds, 1.0):
             return
-        if not all_finite(state["trained"]):  # a run that is about to be told that it diverged
+        if not all_finite(state["trained"]):  # the run diverged, and an error will say so
             return
         rows = [self.rows.source_rows, self.rows.source.dropped, self.rows.count] if is_streamed(self.rows) else None
         rows = None if rows is None or rows[0] is None else rows
@@ -133,7 +134,7 @@ class Checkpoint:
         self.place = f"after {state['epoch']:,} epochs and {state['rows']:,} rows"
 
     def last_words(self) -> str:
-        """What to say of the file if the run ends now."""
+        """What a message says about the file if the run ends now."""
         return f"the last checkpoint, {self.place}, is {self.path}"
 
     def _read(self) -> dict[str, Any]:
@@ -167,14 +168,14 @@ def _text(content: dict[str, Any]) -> str:
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    """A digest of all that a checkpoint says, so that not one changed bit is trained on."""
-    import hashlib
+    """A digest of the whole checkpoint, so that no changed bit is trained on."""
+    import hashlib  # 2 ms, which only checkpoints need
 
     return hashlib.blake2b(_text(content).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def _check_head(content: dict[str, Any]) -> None:
-    """KeyError, TypeError or ValueError if what stands beside the state is not of its kind."""
+    """KeyError, TypeError or ValueError if a field beside the state is missing or has a wrong type or value."""
     seed, rows, engine, search = content["seed"], content["rows"], content["engine"], content["rate_search"]
     if not isinstance(content["options"], dict) or not isinstance(content["data"], dict):
         raise TypeError("options or data is not an object")
@@ -195,19 +196,19 @@ def _check_head(content: dict[str, Any]) -> None:
 
 
 def _said(error: Exception) -> str:
-    """An error's text for a message: a KeyError and an AttributeError say little without their name."""
+    """An error's text for a message; with its name if it is a KeyError or an AttributeError."""
     return shortened(f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, AttributeError)) else error)
 
 
 def digest(rows: Rows) -> dict[str, Any]:
-    """What tells rows in memory from others: their number, type, and a digest of inputs, labels and weights."""
-    import hashlib
+    """What identifies rows in memory: their number, type, and a digest of inputs, labels and sample weights."""
+    import hashlib  # 2 ms, which only checkpoints need
 
     seen, kind = hashlib.blake2b(digest_size=16), "memory"
     if isinstance(rows.X, CSR):
         kind = "memory, sparse"
         for array in rows.X.arrays:
-            for start in range(0, len(array), DIGEST_VALUES):  # as one type of index, whichever they came in
+            for start in range(0, len(array), DIGEST_VALUES):  # indices of any type give the same digest
                 values = array[start : start + DIGEST_VALUES]
                 seen.update((values if array is rows.X.data else values.astype(np.int64)).tobytes())
     for start in range(0, len(rows.X), DIGEST_ROWS):
@@ -222,6 +223,7 @@ def digest(rows: Rows) -> dict[str, Any]:
 
 
 def _differences(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(name, old value, new value) of all entries that differ; files are compared entry by entry."""
     found = []
     for name in sorted(was.keys() | now.keys(), key=lambda name: (name not in was or name not in now, name)):
         a, b = was.get(name), now.get(name)
@@ -241,7 +243,7 @@ def _shown(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON gives it back."""
+    """The value as it comes back from JSON."""
     return json.loads(json.dumps(value, default=lambda thing: thing.tolist()))
 
 
@@ -259,7 +261,7 @@ def _packed_value(value: Any) -> Any:
 
 
 def _unpacked(value: Any) -> Any:
-    """The value that `_packed_value` took."""
+    """The inverse of `_packed_value`."""
     if not isinstance(value, dict):
         return value
     if set(value) == {"arrays"} and isinstance(value["arrays"], dict):

@@ -1,4 +1,4 @@
-"""How far a run is. With the arrays of what is trained, it is all that a checkpoint has to hold."""
+"""How far a run has come. A checkpoint holds this and the arrays that training changes."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,20 +15,20 @@ class History:
     best_loss: float = np.inf
     best_epoch: int | None = None
     best: Arrays | None = None
-    done: int = 0  # epochs
+    done: int = 0  # finished epochs
     position: int = 0  # rows of the next epoch that were trained on
-    total: float = 0.0  # their summed loss
+    total: float = 0.0  # the summed loss of these rows
     stopped_early: bool = False
     seconds: float = 0.0
-    settled: bool = True  # whether all this and what is trained are of one moment, so that a run can go on from it
-    before: "tuple[History, Arrays, int] | None" = None  # what `state_before` is made from
+    settled: bool = True  # whether this history and the arrays are of the same moment, so that a run can go on from it
+    before: "tuple[History, Arrays, int] | None" = None  # what `keep` kept for `state_before`
 
     @property
     def last_loss(self) -> float:
         return float(self.losses[-1][-1])
 
     def state(self, trained: Arrays) -> dict[str, Any]:
-        """For a checkpoint: this history, and the arrays of what is trained."""
+        """The state for a checkpoint: this history and the arrays that training changes."""
         return {
             "trained": trained,
             "epoch": self.done,
@@ -60,7 +60,7 @@ class History:
         )
 
     def keep(self, trained: Arrays) -> None:
-        """Keep the end of an epoch's rows, to go on from if what follows is interrupted. Copies no history."""
+        """Keep the state after an epoch's last row, in case validation or the callback is interrupted."""
         self.before = replace(self, before=None), trained, len(self.losses)
 
     def state_before(self) -> dict[str, Any] | None:

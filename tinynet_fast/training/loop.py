@@ -1,8 +1,8 @@
-"""The one training loop, which every trainer runs: epochs over rows in some order, until a rule says stop.
+"""The one training loop, which every trainer runs: epochs over the rows until something says stop.
 
-What differs between trainers is handed in: a pass over the rows (`visit` takes blocks of them in an order to a kernel),
-the most epochs that it may take, and observers, which are told of each epoch and may end the run: rules to stop,
-callbacks, checkpoints, progress. What an update does is in the kernels.
+Trainers pass in what differs between them: a function that makes one pass over the rows (`visit` hands blocks of rows
+to a kernel), the largest number of epochs, and observers. Observers are told of each epoch and may end the run: early
+stopping, callbacks, checkpoints, progress. The updates are in the kernels.
 """
 
 import math
@@ -11,7 +11,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-# Told after an epoch how many epochs are done, and whether this was the last; a true answer makes it the last.
+# Called after an epoch with the number of epochs done, and whether this was the last. A true answer makes it the last.
 Observer = Callable[[int, bool], Any]
 
 
@@ -20,12 +20,12 @@ def run_epochs(
 ) -> Iterator[tuple[int, bool]]:
     """Train, and yield after each pass how many epochs are done and whether that was the last.
 
-    Because it yields, several runs can go on side by side.
+    It is a generator so that several runs can go on side by side.
 
     Parameters
     ----------
     one_pass : callable
-        Visits all rows once, given the number of epochs done, or for several epochs at once; returns how many.
+        Given the number of epochs done, visits all rows once, or for several epochs at once; returns how many.
     most : int
         The run ends when this many epochs are done.
     observers : sequence of callables
@@ -51,7 +51,7 @@ def finish(loop: Iterable[tuple[int, bool]]) -> int:
 
 
 def visit(blocks: Iterable[tuple[Any, ...]], train: Callable[..., Any]) -> None:
-    """One pass: hand each block to `train`, in order. Blocks that are read from files are closed, whatever happens."""
+    """One pass: hand each block to `train`, in order. Files that blocks are read from are closed in any case."""
     with closing(blocks) if isinstance(blocks, Generator) else nullcontext():
         for block in blocks:
             train(*block)
@@ -59,9 +59,9 @@ def visit(blocks: Iterable[tuple[Any, ...]], train: Callable[..., Any]) -> None:
 
 @dataclass
 class Tolerance:
-    """scikit-learn's rule to stop: the watched number, which should be small, did not come down by `tol` for a while.
+    """scikit-learn's early stopping: stop if a loss has not come down by `tol` for `patience` epochs in a row.
 
-    `tol` None never stops. `patience` is the number of epochs in a row without progress after which training stops.
+    If `tol` is None, it never stops.
     """
 
     tol: float | None
@@ -70,10 +70,10 @@ class Tolerance:
     waited: int = 0
 
     def stops(self, value: float) -> bool:
-        """Take in the number of an epoch; whether to stop after it."""
+        """Take in the loss of an epoch. Returns whether to stop after it."""
         if self.tol is None:
             return False
-        # A score that is better by exactly tol is progress, an objective that is as good as best - tol is too.
+        # A loss that is lower by exactly `tol` is progress.
         self.waited = self.waited + 1 if value > self.best - self.tol else 0
         self.best = min(self.best, value)
         return self.waited >= self.patience

@@ -1,4 +1,4 @@
-"""Many neurons that are trained in the same pass over the rows, in groups that a call of the kernel takes."""
+"""Many neurons that are trained in the same pass over the rows, in groups: one call of the kernel trains a group."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -11,19 +11,19 @@ from tinynet_fast.kernels.fast import many_neurons as kernel
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-ALL_ROWS = -1  # the fold of a neuron that holds none out
-ROW_SECONDS, VALUE_SECONDS = 6e-9, 9e-10  # what eight neurons cost, a row and a number in it: for the size of blocks
+ALL_ROWS = -1  # the fold of a neuron that is trained on all rows
+ROW_SECONDS, VALUE_SECONDS = 6e-9, 9e-10  # the time of eight neurons for a row, and for each of its numbers
 
 
 def block_rows(neurons: int, n_features: int, threads: int = 1) -> int:
-    """How many rows make a block, for neurons that `threads` threads share."""
+    """How many rows make a block if `threads` threads share the neurons."""
     seconds = (ROW_SECONDS + VALUE_SECONDS * n_features) * neurons / kernel.WIDTH
     rows = min(int(threads * BLOCK_SECONDS / seconds), MOST_ROWS, MOST_VALUES // n_features)
     return max(rows // kernel.CHUNK, 1) * kernel.CHUNK
 
 
 class Group:
-    """Neurons that are trained by the same calls of the kernel, and their arrays."""
+    """The neurons that one call of the kernel trains, and their arrays."""
 
     def __init__(self, members: np.ndarray, options: np.ndarray, start: np.ndarray, fold: np.ndarray) -> None:
         self.members = members
@@ -35,7 +35,7 @@ class Group:
         self.state = kernel.aligned((d + 1) * (2 if self.penalised else 1), m)
         self.options[kernel.KEEP], self.options[kernel.HELD] = 1.0, kernel.NOBODY
         used = slice(len(members))
-        with np.errstate(over="ignore"):  # too large a rate, penalty or weight shows in the result
+        with np.errstate(over="ignore"):  # the result shows if a rate, penalty or weight is too large
             self.options[kernel.RATE, used] = rates
             self.options[kernel.KEEP, used] = np.maximum(0.0, 1.0 - rates * l2)
             self.options[kernel.HELD, used] = fold[members]
@@ -54,7 +54,7 @@ class Group:
         return self.sums[kernel.SQUARES, used], trained[used], held[used]
 
     def parameters(self) -> np.ndarray:
-        """(members, n_features + 1): what the neurons predict with."""
+        """(members, n_features + 1): the weights and, last, the bias that each neuron predicts with."""
         d = len(self.state) // (2 if self.penalised else 1)
         used = slice(len(self.members))
         now, means = self.state[:d, used].T, self.state[-d:, used].T
@@ -71,7 +71,7 @@ class ManyNeurons:
     start : (m, n_features + 1) float64 array
         First weights and, last, the bias.
     fold : (m,) int array
-        The fold that each holds out; -1 for none.
+        The fold that each neuron holds out; -1 for none.
     threads : int
         How many threads share the groups, if there is a pool.
     """
@@ -81,9 +81,8 @@ class ManyNeurons:
     def __init__(self, options: np.ndarray, start: np.ndarray, fold: np.ndarray, threads: int = 1) -> None:
         self.options, self.fold, self.n_parameters = options, fold, start.shape[1]
         penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
-        everyone = np.arange(len(options))
-        # Those without penalties and averaging are apart from the others: they train faster.
-        parts = [part for part in (everyone[~penalised], everyone[penalised]) if len(part)]
+        # Neurons without penalties and averaging have groups of their own, because they train faster.
+        parts = [part for part in (np.flatnonzero(~penalised), np.flatnonzero(penalised)) if len(part)]
         members = [each for part in parts for each in in_groups(part, kernel.WIDTH, kernel.MOST, threads)]
         self.groups = [Group(each, options, start, fold) for each in members]
 
@@ -100,7 +99,7 @@ class ManyNeurons:
                 done.result()
 
     def clear(self) -> None:
-        """Begin new sums."""
+        """Set all sums to zero."""
         for group in self.groups:
             group.clear()
 
@@ -112,7 +111,7 @@ class ManyNeurons:
         return losses
 
     def parameters(self) -> np.ndarray:
-        """(m, n_features + 1): what each neuron predicts with."""
+        """(m, n_features + 1): the weights and, last, the bias that each neuron predicts with."""
         parameters = np.empty((len(self), self.n_parameters))
         for group in self.groups:
             parameters[group.members] = group.parameters()
@@ -120,7 +119,7 @@ class ManyNeurons:
 
 
 def in_groups(models: np.ndarray, width: int, most: int, threads: int) -> list[np.ndarray]:
-    """The neurons in groups of whole registers, at most `most` each, as many for each thread as can be."""
+    """The neurons in groups of whole registers, at most `most` a group, with equally many groups for each thread."""
     registers = math.ceil(len(models) / width)
     groups = math.ceil(registers / most)
     groups = min(math.ceil(groups / threads) * threads, registers)
@@ -131,7 +130,7 @@ def in_groups(models: np.ndarray, width: int, most: int, threads: int) -> list[n
 def mean_log_losses(parameters: np.ndarray, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """The mean log loss of each neuron (a row of weights and, last, a bias) on checked rows; a row counts at most 44.
 
-    By the kernel that trains, with rates of 0: 2 ns a value; NumPy takes 25.
+    It uses the kernel that trains, with rates of 0. That takes 2 ns a value; NumPy takes 25.
     """
     n, d, m = len(X), X.shape[1], len(parameters)
     neurons = ManyNeurons(np.zeros((m, 3)), parameters, np.full(m, ALL_ROWS))

@@ -1,4 +1,4 @@
-"""`train_mlp`: a small network by full-batch, mini-batch or per-row gradient descent. `run.py` runs it."""
+"""`train_mlp`: a small network, trained by gradient descent on all rows, batches or single rows. See also `run.py`."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -17,7 +17,7 @@ from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import LOSSES
 
-LEAST_WEIGHT = 1e-290  # the reciprocal of a batch of smaller sample weights is infinite
+LEAST_WEIGHT = 1e-290  # with smaller sample weights, 1 / the weight of a batch may be infinite
 MOST_LABELS = 256  # a row's class is one byte
 INITS = ("normal", "glorot", "he")
 
@@ -122,7 +122,7 @@ def train_mlp(
         What the updates make small: cross-entropy, or for two labels the squared error of the prediction.
     sample_weight : (n,), optional
         How much a row counts, at least 0: a batch's gradient and loss are means weighted by it. A batch whose rows all
-        have weight 0 is no update: it moves nothing, and neither the schedule nor Adam counts it. Only for rows in
+        have weight 0 makes no update: it moves nothing, and neither the schedule nor Adam counts it. Only for rows in
         memory.
     weights : list of (fan_in, fan_out), optional
         Where to start, an array for each layer. If left out, they are drawn layer by layer from a normal distribution
@@ -140,7 +140,7 @@ def train_mlp(
     engine : {"fast", "strict", "numpy", "reference"}
         What does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
         difference in rounding can grow, and it does if training is unstable (inputs of 100 at a rate of 0.1). "strict"
-        has the reference's weights bit for bit however long it runs. "fast" leaves very large starting weights,
+        has the reference's weights bit for bit after any number of updates. "fast" leaves very large starting weights,
         and sample weights below 1e-290, to it.
     features, labels, standardize, drop_missing, checkpoint, checkpoint_seconds, resume
         As for `train_neuron`; `labels` may name more than two. Rows that are not in memory are read once beforehand if
@@ -251,7 +251,7 @@ def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str) -
 def first_parameters(
     weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None
 ) -> np.ndarray:
-    """The starting parameters, flat. RandomState's stream is frozen for good, so a seed's weights never change."""
+    """The starting parameters, flat. NumPy never changes RandomState's numbers, so a seed's weights never change."""
     check_one_of("init", init, INITS)
     _check_network(weights, biases, sizes)
     if weights is None:
@@ -263,7 +263,7 @@ def first_parameters(
 
 
 def _check_network(weights: Any, biases: Any, sizes: list[int]) -> None:
-    """ValueError if the start is that of a network with other layers. What else is wrong is for `check_layers`."""
+    """ValueError if the start belongs to a network with other layers. `check_layers` checks everything else."""
     name, dimensions, parts = ("biases", 1, biases) if weights is None else ("weights", 2, weights)
     try:
         shapes = [np.shape(part) for part in parts]
@@ -283,7 +283,7 @@ def _check_network(weights: Any, biases: Any, sizes: list[int]) -> None:
 
 
 def longest_unit(start: np.ndarray, sizes: list[int]) -> float:
-    """The length of the weights and bias of the unit of the first layer where they are longest."""
+    """The largest length, over the units of the first layer, of a unit's weights and bias."""
     weights, biases = unflatten(start, layer_table(sizes, "sigmoid"))
     largest = max(float(np.max(np.abs(start))), 1.0)  # so that no square overflows
     return largest * float(np.sqrt(((weights[0] / largest) ** 2).sum(axis=0) + (biases[0] / largest) ** 2).max())

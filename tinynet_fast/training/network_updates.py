@@ -1,4 +1,4 @@
-"""The network that `train_mlp` trains, block by block: its arrays and their kernel."""
+"""The network that `train_mlp` trains, block by block: its arrays, and the calls of its kernels."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +19,15 @@ from tinynet_fast.training.schedules import LOSSES
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
 
-MASK_STREAM = 2  # beside the seed and the epoch: dropout's own. 1 would be SPLIT_STREAM, 0 and 1 as 32-bit words
+MASK_STREAM = 2  # dropout's own stream of random numbers; not 1, as (seed, epoch 0, 1) is (seed, SPLIT_STREAM) in words
 ARRAYS = ("parameters", "gradient", "first_moment", "second_moment")  # the rows of the kernels' state
 
 
 class Network:
-    """A network, and what its optimizer keeps of gradients.
+    """A network, and what its optimizer remembers of gradients.
 
-    `updates` and `epochs` count those that are done, `position` the rows of the epoch so far. `pending` holds the
-    number of rows that wait for the end of their batch, and the sum of their sample weights.
+    `updates`, `epochs` and `position` count finished updates, finished epochs and the rows of the epoch so far.
+    `pending` is for the rows that wait for the end of their batch: their number and the sum of their sample weights.
     """
 
     counts: tuple[str, ...] = ("updates", "epochs", "pending", "position")
@@ -93,11 +93,11 @@ class Network:
             losses,
         )
         self.updates += int(moves.sum())
-        self.epochs += len(losses) - 1  # and one more in `end_epoch`
+        self.epochs += len(losses) - 1  # `end_epoch` adds one more
         self.position += n
 
     def _mask(self, n: int) -> np.ndarray:
-        """The factors of dropout for the next `n` rows of the epoch, whatever blocks they come in."""
+        """The factors of dropout for the next `n` rows of the epoch. They do not depend on how blocks are cut."""
         if self.generator is None:
             self.generator = np.random.default_rng([self.seed or 0, self.epochs, MASK_STREAM])
             self.generator.bit_generator.advance(self.position * self.hidden_units)  # type: ignore[attr-defined]

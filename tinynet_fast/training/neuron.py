@@ -1,4 +1,4 @@
-"""`train_neuron`: one neuron by per-row SGD, the tutorial's rule. `run.py` runs it through the loop of `loop.py`."""
+"""`train_neuron`: one neuron, trained by stochastic gradient descent, a row at a time. The run is in `run.py`."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -51,7 +51,7 @@ def train_neuron(
     checkpoint_seconds: float = 30.0,
     resume: bool = True,
 ) -> TrainingResult[Neuron]:
-    """Train one neuron: for each row predict, measure the error, nudge the weights; then the next row.
+    """Train one neuron: for each row, predict, measure the error and nudge the weights.
 
     For a row x with label 0 or 1::
 
@@ -61,7 +61,7 @@ def train_neuron(
         w[j]      -= (learning_rate * error) * x[j]
         bias      -= learning_rate * error
 
-    which is stochastic gradient descent on cross-entropy, a row at a time (Bishop, Pattern Recognition and Machine
+    This is stochastic gradient descent on cross-entropy, a row at a time (Bishop, Pattern Recognition and Machine
     Learning, 2006, section 4.3.2).
 
     Parameters
@@ -83,7 +83,7 @@ def train_neuron(
     y : (n,), or str
         0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. If X is a
         frame or a path, the name of the column of labels (for .npy its number, from 0, or an array or a path of
-        labels). Left out if blocks or svmlight files hold the labels.
+        labels). Leave it out if blocks or svmlight files hold the labels.
     learning_rate : float or "auto"
         How far a row moves the weights. While learning_rate * (|x|**2 + 1) <= 8 for every row, no step overshoots.
         "auto" first tries a grid of rates, on all rows or on 32,768 or more that are drawn from them (see `auto_rate`),
@@ -123,16 +123,16 @@ def train_neuron(
         is a random order of blocks of neighbouring rows (8,388,608 values, such as 524,288 rows of 16 inputs), and a
         random order of the rows within each block: rows of one block are never mixed with those of another. One block
         at a time is in memory. The rows are arrays, Parquet, Arrow or .npy files, or other files whose rows take up to
-        256 MB. Rows that are sorted by something should be shuffled once in the file. A TrainingWarning says so if one
-        label runs on for very long in the rows of a file.
+        256 MB. If rows are sorted by something, shuffle them once in the file. A TrainingWarning says so if very many
+        rows of a file in a row have the same label.
     seed : int, optional
-        From 0 to 2**32 - 1. If it is needed and left out, it is drawn and given back in the result.
+        From 0 to 2**32 - 1. If it is needed and left out, it is drawn; the result says which one.
     validation : (X, y) or float, optional
-        Rows in memory whose loss is measured after each epoch and which are not trained on, or the fraction of rows to
+        Rows in memory that are not trained on and whose loss is measured after each epoch, or the fraction of rows to
         hold out. Columns of `X` that have names are matched with those to train on, and `y` may be the name of one.
-        Rows in memory are drawn by `seed`. Each row of a file or of blocks is held out or not by a hash of its number
-        and `seed`: about that fraction of them, and other rows than of an array. Rows that can be read once only cannot
-        be held out.
+        Rows in memory are drawn by `seed`. For a row of a file or of blocks, a hash of its number and `seed` decides
+        whether it is held out: about that fraction of them, and not the same rows as of an array. If rows can be read
+        only once, no fraction can be held out.
     patience : int, optional
         Stop after this many epochs in a row without a lower validation loss, and return the weights of the best epoch.
     engine : {"fast", "strict", "numpy", "reference"}
@@ -144,12 +144,13 @@ def train_neuron(
     callback : callable, optional
         Called with an `Epoch` after each epoch; training stops if it returns a true value.
     features : sequence of str, optional
-        The columns of a frame or a file to learn from, in this order. If left out: all but that of the labels and an
+        The columns of a frame or a file to learn from, in this order. If left out: all except the labels' column and an
         index that pandas or Dask wrote into a file, also one with a name. A column that looks like a row number is
         named in a `TrainingWarning`.
     labels : sequence, optional
         The two labels: the second is the one whose probability is learned, and any other label in the rows is refused.
-        Needed for rows that can be read once only, and to learn the label that comes first in sorting order.
+        Needed if rows can be read only once, or to learn the probability of the label that comes first in sorting
+        order.
     standardize : bool
         Train on (x - mean) / standard deviation of each input, which takes a pass over the rows beforehand. The model
         that is returned takes raw inputs; `weights`, `bias` and `l2` apply to the standardised ones. A column that
@@ -159,9 +160,9 @@ def train_neuron(
         Leave out rows of a file, an Arrow source or blocks that have a missing value; the result's `dropped_rows` says
         how many. Refused for rows in memory.
     checkpoint : path, optional
-        A JSON file that holds all of the run's state, written whole or not at all: before the first row, every
-        `checkpoint_seconds`, after epochs, at most once a second, and on Ctrl-C and SIGTERM. If the file exists, the
-        run goes on from it and ends with the bits of a run that was never stopped; a checkpoint of other rows or
+        A JSON file that holds all of the run's state, written whole or not at all: before the first row; every
+        `checkpoint_seconds`; after epochs, at most once a second; and on Ctrl-C and SIGTERM. If the file exists, the
+        run goes on from it and ends with the same bits as a run that was never stopped; a checkpoint of other rows or
         options is refused. `epochs` may be raised, but not with schedule="cosine", whose rates depend on it. A rate
         that "auto" found is kept.
     checkpoint_seconds : float
@@ -266,7 +267,7 @@ def train_neuron(
 
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:
-    """The schedule that is asked for, checked; at a rate of 1.0 if the rate is to be searched for."""
+    """The schedule that is asked for, checked. If the rate will be searched for, it has the rate 1.0."""
     if is_auto(learning_rate) and (schedule != "constant" or not penalties.smooth):
         raise ValueError("learning_rate='auto' is for the constant schedule and log loss without l1: give a rate")
     rate = 1.0 if is_auto(learning_rate) else check_rate("learning_rate", learning_rate)
@@ -274,7 +275,7 @@ def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: P
 
 
 def _search_once(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
-    """The rate that the checkpoint of this run holds, or else a search."""
+    """The rate search in the checkpoint of this run, or else a new one."""
     saved = options.checkpoint
     if saved is not None and saved.rate_search is not None:
         check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
@@ -286,8 +287,8 @@ def _search_once(options: Options, start: np.ndarray, penalties: Penalties) -> R
 
 
 def _search(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
-    """The rate for the rows that are trained on, which a hold-out or an order may have picked."""
-    from tinynet_fast.training.rate_search import auto_rate, draw, most_rows  # 20 ms, which a given rate can do without
+    """Search for the rate on the rows that are trained on, without those that are held out."""
+    from tinynet_fast.training.rate_search import auto_rate, draw, most_rows  # 20 ms, only if a rate is searched
 
     asked: dict[str, Any] = {
         "epochs": options.epochs,
@@ -301,7 +302,7 @@ def _search(options: Options, start: np.ndarray, penalties: Penalties) -> RateSe
         return auto_rate(*options.rows.some(most_rows(0 if source.sparse else source.n_features)), **asked)
     rows = options.in_memory
     part: Any = slice(None) if rows.index is None else rows.index
-    if rows.index is not None:  # to draw here saves a copy of the rows that the search would not take
+    if rows.index is not None:  # draw here, so that rows which the search does not take are not copied
         width = 0 if isinstance(rows.X, CSR) else rows.n_features
         weights = None if rows.sample_weight is None else rows.sample_weight[part]
         few = draw(width, len(rows), lambda drawn: rows.codes[part[drawn]], weights)

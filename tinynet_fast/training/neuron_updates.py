@@ -1,4 +1,4 @@
-"""The neuron that `train_neuron` trains, block by block: its arrays and their kernel, for dense and for sparse rows."""
+"""The neuron that `train_neuron` trains, block by block: its arrays, and its kernels for dense and for sparse rows."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DenseNeuron:
-    """A neuron on dense rows. `row` counts the rows that it was trained on, over all epochs."""
+    """A neuron on dense rows. `row` is the number of rows that it was trained on, over all epochs."""
 
     batch_size: int | None = None
     counts: tuple[str, ...] = ("row",)
@@ -44,7 +44,7 @@ class DenseNeuron:
         self.restore(self.first_state())
 
     def row_values(self, options: Options) -> int:
-        """How many values a row holds."""
+        """How many values a row holds (on average, if rows are sparse)."""
         return options.rows.n_features
 
     def first_state(self) -> Arrays:
@@ -67,7 +67,7 @@ class DenseNeuron:
         self.row += len(y) * len(losses)
 
     def _rates(self, n: int) -> Any:
-        """The rates of the next `n` rows, or more of them. Those that do not change are kept."""
+        """The rates of at least the next `n` rows. Constant rates are kept."""
         if not self.schedule.is_constant:
             return self.schedule.rates(self.row, n)
         if n > len(self.constant):
@@ -75,7 +75,7 @@ class DenseNeuron:
         return self.constant
 
     def schedule_rows(self, n: int, sample_weight: np.ndarray | None) -> np.ndarray:
-        """The schedule rows of the next `n` rows. Those that do not change are kept: to make one takes 3 to 4 ns."""
+        """The schedule rows of the next `n` rows. Constant ones are kept, because to make one takes 3 to 4 ns."""
         if not self.schedule.is_constant or sample_weight is not None:
             return self.penalties.schedule_rows(self.schedule.rates(self.row, n), sample_weight, self.row)
         if n > len(self.constant_rows):
@@ -131,16 +131,16 @@ class DenseNeuron:
         return self.schedule.rate(max(self.row - 1, 0))
 
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
-        if self.schedule.name == "optimal":  # which does not ask for a rate
+        if self.schedule.name == "optimal":  # it does not use the rate
             return 0.0
         largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
         return stable_rate(rows, STABILITY_BOUND, self.start) / max(largest, 1.0)
 
 
 class SparseNeuron(DenseNeuron):
-    """A neuron on rows stored as CSR. Its arrays are all that the kernels keep, so that a checkpoint loses no bit.
+    """A neuron on rows stored as CSR. Its arrays are all that the kernels keep, so a checkpoint loses no bit.
 
-    An array that no option asks for is empty: with many inputs a run carries the weights and the bias alone.
+    Arrays that no option needs are empty, which saves memory if there are many inputs.
     """
 
     arrays = ("weights", "bias", "sums", "paid", "scales")

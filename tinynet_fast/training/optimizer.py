@@ -1,4 +1,4 @@
-"""How a network steps: options made into the numbers an update that the kernels take. No updates here."""
+"""How a network steps: turns options into the numbers that the kernels take for each update. Makes no updates."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ class Optimizer:
 
     @property
     def is_constant(self) -> bool:
-        """Whether every update has the same plan."""
+        """Whether every update has the same schedule row."""
         return self.name != "adam" and self.schedule.is_constant
 
     def rule(self, batch_size: int, loss: int) -> np.ndarray:
@@ -64,21 +64,21 @@ class Optimizer:
         Adam's running means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon.
         """
         rates = self.schedule.rates(done, n)
-        plan = np.empty((n, at.PLAN_COLUMNS))
-        plan[:, at.RATE] = rates
-        plan[:, at.KEEP] = np.maximum(0.0, 1.0 - rates * self.weight_decay)
-        plan[:, at.L2], plan[:, at.EPSILON] = self.l2, self.epsilon
+        rows = np.empty((n, at.PLAN_COLUMNS))
+        rows[:, at.RATE] = rates
+        rows[:, at.KEEP] = np.maximum(0.0, 1.0 - rates * self.weight_decay)
+        rows[:, at.L2], rows[:, at.EPSILON] = self.l2, self.epsilon
         if self.name == "adam":
             t = np.arange(done + 1, done + n + 1, dtype=np.float64)
             root = np.sqrt(1.0 - self.beta_2**t)
-            plan[:, at.RATE] *= root / (1.0 - self.beta_1**t)
-            plan[:, at.EPSILON] *= root
-        return plan
+            rows[:, at.RATE] *= root / (1.0 - self.beta_1**t)
+            rows[:, at.EPSILON] *= root
+        return rows
 
     def schedule_rows_for(self, done: int, moves: np.ndarray) -> np.ndarray:
-        """`plan` with a row for each batch. Batches that do not move the network are not counted; `moves` is (n,) bool.
+        """A schedule row for each batch, of which `moves`, (n,) bool, says whether it moves the network.
 
-        Kernels do not look at the row of a batch that moves nothing.
+        A batch that moves nothing is not counted. It gets a row too, which kernels ignore.
         """
         before = np.cumsum(moves) - moves
         return self.schedule_rows(done, int(moves.sum()) + 1)[before]
@@ -91,9 +91,10 @@ class Optimizer:
 
 
 def batches_that_move(sample_weight: np.ndarray, pending: Any, size: int) -> np.ndarray:
-    """Whether the batches of `size` rows that end in a block have any sample weight: (n,) bool.
+    """(n,) bool: whether each batch of `size` rows that ends in this block has any sample weight.
 
-    `pending` is the number of rows that the first of them has from blocks before, and the sum of their sample weights.
+    `pending` is for the rows of earlier blocks that belong to the first batch: their number, and the sum of their
+    sample weights.
     """
     ends = np.arange(size - int(pending[at.PENDING_ROWS]), len(sample_weight) + 1, size)
     weighted = np.concatenate([[0], np.cumsum(sample_weight > 0.0)])[ends]

@@ -1,4 +1,4 @@
-"""What every trainer is asked for: options, rows and labels, checked before anything is computed, in one object."""
+"""What the user asks of a trainer: options, rows and labels, checked before anything is computed, in one object."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -41,23 +41,23 @@ class Options:
     labels: np.ndarray
     features: list[str] | None
     engine: Engine
-    engine_name: str = field(default="", init=False)  # with how its kernels were compiled, once they are
+    engine_name: str = field(default="", init=False)  # once kernels are compiled: the engine, with how they were
     epochs: int
     shuffle: bool | str = False
     seed: int | None = None
-    validation: Any = None  # a share of the rows, True for rows that were given, or None
+    validation: Any = None  # a share of the rows, True if validation rows were given, or None
     patience: int | None = None
     callback: Callable[[Any], Any] | None = None
     progress: bool = False
     validation_loss: Callable[[Any], float] | None = None
     checkpoint: Checkpoint | None = None
-    largest: float = np.inf  # for the fast engine: the largest sample weight * (|x|^2 + 1) among the rows
-    limit: float = np.inf  # for rows that are measured while they are read: the largest that the engine may be given
-    recorded: dict[str, Any] = field(default_factory=dict)  # what the rows add to the model's file and the checkpoint
+    largest: float = np.inf  # for the fast engine: the largest sample weight * (|x|^2 + 1) of a row
+    limit: float = np.inf  # for rows that are measured while they are read: the largest value that the engine may get
+    recorded: dict[str, Any] = field(default_factory=dict)  # more entries for the model's file and the checkpoint
 
     @property
     def order(self) -> Order | None:
-        """The order in which the rows are visited; None for their own."""
+        """The order in which the rows are visited; None for the order that they have."""
         return Order(self.seed or 0, by_blocks=self.shuffle == BLOCKS) if self.shuffle else None
 
     @property
@@ -71,15 +71,15 @@ class Options:
         return self.rows
 
     def for_raw_inputs(self, model: Any) -> Any:
-        """The model that takes rows as they came, if it was trained on standardised ones."""
+        """The model for raw inputs, if it was trained on standardised ones."""
         if self.rows.mean is None or self.rows.scale is None:
             return model
         return model.for_raw_inputs(self.rows.mean, self.rows.scale)
 
     def choose_engine(self, limit: float, has_kernel: bool = True) -> None:
-        """Leave the rows to `strict` if `fast` would not keep its promise on rows larger than `limit`.
+        """Leave the rows to `strict` if a row is larger than `limit`, up to which `fast` keeps its promise.
 
-        Streamed rows are not known yet, so the loop measures them. A run that is resumed goes on as it was.
+        Streamed rows are not known yet, so the loop measures them. A resumed run keeps its engine.
         """
         found = None if self.checkpoint is None else self.checkpoint.found
         was_strict = found is not None and found["engine"] == "strict"
@@ -142,7 +142,7 @@ def checked(
     if share:
         options.recorded["held_out"] = "hash" if options.streams else "permutation"
         if options.streams and drop_missing:
-            options.recorded["held_out"] = "hash of all rows"  # earlier versions numbered the rows that were kept
+            options.recorded["held_out"] = "hash of all rows"  # earlier versions hashed the numbers of kept rows
     elif validation is not None:
         _measure_given(options, validation, sparse)
     _standardise(options, standardize, counted or (bool(shuffle) and drop_missing))
@@ -177,10 +177,10 @@ def _seed(options: Options, seed: Any, needed: bool) -> int | None:
 
 
 def may_stream(X: Any) -> bool:
-    """Whether `X` is rows to read while training. What reads them is imported for them alone."""
+    """Whether `X` stands for rows that are read while training."""
     if is_sparse(X) or not asks_for_stream(X):
         return False
-    from tinynet_fast.rows.formats import is_source  # 20 ms, which rows in memory need not wait for
+    from tinynet_fast.rows.formats import is_source  # 20 ms, which rows in memory do not need
 
     return is_source(X)
 
@@ -201,7 +201,7 @@ def _read_in_memory(options: Options, X: Any, y: Any, sample_weight: Any, readin
     if reading.drop_missing:
         raise ValueError("drop_missing is for rows that are read from files: drop them from X and y yourself")
     if y is None:
-        as_labels(y)  # says so, before anything in X is refused
+        as_labels(y)  # raises, before anything in X is refused
     if reading.sparse and reading.standardize is True and is_sparse(X):
         raise ValueError(
             "standardize=True would store every value, since a 0.0 less its column's mean is none: divide the "
@@ -222,7 +222,7 @@ def _read_in_memory(options: Options, X: Any, y: Any, sample_weight: Any, readin
 
 
 def _codes(y: Any, known: np.ndarray | None, n: int, most_labels: int) -> tuple[Codes, np.ndarray]:
-    """The rows' labels as codes, and the labels."""
+    """The labels of the rows as codes, and the different labels."""
     if known is None:
         return encode_labels(y, n, most=most_labels)
     given = encode_known(y, known, n)
@@ -233,7 +233,7 @@ def _codes(y: Any, known: np.ndarray | None, n: int, most_labels: int) -> tuple[
 
 
 def _hold_out(options: Options) -> None:
-    """Hold a share of the rows in memory out."""
+    """Hold out a share of the rows in memory."""
     rows, share, seed, labels = options.in_memory, options.validation, options.seed, options.labels
     matrix, codes, weights = rows.X, rows.codes, rows.sample_weight
     trained, held = split_rows(len(matrix), share, seed or 0)
@@ -254,18 +254,18 @@ def check_weighted(codes: Any, sample_weight: np.ndarray | None, labels: np.ndar
     with_weight = codes[np.flatnonzero(sample_weight)]
     if len(with_weight) and with_weight.min() == with_weight.max():
         label = labels[with_weight[0]].item()
-        raise ValueError(f"sample_weight is 0 but for rows of one label, {label!r}: training needs rows of both kinds")
+        raise ValueError(f"sample_weight is 0 except for rows of one label, {label!r}: training needs rows of both")
 
 
 def _largest_row(X: Any, sample_weight: np.ndarray | None) -> float:
-    """The largest sample weight * (|x|^2 + 1); infinity if a row is not finite. One reading of the rows for both."""
+    """The largest sample weight * (|x|^2 + 1); infinity if a row is not finite. Both are found in one pass."""
     if isinstance(X, CSR):
         return FAST.row_bound(X, sample_weight)
     size = FAST.block_rows(X.shape[1], X.shape[1])
     largest = 0.0
     for start in range(0, len(X), size):
         part = slice(start, start + size)
-        with np.errstate(over="ignore"):  # a long double may be too large for a float64; it counts as infinite
+        with np.errstate(over="ignore"):  # a long double that is too large for a float64 counts as infinite
             largest = max(largest, FAST.row_bound(X[part], None if sample_weight is None else sample_weight[part]))
     return largest
 
@@ -283,11 +283,11 @@ def _open_stream(options: Options, X: Any, y: Any, sample_weight: Any, reading: 
     if options.epochs > 1 and not source.repeatable:
         raise ValueError("these rows can be read once only: give epochs=1, or a function that returns a new iterator")
     hold_out = _stream_hold_out(options, source)
-    known = _find_labels(source, reading.most_labels) if reading.known is None else reading.known
-    rows = StreamRows(source, known, hold_out, keep=options.epochs > 1 or hold_out is not None)
+    labels = _find_labels(source, reading.most_labels) if reading.known is None else reading.known
+    rows = StreamRows(source, labels, hold_out, keep=options.epochs > 1 or hold_out is not None)
     if options.shuffle is True or (options.shuffle and not source.anywhere):
         _check_order(options, source, rows.read_whole())
-    options.rows, options.labels, options.features = rows, known, source.names
+    options.rows, options.labels, options.features = rows, labels, source.names
     if hold_out is not None:
         options.validation_loss = rows.held_loss
 
@@ -319,7 +319,7 @@ def _check_order(options: Options, source: "Source", in_memory: bool) -> None:
 
 
 def _find_labels(source: "Source", most: int) -> np.ndarray:
-    """The labels of streamed rows. Reading ends with the second label, if there may be no third."""
+    """The labels of streamed rows. If only two labels are allowed, reading ends with the second."""
     if not source.repeatable:
         raise ValueError("these rows can be read once only, so name their labels beforehand: labels=(0, 1)")
     try:
@@ -332,7 +332,7 @@ def _find_labels(source: "Source", most: int) -> np.ndarray:
 
 
 def _measure_given(options: Options, validation: Any, sparse: bool) -> None:
-    """Measure the validation loss on the rows that were given for it."""
+    """Use the given rows to measure the validation loss."""
     names, width = options.features, options.rows.n_features
     X_held, held = check_validation(validation, width, options.labels, sparse, names)
     options.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
@@ -352,10 +352,10 @@ def check_validation(
 
 
 def _standardise(options: Options, standardize: bool, counted: bool) -> None:
-    """Take means and deviations if they are asked for; count streamed rows if their number is needed."""
+    """Compute means and deviations if asked for; count streamed rows if their number is needed."""
     if is_streamed(options.rows):
         if standardize or counted:
-            options.rows.survey(standardize)
+            options.rows.read_beforehand(standardize)
         if options.rows.count == 0:
             share, seed = options.validation, options.seed
             raise ValueError(f"validation={share} with seed={seed} leaves no row: change the seed")

@@ -19,25 +19,25 @@ from tinynet_fast.rows.sparse import CSR, square_norms
 if TYPE_CHECKING:
     from tinynet_fast.training.options import Options
 
-FEWEST_ROWS = 20  # the tutorials' tables have fewer: their first epochs may well end above the labels' shares
-FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # for the first look, which has to cost little: fewer wide rows
-MANY_ROWS, MANY_OF_NETWORK = 1 << 11, 1 << 8  # for the look that decides: about 0.1 ms
-CODES, MORE_CODES = 1 << 10, 1 << 14  # labels that are counted
-RARE = 16  # with fewer of a label among these, more are counted, and at last all
-CLEARLY = 0.7  # a network whose loss in the last epoch is below this part of the shares' loss learned something
-ERRORS = 2.0  # how many standard errors the loss has to be above that of the shares
-LEAST_SPREAD = 1e-3  # a model whose probabilities differ by less answers the same for every row
-SMALL_SQUARE, LARGE_SQUARE = 0.01, 4.0  # inputs with a mean square outside should be standardised; then it is 1
-FEW_OVERSHOOT = 0.01  # if steps overshoot on fewer of the rows than this, something else is the cause
-SLOW_SWITCHES = 0.05  # rows are sorted if their label changes no more often than this share of a random order's
-FEWEST_SWITCHES = 8  # of a random order: with fewer, nothing can be said of the order
-GOLDEN = 0.6180339887498949  # whose multiples, less their whole part, are spread evenly (Weyl)
+FEWEST_ROWS = 20  # tutorials have smaller tables, on which the first epochs may well be worse than the labels' shares
+FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # rows, and values, of the quick first look; wide rows are fewer
+MANY_ROWS, MANY_OF_NETWORK = 1 << 11, 1 << 8  # rows of the look that decides: about 0.1 ms
+CODES, MORE_CODES = 1 << 10, 1 << 14  # how many labels are counted at first, and if one is rare
+RARE = 16  # a label with fewer rows among these is rare; then more labels are counted, and at last all
+CLEARLY = 0.7  # a network has learned something if its last loss is below this part of the shares' loss
+ERRORS = 2.0  # a bad model's loss is above that of the shares by at least this many standard errors
+LEAST_SPREAD = 1e-3  # if probabilities differ by less than this, the model answers the same for every row
+SMALL_SQUARE, LARGE_SQUARE = 0.01, 4.0  # inputs whose mean square is outside should be standardised, which makes it 1
+FEW_OVERSHOOT = 0.01  # if steps overshoot on a smaller share of the rows, something else is the cause
+SLOW_SWITCHES = 0.05  # rows are sorted if labels change at most this often, compared with a random order
+FEWEST_SWITCHES = 8  # if a random order has fewer changes of label, nothing can be said about the order
+GOLDEN = 0.6180339887498949  # the fractional parts of its multiples are spread evenly (Weyl)
 
 Part = tuple[Any, np.ndarray, np.ndarray | None]  # rows, codes and sample weights
 
 
 class StreamSample:
-    """Some rows of a stream, kept while it is trained on: a few of every k-th block, k doubling as blocks come."""
+    """Some rows of a stream, kept while training: a few from every k-th block. When there are many, k doubles."""
 
     PARTS, ROWS = 64, 32
 
@@ -57,11 +57,11 @@ class StreamSample:
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at some rows shows: losses are means of the rows, `codes` their labels in the order of the rows."""
+    """What a look at some rows shows: mean losses of the rows, and `codes`, their labels in the order of the rows."""
 
     loss: float
-    loss_of_shares: float  # of always answering the labels' shares; 0.0 if the rows have one label
-    error: float  # the standard error of their difference, which is taken row by row
+    loss_of_shares: float  # the loss of always answering the labels' shares; 0.0 if the rows have one label
+    error: float  # the standard error of the difference of the two, taken row by row
     spread: float  # the largest difference between two rows' probabilities of a label
     codes: np.ndarray
 
@@ -69,7 +69,7 @@ class Look:
         """Whether the model is of no use on these rows; False if they have one label only."""
         if len(self.codes) < FEWEST_ROWS or self.loss_of_shares <= 0.0:
             return False
-        margin = errors * (self.error + 0.5 / len(self.codes))  # the shares are those of these rows and fit them well
+        margin = errors * (self.error + 0.5 / len(self.codes))  # these rows' own shares fit them a little too well
         return self.loss > self.loss_of_shares + margin or self.spread < LEAST_SPREAD
 
 
@@ -124,7 +124,7 @@ def warn_if_useless(trainable: Any, options: "Options", sample: StreamSample | N
         found = (look(trainable.model(), sample.parts, squared), sample.parts) if sample.parts else None
     if found is None or not found[0].is_bad():
         return
-    if is_streamed(options.rows) and options.rows.is_sorted:  # a warning of that came before
+    if is_streamed(options.rows) and options.rows.is_sorted:  # there was a warning about the order
         return
     seen, parts = found
     name = "squared error" if squared else "log loss"
@@ -138,7 +138,7 @@ def warn_if_useless(trainable: Any, options: "Options", sample: StreamSample | N
 def _look_in_memory(
     trainable: Any, options: "Options", squared: bool, last_loss: float
 ) -> tuple[Look, list[Part]] | None:
-    """A look at few rows, and if it finds the model bad or a label rare, one at more; None if there is no need."""
+    """Look at few rows, and at more if the model looks bad or a label is rare; None if there is no need to look."""
     rows = _weighted(options.in_memory)
     if len(rows) < FEWEST_ROWS:
         return None
@@ -147,8 +147,8 @@ def _look_in_memory(
     counts = np.bincount(codes, minlength=len(options.labels))
     rare, network = bool(counts.min() < RARE), trainable.batch_size is not None
     if network and not rare and rows.sample_weight is None:
-        # A network's history has the mean of the same loss, of all rows. It may acquit the model, but not convict it:
-        # the first batches of a short run are in it.
+        # A network's history has the mean of the same loss over all rows. If it is low, the model is good. If it is
+        # high, the model may still be good, because the first batches of a short run are in the mean.
         shares = counts / counts.sum()
         of_shares = shares[0] * shares[1] if squared else -float(shares @ np.log(shares))
         if last_loss < CLEARLY * of_shares and not are_sorted(codes):
@@ -176,7 +176,7 @@ def _weighted(rows: Rows) -> Rows:
 
 
 def _of_each_label(rows: Rows, places: Any, codes: np.ndarray, n_labels: int, most: int) -> Part:
-    """Rows of each label, weighted back to the labels' shares: of those at `places`, or of more if a label is rare."""
+    """Rows of each label, weighted by the labels' shares: from those at `places`, or from more if a label is rare."""
     for count in (MORE_CODES, len(rows)):
         if np.bincount(codes, minlength=n_labels).min() >= RARE:
             break
@@ -196,6 +196,7 @@ def _of_each_label(rows: Rows, places: Any, codes: np.ndarray, n_labels: int, mo
 
 
 def _cause_and_remedy(trainable: Any, options: "Options", parts: list[Part], seen: Look) -> str:
+    """The end of the warning: what is probably wrong, and what to do."""
     said = []
     sparse = isinstance(parts[0][0], CSR)
     scale = "divide each column by its largest magnitude" if sparse else "standardise the inputs with standardize=True"
@@ -211,7 +212,7 @@ def _cause_and_remedy(trainable: Any, options: "Options", parts: list[Part], see
             remedy = f"use {rate}, which is safe for these rows" if safe > 0.0 else "use a smaller learning_rate"
         said.append(
             f"Steps overshoot: learning_rate * (|x|**2 + 1) is above 8 for {overshooting:.0%} of these rows. "
-            f"To mend it, {remedy}."
+            f"To fix it, {remedy}."
         )
     elif size is not None:
         said.append(f"The inputs are {size}: {scale}.")
@@ -228,7 +229,10 @@ def _cause_and_remedy(trainable: Any, options: "Options", parts: list[Part], see
 
 
 def _places(n: int, most: int) -> Any:
-    """At most `most` of `n` places, rising: one at a place of its own in each of `most` equal parts, so no period."""
+    """At most `most` of `n` places, rising: one in each of `most` equal parts, each at another point of its part.
+
+    So rows that repeat with some period are not all the same.
+    """
     if n <= most:
         return slice(None)
     part = np.arange(most)
@@ -253,7 +257,7 @@ def _mean_square(parts: list[Part]) -> float:
 
 
 def _overshooting(trainable: Any, parts: list[Part]) -> float:
-    """The share of the rows on which a neuron's last rate overshoots; 0.0 for a network, without a known bound."""
+    """The share of rows on which a neuron's last rate overshoots; 0.0 for a network, as no bound on it is known."""
     rate = trainable.last_rate()
     if rate is None:
         return 0.0

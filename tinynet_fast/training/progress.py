@@ -1,7 +1,4 @@
-"""How far training is, on stderr: a bar on a terminal, a line every few seconds elsewhere.
-
-rich is imported only if a bar is drawn, because it takes longer to import than NumPy.
-"""
+"""The progress of training, on stderr: a bar on a terminal, a line every few seconds elsewhere."""
 
 import sys
 from contextlib import ExitStack
@@ -15,13 +12,13 @@ LINE_SECONDS = 5.0
 
 
 class Progress:
-    """A context; `rows` is called after each block, `epoch` after each epoch. Shows nothing unless it was asked for."""
+    """A context. `rows` is called after each block, `epoch` after each epoch. It shows nothing unless asked to."""
 
     def __init__(self, options: Options, epochs_done: int, position: int) -> None:
         self.options, self.shown = options, options.progress
         self.count = options.rows.count
         source = options.rows.source if is_streamed(options.rows) else None
-        self.bytes: float | None = None  # of all rows, as they are stored
+        self.bytes: float | None = None  # the size of all rows, as they are stored
         if source is not None:
             self.bytes = source.size_bytes
         elif isinstance(options.rows, Rows):
@@ -33,6 +30,7 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if self.shown and sys.stderr.isatty():
+            # rich takes longer to import than NumPy, and only a bar needs it.
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
@@ -47,7 +45,7 @@ class Progress:
         self.stack.close()
 
     def rows(self, epoch: int, position: int, epochs: int, total: float) -> None:
-        """Show that `position` rows of `epoch` were trained on (of `epochs` epochs at once), with their summed loss."""
+        """`position` rows of `epoch` are done, with the summed loss `total`; `epochs` epochs run at once."""
         if not self.shown:
             return
         self.count = self.options.rows.count
@@ -57,7 +55,7 @@ class Progress:
         self._show(epoch, total / max(position, 1))
 
     def epoch(self, done: int, loss: float) -> None:
-        """Show that `done` epochs are done, the last with this entry in the history."""
+        """`done` epochs are done; `loss` is the last one's entry in the history."""
         if not self.shown:
             return
         self.count = self.options.rows.count

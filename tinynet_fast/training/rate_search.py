@@ -1,4 +1,4 @@
-"""`auto_rate`: a learning rate from the data itself. It tries many in one pass (`sweep`) and keeps the best."""
+"""`auto_rate`: finds a learning rate for the data. It tries many in one pass (`sweep`) and keeps the best."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,13 +23,13 @@ from tinynet_fast.training.schedules import Penalties, Schedule
 from tinynet_fast.training.sweep import sweep
 
 DECADES = 6  # how far below the largest rate the search goes
-SPARSE_FIRST, SPARSE_MORE = DECADES + 1, 7  # of sparse rows, which train one rate at a time: the same in the end
+SPARSE_FIRST, SPARSE_MORE = DECADES + 1, 7  # sparse rows train one rate at a time: these first, then more near the best
 FEWEST, MOST = 24, 256  # rates to try: four a decade, and more if there are few rows
 SEARCH_SECONDS = 0.005  # about how long a grid of more than FEWEST may take
 ROWS, VISITS = 1 << 15, 1 << 18  # rows, and rows times epochs, that a search trains on
-ROWS_A_FEATURE = 256  # and more rows if they are wide: with 130 a feature a rate was 1.1 % off, with 390 0.1 %
-SPARSE_VALUES = 1 << 23  # of sparse rows, stored values that each rate is trained on: 25 ms
-FEW_ROWS = 1 << 14  # with fewer, the loss is no smooth function of the rate: more rates, and more around the best
+ROWS_A_FEATURE = 256  # wide rows need more: with 130 rows a feature a rate was 1.1 % off, with 390 0.1 %
+SPARSE_VALUES = 1 << 23  # the stored values that each rate is trained on if rows are sparse: 25 ms
+FEW_ROWS = 1 << 14  # with fewer, the loss is not a smooth function of the rate: try more rates, also near the best
 
 
 def auto_rate(
@@ -44,24 +44,24 @@ def auto_rate(
     sample_weight: Any = None,
     n_jobs: int | None = None,
 ) -> RateSearch:
-    """The learning rate whose model has the least log loss, of a grid of rates that train side by side.
+    """Find the learning rate whose model has the least log loss, from a grid of rates that train side by side.
 
-    The grid is logarithmic, six decades up to 8 / mean(|x|**2 + 1), the rate at which a step on a row of mean length
-    cannot overshoot. It has 24 rates, or up to 256 if there are fewer than 16,384 rows. For such few rows 24 more are
-    tried between the best rate and its neighbours, if the grid has fewer than 128. The rates are tried on all rows, or,
-    from 65,536 rows on (more if they are wide), on about 32,768 to 49,152 of them. One row is drawn from each run of
-    neighbouring rows, by a hash of its number, and a rare label keeps its share. The search trains for
-    `epochs` epochs, or for fewer if they make more than 262,144 rows in all. The same data gives the same rate, for any
-    number of threads.
+    The grid is logarithmic: six decades up to 8 / mean(|x|**2 + 1), the rate at which a step on a row of mean length
+    cannot overshoot. It has 24 rates, or up to 256 if there are fewer than 16,384 rows. With so few rows, 24 more rates
+    are tried between the best rate and its neighbours, if the grid has fewer than 128. The rates are tried on all rows,
+    or, from 65,536 rows on (more if they are wide), on about 32,768 to 49,152 of them. One row is drawn from each run
+    of neighbouring rows, by a hash of its number, and a rare label keeps its share. The search trains for `epochs`
+    epochs, or for fewer if these have more than 262,144 rows in all. The same data gives the same rate, with any number
+    of threads.
 
-    SciPy's sparse rows train with one rate after the other: each decade first, then the rates between the best of
-    them and its neighbours; for no more epochs than make 8,388,608 stored values.
+    On SciPy's sparse rows one rate is trained after the other: first one in each decade, then the rates between the
+    best of them and its neighbours. Each is trained on at most 8,388,608 stored values.
 
     Parameters
     ----------
     X, y, epochs, average, l2, weights, bias, sample_weight
-        What will be trained, as for `train_neuron`, but rows in memory only; `average` is True or False. `epochs` is 1
-        unless given.
+        As for `train_neuron`, with which the rate will be used. But rows must be in memory, `average` is True or False,
+        and `epochs` is 1 unless given.
     n_jobs : int, optional
         As for `sweep`.
 
@@ -73,14 +73,14 @@ def auto_rate(
     Raises
     ------
     ValueError
-        As for `sweep`, and if every rate diverges: the inputs or the starting weights are too large then.
+        As for `sweep`; and if every rate diverges, because the inputs or the starting weights are too large.
 
     Notes
     -----
     A rate is judged by the weights that training would return: by their log loss on all rows of the search.
-    Progressive loss counts the poor first rows and ignores averaging; rates chosen by it were up to 22 % worse (on
-    digits). Chosen on a sample of 8,192 rows the rate was 0.06 % worse than the best, on all 71,429 0.01 % (16
-    features, averaged).
+    Progressive loss would count the poor first rows and ignore averaging; rates chosen by it were up to 22 % worse (on
+    digits). A rate chosen on a sample of 8,192 rows was 0.06 % worse than the best, one chosen on all 71,429 rows
+    0.01 % (16 features, averaged).
 
     Examples
     --------
@@ -127,12 +127,19 @@ def auto_rate(
     if np.isnan(losses).all():
         raise ValueError("every learning rate diverges: standardise the inputs, or start from smaller weights")
     if sparse or (len(matrix) < FEW_ROWS and len(rates) < MOST // 2):
-        best, more = int(np.nanargmin(losses)), SPARSE_MORE if sparse else FEWEST
-        between = np.geomspace(rates[max(best - 1, 0)], rates[min(best + 1, len(rates) - 1)], more + 2)[1:-1]
-        rates, losses = np.append(rates, between), np.append(losses, losses_of(between))
-        order = np.argsort(rates)
-        rates, losses = rates[order], losses[order]
+        rates, losses = _with_more(rates, losses, losses_of, SPARSE_MORE if sparse else FEWEST)
     return RateSearch(float(rates[np.nanargmin(losses)]), rates, losses, len(matrix), epochs)
+
+
+def _with_more(
+    rates: np.ndarray, losses: np.ndarray, losses_of: Callable[[np.ndarray], np.ndarray], more: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rates and their losses, with `more` rates between the best and its neighbours."""
+    best = int(np.nanargmin(losses))
+    between = np.geomspace(rates[max(best - 1, 0)], rates[min(best + 1, len(rates) - 1)], more + 2)[1:-1]
+    rates, losses = np.append(rates, between), np.append(losses, losses_of(between))
+    order = np.argsort(rates)
+    return rates[order], losses[order]
 
 
 def most_rows(d: int) -> int:
@@ -141,9 +148,9 @@ def most_rows(d: int) -> int:
 
 
 def draw(d: int, n: int, codes: Callable[[Any], np.ndarray], sample_weight: np.ndarray | None) -> np.ndarray | None:
-    """The numbers of the rows that a search takes, of `n` rows of `d` features; None for all of them.
+    """The numbers of the rows that a search takes from `n` rows of `d` features; None for all of them.
 
-    `codes` gives the codes of some rows. Rows without a weight are drawn apart from the others.
+    `codes` returns the codes of some rows. Rows without a weight are drawn apart from the others.
     """
     every = n // most_rows(d)
     if every < 2:
@@ -165,7 +172,7 @@ def _sparse_loss(
     bias: float,
     sample_weight: np.ndarray | None,
 ) -> float:
-    """The mean log loss of the weights that one rate leads to in `most` epochs; NaN if they overflow."""
+    """The mean log loss after `most` epochs at this rate; NaN if weights overflow."""
     y, penalties = codes.astype(np.float64), Penalties(l2, 0.0, average, "log_loss")
     table, labels = Rows(rows, Codes(codes, np.arange(2)), sample_weight=sample_weight), np.arange(2)
     options = Options(rows=table, labels=labels, features=None, engine=FAST, epochs=most)
@@ -185,14 +192,14 @@ def _sparse_loss(
 
 
 def grid(X: Any, visits: int) -> np.ndarray:
-    """The rates to try, rising, when `visits` rows will be trained on; 0.0 or NaN if rows are too large."""
+    """The rates to try, rising, if `visits` rows will be trained on; they are 0.0 or NaN if rows are too large."""
     if isinstance(X, CSR):
         with np.errstate(over="ignore"):
             largest = STABILITY_BOUND / (float(X.square_norms().mean()) + 1.0)
         return largest * np.geomspace(10.0**-DECADES, 1.0, SPARSE_FIRST)
     n, d = X.shape
     total, rows = 0.0, max((1 << 17) // d, 1)
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite, the sweep reports
+    with np.errstate(over="ignore", invalid="ignore"):  # the sweep reports values that are not finite
         for start in range(0, n, rows):
             block = np.asarray(X[start : start + rows], dtype=np.float64, order="C")  # sums depend on the order
             total += float(np.einsum("ij,ij->", block, block)) / n  # BLAS would wake its threads for this

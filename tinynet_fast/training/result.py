@@ -1,4 +1,4 @@
-"""What training returns: the result of a run, of a search for a rate, and what a callback gets after each epoch."""
+"""What training returns: the result of a run, the result of a search for a rate, and each epoch for a callback."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -57,10 +57,8 @@ class RateSearch:
     @property
     def reason(self) -> str:
         """One line on what was tried and why this rate was kept."""
-        least, at_end = (
-            self.losses[self.rates == self.learning_rate][0],
-            self.learning_rate in (self.rates[0], self.rates[-1]),
-        )
+        least = self.losses[self.rates == self.learning_rate][0]
+        at_end = self.learning_rate in (self.rates[0], self.rates[-1])
         return (
             f"learning_rate={self.learning_rate:.4g}: of {len(self.rates)} rates from {self.rates[0]:.3g} to "
             f"{self.rates[-1]:.3g}, each trained on {self.rows:,} rows for {self.epochs:,} epochs, the least log loss, "
@@ -81,10 +79,10 @@ class TrainingResult(Generic[M_co]):
     validation_loss_history : (epochs,) float64 array, or None without validation rows
         Mean cross-entropy of the validation rows after each epoch, in nats a row.
     engine : str
-        The engine that really ran. It equals "fast", "strict", "numpy" or "reference"; `str(engine)` also says how a
-        kernel was compiled, such as "fast/native" or "fast/jit".
+        The engine that really ran. It equals "fast", "strict", "numpy" or "reference"; `str(engine)` also says how its
+        kernels were compiled, such as "fast/native" or "fast/jit".
     epochs : int
-        How many epochs ran. After early stopping they are fewer than asked for.
+        How many epochs ran: fewer than asked for if training stopped early.
     best_epoch : int or None
         With `patience`, the epoch whose weights the model has; else None.
     seed : int or None

@@ -1,6 +1,6 @@
-"""The gate between a checkpoint and training: no number of a state reaches a kernel unchecked.
+"""Checks of a checkpoint's state before a run goes on from it.
 
-A kernel checks no bounds, so a state must be one that the run that goes on from it can have reached.
+A kernel checks no bounds, so every number is checked here: a state must be one that this run can have reached.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ NAMES = {*ARRAYS, "trained", "epoch", "rows", "best_epoch", "best", "stopped_ear
 
 
 class StateError(ValueError):
-    """What is wrong with a state: the name of the entry, and what it should be."""
+    """Something is wrong with a state. The message names the entry and what it should be."""
 
 
 def check_state(path: Path, state: dict[str, Any], trainable: Any, options: Any) -> None:
@@ -33,7 +33,7 @@ def check_state(path: Path, state: dict[str, Any], trainable: Any, options: Any)
 
 
 def check_counted(path: Path, rows: "StreamRows", source_rows: int, dropped: int, count: int) -> None:
-    """Raise ModelFileError if streamed rows cannot be as many as a checkpoint says."""
+    """Raise ModelFileError if there cannot be as many streamed rows as a checkpoint says."""
     with _told(path):
         known = rows.source_rows
         if known is not None and source_rows != known:
@@ -44,7 +44,7 @@ def check_counted(path: Path, rows: "StreamRows", source_rows: int, dropped: int
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Name the file and the remedy for what is wrong with a state."""
+    """Turn a StateError into an error that names the file and the remedy."""
     try:
         yield
     except StateError as error:
@@ -84,7 +84,7 @@ def _check(state: dict[str, Any], trainable: Any, options: Any) -> None:
 
 
 def _check_trained(name: str, arrays: Any, trainable: Any) -> None:
-    """StateError if `arrays` are not those that `trainable` has, by name and length, or are not finite."""
+    """StateError if the names or lengths of `arrays` are not those of `trainable`, or if a number is not finite."""
     known = trainable.state()
     if not isinstance(arrays, dict) or set(arrays) != set(known):
         raise StateError(f"{name} does not hold the arrays {', '.join(known)}")
@@ -112,6 +112,6 @@ def finite(name: str, value: Any, size: int | None, or_infinite: bool = False, o
 
 
 def _most_rows(rows: "Rows | StreamRows") -> int:
-    """More rows than there can be, if rows have not been counted."""
+    """An upper bound on the number of rows, for rows that are not counted yet."""
     size = rows.source.size_bytes if is_streamed(rows) else None
     return LARGEST_WHOLE if size is None else size * ROWS_A_BYTE

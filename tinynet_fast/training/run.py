@@ -1,4 +1,4 @@
-"""A run of `train_neuron` or `train_mlp`: the loop of `loop.py` with validation, callback, checkpoint and progress."""
+"""A run of `train_neuron` or `train_mlp`: the loop in `loop.py` with validation, callback, checkpoint and progress."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -30,9 +30,9 @@ FAR_OUT = 1e100  # parameters that start larger may overflow at any rate
 
 
 class Trainable(Protocol[M_co]):
-    """What is trained, as a run sees it: named arrays that blocks of rows change."""
+    """What a run trains: named arrays, which change with each block of rows."""
 
-    batch_size: int | None  # rows in an update, if an epoch's blocks must not cut them
+    batch_size: int | None  # rows in an update, if blocks must not cut an update's rows apart
     block_rows: int
     learning_rate: float
     start: np.ndarray  # the parameters before the first row
@@ -40,25 +40,25 @@ class Trainable(Protocol[M_co]):
     counts: tuple[str, ...]  # the names of the arrays that count rows, updates or epochs
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
-        """One pass over a block of rows for each slot of `losses`."""
+        """Make a pass over a block of rows for each entry of `losses`, and add the block's loss to it."""
 
     def use(self, engine: Engine) -> None:
         """Go on with another engine."""
 
     def end_epoch(self) -> None:
-        """Bring in what is left of the epoch."""
+        """Make the update that is left at the end of an epoch, if there is one."""
 
     def epoch_loss(self, total: np.ndarray) -> np.ndarray:
-        """The history's entry for the rows' summed loss."""
+        """The entry in the history for this sum of the rows' losses."""
 
     def state(self) -> Arrays:
-        """Copies of all arrays that training changes: (k,) float64 each."""
+        """Copies of all arrays that training changes, (k,) float64 each."""
 
     def restore(self, state: Arrays) -> None:
-        """Go back to a state that `state` gave."""
+        """Go back to a state that `state` returned."""
 
     def check_counts(self, state: Arrays, epoch: int, rows: int) -> None:
-        """StateError if the counts of a state are not of `epoch` epochs and `rows` rows of the next."""
+        """StateError if a state's counts are not those after `epoch` epochs and `rows` rows of the next one."""
 
     def options(self) -> dict[str, Any]:
         """How it is trained, for the model's file."""
@@ -76,8 +76,8 @@ class Trainable(Protocol[M_co]):
 def stable_rate(rows: "Rows | StreamRows", bound: float, start: np.ndarray) -> float:
     """The rate at which rate * (|x|**2 + 1) is `bound` for the longest row x.
 
-    0.0 if that is too small for a float, if the parameters start so large that they overflow at any rate, and if the
-    rows cannot be read again.
+    It is 0.0 if that is too small for a float, if the parameters start so large that they overflow at any rate, or if
+    the rows cannot be read again.
     """
     if np.max(np.abs(start)) > FAR_OUT or (is_streamed(rows) and not rows.source.repeatable):
         return 0.0
@@ -95,7 +95,7 @@ class Overshoot(Exception):
 
 
 def until_measured(trained: Callable[[], TrainingResult[M_co]], options: Options) -> TrainingResult[M_co]:
-    """Train; and once more from the start, by the strict engine, if rows turn out not to be for the fast one."""
+    """Train. If a row is too long for the fast engine, train once more from the start with the strict one."""
     try:
         return trained()
     except Overshoot:
@@ -106,27 +106,27 @@ def until_measured(trained: Callable[[], TrainingResult[M_co]], options: Options
 
 
 def run(trainable: Trainable[M_co], options: Options) -> TrainingResult[M_co]:
-    """Train from the first row, or from where the checkpoint is."""
+    """Train from the first row, or go on from the checkpoint."""
     return Run(trainable, options).result()
 
 
 @dataclass
 class Run(Generic[M_co]):
-    """One run. While it has a checkpoint, signals wait until what is trained and the history fit each other."""
+    """One run. If it has a checkpoint, signals wait until the arrays and the history are of the same moment."""
 
     trainable: Trainable[M_co]
     options: Options
     history: History = field(default_factory=History)
 
     def result(self) -> TrainingResult[M_co]:
-        """Run the loop, and return the model with all that is known of its training."""
+        """Run the loop, and return the model with everything about its training."""
         options, trainable = self.options, self.trainable
         options.engine_name = compiled_by(trainable, options)
         self._open_checkpoint()
         history = self.history
         self.sample = StreamSample() if options.streams else None
         self.first = history.done
-        # Rows that fit one block train for several epochs a call, if no observer needs to see the epochs between.
+        # If the rows fit one block and nothing looks at single epochs, one call of the kernel trains several epochs.
         self.together = 1
         if trainable.repeats and not (
             options.streams or options.shuffle or options.validation_loss or options.callback
@@ -168,13 +168,13 @@ class Run(Generic[M_co]):
         with sigterm_raises(), saying(saved.last_words):
             try:
                 yield
-            except (KeyboardInterrupt, SystemExit) as interrupt:  # programs' own handlers often raise the second
+            except (KeyboardInterrupt, SystemExit) as interrupt:  # a program's own handler often raises SystemExit
                 try:
                     history = self.history
                     state = history.state(trainable.state()) if history.settled else history.state_before()
                     if state is not None:
                         saved.write(state)
-                finally:  # whatever comes meanwhile
+                finally:  # also if another signal comes while writing
                     if isinstance(interrupt, KeyboardInterrupt):
                         raise type(interrupt)(saved.last_words()) from None
                 raise
@@ -183,7 +183,7 @@ class Run(Generic[M_co]):
         return nullcontext() if self.options.checkpoint is None else Held()
 
     def _pass(self, done: int) -> int:
-        """Train what is left of an epoch, or several epochs of the rows of one block. Returns how many epochs."""
+        """Train the rest of an epoch, or several epochs if the rows fit one block. Returns how many epochs."""
         options, trainable, history = self.options, self.trainable, self.history
         k = min(self.together, options.epochs - done) if history.position == 0 else 1
         with self._held() if k > 1 else nullcontext():
@@ -196,13 +196,13 @@ class Run(Generic[M_co]):
                 if before is None:
                     rate, safe = trainable.learning_rate, trainable.safe_learning_rate(options.rows)
                     raise TrainingDivergedError(done, rate, safe)
-                trainable.restore(before)  # and look for the epoch one by one
+                trainable.restore(before)  # and train one by one, to find the epoch that diverges
                 self.together, history.settled = 1, True
             else:
-                options.limit = np.inf  # every row has been seen
+                options.limit = np.inf  # every row was measured in this epoch
                 history.losses.append(trainable.epoch_loss(self.totals))
                 history.done += k
-                history.settled = k > 1  # else after validation and the callback, which may be interrupted
+                history.settled = k > 1  # else it is settled after validation and the callback
                 return k
         return self._pass(done)
 
@@ -243,7 +243,7 @@ class Run(Generic[M_co]):
             saved.write(history.state(trainable.state()))
 
     def _measure(self, X: Any) -> None:
-        """Leave streamed rows to `strict` if one is beyond the fast engine's limit."""
+        """Leave streamed rows to `strict` if one is longer than the fast engine's limit."""
         options = self.options
         largest = float(X.square_norms().max()) + 1.0 if isinstance(X, CSR) else FAST.row_bound(X)
         if choose(options.engine, largest, options.limit) is options.engine:
@@ -264,7 +264,7 @@ class Run(Generic[M_co]):
 
 
 def compiled_by(trainable: Trainable[Any], options: Options) -> str:
-    """Train on no row, so that kernels are compiled if they have to be. Returns the engine, with how they were."""
+    """Train on no rows, so that kernels are compiled now. Returns the engine's name with how they were compiled."""
     with noting() as ways:
         trainable.train(options.rows.nothing(), np.empty(0), None, options.engine.own(np.zeros(1)))
     return options.engine.named(ways)
@@ -285,7 +285,7 @@ def after_epoch(trainable: Trainable[Any], options: Options, history: History) -
         return history.stopped_early
 
     def call_back(done: int, last: bool) -> bool:
-        """Its answer is not in the checkpoint: a run that is resumed goes on."""
+        """Call the callback. Its answer is not in the checkpoint: a resumed run goes on."""
         if options.callback is None:
             return False
         loss = history.validation_losses[-1] if options.validation_loss is not None else None
@@ -296,8 +296,8 @@ def after_epoch(trainable: Trainable[Any], options: Options, history: History) -
 
 
 def _checkpoint_options(trainable: Trainable[Any], options: Options) -> dict[str, Any]:
-    """All that decides which weights come of the rows, but for the epochs, which may be raised later."""
-    import hashlib  # 2 ms
+    """Everything that the weights depend on beside the rows. The epochs are left out, because they may be raised."""
+    import hashlib  # 2 ms, which only checkpoints need
 
     searched = options.checkpoint is not None and options.checkpoint.rate_search is not None
     return {
@@ -315,7 +315,7 @@ def _checkpoint_options(trainable: Trainable[Any], options: Options) -> dict[str
 
 
 def training_result(trainable: Trainable[M_co], options: Options, history: History) -> TrainingResult[M_co]:
-    """What a finished run returns."""
+    """The result of a finished run."""
     rows = options.rows
     if history.best is not None:
         trainable.restore(history.best)

@@ -1,4 +1,4 @@
-"""Options made into numbers: learning rates of rows or batches, a neuron's penalties and shares. No updates."""
+"""Turns options into numbers: learning rates of rows or batches, a neuron's penalties and shares. Makes no updates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -96,14 +96,14 @@ class Penalties:
 
     def schedule_rows(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
         """(n, 4) float64: step, keep, cut and share of each row after the first `row` rows, for the kernels."""
-        plan = np.zeros((len(rates), at.PLAN_COLUMNS))
-        with np.errstate(over="ignore"):  # too large a penalty or weight ends in a clear error, not in a warning
-            plan[:, at.STEP] = rates if sample_weight is None else rates * sample_weight
-            plan[:, at.KEEP] = np.maximum(0.0, 1.0 - self.l2 * rates)
-            plan[:, at.CUT] = self.l1 * rates
+        rows = np.zeros((len(rates), at.PLAN_COLUMNS))
+        with np.errstate(over="ignore"):  # a penalty or weight that is too large leads to a clear error later
+            rows[:, at.STEP] = rates if sample_weight is None else rates * sample_weight
+            rows[:, at.KEEP] = np.maximum(0.0, 1.0 - self.l2 * rates)
+            rows[:, at.CUT] = self.l1 * rates
         if self.average_from:
-            plan[:, at.SHARE] = self.shares(row, len(rates))
-        return plan
+            rows[:, at.SHARE] = self.shares(row, len(rates))
+        return rows
 
     def shares(self, row: int, n: int) -> np.ndarray:
         """1 / rows averaged so far for each of the `n` rows after the first `row` rows; 0.0 before averaging starts."""

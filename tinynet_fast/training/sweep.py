@@ -1,4 +1,4 @@
-"""`sweep`: many neurons in one pass over the rows, cross-validated too. The neurons are in `many_neurons.py`."""
+"""`sweep`: many neurons in one pass over the rows, also cross-validated. The neurons are in `many_neurons.py`."""
 
 import os
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 DEAL_STREAM = 2**32 + 1  # the stream of random numbers that deals rows to folds
-SCORED_VALUES = 1 << 14  # sums of held-out rows at once: what NumPy makes of more is mapped and zeroed anew each time
+SCORED_VALUES = 1 << 14  # sums at once for held-out rows; for more, NumPy would ask the system for memory each time
 
 
 def sweep(
@@ -58,7 +58,7 @@ def sweep(
     learning_rate : float or list of float
     l2 : float or list of float
     average : bool or list of bool
-        Options as for `train_neuron`: one value, or a list of values to try. (`average` is no number of rows here.)
+        Options as for `train_neuron`: one value, or a list of values to try. (`average` cannot be a row number here.)
         Combinations are numbered so that `average` changes fastest, then `l2`, then `learning_rate`.
     weights : float, (n_features,) or (n_combinations, n_features)
         Where to start: one number for all weights, one for each weight, or a row for each combination of options.
@@ -69,10 +69,10 @@ def sweep(
         rows at random (by `seed`) to that many folds, with each label spread evenly. An array gives the fold of each
         row, from 0.
     validation : (X, y) or float, optional
-        Rows to judge the models by, or the fraction of rows to hold out for that; the models are trained on the other
-        rows. With a fraction all rows are copied. Not together with `folds`.
+        Rows to judge the models by, or the fraction of rows to hold out for that; the models are then trained on the
+        other rows. With a fraction, all rows are copied. Not together with `folds`.
     n_jobs : int, optional
-        How many threads train: 1 if left out, as many as there are cores for -1. Results do not depend on it.
+        How many threads train: 1 if left out; -1 for as many as there are cores. Results do not depend on it.
 
     Returns
     -------
@@ -137,14 +137,14 @@ def combinations(learning_rate: Any, l2: Any, average: Any) -> np.ndarray:
 
 
 def with_folds(options: np.ndarray, start: np.ndarray, n_folds: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Options, first weights and the fold held out of each neuron: all rows first, then each fold left out."""
+    """The options, first weights and fold of each neuron: one on all rows, then one without each fold."""
     copies = 1 + n_folds
     fold = np.tile(np.arange(ALL_ROWS, n_folds), len(options))
     return np.repeat(options, copies, axis=0), np.repeat(start, copies, axis=0), fold
 
 
 def _copied(rows: Rows) -> Rows:
-    """The rows that take part, as rows of which all take part."""
+    """A copy of the rows that take part."""
     index, codes = rows.index, rows.codes
     weights = None if rows.sample_weight is None else rows.sample_weight[index]
     taken = Codes(codes[index], np.arange(len(codes.labels), dtype=np.uint8))
@@ -152,7 +152,7 @@ def _copied(rows: Rows) -> Rows:
 
 
 def several(name: str, values: Any, check: Any) -> list[float]:
-    """One option, or those of a list, each checked."""
+    """The values of an option, one or several, each checked."""
     if isinstance(values, (str, bytes)) or np.ndim(values) == 0:
         return [check(name, values)]
     checked = [check(f"{name}[{i}]", value) for i, value in enumerate(values)]
@@ -181,7 +181,7 @@ def _folds(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
         rng = np.random.default_rng([asked.seed or 0, DEAL_STREAM])
         order = np.concatenate([rng.permutation(np.flatnonzero(codes == label)) for label in (0, 1)])
         fold_of_row = np.empty(n)
-        fold_of_row[order] = np.arange(n) % k  # the second label goes on where the first ended, so that sizes are even
+        fold_of_row[order] = np.arange(n) % k  # the second label goes on after the first, so folds have even sizes
     else:
         given = np.asarray(folds)
         if given.shape != (n,) or given.dtype.kind not in "iu" or given.min() < 0:
@@ -219,12 +219,12 @@ def first_weights(weights: Any, bias: Any, combinations: int, n_features: int) -
 
 
 class _Sweep:
-    """A sweep over rows in memory: its passes, and the losses that are made of their sums."""
+    """A sweep over rows in memory: its passes, and the losses from their sums."""
 
     def __init__(self, options: Options, neurons: ManyNeurons, fold_of_row: np.ndarray | None, threads: int) -> None:
         self.options, self.neurons, self.fold_of_row = options, neurons, fold_of_row
         self.threads, m, d = min(threads, len(neurons.groups)), len(neurons), options.rows.n_features
-        # The sums of held-out rows depend on where blocks end, so those blocks are the same for any number of threads.
+        # The bits of sums over held-out rows depend on the blocks, so these do not depend on the number of threads.
         self.block_rows, self.scored_rows = (block_rows(m, d, threads) for threads in (self.threads, 1))
         self.in_fold = np.zeros(m)  # how many rows each neuron holds out
         if fold_of_row is not None:
@@ -239,7 +239,7 @@ class _Sweep:
         with ExitStack() as stack:
             stack.enter_context(np.errstate(all="ignore"))
             if self.threads > 1 or self.fold_of_row is not None:
-                from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread need not wait for
+                from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread does not need
 
                 self.pool: Executor | None = stack.enter_context(ThreadPoolExecutor(self.threads))
             else:
@@ -273,7 +273,7 @@ class _Sweep:
             yield self.options.engine.rows(X), y, ones if weights is None else weights, folds
 
     def _scores(self, parameters: np.ndarray) -> np.ndarray:
-        """The mean log loss of each neuron on the rows to judge it by; NaN for one that diverged, or without rows."""
+        """The mean log loss of each neuron on validation or held-out rows; NaN if it diverged or there are no rows."""
         judge = self.options.validation_loss
         if judge is None:
             return self._held_out_loss(parameters)
@@ -284,19 +284,19 @@ class _Sweep:
         return scores
 
     def _held_out_loss(self, parameters: np.ndarray) -> np.ndarray:
-        """Mean log loss of each neuron on the rows that it holds out, with the weights that it has now."""
+        """The mean log loss of each neuron on the rows that it holds out, with its last weights."""
         totals, fold = np.zeros(len(parameters)), self.neurons.fold
 
         def add(X: np.ndarray, y: np.ndarray, folds: np.ndarray, f: int) -> None:
             models, rows = np.flatnonzero(fold == f), np.flatnonzero(folds == f)
             size = max(SCORED_VALUES // len(models), 1)
-            with np.errstate(all="ignore"):  # which is a thread's own
+            with np.errstate(all="ignore"):  # each thread has its own setting
                 for part in np.split(rows, range(size, len(rows), size)):
                     totals[models] += held_out_losses(parameters[models], X[part], y[part])
 
         if self.fold_of_row is not None:
             assert self.pool is not None
-            # A neuron is in one fold, so that threads add to others.
+            # A neuron has one fold, so each thread adds to other neurons.
             for X, y, _, folds in self._blocks(self.scored_rows, None):
                 list(self.pool.map(partial(add, X, y, folds), range(int(fold.max()) + 1)))
         return totals / self.in_fold

@@ -1,4 +1,4 @@
-"""What a sweep returns: the models, their losses, which is best, and a table. How they are trained is in `sweep.py`."""
+"""What a sweep returns: the models, their losses, the best model, and a table. The training is in `sweep.py`."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,36 +16,36 @@ from tinynet_fast.training.options import Options
 class SweepResult:
     """What a sweep returns. Model i is row i of every array, and column i of the histories.
 
-    With combinations 0, 1, ... of options and folds 0, 1, ..., models come in the order of the combinations: each first
-    trained on all rows, then without fold 0, without fold 1, ...
+    Models come in the order of the combinations of options. For each combination, the first model is trained on all
+    rows, the next without fold 0, then without fold 1, and so on.
 
     Attributes
     ----------
     weights : (n_models, n_features) float64 array
     biases : (n_models,) float64 array
     learning_rate, l2 : (n_models,) float64 array
-        How each was trained.
+        The options of each model.
     average : (n_models,) bool array
     combination : (n_models,) int array
-        Which combination of options it is.
+        The number of its combination of options.
     fold : (n_models,) int array
-        The fold that it was not trained on; -1 for none.
+        The fold that the model was not trained on; -1 for none.
     loss_history : (epochs, n_models) float64 array
-        The sum of squared errors of each epoch, each row measured before its update, as `train_neuron` gives it.
+        The sum of squared errors of each epoch, each row measured before its update, as in `train_neuron`.
     progressive_loss : (epochs, n_models) float64 array
-        Mean log loss of the rows trained on, each predicted just before it was learned, in nats a row. In the first
-        epoch that is an honest estimate for rows that were never seen; later on it is a training loss.
+        Mean log loss of the rows trained on, each predicted just before its update, in nats a row. In the first epoch
+        it is an honest estimate for rows that were never seen; later it is a training loss.
     held_out_history : (epochs, n_models) float64 array
         Mean log loss of the rows of the fold, each predicted in its turn by the weights of that moment; NaN for models
-        that hold no fold out.
+        that hold out no fold.
     held_out_loss : (n_models,) float64 array
-        Mean log loss of the rows of the fold, or of the validation rows, by the model as it is returned; NaN if there
-        are none.
+        Mean log loss of the rows of the fold, or of the validation rows, for the model that is returned; NaN if there
+        are no such rows.
     diverged : (n_models,) bool array
         True if the model's weights or losses are no longer finite numbers.
     unstable : (n_models,) bool array
         True if a step of the model can overshoot: learning_rate * sample weight * (|x|**2 + 1) is above 8 for some row.
-        Rounding errors can grow then, and the weights may differ from those of `train_neuron` by that.
+        Then rounding errors can grow, and the weights may differ from those of `train_neuron`.
     best : int or None
         The number of the model judged best. With `folds`: the model that was trained on all rows with the options that
         have the least mean held-out loss. With `validation`: the model with the least loss on those rows. Without
@@ -131,7 +131,7 @@ class SweepResult:
 
     def table(self) -> Any:
         """A `rich.table.Table` with a row for each combination of options: print it with `rich.print`."""
-        from rich.table import Table
+        from rich.table import Table  # slower to import than NumPy
 
         folds = int(self.fold.max()) + 1
         columns = ["learning rate", "l2", "average", "loss", "log loss", "held-out log loss", ""]
@@ -162,9 +162,10 @@ def swept(
     losses: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     seconds: float,
 ) -> SweepResult:
-    """The result of a sweep of which all models are known: their parameters, and their losses.
+    """The result of a sweep, from the parameters and the losses of all models.
 
-    `losses` are squared errors, and log losses trained on and held out, (epochs, n_models) each, and the scores.
+    `losses` are four arrays: squared errors, log losses of rows trained on and of rows held out, (epochs, n_models)
+    each, and the scores, (n_models,).
     """
     squares, progressive, held_out, scores = losses
     finite = np.isfinite(parameters).all(axis=1) & np.isfinite(squares).all(axis=0)
