@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from code_changes import Mutant, mutants, sample
-from coverage_record import ROOT, SECONDS, Record, copy_tree, pytest_in, record
+from coverage_record import KERNELS, ROOT, SECONDS, Record, copy_tree, pytest_in, record
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 LEFT_OUT = ("kernels/compiler/simd_llvm.py", "kernels/compiler/simd_numba.py")  # plain Python never runs their code
@@ -29,21 +29,21 @@ ENOUGH = 0.98  # the share of mutants that must be caught
 
 def caught(mutant: Mutant, chosen: list[str], tree: Path) -> bool:
     """Whether one of the tests fails with the mutant in a copy of the tree."""
-    path = tree / mutant.key[0]
+    path, plain = tree / mutant.key[0], mutant.key[0].startswith(KERNELS)
     source, when = path.read_bytes(), path.stat()
     path.write_bytes(mutant.apply(source))
     try:
-        return any(run_tests(part, tree) for part in (chosen[:FIRST], chosen[FIRST:]) if part)
+        return any(run_tests(part, tree, plain) for part in (chosen[:FIRST], chosen[FIRST:]) if part)
     finally:
         path.write_bytes(source)
         os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))  # its compiled file is up to date again
 
 
-def run_tests(chosen: list[str], tree: Path) -> bool:
+def run_tests(chosen: list[str], tree: Path, plain: bool) -> bool:
     """Whether a test fails, or cannot be run any more."""
     (tree.parent / "tests.json").write_text(json.dumps(chosen))
     files = dict.fromkeys(test.partition("::")[0] for test in chosen)
-    status = pytest_in(tree, "-x", *files, timeout=6 * SECONDS, MUTANTS_TESTS=str(tree.parent / "tests.json"))
+    status = pytest_in(tree, plain, "-x", *files, timeout=6 * SECONDS, MUTANTS_TESTS=str(tree.parent / "tests.json"))
     return status not in (0, 5)  # 5: none of the tests is there
 
 
@@ -54,18 +54,19 @@ def main() -> int:
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options.add_argument("--only", default="", help="modules whose path has this in it")
     chosen = options.parse_args()
-    known = record(chosen.workers)
+    kernels, others = record(True, chosen.workers), record(False, chosen.workers)
     paths = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.glob("tinynet_fast/**/*.py"))}
     sources = {name: path.read_bytes() for name, path in paths.items() if not name.endswith(LEFT_OUT)}
     found = {module: mutants(module, source) for module, source in sources.items()}
-    unread = [module for module in found if found[module] and not known.tests.get(module)]
+    known = {module: kernels if module.startswith(KERNELS) else others for module in found}
+    unread = [module for module in found if found[module] and module not in known[module].tests]
     print("no test here runs a line of:", ", ".join(unread) or "nothing")
     found = {module: all_ for module, all_ in found.items() if module not in unread and chosen.only in module}
     lines = {module: len(sources[module].splitlines()) for module in found}
     return report(sample(found, lines, chosen.n, chosen.seed), found, known, chosen.workers)
 
 
-def report(drawn: list[Mutant], found: dict[str, list[Mutant]], known: Record, workers: int) -> int:
+def report(drawn: list[Mutant], found: dict[str, list[Mutant]], known: dict[str, Record], workers: int) -> int:
     entries = tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])
     equivalent = {(e["module"], e["function"], e["statement"], e["change"]) for e in entries}
     keys = {mutant.key for all_ in found.values() for mutant in all_}
@@ -77,7 +78,7 @@ def report(drawn: list[Mutant], found: dict[str, list[Mutant]], known: Record, w
     def run(mutant: Mutant) -> bool:
         tree = trees.get()
         try:
-            noticed = bool(chosen := known.choose(mutant)) and caught(mutant, chosen, tree)
+            noticed = bool(chosen := known[mutant.key[0]].choose(mutant)) and caught(mutant, chosen, tree)
         finally:
             trees.put(tree)
         if not noticed:
@@ -88,9 +89,10 @@ def report(drawn: list[Mutant], found: dict[str, list[Mutant]], known: Record, w
         for k in range(workers):
             Path(name, str(k)).mkdir()
             trees.put(copy_tree(Path(name, str(k))))
-        if run_tests(sorted(known.seconds, key=known.seconds.__getitem__)[:FIRST], Path(name, "0/tree")):
-            print(Path(name, "0/log").read_text(errors="replace"), "Tests fail without a mistake.", sep="\n")
-            return 2
+        for plain, seconds in {module.startswith(KERNELS): record.seconds for module, record in known.items()}.items():
+            if run_tests(sorted(seconds, key=seconds.__getitem__)[:FIRST], Path(name, "0/tree"), plain):
+                print(Path(name, "0/log").read_text(errors="replace"), "Tests fail without a mistake.", sep="\n")
+                return 2
         results = list(pool.map(run, matter))
     share = sum(results) / max(len(results), 1)
     print(f"\n{len(drawn)} mutants: {sum(results)} caught, {len(results) - sum(results)} survived, "
