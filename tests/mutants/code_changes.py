@@ -71,7 +71,7 @@ def other_defaults(arguments: ast.arguments) -> Iterator[tuple[ast.AST, ast.AST]
             case ast.Constant(int(value) | float(value)):
                 yield default, ast.Constant(value + 1)
             case ast.Constant(str(value)):
-                yield default, ast.Constant(value + "x")
+                yield default, ast.Constant(value[::-1] or "mutant")
 
 
 def mutants(module: str, source: bytes) -> list[Mutant]:
@@ -109,8 +109,9 @@ def mutants(module: str, source: bytes) -> list[Mutant]:
 
 
 def first_line(node: ast.AST) -> str:
+    """The code that a node begins with, without decorators. What comes after 160 characters is left out."""
     lines = ast.unparse(node).split("\n")
-    return next((line for line in lines if not line.startswith("@")), "")
+    return next(line for line in lines if not line.startswith("@"))[:160]
 
 
 def sample(found: dict[str, list[Mutant]], lines: dict[str, int], n: int, seed: int) -> list[Mutant]:

@@ -1,4 +1,4 @@
-"""What `mutants.py` needs: a record of which test runs which line and pytest in copies of the tree."""
+"""What `mutants.py` needs: a record of which test runs which line, and pytest in copies of the tree."""
 
 import contextlib
 import hashlib

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 RECORD = os.environ.get("MUTANTS_RECORD", "")
-LIMIT = 10.0 if RECORD else 30.0  # seconds for a test
+LIMIT = 90.0 if os.environ.get("NUMBA_DISABLE_JIT") != "1" else 10.0 if RECORD else 30.0  # seconds for a test
 TESTS = os.environ.get("MUTANTS_TESTS", "")
 
 lines = None
