@@ -20,8 +20,9 @@ from code_changes import Mutant
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = "tinynet_fast/kernels/"  # their lines can be recorded only if they run as plain Python
 # Planted mistakes are found in the code of the kernels, so any change of these lines would make their tests fail.
-# The tests of faults run other processes, whose lines are not recorded, and take long.
-TESTS = {
+# Most tests of faults run other processes, whose lines are not recorded, and take long.
+PROCESSES = [f"--ignore=tests/faults/test_{name}.py" for name in ("data_damaged", "interrupts", "kills", "processes")]
+TESTS = {  # by whether kernels run as plain Python
     True: [
         "-k",
         "not mistake",
@@ -29,8 +30,8 @@ TESTS = {
         "tests/kernels",
         "tests/proof/test_benchmarks.py",
     ],
-    False: ["--ignore=tests/faults"],
-}  # by whether kernels run as plain Python
+    False: PROCESSES,
+}
 SECONDS = 90.0  # tests of one mutant, by the times recorded
 
 
@@ -97,7 +98,9 @@ def record(plain: bool, workers: int) -> Record:
     folder = ROOT / "build/mutants" / digest.hexdigest()[:16] / ("plain" if plain else "compiled")
     if not (folder / "tests.json").exists():
         print(f"recording which test runs which line ({folder.name}); this takes some minutes", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        for old in [*folder.parent.parent.glob("*"), folder]:  # records of other trees, and one that is not complete
+            if old != folder.parent:
+                shutil.rmtree(old, ignore_errors=True)
         folder.mkdir(parents=True)
         with tempfile.TemporaryDirectory() as name:
             tree = copy_tree(Path(name))

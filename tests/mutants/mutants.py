@@ -16,13 +16,20 @@ import sys
 import tempfile
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 from code_changes import Mutant, mutants, sample
 from coverage_record import KERNELS, ROOT, SECONDS, Record, copy_tree, pytest_in, record
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
-LEFT_OUT = KERNELS + "compiler"  # plain Python does not run most of it
+# Plain Python runs little of the compiler, and only other processes, of which nothing is recorded, run `signals`.
+LEFT_OUT = [KERNELS + "compiler", "tinynet_fast/cli/signals.py"]
+NEEDS = {  # libraries without which the tests of modules are skipped
+    "dask": ["tinynet_fast/dask.py", "tinynet_fast/cluster/dask"],
+    "pyspark": ["tinynet_fast/spark.py", "tinynet_fast/cluster/spark"],
+    "fsspec": ["tinynet_fast/cluster/readers.py"],
+}
 FIRST = 20  # tests in the first round, which spares most mutants the second
 ENOUGH = 0.98  # the share of mutants that must be caught
 
@@ -56,11 +63,12 @@ def main() -> int:
     chosen = options.parse_args()
     kernels, others = record(True, chosen.workers), record(False, chosen.workers)
     paths = {str(path.relative_to(ROOT)): path for path in sorted(ROOT.glob("tinynet_fast/**/*.py"))}
-    sources = {name: path.read_bytes() for name, path in paths.items() if not name.startswith(LEFT_OUT)}
+    left_out = LEFT_OUT + [path for library, part in NEEDS.items() if not find_spec(library) for path in part]
+    sources = {name: path.read_bytes() for name, path in paths.items() if not name.startswith(tuple(left_out))}
     found = {module: mutants(module, source) for module, source in sources.items()}
     known = {module: kernels if module.startswith(KERNELS) else others for module in found}
     unread = [module for module in found if found[module] and module not in known[module].tests]
-    print(f"left out: {LEFT_OUT}; no test here runs a line of:", ", ".join(unread) or "nothing")
+    print(f"left out: {', '.join(left_out)}; no test here runs a line of:", ", ".join(unread) or "nothing")
     found = {module: all_ for module, all_ in found.items() if module not in unread and chosen.only in module}
     lines = {module: len(sources[module].splitlines()) for module in found}
     return report(sample(found, lines, chosen.n, chosen.seed), found, known, chosen.workers)
