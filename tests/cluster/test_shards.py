@@ -285,6 +285,18 @@ def test_what_is_wrong_with_a_row_names_the_place(bad):
         network(LocalShards(ROWS.X, np.arange(3000), [500]))
 
 
+def test_a_rate_is_searched_on_a_shard_with_both_labels():
+    first = np.argsort(Y, kind="stable")
+    zeros = int((Y == 0).sum())
+    options = {"learning_rate": "auto", "mode": "average", "epochs": 1}
+    with pytest.raises(
+        ValueError, match="learning_rate='auto' needs a partition with rows of both labels: give a rate"
+    ):
+        neuron(LocalShards(ROWS.X[first], Y[first], [zeros]), **options)
+    found = neuron(LocalShards(ROWS.X[first], Y[first], [zeros - 500]), **options)
+    assert found.rate_search.rows == 3000 - zeros + 500
+
+
 def test_the_rate_is_found_where_both_labels_are_and_labels_that_no_row_has_are_refused():
     order = np.argsort(Y, kind="stable")
     X, y = ROWS.X[order], Y[order]
