@@ -231,6 +231,15 @@ def test_what_diverges_says_so():
         neuron(LocalShards(X, Y, [100]), mode="average", learning_rate=1e10, epochs=3, engine="strict")
 
 
+def test_an_unknown_activation_is_refused_before_rows_are_read():
+    class Unread(LocalShards):
+        def one(self, task, share):
+            raise AssertionError("rows are read")
+
+    with pytest.raises(ValueError, match="there is no activation 'cube': use one of "):
+        network(Unread(ROWS.X, Y, [1000]), activation="cube")
+
+
 def test_a_network_that_diverges_is_not_told_a_neurons_rate():
     options = {"learning_rate": 1e300, "activation": "relu", "engine": "strict", "seed": 0, "epochs": 3}
     with pytest.raises(TrainingDivergedError) as ref:
