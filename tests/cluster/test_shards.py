@@ -233,8 +233,8 @@ def test_what_diverges_says_so():
 
 def test_an_unknown_activation_is_refused_before_rows_are_read():
     class Unread(LocalShards):
-        def one(self, task, share):
-            raise AssertionError("rows are read")
+        def labels(self, task):
+            raise AssertionError("labels are read")
 
     with pytest.raises(ValueError, match="there is no activation 'cube': use one of "):
         network(Unread(ROWS.X, Y, [1000]), activation="cube")
