@@ -29,6 +29,7 @@ NEEDS = {  # libraries without which the tests of modules are skipped
     "dask": ["tinynet_fast/dask.py", "tinynet_fast/cluster/dask"],
     "pyspark": ["tinynet_fast/spark.py", "tinynet_fast/cluster/spark"],
     "fsspec": ["tinynet_fast/cluster/readers.py"],
+    "torch": ["tinynet_fast/proof/trace_torch.py"],
 }
 FIRST = 20  # tests in the first round, which spares most mutants the second
 ENOUGH = 0.98  # the share of mutants that must be caught

@@ -21,7 +21,7 @@ TESTS = os.environ.get("MUTANTS_TESTS", "")
 lines = None
 results = {}
 settings.register_profile(
-    "mutants", max_examples=12, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
+    "mutants", max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 
