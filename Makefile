@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare same-bits bench-native peers native test-deep test-faults test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
   test-wheel test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -74,6 +74,13 @@ test-uncompiled: $(VENV)/dev.ok
 	  $(WITHOUT_PLANTED) tests/kernels
 	$(RUN) -m coverage report --include='tinynet_fast/kernels/*' --omit=$(NOT_KERNELS) \
 	  --show-missing --fail-under=100
+
+# Put N small mistakes into copies of the package, one at a time, and see whether a test notices: make test-mutants N=40
+# SEED=1. About ten minutes on two cores, and as many again when the tests are first recorded for a tree.
+N ?= 100
+SEED ?= 0
+test-mutants: $(VENV)/dev.ok
+	$(RUN) tests/mutants/mutants.py -n $(N) --seed $(SEED)
 
 # Test the promises as on a CPU without AVX and FMA, with an empty cache. (`make test-wheel` tests the other levels.)
 test-generic: $(VENV)/dev.ok

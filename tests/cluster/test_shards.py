@@ -231,6 +231,15 @@ def test_what_diverges_says_so():
         neuron(LocalShards(X, Y, [100]), mode="average", learning_rate=1e10, epochs=3, engine="strict")
 
 
+def test_an_unknown_activation_is_refused_before_rows_are_read():
+    class Unread(LocalShards):
+        def labels(self, task):
+            raise AssertionError("labels are read")
+
+    with pytest.raises(ValueError, match="there is no activation 'cube': use one of "):
+        network(Unread(ROWS.X, Y, [1000]), activation="cube")
+
+
 def test_a_network_that_diverges_is_not_told_a_neurons_rate():
     options = {"learning_rate": 1e300, "activation": "relu", "engine": "strict", "seed": 0, "epochs": 3}
     with pytest.raises(TrainingDivergedError) as ref:
@@ -283,6 +292,18 @@ def test_what_is_wrong_with_a_row_names_the_place(bad):
         neuron(LocalShards(ROWS.X[:0], Y[:0], []))
     with pytest.raises(ValueError, match="more than 256 different labels"):
         network(LocalShards(ROWS.X, np.arange(3000), [500]))
+
+
+def test_a_rate_is_searched_on_a_shard_with_both_labels():
+    first = np.argsort(Y, kind="stable")
+    zeros = int((Y == 0).sum())
+    options = {"learning_rate": "auto", "mode": "average", "epochs": 1}
+    with pytest.raises(
+        ValueError, match="learning_rate='auto' needs a partition with rows of both labels: give a rate"
+    ):
+        neuron(LocalShards(ROWS.X[first], Y[first], [zeros]), **options)
+    found = neuron(LocalShards(ROWS.X[first], Y[first], [zeros - 500]), **options)
+    assert found.rate_search.rows == 3000 - zeros + 500
 
 
 def test_the_rate_is_found_where_both_labels_are_and_labels_that_no_row_has_are_refused():

@@ -12,12 +12,14 @@ from compare import distance
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 from joblib import Parallel, delayed, parallel_config
+from sklearn import linear_model, neural_network
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
@@ -174,3 +176,20 @@ def test_without_scikit_learn():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ImportError: tinynet_fast.sklearn needs scikit-learn 1.8 or newer: pip install" in done.stderr
+
+
+def intervals(allowed):
+    return [str(part) for part in allowed if isinstance(part, Interval)]
+
+
+def test_options_may_have_the_values_that_scikit_learn_allows():
+    """All but what `fit` checks itself, what is not offered here, and what is here alone."""
+    own = {"loss", "learning_rate", "power_t", "average", "engine"}, {"activation", "solver", "engine"}
+    peers = linear_model.SGDClassifier, neural_network.MLPClassifier
+    for ours, theirs, other in zip((SGDClassifier, MLPClassifier), peers, own, strict=True):
+        for name in ours._parameter_constraints.keys() - other:
+            comp, ref = (intervals(kind._parameter_constraints[name]) for kind in (ours, theirs))
+            assert comp == ref, name
+    for option in ({"power_t": -0.1}, {"average": -1}, {"engine": "numpy"}, {"learning_rate": "pa1"}):
+        with pytest.raises(ValueError, match=f"The '{next(iter(option))}' parameter"):
+            SGDClassifier(**option).fit([[1.0], [2.0]], [0, 1])

@@ -256,6 +256,19 @@ def test_counters_out_of_range(run, name, value):
         go_on(json.dumps(content).encode())
 
 
+@pytest.mark.parametrize(("place", "change"), [(0, 1), (0, -1), (1, 10**15), (2, 10**6)])
+@pytest.mark.parametrize("run", ["stream", "csv", "parquet"], indirect=True)
+def test_counted_rows_that_cannot_be(run, place, change):
+    """A file's checkpoint says how many rows it has, how many were left out, and how many are trained on."""
+    go_on, (_, middle, _), _ = run
+    content = json.loads(middle)
+    del content["checksum"]
+    content["rows"][place] += change
+    content["checksum"] = _checksum(content)
+    with pytest.raises(ValueError, match=r"c\.json: a damaged checkpoint: "):
+        go_on(json.dumps(content).encode())
+
+
 def test_a_missing_field_is_one_clear_error(run):
     go_on, (_, middle, _), _ = run
     content = json.loads(middle)

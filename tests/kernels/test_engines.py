@@ -250,6 +250,18 @@ def test_twins_hold_the_same_functions_in_the_same_order():
     assert functions(vectorized) == functions(reference)
 
 
+@pytest.mark.parametrize(
+    ("largest", "limit", "fits"),
+    [(2.0, 2.0, True), (2.1, 2.0, False), (1e300, np.inf, True), (np.inf, np.inf, False), (np.nan, np.inf, False)],
+)
+def test_fast_is_given_rows_within_the_limit(largest, limit, fits):
+    fast, exact = engines.ENGINES["fast"], engines.ENGINES["strict"]
+    assert engines.choose(fast, largest, limit) is (fast if fits else exact)
+    assert engines.choose(fast, largest, limit, has_kernel=False) is exact
+    for asked in engines.ENGINES.values():
+        assert asked is fast or engines.choose(asked, largest, limit, has_kernel=False) is asked
+
+
 def imported(module):
     tree = ast.parse(inspect.getsource(module))
     imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]

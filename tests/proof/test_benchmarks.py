@@ -140,6 +140,15 @@ def test_a_result_comes_back_from_json(problem):
         result.ratio("nobody")
 
 
+def test_names_of_problems():
+    X, y = np.zeros((1500, 2), np.float32), np.zeros(1500)
+    assert neuron.NeuronProblem(X.astype(float), y).name == "1,500 x 2"
+    options = {"average": True, "shuffle": True, "l2": 0.01, "l1": 1e-5}
+    assert neuron.NeuronProblem(X, y, options=options).name == (
+        "1,500 x 2, float32, averaged, shuffled, l2 0.01, l1 1e-05"
+    )
+
+
 def test_the_loops_that_measure_floors_are_correct():
     """The plain loop has the reference's weights, the reading loop the sum, and the chain its recurrence's value."""
     X = np.random.default_rng(0).standard_normal((50, 3))

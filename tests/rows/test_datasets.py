@@ -16,6 +16,21 @@ def test_small_tables_are_worth_learning(table):
     assert train_neuron(scaled, y, epochs=500).model.score(scaled, y) >= 0.9
 
 
+@pytest.mark.parametrize(
+    ("table", "labels", "sums"),
+    [
+        (datasets.study_hours, "0011", [10]),
+        (datasets.study_and_sleep, "0000101111", [29, 64]),
+        (datasets.quiz_and_attendance, "0001011111", [581, 7]),
+        (datasets.height_weight, "0110", [-1, 5]),
+    ],
+)
+def test_small_tables_are_the_tutorials(table, labels, sums):
+    X, y, _ = table()
+    assert "".join(map(str, y.tolist())) == labels
+    assert X.sum(axis=0) == pytest.approx(sums)
+
+
 def test_synthetic_rows_are_those_of_their_neuron():
     X, y, weights, bias = datasets.make_pass_fail(200_000, 4, seed=3)
     p = 1 / (1 + np.exp(-(X @ weights + bias)))

@@ -193,3 +193,15 @@ def test_sorted_rows_that_are_kept_can_be_shuffled(tmp_path):
     y = np.repeat([0, 1], 400)
     with pytest.warns(TrainingWarning, match="sorted by label.*: use shuffle=True"):
         train_neuron(tmp_path / "x.npy", y, epochs=5, learning_rate=0.5)
+
+
+def test_sparse_rows_are_kept_while_their_values_fit(tmp_path, parses, monkeypatch):
+    """A stored value takes the memory of two numbers, with its column."""
+    path = tmp_path / "d.svm"
+    path.write_text("".join(f"{k % 2} {1 + k % 9}:{k}.5\n" for k in range(200)))
+    monkeypatch.setattr(base, "CHUNK_BYTES", 500)
+    for memory, times in [(200 * 2 * 8, 1), (200 * 2 * 8 - 1, 3)]:
+        monkeypatch.setattr(kept, "MEMORY_BYTES", memory)
+        parses.clear()
+        train_neuron(path, epochs=3, learning_rate=1e-6)
+        assert len(parses) == times

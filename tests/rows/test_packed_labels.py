@@ -159,6 +159,15 @@ def test_rows_above_a_damaged_batch_come_first():
         next(comp)
 
 
+def test_joined_batches_are_not_too_large():
+    """A batch that would make too many rows starts the next block."""
+    from tinynet_fast.rows.formats.arrow import joined
+
+    parts = [pa.record_batch({"a": list(range(k))}) for k in (2, 2, 1, 5, 2, 1, 1)]
+    comp = [batch["a"].to_pylist() for batch in joined(iter(parts), 3)]
+    assert comp == [[0, 1], [0, 1, 0], [0, 1, 2, 3, 4], [0, 1, 0], [0]]
+
+
 def test_batches_that_arrow_cannot_join():
     """Codes of one byte do not suffice for the labels of all batches together."""
     from tinynet_fast.rows.formats.arrow import joined

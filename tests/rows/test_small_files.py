@@ -44,6 +44,7 @@ def peak(call):
 def test_messages_are_short_and_printable(tmp_path):
     assert printable("a\x1b[2J\nb\u2028\ud800é") == "a\\x1b[2J\\nb\\u2028\\ud800é"
     assert len(printable("\0" * 10**6)) <= LONGEST
+    assert printable("x" * LONGEST) == "x" * LONGEST
     text = printable("file.csv, line 7: " + "x" * 10**6 + ": use less")
     assert text.startswith("file.csv, line 7: xxx")
     assert text.endswith("xxx: use less")

@@ -172,3 +172,13 @@ def test_a_byte_order_mark_is_left_out_only_at_the_beginning(tmp_path, monkeypat
             monkeypatch.setattr(records.CsvBytes.pieces, "__defaults__", (size,))
             with pytest.raises(TableError, match=r"column 'a': .*which holds U\+FEFF.* is not a number"):
                 gather(open_source(path, "y"))
+
+
+def test_rows_below_those_that_are_asked_for_are_not_read(tmp_path, small):
+    path = tmp_path / "a.csv"
+    path.write_text("a,t\n" + "1.5,0\n" * 90 + "1.5,1\n" * 9 + "wrong,0\n")
+    small(64)
+    source = open_source(path, "t")
+    assert sum(len(chunk.y) for chunk in source.chunks(0, 20)) == 20
+    with pytest.raises(TableError, match="line 101"):
+        list(source.chunks())

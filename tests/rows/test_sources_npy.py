@@ -77,3 +77,11 @@ def test_npy_and_what_are_no_labels(tmp_path):
     ):
         with pytest.raises(TableError, match=match):
             train_neuron(tmp_path / "X.npy", y, epochs=1)
+
+
+def test_labels_in_memory_are_for_one_file(tmp_path):
+    X, labels = problem(40, 3, 0)
+    for name in ("a.npy", "b.npy"):
+        np.save(tmp_path / name, X)
+    with pytest.raises(TableError, match="y is an array for several files of rows: give the path of each one's labels"):
+        open_source([tmp_path / "a.npy", tmp_path / "b.npy"], labels)

@@ -262,3 +262,13 @@ def test_the_command_line_says_it_in_one_line(run, tmp_path):
     assert err.startswith("tinynet-fast: warning: the model is worse than")
     assert err.count("\n") == 1
     assert run("train", path, "--target", "y", "--quiet")[2] == ""
+
+
+def test_a_label_of_rows_without_weight_is_left_out_of_the_judgment():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 3)), rng.integers(0, 3, 300)
+    model = train_mlp(X, y, hidden=4, seed=0).model
+    seen = look(model, [(X, y, (y < 2).astype(float))], False)
+    assert seen.loss == pytest.approx(model.loss(X[y < 2], y[y < 2]))
+    shares = np.bincount(y[y < 2]) / (y < 2).sum()
+    assert seen.loss_of_shares == pytest.approx(-shares @ np.log(shares))

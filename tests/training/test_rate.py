@@ -7,6 +7,7 @@ from tinynet_fast import sweep, train_neuron
 from tinynet_fast.rows.datasets import make_pass_fail, quiz_and_attendance, study_hours
 from tinynet_fast.training.many_neurons import mean_log_losses
 from tinynet_fast.training.rate_search import DECADES, auto_rate
+from tinynet_fast.training.result import RateSearch
 
 
 def synthetic(d, column_scale=1.0, flipped=0.0, seed=0):
@@ -86,6 +87,17 @@ def test_same_rate_every_time():
     assert first.learning_rate in first.rates
     assert (np.diff(first.rates) > 0).all()
     assert f"learning_rate={first.learning_rate:.4g}: of " in first.reason
+
+
+def test_the_reason_names_the_least_loss():
+    rates, losses = np.array([0.1, 0.2, 0.4]), np.array([0.5, 0.25, np.nan])
+    assert RateSearch(0.2, rates, losses, 2_000, 7).reason == (
+        "learning_rate=0.2: of 3 rates from 0.1 to 0.4, each trained on 2,000 rows for 7 epochs, "
+        "the least log loss, 0.25"
+    )
+    for rate, loss in [(0.1, 0.5), (0.4, 0.125)]:
+        at_end = RateSearch(rate, rates, np.array([0.5, 0.75, 0.125]), 5, 1).reason
+        assert at_end.endswith(f"the least log loss, {loss} (at the end of the range)")
 
 
 def test_more_rows_than_a_search_takes():

@@ -208,6 +208,14 @@ def test_a_model_that_diverges_is_alone_in_it():
     none = sweep(ROWS.X, ROWS.y, learning_rate=[1e308, 1.5e308])
     assert none.best is none.best_model is None
     assert "diverged" in text(none.table())
+    remarks = [line.split()[-2] for line in text(result.table()).splitlines() if "e+308" in line or "100 " in line]
+    assert remarks == ["diverged", "unstable"]
+    folds = sweep(ROWS.X, ROWS.y, learning_rate=[0.01, 0.02, 1e308], folds=2, seed=0)
+    shown = text(folds.table())
+    assert shown.count("diverged") == 1
+    for i in (0, 3):  # of each combination the model of all rows, then one for each fold
+        held_out = folds.held_out_loss[i + 1 : i + 3]
+        assert f"{held_out.mean():.6f} ± {held_out.std():.6f}" in shown
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -1,6 +1,9 @@
 """What the loop around the kernels does: blocks, order, validation, stopping, callbacks. Runs that go wrong are
 in `test_training_errors.py`."""
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 from compare import assert_keeps, flat
@@ -244,6 +247,15 @@ def test_progress_on_stderr(passes, capsys, monkeypatch):
     assert "3/3" in captured.err
     train_neuron(passes.X, passes.y, epochs=3)
     assert capsys.readouterr().err == ""
+
+
+def test_progress_is_a_line_every_five_seconds(passes, capsys, monkeypatch):
+    """The clock goes on by 1.5 seconds when it is read, which is twice an epoch: every second epoch has a line."""
+    clock = itertools.count(0.0, 1.5)
+    monkeypatch.setattr("tinynet_fast.training.progress.perf_counter", lambda: next(clock))
+    train_neuron(passes.X, passes.y, epochs=7, progress=True, callback=lambda epoch: None)
+    shown = re.findall(r"epoch (\d)/7", capsys.readouterr().err)
+    assert shown == ["2", "4", "6", "7"]
 
 
 # --- far starts, odd options, blocks ----------------------------------------------------------------------------------
