@@ -76,7 +76,7 @@ def without_what_is_left_to_strict(engine, problem):
     """The problem as it is, or without what the engine has no kernel for: l1, squared error, a bias that lags."""
     if can_solve(engine, problem):
         return problem
-    return replace(problem, plan=problem.plan * [1.0, 1.0, 0.0, 1.0], loss=0, bias_scale=1.0)
+    return replace(problem, schedule=problem.schedule * [1.0, 1.0, 0.0, 1.0], loss=0, bias_scale=1.0)
 
 
 @st.composite

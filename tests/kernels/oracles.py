@@ -70,13 +70,13 @@ def network_by_hand(engine):
 
 def regularized_by_hand(engine):
     """Two rows of one input: l2 shrinks first, and the mean is of the weights after each row."""
-    plan = np.array([[0.5, 0.9, 0.0, 1.0], [0.25, 0.8, 0.0, 0.5]])
+    schedule = np.array([[0.5, 0.9, 0.0, 1.0], [0.25, 0.8, 0.0, 0.5]])
     e = 1 / (1 + math.exp(-0.4)) - 1.0
     w, b = 0.9 * 0.3 - 0.5 * e, 0.1 - 0.5 * e
     e = 1 / (1 + math.exp(-(2.0 * w + b)))
     after, bias = 0.8 * w - 0.25 * e * 2.0, b - 0.25 * e
     problem = RegularizedProblem(
-        np.array([[1.0], [2.0]]), np.array([1.0, 0.0]), plan, 0, np.array([0.3]), 0.1, epochs=1, block=2
+        np.array([[1.0], [2.0]]), np.array([1.0, 0.0]), schedule, 0, np.array([0.3]), 0.1, epochs=1, block=2
     )
     state, _ = problem.solve(engine)
     assert state == pytest.approx([after, bias, (w + after) / 2, (b + bias) / 2, 0.0, 0.0], rel=1e-14)
@@ -84,7 +84,7 @@ def regularized_by_hand(engine):
 
 def regularized_l1_by_hand(engine):
     """Two rows of one input: l2 shrinks first, the mean is taken, l1 stops at zero and remembers what it is owed."""
-    plan = np.array([[0.5, 0.9, 0.05, 1.0], [0.5, 0.8, 0.7, 0.5]])
+    schedule = np.array([[0.5, 0.9, 0.05, 1.0], [0.5, 0.8, 0.7, 0.5]])
     X, y = np.array([[1.0], [2.0]]), np.array([1.0, 0.0])
     e = 1 / (1 + math.exp(-0.4)) - 1.0
     w, b = 0.9 * 0.3 - 0.5 * e, 0.1 - 0.5 * e
@@ -101,7 +101,7 @@ def regularized_l1_by_hand(engine):
         1.0,
         -1.0,
     ):  # mirrored: the same sums, and the weight comes to zero from the other side
-        problem = RegularizedProblem(sign * X, y, plan, 0, np.array([sign * 0.3]), 0.1, epochs=1, block=2)
+        problem = RegularizedProblem(sign * X, y, schedule, 0, np.array([sign * 0.3]), 0.1, epochs=1, block=2)
         state, _ = problem.solve(engine)
         assert state == pytest.approx([sign * after, b, sign * mean_w, mean_b, sign * paid, 0.75], rel=1e-13)
 
@@ -112,9 +112,9 @@ def regularized_bias_by_hand(engine):
     w, b = 0.3 - 0.5 * e, 0.1 - 0.01 * 0.5 * e
     e = 1 / (1 + math.exp(-(2.0 * w + b)))
     after, bias = w - 0.25 * e * 2.0, b - 0.01 * 0.25 * e
-    plan = np.array([[0.5, 1.0, 0.0, 1.0], [0.25, 1.0, 0.0, 0.5]])
+    schedule = np.array([[0.5, 1.0, 0.0, 1.0], [0.25, 1.0, 0.0, 0.5]])
     X, y = np.array([[1.0], [2.0]]), np.array([1.0, 0.0])
-    problem = RegularizedProblem(X, y, plan, 0, np.array([0.3]), 0.1, epochs=1, block=2, bias_scale=0.01)
+    problem = RegularizedProblem(X, y, schedule, 0, np.array([0.3]), 0.1, epochs=1, block=2, bias_scale=0.01)
     state, _ = problem.solve(engine)
     assert state == pytest.approx([after, bias, (w + after) / 2, (b + bias) / 2, 0.0, 0.0], rel=1e-14)
 
@@ -155,8 +155,8 @@ def squared_error_gradient(engine):
         def loss(params, x=x, actual=actual):
             return (1 / (1 + np.exp(-(x @ params[:-1] + params[-1]))) - actual) ** 2
 
-        plan = np.array([[0.01, 1.0, 0.0, 0.0]])
-        problem = RegularizedProblem(x[np.newaxis], np.array([actual]), plan, 1, at[:-1], at[-1], epochs=1, block=1)
+        schedule = np.array([[0.01, 1.0, 0.0, 0.0]])
+        problem = RegularizedProblem(x[np.newaxis], np.array([actual]), schedule, 1, at[:-1], at[-1], epochs=1, block=1)
         comp, losses = problem.solve(engine)
         np.testing.assert_allclose((at - comp[:4]) / 0.01, slopes(loss, at), rtol=1e-6, atol=1e-8)
         assert losses[0] == pytest.approx(loss(at), rel=1e-12)

@@ -208,20 +208,20 @@ PRODUCTS = (
 def one_neuron(kernels, X, y, rate, l2):
     """The weights that `kernels` comes to."""
     weights, nothing = np.zeros(X.shape[1]), np.zeros(1)
-    plan = Penalties(l2, 0.0, 0, "log_loss").schedule_rows(np.full(len(X), rate), None, 0)
+    schedule = Penalties(l2, 0.0, 0, "log_loss").schedule_rows(np.full(len(X), rate), None, 0)
     means, paid = np.zeros(X.shape[1] + 1), np.zeros(X.shape[1] + 1)
-    kernels.sgd_regularized_epochs(X, y, plan, 0, 1.0, weights, nothing, means, paid, np.zeros(2))
+    kernels.sgd_regularized_epochs(X, y, schedule, 0, 1.0, weights, nothing, means, paid, np.zeros(2))
     return weights
 
 
 def one_class(kernels, X, y, rate, l2):
     """The same weights as those of a class, among eight of the same."""
-    plan, m = np.ones((len(X), 4)), kernels.WIDTH
+    schedule, m = np.ones((len(X), 4)), kernels.WIDTH
     options, sums, state = (kernels.aligned(k, m) for k in (kernels.N_OPTIONS, kernels.N_SUMS, X.shape[1] + 1))
     options[:] = 1.0
     options[kernels.RATE], options[kernels.L2] = rate, l2
     for _ in range(2):
-        kernels.train(X, y, plan, options, state, sums, False, False, True)
+        kernels.train(X, y, schedule, options, state, sums, False, False, True)
     return state[:-1, 0]
 
 

@@ -88,7 +88,7 @@ def test_several_epochs_in_one_call_are_as_many_calls(n):
     """Of rows that are one tile, which then are not read again, and of several batches."""
     for batch in (n, 2):
         problem = random_problem(np.random.default_rng(3), n, (2, 4, 1), batch=batch)
-        problem.plan[:] = problem.plan[0]
+        problem.schedule[:] = problem.schedule[0]
         state = problem.state
         for _ in range(3):
             state = problem.run(narrow_network, state)[0]
@@ -121,7 +121,7 @@ def test_how_differences_grow(batch):
     from tinynet_fast.kernels import strict
 
     problem = random_problem(np.random.default_rng(5), 200, (2, 4, 1), SIGMOID, batch, share=0.0)
-    problem.plan = np.tile(problem.plan[0] * [0.2, 1.0, 1.0, 1.0], (20_001, 1))
+    problem.schedule = np.tile(problem.schedule[0] * [0.2, 1.0, 1.0, 1.0], (20_001, 1))
     problem.y = (problem.X[:, 0] > 0).astype(float)
     ref, comp = (problem.run(kernels, problem.state, epochs=100) for kernels in (strict, narrow_network))
     np.testing.assert_allclose(comp[0][0], ref[0][0], rtol=1e-12)

@@ -45,7 +45,7 @@ class Problem:
     y: np.ndarray
     weight: np.ndarray
     mask: np.ndarray
-    plan: np.ndarray
+    schedule: np.ndarray
     rule: np.ndarray
     layers: np.ndarray
     state: np.ndarray
@@ -70,7 +70,7 @@ class Problem:
             mask = self.mask[part] if self.mask.shape[1] else self.mask
             updates = epochs * ((int(pending[0]) + stop - start) // self.batch)
             X = self.X[part].astype(float) if kernels is strict else self.X[part]
-            given = (X, self.y[part], self.weight[part], mask, self.plan[done : done + updates + 1])
+            given = (X, self.y[part], self.weight[part], mask, self.schedule[done : done + updates + 1])
             kernels.network_epochs(*given, self.rule, self.layers, state, units, pending, losses)
             done += updates
         return state, pending, losses
@@ -84,7 +84,7 @@ class Problem:
         """
         loss = 1e-6 if self.layers[-1, 1] == 1 else 1e-3 * float(np.abs(self.state[0]).max())
         reach = 1e-2 * max(1.0, float(np.max(np.abs(self.X), initial=0.0))) * float(np.abs(self.state[0]).max() + 1.0)
-        return 0.0, len(self.X) * reach, self.plan[:, 0].max() * reach, 1e-6, loss * len(self.X)
+        return 0.0, len(self.X) * reach, self.schedule[:, 0].max() * reach, 1e-6, loss * len(self.X)
 
 
 def random_problem(
@@ -100,11 +100,11 @@ def random_problem(
     weight = rng.random(n) * (rng.random(n) < 0.8) if weights else np.ones(n)
     hidden = sum(sizes[1:-1])
     mask = (rng.random((n, hidden)) >= dropout) / (1.0 - dropout) if dropout else np.empty((1, 0))
-    plan = np.tile([rate, keep, l2, 1e-8], (3 * n + 3, 1))
-    plan[:, 0] *= 0.5 + rng.random(len(plan))
+    schedule = np.tile([rate, keep, l2, 1e-8], (3 * n + 3, 1))
+    schedule[:, 0] *= 0.5 + rng.random(len(schedule))
     rule = np.array([batch or max(n, 1), loss, optimizer, share, 0.999])
     y = rng.integers(0, max(2, sizes[-1]), n).astype(float)
-    return Problem(rng.standard_normal((n, sizes[0])).astype(dtype), y, weight, mask, plan, rule, layers, state)
+    return Problem(rng.standard_normal((n, sizes[0])).astype(dtype), y, weight, mask, schedule, rule, layers, state)
 
 
 def differences(problem, kernels, epochs=1):
@@ -197,8 +197,8 @@ def test_update(problem, total):
     comp = problem.state.copy()
     comp[1] = rng.standard_normal(comp.shape[1])
     ref = comp.copy()
-    network.network_update(total, problem.plan[0], problem.rule, problem.layers, comp)
-    strict.network_update(total, problem.plan[0], problem.rule, problem.layers, ref)
+    network.network_update(total, problem.schedule[0], problem.rule, problem.layers, comp)
+    strict.network_update(total, problem.schedule[0], problem.rule, problem.layers, ref)
     for a, b in zip(comp, ref, strict=True):
         assert distance(a, b) <= 1e-14
 
@@ -217,7 +217,7 @@ def test_a_relu_on_its_kink():
 @pytest.mark.parametrize("batch", [4, 12])
 def test_several_epochs_in_one_call_are_as_many_calls(batch):
     problem = random_problem(np.random.default_rng(3), 12, (2, 4, 1), batch=batch)
-    problem.plan[:] = problem.plan[0]
+    problem.schedule[:] = problem.schedule[0]
     state = problem.state
     for _ in range(3):
         state = problem.run(network, state)[0]
@@ -250,7 +250,7 @@ def test_how_differences_grow():
             problem = random_problem(
                 rng, 200, (5, 8, 1), activation, 10, optimizer, share=0.0 if not optimizer else 0.9
             )
-            problem.plan = np.tile(problem.plan[0] * [0.2, 1.0, 1.0, 1.0], (3000, 1))
+            problem.schedule = np.tile(problem.schedule[0] * [0.2, 1.0, 1.0, 1.0], (3000, 1))
             problem.y = (problem.X[:, 0] > 0).astype(float)
             ref, comp = (problem.run(kernels, problem.state, epochs=100) for kernels in (strict, network))
             assert distance(comp[0][0], ref[0][0]) <= 1e-13

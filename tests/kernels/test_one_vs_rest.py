@@ -26,7 +26,7 @@ class ClassesProblem:
 
     X: np.ndarray
     codes: np.ndarray
-    plan: np.ndarray
+    schedule: np.ndarray
     options: np.ndarray
     start: np.ndarray
     averaged: bool = True
@@ -42,7 +42,7 @@ class ClassesProblem:
         state[: d + 1] = self.start
         kernel.clear(sums)
         for a, b in zip((0, *self.cuts), (*self.cuts, len(self.X)), strict=True):
-            rows = self.X[a:b], self.codes[a:b], self.plan[a:b]
+            rows = self.X[a:b], self.codes[a:b], self.schedule[a:b]
             kernel.train(*rows, options, state, sums, self.averaged, self.watched, fast)
         means = state[d + 1 :] if self.averaged else np.zeros_like(self.start)
         return state[: d + 1], means, kernel.objectives(sums)
@@ -54,12 +54,12 @@ class ClassesProblem:
         means, paid = own(np.zeros(len(self.start))), own(np.zeros(len(self.start)))
         factor, code, positive, negative, l2, bias_scale = self.options[:, k]
         objective = 0.0
-        for x, row_code, row in zip(self.X.astype(float), self.codes, self.plan, strict=True):
+        for x, row_code, row in zip(self.X.astype(float), self.codes, self.schedule, strict=True):
             y, weight = (1.0, positive) if row_code == code else (0.0, negative)
             rate = factor * row[0]
-            plan = [[rate * (weight * row[2]), max(0.0, 1.0 - l2 * rate), 0.0, row[3] * self.averaged]]
+            schedule = [[rate * (weight * row[2]), max(0.0, 1.0 - l2 * rate), 0.0, row[3] * self.averaged]]
             objective += reference.cross_entropy(reference.logit(x, w, b), y) + l2 / 2 * sum(v * v for v in w)
-            rows = own(x[np.newaxis].copy()), own(np.array([y])), own(np.array(plan))
+            rows = own(x[np.newaxis].copy()), own(np.array([y])), own(np.array(schedule))
             module.sgd_regularized_epochs(*rows, 0, bias_scale, w, b, means, paid, own(np.zeros(1)))
         return np.append(w, b), np.asarray(means), objective
 
@@ -84,7 +84,7 @@ def problem(rng, n, d, m, scale=1.0, dtype=np.float64, reach=1.0, l2=True, bias_
     norms = (X.astype(float) ** 2).sum(axis=1)
     weight = rng.random(n) * (rng.random(n) < 0.9)
     share = np.where(np.arange(n) >= 5, 1.0 / np.maximum(np.arange(n) - 4.0, 1.0), 0.0)
-    plan = np.column_stack([1.0 / (1.0 + 0.05 * np.arange(n)), norms, weight, share])
+    schedule = np.column_stack([1.0 / (1.0 + 0.05 * np.arange(n)), norms, weight, share])
     options = np.empty((one_vs_rest.N_OPTIONS, m))
     rates = 4.0 / float(np.max(norms + 1.0, initial=1.0)) * reach * np.exp(-6.0 * rng.random(m))
     ones = np.ones(m)
@@ -92,7 +92,7 @@ def problem(rng, n, d, m, scale=1.0, dtype=np.float64, reach=1.0, l2=True, bias_
     if l2:
         options[one_vs_rest.L2] = rng.choice([0.0, 1e-3, 0.3], m) / max(rates.max(), 1.0)
     start = rng.standard_normal((d + 1, m)) / max(scale, 1.0)
-    return ClassesProblem(X, rng.integers(0, m, n).astype(float), plan, options, start)
+    return ClassesProblem(X, rng.integers(0, m, n).astype(float), schedule, options, start)
 
 
 @st.composite
@@ -170,9 +170,9 @@ PLANTED = [
     Mistake("strict: fused", "keep * load(state, at, lanes) - nudge * x", "keep * (load(state, at, lanes) - nudge * x / keep)"),
     Mistake("strict: one class for all", "where(code == codes[i], 1.0, 0.0)", "where(code[0] == codes[i], 1.0, 0.0)"),
     Mistake("strict: weights of classes exchanged", "load_rows(options, (POSITIVE, NEGATIVE), lanes)", "load_rows(options, (NEGATIVE, POSITIVE), lanes)"),
-    Mistake("strict: sample weight forgotten", "counts_for(...) * plan[i, WEIGHT]", "counts_for(...)"),
-    Mistake("strict: one rate for all rows", "now = rate * plan[i, ROW_RATE]", "now = rate"),
-    Mistake("strict: another row brought in", "before, share = i, plan[i, SHARE]", "before, share = start, plan[i, SHARE]", "strict_epoch", given="for i in range(start, ...): ..."),
+    Mistake("strict: sample weight forgotten", "counts_for(...) * schedule[i, WEIGHT]", "counts_for(...)"),
+    Mistake("strict: one rate for all rows", "now = rate * schedule[i, ROW_RATE]", "now = rate"),
+    Mistake("strict: another row brought in", "before, share = i, schedule[i, SHARE]", "before, share = start, schedule[i, SHARE]", "strict_epoch", given="for i in range(start, ...): ..."),
     Mistake("strict: objective without its linear part", "total = total + (limit(z, 0.0, MANY) - y * z)", "pass"),
     Mistake("strict: objective without the penalty", "total = fma(l2 * 0.5, square, total)", "pass"),
     Mistake("strict: factors of the right label", "limit(probability, 1.0 - probability, 2.0)", "probability"),
@@ -189,8 +189,8 @@ PLANTED = [
     Mistake("fast: second row does not know the first", "fma(1.0 - coupling, p, keep_p * dot_ahead)", "keep_p * dot_ahead"),
     Mistake("fast: second row does not know the first's shrinking", "fma(1.0 - coupling, p, keep_p * dot_ahead)", "fma(1.0 - coupling, p, dot_ahead)"),
     Mistake("fast: second row does not know the first's bias", "z = dot + (bias - p)", "z = dot + bias"),
-    Mistake("fast: rows brought in swapped", "share_p, before, last = plan[i, SHARE], i, ahead", "share_p, before, last = plan[i, SHARE], ahead, i"),
-    Mistake("fast: shares swapped", "share_q = plan[ahead, SHARE]", "share_q = plan[i, SHARE]", "fast_epoch", given="share_p, before, last = plan[i, SHARE], i, ahead"),
+    Mistake("fast: rows brought in swapped", "share_p, before, last = schedule[i, SHARE], i, ahead", "share_p, before, last = schedule[i, SHARE], ahead, i"),
+    Mistake("fast: shares swapped", "share_q = schedule[ahead, SHARE]", "share_q = schedule[i, SHARE]", "fast_epoch", given="share_p, before, last = schedule[i, SHARE], i, ahead"),
     Mistake("fast: odd row at the end taken twice", "if ahead > i: ...", "if True: ..."),
     Mistake("fast: last rows not brought in", "if n > 0: ...", "if n < 0: ...", "fast_epoch"),
     Mistake("fast: penalty after the update", "w = fma(-x, p, load(state, at, lanes) * keep_p)", "w = fma(-x, p, load(state, at, lanes)) * keep_p"),
@@ -204,8 +204,8 @@ PLANTED = [
     Mistake("fast: label of the row before", "learn(dot + bias, codes[i], ...)", "learn(dot + bias, codes[i - 1], ...)"),
     Mistake("fast: far sums count 44 nats", "limit(u, FARTHEST, MANY) - FARTHEST + total", "total"),
     Mistake("fast: product not brought down", "exponent, product = add_exponent(exponent, product), mantissa(product)", "exponent, product = add_exponent(exponent, product), product", "fast_epoch"),
-    Mistake("fast: penalty of the second row forgotten", "share_q = plan[ahead, SHARE]\nif len(watched) > 0:\n    product, total = product * factor, penalised(total, u, l2, square)\n    ...", "share_q = plan[ahead, SHARE]\nif len(watched) > 0:\n    product, total = product * factor, penalised(total, u, 0.0 * l2, square)\n    ..."),
-    Mistake("fast: square of the second row forgotten", "share_q = plan[ahead, SHARE]\nif len(watched) > 0:\n    ...\n    square = next_square(...)", "share_q = plan[ahead, SHARE]\nif len(watched) > 0:\n    ..."),
+    Mistake("fast: penalty of the second row forgotten", "share_q = schedule[ahead, SHARE]\nif len(watched) > 0:\n    product, total = product * factor, penalised(total, u, l2, square)\n    ...", "share_q = schedule[ahead, SHARE]\nif len(watched) > 0:\n    product, total = product * factor, penalised(total, u, 0.0 * l2, square)\n    ..."),
+    Mistake("fast: square of the second row forgotten", "share_q = schedule[ahead, SHARE]\nif len(watched) > 0:\n    ...\n    square = next_square(...)", "share_q = schedule[ahead, SHARE]\nif len(watched) > 0:\n    ..."),
 ]  # fmt: skip
 
 

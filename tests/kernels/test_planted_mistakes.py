@@ -71,7 +71,7 @@ IN_STRICTS_REFERENCE = [
     Mistake("sample weight left out", "deltas[u] = weight * loss_slope(...)", "deltas[u] = loss_slope(...)"),
     Mistake("sample weight left out of the mean", "pending[at.PENDING_WEIGHT] += weight[i]", "pending[at.PENDING_WEIGHT] += 1.0"),
     Mistake("sample weight left out of the loss", "losses[epoch] += weight[i] * network_loss(...)", "losses[epoch] += network_loss(...)"),
-    Mistake("every update by the first plan", "updates += 1", "pass"),
+    Mistake("every update by the first schedule row", "updates += 1", "pass"),
     Mistake("biases penalised", "if p < biases: ...", "if True: ..."),
     Mistake("weights shrunk before their penalty", "g += l2 * params[p]; params[p] *= keep", "params[p] *= keep; g += l2 * params[p]"),
     Mistake("no decay", "params[p] *= keep", "pass"),
@@ -137,7 +137,7 @@ IN_FAST_REGULARIZED = [
     Mistake("a row with another row's share", "w = fma(-p1, input_at(X, k + d), c1 * w)\nif len(averaged) > 0: mean = fma(h1, w - mean, mean)\n...\nif len(averaged) > 0: mean = fma(h2, w - mean, mean)", "w = fma(-p1, input_at(X, k + d), c1 * w)\nif len(averaged) > 0: mean = fma(h2, w - mean, mean)\n...\nif len(averaged) > 0: mean = fma(h2, w - mean, mean)"),
     Mistake("last row of a block left out of the mean", "put_weight(means, j, fma(h3, w - mean, mean))", "put_weight(means, j, mean)"),
     Mistake("mean of the bias a row late", "b -= p3; mb = fma(h3, b - mb, mb); before = i", "b -= p3; mb = fma(h3, b + p3 - mb, mb); before = i"),
-    Mistake("odd rows at the end not shrunk", "bring_in_one(X, i, plan[i, at.KEEP], ...)", "bring_in_one(X, i, 1.0, ...)"),
+    Mistake("odd rows at the end not shrunk", "bring_in_one(X, i, schedule[i, at.KEEP], ...)", "bring_in_one(X, i, 1.0, ...)"),
     Mistake("odd rows at the end left out of the mean", "fma(share, weights[j] - means[j], means[j])", "means[j]"),
 ]  # fmt: skip
 IN_THE_REFERENCE_TOO = [

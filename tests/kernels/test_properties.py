@@ -58,12 +58,12 @@ def test_regularized_neuron_beyond_the_stability_bound(engine, problem):
 
 @named(REGULARIZED)
 @given(problem=neuron_problems(within_bound=True))
-def test_a_plan_that_adds_nothing_is_the_plain_update(engine, problem):
+def test_a_schedule_that_adds_nothing_is_the_plain_update(engine, problem):
     """With keep 1, cut 0 and share 0 the regularised kernel gives the plain kernel's weights: bit for bit, unless it
     sums in an order of its own."""
     plain, plain_losses = problem.solve(engine)
     same = regularized_problem(np.random.default_rng(0), problem, 0.0, 0.0, 0, "log_loss")
-    same.plan[:, 0] = problem.step
+    same.schedule[:, 0] = problem.step
     comp, losses = same.solve(engine)
     promise = engine.promise if engine.module == "fast" else 0.0
     assert_keeps(promise, comp[: len(plain)], plain)

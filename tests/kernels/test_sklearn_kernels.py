@@ -21,7 +21,7 @@ def rows(n, d, seed=0):
     return X, (rng.random(n) < 1 / (1 + np.exp(-X[:, 0]))).astype(float)
 
 
-# --- the order of rows and their plans --------------------------------------------------------------------------------
+# --- the order of rows and their schedule -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", [0, 1, 12345, 2**31 - 2])
@@ -50,18 +50,18 @@ def test_gather(dtype, labels):
     np.testing.assert_array_equal(y_out, y[index].astype(float), strict=True)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "invscaling", "optimal"])
-def test_plans_are_those_of_the_trainers(schedule):
+@pytest.mark.parametrize("name", ["constant", "invscaling", "optimal"])
+def test_schedule_rows_are_those_of_the_trainers(name):
     """The kernel's one pass against the arrays that `train_neuron` makes."""
     for weighted, average, row in product((False, True), (0, 1, 1005), (0, 1000)):
-        rates = Schedule(0.3, schedule, 0.4, 0.02)
+        rates = Schedule(0.3, name, 0.4, 0.02)
         penalties = Penalties(0.5, 0.1, average, "log_loss")
         weight = np.random.default_rng(0).random(50) if weighted else None
         ref = penalties.schedule_rows(rates.rates(row, 50), weight, row)
         comp = np.full((50, 4), np.nan)
-        kind = {"invscaling": row_order.INVSCALING, "optimal": row_order.OPTIMAL}.get(schedule, row_order.CONSTANT)
+        kind = {"invscaling": row_order.INVSCALING, "optimal": row_order.OPTIMAL}.get(name, row_order.CONSTANT)
         weights = np.empty(0) if weight is None else weight
-        row_order.fill_plan(kind, 0.3, 0.4, 0.02**-0.75, 0.02, row, weights, 0.5, 0.1, average, comp)
+        row_order.fill_schedule(kind, 0.3, 0.4, 0.02**-0.75, 0.02, row, weights, 0.5, 0.1, average, comp)
         np.testing.assert_allclose(comp, ref, rtol=1e-14)
 
 
@@ -82,18 +82,18 @@ def test_both_probabilities(d):
 def problem(d, l1=0.0, n=601):
     X, y = rows(n, d)
     rng = np.random.default_rng(1)
-    plan = Penalties(0.05, l1, 10, "log_loss").schedule_rows(np.full(n, 0.1), rng.random(n), 0)
-    return X, y, plan, rng.standard_normal(d), np.array([0.3])
+    schedule = Penalties(0.05, l1, 10, "log_loss").schedule_rows(np.full(n, 0.1), rng.random(n), 0)
+    return X, y, schedule, rng.standard_normal(d), np.array([0.3])
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 9])
 def test_kernels_leave_each_rows_sum(d):
     """The reference a row at a time: its bits from the exact kernel, 1e-12 from the fast one."""
     for l1, bias_scale in product((0.0, 0.02), (1.0, 0.01)):
-        X, y, plan, start, b0 = problem(d, l1)
+        X, y, schedule, start, b0 = problem(d, l1)
         w, b, means, paid = start.tolist(), b0.tolist(), [0.0] * (d + 1), [0.0] * (d + 1)
         logits, penalties, last = [], [], 0.01 * (start @ start) / 2 + 0.03 * np.abs(start).sum()
-        for x, label, row in zip(X.tolist(), y.tolist(), plan.tolist(), strict=True):
+        for x, label, row in zip(X.tolist(), y.tolist(), schedule.tolist(), strict=True):
             logits.append(reference.logit(x, w, b))
             penalties.append(last)
             unpaid = list(w), list(b), list(means), list(paid)
@@ -106,7 +106,7 @@ def test_kernels_leave_each_rows_sum(d):
         penalty = np.array([0.01, 0.03])
         for part in (slice(0, 100), slice(100, 601)):
             objective.sgd_logits_epoch(
-                X[part], y[part], plan[part], bias_scale, *state, comp[part], penalty, carried, comp_penalties[part]
+                X[part], y[part], schedule[part], bias_scale, *state, comp[part], penalty, carried, comp_penalties[part]
             )
         np.testing.assert_array_equal(np.concatenate(state), w + b + means + paid)
         np.testing.assert_array_equal(comp, logits)
@@ -116,15 +116,15 @@ def test_kernels_leave_each_rows_sum(d):
         for i in range(20):  # rows that come one at a time
             part = slice(i, i + 1)
             objective.sgd_logits_epoch(
-                X[part], y[part], plan[part], bias_scale, *state, comp[part], penalty, carried, comp_penalties[part]
+                X[part], y[part], schedule[part], bias_scale, *state, comp[part], penalty, carried, comp_penalties[part]
             )
         np.testing.assert_allclose(comp_penalties, penalties[:20], rtol=1e-13)
         state, comp = (start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)), np.zeros(len(y))
-        objective.sgd_logits_epoch(X, y, plan, bias_scale, *state, comp, penalty, carried, np.empty(0))
+        objective.sgd_logits_epoch(X, y, schedule, bias_scale, *state, comp, penalty, carried, np.empty(0))
         np.testing.assert_array_equal(comp, logits)
         if not l1 and bias_scale == 1.0:
             state, comp = (start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)), np.zeros(len(y))
-            sgd_regularized_epochs(X, y, plan, 0, 1.0, *state, np.zeros(1), comp)
+            sgd_regularized_epochs(X, y, schedule, 0, 1.0, *state, np.zeros(1), comp)
             assert distance(comp, logits) <= 1e-12
             assert distance(np.concatenate(state), w + b + means + paid) <= 1e-12
 
@@ -133,16 +133,16 @@ def test_kernels_leave_each_rows_sum(d):
 def test_objective_of_rows(d):
     """Against the reference's cross-entropy and the squared length of the weights that each row meets."""
     for bias_scale, l2 in product((1.0, 0.0), (0.0, 0.3)):
-        X, y, plan, start, b0 = problem(d)
+        X, y, schedule, start, b0 = problem(d)
         X *= 3.0
         w, b, nothing, logits, ref = start.tolist(), b0.tolist(), [0.0] * (d + 1), [], 0.0
-        for x, label, row in zip(X.tolist(), y.tolist(), plan.tolist(), strict=True):
+        for x, label, row in zip(X.tolist(), y.tolist(), schedule.tolist(), strict=True):
             logits.append(reference.logit(x, w, b))
             ref += reference.cross_entropy(logits[-1], label) + l2 / 2 * sum(v * v for v in w)
             reference.sgd_regularized_epochs([x], [label], [row], 0, bias_scale, w, b, nothing, list(nothing), [0.0])
         squares, scratch = np.zeros(len(y)), np.zeros(objective.TILE)
         assert objective.rows_compiled("d")(X, squares) == pytest.approx((X**2).sum(axis=1).max() + 1, rel=1e-13)
-        comp = objective.objective(np.array(logits), y, plan, squares, l2, bias_scale, start, b0, scratch)
+        comp = objective.objective(np.array(logits), y, schedule, squares, l2, bias_scale, start, b0, scratch)
         assert comp == pytest.approx(ref, rel=1e-12)
 
 
@@ -167,9 +167,9 @@ PLANTED = [
     (
         row_order,
         Mistake("mean a row early", "averaged = t + 1.0 - average_from", "averaged = t - average_from"),
-        "plans",
+        "schedule",
     ),
-    (row_order, Mistake("rates a row late", "offset + t - 1.0", "offset + t"), "plans"),
+    (row_order, Mistake("rates a row late", "offset + t - 1.0", "offset + t"), "schedule"),
 ]
 
 
@@ -188,7 +188,7 @@ def test_planted_mistake(module, mistake, check, monkeypatch):
         "objective": lambda: test_objective_of_rows(2),
         "shuffle": lambda: [test_shuffle(seed) for seed in (0, 12345)],
         "gather": lambda: test_gather(np.float64, np.uint8),
-        "plans": lambda: [test_plans_are_those_of_the_trainers(name) for name in ("constant", "optimal")],
+        "schedule": lambda: [test_schedule_rows_are_those_of_the_trainers(name) for name in ("constant", "optimal")],
     }
     name = module.__name__.rpartition(".")[2]
     monkeypatch.setitem(globals(), name, planted(module))

@@ -31,7 +31,7 @@ class Problem:
     X: np.ndarray
     stored: np.ndarray
     y: np.ndarray
-    plan: np.ndarray
+    schedule: np.ndarray
     weights: np.ndarray
     bias: float = 0.1
     loss: str = "log_loss"
@@ -66,7 +66,7 @@ class Problem:
             for start in range(0, len(self.places), self.block):
                 part = slice(start, start + self.block)
                 order = self.places[part].tolist() if engine.module == "reference" else self.places[part]
-                given = order, own(self.y[part]), own(self.plan[part]), rule
+                given = order, own(self.y[part]), own(self.schedule[part]), rule
                 kernel(*self.csr(engine), *given, v, bias, sums, paid, state, slot)
         getattr(engine.kernels, "sparse_rescale", strict.sparse_rescale)(v, sums, state)
         losses = np.concatenate(slots)
@@ -78,7 +78,7 @@ class Problem:
         own, d = engine.own, len(self.weights)
         w, bias, losses = own(self.weights.copy()), own(np.array([self.bias])), own(np.zeros(self.epochs))
         means, paid, X = own(np.zeros(d + 1)), own(np.zeros(d + 1)), np.where(self.stored, self.X, 0.0)[self.places]
-        given = own(X), own(self.y), own(self.plan), LOSSES[self.loss], self.bias_scale
+        given = own(X), own(self.y), own(self.schedule), LOSSES[self.loss], self.bias_scale
         engine.kernels.sgd_regularized_epochs(*given, w, bias, means, paid, losses)
         return np.append(w, bias), np.array(means), np.array(paid), np.array(losses)
 
@@ -95,19 +95,19 @@ def problems(draw, l1=True, penalties=True, losses=("log_loss", "squared_error")
     l2, l1_penalty = l2 if penalties else 0.0, l1_penalty / 50.0 if l1 and penalties else 0.0
     average, loss = draw(st.sampled_from([0, 0, 1, 20])), draw(st.sampled_from(losses))
     weight = rng.random(n) * (rng.random(n) < 0.7) if draw(st.booleans()) else None
-    plan = Penalties(l2, l1_penalty, average if penalties else 0, loss).schedule_rows(np.full(n, rate), weight, 0)
+    schedule = Penalties(l2, l1_penalty, average if penalties else 0, loss).schedule_rows(np.full(n, rate), weight, 0)
     watched = (l2, l1_penalty, float(draw(st.booleans())))
     return Problem(
         X,
         stored,
         (rng.random(n) < 0.5).astype(float),
-        plan,
+        schedule,
         rng.standard_normal(d) * draw(st.sampled_from([0.0, 1.0])),
         float(rng.standard_normal()),
         loss,
         draw(st.sampled_from([1.0, 0.01])),
         watched,
-        1 if plan[:, 3].any() else draw(st.integers(1, 3)),  # shares count the rows of one epoch
+        1 if schedule[:, 3].any() else draw(st.integers(1, 3)),  # shares count the rows of one epoch
         draw(st.integers(1, n + 1)),
         rng.permutation(n) if draw(st.booleans()) else None,
     )
@@ -144,7 +144,7 @@ def test_sparse_rows(engine, problem):
 @named(PROMISING)
 @given(problem=problems(), block=st.integers(1, 61))
 def test_sparse_blocks_and_epochs_change_no_bit(engine, problem, block):
-    """Cut into calls anywhere; and with all epochs in one call, where the plan is the same in each."""
+    """Cut into calls anywhere; and with all epochs in one call, where the schedule is the same in each."""
     problem = for_engine(engine, problem)
     whole = replace(problem, block=len(problem.X) + 1)
     for one, ref in zip(replace(problem, block=block).solve(engine)[:3], whole.solve(engine)[:3], strict=True):
@@ -216,7 +216,9 @@ def test_l2_and_averaging_give_the_weights_of_dense_rows(problem):
 
 @given(problem=problems())
 def test_l1_of_rows_that_store_every_input_is_that_of_dense_rows(problem):
-    problem = replace(problem, stored=np.ones_like(problem.stored), plan=problem.plan * 0.1 + [0.0, 0.9, 0.0, 0.0])
+    problem = replace(
+        problem, stored=np.ones_like(problem.stored), schedule=problem.schedule * 0.1 + [0.0, 0.9, 0.0, 0.0]
+    )
     comp, ref = problem.solve(REFERENCE), problem.solve_dense()
     scale = max(np.linalg.norm(ref[0]), 1.0)
     assert np.linalg.norm(comp[0] - ref[0]) <= 1e-10 * scale
@@ -229,9 +231,9 @@ THREE = np.array([[1.0, 0.0, 2.0], [0.0, 0.0, -1.0], [0.0, 0.0, 0.0]])  # the la
 START = np.array([0.3, 0.7, -0.1])
 
 
-def by_hand(plan, **options):
-    plan = np.array(plan, dtype=float)
-    return Problem(THREE, THREE != 0.0, np.array([1.0, 0.0, 1.0]), plan, START, 0.1, **options)
+def by_hand(schedule, **options):
+    schedule = np.array(schedule, dtype=float)
+    return Problem(THREE, THREE != 0.0, np.array([1.0, 0.0, 1.0]), schedule, START, 0.1, **options)
 
 
 def sigmoid(z):
@@ -265,8 +267,8 @@ def l2_and_mean_by_hand(engine):
         e = sigmoid(float(x @ w) + b) - y
         w, b = keep * w - 0.5 * e * x, b - 0.01 * 0.5 * e
         seen.append(np.append(w, b))
-    plan = [[0.5, keep, 0.0, share] for keep, share in zip(keeps, (1.0, 1 / 2, 1 / 3), strict=True)]
-    weights, means, _, _ = by_hand(plan, bias_scale=0.01).solve(engine)
+    schedule = [[0.5, keep, 0.0, share] for keep, share in zip(keeps, (1.0, 1 / 2, 1 / 3), strict=True)]
+    weights, means, _, _ = by_hand(schedule, bias_scale=0.01).solve(engine)
     assert weights == pytest.approx(seen[-1], rel=1e-13)
     assert means == pytest.approx(np.mean(seen, axis=0), rel=1e-12)
 
@@ -290,8 +292,8 @@ def l1_by_hand(engine):
 
 def objective_by_hand(engine):
     """What a row comes to before its update, with the penalty of the weights that the last row stored."""
-    plan = [[0.5, 0.9, 0.0, 0.0], [0.0, 0.8, 0.0, 0.0], [0.5, 1.0, 0.0, 0.0]]
-    comp = by_hand(plan, penalty=(0.2, 0.3, 1.0)).solve(engine)
+    schedule = [[0.5, 0.9, 0.0, 0.0], [0.0, 0.8, 0.0, 0.0], [0.5, 1.0, 0.0, 0.0]]
+    comp = by_hand(schedule, penalty=(0.2, 0.3, 1.0)).solve(engine)
     total = math.log(1.0 + math.exp(-0.2))
     e = sigmoid(0.2) - 1.0
     w0, w2, b = 0.27 - 0.5 * e, -0.09 - e, 0.1 - 0.5 * e
@@ -331,10 +333,12 @@ ORACLES = (
 def example(n, d, l2=0.05, average=1, l1=0.0):
     rng = np.random.default_rng(3)
     stored = rng.random((n, d)) < 0.3
-    plan = Penalties(l2, l1, average, "log_loss").schedule_rows(np.full(n, 0.1), rng.random(n), 0)
+    schedule = Penalties(l2, l1, average, "log_loss").schedule_rows(np.full(n, 0.1), rng.random(n), 0)
     y = (rng.random(n) < 0.5).astype(float)
     penalty = (l2, l1, 1.0)
-    return Problem(rng.standard_normal((n, d)), stored, y, plan, rng.standard_normal(d), 0.2, "log_loss", 0.01, penalty)
+    return Problem(
+        rng.standard_normal((n, d)), stored, y, schedule, rng.standard_normal(d), 0.2, "log_loss", 0.01, penalty
+    )
 
 
 @pytest.mark.parametrize("oracle", ORACLES, ids=lambda oracle: oracle.__name__)

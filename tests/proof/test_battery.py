@@ -89,14 +89,14 @@ def test_options_of_neurons(cases):
         ("a bias that moves 0.01 times as far", 0.1, 0.0, 5),
     ]:
         for problem in cases[f"neuron, {name}"]:
-            step, keep, cut, share = problem.plan.T
+            step, keep, cut, share = problem.schedule.T
             rate = 0.1 * 8.0 / ((problem.X**2).sum(axis=1).max() + 1.0)
             assert 0.8 * rate < step.max() <= rate  # sample weights are between 0 and 1
             assert step.min() < 0.2 * rate
             np.testing.assert_allclose(keep, 1.0 - l2 * rate)
             np.testing.assert_allclose(cut, l1 * rate)
             assert np.flatnonzero(share).tolist() == (list(range(average_from - 1, 120)) if average_from else [])
-    losses = {name: problems[0].loss for name, problems in cases.items() if hasattr(problems[0], "plan")}
+    losses = {name: problems[0].loss for name, problems in cases.items() if hasattr(problems[0], "schedule")}
     assert {name for name, loss in losses.items() if loss == LOSSES["squared_error"]} == {
         name for name in losses if "squared error" in name
     }

@@ -5,9 +5,9 @@ The codes of activations, losses and optimizers are in `reference.py`, beside th
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
-# `plan` has a line of numbers for each training row; `sgd_regularized_epochs` says which.
+# `schedule` has a row of numbers for each training row; `sgd_regularized_epochs` says which.
 STEP, KEEP, CUT, SHARE = range(4)
-PLAN_COLUMNS = 4  # a network's too
+SCHEDULE_COLUMNS = 4  # a network's too
 # `rule` of sparse rows.
 SPARSE_LOSS, BIAS_SCALE, SPARSE_L2, SPARSE_L1, WATCHED = range(5)
 # `state` of sparse rows has what all weights share:
@@ -35,8 +35,8 @@ STATE_ROWS = 4
 VALUES, DELTAS = range(2)
 # `mask` has a factor a hidden unit (dropout): 0.0 where the unit is left out of this row, else 1 / (1 - dropout).
 # Without dropout it has no columns.
-# `plan` has a row for each batch that ends in the call; KEEP is where a neuron's plan has it. A batch without sample
-# weight makes no update, so its row is not looked at; whoever makes the plan does not count it either.
+# `schedule` has a row for each batch that ends in the call; KEEP is where a neuron's schedule has it. A batch without
+# sample weight makes no update, so its row is not looked at; whoever makes the schedule does not count it either.
 RATE, L2, EPSILON = 0, 2, 3
 # `rule`: the last two say what the optimizer keeps of its first and of its second moment.
 BATCH_SIZE, LOSS, OPTIMIZER, FIRST_SHARE, SECOND_SHARE = range(5)

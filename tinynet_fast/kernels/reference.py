@@ -127,8 +127,8 @@ def sgd_epochs(X, y, step, weights, bias, losses):
             bias[0] -= nudge
 
 
-def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses):
-    """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`:
+def sgd_regularized_epochs(X, y, schedule, loss, bias_scale, weights, bias, means, paid, losses):
+    """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `schedule`:
 
     - step: its learning rate times its sample weight;
     - keep: what the l2 penalty leaves of each weight, 1 - learning rate * l2 and at least 0;
@@ -142,7 +142,8 @@ def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, p
     d = len(weights)
     for epoch in range(len(losses)):
         for i in range(len(X)):
-            step, keep, cut, share = plan[i][at.STEP], plan[i][at.KEEP], plan[i][at.CUT], plan[i][at.SHARE]
+            step, keep = schedule[i][at.STEP], schedule[i][at.KEEP]
+            cut, share = schedule[i][at.CUT], schedule[i][at.SHARE]
             prediction = sigmoid(logit(X[i], weights, bias))
             error = prediction - y[i]
             losses[epoch] += error * error
@@ -193,11 +194,11 @@ def sparse_rescale(v, sums, state):
     state[at.SCALE], state[at.A], state[at.B] = 1.0, 0.0, 1.0
 
 
-def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
+def sgd_sparse_epochs(data, indices, indptr, order, y, schedule, rule, v, bias, sums, paid, state, losses):
     """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`.
 
-    `y` and `plan` have a row for each of them; `paid` holds what each weight has paid of l1. If the rule's WATCHED is
-    not 0.0, each row's cross-entropy, and l2 / 2 * |w|^2 + l1 * sum |w|, are added to the OBJECTIVE. There w are the
+    `y` and `schedule` have a row for each of them; `paid` holds what each weight has paid of l1. If the rule's WATCHED
+    is not 0.0, each row's cross-entropy, and l2 / 2 * |w|^2 + l1 * sum |w|, are added to the OBJECTIVE. There w are the
     weights that the last row to change any stored, as in scikit-learn.
     """
     loss, bias_scale, watched = rule[at.SPARSE_LOSS], rule[at.BIAS_SCALE], rule[at.WATCHED] != 0.0
@@ -205,7 +206,8 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
     for epoch in range(len(losses)):
         for i in range(len(order)):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
-            step, keep, cut, share = plan[i][at.STEP], plan[i][at.KEEP], plan[i][at.CUT], plan[i][at.SHARE]
+            step, keep = schedule[i][at.STEP], schedule[i][at.KEEP]
+            cut, share = schedule[i][at.CUT], schedule[i][at.SHARE]
             z = sparse_dot(data, indices, start, stop, v) * state[at.SCALE] + bias[0]
             prediction = sigmoid(z)
             error = prediction - y[i]
@@ -254,7 +256,7 @@ def sparse_logits(data, indices, indptr, order, weights, bias, out):
 
 # --- a network --------------------------------------------------------------------------------------------------------
 #
-# `layout.py` says what `layers`, `state`, `units`, `mask`, `plan`, `rule` and `pending` hold. The last layer is one
+# `layout.py` says what `layers`, `state`, `units`, `mask`, `schedule`, `rule` and `pending` hold. The last layer is one
 # sigmoid or, for more than two classes, a softmax with an output each; `y` then holds the number of a row's class.
 
 
@@ -329,7 +331,7 @@ def network_step(p, g, params, first, second, optimizer, rate, share, share2, ep
     - momentum (Polyak 1964), or 0.0: velocity = momentum * velocity - rate * gradient, by which the parameter moves;
     - Nesterov's momentum: it moves by momentum * velocity - rate * gradient, with the velocity as it is then;
     - Adam (Kingma and Ba, ICLR 2015): by -rate * mean gradient / (root of the mean squared gradient + epsilon), both
-      running means; the correction for their start at zero is in the plan's rate and epsilon;
+      running means; the correction for their start at zero is in the schedule's rate and epsilon;
     - RMSprop (Tieleman and Hinton 2012): as Adam, with the gradient itself for its mean, and no correction;
     - Adagrad (Duchi, Hazan and Singer, JMLR 12, 2011): as RMSprop, with the sum of the squared gradients for the mean.
     """
@@ -348,14 +350,14 @@ def network_step(p, g, params, first, second, optimizer, rate, share, share2, ep
         params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)
 
 
-def network_update(total, plan, rule, layers, state):
+def network_update(total, schedule, rule, layers, state):
     """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without.
 
     The weights, not the biases, first shrink by `keep` (decoupled decay: Loshchilov and Hutter, ICLR 2019), and their
     gradient has l2 * weight added. Leaves the gradient at zero for the next batch.
     """
     params, gradient, first, second = state[at.PARAMETERS], state[at.GRADIENT], state[at.FIRST], state[at.SECOND]
-    rate, keep, l2, epsilon = plan[at.RATE], plan[at.KEEP], plan[at.L2], plan[at.EPSILON]
+    rate, keep, l2, epsilon = schedule[at.RATE], schedule[at.KEEP], schedule[at.L2], schedule[at.EPSILON]
     optimizer, share, share2 = rule[at.OPTIMIZER], rule[at.FIRST_SHARE], rule[at.SECOND_SHARE]
     stop = 0
     for layer in range(len(layers)):
@@ -371,7 +373,7 @@ def network_update(total, plan, rule, layers, state):
             gradient[p] = 0.0
 
 
-def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every batch.
 
     `pending` is kept, so that a batch can go on in the next block of rows; the caller updates for a short last batch.
@@ -386,7 +388,7 @@ def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending
             pending[at.PENDING_ROWS] += 1.0
             pending[at.PENDING_WEIGHT] += weight[i]
             if pending[at.PENDING_ROWS] == rule[at.BATCH_SIZE]:
-                network_update(pending[at.PENDING_WEIGHT], plan[updates], rule, layers, state)
+                network_update(pending[at.PENDING_WEIGHT], schedule[updates], rule, layers, state)
                 updates += 1
                 pending[at.PENDING_ROWS] = pending[at.PENDING_WEIGHT] = 0.0
 

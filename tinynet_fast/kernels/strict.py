@@ -110,7 +110,7 @@ sparse_rescale = as_it_is(reference.sparse_rescale)
 
 
 @by_hand
-def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
+def sgd_sparse_epochs(data, indices, indptr, order, y, schedule, rule, v, bias, sums, paid, state, losses):
     """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`.
 
     With unsigned places, and rows that are asked for before they are met. As it is, the reference's took 1.3 times as
@@ -121,7 +121,8 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums
     for epoch in range(len(losses)):
         for i in range(n):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
-            step, keep, cut, share = plan[i, at.STEP], plan[i, at.KEEP], plan[i, at.CUT], plan[i, at.SHARE]
+            step, keep = schedule[i, at.STEP], schedule[i, at.KEEP]
+            cut, share = schedule[i, at.CUT], schedule[i, at.SHARE]
             z = sparse_dot(data, indices, start, stop, v) * state[at.SCALE] + bias[0]
             ask_for(data, indices, indptr, order, i)
             prediction = sigmoid(z)

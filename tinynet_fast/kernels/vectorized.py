@@ -100,11 +100,11 @@ def sgd_epochs(X, y, step, weights, bias, losses):
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses):
-    """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `plan`: step, keep, cut, share."""
+def sgd_regularized_epochs(X, y, schedule, loss, bias_scale, weights, bias, means, paid, losses):
+    """`sgd_epochs` with all that may be added to it. Each row of `X` has a schedule row: step, keep, cut, share."""
     for epoch in range(len(losses)):
         for i in range(len(X)):
-            step, keep, cut, share = plan[i]
+            step, keep, cut, share = schedule[i]
             prediction = 1.0 / (1.0 + np.exp(-logit(X[i], weights, bias)))
             error = prediction - y[i]
             losses[epoch] += error * error
@@ -147,13 +147,13 @@ def sparse_rescale(v, sums, state):
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def sgd_sparse_epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
+def sgd_sparse_epochs(data, indices, indptr, order, y, schedule, rule, v, bias, sums, paid, state, losses):
     """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`."""
     loss, bias_scale, l2, l1, watched = rule
     for epoch in range(len(losses)):
         for i in range(len(order)):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
-            step, keep, cut, share = plan[i]
+            step, keep, cut, share = schedule[i]
             z = sparse_dot(data, indices, start, stop, v) * state[at.SCALE] + bias[0]
             prediction = 1.0 / (1.0 + np.exp(-z))
             error = prediction - y[i]
@@ -198,7 +198,7 @@ def sparse_logits(data, indices, indptr, order, weights, bias, out):
 
 # --- a network --------------------------------------------------------------------------------------------------------
 #
-# `layers`, `state`, `plan` and `rule` are laid out as reference.py says; `units` and `mask` too, for a chunk of rows.
+# `layers`, `state`, `schedule` and `rule` are laid out as reference.py says; `units` and `mask` too, a chunk of rows.
 
 
 def network_forward(x, mask, layers, params, units):
@@ -270,10 +270,10 @@ def network_step(p, g, params, first, second, optimizer, rate, share, share2, ep
         params[p] -= rate * g / (np.sqrt(second[p]) + epsilon)
 
 
-def network_update(total, plan, rule, layers, state):
+def network_update(total, schedule, rule, layers, state):
     """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without."""
     params, gradient, first, second = state
-    rate, keep, l2, epsilon = plan
+    rate, keep, l2, epsilon = schedule
     _, _, optimizer, share, share2 = rule
     if total > 0.0:
         g, stop = gradient / total, 0
@@ -287,7 +287,7 @@ def network_update(total, plan, rule, layers, state):
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     """Train on the rows of `X` in order, once for each slot of `losses`, with an update after every batch.
 
     A large batch goes through in chunks of as many rows as `units` has. Chunks are counted from the start of their
@@ -310,7 +310,7 @@ def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending
             pending[at.PENDING_ROWS] += m
             pending[at.PENDING_WEIGHT] += weight[part].sum()
             if pending[at.PENDING_ROWS] == size:
-                network_update(pending[at.PENDING_WEIGHT], plan[updates], rule, layers, state)
+                network_update(pending[at.PENDING_WEIGHT], schedule[updates], rule, layers, state)
                 updates += 1
                 pending[:] = 0.0
 

@@ -46,7 +46,7 @@ class RegularizedProblem:
 
     X: np.ndarray
     y: np.ndarray
-    plan: np.ndarray
+    schedule: np.ndarray
     loss: int
     weights: np.ndarray
     bias: float
@@ -57,7 +57,7 @@ class RegularizedProblem:
     @property
     def smooth(self) -> bool:
         """Whether it uses neither l1 nor squared error, and the bias moves as far as a weight does."""
-        return self.loss == LOG_LOSS and not self.plan[:, at.CUT].any() and self.bias_scale == 1.0
+        return self.loss == LOG_LOSS and not self.schedule[:, at.CUT].any() and self.bias_scale == 1.0
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train; return weights, bias, their means and what each has paid of the l1 penalty, and the losses."""
@@ -66,7 +66,7 @@ class RegularizedProblem:
         state = own(self.weights.copy()), own(np.array([self.bias])), own(np.zeros(d + 1)), own(np.zeros(d + 1))
 
         def train(part: slice, losses: Any) -> None:
-            rows = engine.rows(self.X[part]), own(self.y[part]), own(self.plan[part])
+            rows = engine.rows(self.X[part]), own(self.y[part]), own(self.schedule[part])
             kernel(*rows, self.loss, self.bias_scale, *state, losses)
 
         history = _losses(self, engine, self.block >= len(self.X), train)
@@ -194,9 +194,9 @@ def regularized_problem(
 ) -> RegularizedProblem:
     """Add penalties, averaging or another loss to a neuron's problem, whose steps become the learning rates."""
     penalties = Penalties(l2, l1, average_from, loss)
-    plan = penalties.schedule_rows(problem.step, rng.random(len(problem.step)), 0)
+    schedule = penalties.schedule_rows(problem.step, rng.random(len(problem.step)), 0)
     start, bias, epochs, block = problem.weights, problem.bias, problem.epochs, problem.block
-    return RegularizedProblem(problem.X, problem.y, plan, penalties.loss, start, bias, epochs, block)
+    return RegularizedProblem(problem.X, problem.y, schedule, penalties.loss, start, bias, epochs, block)
 
 
 def network_problem(

@@ -82,7 +82,7 @@ class Solver:
 
         The l2 is each batch's own. Adam's epsilon is added to the root as it is, not to the corrected one.
         """
-        rows = np.empty((n, at.PLAN_COLUMNS))
+        rows = np.empty((n, at.SCHEDULE_COLUMNS))
         rows[:] = rate, 1.0, 0.0, self.epsilon
         if self.name == "adam":
             t = np.arange(done + 1, done + n + 1, dtype=np.float64)

@@ -332,7 +332,7 @@ class OneClass:
         kind = {"invscaling": row_order.INVSCALING, "optimal": row_order.OPTIMAL}
         code = kind.get(schedule.name, row_order.CONSTANT)
         how = penalties.l2, penalties.l1, penalties.average_from, schedule_rows
-        row_order.fill_plan(code, self.rate, schedule.power_t, offset, alpha, row, weight, *how)
+        row_order.fill_schedule(code, self.rate, schedule.power_t, offset, alpha, row, weight, *how)
 
     def check_finite(self, epoch: int) -> None:
         """ValueError if weights have overflowed."""

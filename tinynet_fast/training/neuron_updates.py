@@ -39,7 +39,7 @@ class DenseNeuron:
         d = self.row_values(options)
         self.block_rows = options.engine.block_rows(d, 2 * d)
         self.repeats = schedule.is_constant and not penalties.average_from
-        self.constant, self.constant_rows = self.engine.own(np.empty(0)), np.empty((0, at.PLAN_COLUMNS))
+        self.constant, self.constant_rows = self.engine.own(np.empty(0)), np.empty((0, at.SCHEDULE_COLUMNS))
         self.start = start
         self.restore(self.first_state())
 

@@ -64,7 +64,7 @@ class Optimizer:
         Adam's running means start at zero; their correction (Kingma and Ba, algorithm 1) is part of rate and epsilon.
         """
         rates = self.schedule.rates(done, n)
-        rows = np.empty((n, at.PLAN_COLUMNS))
+        rows = np.empty((n, at.SCHEDULE_COLUMNS))
         rows[:, at.RATE] = rates
         rows[:, at.KEEP] = np.maximum(0.0, 1.0 - rates * self.weight_decay)
         rows[:, at.L2], rows[:, at.EPSILON] = self.l2, self.epsilon

@@ -96,7 +96,7 @@ class Penalties:
 
     def schedule_rows(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
         """(n, 4) float64: step, keep, cut and share of each row after the first `row` rows, for the kernels."""
-        rows = np.zeros((len(rates), at.PLAN_COLUMNS))
+        rows = np.zeros((len(rates), at.SCHEDULE_COLUMNS))
         with np.errstate(over="ignore"):  # a penalty or weight that is too large leads to a clear error later
             rows[:, at.STEP] = rates if sample_weight is None else rates * sample_weight
             rows[:, at.KEEP] = np.maximum(0.0, 1.0 - self.l2 * rates)

@@ -200,7 +200,7 @@ def load_rows(X, start, m, inputs, work, stride):
 
 
 @kernel
-def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, inputs, units):
+def narrow_epochs(X, y, weight, schedule, rule, state, work_array, pending, losses, inputs, units):
     n, size, half = X.shape[0], state.shape[1], (work_array.shape[0] - AFTER_SLOPES) // 2
     work, params, labels, updates, total, stride = address(work_array), address(state), 2 * half, 0, 0.0, 0
     batch, share = np.int64(rule[layout.BATCH_SIZE]), rule[layout.FIRST_SHARE]
@@ -222,8 +222,8 @@ def narrow_epochs(X, y, weight, plan, rule, state, work_array, pending, losses, 
             weights += total
             rate, keep, l2, per_row, moves, grows = 0.0, 1.0, 0.0, 0.0, 0.0, 1.0
             if filled == batch:
-                rate, keep = plan[updates, layout.RATE], plan[updates, layout.KEEP]
-                l2, grows = plan[updates, layout.L2], 0.0
+                rate, keep = schedule[updates, layout.RATE], schedule[updates, layout.KEEP]
+                l2, grows = schedule[updates, layout.L2], 0.0
                 updates += 1
                 filled = np.int64(0)
                 if weights > 0.0:
@@ -266,14 +266,14 @@ def serves(mask, rule, layers):
     )
 
 
-def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`."""
     try:
         if serves(mask, rule, layers):
             inputs, hidden = int(layers[0, layout.INPUTS]), int(layers[0, layout.OUTPUTS])
             shape = (0,) * inputs, (0,) * hidden
-            _epochs(X.dtype.char, inputs, hidden)(X, y, weight, plan, rule, state, units, pending, losses, *shape)
+            _epochs(X.dtype.char, inputs, hidden)(X, y, weight, schedule, rule, state, units, pending, losses, *shape)
             return
     except MissingCompilerError:  # pragma: no cover - this shape is not in the library
         pass
-    network.network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses)
+    network.network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses)

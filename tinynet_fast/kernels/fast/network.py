@@ -218,9 +218,10 @@ def backward(layers, depth, state, size, work, slopes, stride, target, stepping,
 
 
 @inlined
-def set_rule(work, at, total, plan, rule):
+def set_rule(work, at, total, schedule, rule):
     """How to step, for `_step`: for weights, and for biases, which neither keep nor l2 touches."""
-    rate, keep, l2, epsilon = plan[layout.RATE], plan[layout.KEEP], plan[layout.L2], plan[layout.EPSILON]
+    rate, keep = schedule[layout.RATE], schedule[layout.KEEP]
+    l2, epsilon = schedule[layout.L2], schedule[layout.EPSILON]
     nesterov, share, share2 = rule[layout.OPTIMIZER] == NESTEROV, rule[layout.FIRST_SHARE], rule[layout.SECOND_SHARE]
     for _ in range(2):
         per_row = 1.0 / total if total > 0.0 else 0.0
@@ -252,15 +253,15 @@ def step(total, plain, optimizer, layers, depth, state, size, work, rule):
 
 
 @kernel
-def update(total, plan, rule, layers, state, units):
+def update(total, schedule, rule, layers, state, units):
     work, optimizer = address(units), np.int64(rule[layout.OPTIMIZER])
-    set_rule(work, 0, total, plan, rule)
-    plain = plan[layout.KEEP] == 1.0 and plan[layout.L2] == 0.0
+    set_rule(work, 0, total, schedule, rule)
+    plain = schedule[layout.KEEP] == 1.0 and schedule[layout.L2] == 0.0
     step(total, plain, optimizer, address(layers), layers.shape[0], address(state), state.shape[1], work, 0)
 
 
 @kernel
-def epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     n, size, half, updates = X.shape[0], state.shape[1], (units.shape[0] - AFTER_SLOPES) // 2, 0
     work, params, shape, depth, columns = (
         address(units),
@@ -291,8 +292,8 @@ def epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses
             pending[layout.PENDING_WEIGHT] += total
             start += m
             if full:
-                set_rule(work, how, pending[layout.PENDING_WEIGHT], plan[updates], rule)
-                plain = plan[updates, layout.KEEP] == 1.0 and plan[updates, layout.L2] == 0.0
+                set_rule(work, how, pending[layout.PENDING_WEIGHT], schedule[updates], rule)
+                plain = schedule[updates, layout.KEEP] == 1.0 and schedule[updates, layout.L2] == 0.0
             stepping = m == batch and total > 0.0 and descends
             backward(shape, depth, params, size, work, half, stride, target, stepping, how)
             if full:
@@ -317,15 +318,15 @@ def logits(X, layers, params, units, out):
                 out[start + r, u] = work[target + u * stride + r]
 
 
-def network_update(total, plan, rule, layers, state):
+def network_update(total, schedule, rule, layers, state):
     """The reference's, to 1e-12."""
-    compiled(update, "d0 d1 d1 l2 dw2 dw1")(float(total), plan, rule, layers, state, np.empty(2 * RULES))
+    compiled(update, "d0 d1 d1 l2 dw2 dw1")(float(total), schedule, rule, layers, state, np.empty(2 * RULES))
 
 
-def network_epochs(X, y, weight, mask, plan, rule, layers, state, units, pending, losses):
+def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`."""
     run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {NETWORK}"), X)
-    run(X, y, weight, mask, plan, rule, layers, state, units, pending, losses)
+    run(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses)
 
 
 def network_logits(X, layers, params, units, out):

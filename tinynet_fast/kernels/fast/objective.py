@@ -19,7 +19,7 @@ TILE = 512  # factors of 1 to 2 whose product is a float
 
 
 @kernel
-def sgd_logits_epoch(X, y, plan, bias_scale, weights, bias, means, paid, logits, penalty, carried, penalties):
+def sgd_logits_epoch(X, y, schedule, bias_scale, weights, bias, means, paid, logits, penalty, carried, penalties):
     """`strict.sgd_regularized_epochs` for cross-entropy and one pass; leaves each row's sum in `logits`, bit for bit.
 
     Where `penalties` has a slot a row, it takes penalty[0] / 2 * |w|**2 + penalty[1] * sum |w| for the weights that the
@@ -28,7 +28,7 @@ def sgd_logits_epoch(X, y, plan, bias_scale, weights, bias, means, paid, logits,
     """
     d, last = len(weights), carried[0]
     for i in range(len(X)):
-        step, keep, cut, share = plan[i, at.STEP], plan[i, at.KEEP], plan[i, at.CUT], plan[i, at.SHARE]
+        step, keep, cut, share = schedule[i, at.STEP], schedule[i, at.KEEP], schedule[i, at.CUT], schedule[i, at.SHARE]
         logits[i] = logit(X[i], weights, bias)
         nudge = step * (sigmoid(logits[i]) - y[i])
         for j in range(d):
@@ -61,7 +61,7 @@ def decays(logits, start, stop, out):
 
 
 @kernel
-def objective(logits, y, plan, squares, l2, bias_scale, weights, bias, scratch):
+def objective(logits, y, schedule, squares, l2, bias_scale, weights, bias, scratch):
     """The summed cross-entropy of rows, and l2 / 2 * |w|**2 for the weights w that each row met.
 
     `weights` and `bias` are those before the first row and stay as they are; with the next weights keep * w - p * x,
@@ -81,8 +81,8 @@ def objective(logits, y, plan, squares, l2, bias_scale, weights, bias, scratch):
             total += max(z, 0.0) - y[i] * z
             if l2 > 0.0:
                 total += 0.5 * l2 * square
-                p = plan[i, at.STEP] * ((1.0 if z > 0.0 else decay) / (1.0 + decay) - y[i])
-                keep = plan[i, at.KEEP]
+                p = schedule[i, at.STEP] * ((1.0 if z > 0.0 else decay) / (1.0 + decay) - y[i])
+                keep = schedule[i, at.KEEP]
                 square = keep * keep * square - 2.0 * keep * p * (z - b) + p * p * squares[i]
                 b -= bias_scale * p
         total += math.log(factors)

@@ -45,7 +45,7 @@ from tinynet_fast.kernels.strict import sigmoid
 __all__ = ["MOST", "WIDTH", "aligned", "clear", "objectives", "train"]
 
 FACTORS = 512  # factors from 1 to 2 whose product is a float
-ROW_RATE, SQUARE, WEIGHT, SHARE = 0, 1, 2, 3  # columns of `plan`
+ROW_RATE, SQUARE, WEIGHT, SHARE = 0, 1, 2, 3  # columns of `schedule`
 RATE, CODE, POSITIVE, NEGATIVE, L2, BIAS = 0, 1, 2, 3, 4, 5  # rows of `options`
 TOTAL, PRODUCT, EXPONENT, SCRATCH = 0, 1, 2, 3  # rows of `sums`
 SUMMED = (TOTAL, PRODUCT, EXPONENT)
@@ -99,7 +99,7 @@ def bring_in_strictly(x, j, nudge, keep, share, state, d, lanes, averaged):
 
 
 @kernel
-def strict_epoch(X, codes, plan, options, state, sums, lanes, averaged, watched):
+def strict_epoch(X, codes, schedule, options, state, sums, lanes, averaged, watched):
     n, d = X.shape
     rate, code, l2, bias_scale = load_rows(options, (RATE, CODE, L2, BIAS), lanes)
     total, product, exponent = load_rows(sums, SUMMED, lanes)
@@ -113,21 +113,21 @@ def strict_epoch(X, codes, plan, options, state, sums, lanes, averaged, watched)
                 z = z + w * np.float64(X[i, j])
             bias = bring_in_strictly(1.0, d, bias_scale * nudge, 1.0, share, state, d, lanes, averaged)
             z = z + bias
-            before, share = i, plan[i, SHARE]
+            before, share = i, schedule[i, SHARE]
             store_rows(sums, (SCRATCH,), (z,), lanes)
             for c in range(options.shape[1]):
                 if options[CODE, c] != NO_CLASS:
                     sums[SCRATCH, c] = sigmoid(sums[SCRATCH, c])
             (probability,) = load_rows(sums, (SCRATCH,), lanes)
             y = where(code == codes[i], 1.0, 0.0)
-            now = rate * plan[i, ROW_RATE]
-            nudge = now * (counts_for(code, codes[i], options, lanes) * plan[i, WEIGHT]) * (probability - y)
+            now = rate * schedule[i, ROW_RATE]
+            nudge = now * (counts_for(code, codes[i], options, lanes) * schedule[i, WEIGHT]) * (probability - y)
             keep = limit(1.0 - l2 * now, 0.0, 1.0)
             if len(watched) > 0:
                 total = total + (limit(z, 0.0, MANY) - y * z)
                 total = fma(l2 * 0.5, square, total)
                 product = product / limit(probability, 1.0 - probability, 2.0)
-                square = next_square(square, keep, nudge, z - bias, plan[i, SQUARE])
+                square = next_square(square, keep, nudge, z - bias, schedule[i, SQUARE])
         exponent, product = add_exponent(exponent, product), mantissa(product)
     if n > 0:
         for j in range(d):
@@ -189,7 +189,7 @@ def penalised(total, u, l2, square):
 
 
 @kernel
-def fast_epoch(X, codes, plan, options, state, sums, lanes, averaged, watched):
+def fast_epoch(X, codes, schedule, options, state, sums, lanes, averaged, watched):
     n, d = X.shape
     rate, code, l2 = load_rows(options, (RATE, CODE, L2), lanes)
     total, product, exponent = load_rows(sums, SUMMED, lanes)
@@ -205,23 +205,23 @@ def fast_epoch(X, codes, plan, options, state, sums, lanes, averaged, watched):
                 X, before, last, i, ahead, state, p, keep_p, share_p, q, keep_q, share_q, lanes, averaged
             )
             p, keep_p, factor, u = learn(
-                dot + bias, codes[i], plan[i, ROW_RATE], plan[i, WEIGHT], rate, code, l2, options, lanes
+                dot + bias, codes[i], schedule[i, ROW_RATE], schedule[i, WEIGHT], rate, code, l2, options, lanes
             )
-            share_p, before, last = plan[i, SHARE], i, ahead
+            share_p, before, last = schedule[i, SHARE], i, ahead
             if len(watched) > 0:
                 product, total = product * factor, penalised(total, u, l2, square)
-                square = next_square(square, keep_p, p, dot, plan[i, SQUARE])
+                square = next_square(square, keep_p, p, dot, schedule[i, SQUARE])
             q, keep_q, share_q = p * 0.0, p * 0.0 + 1.0, 0.0
             if ahead > i:
                 dot = fma(1.0 - coupling, p, keep_p * dot_ahead)
                 z = dot + (bias - p)
                 q, keep_q, factor, u = learn(
-                    z, codes[ahead], plan[ahead, ROW_RATE], plan[ahead, WEIGHT], rate, code, l2, options, lanes
+                    z, codes[ahead], schedule[ahead, ROW_RATE], schedule[ahead, WEIGHT], rate, code, l2, options, lanes
                 )
-                share_q = plan[ahead, SHARE]
+                share_q = schedule[ahead, SHARE]
                 if len(watched) > 0:
                     product, total = product * factor, penalised(total, u, l2, square)
-                    square = next_square(square, keep_q, q, dot, plan[ahead, SQUARE])
+                    square = next_square(square, keep_q, q, dot, schedule[ahead, SQUARE])
         exponent, product = add_exponent(exponent, product), mantissa(product)
     if n > 0:
         sweep(X, before, last, last, last, state, p, keep_p, share_p, q, keep_q, share_q, lanes, averaged)
@@ -236,10 +236,10 @@ def _compiled(function, floats, registers, averaged, watched):
     return compiled(function, f"{floats}2 {CLASSES} t{registers} t{averaged} t{watched}")
 
 
-def train(X, codes, plan, options, state, sums, averaged, watched, fast):
+def train(X, codes, schedule, options, state, sums, averaged, watched, fast):
     """One pass over the rows of `X`, (n, d), C-contiguous, float64 or float32, for up to 8 * MOST classes at once.
 
-    `codes` holds the number of each row's class, and `plan` (n, 4) what all classes share of a row: ROW_RATE, its
+    `codes` holds the number of each row's class, and `schedule` (n, 4) what all classes share of a row: ROW_RATE, its
     learning rate; SQUARE, |x|**2, looked at where `watched` is true; WEIGHT, its sample weight; SHARE, that of the
     weights after it in their mean. All arrays are float64; the following have a column a class, as many as divide by 8:
 
@@ -254,7 +254,7 @@ def train(X, codes, plan, options, state, sums, averaged, watched, fast):
     """
     registers = options.shape[1] // WIDTH
     epoch = _compiled(fast_epoch if fast else strict_epoch, X.dtype.char, registers, int(averaged), int(watched))
-    epoch(X, codes, plan, options, state, sums, (0,) * registers, (0,) * averaged, (0,) * watched)
+    epoch(X, codes, schedule, options, state, sums, (0,) * registers, (0,) * averaged, (0,) * watched)
 
 
 def clear(sums):

@@ -7,7 +7,7 @@ and the coupling of neighbours (k = i-1) has no factor: the chain is as long as 
 than a block, none is divided by, and a keep of 0 is nothing special. Products are for logits alone: weights and means
 are brought on row by row with the plain loop's own roundings, so that no difference adds up over a long run.
 
-The plan's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all else is left to `strict`.
+The schedule's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all else is left to `strict`.
 """
 
 import numpy as np
@@ -49,7 +49,7 @@ def mix_in(inputs, share, w0, w1, w2, w3, b, means):
 
 
 @part(forceinline=True)
-def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, inputs, kept):
+def narrow_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, inputs, kept):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one.
 
     Row i-3 is read again when the weights learn of it, and the means stay in memory: carried along in registers, which
@@ -88,9 +88,9 @@ def narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, tab
         error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
         loss = fma(error, error, loss)
         e3, e2, e1 = e2, e1, error
-        s3, s2, s1 = s2, s1, plan[i, at.STEP] * NODES
-        c3, c2, c1 = c2, c1, plan[i, at.KEEP]
-        h3, h2, h1 = h2, h1, plan[i, at.SHARE]
+        s3, s2, s1 = s2, s1, schedule[i, at.STEP] * NODES
+        c3, c2, c1 = c2, c1, schedule[i, at.KEEP]
+        h3, h2, h1 = h2, h1, schedule[i, at.SHARE]
         v0, v1, v2, v3 = u0, u1, u2, u3
         u0, u1, u2, u3, y1 = x0 * s1, x1 * s1, x2 * s1, x3 * s1, y[i]
     for i in range(stop, stop + 3):
@@ -164,7 +164,7 @@ def bring_in_one(X, i, keep, p, share, weights, means):
 
 
 @part(forceinline=True)
-def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, kept):
+def wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, kept):
     """Rows start..stop-1, four at a time: their logits with the weights before them, then the recurrence over them."""
     d = X.shape[1]
     scale(weights, NODES)
@@ -187,10 +187,13 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
                 X, weights, means, before, c0, c1, c2, c3, p0, p1, p2, p3, h0, h1, h2, h3, i, ()
             )
         prefetch_lines_far(X, (i + 2) * d + far, half, stride)
-        s0, s1, s2, s3 = plan[i, at.STEP], plan[i + 1, at.STEP], plan[i + 2, at.STEP], plan[i + 3, at.STEP]
+        s0, s1 = schedule[i, at.STEP], schedule[i + 1, at.STEP]
+        s2, s3 = schedule[i + 2, at.STEP], schedule[i + 3, at.STEP]
         s0, s1, s2, s3 = s0 * NODES, s1 * NODES, s2 * NODES, s3 * NODES
-        c0, c1, c2, c3 = plan[i, at.KEEP], plan[i + 1, at.KEEP], plan[i + 2, at.KEEP], plan[i + 3, at.KEEP]
-        h0, h1, h2, h3 = plan[i, at.SHARE], plan[i + 1, at.SHARE], plan[i + 2, at.SHARE], plan[i + 3, at.SHARE]
+        c0, c1 = schedule[i, at.KEEP], schedule[i + 1, at.KEEP]
+        c2, c3 = schedule[i + 2, at.KEEP], schedule[i + 3, at.KEEP]
+        h0, h1 = schedule[i, at.SHARE], schedule[i + 1, at.SHARE]
+        h2, h3 = schedule[i + 2, at.SHARE], schedule[i + 3, at.SHARE]
         y0, y1, y2, y3 = y[i], y[i + 1], y[i + 2], y[i + 3]
         e0, node = row_error(table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
         z1 = fma(c0, z1, b)
@@ -227,10 +230,10 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
             logits[i] = z0 / NODES
         error, node = row_error(table, z0, 0.0, 0.0, 0.0, 0.0, y[i])
         loss = fma(error, error, loss)
-        p0 = plan[i, at.STEP] * NODES * error
-        bring_in_one(X, i, plan[i, at.KEEP], p0, plan[i, at.SHARE], weights, means)
+        p0 = schedule[i, at.STEP] * NODES * error
+        bring_in_one(X, i, schedule[i, at.KEEP], p0, schedule[i, at.SHARE], weights, means)
         b -= p0
-        means[d] = fma(plan[i, at.SHARE], b - means[d], means[d])
+        means[d] = fma(schedule[i, at.SHARE], b - means[d], means[d])
     scale(weights, 1.0 / NODES)
     scale(means, 1.0 / NODES)
     bias[0] = b / NODES
@@ -241,22 +244,22 @@ def wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table
 
 
 @kernel
-def narrow_epochs(X, y, plan, weights, bias, means, logits, losses, table, inputs, kept):
+def narrow_epochs(X, y, schedule, weights, bias, means, logits, losses, table, inputs, kept):
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            loss = narrow_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, inputs, kept)
+            loss = narrow_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, inputs, kept)
         losses[epoch] = loss
 
 
 @kernel
-def wide_epochs(X, y, plan, weights, bias, means, logits, losses, table, kept):
+def wide_epochs(X, y, schedule, weights, bias, means, logits, losses, table, kept):
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            loss = wide_tile(X, y, plan, start, stop, weights, bias, means, logits, loss, table, kept)
+            loss = wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, kept)
         losses[epoch] = loss
 
 
@@ -268,9 +271,9 @@ def _epochs(floats, width, kept):
     return compiled(wide_epochs, f"{arrays} t{kept}")
 
 
-def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, paid, losses, logits=None):
-    """The reference's `sgd_regularized_epochs`, to 1e-12, for plans without cuts, `loss` LOG_LOSS, `bias_scale` 1.0 and
-    steps in bounds.
+def sgd_regularized_epochs(X, y, schedule, loss, bias_scale, weights, bias, means, paid, losses, logits=None):
+    """The reference's `sgd_regularized_epochs`, to 1e-12, for a schedule without cuts, `loss` LOG_LOSS, `bias_scale`
+    1.0 and steps in bounds.
 
     Steps are in bounds while step * (|x|^2 + 1) is at most 8 for every row. `X` is (n, d), C-contiguous, float64 or
     float32; the rest is float64, and `paid` is left alone. Wherever an epoch is cut into calls at multiples of TILE
@@ -279,6 +282,6 @@ def sgd_regularized_epochs(X, y, plan, loss, bias_scale, weights, bias, means, p
     """
     width, kept = X.shape[1], logits is not None
     epochs, X = for_rows(lambda floats: _epochs(floats, width, int(kept)), X)
-    arrays = X, y, plan, weights, bias, means, logits if kept else losses, losses, TABLE
+    arrays = X, y, schedule, weights, bias, means, logits if kept else losses, losses, TABLE
     inputs = ((0,) * width,) if width <= NARROW else ()
     epochs(*arrays, *inputs, (0,) * kept)

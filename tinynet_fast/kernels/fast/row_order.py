@@ -1,4 +1,4 @@
-"""What comes before an update: scikit-learn's permutation of the rows, rows gathered from all over a table, plans."""
+"""What comes before an update: scikit-learn's order of the rows, rows gathered from all over a table, the schedule."""
 
 from functools import cache
 
@@ -53,22 +53,22 @@ def gather(X, y, index, X_out, y_out):
 
 
 @kernel
-def fill_plan(schedule, rate, power_t, offset, alpha, row, weight, l2, l1, average_from, plan):
-    """`Penalties.plan` of `Schedule.rates` for the rows after the first `row`, into the rows of `plan`, in one pass.
+def fill_schedule(kind, rate, power_t, offset, alpha, row, weight, l2, l1, average_from, schedule):
+    """`Penalties.schedule_rows` of `Schedule.rates` after the first `row` rows, into `schedule`, in one pass.
 
-    `schedule` is CONSTANT at `rate`, INVSCALING, or OPTIMAL, 1 / (alpha (offset + t - 1)); `weight` has a number a row
+    `kind` is CONSTANT at `rate`, INVSCALING, or OPTIMAL, 1 / (alpha (offset + t - 1)); `weight` has a number a row
     or none at all. NumPy, an array for each step of it, took 7 ns a row, this takes 2.
     """
-    for i in range(len(plan)):
+    for i in range(len(schedule)):
         t = row + i + 1.0
-        if schedule == INVSCALING:
+        if kind == INVSCALING:
             rate_now = rate / t**power_t
-        elif schedule == OPTIMAL:
+        elif kind == OPTIMAL:
             rate_now = 1.0 / (alpha * (offset + t - 1.0))
         else:
             rate_now = rate
-        plan[i, at.STEP] = rate_now * weight[i] if len(weight) > 0 else rate_now
-        plan[i, at.KEEP] = max(0.0, 1.0 - l2 * rate_now)
-        plan[i, at.CUT] = l1 * rate_now
+        schedule[i, at.STEP] = rate_now * weight[i] if len(weight) > 0 else rate_now
+        schedule[i, at.KEEP] = max(0.0, 1.0 - l2 * rate_now)
+        schedule[i, at.CUT] = l1 * rate_now
         averaged = t + 1.0 - average_from
-        plan[i, at.SHARE] = 1.0 / averaged if average_from > 0 and averaged > 0.0 else 0.0
+        schedule[i, at.SHARE] = 1.0 / averaged if average_from > 0 and averaged > 0.0 else 0.0

@@ -72,7 +72,7 @@ def pay(indices, start, stop, owed, scale, inverse, v, paid):
 
 
 @kernel
-def epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, state, losses):
+def epochs(data, indices, indptr, order, y, schedule, rule, v, bias, sums, paid, state, losses):
     """The reference's `sgd_sparse_epochs`, for LOG_LOSS."""
     bias_scale, l2, l1, watched = rule[at.BIAS_SCALE], rule[at.SPARSE_L2], rule[at.SPARSE_L1], rule[at.WATCHED] != 0.0
     scale, inverse, b, n = state[at.SCALE], 1.0 / state[at.SCALE], bias[0], len(order)
@@ -80,7 +80,8 @@ def epochs(data, indices, indptr, order, y, plan, rule, v, bias, sums, paid, sta
         loss = losses[epoch]
         for i in range(n):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
-            step, keep, cut, share = plan[i, at.STEP], plan[i, at.KEEP], plan[i, at.CUT], plan[i, at.SHARE]
+            step, keep = schedule[i, at.STEP], schedule[i, at.KEEP]
+            cut, share = schedule[i, at.CUT], schedule[i, at.SHARE]
             z = sum_side_by_side(data, indices, start, stop, v) * scale + b
             ask_for(data, indices, indptr, order, i)
             error = sigmoid(z) - y[i]
