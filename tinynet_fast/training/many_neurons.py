@@ -1,6 +1,7 @@
 """Many neurons that are trained in the same pass over the rows, in groups: one call of the kernel trains a group."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,11 +54,15 @@ class Group:
         trained, held = kernel.log_losses(self.sums)
         return self.sums[kernel.SQUARES, used], trained[used], held[used]
 
+    def weights(self) -> np.ndarray:
+        """(members, n_features + 1): the weights and, last, the bias of each neuron as they are now."""
+        d = len(self.state) // (2 if self.penalised else 1)
+        return np.array(self.state[:d, : len(self.members)].T)
+
     def parameters(self) -> np.ndarray:
         """(members, n_features + 1): the weights and, last, the bias that each neuron predicts with."""
-        d = len(self.state) // (2 if self.penalised else 1)
-        used = slice(len(self.members))
-        now, means = self.state[:d, used].T, self.state[-d:, used].T
+        now = self.weights()
+        means = self.state[-now.shape[1] :, : len(self.members)].T
         return np.where(self.averaged[:, np.newaxis], means, now)
 
 
@@ -110,11 +115,25 @@ class ManyNeurons:
             losses[:, group.members] = group.losses()
         return losses
 
+    def squares(self) -> np.ndarray:
+        """(m,): the sum of squared errors of each neuron since `clear`."""
+        squares = np.empty(len(self))
+        for group in self.groups:
+            squares[group.members] = group.sums[kernel.SQUARES, : len(group.members)]
+        return squares
+
+    def weights(self) -> np.ndarray:
+        """(m, n_features + 1): the weights and, last, the bias of each neuron as they are now."""
+        return self._of_all(Group.weights)
+
     def parameters(self) -> np.ndarray:
         """(m, n_features + 1): the weights and, last, the bias that each neuron predicts with."""
+        return self._of_all(Group.parameters)
+
+    def _of_all(self, of_group: Callable[[Group], np.ndarray]) -> np.ndarray:
         parameters = np.empty((len(self), self.n_parameters))
         for group in self.groups:
-            parameters[group.members] = group.parameters()
+            parameters[group.members] = of_group(group)
         return parameters
 
 

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import row_limit
+from tinynet_fast.kernels.engines import FAST, row_limit
 from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.blocks import is_streamed, picked
@@ -19,6 +19,9 @@ from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import Penalties, Schedule
+
+if TYPE_CHECKING:
+    from tinynet_fast.training.segments import Segments
 
 
 def train_neuron(
@@ -50,6 +53,7 @@ def train_neuron(
     checkpoint: Any = None,
     checkpoint_seconds: float = 30.0,
     resume: bool = True,
+    n_jobs: int | None = None,
 ) -> TrainingResult[Neuron]:
     """Train one neuron: for each row, predict, measure the error and nudge the weights.
 
@@ -169,6 +173,9 @@ def train_neuron(
         0 writes after every block of rows.
     resume : bool
         False starts over, even if the file exists.
+    n_jobs : int, optional
+        How many threads train: 1 if left out; -1 for as many as there are cores. The weights do not depend on it. More
+        than one thread has work only if epochs are trained side by side; see the notes.
 
     Returns
     -------
@@ -245,6 +252,7 @@ def train_neuron(
         resume=resume,
         counted=schedule == "cosine",
         sparse=True,
+        n_jobs=n_jobs,
     )
     if rates.name == "cosine":
         rates.updates = options.epochs * len(options.rows)
@@ -261,9 +269,20 @@ def train_neuron(
     neuron = SparseNeuron if sparse else DenseNeuron
 
     def trained() -> TrainingResult[Neuron]:
-        return run(neuron(options, start, rates, penalties), options)
+        trainable = neuron(options, start, rates, penalties)
+        return run(trainable, options, segments_of(trainable, options))
 
     return replace(until_measured(trained, options), rate_search=found)
+
+
+def segments_of(neuron: DenseNeuron, options: Options) -> "Segments | None":
+    """What trains epochs side by side, if every epoch makes the same updates and there are enough of them."""
+    same = neuron.schedule.is_constant and neuron.penalties.smooth and not options.shuffle
+    if type(neuron) is not DenseNeuron or options.engine is not FAST or not same or options.checkpoint is not None:
+        return None
+    from tinynet_fast.training.segments import Segments, is_long  # 10 ms: not for short runs?
+
+    return Segments(neuron, options) if is_long(options) else None
 
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:

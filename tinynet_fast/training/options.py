@@ -24,7 +24,15 @@ from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.labels import as_labels
 from tinynet_fast.rows.sparse import CSR, is_sparse
 from tinynet_fast.training.checkpoints import Checkpoint, digest
-from tinynet_fast.training.checks import check_callback, check_flag, check_labels, check_seed, check_whole, draw_seed
+from tinynet_fast.training.checks import (
+    check_callback,
+    check_flag,
+    check_jobs,
+    check_labels,
+    check_seed,
+    check_whole,
+    draw_seed,
+)
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.formats import Source
@@ -49,6 +57,7 @@ class Options:
     patience: int | None = None
     callback: Callable[[Any], Any] | None = None
     progress: bool = False
+    threads: int = 1  # that may train; the weights do not depend on it
     validation_loss: Callable[[Any], float] | None = None
     checkpoint: Checkpoint | None = None
     largest: float = np.inf  # for the fast engine: the largest sample weight * (|x|^2 + 1) of a row
@@ -86,7 +95,7 @@ class Options:
         asked, largest = self.engine, 0.0 if self.streams else self.largest
         self.engine = choose(asked, largest, limit, has_kernel=has_kernel and not was_strict)
         if self.engine is FAST and self.streams:
-            self.limit = limit
+            self.limit, self.largest = limit, 0.0
 
 
 def checked(
@@ -113,6 +122,7 @@ def checked(
     resume: bool = True,
     counted: bool = False,
     sparse: bool = False,
+    n_jobs: Any = None,
 ) -> Options:
     """Check data and options before anything is computed; ValueError names what is wrong, where, and the remedy."""
     options = Options(
@@ -125,6 +135,7 @@ def checked(
         progress=check_flag("progress", progress),
         callback=check_callback(callback),
         patience=check_patience(patience, validation),
+        threads=check_jobs(n_jobs),
     )
     for name, flag in (("standardize", standardize), ("drop_missing", drop_missing), ("resume", resume)):
         check_flag(name, flag)

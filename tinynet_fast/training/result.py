@@ -67,6 +67,33 @@ class RateSearch:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What shows that epochs which were trained side by side have the weights of epochs in turn; see `segments.py`.
+
+    Attributes
+    ----------
+    segments : int
+        How many segments were trained beside others and stand.
+    burn_in : int
+        Rows that a segment was trained on beforehand.
+    worst_gap : float
+        The largest distance between the weights with which a segment ended and those with which the next one started,
+        as a share of the weights' length.
+    bound : float
+        The sum of all such distances, as a share of the length of the last weights. Rounding aside, the weights differ
+        from those of epochs in turn by no more.
+    rows_again : int
+        Rows of segments that did not stand: they were trained on a second time.
+    """
+
+    segments: int
+    burn_in: int
+    worst_gap: float
+    bound: float
+    rows_again: int
+
+
+@dataclass(frozen=True)
 class TrainingResult(Generic[M_co]):
     """What training returns.
 
@@ -95,6 +122,8 @@ class TrainingResult(Generic[M_co]):
         How many rows were trained on.
     dropped_rows : int
         How many rows were left out because of a missing value, with `drop_missing`.
+    certificate : Certificate or None
+        For a neuron, if epochs were trained side by side: what shows that the weights are those of epochs in turn.
     """
 
     model: M_co
@@ -108,3 +137,4 @@ class TrainingResult(Generic[M_co]):
     rate_search: RateSearch | None = None
     rows: int = 0
     dropped_rows: int = 0
+    certificate: Certificate | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
@@ -20,7 +20,7 @@ from tinynet_fast.training.options import Options
 from tinynet_fast.training.outcome import StreamSample, warn_if_useless
 from tinynet_fast.training.progress import Progress
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
-from tinynet_fast.training.result import Epoch, M_co, TrainingResult
+from tinynet_fast.training.result import Certificate, Epoch, M_co, TrainingResult
 from tinynet_fast.training.resume import check_state
 
 if TYPE_CHECKING:
@@ -105,9 +105,22 @@ def until_measured(trained: Callable[[], TrainingResult[M_co]], options: Options
         return trained()
 
 
-def run(trainable: Trainable[M_co], options: Options) -> TrainingResult[M_co]:
+class EpochsAhead(Protocol):
+    """What trains several epochs at once, after the first one."""
+
+    given_up: bool  # whether the other epochs are trained in turn
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What shows that the weights are those of epochs in turn."""
+
+    def next(self, done: int) -> np.ndarray | None:
+        """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
+
+
+def run(trainable: Trainable[M_co], options: Options, ahead: EpochsAhead | None = None) -> TrainingResult[M_co]:
     """Train from the first row, or go on from the checkpoint."""
-    return Run(trainable, options).result()
+    return Run(trainable, options, ahead).result()
 
 
 @dataclass
@@ -116,6 +129,7 @@ class Run(Generic[M_co]):
 
     trainable: Trainable[M_co]
     options: Options
+    ahead: EpochsAhead | None = None
     history: History = field(default_factory=History)
 
     def result(self) -> TrainingResult[M_co]:
@@ -138,7 +152,7 @@ class Run(Generic[M_co]):
             finish(run_epochs(self._pass, most, observers, history.done))
         result = training_result(trainable, options, history)
         warn_if_useless(trainable, options, self.sample, history.last_loss)
-        return result
+        return result if self.ahead is None else replace(result, certificate=self.ahead.certificate)
 
     def _open_checkpoint(self) -> None:
         saved, trainable, options = self.options.checkpoint, self.trainable, self.options
@@ -185,7 +199,13 @@ class Run(Generic[M_co]):
     def _pass(self, done: int) -> int:
         """Train the rest of an epoch, or several epochs if the rows fit one block. Returns how many epochs."""
         options, trainable, history = self.options, self.trainable, self.history
+        losses = self._ahead(done)
+        if losses is not None:
+            history.losses.append(losses)
+            history.done += len(losses)
+            return len(losses)
         k = min(self.together, options.epochs - done) if history.position == 0 else 1
+        k = 1 if self.ahead is not None and not self.ahead.given_up else k
         with self._held() if k > 1 else nullcontext():
             before = trainable.state() if k > 1 else None
             self._blocks(k)
@@ -205,6 +225,15 @@ class Run(Generic[M_co]):
                 history.settled = k > 1  # else it is settled after validation and the callback
                 return k
         return self._pass(done)
+
+    def _ahead(self, done: int) -> np.ndarray | None:
+        """The losses of the next epochs if they can be trained at once, which takes an epoch to know."""
+        if self.ahead is None or not done:
+            return None
+        started = perf_counter()
+        losses = self.ahead.next(done)
+        self.history.seconds += perf_counter() - started
+        return losses
 
     def _blocks(self, k: int) -> None:
         """Visit the rows once for `k` epochs; the summed loss of each goes into `totals`."""
@@ -246,6 +275,7 @@ class Run(Generic[M_co]):
         """Leave streamed rows to `strict` if one is longer than the fast engine's limit."""
         options = self.options
         largest = float(X.square_norms().max()) + 1.0 if isinstance(X, CSR) else FAST.row_bound(X)
+        options.largest = max(options.largest, largest)
         if choose(options.engine, largest, options.limit) is options.engine:
             return
         if options.rows.source.repeatable:  # type: ignore[union-attr]

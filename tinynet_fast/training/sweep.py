@@ -1,6 +1,5 @@
 """`sweep`: many neurons in one pass over the rows, also cross-validated. The neurons are in `many_neurons.py`."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -15,7 +14,7 @@ from tinynet_fast.models import Neuron
 from tinynet_fast.rows.arrays import Codes
 from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.frames import named_weights
-from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_rate, check_whole
+from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_jobs, check_rate, check_whole
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
 from tinynet_fast.training.options import Options, checked, may_stream
@@ -103,7 +102,7 @@ def sweep(
     0.5 [0 1]
     """
     options = combinations(learning_rate, l2, average)
-    threads = _threads(n_jobs)
+    threads = check_jobs(n_jobs)
     if may_stream(X):
         raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
     if folds is not None and validation is not None:
@@ -159,14 +158,6 @@ def several(name: str, values: Any, check: Any) -> list[float]:
     if not checked:
         raise ValueError(f"{name} is empty: give at least one value to try")
     return checked
-
-
-def _threads(n_jobs: Any) -> int:
-    if n_jobs is None:
-        return 1
-    if isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool) and n_jobs == -1:
-        return os.cpu_count() or 1
-    return check_whole("n_jobs", n_jobs)
 
 
 def _folds(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:

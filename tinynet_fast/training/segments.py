@@ -1,0 +1,259 @@
+"""Trains many epochs of one neuron side by side, and checks afterwards that the weights are those of epochs in turn.
+
+Per-row SGD waits for itself: a row needs the weights after the row before. So the epochs are cut into segments of some
+epochs each, and all segments are trained at once, each in a lane of the registers (`many_neurons.py`). A segment has to
+know the weights that it starts from. It begins with the weights of now, which are a guess, and first trains on the last
+rows of an epoch, its burn-in. What it has then is compared with the weights that the segment before it ended with.
+
+Why this is a proof. An update is w -> w - s (sigmoid(x.w) - y) x, where x has a 1 appended for the bias. Its derivative
+I - s sigmoid' x x^T has eigenvalues between 1 - s |x|^2 / 4 and 1. So while s |x|^2 <= 8, which `fast` asks of every
+row, two runs over the same rows from different weights never move apart. (With l2, which keeps a share k of the
+weights: while s |x|^2 <= 4 (1 + k).) A gap is the distance between the weights with which a segment starts and those
+with which the one before it ended. The last weights differ from those of epochs in turn by at most the sum of all gaps,
+plus rounding. If the sum is at most MOST_OFF of the weights' length, all segments stand. If not, those before the first
+gap that is too wide stand, and training goes on from there without segments.
+
+How many rows two runs need until they meet depends on the rows and the rate, and `_measure` finds out: two neurons, one
+with the first weights and one with the weights of now, train on the same rows until they are the same.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels.engines import FAST, MOST_VALUES
+from tinynet_fast.training.history import Arrays
+from tinynet_fast.training.loop import visit
+from tinynet_fast.training.many_neurons import ALL_ROWS, ROW_SECONDS, VALUE_SECONDS, ManyNeurons
+from tinynet_fast.training.neuron_updates import DenseNeuron
+from tinynet_fast.training.options import Options
+from tinynet_fast.training.result import Certificate
+
+MOST_OFF = 1e-13  # the most that the sum of all gaps may be of the weights' length: a tenth of what `fast` promises
+MET = 1e-15  # two runs have met if they differ by less than this share of the weights' length
+MARGIN = 1.25  # the burn-in has this many times the rows that the two runs needed
+MEASURED = (
+    1 / 40
+)  # of all rows at most are measured. That takes up to 7% of the time: two neurons cost as much as eight
+LEAST_SECONDS = 0.005  # shorter runs are trained in turn
+LEAST_EPOCHS = 8  # and runs of fewer epochs: a register has eight lanes
+FIRST_SHARE = 0.05  # of the time of all epochs: what the first group may take, unless all rows were measured
+GROUP_SECONDS = 0.5  # what a later group may take: callbacks wait for it, and so does Ctrl-C
+BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
+CALL_SECONDS = 2.5e-5  # and about what a call takes beside the rows
+REGISTER_COSTS = (2.5, 1.45, 1.1, 1.0)  # of a register if 1, 2, 3, 4 are trained at once
+LANES = (8, 16, 24, 32, 64, 128)
+MORE_LANES = 1.1  # more lanes, for more threads, if one thread then takes at most this many times as long
+PAYS = 0.9  # segments are trained if they take at most this share of the time of epochs in turn
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a group of epochs is cut: into `segments` segments of `epochs` epochs each."""
+
+    segments: int
+    epochs: int
+
+
+def is_long(options: Options) -> bool:
+    """Whether segments can pay, as far as is known before the first epoch."""
+    n = options.rows.count
+    return options.epochs > LEAST_EPOCHS and (n is None or options.epochs * _in_turn(options) >= LEAST_SECONDS)
+
+
+def _in_turn(options: Options) -> float:
+    """About how many seconds an epoch takes without segments."""
+    return len(options.rows) * (FAST.row_seconds + 2 * options.rows.n_features * FAST.value_seconds)
+
+
+class Segments:
+    """The epochs of a neuron after the first one, trained in groups of segments; `next` hands them out."""
+
+    def __init__(self, neuron: DenseNeuron, options: Options) -> None:
+        self.neuron, self.options, self.d = neuron, options, options.rows.n_features
+        self.given_up = False
+        self.burn_in: int | None = None
+        self.ready: deque[tuple[Arrays, np.ndarray]] = deque()  # the arrays after some epochs, and their losses
+        self.stood, self.worst_gap, self.off, self.rows_again = 0, 0.0, 0.0, 0
+        rate, penalties = neuron.schedule.learning_rate, neuron.penalties
+        self.averaged = bool(penalties.average_from)
+        self.each = np.array([rate, penalties.l2, float(self.averaged)])
+        self.safe_bound = 4.0 * (1.0 + max(0.0, 1.0 - rate * penalties.l2)) / rate
+
+    def next(self, done: int) -> np.ndarray | None:
+        """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
+        if not self.ready and not self.given_up:
+            self._train_group(self.options.epochs - done)
+        if not self.ready:
+            return None
+        state, losses = self.ready.popleft()
+        self.neuron.restore(state)
+        return losses
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What was trained in segments, and how far the weights can be from those of epochs in turn."""
+        if not self.stood or self.burn_in is None:
+            return None
+        length = float(np.linalg.norm(self._now()))
+        return Certificate(self.stood, self.burn_in, self.worst_gap, self.off / length, self.rows_again)
+
+    # --- one group ----------------------------------------------------------------------------------------------------
+
+    def _train_group(self, epochs: int) -> None:
+        """Train some of the next `epochs` epochs, or give up."""
+        seconds = GROUP_SECONDS
+        if self.burn_in is None:
+            in_turn = epochs * _in_turn(self.options)
+            if is_long(self.options) and self.options.largest <= self.safe_bound:
+                self.burn_in = self._measure(int(epochs * len(self.options.rows) * MEASURED))
+            if self.burn_in is not None and self.burn_in < len(self.options.rows):
+                seconds = min(seconds, FIRST_SHARE * in_turn)
+        layout = None if self.burn_in is None else self._layout(epochs, self.burn_in, seconds)
+        if layout is None:
+            self.given_up = True
+            return
+        threads = self.options.threads
+        with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool, np.errstate(all="ignore"):
+            starts = self._burnt_in(layout, pool)
+            neurons = self._neurons(starts, pool)
+            passes = [self._pass(neurons) for _ in range(layout.epochs)]
+        weights, means, losses = (np.stack(parts, axis=1) for parts in zip(*passes, strict=True))
+        used = math.ceil(epochs / layout.epochs)  # segments beyond have no epochs to train
+        stand = self._standing(starts[:used], weights[:used, -1])
+        self.given_up = stand < min(used, layout.segments)
+        if self.given_up:
+            self.rows_again += (min(used, layout.segments) - stand) * layout.epochs * len(self.options.rows)
+        if stand:
+            self.stood += stand
+            means = self._overall(means[:stand]) if self.averaged else means[:stand]
+            parts = [part[:stand].reshape(stand * layout.epochs, -1)[:epochs] for part in (weights, means, losses)]
+            self._hand_out(*parts)
+
+    def _burnt_in(self, layout: Layout, pool: Executor | None) -> np.ndarray:
+        """(segments, n_features + 1): each segment's weights after its burn-in; those of now for the first."""
+        n, now = len(self.options.rows), self._now()
+        guesses = self._neurons(np.tile(now, (layout.segments, 1)), pool)
+        epochs, rows = divmod(self.burn_in or 0, n)
+        if rows:
+            visit(self._blocks(n - rows), guesses.train)
+        for _ in range(epochs):
+            visit(self._blocks(), guesses.train)
+        starts = guesses.weights()
+        starts[0] = now
+        return starts
+
+    def _pass(self, neurons: ManyNeurons) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One epoch of every segment. Returns the weights and the means after it, and its losses."""
+        neurons.clear()
+        visit(self._blocks(), neurons.train)
+        weights = neurons.weights()
+        return weights, neurons.parameters() if self.averaged else weights, neurons.squares()
+
+    def _standing(self, starts: np.ndarray, ends: np.ndarray) -> int:
+        """Compare the weights at the junctions. Returns how many segments stand: the first one always does."""
+        gaps = np.append(0.0, np.linalg.norm(ends[:-1] - starts[1:], axis=1))
+        off, lengths = self.off + np.cumsum(gaps), np.linalg.norm(ends, axis=1)
+        stand = int(np.argmin(np.append(off <= MOST_OFF * lengths, False)))  # NaN does not stand
+        if stand:
+            self.off = float(off[stand - 1])
+            self.worst_gap = max(self.worst_gap, float((gaps[:stand] / lengths[:stand]).max()))
+        return stand
+
+    def _overall(self, means: np.ndarray) -> np.ndarray:
+        """The mean weights over all rows so far, after each epoch, from `means` over the rows of each segment."""
+        neuron, n = self.neuron, len(self.options.rows)
+        before = max(neuron.row - neuron.penalties.average_from + 1, 0)
+        epochs = means.shape[1]
+        rows = n * np.arange(1.0, epochs + 1.0)[:, np.newaxis]
+        sums = means * rows  # over the rows of a segment so far
+        earlier = np.cumsum(sums[:, -1], axis=0) - sums[:, -1] + before * np.asarray(neuron.means)
+        counts = before + n * epochs * np.arange(float(len(means)))[:, np.newaxis, np.newaxis] + rows
+        return np.asarray((earlier[:, np.newaxis] + sums) / counts)
+
+    def _hand_out(self, weights: np.ndarray, means: np.ndarray, losses: np.ndarray) -> None:
+        """Make the epochs ready: one by one if something looks at each, and otherwise all at once."""
+        options, state, row = self.options, self.neuron.state(), self.neuron.row
+        one_by_one = options.callback is not None or options.validation_loss is not None
+        k = 1 if one_by_one else len(losses)
+        for last in range(k, len(losses) + 1, k):
+            arrays = {"weights": weights[last - 1, :-1], "bias": weights[last - 1, -1:]}
+            if self.averaged:
+                arrays["means"] = means[last - 1]
+            after = {**state, **arrays, "row": np.array([float(row + last * len(options.rows))])}
+            self.ready.append((after, losses[last - k : last, 0]))
+
+    # --- neurons and rows ---------------------------------------------------------------------------------------------
+
+    def _now(self) -> np.ndarray:
+        return np.append(self.neuron.weights, self.neuron.bias)
+
+    def _neurons(self, starts: np.ndarray, pool: Executor | None = None) -> ManyNeurons:
+        m = len(starts)
+        neurons = ManyNeurons(np.tile(self.each, (m, 1)), starts, np.full(m, ALL_ROWS), self.options.threads)
+        neurons.pool = pool
+        return neurons
+
+    def _blocks(self, start: int = 0) -> Iterator[tuple[Any, ...]]:
+        """The rows of an epoch from the `start`-th, as `ManyNeurons.train` takes them."""
+        options, size = self.options, max(min(BLOCK_ROWS, MOST_VALUES // self.d), 2) // 2 * 2
+        begin = start // size * size
+        with closing(options.rows.blocks(size, None, 1, None, begin, options.engine.tile)) as blocks:
+            for X, y, weights in blocks:
+                left_out = max(start - begin, 0)
+                begin += len(y)
+                rows = X[left_out:], y[left_out:], np.ones(len(y)) if weights is None else weights
+                yield options.engine.rows(rows[0]), rows[1], rows[2][left_out:], None
+
+    # --- when it pays -------------------------------------------------------------------------------------------------
+
+    def _measure(self, most: int) -> int | None:
+        """The burn-in that these rows need, or None if two runs do not meet within `most` rows."""
+        now = self._now()
+        two = self._neurons(np.stack((now, self.neuron.start)))
+        apart = np.linalg.norm(now - self.neuron.start)
+        for rows in self._measured(two, most):
+            weights = two.weights()
+            length, off = np.linalg.norm(weights[0]), np.linalg.norm(weights[0] - weights[1])
+            if off <= MET * length:
+                return math.ceil(MARGIN * rows)
+            # Runs meet more slowly towards the end, so if even twice their speed so far is not enough, this is all.
+            if 8 * rows > most and math.log(apart / off) * most < 0.5 * math.log(apart / (MET * length)) * rows:
+                return None
+        return None
+
+    def _measured(self, two: ManyNeurons, most: int) -> Iterator[int]:
+        """Train two neurons on some rows at a time, epoch after epoch. Yields how many rows that was."""
+        size, rows = max(most // 64, 256), 0
+        for _ in count():
+            for X, y, weights, folds in self._blocks():
+                for start in range(0, len(y), size):
+                    part = slice(start, start + size)
+                    if rows >= most:
+                        return
+                    two.train(X[part], y[part], weights[part], folds)
+                    rows += len(y[part])
+                    yield rows
+
+    def _layout(self, epochs: int, burn_in: int, most_seconds: float) -> Layout | None:
+        """The layout that takes the least time an epoch, or None if epochs in turn are about as fast."""
+        n, found = len(self.options.rows), []
+        for segments in LANES:
+            registers = segments // 8
+            a_row = registers * REGISTER_COSTS[min(registers, 4) - 1] * (ROW_SECONDS + VALUE_SECONDS * self.d)
+            an_epoch = n * a_row + math.ceil(n / BLOCK_ROWS) * math.ceil(registers / 4) * CALL_SECONDS
+            before = burn_in / n * an_epoch
+            length = max(min(math.ceil(epochs / segments), int((most_seconds - before) / an_epoch)), 1)
+            found.append(((before + length * an_epoch) / min(segments * length, epochs), segments, length))
+        least = min(found)[0]
+        if least > PAYS * _in_turn(self.options):
+            return None
+        _, segments, length = [each for each in found if each[0] <= MORE_LANES * least][-1]
+        return Layout(segments, length)
