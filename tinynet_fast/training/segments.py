@@ -82,10 +82,9 @@ class Segments:
         self.burn_in: int | None = None
         self.ready: deque[tuple[Arrays, np.ndarray]] = deque()  # the arrays after some epochs, and their losses
         self.stood, self.worst_gap, self.off, self.rows_again = 0, 0.0, 0.0, 0
-        rate, penalties = neuron.schedule.learning_rate, neuron.penalties
-        self.averaged = bool(penalties.average_from)
-        self.each = np.array([rate, penalties.l2, float(self.averaged)])
-        self.safe_bound = 4.0 * (1.0 + max(0.0, 1.0 - rate * penalties.l2)) / rate
+        rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
+        self.each = np.array([rate, l2, 0.0])
+        self.safe_bound = 4.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate
 
     def next(self, done: int) -> np.ndarray | None:
         """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
@@ -125,7 +124,7 @@ class Segments:
             starts = self._burnt_in(layout, pool)
             neurons = self._neurons(starts, pool)
             passes = [self._pass(neurons) for _ in range(layout.epochs)]
-        weights, means, losses = (np.stack(parts, axis=1) for parts in zip(*passes, strict=True))
+        weights, losses = (np.stack(parts, axis=1) for parts in zip(*passes, strict=True))
         used = math.ceil(epochs / layout.epochs)  # segments beyond have no epochs to train
         stand = self._standing(starts[:used], weights[:used, -1])
         self.given_up = stand < min(used, layout.segments)
@@ -133,29 +132,31 @@ class Segments:
             self.rows_again += (min(used, layout.segments) - stand) * layout.epochs * len(self.options.rows)
         if stand:
             self.stood += stand
-            means = self._overall(means[:stand]) if self.averaged else means[:stand]
-            parts = [part[:stand].reshape(stand * layout.epochs, -1)[:epochs] for part in (weights, means, losses)]
-            self._hand_out(*parts)
+            self._hand_out(*(part[:stand].reshape(stand * layout.epochs, -1)[:epochs] for part in (weights, losses)))
 
     def _burnt_in(self, layout: Layout, pool: Executor | None) -> np.ndarray:
-        """(segments, n_features + 1): each segment's weights after its burn-in; those of now for the first."""
+        """(segments, n_features + 1): each segment's weights after its burn-in; those of now for the first.
+
+        A segment that is nearer to the first row of the group than its burn-in is long begins there, where the weights
+        are known, and is trained on all that comes before it.
+        """
         n, now = len(self.options.rows), self._now()
-        guesses = self._neurons(np.tile(now, (layout.segments, 1)), pool)
-        epochs, rows = divmod(self.burn_in or 0, n)
-        if rows:
-            visit(self._blocks(n - rows), guesses.train)
-        for _ in range(epochs):
-            visit(self._blocks(), guesses.train)
-        starts = guesses.weights()
+        burn_in = self.burn_in or 0
+        starts = np.tile(now, (layout.segments, 1))
+        first_epochs = np.arange(layout.segments) * layout.epochs
+        for left in range(math.ceil(burn_in / n), 0, -1):  # epochs
+            starts[first_epochs <= left] = now
+            guesses = self._neurons(starts, pool)
+            visit(self._blocks(max(n - burn_in, 0)), guesses.train)
+            starts = guesses.weights()
         starts[0] = now
         return starts
 
-    def _pass(self, neurons: ManyNeurons) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One epoch of every segment. Returns the weights and the means after it, and its losses."""
+    def _pass(self, neurons: ManyNeurons) -> tuple[np.ndarray, np.ndarray]:
+        """One epoch of every segment. Returns the weights after it, and its losses."""
         neurons.clear()
         visit(self._blocks(), neurons.train)
-        weights = neurons.weights()
-        return weights, neurons.parameters() if self.averaged else weights, neurons.squares()
+        return neurons.weights(), neurons.squares()
 
     def _standing(self, starts: np.ndarray, ends: np.ndarray) -> int:
         """Compare the weights at the junctions. Returns how many segments stand: the first one always does."""
@@ -167,28 +168,15 @@ class Segments:
             self.worst_gap = max(self.worst_gap, float((gaps[:stand] / lengths[:stand]).max()))
         return stand
 
-    def _overall(self, means: np.ndarray) -> np.ndarray:
-        """The mean weights over all rows so far, after each epoch, from `means` over the rows of each segment."""
-        neuron, n = self.neuron, len(self.options.rows)
-        before = max(neuron.row - neuron.penalties.average_from + 1, 0)
-        epochs = means.shape[1]
-        rows = n * np.arange(1.0, epochs + 1.0)[:, np.newaxis]
-        sums = means * rows  # over the rows of a segment so far
-        earlier = np.cumsum(sums[:, -1], axis=0) - sums[:, -1] + before * np.asarray(neuron.means)
-        counts = before + n * epochs * np.arange(float(len(means)))[:, np.newaxis, np.newaxis] + rows
-        return np.asarray((earlier[:, np.newaxis] + sums) / counts)
-
-    def _hand_out(self, weights: np.ndarray, means: np.ndarray, losses: np.ndarray) -> None:
+    def _hand_out(self, weights: np.ndarray, losses: np.ndarray) -> None:
         """Make the epochs ready: one by one if something looks at each, and otherwise all at once."""
         options, state, row = self.options, self.neuron.state(), self.neuron.row
         one_by_one = options.callback is not None or options.validation_loss is not None
         k = 1 if one_by_one else len(losses)
         for last in range(k, len(losses) + 1, k):
-            arrays = {"weights": weights[last - 1, :-1], "bias": weights[last - 1, -1:]}
-            if self.averaged:
-                arrays["means"] = means[last - 1]
-            after = {**state, **arrays, "row": np.array([float(row + last * len(options.rows))])}
-            self.ready.append((after, losses[last - k : last, 0]))
+            after = {"weights": weights[last - 1, :-1], "bias": weights[last - 1, -1:]}
+            after["row"] = np.array([float(row + last * len(options.rows))])
+            self.ready.append(({**state, **after}, losses[last - k : last, 0]))
 
     # --- neurons and rows ---------------------------------------------------------------------------------------------
 
@@ -230,17 +218,24 @@ class Segments:
         return None
 
     def _measured(self, two: ManyNeurons, most: int) -> Iterator[int]:
-        """Train two neurons on some rows at a time, epoch after epoch. Yields how many rows that was."""
-        size, rows = max(most // 64, 256), 0
+        """Train two neurons on some rows at a time, epoch after epoch. Yields how many rows that was.
+
+        Where it stops to look depends on no block that rows come in: a file has the burn-in of its rows in memory.
+        """
+        size, rows = max(most // 128, 128) * 2, 0
         for _ in count():
+            seen = 0  # rows of this epoch
             for X, y, weights, folds in self._blocks():
-                for start in range(0, len(y), size):
-                    part = slice(start, start + size)
-                    if rows >= most:
-                        return
+                begin = 0
+                while begin < len(y):
+                    part = slice(begin, min(len(y), begin + size - seen % size))
                     two.train(X[part], y[part], weights[part], folds)
-                    rows += len(y[part])
-                    yield rows
+                    taken, begin = part.stop - begin, part.stop
+                    seen, rows = seen + taken, rows + taken
+                    if seen % size == 0 or seen == len(self.options.rows):
+                        yield rows
+                        if rows >= most:
+                            return
 
     def _layout(self, epochs: int, burn_in: int, most_seconds: float) -> Layout | None:
         """The layout that takes the least time an epoch, or None if epochs in turn are about as fast."""

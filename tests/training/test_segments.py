@@ -1,0 +1,287 @@
+"""Epochs in segments: the reference's weights whatever the rows are, and the same bits for any number of threads."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from compare import distance, flat
+from hypothesis import given
+from hypothesis import strategies as st
+from planted import Mistake, jit_copy
+from problems import SEEDS
+
+from tinynet_fast import train_neuron
+from tinynet_fast.training import neuron as trainer
+from tinynet_fast.training import segments as module
+
+ALWAYS = {"LEAST_SECONDS": 0.0, "MEASURED": 1.0, "PAYS": 1e9, "FIRST_SHARE": 1e9}
+
+
+def pass_fail(n, d, seed):
+    """Rows on which two runs meet soon: labels with some chance, inputs that do not depend on each other."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    return X, (X @ rng.standard_normal(d) / np.sqrt(d) + rng.logistic(size=n) > 0).astype(float)
+
+
+@contextmanager
+def settings_of(part, **values):
+    """Other constants of the module, by which short runs are trained in segments too, or none are."""
+    before = {name: getattr(part, name) for name in values}
+    vars(part).update(values)
+    try:
+        yield
+    finally:
+        vars(part).update(before)
+
+
+def in_segments(*arguments, **options):
+    with settings_of(module, **ALWAYS):
+        return train_neuron(*arguments, **options)
+
+
+def in_turn(*arguments, **options):
+    with settings_of(module, PAYS=0.0):
+        return train_neuron(*arguments, **options)
+
+
+def largest_rate(X, limit=8.0):
+    """The largest rate at which no step overshoots."""
+    return limit / ((np.asarray(X, float) ** 2).sum(axis=1).max() + 1.0)
+
+
+def assert_reference(result, *arguments, **options):
+    options.pop("n_jobs", None)
+    ref = train_neuron(*arguments, **options, engine="strict")
+    assert distance(flat(result.model), flat(ref.model)) <= 1e-12
+    np.testing.assert_allclose(result.loss_history, ref.loss_history, rtol=1e-11, atol=1e-13)
+
+
+# --- the reference's weights ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"l2": 0.01}, {"weights": 0.5, "bias": -1.0}], ids=["plain", "l2", "start"])
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8, 17])
+def test_weights_are_those_of_the_reference(width, options):
+    X, y = pass_fail(150, width, seed=width)
+    options = {"epochs": 150, "learning_rate": 0.5 * largest_rate(X), **options}
+    result = in_segments(X, y, **options)
+    assert result.certificate.segments >= 30
+    assert result.certificate.bound <= 1e-13
+    assert result.certificate.worst_gap <= result.certificate.bound
+    assert result.certificate.rows_again == 0
+    assert result.epochs == len(result.loss_history) == 150
+    assert_reference(result, X, y, **options)
+
+
+@given(SEEDS, st.data())
+def test_any_rows_have_the_weights_of_the_reference(seed, data):
+    """Also rows that never let two runs meet: collinear, constant, rare and huge columns, sorted or separable rows."""
+    rng = np.random.default_rng(seed)
+    n, d = data.draw(st.integers(4, 60)), data.draw(st.integers(1, 9))
+    X = rng.standard_normal((n, d)) * 10.0 ** rng.integers(-3, 3, d)
+    y = (X @ rng.standard_normal(d) + rng.standard_normal(n) * 10.0 ** rng.integers(-3, 3) > 0).astype(float)
+    y[:2] = 0.0, 1.0
+    kind = data.draw(st.sampled_from(["as drawn", "collinear", "constant", "rare", "late", "sorted", "large offset"]))
+    if kind == "collinear":
+        X = np.column_stack([X, X.sum(axis=1), X[:, 0] * (1 + 1e-9)])
+    if kind == "constant":
+        X[:, 0] = rng.choice([0.0, 1.0, 50.0])
+    if kind == "rare":
+        X[:, 0] = 0.0
+        X[rng.integers(n), 0] = 1.0
+    if kind == "late":
+        X = np.column_stack([X, np.arange(n) >= n - 2])
+    if kind == "sorted":
+        order = np.argsort(y, kind="stable")
+        X, y = X[order], y[order]
+    if kind == "large offset":
+        X += 30.0
+    rate = largest_rate(X) * data.draw(st.sampled_from([1.0, 0.9, 0.3, 0.03, 1e-4]))
+    options = {
+        "learning_rate": rate,
+        "epochs": data.draw(st.integers(9, 60)),
+        "l2": data.draw(st.sampled_from([0.0, 0.0, 0.001, 1.0])),
+        "weights": rng.standard_normal(X.shape[1]) * data.draw(st.sampled_from([0.0, 1.0, 100.0])),
+        "sample_weight": rng.random(n) if data.draw(st.booleans()) else None,
+        "n_jobs": data.draw(st.sampled_from([None, 2])),
+    }
+    assert_reference(in_segments(X, y, **options), X, y, **options)
+
+
+def test_gaps_that_are_too_wide_are_trained_again():
+    """The first rows let two runs meet, and the last ones do not: the burn-in that was measured is too short."""
+    X, y = pass_fail(4000, 3, seed=5)
+    X[1000:] *= 1e-3  # rows that hardly change anything
+    options = {"learning_rate": 0.5 * largest_rate(X), "epochs": 30}
+    result = in_segments(X, y, **options)
+    assert result.certificate.segments == 1
+    assert result.certificate.bound == result.certificate.worst_gap == 0.0
+    assert 0 < result.certificate.rows_again < 30 * 4000
+    assert_reference(result, X, y, **options)
+
+
+def test_rows_on_which_runs_do_not_meet_are_trained_in_turn():
+    X, y = pass_fail(300, 3, seed=1)
+    result = in_segments(X, y, epochs=20, learning_rate=1e-5)
+    assert result.certificate is None
+    np.testing.assert_array_equal(flat(result.model), flat(in_turn(X, y, epochs=20, learning_rate=1e-5).model))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"average": True},
+        {"l1": 0.01},
+        {"shuffle": True, "seed": 1},
+        {"schedule": "invscaling"},
+        {"engine": "strict"},
+        {"epochs": 8},
+        {"learning_rate": 2.0},
+        {"loss": "squared_error"},
+    ],
+    ids=str,
+)
+def test_what_is_not_trained_in_segments(options):
+    X, y = pass_fail(150, 4, seed=0)
+    assert in_segments(X, y, **{"epochs": 100, "learning_rate": 0.2, **options}).certificate is None
+    assert in_segments(X, y, epochs=100, learning_rate=0.2).certificate is not None
+
+
+def test_runs_with_a_checkpoint_are_trained_in_turn(tmp_path):
+    X, y = pass_fail(150, 2, seed=0)
+    assert in_segments(X, y, epochs=100, checkpoint=tmp_path / "run.json").certificate is None
+
+
+def test_short_runs_and_slow_ones_look_for_no_segments():
+    X, y = pass_fail(150, 2, seed=0)
+    assert train_neuron(X, y, epochs=100).certificate is None
+
+
+# --- the same bits ----------------------------------------------------------------------------------------------------
+
+
+def test_threads_change_no_bit():
+    X, y = pass_fail(500, 6, seed=2)
+    with settings_of(module, MORE_LANES=10.0):
+        results = [in_segments(X, y, epochs=700, n_jobs=n_jobs) for n_jobs in (None, 1, 2, 3, 8, -1)]
+    assert results[0].certificate.segments > 64
+    for result in results[1:]:
+        np.testing.assert_array_equal(flat(result.model), flat(results[0].model))
+        np.testing.assert_array_equal(result.loss_history, results[0].loss_history)
+        assert result.certificate == results[0].certificate
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2, 1.5, True, "2"])
+def test_n_jobs_is_a_number_of_threads(n_jobs):
+    with pytest.raises(ValueError, match="n_jobs is"):
+        train_neuron([1, 2], [0, 1], n_jobs=n_jobs)
+
+
+def test_what_looks_at_epochs_changes_no_bit_and_sees_every_epoch():
+    X, y = pass_fail(300, 3, seed=4)
+    ref, seen = in_segments(X, y, epochs=120), []
+    result = in_segments(X, y, epochs=120, callback=seen.append, validation=(X, y))
+    assert result.certificate.segments >= 30
+    np.testing.assert_array_equal(flat(result.model), flat(ref.model))
+    np.testing.assert_array_equal(result.loss_history, ref.loss_history)
+    assert [epoch.epoch for epoch in seen] == list(range(120))
+    np.testing.assert_array_equal([epoch.loss for epoch in seen], ref.loss_history)
+    turn = []
+    in_turn(X, y, epochs=120, callback=turn.append)
+    for comp, ref_epoch in zip(seen, turn, strict=True):
+        assert distance(flat(comp.model), flat(ref_epoch.model)) <= 1e-12
+
+
+def test_early_stopping_and_callbacks_end_a_run_inside_a_group():
+    X, y = pass_fail(300, 3, seed=4)
+    result = in_segments(X, y, epochs=120, callback=lambda epoch: epoch.epoch == 70)
+    assert result.epochs == 71
+    assert_reference(result, X, y, epochs=71)
+    patient = in_segments(X, y, epochs=400, validation=0.3, patience=3, seed=0)
+    ref = in_turn(X, y, epochs=400, validation=0.3, patience=3, seed=0)
+    assert patient.epochs == ref.epochs
+    assert patient.best_epoch == ref.best_epoch
+    assert distance(flat(patient.model), flat(ref.model)) <= 1e-12
+
+
+def test_a_file_has_the_bits_of_its_rows_in_memory(tmp_path, monkeypatch):
+    X, y = pass_fail(700, 3, seed=6)
+    path = tmp_path / "rows.csv"
+    np.savetxt(path, np.column_stack([X, y]), fmt="%.17g", delimiter=",", header="a,b,c,y", comments="")
+    ref = in_segments(X, y, epochs=60)
+    assert ref.certificate is not None
+    for kept in (1 << 28, 100):  # rows that are kept in memory, and rows that are read in each epoch
+        monkeypatch.setattr("tinynet_fast.rows.kept.MEMORY_BYTES", kept)
+        result = in_segments(path, "y", epochs=60)
+        np.testing.assert_array_equal(flat(result.model), flat(ref.model))
+        np.testing.assert_array_equal(result.loss_history, ref.loss_history)
+        assert result.certificate == ref.certificate
+
+
+@pytest.mark.parametrize("options", [{"standardize": True}, {"validation": 0.2, "seed": 3}], ids=str)
+def test_standardised_and_held_out_rows(options):
+    X, y = pass_fail(400, 4, seed=7)
+    X = X * 3.0 + 1.0
+    result = in_segments(X, y, epochs=60, learning_rate=0.05, **options)
+    assert result.certificate is not None
+    assert_reference(result, X, y, epochs=60, learning_rate=0.05, **options)
+
+
+def test_float32_rows():
+    X, y = pass_fail(400, 4, seed=7)
+    X = X.astype(np.float32)
+    result = in_segments(X, y, epochs=60)
+    assert result.certificate is not None
+    assert_reference(result, X, y, epochs=60)
+
+
+def test_blocks_of_rows_change_no_bit(monkeypatch):
+    X, y = pass_fail(701, 3, seed=8)
+    ref = in_segments(X, y, epochs=60)
+    monkeypatch.setattr(module, "BLOCK_ROWS", 64)
+    result = in_segments(X, y, epochs=60)
+    np.testing.assert_array_equal(flat(result.model), flat(ref.model))
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+MISTAKES = [
+    Mistake("all junctions stand", "off <= MOST_OFF * lengths", "off <= off", "_standing"),
+    Mistake("a junction is compared with the segment after it", "ends[:-1] - starts[1:]", "ends[1:] - starts[:-1]"),
+    Mistake("gaps are not summed", "self.off + np.cumsum(gaps)", "self.off + 0.0 * gaps", "_standing"),
+    Mistake("no burn-in", "burn_in = self.burn_in or 0", "burn_in = 0", "_burnt_in"),
+    Mistake("the burn-in begins an epoch", "max(n - burn_in, 0)", "0", "_burnt_in"),
+    Mistake("early segments begin before the group", "starts[first_epochs <= left] = now", "pass", "_burnt_in"),
+    Mistake("the first segment burns in too", "starts[0] = now", "pass", "_burnt_in"),
+    Mistake("the segments after the first", "part[:stand].reshape(...)", "part[1 : stand + 1].reshape(...)"),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_a_mistake_is_seen(mistake, monkeypatch):
+    """On rows whose junctions all meet, with a burn-in of part of an epoch and of several, and on rows that do not."""
+    planted = jit_copy(module, mistake)
+    vars(planted).update(ALWAYS)
+    monkeypatch.setattr(trainer, "segments_of", planted.Segments)
+    apart = pass_fail(4000, 3, seed=5)
+    apart[0][1000:] *= 1e-3
+
+    def check():
+        for (X, y), epochs, segments in (
+            (pass_fail(1500, 3, seed=3), 30, 29),
+            (pass_fail(150, 8, seed=8), 150, 30),
+            (apart, 30, 1),
+        ):
+            options = {"learning_rate": 0.5 * largest_rate(X), "epochs": epochs}
+            result = train_neuron(X, y, **options)
+            assert_reference(result, X, y, **options)
+            assert result.certificate.segments == segments
+
+    with pytest.raises((AssertionError, ValueError, IndexError)):
+        check()
+
+
+def test_without_a_mistake_the_same_runs_pass(monkeypatch):
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        test_a_mistake_is_seen(None, monkeypatch)
