@@ -247,9 +247,9 @@ def test_blocks_of_rows_change_no_bit(monkeypatch):
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 MISTAKES = [
-    Mistake("all junctions stand", "off <= MOST_OFF * lengths", "off <= off", "_standing"),
+    Mistake("all junctions stand", "off <= MOST_OFF * lengths", "off <= off", "stand"),
     Mistake("a junction is compared with the segment after it", "ends[:-1] - starts[1:]", "ends[1:] - starts[:-1]"),
-    Mistake("gaps are not summed", "self.off + np.cumsum(gaps)", "self.off + 0.0 * gaps", "_standing"),
+    Mistake("gaps are not summed", "self.off + np.cumsum(gaps)", "self.off + 0.0 * gaps", "stand"),
     Mistake("no burn-in", "burn_in = self.burn_in or 0", "burn_in = 0", "_burnt_in"),
     Mistake("the burn-in begins an epoch", "max(n - burn_in, 0)", "0", "_burnt_in"),
     Mistake("early segments begin before the group", "starts[first_epochs <= left] = now", "pass", "_burnt_in"),

@@ -14,6 +14,7 @@ from tinynet_fast.rows.blocks import is_streamed, picked
 from tinynet_fast.rows.frames import named_weights
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.checks import check_rate, is_auto
+from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.neuron_updates import DenseNeuron, SparseNeuron
 from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
@@ -270,12 +271,14 @@ def train_neuron(
 
     def trained() -> TrainingResult[Neuron]:
         trainable = neuron(options, start, rates, penalties)
-        return run(trainable, options, segments_of(trainable, options))
+        junctions = Junctions()
+        result = run(trainable, options, segments_of(trainable, options, junctions))
+        return replace(result, certificate=junctions.certificate)
 
     return replace(until_measured(trained, options), rate_search=found)
 
 
-def segments_of(neuron: DenseNeuron, options: Options) -> "Segments | None":
+def segments_of(neuron: DenseNeuron, options: Options, junctions: Junctions) -> "Segments | None":
     """What trains epochs side by side, if every epoch makes the same updates and there are enough of them.
 
     Averaged weights are left out: to add the means of segments rounds otherwise than the reference, whose mean of a
@@ -287,7 +290,7 @@ def segments_of(neuron: DenseNeuron, options: Options) -> "Segments | None":
         return None
     from tinynet_fast.training.segments import Segments, is_long  # 10 ms: not for short runs?
 
-    return Segments(neuron, options) if is_long(options) else None
+    return Segments(neuron, options, junctions) if is_long(options) else None
 
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:

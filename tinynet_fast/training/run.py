@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
@@ -20,7 +20,7 @@ from tinynet_fast.training.options import Options
 from tinynet_fast.training.outcome import StreamSample, warn_if_useless
 from tinynet_fast.training.progress import Progress
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
-from tinynet_fast.training.result import Certificate, Epoch, M_co, TrainingResult
+from tinynet_fast.training.result import Epoch, M_co, TrainingResult
 from tinynet_fast.training.resume import check_state
 
 if TYPE_CHECKING:
@@ -110,10 +110,6 @@ class EpochsAhead(Protocol):
 
     given_up: bool  # whether the other epochs are trained in turn
 
-    @property
-    def certificate(self) -> Certificate | None:
-        """What shows that the weights are those of epochs in turn."""
-
     def next(self, done: int) -> np.ndarray | None:
         """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
 
@@ -152,7 +148,7 @@ class Run(Generic[M_co]):
             finish(run_epochs(self._pass, most, observers, history.done))
         result = training_result(trainable, options, history)
         warn_if_useless(trainable, options, self.sample, history.last_loss)
-        return result if self.ahead is None else replace(result, certificate=self.ahead.certificate)
+        return result
 
     def _open_checkpoint(self) -> None:
         saved, trainable, options = self.options.checkpoint, self.trainable, self.options

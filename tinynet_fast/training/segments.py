@@ -1,17 +1,10 @@
-"""Trains many epochs of one neuron side by side, and checks afterwards that the weights are those of epochs in turn.
+"""Trains many epochs of one neuron side by side, in segments.
 
 Per-row SGD waits for itself: a row needs the weights after the row before. So the epochs are cut into segments of some
 epochs each, and all segments are trained at once, each in a lane of the registers (`many_neurons.py`). A segment has to
 know the weights that it starts from. It begins with the weights of now, which are a guess, and first trains on the last
-rows of an epoch, its burn-in. What it has then is compared with the weights that the segment before it ended with.
-
-Why this is a proof. An update is w -> w - s (sigmoid(x.w) - y) x, where x has a 1 appended for the bias. Its derivative
-I - s sigmoid' x x^T has eigenvalues between 1 - s |x|^2 / 4 and 1. So while s |x|^2 <= 8, which `fast` asks of every
-row, two runs over the same rows from different weights never move apart. (With l2, which keeps a share k of the
-weights: while s |x|^2 <= 4 (1 + k).) A gap is the distance between the weights with which a segment starts and those
-with which the one before it ended. The last weights differ from those of epochs in turn by at most the sum of all gaps,
-plus rounding. If the sum is at most MOST_OFF of the weights' length, all segments stand. If not, those before the first
-gap that is too wide stand, and training goes on from there without segments.
+rows of an epoch, its burn-in. `junctions.py` compares what it has then with the weights that the segment before it ends
+with. If they are too far apart, training goes on from that junction without segments.
 
 How many rows two runs need until they meet depends on the rows and the rate, and `_measure` finds out: two neurons, one
 with the first weights and one with the weights of now, train on the same rows until they are the same.
@@ -30,13 +23,12 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import FAST, MOST_VALUES
 from tinynet_fast.training.history import Arrays
+from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.loop import visit
 from tinynet_fast.training.many_neurons import ALL_ROWS, ROW_SECONDS, VALUE_SECONDS, ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
-from tinynet_fast.training.result import Certificate
 
-MOST_OFF = 1e-13  # the most that the sum of all gaps may be of the weights' length: a tenth of what `fast` promises
 MET = 1e-15  # two runs have met if they differ by less than this share of the weights' length
 MARGIN = 1.25  # the burn-in has this many times the rows that the two runs needed
 MEASURED = (
@@ -76,12 +68,11 @@ def _in_turn(options: Options) -> float:
 class Segments:
     """The epochs of a neuron after the first one, trained in groups of segments; `next` hands them out."""
 
-    def __init__(self, neuron: DenseNeuron, options: Options) -> None:
-        self.neuron, self.options, self.d = neuron, options, options.rows.n_features
+    def __init__(self, neuron: DenseNeuron, options: Options, junctions: Junctions) -> None:
+        self.neuron, self.options, self.junctions, self.d = neuron, options, junctions, options.rows.n_features
         self.given_up = False
         self.burn_in: int | None = None
         self.ready: deque[tuple[Arrays, np.ndarray]] = deque()  # the arrays after some epochs, and their losses
-        self.stood, self.worst_gap, self.off, self.rows_again = 0, 0.0, 0.0, 0
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
         self.each = np.array([rate, l2, 0.0])
         self.safe_bound = 4.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate
@@ -95,14 +86,6 @@ class Segments:
         state, losses = self.ready.popleft()
         self.neuron.restore(state)
         return losses
-
-    @property
-    def certificate(self) -> Certificate | None:
-        """What was trained in segments, and how far the weights can be from those of epochs in turn."""
-        if not self.stood or self.burn_in is None:
-            return None
-        length = float(np.linalg.norm(self._now()))
-        return Certificate(self.stood, self.burn_in, self.worst_gap, self.off / length, self.rows_again)
 
     # --- one group ----------------------------------------------------------------------------------------------------
 
@@ -125,13 +108,11 @@ class Segments:
             neurons = self._neurons(starts, pool)
             passes = [self._pass(neurons) for _ in range(layout.epochs)]
         weights, losses = (np.stack(parts, axis=1) for parts in zip(*passes, strict=True))
-        used = math.ceil(epochs / layout.epochs)  # segments beyond have no epochs to train
-        stand = self._standing(starts[:used], weights[:used, -1])
-        self.given_up = stand < min(used, layout.segments)
-        if self.given_up:
-            self.rows_again += (min(used, layout.segments) - stand) * layout.epochs * len(self.options.rows)
+        used = min(math.ceil(epochs / layout.epochs), layout.segments)  # those beyond have no epochs to train
+        self.junctions.burn_in = self.burn_in
+        stand = self.junctions.stand(starts[:used], weights[:used, -1], layout.epochs * len(self.options.rows))
+        self.given_up = stand < used
         if stand:
-            self.stood += stand
             self._hand_out(*(part[:stand].reshape(stand * layout.epochs, -1)[:epochs] for part in (weights, losses)))
 
     def _burnt_in(self, layout: Layout, pool: Executor | None) -> np.ndarray:
@@ -157,16 +138,6 @@ class Segments:
         neurons.clear()
         visit(self._blocks(), neurons.train)
         return neurons.weights(), neurons.squares()
-
-    def _standing(self, starts: np.ndarray, ends: np.ndarray) -> int:
-        """Compare the weights at the junctions. Returns how many segments stand: the first one always does."""
-        gaps = np.append(0.0, np.linalg.norm(ends[:-1] - starts[1:], axis=1))
-        off, lengths = self.off + np.cumsum(gaps), np.linalg.norm(ends, axis=1)
-        stand = int(np.argmin(np.append(off <= MOST_OFF * lengths, False)))  # NaN does not stand
-        if stand:
-            self.off = float(off[stand - 1])
-            self.worst_gap = max(self.worst_gap, float((gaps[:stand] / lengths[:stand]).max()))
-        return stand
 
     def _hand_out(self, weights: np.ndarray, losses: np.ndarray) -> None:
         """Make the epochs ready: one by one if something looks at each, and otherwise all at once."""

@@ -1,0 +1,60 @@
+"""What is known of rows that were trained in segments, side by side: how far the weights can be from those in turn.
+
+Why this is a proof. An update is w -> w - s (sigmoid(x.w) - y) x, where x has a 1 appended for the bias. Its derivative
+I - s sigmoid' x x^T has eigenvalues between 1 - s |x|^2 / 4 and 1. So while s |x|^2 <= 8, which `fast` asks of every
+row, two runs over the same rows from different weights never move apart. (With l2, which keeps a share k of the
+weights: while s |x|^2 <= 4 (1 + k).) A gap is the distance between the weights with which a segment starts and those
+with which the one before it ended. The last weights differ from those of rows in turn by at most the sum of all gaps,
+plus rounding. It does not matter how the weights that a segment starts with were guessed.
+"""
+
+import numpy as np
+
+from tinynet_fast.training.result import Certificate
+
+MOST_OFF = 5e-13  # the most that the sum of all gaps may be of the weights' length: half of what `fast` promises
+
+
+class Junctions:
+    """The junctions of one run so far. `burn_in` is for those who make segments: None until it is known."""
+
+    def __init__(self) -> None:
+        self.burn_in: int | None = None
+        self.segments = self.rows_again = 0
+        self.off = self.worst_gap = 0.0
+        self.length = 1.0  # of the last weights
+
+    def stand(self, starts: np.ndarray, ends: np.ndarray, rows: int) -> int:
+        """Compare the weights at the junctions of segments that lie in a row.
+
+        Parameters
+        ----------
+        starts, ends : (segments, n_features + 1) float64 arrays
+            The weights and, last, the bias of each segment before its first row and after its last row.
+        rows : int
+            How many rows a segment has.
+
+        Returns
+        -------
+        int
+            How many of the first segments stand. If it is not all of them, the rows of the others are to be trained
+            once more.
+        """
+        with np.errstate(all="ignore"):
+            gaps = np.append(0.0, np.linalg.norm(ends[:-1] - starts[1:], axis=1))
+            off, lengths = self.off + np.cumsum(gaps), np.linalg.norm(ends, axis=1)
+            fit = off <= MOST_OFF * lengths  # not if there is a NaN
+        count = int(np.argmin(np.append(fit, False)))
+        if count:
+            self.off, self.length = float(off[count - 1]), float(lengths[count - 1])
+            self.worst_gap = max(self.worst_gap, float((gaps[:count] / lengths[:count]).max()))
+        self.segments += count
+        self.rows_again += (len(ends) - count) * rows
+        return count
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """None if no segments were trained."""
+        if not self.segments or self.burn_in is None:
+            return None
+        return Certificate(self.segments, self.burn_in, self.worst_gap, self.off / self.length, self.rows_again)
