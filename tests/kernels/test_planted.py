@@ -14,13 +14,22 @@ import test_narrow_network
 import test_network_kernels
 import test_one_vs_rest
 import test_planted_mistakes
+import test_segments
 import test_sklearn_kernels
 import test_sparse_kernels
 from planted import Mistake, jit_copy, plain_copies, plain_copy, plant
 
 from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.compiler import jit
-from tinynet_fast.kernels.fast import many_neurons, narrow_network, neuron, one_vs_rest, regularized_neuron, sparse
+from tinynet_fast.kernels.fast import (
+    many_neurons,
+    narrow_network,
+    neuron,
+    one_vs_rest,
+    regularized_neuron,
+    segments,
+    sparse,
+)
 
 pytestmark = pytest.mark.any_cpu
 
@@ -139,6 +148,7 @@ ALL = [
     *((sparse, m) for m in test_sparse_kernels.IN_FAST),
     *((many_neurons, m) for m in test_many_neurons.PLANTED),
     *((one_vs_rest, m) for m in test_one_vs_rest.PLANTED),
+    *((segments, m) for m in test_segments.PLANTED),
     *((narrow_network, m) for m in test_narrow_network.MISTAKES),
     *((module, m) for module, ms in test_network_kernels.MISTAKES.items() for m in ms),
     *((module, m) for module, m, _ in test_sklearn_kernels.PLANTED),

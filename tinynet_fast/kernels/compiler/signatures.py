@@ -17,6 +17,7 @@ NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
+SEGMENTS = "d1 d1 l1 l0 dw2 dw1 dw1"
 
 # Called by name alone: Numba takes these for the arrays that come, which are writeable.
 DIRECT = {
@@ -52,6 +53,8 @@ AHEAD = DIRECT | {
     "fast.many_neurons.train_penalised": [
         f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)
     ],
+    "fast.segments.train_narrow": [f"d2 {SEGMENTS} t{k} t0 t{width}" for k, width in product((1, 2, 3, 4), NARROW)],
+    "fast.segments.train_wide": [f"d2 {SEGMENTS} t{k} t0" for k in (1, 2, 3, 4)],
     "fast.prediction.probabilities": [f"{f}2 d1 d1 dw1" for f in EITHER],
     "fast.prediction.pairs": [f"{f}2 d1 d1 dw1 dw2" for f in EITHER],
     "fast.row_order.gather_rows": [f"{f}2 {y}1 l1 {f}w2 dw1" for f in EITHER for y in "dB"],
@@ -81,6 +84,16 @@ LATER = {
     ],
     "fast.many_neurons.train_plain": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
     "fast.many_neurons.train_penalised": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
+    "fast.segments.train_narrow": [
+        f"{f}2 {SEGMENTS} t{k} t{stepped} t{width}"
+        for f, k, stepped, width in product(EITHER, (1, 2, 3, 4), (0, 1), NARROW)
+        if (f, stepped) != ("d", 0)
+    ],
+    "fast.segments.train_wide": [
+        f"{f}2 {SEGMENTS} t{k} t{stepped}"
+        for f, k, stepped in product(EITHER, (1, 2, 3, 4), (0, 1))
+        if (f, stepped) != ("d", 0)
+    ],
     "fast.one_vs_rest.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))
@@ -94,7 +107,8 @@ LATER = {
 
 def is_ahead(name: str, signature: str, level: str) -> bool:
     """Whether the library has it for an instruction-set level: kernels of several registers are 250 kB for v2."""
-    return level != "x86-64-v2" or not name.startswith("fast.many_neurons.") or " t1 " in signature
+    lanes = name.startswith(("fast.many_neurons.", "fast.segments."))
+    return level != "x86-64-v2" or not lanes or " t1 " in signature
 
 
 def numbered(level: str) -> list[tuple[int, str, str]]:

@@ -1,0 +1,226 @@
+"""Neurons that train on rows of their own: each is a run of its own, and sees its own rows alone."""
+
+# ruff: noqa: E501 - a line a mistake
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from compare import distance
+from hypothesis import given
+from hypothesis import strategies as st
+from planted import Mistake, plain_copies
+from problems import FEWER, SEEDS
+
+from tinynet_fast.kernels import reference, strict
+from tinynet_fast.kernels.compiler import simd
+from tinynet_fast.kernels.fast import many_neurons, segments
+
+pytestmark = pytest.mark.any_cpu
+
+
+@dataclass(frozen=True)
+class SegmentsProblem:
+    """Rows, a step for all or each of them, and for each lane its first row and a column of starting weights."""
+
+    X: np.ndarray
+    y: np.ndarray
+    step: np.ndarray
+    base: np.ndarray
+    count: int
+    start: np.ndarray
+    cuts: tuple[int, ...] = ()
+
+    def solve(self, kernel=segments):
+        """(weights and biases, a column a lane; squared errors)."""
+        state, squares = kernel.aligned(*self.start.shape), np.zeros(len(self.base))
+        state[:] = self.start
+        for a, b in zip((0, *self.cuts), (*self.cuts, self.count), strict=True):
+            kernel.train(self.X, self.y, self.step, self.base + a, b - a, state, squares)
+        return state, squares
+
+    def solve_alone(self, k, module=strict):
+        """The same numbers for lane k by itself, from the reference."""
+        own = np.asarray if module is strict else np.ndarray.tolist
+        rows = slice(self.base[k], self.base[k] + self.count)
+        steps = np.broadcast_to(self.step, len(self.y))[rows]
+        X = self.X[rows].astype(np.float64)
+        w, b, losses = own(self.start[:-1, k].copy()), own(self.start[-1:, k].copy()), own(np.zeros(1))
+        module.sgd_epochs(own(X), own(self.y[rows].copy()), own(steps.copy()), w, b, losses)
+        return np.append(w, b), losses[0]
+
+    def check(self, kernel=segments, module=strict):
+        """AssertionError where a lane is not the neuron trained alone."""
+        weights, squares = self.solve(kernel)
+        for k in range(len(self.base)):
+            ref_weights, ref_squares = self.solve_alone(k, module)
+            assert distance(weights[:, k], ref_weights) <= 1e-12
+            assert squares[k] == pytest.approx(ref_squares, rel=1e-11, abs=1e-14 * (1 + self.count))
+
+
+def problem(rng, d, m, count, *, apart=False, scale=1.0, dtype=np.float64, stepped=False, reach=1.0):
+    """Rows that lanes share, as chance has it, or where they are `apart`, none; in between and around them are NaN.
+
+    Steps are up to `reach` of what is stable.
+    """
+    n = m * (count + 3) + 5 if apart else count + 3 * m
+    base = rng.permutation(m) * (count + 3) + 4 if apart else rng.integers(0, n - count + 1, m)
+    X = (rng.standard_normal((n, d)) * scale).astype(dtype)
+    longest = float(np.max((X.astype(float) ** 2).sum(axis=1), initial=0.0)) + 1.0
+    step = np.full(1, 8.0 / longest * reach)
+    if stepped:
+        step = step * rng.random(n) * (rng.random(n) < 0.8)
+    y = (rng.random(n) < 0.5).astype(float)
+    start = rng.standard_normal((d + 1, m)) / max(scale, 1.0)
+    used = (base + np.arange(count)[:, np.newaxis]).ravel()
+    outside = np.setdiff1d(np.arange(n), used)
+    X[outside] = y[outside] = np.nan
+    if stepped:
+        step[outside] = np.nan
+    return SegmentsProblem(X, y, step, base.astype(np.int64), count, start)
+
+
+@st.composite
+def problems(draw, apart=None):
+    rng = np.random.default_rng(draw(SEEDS))
+    d = draw(st.one_of(st.integers(1, 5), st.integers(6, 64)))
+    m, count = 8 * draw(st.integers(1, segments.MOST)), 8 * draw(st.integers(0, 6))
+    made = problem(
+        rng,
+        d,
+        m,
+        count,
+        apart=draw(st.booleans()) if apart is None else apart,
+        scale=draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3, 1e-160])),
+        dtype=draw(st.sampled_from([np.float64, np.float32])),
+        stepped=draw(st.booleans()),
+        reach=draw(st.sampled_from([1.0, 1e-3])),
+    )
+    return replace(made, cuts=tuple(sorted(8 * cut for cut in draw(st.lists(st.integers(0, count // 8), max_size=3)))))
+
+
+@given(problems())
+@FEWER
+def test_every_lane_is_a_run_of_its_own(problem):
+    problem.check()
+
+
+def test_against_the_reference_itself():
+    problem(np.random.default_rng(1), 3, 8, 40, stepped=True).check(module=reference)
+    problem(np.random.default_rng(1), 6, 8, 40).check(module=reference)
+
+
+def test_a_lane_may_begin_anywhere():
+    """All lanes at one row, and each a row after the next: they overlap, and are in no order."""
+    made = problem(np.random.default_rng(2), 2, 16, 24)
+    X, y = np.nan_to_num(made.X, nan=0.5), np.nan_to_num(made.y)
+    for base in (np.full(16, 7), np.arange(16)[::-1], np.arange(16) * 3):
+        replace(made, X=X, y=y, base=base.astype(np.int64)).check()
+
+
+@given(problems())
+@FEWER
+def test_cuts_change_no_bit(problem):
+    for comp, ref in zip(problem.solve(), replace(problem, cuts=()).solve(), strict=True):
+        np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@given(problems(apart=True), st.data())
+@FEWER
+def test_no_lane_sees_another(problem, data):
+    """Lane k has other rows, or NaN in them, or weights that are NaN; the others have the same bits."""
+    k = data.draw(st.integers(0, len(problem.base) - 1))
+    X, start = problem.X.copy(), problem.start.copy()
+    own = slice(problem.base[k], problem.base[k] + problem.count)
+    change = data.draw(st.sampled_from(["rows", "NaN", "weights"]))
+    if change == "rows":
+        X[own] = -2.0 * X[own]
+    elif change == "NaN":
+        X[own][data.draw(st.integers(0, 7)) :][:1, -1] = np.nan
+    else:
+        start[0, k] = np.nan
+    with np.errstate(all="ignore"):
+        comp, ref = replace(problem, X=X, start=start).solve(), problem.solve()
+    others = np.arange(len(problem.base)) != k
+    for a, b in zip(comp, ref, strict=True):
+        np.testing.assert_array_equal(a[..., others], b[..., others], strict=True)
+    if change == "weights" or (change == "NaN" and problem.count):
+        assert np.isnan(comp[0][:, k]).any()
+
+
+@given(problems(), SEEDS)
+@FEWER
+def test_any_eight_lanes_have_the_same_bits(problem, seed):
+    some = np.random.default_rng(seed).permutation(len(problem.base))[:8]
+    few = replace(problem, base=problem.base[some], start=problem.start[:, some])
+    for comp, ref in zip(few.solve(), problem.solve(), strict=True):
+        np.testing.assert_array_equal(comp, ref[..., some], strict=True)
+
+
+def test_squares_are_added():
+    made = problem(np.random.default_rng(3), 2, 8, 16)
+    state, squares = made.start.copy(), np.full(8, 1000.0)
+    segments.train(made.X, made.y, made.step, made.base, 16, state, squares)
+    assert squares == pytest.approx(1000.0 + made.solve()[1], rel=1e-15)
+
+
+# --- planted mistakes -------------------------------------------------------------------------------------------------
+
+PLANTED = [
+    Mistake("rows of another lane", "(base[first + 5] + start) * d", "(base[first + 4] + start) * d"),
+    Mistake("rows of the first register", "(base[first + 2] + start) * d", "(base[2] + start) * d"),
+    Mistake("always the first tile", "(base[first + 7] + start) * d", "base[first + 7] * d"),
+    Mistake("a row late", "(base[first] + start) * d", "(base[first] + start + 1) * d"),
+    Mistake("not transposed", "transpose([load(values, place) for place in places])", "[load(values, place) for place in places]"),
+    Mistake("some columns left out", "for c in range(0, TILE * d, REGISTER): ...", "for c in range(0, TILE * (d - 1), REGISTER): ..."),
+    Mistake("labels over the last inputs", "labels, steps = TILE * d * m, ...", "labels, steps = TILE * (d - 1) * m, ...", "train_narrow"),
+    Mistake("labels over the last inputs of wide rows", "labels, steps = TILE * d * m, ...", "labels, steps = TILE * (d - 1) * m, ...", "train_wide"),
+    Mistake("steps over the labels", "labels, steps = TILE * d * m, ...", "labels, steps = TILE * d * m, TILE * d * m", "train_narrow"),
+    Mistake("steps over the labels of wide rows", "labels, steps = TILE * d * m, ...", "labels, steps = TILE * d * m, TILE * d * m", "train_wide"),
+    Mistake("step of the first row", "load(scratch, at, lanes) if stepped else step", "step"),
+    Mistake("no bias update", "weights[-1] - nudge", "weights[-1]"),
+    Mistake("no bias in the sum", "z = weights[-1]", "z = weights[-1] * 0.0"),
+    Mistake("no bias update of wide rows", "z = load(state, d * m, lanes) - nudge", "z = load(state, d * m, lanes)"),
+    Mistake("last bias of a tile", "store(state, d * m, load(state, d * m, lanes) - nudge)", "pass"),
+    Mistake("first sum of a tile without the bias", "z = load(state, d * m, lanes)", "z = load(state, d * m, lanes) * 0.0", "first_dot"),
+    Mistake("sum of the row itself", "z = fma(load(scratch, at + (d + j) * m, lanes), w, z)", "z = fma(load(scratch, at + j * m, lanes), w, z)", "sweep"),
+    Mistake("sum with the weight before", "z = fma(load(scratch, at + (d + j) * m, lanes), w, z)", "z = fma(load(scratch, at + (d + j) * m, lanes), w + nudge, z)", "sweep", given="z = load(state, d * m, lanes) - nudge"),
+    Mistake("last row of a tile not brought in", "last_move(scratch, i * d * m, ...)", "last_move(scratch, 0, ...)"),
+    Mistake("a row is left out", "i < TILE - 1", "i < TILE - 2"),
+    Mistake("wrong sign", "fma(-nudge, x, w)", "fma(nudge, x, w)"),
+    Mistake("another row brought in", "weights = moved(scratch, i * d * m, ...)", "weights = moved(scratch, 0, ...)"),
+    Mistake("label of the row before", "learn(z, load(scratch, labels + i * m, lanes), ...)", "learn(z, load(scratch, labels + max(i - 1, 0) * m, lanes), ...)", everywhere=True),
+    Mistake("errors not squared", "total = fma(wrong, wrong, total)", "total = total + wrong", "train_narrow"),
+    Mistake("errors not squared of wide rows", "total = fma(wrong, wrong, total)", "total = total + wrong", "train_wide"),
+    Mistake("squares not added", "total = load(squares, 0, lanes)", "total = load(squares, 0, lanes) * 0.0", "train_wide"),
+    Mistake("one register's squares", "store(squares, 0, total)", "store(squares, 0, total * 0.0)", "train_narrow"),
+    Mistake("bias not stored", "enumerate(weights)", "enumerate(weights[:-1])", "store_weights"),
+]  # fmt: skip
+
+
+def planted(mistake=None):
+    """A copy of the kernel in plain Python, where registers are arrays."""
+    return plain_copies(simd, many_neurons, segments, mistake=mistake, into=segments)[segments]
+
+
+def caught(kernel):
+    """Whether a case with few rows tells the kernel from the rule."""
+    rng = np.random.default_rng(5)
+    try:
+        for d in (2, 5):
+            for stepped in (False, True):
+                made = problem(rng, d, 16, 24, stepped=stepped)
+                replace(made, cuts=(8,)).check(kernel)
+    except (AssertionError, ValueError):  # a shorter slice of an array than eight lanes is an error in plain Python
+        return True
+    return False
+
+
+def test_a_copy_without_a_mistake_passes():
+    assert not caught(planted())
+
+
+@pytest.mark.parametrize("mistake", PLANTED, ids=str)
+def test_planted_mistakes_are_caught(mistake):
+    with np.errstate(all="ignore"):
+        assert caught(planted(mistake))
