@@ -8,11 +8,18 @@ with which the one before it ended. The last weights differ from those of rows i
 plus rounding. It does not matter how the weights that a segment starts with were guessed.
 """
 
+import math
+
 import numpy as np
 
 from tinynet_fast.training.result import Certificate
 
 MOST_OFF = 5e-13  # the most that the sum of all gaps may be of the weights' length: half of what `fast` promises
+MET = 1e-15  # two runs have met if they differ by less than this share of the weights' length
+MARGIN = 1.25  # a burn-in has this many times the rows that two runs needed to meet
+ROW_SECONDS, VALUE_SECONDS = 5.5e-9, 5.5e-10  # the time of a row in turn, and of each of its numbers
+PAYS = 0.9  # segments are trained if they take at most this share of the time of rows in turn
+MORE_SEGMENTS = 1.1  # more segments, for more threads, if one thread then takes at most this many times as long
 
 
 class Junctions:
@@ -58,3 +65,36 @@ class Junctions:
         if not self.segments or self.burn_in is None:
             return None
         return Certificate(self.segments, self.burn_in, self.worst_gap, self.off / self.length, self.rows_again)
+
+
+def seconds_in_turn(rows: int, n_features: int) -> float:
+    """About how long rows take without segments."""
+    return rows * (ROW_SECONDS + n_features * VALUE_SECONDS)
+
+
+class Meeting:
+    """Finds out how long a burn-in has to be, from two runs over the same rows that start at different weights.
+
+    Parameters
+    ----------
+    weights, others : (n_features + 1,) float64 arrays
+        Where the two runs start.
+    most : int
+        After how many rows to stop.
+    """
+
+    def __init__(self, weights: np.ndarray, others: np.ndarray, most: int) -> None:
+        self.burn_in: int | None = None
+        self.most, self.apart = most, float(np.linalg.norm(weights - others))
+
+    def is_over(self, weights: np.ndarray, others: np.ndarray, rows: int) -> bool:
+        """Whether to stop after so many rows, at these weights; `burn_in` is set if the runs have met."""
+        length, off = float(np.linalg.norm(weights)), float(np.linalg.norm(weights - others))
+        if off <= MET * length:
+            self.burn_in = math.ceil(MARGIN * rows)
+            return True
+        if not off < self.apart:  # also for NaN
+            return 8 * rows > self.most
+        # Runs meet more slowly towards the end. So if twice their speed so far is not enough, they will not meet.
+        speed = math.log(self.apart / off) / rows
+        return rows >= self.most or (8 * rows > self.most and 2.0 * speed * self.most < math.log(off / (MET * length)))

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -270,27 +272,40 @@ def train_neuron(
     neuron = SparseNeuron if sparse else DenseNeuron
 
     def trained() -> TrainingResult[Neuron]:
-        trainable = neuron(options, start, rates, penalties)
-        junctions = Junctions()
-        result = run(trainable, options, segments_of(trainable, options, junctions))
+        trainable, junctions = neuron(options, start, rates, penalties), Junctions()
+        with ThreadPoolExecutor(options.threads) if options.threads > 1 else nullcontext() as pool:
+            ahead = side_by_side(trainable, options, junctions, pool)
+            result = run(trainable, options, ahead)
         return replace(result, certificate=junctions.certificate)
 
     return replace(until_measured(trained, options), rate_search=found)
 
 
-def segments_of(neuron: DenseNeuron, options: Options, junctions: Junctions) -> "Segments | None":
-    """What trains epochs side by side, if every epoch makes the same updates and there are enough of them.
+def side_by_side(
+    neuron: DenseNeuron, options: Options, junctions: Junctions, pool: Executor | None = None
+) -> "Segments | None":
+    """Let long blocks and many epochs be trained in segments; returns what does so with epochs.
 
     Averaged weights are left out: to add the means of segments rounds otherwise than the reference, whose mean of a
     million rows is off by 4e-14 itself, and more with more rows.
     """
-    penalties = neuron.penalties
-    same = neuron.schedule.is_constant and penalties.smooth and not penalties.average_from and not options.shuffle
-    if type(neuron) is not DenseNeuron or options.engine is not FAST or not same or options.checkpoint is not None:
+    penalties, n = neuron.penalties, options.rows.count
+    smooth = penalties.smooth and not penalties.average_from
+    if type(neuron) is not DenseNeuron or options.engine is not FAST or not smooth or options.checkpoint is not None:
         return None
-    from tinynet_fast.training.segments import Segments, is_long  # 10 ms: not for short runs?
+    # 10 ms, which short runs do not need.
+    from tinynet_fast.training import block_segments
+    from tinynet_fast.training.segments import Segments, is_long
 
-    return Segments(neuron, options, junctions) if is_long(options) else None
+    if (
+        penalties.none
+        and options.rows.n_features <= block_segments.MOST_FEATURES
+        and (n is None or n >= block_segments.LEAST_ROWS)
+    ):
+        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, pool)
+        neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
+    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options)
+    return Segments(neuron, options, junctions, pool) if repeated else None
 
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:

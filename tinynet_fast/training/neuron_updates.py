@@ -17,12 +17,14 @@ from tinynet_fast.training.schedules import Penalties, Schedule
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
+    from tinynet_fast.training.block_segments import BlockSegments
 
 
 class DenseNeuron:
     """A neuron on dense rows. `row` is the number of rows that it was trained on, over all epochs."""
 
-    batch_size: int | None = None
+    batch_size: int | None = None  # rows that must come in one block
+    in_segments: "BlockSegments | None" = None  # trains long blocks side by side
     counts: tuple[str, ...] = ("row",)
     weights: Any
     bias: Any
@@ -59,12 +61,25 @@ class DenseNeuron:
             rates = self._rates(len(y))
             with np.errstate(over="ignore"):
                 step = rates if sample_weight is None else np.asarray(rates)[: len(y)] * sample_weight
-            kernels.sgd_epochs(self.engine.rows(X), own(y), own(step), self.weights, self.bias, losses)
+            rows, y, step, done = self.engine.rows(X), own(y), own(step), 0
+            if self.in_segments is not None and len(losses) == 1:
+                done = self._train_in_segments(rows, y, step if sample_weight is not None else None, losses)
+            kernels.sgd_epochs(rows[done:], y[done:], step[done:], self.weights, self.bias, losses)
         else:
             schedule_rows, loss = own(self.schedule_rows(len(y), sample_weight)), self.penalties.loss
             arrays = self.weights, self.bias, self.means, self.paid
             kernels.sgd_regularized_epochs(self.engine.rows(X), own(y), schedule_rows, loss, 1.0, *arrays, losses)
         self.row += len(y) * len(losses)
+
+    def _train_in_segments(self, X: Any, y: np.ndarray, step: Any, losses: Any) -> int:
+        """Train on the first rows of a block. Returns how many."""
+        assert self.in_segments is not None
+        now, n = np.append(self.weights, self.bias), len(y)
+        if step is None:
+            step = self.constant[:1] if self.schedule.is_constant else self.schedule.rates(self.row, n)
+        done = self.in_segments.train(X, y, step, self.schedule.rate(self.row + n - 1), now, losses)
+        self.weights[:], self.bias[:] = now[:-1], now[-1]
+        return done
 
     def _rates(self, n: int) -> Any:
         """The rates of at least the next `n` rows. Constant rates are kept."""

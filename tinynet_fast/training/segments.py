@@ -13,24 +13,22 @@ with the first weights and one with the weights of now, train on the same rows u
 import math
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import FAST, MOST_VALUES
+from tinynet_fast.kernels.engines import MOST_VALUES
 from tinynet_fast.training.history import Arrays
-from tinynet_fast.training.junctions import Junctions
+from tinynet_fast.training.junctions import MORE_SEGMENTS, PAYS, Junctions, Meeting, seconds_in_turn
 from tinynet_fast.training.loop import visit
 from tinynet_fast.training.many_neurons import ALL_ROWS, ROW_SECONDS, VALUE_SECONDS, ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
 
-MET = 1e-15  # two runs have met if they differ by less than this share of the weights' length
-MARGIN = 1.25  # the burn-in has this many times the rows that the two runs needed
 MEASURED = (
     1 / 40
 )  # of all rows at most are measured. That takes up to 7% of the time: two neurons cost as much as eight
@@ -42,8 +40,6 @@ BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
 CALL_SECONDS = 2.5e-5  # and about what a call takes beside the rows
 REGISTER_COSTS = (2.5, 1.45, 1.1, 1.0)  # of a register if 1, 2, 3, 4 are trained at once
 LANES = (8, 16, 24, 32, 64, 128)
-MORE_LANES = 1.1  # more lanes, for more threads, if one thread then takes at most this many times as long
-PAYS = 0.9  # segments are trained if they take at most this share of the time of epochs in turn
 
 
 @dataclass(frozen=True)
@@ -57,20 +53,19 @@ class Layout:
 def is_long(options: Options) -> bool:
     """Whether segments can pay, as far as is known before the first epoch."""
     n = options.rows.count
-    return options.epochs > LEAST_EPOCHS and (n is None or options.epochs * _in_turn(options) >= LEAST_SECONDS)
-
-
-def _in_turn(options: Options) -> float:
-    """About how many seconds an epoch takes without segments."""
-    return len(options.rows) * (FAST.row_seconds + 2 * options.rows.n_features * FAST.value_seconds)
+    return options.epochs > LEAST_EPOCHS and (
+        n is None or seconds_in_turn(n * options.epochs, options.rows.n_features) >= LEAST_SECONDS
+    )
 
 
 class Segments:
     """The epochs of a neuron after the first one, trained in groups of segments; `next` hands them out."""
 
-    def __init__(self, neuron: DenseNeuron, options: Options, junctions: Junctions) -> None:
+    def __init__(
+        self, neuron: DenseNeuron, options: Options, junctions: Junctions, pool: Executor | None = None
+    ) -> None:
         self.neuron, self.options, self.junctions, self.d = neuron, options, junctions, options.rows.n_features
-        self.given_up = False
+        self.pool, self.given_up = pool, False
         self.burn_in: int | None = None
         self.ready: deque[tuple[Arrays, np.ndarray]] = deque()  # the arrays after some epochs, and their losses
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
@@ -93,7 +88,7 @@ class Segments:
         """Train some of the next `epochs` epochs, or give up."""
         seconds = GROUP_SECONDS
         if self.burn_in is None:
-            in_turn = epochs * _in_turn(self.options)
+            in_turn = seconds_in_turn(epochs * len(self.options.rows), self.d)
             if is_long(self.options) and self.options.largest <= self.safe_bound:
                 self.burn_in = self._measure(int(epochs * len(self.options.rows) * MEASURED))
             if self.burn_in is not None and self.burn_in < len(self.options.rows):
@@ -102,10 +97,9 @@ class Segments:
         if layout is None:
             self.given_up = True
             return
-        threads = self.options.threads
-        with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool, np.errstate(all="ignore"):
-            starts = self._burnt_in(layout, pool)
-            neurons = self._neurons(starts, pool)
+        with np.errstate(all="ignore"):
+            starts = self._burnt_in(layout)
+            neurons = self._neurons(starts)
             passes = [self._pass(neurons) for _ in range(layout.epochs)]
         weights, losses = (np.stack(parts, axis=1) for parts in zip(*passes, strict=True))
         used = min(math.ceil(epochs / layout.epochs), layout.segments)  # those beyond have no epochs to train
@@ -115,7 +109,7 @@ class Segments:
         if stand:
             self._hand_out(*(part[:stand].reshape(stand * layout.epochs, -1)[:epochs] for part in (weights, losses)))
 
-    def _burnt_in(self, layout: Layout, pool: Executor | None) -> np.ndarray:
+    def _burnt_in(self, layout: Layout) -> np.ndarray:
         """(segments, n_features + 1): each segment's weights after its burn-in; those of now for the first.
 
         A segment that is nearer to the first row of the group than its burn-in is long begins there, where the weights
@@ -127,7 +121,7 @@ class Segments:
         first_epochs = np.arange(layout.segments) * layout.epochs
         for left in range(math.ceil(burn_in / n), 0, -1):  # epochs
             starts[first_epochs <= left] = now
-            guesses = self._neurons(starts, pool)
+            guesses = self._neurons(starts)
             visit(self._blocks(max(n - burn_in, 0)), guesses.train)
             starts = guesses.weights()
         starts[0] = now
@@ -154,10 +148,10 @@ class Segments:
     def _now(self) -> np.ndarray:
         return np.append(self.neuron.weights, self.neuron.bias)
 
-    def _neurons(self, starts: np.ndarray, pool: Executor | None = None) -> ManyNeurons:
+    def _neurons(self, starts: np.ndarray) -> ManyNeurons:
         m = len(starts)
         neurons = ManyNeurons(np.tile(self.each, (m, 1)), starts, np.full(m, ALL_ROWS), self.options.threads)
-        neurons.pool = pool
+        neurons.pool = self.pool
         return neurons
 
     def _blocks(self, start: int = 0) -> Iterator[tuple[Any, ...]]:
@@ -177,16 +171,12 @@ class Segments:
         """The burn-in that these rows need, or None if two runs do not meet within `most` rows."""
         now = self._now()
         two = self._neurons(np.stack((now, self.neuron.start)))
-        apart = np.linalg.norm(now - self.neuron.start)
+        meeting = Meeting(now, self.neuron.start, most)
         for rows in self._measured(two, most):
-            weights = two.weights()
-            length, off = np.linalg.norm(weights[0]), np.linalg.norm(weights[0] - weights[1])
-            if off <= MET * length:
-                return math.ceil(MARGIN * rows)
-            # Runs meet more slowly towards the end, so if even twice their speed so far is not enough, this is all.
-            if 8 * rows > most and math.log(apart / off) * most < 0.5 * math.log(apart / (MET * length)) * rows:
-                return None
-        return None
+            weights, others = two.weights()
+            if meeting.is_over(weights, others, rows):
+                break
+        return meeting.burn_in
 
     def _measured(self, two: ManyNeurons, most: int) -> Iterator[int]:
         """Train two neurons on some rows at a time, epoch after epoch. Yields how many rows that was.
@@ -219,7 +209,7 @@ class Segments:
             length = max(min(math.ceil(epochs / segments), int((most_seconds - before) / an_epoch)), 1)
             found.append(((before + length * an_epoch) / min(segments * length, epochs), segments, length))
         least = min(found)[0]
-        if least > PAYS * _in_turn(self.options):
+        if least > PAYS * seconds_in_turn(n, self.d):
             return None
-        _, segments, length = [each for each in found if each[0] <= MORE_LANES * least][-1]
+        _, segments, length = [each for each in found if each[0] <= MORE_SEGMENTS * least][-1]
         return Layout(segments, length)

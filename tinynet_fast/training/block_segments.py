@@ -1,0 +1,159 @@
+"""Trains one block of many rows in segments, side by side: rows of one epoch, in whatever order they come.
+
+A block is cut into segments of equally many rows, each of which is trained in a lane of the registers
+(`kernels/fast/segments.py`). Each but the first begins with the weights from before the block, which are a guess, and
+first trains on the rows before its own, its burn-in. `junctions.py` compares what it has then with the weights that the
+segment before it ends with. From the first junction at which they are too far apart, rows are trained in turn.
+
+How many rows two runs need until they meet depends on the rows and the rate. The first block finds out, after some rows
+in turn: one run begins with the first weights, and one with the weights of then.
+"""
+
+import math
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels.engines import FAST
+from tinynet_fast.kernels.fast import segments as kernel
+from tinynet_fast.training.junctions import MORE_SEGMENTS, PAYS, Junctions, Meeting, seconds_in_turn
+
+BLOCK_ROWS, BLOCK_VALUES = 1 << 20, 1 << 22  # the most of a block, 32 MB of float64: the more, the fewer burn-ins
+MOST_FEATURES = 8  # with more, segments take as long as rows in turn: their rows have to be turned in the registers
+LEAST_ROWS = 1 << 16  # shorter blocks are trained in turn
+MEASURED = 1 / 64  # of the first block is used to measure, which takes a lane four times as long as rows in turn
+# About how long a row takes in a segment, and each of its numbers; how many times that with fewer lanes at once.
+ROW_SECONDS, VALUE_SECONDS = 1.2e-9, 4.5e-10
+FEW_LANES = {8: 1.9, 16: 1.25, 32: 1.0}
+MANY = 32  # lanes of one call: the most segments that one thread trains at once
+SEGMENTS = (8, 16, 32, 64, 128)
+
+
+def block_rows(n_features: int) -> int:
+    """The rows of a block: the same number however they are stored, so that a file has the bits of its rows."""
+    return min(BLOCK_ROWS, BLOCK_VALUES // n_features // 256 * 256)
+
+
+class BlockSegments:
+    """Trains blocks of one run of a neuron without penalties, whose steps do not overshoot."""
+
+    def __init__(self, start: np.ndarray, junctions: Junctions, pool: Executor | None = None) -> None:
+        self.start, self.junctions, self.pool = start, junctions, pool
+        self.burn_in: int | None = None
+        self.first_rate = 0.0
+        self.given_up = len(start) - 1 > MOST_FEATURES
+
+    def train(self, X: Any, y: np.ndarray, step: np.ndarray, rate: float, now: np.ndarray, loss: np.ndarray) -> int:
+        """Train on the first rows of a block. Returns how many.
+
+        Parameters
+        ----------
+        X, y : (n, n_features) array of float64 or float32, and (n,) float64 array
+        step : (n,) float64 array, or (1,) if all rows have the same
+        rate : float
+            The learning rate of the last row.
+        now : (n_features + 1,) float64 array
+            The weights and, last, the bias; they are changed in place.
+        loss : (1,) float64 array
+            The squares of the errors are added to it.
+        """
+        n, done = len(y), 0
+        if self.given_up or n < LEAST_ROWS:
+            return 0
+        if self.burn_in is None:
+            done = int(n * MEASURED) // 8 * 8
+            in_turn = step[:done] if len(step) > 1 else np.full(done, step[0])
+            FAST.kernels.sgd_epochs(X[:done], y[:done], in_turn, now[:-1], now[-1:], loss)
+            self.burn_in, self.first_rate = self._measure(X, y, step, done, now), rate
+        if self.burn_in is None:
+            self.given_up = True
+            return done
+        if not rate > 0.0:
+            return done
+        burn_in = math.ceil(self.burn_in * self.first_rate / rate / 8) * 8
+        segments = _segments(n - done, X.shape[1], burn_in)
+        if segments:
+            self.junctions.burn_in = burn_in
+            done += self._train(X, y, step, done, segments, burn_in, now, loss)
+        return done
+
+    def _train(
+        self,
+        X: Any,
+        y: np.ndarray,
+        step: np.ndarray,
+        first: int,
+        k: int,
+        burn_in: int,
+        now: np.ndarray,
+        loss: np.ndarray,
+    ) -> int:
+        """Train `k` segments of the rows from `first` on. Returns the rows of those that stand."""
+        length = (len(y) - first) // k // 8 * 8
+        base = first + length * np.arange(k)
+        state, squares = kernel.aligned(len(now), k), np.zeros(k)
+        state[:] = now[:, np.newaxis]
+        early = base - burn_in
+        early[0] = first  # rows that the first segment does not need to know
+        self._side_by_side(X, y, step, early, burn_in, state, squares)
+        state[:, 0] = now
+        starts = state.T.copy()
+        squares[:] = 0.0
+        self._side_by_side(X, y, step, base, length, state, squares)
+        stand = self.junctions.stand(starts, state.T, length)
+        self.given_up = stand < k
+        if stand:
+            now[:] = state[:, stand - 1]
+            loss[0] += squares[:stand].sum()
+        return stand * length
+
+    def _side_by_side(
+        self,
+        X: Any,
+        y: np.ndarray,
+        step: np.ndarray,
+        base: np.ndarray,
+        count: int,
+        state: np.ndarray,
+        squares: np.ndarray,
+    ) -> None:
+        """Call the kernel for MANY lanes at a time, in the threads of the pool if there is one."""
+
+        def train(lanes: slice) -> None:
+            part, errors = kernel.aligned(len(state), len(base[lanes])), squares[lanes].copy()
+            part[:] = state[:, lanes]
+            kernel.train(X, y, step, base[lanes], count, part, errors)
+            state[:, lanes], squares[lanes] = part, errors
+
+        lanes = [slice(begin, begin + MANY) for begin in range(0, len(base), MANY)]
+        list(map(train, lanes) if self.pool is None else self.pool.map(train, lanes))
+
+    def _measure(self, X: Any, y: np.ndarray, step: np.ndarray, first: int, now: np.ndarray) -> int | None:
+        """The burn-in that these rows need, or None if two runs do not meet in time."""
+        most = int(len(y) * MEASURED)
+        size = max(most // 64 // 8 * 8, 128)
+        state, squares = kernel.aligned(len(now), 8), np.zeros(8)
+        state[:] = now[:, np.newaxis]
+        state[:, 1] = self.start
+        meeting = Meeting(now, self.start, most)
+        for rows in range(size, most + size, size):
+            base = np.full(8, first + rows - size)
+            kernel.train(X, y, step, base, size, state, squares)
+            if meeting.is_over(state[:, 0], state[:, 1], rows):
+                break
+        return meeting.burn_in
+
+
+def _segments(n: int, n_features: int, burn_in: int) -> int:
+    """How many segments to cut `n` rows into; 0 if rows in turn are about as fast."""
+    found = []
+    for k in SEGMENTS:
+        length = n // k // 8 * 8
+        if length >= burn_in:  # else a segment would need rows from before the first one
+            row = FEW_LANES[min(k, MANY)] * (ROW_SECONDS + VALUE_SECONDS * n_features)
+            found.append((k * (length + burn_in) * row, k))
+    least = min(found, default=(math.inf, 0))[0]
+    if least > PAYS * seconds_in_turn(n, n_features):
+        return 0
+    return [k for seconds, k in found if seconds <= MORE_SEGMENTS * least][-1]
