@@ -164,7 +164,7 @@ def test_short_runs_and_slow_ones_look_for_no_segments():
 
 def test_threads_change_no_bit():
     X, y = pass_fail(500, 6, seed=2)
-    with settings_of(module, MORE_LANES=10.0):
+    with settings_of(module, MORE_SEGMENTS=10.0):
         results = [in_segments(X, y, epochs=700, n_jobs=n_jobs) for n_jobs in (None, 1, 2, 3, 8, -1)]
     assert results[0].certificate.segments > 64
     for result in results[1:]:
@@ -270,7 +270,8 @@ def test_a_mistake_is_seen(part, mistake, monkeypatch):
     if part is junctions:
         monkeypatch.setattr(trainer, "Junctions", planted.Junctions)
     else:
-        monkeypatch.setattr(trainer, "segments_of", planted.Segments)
+        monkeypatch.setattr(module, "Segments", planted.Segments)
+        monkeypatch.setattr(module, "is_long", lambda options: True)
     apart = pass_fail(4000, 3, seed=5)
     apart[0][1000:] *= 1e-3
 

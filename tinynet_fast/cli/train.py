@@ -56,6 +56,7 @@ class TrainOptions:
     )
     plot: Annotated[Path | None, Option(help="Write a picture of the loss by epoch, .png or .svg.")] = None
     engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast"
+    jobs: Annotated[int | None, Option(help="Threads for one neuron; -1 for all cores (default: 1).")] = None
     standardize: Standardize = True
     shuffle: Annotated[
         bool | None, Option(help="A new order of rows each epoch; of streamed rows by blocks (default: not streamed).")
@@ -89,6 +90,10 @@ class TrainOptions:
             option = next(iter(network)).replace("_", "-")
             raise ValueError(f"--{option} is for networks: name the hidden units with --hidden")
         given = self._given("epochs", "l2", "schedule")
+        if self.layers is not None and self.jobs is not None:
+            raise ValueError("--jobs is for one neuron: leave it out, or leave --hidden out")
+        if self.jobs is not None:
+            given["n_jobs"] = self.jobs
         if self.learning_rate is not None:
             given["learning_rate"] = _rate_or_auto(self.learning_rate)
         if self.layers is not None and self.learning_rate == "auto":
@@ -276,6 +281,8 @@ def _print_history(console: Console, result: TrainingResult[Any], neuron: bool) 
     console.print(shown)
     best = "" if result.best_epoch is None else f", weights of epoch {result.best_epoch}"
     console.print(f"engine {result.engine}, {result.epochs:,} epochs in {result.seconds:.3f} s{best}")
+    if result.certificate is not None:
+        console.print(result.certificate.meaning, soft_wrap=True)
 
 
 def _rate_or_auto(text: str) -> float | str:

@@ -303,6 +303,7 @@ def side_by_side(
         and (n is None or n >= block_segments.LEAST_ROWS)
     ):
         neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, pool)
+        neuron.repeats = False  # one epoch a call
         neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
     repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options)
     return Segments(neuron, options, junctions, pool) if repeated else None

@@ -62,7 +62,7 @@ class DenseNeuron:
             with np.errstate(over="ignore"):
                 step = rates if sample_weight is None else np.asarray(rates)[: len(y)] * sample_weight
             rows, y, step, done = self.engine.rows(X), own(y), own(step), 0
-            if self.in_segments is not None and len(losses) == 1:
+            if self.in_segments is not None and len(y):
                 done = self._train_in_segments(rows, y, step if sample_weight is not None else None, losses)
             kernels.sgd_epochs(rows[done:], y[done:], step[done:], self.weights, self.bias, losses)
         else:

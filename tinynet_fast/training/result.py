@@ -68,7 +68,7 @@ class RateSearch:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What shows that epochs which were trained side by side have the weights of epochs in turn; see `segments.py`.
+    """What shows that rows which were trained side by side gave the weights of rows in turn; see `junctions.py`.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Certificate:
         as a share of the weights' length.
     bound : float
         The sum of all such distances, as a share of the length of the last weights. Rounding aside, the weights differ
-        from those of epochs in turn by no more.
+        from those of rows in turn by no more.
     rows_again : int
         Rows of segments that did not stand: they were trained on a second time.
     """
@@ -91,6 +91,15 @@ class Certificate:
     worst_gap: float
     bound: float
     rows_again: int
+
+    @property
+    def meaning(self) -> str:
+        """One line on what was trained side by side, and what that shows."""
+        again = f"; {self.rows_again:,} rows had to be trained again" if self.rows_again else ""
+        return (
+            f"{self.segments:,} segments side by side, each after {self.burn_in:,} rows of burn-in: rounding aside, "
+            f"the weights are within {self.bound:.0e} of those of rows in turn{again}"
+        )
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,7 @@ class TrainingResult(Generic[M_co]):
     dropped_rows : int
         How many rows were left out because of a missing value, with `drop_missing`.
     certificate : Certificate or None
-        For a neuron, if epochs were trained side by side: what shows that the weights are those of epochs in turn.
+        For a neuron, if rows were trained side by side: what shows that the weights are those of rows in turn.
     """
 
     model: M_co
