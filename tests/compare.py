@@ -15,6 +15,11 @@ def flat(model):
     return np.append(model.weights, model.bias)
 
 
+def parameters(result):
+    """The model's parameters and the losses of a training result in one vector."""
+    return np.concatenate([flat(result.model), result.loss_history])
+
+
 def distance(comp, ref):
     """The norm-wise relative difference of two vectors."""
     comp, ref = np.asarray(comp, float), np.asarray(ref, float)

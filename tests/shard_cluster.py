@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from compare import parameters
 
 from tinynet_fast.cluster.readers import ArrayReader, array_labels
 from tinynet_fast.cluster.state import pack, unpack
@@ -49,13 +50,6 @@ def spark_session(master, settings=()):
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     return session
-
-
-def parameters(result):
-    """Weights, bias and losses of a neuron or a network, flat."""
-    model = result.model
-    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
-    return np.concatenate([*map(np.ravel, parts), result.loss_history])
 
 
 def same(comp, ref):

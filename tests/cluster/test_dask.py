@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shard_cluster import ON_A_CLUSTER, dask_modules, parameters, same
+from compare import parameters
+from shard_cluster import ON_A_CLUSTER, dask_modules, same
 
 import tinynet_fast
 from tinynet_fast.rows.datasets import make_pass_fail

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from compare import distance
+from samples import drawn, flat
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
@@ -18,14 +19,8 @@ from tinynet_fast.sklearn.sgd_classes import held_out  # noqa: E402
 
 
 def rows(n=400, d=5, classes=2, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    y = (X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
+    X, y, rng = drawn(n, d, classes, seed)
     return X, y, rng.random(n) + 0.1
-
-
-def flat(model):
-    return np.append(model.coef_.ravel(), model.intercept_)
 
 
 @pytest.mark.parametrize("average", [False, True])

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from compare import distance
+from samples import drawn
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
@@ -17,9 +18,7 @@ engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
 
 def rows(n=500, d=5, classes=4, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    y = (X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
+    X, y, rng = drawn(n, d, classes, seed)
     assert len(np.unique(y)) == classes
     return X, y, rng.random(n) * (rng.random(n) < 0.9)
 

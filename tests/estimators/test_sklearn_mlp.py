@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from compare import distance
+from samples import drawn, flat
 
 peers = pytest.importorskip("sklearn.neural_network", reason="scikit-learn is not installed")
 
@@ -27,14 +28,8 @@ engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
 
 def rows(n=110, d=6, classes=2, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    y = (X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
+    X, y, rng = drawn(n, d, classes, seed)
     return X, y, rng.random(n) + 0.1
-
-
-def flat(model):
-    return np.concatenate([part.ravel() for part in [*model.coefs_, *model.intercepts_]])
 
 
 def assert_same(comp, ref):

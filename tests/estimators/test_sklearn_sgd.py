@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from compare import distance
+from samples import drawn, flat
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
@@ -20,9 +21,7 @@ engines = pytest.mark.parametrize("engine", ["fast", "strict"])
 
 
 def rows(n=300, d=6, classes=2, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    y = (X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
+    X, y, rng = drawn(n, d, classes, seed)
     return X, y, rng.random(n) * (rng.random(n) < 0.9)
 
 
@@ -38,10 +37,6 @@ def their_random_state(seed, engine, classes, penalty):
     """A random state for scikit-learn, with which its orders are ours with random_state=`seed`."""
     shared = engine == "fast" and classes > 2 and penalty in (None, "l2")
     return OneSeed(seed) if shared else seed
-
-
-def flat(model):
-    return np.append(model.coef_.ravel(), model.intercept_)
 
 
 def assert_same(comp, ref):

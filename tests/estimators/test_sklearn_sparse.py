@@ -5,7 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 from compare import distance
-from test_sklearn_sgd import assert_same, flat
+from samples import flat
+from test_sklearn_sgd import assert_same
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 sp = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from compare import distance
+from samples import drawn, flat
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
@@ -23,19 +24,12 @@ from tinynet_fast.training.loop import Tolerance
 
 def rows(n=200, d=4, classes=2, seed=0):
     """Rows, labels and sample weights; the last quarter is for validation."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    y = (X @ rng.standard_normal((d, classes)) + rng.gumbel(size=(n, classes))).argmax(axis=1)
+    X, y, rng = drawn(n, d, classes, seed)
     part = slice(n - n // 4, n)
     weight = rng.random(n)
     trained = slice(0, n - n // 4)
     labels = np.array(["no", "yes", "perhaps"])[y]
     return (X[trained], labels[trained]), {"X_val": X[part], "y_val": labels[part]}, weight[trained], weight[part]
-
-
-def flat(model):
-    parts = [model.coef_, model.intercept_] if hasattr(model, "coef_") else [*model.coefs_, *model.intercepts_]
-    return np.concatenate([np.ravel(part) for part in parts])
 
 
 def models(**options):

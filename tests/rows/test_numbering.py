@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from compare import parameters
 
 from tinynet_fast import train_mlp, train_neuron
 from tinynet_fast.rows.blocks import Order
@@ -33,10 +34,6 @@ def files(request, tmp_path, small):
         (csv.write_csv if request.param == "csv" else parquet.write_table)(table, path)
         paths.append(path)
     return paths
-
-
-def parameters(result):
-    return np.concatenate([result.model.weights, [result.model.bias], result.loss_history])
 
 
 @pytest.mark.parametrize("columns", [[0], [0, 1], [1, 2], [0, 1, 2]])

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from compare import parameters
 
 from tinynet_fast import ModelFileError, train_mlp, train_neuron
 from tinynet_fast.models import files
@@ -21,12 +22,6 @@ from tinynet_fast.rows.datasets import make_pass_fail
 ROWS = make_pass_fail(2000, 3)
 Y = ROWS.y.astype(np.int64)
 KILLS = 12
-
-
-def parameters(result):
-    model = result.model
-    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
-    return np.concatenate([*map(np.ravel, parts), result.loss_history])
 
 
 def neuron(folder, **options):

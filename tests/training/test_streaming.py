@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from compare import parameters
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -55,12 +56,6 @@ def write(folder, kind, X, y, cuts, group=None):
 
 def blocks(X, y, size):
     return lambda: ((X[i : i + size], y[i : i + size]) for i in range(0, len(X), size))
-
-
-def parameters(result):
-    model = result.model
-    parts = [model.weights, [model.bias]] if hasattr(model, "bias") else [*model.weights, *model.biases]
-    return np.concatenate([*map(np.ravel, parts), result.loss_history])
 
 
 def same(a, b):

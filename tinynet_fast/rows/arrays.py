@@ -1,6 +1,5 @@
 """Turns lists and arrays into a checked matrix, and labels into codes. `blocks.py` makes blocks of rows from these."""
 
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -274,13 +273,6 @@ def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
     if len(array) != n_rows:
         raise ValueError(f"X has {n_rows} rows and {name} has {len(array)} labels: one label a row is needed")
     return array
-
-
-def asks_for_stream(X: Any) -> bool:
-    """Whether X may be rows to read while training, which `is_source` decides."""
-    if isinstance(X, np.ndarray):
-        return False
-    return not isinstance(X, (list, tuple)) or (len(X) > 0 and isinstance(X[0], (str, os.PathLike)))
 
 
 def as_float(value: Any) -> float | None:

@@ -1,5 +1,6 @@
 """What the user asks of a trainer: options, rows and labels, checked before anything is computed, in one object."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from tinynet_fast.kernels.engines import FAST, Engine, choose, engine_named
 from tinynet_fast.rows.arrays import (
     Codes,
     as_sample_weight,
-    asks_for_stream,
     check_finite,
     encode_known,
     encode_labels,
@@ -189,7 +189,9 @@ def _seed(options: Options, seed: Any, needed: bool) -> int | None:
 
 def may_stream(X: Any) -> bool:
     """Whether `X` stands for rows that are read while training."""
-    if is_sparse(X) or not asks_for_stream(X):
+    if isinstance(X, np.ndarray) or is_sparse(X):
+        return False
+    if isinstance(X, (list, tuple)) and not (len(X) > 0 and isinstance(X[0], (str, os.PathLike))):
         return False
     from tinynet_fast.rows.formats import is_source  # 20 ms, which rows in memory do not need
 
@@ -213,12 +215,12 @@ def _read_in_memory(options: Options, X: Any, y: Any, sample_weight: Any, readin
         raise ValueError("drop_missing is for rows that are read from files: drop them from X and y yourself")
     if y is None:
         as_labels(y)  # raises, before anything in X is refused
-    if reading.sparse and reading.standardize is True and is_sparse(X):
+    matrix, y, options.features = training_rows(X, y, reading.features, sparse=reading.sparse)
+    if reading.standardize and isinstance(matrix, CSR):
         raise ValueError(
             "standardize=True would store every value, since a 0.0 less its column's mean is none: divide the "
             "columns by their largest magnitudes (scikit-learn's MaxAbsScaler), or pass X.toarray()"
         )
-    matrix, y, options.features = training_rows(X, y, reading.features, sparse=reading.sparse)
     weights = as_sample_weight(sample_weight, len(matrix))
     if options.engine is FAST:
         options.largest = _largest_row(matrix, weights)
