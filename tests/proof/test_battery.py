@@ -41,16 +41,23 @@ def test_the_cases(cases):
     for name, problems in cases.items():
         if name.startswith("neuron"):
             assert [p.X.shape for p in problems] == [(120, d) for d in (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)]
-        assert all(len(p.X) == 120 for p in problems)
+        assert all(len(p.X) == 120 for p in problems) or name.endswith("in segments")
     assert [name for name, _, everyone in battery.battery(1) if not everyone] == [
         "neuron, steps beyond the stability bound"
     ]
     count = {kind: sum(name.startswith(kind) for name in cases) for kind in ("neuron", "network", "trainers")}
-    assert count == {"neuron": 15, "network": 31, "trainers": 4}
+    assert count == {"neuron": 15, "network": 31, "trainers": 6}
     shapes = {(p.activation, p.sizes) for name, problems in cases.items() if " hidden, " in name for p in problems}
     assert len(shapes) == len(ACTIVATIONS) * 4 * 2
     tanh = cases["network, 9-5 hidden, tanh"]
     assert [(p.sizes, p.batch_size) for p in tanh] == [((d, 9, 5, 1), b) for d in (1, 6) for b in (1, 7, 32, 120)]
+
+
+@pytest.mark.parametrize("rows", ["epochs", "rows of one epoch"])
+def test_runs_in_segments(cases, rows):
+    (problem,) = cases[f"trainers, {rows} in segments"]
+    assert problem.train("fast").certificate.segments >= 32
+    assert [name for name, engine in ENGINES.items() if not can_solve(engine, problem)] == ["numpy"]
 
 
 def test_steps_and_sums_of_neurons(cases):

@@ -126,6 +126,19 @@ def trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
             return train_mlp(form, y, engine=engine, hidden=(6,), activation="tanh", batch_size=16, **options)
 
         yield f"trainers, {name}, shuffled", [TrainerProblem(form, neuron), TrainerProblem(form, network)], True
+    yield from _segment_cases(rng)
+
+
+def _segment_cases(rng: np.random.Generator) -> Iterator[Case]:
+    """Runs that are long enough for segments in `fast`: many epochs, and one of many rows."""
+    for name, rows, epochs in (("epochs", 500, 700), ("rows of one epoch", 70_000, 1)):
+        X = rng.uniform(-1.5, 1.5, (rows, 2))
+        y = X[:, 0] + rng.logistic(size=rows) > 0
+
+        def neuron(engine: str, X: Any = X, y: Any = y, epochs: int = epochs) -> Any:
+            return train_neuron(X, y, engine=engine, learning_rate=1.0, epochs=epochs)
+
+        yield f"trainers, {name} in segments", [TrainerProblem(X, neuron, numpy=False)], True
 
 
 def own_cases(X: Any, y: Any) -> Iterator[Case]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
-from tinynet_fast.kernels.engines import STABILITY_BOUND, Engine
+from tinynet_fast.kernels.engines import NUMPY, STABILITY_BOUND, Engine
 from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import flatten, layer_table
@@ -121,10 +121,14 @@ class NetworkProblem:
 
 @dataclass(frozen=True)
 class TrainerProblem:
-    """A table for the public trainers. `train(engine_name)` returns their result."""
+    """A table for the public trainers. `train(engine_name)` returns their result.
+
+    If it is too long for NumPy's loop over rows, `numpy` is False.
+    """
 
     X: Any
     train: Callable[[str], Any]
+    numpy: bool = True
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train; return the parameters and each epoch's loss."""
@@ -161,7 +165,9 @@ def can_solve(engine: Engine, problem: Problem) -> bool:
     """Whether the engine has the kernel for this problem. The trainers choose a kernel themselves."""
     if isinstance(problem, RegularizedProblem) and engine.smooth_only and not problem.smooth:
         return False  # `fast` leaves these to `strict`
-    return isinstance(problem, TrainerProblem) or engine.can(KERNELS[type(problem)])
+    if isinstance(problem, TrainerProblem):
+        return problem.numpy or engine is not NUMPY
+    return engine.can(KERNELS[type(problem)])
 
 
 # --- random problems --------------------------------------------------------------------------------------------------
