@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
   test-wheel test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -50,6 +50,11 @@ bench-cluster: $(VENV)/cluster.ok
 	$(PIP) scikit-learn matplotlib
 	$(RUN) bench/cluster.py
 	$(RUN) bench/cluster_page.py
+
+# Compare long runs of a neuron in segments with the same runs in turn, with two threads and with scikit-learn. Five
+# minutes.
+bench-segments: $(VENV)/dev.ok
+	$(RUN) bench/segments.py
 
 # Compare the kernels in the library with the same kernels compiled by Numba; the two take turns.
 bench-native: native

@@ -22,7 +22,7 @@ from tinynet_fast.training.junctions import MORE_SEGMENTS, PAYS, Junctions, Meet
 BLOCK_ROWS, BLOCK_VALUES = 1 << 20, 1 << 22  # the most of a block, 32 MB of float64: the more, the fewer burn-ins
 MOST_FEATURES = 8  # with more, segments take as long as rows in turn: their rows have to be turned in the registers
 LEAST_ROWS = 1 << 16  # shorter blocks are trained in turn
-MEASURED = 1 / 32  # of the first block at most is measured, and an eighth of that if rows are hopeless: 12% or 2%
+MEASURED = 1 / 40  # of the first block at most is measured, 10% of its time; an eighth of that if rows are hopeless
 # About how long a row takes in a segment, and each of its numbers; how many times that with fewer lanes at once.
 ROW_SECONDS, VALUE_SECONDS = 1.2e-9, 4.5e-10
 FEW_LANES = {8: 1.9, 16: 1.25, 32: 1.0}
