@@ -95,6 +95,6 @@ class Meeting:
             return True
         if not off < self.apart:  # also for NaN
             return 8 * rows > self.most
-        # Runs meet more slowly towards the end. So if they do not meet at up to twice their speed so far, they never will.
+        # Runs meet more slowly towards the end. So if up to twice their speed so far is not enough, they will not meet.
         left = math.log(off / (MET * length)) * rows / math.log(self.apart / off)
         return rows >= self.most or (8 * rows > self.most and left > (2.0 - rows / self.most) * (self.most - rows))
