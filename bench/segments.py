@@ -97,15 +97,18 @@ def measure(n, d, rate, epochs, rounds):
     a_row = {name: statistics.median(values) / n / epochs * 1e9 for name, values in cpu.items()}
     threads = statistics.median(np.array(wall["segments"]) / np.array(wall["two threads"]))
     certificate = results["segments"].certificate
-    shown = (
-        "none" if certificate is None else f"{certificate.segments}, {certificate.burn_in:,}, {certificate.bound:.0e}"
+    c = results["segments"].certificate
+    figures = (
+        f"{a_row['in turn']:.2f}",
+        f"{a_row['segments']:.2f}",
+        f"{a_row['in turn'] / a_row['segments']:.2f}",
+        f"{a_row['scikit-learn'] / a_row['segments']:.1f}",
+        f"{a_row['reading']:.2f}",
+        f"{threads:.2f}",
+        f"{off:.0e}",
+        "none" if c is None else f"{c.segments}, {c.burn_in:,}, {c.bound:.0e}",
     )
-    times = [a_row["in turn"] / a_row["segments"], a_row["scikit-learn"] / a_row["segments"]]
-    print(
-        f"| {n:,} x {d}, {epochs} epochs, rate {rate} | {a_row['in turn']:.2f} | {a_row['segments']:.2f} | {times[0]:.2f} "
-        f"| {times[1]:.1f} | {a_row['reading']:.2f} | {threads:.2f} | {off:.0e} | {shown} |",
-        flush=True,
-    )
+    print(f"| {n:,} x {d}, {epochs} epochs, rate {rate} | {' | '.join(figures)} |", flush=True)
 
 
 def main():
