@@ -96,7 +96,6 @@ def measure(n, d, rate, epochs, rounds):
             cpu[name].append((time.process_time() - cpu_started) * scale)
     a_row = {name: statistics.median(values) / n / epochs * 1e9 for name, values in cpu.items()}
     threads = statistics.median(np.array(wall["segments"]) / np.array(wall["two threads"]))
-    certificate = results["segments"].certificate
     c = results["segments"].certificate
     figures = (
         f"{a_row['in turn']:.2f}",
