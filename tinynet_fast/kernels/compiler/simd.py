@@ -312,3 +312,8 @@ def prefetch_far(array, at):
 def per_line(array):
     """How many of the array's numbers are in a cache line: a constant, for `unrolled` functions alone."""
     return LINE // array.itemsize
+
+
+def lanes_of_cpu():
+    """How many doubles a register has, at most 4: for `unrolled` functions that need nearly all registers."""
+    return 4 if UNCOMPILED else import_module("tinynet_fast.kernels.compiler.simd_llvm").lanes_of_cpu()

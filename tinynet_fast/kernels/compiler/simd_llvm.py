@@ -374,3 +374,7 @@ def prefetch_far(array, at):
 
 def per_line(array):
     return 8 * LINE // array.dtype.bitwidth
+
+
+def lanes_of_cpu():
+    return 4 if "+avx" in cpu_target.target_context.codegen().magic_tuple()[2] else 2
