@@ -107,6 +107,8 @@ IN_FAST = [
     (5, Mistake("coupling without the bias", "e1, node = row_error(table, z1 + b, fma(s0, g10, s0), ...)", "e1, node = row_error(table, z1 + b, s0 * g10, ...)")),
     (5, Mistake("two rows' shares swapped", "p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3", "p0, p1, p2, p3 = s0 * e0, s1 * e1, s3 * e3, s2 * e2")),
     (5, Mistake("row before the four not brought in", "w = fma(-p3, r3, ...)", "w = fma(-0.0 * p3, r3, ...)", "update_and_dot")),
+    (165, Mistake("row before the four not brought in, in lanes", "w = fma(-spread[r], load(...), w)", "w = fma(-0.0 * spread[r], load(...), w)", "sweep")),
+    (165, Mistake("features that fill no register left out", "z0 + a0, z1 + a1, z2 + a2, ...", "z0 + a0, z1, z2 + a2, ...")),
     (5, Mistake("no bias update for a row that is left over", "b -= p0", "")),
 ]  # fmt: skip
 IN_NUMPY = [
@@ -240,7 +242,7 @@ def fast_cases(features):
     return [neuron_problem(rng, n, features, reach=reach) for reach in (1e-3, 0.1, 1.0) for n in (5, 602)]
 
 
-@pytest.mark.parametrize("features", [2, 5])
+@pytest.mark.parametrize("features", [2, 5, 165])
 def test_a_copy_of_fast_without_a_mistake_passes(features):
     assert validate.judge(planted(neuron), "control", fast_cases(features)).kept
 

@@ -32,6 +32,7 @@ import numpy as np
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
 
 REGISTER = 8  # doubles
+LINE = 64  # bytes that memory sends at a time
 ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to the nearest whole number, kept in the low bits
 MANTISSA, ONE, SIGN = (1 << 52) - 1, 1023 << 52, 1 << 63  # bits of a double: its digits, those of 1.0, its sign
 
@@ -305,3 +306,14 @@ def prefetch(array, at):
 @instruction
 def prefetch_far(array, at):
     """`prefetch` into all caches but the first, which can wait for few lines: for those needed sooner."""
+
+
+@instruction
+def per_line(array):
+    """How many of the array's numbers are in a cache line: a constant, for `unrolled` functions alone."""
+    return LINE // array.itemsize
+
+
+def lanes_of_cpu():
+    """How many doubles a register has, at most 4: for `unrolled` functions that need nearly all registers."""
+    return 4 if UNCOMPILED else import_module("tinynet_fast.kernels.compiler.simd_llvm").lanes_of_cpu()

@@ -12,7 +12,7 @@ from numba import types
 from numba.core.cgutils import get_or_insert_function
 from numba.core.registry import cpu_target
 
-from tinynet_fast.kernels.compiler.simd import REGISTER
+from tinynet_fast.kernels.compiler.simd import LINE, REGISTER
 
 I1, I32, I64, DOUBLE = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType()
 IN_LLVM = {types.float64: DOUBLE, types.int64: I64, types.uint64: I64, types.boolean: I1}
@@ -370,3 +370,11 @@ def prefetch(array, at):
 
 def prefetch_far(array, at):
     _prefetch(array, at, 2)
+
+
+def per_line(array):
+    return 8 * LINE // array.dtype.bitwidth
+
+
+def lanes_of_cpu():
+    return 4 if "+avx" in cpu_target.target_context.codegen().magic_tuple()[2] else 2
