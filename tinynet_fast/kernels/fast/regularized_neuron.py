@@ -68,8 +68,8 @@ def narrow_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss,
     Row i-3 is read again when the weights learn of it, and the means stay in memory: carried along in registers, which
     then ran out, they cost 1.5 ns a row (2 features).
 
-    Rows and their schedule rows are asked for as in `neuron.py`: 7.9 ns for 14.9 with 1,000,000 rows of 2 inputs, 9.1 for 17.9 with 4.
-    What fits into the cache anyway takes up to 6% longer.
+    Rows and their schedule rows are asked for as in `neuron.py`: 7.9 ns for 14.9 with 1,000,000 rows of 2 inputs, 9.1
+    for 17.9 with 4. What fits into the cache anyway takes up to 6% longer.
     """
     scale(weights, NODES)  # so that logits come out in nodes
     scale(means, NODES)
