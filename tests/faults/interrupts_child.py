@@ -122,7 +122,8 @@ def stop_once(draw, name, run, path):
 
 def stop_again_and_again(draw, name, run, epochs, path):
     """Signals in a run until it comes to its end: it has to come to the weights of a run without signals."""
-    ref, result = learned(run(epochs=epochs)), None
+    path.unlink(missing_ok=True)  # runs without a checkpoint are trained in segments, and have other last bits
+    ref, result = learned(run(epochs=epochs, checkpoint=path, checkpoint_seconds=1e9)), None
     path.unlink(missing_ok=True)
     while result is None:
         number, options = draw.choice((signal.SIGINT, signal.SIGTERM)), {"checkpoint": path, "epochs": epochs}

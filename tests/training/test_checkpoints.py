@@ -95,7 +95,7 @@ def test_killed_at_any_moment(name, tmp_path):
         places.append((state["epoch"], state["rows"]))
     assert places == sorted(places)
     assert 0 < places[-1][0] < epochs
-    whole = run(tmp_path, epochs=epochs)
+    whole = run(tmp_path, epochs=epochs, checkpoint=tmp_path / "whole.ckpt.json")
     resumed = run(tmp_path, epochs=epochs, checkpoint=checkpoint)
     np.testing.assert_array_equal(parameters(resumed), parameters(whole))
     assert [path.name for path in tmp_path.glob(".*")] == []  # a temporary file that a kill left is removed

@@ -451,7 +451,7 @@ def test_estimators_take_sources(tmp_path):
 def test_progress_has_speed_and_time_left(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("tinynet_fast.training.progress.LINE_SECONDS", 0.0)
     X, y = write(tmp_path, "csv", ROWS.X, Y, [])
-    train_neuron(X, y, epochs=2, progress=True)
+    train_neuron(X, y, epochs=2, progress=True, checkpoint=tmp_path / "run.json")  # in shorter blocks than without
     first, *_, last = capsys.readouterr().err.splitlines()
     assert first.startswith("epoch 1/2, ")
     assert " rows/s, loss so far 0." in first
