@@ -12,6 +12,7 @@ from itertools import product
 EITHER = "df"  # rows of float64, of float32
 PLACES = "il"  # where sparse rows have their values: int32, int64
 NARROW = (1, 2, 3, 4)
+TURNED = range(1, 10)  # widths of rows that `segments.py` turns
 # What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
@@ -53,8 +54,8 @@ AHEAD = DIRECT | {
     "fast.many_neurons.train_penalised": [
         f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)
     ],
-    "fast.segments.train_narrow": [f"d2 {SEGMENTS} t{k} t0 t{width}" for k, width in product((1, 2, 3, 4), NARROW)],
-    "fast.segments.train_wide": [f"d2 {SEGMENTS} t{k} t0" for k in (1, 2, 3, 4)],
+    "fast.segments.train_narrow": [f"d2 {SEGMENTS} t0 t{width}" for width in TURNED],
+    "fast.segments.train_wide": [f"d2 {SEGMENTS} t0"],
     "fast.prediction.probabilities": [f"{f}2 d1 d1 dw1" for f in EITHER],
     "fast.prediction.pairs": [f"{f}2 d1 d1 dw1 dw2" for f in EITHER],
     "fast.row_order.gather_rows": [f"{f}2 {y}1 l1 {f}w2 dw1" for f in EITHER for y in "dB"],
@@ -85,15 +86,11 @@ LATER = {
     "fast.many_neurons.train_plain": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
     "fast.many_neurons.train_penalised": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
     "fast.segments.train_narrow": [
-        f"{f}2 {SEGMENTS} t{k} t{stepped} t{width}"
-        for f, k, stepped, width in product(EITHER, (1, 2, 3, 4), (0, 1), NARROW)
+        f"{f}2 {SEGMENTS} t{stepped} t{width}"
+        for f, stepped, width in product(EITHER, (0, 1), TURNED)
         if (f, stepped) != ("d", 0)
     ],
-    "fast.segments.train_wide": [
-        f"{f}2 {SEGMENTS} t{k} t{stepped}"
-        for f, k, stepped in product(EITHER, (1, 2, 3, 4), (0, 1))
-        if (f, stepped) != ("d", 0)
-    ],
+    "fast.segments.train_wide": [f"{f}2 {SEGMENTS} t{stepped}" for f, stepped in ("d1", "f0", "f1")],
     "fast.one_vs_rest.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))
@@ -107,8 +104,7 @@ LATER = {
 
 def is_ahead(name: str, signature: str, level: str) -> bool:
     """Whether the library has it for an instruction-set level: kernels of several registers are 250 kB for v2."""
-    lanes = name.startswith(("fast.many_neurons.", "fast.segments."))
-    return level != "x86-64-v2" or not lanes or " t1 " in signature
+    return level != "x86-64-v2" or not name.startswith("fast.many_neurons.") or " t1 " in signature
 
 
 def numbered(level: str) -> list[tuple[int, str, str]]:

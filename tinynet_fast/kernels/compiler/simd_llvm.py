@@ -63,7 +63,9 @@ class Memory:
         return self.number(self.builder.load(self.place(at)))
 
     def number(self, loaded):
-        """A float32 as the double that it is."""
+        """A float32 as the double that it is; whole numbers stay what they are."""
+        if self.dtype in (types.int64, types.uint64):
+            return Value(self.builder, self.dtype, [loaded])
         loaded = loaded if loaded.type == DOUBLE else self.builder.fpext(loaded, DOUBLE)
         return Value(self.builder, types.float64, [loaded])
 
