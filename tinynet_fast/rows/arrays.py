@@ -159,7 +159,7 @@ class Codes:
     def as_floats(self, part: Any) -> np.ndarray:
         """The codes as float64, C-contiguous. A slice of labels that are codes already, 0.0 and 1.0, is not copied."""
         if self.y.dtype == np.float64 and np.array_equal(self.labels, np.arange(len(self.labels))):
-            return np.require(self.y[part], requirements="CA")
+            return np.require(self.y[part], requirements=("C", "A"))
         return self[part].astype(np.float64)
 
 
