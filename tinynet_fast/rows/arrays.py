@@ -11,6 +11,7 @@ from tinynet_fast.rows.values import decoded, is_masked, is_missing, is_several
 
 DATES = "a date or a time: turn it into a number first (such as days since the first one), or leave the column out"
 CHECKED_VALUES = 1 << 18  # values that are tested for NaN at a time, so that the test needs little memory
+COMPARED = 1 << 15  # labels that are compared at a time, so that they stay in the second cache
 
 
 class BadValue(ValueError):
@@ -154,6 +155,12 @@ class Codes:
             return np.asarray(y == self.labels[1]).view(np.uint8)
         return np.searchsorted(self.labels, y).astype(np.uint8)
 
+    def as_floats(self, part: Any) -> np.ndarray:
+        """The codes as float64, C-contiguous. A slice of labels that are codes already, 0.0 and 1.0, is not copied."""
+        if self.y.dtype == np.float64 and np.array_equal(self.labels, np.arange(len(self.labels))):
+            return np.require(self.y[part], requirements=("C", "A"))
+        return self[part].astype(np.float64)
+
 
 def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[Codes, np.ndarray]:
     """Return a code for each row, 0 or 1 and so on, and the sorted labels that the codes stand for, at most `most`.
@@ -165,6 +172,39 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
         They keep their dtype: `labels[codes[:]]` are the labels as they came.
     """
     array = _label_array(y, n_rows, name)
+    labels = _two_labels(array)
+    if labels is None:
+        labels = _looked_for(array, name, most)
+    codes = Codes(array, labels)
+    if array.dtype.kind == "U":  # text is compared once, and not in every epoch
+        parts = [codes[start : start + CHECKED_VALUES] for start in range(0, len(array), CHECKED_VALUES)]
+        codes = Codes(np.concatenate(parts), np.arange(len(labels)))
+    return codes, labels
+
+
+def _two_labels(array: np.ndarray) -> np.ndarray | None:
+    """The two labels of rows that have two, sorted; None for any other rows.
+
+    A part of the rows stays in the cache while it is compared with both: one pass over the memory instead of three.
+    """
+    first, second = array[:1], array[:0]
+    for start in range(0, len(array), COMPARED):
+        part = array[start : start + COMPARED]
+        same = part == first
+        known = np.count_nonzero(same)
+        if known < len(part) and not len(second):
+            place = int(np.argmin(same))
+            second = part[place : place + 1]
+        if len(second):
+            known += np.count_nonzero(part == second)
+        if known < len(part):  # NaN equals nothing, not even itself
+            return None
+    labels = np.sort(np.concatenate((first, second), dtype=array.dtype))
+    return labels if len(labels) == 2 and (array.dtype.kind != "f" or np.isfinite(labels).all()) else None
+
+
+def _looked_for(array: np.ndarray, name: str, most: int) -> np.ndarray:
+    """The sorted labels, at most `most` and more than one; ValueError for any others."""
     if array.dtype.kind in "biuf":
         labels = np.array([array.min(), array.max()], dtype=array.dtype)  # two scans: sorting a million costs more
         if not np.isfinite(labels).all():
@@ -186,13 +226,7 @@ def encode_labels(y: Any, n_rows: int, name: str = "y", most: int = 2) -> tuple[
             f"{name}[{third}] is {shown(array[third])}, beside {low} and {high}: "
             "this trains pass or fail, so keep the rows of two labels"
         )
-    if array.dtype.kind == "U":  # text is compared once, and not in every epoch
-        codes = np.empty(len(array), dtype=np.uint8)
-        for start in range(0, len(array), CHECKED_VALUES):
-            part = slice(start, start + CHECKED_VALUES)
-            codes[part] = np.searchsorted(labels, array[part])
-        return Codes(codes, np.arange(len(labels))), labels
-    return Codes(array, labels), labels
+    return labels
 
 
 def find_labels(parts: Iterable[np.ndarray], most: int | None = None, rows: int | None = None) -> np.ndarray:

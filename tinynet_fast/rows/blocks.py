@@ -83,7 +83,7 @@ class Rows:
                 continue
             part = slice(first, last) if index is None else index[first:last]
             weights = None if self.sample_weight is None else self.sample_weight[part]
-            yield self.standardised(picked(self.X, part)), self.codes[part].astype(np.float64), weights
+            yield self.standardised(picked(self.X, part)), self.codes.as_floats(part), weights
 
 
 def picked(X: Any, part: Any) -> Any:

@@ -37,13 +37,14 @@ def labels_and_gaps(y: Any, name: str = "y") -> tuple[np.ndarray, np.ndarray | N
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"{name} has {array.ndim} dimensions; one label a row is needed")
-    gone = np.ma.getmaskarray(y).reshape(-1) if is_masked(y) else np.zeros(len(array), bool)
+    gone = np.ma.getmaskarray(y).reshape(-1) if is_masked(y) else None
     # NumPy turns a list of text and numbers into text, so a list is asked itself. (And lists are iterated rather than
     # arrays of text: there NumPy can lose a Ctrl-C.)
     in_list = isinstance(y, (list, tuple)) and len(y) > 0 and np.ndim(y[0]) == 0
     if array.dtype.kind == "O" or (array.dtype.kind == "U" and in_list):
         labels = list(y) if in_list else array.tolist()
-        gone |= np.array([is_missing(label) for label in labels], bool)
+        missing = np.array([is_missing(label) for label in labels], bool)
+        gone = missing if gone is None else gone | missing
         rows = np.flatnonzero(~gone).tolist() if gone.any() else range(len(labels))
         there = [labels[i] for i in rows] if gone.any() else labels
         array = np.zeros(len(labels), (found := _one_type(there, rows, name)).dtype)
@@ -51,7 +52,7 @@ def labels_and_gaps(y: Any, name: str = "y") -> tuple[np.ndarray, np.ndarray | N
     if array.dtype.kind not in "biufU":
         raise ValueError(f"{name} holds labels of type {array.dtype}: convert them to numbers, booleans or text")
     array = array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
-    return array, gone if gone.any() else None
+    return array, gone if gone is not None and gone.any() else None
 
 
 def read_labels(y: Any, name: str) -> np.ndarray:

@@ -19,13 +19,12 @@ from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import segments as kernel
 from tinynet_fast.training.junctions import MORE_SEGMENTS, PAYS, Junctions, Meeting, seconds_in_turn
 
-BLOCK_ROWS, BLOCK_VALUES = 1 << 20, 1 << 22  # the most of a block, 32 MB of float64: the more, the fewer burn-ins
-MOST_FEATURES = 8  # with more, segments take as long as rows in turn: their rows have to be turned in the registers
+BLOCK_ROWS, BLOCK_VALUES = 1 << 20, 1 << 23  # the most of a block, 64 MB of float64: the more, the fewer burn-ins
+MOST_FEATURES = 32  # with more, segments take about as long as rows in turn: both wait for memory
 LEAST_ROWS = 1 << 16  # shorter blocks are trained in turn
 MEASURED = 1 / 40  # of the first block at most is measured, 10% of its time; an eighth of that if rows are hopeless
-# About how long a row takes in a segment, and each of its numbers; how many times that with fewer lanes at once.
-ROW_SECONDS, VALUE_SECONDS = 1.2e-9, 4.5e-10
-FEW_LANES = {8: 1.9, 16: 1.25, 32: 1.0}
+# About how long a row takes in a segment if so many are trained at once, and each of its numbers.
+ROW_SECONDS, VALUE_SECONDS = {8: 2.8e-9, 16: 1.5e-9, 32: 1.1e-9}, 4.8e-10
 MANY = 32  # lanes of one call: the most segments that one thread trains at once
 SEGMENTS = (8, 16, 32, 64, 128)
 
@@ -151,7 +150,7 @@ def _segments(n: int, n_features: int, burn_in: int) -> int:
     for k in SEGMENTS:
         length = n // k // 8 * 8
         if length >= burn_in:  # else a segment would need rows from before the first one
-            row = FEW_LANES[min(k, MANY)] * (ROW_SECONDS + VALUE_SECONDS * n_features)
+            row = ROW_SECONDS[min(k, MANY)] + VALUE_SECONDS * n_features
             found.append((k * (length + burn_in) * row, k))
     least = min(found, default=(math.inf, 0))[0]
     if least > PAYS * seconds_in_turn(n, n_features):

@@ -58,33 +58,35 @@ class DenseNeuron:
     def train(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, kernels = self.engine.own, self.engine.kernels
         if self.penalties.none:
-            rates = self._rates(len(y))
-            with np.errstate(over="ignore"):
-                step = rates if sample_weight is None else np.asarray(rates)[: len(y)] * sample_weight
-            rows, y, step, done = self.engine.rows(X), own(y), own(step), 0
+            rows, y, steps, done = self.engine.rows(X), own(y), self._steps(len(y), sample_weight), 0
             if self.in_segments is not None and len(y):
-                done = self._train_in_segments(rows, y, step if sample_weight is not None else None, losses)
-            kernels.sgd_epochs(rows[done:], y[done:], step[done:], self.weights, self.bias, losses)
+                done = self._train_in_segments(rows, y, steps, losses)
+            step = self._constant_steps(len(y) - done) if steps is None else steps[done:]
+            kernels.sgd_epochs(rows[done:], y[done:], step, self.weights, self.bias, losses)
         else:
             schedule_rows, loss = own(self.schedule_rows(len(y), sample_weight)), self.penalties.loss
             arrays = self.weights, self.bias, self.means, self.paid
             kernels.sgd_regularized_epochs(self.engine.rows(X), own(y), schedule_rows, loss, 1.0, *arrays, losses)
         self.row += len(y) * len(losses)
 
-    def _train_in_segments(self, X: Any, y: np.ndarray, step: Any, losses: Any) -> int:
+    def _train_in_segments(self, X: Any, y: np.ndarray, steps: Any, losses: Any) -> int:
         """Train on the first rows of a block. Returns how many."""
         assert self.in_segments is not None
-        now, n = np.append(self.weights, self.bias), len(y)
-        if step is None:
-            step = self.constant[:1] if self.schedule.is_constant else self.schedule.rates(self.row, n)
-        done = self.in_segments.train(X, y, step, self.schedule.rate(self.row + n - 1), now, losses)
+        now, step = np.append(self.weights, self.bias), self._constant_steps(1)[:1] if steps is None else steps
+        done = self.in_segments.train(X, y, step, self.schedule.rate(self.row + len(y) - 1), now, losses)
         self.weights[:], self.bias[:] = now[:-1], now[-1]
         return done
 
-    def _rates(self, n: int) -> Any:
-        """The rates of at least the next `n` rows. Constant rates are kept."""
-        if not self.schedule.is_constant:
-            return self.schedule.rates(self.row, n)
+    def _steps(self, n: int, sample_weight: np.ndarray | None) -> Any:
+        """The step of each of the next `n` rows; None if all rows have the same."""
+        if self.schedule.is_constant and sample_weight is None:
+            return None
+        rates = self.schedule.rates(self.row, n)
+        with np.errstate(over="ignore"):
+            return self.engine.own(rates if sample_weight is None else rates * sample_weight)
+
+    def _constant_steps(self, n: int) -> Any:
+        """The steps of at least `n` rows that have the same. They are kept: a fresh array can take 8 ns a row."""
         if n > len(self.constant):
             self.constant = self.engine.own(self.schedule.rates(0, n))
         return self.constant
