@@ -66,6 +66,18 @@ def test_largest_row_is_told():
     assert neuron.row_bound(X, np.zeros(1)) == np.inf
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_has_no_bound_whatever_its_weight(bad, d, dtype):
+    for row in (0, 7, 98):
+        X = np.ones((99, d), dtype)
+        X[row, d - 1] = bad
+        for weight in (np.zeros(1), np.ones(1), np.zeros(99), np.ones(99)):
+            assert neuron.row_bound(X, weight) == np.inf
+            assert neuron.row_bound(np.delete(X, row, axis=0), weight[: 98 if len(weight) > 1 else 1]) < np.inf
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_many_rows_through_the_model(dtype, order, monkeypatch):

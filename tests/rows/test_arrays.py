@@ -217,3 +217,17 @@ def test_standardised_weights_do_not_depend_on_memory_layout():
         comp = train_neuron(rows, y, standardize=True, epochs=1, engine="strict").model
         np.testing.assert_array_equal(comp.weights, ref.weights)
         assert comp.bias == ref.bias
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8, np.bool_, ">f8", str])
+@pytest.mark.parametrize("step", [1, 2])
+def test_codes_of_two_labels_as_floats(dtype, step):
+    """Labels that are codes already are not copied; the second label comes after the part that is compared first."""
+    y = np.repeat([1, 0, 1], [40_000, 30_000, 10_000]).astype(dtype)[::step]
+    codes, labels = encode_labels(y, len(y))
+    np.testing.assert_array_equal(labels, np.unique(y))
+    comp = codes.as_floats(slice(10, None))
+    np.testing.assert_array_equal(comp, np.unique(y, return_inverse=True)[1][10:])
+    assert comp.dtype == np.float64
+    assert comp.flags.c_contiguous
+    assert np.shares_memory(comp, y) == (dtype is np.float64 and step == 1)
