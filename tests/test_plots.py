@@ -1,5 +1,7 @@
 """Pictures show the library's numbers, and files are written whole or not at all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,10 @@ def test_losses(rows):
     assert plots.loss_curves(squared).get_ylabel() == "mean squared error"
     once = plots.loss_curves(train_mlp(X, y, epochs=1, validation=0.25, seed=0))
     assert [found.get_marker() for found in once.get_lines()] == ["o", "o"]  # a line through one point is none
+    assert {found.get_marker() for found in ax.get_lines()} == {"None"}
+    assert plots.loss_curves(squared).get_legend() is None  # there is one curve
+    for axes in (*ax.figure.axes, *other.figure.axes):
+        assert axes.get_ylim()[0] == 0.0
 
 
 def test_learning_rates_name_the_best_and_mark_the_diverged():
@@ -74,6 +80,23 @@ def test_learning_rates_name_the_best_and_mark_the_diverged():
     assert sum(found.get_marker() == "x" for found in ax.get_lines()) == 1
     widths = {found.get_label(): found.get_linewidth() for found in ax.get_lines()}
     assert widths["0.1 (best)"] > widths["0.01"]
+    assert ax.get_legend().get_title().get_text() == "learning rate"
+    assert ax.get_ylim()[0] == 0.0
+
+
+def test_learning_rates_end_in_a_cross_at_the_last_finite_loss(rows):
+    result = sweep(*rows, learning_rate=[0.01, 0.1], epochs=4)
+    losses, diverged = result.loss_history.copy(), np.array([False, True])
+    losses[2:, 1] = np.nan
+    drawn = plots.learning_rates(replace(result, loss_history=losses, diverged=diverged)).get_lines()
+    crosses = [found.get_xydata().tolist() for found in drawn if found.get_marker() == "x"]
+    assert crosses == [[[1.0, losses[1, 1]]]]
+
+
+def test_learning_rates_of_one_epoch_are_points(rows):
+    for epochs, marker in ((1, "o"), (2, "None")):
+        drawn = plots.learning_rates(sweep(*rows, learning_rate=[0.01, 0.1], epochs=epochs)).get_lines()
+        assert [found.get_marker() for found in drawn] == [marker, marker]
 
 
 def test_learning_rates_with_penalties_and_folds(rows):
@@ -84,6 +107,8 @@ def test_learning_rates_with_penalties_and_folds(rows):
     many = plots.learning_rates(sweep(*rows, learning_rate=np.geomspace(1e-4, 1, 20).tolist()))
     assert len(names(many)) == 1  # the best alone is named
     assert len(many.get_lines()) == 20
+    twelve = sweep(*rows, learning_rate=np.geomspace(1e-4, 1, plots.MOST_NAMED).tolist())
+    assert len(names(plots.learning_rates(twelve))) == plots.MOST_NAMED
 
 
 def test_boundary_of_one_input_is_the_sigmoid():
@@ -91,8 +116,10 @@ def test_boundary_of_one_input_is_the_sigmoid():
     ax = plots.decision_boundary(model, [1, 2, 3, 4], ["no", "no", "yes", "yes"])
     x, probability = line(ax, "probability").T
     np.testing.assert_allclose(probability, 1 / (1 + np.exp(5 - 2 * x)), rtol=1e-12)
-    assert x[0] < 1
-    assert x[-1] > 4
+    assert (x[0], x[-1]) == pytest.approx((0.76, 4.24))  # 8 % more than the rows on both sides
+    assert [found.get_ydata()[0] for found in ax.get_lines() if found.get_label().startswith("threshold")] == [0.6]
+    assert ax.get_ylim() == (-0.05, 1.05)
+    assert [drawn.get_offsets().tolist() for drawn in ax.collections] == [[[1, 0], [2, 0]], [[3, 1], [4, 1]]]
     assert names(ax) == ["probability", "threshold 0.6", "no", "yes"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("hours", "probability of yes")
 
@@ -104,8 +131,38 @@ def test_boundary_of_two_inputs_is_where_the_probability_is_the_threshold(rows):
     lines = [path.vertices for c in ax.collections if hasattr(c, "levels") for path in c.get_paths()]
     np.testing.assert_allclose(model.predict_proba(np.concatenate(lines)), 0.5, atol=0.02)
     assert names(ax) == ["probability 0.5", "fail", "pass"]
+    low, high = X.min(axis=0), X.max(axis=0)
+    around = np.stack([low - 0.08 * (high - low), high + 0.08 * (high - low)], axis=1)
+    np.testing.assert_allclose(ax.get_images()[0].get_extent(), around.ravel())  # left, right, bottom, top
+    assert ax.figure.axes[1].get_ylabel() == "probability of pass"
+    drawn = {found.get_label(): np.asarray(found.get_offsets()) for found in ax.collections[1:]}
+    for label in ("fail", "pass"):
+        np.testing.assert_array_equal(drawn[label], X[y == label])
     certain = Neuron(weights=[0.0, 0.0], bias=5.0)
     assert names(plots.decision_boundary(certain, X, (y == "pass").astype(int))) == ["0", "1"]  # no line to draw
+
+
+def test_boundary_of_rows_that_are_all_the_same():
+    """There is a picture around the point."""
+    one = plots.decision_boundary(Neuron(weights=[1.0]), [3, 3], [0, 1])
+    assert line(one, "probability")[[0, -1], 0].tolist() == [2.0, 4.0]
+    assert (one.get_xlabel(), one.get_ylabel()) == ("input", "probability of 1")
+    two = plots.decision_boundary(Neuron(weights=[1.0, 1.0]), [[3, 5], [3, 5]], [0, 1])
+    assert two.get_images()[0].get_extent() == [2.0, 4.0, 4.0, 6.0]
+    assert (two.get_xlabel(), two.get_ylabel()) == ("first input", "second input")
+
+
+def test_pictures_of_sparse_rows():
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+    X, y = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 0.0], [2.0, 2.0, 0.0]]), [1, 0, 1]
+    for width in (1, 2):
+        model, part = Neuron(weights=[1.0, -1.0][:width]), X[:, :width]
+        ref, comp = (plots.decision_boundary(model, form, y) for form in (part, sparse.csr_matrix(part)))
+        for one, other in zip(ref.collections, comp.collections, strict=True):
+            np.testing.assert_array_equal(one.get_offsets(), other.get_offsets())
+    model = Neuron(weights=[1.0, -1.0, 0.5])
+    ref, comp = (line(plots.thresholds(model, form, y), "recall") for form in (X, sparse.csr_matrix(X)))
+    np.testing.assert_allclose(ref, comp, rtol=1e-15)
 
 
 def test_calibration_is_the_share_in_each_part(rows):
@@ -117,6 +174,15 @@ def test_calibration_is_the_share_in_each_part(rows):
     drawn = next(found for found in ax.get_lines() if found.get_marker() == "o").get_xydata()
     np.testing.assert_allclose(drawn, ref, rtol=1e-12)
     assert len(plots.calibration_curve(model, rows[0][:3], rows[1][:3]).containers) == 1  # fewer rows than parts
+    share = np.array(ref)[:, 1]
+    error = 2 * np.sqrt(share * (1 - share) / 50)
+    bars = np.array(ax.collections[0].get_segments())[:, :, 1]  # lower and upper end
+    np.testing.assert_allclose(bars, np.stack([share - error, share + error], axis=1), rtol=1e-12)
+    assert line(ax, "as said").tolist() == [[0, 0], [1, 1]]
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-0.02, 1.02), (-0.02, 1.02))
+    assert names(ax) == ["as said", "rows, in 4 equal parts"]
+    assert names(plots.calibration_curve(model, *rows))[1] == "rows, in 10 equal parts"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("probability of pass, as said", "share that is pass")
 
 
 def test_thresholds_are_those_of_scikit_learn(rows):
@@ -131,6 +197,10 @@ def test_thresholds_are_those_of_scikit_learn(rows):
         np.testing.assert_allclose(drawn[:, 1], ref[:-1], rtol=1e-12)
     limit, accuracy = line(ax, "accuracy")[7]
     assert accuracy == pytest.approx(np.mean(model.predict(X, threshold=limit) == y))
+    assert names(ax) == ["precision", "recall", "accuracy", "threshold 0.5"]
+    assert line(ax, "threshold 0.5")[:, 0].tolist() == [0.5, 0.5]
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-0.02, 1.02), (-0.02, 1.02))
+    assert ax.get_xlabel() == "threshold on the probability of pass"
 
 
 @pytest.mark.parametrize("y", [[0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]], ids=str)

@@ -1,5 +1,6 @@
 """Shards without a cluster: the chain has one machine's bits for all cuts, and averaging always the same bits."""
 
+import inspect
 import itertools
 import warnings
 
@@ -304,6 +305,18 @@ def test_a_rate_is_searched_on_a_shard_with_both_labels():
         neuron(LocalShards(ROWS.X[first], Y[first], [zeros]), **options)
     found = neuron(LocalShards(ROWS.X[first], Y[first], [zeros - 500]), **options)
     assert found.rate_search.rows == 3000 - zeros + 500
+    given = options | {"learning_rate": found.rate_search.learning_rate}
+    same(found, neuron(LocalShards(ROWS.X[first], Y[first], [zeros - 500]), **given))
+
+
+def test_a_rate_is_searched_as_on_one_machine():
+    start = {"weights": [0.5, -1.0, 2.0], "bias": 1.5, "l2": 1e-3, "average": True, "epochs": 2}
+    ref = train_neuron(ROWS.X, Y, learning_rate="auto", **start)
+    comp = neuron(LocalShards(ROWS.X, Y, []), learning_rate="auto", **start)
+    same(comp, ref)
+    np.testing.assert_array_equal(comp.rate_search.losses, ref.rate_search.losses)
+    for name in ("rows", "epochs", "learning_rate"):
+        assert getattr(comp.rate_search, name) == getattr(ref.rate_search, name)
 
 
 def test_the_rate_is_found_where_both_labels_are_and_labels_that_no_row_has_are_refused():
@@ -314,6 +327,22 @@ def test_the_rate_is_found_where_both_labels_are_and_labels_that_no_row_has_are_
     same(neuron(LocalShards(X, y, shards), labels=[0, 1], **options), ref)
     with pytest.raises(ValueError, match="no row has the label 2: leave it out of labels"):
         network(LocalShards(X, y, shards), labels=[0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("on_shards", "alone", "own"),
+    [
+        (neuron, train_neuron, {"mode": "chain", "syncs": 1, "epochs": 1}),
+        (network, train_mlp, {"mode": "average", "syncs": None, "epochs": 1, "batch_size": 32}),
+        (sweep_shards, sweep, {"mode": "average", "syncs": 1, "labels": None, "standardize": False}),
+    ],
+)
+def test_defaults_are_those_of_one_machine(on_shards, alone, own):
+    """Except those that the pages about clusters name: a pass over shards is expensive."""
+    ref = {name: option.default for name, option in inspect.signature(alone).parameters.items()}
+    comp = {name: option.default for name, option in inspect.signature(on_shards).parameters.items()}
+    del comp["cluster"], comp["others"]
+    assert comp == {name: ref[name] for name in comp.keys() - own.keys()} | own
 
 
 def test_what_a_mask_hides_is_not_trained_on():

@@ -193,3 +193,6 @@ def test_options_may_have_the_values_that_scikit_learn_allows():
     for option in ({"power_t": -0.1}, {"average": -1}, {"engine": "numpy"}, {"learning_rate": "pa1"}):
         with pytest.raises(ValueError, match=f"The '{next(iter(option))}' parameter"):
             SGDClassifier(**option).fit([[1.0], [2.0]], [0, 1])
+    for option, same in (({"power_t": 0}, {"learning_rate": "constant"}), ({"average": 0}, {"average": False})):
+        comp, ref = (SGDClassifier(learning_rate="invscaling", shuffle=False).set_params(**o) for o in (option, same))
+        assert distance(weights(comp.fit(X, Y)), weights(ref.fit(X, Y))) == 0.0

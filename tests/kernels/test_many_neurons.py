@@ -121,6 +121,13 @@ def test_every_lane_is_a_run_of_its_own(problem, data):
     problem.check(only=only)
 
 
+def test_arrays_begin_with_a_cache_line():
+    arrays = [many_neurons.aligned(rows, 8) for rows in range(1, 20)]
+    for rows, array in enumerate(arrays, 1):
+        assert (array.shape, array.ctypes.data % 64) == ((rows, 8), 0)
+        assert not array.any()
+
+
 def test_against_the_reference_itself():
     problem(np.random.default_rng(1), 40, 3, 8, folds=3, penalised=True, weighted=True).check(module=reference)
 

@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 - a line a mistake
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,9 +18,10 @@ from tinynet_fast.kernels.reference import ADAM, NESTEROV, RELU, RMSPROP, SGD, S
 pytestmark = pytest.mark.any_cpu
 
 TILE, FEW = network.TILE, narrow_network.FEW
-NARROW = st.sampled_from([(2, 4), (1, 1), (3, 2), (4, 3)])  # a shape takes more than a second to compile
+SHAPES = [(2, 4), (1, 1), (3, 2), (4, 3)]  # a shape takes more than a second to compile
 if UNCOMPILED:
-    NARROW = st.tuples(st.integers(1, narrow_network.NARROW), st.integers(1, narrow_network.NARROW))
+    SHAPES = list(product(range(1, narrow_network.NARROW + 1), repeat=2))
+NARROW = st.sampled_from(SHAPES)
 
 
 @st.composite
@@ -50,6 +53,13 @@ def test_every_update_is_the_references(problem):
     assert serves(problem)
     worst = differences(problem, narrow_network)
     assert worst.max() <= 1e-12, worst
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_every_shape(shape):
+    rng = np.random.default_rng(0)
+    problem = random_problem(rng, 20, (*shape, 1), SIGMOID, 3, NESTEROV, scale=0.5, weights=True, keep=0.99, share=0.9)
+    assert differences(problem, narrow_network).max() <= 1e-12
 
 
 @given(problem=narrow_problems(), cuts=st.lists(st.integers(1, 3), max_size=2))

@@ -14,7 +14,7 @@ from problems import network_problems, neuron_problems, regularized_problems, wi
 
 from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES
-from tinynet_fast.proof.problems import regularized_problem
+from tinynet_fast.proof.problems import neuron_problem, regularized_problem
 from tinynet_fast.proof.validate import REFERENCE, distance, judge, ulps
 
 pytestmark = pytest.mark.any_cpu
@@ -33,6 +33,17 @@ def named(engines):
 @given(problem=neuron_problems(within_bound=True))
 def test_neuron_within_the_stability_bound(engine, problem):
     assert judge(engine, "neuron", [problem]).kept
+
+
+@named(PROMISING)
+@pytest.mark.parametrize("width", range(1, 7))
+def test_neuron_of_every_narrow_width(engine, width):
+    """`fast` keeps up to four weights in registers, with code of its own for each width."""
+    rng = np.random.default_rng(width)
+    problems = [neuron_problem(rng, 50, width, vary=True)]
+    if engine in REGULARIZED:
+        problems.append(regularized_problem(rng, problems[0], 0.1, 0.0, 3, "log_loss"))
+    assert judge(engine, "neuron", problems).kept
 
 
 @named(EXACT)

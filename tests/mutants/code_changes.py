@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import accumulate
 
 COMPARISONS = {
@@ -71,11 +72,18 @@ def other_defaults(arguments: ast.arguments) -> Iterator[tuple[ast.AST, ast.AST]
             case ast.Constant(int(value) | float(value)):
                 yield default, ast.Constant(value + 1)
             case ast.Constant(str(value)):
-                yield default, ast.Constant(value[::-1] or "mutant")
+                yield default, ast.Constant(value[::-1] if value != value[::-1] else value + "mutant")
+
+
+def can_run(function: ast.FunctionDef) -> bool:
+    """Whether the libraries are installed that the function imports first of all."""
+    imported = [name.name for node in function.body if isinstance(node, ast.Import) for name in node.names]
+    imported += [node.module for node in function.body if isinstance(node, ast.ImportFrom) and node.module]
+    return all(find_spec(name.partition(".")[0]) for name in imported)
 
 
 def mutants(module: str, source: bytes) -> list[Mutant]:
-    """Every mutant of a module."""
+    """Every mutant of a module, except in functions for which a library is missing: no test can run these."""
     found: list[Mutant] = []
     starts = [0, *accumulate(len(line) for line in source.splitlines(keepends=True))]
 
@@ -92,6 +100,8 @@ def mutants(module: str, source: bytes) -> list[Mutant]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             name, children = f"{name}.{node.name}".lstrip("."), node.body
         if isinstance(node, ast.FunctionDef):
+            if not can_run(node):
+                return
             function = node
             for old, new in other_defaults(node.args):
                 add(old, new, name, range(node.body[0].lineno, node.end_lineno + 1), node)

@@ -19,19 +19,12 @@ from code_changes import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = "tinynet_fast/kernels/"  # their lines can be recorded only if they run as plain Python
-# Planted mistakes are found in the code of the kernels, so any change of these lines would make their tests fail.
 # Most tests of faults run other processes, whose lines are not recorded, and take long.
-PROCESSES = [f"--ignore=tests/faults/test_{name}.py" for name in ("data_damaged", "interrupts", "kills", "processes")]
-TESTS = {  # by whether kernels run as plain Python
-    True: [
-        "-k",
-        "not mistake",
-        "--ignore=tests/kernels/test_planted.py",
-        "tests/kernels",
-        "tests/proof/test_benchmarks.py",
-    ],
-    False: PROCESSES,
-}
+PROCESSES = {f"tests/faults/test_{name}.py" for name in ("data_damaged", "interrupts", "kills", "processes")}
+# Planted mistakes are found in the code of the kernels, so any change of these lines would make their tests fail.
+PLANTED = "tests/kernels/test_planted.py"
+OTHERS = ["-k", "not mistake"]
+DOCTESTS = "tinynet_fast"  # the folder with the examples in docstrings
 SECONDS = 90.0  # tests of one mutant, by the times recorded
 
 
@@ -90,34 +83,74 @@ def pytest_in(tree: Path, plain: bool, *arguments: str, timeout: float | None = 
 
 
 def record(plain: bool, workers: int) -> Record:
-    """Run the tests once and record, or read what was recorded for the same tree."""
-    digest = hashlib.sha256()
-    for path in sorted([*ROOT.glob("tinynet_fast/**/*.py"), *ROOT.glob("tests/**/*.py")]):
-        if path.parent != Path(__file__).parent:
-            digest.update(path.read_bytes())
-    folder = ROOT / "build/mutants" / digest.hexdigest()[:16] / ("plain" if plain else "compiled")
-    if not (folder / "tests.json").exists():
-        print(f"recording which test runs which line ({folder.name}); this takes some minutes", flush=True)
-        for old in [*folder.parent.parent.glob("*"), folder]:  # records of other trees, and one that is not complete
-            if old != folder.parent:
-                shutil.rmtree(old, ignore_errors=True)
-        folder.mkdir(parents=True)
+    """Run the tests once and record.
+
+    What was recorded for a test file is read again until the file, the package, or what test files share changes.
+    """
+    files = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("tests/**/*.py"))]
+    tests = {path for path in files if path.rpartition("/")[2].startswith("test_")}
+    package = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("tinynet_fast/**/*.py"))]
+    shared = digest(*package, *(path for path in files if path not in tests and not path.startswith("tests/mutants/")))
+    if plain:
+        tests = {path for path in tests if path.startswith("tests/kernels/") and path != PLANTED}
+        tests.add("tests/proof/test_benchmarks.py")
+    folder = ROOT / "build/mutants" / ("plain" if plain else "compiled")
+    places = {file: folder / f"{shared}-{digest(file)}.json" for file in sorted(tests - PROCESSES)}
+    if not plain:
+        places[DOCTESTS] = folder / f"{shared}.json"
+    missing = [file for file, place in places.items() if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    if missing:
+        print(f"recording which test runs which line ({folder.name}, {len(missing)} files)", flush=True)
         with tempfile.TemporaryDirectory() as name:
             tree = copy_tree(Path(name))
-            pytest_in(tree, plain, *TESTS[plain], f"-n{workers}", "--dist=loadfile", MUTANTS_RECORD=str(folder))
+            (Path(name) / "record").mkdir()
+            how = [*(OTHERS if plain else []), f"-n{workers}", "--dist=loadfile"]
+            pytest_in(tree, plain, *how, *missing, MUTANTS_RECORD=f"{name}/record")
             shutil.copy(tree.parent / "log", folder / "log")
+            store(Path(name, "record"), {file: places[file] for file in missing})
             for path in (tree / KERNELS).glob("**/*.nb?"):  # compiled just now
                 shutil.copy2(path, ROOT / path.relative_to(tree))
-    return Record(json.loads((folder / "tests.json").read_text()), lines_of_tests(folder))
+    for place in set(folder.glob("*.json")) - set(places.values()):  # of other trees
+        place.unlink()
+    return joined([json.loads(place.read_text()) for place in places.values()])
 
 
-def lines_of_tests(folder: Path) -> dict[str, dict[int, set[str]]]:
-    tests: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for path in folder.glob("lines.*"):
+def digest(*files: str) -> str:
+    found = hashlib.sha256()
+    for file in files:
+        found.update((ROOT / file).read_bytes())
+    return found.hexdigest()[:16]
+
+
+def file_of(test: str) -> str:
+    file = test.partition("::")[0]
+    return DOCTESTS if file.startswith(DOCTESTS + "/") else file
+
+
+def store(recorded: Path, places: dict[str, Path]) -> None:
+    """Write what was recorded for each test file into a file of its own."""
+    lines: dict[str, dict] = {file: defaultdict(lambda: defaultdict(list)) for file in places}
+    for path in recorded.glob("lines.*"):
         data = coverage.CoverageData(str(path))
         data.read()
         for file in data.measured_files():
             module = file[file.rindex("/tree/") + len("/tree/") :]
             for line, contexts in data.contexts_by_lineno(file).items():
-                tests[module][line].update(filter(None, contexts))
-    return tests
+                for test in filter(None, contexts):
+                    lines[file_of(test)][module][line].append(test)
+    seconds: dict[str, dict[str, float]] = {file: {} for file in places}
+    for test, time in json.loads((recorded / "tests.json").read_text()).items():
+        seconds[file_of(test)][test] = time
+    for file, place in places.items():
+        place.write_text(json.dumps({"seconds": seconds[file], "tests": lines[file]}))
+
+
+def joined(parts: list[dict]) -> Record:
+    whole = Record({}, defaultdict(lambda: defaultdict(set)))
+    for part in parts:
+        whole.seconds |= part["seconds"]
+        for module, lines in part["tests"].items():
+            for line, tests in lines.items():
+                whole.tests[module][int(line)].update(tests)
+    return whole

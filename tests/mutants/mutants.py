@@ -2,10 +2,12 @@
 
 The mistakes (mutants) are a sample, the same for the same seed. Each is written into a copy of this tree. Then only
 tests that run its line are run, the fastest first, until one fails. A mutant survives if all pass. Kernels run as plain
-Python. Which test runs which line is recorded once for a tree, into `build/mutants`; this takes some minutes.
+Python. Which test runs which line is recorded in `build/mutants`; this takes some minutes for a new tree, and less if
+only test files changed.
 
-Some mutants change nothing that matters: a shortcut less, say. `equivalent.toml` lists them with reasons. They
-are found by their code and not by line numbers. The exit status is 1 if too few of the others are caught.
+Some mutants change nothing that matters: a shortcut less, say. `equivalent.toml` lists them with reasons. An entry with
+`elsewhere` does matter, but only the tests named there can notice it: they need a cluster, or run other processes.
+Entries are found by their code and not by line numbers. The exit status is 1 if too few of the others are caught.
 """
 
 import argparse
@@ -77,11 +79,12 @@ def main() -> int:
 
 def report(drawn: list[Mutant], found: dict[str, list[Mutant]], known: dict[str, Record], workers: int) -> int:
     entries = tomllib.loads(EQUIVALENT.read_text()).get("mutant", [])
-    equivalent = {(e["module"], e["function"], e["statement"], e["change"]) for e in entries}
+    listed = {(e["module"], e["function"], e["statement"], e["change"]): e.get("elsewhere", "") for e in entries}
+    elsewhere = {key for key, tests in listed.items() if tests}
     keys = {mutant.key for all_ in found.values() for mutant in all_}
-    for key in (key for key in equivalent - keys if key[0] in found):
+    for key in (key for key in listed.keys() - keys if key[0] in found):
         print("equivalent.toml lists what is not there any more:", *key, sep="\n  ")
-    matter = [mutant for mutant in drawn if mutant.key not in equivalent]
+    matter = [mutant for mutant in drawn if mutant.key not in listed]
     trees: queue.Queue[Path] = queue.Queue()
 
     def run(mutant: Mutant) -> bool:
@@ -106,8 +109,10 @@ def report(drawn: list[Mutant], found: dict[str, list[Mutant]], known: dict[str,
                 return 2
         results = list(pool.map(run, matter))
     share = sum(results) / max(len(results), 1)
+    others = [mutant.key in elsewhere for mutant in drawn if mutant.key in listed]
     print(f"\n{len(drawn)} mutants: {sum(results)} caught, {len(results) - sum(results)} survived, "
-          f"{len(drawn) - len(matter)} do not matter; {share:.1%} caught of those that matter")  # fmt: skip
+          f"{others.count(False)} do not matter, {others.count(True)} for tests that cannot run here; "
+          f"{share:.1%} caught of those that matter here")  # fmt: skip
     return int(share < ENOUGH)
 
 

@@ -110,6 +110,19 @@ def test_a_stated_difference_is_shown(problem):
     assert "rounds its weights" in show.markdown("family", [result])
 
 
+def test_a_budget_of_rows_is_kept(problem):
+    """A contender gets no more rows than its budget, over all epochs, but an epoch at least."""
+    problem = replace(problem, more=7)
+
+    def share(budget):
+        return Contender("a", wrong, budget=budget).share(problem)
+
+    assert share(None) == share(lambda problem: 10_000) == (ROWS, 7)
+    assert share(lambda problem: 50) == (50, 1)
+    assert share(lambda problem: 2 * ROWS + 50) == (ROWS, 2)
+    assert [neuron._values(most)(problem) for most in (10, 1)] == [5, 2]  # of two columns
+
+
 def test_a_negative_time_is_not_shown(problem):
     result = measure.measure(problem, neuron.CONTENDERS[:2], 1)
     ours, other = result.figures
@@ -143,6 +156,7 @@ def test_a_result_comes_back_from_json(problem):
 def test_names_of_problems():
     X, y = np.zeros((1500, 2), np.float32), np.zeros(1500)
     assert neuron.NeuronProblem(X.astype(float), y).name == "1,500 x 2"
+    assert neuron.NeuronProblem(X.astype(float), y, options={"average": True}).name == "1,500 x 2, averaged"
     options = {"average": True, "shuffle": True, "l2": 0.01, "l1": 1e-5}
     assert neuron.NeuronProblem(X, y, options=options).name == (
         "1,500 x 2, float32, averaged, shuffled, l2 0.01, l1 1e-05"

@@ -297,6 +297,21 @@ def test_rows_with_missing_values_are_left_out_and_counted(tmp_path, small, kind
         assert source.where(int(row)) == f"{path}, {place}"
 
 
+def test_labels_are_read_without_the_inputs(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("x,t\n1,no\n?,yes\n")
+    source = open_source(path, "t")
+    assert np.concatenate(list(source.labels_only())).tolist() == ["no", "yes"]
+    with pytest.raises(ValueError, match="line 3"):
+        list(source.chunks())
+
+
+def test_a_chunk_whose_rows_are_all_left_out_has_no_labels():
+    blocks = [(np.full((2, 1), np.nan), ["a", "b"]), (np.ones((3, 1)), ["a", "b", "a"])]
+    source = open_source(lambda: iter(blocks), drop_missing=True)
+    assert [labels.tolist() for labels in source.labels_only()] == [["a", "b", "a"]]
+
+
 def test_missing_labels_are_left_out(tmp_path):
     (tmp_path / "a.csv").write_text("a,t\n1,x\n2,NA\n3,y\n4,\n")
     pq.write_table(pa.table({"a": [1.0, 2, 3, 4], "t": ["x", None, "y", None]}), tmp_path / "a.parquet")

@@ -1,5 +1,7 @@
 """Blocks from iterators and Arrow readers: buffers that are filled again, masks, blocks without rows."""
 
+import gc
+import weakref
 from collections import namedtuple
 
 import numpy as np
@@ -216,3 +218,24 @@ def test_a_function_that_makes_no_iterator(made):
         TableError, match=f"the function returned a {type(made).__name__}: return an iterator of blocks"
     ):
         open_source(lambda: made)
+
+
+def test_the_first_block_is_not_kept():
+    """It may be large. It is read to see how wide rows are."""
+    made = []
+
+    def blocks():
+        for _ in range(3):
+            X = np.ones((2, 1))
+            made.append(weakref.ref(X))
+            yield X, [0, 1]
+            del X
+
+    source = open_source(blocks)
+    gc.collect()
+    assert (source.n_features, [block() for block in made]) == (1, [None])
+    once = open_source(blocks())
+    chunks = once.chunks()
+    assert len(next(chunks).X) == len(next(chunks).X) == 2
+    gc.collect()
+    assert made[1]() is None

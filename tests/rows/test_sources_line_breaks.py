@@ -46,6 +46,31 @@ def files_of(draw):
     return text.encode(), {",": ".csv", "\t": ".tsv"}[delimiter], packed, labels
 
 
+@pytest.mark.parametrize(
+    ("block", "ends"),
+    [
+        (b"", []),
+        (b"a", []),
+        (b"a\n", [2]),
+        (b"a\rb", [2]),
+        (b"a\r\r", [2]),
+        (b"a\r\nb\n", [3, 5]),
+        (b"a\n\r\nb\r", [2, 4]),
+        (b'"\n","\r"\n', [8]),
+        (b'5" pipe\n"a\n"\n', [8, 13]),
+        (b'a\n"\n', [2]),
+        (b'5",a\n6",b\n', [5, 10]),
+        (b',5"\n,6"\n', [4, 8]),
+        (b'"a",5" b\n"c"\n', [9, 13]),
+    ],
+)
+def test_records_end_after_each_line_break_that_is_not_in_quotes(block, ends):
+    """A CR at the end does not count: its LF may come with the next block."""
+    assert records.record_ends(block, ",").tolist() == ends
+    with_lf = [end for end in ends if block[end - 1 : end] == b"\n"]
+    assert records.record_ends(block, ",", lone_cr=False).tolist() == with_lf
+
+
 @settings(max_examples=150)
 @given(file=files_of(), piece=st.integers(1, 200), block=st.integers(100, 400))
 def test_the_table_is_the_same_wherever_the_file_is_cut(tmp_path_factory, file, piece, block):
