@@ -292,3 +292,12 @@ def test_a_mistake_is_seen(part, mistake, monkeypatch):
         else:
             with pytest.raises((AssertionError, ValueError, IndexError)):
                 check()
+
+
+def test_the_weights_of_a_group_take_bounded_memory(monkeypatch):
+    X, y = pass_fail(150, 2, seed=0)
+    whole = in_segments(X, y, epochs=2000, learning_rate=0.5)
+    monkeypatch.setattr(module, "KEPT_VALUES", 3 * 128 * 2)  # two epochs of 128 segments
+    result = in_segments(X, y, epochs=2000, learning_rate=0.5)
+    assert result.certificate.segments > 2 * whole.certificate.segments
+    assert_reference(result, X, y, epochs=2000, learning_rate=0.5)

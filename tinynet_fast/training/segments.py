@@ -35,6 +35,7 @@ LEAST_EPOCHS = 8  # and runs of fewer epochs: a register has eight lanes
 FIRST_SHARE = 0.05  # of the time of all epochs: what the first group may take, unless all rows were measured
 GROUP_SECONDS = 0.5  # what a later group may take: callbacks wait for it, and so does Ctrl-C
 BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
+KEPT_VALUES = 1 << 23  # of a group at most, 64 MB: the weights after each epoch
 CALL_SECONDS = 2.5e-5  # and about what a call takes beside the rows
 REGISTER_COSTS = (2.5, 1.45, 1.1, 1.0)  # of a register if 1, 2, 3, 4 are trained at once
 LANES = (8, 16, 24, 32, 64, 128)
@@ -204,7 +205,8 @@ class Segments:
             a_row = registers * REGISTER_COSTS[min(registers, 4) - 1] * (ROW_SECONDS + VALUE_SECONDS * self.d)
             an_epoch = n * a_row + math.ceil(n / BLOCK_ROWS) * math.ceil(registers / 4) * CALL_SECONDS
             before = burn_in / n * an_epoch
-            length = max(min(math.ceil(epochs / segments), int((most_seconds - before) / an_epoch)), 1)
+            in_memory = KEPT_VALUES // (segments * (self.d + 1))
+            length = max(min(math.ceil(epochs / segments), int((most_seconds - before) / an_epoch), in_memory), 1)
             found.append(((before + length * an_epoch) / min(segments * length, epochs), segments, length))
         least = min(found)[0]
         if least > PAYS * seconds_in_turn(n, self.d):
