@@ -88,8 +88,8 @@ def test_a_writeable_array_is_known_to_do_for_a_read_only_one():
     """Numba would find it out at the first call; two threads that do so at the same moment can fail."""
     program = (
         "import numpy as np\n"
-        "from tinynet_fast.kernels.fast import neuron\n"
-        "kernel = neuron.largest_square_norm._compiled_now('f2 d1 dw1 t3')\n"
+        "from tinynet_fast.kernels.fast import row_lengths\n"
+        "kernel = row_lengths.largest_square_norm._compiled_now('f2 d1 dw1 t3')\n"
         "type(kernel)._search_new_conversions = lambda *_, **__: False\n"
         "out = np.zeros(1)\n"
         "kernel(np.full((2, 3), 2.0, np.float32), np.ones(1), out, (0, 0, 0))\n"

@@ -1,8 +1,7 @@
 """The specification: one neuron and the small network, in plain Python, a number at a time.
 
-Every other engine is tested against this file. It computes with `math` alone, takes lists of numbers (arrays work too)
-and writes its results into its arguments; `layout.py`, in short `at`, names the places in them. `vectorized.py` holds
-the same functions in the same order, and `strict.py` compiles these.
+Every other engine is tested against it. It needs `math` alone, takes lists of numbers (or arrays) and writes results
+into its arguments, at places named in `layout.py`. `vectorized.py` has the same functions; `strict.py` compiles them.
 
 Two rules keep every line exact. Sums run from left to right in a loop, never through `sum()`, which from Python 3.12 on
 carries a correction term. Products keep the parentheses that they have here.

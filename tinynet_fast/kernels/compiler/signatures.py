@@ -39,7 +39,7 @@ DIRECT = {
 AHEAD = DIRECT | {
     "fast.neuron.narrow_epochs": [f"{f}2 {NEURON} t{width}" for f in EITHER for width in NARROW],
     "fast.neuron.wide_epochs": [f"{f}2 {NEURON}" for f in EITHER],
-    "fast.neuron.largest_square_norm": [f"{f}2 d1 dw1 t{width}" for f in EITHER for width in (0, *NARROW)],
+    "fast.row_lengths.largest_square_norm": [f"{f}2 d1 dw1 t{width}" for f in EITHER for width in (0, *NARROW)],
     "fast.regularized_neuron.narrow_epochs": [
         f"d2 {REGULARIZED} t{width} t{kept}" for width in NARROW for kept in (0, 1)
     ],

@@ -8,7 +8,7 @@ from typing import Any
 
 FILES = {
     "sgd_epochs": "neuron",
-    "row_bound": "neuron",
+    "row_bound": "row_lengths",
     "sgd_regularized_epochs": "regularized_neuron",
     "sgd_sparse_epochs": "sparse",
     "sparse_logits": "sparse",

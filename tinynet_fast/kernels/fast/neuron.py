@@ -13,7 +13,6 @@ Nothing here allocates, raises or keeps state between calls; arrays are C-contig
 """
 
 import math
-from functools import cache
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, kernel, part
 from tinynet_fast.kernels.compiler.signatures import NEURON
 from tinynet_fast.kernels.compiler.simd import (
     as_bits,
-    as_double,
     fma,
     full,
     input_at,
@@ -47,13 +45,10 @@ from tinynet_fast.kernels.engines import TILE
 # sigmoid is flat, separable rows took 13.0 ns, at 128 8.3 (logits to 300, 2 features); clamping the node instead cost
 # all rows 0.5.
 NODES, RANGE, DEGREE = 16, 128, 7
-REACH = 0.063 * NODES
-LAST = np.uint64(2 * RANGE * NODES)
-LOW_WORD = np.uint64(0xFFFFFFFF)
-WITHOUT_SIGN = np.uint64((1 << 63) - 1)
+REACH, LIMIT = 0.063 * NODES, float(RANGE * NODES)
+LAST, LOW_WORD = np.uint64(2 * RANGE * NODES), np.uint64(0xFFFFFFFF)
 # 1.5 * 2**52 rounds what is added to it to an integer, kept in the low bits; the rest makes -RANGE node number 0.
 ROUND_NODE = 6755399441055744.0 + RANGE * NODES
-LIMIT = float(RANGE * NODES)
 
 
 def sigmoid_table():
@@ -358,57 +353,6 @@ def wide_tile(X, y, step, start, stop, weights, bias, loss, table, long):
     return loss
 
 
-# --- before training: are the rows finite, how large may a step be ----------------------------------------------------
-
-
-@part(REORDERED, forceinline=True)
-def square_norm(X, i):
-    """|x[i]|^2 + 1"""
-    total = 1.0
-    for j in range(X.shape[1]):
-        x = np.float64(X[i, j])
-        total += x * x
-    return total
-
-
-@part(forceinline=True)
-def narrow_square_norm(X, i, inputs):
-    """The same for a row as wide as `inputs`, in the order of its numbers: eight such rows are added side by side."""
-    total = 1.0
-    for j in range(len(inputs)):
-        x = input_at(X, i * len(inputs) + j)
-        total = fma(x, x, total)
-    return total
-
-
-@part(forceinline=True)
-def bound_bits(X, i, weight, inputs):
-    """The bits of weight * (|x[i]|^2 + 1) without its sign: only infinity times a weight of 0 has one, and is NaN."""
-    norm = narrow_square_norm(X, i, inputs) if len(inputs) > 0 else square_norm(X, i)
-    return np.int64(as_bits(norm * weight) & WITHOUT_SIGN)
-
-
-@kernel
-def largest_square_norm(X, weight, out, inputs):
-    """Raise out[0] to the largest weight[i] * (|x[i]|^2 + 1); to infinity where a row is not finite, or overflows.
-
-    Numbers that are not below 0 are in the order of their bits, in which infinity and NaN come last. So no row needs a
-    branch: with one, rows of 2 inputs took 1.8 ns instead of 0.3, and rows of 8 3.5 instead of 2.7.
-    """
-    most = np.int64(0)
-    if len(weight) == 1:
-        for i in range(X.shape[0]):
-            most = max(most, bound_bits(X, i, weight[0], inputs))
-    else:
-        for i in range(X.shape[0]):
-            most = max(most, bound_bits(X, i, weight[i], inputs))
-    largest = as_double(np.uint64(most))
-    if not largest < np.inf:
-        out[0] = np.inf
-    elif largest > out[0]:
-        out[0] = largest
-
-
 # --- epochs -----------------------------------------------------------------------------------------------------------
 
 
@@ -445,11 +389,6 @@ def _epochs(floats, width):
     return compiled(narrow_epochs, f"{arrays} t{width}") if width <= NARROW else compiled(wide_epochs, arrays)
 
 
-@cache
-def _bound(floats, width):
-    return compiled(largest_square_norm, f"{floats}2 d1 dw1 t{width}")
-
-
 def sgd_epochs(X, y, step, weights, bias, losses):
     """The reference's `sgd_epochs`, to 1e-12, while step * (|x|^2 + 1) is at most 8 for every row.
 
@@ -459,11 +398,3 @@ def sgd_epochs(X, y, step, weights, bias, losses):
     width = X.shape[1]
     inputs = ((0,) * width,) if width <= NARROW else ()
     _epochs(X.dtype.char, width)(X, y, step, weights, bias, losses, TABLE, *inputs)
-
-
-def row_bound(X, weight):
-    """The largest weight[i] * (|x[i]|^2 + 1), a weight each or one for all; infinity where a row is not finite."""
-    out, width = np.zeros(1), X.shape[1] if X.shape[1] <= NARROW else 0
-    with np.errstate(over="ignore", invalid="ignore"):  # of NumPy, where kernels are not compiled
-        _bound(X.dtype.char, width)(X, weight, out, (0,) * width)
-    return float(out[0])

@@ -11,8 +11,9 @@ import numpy as np
 
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.compiler.jit import compiled, kernel, part
-from tinynet_fast.kernels.fast.neuron import prefetch_lines, square_norm
+from tinynet_fast.kernels.fast.neuron import prefetch_lines
 from tinynet_fast.kernels.fast.prediction import exp
+from tinynet_fast.kernels.fast.row_lengths import square_norm
 from tinynet_fast.kernels.strict import logit, sigmoid, truncate
 
 TILE = 512  # factors of 1 to 2 whose product is a float
