@@ -46,6 +46,17 @@ def test_neuron_of_every_narrow_width(engine, width):
     assert judge(engine, "neuron", problems).kept
 
 
+@named(PROMISING)
+@pytest.mark.parametrize("width", [160, 161, 162, 163, 164, 200])
+def test_neuron_of_long_rows(engine, width):
+    """`fast` asks for rows of more than 1,280 bytes line by line, in code of its own."""
+    rng = np.random.default_rng(width)
+    problem = neuron_problem(rng, 23, width, vary=True)
+    narrow = replace(problem, X=np.tile(problem.X, 2).astype(np.float32).astype(np.float64))
+    narrow = replace(narrow, weights=np.tile(problem.weights, 2), step=problem.step / 3.0)
+    assert judge(engine, "neuron", [problem, narrow, replace(narrow, X=narrow.X.astype(np.float32))]).kept
+
+
 @named(EXACT)
 @given(problem=neuron_problems(within_bound=False))
 def test_neuron_beyond_the_stability_bound(engine, problem):
