@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynet_fast import Neuron
-from tinynet_fast.kernels.fast import neuron, prediction
+from tinynet_fast.kernels.fast import prediction, row_lengths
 from tinynet_fast.models import base
 
 pytestmark = pytest.mark.any_cpu
@@ -59,11 +59,11 @@ def test_a_sum_that_is_not_finite_is_told(d, bad):
 def test_largest_row_is_told():
     X = np.random.default_rng(0).standard_normal((500, 3))
     norms = (X * X).sum(axis=1) + 1.0
-    assert neuron.row_bound(X, np.ones(1)) == pytest.approx(norms.max(), rel=1e-14)
+    assert row_lengths.row_bound(X, np.ones(1)) == pytest.approx(norms.max(), rel=1e-14)
     weight = np.random.default_rng(1).random(500)
-    assert neuron.row_bound(X, weight) == pytest.approx((norms * weight).max(), rel=1e-14)
+    assert row_lengths.row_bound(X, weight) == pytest.approx((norms * weight).max(), rel=1e-14)
     X[100, 1] = np.nan
-    assert neuron.row_bound(X, np.zeros(1)) == np.inf
+    assert row_lengths.row_bound(X, np.zeros(1)) == np.inf
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -74,8 +74,8 @@ def test_a_row_that_is_not_finite_has_no_bound_whatever_its_weight(bad, d, dtype
         X = np.ones((99, d), dtype)
         X[row, d - 1] = bad
         for weight in (np.zeros(1), np.ones(1), np.zeros(99), np.ones(99)):
-            assert neuron.row_bound(X, weight) == np.inf
-            assert neuron.row_bound(np.delete(X, row, axis=0), weight[: 98 if len(weight) > 1 else 1]) < np.inf
+            assert row_lengths.row_bound(X, weight) == np.inf
+            assert row_lengths.row_bound(np.delete(X, row, axis=0), weight[: 98 if len(weight) > 1 else 1]) < np.inf
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int32])

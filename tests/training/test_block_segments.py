@@ -95,6 +95,31 @@ def test_what_is_not_trained_in_segments(tmp_path):
     assert train_neuron(X, y, learning_rate=0.2, epochs=1).certificate is None
 
 
+@pytest.mark.parametrize("rate", [1e-165, 1e-170, 5e-324])
+def test_weights_whose_squares_are_too_small_for_a_float(rate):
+    X, y = pass_fail(16_000, 3, seed=0)
+    result = in_segments(X, y, learning_rate=rate)
+    assert result.certificate is None
+    assert_reference(result, X, y, epochs=1, learning_rate=rate)
+
+
+def test_no_segments_after_the_engine_became_strict(monkeypatch):
+    """Rows that can be read once go on with `strict` if one is too long; its step may overshoot."""
+    monkeypatch.setattr(module, "BLOCK_ROWS", 20_480)
+    X, y = pass_fail(60_000, 2, seed=1)
+    X[30_000] *= 100.0
+
+    def read_once():
+        yield from ((X[start : start + 5000], y[start : start + 5000]) for start in range(0, 60_000, 5000))
+
+    result = in_segments(read_once(), labels=(0.0, 1.0), learning_rate=0.2)
+    assert result.engine == "strict"
+    with settings_of(module, SEGMENTS=()):
+        ref = in_segments(X[:20_480], y[:20_480], learning_rate=0.2)
+    first = in_segments(X[:20_480], y[:20_480], learning_rate=0.2)
+    assert result.certificate == first.certificate != ref.certificate
+
+
 @pytest.mark.parametrize("options", [{}, {"shuffle": True, "seed": 0}, {"schedule": "cosine"}], ids=str)
 def test_threads_change_no_bit(options, monkeypatch):
     monkeypatch.setattr(module, "MORE_SEGMENTS", 100.0)

@@ -15,7 +15,7 @@ from tinynet_fast.training import junctions
 from tinynet_fast.training import neuron as trainer
 from tinynet_fast.training import segments as module
 
-ALWAYS = {"LEAST_SECONDS": 0.0, "MEASURED": 1.0, "PAYS": 1e9, "FIRST_SHARE": 1e9}
+ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "PAYS": 1e9, "FIRST_SHARE": 1e9}
 
 
 def pass_fail(n, d, seed):
@@ -147,6 +147,15 @@ def test_what_is_not_trained_in_segments(options):
     X, y = pass_fail(150, 4, seed=0)
     assert in_segments(X, y, **{"epochs": 100, "learning_rate": 0.2, **options}).certificate is None
     assert in_segments(X, y, epochs=100, learning_rate=0.2).certificate is not None
+
+
+@pytest.mark.parametrize("rate", [1e-165, 1e-170, 5e-324])
+def test_weights_whose_squares_are_too_small_for_a_float(rate):
+    X, y = pass_fail(600, 3, seed=0)
+    for options in ({"learning_rate": rate}, {"learning_rate": 0.1, "sample_weight": np.full(600, rate)}):
+        result = in_segments(X, y, epochs=40, **options)
+        assert result.certificate is None
+        assert_reference(result, X, y, epochs=40, **options)
 
 
 def test_runs_with_a_checkpoint_are_trained_in_turn(tmp_path):

@@ -16,6 +16,7 @@ from tinynet_fast.training.result import Certificate
 
 MOST_OFF = 5e-13  # the most that the sum of all gaps may be of the weights' length: half of what `fast` promises
 MET = 1e-15  # two runs have met if they differ by less than this share of the weights' length
+SHORTEST = 1e-100  # shorter weights are trained in turn: the squares of their numbers could be too small for a float
 MARGIN = 1.25  # a burn-in has this many times the rows that two runs needed to meet
 ROW_SECONDS, VALUE_SECONDS = 5.5e-9, 5.5e-10  # the time of a row in turn, and of each of its numbers
 PAYS = 0.9  # segments are trained if they take at most this share of the time of rows in turn
@@ -50,7 +51,7 @@ class Junctions:
         with np.errstate(all="ignore"):
             gaps = np.append(0.0, np.linalg.norm(ends[:-1] - starts[1:], axis=1))
             off, lengths = self.off + np.cumsum(gaps), np.linalg.norm(ends, axis=1)
-            fit = off <= MOST_OFF * lengths  # not if there is a NaN
+            fit = (off <= MOST_OFF * lengths) & (lengths >= SHORTEST)  # not if there is a NaN
         count = int(np.argmin(np.append(fit, False)))
         if count:
             self.off, self.length = float(off[count - 1]), float(lengths[count - 1])
@@ -90,10 +91,10 @@ class Meeting:
     def is_over(self, weights: np.ndarray, others: np.ndarray, rows: int) -> bool:
         """Whether to stop after so many rows, at these weights; `burn_in` is set if the runs have met."""
         length, off = _length(weights), _length(weights - others)
-        if off <= MET * length:
+        if off <= MET * length and length >= SHORTEST:
             self.burn_in = math.ceil(MARGIN * rows)
             return True
-        if not off < self.apart:  # also for NaN
+        if length < SHORTEST or not off < self.apart:  # also for NaN
             return 8 * rows > self.most
         # Runs meet more slowly towards the end. So if up to twice their speed so far is not enough, they will not meet.
         left = math.log(off / (MET * length)) * rows / math.log(self.apart / off)

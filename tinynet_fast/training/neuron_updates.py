@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
-from tinynet_fast.kernels.engines import STABILITY_BOUND, Engine
+from tinynet_fast.kernels.engines import FAST, STABILITY_BOUND, Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.sparse import CSR
@@ -103,6 +103,8 @@ class DenseNeuron:
 
     def use(self, engine: Engine) -> None:
         self.engine = engine
+        if engine is not FAST:  # a step can overshoot, so that segments would prove nothing
+            self.in_segments = None
 
     def end_epoch(self) -> None:
         pass

@@ -31,6 +31,7 @@ from tinynet_fast.training.options import Options
 
 MEASURED = 1 / 32  # of all rows at most are measured: 9% of the time, as two neurons cost as much as eight
 LEAST_SECONDS = 0.002  # shorter runs are trained in turn
+LEAST_ROWS = 500  # and runs of fewer rows: each epoch takes Python some time, too
 LEAST_EPOCHS = 8  # and runs of fewer epochs: a register has eight lanes
 FIRST_SHARE = 0.05  # of the time of all epochs: what the first group may take, unless all rows were measured
 GROUP_SECONDS = 0.5  # what a later group may take: callbacks wait for it, and so does Ctrl-C
@@ -51,10 +52,9 @@ class Layout:
 
 def is_long(options: Options) -> bool:
     """Whether segments can pay, as far as is known before the first epoch."""
-    n = options.rows.count
-    return options.epochs > LEAST_EPOCHS and (
-        n is None or seconds_in_turn(n * options.epochs, options.rows.n_features) >= LEAST_SECONDS
-    )
+    n, d = options.rows.count, options.rows.n_features
+    long = n is None or (n >= LEAST_ROWS and seconds_in_turn(n * options.epochs, d) >= LEAST_SECONDS)
+    return options.epochs > LEAST_EPOCHS and long
 
 
 class Segments:
@@ -155,9 +155,10 @@ class Segments:
 
     def _blocks(self, start: int = 0) -> Iterator[tuple[Any, ...]]:
         """The rows of an epoch from the `start`-th, as `ManyNeurons.train` takes them."""
-        options, size = self.options, max(min(BLOCK_ROWS, MOST_VALUES // self.d), 2) // 2 * 2
+        options, tile = self.options, self.options.engine.tile
+        size = max(min(BLOCK_ROWS, MOST_VALUES // self.d) // tile, 1) * tile  # streams are cut at tiles
         begin = start // size * size
-        with closing(options.rows.blocks(size, None, 1, None, begin, options.engine.tile)) as blocks:
+        with closing(options.rows.blocks(size, None, 1, None, begin, tile)) as blocks:
             for X, y, weights in blocks:
                 left_out = max(start - begin, 0)
                 begin += len(y)
