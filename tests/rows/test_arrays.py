@@ -217,3 +217,9 @@ def test_standardised_weights_do_not_depend_on_memory_layout():
         comp = train_neuron(rows, y, standardize=True, epochs=1, engine="strict").model
         np.testing.assert_array_equal(comp.weights, ref.weights)
         assert comp.bias == ref.bias
+
+
+def test_text_is_no_table():
+    for text in ("1 2", b"1 2"):
+        with pytest.raises(ValueError, match="X is text; a list of rows or an array is needed"):
+            as_matrix(text)
