@@ -69,8 +69,9 @@ def test_pictures(run, students, tmp_path):
     assert not list(tmp_path.glob("p.*"))
 
 
-def test_threshold_shows_the_rows_that_change_sides(run, tmp_path):
+def test_threshold_shows_the_rows_that_change_sides(run, tmp_path, monkeypatch):
     from tinynet_fast import Neuron
+    from tinynet_fast.cli import judge
 
     Neuron(weights=[1.0], features=["z"], labels=np.array(["fail", "pass"])).save(tmp_path / "m.json")
     rows = [(-1, "fail"), (0.1, "fail"), (0.3, "pass"), (0.5, "pass"), (2, "pass")]  # 0.27 0.52 0.57 0.62 0.88
@@ -83,3 +84,6 @@ def test_threshold_shows_the_rows_that_change_sides(run, tmp_path):
     assert re.search(r"0\.5 +│ 0\.8000 +│ 0\.7500 +│ 1\.0000 +│ 4", out)
     assert re.search(r"0\.6 +│ 0\.8000 +│ 1\.0000 +│ 0\.6667 +│ 2", out)
     assert "precision" in run("threshold", "m.json", path, "--target", "y", "--compare", "0.999")[1]
+    monkeypatch.setattr(judge, "SHOWN_FLIPS", 1)
+    out = run("threshold", "m.json", path, "--target", "y", "--compare", "0.5,0.6")[1]
+    assert "and 1 more" in out

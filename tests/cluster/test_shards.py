@@ -13,7 +13,7 @@ from shard_cluster import LocalShards, same, travelled
 from tinynet_fast import TrainingDivergedError, TrainingWarning, sweep, train_mlp, train_neuron
 from tinynet_fast.cluster import State, fit_shard, merge
 from tinynet_fast.cluster.fit import ShardOptions
-from tinynet_fast.cluster.inspection import merge_moments
+from tinynet_fast.cluster.inspection import merge_moments, read_labels
 from tinynet_fast.cluster.recipes import NeuronRecipe
 from tinynet_fast.cluster.state import pack, unpack
 from tinynet_fast.cluster.train import network, neuron
@@ -307,6 +307,50 @@ def test_a_rate_is_searched_on_a_shard_with_both_labels():
     assert found.rate_search.rows == 3000 - zeros + 500
     given = options | {"learning_rate": found.rate_search.learning_rate}
     same(found, neuron(LocalShards(ROWS.X[first], Y[first], [zeros - 500]), **given))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"syncs": 2}, "syncs is how often shards are averaged in an epoch: use mode='average'"),
+        ({"standardize": "yes"}, "standardize is 'yes'"),
+        ({"shuffle": True}, "shuffle is not for rows on a cluster: shards are visited in their order"),
+        ({"mode": "average", "l1": 0.1}, "l1 depends on all earlier rows, in one order: use mode='chain'"),
+        ({"mode": "average", "average": 2}, "average from a row on depends on all earlier rows"),
+        ({"validation": 0.2}, "validation as a share needs a second pass over the shards"),
+    ],
+)
+def test_options_that_shards_do_not_have(options, words):
+    with pytest.raises(ValueError, match=words):
+        neuron(LocalShards(ROWS.X, Y, [1000]), **options)
+
+
+def test_options_that_nobody_has():
+    for train in (neuron, network, sweep_shards):
+        with pytest.raises(TypeError, match="there is no option 'rate': the docstring names"):
+            train(LocalShards(ROWS.X, Y, [1000]), rate=0.1)
+
+
+def test_labels_that_shards_do_not_learn():
+    shards = LocalShards(ROWS.X, Y, [1000])
+    with pytest.raises(ValueError, match=r"partition 0: labels of type datetime64\[D\]: use numbers, booleans or text"):
+        neuron(LocalShards(ROWS.X, Y.astype("datetime64[D]"), [1000]))
+    third = Y.copy()
+    third[1003] = 2
+    with pytest.raises(ValueError, match="y holds the labels 0, 1, 2: this trains pass or fail"):
+        neuron(LocalShards(ROWS.X, third, [1000]))
+    with pytest.raises(ValueError, match=r"partition 1, row 3: .*2"):
+        network(LocalShards(ROWS.X, third, [1000]), labels=[0, 1])
+    shards.parts[1] = shards.parts[1][0], shards.parts[1][1].astype(str)
+    with pytest.raises(ValueError, match="some partitions have text for labels and some numbers"):
+        neuron(shards)
+    with pytest.raises(ValueError, match="partition 4, row 2: the label is of another kind than those before"):
+        read_labels([np.array([0, 1]), np.array(["0"])], 4)
+
+
+def test_labels_in_one_column_are_labels():
+    shards = LocalShards(ROWS.X, Y[:, np.newaxis], [1000])
+    same(neuron(shards), neuron(LocalShards(ROWS.X, Y, [1000])))
 
 
 def test_a_rate_is_searched_as_on_one_machine():

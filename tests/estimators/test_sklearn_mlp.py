@@ -227,3 +227,31 @@ def test_a_step_that_leaves_out_the_penalty_is_seen(monkeypatch):
     )  # Adam's count of updates stays at its start
     with pytest.raises(AssertionError):
         assert_same(MLPClassifier((4,), alpha=0.5, **options).fit(X, y), ref)
+
+
+def test_verbose_says_what_happens(capsys):
+    X, y, _ = rows()
+    model = MLPClassifier(max_iter=2, early_stopping=True, verbose=True, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [
+        f"Iteration 1, loss = {model.loss_curve_[0]:.8f}",
+        f"Validation score: {model.validation_scores_[0]:f}",
+    ]
+    assert said[2].startswith("Iteration 2, ")
+
+
+def test_warm_start_keeps_its_classes():
+    X, y, _ = rows()
+    model = MLPClassifier(max_iter=1, warm_start=True)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match="warm_start can only be used if `y` has the same classes"):
+        model.fit(X, y + 1)
+
+
+def test_a_row_that_is_held_out_is_too_few():
+    X, y, _ = rows(n=12, classes=3)
+    with pytest.raises(ValueError, match="The validation set is too small"):
+        MLPClassifier(early_stopping=True, validation_fraction=0.01).fit(X, y)

@@ -10,6 +10,7 @@ from samples import drawn, flat
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
 from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
+from sklearn.model_selection import StratifiedShuffleSplit  # noqa: E402
 
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
 from tinynet_fast.sklearn.sgd_classes import held_out  # noqa: E402
@@ -321,3 +322,15 @@ def test_a_fit_that_leaves_out_one_row_is_seen(monkeypatch):
     monkeypatch.setattr(OneClass, "_train", lambda self, part, n: whole(self, slice(part.start, part.stop - 1), n - 1))
     with pytest.raises(AssertionError):
         assert_same(SGDClassifier(**options).fit(X, y), ref)
+
+
+def test_weights_that_are_all_zero():
+    X, y = np.arange(40.0)[:, np.newaxis], np.arange(40) % 2
+    with pytest.raises(ValueError, match="Sample weights must contain at least one non-zero number"):
+        SGDClassifier().fit(X, y, sample_weight=np.zeros(40))
+    held = SGDClassifier(early_stopping=True, validation_fraction=0.1, random_state=0)
+    split = StratifiedShuffleSplit(test_size=0.1, random_state=0)
+    weights = np.ones(40)
+    weights[next(split.split(X, y))[1]] = 0.0
+    with pytest.raises(ValueError, match="The sample weights for validation set are all zero"):
+        held.fit(X, y, sample_weight=weights)

@@ -76,6 +76,13 @@ def test_a_batch_without_weight_moves_nothing(name):
     np.testing.assert_array_equal(state, [[0.0, 1.0], [0.0, 0.0], [4.0, 5.0], [6.0, 7.0]])
 
 
+@pytest.mark.parametrize("activation", reference.ACTIVATIONS.values(), ids=list(reference.ACTIVATIONS))
+def test_activations_at_zero(activation):
+    """Some slopes jump there."""
+    ref, comp = reference.activate(0.0, activation), vectorized.activate(np.zeros(1), activation)
+    assert [float(value[0]) for value in comp] == list(ref)
+
+
 @pytest.mark.parametrize("name", PROMISES)
 @given(
     n=st.integers(2, 120),

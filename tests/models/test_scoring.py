@@ -8,7 +8,7 @@ import pytest
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 
-from tinynet_fast import MLP, Neuron  # noqa: E402
+from tinynet_fast import MLP, Neuron, scoring  # noqa: E402
 from tinynet_fast.rows.datasets import make_pass_fail  # noqa: E402
 from tinynet_fast.rows.files import TableError  # noqa: E402
 from tinynet_fast.rows.formats import base, open_source  # noqa: E402
@@ -209,3 +209,17 @@ def test_a_label_is_no_formula_in_a_csv_file(label, tmp_path):
 def test_other_labels_are_written_as_they_are(label):
     assert no_formula(label) == label
     assert no_formula(-1.5) == -1.5
+
+
+def test_parquet_has_row_groups_of_many_rows(tmp_path, rows, monkeypatch):
+    monkeypatch.setattr(scoring, "GROUP_ROWS", 100)
+    model, out = neuron(), tmp_path / "out.parquet"
+    assert predict_file(model, tmp_path / "rows.parquet", out) == 400
+    file = pq.ParquetFile(out)
+    sizes = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+    assert sum(sizes) == 400
+    assert len(sizes) > 1
+    assert min(sizes[:-1]) >= 100
+    table = file.read()
+    assert table["row"].to_pylist() == list(range(1, 401))
+    assert table["prediction"].to_pylist() == model.predict(rows).tolist()

@@ -4,6 +4,7 @@ import ast
 import copy
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ SWAPS = COMPARISONS | OPERATORS | {ast.And: ast.Or, ast.Or: ast.And}
 class Mutant:
     """One change: `source[start:stop]` (bytes of the module) becomes `text`. `key` says which it is, without lines."""
 
-    key: tuple[str, str, str, str]  # module, function, the first line of the statement, the change
+    key: tuple[str, str, str, str]  # module, function, the first line of the statement, the change, "(2)" if repeated
     lines: range | None  # tests that run one of these lines may notice; None stands for the whole module
     start: int
     stop: int
@@ -85,13 +86,16 @@ def can_run(function: ast.FunctionDef) -> bool:
 def mutants(module: str, source: bytes) -> list[Mutant]:
     """Every mutant of a module, except in functions for which a library is missing: no test can run these."""
     found: list[Mutant] = []
+    repeated: Counter[tuple[str, str, str]] = Counter()
     starts = [0, *accumulate(len(line) for line in source.splitlines(keepends=True))]
 
     def add(old, new, name, lines, statement):
         start, stop = starts[old.lineno - 1] + old.col_offset, starts[old.end_lineno - 1] + old.end_col_offset
         text = ast.unparse(new) if isinstance(new, ast.stmt) else f"({ast.unparse(new)})"
-        key = module, name, first_line(statement), f"{first_line(old)} -> {first_line(new)}"
-        found.append(Mutant(key, lines, start, stop, text))
+        what = name, first_line(statement), f"{first_line(old)} -> {first_line(new)}"
+        repeated[what] += 1
+        number = f" ({repeated[what]})" if repeated[what] > 1 else ""
+        found.append(Mutant((module, *what[:2], what[2] + number), lines, start, stop, text))
 
     def visit(node, name, function, statement):
         """`name` is the function's, with its classes; `statement` is the smallest around the node."""

@@ -38,11 +38,13 @@ class Record:
     def choose(self, mutant: Mutant) -> list[str]:
         """Tests that can notice: those that run the lines, then the others in their files. The fastest come first.
 
-        What a fixture of a whole file runs is recorded for the first test only, so the others count, too.
+        What a fixture of a whole file runs is recorded for the first test only, so the others count, too. If no test
+        runs the lines, they may run when the module is imported, so all tests of the module count.
         """
         by_line = self.tests.get(mutant.key[0], {})
-        lines = by_line if mutant.lines is None else mutant.lines
-        sure = {test for line in lines for test in by_line.get(line, ())} & self.seconds.keys()
+        sure: set[str] = set()
+        for lines in (mutant.lines or by_line, by_line):
+            sure = sure or {test for line in lines for test in by_line.get(line, ())} & self.seconds.keys()
         files = {test.partition("::")[0] for test in sure}
         maybe = {test for test in self.seconds if test.partition("::")[0] in files} - sure
         chosen = sorted(sure, key=self.seconds.__getitem__) + sorted(maybe, key=self.seconds.__getitem__)

@@ -123,6 +123,24 @@ def test_a_budget_of_rows_is_kept(problem):
     assert [neuron._values(most)(problem) for most in (10, 1)] == [5, 2]  # of two columns
 
 
+def test_quick_benchmarks_have_a_fifth_of_the_rows():
+    for quick, share in ((False, 1), (True, 5)):
+        families, makers = zip(*core.core_problems(quick), strict=True)
+        assert families == (core.NEURON,) * 4 + (core.NETWORK,) * 2
+        sizes = [(1_000_000, 2), (500_000, 16), (200_000, 64), (100_000, 256)]
+        assert [make.args for make in makers[:4]] == [(n // share, d) for n, d in sizes]
+    assert [make().name for make in makers[4:]] == ["height/weight: 4 rows, 2-4-1", "full batch: 20,000 rows, 2-4-1"]
+
+
+def test_an_engine_that_hands_the_rows_over_is_not_timed(problem):
+    """`fast` has no kernel for l1, nor for very large weights."""
+    with pytest.raises(RuntimeError, match=r"l1 0\.1: fast was asked for and strict"):
+        replace(problem, options={"l1": 0.1}).solve("fast", 1)
+    large = replace(SMALL_NETWORKS[1], X=SMALL_NETWORKS[1].X * 1e9)
+    with pytest.raises(RuntimeError, match=r"full batch.*: fast was asked for and strict"):
+        large.solve("fast", 1)
+
+
 def test_a_negative_time_is_not_shown(problem):
     result = measure.measure(problem, neuron.CONTENDERS[:2], 1)
     ours, other = result.figures

@@ -16,6 +16,7 @@ from rich.console import Console
 from tinynet_fast import MLP, Neuron
 from tinynet_fast.kernels import reference
 from tinynet_fast.models.layers import ACTIVATIONS, layer_table
+from tinynet_fast.proof import trace_view
 from tinynet_fast.proof.trace import trace_mlp, trace_neuron
 from tinynet_fast.proof.trace_run import run_trace
 from tinynet_fast.proof.trace_torch import TorchMissingError, torch_gradients
@@ -443,3 +444,15 @@ def test_any_container_is_taken_and_not_changed() -> None:
     ref = trace_neuron([1.5, -2.0], 1, weights=[0.5, 0.25])
     assert trace_neuron(x, np.True_, weights=weights) == trace_neuron(x[0], 1.0, weights=weights) == ref
     assert weights.tolist() == [0.5, 0.25]
+
+
+def test_names_begin_and_values_end_in_one_column():
+    console = Console(width=40, file=io.StringIO())
+    console.print(trace_view._lines(("z", "1"), ("a longer name", 22.5)))
+    assert console.file.getvalue().splitlines() == ["z                 1", "a longer name  22.5"]
+
+
+def test_sparse_rows_are_not_traced():
+    sparse = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
+    with pytest.raises(ValueError, match=r"is a sparse matrix, .*: pass .*toarray"):
+        trace_mlp(sparse.csr_array([[1.0], [2.0]]), [0, 1], weights=[[[1.0]]], biases=[[0.0]])

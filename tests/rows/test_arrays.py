@@ -231,3 +231,9 @@ def test_codes_of_two_labels_as_floats(dtype, step):
     assert comp.dtype == np.float64
     assert comp.flags.c_contiguous
     assert np.shares_memory(comp, y) == (dtype is np.float64 and step == 1)
+
+
+def test_text_is_no_table():
+    for text in ("1 2", b"1 2"):
+        with pytest.raises(ValueError, match="X is text; a list of rows or an array is needed"):
+            as_matrix(text)

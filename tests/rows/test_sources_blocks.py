@@ -239,3 +239,32 @@ def test_the_first_block_is_not_kept():
     assert len(next(chunks).X) == len(next(chunks).X) == 2
     gc.collect()
     assert made[1]() is None
+
+
+def test_labels_of_blocks_are_in_the_blocks():
+    with pytest.raises(TableError, match=r"y: an iterator gives its labels in its blocks, \(X, y\); leave y out"):
+        open_source(lambda: iter([(X, Y)]), Y)
+
+
+def test_a_row_that_was_not_read_has_a_number_alone():
+    once = open_source(iter([(X[:4], Y[:4]), (X[4:7], Y[4:7])]))
+    assert once.where(5) == "row 6"
+    assert sum(len(chunk.X) for chunk in once.chunks()) == 7
+    assert [once.where(row) for row in (5, 7)] == ["block 1, row 2", "row 8"]
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 4, 6])
+@pytest.mark.parametrize("stop", [None, 7, 6, 5, 4, 3])
+def test_a_chunk_is_cut_at_any_row(start, stop):
+    """One row of the second block has no value, and is left out; rows keep their numbers."""
+    rows = X[:7].copy()
+    rows[5] = np.nan
+    source = open_source(lambda: iter([(rows[:4], Y[:4]), (rows[4:], Y[4:7])]), drop_missing=True)
+    kept = np.setdiff1d(np.arange(7), 5)
+    kept = kept[(kept >= start) & (kept < (7 if stop is None else stop))]
+    chunks = list(source.chunks(start, stop))
+    assert_array_equal(np.concatenate([X[:0], *(chunk.X for chunk in chunks)]), X[kept])
+    assert_array_equal(np.concatenate([Y[:0], *(chunk.y for chunk in chunks)]), Y[kept])
+    firsts = start + np.cumsum([0, *(chunk.rows for chunk in chunks)])
+    numbers = [first + chunk.numbers() for first, chunk in zip(firsts, chunks, strict=False)]
+    assert_array_equal(np.concatenate([kept[:0], *numbers]), kept)

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import re
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 import pyarrow.parquet as pq  # noqa: E402
 from pyarrow import ipc  # noqa: E402
 
-from tinynet_fast.rows.formats import TableError, open_source, records  # noqa: E402
+from tinynet_fast.rows.formats import TableError, open_source, parquet, records  # noqa: E402
 
 
 def read(*arguments, **options):
@@ -311,3 +312,23 @@ def test_what_is_not_installed(tmp_path, monkeypatch, name, library, extra):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"pip install 'tinynet-fast\[{extra}\]'"):
         open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize(("groups", "whole"), [([3], 4), ([5, -1], 4)])
+def test_a_parquet_file_whose_parts_do_not_add_up(tmp_path, monkeypatch, groups, whole):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [1.0, 2.0, 3.0, 4.0], "t": [0, 1, 0, 1]}), path)
+    rows = [SimpleNamespace(num_rows=n) for n in groups]
+    damaged = SimpleNamespace(
+        metadata=SimpleNamespace(num_rows=whole, row_group=rows.__getitem__), num_row_groups=len(rows)
+    )
+    monkeypatch.setattr(parquet.ParquetPart, "_open", lambda self: damaged)
+    with pytest.raises(TableError, match=rf"a\.parquet: .*: 4 rows, and {sum(groups)} in its parts"):
+        open_source(path, "t")
+
+
+def test_labels_that_are_lists(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [1.0, 2.0], "t": [[0], [1]]}), path)
+    with pytest.raises(TableError, match=r"a\.parquet, column 't': it holds list.*: use numbers, booleans or text"):
+        open_source(path, "t")

@@ -85,3 +85,16 @@ def test_labels_in_memory_are_for_one_file(tmp_path):
         np.save(tmp_path / name, X)
     with pytest.raises(TableError, match="y is an array for several files of rows: give the path of each one's labels"):
         open_source([tmp_path / "a.npy", tmp_path / "b.npy"], labels)
+
+
+def test_several_files_belong_together(tmp_path):
+    for name, shape in (("a", (4, 2)), ("b", (3, 2)), ("c", (3, 1))):
+        np.save(tmp_path / f"{name}.npy", np.ones(shape))
+    np.save(tmp_path / "y.npy", np.arange(4) % 2)
+    two = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    with pytest.raises(TableError, match="2 files of rows and 1 of labels: give one for each"):
+        open_source(two, tmp_path / "y.npy")
+    with pytest.raises(TableError, match=r"y is an array for several files of rows: give the path"):
+        open_source(two, np.zeros(7))
+    with pytest.raises(TableError, match=r"c\.npy: 1 columns, and .*a\.npy has 2"):
+        open_source([two[0], tmp_path / "c.npy"])

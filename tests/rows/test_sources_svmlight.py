@@ -200,3 +200,13 @@ def test_rows_that_would_be_far_larger_once_they_are_dense(tmp_path):
             train()
     predict_file(model, path, tmp_path / "p.csv")
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 402
+
+
+def test_labels_of_svmlight_files(tmp_path):
+    """They are in the file, and are finite."""
+    path = tmp_path / "rows.svm"
+    path.write_text("0 1:2.0\n\ninf 1:1.0\n")
+    with pytest.raises(ValueError, match=r"rows\.svm: svmlight files hold their labels; leave y out"):
+        open_source(path, [0, 1])
+    with pytest.raises(ValueError, match=r"rows\.svm, line 3: the label is inf"):
+        list(open_source(path).labels_only())

@@ -258,6 +258,46 @@ def test_progress_is_a_line_every_five_seconds(passes, capsys, monkeypatch):
     assert shown == ["2", "4", "6", "7"]
 
 
+@pytest.fixture
+def told(monkeypatch, capsys, tmp_path):
+    """Train on 100 rows of 8 kB, if the clock goes on by `tick` when it is read: twice an epoch. Returns the lines."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((100, 1000)), np.arange(100) % 2
+
+    def told(tick, epochs, **options):
+        clock = itertools.count(64.0, tick)
+        monkeypatch.setattr("tinynet_fast.training.progress.perf_counter", lambda: next(clock))
+        monkeypatch.setattr("tinynet_fast.training.progress.LINE_SECONDS", 0.0)
+        options = {"callback": lambda epoch: None, "checkpoint": tmp_path / "c", "learning_rate": 1e-4} | options
+        result = train_neuron(X, y, epochs=epochs, progress=True, **options)
+        return [f"{loss:.6g}" for loss in result.loss_history], capsys.readouterr().err.splitlines()
+
+    return told
+
+
+@pytest.mark.parametrize(
+    ("tick", "speed", "left"),
+    [
+        (0.01, "5,000 rows/s, 40 MB/s", ["0:00:00", "0:00:00", "0:00:00"]),
+        (50.0, "1 rows/s, 0 MB/s", ["0:03:20", "0:01:40", "0:00:00"]),
+        (2500.0, "0 rows/s, 0 MB/s", ["2:46:40", "1:23:20", "0:00:00"]),
+    ],
+)
+def test_progress_has_the_speed_and_the_time_left(told, tick, speed, left):
+    losses, lines = told(tick, 3)
+    assert lines[1::2] == [f"epoch {k + 1}/3, {speed}, loss {losses[k]}, {left[k]} left" for k in range(3)]
+    for k, line in enumerate(lines[::2]):  # within the epoch, before its loss is in the history
+        assert line.startswith(f"epoch {k + 1}/3, ")
+        mean = float(re.search(r"loss so far (\S+) a row", line)[1])
+        assert mean == pytest.approx(float(losses[k]) / 100, rel=1e-5)
+
+
+def test_progress_of_a_resumed_run_counts_what_it_trains_itself(told):
+    told(0.01, 4, callback=lambda epoch: epoch.epoch == 1)
+    losses, lines = told(0.01, 4)
+    assert lines[1] == f"epoch 3/4, 5,000 rows/s, 40 MB/s, loss {losses[2]}, 0:00:00 left"
+
+
 # --- far starts, odd options, blocks ----------------------------------------------------------------------------------
 
 

@@ -206,7 +206,8 @@ class SvmlightPart(Part):
     def labels(self) -> Iterator[np.ndarray]:
         for offset, _, y in self._pieces(self.n_features, self.zero_based):
             if not np.isfinite(y).all():
-                raise TableError(f"{self.where((offset, 0), int(np.argmin(np.isfinite(y))))}: the label is {y.min()}")
+                i = int(np.argmin(np.isfinite(y)))
+                raise TableError(f"{self.where((offset, 0), i)}: the label is {y[i]}")
             yield y
 
 
