@@ -97,7 +97,7 @@ def test_a_strict_engine_that_is_not_the_plain_loop_ends_the_run(problem, monkey
 def test_a_stated_difference_is_shown(problem):
     stated = Contender("other", wrong, 1e-6, "rounds its weights", budget=lambda problem: 50)
     absent = Contender("absent", wrong, needs="no_such_module")
-    result = measure.measure(problem, (neuron.CONTENDERS[0], stated, absent), 1, {"reading memory": 1.0})
+    result = measure.measure(problem, (neuron.CONTENDERS[0], stated, absent), 9, {"reading memory": 1.0})
     figure = result.of("other")
     assert (figure.rows, figure.limit) == (50, 1e-6)
     assert 1e-12 < figure.apart < 1e-6

@@ -45,10 +45,10 @@ from tinynet_fast.kernels.engines import TILE
 # sigmoid is flat, separable rows took 13.0 ns, at 128 8.3 (logits to 300, 2 features); clamping the node instead cost
 # all rows 0.5.
 NODES, RANGE, DEGREE = 16, 128, 7
-REACH, LIMIT = 0.063 * NODES, float(RANGE * NODES)
+REACH = 0.063 * NODES
 LAST, LOW_WORD = np.uint64(2 * RANGE * NODES), np.uint64(0xFFFFFFFF)
 # 1.5 * 2**52 rounds what is added to it to an integer, kept in the low bits; the rest makes -RANGE node number 0.
-ROUND_NODE = 6755399441055744.0 + RANGE * NODES
+ROUND_NODE, LIMIT = 6755399441055744.0 + RANGE * NODES, float(RANGE * NODES)
 
 
 def sigmoid_table():
