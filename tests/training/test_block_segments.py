@@ -103,6 +103,17 @@ def test_weights_whose_squares_are_too_small_for_a_float(rate):
     assert_reference(result, X, y, epochs=1, learning_rate=rate)
 
 
+@pytest.mark.parametrize("kind", ["float32", "a step a row", "float64"])
+def test_without_numba_what_is_not_in_the_library_is_trained_in_turn(kind, monkeypatch):
+    monkeypatch.setattr(module, "has_numba", lambda: False)
+    X, y = pass_fail(16_000, 3, seed=5)
+    weight = np.full(16_000, 0.5) if kind == "a step a row" else None
+    X = X.astype("float32") if kind == "float32" else X
+    result = in_segments(X, y, learning_rate=0.2, sample_weight=weight)
+    assert (result.certificate is None) == (kind != "float64")
+    assert_reference(result, X, y, epochs=1, learning_rate=0.2, sample_weight=weight)
+
+
 def test_no_segments_after_the_engine_became_strict(monkeypatch):
     """Rows that can be read once go on with `strict` if one is too long; its step may overshoot."""
     monkeypatch.setattr(module, "BLOCK_ROWS", 20_480)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.kernels.compiler.jit import has_numba
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import segments as kernel
 from tinynet_fast.training.junctions import MORE_SEGMENTS, PAYS, Junctions, Meeting, seconds_in_turn
@@ -58,7 +59,9 @@ class BlockSegments:
             The squares of the errors are added to it.
         """
         n, done = len(y), 0
-        if self.given_up or n < LEAST_ROWS:
+        # Without Numba there are only kernels for float64 and for one step for all rows.
+        compiled = has_numba() or (X.dtype == np.float64 and len(step) == 1)
+        if self.given_up or n < LEAST_ROWS or not compiled:
             return 0
         if self.burn_in is None:
             done = int(n * MEASURED) // 8 * 8
