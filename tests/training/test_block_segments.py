@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from compare import distance, flat
+from compare import distance, flat, needs_numba
 from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake, jit_copy
@@ -131,7 +131,9 @@ def test_no_segments_after_the_engine_became_strict(monkeypatch):
     assert result.certificate == first.certificate != ref.certificate
 
 
-@pytest.mark.parametrize("options", [{}, {"shuffle": True, "seed": 0}, {"schedule": "cosine"}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"shuffle": True, "seed": 0}, pytest.param({"schedule": "cosine"}, marks=needs_numba)], ids=str
+)
 def test_threads_change_no_bit(options, monkeypatch):
     monkeypatch.setattr(module, "MORE_SEGMENTS", 100.0)
     X, y = pass_fail(160_000, 2, seed=2)
