@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,8 @@ from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import Penalties, Schedule
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from tinynet_fast.training.segments import Segments
 
 
@@ -280,16 +281,20 @@ def train_neuron(
 
     def trained() -> TrainingResult[Neuron]:
         trainable, junctions = neuron(options, start, rates, penalties), Junctions()
-        with ThreadPoolExecutor(options.threads) if options.threads > 1 else nullcontext() as pool:
-            ahead = side_by_side(trainable, options, junctions, pool)
-            result = run(trainable, options, ahead)
+        with ExitStack() as stack:
+            pool = None
+            if options.threads > 1:
+                from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread does not need
+
+                pool = stack.enter_context(ThreadPoolExecutor(options.threads))
+            result = run(trainable, options, side_by_side(trainable, options, junctions, pool))
         return replace(result, certificate=junctions.certificate)
 
     return replace(until_measured(trained, options), rate_search=found)
 
 
 def side_by_side(
-    neuron: DenseNeuron, options: Options, junctions: Junctions, pool: Executor | None = None
+    neuron: DenseNeuron, options: Options, junctions: Junctions, pool: "Executor | None" = None
 ) -> "Segments | None":
     """Let long blocks and many epochs be trained in segments; returns what does so with epochs.
 
