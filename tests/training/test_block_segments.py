@@ -1,7 +1,5 @@
 """Long blocks of rows in segments: the reference's weights whatever the rows, the same bits for threads and files."""
 
-from contextlib import ExitStack
-
 import numpy as np
 import pytest
 from compare import distance, flat, needs_numba
@@ -9,18 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake, jit_copy
 from problems import SEEDS
-from test_epochs_in_segments import assert_reference, largest_rate, pass_fail, settings_of
+from segment_runs import KINDS, always, assert_reference, largest_rate, pass_fail, rows_of_kind, settings_of
 
 from tinynet_fast import train_neuron
 from tinynet_fast.training import block_segments as module
 from tinynet_fast.training import junctions
 
-ALWAYS = {"LEAST_ROWS": 256, "MEASURED": 0.2, "MOST_FEATURES": 100, "PAYS": 1e9}
+ALWAYS = {"LEAST_ROWS": 256, "MEASURED": 0.2, "MOST_FEATURES": 100}
 
 
 def in_segments(*arguments, part=module, **options):
-    with ExitStack() as stack:
-        stack.enter_context(settings_of(part, **{name: value for name, value in ALWAYS.items() if hasattr(part, name)}))
+    with always(part, ALWAYS):
         return train_neuron(*arguments, **{"epochs": 1, **options})
 
 
@@ -45,23 +42,7 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
     """Also rows that never let two runs meet: collinear, constant, rare and huge columns, sorted or separable rows."""
     rng = np.random.default_rng(seed)
     n, d = data.draw(st.integers(256, 2000)), data.draw(st.integers(1, 9))
-    X = rng.standard_normal((n, d)) * 10.0 ** rng.integers(-2, 2, d)
-    y = (X @ rng.standard_normal(d) + rng.standard_normal(n) * 10.0 ** rng.integers(-3, 3) > 0).astype(float)
-    y[:2] = 0.0, 1.0
-    kind = data.draw(st.sampled_from(["as drawn", "collinear", "rare", "late", "sorted", "large offset", "float32"]))
-    if kind == "collinear":
-        X = np.column_stack([X, X.sum(axis=1), X[:, 0] * (1 + 1e-9)])
-    if kind == "rare":
-        X[:, 0] = rng.random(n) < 2.0 / n
-    if kind == "late":
-        X = np.column_stack([X, np.arange(n) >= n - 2])
-    if kind == "sorted":
-        order = np.argsort(y, kind="stable")
-        X, y = X[order], y[order]
-    if kind == "large offset":
-        X += 30.0
-    if kind == "float32":
-        X = X.astype(np.float32)
+    X, y = rows_of_kind(rng, data.draw(st.sampled_from(KINDS)), n, d, 2)
     options = {
         "learning_rate": largest_rate(X) * data.draw(st.sampled_from([1.0, 0.9, 0.3, 0.03, 1e-4])),
         "epochs": data.draw(st.integers(1, 3)),
@@ -135,7 +116,7 @@ def test_no_segments_after_the_engine_became_strict(monkeypatch):
     "options", [{}, {"shuffle": True, "seed": 0}, pytest.param({"schedule": "cosine"}, marks=needs_numba)], ids=str
 )
 def test_threads_change_no_bit(options, monkeypatch):
-    monkeypatch.setattr(module, "MORE_SEGMENTS", 100.0)
+    monkeypatch.setattr(junctions, "MORE_SEGMENTS", 100.0)
     X, y = pass_fail(160_000, 2, seed=2)
     options = {"epochs": 2, "learning_rate": 0.2, **options}
     results = [in_segments(X, y, n_jobs=n_jobs, **options) for n_jobs in (None, 1, 2, 3, 8)]

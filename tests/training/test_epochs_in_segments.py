@@ -1,7 +1,5 @@
 """Epochs in segments: the reference's weights whatever the rows are, and the same bits for any number of threads."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 from compare import distance, flat
@@ -9,53 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake, jit_copy
 from problems import SEEDS
+from segment_runs import KINDS, always, assert_reference, largest_rate, pass_fail, rows_of_kind, settings_of
 
 from tinynet_fast import train_neuron
 from tinynet_fast.training import junctions
 from tinynet_fast.training import neuron as trainer
 from tinynet_fast.training import segments as module
 
-ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "PAYS": 1e9, "FIRST_SHARE": 1e9}
-
-
-def pass_fail(n, d, seed):
-    """Rows on which two runs meet soon: labels with some chance, inputs that do not depend on each other."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d))
-    return X, (X @ rng.standard_normal(d) / np.sqrt(d) + rng.logistic(size=n) > 0).astype(float)
-
-
-@contextmanager
-def settings_of(part, **values):
-    """Other constants of the module, by which short runs are trained in segments too, or none are."""
-    before = {name: getattr(part, name) for name in values}
-    vars(part).update(values)
-    try:
-        yield
-    finally:
-        vars(part).update(before)
+ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "FIRST_SHARE": 1e9}
 
 
 def in_segments(*arguments, **options):
-    with settings_of(module, **ALWAYS):
+    with always(module, ALWAYS):
         return train_neuron(*arguments, **options)
 
 
 def in_turn(*arguments, **options):
-    with settings_of(module, PAYS=0.0):
+    with settings_of(junctions, PAYS=0.0):
         return train_neuron(*arguments, **options)
-
-
-def largest_rate(X, limit=8.0):
-    """The largest rate at which no step overshoots."""
-    return limit / ((np.asarray(X, float) ** 2).sum(axis=1).max() + 1.0)
-
-
-def assert_reference(result, *arguments, **options):
-    options.pop("n_jobs", None)
-    ref = train_neuron(*arguments, **options, engine="strict")
-    assert distance(flat(result.model), flat(ref.model)) <= 1e-12
-    np.testing.assert_allclose(result.loss_history, ref.loss_history, rtol=1e-11, atol=1e-13)
 
 
 # --- the reference's weights ------------------------------------------------------------------------------------------
@@ -80,24 +49,7 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
     """Also rows that never let two runs meet: collinear, constant, rare and huge columns, sorted or separable rows."""
     rng = np.random.default_rng(seed)
     n, d = data.draw(st.integers(4, 60)), data.draw(st.integers(1, 9))
-    X = rng.standard_normal((n, d)) * 10.0 ** rng.integers(-3, 3, d)
-    y = (X @ rng.standard_normal(d) + rng.standard_normal(n) * 10.0 ** rng.integers(-3, 3) > 0).astype(float)
-    y[:2] = 0.0, 1.0
-    kind = data.draw(st.sampled_from(["as drawn", "collinear", "constant", "rare", "late", "sorted", "large offset"]))
-    if kind == "collinear":
-        X = np.column_stack([X, X.sum(axis=1), X[:, 0] * (1 + 1e-9)])
-    if kind == "constant":
-        X[:, 0] = rng.choice([0.0, 1.0, 50.0])
-    if kind == "rare":
-        X[:, 0] = 0.0
-        X[rng.integers(n), 0] = 1.0
-    if kind == "late":
-        X = np.column_stack([X, np.arange(n) >= n - 2])
-    if kind == "sorted":
-        order = np.argsort(y, kind="stable")
-        X, y = X[order], y[order]
-    if kind == "large offset":
-        X += 30.0
+    X, y = rows_of_kind(rng, data.draw(st.sampled_from(KINDS)), n, d, 3)
     rate = largest_rate(X) * data.draw(st.sampled_from([1.0, 0.9, 0.3, 0.03, 1e-4]))
     options = {
         "learning_rate": rate,
@@ -173,7 +125,7 @@ def test_short_runs_and_slow_ones_look_for_no_segments():
 
 def test_threads_change_no_bit():
     X, y = pass_fail(500, 6, seed=2)
-    with settings_of(module, MORE_SEGMENTS=10.0):
+    with settings_of(junctions, MORE_SEGMENTS=10.0):
         results = [in_segments(X, y, epochs=700, n_jobs=n_jobs) for n_jobs in (None, 1, 2, 3, 8, -1)]
     assert results[0].certificate.segments > 64
     for result in results[1:]:
@@ -295,7 +247,7 @@ def test_a_mistake_is_seen(part, mistake, monkeypatch):
             assert_reference(result, X, y, **options)
             assert result.certificate.segments == segments
 
-    with settings_of(module, **ALWAYS):
+    with always(module, ALWAYS):
         if mistake is None:
             check()
         else:

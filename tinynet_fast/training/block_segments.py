@@ -2,47 +2,56 @@
 
 A block is cut into segments of equally many rows, each of which is trained in a lane of the registers
 (`kernels/fast/segments.py`). Each but the first begins with the weights from before the block, which are a guess, and
-first trains on the rows before its own, its burn-in. `junctions.py` compares what it has then with the weights that the
-segment before it ends with. From the first junction at which they are too far apart, rows are trained in turn.
+first trains on the rows before its own, its burn-in. `junctions.py` compares the weights after each burn-in with those
+that the segment before ended with. From the first junction at which they are too far apart, rows are trained in turn.
 
-How many rows two runs need until they meet depends on the rows and the rate. The first block finds out, after some rows
-in turn: one run begins with the first weights, and one with the weights of then.
+How many rows two runs need until they meet depends on the rows and the rate. This is measured in the first block, after
+some of its rows were trained in turn: one run begins with the first weights, and one with the weights after these rows.
 """
 
 import math
-from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import has_numba
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import segments as kernel
-from tinynet_fast.training.junctions import MORE_SEGMENTS, PAYS, Junctions, Meeting, seconds_in_turn
+from tinynet_fast.kernels.fast.segments import TILE, WIDTH
+from tinynet_fast.training.junctions import Junctions, Meeting, choose_cut, seconds_in_turn
 
-BLOCK_ROWS, BLOCK_VALUES = 1 << 20, 1 << 23  # the most of a block, 64 MB of float64: the more, the fewer burn-ins
-MOST_FEATURES = 32  # with more, segments take about as long as rows in turn: both wait for memory
-LEAST_ROWS = 1 << 16  # shorter blocks are trained in turn
-MEASURED = 1 / 40  # of the first block at most is measured, 10% of its time; an eighth of that if rows are hopeless
-# About how long a row takes in a segment if so many are trained at once, and each of its numbers.
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+# The most that a block may hold, 64 MB of float64. The more it holds, the fewer burn-ins there are.
+BLOCK_ROWS, BLOCK_VALUES = 1 << 20, 1 << 23
+# With more features, segments take about as long as rows in turn: both wait for memory.
+MOST_FEATURES = 32
+# Shorter blocks are trained in turn.
+LEAST_ROWS = 1 << 16
+# The most rows that are measured, as a share of the first block. They take up to 10% of its time; if two runs cannot
+# meet, an eighth of that.
+MEASURED = 1 / 40
+# Estimates of the time of a row in a segment, by the number of segments at once, and of each number in the row.
 ROW_SECONDS, VALUE_SECONDS = {8: 2.8e-9, 16: 1.5e-9, 32: 1.1e-9}, 4.8e-10
-MANY = 32  # lanes of one call: the most segments that one thread trains at once
+# The most segments that one thread trains at once.
+MANY = 32
 SEGMENTS = (8, 16, 32, 64, 128)
 
 
 def block_rows(n_features: int) -> int:
     """The rows of a block: the same number however they are stored, so that a file has the bits of its rows."""
-    return min(BLOCK_ROWS, BLOCK_VALUES // n_features // 256 * 256)
+    return min(BLOCK_ROWS, BLOCK_VALUES // n_features // FAST.tile * FAST.tile)
 
 
 class BlockSegments:
     """Trains blocks of one run of a neuron without penalties, whose steps do not overshoot."""
 
-    def __init__(self, start: np.ndarray, junctions: Junctions, pool: Executor | None = None) -> None:
+    def __init__(self, start: np.ndarray, junctions: Junctions, pool: "Executor | None" = None) -> None:
         self.start, self.junctions, self.pool = start, junctions, pool
         self.burn_in: int | None = None
         self.first_rate = 0.0
-        self.given_up = len(start) - 1 > MOST_FEATURES
+        self.given_up = False
 
     def train(self, X: Any, y: np.ndarray, step: np.ndarray, rate: float, now: np.ndarray, loss: np.ndarray) -> int:
         """Train on the first rows of a block. Returns how many.
@@ -64,7 +73,7 @@ class BlockSegments:
         if self.given_up or n < LEAST_ROWS or not compiled:
             return 0
         if self.burn_in is None:
-            done = int(n * MEASURED) // 8 * 8
+            done = int(n * MEASURED) // TILE * TILE
             in_turn = step[:done] if len(step) > 1 else np.full(done, step[0])
             FAST.kernels.sgd_epochs(X[:done], y[:done], in_turn, now[:-1], now[-1:], loss)
             self.burn_in, self.first_rate = self._measure(X, y, step, done, now), rate
@@ -73,10 +82,9 @@ class BlockSegments:
             return done
         if not rate > 0.0:
             return done
-        burn_in = math.ceil(self.burn_in * self.first_rate / rate / 8) * 8
+        burn_in = math.ceil(self.burn_in * self.first_rate / rate / TILE) * TILE
         segments = _segments(n - done, X.shape[1], burn_in)
         if segments:
-            self.junctions.burn_in = burn_in
             done += self._train(X, y, step, done, segments, burn_in, now, loss)
         return done
 
@@ -92,7 +100,7 @@ class BlockSegments:
         loss: np.ndarray,
     ) -> int:
         """Train `k` segments of the rows from `first` on. Returns the rows of those that stand."""
-        length = (len(y) - first) // k // 8 * 8
+        length = (len(y) - first) // k // TILE * TILE
         base = first + length * np.arange(k)
         state, squares = kernel.aligned(len(now), k), np.zeros(k)
         state[:] = now[:, np.newaxis]
@@ -103,7 +111,7 @@ class BlockSegments:
         starts = state.T.copy()
         squares[:] = 0.0
         self._side_by_side(X, y, step, base, length, state, squares)
-        stand = self.junctions.stand(starts, state.T, length)
+        stand = self.junctions.stand(starts, state.T, length, burn_in)
         self.given_up = stand < k
         if stand:
             now[:] = state[:, stand - 1]
@@ -134,28 +142,25 @@ class BlockSegments:
     def _measure(self, X: Any, y: np.ndarray, step: np.ndarray, first: int, now: np.ndarray) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet in time."""
         most = int(len(y) * MEASURED)
-        size = max(most // 64 // 8 * 8, 128)
-        state, squares = kernel.aligned(len(now), 8), np.zeros(8)
+        size = max(most // 64 // TILE * TILE, 128)
+        state, squares = kernel.aligned(len(now), WIDTH), np.zeros(WIDTH)
         state[:] = now[:, np.newaxis]
         state[:, 1] = self.start
         meeting = Meeting(now, self.start, most)
         for rows in range(size, most + size, size):
-            base = np.full(8, first + rows - size)
+            base = np.full(WIDTH, first + rows - size)
             kernel.train(X, y, step, base, size, state, squares)
             if meeting.is_over(state[:, 0], state[:, 1], rows):
                 break
         return meeting.burn_in
 
 
-def _segments(n: int, n_features: int, burn_in: int) -> int:
-    """How many segments to cut `n` rows into; 0 if rows in turn are about as fast."""
+def _segments(n: int, n_features: int, burn_in: int) -> int | None:
+    """How many segments to cut `n` rows into; None if rows in turn are about as fast."""
     found = []
     for k in SEGMENTS:
-        length = n // k // 8 * 8
+        length = n // k // TILE * TILE
         if length >= burn_in:  # else a segment would need rows from before the first one
             row = ROW_SECONDS[min(k, MANY)] + VALUE_SECONDS * n_features
             found.append((k * (length + burn_in) * row, k))
-    least = min(found, default=(math.inf, 0))[0]
-    if least > PAYS * seconds_in_turn(n, n_features):
-        return 0
-    return [k for seconds, k in found if seconds <= MORE_SEGMENTS * least][-1]
+    return choose_cut(found, seconds_in_turn(n, n_features))

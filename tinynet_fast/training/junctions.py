@@ -1,4 +1,4 @@
-"""What is known of rows that were trained in segments, side by side: how far the weights can be from those in turn.
+"""The junctions of segments that are trained side by side: how far the weights can be from those of rows in turn.
 
 Why this is a proof. An update is w -> w - s (sigmoid(x.w) - y) x, where x has a 1 appended for the bias. Its derivative
 I - s sigmoid' x x^T has eigenvalues between 1 - s |x|^2 / 4 and 1. So while s |x|^2 <= 8, which `fast` asks of every
@@ -9,38 +9,47 @@ plus rounding. It does not matter how the weights that a segment starts with wer
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
 
 from tinynet_fast.training.result import Certificate
 
-MOST_OFF = 5e-13  # the most that the sum of all gaps may be of the weights' length: half of what `fast` promises
-MET = 1e-15  # two runs have met if they differ by less than this share of the weights' length
-SHORTEST = 1e-100  # shorter weights are trained in turn: the squares of their numbers could be too small for a float
-MARGIN = 1.25  # a burn-in has this many times the rows that two runs needed to meet
-ROW_SECONDS, VALUE_SECONDS = 5.5e-9, 5.5e-10  # the time of a row in turn, and of each of its numbers
-PAYS = 0.9  # segments are trained if they take at most this share of the time of rows in turn
-MORE_SEGMENTS = 1.1  # more segments, for more threads, if one thread then takes at most this many times as long
+Cut = TypeVar("Cut")  # a way to cut rows into segments
+
+# The sum of all gaps may be at most this share of the weights' length: half of what `fast` promises.
+MOST_OFF = 5e-13
+# Two runs have met if they differ by at most this share of the weights' length.
+MET = 1e-15
+# Shorter weights are trained in turn, because the squares of their numbers could be too small for a float.
+SHORTEST = 1e-100
+# A burn-in has this many times the rows that two runs needed to meet.
+MARGIN = 1.25
+# Estimates of the time of a row in turn, and of each number in it.
+ROW_SECONDS, VALUE_SECONDS = 5.5e-9, 5.5e-10
+# Segments are trained if they take at most this share of the time of rows in turn.
+PAYS = 0.9
+# More segments than are best for one thread are trained if one thread then takes at most this many times as long.
+MORE_SEGMENTS = 1.1
 
 
 class Junctions:
-    """The junctions of one run so far. `burn_in` is for those who make segments: None until it is known."""
+    """The junctions of one run so far."""
 
     def __init__(self) -> None:
-        self.burn_in: int | None = None
-        self.segments = self.rows_again = 0
+        self.segments = self.rows_again = self.burn_in = 0
         self.off = self.worst_gap = 0.0
         self.length = 1.0  # of the last weights
 
-    def stand(self, starts: np.ndarray, ends: np.ndarray, rows: int) -> int:
+    def stand(self, starts: np.ndarray, ends: np.ndarray, rows: int, burn_in: int) -> int:
         """Compare the weights at the junctions of segments that lie in a row.
 
         Parameters
         ----------
         starts, ends : (segments, n_features + 1) float64 arrays
             The weights and, last, the bias of each segment before its first row and after its last row.
-        rows : int
-            How many rows a segment has.
+        rows, burn_in : int
+            How many rows a segment has, and on how many it was trained beforehand.
 
         Returns
         -------
@@ -58,12 +67,13 @@ class Junctions:
             self.worst_gap = max(self.worst_gap, float((gaps[:count] / lengths[:count]).max()))
         self.segments += count
         self.rows_again += (len(ends) - count) * rows
+        self.burn_in = burn_in
         return count
 
     @property
     def certificate(self) -> Certificate | None:
         """None if no segments were trained."""
-        if not self.segments or self.burn_in is None:
+        if not self.segments:
             return None
         return Certificate(self.segments, self.burn_in, self.worst_gap, self.off / self.length, self.rows_again)
 
@@ -71,6 +81,22 @@ class Junctions:
 def seconds_in_turn(rows: int, n_features: int) -> float:
     """About how long rows take without segments."""
     return rows * (ROW_SECONDS + n_features * VALUE_SECONDS)
+
+
+def choose_cut(found: list[tuple[float, Cut]], in_turn: float) -> Cut | None:
+    """The way to cut rows into segments, or None if rows in turn are about as fast.
+
+    Parameters
+    ----------
+    found : list of (float, Cut)
+        The seconds that one thread takes, and the way to cut, by rising numbers of segments.
+    in_turn : float
+        The seconds that rows in turn take.
+    """
+    least = min((seconds for seconds, _ in found), default=math.inf)
+    if least > PAYS * in_turn:
+        return None
+    return [cut for seconds, cut in found if seconds <= MORE_SEGMENTS * least][-1]
 
 
 class Meeting:
@@ -89,7 +115,7 @@ class Meeting:
         self.most, self.apart = most, _length(weights - others)
 
     def is_over(self, weights: np.ndarray, others: np.ndarray, rows: int) -> bool:
-        """Whether to stop after so many rows, at these weights; `burn_in` is set if the runs have met."""
+        """Whether to stop. After `rows` rows the two runs have these weights; if they have met, `burn_in` is set."""
         length, off = _length(weights), _length(weights - others)
         if off <= MET * length and length >= SHORTEST:
             self.burn_in = math.ceil(MARGIN * rows)

@@ -1,45 +1,55 @@
 """Trains many epochs of one neuron side by side, in segments.
 
 Per-row SGD waits for itself: a row needs the weights after the row before. So the epochs are cut into segments of some
-epochs each, and all segments are trained at once, each in a lane of the registers (`many_neurons.py`). A segment has to
-know the weights that it starts from. It begins with the weights of now, which are a guess, and first trains on the last
-rows of an epoch, its burn-in. `junctions.py` compares what it has then with the weights that the segment before it ends
-with. If they are too far apart, training goes on from that junction without segments.
+epochs each, and all segments are trained at once, each in a lane of the registers (`many_neurons.py`). But a segment
+needs the weights that the segment before it ends with. It begins with a guess, the present weights, and first trains on
+the last rows of an epoch, its burn-in, until the guess no longer matters. When all segments are trained,
+`junctions.py` compares the weights after each burn-in with those that the segment before ended with. If they are too
+far apart, training goes on from that junction without segments.
 
-How many rows two runs need until they meet depends on the rows and the rate, and `_measure` finds out: two neurons, one
-with the first weights and one with the weights of now, train on the same rows until they are the same.
+How many rows two runs need until they meet depends on the rows and the rate. `_measure` finds out: two neurons, one
+with the first weights and one with the present ones, train on the same rows until their weights are the same.
 """
 
 import math
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet_fast.kernels.engines import MOST_VALUES
+from tinynet_fast.kernels.fast.many_neurons import WIDTH
 from tinynet_fast.training.history import Arrays
-from tinynet_fast.training.junctions import MORE_SEGMENTS, PAYS, Junctions, Meeting, seconds_in_turn
+from tinynet_fast.training.junctions import Junctions, Meeting, choose_cut, seconds_in_turn
 from tinynet_fast.training.loop import visit
 from tinynet_fast.training.many_neurons import ALL_ROWS, ROW_SECONDS, VALUE_SECONDS, ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
 
-MEASURED = 1 / 32  # of all rows at most are measured: 9% of the time, as two neurons cost as much as eight
-LEAST_SECONDS = 0.002  # shorter runs are trained in turn
-LEAST_ROWS = 500  # and runs of fewer rows: each epoch takes Python some time, too
-LEAST_EPOCHS = 8  # and runs of fewer epochs: a register has eight lanes
-FIRST_SHARE = 0.05  # of the time of all epochs: what the first group may take, unless all rows were measured
-GROUP_SECONDS = 0.5  # what a later group may take: callbacks wait for it, and so does Ctrl-C
-BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
-KEPT_VALUES = 1 << 23  # of a group at most, 64 MB: the weights after each epoch
-CALL_SECONDS = 2.5e-5  # and about what a call takes beside the rows
-REGISTER_COSTS = (2.5, 1.45, 1.1, 1.0)  # of a register if 1, 2, 3, 4 are trained at once
-LANES = (8, 16, 24, 32, 64, 128)
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+# The most rows that are measured, as a share of all. They take up to 9% of the time: two neurons cost as much as eight.
+MEASURED = 1 / 32
+# Shorter runs are trained in turn, and runs of fewer rows, because each epoch takes Python some time.
+LEAST_SECONDS, LEAST_ROWS = 0.002, 500
+# Runs of at most this many epochs are trained in turn: a register has eight lanes.
+LEAST_EPOCHS = 8
+# The first group of segments may take this share of the time of all epochs, unless all rows were measured.
+FIRST_SHARE = 0.05
+# A later group may take this long. Callbacks wait for it, and Ctrl-C too.
+GROUP_SECONDS = 0.5
+# Rows that a call of the kernel takes, and about how long a call takes beside the rows.
+BLOCK_ROWS, CALL_SECONDS = 1 << 14, 2.5e-5
+# A group keeps the weights after each epoch: at most this many numbers, 64 MB.
+KEPT_VALUES = 1 << 23
+# What a register costs if 1, 2, 3, 4 of them are trained at once.
+REGISTER_COSTS = (2.5, 1.45, 1.1, 1.0)
+SEGMENTS = (8, 16, 24, 32, 64, 128)
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class Segments:
     """The epochs of a neuron after the first one, trained in groups of segments; `next` hands them out."""
 
     def __init__(
-        self, neuron: DenseNeuron, options: Options, junctions: Junctions, pool: Executor | None = None
+        self, neuron: DenseNeuron, options: Options, junctions: Junctions, pool: "Executor | None" = None
     ) -> None:
         self.neuron, self.options, self.junctions, self.d = neuron, options, junctions, options.rows.n_features
         self.pool, self.given_up = pool, False
@@ -102,14 +112,14 @@ class Segments:
             passes = [self._pass(neurons) for _ in range(layout.epochs)]
         weights, losses = (np.stack(parts, axis=1) for parts in zip(*passes, strict=True))
         used = min(math.ceil(epochs / layout.epochs), layout.segments)  # those beyond have no epochs to train
-        self.junctions.burn_in = self.burn_in
-        stand = self.junctions.stand(starts[:used], weights[:used, -1], layout.epochs * len(self.options.rows))
+        rows = layout.epochs * len(self.options.rows)
+        stand = self.junctions.stand(starts[:used], weights[:used, -1], rows, self.burn_in or 0)
         self.given_up = stand < used
         if stand:
             self._hand_out(*(part[:stand].reshape(stand * layout.epochs, -1)[:epochs] for part in (weights, losses)))
 
     def _burnt_in(self, layout: Layout) -> np.ndarray:
-        """(segments, n_features + 1): each segment's weights after its burn-in; those of now for the first.
+        """(segments, n_features + 1): each segment's weights after its burn-in; the present ones for the first.
 
         A segment that is nearer to the first row of the group than its burn-in is long begins there, where the weights
         are known, and is trained on all that comes before it.
@@ -200,17 +210,15 @@ class Segments:
 
     def _layout(self, epochs: int, burn_in: int, most_seconds: float) -> Layout | None:
         """The layout that takes the least time an epoch, or None if epochs in turn are about as fast."""
-        n, found = len(self.options.rows), []
-        for segments in LANES:
-            registers = segments // 8
+        n = len(self.options.rows)
+        found: list[tuple[float, Layout]] = []
+        for segments in SEGMENTS:
+            registers = segments // WIDTH
             a_row = registers * REGISTER_COSTS[min(registers, 4) - 1] * (ROW_SECONDS + VALUE_SECONDS * self.d)
             an_epoch = n * a_row + math.ceil(n / BLOCK_ROWS) * math.ceil(registers / 4) * CALL_SECONDS
             before = burn_in / n * an_epoch
             in_memory = KEPT_VALUES // (segments * (self.d + 1))
             length = max(min(math.ceil(epochs / segments), int((most_seconds - before) / an_epoch), in_memory), 1)
-            found.append(((before + length * an_epoch) / min(segments * length, epochs), segments, length))
-        least = min(found)[0]
-        if least > PAYS * seconds_in_turn(n, self.d):
-            return None
-        _, segments, length = [each for each in found if each[0] <= MORE_SEGMENTS * least][-1]
-        return Layout(segments, length)
+            seconds = (before + length * an_epoch) / min(segments * length, epochs)
+            found.append((seconds, Layout(segments, length)))
+        return choose_cut(found, seconds_in_turn(n, self.d))
