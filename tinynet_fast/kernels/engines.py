@@ -27,6 +27,8 @@ LARGEST_SUM = 1e4  # larger sums lose more digits, in whatever order they are ta
 class EngineName(str):  # pragma: no cover - for compiled kernels alone
     """Which engine ran, and how its kernels were compiled: "fast/native", "fast/jit". It equals the engine's name, too.
 
+    After a comma there may be more: "fast/jit, after strict for 256 rows".
+
     Texts that are equal must have the same hash, and it cannot have that of two. So it equals "fast" and hashes like
     "fast"; it does not equal the plain text "fast/native", which str(name) gives.
     """
@@ -36,13 +38,16 @@ class EngineName(str):  # pragma: no cover - for compiled kernels alone
     def __eq__(self, other: object) -> bool:
         if isinstance(other, EngineName):
             return str(self) == str(other)
-        return other == self.partition("/")[0] if isinstance(other, str) else NotImplemented
+        return other == self._engine() if isinstance(other, str) else NotImplemented
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(self.partition("/")[0])
+        return hash(self._engine())
+
+    def _engine(self) -> str:
+        return self.partition(",")[0].partition("/")[0]
 
 
 class Engine:

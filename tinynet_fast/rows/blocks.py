@@ -73,13 +73,14 @@ class Rows:
     ) -> Generator[tuple[np.ndarray, np.ndarray, np.ndarray | None], None, None]:
         """The rows in the epoch's order, at most `size` at a time, with their labels as float64 and sample weights.
 
-        With a `batch_size`, a block ends with a batch or lies within one. Rows before the `start`-th are left out; an
-        earlier block must have ended there. `tile` is ignored here (see `StreamRows.blocks`).
+        With a `batch_size`, a block ends with a batch or lies within one. Rows before the `start`-th are left out.
+        `tile` is ignored here (see `StreamRows.blocks`).
         """
         places = None if order is None else order.permutation(len(self), self.n_features, epoch)
         index = self.index if places is None else places if self.index is None else self.index[places]
         for first, last in _cuts(len(self), size, batch_size):
-            if first < start:
+            first = max(first, start)
+            if first >= last:
                 continue
             part = slice(first, last) if index is None else index[first:last]
             weights = None if self.sample_weight is None else self.sample_weight[part]

@@ -150,7 +150,7 @@ class StreamRows:
         """Count the rows in one pass and, if `standardize`, compute their means and deviations."""
         if self.count is not None and not standardize:
             return
-        self.keep = can_be_kept(self.source)
+        self.keep_if_they_fit()
         if not self.source.repeatable:
             raise ValueError(
                 "these rows can be read once only, and must be counted or measured first: write them to a file, or "
@@ -295,9 +295,13 @@ class StreamRows:
         if self.unseen.any():
             self.unseen &= np.bincount(codes, minlength=len(self.labels)) == 0
 
+    def keep_if_they_fit(self) -> None:
+        """Keep the rows of the next complete pass, also if there are not several epochs."""
+        self.keep = can_be_kept(self.source)
+
     def read_whole(self) -> bool:
         """Read all rows into memory. Returns whether they fit."""
-        self.keep = can_be_kept(self.source)
+        self.keep_if_they_fit()
         if self.memory is None and self.keep:
             for _ in self._kept(held=False):
                 if not self.keep:

@@ -21,6 +21,7 @@ from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import Penalties, Schedule
+from tinynet_fast.training.strict_first import strict_first
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -276,34 +277,42 @@ def train_neuron(
         options.checkpoint.rate_search = None
     sparse = options.rows.source.sparse if is_streamed(options.rows) else isinstance(options.in_memory.X, CSR)
     has_kernel = penalties.loss == LOG_LOSS if sparse else penalties.smooth
+    fast = options.engine is FAST and has_kernel
     options.choose_engine(row_limit(math.hypot(*start), float(rates.rates(0, 1)[0])), has_kernel)
     neuron = SparseNeuron if sparse else DenseNeuron
 
     def trained() -> TrainingResult[Neuron]:
+        first = strict_first(options, rates) if fast else None
         trainable, junctions = neuron(options, start, rates, penalties), Junctions()
+        if first is not None:
+            trainable.cut_for(FAST, options)
         with ExitStack() as stack:
             pool = None
             if options.threads > 1:
                 from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread does not need
 
                 pool = stack.enter_context(ThreadPoolExecutor(options.threads))
-            result = run(trainable, options, side_by_side(trainable, options, junctions, pool))
+            ahead = side_by_side(trainable, options, junctions, pool, first is not None)
+            result = run(trainable, options, ahead, first)
         return replace(result, certificate=junctions.certificate)
 
     return replace(until_measured(trained, options), rate_search=found)
 
 
 def side_by_side(
-    neuron: DenseNeuron, options: Options, junctions: Junctions, pool: "Executor | None" = None
+    neuron: DenseNeuron, options: Options, junctions: Junctions, pool: "Executor | None", later: bool
 ) -> "Segments | None":
     """Let long blocks and many epochs be trained in segments; returns what does so with epochs.
+
+    `later` says that `fast` trains later, though another engine does so now.
 
     Averaged weights are left out: to add the means of segments rounds otherwise than the reference, whose mean of a
     million rows is off by 4e-14 itself, and more with more rows.
     """
     penalties, n = neuron.penalties, options.rows.count
     smooth = penalties.smooth and not penalties.average_from
-    if type(neuron) is not DenseNeuron or options.engine is not FAST or not smooth or options.checkpoint is not None:
+    fast = options.engine is FAST or later
+    if type(neuron) is not DenseNeuron or not fast or not smooth or options.checkpoint is not None:
         return None
     # 10 ms, which short runs do not need.
     from tinynet_fast.training import block_segments

@@ -38,12 +38,16 @@ class DenseNeuron:
         self.engine, self.all_rows = options.engine, options.rows
         self.labels, self.features = options.labels, options.features
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
-        d = self.row_values(options)
-        self.block_rows = options.engine.block_rows(d, 2 * d)
+        self.cut_for(options.engine, options)
         self.repeats = schedule.is_constant and not penalties.average_from
         self.constant, self.constant_rows = self.engine.own(np.empty(0)), np.empty((0, at.SCHEDULE_COLUMNS))
         self.start = start
         self.restore(self.first_state())
+
+    def cut_for(self, engine: Engine, options: Options) -> None:
+        """Take blocks of as many rows as suit this engine."""
+        d = self.row_values(options)
+        self.block_rows = engine.block_rows(d, 2 * d)
 
     def row_values(self, options: Options) -> int:
         """How many values a row holds (on average, if rows are sparse)."""
@@ -59,7 +63,7 @@ class DenseNeuron:
         own, kernels = self.engine.own, self.engine.kernels
         if self.penalties.none:
             rows, y, steps, done = self.engine.rows(X), own(y), self._steps(len(y), sample_weight), 0
-            if self.in_segments is not None and len(y):
+            if self.in_segments is not None and self.engine is FAST and len(y):  # else segments would prove nothing
                 done = self._train_in_segments(rows, y, steps, losses)
             step = self._constant_steps(len(y) - done) if steps is None else steps[done:]
             kernels.sgd_epochs(rows[done:], y[done:], step, self.weights, self.bias, losses)
@@ -103,8 +107,6 @@ class DenseNeuron:
 
     def use(self, engine: Engine) -> None:
         self.engine = engine
-        if engine is not FAST:  # a step can overshoot, so that segments would prove nothing
-            self.in_segments = None
 
     def end_epoch(self) -> None:
         pass

@@ -22,6 +22,7 @@ from tinynet_fast.training.progress import Progress
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.result import Epoch, M_co, TrainingResult
 from tinynet_fast.training.resume import check_state
+from tinynet_fast.training.strict_first import StrictFirst, row_bound
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
@@ -114,9 +115,14 @@ class EpochsAhead(Protocol):
         """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
 
 
-def run(trainable: Trainable[M_co], options: Options, ahead: EpochsAhead | None = None) -> TrainingResult[M_co]:
+def run(
+    trainable: Trainable[M_co],
+    options: Options,
+    ahead: EpochsAhead | None = None,
+    strict_first: StrictFirst | None = None,
+) -> TrainingResult[M_co]:
     """Train from the first row, or go on from the checkpoint."""
-    return Run(trainable, options, ahead).result()
+    return Run(trainable, options, ahead, strict_first).result()
 
 
 @dataclass
@@ -126,12 +132,16 @@ class Run(Generic[M_co]):
     trainable: Trainable[M_co]
     options: Options
     ahead: EpochsAhead | None = None
+    strict_first: StrictFirst | None = None
     history: History = field(default_factory=History)
 
     def result(self) -> TrainingResult[M_co]:
         """Run the loop, and return the model with everything about its training."""
         options, trainable = self.options, self.trainable
-        options.engine_name = compiled_by(trainable, options)
+        engine = options.engine
+        if self.strict_first is not None:
+            self._use(FAST)  # so that its kernels are compiled before training
+        self._use(engine)
         self._open_checkpoint()
         history = self.history
         self.sample = StreamSample() if options.streams else None
@@ -236,9 +246,10 @@ class Run(Generic[M_co]):
         options, trainable, history = self.options, self.trainable, self.history
         self.totals = np.full(k, history.total)
         self.started = perf_counter()
-        size, batch, tile = trainable.block_rows, trainable.batch_size, options.engine.tile
+        size, batch = trainable.block_rows, trainable.batch_size
+        tile = (options.engine if self.strict_first is None else FAST).tile
         blocks = options.rows.blocks(size, options.order, history.done, batch, history.position, tile)
-        visit(blocks, self._train)
+        visit(blocks if self.strict_first is None else self.strict_first.cut(blocks, trainable, self._use), self._train)
         if options.checkpoint is not None and (options.validation_loss or options.callback):
             history.keep(trainable.state())
         history.settled = False
@@ -269,16 +280,25 @@ class Run(Generic[M_co]):
 
     def _measure(self, X: Any) -> None:
         """Leave streamed rows to `strict` if one is longer than the fast engine's limit."""
-        options = self.options
-        largest = float(X.square_norms().max()) + 1.0 if isinstance(X, CSR) else FAST.row_bound(X)
+        options, largest = self.options, row_bound(X)
         options.largest = max(options.largest, largest)
         if choose(options.engine, largest, options.limit) is options.engine:
             return
         if options.rows.source.repeatable:  # type: ignore[union-attr]
             raise Overshoot
-        options.engine, options.limit = STRICT, np.inf
-        self.trainable.use(options.engine)
+        options.limit = np.inf
+        self._use(STRICT)
+
+    def _use(self, engine: Engine) -> None:
+        """Train with this engine from now on."""
+        options, first = self.options, self.strict_first
+        options.engine = engine
+        self.trainable.use(engine)
         options.engine_name = compiled_by(self.trainable, options)
+        if first is not None:
+            options.engine_name = first.named(options.engine_name)
+        if options.checkpoint is not None:
+            options.checkpoint.engine_is(engine.name, None if first is None else first.strict_rows)
 
     def _save(self, done: int, last: bool) -> None:
         self.history.settled = True
