@@ -47,8 +47,10 @@ def test_engines_and_dense_rows(options):
     ref = train(engine="reference", **options)
     for name in ("numpy", "strict", "fast"):
         comp = train(engine=name, **options)
-        left = name == "fast" and not {"squared_error", "optimal"}.isdisjoint(map(str, options.values()))
+        left = name == "fast" and options.get("loss") == "squared_error"
         assert comp.engine == ("strict" if left else name)
+        changed = name == "fast" and options.get("schedule") == "optimal"  # the first rates overshoot
+        assert str(comp.engine).endswith(", after strict for 240 rows") == changed
         promise = ENGINES[comp.engine].promise
         assert_keeps(promise, flat(comp.model), flat(ref.model))
         assert_keeps(promise, comp.loss_history, ref.loss_history)

@@ -126,7 +126,24 @@ def trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
             return train_mlp(form, y, engine=engine, hidden=(6,), activation="tanh", batch_size=16, **options)
 
         yield f"trainers, {name}, shuffled", [TrainerProblem(form, neuron), TrainerProblem(form, network)], True
+    yield from _falling_cases(rng, rows)
     yield from _segment_cases(rng)
+
+
+def _falling_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    """Rates that fall from where steps overshoot, so that `fast` takes over from `strict`. (NumPy promises nothing.)"""
+    X = rng.standard_normal((10 * rows, 5))
+    y = X[:, 0] + rng.logistic(size=len(X)) > 0
+    kinds: tuple[dict[str, Any], ...] = (
+        {"schedule": "invscaling", "learning_rate": 2.0},
+        {"schedule": "cosine", "learning_rate": 1.0, "l2": 1e-4, "average": True},
+        {"schedule": "optimal", "l2": 0.01},
+    )
+
+    def problem(options: dict[str, Any]) -> TrainerProblem:
+        return TrainerProblem(X, lambda engine: train_neuron(X, y, engine=engine, epochs=2, **options), numpy=False)
+
+    yield "trainers, a rate that falls until no step can overshoot", [problem(kind) for kind in kinds], True
 
 
 def _segment_cases(rng: np.random.Generator) -> Iterator[Case]:
