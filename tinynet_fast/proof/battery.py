@@ -126,14 +126,14 @@ def trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
             return train_mlp(form, y, engine=engine, hidden=(6,), activation="tanh", batch_size=16, **options)
 
         yield f"trainers, {name}, shuffled", [TrainerProblem(form, neuron), TrainerProblem(form, network)], True
-    yield from _falling_cases(rng, rows)
     yield from _segment_cases(rng)
+    yield from _falling_cases(rng, 10 * rows)
 
 
 def _falling_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     """Rates that fall from where steps overshoot, so that `fast` takes over from `strict`. (NumPy promises nothing.)"""
-    X = rng.standard_normal((10 * rows, 5))
-    y = X[:, 0] + rng.logistic(size=len(X)) > 0
+    X = rng.standard_normal((rows, 5))
+    y = X[:, 0] + rng.logistic(size=rows) > 0
     kinds: tuple[dict[str, Any], ...] = (
         {"schedule": "invscaling", "learning_rate": 2.0},
         {"schedule": "cosine", "learning_rate": 1.0, "l2": 1e-4, "average": True},

@@ -70,7 +70,7 @@ class Checkpoint:
         fingerprint = rows.source.fingerprint() if is_streamed(rows) else digest(rows)  # type: ignore[arg-type]
         self.rows = rows
         self.head = {"seed": options["seed"], "options": _plain(options), "data": _plain(fingerprint)}
-        self.engine_is(engine, None if self.found is None else self.found["strict_rows"])
+        self.engine_is(engine, None if self.found is None else self.found.get("strict_rows"))
         if self.found is None:
             return None
         found = [each for part in ("options", "data") for each in _differences(self.found[part], self.head[part])]
@@ -96,8 +96,8 @@ class Checkpoint:
         return state
 
     def engine_is(self, name: str, strict_rows: int | None) -> None:
-        """Note which engine trains, and how many rows `strict` has trained before it; None if it is not known."""
-        self.head |= {"engine": name, "strict_rows": strict_rows}
+        """Note which engine trains, and how many rows `strict` trained before `fast`; None if one engine did all."""
+        self.head |= {"engine": name} | ({} if strict_rows is None else {"strict_rows": strict_rows})
 
     def is_due(self) -> bool:
         """Whether it is time to write."""
@@ -162,7 +162,6 @@ class Checkpoint:
             content["state"] = {name: _unpacked(value) for name, value in content["state"].items()}
             search = content["rate_search"]
             content["rate_search"] = None if search is None else {name: _unpacked(search[name]) for name in SEARCH}
-            content.setdefault("strict_rows", None)  # runs of earlier versions have one engine
             _check_head(content)
         except (KeyError, AttributeError, TypeError, ValueError, RecursionError) as error:
             raise ModelFileError(f"{self.path}: not a checkpoint, or a damaged one: {_said(error)}") from None
@@ -187,9 +186,10 @@ def _check_head(content: dict[str, Any]) -> None:
         raise TypeError("options or data is not an object")
     if engine not in ENGINES:
         raise ValueError("the engine is unknown")
-    if content["strict_rows"] is not None and engine != "fast":
-        raise ValueError("strict_rows is of another engine than 'fast'")
-    whole("strict_rows", content["strict_rows"] or 0, 2**53)
+    if "strict_rows" in content:
+        whole("strict_rows", content["strict_rows"], 2**53)
+        if engine != "fast":
+            raise ValueError("strict_rows is of another engine than 'fast'")
     if seed is not None and not (type(seed) is int and 0 <= seed < 2**32):
         raise ValueError("the seed is not a whole number below 2**32")
     counted = isinstance(rows, list) and len(rows) == 3 and all(type(n) is int and 0 <= n <= 2**53 for n in rows)

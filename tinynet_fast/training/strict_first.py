@@ -34,7 +34,7 @@ def strict_first(options: Options, schedule: Schedule) -> "StrictFirst | None":
     The run has a kernel in `fast`, which was asked for, and `options.choose_engine` was called.
     """
     found = None if options.checkpoint is None else options.checkpoint.found
-    rows = None if found is None else found["strict_rows"]
+    rows = None if found is None else found.get("strict_rows")
     once = is_streamed(options.rows) and not options.rows.source.repeatable
     if schedule.is_constant or once or (options.engine is not STRICT and rows is None):
         return None
