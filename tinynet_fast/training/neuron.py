@@ -147,7 +147,8 @@ def train_neuron(
     engine : {"fast", "strict", "numpy", "reference"}
         What does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, squared error,
         steps that can overshoot and very large starting weights to "strict", which has the reference's weights bit for
-        bit. (On sparse rows "fast" does l1 itself.)
+        bit. (On sparse rows "fast" does l1 itself.) If the rate falls until no step can overshoot, "fast" trains the
+        rows from there on, but none of the first epoch if the rows take more than 256 MB.
     progress : bool
         Show on stderr how far training is: a bar on a terminal, elsewhere a line every few seconds.
     callback : callable, optional

@@ -116,7 +116,8 @@ class TrainingResult(Generic[M_co]):
         Mean cross-entropy of the validation rows after each epoch, in nats a row.
     engine : str
         The engine that really ran. It equals "fast", "strict", "numpy" or "reference"; `str(engine)` also says how its
-        kernels were compiled, such as "fast/native" or "fast/jit".
+        kernels were compiled, such as "fast/native" or "fast/jit". If the rate fell until no step could overshoot, it
+        equals "fast", and `str(engine)` says how many rows were trained before: "fast/jit, after strict for 256 rows".
     epochs : int
         How many epochs ran: fewer than asked for if training stopped early.
     best_epoch : int or None

@@ -60,7 +60,7 @@ class StrictFirst:
         if strict_rows is not None and options.streams:
             options.engine, options.limit = FAST, np.inf
             return
-        largest = largest_row(options, anyhow=resumed or not options.streams)
+        largest = largest_row(options, anyhow=resumed)
         if largest is None:
             options.largest, options.limit = 0.0, 0.0  # rows are measured in the first epoch
             return
@@ -122,19 +122,21 @@ class StrictFirst:
 def largest_row(options: Options, anyhow: bool) -> float | None:
     """The largest sample weight * (|x|^2 + 1) of a row.
 
-    It takes a pass over the rows, which keeps those of files in memory if they fit. If they do not fit, it is None
-    unless `anyhow`.
+    If it is not known, it takes a pass over the rows, which keeps those of files in memory if they fit. If they do not
+    fit, it is None unless `anyhow`.
     """
     rows, count, largest = options.rows, 0, 0.0
     d = rows.n_features
-    if not anyhow and not _is_kept(rows.count or 0, d):
-        return None
     if is_streamed(rows):
+        if not anyhow and not _is_kept(rows.count or 0, d):
+            return None
         rows.keep_if_they_fit()
+    elif not isinstance(options.in_memory.X, CSR):
+        return options.largest
     with closing(rows.blocks(FAST.block_rows(d, d), None, 1)) as blocks:
         for X, _, weight in blocks:
             count += len(X)
-            if not anyhow and not _is_kept(count, d):
+            if is_streamed(rows) and not anyhow and not _is_kept(count, d):
                 return None
             largest = max(largest, row_bound(X, weight))
     return largest
