@@ -48,8 +48,9 @@ def train_neuron(
         For fsspec, if X is a path.
     mode : {"chain", "average"}
         "chain" hands the weights from shard to shard in order. They are bit for bit the weights that
-        `tinynet_fast.train_neuron` has for the same rows in one array, if it trains them in turn; if its result has a
-        certificate, they are equal to 1e-12. It takes as long as rows in turn on one machine, because one worker trains
+        `tinynet_fast.train_neuron` has for the same rows in one array, if it trains them in turn and with one
+        engine; if its result has a certificate, or if it changes the engine because the rate falls, they are equal to
+        1e-12. It takes as long as rows in turn on one machine, because one worker trains
         at a time. Use it if the rows do not fit on one machine.
         "average" trains on all shards at once from the same weights, and then takes the mean of their weights, weighted
         by their numbers of rows. **These are not the weights of a single machine.** The same shards give the same bits,
