@@ -218,6 +218,46 @@ def test_a_file_has_the_bits_of_its_rows_in_memory(tmp_path, monkeypatch, name, 
     same(train_neuron(X, Y, **options), ref)
 
 
+@pytest.mark.parametrize("memory", [1 << 28, 0])
+def test_sparse_rows_of_a_file(tmp_path, monkeypatch, memory):
+    monkeypatch.setattr(kept, "MEMORY_BYTES", memory)
+    matrix = sp.random_array((1500, 40), density=0.1, format="csr", rng=np.random.default_rng(1))
+    y = np.asarray(matrix.sum(axis=1) > 2.0, int)
+    path = tmp_path / "rows.svm"
+    rows = zip(
+        y, np.split(matrix.indices, matrix.indptr[1:-1]), np.split(matrix.data, matrix.indptr[1:-1]), strict=True
+    )
+    path.write_text(
+        "".join(
+            f"{label} {' '.join(f'{j + 1}:{float(v)!r}' for j, v in zip(places, values, strict=True))}\n"
+            for label, places, values in rows
+        )
+    )
+    options = {"schedule": "invscaling", "learning_rate": 25.0, "epochs": 3, "l2": 1e-4}
+    ref = train_neuron(matrix, y, **options)
+    strict_rows = expected(matrix.toarray(), options, 3)
+    assert 256 < strict_rows < 1500
+    assert rows_of_strict(ref) == (strict_rows if memory else 1500)
+    monkeypatch.setattr(formats.base, "CHUNK_BYTES", 5000)
+    same(train_neuron(path, **options), ref)
+
+
+def test_rows_left_out_and_held_out(tmp_path, monkeypatch):
+    """Whether the rows are kept in memory or not, and wherever the file is cut."""
+    gaps = X.copy()
+    gaps[np.random.default_rng(0).random(X.shape) < 0.02] = np.nan
+    np.save(tmp_path / "gaps.npy", np.column_stack([gaps, Y]))
+    options = {"schedule": "invscaling", "learning_rate": SAFE * 2300.0**0.5, "epochs": 4, "validation": 0.2, "seed": 1}
+    results = []
+    for size, memory in ((1 << 20, 1 << 28), (9000, 1 << 28), (1 << 20, 0), (9000, 0)):
+        monkeypatch.setattr(formats.base, "CHUNK_BYTES", size)
+        monkeypatch.setattr(kept, "MEMORY_BYTES", memory)
+        results.append(train_neuron(tmp_path / "gaps.npy", -1, drop_missing=True, **options))
+    assert rows_of_strict(results[0]) > results[0].rows
+    for result in results[1:]:
+        same(result, results[0])
+
+
 @given(st.data())
 @settings(max_examples=30)
 @example(data=None)
