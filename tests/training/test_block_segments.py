@@ -116,7 +116,7 @@ def test_no_segments_after_the_engine_became_strict(monkeypatch):
     "options", [{}, {"shuffle": True, "seed": 0}, pytest.param({"schedule": "cosine"}, marks=needs_numba)], ids=str
 )
 def test_threads_change_no_bit(options, monkeypatch):
-    monkeypatch.setattr(junctions, "MORE_SEGMENTS", 100.0)
+    monkeypatch.setattr(junctions, "MORE_SECONDS", 100.0)
     X, y = pass_fail(160_000, 2, seed=2)
     options = {"epochs": 2, "learning_rate": 0.2, **options}
     results = [in_segments(X, y, n_jobs=n_jobs, **options) for n_jobs in (None, 1, 2, 3, 8)]

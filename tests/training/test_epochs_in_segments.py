@@ -12,6 +12,7 @@ from segment_runs import KINDS, always, assert_reference, largest_rate, pass_fai
 from tinynet_fast import train_neuron
 from tinynet_fast.training import junctions
 from tinynet_fast.training import neuron as trainer
+from tinynet_fast.training import segment_group as group
 from tinynet_fast.training import segments as module
 
 ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "FIRST_SHARE": 1e9}
@@ -62,10 +63,24 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
     assert_reference(in_segments(X, y, **options), X, y, **options)
 
 
-def test_gaps_that_are_too_wide_are_trained_again():
-    """The first rows let two runs meet, and the last ones do not: the burn-in that was measured is too short."""
+def apart():
+    """The first rows let two runs meet, and the last ones do not: the burn-in that is measured is too short."""
     X, y = pass_fail(4000, 3, seed=5)
     X[1000:] *= 1e-3  # rows that hardly change anything
+    return X, y
+
+
+def test_burn_ins_that_are_too_short_are_seen_before_the_segments_are_trained():
+    X, y = apart()
+    options = {"learning_rate": 0.5 * largest_rate(X), "epochs": 30}
+    result = in_segments(X, y, **options)
+    assert result.certificate is None
+    np.testing.assert_array_equal(flat(result.model), flat(in_turn(X, y, **options).model))
+
+
+def test_gaps_that_are_too_wide_are_trained_again(monkeypatch):
+    monkeypatch.setattr(group, "have_met", lambda *runs: True)
+    X, y = apart()
     options = {"learning_rate": 0.5 * largest_rate(X), "epochs": 30}
     result = in_segments(X, y, **options)
     assert result.certificate.segments == 1
@@ -125,7 +140,7 @@ def test_short_runs_and_slow_ones_look_for_no_segments():
 
 def test_threads_change_no_bit():
     X, y = pass_fail(500, 6, seed=2)
-    with settings_of(junctions, MORE_SEGMENTS=10.0):
+    with settings_of(junctions, MORE_SECONDS=10.0):
         results = [in_segments(X, y, epochs=700, n_jobs=n_jobs) for n_jobs in (None, 1, 2, 3, 8, -1)]
     assert results[0].certificate.segments > 64
     for result in results[1:]:
@@ -201,7 +216,7 @@ def test_float32_rows():
 def test_blocks_of_rows_change_no_bit(monkeypatch):
     X, y = pass_fail(701, 3, seed=8)
     ref = in_segments(X, y, epochs=60)
-    monkeypatch.setattr(module, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(group, "BLOCK_ROWS", 64)
     result = in_segments(X, y, epochs=60)
     np.testing.assert_array_equal(flat(result.model), flat(ref.model))
 

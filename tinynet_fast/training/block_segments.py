@@ -10,7 +10,7 @@ some of its rows were trained in turn: one run begins with the first weights, an
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +18,8 @@ from tinynet_fast.kernels.compiler.jit import has_numba
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import segments as kernel
 from tinynet_fast.kernels.fast.segments import TILE, WIDTH
-from tinynet_fast.training.junctions import Junctions, Meeting, choose_cut, seconds_in_turn
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from tinynet_fast.training.junctions import THREADS, Junctions, Meeting, choose_cut, seconds_in_turn
+from tinynet_fast.training.team import Team
 
 # The most that a block may hold, 64 MB of float64. The more it holds, the fewer burn-ins there are.
 BLOCK_ROWS, BLOCK_VALUES = 1 << 20, 1 << 23
@@ -47,8 +45,8 @@ def block_rows(n_features: int) -> int:
 class BlockSegments:
     """Trains blocks of one run of a neuron without penalties, whose steps do not overshoot."""
 
-    def __init__(self, start: np.ndarray, junctions: Junctions, pool: "Executor | None" = None) -> None:
-        self.start, self.junctions, self.pool = start, junctions, pool
+    def __init__(self, start: np.ndarray, junctions: Junctions, team: Team) -> None:
+        self.start, self.junctions, self.team = start, junctions, team
         self.burn_in: int | None = None
         self.first_rate = 0.0
         self.given_up = False
@@ -128,7 +126,7 @@ class BlockSegments:
         state: np.ndarray,
         squares: np.ndarray,
     ) -> None:
-        """Call the kernel for MANY lanes at a time, in the threads of the pool if there is one."""
+        """Call the kernel for MANY lanes at a time, which the threads of the team share."""
 
         def train(lanes: slice) -> None:
             part, errors = kernel.aligned(len(state), len(base[lanes])), squares[lanes].copy()
@@ -137,7 +135,7 @@ class BlockSegments:
             state[:, lanes], squares[lanes] = part, errors
 
         lanes = [slice(begin, begin + MANY) for begin in range(0, len(base), MANY)]
-        list(map(train, lanes) if self.pool is None else self.pool.map(train, lanes))
+        self.team.map(train, lanes)
 
     def _measure(self, X: Any, y: np.ndarray, step: np.ndarray, first: int, now: np.ndarray) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet in time."""
@@ -162,5 +160,7 @@ def _segments(n: int, n_features: int, burn_in: int) -> int | None:
         length = n // k // TILE * TILE
         if length >= burn_in:  # else a segment would need rows from before the first one
             row = ROW_SECONDS[min(k, MANY)] + VALUE_SECONDS * n_features
-            found.append((k * (length + burn_in) * row, k))
+            calls = math.ceil(k / MANY)
+            rounds = [math.ceil(calls / threads) for threads in THREADS]
+            found.append(([k / calls * (length + burn_in) * row * count for count in rounds], k))
     return choose_cut(found, seconds_in_turn(n, n_features))

@@ -24,13 +24,14 @@ MET = 1e-15
 # Shorter weights are trained in turn, because the squares of their numbers could be too small for a float.
 SHORTEST = 1e-100
 # A burn-in has this many times the rows that two runs needed to meet.
-MARGIN = 1.25
+MARGIN = 1.1
 # Estimates of the time of a row in turn, and of each number in it.
 ROW_SECONDS, VALUE_SECONDS = 5.5e-9, 5.5e-10
 # Segments are trained if they take at most this share of the time of rows in turn.
 PAYS = 0.9
-# More segments than are best for one thread are trained if one thread then takes at most this many times as long.
-MORE_SEGMENTS = 1.1
+# Rows are cut for these numbers of threads. One thread takes at most so many times as long as it could, and of these
+# cuts, two threads at most so many times as long as they could.
+THREADS, MORE_SECONDS = (1, 2, 8), 1.1
 
 
 class Junctions:
@@ -41,7 +42,7 @@ class Junctions:
         self.off = self.worst_gap = 0.0
         self.length = 1.0  # of the last weights
 
-    def stand(self, starts: np.ndarray, ends: np.ndarray, rows: int, burn_in: int) -> int:
+    def stand(self, starts: np.ndarray, ends: np.ndarray, rows: int, burn_in: int, together: int = 1) -> int:
         """Compare the weights at the junctions of segments that lie in a row.
 
         Parameters
@@ -50,6 +51,8 @@ class Junctions:
             The weights and, last, the bias of each segment before its first row and after its last row.
         rows, burn_in : int
             How many rows a segment has, and on how many it was trained beforehand.
+        together : int
+            So many segments in a row stand together or not at all.
 
         Returns
         -------
@@ -61,7 +64,7 @@ class Junctions:
             gaps = np.append(0.0, np.linalg.norm(ends[:-1] - starts[1:], axis=1))
             off, lengths = self.off + np.cumsum(gaps), np.linalg.norm(ends, axis=1)
             fit = (off <= MOST_OFF * lengths) & (lengths >= SHORTEST)  # not if there is a NaN
-        count = int(np.argmin(np.append(fit, False)))
+        count = int(np.argmin(np.append(fit, False))) // together * together
         if count:
             self.off, self.length = float(off[count - 1]), float(lengths[count - 1])
             self.worst_gap = max(self.worst_gap, float((gaps[:count] / lengths[:count]).max()))
@@ -83,20 +86,31 @@ def seconds_in_turn(rows: int, n_features: int) -> float:
     return rows * (ROW_SECONDS + n_features * VALUE_SECONDS)
 
 
-def choose_cut(found: list[tuple[float, Cut]], in_turn: float) -> Cut | None:
+def choose_cut(found: list[tuple[list[float], Cut]], in_turn: float) -> Cut | None:
     """The way to cut rows into segments, or None if rows in turn are about as fast.
+
+    It is the same for any number of threads: of the cuts that are nearly the fastest for one thread, those that are
+    nearly the fastest for two, and so on.
 
     Parameters
     ----------
-    found : list of (float, Cut)
-        The seconds that one thread takes, and the way to cut, by rising numbers of segments.
+    found : list of (seconds, Cut)
+        The seconds that each number of THREADS takes, and the way to cut.
     in_turn : float
         The seconds that rows in turn take.
     """
-    least = min((seconds for seconds, _ in found), default=math.inf)
-    if least > PAYS * in_turn:
+    if not found or min(seconds[0] for seconds, _ in found) > PAYS * in_turn:
         return None
-    return [cut for seconds, cut in found if seconds <= MORE_SEGMENTS * least][-1]
+    for k in range(len(THREADS)):
+        most = MORE_SECONDS * min(seconds[k] for seconds, _ in found)
+        found = [(seconds, cut) for seconds, cut in found if seconds[k] <= most]
+    return min(found, key=lambda each: each[0][-1])[1]
+
+
+def have_met(weights: np.ndarray, others: np.ndarray, junctions: int) -> bool:
+    """Whether two runs are so near to each other that this many gaps of that width would be narrow enough."""
+    length = _length(weights)
+    return length >= SHORTEST and junctions * _length(weights - others) <= MOST_OFF * length
 
 
 class Meeting:

@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, FAST, MOST_ROWS, MOST_VALUES
 from tinynet_fast.kernels.fast import many_neurons as kernel
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from tinynet_fast.training.team import Team
 
 ALL_ROWS = -1  # the fold of a neuron that is trained on all rows
 ROW_SECONDS, VALUE_SECONDS = 6e-9, 9e-10  # the time of eight neurons for a row, and for each of its numbers
@@ -78,10 +76,10 @@ class ManyNeurons:
     fold : (m,) int array
         The fold that each neuron holds out; -1 for none.
     threads : int
-        How many threads share the groups, if there is a pool.
+        How many threads will share the groups, if they have a team.
     """
 
-    pool: "Executor | None" = None
+    team = Team()  # the caller's thread alone
 
     def __init__(self, options: np.ndarray, start: np.ndarray, fold: np.ndarray, threads: int = 1) -> None:
         self.options, self.fold, self.n_parameters = options, fold, start.shape[1]
@@ -95,13 +93,8 @@ class ManyNeurons:
         return len(self.options)
 
     def train(self, X: Any, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
-        """Train all neurons on a block of rows: each group in a thread of the pool, if there is one."""
-        if self.pool is None:
-            for group in self.groups:
-                group.train(X, y, weights, folds)
-        else:
-            for done in [self.pool.submit(group.train, X, y, weights, folds) for group in self.groups]:
-                done.result()
+        """Train all neurons on a block of rows: the threads of the team share the groups."""
+        self.team.map(lambda group: group.train(X, y, weights, folds), self.groups)
 
     def clear(self) -> None:
         """Set all sums to zero."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,9 @@ from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import Penalties, Schedule
 from tinynet_fast.training.strict_first import strict_first
+from tinynet_fast.training.team import Team
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
     from tinynet_fast.training.segments import Segments
 
 
@@ -287,13 +285,8 @@ def train_neuron(
         trainable, junctions = neuron(options, start, rates, penalties), Junctions()
         if first is not None:
             trainable.cut_for(FAST, options)
-        with ExitStack() as stack:
-            pool = None
-            if options.threads > 1:
-                from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread does not need
-
-                pool = stack.enter_context(ThreadPoolExecutor(options.threads))
-            ahead = side_by_side(trainable, options, junctions, pool, first is not None)
+        with Team(options.threads) as team:
+            ahead = side_by_side(trainable, options, junctions, team, later=first is not None)
             result = run(trainable, options, ahead, first)
         return replace(result, certificate=junctions.certificate)
 
@@ -301,7 +294,7 @@ def train_neuron(
 
 
 def side_by_side(
-    neuron: DenseNeuron, options: Options, junctions: Junctions, pool: "Executor | None", later: bool
+    neuron: DenseNeuron, options: Options, junctions: Junctions, team: Team, later: bool = False
 ) -> "Segments | None":
     """Let long blocks and many epochs be trained in segments; returns what does so with epochs.
 
@@ -324,11 +317,11 @@ def side_by_side(
         and options.rows.n_features <= block_segments.MOST_FEATURES
         and (n is None or n >= block_segments.LEAST_ROWS)
     ):
-        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, pool)
+        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team)
         neuron.repeats = False  # one epoch a call
         neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
     repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options)
-    return Segments(neuron, options, junctions, pool) if repeated else None
+    return Segments(neuron, options, junctions, team) if repeated else None
 
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:

@@ -33,6 +33,7 @@ from tinynet_fast.training.checks import (
     check_whole,
     draw_seed,
 )
+from tinynet_fast.training.team import Team
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.formats import Source
@@ -223,7 +224,7 @@ def _read_in_memory(options: Options, X: Any, y: Any, sample_weight: Any, readin
         )
     weights = as_sample_weight(sample_weight, len(matrix))
     if options.engine is FAST:
-        options.largest = _largest_row(matrix, weights)
+        options.largest = _largest_row(matrix, weights, options.threads)
     if not (isinstance(matrix, CSR) or np.isfinite(options.largest)):
         check_finite(matrix, columns=options.features)
     codes, options.labels = _codes(y, reading.known, len(matrix), reading.most_labels)
@@ -270,17 +271,19 @@ def check_weighted(codes: Any, sample_weight: np.ndarray | None, labels: np.ndar
         raise ValueError(f"sample_weight is 0 except for rows of one label, {label!r}: training needs rows of both")
 
 
-def _largest_row(X: Any, sample_weight: np.ndarray | None) -> float:
+def _largest_row(X: Any, sample_weight: np.ndarray | None, threads: int) -> float:
     """The largest sample weight * (|x|^2 + 1); infinity if a row is not finite. Both are found in one pass."""
     if isinstance(X, CSR):
         return FAST.row_bound(X, sample_weight)
     size = FAST.block_rows(X.shape[1], X.shape[1])
-    largest = 0.0
-    for start in range(0, len(X), size):
+
+    def largest(start: int) -> float:
         part = slice(start, start + size)
         with np.errstate(over="ignore"):  # a long double that is too large for a float64 counts as infinite
-            largest = max(largest, FAST.row_bound(X[part], None if sample_weight is None else sample_weight[part]))
-    return largest
+            return FAST.row_bound(X[part], None if sample_weight is None else sample_weight[part])
+
+    with Team(threads) as team:
+        return max(team.map(largest, range(0, len(X), size)), default=0.0)
 
 
 def _open_stream(options: Options, X: Any, y: Any, sample_weight: Any, reading: Reading) -> None:

@@ -1,40 +1,47 @@
 """Trains many epochs of one neuron side by side, in segments.
 
-Per-row SGD waits for itself: a row needs the weights after the row before. So the epochs are cut into segments of some
-epochs each, and all segments are trained at once, each in a lane of the registers (`many_neurons.py`). But a segment
-needs the weights that the segment before it ends with. It begins with a guess, the present weights, and first trains on
-the last rows of an epoch, its burn-in, until the guess no longer matters. When all segments are trained,
+Per-row SGD waits for itself: a row needs the weights after the row before. So the epochs are cut into segments, and
+many of them are trained at once. Segments over the same rows are lanes of the registers (`many_neurons.py`). There are
+two ways to cut. If there are few rows, a segment is some epochs. If there are many, all epochs are cut at the same rows
+into slices, and a segment is a slice in one epoch. The lanes of another slice can be trained by another thread.
+
+A segment needs the weights that the segment before it ends with. It begins with a guess, the present weights, and first
+trains on the rows before its own, its burn-in, until the guess no longer matters. When all segments are trained,
 `junctions.py` compares the weights after each burn-in with those that the segment before ended with. If they are too
 far apart, training goes on from that junction without segments.
 
 How many rows two runs need until they meet depends on the rows and the rate. `_measure` finds out: two neurons, one
-with the first weights and one with the present ones, train on the same rows until their weights are the same.
+with the first weights and one with the present ones, train on the same rows until their weights are the same. A burn-in
+is on other rows. So one more lane begins it with the first weights, and if the two do not meet there, no segment is
+trained.
 """
 
 import math
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import MOST_VALUES
 from tinynet_fast.kernels.fast.many_neurons import WIDTH
 from tinynet_fast.training.history import Arrays
-from tinynet_fast.training.junctions import Junctions, Meeting, choose_cut, seconds_in_turn
-from tinynet_fast.training.loop import visit
-from tinynet_fast.training.many_neurons import ALL_ROWS, ROW_SECONDS, VALUE_SECONDS, ManyNeurons
+from tinynet_fast.training.junctions import (
+    THREADS,
+    Junctions,
+    Meeting,
+    choose_cut,
+    seconds_in_turn,
+)
+from tinynet_fast.training.many_neurons import ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from tinynet_fast.training.segment_group import Group, Layout, blocks, neurons, pass_seconds
+from tinynet_fast.training.team import Team
 
 # The most rows that are measured, as a share of all. They take up to 9% of the time: two neurons cost as much as eight.
 MEASURED = 1 / 32
+# After so many rows two runs are compared, and later after a sixteenth more rows than the last time.
+LOOK_ROWS = 256
 # Shorter runs are trained in turn, and runs of fewer rows, because each epoch takes Python some time.
 LEAST_SECONDS, LEAST_ROWS = 0.002, 500
 # Runs of at most this many epochs are trained in turn: a register has eight lanes.
@@ -43,21 +50,10 @@ LEAST_EPOCHS = 8
 FIRST_SHARE = 0.05
 # A later group may take this long. Callbacks wait for it, and Ctrl-C too.
 GROUP_SECONDS = 0.5
-# Rows that a call of the kernel takes, and about how long a call takes beside the rows.
-BLOCK_ROWS, CALL_SECONDS = 1 << 14, 2.5e-5
 # A group keeps the weights after each epoch: at most this many numbers, 64 MB.
 KEPT_VALUES = 1 << 23
-# What a register costs if 1, 2, 3, 4 of them are trained at once.
-REGISTER_COSTS = (2.5, 1.45, 1.1, 1.0)
-SEGMENTS = (8, 16, 24, 32, 64, 128)
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a group of epochs is cut: into `segments` segments of `epochs` epochs each."""
-
-    segments: int
-    epochs: int
+# How many registers may train on the same rows, and into how many slices the rows may be cut.
+REGISTERS, SLICES = (1, 2, 3, 4, 5, 6, 8, 12, 16), (1, 2, 4, 8)
 
 
 def is_long(options: Options) -> bool:
@@ -70,11 +66,9 @@ def is_long(options: Options) -> bool:
 class Segments:
     """The epochs of a neuron after the first one, trained in groups of segments; `next` hands them out."""
 
-    def __init__(
-        self, neuron: DenseNeuron, options: Options, junctions: Junctions, pool: "Executor | None" = None
-    ) -> None:
+    def __init__(self, neuron: DenseNeuron, options: Options, junctions: Junctions, team: Team) -> None:
         self.neuron, self.options, self.junctions, self.d = neuron, options, junctions, options.rows.n_features
-        self.pool, self.given_up = pool, False
+        self.team, self.given_up = team, False
         self.burn_in: int | None = None
         self.ready: deque[tuple[Arrays, np.ndarray]] = deque()  # the arrays after some epochs, and their losses
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
@@ -91,56 +85,31 @@ class Segments:
         self.neuron.restore(state)
         return losses
 
-    # --- one group ----------------------------------------------------------------------------------------------------
-
     def _train_group(self, epochs: int) -> None:
         """Train some of the next `epochs` epochs, or give up."""
-        seconds = GROUP_SECONDS
+        n, seconds = len(self.options.rows), GROUP_SECONDS
         if self.burn_in is None:
-            in_turn = seconds_in_turn(epochs * len(self.options.rows), self.d)
             if is_long(self.options) and self.options.largest <= self.safe_bound:
-                self.burn_in = self._measure(int(epochs * len(self.options.rows) * MEASURED))
-            if self.burn_in is not None and self.burn_in < len(self.options.rows):
-                seconds = min(seconds, FIRST_SHARE * in_turn)
+                self.burn_in = self._measure(int(epochs * n * MEASURED))
+            if self.burn_in is not None and self.burn_in < n:
+                seconds = min(seconds, FIRST_SHARE * seconds_in_turn(epochs * n, self.d))
+        self.given_up = True
         layout = None if self.burn_in is None else self._layout(epochs, self.burn_in, seconds)
         if layout is None:
-            self.given_up = True
             return
-        with np.errstate(all="ignore"):
-            starts = self._burnt_in(layout)
-            neurons = self._neurons(starts)
-            passes = [self._pass(neurons) for _ in range(layout.epochs)]
-        weights, losses = (np.stack(parts, axis=1) for parts in zip(*passes, strict=True))
-        used = min(math.ceil(epochs / layout.epochs), layout.segments)  # those beyond have no epochs to train
-        rows = layout.epochs * len(self.options.rows)
-        stand = self.junctions.stand(starts[:used], weights[:used, -1], rows, self.burn_in or 0)
-        self.given_up = stand < used
+        assert self.burn_in is not None
+        group = Group(self.options, layout, self.burn_in, self._now(), self.neuron.start, self.each, self.team)
+        if not group.train():
+            return
+        starts, weights, losses = group.table()
+        segments, k = layout.lanes * layout.slices, self.d + 1
+        ends, rows = weights[:, :, -1].reshape(segments, k), layout.epochs * n // layout.slices
+        stand = self.junctions.stand(starts.reshape(segments, k), ends, rows, self.burn_in, layout.slices)
+        self.given_up = stand < segments
         if stand:
-            self._hand_out(*(part[:stand].reshape(stand * layout.epochs, -1)[:epochs] for part in (weights, losses)))
-
-    def _burnt_in(self, layout: Layout) -> np.ndarray:
-        """(segments, n_features + 1): each segment's weights after its burn-in; the present ones for the first.
-
-        A segment that is nearer to the first row of the group than its burn-in is long begins there, where the weights
-        are known, and is trained on all that comes before it.
-        """
-        n, now = len(self.options.rows), self._now()
-        burn_in = self.burn_in or 0
-        starts = np.tile(now, (layout.segments, 1))
-        first_epochs = np.arange(layout.segments) * layout.epochs
-        for left in range(math.ceil(burn_in / n), 0, -1):  # epochs
-            starts[first_epochs <= left] = now
-            guesses = self._neurons(starts)
-            visit(self._blocks(max(n - burn_in, 0)), guesses.train)
-            starts = guesses.weights()
-        starts[0] = now
-        return starts
-
-    def _pass(self, neurons: ManyNeurons) -> tuple[np.ndarray, np.ndarray]:
-        """One epoch of every segment. Returns the weights after it, and its losses."""
-        neurons.clear()
-        visit(self._blocks(), neurons.train)
-        return neurons.weights(), neurons.squares()
+            lanes = slice(stand // layout.slices)
+            after, squares = weights[lanes, -1].reshape(-1, k), losses[lanes].sum(axis=1).ravel()
+            self._hand_out(after[:epochs], squares[:epochs])
 
     def _hand_out(self, weights: np.ndarray, losses: np.ndarray) -> None:
         """Make the epochs ready: one by one if something looks at each, and otherwise all at once."""
@@ -150,37 +119,17 @@ class Segments:
         for last in range(k, len(losses) + 1, k):
             after = {"weights": weights[last - 1, :-1], "bias": weights[last - 1, -1:]}
             after["row"] = np.array([float(row + last * len(options.rows))])
-            self.ready.append(({**state, **after}, losses[last - k : last, 0]))
-
-    # --- neurons and rows ---------------------------------------------------------------------------------------------
+            self.ready.append(({**state, **after}, losses[last - k : last, np.newaxis][:, 0]))
 
     def _now(self) -> np.ndarray:
         return np.append(self.neuron.weights, self.neuron.bias)
-
-    def _neurons(self, starts: np.ndarray) -> ManyNeurons:
-        m = len(starts)
-        neurons = ManyNeurons(np.tile(self.each, (m, 1)), starts, np.full(m, ALL_ROWS), self.options.threads)
-        neurons.pool = self.pool
-        return neurons
-
-    def _blocks(self, start: int = 0) -> Iterator[tuple[Any, ...]]:
-        """The rows of an epoch from the `start`-th, as `ManyNeurons.train` takes them."""
-        options, tile = self.options, self.options.engine.tile
-        size = max(min(BLOCK_ROWS, MOST_VALUES // self.d) // tile, 1) * tile  # streams are cut at tiles
-        begin = start // size * size
-        with closing(options.rows.blocks(size, None, 1, None, begin, tile)) as blocks:
-            for X, y, weights in blocks:
-                left_out = max(start - begin, 0)
-                begin += len(y)
-                rows = X[left_out:], y[left_out:], np.ones(len(y)) if weights is None else weights
-                yield options.engine.rows(rows[0]), rows[1], rows[2][left_out:], None
 
     # --- when it pays -------------------------------------------------------------------------------------------------
 
     def _measure(self, most: int) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet within `most` rows."""
         now = self._now()
-        two = self._neurons(np.stack((now, self.neuron.start)))
+        two = neurons(self.each, np.stack((now, self.neuron.start)))
         meeting = Meeting(now, self.neuron.start, most)
         for rows in self._measured(two, most):
             weights, others = two.weights()
@@ -193,32 +142,40 @@ class Segments:
 
         Where it stops to look depends on no block that rows come in: a file has the burn-in of its rows in memory.
         """
-        size, rows = max(most // 128, 128) * 2, 0
+        n, rows = len(self.options.rows), 0
         for _ in count():
-            seen = 0  # rows of this epoch
-            for X, y, weights, folds in self._blocks():
-                begin = 0
-                while begin < len(y):
-                    part = slice(begin, min(len(y), begin + size - seen % size))
-                    two.train(X[part], y[part], weights[part], folds)
-                    taken, begin = part.stop - begin, part.stop
-                    seen, rows = seen + taken, rows + taken
-                    if seen % size == 0 or seen == len(self.options.rows):
+            look = min(_next_look(rows), n)
+            for first, X, y, weights in blocks(self.options, 0, n):
+                begin = first
+                while begin < first + len(y):
+                    part = slice(begin - first, look - first)
+                    two.train(X[part], y[part], weights[part], None)
+                    taken = len(y[part])
+                    begin, rows = begin + taken, rows + taken
+                    if begin == look:
                         yield rows
                         if rows >= most:
                             return
+                        look = min(begin + _next_look(rows), n)
 
     def _layout(self, epochs: int, burn_in: int, most_seconds: float) -> Layout | None:
-        """The layout that takes the least time an epoch, or None if epochs in turn are about as fast."""
-        n = len(self.options.rows)
-        found: list[tuple[float, Layout]] = []
-        for segments in SEGMENTS:
-            registers = segments // WIDTH
-            a_row = registers * REGISTER_COSTS[min(registers, 4) - 1] * (ROW_SECONDS + VALUE_SECONDS * self.d)
-            an_epoch = n * a_row + math.ceil(n / BLOCK_ROWS) * math.ceil(registers / 4) * CALL_SECONDS
-            before = burn_in / n * an_epoch
-            in_memory = KEPT_VALUES // (segments * (self.d + 1))
-            length = max(min(math.ceil(epochs / segments), int((most_seconds - before) / an_epoch), in_memory), 1)
-            seconds = (before + length * an_epoch) / min(segments * length, epochs)
-            found.append((seconds, Layout(segments, length)))
+        """The layout to train the next epochs with, or None if epochs in turn are about as fast."""
+        n, d, found = len(self.options.rows), self.d, []
+        for slices in SLICES:
+            if slices > 1 and n // slices - self.options.engine.tile < burn_in:
+                break
+            for registers in REGISTERS:
+                an_epoch, length, most_lanes = pass_seconds(n, d, registers), 1, registers * WIDTH
+                if slices == 1:
+                    in_time = int((most_seconds - burn_in / n * an_epoch) / an_epoch)
+                    in_memory = KEPT_VALUES // (most_lanes * (d + 1))
+                    length = max(min(math.ceil(epochs / most_lanes), in_time, in_memory), 1)
+                layout = Layout(min(most_lanes, math.ceil(epochs / length)), length, slices)
+                passes = math.ceil(epochs / (layout.lanes * length)) * (length + slices * burn_in / n)
+                found.append(([passes / epochs * layout.seconds(n, d, threads) for threads in THREADS], layout))
         return choose_cut(found, seconds_in_turn(n, self.d))
+
+
+def _next_look(rows: int) -> int:
+    """After how many rows more to compare two runs that were trained on `rows` rows; an even number."""
+    return max(LOOK_ROWS, rows // 32 * 2)

@@ -1,11 +1,10 @@
 """`sweep`: many neurons in one pass over the rows, also cross-validated. The neurons are in `many_neurons.py`."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import partial
 from itertools import product
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +18,7 @@ from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
 from tinynet_fast.training.options import Options, checked, may_stream
 from tinynet_fast.training.sweep_result import SweepResult, swept
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from tinynet_fast.training.team import Team
 
 DEAL_STREAM = 2**32 + 1  # the stream of random numbers that deals rows to folds
 SCORED_VALUES = 1 << 14  # sums at once for held-out rows; for more, NumPy would ask the system for memory each time
@@ -227,15 +224,8 @@ class _Sweep:
         nothing = options.engine.rows(options.rows.nothing())
         neurons.train(nothing, np.empty(0), np.empty(0), None if self.fold_of_row is None else np.empty(0))
         started, losses = perf_counter(), []
-        with ExitStack() as stack:
-            stack.enter_context(np.errstate(all="ignore"))
-            if self.threads > 1 or self.fold_of_row is not None:
-                from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread does not need
-
-                self.pool: Executor | None = stack.enter_context(ThreadPoolExecutor(self.threads))
-            else:
-                self.pool = None
-            neurons.pool = self.pool if self.threads > 1 else None
+        with np.errstate(all="ignore"), Team(self.threads) as team:
+            self.team = neurons.team = team
             finish(run_epochs(self._pass, options.epochs, [lambda done, last: losses.append(neurons.losses())]))
             parameters = neurons.parameters()
             scores = self._scores(parameters)
@@ -286,10 +276,9 @@ class _Sweep:
                     totals[models] += held_out_losses(parameters[models], X[part], y[part])
 
         if self.fold_of_row is not None:
-            assert self.pool is not None
             # A neuron has one fold, so each thread adds to other neurons.
             for X, y, _, folds in self._blocks(self.scored_rows, None):
-                list(self.pool.map(partial(add, X, y, folds), range(int(fold.max()) + 1)))
+                self.team.map(partial(add, X, y, folds), range(int(fold.max()) + 1))
         return totals / self.in_fold
 
 
