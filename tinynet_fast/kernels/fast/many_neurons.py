@@ -34,6 +34,7 @@ from tinynet_fast.kernels.compiler.simd import (
     load,
     look_up,
     mantissa,
+    prefetch,
     registers,
     store,
     unrolled,
@@ -54,6 +55,9 @@ SQUARES, PRODUCT, EXPONENT, HELD_PRODUCT, HELD_EXPONENT, ROWS = 0, 1, 2, 3, 4, 5
 LOSSES = (SQUARES, PRODUCT, EXPONENT, HELD_PRODUCT, HELD_EXPONENT)
 N_OPTIONS, N_SUMS = 3, 6
 NOBODY = -1.0  # the fold that a model trained on all rows holds out
+# Numbers of X that are asked for before they are met. 16 neurons, 256 features: 461 -> 267 ns a row from memory, and
+# from the cache 288 -> 257; 64 features 121 -> 84 and 81 -> 76.
+AHEAD = 512
 MANY = 1e300  # more than any number of rows
 
 
@@ -145,6 +149,8 @@ def sweep_features(X, before, last, i, ahead, state, p, q, lanes):
     store(state, d * m, z)
     z_ahead, coupling = z, 1.0
     for j in range(d):
+        if j & 3 == 0:  # a cache line of two rows
+            prefetch(X, i * d + 2 * j + AHEAD)
         u, v = np.float64(X[i, j]), np.float64(X[ahead, j])
         x, y = np.float64(X[before, j]), np.float64(X[last, j])
         z, z_ahead = update_and_dot(state, j * m, x, p, y, q, u, z, v, z_ahead)
@@ -215,6 +221,8 @@ def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded):
         for i in range(start, min(start + CHUNK, n)):
             z = bring_in(1.0, d, nudge, 1.0, share, state, d, lanes)
             for j in range(d):
+                if j & 7 == 0:
+                    prefetch(X, i * d + j + AHEAD)
                 w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, lanes)
                 z = fma(np.float64(X[i, j]), w, z)
             before = i
