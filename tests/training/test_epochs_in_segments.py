@@ -1,5 +1,7 @@
 """Epochs in segments: the reference's weights whatever the rows are, and the same bits for any number of threads."""
 
+from contextlib import ExitStack, contextmanager
+
 import numpy as np
 import pytest
 from compare import distance, flat
@@ -21,6 +23,17 @@ ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "FIRST_SHARE":
 def in_segments(*arguments, **options):
     with always(module, ALWAYS):
         return train_neuron(*arguments, **options)
+
+
+@contextmanager
+def slices_of(count, looks=True, parts=(module, group)):
+    """Cut the rows into that many slices, and look at the burn-ins, or not, before segments are trained."""
+    changes = {"SLICES": (count,)} | ({} if looks else {"have_met": lambda *runs: True})
+    with ExitStack() as stack:
+        for part in parts:
+            own = {name: value for name, value in changes.items() if hasattr(part, name)}
+            stack.enter_context(settings_of(part, **own))
+        yield
 
 
 def in_turn(*arguments, **options):
@@ -49,7 +62,8 @@ def test_weights_are_those_of_the_reference(width, options):
 def test_any_rows_have_the_weights_of_the_reference(seed, data):
     """Also rows that never let two runs meet: collinear, constant, rare and huge columns, sorted or separable rows."""
     rng = np.random.default_rng(seed)
-    n, d = data.draw(st.integers(4, 60)), data.draw(st.integers(1, 9))
+    slices, looks = data.draw(st.sampled_from([1, 1, 2, 4])), data.draw(st.booleans())
+    n, d = data.draw(st.integers(4, 60 if slices == 1 else 1000)), data.draw(st.integers(1, 9))
     X, y = rows_of_kind(rng, data.draw(st.sampled_from(KINDS)), n, d, 3)
     rate = largest_rate(X) * data.draw(st.sampled_from([1.0, 0.9, 0.3, 0.03, 1e-4]))
     options = {
@@ -60,13 +74,15 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
         "sample_weight": rng.random(n) if data.draw(st.booleans()) else None,
         "n_jobs": data.draw(st.sampled_from([None, 2])),
     }
-    assert_reference(in_segments(X, y, **options), X, y, **options)
+    with slices_of(slices, looks):
+        result = in_segments(X, y, **options)
+    assert_reference(result, X, y, **options)
 
 
-def apart():
+def apart(n=4000, first=1000):
     """The first rows let two runs meet, and the last ones do not: the burn-in that is measured is too short."""
-    X, y = pass_fail(4000, 3, seed=5)
-    X[1000:] *= 1e-3  # rows that hardly change anything
+    X, y = pass_fail(n, 3, seed=5)
+    X[first:] *= 1e-3  # rows that hardly change anything
     return X, y
 
 
@@ -138,10 +154,11 @@ def test_short_runs_and_slow_ones_look_for_no_segments():
 # --- the same bits ----------------------------------------------------------------------------------------------------
 
 
-def test_threads_change_no_bit():
-    X, y = pass_fail(500, 6, seed=2)
-    with settings_of(junctions, MORE_SECONDS=10.0):
-        results = [in_segments(X, y, epochs=700, n_jobs=n_jobs) for n_jobs in (None, 1, 2, 3, 8, -1)]
+@pytest.mark.parametrize(("n", "epochs", "slices"), [(500, 700, 1), (20_000, 40, 2), (20_000, 40, 4)])
+def test_threads_change_no_bit(n, epochs, slices):
+    X, y = pass_fail(n, 6, seed=2)
+    with settings_of(junctions, MORE_SECONDS=10.0), slices_of(slices):
+        results = [in_segments(X, y, epochs=epochs, n_jobs=n_jobs) for n_jobs in (None, 1, 2, 3, 8, -1)]
     assert results[0].certificate.segments > 64
     for result in results[1:]:
         np.testing.assert_array_equal(flat(result.model), flat(results[0].model))
@@ -182,15 +199,17 @@ def test_early_stopping_and_callbacks_end_a_run_inside_a_group():
     assert distance(flat(patient.model), flat(ref.model)) <= 1e-12
 
 
-def test_a_file_has_the_bits_of_its_rows_in_memory(tmp_path, monkeypatch):
-    X, y = pass_fail(700, 3, seed=6)
+@pytest.mark.parametrize(("n", "slices"), [(700, 1), (20_000, 4)])
+def test_a_file_has_the_bits_of_its_rows_in_memory(n, slices, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SLICES", (slices,))
+    X, y = pass_fail(n, 3, seed=6)
     path = tmp_path / "rows.csv"
     np.savetxt(path, np.column_stack([X, y]), fmt="%.17g", delimiter=",", header="a,b,c,y", comments="")
     ref = in_segments(X, y, epochs=60)
     assert ref.certificate is not None
     for kept in (1 << 28, 100):  # rows that are kept in memory, and rows that are read in each epoch
         monkeypatch.setattr("tinynet_fast.rows.kept.MEMORY_BYTES", kept)
-        result = in_segments(path, "y", epochs=60)
+        result = in_segments(path, "y", epochs=60, n_jobs=2)
         np.testing.assert_array_equal(flat(result.model), flat(ref.model))
         np.testing.assert_array_equal(result.loss_history, ref.loss_history)
         assert result.certificate == ref.certificate
@@ -224,15 +243,45 @@ def test_blocks_of_rows_change_no_bit(monkeypatch):
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 MISTAKES = [
+    (junctions, Mistake("half an epoch stands", "int(...) // together * together", "int(...)", "stand")),
     (junctions, Mistake("all junctions stand", "off <= MOST_OFF * lengths", "off <= off", "stand")),
     (junctions, Mistake("the wrong ends are compared", "ends[:-1] - starts[1:]", "ends[1:] - starts[:-1]")),
     (junctions, Mistake("gaps are not added up", "self.off + np.cumsum(gaps)", "self.off + 0.0 * gaps")),
-    (module, Mistake("no burn-in", "burn_in = self.burn_in or 0", "burn_in = 0", "_burnt_in")),
-    (module, Mistake("the burn-in begins an epoch", "max(n - burn_in, 0)", "0", "_burnt_in")),
-    (module, Mistake("early segments begin before the group", "starts[first_epochs <= left] = now", "pass")),
-    (module, Mistake("the first segment burns in too", "starts[0] = now", "pass", "_burnt_in")),
-    (module, Mistake("the segments after the first", "part[:stand].reshape(...)", "part[1 : stand + 1].reshape(...)")),
+    (group, Mistake("no burn-in", "range(rounds, 0, -1)", "range(0)", "_burn")),
+    (group, Mistake("the burn-in begins an epoch", "max(end - burn_in, 0)", "0", "__init__")),
+    (group, Mistake("the burn-in is of another slice", "end = first or n", "end = n", "__init__")),
+    (group, Mistake("early segments begin before the group", "lanes.numbers * epochs <= left", "lanes.numbers < 0")),
+    (group, Mistake("the first segment burns in too", "lanes.starts[lanes.numbers == 0] = self.now", "pass", "_burn")),
+    (group, Mistake("all burn-ins are long enough", "have_met(...)", "True", "_burn")),
+    (group, Mistake("none is long enough", "have_met(...)", "False", "_burn")),
+    (module, Mistake("an epoch ends after its first slice", "weights[lanes, -1]", "weights[lanes, 0]", "_train_group")),
+    (module, Mistake("losses of the last slice", "losses[lanes].sum(axis=1)", "losses[lanes, -1]", "_train_group")),
 ]
+
+
+# Rows, epochs, slices, and whether burn-ins are looked at before segments are trained.
+RUNS = [
+    (lambda: pass_fail(1500, 3, seed=3), 30, 1, True),
+    (lambda: pass_fail(150, 8, seed=8), 150, 1, True),
+    (lambda: pass_fail(20_000, 3, seed=4), 12, 4, True),
+    (apart, 30, 1, True),
+    (apart, 30, 1, False),
+    (lambda: apart(20_000, 15_000), 12, 4, False),
+    (lambda: apart(20_000, 8_000), 12, 4, False),
+]
+
+
+def certificates(parts):
+    """Train all of RUNS, compare the weights with the reference's, and return the certificates."""
+    found = []
+    for rows, epochs, slices, looks in RUNS:
+        X, y = rows()
+        options = {"learning_rate": 0.5 * largest_rate(X), "epochs": epochs}
+        with slices_of(slices, looks, parts):
+            result = train_neuron(X, y, **options)
+        assert_reference(result, X, y, **options)
+        found.append(result.certificate and (result.certificate.segments, result.certificate.rows_again))
+    return found
 
 
 @pytest.mark.parametrize(("part", "mistake"), [*MISTAKES, (module, None)], ids=str)
@@ -241,33 +290,23 @@ def test_a_mistake_is_seen(part, mistake, monkeypatch):
 
     Without a mistake, all is well.
     """
-    planted = jit_copy(part, mistake)
-    vars(planted).update({name: value for name, value in ALWAYS.items() if hasattr(part, name)})
-    if part is junctions:
-        monkeypatch.setattr(trainer, "Junctions", planted.Junctions)
-    else:
-        monkeypatch.setattr(module, "Segments", planted.Segments)
-        monkeypatch.setattr(module, "is_long", lambda options: True)
-    apart = pass_fail(4000, 3, seed=5)
-    apart[0][1000:] *= 1e-3
-
-    def check():
-        for (X, y), epochs, segments in (
-            (pass_fail(1500, 3, seed=3), 30, 29),
-            (pass_fail(150, 8, seed=8), 150, 30),
-            (apart, 30, 1),
-        ):
-            options = {"learning_rate": 0.5 * largest_rate(X), "epochs": epochs}
-            result = train_neuron(X, y, **options)
-            assert_reference(result, X, y, **options)
-            assert result.certificate.segments == segments
-
     with always(module, ALWAYS):
-        if mistake is None:
-            check()
+        ref = certificates([module, group])
+        planted = jit_copy(part, mistake)
+        vars(planted).update({name: value for name, value in ALWAYS.items() if hasattr(part, name)})
+        if part is junctions:
+            monkeypatch.setattr(trainer, "Junctions", planted.Junctions)
+        elif part is group:
+            monkeypatch.setattr(module, "Group", planted.Group)
         else:
-            with pytest.raises((AssertionError, ValueError, IndexError)):
-                check()
+            monkeypatch.setattr(module, "Segments", planted.Segments)
+            monkeypatch.setattr(module, "is_long", lambda options: True)
+        if mistake is None:
+            assert certificates([module, group, planted]) == ref
+            return
+        assert [each is not None for each in ref] == [True, True, True, False, True, True, False]
+        with pytest.raises((AssertionError, ValueError, IndexError)):
+            assert certificates([module, group, planted]) == ref
 
 
 def test_the_weights_of_a_group_take_bounded_memory(monkeypatch):

@@ -126,7 +126,7 @@ class BlockSegments:
         state: np.ndarray,
         squares: np.ndarray,
     ) -> None:
-        """Call the kernel for MANY lanes at a time, which the threads of the team share."""
+        """Call the kernel for some lanes at a time, which the threads of the team share."""
 
         def train(lanes: slice) -> None:
             part, errors = kernel.aligned(len(state), len(base[lanes])), squares[lanes].copy()
@@ -134,8 +134,8 @@ class BlockSegments:
             kernel.train(X, y, step, base[lanes], count, part, errors)
             state[:, lanes], squares[lanes] = part, errors
 
-        lanes = [slice(begin, begin + MANY) for begin in range(0, len(base), MANY)]
-        self.team.map(train, lanes)
+        size = _lanes(len(base), self.team.threads)
+        self.team.map(train, [slice(begin, begin + size) for begin in range(0, len(base), size)])
 
     def _measure(self, X: Any, y: np.ndarray, step: np.ndarray, first: int, now: np.ndarray) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet in time."""
@@ -153,14 +153,21 @@ class BlockSegments:
         return meeting.burn_in
 
 
+def _lanes(segments: int, threads: int) -> int:
+    """How many segments one thread trains at once: 8, 16 or 32."""
+    return next(lanes for lanes in (WIDTH, 2 * WIDTH, MANY) if lanes * threads >= segments or lanes == MANY)
+
+
 def _segments(n: int, n_features: int, burn_in: int) -> int | None:
     """How many segments to cut `n` rows into; None if rows in turn are about as fast."""
     found = []
     for k in SEGMENTS:
         length = n // k // TILE * TILE
         if length >= burn_in:  # else a segment would need rows from before the first one
-            row = ROW_SECONDS[min(k, MANY)] + VALUE_SECONDS * n_features
-            calls = math.ceil(k / MANY)
-            rounds = [math.ceil(calls / threads) for threads in THREADS]
-            found.append(([k / calls * (length + burn_in) * row * count for count in rounds], k))
+            seconds = []
+            for threads in THREADS:
+                lanes = _lanes(k, threads)
+                row = ROW_SECONDS[lanes] + VALUE_SECONDS * n_features
+                seconds.append(math.ceil(k / lanes / threads) * lanes * (length + burn_in) * row)
+            found.append((seconds, k))
     return choose_cut(found, seconds_in_turn(n, n_features))

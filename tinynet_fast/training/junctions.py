@@ -24,7 +24,7 @@ MET = 1e-15
 # Shorter weights are trained in turn, because the squares of their numbers could be too small for a float.
 SHORTEST = 1e-100
 # A burn-in has this many times the rows that two runs needed to meet.
-MARGIN = 1.1
+MARGIN = 1.25
 # Estimates of the time of a row in turn, and of each number in it.
 ROW_SECONDS, VALUE_SECONDS = 5.5e-9, 5.5e-10
 # Segments are trained if they take at most this share of the time of rows in turn.

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
 
 BLOCKS = "blocks"  # shuffle: blocks of rows, and the rows within each
+MANY_VALUES = 1 << 22  # fewer are measured by one thread: 2 ms, in which a second one hardly begins
 
 
 @dataclass
@@ -282,7 +283,7 @@ def _largest_row(X: Any, sample_weight: np.ndarray | None, threads: int) -> floa
         with np.errstate(over="ignore"):  # a long double that is too large for a float64 counts as infinite
             return FAST.row_bound(X[part], None if sample_weight is None else sample_weight[part])
 
-    with Team(threads) as team:
+    with Team(threads if X.size >= MANY_VALUES else 1) as team:
         return max(team.map(largest, range(0, len(X), size)), default=0.0)
 
 

@@ -53,9 +53,8 @@ class Team:
         try:
             drain()
         finally:
-            from concurrent.futures import wait
-
-            wait(others)
+            for other in others:
+                other.exception()  # waits
         for other in others:
             other.result()
         return answers
