@@ -17,7 +17,7 @@ from tinynet_fast.training import neuron as trainer
 from tinynet_fast.training import segment_group as group
 from tinynet_fast.training import segments as module
 
-ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "FIRST_SHARE": 1e9}
+ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "BURN_IN_SHARE": 1e9}
 
 
 def in_segments(*arguments, **options):

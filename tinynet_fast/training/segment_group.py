@@ -18,9 +18,10 @@ from tinynet_fast.training.options import Options
 from tinynet_fast.training.team import Team
 
 BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
-# About how long a call takes beside its rows; how long a row waits for sums, exp and a division, however many registers
-# are trained; and how long each register takes, with each number of the row.
-CALL_SECONDS, WAITING_SECONDS, REGISTER_SECONDS, VALUE_SECONDS = 2.5e-5, 2.4e-8, 1.7e-9, 3.7e-10
+# About how long a call takes beside its rows; how long a row waits for exp and a division, and its sum for each number
+# of the row, however many registers are trained; and how long each register takes, with each number of the row.
+CALL_SECONDS, WAITING_SECONDS, LATENCY_SECONDS = 2.5e-5, 2.4e-8, 6.5e-10
+REGISTER_SECONDS, VALUE_SECONDS = 1.7e-9, 3.7e-10
 # The bytes of weights that lie in the first cache, and how much longer a number takes if they do not.
 CACHE, OUT_OF_CACHE = 1 << 15, 1.4
 
@@ -56,7 +57,7 @@ def pass_seconds(n: int, n_features: int, registers: int) -> float:
     calls = math.ceil(registers / MOST)
     in_cache = 8 * WIDTH * (n_features + 1) * math.ceil(registers / calls) <= CACHE
     value = VALUE_SECONDS * n_features * (1.0 if in_cache else OUT_OF_CACHE)
-    a_row = calls * WAITING_SECONDS + registers * (REGISTER_SECONDS + value)
+    a_row = calls * WAITING_SECONDS + max(LATENCY_SECONDS * n_features, registers * (REGISTER_SECONDS + value))
     return n * a_row + math.ceil(n / BLOCK_ROWS) * calls * CALL_SECONDS
 
 

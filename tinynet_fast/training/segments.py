@@ -46,9 +46,9 @@ LOOK_ROWS = 256
 LEAST_SECONDS, LEAST_ROWS = 0.002, 500
 # Runs of at most this many epochs are trained in turn: a register has eight lanes.
 LEAST_EPOCHS = 8
-# The first group of segments may take this share of the time of all epochs, unless all rows were measured.
-FIRST_SHARE = 0.05
-# A later group may take this long. Callbacks wait for it, and Ctrl-C too.
+# The burn-ins of a group may take this share of the time of all epochs: it is lost if they are too short.
+BURN_IN_SHARE = 0.05
+# About how long a group may take. Callbacks wait for it, and Ctrl-C too.
 GROUP_SECONDS = 0.5
 # A group keeps the weights after each epoch: at most this many numbers, 64 MB.
 KEPT_VALUES = 1 << 23
@@ -87,14 +87,11 @@ class Segments:
 
     def _train_group(self, epochs: int) -> None:
         """Train some of the next `epochs` epochs, or give up."""
-        n, seconds = len(self.options.rows), GROUP_SECONDS
-        if self.burn_in is None:
-            if is_long(self.options) and self.options.largest <= self.safe_bound:
-                self.burn_in = self._measure(int(epochs * n * MEASURED))
-            if self.burn_in is not None and self.burn_in < n:
-                seconds = min(seconds, FIRST_SHARE * seconds_in_turn(epochs * n, self.d))
+        n = len(self.options.rows)
+        if self.burn_in is None and is_long(self.options) and self.options.largest <= self.safe_bound:
+            self.burn_in = self._measure(int(epochs * n * MEASURED))
         self.given_up = True
-        layout = None if self.burn_in is None else self._layout(epochs, self.burn_in, seconds)
+        layout = None if self.burn_in is None else self._layout(epochs, self.burn_in)
         if layout is None:
             return
         assert self.burn_in is not None
@@ -158,20 +155,24 @@ class Segments:
                             return
                         look = min(begin + _next_look(rows), n)
 
-    def _layout(self, epochs: int, burn_in: int, most_seconds: float) -> Layout | None:
+    def _layout(self, epochs: int, burn_in: int) -> Layout | None:
         """The layout to train the next epochs with, or None if epochs in turn are about as fast."""
         n, d, found = len(self.options.rows), self.d, []
+        most_early = BURN_IN_SHARE * seconds_in_turn(n * self.options.epochs, d)
         for slices in SLICES:
             if slices > 1 and n // slices - self.options.engine.tile < burn_in:
                 break
             for registers in REGISTERS:
                 an_epoch, length, most_lanes = pass_seconds(n, d, registers), 1, registers * WIDTH
                 if slices == 1:
-                    in_time = int((most_seconds - burn_in / n * an_epoch) / an_epoch)
+                    in_time = int(GROUP_SECONDS / an_epoch)
                     in_memory = KEPT_VALUES // (most_lanes * (d + 1))
                     length = max(min(math.ceil(epochs / most_lanes), in_time, in_memory), 1)
                 layout = Layout(min(most_lanes, math.ceil(epochs / length)), length, slices)
-                passes = math.ceil(epochs / (layout.lanes * length)) * (length + slices * burn_in / n)
+                early = slices * burn_in / n
+                if early * layout.seconds(n, d, 1) > most_early:
+                    continue
+                passes = math.ceil(epochs / (layout.lanes * length)) * (length + early)
                 found.append(([passes / epochs * layout.seconds(n, d, threads) for threads in THREADS], layout))
         return choose_cut(found, seconds_in_turn(n, self.d))
 
