@@ -117,7 +117,8 @@ def test_rows_on_which_runs_do_not_meet_are_trained_in_turn():
     [
         {"average": True},
         {"l1": 0.01},
-        {"shuffle": True, "seed": 1},
+        {"shuffle": True, "seed": 1, "l2": 0.01},
+        {"shuffle": "blocks", "seed": 1},
         {"schedule": "invscaling"},
         {"engine": "strict"},
         {"epochs": 8},

@@ -311,6 +311,7 @@ def side_by_side(
     # 10 ms, which short runs do not need.
     from tinynet_fast.training import block_segments
     from tinynet_fast.training.segments import Segments, is_long
+    from tinynet_fast.training.shuffled_group import may_be_shuffled
 
     if (
         penalties.none
@@ -320,7 +321,9 @@ def side_by_side(
         neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team)
         neuron.repeats = False  # one epoch a call
         neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
-    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options)
+    repeated = neuron.schedule.is_constant and is_long(options)
+    if options.shuffle:
+        repeated = repeated and penalties.none and neuron.in_segments is None and may_be_shuffled(options)
     return Segments(neuron, options, junctions, team) if repeated else None
 
 

@@ -19,6 +19,7 @@ trained.
 import math
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -36,6 +37,7 @@ from tinynet_fast.training.many_neurons import ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.segment_group import Group, Layout, blocks, neurons, pass_seconds
+from tinynet_fast.training.shuffled_group import ShuffledGroup, ShuffledRows, shuffled_layout
 from tinynet_fast.training.team import Team
 
 # The most rows that are measured, as a share of all. They take up to 9% of the time: two neurons cost as much as eight.
@@ -69,6 +71,7 @@ class Segments:
     def __init__(self, neuron: DenseNeuron, options: Options, junctions: Junctions, team: Team) -> None:
         self.neuron, self.options, self.junctions, self.d = neuron, options, junctions, options.rows.n_features
         self.team, self.given_up = team, False
+        self.shuffled: ShuffledRows | None = None
         self.burn_in: int | None = None
         self.ready: deque[tuple[Arrays, np.ndarray]] = deque()  # the arrays after some epochs, and their losses
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
@@ -78,24 +81,32 @@ class Segments:
     def next(self, done: int) -> np.ndarray | None:
         """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
         if not self.ready and not self.given_up:
-            self._train_group(self.options.epochs - done)
+            self._train_group(done, self.options.epochs - done)
         if not self.ready:
             return None
         state, losses = self.ready.popleft()
         self.neuron.restore(state)
         return losses
 
-    def _train_group(self, epochs: int) -> None:
+    def _train_group(self, done: int, epochs: int) -> None:
         """Train some of the next `epochs` epochs, or give up."""
-        n = len(self.options.rows)
+        n, self.given_up = len(self.options.rows), True
         if self.burn_in is None and is_long(self.options) and self.options.largest <= self.safe_bound:
-            self.burn_in = self._measure(int(epochs * n * MEASURED))
-        self.given_up = True
-        layout = None if self.burn_in is None else self._layout(epochs, self.burn_in)
+            if self.options.shuffle:
+                self.shuffled = ShuffledRows(self.options, self.each[0])
+            self.burn_in = self._measure(done, int(epochs * n * MEASURED))
+        if self.burn_in is None:
+            return
+        find = self._layout if self.shuffled is None else partial(shuffled_layout, n, self.d)
+        layout = find(epochs, self.burn_in)
         if layout is None:
             return
-        assert self.burn_in is not None
-        group = Group(self.options, layout, self.burn_in, self._now(), self.neuron.start, self.each, self.team)
+        run = layout, self.burn_in, self._now(), self.neuron.start, self.team
+        group: Group | ShuffledGroup
+        if self.shuffled is None:
+            group = Group(self.options, self.each, *run)
+        else:
+            group = ShuffledGroup(self.shuffled, done, *run)
         if not group.train():
             return
         starts, weights, losses = group.table()
@@ -123,26 +134,26 @@ class Segments:
 
     # --- when it pays -------------------------------------------------------------------------------------------------
 
-    def _measure(self, most: int) -> int | None:
+    def _measure(self, done: int, most: int) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet within `most` rows."""
         now = self._now()
         two = neurons(self.each, np.stack((now, self.neuron.start)))
         meeting = Meeting(now, self.neuron.start, most)
-        for rows in self._measured(two, most):
+        for rows in self._measured(two, done, most):
             weights, others = two.weights()
             if meeting.is_over(weights, others, rows):
                 break
         return meeting.burn_in
 
-    def _measured(self, two: ManyNeurons, most: int) -> Iterator[int]:
+    def _measured(self, two: ManyNeurons, done: int, most: int) -> Iterator[int]:
         """Train two neurons on some rows at a time, epoch after epoch. Yields how many rows that was.
 
         Where it stops to look depends on no block that rows come in: a file has the burn-in of its rows in memory.
         """
         n, rows = len(self.options.rows), 0
-        for _ in count():
+        for epoch in count(done):
             look = min(_next_look(rows), n)
-            for first, X, y, weights in blocks(self.options, 0, n):
+            for first, X, y, weights in blocks(self.options, 0, n, self.options.order, epoch):
                 begin = first
                 while begin < first + len(y):
                     part = slice(begin - first, look - first)
