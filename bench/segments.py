@@ -20,20 +20,26 @@ from tinynet_fast import train_neuron
 from tinynet_fast.kernels.fast import floors
 from tinynet_fast.training import block_segments, segments
 
-# rows, inputs, rate, epochs
+# rows, inputs, rate, epochs, and whether epochs are shuffled
 RUNS = (
-    (1_000_000, 2, 0.1, 1),
-    (1_000_000, 2, 0.01, 1),
-    (1_000_000, 2, 0.001, 1),
-    (1_000_000, 4, 0.1, 1),
-    (500_000, 8, 0.1, 1),
-    (500_000, 16, 0.1, 1),
-    (1_000_000, 2, 0.1, 20),
-    (500_000, 16, 0.1, 20),
-    (10_000, 8, 0.1, 500),
-    (10_000, 8, 0.001, 500),
-    (200_000, 64, 0.05, 20),
-    (100_000, 256, 0.02, 40),
+    (1_000_000, 2, 0.1, 1, False),
+    (1_000_000, 2, 0.01, 1, False),
+    (1_000_000, 2, 0.001, 1, False),
+    (1_000_000, 4, 0.1, 1, False),
+    (500_000, 8, 0.1, 1, False),
+    (500_000, 16, 0.1, 1, False),
+    (1_000_000, 2, 0.1, 20, False),
+    (1_000_000, 2, 0.1, 200, False),
+    (500_000, 16, 0.1, 20, False),
+    (500_000, 16, 0.1, 100, False),
+    (10_000, 8, 0.1, 500, False),
+    (10_000, 8, 0.1, 5000, False),
+    (10_000, 8, 0.001, 500, False),
+    (200_000, 64, 0.05, 20, False),
+    (200_000, 64, 0.05, 100, False),
+    (100_000, 256, 0.02, 40, False),
+    (1_000, 4, 0.1, 2000, True),
+    (10_000, 8, 0.1, 500, True),
 )
 
 
@@ -57,11 +63,11 @@ def in_turn(run):
     return without
 
 
-def sklearn_fit(X, y, rate, epochs):
+def sklearn_fit(X, y, rate, epochs, shuffle):
     from sklearn.linear_model import SGDClassifier
 
     def fit():
-        options = {"learning_rate": "constant", "eta0": rate, "shuffle": False, "max_iter": epochs, "tol": None}
+        options = {"learning_rate": "constant", "eta0": rate, "shuffle": shuffle, "max_iter": epochs, "tol": None}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return SGDClassifier(loss="log_loss", penalty=None, **options).fit(X, y)
@@ -73,11 +79,11 @@ def flat(result):
     return np.append(result.model.weights, result.model.bias)
 
 
-def measure(n, d, rate, epochs, rounds):
+def measure(n, d, rate, epochs, shuffle, rounds):
     X, y = problem(n, d)
 
     def run(n_jobs=None):
-        return train_neuron(X, y, learning_rate=rate, epochs=epochs, n_jobs=n_jobs)
+        return train_neuron(X, y, learning_rate=rate, epochs=epochs, shuffle=shuffle, seed=0, n_jobs=n_jobs)
 
     contenders = {"in turn": in_turn(run), "segments": run, "two threads": lambda: run(2)}
     results = {name: contender() for name, contender in contenders.items()}
@@ -87,7 +93,7 @@ def measure(n, d, rate, epochs, rounds):
     assert np.array_equal(flat(results["two threads"]), comp)
     # scikit-learn is timed for few epochs, and its time multiplied: nothing of a fit but its epochs takes long.
     few = min(epochs, 3)
-    contenders["scikit-learn"] = sklearn_fit(X, y, rate, few)
+    contenders["scikit-learn"] = sklearn_fit(X, y, rate, few, shuffle)
     contenders["reading"] = lambda: floors.read(X.reshape(-1))
     cpu, wall = ({name: [] for name in contenders} for _ in range(2))
     for _ in range(rounds):
@@ -110,7 +116,8 @@ def measure(n, d, rate, epochs, rounds):
         f"{off:.0e}",
         "none" if c is None else f"{c.segments}, {c.burn_in:,}, {c.bound:.0e}",
     )
-    print(f"| {n:,} x {d}, {epochs} epochs, rate {rate} | {' | '.join(figures)} |", flush=True)
+    kind = ", shuffled" if shuffle else ""
+    print(f"| {n:,} x {d}, {epochs} epochs, rate {rate}{kind} | {' | '.join(figures)} |", flush=True)
 
 
 def main():

@@ -209,7 +209,8 @@ def train_neuron(
     If the engine is "fast", long runs are trained in segments side by side, and the junctions are compared afterwards;
     `certificate` of the result says how far the weights can be from those of rows in turn. This is for dense rows
     without l1, averaging and a checkpoint: blocks of 65,536 rows and more of up to 32 inputs without l2, and more
-    than eight epochs in the same order at a constant rate. The weights do not depend on `n_jobs`, on how rows are cut
+    than eight epochs at a constant rate (with shuffle=True, of tables of up to 1,048,576 values and 32 inputs without
+    l2). The weights do not depend on `n_jobs`, on how rows are cut
     into files and blocks, or on what looks at the epochs (`callback`, `validation`). With other `epochs` the last bits
     of an epoch may be others.
 
