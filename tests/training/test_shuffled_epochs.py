@@ -61,7 +61,8 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
     assert_reference(result, X, y, **options)
 
 
-def test_threads_change_no_bit():
+def test_threads_change_no_bit(monkeypatch):
+    monkeypatch.setattr(module, "THREADED_ROWS", 0)
     X, y = pass_fail(503, 6, seed=2)
     with settings_of(junctions, MORE_SECONDS=10.0):
         results = [in_segments(X, y, epochs=300, n_jobs=n_jobs) for n_jobs in (None, 1, 2, 3, 8, -1)]

@@ -21,6 +21,7 @@ from tinynet_fast.training.team import Team
 # The most numbers of a table, 8 MB, and of the copies of a group, 32 MB.
 TABLE_VALUES, COPIED_VALUES = 1 << 20, 1 << 22
 LANES = (8, 16, 32, 64, 128)
+THREADED_ROWS = 1 << 12  # shorter epochs are left to one thread: two would wait for each other in Python
 
 
 def may_be_shuffled(options: Options) -> bool:
@@ -94,8 +95,8 @@ class ShuffledGroup:
         start: np.ndarray,
         team: Team,
     ) -> None:
-        self.layout, self.burn_in, self.now, self.start, self.team = layout, burn_in, now, start, team
-        self.n = rows.n
+        self.layout, self.burn_in, self.now, self.start, self.n = layout, burn_in, now, start, rows.n
+        self.team = team = team if self.n >= THREADED_ROWS else Team()
         self.X, self.y, self.step = rows.copied(first, layout.lanes * layout.epochs, team)
         self.base = np.arange(layout.lanes) * layout.epochs * self.n
         self.starts = np.empty((layout.lanes, len(now)))
