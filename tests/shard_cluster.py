@@ -12,7 +12,7 @@ from compare import parameters
 
 from tinynet_fast.cluster.readers import ArrayReader, array_labels
 from tinynet_fast.cluster.state import pack, unpack
-from tinynet_fast.cluster.tasks import Share, work
+from tinynet_fast.cluster.tasks import Share, in_turn, work
 
 # A real cluster must not hang, and libraries that are not ours may warn of their own threads, files and sockets.
 ON_A_CLUSTER = [pytest.mark.usefixtures("in_time"), pytest.mark.filterwarnings("ignore")]
@@ -58,13 +58,15 @@ def same(comp, ref):
 
 
 def travelled(task, blocks, share):
-    return unpack(pack(work(pickle.loads(pickle.dumps(task)), blocks, share)))
+    task, share = pickle.loads(pickle.dumps((task, share)))
+    return unpack(pack(work(task, blocks, share)))
 
 
 class LocalShards:
     """Shards cut from arrays at `cuts`; `order` is the order in which they are worked on, whatever their order is."""
 
     names = None
+    groups = parts = True
 
     def __init__(self, X, y, cuts, order=None):
         edges = [0, *cuts, len(X)]
@@ -75,12 +77,16 @@ class LocalShards:
     def labels(self, task):
         return [travelled(task, array_labels(Share(i), y), Share(i)) for i, (_, y) in enumerate(self.parts)]
 
-    def each(self, task, shares):
+    def each(self, task, groups):
         answers = {}
-        for i in sorted(range(len(shares)), key=None if self.order is None else self.order):
-            answers[i] = self.one(task, shares[i])
-        return [answers[i] for i in range(len(shares))]
+        for i in sorted(range(len(groups)), key=None if self.order is None else self.order):
+            answers[i] = self.one(task, groups[i])
+        return [answers[i] for i in range(len(groups))]
 
-    def one(self, task, share):
+    def one(self, task, group, after=()):
+        return in_turn(group, lambda share: self.do(task, share))
+
+    def do(self, task, share):
+        """Do a task on one share."""
         read = ArrayReader(self.n_features, self.dtype)
         return travelled(task, read(share, *self.parts[share.shard]), share)

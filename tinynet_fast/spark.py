@@ -24,7 +24,7 @@ from tinynet_fast.cluster.readers import (
 from tinynet_fast.cluster.scoring import check_model
 from tinynet_fast.cluster.spark_frames import arrow_schema, is_frame, partition_id, scored, session_of
 from tinynet_fast.cluster.state import pack, unpack
-from tinynet_fast.cluster.tasks import Share, Task, work
+from tinynet_fast.cluster.tasks import Group, Share, Task, in_turn, work
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.rows.files import Library
 from tinynet_fast.rows.formats.arrow import Layout
@@ -172,32 +172,33 @@ def udf(model: Model) -> Any:
 
 @dataclass(frozen=True)
 class _Worker:
-    """On an executor: do a task on the rows of a partition. The partition's number says which share it has.
+    """On an executor: do a task on the rows of a partition. The partition's number says which group of shares it has.
 
-    If `shares` is None, the task is on the labels of all rows of the partition. If there are `urls`, the partition's
+    If `groups` is None, the task is on the labels of all rows of the partition. If there are `urls`, the partition's
     rows are in its file, which is read here. The answer is one row; see `ANSWER`.
     """
 
     task: Any  # a broadcast of a `Task`
-    shares: dict[int, Share] | None
+    groups: dict[int, Group] | None
     layout: Layout
     urls: list[str] | None
     options: dict[str, Any]
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         shard = partition_id()
-        share = Share(shard) if self.shares is None else self.shares.get(shard)
-        if share is not None:
-            blocks: Iterable[Any]
-            if self.urls is None:
-                blocks = (BatchLabels if self.shares is None else PackedReader)(self.layout)(share, batches)
-            else:
-                read = (ParquetLabels if self.shares is None else ParquetReader)(self.layout, self.options)
-                blocks = read(share, self.urls[shard])
-            content = pack(work(self.task.value, blocks, share))
+        group = [Share(shard)] if self.groups is None else self.groups.get(shard)
+        if group is not None:
+            content = pack(in_turn(group, lambda share: work(self.task.value, self._blocks(share, batches), share)))
             yield pa.RecordBatch.from_pydict({"shard": pa.array([shard], pa.int32()), "content": pa.array([content])})
         for _ in batches:  # Spark keeps a Python process only if that has read all; a new process takes about a second
             pass
+
+    def _blocks(self, share: Share, batches: Iterable[Any]) -> Iterable[Any]:
+        """The blocks of a share's rows, or of its labels."""
+        if self.urls is None:
+            return (BatchLabels if self.groups is None else PackedReader)(self.layout)(share, batches)
+        read = (ParquetLabels if self.groups is None else ParquetReader)(self.layout, self.options)
+        return read(share, self.urls[share.shard])
 
 
 def _quoted(name: str) -> str:
@@ -211,6 +212,8 @@ def _gone(shard: int) -> ValueError:
 
 class SparkShards:
     """The partitions of a Spark frame; see `Cluster` in `cluster/shards.py`."""
+
+    parts = True
 
     def __init__(
         self, frame: Any, y: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None = None
@@ -234,6 +237,7 @@ class SparkShards:
         if not hasattr(session, "sparkContext"):
             raise ValueError("a Spark Connect session cannot run a job on one partition: use a classic session")
         self.context = session.sparkContext
+        self.groups = self.urls is not None  # a task has the rows of one partition of a frame, and may read any file
         whole = self.layout.whole
         self.names: list[str] | None = whole.names
         self.n_features, self.dtype = len(whole.names), whole.dtype.name
@@ -243,30 +247,31 @@ class SparkShards:
         answers = self._answers(task, None)
         return [answers.get(i, {}) or self._nothing(task, i) for i in range(max(answers, default=-1) + 1)]
 
-    def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
-        """Run one job; return the answers in the order of the partitions' numbers."""
-        answers = self._answers(task, shares)
-        gone = [share.shard for share in shares if share.shard not in answers]
+    def each(self, task: Task, groups: Sequence[Group]) -> list[Arrays]:
+        """Run one job; return the answers in the order of the groups. A group's first shard says which task it has."""
+        answers = self._answers(task, groups)
+        firsts = [group[0].shard for group in groups]
+        gone = [shard for shard in firsts if shard not in answers]
         if gone:
             raise _gone(gone[0])
-        return [answers[share.shard] for share in shares]
+        return [answers[shard] for shard in firsts]
 
-    def _answers(self, task: Task, shares: Sequence[Share] | None) -> dict[int, Arrays]:
+    def _answers(self, task: Task, groups: Sequence[Group] | None) -> dict[int, Arrays]:
         broadcast = self.context.broadcast(task)  # its file stays on the client until it is destroyed
         try:
-            rows = self._mapped(broadcast, shares).collect()
+            rows = self._mapped(broadcast, groups).collect()
         finally:
             broadcast.destroy()
         return {row["shard"]: unpack(bytes(row["content"])) for row in rows}
 
-    def one(self, task: Task, share: Share) -> Arrays:
-        """Run a job of one task, for the share's partition alone."""
-        broadcast = self.context.broadcast(task)
+    def one(self, task: Task, group: Group, after: Group = ()) -> Arrays:
+        """Run a job of one task, for the partition of the group's first share alone."""
+        broadcast, shard = self.context.broadcast(task), group[0].shard
         try:
-            rdd = self._mapped(broadcast, [share]).rdd
-            if share.shard >= rdd.getNumPartitions():
-                raise _gone(share.shard)
-            rows = self.context.runJob(rdd, list, [share.shard])
+            rdd = self._mapped(broadcast, [group]).rdd
+            if shard >= rdd.getNumPartitions():
+                raise _gone(shard)
+            rows = self.context.runJob(rdd, list, [shard])
         finally:
             broadcast.destroy()
         return unpack(bytes(rows[0]["content"]))
@@ -275,9 +280,10 @@ class SparkShards:
     def _nothing(task: Task, shard: int) -> Arrays:
         return work(task, iter(()), Share(shard))
 
-    def _mapped(self, broadcast: Any, shares: Sequence[Share] | None) -> Any:
-        by_shard = None if shares is None else {share.shard: share for share in shares}
+    def _mapped(self, broadcast: Any, groups: Sequence[Group] | None) -> Any:
+        by_shard = None if groups is None else {group[0].shard: group for group in groups}
         worker = _Worker(broadcast, by_shard, self.layout, self.urls, self.options)
+        shares = None if groups is None else [group[0] for group in groups]
         return self._selected(shares).mapInArrow(worker, ANSWER)
 
     def _selected(self, shares: Sequence[Share] | None) -> Any:

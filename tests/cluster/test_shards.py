@@ -160,7 +160,7 @@ class CutShards(LocalShards):
 
     size = 1
 
-    def one(self, task, share):
+    def do(self, task, share):
         X, y = (part[share.start : share.stop] for part in self.parts[share.shard])
         return travelled(
             task, [(X[i : i + self.size], y[i : i + self.size]) for i in range(0, len(X), self.size)], share
@@ -425,8 +425,8 @@ class ChangingShards(LocalShards):
     def labels(self, task):
         return self.drop(super().labels(task))
 
-    def one(self, task, share):
-        return self.drop(super().one(task, share))
+    def do(self, task, share):
+        return self.drop(super().do(task, share))
 
     def drop(self, found):
         self.parts[0] = tuple(part[:-1] for part in self.parts[0])
@@ -444,9 +444,9 @@ class CountingShards(LocalShards):
 
     read = 0
 
-    def one(self, task, share):
+    def do(self, task, share):
         self.read += share.rows
-        return super().one(task, share)
+        return super().do(task, share)
 
 
 @pytest.mark.parametrize("mode", ["chain", "average"])

@@ -211,7 +211,7 @@ def test_a_partition_that_is_gone(session, tmp_path):
     """If Spark cuts a frame anew for each pass, a chain may reach a partition that no longer exists."""
     cluster = on_spark.SparkShards(frame(session, tmp_path), "y", None)
     with pytest.raises(ValueError, match="partition 9: it is no longer there: cache the frame"):
-        cluster.one(LabelsTask(), Share(9, 0, 5))
+        cluster.one(LabelsTask(), [Share(9, 0, 5)])
 
 
 def test_a_killed_executor(session, tmp_path):

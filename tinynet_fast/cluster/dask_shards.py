@@ -20,7 +20,7 @@ from tinynet_fast.cluster.readers import (
     parquet_files,
     target_layout,
 )
-from tinynet_fast.cluster.tasks import Share, Task, work
+from tinynet_fast.cluster.tasks import Group, Share, Task, in_turn, singles, work
 from tinynet_fast.training.history import Arrays
 
 RETRIES = 3  # how often a task is tried again if its worker fails; `distributed` itself gives up after four workers
@@ -28,9 +28,11 @@ PATIENCE = 60.0  # seconds to wait for a worker if there is none
 POLL_SECONDS = 5.0
 
 
-def _do(task: Task, read: Callable[..., Any], share: Share, *data: Any) -> Arrays:
-    """On a worker: do a task on the share of a shard. The worker has the shard's data."""
-    return work(task, read(share, *data), share)
+def _do(task: Task, read: Callable[..., Any], group: Group, *data: Any) -> Arrays:
+    """On a worker: do a task on shares in turn. `data` are the parts that the reader takes for each of their shards."""
+    size = len(data) // len(group)
+    parts = iter([data[i : i + size] for i in range(0, len(data), size)])
+    return in_turn(group, lambda share: work(task, read(share, *next(parts)), share))
 
 
 def _lazy(part: Any) -> bool:
@@ -50,6 +52,8 @@ class DaskShards:
     file's address. `as_they_are` returns the whole partitions of a frame.
     """
 
+    groups = True
+
     def __init__(
         self,
         client: Any,
@@ -65,14 +69,18 @@ class DaskShards:
         self.as_they_are = as_they_are
         self.ahead: dict[int, list[Any]] = {}
 
-    def labels(self, task: Task) -> list[Arrays]:
-        do = partial(_do, task, self.read_target)
-        return self._again(lambda: self._each(do, [Share(i) for i in range(len(self.targets))], self.targets))
+    @property
+    def parts(self) -> bool:
+        return not any(_lazy(part) for parts in self.data for part in parts)
 
-    def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
+    def labels(self, task: Task) -> list[Arrays]:
+        do, groups = partial(_do, task, self.read_target), singles(Share(i) for i in range(len(self.targets)))
+        return self._again(lambda: self._each(do, groups, self.targets))
+
+    def each(self, task: Task, groups: Sequence[Group]) -> list[Arrays]:
         self.ahead = {}
         do = partial(_do, task, self.read)
-        return self._again(lambda: self._each(do, shares, [self.data[share.shard] for share in shares]))
+        return self._again(lambda: self._each(do, groups, self.data))
 
     def _again(self, ask: Callable[[], T]) -> T:
         """The answers of the workers. If a partition lacks a column, ask once more with whole partitions.
@@ -89,41 +97,50 @@ class DaskShards:
             self.as_they_are, self.ahead = None, {}
             return ask()
 
-    def _each(
-        self, do: Callable[..., Arrays], shares: Sequence[Share], data: Sequence[tuple[Any, ...]]
-    ) -> list[Arrays]:
-        """Do a task on each share.
+    def _each(self, do: Callable[..., Arrays], groups: Sequence[Group], data: Parts) -> list[Arrays]:
+        """Do a task on each group of shares; `data` are the parts of all shards.
 
         If the workers hold the rows, or have addresses to read them from, `map` costs less than a graph. Other rows are
         inner nodes of a graph, so the scheduler drops them after training on them.
         """
-        if not any(_lazy(part) for parts in data for part in parts):
-            return self._gathered(self.client.map(do, shares, *zip(*data, strict=True), pure=False, retries=RETRIES))
+        parts_of = [[part for share in group for part in data[share.shard]] for group in groups]
+        if not any(_lazy(part) for parts in parts_of for part in parts):
+            if len({len(parts) for parts in parts_of}) == 1:
+                futures = self.client.map(do, groups, *zip(*parts_of, strict=True), pure=False, retries=RETRIES)
+            else:
+                futures = [
+                    self.client.submit(do, group, *parts, pure=False, retries=RETRIES)
+                    for group, parts in zip(groups, parts_of, strict=True)
+                ]
+            return self._gathered(futures)
         delayed = need("dask").delayed
         # Dask searches the arguments of a delayed call for collections, which takes long for a task's arrays; it does
         # not search a partial.
-        calls = [delayed(partial(do, share), pure=False)(*parts) for share, parts in zip(shares, data, strict=True)]
+        calls = [delayed(partial(do, group), pure=False)(*parts) for group, parts in zip(groups, parts_of, strict=True)]
         return self._gathered(self.client.compute(calls, retries=RETRIES))
 
-    def one(self, task: Task, share: Share) -> Arrays:
-        """Do a task on one share. Meanwhile the rows of the next shard are computed; no more than two are held."""
-        return self._again(lambda: self._one(task, share))
+    def one(self, task: Task, group: Group, after: Group = ()) -> Arrays:
+        """Do a task on one group. Meanwhile the rows of the group after it are computed; no more than two are held."""
+        return self._again(lambda: self._one(task, group, after))
 
-    def _one(self, task: Task, share: Share) -> Arrays:
-        i = share.shard
-        rows = self._rows(i)
-        if i + 1 < len(self.data):
-            self.ahead = {i: rows, i + 1: self._rows(i + 1)}
-        key = f"tinynet_fast-shard-{i}-{uuid.uuid4().hex}"
-        future = self.client.submit(partial(_do, task, self.read), share, *rows, key=key, retries=RETRIES, pure=False)
+    def _one(self, task: Task, group: Group, after: Group) -> Arrays:
+        self._prepare(group)
+        rows = [part for share in group for part in self.ahead[share.shard]]
+        self._prepare(group, after)
+        do, key = partial(_do, task, self.read), f"tinynet_fast-shard-{group[0].shard}-{uuid.uuid4().hex}"
+        future = self.client.submit(do, group, *rows, key=key, retries=RETRIES, pure=False)
         answer = self._gathered([future])[0]
-        self.ahead.pop(i, None)
+        self._prepare(after)
         return answer
 
-    def _rows(self, i: int) -> list[Any]:
-        if i in self.ahead:
-            return self.ahead[i]
-        return [self.client.compute(part, retries=RETRIES) if _lazy(part) else part for part in self.data[i]]
+    def _prepare(self, *groups: Group) -> None:
+        """Compute the rows of these groups' shards, and no longer hold those of others."""
+        shards = list(dict.fromkeys(share.shard for group in groups for share in group))
+        new = [i for i in shards if i not in self.ahead]
+        lazy = [part for i in new for part in self.data[i] if _lazy(part)]
+        computed = iter(self.client.compute(lazy, retries=RETRIES) if lazy else [])
+        made = {i: [next(computed) if _lazy(part) else part for part in self.data[i]] for i in new}
+        self.ahead = {i: made[i] if i in made else self.ahead[i] for i in shards}
 
     def _gathered(self, futures: list[Any]) -> list[Arrays]:
         """Wait for the answers and return them; TimeoutError if there is no worker left to give them.

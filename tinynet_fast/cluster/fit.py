@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from threading import Lock
 from typing import Any, Protocol
 
@@ -127,7 +128,7 @@ def state_of(trainable: Any, losses: np.ndarray, *others: Any) -> State:
 
 
 def fit_shard(
-    state: State, blocks: Iterable[Piece], options: ShardOptions, *, last: bool = True, first: int = 0
+    state: State, blocks: Iterable[Piece], options: ShardOptions, *, last: bool = True, first: int = 0, burn_in: int = 0
 ) -> State:
     """Train on the rows of a shard, from the state after the rows of earlier shards.
 
@@ -145,6 +146,9 @@ def fit_shard(
         Whether the epoch ends with this shard.
     first : int
         The number of the shard's first row among the rows of all shards. The fold of a row depends on its number.
+    burn_in : int
+        After so many of the rows, a multiple of the engine's tile, the state keeps the weights in `burnt_in`, and its
+        losses begin anew. For a neuron whose first weights are a guess.
 
     Returns
     -------
@@ -155,12 +159,16 @@ def fit_shard(
     ValueError
         For a label that is not in `options.labels`.
     """
+    if burn_in:
+        early, blocks = cut(blocks, burn_in)
+        state = fit_shard(state, early, options, first=first)
+        weights = np.append(state.values["weights"], state.values["bias"])
+        state, first = replace(state, losses=np.zeros_like(state.losses), burnt_in=weights), first + burn_in
     trainable = options.trainable()
     trainable.restore(state.trained)
     rows, engine = options.counted(), trainable.engine
     trainable.first = first - len(state.y)
     pieces = [(state.X, state.y)] if len(state.y) else []
-    coded = ((X, encode_known(y, options.labels, len(X)).astype(np.float64)) for X, y in blocks)
     losses, position = engine.own(state.losses.copy()), state.rows
     waiting: Piece = state.X[:0], state.y[:0]
     size, tile, batch = trainable.block_rows, engine.tile, trainable.batch_size
@@ -168,7 +176,7 @@ def fit_shard(
     def whole_blocks() -> Iterator[Piece]:
         """Yield the blocks to train on; rows that are left for the next shard go into `waiting`."""
         nonlocal position, waiting
-        for X, y in recut(_after(pieces, coded), size, tile, batch, position):
+        for X, y in recut(chain(pieces, coded(blocks, options)), size, tile, batch, position):
             end = position + len(y)
             if not last and next_cut(position, end, size, tile, batch) < end:
                 waiting = X.copy(), y.copy()  # as views, a few rows would keep all rows of the shard in memory
@@ -179,12 +187,31 @@ def fit_shard(
     visit(whole_blocks(), lambda X, y: trainable.train(X, y, None, losses))
     if last:
         trainable.end_epoch()
-    return state_of(trainable, np.asarray(losses, dtype=np.float64), position, *waiting, state.largest)
+    return state_of(trainable, np.asarray(losses, dtype=np.float64), position, *waiting, state.largest, state.burnt_in)
 
 
-def _after(first: list[Piece], others: Iterable[Piece]) -> Iterator[Piece]:
-    yield from first
-    yield from others
+def coded(blocks: Iterable[Piece], options: ShardOptions) -> Iterator[Piece]:
+    """Rows with the codes of their labels. ValueError for a label that is not in `options.labels`."""
+    for X, y in blocks:
+        yield X, encode_known(y, options.labels, len(X)).astype(np.float64)
+
+
+def cut(blocks: Iterable[Piece], rows: int) -> tuple[Iterator[Piece], Iterator[Piece]]:
+    """The blocks' first rows, and the others, which are there when the first ones were taken."""
+    left, blocks = rows, iter(blocks)
+    others: list[Piece] = []
+
+    def early() -> Iterator[Piece]:
+        nonlocal left
+        while left and (block := next(blocks, None)) is not None:
+            X, y = block
+            taken = min(left, len(y))
+            left -= taken
+            if taken < len(y):
+                others.append((X[taken:], y[taken:]))
+            yield X[:taken], y[:taken]
+
+    return early(), chain(others, blocks)
 
 
 def fit_piece(state: State, blocks: Iterable[Piece], options: ShardOptions, rows: int, first: int = 0) -> State:

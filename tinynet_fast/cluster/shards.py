@@ -11,10 +11,24 @@ import numpy as np
 from tinynet_fast.cluster.fit import ShardOptions
 from tinynet_fast.cluster.inspection import ShardLabels, merge_labels, merge_moments
 from tinynet_fast.cluster.recipes import MomentsRecipe, moments_of
+from tinynet_fast.cluster.segments import ShardSegments, segments_of, train_in_turn
 from tinynet_fast.cluster.state import State, merge
-from tinynet_fast.cluster.tasks import HeadTask, LabelsTask, PieceTask, RateTask, ShardTask, Share, Task, checked
+from tinynet_fast.cluster.tasks import (
+    Group,
+    HeadTask,
+    LabelsTask,
+    PieceTask,
+    RateTask,
+    ShardTask,
+    Share,
+    Task,
+    check_rows,
+    checked,
+    checked_state,
+    singles,
+)
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, rounded_down, warn
-from tinynet_fast.kernels.engines import ENGINES, STABILITY_BOUND, choose
+from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.rows.index_columns import LOOKED_AT, suspects, warn_of_row_numbers
 from tinynet_fast.training.checks import check_flag, check_labels, check_one_of, check_whole
 from tinynet_fast.training.history import Arrays, History, all_finite
@@ -22,26 +36,34 @@ from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.rate_search import most_rows
 from tinynet_fast.training.result import RateSearch, TrainingResult
-from tinynet_fast.training.run import Overshoot, after_epoch, training_result, until_measured
+from tinynet_fast.training.run import after_epoch, training_result, until_measured
 
 MODES = ("chain", "average")
 
 
 class Cluster(Protocol):
-    """Sends tasks to the shards. A task's answer depends on the shard alone, so any worker may do it again."""
+    """Sends tasks to the shards. A task's answer depends on the shard alone, so any worker may do it again.
 
+    `groups` says whether one task can take several shards.
+    """
+
+    groups: bool
     names: list[str] | None
     n_features: int
     dtype: str
 
+    @property
+    def parts(self) -> bool:
+        """Whether some rows of a shard can be had again without computing all of it."""
+
     def labels(self, task: Task) -> list[Arrays]:
         """Do a task on the labels of each shard, side by side; return the answers in order. Inputs are not read."""
 
-    def each(self, task: Task, shares: Sequence[Share]) -> list[Arrays]:
-        """Do a task on each share, side by side; return the answers in order."""
+    def each(self, task: Task, groups: Sequence[Group]) -> list[Arrays]:
+        """Do a task on groups of shares, side by side, in each group in turn; return each group's last answer."""
 
-    def one(self, task: Task, share: Share) -> Arrays:
-        """Do a task on one share."""
+    def one(self, task: Task, group: Group, after: Group = ()) -> Arrays:
+        """Do a task on one group. The rows of the group `after` it may be made ready meanwhile."""
 
 
 @dataclass(eq=False)
@@ -74,14 +96,14 @@ class Shards:
         return ShardOptions(recipe, engine, cluster.n_features, self.known.rows, cluster.dtype, **(common | others))
 
     def whole(self) -> list[Share]:
-        """All shards that have rows."""
-        return [Share(i, 0, n, self.firsts[i]) for i, n in enumerate(self.counts) if n]
+        """All shards that have rows. The epoch ends with the last of them."""
+        shares = [Share(i, 0, n, self.firsts[i]) for i, n in enumerate(self.counts) if n]
+        return [*shares[:-1], replace(shares[-1], last=True)]
 
     def head(self, rows: int) -> Share:
         """The first rows, at most this many, of the first shard that has any."""
         first = self.whole()[0]
-        stop = min(first.rows, rows)
-        return replace(first, stop=stop, whole=stop == first.rows)
+        return first.head(min(first.rows, rows))
 
     def rounds(self) -> list[list[Share]]:
         """The `syncs` rounds of an epoch. In each, every shard has a share: its next rows, about 1 / `syncs` of all."""
@@ -98,44 +120,25 @@ class Shards:
         """The updates of an averaged epoch: a round counts as many as the shard that makes most of them."""
         return sum(max(-(-share.rows // batch_size) for share in shares) for shares in self.rounds())
 
-    def epoch(self, options: ShardOptions, state: State) -> State:
+    def epoch(self, options: ShardOptions, state: State, segments: ShardSegments | None = None) -> State:
         """Train for one epoch, from the state before it; return the state after it."""
         state = replace(state, losses=np.zeros_like(state.losses), rows=0)
-        return self._chain(options, state) if self.mode == "chain" else self._average(options, state)
-
-    def _chain(self, options: ShardOptions, state: State) -> State:
+        if self.mode == "average":
+            return self._average(options, state)
         shares = self.whole()
-        for share in shares:
-            state = State.of(checked(self.cluster.one(ShardTask(options, state, share is shares[-1]), share)))
-            _check_limit(options, state)
-            _check_rows(share, state.rows + len(state.y) - share.first)
-        return state
+        if segments is not None:
+            state, shares = segments.train(options, state, shares)
+        return train_in_turn(self.cluster, options, state, shares)
 
     def _average(self, options: ShardOptions, state: State) -> State:
         for shares in self.rounds():
-            answers = self.cluster.each(PieceTask(options, state, sum(share.rows for share in shares)), shares)
-            states = [State.of(checked(answer)) for answer in answers]
+            task = PieceTask(options, state, sum(share.rows for share in shares))
+            states = [checked_state(options, answer) for answer in self.cluster.each(task, singles(shares))]
             for share, after in zip(shares, states, strict=True):
-                _check_limit(options, after)
-                _check_rows(share, after.rows)
+                check_rows(share, after.rows)
             after = merge(states, [share.rows for share in shares])
             state = replace(after, losses=state.losses + after.losses, rows=state.rows + after.rows)
         return state
-
-
-def _check_rows(share: Share, rows: int) -> None:
-    """ValueError if a pass over the shard found another number of rows than the first pass."""
-    if rows != share.rows:
-        raise ValueError(
-            f"partition {share.shard}: {rows:,} rows now, {share.rows:,} before: the rows must be the same "
-            "each time they are asked for, so persist or cache them, or write them to files first"
-        )
-
-
-def _check_limit(options: ShardOptions, state: State) -> None:
-    asked = ENGINES[options.engine]
-    if choose(asked, state.largest, options.limit) is not asked:
-        raise Overshoot
 
 
 def open_shards(cluster: Cluster, mode: str, syncs: int, labels: Any, most: int, standardize: bool) -> Shards:
@@ -152,7 +155,7 @@ def open_shards(cluster: Cluster, mode: str, syncs: int, labels: Any, most: int,
     parts = [ShardLabels.of(checked(answer)) for answer in cluster.labels(LabelsTask(labels))]
     shards = Shards(cluster, merge_labels(parts, labels, most), parts, mode, syncs)
     if suspects(cluster.names):
-        warn_of_row_numbers(cluster.names, checked(cluster.one(HeadTask(), shards.head(LOOKED_AT)))["X"])
+        warn_of_row_numbers(cluster.names, checked(cluster.one(HeadTask(), [shards.head(LOOKED_AT)]))["X"])
     if standardize:
         _standardise(shards)
     return shards
@@ -165,7 +168,8 @@ def _standardise(shards: Shards) -> None:
         state = shards.epoch(options, options.start())
         moments = moments_of(state.trained)
     else:
-        answers = cluster.each(ShardTask(options, options.start(), True), shards.whole())
+        whole = [replace(share, last=True) for share in shards.whole()]
+        answers = cluster.each(ShardTask(options, options.start()), singles(whole))
         states = [State.of(checked(answer)) for answer in answers]
         moments = merge_moments([moments_of(each.trained) for each in states])
     shards.mean, shards.scale = moments.standardisation(cluster.names)
@@ -178,7 +182,7 @@ def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
         raise ValueError("learning_rate='auto' needs a partition with rows of both labels: give a rate")
     most = most_rows(shards.cluster.n_features)
     task = RateTask(most, shards.known.labels, options, shards.cluster.names, shards.mean, shards.scale)
-    found = checked(shards.cluster.one(task, both[0]))
+    found = checked(shards.cluster.one(task, both[:1]))
     plain = {name: found[name].item() for name in ("learning_rate", "rows", "epochs")}
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 
@@ -199,6 +203,7 @@ class _Run:
         self.shards, self.shard_options, self.options = shards, shard_options, options
         self.recipe: Any = shard_options.recipe
         self.trainable, self.history, self.state = self.recipe.trainable(options), History(), shard_options.start()
+        self.segments = segments_of(shards, shard_options)
         options.engine_name = options.engine.name
 
     def result(self) -> TrainingResult[Any]:
@@ -207,11 +212,11 @@ class _Run:
         options.recorded |= {"mode": self.shards.mode, "syncs": self.shards.syncs, "shards": len(self.shards.counts)}
         result: TrainingResult[Any] = training_result(self.trainable, options, history)
         _warn_of_overshooting(self.recipe, self.state.largest)
-        return result
+        return replace(result, certificate=None if self.segments is None else self.segments.junctions.certificate)
 
     def _pass(self, done: int) -> int:
         history, trainable, started = self.history, self.trainable, perf_counter()
-        self.state = self.shards.epoch(self.shard_options, self.state)
+        self.state = self.shards.epoch(self.shard_options, self.state, self.segments)
         history.seconds += perf_counter() - started
         trainable.restore(self.state.trained)
         if not (all_finite(trainable.state()) and np.isfinite(self.state.losses).all()):

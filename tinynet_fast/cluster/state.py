@@ -34,6 +34,8 @@ class State:
         Rows that wait for the next shard, because they do not fill a tile of the engine; and their labels' codes.
     largest : float
         The largest |x|^2 + 1 of the rows that were read.
+    burnt_in : (k,) array
+        A neuron's weights and, last, its bias after the burn-in of a segment; empty if there was none.
     """
 
     values: Arrays
@@ -43,6 +45,7 @@ class State:
     X: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     y: np.ndarray = field(default_factory=lambda: np.empty(0))
     largest: float = 0.0
+    burnt_in: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def arrays(self) -> Arrays:
         """The state as arrays by name; `of` turns them into a state again."""
@@ -63,6 +66,7 @@ class State:
             X=arrays["X"],
             y=arrays["y"],
             largest=float(arrays["largest"]),
+            burnt_in=arrays["burnt_in"],
         )
 
     @property

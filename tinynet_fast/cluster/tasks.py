@@ -4,7 +4,7 @@ A task takes blocks of rows and returns arrays. If something is wrong with the r
 that raises would be tried again, in vain.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,11 +14,13 @@ import numpy as np
 from tinynet_fast.cluster.fit import Piece, ShardOptions, fit_piece, fit_shard
 from tinynet_fast.cluster.inspection import Inspection, read_labels
 from tinynet_fast.cluster.state import State
+from tinynet_fast.kernels.engines import ENGINES, choose
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import DROPPING
 from tinynet_fast.rows.sampling import draw_from
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.rate_search import auto_rate
+from tinynet_fast.training.run import Overshoot
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Share:
         The number of the first of these rows among the rows of all shards.
     whole : bool
         Whether these are all rows of the shard.
+    last : bool
+        Whether all rows are trained on. Otherwise those that do not fill a tile of the engine wait for the next share.
+    state : State, optional
+        The state to begin with, if it is not the task's own.
+    burn_in : int
+        How many of the first rows are trained on only so that a guess at the first weights no longer matters.
     """
 
     shard: int
@@ -41,13 +49,25 @@ class Share:
     stop: int | None = None
     first: int = 0
     whole: bool = True
+    last: bool = False
+    state: State | None = None
+    burn_in: int = 0
 
     @property
     def rows(self) -> int:
         assert self.stop is not None
         return self.stop - self.start
 
+    def head(self, rows: int) -> "Share":
+        """The first rows."""
+        return replace(self, stop=self.start + rows, whole=self.whole and rows == self.rows, last=False)
 
+    def rest(self, rows: int) -> "Share":
+        """The same without the first rows."""
+        return replace(self, start=self.start + rows, first=self.first + rows, whole=self.whole and not rows)
+
+
+Group = Sequence[Share]  # shares that one task takes in turn
 Task = Callable[[Iterable[Any], Share], Arrays]  # the first argument yields blocks of rows, or of labels
 
 
@@ -57,6 +77,21 @@ def work(task: Task, blocks: Iterable[Any], share: Share) -> Arrays:
         return task(blocks, share)
     except ValueError as error:
         return {"error": np.array(text_of(error))}
+
+
+def in_turn(group: Group, do: Callable[[Share], Arrays]) -> Arrays:
+    """Do a task on shares in turn: each begins with the state that the one before ended with. Stop at an error."""
+    answer: Arrays = {}
+    for share in group:
+        answer = do(replace(share, state=State.of(answer)) if answer else share)
+        if "error" in answer:
+            break
+    return answer
+
+
+def singles(shares: Iterable[Share]) -> list[Group]:
+    """Groups of one share each."""
+    return [(share,) for share in shares]
 
 
 def text_of(error: ValueError) -> str:
@@ -69,6 +104,24 @@ def checked(arrays: Arrays) -> Arrays:
     if "error" in arrays:
         raise TableError(str(arrays["error"]))
     return arrays
+
+
+def checked_state(options: ShardOptions, arrays: Arrays) -> State:
+    """The state that a task answers. Overshoot if a row was too long for the engine."""
+    state = State.of(checked(arrays))
+    asked = ENGINES[options.engine]
+    if choose(asked, state.largest, options.limit) is not asked:
+        raise Overshoot
+    return state
+
+
+def check_rows(share: Share, rows: int) -> None:
+    """ValueError if a pass over the shard found another number of rows than the first pass."""
+    if rows != share.rows:
+        raise ValueError(
+            f"partition {share.shard}: {rows:,} rows now, {share.rows:,} before: the rows must be the same "
+            "each time they are asked for, so persist or cache them, or write them to files first"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +140,16 @@ class ShardTask:
 
     options: ShardOptions
     state: State
-    last: bool
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        fit = partial(fit_shard, options=self.options, last=self.last, first=share.first)
-        return _inspected(fit, self.state, blocks, self.options, share)
+        options, before = self.options, share.state or self.state
+        if before.largest > options.limit:  # a row in an earlier share of the group: all will be trained once more
+            return before.arrays()
+        fit = partial(fit_shard, options=options, last=share.last, first=share.first, burn_in=share.burn_in)
+        after = _inspected(fit, before, blocks, options, share)
+        if after.largest <= options.limit:
+            check_rows(share, after.rows + len(after.y) - before.rows - len(before.y))
+        return after.arrays()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,18 +162,18 @@ class PieceTask:
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
         fit = partial(fit_piece, options=self.options, rows=self.rows, first=share.first)
-        return _inspected(fit, self.state, blocks, self.options, share)
+        return _inspected(fit, self.state, blocks, self.options, share).arrays()
 
 
 def _inspected(
     fit: Callable[..., State], state: State, blocks: Iterable[Piece], options: ShardOptions, share: Share
-) -> Arrays:
+) -> State:
     """Train. In the first epoch, check the rows while they are read, which saves a pass over them."""
     if options.seen:
-        return fit(state, blocks).arrays()
+        return fit(state, blocks)
     inspection = Inspection(share.shard, share.start, options.features, state.largest)
     after = fit(state, inspection.of(blocks, options.counted(), options.limit))
-    return replace(after, largest=inspection.largest).arrays()
+    return replace(after, largest=inspection.largest)
 
 
 @dataclass(frozen=True, eq=False)

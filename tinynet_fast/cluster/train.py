@@ -12,7 +12,7 @@ from tinynet_fast.cluster.fit import ShardOptions
 from tinynet_fast.cluster.recipes import NetworkRecipe, NeuronRecipe
 from tinynet_fast.cluster.shards import Cluster, Shards, open_shards, search_rate, train
 from tinynet_fast.cluster.sweep import HeldOutTask, SweepRecipe, check_folds, held_counts
-from tinynet_fast.cluster.tasks import checked
+from tinynet_fast.cluster.tasks import checked, singles
 from tinynet_fast.kernels.engines import FAST, choose, engine_named, row_limit
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.models.layers import check_activation
@@ -203,7 +203,7 @@ def _sweep(shards: Shards, shard_options: ShardOptions, recipe: SweepRecipe) -> 
     neurons = trainable.neurons
     parameters, counts, scores = neurons.parameters(), np.zeros((recipe.folds, 2)), np.full(len(neurons), np.nan)
     if recipe.folds:
-        answers = shards.cluster.each(HeldOutTask(shard_options, parameters, recipe), shards.whole())
+        answers = shards.cluster.each(HeldOutTask(shard_options, parameters, recipe), singles(shards.whole()))
         counts = sum((checked(answer)["counts"] for answer in answers), counts)
         scores = sum((answer["losses"] for answer in answers), np.zeros(len(scores)))
         alone = (counts.sum(axis=0) - counts == 0).any(axis=1)

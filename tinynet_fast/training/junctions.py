@@ -42,15 +42,19 @@ class Junctions:
         self.off = self.worst_gap = 0.0
         self.length = 1.0  # of the last weights
 
-    def stand(self, starts: np.ndarray, ends: np.ndarray, rows: int, burn_in: int, together: int = 1) -> int:
+    def stand(
+        self, starts: np.ndarray, ends: np.ndarray, rows: int | list[int], burn_in: int, together: int = 1
+    ) -> int:
         """Compare the weights at the junctions of segments that lie in a row.
 
         Parameters
         ----------
         starts, ends : (segments, n_features + 1) float64 arrays
             The weights and, last, the bias of each segment before its first row and after its last row.
-        rows, burn_in : int
-            How many rows a segment has, and on how many it was trained beforehand.
+        rows : int or list of int
+            How many rows a segment has, or each of them.
+        burn_in : int
+            On how many rows a segment was trained beforehand, at most.
         together : int
             So many segments in a row stand together or not at all.
 
@@ -69,7 +73,7 @@ class Junctions:
             self.off, self.length = float(off[count - 1]), float(lengths[count - 1])
             self.worst_gap = max(self.worst_gap, float((gaps[:count] / lengths[:count]).max()))
         self.segments += count
-        self.rows_again += (len(ends) - count) * rows
+        self.rows_again += int(np.broadcast_to(rows, len(ends))[count:].sum())
         self.burn_in = burn_in
         return count
 
