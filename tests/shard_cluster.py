@@ -66,7 +66,7 @@ class LocalShards:
     """Shards cut from arrays at `cuts`; `order` is the order in which they are worked on, whatever their order is."""
 
     names = None
-    groups = parts = True
+    groups = divisible = True
 
     def __init__(self, X, y, cuts, order=None):
         edges = [0, *cuts, len(X)]

@@ -213,7 +213,7 @@ def _gone(shard: int) -> ValueError:
 class SparkShards:
     """The partitions of a Spark frame; see `Cluster` in `cluster/shards.py`."""
 
-    parts = True
+    divisible = True
 
     def __init__(
         self, frame: Any, y: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None = None

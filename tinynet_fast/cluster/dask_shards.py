@@ -70,7 +70,7 @@ class DaskShards:
         self.ahead: dict[int, list[Any]] = {}
 
     @property
-    def parts(self) -> bool:
+    def divisible(self) -> bool:
         return not any(_lazy(part) for parts in self.data for part in parts)
 
     def labels(self, task: Task) -> list[Arrays]:

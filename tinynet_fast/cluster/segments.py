@@ -13,6 +13,7 @@ turn. How shards are cut depends on their rows and the options alone, so the wei
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +52,7 @@ def train_in_turn(cluster: "Cluster", options: ShardOptions, state: State, share
             groups[-1].append(share)
         else:
             groups.append([share])
-    for group, after in zip(groups, [*groups[1:], []], strict=True):
+    for group, after in pairwise([*groups, []]):
         state = checked_state(options, cluster.one(ShardTask(options, state), group, after))
     return state
 
@@ -62,7 +63,7 @@ def segments_of(shards: "Shards", options: ShardOptions) -> "ShardSegments | Non
     if not isinstance(recipe, NeuronRecipe) or options.engine != FAST.name or shards.mode != "chain":
         return None
     smooth = recipe.penalties.smooth and not recipe.penalties.average_from
-    return ShardSegments(shards.cluster, recipe) if smooth and shards.cluster.parts else None
+    return ShardSegments(shards.cluster, recipe) if smooth and shards.cluster.divisible else None
 
 
 class ShardSegments:
@@ -169,7 +170,7 @@ class ShardSegments:
         state = replace(afters[stand - 1], losses=losses, largest=largest, burnt_in=np.empty(0))
         if stand < len(groups):  # the last one that stands went on over the burn-in of the next one
             left = _shares_of(groups[stand:])
-            others = [replace(left[0], burn_in=0).rest(left[0].burn_in), *left[1:], *others]
+            others = [left[0].rest(groups[stand][0].burn_in), *left[1:], *others]
         return state, others
 
 
@@ -192,7 +193,8 @@ def _begun(group: list[Share], state: State, guess: np.ndarray) -> Group:
 
 
 def _shares_of(groups: list[list[Share]]) -> list[Share]:
-    return [share for group in groups for share in group]
+    """The shares of segments, to be trained in turn."""
+    return [replace(share, burn_in=0) for group in groups for share in group]
 
 
 def _weights(state: State) -> np.ndarray:

@@ -53,7 +53,7 @@ class Cluster(Protocol):
     dtype: str
 
     @property
-    def parts(self) -> bool:
+    def divisible(self) -> bool:
         """Whether some rows of a shard can be had again without computing all of it."""
 
     def labels(self, task: Task) -> list[Arrays]:
