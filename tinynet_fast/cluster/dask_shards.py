@@ -49,7 +49,8 @@ class DaskShards:
     """The shards of a Dask collection; see `Cluster` in `shards.py`.
 
     `rows` and `target` hold what their reader takes for each shard: delayed objects, futures of persisted parts, or a
-    file's address. `as_they_are` returns the whole partitions of a frame.
+    file's address. `as_they_are` returns the whole partitions of a frame. `divisible` is
+    whether the parts are persisted or files.
     """
 
     groups = True
@@ -63,15 +64,12 @@ class DaskShards:
         width: int,
         dtype: str,
         as_they_are: Callable[[], Parts] | None = None,
+        divisible: bool = True,
     ) -> None:
         self.client, (self.data, self.read), (self.targets, self.read_target) = client, rows, target
         self.names, self.n_features, self.dtype = names, width, dtype
-        self.as_they_are = as_they_are
+        self.as_they_are, self.divisible = as_they_are, divisible
         self.ahead: dict[int, list[Any]] = {}
-
-    @property
-    def divisible(self) -> bool:
-        return not any(_lazy(part) for parts in self.data for part in parts)
 
     def labels(self, task: Task) -> list[Arrays]:
         do, groups = partial(_do, task, self.read_target), singles(Share(i) for i in range(len(self.targets)))
@@ -231,8 +229,9 @@ def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> Dask
     dtype = "float32" if X.dtype == np.float32 else "float64"
     held = {future.key: future for future in need("distributed").futures_of([X, y])}  # parts that are persisted
     data = [tuple(held.get(part.key, part) for part in parts) for parts in zip(rows, labels, strict=True)]
-    target = [parts[1:] for parts in data], array_labels
-    return DaskShards(client, (data, ArrayReader(X.shape[1], dtype)), target, None, X.shape[1], dtype)
+    target, divisible = [parts[1:] for parts in data], not any(_lazy(part) for parts in data for part in parts)
+    reader, width = ArrayReader(X.shape[1], dtype), X.shape[1]
+    return DaskShards(client, (data, reader), (target, array_labels), None, width, dtype, divisible=divisible)
 
 
 def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
@@ -249,7 +248,8 @@ def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskS
     def as_they_are() -> Parts:
         return [(part,) for part in X.to_delayed()]
 
-    return DaskShards(client, rows, target, layout.names, len(layout.names), layout.dtype.name, as_they_are)
+    width, held = len(layout.names), len(need("distributed").futures_of(X)) >= X.npartitions
+    return DaskShards(client, rows, target, layout.names, width, layout.dtype.name, as_they_are, held)
 
 
 def _files(X: Any, y: Any, client: Any, features: Sequence[str] | None, options: dict[str, Any]) -> DaskShards:

@@ -26,7 +26,7 @@ from tinynet_fast.cluster.tasks import Group, ShardTask, Share, checked, checked
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.rows.stream import recut
 from tinynet_fast.training.history import Arrays
-from tinynet_fast.training.junctions import Junctions, Meeting
+from tinynet_fast.training.junctions import MARGIN, Junctions, Meeting
 
 if TYPE_CHECKING:
     from tinynet_fast.cluster.shards import Cluster, Shards
@@ -102,7 +102,8 @@ class ShardSegments:
             self.given_up = True
             return state, shares, guess
         first = shares[large[0]]
-        most = min(int(options.rows * options.epochs * MEASURED), first.rows // 4) // tile * tile
+        longest = int(first.rows * MOST_BURN_IN / MARGIN)
+        most = min(int(options.rows * options.epochs * MEASURED), longest) // tile * tile
         state = train_in_turn(self.cluster, options, state, [*shares[: large[0]], first.head(most)])
         shares = [first.rest(most), *shares[large[0] + 1 :]]
         self.first_rate = self.recipe.schedule.rate(_rows_done(state))

@@ -44,17 +44,15 @@ MODES = ("chain", "average")
 class Cluster(Protocol):
     """Sends tasks to the shards. A task's answer depends on the shard alone, so any worker may do it again.
 
-    `groups` says whether one task can take several shards.
+    `groups` says whether one task can take several shards, and `divisible` whether some rows of a shard can be had
+    again without computing all of it.
     """
 
     groups: bool
+    divisible: bool
     names: list[str] | None
     n_features: int
     dtype: str
-
-    @property
-    def divisible(self) -> bool:
-        """Whether some rows of a shard can be had again without computing all of it."""
 
     def labels(self, task: Task) -> list[Arrays]:
         """Do a task on the labels of each shard, side by side; return the answers in order. Inputs are not read."""
