@@ -420,17 +420,18 @@ def test_a_collection_that_is_not_persisted_is_trained_in_turn(client):
 
 
 def test_workers_killed_while_segments_are_trained(client):
-    cuts, options, killed = (150_000,) * 4, {"learning_rate": 0.15, "epochs": 8}, []
+    cuts, options, killed = (150_000,) * 4, {"learning_rate": 0.15, "epochs": 16}, []
     workers(client, 2)
     X, y = np.tile(ROWS.X, (10, 1)), np.tile(Y, 10)
     ref = neuron(LocalShards(X, y, np.cumsum(cuts)[:-1].tolist()), **options)
-    assert ref.certificate.segments == 4 * 8
+    assert ref.certificate.segments == 4 * 16
     shards = client.persist(list(arrays(cuts, X, y)))
     with distributed.Client(client.scheduler.address) as other:
         thread = threading.Thread(target=kill_while_training, args=(other, 1, killed))
         thread.start()
         comp = on_dask.train_neuron(*shards, client=client, **options)
         thread.join(20)
+    assert len(killed) == 1
     same(comp, ref)
 
 

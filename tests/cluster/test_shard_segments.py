@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from planted import Mistake, jit_copy
 from problems import SEEDS
 from segment_runs import KINDS, assert_reference, largest_rate, pass_fail, rows_of_kind, settings_of
-from shard_cluster import LocalShards, same
+from shard_cluster import LocalShards, same, travelled
 
 from tinynet_fast import train_neuron
 from tinynet_fast.cluster import fit, shards, tasks
@@ -69,6 +69,32 @@ def test_the_order_of_finishing_changes_no_bit():
     same(comp, ref)
     np.testing.assert_array_equal(comp.loss_history, ref.loss_history)
     assert comp.certificate == ref.certificate
+
+
+class Pieces(LocalShards):
+    """Shards that are read in blocks of `size` rows."""
+
+    size = 1
+
+    def do(self, task, share):
+        rows, y = (part[share.start : share.stop] for part in self.parts[share.shard])
+        blocks = [(rows[i : i + self.size], y[i : i + self.size]) for i in range(0, len(y), self.size)]
+        return travelled(task, blocks, share)
+
+
+@pytest.mark.parametrize("width", [3, 12])
+@pytest.mark.parametrize("again", [False, True])
+def test_how_shards_are_read_changes_no_bit(width, again):
+    cuts, (rows, y) = [20_030, 20_100, 40_070, 60_010], pass_fail(80_000, width, seed=3)
+    options = {"epochs": 2, "learning_rate": 0.9 * largest_rate(rows)}
+    rows[30_000:] *= 1e-3 if again else 1.0
+    shards = Pieces(rows, y, cuts)
+    ref = in_segments(LocalShards(rows, y, cuts), **options)
+    assert (ref.certificate.segments, ref.certificate.rows_again > 0) == ((2, True) if again else (8, False))
+    for shards.size in (7, 300, 1999, 20_000):
+        comp = in_segments(shards, **options)
+        same(comp, ref)
+        np.testing.assert_array_equal(comp.loss_history, ref.loss_history)
 
 
 @given(SEEDS, st.data())

@@ -9,9 +9,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from segment_runs import settings_of
 from shard_cluster import ON_A_CLUSTER, LocalShards, need_spark, same, spark_session
 
 import tinynet_fast
+from tinynet_fast.cluster import segments
 from tinynet_fast.cluster.tasks import LabelsTask, Share
 from tinynet_fast.cluster.train import neuron
 from tinynet_fast.rows.datasets import make_pass_fail
@@ -73,6 +75,24 @@ def test_chain_and_average_are_the_bits_of_everywhere(session, tmp_path):
     files = [str(tmp_path / f"part{i}.parquet") for i in range(5)]
     same(on_spark.train_neuron(files, "y"), tinynet_fast.train_neuron(ROWS.X, Y, epochs=1))
     same(on_spark.train_neuron(f"{tmp_path}/*.parquet", "y", **AVERAGE), ref)
+
+
+def test_a_chain_in_segments_has_the_bits_of_everywhere(session, tmp_path):
+    """Also of small files, which one task reads in turn. A task has only one partition of a frame."""
+    options = {"learning_rate": 0.25, "epochs": 2}
+    with settings_of(segments, LEAST_ROWS=256, MEASURED=0.2, LEAST_SEGMENTS=2):
+        for cuts in ([10_000, 20_000], [10_000, 10_100, 20_000, 20_030]):
+            rows = frame(session, tmp_path, cuts=cuts)
+            ref = neuron(LocalShards(ROWS.X, Y, cuts), **options)
+            assert ref.certificate.segments == 6
+            files = [str(tmp_path / f"part{i}.parquet") for i in range(len(cuts) + 1)]
+            for given in (files, rows.cache()) if len(cuts) == 2 else (files,):
+                comp = on_spark.train_neuron(given, "y", **options)
+                same(comp, ref)
+                assert comp.certificate == ref.certificate
+        in_turn = on_spark.train_neuron(rows, "y", **options)
+    assert in_turn.certificate is None
+    same(in_turn, tinynet_fast.train_neuron(ROWS.X, Y, **options))
 
 
 def test_predictions_stay_in_the_frame(session, tmp_path):

@@ -156,7 +156,7 @@ class ShardSegments:
             self.given_up = True
             return replace(state, largest=largest), _shares_of(groups) + others
         early = [
-            [replace(group[0].head(group[0].burn_in), state=end, burn_in=0, last=True)]
+            [replace(group[0].head(group[0].burn_in), state=_from_here(end), burn_in=0, last=True)]
             for group, end in zip(groups[1:], ends[:-1], strict=True)
         ]
         afters = [checked_state(options, answer) for answer in self.cluster.each(task, early)] + ends[-1:]
@@ -168,7 +168,7 @@ class ShardSegments:
         if not stand:
             return replace(state, largest=largest), _shares_of(groups) + others
         losses = np.sum([after.losses for after in afters[:stand]], axis=0)
-        state = replace(afters[stand - 1], losses=losses, largest=largest, burnt_in=np.empty(0))
+        state = replace(_from_here(afters[stand - 1]), losses=losses, largest=largest, burnt_in=np.empty(0))
         if stand < len(groups):  # the last one that stands went on over the burn-in of the next one
             left = _shares_of(groups[stand:])
             others = [left[0].rest(groups[stand][0].burn_in), *left[1:], *others]
@@ -181,16 +181,23 @@ def _begun(group: list[Share], state: State, guess: np.ndarray) -> Group:
     if first.burn_in:
         done = _rows_done(state) - state.rows + first.first
         state = replace(
-            state,
+            _from_here(state),
             values=state.values | {"weights": guess[:-1], "bias": guess[-1:]},
             counts={"row": np.array([float(done)])},
             losses=np.zeros_like(state.losses),
-            rows=first.first,
             X=state.X[:0],
             y=state.y[:0],
         )
     shares = [replace(first, state=state), *group[1:]]
     return [*shares[:-1], replace(shares[-1], last=True)]
+
+
+def _from_here(state: State) -> State:
+    """The same state before rows whose tiles are counted from the first of them on.
+
+    If they were counted from the epoch's first row, the bits would depend on the blocks that a segment is read in.
+    """
+    return replace(state, rows=0)
 
 
 def _shares_of(groups: list[list[Share]]) -> list[Share]:
@@ -229,7 +236,7 @@ class MeetTask:
         meeting, rows, losses = Meeting(_weights(state), self.start, most), options.counted(), np.zeros(1)
         inspected = Inspection(share.shard, share.start, options.features).of(blocks, rows, options.limit)
         size, done = max(most // 64 // FAST.tile, 1) * FAST.tile, 0
-        for X, y in recut(coded(inspected, options), size):
+        for X, y in recut(coded(inspected, options), size, batch_size=size):
             for run in runs:
                 run.train(rows.standardised(X), y, None, losses)
             done += len(y)
