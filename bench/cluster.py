@@ -19,6 +19,7 @@ from statistics import median
 
 import family  # noqa: F401 - first: it sets one thread for all libraries
 import numpy as np
+from cluster_chain import chain
 from cluster_rows import FEATURES, NEAR, least_loss, write_files
 from cluster_spark import against_spark, small_partitions
 from rich.console import Console
@@ -302,9 +303,8 @@ def main():
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--turns", type=int, default=3, help="turns of the comparison with Spark ML")
-    parser.add_argument(
-        "--only", nargs="*", default=["losses", "sorted", "throughput", "partial_fit", "parquet", "spark", "partitions"]
-    )
+    parts = ["losses", "sorted", "throughput", "chain", "partial_fit", "parquet", "spark", "partitions"]
+    parser.add_argument("--only", nargs="*", default=parts)
     parser.add_argument("--json", type=Path, help="the results file (default: the day and the CPU, in bench/results)")
     given, facts = parser.parse_args(), machine()
     path = given.json or Path(__file__).parent / "results" / f"cluster-{datetime.now(UTC).date()}-{slug(facts)}.json"
@@ -312,6 +312,9 @@ def main():
         "losses": lambda: losses(given.rows),
         "sorted": lambda: sorted_rows(given.rows // 10),
         "throughput": lambda: throughput(given.rows, given.rounds),
+        "chain": lambda: (
+            chain(given.rows, given.rounds, start, on_workers) | {"cpu": facts.get("cpu", "an unknown CPU")}
+        ),
         "partial_fit": lambda: against_partial_fit(given.rows),
         "parquet": lambda: from_parquet(given.rows // 5, given.rounds),
         "spark": lambda: against_spark(given.rows, given.turns, console.print),
