@@ -55,7 +55,8 @@ def small_partitions(client, rounds):
 
     rows, found = make_pass_fail(PARTITIONS * PARTITION_ROWS, 4), {}
     table = da.from_array(rows.X, chunks=(PARTITION_ROWS, 4)), da.from_array(rows.y, chunks=PARTITION_ROWS)
-    for name, given in (("computed", table), ("persisted", client.persist(list(table)))):
+    for name in ("computed", "persisted"):
+        given = table if name == "computed" else client.persist(list(table))
         epochs, whole = [], []
         for _ in range(rounds):
             began = time.perf_counter()
