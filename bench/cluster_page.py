@@ -114,6 +114,26 @@ def far(results):
     }
 
 
+def chain_in_segments(found):
+    """What is said about the chain in segments, and about small partitions."""
+    seconds, small = found["seconds"], found["small"]
+    two = seconds["two workers"]
+    return {
+        "chain_rows": f"{found['rows']:,}",
+        "chain_shards": found["shards"],
+        "chain_cpu": found["cpu"],
+        "chain_table": "\n".join(f"| {name} | {value:.2f} |" for name, value in seconds.items()),
+        "chain_ratio": f"{seconds['one worker, in turn'] / two:.2f}",
+        "chain_workers": f"{seconds['one worker'] / two:.2f}",
+        "chain_bound": f"{found['certificate']['bound']:.0e}",
+        "chain_off": f"{found['off_one_machine']:.0e}",
+        "small_persisted": f"{small['persisted']['epoch']:.1f}",
+        "small_computed": f"{small['computed']['epoch']:.1f}",
+        "small_persisted_whole": f"{small['persisted']['whole']:.1f}",
+        "small_computed_whole": f"{small['computed']['whole']:.1f}",
+    }
+
+
 def picture(found, path):
     """Draw the distance from the least log loss, by syncs."""
     import matplotlib
@@ -143,37 +163,41 @@ def page(results):
     """The page for these results."""
     losses, speed, spark = results["losses"], results["throughput"], results["spark"]
     seconds, two = speed["seconds"]["1"], speed["two_processes"]
-    values = far(results) | {
-        "losses": loss_table(losses),
-        "sorted": sorted_table(results["sorted"]),
-        "sorted_rows": f"{results['sorted']['rows']:,}",
-        "chain_ns": f"{losses['chain_ns_a_row']:.1f}",
-        "alone_ns": f"{losses['one_machine_ns_a_row']:.1f}",
-        "equal": "bit for bit equal" if losses["chain_is_bit_for_bit"] else "NOT EQUAL",
-        "one": f"{speed['rows'] / seconds['1'] / 1e6:.0f}",
-        "two": f"{speed['rows'] / seconds['2'] / 1e6:.0f}",
-        "speedup": f"{seconds['1'] / seconds['2']:.2f}",
-        "best": f"{speed['least_seconds']['1']['1'] / speed['least_seconds']['1']['2']:.2f}",
-        "bound": f"{two['speedup']:.2f}",
-        "load": f"{speed['load_average']:.1f}",
-        "empty_task": f"{speed['empty_round_seconds']['2'] / 8 * 1e3:.1f}",
-        "partial_fit": time_table(results["partial_fit"]),
-        "partial_fit_rows": f"{results['partial_fit']['rows']:,}",
-        "spark": time_table(spark),
-        "files_ratio": f"{seconds_of(spark, 'Spark ML, files') / seconds_of(spark, 'tinynet_fast, files'):.1f}",
-        "cached_ratio": f"{seconds_of(spark, 'Spark ML, cached') / seconds_of(spark, 'tinynet_fast, cached'):.1f}",
-        "spark_rows": f"{spark['rows']:,}",
-        "arrow": f"{spark['receive_ns_a_row']:,.0f}",
-        "empty_job": f"{spark['empty_job_seconds']:.2f}",
-        "spark_link": f"{results['partitions']['chain_seconds']:.2f}",
-        "spark_task": f"{results['partitions']['average_seconds'] * 1e3:.0f}",
-        "spark_empty": f"{results['partitions']['empty_seconds'] * 1e3:.0f}",
-        "cpu": results["machine"].get("cpu", "an unknown CPU"),
-        "cores": f"{CORES:,}",
-        "per_core": SHARDS_A_CORE,
-        "syncs": SYNCS,
-        "price": CORE_HOUR,
-    }
+    values = (
+        far(results)
+        | chain_in_segments(results["chain"])
+        | {
+            "losses": loss_table(losses),
+            "sorted": sorted_table(results["sorted"]),
+            "sorted_rows": f"{results['sorted']['rows']:,}",
+            "chain_ns": f"{losses['chain_ns_a_row']:.1f}",
+            "alone_ns": f"{losses['one_machine_ns_a_row']:.1f}",
+            "equal": "bit for bit equal" if losses["chain_is_bit_for_bit"] else "NOT EQUAL",
+            "one": f"{speed['rows'] / seconds['1'] / 1e6:.0f}",
+            "two": f"{speed['rows'] / seconds['2'] / 1e6:.0f}",
+            "speedup": f"{seconds['1'] / seconds['2']:.2f}",
+            "best": f"{speed['least_seconds']['1']['1'] / speed['least_seconds']['1']['2']:.2f}",
+            "bound": f"{two['speedup']:.2f}",
+            "load": f"{speed['load_average']:.1f}",
+            "empty_task": f"{speed['empty_round_seconds']['2'] / 8 * 1e3:.1f}",
+            "partial_fit": time_table(results["partial_fit"]),
+            "partial_fit_rows": f"{results['partial_fit']['rows']:,}",
+            "spark": time_table(spark),
+            "files_ratio": f"{seconds_of(spark, 'Spark ML, files') / seconds_of(spark, 'tinynet_fast, files'):.1f}",
+            "cached_ratio": f"{seconds_of(spark, 'Spark ML, cached') / seconds_of(spark, 'tinynet_fast, cached'):.1f}",
+            "spark_rows": f"{spark['rows']:,}",
+            "arrow": f"{spark['receive_ns_a_row']:,.0f}",
+            "empty_job": f"{spark['empty_job_seconds']:.2f}",
+            "spark_link": f"{results['partitions']['chain_seconds']:.2f}",
+            "spark_task": f"{results['partitions']['average_seconds'] * 1e3:.0f}",
+            "spark_empty": f"{results['partitions']['empty_seconds'] * 1e3:.0f}",
+            "cpu": results["machine"].get("cpu", "an unknown CPU"),
+            "cores": f"{CORES:,}",
+            "per_core": SHARDS_A_CORE,
+            "syncs": SYNCS,
+            "price": CORE_HOUR,
+        }
+    )
     template = (ROOT / "bench" / "cluster_page.md").read_text(encoding="utf-8")
     for name, value in values.items():
         template = template.replace("{" + name + "}", str(value))

@@ -50,8 +50,9 @@ def train_neuron(
         "chain" hands the weights from shard to shard in order. They are bit for bit the weights that
         `tinynet_fast.train_neuron` has for the same rows in one array, if it trains them in turn and with one
         engine; if its result has a certificate, or if it changes the engine because the rate falls, they are equal to
-        1e-12. It takes as long as rows in turn on one machine, because one worker trains
-        at a time. Use it if the rows do not fit on one machine.
+        1e-12. Large shards are trained at once, as segments whose junctions are compared afterwards; see the notes.
+        What cannot be cut into segments takes as long as on one machine, because one worker trains at a time. Use
+        "chain" if the rows do not fit on one machine.
         "average" trains on all shards at once from the same weights, and then takes the mean of their weights, weighted
         by their numbers of rows. **These are not the weights of a single machine.** The same shards give the same bits,
         with any number of workers and in any order; other shards give other bits. How far off they are: on 20,000,000
@@ -87,6 +88,12 @@ def train_neuron(
 
     Notes
     -----
+    With mode="chain" and the fast engine, shards are trained in segments side by side if there are four or more of at
+    least 65,536 rows, which are persisted or files, and if a burn-in takes at most half of them. `certificate` of the
+    result says how far the weights can be from those of rows in turn; it is None if all shards were trained in turn.
+    The weights have the same bits with any number of workers. `l1`, `average` and the squared loss are trained in turn.
+    Small shards that follow each other are one task, of up to 8 MB.
+
     A first pass reads the labels and counts the rows. Inputs are checked in the first epoch: a row that cannot be
     trained on is refused, and if a row is too long for the fast engine, all shards start anew with the strict one. The
     fast engine's bits are the same on all machines with the same instruction set; those of engine="strict" on all
