@@ -70,8 +70,8 @@ def train_neuron(
     mode : {"chain", "average"}
         As for `tinynet_fast.dask.train_neuron`, with the same bits. In segments, "chain" runs a few jobs over all
         partitions at once. In turn it runs a job of one task for each partition (neighbouring small files are one
-        task): each takes Spark about 0.13 s, and one executor works at a time. A task has one partition of a frame only,
-        so segments end before the first small one.
+        task): each takes Spark about 0.13 s, and one executor works at a time. A task has only one partition of a
+        frame, so segments end before the first small one.
     syncs : int
         How often "average" takes the mean in an epoch. Each time is a job, in which every partition drops the rows that
         are not in its share before they become Arrow.
@@ -213,7 +213,7 @@ def _gone(shard: int) -> ValueError:
 
 
 class SparkShards:
-    """The partitions of a Spark frame; see `Cluster` in `cluster/shards.py`."""
+    """The partitions of a Spark frame; see `Cluster` in `cluster/tasks.py`."""
 
     divisible = True
 

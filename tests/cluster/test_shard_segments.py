@@ -173,6 +173,18 @@ def test_with_l2_runs_may_move_apart_before_a_step_overshoots():
     assert in_segments(LocalShards(X, Y, CUTS), l2=l2, learning_rate=RATE / 3).certificate is not None
 
 
+def test_with_l2_the_length_of_all_rows_counts():
+    """Also of those after the segments: if they are not known yet, the epoch is trained in turn."""
+    shards = LocalShards(X, Y, [10_000, 20_000, 30_000, 30_090, 30_180, 39_990])
+    options = {"l2": 0.3, "learning_rate": RATE / 2}
+    with settings_of(module, GROUP_VALUES=300):
+        assert in_segments(shards, **options).certificate is None
+        result = in_segments(shards, epochs=3, **options)
+        assert in_segments(shards, learning_rate=RATE / 2).certificate.segments == 3
+    assert result.certificate.segments == 2 * 3
+    assert_reference(result, X, Y, epochs=3, **options)
+
+
 @pytest.mark.parametrize("groups", [True, False])
 def test_small_shards_join_a_large_one(groups, monkeypatch):
     """If a task can take one shard only, segments end before the first small one."""

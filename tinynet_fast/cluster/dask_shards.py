@@ -46,7 +46,7 @@ Held = tuple[Parts, Callable[..., Any]]  # the same, and the reader
 
 
 class DaskShards:
-    """The shards of a Dask collection; see `Cluster` in `shards.py`.
+    """The shards of a Dask collection; see `Cluster` in `tasks.py`.
 
     `rows` and `target` hold what their reader takes for each shard: delayed objects, futures of persisted parts, or a
     file's address. `as_they_are` returns the whole partitions of a frame. `divisible` is

@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,14 +21,11 @@ from tinynet_fast.cluster.fit import Piece, ShardOptions, coded
 from tinynet_fast.cluster.inspection import Inspection
 from tinynet_fast.cluster.recipes import NeuronRecipe
 from tinynet_fast.cluster.state import State
-from tinynet_fast.cluster.tasks import Group, ShardTask, Share, checked, checked_state
+from tinynet_fast.cluster.tasks import Cluster, Group, ShardTask, Share, checked, checked_state
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.rows.stream import recut
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.junctions import MARGIN, Junctions, Meeting
-
-if TYPE_CHECKING:
-    from tinynet_fast.cluster.shards import Cluster, Shards
 
 # Small shards that follow each other are one task, of at most this many values: 8 MB, which may have to travel.
 GROUP_VALUES = 1 << 20
@@ -43,7 +39,7 @@ SPARE, SPARE_SHARE = 4, 1 / 32
 MOST_BURN_IN = 0.5
 
 
-def train_in_turn(cluster: "Cluster", options: ShardOptions, state: State, shares: Sequence[Share]) -> State:
+def train_in_turn(cluster: Cluster, options: ShardOptions, state: State, shares: Sequence[Share]) -> State:
     """Train on shares in their order, from the state before them; return the state after them."""
     groups: list[list[Share]] = []
     for share in shares:
@@ -57,19 +53,19 @@ def train_in_turn(cluster: "Cluster", options: ShardOptions, state: State, share
     return state
 
 
-def segments_of(shards: "Shards", options: ShardOptions) -> "ShardSegments | None":
-    """Segments for a run on these shards; None if the run has none."""
+def segments_of(cluster: Cluster, options: ShardOptions) -> "ShardSegments | None":
+    """Segments for a run of a chain; None if it has none."""
     recipe = options.recipe
-    if not isinstance(recipe, NeuronRecipe) or options.engine != FAST.name or shards.mode != "chain":
+    if not isinstance(recipe, NeuronRecipe) or options.engine != FAST.name:
         return None
     smooth = recipe.penalties.smooth and not recipe.penalties.average_from
-    return ShardSegments(shards.cluster, recipe) if smooth and shards.cluster.divisible else None
+    return ShardSegments(cluster, recipe) if smooth and cluster.divisible else None
 
 
 class ShardSegments:
     """The segments of one run of a neuron without l1 and averaging, whose steps do not overshoot."""
 
-    def __init__(self, cluster: "Cluster", recipe: NeuronRecipe) -> None:
+    def __init__(self, cluster: Cluster, recipe: NeuronRecipe) -> None:
         self.cluster, self.recipe, self.junctions = cluster, recipe, Junctions()
         self.burn_in: int | None = None
         self.first_rate, self.given_up = 0.0, False
@@ -79,13 +75,16 @@ class ShardSegments:
     def train(self, options: ShardOptions, state: State, shares: list[Share]) -> tuple[State, list[Share]]:
         """Train on the first shares of an epoch; return the state after them, and the shares that are left."""
         guess = _weights(state)
+        self.given_up = self.given_up or not state.largest <= self.safe_bound
         if self.burn_in is None and not self.given_up:
             state, shares, guess = self._measure(options, state, shares)
         if self.given_up:
             return state, shares
         groups, others = self._cut(options, state, shares)
-        if len(groups) < LEAST_SEGMENTS:
-            self.given_up = True
+        self.given_up = len(groups) < LEAST_SEGMENTS
+        # With l2, runs can move apart before a step overshoots: also on other rows, whose length is not known at first.
+        unknown = len(others) > 0 and not options.seen and self.safe_bound < options.limit
+        if self.given_up or unknown:
             return state, shares
         return self._side_by_side(options, state, guess, groups, others)
 
@@ -152,7 +151,7 @@ class ShardSegments:
         begun = [_begun(group, state, guess) for group in groups]
         ends = [checked_state(options, answer) for answer in self.cluster.each(task, begun)]
         largest = max(end.largest for end in ends)
-        if not largest <= self.safe_bound:  # with l2 runs can move apart before a step overshoots
+        if not largest <= self.safe_bound:
             self.given_up = True
             return replace(state, largest=largest), _shares_of(groups) + others
         early = [

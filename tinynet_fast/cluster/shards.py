@@ -1,10 +1,9 @@
 """An epoch over the shards of a cluster, as a chain or by averaging. The loop over epochs is `training/loop.py`'s."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +13,13 @@ from tinynet_fast.cluster.recipes import MomentsRecipe, moments_of
 from tinynet_fast.cluster.segments import ShardSegments, segments_of, train_in_turn
 from tinynet_fast.cluster.state import State, merge
 from tinynet_fast.cluster.tasks import (
-    Group,
+    Cluster,
     HeadTask,
     LabelsTask,
     PieceTask,
     RateTask,
     ShardTask,
     Share,
-    Task,
     check_rows,
     checked,
     checked_state,
@@ -31,7 +29,7 @@ from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, rounded_
 from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.rows.index_columns import LOOKED_AT, suspects, warn_of_row_numbers
 from tinynet_fast.training.checks import check_flag, check_labels, check_one_of, check_whole
-from tinynet_fast.training.history import Arrays, History, all_finite
+from tinynet_fast.training.history import History, all_finite
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.rate_search import most_rows
@@ -39,29 +37,6 @@ from tinynet_fast.training.result import RateSearch, TrainingResult
 from tinynet_fast.training.run import after_epoch, training_result, until_measured
 
 MODES = ("chain", "average")
-
-
-class Cluster(Protocol):
-    """Sends tasks to the shards. A task's answer depends on the shard alone, so any worker may do it again.
-
-    `groups` says whether one task can take several shards, and `divisible` whether some rows of a shard can be had
-    again without computing all of it.
-    """
-
-    groups: bool
-    divisible: bool
-    names: list[str] | None
-    n_features: int
-    dtype: str
-
-    def labels(self, task: Task) -> list[Arrays]:
-        """Do a task on the labels of each shard, side by side; return the answers in order. Inputs are not read."""
-
-    def each(self, task: Task, groups: Sequence[Group]) -> list[Arrays]:
-        """Do a task on groups of shares, side by side, in each group in turn; return each group's last answer."""
-
-    def one(self, task: Task, group: Group, after: Group = ()) -> Arrays:
-        """Do a task on one group. The rows of the group `after` it may be made ready meanwhile."""
 
 
 @dataclass(eq=False)
@@ -201,7 +176,7 @@ class _Run:
         self.shards, self.shard_options, self.options = shards, shard_options, options
         self.recipe: Any = shard_options.recipe
         self.trainable, self.history, self.state = self.recipe.trainable(options), History(), shard_options.start()
-        self.segments = segments_of(shards, shard_options)
+        self.segments = segments_of(shards.cluster, shard_options) if shards.mode == "chain" else None
         options.engine_name = options.engine.name
 
     def result(self) -> TrainingResult[Any]:

@@ -7,7 +7,7 @@ that raises would be tried again, in vain.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -69,6 +69,29 @@ class Share:
 
 Group = Sequence[Share]  # shares that one task takes in turn
 Task = Callable[[Iterable[Any], Share], Arrays]  # the first argument yields blocks of rows, or of labels
+
+
+class Cluster(Protocol):
+    """Sends tasks to the shards. A task's answer depends on the shard alone, so any worker may do it again.
+
+    `groups` says whether one task can take several shards, and `divisible` whether some rows of a shard can be had
+    again without computing all of it.
+    """
+
+    groups: bool
+    divisible: bool
+    names: list[str] | None
+    n_features: int
+    dtype: str
+
+    def labels(self, task: Task) -> list[Arrays]:
+        """Do a task on the labels of each shard, side by side; return the answers in order. Inputs are not read."""
+
+    def each(self, task: Task, groups: Sequence[Group]) -> list[Arrays]:
+        """Do a task on groups of shares, side by side, in each group in turn; return each group's last answer."""
+
+    def one(self, task: Task, group: Group, after: Group = ()) -> Arrays:
+        """Do a task on one group. The rows of the group `after` it may be made ready meanwhile."""
 
 
 def work(task: Task, blocks: Iterable[Any], share: Share) -> Arrays:
