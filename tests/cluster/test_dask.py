@@ -378,11 +378,12 @@ def test_what_is_refused(client):
 def test_the_benchmark_runs(tmp_path):
     """On a few rows: two clusters, a sync's cost, files."""
     script, results = Path(__file__).parents[2] / "bench" / "cluster.py", tmp_path / "results.json"
-    options = ["--rows", "8000", "--rounds", "1", "--only", "throughput", "parquet", "--json", str(results)]
+    options = ["--rows", "8000", "--rounds", "1", "--only", "throughput", "chain", "parquet", "--json", str(results)]
     done = subprocess.run([sys.executable, str(script), *options], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(results.read_text(encoding="utf-8"))
     assert set(found["throughput"]["seconds"]) == {"1", "4", "64"}
+    assert found["chain"]["off_one_machine"] <= 1e-12
     assert found["parquet"]["core_ns_a_row"] > 0.0
 
 
