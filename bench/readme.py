@@ -21,6 +21,8 @@ NAMES = {
     "fast": "tinynet_fast, `fast`",
     "strict": "tinynet_fast, `strict`",
     "plain @njit loop": "the plain loop under `@njit`",
+    "C, gcc -O3 -ffast-math": "the plain loop in C, `gcc -O3 -march=native -ffast-math`",
+    "JAX, lax.scan": "the plain loop in JAX, `lax.scan` under `jit`",
     "scikit-learn": "scikit-learn's `SGDClassifier`",
     "plain Python loop": "the plain Python loop, on lists",
     "reading memory": "floor: reading the rows from memory",
@@ -72,7 +74,7 @@ def options(document):
 
 
 def networks(document):
-    peers = ("NumPy", "PyTorch", "scikit-learn")
+    peers = ("C, gcc -O3 -ffast-math", "JAX", "NumPy", "PyTorch", "scikit-learn")
     rows = [
         [r.problem, f"**{number(r.figures[0].median)}**", *(times(r, who) for who in peers)]
         for r in results_of(document, "networks, an epoch")
@@ -82,7 +84,7 @@ def networks(document):
         "the same weights (within 1e-9; within 1e-6 for scikit-learn's Adam, which adds its epsilon to another root).",
         "The number in brackets is the ratio to tinynet_fast.",
     )
-    return prose(*words) + "\n" + table(["", "tinynet_fast", "NumPy", "PyTorch", "`MLPClassifier`"], rows)
+    return prose(*words) + "\n" + table(["", "tinynet_fast", "C", "JAX", "NumPy", "PyTorch", "`MLPClassifier`"], rows)
 
 
 def predictions(document):
@@ -176,7 +178,7 @@ def details(path):
 
 def machine(document):
     facts, read = document["machine"], f"{document['floors']['gigabytes_a_second']:.1f} GB/s"
-    versions = ", ".join(f"{name} {facts[name]}" for name in LIBRARIES if name in facts)
+    versions = ", ".join(f"{name} {facts[name]}" for name in (*LIBRARIES, "gcc") if name in facts)
     days = sorted({family["date"] for family in document["families"].values()})
     cpu = f"{facts['cores']} shared cores of an {facts['cpu']} ({facts['architecture']})"
     return prose(

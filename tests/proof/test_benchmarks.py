@@ -18,7 +18,7 @@ import pytest
 from tinynet_fast.kernels import reference
 from tinynet_fast.kernels.compiler import native
 from tinynet_fast.kernels.fast import floors
-from tinynet_fast.proof.bench import core, measure, network, neuron, show
+from tinynet_fast.proof.bench import core, gcc, measure, network, neuron, show
 from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.measure import Contender, NotEqualError, Result
 
@@ -75,6 +75,31 @@ def test_every_contender_for_a_network_learns_the_plain_loops_weights(contender,
         pytest.skip(f"{contender.name} is not installed, or has no such update")
     apart = measure.distance(contender.make(problem)(2), problem.solve("reference", 2))
     assert apart <= contender.limit <= 1e-6
+
+
+def test_loops_in_c_of_any_size_learn_the_plain_loops_weights():
+    """Sizes that have a copy of their own and others, and batches that do not fill a tile."""
+    loops = [
+        table.CONTENDERS[[c.name for c in table.CONTENDERS].index("C, gcc -O3 -ffast-math")]
+        for table in (neuron, network)
+    ]
+    if not loops[0].installed:
+        pytest.skip("there is no gcc that can compile the loops")
+    problems = [(loops[0], neuron.neuron_problem(50, d)) for d in (1, 2, 4, 5, 16, 64, 256)]
+    for sizes in ((2, 4, 1), (16, 32, 1), (64, 16, 1), (3, 7, 1)):
+        for batch in (None, 1, 2, 3, 32, 33, 45):
+            problems.append((loops[1], network.network_problem("loops", 50, sizes, batch=batch)))
+    for contender, problem in problems:
+        apart = measure.distance(contender.make(problem)(3), problem.solve("reference", 3))
+        assert apart <= 1e-12, problem.name
+    smallest = np.array([5e-324])
+    assert (smallest * 1.0 > 0.0).all()  # -ffast-math has not changed how this process rounds
+
+
+def test_without_gcc_its_contender_is_left_out(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(gcc, "library", gcc.library.__wrapped__)  # the answer is not kept
+    assert not next(c for c in neuron.CONTENDERS if c.needs == measure.GCC).installed
 
 
 def test_a_wrong_contender_ends_the_run_before_anything_is_timed(problem, monkeypatch):

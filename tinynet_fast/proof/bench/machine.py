@@ -1,8 +1,9 @@
-"""What figures depend on: the CPU, the number of cores, and the versions of Python and the libraries."""
+"""What figures depend on: the CPU, the number of cores, and the versions of Python, the libraries and gcc."""
 
 import os
 import platform
 import re
+import subprocess
 from contextlib import suppress
 from importlib import metadata
 
@@ -11,6 +12,7 @@ LIBRARIES = (
     "numba",
     "scikit-learn",
     "torch",
+    "jax",
     "vowpalwabbit",
     "river",
     "liblinear-official",
@@ -21,12 +23,15 @@ LIBRARIES = (
 
 
 def machine() -> dict[str, str]:
-    """The facts by name. Libraries that are not installed are left out."""
+    """The facts by name. What is not installed is left out."""
     facts = {"cpu": _model(), "architecture": _architecture(), "cores": str(os.cpu_count())}
     facts |= {"system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()}
     for name in LIBRARIES:
         with suppress(metadata.PackageNotFoundError):
             facts[name] = metadata.version(name)
+    with suppress(OSError, subprocess.CalledProcessError):
+        done = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=True)
+        facts["gcc"] = done.stdout.strip()
     return facts
 
 

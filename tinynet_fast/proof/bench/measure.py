@@ -14,11 +14,13 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 
 from tinynet_fast.kernels.engines import compiles
+from tinynet_fast.proof.bench import gcc
 from tinynet_fast.proof.validate import distance
 
 LEAST_TURN, LONG_TURN = 0.02, 0.5  # seconds
 OWN_CORE, TRIES = 0.97, 3  # if another process had the core for more than 3% of a turn, run it again, at most 3 times
 KERNELS = "compiled kernels"  # from the library, or compiled by Numba
+GCC = "gcc"  # that can compile the loops in C
 CHECKED_EPOCHS = 2
 CHECKED_VALUES = 100_000  # how many values of a problem the plain Python loop gets
 
@@ -61,7 +63,7 @@ class Contender:
     remark : str
         Why the difference is not smaller, if that needs a reason. It is shown beside the figure.
     needs : str
-        The module that must be installed, or KERNELS.
+        The module that must be installed, or KERNELS, or GCC.
     can : callable
         Whether the contender can make the updates of a problem.
     budget : callable, optional
@@ -80,6 +82,8 @@ class Contender:
     def installed(self) -> bool:
         if self.needs == KERNELS:
             return compiles()
+        if self.needs == GCC:
+            return gcc.library() is not None
         try:
             import_module(self.needs or "tinynet_fast")
         except (ImportError, OSError):  # OSError: a library that the module needs is missing

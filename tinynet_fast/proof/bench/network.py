@@ -10,7 +10,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinynet_fast.proof.bench.measure import KERNELS, Contender, Run
+from tinynet_fast.proof.bench import gcc
+from tinynet_fast.proof.bench.jax_setup import one_thread
+from tinynet_fast.proof.bench.measure import GCC, KERNELS, Contender, Run
 from tinynet_fast.rows.datasets import height_weight, make_pass_fail
 from tinynet_fast.training.mlp import train_mlp
 
@@ -107,6 +109,60 @@ def numpy_loop(problem: NetworkProblem) -> Run:
     return run
 
 
+def c_loop(problem: NetworkProblem) -> Run:
+    """One hidden layer in C, with its loss: `loops.c`."""
+    X, y = np.ascontiguousarray(problem.X), np.ascontiguousarray(problem.y, np.float64)
+    sizes = [problem.sizes[1], problem.batch or len(X)]
+
+    def run(epochs: int) -> np.ndarray:
+        parameters = flat(problem.start, [np.zeros(units) for units in problem.sizes[1:]])
+        gcc.train("train_network", X, y, sizes, RATES["sgd"], epochs, parameters)
+        return parameters
+
+    return run
+
+
+def jax_grad(problem: NetworkProblem) -> Run:
+    """The gradient of a loss on logits, and a `scan` over the batches. Adam is written out, as in its paper."""
+    jax = one_thread()
+    jnp, tree, rate, adam = jax.numpy, jax.tree.map, RATES[problem.optimizer], problem.optimizer == "adam"
+    size = problem.batch or len(problem.X)
+    batches = jnp.asarray(problem.X.reshape(-1, size, problem.sizes[0])), jnp.asarray(problem.y.reshape(-1, size))
+    start = [(jnp.asarray(w), jnp.zeros(w.shape[1])) for w in problem.start]
+
+    def loss(layers: Any, X: Any, y: Any) -> Any:
+        for w, b in layers[:-1]:
+            X = jax.nn.sigmoid(X @ w + b)
+        w, b = layers[-1]
+        z = (X @ w + b)[:, 0]
+        return jnp.mean(jax.nn.softplus(z) - y * z)
+
+    def update(state: Any, batch: Any) -> Any:
+        layers, first, second, t = state
+        value, slope = jax.value_and_grad(loss)(layers, *batch)
+        if not adam:
+            return (tree(lambda p, g: p - rate * g, layers, slope), first, second, t), value
+        first = tree(lambda m, g: 0.9 * m + 0.1 * g, first, slope)
+        second = tree(lambda v, g: 0.999 * v + 0.001 * g * g, second, slope)
+        grown = rate / (1 - 0.9**t), 1 - 0.999**t
+        layers = tree(lambda p, m, v: p - grown[0] * m / (jnp.sqrt(v / grown[1]) + EPSILON), layers, first, second)
+        return (layers, first, second, t + 1.0), value
+
+    @jax.jit
+    def train(batches: Any, epochs: Any) -> Any:
+        def epoch(_: Any, state: Any) -> Any:
+            state, values = jax.lax.scan(update, state[0], batches)
+            return state, values.mean()
+
+        zeros = tree(jnp.zeros_like, start)
+        return jax.lax.fori_loop(0, epochs, epoch, ((start, zeros, zeros, 1.0), 0.0))[0][0]
+
+    def run(epochs: int) -> np.ndarray:
+        return flat(*zip(*train(batches, epochs), strict=True))
+
+    return run
+
+
 def torch_layers(weights: Sequence[np.ndarray]) -> Any:
     """`nn.Sequential` with these weights in float64, with sigmoids between the layers and none at the end."""
     import torch
@@ -175,6 +231,14 @@ CONTENDERS = (
     Contender(
         "NumPy", numpy_loop, 1e-9, can=lambda p: p.batch is None and p.optimizer == "sgd", budget=_updates(2_000)
     ),
+    Contender(
+        "C, gcc -O3 -ffast-math",
+        c_loop,
+        1e-9,
+        needs=GCC,
+        can=lambda p: len(p.sizes) == 3 and p.optimizer == "sgd",
+    ),
+    Contender("JAX", jax_grad, 1e-9, needs="jax", can=lambda p: len(p.X) % (p.batch or len(p.X)) == 0),
     Contender(
         "scikit-learn", scikit_learn, LIBRARY_LIMIT, needs="sklearn", can=lambda p: p.batch == 32, budget=_updates(625)
     ),

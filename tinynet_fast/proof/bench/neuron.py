@@ -13,7 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from tinynet_fast.kernels import reference
-from tinynet_fast.proof.bench.measure import KERNELS, Contender, Run
+from tinynet_fast.proof.bench import gcc
+from tinynet_fast.proof.bench.jax_setup import one_thread
+from tinynet_fast.proof.bench.measure import GCC, KERNELS, Contender, Run
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.training.neuron import train_neuron
 
@@ -77,6 +79,43 @@ def plain_njit(problem: NeuronProblem) -> Run:
     def run(epochs: int) -> np.ndarray:
         weights = np.zeros(problem.X.shape[1])
         bias = loop(problem.X, problem.y, RATE, weights, 0.0, epochs)
+        return np.append(weights, bias)
+
+    return run
+
+
+def c_loop(problem: NeuronProblem) -> Run:
+    """The plain loop in C, with its loss: `loops.c`."""
+    X, y = np.ascontiguousarray(problem.X), np.ascontiguousarray(problem.y, np.float64)
+
+    def run(epochs: int) -> np.ndarray:
+        parameters = np.zeros(X.shape[1] + 1)
+        gcc.train("train_neuron", X, y, [], RATE, epochs, parameters)
+        return parameters
+
+    return run
+
+
+def jax_scan(problem: NeuronProblem) -> Run:
+    """The plain loop, with its loss, as a `scan` over the rows. Unrolling it makes it slower."""
+    jax = one_thread()
+    rows = jax.numpy.asarray(problem.X), jax.numpy.asarray(problem.y)
+
+    def update(state: Any, row: Any) -> Any:
+        (weights, bias, loss), (x, label) = state, row
+        error = jax.nn.sigmoid(x @ weights + bias) - label
+        return (weights - RATE * error * x, bias - RATE * error, loss + error * error), None
+
+    @jax.jit
+    def train(rows: Any, epochs: Any) -> Any:
+        def epoch(_: Any, state: Any) -> Any:
+            weights, bias, _ = state
+            return jax.lax.scan(update, (weights, bias, 0.0), rows)[0]
+
+        return jax.lax.fori_loop(0, epochs, epoch, (jax.numpy.zeros(rows[0].shape[1]), 0.0, 0.0))
+
+    def run(epochs: int) -> np.ndarray:
+        weights, bias, _ = train(rows, epochs)
         return np.append(weights, bias)
 
     return run
@@ -202,6 +241,8 @@ CONTENDERS = (
     Contender("fast", ours("fast"), 1e-12, needs=KERNELS),
     Contender("strict", ours("strict"), needs=KERNELS),
     Contender("plain @njit loop", plain_njit, 1e-12, needs="numba", can=_plain),
+    Contender("C, gcc -O3 -ffast-math", c_loop, LIBRARY_LIMIT, needs=GCC, can=_plain_double),
+    Contender("JAX, lax.scan", jax_scan, LIBRARY_LIMIT, needs="jax", can=_plain_double),
     Contender("scikit-learn", scikit_learn, LIBRARY_LIMIT, needs="sklearn", can=_double),
     Contender("scikit-learn", scikit_learn, 1e-4, "computes in float32", needs="sklearn", can=_single),
     Contender(
