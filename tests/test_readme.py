@@ -48,6 +48,21 @@ def test_pictures_are_those_of_the_results_file(bench_readme):
         assert picture.stat().st_size < 100_000
 
 
+def test_the_picture_of_merging_runs_is_that_of_its_script(bench_readme):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    merging = importlib.import_module("merging")
+    assert f"]({merging.TARGET.relative_to(ROOT).as_posix()})" in README
+    picture = merging.TARGET.read_text(encoding="utf-8")
+    assert merging.digest() in picture, "draw it again: python bench/merging.py"
+    assert len(picture) < 200_000
+
+
+def test_pictures_and_links_lead_to_files():
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", README)
+    assert len(links) > 10
+    assert not [link for link in links if "://" not in link and not (ROOT / link).exists()]
+
+
 def test_the_table_in_markdown_is_that_of_the_results_file(bench_readme):
     run, path = importlib.import_module("render"), bench_readme.source(README)
     document = json.loads(path.read_text(encoding="utf-8"))
