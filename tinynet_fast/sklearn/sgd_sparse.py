@@ -44,7 +44,7 @@ class SparseClass(OneClass):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.has_fast_kernel = True  # for l1 and a slower bias too
+        self.has_fast_kernel, self.plain = True, False  # for l1 and a slower bias too
 
     def _prepare(self) -> None:
         table, options, arrays = self.table, self.options, self.arrays
@@ -61,7 +61,7 @@ class SparseClass(OneClass):
     def _train(self, rows: Any, n: int) -> None:
         table, arrays, engine = self.table, self.arrays, self.engine_now()
         y = self.labels[rows].astype(np.float64)
-        weight = self._row_weights(rows, y) if self.weighted else None
+        weight = self.row_weights(rows, y) if self.weighted else None
         schedule_rows = self._schedule_rows(n, weight)
         self.row += n
         places = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from tinynet_fast.kernels.fast import objective, row_order
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.training.loop import Tolerance, finish, run_epochs, visit
 from tinynet_fast.training.schedules import Penalties, Schedule
+
+if TYPE_CHECKING:
+    from tinynet_fast.sklearn.sgd_segments import EpochSegments
+    from tinynet_fast.training.block_segments import BlockSegments
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
 GATHERED = 1 << 17  # the values in a block if rows are gathered or schedule rows are made: 1 MB
@@ -129,6 +133,9 @@ class OneClass:
     engines: set[str] = field(default_factory=set)  # the engines that ran
     gathered: tuple[np.ndarray, np.ndarray] | None = None  # memory for a block of rows and labels
     rates: np.ndarray | None = None  # of a block's rows, if they are constant
+    in_segments: "BlockSegments | None" = None  # trains blocks of `longest_block` rows side by side
+    longest_block: int = 0
+    ahead: "EpochSegments | None" = None  # trains epochs after the first one side by side
 
     def __post_init__(self) -> None:
         options = self.options
@@ -138,6 +145,8 @@ class OneClass:
         self.heaviest = given * max(map(abs, self.weights))
         self.weighted = self.table.sample_weight is not None or self.weights != (1.0, 1.0)
         self.has_fast_kernel = options.penalties.smooth and options.bias_scale == 1.0
+        # Whether a row needs no more than a step.
+        self.plain = options.penalties.none and options.bias_scale == 1.0 and not options.watches_objective
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -153,8 +162,8 @@ class OneClass:
     def prepare(self) -> None:
         """Allocate the arrays for blocks, if the class is trained separately."""
         self._prepare()
-        self.rates = np.full(min(self.block_rows, self.table.X.shape[0]), self.rate)
-        self.constant_rows = self.options.penalties.schedule_rows(self.rates, None, 0)
+        self.rates = np.empty(min(self.block_rows, self.table.X.shape[0]))
+        self._set_rate(self.rate)
         self.schedule_rows = np.empty_like(self.constant_rows)
 
     def _prepare(self) -> None:
@@ -184,11 +193,15 @@ class OneClass:
         return self.epochs
 
     def _pass(self, done: int) -> int:
-        """Visit the rows once; their mean objective goes into `total`."""
+        """Visit the rows once; their mean objective goes into `total`. Returns the epochs: several if side by side."""
         if done == 0:
             self.prepare()
+        elif self.ahead is not None and (together := self.ahead.next(done)):
+            self.epochs += together
+            self.check_finite(self.epochs)
+            return together
         self.total = 0.0
-        count, blocks = self.blocks(self.block_rows)
+        count, blocks = self.blocks(self.longest_block or self.block_rows)
         visit(blocks, self._train)
         self.total /= count
         self.epochs += 1
@@ -234,7 +247,8 @@ class OneClass:
         self.rate = rate
         if self.rates is not None:
             self.rates[:] = rate
-            self.constant_rows = self.options.penalties.schedule_rows(self.rates, None, 0)
+            needed = self.rates[: 0 if self.plain else None]
+            self.constant_rows = self.options.penalties.schedule_rows(needed, None, 0)
 
     def _train(self, rows: Any, n: int) -> None:
         """Train on some rows, once. If the objective is needed, add their sum of it to `total`."""
@@ -242,13 +256,10 @@ class OneClass:
         engine = self.engine_now()
         X, y = self._rows(rows, n)
         X = engine.rows(X)
-        weight = self._row_weights(rows, y) if self.weighted else None
+        weight = self.row_weights(rows, y) if self.weighted else None
         penalties, watched = options.penalties, options.watches_objective
-        if penalties.none and options.bias_scale == 1.0 and not watched:
-            assert self.rates is not None
-            rates = self.rates[:n] if options.schedule.is_constant else options.schedule.rates(self.row, n)
-            step: Any = rates if weight is None else rates * weight
-            engine.kernels.sgd_epochs(X, y, step, arrays.weights, arrays.bias, self.losses)
+        if self.plain:
+            self._train_plain(engine, X, y, weight)
             self.row += n
             return
         schedule_rows = self._schedule_rows(n, weight)
@@ -259,6 +270,24 @@ class OneClass:
         else:
             changed = arrays.weights, arrays.bias, arrays.means, arrays.paid, self.losses
             engine.kernels.sgd_regularized_epochs(X, y, schedule_rows, penalties.loss, options.bias_scale, *changed)
+
+    def _train_plain(self, engine: Engine, X: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
+        """Train on rows of which each needs no more than its step: side by side as far as that pays, then in turn."""
+        schedule, arrays, n, done = self.options.schedule, self.arrays, len(y), 0
+        assert self.rates is not None
+        step, size, last = self.rates, len(self.rates), self.rate  # of all rows, if they have the same
+        same = schedule.is_constant and weight is None
+        if not same:
+            rates = np.full(n, self.rate) if schedule.is_constant else schedule.rates(self.row, n)
+            step, size, last = rates if weight is None else rates * weight, n, float(rates[-1])
+        if self.in_segments is not None and engine is FAST:
+            now = np.append(arrays.weights, arrays.bias)
+            done = self.in_segments.train(X, y, step[:1] if same else step, last, now, self.losses)
+            arrays.weights[:], arrays.bias[:] = now[:-1], now[-1]
+        for begin in range(done, n, size):
+            part = slice(begin, min(begin + size, n))
+            steps = step[: part.stop - begin] if same else step[part]
+            engine.kernels.sgd_epochs(X[part], y[part], steps, arrays.weights, arrays.bias, self.losses)
 
     def _rows(self, rows: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The rows and labels of a block.
@@ -303,7 +332,7 @@ class OneClass:
         self.engines.add(engine.name)
         return engine
 
-    def _row_weights(self, rows: Any, y: np.ndarray) -> np.ndarray:
+    def row_weights(self, rows: Any, y: np.ndarray) -> np.ndarray:
         weight = np.where(y > 0.0, *self.weights)
         return weight if self.table.sample_weight is None else weight * self.table.sample_weight[rows]
 
