@@ -15,7 +15,7 @@ from tinynet_fast.proof.bench.core import results_of
 NEURON, BY_ROWS = "one neuron, an epoch", "one neuron, by rows"
 LOG_LOSS = "time to a log loss, everything counted"
 MARKERS = "osD^vP*X<>h"
-COLOURS = (MIDDLE, DARK, "#5b7fa6", LIGHT, "#6a994e", "#8d6a9f", "#555555", "#a9a9a9", "#3aa6a0")
+COLOURS = (MIDDLE, DARK, "#5b7fa6", LIGHT, "#6a994e", "#8d6a9f", "#555555", "#a9a9a9", "#3aa6a0", "#7a5c3e", "#d98cb3")
 LEAST_ABOVE = 1e-6  # losses that are closer to the least are drawn here
 
 

@@ -252,7 +252,7 @@ CONTENDERS = (
         "its weights are float32, and a second thread reads its rows",
         needs="vowpalwabbit",
         can=_plain_double,
-        budget=_values(100_000, least=2_000),
+        budget=_values(100_000, least=20_000),
     ),
     Contender("NumPy, a row at a time", ours("numpy"), 1e-12, budget=lambda problem: 10_000),
     Contender("River", river, LIBRARY_LIMIT, needs="river", can=_plain_double, budget=_values(20_000)),
