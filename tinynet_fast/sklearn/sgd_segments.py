@@ -5,8 +5,7 @@ trained in turn.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -18,18 +17,19 @@ from tinynet_fast.sklearn.sgd_training import OneClass
 from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
+from tinynet_fast.training.team import Team
 
 
 class EpochSegments:
     """Trains the epochs of a neuron after the first one, several at a time."""
 
-    def __init__(self, one: OneClass, options: Options, junctions: Junctions, pool: Executor | None) -> None:
+    def __init__(self, one: OneClass, options: Options, junctions: Junctions, team: Team) -> None:
         from tinynet_fast.training.segments import Segments  # 10 ms, which short runs do not need
 
         start = np.append(one.arrays.weights, one.arrays.bias)
         self.one = one
         self.dense = DenseNeuron(options, start, one.options.schedule, one.options.penalties)
-        self.segments = Segments(self.dense, options, junctions, pool)
+        self.segments = Segments(self.dense, options, junctions, team)
 
     def next(self, done: int) -> int:
         """Train the next epochs. Returns how many; 0 if they have to be trained in turn."""
@@ -49,11 +49,10 @@ def side_by_side(classes: list[OneClass], n_jobs: int | None, observed: bool) ->
     if len(classes) > 1 or not _can(one):
         yield junctions
         return
-    threads = effective_n_jobs(n_jobs)
-    with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
-        _blocks(one, junctions, pool)
+    with Team(effective_n_jobs(n_jobs)) as team:
+        _blocks(one, junctions, team)
         if not (observed or one.score) and one.options.schedule.is_constant:
-            _epochs(one, threads, junctions, pool)
+            _epochs(one, junctions, team)
         yield junctions
 
 
@@ -70,17 +69,17 @@ def _can(one: OneClass) -> bool:
     return in_place and smooth and positive and not options.watches_objective and one.engine_now() is FAST
 
 
-def _blocks(one: OneClass, junctions: Junctions, pool: Executor | None) -> None:
+def _blocks(one: OneClass, junctions: Junctions, team: Team) -> None:
     from tinynet_fast.training import block_segments  # 10 ms, which short runs do not need
 
     n, d = one.table.X.shape
     if one.plain and d <= block_segments.MOST_FEATURES and n >= block_segments.LEAST_ROWS:
         start = np.append(one.arrays.weights, one.arrays.bias)
-        one.in_segments = block_segments.BlockSegments(start, junctions, pool)
+        one.in_segments = block_segments.BlockSegments(start, junctions, team)
         one.longest_block = block_segments.block_rows(d)
 
 
-def _epochs(one: OneClass, threads: int, junctions: Junctions, pool: Executor | None) -> None:
+def _epochs(one: OneClass, junctions: Junctions, team: Team) -> None:
     from tinynet_fast.training.segments import is_long  # 10 ms, which short runs do not need
 
     rows = slice(None)
@@ -91,8 +90,8 @@ def _epochs(one: OneClass, threads: int, junctions: Junctions, pool: Executor | 
         features=None,
         engine=FAST,
         epochs=one.options.max_iter,
-        threads=threads,
+        threads=team.threads,
         largest=one.table.largest * one.heaviest,
     )
     if is_long(options):
-        one.ahead = EpochSegments(one, options, junctions, pool)
+        one.ahead = EpochSegments(one, options, junctions, team)
