@@ -44,7 +44,11 @@ def in_turn(*arguments, **options):
 # --- the reference's weights ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{}, {"l2": 0.01}, {"weights": 0.5, "bias": -1.0}], ids=["plain", "l2", "start"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"l2": 0.01}, {"weights": 0.5, "bias": -1.0}, {"average": True}, {"average": 77, "l2": 0.01}],
+    ids=["plain", "l2", "start", "average", "average from a row"],
+)
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8, 17])
 def test_weights_are_those_of_the_reference(width, options):
     X, y = pass_fail(150, width, seed=width)
@@ -72,6 +76,7 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
         "l2": data.draw(st.sampled_from([0.0, 0.0, 0.001, 1.0])),
         "weights": rng.standard_normal(X.shape[1]) * data.draw(st.sampled_from([0.0, 1.0, 100.0])),
         "sample_weight": rng.random(n) if data.draw(st.booleans()) else None,
+        "average": data.draw(st.sampled_from([False, False, True, 3])),
         "n_jobs": data.draw(st.sampled_from([None, 2])),
     }
     with slices_of(slices, looks):
@@ -115,7 +120,7 @@ def test_rows_on_which_runs_do_not_meet_are_trained_in_turn():
 @pytest.mark.parametrize(
     "options",
     [
-        {"average": True},
+        {"average": 151},
         {"l1": 0.01},
         {"shuffle": True, "seed": 1, "l2": 0.01},
         {"shuffle": "blocks", "seed": 1},
@@ -200,17 +205,17 @@ def test_early_stopping_and_callbacks_end_a_run_inside_a_group():
     assert distance(flat(patient.model), flat(ref.model)) <= 1e-12
 
 
-@pytest.mark.parametrize(("n", "slices"), [(700, 1), (20_000, 4)])
-def test_a_file_has_the_bits_of_its_rows_in_memory(n, slices, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("n", "slices", "average"), [(700, 1, False), (20_000, 4, False), (700, 1, True)])
+def test_a_file_has_the_bits_of_its_rows_in_memory(n, slices, average, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SLICES", (slices,))
     X, y = pass_fail(n, 3, seed=6)
     path = tmp_path / "rows.csv"
     np.savetxt(path, np.column_stack([X, y]), fmt="%.17g", delimiter=",", header="a,b,c,y", comments="")
-    ref = in_segments(X, y, epochs=60)
+    ref = in_segments(X, y, epochs=60, average=average)
     assert ref.certificate is not None
     for kept in (1 << 28, 100):  # rows that are kept in memory, and rows that are read in each epoch
         monkeypatch.setattr("tinynet_fast.rows.kept.MEMORY_BYTES", kept)
-        result = in_segments(path, "y", epochs=60, n_jobs=2)
+        result = in_segments(path, "y", epochs=60, average=average, n_jobs=2)
         np.testing.assert_array_equal(flat(result.model), flat(ref.model))
         np.testing.assert_array_equal(result.loss_history, ref.loss_history)
         assert result.certificate == ref.certificate
@@ -255,29 +260,37 @@ MISTAKES = [
     (group, Mistake("the first segment burns in too", "lanes.starts[lanes.numbers == 0] = self.now", "pass", "_burn")),
     (group, Mistake("all burn-ins are long enough", "have_met(...)", "True", "_burn")),
     (group, Mistake("none is long enough", "have_met(...)", "False", "_burn")),
+    (group, Mistake("means go on from the epoch before", "lanes.neurons.clear(means=True)", "lanes.neurons.clear()")),
+    (
+        group,
+        Mistake("slices count the same", "self.shares = np.diff(cuts) / n", "self.shares = 0.0 * np.diff(cuts) + 0.2"),
+    ),
+    (module, Mistake("means of single epochs", "n * np.cumsum(means, axis=0)", "n * means")),
+    (module, Mistake("means from the first row on", "row + 1 - average", "row", "_hand_out")),
     (module, Mistake("an epoch ends after its first slice", "weights[lanes, -1]", "weights[lanes, 0]", "_train_group")),
     (module, Mistake("losses of the last slice", "losses[lanes].sum(axis=1)", "losses[lanes, -1]", "_train_group")),
 ]
 
 
-# Rows, epochs, slices, and whether burn-ins are looked at before segments are trained.
+# Rows, epochs, slices, whether burn-ins are looked at before segments are trained, and from which row on is averaged.
 RUNS = [
-    (lambda: pass_fail(1500, 3, seed=3), 30, 1, True),
-    (lambda: pass_fail(150, 8, seed=8), 150, 1, True),
-    (lambda: pass_fail(20_000, 3, seed=4), 12, 4, True),
-    (apart, 30, 1, True),
-    (apart, 30, 1, False),
-    (lambda: apart(20_000, 15_000), 12, 4, False),
-    (lambda: apart(20_000, 8_000), 12, 4, False),
+    (lambda: pass_fail(1500, 3, seed=3), 30, 1, True, 0),
+    (lambda: pass_fail(150, 8, seed=8), 150, 1, True, 0),
+    (lambda: pass_fail(150, 8, seed=8), 150, 1, True, 30),
+    (lambda: pass_fail(20_000, 3, seed=4), 12, 4, True, 1),
+    (apart, 30, 1, True, 0),
+    (apart, 30, 1, False, 0),
+    (lambda: apart(20_000, 15_000), 12, 4, False, 0),
+    (lambda: apart(20_000, 8_000), 12, 4, False, 0),
 ]
 
 
 def certificates(parts):
     """Train all of RUNS, compare the weights with the reference's, and return the certificates."""
     found = []
-    for rows, epochs, slices, looks in RUNS:
+    for rows, epochs, slices, looks, average in RUNS:
         X, y = rows()
-        options = {"learning_rate": 0.5 * largest_rate(X), "epochs": epochs}
+        options = {"learning_rate": 0.5 * largest_rate(X), "epochs": epochs, "average": average}
         with slices_of(slices, looks, parts):
             result = train_neuron(X, y, **options)
         assert_reference(result, X, y, **options)
@@ -305,7 +318,7 @@ def test_a_mistake_is_seen(part, mistake, monkeypatch):
         if mistake is None:
             assert certificates([module, group, planted]) == ref
             return
-        assert [each is not None for each in ref] == [True, True, True, False, True, True, False]
+        assert [each is not None for each in ref] == [True, True, True, True, False, True, True, False]
         with pytest.raises((AssertionError, ValueError, IndexError)):
             assert certificates([module, group, planted]) == ref
 

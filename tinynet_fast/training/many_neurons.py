@@ -43,8 +43,10 @@ class Group:
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
         kernel.train(X, y, weights, folds, self.options, self.state, self.sums, self.penalised)
 
-    def clear(self) -> None:
+    def clear(self, means: bool) -> None:
         kernel.clear(self.sums)
+        if means:
+            self.sums[kernel.ROWS] = 0.0
 
     def losses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sums of squared errors, and of log losses of rows trained on and held out, since `clear`."""
@@ -96,10 +98,10 @@ class ManyNeurons:
         """Train all neurons on a block of rows: the threads of the team share the groups."""
         self.team.map(lambda group: group.train(X, y, weights, folds), self.groups)
 
-    def clear(self) -> None:
-        """Set all sums to zero."""
+    def clear(self, means: bool = False) -> None:
+        """Set all sums to zero. If `means`, averages begin anew, too."""
         for group in self.groups:
-            group.clear()
+            group.clear(means)
 
     def losses(self) -> np.ndarray:
         """(3, m): sums of squared errors, and of log losses of rows trained on and held out, since `clear`."""

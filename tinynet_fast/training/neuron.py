@@ -208,9 +208,9 @@ def train_neuron(
     -----
     If the engine is "fast", long runs are trained in segments side by side, and the junctions are compared afterwards;
     `certificate` of the result says how far the weights can be from those of rows in turn. This is for dense rows
-    without l1, averaging and a checkpoint: blocks of 65,536 rows and more of up to 32 inputs without l2, and more
-    than eight epochs at a constant rate (with shuffle=True, of tables of up to 1,048,576 values and 32 inputs without
-    l2). The weights do not depend on `n_jobs`, on how rows are cut
+    without l1 and a checkpoint: blocks of 65,536 rows and more of up to 32 inputs without l2 and averaging, and more
+    than eight epochs at a constant rate (averaged ones of up to 10 million rows in all; with shuffle=True, tables of
+    up to 1,048,576 values and 32 inputs without l2 and averaging). The weights do not depend on `n_jobs`, on how rows are cut
     into files and blocks, or on what looks at the epochs (`callback`, `validation`). With other `epochs` the last bits
     of an epoch may be others.
 
@@ -301,13 +301,10 @@ def side_by_side(
 
     `later` says that `fast` trains later, though another engine does so now.
 
-    Averaged weights are left out: to add the means of segments rounds otherwise than the reference, whose mean of a
-    million rows is off by 4e-14 itself, and more with more rows.
     """
     penalties, n = neuron.penalties, options.rows.count
-    smooth = penalties.smooth and not penalties.average_from
     fast = options.engine is FAST or later
-    if type(neuron) is not DenseNeuron or not fast or not smooth or options.checkpoint is not None:
+    if type(neuron) is not DenseNeuron or not fast or not penalties.smooth or options.checkpoint is not None:
         return None
     # 10 ms, which short runs do not need.
     from tinynet_fast.training import block_segments
@@ -324,7 +321,7 @@ def side_by_side(
         neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
     repeated = neuron.schedule.is_constant and is_long(options)
     if options.shuffle:
-        repeated = repeated and penalties.none and neuron.in_segments is None and may_be_shuffled(options)
+        repeated = repeated and penalties.none and may_be_shuffled(options)
     return Segments(neuron, options, junctions, team) if repeated else None
 
 

@@ -21,9 +21,10 @@ BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
 # About how long a call takes beside its rows; how long a row waits for exp and a division, and its sum for each number
 # of the row, however many registers are trained; and how long each register takes, with each number of the row.
 CALL_SECONDS, WAITING_SECONDS, LATENCY_SECONDS = 2.5e-5, 2.4e-8, 6.5e-10
-REGISTER_SECONDS, VALUE_SECONDS = 1.7e-9, 3.7e-10
+# (the second figure is for neurons with l2 or averaging).
+REGISTER_SECONDS, VALUE_SECONDS = 1.7e-9, (3.7e-10, 1e-9)
 # The bytes of weights that lie in the first cache, and how much longer a number takes if they do not.
-CACHE, OUT_OF_CACHE = 1 << 15, 1.4
+CACHE, OUT_OF_CACHE = 1 << 15, (1.4, 2.2)
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,27 @@ class Layout:
     epochs: int
     slices: int
 
-    def parts(self, n: int, n_features: int, threads: int) -> int:
+    def parts(self, n: int, n_features: int, penalised: bool, threads: int) -> int:
         """How many threads share the lanes of a slice. A few registers take about as long as one."""
         registers, most = math.ceil(self.lanes / WIDTH), math.ceil(threads / self.slices)
         return min(
             range(1, min(most, registers) + 1),
-            key=lambda parts: pass_seconds(n, n_features, math.ceil(registers / parts)),
+            key=lambda parts: pass_seconds(n, n_features, penalised, math.ceil(registers / parts)),
         )
 
-    def seconds(self, n: int, n_features: int, threads: int) -> float:
+    def seconds(self, n: int, n_features: int, penalised: bool, threads: int) -> float:
         """About how long this many threads take for an epoch of all segments."""
-        registers = math.ceil(math.ceil(self.lanes / WIDTH) / self.parts(n, n_features, threads))
+        registers = math.ceil(math.ceil(self.lanes / WIDTH) / self.parts(n, n_features, penalised, threads))
         rounds = math.ceil(self.slices / threads)
-        return rounds * pass_seconds(n // self.slices, n_features, registers)
+        return rounds * pass_seconds(n // self.slices, n_features, penalised, registers)
 
 
-def pass_seconds(n: int, n_features: int, registers: int) -> float:
-    """About how long one thread takes to train these registers of neurons on `n` rows."""
+def pass_seconds(n: int, n_features: int, penalised: bool, registers: int) -> float:
+    """About how long one thread takes to train these registers of neurons, maybe penalised ones, on `n` rows."""
     calls = math.ceil(registers / MOST)
-    in_cache = 8 * WIDTH * (n_features + 1) * math.ceil(registers / calls) <= CACHE
-    value = VALUE_SECONDS * n_features * (1.0 if in_cache else OUT_OF_CACHE)
+    state = 8 * WIDTH * (n_features + 1) * (2 if penalised else 1)  # bytes of a register
+    out_of_cache = state * math.ceil(registers / calls) > CACHE
+    value = VALUE_SECONDS[penalised] * n_features * (OUT_OF_CACHE[penalised] if out_of_cache else 1.0)
     a_row = calls * WAITING_SECONDS + max(LATENCY_SECONDS * n_features, registers * (REGISTER_SECONDS + value))
     return n * a_row + math.ceil(n / BLOCK_ROWS) * calls * CALL_SECONDS
 
@@ -75,15 +77,16 @@ class Lanes:
     neurons : ManyNeurons
     starts : (lanes, n_features + 1) float64 array
         Weights and, last, bias after the burn-in.
-    after : list of (weights, losses)
-        Weights (lanes, n_features + 1) and squares of the errors (lanes,) of each epoch.
+    after : list of (weights, means, losses)
+        After each epoch, the weights and their means over its rows, (lanes, n_features + 1) each, and the squares of
+        its errors (lanes,).
     """
 
     def __init__(self, numbers: np.ndarray, place: int, rows: tuple[int, int], early: tuple[int, int]) -> None:
         self.numbers, self.place, self.rows, self.early = numbers, place, rows, early
         self.neurons: ManyNeurons
         self.starts: np.ndarray
-        self.after: list[tuple[np.ndarray, np.ndarray]] = []
+        self.after: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def train(self, rows: tuple[int, int], first: int, X: Any, y: np.ndarray, weights: np.ndarray) -> None:
         """Train on those of the given rows that are in a block, whose first row is number `first`."""
@@ -99,7 +102,7 @@ class Group:
     ----------
     options : Options
     each : (3,) float64 array
-        The learning rate, l2, and 0.
+        The learning rate, l2, and 1 if means are needed, else 0.
     layout : Layout
     burn_in : int
         Rows; no more than a slice has if there are several.
@@ -122,7 +125,8 @@ class Group:
         self.now, self.start, self.each = now, start, each
         n, tile = len(options.rows), options.engine.tile
         cuts = [*(n * k // layout.slices // tile * tile for k in range(layout.slices)), n]
-        parts = layout.parts(n, options.rows.n_features, team.threads)
+        self.shares = np.diff(cuts) / n  # of the rows, which each slice has
+        parts = layout.parts(n, options.rows.n_features, bool(each[1:].any()), team.threads)
         shares = in_groups(np.arange(layout.lanes), WIDTH, layout.lanes, parts)
         self.every = []
         for k, (first, last) in enumerate(pairwise(cuts)):
@@ -138,17 +142,21 @@ class Group:
                 self._side_by_side(self._train)
         return all(enough)
 
-    def table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weights after burn-ins (lanes, slices, n_features + 1), then weights and losses with (..., epochs) before."""
+    def table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Weights after burn-ins; weights after each epoch, their means over its rows, and its losses.
+
+        Shapes are (lanes, slices, n_features + 1), (lanes, slices, epochs, n_features + 1), the means without `slices`,
+        and (lanes, slices, epochs).
+        """
         shape = self.layout.lanes, self.layout.slices, self.layout.epochs
         starts = np.empty((*shape[:2], len(self.now)))
-        weights, losses = np.empty((*shape, len(self.now))), np.empty(shape)
+        weights, means, losses = np.empty((*shape, len(self.now))), np.empty((*shape, len(self.now))), np.empty(shape)
         for lanes in self.every:
             at = lanes.numbers, lanes.place
             starts[at] = lanes.starts
-            for k, (after, squares) in enumerate(lanes.after):
-                weights[(*at, k)], losses[(*at, k)] = after, squares
-        return starts, weights, losses
+            for k, after in enumerate(lanes.after):
+                weights[(*at, k)], means[(*at, k)], losses[(*at, k)] = after
+        return starts, weights, np.einsum("s,lsek->lek", self.shares, means), losses
 
     def _side_by_side(self, train: Callable[[list[Lanes]], bool]) -> list[bool]:
         """Train all lanes, each by a thread of the team. A stream is read once for all of them."""
@@ -172,7 +180,7 @@ class Group:
         for left in range(rounds, 0, -1):
             for lanes in every:
                 lanes.starts[: len(lanes.numbers)][lanes.numbers * epochs <= left] = self.now
-                lanes.neurons = self._neurons(lanes.starts)
+                lanes.neurons = neurons(self.each[:2], lanes.starts)
             self._visit(every, [lanes.early for lanes in every])
             for lanes in every:
                 lanes.starts = lanes.neurons.weights()
@@ -189,17 +197,15 @@ class Group:
     def _train(self, every: list[Lanes]) -> bool:
         """Train on the segments' own rows."""
         for lanes in every:
-            lanes.neurons = self._neurons(lanes.starts)
+            lanes.neurons = neurons(self.each, lanes.starts)
         for _ in range(self.layout.epochs):
             for lanes in every:
-                lanes.neurons.clear()
+                lanes.neurons.clear(means=True)
             self._visit(every, [lanes.rows for lanes in every])
             for lanes in every:
-                lanes.after.append((lanes.neurons.weights(), lanes.neurons.squares()))
+                trained = lanes.neurons
+                lanes.after.append((trained.weights(), trained.parameters(), trained.squares()))
         return True
-
-    def _neurons(self, starts: np.ndarray) -> ManyNeurons:
-        return neurons(self.each, starts)
 
     def _visit(self, every: list[Lanes], rows: list[tuple[int, int]]) -> None:
         """Train each of these on its rows."""
@@ -209,8 +215,9 @@ class Group:
 
 
 def neurons(each: np.ndarray, starts: np.ndarray) -> ManyNeurons:
-    """A neuron for each row of `starts`, (m, n_features + 1), all with the options `each`."""
-    return ManyNeurons(np.tile(each, (len(starts), 1)), starts, np.full(len(starts), ALL_ROWS))
+    """A neuron for each row of `starts`, (m, n_features + 1), all with a rate, an l2 and, if given, an average."""
+    options = np.tile([*each, 0.0][:3], (len(starts), 1))
+    return ManyNeurons(options, starts, np.full(len(starts), ALL_ROWS))
 
 
 def blocks(

@@ -25,6 +25,7 @@ from itertools import count
 import numpy as np
 
 from tinynet_fast.kernels.fast.many_neurons import WIDTH
+from tinynet_fast.training.block_segments import LEAST_ROWS as LEAST_BLOCK
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.junctions import (
     THREADS,
@@ -37,7 +38,7 @@ from tinynet_fast.training.many_neurons import ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.segment_group import Group, Layout, blocks, neurons, pass_seconds
-from tinynet_fast.training.shuffled_group import ShuffledGroup, ShuffledRows, shuffled_layout
+from tinynet_fast.training.shuffled_group import ShuffledGroup, ShuffledRows, may_be_shuffled, shuffled_layout
 from tinynet_fast.training.team import Team
 
 # The most rows that are measured, as a share of all. They take up to 9% of the time: two neurons cost as much as eight.
@@ -48,6 +49,9 @@ LOOK_ROWS = 256
 LEAST_SECONDS, LEAST_ROWS = 0.002, 500
 # Runs of at most this many epochs are trained in turn: a register has eight lanes.
 LEAST_EPOCHS = 8
+# Averages over more rows are trained in turn. The reference's own mean of a million rows is off by 4e-14, because it is
+# rounded at each row, and more with more rows. Means of segments are added, which rounds otherwise.
+MOST_AVERAGED = 10_000_000
 # The burn-ins of a group may take this share of the time of all epochs: it is lost if they are too short.
 BURN_IN_SHARE = 0.05
 # About how long a group may take. Callbacks wait for it, and Ctrl-C too.
@@ -75,7 +79,7 @@ class Segments:
         self.burn_in: int | None = None
         self.ready: deque[tuple[Arrays, np.ndarray]] = deque()  # the arrays after some epochs, and their losses
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
-        self.each = np.array([rate, l2, 0.0])
+        self.each = np.array([rate, l2, float(neuron.penalties.average_from > 0)])
         self.safe_bound = 4.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate
 
     def next(self, done: int) -> np.ndarray | None:
@@ -91,7 +95,7 @@ class Segments:
     def _train_group(self, done: int, epochs: int) -> None:
         """Train some of the next `epochs` epochs, or give up."""
         n, self.given_up = len(self.options.rows), True
-        if self.burn_in is None and is_long(self.options) and self.options.largest <= self.safe_bound:
+        if self.burn_in is None and self._may_be_cut():
             if self.options.shuffle:
                 self.shuffled = ShuffledRows(self.options, self.each[0])
             self.burn_in = self._measure(done, int(epochs * n * MEASURED))
@@ -109,7 +113,7 @@ class Segments:
             group = ShuffledGroup(self.shuffled, done, *run)
         if not group.train():
             return
-        starts, weights, losses = group.table()
+        starts, weights, means, losses = group.table()
         segments, k = layout.lanes * layout.slices, self.d + 1
         ends, rows = weights[:, :, -1].reshape(segments, k), layout.epochs * n // layout.slices
         stand = self.junctions.stand(starts.reshape(segments, k), ends, rows, self.burn_in, layout.slices)
@@ -117,27 +121,46 @@ class Segments:
         if stand:
             lanes = slice(stand // layout.slices)
             after, squares = weights[lanes, -1].reshape(-1, k), losses[lanes].sum(axis=1).ravel()
-            self._hand_out(after[:epochs], squares[:epochs])
+            self._hand_out(after[:epochs], means[lanes].reshape(-1, k)[:epochs], squares[:epochs])
 
-    def _hand_out(self, weights: np.ndarray, losses: np.ndarray) -> None:
-        """Make the epochs ready: one by one if something looks at each, and otherwise all at once."""
-        options, state, row = self.options, self.neuron.state(), self.neuron.row
+    def _hand_out(self, weights: np.ndarray, means: np.ndarray, losses: np.ndarray) -> None:
+        """Make the epochs ready: one by one if something looks at each, and otherwise all at once.
+
+        `means` are those of the weights in each epoch alone.
+        """
+        options, state, row, n = self.options, self.neuron.state(), self.neuron.row, len(self.options.rows)
+        if self.each[2]:
+            average = self.neuron.penalties.average_from
+            before = row + 1 - average  # rows that are averaged
+            sums = before * state["means"] + n * np.cumsum(means, axis=0)
+            means = sums / (before + n * np.arange(1, len(means) + 1))[:, np.newaxis]
         one_by_one = options.callback is not None or options.validation_loss is not None
         k = 1 if one_by_one else len(losses)
         for last in range(k, len(losses) + 1, k):
             after = {"weights": weights[last - 1, :-1], "bias": weights[last - 1, -1:]}
-            after["row"] = np.array([float(row + last * len(options.rows))])
-            self.ready.append(({**state, **after}, losses[last - k : last, np.newaxis][:, 0]))
+            after["row"] = np.array([float(row + last * n)])
+            if self.each[2]:
+                after["means"] = means[last - 1]
+            self.ready.append(({**state, **after}, losses[last - k : last]))
 
     def _now(self) -> np.ndarray:
         return np.append(self.neuron.weights, self.neuron.bias)
+
+    def _may_be_cut(self) -> bool:
+        """Whether segments keep the promise and can pay, now that the rows were counted and measured."""
+        options, n, average_from = self.options, len(self.options.rows), self.neuron.penalties.average_from
+        if not is_long(options) or options.largest > self.safe_bound:
+            return False
+        if average_from and (average_from > n or options.epochs * n > MOST_AVERAGED):
+            return False
+        return not options.shuffle or (n < LEAST_BLOCK and may_be_shuffled(options))
 
     # --- when it pays -------------------------------------------------------------------------------------------------
 
     def _measure(self, done: int, most: int) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet within `most` rows."""
         now = self._now()
-        two = neurons(self.each, np.stack((now, self.neuron.start)))
+        two = neurons(self.each[:2], np.stack((now, self.neuron.start)))
         meeting = Meeting(now, self.neuron.start, most)
         for rows in self._measured(two, done, most):
             weights, others = two.weights()
@@ -168,23 +191,24 @@ class Segments:
 
     def _layout(self, epochs: int, burn_in: int) -> Layout | None:
         """The layout to train the next epochs with, or None if epochs in turn are about as fast."""
-        n, d, found = len(self.options.rows), self.d, []
+        n, d, penalised, found = len(self.options.rows), self.d, bool(self.each[1:].any()), []
         most_early = BURN_IN_SHARE * seconds_in_turn(n * self.options.epochs, d)
         for slices in SLICES:
             if slices > 1 and n // slices - self.options.engine.tile < burn_in:
                 break
             for registers in REGISTERS:
-                an_epoch, length, most_lanes = pass_seconds(n, d, registers), 1, registers * WIDTH
+                an_epoch, length, most_lanes = pass_seconds(n, d, penalised, registers), 1, registers * WIDTH
                 if slices == 1:
                     in_time = int(GROUP_SECONDS / an_epoch)
                     in_memory = KEPT_VALUES // (most_lanes * (d + 1))
                     length = max(min(math.ceil(epochs / most_lanes), in_time, in_memory), 1)
                 layout = Layout(min(most_lanes, math.ceil(epochs / length)), length, slices)
                 early = slices * burn_in / n
-                if early * layout.seconds(n, d, 1) > most_early:
+                if early * layout.seconds(n, d, penalised, 1) > most_early:
                     continue
                 passes = math.ceil(epochs / (layout.lanes * length)) * (length + early)
-                found.append(([passes / epochs * layout.seconds(n, d, threads) for threads in THREADS], layout))
+                seconds = [passes / epochs * layout.seconds(n, d, penalised, threads) for threads in THREADS]
+                found.append((seconds, layout))
         return choose_cut(found, seconds_in_turn(n, self.d))
 
 

@@ -114,9 +114,9 @@ class ShuffledGroup:
         self.team.map(self._train, lanes)
         return True
 
-    def table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As `Group.table`."""
-        return self.starts[:, np.newaxis], self.weights, self.losses
+    def table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """As `Group.table`, but there are no means: runs with averaging are not shuffled."""
+        return self.starts[:, np.newaxis], self.weights, self.weights[:, 0], self.losses
 
     def _early(self) -> np.ndarray:
         return np.maximum(self.base - self.burn_in, 0)
