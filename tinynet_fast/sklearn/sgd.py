@@ -132,7 +132,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         of rows in turn, 5e-13 of their length at most and usually 1e-15. This is for two classes and dense rows,
         with ``shuffle=False``, without l1, averaging and `verbose`. The stopping by `tol` needs the objective of each
         row: use ``tol=None``, or `early_stopping` with `X_val`. Without a penalty, blocks of 65,536 rows and more of
-        up to 32 inputs are trained side by side; at a constant rate, with l2 too, more than eight epochs, if nothing
+        up to 8 inputs are trained side by side; at a constant rate, with l2 too, more than eight epochs, if nothing
         looks at each of them.
 
     Examples

@@ -47,7 +47,7 @@ class DenseNeuron:
     def cut_for(self, engine: Engine, options: Options) -> None:
         """Take blocks of as many rows as suit this engine."""
         d = self.row_values(options)
-        self.block_rows = engine.block_rows(d, 2 * d)
+        self.block_rows = self.short_blocks = engine.block_rows(d, 2 * d)
 
     def row_values(self, options: Options) -> int:
         """How many values a row holds (on average, if rows are sparse)."""
@@ -79,6 +79,8 @@ class DenseNeuron:
         now, step = np.append(self.weights, self.bias), self._constant_steps(1)[:1] if steps is None else steps
         done = self.in_segments.train(X, y, step, self.schedule.rate(self.row + len(y) - 1), now, losses)
         self.weights[:], self.bias[:] = now[:-1], now[-1]
+        if self.in_segments.given_up:  # shorter blocks cost less to put together
+            self.block_rows, self.batch_size = self.short_blocks, None
         return done
 
     def _steps(self, n: int, sample_weight: np.ndarray | None) -> Any:

@@ -12,7 +12,7 @@ from tinynet_fast.kernels.compiler.jit import has_numba
 from tinynet_fast.kernels.fast import row_order
 from tinynet_fast.kernels.fast import segments as kernel
 from tinynet_fast.kernels.fast.segments import TILE, WIDTH
-from tinynet_fast.training.block_segments import MOST_FEATURES, ROW_SECONDS, VALUE_SECONDS, lanes_at_once
+from tinynet_fast.training.block_segments import ROW_SECONDS, VALUE_SECONDS, lanes_at_once
 from tinynet_fast.training.junctions import THREADS, choose_cut, have_met, seconds_in_turn
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.segment_group import Layout, blocks
@@ -20,6 +20,7 @@ from tinynet_fast.training.team import Team
 
 # The most numbers of a table, 8 MB, and of the copies of a group, 32 MB.
 TABLE_VALUES, COPIED_VALUES = 1 << 20, 1 << 22
+MOST_FEATURES = 32  # with more, copying takes much longer than training
 LANES = (8, 16, 32, 64, 128)
 THREADED_ROWS = 1 << 12  # shorter epochs are left to one thread: two would wait for each other in Python
 
