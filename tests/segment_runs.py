@@ -69,7 +69,7 @@ def largest_rate(X, limit=8.0):
 def assert_reference(result, *arguments, **options):
     """A result has the weights and losses of the same run with `strict`.
 
-    If updates cancel each other, so that weights end a thousand times shorter than one update, the rounding of all counts.
+    If updates cancel each other, so that weights end far shorter than one update, the rounding of all counts.
     """
     options.pop("n_jobs", None)
     ref = train_neuron(*arguments, **options, engine="strict")
