@@ -148,12 +148,20 @@ def _falling_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
 
 def _segment_cases(rng: np.random.Generator) -> Iterator[Case]:
     """Runs that are long enough for segments in `fast`: many epochs, and one of many rows."""
-    for name, rows, epochs in (("epochs", 500, 700), ("rows of one epoch", 70_000, 1)):
+    runs: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
+        ("epochs", 500, 700, {}),
+        ("averaged epochs", 500, 700, {"average": True}),
+        ("shuffled epochs", 500, 700, {"shuffle": True, "seed": 0}),
+        ("rows of one epoch", 70_000, 1, {}),
+    )
+    for name, rows, epochs, options in runs:
         X = rng.uniform(-1.5, 1.5, (rows, 2))
         y = X[:, 0] + rng.logistic(size=rows) > 0
 
-        def neuron(engine: str, X: Any = X, y: Any = y, epochs: int = epochs) -> Any:
-            return train_neuron(X, y, engine=engine, learning_rate=1.0, epochs=epochs)
+        given = {"learning_rate": 1.0, "epochs": epochs, **options}
+
+        def neuron(engine: str, X: Any = X, y: Any = y, given: dict[str, Any] = given) -> Any:
+            return train_neuron(X, y, engine=engine, **given)
 
         yield f"trainers, {name} in segments", [TrainerProblem(X, neuron, numpy=False)], True
 
