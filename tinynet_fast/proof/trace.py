@@ -14,8 +14,9 @@ from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sig
 from tinynet_fast.models.layers import check_activation, check_layers
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
 from tinynet_fast.rows.arrays import check_finite, encode_known
-from tinynet_fast.rows.frames import named_weights, training_rows
+from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.training.checks import check_rate
+from tinynet_fast.training.neuron import first_weights
 
 NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates
 
@@ -53,7 +54,7 @@ def trace_neuron(
     rate = check_rate("learning_rate", learning_rate)
     inputs, names = _one_row(x)
     label = float(_codes([y], 1)[0])
-    w, b = _neuron_start(named_weights(weights, names), bias, len(inputs))
+    *w, b = first_weights(weights, bias, len(inputs), names).tolist()
 
     products = [value * weight for value, weight in zip(inputs, w, strict=True)]
     z = 0.0
@@ -95,18 +96,6 @@ def _one_row(x: Any) -> tuple[list[float], list[str] | None]:
         raise ValueError(f"x has {len(matrix)} rows; a neuron learns from one row at a time: pass one")
     check_finite(matrix, "x", names)
     return [float(value) for value in matrix[0]], names
-
-
-def _neuron_start(weights: Any, bias: Any, n_features: int) -> tuple[list[float], float]:
-    try:
-        w, b = np.asarray(weights, dtype=np.float64), float(bias)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("weights and bias are numbers: one for each input, or one for all, and a bias") from None
-    if w.shape not in ((), (n_features,)):
-        raise ValueError(f"weights has shape {w.shape}; one number, or ({n_features},) as x has inputs, is needed")
-    if not (np.isfinite(w).all() and np.isfinite(b)):
-        raise ValueError("weights or bias holds NaN or infinity: start from finite numbers")
-    return np.broadcast_to(w, n_features).tolist(), b
 
 
 def _codes(y: Any, n_rows: int) -> list[float]:

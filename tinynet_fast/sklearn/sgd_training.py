@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,11 +18,17 @@ from tinynet_fast.training.loop import Tolerance, finish, run_epochs, visit
 from tinynet_fast.training.schedules import Penalties, Schedule
 
 if TYPE_CHECKING:
-    from tinynet_fast.sklearn.sgd_segments import EpochSegments
     from tinynet_fast.training.block_segments import BlockSegments
 
 SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
 GATHERED = 1 << 17  # the values in a block if rows are gathered or schedule rows are made: 1 MB
+
+
+class EpochsAhead(Protocol):
+    """What trains several epochs of one class at once."""
+
+    def next(self, done: int) -> int:
+        """Train the next epochs. Returns how many; 0 if they have to be trained in turn."""
 
 
 def check_options(model: Any) -> None:
@@ -135,7 +141,7 @@ class OneClass:
     rates: np.ndarray | None = None  # of a block's rows, if they are constant
     in_segments: "BlockSegments | None" = None  # trains blocks of `longest_block` rows side by side
     longest_block: int = 0
-    ahead: "EpochSegments | None" = None  # trains epochs after the first one side by side
+    ahead: EpochsAhead | None = None  # trains epochs after the first one side by side
 
     def __post_init__(self) -> None:
         options = self.options
