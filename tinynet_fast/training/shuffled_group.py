@@ -22,6 +22,7 @@ from tinynet_fast.training.team import Team
 TABLE_VALUES, COPIED_VALUES = 1 << 20, 1 << 22
 MOST_FEATURES = 32  # with more, copying takes much longer than training
 LANES = (8, 16, 32, 64, 128)
+COPY_SECONDS = 1.5e-8  # about how long it takes to draw the order of an epoch and to copy its rows, for each row
 THREADED_ROWS = 1 << 12  # shorter epochs are left to one thread: two would wait for each other in Python
 
 
@@ -157,10 +158,13 @@ def shuffled_layout(n: int, n_features: int, epochs: int, burn_in: int) -> Layou
             length = math.ceil(burn_in / n)
         if length > most:
             continue
-        passes, seconds = math.ceil(epochs / (lanes * length)) * (length + burn_in / n) / epochs, []
+        groups, seconds = math.ceil(epochs / (lanes * length)), []
+        passes = groups * (length + burn_in / n) / epochs
+        needless = groups * lanes * length / epochs - 1.0  # epochs that are copied for lanes that have none to train
         for threads in THREADS:
             size = lanes_at_once(lanes, threads)
             row = ROW_SECONDS[size] + VALUE_SECONDS * n_features
-            seconds.append(passes * n * math.ceil(lanes / size / threads) * size * row)
+            a_row = passes * math.ceil(lanes / size / threads) * size * row + needless * COPY_SECONDS
+            seconds.append(n * a_row)
         found.append((seconds, Layout(lanes, length, 1)))
     return choose_cut(found, seconds_in_turn(n, n_features))
