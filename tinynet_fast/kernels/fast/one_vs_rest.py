@@ -25,6 +25,7 @@ from tinynet_fast.kernels.compiler.simd import (
     limit,
     load,
     mantissa,
+    prefetch,
     store,
     unrolled,
     where,
@@ -45,6 +46,10 @@ from tinynet_fast.kernels.strict import sigmoid
 __all__ = ["MOST", "WIDTH", "aligned", "clear", "objectives", "train"]
 
 FACTORS = 512  # factors from 1 to 2 whose product is a float
+# Numbers of X that are asked for before they are met. From memory, 8 classes and 128 features took 254 ns a row and
+# take 138 (32 classes: 435 and 326; strict, 8 classes: 439 and 234). With 512, 8 classes and 256 features took 7%
+# longer from the cache.
+AHEAD = 384
 ROW_RATE, SQUARE, WEIGHT, SHARE = 0, 1, 2, 3  # columns of `schedule`
 RATE, CODE, POSITIVE, NEGATIVE, L2, BIAS = 0, 1, 2, 3, 4, 5  # rows of `options`
 TOTAL, PRODUCT, EXPONENT, SCRATCH = 0, 1, 2, 3  # rows of `sums`
@@ -109,6 +114,8 @@ def strict_epoch(X, codes, schedule, options, state, sums, lanes, averaged, watc
         for i in range(start, min(start + FACTORS, n)):
             z = full(0.0, lanes)
             for j in range(d):
+                if j & 7 == 0:
+                    prefetch(X, i * d + j + AHEAD)
                 w = bring_in_strictly(np.float64(X[before, j]), j, nudge, keep, share, state, d, lanes, averaged)
                 z = z + w * np.float64(X[i, j])
             bias = bring_in_strictly(1.0, d, bias_scale * nudge, 1.0, share, state, d, lanes, averaged)
@@ -163,6 +170,8 @@ def sweep(X, before, last, i, ahead, state, p, keep_p, share_p, q, keep_q, share
     z = z_ahead = full(0.0, lanes)
     coupling = 1.0
     for j in range(d):
+        if j & 3 == 0:  # a cache line of two rows
+            prefetch(X, i * d + 2 * j + AHEAD)
         u, v = np.float64(X[i, j]), np.float64(X[ahead, j])
         x, y = np.float64(X[before, j]), np.float64(X[last, j])
         w = bring_in_two(x, y, j, p, keep_p, share_p, q, keep_q, share_q, state, d, lanes, averaged)
