@@ -17,7 +17,16 @@ from tinynet_fast.training import neuron as trainer
 from tinynet_fast.training import segment_group as group
 from tinynet_fast.training import segments as module
 
-ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "BURN_IN_SHARE": 1e9}
+ALWAYS = {
+    "LEAST_SECONDS": 0.0,
+    "LEAST_ROWS": 0,
+    "MEASURED": 1.0,
+    "MEASURING_SHARE": 1e9,
+    "LOOKING_SHARE": 1e9,
+    "FIRST_TRY": 1 << 40,
+    "FIRST_MEASURED": 1 << 40,
+    "BURN_IN_SHARE": 1e9,
+}
 
 
 def in_segments(*arguments, **options):

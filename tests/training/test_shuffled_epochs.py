@@ -14,7 +14,15 @@ from tinynet_fast.training import junctions
 from tinynet_fast.training import segments as runs
 from tinynet_fast.training import shuffled_group as module
 
-ALWAYS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0}
+ALWAYS = {
+    "LEAST_SECONDS": 0.0,
+    "LEAST_ROWS": 0,
+    "MEASURED": 1.0,
+    "MEASURING_SHARE": 1e9,
+    "LOOKING_SHARE": 1e9,
+    "FIRST_TRY": 1 << 40,
+    "FIRST_MEASURED": 1 << 40,
+}
 
 
 def in_segments(*arguments, **options):
@@ -66,7 +74,7 @@ def test_threads_change_no_bit(monkeypatch):
     X, y = pass_fail(503, 6, seed=2)
     with settings_of(junctions, MORE_SECONDS=10.0):
         results = [in_segments(X, y, epochs=385, n_jobs=n_jobs) for n_jobs in (None, 1, 2, 3, 8, -1)]
-    assert results[0].certificate.segments >= 64
+    assert results[0].certificate.segments > 32
     for result in results[1:]:
         np.testing.assert_array_equal(flat(result.model), flat(results[0].model))
         np.testing.assert_array_equal(result.loss_history, results[0].loss_history)

@@ -110,6 +110,7 @@ class EpochsAhead(Protocol):
     """What trains several epochs at once, after the first one."""
 
     given_up: bool  # whether the other epochs are trained in turn
+    next_try: int  # after how many epochs it may train some
 
     def next(self, done: int) -> np.ndarray | None:
         """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
@@ -211,7 +212,7 @@ class Run(Generic[M_co]):
             history.done += len(losses)
             return len(losses)
         k = min(self.together, options.epochs - done) if history.position == 0 else 1
-        k = 1 if self.ahead is not None and not self.ahead.given_up else k
+        k = k if self.ahead is None or self.ahead.given_up else min(k, max(self.ahead.next_try - done, 1))
         with self._held() if k > 1 else nullcontext():
             before = trainable.state() if k > 1 else None
             self._blocks(k)

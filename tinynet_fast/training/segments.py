@@ -17,7 +17,6 @@ trained.
 """
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
@@ -41,10 +40,16 @@ from tinynet_fast.training.segment_group import Group, Layout, blocks, neurons, 
 from tinynet_fast.training.shuffled_group import ShuffledGroup, ShuffledRows, may_be_shuffled, shuffled_layout
 from tinynet_fast.training.team import Team
 
-# The most rows that are measured, as a share of all. They take up to 9% of the time: two neurons cost as much as eight.
-MEASURED = 1 / 32
-# After so many rows two runs are compared, and later after a sixteenth more rows than the last time.
-LOOK_ROWS = 256
+# The most rows that are measured, as a share of all, and the most time. (Two neurons cost as much as eight.)
+MEASURED, MEASURING_SHARE = 1 / 32, 0.08
+# After so many rows two runs are compared, and later after a sixteenth more rows than the last time. To compare them
+# takes about so long, and all of it at most such a share of the time of the run.
+LOOK_ROWS, LOOK_SECONDS, LOOKING_SHARE = 256, 3.5e-5, 0.04
+EPOCH_SECONDS = 4e-5  # about how long an epoch of few rows takes Python
+# A run that is stopped early should lose little time. So the first epochs, one in FIRST_TRY, are trained in turn. Then
+# FIRST_MEASURED rows are measured at most, or two epochs, or half of the epochs that are done. And no more epochs are
+# trained ahead than MOST_AHEAD, or four times those that are done.
+FIRST_TRY, FIRST_MEASURED, MOST_AHEAD = 128, 1 << 13, 128
 # Shorter runs are trained in turn, and runs of fewer rows, because each epoch takes Python some time.
 LEAST_SECONDS, LEAST_ROWS = 0.002, 500
 # Runs of at most this many epochs are trained in turn: a register has eight lanes.
@@ -77,18 +82,22 @@ class Segments:
         self.team, self.given_up = team, False
         self.shuffled: ShuffledRows | None = None
         self.burn_in: int | None = None
-        self.ready: deque[tuple[Arrays, np.ndarray]] = deque()  # the arrays after some epochs, and their losses
+        # A run may be stopped after any epoch, so the first ones are trained in turn, also if nothing looks at them.
+        self.next_try = max(1, options.epochs // FIRST_TRY)
+        self.ready: Iterator[tuple[Arrays, np.ndarray]] = iter(())  # the arrays after some epochs, and their losses
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
         self.each = np.array([rate, l2, float(neuron.penalties.average_from > 0)])
         self.safe_bound = 4.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate
 
     def next(self, done: int) -> np.ndarray | None:
         """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
-        if not self.ready and not self.given_up:
-            self._train_group(done, self.options.epochs - done)
-        if not self.ready:
+        found = next(self.ready, None)
+        if found is None and not self.given_up and done >= self.next_try:
+            self._train_group(done, min(self.options.epochs - done, max(MOST_AHEAD, 4 * done)))
+            found = next(self.ready, None)
+        if found is None:
             return None
-        state, losses = self.ready.popleft()
+        state, losses = found
         self.neuron.restore(state)
         return losses
 
@@ -96,9 +105,12 @@ class Segments:
         """Train some of the next `epochs` epochs, or give up."""
         n, self.given_up = len(self.options.rows), True
         if self.burn_in is None and self._may_be_cut():
-            if self.options.shuffle:
+            if self.options.shuffle and self.shuffled is None:
                 self.shuffled = ShuffledRows(self.options, self.each[0])
-            self.burn_in = self._measure(done, int(epochs * n * MEASURED))
+            most, now = self._most_measured(self.options.epochs - done), max(FIRST_MEASURED, 2 * n, done // 2 * n)
+            self.burn_in = self._measure(done, min(most, now))
+            if self.burn_in is None and now < most and 8 * done < self.options.epochs:
+                self.given_up, self.next_try = False, 8 * done
         if self.burn_in is None:
             return
         find = self._layout if self.shuffled is None else partial(shuffled_layout, n, self.d)
@@ -136,12 +148,14 @@ class Segments:
             means = sums / (before + n * np.arange(1, len(means) + 1))[:, np.newaxis]
         one_by_one = options.callback is not None or options.validation_loss is not None
         k = 1 if one_by_one else len(losses)
-        for last in range(k, len(losses) + 1, k):
-            after = {"weights": weights[last - 1, :-1], "bias": weights[last - 1, -1:]}
-            after["row"] = np.array([float(row + last * n)])
+
+        def after(last: int) -> tuple[Arrays, np.ndarray]:
+            arrays = {"weights": weights[last - 1, :-1], "bias": weights[last - 1, -1:]}
             if self.each[2]:
-                after["means"] = means[last - 1]
-            self.ready.append(({**state, **after}, losses[last - k : last]))
+                arrays["means"] = means[last - 1]
+            return {**state, **arrays, "row": np.array([float(row + last * n)])}, losses[last - k : last]
+
+        self.ready = map(after, range(k, len(losses) + 1, k))
 
     def _now(self) -> np.ndarray:
         return np.append(self.neuron.weights, self.neuron.bias)
@@ -168,26 +182,34 @@ class Segments:
                 break
         return meeting.burn_in
 
+    def _most_measured(self, epochs: int) -> int:
+        """The most rows to measure, so that it takes little of the time of these epochs."""
+        n, d = len(self.options.rows), self.d
+        an_epoch = pass_seconds(n, d, bool(self.each[1]), 1) + EPOCH_SECONDS
+        return int(epochs * n * min(MEASURED, MEASURING_SHARE * seconds_in_turn(n, d) / an_epoch))
+
     def _measured(self, two: ManyNeurons, done: int, most: int) -> Iterator[int]:
         """Train two neurons on some rows at a time, epoch after epoch. Yields how many rows that was.
 
         Where it stops to look depends on no block that rows come in: a file has the burn-in of its rows in memory.
         """
-        n, rows = len(self.options.rows), 0
+        in_turn = seconds_in_turn(len(self.options.rows) * self.options.epochs, self.d)
+        looks = max(int(LOOKING_SHARE * in_turn / LOOK_SECONDS), 4)
+        rows, due = 0, max(LOOK_ROWS, most // looks)
         for epoch in count(done):
-            look = min(_next_look(rows), n)
-            for first, X, y, weights in blocks(self.options, 0, n, self.options.order, epoch):
+            for first, X, y, weights in blocks(self.options, 0, len(self.options.rows), self.options.order, epoch):
                 begin = first
                 while begin < first + len(y):
-                    part = slice(begin - first, look - first)
+                    stop = min(begin + due - rows, first + len(y))
+                    stop += stop % 2 if stop < first + len(y) else 0  # calls are cut at even rows
+                    part = slice(begin - first, stop - first)
                     two.train(X[part], y[part], weights[part], None)
-                    taken = len(y[part])
-                    begin, rows = begin + taken, rows + taken
-                    if begin == look:
+                    begin, rows = stop, rows + stop - begin
+                    if rows >= due:
                         yield rows
                         if rows >= most:
                             return
-                        look = min(begin + _next_look(rows), n)
+                        due = rows + max(LOOK_ROWS, rows // 16, most // looks)
 
     def _layout(self, epochs: int, burn_in: int) -> Layout | None:
         """The layout to train the next epochs with, or None if epochs in turn are about as fast."""
@@ -210,8 +232,3 @@ class Segments:
                 seconds = [passes / epochs * layout.seconds(n, d, penalised, threads) for threads in THREADS]
                 found.append((seconds, layout))
         return choose_cut(found, seconds_in_turn(n, self.d))
-
-
-def _next_look(rows: int) -> int:
-    """After how many rows more to compare two runs that were trained on `rows` rows; an even number."""
-    return max(LOOK_ROWS, rows // 32 * 2)
