@@ -8,6 +8,18 @@ from compare import distance, flat
 from tinynet_fast import train_neuron
 from tinynet_fast.training import junctions
 
+# Constants of `training/segments.py` by which short runs are trained in segments too.
+EPOCHS = {
+    "LEAST_SECONDS": 0.0,
+    "LEAST_ROWS": 0,
+    "MEASURED": 1.0,
+    "MEASURING_SHARE": 1e9,
+    "LOOKING_SHARE": 1e9,
+    "FIRST_TRY": 1 << 40,
+    "FIRST_MEASURED": 1 << 40,
+    "BURN_IN_SHARE": 1e9,
+}
+
 # Rows that may never let two runs meet.
 KINDS = ["as drawn", "collinear", "constant", "rare", "late", "sorted", "large offset", "float32"]
 

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 from compare import distance, needs_numba
-from segment_runs import always, largest_rate, pass_fail
+from segment_runs import EPOCHS, always, largest_rate, pass_fail
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
@@ -15,7 +15,6 @@ from tinynet_fast.sklearn import SGDClassifier
 from tinynet_fast.training import block_segments, junctions, segments
 
 BLOCKS = {"LEAST_ROWS": 256, "MEASURED": 0.2}
-EPOCHS = {"LEAST_SECONDS": 0.0, "LEAST_ROWS": 0, "MEASURED": 1.0, "BURN_IN_SHARE": 1e9}
 X, Y = pass_fail(40_000, 2, seed=1)
 X = np.clip(X, -1.5, 1.5)  # so that rates can be large, and two runs soon meet
 RATE = 0.6 * largest_rate(X)

@@ -151,7 +151,6 @@ def _segment_cases(rng: np.random.Generator) -> Iterator[Case]:
     runs: tuple[tuple[str, int, int, dict[str, Any]], ...] = (
         ("epochs", 500, 700, {}),
         ("averaged epochs", 500, 700, {"average": True}),
-        ("shuffled epochs", 500, 700, {"shuffle": True, "seed": 0}),
         ("rows of one epoch", 70_000, 1, {}),
     )
     for name, rows, epochs, options in runs:

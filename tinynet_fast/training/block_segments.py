@@ -135,7 +135,7 @@ class BlockSegments:
             kernel.train(X, y, step, base[lanes], count, part, errors)
             state[:, lanes], squares[lanes] = part, errors
 
-        size = lanes_at_once(len(base), self.team.threads)
+        size = _lanes(len(base), self.team.threads)
         self.team.map(train, [slice(begin, begin + size) for begin in range(0, len(base), size)])
 
     def _measure(self, X: Any, y: np.ndarray, step: np.ndarray, first: int, now: np.ndarray) -> int | None:
@@ -154,7 +154,7 @@ class BlockSegments:
         return meeting.burn_in
 
 
-def lanes_at_once(segments: int, threads: int) -> int:
+def _lanes(segments: int, threads: int) -> int:
     """How many segments one thread trains at once: 8, 16 or 32."""
     return next(lanes for lanes in (WIDTH, 2 * WIDTH, MANY) if lanes * threads >= segments or lanes == MANY)
 
@@ -167,7 +167,7 @@ def _segments(n: int, n_features: int, burn_in: int) -> int | None:
         if length >= burn_in:  # else a segment would need rows from before the first one
             seconds = []
             for threads in THREADS:
-                lanes = lanes_at_once(k, threads)
+                lanes = _lanes(k, threads)
                 row = ROW_SECONDS[lanes] + VALUE_SECONDS * n_features
                 seconds.append(math.ceil(k / lanes / threads) * lanes * (length + burn_in) * row)
             found.append((seconds, k))

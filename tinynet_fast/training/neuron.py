@@ -209,10 +209,9 @@ def train_neuron(
     If the engine is "fast", long runs are trained in segments side by side, and the junctions are compared afterwards;
     `certificate` of the result says how far the weights can be from those of rows in turn. This is for dense rows
     without l1 and a checkpoint: blocks of 65,536 rows and more of up to 8 inputs without l2 and averaging, and more
-    than eight epochs at a constant rate (averaged ones of up to 10 million rows in all; with shuffle=True, tables of
-    up to 1,048,576 values and 32 inputs without l2 and averaging). The weights do not depend on `n_jobs`, on how rows
-    are cut into files and blocks, or on what looks at the epochs (`callback`, `validation`). With other `epochs` the
-    last bits of an epoch may be others.
+    than eight epochs in the same order at a constant rate (averaged ones of up to 10 million rows in all). The weights
+    do not depend on `n_jobs`, on how rows are cut into files and blocks, or on what looks at the epochs (`callback`,
+    `validation`). With other `epochs` the last bits of an epoch may be others.
 
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
@@ -309,7 +308,6 @@ def side_by_side(
     # 10 ms, which short runs do not need.
     from tinynet_fast.training import block_segments
     from tinynet_fast.training.segments import Segments, is_long
-    from tinynet_fast.training.shuffled_group import may_be_shuffled
 
     if (
         penalties.none
@@ -319,9 +317,7 @@ def side_by_side(
         neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team)
         neuron.repeats = False  # one epoch a call
         neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
-    repeated = neuron.schedule.is_constant and is_long(options)
-    if options.shuffle:
-        repeated = repeated and penalties.none and may_be_shuffled(options)
+    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options)
     return Segments(neuron, options, junctions, team) if repeated else None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import MOST_VALUES
 from tinynet_fast.kernels.fast.many_neurons import MOST, WIDTH
-from tinynet_fast.rows.blocks import Order, is_streamed
+from tinynet_fast.rows.blocks import is_streamed
 from tinynet_fast.training.junctions import have_met
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, in_groups
 from tinynet_fast.training.options import Options
@@ -220,14 +220,12 @@ def neurons(each: np.ndarray, starts: np.ndarray) -> ManyNeurons:
     return ManyNeurons(options, starts, np.full(len(starts), ALL_ROWS))
 
 
-def blocks(
-    options: Options, start: int, stop: int, order: Order | None = None, epoch: int = 1
-) -> Iterator[tuple[int, Any, np.ndarray, np.ndarray]]:
+def blocks(options: Options, start: int, stop: int) -> Iterator[tuple[int, Any, np.ndarray, np.ndarray]]:
     """The rows of an epoch from number `start` to before `stop`: a block's first number, X, y and weights."""
     tile = options.engine.tile
     size = max(min(BLOCK_ROWS, MOST_VALUES // options.rows.n_features) // tile, 1) * tile  # streams are cut at tiles
     first = start // size * size
-    with closing(options.rows.blocks(size, order, epoch, None, first, tile)) as found:
+    with closing(options.rows.blocks(size, None, 1, None, first, tile)) as found:
         for X, y, weights in found:
             part = slice(max(start - first, 0), stop - first)
             y = y[part]

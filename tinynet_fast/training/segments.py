@@ -18,13 +18,10 @@ trained.
 
 import math
 from collections.abc import Iterator
-from functools import partial
-from itertools import count
 
 import numpy as np
 
 from tinynet_fast.kernels.fast.many_neurons import WIDTH
-from tinynet_fast.training.block_segments import LEAST_ROWS as LEAST_BLOCK
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.junctions import (
     THREADS,
@@ -37,7 +34,6 @@ from tinynet_fast.training.many_neurons import ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.segment_group import Group, Layout, blocks, neurons, pass_seconds
-from tinynet_fast.training.shuffled_group import ShuffledGroup, ShuffledRows, may_be_shuffled, shuffled_layout
 from tinynet_fast.training.team import Team
 
 # The most rows that are measured, as a share of all, and the most time. (Two neurons cost as much as eight.)
@@ -80,7 +76,6 @@ class Segments:
     def __init__(self, neuron: DenseNeuron, options: Options, junctions: Junctions, team: Team) -> None:
         self.neuron, self.options, self.junctions, self.d = neuron, options, junctions, options.rows.n_features
         self.team, self.given_up = team, False
-        self.shuffled: ShuffledRows | None = None
         self.burn_in: int | None = None
         # A run may be stopped after any epoch, so the first ones are trained in turn, also if nothing looks at them.
         self.next_try = max(1, options.epochs // FIRST_TRY)
@@ -105,24 +100,16 @@ class Segments:
         """Train some of the next `epochs` epochs, or give up."""
         n, self.given_up = len(self.options.rows), True
         if self.burn_in is None and self._may_be_cut():
-            if self.options.shuffle and self.shuffled is None:
-                self.shuffled = ShuffledRows(self.options, self.each[0])
             most, now = self._most_measured(self.options.epochs - done), max(FIRST_MEASURED, 2 * n, done // 2 * n)
-            self.burn_in = self._measure(done, min(most, now))
+            self.burn_in = self._measure(min(most, now))
             if self.burn_in is None and now < most and 8 * done < self.options.epochs:
                 self.given_up, self.next_try = False, 8 * done
         if self.burn_in is None:
             return
-        find = self._layout if self.shuffled is None else partial(shuffled_layout, n, self.d)
-        layout = find(epochs, self.burn_in)
+        layout = self._layout(epochs, self.burn_in)
         if layout is None:
             return
-        run = layout, self.burn_in, self._now(), self.neuron.start, self.team
-        group: Group | ShuffledGroup
-        if self.shuffled is None:
-            group = Group(self.options, self.each, *run)
-        else:
-            group = ShuffledGroup(self.shuffled, done, *run)
+        group = Group(self.options, self.each, layout, self.burn_in, self._now(), self.neuron.start, self.team)
         if not group.train():
             return
         starts, weights, means, losses = group.table()
@@ -165,18 +152,16 @@ class Segments:
         options, n, average_from = self.options, len(self.options.rows), self.neuron.penalties.average_from
         if not is_long(options) or options.largest > self.safe_bound:
             return False
-        if average_from and (average_from > n or options.epochs * n > MOST_AVERAGED):
-            return False
-        return not options.shuffle or (n < LEAST_BLOCK and may_be_shuffled(options))
+        return not average_from or (average_from <= n and options.epochs * n <= MOST_AVERAGED)
 
     # --- when it pays -------------------------------------------------------------------------------------------------
 
-    def _measure(self, done: int, most: int) -> int | None:
+    def _measure(self, most: int) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet within `most` rows."""
         now = self._now()
         two = neurons(self.each[:2], np.stack((now, self.neuron.start)))
         meeting = Meeting(now, self.neuron.start, most)
-        for rows in self._measured(two, done, most):
+        for rows in self._measured(two, most):
             weights, others = two.weights()
             if meeting.is_over(weights, others, rows):
                 break
@@ -188,7 +173,7 @@ class Segments:
         an_epoch = pass_seconds(n, d, bool(self.each[1]), 1) + EPOCH_SECONDS
         return int(epochs * n * min(MEASURED, MEASURING_SHARE * seconds_in_turn(n, d) / an_epoch))
 
-    def _measured(self, two: ManyNeurons, done: int, most: int) -> Iterator[int]:
+    def _measured(self, two: ManyNeurons, most: int) -> Iterator[int]:
         """Train two neurons on some rows at a time, epoch after epoch. Yields how many rows that was.
 
         Where it stops to look depends on no block that rows come in: a file has the burn-in of its rows in memory.
@@ -196,8 +181,8 @@ class Segments:
         in_turn = seconds_in_turn(len(self.options.rows) * self.options.epochs, self.d)
         looks = max(int(LOOKING_SHARE * in_turn / LOOK_SECONDS), 4)
         rows, due = 0, max(LOOK_ROWS, most // looks)
-        for epoch in count(done):
-            for first, X, y, weights in blocks(self.options, 0, len(self.options.rows), self.options.order, epoch):
+        while True:
+            for first, X, y, weights in blocks(self.options, 0, len(self.options.rows)):
                 begin = first
                 while begin < first + len(y):
                     stop = min(begin + due - rows, first + len(y))

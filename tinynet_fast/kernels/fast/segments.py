@@ -117,7 +117,7 @@ def train_narrow(X, y, step, base, count, state, squares, scratch, stepped, inpu
             turn(y, base, first, start, 1, scratch, first * size + labels)
             if len(stepped) > 0:
                 turn(step, base, first, start, 1, scratch, first * size + steps)
-        for i in range(min(TILE, count - start)):
+        for i in range(TILE):
             for first in range(0, m, REGISTER):
                 at = first * size + i * REGISTER
                 row = first * size + i * d * REGISTER
@@ -196,7 +196,7 @@ def train_wide(X, y, step, base, count, state, squares, scratch, stepped):
             turn(y, base, first, start, 1, scratch, labels + first * TILE)
             if len(stepped) > 0:
                 turn(step, base, first, start, 1, scratch, steps + first * TILE)
-        for i in range(start, min(start + TILE, count)):
+        for i in range(start, start + TILE):
             further = (i - before) * d
             for first in range(0, m, REGISTER):
                 at, own = first * size, nudges + first
@@ -237,13 +237,11 @@ def _compiled(floats, width, stepped):
 
 
 def train(X, y, step, base, count, state, squares):
-    """Lane k trains on rows base[k], base[k] + 1, ..., base[k] + count - 1.
-
-    If `count` does not divide by 8, up to seven rows more are read, and change nothing. All must be rows of X.
+    """Lane k trains on rows base[k], base[k] + 1, ..., base[k] + count - 1, all of which must be rows of X.
 
     `X` is (n, d), C-contiguous, float64 or float32, and `y` (n,) holds 0.0 or 1.0 a row. `step` holds the learning rate
-    times the sample weight of each row (n,), or one number for all of them (1,). `base` (m,) is int64, and m
-    divides by 8. `state` (d + 1, m) has the weights and the bias of a lane in its column. The squares of a
+    times the sample weight of each row (n,), or one number for all of them (1,). `base` (m,) is int64, and both m and
+    `count` divide by 8. `state` (d + 1, m) has the weights and the bias of a lane in its column. The squares of a
     lane's errors are added to its number in `squares` (m,). All floats but X's are float64.
 
     No other rows are read. Wherever `count` is cut into calls, and whichever lanes are beside each other, the results
