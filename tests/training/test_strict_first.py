@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from compare import distance, flat, parameters
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -134,6 +133,7 @@ def test_any_rate_that_falls_has_the_weights_of_the_reference(seed, data):
 
 @pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"average": True, "l2": 1e-3}, {"l1": 1e-4}], ids=str)
 def test_sparse_rows(options):
+    sp = pytest.importorskip("scipy.sparse")
     matrix = sp.random_array((1500, 40), density=0.1, format="csr", rng=np.random.default_rng(1))
     y = np.asarray(matrix.sum(axis=1) > 2.0, float)
     rate = 8.0 / (matrix.multiply(matrix).sum(axis=1).max() + 1.0)
@@ -221,6 +221,7 @@ def test_a_file_has_the_bits_of_its_rows_in_memory(tmp_path, monkeypatch, name, 
 @pytest.mark.parametrize("memory", [1 << 28, 0])
 def test_sparse_rows_of_a_file(tmp_path, monkeypatch, memory):
     monkeypatch.setattr(kept, "MEMORY_BYTES", memory)
+    sp = pytest.importorskip("scipy.sparse")
     matrix = sp.random_array((1500, 40), density=0.1, format="csr", rng=np.random.default_rng(1))
     y = np.asarray(matrix.sum(axis=1) > 2.0, int)
     path = tmp_path / "rows.svm"
