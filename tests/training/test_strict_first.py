@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from compare import distance, flat, parameters
+from compare import distance, flat, needs_numba, parameters
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from problems import SEEDS
@@ -164,6 +164,7 @@ def test_what_strict_trains_to_the_end():
         np.testing.assert_array_equal(parameters(comp), parameters(ref))
 
 
+@needs_numba
 def test_long_blocks_are_trained_in_segments_afterwards():
     rows, labels = pass_fail(60_000, 3, seed=6)
     options = {"schedule": "invscaling", "learning_rate": 3.1 * largest_rate(rows), "power_t": 0.2, "epochs": 2}
