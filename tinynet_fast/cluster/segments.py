@@ -25,7 +25,7 @@ from tinynet_fast.cluster.tasks import Cluster, Group, ShardTask, Share, checked
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.rows.stream import recut
 from tinynet_fast.training.history import Arrays
-from tinynet_fast.training.junctions import MARGIN, Junctions, Meeting
+from tinynet_fast.training.junctions import MARGIN, Junctions, Meeting, safe_bound
 
 # Small shards that follow each other are one task, of at most this many values: 8 MB, which may have to travel.
 GROUP_VALUES = 1 << 20
@@ -69,8 +69,7 @@ class ShardSegments:
         self.cluster, self.recipe, self.junctions = cluster, recipe, Junctions()
         self.burn_in: int | None = None
         self.first_rate, self.given_up = 0.0, False
-        rate, l2 = recipe.schedule.rate(0), recipe.penalties.l2
-        self.safe_bound = 4.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate if rate > 0.0 else 0.0
+        self.safe_bound = safe_bound(recipe.schedule.rate(0), recipe.penalties.l2)
 
     def train(self, options: ShardOptions, state: State, shares: list[Share]) -> tuple[State, list[Share]]:
         """Train on the first shares of an epoch; return the state after them, and the shares that are left."""

@@ -85,6 +85,11 @@ class Junctions:
         return Certificate(self.segments, self.burn_in, self.worst_gap, self.off / self.length, self.rows_again)
 
 
+def safe_bound(rate: float, l2: float) -> float:
+    """The largest sample weight * (|x|^2 + 1) of a row at which no two runs move apart; 0.0 for a rate of 0.0."""
+    return 4.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate if rate > 0.0 else 0.0
+
+
 def seconds_in_turn(rows: int, n_features: int) -> float:
     """About how long rows take without segments."""
     return rows * (ROW_SECONDS + n_features * VALUE_SECONDS)

@@ -23,13 +23,7 @@ import numpy as np
 
 from tinynet_fast.kernels.fast.many_neurons import WIDTH
 from tinynet_fast.training.history import Arrays
-from tinynet_fast.training.junctions import (
-    THREADS,
-    Junctions,
-    Meeting,
-    choose_cut,
-    seconds_in_turn,
-)
+from tinynet_fast.training.junctions import THREADS, Junctions, Meeting, choose_cut, safe_bound, seconds_in_turn
 from tinynet_fast.training.many_neurons import ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
@@ -82,7 +76,7 @@ class Segments:
         self.ready: Iterator[tuple[Arrays, np.ndarray]] = iter(())  # the arrays after some epochs, and their losses
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
         self.each = np.array([rate, l2, float(neuron.penalties.average_from > 0)])
-        self.safe_bound = 4.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate
+        self.safe_bound = safe_bound(rate, l2)
 
     def next(self, done: int) -> np.ndarray | None:
         """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
@@ -216,4 +210,4 @@ class Segments:
                 passes = math.ceil(epochs / (layout.lanes * length)) * (length + early)
                 seconds = [passes / epochs * layout.seconds(n, d, penalised, threads) for threads in THREADS]
                 found.append((seconds, layout))
-        return choose_cut(found, seconds_in_turn(n, self.d))
+        return choose_cut(found, seconds_in_turn(n, d))
