@@ -287,9 +287,8 @@ class OneClass:
             rates = np.full(n, self.rate) if schedule.is_constant else schedule.rates(self.row, n)
             step, size, last = rates if weight is None else rates * weight, n, float(rates[-1])
         if self.in_segments is not None and engine is FAST:
-            now = np.append(arrays.weights, arrays.bias)
-            done = self.in_segments.train(X, y, step[:1] if same else step, last, now, self.losses)
-            arrays.weights[:], arrays.bias[:] = now[:-1], now[-1]
+            step_or_steps = step[:1] if same else step
+            done = self.in_segments.train(X, y, step_or_steps, last, arrays.weights, arrays.bias, self.losses)
         for begin in range(done, n, size):
             part = slice(begin, min(begin + size, n))
             steps = step[: part.stop - begin] if same else step[part]

@@ -52,7 +52,9 @@ class BlockSegments:
         self.first_rate = 0.0
         self.given_up = False
 
-    def train(self, X: Any, y: np.ndarray, step: np.ndarray, rate: float, now: np.ndarray, loss: np.ndarray) -> int:
+    def train(
+        self, X: Any, y: np.ndarray, step: np.ndarray, rate: float, weights: Any, bias: Any, loss: np.ndarray
+    ) -> int:
         """Train on the first rows of a block. Returns how many.
 
         Parameters
@@ -61,11 +63,20 @@ class BlockSegments:
         step : (n,) float64 array, or (1,) if all rows have the same
         rate : float
             The learning rate of the last row.
-        now : (n_features + 1,) float64 array
-            The weights and, last, the bias; they are changed in place.
+        weights, bias : (n_features,) and (1,) float64 arrays
+            They are changed in place.
         loss : (1,) float64 array
             The squares of the errors are added to it.
         """
+        now = np.append(weights, bias)
+        done = self._train_block(X, y, step, rate, now, loss)
+        weights[:], bias[:] = now[:-1], now[-1]
+        return done
+
+    def _train_block(
+        self, X: Any, y: np.ndarray, step: np.ndarray, rate: float, now: np.ndarray, loss: np.ndarray
+    ) -> int:
+        """`train` with the weights and, last, the bias in `now`."""
         n, done = len(y), 0
         # Without Numba there are only kernels for float64 and for one step for all rows.
         compiled = has_numba() or (X.dtype == np.float64 and len(step) == 1)

@@ -76,9 +76,9 @@ class DenseNeuron:
     def _train_in_segments(self, X: Any, y: np.ndarray, steps: Any, losses: Any) -> int:
         """Train on the first rows of a block. Returns how many."""
         assert self.in_segments is not None
-        now, step = np.append(self.weights, self.bias), self._constant_steps(1)[:1] if steps is None else steps
-        done = self.in_segments.train(X, y, step, self.schedule.rate(self.row + len(y) - 1), now, losses)
-        self.weights[:], self.bias[:] = now[:-1], now[-1]
+        step = self._constant_steps(1)[:1] if steps is None else steps
+        last_rate = self.schedule.rate(self.row + len(y) - 1)
+        done = self.in_segments.train(X, y, step, last_rate, self.weights, self.bias, losses)
         if self.in_segments.given_up:  # shorter blocks cost less to put together
             self.block_rows, self.batch_size = self.short_blocks, None
         return done
