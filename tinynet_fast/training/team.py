@@ -1,7 +1,6 @@
 """Threads that share a list of jobs; the thread that asks is one of them."""
 
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
@@ -14,24 +13,25 @@ Answer = TypeVar("Answer")
 class Team:
     """`threads` threads, until the end of the `with` block.
 
-    The caller works too. A thread that waits for two others leaves a core free, and Linux may need milliseconds to move
-    one of the two there.
+    The caller works too. If it only waited, its core would be free, and Linux may need milliseconds to move another
+    thread there.
     """
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
         self._others: Executor | None = None
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         if self.threads > 1:
             from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread does not need
 
-            self._others = self._stack.enter_context(ThreadPoolExecutor(self.threads - 1))
+            self._others = ThreadPoolExecutor(self.threads - 1)
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._stack.close()
+        if self._others is not None:
+            self._others.shutdown()
+            self._others = None
 
     def map(self, work: Callable[[Job], Answer], jobs: Iterable[Job]) -> list[Answer]:
         """The answers to all jobs, in their order. After an error, jobs that were not begun are left out."""
