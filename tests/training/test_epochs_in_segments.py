@@ -308,7 +308,7 @@ def test_a_mistake_is_seen(part, mistake, monkeypatch):
         if part is junctions:
             monkeypatch.setattr(trainer, "Junctions", planted.Junctions)
         elif part is group:
-            monkeypatch.setattr(module, "Group", planted.Group)
+            monkeypatch.setattr(module, "EpochGroup", planted.EpochGroup)
         else:
             monkeypatch.setattr(module, "Segments", planted.Segments)
             monkeypatch.setattr(module, "is_long", lambda options: True)

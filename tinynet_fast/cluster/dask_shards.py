@@ -49,8 +49,8 @@ class DaskShards:
     """The shards of a Dask collection; see `Cluster` in `tasks.py`.
 
     `rows` and `target` hold what their reader takes for each shard: delayed objects, futures of persisted parts, or a
-    file's address. `as_they_are` returns the whole partitions of a frame. `divisible` is
-    whether the parts are persisted or files.
+    file's address. `as_they_are` returns the whole partitions of a frame. `divisible` says whether the parts are
+    persisted or files.
     """
 
     groups = True

@@ -147,8 +147,8 @@ def fit_shard(
     first : int
         The number of the shard's first row among the rows of all shards. The fold of a row depends on its number.
     burn_in : int
-        After so many of the rows, a multiple of the engine's tile, the state keeps the weights in `burnt_in`, and its
-        losses begin anew. For a neuron whose first weights are a guess.
+        How many of the first rows only make a guess at a neuron's first weights matter no longer: a multiple of the
+        engine's tile. After them the state keeps the weights in `burnt_in`, and losses are summed from 0 again.
 
     Returns
     -------

@@ -29,8 +29,8 @@ MARGIN = 1.25
 ROW_SECONDS, VALUE_SECONDS = 5.5e-9, 5.5e-10
 # Segments are trained if they take at most this share of the time of rows in turn.
 PAYS = 0.9
-# Rows are cut for these numbers of threads. One thread takes at most so many times as long as it could, and of these
-# cuts, two threads at most so many times as long as they could.
+# A cut has to suit each of these numbers of threads, the smaller ones first. For none of them may it take more than
+# MORE_SECONDS times as long as the best of the cuts that suit the smaller numbers.
 THREADS, MORE_SECONDS = (1, 2, 8), 1.12
 
 

@@ -18,17 +18,18 @@ from tinynet_fast.training.options import Options
 from tinynet_fast.training.team import Team
 
 BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
-# About how long a call takes beside its rows; how long a row waits for exp and a division, and its sum for each number
-# of the row, however many registers are trained; and how long each register takes, with each number of the row.
+# About how long a call takes beside its rows. However many registers are trained, a row waits for exp and a division,
+# and each of its numbers for the sum so far.
 CALL_SECONDS, WAITING_SECONDS, LATENCY_SECONDS = 2.5e-5, 2.4e-8, 6.5e-10
-# (the second figure is for neurons with l2 or averaging).
+# About how long a register takes for a row, and for each number of it. Of two figures, the second one is for neurons
+# with l2 or averaging.
 REGISTER_SECONDS, VALUE_SECONDS = 1.7e-9, (3.7e-10, 1e-9)
-# The bytes of weights that lie in the first cache, and how much longer a number takes if they do not.
+# The bytes of weights that lie in the first cache, and how many times as long a number takes if they do not.
 CACHE, OUT_OF_CACHE = 1 << 15, (1.4, 2.2)
 
 
 @dataclass(frozen=True)
-class Layout:
+class GroupCut:
     """How a group of epochs is cut: into `slices` slices of the rows, each for `lanes` segments of `epochs` epochs.
 
     One of `epochs` and `slices` is 1.
@@ -63,7 +64,7 @@ def pass_seconds(n: int, n_features: int, penalised: bool, registers: int) -> fl
     return n * a_row + math.ceil(n / BLOCK_ROWS) * calls * CALL_SECONDS
 
 
-class Lanes:
+class SegmentLanes:
     """Segments over the same slice of the rows, each in a lane, which one thread trains.
 
     Attributes
@@ -95,15 +96,15 @@ class Lanes:
             self.neurons.train(X[part], y[part], weights[part], None)
 
 
-class Group:
+class EpochGroup:
     """Some epochs of a run, which are trained side by side.
 
     Parameters
     ----------
     options : Options
-    each : (3,) float64 array
-        The learning rate, l2, and 1 if means are needed, else 0.
-    layout : Layout
+    each : (float, float, float)
+        The learning rate, l2, and 1.0 if means are needed, else 0.0.
+    cut : GroupCut
     burn_in : int
         Rows; no more than a slice has if there are several.
     now, start : (n_features + 1,) float64 arrays
@@ -114,25 +115,25 @@ class Group:
     def __init__(
         self,
         options: Options,
-        each: np.ndarray,
-        layout: Layout,
+        each: tuple[float, float, float],
+        cut: GroupCut,
         burn_in: int,
         now: np.ndarray,
         start: np.ndarray,
         team: Team,
     ) -> None:
-        self.options, self.layout, self.burn_in, self.team = options, layout, burn_in, team
+        self.options, self.cut, self.burn_in, self.team = options, cut, burn_in, team
         self.now, self.start, self.each = now, start, each
         n, tile = len(options.rows), options.engine.tile
-        cuts = [*(n * k // layout.slices // tile * tile for k in range(layout.slices)), n]
+        cuts = [*(n * k // cut.slices // tile * tile for k in range(cut.slices)), n]
         self.shares = np.diff(cuts) / n  # of the rows, which each slice has
-        parts = layout.parts(n, options.rows.n_features, bool(each[1:].any()), team.threads)
-        shares = in_groups(np.arange(layout.lanes), WIDTH, layout.lanes, parts)
+        parts = cut.parts(n, options.rows.n_features, any(each[1:]), team.threads)
+        shares = in_groups(np.arange(cut.lanes), WIDTH, cut.lanes, parts)
         self.every = []
         for k, (first, last) in enumerate(pairwise(cuts)):
             end = first or n  # the first slice comes after the last one of the epoch before
             early = max(end - burn_in, 0) // tile * tile, end
-            self.every += [Lanes(numbers, k, (first, last), early) for numbers in shares]
+            self.every += [SegmentLanes(numbers, k, (first, last), early) for numbers in shares]
 
     def train(self) -> bool:
         """Train. Returns False if burn-ins were too short; then nothing else was trained."""
@@ -148,7 +149,7 @@ class Group:
         Shapes are (lanes, slices, n_features + 1), (lanes, slices, epochs, n_features + 1), the means without `slices`,
         and (lanes, slices, epochs).
         """
-        shape = self.layout.lanes, self.layout.slices, self.layout.epochs
+        shape = self.cut.lanes, self.cut.slices, self.cut.epochs
         starts = np.empty((*shape[:2], len(self.now)))
         weights, means, losses = np.empty((*shape, len(self.now))), np.empty((*shape, len(self.now))), np.empty(shape)
         for lanes in self.every:
@@ -158,21 +159,21 @@ class Group:
                 weights[(*at, k)], means[(*at, k)], losses[(*at, k)] = after
         return starts, weights, np.einsum("s,lsek->lek", self.shares, means), losses
 
-    def _side_by_side(self, train: Callable[[list[Lanes]], bool]) -> list[bool]:
+    def _side_by_side(self, train: Callable[[list[SegmentLanes]], bool]) -> list[bool]:
         """Train all lanes, each by a thread of the team. A stream is read once for all of them."""
         rows = self.options.rows
         if is_streamed(rows) and rows.memory is None:
             return [train(self.every)]
         return self.team.map(train, [[lanes] for lanes in self.every])
 
-    def _burn(self, every: list[Lanes]) -> bool:
+    def _burn(self, every: list[SegmentLanes]) -> bool:
         """Train on burn-ins. Returns whether they were long enough.
 
         A segment that is nearer to the first row of the group than its burn-in is long begins there, where the weights
         are known, and is trained on all that comes before it.
         """
         rounds = math.ceil(self.burn_in / len(self.options.rows))  # a round is an epoch, or the end of one
-        epochs, last = self.layout.epochs, self.layout.lanes - 1
+        epochs, last = self.cut.epochs, self.cut.lanes - 1
         for lanes in every:
             # After the last segment there is one more lane, which begins with the first weights.
             lanes.starts = np.tile(self.now, (len(lanes.numbers) + (lanes.numbers[-1] == last), 1))
@@ -180,7 +181,7 @@ class Group:
         for left in range(rounds, 0, -1):
             for lanes in every:
                 lanes.starts[: len(lanes.numbers)][lanes.numbers * epochs <= left] = self.now
-                lanes.neurons = neurons(self.each[:2], lanes.starts)
+                lanes.neurons = neurons(*self.each[:2], 0.0, lanes.starts)
             self._visit(every, [lanes.early for lanes in every])
             for lanes in every:
                 lanes.starts = lanes.neurons.weights()
@@ -188,17 +189,17 @@ class Group:
         for lanes in every:
             if lanes.numbers[-1] == last and last * epochs >= rounds:  # it took part in all rounds
                 weights, others = lanes.starts[-2:]
-                met = met and have_met(weights, others, last * self.layout.slices)
+                met = met and have_met(weights, others, last * self.cut.slices)
             lanes.starts = lanes.starts[: len(lanes.numbers)]
             if lanes.place == 0:
                 lanes.starts[lanes.numbers == 0] = self.now
         return met
 
-    def _train(self, every: list[Lanes]) -> bool:
+    def _train(self, every: list[SegmentLanes]) -> bool:
         """Train on the segments' own rows."""
         for lanes in every:
-            lanes.neurons = neurons(self.each, lanes.starts)
-        for _ in range(self.layout.epochs):
+            lanes.neurons = neurons(*self.each, lanes.starts)
+        for _ in range(self.cut.epochs):
             for lanes in every:
                 lanes.neurons.clear(means=True)
             self._visit(every, [lanes.rows for lanes in every])
@@ -207,17 +208,17 @@ class Group:
                 lanes.after.append((trained.weights(), trained.parameters(), trained.squares()))
         return True
 
-    def _visit(self, every: list[Lanes], rows: list[tuple[int, int]]) -> None:
+    def _visit(self, every: list[SegmentLanes], rows: list[tuple[int, int]]) -> None:
         """Train each of these on its rows."""
         for block in blocks(self.options, min(first for first, _ in rows), max(last for _, last in rows)):
             for lanes, own in zip(every, rows, strict=True):
                 lanes.train(own, *block)
 
 
-def neurons(each: np.ndarray, starts: np.ndarray) -> ManyNeurons:
-    """A neuron for each row of `starts`, (m, n_features + 1), all with a rate, an l2 and, if given, an average."""
-    options = np.tile([*each, 0.0][:3], (len(starts), 1))
-    return ManyNeurons(options, starts, np.full(len(starts), ALL_ROWS))
+def neurons(rate: float, l2: float, average: float, starts: np.ndarray) -> ManyNeurons:
+    """A neuron for each row of `starts`, (m, n_features + 1), all with these options."""
+    m = len(starts)
+    return ManyNeurons(np.tile((rate, l2, average), (m, 1)), starts, np.full(m, ALL_ROWS))
 
 
 def blocks(options: Options, start: int, stop: int) -> Iterator[tuple[int, Any, np.ndarray, np.ndarray]]:

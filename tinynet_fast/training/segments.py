@@ -27,13 +27,13 @@ from tinynet_fast.training.junctions import THREADS, Junctions, Meeting, choose_
 from tinynet_fast.training.many_neurons import ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
-from tinynet_fast.training.segment_group import Group, Layout, blocks, neurons, pass_seconds
+from tinynet_fast.training.segment_group import EpochGroup, GroupCut, blocks, neurons, pass_seconds
 from tinynet_fast.training.team import Team
 
 # The most rows that are measured, as a share of all, and the most time. (Two neurons cost as much as eight.)
 MEASURED, MEASURING_SHARE = 1 / 32, 0.08
-# After so many rows two runs are compared, and later after a sixteenth more rows than the last time. To compare them
-# takes about so long, and all of it at most such a share of the time of the run.
+# Two runs are first compared after LOOK_ROWS rows, and then each time a sixteenth more rows were trained on. Comparing
+# takes about LOOK_SECONDS each time, and may take LOOKING_SHARE of the time of the run in all.
 LOOK_ROWS, LOOK_SECONDS, LOOKING_SHARE = 256, 3.5e-5, 0.04
 EPOCH_SECONDS = 4e-5  # about how long an epoch of few rows takes Python
 # A run that is stopped early should lose little time. So the first epochs, one in FIRST_TRY, are trained in turn. Then
@@ -75,7 +75,7 @@ class Segments:
         self.next_try = max(1, options.epochs // FIRST_TRY)
         self.ready: Iterator[tuple[Arrays, np.ndarray]] = iter(())  # the arrays after some epochs, and their losses
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
-        self.each = np.array([rate, l2, float(neuron.penalties.average_from > 0)])
+        self.each = rate, l2, float(neuron.penalties.average_from > 0)
         self.safe_bound = safe_bound(rate, l2)
 
     def next(self, done: int) -> np.ndarray | None:
@@ -100,19 +100,19 @@ class Segments:
                 self.given_up, self.next_try = False, 8 * done
         if self.burn_in is None:
             return
-        layout = self._layout(epochs, self.burn_in)
-        if layout is None:
+        cut = self._cut(epochs, self.burn_in)
+        if cut is None:
             return
-        group = Group(self.options, self.each, layout, self.burn_in, self._now(), self.neuron.start, self.team)
+        group = EpochGroup(self.options, self.each, cut, self.burn_in, self._now(), self.neuron.start, self.team)
         if not group.train():
             return
         starts, weights, means, losses = group.table()
-        segments, k = layout.lanes * layout.slices, self.d + 1
-        ends, rows = weights[:, :, -1].reshape(segments, k), layout.epochs * n // layout.slices
-        stand = self.junctions.stand(starts.reshape(segments, k), ends, rows, self.burn_in, layout.slices)
+        segments, k = cut.lanes * cut.slices, self.d + 1
+        ends, rows = weights[:, :, -1].reshape(segments, k), cut.epochs * n // cut.slices
+        stand = self.junctions.stand(starts.reshape(segments, k), ends, rows, self.burn_in, cut.slices)
         self.given_up = stand < segments
         if stand:
-            lanes = slice(stand // layout.slices)
+            lanes = slice(stand // cut.slices)
             after, squares = weights[lanes, -1].reshape(-1, k), losses[lanes].sum(axis=1).ravel()
             self._hand_out(after[:epochs], means[lanes].reshape(-1, k)[:epochs], squares[:epochs])
 
@@ -153,7 +153,7 @@ class Segments:
     def _measure(self, most: int) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet within `most` rows."""
         now = self._now()
-        two = neurons(self.each[:2], np.stack((now, self.neuron.start)))
+        two = neurons(*self.each[:2], 0.0, np.stack((now, self.neuron.start)))
         meeting = Meeting(now, self.neuron.start, most)
         for rows in self._measured(two, most):
             weights, others = two.weights()
@@ -190,9 +190,9 @@ class Segments:
                             return
                         due = rows + max(LOOK_ROWS, rows // 16, most // looks)
 
-    def _layout(self, epochs: int, burn_in: int) -> Layout | None:
-        """The layout to train the next epochs with, or None if epochs in turn are about as fast."""
-        n, d, penalised, found = len(self.options.rows), self.d, bool(self.each[1:].any()), []
+    def _cut(self, epochs: int, burn_in: int) -> GroupCut | None:
+        """How to cut the next epochs, or None if epochs in turn are about as fast."""
+        n, d, penalised, found = len(self.options.rows), self.d, any(self.each[1:]), []
         most_early = BURN_IN_SHARE * seconds_in_turn(n * self.options.epochs, d)
         for slices in SLICES:
             if slices > 1 and n // slices - self.options.engine.tile < burn_in:
@@ -203,11 +203,11 @@ class Segments:
                     in_time = int(GROUP_SECONDS / an_epoch)
                     in_memory = KEPT_VALUES // (most_lanes * (d + 1))
                     length = max(min(math.ceil(epochs / most_lanes), in_time, in_memory), 1)
-                layout = Layout(min(most_lanes, math.ceil(epochs / length)), length, slices)
+                cut = GroupCut(min(most_lanes, math.ceil(epochs / length)), length, slices)
                 early = slices * burn_in / n
-                if early * layout.seconds(n, d, penalised, 1) > most_early:
+                if early * cut.seconds(n, d, penalised, 1) > most_early:
                     continue
-                passes = math.ceil(epochs / (layout.lanes * length)) * (length + early)
-                seconds = [passes / epochs * layout.seconds(n, d, penalised, threads) for threads in THREADS]
-                found.append((seconds, layout))
+                passes = math.ceil(epochs / (cut.lanes * length)) * (length + early)
+                seconds = [passes / epochs * cut.seconds(n, d, penalised, threads) for threads in THREADS]
+                found.append((seconds, cut))
         return choose_cut(found, seconds_in_turn(n, d))
