@@ -18,6 +18,7 @@ PACKAGE = Path(tinynet_fast.__file__).parent
 LEVELS = [
     "kernels",
     "rows",
+    "columns",
     "models",
     "scoring",
     "training",
@@ -25,6 +26,7 @@ LEVELS = [
     "dask",
     "spark",
     "plots",
+    "tables",
     "sklearn",
     "proof",
     "cli",

@@ -153,7 +153,8 @@ def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) 
 def udf(model: Model) -> Any:
     """The model as a function of columns, for `select`, `where` or SQL. It returns the probability of the second label.
 
-    The columns are the model's inputs, in its order. A query with a null or a NaN among them fails.
+    The columns are those that the model reads, in its order (`model.columns.names` if it was trained on a table, else
+    its inputs). A query with a null or a NaN among them fails, unless the model fills missing values.
 
     Examples
     --------
@@ -165,7 +166,10 @@ def udf(model: Model) -> Any:
     session_of(None)
 
     def probability(*columns: Any) -> Any:
-        rows = np.column_stack([column.to_numpy() for column in columns])
+        if model.columns is None:
+            rows = np.column_stack([column.to_numpy() for column in columns])
+        else:
+            rows = need("pandas", "spark").DataFrame(dict(zip(model.columns.names, columns, strict=True)))
         return need("pandas", "spark").Series(model.predict_proba(rows) if len(rows) else np.empty(0))
 
     functions = need("pyspark.sql.pandas.functions", "spark")

@@ -16,8 +16,8 @@ def predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.dt
     """The prediction for each row, lazily: an array if X is an array, a series if X is a frame."""
     da = need("dask.array")
     tall = name == "probability" and model.n_outputs > 1
-    if model.n_features == 1 and getattr(X, "ndim", 0) == 1:
-        X = X[:, np.newaxis] if isinstance(X, da.Array) else X.to_frame(name=(model.features or ["0"])[0])
+    if model.n_read == 1 and getattr(X, "ndim", 0) == 1:
+        X = X[:, np.newaxis] if isinstance(X, da.Array) else X.to_frame(name=(model.read_columns or ["0"])[0])
     if isinstance(X, da.Array):
         if X.ndim != 2 or X.shape[1] != model.n_features:
             raise ValueError(f"X has shape {X.shape}; (n, {model.n_features}), the model's inputs, is needed")

@@ -23,7 +23,7 @@ def input_columns(model: Model, columns: Sequence[Any], features: Sequence[str] 
     They are found by `features`, or else by the model's names. If there are neither, all columns are taken, except an
     index that pandas or Dask wrote. ValueError if one is missing, or if the model has another number of inputs.
     """
-    names: list[Any] | None = model.features if features is None else checked_features(features)
+    names: list[Any] | None = model.read_columns if features is None else checked_features(features)
     if names is None:
         index = index_columns(name for name in columns if isinstance(name, str))
         names = [name for name in columns if name not in index]
@@ -32,9 +32,9 @@ def input_columns(model: Model, columns: Sequence[Any], features: Sequence[str] 
         there, what = listed(list(map(str, columns))), "columns" if len(missing) > 1 else "column"
         whose = ", which the model has" if features is None else ""
         raise ValueError(f"the frame has no {what} {listed(missing)}{whose}; it has {there}: add or rename it")
-    if len(names) != model.n_features:
+    if len(names) != model.n_read:
         raise ValueError(
-            f"the frame has {len(names)} columns where the model has {model.n_features} inputs: select the columns "
+            f"the frame has {len(names)} columns where the model has {model.n_read} inputs: select the columns "
             "that it was trained on, in that order"
         )
     twice = [name for name in names if list(columns).count(name) > 1]

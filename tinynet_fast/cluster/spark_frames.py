@@ -10,9 +10,11 @@ from tinynet_fast.cluster.inspection import place
 from tinynet_fast.cluster.readers import need
 from tinynet_fast.cluster.scoring import input_columns
 from tinynet_fast.cluster.tasks import text_of
+from tinynet_fast.columns import Columns
 from tinynet_fast.models import Model
 from tinynet_fast.rows.files import Library, TableError
 from tinynet_fast.rows.formats.arrow import Layout
+from tinynet_fast.rows.tables import Table, column_of
 
 pa = Library("pyarrow")
 
@@ -92,9 +94,12 @@ class _Scorer:
         answer = self.model.predict_proba if self.name == "probability" else self.model.predict
         for batch in batches:
             inputs = [batch.column(i) for i in self.places]
-            if layout.first == "":
-                layout.check_schema("the frame", pa.schema(zip(layout.names, (x.type for x in inputs), strict=True)))
-            X = _inputs(layout, inputs, shard, row)
+            if self.model.columns is not None:
+                X = _encoded(self.model.columns, inputs, shard, row)
+            else:
+                if layout.first == "":
+                    layout.check_schema("the frame", pa.schema(zip(layout.names, (x.type for x in inputs), strict=True)))
+                X = _inputs(layout, inputs, shard, row)
             row += len(X)
             values = answer(X).tolist() if len(X) else []
             yield pa.RecordBatch.from_arrays(
@@ -108,6 +113,13 @@ def _inputs(layout: Layout, columns: list[Any], shard: int, row: int) -> np.ndar
         return layout.block(columns, None, row, lambda i: place(shard, row + i)).X
     except TableError as error:
         raise TableError(text_of(error)) from None
+
+
+def _encoded(columns: Columns, inputs: list[Any], shard: int, row: int) -> np.ndarray:
+    """The inputs that a person's columns in a batch make. Its first row is row `row` of the partition."""
+    read = {name: column_of(column) for name, column in zip(columns.names, inputs, strict=True)}
+    rows = len(inputs[0])
+    return columns.encode(Table(read, rows, lambda i: place(shard, row + i), place(shard, row)))
 
 
 def scored(model: Model, frame: Any, features: Sequence[str] | None, name: str, kind: str) -> Any:

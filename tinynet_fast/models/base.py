@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tinynet_fast.columns import Columns, Target
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.models import files
 from tinynet_fast.models.fields import check_threshold
@@ -15,7 +16,9 @@ from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.files import first_repeated
 from tinynet_fast.rows.frames import label_column, rows_for
 from tinynet_fast.rows.labels import as_labels
+from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.rows.tables import table_of
 
 COMPILED_FROM = 1 << 18  # values in X from which on the compiled kernel predicts; fewer do not repay importing Numba
 BLOCK_VALUES = 1 << 17  # values predicted at a time: 1 MB of float64, which stays in the second cache
@@ -35,12 +38,19 @@ class Model:
         `predict` returns the second of two labels if its probability is at least this.
     training : dict
         How the model was trained: options and outcome, as plain JSON values.
+    columns : Columns, or None
+        How the inputs are made from the columns of a person's table. If a model has it, rows are tables: frames, rows
+        with names, or files in `scoring`. `features` then names the inputs that are made from them.
+    target : Target, or None
+        What was learned: a column, or a condition on one.
     """
 
     labels: np.ndarray = field(default_factory=lambda: np.array([0, 1]))
     features: list[str] | None = None
     threshold: float = 0.5
     training: dict[str, Any] = field(default_factory=dict)
+    columns: Columns | None = None
+    target: Target | None = None
 
     _sparse: ClassVar[bool] = False  # whether the model reads SciPy's sparse rows without making them dense
 
@@ -48,6 +58,16 @@ class Model:
     def n_features(self) -> int:
         """The number of inputs."""
         raise NotImplementedError
+
+    @property
+    def read_columns(self) -> list[str] | None:
+        """The names of the columns that rows need: of the person's table, or of the inputs; None if there are none."""
+        return self.features if self.columns is None else self.columns.names
+
+    @property
+    def n_read(self) -> int:
+        """The number of columns that rows need."""
+        return self.n_features if self.columns is None else len(self.columns.kinds)
 
     @property
     def n_outputs(self) -> int:
@@ -74,6 +94,8 @@ class Model:
             raise ValueError(f"labels are {self.labels.tolist()!r}; finite ones are needed")
         if self.features is not None and len(set(self.features)) < len(self.features):
             raise ValueError(f"the feature {first_repeated(self.features)!r} is named twice")
+        if self.columns is not None and self.features != self.columns.inputs:
+            raise ValueError("the features are not the inputs that the columns make")
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid. For more than two classes: a sum for each class.
@@ -155,14 +177,37 @@ class Model:
     def score(self, X: Any, y: Any) -> float:
         """The share of rows whose label is predicted correctly. `y` may name a column of `X`."""
         z = self.decision_function(X)
-        codes = encode_known(label_column(X, y), self.labels, len(z))
+        codes = self.codes(X, y, len(z))
         predicted = z.argmax(axis=1) if self.n_outputs > 1 else vectorized.sigmoid(z) >= self.threshold
         return float(np.mean(predicted == codes))
 
     def loss(self, X: Any, y: Any) -> float:
         """The mean cross-entropy (log loss) of the rows, in nats a row. `y` may name a column of `X`."""
         matrix = self._matrix(X)
-        return self.mean_cross_entropy(matrix, encode_known(label_column(X, y), self.labels, len(matrix)))
+        return self.mean_cross_entropy(matrix, self.codes(X, y, len(matrix)))
+
+    def codes(self, X: Any, y: Any, n_rows: int) -> np.ndarray:
+        """For each row the place of its label in `labels`: (n_rows,) int. `y` may name a column of `X`.
+
+        If the model was trained on a table, `y` may also be a condition, as in training, and may be None for the column
+        or the condition that was learned.
+        """
+        if self.columns is None or not (y is None or isinstance(y, str)):
+            return encode_known(label_column(X, y), self.labels, n_rows)
+        return encode_known(self.true_labels(X, y), self.labels, n_rows)
+
+    def true_labels(self, X: Any, y: str | None = None) -> np.ndarray:
+        """The labels of a table's rows, as they were in training; ValueError if one is missing."""
+        table = table_of(X)
+        if table is None or self.columns is None:
+            raise ValueError(f"X is a {type(X).__name__} without named columns: pass the labels as y")
+        target = self.target
+        if target is None or (y is not None and y not in (target.name, target.words)):
+            target = Target.of(self.training.get("target", "") if y is None else y, table.names, place=table.place)
+        labels, gone = target.labels(table, self.columns.reading(table.chosen([target.name])))
+        if gone.any():
+            raise ValueError(f"{table.cell(int(np.argmax(gone)), target.name)}: the label is missing: leave the row out")
+        return labels
 
     def mean_cross_entropy(self, matrix: Any, codes: np.ndarray) -> float:
         """`loss` for rows that were checked before: a finite matrix, and for each row the index of its label."""
@@ -192,9 +237,19 @@ class Model:
             "threshold": check_threshold(self.threshold),
             "training": self.training,
         }
+        if self.columns is not None:
+            common |= {"table": self.columns.to_json(), "target": self.target and self.target.to_json()}
         files.write(path, self._fields() | common)
 
     def _matrix(self, X: Any) -> Any:
+        encoded = None if self.columns is None or isinstance(X, np.ndarray) else self.columns.encode_rows(X)
+        if encoded is not None:
+            return encoded
+        if self.columns is not None and not self.columns.plain and not isinstance(X, np.ndarray):
+            raise ValueError(
+                f"X is a {type(X).__name__} without names, and the model reads the columns "
+                f"{listed(self.columns.names)}: pass a frame, or a dict for one row"
+            )
         return rows_for(X, self.features, self.n_features, sparse=self._sparse)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.columns import Columns, Target
 from tinynet_fast.rows.sparse import FIRST_INDEX
 
 LABEL_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[0-9]{1,9})")
@@ -29,6 +30,17 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
         "features": features,
         "threshold": check_threshold(found["threshold"]),
         "training": training,
+    } | table(found)
+
+
+def table(found: dict[str, Any]) -> dict[str, Any]:
+    """The columns and the target of a model that was trained on a person's table; nothing for other models."""
+    if found.get("table") is None:
+        return {}
+    target = found.get("target")
+    return {
+        "columns": Columns.from_json(found["table"]),
+        "target": None if target is None else Target.from_json(target),
     }
 
 

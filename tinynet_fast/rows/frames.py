@@ -126,6 +126,16 @@ def block_rows(X: Any, names: list[str] | None) -> tuple[np.ndarray, list[str] |
     return _numbers(frame, labels, "X", fill=True), None if _are_places(labels) else own
 
 
+def named_columns(X: Any, name: str, names: Sequence[str] | None = None) -> tuple[list[Any], Any] | None:
+    """The labels of the columns of `X` and the columns by label; None if its rows have no names.
+
+    A Series may be one row if the `names` of the columns to read are given.
+    """
+    own = None if names is None else list(names)
+    frame = _frame(X, name, own, None if own is None else len(own))
+    return None if frame is None else (frame.labels, frame.columns)
+
+
 def label_column(X: Any, y: Any) -> Any:
     """`y`, or the column of `X` that it names, as an array."""
     if not isinstance(y, str):

@@ -1,0 +1,120 @@
+"""All columns that a model reads, in order: a table goes in, the rows' inputs come out as numbers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.columns.kinds import KINDS, Kind, Reading
+from tinynet_fast.columns.looking import mark_in
+from tinynet_fast.rows.tables import Table, table_of
+
+MOST_COLUMNS = 1 << 16  # of a model's file
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that are a model's inputs, and how each is turned into numbers.
+
+    Attributes
+    ----------
+    kinds : list of Numbers, Levels and Hashed
+        One for each column, in the order of the inputs.
+    decimal : str or None
+        The decimal mark of the table that was trained on. It is used for tables that do not show theirs.
+    gaps : tuple of str
+        Texts that stand for a missing value, beside the usual ones.
+    fills : bool
+        Whether a missing value is filled. If not, it is an error.
+    """
+
+    kinds: list[Kind]
+    decimal: str | None = None
+    gaps: tuple[str, ...] = ()
+    fills: bool = True
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the table's columns."""
+        return [kind.name for kind in self.kinds]
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs. A name that would stand twice gets a number."""
+        seen: dict[str, int] = {}
+        for kind in self.kinds:
+            for name in kind.inputs:
+                unique, more = name, 2
+                while unique in seen:
+                    unique, more = f"{name} ({more})", more + 1
+                seen[unique] = 1
+        return list(seen)
+
+    @property
+    def sources(self) -> list[str]:
+        """For each input the name of the column that it comes from."""
+        return [kind.name for kind in self.kinds for _ in kind.inputs]
+
+    @property
+    def plain(self) -> bool:
+        """Whether every column is one number without gaps, so that rows of numbers need no names."""
+        return all(len(kind.inputs) == 1 and kind.kind == "numbers" for kind in self.kinds)
+
+    def reading(self, table: Table) -> Reading:
+        """How the cells of a table are read."""
+        return Reading(mark_in(table, self.names) or self.decimal, frozenset(self.gaps), self.fills)
+
+    def encode(self, table: Table, reading: Reading | None = None) -> np.ndarray:
+        """The inputs of a table's rows: (n, len(inputs)) float64, finite.
+
+        Raises
+        ------
+        ValueError
+            For a column that is missing, and for a cell that is not what the column holds; it names the place.
+        """
+        table = table.chosen(self.names)
+        reading = self.reading(table) if reading is None else reading
+        widths = [len(kind.inputs) for kind in self.kinds]
+        X, first = np.empty((len(table), sum(widths))), 0
+        for kind, width in zip(self.kinds, widths, strict=True):
+            kind.encode(table, reading, X[:, first : first + width])
+            first += width
+        return X
+
+    def encode_rows(self, X: Any, name: str = "X") -> np.ndarray | None:
+        """The inputs of rows in memory that have names (see `table_of`); None if they have none."""
+        table = table_of(X, name, self.names)
+        if table is None:
+            return None
+        if not len(table):
+            raise ValueError(f"{name} has no rows: one is needed")
+        return self.encode(table)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, from which `from_json` makes the same columns."""
+        kinds = [{"name": kind.name, "kind": kind.kind} | kind.to_json() for kind in self.kinds]
+        return {"decimal": self.decimal, "gaps": list(self.gaps), "fills": self.fills, "columns": kinds}
+
+    @classmethod
+    def from_json(cls, found: Any) -> "Columns":
+        """The columns in a model's file; ValueError if a field is wrong."""
+        if not isinstance(found, dict) or not isinstance(found["columns"], list):
+            raise ValueError("field 'table' does not hold columns")
+        if not 1 <= len(found["columns"]) <= MOST_COLUMNS:
+            raise ValueError(f"field 'table' holds {len(found['columns'])} columns")
+        if found["decimal"] not in (None, ".", ",") or type(found["fills"]) is not bool or not _texts(found["gaps"]):
+            raise ValueError("field 'table': 'decimal', 'gaps' or 'fills' is wrong")
+        kinds = []
+        for column in found["columns"]:
+            if not isinstance(column, dict) or not isinstance(column["name"], str) or column["kind"] not in KINDS:
+                raise ValueError("field 'table' holds a column without a name, or of an unknown kind")
+            kinds.append(KINDS[column["kind"]](column["name"], column))
+        columns = cls(kinds, found["decimal"], tuple(found["gaps"]), found["fills"])
+        if len(set(columns.names)) < len(kinds):
+            raise ValueError("field 'table' names a column twice")
+        return columns
+
+
+def _texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+

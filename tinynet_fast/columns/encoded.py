@@ -1,0 +1,90 @@
+"""A person's table as a source of rows of numbers: what predictions and judgements of any size read."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tinynet_fast.columns.columns import Columns
+from tinynet_fast.columns.kinds import Reading, gaps
+from tinynet_fast.columns.looking import mark_in
+from tinynet_fast.columns.target import Target
+from tinynet_fast.rows.formats import Source
+from tinynet_fast.rows.formats.base import Chunk
+from tinynet_fast.rows.table_files import blocks_of
+from tinynet_fast.rows.tables import Table
+
+
+class EncodedSource:
+    """The rows of a table, encoded block by block.
+
+    Parameters
+    ----------
+    rows : Source or Table
+        Files with raw columns, or a table in memory.
+    columns : Columns
+    target : Target, optional
+        The labels to read; None for rows that need none.
+    drop_missing : bool
+        Leave rows with a missing value out, and count them.
+    """
+
+    label_texts = None  # as `Source` has it
+
+    def __init__(self, rows: Source | Table, columns: Columns, target: Target | None, drop_missing: bool) -> None:
+        self.rows, self.columns, self.target, self.drop_missing = rows, columns, target, drop_missing
+        self.names, self.n_features = columns.inputs, len(columns.inputs)
+        self.stamps = () if isinstance(rows, Table) else rows.stamps
+        self.place = rows.place
+        self.n_rows = None
+        self.reading = Reading(columns.decimal, frozenset(columns.gaps), columns.fills)
+        self._shown: str | None = None  # the decimal mark that the table showed
+
+    def blocks(self) -> Iterator[Table]:
+        """The table's rows, as they are."""
+        return iter([self.rows]) if isinstance(self.rows, Table) else blocks_of(self.rows)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows as numbers, with their labels if there is a target."""
+        for table in self.blocks():
+            self._look(table)
+            kept = y = None
+            gone = np.zeros(len(table), bool)
+            if self.drop_missing:
+                for name in [*self.columns.names, *([self.target.name] if self.target else [])]:
+                    gone |= gaps(table.chosen([name]), name, self.reading)
+            if self.target is not None:
+                y, unlabelled = self.target.labels(table, self.reading)
+                if (unlabelled & ~gone).any():
+                    row = int(np.argmax(unlabelled & ~gone))
+                    raise ValueError(
+                        f"{table.cell(row, self.target.name)}: the label is missing: fill it, or leave such rows out "
+                        "(drop_missing=True)"
+                    )
+            if gone.any():
+                kept = ~gone
+                table, y = table.take(kept), None if y is None else y[kept]
+            yield Chunk(self.columns.encode(table, self.reading), y, None, kept)
+
+    def _look(self, table: Table) -> None:
+        """Find the decimal mark; ValueError if it is not the one of the blocks before."""
+        mark = mark_in(table, self.columns.names)
+        if mark is None or mark == self.reading.decimal:
+            self._shown = self._shown or mark
+            return
+        if self._shown is not None:
+            raise ValueError(f"{table.place}: some rows have a decimal comma, others a point: use one of them")
+        self._shown = self.reading.decimal = mark
+
+    def where(self, row: int) -> str:
+        """The place of a row, counted from 0."""
+        for table in self.blocks():
+            if row < len(table):
+                return table.where(row)
+            row -= len(table)
+        return f"row {row + 1}"
+
+    def check_unchanged(self) -> None:
+        """TableError if a file was changed since it was opened."""
+        if not isinstance(self.rows, Table):
+            self.rows.check_unchanged()
+

@@ -1,0 +1,169 @@
+"""The target: a column of labels, or a condition on one, such as G3>=10."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.columns.kinds import Reading, numbers_of, without_gaps
+from tinynet_fast.columns.texts import as_number
+from tinynet_fast.rows.formats.cells import infer
+from tinynet_fast.rows.messages import listed, printable
+from tinynet_fast.rows.tables import Table, Texts, Unusable
+
+CONDITION = re.compile(r"(.+?)\s*(>=|<=|==|!=|<>|=|>|<)\s*(.+)", re.DOTALL)
+OPPOSITE = {">=": "<", "<": ">=", "<=": ">", ">": "<=", "==": "!=", "!=": "=="}
+SAME = {"=": "==", "<>": "!="}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is learned.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    test : str or None
+        One of >=, <=, >, <, == and != if a condition on the column is learned.
+    value : str or None
+        What the column is compared with.
+    positive : str or None
+        The label whose probability is learned. If there are more than two labels, all others become one.
+    """
+
+    name: str
+    test: str | None = None
+    value: str | None = None
+    positive: str | None = None
+
+    @classmethod
+    def of(cls, target: str, columns: Sequence[str], positive: Any = None, place: str = "X") -> "Target":
+        """Read a column's name, or a condition on a column; ValueError if there is no such column."""
+        positive = None if positive is None else str(positive).strip()
+        if target in columns:
+            return cls(target, positive=positive)
+        found = CONDITION.fullmatch(target)
+        if found is None or found[1].strip() not in columns:
+            raise ValueError(f"{place} has no column {target!r}; it has {listed(list(columns))}")
+        if positive is not None:
+            raise ValueError(f"positive={positive!r} names a label, and {target!r} is a condition: give one of them")
+        name, test, value = found[1].strip(), SAME.get(found[2], found[2]), found[3].strip()
+        if test in ("==", "!="):
+            value = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+        elif as_number(value, None) is None:
+            raise ValueError(f"{target!r}: {value!r} is not a number, which {test} needs")
+        return cls(name, test, value)
+
+    @property
+    def words(self) -> str:
+        """The target as the user wrote it."""
+        return self.name if self.test is None else f"{self.name}{self.test}{self.value}"
+
+    def labels(self, table: Table, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """The label of each row, (n,), and which rows have none, (n,) bool. Their labels are any.
+
+        The labels of a condition are texts: G3<10 and G3>=10.
+        """
+        if self.name not in table.columns:
+            raise ValueError(f"{table.place} has no column {self.name!r}; it has {listed(table.names)}")
+        column = table.columns[self.name]
+        if isinstance(column, Unusable):
+            raise ValueError(f"{table.place}, column {self.name!r} holds {column.what}: labels are numbers or texts")
+        if self.test is not None:
+            return self._of_condition(table, reading)
+        labels, gone = _as_labels(column, reading)
+        if self.positive is None or not len(labels):
+            return labels, gone
+        texts = labels.astype(str)
+        there = np.unique(texts[~gone])
+        if len(there) <= 2:
+            return labels, gone
+        return np.where(texts == self.positive, self.positive, f"not {self.positive}"), gone
+
+    def _of_condition(self, table: Table, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        assert self.test is not None and self.value is not None
+        number = as_number(self.value, None)
+        if number is None or (self.test in ("==", "!=") and isinstance(table.columns[self.name], Texts)):
+            labels, gone = _as_labels(table.columns[self.name], reading)
+            if labels.dtype.kind in "if" and number is not None:
+                equal = labels == number
+            else:
+                equal = labels.astype(str) == self.value
+            held = equal if self.test == "==" else ~equal
+        else:
+            values = numbers_of(table, self.name, replace(reading, fills=True))
+            gone = np.isnan(values)
+            with np.errstate(invalid="ignore"):
+                held = {
+                    ">=": np.greater_equal,
+                    "<=": np.less_equal,
+                    ">": np.greater,
+                    "<": np.less,
+                    "==": np.equal,
+                    "!=": np.not_equal,
+                }[self.test](values, number)
+        return np.array(self.outcomes)[held.astype(np.intp)], gone
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The labels of a condition: its opposite, and itself."""
+        assert self.test is not None
+        return [f"{self.name}{OPPOSITE[self.test]}{self.value}", self.words]
+
+    def order(self, labels: np.ndarray, place: str) -> list[Any] | None:
+        """The labels in the order in which they are learned, the positive one last; None if any order will do."""
+        if self.test is not None:
+            return self.outcomes
+        if self.positive is None:
+            return None
+        found = np.unique(labels).tolist()
+        positive = [label for label in found if str(label) == self.positive]
+        if not positive:
+            raise ValueError(
+                f"{place}, column {self.name!r}: no row has the label {printable(self.positive)!r}; there are "
+                f"{listed([str(label) for label in found])}"
+            )
+        return [label for label in found if label != positive[0]] + positive
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "test": self.test, "value": self.value, "positive": self.positive}
+
+    @classmethod
+    def from_json(cls, found: Any) -> "Target":
+        """The target in a model's file; ValueError if a field is wrong."""
+        if not isinstance(found, dict) or not isinstance(found["name"], str):
+            raise ValueError("field 'target' does not name a column")
+        target = cls(found["name"], found["test"], found["value"], found["positive"])
+        if not all(text is None or isinstance(text, str) for text in (target.test, target.value, target.positive)):
+            raise ValueError("field 'target' holds something else than texts")
+        if (target.test is None) != (target.value is None) or (target.test is not None and target.test not in OPPOSITE):
+            raise ValueError("field 'target' holds no condition that is known")
+        if target.test in (">=", "<=", ">", "<") and as_number(target.value or "", None) is None:
+            raise ValueError("field 'target' compares with something that is not a number")
+        return target
+
+
+def _as_labels(column: Any, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+    """A column as labels: whole numbers, numbers, booleans or texts; and which are missing."""
+    if not isinstance(column, Texts):
+        values = np.asarray(column, np.float64)
+        gone = np.isnan(values)
+        there = np.where(gone, 0.0, values)
+        whole = bool((np.floor(there) == there).all()) and bool((np.abs(there) < 2.0**53).all())
+        return (there.astype(np.int64) if whole else there), gone
+    texts = without_gaps(column, reading)
+    gone, used = texts.codes < 0, texts.used
+    if not used:
+        return np.zeros(len(texts), np.int64), gone
+    numbers = [as_number(text, reading.decimal) for text in used]
+    values = infer(used)
+    if values.dtype.kind == "f" or (values.dtype.kind in "UO" and None not in numbers):
+        values = np.array(numbers, np.float64)
+        values = values.astype(np.int64) if bool((np.floor(values) == values).all()) else values
+    elif values.dtype.kind == "O":
+        values = values.astype(str)
+    place = {text: k for k, text in enumerate(used)}
+    return values[np.array([*(place.get(text, 0) for text in texts.texts), 0])[texts.codes]], gone
