@@ -13,7 +13,7 @@ import numpy as np
 
 from tinynet_fast.rows.files import TableError, checked_features, need
 from tinynet_fast.rows.formats import csv, ipc, npy, parquet, svmlight
-from tinynet_fast.rows.formats.base import Chunk, Like
+from tinynet_fast.rows.formats.base import Chunk, Like, RawBlock
 from tinynet_fast.rows.formats.iterators import is_arrow, open_arrow, open_iterator
 from tinynet_fast.rows.formats.paths import local_files, looks_like_path
 from tinynet_fast.rows.formats.registry import COMPRESSED, FORMATS, Asked, Format, format_at
@@ -21,7 +21,18 @@ from tinynet_fast.rows.formats.source import Source, Stamp
 from tinynet_fast.rows.pipes import Spooled, is_pipe
 from tinynet_fast.rows.sparse import FIRST_INDEX
 
-__all__ = ["FIRST_INDEX", "Chunk", "Like", "Source", "TableError", "is_source", "need", "open_source"]
+__all__ = [
+    "FIRST_INDEX",
+    "Chunk",
+    "Like",
+    "RawBlock",
+    "Source",
+    "TableError",
+    "is_source",
+    "need",
+    "open_raw",
+    "open_source",
+]
 
 for _module in (csv, parquet, ipc, npy, svmlight):
     FORMATS.update((ending, made) for made in _module.FORMATS for ending in made.endings)
@@ -125,8 +136,55 @@ def open_source(
     raise TableError(f"X is a {type(X).__name__}; a path, an Arrow reader or an iterator of blocks is needed")
 
 
+def open_raw(
+    X: Any, *, separator: str | None = None, encoding: str | None = None, names: Sequence[str] | None = None
+) -> Source:
+    """Open a table as it is stored: `raw_blocks` of the source gives all columns by name, of any type.
+
+    Parameters
+    ----------
+    X : path, pattern, folder, list of these, pyarrow Dataset or RecordBatchReader
+        As for `open_source`. Files without column names (.npy, svmlight) and iterators of blocks are refused.
+    separator : str, optional
+        The character between the cells of a CSV file. If left out, it is found: a comma, a semicolon, a tab or "|".
+    encoding : str, optional
+        The encoding of a CSV file, such as "latin-1" or "cp1252". If left out: UTF-8, or UTF-16 with its mark.
+    names : sequence of str, optional
+        The columns to read, in this order. If left out: all but an index that pandas, Dask or R wrote.
+
+    Raises
+    ------
+    TableError, OSError, ImportError
+        As `open_source` does.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from tinynet_fast.rows.formats import open_raw
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "a.csv")
+    ...     with open(path, "w") as file:
+    ...         _ = file.write("school;G3\\nGP;12\\nMS;9\\n")
+    ...     [list(map(str, block.columns["school"])) for block in open_raw(path).raw_blocks()]
+    [['GP', 'MS']]
+    """
+    columns = None if names is None else checked_features(names)
+    if names_files(X):
+        return _open_files(X, None, columns, columns, False, None, raw=True, separator=separator, encoding=encoding)
+    if is_arrow(X):
+        return open_arrow(X, None, columns, False, raw=True)
+    raise TableError(f"X is a {type(X).__name__}; a path, or an Arrow dataset or reader is needed")
+
+
 def _open_files(
-    X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool, like: Like | None
+    X: Any,
+    y: Any,
+    features: list[str] | None,
+    columns: list[str] | None,
+    drop: bool,
+    like: Like | None,
+    raw: bool = False,
+    **texts: Any,
 ) -> Source:
     files, paths = local_files(X)
     kinds = [_format(path) for path in paths]
@@ -135,9 +193,11 @@ def _open_files(
         if other != kind:
             raise TableError(f"{path}: {other.name}, and {paths[0]} is {kind.name}: give files of one format at a time")
     stamps = _with_bytes(kind, [Stamp.of(path) for path in paths])
+    if raw and not kind.has_names:
+        raise TableError(f"{stamps[0].path}: the columns of a {kind.name} file have no names, and they are needed here")
     if features is not None and not kind.has_names:
         raise TableError(f"{stamps[0].path}: its columns have no names; leave features out")
-    return kind.open(Asked(files, stamps, y, features, columns, drop, like))
+    return kind.open(Asked(files, stamps, y, features, columns, drop, like, raw, **texts))
 
 
 def _format(path: Path) -> Format:

@@ -4,12 +4,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.rows.files import Library, TableError, first_repeated, no_such_column
-from tinynet_fast.rows.formats.base import Chunk, Part, repeated_name, rows_a_chunk, settle, told
+from tinynet_fast.rows.formats.base import Chunk, Part, RawBlock, repeated_name, rows_a_chunk, settle, told
 from tinynet_fast.rows.formats.columns import Decimals, empty_rows, fill, is_number, label_kind, labels
 from tinynet_fast.rows.index_columns import index_columns
 
@@ -23,8 +24,10 @@ class Layout:
     """Which columns are the inputs and which is the target, in every file of a source.
 
     If `features` is None, the inputs are all columns of the first file but the target and an index that pandas or Dask
-    wrote (also one with a name).
+    wrote (also one with a name). If `raw`, the columns may have any type, and are read as the file has them.
     """
+
+    raw = False
 
     def __init__(self, target: str | None, features: Sequence[str] | None) -> None:
         self.target, self.open_ended = target, features is None
@@ -60,8 +63,11 @@ class Layout:
             if self.open_ended:
                 self.names = [name for name in columns if name != self.target and name not in index]
             if not self.names:
-                beside = f"the target {self.target!r}" + (f" and the index {', '.join(sorted(index))}" if index else "")
-                raise TableError(f"{path}: it has no column beside {beside}; name another file, or the features")
+                beside = [] if self.raw else [f"the target {self.target!r}"]
+                beside += [f"the index {', '.join(sorted(index))}"] if index else []
+                raise TableError(
+                    f"{path}: it has no column beside {' and '.join(beside)}; name another file, or the features"
+                )
         missing = [name for name in self.names if name not in there]
         if missing:
             raise no_such_column(path, missing[0], columns)
@@ -73,7 +79,7 @@ class Layout:
     def check_schema(self, path: Any, schema: Any) -> None:
         """`check_names`, and a check of types. Rows become float64 unless all inputs are float32."""
         self.check_names(path, schema.names, index_columns(schema.names, schema))
-        for name in self.names:
+        for name in [] if self.raw else self.names:
             kind = schema.field(name).type
             if pa.types.is_dictionary(kind):  # categories of pandas: numbers, if all of them are
                 kind = kind.value_type
@@ -150,6 +156,13 @@ class ArrowPart(TablePart):
                 with told(self.path):
                     block = self._block(batch.slice(low, rows), row + low)
                 yield block
+
+    def raw(self) -> Generator[RawBlock, None, None]:
+        for row, batch in self._batches(0, None):
+            for low in range(0, batch.num_rows, self.layout.chunk_rows):
+                part, first = batch.slice(low, self.layout.chunk_rows), row + low
+                columns = {name: part.column(name) for name in self.layout.names}
+                yield RawBlock(columns, part.num_rows, partial(self.where, first), first)
 
     def _block(self, batch: Any, row: int) -> Chunk:
         columns = [batch.column(name) for name in self.layout.names]

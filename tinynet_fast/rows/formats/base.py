@@ -60,6 +60,29 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class RawBlock:
+    """Some rows with their columns as the file has them.
+
+    Attributes
+    ----------
+    columns : dict
+        For each name, in order: an Arrow array of the file's own type. Cells of CSV files are text, with nothing turned
+        into null and no space removed; they are a list of str if pyarrow is missing or does not read a part of a file.
+    rows : int
+        How many rows there are.
+    where : callable
+        Names the place of row i, counted from 0: "students.csv, line 12".
+    place : object
+        What the part that was read needs to find these rows again.
+    """
+
+    columns: dict[str, Any]
+    rows: int
+    where: Callable[[int], str]
+    place: Any = None
+
+
+@dataclass(frozen=True)
 class File:
     """A file to read.
 
@@ -112,6 +135,11 @@ class Part(ABC):
         finite = bool(np.isfinite(X).all())
         X, y, kept = settle(X, y, finite, gone, where=partial(self.where, place), **options)
         return Chunk(X, y, place, kept)
+
+    def raw(self) -> Generator[RawBlock, None, None]:
+        """All rows with their columns as the file has them."""
+        raise TableError(f"{self.path}: its columns have no names, and files whose columns have names are needed here")
+        yield
 
     def labels(self) -> Iterator[np.ndarray]:
         """The labels of all rows, without the inputs where that is possible. Missing labels are refused."""

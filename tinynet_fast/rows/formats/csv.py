@@ -10,14 +10,14 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from tinynet_fast.rows.ahead import in_order
 from tinynet_fast.rows.files import Library, TableError
 from tinynet_fast.rows.formats.arrow import Layout, TablePart
-from tinynet_fast.rows.formats.base import Chunk
+from tinynet_fast.rows.formats.base import Chunk, RawBlock
 from tinynet_fast.rows.formats.cells import BOOLEANS, MISSING, WHOLE, infer, is_number, not_a_number
 from tinynet_fast.rows.formats.columns import empty_rows, fill, long_label, too_long
 from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
@@ -35,6 +35,7 @@ MEANING: Any = {"null_values": MISSING, "strings_can_be_null": True, "true_value
 LABEL_BYTES = 1 << 24  # of a block's labels
 WIDE = 1 << 14  # columns from which on the csv module is faster: pyarrow takes 15 µs and 7 KB a column and piece
 SAMPLE_BYTES = 1 << 16  # read first, to find columns of booleans
+T = TypeVar("T")
 
 
 class Labels:
@@ -133,9 +134,11 @@ class Parsed(NamedTuple):
 class CsvPart(TablePart):
     """A CSV file. A chunk's place is its piece, as offset and length in bytes, and its first row in that."""
 
-    def __init__(self, path: Path, layout: Layout, labels: Labels) -> None:
+    def __init__(
+        self, path: Path, layout: Layout, labels: Labels, separator: str | None = None, encoding: str | None = None
+    ) -> None:
         self.path, self.layout, self.known = path, layout, labels
-        self.bytes = CsvBytes(path)
+        self.bytes = CsvBytes(path, separator, encoding, encodings=layout.raw)
         self.columns = self.bytes.names
         layout.check_names(path, self.columns)
         layout.dtype = np.dtype(np.float64)
@@ -218,30 +221,45 @@ class CsvPart(TablePart):
                     return
 
     def _parsed(self, names: list[str]) -> Generator[Parsed, None, None]:
+        return self._in_threads(partial(self._parse, names))
+
+    def _in_threads(self, parse: Callable[[int, memoryview], T]) -> Generator[T, None, None]:
         """The parsed pieces in order. Threads parse them, so parsing must not change anything that parts share."""
-        tasks = (partial(self._parse, names, offset, piece) for offset, piece in self.bytes.pieces())
+        tasks = (partial(parse, offset, piece) for offset, piece in self.bytes.pieces())
         return in_order(tasks, max(min(pa.cpu_count(), 8), 1) if self.bytes.by_pyarrow else 1)
+
+    def raw(self) -> Generator[RawBlock, None, None]:
+        with closing(self._in_threads(self._raw)) as blocks:
+            for block in blocks:
+                if block.rows:
+                    yield block
+
+    def _raw(self, offset: int, piece: memoryview) -> RawBlock:
+        """The cells of a piece as texts."""
+        place, names = (offset, len(piece), 0), self.layout.names
+        where = partial(self.where, place)
+        table = self._table(piece, dict.fromkeys(names, pa.string())) if self.bytes.by_pyarrow else None
+        if table is not None:
+            return RawBlock(dict(zip(names, map(_one, table.columns), strict=True)), table.num_rows, where, place)
+        try:
+            rows = [self._whole(record, line) for line, record in self.bytes.records(piece, 1)]
+        except TableError:  # whose line is counted now, from the file's beginning
+            for line, record in self.bytes.records(piece, self.bytes.lines_before(offset) + 1):
+                self._whole(record, line)
+            raise
+        at = {name: j for j, name in enumerate(self.columns)}
+        return RawBlock({name: [row[at[name]] for row in rows] for name in names}, len(rows), where, place)
 
     def _parse(self, names: list[str], offset: int, piece: memoryview) -> Parsed:
         """The inputs `names` and the target of a piece."""
-        mark = bytes(piece[: len(BOM)]) == BOM  # which pyarrow leaves out, but only there
-        if mark or len(self.columns) > WIDE or not self.bytes.by_pyarrow:
+        if not self.bytes.by_pyarrow:
             return self._by_hand(names, offset, piece)
         kinds = {name: pa.bool_() if name in self.booleans else pa.float64() for name in names}
         target = self.layout.target
         if target is not None:
             kinds[target] = pa.dictionary(pa.int32(), pa.string())
-        quoted = has_quote(piece)
-        try:
-            table = arrow_csv.read_csv(
-                pa.py_buffer(piece),
-                read_options=arrow_csv.ReadOptions(
-                    column_names=self.columns, use_threads=False, block_size=max(len(piece) + 1, 1 << 16)
-                ),
-                parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted, delimiter=self.bytes.delimiter),
-                convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), **MEANING),
-            )
-        except pa.ArrowInvalid:
+        table = self._table(piece, kinds, **MEANING)
+        if table is None:
             return self._by_hand(names, offset, piece)
         X = empty_rows(table.num_rows, len(names), np.float64)
         columns = [_one(column) for column in table.columns]
@@ -251,6 +269,24 @@ class CsvPart(TablePart):
         labels = columns[-1]
         indices = labels.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return Parsed(offset, len(piece), X, finite, labels.dictionary.to_pylist(), indices)
+
+    def _table(self, piece: memoryview, kinds: dict[str, Any], **meaning: Any) -> Any:
+        """These columns of a piece as an Arrow table; None if pyarrow does not read the piece."""
+        mark = bytes(piece[: len(BOM)]) == BOM  # which pyarrow leaves out, but only there
+        if mark or len(self.columns) > WIDE:
+            return None
+        quoted = has_quote(piece)
+        try:
+            return arrow_csv.read_csv(
+                pa.py_buffer(piece),
+                read_options=arrow_csv.ReadOptions(
+                    column_names=self.columns, use_threads=False, block_size=max(len(piece) + 1, 1 << 16)
+                ),
+                parse_options=arrow_csv.ParseOptions(newlines_in_values=quoted, delimiter=self.bytes.delimiter),
+                convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds), **meaning),
+            )
+        except pa.ArrowInvalid:
+            return None
 
     def _by_hand(self, names: list[str], offset: int, piece: memoryview) -> Parsed:
         """As `_parse`, by the csv module: for numbers that only Python reads, for very wide rows, and for the first
@@ -283,10 +319,15 @@ class CsvPart(TablePart):
         return Parsed(offset, len(piece), X, finite, texts, indices, wrong)
 
     def _values(self, record: list[str], places: list[tuple[int, str]], line: int) -> list[float]:
+        record = self._whole(record, line)
+        return [self._value(record[j], name, line) for j, name in places]
+
+    def _whole(self, record: list[str], line: int) -> list[str]:
+        """A record; TableError if it has too few or too many cells."""
         if len(record) != len(self.columns):
             found = f"{len(record)} values where the first line names {len(self.columns)}"
             raise TableError(f"{self.path}, line {line}: {found}")
-        return [self._value(record[j], name, line) for j, name in places]
+        return record
 
     def _value(self, text: str, name: str, line: int) -> float:
         if text in MISSING:
@@ -315,7 +356,7 @@ def _open(asked: Asked) -> Source:
     return open_table(
         replace(asked, y=y, columns=columns),
         "csv",
-        lambda stamp, layout: CsvPart(stamp.path, layout, texts),
+        lambda stamp, layout: CsvPart(stamp.path, layout, texts, asked.separator, asked.encoding),
         "no rows below the column names",
         label_texts=texts,
     )

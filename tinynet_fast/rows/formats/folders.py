@@ -1,14 +1,16 @@
 """Columns from the names of folders, as in year=2020/part.0.parquet."""
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import TableError, no_such_column
+from tinynet_fast.rows.files import Library, TableError, has_pyarrow, no_such_column
 from tinynet_fast.rows.formats.arrow import Layout
-from tinynet_fast.rows.formats.base import REMEDY, Chunk, File, Part
+from tinynet_fast.rows.formats.base import REMEDY, Chunk, File, Part, RawBlock
 
+pa = Library("pyarrow")
 NOTHING = "__HIVE_DEFAULT_PARTITION__"  # a folder's value for rows without one
 LABELS_AT_ONCE = 1 << 16
 
@@ -55,7 +57,8 @@ def with_folders(layout: Layout, files: list[File]) -> Layout:
     for name in names:
         having = [file for file in files if name in file.values]
         texts = [file.values[name] for file in having]
-        for file, value in zip(having, typed(texts), strict=True):
+        same = [None if text == NOTHING else text for text in texts]
+        for file, value in zip(having, same if layout.raw else typed(texts), strict=True):
             values[file.path][name] = value
         if len(set(texts)) > 1 or any(name in file.found for file in having):
             default.append(name)
@@ -71,7 +74,7 @@ class FolderLayout(Layout):
 
     def __init__(self, layout: Layout, values: dict[str, dict[str, Value]], default: list[str]) -> None:
         super().__init__(layout.target, None if layout.open_ended else layout.names)
-        self.drop, self.values, self.default = layout.drop, values, default
+        self.raw, self.drop, self.values, self.default = layout.raw, layout.drop, values, default
         self.label, self.wanted = layout.target, None if layout.open_ended else list(layout.names)
         self.added: list[str] = []
         self.label_added = False
@@ -98,7 +101,7 @@ class FolderLayout(Layout):
                     )
                 raise no_such_column(path, name, [*columns, *here])
         for name in self.added:
-            if isinstance(here[name], str):
+            if isinstance(here[name], str) and not self.raw:
                 raise TableError(
                     f"{path}, column {name!r}: the folder's name holds the text {here[name]!r}, no number: leave the "
                     "column out of the features"
@@ -114,7 +117,7 @@ class FolderLayout(Layout):
     def whole(self) -> Layout:
         names = [*self.names, *self.added] if self.wanted is None else self.wanted
         layout = Layout(self.label, names)
-        layout.drop, layout.first = self.drop, self.first
+        layout.raw, layout.drop, layout.first = self.raw, self.drop, self.first
         layout.dtype = np.dtype(np.float64) if self.added else self.dtype
         return layout
 
@@ -132,6 +135,13 @@ def folder_values(layout: Layout) -> Callable[[], list[list[Value]]] | None:
 def in_folders(layout: Layout, part: Part, path: Any) -> Part:
     """A file's part, with the columns from its folders if the layout has such."""
     return InFolders(part, layout, path) if isinstance(layout, FolderLayout) and layout.used else part
+
+
+def _repeated(value: Value, rows: int) -> Any:
+    """A column of texts that all are `value`."""
+    if not has_pyarrow():
+        return ["" if value is None else value] * rows
+    return pa.repeat(pa.scalar(value, pa.string()), rows)
 
 
 class InFolders(Part):
@@ -164,6 +174,13 @@ class InFolders(Part):
             if layout.label_added:
                 y = np.full(len(X), self.here[str(layout.label)])
             yield Chunk(X, y, chunk.place, chunk.kept)
+
+    def raw(self) -> Generator[RawBlock, None, None]:
+        for block in self.inner.raw():
+            columns = {name: block.columns.get(name) for name in self.layout.whole.names}
+            for name in self.layout.added:
+                columns[name] = _repeated(self.here[name], block.rows)
+            yield replace(block, columns=columns)
 
     def labels(self) -> Iterator[np.ndarray]:
         if not self.layout.label_added:

@@ -168,9 +168,9 @@ class IteratorPart(Part):
         return self.settled(X, y, number, gone)
 
 
-def open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Source:
+def open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool, raw: bool = False) -> Source:
     """An Arrow dataset, which can be read again, or a reader or stream, which cannot."""
-    layout, name, again = layout_of(y, features, drop), type(X).__name__, hasattr(X, "scanner")
+    layout, name, again = layout_of(y, features, drop, raw), type(X).__name__, hasattr(X, "scanner")
     pa = need("pyarrow")
     if not again and not hasattr(X, "read_next_batch"):
         X = pa.RecordBatchReader.from_stream(X)
@@ -178,11 +178,16 @@ def open_arrow(X: Any, y: Any, features: list[str] | None, drop: bool) -> Source
 
     def batches() -> Iterator[Any]:
         if not again:
-            return iter(X)
+            return map(_own, X) if raw else iter(X)
         options = {"batch_size": layout.chunk_rows, "batch_readahead": 2, "fragment_readahead": 1}
         return iter(X.scanner(columns=layout.columns, **options).to_batches())
 
     return source_of("arrow", [Batches(name, layout, batches)], layout, repeatable=again)
+
+
+def _own(batch: Any) -> Any:
+    """A batch in memory of its own: a reader may use the memory of its batches again."""
+    return batch.take(np.arange(batch.num_rows))
 
 
 def open_iterator(X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool) -> Source:

@@ -53,11 +53,11 @@ class ParquetPart(ArrowPart):
         return pq.ParquetFile(self.path, pre_buffer=False, buffer_size=BUFFER, read_dictionary=list(self.coded))
 
     def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:
-        done, target = 0, self.layout.target
+        done = 0
         try:
             for batch in file.iter_batches(size, row_groups=groups, columns=columns, use_threads=True):
-                if target in columns:
-                    check_codes(batch.column(target))
+                for column in batch.columns:
+                    check_codes(column)
                 yield batch
                 done += batch.num_rows
         except (NotImplementedError, OSError) as error:

@@ -93,9 +93,11 @@ class CsvBytes:
     Tabs separate its cells if its name ends in .tsv, compressed or not; otherwise commas do.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, separator: str | None = None, encoding: str | None = None, encodings: bool = False
+    ) -> None:
         endings = [suffix.lower() for suffix in path.suffixes[-2:]]
-        self.path, self.delimiter = path, "\t" if ".tsv" in endings else ","
+        self.path, self.delimiter = path, separator or ("\t" if ".tsv" in endings else ",")
         self.compression = COMPRESSED.get(path.suffix.lower())
         self.by_pyarrow = has_pyarrow()
         if self.compression == "zstd":

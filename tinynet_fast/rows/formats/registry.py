@@ -17,7 +17,8 @@ class Asked:
     """Files of one format to open, and the user's options (see `open_source`).
 
     `columns` are the columns to take if columns have names: `features`, or the names that a model knows. `files` also
-    holds files of zero bytes, for which there is no stamp.
+    holds files of zero bytes, for which there is no stamp. If `raw`, columns are read as the files have them.
+    `separator` and `encoding` are those of CSV files; None if they are to be found.
     """
 
     files: list[File]
@@ -27,6 +28,9 @@ class Asked:
     columns: list[str] | None
     drop_missing: bool
     like: Like | None
+    raw: bool = False
+    separator: str | None = None
+    encoding: str | None = None
 
     @property
     def first(self) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats.base import Chunk, Part
+from tinynet_fast.rows.formats.base import Chunk, Part, RawBlock
 from tinynet_fast.rows.messages import listed
 
 FINGERS, FINGER_BYTES = 256, 1 << 18  # how many parts of a file make its fingerprint, and the size of each
@@ -84,6 +84,7 @@ class Source:
     label_remedy: str = ""  # how to give labels to rows that have none
     label_texts: Any = None  # of CSV files: `csv.Labels`
     sparse: bool = False  # whether chunks hold CSR
+    raw: bool = False  # whether columns are read as the files have them, by `raw_blocks`
 
     def __post_init__(self) -> None:
         self.dtype = np.dtype(self.dtype)
@@ -107,11 +108,30 @@ class Source:
 
         Raises TableError for a row that cannot be used, naming the file, the line or row, and the column.
         """
+        self._begin()
+        whole = start == 0 and stop is None
+        return self._anywhere(start, stop) if self.anywhere and not whole else self._in_order(start, stop)
+
+    def raw_blocks(self) -> Generator[RawBlock, None, None]:
+        """All rows in order, with their columns as the files have them. TableError if a file changes meanwhile."""
+        self._begin()
+        self.check_unchanged()
+        row = 0
+        for number, part in enumerate(self.parts):
+            with closing(part.raw()) as blocks:
+                for block in blocks:
+                    self._remember(row, block.rows, number, block.place)
+                    row += block.rows
+                    yield block
+        self.check_unchanged()
+        if not row:
+            raise TableError(f"{self.place}: no rows: one is needed")
+
+    def _begin(self) -> None:
+        """TableError if the rows were read before, and can be read only once."""
         if self._begun and not self.repeatable:
             raise TableError(f"{self.kind}: it can be read only once; pass a function that makes a new one")
         self._begun = True
-        whole = start == 0 and stop is None
-        return self._anywhere(start, stop) if self.anywhere and not whole else self._in_order(start, stop)
 
     def _anywhere(self, start: int, stop: int | None) -> Iterator[Chunk]:
         first = 0
@@ -200,7 +220,7 @@ class Source:
                 row -= part.n_rows
             return f"row {row + 1}"
         if row >= self._indexed and self.repeatable:
-            for _ in self.chunks(row, row + 1):
+            for _ in self.raw_blocks() if self.raw else self.chunks(row, row + 1):
                 pass
         if row >= self._indexed:
             return f"row {row + 1}"

@@ -10,12 +10,12 @@ from tinynet_fast.rows.formats.registry import Asked
 from tinynet_fast.rows.formats.source import Source, Stamp, with_rows
 
 
-def layout_of(y: Any, features: list[str] | None, drop: bool) -> Layout:
+def layout_of(y: Any, features: list[str] | None, drop: bool, raw: bool = False) -> Layout:
     """The layout of a table with the target `y`."""
     if y is not None and not isinstance(y, str):
         raise TableError(f"y is a {type(y).__name__}; here it is the name of the target column")
     layout = Layout(y, features)
-    layout.drop = drop
+    layout.drop, layout.raw = drop, raw
     return layout
 
 
@@ -27,7 +27,7 @@ def open_table(
     **options: Any,
 ) -> Source:
     """Open the files of a table. `part_of` opens one file; `no_rows` is the error's text if no file has rows."""
-    layout = with_folders(layout_of(asked.y, asked.columns, asked.drop_missing), asked.files)
+    layout = with_folders(layout_of(asked.y, asked.columns, asked.drop_missing, asked.raw), asked.files)
     parts = []
     for k, stamp in enumerate(asked.stamps, 1):
         try:
@@ -41,5 +41,5 @@ def open_table(
 
 def source_of(kind: str, parts: list[Any], layout: Layout, **options: Any) -> Source:
     """The source of parts that have one layout."""
-    own = {"names": layout.names, "target": layout.target, "drop_missing": layout.drop}
+    own = {"names": layout.names, "target": layout.target, "drop_missing": layout.drop, "raw": layout.raw}
     return Source(kind, parts, n_features=len(layout.names), dtype=layout.dtype, **own, **options)  # type: ignore[arg-type]
