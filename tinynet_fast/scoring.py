@@ -10,15 +10,17 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from tinynet_fast.columns.encoded import EncodedSource
 from tinynet_fast.models import Model, Neuron
 from tinynet_fast.models.files import atomic_file
 from tinynet_fast.rows.arrays import check_table
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats import FIRST_INDEX, Like, Source, is_source, names_files, need, open_source
+from tinynet_fast.rows.formats import FIRST_INDEX, Like, Source, is_source, names_files, need, open_raw, open_source
 from tinynet_fast.rows.formats.base import rows_a_chunk
 from tinynet_fast.rows.formats.cells import is_number
 from tinynet_fast.rows.frames import rows_for
 from tinynet_fast.rows.sparse import as_csr, is_sparse
+from tinynet_fast.rows.tables import table_of
 
 PARQUET = (".parquet", ".pq")
 PLAIN = (".csv", ".txt", "")
@@ -120,6 +122,8 @@ def open_for(
     """
     if isinstance(y, str) and y in (model.features or ()):
         raise TableError(f"the target {y!r} is an input of the model: name the column with the true labels")
+    if model.columns is not None:
+        return encoded(model, data, drop_missing, y)  # type: ignore[return-value]
     if not is_source(data) and not names_files(data):
         if model.n_features > 1 and _is_flat(data):
             names = model.features if features is None else list(features)
@@ -135,6 +139,28 @@ def open_for(
             f"{source.place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
     return source.as_sparse() if isinstance(model, Neuron) and not dense else source
+
+
+def encoded(
+    model: Model, data: Any, drop_missing: bool = False, y: Any = None, **reading: str | None
+) -> EncodedSource:
+    """Open `data`, files or rows in memory, as the rows of numbers that a model of a person's table takes.
+
+    `y` names the column of the labels, or is a condition on one; None reads no labels. `reading` are options of
+    `open_raw`: `separator` and `encoding`.
+    """
+    assert model.columns is not None
+    if is_source(data) or names_files(data):
+        names = None if y is None else open_raw(data, **reading).names
+        target = None if y is None else model.target_of(y, names or [], str(data))
+        wanted = model.columns.names + ([] if target is None else [target.name])
+        source = open_raw(data, names=list(dict.fromkeys(wanted)), **reading)
+        return EncodedSource(source, model.columns, target, drop_missing)
+    table = table_of(data, "X", None if y is not None else model.columns.names)
+    if table is None:
+        raise ValueError(f"X is a {type(data).__name__} without named columns: pass a frame, a dict or a path")
+    target = None if y is None else model.target_of(y, table.names, "X")
+    return EncodedSource(table, model.columns, target, drop_missing)
 
 
 def _dense_blocks(X: Any, drop_missing: bool) -> Iterator[Any]:

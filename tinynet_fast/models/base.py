@@ -201,9 +201,7 @@ class Model:
         table = table_of(X)
         if table is None or self.columns is None:
             raise ValueError(f"X is a {type(X).__name__} without named columns: pass the labels as y")
-        target = self.target
-        if target is None or (y is not None and y not in (target.name, target.words)):
-            target = Target.of(self.training.get("target", "") if y is None else y, table.names, place=table.place)
+        target = self.target_of(y, table.names, table.place)
         labels, gone = target.labels(table, self.columns.reading(table.chosen([target.name])))
         if gone.any():
             raise ValueError(f"{table.cell(int(np.argmax(gone)), target.name)}: the label is missing: leave the row out")
@@ -222,6 +220,14 @@ class Model:
             else:
                 total += float(np.sum(vectorized.cross_entropy(z, y)))
         return total / len(matrix)
+
+    def target_of(self, y: str | None, columns: list[str], place: str = "X") -> Target:
+        """The column of labels, or the condition on one, that `y` names. None is what was learned."""
+        if self.target is not None and y in (None, self.target.name, self.target.words):
+            return self.target
+        if y is None:
+            raise ValueError("the model does not know which column it learned: name the column of labels")
+        return Target.of(y, columns, place=place)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` as JSON. If anything fails, the old file stays as it was.

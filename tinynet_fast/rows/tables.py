@@ -149,12 +149,15 @@ class Table:
         Names the place of row i, counted from 0: "students.csv, line 12", or "X[10]".
     place : str
         Names the table: the first file, or "X".
+    named : bool
+        Whether the columns have names of their own; False for an array of numbers.
     """
 
     columns: dict[str, Column]
     n_rows: int
     where: Callable[[int], str]
     place: str = "X"
+    named: bool = True
 
     def __len__(self) -> int:
         return self.n_rows
@@ -171,7 +174,7 @@ class Table:
         """The rows with these numbers, or those for which a mask is True."""
         numbers = np.arange(self.n_rows)[rows]
         columns: dict[str, Column] = {name: column[numbers] for name, column in self.columns.items()}
-        return Table(columns, len(numbers), lambda i: self.where(int(numbers[i])), self.place)
+        return Table(columns, len(numbers), lambda i: self.where(int(numbers[i])), self.place, self.named)
 
     def chosen(self, names: Sequence[str]) -> "Table":
         """These columns, in this order; ValueError that names those that are missing."""

@@ -1,61 +1,26 @@
 """`train`: from a person's own table to a model that is ready for use, and how good it is on rows held out."""
 
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.columns import Columns, Target
-from tinynet_fast.columns.kinds import Reading, gaps
-from tinynet_fast.columns.looking import Choice, kinds_of, mark_in
 from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.models import MLP, Neuron
-from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.blocks import standardisation
-from tinynet_fast.rows.index_columns import warn_of_row_numbers
-from tinynet_fast.rows.labels import as_labels, refuse_measurements
-from tinynet_fast.rows.messages import listed
-from tinynet_fast.rows.tables import Table, table_of
 from tinynet_fast.tables.defaults import find_options
+from tinynet_fast.tables.options import TableOptions
 from tinynet_fast.tables.report import Report
+from tinynet_fast.tables.rows import Encoded, Labelled, Labeller, read
 from tinynet_fast.tables.split import held_rows
-from tinynet_fast.training.mlp import MOST_LABELS, train_mlp
+from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.result import TrainingResult
 
-MISSING = ("fill", "drop", "refuse")
-
-
-@dataclass(frozen=True)
-class TableOptions:
-    """How the table is read and what is learned, checked. The trainers' own options are not here."""
-
-    positive: Any = None
-    features: Sequence[str] | None = None
-    exclude: Sequence[str] = ()
-    levels: Sequence[str] = ()
-    hashed: Mapping[str, int] = field(default_factory=dict)
-    missing: str = "fill"
-    na: Sequence[str] = ()
-    decimal: str | None = None
-    validation: Any = None
-    class_weight: Any = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("features", "exclude", "levels", "na"):
-            if isinstance(getattr(self, name), str):
-                raise ValueError(f"{name}={getattr(self, name)!r} is one text: give a list, [{getattr(self, name)!r}]")
-        if self.missing not in MISSING:
-            raise ValueError(f"missing={self.missing!r}: one of {', '.join(map(repr, MISSING))} is needed")
-        if self.decimal not in (None, ".", ","):
-            raise ValueError(f"decimal={self.decimal!r}: '.' or ',' is needed")
-        if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, Mapping)):
-            raise ValueError(f"class_weight={self.class_weight!r}: 'balanced', or a dict with a weight for each label")
+CHECKPOINTS = ("checkpoint", "checkpoint_seconds", "resume")  # options that are for the last training alone
 
 
 @dataclass(frozen=True)
@@ -70,7 +35,9 @@ class TableResult:
         How good the model is on rows held out; None if there are none. The rows were judged by a model that was trained
         without them, with the same options.
     training : TrainingResult
-        The training of `model`: its losses, engine and options.
+        The training of `model`: its losses and engine.
+    trial : TrainingResult
+        The training of the model that was judged, with the loss of the rows held out after each epoch.
     columns : dict
         For each column that is used, what it is.
     left_out : dict
@@ -88,6 +55,7 @@ class TableResult:
     model: Neuron | MLP
     report: Report | None
     training: TrainingResult[Any]
+    trial: TrainingResult[Any]
     columns: dict[str, str]
     left_out: dict[str, str]
     missing: dict[str, int]
@@ -119,6 +87,7 @@ def train(
     missing: str = "fill",
     na: Sequence[str] = (),
     decimal: str | None = None,
+    standardize: bool = True,
     separator: str | None = None,
     encoding: str | None = None,
     class_weight: Any = None,
@@ -146,7 +115,7 @@ def train(
         default is a fifth, and 0 for fewer than 20 rows.
     refit : bool
         After a model was judged on the rows held out, train again on all rows with the same options. If False, the model
-        that was judged is returned.
+        that was judged is returned. This is also so with `patience`, because the rows held out then say when to stop.
     positive : label, optional
         The label whose probability is learned, "yes" for example. If there are more than two, all others become one.
     features, exclude : sequence of str
@@ -162,6 +131,8 @@ def train(
         Texts that stand for a missing value, beside "", NA, NaN, null, None and ?.
     decimal, separator, encoding : str, optional
         The decimal mark, "." or ",", and for CSV files the separator and the encoding. By default they are found.
+    standardize : bool
+        Train on (x - mean) / deviation of each input. The model takes the table as it is.
     class_weight : "balanced" or dict, optional
         What rows of each label count for; "balanced" gives each label the same weight in total.
     seed : int
@@ -190,34 +161,29 @@ def train(
     array(['pass'], dtype='<U4')
     """
     asked = TableOptions(
-        positive, features, exclude, levels, hashed or {}, missing, na, decimal, validation, class_weight, seed
+        positive,
+        features,
+        exclude,
+        levels,
+        hashed or {},
+        missing,
+        na,
+        decimal,
+        standardize,
+        class_weight,
+        options.pop("labels", None),
+        seed,
     )
-    given = dict(options)
     if hidden is not None:
-        given["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type, call-overload]
-    return _Training(asked, given, progress).run(_read(table, separator, encoding), target, refit)
-
-
-def _read(table: Any, separator: str | None = None, encoding: str | None = None) -> Table:
-    found = table_of(table)
-    if found is None:
-        raise ValueError(
-            f"table is a {type(table).__name__} without named columns: pass a frame, a dict of columns or a path; "
-            "train_neuron and train_mlp take arrays of numbers"
-        )
-    return found
-
-
-@dataclass
-class _Rows:
-    """Rows that are ready to be encoded: a table of inputs, and a label for each row."""
-
-    table: Table
-    codes: np.ndarray
-    labels: np.ndarray
-
-    def part(self, mask: np.ndarray) -> "_Rows":
-        return _Rows(self.table.take(mask), self.codes[mask], self.labels)
+        options["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type, call-overload]
+    rows, learned = read(table, target, separator, encoding)
+    training = _Training(asked, options, progress)
+    labelled = training.labeller(rows, learned)
+    if validation is None or isinstance(validation, (int, float)):
+        held = held_rows(labelled.codes, validation, seed)
+        return training.run(labelled.part(~held), labelled.part(held), labelled if refit else None)
+    others, _ = read(validation, target)
+    return training.run(labelled, training.labeller.others(others), None)
 
 
 class _Training:
@@ -225,185 +191,85 @@ class _Training:
 
     def __init__(self, asked: TableOptions, given: dict[str, Any], progress: bool) -> None:
         self.asked, self.given, self.progress = asked, given, progress
-        self.target: Target | None = None
-        self.dropped = 0
+        self.labeller = Labeller(asked)
         self.found: Any = None  # the options, once they were found
 
-    def run(self, table: Table, target: Any, refit: bool) -> TableResult:
-        rows = self._prepared(table, target)
-        other = self.asked.validation
-        if other is None or isinstance(other, (int, float)):
-            held = held_rows(rows.codes, other, self.asked.seed)
-            trained, judged = rows.part(~held), rows.part(held)
-        else:
-            trained, judged, refit = rows, self._others(_read(other), rows), False
-        again = refit and len(judged.table) > 0
+    def run(self, trained: Labelled, judged: Labelled, every: Labelled | None) -> TableResult:
+        """Train and judge; then train on `every` row, unless it is None or no rows are judged."""
+        again = every is not None and len(judged) > 0 and "patience" not in self.given
         with warnings.catch_warnings():
             if again:
                 warnings.simplefilter("ignore", TrainingWarning)  # the second training warns
-            fit = _Fit(self, trained)
-        report, new = fit.judge(judged) if len(judged.table) else (None, {})
+            encoded = Encoded(trained, self.asked, self.labeller.reading(trained.table))
+            X, new = encoded.others(judged) if len(judged) else (None, {})
+            result = self._trained(encoded, None if X is None else (X, judged.labels[judged.codes]), not again)
+        report = None if X is None else self._report(result.model, X, judged, trained)
+        trial = result
         if again:
-            fit = _Fit(self, rows)
-        fit.finish(0 if not len(judged.table) else len(judged.table) / len(table))
+            assert every is not None
+            encoded = Encoded(every, self.asked, self.labeller.reading(every.table))
+            result = self._trained(encoded, None, True)
+        self._finish(result.model, encoded, len(judged))
         return TableResult(
-            fit.model,
-            report,
-            fit.result,
-            fit.choice.notes,
-            fit.choice.left_out,
-            dict(fit.reading.missing),
-            new,
-            self.found.options,
-            self.found.reason,
-            len(rows.table),
-            len(judged.table),
-            self.dropped,
+            model=result.model,
+            report=report,
+            training=result,
+            trial=trial,
+            columns=encoded.choice.notes,
+            left_out=encoded.choice.left_out,
+            missing=encoded.missing,
+            new=new,
+            options=self.found.options,
+            reason=self.found.reason,
+            rows=len(encoded.rows),
+            held_out=len(judged),
+            dropped=self.labeller.dropped,
         )
 
-    def _prepared(self, table: Table, target: Any) -> _Rows:
-        """The table's inputs and labels, without rows that are dropped."""
-        asked = self.asked
-        if isinstance(target, str):
-            self.target = Target.of(target, table.names, asked.positive, table.place)
-            labels, gone = self.target.labels(table, self._reading(table.chosen([self.target.name])))
-            column = self.target.name
-        else:
-            labels, gone, column = as_labels(target), np.zeros(len(table), bool), "y"
-            if len(labels) != len(table):
-                raise ValueError(f"target has {len(labels):,} labels and the table has {len(table):,} rows")
-        inputs = self._inputs(table, column)
-        if asked.missing == "drop":
-            reading = self._reading(inputs)
-            for name in inputs.names:
-                gone |= gaps(inputs, name, reading)
-            self.dropped = int(np.count_nonzero(gone))
-            inputs, labels = inputs.take(~gone), labels[~gone]
-        elif gone.any():
-            raise ValueError(
-                f"{table.cell(int(np.argmax(gone)), column)}: the label is missing: fill it, or leave such rows out "
-                "(missing='drop')"
-            )
-        if not len(inputs):
-            kept = " without a missing value" if self.dropped else ""
-            raise ValueError(f"{table.place} has no rows{kept}: rows of two labels are needed")
-        order = self._order(labels, inputs, column)
-        return _Rows(inputs, encode_known(labels, order, len(labels)), order)
+    def _trained(self, encoded: Encoded, validation: Any, last: bool) -> TrainingResult[Any]:
+        """Train on the encoded rows. Options that were not given are found in the first call."""
+        rows, seed = encoded.rows, self.asked.seed
+        weight = encoded.sample_weight(self.asked.class_weight)
+        if self.found is None:
+            found = {k: v for k, v in self.given.items() if k not in CHECKPOINTS}
+            self.found = find_options(encoded.X, rows.codes, len(rows.labels), found, seed, sample_weight=weight)
+        options = self.found.options | {"seed": seed, "progress": self.progress}
+        if last:
+            options |= {name: self.given[name] for name in CHECKPOINTS if name in self.given}
+        trainer: Any = train_mlp if "hidden" in options else train_neuron
+        return trainer(
+            encoded.X,
+            rows.labels[rows.codes],
+            labels=rows.labels,
+            sample_weight=weight,
+            validation=validation,
+            **options,
+        )
 
-    def _inputs(self, table: Table, target: str) -> Table:
-        """The columns that are used."""
-        asked = self.asked
-        Choice(asked.exclude, asked.levels, asked.hashed).check(table.names, table.place)
-        names = table.names if asked.features is None else list(asked.features)
-        if asked.features is not None and target in names:
-            raise ValueError(f"features: {target!r} is the target: leave it out")
-        names = [name for name in names if name != target and name not in asked.exclude]
-        if not names:
-            raise ValueError(f"{table.place} has no column beside the target {target!r}: one is needed to learn from")
-        return table.chosen(names)
-
-    def _order(self, labels: np.ndarray, table: Table, column: str) -> np.ndarray:
-        """The different labels, in the order in which they are learned."""
-        named = self.given.pop("labels", None)
-        found = np.unique(labels)
-        place = f"{table.place}, column {column!r}"
-        if len(found) < 2:
-            raise ValueError(f"{place}: every row has the label {found[0]}; rows of two labels are needed")
-        if named is not None:
-            return np.asarray(named)
-        try:
-            refuse_measurements(found, len(labels), place)
-        except ValueError as error:
-            raise ValueError(f"{error}; or learn whether they are large, with a target such as '{column}>=10'") from None
-        if len(found) > MOST_LABELS:
-            raise ValueError(f"{place} has {len(found):,} different labels: at most {MOST_LABELS} can be learned")
-        order = None if self.target is None else self.target.order(labels, table.place)
-        return found if order is None else np.array(order)
-
-    def _others(self, table: Table, rows: _Rows) -> _Rows:
-        """Rows of another table, to judge the model."""
-        if self.target is None:
-            raise ValueError("validation is a table, so target has to name a column of both tables")
-        labels, gone = self.target.labels(table, self._reading(table.chosen([self.target.name])))
-        keep = ~gone
-        return _Rows(table.take(keep), encode_known(labels[keep], rows.labels, int(keep.sum())), rows.labels)
-
-    def _reading(self, table: Table) -> Reading:
-        mark = self.asked.decimal or mark_in(table, table.names)
-        return Reading(mark, frozenset(map(str, self.asked.na)), self.asked.missing == "fill")
-
-    def sample_weight(self, rows: _Rows) -> np.ndarray | None:
-        """What each row counts for; None if all count the same."""
-        asked = self.asked.class_weight
-        if asked is None:
-            return None
-        counts = np.bincount(rows.codes, minlength=len(rows.labels))
-        if asked == "balanced":
-            return (len(rows.codes) / (len(counts) * np.maximum(counts, 1)))[rows.codes]
-        known = {str(label): float(weight) for label, weight in asked.items()}
-        missing = [str(label) for label in rows.labels.tolist() if str(label) not in known]
-        if missing:
-            raise ValueError(f"class_weight gives no weight for {listed(missing)}: give one for each label")
-        return np.array([known[str(label)] for label in rows.labels.tolist()])[rows.codes]
-
-
-class _Fit:
-    """A model of some rows: columns, standardising and training."""
-
-    def __init__(self, training: _Training, rows: _Rows) -> None:
-        asked = training.asked
-        self.training, self.rows = training, rows
-        self.reading = training._reading(rows.table)
-        self.choice = Choice(asked.exclude, asked.levels, asked.hashed)
-        kinds = kinds_of(rows.table, self.reading, self.choice)
-        self.columns = Columns(kinds, self.reading.decimal, tuple(map(str, asked.na)), asked.missing == "fill")
-        X = self.columns.encode(rows.table, replace(self.reading, missing=Counter(), new=Counter()))
-        names = self.columns.inputs
-        warn_of_row_numbers(names, X)
-        self.mean, self.scale = standardisation(X, names)
-        X -= self.mean
-        X /= self.scale
-        self.result = self._trained(X)
-        self.model = self.result.model.for_raw_inputs(self.mean, self.scale)
-        self.model.features, self.model.columns, self.model.target = names, self.columns, training.target
-
-    def _trained(self, X: np.ndarray) -> TrainingResult[Any]:
-        training, rows = self.training, self.rows
-        weight = training.sample_weight(rows)
-        if training.found is None:
-            training.found = find_options(
-                X, rows.codes, len(rows.labels), training.given, training.asked.seed, sample_weight=weight
-            )
-        options = training.found.options | {"seed": training.asked.seed, "progress": training.progress}
-        trainer = train_mlp if "hidden" in options else train_neuron
-        return trainer(X, rows.labels[rows.codes], sample_weight=weight, labels=rows.labels, **options)
-
-    def judge(self, rows: _Rows) -> tuple[Report, dict[str, int]]:
-        """The report of rows that were not trained on, and the new levels in them."""
-        reading = self.columns.reading(rows.table)
-        probabilities = self.model.predict_proba(self.columns.encode(rows.table, reading))
+    @staticmethod
+    def _report(model: Any, X: np.ndarray, judged: Labelled, trained: Labelled) -> Report:
+        """The report of standardised rows that were not trained on."""
+        probabilities = model.predict_proba(X)
         if probabilities.ndim == 1:
             probabilities = np.column_stack([1.0 - probabilities, probabilities])
-        report = Report.of(rows.labels, probabilities, rows.codes, self.shares, self.model.threshold)
-        return report, dict(reading.new)
+        return Report.of(judged.labels, probabilities, judged.codes, trained.shares, model.threshold)
 
-    @property
-    def shares(self) -> np.ndarray:
-        """The share of each label."""
-        counts = np.bincount(self.rows.codes, minlength=len(self.rows.labels))
-        return counts / counts.sum()
-
-    def finish(self, held: float) -> None:
-        """Note in the model how it was trained, and warn of digits that it lost."""
-        warn_of_lost_digits(self.model, self.mean, self.model.features)
-        target = self.training.target
-        self.model.training |= {
+    def _finish(self, model: Any, encoded: Encoded, judged: int) -> None:
+        """Make the model take the table's columns, and note in it how it was trained."""
+        model.for_raw_inputs(encoded.mean, encoded.scale)
+        named = encoded.rows.table.named
+        warn_of_lost_digits(model, encoded.mean, encoded.columns.inputs if named else None)
+        target = self.labeller.target
+        if named:
+            model.features, model.columns, model.target = encoded.columns.inputs, encoded.columns, target
+        deviations = standardisation(encoded.X, encoded.columns.inputs)[1] if not self.asked.standardize else encoded.scale
+        model.training |= {
             "target": None if target is None else target.words,
-            "standardize": True,
-            "validation": round(held, 6),
-            "label_shares": self.shares.tolist(),
-            "deviations": np.where(np.isfinite(self.scale), self.scale, 0.0).tolist(),
-            "left_out": self.choice.left_out,
+            "standardize": self.asked.standardize,
+            "rows_held_out": judged,
+            "label_shares": encoded.rows.shares.tolist(),
+            "deviations": np.where(np.isfinite(deviations), deviations, 0.0).tolist(),
+            "left_out": encoded.choice.left_out,
         }
-        if self.training.dropped:
-            self.model.training["dropped_rows"] = self.training.dropped
+        if self.labeller.dropped:
+            model.training["dropped_rows"] = self.labeller.dropped

@@ -1,0 +1,233 @@
+"""A table's rows on their way to training: read, labelled, encoded and standardised."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.columns import Columns, Target
+from tinynet_fast.columns.kinds import Numbers, Reading, gaps
+from tinynet_fast.columns.looking import Choice, kinds_of, mark_in
+from tinynet_fast.rows.arrays import as_matrix, check_finite, encode_known
+from tinynet_fast.rows.blocks import standardisation
+from tinynet_fast.rows.formats import is_source, open_raw, open_source
+from tinynet_fast.rows.formats.registry import format_at
+from tinynet_fast.rows.index_columns import warn_of_row_numbers
+from tinynet_fast.rows.kept import WholeTable, read_whole
+from tinynet_fast.rows.labels import as_labels, refuse_measurements
+from tinynet_fast.rows.messages import listed
+from tinynet_fast.rows.table_files import read_table
+from tinynet_fast.rows.tables import Table, table_of
+from tinynet_fast.tables.options import TableOptions
+from tinynet_fast.training.mlp import MOST_LABELS
+
+
+def read(table: Any, target: Any, separator: str | None = None, encoding: str | None = None) -> tuple[Table, Any]:
+    """Rows in memory or in files as a table, and the target: a column's name, or an array of labels."""
+    if is_source(table):
+        first = table[0] if isinstance(table, (list, tuple)) else table
+        kind = format_at(first) if isinstance(first, (str, bytes)) or hasattr(first, "__fspath__") else None
+        if kind is not None and not kind.has_names:
+            whole = read_whole(open_source(table, kind.target(target) if isinstance(target, str) else target))
+            assert whole is not None
+            return of_numbers(whole), whole.y
+        found = read_table(open_raw(table, separator=separator, encoding=encoding))
+        assert found is not None
+        return found, target
+    for name, given in (("separator", separator), ("encoding", encoding)):
+        if given is not None:
+            raise ValueError(f"{name}={given!r} is for CSV files, and the table is a {type(table).__name__}")
+    in_memory = table_of(table, "table")
+    if in_memory is not None:
+        return in_memory, target
+    if isinstance(target, str):
+        raise ValueError(
+            f"table is a {type(table).__name__} without named columns: pass a frame, a dict of columns or a path; or "
+            "the labels as target"
+        )
+    X = as_matrix(table, "table").astype(np.float64)
+    check_finite(X, "table")
+    return _nameless(X, lambda i: f"table[{i}]", "table"), target
+
+
+def of_numbers(whole: WholeTable) -> Table:
+    """Rows of numbers whose columns have no names, as a table."""
+    if whole.names is not None:
+        return Table(dict(zip(whole.names, whole.X.T, strict=True)), len(whole), whole.where, str(whole.source.place))
+    return _nameless(whole.X, whole.where, str(whole.source.place))
+
+
+def _nameless(X: np.ndarray, where: Any, place: str) -> Table:
+    return Table({f"x{j}": X[:, j] for j in range(X.shape[1])}, len(X), where, place, named=False)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A table of inputs, and for each row the place of its label in `labels`."""
+
+    table: Table
+    codes: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def part(self, mask: np.ndarray) -> "Labelled":
+        """The rows for which `mask` is True."""
+        return Labelled(self.table.take(mask), self.codes[mask], self.labels)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The share of the rows that each label has."""
+        counts = np.bincount(self.codes, minlength=len(self.labels))
+        return np.asarray(counts / counts.sum())
+
+
+class Labeller:
+    """Tells inputs and labels of a table apart, the same way for every table that has the same columns.
+
+    Attributes
+    ----------
+    target : Target or None
+        What is learned; None if the labels were given as an array.
+    dropped : int
+        Rows that were left out for a missing value.
+    """
+
+    def __init__(self, asked: TableOptions) -> None:
+        self.asked = asked
+        self.target: Target | None = None
+        self.labels: np.ndarray | None = None
+        self.dropped = 0
+
+    def __call__(self, table: Table, target: Any) -> Labelled:
+        """The table's inputs and labels, without rows that are dropped."""
+        asked = self.asked
+        if isinstance(target, str):
+            self.target = Target.of(target, table.names, asked.positive, table.place)
+            labels, gone = self.target.labels(table, self.reading(table.chosen([self.target.name])))
+            column = self.target.name
+        else:
+            labels, gone, column = as_labels(target, "target"), np.zeros(len(table), bool), ""
+            if len(labels) != len(table):
+                raise ValueError(f"target has {len(labels):,} labels and the table has {len(table):,} rows")
+        inputs = self._inputs(table, column)
+        if asked.missing == "drop":
+            reading = self.reading(inputs)
+            for name in inputs.names:
+                gone = gone | gaps(inputs, name, reading)
+            self.dropped = int(np.count_nonzero(gone))
+            inputs, labels = inputs.take(~gone), labels[~gone]
+        elif gone.any():
+            raise ValueError(
+                f"{table.cell(int(np.argmax(gone)), column)}: the label is missing: fill it, or leave such rows out "
+                "(missing='drop')"
+            )
+        if not len(inputs):
+            kept = " without a missing value" if self.dropped else ""
+            raise ValueError(f"{table.place} has no rows{kept}: rows of two labels are needed")
+        self.labels = self._order(labels, inputs, column)
+        return Labelled(inputs, encode_known(labels, self.labels, len(labels), self._place(inputs, column)), self.labels)
+
+    def others(self, table: Table) -> Labelled:
+        """The inputs and labels of another table. Rows without a label are left out."""
+        if self.target is None or self.labels is None:
+            raise ValueError("validation is a table, so target has to name a column of both tables")
+        labels, gone = self.target.labels(table, self.reading(table.chosen([self.target.name])))
+        kept, labels = table.take(~gone), labels[~gone]
+        return Labelled(kept, encode_known(labels, self.labels, len(labels), table.place), self.labels)
+
+    def reading(self, table: Table) -> Reading:
+        """How the cells of a table are read."""
+        mark = self.asked.decimal or mark_in(table, table.names)
+        return Reading(mark, frozenset(self.asked.gaps), self.asked.missing == "fill")
+
+    def _inputs(self, table: Table, target: str) -> Table:
+        """The columns that are used."""
+        asked = self.asked
+        Choice(asked.exclude, asked.levels, asked.hashed).check(table.names, table.place)
+        names = table.names if asked.features is None else list(asked.features)
+        if asked.features is not None and target in names:
+            raise ValueError(f"features: {target!r} is the target: leave it out")
+        names = [name for name in names if name != target and name not in asked.exclude]
+        if not names:
+            raise ValueError(f"{table.place} has no column beside the target {target!r}: one is needed to learn from")
+        return table.chosen(names)
+
+    @staticmethod
+    def _place(table: Table, column: str) -> str:
+        return f"{table.place}, column {column!r}" if column else "target"
+
+    def _order(self, labels: np.ndarray, table: Table, column: str) -> np.ndarray:
+        """The different labels, in the order in which they are learned."""
+        found, place = np.unique(labels), self._place(table, column)
+        if len(found) < 2:
+            raise ValueError(f"{place}: every row has the label {found[0]}; rows of two labels are needed")
+        if self.asked.labels is not None:
+            return np.asarray(self.asked.labels)
+        try:
+            refuse_measurements(found, len(labels), place)
+        except ValueError as error:
+            raise ValueError(f"{error}; or learn a condition, such as '{column}>={found[len(found) // 2]}'") from None
+        if len(found) > MOST_LABELS:
+            raise ValueError(f"{place} has {len(found):,} different labels: at most {MOST_LABELS} can be learned")
+        order = None if self.target is None else self.target.order(labels, table.place)
+        return found if order is None else np.array(order)
+
+
+class Encoded:
+    """Rows as the numbers to train on, and how they were made from the table.
+
+    Attributes
+    ----------
+    X : (n, n_inputs) float64 array
+        Standardised, unless `standardize` is False.
+    columns : Columns
+    mean, scale : (n_inputs,) arrays
+        What standardising subtracted, and then divided by.
+    choice : Choice
+        What each column is, and which were left out.
+    missing : dict
+        For each column the number of missing values.
+    """
+
+    def __init__(self, rows: Labelled, asked: TableOptions, reading: Reading) -> None:
+        self.rows, self.choice = rows, Choice(asked.exclude, asked.levels, asked.hashed)
+        if rows.table.named:
+            kinds = kinds_of(rows.table, reading, self.choice)
+        else:
+            kinds = [Numbers(name, 0.0, False) for name in rows.table.names]
+        self.columns = Columns(kinds, reading.decimal, asked.gaps, asked.missing == "fill")
+        self.missing = dict(reading.missing)
+        self.X = self.columns.encode(rows.table, replace(reading, missing=Counter(), new=Counter()))
+        if rows.table.named:
+            warn_of_row_numbers(self.columns.inputs, self.X)
+        width = self.X.shape[1]
+        self.mean, self.scale = np.zeros(width), np.ones(width)
+        if asked.standardize:
+            self.mean, self.scale = standardisation(self.X, self.columns.inputs)
+            self._standardise(self.X)
+
+    def _standardise(self, X: np.ndarray) -> np.ndarray:
+        X -= self.mean
+        X /= self.scale
+        return X
+
+    def others(self, rows: Labelled) -> tuple[np.ndarray, dict[str, int]]:
+        """Other rows as the same inputs, and the number of new levels in each column."""
+        reading = self.columns.reading(rows.table)
+        return self._standardise(self.columns.encode(rows.table, reading)), dict(reading.new)
+
+    def sample_weight(self, class_weight: Any) -> np.ndarray | None:
+        """What each row counts for by its label; None if all count the same."""
+        if class_weight is None:
+            return None
+        labels = [str(label) for label in self.rows.labels.tolist()]
+        if class_weight == "balanced":
+            return np.asarray(1.0 / (len(labels) * np.maximum(self.rows.shares, 1e-300)))[self.rows.codes]
+        known = {str(label): float(weight) for label, weight in class_weight.items()}
+        missing = [label for label in labels if label not in known]
+        if missing:
+            raise ValueError(f"class_weight gives no weight for {listed(missing)}: give one for each label")
+        return np.array([known[label] for label in labels])[self.rows.codes]
