@@ -1,6 +1,7 @@
 """The tutorial's training loop, at the speed of the hardware, with the same weights.
 
-`train_neuron` trains one neuron, `train_mlp` a small network. Both return a result whose `model` predicts and saves.
+`train` takes a table as it is. `train_neuron` trains one neuron, `train_mlp` a small network, on numbers. All return a
+result whose `model` predicts and saves.
 `sweep` trains many neurons with different options in one pass over the rows.
 Each name is imported when it is first used, and Numba with the first compiled engine. So it takes almost no time to
 import the package.
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tinynet_fast.models import MLP, Neuron, load
     from tinynet_fast.models.files import ModelFileError
     from tinynet_fast.proof.validate import validate
+    from tinynet_fast.tables.evaluate import evaluate
+    from tinynet_fast.tables.report import Report
+    from tinynet_fast.tables.train import TableResult, train
     from tinynet_fast.training.mlp import train_mlp
     from tinynet_fast.training.neuron import train_neuron
     from tinynet_fast.training.rate_search import auto_rate
@@ -28,6 +32,9 @@ _NAMES = {
     "models": ("MLP", "Neuron", "load"),
     "models.files": ("ModelFileError",),
     "proof.validate": ("validate",),
+    "tables.evaluate": ("evaluate",),
+    "tables.report": ("Report",),
+    "tables.train": ("TableResult", "train"),
     "training.mlp": ("train_mlp",),
     "training.neuron": ("train_neuron",),
     "training.rate_search": ("auto_rate",),
@@ -42,14 +49,18 @@ __all__ = [
     "ModelFileError",
     "Neuron",
     "RateSearch",
+    "Report",
     "SweepResult",
+    "TableResult",
     "TrainingDivergedError",
     "TrainingResult",
     "TrainingWarning",
     "__version__",
     "auto_rate",
+    "evaluate",
     "load",
     "sweep",
+    "train",
     "train_mlp",
     "train_neuron",
     "validate",

@@ -60,6 +60,8 @@ def predict_file(
     threshold: float | None = None,
     drop_missing: bool = False,
     formulas: bool = False,
+    separator: str | None = None,
+    encoding: str | None = None,
 ) -> int:
     """Predict every row of `data` and write row numbers, probabilities and predictions to `output`, block by block.
 
@@ -88,6 +90,8 @@ def predict_file(
         Write labels to CSV files unchanged. The default puts a ' before a label that a spreadsheet would run as a
         formula, such as =1+2, because a formula from someone else's file can run programs. Numbers and single
         characters are never changed.
+    separator, encoding : str, optional
+        Of CSV files, for a model that was trained on a table. By default they are found.
 
     Returns
     -------
@@ -101,7 +105,7 @@ def predict_file(
         of inputs; if `output` is one of the files that are read, or its name stands for another format.
     """
     check_output(output)
-    source = open_for(model, data, features, drop_missing)
+    source = open_for(model, data, features, drop_missing, separator=separator, encoding=encoding)
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
             raise ValueError(f"{output}: that is the data itself; name another file to write to")
@@ -115,15 +119,21 @@ def open_for(
     drop_missing: bool = False,
     y: Any = None,
     dense: bool = False,
+    separator: str | None = None,
+    encoding: str | None = None,
 ) -> Source:
     """Open `data` with the model's inputs as columns and `y` as labels; TableError if the columns do not fit.
 
-    Rows of svmlight files stay sparse if the model takes sparse rows, unless `dense`.
+    Rows of svmlight files stay sparse if the model takes sparse rows, unless `dense`. `separator` and `encoding` are for
+    models that were trained on a table.
     """
     if isinstance(y, str) and y in (model.features or ()):
         raise TableError(f"the target {y!r} is an input of the model: name the column with the true labels")
     if model.columns is not None:
-        return encoded(model, data, drop_missing, y)  # type: ignore[return-value]
+        return encoded(model, data, drop_missing, y, separator=separator, encoding=encoding)  # type: ignore[return-value]
+    for name, given in (("separator", separator), ("encoding", encoding)):
+        if given is not None:
+            raise ValueError(f"{name}={given!r} is for models that were trained on a table")
     if not is_source(data) and not names_files(data):
         if model.n_features > 1 and _is_flat(data):
             names = model.features if features is None else list(features)
@@ -141,9 +151,7 @@ def open_for(
     return source.as_sparse() if isinstance(model, Neuron) and not dense else source
 
 
-def encoded(
-    model: Model, data: Any, drop_missing: bool = False, y: Any = None, **reading: str | None
-) -> EncodedSource:
+def encoded(model: Model, data: Any, drop_missing: bool = False, y: Any = None, **reading: str | None) -> EncodedSource:
     """Open `data`, files or rows in memory, as the rows of numbers that a model of a person's table takes.
 
     `y` names the column of the labels, or is a condition on one; None reads no labels. `reading` are options of

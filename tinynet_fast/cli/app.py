@@ -6,14 +6,16 @@ Bad input ends in one line on stderr and exit status 2. Ctrl-C ends with exit st
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer import Option
+from typer import Argument, Option
 from typer.core import TyperGroup
 
 from tinynet_fast._version import __version__
 from tinynet_fast.cli.bench import bench
+from tinynet_fast.cli.evaluate import evaluate
 from tinynet_fast.cli.judge import lab, plot, threshold
 from tinynet_fast.cli.predict import predict
 from tinynet_fast.cli.prove import trace, validate
@@ -108,6 +110,15 @@ def demo() -> None:
         raise typer.Exit(1)
 
 
+def sample(
+    output: Annotated[Path, Argument(help="The CSV file to write.")] = Path("students.csv"),
+) -> None:
+    """Write a table of 500 students, made up for these commands: hours, sleep, attendance, school, result; with gaps."""
+    from tinynet_fast.tables.sample import write_sample  # here, as in `demo`
+
+    print(f"{write_sample(output):,} rows: {output}")
+
+
 def warmup() -> None:
     """Compile now what would otherwise be compiled at the first call: for images and read-only folders."""
     from tinynet_fast.cli.warmup import warm_up  # here, as in `demo`
@@ -115,5 +126,5 @@ def warmup() -> None:
     warm_up(SafeConsole(highlight=False))
 
 
-for command in (demo, train, predict, threshold, lab, plot, trace, validate, warmup, bench):
+for command in (demo, sample, train, predict, evaluate, threshold, lab, plot, trace, validate, warmup, bench):
     app.command()(command)

@@ -12,6 +12,7 @@ from typer import Argument, Option
 from tinynet_fast import plots
 from tinynet_fast.cli.options import (
     DropMissing,
+    Exclude,
     Features,
     HeldOut,
     LabelledRows,
@@ -20,12 +21,13 @@ from tinynet_fast.cli.options import (
     Standardize,
     TrueLabels,
 )
-from tinynet_fast.cli.rows import all_rows, check_labels, naming, open_rows, rows_for, true_side
+from tinynet_fast.cli.rows import names_of, naming, one_or_all, rows_for, true_side
 from tinynet_fast.cli.support import check_destinations, check_two_answers, numbers, plain_console
-from tinynet_fast.cli.train import Split
 from tinynet_fast.models import Model, check_threshold, load
-from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.messages import printable
+from tinynet_fast.tables.options import TableOptions
+from tinynet_fast.tables.rows import Encoded, Labeller, read
+from tinynet_fast.tables.split import held_rows
 
 if TYPE_CHECKING:
     from tinynet_fast.training.sweep_result import SweepResult
@@ -92,8 +94,9 @@ def _print_flips(
 
 def lab(
     data: Annotated[list[Path], Argument(help="Files as for train.")],
-    target: Annotated[str, Option(help="The column to learn: two labels.")],
+    target: Annotated[str, Option(help="The column to learn, or a condition on it, such as 'G3>=10'.")],
     features: Features = None,
+    exclude: Exclude = None,
     learning_rate: Annotated[str, Option(help="The rates to try, with commas.")] = "0.01,0.1,0.5",
     l2: Annotated[str, Option(help="Penalties to try, with commas.")] = "0",
     epochs: Annotated[int, Option(help="Passes over the rows.")] = 100,
@@ -116,18 +119,31 @@ def lab(
         raise ValueError("--folds and --validation are two ways to judge the rates: give one of them")
     check_destinations({"the picture": output}, data)
     rates, penalties = numbers(learning_rate, "--learning-rate", float), numbers(l2, "--l2", float)
-    table = all_rows(open_rows(data, target, features, drop_missing))
-    check_labels(table, target)
-    warn_of_row_numbers(table.names, table.X)
-    split = Split.of(table, 0.0 if folds is not None else validation, seed, standardize)
-    with naming(data[0]):
+    asked = TableOptions(
+        features=None if features is None else names_of(features, "--features"),
+        exclude=() if exclude is None else names_of(exclude, "--exclude"),
+        missing="drop" if drop_missing else "fill",
+        standardize=standardize,
+        seed=seed,
+    )
+    table, column = read(one_or_all(data), target, drop_missing=drop_missing)
+    assert table is not None
+    with naming(table.place):
+        labeller = Labeller(asked)
+        rows = labeller(table, column)
+        if len(rows.labels) > 2:
+            raise ValueError(f"column {target!r} has {len(rows.labels)} labels: the lab is for two")
+        held = held_rows(rows.codes, 0 if folds is not None else validation, seed)
+        trained, judged = rows.part(~held), rows.part(held)
+        encoded = Encoded(trained, asked, labeller.reading(trained.table))
         result = sweep(
-            *split.scaled(held=False),
+            encoded.X,
+            trained.labels[trained.codes],
             learning_rate=rates,
             l2=penalties,
             epochs=epochs,
             folds=folds,
-            validation=split.validation,
+            validation=(encoded.others(judged)[0], judged.labels[judged.codes]) if len(judged) else None,
             shuffle=shuffle,
             seed=seed,
         )
@@ -135,7 +151,7 @@ def lab(
         plots.save(plots.learning_rates(result), output)
     console = plain_console()
     console.print(result.table())
-    console.print(_best(result, several=len(penalties) > 1, held=int(split.held.sum())))
+    console.print(_best(result, several=len(penalties) > 1, held=len(judged)))
     if output is not None:
         console.print(f"picture: {output}", soft_wrap=True)
 

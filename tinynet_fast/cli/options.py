@@ -20,6 +20,19 @@ Standardize = Annotated[bool, Option(help="Train on (x - mean) / deviation; the 
 HeldOut = Annotated[float | None, Option(help="Share of rows to hold out (default: 0.2; 0 below 20 rows).")]
 Seed = Annotated[int, Option(min=0, max=2**32 - 1, help="For everything random: rows held out, their order, weights.")]
 DropMissing = Annotated[bool, Option("--drop-missing", help="Leave out rows with a missing value.")]
+Exclude = Annotated[str | None, Option(help="Columns to leave out, with commas.")]
+LevelColumns = Annotated[
+    str | None, Option(help="Columns whose numbers are names, such as postcodes, with commas: each value is a level.")
+]
+Hashed = Annotated[
+    str | None, Option("--hash", help="Columns of very many levels, and into how many inputs each goes: city=64.")
+]
+Missing = Annotated[str, Option(help="Missing values: fill, drop (the row) or refuse.")]
+Gaps = Annotated[str | None, Option(help='Texts for a missing value, with commas (beside "", NA, NaN, null, ?).')]
+Positive = Annotated[str | None, Option(help="The label whose probability is learned.")]
+Separator = Annotated[str | None, Option(help="Between a CSV file's cells: , ; | or tab (default: found by looking).")]
+Decimal = Annotated[str | None, Option(help="The decimal mark, . or , (default: found by looking).")]
+Encoding = Annotated[str | None, Option(help="Of a CSV file, such as latin-1 (default: UTF-8, or found by its mark).")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 
 

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import numpy as np
 from typer import Argument, Option
 
-from tinynet_fast.cli.options import ModelFile
+from tinynet_fast.cli.options import Encoding, ModelFile, Separator
 from tinynet_fast.cli.streams import Late, hold_data
 from tinynet_fast.cli.support import check_not_input, check_two_answers, plain_console
 from tinynet_fast.models import Model, load
 from tinynet_fast.models.files import check_folder
 from tinynet_fast.rows.formats.registry import format_of
 from tinynet_fast.rows.messages import listed, printable
+from tinynet_fast.rows.tables import Table, Texts
 from tinynet_fast.scoring import check_output, open_for, predict_file, scored, scores, write_csv, write_scores
 
 SHOWN_LABELS = 10
@@ -35,6 +36,8 @@ def predict(
     drop_missing: Annotated[
         bool, Option("--drop-missing", help="Leave out rows with a missing value; the others keep their numbers.")
     ] = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
     formulas: Annotated[
         bool, Option("--formulas", help="Write labels such as =1+2 to CSV unchanged (default: with a ' before them).")
     ] = False,
@@ -56,10 +59,19 @@ def predict(
     check_not_input(output, Path(data[0]))
     files: Any = data[0] if len(data) == 1 else [Path(word) for word in data]
     if output is not None:
-        rows = predict_file(fitted, files, output, threshold=threshold, drop_missing=drop_missing, formulas=formulas)
+        rows = predict_file(
+            fitted,
+            files,
+            output,
+            threshold=threshold,
+            drop_missing=drop_missing,
+            formulas=formulas,
+            separator=separator,
+            encoding=encoding,
+        )
         plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
         return
-    source = open_for(fitted, files, drop_missing=drop_missing)
+    source = open_for(fitted, files, drop_missing=drop_missing, separator=separator, encoding=encoding)
     hold_data([str(label) for label in fitted.labels.tolist()])
     out = Late()
     write_csv(scores(fitted, source, threshold), fitted.labels, out, formulas)
@@ -67,7 +79,7 @@ def predict(
 
 
 def _feature_names(fitted: Model) -> list[str]:
-    return fitted.features or [f"x{j}" for j in range(fitted.n_features)]
+    return fitted.read_columns or [f"x{j}" for j in range(fitted.n_features)]
 
 
 def _is_one_row(fitted: Model, words: list[str]) -> bool:
@@ -82,31 +94,45 @@ def _is_data(word: str) -> bool:
     return os.path.exists(word) or glob.has_magic(word) or format_of(word) is not None
 
 
-def _one_row(fitted: Model, words: list[str]) -> list[float]:
-    """The values of one row in the order of the model's inputs; ValueError that names the word that is wrong."""
+def _given(fitted: Model, words: list[str]) -> dict[str, str]:
+    """The text of each value of one row; ValueError that names the word that is wrong."""
     names = _feature_names(fitted)
-    given: dict[str, float] = {}
+    given: dict[str, str] = {}
     for word in words:
         name, _, value = word.rpartition("=")
         if name not in names:
             raise ValueError(f"{word}: the model has no input {name!r}; it has {listed(names)}")
         if name in given:
             raise ValueError(f"{word}: {name!r} is given twice")
-        try:
-            given[name] = float(value)
-        except ValueError:
-            raise ValueError(f"{word}: {value!r} is not a number") from None
-        if not np.isfinite(given[name]):
-            raise ValueError(f"{word}: a finite number is needed")
+        given[name] = value
     missing = [name for name in names if name not in given]
     if missing:
-        raise ValueError(f"no value for {listed(missing)}: give every input as name=value")
-    return [given[name] for name in names]
+        nothing = "" if fitted.columns is None else " (name= if it is missing)"
+        raise ValueError(f"no value for {listed(missing)}: give every input as name=value{nothing}")
+    return given
+
+
+def _one_row(fitted: Model, words: list[str]) -> Any:
+    """One row in the form that the model takes; ValueError that names the word that is wrong."""
+    given = _given(fitted, words)
+    if fitted.columns is not None:
+        table = Table({name: Texts.of([text]) for name, text in given.items()}, 1, lambda _: "the row", "the row")
+        return fitted.columns.encode(table)
+    row = []
+    for name in _feature_names(fitted):
+        word = f"{name}={given[name]}"
+        try:
+            row.append(float(given[name]))
+        except ValueError:
+            raise ValueError(f"{word}: {given[name]!r} is not a number") from None
+        if not np.isfinite(row[-1]):
+            raise ValueError(f"{word}: a finite number is needed")
+    return [row]
 
 
 def _predict_row(fitted: Model, words: list[str], output: Path | None, limit: float, formulas: bool) -> None:
     """Predict one row and print or write the result."""
-    one = scored(fitted, [_one_row(fitted, words)], np.array([1]), limit)
+    one = scored(fitted, _one_row(fitted, words), np.array([1]), limit)
     if output is not None:
         check_folder(output)
         write_scores([one], fitted.labels, output, formulas)

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.table import Table
 from typer import Argument, Option
 
 from tinynet_fast.cli.options import AsJson, DropMissing, takes
-from tinynet_fast.cli.rows import all_rows, check_labels, naming, open_rows
+from tinynet_fast.cli.rows import naming
 from tinynet_fast.cli.streams import SafeConsole
 from tinynet_fast.cli.support import plain_console
+from tinynet_fast.tables.options import TableOptions
+from tinynet_fast.tables.rows import Encoded, Labeller, read
 
 
 @dataclass
@@ -57,9 +60,7 @@ def validate(
     if data is not None:
         if target is None:
             raise ValueError("--data needs --target, the column with the labels")
-        table = all_rows(open_rows([data], target, drop_missing=drop_missing))
-        check_labels(table, target)
-        X, y = table.X, table.y
+        X, y = _own_rows(data, target, drop_missing)
     elif target is not None:
         raise ValueError("--target needs --data, the file with the rows")
     with SafeConsole(stderr=True).status("") as status, naming(str(data)):
@@ -70,6 +71,17 @@ def validate(
         _print(seen)
     if not seen.kept:
         raise typer.Exit(1)
+
+
+def _own_rows(data: Path, target: str, drop_missing: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a table as `train` makes numbers of them, and their labels."""
+    asked = TableOptions(missing="drop" if drop_missing else "fill")
+    table, column = read(data, target, drop_missing=drop_missing)
+    assert table is not None
+    labeller = Labeller(asked)
+    rows = labeller(table, column)
+    encoded = Encoded(rows, asked, labeller.reading(rows.table))
+    return encoded.X, rows.labels[rows.codes]
 
 
 def _print(seen: Any) -> None:

@@ -49,6 +49,17 @@ def names_of(text: str, option: str) -> list[str]:
     return names
 
 
+def buckets(text: str | None) -> dict[str, int]:
+    """Columns and numbers of inputs, from "city=64,street=128"."""
+    found = {}
+    for part in [] if text is None else names_of(text, "--hash"):
+        name, _, count = part.rpartition("=")
+        if not name or not count.isdecimal():
+            raise ValueError(f"--hash {text}: a column and a number of inputs are needed, such as city=64")
+        found[name] = int(count)
+    return found
+
+
 def open_rows(data: list[Path], target: str, features: str | None = None, drop_missing: bool = False) -> Source:
     """Open files to learn from: the labels, and the columns in `features` (default: all others)."""
     names = None if features is None else names_of(features, "--features")
@@ -56,13 +67,13 @@ def open_rows(data: list[Path], target: str, features: str | None = None, drop_m
         raise TableError(
             f"--features {features}: name at least one feature beside the target {target!r}, and not the target"
         )
-    return open_source(_one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
+    return open_source(one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
 
 
 def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, drop_missing: bool = False) -> WholeTable:
     """Read all rows of files with a model's inputs and the true labels."""
     y = target_in(data[0], target)
-    return all_rows(open_for(fitted, _one_or_all(data), drop_missing=drop_missing, y=y, dense=True))
+    return all_rows(open_for(fitted, one_or_all(data), drop_missing=drop_missing, y=y, dense=True))
 
 
 def all_rows(source: Source) -> WholeTable:
@@ -72,7 +83,7 @@ def all_rows(source: Source) -> WholeTable:
     return whole
 
 
-def _one_or_all(data: list[Path]) -> Any:
+def one_or_all(data: list[Path]) -> Any:
     return data[0] if len(data) == 1 else data
 
 

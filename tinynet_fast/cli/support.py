@@ -1,6 +1,7 @@
 """Checks of options, and the console, that several commands share."""
 
 import glob
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,14 @@ def numbers(text: str, option: str, kind: type) -> list[Any]:
         return [kind(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{option} {text}: numbers with commas between them are needed") from None
+
+
+def value_of(text: str) -> Any:
+    """The value of an option that is given as text: a number, true, false, a list of these, or the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"True": True, "False": False, "None": None}.get(text, text)
 
 
 def one_of(names: Iterable[str]) -> str:

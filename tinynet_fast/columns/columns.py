@@ -56,6 +56,11 @@ class Columns:
         return [kind.name for kind in self.kinds for _ in kind.inputs]
 
     @property
+    def numbers(self) -> np.ndarray:
+        """Which inputs are numbers, not 0 or 1 for a level or a missing value: (n_inputs,) bool."""
+        return np.array([k == 0 and kind.kind == "numbers" for kind in self.kinds for k in range(len(kind.inputs))])
+
+    @property
     def plain(self) -> bool:
         """Whether every column is one number without gaps, so that rows of numbers need no names."""
         return all(len(kind.inputs) == 1 and kind.kind == "numbers" for kind in self.kinds)
@@ -117,4 +122,3 @@ class Columns:
 
 def _texts(values: Any) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
-

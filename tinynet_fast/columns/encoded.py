@@ -87,4 +87,3 @@ class EncodedSource:
         """TableError if a file was changed since it was opened."""
         if not isinstance(self.rows, Table):
             self.rows.check_unchanged()
-

@@ -11,8 +11,7 @@ from tinynet_fast.columns.kinds import Numbers, Reading, gaps
 from tinynet_fast.columns.looking import Choice, kinds_of, mark_in
 from tinynet_fast.rows.arrays import as_matrix, check_finite, encode_known
 from tinynet_fast.rows.blocks import standardisation
-from tinynet_fast.rows.formats import is_source, open_raw, open_source
-from tinynet_fast.rows.formats.registry import format_at
+from tinynet_fast.rows.formats import format_in, is_source, open_raw, open_source
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.kept import WholeTable, read_whole
 from tinynet_fast.rows.labels import as_labels, refuse_measurements
@@ -23,18 +22,26 @@ from tinynet_fast.tables.options import TableOptions
 from tinynet_fast.training.mlp import MOST_LABELS
 
 
-def read(table: Any, target: Any, separator: str | None = None, encoding: str | None = None) -> tuple[Table, Any]:
-    """Rows in memory or in files as a table, and the target: a column's name, or an array of labels."""
+def read(
+    table: Any,
+    target: Any,
+    separator: str | None = None,
+    encoding: str | None = None,
+    limited: bool = False,
+    drop_missing: bool = False,
+) -> tuple[Table | None, Any]:
+    """Rows in memory or in files as a table, and the target: a column's name, or an array of labels.
+
+    If `limited`, the table is None for files whose rows do not fit in memory (see `kept.fits`). `drop_missing` is for
+    files whose columns have no names; of other tables, rows are dropped later.
+    """
     if is_source(table):
-        first = table[0] if isinstance(table, (list, tuple)) else table
-        kind = format_at(first) if isinstance(first, (str, bytes)) or hasattr(first, "__fspath__") else None
+        kind = format_in(table)
         if kind is not None and not kind.has_names:
-            whole = read_whole(open_source(table, kind.target(target) if isinstance(target, str) else target))
-            assert whole is not None
-            return of_numbers(whole), whole.y
-        found = read_table(open_raw(table, separator=separator, encoding=encoding))
-        assert found is not None
-        return found, target
+            y = kind.target(target) if isinstance(target, str) else target
+            whole = read_whole(open_source(table, y, drop_missing=drop_missing), limited)
+            return (None, target) if whole is None else (of_numbers(whole), whole.y)
+        return read_table(open_raw(table, separator=separator, encoding=encoding), limited), target
     for name, given in (("separator", separator), ("encoding", encoding)):
         if given is not None:
             raise ValueError(f"{name}={given!r} is for CSV files, and the table is a {type(table).__name__}")
@@ -128,7 +135,9 @@ class Labeller:
             kept = " without a missing value" if self.dropped else ""
             raise ValueError(f"{table.place} has no rows{kept}: rows of two labels are needed")
         self.labels = self._order(labels, inputs, column)
-        return Labelled(inputs, encode_known(labels, self.labels, len(labels), self._place(inputs, column)), self.labels)
+        return Labelled(
+            inputs, encode_known(labels, self.labels, len(labels), self._place(inputs, column)), self.labels
+        )
 
     def others(self, table: Table) -> Labelled:
         """The inputs and labels of another table. Rows without a label are left out."""
@@ -182,10 +191,13 @@ class Encoded:
     Attributes
     ----------
     X : (n, n_inputs) float64 array
-        Standardised, unless `standardize` is False.
+        Numbers are standardised, unless `standardize` is False. Levels stay 0 and 1: standardised, a rare level would
+        move a row by many deviations.
     columns : Columns
     mean, scale : (n_inputs,) arrays
-        What standardising subtracted, and then divided by.
+        What standardising subtracted, and then divided by: 0 and 1 for levels.
+    deviations : (n_inputs,) array
+        The standard deviation of each input before that.
     choice : Choice
         What each column is, and which were left out.
     missing : dict
@@ -203,11 +215,11 @@ class Encoded:
         self.X = self.columns.encode(rows.table, replace(reading, missing=Counter(), new=Counter()))
         if rows.table.named:
             warn_of_row_numbers(self.columns.inputs, self.X)
-        width = self.X.shape[1]
-        self.mean, self.scale = np.zeros(width), np.ones(width)
-        if asked.standardize:
-            self.mean, self.scale = standardisation(self.X, self.columns.inputs)
-            self._standardise(self.X)
+        mean, scale = standardisation(self.X, self.columns.inputs)
+        self.deviations = np.where(np.isfinite(scale), scale, 0.0)
+        numbers = self.columns.numbers & asked.standardize
+        self.mean, self.scale = np.where(numbers, mean, 0.0), np.where(numbers, scale, 1.0)
+        self._standardise(self.X)
 
     def _standardise(self, X: np.ndarray) -> np.ndarray:
         X -= self.mean

@@ -9,7 +9,6 @@ import numpy as np
 
 from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.models import MLP, Neuron
-from tinynet_fast.rows.blocks import standardisation
 from tinynet_fast.tables.defaults import find_options
 from tinynet_fast.tables.options import TableOptions
 from tinynet_fast.tables.report import Report
@@ -50,6 +49,8 @@ class TableResult:
         How the options were found.
     rows, held_out, dropped : int
         Rows of the table that were used, those held out to judge, and those left out for a missing value.
+    refit : bool
+        Whether the model was trained on the rows held out too, after they were judged.
     """
 
     model: Neuron | MLP
@@ -65,6 +66,7 @@ class TableResult:
     rows: int
     held_out: int
     dropped: int
+    refit: bool
 
     def __str__(self) -> str:
         from tinynet_fast.tables.summary import summary  # needs rich, which predictions do not
@@ -177,12 +179,14 @@ def train(
     if hidden is not None:
         options["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type, call-overload]
     rows, learned = read(table, target, separator, encoding)
+    assert rows is not None
     training = _Training(asked, options, progress)
     labelled = training.labeller(rows, learned)
     if validation is None or isinstance(validation, (int, float)):
         held = held_rows(labelled.codes, validation, seed)
         return training.run(labelled.part(~held), labelled.part(held), labelled if refit else None)
-    others, _ = read(validation, target)
+    others, _ = read(validation, target, separator, encoding)
+    assert others is not None
     return training.run(labelled, training.labeller.others(others), None)
 
 
@@ -224,6 +228,7 @@ class _Training:
             rows=len(encoded.rows),
             held_out=len(judged),
             dropped=self.labeller.dropped,
+            refit=again,
         )
 
     def _trained(self, encoded: Encoded, validation: Any, last: bool) -> TrainingResult[Any]:
@@ -232,7 +237,8 @@ class _Training:
         weight = encoded.sample_weight(self.asked.class_weight)
         if self.found is None:
             found = {k: v for k, v in self.given.items() if k not in CHECKPOINTS}
-            self.found = find_options(encoded.X, rows.codes, len(rows.labels), found, seed, sample_weight=weight)
+            hidden = tuple(found.pop("hidden", ()))
+            self.found = find_options(encoded.X, rows.codes, len(rows.labels), hidden, found, seed, weight)
         options = self.found.options | {"seed": seed, "progress": self.progress}
         if last:
             options |= {name: self.given[name] for name in CHECKPOINTS if name in self.given}
@@ -262,13 +268,12 @@ class _Training:
         target = self.labeller.target
         if named:
             model.features, model.columns, model.target = encoded.columns.inputs, encoded.columns, target
-        deviations = standardisation(encoded.X, encoded.columns.inputs)[1] if not self.asked.standardize else encoded.scale
         model.training |= {
             "target": None if target is None else target.words,
             "standardize": self.asked.standardize,
             "rows_held_out": judged,
             "label_shares": encoded.rows.shares.tolist(),
-            "deviations": np.where(np.isfinite(deviations), deviations, 0.0).tolist(),
+            "deviations": encoded.deviations.tolist(),
             "left_out": encoded.choice.left_out,
         }
         if self.labeller.dropped:

@@ -54,13 +54,21 @@ def is_source(X: Any) -> bool:
     return hasattr(X, "__next__") or (callable(X) and not hasattr(X, "__array__") and not hasattr(X, "__len__"))
 
 
-def target_in(path: str | os.PathLike[str], target: str) -> Any:
-    """What the target is called in a file's format: a column's name; for .npy the labels' file or a column's number.
+def format_in(X: Any) -> Format | None:
+    """The format of files, by the name of the first one; None if X is no path, or the name does not tell.
 
     A pipe is read once, so it is not opened here.
     """
-    first = os.fspath(path)
-    found = format_at(first if is_pipe(first) else local_files(first)[0][0].path)
+    item = X[0] if isinstance(X, (list, tuple)) and X else X
+    if not isinstance(item, (str, os.PathLike)):
+        return None
+    first = os.fspath(item)
+    return format_at(first if is_pipe(first) else local_files(first)[0][0].path)
+
+
+def target_in(path: str | os.PathLike[str], target: str) -> Any:
+    """What the target is called in a file's format: a column's name; for .npy the labels' file or a column's number."""
+    found = format_in(path)
     return target if found is None else found.target(target)
 
 

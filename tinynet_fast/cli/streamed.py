@@ -1,0 +1,64 @@
+"""`tinynet-fast train` for rows that do not fit in memory: numbers, read while they are trained on."""
+
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.models import Model, Neuron
+from tinynet_fast.rows.formats import Source
+from tinynet_fast.rows.stream import HoldOut, StreamRows
+from tinynet_fast.tables.report import Report
+from tinynet_fast.tables.split import SHARE
+from tinynet_fast.training.mlp import train_mlp
+from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.result import TrainingResult
+
+EPOCHS = 5  # passes over rows that do not fit in memory, if the number is not given
+NEURON = {"learning_rate": "auto", "average": True, "epochs": EPOCHS}
+NETWORK = {
+    "activation": "relu",
+    "init": "he",
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "batch_size": 32,
+    "epochs": EPOCHS,
+}
+
+
+def train_streamed(
+    source: Source, given: dict[str, Any], target: str, validation: float | None
+) -> tuple[TrainingResult[Any], Report | None]:
+    """Train in the order of the file, or by blocks if rows are shuffled; and judge the model on rows held out."""
+    share = SHARE if validation is None else validation or None
+    options = dict(given)
+    options["shuffle"] = "blocks" if options.get("shuffle") else False
+    if not source.repeatable:
+        share = None
+    trainer: Any = train_neuron
+    if "hidden" in options:
+        trainer, options = train_mlp, NETWORK | options
+    else:
+        options = (NEURON if source.repeatable else {}) | options
+    result = trainer(source, None, validation=share, **options)
+    result.model.training |= {"target": target, "validation": validation}
+    if not source.repeatable or share is None:
+        return result, None
+    hold_out = HoldOut(share, result.seed or 0)
+    rows = source.as_sparse() if isinstance(result.model, Neuron) else source
+    return result, _report(StreamRows(rows, result.model.labels, hold_out), result.model)
+
+
+def _report(rows: StreamRows, model: Model) -> Report | None:
+    """Read the rows once more, for a report of those held out."""
+    counts, probabilities, codes = np.zeros(len(model.labels)), [], []
+    for trained, held in rows.split_pieces():
+        if trained is not None and len(trained[1]):
+            counts += np.bincount(trained[1], minlength=len(counts))
+        if held is not None and len(held[1]):
+            p = model.predict_proba(held[0])
+            probabilities.append(np.column_stack([1.0 - p, p]) if p.ndim == 1 else p)
+            codes.append(held[1])
+    if not codes:
+        return None
+    P, y = np.concatenate(probabilities), np.concatenate(codes)
+    return Report.of(model.labels, P, y.astype(np.intp), counts / counts.sum(), model.threshold)

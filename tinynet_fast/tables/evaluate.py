@@ -1,0 +1,115 @@
+"""`evaluate`: how good a model is on rows with known labels, in memory or in files of any size."""
+
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.models import Model
+from tinynet_fast.rows.arrays import encode_known
+from tinynet_fast.rows.formats import is_source, names_files, target_in
+from tinynet_fast.rows.messages import listed, shown
+from tinynet_fast.scoring import encoded, open_for
+from tinynet_fast.tables.report import Report
+
+
+def evaluate(
+    model: Model,
+    table: Any,
+    target: Any = None,
+    *,
+    drop_missing: bool = False,
+    separator: str | None = None,
+    encoding: str | None = None,
+) -> Report:
+    """Judge a model on rows with known labels.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+    table : frame, dict of columns, array, path, or paths
+        Rows with the columns that the model reads, and the labels.
+    target : str, or (n,), optional
+        The column of labels, a condition on a column, or the labels. The default is what the model learned.
+    drop_missing : bool
+        Leave out rows with a missing value.
+    separator, encoding : str, optional
+        Of CSV files. By default they are found.
+
+    Returns
+    -------
+    Report
+        Its baseline is the most frequent label of the rows that the model was trained on, if the model notes the labels'
+        shares; else of these rows.
+
+    Raises
+    ------
+    ValueError
+        For rows that the model cannot read, and for a label that it does not know; the message names the place.
+
+    Examples
+    --------
+    >>> from tinynet_fast import Neuron, evaluate
+    >>> evaluate(Neuron(weights=[2.0], bias=-5.0), [1, 2, 3, 4], [0, 0, 1, 1]).accuracy.value
+    1.0
+    """
+    shares = model.training.get("label_shares")
+    shares = np.array(shares) if isinstance(shares, list) and len(shares) == len(model.labels) else None
+    if not (is_source(table) or names_files(table)):
+        P = _probabilities(model, table)
+        codes = model.codes(table, _target(model, target), len(P))
+    else:
+        P, codes = _of_files(model, table, _target(model, target), drop_missing, separator, encoding)
+    return Report.of(model.labels, P, codes, shares, model.threshold)
+
+
+def _target(model: Model, target: Any) -> Any:
+    if target is not None or model.columns is not None:
+        return target
+    known = model.training.get("target")
+    if known is None:
+        raise ValueError("the model does not know which column it learned: name the column of labels (target)")
+    return known
+
+
+def _probabilities(model: Model, X: Any) -> np.ndarray:
+    """A probability for each row and label."""
+    p = model.predict_proba(X)
+    return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p
+
+
+def _of_files(
+    model: Model, data: Any, target: Any, drop_missing: bool, separator: str | None, encoding: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities and the codes of the rows in files, which are read block by block."""
+    if model.columns is None:
+        first = data[0] if isinstance(data, (list, tuple)) else data
+        y = target_in(first, target) if isinstance(target, str) else target
+        source: Any = open_for(model, data, drop_missing=drop_missing, y=y)
+    else:
+        learned = model.target.words if target is None and model.target is not None else target
+        source = encoded(model, data, drop_missing, learned, separator=separator, encoding=encoding)
+    P, codes, first_row = [], [], 0
+    for chunk in source.chunks():
+        if len(chunk.X):
+            P.append(_probabilities(model, chunk.X))
+            codes.append(_codes(model, chunk, source, first_row))
+        first_row += chunk.rows
+    source.check_unchanged()
+    if not P:
+        raise ValueError(f"{source.place}: no rows: one is needed")
+    return np.concatenate(P), np.concatenate(codes)
+
+
+def _codes(model: Model, chunk: Any, source: Any, first_row: int) -> np.ndarray:
+    """The place of each row's label; ValueError, naming the row, for a label that the model does not know."""
+    y, labels = np.asarray(chunk.y), model.labels
+    if (y.dtype.kind == "U") != (labels.dtype.kind == "U"):
+        y, labels = y.astype(str), labels.astype(str)
+    known = np.isin(y, labels)
+    if not known.all():
+        i = int(np.argmin(known))
+        place = source.where(first_row + int(chunk.numbers()[i]))
+        raise ValueError(
+            f"{place}: the label {shown(y[i])} is none that the model knows ({listed([str(x) for x in labels])})"
+        )
+    return encode_known(y, labels, len(y))

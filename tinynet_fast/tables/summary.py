@@ -1,0 +1,107 @@
+"""What `train` says at its end: what was read, which columns are used and how, how good the model is, what to do next."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.table import Table as Grid
+from rich.text import Text
+
+from tinynet_fast.models import Neuron
+from tinynet_fast.rows.messages import escaped, printable
+
+if TYPE_CHECKING:
+    from tinynet_fast.tables.train import TableResult
+
+MOST_COLUMNS = 12  # columns that the summary names
+MOST_LABELS = 8
+
+
+def learned(model: Any) -> str:
+    """Which labels the model tells apart."""
+    labels = [printable(str(label)) for label in model.labels.tolist()]  # on one line each
+    if len(labels) == 2:
+        return f"P({labels[1]}), the probability of {labels[1]}; the other label is {labels[0]}"
+    more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+    return f"a probability for each of {', '.join(labels[:MOST_LABELS])}{more}"
+
+
+def print_summary(console: Console, result: "TableResult", written: Iterable[str], data: str, model: Any) -> None:
+    """Print what was read, learned and written, how good the model is, and what to do next."""
+    console.print(_facts(result))
+    if result.report is not None:
+        console.print()
+        console.print(result.report.scores())
+    console.print()
+    for line in written:
+        console.print(line, soft_wrap=True)
+    for line in _next_steps(result, data, model):
+        console.print(line, soft_wrap=True)
+
+
+def summary(result: "TableResult") -> str:
+    """The same as text of 80 columns, without what was written."""
+    console = Console(width=80, color_system=None, force_terminal=False, legacy_windows=False)
+    with console.capture() as captured:
+        console.print(_facts(result) if result.report is None else Group(_facts(result), "", result.report.scores()))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _facts(result: "TableResult") -> Grid:
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    dropped = f", {result.dropped:,} more left out for a missing value" if result.dropped else ""
+    held = f"; {result.held_out:,} of them held out to judge" if result.held_out else "; none held out to judge"
+    if result.refit:
+        held += ", then trained on too"
+    grid.add_row("rows", Text(f"{result.rows:,}{held}{dropped}"))
+    for name, text in _columns(result):
+        grid.add_row(name, Text(escaped(text)))
+    grid.add_row("learned", Text(learned(result.model)))
+    grid.add_row("model", Text(_what(result)))
+    grid.add_row("options", Text(escaped(result.reason)))
+    return grid
+
+
+def _columns(result: "TableResult") -> Iterable[tuple[str, str]]:
+    """What the columns are, a line for each kind."""
+    kinds: dict[str, list[str]] = {"numbers": [], "levels": []}
+    for name, what in result.columns.items():
+        shown = printable(name, 30)
+        kind = "levels" if " level" in what else "numbers"
+        gap = f", {result.missing[name]:,} missing" if name in result.missing else ""
+        note = what.removesuffix(gap)
+        note = "" if note == "numbers" else note
+        kinds[kind].append(shown + (f" ({note}{gap})" if note else f" ({gap[2:]})" if gap else ""))
+    for kind, names in kinds.items():
+        if names:
+            yield kind, _some(names)
+    if result.left_out:
+        yield "left out", _some([f"{printable(name, 30)} ({why})" for name, why in result.left_out.items()])
+    if result.new:
+        yield "new levels", _some([f"{printable(name, 30)} in {n:,} rows held out" for name, n in result.new.items()])
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_COLUMNS} more" if len(names) > MOST_COLUMNS else ""
+    return ", ".join(names[:MOST_COLUMNS]) + more
+
+
+def _what(result: "TableResult") -> str:
+    model, training = result.model, result.training
+    if isinstance(model, Neuron):
+        kind = f"one neuron of {model.n_features} inputs"
+    else:
+        sizes = [len(biases) for biases in model.biases]
+        hidden = f"hidden units {', '.join(map(str, sizes[:-1]))}" if len(sizes) > 1 else "no hidden units"
+        kind = f"a network of {model.n_features} inputs, {hidden}, {sizes[-1]} output{'s' * (sizes[-1] > 1)}"
+    best = "" if training.best_epoch is None else f", weights of epoch {training.best_epoch}"
+    return f"{kind}; engine {training.engine}, {training.epochs:,} epochs in {training.seconds:.3f} s{best}"
+
+
+def _next_steps(result: "TableResult", data: str, model: Any) -> list[str]:
+    steps = [f"next: tinynet-fast predict {model} NEW.csv, or tinynet-fast evaluate {model} OTHER.csv"]
+    if "hidden" not in result.options or not result.options["hidden"]:
+        steps.append("      or train with --hidden 16, which finds what one neuron cannot")
+    return steps
