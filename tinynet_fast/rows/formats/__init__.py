@@ -14,6 +14,7 @@ import numpy as np
 from tinynet_fast.rows.files import TableError, checked_features, need
 from tinynet_fast.rows.formats import csv, ipc, npy, parquet, svmlight
 from tinynet_fast.rows.formats.base import Chunk, Like, RawBlock
+from tinynet_fast.rows.formats.dialect import checked_encoding, checked_separator
 from tinynet_fast.rows.formats.iterators import is_arrow, open_arrow, open_iterator
 from tinynet_fast.rows.formats.paths import local_files, looks_like_path
 from tinynet_fast.rows.formats.registry import COMPRESSED, FORMATS, Asked, Format, format_at
@@ -168,9 +169,10 @@ def open_raw(
     ...     [list(map(str, block.columns["school"])) for block in open_raw(path).raw_blocks()]
     [['GP', 'MS']]
     """
-    columns = None if names is None else checked_features(names)
+    columns = checked_features(names)
+    texts = {"separator": checked_separator(separator), "encoding": checked_encoding(encoding)}
     if names_files(X):
-        return _open_files(X, None, columns, columns, False, None, raw=True, separator=separator, encoding=encoding)
+        return _open_files(X, None, columns, columns, False, None, raw=True, **texts)
     if is_arrow(X):
         return open_arrow(X, None, columns, False, raw=True)
     raise TableError(f"X is a {type(X).__name__}; a path, or an Arrow dataset or reader is needed")
@@ -195,6 +197,9 @@ def _open_files(
     stamps = _with_bytes(kind, [Stamp.of(path) for path in paths])
     if raw and not kind.has_names:
         raise TableError(f"{stamps[0].path}: the columns of a {kind.name} file have no names, and they are needed here")
+    given = [name for name, value in texts.items() if value is not None]
+    if given and not kind.text:
+        raise TableError(f"{stamps[0].path}: {given[0]} is for CSV files, and this is {kind.name}; leave it out")
     if features is not None and not kind.has_names:
         raise TableError(f"{stamps[0].path}: its columns have no names; leave features out")
     return kind.open(Asked(files, stamps, y, features, columns, drop, like, raw, **texts))
