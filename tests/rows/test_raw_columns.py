@@ -1,13 +1,16 @@
 """Tables as files have them: the same columns of texts or typed values from every format, and the place of each row."""
 
 import bz2
+import csv
 import gzip
 
 import numpy as np
 import pytest
-from tables import fails_raw, gather_raw
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tables import fails, fails_raw, gather, gather_raw
 
-from tinynet_fast.rows.formats import TableError, open_raw, records
+from tinynet_fast.rows.formats import TableError, open_raw, open_source, records
 
 HEADER = ["school", "sex", "hours, a week", "G3"]
 ROWS = [
@@ -68,6 +71,7 @@ def test_separators(tmp_path, small, either, separator, piece, line_end):
         ("a.csv", ("sep=;\n" + spelled(";")).encode()),
         ("a.csv", ('"sep=\t"\r\n' + spelled("\t")).encode()),
         ("a.csv", spelled("\t").encode("utf-16")),
+        ("a.txt", spelled("\t").encode("utf-16")),
         ("a.csv", spelled(",").encode("utf-32")),
         ("a.csv", b"\xfe\xff" + spelled(";").encode("utf-16-be")),
         ("a.csv.gz", gzip.compress(spelled(";").encode("utf-16"))),
@@ -116,6 +120,31 @@ def test_a_mark_says_more_than_a_name(tmp_path, either):
 def test_which_separator_is_found(tmp_path, text, names):
     (tmp_path / "a.csv").write_text(text)
     assert records.CsvBytes(tmp_path / "a.csv").names == names
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.lists(st.lists(st.text('ab1;|\t, "\n', max_size=6), min_size=3, max_size=3), min_size=1, max_size=30),
+    header=st.lists(st.text("ab;|\t", min_size=1, max_size=5).map(str.strip), min_size=3, max_size=3, unique=True),
+)
+def test_a_file_with_commas_is_never_cut_elsewhere(tmp_path_factory, rows, header):
+    """Semicolons, tabs and bars in names and cells stay what they are, as before."""
+    path = tmp_path_factory.mktemp("data") / "a.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    found, _ = gather_raw(open_raw(path))
+    assert found == {name: [row[j] for row in rows] for j, name in enumerate(header)}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_numbers_with_any_separator(tmp_path, either, separator):
+    """The way that reads numbers finds separators and names of rows, too."""
+    for text in ("a;b;t\n1;2;x\n3;4;y\n", '"a";"b";"t"\n"r1";1;2;"x"\n"r2";3;4;"y"\n'):
+        (tmp_path / "a.csv").write_text(text.replace(";", separator))
+        X, y = gather(open_source(tmp_path / "a.csv", "t"))
+        assert (X.tolist(), y.tolist()) == ([[1, 2], [3, 4]], ["x", "y"])
+    (tmp_path / "a.csv").write_text("a;b;t\n1;2;x\n3;oops;y\n".replace(";", separator))
+    fails("line 3, column 'b': 'oops' is not a number", tmp_path / "a.csv", "t")
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", " "])

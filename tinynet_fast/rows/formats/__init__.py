@@ -35,6 +35,8 @@ __all__ = [
     "open_source",
 ]
 
+TEXT = ".txt"  # the ending of Excel's "Unicode text", and of many tables of R: CSV if a table is read as it is stored
+
 for _module in (csv, parquet, ipc, npy, svmlight):
     FORMATS.update((ending, made) for made in _module.FORMATS for ending in made.endings)
 
@@ -145,7 +147,8 @@ def open_raw(
     Parameters
     ----------
     X : path, pattern, folder, list of these, pyarrow Dataset or RecordBatchReader
-        As for `open_source`. Files without column names (.npy, svmlight) and iterators of blocks are refused.
+        As for `open_source`, and .txt files, which are CSV. Files without column names (.npy, svmlight) and iterators
+        of blocks are refused.
     separator : str, optional
         The character between the cells of a CSV file. If left out, it is found: a comma, a semicolon, a tab or "|".
     encoding : str, optional
@@ -189,7 +192,7 @@ def _open_files(
     **texts: Any,
 ) -> Source:
     files, paths = local_files(X)
-    kinds = [_format(path) for path in paths]
+    kinds = [_format(path, raw) for path in paths]
     kind = kinds[0]
     for path, other in zip(paths, kinds, strict=True):
         if other != kind:
@@ -205,8 +208,10 @@ def _open_files(
     return kind.open(Asked(files, stamps, y, features, columns, drop, like, raw, **texts))
 
 
-def _format(path: Path) -> Format:
-    found = FORMATS[".csv"] if isinstance(path, Spooled) and format_at(path.name) is None else format_at(path.name)
+def _format(path: Path, raw: bool) -> Format:
+    found = format_at(path.name)
+    if found is None and (isinstance(path, Spooled) or (raw and path.suffix.lower() == TEXT)):
+        return FORMATS[".csv"]
     if found is None:
         known = ", ".join(FORMATS)
         raise TableError(f"{path}: unknown suffix {path.suffix!r}; {known} are read, and .csv.gz, .csv.zst")

@@ -108,12 +108,14 @@ class AsUtf8(io.RawIOBase):
         return True
 
     def readinto(self, room: Any) -> int:
-        while not self.ready and not self.ended:
-            self._next()
-        n = min(len(room), len(self.ready))
-        room[:n] = self.ready[:n]
-        self.ready = self.ready[n:]
-        return n
+        done = 0
+        while done < len(room) and not (self.ended and not self.ready):
+            if not self.ready:
+                self._next()
+            n = min(len(room) - done, len(self.ready))
+            room[done : done + n] = self.ready[:n]
+            self.ready, done = self.ready[n:], done + n
+        return done
 
     def _next(self) -> None:
         block = self.file.read(BLOCK_BYTES)
