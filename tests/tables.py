@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats import open_source
+from tinynet_fast.rows.formats import open_raw, open_source
 from tinynet_fast.rows.messages import LONGEST
 
 
@@ -49,6 +49,29 @@ def fails(message, *arguments, **options):
     """Opening and reading rows has to be refused by a message that is short and printable."""
     with pytest.raises(TableError) as info:
         for _ in open_source(*arguments, **options).chunks():
+            pass
+    assert re.search(message, str(info.value)), str(info.value)
+    assert len(str(info.value)) <= LONGEST
+    assert str(info.value).isprintable()
+
+
+def gather_raw(source):
+    """All columns of a source as lists, and the place of each row."""
+    columns, places = {name: [] for name in source.names}, []
+    for block in source.raw_blocks():
+        assert list(block.columns) == source.names
+        for name, column in block.columns.items():
+            values = column if isinstance(column, list) else column.to_pylist()
+            assert len(values) == block.rows > 0
+            columns[name] += values
+        places += [block.where(i) for i in range(block.rows)]
+    return columns, places
+
+
+def fails_raw(message, *arguments, **options):
+    """As `fails`, for rows that are read as files have them."""
+    with pytest.raises(TableError) as info:
+        for _ in open_raw(*arguments, **options).raw_blocks():
             pass
     assert re.search(message, str(info.value)), str(info.value)
     assert len(str(info.value)) <= LONGEST

@@ -14,6 +14,7 @@ import numpy as np
 from tinynet_fast.rows.files import TableError, checked_features, need
 from tinynet_fast.rows.formats import csv, ipc, npy, parquet, svmlight
 from tinynet_fast.rows.formats.base import Chunk, Like, RawBlock
+from tinynet_fast.rows.formats.dialect import checked_encoding, checked_separator
 from tinynet_fast.rows.formats.iterators import is_arrow, open_arrow, open_iterator
 from tinynet_fast.rows.formats.paths import local_files, looks_like_path
 from tinynet_fast.rows.formats.registry import COMPRESSED, FORMATS, Asked, Format, format_at
@@ -33,6 +34,8 @@ __all__ = [
     "open_raw",
     "open_source",
 ]
+
+TEXT = ".txt"  # the ending of Excel's "Unicode text", and of many tables of R: CSV if a table is read as it is stored
 
 for _module in (csv, parquet, ipc, npy, svmlight):
     FORMATS.update((ending, made) for made in _module.FORMATS for ending in made.endings)
@@ -152,7 +155,8 @@ def open_raw(
     Parameters
     ----------
     X : path, pattern, folder, list of these, pyarrow Dataset or RecordBatchReader
-        As for `open_source`. Files without column names (.npy, svmlight) and iterators of blocks are refused.
+        As for `open_source`, and .txt files, which are CSV. Files without column names (.npy, svmlight) and iterators
+        of blocks are refused.
     separator : str, optional
         The character between the cells of a CSV file. If left out, it is found: a comma, a semicolon, a tab or "|".
     encoding : str, optional
@@ -176,9 +180,10 @@ def open_raw(
     ...     [list(map(str, block.columns["school"])) for block in open_raw(path).raw_blocks()]
     [['GP', 'MS']]
     """
-    columns = None if names is None else checked_features(names)
+    columns = checked_features(names)
+    texts = {"separator": checked_separator(separator), "encoding": checked_encoding(encoding)}
     if names_files(X):
-        return _open_files(X, None, columns, columns, False, None, raw=True, separator=separator, encoding=encoding)
+        return _open_files(X, None, columns, columns, False, None, raw=True, **texts)
     if is_arrow(X):
         return open_arrow(X, None, columns, False, raw=True)
     raise TableError(f"X is a {type(X).__name__}; a path, or an Arrow dataset or reader is needed")
@@ -195,7 +200,7 @@ def _open_files(
     **texts: Any,
 ) -> Source:
     files, paths = local_files(X)
-    kinds = [_format(path) for path in paths]
+    kinds = [_format(path, raw) for path in paths]
     kind = kinds[0]
     for path, other in zip(paths, kinds, strict=True):
         if other != kind:
@@ -203,13 +208,18 @@ def _open_files(
     stamps = _with_bytes(kind, [Stamp.of(path) for path in paths])
     if raw and not kind.has_names:
         raise TableError(f"{stamps[0].path}: the columns of a {kind.name} file have no names, and they are needed here")
+    given = [name for name, value in texts.items() if value is not None]
+    if given and not kind.text:
+        raise TableError(f"{stamps[0].path}: {given[0]} is for CSV files, and this is {kind.name}; leave it out")
     if features is not None and not kind.has_names:
         raise TableError(f"{stamps[0].path}: its columns have no names; leave features out")
     return kind.open(Asked(files, stamps, y, features, columns, drop, like, raw, **texts))
 
 
-def _format(path: Path) -> Format:
-    found = FORMATS[".csv"] if isinstance(path, Spooled) and format_at(path.name) is None else format_at(path.name)
+def _format(path: Path, raw: bool) -> Format:
+    found = format_at(path.name)
+    if found is None and (isinstance(path, Spooled) or (raw and path.suffix.lower() == TEXT)):
+        return FORMATS[".csv"]
     if found is None:
         known = ", ".join(FORMATS)
         raise TableError(f"{path}: unknown suffix {path.suffix!r}; {known} are read, and .csv.gz, .csv.zst")

@@ -325,7 +325,8 @@ class CsvPart(TablePart):
     def _whole(self, record: list[str], line: int) -> list[str]:
         """A record; TableError if it has too few or too many cells."""
         if len(record) != len(self.columns):
-            found = f"{len(record)} values where the first line names {len(self.columns)}"
+            rest = "the rows above have" if self.bytes.row_names else "the first line names"
+            found = f"{len(record)} values where {rest} {len(self.columns)}"
             raise TableError(f"{self.path}, line {line}: {found}")
         return record
 

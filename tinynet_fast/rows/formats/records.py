@@ -1,5 +1,6 @@
 """The bytes of CSV files, cut where records end. One piece can be read again, to find the line of a mistake."""
 
+import codecs
 import csv
 import importlib
 import io
@@ -14,6 +15,15 @@ import numpy as np
 
 from tinynet_fast.rows.files import EmptyFileError, Library, TableError, has_pyarrow, need
 from tinynet_fast.rows.formats.base import told
+from tinynet_fast.rows.formats.dialect import (
+    NAMED,
+    ROW_NAMES,
+    AsUtf8,
+    encoding_of,
+    first_records,
+    has_row_names,
+    separator_of,
+)
 from tinynet_fast.rows.formats.registry import COMPRESSED
 
 pa = Library("pyarrow")
@@ -22,7 +32,9 @@ HEAD_BYTES = 1 << 16  # read first, to find the names
 LONGEST_RECORD = 1 << 24  # bytes: in a longer row, or row of names, a quote is probably left open
 TAIL_BYTES = 1 << 14  # at the end of a block, searched first for a line break
 LONGEST_CELL = 2**31 - 1  # characters
-BOM = b"\xef\xbb\xbf"
+BOM = codecs.BOM_UTF8
+SAVE = "save the file as UTF-8"
+NAME = f"{SAVE}, or name its encoding: encoding='latin-1', on the command line --encoding latin-1"
 
 
 def record_ends(block: bytes, delimiter: str, lone_cr: bool = True) -> np.ndarray:
@@ -56,7 +68,7 @@ def _quoted(delimiter: str) -> re.Pattern[bytes]:
 
     Its "++" never go back. Without that, `re` took 60 bytes of memory for each byte of a cell.
     """
-    return re.compile(rb"(?:^|(?<=[" + delimiter.encode() + rb'\r\n]))"(?:[^"]++|"")*+("|\Z)')
+    return re.compile(rb"(?:^|(?<=[" + re.escape(delimiter.encode()) + rb'\r\n]))"(?:[^"]++|"")*+("|\Z)')
 
 
 def has_quote(block: memoryview) -> bool:
@@ -90,21 +102,32 @@ def _read(file: Any, size: int) -> bytes:
 class CsvBytes:
     """A CSV file's bytes: the column names, and pieces of whole records.
 
-    Tabs separate its cells if its name ends in .tsv, compressed or not; otherwise commas do.
+    If no `separator` is given, tabs separate the cells of a file whose name ends in .tsv, compressed or not; in other
+    files the separator is found. With `encodings`, the file may have another encoding than UTF-8: that of a mark at its
+    beginning, or `encoding`. All places are then those of its text as UTF-8.
     """
 
     def __init__(
         self, path: Path, separator: str | None = None, encoding: str | None = None, encodings: bool = False
     ) -> None:
         endings = [suffix.lower() for suffix in path.suffixes[-2:]]
-        self.path, self.delimiter = path, separator or ("\t" if ".tsv" in endings else ",")
+        self.path, self.delimiter = path, separator or ("\t" if ".tsv" in endings else "")
+        self.encoding: str | None = None
+        self.encodings, self.row_names = encodings, False
         self.compression = COMPRESSED.get(path.suffix.lower())
         self.by_pyarrow = has_pyarrow()
         if self.compression == "zstd":
             need("pyarrow")
+        if encodings:
+            with told(path), self._open() as file:
+                self.encoding = encoding_of(_read(file, len(codecs.BOM_UTF32_LE)), encoding)
         self.names, self.offset = self._header()
 
     def _open(self) -> Any:
+        file = self._stored()
+        return file if self.encoding is None else AsUtf8(file, self.encoding, self.path)
+
+    def _stored(self) -> Any:
         if self.compression is None:
             return self.path.open("rb", buffering=0)
         if self.by_pyarrow:
@@ -115,7 +138,14 @@ class CsvBytes:
         """The column names, and where the rows below them begin."""
         with told(self.path), self._open() as file:
             text = _read(file, HEAD_BYTES)
+            whole = len(text) < HEAD_BYTES
             skipped = len(text) - len(text := text.removeprefix(BOM))
+            if not self.delimiter:
+                named = NAMED.match(text)
+                if named is not None:
+                    self.delimiter, skipped, text = named[1].decode(), skipped + named.end(), text[named.end() :]
+                else:
+                    self.delimiter = separator_of(text.lstrip(b"\r\n"), whole)
             while text:
                 rest = text.lstrip(b"\r\n")  # empty lines before the names
                 skipped, text = skipped + len(text) - len(rest), rest
@@ -133,8 +163,13 @@ class CsvBytes:
         end = int(ends[0]) if len(ends) else len(text)
         if end > LONGEST_RECORD:
             raise self._endless(skipped, end)
+        if self.encodings and b"\0" in text[:end]:
+            raise TableError(
+                f"{self.path}, line 1: it holds zero bytes, so it is no text, or UTF-16 without a mark: {SAVE}"
+            )
         (_, names), *_ = self.records(text[:end], 1 + self.lines_before(skipped))
-        return [name.strip() for name in names], skipped + end
+        self.row_names = has_row_names(first_records(text, self.delimiter, whole))
+        return [*[ROW_NAMES] * self.row_names, *(name.strip() for name in names)], skipped + end
 
     def _endless(self, offset: int, length: int) -> TableError:
         place = f"{self.path}, line {self.lines_before(offset) + 1}"
@@ -199,7 +234,7 @@ class CsvBytes:
             text = piece.decode("utf-8")
         except UnicodeDecodeError as error:
             line = first_line + line_breaks(piece[: error.start])
-            raise TableError(f"{self.path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
+            raise TableError(f"{self.path}, line {line}: not UTF-8 text; {NAME if self.encodings else SAVE}") from None
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))  # of the whole process: csv has no other one
         line, reader = first_line, csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter, strict=True)
         try:

@@ -1,0 +1,355 @@
+"""Tables as files have them: the same columns of texts or typed values from every format, and the place of each row."""
+
+import bz2
+import csv
+import gzip
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tables import fails, fails_raw, gather, gather_raw
+
+from tinynet_fast.rows.formats import TableError, open_raw, open_source, records
+
+HEADER = ["school", "sex", "hours, a week", "G3"]
+ROWS = [
+    ["GP", "F", "1.5", "12"],
+    ["M;S", "M", " 2 ", ""],
+    ['5" pipe', "NA", "1,25", "007"],
+    ["a|b\tc", "", "-", "é€"],
+    ["two\nlines", "F", "true", "0x1"],
+] * 7
+COLUMNS = {name: [row[j] for row in ROWS] for j, name in enumerate(HEADER)}
+
+
+def spelled(separator, header=HEADER, rows=ROWS):
+    """CSV text in which every cell that needs quotes has them."""
+
+    def cell(text):
+        return '"' + text.replace('"', '""') + '"' if set(text) & set(',;\t|"\n') else text
+
+    return "".join(separator.join(map(cell, row)) + "\n" for row in [header, *rows])
+
+
+@pytest.fixture(params=["pyarrow", "no pyarrow"])
+def either(request, monkeypatch):
+    """With pyarrow, and as if it were not installed."""
+    if request.param == "no pyarrow":
+        monkeypatch.setattr(records, "has_pyarrow", lambda: False)
+        monkeypatch.setattr("tinynet_fast.rows.formats.folders.has_pyarrow", lambda: False)
+    else:
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("piece", [40, 1 << 20])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_separators(tmp_path, small, either, separator, piece, line_end):
+    """Each cell is what was written, wherever the file is cut, and each row's place is its line."""
+    small(1000, piece)
+    path = tmp_path / "a.csv"
+    path.write_bytes(spelled(separator).replace("\n", line_end).encode())
+    for named in (None, separator):
+        source = open_raw(path, separator=named)
+        found, places = gather_raw(source)
+        assert found == {k: [text.replace("\n", line_end) for text in v] for k, v in COLUMNS.items()}
+        assert places[:6] == [f"{path}, line {n}" for n in (2, 3, 4, 5, 6, 8)]
+        assert source.where(len(ROWS) - 1) == places[-1]
+        assert (source.names, source.size_bytes) == (HEADER, path.stat().st_size)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv.gz", gzip.compress(spelled(";").encode())),
+        ("a.csv.bz2", bz2.compress(spelled("|").encode())),
+        ("a.tsv", spelled("\t").encode()),
+        ("a.tsv.gz", gzip.compress(spelled("\t").encode())),
+        ("a.csv", ("\ufeff" + spelled(";")).encode()),
+        ("a.csv", ("\n\n" + spelled(";")).encode()),
+        ("a.csv", ("sep=;\n" + spelled(";")).encode()),
+        ("a.csv", ('"sep=\t"\r\n' + spelled("\t")).encode()),
+        ("a.csv", spelled("\t").encode("utf-16")),
+        ("a.txt", spelled("\t").encode("utf-16")),
+        ("a.csv", spelled(",").encode("utf-32")),
+        ("a.csv", b"\xfe\xff" + spelled(";").encode("utf-16-be")),
+        ("a.csv.gz", gzip.compress(spelled(";").encode("utf-16"))),
+    ],
+)
+def test_the_same_table_in_other_bytes(tmp_path, small, either, name, text):
+    small(1000, 64)
+    (tmp_path / name).write_bytes(text)
+    assert gather_raw(open_raw(tmp_path / name))[0] == COLUMNS
+
+
+@pytest.mark.parametrize("block", [3, 1 << 18])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp437", "utf-16-le", "shift_jis", "utf-8"])
+def test_encodings_that_are_named(tmp_path, small, either, monkeypatch, encoding, block):
+    """Rows and their lines, wherever the file's bytes are cut."""
+    monkeypatch.setattr("tinynet_fast.rows.formats.dialect.BLOCK_BYTES", block)
+    small(1000, 10)
+    word = "学校" if encoding == "shift_jis" else "naïve é"
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"{word};x\r\n{word};1\r\n\r\n2;{word}\r\n".encode(encoding))
+    found, places = gather_raw(open_raw(path, encoding=encoding))
+    assert found == {word: [word, "2"], "x": ["1", word]}
+    assert places == [f"{path}, line 2", f"{path}, line 4"]
+
+
+def test_a_mark_says_more_than_a_name(tmp_path, either):
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfa,b\n\xc3\xa9,1\n")
+    assert gather_raw(open_raw(tmp_path / "a.csv", encoding="latin-1"))[0] == {"a": ["é"], "b": ["1"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a,b\n1;2,3;4\n", ["a", "b"]),  # as before: a comma if it fits
+        ("a;b,c\n1;2,3\n4;5,6\n", ["a;b", "c"]),
+        ("a\n1;2\n3;4\n", ["a"]),  # one column
+        ("a\nx\n", ["a"]),
+        ("x;y\n1,5;2,5\n3,5;4,0\n", ["x", "y"]),  # decimal commas
+        ("x, m;y\n1,5;2,5\n3;4\n3;4\n", ["x, m", "y"]),
+        ("x;y\n", ["x", "y"]),
+        ("id\ttext\n1\ta, b; c\n2\td, e; f\n", ["id", "text"]),
+        ('"a;b";"c|d"\n1;2\n', ["a;b", "c|d"]),
+        ("a;b;c\n1;2;3\n" * 1 + "4;5\n" + "1;2;3\n" * 50, ["a", "b", "c"]),
+    ],
+)
+def test_which_separator_is_found(tmp_path, text, names):
+    (tmp_path / "a.csv").write_text(text)
+    assert records.CsvBytes(tmp_path / "a.csv").names == names
+
+
+@settings(max_examples=100)
+@given(
+    rows=st.lists(st.lists(st.text('ab1;|\t, "\n', max_size=6), min_size=3, max_size=3), min_size=1, max_size=30),
+    header=st.lists(st.text("ab;|\t", min_size=1, max_size=5).map(str.strip), min_size=3, max_size=3, unique=True),
+)
+def test_a_file_with_commas_is_never_cut_elsewhere(tmp_path_factory, rows, header):
+    """Semicolons, tabs and bars in names and cells stay what they are, as before."""
+    path = tmp_path_factory.mktemp("data") / "a.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    found, _ = gather_raw(open_raw(path))
+    assert found == {name: [row[j] for row in rows] for j, name in enumerate(header)}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_numbers_with_any_separator(tmp_path, either, separator):
+    """The way that reads numbers finds separators and names of rows, too."""
+    for text in ("a;b;t\n1;2;x\n3;4;y\n", '"a";"b";"t"\n"r1";1;2;"x"\n"r2";3;4;"y"\n'):
+        (tmp_path / "a.csv").write_text(text.replace(";", separator))
+        X, y = gather(open_source(tmp_path / "a.csv", "t"))
+        assert (X.tolist(), y.tolist()) == ([[1, 2], [3, 4]], ["x", "y"])
+    (tmp_path / "a.csv").write_text("a;b;t\n1;2;x\n3;oops;y\n".replace(";", separator))
+    fails("line 3, column 'b': 'oops' is not a number", tmp_path / "a.csv", "t")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+def test_row_names_of_r_are_left_out(tmp_path, either, separator):
+    """A header of write.table has one name fewer than the rows have cells."""
+    text = '"a";"b"\n"r1";1;"x"\n"r2";2;"y"\n"r3";3;"z"\n'.replace(";", separator)
+    (tmp_path / "a.csv").write_text(text)
+    source = open_raw(tmp_path / "a.csv", separator=" " if separator == " " else None)
+    assert gather_raw(source)[0] == {"a": ["1", "2", "3"], "b": ["x", "y", "z"]}
+    assert gather_raw(open_raw(tmp_path / "a.csv", separator=separator, names=["b"]))[0] == {"b": ["x", "y", "z"]}
+
+
+def test_a_column_without_a_name_stays(tmp_path, either):
+    (tmp_path / "a.csv").write_text(",a\n0,x\n1,y\n")
+    assert gather_raw(open_raw(tmp_path / "a.csv"))[0] == {"": ["0", "1"], "a": ["x", "y"]}
+
+
+def test_columns_that_are_named_come_in_that_order(tmp_path, either):
+    (tmp_path / "a.csv").write_text(spelled(","))
+    found, _ = gather_raw(open_raw(tmp_path / "a.csv", names=["G3", "school"]))
+    assert list(found.items()) == [("G3", COLUMNS["G3"]), ("school", COLUMNS["school"])]
+
+
+def test_several_files_may_have_other_separators_and_orders(tmp_path, either):
+    (tmp_path / "a.csv").write_text("a;b\n1;x\n")
+    (tmp_path / "b.csv").write_text("b,a\ny,2\n")
+    found, places = gather_raw(open_raw(tmp_path))
+    assert found == {"a": ["1", "2"], "b": ["x", "y"]}
+    assert places == [f"{tmp_path / name}, line 2" for name in ("a.csv", "b.csv")]
+
+
+def test_folders_give_a_column_of_texts(tmp_path, either):
+    for year, rows in (("007", "x\n"), ("__HIVE_DEFAULT_PARTITION__", "y\n"), ("a%20b", "z\nw\n")):
+        (tmp_path / f"year={year}").mkdir()
+        (tmp_path / f"year={year}" / "part.csv").write_text("s\n" + rows)
+    found, _ = gather_raw(open_raw(tmp_path))
+    by_text = dict(zip(found["s"], found["year"], strict=True))
+    assert (by_text.pop("y") or None) is None
+    assert by_text == {"x": "007", "z": "a b", "w": "a b"}
+
+
+def save(path, table):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        parquet.write_table(table, path, row_group_size=13)
+        return
+    with (pa.ipc.new_file if path.suffix == ".arrow" else pa.ipc.new_stream)(str(path), table.schema) as writer:
+        writer.write_table(table, max_chunksize=11)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".arrow", ".arrows", "dataset", "reader"])
+def test_arrow_tables_keep_their_types(tmp_path, small, ending):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    small(100)
+    n = 50
+    table = pa.table(
+        {
+            "number": pa.array([None if k == 7 else k / 8 for k in range(n)]),
+            "text": [f"t{k % 3}" for k in range(n)],
+            "level": pa.array([f"l{k % 4}" for k in range(n)]).dictionary_encode(),
+            "day": pa.array(np.arange(n).astype("M8[D]")),
+            "list": [[k] for k in range(n)],
+            "yes": [k % 2 == 0 for k in range(n)],
+            "__index_level_0__": list(range(n)),
+        }
+    )
+    path = tmp_path / f"a{ending}"
+    if ending == "dataset":
+        X = pytest.importorskip("pyarrow.dataset").dataset(table)
+    elif ending == "reader":
+        X = pa.RecordBatchReader.from_batches(table.schema, table.to_batches(max_chunksize=11))
+    else:
+        X = path
+        save(path, table)
+    source = open_raw(X)
+    blocks = list(source.raw_blocks())
+    names = table.column_names[:-1]
+    assert source.names == names
+    assert all(list(block.columns) == names for block in blocks)
+    assert len(blocks) > 1
+    for name in names:
+        column = pa.chunked_array([block.columns[name] for block in blocks])
+        assert column.type == table.schema.field(name).type
+        assert column.to_pylist() == table.column(name).to_pylist()
+    assert blocks[-1].where(blocks[-1].rows - 1).endswith(f"row {n}")
+    if ending == "reader":
+        with pytest.raises(TableError, match="it can be read only once"):
+            next(source.raw_blocks())
+
+
+def test_a_reader_may_use_its_memory_again():
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    memory = np.zeros(3)
+
+    def batches():
+        for k in range(3):
+            memory[:] = k
+            yield pa.record_batch([pa.Array.from_buffers(pa.float64(), 3, [None, pa.py_buffer(memory)])], names=["a"])
+
+    reader = pa.RecordBatchReader.from_batches(pa.schema([("a", pa.float64())]), batches())
+    kept = [block.columns["a"] for block in open_raw(reader).raw_blocks()]
+    assert [column.to_pylist() for column in kept] == [[0.0] * 3, [1.0] * 3, [2.0] * 3]
+
+
+GOOD = "GP;F;1\n" * 20  # lines 2 to 21, in several pieces
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a;b;c\n" + GOOD + "x;y\n" + GOOD, "line 22: 2 values where the first line names 3"),
+        ("a;b;c\n" + GOOD + "x;y;z;w\n" + GOOD, "line 22: 4 values where the first line names 3"),
+        ("a;b\n" + GOOD + "x;y\n", "line 22: 2 values where the rows above have 3|line 2: 3 values where the first"),
+        ("a;b;c\n" + GOOD + 'x;y;"z\n', "line 22: unexpected end of data: close the quote"),
+        ("a;b;c\n" + GOOD + 'x;"y"y;z\n1;2\n', "line 22: .*expected after|line 23: 2 values"),
+        ("a;b;c\n" + GOOD + "caf\udce9;y;z\n", "line 22: not UTF-8 text; .*encoding='latin-1'.*--encoding latin-1"),
+        ("caf\udce9;b;c\n" + GOOD, "line 1: not UTF-8 text; .*encoding='latin-1'"),
+        ("a;b;a\n1;2;3\n", "line 1: column name 'a' stands more than once"),
+        ("a\0;b;c\n" + GOOD, "line 1: it holds zero bytes, so it is no text"),
+        ("", "the file is empty"),
+        ("\n\n", "the file is empty"),
+        ("a;b\n", "no rows below the column names"),
+        ("sep=;\n", "the file is empty"),
+    ],
+)
+def test_hostile_csv(tmp_path, small, either, ending, text, message):
+    small(100, 30)
+    path = tmp_path / f"a{ending}"
+    data = text.encode(errors="surrogateescape")
+    path.write_bytes(gzip.compress(data) if ending == ".csv.gz" else data)
+    fails_raw(f"a{ending}.*({message})", path)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (b"a;b\n1;2\n", {"names": ["c"]}, r"a\.csv: no column 'c'; it has a, b"),
+        (b"a;b\n1;2\n", {"names": ["a", "a"]}, "'a' is named twice"),
+        (b"a;b\n1;2\n", {"names": "a"}, "a list of column names is needed"),
+        (b"a;b\n1;2\n", {"separator": ";;"}, "separator: ';;' is not one character"),
+        (b"a;b\n1;2\n", {"separator": '"'}, "separator: '\"' is not one character"),
+        (b"a;b\n1;2\n", {"encoding": "latin-one"}, "encoding: 'latin-one' is not a known encoding"),
+        (b"a;b\n1;2\n", {"encoding": "rot13"}, "encoding: 'rot13' is not a known encoding"),
+        (b"a;b\n1;\x81\n", {"encoding": "cp1252"}, r"a\.csv, line 2: not cp1252 text"),
+        ("a;b\n1;2\n".encode("utf-16") + b"\0", {}, r"a\.csv, line 3: not utf-16 text"),
+        (b"\xff\xfe" + "a;b\n1;2\n".encode("utf-16-le") + b"\x00\xdc", {}, r"a\.csv, line 3: not utf-16 text"),
+        (b"__index_level_0__\n1\n", {}, "it has no column beside the index __index_level_0__; name another file"),
+    ],
+)
+def test_what_is_asked_for_is_checked(tmp_path, either, data, options, message):
+    (tmp_path / "a.csv").write_bytes(data)
+    fails_raw(message, tmp_path / "a.csv", **options)
+
+
+def test_files_without_column_names_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 2)))
+    (tmp_path / "a.svm").write_text("1 1:2\n")
+    fails_raw(r"a\.npy: the columns of a npy file have no names", tmp_path / "a.npy")
+    fails_raw(r"a\.svm: the columns of a svmlight file have no names", tmp_path / "a.svm")
+    fails_raw("X is a generator; a path, or an Arrow dataset or reader is needed", (row for row in []))
+
+
+def test_separators_are_for_csv_files(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    save(tmp_path / "a.parquet", pa.table({"a": [1]}))
+    fails_raw("separator is for CSV files, and this is parquet", tmp_path / "a.parquet", separator=";")
+
+
+def test_damaged_files(tmp_path):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    for ending in (".parquet", ".arrow", ".arrows"):
+        path = tmp_path / f"a{ending}"
+        save(path, pa.table({"a": [f"text {k}" for k in range(500)]}))
+        path.write_bytes(path.read_bytes()[:-200])
+        fails_raw(f"a{ending}: not a whole file of its kind", path)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_file_that_changes(tmp_path, ending):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / f"a{ending}"
+
+    def fill(n):
+        if ending == ".csv":
+            path.write_text("a\n" + "x\n" * n)
+        else:
+            save(path, pa.table({"a": ["x"] * n}))
+
+    fill(5)
+    source = open_raw(path)
+    blocks = source.raw_blocks()
+    next(blocks)
+    fill(50_000)
+    with pytest.raises(TableError, match="its size changed from"):
+        list(blocks)
+    with pytest.raises(TableError, match="its size changed from"):
+        list(source.raw_blocks())
+
+
+def test_blocks_are_of_bounded_size(tmp_path, small, either):
+    small(1 << 10, 1 << 10)
+    (tmp_path / "a.csv").write_text("a,b\n" + "12345678,abcdefg\n" * 4000)
+    rows = [block.rows for block in open_raw(tmp_path / "a.csv").raw_blocks()]
+    assert sum(rows) == 4000
+    assert max(rows) <= 200
