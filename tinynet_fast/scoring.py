@@ -124,8 +124,8 @@ def open_for(
 ) -> Source:
     """Open `data` with the model's inputs as columns and `y` as labels; TableError if the columns do not fit.
 
-    Rows of svmlight files stay sparse if the model takes sparse rows, unless `dense`. `separator` and `encoding` are for
-    models that were trained on a table.
+    Rows of svmlight files stay sparse if the model takes sparse rows, unless `dense`. `separator` and `encoding` are
+    for models that were trained on a table.
     """
     if isinstance(y, str) and y in (model.features or ()):
         raise TableError(f"the target {y!r} is an input of the model: name the column with the true labels")

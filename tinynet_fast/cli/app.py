@@ -113,7 +113,7 @@ def demo() -> None:
 def sample(
     output: Annotated[Path, Argument(help="The CSV file to write.")] = Path("students.csv"),
 ) -> None:
-    """Write a table of 500 students, made up for these commands: hours, sleep, attendance, school, result; with gaps."""
+    """Write a table of 500 students, made up for these commands, with texts and missing values among them."""
     from tinynet_fast.tables.sample import write_sample  # here, as in `demo`
 
     print(f"{write_sample(output):,} rows: {output}")

@@ -29,6 +29,9 @@ WORDS = {
     "pass validation=(X, y), or a fraction to hold out": "give --validation a share of the rows to hold out",
     "name the columns that it was trained on (features=[...])": "give a file with the model's inputs and nothing else",
 }
+COLUMNS = re.compile(r"\b(exclude|levels|na|features)=\[('[^']*'|\"[^\"]*\")\]")
+BUCKETS = re.compile(r"\bhashed=\{'([^']*)': (\d+)\}")
+CHOICE = re.compile(r"\b(missing|decimal|positive|separator|encoding|validation)='([^']*)'")
 FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
 
 
@@ -146,5 +149,8 @@ def one_line(message: str) -> str:
     line = " ".join(message.split())
     for theirs, ours in WORDS.items():
         line = line.replace(theirs, ours)
+    line = re.sub(COLUMNS, lambda found: f"--{found[1]} {found[2]}", line)
+    line = re.sub(BUCKETS, r"--hash '\1=\2'", line)
+    line = re.sub(CHOICE, r"--\1 '\2'", line)
     line = re.sub(FLAG, lambda flag: f"--{flag[1].replace('_', '-')}", line)
     return printable(re.sub(OPTION, lambda option: f"--{option[1].replace('_', '-')}", line, count=1))

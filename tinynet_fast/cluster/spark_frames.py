@@ -98,7 +98,9 @@ class _Scorer:
                 X = _encoded(self.model.columns, inputs, shard, row)
             else:
                 if layout.first == "":
-                    layout.check_schema("the frame", pa.schema(zip(layout.names, (x.type for x in inputs), strict=True)))
+                    layout.check_schema(
+                        "the frame", pa.schema(zip(layout.names, (x.type for x in inputs), strict=True))
+                    )
                 X = _inputs(layout, inputs, shard, row)
             row += len(X)
             values = answer(X).tolist() if len(X) else []

@@ -43,7 +43,8 @@ class Reading:
             return
         if not self.fills:
             raise ValueError(
-                f"{table.cell(int(np.argmax(gone)), name)} is missing: fill it, or leave the row out (drop_missing=True)"
+                f"{table.cell(int(np.argmax(gone)), name)}: the value is missing: fill it, or leave the row out "
+                "(drop_missing=True)"
             )
         self.missing[name] += int(np.count_nonzero(gone))
 

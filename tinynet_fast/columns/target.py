@@ -84,7 +84,8 @@ class Target:
         return np.where(texts == self.positive, self.positive, f"not {self.positive}"), gone
 
     def _of_condition(self, table: Table, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
-        assert self.test is not None and self.value is not None
+        assert self.test is not None
+        assert self.value is not None
         number = as_number(self.value, None)
         if number is None or (self.test in ("==", "!=") and isinstance(table.columns[self.name], Texts)):
             labels, gone = _as_labels(table.columns[self.name], reading)

@@ -204,7 +204,9 @@ class Model:
         target = self.target_of(y, table.names, table.place)
         labels, gone = target.labels(table, self.columns.reading(table.chosen([target.name])))
         if gone.any():
-            raise ValueError(f"{table.cell(int(np.argmax(gone)), target.name)}: the label is missing: leave the row out")
+            raise ValueError(
+                f"{table.cell(int(np.argmax(gone)), target.name)}: the label is missing: leave the row out"
+            )
         return labels
 
     def mean_cross_entropy(self, matrix: Any, codes: np.ndarray) -> float:

@@ -226,8 +226,9 @@ def as_texts(column: Any) -> Texts:
 def table_of(X: Any, name: str = "X", names: Sequence[str] | None = None) -> Table | None:
     """Rows in memory whose columns have names, as a table; None if they have none.
 
-    `X` is a frame of pandas, polars, Arrow or another library, a structured array, a dict of columns, a list of dicts or
-    named tuples, or one row: a dict, a named tuple or a Series. `names` are the columns to read; others are left out.
+    `X` is a frame of pandas, polars, Arrow or another library, a structured array, a dict of columns, a list of dicts
+    or named tuples, or one row: a dict, a named tuple or a Series. `names` are the columns to read; others are left
+    out.
     """
     if isinstance(X, Table):
         return X

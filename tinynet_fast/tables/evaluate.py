@@ -38,8 +38,8 @@ def evaluate(
     Returns
     -------
     Report
-        Its baseline is the most frequent label of the rows that the model was trained on, if the model notes the labels'
-        shares; else of these rows.
+        Its baseline is the most frequent label of the rows that the model was trained on, if the model notes the
+        labels' shares; else of these rows.
 
     Raises
     ------

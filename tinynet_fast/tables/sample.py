@@ -17,8 +17,8 @@ NAMES = ("study_hours", "sleep", "attendance", "school", "tutoring", "result")
 def students() -> list[list[str]]:
     """The table's rows as texts, without the names.
 
-    Hours a week of study, hours a night of sleep, attendance in percent, the school, whether there was tutoring, and the
-    result. The log-odds of a pass are a sum over the columns. Some values are missing.
+    Hours a week of study, hours a night of sleep, attendance in percent, the school, whether there was tutoring, and
+    the result. The log-odds of a pass are a sum over the columns. Some values are missing.
     """
     draw = np.random.RandomState(SEED)
     hours = np.clip(draw.normal(9.0, 4.0, N_ROWS), 0.0, None).round(1)

@@ -1,7 +1,7 @@
-"""What `train` says at its end: what was read, which columns are used and how, how good the model is, what to do next."""
+"""What `train` says at its end: what was read and used and how, how good the model is, and what to do next."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table as Grid
@@ -10,9 +10,7 @@ from rich.text import Text
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.messages import escaped, printable
 
-if TYPE_CHECKING:
-    from tinynet_fast.tables.train import TableResult
-
+TableResult = Any  # `train.TableResult`, which imports this module
 MOST_COLUMNS = 12  # columns that the summary names
 MOST_LABELS = 8
 
@@ -26,7 +24,7 @@ def learned(model: Any) -> str:
     return f"a probability for each of {', '.join(labels[:MOST_LABELS])}{more}"
 
 
-def print_summary(console: Console, result: "TableResult", written: Iterable[str], data: str, model: Any) -> None:
+def print_summary(console: Console, result: TableResult, written: Iterable[str], data: str, model: Any) -> None:
     """Print what was read, learned and written, how good the model is, and what to do next."""
     console.print(_facts(result))
     if result.report is not None:
@@ -39,7 +37,7 @@ def print_summary(console: Console, result: "TableResult", written: Iterable[str
         console.print(line, soft_wrap=True)
 
 
-def summary(result: "TableResult") -> str:
+def summary(result: TableResult) -> str:
     """The same as text of 80 columns, without what was written."""
     console = Console(width=80, color_system=None, force_terminal=False, legacy_windows=False)
     with console.capture() as captured:
@@ -47,7 +45,7 @@ def summary(result: "TableResult") -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def _facts(result: "TableResult") -> Grid:
+def _facts(result: TableResult) -> Grid:
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
@@ -64,7 +62,7 @@ def _facts(result: "TableResult") -> Grid:
     return grid
 
 
-def _columns(result: "TableResult") -> Iterable[tuple[str, str]]:
+def _columns(result: TableResult) -> Iterable[tuple[str, str]]:
     """What the columns are, a line for each kind."""
     kinds: dict[str, list[str]] = {"numbers": [], "levels": []}
     for name, what in result.columns.items():
@@ -88,7 +86,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:MOST_COLUMNS]) + more
 
 
-def _what(result: "TableResult") -> str:
+def _what(result: TableResult) -> str:
     model, training = result.model, result.training
     if isinstance(model, Neuron):
         kind = f"one neuron of {model.n_features} inputs"
@@ -100,7 +98,7 @@ def _what(result: "TableResult") -> str:
     return f"{kind}; engine {training.engine}, {training.epochs:,} epochs in {training.seconds:.3f} s{best}"
 
 
-def _next_steps(result: "TableResult", data: str, model: Any) -> list[str]:
+def _next_steps(result: TableResult, data: str, model: Any) -> list[str]:
     steps = [f"next: tinynet-fast predict {model} NEW.csv, or tinynet-fast evaluate {model} OTHER.csv"]
     if "hidden" not in result.options or not result.options["hidden"]:
         steps.append("      or train with --hidden 16, which finds what one neuron cannot")

@@ -111,13 +111,15 @@ def train(
     target : str, or (n,)
         The column of labels, or a condition on one, such as "G3>=10". Or the labels themselves.
     hidden : int or sequence of int, optional
-        Units in each hidden layer of a network. The default is one neuron, or an output for each of more than two labels.
+        Units in each hidden layer of a network. The default is one neuron, or an output for each of more than two
+        labels.
     validation : float or table, optional
         The share of the rows to hold out, drawn by `seed`, the same of each label; or a table with other rows. The
         default is a fifth, and 0 for fewer than 20 rows.
     refit : bool
-        After a model was judged on the rows held out, train again on all rows with the same options. If False, the model
-        that was judged is returned. This is also so with `patience`, because the rows held out then say when to stop.
+        After a model was judged on the rows held out, train again on all rows with the same options. If False, the
+        model that was judged is returned. This is also so with `patience`, because the rows held out then say when to
+        stop.
     positive : label, optional
         The label whose probability is learned, "yes" for example. If there are more than two, all others become one.
     features, exclude : sequence of str
@@ -177,7 +179,7 @@ def train(
         seed,
     )
     if hidden is not None:
-        options["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type, call-overload]
+        options["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type]
     rows, learned = read(table, target, separator, encoding)
     assert rows is not None
     training = _Training(asked, options, progress)
