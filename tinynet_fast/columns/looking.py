@@ -27,6 +27,7 @@ MOST_LEVELS = 256  # of one column; more are refused, or hashed if the user asks
 FEWEST_OF_LEVEL = 3  # rows that a level needs for an input of its own
 MOST_MISTAKES = 0.05  # of the rows: if no more texts are not numbers, they are mistakes among numbers
 LOOKED_AT = 1000  # different texts of a column
+IDENTIFIER = "every row has a value of its own, as an identifier has"
 
 
 @dataclass
@@ -172,7 +173,7 @@ def _levels(table: Table, name: str, reading: Reading) -> tuple[Kind | None, str
         return None, "all rows have the same value"
     if not levels and not gone:
         if used == n:
-            return None, "every row has a value of its own, as an identifier has"
+            return None, IDENTIFIER
         return None, f"its {used:,} levels have less than {FEWEST_OF_LEVEL} rows each"
     if len(levels) > MOST_LEVELS:
         raise ValueError(

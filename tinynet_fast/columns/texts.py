@@ -11,9 +11,10 @@ from tinynet_fast.rows.formats.cells import MISSING, NUMBER
 
 GAPS = frozenset([*MISSING, "?"])  # texts that stand for a missing value, beside those that the user names
 YES_NO = ({"yes": 1.0, "no": 0.0}, {"true": 1.0, "false": 0.0}, {"y": 1.0, "n": 0.0})  # words for 1 and 0, in any case
+_GROUPS = "(?=[+-]?[.,]?[0-9])[+-]?([0-9]{1,3}([%s' \u00a0\u202f][0-9]{3})+|[0-9]+)?"
 NUMBERS = {  # numbers of people, by their decimal mark; thousands are separated by the other mark, a space or a '
-    ".": re.compile(r"[+-]?(\d{1,3}([,' \u00a0\u202f]\d{3})+|\d+)?(\.\d*)?(e[+-]?\d+)?\s?%?", re.IGNORECASE),
-    ",": re.compile(r"[+-]?(\d{1,3}([.' \u00a0\u202f]\d{3})+|\d+)?(,\d*)?(e[+-]?\d+)?\s?%?", re.IGNORECASE),
+    ".": re.compile(_GROUPS % "," + r"(\.[0-9]*)?(e[+-]?[0-9]+)?\s?%?", re.IGNORECASE),
+    ",": re.compile(_GROUPS % "." + r"(,[0-9]*)?(e[+-]?[0-9]+)?\s?%?", re.IGNORECASE),
 }
 SEPARATORS = re.compile(r"[' \u00a0\u202f]")
 DATES = re.compile(
@@ -31,7 +32,7 @@ def as_number(text: str, decimal: str | None) -> float | None:
     if decimal != "," and NUMBER.fullmatch(text):
         return float(text)
     mark = decimal or "."
-    if not any(character.isdigit() for character in text) or not NUMBERS[mark].fullmatch(text):
+    if not NUMBERS[mark].fullmatch(text):
         return None
     plain = SEPARATORS.sub("", text).replace("," if mark == "." else ".", "").replace(mark, ".")
     return float(plain.rstrip("%")) / 100.0 if plain.endswith("%") else float(plain)
@@ -50,7 +51,7 @@ def decimal_mark(columns: Iterable[Sequence[str]]) -> str | None:
 
 
 def _mark_of(texts: Sequence[str]) -> str | None:
-    if not texts or not all(any(character.isdigit() for character in text) for text in texts[:1]):
+    if not texts:
         return None
     fits = [mark for mark in NUMBERS if all(as_number(text, mark) is not None for text in texts)]
     return fits[0] if len(fits) == 1 else None

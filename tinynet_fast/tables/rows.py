@@ -8,7 +8,8 @@ import numpy as np
 
 from tinynet_fast.columns import Columns, Target
 from tinynet_fast.columns.kinds import Numbers, Reading, gaps
-from tinynet_fast.columns.looking import Choice, kinds_of, mark_in
+from tinynet_fast.columns.looking import IDENTIFIER, Choice, kinds_of, mark_in
+from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.rows.arrays import as_matrix, check_finite, encode_known
 from tinynet_fast.rows.blocks import standardisation
 from tinynet_fast.rows.formats import format_in, is_source, open_raw, open_source
@@ -178,7 +179,9 @@ class Labeller:
         try:
             refuse_measurements(found, len(labels), place)
         except ValueError as error:
-            raise ValueError(f"{error}; or learn a condition, such as '{column}>={found[len(found) // 2]}'") from None
+            middle = found[len(found) // 2]
+            value = f"{middle:.4g}" if found.dtype.kind in "iuf" else middle
+            raise ValueError(f"{error}; or learn a condition, such as '{column}>={value}'") from None
         if len(found) > MOST_LABELS:
             raise ValueError(f"{place} has {len(found):,} different labels: at most {MOST_LABELS} can be learned")
         order = None if self.target is None else self.target.order(labels, table.place)
@@ -215,6 +218,9 @@ class Encoded:
         self.X = self.columns.encode(rows.table, replace(reading, missing=Counter(), new=Counter()))
         if rows.table.named:
             warn_of_row_numbers(self.columns.inputs, self.X)
+            identifiers = [name for name, why in self.choice.left_out.items() if why == IDENTIFIER]
+            if identifiers:
+                warn(f"left out: {listed(identifiers)}, because {IDENTIFIER}", TrainingWarning)
         mean, scale = standardisation(self.X, self.columns.inputs)
         self.deviations = np.where(np.isfinite(scale), scale, 0.0)
         numbers = self.columns.numbers & asked.standardize

@@ -3,6 +3,8 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.result import TrainingResult
 
+OURS = {"X", "y", "sample_weight", "drop_missing"}  # arguments of the trainers that `train` sets
 CHECKPOINTS = ("checkpoint", "checkpoint_seconds", "resume")  # options that are for the last training alone
 
 
@@ -180,6 +183,7 @@ def train(
     )
     if hidden is not None:
         options["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type]
+    check_options(options)
     rows, learned = read(table, target, separator, encoding)
     assert rows is not None
     training = _Training(asked, options, progress)
@@ -190,6 +194,17 @@ def train(
     others, _ = read(validation, target, separator, encoding)
     assert others is not None
     return training.run(labelled, training.labeller.others(others), None)
+
+
+def check_options(given: Mapping[str, Any]) -> None:
+    """ValueError for an option that neither trainer has, or that `train` itself sets."""
+    known = (signature(train_neuron).parameters.keys() | signature(train_mlp).parameters.keys()) - OURS
+    for name in given:
+        if name in OURS:
+            raise ValueError(f"{name}= is not for train, which sets it itself: see help(tinynet_fast.train)")
+        if name not in known:
+            near = get_close_matches(name, [*known, *signature(train).parameters], 1)
+            raise ValueError(f"there is no option {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
 
 
 class _Training:
