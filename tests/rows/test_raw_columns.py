@@ -260,9 +260,13 @@ GOOD = "GP;F;1\n" * 20  # lines 2 to 21, in several pieces
     [
         ("a;b;c\n" + GOOD + "x;y\n" + GOOD, "line 22: 2 values where the first line names 3"),
         ("a;b;c\n" + GOOD + "x;y;z;w\n" + GOOD, "line 22: 4 values where the first line names 3"),
-        ("a;b\n" + GOOD + "x;y\n", "line 22: 2 values where the rows above have 3|line 2: 3 values where the first"),
+        (
+            "a;b\n" + "".join(f"{k};F;1\n" for k in range(120)) + "x;y\n",
+            "line 122: 2 values where the rows above have 3",
+        ),
         ("a;b;c\n" + GOOD + 'x;y;"z\n', "line 22: unexpected end of data: close the quote"),
-        ("a;b;c\n" + GOOD + 'x;"y"y;z\n1;2\n', "line 22: .*expected after|line 23: 2 values"),
+        ("a;b;c\n" + GOOD + 'x;"y"y;z\n1;2\n', "line 22: ';' expected after '\"'"),
+        ("a;b;c\n" + GOOD + 'x;"y;z\n"1";2;3\n' + GOOD, "line 22: ';' expected after '\"'"),  # a quote left open
         ("a;b;c\n" + GOOD + "caf\udce9;y;z\n", "line 22: not UTF-8 text; .*encoding='latin-1'.*--encoding latin-1"),
         ("caf\udce9;b;c\n" + GOOD, "line 1: not UTF-8 text; .*encoding='latin-1'"),
         ("a;b;a\n1;2;3\n", "line 1: column name 'a' stands more than once"),
@@ -323,6 +327,17 @@ def test_damaged_files(tmp_path):
         save(path, pa.table({"a": [f"text {k}" for k in range(500)]}))
         path.write_bytes(path.read_bytes()[:-200])
         fails_raw(f"a{ending}: not a whole file of its kind", path)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".arrow", ".arrows"])
+@pytest.mark.parametrize("levels", [False, True])
+def test_texts_that_are_not_utf8(tmp_path, ending, levels):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / f"a{ending}"
+    column = pa.array(["x", "caf\u00e9", "y"])
+    save(path, pa.table({"a": column.dictionary_encode() if levels else column}))
+    path.write_bytes(path.read_bytes().replace("f\u00e9".encode(), b"f\xff\xff"))
+    fails_raw(f"a{ending}: not a whole file of its kind, .*UTF8", path)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])

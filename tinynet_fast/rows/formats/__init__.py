@@ -96,7 +96,8 @@ def open_source(
     Parameters
     ----------
     X : path, pattern, folder, list of these, pyarrow Dataset or RecordBatchReader, iterator, callable, or Source
-        Files: CSV and .tsv (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. Files without rows
+        Files: CSV and .tsv (also .gz, .bz2, .zst), Parquet, Arrow IPC and Feather, .npy, svmlight. Commas, semicolons,
+        tabs or "|" separate the cells of CSV files, and names that R gave the rows are no column. Files without rows
         are left out. The files of a folder or a pattern are read in natural order: part.2 comes before part.10. In a
         folder, names that begin with "_" or "." are skipped. Folders called name=value, as in
         year=2020/part.0.parquet, give each row one more column. A pipe, or "-" for standard input, is copied once into

@@ -17,6 +17,7 @@ from tinynet_fast.rows.index_columns import index_columns
 pa = Library("pyarrow")
 pc = Library("pyarrow.compute")
 MOST_ROWS_A_BYTE = 1 << 16  # of a file: equal rows, packed, need a byte for about 5,000
+RAW_BYTES = 32  # that a cell is taken to need if it may be a text
 JOINED_BYTES = 1 << 25  # short batches are joined up to this size
 
 
@@ -104,7 +105,7 @@ class Layout:
 
     @property
     def chunk_rows(self) -> int:
-        return rows_a_chunk(len(self.names), self.dtype.itemsize)
+        return rows_a_chunk(len(self.names), RAW_BYTES if self.raw else self.dtype.itemsize)
 
     @property
     def columns(self) -> list[str]:
@@ -159,6 +160,8 @@ class ArrowPart(TablePart):
 
     def raw(self) -> Generator[RawBlock, None, None]:
         for row, batch in self._batches(0, None):
+            with told(self.path):
+                whole(batch)  # texts, too, have to be UTF-8
             for low in range(0, batch.num_rows, self.layout.chunk_rows):
                 part, first = batch.slice(low, self.layout.chunk_rows), row + low
                 columns = {name: part.column(name) for name in self.layout.names}

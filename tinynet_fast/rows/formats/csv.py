@@ -20,7 +20,7 @@ from tinynet_fast.rows.formats.arrow import Layout, TablePart
 from tinynet_fast.rows.formats.base import Chunk, RawBlock
 from tinynet_fast.rows.formats.cells import BOOLEANS, MISSING, WHOLE, infer, is_number, not_a_number
 from tinynet_fast.rows.formats.columns import empty_rows, fill, long_label, too_long
-from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote
+from tinynet_fast.rows.formats.records import BOM, CsvBytes, has_quote, well_quoted
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
@@ -238,7 +238,8 @@ class CsvPart(TablePart):
         """The cells of a piece as texts."""
         place, names = (offset, len(piece), 0), self.layout.names
         where = partial(self.where, place)
-        table = self._table(piece, dict.fromkeys(names, pa.string())) if self.bytes.by_pyarrow else None
+        plain = self.bytes.by_pyarrow and well_quoted(piece, self.bytes.delimiter)
+        table = self._table(piece, dict.fromkeys(names, pa.string())) if plain else None
         if table is not None:
             return RawBlock(dict(zip(names, map(_one, table.columns), strict=True)), table.num_rows, where, place)
         try:

@@ -76,6 +76,22 @@ def has_quote(block: memoryview) -> bool:
     return bool((np.frombuffer(block, np.uint8) == ord('"')).any())
 
 
+def well_quoted(block: memoryview, delimiter: str) -> bool:
+    """Whether each quote in `block` opens or closes a whole cell, or is doubled inside one.
+
+    pyarrow also reads other quotes, such as one that is left open until the next cell in quotes, and joins rows there.
+    """
+    values = np.frombuffer(block, np.uint8)
+    quotes = np.flatnonzero(values == ord('"'))
+    if not len(quotes):
+        return True
+    beside = np.zeros(256, bool)
+    beside[np.frombuffer(f'{delimiter}"\r\n'.encode(), np.uint8)] = True
+    opening, closing = quotes[::2], quotes[1::2]
+    before, after = values[np.maximum(opening - 1, 0)], values[np.minimum(closing + 1, len(values) - 1)]
+    return len(opening) == len(closing) and bool((beside[before] | (opening == 0)).all() and beside[after].all())
+
+
 def last_end(block: memoryview, delimiter: str) -> int:
     """The end of the last whole record in `block`; 0 if there is none."""
     if not has_quote(block):
