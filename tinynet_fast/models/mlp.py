@@ -14,7 +14,7 @@ from tinynet_fast.models.layers import check_activation, check_layers, flatten, 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MLP(base.Model):
-    """A network of one or more hidden layers. It ends in one sigmoid output, or in a softmax for more than two labels.
+    """A network of hidden layers. It ends in one sigmoid output, or in a softmax for more than two labels.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ def train_mlp(
     checkpoint_seconds: float = 30.0,
     resume: bool = True,
 ) -> TrainingResult[MLP]:
-    """Train a network of one or more hidden layers by gradient descent, a batch at a time.
+    """Train a network of hidden layers by gradient descent, a batch at a time.
 
     For each batch: forward through the layers, the output's error prediction - actual, back through the layers by the
     chain rule, and one step down the mean gradient of the batch (Rumelhart, Hinton and Williams, Learning
@@ -79,7 +79,8 @@ def train_mlp(
         measurements are refused unless `labels` names them: if not all are whole, or if there are fewer than ten rows
         for each on average. Text that is a number throughout is judged in the same way.
     hidden : sequence of int
-        Units in each hidden layer.
+        Units in each hidden layer. With more than two labels, () is a softmax of the inputs: multinomial logistic
+        regression. With two labels, that is `train_neuron`.
     activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu"}
         What the hidden units do to their sums: as PyTorch's functions of these names.
     learning_rate : float
@@ -234,14 +235,13 @@ def check_hidden(hidden: Any) -> list[int]:
     widths: Any = [hidden] if np.isscalar(hidden) else hidden
     if not hasattr(widths, "__iter__"):
         raise ValueError(f"hidden is {hidden!r}; the units of each hidden layer are needed, such as hidden=(8,)")
-    units = [check_whole("a hidden layer's width", width) for width in widths]
-    if not units:
-        raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
-    return units
+    return [check_whole("a hidden layer's width", width) for width in widths]
 
 
 def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str) -> list[int]:
     """The inputs, the hidden units and the outputs: one output for two labels, else one for each."""
+    if not units and n_labels == 2:
+        raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
     outputs = 1 if n_labels == 2 else n_labels
     if outputs > 1 and loss == "squared_error":
         raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")

@@ -1,0 +1,337 @@
+"""Finds the options with which a table is learned well, by cross-validation. The training is `train_neuron`'s and
+`train_mlp`'s.
+
+All models have the same prior: each weight of a standardised input comes from a normal distribution, and `strength` is
+1 / its variance, so that l2 is strength / rows (MacKay, A practical Bayesian framework for backpropagation networks,
+1992). The strength does not depend on the number of rows, so it can be found on some of them. Each model is trained
+until its weights hardly move any more, and the strength is what held-out rows decide about: it is the usual one unless
+they show by more than a standard error that another one is better (Breiman and others, Classification and Regression
+Trees, 1984, section 3.4.3). Without this rule, chance decides on tables of some hundred rows.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
+from tinynet_fast.kernels.engines import STABILITY_BOUND
+from tinynet_fast.rows.sampling import drawn_rows
+from tinynet_fast.training.mlp import train_mlp
+from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.sweep import sweep
+
+STRENGTHS = np.geomspace(1e-2, 1e2, 9)
+USUAL_NEURON, USUAL_NETWORK = 1.0, 10.0**0.5  # scikit-learn's LogisticRegression has 1.0 too
+FOLDS = 5
+NEURON_ROWS, NETWORK_ROWS = 1 << 14, 1 << 12  # with more rows, a search looks at about so many
+VISITS, VALUES = 1 << 18, 1 << 24  # rows, and numbers in them, that a neuron is trained on, over all epochs
+UPDATES, SOFTMAX_UPDATES, BATCH = 2500, 5000, 32  # of networks with and without hidden units
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 500
+RATES = np.geomspace(1e-4, 1.0, 9)  # as shares of the rate at which a step on a row of mean length cannot overshoot
+RATE_OF = {"adam": 0.01, "rmsprop": 0.003, "adagrad": 0.05, "sgd": 0.05}
+SOFTMAX_RATE = 3.0  # times as much without hidden units: then the loss is convex
+SWEPT = {"learning_rate", "l2", "average", "epochs", "shuffle", "seed", "engine", "n_jobs"}  # what `sweep` can vary
+NOT_SEARCHED = {"validation", "patience", "progress", "callback", "checkpoint", "checkpoint_seconds", "resume"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    options : dict
+        Options of `train_neuron`, or of `train_mlp` if they name `hidden`; those that were given are among them.
+    reason : str
+        One line on what was tried and why these were kept.
+    """
+
+    options: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a search, the fold of each, and how many rows there are in all."""
+
+    X: np.ndarray
+    codes: np.ndarray
+    sample_weight: np.ndarray | None
+    fold: np.ndarray
+    folds: int
+    n_labels: int
+    in_all: int
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def part(self, chosen: np.ndarray) -> dict[str, Any]:
+        """Some of the rows, as arguments of a trainer."""
+        weight = None if self.sample_weight is None else self.sample_weight[chosen]
+        return {"X": self.X[chosen], "y": self.codes[chosen], "sample_weight": weight}
+
+
+def find_options(
+    X: np.ndarray,
+    codes: np.ndarray,
+    n_labels: int,
+    hidden: tuple[int, ...] = (),
+    given: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    sample_weight: np.ndarray | None = None,
+) -> Found:
+    """Find options of `train_neuron` (two labels, no hidden units) or of `train_mlp` for these rows.
+
+    Parameters
+    ----------
+    X : (n, n_features)
+        The rows as they will be trained on: numbers standardised, levels 0 or 1, without missing values.
+    codes : (n,) ints
+        The label of each row, from 0.
+    n_labels : int
+    hidden : tuple of int
+        The units of each hidden layer; () for none.
+    given : dict, optional
+        Options of the trainer that must stay as they are.
+    seed : int
+        Deals rows to folds, and is the trainer's seed.
+    sample_weight : (n,), optional
+        What rows count for, in training and in judging.
+    """
+    given = dict(given or {})
+    network = bool(hidden) or n_labels > 2
+    rows = _rows(X, codes, n_labels, seed, sample_weight, NETWORK_ROWS if network else NEURON_ROWS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrainingWarning)  # training on all rows will say what there is to say
+        if network:
+            return _network(rows, tuple(hidden), given, seed)
+        return _neuron(rows, given, seed)
+
+
+def _rows(
+    X: np.ndarray, codes: np.ndarray, n_labels: int, seed: int, sample_weight: np.ndarray | None, most: int
+) -> _Rows:
+    """Draw rows if there are too many, and deal them to folds, with each label spread evenly."""
+    every, in_all = len(codes) // most, len(codes)
+    if every > 1:
+        drawn = drawn_rows(in_all, every, codes.__getitem__, n_labels)
+        X, codes = X[drawn], codes[drawn]
+        sample_weight = None if sample_weight is None else sample_weight[drawn]
+    counted = codes if sample_weight is None else codes[sample_weight > 0.0]
+    counts = np.bincount(counted, minlength=n_labels)
+    folds = min(FOLDS, int(counts[counts > 0].min()))
+    rng = np.random.default_rng(seed)
+    kind = codes if sample_weight is None else 2 * codes.astype(np.intp) + (sample_weight > 0.0)
+    order = np.argsort(kind[shuffled := rng.permutation(len(codes))], kind="stable")
+    fold = np.empty(len(codes), np.intp)
+    fold[shuffled[order]] = np.arange(len(codes)) % max(folds, 1)
+    return _Rows(X, codes, sample_weight, fold, folds, n_labels, in_all)
+
+
+# --- one neuron -------------------------------------------------------------------------------------------------------
+
+
+def _neuron(rows: _Rows, given: dict[str, Any], seed: int) -> Found:
+    n, d = rows.X.shape
+    visits = min(VISITS, VALUES // d)
+    options: dict[str, Any] = {
+        "epochs": int(np.clip(visits // rows.in_all, FEWEST_EPOCHS, MOST_EPOCHS)),
+        "shuffle": True,
+        "seed": seed,
+    }
+    if given.keys() - SWEPT - NOT_SEARCHED or given.get("average", True) not in (True, False):
+        return _slow_neuron(rows, options | given, given)
+    options |= {"average": True} | given
+    if given.keys() >= {"learning_rate", "l2"}:
+        return Found(options, "the learning rate and l2 were given")
+    epochs = options["epochs"] if "epochs" in given else int(np.clip(visits // n, FEWEST_EPOCHS, MOST_EPOCHS))
+    many = {
+        "epochs": epochs,
+        "average": options["average"],
+        "shuffle": bool(options["shuffle"]),
+        "seed": seed,
+        "n_jobs": given.get("n_jobs"),
+    }
+    strengths = np.array([given["l2"] * rows.in_all]) if "l2" in given else STRENGTHS
+    rates = np.array([given["learning_rate"]]) if _is_number(given.get("learning_rate")) else _rates(rows.X)
+    usual = int(np.argmin(np.abs(np.log(strengths / USUAL_NEURON))))
+    rate = rates[0] if len(rates) == 1 else _best_rate(rows, rates, strengths[usual], many)
+    chosen, judged = usual, "too few rows of a label to hold any out"
+    if len(strengths) == 1:
+        judged = "l2 was given"
+    elif rows.folds > 1:
+        losses = _losses_of_neurons(rows, rate, strengths, many)
+        chosen = _nearest(losses, rows.sample_weight, rows.folds, usual)
+        judged = _judged(losses[chosen], losses[usual], rows.folds, strengths[usual])
+    options |= {"learning_rate": float(rate), "l2": float(strengths[chosen]) / rows.in_all}
+    what = f"learning_rate={options['learning_rate']:.4g} of {len(rates)} rates, l2={options['l2']:.3g}"
+    return Found(options, f"{what} (a strength of {strengths[chosen]:.3g}): {judged}{_sampled(rows)}")
+
+
+def _is_number(value: Any) -> bool:
+    return value is not None and not isinstance(value, str)
+
+
+def _rates(X: np.ndarray) -> np.ndarray:
+    return RATES * STABILITY_BOUND / (float(np.einsum("ij,ij->", X, X)) / len(X) + 1.0)
+
+
+def _best_rate(rows: _Rows, rates: np.ndarray, strength: float, many: dict[str, Any]) -> float:
+    """The rate that makes the penalised loss of all rows least."""
+    weight = rows.sample_weight
+    swept = sweep(rows.X, rows.codes, learning_rate=rates, l2=strength / len(rows), sample_weight=weight, **many)
+    with np.errstate(all="ignore"):
+        losses = _log_losses(swept.weights, swept.biases, rows.X, rows.codes)
+        total = np.average(losses, axis=1, weights=weight) + 0.5 * swept.l2 * (swept.weights**2).sum(axis=1)
+    total[swept.diverged | ~np.isfinite(total)] = np.inf
+    if not np.isfinite(total).any():
+        raise ValueError("every learning rate diverges: standardise the inputs")
+    return float(rates[total.argmin()])
+
+
+def _losses_of_neurons(rows: _Rows, rate: float, strengths: np.ndarray, many: dict[str, Any]) -> np.ndarray:
+    """(strengths, rows): the log loss of each row under the neuron that was trained without its fold."""
+    l2, weight, losses = strengths / len(rows), rows.sample_weight, np.empty((len(strengths), len(rows)))
+    swept = sweep(rows.X, rows.codes, learning_rate=rate, l2=l2, folds=rows.fold, sample_weight=weight, **many)
+    for f in range(rows.folds):
+        there, models = rows.fold == f, np.flatnonzero(swept.fold == f)
+        with np.errstate(all="ignore"):
+            part = _log_losses(swept.weights[models], swept.biases[models], rows.X[there], rows.codes[there])
+        losses[:, there] = np.where(np.isfinite(part), part, np.inf)
+    return losses
+
+
+def _log_losses(weights: np.ndarray, biases: np.ndarray, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """(models, rows): the log loss of each row under each neuron."""
+    z = weights @ X.T + biases[:, np.newaxis]
+    return np.logaddexp(0.0, np.where(codes == 1, -z, z))
+
+
+# --- networks, a softmax of the inputs, and neurons with options that `sweep` has not ---------------------------------
+
+
+def _network(rows: _Rows, hidden: tuple[int, ...], given: dict[str, Any], seed: int) -> Found:
+    optimizer, activation = given.get("optimizer", "adam"), given.get("activation", "relu")
+    size, updates = given.get("batch_size", BATCH) or rows.in_all, UPDATES if hidden else SOFTMAX_UPDATES
+    options: dict[str, Any] = {
+        "hidden": hidden,
+        "activation": activation,
+        "init": "glorot" if activation in ("sigmoid", "tanh") or not hidden else "he",
+        "optimizer": optimizer,
+        "learning_rate": RATE_OF.get(optimizer, RATE_OF["adam"]) * (1.0 if hidden else SOFTMAX_RATE),
+        "schedule": "constant" if "patience" in given else "cosine",
+        "batch_size": BATCH,
+        "epochs": _epochs(rows.in_all, size, updates),
+        "shuffle": True,
+        "seed": seed,
+    } | given
+    if given.keys() & {"l2", "weight_decay"}:
+        return Found(options, "l2 or weight_decay was given")
+    epochs = min(_epochs(len(rows), size, updates), options["epochs"] if "epochs" in given else MOST_EPOCHS)
+
+    def losses_of(strength: float) -> np.ndarray:
+        return _held_out(train_mlp, rows, options | {"epochs": epochs, "l2": strength / len(rows)})
+
+    return _climbed(rows, options, losses_of, USUAL_NETWORK if hidden else USUAL_NEURON)
+
+
+def _epochs(rows: int, size: int, updates: int) -> int:
+    """How many epochs have about so many updates, within limits."""
+    return int(np.clip(-(-updates * min(size, rows) // rows), FEWEST_EPOCHS, MOST_EPOCHS))
+
+
+def _slow_neuron(rows: _Rows, options: dict[str, Any], given: dict[str, Any]) -> Found:
+    """Options of a neuron that `sweep` cannot train: the usual strength, and a rate that held-out rows decide about."""
+    if not given.keys() & {"l2", "l1"}:
+        options["l2"] = USUAL_NEURON / rows.in_all
+    if _is_number(given.get("learning_rate")) or given.get("schedule") == "optimal":
+        return Found(options, "the learning rate was given")
+    rates = _rates(rows.X)[::2]
+    options["learning_rate"] = float(rates[len(rates) // 2])
+    if rows.folds < 2:
+        return Found(options, "too few rows of a label to hold any out")
+    tried = [_held_out(train_neuron, rows, options | {"learning_rate": rate}).mean() for rate in rates.tolist()]
+    options["learning_rate"] = float(rates[int(np.argmin(tried))])
+    least = f"the least log loss of {len(rates)} rates in {rows.folds} folds, {min(tried):.4g}"
+    return Found(options, f"learning_rate={options['learning_rate']:.4g}: {least}{_sampled(rows)}")
+
+
+def _climbed(
+    rows: _Rows, options: dict[str, Any], losses_of: Callable[[float], np.ndarray], usual_strength: float
+) -> Found:
+    """Choose l2: from the usual strength on, walk along the strengths while held-out rows lose less."""
+    usual = int(np.argmin(np.abs(np.log(STRENGTHS / usual_strength))))
+    if rows.folds < 2:
+        options["l2"] = float(STRENGTHS[usual]) / rows.in_all
+        return Found(options, "too few rows of a label to hold any out")
+    losses = {usual: losses_of(STRENGTHS[usual])}
+
+    def mean(place: int) -> float:
+        return float(np.average(losses[place], weights=rows.sample_weight))
+
+    for step in (1, -1):
+        place = usual
+        while 0 <= place + step < len(STRENGTHS):
+            losses[place + step] = losses_of(STRENGTHS[place + step])
+            if mean(place + step) >= mean(place):
+                break
+            place += step
+        if place != usual:
+            break  # the other side is worse
+    places = sorted(losses)
+    chosen = places[
+        _nearest(np.array([losses[p] for p in places]), rows.sample_weight, rows.folds, places.index(usual))
+    ]
+    options["l2"] = float(STRENGTHS[chosen]) / rows.in_all
+    judged = _judged(losses[chosen], losses[usual], rows.folds, STRENGTHS[usual])
+    return Found(options, f"l2={options['l2']:.3g} (a strength of {STRENGTHS[chosen]:.3g}): {judged}{_sampled(rows)}")
+
+
+def _held_out(trainer: Callable[..., Any], rows: _Rows, options: dict[str, Any]) -> np.ndarray:
+    """The log loss of each row under the model that was trained without its fold; inf if one diverged."""
+    losses = np.full(len(rows), np.inf)
+    asked = {name: value for name, value in options.items() if name not in NOT_SEARCHED}
+    labels = np.arange(rows.n_labels)
+    for f in range(rows.folds):
+        there = rows.fold == f
+        try:
+            model = trainer(**rows.part(~there), labels=labels, **asked).model
+        except TrainingDivergedError:
+            return losses
+        p = model.predict_proba(rows.X[there])
+        if p.ndim == 1:
+            p = np.column_stack([1.0 - p, p])
+        losses[there] = -np.log(np.maximum(p[np.arange(len(p)), rows.codes[there]], 1e-300))
+    return losses
+
+
+# --- the choice -------------------------------------------------------------------------------------------------------
+
+
+def _nearest(losses: np.ndarray, sample_weight: np.ndarray | None, folds: int, usual: int) -> int:
+    """The candidate nearest to the usual one that held-out rows cannot tell from the best one."""
+    weight = np.ones(losses.shape[1]) if sample_weight is None else sample_weight
+    best = int(np.average(losses, axis=1, weights=weight).argmin())
+    more = losses - losses[best]
+    with np.errstate(invalid="ignore"):
+        mean = np.average(more, axis=1, weights=weight)
+        error = np.sqrt(np.sum((weight * (more - mean[:, np.newaxis])) ** 2, axis=1)) / weight.sum()
+        error *= np.sqrt(1.0 + folds / (folds - 1.0))
+        alike = np.flatnonzero(mean <= error)
+    return int(alike[np.argmin(np.abs(alike - usual))]) if len(alike) else usual
+
+
+def _judged(chosen: np.ndarray, usual: np.ndarray, folds: int, strength: float) -> str:
+    if chosen is usual or np.array_equal(chosen, usual):
+        return f"in {folds} folds no other strength is better by more than a standard error"
+    return (
+        f"in {folds} folds a log loss of {chosen.mean():.4g} on rows held out, beside {usual.mean():.4g} with the "
+        f"usual strength of {strength:.3g}"
+    )
+
+
+def _sampled(rows: _Rows) -> str:
+    return "" if len(rows) == rows.in_all else f"; found on {len(rows):,} of {rows.in_all:,} rows"
