@@ -96,7 +96,7 @@ def test_the_weights_are_those_of_the_exact_loop(hidden):
     numbers = result.model.columns.numbers
     mean, scale = np.where(numbers, X.mean(axis=0), 0.0), np.where(numbers, X.std(axis=0), 1.0)
     trainer = train_neuron if hidden is None else train_mlp
-    own = trainer((X - mean) / scale, COLUMNS["result"], seed=3, **result.options).model.for_raw_inputs(mean, scale)
+    own = trainer((X - mean) / scale, COLUMNS["result"], **result.options).model.for_raw_inputs(mean, scale)
     for comp, ref in zip(
         result.model.weights if hidden else [result.model.weights],
         own.weights if hidden else [own.weights],

@@ -53,7 +53,7 @@ class Texts:
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         if isinstance(coded, pa.ChunkedArray):
             coded = coded.unify_dictionaries().combine_chunks() if coded.num_chunks > 1 else coded.chunk(0)
-        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        codes = coded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
         texts = coded.dictionary.cast(pa.string()).to_pylist()
         gone = [place for place, text in enumerate(texts) if text is None]
         if gone:
