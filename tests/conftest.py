@@ -81,6 +81,18 @@ def small(monkeypatch):
     return cut
 
 
+@pytest.fixture(params=["pyarrow", "no pyarrow"])
+def maybe_pyarrow(request, monkeypatch):
+    """With pyarrow, and as if it were not installed."""
+    if request.param == "no pyarrow":
+        from tinynet_fast.rows.formats import records
+
+        monkeypatch.setattr(records, "has_pyarrow", lambda: False)
+        monkeypatch.setattr("tinynet_fast.rows.formats.folders.has_pyarrow", lambda: False)
+    else:
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+
+
 @pytest.fixture
 def in_time():
     """A test that is not done after two minutes fails: a cluster must not hang."""

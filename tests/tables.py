@@ -76,3 +76,15 @@ def fails_raw(message, *arguments, **options):
     assert re.search(message, str(info.value)), str(info.value)
     assert len(str(info.value)) <= LONGEST
     assert str(info.value).isprintable()
+
+
+def save_arrow(path, table):
+    """Write an Arrow table in several row groups or batches, in the format that the ending names."""
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        parquet.write_table(table, path, row_group_size=13)
+        return
+    with (pa.ipc.new_file if path.suffix == ".arrow" else pa.ipc.new_stream)(str(path), table.schema) as writer:
+        writer.write_table(table, max_chunksize=11)

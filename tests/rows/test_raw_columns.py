@@ -3,12 +3,14 @@
 import bz2
 import csv
 import gzip
+import os
+import threading
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import fails, fails_raw, gather, gather_raw
+from tables import fails, gather, gather_raw, save_arrow
 
 from tinynet_fast.rows.formats import TableError, open_raw, open_source, records
 
@@ -32,20 +34,10 @@ def spelled(separator, header=HEADER, rows=ROWS):
     return "".join(separator.join(map(cell, row)) + "\n" for row in [header, *rows])
 
 
-@pytest.fixture(params=["pyarrow", "no pyarrow"])
-def either(request, monkeypatch):
-    """With pyarrow, and as if it were not installed."""
-    if request.param == "no pyarrow":
-        monkeypatch.setattr(records, "has_pyarrow", lambda: False)
-        monkeypatch.setattr("tinynet_fast.rows.formats.folders.has_pyarrow", lambda: False)
-    else:
-        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-
-
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("piece", [40, 1 << 20])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_separators(tmp_path, small, either, separator, piece, line_end):
+def test_separators(tmp_path, small, maybe_pyarrow, separator, piece, line_end):
     """Each cell is what was written, wherever the file is cut, and each row's place is its line."""
     small(1000, piece)
     path = tmp_path / "a.csv"
@@ -77,7 +69,7 @@ def test_separators(tmp_path, small, either, separator, piece, line_end):
         ("a.csv.gz", gzip.compress(spelled(";").encode("utf-16"))),
     ],
 )
-def test_the_same_table_in_other_bytes(tmp_path, small, either, name, text):
+def test_the_same_table_in_other_bytes(tmp_path, small, maybe_pyarrow, name, text):
     small(1000, 64)
     (tmp_path / name).write_bytes(text)
     assert gather_raw(open_raw(tmp_path / name))[0] == COLUMNS
@@ -85,7 +77,7 @@ def test_the_same_table_in_other_bytes(tmp_path, small, either, name, text):
 
 @pytest.mark.parametrize("block", [3, 1 << 18])
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp437", "utf-16-le", "shift_jis", "utf-8"])
-def test_encodings_that_are_named(tmp_path, small, either, monkeypatch, encoding, block):
+def test_encodings_that_are_named(tmp_path, small, maybe_pyarrow, monkeypatch, encoding, block):
     """Rows and their lines, wherever the file's bytes are cut."""
     monkeypatch.setattr("tinynet_fast.rows.formats.dialect.BLOCK_BYTES", block)
     small(1000, 10)
@@ -97,7 +89,7 @@ def test_encodings_that_are_named(tmp_path, small, either, monkeypatch, encoding
     assert places == [f"{path}, line 2", f"{path}, line 4"]
 
 
-def test_a_mark_says_more_than_a_name(tmp_path, either):
+def test_a_mark_says_more_than_a_name(tmp_path, maybe_pyarrow):
     (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfa,b\n\xc3\xa9,1\n")
     assert gather_raw(open_raw(tmp_path / "a.csv", encoding="latin-1"))[0] == {"a": ["é"], "b": ["1"]}
 
@@ -137,7 +129,7 @@ def test_a_file_with_commas_is_never_cut_elsewhere(tmp_path_factory, rows, heade
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
-def test_numbers_with_any_separator(tmp_path, either, separator):
+def test_numbers_with_any_separator(tmp_path, maybe_pyarrow, separator):
     """The way that reads numbers finds separators and names of rows, too."""
     for text in ("a;b;t\n1;2;x\n3;4;y\n", '"a";"b";"t"\n"r1";1;2;"x"\n"r2";3;4;"y"\n'):
         (tmp_path / "a.csv").write_text(text.replace(";", separator))
@@ -148,7 +140,7 @@ def test_numbers_with_any_separator(tmp_path, either, separator):
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", " "])
-def test_row_names_of_r_are_left_out(tmp_path, either, separator):
+def test_row_names_of_r_are_left_out(tmp_path, maybe_pyarrow, separator):
     """A header of write.table has one name fewer than the rows have cells."""
     text = '"a";"b"\n"r1";1;"x"\n"r2";2;"y"\n"r3";3;"z"\n'.replace(";", separator)
     (tmp_path / "a.csv").write_text(text)
@@ -157,18 +149,52 @@ def test_row_names_of_r_are_left_out(tmp_path, either, separator):
     assert gather_raw(open_raw(tmp_path / "a.csv", separator=separator, names=["b"]))[0] == {"b": ["x", "y", "z"]}
 
 
-def test_a_column_without_a_name_stays(tmp_path, either):
+def test_a_column_without_a_name_stays(tmp_path, maybe_pyarrow):
     (tmp_path / "a.csv").write_text(",a\n0,x\n1,y\n")
     assert gather_raw(open_raw(tmp_path / "a.csv"))[0] == {"": ["0", "1"], "a": ["x", "y"]}
 
 
-def test_columns_that_are_named_come_in_that_order(tmp_path, either):
+def test_columns_that_are_named_come_in_that_order(tmp_path, maybe_pyarrow):
     (tmp_path / "a.csv").write_text(spelled(","))
     found, _ = gather_raw(open_raw(tmp_path / "a.csv", names=["G3", "school"]))
     assert list(found.items()) == [("G3", COLUMNS["G3"]), ("school", COLUMNS["school"])]
 
 
-def test_several_files_may_have_other_separators_and_orders(tmp_path, either):
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.arrow", "a.arrows", "year=7/a.csv", "year=7/a.parquet"])
+def test_some_columns_of_a_source(tmp_path, name):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".csv":
+        path.write_text("a,b,c\n1,2,3\n4,5,6\n")
+    else:
+        save_arrow(path, pa.table({"a": ["1", "4"], "b": ["2", "5"], "c": ["3", "6"]}))
+    source = open_raw(tmp_path if "/" in name else path)
+    whole, _ = gather_raw(source)
+    for names in (["c", "a"], ["b"], source.names, source.names[::-1]):
+        found, _ = gather_raw(source.only(names))
+        assert list(found.items()) == [(name, whole[name]) for name in names]
+    with pytest.raises(TableError, match="no column 'd'; it has a, b, c"):
+        source.only(["a", "d"])
+    if "/" in name:
+        with pytest.raises(TableError, match="name at least one column that is in the files themselves"):
+            source.only(["year"])
+
+
+def test_a_pipe_is_opened_once(tmp_path):
+    """Its columns are known, and then some of them are read."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("a;b\n1;x\n",))
+    writer.start()
+    source = open_raw(tmp_path / "pipe")
+    writer.join()
+    assert source.names == ["a", "b"]
+    assert gather_raw(source.only(["b"]))[0] == {"b": ["x"]}
+
+
+def test_several_files_may_have_other_separators_and_orders(tmp_path, maybe_pyarrow):
     (tmp_path / "a.csv").write_text("a;b\n1;x\n")
     (tmp_path / "b.csv").write_text("b,a\ny,2\n")
     found, places = gather_raw(open_raw(tmp_path))
@@ -176,7 +202,7 @@ def test_several_files_may_have_other_separators_and_orders(tmp_path, either):
     assert places == [f"{tmp_path / name}, line 2" for name in ("a.csv", "b.csv")]
 
 
-def test_folders_give_a_column_of_texts(tmp_path, either):
+def test_folders_give_a_column_of_texts(tmp_path, maybe_pyarrow):
     for year, rows in (("007", "x\n"), ("__HIVE_DEFAULT_PARTITION__", "y\n"), ("a%20b", "z\nw\n")):
         (tmp_path / f"year={year}").mkdir()
         (tmp_path / f"year={year}" / "part.csv").write_text("s\n" + rows)
@@ -184,17 +210,6 @@ def test_folders_give_a_column_of_texts(tmp_path, either):
     by_text = dict(zip(found["s"], found["year"], strict=True))
     assert (by_text.pop("y") or None) is None
     assert by_text == {"x": "007", "z": "a b", "w": "a b"}
-
-
-def save(path, table):
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    if path.suffix == ".parquet":
-        from pyarrow import parquet
-
-        parquet.write_table(table, path, row_group_size=13)
-        return
-    with (pa.ipc.new_file if path.suffix == ".arrow" else pa.ipc.new_stream)(str(path), table.schema) as writer:
-        writer.write_table(table, max_chunksize=11)
 
 
 @pytest.mark.parametrize("ending", [".parquet", ".arrow", ".arrows", "dataset", "reader"])
@@ -220,7 +235,7 @@ def test_arrow_tables_keep_their_types(tmp_path, small, ending):
         X = pa.RecordBatchReader.from_batches(table.schema, table.to_batches(max_chunksize=11))
     else:
         X = path
-        save(path, table)
+        save_arrow(path, table)
     source = open_raw(X)
     blocks = list(source.raw_blocks())
     names = table.column_names[:-1]
@@ -251,118 +266,7 @@ def test_a_reader_may_use_its_memory_again():
     assert [column.to_pylist() for column in kept] == [[0.0] * 3, [1.0] * 3, [2.0] * 3]
 
 
-GOOD = "GP;F;1\n" * 20  # lines 2 to 21, in several pieces
-
-
-@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a;b;c\n" + GOOD + "x;y\n" + GOOD, "line 22: 2 values where the first line names 3"),
-        ("a;b;c\n" + GOOD + "x;y;z;w\n" + GOOD, "line 22: 4 values where the first line names 3"),
-        (
-            "a;b\n" + "".join(f"{k};F;1\n" for k in range(120)) + "x;y\n",
-            "line 122: 2 values where the rows above have 3",
-        ),
-        ("a;b;c\n" + GOOD + 'x;y;"z\n', "line 22: unexpected end of data: close the quote"),
-        ("a;b;c\n" + GOOD + 'x;"y"y;z\n1;2\n', "line 22: ';' expected after '\"'"),
-        ("a;b;c\n" + GOOD + 'x;"y;z\n"1";2;3\n' + GOOD, "line 22: ';' expected after '\"'"),  # a quote left open
-        ("a;b;c\n" + GOOD + "caf\udce9;y;z\n", "line 22: not UTF-8 text; .*encoding='latin-1'.*--encoding latin-1"),
-        ("caf\udce9;b;c\n" + GOOD, "line 1: not UTF-8 text; .*encoding='latin-1'"),
-        ("a;b;a\n1;2;3\n", "line 1: column name 'a' stands more than once"),
-        ("a\0;b;c\n" + GOOD, "line 1: it holds zero bytes, so it is no text"),
-        ("", "the file is empty"),
-        ("\n\n", "the file is empty"),
-        ("a;b\n", "no rows below the column names"),
-        ("sep=;\n", "the file is empty"),
-    ],
-)
-def test_hostile_csv(tmp_path, small, either, ending, text, message):
-    small(100, 30)
-    path = tmp_path / f"a{ending}"
-    data = text.encode(errors="surrogateescape")
-    path.write_bytes(gzip.compress(data) if ending == ".csv.gz" else data)
-    fails_raw(f"a{ending}.*({message})", path)
-
-
-@pytest.mark.parametrize(
-    ("data", "options", "message"),
-    [
-        (b"a;b\n1;2\n", {"names": ["c"]}, r"a\.csv: no column 'c'; it has a, b"),
-        (b"a;b\n1;2\n", {"names": ["a", "a"]}, "'a' is named twice"),
-        (b"a;b\n1;2\n", {"names": "a"}, "a list of column names is needed"),
-        (b"a;b\n1;2\n", {"separator": ";;"}, "separator: ';;' is not one character"),
-        (b"a;b\n1;2\n", {"separator": '"'}, "separator: '\"' is not one character"),
-        (b"a;b\n1;2\n", {"encoding": "latin-one"}, "encoding: 'latin-one' is not a known encoding"),
-        (b"a;b\n1;2\n", {"encoding": "rot13"}, "encoding: 'rot13' is not a known encoding"),
-        (b"a;b\n1;\x81\n", {"encoding": "cp1252"}, r"a\.csv, line 2: not cp1252 text"),
-        ("a;b\n1;2\n".encode("utf-16") + b"\0", {}, r"a\.csv, line 3: not utf-16 text"),
-        (b"\xff\xfe" + "a;b\n1;2\n".encode("utf-16-le") + b"\x00\xdc", {}, r"a\.csv, line 3: not utf-16 text"),
-        (b"__index_level_0__\n1\n", {}, "it has no column beside the index __index_level_0__; name another file"),
-    ],
-)
-def test_what_is_asked_for_is_checked(tmp_path, either, data, options, message):
-    (tmp_path / "a.csv").write_bytes(data)
-    fails_raw(message, tmp_path / "a.csv", **options)
-
-
-def test_files_without_column_names_are_refused(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((3, 2)))
-    (tmp_path / "a.svm").write_text("1 1:2\n")
-    fails_raw(r"a\.npy: the columns of a npy file have no names", tmp_path / "a.npy")
-    fails_raw(r"a\.svm: the columns of a svmlight file have no names", tmp_path / "a.svm")
-    fails_raw("X is a generator; a path, or an Arrow dataset or reader is needed", (row for row in []))
-
-
-def test_separators_are_for_csv_files(tmp_path):
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    save(tmp_path / "a.parquet", pa.table({"a": [1]}))
-    fails_raw("separator is for CSV files, and this is parquet", tmp_path / "a.parquet", separator=";")
-
-
-def test_damaged_files(tmp_path):
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    for ending in (".parquet", ".arrow", ".arrows"):
-        path = tmp_path / f"a{ending}"
-        save(path, pa.table({"a": [f"text {k}" for k in range(500)]}))
-        path.write_bytes(path.read_bytes()[:-200])
-        fails_raw(f"a{ending}: not a whole file of its kind", path)
-
-
-@pytest.mark.parametrize("ending", [".parquet", ".arrow", ".arrows"])
-@pytest.mark.parametrize("levels", [False, True])
-def test_texts_that_are_not_utf8(tmp_path, ending, levels):
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    path = tmp_path / f"a{ending}"
-    column = pa.array(["x", "caf\u00e9", "y"])
-    save(path, pa.table({"a": column.dictionary_encode() if levels else column}))
-    path.write_bytes(path.read_bytes().replace("f\u00e9".encode(), b"f\xff\xff"))
-    fails_raw(f"a{ending}: not a whole file of its kind, .*UTF8", path)
-
-
-@pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_a_file_that_changes(tmp_path, ending):
-    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    path = tmp_path / f"a{ending}"
-
-    def fill(n):
-        if ending == ".csv":
-            path.write_text("a\n" + "x\n" * n)
-        else:
-            save(path, pa.table({"a": ["x"] * n}))
-
-    fill(5)
-    source = open_raw(path)
-    blocks = source.raw_blocks()
-    next(blocks)
-    fill(50_000)
-    with pytest.raises(TableError, match="its size changed from"):
-        list(blocks)
-    with pytest.raises(TableError, match="its size changed from"):
-        list(source.raw_blocks())
-
-
-def test_blocks_are_of_bounded_size(tmp_path, small, either):
+def test_blocks_are_of_bounded_size(tmp_path, small, maybe_pyarrow):
     small(1 << 10, 1 << 10)
     (tmp_path / "a.csv").write_text("a,b\n" + "12345678,abcdefg\n" * 4000)
     rows = [block.rows for block in open_raw(tmp_path / "a.csv").raw_blocks()]

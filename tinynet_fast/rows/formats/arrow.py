@@ -142,6 +142,12 @@ class TablePart(Part):
         part.layout = self.layout.of_labels()
         return Part.labels(part)
 
+    def only(self, names: list[str]) -> "TablePart":
+        part = copy(self)
+        part.layout = copy(self.layout)
+        part.layout.names = names
+        return part
+
 
 class ArrowPart(TablePart):
     """A part that is read as record batches. The place of a chunk is the number of its first row."""

@@ -141,6 +141,10 @@ class Part(ABC):
         raise TableError(f"{self.path}: its columns have no names, and files whose columns have names are needed here")
         yield
 
+    def only(self, names: list[str]) -> "Part":
+        """The same rows with some of the columns that `raw` gives."""
+        raise TableError(f"{self.path}: its columns have no names, by which some could be chosen")
+
     def labels(self) -> Iterator[np.ndarray]:
         """The labels of all rows, without the inputs where that is possible. Missing labels are refused."""
         for block in self.read(0, None):

@@ -1,6 +1,7 @@
 """Columns from the names of folders, as in year=2020/part.0.parquet."""
 
 from collections.abc import Callable, Generator, Iterator
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -174,6 +175,15 @@ class InFolders(Part):
             if layout.label_added:
                 y = np.full(len(X), self.here[str(layout.label)])
             yield Chunk(X, y, chunk.place, chunk.kept)
+
+    def only(self, names: list[str]) -> "InFolders":
+        part, layout = copy(self), copy(self.layout)
+        layout.wanted, layout.added = names, [name for name in names if name in self.layout.added]
+        layout.names = [name for name in names if name not in layout.added]
+        if not layout.names:
+            raise TableError(f"{self.path}: name at least one column that is in the files themselves")
+        part.inner, part.layout = self.inner.only(layout.names), layout
+        return part
 
     def raw(self) -> Generator[RawBlock, None, None]:
         for block in self.inner.raw():

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.rows.files import TableError
+from tinynet_fast.rows.files import TableError, no_such_column
 from tinynet_fast.rows.formats.base import Chunk, Part, RawBlock
 from tinynet_fast.rows.messages import listed
 
@@ -126,6 +126,17 @@ class Source:
         self.check_unchanged()
         if not row:
             raise TableError(f"{self.place}: no rows: one is needed")
+
+    def only(self, names: Sequence[str]) -> "Source":
+        """The same rows with some of the columns of `raw_blocks`, in this order; files are not opened again."""
+        assert self.names is not None
+        lost = next((name for name in names if name not in self.names), None)
+        if lost is not None:
+            raise no_such_column(self.place, lost, self.names)
+        other = copy(self)
+        other.names, other.n_features, other._index, other._indexed = list(names), len(names), [], 0
+        other.parts = [part.only(list(names)) for part in self.parts]
+        return other
 
     def _begin(self) -> None:
         """TableError if the rows were read before, and can be read only once."""
