@@ -159,11 +159,10 @@ def encoded(model: Model, data: Any, drop_missing: bool = False, y: Any = None, 
     """
     assert model.columns is not None
     if is_source(data) or names_files(data):
-        names = None if y is None else open_raw(data, **reading).names
-        target = None if y is None else model.target_of(y, names or [], str(data))
+        source = open_raw(data, **reading)
+        target = None if y is None else model.target_of(y, source.names or [], source.place)
         wanted = model.columns.names + ([] if target is None else [target.name])
-        source = open_raw(data, names=list(dict.fromkeys(wanted)), **reading)
-        return EncodedSource(source, model.columns, target, drop_missing)
+        return EncodedSource(source.only(list(dict.fromkeys(wanted))), model.columns, target, drop_missing)
     table = table_of(data, "X", None if y is not None else model.columns.names)
     if table is None:
         raise ValueError(f"X is a {type(data).__name__} without named columns: pass a frame, a dict or a path")

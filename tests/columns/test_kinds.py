@@ -207,7 +207,7 @@ def damaged(path, value):
     ],
 )
 def test_damaged_columns_are_refused(path, value):
-    with pytest.raises(ValueError, match="column|field"):
+    with pytest.raises(ValueError, match=r"column|field"):
         Columns.from_json(damaged(path, value))
 
 

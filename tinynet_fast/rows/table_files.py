@@ -1,7 +1,8 @@
 """Tables in files, with columns of any kind: read whole, or block by block."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from typing import Any
 
 from tinynet_fast.rows.formats import Source
@@ -9,14 +10,15 @@ from tinynet_fast.rows.kept import fits
 from tinynet_fast.rows.tables import Table, Texts, column_of, joined
 
 
-def blocks_of(source: Source) -> Iterator[Table]:
+def blocks_of(source: Source) -> Generator[Table, None, None]:
     """The rows of a source of raw columns, block by block."""
-    for block in source.raw_blocks():
-        columns = {
-            name: Texts.of(column) if isinstance(column, list) else column_of(column)
-            for name, column in block.columns.items()
-        }
-        yield Table(columns, block.rows, block.where, source.place)
+    with closing(source.raw_blocks()) as blocks:
+        for block in blocks:
+            columns = {
+                name: Texts.of(column) if isinstance(column, list) else column_of(column)
+                for name, column in block.columns.items()
+            }
+            yield Table(columns, block.rows, block.where, source.place)
 
 
 def read_table(source: Source, limited: bool = False) -> Table | None:
@@ -26,12 +28,13 @@ def read_table(source: Source, limited: bool = False) -> Table | None:
     tables: list[Table] = []
     firsts: list[int] = []
     rows = 0
-    for table in blocks_of(source):
-        tables.append(table)
-        firsts.append(rows)
-        rows += len(table)
-        if limited and not fits(rows, source.n_features):
-            return None
+    with closing(blocks_of(source)) as blocks:
+        for table in blocks:
+            tables.append(table)
+            firsts.append(rows)
+            rows += len(table)
+            if limited and not fits(rows, source.n_features):
+                return None
     places: list[Any] = [table.where for table in tables]
     source.check_unchanged()
 
