@@ -9,6 +9,7 @@ from tinynet_fast.columns.kinds import KINDS, Kind, Reading
 from tinynet_fast.columns.looking import mark_in
 from tinynet_fast.rows.tables import Table, table_of
 
+BLOCK_VALUES = 1 << 21  # that are encoded at once: a column is written faster if its rows' memory is in the cache
 MOST_COLUMNS = 1 << 16  # of a model's file
 
 
@@ -79,11 +80,11 @@ class Columns:
         """
         table = table.chosen(self.names)
         reading = self.reading(table) if reading is None else reading
-        widths = [len(kind.inputs) for kind in self.kinds]
-        X, first = np.empty((len(table), sum(widths))), 0
-        for kind, width in zip(self.kinds, widths, strict=True):
-            kind.encode(table, reading, X[:, first : first + width])
-            first += width
+        edges = np.cumsum([0, *(len(kind.inputs) for kind in self.kinds)]).tolist()
+        X = np.empty((len(table), edges[-1]))
+        for rows, part in table.slices(BLOCK_VALUES // edges[-1]):
+            for kind, first, last in zip(self.kinds, edges, edges[1:], strict=False):
+                kind.encode(part, reading, X[rows, first:last])
         return X
 
     def encode_rows(self, X: Any, name: str = "X") -> np.ndarray | None:

@@ -3,12 +3,14 @@
 What a column means (a number, levels, yes or no) is decided in `columns/`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.files import Library
 from tinynet_fast.rows.formats.columns import is_number, numeric
 from tinynet_fast.rows.frames import named_columns
@@ -64,7 +66,9 @@ class Texts:
         return len(self.codes)
 
     def __getitem__(self, rows: Any) -> "Texts":
-        return Texts(self.codes[rows], self.texts)
+        part = Texts(self.codes[:0], ())
+        part.codes, part.texts = self.codes[rows], self.texts
+        return part
 
     def sample(self, most: int) -> list[str]:
         """Some of the different texts."""
@@ -89,10 +93,20 @@ class Texts:
 
 
 class ArrowTexts(Texts):
-    """A column of texts in an Arrow array. Its different texts are not looked for before they are needed."""
+    """A column of texts in an Arrow array. Its different texts are not looked for before they are needed.
 
-    def __init__(self, column: Any) -> None:
-        self.column = pc.utf8_trim_whitespace(column)
+    `rows` are the numbers of its rows in `source`; None if it has all of them.
+    """
+
+    def __init__(self, source: Any, rows: np.ndarray | None = None) -> None:
+        self.source, self.rows = source, rows
+        self.parsed: dict[frozenset[str], np.ndarray | None] = {}  # `plain_numbers`, by the texts for a missing value
+
+    @property
+    def column(self) -> Any:
+        """The texts as an Arrow array, without spaces around them."""
+        column = self.source if self.rows is None else self.source.take(pa.array(self.rows))
+        return pc.utf8_trim_whitespace(column)
 
     def __getattr__(self, name: str) -> Any:
         if name not in ("codes", "texts"):
@@ -102,21 +116,27 @@ class ArrowTexts(Texts):
         return getattr(self, name)
 
     def __len__(self) -> int:
-        return len(self.column)
+        return len(self.source) if self.rows is None else len(self.rows)
 
     def __getitem__(self, rows: Any) -> Texts:
-        return ArrowTexts(self.column.take(pa.array(np.arange(len(self))[rows])))
+        chosen = ArrowTexts(self.source, (np.arange(len(self)) if self.rows is None else self.rows)[rows])
+        chosen.parsed = {gaps: None if found is None else found[rows] for gaps, found in self.parsed.items()}
+        return chosen
 
     def sample(self, most: int) -> list[str]:
-        return [text for text in self.column.slice(0, most).unique().to_pylist() if text is not None]
+        texts = ArrowTexts(self.source, np.arange(len(self))[:most] if self.rows is None else self.rows[:most])
+        return [text for text in texts.column.unique().to_pylist() if text is not None]
 
     def plain_numbers(self, gaps: frozenset[str]) -> np.ndarray | None:
-        gone = pc.is_in(self.column, value_set=pa.array(sorted(gaps), self.column.type))
-        try:
-            numbers = pc.if_else(gone, pa.scalar(None, self.column.type), self.column).cast(pa.float64())
-        except pa.ArrowInvalid:
-            return None
-        return numeric(numbers, np.dtype(np.float64))
+        if gaps not in self.parsed:
+            column = self.column
+            gone = pc.is_in(column, value_set=pa.array(sorted(gaps), column.type))
+            try:
+                numbers = pc.if_else(gone, pa.scalar(None, column.type), column).cast(pa.float64())
+                self.parsed[gaps] = numeric(numbers, np.dtype(np.float64))
+            except pa.ArrowInvalid:
+                self.parsed[gaps] = None
+        return self.parsed[gaps]
 
 
 @dataclass(frozen=True)
@@ -176,6 +196,16 @@ class Table:
         columns: dict[str, Column] = {name: column[numbers] for name, column in self.columns.items()}
         return Table(columns, len(numbers), lambda i: self.where(int(numbers[i])), self.place, self.named)
 
+    def slices(self, most: int) -> Iterator[tuple[slice, "Table"]]:
+        """The rows in parts of at most `most` rows, which share the columns' memory."""
+        for part in slices(self.n_rows, most):
+            columns: dict[str, Column] = {name: column[part] for name, column in self.columns.items()}
+            n = len(range(*part.indices(self.n_rows)))
+            yield part, Table(columns, n, partial(self._after, part.start), self.place, self.named)
+
+    def _after(self, first: int, i: int) -> str:
+        return self.where(first + i)
+
     def chosen(self, names: Sequence[str]) -> "Table":
         """These columns, in this order; ValueError that names those that are missing."""
         missing = [repr(name) for name in names if name not in self.columns]
@@ -200,8 +230,8 @@ def _joined(parts: list[Column]) -> Column:
     if all(isinstance(part, np.ndarray) for part in parts):
         return np.concatenate(parts)  # type: ignore[arg-type]
     if all(isinstance(part, ArrowTexts) for part in parts):
-        chunks = [getattr(part, "column") for part in parts]  # noqa: B009
-        return ArrowTexts(pa.chunked_array([c for column in chunks for c in _chunks_of(column)]))
+        chunks = [chunk for part in parts for chunk in _chunks_of(part.column)]  # type: ignore[union-attr]
+        return ArrowTexts(pa.chunked_array(chunks))
     seen: dict[str, int] = {}
     codes = []
     for part in map(as_texts, parts):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.columns import Columns, Target
-from tinynet_fast.columns.kinds import Numbers, Reading, gaps
+from tinynet_fast.columns.kinds import Numbers, Reading, gaps, plain_numbers
 from tinynet_fast.columns.looking import IDENTIFIER, Choice, kinds_of, mark_in
 from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.rows.arrays import as_matrix, check_finite, encode_known
@@ -121,8 +121,10 @@ class Labeller:
             if len(labels) != len(table):
                 raise ValueError(f"target has {len(labels):,} labels and the table has {len(table):,} rows")
         inputs = self._inputs(table, column)
+        reading = self.reading(inputs)
+        for texts in inputs.columns.values():
+            plain_numbers(texts, reading)  # once, and not again for each part of the rows
         if asked.missing == "drop":
-            reading = self.reading(inputs)
             for name in inputs.names:
                 gone = gone | gaps(inputs, name, reading)
             self.dropped = int(np.count_nonzero(gone))
