@@ -12,7 +12,7 @@ FEWEST = 5  # epochs from which on the first ones may be cut off
 START = 0.1  # the part of the epochs that may be cut off
 TOO_HIGH = 3.0  # they are cut off if they are this many times as high as all later ones
 FLAT = 0.6  # the axis starts at 0 if the lowest loss is below this part of the highest
-WIDE = 30.0  # losses of a sweep have a logarithmic axis if the largest is this many times the smallest
+WIDE = 10.0  # losses of a sweep have a logarithmic axis if the largest is this many times the smallest
 DEEPEST = 1e-6  # how far below the largest loss such an axis goes
 
 
@@ -90,6 +90,7 @@ def fit_losses(ax: Any, curves: Sequence[np.ndarray]) -> list[str]:
         return cut
     if len(curves[0]) >= FEWEST and len(later) and 0.0 < TOO_HIGH * later.max() < shown.max():
         cut, shown = [f"{shown.max():,.4g}"], later
+    ax.xaxis.get_major_locator().set_params(integer=True)  # epochs are whole
     low, high = float(shown.min()), float(shown.max())
     margin = 0.05 * (high - low) or 0.05 * high or 1.0
     ax.set_ylim(low - margin if FLAT * high < low < high else 0.0, high + margin)
@@ -110,7 +111,7 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
     Axes
         The best model's curve is thick and named in the legend. If a model diverged, its curve ends in a cross at its
         last finite loss. If its steps can overshoot, the legend calls it unstable. If the losses differ by a factor of
-        more than 30, the axis is logarithmic.
+        more than 10, the axis is logarithmic.
     """
     check_result(result, "fold", "learning_rates takes what sweep returns")
     ours, ax = ax is None, axes(ax)
@@ -142,11 +143,10 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
 def _fit_sweep(ax: Any, losses: np.ndarray) -> None:
     """Limit the axis so that every curve can be seen: a logarithmic one if the losses differ much."""
     shown = losses[np.isfinite(losses) & (losses > 0.0)]
+    fit_losses(ax, list(losses.T))
     if len(shown) and shown.max() > WIDE * shown.min():
         ax.set_yscale("log")
-        ax.set_ylim(bottom=max(float(shown.min()), DEEPEST * float(shown.max())) / 1.2)
-    else:
-        fit_losses(ax, list(losses.T))
+        ax.set_ylim(bottom=max(float(shown.min()), DEEPEST * float(shown.max())) / 1.2, top=1.2 * float(shown.max()))
 
 
 def check_result(result: Any, name: str, message: str) -> None:

@@ -148,7 +148,7 @@ def _scores(report: Report) -> str:
         f"{whose}. Log loss and Brier score are better if they are smaller, the others if they are larger. "
         "A 95 % interval says how far the score may be from that of other rows by chance."
     )
-    return _table(("score", "this model, 95 % interval", "baseline"), rows) + f'<p class="soft">{what}</p>'
+    return _table(("score", "this model<br>95 % interval", "baseline"), rows) + f'<p class="soft">{what}</p>'
 
 
 def _with_interval(score: Score) -> str:
