@@ -1,0 +1,154 @@
+"""The page shows every number and every name as it is, needs nothing else, and is written whole or not at all."""
+
+import base64
+import re
+import xml.etree.ElementTree
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast.columns import Columns
+from tinynet_fast.columns.kinds import Hashed, Levels, Numbers
+from tinynet_fast.rows.messages import printable
+from tinynet_fast.tables.evaluate import evaluate
+from tinynet_fast.tables.page import page, write_page
+from tinynet_fast.tables.report_view import number
+
+EMPTY = {"meta", "br", "img"}  # elements that have no end
+HOSTILE = ["<script>alert(1)</script>", 'a" onload="x', "&amp; <b>", "\x1b[31m\udc80", "$x^$"]
+
+
+class Page(HTMLParser):
+    """What a browser would see; every element has to be closed in its order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.links, self.texts = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action")]
+        assert not [name for name, _ in attrs if name.startswith("on")]
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 2))
+    return X, np.where(X[:, 0] + 0.5 * rng.standard_normal(120) > 0, "pass", "fail")
+
+
+def test_every_number_is_shown(rows):
+    result = train_neuron(*rows, epochs=5, validation=0.25, seed=0)
+    report = evaluate(result.model, *rows)
+    seen = Page(page(report, result.model, result, *rows))
+    text = " ".join(seen.texts)
+    for score in (report.accuracy, report.log_loss, report.brier, report.auc, report.per_label[1].f1):
+        assert number(score.value) in seen.texts
+        assert f"{score.low:.3f} to {score.high:.3f}" in seen.texts
+    for count in report.confusion.ravel():
+        assert str(count) in seen.texts
+    assert f"{report.baseline.log_loss:.4f}" in seen.texts
+    assert "those of the training rows are not known" in text
+    assert "script" not in seen.tags
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in seen.links)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=ascii)
+def test_names_are_shown_as_they_are(hostile, rows):
+    X, y = rows[0], np.where(rows[1] == "pass", hostile, "fail")
+    kinds = [Levels(hostile, [hostile, "x"], [0.5, 0.5]), Hashed("id", 2), Numbers("n", 0.0, gaps=True)]
+    columns = Columns(kinds)
+    model = train_neuron(np.concatenate([X, X, X], axis=1), y, epochs=2, seed=0).model
+    model.features, model.columns = columns.inputs, columns
+    model.training |= {"deviations": [1.0] * 6, "target": hostile, "left_out": {hostile: "all values are different"}}
+    report = evaluate(model, np.concatenate([X, X, X], axis=1), y)
+    text = page(report, model)
+    text.encode()
+    seen = Page(text)
+    assert set(seen.tags) <= {
+        *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "p", "strong", "ul", "li", "div"),
+        *("table", "thead", "tbody", "tr", "th", "td", "br", "span", "figure", "img", "figcaption"),
+    }
+    shown = printable(hostile, 60)
+    # a column that is used and one that is not, the target, the label, and it twice in the confusion matrix
+    assert seen.texts.count(shown) == 6
+    assert any(shown in part and "predicted" in part for part in seen.texts)
+    assert "\x1b" not in text
+
+
+def test_pictures_are_svg_that_can_run_nothing(rows):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    result = train_mlp(*rows, epochs=3, seed=0)
+    report = evaluate(result.model, *rows)
+    text = page(report, result.model, result, *rows)
+    pictures = re.findall(r'src="data:image/svg\+xml;base64,([^"]*)"', text)
+    assert len(pictures) == 7
+    assert len(re.findall(r"<img alt=\"[^\"]+\"", text)) == 7
+    for picture in pictures:
+        root = xml.etree.ElementTree.fromstring(base64.b64decode(picture))
+        assert root.tag.endswith("svg")
+        assert not [element for element in root.iter() if element.tag.endswith("script")]
+    assert len(re.findall("<figure>", page(report, result.model))) == 5  # without the loss, and without rows
+    assert len(re.findall("<figure>", page(report, result.model, result.loss_history))) == 6
+
+
+@pytest.mark.parametrize("k", [3, 30, 90])
+def test_many_labels(k, rows):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((600, 2)), np.array([f"id {i % k}" for i in range(600)])
+    model = train_mlp(X, y, epochs=1, seed=0).model
+    seen = Page(page(evaluate(model, X, y), model))
+    text = " ".join(seen.texts)
+    assert ("The most frequent mistakes" in text) == (k > 20)
+    assert ("and 30 more labels" in text) == (k == 90)
+
+
+def test_rows_that_define_little(rows):
+    model = train_neuron(*rows, epochs=2, seed=0).model
+    text = page(evaluate(model, rows[0][:1], rows[1][:1]), model)
+    assert "undefined" in text
+    assert "nan" not in re.sub('base64,[^"]*', "", text).lower().replace("tinynet", "").split()
+
+
+def test_without_rows_the_page_shows_the_model(rows):
+    result = train_neuron(*rows, epochs=2, seed=0)
+    text = " ".join(Page(page(None, result.model, result)).texts)
+    assert "No rows were held out" in text
+    assert "Scores" not in text
+    assert "Neuron(2 inputs" in text
+    assert "Pictures" not in " ".join(Page(page(None, result.model)).texts)
+
+
+def test_files(rows, tmp_path):
+    result = train_neuron(*rows, epochs=2, seed=0)
+    report = evaluate(result.model, *rows)
+    path = tmp_path / "report.html"
+    write_page(path, report, result.model, result)
+    assert path.read_text(encoding="utf-8") == page(report, result.model, result)
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    path.write_text("old")
+    with pytest.raises(ValueError, match="loss_curves takes what"):
+        write_page(path, report, result.model, "no result")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("report.html", "old")]
+
+
+def test_without_matplotlib_the_page_says_so(rows, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    result = train_neuron(*rows, epochs=2, seed=0)
+    seen = Page(page(evaluate(result.model, *rows), result.model, result))
+    assert "img" not in seen.tags
+    assert any("pip install 'tinynet-fast[plot]'" in text for text in seen.texts)
