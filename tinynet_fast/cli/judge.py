@@ -1,5 +1,6 @@
 """The commands that judge: `lab` learning rates, `threshold` thresholds, `plot` a model, all on rows of any format."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,10 +22,12 @@ from tinynet_fast.cli.options import (
     Standardize,
     TrueLabels,
 )
-from tinynet_fast.cli.rows import names_of, naming, one_or_all, rows_for, true_side
+from tinynet_fast.cli.rows import names_of, naming, one_or_all, rows_for
 from tinynet_fast.cli.support import check_destinations, check_two_answers, numbers, plain_console
-from tinynet_fast.models import Model, check_threshold, load
+from tinynet_fast.models import MLP, Model, Neuron, check_threshold, load
+from tinynet_fast.rows.kept import WholeTable
 from tinynet_fast.rows.messages import printable
+from tinynet_fast.tables.evaluate import codes_of, evaluate, known_target
 from tinynet_fast.tables.options import TableOptions
 from tinynet_fast.tables.rows import Encoded, Labeller, read
 from tinynet_fast.tables.split import held_rows
@@ -40,7 +43,20 @@ class Picture(StrEnum):
 
     boundary = "boundary"
     calibration = "calibration"
+    confusion = "confusion"
+    contributions = "contributions"
+    precision_recall = "precision-recall"
+    roc = "roc"
     thresholds = "thresholds"
+
+
+OF_REPORTS: dict[Picture, Any] = {
+    Picture.calibration: plots.calibration_curve,
+    Picture.confusion: plots.confusion,
+    Picture.precision_recall: plots.precision_recall,
+    Picture.roc: plots.roc,
+    Picture.thresholds: plots.thresholds,
+}
 
 
 def threshold(
@@ -55,7 +71,7 @@ def threshold(
     check_two_answers(fitted, "threshold")
     limits = [check_threshold(t) for t in numbers(compare, "--compare", float)]
     table = rows_for(fitted, data, target, drop_missing)
-    truth = true_side(table, target, fitted)
+    truth = codes_of(fitted, table.y, _place_in(table, target)) == 1
     with naming(data[0]):
         probability = fitted.predict_proba(table.X)
     console = plain_console()
@@ -174,21 +190,32 @@ def plot(
     kind: Annotated[Picture, Argument(help="What to draw.")],
     model: ModelFile,
     data: LabelledRows,
-    target: TrueLabels,
     output: Annotated[Path, Option(help="The picture to write, .png or .svg.")],
+    target: Annotated[str | None, Option(help="The column with the true labels (default: what was learned).")] = None,
     drop_missing: DropMissing = False,
 ) -> None:
-    """Draw a picture of a model: boundary (one or two inputs), calibration, or thresholds."""
+    """Draw a picture of a model and rows with known labels. A boundary is drawn for one or two inputs."""
     check_destinations({"the picture": output}, data)
     fitted = load(model)
-    check_two_answers(fitted, "a picture")
-    table = rows_for(fitted, data, target, drop_missing)
-    truth = fitted.labels[true_side(table, target, fitted).astype(np.intp)]
-    draw: Any = {
-        "boundary": plots.decision_boundary,
-        "calibration": plots.calibration_curve,
-        "thresholds": plots.thresholds,
-    }
     with naming(data[0]):
-        plots.save(draw[kind.value](fitted, table.X, truth), output)
+        plots.save(_drawn(kind, fitted, data, target, drop_missing), output)
     plain_console().print(f"picture: {output}", soft_wrap=True)
+
+
+def _place_in(table: WholeTable, column: str) -> Callable[[int], str]:
+    return lambda i: f"{table.where(i)}, column {column!r}"
+
+
+def _drawn(kind: Picture, fitted: Neuron | MLP, data: list[Path], target: str | None, drop_missing: bool) -> Any:
+    """The axes with the picture."""
+    if kind in OF_REPORTS:
+        return OF_REPORTS[kind](evaluate(fitted, one_or_all(data), target, drop_missing=drop_missing))
+    if kind is Picture.contributions and plots.can_show_weights(fitted):
+        return plots.contributions(fitted)
+    if kind is Picture.boundary:
+        check_two_answers(fitted, "a boundary")
+    column = target or known_target(fitted)
+    table = rows_for(fitted, data, column, drop_missing)
+    codes = codes_of(fitted, table.y, _place_in(table, column))
+    draw: Any = plots.decision_boundary if kind is Picture.boundary else plots.contributions
+    return draw(fitted, table.X, fitted.labels[codes])

@@ -119,19 +119,6 @@ def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarra
         )
 
 
-def true_side(table: WholeTable, target: str, fitted: Neuron | MLP) -> np.ndarray:
-    """Which rows have the model's second label. TableError, naming the line, if the model does not know a label."""
-    actual, labels = table.y, fitted.labels
-    if (actual.dtype.kind == "U") != (labels.dtype.kind == "U"):
-        actual, labels = actual.astype(str), labels.astype(str)  # one is text, the other numbers
-    unknown = (actual != labels[0]) & (actual != labels[1])
-    if unknown.any():
-        row = int(np.argmax(unknown))
-        label, known = actual[row].item(), f"{labels[0].item()!r} and {labels[1].item()!r}"
-        raise TableError(f"{table.where(row)}, column {target!r}: unknown label {label!r}; the model knows {known}")
-    return np.asarray(actual == labels[1])
-
-
 @contextmanager
 def naming(place: Any) -> Iterator[None]:
     """Put the file's name before the library's error messages, except for those about an option."""

@@ -1,5 +1,7 @@
 """`evaluate`: how good a model is on rows with known labels, in memory or in files of any size."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,23 +54,28 @@ def evaluate(
     >>> evaluate(Neuron(weights=[2.0], bias=-5.0), [1, 2, 3, 4], [0, 0, 1, 1]).accuracy.value
     1.0
     """
+    if target is None:
+        target = known_target(model)
     shares = model.training.get("label_shares")
     shares = np.array(shares) if isinstance(shares, list) and len(shares) == len(model.labels) else None
     if not (is_source(table) or names_files(table)):
         P = _probabilities(model, table)
-        codes = model.codes(table, _target(model, target), len(P))
+        codes = model.codes(table, target, len(P))
     else:
-        P, codes = _of_files(model, table, _target(model, target), drop_missing, separator, encoding)
+        P, codes = _of_files(model, table, target, drop_missing, separator, encoding)
     return Report.of(model.labels, P, codes, shares, model.threshold)
 
 
-def _target(model: Model, target: Any) -> Any:
-    if target is not None or model.columns is not None:
-        return target
-    known = model.training.get("target")
-    if known is None:
+def known_target(model: Model) -> str:
+    """The column that the model learned, or the condition on one; ValueError if it does not know."""
+    known = model.training.get("target") if model.target is None else model.target.words
+    if not isinstance(known, str):
         raise ValueError("the model does not know which column it learned: name the column of labels (target)")
     return known
+
+
+def _place(source: Any, rows: np.ndarray, column: str, i: int) -> str:
+    return f"{source.where(int(rows[i]))}{column}"
 
 
 def _probabilities(model: Model, X: Any) -> np.ndarray:
@@ -86,13 +93,13 @@ def _of_files(
         y = target_in(first, target) if isinstance(target, str) else target
         source: Any = open_for(model, data, drop_missing=drop_missing, y=y)
     else:
-        learned = model.target.words if target is None and model.target is not None else target
-        source = encoded(model, data, drop_missing, learned, separator=separator, encoding=encoding)
+        source = encoded(model, data, drop_missing, target, separator=separator, encoding=encoding)
+    column = f", column {target!r}" if isinstance(target, str) else ""
     P, codes, first_row = [], [], 0
     for chunk in source.chunks():
         if len(chunk.X):
             P.append(_probabilities(model, chunk.X))
-            codes.append(_codes(model, chunk, source, first_row))
+            codes.append(codes_of(model, chunk.y, partial(_place, source, first_row + chunk.numbers(), column)))
         first_row += chunk.rows
     source.check_unchanged()
     if not P:
@@ -100,16 +107,18 @@ def _of_files(
     return np.concatenate(P), np.concatenate(codes)
 
 
-def _codes(model: Model, chunk: Any, source: Any, first_row: int) -> np.ndarray:
-    """The place of each row's label; ValueError, naming the row, for a label that the model does not know."""
-    y, labels = np.asarray(chunk.y), model.labels
+def codes_of(model: Model, y: Any, where: Callable[[int], str]) -> np.ndarray:
+    """The place of each row's label in the model's labels; ValueError for one that the model does not know.
+
+    `where` names the place of a row: its file and line, and the column.
+    """
+    y, labels = np.asarray(y), model.labels
     if (y.dtype.kind == "U") != (labels.dtype.kind == "U"):
-        y, labels = y.astype(str), labels.astype(str)
+        y, labels = y.astype(str), labels.astype(str)  # one is text, the other numbers
     known = np.isin(y, labels)
     if not known.all():
         i = int(np.argmin(known))
-        place = source.where(first_row + int(chunk.numbers()[i]))
-        raise ValueError(
-            f"{place}: the label {shown(y[i])} is none that the model knows ({listed([str(x) for x in labels])})"
-        )
+        names = [repr(label) for label in labels.tolist()]
+        knows = " and ".join(names) if len(names) == 2 else listed(names)
+        raise ValueError(f"{where(i)}: unknown label {shown(y[i])}; the model knows {knows}")
     return encode_known(y, labels, len(y))
