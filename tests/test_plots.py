@@ -455,6 +455,9 @@ def test_losses_that_would_be_squashed(rows):
     falling = plots.loss_curves(np.linspace(1.0, 0.1, 20))  # the losses alone
     assert falling.get_ylim()[0] == 0.0
     assert falling.get_ylabel() == "loss"
+    steep = plots.loss_curves(0.5 + np.exp(-np.arange(200.0)))
+    assert steep.get_xscale() == "symlog"
+    assert falling.get_xscale() == "linear"
     constant = plots.loss_curves(np.full(6, 0.5))
     assert constant.get_ylim()[0] < 0.5 < constant.get_ylim()[1]
     wide = sweep(*rows, learning_rate=[0.01, 0.1], epochs=4)

@@ -11,6 +11,8 @@ from tinynet_fast.plots.drawing import DARK, MIDDLE, MOST_NAMED, STYLES, axes, l
 FEWEST = 5  # epochs from which on the first ones may be cut off
 START = 0.1  # the part of the epochs that may be cut off
 TOO_HIGH = 3.0  # they are cut off if they are this many times as high as all later ones
+MANY = 50  # epochs from which on their axis may be logarithmic
+STEEP = 0.2  # it is if the epochs after the first ones change the loss by less than this part of its range
 FLAT = 0.6  # the axis starts at 0 if the lowest loss is below this part of the highest
 WIDE = 10.0  # losses of a sweep have a logarithmic axis if the largest is this many times the smallest
 DEEPEST = 1e-6  # how far below the largest loss such an axis goes
@@ -31,7 +33,8 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
     Axes
         A neuron's training loss is a sum of squared errors, and its validation loss a mean log loss. So the second one
         has its own axis, on the right. If the first epochs are much higher than all later ones, they are cut off, and
-        the title says so. If the losses change little, the axis does not start at 0.
+        the title says so. If the losses change little, the axis does not start at 0. If nearly all of the change is in
+        the first of many epochs, the axis of epochs is logarithmic.
     """
     if isinstance(result, (np.ndarray, list, tuple)):
         return _losses_alone(np.asarray(result, dtype=np.float64), axes(ax))
@@ -73,7 +76,7 @@ def _losses_alone(losses: np.ndarray, ax: Any) -> Any:
 
 
 def fit_losses(ax: Any, curves: Sequence[np.ndarray]) -> list[str]:
-    """Limit the axis of losses so that the curves fill it.
+    """Limit the axis of losses so that the curves fill it; the axis of epochs too, if most happens in the first ones.
 
     Returns
     -------
@@ -90,8 +93,13 @@ def fit_losses(ax: Any, curves: Sequence[np.ndarray]) -> list[str]:
         return cut
     if len(curves[0]) >= FEWEST and len(later) and 0.0 < TOO_HIGH * later.max() < shown.max():
         cut, shown = [f"{shown.max():,.4g}"], later
-    ax.xaxis.get_major_locator().set_params(integer=True)  # epochs are whole
     low, high = float(shown.min()), float(shown.max())
+    if len(curves[0]) >= MANY and len(later) and later.max() - later.min() < STEEP * (high - low):
+        ax.set_xscale("symlog", linthresh=1.0, linscale=0.3)
+        ax.set_xlim(-0.1, len(curves[0]))
+        ax.xaxis.set_major_formatter("{x:g}")
+    elif ax.get_xscale() == "linear":
+        ax.xaxis.get_major_locator().set_params(integer=True)  # epochs are whole
     margin = 0.05 * (high - low) or 0.05 * high or 1.0
     ax.set_ylim(low - margin if FLAT * high < low < high else 0.0, high + margin)
     return cut
