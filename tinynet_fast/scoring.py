@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -62,6 +62,7 @@ def predict_file(
     formulas: bool = False,
     separator: str | None = None,
     encoding: str | None = None,
+    progress: Callable[[int], Any] | None = None,
 ) -> int:
     """Predict every row of `data` and write row numbers, probabilities and predictions to `output`, block by block.
 
@@ -92,6 +93,8 @@ def predict_file(
         characters are never changed.
     separator, encoding : str, optional
         Of CSV files, for a model that was trained on a table. By default they are found.
+    progress : callable, optional
+        Called with the number of rows that were predicted so far.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def predict_file(
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
             raise ValueError(f"{output}: that is the data itself; name another file to write to")
-    return write_scores(scores(model, source, threshold), model.labels, output, formulas)
+    return write_scores(scores(model, source, threshold, progress), model.labels, output, formulas)
 
 
 def open_for(
@@ -184,17 +187,21 @@ def _is_flat(data: Any) -> bool:
     return getattr(data, "ndim", 2) == 1 and getattr(data.dtype, "names", None) is None and not is_sparse(data)
 
 
-def scores(model: Model, source: Source, threshold: float | None = None) -> Iterator[Scores]:
+def scores(
+    model: Model, source: Source, threshold: float | None = None, progress: Callable[[int], Any] | None = None
+) -> Iterator[Scores]:
     """Predict block by block. ValueError after the last block if a file changed in the meantime."""
-    return _scores(model, source, model.limit(threshold))
+    return _scores(model, source, model.limit(threshold), progress)
 
 
-def _scores(model: Model, source: Source, limit: float) -> Iterator[Scores]:
+def _scores(model: Model, source: Source, limit: float, progress: Callable[[int], Any] | None) -> Iterator[Scores]:
     first = 1
     for chunk in source.chunks():
         if len(chunk.X):
             yield scored(model, chunk.X, first + chunk.numbers(), limit)
         first += chunk.rows
+        if progress is not None:
+            progress(first - 1)
     source.check_unchanged()
 
 

@@ -31,6 +31,7 @@ from tinynet_fast.tables.evaluate import codes_of, evaluate, known_target
 from tinynet_fast.tables.options import TableOptions
 from tinynet_fast.tables.rows import Encoded, Labeller, read
 from tinynet_fast.tables.split import held_rows
+from tinynet_fast.training.progress import waiting
 
 if TYPE_CHECKING:
     from tinynet_fast.training.sweep_result import SweepResult
@@ -152,17 +153,19 @@ def lab(
         held = held_rows(rows.codes, 0 if folds is not None else validation, seed)
         trained, judged = rows.part(~held), rows.part(held)
         encoded = Encoded(trained, asked, labeller.reading(trained.table))
-        result = sweep(
-            encoded.X,
-            trained.labels[trained.codes],
-            learning_rate=rates,
-            l2=penalties,
-            epochs=epochs,
-            folds=folds,
-            validation=(encoded.others(judged)[0], judged.labels[judged.codes]) if len(judged) else None,
-            shuffle=shuffle,
-            seed=seed,
-        )
+        held_out = (encoded.others(judged)[0], judged.labels[judged.codes]) if len(judged) else None
+        with waiting(True, f"training {len(rates) * len(penalties)} neurons ..."):
+            result = sweep(
+                encoded.X,
+                trained.labels[trained.codes],
+                learning_rate=rates,
+                l2=penalties,
+                epochs=epochs,
+                folds=folds,
+                validation=held_out,
+                shuffle=shuffle,
+                seed=seed,
+            )
     if output is not None:  # before anything is printed, because printing may fail
         plots.save(plots.learning_rates(result), output)
     console = plain_console()

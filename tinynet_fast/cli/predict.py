@@ -17,6 +17,7 @@ from tinynet_fast.rows.formats.registry import format_of
 from tinynet_fast.rows.messages import listed, printable
 from tinynet_fast.rows.tables import Table, Texts
 from tinynet_fast.scoring import check_output, open_for, predict_file, scored, scores, write_csv, write_scores
+from tinynet_fast.training.progress import waiting
 
 SHOWN_LABELS = 10
 
@@ -58,7 +59,14 @@ def predict(
         raise ValueError(f"{strange[0]}: neither a file nor name=value, which is how one row is given")
     check_not_input(output, Path(data[0]))
     files: Any = data[0] if len(data) == 1 else [Path(word) for word in data]
-    if output is not None:
+    if output is None:
+        source = open_for(fitted, files, drop_missing=drop_missing, separator=separator, encoding=encoding)
+        hold_data([str(label) for label in fitted.labels.tolist()])
+        out = Late()
+        write_csv(scores(fitted, source, threshold), fitted.labels, out, formulas)
+        out.finish()
+        return
+    with waiting(True, "predicting ...") as say:
         rows = predict_file(
             fitted,
             files,
@@ -68,14 +76,9 @@ def predict(
             formulas=formulas,
             separator=separator,
             encoding=encoding,
+            progress=lambda done: say(f"{done:,} rows predicted"),
         )
-        plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
-        return
-    source = open_for(fitted, files, drop_missing=drop_missing, separator=separator, encoding=encoding)
-    hold_data([str(label) for label in fitted.labels.tolist()])
-    out = Late()
-    write_csv(scores(fitted, source, threshold), fitted.labels, out, formulas)
-    out.finish()
+    plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
 
 
 def _feature_names(fitted: Model) -> list[str]:

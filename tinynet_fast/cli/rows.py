@@ -127,8 +127,9 @@ def naming(place: Any) -> Iterator[None]:
     except TableError:
         raise
     except ValueError as error:
-        about_an_option = OPTION.match(str(error)) or NO_SUCH.match(str(error))
-        raise ValueError(f"{error}" if about_an_option else f"{place}: {error}") from None
+        message = str(error)
+        told = message.startswith(str(place)) or OPTION.match(message) or NO_SUCH.match(message)
+        raise ValueError(message if told else f"{place}: {message}") from None
 
 
 def one_line(message: str) -> str:

@@ -18,6 +18,7 @@ from tinynet_fast.tables.rows import Encoded, Labelled, Labeller, read
 from tinynet_fast.tables.split import held_rows
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.progress import waiting
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.result import TrainingResult
 
@@ -255,7 +256,8 @@ class _Training:
         if self.found is None:
             found = {k: v for k, v in self.given.items() if k not in CHECKPOINTS}
             hidden = tuple(found.pop("hidden", ()))
-            self.found = find_options(encoded.X, rows.codes, len(rows.labels), hidden, found, seed, weight)
+            with waiting(self.progress, "choosing options ..."):
+                self.found = find_options(encoded.X, rows.codes, len(rows.labels), hidden, found, seed, weight)
         options = self.found.options | {"seed": seed, "progress": self.progress}
         if last:
             options |= {name: self.given[name] for name in CHECKPOINTS if name in self.given}

@@ -1,7 +1,9 @@
 """The progress of training, on stderr: a bar on a terminal, a line every few seconds elsewhere."""
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Timer
 from time import perf_counter
 from typing import Any
 
@@ -9,6 +11,27 @@ from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.training.options import Options
 
 LINE_SECONDS = 5.0
+WAIT_SECONDS = 1.0  # what is done sooner shows nothing
+
+
+@contextmanager
+def waiting(shown: bool, text: str) -> Iterator[Callable[[str], None]]:
+    """Show a text on a terminal while something runs that has no bar. Yields a function that changes the text."""
+    if not (shown and sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console  # as in `Progress`
+
+    status = Console(stderr=True, markup=False, emoji=False).status(text)
+    timer = Timer(WAIT_SECONDS, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda new: status.update(new)
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
 
 
 class Progress:
