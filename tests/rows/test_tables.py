@@ -1,111 +1,157 @@
-"""Any source read whole: the same table from every format, with the rows' own numbers."""
+"""Tables in memory: named columns of any library as numbers, texts, or what they are instead."""
 
-import gzip
-import sys
+import datetime
+import decimal
 
 import numpy as np
 import pytest
-from csv_table import read_csv
-from tables import write
 
-from tinynet_fast.rows import kept
-from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats import base, open_source
-from tinynet_fast.rows.kept import read_whole
-
-CELLS = [(1.5, -2.0, "x"), (0.1, 3.0, "y"), (2.25, "", "x"), (1e300, 1e-300, "y"), ("", 4.0, ""), (7.0, 8.0, "z")]
-HEADER = ["a", "b", "y"]
+from tinynet_fast.rows.formats import open_raw
+from tinynet_fast.rows.table_files import read_table
+from tinynet_fast.rows.tables import Table, Texts, Unusable, as_texts, joined, table_of
 
 
-@pytest.fixture(params=["csv", "csv without pyarrow", "csv.gz", "parquet", "arrow"])
-def path(request, tmp_path, monkeypatch):
-    """The cells as a file of each format, in chunks of two rows."""
-    monkeypatch.setattr(base, "CHUNK_BYTES", 32)
-    path = write(tmp_path / "t.csv", HEADER, CELLS)
-    if request.param == "csv without pyarrow":
-        monkeypatch.setitem(sys.modules, "pyarrow", None)
-        return path
-    pytest.importorskip("pyarrow", reason="pyarrow reads the files")
-    if request.param == "csv.gz":
-        (tmp_path / "t.csv.gz").write_bytes(gzip.compress(path.read_bytes()))
-    elif request.param != "csv":
-        from pyarrow import csv, feather, parquet
-
-        table, save = csv.read_csv(path), {"parquet": parquet.write_table, "arrow": feather.write_feather}
-        table = table.set_column(
-            2, "y", csv.read_csv(path, convert_options=csv.ConvertOptions(strings_can_be_null=True))["y"]
-        )
-        save[request.param](table, tmp_path / f"t.{request.param}")
-    return tmp_path / f"t.{request.param}"
+def texts(column):
+    """The texts of a column, None for a missing one."""
+    return [None if code < 0 else column.texts[code] for code in column.codes.tolist()]
 
 
-def test_rows_and_their_numbers(path):
-    whole = read_whole(open_source(path, "y", drop_missing=True))
-    assert whole.names == ["a", "b"]
-    assert whole.X.tolist() == [[1.5, -2.0], [0.1, 3.0], [1e300, 1e-300], [7.0, 8.0]]
-    assert whole.X.dtype == np.float64
-    assert whole.y.tolist() == ["x", "y", "y", "z"]
-    assert whole.rows.tolist() == [0, 1, 3, 5]
-    assert (whole.n_rows, whole.dropped) == (6, 2)
-    assert whole.where(3).endswith("line 7" if ".csv" in path.name else "row 6")
-    with pytest.raises(TableError, match=r"t\.\S+, (line 4|row 3), column 'b': the value is missing"):
-        read_whole(open_source(path, "y"))
+def test_texts():
+    column = Texts.of([" a", "b ", None, "a", "", "b"])
+    assert texts(column) == ["a", "b", None, "a", "", "b"]
+    assert column.texts == ["a", "b", ""]
+    assert texts(column[1:3]) == ["b", None]
+    assert column[1:3].used == ["b"]
+    assert texts(column[np.array([5, 0])]) == ["b", "a"]
+    assert column.mapped({"a": 1.0, "b": 2.0, "": 3.0}, -1.0).tolist() == [1, 2, -1, 1, 3, 2]
+    assert column.mapped([1.0, 2.0, 3.0], -1.0).tolist() == [1, 2, -1, 1, 3, 2]
+    assert len(Texts.of([])) == 0
 
 
-def test_what_fits(path, monkeypatch):
-    source = open_source(path, "y", drop_missing=True)
-    monkeypatch.setattr(kept, "MEMORY_BYTES", 4 * 2 * 8)
-    assert len(read_whole(source, limited=True)) == 4
-    monkeypatch.setattr(kept, "MEMORY_BYTES", 4 * 2 * 8 - 1)
-    assert read_whole(source, limited=True) is None
-    assert len(read_whole(source)) == 4
-    streamed = np.concatenate([chunk.y for chunk in source.chunks()])  # labels have values again
-    assert streamed.tolist() == ["x", "y", "y", "z"]
+def test_numbers_as_texts():
+    assert texts(as_texts(np.array([3.0, 1.5, np.nan, 3.0, -2e20]))) == [
+        "3",
+        "1.5",
+        None,
+        "3",
+        "-200000000000000000000",
+    ]
 
 
 @pytest.mark.parametrize(
-    "labels", [["1", "2", "a"], ["1", "0", "0.5"], ["true", "false"], ["01", "1", "2"], ["a", "b", "1"]]
-)
-@pytest.mark.parametrize("plain", [True, False])
-def test_labels_have_the_type_of_all(tmp_path, monkeypatch, labels, plain):
-    monkeypatch.setattr(base, "CHUNK_BYTES", 8)
-    path = write(tmp_path / "t.csv", ["x", "y"], [(i, label) for i, label in enumerate(labels)])
-    ref = read_csv(path).labels("y")
-    if plain:
-        monkeypatch.setitem(sys.modules, "pyarrow", None)
-    comp = read_whole(open_source(path, "y")).y
-    assert comp.dtype.kind == ref.dtype.kind
-    assert comp.tolist() == ref.tolist()
-
-
-@pytest.mark.parametrize(
-    ("cells", "message"),
+    ("values", "expected"),
     [
-        ([(1, "two", "x"), (2, 1, "y")], r"t\.csv, line 2, column 'b': 'two' is not a number"),
-        ([(1, "", "x"), (2, "two", "y")], r"t\.csv, line 3, column 'b': 'two' is not a number"),
-        ([(1, 1, "x"), (2, "inf", "y")], r"t\.csv, line 3, column 'b': inf is not finite"),
-        ([], r"t\.csv: no rows below the column names"),
+        ([1, 2.5, None], [1.0, 2.5, None]),
+        ([decimal.Decimal("1.5"), np.float32(2.0)], [1.5, 2.0]),
+        ([None, None], [None, None]),
+        (["a", None, float("nan"), 3, 2.5, True], ["a", None, None, "3", "2.5", "true"]),
+        ([True, None, False], ["true", None, "false"]),
+        (np.array(["a", "b"]), ["a", "b"]),
+        (np.array([True, False]), ["true", "false"]),
+        (np.array([1, 2], np.int8), [1.0, 2.0]),
     ],
 )
-@pytest.mark.parametrize("plain", [True, False])
-def test_bad_cells(tmp_path, monkeypatch, cells, message, plain):
-    path = write(tmp_path / "t.csv", HEADER, cells)
-    if plain:
+def test_columns_of_python_objects(values, expected):
+    column = table_of({"c": values}).columns["c"]
+    if isinstance(column, Texts):
+        assert texts(column) == expected
+    else:
+        assert [None if np.isnan(x) else x for x in column.tolist()] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ([datetime.date(2024, 1, 5)], "dates"),
+        (np.array(["2024-01-05"], "M8[D]"), "dates"),
+        (np.array([5], "m8[s]"), "lengths of time"),
+        ([[1, 2]], "values of type list"),
+        ([b"a"], "values of type bytes"),
+        ([1j], "values of type complex"),
+    ],
+)
+def test_columns_that_are_no_inputs(values, what):
+    assert table_of({"c": values}).columns["c"] == Unusable(what, 1)
+
+
+def test_rows_with_names():
+    rows = [{"a": 1, "b": "x"}, {"a": None, "b": "y"}]
+    table = table_of(rows)
+    assert table.names == ["a", "b"]
+    assert texts(table.columns["b"]) == ["x", "y"]
+    assert table.where(1) == "X[1]"
+    assert table.cell(1, "a") == "X[1], column 'a'"
+    assert table_of({"a": 1, "b": "x"}, names=["a", "b"]).n_rows == 1
+    assert table_of([[1, 2]]) is None
+    assert table_of(np.ones((2, 2))) is None
+    structured = np.array([(1, "x"), (2, "y")], [("a", float), ("b", "U1")])
+    assert texts(table_of(structured).columns["b"]) == ["x", "y"]
+    with pytest.raises(ValueError, match=r"X\[1\] has no 'b'"):
+        table_of([{"a": 1, "b": 2}, {"a": 1}])
+
+
+def test_parts_of_a_table():
+    table = table_of({"a": [1.0, 2.0, 3.0, 4.0, 5.0], "b": list("xyxyz")}, "rows")
+    part = table.take(np.array([False, True, False, True, False]))
+    assert part.columns["a"].tolist() == [2.0, 4.0]
+    assert part.where(1) == "rows[3]"
+    assert part.take(np.array([1])).where(0) == "rows[3]"
+    found = [
+        (rows, part.columns["a"].tolist(), texts(part.columns["b"]), part.where(0)) for rows, part in table.slices(2)
+    ]
+    assert found == [
+        (slice(0, 2), [1.0, 2.0], ["x", "y"], "rows[0]"),
+        (slice(2, 4), [3.0, 4.0], ["x", "y"], "rows[2]"),
+        (slice(4, 5), [5.0], ["z"], "rows[4]"),
+    ]
+    assert table.chosen(["b"]).names == ["b"]
+    with pytest.raises(ValueError, match="rows has no columns 'c', 'd'; it has a, b"):
+        table.chosen(["c", "a", "d"])
+
+
+def test_tables_are_joined():
+    first, second = table_of({"a": [1.0], "b": ["x"]}), table_of({"a": ["?"], "b": ["y"]})
+    table = joined([first, second], str)
+    assert texts(table.columns["a"]) == ["1", "?"]
+    assert texts(table.columns["b"]) == ["x", "y"]
+    assert table.where(1) == "1"
+    dates = joined([first, table_of({"a": [datetime.date(2024, 1, 1)], "b": ["z"]})], str)
+    assert dates.columns["a"] == Unusable("dates", 2)
+
+
+def test_mistakes():
+    with pytest.raises(ValueError, match="columns of different lengths, 1 and 2 rows"):
+        table_of({"a": [1], "b": [1, 2]})
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="X has 2 columns named 'a': rename or drop one"):
+        table_of(pd.DataFrame(np.ones((2, 2)), columns=["a", "a"]))
+
+
+def test_an_index_of_pandas_is_no_column():
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": [1.0, 2.0]}, index=["x", "y"])
+    assert table_of(frame).names == ["a"]
+    assert table_of(pa.Table.from_pandas(frame)).names == ["a"]
+
+
+@pytest.mark.parametrize("without", [False, True])
+def test_a_file_in_blocks_names_lines(without, tmp_path, monkeypatch):
+    if without:
+        import sys
+
         monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(TableError, match=message):
-        read_whole(open_source(path, "y", drop_missing=True))
-    with pytest.raises(TableError, match="no column 'c'; it has a, b, y"):
-        open_source(write(tmp_path / "u.csv", HEADER, [(1, 2, 3)]), "y", features=["c"])
-
-
-def test_training_from_csv_without_pyarrow(tmp_path, monkeypatch):
-    from tinynet_fast import train_neuron
-
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((50, 2))
-    path = write(tmp_path / "t.csv", HEADER, [(*x, int(x[0] > 0)) for x in X.tolist()])
-    ref = train_neuron(X, X[:, 0] > 0, epochs=3)
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    comp = train_neuron(path, "y", epochs=3)
-    assert comp.model.weights.tolist() == ref.model.weights.tolist()
-    assert comp.model.features == ["a", "b"]
+    else:
+        pytest.importorskip("pyarrow")
+    monkeypatch.setattr("tinynet_fast.rows.formats.records.PIECE_BYTES", 64)
+    path = tmp_path / "a.csv"
+    lines = [f"{i},t{i % 3},{'' if i == 7 else i / 2}" for i in range(40)]
+    path.write_text("n,t,x\n" + "\n".join(lines) + "\n")
+    table = read_table(open_raw(path))
+    assert isinstance(table, Table)
+    assert len(table) == 40
+    assert texts(table.columns["t"]) == [f"t{i % 3}" for i in range(40)]
+    assert [table.where(i) for i in (0, 7, 39)] == [f"{path}, line {line}" for line in (2, 9, 41)]
+    assert table.take(np.array([30, 31])).where(1) == f"{path}, line 33"
+    assert read_table(open_raw(path), limited=True) is not None
+    monkeypatch.setattr("tinynet_fast.rows.kept.MEMORY_BYTES", 39 * 3 * 8)
+    assert read_table(open_raw(path), limited=True) is None

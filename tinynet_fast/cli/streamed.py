@@ -45,7 +45,10 @@ def train_streamed(
         return result, None
     hold_out = HoldOut(share, result.seed or 0)
     rows = source.as_sparse() if isinstance(result.model, Neuron) else source
-    return result, _report(StreamRows(rows, result.model.labels, hold_out), result.model)
+    report = _report(StreamRows(rows, result.model.labels, hold_out), result.model)
+    if report is not None:
+        result.model.training["label_shares"] = report.baseline.shares
+    return result, report
 
 
 def _report(rows: StreamRows, model: Model) -> Report | None:
