@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
   test-wheel test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -32,6 +32,11 @@ bench: $(VENV)/bench.ok
 # More rows, problems and rounds. About an hour, and 4 GB of memory.
 bench-full: $(VENV)/bench.ok
 	$(RUN) bench/run.py --full
+
+# Measure how good `train` is on tables that ship in packages, beside scikit-learn.
+bench-tables: $(VENV)/core.ok
+	$(PIP) --group tables
+	$(RUN) bench/tables.py
 
 # Compare this tree with a revision; the two take turns: make bench-compare BASE=HEAD~1
 bench-compare: $(VENV)/dev.ok
