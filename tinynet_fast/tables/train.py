@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any
@@ -230,6 +230,7 @@ class _Training:
         if again:
             assert every is not None
             encoded = Encoded(every, self.asked, self.labeller.reading(every.table))
+            self._more_rows(len(every) / len(trained))
             result = self._trained(encoded, None, True)
         self._finish(result.model, encoded, len(judged))
         return TableResult(
@@ -270,6 +271,11 @@ class _Training:
             validation=validation,
             **options,
         )
+
+    def _more_rows(self, times: float) -> None:
+        """Divide an l2 that was found by how many times as many rows there are: the prior stays the same."""
+        if "l2" in self.found.options and "l2" not in self.given:
+            self.found = replace(self.found, options=self.found.options | {"l2": self.found.options["l2"] / times})
 
     @staticmethod
     def _report(model: Any, X: np.ndarray, judged: Labelled, trained: Labelled) -> Report:
