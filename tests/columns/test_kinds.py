@@ -141,6 +141,15 @@ def test_columns_that_are_refused(values, message):
         columns_of({"a": values})
 
 
+def test_row_numbers_without_a_name_are_left_out():
+    for name in ("", "Unnamed: 0"):
+        columns, choice = columns_of({name: list(range(30, 0, -1)), "x": [0.5, 1.5] * 15})
+        assert columns.names == ["x"]
+        assert choice.left_out == {name: "it has no name and numbers the rows"}
+    columns, _ = columns_of({"": [0.5, 1.5], "Unnamed: 0": [1, 2], "n": [1, 2]})
+    assert columns.names == ["", "n"]
+
+
 def test_options_that_name_no_column():
     with pytest.raises(ValueError, match="X has no column 'b', which levels names; it has a"):
         Choice(levels=["b"]).check(["a"], "X")

@@ -204,7 +204,7 @@ def test_the_command_line_says_it_on_one_line(run, tmp_path):
         status, _, err = run(command, "rows.csv", "--target", "y", "--drop-missing")
         assert status == 0
         (line,) = [line for line in err.splitlines() if "looks like a row number" in line]
-        assert line.startswith("tinynet-fast: warning: the input 'id' looks like a row number")
+        assert line.startswith("tinynet-fast: warning: column 'id' looks like a row number")
         assert run(command, "rows.csv", "--target", "y", "--drop-missing", "--features", '"a, b"')[2].count("id") == 0
 
 

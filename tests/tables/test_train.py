@@ -44,7 +44,7 @@ def test_the_sample(result):
         "sleep": "numbers, 29 missing",
         "attendance": "numbers, 15 missing",
         "school": "3 levels, 7 missing",
-        "tutoring": "yes and no as 1 and 0",
+        "tutoring": "1 for yes",
     }
     assert result.missing == {"sleep": 29, "attendance": 15, "school": 7}
     assert result.left_out == {}

@@ -24,6 +24,7 @@ OPTION = re.compile(
 )
 NO_SUCH = re.compile(r"there is no (engine|activation|optimizer|schedule) ")
 WORDS = {
+    "encoding='latin-1', on the command line --encoding latin-1": "--encoding latin-1",
     "resume=False (--no-resume)": "--no-resume",
     "with labels=": "with --labels",
     "pass validation=(X, y), or a fraction to hold out": "give --validation a share of the rows to hold out",

@@ -20,6 +20,7 @@ from tinynet_fast.columns.kinds import (
     word_or_number,
 )
 from tinynet_fast.columns.texts import are_dates, as_number, decimal_mark, is_gap, yes_no
+from tinynet_fast.rows.index_columns import is_nameless
 from tinynet_fast.rows.messages import LONGEST_NAME, listed, printable
 from tinynet_fast.rows.tables import Table, Texts, Unusable
 
@@ -27,6 +28,7 @@ MOST_LEVELS = 256  # of one column; more are refused, or hashed if the user asks
 FEWEST_OF_LEVEL = 3  # rows that a level needs for an input of its own
 MOST_MISTAKES = 0.05  # of the rows: if no more texts are not numbers, they are mistakes among numbers
 LOOKED_AT = 1000  # different texts of a column
+ROW_NUMBERS = "it has no name and numbers the rows"
 IDENTIFIER = "every row has a value of its own, as an identifier has"
 
 
@@ -152,7 +154,9 @@ def _numbers(
         return None, "it has no values"
     if there.min() == there.max() and not gone:
         return None, "all rows have the same value"
-    what = "numbers" if words is None else f"{' and '.join(words)} as 1 and 0"
+    if words is None and is_nameless(name) and bool((np.floor(there) == there).all()):
+        return None, ROW_NUMBERS
+    what = "numbers" if words is None else f"1 for {next(iter(words))}"
     if gone:
         reading.note_missing(table, name, np.isnan(values))
         what += f", {gone:,} missing"
@@ -189,7 +193,8 @@ def _levels(table: Table, name: str, reading: Reading) -> tuple[Kind | None, str
     if gone:
         shares.append(gone / n)
     what = f"{len(levels)} level{'s' if len(levels) != 1 else ''}"
-    what += f", {rare:,} rare together" if rare else ""
+    if rare:
+        what = f"{what}, {rare:,} rare together" if levels else f"{rare:,} rare levels together"
     what += f", {gone:,} missing" if gone else ""
     return Levels(name, levels, shares, bool(rare), bool(gone)), what
 

@@ -46,7 +46,7 @@ def warn_of_row_numbers(names: Sequence[str] | None, X: Any) -> None:
     TrainingWarning
         Once, with all such columns and the remedy.
     """
-    found = [j for j in suspects(names) if _counts(np.asarray(X[:LOOKED_AT, j], np.float64), names[j])]  # type: ignore[index]
+    found = row_numbers(names, X)
     if not found:
         return
     assert names is not None
@@ -60,10 +60,28 @@ def warn_of_row_numbers(names: Sequence[str] | None, X: Any) -> None:
     warn(f"the {said}{remedy}", TrainingWarning)
 
 
+def row_numbers(names: Sequence[str] | None, X: Any) -> list[int]:
+    """The places of inputs that look like row numbers (see `warn_of_row_numbers`)."""
+    return [j for j in suspects(names) if _counts(np.asarray(X[:LOOKED_AT, j], np.float64), names[j])]  # type: ignore[index]
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a column has no name, or the name that pandas gives to one."""
+    return NAMELESS.fullmatch(_plain(name)) is not None
+
+
+def counts_up(column: np.ndarray) -> bool:
+    """Whether the values of many rows are different whole numbers without large gaps, in any order."""
+    there = column[np.isfinite(column)]
+    if len(there) < max(DISTINCT_ROWS, len(column)) or not bool((np.floor(there) == there).all()):
+        return False
+    return there.max() - there.min() < 2 * len(there) and len(np.unique(there)) == len(there)
+
+
 def _counts(column: np.ndarray, name: str) -> bool:
     """Whether the values of a column, which has no name or is named like a row number, look like row numbers."""
     whole = len(column) >= FEWEST_ROWS and bool((np.floor(column) == column).all())
-    return whole and (NAMELESS.fullmatch(_plain(name)) is not None or _numbers_rows(column))
+    return whole and (is_nameless(name) or _numbers_rows(column))
 
 
 def _numbers_rows(column: np.ndarray) -> bool:

@@ -13,7 +13,7 @@ from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.rows.arrays import as_matrix, check_finite, encode_known
 from tinynet_fast.rows.blocks import standardisation
 from tinynet_fast.rows.formats import format_in, is_source, open_raw, open_source
-from tinynet_fast.rows.index_columns import warn_of_row_numbers
+from tinynet_fast.rows.index_columns import counts_up, row_numbers
 from tinynet_fast.rows.kept import WholeTable, read_whole
 from tinynet_fast.rows.labels import as_labels, refuse_measurements
 from tinynet_fast.rows.messages import listed
@@ -219,7 +219,7 @@ class Encoded:
         self.missing = dict(reading.missing)
         self.X = self.columns.encode(rows.table, replace(reading, missing=Counter(), new=Counter()))
         if rows.table.named:
-            warn_of_row_numbers(self.columns.inputs, self.X)
+            self._warn_of_row_numbers()
             identifiers = [name for name, why in self.choice.left_out.items() if why == IDENTIFIER]
             if identifiers:
                 warn(f"left out: {listed(identifiers)}, because {IDENTIFIER}", TrainingWarning)
@@ -228,6 +228,21 @@ class Encoded:
         numbers = self.columns.numbers & asked.standardize
         self.mean, self.scale = np.where(numbers, mean, 0.0), np.where(numbers, scale, 1.0)
         self._standardise(self.X)
+
+    def _warn_of_row_numbers(self) -> None:
+        """Warn of columns of numbers that look like row numbers."""
+        places = np.flatnonzero(self.columns.numbers)
+        names = [self.columns.sources[j] for j in places]
+        X = self.X[:, places]
+        found = set(row_numbers(names, X)) | {j for j in range(len(names)) if counts_up(X[:, j])}
+        if found:
+            lost = [names[j] for j in sorted(found)]
+            named = listed([repr(name) for name in lost])
+            look = f"column {named} looks like a row number, which says"
+            if len(lost) > 1:
+                look = f"columns {named} look like row numbers, which say"
+            it = "it" if len(lost) == 1 else "them"
+            warn(f"{look} nothing about new rows: leave {it} out (exclude={lost})", TrainingWarning)
 
     def _standardise(self, X: np.ndarray) -> np.ndarray:
         X -= self.mean

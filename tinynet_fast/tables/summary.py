@@ -29,6 +29,7 @@ def print_summary(console: Console, result: TableResult, written: Iterable[str],
     console.print(_facts(result))
     if result.report is not None:
         console.print()
+        console.print(f"On the {result.held_out:,} rows held out:")
         console.print(result.report.scores())
     console.print()
     for line in written:
@@ -64,19 +65,20 @@ def _facts(result: TableResult) -> Grid:
 
 def _columns(result: TableResult) -> Iterable[tuple[str, str]]:
     """What the columns are, a line for each kind."""
-    kinds: dict[str, list[str]] = {"numbers": [], "levels": []}
+    kinds: dict[str, list[str]] = {"numbers": [], "yes or no": [], "levels": []}
     for name, what in result.columns.items():
-        shown = printable(name, 30)
-        kind = "levels" if " level" in what else "numbers"
-        gap = f", {result.missing[name]:,} missing" if name in result.missing else ""
-        note = what.removesuffix(gap)
-        note = "" if note == "numbers" else note
-        kinds[kind].append(shown + (f" ({note}{gap})" if note else f" ({gap[2:]})" if gap else ""))
+        kind = "yes or no" if what.startswith("1 for ") else "levels" if " level" in what else "numbers"
+        note = what.removeprefix("numbers").removeprefix(", ")
+        note = note if kind != "yes or no" else note.partition(", ")[2]
+        kinds[kind].append(printable(name, 30) + (f" ({note})" if note else ""))
     for kind, names in kinds.items():
         if names:
             yield kind, _some(names)
     if result.left_out:
-        yield "left out", _some([f"{printable(name, 30)} ({why})" for name, why in result.left_out.items()])
+        yield (
+            "left out",
+            _some([f"{printable(name, 30) or repr(name)} ({why})" for name, why in result.left_out.items()]),
+        )
     if result.new:
         yield "new levels", _some([f"{printable(name, 30)} in {n:,} rows held out" for name, n in result.new.items()])
 
