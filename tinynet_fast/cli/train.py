@@ -205,7 +205,7 @@ def train(asked: TrainOptions) -> None:
         result = train_table(table, target, **asked.for_table(), **asked.for_trainer)
     written = save(asked, result.model, result.training)
     if asked.report is not None:
-        write_page(asked.report, result.report, result.model, result.trial, table, target)
+        result.save_report(asked.report, table, target)
         written.append(f"page: {asked.report}")
     if not asked.quiet:
         print_summary(console, result, written, str(asked.data[0]), asked.destination)

@@ -1,5 +1,6 @@
 """`train`: from a person's own table to a model that is ready for use, and how good it is on rows held out."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.tables.defaults import find_options
 from tinynet_fast.tables.options import TableOptions
+from tinynet_fast.tables.page import write_page
 from tinynet_fast.tables.report import Report
 from tinynet_fast.tables.rows import Encoded, Labelled, Labeller, read
 from tinynet_fast.tables.split import held_rows
@@ -73,9 +75,16 @@ class TableResult:
     refit: bool
 
     def __str__(self) -> str:
-        from tinynet_fast.tables.summary import summary  # needs rich, which predictions do not
+        from tinynet_fast.tables.summary import summary  # needs rich, which takes longer to import than NumPy
 
         return summary(self)
+
+    def save_report(self, path: str | os.PathLike[str], X: Any = None, y: Any = None) -> None:
+        """Write one HTML page with the scores, pictures and the learning curve. If anything fails, an old file stays.
+
+        For a network, what each column contributes is shown if rows and their labels are given.
+        """
+        write_page(path, self.report, self.model, self.trial, X, y)
 
 
 def train(
