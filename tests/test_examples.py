@@ -14,6 +14,12 @@ PRINTED = {
     "learning_rate_lab": ["rate 0.1: total loss 1.0155, 0.2670, 0.0291 at", "least in the last epoch: 0.5"],
     "exclusive_or": ["one neuron: [0.5", "4 hidden units: [0.00", "right: 1.0"],
     "thresholds": ["threshold 0.5: ", "rows that change sides from 0.5 to 0.7: "],
+    "own_table": [
+        "100 of them held out",
+        "school (3 levels, 7 missing)",
+        "4 hours: P(pass) = 0.0",
+        "14 hours: P(pass) = 0.9",
+    ],
     "save_and_load": ["labels ['fail', 'pass']", "the same weight: True the same bias: True", "2.5 hours: pass"],
 }
 

@@ -205,7 +205,8 @@ def train(asked: TrainOptions) -> None:
         result = train_table(table, target, **asked.for_table(), **asked.for_trainer)
     written = save(asked, result.model, result.training)
     if asked.report is not None:
-        result.save_report(asked.report, table, target)
+        rows = (table, target) if table.named else ()
+        result.save_report(asked.report, *rows)
         written.append(f"page: {asked.report}")
     if not asked.quiet:
         print_summary(console, result, written, str(asked.data[0]), asked.destination)
