@@ -171,6 +171,8 @@ class Table:
         Names the table: the first file, or "X".
     named : bool
         Whether the columns have names of their own; False for an array of numbers.
+    dropped : int
+        How many rows were left out for a missing value when the table was read.
     """
 
     columns: dict[str, Column]
@@ -178,6 +180,7 @@ class Table:
     where: Callable[[int], str]
     place: str = "X"
     named: bool = True
+    dropped: int = 0
 
     def __len__(self) -> int:
         return self.n_rows
@@ -201,7 +204,7 @@ class Table:
         for part in slices(self.n_rows, most):
             columns: dict[str, Column] = {name: column[part] for name, column in self.columns.items()}
             n = len(range(*part.indices(self.n_rows)))
-            yield part, Table(columns, n, partial(self._after, part.start), self.place, self.named)
+            yield part, replace(self, columns=columns, n_rows=n, where=partial(self._after, part.start))
 
     def _after(self, first: int, i: int) -> str:
         return self.where(first + i)

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import signature
@@ -194,16 +194,16 @@ def train(
     if hidden is not None:
         options["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type]
     check_options(options)
-    rows, learned = read(table, target, separator, encoding)
+    rows, learned = read(table, target, separator, encoding, drop_missing=missing == "drop")
     assert rows is not None
     training = _Training(asked, options, progress)
     labelled = training.labeller(rows, learned)
     if validation is None or isinstance(validation, (int, float)):
         held = held_rows(labelled.codes, validation, seed)
-        return training.run(labelled.part(~held), labelled.part(held), labelled if refit else None)
+        return training.run(labelled.part(~held), labelled.part(held), labelled, refit)
     others, _ = read(validation, target, separator, encoding)
     assert others is not None
-    return training.run(labelled, training.labeller.others(others), None)
+    return training.run(labelled, training.labeller.others(others), labelled, False)
 
 
 def check_options(given: Mapping[str, Any]) -> None:
@@ -217,6 +217,22 @@ def check_options(given: Mapping[str, Any]) -> None:
             raise ValueError(f"there is no option {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
 
 
+def trainer_for(given: Mapping[str, Any], n_labels: int) -> Callable[..., TrainingResult[Any]]:
+    """The trainer for these options and so many labels; ValueError for an option that only the other one has."""
+    network = bool(given.get("hidden")) or n_labels > 2
+    own: Any = train_mlp if network else train_neuron
+    for name in given:
+        if name in signature(own).parameters or (name == "hidden" and not network):
+            continue
+        if network:
+            remedy = "or leave hidden out" if given.get("hidden") else f"because {n_labels} labels need a network"
+            raise ValueError(f"{name} is for one neuron: leave it out, {remedy}")
+        raise ValueError(f"{name} is for networks: name the hidden units with hidden=")
+    if network and given.get("learning_rate") == "auto":
+        raise ValueError("learning_rate is auto, which is for one neuron: give a number, or leave it out")
+    return own
+
+
 class _Training:
     """One call of `train`."""
 
@@ -225,9 +241,9 @@ class _Training:
         self.labeller = Labeller(asked)
         self.found: Any = None  # the options, once they were found
 
-    def run(self, trained: Labelled, judged: Labelled, every: Labelled | None) -> TableResult:
-        """Train and judge; then train on `every` row, unless it is None or no rows are judged."""
-        again = every is not None and len(judged) > 0 and "patience" not in self.given
+    def run(self, trained: Labelled, judged: Labelled, every: Labelled, refit: bool) -> TableResult:
+        """Train and judge; then, if `refit` and there were rows to judge, train on `every` row of the table."""
+        again = refit and len(judged) > 0 and "patience" not in self.given
         with warnings.catch_warnings():
             if again:
                 warnings.simplefilter("ignore", TrainingWarning)  # the second training warns
@@ -237,7 +253,6 @@ class _Training:
         report = None if X is None else self._report(result.model, X, judged, trained)
         trial = result
         if again:
-            assert every is not None
             encoded = Encoded(every, self.asked, self.labeller.reading(every.table))
             self._more_rows(len(every) / len(trained))
             result = self._trained(encoded, None, True)
@@ -253,7 +268,7 @@ class _Training:
             new=new,
             options=self.found.options,
             reason=self.found.reason,
-            rows=len(encoded.rows),
+            rows=len(every),
             held_out=len(judged),
             dropped=self.labeller.dropped,
             refit=again,
@@ -262,6 +277,7 @@ class _Training:
     def _trained(self, encoded: Encoded, validation: Any, last: bool) -> TrainingResult[Any]:
         """Train on the encoded rows. Options that were not given are found in the first call."""
         rows, seed = encoded.rows, self.asked.seed
+        trainer = trainer_for(self.given, len(rows.labels))
         weight = encoded.sample_weight(self.asked.class_weight)
         if self.found is None:
             found = {k: v for k, v in self.given.items() if k not in CHECKPOINTS}
@@ -271,7 +287,6 @@ class _Training:
         options = self.found.options | {"seed": seed, "progress": self.progress}
         if last:
             options |= {name: self.given[name] for name in CHECKPOINTS if name in self.given}
-        trainer: Any = train_mlp if "hidden" in options else train_neuron
         return trainer(
             encoded.X,
             rows.labels[rows.codes],
