@@ -1,6 +1,7 @@
 """`train`: from a table to a model; the same bits from every form of a table; the exact loop on the encoded rows."""
 
 import gzip
+import warnings
 
 import numpy as np
 import pytest
@@ -292,8 +293,11 @@ def test_identifiers_are_left_out_with_a_warning():
         result = train(COLUMNS | {"name": [f"n{i}" for i in range(500)]}, "result", **FAST)
     assert "name" in result.left_out
     assert "name" not in result.model.columns.names
-    with pytest.warns(TrainingWarning, match="looks like a row number"):
-        train(COLUMNS | {"id": list(range(500))}, "result", **FAST)
+    for name in ("id", "PassengerId", "case_no", "Customer ID"):
+        with pytest.warns(TrainingWarning, match=f"column '{name}' looks like a row number or an identifier"):
+            train(COLUMNS | {name: list(range(500))}, "result", **FAST)
+    with warnings.catch_warnings(action="error"):
+        train(COLUMNS | {"paid": list(range(500)), "PassengerId": [1, *range(499)]}, "result", **FAST)
 
 
 def test_three_labels_need_no_hidden_units():

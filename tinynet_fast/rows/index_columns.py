@@ -12,6 +12,7 @@ from tinynet_fast.rows.messages import listed
 INDEX = re.compile(r"__index_level_\d+__|__null_dask_index__")
 NAMELESS = re.compile(r"|unnamed: *\d.*")  # what an index without a name is called in a CSV file, and by pandas
 ROW_NUMBER = re.compile(r"index|idx|id|no|nr|rows?|row[_ .]?(id|idx|index|names?|no|nr|num|number)")
+IDENTIFIER = re.compile(r"(^|[ _.-])(?i:id|nr|no|key|code|number)$|[a-z](Id|ID|Nr|No)$")
 FEWEST_ROWS = 3  # fewer rows count up by chance
 DISTINCT_ROWS = 20  # in fewer rows a true count (the number of rooms, say) may hold no value twice
 LONGEST_STEP = 3  # average step of a column that counts up, from which some rows may be missing
@@ -70,12 +71,10 @@ def is_nameless(name: str) -> bool:
     return NAMELESS.fullmatch(_plain(name)) is not None
 
 
-def counts_up(column: np.ndarray) -> bool:
-    """Whether the values of many rows are different whole numbers without large gaps, in any order."""
-    there = column[np.isfinite(column)]
-    if len(there) < max(DISTINCT_ROWS, len(column)) or not bool((np.floor(there) == there).all()):
-        return False
-    return there.max() - there.min() < 2 * len(there) and len(np.unique(there)) == len(there)
+def is_identifier(name: str, column: np.ndarray) -> bool:
+    """Whether a column is named like an identifier, such as PassengerId, and holds no whole number twice."""
+    named = IDENTIFIER.search(name.strip()) is not None and len(column) >= DISTINCT_ROWS
+    return named and bool((np.floor(column) == column).all()) and len(np.unique(column)) == len(column)
 
 
 def _counts(column: np.ndarray, name: str) -> bool:

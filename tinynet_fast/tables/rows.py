@@ -13,7 +13,7 @@ from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.rows.arrays import as_matrix, check_finite, encode_known
 from tinynet_fast.rows.blocks import standardisation
 from tinynet_fast.rows.formats import format_in, is_source, open_raw, open_source
-from tinynet_fast.rows.index_columns import counts_up, row_numbers
+from tinynet_fast.rows.index_columns import is_identifier, row_numbers
 from tinynet_fast.rows.kept import WholeTable, read_whole
 from tinynet_fast.rows.labels import as_labels, refuse_measurements
 from tinynet_fast.rows.messages import listed, shown
@@ -255,13 +255,13 @@ class Encoded:
         places = np.flatnonzero(self.columns.numbers)
         names = [self.columns.sources[j] for j in places]
         X = self.X[:, places]
-        found = set(row_numbers(names, X)) | {j for j in range(len(names)) if counts_up(X[:, j])}
+        found = set(row_numbers(names, X)) | {j for j, name in enumerate(names) if is_identifier(name, X[:, j])}
         if found:
             lost = [names[j] for j in sorted(found)]
             named = listed([repr(name) for name in lost])
-            look = f"column {named} looks like a row number, which says"
+            look = f"column {named} looks like a row number or an identifier, which says"
             if len(lost) > 1:
-                look = f"columns {named} look like row numbers, which say"
+                look = f"columns {named} look like row numbers or identifiers, which say"
             it = "it" if len(lost) == 1 else "them"
             warn(f"{look} nothing about new rows: leave {it} out (exclude={lost})", TrainingWarning)
 
