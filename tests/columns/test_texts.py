@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinynet_fast.columns.texts import are_dates, as_number, decimal_mark, is_gap, yes_no
+from tinynet_fast.columns.texts import Marks, are_dates, as_level, as_number, is_gap, yes_no
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,10 @@ from tinynet_fast.columns.texts import are_dates, as_number, decimal_mark, is_ga
         (".", None, None),
         ("e5", None, None),
         ("12a", None, None),
+        ("\u22122.5", -2.5, None),  # a typesetter's minus
+        ("0,125", None, 0.125),
+        ("0.125", 0.125, None),
+        ("1.234e5", 123400.0, None),
         ("1_000", None, None),
         ("0x10", None, None),
         ("\u0661", None, None),
@@ -47,19 +51,40 @@ def test_infinity_and_nan_are_numbers_that_are_refused_later():
     assert np.isnan(as_number("nan", "."))
 
 
-def test_the_decimal_mark():
-    assert decimal_mark([["1", "2"], ["a", "b"], []]) is None
-    assert decimal_mark([["1,5", "2"]]) == ","
-    assert decimal_mark([["1.5", "2"], ["1.500"]]) == "."
-    assert decimal_mark([["1.500", "2.750"]]) is None  # thousands or thousandths: nothing tells
-    assert decimal_mark([["1.500", "2.750"], ["0,5"]]) == ","
-    assert decimal_mark([["a,5", "2"], ["x"]]) is None
-    with pytest.raises(ValueError, match="decimal comma, others with a point"):
-        decimal_mark([["1,5"], ["1.55"]])
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        (["1", "2"], None),
+        (["a", "b"], None),
+        ([], None),
+        (["1,5", "2"], ","),
+        (["1.5", "2"], "."),
+        (["1.500", "2.750"], None),  # thousands or thousandths: nothing tells
+        (["0.125", "2.750"], "."),  # thousands have no 0 before them
+        (["0,125", "950"], ","),
+        (["1.234e5", "1"], "."),  # and no exponent after them
+        (["0,5"], ","),
+        (["a,5", "2"], None),
+        (["x"], None),
+        (["1,5", "2,5", "3,5", "oops"], ","),  # a mistake hides nothing
+        (["1,5", "2,5", "oops", "?!"], None),
+        (["1.234", "1.234,5"], ","),
+        (["1,234.5", "1,234"], "."),
+    ],
+)
+def test_the_decimal_mark(texts, shown):
+    assert Marks.of(texts).shown == shown
+
+
+def test_texts_that_mean_two_numbers():
+    assert Marks.of(["1.500", "2.750"]) == Marks(None, "1.500")
+    assert Marks.of(["950", "1.500", "12.000"]) == Marks(None, "1.500", "1.500")
+    assert Marks.of(["950", "1,500"]) == Marks(None, "1,500")  # as English tables have it
+    assert Marks.of(["950", "1 500"]) == Marks()
 
 
 def test_missing_values():
-    assert all(map(is_gap, [None, "", "NA", "NaN", "null", "None", "?", "#N/A"]))
+    assert all(map(is_gap, [None, "", "NA", "NaN", "null", "None", "?", "#N/A", "NAN", "Nan"]))
     assert not any(map(is_gap, ["0", "no", "-", "na na"]))
     assert is_gap("-", frozenset("-"))
 
@@ -79,3 +104,9 @@ def test_dates():
     assert are_dates(["10:30", "11:00:05"])
     assert not are_dates([])
     assert not are_dates(["1-2", "a", "2024"])
+
+
+def test_levels_that_are_numbers():
+    assert [as_level(t) for t in ["3", "3.0", "3.10", "-2.50"]] == ["3", "3", "3.1", "-2.5"]
+    same = ["007", "1e3", "a", "", "1.", ".5", "12345678901234567", "+3"]
+    assert [as_level(t) for t in same] == same

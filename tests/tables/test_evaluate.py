@@ -58,11 +58,16 @@ def test_a_model_of_a_table_knows_its_target():
     assert evaluate(model, table, "result").to_json() == report.to_json()
     assert evaluate(model, table, ["no", "yes", "yes", "yes"]).to_json() == report.to_json()
 
+    gaps = {"hours": [1.0, 3.5, None, 8.0, 2.0], "school": list("abaaa"), "result": ["no", "yes", "yes", "yes", None]}
+    assert evaluate(model, gaps, drop_missing=True).confusion.tolist() == [[1, 0], [1, 1]]
+
 
 def test_rows_that_cannot_be_judged(rows):
     model = MLP(weights=[np.ones((2, 3))], biases=[np.zeros(3)], labels=[0, 1, 2])
     with pytest.raises(ValueError, match="the model does not know which column it learned"):
         evaluate(model, rows[0])
+    with pytest.raises(ValueError, match="leave out rows with a missing value yourself"):
+        evaluate(model, *rows, drop_missing=True)
     with pytest.raises(ValueError, match=r"y\[0\] is 9, an unknown label"):
         evaluate(model, rows[0], np.full(200, 9))
     with pytest.raises(ValueError, match="X has 200 rows and y has 3 labels"):

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.columns.kinds import KINDS, Kind, Reading
+from tinynet_fast.columns.kinds import KINDS, Kind
 from tinynet_fast.columns.looking import mark_in
+from tinynet_fast.columns.reading import Reading
 from tinynet_fast.rows.tables import Table, table_of
 
 BLOCK_VALUES = 1 << 21  # that are encoded at once: a column is written faster if its rows' memory is in the cache
@@ -52,6 +53,11 @@ class Columns:
         return list(seen)
 
     @property
+    def width(self) -> int:
+        """The number of inputs."""
+        return sum(kind.width for kind in self.kinds)
+
+    @property
     def sources(self) -> list[str]:
         """For each input the name of the column that it comes from."""
         return [kind.name for kind in self.kinds for _ in kind.inputs]
@@ -66,9 +72,10 @@ class Columns:
         """Whether every column is one number without gaps, so that rows of numbers need no names."""
         return all(len(kind.inputs) == 1 and kind.kind == "numbers" for kind in self.kinds)
 
-    def reading(self, table: Table) -> Reading:
-        """How the cells of a table are read."""
-        return Reading(mark_in(table, self.names) or self.decimal, frozenset(self.gaps), self.fills)
+    def reading(self, table: Table, *others: str) -> Reading:
+        """How the cells of a table are read: of the model's columns, and of `others`."""
+        gaps = frozenset(self.gaps)
+        return Reading(mark_in(table, [*self.names, *others], gaps, self.decimal), gaps, self.fills)
 
     def encode(self, table: Table, reading: Reading | None = None) -> np.ndarray:
         """The inputs of a table's rows: (n, len(inputs)) float64, finite.
@@ -80,7 +87,7 @@ class Columns:
         """
         table = table.chosen(self.names)
         reading = self.reading(table) if reading is None else reading
-        edges = np.cumsum([0, *(len(kind.inputs) for kind in self.kinds)]).tolist()
+        edges = np.cumsum([0, *(kind.width for kind in self.kinds)]).tolist()
         X = np.empty((len(table), edges[-1]))
         for rows, part in table.slices(BLOCK_VALUES // edges[-1]):
             for kind, first, last in zip(self.kinds, edges, edges[1:], strict=False):
@@ -112,7 +119,7 @@ class Columns:
             raise ValueError("field 'table': 'decimal', 'gaps' or 'fills' is wrong")
         kinds = []
         for column in found["columns"]:
-            if not isinstance(column, dict) or not isinstance(column["name"], str) or column["kind"] not in KINDS:
+            if not isinstance(column, dict) or not isinstance(column["name"], str) or column["kind"] not in list(KINDS):
                 raise ValueError("field 'table' holds a column without a name, or of an unknown kind")
             kinds.append(KINDS[column["kind"]](column["name"], column))
         columns = cls(kinds, found["decimal"], tuple(found["gaps"]), found["fills"])

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinynet_fast.columns.columns import Columns
-from tinynet_fast.columns.kinds import Reading, gaps
-from tinynet_fast.columns.looking import mark_in
+from tinynet_fast.columns.looking import marks_in
+from tinynet_fast.columns.reading import Reading, gaps
 from tinynet_fast.columns.target import Target
+from tinynet_fast.columns.texts import Marks
 from tinynet_fast.rows.formats import Source
 from tinynet_fast.rows.formats.base import Chunk
 from tinynet_fast.rows.table_files import blocks_of
@@ -37,7 +38,7 @@ class EncodedSource:
         self.place = rows.place
         self.n_rows = None
         self.reading = Reading(columns.decimal, frozenset(columns.gaps), columns.fills)
-        self._shown: str | None = None  # the decimal mark that the table showed
+        self._decided = False  # whether rows were read that mean other numbers with the other decimal mark
 
     def blocks(self) -> Iterator[Table]:
         """The table's rows, as they are."""
@@ -66,14 +67,18 @@ class EncodedSource:
             yield Chunk(self.columns.encode(table, self.reading), y, None, kept)
 
     def _look(self, table: Table) -> None:
-        """Find the decimal mark; ValueError if it is not the one of the blocks before."""
-        mark = mark_in(table, self.columns.names)
-        if mark is None or mark == self.reading.decimal:
-            self._shown = self._shown or mark
-            return
-        if self._shown is not None:
-            raise ValueError(f"{table.place}: some rows have a decimal comma, others a point: use one of them")
-        self._shown = self.reading.decimal = mark
+        """Find the decimal mark; ValueError if rows that were read before may have had another one."""
+        known, named = self.reading.decimal, self.reading.gaps
+        marks = marks_in(table, [*self.columns.names, *([self.target.name] if self.target else [])], named, known)
+        if marks.shown not in (None, known or "."):
+            if self._decided:
+                words = ("comma", "point") if marks.shown == "," else ("point", "comma")
+                raise ValueError(
+                    f"{table.where(0)}, or below: a decimal {words[0]}, and rows before were read with a decimal "
+                    f"{words[1]}: write them alike"
+                )
+            self.reading.decimal = marks.shown
+        self._decided = self._decided or marks != Marks()
 
     def where(self, row: int) -> str:
         """The place of a row, counted from 0."""

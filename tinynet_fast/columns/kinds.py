@@ -1,129 +1,18 @@
 """The kinds of columns: numbers, levels and hashed levels. Each turns a column into inputs, and is kept as JSON."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, ClassVar
 
 import numpy as np
 
-from tinynet_fast.columns.texts import GAPS, as_number, is_gap
-from tinynet_fast.rows.messages import LONGEST_NAME, printable
-from tinynet_fast.rows.tables import Table, Texts, Unusable, as_texts
+from tinynet_fast.columns.reading import Reading, numbers_of, texts_of
+from tinynet_fast.columns.texts import as_level
+from tinynet_fast.rows.tables import Table
 
+MOST_LEVELS = 256  # of one column; more are refused, or hashed if the user asks for it
 MOST_BUCKETS = 1 << 12  # of a hashed column
-
-
-@dataclass
-class Reading:
-    """How the cells of a table are read, and what was met while they were.
-
-    Attributes
-    ----------
-    decimal : str or None
-        The table's decimal mark.
-    gaps : frozenset of str
-        Texts that stand for a missing value, beside the usual ones.
-    fills : bool
-        Whether a missing value is filled. If not, it is an error.
-    missing, new : Counter
-        For each column: how many values were missing, and how many were levels that training had not seen.
-    """
-
-    decimal: str | None
-    gaps: frozenset[str] = frozenset()
-    fills: bool = True
-    missing: Counter[str] = field(default_factory=Counter)
-    new: Counter[str] = field(default_factory=Counter)
-
-    def note_missing(self, table: Table, name: str, gone: np.ndarray) -> None:
-        """Count missing values; ValueError, naming the first one, if they are not filled."""
-        if not gone.any():
-            return
-        if not self.fills:
-            raise ValueError(
-                f"{table.cell(int(np.argmax(gone)), name)}: the value is missing: fill it, or leave the row out "
-                "(drop_missing=True)"
-            )
-        self.missing[name] += int(np.count_nonzero(gone))
-
-
-def texts_of(table: Table, name: str, reading: Reading) -> Texts:
-    """A column as texts in which gaps have the code -1; ValueError for dates and the like."""
-    column = table.columns[name]
-    if isinstance(column, Unusable):
-        raise ValueError(f"{table.place}, column {name!r} {unusable(column)}")
-    texts = as_texts(column)
-    return without_gaps(texts, reading)
-
-
-def without_gaps(texts: Texts, reading: Reading) -> Texts:
-    """The same column; texts that stand for a missing value have the code -1."""
-    gone = [is_gap(text, reading.gaps) for text in texts.texts]
-    if not any(gone):
-        return texts
-    codes = np.where(np.array([*gone, True])[texts.codes], -1, texts.codes)
-    return Texts(codes, texts.texts)
-
-
-def numbers_of(table: Table, name: str, reading: Reading, words: Mapping[str, float] | None = None) -> np.ndarray:
-    """A column as numbers, NaN where a value is missing; ValueError, naming the place, for another text."""
-    column = table.columns[name]
-    plain = plain_numbers(column, reading) if words is None else None
-    if plain is not None:
-        numbers = plain
-    elif isinstance(column, Texts):
-        texts = without_gaps(column, reading)
-        values = [word_or_number(text, reading.decimal, words) for text in texts.texts]
-        wrong = [place for place, text in enumerate(texts.texts) if values[place] is None and text in set(texts.used)]
-        if wrong:
-            row = int(np.argmax(np.isin(texts.codes, wrong)))
-            text = printable(repr(texts.texts[texts.codes[row]]), LONGEST_NAME)
-            meant = "a number" if words is None else " or ".join(repr(word) for word in words)
-            raise ValueError(f"{table.cell(row, name)}: {text} is not {meant}: correct it, or leave the row out")
-        numbers = texts.mapped([np.nan if value is None else value for value in values], np.nan)
-    elif isinstance(column, Unusable):
-        raise ValueError(f"{table.place}, column {name!r} {unusable(column)}")
-    else:
-        numbers = np.array(column, np.float64)
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        raise ValueError(f"{table.cell(int(np.argmax(infinite)), name)} is infinite: correct it, or leave the row out")
-    return numbers
-
-
-def gaps(table: Table, name: str, reading: Reading) -> np.ndarray:
-    """Which rows have no value in a column."""
-    column = table.columns[name]
-    if isinstance(column, np.ndarray):
-        return np.isnan(column)
-    if isinstance(column, Texts):
-        return without_gaps(column, reading).codes < 0
-    return np.zeros(len(table), bool)
-
-
-def plain_numbers(column: Any, reading: Reading) -> np.ndarray | None:
-    """A column of texts as numbers, if all are written as programs write them, and that is quick to tell."""
-    if not isinstance(column, Texts) or reading.decimal == ",":
-        return None
-    return column.plain_numbers(GAPS | reading.gaps)
-
-
-def word_or_number(text: str, decimal: str | None, words: Mapping[str, float] | None) -> float | None:
-    """The number that a text means, or that its word stands for; None if there is none."""
-    word = None if words is None else words.get(text.casefold())
-    return as_number(text, decimal) if word is None else word
-
-
-def unusable(column: Unusable) -> str:
-    """What to say of a column that cannot be an input, after its name."""
-    if column.what == "dates":
-        return (
-            "holds dates: make numbers of them first (such as days since a day, the month or the weekday), or leave "
-            "the column out (exclude=)"
-        )
-    return f"holds {column.what}: make numbers or texts of them first, or leave the column out (exclude=)"
 
 
 @dataclass(frozen=True)
@@ -138,6 +27,8 @@ class Numbers:
         Whether there is an input for missing values: there is if a row that was trained on had one.
     words : dict or None
         The words for 1 and 0, in lower case.
+    percent : bool
+        Whether the numbers had a percent sign.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -145,6 +36,12 @@ class Numbers:
     fill: float
     gaps: bool
     words: Mapping[str, float] | None = None
+    percent: bool = False
+
+    @property
+    def width(self) -> int:
+        """The number of inputs."""
+        return 1 + self.gaps
 
     @property
     def inputs(self) -> list[str]:
@@ -152,7 +49,7 @@ class Numbers:
 
     def encode(self, table: Table, reading: Reading, out: np.ndarray) -> None:
         """Fill `out`, (n, len(inputs)), with the inputs of the table's rows."""
-        numbers = numbers_of(table, self.name, reading, self.words)
+        numbers = numbers_of(table, self.name, reading, self.words, self.percent)
         gone = np.isnan(numbers)
         reading.note_missing(table, self.name, gone)
         out[:, 0] = np.where(gone, self.fill, numbers)
@@ -160,7 +57,8 @@ class Numbers:
             out[:, 1] = gone
 
     def to_json(self) -> dict[str, Any]:
-        return {"fill": self.fill, "gaps": self.gaps, "words": None if self.words is None else dict(self.words)}
+        words = None if self.words is None else dict(self.words)
+        return {"fill": self.fill, "gaps": self.gaps, "words": words, "percent": self.percent}
 
     @classmethod
     def from_json(cls, name: str, found: dict[str, Any]) -> "Numbers":
@@ -171,7 +69,9 @@ class Numbers:
             isinstance(words, dict) and all(type(value) is float and value in (0.0, 1.0) for value in words.values())
         ):
             raise ValueError(f"column {name!r}: 'words' does not give 0.0 or 1.0 for each word")
-        return cls(name, float(found["fill"]), found["gaps"], words)
+        if type(found["percent"]) is not bool or (found["percent"] and words is not None):
+            raise ValueError(f"column {name!r}: 'percent' is not true or false, or there are 'words' too")
+        return cls(name, float(found["fill"]), found["gaps"], words, found["percent"])
 
 
 @dataclass(frozen=True)
@@ -200,6 +100,11 @@ class Levels:
     gaps: bool = False
 
     @property
+    def width(self) -> int:
+        """The number of inputs."""
+        return len(self.shares)
+
+    @property
     def inputs(self) -> list[str]:
         rare = [f"{self.name}: other"] if self.rare else []
         return [f"{self.name}={level}" for level in self.levels] + rare + self._gap_inputs
@@ -212,18 +117,26 @@ class Levels:
         """Fill `out`, (n, len(inputs)), with the inputs of the table's rows."""
         texts = texts_of(table, self.name, reading)
         reading.note_missing(table, self.name, texts.codes < 0)
-        known = {level: place for place, level in enumerate(self.levels)}
+        known = self._places
         average = len(self.shares)  # the last row of `rows`
         new = len(self.levels) if self.rare else average
         missing = average - 1 if self.gaps else average
         rows = np.vstack([np.eye(average), self.shares])
-        places = np.array([*(known.get(text, new) for text in texts.texts), missing])[texts.codes]
+        places = np.array([*(known.get(text, known.get(as_level(text), new)) for text in texts.texts), missing])[
+            texts.codes
+        ]
         strange = places == new
         if strange.any() and not self.rare:
             strange &= texts.codes >= 0
         if strange.any() and not self.rare:
             reading.new[self.name] += int(np.count_nonzero(strange))
         out[:] = rows[places]
+
+    @property
+    def _places(self) -> dict[str, int]:
+        """The place of each level; also of 3 if the level is 3.0, as some files have it."""
+        own = {level: place for place, level in enumerate(self.levels)}
+        return {as_level(level): place for level, place in own.items()} | own
 
     def to_json(self) -> dict[str, Any]:
         return {"levels": self.levels, "shares": self.shares, "rare": self.rare, "gaps": self.gaps}
@@ -233,6 +146,8 @@ class Levels:
         levels, shares, rare, gaps = (found[key] for key in ("levels", "shares", "rare", "gaps"))
         if not (isinstance(levels, list) and all(isinstance(level, str) for level in levels)):
             raise ValueError(f"column {name!r}: 'levels' is not a list of texts")
+        if len(levels) > MOST_LEVELS:
+            raise ValueError(f"column {name!r} has {len(levels):,} levels, more than {MOST_LEVELS}")
         if len(set(levels)) < len(levels) or type(rare) is not bool or type(gaps) is not bool:
             raise ValueError(f"column {name!r}: a level stands twice, or 'rare' or 'gaps' is not true or false")
         wanted = len(levels) + rare + gaps
@@ -254,6 +169,11 @@ class Hashed:
     gaps: bool = False
 
     @property
+    def width(self) -> int:
+        """The number of inputs."""
+        return self.buckets + self.gaps
+
+    @property
     def inputs(self) -> list[str]:
         return [f"{self.name}#{bucket}" for bucket in range(self.buckets)] + (
             [f"{self.name} is missing"] if self.gaps else []
@@ -271,7 +191,7 @@ class Hashed:
 
     def bucket(self, text: str) -> int:
         """The bucket of a text: the same on every machine."""
-        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        digest = blake2b(as_level(text).encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.buckets
 
     def to_json(self) -> dict[str, Any]:

@@ -5,29 +5,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tinynet_fast.columns.kinds import (
-    MOST_BUCKETS,
-    Hashed,
-    Kind,
-    Levels,
-    Numbers,
+from tinynet_fast.columns.kinds import MOST_BUCKETS, MOST_LEVELS, Hashed, Kind, Levels, Numbers
+from tinynet_fast.columns.reading import (
     Reading,
     numbers_of,
+    percent_in,
     plain_numbers,
     texts_of,
     unusable,
     without_gaps,
     word_or_number,
 )
-from tinynet_fast.columns.texts import are_dates, as_number, decimal_mark, is_gap, yes_no
+from tinynet_fast.columns.texts import GAPS, Marks, are_dates, as_number, is_gap, mistakes_allowed, yes_no
 from tinynet_fast.rows.index_columns import is_nameless
 from tinynet_fast.rows.messages import LONGEST_NAME, listed, printable
 from tinynet_fast.rows.tables import Table, Texts, Unusable
 
-MOST_LEVELS = 256  # of one column; more are refused, or hashed if the user asks for it
 FEWEST_OF_LEVEL = 3  # rows that a level needs for an input of its own
-MOST_MISTAKES = 0.05  # of the rows: if no more texts are not numbers, they are mistakes among numbers
-LOOKED_AT = 1000  # different texts of a column
+LOOKED_AT = 1000  # first rows of a column
 ROW_NUMBERS = "it has no name and numbers the rows"
 IDENTIFIER = "every row has a value of its own, as an identifier has"
 
@@ -65,18 +60,56 @@ class Choice:
                 raise ValueError(f"hashed={{{name!r}: {buckets!r}}}: a number from 2 to {MOST_BUCKETS} is needed")
 
 
-def mark_in(table: Table, names: Iterable[str]) -> str | None:
-    """The decimal mark that some columns of a table show; None if they show none. ValueError if they disagree."""
-    columns = [table.columns[name] for name in names if name in table.columns]
-    texts = [
-        [text for text in column.sample(LOOKED_AT) if not is_gap(text)]
-        for column in columns
-        if isinstance(column, Texts)
-    ]
-    try:
-        return decimal_mark(texts)
-    except ValueError as error:
-        raise ValueError(f"{table.place}: {error}") from None
+def mark_in(
+    table: Table, names: Iterable[str], named: frozenset[str] = frozenset(), known: str | None = None
+) -> str | None:
+    """The decimal mark of a table: the one that some of its columns show, else `known`. ValueError if they disagree.
+
+    `named` are texts that stand for a missing value.
+    """
+    return marks_in(table, names, named, known).shown or known
+
+
+def marks_in(
+    table: Table, names: Iterable[str], named: frozenset[str] = frozenset(), known: str | None = None
+) -> Marks:
+    """What some columns of a table say about the decimal mark. (See `mark_in`.)"""
+    found: dict[str, Marks] = {}
+    for name in names:
+        column = table.columns.get(name)
+        if isinstance(column, Texts):
+            found[name] = _marks_of(column, named)
+    shown: dict[str, str] = {}  # for each mark the first column
+    for name, marks in found.items():
+        if marks.shown is not None:
+            shown.setdefault(marks.shown, name)
+    if len(shown) == 2:
+        raise ValueError(
+            f"{table.place}: column {shown[',']!r} has numbers with a decimal comma, column {shown['.']!r} with a "
+            "decimal point: write them alike, name one with decimal=, or leave a column out"
+        )
+    if not shown and known is None:
+        for name, marks in found.items():
+            if marks.thousands is not None:
+                raise ValueError(
+                    f"{table.place}, column {name!r}: {marks.thousands!r} may have a decimal point or a point between "
+                    "thousands, and no other number tells: write it without a point, or name the mark (decimal='.' or "
+                    "decimal=',')"
+                )
+    double = next((marks.double for marks in found.values() if marks.double is not None), None)
+    return Marks(next(iter(shown), None), double)
+
+
+def _marks_of(column: Texts, named: frozenset[str]) -> Marks:
+    """What a column says about the decimal mark: all of its texts, if the first ones leave it open."""
+    texts = [text for text in column.sample(LOOKED_AT) if not is_gap(text, named)]
+    marks = Marks.of(texts)
+    open_still = marks.shown is None and (marks.double is not None or all(as_number(t, ",") is not None for t in texts))
+    if not open_still or len(column) <= LOOKED_AT:
+        return marks
+    if marks.double is None and column.plain_numbers(GAPS | named) is not None:
+        return Marks()  # numbers of programs: a point, or nothing
+    return Marks.of([text for text in column.used if not is_gap(text, named)])
 
 
 def kinds_of(table: Table, reading: Reading, choice: Choice) -> list[Kind]:
@@ -119,8 +152,7 @@ def _kind_of(table: Table, name: str, reading: Reading, choice: Choice) -> tuple
     words = yes_no(used)
     if words is not None:
         return _numbers(table, name, reading, words)
-    numbers = [as_number(text, reading.decimal) for text in used]
-    if None not in numbers:
+    if all(as_number(text, reading.decimal) is not None for text in used):
         return _numbers(table, name, reading)
     if are_dates(used[:LOOKED_AT]):
         raise ValueError(f"{table.place}, column {name!r} {unusable(Unusable('dates', 0))}")
@@ -134,7 +166,7 @@ def _refuse_mistakes(table: Table, name: str, texts: Texts, reading: Reading) ->
     mistakes = (texts.codes >= 0) & np.array([*wrong, False])[texts.codes]
     there = int(np.count_nonzero(texts.codes >= 0))
     count = int(np.count_nonzero(mistakes))
-    if 0 < count <= max(MOST_MISTAKES * there, 1) and there > 2 * count:
+    if 0 < count <= mistakes_allowed(there) and there > 2 * count:
         row = int(np.argmax(mistakes))
         text = texts.texts[texts.codes[row]]
         raise ValueError(
@@ -147,7 +179,8 @@ def _refuse_mistakes(table: Table, name: str, texts: Texts, reading: Reading) ->
 def _numbers(
     table: Table, name: str, reading: Reading, words: Mapping[str, float] | None = None
 ) -> tuple[Kind | None, str]:
-    values = numbers_of(table, name, reading, words)
+    percent = words is None and percent_in(table, name, reading)
+    values = numbers_of(table, name, reading, words, percent)
     there = values[~np.isnan(values)]
     gone = len(values) - len(there)
     if not len(there):
@@ -160,7 +193,7 @@ def _numbers(
     if gone:
         reading.note_missing(table, name, np.isnan(values))
         what += f", {gone:,} missing"
-    return Numbers(name, float(np.median(there)), bool(gone), words), what
+    return Numbers(name, float(np.median(there)), bool(gone), words, percent), what
 
 
 def _levels(table: Table, name: str, reading: Reading) -> tuple[Kind | None, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.columns.kinds import Reading, numbers_of, without_gaps
+from tinynet_fast.columns.reading import Reading, numbers_of, without_gaps
 from tinynet_fast.columns.texts import as_number
 from tinynet_fast.rows.formats.cells import infer
 from tinynet_fast.rows.messages import listed, printable
@@ -15,6 +15,7 @@ from tinynet_fast.rows.tables import Table, Texts, Unusable
 
 CONDITION = re.compile(r"(.+?)\s*(>=|<=|==|!=|<>|=|>|<)\s*(.+)", re.DOTALL)
 OPPOSITE = {">=": "<", "<": ">=", "<=": ">", ">": "<=", "==": "!=", "!=": "=="}
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 SAME = {"=": "==", "<>": "!="}
 
 
@@ -91,6 +92,8 @@ class Target:
             labels, gone = _as_labels(table.columns[self.name], reading)
             if labels.dtype.kind in "if" and number is not None:
                 equal = labels == number
+            elif labels.dtype.kind == "b":
+                equal = labels == _as_bool(self.value)
             else:
                 equal = labels.astype(str) == self.value
             held = equal if self.test == "==" else ~equal
@@ -122,6 +125,8 @@ class Target:
             return None
         found = np.unique(labels).tolist()
         positive = [label for label in found if str(label) == self.positive]
+        if not positive and found and isinstance(found[0], bool) and self.positive.casefold() in BOOLEANS:
+            positive = [BOOLEANS[self.positive.casefold()]]
         if not positive:
             raise ValueError(
                 f"{place}, column {self.name!r}: no row has the label {printable(self.positive)!r}; there are "
@@ -145,6 +150,12 @@ class Target:
         if target.test in (">=", "<=", ">", "<") and as_number(target.value or "", None) is None:
             raise ValueError("field 'target' compares with something that is not a number")
         return target
+
+
+def _as_bool(value: str) -> bool:
+    if value.casefold() not in BOOLEANS:
+        raise ValueError(f"{value!r} is compared with labels that are true or false: give one of these")
+    return BOOLEANS[value.casefold()]
 
 
 def _as_labels(column: Any, reading: Reading) -> tuple[np.ndarray, np.ndarray]:

@@ -5,17 +5,25 @@ means that nothing in the table tells which one it uses, and then a point is.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tinynet_fast.rows.formats.cells import MISSING, NUMBER
 
 GAPS = frozenset([*MISSING, "?"])  # texts that stand for a missing value, beside those that the user names
 YES_NO = ({"yes": 1.0, "no": 0.0}, {"true": 1.0, "false": 0.0}, {"y": 1.0, "n": 0.0})  # words for 1 and 0, in any case
-_GROUPS = "(?=[+-]?[.,]?[0-9])[+-]?([0-9]{1,3}([%s' \u00a0\u202f][0-9]{3})+|[0-9]+)?"
-NUMBERS = {  # numbers of people, by their decimal mark; thousands are separated by the other mark, a space or a '
-    ".": re.compile(_GROUPS % "," + r"(\.[0-9]*)?(e[+-]?[0-9]+)?\s?%?", re.IGNORECASE),
-    ",": re.compile(_GROUPS % "." + r"(,[0-9]*)?(e[+-]?[0-9]+)?\s?%?", re.IGNORECASE),
+_PEOPLE = (  # thousands are separated by the other mark, a space or a '; 0.125 and 1.5e3 have none
+    r"[+-]?([1-9][0-9]{0,2}([OTHER' \u00a0\u202f][0-9]{3})+(MARK[0-9]*)?"
+    r"|([0-9]+(MARK[0-9]*)?|MARK[0-9]+)(e[+-]?[0-9]+)?)\s?%?"
+)
+NUMBERS = {  # numbers of people, by their decimal mark
+    mark: re.compile(_PEOPLE.replace("OTHER", other).replace("MARK", f"[{mark}]"), re.IGNORECASE)
+    for mark, other in (".,", ",.")
 }
+PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")  # without zeros before it, and short enough to be exact
+MINUS = "\u2212"  # the sign that typesetters use
+MOST_MISTAKES = 0.05  # of the texts: if no more of them are not numbers, they are mistakes among numbers
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+\s?%?")  # if the point is not the decimal mark
 SEPARATORS = re.compile(r"[' \u00a0\u202f]")
 DATES = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( .*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
@@ -24,11 +32,12 @@ DATES = re.compile(
 
 def is_gap(text: str | None, named: frozenset[str] = frozenset()) -> bool:
     """Whether a text stands for a missing value: one of `GAPS`, or one that the user named."""
-    return text is None or text in GAPS or text in named
+    return text is None or text in GAPS or text in named or text.casefold() == "nan"
 
 
 def as_number(text: str, decimal: str | None) -> float | None:
     """The number that a text means, or None if it is not a number. 12% is 0.12."""
+    text = text.replace(MINUS, "-")
     if decimal != "," and NUMBER.fullmatch(text):
         return float(text)
     mark = decimal or "."
@@ -38,23 +47,54 @@ def as_number(text: str, decimal: str | None) -> float | None:
     return float(plain.rstrip("%")) / 100.0 if plain.endswith("%") else float(plain)
 
 
-def decimal_mark(columns: Iterable[Sequence[str]]) -> str | None:
-    """The decimal mark that texts of several columns show: "." or ","; None if they show none.
+def as_level(text: str) -> str:
+    """A text as it is, but a number as a frame would have it: 3 for 3.0. Others, such as 007, stay different."""
+    if not PLAIN.fullmatch(text):
+        return text
+    number = float(text)
+    return repr(int(number)) if number == int(number) else repr(number)
 
-    A column shows one if all its texts are numbers with this mark, and not all are with the other. ValueError if one
-    column shows a point and another one a comma.
+
+def mistakes_allowed(n: int) -> float:
+    """Of n texts in a column of numbers, how many may be something else."""
+    return max(MOST_MISTAKES * n, 1)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the texts of a column say about the decimal mark.
+
+    Attributes
+    ----------
+    shown : str or None
+        The mark that they show: nearly all are numbers with this mark, and fewer are with the other.
+    double : str or None
+        A text that is one number if the mark is a point, and another one if it is a comma; None if there is none.
+    thousands : str or None
+        Such a text that probably has a point between thousands: all points could stand there, and other numbers have
+        none.
     """
-    shown = {mark for texts in columns for mark in [_mark_of(texts)] if mark is not None}
-    if len(shown) == 2:
-        raise ValueError("some columns have numbers with a decimal comma, others with a point: name one with decimal=")
-    return shown.pop() if shown else None
 
+    shown: str | None = None
+    double: str | None = None
+    thousands: str | None = None
 
-def _mark_of(texts: Sequence[str]) -> str | None:
-    if not texts:
-        return None
-    fits = [mark for mark in NUMBERS if all(as_number(text, mark) is not None for text in texts)]
-    return fits[0] if len(fits) == 1 else None
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Marks":
+        """Look at the texts of one column, without those for a missing value."""
+        point, comma = ([as_number(text, mark) for text in texts] for mark in ".,")
+        fits = [len(texts) - numbers.count(None) for numbers in (point, comma)]
+        most, allowed = max(fits), mistakes_allowed(len(texts))
+        if most < len(texts) - allowed or (most < len(texts) and most <= 2 * (len(texts) - most)) or not most:
+            return cls()
+        if fits[0] != fits[1]:
+            return cls(".,"[fits.index(most)])
+        double = [text for text, a, b in zip(texts, point, comma, strict=True) if a != b]
+        if not double:
+            return cls()
+        pointed = [text for text in texts if "." in text]
+        mixed = 0 < len(pointed) < len(texts) and all(map(THOUSANDS.fullmatch, pointed))
+        return cls(None, double[0], pointed[0] if mixed else None)
 
 
 def yes_no(texts: Sequence[str]) -> dict[str, float] | None:

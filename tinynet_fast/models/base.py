@@ -202,7 +202,7 @@ class Model:
         if table is None or self.columns is None:
             raise ValueError(f"X is a {type(X).__name__} without named columns: pass the labels as y")
         target = self.target_of(y, table.names, table.place)
-        labels, gone = target.labels(table, self.columns.reading(table.chosen([target.name])))
+        labels, gone = target.labels(table, self.columns.reading(table, target.name))
         if gone.any():
             raise ValueError(
                 f"{table.cell(int(np.argmax(gone)), target.name)}: the label is missing: leave the row out"

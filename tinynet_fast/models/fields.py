@@ -37,9 +37,11 @@ def table(found: dict[str, Any]) -> dict[str, Any]:
     """The columns and the target of a model that was trained on a person's table; nothing for other models."""
     if found.get("table") is None:
         return {}
-    target = found.get("target")
+    target, columns, features = found.get("target"), Columns.from_json(found["table"]), found["features"]
+    if features is None or columns.width != len(features):  # before the columns make that many names
+        raise ValueError("the features are not the inputs that the columns make")
     return {
-        "columns": Columns.from_json(found["table"]),
+        "columns": columns,
         "target": None if target is None else Target.from_json(target),
     }
 

@@ -16,7 +16,7 @@ from tinynet_fast.rows.formats.columns import is_number, numeric
 from tinynet_fast.rows.frames import named_columns
 from tinynet_fast.rows.index_columns import index_columns
 from tinynet_fast.rows.messages import listed
-from tinynet_fast.rows.values import is_missing, is_several
+from tinynet_fast.rows.values import is_masked, is_missing, is_several
 
 pa = Library("pyarrow")
 pc = Library("pyarrow.compute")
@@ -71,8 +71,8 @@ class Texts:
         return part
 
     def sample(self, most: int) -> list[str]:
-        """Some of the different texts."""
-        return self.texts[:most]
+        """The different texts of the first `most` rows."""
+        return self[:most].used
 
     def plain_numbers(self, gaps: frozenset[str]) -> np.ndarray | None:
         """The texts as numbers, NaN for a missing one or one of `gaps`, if that is quick to tell; else None."""
@@ -133,7 +133,9 @@ class ArrowTexts(Texts):
             gone = pc.is_in(column, value_set=pa.array(sorted(gaps), column.type))
             try:
                 numbers = pc.if_else(gone, pa.scalar(None, column.type), column).cast(pa.float64())
-                self.parsed[gaps] = numeric(numbers, np.dtype(np.float64))
+                found = numeric(numbers, np.dtype(np.float64))
+                missing = numbers.null_count
+                self.parsed[gaps] = found if np.count_nonzero(np.isnan(found)) == missing else None  # NAN is a text
             except pa.ArrowInvalid:
                 self.parsed[gaps] = None
         return self.parsed[gaps]
@@ -294,6 +296,13 @@ def column_of(values: Any) -> Column:
     kind = getattr(getattr(values, "dtype", None), "kind", "O")
     if getattr(getattr(values, "dtype", None), "categories", None) is not None:
         return Texts.of([None if is_missing(value) else str(value) for value in values])
+    if getattr(values, "ndim", 1) != 1:
+        return Unusable(f"an array of {values.ndim} dimensions", len(values))
+    if is_masked(values):
+        values = [
+            None if gone else value for value, gone in zip(values.tolist(), np.ma.getmaskarray(values), strict=True)
+        ]
+        kind = "O"
     if kind in "iuf" and isinstance(getattr(values, "dtype", None), np.dtype):
         return np.array(values, np.float64)
     if kind in "mM":

@@ -58,11 +58,21 @@ def evaluate(
         target = known_target(model)
     shares = model.training.get("label_shares")
     shares = np.array(shares) if isinstance(shares, list) and len(shares) == len(model.labels) else None
-    if not (is_source(table) or names_files(table)):
+    in_blocks = (
+        is_source(table)
+        or names_files(table)
+        or (drop_missing and model.columns is not None and isinstance(target, str))
+    )
+    if not in_blocks:
+        if drop_missing:
+            raise ValueError(
+                "drop_missing=True is for files, and for a table with its labels and a model that was trained on one: "
+                "leave out rows with a missing value yourself"
+            )
         P = _probabilities(model, table)
         codes = model.codes(table, target, len(P))
     else:
-        P, codes = _of_files(model, table, target, drop_missing, separator, encoding)
+        P, codes = _in_blocks(model, table, target, drop_missing, separator, encoding)
     return Report.of(model.labels, P, codes, shares, model.threshold)
 
 
@@ -84,10 +94,10 @@ def _probabilities(model: Model, X: Any) -> np.ndarray:
     return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p
 
 
-def _of_files(
+def _in_blocks(
     model: Model, data: Any, target: Any, drop_missing: bool, separator: str | None, encoding: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities and the codes of the rows in files, which are read block by block."""
+    """The probabilities and the codes of the rows of files or of a table in memory, which are read block by block."""
     if model.columns is None or by_position(model, data):
         if target is None:
             raise ValueError("the rows have no names: pass their labels, or a file of them, as target")

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.columns import Columns, Target
-from tinynet_fast.columns.kinds import Numbers, Reading, gaps, plain_numbers
+from tinynet_fast.columns.kinds import Numbers
 from tinynet_fast.columns.looking import IDENTIFIER, Choice, kinds_of, mark_in
+from tinynet_fast.columns.reading import Reading, gaps, plain_numbers
 from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.rows.arrays import as_matrix, check_finite, encode_known
 from tinynet_fast.rows.blocks import standardisation
@@ -103,6 +104,8 @@ class Labeller:
         What is learned; None if the labels were given as an array.
     dropped : int
         Rows that were left out for a missing value.
+    mark : str or None
+        The decimal mark of the whole table. Its parts are read with this one.
     """
 
     def __init__(self, asked: TableOptions) -> None:
@@ -110,20 +113,26 @@ class Labeller:
         self.target: Target | None = None
         self.labels: np.ndarray | None = None
         self.dropped = 0
+        self.mark = asked.decimal
+        self.read: list[str] = []  # the columns that are used, with the target
 
     def __call__(self, table: Table, target: Any) -> Labelled:
         """The table's inputs and labels, without rows that are dropped."""
-        asked = self.asked
+        asked, column = self.asked, ""
         if isinstance(target, str):
             self.target = Target.of(target, table.names, asked.positive, table.place)
-            labels, gone = self.target.labels(table, self.reading(table.chosen([self.target.name])))
             column = self.target.name
+        inputs = self._inputs(table, column)
+        self.read = [*inputs.names, column]
+        if self.mark is None:
+            self.mark = mark_in(table, self.read, frozenset(asked.gaps))
+        reading = self.reading()
+        if self.target is not None:
+            labels, gone = self.target.labels(table, reading)
         else:
-            labels, gone, column = as_labels(target, "target"), np.zeros(len(table), bool), ""
+            labels, gone = as_labels(target, "target"), np.zeros(len(table), bool)
             if len(labels) != len(table):
                 raise ValueError(f"target has {len(labels):,} labels and the table has {len(table):,} rows")
-        inputs = self._inputs(table, column)
-        reading = self.reading(inputs)
         for texts in inputs.columns.values():
             plain_numbers(texts, reading)  # once, and not again for each part of the rows
         if asked.missing == "drop":
@@ -148,14 +157,14 @@ class Labeller:
         """The inputs and labels of another table. Rows without a label are left out."""
         if self.target is None or self.labels is None:
             raise ValueError("validation is a table, so target has to name a column of both tables")
-        labels, gone = self.target.labels(table, self.reading(table.chosen([self.target.name])))
+        mark = mark_in(table, self.read, frozenset(self.asked.gaps), self.mark)
+        labels, gone = self.target.labels(table, replace(self.reading(), decimal=mark))
         kept, labels = table.take(~gone), labels[~gone]
         return Labelled(kept, encode_known(labels, self.labels, len(labels), table.place), self.labels)
 
-    def reading(self, table: Table) -> Reading:
-        """How the cells of a table are read."""
-        mark = self.asked.decimal or mark_in(table, table.names)
-        return Reading(mark, frozenset(self.asked.gaps), self.asked.missing == "fill")
+    def reading(self, table: Table | None = None) -> Reading:
+        """How the cells of the table, or of a part of it, are read."""
+        return Reading(self.mark, frozenset(self.asked.gaps), self.asked.missing == "fill")
 
     def _inputs(self, table: Table, target: str) -> Table:
         """The columns that are used."""
