@@ -15,7 +15,17 @@ from tinynet_fast.models import Model, Neuron
 from tinynet_fast.models.files import atomic_file
 from tinynet_fast.rows.arrays import check_table
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.formats import FIRST_INDEX, Like, Source, is_source, names_files, need, open_raw, open_source
+from tinynet_fast.rows.formats import (
+    FIRST_INDEX,
+    Like,
+    Source,
+    format_in,
+    is_source,
+    names_files,
+    need,
+    open_raw,
+    open_source,
+)
 from tinynet_fast.rows.formats.base import rows_a_chunk
 from tinynet_fast.rows.formats.cells import is_number
 from tinynet_fast.rows.frames import rows_for
@@ -132,11 +142,11 @@ def open_for(
     """
     if isinstance(y, str) and y in (model.features or ()):
         raise TableError(f"the target {y!r} is an input of the model: name the column with the true labels")
-    if model.columns is not None:
+    if model.columns is not None and not by_position(model, data):
         return encoded(model, data, drop_missing, y, separator=separator, encoding=encoding)  # type: ignore[return-value]
     for name, given in (("separator", separator), ("encoding", encoding)):
         if given is not None:
-            raise ValueError(f"{name}={given!r} is for models that were trained on a table")
+            raise ValueError(f"{name}={given!r} is for CSV files and models that were trained on a table")
     if not is_source(data) and not names_files(data):
         if model.n_features > 1 and _is_flat(data):
             names = model.features if features is None else list(features)
@@ -152,6 +162,13 @@ def open_for(
             f"{source.place}: {source.n_features} columns where the model has {model.n_features} inputs: {remedy}"
         )
     return source.as_sparse() if isinstance(model, Neuron) and not dense else source
+
+
+def by_position(model: Model, data: Any) -> bool:
+    """Whether columns are taken in their order: the file names none, and the model reads one number from each."""
+    assert model.columns is not None
+    kind = format_in(data) if is_source(data) else None
+    return model.columns.plain and kind is not None and not kind.has_names
 
 
 def encoded(model: Model, data: Any, drop_missing: bool = False, y: Any = None, **reading: str | None) -> EncodedSource:

@@ -115,12 +115,21 @@ def _given(fitted: Model, words: list[str]) -> dict[str, str]:
     return given
 
 
+class _OneRow(Table):
+    """One row whose cells are named as they were given."""
+
+    def cell(self, i: int, name: str) -> str:
+        column = self.columns[name]
+        return f"{name}={''.join(column.texts)}" if isinstance(column, Texts) else name
+
+
 def _one_row(fitted: Model, words: list[str]) -> Any:
     """One row in the form that the model takes; ValueError that names the word that is wrong."""
     given = _given(fitted, words)
     if fitted.columns is not None:
-        table = Table({name: Texts.of([text]) for name, text in given.items()}, 1, lambda _: "the row", "the row")
-        return fitted.columns.encode(table)
+        return fitted.columns.encode(
+            _OneRow({name: Texts.of([text]) for name, text in given.items()}, 1, str, "the row")
+        )
     row = []
     for name in _feature_names(fitted):
         word = f"{name}={given[name]}"

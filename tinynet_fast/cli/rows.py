@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,23 +11,34 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.models import MLP, Neuron
-from tinynet_fast.rows.arrays import encode_labels
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Source, open_source, target_in
 from tinynet_fast.rows.kept import WholeTable, read_whole
-from tinynet_fast.rows.messages import listed, printable
+from tinynet_fast.rows.messages import printable
 from tinynet_fast.scoring import open_for
 
 # How the library's messages name options: at the start, or in a remedy.
 OPTION = re.compile(
-    r"^(learning_rate|epochs|batch_size|momentum|dropout|l2|patience|validation|labels|folds|checkpoint_seconds|seed)"
-    r"(?= is |=| names | watches |\[\d+\])"
+    r"^(learning_rate|epochs|activation|batch_size|optimizer|momentum|dropout|l2|patience|validation|labels|folds|"
+    r"average|checkpoint_seconds|seed|separator|encoding|features|class_weight|missing|decimal|positive)"
+    r"(?= is |=| names | gives | watches |: |\[\d+\])"
 )
 NO_SUCH = re.compile(r"there is no (engine|activation|optimizer|schedule) ")
 WORDS = {
     "encoding='latin-1', on the command line --encoding latin-1": "--encoding latin-1",
     "resume=False (--no-resume)": "--no-resume",
     "with labels=": "with --labels",
+    "leave it out of labels": "leave it out of --labels",
+    "n_jobs is for": "--jobs is for",
+    "leave hidden out": "leave --hidden out",
+    "with hidden=": "with --hidden",
+    "(exclude=)": "(--exclude)",
+    "one with decimal=": "one with --decimal",
+    "which exclude names": "which --exclude names",
+    "which levels names": "which --levels names",
+    "which hashed names": "which --hash names",
+    "name the column of labels (target)": "name the column of labels with --target",
+    "pass their labels, or a file of them, as target": "name a file of labels with --target",
     "pass validation=(X, y), or a fraction to hold out": "give --validation a share of the rows to hold out",
     "name the columns that it was trained on (features=[...])": "give a file with the model's inputs and nothing else",
 }
@@ -91,46 +103,17 @@ def one_or_all(data: list[Path]) -> Any:
     return data[0] if len(data) == 1 else data
 
 
-def check_labels(table: WholeTable, target: str, most: int = 2, known: np.ndarray | None = None) -> None:
-    """ValueError if all rows have one label, there are more labels than `most`, or a label is not `known`."""
-    labels, path = table.y, table.source.place
-    low, high = labels[0], labels[np.argmax(labels != labels[0])]
-    if low == high:
-        raise TableError(f"{path}, column {target!r}: every row has the label {low}; rows of two labels are needed")
-    third = (labels != low) & (labels != high)
-    if third.any() and most == 2:
-        row = int(np.argmax(third))
-        both = " and ".join(sorted((str(low), str(high))))
-        place = f"{table.where(row)}, column {target!r}"
-        raise TableError(
-            f"{place}: {labels[row]} is a third label, beside {both}: keep the rows of two, or train a network"
-        )
-    if known is None:
-        with naming(path):
-            encode_labels(labels, len(labels), most=most)
-        return
-    text = (known.dtype.kind == "U") != (labels.dtype.kind == "U")
-    found = np.isin(labels.astype(str), known.astype(str)) if text else np.isin(labels, known)
-    if not found.all():
-        row = int(np.argmin(found))
-        place, named = f"{table.where(row)}, column {target!r}", listed([str(label) for label in known.tolist()])
-        raise TableError(
-            f"{place}: the label {labels[row].item()!r} is not among --labels {named}: correct it, leave the row out, "
-            "or name it there"
-        )
-
-
 @contextmanager
 def naming(place: Any) -> Iterator[None]:
-    """Put the file's name before the library's error messages, except for those about an option."""
+    """Put the file's name before the library's messages, except for those that have it or are about an option."""
     try:
         yield
     except TableError:
         raise
     except ValueError as error:
-        message = str(error)
-        told = message.startswith(str(place)) or OPTION.match(message) or NO_SUCH.match(message)
-        raise ValueError(message if told else f"{place}: {message}") from None
+        said = str(error)
+        whole = said.startswith(f"{place}") or OPTION.match(said) or NO_SUCH.match(said)
+        raise ValueError(said if whole else f"{place}: {said}") from None
 
 
 def one_line(message: str) -> str:
@@ -140,6 +123,6 @@ def one_line(message: str) -> str:
         line = line.replace(theirs, ours)
     line = re.sub(COLUMNS, lambda found: f"--{found[1]} {found[2]}", line)
     line = re.sub(BUCKETS, r"--hash '\1=\2'", line)
-    line = re.sub(CHOICE, r"--\1 '\2'", line)
+    line = re.sub(CHOICE, lambda choice: f"--{choice[1]} {shlex.quote(choice[2])}", line)
     line = re.sub(FLAG, lambda flag: f"--{flag[1].replace('_', '-')}", line)
     return printable(re.sub(OPTION, lambda option: f"--{option[1].replace('_', '-')}", line, count=1))

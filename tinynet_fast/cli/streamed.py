@@ -9,8 +9,8 @@ from tinynet_fast.rows.formats import Source
 from tinynet_fast.rows.stream import HoldOut, StreamRows
 from tinynet_fast.tables.report import Report
 from tinynet_fast.tables.split import SHARE
+from tinynet_fast.tables.train import trainer_for
 from tinynet_fast.training.mlp import train_mlp
-from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.result import TrainingResult
 
 EPOCHS = 5  # passes over rows that do not fit in memory, if the number is not given
@@ -34,11 +34,9 @@ def train_streamed(
     options["shuffle"] = "blocks" if options.get("shuffle") else False
     if not source.repeatable:
         share = None
-    trainer: Any = train_neuron
-    if "hidden" in options:
-        trainer, options = train_mlp, NETWORK | options
-    else:
-        options = (NEURON if source.repeatable else {}) | options
+    trainer = trainer_for(options, 2)
+    defaults: dict[str, Any] = NEURON if source.repeatable else {}
+    options = (NETWORK if trainer is train_mlp else defaults) | options
     result = trainer(source, None, validation=share, **options)
     result.model.training |= {"target": target, "validation": validation}
     if not source.repeatable or share is None:

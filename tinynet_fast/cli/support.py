@@ -72,6 +72,8 @@ def check_destinations(written: dict[str, Path | None], data: list[Path]) -> Non
         check_folder(path)
         if what == "the picture":
             plots.check_name(path)
+        if what == "the page" and path.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"{path}: a page is written as .html; name the file so")
         if path.resolve() in seen:
             raise ValueError(f"{path}: that is where {seen[path.resolve()]} goes; name another file")
         seen[path.resolve()] = what

@@ -32,6 +32,7 @@ from tinynet_fast.cli.support import check_destinations, model_file, numbers, on
 from tinynet_fast.kernels.reference import ACTIVATIONS, OPTIMIZERS
 from tinynet_fast.models import Model
 from tinynet_fast.rows.formats.cells import infer
+from tinynet_fast.tables.options import MISSING
 from tinynet_fast.tables.page import write_page
 from tinynet_fast.tables.rows import read
 from tinynet_fast.tables.summary import learned, print_summary
@@ -111,6 +112,8 @@ class TrainOptions:
         if self.layers is not None and self.learning_rate == "auto":
             raise ValueError("--learning-rate auto is for one neuron: give a number, or leave --hidden out")
         self.missing = "drop" if self.drop_missing else self.missing
+        if self.missing not in MISSING:
+            raise ValueError(f"--missing {self.missing}: {one_of(MISSING)} is needed")
         given = self._given(*FOR_NETWORKS, "epochs", "l2", "schedule", "average", "patience", "shuffle")
         if self.jobs is not None:
             given["n_jobs"] = self.jobs
@@ -142,6 +145,9 @@ class TrainOptions:
             name, equals, value = text.partition("=")
             if not equals or not name.isidentifier():
                 raise ValueError(f"--set {text}: a name and a value are needed, such as --set beta_1=0.8")
+            own = {"n_jobs": "jobs"}.get(name, name)
+            if own in self.__dataclass_fields__:
+                raise ValueError(f"--set {text}: {_option(own)} is the option for this")
             found[name] = value_of(value)
         return found
 
@@ -201,8 +207,9 @@ def train(asked: TrainOptions) -> None:
     if table is None:
         _streamed(asked, console)
         return
+    options = asked.for_table() | asked.for_trainer
     with naming(table.place):
-        result = train_table(table, target, **asked.for_table(), **asked.for_trainer)
+        result = train_table(table, target, **options)
     written = save(asked, result.model, result.training)
     if asked.report is not None:
         rows = (table, target) if table.named else ()
@@ -214,10 +221,11 @@ def train(asked: TrainOptions) -> None:
 
 def _streamed(asked: TrainOptions, console: Console) -> None:
     """Train on rows that do not fit in memory, and print how it went."""
-    for name in ("positive", "exclude", "levels", "hashed", "na", "decimal", "class_weight"):
+    for name in ("positive", "exclude", "levels", "hashed", "na", "separator", "decimal", "encoding", "class_weight"):
         if getattr(asked, name) is not None:
-            option = {"hashed": "hash"}.get(name, name.replace("_", "-"))
-            raise ValueError(f"--{option} is for rows that fit in memory, and these are read while they are trained on")
+            raise ValueError(
+                f"{_option(name)} is for rows that fit in memory, and these are read while they are trained on"
+            )
     source = open_rows(asked.data, asked.target, asked.features, asked.missing == "drop")
     options = asked.for_trainer | {"standardize": asked.standardize, "seed": asked.seed, "progress": not asked.quiet}
     if asked.known is not None:
@@ -249,6 +257,11 @@ def save(asked: TrainOptions, model: Model, result: Any) -> list[str]:
         plots.save(plots.loss_curves(result), asked.plot)
         written.append(f"picture: {asked.plot}")
     return written
+
+
+def _option(name: str) -> str:
+    """The name of a field of `TrainOptions` on the command line."""
+    return f"--{'hash' if name == 'hashed' else name.replace('_', '-')}"
 
 
 def _rate_or_auto(text: str) -> float | str:

@@ -104,7 +104,7 @@ def find_options(
     given = dict(given or {})
     network = bool(hidden) or n_labels > 2
     rows = _rows(X, codes, n_labels, seed, sample_weight, NETWORK_ROWS if network else NEURON_ROWS)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", TrainingWarning)  # training on all rows will say what there is to say
         if network:
             return _network(rows, tuple(hidden), given, seed)
@@ -157,8 +157,8 @@ def _neuron(rows: _Rows, given: dict[str, Any], seed: int) -> Found:
     }
     strengths = np.array([given["l2"] * rows.in_all]) if "l2" in given else STRENGTHS
     rates = np.array([given["learning_rate"]]) if _is_number(given.get("learning_rate")) else _rates(rows.X)
-    usual = int(np.argmin(np.abs(np.log(strengths / USUAL_NEURON))))
-    rate = rates[0] if len(rates) == 1 else _best_rate(rows, rates, strengths[usual], many)
+    usual = 0 if len(strengths) == 1 else int(np.argmin(np.abs(np.log(strengths / USUAL_NEURON))))
+    rate = float(rates[0]) if len(rates) == 1 else _best_rate(rows, rates, strengths[usual], many)
     chosen, judged = usual, "too few rows of a label to hold any out"
     if len(strengths) == 1:
         judged = "l2 was given"
@@ -166,7 +166,7 @@ def _neuron(rows: _Rows, given: dict[str, Any], seed: int) -> Found:
         losses = _losses_of_neurons(rows, rate, strengths, many)
         chosen = _nearest(losses, rows.sample_weight, rows.folds, usual)
         judged = _judged(losses[chosen], losses[usual], rows.folds, strengths[usual])
-    options |= {"learning_rate": float(rate), "l2": float(strengths[chosen]) / rows.in_all}
+    options |= {"learning_rate": rate, "l2": given.get("l2", float(strengths[chosen]) / rows.in_all)}
     what = f"learning_rate={options['learning_rate']:.4g} of {len(rates)} rates, l2={options['l2']:.3g}"
     return Found(options, f"{what} (a strength of {strengths[chosen]:.3g}): {judged}{_sampled(rows)}")
 
@@ -182,7 +182,7 @@ def _rates(X: np.ndarray) -> np.ndarray:
 def _best_rate(rows: _Rows, rates: np.ndarray, strength: float, many: dict[str, Any]) -> float:
     """The rate that makes the penalised loss of all rows least."""
     weight = rows.sample_weight
-    swept = sweep(rows.X, rows.codes, learning_rate=rates, l2=strength / len(rows), sample_weight=weight, **many)
+    swept = sweep(rows.X, rows.codes, learning_rate=rates, l2=float(strength) / len(rows), sample_weight=weight, **many)
     with np.errstate(all="ignore"):
         losses = _log_losses(swept.weights, swept.biases, rows.X, rows.codes)
         total = np.average(losses, axis=1, weights=weight) + 0.5 * swept.l2 * (swept.weights**2).sum(axis=1)

@@ -10,7 +10,7 @@ from tinynet_fast.models import Model
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.formats import is_source, names_files, target_in
 from tinynet_fast.rows.messages import listed, shown
-from tinynet_fast.scoring import encoded, open_for
+from tinynet_fast.scoring import by_position, encoded, open_for
 from tinynet_fast.tables.report import Report
 
 
@@ -88,7 +88,9 @@ def _of_files(
     model: Model, data: Any, target: Any, drop_missing: bool, separator: str | None, encoding: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The probabilities and the codes of the rows in files, which are read block by block."""
-    if model.columns is None:
+    if model.columns is None or by_position(model, data):
+        if target is None:
+            raise ValueError("the rows have no names: pass their labels, or a file of them, as target")
         first = data[0] if isinstance(data, (list, tuple)) else data
         y = target_in(first, target) if isinstance(target, str) else target
         source: Any = open_for(model, data, drop_missing=drop_missing, y=y)

@@ -16,10 +16,11 @@ from tinynet_fast.rows.formats import format_in, is_source, open_raw, open_sourc
 from tinynet_fast.rows.index_columns import counts_up, row_numbers
 from tinynet_fast.rows.kept import WholeTable, read_whole
 from tinynet_fast.rows.labels import as_labels, refuse_measurements
-from tinynet_fast.rows.messages import listed
+from tinynet_fast.rows.messages import listed, shown
 from tinynet_fast.rows.table_files import read_table
 from tinynet_fast.rows.tables import Table, table_of
 from tinynet_fast.tables.options import TableOptions
+from tinynet_fast.training.checks import check_labels
 from tinynet_fast.training.mlp import MOST_LABELS
 
 
@@ -177,7 +178,7 @@ class Labeller:
         if len(found) < 2:
             raise ValueError(f"{place}: every row has the label {found[0]}; rows of two labels are needed")
         if self.asked.labels is not None:
-            return np.asarray(self.asked.labels)
+            return self._named(labels, table, column)
         try:
             refuse_measurements(found, len(labels), place)
         except ValueError as error:
@@ -188,6 +189,25 @@ class Labeller:
             raise ValueError(f"{place} has {len(found):,} different labels: at most {MOST_LABELS} can be learned")
         order = None if self.target is None else self.target.order(labels, table.place)
         return found if order is None else np.array(order)
+
+    def _named(self, labels: np.ndarray, table: Table, column: str) -> np.ndarray:
+        """The labels in the order that the user named; ValueError if they are not those of the rows."""
+        named = check_labels(self.asked.labels, MOST_LABELS)
+        if (named.dtype.kind == "U") != (labels.dtype.kind == "U"):  # one is text, the other numbers
+            text = {str(label): label for label in np.unique(labels).tolist()}
+            named = np.array([text.get(str(label), label) for label in named.tolist()])
+        known, place = np.isin(labels, named), self._place(table, column)
+        if not known.all():
+            i = int(np.argmin(known))
+            cell, others = table.cell(i, column) if column else f"target[{i}]", listed([str(x) for x in named.tolist()])
+            raise ValueError(
+                f"{cell}: the label {shown(labels[i])} is not among {others}: correct it, leave the row out, or name "
+                "all labels with labels="
+            )
+        there = np.isin(named, labels)
+        if not there.all():
+            raise ValueError(f"{place}: no row has the label {shown(named[np.argmin(there)])}: leave it out of labels")
+        return named
 
 
 class Encoded:
@@ -262,7 +282,12 @@ class Encoded:
         if class_weight == "balanced":
             return np.asarray(1.0 / (len(labels) * np.maximum(self.rows.shares, 1e-300)))[self.rows.codes]
         known = {str(label): float(weight) for label, weight in class_weight.items()}
-        missing = [label for label in labels if label not in known]
+        missing, more = [label for label in labels if label not in known], [k for k in known if k not in labels]
         if missing:
             raise ValueError(f"class_weight gives no weight for {listed(missing)}: give one for each label")
+        if more:
+            raise ValueError(f"class_weight names {listed(more)}, which no row has: the labels are {listed(labels)}")
+        for label, weight in known.items():
+            if not 0.0 < weight < np.inf:
+                raise ValueError(f"class_weight gives {label} a weight of {weight}: a finite number above 0 is needed")
         return np.array([known[label] for label in labels])[self.rows.codes]

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from inspect import signature
@@ -217,6 +217,22 @@ def check_options(given: Mapping[str, Any]) -> None:
             raise ValueError(f"there is no option {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
 
 
+def trainer_for(given: Mapping[str, Any], n_labels: int) -> Callable[..., TrainingResult[Any]]:
+    """The trainer for these options and so many labels; ValueError for an option that only the other one has."""
+    network = bool(given.get("hidden")) or n_labels > 2
+    own: Any = train_mlp if network else train_neuron
+    for name in given:
+        if name in signature(own).parameters or (name == "hidden" and not network):
+            continue
+        if network:
+            remedy = "or leave hidden out" if given.get("hidden") else f"because {n_labels} labels need a network"
+            raise ValueError(f"{name} is for one neuron: leave it out, {remedy}")
+        raise ValueError(f"{name} is for networks: name the hidden units with hidden=")
+    if network and given.get("learning_rate") == "auto":
+        raise ValueError("learning_rate is auto, which is for one neuron: give a number, or leave it out")
+    return own
+
+
 class _Training:
     """One call of `train`."""
 
@@ -262,6 +278,7 @@ class _Training:
     def _trained(self, encoded: Encoded, validation: Any, last: bool) -> TrainingResult[Any]:
         """Train on the encoded rows. Options that were not given are found in the first call."""
         rows, seed = encoded.rows, self.asked.seed
+        trainer = trainer_for(self.given, len(rows.labels))
         weight = encoded.sample_weight(self.asked.class_weight)
         if self.found is None:
             found = {k: v for k, v in self.given.items() if k not in CHECKPOINTS}
@@ -271,7 +288,6 @@ class _Training:
         options = self.found.options | {"seed": seed, "progress": self.progress}
         if last:
             options |= {name: self.given[name] for name in CHECKPOINTS if name in self.given}
-        trainer: Any = train_mlp if "hidden" in options else train_neuron
         return trainer(
             encoded.X,
             rows.labels[rows.codes],
