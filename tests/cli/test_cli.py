@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,15 @@ from tables import read, write
 from tinynet_fast import load, train_neuron
 from tinynet_fast.rows import kept
 from tinynet_fast.rows.datasets import make_pass_fail
+from tinynet_fast.tables.split import held_rows
+
+EXACT = ["--learning-rate", "0.1", "--l2", "0", "--no-average"]  # the loop as `train_neuron` runs it by default
+
+
+def scores(out):
+    """For each score in the printed report: the model's, and the baseline's."""
+    found = re.findall(r"^(accuracy|log loss|Brier score|AUC).*? +([\d.]+) +[\d.]+ to [\d.]+ +([\d.]+)$", out, re.M)
+    return {name: (float(model), float(baseline)) for name, model, baseline in found}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +43,8 @@ def test_real_data(run, breast_cancer, hidden, seed):
     options = (["--hidden", hidden] if hidden else []) + (["--seed", seed] if seed else [])
     status, out, err = run("train", path, "--target", "diagnosis", "--model", "model.json", *options)
     assert (status, err) == (0, "")
-    assert float(re.search(r"validation: 114 rows, .* accuracy ([\d.]+)", out)[1]) >= 0.95
+    assert "rows     569; 113 of them held out to judge, then trained on too" in out
+    assert scores(out)["accuracy"][0] >= 0.95
     assert "model: model.json" in out
 
     model = load("model.json")
@@ -52,33 +63,49 @@ def test_real_data(run, breast_cancer, hidden, seed):
     assert [row["prediction"] for row in table] == model.predict(data.data, threshold=0.9).tolist()
 
 
-def test_train_prints_epochs_and_writes_the_model_here(run, students):
-    status, out, _ = run("train", students, "--target", "result", "--epochs", "20", "--no-shuffle")
-    assert status == 0
-    assert "sum of squared errors" in out
-    assert "validation log loss" in out
-    assert re.search(r"engine fast/\w+, 20 epochs", out)
-    assert "model: students.model.json" in out
+def test_train_prints_a_summary_and_writes_the_model_here(run, students):
+    status, out, err = run("train", students, "--target", "result", "--epochs", "20", "--no-shuffle")
+    assert (status, err) == (0, "")
+    lines = [line.rstrip() for line in out.splitlines()]
+    assert lines[:3] == [
+        "rows     60; 12 of them held out to judge, then trained on too",
+        "numbers  study_hours",
+        "learned  P(pass), the probability of pass; the other label is fail",
+    ]
+    assert re.fullmatch(r"model    one neuron of 1 inputs; engine fast/\w+, 20 epochs in [\d.]+ s", lines[3])
+    assert lines[4].startswith("options  learning_rate=")
+    assert "12 rows, 2 labels" in lines
+    assert scores(out)["accuracy"][1] == 0.5
+    assert scores(out)["log loss"][0] < 0.5 < scores(out)["log loss"][1]
+    assert lines[-3:-1] == [
+        "model: students.model.json",
+        "next: tinynet-fast predict students.model.json NEW.csv"
+        ", or tinynet-fast evaluate students.model.json OTHER.csv",
+    ]
     model = load("students.model.json")
     assert model.training["target"] == "result"
     assert model.training["shuffle"] is False
+    assert model.training["epochs"] == 20
+    assert model.training["rows_held_out"] == 12
 
 
 def test_standardising_is_folded_in(run, students):
-    """The saved model takes raw hours. The expected one is computed here from the rows that were not held out."""
-    from tinynet_fast.rows.blocks import split_rows
-
-    run("train", students, "--target", "result", "--no-shuffle", "--epochs", "5")
+    """The saved model takes raw hours. The expected one is computed here: from all rows, or from those not held out."""
     rows = read(students)
     hours = np.array([[float(row["study_hours"])] for row in rows])
-    trained, _ = split_rows(60, 0.2, 0)
-    mean, scale = hours[trained].mean(), hours[trained].std()
-    ref = train_neuron((hours[trained] - mean) / scale, [rows[i]["result"] for i in trained], epochs=5).model
-    comp = load("students.model.json")
-    np.testing.assert_allclose(comp.predict_proba(hours), ref.predict_proba((hours - mean) / scale), rtol=1e-12)
-    run("train", students, "--target", "result", "--no-standardize", "--no-shuffle", "--epochs", "5")
-    ref = train_neuron(hours[trained], [rows[i]["result"] for i in trained], epochs=5).model
-    np.testing.assert_allclose(load("students.model.json").weights, ref.weights, rtol=1e-12)
+    results = np.array([row["result"] for row in rows])
+    held = held_rows((results == "pass").astype(int), 0.2, 0)
+    options = ["--no-shuffle", "--epochs", "5", *EXACT]
+    for more, trained in (([], np.ones(60, bool)), (["--validation", "0"], np.ones(60, bool)), (["--no-refit"], ~held)):
+        assert run("train", students, "--target", "result", *options, *more)[0] == 0
+        mean, scale = hours[trained].mean(), hours[trained].std()
+        ref = train_neuron((hours[trained] - mean) / scale, results[trained], epochs=5).model
+        comp = load("students.model.json")
+        np.testing.assert_allclose(comp.predict_proba(hours), ref.predict_proba((hours - mean) / scale), rtol=1e-12)
+        assert run("train", students, "--target", "result", "--no-standardize", *options, *more)[0] == 0
+        ref = train_neuron(hours[trained], results[trained], epochs=5).model
+        np.testing.assert_allclose(load("students.model.json").weights, ref.weights, rtol=1e-12)
+        assert load("students.model.json").bias == pytest.approx(ref.bias, rel=1e-12)
 
 
 def test_chosen_features(run, tmp_path):
@@ -92,20 +119,29 @@ def test_chosen_features(run, tmp_path):
 
 def test_few_rows_are_all_trained_on(run, tmp_path):
     path = write(tmp_path / "four.csv", ["hours", "passed"], [(1, 0), (2, 0), (3, 1), (4, 1)])
-    options = ["--no-standardize", "--no-shuffle", "--epochs", "1000"]
-    status, out, _ = run("train", path, "--target", "passed", *options)
-    assert status == 0
-    assert "training: 4 rows" in out
-    assert "validation" not in out
+    options = ["--no-standardize", "--no-shuffle", "--epochs", "1000", *EXACT]
+    status, out, err = run("train", path, "--target", "passed", *options)
+    assert (status, err) == (0, "")
+    assert "rows     4; none held out to judge" in out
+    assert scores(out) == {}
     assert run("predict", "four.model.json", "hours=2.5")[1] == "1: P(1) = 0.5614, P(0) = 0.4386\n"
 
 
 def test_network_options(run, students):
     options = ["--hidden", "6,3", "--activation", "tanh", "--batch-size", "16", "--epochs", "30", "--patience", "5"]
-    status, out, _ = run("train", students, "--target", "result", *options, "--learning-rate", "0.5")
-    assert status == 0
-    assert "mean cross-entropy" in out
-    assert [len(b) for b in load("students.model.json").biases] == [6, 3, 1]
+    status, out, err = run("train", students, "--target", "result", *options, "--learning-rate", "0.5")
+    assert (status, err) == (0, "")
+    assert re.search(
+        r"^rows +60; 12 of them held out to judge *$", out, re.M
+    )  # patience watches them: no second training
+    assert "a network of 1 inputs, hidden units 6, 3, 1 output; engine fast" in out
+    model = load("students.model.json")
+    assert [len(b) for b in model.biases] == [6, 3, 1]
+    assert model.activation == "tanh"
+    assert model.training["batch_size"] == 16
+    assert model.training["learning_rate"] == 0.5
+    assert 1 <= model.training["best_epoch"] <= 30
+    assert f"weights of epoch {model.training['best_epoch']}" in " ".join(out.split())
 
 
 def test_network_steps(run, students):
@@ -122,22 +158,21 @@ def test_network_steps(run, students):
     assert err == "tinynet-fast: --momentum is for networks: name the hidden units with --hidden\n"
 
 
-def test_more_than_two_labels(run, tmp_path):
+@pytest.mark.parametrize("hidden", [[], ["--hidden", "4"]])
+def test_more_than_two_labels(run, tmp_path, hidden):
     rng = np.random.default_rng(0)
     kinds = np.array(["cat", "dog", "owl"])[np.arange(90) % 3]
     X = rng.standard_normal((90, 2)) + np.array([[0, 4], [4, 0], [-4, -4]])[np.arange(90) % 3]
     path = write(
         tmp_path / "d.csv", ["a", "b", "kind"], [(*x, kind) for x, kind in zip(X.tolist(), kinds, strict=True)]
     )
-    status, _, err = run("train", path, "--target", "kind")
-    assert status == 2
-    assert "is a third label, beside" in err
-    status, out, _ = run(
-        "train", path, "--target", "kind", "--hidden", "4", "--model", "m.json", "--learning-rate", "1"
-    )
-    assert status == 0
-    assert "validation: 18 rows, log loss 0.0" in out
-    assert "the model gives a probability for each of cat, dog, owl" in out
+    status, out, err = run("train", path, "--target", "kind", "--model", "m.json", *hidden)
+    assert (status, err) == (0, "")
+    assert "18 rows, 3 labels" in out
+    assert scores(out)["accuracy"] == (1.0, pytest.approx(1 / 3, abs=1e-4))
+    assert scores(out)["log loss"][0] < 0.1
+    assert "learned  a probability for each of cat, dog, owl" in out
+    assert ("hidden units 4, 3 outputs" if hidden else "no hidden units, 3 outputs") in out
     one_row = run("predict", "m.json", "a=0", "b=4")[1]
     assert re.match(r"cat: P\(cat\) = 0\.9\d+, P\((dog|owl)\) = 0\.0\d+, P\(", one_row)
     status, out, _ = run("predict", "m.json", path)
@@ -160,21 +195,26 @@ def test_more_than_two_labels(run, tmp_path):
     assert "a step is traced for two" in err
 
 
-def test_a_rare_label_that_is_held_out(run, tmp_path):
+def test_the_only_row_of_a_label_is_never_held_out(run, tmp_path):
     rows = [(i, "rare" if i == 7 else "ab"[i % 2]) for i in range(30)]
     path = write(tmp_path / "rare.csv", ["x", "y"], rows)
-    statuses = set()
     for seed in range(16):
-        status, _, err = run("train", path, "--target", "y", "--hidden", "3", "--epochs", "2", "--seed", str(seed))
-        statuses.add(status)
-        assert (status == 0) == (not err or "tinynet-fast: warning: the model" in err)
-        if status:
-            assert f"with --seed {seed} every row of a label is held out: use another, or --validation 0" in err
-    assert statuses == {0, 2}
+        options = ["--hidden", "3", "--epochs", "2", "--l2", "0", "--seed", str(seed), "--model", "m.json"]
+        status, out, err = run("train", path, "--target", "y", *options)
+        assert status == 0
+        assert not err or "tinynet-fast: warning: the model" in err
+        assert re.search(r"^rare +0 ", out, re.M)  # of the rows held out
+        assert load("m.json").labels.tolist() == ["a", "b", "rare"]
 
 
 def test_a_learning_rate_that_chooses_itself(run, students):
     status, out, _ = run("train", students, "--target", "result", "--learning-rate", "auto", "--epochs", "20")
+    assert status == 0
+    rate = float(re.search(r"^options  learning_rate=([\d.]+) of 9 rates, l2=[\d.e-]+ \(a strength of ", out, re.M)[1])
+    assert load("students.model.json").training["learning_rate"] == pytest.approx(rate, rel=1e-3)
+    default = run("train", students, "--target", "result", "--epochs", "20")[1]
+    assert default.splitlines()[4] == out.splitlines()[4]  # the default
+    status, out, _ = run("train", students, "--target", "result", "--stream", "--learning-rate", "auto")
     assert status == 0
     assert re.search(r"^learning_rate=[\d.]+: of \d+ rates from [\de.-]+ to [\de.-]+, each trained on", out, re.M)
     status, _, err = run("train", students, "--target", "result", "--learning-rate", "fast")
@@ -252,20 +292,21 @@ def test_train_on_rows_that_are_streamed(run, refused, tmp_path, monkeypatch):
     code, out, err = run("train", "a*.csv", *options, "--checkpoint", "c.json", "--labels", "pass,fail")
     assert (code, err) == (0, "")
     assert "rows trained on in each epoch" in out
-    assert "validation log loss" in out
+    assert scores(out)["log loss"][0] < scores(out)["log loss"][1]
     fitted = load("m.json")
     assert fitted.labels.tolist() == ["pass", "fail"]
     assert fitted.features == ["hours", "sleep"]
     other = ["--checkpoint", "c.json", "--labels", "pass,fail", "--learning-rate", "0.2"]
-    assert "learning_rate was 0.1 and is 0.2" in refused("train", "a*.csv", *options, *other)
+    assert "learning_rate was 'auto' and is 0.2" in refused("train", "a*.csv", *options, *other)
     code, out, err = run("train", "a*.csv", *options, "--checkpoint", "c.json", "--no-resume", "--learning-rate", "0.2")
     assert code == 0
     with open("a1.csv", "a") as file:
         file.write(",8,pass\n")
     assert "a1.csv, line 152, column 'hours': the value is missing" in refused("train", "a*.csv", *options)
-    code, out, err = run("train", "a1.csv", "a2.csv", *options, "--drop-missing", "--hidden", "3", "--quiet")
+    network = ["--drop-missing", "--hidden", "3", "--learning-rate", "0.05"]
+    code, out, err = run("train", "a1.csv", "a2.csv", *options, *network, "--quiet")
     assert (code, out, err) == (0, "", "")
-    code, out, _ = run("train", "a1.csv", "a2.csv", *options, "--drop-missing", "--hidden", "3")
+    code, out, _ = run("train", "a1.csv", "a2.csv", *options, *network)
     assert (code, "1 rows left out for a missing value" in out) == (0, True)
     assert run("train", "a2.csv", *options, "--shuffle")[0] == 0
     monkeypatch.setattr(kept, "MEMORY_BYTES", 0)
@@ -297,7 +338,7 @@ def test_a_model_is_named_after_its_data(run, students, tmp_path):
         (["rows/a.csv"], "a.model.json"),
     ):
         status, out, _ = run("train", *words, "--target", "result", "--epochs", "2")
-        assert (status, out.splitlines()[-1]) == (0, f"model: {name}")
+        assert (status, out.splitlines()[-3]) == (0, f"model: {name}")
         (tmp_path / name).unlink()
 
 
@@ -309,20 +350,28 @@ def test_default_names_of_models():
     assert model_file(Path("data/a.b.csv.gz")) == Path("a.model.json")
 
 
-def test_validate_and_trace_leave_rows_out(run, tmp_path):
+def test_validate_and_trace_fill_values_or_leave_rows_out(run, tmp_path):
     rows = [("1", "0"), ("", "0"), ("2", "0"), ("3", "1"), ("4", "1")]
     write(tmp_path / "d.csv", ["a", "y"], rows)
     write(tmp_path / "whole.csv", ["a", "y"], [row for row in rows if row[0]])
+    for options in ([], ["--drop-missing"]):
+        assert run("validate", "--data", "d.csv", "--target", "y", *options)[0] == 0
     run("train", "whole.csv", "--target", "y", "--epochs", "2", "--model", "m.json")
-    status, _, err = run("validate", "--data", "d.csv", "--target", "y")
-    assert status == 2
-    assert "--drop-missing" in err
-    assert run("validate", "--data", "d.csv", "--target", "y", "--drop-missing")[0] == 0
-    assert "--drop-missing" in run("trace", "m.json", "d.csv", "--row", "3")[2]
-    status, out, _ = run("trace", "m.json", "d.csv", "--row", "3", "--drop-missing", "--json")
-    assert (status, out) == (0, run("trace", "m.json", "whole.csv", "--row", "2", "--json")[1])
-    assert (
-        "row 2 has a missing value: choose another row"
-        in run("trace", "m.json", "d.csv", "--row", "2", "--drop-missing")[2]
-    )
-    assert "there is no row 6; it has 4 rows" in run("trace", "m.json", "d.csv", "--row", "6", "--drop-missing")[2]
+    run("train", "d.csv", "--target", "y", "--epochs", "2", "--missing", "drop", "--model", "strict.json")
+    ref = run("trace", "m.json", "whole.csv", "--row", "2", "--json")
+    for model in ("m.json", "strict.json"):
+        assert run("trace", model, "d.csv", "--row", "3", "--drop-missing", "--json") == ref
+        missing = run("trace", model, "d.csv", "--row", "2", "--drop-missing")[2]
+        assert "row 2 has a missing value: choose another row" in missing
+        last = run("trace", model, "d.csv", "--row", "6", "--drop-missing")[2]
+        assert "there is no row 6; it has 4 rows" in last
+    assert run("trace", "m.json", "d.csv", "--row", "3", "--json") == ref
+    filled = json.loads(run("trace", "m.json", "d.csv", "--row", "2", "--json")[1])
+    assert filled["inputs"] == [2.5]  # the median of the rows that were trained on
+    said = run("trace", "strict.json", "d.csv", "--row", "3")
+    assert said[0] == 2
+    assert "d.csv, line 3, column 'a': the value is missing: fill it, or leave the row out (--drop-missing)" in said[2]
+    run("train", "d.csv", "--target", "y", "--epochs", "2", "--model", "gaps.json")
+    assert load("gaps.json").features == ["a", "a is missing"]
+    filled = json.loads(run("trace", "gaps.json", "d.csv", "--row", "2", "--json")[1])
+    assert filled["inputs"] == [2.5, 1.0]

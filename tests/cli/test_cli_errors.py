@@ -1,5 +1,6 @@
 """Mistakes on the command line: status 2, one line that names the mistake, and no file written or changed."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from tables import write
 
+from tinynet_fast import load
 from tinynet_fast.rows.datasets import make_pass_fail
 
 CELLS = ["a,b,y", "1,2,0", "2,1,1", "3,5,1", "4,4,0"]
@@ -18,13 +20,20 @@ CELLS = ["a,b,y", "1,2,0", "2,1,1", "3,5,1", "4,4,0"]
     ("line", "text", "message"),
     [
         (2, "2,oops,1", "data.csv, line 3, column 'b': 'oops' is not a number"),
-        (3, "3,,1", "data.csv, line 4, column 'b': the value is missing"),
-        (3, "3,nan,1", "data.csv, line 4, column 'b': the value is missing"),
-        (4, "4,inf,0", "data.csv, line 5, column 'b': inf is not finite"),
+        (
+            3,
+            "3,,1",
+            "data.csv, line 4, column 'b': the value is missing: fill it, or leave the row out (--drop-missing)",
+        ),
+        (3, "3,nan,1", "data.csv, line 4, column 'b': the value is missing: fill it, or leave the row out"),
+        (4, "4,inf,0", "data.csv, line 5, column 'b' is infinite: correct it, or leave the row out"),
         (4, "4,4", "data.csv, line 5: 2 values where the first line names 3"),
-        (4, "4,4,", "data.csv, line 5, column 'y': the value is missing"),
-        (4, "4,4,2", "data.csv, line 5, column 'y': 2 is a third label, beside 0 and 1: keep the rows of two"),
-        (0, "a,b,z", "data.csv: no column 'y'; it has a, b, z"),
+        (
+            4,
+            "4,4,",
+            "data.csv, line 5, column 'y': the label is missing: fill it, or leave such rows out (--missing drop)",
+        ),
+        (0, "a,b,z", "data.csv has no column 'y'; it has a, b, z"),
         (0, "a,a,y", "data.csv, line 1: column name 'a' stands more than once"),
     ],
 )
@@ -32,7 +41,36 @@ def test_bad_cells(refused, tmp_path, line, text, message):
     lines = list(CELLS)
     lines[line] = text
     (tmp_path / "data.csv").write_text("\n".join(lines) + "\n")
-    assert message in refused("train", "data.csv", "--target", "y")
+    said = refused("train", "data.csv", "--target", "y", "--missing", "refuse")
+    assert message in said
+    assert said.count("data.csv") == 1
+
+
+def test_missing_values_are_filled_or_their_rows_dropped(run, tmp_path):
+    (tmp_path / "data.csv").write_text("\n".join([*CELLS, "5,,1", "?,1,0", "6,2,"]) + "\n")
+    said = run("train", "data.csv", "--target", "y", "--epochs", "2", "--model", "m.json")
+    assert said[0] == 2
+    assert "data.csv, line 8, column 'y': the label is missing" in said[2]
+    (tmp_path / "data.csv").write_text("\n".join([*CELLS, "5,,1", "?,1,0"]) + "\n")
+    status, out, err = run("train", "data.csv", "--target", "y", "--epochs", "2", "--model", "m.json")
+    assert (status, err) == (0, "")
+    assert "numbers  a (1 missing), b (1 missing)" in out
+    assert re.search(r"^rows +6; none held out", out, re.M)
+    for options in (["--drop-missing"], ["--missing", "drop"]):
+        (tmp_path / "data.csv").write_text("\n".join([*CELLS, "5,,1", "?,1,0", "6,2,"]) + "\n")
+        status, out, err = run("train", "data.csv", "--target", "y", "--epochs", "2", "--model", "m.json", *options)
+        assert (status, err) == (0, "")
+        assert re.search(r"^rows +4; none held out to judge, 3 more left out for a missing value", out, re.M)
+        assert load("m.json").training["dropped_rows"] == 3
+    assert load("m.json").features == ["a", "b"]
+
+
+def test_a_third_label_is_learned(run, tmp_path):
+    (tmp_path / "data.csv").write_text("\n".join([*CELLS, "4,4,2"]) + "\n")
+    status, out, err = run("train", "data.csv", "--target", "y", "--epochs", "2", "--model", "m.json")
+    assert (status, err) == (0, "")
+    assert "learned  a probability for each of 0, 1, 2" in out
+    assert load("m.json").labels.tolist() == [0, 1, 2]
 
 
 def test_bad_commands(refused, tmp_path):
@@ -49,16 +87,43 @@ def test_bad_commands(refused, tmp_path):
             ["train", "one.csv", *target],
             "one.csv, column 'y': every row has the label 1; rows of two labels are needed",
         ),
-        (["train", "data.csv", *target, "--features", "a,c"], "no column 'c'"),
+        (["train", "data.csv", *target, "--features", "a,c"], "data.csv has no column 'c'; it has a, b, y"),
+        (["train", "data.csv", *target, "--features", "a,y"], "--features: 'y' is the target: leave it out"),
         (
-            ["train", "data.csv", *target, "--features", "a,y"],
+            ["train", "data.csv", *target, "--features", "a,y", "--stream"],
             "--features a,y: name at least one feature beside the target 'y'",
         ),
+        (
+            ["train", "data.csv", *target, "--exclude", "c"],
+            "data.csv has no column 'c', which --exclude names; it has a",
+        ),
+        (["train", "data.csv", *target, "--levels", "c"], "data.csv has no column 'c', which --levels names; it has a"),
+        (["train", "data.csv", *target, "--hash", "c=8"], "data.csv has no column 'c', which --hash names; it has a"),
+        (
+            ["train", "data.csv", *target, "--hash", "a"],
+            "--hash a: a column and a number of inputs are needed, such as",
+        ),
+        (["train", "data.csv", *target, "--hash", "a=1"], "--hash a=1: a number from 2 to 4096 is needed"),
+        (["train", "data.csv", *target, "--exclude", "a,b"], "data.csv has no column beside the target 'y'"),
+        (["train", "data.csv", *target, "--missing", "maybe"], "--missing maybe: fill, drop or refuse is needed"),
+        (["train", "data.csv", *target, "--stream", "--missing", "maybe"], "--missing maybe: fill, drop or refuse"),
+        (["train", "data.csv", *target, "--decimal", ";"], "--decimal ';': '.' or ',' is needed"),
+        (["train", "data.csv", *target, "--separator", ";;"], "--separator: ';;' is not one character such as ','"),
+        (["train", "data.csv", *target, "--encoding", "foo"], "--encoding: 'foo' is not a known encoding of text"),
+        (
+            ["train", "data.csv", *target, "--positive", "2"],
+            "data.csv, column 'y': no row has the label '2'; there are 0",
+        ),
+        (["train", "data.csv", *target, "--report", "m.txt"], "m.txt: a page is written as .html; name the file so"),
+        (["train", "data.csv", *target, "--report", "none/m.html"], "there is no folder none"),
         (["train", "data.csv", *target, "--features", "a,a"], "--features a,a: 'a' is named twice"),
         (["train", "data.csv", *target, "--features", "a,,b"], "--features a,,b: a name is empty"),
         (["train", "data.csv", *target, "--features", 'a,"b'], "put a name that has a comma in double quotes"),
         (["train", "data.csv", *target, "--hidden", "eight"], "--hidden eight: numbers with commas"),
-        (["train", "data.csv", *target, "--batch-size", "2"], "--batch-size is for networks"),
+        (
+            ["train", "data.csv", *target, "--batch-size", "2"],
+            "tinynet-fast: --batch-size is for networks: name the hidden units with --hidden",
+        ),
         (["train", "data.csv", *target, "--epochs", "0"], "epochs is 0"),
         (["train", "data.csv", *target, "--validation", "1.5"], "validation=1.5 is no share of the rows"),
         (["train", "data.csv", *target, "--model", "none/m.json"], "there is no folder none"),
@@ -66,7 +131,7 @@ def test_bad_commands(refused, tmp_path):
         (["train", "data.csv", *target, "--engine", "warp"], "no engine 'warp'"),
         (
             ["train", "data.csv", *target, "--learning-rate", "1e308"],
-            "training diverged in epoch 8 at learning_rate=1e+308: learning_rate=2.5 is safe",
+            "training diverged in epoch 2 at learning_rate=1e+308: learning_rate=2.5 is safe",
         ),
         (["predict", "none.json", "data.csv"], "none.json: No such file or directory"),
         (["predict", "data.csv", "data.csv"], "data.csv, line 1, column 1: not a model file"),
@@ -92,9 +157,11 @@ def test_columns_that_cannot_be_standardised(refused, tmp_path):
 
 def test_bad_models_and_rows(refused, run, students, tmp_path):
     run("train", students, "--target", "result", "--model", "m.json")
+    run("train", students, "--target", "result", "--model", "numbers.json", "--stream")  # no table's columns
     text = (tmp_path / "m.json").read_text()
     (tmp_path / "half.json").write_text(text[: len(text) // 2])
-    (tmp_path / "newer.json").write_text(text.replace('"format_version": 1', '"format_version": 9'))
+    assert '"format_version": 2' in text
+    (tmp_path / "newer.json").write_text(text.replace('"format_version": 2', '"format_version": 9'))
     (tmp_path / "other.csv").write_text("hours,result\n1,pass\n")
     (tmp_path / "unknown.csv").write_text("study_hours,result\n1,pass\n2,maybe\n")
     for arguments, message in [
@@ -103,8 +170,10 @@ def test_bad_models_and_rows(refused, run, students, tmp_path):
         (["predict", "m.json", "other.csv"], "other.csv: no column 'study_hours'; it has hours, result"),
         (["predict", "m.json", "none.csv"], "none.csv: No such file or directory"),
         (["predict", "m.json", "hours=2"], "the model has no input 'hours'; it has study_hours"),
-        (["predict", "m.json", "study_hours=two"], "'two' is not a number"),
-        (["predict", "m.json", "study_hours=nan"], "a finite number is needed"),
+        (["predict", "m.json", "study_hours=two"], "tinynet-fast: study_hours=two: 'two' is not a number: correct it"),
+        (["predict", "m.json", "study_hours=inf"], "tinynet-fast: study_hours=inf is infinite: correct it"),
+        (["predict", "numbers.json", "study_hours=two"], "tinynet-fast: study_hours=two: 'two' is not a number"),
+        (["predict", "numbers.json", "study_hours=nan"], "study_hours=nan: a finite number is needed"),
         (["predict", "m.json", "study_hours=1", "study_hours=2"], "given twice"),
         (["predict", "m.json", students, "study_hours=1"], "study_hours=1: unknown suffix"),
         (["predict", "m.json", "none-*.csv"], "none-*.csv: no file matches this pattern"),
@@ -151,6 +220,8 @@ def test_ctrl_c_is_status_130(tmp_path):
 def test_ordinary_mistakes(refused, run, students, tmp_path):
     """Each message is one line that names the file or the option as the user typed it, and the remedy."""
     run("train", students, "--target", "result", "--model", "m.json")
+    run("train", students, "--target", "result", "--model", "numbers.json", "--stream")  # no table's columns
+    run("train", students, "--target", "result", "--model", "strict.json", "--missing", "refuse")
     (tmp_path / "gaps.csv").write_text("study_hours,result\n1,pass\n,fail\n3,pass\n0,fail\n")
     train = ["train", students, "--target", "result"]
     for arguments, message in [
@@ -166,18 +237,35 @@ def test_ordinary_mistakes(refused, run, students, tmp_path):
         ([*train, "--learning-rate", "auto", "--hidden", "2"], "--learning-rate auto is for one neuron: give a number"),
         (
             [*train, "--patience", "3", "--validation", "0"],
-            "--patience watches rows that are held out: give --validation a share of the rows",
+            "--patience watches the validation loss: give --validation a share of the rows to hold out",
         ),
         (
             [*train, "--labels", "pass,no"],
-            "line 3, column 'result': the label 'fail' is not among --labels pass, no",
+            "students.csv, line 3, column 'result': the label 'fail' is not among pass, no: correct it, leave the row "
+            "out, or name all labels with --labels",
         ),
-        ([*train, "--labels", "pass,fail,no"], "--labels names 3; two are needed"),
+        (
+            [*train, "--labels", "pass,fail,no"],
+            "students.csv, column 'result': no row has the label 'no': leave it out of --labels",
+        ),
+        ([*train, "--labels", "pass,fail,no", "--stream"], "--labels names 3; two are needed"),
+        ([*train, "--labels", "pass"], "--labels names 1; 2 to"),
         ([*train, "--labels", "pass,pass"], "--labels pass,pass: 'pass' is named twice"),
-        (["train", "gaps.csv", "--target", "result"], "(--drop-missing leaves such rows out)"),
+        (
+            ["train", "gaps.csv", "--target", "result", "--missing", "refuse"],
+            "line 3, column 'study_hours': the value is missing: fill it, or leave the row out (--drop-missing)",
+        ),
+        (["train", "gaps.csv", "--target", "result", "--stream"], "(--drop-missing leaves such rows out)"),
         (["lab", students, "--target", "result", "--folds", "1"], "--folds is 1; a whole number of at least 2"),
         (["predict", "m.json", "5"], "5: neither a file nor name=value, which is how one row is given"),
-        (["predict", "m.json", "gaps.csv"], "gaps.csv, line 3, column 'study_hours': the value is missing: fill it or"),
+        (
+            ["predict", "strict.json", "gaps.csv"],
+            "line 3, column 'study_hours': the value is missing: fill it, or leave the row out (--drop-missing)",
+        ),
+        (
+            ["predict", "numbers.json", "gaps.csv"],
+            "gaps.csv, line 3, column 'study_hours': the value is missing: fill it",
+        ),
         (["predict", "m.json", students, "--output", "o.xlsx"], "o.xlsx: predictions are written as .csv or .parquet"),
         (["plot", "losses", "m.json", students], "Invalid value for 'kind': 'losses' is not one of 'boundary'"),
     ]:
@@ -220,3 +308,82 @@ def test_mistakes_about_options_and_the_target(refused, run, tmp_path):
         said = refused(*arguments)
         assert message in said
         assert "features" not in said
+
+
+def test_options_of_the_other_trainer(refused, run, students, tmp_path):
+    """Each is one line that names the option as it was typed, whether rows are streamed or not."""
+    train = ["train", students, "--target", "result"]
+    (tmp_path / "three.csv").write_text("h,y\n" + "1,a\n2,b\n3,c\n" * 4)
+    for stream in ([], ["--stream"]):
+        for option, value in (
+            ("batch-size", "2"),
+            ("momentum", "0.9"),
+            ("activation", "relu"),
+            ("optimizer", "adam"),
+            ("dropout", "0.5"),
+        ):
+            said = refused(*train, f"--{option}", value, *stream)
+            assert said == f"tinynet-fast: --{option} is for networks: name the hidden units with --hidden\n"
+        said = refused(*train, "--set", "beta_1=0.8", *stream)
+        assert said == "tinynet-fast: beta_1 is for networks: name the hidden units with --hidden\n"
+        said = refused(*train, "--hidden", "3", "--average", *stream)
+        assert said == "tinynet-fast: --average is for one neuron: leave it out, or leave --hidden out\n"
+        said = refused(*train, "--hidden", "3", "--set", "l1=0.1", *stream)
+        assert said == "tinynet-fast: l1 is for one neuron: leave it out, or leave --hidden out\n"
+    said = refused(*train, "--hidden", "3", "--jobs", "2")
+    assert said == "tinynet-fast: --jobs is for one neuron: leave it out, or leave --hidden out\n"
+    for option, name in (["--average"], "--average"), (["--jobs", "2"], "--jobs"):
+        said = refused("train", "three.csv", "--target", "y", *option)
+        assert said == f"tinynet-fast: {name} is for one neuron: leave it out, because 3 labels need a network\n"
+    said = refused("train", "three.csv", "--target", "y", "--learning-rate", "auto")
+    assert said == "tinynet-fast: --learning-rate is auto, which is for one neuron: give a number, or leave it out\n"
+    assert run("train", "three.csv", "--target", "y", "--batch-size", "4", "--epochs", "2", "--l2", "0")[0] == 0
+
+
+def test_options_that_streamed_rows_do_not_have(refused, students):
+    for option, value in (
+        ("positive", "pass"),
+        ("exclude", "a"),
+        ("levels", "a"),
+        ("hash", "a=8"),
+        ("na", "x"),
+        ("separator", ";"),
+        ("decimal", ","),
+        ("encoding", "latin-1"),
+        ("class-weight", "balanced"),
+    ):
+        said = refused("train", students, "--target", "result", "--stream", f"--{option}", value)
+        assert said.startswith(f"tinynet-fast: --{option} is for rows that fit in memory, and these are read while")
+
+
+def test_mistakes_about_other_options(refused, students):
+    train = ["train", students, "--target", "result", "--epochs", "2"]
+    for options, message in [
+        (["--set", "beta"], "--set beta: a name and a value are needed, such as --set beta_1=0.8"),
+        (["--set", "labels=3"], "--set labels=3: --labels is the option for this"),
+        (["--set", "epochs=3"], "--set epochs=3: --epochs is the option for this"),
+        (["--set", "n_jobs=3"], "--set n_jobs=3: --jobs is the option for this"),
+        (["--set", "hashed=3"], "--set hashed=3: --hash is the option for this"),
+        (["--set", "avarage=1"], "there is no option 'avarage': did you mean 'average'?"),
+        (["--class-weight", "other"], "--class-weight other: balanced, or a weight for each label, such as no=1,yes=5"),
+        (["--class-weight", "fail=x"], "--class-weight fail=x: balanced, or a weight for each label"),
+        (["--class-weight", "fail=1"], "--class-weight gives no weight for pass: give one for each label"),
+        (["--class-weight", "fail=1,pass=0"], "--class-weight gives pass a weight of 0.0: a finite number above 0 is"),
+        (
+            ["--class-weight", "fail=1,pass=2,no=3"],
+            "--class-weight names no, which no row has: the labels are fail, pass",
+        ),
+        (["--l2", "-1"], "--l2 is -1.0; a finite number of at least 0 is needed"),
+        (["--positive", "no"], "students.csv, column 'result': no row has the label 'no'; there are fail, pass"),
+        (["--schedule", "none"], "there is no schedule 'none': use one of"),
+    ]:
+        said = refused(*train, *options)
+        assert message in said
+        assert said.count("students.csv") <= 1
+    said = refused("train", students, "--target", "study_hours")
+    assert "look like measurements" in said
+    assert "or learn a condition, such as 'study_hours>=2.718'" in said
+    said = refused("train", students, "--target", "study_hours>=2", "--positive", "pass")
+    assert "--positive pass names a label, and 'study_hours>=2' is a condition: give one of them" in said
+    said = refused("train", students, "--target", "study_hours>=two")
+    assert "'study_hours>=two': 'two' is not a number, which >= needs" in said

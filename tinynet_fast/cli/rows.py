@@ -23,7 +23,9 @@ OPTION = re.compile(
     r"average|checkpoint_seconds|seed|separator|encoding|features|class_weight|missing|decimal|positive)"
     r"(?= is |=| names | gives | watches |: |\[\d+\])"
 )
-NO_SUCH = re.compile(r"there is no (engine|activation|optimizer|schedule) ")
+ABOUT_OPTIONS = re.compile(
+    r"there is no (engine|activation|optimizer|schedule|option) |\w+ is for (networks|one neuron): "
+)
 WORDS = {
     "encoding='latin-1', on the command line --encoding latin-1": "--encoding latin-1",
     "resume=False (--no-resume)": "--no-resume",
@@ -112,7 +114,7 @@ def naming(place: Any) -> Iterator[None]:
         raise
     except ValueError as error:
         said = str(error)
-        whole = said.startswith(f"{place}") or OPTION.match(said) or NO_SUCH.match(said)
+        whole = said.startswith(f"{place}") or OPTION.match(said) or ABOUT_OPTIONS.match(said)
         raise ValueError(said if whole else f"{place}: {said}") from None
 
 
@@ -122,7 +124,7 @@ def one_line(message: str) -> str:
     for theirs, ours in WORDS.items():
         line = line.replace(theirs, ours)
     line = re.sub(COLUMNS, lambda found: f"--{found[1]} {found[2]}", line)
-    line = re.sub(BUCKETS, r"--hash '\1=\2'", line)
+    line = re.sub(BUCKETS, lambda found: f"--hash {shlex.quote(found[1] + '=' + found[2])}", line)
     line = re.sub(CHOICE, lambda choice: f"--{choice[1]} {shlex.quote(choice[2])}", line)
     line = re.sub(FLAG, lambda flag: f"--{flag[1].replace('_', '-')}", line)
     return printable(re.sub(OPTION, lambda option: f"--{option[1].replace('_', '-')}", line, count=1))

@@ -200,10 +200,10 @@ def train(
     labelled = training.labeller(rows, learned)
     if validation is None or isinstance(validation, (int, float)):
         held = held_rows(labelled.codes, validation, seed)
-        return training.run(labelled.part(~held), labelled.part(held), labelled if refit else None)
+        return training.run(labelled.part(~held), labelled.part(held), labelled, refit)
     others, _ = read(validation, target, separator, encoding)
     assert others is not None
-    return training.run(labelled, training.labeller.others(others), None)
+    return training.run(labelled, training.labeller.others(others), labelled, False)
 
 
 def check_options(given: Mapping[str, Any]) -> None:
@@ -241,9 +241,9 @@ class _Training:
         self.labeller = Labeller(asked)
         self.found: Any = None  # the options, once they were found
 
-    def run(self, trained: Labelled, judged: Labelled, every: Labelled | None) -> TableResult:
-        """Train and judge; then train on `every` row, unless it is None or no rows are judged."""
-        again = every is not None and len(judged) > 0 and "patience" not in self.given
+    def run(self, trained: Labelled, judged: Labelled, every: Labelled, refit: bool) -> TableResult:
+        """Train and judge; then, if `refit` and there were rows to judge, train on `every` row of the table."""
+        again = refit and len(judged) > 0 and "patience" not in self.given
         with warnings.catch_warnings():
             if again:
                 warnings.simplefilter("ignore", TrainingWarning)  # the second training warns
@@ -253,7 +253,6 @@ class _Training:
         report = None if X is None else self._report(result.model, X, judged, trained)
         trial = result
         if again:
-            assert every is not None
             encoded = Encoded(every, self.asked, self.labeller.reading(every.table))
             self._more_rows(len(every) / len(trained))
             result = self._trained(encoded, None, True)
@@ -269,7 +268,7 @@ class _Training:
             new=new,
             options=self.found.options,
             reason=self.found.reason,
-            rows=len(encoded.rows),
+            rows=len(every),
             held_out=len(judged),
             dropped=self.labeller.dropped,
             refit=again,
