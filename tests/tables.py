@@ -88,3 +88,9 @@ def save_arrow(path, table):
         return
     with (pa.ipc.new_file if path.suffix == ".arrow" else pa.ipc.new_stream)(str(path), table.schema) as writer:
         writer.write_table(table, max_chunksize=11)
+
+
+def scores(out):
+    """For each score in the report that the command line prints: the model's, and the baseline's."""
+    found = re.findall(r"^(accuracy|log loss|Brier score|AUC).*? +([\d.]+) +[\d.]+ to [\d.]+ +([\d.]+)$", out, re.M)
+    return {name: (float(model), float(baseline)) for name, model, baseline in found}

@@ -6,13 +6,14 @@ import re
 
 import numpy as np
 import pytest
-from tables import read
+from tables import read, scores
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
 from pyarrow import csv, feather, parquet  # noqa: E402
 
 from tinynet_fast import load  # noqa: E402
 from tinynet_fast.rows import kept  # noqa: E402
+from tinynet_fast.rows.stream import HoldOut  # noqa: E402
 
 NAMES = ["a", "b", "c"]
 FORMATS = ["csv", "csv.gz", "parquet", "arrow", "npy"]  # and svmlight, whose labels are numbers
@@ -60,6 +61,14 @@ def trained(run, name, *options, target=None):
     return load("m.json"), out
 
 
+def report_in(out):
+    """The lines of the report about the rows held out."""
+    lines = out.splitlines()
+    starts = [i for i, line in enumerate(lines) if re.fullmatch(r"\d+ rows, 2 labels *", line)]
+    ends = [i for i, line in enumerate(lines) if line.startswith("model: ")]
+    return lines[starts[0] : ends[0]] if starts else []
+
+
 def numbers(model):
     parts = [*model.weights, *model.biases] if hasattr(model, "biases") else [model.weights, model.bias]
     return np.concatenate([np.ravel(part) for part in parts])
@@ -71,15 +80,16 @@ def numbers(model):
 )
 def test_the_same_rows_give_the_same_model(run, files, options):
     ref, said = trained(run, "d.csv", *options)
-    lines = [line for line in said.splitlines() if "accuracy" in line]
+    held = "--validation" not in options
+    assert ("accuracy" in scores(said)) == held
     for name in ["d.csv.gz", "d.parquet", "d.arrow", "d.npy", "part[12].parquet", "gaps-free"]:
         if name == "gaps-free":  # nothing is missing, so that dropping changes nothing
             comp, out = trained(run, "d.parquet", "--drop-missing", *options)
-            assert "0 rows left out for a missing value" in out
+            assert "left out for a missing value" not in out
         else:
             comp, out = trained(run, name, *options)
         np.testing.assert_array_equal(numbers(comp), numbers(ref))
-        assert [line for line in out.splitlines() if "accuracy" in line] == lines
+        assert report_in(out) == report_in(said)
         assert comp.features == (None if name == "d.npy" else NAMES)
 
 
@@ -91,51 +101,81 @@ def test_rows_that_are_left_out(run, files, options):
     for ending in FORMATS[1:]:
         comp, out = trained(run, f"gaps.{ending}", "--drop-missing", *options)
         np.testing.assert_array_equal(numbers(comp), numbers(ref))
-        assert f"{files[2]} rows left out for a missing value" in out
+        assert comp.training["dropped_rows"] == files[2] or ending == "npy"
+        assert f"{files[2]} more left out for a missing value" in out or ending == "npy"
     _, out = trained(run, "gaps.parquet", "--drop-missing", *options)
-    assert float(re.search(r"validation: \d+ rows, .* accuracy ([\d.]+)", out)[1]) > 0.75
+    assert scores(out)["accuracy"][0] > 0.75
 
 
-def test_other_columns_hold_out_the_same_rows(files, tmp_path):
-    from tinynet_fast.cli.rows import open_rows
-    from tinynet_fast.cli.train import Split
-    from tinynet_fast.rows.kept import read_whole
+@pytest.mark.parametrize("options", [[], ["--hidden", "3", "--epochs", "30", "--l2", "0.001"]])
+def test_values_that_are_filled(run, files, options):
+    """Each format that has names fills the same values: the same inputs, weights and report."""
+    ref, said = trained(run, "gaps.csv", *options)
+    assert ref.features == ["a", "a is missing", "b", "b is missing", "c", "c is missing"]
+    assert re.search(r"^numbers +a \(10 missing\), b \(10 missing\), c \(10 missing\)", said, re.M)
+    for ending in FORMATS[1:-1]:
+        comp, out = trained(run, f"gaps.{ending}", *options)
+        np.testing.assert_array_equal(numbers(comp), numbers(ref))
+        assert report_in(out) == report_in(said)
+        assert comp.columns == ref.columns
+    status, _, err = run("train", "gaps.npy", "--target", "labels.npy")
+    assert status == 2
+    assert "gaps.npy, row 1" in err
+    assert "--drop-missing leaves such rows out" in err
+
+
+def test_other_columns_hold_out_the_same_rows(run, files, tmp_path):
+    """Whatever columns are used, the report is about the same rows: here, of the same labels at the same places."""
+    from tinynet_fast.tables.options import TableOptions
+    from tinynet_fast.tables.rows import Labeller, read
+    from tinynet_fast.tables.split import held_rows
 
     def held(features):
-        table = read_whole(open_rows([tmp_path / "gaps.csv"], "y", features, drop_missing=True))
-        split = Split.of(table, 0.2, 0, standardize=True)
-        return set(table.rows[split.held].tolist()), set(table.rows[~split.held].tolist())
+        table, target = read(str(tmp_path / "gaps.csv"), "y")
+        labelled = Labeller(TableOptions(features=features))(table, target)
+        return held_rows(labelled.codes, 0.2, 0)
 
-    (some, trained_on), (others, also) = held("a"), held("b,c")
-    assert len(some | others) > 60
-    assert not some & also
-    assert not others & trained_on
+    np.testing.assert_array_equal(held(["a"]), held(["b", "c"]))
+    assert held(["a"]).sum() == 80
+    for features in ("a", "b,c"):
+        _, out = trained(run, "gaps.csv", "--features", features, "--no-refit", "--model", "m.json")
+        model = load(tmp_path / "m.json")
+        table = read(str(tmp_path / "gaps.csv"), "y")[0].take(held(["a"]))
+        assert scores(out)["accuracy"][0] == pytest.approx(model.score(table, None), abs=1e-4)
+        assert scores(out)["log loss"][0] == pytest.approx(model.loss(table, None), abs=1e-4)
 
 
 def test_rows_that_do_not_fit_in_memory_are_streamed(run, files, monkeypatch):
     whole, _ = trained(run, "d.csv")
     by_stream, out = trained(run, "d.csv", "--stream")
     assert "rows trained on in each epoch" in out
-    assert re.search(r"training: 3\d\d rows, log loss [\d.]+, accuracy [\d.]+", out)
-    assert re.search(r"validation: \d+ rows, log loss [\d.]+, accuracy [\d.]+", out)
+    assert re.search(r"^3\d\d rows trained on in each epoch, read in the order of the file$", out, re.M)
+    assert re.search(r"^\d\d rows, 2 labels$", out, re.M)
+    assert scores(out).keys() == {"accuracy", "log loss", "Brier score", "AUC"}
     for budget in (400 * 3 * 8 - 1, 100):
         monkeypatch.setattr(kept, "MEMORY_BYTES", budget)
         for ending in FORMATS:
             comp, streamed = trained(run, f"d.{ending}")
             np.testing.assert_array_equal(numbers(comp), numbers(by_stream))
-            assert [line for line in streamed.splitlines() if "accuracy" in line] == [
-                line for line in out.splitlines() if "accuracy" in line
-            ]
+            assert report_in(streamed) == report_in(out)
     monkeypatch.setattr(kept, "MEMORY_BYTES", 400 * 3 * 8)
     for ending in FORMATS:
         np.testing.assert_array_equal(numbers(trained(run, f"d.{ending}")[0]), numbers(whole))
 
 
 def test_streamed_scores_are_those_of_the_model(run, files):
+    """Rows that are held out of a stream are drawn by a hash of their number and the seed."""
     X, y, _ = files
     model, out = trained(run, "d.parquet", "--stream", "--validation", "0")
-    assert f"training: 400 rows, log loss {model.loss(X, y):.4f}, accuracy {model.score(X, y):.4f}" in out
-    assert "validation" not in out
+    assert re.search(r"^400 rows trained on in each epoch", out, re.M)
+    assert scores(out) == {}
+    for hidden in ([], ["--hidden", "3", "--learning-rate", "0.05"]):
+        model, out = trained(run, "d.parquet", "--stream", "--seed", "3", *hidden)
+        held = HoldOut(0.2, 3).chosen(np.arange(400))
+        assert f"{held.sum()} rows, 2 labels" in out
+        assert f"{400 - held.sum()} rows trained on" in out
+        assert scores(out)["log loss"][0] == pytest.approx(model.loss(X[held], y[held]), abs=1e-4)
+        assert scores(out)["accuracy"][0] == pytest.approx(model.score(X[held], y[held]), abs=1e-4)
 
 
 def test_long_sorted_files_warn(run, tmp_path, monkeypatch):
@@ -176,6 +216,7 @@ def test_every_command_reads_every_format(run, files, ending, tmp_path):
 
 
 def test_validate_reads_every_format(run, files, monkeypatch):
+    """The rows are those that `train` would train on: standardised, and missing values filled."""
     from tinynet_fast.proof import validate
 
     seen = []
@@ -189,8 +230,19 @@ def test_validate_reads_every_format(run, files, monkeypatch):
         status, _, err = run("validate", "--data", f"d.{ending}", "--target", TARGET.get(ending, "y"))
         assert (status, err) == (0, "")
     for X, y in seen:
-        np.testing.assert_array_equal(X, files[0])
+        np.testing.assert_allclose(X, (files[0] - files[0].mean(axis=0)) / files[0].std(axis=0), rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(X, seen[0][0])
         assert y.tolist() == files[1].tolist()
+    seen.clear()
+    for name in ("gaps.csv", "gaps.parquet"):
+        assert run("validate", "--data", name, "--target", "y")[0] == 0
+    gaps = np.load("gaps.npy")
+    filled = np.where(np.isnan(gaps), np.nanmedian(gaps, axis=0), gaps)
+    for X, _ in seen:
+        assert X.shape == (400, 6)
+        expected = (filled - filled.mean(axis=0)) / filled.std(axis=0)
+        np.testing.assert_allclose(X[:, ::2], expected, rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(X[:, 1::2], np.isnan(gaps))
 
 
 def test_lab_judges_by_rows_held_out(run, tmp_path):
@@ -202,8 +254,8 @@ def test_lab_judges_by_rows_held_out(run, tmp_path):
     assert "(by log loss of 80 rows held out)" in out
     losses = {}
     for rate in ("0.01", "0.1", "3"):
-        _, said = trained(run, "d.csv", "--learning-rate", rate, "--epochs", "20")
-        losses[rate] = float(re.search(r"validation: 80 rows, log loss ([\d.]+)", said)[1])
+        _, said = trained(run, "d.csv", "--learning-rate", rate, "--epochs", "20", "--l2", "0", "--no-average")
+        losses[rate] = scores(said)["log loss"][0]
         shown = next(line for line in out.splitlines() if re.match(rf". {rate} ", line))
         if rate != "3":  # whose steps overshoot
             assert f"{losses[rate]:.3f}"[:-1] in shown
@@ -219,7 +271,9 @@ def test_predict_leaves_rows_out(run, files, tmp_path):
     model, _ = trained(run, "gaps.csv", "--drop-missing")
     status, _, err = run("predict", "m.json", "gaps.parquet")
     assert status == 2
-    assert "the value is missing: fill it or drop the row (--drop-missing leaves such rows out)" in err
+    assert (
+        "gaps.parquet, row 35, column 'a': the value is missing: fill it, or leave the row out (--drop-missing)" in err
+    )
     for ending in FORMATS:
         assert run("predict", "m.json", f"gaps.{ending}", "--drop-missing", "--output", "out.csv")[0] == 0
         table = read(tmp_path / "out.csv")
@@ -241,7 +295,7 @@ def test_names_with_commas(run, tmp_path):
     csv.write_csv(table.set_column(3, "y", pa.array(labels)), "d.csv")
     model, out = trained(run, "d.csv", "--labels", '"well, yes",no')
     assert model.labels.tolist() == ["well, yes", "no"]
-    assert "the model gives P(no), the probability of no; the other label is well, yes" in out
+    assert "learned  P(no), the probability of no; the other label is well, yes" in out
     header = run("predict", "m.json", "d.csv")[1].splitlines()[0]
     assert header == "row,P(no),prediction"
     trained(run, "d.csv")
@@ -278,7 +332,8 @@ def test_svmlight(run, tmp_path):
     ref, said = trained(run, "d.npy")
     comp, out = trained(run, "d.svm", target="label")
     np.testing.assert_array_equal(numbers(comp), numbers(ref))
-    assert out.splitlines()[-3:] == said.splitlines()[-3:]
+    assert report_in(out) == report_in(said)
+    assert len(report_in(out)) > 10
     for command in (
         ["lab", "{}", "--target", "labels.npy", "--epochs", "3"],
         ["threshold", "m.json", "{}", "--target", "labels.npy"],
