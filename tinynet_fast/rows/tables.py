@@ -171,6 +171,8 @@ class Table:
         Names the table: the first file, or "X".
     named : bool
         Whether the columns have names of their own; False for an array of numbers.
+    dropped : int
+        How many rows were left out for a missing value when the table was read.
     """
 
     columns: dict[str, Column]
@@ -178,6 +180,7 @@ class Table:
     where: Callable[[int], str]
     place: str = "X"
     named: bool = True
+    dropped: int = 0
 
     def __len__(self) -> int:
         return self.n_rows

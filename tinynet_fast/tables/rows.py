@@ -62,9 +62,10 @@ def read(
 
 def of_numbers(whole: WholeTable) -> Table:
     """Rows of numbers whose columns have no names, as a table."""
+    table = _nameless(whole.X, whole.where, str(whole.source.place))
     if whole.names is not None:
-        return Table(dict(zip(whole.names, whole.X.T, strict=True)), len(whole), whole.where, str(whole.source.place))
-    return _nameless(whole.X, whole.where, str(whole.source.place))
+        table = replace(table, columns=dict(zip(whole.names, whole.X.T, strict=True)), named=True)
+    return replace(table, dropped=whole.dropped)
 
 
 def _nameless(X: np.ndarray, where: Any, place: str) -> Table:
@@ -128,7 +129,7 @@ class Labeller:
         if asked.missing == "drop":
             for name in inputs.names:
                 gone = gone | gaps(inputs, name, reading)
-            self.dropped = int(np.count_nonzero(gone))
+            self.dropped = table.dropped + int(np.count_nonzero(gone))
             inputs, labels = inputs.take(~gone), labels[~gone]
         elif gone.any():
             raise ValueError(

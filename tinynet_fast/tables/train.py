@@ -194,7 +194,7 @@ def train(
     if hidden is not None:
         options["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type]
     check_options(options)
-    rows, learned = read(table, target, separator, encoding)
+    rows, learned = read(table, target, separator, encoding, drop_missing=missing == "drop")
     assert rows is not None
     training = _Training(asked, options, progress)
     labelled = training.labeller(rows, learned)
