@@ -35,7 +35,7 @@ def test_names_and_labels_that_ascii_lacks(run_ascii, tmp_path):
     assert b" +- 0." in out
     status, out, err = run_ascii("train", "d.csv", "--target", "y", "--epochs", "3", "--model", "m.json")
     assert (status, err) == (0, "")
-    assert rb"the model gives P(nein), the probability of nein; the other label is g\xfcltig" in out
+    assert rb"learned  P(nein), the probability of nein; the other label is g\xfcltig" in out
     assert run_ascii("threshold", "m.json", "d.csv", "--target", "y")[0] == 0
     assert run_ascii("trace", "m.json", "d.csv")[0] == 0
     status, out, _ = run_ascii("predict", "m.json", "größe=0.1")

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Source, open_source, target_in

@@ -204,7 +204,7 @@ class Table:
         for part in slices(self.n_rows, most):
             columns: dict[str, Column] = {name: column[part] for name, column in self.columns.items()}
             n = len(range(*part.indices(self.n_rows)))
-            yield part, Table(columns, n, partial(self._after, part.start), self.place, self.named)
+            yield part, replace(self, columns=columns, n_rows=n, where=partial(self._after, part.start))
 
     def _after(self, first: int, i: int) -> str:
         return self.where(first + i)
