@@ -221,6 +221,7 @@ def test_the_command_line_reads_folders(run, tmp_path, ending):
     write_parts(tmp_path / "rows", ending)
     target = "-1" if ending == ".npy" else "y"
     options = ["--no-standardize", "--validation", "0", "--epochs", "2", "--no-shuffle", "--model", "m.json"]
+    options += ["--learning-rate", "0.1", "--l2", "0", "--no-average"]
     status, _, err = run("train", "rows", "--target", target, *options)
     assert (status, err) == (0, "")
     ref = train_neuron(ROWS.X, Y, epochs=2).model

@@ -78,7 +78,11 @@ def test_a_network_is_not_harmed_by_a_constant_column():
 def test_the_command_line(run, tmp_path):
     rows = [(repr(float(a)), "19.99", "pass" if a > 0 else "fail") for a in A]
     write(tmp_path / "d.csv", ["a", "price", "result"], rows)
-    assert run("train", "d.csv", "--target", "result", "--model", "m.json")[0] == 0
+    status, out, _ = run("train", "d.csv", "--target", "result", "--model", "m.json")
+    assert status == 0
+    assert "left out  price (all rows have the same value)" in out
+    assert load(tmp_path / "m.json").features == ["a"]
+    assert run("train", "d.csv", "--target", "result", "--model", "m.json", "--stream")[0] == 0
     assert abs(load(tmp_path / "m.json").weights[1]) < 1e-9
 
 

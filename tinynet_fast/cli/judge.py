@@ -13,12 +13,14 @@ from typer import Argument, Option
 from tinynet_fast import plots
 from tinynet_fast.cli.options import (
     DropMissing,
+    Encoding,
     Exclude,
     Features,
     HeldOut,
     LabelledRows,
     ModelFile,
     Seed,
+    Separator,
     Standardize,
     TrueLabels,
 )
@@ -66,12 +68,14 @@ def threshold(
     target: TrueLabels,
     compare: Annotated[str, Option(help="Thresholds, with commas.")] = "0.5,0.6",
     drop_missing: DropMissing = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
 ) -> None:
     """Compare thresholds: which rows change sides, and the accuracy, precision and recall of each threshold."""
     fitted = load(model)
     check_two_answers(fitted, "threshold")
     limits = [check_threshold(t) for t in numbers(compare, "--compare", float)]
-    table = rows_for(fitted, data, target, drop_missing)
+    table = rows_for(fitted, data, target, drop_missing=drop_missing, separator=separator, encoding=encoding)
     truth = codes_of(fitted, table.y, _place_in(table, target)) == 1
     with naming(data[0]):
         probability = fitted.predict_proba(table.X)
@@ -123,6 +127,8 @@ def lab(
     shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = True,
     seed: Seed = 0,
     drop_missing: DropMissing = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
     output: Annotated[Path | None, Option(help="A picture to write: loss by epoch, .png or .svg.")] = None,
 ) -> None:
     """The learning-rate lab: train one neuron for each rate, all in one pass, and show which rate is best.
@@ -143,7 +149,7 @@ def lab(
         standardize=standardize,
         seed=seed,
     )
-    table, column = read(one_or_all(data), target, drop_missing=drop_missing)
+    table, column = read(one_or_all(data), target, separator, encoding, drop_missing=drop_missing)
     assert table is not None
     with naming(table.place):
         labeller = Labeller(asked)
@@ -196,12 +202,15 @@ def plot(
     output: Annotated[Path, Option(help="The picture to write, .png or .svg.")],
     target: Annotated[str | None, Option(help="The column with the true labels (default: what was learned).")] = None,
     drop_missing: DropMissing = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
 ) -> None:
     """Draw a picture of a model and rows with known labels. A boundary is drawn for one or two inputs."""
     check_destinations({"the picture": output}, data)
     fitted = load(model)
     with naming(data[0]):
-        plots.save(_drawn(kind, fitted, data, target, drop_missing), output)
+        reading = {"drop_missing": drop_missing, "separator": separator, "encoding": encoding}
+        plots.save(_drawn(kind, fitted, data, target, reading), output)
     plain_console().print(f"picture: {output}", soft_wrap=True)
 
 
@@ -209,16 +218,16 @@ def _place_in(table: WholeTable, column: str) -> Callable[[int], str]:
     return lambda i: f"{table.where(i)}, column {column!r}"
 
 
-def _drawn(kind: Picture, fitted: Neuron | MLP, data: list[Path], target: str | None, drop_missing: bool) -> Any:
+def _drawn(kind: Picture, fitted: Neuron | MLP, data: list[Path], target: str | None, reading: dict[str, Any]) -> Any:
     """The axes with the picture."""
     if kind in OF_REPORTS:
-        return OF_REPORTS[kind](evaluate(fitted, one_or_all(data), target, drop_missing=drop_missing))
+        return OF_REPORTS[kind](evaluate(fitted, one_or_all(data), target, **reading))
     if kind is Picture.contributions and plots.can_show_weights(fitted):
         return plots.contributions(fitted)
     if kind is Picture.boundary:
         check_two_answers(fitted, "a boundary")
     column = target or known_target(fitted)
-    table = rows_for(fitted, data, column, drop_missing)
+    table = rows_for(fitted, data, column, **reading)
     codes = codes_of(fitted, table.y, _place_in(table, column))
     draw: Any = plots.decision_boundary if kind is Picture.boundary else plots.contributions
     return draw(fitted, table.X, fitted.labels[codes])

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from typer import Argument, Option
 
-from tinynet_fast.cli.options import AsJson, DropMissing, takes
+from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, Separator, takes
 from tinynet_fast.cli.rows import naming
 from tinynet_fast.cli.streams import SafeConsole
 from tinynet_fast.cli.support import plain_console
@@ -31,6 +31,8 @@ class TraceOptions:
     network: Annotated[bool, Option("--network", help="The height and weight network instead of the neuron.")] = False
     torch: Annotated[bool, Option("--torch", help="Show PyTorch's gradients beside ours.")] = False
     drop_missing: DropMissing = False
+    separator: Separator = None
+    encoding: Encoding = None
     as_json: AsJson = False
 
 
@@ -50,6 +52,8 @@ def validate(
     data: Annotated[Path | None, Option(help="A file with your own rows, to compare on as well.")] = None,
     target: Annotated[str | None, Option(help="The column of that file with the labels.")] = None,
     drop_missing: DropMissing = False,
+    separator: Separator = None,
+    encoding: Encoding = None,
     deep: Annotated[bool, Option("--deep", help="Run twenty times as many problems.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +64,7 @@ def validate(
     if data is not None:
         if target is None:
             raise ValueError("--data needs --target, the column with the labels")
-        X, y = _own_rows(data, target, drop_missing)
+        X, y = _own_rows(data, target, drop_missing, separator, encoding)
     elif target is not None:
         raise ValueError("--target needs --data, the file with the rows")
     with SafeConsole(stderr=True).status("") as status, naming(str(data)):
@@ -73,10 +77,12 @@ def validate(
         raise typer.Exit(1)
 
 
-def _own_rows(data: Path, target: str, drop_missing: bool) -> tuple[np.ndarray, np.ndarray]:
+def _own_rows(
+    data: Path, target: str, drop_missing: bool, separator: str | None, encoding: str | None
+) -> tuple[np.ndarray, np.ndarray]:
     """The rows of a table as `train` makes numbers of them, and their labels."""
     asked = TableOptions(missing="drop" if drop_missing else "fill")
-    table, column = read(data, target, drop_missing=drop_missing)
+    table, column = read(data, target, separator, encoding, drop_missing=drop_missing)
     assert table is not None
     labeller = Labeller(asked)
     rows = labeller(table, column)

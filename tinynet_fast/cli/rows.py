@@ -86,10 +86,9 @@ def open_rows(data: list[Path], target: str, features: str | None = None, drop_m
     return open_source(one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
 
 
-def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, drop_missing: bool = False) -> WholeTable:
-    """Read all rows of files with a model's inputs and the true labels."""
-    y = target_in(data[0], target)
-    return all_rows(open_for(fitted, one_or_all(data), drop_missing=drop_missing, y=y, dense=True))
+def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, **reading: Any) -> WholeTable:
+    """Read all rows of files with a model's inputs and the true labels; `reading` are more options of `open_for`."""
+    return all_rows(open_for(fitted, one_or_all(data), y=target_in(data[0], target), dense=True, **reading))
 
 
 def all_rows(source: Source) -> WholeTable:

@@ -32,6 +32,8 @@ def run_trace(
     network: bool = False,
     torch: bool = False,
     drop_missing: bool = False,
+    separator: str | None = None,
+    encoding: str | None = None,
 ) -> NeuronTrace | MLPTrace:
     """Trace the first step of a tutorial's problem, or the next step of a model on rows of a file.
 
@@ -51,6 +53,8 @@ def run_trace(
         Put PyTorch's gradients into the trace.
     drop_missing : bool
         Leave out rows of the file with a missing value. The other rows keep their numbers.
+    separator, encoding : str, optional
+        Of a CSV file, for a model that was trained on a table. By default they are found.
 
     Raises
     ------
@@ -62,11 +66,12 @@ def run_trace(
     rate: dict[str, Any] = {} if learning_rate is None else {"learning_rate": learning_rate}
     trace: NeuronTrace | MLPTrace
     if model is not None and data is not None:
+        reading = {"drop_missing": drop_missing, "separator": separator, "encoding": encoding}
         fitted = _traceable(model, many=network or rows != 1)
         target = target or fitted.training.get("target")
         if target is None:
             raise ValueError(f"{model} does not say which column of {data} holds the labels: name the target")
-        trace = _next_step(fitted, *_chosen_rows(fitted, data, target, row, rows, drop_missing), rate)
+        trace = _next_step(fitted, *_chosen_rows(fitted, data, target, row, rows, reading), rate)
     elif model is not None or data is not None or target is not None:
         raise ValueError("a step on your own rows needs a model file and a file of rows: name both")
     elif row != 1 or rows not in (1, 4 if network else 1):
@@ -114,10 +119,10 @@ def _next_step(
 
 
 def _chosen_rows(
-    fitted: Neuron | MLP, data: Path, target: str, row: int, rows: int, drop_missing: bool
+    fitted: Neuron | MLP, data: Path, target: str, row: int, rows: int, reading: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Read the rows' inputs and labels and the inputs' names; TableError if the model cannot learn from these rows."""
-    source = open_for(fitted, data, drop_missing=drop_missing, y=target_in(data, target), dense=True)
+    source = open_for(fitted, data, y=target_in(data, target), dense=True, **reading)
     table = read_whole(source)
     assert table is not None
     first = int(np.searchsorted(table.rows, row - 1))
