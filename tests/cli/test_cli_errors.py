@@ -387,3 +387,31 @@ def test_mistakes_about_other_options(refused, students):
     assert "--positive pass names a label, and 'study_hours>=2' is a condition: give one of them" in said
     said = refused("train", students, "--target", "study_hours>=two")
     assert "'study_hours>=two': 'two' is not a number, which >= needs" in said
+
+
+def test_options_that_a_file_does_not_have(refused, run, tmp_path):
+    """An option that would have no effect is refused."""
+    np.save(tmp_path / "rows.npy", np.arange(40.0)[:, np.newaxis])
+    np.save(tmp_path / "labels.npy", np.arange(40) // 20)
+    (tmp_path / "three.csv").write_text("h,y\n" + "1,a\n2,b\n3,c\n" * 4)
+    train = ["train", "rows.npy", "--target", "labels.npy"]
+    for options, message in [
+        (["--levels", "x0"], "rows.npy: --levels is for tables whose columns have names"),
+        (["--hash", "x0=8"], "rows.npy: --hash is for tables whose columns have names"),
+        (["--positive", "1"], "--positive 1 is for a target that is a column: name the labels in order instead"),
+        (["--exclude", "x0"], "rows.npy has no column that is not excluded: one is needed to learn from"),
+        (["--separator", ";"], "--separator ';' is for CSV files, and rows.npy holds numbers"),
+        (["--encoding", "latin-1"], "--encoding latin-1 is for CSV files, and rows.npy holds numbers"),
+    ]:
+        assert message in refused(*train, *options)
+    said = refused("train", "three.csv", "--target", "y", "--stream")
+    assert "keep the rows of two labels, or name hidden units with --hidden" in said
+    assert run(*train, "--labels", "1,0", "--epochs", "2", "--model", "m.json")[0] == 0
+    assert load("m.json").labels.tolist() == [1, 0]
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    import pyarrow
+
+    parquet.write_table(pyarrow.table({"x": np.arange(40.0), "y": np.arange(40) // 20}), tmp_path / "d.parquet")
+    for name, value in (("separator", ";"), ("encoding", "latin-1")):
+        said = refused("train", "d.parquet", "--target", "y", f"--{name}", value)
+        assert said == f"tinynet-fast: d.parquet: --{name} is for CSV files, and this is parquet; leave it out\n"

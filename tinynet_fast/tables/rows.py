@@ -41,13 +41,12 @@ def read(
     if is_source(table):
         kind = format_in(table)
         if kind is not None and not kind.has_names:
+            _refuse_reading(separator, encoding, f"{table} holds numbers")
             y = kind.target(target) if isinstance(target, str) else target
             whole = read_whole(open_source(table, y, drop_missing=drop_missing), limited)
             return (None, target) if whole is None else (of_numbers(whole), whole.y)
         return read_table(open_raw(table, separator=separator, encoding=encoding), limited), target
-    for name, given in (("separator", separator), ("encoding", encoding)):
-        if given is not None:
-            raise ValueError(f"{name}={given!r} is for CSV files, and the table is a {type(table).__name__}")
+    _refuse_reading(separator, encoding, f"the table is a {type(table).__name__}")
     in_memory = table_of(table, "table")
     if in_memory is not None:
         return in_memory, target
@@ -59,6 +58,12 @@ def read(
     X = as_matrix(table, "table").astype(np.float64)
     check_finite(X, "table")
     return _nameless(X, lambda i: f"table[{i}]", "table"), target
+
+
+def _refuse_reading(separator: str | None, encoding: str | None, what: str) -> None:
+    for name, given in (("separator", separator), ("encoding", encoding)):
+        if given is not None:
+            raise ValueError(f"{name}={given!r} is for CSV files, and {what}")
 
 
 def of_numbers(whole: WholeTable) -> Table:
@@ -131,6 +136,11 @@ class Labeller:
             labels, gone = self.target.labels(table, reading)
         else:
             labels, gone = as_labels(target, "target"), np.zeros(len(table), bool)
+            if asked.positive is not None:
+                raise ValueError(
+                    f"positive={asked.positive!r} is for a target that is a column: name the labels in order instead, "
+                    "the positive one last, with labels="
+                )
             if len(labels) != len(table):
                 raise ValueError(f"target has {len(labels):,} labels and the table has {len(table):,} rows")
         for texts in inputs.columns.values():
@@ -175,7 +185,11 @@ class Labeller:
             raise ValueError(f"features: {target!r} is the target: leave it out")
         names = [name for name in names if name != target and name not in asked.exclude]
         if not names:
-            raise ValueError(f"{table.place} has no column beside the target {target!r}: one is needed to learn from")
+            beside = f" beside the target {target!r}" if target else " that is not excluded"
+            raise ValueError(f"{table.place} has no column{beside}: one is needed to learn from")
+        for option, given in (("levels", asked.levels), ("hashed", asked.hashed)):
+            if given and not table.named:
+                raise ValueError(f"{option} is for tables whose columns have names: make a table of the rows first")
         return table.chosen(names)
 
     @staticmethod
