@@ -175,7 +175,8 @@ HOSTILE = {
     "infinite": (rows_of(40, x=lambda i: "inf" if i == 7 else i % 9), "d.csv, line 9, column 'x' is infinite"),
     "points and commas": (
         "a;b;y\n" + "".join(f"1,{i};2.{i};{'yes' if i % 9 > 3 else 'no'}\n" for i in range(10, 60)),
-        "d.csv: column 'a' has numbers with a decimal comma, column 'b' with a decimal point: write them alike, name one with --decimal",
+        "d.csv: column 'a' has numbers with a decimal comma, column 'b' with a decimal point: "
+        "write them alike, name one with --decimal",
     ),
     "ragged": ("a;b;y\n1;2;no\n1;2\n", "d.csv, line 3: 2 values where the first line names 3"),
 }
