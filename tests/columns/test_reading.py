@@ -1,11 +1,12 @@
 """Cells are read as the number that they mean, or refused: percent signs, thousands, decimal commas, words, masks."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from tinynet_fast import train
+from tinynet_fast import load, train
 from tinynet_fast.columns import Columns
 from tinynet_fast.columns.encoded import EncodedSource
 from tinynet_fast.columns.kinds import MOST_LEVELS, Hashed, Levels, Numbers
@@ -157,6 +158,21 @@ def test_a_file_takes_no_more_memory_than_it_is_long():
     many = [str(k) for k in range(MOST_LEVELS + 1)]
     with pytest.raises(ValueError, match="has 257 levels, more than 256"):
         Levels.from_json("x", {"levels": many, "shares": [0.0] * 257, "rare": False, "gaps": False})
+
+
+def test_names_of_inputs_are_not_made_before_they_are_known_to_be_there(tmp_path):
+    """4,096 names of a megabyte each would take 4 GB, and the file has 1 MB."""
+    path = tmp_path / "model.json"
+    model_of(["u", "v"] * 20, hashed={"x": 2}).save(path)
+    found = json.loads(path.read_text())
+    found["table"]["columns"][0] |= {"name": "x" * 10**6, "buckets": 4095}
+    found["features"] = [str(k) for k in range(4096)]
+    path.write_text(json.dumps(found))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="the features are not the inputs that the columns make"):
+        load(path)
+    assert tracemalloc.get_traced_memory()[1] < 20 * path.stat().st_size
+    tracemalloc.stop()
 
 
 def test_the_width_is_known_without_the_names():

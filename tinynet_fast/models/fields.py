@@ -25,20 +25,31 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("field 'training' holds NaN or infinity")
     if training.get(FIRST_INDEX, 1) not in (0, 1):
         raise ValueError(f"field 'training' says {FIRST_INDEX} that is neither 0 nor 1")
+    known = labels(found["labels"], found["label_dtype"])
+    for name, count, most in (("label_shares", len(known), 1.0), ("deviations", None, np.inf)):
+        if name in training and not _are_numbers(training[name], count, most):
+            raise ValueError(f"field 'training' holds {name} that are not {count or 'all'} numbers from 0 to {most}")
     return {
-        "labels": labels(found["labels"], found["label_dtype"]),
+        "labels": known,
         "features": features,
         "threshold": check_threshold(found["threshold"]),
         "training": training,
     } | table(found)
 
 
+def _are_numbers(values: Any, count: int | None, most: float) -> bool:
+    """Whether JSON values are a list of `count` numbers from 0 to `most`; None allows any number of them."""
+    right = isinstance(values, list) and count in (None, len(values)) and {float, int}.issuperset(map(type, values))
+    return right and all(0 <= value <= most for value in values)
+
+
 def table(found: dict[str, Any]) -> dict[str, Any]:
     """The columns and the target of a model that was trained on a person's table; nothing for other models."""
-    if found.get("table") is None:
+    if "table" not in found:
         return {}
-    target, columns, features = found.get("target"), Columns.from_json(found["table"]), found["features"]
-    if features is None or columns.width != len(features):  # before the columns make that many names
+    target, columns, features = found["target"], Columns.from_json(found["table"]), found["features"] or []
+    characters = sum(kind.width * len(kind.name) for kind in columns.kinds)  # at least, in the names of the inputs
+    if columns.width != len(features) or characters > sum(map(len, features)):  # before these names are made
         raise ValueError("the features are not the inputs that the columns make")
     return {
         "columns": columns,

@@ -213,11 +213,15 @@ class Table:
 
     def chosen(self, names: Sequence[str]) -> "Table":
         """These columns, in this order; ValueError that names those that are missing."""
-        missing = [repr(name) for name in names if name not in self.columns]
-        if missing:
-            many = "columns" if len(missing) > 1 else "column"
-            raise ValueError(f"{self.place} has no {many} {listed(missing)}; it has {listed(self.names)}")
+        _check_names(names, self.names, self.place)
         return replace(self, columns={name: self.columns[name] for name in names})
+
+
+def _check_names(wanted: Sequence[str], names: Sequence[str], place: str) -> None:
+    missing = [repr(name) for name in wanted if name not in set(names)]
+    if missing:
+        many = "columns" if len(missing) > 1 else "column"
+        raise ValueError(f"{place} has no {many} {listed(missing)}; it has {listed(list(names))}")
 
 
 def joined(tables: Sequence[Table], where: Callable[[int], str]) -> Table:
@@ -280,6 +284,7 @@ def table_of(X: Any, name: str = "X", names: Sequence[str] | None = None) -> Tab
     twice = next((label for label in own if own.count(label) > 1), None)
     if twice is not None:
         raise ValueError(f"{name} has {own.count(twice)} columns named {twice!r}: rename or drop one")
+    _check_names(names or (), list(map(str, labels)), name)
     read = {str(label): column_of(columns[label]) for label in kept}
     lengths = {len(column) for column in read.values()} or {0}
     if len(lengths) > 1:

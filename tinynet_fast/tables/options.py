@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 MISSING = ("fill", "drop", "refuse")
 
 
@@ -34,6 +36,16 @@ class TableOptions:
             raise ValueError(f"decimal={self.decimal!r}: '.' or ',' is needed")
         if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, Mapping)):
             raise ValueError(f"class_weight={self.class_weight!r}: 'balanced', or a dict with a weight for each label")
+        if not isinstance(self.hashed, Mapping):
+            raise ValueError(f"hashed={self.hashed!r}: a dict is needed, such as {{'city': 64}}")
+        if isinstance(self.class_weight, Mapping):
+            for label, weight in self.class_weight.items():
+                if (
+                    isinstance(weight, bool)
+                    or not isinstance(weight, (int, float, np.number))
+                    or not 0 < weight < np.inf
+                ):
+                    raise ValueError(f"class_weight gives {label!r} the weight {weight!r}: a number above 0 is needed")
 
     @property
     def gaps(self) -> tuple[str, ...]:

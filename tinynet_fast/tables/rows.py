@@ -1,6 +1,7 @@
 """A table's rows on their way to training: read, labelled, encoded and standardised."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -135,6 +136,11 @@ class Labeller:
         if self.target is not None:
             labels, gone = self.target.labels(table, reading)
         else:
+            if asked.positive is not None:
+                raise ValueError(
+                    f"positive={asked.positive!r} is for a target that is a column: give the labels in order "
+                    "instead, the positive one last (labels=)"
+                )
             labels, gone = as_labels(target, "target"), np.zeros(len(table), bool)
             if asked.positive is not None:
                 raise ValueError(
@@ -145,32 +151,43 @@ class Labeller:
                 raise ValueError(f"target has {len(labels):,} labels and the table has {len(table):,} rows")
         for texts in inputs.columns.values():
             plain_numbers(texts, reading)  # once, and not again for each part of the rows
-        if asked.missing == "drop":
-            for name in inputs.names:
-                gone = gone | gaps(inputs, name, reading)
-            self.dropped = table.dropped + int(np.count_nonzero(gone))
-            inputs, labels = inputs.take(~gone), labels[~gone]
-        elif gone.any():
-            raise ValueError(
-                f"{table.cell(int(np.argmax(gone)), column)}: the label is missing: fill it, or leave such rows out "
-                "(missing='drop')"
-            )
+        kept = self._kept(inputs, gone, reading, table.cell)
+        self.dropped = table.dropped + int(np.count_nonzero(~kept))
+        if not kept.all():
+            inputs, labels = inputs.take(kept), labels[kept]
         if not len(inputs):
-            kept = " without a missing value" if self.dropped else ""
-            raise ValueError(f"{table.place} has no rows{kept}: rows of two labels are needed")
+            which = " without a missing value" if self.dropped else ""
+            raise ValueError(f"{table.place} has no rows{which}: rows of two labels are needed")
         self.labels = self._order(labels, inputs, column)
         return Labelled(
             inputs, encode_known(labels, self.labels, len(labels), self._place(inputs, column)), self.labels
         )
 
     def others(self, table: Table) -> Labelled:
-        """The inputs and labels of another table. Rows without a label are left out."""
+        """The inputs and labels of another table, without rows that are dropped."""
         if self.target is None or self.labels is None:
             raise ValueError("validation is a table, so target has to name a column of both tables")
         mark = mark_in(table, self.read, frozenset(self.asked.gaps), self.mark)
-        labels, gone = self.target.labels(table, replace(self.reading(), decimal=mark))
-        kept, labels = table.take(~gone), labels[~gone]
-        return Labelled(kept, encode_known(labels, self.labels, len(labels), table.place), self.labels)
+        reading = replace(self.reading(), decimal=mark)
+        labels, gone = self.target.labels(table, reading)
+        inputs = table.chosen([name for name in self.read[:-1] if name in table.columns])  # not all may be needed
+        kept = self._kept(inputs, gone, reading, table.cell)
+        inputs, labels = inputs.take(kept), labels[kept]
+        if not len(inputs):
+            raise ValueError(f"validation: {table.place} has no rows without a missing value: one is needed")
+        return Labelled(inputs, encode_known(labels, self.labels, len(labels), table.place), self.labels)
+
+    def _kept(self, inputs: Table, gone: np.ndarray, reading: Reading, cell: Callable[[int, str], str]) -> np.ndarray:
+        """Which rows are used, given those without a label: (n,) bool. ValueError if these may not be dropped."""
+        if self.asked.missing == "drop":
+            for name in inputs.names:
+                gone = gone | gaps(inputs, name, reading)
+        elif gone.any():
+            raise ValueError(
+                f"{cell(int(np.argmax(gone)), self.read[-1])}: the label is missing: fill it, or leave such rows out "
+                "(missing='drop')"
+            )
+        return ~gone
 
     def reading(self, table: Table | None = None) -> Reading:
         """How the cells of the table, or of a part of it, are read."""

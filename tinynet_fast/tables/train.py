@@ -192,7 +192,7 @@ def train(
         seed,
     )
     if hidden is not None:
-        options["hidden"] = [int(hidden)] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type]
+        options["hidden"] = [hidden] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type]
     check_options(options)
     rows, learned = read(table, target, separator, encoding, drop_missing=missing == "drop")
     assert rows is not None
