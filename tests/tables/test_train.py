@@ -235,7 +235,9 @@ def test_rows_held_out_are_not_trained_on():
 def test_other_rows_to_judge(result):
     other = train(COLUMNS, "result", validation=COLUMNS, **FAST)
     assert not other.refit
-    assert other.held_out == 500
+    assert other.held_out == 0
+    assert other.report.rows == 500
+    assert "500; 500 other rows to judge" in str(other)
     np.testing.assert_array_equal(other.model.weights, result.model.weights)
 
 

@@ -4,13 +4,15 @@ The property tests run the same comparisons on generated problems. `test_planted
 kernels and shows that the battery finds them.
 """
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
+from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.kernels.compiler.jit import noting
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.proof.battery import battery, own_cases
@@ -148,14 +150,25 @@ def validate(
         raise ValueError("X and y go together: pass both, or neither")
     chosen = list(engines) if engines is not None else [e for e in ENGINES.values() if e is not REFERENCE]
     own = [] if X is None else list(own_cases(X, y))  # before the battery, so that bad rows are refused at once
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrainingWarning)  # the problems are there to be computed, not to be learned
+        verdicts = _verdicts(chosen, chain(battery(DEEP if deep else 1), own), progress)
+    return Validation(merged(verdicts), facts())
+
+
+def _verdicts(
+    engines: Sequence[Engine],
+    cases: Iterable[tuple[str, Sequence[Problem], bool]],
+    progress: Callable[[str], Any] | None,
+) -> list[Verdict]:
     verdicts = []
-    for name, problems, everyone in chain(battery(DEEP if deep else 1), own):
+    for name, problems, everyone in cases:
         if progress:
             progress(name)
-        for engine in chosen:
+        for engine in engines:
             if (everyone or engine.promise == 0.0) and can_solve(engine, problems[0]):
                 verdicts.append(judge(engine, name, problems))
-    return Validation(merged(verdicts), facts())
+    return verdicts
 
 
 def merged(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -29,7 +29,7 @@ def print_summary(console: Console, result: TableResult, written: Iterable[str],
     console.print(_facts(result))
     if result.report is not None:
         console.print()
-        console.print(f"On the {result.held_out:,} rows held out:")
+        console.print(f"On the {result.report.rows:,} rows {'held out' if result.held_out else 'of the other table'}:")
         console.print(result.report.scores())
     console.print()
     for line in written:
@@ -52,6 +52,8 @@ def _facts(result: TableResult) -> Grid:
     grid.add_column(overflow="fold")
     dropped = f", {result.dropped:,} more left out for a missing value" if result.dropped else ""
     held = f"; {result.held_out:,} of them held out to judge" if result.held_out else "; none held out to judge"
+    if result.report is not None and not result.held_out:
+        held = f"; {result.report.rows:,} other rows to judge"
     if result.refit:
         held += ", then trained on too"
     grid.add_row("rows", Text(f"{result.rows:,}{held}{dropped}"))

@@ -269,7 +269,7 @@ class _Training:
             options=self.found.options,
             reason=self.found.reason,
             rows=len(every),
-            held_out=len(judged),
+            held_out=len(every) - len(trained),
             dropped=self.labeller.dropped,
             refit=again,
         )
