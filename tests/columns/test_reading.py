@@ -132,6 +132,23 @@ def test_numbers_as_levels_are_the_same_in_files_and_frames(option):
     assert model.columns.encode_rows({"x": ["7"], "z": [1]}).tolist() != ref[2:].tolist()
 
 
+@pytest.mark.parametrize("kind", ["list", "numpy", "missing", "arrow", "texts"])
+def test_large_whole_numbers_stay_different_levels(kind):
+    ids = [2**53 + k % 4 for k in range(40)]
+    forms = {"list": ids, "numpy": np.array(ids), "missing": [*ids, None], "texts": list(map(str, ids))}
+    table = _arrow({"x": ids}) if kind == "arrow" else {"x": forms[kind]}
+    column = table_of(table).columns["x"]
+    assert column.used == [str(2**53 + k) for k in range(4)]
+    model = model_of(ids, levels=["x"])
+    assert model.columns.encode_rows({"x": [2**53 + 1], "z": [0]}).tolist() == [[0, 1, 0, 0, 0]]
+
+
+def test_record_arrays_are_rows_with_names():
+    rows = np.array([(1.5, "a", "n"), (2.5, "b", "m")] * 20, [("x", float), ("s", "U1"), ("y", "U1")])
+    model = train(rows, "y", **QUICK).model
+    np.testing.assert_array_equal(model.predict(rows), model.predict({"s": list("ab") * 20, "x": [1.5, 2.5] * 20}))
+
+
 def test_masked_values_are_missing():
     x = np.ma.array(np.arange(40.0), mask=[True, False] * 20)
     model = model_of(x)

@@ -107,6 +107,7 @@ def test_dates():
 
 
 def test_levels_that_are_numbers():
-    assert [as_level(t) for t in ["3", "3.0", "3.10", "-2.50"]] == ["3", "3", "3.1", "-2.5"]
-    same = ["007", "1e3", "a", "", "1.", ".5", "12345678901234567", "+3"]
+    assert [as_level(t) for t in ["3", "3.0", "3.10", "-2.50", "1e3"]] == ["3", "3", "3.1", "-2.5", "1000"]
+    assert as_level("True") == as_level("TRUE") == "true"
+    same = ["007", "1e999", "a", "", "1.", ".5", "12345678901234567", "+3"]
     assert [as_level(t) for t in same] == same

@@ -20,7 +20,7 @@ NUMBERS = {  # numbers of people, by their decimal mark
     mark: re.compile(_PEOPLE.replace("OTHER", other).replace("MARK", f"[{mark}]"), re.IGNORECASE)
     for mark, other in (".,", ",.")
 }
-PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")  # without zeros before it, and short enough to be exact
+PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?(e[+-]?[0-9]{1,2})?")  # short enough to be exact
 MINUS = "\u2212"  # the sign that typesetters use
 MOST_MISTAKES = 0.05  # of the texts: if no more of them are not numbers, they are mistakes among numbers
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+\s?%?")  # if the point is not the decimal mark
@@ -48,7 +48,9 @@ def as_number(text: str, decimal: str | None) -> float | None:
 
 
 def as_level(text: str) -> str:
-    """A text as it is, but a number as a frame would have it: 3 for 3.0. Others, such as 007, stay different."""
+    """A text as it is, but 3.0 and True as frames have them: 3 and true. Others, such as 007, stay different."""
+    if text.casefold() in ("true", "false"):
+        return text.casefold()
     if not PLAIN.fullmatch(text):
         return text
     number = float(text)

@@ -250,10 +250,11 @@ class Model:
         files.write(path, self._fields() | common)
 
     def _matrix(self, X: Any) -> Any:
-        encoded = None if self.columns is None or isinstance(X, np.ndarray) else self.columns.encode_rows(X)
+        numbers = isinstance(X, np.ndarray) and X.dtype.names is None
+        encoded = None if self.columns is None or numbers else self.columns.encode_rows(X)
         if encoded is not None:
             return encoded
-        if self.columns is not None and not self.columns.plain and not isinstance(X, np.ndarray):
+        if self.columns is not None and not self.columns.plain and not numbers:
             raise ValueError(
                 f"X is a {type(X).__name__} without names, and the model reads the columns "
                 f"{listed(self.columns.names)}: pass a frame, or a dict for one row"

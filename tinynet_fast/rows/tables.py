@@ -18,6 +18,7 @@ from tinynet_fast.rows.index_columns import index_columns
 from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.values import is_masked, is_missing, is_several
 
+LARGEST = 1 << 53  # whole numbers up to this are exact as float64; a column with larger ones is kept as texts
 pa = Library("pyarrow")
 pc = Library("pyarrow.compute")
 
@@ -309,7 +310,10 @@ def column_of(values: Any) -> Column:
         ]
         kind = "O"
     if kind in "iuf" and isinstance(getattr(values, "dtype", None), np.dtype):
-        return np.array(values, np.float64)
+        array = np.asarray(values)
+        if kind != "f" and len(array) and not -LARGEST <= int(array.min()) <= int(array.max()) <= LARGEST:
+            return Texts.of(list(map(str, array.tolist())))
+        return np.array(array, np.float64)
     if kind in "mM":
         return Unusable("dates" if kind == "M" else "lengths of time", len(values))
     return _of_objects(values.tolist() if hasattr(values, "tolist") else list(values))
@@ -328,7 +332,9 @@ def _of_arrow(column: Any) -> Column:
         codes = column.cast(pa.int8()).fill_null(-1).to_numpy(zero_copy_only=False)
         return Texts(codes, ["false", "true"])
     if is_number(kind):
-        return numeric(column, np.dtype(np.float64))
+        numbers = numeric(column, np.dtype(np.float64))
+        large = pa.types.is_integer(kind) and bool((np.abs(numbers) > LARGEST - 1).any())
+        return ArrowTexts(column.cast(pa.string())) if large else numbers
     if _is_text(kind):
         return ArrowTexts(column if pa.types.is_string(kind) else column.cast(pa.string()))
     temporal = pa.types.is_temporal(kind)
@@ -346,6 +352,8 @@ def _of_objects(values: list[Any]) -> Column:
     if all(issubclass(kind, (bool, np.bool_)) for kind in kinds) and kinds:
         return Texts(np.array([-1 if gap else int(v) for v, gap in zip(values, gaps, strict=True)]), ["false", "true"])
     if all(_is_real(kind) for kind in kinds):
+        if any(type(v) is int and not -LARGEST <= v <= LARGEST for v in values):
+            return Texts.of([None if gap else _text(value) for value, gap in zip(values, gaps, strict=True)])
         return np.array([np.nan if gap else float(v) for v, gap in zip(values, gaps, strict=True)], np.float64)
     strange = next((k for k in kinds if not (issubclass(k, (str, bool, np.bool_)) or _is_real(k))), None)
     if strange is not None:
