@@ -38,9 +38,9 @@ def test_a_positive_label_is_for_a_column():
 
 def test_rows_to_judge_are_dropped_as_rows_to_train_on():
     others = {"x": [1, None, 3, 4], "s": ["u", "v", None, "new"], "y": ["a", "b", "b", None]}
-    assert train(ROWS, "y", validation=others | {"y": list("abba")}, **QUICK).held_out == 4
+    assert train(ROWS, "y", validation=others | {"y": list("abba")}, **QUICK).report.rows == 4
     result = train(ROWS, "y", validation=others, missing="drop", **QUICK)
-    assert (result.rows, result.dropped, result.held_out) == (30, 10, 1)
+    assert (result.rows, result.dropped, result.report.rows) == (30, 10, 1)
 
 
 def test_columns_that_are_missing_are_named_beside_all_that_are_there():
