@@ -15,7 +15,7 @@ PRINTED = {
     "exclusive_or": ["one neuron: [0.5", "4 hidden units: [0.00", "right: 1.0"],
     "thresholds": ["threshold 0.5: ", "rows that change sides from 0.5 to 0.7: "],
     "own_table": [
-        "100 of them held out",
+        "400 to train on, 100 held out to judge",
         "school (3 levels, 7 missing)",
         "4 hours: P(pass) = 0.0",
         "14 hours: P(pass) = 0.9",

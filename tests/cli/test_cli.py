@@ -37,7 +37,7 @@ def test_real_data(run, breast_cancer, hidden, seed):
     options = (["--hidden", hidden] if hidden else []) + (["--seed", seed] if seed else [])
     status, out, err = run("train", path, "--target", "diagnosis", "--model", "model.json", *options)
     assert (status, err) == (0, "")
-    assert "rows     569; 113 of them held out to judge, then trained on too" in out
+    assert "rows     456 to train on, 113 held out to judge; then all 569 to train on" in out
     assert scores(out)["accuracy"][0] >= 0.95
     assert "model: model.json" in out
 
@@ -62,7 +62,7 @@ def test_train_prints_a_summary_and_writes_the_model_here(run, students):
     assert (status, err) == (0, "")
     lines = [line.rstrip() for line in out.splitlines()]
     assert lines[:3] == [
-        "rows     60; 12 of them held out to judge, then trained on too",
+        "rows     48 to train on, 12 held out to judge; then all 60 to train on",
         "numbers  study_hours",
         "learned  P(pass), the probability of pass; the other label is fail",
     ]
@@ -116,7 +116,7 @@ def test_few_rows_are_all_trained_on(run, tmp_path):
     options = ["--no-standardize", "--no-shuffle", "--epochs", "1000", *EXACT]
     status, out, err = run("train", path, "--target", "passed", *options)
     assert (status, err) == (0, "")
-    assert "rows     4; none held out to judge" in out
+    assert "rows     4 to train on; none held out to judge" in out
     assert scores(out) == {}
     assert run("predict", "four.model.json", "hours=2.5")[1] == "1: P(1) = 0.5614, P(0) = 0.4386\n"
 
@@ -126,7 +126,7 @@ def test_network_options(run, students):
     status, out, err = run("train", students, "--target", "result", *options, "--learning-rate", "0.5")
     assert (status, err) == (0, "")
     assert re.search(
-        r"^rows +60; 12 of them held out to judge *$", out, re.M
+        r"^rows +48 to train on, 12 held out to judge *$", out, re.M
     )  # patience watches them: no second training
     assert "a network of 1 inputs, hidden units 6, 3, 1 output; engine fast" in out
     model = load("students.model.json")

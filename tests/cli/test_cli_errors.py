@@ -55,12 +55,14 @@ def test_missing_values_are_filled_or_their_rows_dropped(run, tmp_path):
     status, out, err = run("train", "data.csv", "--target", "y", "--epochs", "2", "--model", "m.json")
     assert (status, err) == (0, "")
     assert "numbers  a (1 missing), b (1 missing)" in out
-    assert re.search(r"^rows +6; none held out", out, re.M)
+    assert re.search(r"^rows +6 to train on; none held out", out, re.M)
     for options in (["--drop-missing"], ["--missing", "drop"]):
         (tmp_path / "data.csv").write_text("\n".join([*CELLS, "5,,1", "?,1,0", "6,2,"]) + "\n")
         status, out, err = run("train", "data.csv", "--target", "y", "--epochs", "2", "--model", "m.json", *options)
         assert (status, err) == (0, "")
-        assert re.search(r"^rows +4; none held out to judge, 3 more left out for a missing value", out, re.M)
+        assert re.search(
+            r"^rows +4 to train on; none held out to judge; 3 more left out for a missing value", out, re.M
+        )
         assert load("m.json").training["dropped_rows"] == 3
     assert load("m.json").features == ["a", "b"]
 
@@ -368,7 +370,7 @@ def test_mistakes_about_other_options(refused, students):
         (["--class-weight", "other"], "--class-weight other: balanced, or a weight for each label, such as no=1,yes=5"),
         (["--class-weight", "fail=x"], "--class-weight fail=x: balanced, or a weight for each label"),
         (["--class-weight", "fail=1"], "--class-weight gives no weight for pass: give one for each label"),
-        (["--class-weight", "fail=1,pass=0"], "--class-weight gives pass a weight of 0.0: a finite number above 0 is"),
+        (["--class-weight", "fail=1,pass=0"], "--class-weight gives 'pass' the weight 0.0: a number above 0 is needed"),
         (
             ["--class-weight", "fail=1,pass=2,no=3"],
             "--class-weight names no, which no row has: the labels are fail, pass",
@@ -398,7 +400,10 @@ def test_options_that_a_file_does_not_have(refused, run, tmp_path):
     for options, message in [
         (["--levels", "x0"], "rows.npy: --levels is for tables whose columns have names"),
         (["--hash", "x0=8"], "rows.npy: --hash is for tables whose columns have names"),
-        (["--positive", "1"], "--positive 1 is for a target that is a column: name the labels in order instead"),
+        (
+            ["--positive", "1"],
+            "--positive 1 is for a target that is a column: give the labels in order instead, the positive one last (--labels)",
+        ),
         (["--exclude", "x0"], "rows.npy has no column that is not excluded: one is needed to learn from"),
         (["--separator", ";"], "--separator ';' is for CSV files, and rows.npy holds numbers"),
         (["--encoding", "latin-1"], "--encoding latin-1 is for CSV files, and rows.npy holds numbers"),

@@ -9,6 +9,7 @@ import pytest
 import tinynet_fast
 from tinynet_fast import TrainingWarning, evaluate, load, train, train_mlp, train_neuron
 from tinynet_fast.rows.tables import table_of
+from tinynet_fast.scoring import predict_file
 from tinynet_fast.tables.sample import NAMES, students
 
 ROWS = [["" if cell == "" else cell for cell in row] for row in students()]
@@ -50,7 +51,7 @@ def test_the_sample(result):
     assert result.missing == {"sleep": 29, "attendance": 15, "school": 7}
     assert result.left_out == {}
     assert result.model.features[:3] == ["study_hours", "sleep", "sleep is missing"]
-    assert "100 of them held out to judge, then trained on too" in str(result)
+    assert "400 to train on, 100 held out to judge; then all 500 to train on" in str(result)
 
 
 def test_defaults_learn():
@@ -237,7 +238,7 @@ def test_other_rows_to_judge(result):
     assert not other.refit
     assert other.held_out == 0
     assert other.report.rows == 500
-    assert "500; 500 other rows to judge" in str(other)
+    assert "500 to train on; 500 other rows to judge" in str(other)
     np.testing.assert_array_equal(other.model.weights, result.model.weights)
 
 
@@ -288,6 +289,21 @@ def test_a_level_only_in_the_rows_held_out():
     result = train(rows, "y", validation={"a": ["x", "new"], "y": ["p", "q"]}, **FAST)
     assert result.new == {"a": 1}
     assert "new levels" in str(result)
+
+
+def test_levels_that_no_row_trained_on_had(result, tmp_path):
+    rows = {name: values[:40] for name, values in COLUMNS.items()} | {"school": ["north"] * 39 + ["North"]}
+    assert not any("other" in name for name in result.model.features)
+    with warnings.catch_warnings(action="error"):
+        result.model.predict(rows)
+    with pytest.warns(TrainingWarning, match=r"X: levels that no row .*: column 'school' in 40 of 40 rows\. Are they"):
+        result.model.predict(rows | {"school": ["north"] * 40})
+    path = tmp_path / "new.csv"
+    path.write_text(
+        "\n".join([",".join(rows), *(",".join(c or "" for c in row) for row in zip(*rows.values(), strict=True))])
+    )
+    with pytest.warns(TrainingWarning, match=r"new\.csv: levels that no row .*: column 'school' in 39 of 40 rows"):
+        predict_file(result.model, path, tmp_path / "out.csv")
 
 
 def test_identifiers_are_left_out_with_a_warning():

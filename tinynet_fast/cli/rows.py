@@ -25,6 +25,7 @@ ABOUT_OPTIONS = re.compile(
     r"there is no (engine|activation|optimizer|schedule|option) |\w+ is for (networks|one neuron): "
 )
 WORDS = {
+    "(labels=)": "(--labels)",
     "encoding='latin-1', on the command line --encoding latin-1": "--encoding latin-1",
     "resume=False (--no-resume)": "--no-resume",
     "with labels=": "with --labels",

@@ -101,7 +101,11 @@ class Columns:
             return None
         if not len(table):
             raise ValueError(f"{name} has no rows: one is needed")
-        return self.encode(table)
+        reading = self.reading(table)
+        X = self.encode(table, reading)
+        if len(table) > 1 and len(table) in reading.new.values():  # all rows: they are written in another way
+            reading.warn_of_new(table.place, len(table))
+        return X
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, from which `from_json` makes the same columns."""

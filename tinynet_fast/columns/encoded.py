@@ -45,8 +45,11 @@ class EncodedSource:
         return iter([self.rows]) if isinstance(self.rows, Table) else blocks_of(self.rows)
 
     def chunks(self) -> Iterator[Chunk]:
-        """The rows as numbers, with their labels if there is a target."""
+        """The rows as numbers, with their labels if there is a target. After the last, a warning of new levels."""
+        self.reading.new.clear()
+        rows = 0
         for table in self.blocks():
+            rows += len(table)
             self._look(table)
             kept = y = None
             gone = np.zeros(len(table), bool)
@@ -65,6 +68,7 @@ class EncodedSource:
                 kept = ~gone
                 table, y = table.take(kept), None if y is None else y[kept]
             yield Chunk(self.columns.encode(table, self.reading), y, None, kept)
+        self.reading.warn_of_new(self.place, rows)
 
     def _look(self, table: Table) -> None:
         """Find the decimal mark; ValueError if rows that were read before may have had another one."""

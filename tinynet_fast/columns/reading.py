@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.columns.texts import GAPS, as_number, is_gap
+from tinynet_fast.errors import TrainingWarning, warn
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
 from tinynet_fast.rows.tables import Table, Texts, Unusable, as_texts
 
@@ -44,6 +45,16 @@ class Reading:
                 "(drop_missing=True)"
             )
         self.missing[name] += int(np.count_nonzero(gone))
+
+    def warn_of_new(self, place: str, rows: int) -> None:
+        """Warn of levels that no row trained on had."""
+        if self.new:
+            found = ", ".join(f"column {name!r} in {count:,} of {rows:,} rows" for name, count in self.new.items())
+            warn(
+                f"{place}: levels that no row trained on had, which count as the average of all rows: {found}. Are "
+                "they written as in training?",
+                TrainingWarning,
+            )
 
 
 def texts_of(table: Table, name: str, reading: Reading) -> Texts:

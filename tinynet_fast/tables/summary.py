@@ -50,19 +50,24 @@ def _facts(result: TableResult) -> Grid:
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    dropped = f", {result.dropped:,} more left out for a missing value" if result.dropped else ""
-    held = f"; {result.held_out:,} of them held out to judge" if result.held_out else "; none held out to judge"
-    if result.report is not None and not result.held_out:
-        held = f"; {result.report.rows:,} other rows to judge"
-    if result.refit:
-        held += ", then trained on too"
-    grid.add_row("rows", Text(f"{result.rows:,}{held}{dropped}"))
+    dropped = f"; {result.dropped:,} more left out for a missing value" if result.dropped else ""
+    grid.add_row("rows", Text(_rows(result) + dropped))
     for name, text in _columns(result):
         grid.add_row(name, Text(escaped(text)))
     grid.add_row("learned", Text(learned(result.model)))
     grid.add_row("model", Text(_what(result)))
     grid.add_row("options", Text(escaped(result.reason)))
     return grid
+
+
+def _rows(result: TableResult) -> str:
+    """How many rows were trained on and judged."""
+    if result.report is None:
+        return f"{result.rows:,} to train on; none held out to judge"
+    if not result.held_out:
+        return f"{result.rows:,} to train on; {result.report.rows:,} other rows to judge"
+    split = f"{result.rows - result.held_out:,} to train on, {result.held_out:,} held out to judge"
+    return f"{split}; then all {result.rows:,} to train on" if result.refit else split
 
 
 def _columns(result: TableResult) -> Iterable[tuple[str, str]]:
