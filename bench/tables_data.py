@@ -11,14 +11,14 @@ Table = Callable[[], tuple[Any, str]]
 
 
 def scikit_learn(name: str, target: Callable[[Any], Any] | None = None) -> Table:
-    """A table of scikit-learn, whose labels are names. `target` makes other labels of them."""
+    """A table of scikit-learn, with the labels' names. `target` makes other labels of them."""
 
     def load() -> tuple[Any, str]:
         from sklearn import datasets
 
         loaded = getattr(datasets, f"load_{name}")(as_frame=True)
         frame = loaded.data.copy()
-        labels = loaded.target.map(lambda code: str(loaded.target_names[code]))
+        labels = loaded.target.map(dict(enumerate(loaded.target_names.tolist())))
         frame["label"] = labels if target is None else target(labels)
         return frame.dropna(subset="label"), "label"
 

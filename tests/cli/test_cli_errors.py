@@ -402,7 +402,8 @@ def test_options_that_a_file_does_not_have(refused, run, tmp_path):
         (["--hash", "x0=8"], "rows.npy: --hash is for tables whose columns have names"),
         (
             ["--positive", "1"],
-            "--positive 1 is for a target that is a column: give the labels in order instead, the positive one last (--labels)",
+            "--positive 1 is for a target that is a column: give the labels in order instead, the positive one last "
+            "(--labels)",
         ),
         (["--exclude", "x0"], "rows.npy has no column that is not excluded: one is needed to learn from"),
         (["--separator", ";"], "--separator ';' is for CSV files, and rows.npy holds numbers"),

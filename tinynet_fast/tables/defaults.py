@@ -1,10 +1,10 @@
 """Finds the options with which a table is learned well, by cross-validation. The training is `train_neuron`'s and
 `train_mlp`'s.
 
-All models have the same prior: each weight of a standardised input comes from a normal distribution, and `strength` is
-1 / its variance, so that l2 is strength / rows (MacKay, A practical Bayesian framework for backpropagation networks,
-1992). The strength does not depend on the number of rows, so it can be found on some of them. Each model is trained
-until its weights hardly move any more, and the strength is what held-out rows decide about: it is the usual one unless
+All models have the same prior: each weight of a standardised input comes from a normal distribution, and `penalty` is
+1 / its variance, so that l2 is penalty / rows (MacKay, A practical Bayesian framework for backpropagation networks,
+1992). The penalty does not depend on the number of rows, so it can be found on some of them. Each model is trained
+until its weights hardly move any more, and the penalty is what held-out rows decide about: it is the usual one unless
 they show by more than a standard error that another one is better (Breiman and others, Classification and Regression
 Trees, 1984, section 3.4.3). Without this rule, chance decides on tables of some hundred rows.
 """
@@ -23,7 +23,7 @@ from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.sweep import sweep
 
-STRENGTHS = np.geomspace(1e-2, 1e2, 9)
+PENALTIES = np.geomspace(1e-2, 1e2, 9)
 USUAL_NEURON, USUAL_NETWORK = 1.0, 10.0**0.5  # scikit-learn's LogisticRegression has 1.0 too
 FOLDS = 5
 NEURON_ROWS, NETWORK_ROWS = 1 << 14, 1 << 12  # with more rows, a search looks at about so many
@@ -34,6 +34,7 @@ RATES = np.geomspace(1e-4, 1.0, 9)  # as shares of the rate at which a step on a
 RATE_OF = {"adam": 0.01, "rmsprop": 0.003, "adagrad": 0.05, "sgd": 0.05}
 SOFTMAX_RATE = 3.0  # times as much without hidden units: then the loss is convex
 SWEPT = {"learning_rate", "l2", "average", "epochs", "shuffle", "seed", "engine", "n_jobs"}  # what `sweep` can vary
+TOO_FEW = "a label has too few rows to hold any out"
 NOT_SEARCHED = {"validation", "patience", "progress", "callback", "checkpoint", "checkpoint_seconds", "resume"}
 
 
@@ -147,7 +148,8 @@ def _neuron(rows: _Rows, given: dict[str, Any], seed: int) -> Found:
     options |= {"average": True} | given
     if given.keys() >= {"learning_rate", "l2"}:
         return Found(options, "the learning rate and l2 were given")
-    epochs = options["epochs"] if "epochs" in given else int(np.clip(visits // n, FEWEST_EPOCHS, MOST_EPOCHS))
+    epochs = int(np.clip(visits // n, FEWEST_EPOCHS, MOST_EPOCHS))
+    epochs = min(epochs, options["epochs"]) if "epochs" in given else epochs
     many = {
         "epochs": epochs,
         "average": options["average"],
@@ -155,20 +157,21 @@ def _neuron(rows: _Rows, given: dict[str, Any], seed: int) -> Found:
         "seed": seed,
         "n_jobs": given.get("n_jobs"),
     }
-    strengths = np.array([given["l2"] * rows.in_all]) if "l2" in given else STRENGTHS
-    rates = np.array([given["learning_rate"]]) if _is_number(given.get("learning_rate")) else _rates(rows.X)
-    usual = 0 if len(strengths) == 1 else int(np.argmin(np.abs(np.log(strengths / USUAL_NEURON))))
-    rate = float(rates[0]) if len(rates) == 1 else _best_rate(rows, rates, strengths[usual], many)
-    chosen, judged = usual, "too few rows of a label to hold any out"
-    if len(strengths) == 1:
-        judged = "l2 was given"
-    elif rows.folds > 1:
-        losses = _losses_of_neurons(rows, rate, strengths, many)
-        chosen = _nearest(losses, rows.sample_weight, rows.folds, usual)
-        judged = _judged(losses[chosen], losses[usual], rows.folds, strengths[usual])
-    options |= {"learning_rate": rate, "l2": given.get("l2", float(strengths[chosen]) / rows.in_all)}
-    what = f"learning_rate={options['learning_rate']:.4g} of {len(rates)} rates, l2={options['l2']:.3g}"
-    return Found(options, f"{what} (a strength of {strengths[chosen]:.3g}): {judged}{_sampled(rows)}")
+    usual = given["l2"] * rows.in_all if "l2" in given else USUAL_NEURON
+    if _is_number(given.get("learning_rate")):
+        rate, reason = given["learning_rate"], "the learning rate was given"
+    else:
+        rates = _rates(rows.X)
+        rate = options["learning_rate"] = _best_rate(rows, rates, usual, many)
+        reason = f"learning_rate={rate:.4g}, the best of {len(rates)}"
+    if "l2" in given:
+        return Found(options, f"{reason}; l2 was given{_sampled(rows)}")
+    penalty, judged = USUAL_NEURON, _kept(USUAL_NEURON)
+    if rows.folds > 1:
+        losses = _losses_of_neurons(rows, rate, PENALTIES, many)
+        penalty, judged = _chosen(rows, PENALTIES, losses, USUAL_NEURON)
+    options["l2"] = penalty / rows.in_all
+    return Found(options, f"{reason}; {judged}{_sampled(rows)}")
 
 
 def _is_number(value: Any) -> bool:
@@ -179,10 +182,10 @@ def _rates(X: np.ndarray) -> np.ndarray:
     return RATES * STABILITY_BOUND / (float(np.einsum("ij,ij->", X, X)) / len(X) + 1.0)
 
 
-def _best_rate(rows: _Rows, rates: np.ndarray, strength: float, many: dict[str, Any]) -> float:
+def _best_rate(rows: _Rows, rates: np.ndarray, penalty: float, many: dict[str, Any]) -> float:
     """The rate that makes the penalised loss of all rows least."""
     weight = rows.sample_weight
-    swept = sweep(rows.X, rows.codes, learning_rate=rates, l2=float(strength) / len(rows), sample_weight=weight, **many)
+    swept = sweep(rows.X, rows.codes, learning_rate=rates, l2=penalty / len(rows), sample_weight=weight, **many)
     with np.errstate(all="ignore"):
         losses = _log_losses(swept.weights, swept.biases, rows.X, rows.codes)
         total = np.average(losses, axis=1, weights=weight) + 0.5 * swept.l2 * (swept.weights**2).sum(axis=1)
@@ -192,9 +195,9 @@ def _best_rate(rows: _Rows, rates: np.ndarray, strength: float, many: dict[str, 
     return float(rates[total.argmin()])
 
 
-def _losses_of_neurons(rows: _Rows, rate: float, strengths: np.ndarray, many: dict[str, Any]) -> np.ndarray:
-    """(strengths, rows): the log loss of each row under the neuron that was trained without its fold."""
-    l2, weight, losses = strengths / len(rows), rows.sample_weight, np.empty((len(strengths), len(rows)))
+def _losses_of_neurons(rows: _Rows, rate: float, penalties: np.ndarray, many: dict[str, Any]) -> np.ndarray:
+    """(penalties, rows): the log loss of each row under the neuron that was trained without its fold."""
+    l2, weight, losses = penalties / len(rows), rows.sample_weight, np.empty((len(penalties), len(rows)))
     swept = sweep(rows.X, rows.codes, learning_rate=rate, l2=l2, folds=rows.fold, sample_weight=weight, **many)
     for f in range(rows.folds):
         there, models = rows.fold == f, np.flatnonzero(swept.fold == f)
@@ -229,11 +232,11 @@ def _network(rows: _Rows, hidden: tuple[int, ...], given: dict[str, Any], seed: 
         "seed": seed,
     } | given
     if given.keys() & {"l2", "weight_decay"}:
-        return Found(options, "l2 or weight_decay was given")
+        return Found(options, "l2 or weight_decay was given, and the other options are the usual ones")
     epochs = min(_epochs(len(rows), size, updates), options["epochs"] if "epochs" in given else MOST_EPOCHS)
 
-    def losses_of(strength: float) -> np.ndarray:
-        return _held_out(train_mlp, rows, options | {"epochs": epochs, "l2": strength / len(rows)})
+    def losses_of(penalty: float) -> np.ndarray:
+        return _held_out(train_mlp, rows, options | {"epochs": epochs, "l2": penalty / len(rows)})
 
     return _climbed(rows, options, losses_of, USUAL_NETWORK if hidden else USUAL_NEURON)
 
@@ -244,7 +247,7 @@ def _epochs(rows: int, size: int, updates: int) -> int:
 
 
 def _slow_neuron(rows: _Rows, options: dict[str, Any], given: dict[str, Any]) -> Found:
-    """Options of a neuron that `sweep` cannot train: the usual strength, and a rate that held-out rows decide about."""
+    """Options of a neuron that `sweep` cannot train: the usual penalty, and a rate that held-out rows decide about."""
     if not given.keys() & {"l2", "l1"}:
         options["l2"] = USUAL_NEURON / rows.in_all
     if _is_number(given.get("learning_rate")) or given.get("schedule") == "optimal":
@@ -252,42 +255,39 @@ def _slow_neuron(rows: _Rows, options: dict[str, Any], given: dict[str, Any]) ->
     rates = _rates(rows.X)[::2]
     options["learning_rate"] = float(rates[len(rates) // 2])
     if rows.folds < 2:
-        return Found(options, "too few rows of a label to hold any out")
+        return Found(options, f"learning_rate={options['learning_rate']:.4g}: {TOO_FEW}")
     tried = [_held_out(train_neuron, rows, options | {"learning_rate": rate}).mean() for rate in rates.tolist()]
     options["learning_rate"] = float(rates[int(np.argmin(tried))])
-    least = f"the least log loss of {len(rates)} rates in {rows.folds} folds, {min(tried):.4g}"
-    return Found(options, f"learning_rate={options['learning_rate']:.4g}: {least}{_sampled(rows)}")
+    best = f"the best of {len(rates)} in {rows.folds}-fold cross-validation"
+    return Found(options, f"learning_rate={options['learning_rate']:.4g}, {best}{_sampled(rows)}")
 
 
 def _climbed(
-    rows: _Rows, options: dict[str, Any], losses_of: Callable[[float], np.ndarray], usual_strength: float
+    rows: _Rows, options: dict[str, Any], losses_of: Callable[[float], np.ndarray], usual_penalty: float
 ) -> Found:
-    """Choose l2: from the usual strength on, walk along the strengths while held-out rows lose less."""
-    usual = int(np.argmin(np.abs(np.log(STRENGTHS / usual_strength))))
+    """Choose l2: from the usual penalty on, walk along the penalties while held-out rows lose less."""
     if rows.folds < 2:
-        options["l2"] = float(STRENGTHS[usual]) / rows.in_all
-        return Found(options, "too few rows of a label to hold any out")
-    losses = {usual: losses_of(STRENGTHS[usual])}
+        options["l2"] = usual_penalty / rows.in_all
+        return Found(options, _kept(usual_penalty))
+    start = int(np.argmin(np.abs(np.log(PENALTIES / usual_penalty))))
+    losses = {start: losses_of(PENALTIES[start])}
 
     def mean(place: int) -> float:
         return float(np.average(losses[place], weights=rows.sample_weight))
 
     for step in (1, -1):
-        place = usual
-        while 0 <= place + step < len(STRENGTHS):
-            losses[place + step] = losses_of(STRENGTHS[place + step])
+        place = start
+        while 0 <= place + step < len(PENALTIES):
+            losses[place + step] = losses_of(PENALTIES[place + step])
             if mean(place + step) >= mean(place):
                 break
             place += step
-        if place != usual:
+        if place != start:
             break  # the other side is worse
     places = sorted(losses)
-    chosen = places[
-        _nearest(np.array([losses[p] for p in places]), rows.sample_weight, rows.folds, places.index(usual))
-    ]
-    options["l2"] = float(STRENGTHS[chosen]) / rows.in_all
-    judged = _judged(losses[chosen], losses[usual], rows.folds, STRENGTHS[usual])
-    return Found(options, f"l2={options['l2']:.3g} (a strength of {STRENGTHS[chosen]:.3g}): {judged}{_sampled(rows)}")
+    penalty, judged = _chosen(rows, PENALTIES[places], np.array([losses[p] for p in places]), usual_penalty)
+    options["l2"] = penalty / rows.in_all
+    return Found(options, judged + _sampled(rows))
 
 
 def _held_out(trainer: Callable[..., Any], rows: _Rows, options: dict[str, Any]) -> np.ndarray:
@@ -311,26 +311,29 @@ def _held_out(trainer: Callable[..., Any], rows: _Rows, options: dict[str, Any])
 # --- the choice -------------------------------------------------------------------------------------------------------
 
 
-def _nearest(losses: np.ndarray, sample_weight: np.ndarray | None, folds: int, usual: int) -> int:
-    """The candidate nearest to the usual one that held-out rows cannot tell from the best one."""
-    weight = np.ones(losses.shape[1]) if sample_weight is None else sample_weight
-    best = int(np.average(losses, axis=1, weights=weight).argmin())
-    more = losses - losses[best]
+def _chosen(rows: _Rows, penalties: np.ndarray, losses: np.ndarray, usual_penalty: float) -> tuple[float, str]:
+    """The penalty nearest to the usual one that held-out rows cannot tell from the best one; and why, in words."""
+    usual = int(np.argmin(np.abs(np.log(penalties / usual_penalty))))
+    weight = np.ones(len(rows)) if rows.sample_weight is None else rows.sample_weight
+    means = np.average(losses, axis=1, weights=weight)
+    more = losses - losses[means.argmin()]
     with np.errstate(invalid="ignore"):
         mean = np.average(more, axis=1, weights=weight)
         error = np.sqrt(np.sum((weight * (more - mean[:, np.newaxis])) ** 2, axis=1)) / weight.sum()
-        error *= np.sqrt(1.0 + folds / (folds - 1.0))
+        error *= np.sqrt(1.0 + rows.folds / (rows.folds - 1.0))
         alike = np.flatnonzero(mean <= error)
-    return int(alike[np.argmin(np.abs(alike - usual))]) if len(alike) else usual
+    chosen = int(alike[np.argmin(np.abs(alike - usual))]) if len(alike) else usual
+    within = f"in {rows.folds}-fold cross-validation"
+    if chosen == usual:
+        words = f"l2 = {usual_penalty:.3g} / rows as usual, because no other is clearly better {within}"
+    else:
+        beside = f"{means[chosen]:.4g} {within}, and {means[usual]:.4g} with the usual {usual_penalty:.3g} / rows"
+        words = f"l2 = {penalties[chosen]:.3g} / rows, because its log loss is {beside}"
+    return float(penalties[chosen]), words
 
 
-def _judged(chosen: np.ndarray, usual: np.ndarray, folds: int, strength: float) -> str:
-    if chosen is usual or np.array_equal(chosen, usual):
-        return f"in {folds} folds no other strength is better by more than a standard error"
-    return (
-        f"in {folds} folds a log loss of {chosen.mean():.4g} on rows held out, beside {usual.mean():.4g} with the "
-        f"usual strength of {strength:.3g}"
-    )
+def _kept(penalty: float) -> str:
+    return f"l2 = {penalty:.3g} / rows as usual: {TOO_FEW}"
 
 
 def _sampled(rows: _Rows) -> str:
