@@ -204,7 +204,7 @@ def test_the_only_row_of_a_label_is_never_held_out(run, tmp_path):
 def test_a_learning_rate_that_chooses_itself(run, students):
     status, out, _ = run("train", students, "--target", "result", "--learning-rate", "auto", "--epochs", "20")
     assert status == 0
-    rate = float(re.search(r"^options  learning_rate=([\d.]+) of 9 rates, l2=[\d.e-]+ \(a strength of ", out, re.M)[1])
+    rate = float(re.search(r"^options  learning_rate=([\d.]+), the best of 9; l2 = ", out, re.M)[1])
     assert load("students.model.json").training["learning_rate"] == pytest.approx(rate, rel=1e-3)
     default = run("train", students, "--target", "result", "--epochs", "20")[1]
     assert default.splitlines()[4] == out.splitlines()[4]  # the default
