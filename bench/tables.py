@@ -1,8 +1,8 @@
 """How good `train` is on tables as people have them, beside scikit-learn: `make bench-tables`.
 
 Each table of `tables_data.py` is cut into five stratified folds. Each contender learns from four of them with its
-defaults, and its log loss on the fifth counts. scikit-learn's models have their usual pipelines. Prints the tables and
-writes them into bench/results.
+defaults, and its log loss on the fifth counts. scikit-learn's models have their usual pipelines. Prints the tables,
+and writes them into bench/results and in short into the README.
 """
 
 import argparse
@@ -24,16 +24,14 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from tables_page import HIDDEN, LINEAR, MLP, NETWORK, NEURON, ROOT, TREES, mean, page, with_block
 
 from tinynet_fast import train
 from tinynet_fast.models.files import atomic_file
 from tinynet_fast.proof.bench.machine import machine, slug
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = ROOT / "bench" / "results"
 FOLDS = 5
-HIDDEN = 32
-NEURON, NETWORK = "train", f"train, hidden={HIDDEN}"
-LINEAR, TREES, MLP = "LogisticRegression", "HistGradientBoosting", "MLPClassifier"
 FEWEST = 1e-15  # a probability of 0 would cost infinitely much; scikit-learn's log_loss had this limit
 
 
@@ -105,12 +103,8 @@ class Score:
         return means | {"log_losses": [round(loss, 6) for loss in self.losses]}
 
 
-def mean(values):
-    return float(np.mean(values))
-
-
 def measure(load, seeds):
-    """The scores of all contenders on one table, by their names, and the table's shape."""
+    """The scores of all contenders on one table, by their names, and the table's size."""
     frame, target = load()
     labels = frame.pop(target)
     scores = {name: Score() for name in CONTENDERS}
@@ -123,55 +117,8 @@ def measure(load, seeds):
                 seconds = time.perf_counter() - start
                 p = model.predict_proba(frame.iloc[judged])
                 scores[name].add(p, model.classes_, labels.iloc[judged].to_numpy(), seconds)
-    return {name: score.to_json() for name, score in scores.items()}, frame.shape
-
-
-def table_of(found, title, figure, digits):
-    """A figure of all contenders on all tables, in Markdown."""
-    lines = [f"## {title}\n", f"| table | rows | columns | {' | '.join(CONTENDERS)} |", "| --- |" + " --- |" * 7]
-    for name, (scores, (rows, columns)) in found.items():
-        values = [f"{scores[who][figure]:.{digits}f}" for who in CONTENDERS]
-        lines.append(f"| {name} | {rows:,} | {columns} | {' | '.join(values)} |")
-    means = [f"**{mean([scores[who][figure] for scores, _ in found.values()]):.{digits}f}**" for who in CONTENDERS]
-    lines.append(f"| **mean** | | | {' | '.join(means)} |")
-    return "\n".join(lines) + "\n"
-
-
-def beside(found, ours, theirs):
-    """One line on how two contenders compare: their means, and the tables where ours is worst."""
-    mine = {name: scores[ours]["log_loss"] for name, (scores, _) in found.items()}
-    other = {name: scores[theirs]["log_loss"] for name, (scores, _) in found.items()}
-    more = {name: mine[name] / other[name] - 1.0 for name in found}
-    above = sorted((name for name in found if more[name] > 0.0), key=more.get, reverse=True)
-    worst = ", ".join(f"{name} ({more[name]:+.1%})" for name in above[:5]) or "none"
-    means = f"{mean(list(mine.values())):.4f} beside {mean(list(other.values())):.4f}"
-    return (
-        f"- {ours} and {theirs}: mean log loss {means}; above it on {len(above)} of {len(found)} tables, by more than "
-        f"2% on {sum(share > 0.02 for share in more.values())}; worst: {worst}"
-    )
-
-
-def report(two, more, seeds, facts):
-    lines = [
-        f"# Tables of people, {facts['cpu']}\n",
-        f"Means of {FOLDS} folds, dealt with the seeds {', '.join(map(str, seeds))}. Defaults only.\n",
-        "## In short\n",
-    ]
-    if two:
-        lines += ["Two labels:\n", beside(two, NEURON, LINEAR), beside(two, NETWORK, MLP), beside(two, NETWORK, TREES)]
-    if more:
-        lines += ["\nMore labels:\n", beside(more, NEURON, LINEAR), beside(more, NETWORK, MLP)]
-    if two and more:
-        lines += ["\nAll tables:\n", beside(two | more, NETWORK, MLP)]
-    lines.append("")
-    for found, labels in ((two, "two labels"), (more, "more labels")):
-        if found:
-            lines += [
-                table_of(found, f"Log loss, {labels}", "log_loss", 4),
-                table_of(found, f"Accuracy, {labels}", "accuracy", 3),
-                table_of(found, f"Seconds to train, {labels}", "seconds", 2),
-            ]
-    return "\n".join(lines)
+    rows, columns = frame.shape
+    return {"rows": rows, "columns": columns, "scores": {name: score.to_json() for name, score in scores.items()}}
 
 
 def main():
@@ -185,24 +132,33 @@ def main():
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     facts = machine()
     day = datetime.now(UTC).date().isoformat()
-    path = arguments.output or RESULTS / f"{day}-{slug(facts)}-tables.json"
+    path = arguments.output or RESULTS / f"tables-{day}-{slug(facts)}.json"
     groups = []
     for group in (tables_data.TWO, tables_data.MORE):
         found = {}
         for name, load in group.items():
             if not arguments.only or name in arguments.only:
                 found[name] = measure(load, seeds)
-                figures = "  ".join(f"{who} {score['log_loss']:.4f}" for who, score in found[name][0].items())
+                figures = "  ".join(f"{who} {score['log_loss']:.4f}" for who, score in found[name]["scores"].items())
                 print(f"{name}: {figures}", file=sys.stderr, flush=True)
         groups.append(found)
-    text = report(*groups, seeds, facts)
+    document = {"machine": facts, "folds": FOLDS, "seeds": list(seeds), "two": groups[0], "more": groups[1]}
+    write(document, path, readme=not arguments.only and arguments.output is None)
+
+
+def write(document, path, readme):
+    """Write the results, the page beside them and, if they are of all tables, the README's block."""
+    text = page(document)
     print(text)
     path.parent.mkdir(exist_ok=True)
     with atomic_file(path, "w") as file:
-        json.dump({"machine": facts, "seeds": list(seeds), "two": groups[0], "more": groups[1]}, file, indent=1)
+        json.dump(document, file, indent=1)
         file.write("\n")
     with atomic_file(path.with_suffix(".md"), "w") as file:
         file.write(text)
+    if readme:
+        target = ROOT / "README.md"
+        target.write_text(with_block(target.read_text(encoding="utf-8"), path), encoding="utf-8")
 
 
 if __name__ == "__main__":
