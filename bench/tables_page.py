@@ -70,8 +70,9 @@ def page(document):
     lines = [
         f"# Tables as people have them, {document['machine']['cpu']}\n",
         f"Each model learns with its defaults from four of {document['folds']} stratified folds and is judged on the "
-        f"other. The rows were dealt to folds {len(seeds)} times (seeds {', '.join(map(str, seeds))}).\n",
-        "After ±: the standard error of the difference, over the folds.\n",
+        f"other. Seeds that dealt the rows to folds: {', '.join(map(str, seeds))}. The times are of "
+        f"{document['machine']['cores']} shared cores. After ±: the standard error of the difference, over the "
+        "folds.\n",
     ]
     groups = (("Two labels", two), ("More labels", more), ("All tables", both(document)))
     for name, found in groups:
@@ -105,7 +106,8 @@ def block(document, path):
         f"{max(rows):,} rows, many with texts and missing values, were each cut into {document['folds']} parts. Each "
         "model learned from all parts but one with its defaults, and was judged on that one. scikit-learn's models "
         "have their usual pipelines (medians, standardised inputs, an input for each level). The table shows the mean "
-        "log loss (lower is better), and the median time of a training:"
+        "log loss (lower is better), "
+        f"and the median time of a training on {document['machine']['cores']} shared cores:"
     )
     networks = sentence(every, NETWORK, MLP)
     words = paragraph(
@@ -118,13 +120,15 @@ def block(document, path):
 def sentence(found, ours, theirs):
     """How ours and theirs compare, for the README."""
     compared = beside(found, ours, theirs)
-    words = f"`{ours}` has a lower log loss than {theirs} on {compared['lower']} of {compared['tables']} tables"
-    worse = [f"{name} ({share:.0%})" for name, (share, _) in compared["worse"].items()]
+    words = (
+        f"The log loss of `{ours}` is lower than that of {theirs} on {compared['lower']} of {compared['tables']} tables"
+    )
+    worse = [f"{name} ({share:.1%})" for name, (share, _) in compared["worse"].items()]
     if not worse:
-        return f"{words}, and on none is it more than {WORSE:.0%} higher."
+        return f"{words}, and on none more than {WORSE:.0%} higher."
     noise = sum(share < 2.0 * error for share, error in compared["worse"].values())
-    listed = f"It is more than {WORSE:.0%} higher on {len(worse)}: {', '.join(worse)};"
-    return f"{words}. {listed} on {noise} of them by less than two standard errors."
+    chance = f" For {noise} of these, the difference is less than two standard errors." if noise else ""
+    return f"{words}, and more than {WORSE:.0%} higher on {len(worse)}: {', '.join(worse)}.{chance}"
 
 
 def paragraph(text):

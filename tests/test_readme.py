@@ -73,6 +73,20 @@ def test_the_table_in_markdown_is_that_of_the_results_file(bench_readme):
     assert path.with_suffix(".md").read_text(encoding="utf-8") == run.markdown(document, path.stem)
 
 
+def test_the_block_on_tables_is_that_of_its_results(bench_readme):
+    tables = importlib.import_module("tables_page")
+    path = tables.source(README)
+    assert tables.with_block(README, path) == README
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == tables.page(document)
+    assert len(document["two"]) + len(document["more"]) >= 18
+    for table in [*document["two"].values(), *document["more"].values()]:  # figures are means of what each fold gave
+        for score in table["scores"].values():
+            assert score["log_loss"] == pytest.approx(np.mean(score["log_losses"]), abs=1e-6)
+    document["more"]["digits"]["scores"]["train"]["accuracy"] = 0.12345
+    assert "0.123" in tables.block(document, path)
+
+
 def test_the_page_on_clusters_is_that_of_its_results(bench_readme):
     cluster_page = importlib.import_module("cluster_page")
     assert (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8") == cluster_page.page(cluster_page.newest())
