@@ -128,7 +128,7 @@ def test_columns_that_say_nothing_are_left_out():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["1"] * 30 + ["two"], r"X\[30\], column 'a': 'two' is not a number, as 30 others of 31 are"),
+        (["1"] * 30 + ["two"], r"X\[30\], column 'a': 'two' is not a number, but 30 others of 31 are"),
         (["2024-01-05"] * 4, "column 'a' holds dates: make numbers of them first"),
         ([[1], [2]], "column 'a' holds values of type list"),
         ([1.0, np.inf], r"X\[1\], column 'a' is infinite"),

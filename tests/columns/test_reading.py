@@ -61,7 +61,7 @@ def test_texts_for_a_missing_value_hide_no_decimal_comma():
 
 
 def test_one_typing_error_hides_no_decimal_comma():
-    with pytest.raises(ValueError, match=r"'oops' is not a number, as [0-9]+ others of"):
+    with pytest.raises(ValueError, match=r"'oops' is not a number, but [0-9]+ others of"):
         model_of([f"{k},5" for k in range(39)] + ["oops"])
 
 

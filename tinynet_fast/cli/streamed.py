@@ -28,7 +28,10 @@ NETWORK = {
 def train_streamed(
     source: Source, given: dict[str, Any], target: str, validation: float | None
 ) -> tuple[TrainingResult[Any], Report | None]:
-    """Train in the order of the file, or by blocks if rows are shuffled; and judge the model on rows held out."""
+    """Train in the order of the file, or by blocks if rows are shuffled, and judge the model on rows held out.
+
+    Returns the result and the report. The report is None if no rows were held out, or if rows can be read only once.
+    """
     share = SHARE if validation is None else validation or None
     options = dict(given)
     options["shuffle"] = "blocks" if options.get("shuffle") else False
@@ -50,7 +53,7 @@ def train_streamed(
 
 
 def _report(rows: StreamRows, model: Model) -> Report | None:
-    """Read the rows once more, for a report of those held out."""
+    """Read the rows once more, and return a report of those held out; None if there are none."""
     counts, probabilities, codes = np.zeros(len(model.labels)), [], []
     for trained, held in rows.split_pieces():
         if trained is not None and len(trained[1]):

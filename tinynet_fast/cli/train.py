@@ -1,4 +1,4 @@
-"""`tinynet-fast train`: a thin face of `tinynet_fast.train`. Rows that do not fit in memory are read while training."""
+"""`tinynet-fast train`: calls `tinynet_fast.train`. Rows that do not fit in memory are read while training."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +83,8 @@ class TrainOptions:
     jobs: Annotated[int | None, Option(help="Threads for one neuron; -1 for all cores (default: 1).")] = None
     standardize: Standardize = True
     shuffle: Annotated[
-        bool | None, Option(help="A new order of rows each epoch; of streamed rows by blocks (default: not streamed).")
+        bool | None,
+        Option(help="A new order of rows each epoch; for streamed rows by blocks (default: yes, but no if streamed)."),
     ] = None
     validation: HeldOut = None
     refit: Annotated[bool, Option(help="After judging, train again on all rows with the same options.")] = True
@@ -238,7 +239,8 @@ def _streamed(asked: TrainOptions, console: Console) -> None:
     if asked.quiet:
         return
     dropped = f", {result.dropped_rows:,} left out for a missing value" if result.dropped_rows else ""
-    console.print(f"{result.rows:,} rows trained on in each epoch, read in the order of the file{dropped}")
+    order = "by blocks in random order" if asked.shuffle else "in the order of the file"
+    console.print(f"{result.rows:,} rows trained on in each epoch, read {order}{dropped}")
     if result.rate_search is not None:
         console.print(result.rate_search.reason, soft_wrap=True)
     console.print(f"the model gives {learned(result.model)}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""All columns that a model reads, in order: a table goes in, the rows' inputs come out as numbers."""
+"""All columns that a model reads, in order. They turn the rows of a table into numbers, the model's inputs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,8 @@ from tinynet_fast.columns.looking import mark_in
 from tinynet_fast.columns.reading import Reading
 from tinynet_fast.rows.tables import Table, table_of
 
-BLOCK_VALUES = 1 << 21  # that are encoded at once: a column is written faster if its rows' memory is in the cache
-MOST_COLUMNS = 1 << 16  # of a model's file
+BLOCK_VALUES = 1 << 21  # numbers that are encoded at once: writing a column is faster if its rows stay in the cache
+MOST_COLUMNS = 1 << 16  # in a model's file
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Columns:
 
     @property
     def numbers(self) -> np.ndarray:
-        """Which inputs are numbers, not 0 or 1 for a level or a missing value: (n_inputs,) bool."""
+        """Which inputs are numbers (or yes and no), not 0 or 1 for a level or a missing value: (n_inputs,) bool."""
         return np.array([k == 0 and kind.kind == "numbers" for kind in self.kinds for k in range(len(kind.inputs))])
 
     @property
@@ -73,17 +73,17 @@ class Columns:
         return all(len(kind.inputs) == 1 and kind.kind == "numbers" for kind in self.kinds)
 
     def reading(self, table: Table, *others: str) -> Reading:
-        """How the cells of a table are read: of the model's columns, and of `others`."""
+        """Return how the cells of the model's columns, and of the columns `others`, are read in this table."""
         gaps = frozenset(self.gaps)
         return Reading(mark_in(table, [*self.names, *others], gaps, self.decimal), gaps, self.fills)
 
     def encode(self, table: Table, reading: Reading | None = None) -> np.ndarray:
-        """The inputs of a table's rows: (n, len(inputs)) float64, finite.
+        """Return the inputs of a table's rows: (n, len(inputs)) float64, finite.
 
         Raises
         ------
         ValueError
-            For a column that is missing, and for a cell that is not what the column holds; it names the place.
+            If a column is missing, or if a cell does not fit its column. The message names the place.
         """
         table = table.chosen(self.names)
         reading = self.reading(table) if reading is None else reading
@@ -95,7 +95,7 @@ class Columns:
         return X
 
     def encode_rows(self, X: Any, name: str = "X") -> np.ndarray | None:
-        """The inputs of rows in memory that have names (see `table_of`); None if they have none."""
+        """Return the inputs of rows in memory whose columns have names (see `table_of`); None if they have none."""
         table = table_of(X, name, self.names)
         if table is None:
             return None
@@ -103,7 +103,7 @@ class Columns:
             raise ValueError(f"{name} has no rows: one is needed")
         reading = self.reading(table)
         X = self.encode(table, reading)
-        if len(table) > 1 and len(table) in reading.new.values():  # all rows: they are written in another way
+        if len(table) > 1 and len(table) in reading.new.values():  # in all rows: they may be written in another way
             reading.warn_of_new(table.place, len(table))
         return X
 

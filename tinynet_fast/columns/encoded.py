@@ -1,4 +1,4 @@
-"""A person's table as a source of rows of numbers: what predictions and judgements of any size read."""
+"""A person's table as a source of rows of numbers. Predictions and reports on files of any size read it."""
 
 from collections.abc import Iterator
 
@@ -38,14 +38,14 @@ class EncodedSource:
         self.place = rows.place
         self.n_rows = None
         self.reading = Reading(columns.decimal, frozenset(columns.gaps), columns.fills)
-        self._decided = False  # whether rows were read that mean other numbers with the other decimal mark
+        self._decided = False  # whether rows were read that would be other numbers with the other decimal mark
 
     def blocks(self) -> Iterator[Table]:
         """The table's rows, as they are."""
         return iter([self.rows]) if isinstance(self.rows, Table) else blocks_of(self.rows)
 
     def chunks(self) -> Iterator[Chunk]:
-        """The rows as numbers, with their labels if there is a target. After the last, a warning of new levels."""
+        """The rows as numbers, with their labels if there is a target. After the last row, warn of new levels."""
         self.reading.new.clear()
         rows = 0
         for table in self.blocks():

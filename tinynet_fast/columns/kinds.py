@@ -17,14 +17,14 @@ MOST_BUCKETS = 1 << 12  # of a hashed column
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers, or of yes and no: one input, and one that is 1 where a value is missing.
+    """A column of numbers, or of yes and no: one input, and if `gaps`, another that is 1 if the value is missing.
 
     Attributes
     ----------
     fill : float
         The median of the rows that were trained on. A missing value counts as this.
     gaps : bool
-        Whether there is an input for missing values: there is if a row that was trained on had one.
+        Whether there is an input for missing values. There is one if a row that was trained on had a missing value.
     words : dict or None
         The words for 1 and 0, in lower case.
     percent : bool
@@ -76,18 +76,18 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Levels:
-    """A column of texts with few different values, its levels: an input for each, which is 1 where a row has it.
+    """A column of texts with few different values, its levels. Each level has an input, which is 1 if the row has it.
 
-    Levels that few rows have share one input, which levels that training had not seen get too. If there is no such
-    input, a new level counts as the average of all rows: each input is then the share of rows that have its level. The
-    same holds for missing values.
+    Levels that few rows have are rare and share one input. A level that training had not seen counts as rare. If there
+    is no input for rare levels, it counts as the average of all rows: each input is then the share of rows that have
+    its level. A missing value counts as this average too, if there is no input for missing values.
 
     Attributes
     ----------
     levels : list of str
-        In sorting order.
+        Sorted.
     shares : list of float
-        The share of the rows that each input is 1 for: of each level, then of rare levels and of missing values.
+        For each input the share of the rows for which it is 1: levels, then rare levels, then missing values.
     rare, gaps : bool
         Whether there is an input for rare levels, and one for missing values.
     """

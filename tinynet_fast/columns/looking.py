@@ -38,7 +38,7 @@ class Choice:
     hashed : dict
         Columns whose levels are hashed, and into how many buckets.
     left_out : dict
-        Columns that cannot say anything, and why.
+        The columns from which nothing can be learned, and why.
     notes : dict
         For each column that is used, what it is, in words.
     """
@@ -50,7 +50,7 @@ class Choice:
     notes: dict[str, str] = field(default_factory=dict)
 
     def check(self, names: Sequence[str], place: str) -> None:
-        """ValueError if an option names a column that is not there, or a number of buckets that is none."""
+        """ValueError if an option names a column that is not there, or a number of buckets that is not allowed."""
         for option, named in (("exclude", self.exclude), ("levels", self.levels), ("hashed", list(self.hashed))):
             missing = [name for name in named if name not in names]
             if missing:
@@ -63,9 +63,10 @@ class Choice:
 def mark_in(
     table: Table, names: Iterable[str], named: frozenset[str] = frozenset(), known: str | None = None
 ) -> str | None:
-    """The decimal mark of a table: the one that some of its columns show, else `known`. ValueError if they disagree.
+    """Return the decimal mark of a table: the one that some of its columns show, else `known`.
 
-    `named` are texts that stand for a missing value.
+    ValueError if columns show different marks, or if a point may stand between thousands and nothing tells. `named`
+    are texts that stand for a missing value.
     """
     return marks_in(table, names, named, known).shown or known
 
@@ -101,7 +102,7 @@ def marks_in(
 
 
 def _marks_of(column: Texts, named: frozenset[str]) -> Marks:
-    """What a column says about the decimal mark: all of its texts, if the first ones leave it open."""
+    """What a column says about the decimal mark. All of its texts are read only if the first ones leave it open."""
     texts = [text for text in column.sample(LOOKED_AT) if not is_gap(text, named)]
     marks = Marks.of(texts)
     open_still = marks.shown is None and (marks.double is not None or all(as_number(t, ",") is not None for t in texts))
@@ -113,12 +114,12 @@ def _marks_of(column: Texts, named: frozenset[str]) -> Marks:
 
 
 def kinds_of(table: Table, reading: Reading, choice: Choice) -> list[Kind]:
-    """What each column of the table is. Columns that cannot say anything are left out; `choice` then says why.
+    """Return what each column of the table is. If nothing can be learned from one, it is left out; `choice` says why.
 
     Raises
     ------
     ValueError
-        For dates, mistakes among numbers, and too many levels; it names the place and the remedy.
+        For dates, mistakes among numbers, and too many levels. The message names the place and the remedy.
     """
     found: list[Kind] = []
     for name in table.names:
@@ -135,7 +136,7 @@ def kinds_of(table: Table, reading: Reading, choice: Choice) -> list[Kind]:
 
 
 def _kind_of(table: Table, name: str, reading: Reading, choice: Choice) -> tuple[Kind | None, str]:
-    """What a column is, and this in words; None, and why, if it cannot say anything."""
+    """Return what a column is, and this in words; or None and the reason, if nothing can be learned from it."""
     column = table.columns[name]
     if isinstance(column, Unusable):
         raise ValueError(f"{table.place}, column {name!r} {unusable(column)}")
@@ -170,7 +171,7 @@ def _refuse_mistakes(table: Table, name: str, texts: Texts, reading: Reading) ->
         row = int(np.argmax(mistakes))
         text = texts.texts[texts.codes[row]]
         raise ValueError(
-            f"{table.cell(row, name)}: {printable(repr(text), LONGEST_NAME)} is not a number, as {there - count:,} "
+            f"{table.cell(row, name)}: {printable(repr(text), LONGEST_NAME)} is not a number, but {there - count:,} "
             f"others of {there:,} are: correct it; or, if it stands for a missing value, name it with "
             f"na=[{text!r}]; or, if the column holds names, with levels=[{name!r}]"
         )

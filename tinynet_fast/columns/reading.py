@@ -1,4 +1,4 @@
-"""How the cells of a table are read: as texts or as numbers, with the gaps and marks that the table has."""
+"""How the cells of a table are read: as texts or as numbers, with the table's decimal mark and missing values."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from tinynet_fast.rows.tables import Table, Texts, Unusable, as_texts
 
 @dataclass
 class Reading:
-    """How the cells of a table are read, and what was met while they were.
+    """How the cells of a table are read, and what was found while they were read.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Reading:
 
 
 def texts_of(table: Table, name: str, reading: Reading) -> Texts:
-    """A column as texts in which gaps have the code -1; ValueError for dates and the like."""
+    """Return a column as texts, with the code -1 for a missing value; ValueError for dates and the like."""
     column = table.columns[name]
     if isinstance(column, Unusable):
         raise ValueError(f"{table.place}, column {name!r} {unusable(column)}")
@@ -67,7 +67,7 @@ def texts_of(table: Table, name: str, reading: Reading) -> Texts:
 
 
 def without_gaps(texts: Texts, reading: Reading) -> Texts:
-    """The same column; texts that stand for a missing value have the code -1."""
+    """Return the same column, with the code -1 for texts that stand for a missing value."""
     gone = [is_gap(text, reading.gaps) for text in texts.texts]
     if not any(gone):
         return texts
@@ -82,10 +82,10 @@ def numbers_of(
     words: Mapping[str, float] | None = None,
     percent: bool | None = None,
 ) -> np.ndarray:
-    """A column as numbers, NaN where a value is missing; ValueError, naming the place, for another text.
+    """Return a column as numbers, NaN for a missing value. ValueError, which names the place, for any other text.
 
-    With `words` the column holds these words, or 1 and 0. `percent` says whether its numbers have a percent sign: if
-    they do, others are shares of 1, from -1 to 1; if not, none may have one. None allows both.
+    With `words` the column holds these words, or 1 and 0. If `percent` is True, its numbers have a percent sign, or are
+    shares of 1, from -1 to 1. If it is False, no number may have a percent sign. None allows both.
     """
     column = table.columns[name]
     plain = plain_numbers(column, reading) if words is None else None
@@ -118,7 +118,7 @@ def _first(texts: Texts, wrong: Sequence[bool]) -> tuple[int, str]:
 
 
 def _check_numbers(table: Table, name: str, numbers: np.ndarray, words: Mapping[str, float] | None) -> None:
-    """ValueError if a number is infinite, or neither 0 nor 1 where words stand for these."""
+    """ValueError if a number is infinite, or if it is neither 0 nor 1 and words stand for these."""
     infinite = np.isinf(numbers)
     if infinite.any():
         raise ValueError(f"{table.cell(int(np.argmax(infinite)), name)} is infinite: correct it, or leave the row out")
@@ -139,7 +139,7 @@ def signs_in(table: Table, name: str, reading: Reading) -> np.ndarray:
 
 
 def percent_in(table: Table, name: str, reading: Reading) -> bool:
-    """Whether the numbers of a column have a percent sign. ValueError if only some have; 0 needs none."""
+    """Whether the numbers of a column have a percent sign. ValueError if only some have one; 0 needs none."""
     signs = signs_in(table, name, reading)
     if not signs.any():
         return False
@@ -154,7 +154,7 @@ def percent_in(table: Table, name: str, reading: Reading) -> bool:
 
 
 def _check_percent(table: Table, name: str, reading: Reading, numbers: np.ndarray, percent: bool) -> None:
-    """ValueError if numbers have a percent sign and should not, or lack one and are no shares of 1."""
+    """ValueError if a number has a percent sign and should not, or lacks one and is not a share of 1."""
     signs = signs_in(table, name, reading)
     with np.errstate(invalid="ignore"):
         wrong = ~signs & (np.abs(numbers) > 1.0) if percent else signs
@@ -183,7 +183,7 @@ def gaps(table: Table, name: str, reading: Reading) -> np.ndarray:
 
 
 def plain_numbers(column: Any, reading: Reading) -> np.ndarray | None:
-    """A column of texts as numbers, if all are written as programs write them, and that is quick to tell."""
+    """A column of texts as numbers; None unless all are written as programs do it, and this is quick to find out."""
     if not isinstance(column, Texts) or reading.decimal == ",":
         return None
     return column.plain_numbers(GAPS | reading.gaps)

@@ -42,7 +42,7 @@ class Target:
 
     @classmethod
     def of(cls, target: str, columns: Sequence[str], positive: Any = None, place: str = "X") -> "Target":
-        """Read a column's name, or a condition on a column; ValueError if there is no such column."""
+        """Read a column's name, or a condition on a column. ValueError if there is no such column."""
         positive = None if positive is None else str(positive).strip()
         if target in columns:
             return cls(target, positive=positive)
@@ -60,11 +60,11 @@ class Target:
 
     @property
     def words(self) -> str:
-        """The target as the user wrote it."""
+        """The target as text: the column, or the condition without spaces around its sign."""
         return self.name if self.test is None else f"{self.name}{self.test}{self.value}"
 
     def labels(self, table: Table, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
-        """The label of each row, (n,), and which rows have none, (n,) bool. Their labels are any.
+        """Return the label of each row, (n,), and which rows have none, (n,) bool. These rows get any label.
 
         The labels of a condition are texts: G3<10 and G3>=10.
         """
@@ -113,7 +113,7 @@ class Target:
 
     @property
     def outcomes(self) -> list[str]:
-        """The labels of a condition: its opposite, and itself."""
+        """The labels of a condition: the opposite condition, then the condition itself."""
         assert self.test is not None
         return [f"{self.name}{OPPOSITE[self.test]}{self.value}", self.words]
 
@@ -159,7 +159,7 @@ def _as_bool(value: str) -> bool:
 
 
 def _as_labels(column: Any, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
-    """A column as labels: whole numbers, numbers, booleans or texts; and which are missing."""
+    """Return a column as labels (whole numbers, numbers, booleans or texts), and which rows have none."""
     if not isinstance(column, Texts):
         values = np.asarray(column, np.float64)
         gone = np.isnan(values)

@@ -1,7 +1,7 @@
 """Texts of a person's table: which are missing, which mean a number, which say yes or no, and which are dates.
 
-Numbers may have thousands separators, a decimal comma or a percent sign. `decimal` is the table's decimal mark; None
-means that nothing in the table tells which one it uses, and then a point is.
+Numbers may have thousands separators, a decimal comma or a percent sign. `decimal` is the table's decimal mark. If
+nothing in the table tells which one it uses, it is None, and numbers are read with a point.
 """
 
 import re
@@ -16,14 +16,14 @@ _PEOPLE = (  # thousands are separated by the other mark, a space or a '; 0.125 
     r"[+-]?([1-9][0-9]{0,2}([OTHER' \u00a0\u202f][0-9]{3})+(MARK[0-9]*)?"
     r"|([0-9]+(MARK[0-9]*)?|MARK[0-9]+)(e[+-]?[0-9]+)?)\s?%?"
 )
-NUMBERS = {  # numbers of people, by their decimal mark
+NUMBERS = {  # numbers as people write them, by the decimal mark
     mark: re.compile(_PEOPLE.replace("OTHER", other).replace("MARK", f"[{mark}]"), re.IGNORECASE)
     for mark, other in (".,", ",.")
 }
 PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?(e[+-]?[0-9]{1,2})?")  # short enough to be exact
 MINUS = "\u2212"  # the sign that typesetters use
-MOST_MISTAKES = 0.05  # of the texts: if no more of them are not numbers, they are mistakes among numbers
-THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+\s?%?")  # if the point is not the decimal mark
+MOST_MISTAKES = 0.05  # share of the texts of a column: if at most so many are not numbers, these are mistakes
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+\s?%?")  # numbers with points between thousands
 SEPARATORS = re.compile(r"[' \u00a0\u202f]")
 DATES = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})( .*)?|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
@@ -48,7 +48,7 @@ def as_number(text: str, decimal: str | None) -> float | None:
 
 
 def as_level(text: str) -> str:
-    """A text as it is, but 3.0 and True as frames have them: 3 and true. Others, such as 007, stay different."""
+    """Return a text as it is, but 3 for 3.0 and true for True, because frames have 3.0 and True. 007 stays 007."""
     if text.casefold() in ("true", "false"):
         return text.casefold()
     if not PLAIN.fullmatch(text):
@@ -58,7 +58,7 @@ def as_level(text: str) -> str:
 
 
 def mistakes_allowed(n: int) -> float:
-    """Of n texts in a column of numbers, how many may be something else."""
+    """Return how many of n texts in a column of numbers may be something else."""
     return max(MOST_MISTAKES * n, 1)
 
 
@@ -100,12 +100,12 @@ class Marks:
 
 
 def yes_no(texts: Sequence[str]) -> dict[str, float] | None:
-    """The words, in lower case, that these texts use for 1 and 0; None if they are other texts, or all are the same."""
+    """The words, in lower case, that these texts use for 1 and 0. None for other texts, or if only one is used."""
     lower = {text.casefold() for text in texts}
     return next((words for words in YES_NO if lower == set(words)), None)
 
 
 def are_dates(texts: Sequence[str]) -> bool:
-    """Whether most of the texts look like dates or times."""
+    """Whether more than nine in ten of the texts look like dates or times."""
     found = sum(1 for text in texts if DATES.fullmatch(text))
     return len(texts) > 0 and found > 0.9 * len(texts)

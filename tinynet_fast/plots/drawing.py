@@ -14,7 +14,7 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 DARK, MIDDLE, LIGHT = "#1b2a49", "#c1440e", "#e6a817"
 COLOURS = (DARK, MIDDLE, LIGHT, "#3a86c8", "#4f8f4f", "#8e5ea2", "#7f7f7f", "#b8577a", "#2a9d8f", "#8a6d3b")
 MARKERS = "o^sDvP*Xhp"
-MOST_POINTS = 5_000  # if there are more rows, every k-th one is drawn
+MOST_POINTS = 5_000  # if there are more rows, every k-th one is drawn; the most points of a curve
 MOST_NAMED = 12  # if there are more curves, only some are in the legend
 LONGEST = 24  # characters of a name in a picture
 WIDTH, HEIGHT, LINE = 7.0, 4.5, 0.2  # inches of a new figure, and of a line of its legend
@@ -23,7 +23,7 @@ BELOW = -38.0 / 72.0  # inches from the axes to a legend below: the numbers and 
 
 
 class Style(NamedTuple):
-    """How a label is drawn: two of the first ten labels differ in every part, others in some."""
+    """How a label is drawn. The first six labels differ in every part, the first ten in colour and marker."""
 
     colour: str
     line: Any
@@ -90,7 +90,7 @@ def legend_beside(ax: Any) -> None:
 
 
 def thinned(n: int) -> Any:
-    """Which of `n` points of a curve to draw: all, or so many that none is missed."""
+    """Return which of `n` points of a curve to draw: all, or if there are very many, some at equal distances."""
     return slice(None) if n <= MOST_POINTS else np.unique(np.linspace(0, n - 1, MOST_POINTS).astype(np.intp))
 
 

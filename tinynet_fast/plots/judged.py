@@ -1,4 +1,4 @@
-"""Rows whose labels are known, with a model's probabilities for them: what pictures of a model's quality show."""
+"""Rows whose labels are known, with a model's probabilities for them. Pictures of a model's quality show these."""
 
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ class Judged(NamedTuple):
 
 
 def judge(model: Neuron | MLP | Any, X: Any = None, y: Any = None) -> Judged:
-    """The rows of a report; or the rows `X`, with their true labels `y`, as a model predicts them."""
+    """Return the rows of a report; or the rows `X` with their true labels `y` and a model's probabilities."""
     known = getattr(model, "judged", None)
     if isinstance(known, Judged):
         if X is not None or y is not None:

@@ -46,7 +46,7 @@ def calibration_curve(model: Any, X: Any = None, y: Any = None, ax: Any = None, 
         Rows that the model was not trained on, as for `predict`, and their labels or the name of their column.
     ax : matplotlib Axes, optional
     bins : int
-        The number of parts, or less if there are fewer rows.
+        The number of parts; if there are fewer rows, each row is a part.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def thresholds(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
 
 
 def roc(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
-    """Draw the share of the rows with a label that are found, against the share of other rows that are called so too.
+    """Draw the share of the rows with a label that are predicted to have it, against the same share of other rows.
 
     Parameters
     ----------
@@ -178,7 +178,9 @@ def roc(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
 
 
 def precision_recall(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
-    """Draw precision against recall: how many of the rows that are called so are right, against how many are found.
+    """Draw precision (the share of the rows predicted to have a label that have it) against recall.
+
+    Recall is the share of the rows with the label that are predicted to have it.
 
     Parameters
     ----------
@@ -289,7 +291,9 @@ def _say_if_empty(ax: Any, drawn: bool) -> None:
 
 
 def _counts(judged: Judged, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each probability of label i, from the largest: how many rows have at least this; how many of them are i."""
+    """Return the different probabilities of label i, the largest first; how many rows have at least each; how many of
+    these rows have the label.
+    """
     probability = judged.probabilities[:, i]
     order = np.argsort(-probability, kind="stable")
     probability, hits = probability[order], np.cumsum(judged.codes[order] == i)

@@ -76,7 +76,7 @@ class Texts:
         return self[:most].used
 
     def plain_numbers(self, gaps: frozenset[str]) -> np.ndarray | None:
-        """The texts as numbers, NaN for a missing one or one of `gaps`, if that is quick to tell; else None."""
+        """The texts as numbers, NaN for a missing one and for one of `gaps`. None if this is not quick to find out."""
         return None
 
     @property
@@ -94,7 +94,7 @@ class Texts:
 
 
 class ArrowTexts(Texts):
-    """A column of texts in an Arrow array. Its different texts are not looked for before they are needed.
+    """A column of texts in an Arrow array. Its different texts are looked for only when they are needed.
 
     `rows` are the numbers of its rows in `source`; None if it has all of them.
     """
@@ -136,7 +136,7 @@ class ArrowTexts(Texts):
                 numbers = pc.if_else(gone, pa.scalar(None, column.type), column).cast(pa.float64())
                 found = numeric(numbers, np.dtype(np.float64))
                 missing = numbers.null_count
-                self.parsed[gaps] = found if np.count_nonzero(np.isnan(found)) == missing else None  # NAN is a text
+                self.parsed[gaps] = found if np.count_nonzero(np.isnan(found)) == missing else None  # a text was NAN
             except pa.ArrowInvalid:
                 self.parsed[gaps] = None
         return self.parsed[gaps]
@@ -144,7 +144,7 @@ class ArrowTexts(Texts):
 
 @dataclass(frozen=True)
 class Unusable:
-    """A column that is no input: dates, lists, bytes. `what` says which."""
+    """A column that cannot be an input, such as dates, lists or bytes. `what` says which."""
 
     what: str
     rows: int
@@ -213,7 +213,7 @@ class Table:
         return self.where(first + i)
 
     def chosen(self, names: Sequence[str]) -> "Table":
-        """These columns, in this order; ValueError that names those that are missing."""
+        """Return these columns, in this order. ValueError, which names them, if some are missing."""
         _check_names(names, self.names, self.place)
         return replace(self, columns={name: self.columns[name] for name in names})
 
@@ -255,7 +255,7 @@ def _chunks_of(column: Any) -> list[Any]:
 
 
 def as_texts(column: Any) -> Texts:
-    """A column of texts as it is, and numbers as texts: 3 for 3.0."""
+    """Return a column of texts as it is, and numbers as texts: 3 for 3.0."""
     if isinstance(column, Texts):
         return column
     values, codes = np.unique(column, return_inverse=True)
@@ -294,7 +294,7 @@ def table_of(X: Any, name: str = "X", names: Sequence[str] | None = None) -> Tab
 
 
 def column_of(values: Any) -> Column:
-    """A column of any library as numbers, texts, or what it is instead."""
+    """Return a column of any library as numbers or `Texts`; or as `Unusable`, which says what it is instead."""
     if type(values).__module__.startswith("polars"):
         values = values.to_arrow()
     if hasattr(values, "type") and hasattr(values, "null_count"):

@@ -4,8 +4,8 @@
 All models have the same prior: each weight of a standardised input comes from a normal distribution, and `penalty` is
 1 / its variance, so that l2 is penalty / rows (MacKay, A practical Bayesian framework for backpropagation networks,
 1992). The penalty does not depend on the number of rows, so it can be found on some of them. Each model is trained
-until its weights hardly move any more, and the penalty is what held-out rows decide about: it is the usual one unless
-they show by more than a standard error that another one is better (Breiman and others, Classification and Regression
+until its weights hardly move any more, and held-out rows decide about the penalty: it is the usual one unless they
+show by more than a standard error that another one is better (Breiman and others, Classification and Regression
 Trees, 1984, section 3.4.3). Without this rule, chance decides on tables of some hundred rows.
 """
 
@@ -26,14 +26,14 @@ from tinynet_fast.training.sweep import sweep
 PENALTIES = np.geomspace(1e-2, 1e2, 9)
 USUAL_NEURON, USUAL_NETWORK = 1.0, 10.0**0.5  # scikit-learn's LogisticRegression has 1.0 too
 FOLDS = 5
-NEURON_ROWS, NETWORK_ROWS = 1 << 14, 1 << 12  # with more rows, a search looks at about so many
+NEURON_ROWS, NETWORK_ROWS = 1 << 14, 1 << 12  # of twice as many rows or more, a search looks at 1 to 1.5 times so many
 VISITS, VALUES = 1 << 18, 1 << 24  # rows, and numbers in them, that a neuron is trained on, over all epochs
 UPDATES, SOFTMAX_UPDATES, BATCH = 2500, 5000, 32  # of networks with and without hidden units
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 500
 RATES = np.geomspace(1e-4, 1.0, 9)  # as shares of the rate at which a step on a row of mean length cannot overshoot
 RATE_OF = {"adam": 0.01, "rmsprop": 0.003, "adagrad": 0.05, "sgd": 0.05}
 SOFTMAX_RATE = 3.0  # times as much without hidden units: then the loss is convex
-SWEPT = {"learning_rate", "l2", "average", "epochs", "shuffle", "seed", "engine", "n_jobs"}  # what `sweep` can vary
+SWEPT = {"learning_rate", "l2", "average", "epochs", "shuffle", "seed", "engine", "n_jobs"}  # what a sweep can have
 TOO_FEW = "a label has too few rows to hold any out"
 NOT_SEARCHED = {"validation", "patience", "progress", "callback", "checkpoint", "checkpoint_seconds", "resume"}
 
@@ -213,7 +213,7 @@ def _log_losses(weights: np.ndarray, biases: np.ndarray, X: np.ndarray, codes: n
     return np.logaddexp(0.0, np.where(codes == 1, -z, z))
 
 
-# --- networks, a softmax of the inputs, and neurons with options that `sweep` has not ---------------------------------
+# --- networks, a softmax of the inputs, and neurons with options that `sweep` does not have ---------------------------
 
 
 def _network(rows: _Rows, hidden: tuple[int, ...], given: dict[str, Any], seed: int) -> Found:
@@ -242,7 +242,7 @@ def _network(rows: _Rows, hidden: tuple[int, ...], given: dict[str, Any], seed: 
 
 
 def _epochs(rows: int, size: int, updates: int) -> int:
-    """How many epochs have about so many updates, within limits."""
+    """Return how many epochs make about so many updates, within limits."""
     return int(np.clip(-(-updates * min(size, rows) // rows), FEWEST_EPOCHS, MOST_EPOCHS))
 
 
@@ -250,7 +250,9 @@ def _slow_neuron(rows: _Rows, options: dict[str, Any], given: dict[str, Any]) ->
     """Options of a neuron that `sweep` cannot train: the usual penalty, and a rate that held-out rows decide about."""
     if not given.keys() & {"l2", "l1"}:
         options["l2"] = USUAL_NEURON / rows.in_all
-    if _is_number(given.get("learning_rate")) or given.get("schedule") == "optimal":
+    if given.get("schedule") == "optimal":
+        return Found(options, "schedule='optimal' uses no learning rate")
+    if _is_number(given.get("learning_rate")):
         return Found(options, "the learning rate was given")
     rates = _rates(rows.X)[::2]
     options["learning_rate"] = float(rates[len(rates) // 2])
@@ -265,7 +267,7 @@ def _slow_neuron(rows: _Rows, options: dict[str, Any], given: dict[str, Any]) ->
 def _climbed(
     rows: _Rows, options: dict[str, Any], losses_of: Callable[[float], np.ndarray], usual_penalty: float
 ) -> Found:
-    """Choose l2: from the usual penalty on, walk along the penalties while held-out rows lose less."""
+    """Choose l2: from the usual penalty on, walk along the penalties while the held-out loss falls."""
     if rows.folds < 2:
         options["l2"] = usual_penalty / rows.in_all
         return Found(options, _kept(usual_penalty))

@@ -65,9 +65,9 @@ def write_page(
     report : Report or None
         None if no rows were judged: the page then shows the model alone.
     model : Neuron or MLP
-        The model that was judged.
+        The model whose columns, training and contributions are shown.
     loss : TrainingResult, or (epochs,) array, optional
-        For the learning curve.
+        The training, or the losses, of the learning curve.
     X, y : optional
         Rows and their labels, which a network needs to show what each column contributes.
     """
@@ -109,7 +109,7 @@ def page(report: Report | None, model: Model, loss: Any = None, X: Any = None, y
 
 
 def _text(value: Any, most: int = LONGEST_TEXT) -> str:
-    """A name or a text, shown as it is whatever it holds."""
+    """A name or a text as HTML that shows it as it is, whatever it holds."""
     return html.escape(printable(str(value), most))
 
 
@@ -133,7 +133,7 @@ def _summary(report: Report) -> str:
     right, base = int(report.confusion.trace()), report.baseline
     rows = "1 row" if report.rows == 1 else f"{report.rows:,} rows"
     lead = (
-        f"Of {rows}, <strong>{right:,}</strong> are predicted rightly. "
+        f"Of {rows}, <strong>{right:,}</strong> are predicted correctly. "
         f"Always answering {_name(base.label)} would be right for {round(base.accuracy * report.rows):,}."
     )
     notes = "".join(f"<li>{_text(note)}.</li>" for note in report.notes)
@@ -203,7 +203,7 @@ def _columns(model: Model) -> str:
 
 
 def _about(kind: Any) -> str:
-    """What a column is, and what is done about missing values."""
+    """What a column is, and for numbers what a missing value counts as."""
     if kind.kind == "levels":
         named = ", ".join(kind.levels[:12]) + (", ..." if len(kind.levels) > 12 else "")
         return f"{len(kind.levels):,} levels: {named}"

@@ -18,8 +18,9 @@ CLOSE = 1e-6  # rows whose probabilities add up to 1 within this are taken as th
 class LabelScores:
     """The scores of one label against the rest.
 
-    `rows` have the label and `predicted` are predicted to. `precision` is the share of the predicted rows that have it,
-    `recall` the share of the rows with it that are predicted to, and `f1` their harmonic mean.
+    `rows` is the number of rows that have the label, and `predicted` the number of rows that are predicted to have it.
+    `precision` is the share of the predicted rows that have it, `recall` the share of the rows with it that are
+    predicted to have it, and `f1` the harmonic mean of the two.
     """
 
     label: Any

@@ -102,7 +102,7 @@ class Labelled:
 
 
 class Labeller:
-    """Tells inputs and labels of a table apart, the same way for every table that has the same columns.
+    """Splits a table into inputs and labels, in the same way for every table that has the same columns.
 
     Attributes
     ----------
@@ -257,11 +257,11 @@ class Encoded:
     Attributes
     ----------
     X : (n, n_inputs) float64 array
-        Numbers are standardised, unless `standardize` is False. Levels stay 0 and 1: standardised, a rare level would
-        move a row by many deviations.
+        Numbers are standardised, unless `standardize` is False. Levels stay 0 and 1, because if they were standardised,
+        a rare level would move a row by many deviations.
     columns : Columns
     mean, scale : (n_inputs,) arrays
-        What standardising subtracted, and then divided by: 0 and 1 for levels.
+        What was subtracted from each input, and what it was then divided by: 0 and 1 for levels.
     deviations : (n_inputs,) array
         The standard deviation of each input before that.
     choice : Choice

@@ -110,5 +110,5 @@ def _what(result: TableResult) -> str:
 def _next_steps(result: TableResult, data: str, model: Any) -> list[str]:
     steps = [f"next: tinynet-fast predict {model} NEW.csv, or tinynet-fast evaluate {model} OTHER.csv"]
     if "hidden" not in result.options or not result.options["hidden"]:
-        steps.append("      or train with --hidden 16, which finds what one neuron cannot")
+        steps.append("      or train with --hidden 16, which can find what one neuron cannot")
     return steps

@@ -112,29 +112,30 @@ def train(
 ) -> TableResult:
     """Train on a table as it is, with options that suit it, and judge the model on rows held out.
 
-    Each column becomes numbers (see `columns`), inputs are standardised, rows shuffled, and the options that were not
-    given are chosen on the rows themselves. The updates are those of `train_neuron` and `train_mlp`, and
-    `result.options` says with which options they give these weights.
+    Each column becomes numbers (`result.columns` says how), numbers are standardised, rows are shuffled, and the
+    options that were not given are chosen on the rows themselves. The updates are those of `train_neuron` and
+    `train_mlp`, and `result.options` says with which options they give these weights.
 
     Parameters
     ----------
     table : frame, dict of columns, path, or paths
         A frame of pandas, polars, Arrow or another library, a dict of columns, a list of dicts; or files (CSV with any
-        separator, Parquet, Arrow), a pattern or a folder.
+        separator, Parquet, Arrow), a pattern or a folder. Rows of numbers without names if `target` is the labels.
     target : str, or (n,)
         The column of labels, or a condition on one, such as "G3>=10". Or the labels themselves.
     hidden : int or sequence of int, optional
-        Units in each hidden layer of a network. The default is one neuron, or an output for each of more than two
-        labels.
+        Units in each hidden layer of a network. The default is one neuron. If there are more than two labels, it
+        is a network without hidden units, with one output for each label.
     validation : float or table, optional
-        The share of the rows to hold out, drawn by `seed`, the same of each label; or a table with other rows. The
-        default is a fifth, and 0 for fewer than 20 rows.
+        The share of the rows to hold out, drawn by `seed`, the same share of each label; or a table with other rows.
+        The default is a fifth, and 0 for fewer than 20 rows.
     refit : bool
-        After a model was judged on the rows held out, train again on all rows with the same options. If False, the
-        model that was judged is returned. This is also so with `patience`, because the rows held out then say when to
-        stop.
+        After a model was judged on the rows held out, train again on all rows with the same options (but an l2 that was
+        found becomes smaller, because there are more rows). If False, the model that was judged is returned. This is
+        also so if `validation` is a table, and with `patience`, because the rows held out then say when to stop.
     positive : label, optional
-        The label whose probability is learned, "yes" for example. If there are more than two, all others become one.
+        The label whose probability is learned, "yes" for example. If there are more than two labels, all others
+        become one.
     features, exclude : sequence of str
         The columns to use, or those to leave out.
     levels : sequence of str
@@ -142,18 +143,20 @@ def train(
     hashed : dict
         Columns of very many levels, and how many inputs each gets: {"city": 64}.
     missing : {"fill", "drop", "refuse"}
-        What to do about a missing value: fill it with the median, with an input that says so; leave its row out; or
-        raise an error. A missing label is an error, unless rows are dropped.
+        What to do about a missing value: fill it with the median, and add an input that says so (in a column of texts
+        it is a level of its own); leave its row out; or raise an error. A missing label is an error, unless rows are
+        dropped.
     na : sequence of str
-        Texts that stand for a missing value, beside "", NA, NaN, null, None and ?.
+        Texts that stand for a missing value, beside "", NA, N/A, NaN, null, None and ?.
     decimal, separator, encoding : str, optional
         The decimal mark, "." or ",", and for CSV files the separator and the encoding. By default they are found.
     standardize : bool
-        Train on (x - mean) / deviation of each input. The model takes the table as it is.
+        Train on (x - mean) / deviation of each column of numbers; levels stay 0 and 1. The model takes the table as it
+        is.
     class_weight : "balanced" or dict, optional
-        What rows of each label count for; "balanced" gives each label the same weight in total.
+        How much rows of each label count; "balanced" gives each label the same weight in total.
     seed : int
-        For the rows held out, their order and first weights.
+        For the rows held out, the order of the rows, and the first weights.
     progress : bool
         Show how far training is.
     **options
@@ -167,7 +170,7 @@ def train(
     Raises
     ------
     ValueError
-        For tables, columns and options that cannot be used. The message names the place and the remedy.
+        If the table, a column or an option cannot be used. The message names the place and the remedy.
 
     Examples
     --------

@@ -49,12 +49,12 @@ def checked_encoding(name: str | None) -> str | None:
 
 
 def encoding_of(head: bytes, named: str | None) -> str | None:
-    """The encoding of a file with these first bytes, None for UTF-8. A mark at its beginning says more than a name."""
+    """The encoding of a file with these first bytes, None for UTF-8. A mark at its beginning wins over a name."""
     return next((encoding for mark, encoding in MARKS.items() if head.startswith(mark)), named)
 
 
 def separator_of(head: bytes, whole: bool) -> str:
-    """The separator that gives the first line two names or more, and as many cells to most of the rows below it.
+    """Return the separator that cuts the first line into two names or more, and most rows below into as many cells.
 
     A comma is taken if nothing else fits better. `whole` tells whether `head` is the whole file.
     """
@@ -123,7 +123,7 @@ class AsUtf8(io.RawIOBase):
         try:
             text = self.decoder.decode(block, self.ended)
         except UnicodeDecodeError as error:
-            good = max(len(block) - len(error.object) + error.start, 0)  # the decoder may have kept bytes of before
+            good = max(len(block) - len(error.object) + error.start, 0)  # the decoder may hold bytes from before
             self.decoder.setstate(state)
             self._count(self.decoder.decode(block[:good]))
             raise TableError(
