@@ -26,7 +26,7 @@ def evaluate(
     drop_missing: DropMissing = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model on rows with known labels: scores with intervals, beside always the most frequent label."""
+    """Judge a model on rows with known labels: scores with intervals, beside those of a baseline."""
     check_destinations({"the page": report}, data)
     fitted = load(model)
     found = judge(fitted, one_or_all(data), target, drop_missing=drop_missing, separator=separator, encoding=encoding)

@@ -24,7 +24,7 @@ from tinynet_fast.rows.sparse import is_sparse
 
 GRID = 200  # points along each axis of a picture of probabilities
 MANY = 500  # if there are more rows, their markers are small
-CROWDED = 100  # rows beside one axis lie in a band and not on a line if there are more
+CROWDED = 100  # if there are more rows of one input, they lie in a band and not on a line
 MOST_VALUES = 60  # of an input with fewer different values, rows that coincide are moved apart
 BAND = 0.08  # the height of the band of rows above 1 and below 0
 MOVED = "rows that coincide are moved apart"

@@ -11,7 +11,7 @@ from tinynet_fast.rows.sparse import is_sparse
 
 MOST_BARS = 20  # for columns and levels together
 MOST_LEVELS = 4  # shown of one column
-MOST_ROWS, SHUFFLES = 1_000, 5  # of which a column's values are shuffled, and how often
+MOST_ROWS, SHUFFLES = 1_000, 5  # rows whose values are shuffled, and how often
 
 
 class Bar(NamedTuple):
@@ -37,7 +37,7 @@ def contributions(model: Neuron | MLP, X: Any = None, y: Any = None, ax: Any = N
     X, y : optional
         Rows, as for `predict`, and their labels: needed for other models. A bar is then how much the mean log loss
         grows if the values of a column are shuffled among the rows (Breiman, Machine Learning 45, 2001; at most 1,000
-        rows, five times), with a line of two standard errors of the five.
+        rows, five times). A line at its end shows two standard errors of the five.
     ax : matplotlib Axes, optional
 
     Returns

@@ -1,5 +1,5 @@
-"""Finds the options with which a table is learned well, by cross-validation. The training is `train_neuron`'s and
-`train_mlp`'s.
+"""Finds options with which a table is learned well, by cross-validation. `train_neuron` and `train_mlp` do the
+training.
 
 All models have the same prior: each weight of a standardised input comes from a normal distribution, and `penalty` is
 1 / its variance, so that l2 is penalty / rows (MacKay, A practical Bayesian framework for backpropagation networks,

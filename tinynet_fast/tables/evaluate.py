@@ -33,7 +33,8 @@ def evaluate(
     target : str, or (n,), optional
         The column of labels, a condition on a column, or the labels. The default is what the model learned.
     drop_missing : bool
-        Leave out rows with a missing value.
+        Leave out rows with a missing value. This is for files, and for a table in memory if `target` is a column (or
+        not given) and the model was trained on a table.
     separator, encoding : str, optional
         Of CSV files. By default they are found.
 
@@ -97,7 +98,7 @@ def _probabilities(model: Model, X: Any) -> np.ndarray:
 def _in_blocks(
     model: Model, data: Any, target: Any, drop_missing: bool, separator: str | None, encoding: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The probabilities and the codes of the rows of files or of a table in memory, which are read block by block."""
+    """Read files, or a table in memory, block by block; return the probabilities and the codes of all rows."""
     if model.columns is None or by_position(model, data):
         if target is None:
             raise ValueError("the rows have no names: pass their labels, or a file of them, as target")
@@ -120,7 +121,7 @@ def _in_blocks(
 
 
 def codes_of(model: Model, y: Any, where: Callable[[int], str]) -> np.ndarray:
-    """The place of each row's label in the model's labels; ValueError for one that the model does not know.
+    """Return the place of each row's label in the model's labels. ValueError for a label that the model does not know.
 
     `where` names the place of a row: its file and line, and the column.
     """

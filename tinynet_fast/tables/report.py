@@ -214,7 +214,7 @@ def _per_label(judged: Judged, matrix: np.ndarray) -> tuple[LabelScores, ...]:
 def _baseline(
     judged: Judged, shares: np.ndarray, of_training_rows: bool, auc: Score, losses: np.ndarray
 ) -> tuple[Baseline, Score]:
-    """The baseline's scores, and the mean by which each row's loss is below the baseline's."""
+    """Return the baseline's scores, and by how much the model's mean log loss is below the baseline's."""
     codes = judged.codes
     often = int(np.argmax(shares))
     same = np.broadcast_to(shares, judged.probabilities.shape)
