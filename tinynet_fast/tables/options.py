@@ -35,7 +35,7 @@ class TableOptions:
         if self.decimal not in (None, ".", ","):
             raise ValueError(f"decimal={self.decimal!r}: '.' or ',' is needed")
         if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, Mapping)):
-            raise ValueError(f"class_weight={self.class_weight!r}: 'balanced' or a dict with weights is needed")
+            raise ValueError(f"class_weight={self.class_weight!r}: 'balanced', or a dict with weights, is needed")
         if not isinstance(self.hashed, Mapping):
             raise ValueError(f"hashed={self.hashed!r}: a dict is needed, such as {{'city': 64}}")
         if isinstance(self.class_weight, Mapping):
