@@ -7,6 +7,7 @@ and writes them into bench/results and in short into the README.
 
 import argparse
 import json
+import os
 import sys
 import time
 import warnings
@@ -142,7 +143,9 @@ def main():
                 figures = "  ".join(f"{who} {score['log_loss']:.4f}" for who, score in found[name]["scores"].items())
                 print(f"{name}: {figures}", file=sys.stderr, flush=True)
         groups.append(found)
-    document = {"machine": facts, "folds": FOLDS, "seeds": list(seeds), "two": groups[0], "more": groups[1]}
+    load = round(os.getloadavg()[2], 1)  # of the last quarter of an hour
+    document = {"machine": facts, "load": load, "folds": FOLDS, "seeds": list(seeds)}
+    document |= {"two": groups[0], "more": groups[1]}
     write(document, path, readme=not arguments.only and arguments.output is None)
 
 

@@ -64,6 +64,12 @@ def table_of(found, title, figure, digits):
     return "\n".join(lines) + "\n"
 
 
+def times(document):
+    """Where the times were taken."""
+    busy = f" (their load was {document['load']}: other programs ran too)" if document["load"] > 2.0 else ""
+    return f"{document['machine']['cores']} shared cores{busy}"
+
+
 def page(document):
     """The Markdown file beside the results."""
     two, more, seeds = document["two"], document["more"], document["seeds"]
@@ -71,7 +77,7 @@ def page(document):
         f"# Tables as people have them, {document['machine']['cpu']}\n",
         f"Each model learns with its defaults from four of {document['folds']} stratified folds and is judged on the "
         f"other. Seeds that dealt the rows to folds: {', '.join(map(str, seeds))}. The times are of "
-        f"{document['machine']['cores']} shared cores. After ±: the standard error of the difference, over the "
+        f"{times(document)}. After ±: the standard error of the difference, over the "
         "folds.\n",
     ]
     groups = (("Two labels", two), ("More labels", more), ("All tables", both(document)))
@@ -107,7 +113,7 @@ def block(document, path):
         "model learned from all parts but one with its defaults, and was judged on that one. scikit-learn's models "
         "have their usual pipelines (medians, standardised inputs, an input for each level). The table shows the mean "
         "log loss (lower is better), "
-        f"and the median time of a training on {document['machine']['cores']} shared cores:"
+        f"and the median time of a training on {times(document)}:"
     )
     networks = sentence(every, NETWORK, MLP)
     words = paragraph(

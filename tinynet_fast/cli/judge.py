@@ -158,7 +158,7 @@ def lab(
             raise ValueError(f"column {target!r} has {len(rows.labels)} labels: the lab is for two")
         held = held_rows(rows.codes, 0 if folds is not None else validation, seed)
         trained, judged = rows.part(~held), rows.part(held)
-        encoded = Encoded(trained, asked, labeller.reading(trained.table))
+        encoded = Encoded(trained, asked, labeller.reading())
         held_out = (encoded.others(judged)[0], judged.labels[judged.codes]) if len(judged) else None
         with waiting(True, f"training {len(rates) * len(penalties)} neurons ..."):
             result = sweep(

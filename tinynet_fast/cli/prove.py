@@ -86,7 +86,7 @@ def _own_rows(
     assert table is not None
     labeller = Labeller(asked)
     rows = labeller(table, column)
-    encoded = Encoded(rows, asked, labeller.reading(rows.table))
+    encoded = Encoded(rows, asked, labeller.reading())
     return encoded.X, rows.labels[rows.codes]
 
 

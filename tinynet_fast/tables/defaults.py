@@ -258,7 +258,8 @@ def _slow_neuron(rows: _Rows, options: dict[str, Any], given: dict[str, Any]) ->
     options["learning_rate"] = float(rates[len(rates) // 2])
     if rows.folds < 2:
         return Found(options, f"learning_rate={options['learning_rate']:.4g}: {TOO_FEW}")
-    tried = [_held_out(train_neuron, rows, options | {"learning_rate": rate}).mean() for rate in rates.tolist()]
+    losses = [_held_out(train_neuron, rows, options | {"learning_rate": rate}) for rate in rates.tolist()]
+    tried = [float(np.average(loss, weights=rows.sample_weight)) for loss in losses]
     options["learning_rate"] = float(rates[int(np.argmin(tried))])
     best = f"the best of {len(rates)} in {rows.folds}-fold cross-validation"
     return Found(options, f"learning_rate={options['learning_rate']:.4g}, {best}{_sampled(rows)}")

@@ -142,11 +142,6 @@ class Labeller:
                     "instead, the positive one last (labels=)"
                 )
             labels, gone = as_labels(target, "target"), np.zeros(len(table), bool)
-            if asked.positive is not None:
-                raise ValueError(
-                    f"positive={asked.positive!r} is for a target that is a column: name the labels in order instead, "
-                    "the positive one last, with labels="
-                )
             if len(labels) != len(table):
                 raise ValueError(f"target has {len(labels):,} labels and the table has {len(table):,} rows")
         for texts in inputs.columns.values():
@@ -189,7 +184,7 @@ class Labeller:
             )
         return ~gone
 
-    def reading(self, table: Table | None = None) -> Reading:
+    def reading(self) -> Reading:
         """How the cells of the table, or of a part of it, are read."""
         return Reading(self.mark, frozenset(self.asked.gaps), self.asked.missing == "fill")
 
