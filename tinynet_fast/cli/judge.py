@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from rich.console import Console
@@ -34,9 +34,8 @@ from tinynet_fast.tables.options import TableOptions
 from tinynet_fast.tables.rows import Encoded, Labeller, read
 from tinynet_fast.tables.split import held_rows
 from tinynet_fast.training.progress import waiting
-
-if TYPE_CHECKING:
-    from tinynet_fast.training.sweep_result import SweepResult
+from tinynet_fast.training.sweep import sweep
+from tinynet_fast.training.sweep_result import SweepResult
 
 SHOWN_FLIPS = 50
 
@@ -136,8 +135,6 @@ def lab(
     Rows are read, held out, standardised and shuffled as in `train`. The best rate has the least log loss on the rows
     held out.
     """
-    from tinynet_fast.training.sweep import sweep  # here, because other commands start faster without it
-
     if folds is not None and validation:
         raise ValueError("--folds and --validation are two ways to judge the rates: give one of them")
     check_destinations({"the picture": output}, data)
@@ -181,7 +178,7 @@ def lab(
         console.print(f"picture: {output}", soft_wrap=True)
 
 
-def _best(result: "SweepResult", several: bool, held: int) -> str:
+def _best(result: SweepResult, several: bool, held: int) -> str:
     """Say which rate is best, and how it was judged. `several` is True if there are several penalties."""
     if result.best is None:
         return "every rate diverged: try smaller ones"

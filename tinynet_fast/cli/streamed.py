@@ -59,8 +59,7 @@ def _report(rows: StreamRows, model: Model) -> Report | None:
         if trained is not None and len(trained[1]):
             counts += np.bincount(trained[1], minlength=len(counts))
         if held is not None and len(held[1]):
-            p = model.predict_proba(held[0])
-            probabilities.append(np.column_stack([1.0 - p, p]) if p.ndim == 1 else p)
+            probabilities.append(model.label_probabilities(held[0]))
             codes.append(held[1])
     if not codes:
         return None

@@ -60,17 +60,17 @@ class Columns:
     @property
     def sources(self) -> list[str]:
         """For each input the name of the column that it comes from."""
-        return [kind.name for kind in self.kinds for _ in kind.inputs]
+        return [kind.name for kind in self.kinds for _ in range(kind.width)]
 
     @property
     def numbers(self) -> np.ndarray:
         """Which inputs are numbers (or yes and no), not 0 or 1 for a level or a missing value: (n_inputs,) bool."""
-        return np.array([k == 0 and kind.kind == "numbers" for kind in self.kinds for k in range(len(kind.inputs))])
+        return np.array([k == 0 and kind.kind == "numbers" for kind in self.kinds for k in range(kind.width)])
 
     @property
     def plain(self) -> bool:
         """Whether every column is one number without gaps, so that rows of numbers need no names."""
-        return all(len(kind.inputs) == 1 and kind.kind == "numbers" for kind in self.kinds)
+        return all(kind.width == 1 and kind.kind == "numbers" for kind in self.kinds)
 
     def reading(self, table: Table, *others: str) -> Reading:
         """Return how the cells of the model's columns, and of the columns `others`, are read in this table."""

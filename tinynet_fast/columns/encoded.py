@@ -33,7 +33,8 @@ class EncodedSource:
 
     def __init__(self, rows: Source | Table, columns: Columns, target: Target | None, drop_missing: bool) -> None:
         self.rows, self.columns, self.target, self.drop_missing = rows, columns, target, drop_missing
-        self.names, self.n_features = columns.inputs, len(columns.inputs)
+        self.names, self.n_features = columns.inputs, columns.width
+        self.read = [*columns.names, *([target.name] if target else [])]  # the columns of the table
         self.stamps = () if isinstance(rows, Table) else rows.stamps
         self.place = rows.place
         self.n_rows = None
@@ -54,7 +55,7 @@ class EncodedSource:
             kept = y = None
             gone = np.zeros(len(table), bool)
             if self.drop_missing:
-                for name in [*self.columns.names, *([self.target.name] if self.target else [])]:
+                for name in self.read:
                     gone |= gaps(table.chosen([name]), name, self.reading)
             if self.target is not None:
                 y, unlabelled = self.target.labels(table, self.reading)
@@ -73,7 +74,7 @@ class EncodedSource:
     def _look(self, table: Table) -> None:
         """Find the decimal mark; ValueError if rows that were read before may have had another one."""
         known, named = self.reading.decimal, self.reading.gaps
-        marks = marks_in(table, [*self.columns.names, *([self.target.name] if self.target else [])], named, known)
+        marks = marks_in(table, self.read, named, known)
         if marks.shown not in (None, known or "."):
             if self._decided:
                 words = ("comma", "point") if marks.shown == "," else ("point", "comma")

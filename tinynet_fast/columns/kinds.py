@@ -45,7 +45,7 @@ class Numbers:
 
     @property
     def inputs(self) -> list[str]:
-        return [self.name, f"{self.name} is missing"] if self.gaps else [self.name]
+        return [self.name, *_for_gaps(self)]
 
     def encode(self, table: Table, reading: Reading, out: np.ndarray) -> None:
         """Fill `out`, (n, len(inputs)), with the inputs of the table's rows."""
@@ -107,11 +107,7 @@ class Levels:
     @property
     def inputs(self) -> list[str]:
         rare = [f"{self.name}: other"] if self.rare else []
-        return [f"{self.name}={level}" for level in self.levels] + rare + self._gap_inputs
-
-    @property
-    def _gap_inputs(self) -> list[str]:
-        return [f"{self.name} is missing"] if self.gaps else []
+        return [f"{self.name}={level}" for level in self.levels] + rare + _for_gaps(self)
 
     def encode(self, table: Table, reading: Reading, out: np.ndarray) -> None:
         """Fill `out`, (n, len(inputs)), with the inputs of the table's rows."""
@@ -125,9 +121,7 @@ class Levels:
         places = np.array([*(known.get(text, known.get(as_level(text), new)) for text in texts.texts), missing])[
             texts.codes
         ]
-        strange = places == new
-        if strange.any() and not self.rare:
-            strange &= texts.codes >= 0
+        strange = (places == new) & (texts.codes >= 0)
         if strange.any() and not self.rare:
             reading.new[self.name] += int(np.count_nonzero(strange))
         out[:] = rows[places]
@@ -175,9 +169,7 @@ class Hashed:
 
     @property
     def inputs(self) -> list[str]:
-        return [f"{self.name}#{bucket}" for bucket in range(self.buckets)] + (
-            [f"{self.name} is missing"] if self.gaps else []
-        )
+        return [f"{self.name}#{bucket}" for bucket in range(self.buckets)] + _for_gaps(self)
 
     def encode(self, table: Table, reading: Reading, out: np.ndarray) -> None:
         """Fill `out`, (n, len(inputs)), with the inputs of the table's rows."""
@@ -204,6 +196,11 @@ class Hashed:
         if type(found["gaps"]) is not bool:
             raise ValueError(f"column {name!r}: 'gaps' is not true or false")
         return cls(name, found["buckets"], found["gaps"])
+
+
+def _for_gaps(kind: "Kind") -> list[str]:
+    """The name of the input that is 1 if the value is missing; nothing if there is no such input."""
+    return [f"{kind.name} is missing"] if kind.gaps else []
 
 
 def _is_share(value: Any) -> bool:

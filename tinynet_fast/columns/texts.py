@@ -22,7 +22,7 @@ NUMBERS = {  # numbers as people write them, by the decimal mark
 }
 PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?(e[+-]?[0-9]{1,2})?")  # short enough to be exact
 MINUS = "\u2212"  # the sign that typesetters use
-MOST_MISTAKES = 0.05  # share of the texts of a column: if at most so many are not numbers, these are mistakes
+MOST_MISTAKES = 0.05  # share of a column's texts: if no more than this are not numbers, they are taken for mistakes
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+\s?%?")  # numbers with points between thousands
 SEPARATORS = re.compile(r"[' \u00a0\u202f]")
 DATES = re.compile(

@@ -143,6 +143,11 @@ class Model:
             z[part] = vectorized.sigmoid(z[part]) if z.ndim == 1 else _softmax(z[part])
         return z
 
+    def label_probabilities(self, X: Any) -> np.ndarray:
+        """The probability of each label for each row: (n, n_labels) float64, for two labels as well."""
+        p = self.predict_proba(X)
+        return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p
+
     def predict(self, X: Any, threshold: float | None = None) -> np.ndarray:
         """The label of each row: the second of two labels if its probability is at least `threshold`.
 

@@ -37,7 +37,6 @@ def judge(model: Neuron | MLP | Any, X: Any = None, y: Any = None) -> Judged:
         return known
     if X is None or (y is None and getattr(model, "target", None) is None):
         raise ValueError("pass a report, or a model with rows X and their labels y")
-    p = model.predict_proba(X)
+    p = model.label_probabilities(X)
     codes = model.codes(X, y, len(p)).astype(np.intp)
-    two = p.ndim == 1
-    return Judged(model.labels, np.stack([1.0 - p, p], axis=1) if two else p, codes, model.threshold if two else None)
+    return Judged(model.labels, p, codes, model.threshold if len(model.labels) == 2 else None)

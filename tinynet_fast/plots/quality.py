@@ -163,11 +163,9 @@ def roc(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
         at = thinned(len(x))
         ax.plot(x[at], height[at], color=how.colour, linestyle=how.line, label=label)
     if judged.threshold is not None and drawn:
-        called = judged.predicted == 1
-        true = judged.codes == 1
+        called, true = judged.predicted == 1, judged.codes == 1
         point = np.mean(called[~true]), np.mean(called[true])
-        label = f"threshold {judged.threshold:g}"
-        ax.plot(*point, marker="o", color=MIDDLE, linestyle="none", label=label, clip_on=False, zorder=4)
+        _dot(ax, judged, point)
     _say_if_empty(ax, drawn)
     label = _one_label(judged)
     about = (f": others called {label}", f": {label} that is found") if label else ("", "")
@@ -217,8 +215,7 @@ def precision_recall(model: Any, X: Any = None, y: Any = None, ax: Any = None) -
     if judged.threshold is not None and drawn and (judged.predicted == 1).any():
         called, true = judged.predicted == 1, judged.codes == 1
         point = np.mean(called[true]), np.mean(true[called])
-        label = f"threshold {judged.threshold:g}"
-        ax.plot(*point, marker="o", color=MIDDLE, linestyle="none", label=label, clip_on=False, zorder=4)
+        _dot(ax, judged, point)
     _say_if_empty(ax, drawn)
     label = _one_label(judged)
     of = f" of {label}" if label else ""
@@ -283,6 +280,12 @@ def _name(judged: Judged, i: int, more: str = "") -> str | None:
 def _one_label(judged: Judged) -> str:
     """The name of the second of two labels; nothing if there are more."""
     return as_it_is(judged.labels[1], LONGEST) if len(judged.labels) == 2 else ""
+
+
+def _dot(ax: Any, judged: Judged, point: tuple[Any, Any]) -> None:
+    """Show where the model's threshold is on a curve."""
+    how = {"marker": "o", "color": MIDDLE, "linestyle": "none", "clip_on": False, "zorder": 4}
+    ax.plot(*point, label=f"threshold {judged.threshold:g}", **how)
 
 
 def _say_if_empty(ax: Any, drawn: bool) -> None:

@@ -36,7 +36,6 @@ def read_table(source: Source, limited: bool = False) -> Table | None:
             if limited and not fits(rows, source.n_features):
                 return None
     places: list[Any] = [table.where for table in tables]
-    source.check_unchanged()
 
     def where(i: int) -> str:
         block = bisect_right(firsts, i) - 1

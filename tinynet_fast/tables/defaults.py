@@ -26,7 +26,7 @@ from tinynet_fast.training.sweep import sweep
 PENALTIES = np.geomspace(1e-2, 1e2, 9)
 USUAL_NEURON, USUAL_NETWORK = 1.0, 10.0**0.5  # scikit-learn's LogisticRegression has 1.0 too
 FOLDS = 5
-NEURON_ROWS, NETWORK_ROWS = 1 << 14, 1 << 12  # of twice as many rows or more, a search looks at 1 to 1.5 times so many
+NEURON_ROWS, NETWORK_ROWS = 1 << 14, 1 << 12  # a search uses every k-th row, so that at least this many are left
 VISITS, VALUES = 1 << 18, 1 << 24  # rows, and numbers in them, that a neuron is trained on, over all epochs
 UPDATES, SOFTMAX_UPDATES, BATCH = 2500, 5000, 32  # of networks with and without hidden units
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 500
@@ -186,9 +186,8 @@ def _best_rate(rows: _Rows, rates: np.ndarray, penalty: float, many: dict[str, A
     """The rate that makes the penalised loss of all rows least."""
     weight = rows.sample_weight
     swept = sweep(rows.X, rows.codes, learning_rate=rates, l2=penalty / len(rows), sample_weight=weight, **many)
-    with np.errstate(all="ignore"):
-        losses = _log_losses(swept.weights, swept.biases, rows.X, rows.codes)
-        total = np.average(losses, axis=1, weights=weight) + 0.5 * swept.l2 * (swept.weights**2).sum(axis=1)
+    losses = _log_losses(swept.weights, swept.biases, rows.X, rows.codes)
+    total = np.average(losses, axis=1, weights=weight) + 0.5 * swept.l2 * (swept.weights**2).sum(axis=1)
     total[swept.diverged | ~np.isfinite(total)] = np.inf
     if not np.isfinite(total).any():
         raise ValueError("every learning rate diverges: standardise the inputs")
@@ -201,8 +200,7 @@ def _losses_of_neurons(rows: _Rows, rate: float, penalties: np.ndarray, many: di
     swept = sweep(rows.X, rows.codes, learning_rate=rate, l2=l2, folds=rows.fold, sample_weight=weight, **many)
     for f in range(rows.folds):
         there, models = rows.fold == f, np.flatnonzero(swept.fold == f)
-        with np.errstate(all="ignore"):
-            part = _log_losses(swept.weights[models], swept.biases[models], rows.X[there], rows.codes[there])
+        part = _log_losses(swept.weights[models], swept.biases[models], rows.X[there], rows.codes[there])
         losses[:, there] = np.where(np.isfinite(part), part, np.inf)
     return losses
 
@@ -242,7 +240,7 @@ def _network(rows: _Rows, hidden: tuple[int, ...], given: dict[str, Any], seed: 
 
 
 def _epochs(rows: int, size: int, updates: int) -> int:
-    """Return how many epochs make about so many updates, within limits."""
+    """Return the number of epochs in which `updates` updates are made, but not fewer or more than the limits."""
     return int(np.clip(-(-updates * min(size, rows) // rows), FEWEST_EPOCHS, MOST_EPOCHS))
 
 
@@ -304,9 +302,7 @@ def _held_out(trainer: Callable[..., Any], rows: _Rows, options: dict[str, Any])
             model = trainer(**rows.part(~there), labels=labels, **asked).model
         except TrainingDivergedError:
             return losses
-        p = model.predict_proba(rows.X[there])
-        if p.ndim == 1:
-            p = np.column_stack([1.0 - p, p])
+        p = model.label_probabilities(rows.X[there])
         losses[there] = -np.log(np.maximum(p[np.arange(len(p)), rows.codes[there]], 1e-300))
     return losses
 

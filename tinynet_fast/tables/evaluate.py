@@ -70,7 +70,7 @@ def evaluate(
                 "drop_missing=True is for files, and for a table with its labels and a model that was trained on one: "
                 "leave out rows with a missing value yourself"
             )
-        P = _probabilities(model, table)
+        P = model.label_probabilities(table)
         codes = model.codes(table, target, len(P))
     else:
         P, codes = _in_blocks(model, table, target, drop_missing, separator, encoding)
@@ -89,12 +89,6 @@ def _place(source: Any, rows: np.ndarray, column: str, i: int) -> str:
     return f"{source.where(int(rows[i]))}{column}"
 
 
-def _probabilities(model: Model, X: Any) -> np.ndarray:
-    """A probability for each row and label."""
-    p = model.predict_proba(X)
-    return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p
-
-
 def _in_blocks(
     model: Model, data: Any, target: Any, drop_missing: bool, separator: str | None, encoding: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +105,7 @@ def _in_blocks(
     P, codes, first_row = [], [], 0
     for chunk in source.chunks():
         if len(chunk.X):
-            P.append(_probabilities(model, chunk.X))
+            P.append(model.label_probabilities(chunk.X))
             codes.append(codes_of(model, chunk.y, partial(_place, source, first_row + chunk.numbers(), column)))
         first_row += chunk.rows
     source.check_unchanged()

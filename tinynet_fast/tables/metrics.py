@@ -49,11 +49,13 @@ def f1(hits: float, predicted: float, true: float) -> Score:
 
 def mean(losses: np.ndarray) -> Score:
     """The mean of the rows' losses, with the interval that its standard error gives; none for a single row."""
-    value = float(losses.mean())
-    if len(losses) < 2:
-        return Score(value)
-    half = Z * float(losses.std(ddof=1)) / float(np.sqrt(len(losses)))
-    return Score(value, max(0.0, value - half), value + half)
+    value, half = float(losses.mean()), half_width(losses)
+    return Score(value) if half is None else Score(value, max(0.0, value - half), value + half)
+
+
+def half_width(values: np.ndarray) -> float | None:
+    """Half the width of the interval of a mean, from its standard error; None for a single value."""
+    return Z * float(values.std(ddof=1)) / float(np.sqrt(len(values))) if len(values) > 1 else None
 
 
 def log_losses(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:

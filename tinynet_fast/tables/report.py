@@ -228,8 +228,7 @@ def _baseline(
         brier=float(metrics.brier_losses(same, codes).mean()),
         auc=None if auc == UNDEFINED else 0.5,
     )
-    half = metrics.Z * float(np.std(theirs - losses, ddof=1)) / float(np.sqrt(len(losses))) if len(losses) > 1 else None
-    gain = float(np.mean(theirs - losses))
+    gain, half = float(np.mean(theirs - losses)), metrics.half_width(theirs - losses)
     return found, Score(gain) if half is None else Score(gain, gain - half, gain + half)
 
 

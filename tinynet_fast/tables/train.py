@@ -221,7 +221,10 @@ def check_options(given: Mapping[str, Any]) -> None:
 
 
 def trainer_for(given: Mapping[str, Any], n_labels: int) -> Callable[..., TrainingResult[Any]]:
-    """The trainer for these options and so many labels; ValueError for an option that only the other one has."""
+    """Return the trainer for these options and this number of labels.
+
+    ValueError if an option belongs to the other trainer alone.
+    """
     network = bool(given.get("hidden")) or n_labels > 2
     own: Any = train_mlp if network else train_neuron
     for name in given:
@@ -307,10 +310,8 @@ class _Training:
     @staticmethod
     def _report(model: Any, X: np.ndarray, judged: Labelled, trained: Labelled) -> Report:
         """The report of standardised rows that were not trained on."""
-        probabilities = model.predict_proba(X)
-        if probabilities.ndim == 1:
-            probabilities = np.column_stack([1.0 - probabilities, probabilities])
-        return Report.of(judged.labels, probabilities, judged.codes, trained.shares, model.threshold)
+        p = model.label_probabilities(X)
+        return Report.of(judged.labels, p, judged.codes, trained.shares, model.threshold)
 
     def _finish(self, model: Any, encoded: Encoded, judged: int) -> None:
         """Make the model take the table's columns, and note in it how it was trained."""
