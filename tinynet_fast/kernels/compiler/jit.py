@@ -179,7 +179,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     - `nogil`: a kernel touches no Python object, so other threads may run beside it;
     - `cache`: a kernel takes up to a second to compile and milliseconds to load.
     """
-    return function if UNCOMPILED else Compiled(function, error_model="numpy", nogil=True, cache=True)
+    return function if UNCOMPILED else Compiled(function, error_model="numpy", nogil=True, cache=True, _nrt=False)
 
 
 def part(
@@ -195,7 +195,7 @@ def part(
     Nobody calls a part through a C pointer, so that wrapper is not made. Nor is the one for Python
     for an `inner` part: the process would crash if Python called it.
     """
-    options: dict[str, Any] = {"error_model": "numpy", "nogil": True}
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False}
     if inline:
         options |= {"inline": "always"}
     else:

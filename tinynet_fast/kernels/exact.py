@@ -1,0 +1,520 @@
+"""scikit-learn's stochastic gradient descent, operation by operation: its bits, in less time.
+
+The steps of a neuron overshoot if the rate is large, and every difference in rounding then grows. These kernels
+therefore round where scikit-learn (1.8, 1.9) rounds:
+
+- The weights are scale * v. The l2 penalty multiplies the scale alone, and a step divides by it first:
+  v += x * (update / scale). Sums go from left to right.
+- Their square |w|^2 and size sum |w|, for the objective, are carried along: a step adds them up over the row's inputs.
+- The mean of the weights is (sums + a * v) / b (Bottou, Stochastic gradient descent tricks, 2012).
+- The l1 penalty is cumulative (Tsuruoka, Tsujii, Ananiadou, ACL 2009): each weight owes what all rows so far asked for.
+
+What is faster: one sweep over a dense row changes the weights and the means, pays l1, and adds up the square, the size
+and the next row's sum, whose additions wait for each other (four cycles each) side by side. scikit-learn makes a sweep
+for each. For rows of float32, weights and products are float32 and sums are float64, as there.
+"""
+
+import math
+
+import numpy as np
+
+from tinynet_fast.kernels.compiler.jit import kernel, part
+from tinynet_fast.kernels.compiler.prefetching import ask_for
+from tinynet_fast.kernels.compiler.simd import prefetch_far
+from tinynet_fast.kernels.fast.row_order import shuffle
+
+# Losses. SHAPE is the threshold of HINGE (0 for a perceptron) and SQUARED_HINGE, and the epsilon of the last three.
+LOG_LOSS, HINGE, SQUARED_HINGE, MODIFIED_HUBER, SQUARED_ERROR, HUBER, INSENSITIVE, SQUARED_INSENSITIVE = range(8)
+CONSTANT, OPTIMAL, INVSCALING, ADAPTIVE, PA1, PA2 = range(1, 7)  # learning rates
+NO_PENALTY, L1_PENALTY, L2_PENALTY, ELASTICNET = range(4)
+
+# `options`: what the user asked for. AVERAGE_FROM is 0 without averaging. ONE_EPOCH is 1 if each epoch is looked at.
+LOSS, SHAPE, LEARNING_RATE, ETA0, POWER_T, OFFSET, PENALTY, ALPHA, L1_RATIO = range(9)
+BIAS_SCALE, AVERAGE_FROM, POSITIVE, NEGATIVE, WATCHED, SHUFFLED, SEED, EPOCHS, TOL, PATIENCE, ONE_EPOCH = range(9, 20)
+N_OPTIONS = 20
+# `state`: what a run changes beside arrays. HALF is 1 if the run stopped inside a row, between its scale and its step.
+BIAS, MEAN_BIAS, SCALE, SQUARE, SIZE, A, B, OWED, T, ETA, OBJECTIVE, TOTAL, BEST, WAITED = range(14)
+EPOCH, POSITION, HALF, UPDATE, COUNT = range(14, 19)
+N_STATE = 19
+# Why a run has stopped: all epochs ran or tol says so; weights overflowed; an epoch ended that is looked at; the means
+# must be settled by a BLAS before it can go on; enough rows for now (a signal can act).
+DONE, OVERFLOW, LOOK, SETTLE, PAUSE = range(5)
+
+STEEPEST = 1e12  # a derivative counts at most this much
+SMALLEST_ADAPTIVE_RATE = 1e-6
+LINES_AHEAD = 4  # rows that are asked for before they are met
+
+
+@part(forceinline=True)
+def log1p_exp(p):
+    """log(1 + exp(p)) in scikit-learn's five pieces (Maechler, Accurately computing log(1 - exp(-|a|)), 2012)."""
+    if p <= -37.0:
+        return math.exp(p)
+    if p <= -2.0:
+        return math.log1p(math.exp(p))
+    if p <= 18.0:
+        return math.log(1.0 + math.exp(p))
+    if p <= 33.3:
+        return p + math.exp(-p)
+    return p
+
+
+@part(forceinline=True)
+def row_loss(kind, shape, y, p):
+    """The loss of a prediction p; y is 0 or 1 for LOG_LOSS, -1 or 1 for other classes, and else a number."""
+    if kind == LOG_LOSS:
+        return log1p_exp(p) - y * p
+    if kind == HINGE:
+        return shape - p * y if p * y <= shape else 0.0
+    if kind == SQUARED_HINGE:
+        z = shape - p * y
+        return z * z if z > 0.0 else 0.0
+    if kind == MODIFIED_HUBER:
+        z = p * y
+        if z >= 1.0:
+            return 0.0
+        return (1.0 - z) * (1.0 - z) if z >= -1.0 else -4.0 * z
+    if kind == SQUARED_ERROR:
+        return 0.5 * (p - y) * (p - y)
+    off = abs(y - p)
+    if kind == HUBER:
+        return 0.5 * (off * off) if off <= shape else shape * (off - 0.5 * shape)
+    beyond = off - shape
+    if beyond <= 0.0:
+        return 0.0
+    return beyond if kind == INSENSITIVE else beyond * beyond
+
+
+@part(forceinline=True)
+def row_slope(kind, shape, y, p):
+    """The derivative of `row_loss` with respect to p."""
+    if kind == LOG_LOSS:
+        if p > -37.0:
+            e = math.exp(-p)
+            return ((1.0 - y) - y * e) / (1.0 + e)
+        return math.exp(p) - y
+    if kind == HINGE:
+        return -y if p * y <= shape else 0.0
+    if kind == SQUARED_HINGE:
+        z = shape - p * y
+        return -2.0 * y * z if z > 0.0 else 0.0
+    if kind == MODIFIED_HUBER:
+        z = p * y
+        if z >= 1.0:
+            return 0.0
+        return 2.0 * (1.0 - z) * -y if z >= -1.0 else -4.0 * y
+    if kind == SQUARED_ERROR:
+        return p - y
+    if kind == HUBER:
+        off = p - y
+        if abs(off) <= shape:
+            return off
+        return shape if off >= 0.0 else -shape
+    off = y - p
+    if kind == INSENSITIVE:
+        return -1.0 if off > shape else (1.0 if p - y > shape else 0.0)
+    if off > shape:
+        return -2.0 * (off - shape)
+    return 2.0 * (-off - shape) if off < -shape else 0.0
+
+
+@part(forceinline=True)
+def add_objective(real, options, state, y, p):
+    """Add what a row is worth before its update."""
+    loss = row_loss(options[LOSS], options[SHAPE], y, p)
+    state[TOTAL] += loss
+    state[OBJECTIVE] += loss
+    if options[PENALTY] > NO_PENALTY and options[LEARNING_RATE] < PA1:
+        norm, ratio = real(math.sqrt(state[SQUARE])), options[L1_RATIO]
+        half = (1.0 - ratio) * 0.5 * np.float64(norm * norm)
+        state[OBJECTIVE] += options[ALPHA] * (half + ratio * np.float64(real(state[SIZE])))
+
+
+@part(forceinline=True)
+def passive_step(options, y, p, square):
+    """The step of a passive-aggressive learner (Crammer et al., JMLR 2006), before sample weights."""
+    loss = row_loss(options[LOSS], options[SHAPE], y, p)
+    if options[LEARNING_RATE] == PA1:
+        step = min(options[ETA0], loss / square)
+    else:
+        step = loss / (square + 0.5 / options[ETA0])
+    if options[LOSS] == HINGE:
+        return step * y
+    return step * -1.0 if y - p < 0.0 else step
+
+
+@part(forceinline=True)
+def gradient_step(options, state, y, p):
+    """The step down the gradient, before sample weights."""
+    slope = row_slope(options[LOSS], options[SHAPE], y, p)
+    if slope < -STEEPEST:
+        slope = -STEEPEST
+    elif slope > STEEPEST:
+        slope = STEEPEST
+    return -state[ETA] * slope
+
+
+@part(forceinline=True)
+def next_rate(options, state):
+    """Set the rate of a row."""
+    if options[LEARNING_RATE] == OPTIMAL:
+        state[ETA] = 1.0 / (options[ALPHA] * (options[OFFSET] + state[T] - 1.0))
+    elif options[LEARNING_RATE] == INVSCALING:
+        state[ETA] = options[ETA0] / state[T] ** options[POWER_T]
+
+
+@part(forceinline=True)
+def shrink(weights, means, options, state):
+    """Apply the l2 penalty of a row to the scale. Returns whether the means must be settled before it can go on."""
+    real = weights.dtype.type
+    keep = real(max(0.0, 1.0 - ((1.0 - options[L1_RATIO]) * state[ETA] * options[ALPHA])))
+    state[SCALE] *= np.float64(keep)
+    state[SQUARE] *= np.float64(keep * keep)
+    state[SIZE] *= np.float64(keep)
+    if state[SCALE] >= (1e-9 if weights.itemsize == 8 else 1e-6):
+        return False
+    if len(means) > 0:
+        return True
+    factor = real(state[SCALE])
+    for j in range(len(weights)):
+        weights[j] *= factor
+    state[SCALE] = 1.0
+    return False
+
+
+@part(forceinline=True)
+def mean_step(options, state, real_update):
+    """The means' step for each input, as (factor of the value, divisor applied to it). Call `mean_done` afterwards."""
+    return state[A], -np.float64(real_update) / state[SCALE]
+
+
+@part(forceinline=True)
+def mean_done(real, options, state):
+    """Take a row into the mean, after its sweep."""
+    count = state[T] - options[AVERAGE_FROM] + 1.0
+    rounded = np.float64(real(count))
+    share = 1.0 / rounded
+    if rounded > 1.0:
+        state[B] /= 1.0 - share
+    state[A] += share * state[B] * state[SCALE]
+    state[MEAN_BIAS] += (state[BIAS] - state[MEAN_BIAS]) / count
+
+
+@part(forceinline=True)
+def paid_weight(real, weight, paid, owed, scale):
+    """A weight after it has paid what l1 asks for. Without branches on its sign, which nobody can foresee."""
+    before = np.float64(weight)
+    room = owed + np.float64(paid) if before > 0.0 else owed - np.float64(paid)
+    left = abs(before) - room / scale
+    after = math.copysign(left if left > 0.0 else 0.0, before)
+    return real(after if scale * before != 0.0 else before)
+
+
+@part(forceinline=True)
+def epoch_begins(places, held, rows, options, state):
+    """Put the rows of an epoch in their order. `rows` are those of `places` that are not held out."""
+    state[OBJECTIVE] = state[TOTAL] = 0.0
+    if options[SHUFFLED] > 0.0:
+        shuffle(places, int(options[SEED]))
+    if len(held) > 0:
+        k = 0
+        for place in places:
+            if held[place] == 0:
+                rows[k] = place
+                k += 1
+
+
+@kernel
+def stops(options, state, value):
+    """Take in the objective of an epoch, or minus its score. Returns whether to stop. "adaptive" slows down instead."""
+    worse = options[TOL] > -math.inf and value > state[BEST] - options[TOL]
+    state[WAITED] = state[WAITED] + 1.0 if worse else 0.0
+    if value < state[BEST]:
+        state[BEST] = value
+    if state[WAITED] < options[PATIENCE]:
+        return False
+    if options[LEARNING_RATE] == ADAPTIVE and state[ETA] > SMALLEST_ADAPTIVE_RATE:
+        state[ETA] /= 5.0
+        state[WAITED] = 0.0
+        return False
+    return True
+
+
+@part(forceinline=True)
+def epoch_ends(weights, rows, options, state):
+    """Count an epoch. Returns why to stop after it, or -1."""
+    state[EPOCH] += 1.0
+    state[POSITION] = 0.0
+    if not math.isfinite(state[BIAS]):
+        return OVERFLOW
+    for j in range(len(weights)):
+        if not math.isfinite(weights[j]):
+            return OVERFLOW
+    if options[ONE_EPOCH] > 0.0:
+        return LOOK
+    if stops(options, state, state[OBJECTIVE] / len(rows)) or state[EPOCH] >= options[EPOCHS]:
+        return DONE
+    return -1
+
+
+# --- dense rows -------------------------------------------------------------------------------------------------------
+
+
+@part(forceinline=True)
+def row_sum(X, row, weights):
+    total = 0.0
+    for j in range(len(weights)):
+        total += np.float64(weights[j] * X[row, j])
+    return total
+
+
+@part(forceinline=True)
+def row_square(X, row, d):
+    total = 0.0
+    for j in range(d):
+        total += np.float64(X[row, j]) * np.float64(X[row, j])
+    return total
+
+
+@part(forceinline=True)
+def sweep(X, row, following, weights, step):
+    """Take a step of the weights. Returns their sum of squares, and the sum of the row that follows."""
+    real, square, total = weights.dtype.type, 0.0, 0.0
+    for j in range(len(weights)):
+        w = real(np.float64(weights[j]) + np.float64(X[row, j]) * step)
+        weights[j] = w
+        square += np.float64(w * w)
+        total += np.float64(w * X[following, j])
+    return square, total
+
+
+@part(forceinline=True)
+def full_sweep(X, row, following, weights, means, paid, step, mean, state, l1):
+    """`sweep` with means (if `mean` has a factor and a step) and l1. Also returns the sum of magnitudes."""
+    real, square, size, total, moves = weights.dtype.type, 0.0, 0.0, 0.0, step != 0.0
+    factor, mean_update, scale, owed = mean[0], mean[1], state[SCALE], state[OWED]
+    averaged = mean_update != 0.0
+    for j in range(len(weights)):
+        x = np.float64(X[row, j])
+        w = weights[j]
+        if moves:
+            w = real(np.float64(w) + x * step)
+        square += np.float64(w * w)
+        size += np.float64(abs(w))
+        if averaged:
+            means[j] = real(np.float64(means[j]) + (factor * x * mean_update))
+        if l1:
+            before = np.float64(w)
+            w = paid_weight(real, w, paid[j], owed, scale)
+            paid[j] = real(np.float64(paid[j]) + scale * (np.float64(w) - before))
+        weights[j] = w
+        total += np.float64(w * X[following, j])
+    return square, size, total
+
+
+@kernel
+def run_dense(X, y, sample_weight, held, places, rows, options, weights, means, paid, state, most):
+    """Train on dense rows until there is a reason to stop, which is returned, and on at most about `most` rows.
+
+    `sample_weight` and `held` are empty if rows count the same and none is held out; `means` is empty without
+    averaging and `paid` without l1. `places` is the order of all rows, and `rows` of those that are trained on.
+    """
+    real, d, n = weights.dtype.type, len(weights), len(rows)
+    stride = 64 // X.itemsize
+    lines = (d + stride - 1) // stride
+    l1, averages = len(paid) > 0, options[AVERAGE_FROM] > 0.0
+    passive = options[LEARNING_RATE] >= PA1
+    while True:
+        i, half = int(state[POSITION]), state[HALF] > 0.0
+        if i == 0 and not half:
+            epoch_begins(places, held, rows, options, state)
+        total = row_sum(X, rows[min(i, n - 1)], weights)
+        while i < n:
+            row, following = rows[i], rows[min(i + 1, n - 1)]
+            ahead = rows[min(i + LINES_AHEAD, n - 1)] * d
+            for k in range(lines):
+                prefetch_far(X, ahead + k * stride)
+            if half:
+                update, half, state[HALF] = state[UPDATE], False, 0.0
+            else:
+                p, label = np.float64(real(total * state[SCALE])) + state[BIAS], np.float64(y[row])
+                next_rate(options, state)
+                if options[WATCHED] > 0.0:
+                    add_objective(real, options, state, label, p)
+                if passive:
+                    square = row_square(X, row, d)
+                    if square == 0.0 and options[LEARNING_RATE] == PA1:
+                        i += 1
+                        total = row_sum(X, following, weights)
+                        continue
+                    update = passive_step(options, label, p, square)
+                else:
+                    update = gradient_step(options, state, label, p)
+                counts = real(options[POSITIVE] if label > 0.0 else options[NEGATIVE])
+                update *= np.float64(counts * sample_weight[row] if len(sample_weight) > 0 else counts)
+                if options[PENALTY] >= L2_PENALTY and shrink(weights, means, options, state):
+                    state[POSITION], state[HALF], state[UPDATE] = i, 1.0, update
+                    return SETTLE
+            rounded = real(update)
+            scale = real(state[SCALE])
+            step = np.float64(rounded / scale)
+            if options[BIAS_SCALE] > 0.0:
+                state[BIAS] += update * options[BIAS_SCALE]
+            averaged = averages and options[AVERAGE_FROM] <= state[T]
+            if l1:
+                state[OWED] += options[L1_RATIO] * state[ETA] * options[ALPHA]
+            if averaged or l1:
+                mean = mean_step(options, state, rounded) if averaged else (0.0, 0.0)
+                squared, size, total = full_sweep(X, row, following, weights, means, paid, step, mean, state, l1)
+                if update != 0.0:
+                    state[SQUARE], state[SIZE] = squared * np.float64(scale * scale), size * np.float64(scale)
+                if averaged:
+                    mean_done(real, options, state)
+            elif update != 0.0:
+                squared, total = sweep(X, row, following, weights, step)
+                state[SQUARE] = squared * np.float64(scale * scale)
+            else:
+                total = row_sum(X, following, weights)
+            state[T] += 1.0
+            state[COUNT] += 1.0
+            i += 1
+            most -= 1
+            if most <= 0 and i < n:
+                state[POSITION] = i
+                return PAUSE
+        reason = epoch_ends(weights, rows, options, state)
+        if reason >= 0:
+            return reason
+        if most <= 0:
+            return PAUSE
+
+
+# --- sparse rows ------------------------------------------------------------------------------------------------------
+
+
+@part(forceinline=True)
+def sparse_sum(data, indices, start, stop, weights):
+    total = 0.0
+    for p in range(start, stop):
+        total += np.float64(weights[np.uint64(indices[np.uint64(p)])] * data[np.uint64(p)])
+    return total
+
+
+@part(forceinline=True)
+def sparse_square(data, start, stop):
+    total = 0.0
+    for p in range(start, stop):
+        total += np.float64(data[np.uint64(p)]) * np.float64(data[np.uint64(p)])
+    return total
+
+
+@part(forceinline=True)
+def add_sparse(data, indices, start, stop, weights, step):
+    """Take a step of the weights that a row stores. Returns their sum of squares."""
+    real, square = weights.dtype.type, 0.0
+    for p in range(start, stop):
+        j = np.uint64(indices[np.uint64(p)])
+        w = real(np.float64(weights[j]) + np.float64(data[np.uint64(p)]) * step)
+        weights[j] = w
+        square += np.float64(w * w)
+    return square
+
+
+@part(forceinline=True)
+def add_sparse_sized(data, indices, start, stop, weights, step):
+    """`add_sparse`. Also returns the sum of magnitudes, which only l1 needs."""
+    real, square, size = weights.dtype.type, 0.0, 0.0
+    for p in range(start, stop):
+        j = np.uint64(indices[np.uint64(p)])
+        w = real(np.float64(weights[j]) + np.float64(data[np.uint64(p)]) * step)
+        weights[j] = w
+        square += np.float64(w * w)
+        size += np.float64(abs(w))
+    return square, size
+
+
+@part(forceinline=True)
+def average_sparse(data, indices, start, stop, means, factor, mean_update):
+    """Take the step of a row into the sums of the means."""
+    real = means.dtype.type
+    for p in range(start, stop):
+        j = np.uint64(indices[np.uint64(p)])
+        means[j] = real(np.float64(means[j]) + (factor * np.float64(data[np.uint64(p)]) * mean_update))
+
+
+@part(forceinline=True)
+def pay_sparse(indices, start, stop, weights, paid, owed, scale):
+    """Let the weights that a row stores pay l1."""
+    real = weights.dtype.type
+    for p in range(start, stop):
+        j = np.uint64(indices[np.uint64(p)])
+        before = np.float64(weights[j])
+        weights[j] = paid_weight(real, weights[j], paid[j], owed, scale)
+        paid[j] = real(np.float64(paid[j]) + scale * (np.float64(weights[j]) - before))
+
+
+@kernel
+def run_sparse(
+    data, indices, indptr, y, sample_weight, held, places, rows, options, weights, means, paid, state, most
+):
+    """`run_dense` for the rows of a CSR matrix. A row may store an input twice, so each sweep is by itself."""
+    real, n = weights.dtype.type, len(rows)
+    l1, averages = len(paid) > 0, options[AVERAGE_FROM] > 0.0
+    passive = options[LEARNING_RATE] >= PA1
+    while True:
+        i, half = int(state[POSITION]), state[HALF] > 0.0
+        if i == 0 and not half:
+            epoch_begins(places, held, rows, options, state)
+        while i < n:
+            row = rows[i]
+            start, stop = indptr[row], indptr[row + 1]
+            if half:
+                update, half, state[HALF] = state[UPDATE], False, 0.0
+            else:
+                ask_for(data, indices, indptr, rows, i)
+                total = sparse_sum(data, indices, start, stop, weights)
+                p, label = np.float64(real(total * state[SCALE])) + state[BIAS], np.float64(y[row])
+                next_rate(options, state)
+                if options[WATCHED] > 0.0:
+                    add_objective(real, options, state, label, p)
+                if passive:
+                    square = sparse_square(data, start, stop)
+                    if square == 0.0 and options[LEARNING_RATE] == PA1:
+                        i += 1
+                        continue
+                    update = passive_step(options, label, p, square)
+                else:
+                    update = gradient_step(options, state, label, p)
+                counts = real(options[POSITIVE] if label > 0.0 else options[NEGATIVE])
+                update *= np.float64(counts * sample_weight[row] if len(sample_weight) > 0 else counts)
+                if options[PENALTY] >= L2_PENALTY and shrink(weights, means, options, state):
+                    state[POSITION], state[HALF], state[UPDATE] = i, 1.0, update
+                    return SETTLE
+            scale = real(state[SCALE])
+            step = np.float64(real(update) / scale)
+            if update != 0.0 and l1:
+                squared, size = add_sparse_sized(data, indices, start, stop, weights, step)
+                state[SQUARE], state[SIZE] = squared * np.float64(scale * scale), size * np.float64(scale)
+            elif update != 0.0:
+                state[SQUARE] = add_sparse(data, indices, start, stop, weights, step) * np.float64(scale * scale)
+            if options[BIAS_SCALE] > 0.0:
+                state[BIAS] += update * options[BIAS_SCALE]
+            if averages and options[AVERAGE_FROM] <= state[T]:
+                mean = mean_step(options, state, real(update))
+                average_sparse(data, indices, start, stop, means, mean[0], mean[1])
+                mean_done(real, options, state)
+            if l1:
+                state[OWED] += options[L1_RATIO] * state[ETA] * options[ALPHA]
+                pay_sparse(indices, start, stop, weights, paid, state[OWED], state[SCALE])
+            state[T] += 1.0
+            state[COUNT] += 1.0
+            i += 1
+            most -= 1
+            if most <= 0 and i < n:
+                state[POSITION] = i
+                return PAUSE
+        reason = epoch_ends(weights, rows, options, state)
+        if reason >= 0:
+            return reason
+        if most <= 0:
+            return PAUSE
