@@ -9,6 +9,7 @@ except ImportError as error:
 
 from tinynet_fast.sklearn.mlp import MLPClassifier
 from tinynet_fast.sklearn.sgd import SGDClassifier
+from tinynet_fast.sklearn.sgd_regressor import SGDRegressor
 from tinynet_fast.sklearn.stream import partial_fit_stream
 
-__all__ = ["MLPClassifier", "SGDClassifier", "partial_fit_stream"]
+__all__ = ["MLPClassifier", "SGDClassifier", "SGDRegressor", "partial_fit_stream"]

@@ -2,31 +2,30 @@
 
 import warnings
 from contextlib import nullcontext
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn import linear_model
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils import compute_class_weight
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tinynet_fast.kernels.fast import prediction
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import check_several, classes_of
-from tinynet_fast.sklearn.sgd_classes import Observer, classes_to_train, run, start_classes
+from tinynet_fast.sklearn.sgd_classes import Data, Observer, neurons_to_train, run, start_classes
 from tinynet_fast.sklearn.sgd_segments import side_by_side
-from tinynet_fast.sklearn.sgd_sparse import SparseTable
-from tinynet_fast.sklearn.sgd_training import DenseTable, SGDOptions, check_options
+from tinynet_fast.sklearn.sgd_training import SGDOptions, check_options
 from tinynet_fast.sklearn.validation import DENSE, SPARSE, Validation, checked_weights, placing, validation_rows
 from tinynet_fast.training.junctions import Junctions
 
 
-class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):
+class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
     """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, but faster; same weights.
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
@@ -148,32 +147,14 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     n_iter_: int
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn looks for it there
-        "loss": [str],
-        "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both"), None],
-        "fit_intercept": ["boolean"],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left"), None],
-        "shuffle": ["boolean"],
-        "verbose": ["verbose"],
-        "n_jobs": [Integral, None],
-        "random_state": ["random_state"],
-        "learning_rate": [StrOptions({"constant", "optimal", "invscaling", "adaptive", "auto"})],
-        "eta0": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-        "warm_start": ["boolean"],
-        "average": [Interval(Integral, 0, None, closed="left"), "boolean"],
-        "engine": [StrOptions({"fast", "strict"})],
+        **linear_model.SGDClassifier._parameter_constraints,
+        "learning_rate": [*linear_model.SGDClassifier._parameter_constraints["learning_rate"], StrOptions({"auto"})],
+        "engine": [StrOptions({"fast", "exact", "strict"})],
     }
 
     def __init__(
         self,
-        loss: str = "log_loss",
+        loss: str = "hinge",
         *,
         penalty: str | None = "l2",
         alpha: float = 0.0001,
@@ -183,6 +164,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         tol: float | None = 1e-3,
         shuffle: bool = True,
         verbose: int = 0,
+        epsilon: float = 0.1,
         n_jobs: int | None = None,
         random_state: Any = None,
         learning_rate: str = "optimal",
@@ -196,26 +178,29 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         average: bool | int = False,
         engine: str = "fast",
     ) -> None:
-        self.loss = loss
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.max_iter = max_iter
-        self.tol = tol
-        self.shuffle = shuffle
-        self.verbose = verbose
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-        self.learning_rate = learning_rate
-        self.eta0 = eta0
-        self.power_t = power_t
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.class_weight = class_weight
-        self.warm_start = warm_start
-        self.average = average
+        super().__init__(
+            loss=loss,
+            penalty=penalty,
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            fit_intercept=fit_intercept,
+            max_iter=max_iter,
+            tol=tol,
+            shuffle=shuffle,
+            verbose=verbose,
+            epsilon=epsilon,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            learning_rate=learning_rate,
+            eta0=eta0,
+            power_t=power_t,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            class_weight=class_weight,
+            warm_start=warm_start,
+            average=average,
+        )
         self.engine = engine
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -263,7 +248,7 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
             For missing values, one class only, an option that makes no sense, another loss, weights that overflow.
         """
         check_options(self)
-        data = X, y, sample_weight
+        given = X, y, sample_weight
         with placing(X):
             X, y = validate_data(self, X, y, **SPARSE)
         warm = self.warm_start and hasattr(self, "coef_")
@@ -274,14 +259,23 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         for name in ("eta0_", "rate_search_"):
             self.__dict__.pop(name, None)
         validation = validation_rows(self, X_val, y_val, sample_weight_val, SPARSE)
-        start_classes(self, X.shape[1], coef_init, intercept_init)
-        epochs = Epochs(self, int(self.max_iter), *data)
+        kind = np.float64 if self.engine == "strict" else X.dtype
+        start_classes(self, X.shape[1], coef_init, intercept_init, kind)
+        epochs = Epochs(self, int(self.max_iter), *given)
         self._train(X, y, sample_weight, int(self.max_iter), self.tol, epochs, validation, whole=True)
         epochs.done()
         if self.tol is not None and self.n_iter_ == self.max_iter:
             warnings.warn(
-                f"All {self.max_iter} epochs ran and the objective still came down: raise max_iter for a better fit.",
+                "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve the "
+                "fit.",
                 ConvergenceWarning,
+                stacklevel=2,
+            )
+        if self.power_t < 0:
+            warnings.warn(
+                "Negative values for `power_t` are deprecated in version 1.8 and will raise an error in 1.10. Use "
+                "values in the range [0.0, inf) instead.",
+                FutureWarning,
                 stacklevel=2,
             )
         return self
@@ -308,15 +302,13 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         self
         """
         first = not hasattr(self, "classes_")
-        check_options(self)
-        if self.early_stopping:
-            raise ValueError("early_stopping should be False with partial_fit: there are no rows to hold out")
+        check_options(self, first, for_partial_fit=True)
         if first and self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' is not supported for partial_fit, which sees some of the rows: pass the dict "
+                "class_weight 'balanced' is not supported for partial_fit, which sees some of the rows: pass the dict "
                 "that compute_class_weight('balanced', classes=classes, y=y) gives for a sample of them"
             )
-        data = X, y, sample_weight
+        given = X, y, sample_weight
         with placing(X):
             X, y = validate_data(self, X, y, reset=first, **SPARSE)
         _check_partial_fit_first_call(self, classes)
@@ -328,8 +320,8 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         if first:
             self.t_ = 1.0
         if first or not hasattr(self, "coef_"):
-            start_classes(self, X.shape[1], None, None)
-        epochs = Epochs(self, 1, *data)
+            start_classes(self, X.shape[1], None, None, np.float64 if self.engine == "strict" else X.dtype)
+        epochs = Epochs(self, 1, *given)
         self._train(X, y, sample_weight, 1, None, epochs, None, whole=False)
         epochs.done()
         return self
@@ -339,27 +331,24 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
         with placing(X):
             return super().decision_function(X)
 
+    @available_if(linear_model.SGDClassifier._check_proba)
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, n_classes): the probability of each class. For more than two, each one's against the rest, normalised."""
+        """(n, n_classes): the probability of each class; for losses "log_loss" and "modified_huber".
+
+        For more than two classes, each one's against the rest, normalised.
+        """
         check_is_fitted(self)
-        if len(self.classes_) > 2 or issparse(X) or issparse(self.coef_):
-            return self._predict_proba_lr(X)
+        coef, exact = self.coef_, self.loss != "log_loss"
+        if exact or len(self.classes_) > 2 or issparse(X) or issparse(coef) or coef.dtype != np.float64:
+            with placing(X):
+                return super().predict_proba(X)
         with placing(X):
             rows = validate_data(self, X, reset=False, ensure_all_finite=False, **DENSE)
-        weights = np.ascontiguousarray(self.coef_[0], dtype=np.float64)
         both = np.empty((len(rows), 2))
-        if not prediction.predict_both(rows, weights, np.asarray(self.intercept_, dtype=np.float64), both):
-            return self._predict_proba_lr(X)  # says what is wrong with X, or can predict it
+        weights, intercept = np.ascontiguousarray(coef[0]), np.asarray(self.intercept_, dtype=np.float64)
+        if not prediction.predict_both(rows, weights, intercept, both):
+            return super().predict_proba(X)  # says what is wrong with X, or can predict it
         return both
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """(n, n_classes): the logarithm of `predict_proba`."""
-        return np.log(self.predict_proba(X))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
 
     def _train(
         self,
@@ -374,25 +363,50 @@ class SGDClassifier(CallbackSupportMixin, LinearClassifierMixin, SparseCoefMixin
     ) -> None:
         classes = self.classes_
         check_several(classes)
-        sample_weight = checked_weights(sample_weight, X)
+        averaged = self._own_arrays()
+        begin = self._standard_intercept.copy()
+        if self.engine != "strict":
+            X = X.astype(self._standard_coef.dtype, copy=False)
+        sample_weight = checked_weights(sample_weight, X, self.early_stopping and validation is None)
         class_weight = np.ones(len(classes))
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
+        data = Data(X, y, codes, sample_weight)
         options = SGDOptions.of(self, max_iter, tol)
-        lazily = issparse(X) or (whole and self.average and options.penalties.l1 > 0.0)  # see `average`
-        make = SparseTable if lazily else DenseTable
-        table = make(X, codes, sample_weight, options)
-        neurons, validation = classes_to_train(self, table, class_weight, options, validation)
-        observer = Observer(self, neurons, X.shape[0], epochs, validation)
+        neurons, validation = neurons_to_train(self, data, class_weight, options, validation, whole)
+        observer = Observer(self, neurons, X.shape[0], max_iter, epochs, validation)
         observed = bool(epochs) or validation is not None
         with side_by_side(neurons, self.n_jobs, observed) if whole else nullcontext(Junctions()) as junctions:
-            self.n_iter_ = run(table, neurons, self.n_jobs, observer if observed else None)
+            self.n_iter_ = run(neurons, self.n_jobs, observer if observed else None)
         self.certificate_ = junctions.certificate
-        self.validation_loss_curve_ = None if validation is None else validation.losses
-        self.t_ += self.n_iter_ * X.shape[0]
+        self.validation_loss_curve_ = validation.losses if validation is not None and validation.losses else None
         engines = set().union(*(neuron.engines for neuron in neurons))
         self.engine_ = engines.pop() if len(engines) == 1 else "mixed"
-        averaged = self.average and self.average <= self.t_ - 1.0
-        self.coef_ = self._means[:, :-1].copy() if averaged else self._standard_coef
-        self.intercept_ = self._means[:, -1].copy() if averaged else self._standard_intercept
+        self.t_ += self.n_iter_ * X.shape[0]
+        self._store(begin, averaged)
+
+    def _own_arrays(self) -> bool:
+        """Copy what training goes on from: it may be a user's, or a read-only file. Returns whether `coef_` is a mean."""
+        if issparse(self.coef_):
+            self.densify()
+        if not self.average:
+            self._standard_coef, self._standard_intercept = self.coef_, self.intercept_
+        for name in ("_standard_coef", "_standard_intercept", "_means", "_paid"):
+            setattr(self, name, np.array(getattr(self, name)))
+        return bool(self.average and self.average <= self.t_ - 1.0)
+
+    def _store(self, begin: np.ndarray, averaged_before: bool) -> None:
+        """Make attributes of what the classes have learned.
+
+        `begin` has the intercepts that they began with. scikit-learn's classes begin with them again in the next call
+        once weights are averaged; of more than two classes, that call then shows the last intercepts, not their means.
+        """
+        averaged = bool(self.average and self.average <= self.t_ - 1.0)
+        if self.engine != "strict":
+            if len(begin) > 1 and averaged_before:
+                self._means[:, -1] = self._standard_intercept
+            if averaged_before if len(begin) > 1 else averaged:
+                self._standard_intercept = begin
+        learned = (self._means[:, :-1], self._means[:, -1]) if averaged else (self._standard_coef, self._standard_intercept)
+        self.coef_, self.intercept_ = (part.copy() for part in learned)

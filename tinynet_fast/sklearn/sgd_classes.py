@@ -1,15 +1,19 @@
 """All classes of an `SGDClassifier`: the rows, seed and rate of each. `sgd_training.py` trains one class."""
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedShuffleSplit
+from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
+from tinynet_fast.kernels import exact
+from tinynet_fast.kernels.engines import FAST, row_limit
 from tinynet_fast.sklearn.callbacks import Epochs
+from tinynet_fast.sklearn.sgd_exact import Exact, options_of
 from tinynet_fast.sklearn.sgd_shared_pass import SharedPass, can_share
 from tinynet_fast.sklearn.sgd_sparse import SparseClass, SparseTable
 from tinynet_fast.sklearn.sgd_training import ClassArrays, DenseTable, OneClass, SGDOptions
@@ -22,108 +26,244 @@ from tinynet_fast.training.schedules import Schedule
 LARGEST_INT = np.iinfo(np.int32).max
 
 
-def start_classes(model: Any, n_features: int, coef_init: Any, intercept_init: Any) -> None:
+def start_classes(model: Any, n_features: int, coef_init: Any, intercept_init: Any, dtype: Any) -> None:
     """Give `model` the starting weights of all classes."""
     k = len(model.classes_) if len(model.classes_) > 2 else 1
-    coef, intercept = np.zeros((k, n_features)), np.zeros(k)
+    coef, intercept = np.zeros((k, n_features), dtype), np.zeros(k, dtype)
     for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
         if given is not None:
-            values = np.asarray(given, dtype=np.float64)
+            values = np.asarray(given, dtype=dtype)
             if values.size != table.size or (k > 1 and values.shape != table.shape):
                 raise ValueError(f"Provided {name} has shape {values.shape}; {table.shape} fits this dataset.")
             table[:] = values.reshape(table.shape)
+    intercept = intercept if k > 1 else intercept.astype(np.float64)  # scikit-learn's own is never rounded to float32
     model.coef_, model.intercept_ = coef, intercept
     model._standard_coef, model._standard_intercept = coef, intercept
-    model._means, model._paid = np.zeros((k, n_features + 1)), np.zeros((k, n_features + 1))
+    model._means, model._paid = np.zeros((k, n_features + 1), dtype), np.zeros((k, n_features + 1), dtype)
 
 
-def classes_to_train(
-    model: Any,
-    table: DenseTable | SparseTable,
-    class_weight: np.ndarray,
-    options: SGDOptions,
-    validation: Validation | None,
-) -> tuple[list[OneClass], Validation | None]:
-    """The neurons that `model` trains, one for each class against the rest, and the rows that are not trained on.
+@dataclass
+class Data:
+    """The rows that an estimator is trained on."""
 
-    Random numbers are drawn in the same order as in scikit-learn. With early stopping, the rows that are not trained on
-    decide when to stop. With ``learning_rate="auto"`` each class has its rate in `model.rate_search_`; if that does not
-    exist yet, the rates are searched for.
-    """
-    if not model.average:
-        model._standard_coef = np.require(model.coef_, np.float64, ["C", "W"])
-        model._standard_intercept = np.require(model.intercept_, np.float64, ["C", "W"])
-    k = len(model._standard_coef)
-    splits = validation is None and model.early_stopping
-    held = held_out(model, table) if splits and k > 1 else None
+    X: Any
+    labels: np.ndarray
+    codes: np.ndarray  # the numbers of their classes
+    sample_weight: np.ndarray | None
+
+    def held_out(self, model: Any) -> np.ndarray | None:
+        """(n,) bool: the rows that early stopping holds out; None without early stopping."""
+        if not model.early_stopping:
+            return None
+        counted = np.ones(len(self.codes), bool) if self.sample_weight is None else self.sample_weight > 0
+        return np.asarray(model._make_validation_split(self.labels, sample_mask=counted))
+
+    def validation(self, held: np.ndarray) -> Validation:
+        """The rows held out."""
+        weight = None if self.sample_weight is None else self.sample_weight[held]
+        return Validation(self.X[held], self.codes[held], weight)
+
+
+@dataclass
+class Start:
+    """Where the training of one class begins."""
+
+    arrays: ClassArrays
+    positive: int  # the code of the class
+    weights: tuple[float, float]  # how much a row of the class counts, and any other row
+    seed: int
+    held: np.ndarray | None  # (n,) bool: rows held out
+    rate: float | None = None  # for ``learning_rate="auto"``
+
+
+def starts_of(model: Any, data: Data, class_weight: np.ndarray, holds_out: bool) -> list[Start]:
+    """Where each class begins. Random numbers are drawn in the same order as in scikit-learn."""
+    coef, intercept = model._standard_coef, model._standard_intercept
+    k = len(coef)
+    held = data.held_out(model) if holds_out and k > 1 else None
     random_state = check_random_state(model.random_state)
     states = list(map(check_random_state, random_state.randint(LARGEST_INT, size=k))) if k > 1 else [random_state]
-    automatic = model.learning_rate == "auto"
-    searches = getattr(model, "rate_search_", []) if automatic else []
-    made, found = [], []
+    starts: list[Start] = []
     for i, own in enumerate(states):
         own.randint(1, LARGEST_INT)  # scikit-learn draws a seed here that it does not use
-        held = held_out(model, table) if splits and k == 1 else held
+        held = data.held_out(model) if holds_out and k == 1 else held
         positive = i if k > 1 else 1
         weights = float(class_weight[positive]), 1.0 if k > 1 else float(class_weight[0])
-        arrays = ClassArrays(
-            model._standard_coef[i], model._standard_intercept[i : i + 1], model._means[i], model._paid[i]
-        )
-        own_options = options
-        if automatic:
-            label = model.classes_[positive]
-            found.append(
-                searches[i] if searches else search_rate(table, arrays, options, positive, weights, held, label)
-            )
-            own_options = replace(options, eta0=found[-1].learning_rate, schedule=Schedule(found[-1].learning_rate))
-        make: Any = SparseClass if isinstance(table, SparseTable) else OneClass
-        seed = own.randint(LARGEST_INT)
-        made.append(make(table, own_options, arrays, positive, weights, int(model.t_) - 1, seed, held))
-        if held is not None and validation is None:
-            weight = None if table.sample_weight is None else table.sample_weight[held]
-            validation = Validation(table.X[held], table.codes[held], weight)
-        if validation is not None and model.early_stopping:
-            made[-1].score = score_of(validation.X, validation.codes == positive, validation.weight)
-    if automatic:
-        model.rate_search_ = found
-        model.eta0_ = np.array([search.learning_rate for search in found])
-    return made, validation
+        arrays = ClassArrays(coef[i], intercept[i : i + 1], model._means[i], model._paid[i])
+        starts.append(Start(arrays, positive, weights, own.randint(LARGEST_INT), held))
+    return starts
 
 
-def search_rate(
-    table: DenseTable | SparseTable,
-    arrays: ClassArrays,
-    options: SGDOptions,
-    positive: int,
-    weights: tuple[float, float],
-    held: np.ndarray | None,
-    label: Any,
-) -> RateSearch:
+def find_rates(model: Any, data: Data, options: SGDOptions, starts: list[Start]) -> None:
+    """Give each class its rate for ``learning_rate="auto"``: that of an earlier call, or one that is searched for."""
+    searches = getattr(model, "rate_search_", None)
+    if searches is None:
+        searches = [search_rate(data, start, options, model.classes_[start.positive]) for start in starts]
+    for start, search in zip(starts, searches, strict=True):
+        start.rate = search.learning_rate
+    model.rate_search_ = searches
+    model.eta0_ = np.array([search.learning_rate for search in searches])
+
+
+def exact_class(model: Any, data: Data, options: np.ndarray, start: Start, validation: Validation | None) -> Exact:
+    """The class as scikit-learn trains it."""
+    X, own = data.X, options.copy()
+    own[[exact.POSITIVE, exact.NEGATIVE]], own[exact.SEED] = start.weights, start.seed
+    own[exact.ETA0] = own[exact.ETA0] if start.rate is None else start.rate
+    y = np.ones(len(data.codes), X.dtype)
+    y[data.codes != start.positive] = 0.0 if model.loss == "log_loss" else -1.0
+    neuron = Exact(X, y, data.sample_weight, start.held, own, start.arrays, model.t_, int(model.verbose))
+    if start.held is not None:
+        weight = np.ones(len(y), X.dtype) if data.sample_weight is None else data.sample_weight
+        neuron.score = model._make_validation_score_cb(start.held, X, y, weight, classes=np.array([-1, 1], X.dtype))
+    elif validation is not None and model.early_stopping:
+        score = score_of(validation.X, validation.codes == start.positive, validation.weight)
+        neuron.score = lambda w, b: score(neuron.parameters(False)[:-1], b)
+    return neuron
+
+
+def own_class(
+    model: Any, table: DenseTable | SparseTable, options: SGDOptions, start: Start, validation: Validation | None
+) -> OneClass:
+    """The class as our kernels train it."""
+    if start.rate is not None:
+        options = replace(options, eta0=start.rate, schedule=Schedule(start.rate))
+    make: Any = SparseClass if isinstance(table, SparseTable) else OneClass
+    row = int(model.t_) - 1
+    neuron: OneClass = make(table, options, start.arrays, start.positive, start.weights, row, start.seed, start.held)
+    if validation is not None and model.early_stopping:
+        neuron.score = score_of(validation.X, validation.codes == start.positive, validation.weight)
+    return neuron
+
+
+class ExactFirst:
+    """A class whose first steps may overshoot: some epochs of `Exact`, and the rest of `OneClass`.
+
+    After a step that overshoots, differences in rounding grow. While none can, they do not.
+    """
+
+    def __init__(self, first: Exact, then: OneClass, epochs: int) -> None:
+        self.first, self.then, self.epochs = first, then, epochs
+        self.now: Exact | OneClass = first
+
+    @property
+    def engines(self) -> set[str]:
+        return self.first.engines | self.then.engines
+
+    def parameters(self, averaged: bool) -> np.ndarray:
+        return self.now.parameters(averaged)
+
+    def settle(self) -> None:
+        self.now.settle()
+
+    def run(self) -> int:
+        ran = finish(self.loop())
+        self.settle()
+        return ran
+
+    def loop(self) -> Iterator[tuple[int, bool]]:
+        """The loop over the epochs of this class."""
+        self.first.options[exact.EPOCHS] = self.epochs
+        for done, _ in self.first.loop():
+            yield done, self.first.stopped
+        if not self.first.stopped:
+            self._go_on()
+            for done, last in self.then.loop():
+                yield self.epochs + done, last
+
+    def _go_on(self) -> None:
+        first, then = self.first, self.then
+        first.settle()
+        then.options = replace(then.options, max_iter=then.options.max_iter - self.epochs)
+        then.row += self.epochs * len(first.rows)
+        then.epochs = self.epochs
+        then.tolerance.best, then.tolerance.waited = first.state[exact.BEST], int(first.state[exact.WAITED])
+        if then.options.shuffle:
+            then.places = first.places  # each epoch shuffles the order of the one before
+        self.now = then
+
+
+def needs_exact(model: Any, data: Data, class_weight: np.ndarray, options: SGDOptions, holds_out: bool) -> bool:
+    """Whether the exact kernels train every epoch: they are asked for, or the fast ones do not do what is asked for."""
+    if model.engine != "fast":
+        return bool(model.engine == "exact")
+    weight, penalties = data.sample_weight, options.penalties
+    uphill = class_weight.min() < 0.0 or (weight is not None and weight.min() < 0.0)
+    # scikit-learn's means of weights lose digits to its scale, which falls to exp(-shrinking) before it is reset.
+    shrinking = options.eta0 * penalties.l2 * data.X.shape[0] * options.max_iter
+    blurred = penalties.average_from and options.schedule.name != "optimal" and shrinking > 12.0
+    has_kernel = model.loss == "log_loss" and penalties.l1 == 0.0 and model.fit_intercept and not model.verbose
+    # scikit-learn rounds each weight to the dtype of the rows, and scores weights that lack their scale.
+    return bool(uphill or blurred or not has_kernel or data.X.dtype != np.float64 or holds_out)
+
+
+def fast_from(model: Any, neuron: OneClass) -> int:
+    """After how many epochs the fast kernels can train a class, because no step overshoots any more; -1 for never."""
+    if neuron.choose_engine() is FAST:
+        return 0
+    n, most, schedule = neuron.table.X.shape[0], neuron.options.max_iter, neuron.options.schedule
+    if schedule.is_constant or not neuron.has_fast_kernel:
+        return -1
+
+    def is_safe(epochs: int) -> bool:
+        rate = schedule.rate(neuron.row + epochs * n)
+        return neuron.table.largest <= row_limit(0.0, rate * neuron.heaviest)
+
+    epochs = bisect_left(range(most), True, key=is_safe)
+    return epochs if 0 < epochs < most else -1
+
+
+def neurons_to_train(
+    model: Any, data: Data, class_weight: np.ndarray, options: SGDOptions, validation: Validation | None, whole: bool
+) -> tuple[list[Any], Validation | None]:
+    """The neurons that `model` trains, one for each class against the rest, and the rows that are not trained on.
+
+    With early stopping, the rows that are not trained on decide when to stop. `whole` is False for `partial_fit`.
+    """
+    holds_out = model.early_stopping and validation is None
+    starts = starts_of(model, data, class_weight, holds_out)
+    if holds_out:
+        validation = data.validation(starts[0].held)  # type: ignore[arg-type]
+    if model.learning_rate == "auto":
+        find_rates(model, data, options, starts)
+    theirs = options_of(model, data.X, options.max_iter, options.tol)
+    if needs_exact(model, data, class_weight, options, holds_out):
+        return [exact_class(model, data, theirs, start, validation) for start in starts], validation
+    lazily = issparse(data.X) or (whole and model.average and options.penalties.l1 > 0.0)  # see `average`
+    make: Any = SparseTable if lazily else DenseTable
+    table = make(data.X, data.codes, data.sample_weight, options)
+    ours = [own_class(model, table, options, start, validation) for start in starts]
+    if model.engine == "strict":
+        return list(ours), validation
+    epochs = [fast_from(model, neuron) for neuron in ours]
+    if can_share(ours) and any(epochs):
+        epochs = [-1] * len(ours)
+    neurons: list[Any] = []
+    for start, neuron, first in zip(starts, ours, epochs, strict=True):
+        if first == 0:
+            neurons.append(neuron)
+            continue
+        their = exact_class(model, data, theirs, start, validation)
+        neurons.append(their if first < 0 else ExactFirst(their, neuron, first))
+    return neurons, validation
+
+
+def search_rate(data: Data, start: Start, options: SGDOptions, label: Any) -> RateSearch:
     """Search for the rate of one class, on the rows that are trained on, from its starting weights."""
-    rows = slice(None) if held is None else ~held
-    y = table.codes[rows] == positive
+    rows = slice(None) if start.held is None else ~start.held
+    y, weights, given = data.codes[rows] == start.positive, start.weights, data.sample_weight
     if y.all() or not y.any():
         raise ValueError(
             f"learning_rate='auto' is found from the first call's rows, and they are all of class {label} or all of "
             "others: pass more of them, shuffled"
         )
-    weight = None if weights == (1.0, 1.0) and table.sample_weight is None else np.where(y, *weights)
-    if weight is not None and table.sample_weight is not None:
-        weight = weight * table.sample_weight[rows]
-    start: dict[str, Any] = {"weights": arrays.weights, "bias": float(arrays.bias[0]), "sample_weight": weight}
+    weight = None if weights == (1.0, 1.0) and given is None else np.where(y, *weights)
+    if weight is not None and given is not None:
+        weight = weight * given[rows]
+    arrays = start.arrays
+    begin: dict[str, Any] = {"weights": arrays.weights, "bias": float(arrays.bias[0]), "sample_weight": weight}
     penalties: dict[str, Any] = {"l2": options.penalties.l2, "average": bool(options.penalties.average_from)}
-    return auto_rate(table.X[rows], y.astype(np.uint8), epochs=options.max_iter, **penalties, **start)
-
-
-def held_out(model: Any, table: Any) -> np.ndarray:
-    """(n,) bool: the rows that early stopping holds out."""
-    split = StratifiedShuffleSplit(test_size=model.validation_fraction, random_state=model.random_state)
-    _, held = next(split.split(np.zeros((len(table.codes), 1)), table.codes))
-    if table.sample_weight is not None and not table.sample_weight[held].any():
-        raise ValueError("The sample weights for validation set are all zero, consider using a different random state.")
-    mask = np.zeros(len(table.codes), dtype=bool)
-    mask[held] = True
-    return mask
+    return auto_rate(data.X[rows], y.astype(np.uint8), epochs=options.max_iter, **penalties, **begin)
 
 
 def score_of(X: Any, y: np.ndarray, weight: np.ndarray | None) -> Callable[[np.ndarray, float], float]:
@@ -136,8 +276,9 @@ class Observer:
     """After an epoch of all classes: measures the rows that are not trained on, and calls the callbacks."""
 
     model: Any
-    classes: list[OneClass]
+    classes: list[Any]
     rows: int  # that are trained on, or counted as such, in an epoch
+    max_iter: int
     epochs: Epochs
     validation: Validation | None
 
@@ -146,26 +287,24 @@ class Observer:
         t = self.model.t_ + ran * self.rows
         averaged = bool(self.model.average and self.model.average <= t - 1.0)
         parameters = np.array([each.parameters(averaged) for each in self.classes])
-        coef, intercept = np.ascontiguousarray(parameters[:, :-1]), parameters[:, -1].copy()
+        coef, intercept = parameters[:, :-1].astype(self.model._standard_coef.dtype), parameters[:, -1].copy()
         return {"coef_": coef, "intercept_": intercept, "n_iter_": ran, "t_": t}
 
     def epoch_ended(self, ran: int) -> bool:
         """Look at the model after epoch `ran`. Returns whether training is to stop here."""
-        if self.validation is not None:
+        if self.validation is not None and self.model.loss == "log_loss":
             now = self.as_if_done(ran)
             self.validation.add(log_probabilities(self.validation.X @ now["coef_"].T + now["intercept_"], True))
         return self.epochs.end(lambda: self.as_if_done(ran))
 
 
-def run(table: DenseTable | SparseTable, classes: list[OneClass], n_jobs: int | None, observer: Observer | None) -> int:
+def run(classes: list[Any], n_jobs: int | None, observer: Observer | None) -> int:
     """Train all classes. Returns the largest number of epochs that any class needed.
 
     Classes that cannot share a pass over the rows are trained separately. If there is an observer, they wait for each
     other after each epoch.
     """
-    runs: list[Any] = list(classes)
-    if isinstance(table, DenseTable) and can_share(table, classes):
-        runs = [SharedPass(table, classes)]
+    runs: list[Any] = [SharedPass(classes)] if can_share(classes) else list(classes)
     if observer is None and len(runs) == 1:
         return int(runs[0].run())
     with Parallel(n_jobs=n_jobs if len(runs) > 1 else None, require="sharedmem") as pool:
@@ -183,7 +322,7 @@ def run(table: DenseTable | SparseTable, classes: list[OneClass], n_jobs: int | 
         def ended(done: int, last: bool) -> bool:
             return observer.epoch_ended(done) or not going
 
-        ran = finish(run_epochs(one_pass, classes[0].options.max_iter, [ended]))
+        ran = finish(run_epochs(one_pass, observer.max_iter, [ended]))
     for each in runs:
         each.settle()
     return ran

@@ -6,6 +6,7 @@ trained in turn.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -43,10 +44,10 @@ class EpochSegments:
 
 
 @contextmanager
-def side_by_side(classes: list[OneClass], n_jobs: int | None, observed: bool) -> Iterator[Junctions]:
+def side_by_side(classes: list[Any], n_jobs: int | None, observed: bool) -> Iterator[Junctions]:
     """Let long blocks and, if nothing looks at single epochs (`observed`), many epochs be trained in segments."""
     junctions, one = Junctions(), classes[0]
-    if len(classes) > 1 or not _can(one):
+    if len(classes) > 1 or type(one) is not OneClass or not _can(one):
         yield junctions
         return
     with Team(effective_n_jobs(n_jobs)) as team:
@@ -65,8 +66,7 @@ def _can(one: OneClass) -> bool:
     options, weight = one.options, one.table.sample_weight
     smooth = options.penalties.smooth and not options.penalties.average_from and options.bias_scale == 1.0
     positive = min(one.weights) >= 0.0 and (weight is None or weight.min() >= 0.0)
-    in_place = type(one) is OneClass and one.places is None
-    return in_place and smooth and positive and not options.watches_objective and one.engine_now() is FAST
+    return one.places is None and smooth and positive and not options.watches_objective and one.engine_now() is FAST
 
 
 def _blocks(one: OneClass, junctions: Junctions, team: Team) -> None:

@@ -45,6 +45,7 @@ class SparseClass(OneClass):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.has_fast_kernel, self.plain = True, False  # for l1 and a slower bias too
+        self.scales = np.ones(at.SPARSE_STATE)  # until `_prepare`
 
     def _prepare(self) -> None:
         table, options, arrays = self.table, self.options, self.arrays

@@ -31,17 +31,18 @@ class EpochsAhead(Protocol):
         """Train the next epochs. Returns how many; 0 if they have to be trained in turn."""
 
 
-def check_options(model: Any) -> None:
-    """ValueError for options of an `SGDClassifier` that have no kernel here or do not go together."""
-    if model.loss != "log_loss":
-        raise ValueError(
-            f"loss={model.loss!r} has no kernel here, only 'log_loss': for it, use scikit-learn's SGDClassifier"
-        )
-    if model.learning_rate == "optimal" and model.alpha == 0:
-        raise ValueError("alpha must be > 0 for learning_rate='optimal', which divides by it")
-    if model.penalty == "elasticnet" and model.l1_ratio is None:
-        raise ValueError("l1_ratio must be set when penalty is 'elasticnet'")
+def check_options(model: Any, first: bool = True, for_partial_fit: bool = False) -> None:
+    """ValueError for options of an `SGDClassifier` that do not go together. Some matter in the first call alone."""
+    if model.learning_rate != "auto" and first:
+        model._more_validate_params(for_partial_fit=for_partial_fit)
+    if model.engine == "strict" and model.loss != "log_loss":
+        raise ValueError(f"engine='strict' has no kernel for loss={model.loss!r}: use engine='fast' or 'exact'")
     if model.learning_rate == "auto":
+        if model.loss != "log_loss":
+            raise ValueError(
+                f"learning_rate='auto' is for loss='log_loss', not {model.loss!r}: give a rate as eta0 with "
+                "learning_rate='constant'"
+            )
         if model.penalty not in ("l2", None):
             raise ValueError(
                 f"learning_rate='auto' knows no penalty={model.penalty!r}: use penalty='l2' or None, or give a rate "
@@ -76,7 +77,7 @@ class SGDOptions:
         """The options of an `SGDClassifier`."""
         ratio = {"l2": 0.0, "l1": 1.0}.get(model.penalty or "", model.l1_ratio or 0.0)
         alpha = float(model.alpha) if model.penalty else 0.0
-        name = "constant" if model.learning_rate in ("adaptive", "auto") else model.learning_rate
+        name = model.learning_rate if model.learning_rate in ("optimal", "invscaling") else "constant"
         return cls(
             engine=model.engine,
             eta0=float(model.eta0),
@@ -329,11 +330,15 @@ class OneClass:
         entropy = objective.objective(logits, y, schedule_rows, squares, l2, options.bias_scale, *start, self.scratch)
         return float(entropy) + float(self.row_penalties[:n].sum())
 
-    def engine_now(self) -> Engine:
+    def choose_engine(self) -> Engine:
         """The engine for the next block. It may change, because rates fall and weights grow."""
         length = math.hypot(float(np.linalg.norm(self._weights())), float(self.arrays.bias[0]))
         limit = row_limit(length, self._first_rate() * self.heaviest)
-        engine = choose(ENGINES[self.options.engine], self.table.largest, limit, self.has_fast_kernel)
+        return choose(ENGINES[self.options.engine], self.table.largest, limit, self.has_fast_kernel)
+
+    def engine_now(self) -> Engine:
+        """`choose_engine`, which then counts as one that ran."""
+        engine = self.choose_engine()
         self.engines.add(engine.name)
         return engine
 

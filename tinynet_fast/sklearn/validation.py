@@ -65,12 +65,12 @@ def placing(X: Any, name: str = "X") -> Iterator[None]:
         raise
 
 
-def checked_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
-    """The sample weights of rows to train on; ValueError if none is above or below zero."""
+def checked_weights(sample_weight: Any, X: Any, zeros: bool = False) -> np.ndarray | None:
+    """The sample weights of rows to train on, of their dtype; ValueError if all are 0, unless `zeros` may be."""
     if sample_weight is None:
         return None
-    checked: np.ndarray = _check_sample_weight(sample_weight, X, dtype=np.float64)
-    if not checked.any():
+    checked: np.ndarray = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+    if not zeros and not checked.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return checked
 

@@ -18,6 +18,8 @@ NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
+EXACT = "{f}1 {f}1 B1 lw1 lw1 d1 {f}w1 {f}w1 {f}w1 dw1 l0"
+EXACT_DENSE, EXACT_SPARSE = "{f}2 " + EXACT, "{f}1 i1 i1 " + EXACT
 SEGMENTS = "d1 d1 l1 l0 dw2 dw1 dw1"
 
 # Called by name alone: Numba takes these for the arrays that come, which are writeable.
@@ -30,6 +32,7 @@ DIRECT = {
     "strict.network_logits": ["d2 l2 d1 dw2 dw2"],
     "strict.sparse_rescale": ["dw1 dw1 dw1"],
     "fast.row_order.shuffle": ["lw1 l0"],
+    "exact.stops": ["d1 dw1 d0"],
     "fast.row_order.fill_schedule": ["l0 d0 d0 d0 d0 d0 d1 d0 d0 l0 dw2"],
     "fast.objective.sgd_logits_epoch": ["d2 d1 d2 d0 dw1 dw1 dw1 dw1 dw1 d1 dw1 dw1"],
     "fast.floors.read": ["d1"],
@@ -37,6 +40,8 @@ DIRECT = {
     "fast.objective.objective": ["d1 d1 d2 d1 d0 d0 d1 d1 dw1"],
 }
 AHEAD = DIRECT | {
+    "exact.run_dense": [EXACT_DENSE.format(f=f) for f in EITHER],
+    "exact.run_sparse": [EXACT_SPARSE.format(f=f) for f in EITHER],
     "fast.neuron.narrow_epochs": [f"{f}2 {NEURON} t{width}" for f in EITHER for width in NARROW],
     "fast.neuron.wide_epochs": [f"{f}2 {NEURON}" for f in EITHER],
     "fast.row_lengths.largest_square_norm": [f"{f}2 d1 dw1 t{width}" for f in EITHER for width in (0, *NARROW)],

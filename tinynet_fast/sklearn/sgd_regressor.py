@@ -1,0 +1,125 @@
+"""`SGDRegressor` with scikit-learn's parameters, attributes and bits."""
+
+from typing import Any
+
+import numpy as np
+from sklearn import linear_model
+from sklearn.utils import check_random_state
+
+from tinynet_fast.kernels import exact
+from tinynet_fast.sklearn.sgd_classes import LARGEST_INT
+from tinynet_fast.sklearn.sgd_exact import Exact, options_of
+from tinynet_fast.sklearn.sgd_training import ClassArrays
+from tinynet_fast.sklearn.validation import placing
+
+
+class SGDRegressor(linear_model.SGDRegressor):
+    """Linear regression by stochastic gradient descent, a row at a time: scikit-learn's, but faster; the same bits.
+
+    With the same options, rows and `random_state`, `coef_`, `intercept_`, `n_iter_` and the predictions are those of
+    `sklearn.linear_model.SGDRegressor` (versions 1.8 and 1.9) to the last bit on the same machine, for all its losses,
+    penalties and learning rates, dense and sparse rows, float64 and float32. Parameters and attributes are described
+    there; all are taken and set.
+
+    Training copies what it goes on from, so an array that is passed as `coef_init` does not change, and a model that
+    joblib has mapped from a file can be trained further.
+
+    Attributes
+    ----------
+    coef_ : (n_features,)
+        Of the dtype of the rows: float64 or float32.
+    intercept_ : (1,) float64
+    n_iter_ : int
+        How many epochs ran.
+    t_ : float
+        1 + epochs times rows.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> from tinynet_fast.sklearn import SGDRegressor
+    >>> model = SGDRegressor(eta0=0.1, random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.0])
+    >>> model.predict([[4.0]]).round(1)
+    array([8.9])
+    """
+
+    _parameter_constraints: dict = linear_model.SGDRegressor._parameter_constraints
+
+    def fit(
+        self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
+    ) -> "SGDRegressor":
+        """Train on all rows, for as many epochs as `max_iter` and `tol` say.
+
+        Parameters
+        ----------
+        X : (n, n_features)
+            An array, a list of rows, a frame, or a SciPy sparse matrix, which is converted to CSR.
+        y : (n,)
+            Numbers.
+        coef_init : (n_features,), optional
+        intercept_init : (1,), optional
+            Where to start; at zero if left out.
+        sample_weight : (n,), optional
+            How much a row counts: its step is its learning rate times its weight.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For missing values, options that do not go together, weights that overflow.
+        """
+        with placing(X):
+            return super().fit(X, y, coef_init, intercept_init, sample_weight)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SGDRegressor":
+        """One pass over some rows; goes on from the end of the last call. The parameters are those of `fit`."""
+        with placing(X):
+            return super().partial_fit(X, y, sample_weight)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(n,): the prediction for each row."""
+        with placing(X):
+            return super().predict(X)
+
+    def _fit_regressor(
+        self, X: Any, y: Any, alpha: float, loss: str, learning_rate: str, sample_weight: np.ndarray, max_iter: int
+    ) -> None:
+        """Train, after scikit-learn has checked everything. Random numbers are drawn in its order."""
+        self.t_ = getattr(self, "t_", 1.0)
+        held = self._make_validation_split(y, sample_mask=sample_weight > 0)
+        score = self._make_validation_score_cb(held, X, y, sample_weight)
+        random_state = check_random_state(self.random_state)
+        seed = random_state.randint(0, LARGEST_INT)
+        random_state.randint(1, LARGEST_INT)  # scikit-learn draws a seed here that it does not use
+        options = options_of(self, X, max_iter, self.tol)
+        options[exact.SEED] = seed
+        coef, intercept, mean, mean_intercept = self._begin()
+        kind = coef.dtype
+        X, y, sample_weight = (part.astype(kind, copy=False) for part in (X, y, sample_weight))
+        arrays = ClassArrays(coef, np.array([intercept]), np.append(mean, mean_intercept).astype(kind), np.empty(0))
+        neuron = Exact(X, y, sample_weight, held if self.early_stopping else None, options, arrays, self.t_, self.verbose)
+        neuron.state[exact.MEAN_BIAS] = mean_intercept
+        neuron.score = score
+        self.n_iter_ = neuron.run()
+        self.t_ += self.n_iter_ * X.shape[0]
+        self.coef_, self.intercept_ = coef, np.atleast_1d(neuron.bias)
+        if self.average:
+            self._standard_coef, self._standard_intercept = coef, self.intercept_
+            self._average_coef, self._average_intercept = arrays.means[:-1], np.atleast_1d(neuron.mean_bias)
+            if self.average <= self.t_ - 1.0:
+                self.coef_, self.intercept_ = self._average_coef, self._average_intercept
+
+    def _begin(self) -> tuple[np.ndarray, float, np.ndarray, float]:
+        """What training goes on from, as copies: weights, intercept and the means of both."""
+        averages = self.average and getattr(self, "_standard_coef", None) is not None
+        coef, intercept = (
+            (self._standard_coef, self._standard_intercept) if averages else (self.coef_, self.intercept_)
+        )
+        mean, mean_intercept = np.zeros_like(coef), np.zeros(1)
+        if averages:
+            mean, mean_intercept = self._average_coef, self._average_intercept
+        return np.array(coef), float(intercept[0]), mean, float(mean_intercept[0])
