@@ -95,12 +95,12 @@ def measure(size):
     for name, n, d, classes, options, quick in SGD:
         if quick or size.full:
             theirs = options | ({"random_state": OneSeed(0)} if classes > 2 else {})
-            models = SGDClassifier(**options), TheirSGD("log_loss", **theirs)
+            models = SGDClassifier(loss="log_loss", **options), TheirSGD("log_loss", **theirs)
             yield "SGDClassifier", fit(name, *rows(n, d, classes), *models, rounds)
     matrix = sparse_rows(*SPARSE_SHAPE)
     for name, options, quick in SPARSE:
         if quick or size.full:
-            models = SGDClassifier(**options), TheirSGD("log_loss", **options)
+            models = SGDClassifier(loss="log_loss", **options), TheirSGD("log_loss", **options)
             yield "SGDClassifier on CSR, 50 values a row", fit(name, *matrix, *models, rounds)
     for name, options, quick in MLP:
         if quick or size.full:

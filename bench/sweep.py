@@ -29,7 +29,7 @@ def classifier(**options):
     from sklearn.linear_model import SGDClassifier
 
     options = {"loss": "log_loss", "penalty": None, "learning_rate": "constant", "shuffle": False} | options
-    return SGDClassifier(max_iter=1, tol=None, **options)
+    return SGDClassifier(loss="log_loss", max_iter=1, tol=None, **options)
 
 
 def scikit_learn(X, y, rate):

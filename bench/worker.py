@@ -90,7 +90,9 @@ def sparse(n, d, stored, **options):
         X = sp.csr_matrix((rng.standard_normal(few * stored), places, np.arange(few + 1) * stored), shape=(few, d))
         X.sum_duplicates()
         y = (np.arange(few) % 2).astype(int)
-        return lambda: SGDClassifier(max_iter=3, tol=None, random_state=0, **options).fit(X, y).coef_[0]
+        return lambda: (
+            SGDClassifier(loss="log_loss", max_iter=3, tol=None, random_state=0, **options).fit(X, y).coef_[0]
+        )
 
     return make
 

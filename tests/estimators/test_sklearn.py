@@ -25,8 +25,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
 
 ESTIMATORS = [
-    SGDClassifier(max_iter=5),
-    SGDClassifier(max_iter=5, engine="strict"),
+    SGDClassifier(loss="log_loss", max_iter=5),
+    SGDClassifier(loss="log_loss", max_iter=5, engine="strict"),
     MLPClassifier(max_iter=100),
     MLPClassifier(max_iter=100, engine="strict"),
 ]
@@ -49,7 +49,7 @@ def test_scikit_learns_checks(estimator, check):
 
 X, Y = make_classification(300, 6, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
 MODELS = [
-    SGDClassifier(learning_rate="constant", eta0=0.05, max_iter=20, tol=None, random_state=0),
+    SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05, max_iter=20, tol=None, random_state=0),
     MLPClassifier((5,), learning_rate_init=0.02, max_iter=20, tol=1e3, random_state=0),  # tol: stops after 11 epochs
 ]
 models = pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
@@ -103,7 +103,7 @@ FIRST = """
 import numpy as np
 from tinynet_fast.sklearn import SGDClassifier
 X, y = np.random.default_rng(0).standard_normal((3000, 7)), np.arange(3000) % 8
-SGDClassifier(n_jobs=8, penalty="l1", learning_rate="constant", max_iter=2, tol=None).fit(X, y)
+SGDClassifier(loss="log_loss", n_jobs=8, penalty="l1", learning_rate="constant", max_iter=2, tol=None).fit(X, y)
 """
 
 
@@ -192,7 +192,10 @@ def test_options_may_have_the_values_that_scikit_learn_allows():
             assert comp == ref, name
     for option in ({"power_t": -0.1}, {"average": -1}, {"engine": "numpy"}, {"learning_rate": "pa1"}):
         with pytest.raises(ValueError, match=f"The '{next(iter(option))}' parameter"):
-            SGDClassifier(**option).fit([[1.0], [2.0]], [0, 1])
+            SGDClassifier(loss="log_loss", **option).fit([[1.0], [2.0]], [0, 1])
     for option, same in (({"power_t": 0}, {"learning_rate": "constant"}), ({"average": 0}, {"average": False})):
-        comp, ref = (SGDClassifier(learning_rate="invscaling", shuffle=False).set_params(**o) for o in (option, same))
+        comp, ref = (
+            SGDClassifier(loss="log_loss", learning_rate="invscaling", shuffle=False).set_params(**o)
+            for o in (option, same)
+        )
         assert distance(weights(comp.fit(X, Y)), weights(ref.fit(X, Y))) == 0.0

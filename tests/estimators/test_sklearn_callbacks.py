@@ -15,8 +15,8 @@ from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
 
 X, Y = make_classification(300, 6, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
 MODELS = [
-    SGDClassifier(max_iter=5, tol=None, random_state=0),
-    SGDClassifier(max_iter=5, tol=None, random_state=0, average=True, engine="strict"),
+    SGDClassifier(loss="log_loss", max_iter=5, tol=None, random_state=0),
+    SGDClassifier(loss="log_loss", max_iter=5, tol=None, random_state=0, average=True, engine="strict"),
     MLPClassifier((5,), max_iter=5, random_state=0),
 ]
 models = pytest.mark.parametrize("model", MODELS, ids=lambda model: f"{type(model).__name__}, {model.engine}")
@@ -137,4 +137,4 @@ def test_scikit_learns_own(model, capsys):
 
 def test_what_is_no_callback_is_refused():
     with pytest.raises(TypeError, match="callbacks must be instances"):
-        SGDClassifier().set_callbacks(print)
+        SGDClassifier(loss="log_loss").set_callbacks(print)

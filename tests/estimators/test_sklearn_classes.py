@@ -50,11 +50,12 @@ def test_each_class_is_trained_as_if_alone(schedule, passes):
         options = {"learning_rate": schedule, "average": average, "fit_intercept": intercept, "tol": tol}
         options |= {"shuffle": False, "max_iter": 30, "alpha": 0.02, "eta0": 0.02, "n_iter_no_change": 2}
         alone = [
-            SGDClassifier(engine="strict", **options).fit(X, y == k, sample_weight=sample_weight) for k in range(4)
+            SGDClassifier(loss="log_loss", engine="strict", **options).fit(X, y == k, sample_weight=sample_weight)
+            for k in range(4)
         ]
         for engine in ("fast", "strict"):
             passes.clear()
-            comp = SGDClassifier(engine=engine, **options).fit(X, y, sample_weight=sample_weight)
+            comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, sample_weight=sample_weight)
             epochs = [model.n_iter_ for model in alone]
             assert passes == [sum(n > epoch for n in epochs) for epoch in range(max(epochs))]
             for k, ref in enumerate(alone):
@@ -71,7 +72,10 @@ def test_numbers_of_classes(engine, classes):
     """With full and partly filled registers, and more classes than fit a call, the weights are scikit-learn's."""
     X, y, _ = rows(2000, 6, classes)
     options = {"shuffle": False, "learning_rate": "constant", "max_iter": 2, "tol": None, "alpha": 0.01}
-    comp, ref = SGDClassifier(engine=engine, **options).fit(X, y), linear.SGDClassifier("log_loss", **options).fit(X, y)
+    comp, ref = (
+        SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y),
+        linear.SGDClassifier("log_loss", **options).fit(X, y),
+    )
     assert distance(flat(comp), flat(ref)) <= 1e-10
     assert comp.engine_ == engine
     assert (comp.n_iter_, comp.t_) == (ref.n_iter_, ref.t_)
@@ -81,16 +85,20 @@ def test_steps_that_overshoot_are_taken_strictly():
     X, y, _ = rows(20_000, 3)
     options = {"shuffle": False, "max_iter": 2, "tol": None}
     huge = {"learning_rate": "constant", "eta0": 20.0}
-    comp, ref = (SGDClassifier(engine=engine, **options, **huge).fit(X, y) for engine in ("fast", "strict"))
+    comp, ref = (
+        SGDClassifier(loss="log_loss", engine=engine, **options, **huge).fit(X, y) for engine in ("fast", "strict")
+    )
     assert comp.engine_ == "strict"
     np.testing.assert_array_equal(flat(comp), flat(ref))
-    comp, ref = (SGDClassifier(engine=engine, alpha=0.1, **options).fit(X, y) for engine in ("fast", "strict"))
+    comp, ref = (
+        SGDClassifier(loss="log_loss", engine=engine, alpha=0.1, **options).fit(X, y) for engine in ("fast", "strict")
+    )
     assert comp.engine_ == "mixed"  # the first rates are too large, the later ones are not
     assert distance(flat(comp), flat(ref)) <= 1e-12
     heavy = {"learning_rate": "constant", "eta0": 0.01, "class_weight": {1: 5000.0}}
-    assert SGDClassifier(**options, **heavy).fit(X, y).engine_ == "strict"
+    assert SGDClassifier(loss="log_loss", **options, **heavy).fit(X, y).engine_ == "strict"
     start = np.full((4, 3), 1e6)
-    far = SGDClassifier(learning_rate="constant", eta0=1e-4, **options).fit(X, y, start, np.zeros(4))
+    far = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=1e-4, **options).fit(X, y, start, np.zeros(4))
     assert far.engine_ == "strict"
 
 
@@ -99,26 +107,26 @@ def test_one_order_for_all_classes_with_fast():
     X, y, _ = rows()
     options = {"max_iter": 3, "tol": None, "random_state": 4, "learning_rate": "constant"}
     own = linear.SGDClassifier("log_loss", **options).fit(X, y)
-    strict, fast = (SGDClassifier(engine=engine, **options).fit(X, y) for engine in ("strict", "fast"))
+    strict, fast = (SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y) for engine in ("strict", "fast"))
     assert distance(flat(strict), flat(own)) <= 1e-10
     assert distance(flat(fast, 0), flat(own, 0)) <= 1e-10
     assert distance(flat(fast, 1), flat(own, 1)) > 1e-4
     l1 = options | {"penalty": "l1"}
-    own, fast = linear.SGDClassifier("log_loss", **l1).fit(X, y), SGDClassifier(**l1).fit(X, y)
+    own, fast = linear.SGDClassifier("log_loss", **l1).fit(X, y), SGDClassifier(loss="log_loss", **l1).fit(X, y)
     assert distance(flat(fast), flat(own)) <= 1e-10
 
 
 def test_float32_rows():
     X, y, _ = rows()
-    ref = SGDClassifier(random_state=0, alpha=0.01).fit(X.astype(np.float32).astype(float), y)
-    comp = SGDClassifier(random_state=0, alpha=0.01).fit(X.astype(np.float32), y)
+    ref = SGDClassifier(loss="log_loss", random_state=0, alpha=0.01).fit(X.astype(np.float32).astype(float), y)
+    comp = SGDClassifier(loss="log_loss", random_state=0, alpha=0.01).fit(X.astype(np.float32), y)
     np.testing.assert_array_equal(flat(comp), flat(ref))
 
 
 @engines
 def test_weights_that_overflow(engine):
     X, y, _ = rows()
-    model = SGDClassifier(engine=engine, learning_rate="constant", eta0=1e300, shuffle=False)
+    model = SGDClassifier(loss="log_loss", engine=engine, learning_rate="constant", eta0=1e300, shuffle=False)
     with pytest.raises(ValueError, match="overflow in epoch 1: scale the inputs"):
         model.fit(X * 1e10, y)
 
@@ -126,7 +134,7 @@ def test_weights_that_overflow(engine):
 def test_epochs_are_told_and_counted(capsys):
     X, y, _ = rows()
     with pytest.warns(ConvergenceWarning, match="All 3 epochs ran"):
-        SGDClassifier(verbose=1, max_iter=3, random_state=0).fit(X, y)
+        SGDClassifier(loss="log_loss", verbose=1, max_iter=3, random_state=0).fit(X, y)
     assert capsys.readouterr().out.count("-- Epoch") == 3 * 4
 
 
@@ -170,6 +178,6 @@ def test_planted_mistakes_are_seen(owner, name, mistake, monkeypatch):
     options = {"tol": None, "max_iter": 2, "shuffle": False, "alpha": 0.01}
     start = np.ones((4, 5)), np.ones(4)
     ref = linear.SGDClassifier("log_loss", **options).fit(X, y, start[0].copy(), start[1].copy())  # written into
-    assert distance(flat(SGDClassifier(**options).fit(X, y, *start)), flat(ref)) <= 1e-10
+    assert distance(flat(SGDClassifier(loss="log_loss", **options).fit(X, y, *start)), flat(ref)) <= 1e-10
     monkeypatch.setattr(owner, name, mistake)
-    assert distance(flat(SGDClassifier(**options).fit(X, y, *start)), flat(ref)) > 1e-10
+    assert distance(flat(SGDClassifier(loss="log_loss", **options).fit(X, y, *start)), flat(ref)) > 1e-10

@@ -33,11 +33,11 @@ WEIGHTS = np.random.default_rng(0).random(len(X))
 
 def in_segments(rows=X, labels=Y, part=block_segments, fit=None, **options):
     with always(part, BLOCKS if part is block_segments else EPOCHS):
-        return SGDClassifier(**{**PLAIN, **options}).fit(rows, labels, **(fit or {}))
+        return SGDClassifier(loss="log_loss", **{**PLAIN, **options}).fit(rows, labels, **(fit or {}))
 
 
 def in_turn(rows=X, labels=Y, fit=None, **options):
-    model = SGDClassifier(**{**PLAIN, **options}, engine="strict").fit(rows, labels, **(fit or {}))
+    model = SGDClassifier(loss="log_loss", **{**PLAIN, **options}, engine="strict").fit(rows, labels, **(fit or {}))
     assert model.certificate_ is None
     return model
 
@@ -149,7 +149,7 @@ def test_what_is_not_trained_in_segments():
         assert model.certificate_ is None
     assert in_segments(labels=np.arange(len(X)) % 3).certificate_ is None
     with always(block_segments, BLOCKS):
-        model = SGDClassifier(**PLAIN).partial_fit(X, Y, classes=[0.0, 1.0])
+        model = SGDClassifier(loss="log_loss", **PLAIN).partial_fit(X, Y, classes=[0.0, 1.0])
     assert model.certificate_ is None
 
 

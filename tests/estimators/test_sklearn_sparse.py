@@ -37,21 +37,23 @@ def test_weights_are_scikit_learns(engine, penalty, schedule):
         options |= {"class_weight": {0: 0.5, 1: 3.0} if weighted else None, "max_iter": 6 if tol is None else 300}
         given = {"sample_weight": sample_weight if weighted == "classes and rows" else None}
         ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)
-        assert_same(SGDClassifier(engine=engine, **options).fit(X, y, **given), ref)
+        assert_same(SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, **given), ref)
 
 
 @engines
 def test_other_ways_to_hand_rows_over(engine):
     X, y, sample_weight = rows()
     options = {"random_state": 1, "alpha": 0.01, "max_iter": 3, "tol": None}
-    ref = SGDClassifier(engine=engine, **options).fit(X, y, sample_weight=sample_weight)
+    ref = SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, sample_weight=sample_weight)
     for other in (X.tocsc(), X.tocoo(), sp.csr_array(X)):
-        comp = SGDClassifier(engine=engine, **options).fit(other, y, sample_weight=sample_weight)
+        comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(other, y, sample_weight=sample_weight)
         np.testing.assert_array_equal(flat(comp), flat(ref))
         np.testing.assert_allclose(comp.predict_proba(other), comp.predict_proba(X.toarray()), rtol=1e-12)
-    single = SGDClassifier(engine=engine, **options).fit(X.astype(np.float32), y, sample_weight=sample_weight)
+    single = SGDClassifier(loss="log_loss", engine=engine, **options).fit(
+        X.astype(np.float32), y, sample_weight=sample_weight
+    )
     rounded = X.astype(np.float32).astype(np.float64)
-    comp = SGDClassifier(engine=engine, **options).fit(rounded, y, sample_weight=sample_weight)
+    comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(rounded, y, sample_weight=sample_weight)
     assert distance(flat(single), flat(comp)) <= 1e-12
 
 
@@ -76,6 +78,6 @@ def test_a_penalty_that_leaves_nothing():
     X, y, _ = rows()
     options = {"learning_rate": "constant", "eta0": 0.5, "alpha": 2.0, "shuffle": False, "tol": None, "max_iter": 2}
     ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y)
-    comp = SGDClassifier(**options).fit(X, y)
+    comp = SGDClassifier(loss="log_loss", **options).fit(X, y)
     assert np.count_nonzero(comp.coef_) == X[-1].nnz
     assert_same(comp, ref)

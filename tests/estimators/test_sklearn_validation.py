@@ -34,9 +34,9 @@ def rows(n=200, d=4, classes=2, seed=0):
 
 def models(**options):
     sgd = {"random_state": 0, "tol": None, "alpha": 0.01} | options
-    yield SGDClassifier(**sgd)
-    yield SGDClassifier(average=60, engine="strict", **sgd)
-    yield SGDClassifier(average=True, penalty="l1", **sgd)
+    yield SGDClassifier(loss="log_loss", **sgd)
+    yield SGDClassifier(loss="log_loss", average=60, engine="strict", **sgd)
+    yield SGDClassifier(loss="log_loss", average=True, penalty="l1", **sgd)
     yield MLPClassifier((5,), random_state=0, learning_rate_init=0.01, tol=1e-9, **options)
 
 
@@ -63,18 +63,20 @@ def test_the_curve_is_the_log_loss_after_each_epoch(classes):
 def test_sparse_rows_have_a_curve(average):
     trained, given, _, _ = rows(classes=3)
     options = {"random_state": 0, "tol": None, "average": average, "penalty": "elasticnet", "alpha": 0.02}
-    comp = SGDClassifier(max_iter=3, **options).fit(
+    comp = SGDClassifier(loss="log_loss", max_iter=3, **options).fit(
         sp.csr_matrix(trained[0]), trained[1], X_val=sp.csr_matrix(given["X_val"]), y_val=given["y_val"]
     )
     for epochs, loss in enumerate(comp.validation_loss_curve_, 1):
-        ref = SGDClassifier(max_iter=epochs, **options).fit(sp.csr_matrix(trained[0]), trained[1])
+        ref = SGDClassifier(loss="log_loss", max_iter=epochs, **options).fit(sp.csr_matrix(trained[0]), trained[1])
         assert loss == pytest.approx(log_loss(given["y_val"], ref.predict_proba(given["X_val"])), rel=1e-9)
     assert distance(flat(comp), flat(ref)) == 0.0
 
 
 def test_classes_that_stop_earlier_stay_as_they_are():
     trained, given, _, _ = rows(classes=3)
-    model = SGDClassifier(learning_rate="constant", eta0=0.05, alpha=0.01, n_iter_no_change=2, random_state=0)
+    model = SGDClassifier(
+        loss="log_loss", learning_rate="constant", eta0=0.05, alpha=0.01, n_iter_no_change=2, random_state=0
+    )
     ref, comp = clone(model).fit(*trained), clone(model).fit(*trained, **given)
     np.testing.assert_array_equal(flat(comp), flat(ref))
     assert comp.n_iter_ == ref.n_iter_ == len(comp.validation_loss_curve_)
@@ -116,14 +118,14 @@ def test_sgd_stops_by_the_accuracy_of_the_rows_given(classes):
     trained, given, _, weight_val = rows(400, classes=classes)
     options = {"learning_rate": "constant", "eta0": 0.01, "random_state": 0, "shuffle": False}
     stop = {"early_stopping": True, "tol": 1e-3, "n_iter_no_change": 3}
-    comp = SGDClassifier(**options, **stop).fit(*trained, **given, sample_weight_val=weight_val)
+    comp = SGDClassifier(loss="log_loss", **options, **stop).fit(*trained, **given, sample_weight_val=weight_val)
     epochs_of_classes = []
     for k in range(classes) if classes > 2 else [1]:
         y, y_val = trained[1] == comp.classes_[k], given["y_val"] == comp.classes_[k]
         watch, epochs, stopped = Tolerance(tol=1e-3, patience=3), 0, False
         while not stopped:
             epochs += 1
-            alone = SGDClassifier(**options, max_iter=epochs, tol=None).fit(trained[0], y)
+            alone = SGDClassifier(loss="log_loss", **options, max_iter=epochs, tol=None).fit(trained[0], y)
             predicted = alone.predict(given["X_val"])
             stopped = watch.stops(-accuracy_score(y_val, predicted, sample_weight=weight_val))
         row = k if classes > 2 else 0
@@ -168,7 +170,7 @@ def test_a_pipeline_transforms_them_as_it_does_the_rows():
 def test_what_is_refused():
     trained, given, _, weight_val = rows()
     X_val, y_val = given["X_val"], given["y_val"]
-    for model in (SGDClassifier(), MLPClassifier()):
+    for model in (SGDClassifier(loss="log_loss"), MLPClassifier()):
         for bad, message in (
             ({"X_val": X_val}, "y_val is missing"),
             ({"y_val": y_val}, "X_val is missing"),

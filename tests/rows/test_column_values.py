@@ -191,7 +191,7 @@ def test_estimators_name_row_and_column(network):
 
     def model():
         how = {"max_iter": 20, "tol": 1e9, "n_iter_no_change": 1}
-        return sk.MLPClassifier((2,), **how) if network else sk.SGDClassifier(**how)
+        return sk.MLPClassifier((2,), **how) if network else sk.SGDClassifier(loss="log_loss", **how)
 
     good = frame("pandas", HOURS)
     fitted = model().partial_fit(good, Y, classes=[0, 1])

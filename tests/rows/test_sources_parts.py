@@ -147,7 +147,7 @@ def test_estimators_need_labels_too(tmp_path):
     from tinynet_fast.sklearn import SGDClassifier, partial_fit_stream
 
     with pytest.raises(TableError, match="the rows have no labels to learn"):
-        partial_fit_stream(SGDClassifier(), save(tmp_path, "a.csv", TABLE), classes=[0, 1])
+        partial_fit_stream(SGDClassifier(loss="log_loss"), save(tmp_path, "a.csv", TABLE), classes=[0, 1])
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])

@@ -427,7 +427,7 @@ def test_estimators_take_sources(tmp_path):
     X, y = write(tmp_path, "csv", ROWS.X, Y, [100, 777])
     named = pandas.DataFrame(ROWS.X, columns=["x0", "x1", "x2"])
     for make in (
-        lambda: sk.SGDClassifier(shuffle=False, learning_rate="constant"),
+        lambda: sk.SGDClassifier(loss="log_loss", shuffle=False, learning_rate="constant"),
         lambda: sk.MLPClassifier((4,), shuffle=False, random_state=0, solver="sgd"),
     ):
         streamed = sk.partial_fit_stream(make(), X, y, epochs=2)
@@ -445,8 +445,10 @@ def test_estimators_take_sources(tmp_path):
         with pytest.raises(ValueError, match="knows the features x0, x1, x2, and these are x1, x0"):
             sk.partial_fit_stream(streamed, other.to_reader(), "y", features=["x1", "x0"])
     with pytest.raises(ValueError, match="read once only: give epochs=1 and classes"):
-        sk.partial_fit_stream(sk.SGDClassifier(), blocks(ROWS.X, Y, 9)())
-    once = sk.partial_fit_stream(sk.SGDClassifier(shuffle=False), blocks(ROWS.X, Y, 9)(), classes=[0, 1])
+        sk.partial_fit_stream(sk.SGDClassifier(loss="log_loss"), blocks(ROWS.X, Y, 9)())
+    once = sk.partial_fit_stream(
+        sk.SGDClassifier(loss="log_loss", shuffle=False), blocks(ROWS.X, Y, 9)(), classes=[0, 1]
+    )
     assert once.t_ == 3001
 
 

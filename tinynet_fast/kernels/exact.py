@@ -454,9 +454,7 @@ def pay_sparse(indices, start, stop, weights, paid, owed, scale):
 
 
 @kernel
-def run_sparse(
-    data, indices, indptr, y, sample_weight, held, places, rows, options, weights, means, paid, state, most
-):
+def run_sparse(data, indices, indptr, y, sample_weight, held, places, rows, options, weights, means, paid, state, most):
     """`run_dense` for the rows of a CSR matrix. A row may store an input twice, so each sweep is by itself."""
     real, n = weights.dtype.type, len(rows)
     l1, averages = len(paid) > 0, options[AVERAGE_FROM] > 0.0

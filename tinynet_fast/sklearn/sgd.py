@@ -137,7 +137,7 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
     Examples
     --------
     >>> from tinynet_fast.sklearn import SGDClassifier
-    >>> model = SGDClassifier(learning_rate="constant", eta0=0.1, shuffle=False, random_state=0)
+    >>> model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.1, shuffle=False, random_state=0)
     >>> model.fit([[1.0], [2.0], [3.0], [4.0]], ["fail", "fail", "pass", "pass"]).predict([[1.5], [3.5]])
     array(['fail', 'pass'], dtype='<U4')
     """
@@ -408,5 +408,7 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
                 self._means[:, -1] = self._standard_intercept
             if averaged_before if len(begin) > 1 else averaged:
                 self._standard_intercept = begin
-        learned = (self._means[:, :-1], self._means[:, -1]) if averaged else (self._standard_coef, self._standard_intercept)
+        learned = (
+            (self._means[:, :-1], self._means[:, -1]) if averaged else (self._standard_coef, self._standard_intercept)
+        )
         self.coef_, self.intercept_ = (part.copy() for part in learned)

@@ -101,7 +101,9 @@ class SGDRegressor(linear_model.SGDRegressor):
         kind = coef.dtype
         X, y, sample_weight = (part.astype(kind, copy=False) for part in (X, y, sample_weight))
         arrays = ClassArrays(coef, np.array([intercept]), np.append(mean, mean_intercept).astype(kind), np.empty(0))
-        neuron = Exact(X, y, sample_weight, held if self.early_stopping else None, options, arrays, self.t_, self.verbose)
+        neuron = Exact(
+            X, y, sample_weight, held if self.early_stopping else None, options, arrays, self.t_, self.verbose
+        )
         neuron.state[exact.MEAN_BIAS] = mean_intercept
         neuron.score = score
         self.n_iter_ = neuron.run()
@@ -116,9 +118,7 @@ class SGDRegressor(linear_model.SGDRegressor):
     def _begin(self) -> tuple[np.ndarray, float, np.ndarray, float]:
         """What training goes on from, as copies: weights, intercept and the means of both."""
         averages = self.average and getattr(self, "_standard_coef", None) is not None
-        coef, intercept = (
-            (self._standard_coef, self._standard_intercept) if averages else (self.coef_, self.intercept_)
-        )
+        coef, intercept = (self._standard_coef, self._standard_intercept) if averages else (self.coef_, self.intercept_)
         mean, mean_intercept = np.zeros_like(coef), np.zeros(1)
         if averages:
             mean, mean_intercept = self._average_coef, self._average_intercept
