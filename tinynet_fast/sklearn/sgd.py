@@ -18,9 +18,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tinynet_fast.kernels.fast import prediction
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.labels import check_several, classes_of
-from tinynet_fast.sklearn.sgd_classes import Data, Observer, neurons_to_train, run, start_classes
+from tinynet_fast.sklearn.sgd_classes import Data, Observer, neurons_to_train, run
 from tinynet_fast.sklearn.sgd_segments import side_by_side
-from tinynet_fast.sklearn.sgd_training import SGDOptions, check_options
+from tinynet_fast.sklearn.sgd_training import check_options
+from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
 from tinynet_fast.sklearn.validation import DENSE, SPARSE, Validation, checked_weights, placing, validation_rows
 from tinynet_fast.training.junctions import Junctions
 
@@ -259,10 +260,9 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
         for name in ("eta0_", "rate_search_"):
             self.__dict__.pop(name, None)
         validation = validation_rows(self, X_val, y_val, sample_weight_val, SPARSE)
-        kind = np.float64 if self.engine == "strict" else X.dtype
-        start_classes(self, X.shape[1], coef_init, intercept_init, kind)
+        learned = Weights.new(self, X.shape[1], coef_init, intercept_init, self._dtype(X))
         epochs = Epochs(self, int(self.max_iter), *given)
-        self._train(X, y, sample_weight, int(self.max_iter), self.tol, epochs, validation, whole=True)
+        self._train(X, y, sample_weight, learned, self.tol, epochs, validation, whole=True)
         epochs.done()
         if self.tol is not None and self.n_iter_ == self.max_iter:
             warnings.warn(
@@ -304,10 +304,7 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
         first = not hasattr(self, "classes_")
         check_options(self, first, for_partial_fit=True)
         if first and self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight 'balanced' is not supported for partial_fit, which sees some of the rows: pass the dict "
-                "that compute_class_weight('balanced', classes=classes, y=y) gives for a sample of them"
-            )
+            return super().partial_fit(X, y, classes)  # says what to do instead
         given = X, y, sample_weight
         with placing(X):
             X, y = validate_data(self, X, y, reset=first, **SPARSE)
@@ -315,14 +312,15 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
         unknown = np.logical_and.reduce([y != label for label in self.classes_])
         if unknown.any():
             raise ValueError(
+                "classes should include all valid labels that can be in y, but "
                 f"y holds {y[unknown][0].item()!r}, which is not among the classes {self.classes_.tolist()}"
             )
         if first:
             self.t_ = 1.0
-        if first or not hasattr(self, "coef_"):
-            start_classes(self, X.shape[1], None, None, np.float64 if self.engine == "strict" else X.dtype)
+        fresh = first or not hasattr(self, "coef_")
+        learned = Weights.new(self, X.shape[1], None, None, self._dtype(X)) if fresh else Weights.going_on(self)
         epochs = Epochs(self, 1, *given)
-        self._train(X, y, sample_weight, 1, None, epochs, None, whole=False)
+        self._train(X, y, sample_weight, learned, None, epochs, None, whole=False)
         epochs.done()
         return self
 
@@ -338,8 +336,8 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
         For more than two classes, each one's against the rest, normalised.
         """
         check_is_fitted(self)
-        coef, exact = self.coef_, self.loss != "log_loss"
-        if exact or len(self.classes_) > 2 or issparse(X) or issparse(coef) or coef.dtype != np.float64:
+        coef, theirs = self.coef_, self.loss != "log_loss" or self.engine == "exact"
+        if theirs or len(self.classes_) > 2 or issparse(X) or issparse(coef) or coef.dtype != np.float64:
             with placing(X):
                 return super().predict_proba(X)
         with placing(X):
@@ -350,32 +348,33 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
             return super().predict_proba(X)  # says what is wrong with X, or can predict it
         return both
 
+    def _dtype(self, X: Any) -> Any:
+        """The dtype of the weights."""
+        return np.float64 if self.engine == "strict" else X.dtype
+
     def _train(
         self,
-        X: np.ndarray,
+        X: Any,
         y: np.ndarray,
         sample_weight: Any,
-        max_iter: int,
+        learned: Weights,
         tol: float | None,
         epochs: Epochs,
         validation: Validation | None,
         whole: bool,
     ) -> None:
-        classes = self.classes_
+        classes, max_iter = self.classes_, int(self.max_iter) if whole else 1
         check_several(classes)
-        averaged = self._own_arrays()
-        begin = self._standard_intercept.copy()
         if self.engine != "strict":
-            X = X.astype(self._standard_coef.dtype, copy=False)
-        sample_weight = checked_weights(sample_weight, X, self.early_stopping and validation is None)
+            X = X.astype(learned.coef.dtype, copy=False)
+        sample_weight = checked_weights(sample_weight, X, self.early_stopping)
         class_weight = np.ones(len(classes))
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
-        data = Data(X, y, codes, sample_weight)
-        options = SGDOptions.of(self, max_iter, tol)
-        neurons, validation = neurons_to_train(self, data, class_weight, options, validation, whole)
-        observer = Observer(self, neurons, X.shape[0], max_iter, epochs, validation)
+        data, begin, averaged = Data(X, y, codes, sample_weight), learned.intercept.copy(), is_averaged(self, self.t_)
+        neurons, validation = neurons_to_train(self, data, learned, class_weight, max_iter, tol, validation, whole)
+        observer = Observer(self, neurons, X.shape[0], max_iter, learned.coef.dtype, epochs, validation)
         observed = bool(epochs) or validation is not None
         with side_by_side(neurons, self.n_jobs, observed) if whole else nullcontext(Junctions()) as junctions:
             self.n_iter_ = run(neurons, self.n_jobs, observer if observed else None)
@@ -384,31 +383,4 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
         engines = set().union(*(neuron.engines for neuron in neurons))
         self.engine_ = engines.pop() if len(engines) == 1 else "mixed"
         self.t_ += self.n_iter_ * X.shape[0]
-        self._store(begin, averaged)
-
-    def _own_arrays(self) -> bool:
-        """Copy what training goes on from: it may be a user's, or a read-only file. Returns whether `coef_` is a mean."""
-        if issparse(self.coef_):
-            self.densify()
-        if not self.average:
-            self._standard_coef, self._standard_intercept = self.coef_, self.intercept_
-        for name in ("_standard_coef", "_standard_intercept", "_means", "_paid"):
-            setattr(self, name, np.array(getattr(self, name)))
-        return bool(self.average and self.average <= self.t_ - 1.0)
-
-    def _store(self, begin: np.ndarray, averaged_before: bool) -> None:
-        """Make attributes of what the classes have learned.
-
-        `begin` has the intercepts that they began with. scikit-learn's classes begin with them again in the next call
-        once weights are averaged; of more than two classes, that call then shows the last intercepts, not their means.
-        """
-        averaged = bool(self.average and self.average <= self.t_ - 1.0)
-        if self.engine != "strict":
-            if len(begin) > 1 and averaged_before:
-                self._means[:, -1] = self._standard_intercept
-            if averaged_before if len(begin) > 1 else averaged:
-                self._standard_intercept = begin
-        learned = (
-            (self._means[:, :-1], self._means[:, -1]) if averaged else (self._standard_coef, self._standard_intercept)
-        )
-        self.coef_, self.intercept_ = (part.copy() for part in learned)
+        learned.store(self, begin, averaged)

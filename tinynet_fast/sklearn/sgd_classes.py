@@ -1,7 +1,7 @@
 """All classes of an `SGDClassifier`: the rows, seed and rate of each. `sgd_training.py` trains one class."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +13,11 @@ from sklearn.utils.parallel import Parallel, delayed
 from tinynet_fast.kernels import exact
 from tinynet_fast.kernels.engines import FAST, row_limit
 from tinynet_fast.sklearn.callbacks import Epochs
-from tinynet_fast.sklearn.sgd_exact import Exact, options_of
+from tinynet_fast.sklearn.sgd_exact import Exact, ExactFirst, options_of
 from tinynet_fast.sklearn.sgd_shared_pass import SharedPass, can_share
 from tinynet_fast.sklearn.sgd_sparse import SparseClass, SparseTable
 from tinynet_fast.sklearn.sgd_training import ClassArrays, DenseTable, OneClass, SGDOptions
+from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
 from tinynet_fast.sklearn.validation import Validation, log_probabilities
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.rate_search import auto_rate
@@ -24,22 +25,7 @@ from tinynet_fast.training.result import RateSearch
 from tinynet_fast.training.schedules import Schedule
 
 LARGEST_INT = np.iinfo(np.int32).max
-
-
-def start_classes(model: Any, n_features: int, coef_init: Any, intercept_init: Any, dtype: Any) -> None:
-    """Give `model` the starting weights of all classes."""
-    k = len(model.classes_) if len(model.classes_) > 2 else 1
-    coef, intercept = np.zeros((k, n_features), dtype), np.zeros(k, dtype)
-    for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
-        if given is not None:
-            values = np.asarray(given, dtype=dtype)
-            if values.size != table.size or (k > 1 and values.shape != table.shape):
-                raise ValueError(f"Provided {name} has shape {values.shape}; {table.shape} fits this dataset.")
-            table[:] = values.reshape(table.shape)
-    intercept = intercept if k > 1 else intercept.astype(np.float64)  # scikit-learn's own is never rounded to float32
-    model.coef_, model.intercept_ = coef, intercept
-    model._standard_coef, model._standard_intercept = coef, intercept
-    model._means, model._paid = np.zeros((k, n_features + 1), dtype), np.zeros((k, n_features + 1), dtype)
+WIDE = 48  # inputs from which the exact kernels train shuffled rows faster (64: 3.2 and 2.7 times as scikit-learn)
 
 
 @dataclass
@@ -76,10 +62,9 @@ class Start:
     rate: float | None = None  # for ``learning_rate="auto"``
 
 
-def starts_of(model: Any, data: Data, class_weight: np.ndarray, holds_out: bool) -> list[Start]:
+def starts_of(model: Any, data: Data, learned: Weights, class_weight: np.ndarray, holds_out: bool) -> list[Start]:
     """Where each class begins. Random numbers are drawn in the same order as in scikit-learn."""
-    coef, intercept = model._standard_coef, model._standard_intercept
-    k = len(coef)
+    k = len(learned.coef)
     held = data.held_out(model) if holds_out and k > 1 else None
     random_state = check_random_state(model.random_state)
     states = list(map(check_random_state, random_state.randint(LARGEST_INT, size=k))) if k > 1 else [random_state]
@@ -89,16 +74,16 @@ def starts_of(model: Any, data: Data, class_weight: np.ndarray, holds_out: bool)
         held = data.held_out(model) if holds_out and k == 1 else held
         positive = i if k > 1 else 1
         weights = float(class_weight[positive]), 1.0 if k > 1 else float(class_weight[0])
-        arrays = ClassArrays(coef[i], intercept[i : i + 1], model._means[i], model._paid[i])
+        arrays = ClassArrays(learned.coef[i], learned.intercept[i : i + 1], learned.means[i], learned.paid[i])
         starts.append(Start(arrays, positive, weights, own.randint(LARGEST_INT), held))
     return starts
 
 
-def find_rates(model: Any, data: Data, options: SGDOptions, starts: list[Start]) -> None:
+def find_rates(model: Any, data: Data, starts: list[Start], max_iter: int) -> None:
     """Give each class its rate for ``learning_rate="auto"``: that of an earlier call, or one that is searched for."""
     searches = getattr(model, "rate_search_", None)
     if searches is None:
-        searches = [search_rate(data, start, options, model.classes_[start.positive]) for start in starts]
+        searches = [search_rate(model, data, start, max_iter) for start in starts]
     for start, search in zip(starts, searches, strict=True):
         start.rate = search.learning_rate
     model.rate_search_ = searches
@@ -136,68 +121,26 @@ def own_class(
     return neuron
 
 
-class ExactFirst:
-    """A class whose first steps may overshoot: some epochs of `Exact`, and the rest of `OneClass`.
-
-    After a step that overshoots, differences in rounding grow. While none can, they do not.
-    """
-
-    def __init__(self, first: Exact, then: OneClass, epochs: int) -> None:
-        self.first, self.then, self.epochs = first, then, epochs
-        self.now: Exact | OneClass = first
-
-    @property
-    def engines(self) -> set[str]:
-        return self.first.engines | self.then.engines
-
-    def parameters(self, averaged: bool) -> np.ndarray:
-        return self.now.parameters(averaged)
-
-    def settle(self) -> None:
-        self.now.settle()
-
-    def run(self) -> int:
-        ran = finish(self.loop())
-        self.settle()
-        return ran
-
-    def loop(self) -> Iterator[tuple[int, bool]]:
-        """The loop over the epochs of this class."""
-        self.first.options[exact.EPOCHS] = self.epochs
-        for done, _ in self.first.loop():
-            yield done, self.first.stopped
-        if not self.first.stopped:
-            self._go_on()
-            for done, last in self.then.loop():
-                yield self.epochs + done, last
-
-    def _go_on(self) -> None:
-        first, then = self.first, self.then
-        first.settle()
-        then.options = replace(then.options, max_iter=then.options.max_iter - self.epochs)
-        then.row += self.epochs * len(first.rows)
-        then.epochs = self.epochs
-        then.tolerance.best, then.tolerance.waited = first.state[exact.BEST], int(first.state[exact.WAITED])
-        if then.options.shuffle:
-            then.places = first.places  # each epoch shuffles the order of the one before
-        self.now = then
-
-
-def needs_exact(model: Any, data: Data, class_weight: np.ndarray, options: SGDOptions, holds_out: bool) -> bool:
+def needs_exact(model: Any, data: Data, class_weight: np.ndarray, max_iter: int, holds_out: bool) -> bool:
     """Whether the exact kernels train every epoch: they are asked for, or the fast ones do not do what is asked for."""
     if model.engine != "fast":
         return bool(model.engine == "exact")
-    weight, penalties = data.sample_weight, options.penalties
-    uphill = class_weight.min() < 0.0 or (weight is not None and weight.min() < 0.0)
-    # scikit-learn's means of weights lose digits to its scale, which falls to exp(-shrinking) before it is reset.
-    shrinking = options.eta0 * penalties.l2 * data.X.shape[0] * options.max_iter
-    blurred = penalties.average_from and options.schedule.name != "optimal" and shrinking > 12.0
-    has_kernel = model.loss == "log_loss" and penalties.l1 == 0.0 and model.fit_intercept and not model.verbose
+    (n, d), weight = data.X.shape, data.sample_weight
+    if model.loss != "log_loss" or model.penalty not in ("l2", None) or not model.fit_intercept or model.verbose:
+        return True
     # scikit-learn rounds each weight to the dtype of the rows, and scores weights that lack their scale.
-    return bool(uphill or blurred or not has_kernel or data.X.dtype != np.float64 or holds_out)
+    if data.X.dtype != np.float64 or holds_out:
+        return True
+    # Differences in rounding grow with steps up the gradient, and with rates that rise.
+    if class_weight.min() < 0.0 or (weight is not None and weight.min() < 0.0) or model.power_t < 0.0:
+        return True
+    # scikit-learn's means of weights lose digits to its scale, which falls to exp(-shrinking) before it is reset.
+    shrinking = model.eta0 * model.alpha * n * max_iter if model.penalty and model.learning_rate != "optimal" else 0.0
+    # The fast kernels take shuffled rows from a copy in the new order. Wide ones are faster where they are.
+    return bool((model.average and shrinking > 12.0) or (model.shuffle and d >= WIDE and not issparse(data.X)))
 
 
-def fast_from(model: Any, neuron: OneClass) -> int:
+def fast_from(neuron: OneClass) -> int:
     """After how many epochs the fast kernels can train a class, because no step overshoots any more; -1 for never."""
     if neuron.choose_engine() is FAST:
         return 0
@@ -214,28 +157,36 @@ def fast_from(model: Any, neuron: OneClass) -> int:
 
 
 def neurons_to_train(
-    model: Any, data: Data, class_weight: np.ndarray, options: SGDOptions, validation: Validation | None, whole: bool
+    model: Any,
+    data: Data,
+    learned: Weights,
+    class_weight: np.ndarray,
+    max_iter: int,
+    tol: float | None,
+    validation: Validation | None,
+    whole: bool,
 ) -> tuple[list[Any], Validation | None]:
     """The neurons that `model` trains, one for each class against the rest, and the rows that are not trained on.
 
     With early stopping, the rows that are not trained on decide when to stop. `whole` is False for `partial_fit`.
     """
     holds_out = model.early_stopping and validation is None
-    starts = starts_of(model, data, class_weight, holds_out)
+    starts = starts_of(model, data, learned, class_weight, holds_out)
     if holds_out:
         validation = data.validation(starts[0].held)  # type: ignore[arg-type]
     if model.learning_rate == "auto":
-        find_rates(model, data, options, starts)
-    theirs = options_of(model, data.X, options.max_iter, options.tol)
-    if needs_exact(model, data, class_weight, options, holds_out):
+        find_rates(model, data, starts, max_iter)
+    theirs = options_of(model, data.X, max_iter, tol)
+    if needs_exact(model, data, class_weight, max_iter, holds_out):
         return [exact_class(model, data, theirs, start, validation) for start in starts], validation
+    options = SGDOptions.of(model, max_iter, tol)
     lazily = issparse(data.X) or (whole and model.average and options.penalties.l1 > 0.0)  # see `average`
     make: Any = SparseTable if lazily else DenseTable
     table = make(data.X, data.codes, data.sample_weight, options)
     ours = [own_class(model, table, options, start, validation) for start in starts]
     if model.engine == "strict":
         return list(ours), validation
-    epochs = [fast_from(model, neuron) for neuron in ours]
+    epochs = [fast_from(neuron) for neuron in ours]
     if can_share(ours) and any(epochs):
         epochs = [-1] * len(ours)
     neurons: list[Any] = []
@@ -248,22 +199,22 @@ def neurons_to_train(
     return neurons, validation
 
 
-def search_rate(data: Data, start: Start, options: SGDOptions, label: Any) -> RateSearch:
+def search_rate(model: Any, data: Data, start: Start, max_iter: int) -> RateSearch:
     """Search for the rate of one class, on the rows that are trained on, from its starting weights."""
     rows = slice(None) if start.held is None else ~start.held
     y, weights, given = data.codes[rows] == start.positive, start.weights, data.sample_weight
     if y.all() or not y.any():
         raise ValueError(
-            f"learning_rate='auto' is found from the first call's rows, and they are all of class {label} or all of "
-            "others: pass more of them, shuffled"
+            f"learning_rate='auto' is found from the first call's rows, and they are all of class "
+            f"{model.classes_[start.positive]} or all of others: pass more of them, shuffled"
         )
     weight = None if weights == (1.0, 1.0) and given is None else np.where(y, *weights)
     if weight is not None and given is not None:
         weight = weight * given[rows]
     arrays = start.arrays
     begin: dict[str, Any] = {"weights": arrays.weights, "bias": float(arrays.bias[0]), "sample_weight": weight}
-    penalties: dict[str, Any] = {"l2": options.penalties.l2, "average": bool(options.penalties.average_from)}
-    return auto_rate(data.X[rows], y.astype(np.uint8), epochs=options.max_iter, **penalties, **begin)
+    penalties: dict[str, Any] = {"l2": model.alpha if model.penalty else 0.0, "average": bool(model.average)}
+    return auto_rate(data.X[rows], y.astype(np.uint8), epochs=max_iter, **penalties, **begin)
 
 
 def score_of(X: Any, y: np.ndarray, weight: np.ndarray | None) -> Callable[[np.ndarray, float], float]:
@@ -279,15 +230,16 @@ class Observer:
     classes: list[Any]
     rows: int  # that are trained on, or counted as such, in an epoch
     max_iter: int
+    dtype: Any  # of the weights
     epochs: Epochs
     validation: Validation | None
 
     def as_if_done(self, ran: int) -> dict[str, Any]:
         """The attributes that the model would have if epoch `ran` were the last."""
         t = self.model.t_ + ran * self.rows
-        averaged = bool(self.model.average and self.model.average <= t - 1.0)
+        averaged = is_averaged(self.model, t)
         parameters = np.array([each.parameters(averaged) for each in self.classes])
-        coef, intercept = parameters[:, :-1].astype(self.model._standard_coef.dtype), parameters[:, -1].copy()
+        coef, intercept = parameters[:, :-1].astype(self.dtype), parameters[:, -1].copy()
         return {"coef_": coef, "intercept_": intercept, "n_iter_": ran, "t_": t}
 
     def epoch_ended(self, ran: int) -> bool:

@@ -1,6 +1,7 @@
-"""Trains a linear model as scikit-learn's SGD does, to the bit: `kernels/exact.py` with what belongs around an epoch."""
+"""Trains a linear model to the bits of scikit-learn's SGD: `kernels/exact.py` with what belongs around an epoch."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from time import time
 from typing import Any
@@ -13,7 +14,7 @@ from sklearn.linear_model._base import SPARSE_INTERCEPT_DECAY
 from tinynet_fast.kernels import exact
 from tinynet_fast.kernels.compiler.jit import compiled
 from tinynet_fast.kernels.compiler.signatures import EXACT_DENSE, EXACT_SPARSE
-from tinynet_fast.sklearn.sgd_training import ClassArrays
+from tinynet_fast.sklearn.sgd_training import ClassArrays, OneClass
 from tinynet_fast.training.loop import finish, run_epochs
 
 # Each loss with its SHAPE; None stands for the estimator's `epsilon`.
@@ -157,9 +158,9 @@ class Exact:
         X, arrays = self.X, self.arrays
         changed = arrays.weights, self.means, self._paid, self.state
         if issparse(X):
-            run, matrix, width = _sparse(X.dtype.char), (X.data, X.indices, X.indptr), X.nnz // X.shape[0]
+            run, matrix, width = _sparse(X.dtype.char), [X.data, X.indices, X.indptr], X.nnz // X.shape[0]
         else:
-            run, matrix, width = _dense(X.dtype.char), (X,), X.shape[1]
+            run, matrix, width = _dense(X.dtype.char), [X], X.shape[1]
         most = max(VALUES_A_CALL // max(width, 1), 1)
         while (reason := run(*matrix, *self._rows, self.options, *changed, most)) in (exact.SETTLE, exact.PAUSE):
             if reason == exact.SETTLE:
@@ -200,8 +201,55 @@ class Exact:
         )
 
 
+class ExactFirst:
+    """A class whose first steps may overshoot: some epochs of `Exact`, and the rest of `OneClass`.
+
+    After a step that overshoots, differences in rounding grow. While none can, they do not.
+    """
+
+    def __init__(self, first: Exact, then: OneClass, epochs: int) -> None:
+        self.first, self.then, self.epochs = first, then, epochs
+        self.now: Exact | OneClass = first
+
+    @property
+    def engines(self) -> set[str]:
+        return self.first.engines | self.then.engines
+
+    def parameters(self, averaged: bool) -> np.ndarray:
+        return self.now.parameters(averaged)
+
+    def settle(self) -> None:
+        self.now.settle()
+
+    def run(self) -> int:
+        ran = finish(self.loop())
+        self.settle()
+        return ran
+
+    def loop(self) -> Iterator[tuple[int, bool]]:
+        """The loop over the epochs of this class."""
+        self.first.options[exact.EPOCHS] = self.epochs
+        for done, _ in self.first.loop():
+            yield done, self.first.stopped
+        if not self.first.stopped:
+            self._go_on()
+            for done, last in self.then.loop():
+                yield self.epochs + done, last
+
+    def _go_on(self) -> None:
+        first, then = self.first, self.then
+        first.settle()
+        then.options = replace(then.options, max_iter=then.options.max_iter - self.epochs)
+        then.row += self.epochs * len(first.rows)
+        then.epochs = self.epochs
+        then.tolerance.best, then.tolerance.waited = first.state[exact.BEST], int(first.state[exact.WAITED])
+        if then.options.shuffle:
+            then.places = first.places  # each epoch shuffles the order of the one before
+        self.now = then
+
+
 def _settle(weights: np.ndarray, means: np.ndarray, state: np.ndarray) -> None:
-    """Multiply the scale into the weights, and make means of the sums. BLAS adds: it may fuse, as scikit-learn's does."""
+    """Multiply the scale into the weights, and make means of the sums, with the BLAS that scikit-learn calls."""
     real = weights.dtype.type
     if len(means):
         add = blas.daxpy if real is np.float64 else blas.saxpy

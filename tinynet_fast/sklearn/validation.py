@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from tinynet_fast.rows.sparse import is_sparse
 
 DENSE: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}  # for scikit-learn's `validate_data`
 SPARSE = DENSE | {"accept_sparse": "csr", "accept_large_sparse": False}
+ALLOWS_ZEROS = "allow_all_zero_weights" in signature(_check_sample_weight).parameters
 ABOUT_VALUES = re.compile("NaN|infinity|could not (be )?(convert|promote)|must be a")  # scikit-learn's words for values
 
 
@@ -65,12 +67,16 @@ def placing(X: Any, name: str = "X") -> Iterator[None]:
         raise
 
 
-def checked_weights(sample_weight: Any, X: Any, zeros: bool = False) -> np.ndarray | None:
-    """The sample weights of rows to train on, of their dtype; ValueError if all are 0, unless `zeros` may be."""
+def checked_weights(sample_weight: Any, X: Any, holds_out: bool = False) -> np.ndarray | None:
+    """The sample weights of rows to train on, of their dtype; ValueError if all are 0.
+
+    With early stopping (`holds_out`) scikit-learn says so later from version 1.9 on, of the rows held out.
+    """
     if sample_weight is None:
         return None
-    checked: np.ndarray = _check_sample_weight(sample_weight, X, dtype=X.dtype)
-    if not zeros and not checked.any():
+    later: dict[str, Any] = {"allow_all_zero_weights": True} if holds_out and ALLOWS_ZEROS else {}
+    checked: np.ndarray = _check_sample_weight(sample_weight, X, dtype=X.dtype, **later)
+    if not later and not checked.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return checked
 
