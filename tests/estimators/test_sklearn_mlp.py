@@ -185,7 +185,7 @@ def test_input_that_is_refused():
     with pytest.raises(ValueError, match=r"classes not in `self.classes_`"):
         MLPClassifier().partial_fit(X, np.where(y, 7, 0), classes=[0, 1])
     with (
-        pytest.raises(ValueError, match=r"non-finite parameter weights.* in epoch 2: scale"),
+        pytest.raises(ValueError, match=r"non-finite param.* in epoch 2: scale"),
         np.errstate(all="ignore"),
     ):
         MLPClassifier(solver="sgd", learning_rate_init=1e200, tol=1e3, n_iter_no_change=2).fit(X, y)

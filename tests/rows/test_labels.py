@@ -4,6 +4,7 @@ import datetime
 import decimal
 import enum
 import fractions
+import re
 import warnings
 
 import numpy as np
@@ -194,13 +195,9 @@ def test_a_warm_start_of_an_estimator_with_other_layers():
     for go_on in (fitted.fit, fitted.partial_fit):
         for hidden in ((8,), (4, 4), ()):
             fitted.set_params(hidden_layer_sizes=hidden)
-            message = (
-                rf"hidden_layer_sizes=\[{str(list(hidden))[1:-1]}\] does not fit .* hidden layers have \[4\] units"
-            )
+            message = re.escape(f"hidden_layer_sizes={list(hidden)} does not fit")
             if len(hidden) == 1:
-                with pytest.warns(
-                    TrainingWarning, match=message + r".* hidden layers have \[4\] units: training goes on"
-                ):
+                with pytest.warns(TrainingWarning, match=message + r".* have \[4\] units: training goes on"):
                     go_on(X, Y)
             else:
                 with pytest.raises(ValueError, match=message + r".* hidden layers have \[4\] units: give"):

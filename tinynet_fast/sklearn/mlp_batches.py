@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import ENGINES, FAST, choose, row_limit
 from tinynet_fast.kernels.fast import row_order
-from tinynet_fast.kernels.reference import ADAM, LOG_LOSS, NESTEROV, SGD
+from tinynet_fast.kernels.reference import ADAM, CLIPPED_LOG_LOSS, NESTEROV, SGD
 from tinynet_fast.models.layers import flatten, layer_table
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.training.loop import visit
@@ -133,9 +133,9 @@ class KernelBatches:
         """What the kernels call `rule`."""
         own = self.optimizer
         if isinstance(own, AdamOptimizer):
-            return np.array([rows, LOG_LOSS, ADAM, own.beta_1, own.beta_2], dtype=np.float64)
+            return np.array([rows, CLIPPED_LOG_LOSS, ADAM, own.beta_1, own.beta_2], dtype=np.float64)
         nesterov = own.nesterov and own.momentum > 0.0  # without momentum there is only the plain step
-        return np.array([rows, LOG_LOSS, NESTEROV if nesterov else SGD, own.momentum, 0.0], dtype=np.float64)
+        return np.array([rows, CLIPPED_LOG_LOSS, NESTEROV if nesterov else SGD, own.momentum, 0.0], dtype=np.float64)
 
     def _schedule_rows(self, n: int) -> np.ndarray:
         """(n, 4): what the kernels call rate, keep, l2 and epsilon for the next updates. The l2 is each batch's own.
