@@ -8,6 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.neural_network._base import ACTIVATIONS
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
@@ -15,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.mlp_batches import have_kernels, outputs, sizes_of
-from tinynet_fast.sklearn.mlp_epochs import MLPRun
+from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS, MLPRun
 from tinynet_fast.sklearn.validation import placing
 
 FEW_ROWS = 100  # up to so many, scikit-learn's own forward pass takes less time than a call of ours
@@ -224,14 +225,19 @@ class MLPClassifier(CallbackSupportMixin, TheirClassifier):
         return self
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        try:
-            with placing(X):
-                found: tuple[Any, np.ndarray] = super()._validate_input(X, y, incremental, reset)
-                return found
-        except ValueError as error:
-            if str(error).startswith("Unknown label type"):
-                check_classification_targets(y)  # names the type; scikit-learn's message holds all of `y`
-            raise
+        """The checked rows, and (n, n_outputs) bool. Labels take a shorter way than scikit-learn's."""
+        with placing(X):
+            rows, labels = validate_data(self, X, y, **THEIR_ROWS, multi_output=True, reset=reset)
+        if labels.ndim == 1:
+            if not (hasattr(self, "classes_") and (self.warm_start or incremental)):
+                check_classification_targets(labels)
+                self._label_binarizer = LabelBinarizer().fit(labels)
+                self.classes_ = self._label_binarizer.classes_
+            known = _one_hot(labels, self.classes_, every=self.warm_start)
+            if known is not None:
+                return rows, known
+        found: tuple[Any, np.ndarray] = super()._validate_input(X, y, incremental, reset)
+        return found
 
     def _fit_stochastic(self, X: Any, y: np.ndarray, sample_weight: Any, *rest: Any) -> None:
         """scikit-learn calls this with its checked rows and `y`, (n, n_outputs) bool."""
@@ -253,6 +259,14 @@ class MLPClassifier(CallbackSupportMixin, TheirClassifier):
         ACTIVATIONS[self.out_activation_](sums)
         return sums
 
+    def _predict(self, X: Any, check_input: bool = True) -> np.ndarray:
+        probabilities = self._forward_pass_fast(X, check_input=check_input)
+        if self.n_outputs_ == 1:
+            return np.asarray(self.classes_.take(probabilities[:, 0] > 0.5, mode="clip"))
+        if self.out_activation_ == "softmax":
+            return np.asarray(self.classes_.take(probabilities.argmax(axis=1)))
+        return np.asarray(self._label_binarizer.inverse_transform(probabilities))
+
     def _score(self, X: Any, y: np.ndarray, sample_weight: Any = None) -> float:
         """The accuracy on the rows of early stopping. (scikit-learn 1.8 fails here if labels are words.)"""
         return float(accuracy_score(y, self._predict(X, check_input=False), sample_weight=sample_weight))
@@ -272,3 +286,17 @@ class MLPClassifier(CallbackSupportMixin, TheirClassifier):
         if len(asked) != len(trained):
             raise ValueError(f"{message}: give the same layers, or start anew (warm_start=False, fit)")
         warnings.warn(f"{message}: training goes on with these", TrainingWarning, stacklevel=6)
+
+
+def _one_hot(labels: np.ndarray, classes: np.ndarray, every: bool) -> np.ndarray | None:
+    """(n, n_outputs) bool, a column for each class, or only one for two; None if a label is no class.
+
+    If `every`, it is None, too, if a class has no row.
+    """
+    try:
+        codes = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+        if not (classes[codes] == labels).all() or (every and len(np.unique(codes)) < len(classes)):
+            return None
+    except TypeError:  # labels that have no order beside the classes: words and numbers
+        return None
+    return codes[:, np.newaxis] == (np.arange(len(classes)) if len(classes) > 2 else 1)

@@ -1,13 +1,15 @@
 """The epochs of an `MLPClassifier`'s fit: its attributes after each epoch, and when to stop."""
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network._base import LOSS_FUNCTIONS
-from sklearn.utils import _safe_indexing, shuffle
+from sklearn.utils import _safe_indexing
 
 from tinynet_fast.sklearn.callbacks import Epochs
 from tinynet_fast.sklearn.mlp_batches import KernelBatches, TheirBatches, have_kernels, optimizer_of
@@ -64,15 +66,12 @@ class MLPRun:
     def _hold_out(self, X: Any, y: np.ndarray, sample_weight: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
         """Take rows out for early stopping. Returns those to train on."""
         model = self.model
-        given = {"random_state": model._random_state, "test_size": model.validation_fraction}
-        stratify = y if model.n_outputs_ == 1 else None
-        try:
-            trained, held = train_test_split(np.arange(len(y)), stratify=stratify, **given)
-        except ValueError as error:
-            if "least populated" not in str(error):
-                raise
-            named = " and ".join(f"{bool(code)} is {label!r}" for code, label in enumerate(model.classes_.tolist()))
-            raise ValueError(f"{error} ({named})") from None
+        state = model._random_state
+        split = partial(train_test_split, np.arange(len(y)), random_state=state, test_size=model.validation_fraction)
+        if model.n_outputs_ > 1:
+            trained, held = split()
+        else:
+            trained, held = self._stratified(split, y)
         if len(held) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
@@ -80,6 +79,17 @@ class MLPRun:
         parts = [(_safe_indexing(X, rows), y[rows], _part(sample_weight, rows)) for rows in (trained, held)]
         self.held = parts[1][0], model._label_binarizer.inverse_transform(parts[1][1]), *parts[1][1:]
         return parts[0]
+
+    def _stratified(self, split: Callable[..., Any], y: np.ndarray) -> Any:
+        alone = 1 in (y.sum(), len(y) - y.sum())
+        try:  # scikit-learn's own `y`, (n, 1), has its message, but takes 20 ms for 20,000 rows
+            return split(stratify=y if alone else y.ravel())
+        except ValueError as error:
+            if not alone:
+                raise
+            classes = self.model.classes_.tolist()
+            named = " and ".join(f"'{bool(code)}' is {label!r}" for code, label in enumerate(classes))
+            raise ValueError(f"{error} ({named})") from None
 
     def _watch(self) -> None:
         """Start watching what an earlier call, with another `early_stopping`, did not watch."""
@@ -103,7 +113,9 @@ class MLPRun:
         model = self.model
         self.epochs.begin()
         if model.shuffle:
-            self.order = shuffle(self.order, random_state=model._random_state)
+            places = np.arange(len(self.order))
+            model._random_state.shuffle(places)  # what scikit-learn's `shuffle` does, in a tenth of its time
+            self.order = self.order[places]
         model.loss_ = self.batches.epoch(self.order if model.shuffle else None)
         # scikit-learn would say so only after the last epoch; early stopping returns the weights of an earlier one
         if not (model.early_stopping or all(np.isfinite(part).all() for part in self.batches.parameters)):
