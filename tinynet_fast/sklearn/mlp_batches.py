@@ -66,6 +66,9 @@ class TheirBatches:
 
     def __init__(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, size: int) -> None:
         self.model, self.X, self.y, self.sample_weight, self.size = model, X, y, sample_weight, size
+        if not all(part.flags.writeable for part in self.parameters):  # joblib has mapped the model's file into memory
+            model.coefs_ = [part.copy() for part in model.coefs_]
+            model.intercepts_ = [part.copy() for part in model.intercepts_]
 
     @property
     def parameters(self) -> list[np.ndarray]:
