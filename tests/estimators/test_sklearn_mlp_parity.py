@@ -135,6 +135,8 @@ def test_sequences_of_calls(part, engine):
         for call in calls:
             rows = np.sort(rng.permutation(len(y))[: max(2, len(y) // 2)])
             said = outcome(ref, X, y, weight, call, rows)
+            if "ufunc 'isnan'" in said:  # scikit-learn 1.8 cannot stop early if labels are words
+                break
             assert outcome(comp, X, y, weight, call, rows) == said, (seed, call)
             if isinstance(said, str):
                 break
