@@ -12,7 +12,7 @@ peers = pytest.importorskip("sklearn.neural_network", reason="scikit-learn is no
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 
 from tinynet_fast.sklearn import MLPClassifier  # noqa: E402
-from tinynet_fast.sklearn.mlp_training import Solver, Trainer  # noqa: E402
+from tinynet_fast.sklearn.mlp_batches import KernelBatches  # noqa: E402
 
 SOLVERS = {
     "sgd": {"solver": "sgd", "momentum": 0.0},
@@ -73,8 +73,9 @@ def test_defaults_are_scikit_learns():
     options = {"max_iter": 12, "n_iter_no_change": 3, "tol": 0.1, "random_state": 0}
     assert_same(MLPClassifier(**options).fit(X, y), peers.MLPClassifier(**options).fit(X, y))
     theirs, ours = peers.MLPClassifier().get_params(), MLPClassifier().get_params()
-    assert ours.items() - {("engine", "fast")} <= theirs.items()
-    assert theirs.keys() - ours.keys() == {"max_fun"}
+    assert ours == theirs | {"engine": "fast"}
+    assert peers.MLPClassifier().set_params(**{k: v for k, v in ours.items() if k != "engine"}).get_params() == theirs
+    assert MLPClassifier().set_params(**theirs).get_params() == ours
 
 
 @engines
@@ -158,9 +159,7 @@ def test_very_large_first_weights_are_left_to_strict():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"solver": "lbfgs"}, "solver='lbfgs' has no kernel here: use one of adam, sgd; use scikit-learn's"),
-        ({"solver": "newton"}, "solver='newton' has no kernel here: use one of adam, sgd$"),
-        ({"activation": "identity"}, "activation='identity' has no kernel here"),
+        ({"solver": "newton"}, "The 'solver' parameter of MLPClassifier must be a str among"),
         ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be > 0"),
         ({"engine": "reference"}, "'engine' parameter"),
         (
@@ -177,28 +176,28 @@ def test_options_that_are_refused(options, message):
 
 def test_input_that_is_refused():
     X, y, _ = rows()
-    with pytest.raises(TypeError, match="Sparse data was passed"):
-        MLPClassifier().fit(pytest.importorskip("scipy.sparse").csr_matrix(X), y)
-    for bad, message in ((np.zeros(110), "got 1 class"), (np.linspace(0, 1, 110), "Unknown label type")):
-        with pytest.raises(ValueError, match=message):
-            MLPClassifier().fit(X, bad)
+    with pytest.raises(ValueError, match="Unknown label type"):
+        MLPClassifier().fit(X, np.linspace(0, 1, 110))
     with pytest.raises(ValueError, match="NaN"):
         MLPClassifier().fit(np.where(X > 2.0, np.nan, X), y)
     with pytest.raises(ValueError, match="does not support early_stopping"):
         MLPClassifier(early_stopping=True).partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"classes not in `self.classes_`"):
         MLPClassifier().partial_fit(X, np.where(y, 7, 0), classes=[0, 1])
-    with pytest.raises(ValueError, match="non-finite parameter weights in epoch 2: scale"), np.errstate(all="ignore"):
+    with (
+        pytest.raises(ValueError, match=r"non-finite param.* in epoch 2: scale"),
+        np.errstate(all="ignore"),
+    ):
         MLPClassifier(solver="sgd", learning_rate_init=1e200, tol=1e3, n_iter_no_change=2).fit(X, y)
-    with pytest.warns(ConvergenceWarning, match="All 2 epochs ran"):
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\) reached"):
         MLPClassifier((2,), max_iter=2).fit(X, y)
-    with pytest.warns(UserWarning, match="batch_size is 500 and there are 110 rows"):
+    with pytest.warns(UserWarning, match="`batch_size` less than 1 or larger than sample size"):
         MLPClassifier((2,), batch_size=500, tol=1e3, n_iter_no_change=1).fit(X, y)
 
 
 def test_ctrl_c_keeps_what_was_learned(monkeypatch):
     X, y, _ = rows()
-    whole, calls = Trainer.epoch, []
+    whole, calls = KernelBatches.epoch, []
 
     def epoch(self, order):
         calls.append(order)
@@ -206,7 +205,7 @@ def test_ctrl_c_keeps_what_was_learned(monkeypatch):
             raise KeyboardInterrupt
         return whole(self, order)
 
-    monkeypatch.setattr(Trainer, "epoch", epoch)
+    monkeypatch.setattr(KernelBatches, "epoch", epoch)
     with pytest.warns(UserWarning, match="interrupted"):
         model = MLPClassifier((3,)).fit(X, y)
     assert model.n_iter_ == len(model.loss_curve_) == 2
@@ -221,10 +220,13 @@ def test_a_step_that_leaves_out_the_penalty_is_seen(monkeypatch):
     assert_same(MLPClassifier((4,), alpha=0.5, **options).fit(X, y), ref)
     with pytest.raises(AssertionError):
         assert_same(MLPClassifier((4,), alpha=0.0, **options).fit(X, y), ref)
-    made = Solver.schedule_rows
-    monkeypatch.setattr(
-        Solver, "schedule_rows", lambda self, rate, done, n: made(self, rate, 0, n)
-    )  # Adam's count of updates stays at its start
+    made = KernelBatches._schedule_rows
+
+    def at_its_start(self, n):
+        self.optimizer.t = 0  # Adam's count of updates
+        return made(self, n)
+
+    monkeypatch.setattr(KernelBatches, "_schedule_rows", at_its_start)
     with pytest.raises(AssertionError):
         assert_same(MLPClassifier((4,), alpha=0.5, **options).fit(X, y), ref)
 
@@ -247,7 +249,7 @@ def test_warm_start_keeps_its_classes():
     model = MLPClassifier(max_iter=1, warm_start=True)
     with pytest.warns(ConvergenceWarning):
         model.fit(X, y)
-    with pytest.raises(ValueError, match="warm_start can only be used if `y` has the same classes"):
+    with pytest.raises(ValueError, match="warm_start can only be used where `y` has the same classes"):
         model.fit(X, y + 1)
 
 

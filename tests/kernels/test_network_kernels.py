@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - a line a mistake
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,7 +20,10 @@ from tinynet_fast.kernels.reference import (
     ACTIVATIONS,
     ADAGRAD,
     ADAM,
+    CLIPPED_LOG_LOSS,
     LEAKY_RELU,
+    LEAST,
+    LOG_LOSS,
     NESTEROV,
     RELU,
     RMSPROP,
@@ -150,6 +153,17 @@ def problems(draw):
     )
 
 
+def saturated_problems():
+    """Clipped losses: of ordinary rows, and of rows whose probabilities are 0 or 1 to the last bit.
+
+    (Between the two the distance of a probability from 1 has few digits, so that losses of engines may differ.)
+    """
+    for seed, outputs, times in ((1, 1, 1.0), (2, 3, 1.0), (3, 1, 1e4), (4, 3, 1e4)):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(rng, 21, (3, 5, outputs), RELU, loss=CLIPPED_LOG_LOSS, weights=True, rate=1e-9)
+        yield replace(problem, X=problem.X * times)
+
+
 # --- against the plain loops ------------------------------------------------------------------------------------------
 
 
@@ -180,6 +194,32 @@ def test_blocks_change_no_bit_of_many_tiles(batch):
             np.testing.assert_array_equal(comp, ref, strict=True)
     worst = differences(problem, network)
     assert worst.max() <= 1e-12, worst
+
+
+@given(problem=problems())
+@FEWER
+def test_clipping_changes_the_loss_alone(problem):
+    for kernels in (network, strict):
+        problem.rule[1] = LOG_LOSS
+        ref = problem.run(kernels, problem.state)
+        problem.rule[1] = CLIPPED_LOG_LOSS
+        comp = problem.run(kernels, problem.state)
+        np.testing.assert_array_equal(comp[0], ref[0])
+        np.testing.assert_array_equal(comp[1], ref[1])
+
+
+def test_losses_are_clipped():
+    for problem in saturated_problems():
+        sums = np.empty((21, problem.layers[-1, 1]))
+        network.network_logits(problem.X, problem.layers, problem.state[0], problem.scratch(network), sums)
+        if sums.shape[1] == 1:
+            sums = np.hstack([np.zeros((21, 1)), sums])
+        powers = np.exp(sums - sums.max(axis=1, keepdims=True))
+        probability = (powers / powers.sum(axis=1, keepdims=True))[np.arange(21), problem.y.astype(int)]
+        ref = np.sum(problem.weight * -np.log(np.clip(probability, LEAST, 1.0 - LEAST)))
+        assert not ((probability < 1e-3) & (probability > LEAST)).any()
+        for kernels in (network, strict):
+            assert problem.run(kernels, problem.state)[2][0] == pytest.approx(ref, rel=1e-13)
 
 
 @given(problem=problems())
@@ -357,7 +397,10 @@ MISTAKES = {
         Mistake("half the gradient of squared error", "(2.0 * p * (1.0 - p))", "(p * (1.0 - p))"),
         Mistake("wrong side of the decision free", "where(s < 0.0, -s, 0.0)", "0.0 * s"),
         Mistake("weights left out of the loss", "fma(weight, wrong + log1p(e), total)", "total + wrong + log1p(e)"),
-        Mistake("weights left out of the delta", "store(work, deltas + at, weight * (p - y))", "store(work, deltas + at, p - y)"),
+        Mistake("weights left out of the delta", "store(work, deltas + at, weight * (p - y))", "store(work, deltas + at, p - y)", "weighted_entropy"),
+        Mistake("probability not clipped", "clamp(where(y > 0.5, p, 1.0 - p), LEAST, 1.0 - LEAST)", "where(y > 0.5, p, 1.0 - p)"),
+        Mistake("clipped loss of the other class", "where(y > 0.5, p, 1.0 - p)", "where(y > 0.5, 1.0 - p, p)"),
+        Mistake("softmax's probability not clipped", "clamp(log_total + (largest - own), LEAST, LARGEST)", "log_total + (largest - own)"),
         Mistake("product of 1 + e without its cross term", "fma(product, e, product + e)", "product + e"),
         Mistake("blame without the slope", "sums[u * rows + r] * load(work, at) if rule == \"blame\" else sums[u * rows + r]", "sums[u * rows + r]"),
         Mistake("gradient replaced by the tile's", "store(state, p + size, load(state, p + size, outputs) + g)", "store(state, p + size, g)"),
@@ -406,6 +449,7 @@ def few_problems():
         yield random_problem(
             rng, n, sizes, activation, batch, optimizer, loss=loss, weights=weights, dropout=dropout, keep=0.9, l2=0.1
         )  # fmt: skip
+    yield from saturated_problems()
     for activation in (RELU, LEAKY_RELU):
         kink = random_problem(np.random.default_rng(2), 30, (3, 5, 4, 1), activation, scale=0.3)
         kink.X[:] = np.random.default_rng(3).integers(-3, 4, kink.X.shape)

@@ -12,7 +12,7 @@ import math
 from tinynet_fast.kernels import layout as at
 
 SIGMOID, TANH, RELU, SOFTMAX, LEAKY_RELU, SILU = 0, 1, 2, 3, 4, 5  # what a layer does to its sums
-LOG_LOSS, SQUARED_ERROR = 0, 1  # what is to be made small
+LOG_LOSS, SQUARED_ERROR, CLIPPED_LOG_LOSS = 0, 1, 2  # what is to be made small
 SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD = 0, 1, 2, 3, 4  # how a network steps
 # Of hidden layers, by the names that options have; the output is a sigmoid or a softmax.
 ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "leaky_relu": LEAKY_RELU, "silu": SILU}
@@ -24,6 +24,7 @@ OPTIMIZERS = {  # and the options that each has; what it keeps of its moments ar
     "rmsprop": (RMSPROP, ("beta_2", "epsilon")),
     "adagrad": (ADAGRAD, ("epsilon",)),
 }
+LEAST = 2.0**-52  # what CLIPPED_LOG_LOSS takes a probability at least for, and 1 - LEAST at most
 SMALLEST_SCALE = 1e-3  # below, the weights are scaled: the means lose the digits that the scale has (1e-9: 7e-11 off)
 
 
@@ -67,6 +68,15 @@ def cross_entropy(z, y):
     s = z for a pass and s = -z for a fail, written so that exp cannot overflow."""
     s = z if y > 0.5 else -z
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
+
+
+def clipped_cross_entropy(probability):
+    """Minus the log of the probability of the true label, clipped as scikit-learn's network does: at most 36.04."""
+    if probability < LEAST:
+        probability = LEAST
+    if probability > 1.0 - LEAST:
+        probability = 1.0 - LEAST
+    return -math.log(probability)
 
 
 def loss_slope(prediction, y, loss):
@@ -290,6 +300,9 @@ def network_loss(y, loss, layers, units):
     """The loss of the row that `network_forward` has just seen: cross-entropy, or the prediction's squared error."""
     values, sums, outputs = units[at.VALUES], units[at.DELTAS], layers[len(layers) - 1][at.OUTPUTS]
     target = len(values) - outputs
+    if loss == CLIPPED_LOG_LOSS:  # as a gradient it is cross-entropy
+        actual = values[target + int(y)] if outputs > 1 else values[target] if y > 0.5 else 1.0 - values[target]
+        return clipped_cross_entropy(actual)
     if outputs > 1:
         return log_total(sums, target, outputs) - sums[target + int(y)]
     if loss == SQUARED_ERROR:

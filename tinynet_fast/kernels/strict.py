@@ -1,7 +1,7 @@
 """The reference, compiled: the same functions, the same numbers to the last bit.
 
 Numba turns each loop of `reference.py` into machine code without leave to reorder a sum, to contract a product and a
-sum into one rounding, or to replace the C library's exp, tanh and log1p, which plain Python calls too. Arrays are
+sum into one rounding, or to replace the C library's exp, tanh, log and log1p, which plain Python calls too. Arrays are
 C-contiguous float64 (`layers` int64). Four functions are written by hand, and say why.
 """
 
@@ -52,6 +52,7 @@ def sigmoid(z):
 
 activate = inlined(reference.activate)
 cross_entropy = as_it_is(reference.cross_entropy)
+clipped_cross_entropy = as_it_is(reference.clipped_cross_entropy)
 loss_slope = inlined(reference.loss_slope)
 log_total = as_it_is(reference.log_total)
 truncate = as_it_is(reference.truncate)

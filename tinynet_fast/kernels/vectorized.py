@@ -10,8 +10,10 @@ import numpy as np
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.reference import (
     ADAM,
+    CLIPPED_LOG_LOSS,
     LEAK,
     LEAKY_RELU,
+    LEAST,
     NESTEROV,
     RELU,
     RMSPROP,
@@ -55,6 +57,11 @@ def cross_entropy(z, y):
     """Minus the log of the probability that sigmoid(z) gives to the true labels `y` (0 or 1)."""
     s = np.where(y > 0.5, z, -z)
     return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
+
+
+def clipped_cross_entropy(probability):
+    """Minus the log of the probabilities of the true labels, clipped."""
+    return -np.log(np.clip(probability, LEAST, 1.0 - LEAST))
 
 
 def loss_slope(prediction, y, loss):
@@ -225,6 +232,9 @@ def network_loss(y, loss, layers, units):
     """The losses of the rows that `network_forward` has just seen: cross-entropy, or squared errors."""
     values, sums, outputs = units[at.VALUES], units[at.DELTAS], layers[-1, at.OUTPUTS]
     target = values.shape[1] - outputs
+    if loss == CLIPPED_LOG_LOSS:
+        own = values[np.arange(len(y)), target + y.astype(np.intp)] if outputs > 1 else values[:, target]
+        return clipped_cross_entropy(own if outputs > 1 else np.where(y > 0.5, own, 1.0 - own))
     if outputs > 1:
         return log_total(sums, target, outputs) - sums[np.arange(len(y)), target + y.astype(np.intp)]
     if loss == SQUARED_ERROR:

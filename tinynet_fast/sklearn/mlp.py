@@ -1,44 +1,59 @@
-"""`MLPClassifier` with scikit-learn's parameters, attributes and loss curve. The training is in `mlp_training.py`."""
+"""`MLPClassifier`: scikit-learn's own class, whose epochs run on our kernels. The epochs are in `mlp_epochs.py`."""
 
 import warnings
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.neural_network import MLPClassifier as TheirClassifier
+from sklearn.neural_network._base import ACTIVATIONS
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
 
+from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
-from tinynet_fast.sklearn.labels import check_several, classes_of
-from tinynet_fast.sklearn.mlp_epochs import MLPRun
-from tinynet_fast.sklearn.mlp_training import Network, Solver, first_parameters, likeliest, outputs
-from tinynet_fast.sklearn.validation import DENSE, checked_weights, placing, validation_rows
+from tinynet_fast.sklearn.mlp_batches import have_kernels, outputs, sizes_of
+from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS, MLPRun
+from tinynet_fast.sklearn.validation import placing
+
+FEW_ROWS = 100  # up to so many, scikit-learn's own forward pass takes less time than a call of ours
 
 
-class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class MLPClassifier(CallbackSupportMixin, TheirClassifier):
     """A network with hidden layers: scikit-learn's, but faster, along the same loss curve.
 
-    With the same options, rows and `random_state` it starts from the same weights, sees the same batches and takes the
-    same steps as `sklearn.neural_network.MLPClassifier` (from version 1.8 on), except for rounding. Its loss curve is
-    the same to 1e-8, but a row's loss is not clipped: scikit-learn counts at most 36 nats for a row. Rows are dense and
-    have one label each. scikit-learn's parameter `max_fun`, which belongs to "lbfgs", is missing.
+    It is a subclass of `sklearn.neural_network.MLPClassifier` (from version 1.8 on): options, checks, messages, first
+    weights, orders of rows and attributes are scikit-learn's own. It adds `engine`, `X_val` and `y_val`,
+    `validation_loss_curve_` and, from scikit-learn's version 1.9 on, callbacks: `set_callbacks` takes those that are
+    called after each epoch and can end the training.
 
-    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are called after each epoch and can end
-    the training.
+    Our kernels train on dense rows of float64 with one label a row, with "adam" or "sgd" and hidden units of "relu",
+    "logistic" or "tanh". All else runs scikit-learn's own steps, to its bits and at its speed: "lbfgs", "identity",
+    sparse rows, rows, weights or sample weights of float32, sample weights below 0, several labels a row. `engine_`
+    says "scikit-learn" then.
+
+    On our kernels each update differs from scikit-learn's only in its rounding: the loss curve is the same to 1e-8 and
+    `n_iter_` is equal. Some training makes any rounding grow, above all on raw columns of large values: in 3% of
+    random fits, most of them on raw data, the curve was further off than 1e-8, and nearly always scikit-learn's own
+    was, too, with its inputs in another order. Scale the inputs, or use ``engine="exact"``.
+
+    Where scikit-learn fails, this class goes on or says why: a batch whose rows all have the sample weight 0 moves
+    nothing; `early_stopping` may change between calls; a model that joblib maps into memory can be trained further;
+    version 1.8 can stop early if labels are words. It warns if `hidden_layer_sizes` is not that of the network to go
+    on from, which scikit-learn trains without a word.
 
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int
         Units in each hidden layer.
-    activation : {"relu", "logistic", "tanh"}
-        What hidden units do to their sums. "identity" is not supported.
-    solver : {"adam", "sgd"}
-        Adam (Kingma and Ba, ICLR 2015; `epsilon` is added to the root before its correction), or steps down the
-        gradient with momentum. "lbfgs" is not supported.
+    activation : {"relu", "logistic", "tanh", "identity"}
+        What hidden units do to their sums.
+    solver : {"adam", "sgd", "lbfgs"}
+        Adam (Kingma and Ba, ICLR 2015; `epsilon` is added to the root before its correction), steps down the gradient
+        with momentum, or scipy's L-BFGS-B on all rows at once.
     alpha : float
         Adds alpha / 2 times the squared length of the weights, over the batch's sample weights, to a batch's loss.
     batch_size : int or "auto"
@@ -69,20 +84,23 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     beta_1, beta_2, epsilon : float
         For "adam".
     n_iter_no_change : int or inf
-    engine : {"fast", "strict"}
-        What does the arithmetic: "fast" within 1e-12 of the plain loop in each update, "strict" bit for bit. "fast"
-        leaves very large starting weights to "strict".
+    max_fun : int
+        Calls of the loss that "lbfgs" may make.
+    engine : {"fast", "strict", "exact"}
+        What does the arithmetic: "fast" within 1e-12 of the plain loop in each update, "strict" bit for bit, "exact"
+        scikit-learn itself. "fast" leaves very large starting weights to "strict".
 
     Attributes
     ----------
     coefs_ : list of (fan_in, fan_out) float64
-        Also float64 for rows of float32, for which scikit-learn's are float32.
+        float32 if the rows are.
     intercepts_ : list of (fan_out,) float64
     classes_ : (n_classes,)
     loss_, best_loss_ : float
         The last and the least of `loss_curve_`; `best_loss_` is None with early stopping.
     loss_curve_ : list of float
-        The mean loss of each epoch, each batch before its update, penalty included.
+        The mean loss of each epoch, each batch before its update, penalty included. A row's loss is at most 36.04,
+        because probabilities are clipped to at least 2**-52.
     validation_scores_, best_validation_score_ : list of float, float
         The accuracies of the rows of `X_val`, or of those held out, and the best; None without early stopping.
     validation_loss_curve_ : list of float
@@ -91,8 +109,8 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Rows trained on, over all epochs.
     n_iter_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         As in scikit-learn.
-    engine_ : {"fast", "strict"}
-        Which engine ran last.
+    engine_ : {"fast", "strict", "scikit-learn"}
+        What ran last.
 
     Examples
     --------
@@ -103,39 +121,10 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     array(['yes'], dtype='<U3')
     """
 
-    coefs_: Any
-    intercepts_: Any
-    classes_: Any
-    n_iter_: int
-    best_loss_: Any
-    validation_scores_: Any
-    best_validation_score_: Any
-    _network: Network | None
+    validation_loss_curve_: Any
 
-    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn looks for it there
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [str],
-        "solver": [str],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "engine": [StrOptions({"fast", "strict"})],
+    _parameter_constraints: dict = TheirClassifier._parameter_constraints | {
+        "engine": [StrOptions({"fast", "strict", "exact"})]
     }
 
     def __init__(
@@ -163,30 +152,34 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
+        max_fun: int = 15000,
         engine: str = "fast",
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+        )
         self.engine = engine
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -205,9 +198,9 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : (n, n_features)
-            An array, a list of rows, or a pandas, polars or Arrow frame.
-        y : (n,)
-            Labels, of two classes or more.
+            An array, a list of rows, a pandas, polars or Arrow frame, or sparse rows.
+        y : (n,) or (n, n_labels)
+            Labels, or for each label whether the row has it (0 or 1).
         sample_weight : (n,), optional
             How much a row counts: a batch's gradient and loss are means weighted by it.
         X_val : (n_val, n_features), optional
@@ -225,137 +218,105 @@ class MLPClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For missing values, an option that makes no sense, another solver, weights that overflow.
+            For missing values, an option that makes no sense, weights that overflow.
         """
-        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), incremental=False)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
-        """One pass over some rows; goes on from the end of the last call.
-
-        A call's last batch ends with the call. With ``shuffle=False`` the weights do not depend on how the rows are cut
-        into calls, as long as each call but the last has a multiple of `batch_size` rows.
-
-        Parameters
-        ----------
-        X, y, sample_weight
-            As for `fit`; `y` need not hold every class.
-        classes : (n_classes,)
-            All classes that later calls may have. Needed in the first call.
-
-        Returns
-        -------
-        self
-        """
-        _check_partial_fit_first_call(self, classes)
-        if self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True")
-        return self._fit(X, y, sample_weight, (None, None, None), incremental=True)
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, n_classes): the probability of each class."""
-        check_is_fitted(self)
-        sums = self._sums(self._rows(X))
-        if sums.shape[1] > 1:
-            return softmax(sums, axis=1)
-        return expit(np.hstack([-sums, sums]))
-
-    def predict_log_proba(self, X: Any) -> np.ndarray:
-        """(n, n_classes): the logarithm of `predict_proba`."""
-        return np.log(self.predict_proba(X))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """(n,): the likeliest class of each row."""
-        check_is_fitted(self)
-        return self.classes_[likeliest(self._sums(self._rows(X)))]
-
-    def _rows(self, X: Any) -> np.ndarray:
-        with placing(X):
-            return np.asarray(validate_data(self, X, reset=False, **DENSE))
-
-    def _sums(self, X: np.ndarray) -> np.ndarray:
-        weights = [np.asarray(part, dtype=np.float64) for part in self.coefs_]
-        biases = [np.asarray(part, dtype=np.float64) for part in self.intercepts_]
-        return outputs(X, weights, biases, self.activation, self.engine)
-
-    def _check_options(self) -> None:
-        for name, ours, theirs in (
-            ("solver", ("adam", "sgd"), ("lbfgs",)),
-            ("activation", ("relu", "logistic", "tanh"), ("identity",)),
-        ):
-            value = getattr(self, name)
-            if value not in ours:
-                remedy = "; use scikit-learn's MLPClassifier for it" if value in theirs else ""
-                raise ValueError(f"{name}={value!r} has no kernel here: use one of {', '.join(ours)}{remedy}")
+        return self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], incremental: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        incremental: bool = False,
+        validation: tuple[Any, Any, Any] = (None, None, None),
     ) -> "MLPClassifier":
-        self._check_options()
-        data = X, y, sample_weight
-        first = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
-        with placing(X):
-            X, y = validate_data(self, X, y, reset=first, **DENSE)
-        codes = self._codes(column_or_1d(y), first, incremental)
-        sample_weight = checked_weights(sample_weight, X)
-        held = validation_rows(self, *validation, DENSE)
-        random_state = check_random_state(self.random_state)
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=int)).tolist()
-        if any(width <= 0 for width in hidden):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {hidden}.")
-        sizes = [X.shape[1], *hidden, 1 if len(self.classes_) == 2 else len(self.classes_)]
-        if first:
-            self._initialize(random_state, sizes)
-        elif (trained := [*map(len, self.coefs_), len(self.intercepts_[-1])]) != sizes:
-            raise ValueError(
-                f"hidden_layer_sizes={hidden} does not fit the network to go on from, whose hidden layers have "
-                f"{trained[1:-1]} units: give the same layers, or start anew (warm_start=False, fit)"
-            )
-        network = getattr(self, "_network", None)
-        if network is None or not incremental:
-            network = Network(sizes, self.activation, self._solver())
-        network.load(self.coefs_, self.intercepts_)  # the user may have set them
-        self._network = network
-        epochs = Epochs(self, 1 if incremental else int(self.max_iter), *data)
+        if self.solver == "lbfgs" and any(part is not None for part in validation):
+            raise ValueError("X_val and y_val are for epochs, and solver='lbfgs' has none: use 'adam' or 'sgd'")
+        epochs = Epochs(self, 1 if incremental else int(self.max_iter), X, y, sample_weight)
+        self._call = epochs, validation  # for `_fit_stochastic`
         try:
-            MLPRun(self, network, X, codes, sample_weight, random_state, epochs, held, incremental).run()
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=3)
-            self.coefs_, self.intercepts_ = network.layers()
+            super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
+        finally:
+            del self._call
+        if self.solver == "lbfgs":
+            self.engine_ = "scikit-learn"
         epochs.done()
         return self
 
-    def _codes(self, y: np.ndarray, first: bool, incremental: bool) -> np.ndarray:
-        """(n,): the number of each row's class. The first call sets `classes_`."""
-        if not hasattr(self, "classes_") or (first and not incremental):
-            self.classes_ = classes_of(y)
-            check_several(self.classes_)
-            return np.searchsorted(self.classes_, y)
-        seen = np.unique(y)
-        if self.warm_start and not incremental and set(seen) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used if `y` has the same classes as in the previous call to fit. Previously "
-                f"got {self.classes_}, `y` has {seen}"
-            )
-        if not np.isin(seen, self.classes_).all():
-            raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {seen}."
-            )
-        return np.searchsorted(self.classes_, y)
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        """The checked rows, and (n, n_outputs) bool. Labels take a shorter way than scikit-learn's."""
+        with placing(X):
+            rows, labels = validate_data(self, X, y, **THEIR_ROWS, multi_output=True, reset=reset)
+        if labels.ndim == 1:
+            if not (hasattr(self, "classes_") and (self.warm_start or incremental)):
+                check_classification_targets(labels)
+                self._label_binarizer = LabelBinarizer().fit(labels)
+                self.classes_ = self._label_binarizer.classes_
+            known = _one_hot(labels, self.classes_, every=self.warm_start)
+            if known is not None:
+                return rows, known
+        found: tuple[Any, np.ndarray] = super()._validate_input(X, y, incremental, reset)
+        return found
 
-    def _solver(self) -> Solver:
-        rates = self.learning_rate, float(self.learning_rate_init), float(self.power_t)
-        adam = float(self.beta_1), float(self.beta_2), float(self.epsilon)
-        return Solver(self.solver, *rates, float(self.momentum), bool(self.nesterovs_momentum), *adam)
+    def _fit_stochastic(self, X: Any, y: np.ndarray, sample_weight: Any, *rest: Any) -> None:
+        """scikit-learn calls this with its checked rows and `y`, (n, n_outputs) bool."""
+        *_, layer_units, incremental = rest
+        if not (incremental and self.early_stopping):  # which is refused
+            self._check_layers(list(layer_units))
+        if sample_weight is not None and not sample_weight.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        MLPRun(self, X, y, sample_weight, incremental, *self._call).run()
 
-    def _initialize(self, random_state: np.random.RandomState, sizes: list[int]) -> None:
-        self.n_iter_, self.t_, self.n_layers_, self.n_outputs_ = 0, 0, len(sizes), sizes[-1]
-        self.out_activation_ = "softmax" if sizes[-1] > 1 else "logistic"
-        self.coefs_, self.intercepts_ = first_parameters(random_state, sizes, self.activation)
-        self.loss_curve_: list[float] = []
-        self._no_improvement_count = 0
-        self.validation_scores_ = [] if self.early_stopping else None
-        self.best_validation_score_ = -np.inf if self.early_stopping else None
-        self.validation_loss_curve_: list[float] | None = None
-        self.best_loss_ = None if self.early_stopping else np.inf
-        self._network = None
+    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
+        """(n, n_outputs): the probabilities of some rows."""
+        if check_input:
+            with placing(X):
+                X = validate_data(self, X, reset=False, accept_sparse=["csr", "csc"])
+        if X.shape[0] <= FEW_ROWS or not have_kernels(self, X):
+            found: np.ndarray = super()._forward_pass_fast(X, check_input=False)
+            return found
+        sums = outputs(self, X)
+        ACTIVATIONS[self.out_activation_](sums)
+        return sums
+
+    def _predict(self, X: Any, check_input: bool = True) -> np.ndarray:
+        probabilities = self._forward_pass_fast(X, check_input=check_input)
+        if self.n_outputs_ == 1:
+            return np.asarray(self.classes_.take(probabilities[:, 0] > 0.5, mode="clip"))
+        if self.out_activation_ == "softmax":
+            return np.asarray(self.classes_.take(probabilities.argmax(axis=1)))
+        return np.asarray(self._label_binarizer.inverse_transform(probabilities))
+
+    def _score(self, X: Any, y: np.ndarray, sample_weight: Any = None) -> float:
+        """The accuracy on the rows of early stopping. (scikit-learn 1.8 fails here if labels are words.)"""
+        return float(accuracy_score(y, self._predict(X, check_input=False), sample_weight=sample_weight))
+
+    def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: Any) -> None:
+        super()._initialize(y, layer_units, dtype)
+        self.validation_loss_curve_ = None
+
+    def _check_layers(self, asked: list[int]) -> None:
+        """Like scikit-learn, go on with the layers that there are; but with a warning, and an error if the numbers of
+        layers differ, with which scikit-learn fails."""
+        trained = sizes_of(self)
+        if asked == trained:
+            return
+        message = f"hidden_layer_sizes={asked[1:-1]} does not fit the network to go on from, whose hidden layers have "
+        message += f"{trained[1:-1]} units"
+        if len(asked) != len(trained):
+            raise ValueError(f"{message}: give the same layers, or start anew (warm_start=False, fit)")
+        warnings.warn(f"{message}: training goes on with these", TrainingWarning, stacklevel=6)
+
+
+def _one_hot(labels: np.ndarray, classes: np.ndarray, every: bool) -> np.ndarray | None:
+    """(n, n_outputs) bool, a column for each class, or only one for two; None if a label is no class.
+
+    If `every`, it is None, too, if a class has no row.
+    """
+    try:
+        codes = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
+        if not (classes[codes] == labels).all() or (every and len(np.unique(codes)) < len(classes)):
+            return None
+    except TypeError:  # labels that have no order beside the classes: words and numbers
+        return None
+    return codes[:, np.newaxis] == (np.arange(len(classes)) if len(classes) > 2 else 1)

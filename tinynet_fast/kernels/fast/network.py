@@ -16,6 +16,7 @@ from tinynet_fast.kernels.fast import network_tiles as tiles
 from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, named, step_range
 from tinynet_fast.kernels.fast.network_tiles import (
     activate,
+    clipped_entropy,
     collect,
     fill,
     has_kink,
@@ -28,7 +29,7 @@ from tinynet_fast.kernels.fast.network_tiles import (
     turn_pairs,
     weighted_entropy,
 )
-from tinynet_fast.kernels.reference import NESTEROV, SGD, SQUARED_ERROR
+from tinynet_fast.kernels.reference import CLIPPED_LOG_LOSS, NESTEROV, SGD, SQUARED_ERROR
 
 TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
 
@@ -186,7 +187,9 @@ def outputs_back(outputs, work, target, slopes, stride, labels, loss):
     """From the output's sums its deltas; gives the tile's losses, each times its weight."""
     deltas, weights, count = slopes + target, labels + TILE, stride // REGISTER
     if outputs > 1:
-        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count)
+        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, loss == CLIPPED_LOG_LOSS)
+    if loss == CLIPPED_LOG_LOSS:
+        return clipped_entropy(work, target, deltas, labels, weights, count)
     if loss == SQUARED_ERROR:
         return squared_error(work, target, deltas, labels, weights, count)
     if work[labels + FOUND + 1] == 0.0:

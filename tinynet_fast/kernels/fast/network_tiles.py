@@ -18,16 +18,19 @@ from tinynet_fast.kernels.compiler.simd import (
     unrolled,
     where,
 )
-from tinynet_fast.kernels.fast.functions import exp, log1p, log1p_of_any, sigmoid, tanh
+from tinynet_fast.kernels.fast.functions import clamp, exp, log1p, log1p_of_any, sigmoid, tanh
 from tinynet_fast.kernels.fast.network_steps import DESCENT, descended, inlined
 from tinynet_fast.kernels.reference import (
     LEAK,
     LEAKY_RELU,
+    LEAST,
     RELU,
     SIGMOID,
     SILU,
     TANH,
 )
+
+LARGEST = 36.04365338911715  # -log(LEAST)
 
 # --- units: what they send on takes the place of their sums, and the slopes there go to `slopes` ----------------------
 
@@ -137,6 +140,22 @@ def weighted_entropy(work, sums, deltas, labels, weights, count):
 
 
 @inlined
+def clipped_entropy(work, sums, deltas, labels, weights, count):
+    """The log of the probability as it is rounded, as the reference has it: near 1, its distance from 1 has few digits.
+
+    -log(p) = log(1 + (1 - p) / p) loses no more.
+    """
+    total = full(0.0)
+    for at in range(0, count * REGISTER, REGISTER):
+        y, weight = load(work, labels + at), load(work, weights + at)
+        p, _, _ = predict(load(work, sums + at), y)
+        store(work, deltas + at, weight * (p - y))
+        own = clamp(where(y > 0.5, p, 1.0 - p), LEAST, 1.0 - LEAST)
+        total = fma(weight, log1p_of_any((1.0 - own) / own), total)
+    return sum_of(total)
+
+
+@inlined
 def squared_error(work, sums, deltas, labels, weights, count):
     total = full(0.0)
     for at in range(0, count * REGISTER, REGISTER):
@@ -149,7 +168,7 @@ def squared_error(work, sums, deltas, labels, weights, count):
 
 
 @inlined
-def softmax_loss(work, sums, deltas, labels, weights, stride, outputs, count):
+def softmax_loss(work, sums, deltas, labels, weights, stride, outputs, count, clipped):
     """The cross-entropy of several classes, an output each: with the largest sum taken off no power overflows.
 
     A probability near 1 has few digits left once the actual 1 is taken off, so it is rounded where the reference
@@ -169,14 +188,16 @@ def softmax_loss(work, sums, deltas, labels, weights, stride, outputs, count):
             own = where(label > 0.5, own, where(label < -0.5, own, z))
             total = total + exp(z - largest)
             label = label - 1.0
-        norm = largest + log1p_of_any(total - 1.0)
+        log_total = log1p_of_any(total - 1.0)
+        norm = largest + log_total
         label = y
         for u in range(outputs):
             actual = where(label > 0.5, 0.0, where(label < -0.5, 0.0, 1.0))
             p = exp(load(work, sums + u * stride + row) - norm)
             store(work, deltas + u * stride + row, weight * (p - actual))
             label = label - 1.0
-        loss = fma(weight, norm - own, loss)
+        entropy = clamp(log_total + (largest - own), LEAST, LARGEST) if clipped else norm - own
+        loss = fma(weight, entropy, loss)
     return sum_of(loss)
 
 
