@@ -183,17 +183,17 @@ def intervals(allowed):
 
 
 def test_options_may_have_the_values_that_scikit_learn_allows():
-    """All but what `fit` checks itself, what is not offered here, and what is here alone."""
-    own = {"loss", "learning_rate", "power_t", "average", "engine"}, {"activation", "solver", "engine"}
+    """All but what is not offered here, and what is here alone."""
+    own = {"engine"}, {"activation", "solver", "engine"}
     peers = linear_model.SGDClassifier, neural_network.MLPClassifier
     for ours, theirs, other in zip((SGDClassifier, MLPClassifier), peers, own, strict=True):
         for name in ours._parameter_constraints.keys() - other:
             comp, ref = (intervals(kind._parameter_constraints[name]) for kind in (ours, theirs))
             assert comp == ref, name
-    for option in ({"power_t": -0.1}, {"average": -1}, {"engine": "numpy"}, {"learning_rate": "pa1"}):
+    for option in ({"average": -1}, {"average": 0}, {"engine": "numpy"}, {"learning_rate": "pa3"}, {"loss": "huge"}):
         with pytest.raises(ValueError, match=f"The '{next(iter(option))}' parameter"):
-            SGDClassifier(loss="log_loss", **option).fit([[1.0], [2.0]], [0, 1])
-    for option, same in (({"power_t": 0}, {"learning_rate": "constant"}), ({"average": 0}, {"average": False})):
+            SGDClassifier(**({"loss": "log_loss"} | option)).fit([[1.0], [2.0]], [0, 1])
+    for option, same in (({"power_t": 0}, {"learning_rate": "constant"}), ({"average": 1}, {"average": True})):
         comp, ref = (
             SGDClassifier(loss="log_loss", learning_rate="invscaling", shuffle=False).set_params(**o)
             for o in (option, same)

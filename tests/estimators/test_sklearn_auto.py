@@ -1,4 +1,4 @@
-"""`SGDClassifier(loss="log_loss", learning_rate="auto")`: which rate it finds, and that it trains as a constant rate does."""
+"""`SGDClassifier(learning_rate="auto")`: which rate it finds, and that it trains as a constant rate does."""
 
 import pickle
 

@@ -10,6 +10,7 @@ from segment_runs import EPOCHS, always, largest_rate, pass_fail
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 from samples import flat
+from sklearn import linear_model
 
 from tinynet_fast.sklearn import SGDClassifier
 from tinynet_fast.training import block_segments, junctions, segments
@@ -73,9 +74,14 @@ def test_blocks(options, monkeypatch):
     assert_in_turn(model, **options)
 
 
-def test_blocks_of_float32():
+def test_float32_is_not_trained_in_segments():
+    """scikit-learn rounds each weight to float32, and segments do not."""
     rows = X.astype(np.float32)
-    assert_in_turn(in_segments(rows), rows)
+    model = in_segments(rows)
+    assert model.certificate_ is None
+    assert model.engine_ == "exact"
+    ref = linear_model.SGDClassifier(loss="log_loss", **PLAIN).fit(rows, Y)
+    np.testing.assert_array_equal(flat(model), flat(ref))
 
 
 @pytest.mark.parametrize(
