@@ -1,0 +1,111 @@
+"""`to_sklearn` of an estimator: scikit-learn's own class with the same weights, which needs no tinynet_fast."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from samples import flat
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+from sklearn import linear_model, neural_network
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
+
+from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
+from tinynet_fast.sklearn.convert import to_sklearn
+
+X, Y = load_iris(return_X_y=True)
+X = StandardScaler().fit_transform(X)
+NAMES = np.array(["setosa", "versicolor", "virginica"])
+SGD = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05, shuffle=False, max_iter=5, tol=None)
+MLP = MLPClassifier((5,), max_iter=5, random_state=0, shuffle=False)
+MODELS = {
+    "sgd": SGD,
+    "sgd, averaged": clone(SGD).set_params(average=True),
+    "sgd, optimal": clone(SGD).set_params(learning_rate="optimal"),
+    "network": MLP,
+    "network, sgd": clone(MLP).set_params(solver="sgd", learning_rate="adaptive", learning_rate_init=0.1),
+}
+models = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def theirs_for(model):
+    library = linear_model if isinstance(model, SGDClassifier) else neural_network
+    return getattr(library, type(model).__name__)
+
+
+@models
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_it_predicts_the_same(model, n_classes):
+    rows = n_classes > Y
+    ref = clone(model).fit(X[rows], NAMES[Y[rows]])
+    comp = to_sklearn(ref)
+    assert type(comp) is theirs_for(model)
+    np.testing.assert_allclose(comp.predict_proba(X), ref.predict_proba(X), rtol=0.0, atol=1e-14)
+    assert comp.predict(X).tolist() == ref.predict(X).tolist()
+    np.testing.assert_array_equal(flat(comp), flat(ref))
+    options = comp.get_params()
+    assert {name: options[name] for name in options if name in ref.get_params()} == {
+        name: value for name, value in ref.get_params().items() if name != "engine"
+    }
+
+
+@models
+def test_it_goes_on_as_ours_does(model):
+    ref = clone(model).set_params(average=False) if "average" in model.get_params() else clone(model)
+    ref.fit(X, Y)
+    comp = to_sklearn(ref)
+    for _ in range(3):
+        ref.partial_fit(X, Y)
+        comp.partial_fit(X, Y)
+    np.testing.assert_allclose(flat(comp), flat(ref), rtol=1e-9, atol=1e-9)
+    assert comp.t_ == ref.t_
+
+
+@models
+def test_it_has_the_attributes_of_scikit_learns(model):
+    comp = to_sklearn(clone(model).fit(X, Y))
+    ref = theirs_for(model)(**comp.get_params()).fit(X, Y)
+    public = {name for name in vars(ref) if not name.startswith("_")}
+    assert {name for name in vars(comp) if not name.startswith("_")} == public
+    np.testing.assert_allclose(flat(comp.fit(X, Y)), flat(ref), rtol=1e-12)
+
+
+@models
+def test_it_is_a_copy(model):
+    ref = clone(model).fit(X, Y)
+    before = flat(ref).copy()
+    to_sklearn(ref).partial_fit(X, Y)
+    np.testing.assert_array_equal(flat(ref), before)
+
+
+@models
+def test_it_is_unpickled_without_this_package(model, tmp_path):
+    ref = clone(model).fit(X, Y)
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(to_sklearn(ref)))
+    code = (
+        "import sys, pickle; sys.modules['tinynet_fast'] = None\n"
+        "model = pickle.load(open('model.pickle', 'rb'))\n"
+        f"print(model.predict({X[::30].tolist()}).tolist())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip() == str(ref.predict(X[::30]).tolist())
+
+
+def test_rates_that_were_found():
+    ref = clone(SGD).set_params(learning_rate="auto").fit(X, Y)
+    comp = to_sklearn(ref)
+    assert (comp.learning_rate, comp.eta0) == ("constant", min(ref.eta0_))
+    comp.partial_fit(X, Y)
+
+
+def test_what_was_not_fitted():
+    for model in (SGD, MLP):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            to_sklearn(clone(model))

@@ -1,0 +1,53 @@
+"""From our estimators to scikit-learn's own, and what skl2onnx asks an estimator."""
+
+import sys
+from copy import deepcopy
+from typing import Any
+
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.validation import check_is_fitted
+
+THEIRS = {kind.__name__: kind for kind in (SGDClassifier, SGDRegressor, MLPClassifier)}
+OURS = {  # attributes that scikit-learn's estimators do not have
+    "engine_",
+    "certificate_",
+    "validation_loss_curve_",
+    "eta0_",
+    "rate_search_",
+    "_skl_callbacks",
+}
+
+
+class Convertible:
+    """What the estimators offer to tools that know scikit-learn's classes only."""
+
+    def to_sklearn(self) -> Any:
+        """Return a fitted estimator of scikit-learn's own, with the same options, weights and predictions.
+
+        It needs no `tinynet_fast` to be unpickled, and its `partial_fit` goes on from here. The option `engine` is left
+        out. With ``learning_rate="auto"`` it has "constant" and the rate that was found, the smallest of several.
+        """
+        return to_sklearn(self)
+
+    def onnx_parser(self) -> None:
+        """Called by skl2onnx before a conversion: RuntimeError if it does not know this class yet."""
+        if "tinynet_fast.sklearn.onnx" not in sys.modules:
+            raise RuntimeError(
+                "skl2onnx was imported after tinynet_fast.sklearn and does not know its classes: add "
+                "'import tinynet_fast.sklearn.onnx' before the conversion"
+            )
+
+
+def to_sklearn(estimator: Any) -> Any:
+    """See `Convertible.to_sklearn`."""
+    check_is_fitted(estimator)
+    names = [kind.__name__ for kind in type(estimator).__mro__ if kind.__module__.startswith("tinynet_fast.")]
+    kind = next(THEIRS[name] for name in names if name in THEIRS)
+    options = estimator.get_params(deep=False)
+    if options.get("learning_rate") == "auto":
+        options |= {"learning_rate": "constant", "eta0": float(min(estimator.eta0_))}
+    model = kind(**{name: options[name] for name in kind._get_param_names() if name in options})
+    learned = {name: value for name, value in vars(estimator).items() if name not in OURS | options.keys()}
+    vars(model).update(deepcopy(learned))  # in one go: some attributes are the same array
+    return model
