@@ -13,7 +13,7 @@ try:
     from onnx import TensorProto
     from skl2onnx import update_registered_converter
     from skl2onnx.common._apply_operation import apply_cast, apply_identity
-    from skl2onnx.common.data_types import DoubleTensorType
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
     from skl2onnx.operator_converters.multilayer_perceptron import convert_sklearn_mlp_classifier
     from skl2onnx.operator_converters.sgd_classifier import convert_sklearn_sgd_classifier
@@ -54,14 +54,18 @@ def as_numpy(convert: Callable[[Any, Any, Any], None]) -> Callable[[Any, Any, An
             convert(scope, operator, container)
             return
         inner = scope.declare_local_operator(operator.type, model)  # skl2onnx converts it afterwards, by the first case
-        inner.inputs.append(scope.declare_local_variable("rows", DoubleTensorType(rows.type.shape)))
-        label, probabilities = operator.outputs
-        inner.outputs.append(scope.declare_local_variable("inner_label", label.type))
-        inner.outputs.append(scope.declare_local_variable("inner_probabilities", DoubleTensorType()))
-        (wide,), (inner_label, inner_probabilities) = inner.inputs, inner.outputs
+        wide = scope.declare_local_variable("rows", DoubleTensorType(rows.type.shape))
+        inner.inputs.append(wide)
         apply_cast(scope, rows.full_name, wide.full_name, container, to=TensorProto.DOUBLE)
-        apply_identity(scope, inner_label.full_name, label.full_name, container)
-        apply_cast(scope, inner_probabilities.full_name, probabilities.full_name, container, to=TensorProto.FLOAT)
+        for output in operator.outputs:
+            numbers = isinstance(output.type, FloatTensorType)  # not labels
+            kind = DoubleTensorType() if numbers else output.type
+            found = scope.declare_local_variable("found", kind)
+            inner.outputs.append(found)
+            if numbers:
+                apply_cast(scope, found.full_name, output.full_name, container, to=TensorProto.FLOAT)
+            else:
+                apply_identity(scope, found.full_name, output.full_name, container)
 
     return converter
 
