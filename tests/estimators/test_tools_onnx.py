@@ -149,3 +149,29 @@ def test_without_skl2onnx():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ImportError: tinynet_fast.sklearn.onnx needs skl2onnx: pip install skl2onnx" in done.stderr
+
+
+CONVERT = """
+import skl2onnx
+from sklearn.datasets import load_iris
+from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
+
+X, y = load_iris(return_X_y=True)
+for model in (SGDClassifier(), MLPClassifier(max_iter=300)):
+    skl2onnx.to_onnx(model.fit(X, y), X[:1])
+"""
+
+
+def test_skl2onnx_may_be_imported_before():
+    pytest.importorskip("skl2onnx", reason="skl2onnx is not installed")
+    ended(CONVERT)
+
+
+def test_if_skl2onnx_is_imported_afterwards_the_remedy_works():
+    pytest.importorskip("skl2onnx", reason="skl2onnx is not installed")
+    code = f"import tinynet_fast.sklearn\n{CONVERT}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "RuntimeError: skl2onnx was imported after tinynet_fast.sklearn" in done.stderr
+    remedy = "import tinynet_fast.sklearn.onnx"
+    assert f"add '{remedy}' before the conversion" in done.stderr
+    ended(code.replace("X, y =", f"{remedy}\nX, y ="))
