@@ -284,6 +284,13 @@ class Model:
         ValueError
             If the model reads columns of texts or with missing values, which the graph cannot. The message says how to
             convert the rest of the model.
+
+        Examples
+        --------
+        >>> from tinynet_fast import Neuron
+        >>> graph = Neuron(weights=[2.0], bias=-5.0).to_onnx().graph
+        >>> [output.name for output in graph.output]
+        ['label', 'probabilities']
         """
         self._check_reads_numbers("an ONNX graph")
         model = network_graph(self._layers, self.labels, self.limit(None), self.features, dtype)
@@ -308,7 +315,14 @@ class Model:
         ImportError
             If scikit-learn is not installed.
         ValueError
-            If the model reads columns of texts or with missing values, or if scikit-learn lacks the activation.
+            If the model reads columns of texts or with missing values, if scikit-learn lacks the activation, or if it
+            would take the labels for measurements.
+
+        Examples
+        --------
+        >>> from tinynet_fast import Neuron
+        >>> Neuron(weights=[2.0], bias=-5.0, labels=["no", "yes"]).to_sklearn().predict([[1.0], [4.0]])
+        array(['no', 'yes'], dtype='<U3')
         """
         self._check_reads_numbers("a scikit-learn estimator")
         return fitted_estimator(self._layers, self.labels, self.limit(None), self.features, self.training)
