@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
+from tinynet_fast.sklearn import MLPClassifier, SGDClassifier, SGDRegressor
 from tinynet_fast.training import block_segments
 
 SGD = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05, max_iter=20, tol=None, random_state=0)
@@ -53,6 +53,15 @@ def test_skops(model, options):
     for whole in (comp, ref):
         whole[-1].partial_fit(X, LABELS)
     np.testing.assert_array_equal(comp.predict_proba(X), ref.predict_proba(X))
+
+
+def test_skops_keeps_a_regression():
+    io = pytest.importorskip("skops.io", reason="skops is not installed")
+    ref = SGDRegressor(average=True, random_state=0).fit(X, Y)
+    comp = io.loads(io.dumps(ref), trusted=["tinynet_fast.sklearn.sgd_regressor.SGDRegressor"])
+    for model in (comp, ref):
+        model.partial_fit(X, Y)
+    np.testing.assert_array_equal(comp.predict(X), ref.predict(X))
 
 
 @needs_numba

@@ -16,7 +16,7 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
-from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
+from tinynet_fast.sklearn import MLPClassifier, SGDClassifier, SGDRegressor
 from tinynet_fast.sklearn.convert import to_sklearn
 
 X, Y = load_iris(return_X_y=True)
@@ -28,6 +28,8 @@ MODELS = {
     "sgd": SGD,
     "sgd, averaged": clone(SGD).set_params(average=True),
     "sgd, optimal": clone(SGD).set_params(learning_rate="optimal"),
+    "sgd, exact": clone(SGD).set_params(engine="exact", shuffle=True, penalty="elasticnet"),
+    "sgd, exact, averaged": clone(SGD).set_params(engine="exact", learning_rate="optimal", average=100),
     "network": MLP,
     "network, sgd": clone(MLP).set_params(solver="sgd", learning_rate="adaptive", learning_rate_init=0.1),
 }
@@ -57,15 +59,31 @@ def test_it_predicts_the_same(model, n_classes):
 
 
 @models
-def test_it_goes_on_as_ours_does(model):
-    ref = clone(model).set_params(average=False) if "average" in model.get_params() else clone(model)
-    ref.fit(X, Y)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_it_goes_on_as_ours_does(model, n_classes):
+    rows = n_classes > Y
+    ref = clone(model).set_params(random_state=0).fit(X[rows], Y[rows])
     comp = to_sklearn(ref)
     for _ in range(3):
-        ref.partial_fit(X, Y)
-        comp.partial_fit(X, Y)
-    np.testing.assert_allclose(flat(comp), flat(ref), rtol=1e-9, atol=1e-9)
+        ref.partial_fit(X[rows], Y[rows])
+        comp.partial_fit(X[rows], Y[rows])
+        if getattr(model, "engine", "") == "exact":
+            np.testing.assert_array_equal(flat(comp), flat(ref))
+        else:
+            np.testing.assert_allclose(flat(comp), flat(ref), rtol=1e-9, atol=1e-9)
     assert comp.t_ == ref.t_
+
+
+@pytest.mark.parametrize("average", [False, 10])
+def test_regression(average):
+    y = X @ [1.0, -2.0, 0.5, 0.0] + 3.0
+    ref = SGDRegressor(average=average, random_state=0).fit(X, y)
+    comp = to_sklearn(ref)
+    assert type(comp) is linear_model.SGDRegressor
+    for _ in range(3):
+        np.testing.assert_array_equal(comp.predict(X), ref.predict(X))
+        for model in (comp, ref):
+            model.partial_fit(X, y)
 
 
 @models

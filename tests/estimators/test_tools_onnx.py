@@ -10,13 +10,13 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tinynet_fast.sklearn import MLPClassifier, SGDClassifier
+from tinynet_fast.sklearn import MLPClassifier, SGDClassifier, SGDRegressor
 
 DATA = {load.__name__: load(return_X_y=True) for load in (load_breast_cancer, load_iris, load_wine, load_digits)}
 PRECISION = {np.float32: 1e-6, np.float64: 1e-12}
@@ -79,6 +79,38 @@ def test_raw_rows(data, dtype, converted):
     X = X.astype(dtype)
     assert_same(converted(model, X)(X), model, X, PRECISION[dtype])
     assert np.abs(model.decision_function(X)).max() > 500
+
+
+@datasets
+@dtypes
+@pytest.mark.parametrize("loss", ["hinge", "modified_huber", "squared_hinge", "perceptron", "huber"])
+def test_losses(loss, data, dtype, converted):
+    """Two losses have probabilities. For the others the second output has the sums, for two classes of both signs."""
+    X, y = DATA[data]
+    model = make_pipeline(StandardScaler(), clone(SGD).set_params(loss=loss)).fit(X, y)
+    X = X.astype(dtype)
+    labels, scores = converted(model, X)(X)
+    assert labels.tolist() == model.predict(X).tolist()
+    if loss == "modified_huber":
+        ref, most = model.predict_proba(X), 20 * PRECISION[dtype]
+    else:
+        ref = model.decision_function(X)
+        ref = np.column_stack([-ref, ref]) if ref.ndim == 1 else ref
+        most = PRECISION[dtype] * np.abs(ref).max()
+    np.testing.assert_allclose(scores, ref, rtol=0.0, atol=most)
+
+
+@dtypes
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive"])
+def test_regression(loss, dtype, converted):
+    X, y = load_diabetes(return_X_y=True)
+    for trained_on in (X, X.astype(np.float32)):
+        model = make_pipeline(StandardScaler(), SGDRegressor(loss=loss, random_state=0)).fit(trained_on, y)
+        rows = X.astype(dtype)
+        (found,) = converted(model, rows, options=None)(rows)
+        ref = model.predict(rows)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found.ravel(), ref, rtol=0.0, atol=PRECISION[dtype] * np.abs(ref).max())
 
 
 @models

@@ -9,7 +9,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted
 
 THEIRS = {kind.__name__: kind for kind in (SGDClassifier, SGDRegressor, MLPClassifier)}
-OURS = {  # attributes that scikit-learn's estimators do not have
+OURS = {  # attributes that scikit-learn's estimators do not have, or have under another name
+    "_means",
+    "_paid",
     "engine_",
     "certificate_",
     "validation_loss_curve_",
@@ -50,4 +52,7 @@ def to_sklearn(estimator: Any) -> Any:
     model = kind(**{name: options[name] for name in kind._get_param_names() if name in options})
     learned = {name: value for name, value in vars(estimator).items() if name not in OURS | options.keys()}
     vars(model).update(deepcopy(learned))  # in one go: some attributes are the same array
+    if hasattr(estimator, "_means") and options["average"]:
+        model._average_coef = estimator._means[:, :-1].copy()
+        model._average_intercept = estimator._means[:, -1].copy()
     return model

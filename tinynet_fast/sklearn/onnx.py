@@ -14,7 +14,11 @@ try:
     from skl2onnx import update_registered_converter
     from skl2onnx.common._apply_operation import apply_cast, apply_identity
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+    from skl2onnx.operator_converters.linear_regressor import convert_sklearn_linear_regressor
     from skl2onnx.operator_converters.multilayer_perceptron import convert_sklearn_mlp_classifier
     from skl2onnx.operator_converters.sgd_classifier import convert_sklearn_sgd_classifier
 except ImportError as error:
@@ -22,6 +26,7 @@ except ImportError as error:
 
 from tinynet_fast.sklearn.mlp import MLPClassifier
 from tinynet_fast.sklearn.sgd import SGDClassifier
+from tinynet_fast.sklearn.sgd_regressor import SGDRegressor
 
 OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
 
@@ -72,13 +77,13 @@ def as_numpy(convert: Callable[[Any, Any, Any], None]) -> Callable[[Any, Any, An
 
 def register() -> None:
     """Tell skl2onnx how the estimators are converted. Importing the module has done it."""
-    shapes = calculate_linear_classifier_output_shapes
-    sgd_options = OPTIONS | {"raw_scores": [True, False]}
-    for model, alias, convert, options in (
-        (SGDClassifier, "TinynetFastSGDClassifier", convert_sgd_classifier, sgd_options),
-        (MLPClassifier, "TinynetFastMLPClassifier", convert_sklearn_mlp_classifier, OPTIONS),
+    classifier, regressor = calculate_linear_classifier_output_shapes, calculate_linear_regressor_output_shapes
+    for model, shapes, convert, options in (
+        (SGDClassifier, classifier, convert_sgd_classifier, OPTIONS | {"raw_scores": [True, False]}),
+        (MLPClassifier, classifier, convert_sklearn_mlp_classifier, OPTIONS),
+        (SGDRegressor, regressor, convert_sklearn_linear_regressor, None),
     ):
-        update_registered_converter(model, alias, shapes, as_numpy(convert), options=options)
+        update_registered_converter(model, f"TinynetFast{model.__name__}", shapes, as_numpy(convert), options=options)
 
 
 register()
