@@ -53,6 +53,10 @@ def to_sklearn(estimator: Any) -> Any:
     learned = {name: value for name, value in vars(estimator).items() if name not in OURS | options.keys()}
     vars(model).update(deepcopy(learned))  # in one go: some attributes are the same array
     if hasattr(estimator, "_means") and options["average"]:
-        model._average_coef = estimator._means[:, :-1].copy()
-        model._average_intercept = estimator._means[:, -1].copy()
+        means = estimator._means
+        model._average_coef, model._average_intercept = means[:, :-1].copy(), means[:, -1].copy()
+        if options["average"] <= model.t_ - 1.0:  # scikit-learn's partial_fit needs these to be the same arrays
+            model.coef_, model.intercept_ = model._average_coef, model._average_intercept
+        else:
+            model.coef_, model.intercept_ = model._standard_coef, model._standard_intercept
     return model
