@@ -104,17 +104,16 @@ def test_it_is_a_copy(model):
     np.testing.assert_array_equal(flat(ref), before)
 
 
-@models
-def test_it_is_unpickled_without_this_package(model, tmp_path):
-    ref = clone(model).fit(X, Y)
-    (tmp_path / "model.pickle").write_bytes(pickle.dumps(to_sklearn(ref)))
+def test_they_are_unpickled_without_this_package(tmp_path):
+    fitted = [clone(model).fit(X, Y) for model in MODELS.values()] + [SGDRegressor(average=True).fit(X, Y)]
+    (tmp_path / "models.pickle").write_bytes(pickle.dumps([to_sklearn(model) for model in fitted]))
     code = (
         "import sys, pickle; sys.modules['tinynet_fast'] = None\n"
-        "model = pickle.load(open('model.pickle', 'rb'))\n"
-        f"print(model.predict({X[::30].tolist()}).tolist())"
+        "models = pickle.load(open('models.pickle', 'rb'))\n"
+        f"print([model.predict({X[::30].tolist()}).tolist() for model in models])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout.strip() == str(ref.predict(X[::30]).tolist())
+    assert done.stdout.strip() == str([model.predict(X[::30]).tolist() for model in fitted])
 
 
 def test_rates_that_were_found():

@@ -88,6 +88,19 @@ def test_onnxruntime_predicts_the_same(model, dtype, session_of):
     assert run(session_of(model.to_onnx(dtype=dtype)), X[:1])[0].tolist() == model.predict(X[:1]).tolist()
 
 
+def test_the_graph_means_the_same_to_onnx_itself():
+    """The package onnx runs graphs too, slowly and by the standard."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from onnx.reference import ReferenceEvaluator
+
+    X = rows(np.float64, 20)
+    for name in ("neuron, texts", "network, three texts", "network, silu", "network, leaky_relu, three"):
+        model = MODELS[name]
+        labels, probabilities = run(ReferenceEvaluator(model.to_onnx(dtype="float64")), X)
+        np.testing.assert_allclose(probabilities, model.label_probabilities(X), rtol=0.0, atol=1e-12)
+        assert labels.tolist() == model.predict(X).tolist()
+
+
 def test_extreme_sums(session_of):
     session = session_of(Neuron(weights=[1.0]).to_onnx(dtype="float64"))
     labels, probabilities = run(session, np.array([[-1e6], [-800.0], [0.0], [800.0], [1e6]]))
