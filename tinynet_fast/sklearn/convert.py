@@ -8,7 +8,6 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted
 
-THEIRS = {kind.__name__: kind for kind in (SGDClassifier, SGDRegressor, MLPClassifier)}
 OURS = {  # attributes that scikit-learn's estimators do not have, or have under another name
     "_means",
     "_paid",
@@ -44,12 +43,11 @@ class Convertible:
 def to_sklearn(estimator: Any) -> Any:
     """See `Convertible.to_sklearn`."""
     check_is_fitted(estimator)
-    names = [kind.__name__ for kind in type(estimator).__mro__ if kind.__module__.startswith("tinynet_fast.")]
-    kind = next(THEIRS[name] for name in names if name in THEIRS)
+    kind = next(kind for kind in (SGDClassifier, SGDRegressor, MLPClassifier) if isinstance(estimator, kind))
     options = estimator.get_params(deep=False)
     if options.get("learning_rate") == "auto":
         options |= {"learning_rate": "constant", "eta0": float(min(estimator.eta0_))}
-    model = kind(**{name: options[name] for name in kind._get_param_names() if name in options})
+    model = kind(**{name: options[name] for name in kind._get_param_names()})
     learned = {name: value for name, value in vars(estimator).items() if name not in OURS | options.keys()}
     vars(model).update(deepcopy(learned))  # in one go: some attributes are the same array
     if hasattr(estimator, "_means") and options["average"]:
