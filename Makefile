@@ -16,7 +16,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 WITHOUT_PLANTED = -k 'not mistake'
 
 .PHONY: demo test lint bench bench-full bench-compare bench-tables bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
-  test-wheel test-cluster bench-cluster clean
+  test-wheel test-tools test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
@@ -132,6 +132,19 @@ $(VENV)-oldest/ok: pyproject.toml
 	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet --editable . --group test 'scikit-learn==1.8.*'
 	@touch $@
 
+# Test the estimators in tools around scikit-learn that `make test` does not install: shap, optuna, imbalanced-learn and
+# mlxtend. One that has no wheel here is left out, and its tests are skipped.
+test-tools: $(VENV)-tools/ok
+	$(VENV)-tools/bin/python -m pytest -rs $(addprefix tests/estimators/test_tools,.py _onnx.py _convert.py)
+
+$(VENV)-tools/ok: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-tools
+	$(VENV)-tools/bin/python -m pip --disable-pip-version-check install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-tools/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[sklearn]' --group test --group onnx
+	for tool in shap optuna imbalanced-learn mlxtend; do \
+	  $(VENV)-tools/bin/python -m pip --disable-pip-version-check install --quiet $$tool || echo "$$tool cannot be installed here"; done
+	@touch $@
+
 # Test training on real clusters: Dask's worker processes, some of which are killed, and Spark. The tests of Spark are
 # skipped without Java, and say so.
 test-cluster: $(VENV)/cluster.ok
@@ -173,5 +186,5 @@ $(VENV)/cluster.ok: $(VENV)/dev.ok
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-wheel build tinynet_fast/kernels/libtinynet_fast.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks dist
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-tools $(VENV)-wheel build tinynet_fast/kernels/libtinynet_fast.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -54,6 +54,7 @@ def test_importing_brings_no_heavy_library():
         "dask",
         "distributed",
         "pyspark",
+        "onnx",
     }
     assert not heavy & {name.partition(".")[0] for name in loaded}
 

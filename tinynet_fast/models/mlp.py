@@ -44,6 +44,12 @@ class MLP(base.Model):
     def _sizes(self) -> list[int]:
         return [self.n_features, *map(len, self.biases)]
 
+    @property
+    def _layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
+        last = "sigmoid" if self.n_outputs == 1 else "softmax"
+        activations = [self.activation] * (len(self.weights) - 1) + [last]
+        return list(zip(self.weights, self.biases, activations, strict=True))
+
     def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
         layers, params = layer_table(self._sizes, self.activation), flatten(self.weights, self.biases)
         if n_rows * self.n_features >= base.COMPILED_FROM:

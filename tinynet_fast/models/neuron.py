@@ -55,6 +55,10 @@ class Neuron(base.Model):
         """Weights and bias as the kernels take them."""
         return np.ascontiguousarray(self.weights), np.array([self.bias])
 
+    @property
+    def _layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
+        return [(np.array(self.weights)[:, np.newaxis], np.array([self.bias]), "sigmoid")]
+
     def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
         arrays = self._arrays
         for X, out in blocks:

@@ -1,0 +1,60 @@
+"""From our estimators to scikit-learn's own, and what skl2onnx asks an estimator."""
+
+import sys
+from copy import deepcopy
+from typing import Any
+
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.validation import check_is_fitted
+
+OURS = {  # attributes that scikit-learn's estimators do not have, or have under another name
+    "_means",
+    "_paid",
+    "engine_",
+    "certificate_",
+    "validation_loss_curve_",
+    "eta0_",
+    "rate_search_",
+    "_skl_callbacks",
+}
+
+
+class Convertible:
+    """What the estimators offer to tools that know scikit-learn's classes only."""
+
+    def to_sklearn(self) -> Any:
+        """Return a fitted estimator of scikit-learn's own, with the same options, weights and predictions.
+
+        It needs no `tinynet_fast` to be unpickled, and its `partial_fit` goes on from here. The option `engine` is left
+        out. With ``learning_rate="auto"`` it has "constant" and the rate that was found, the smallest of several.
+        """
+        return to_sklearn(self)
+
+    def onnx_parser(self) -> None:
+        """Called by skl2onnx before a conversion: RuntimeError if it does not know this class yet."""
+        if "tinynet_fast.sklearn.onnx" not in sys.modules:
+            raise RuntimeError(
+                "skl2onnx was imported after tinynet_fast.sklearn and does not know its classes: add "
+                "'import tinynet_fast.sklearn.onnx' before the conversion"
+            )
+
+
+def to_sklearn(estimator: Any) -> Any:
+    """See `Convertible.to_sklearn`."""
+    check_is_fitted(estimator)
+    kind = next(kind for kind in (SGDClassifier, SGDRegressor, MLPClassifier) if isinstance(estimator, kind))
+    options = estimator.get_params(deep=False)
+    if options.get("learning_rate") == "auto":
+        options |= {"learning_rate": "constant", "eta0": float(min(estimator.eta0_))}
+    model = kind(**{name: options[name] for name in kind._get_param_names()})
+    learned = {name: value for name, value in vars(estimator).items() if name not in OURS | options.keys()}
+    vars(model).update(deepcopy(learned))  # in one go: some attributes are the same array
+    if hasattr(estimator, "_means") and options["average"]:
+        means = estimator._means
+        model._average_coef, model._average_intercept = means[:, :-1].copy(), means[:, -1].copy()
+        if options["average"] <= model.t_ - 1.0:  # scikit-learn's partial_fit needs these to be the same arrays
+            model.coef_, model.intercept_ = model._average_coef, model._average_intercept
+        else:
+            model.coef_, model.intercept_ = model._standard_coef, model._standard_intercept
+    return model
