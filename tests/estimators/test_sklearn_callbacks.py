@@ -108,7 +108,7 @@ def test_partial_fit_is_one_epoch(model):
 @models
 def test_a_fit_that_fails_tears_down(model):
     recorder = Recorder()
-    with pytest.raises(ValueError, match="[Ss]caling input data|scale the inputs"), np.errstate(all="ignore"):
+    with pytest.raises(ValueError, match=r"[Ss]caling input data|scale the inputs"), np.errstate(all="ignore"):
         clone(model).set_params(alpha=0.0, learning_rate="constant", **rate(model)).set_callbacks(recorder).fit(
             X * 1e150, Y
         )

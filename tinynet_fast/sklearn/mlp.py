@@ -15,6 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
+from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.mlp_batches import have_kernels, outputs, sizes_of
 from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS, MLPRun
 from tinynet_fast.sklearn.validation import placing
@@ -22,7 +23,7 @@ from tinynet_fast.sklearn.validation import placing
 FEW_ROWS = 100  # up to so many, scikit-learn's own forward pass takes less time than a call of ours
 
 
-class MLPClassifier(CallbackSupportMixin, TheirClassifier):
+class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
     """A network with hidden layers: scikit-learn's, but faster, along the same loss curve.
 
     It is a subclass of `sklearn.neural_network.MLPClassifier` (from version 1.8 on): options, checks, messages, first

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tinynet_fast.kernels.fast import prediction
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
+from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.labels import check_several, classes_of
 from tinynet_fast.sklearn.sgd_classes import Data, Observer, neurons_to_train, run
 from tinynet_fast.sklearn.sgd_segments import side_by_side
@@ -26,7 +27,7 @@ from tinynet_fast.sklearn.validation import DENSE, SPARSE, Validation, checked_w
 from tinynet_fast.training.junctions import Junctions
 
 
-class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
+class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifier):
     """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, but faster; same weights.
 
     With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
@@ -367,7 +368,7 @@ class SGDClassifier(CallbackSupportMixin, linear_model.SGDClassifier):
         check_several(classes)
         if self.engine != "strict":
             X = X.astype(learned.coef.dtype, copy=False)
-        sample_weight = checked_weights(sample_weight, X, self.early_stopping)
+        sample_weight = checked_weights(sample_weight, X, learned.coef.dtype, self.early_stopping)
         class_weight = np.ones(len(classes))
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)

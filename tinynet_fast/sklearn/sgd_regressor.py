@@ -7,13 +7,14 @@ from sklearn import linear_model
 from sklearn.utils import check_random_state
 
 from tinynet_fast.kernels import exact
+from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.sgd_classes import LARGEST_INT
 from tinynet_fast.sklearn.sgd_exact import Exact, options_of
 from tinynet_fast.sklearn.sgd_training import ClassArrays
 from tinynet_fast.sklearn.validation import placing
 
 
-class SGDRegressor(linear_model.SGDRegressor):
+class SGDRegressor(Convertible, linear_model.SGDRegressor):
     """Linear regression by stochastic gradient descent, a row at a time: scikit-learn's, but faster; the same bits.
 
     With the same options, rows and `random_state`, `coef_`, `intercept_`, `n_iter_` and the predictions are those of

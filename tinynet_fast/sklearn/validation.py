@@ -67,15 +67,15 @@ def placing(X: Any, name: str = "X") -> Iterator[None]:
         raise
 
 
-def checked_weights(sample_weight: Any, X: Any, holds_out: bool = False) -> np.ndarray | None:
-    """The sample weights of rows to train on, of their dtype; ValueError if all are 0.
+def checked_weights(sample_weight: Any, X: Any, dtype: Any, holds_out: bool = False) -> np.ndarray | None:
+    """The sample weights of rows to train on; ValueError if all are 0.
 
     With early stopping (`holds_out`) scikit-learn says so later from version 1.9 on, of the rows held out.
     """
     if sample_weight is None:
         return None
     later: dict[str, Any] = {"allow_all_zero_weights": True} if holds_out and ALLOWS_ZEROS else {}
-    checked: np.ndarray = _check_sample_weight(sample_weight, X, dtype=X.dtype, **later)
+    checked: np.ndarray = _check_sample_weight(sample_weight, X, dtype=dtype, **later)
     if not later and not checked.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return checked
