@@ -28,30 +28,36 @@ from tinynet_fast.training.junctions import Junctions
 
 
 class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifier):
-    """Logistic regression by stochastic gradient descent, a row at a time: scikit-learn's, but faster; same weights.
+    """Linear classifiers by stochastic gradient descent, a row at a time: scikit-learn's, but faster.
 
-    With the same options, rows and `random_state` the weights are those of `sklearn.linear_model.SGDClassifier` with
-    ``loss="log_loss"`` (from version 1.8 on), to 1e-10, as long as no step overshoots: rate * (|x|**2 + 1) <= 8. After
-    a step that overshoots, differences in rounding grow, with either engine. ``learning_rate="optimal"`` starts at the
-    rate alpha**-0.25 (10 by default), which does overshoot on ordinary rows: 144 of 192 fits with it kept 1e-10, and
-    the worst one was off by 0.8 of its largest weight.
+    It is a subclass of `sklearn.linear_model.SGDClassifier` (from version 1.8 on) and takes everything that its
+    superclass takes. With the same options, rows and `random_state` it learns the same `coef_` and `intercept_` in the
+    same number of epochs: to the last bit with ``engine="exact"``, and to 1e-10 with "fast", the default. (The same
+    bits are those of the same machine: scikit-learn's own averages depend on the processor.)
 
-    More than two classes are trained one against the rest; on dense rows without l1, one pass over the rows trains all
-    of them. With ``engine="fast"`` and ``shuffle=True`` these classes share an order of the rows, the one that
-    scikit-learn draws for the first class. scikit-learn draws one for each class, and so does this class with "strict",
-    with l1 and on sparse rows.
+    The fast kernels train with ``loss="log_loss"`` and without l1, as long as no step can overshoot, which means that
+    rate * weight * (\\|x\\|**2 + 1) <= 8. After a step that overshoots, differences in rounding grow, so those steps
+    are left to the exact kernels. ``learning_rate="optimal"`` begins with the rate alpha**-0.25 (10 by default): the
+    first epochs are exact ones, until the rate is low enough. `engine_` says what ran.
+
+    More than two classes are trained one against the rest, each in its own order of the rows. With ``shuffle=False``,
+    dense rows and no l1 the fast kernels train all classes in one pass over the rows, which takes a third to a sixth of
+    the time. If that order is as good, shuffle the rows once yourself.
 
     Rows are arrays, frames or SciPy's sparse matrices, which are converted to CSR. On sparse rows l1 cuts only the
-    weights of the inputs that a row stores, and the intercept moves by a hundredth of its step, as in scikit-learn.
-    scikit-learn's parameter `epsilon`, which belongs to other losses, is missing.
+    weights of the inputs that a row stores, and the intercept moves by a hundredth of its step.
+
+    Training copies what it goes on from. So an array that is passed as `coef_init` does not change, and a model that
+    joblib maps from a file can be trained further.
 
     From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are called after each epoch and can end
     the training.
 
     Parameters
     ----------
-    loss : {"log_loss"}
-        Cross-entropy. scikit-learn's default, "hinge", and its other losses have no kernel here and are refused.
+    loss : str
+        "hinge" (a linear support vector machine), "log_loss" (cross-entropy: logistic regression), "modified_huber",
+        "squared_hinge", "perceptron", or one of the losses of `SGDRegressor`, on labels -1 and 1.
     penalty : {"l2", "l1", "elasticnet"} or None
         What keeps weights small, times `alpha`: half their squared length, the sum of their magnitudes (by the
         cumulative penalty of Tsuruoka, Tsujii and Ananiadou, ACL 2009), or `l1_ratio` of the second and the rest of the
@@ -70,27 +76,31 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
     shuffle : bool
         Visit the rows in scikit-learn's own new order in each epoch; see above for more than two classes.
     verbose : int
-        Above 0: print a line after each epoch.
+        Above 0: print what scikit-learn prints, before and after each epoch.
+    epsilon : float
+        For the last three losses: how far a prediction may be off before "huber" counts it linearly and the other two
+        count it at all.
     n_jobs : int, optional
         How many threads train: the classes, if there are more than two and they do not share a pass over the rows, and
         segments of two classes, if rows are trained side by side (see `certificate_`). The weights do not depend on it.
     random_state : int, RandomState instance or None
         Decides on the orders and on the rows held out.
-    learning_rate : {"optimal", "constant", "invscaling", "adaptive", "auto"}
+    learning_rate : {"optimal", "constant", "invscaling", "adaptive", "pa1", "pa2", "auto"}
         The rate of the t-th row: 1 / (alpha (t0 + t - 1)) with t0 = alpha**-0.75; `eta0`; `eta0` / t**`power_t`; or
-        `eta0`, divided by 5 whenever the epochs would stop, down to 1e-6. "auto", which scikit-learn does not have, is
+        `eta0`, divided by 5 whenever the epochs would stop, down to 1e-6. "pa1" and "pa2" are the passive-aggressive
+        steps of Crammer et al. (JMLR 2006), for "hinge". "auto", which scikit-learn does not have, is
         "constant" at a rate that `tinynet_fast.auto_rate` finds for each class against the rest before the first epoch,
         from the rows that are trained on, their weights, `alpha` and `average`. `partial_fit` finds it from the rows of
-        the first call and keeps it. Not for l1 or ``fit_intercept=False``.
+        the first call and keeps it. For "log_loss", with an intercept and without l1.
     eta0 : float
         Above 0.
     power_t : float
         At least 0.
     early_stopping : bool
-        Hold rows out, and stop when their accuracy has not risen by `tol` for `n_iter_no_change` epochs in a row. (The
-        accuracy is that of all these rows with the current weights. Versions 1.8 and 1.9 of scikit-learn count the rows
-        of the second class alone, with weights that lack the factor of l2, so they may stop after another number of
-        epochs.)
+        Hold rows out, and stop when their accuracy has not risen by `tol` for `n_iter_no_change` epochs in a row.
+        scikit-learn's accuracy is not quite that of the model: its weights lack the factor of l2, and with "log_loss"
+        only the rows of the second class can be right. "fast" and "exact" use that accuracy, to stop after the same
+        epoch. With `X_val`, and with "strict", it is the model's own.
     validation_fraction : float
         The share held out, stratified.
     n_iter_no_change : int
@@ -101,16 +111,18 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
     average : bool or int
         `coef_` is the mean of the weights after each row, from the first row on or from the `average`-th. (With l1 it
         is scikit-learn's value, which is not quite that mean: each weight counts as if the penalty had moved it by its
-        total from the start. Rows are then handled as sparse ones, which takes memory for an index beside each value.)
-    engine : {"fast", "strict"}
-        What does the arithmetic. "fast" leaves l1, ``fit_intercept=False`` and, block of rows by block, steps that can
-        overshoot (rate * weight * (\\|x\\|**2 + 1) > 8) to "strict", which rounds as the plain loop in Python does.
+        total from the start.)
+    engine : {"fast", "exact", "strict"}
+        What does the arithmetic. "exact" has scikit-learn's bits. "fast" stays within 1e-10 of them; it leaves to
+        "exact": other losses, l1, ``fit_intercept=False``, float32, `early_stopping` without `X_val`, `verbose`,
+        weights below 0, dense rows of 48 inputs and more that are shuffled, and steps that can overshoot. "strict" is
+        the plain loop in Python of this package, to the bit, for ``loss="log_loss"``.
 
     Attributes
     ----------
-    coef_ : (1, n_features) or (n_classes, n_features) float64
-        Also float64 for rows of float32, for which scikit-learn's are float32.
-    intercept_ : (1,) or (n_classes,) float64
+    coef_ : (1, n_features) or (n_classes, n_features)
+        Of the dtype of the rows: float64 or float32. (With "strict" always float64.)
+    intercept_ : (1,) or (n_classes,)
     classes_ : (n_classes,)
         In sorted order; of two the second is the one whose probability is learned.
     n_iter_ : int
@@ -119,15 +131,15 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         1 + epochs times rows.
     validation_loss_curve_ : list of float
         The mean cross-entropy of the rows of `X_val`, or of those held out, after each epoch, for the model that would
-        be returned if that epoch were the last; None if there are no such rows.
+        be returned if that epoch were the last; None if there are no such rows, and for other losses.
     eta0_ : (1,) or (n_classes,) float64
         The rates found, if `learning_rate` is "auto".
     rate_search_ : list of RateSearch
         How each was found.
     n_features_in_, feature_names_in_
         As in scikit-learn.
-    engine_ : {"fast", "strict", "mixed"}
-        Which engine ran; "mixed" if both did.
+    engine_ : {"fast", "exact", "strict", "mixed"}
+        Which engine ran; "mixed" if several did.
     certificate_ : Certificate or None
         If `fit` trained rows side by side in segments, as `train_neuron` does: how far the weights can be from those
         of rows in turn, 5e-13 of their length at most and usually 1e-15. This is for two classes and dense rows,
@@ -247,7 +259,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         Raises
         ------
         ValueError
-            For missing values, one class only, an option that makes no sense, another loss, weights that overflow.
+            For missing values, one class only, options that do not go together, weights that overflow.
         """
         check_options(self)
         given = X, y, sample_weight
@@ -283,13 +295,13 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "SGDClassifier":
-        """One pass over some rows; goes on exactly from the end of the last call.
+        """One pass over some rows; goes on from the end of the last call, as scikit-learn does.
 
-        With ``shuffle=False`` the weights do not depend on how the rows are cut into calls: bit for bit with
-        ``engine="strict"``, and with "fast" if the rate is constant and calls end at multiples of 256 rows (else to
-        1e-12). To this end the l1 penalty so far is kept from call to call; scikit-learn forgets it. With `average` the
-        mean of the intercept is kept too; scikit-learn (1.9) resets it at each call. With l1 and `average`, `coef_` is
-        the true mean. On sparse rows the weights are the same except for rounding, but not with both l1 and `average`.
+        scikit-learn forgets two things between calls: how much the l1 penalty still has to take off, and with `average`
+        where the intercept was. Without both, and with ``shuffle=False``, the weights do not depend on how the rows are
+        cut into calls, except for rounding; bit for bit if the rate is constant and calls end at multiples of 256 rows.
+        "strict" forgets nothing: its weights never depend on it, bit for bit. (With l1 and `average` its `coef_` is the
+        true mean; on sparse rows it is not the same then.)
 
         Parameters
         ----------

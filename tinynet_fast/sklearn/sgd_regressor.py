@@ -42,7 +42,7 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
     >>> from tinynet_fast.sklearn import SGDRegressor
     >>> model = SGDRegressor(eta0=0.1, random_state=0).fit([[0.0], [1.0], [2.0], [3.0]], [1.0, 3.0, 5.0, 7.0])
     >>> model.predict([[4.0]]).round(1)
-    array([8.9])
+    array([9.])
     """
 
     _parameter_constraints: dict = linear_model.SGDRegressor._parameter_constraints
