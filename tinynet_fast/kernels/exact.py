@@ -409,8 +409,17 @@ def sparse_square(data, start, stop):
 
 
 @part(forceinline=True)
+def step_sparse(data, indices, start, stop, weights, step):
+    """Take a step of the weights that a row stores."""
+    real = weights.dtype.type
+    for p in range(start, stop):
+        j = np.uint64(indices[np.uint64(p)])
+        weights[j] = real(np.float64(weights[j]) + np.float64(data[np.uint64(p)]) * step)
+
+
+@part(forceinline=True)
 def add_sparse(data, indices, start, stop, weights, step):
-    """Take a step of the weights that a row stores. Returns their sum of squares."""
+    """`step_sparse`. Returns the sum of squares of the same weights, which the objective needs."""
     real, square = weights.dtype.type, 0.0
     for p in range(start, stop):
         j = np.uint64(indices[np.uint64(p)])
@@ -493,6 +502,8 @@ def run_sparse(data, indices, indptr, y, sample_weight, held, places, rows, opti
             if update != 0.0 and l1:
                 squared, size = add_sparse_sized(data, indices, start, stop, weights, step)
                 state[SQUARE], state[SIZE] = squared * np.float64(scale * scale), size * np.float64(scale)
+            elif update != 0.0 and options[WATCHED] == 0.0:
+                step_sparse(data, indices, start, stop, weights, step)
             elif update != 0.0:
                 state[SQUARE] = add_sparse(data, indices, start, stop, weights, step) * np.float64(scale * scale)
             if options[BIAS_SCALE] > 0.0:

@@ -115,7 +115,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
     engine : {"fast", "exact", "strict"}
         What does the arithmetic. "exact" has scikit-learn's bits. "fast" stays within 1e-10 of them; it leaves to
         "exact": other losses, l1, ``fit_intercept=False``, float32, `early_stopping` without `X_val`, `verbose`,
-        weights below 0, dense rows of 48 inputs and more that are shuffled, and steps that can overshoot. "strict" is
+        weights below 0, steps that can overshoot, and shuffled dense rows where "exact" is faster. "strict" is
         the plain loop in Python of this package, to the bit, for ``loss="log_loss"``.
 
     Attributes

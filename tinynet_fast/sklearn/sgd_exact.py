@@ -108,6 +108,8 @@ class Exact:
         self.state[[exact.SCALE, exact.B]] = 1.0
         self.state[[exact.BIAS, exact.MEAN_BIAS, exact.T]] = arrays.bias[0], arrays.means[-1], t
         self.state[[exact.ETA, exact.BEST]] = options[exact.ETA0], np.inf
+        if not options[exact.WATCHED]:
+            return
         dot, magnitudes = (blas.ddot, blas.dasum) if kind == np.float64 else (blas.sdot, blas.sasum)
         self.state[[exact.SQUARE, exact.SIZE]] = dot(arrays.weights, arrays.weights), magnitudes(arrays.weights)
 
