@@ -32,8 +32,8 @@ def partial_fit_stream(
 ) -> Any:
     """Call `partial_fit` with the rows of a source, in order, while the next rows are read in a second thread.
 
-    Calls end at multiples of 256 rows, or of `batch_size`, however the source is cut. The same rows therefore lead to
-    the same weights, but not if the estimator shuffles the rows of each call (`shuffle=True`, scikit-learn's default).
+    Each call has 65,536 rows (or as many whole batches as that makes), and the last call the rest, however the source is
+    cut. The same rows therefore lead to the same weights.
     Columns that have names are matched with the estimator's `feature_names_in_`; a new estimator gets this attribute
     from the source.
 
@@ -84,7 +84,7 @@ def partial_fit_stream(
     def one_pass(done: int) -> int:
         source.check_unchanged()
         with closing(read_ahead(source.chunks())) as chunks:
-            blocks = recut(_looked_at(chunks, source.names, done), size, batch_size=batch_size)
+            blocks = recut(_looked_at(chunks, source.names, done), size, batch_size=size)  # each call as long
             visit(blocks, lambda rows, labels: estimator.partial_fit(rows, labels, classes=np.asarray(classes)))
         return 1
 
