@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
 from sklearn.model_selection import StratifiedShuffleSplit  # noqa: E402
 
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
-from tinynet_fast.sklearn.sgd_classes import Data  # noqa: E402
+from tinynet_fast.sklearn.sgd_classes import WIDE, Data  # noqa: E402
 from tinynet_fast.sklearn.sgd_training import OneClass  # noqa: E402
 from tinynet_fast.training.loop import Tolerance  # noqa: E402
 from tinynet_fast.training.schedules import Schedule  # noqa: E402
@@ -155,8 +155,8 @@ def test_float32_rows():
 def test_who_ran():
     X, y, _ = rows(20_000, 3)
 
-    def engine(rows=X, labels=y, loss="log_loss", **options):
-        return SGDClassifier(loss=loss, **options).fit(rows, labels).engine_
+    def engine(X=X, labels=y, loss="log_loss", **options):
+        return SGDClassifier(loss=loss, **options).fit(X, labels).engine_
 
     constant = {"learning_rate": "constant"}
     assert engine(**constant) == "fast"
@@ -166,7 +166,7 @@ def test_who_ran():
         {"early_stopping": True},
         {"verbose": 1},
         {"class_weight": {0: -0.1}},
-        {"rows": X.astype(np.float32)},
+        {"X": X.astype(np.float32)},
         {"eta0": 100.0},
         {"loss": "hinge"},
         {"engine": "exact"},
@@ -174,6 +174,9 @@ def test_who_ran():
         assert engine(**constant | options) == "exact", options
     assert engine(engine="strict") == "strict"
     assert engine(engine="strict", learning_rate="constant", eta0=100.0) == "strict"
+    for d, shuffle, ran in ((WIDE - 1, True, "fast"), (WIDE, True, "exact"), (WIDE, False, "fast")):
+        wide = rows(300, d)  # which the exact kernels train faster if they are shuffled
+        assert engine(*wide[:2], learning_rate="constant", shuffle=shuffle) == ran
     optimal = engine(np.tile(X, (10, 1)), np.tile(y, 10), alpha=0.1)
     assert optimal == "mixed"  # the first rates are too large for the fast kernels, the later ones are not
 
