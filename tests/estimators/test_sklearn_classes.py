@@ -11,10 +11,16 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 
-from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
+from tinynet_fast.sklearn import SGDClassifier, sgd_classes  # noqa: E402
 from tinynet_fast.sklearn.sgd_shared_pass import SharedPass, _Group  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "strict"])
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Few rows that are shuffled are for the fast kernels too, so that they are tested."""
+    monkeypatch.setattr(sgd_classes, "FEW_VALUES", 0)
 
 
 def rows(n=500, d=5, classes=4, seed=0):

@@ -12,13 +12,19 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
 from sklearn.model_selection import StratifiedShuffleSplit  # noqa: E402
 
-from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
-from tinynet_fast.sklearn.sgd_classes import Data  # noqa: E402
+from tinynet_fast.sklearn import SGDClassifier, sgd_classes  # noqa: E402
+from tinynet_fast.sklearn.sgd_classes import WIDE, Data  # noqa: E402
 from tinynet_fast.sklearn.sgd_training import OneClass  # noqa: E402
 from tinynet_fast.training.loop import Tolerance  # noqa: E402
 from tinynet_fast.training.schedules import Schedule  # noqa: E402
 
 engines = pytest.mark.parametrize("engine", ["fast", "exact", "strict"])
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Few rows that are shuffled are for the fast kernels too, so that they are tested."""
+    monkeypatch.setattr(sgd_classes, "FEW_VALUES", 0)
 
 
 def rows(n=300, d=6, classes=2, seed=0):
@@ -152,11 +158,11 @@ def test_float32_rows():
     assert distance(flat(comp), flat(ref)) <= 1e-12
 
 
-def test_who_ran():
+def test_who_ran(monkeypatch):
     X, y, _ = rows(20_000, 3)
 
-    def engine(rows=X, labels=y, loss="log_loss", **options):
-        return SGDClassifier(loss=loss, **options).fit(rows, labels).engine_
+    def engine(X=X, labels=y, loss="log_loss", **options):
+        return SGDClassifier(loss=loss, **options).fit(X, labels).engine_
 
     constant = {"learning_rate": "constant"}
     assert engine(**constant) == "fast"
@@ -166,7 +172,7 @@ def test_who_ran():
         {"early_stopping": True},
         {"verbose": 1},
         {"class_weight": {0: -0.1}},
-        {"rows": X.astype(np.float32)},
+        {"X": X.astype(np.float32)},
         {"eta0": 100.0},
         {"loss": "hinge"},
         {"engine": "exact"},
@@ -174,6 +180,12 @@ def test_who_ran():
         assert engine(**constant | options) == "exact", options
     assert engine(engine="strict") == "strict"
     assert engine(engine="strict", learning_rate="constant", eta0=100.0) == "strict"
+    for d, shuffle, ran in ((WIDE - 1, True, "fast"), (WIDE, True, "exact"), (WIDE, False, "fast")):
+        wide = rows(300, d)  # which the exact kernels train faster if they are shuffled
+        assert engine(*wide[:2], learning_rate="constant", shuffle=shuffle) == ran
+    monkeypatch.undo()
+    assert engine(**constant) == "exact"  # which is faster for so few
+    assert engine(shuffle=False, **constant) == "fast"
     optimal = engine(np.tile(X, (10, 1)), np.tile(y, 10), alpha=0.1)
     assert optimal == "mixed"  # the first rates are too large for the fast kernels, the later ones are not
 
