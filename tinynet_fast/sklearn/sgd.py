@@ -1,6 +1,5 @@
 """`SGDClassifier` with scikit-learn's parameters, attributes and weights. The training is in `sgd_training.py`."""
 
-import warnings
 from contextlib import nullcontext
 from typing import Any
 
@@ -8,7 +7,6 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import linear_model
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -21,9 +19,17 @@ from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.labels import check_several, classes_of
 from tinynet_fast.sklearn.sgd_classes import Data, Observer, neurons_to_train, run
 from tinynet_fast.sklearn.sgd_segments import side_by_side
-from tinynet_fast.sklearn.sgd_training import check_options
+from tinynet_fast.sklearn.sgd_training import check_options, warn_after
 from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
-from tinynet_fast.sklearn.validation import DENSE, SPARSE, Validation, checked_weights, placing, validation_rows
+from tinynet_fast.sklearn.validation import (
+    DENSE,
+    SPARSE,
+    Validation,
+    checked_matrix,
+    checked_weights,
+    placing,
+    validation_rows,
+)
 from tinynet_fast.training.junctions import Junctions
 
 
@@ -277,20 +283,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         epochs = Epochs(self, int(self.max_iter), *given)
         self._train(X, y, sample_weight, learned, self.tol, epochs, validation, whole=True)
         epochs.done()
-        if self.tol is not None and self.n_iter_ == self.max_iter:
-            warnings.warn(
-                "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve the "
-                "fit.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        if self.power_t < 0:
-            warnings.warn(
-                "Negative values for `power_t` are deprecated in version 1.8 and will raise an error in 1.10. Use "
-                "values in the range [0.0, inf) instead.",
-                FutureWarning,
-                stacklevel=2,
-            )
+        warn_after(self)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -331,7 +324,9 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         if first:
             self.t_ = 1.0
         fresh = first or not hasattr(self, "coef_")
-        learned = Weights.new(self, X.shape[1], None, None, self._dtype(X)) if fresh else Weights.going_on(self)
+        learned = (
+            Weights.new(self, X.shape[1], None, None, self._dtype(X)) if fresh else Weights.going_on(self, X.shape[1])
+        )
         epochs = Epochs(self, 1, *given)
         self._train(X, y, sample_weight, learned, None, epochs, None, whole=False)
         epochs.done()
@@ -378,6 +373,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
     ) -> None:
         classes, max_iter = self.classes_, int(self.max_iter) if whole else 1
         check_several(classes)
+        X = checked_matrix(X)
         if self.engine != "strict":
             X = X.astype(learned.coef.dtype, copy=False)
         sample_weight = checked_weights(sample_weight, X, learned.coef.dtype, self.early_stopping)

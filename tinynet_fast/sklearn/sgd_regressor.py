@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn import linear_model
 from sklearn.utils import check_random_state
 
@@ -11,7 +12,8 @@ from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.sgd_classes import LARGEST_INT
 from tinynet_fast.sklearn.sgd_exact import Exact, options_of
 from tinynet_fast.sklearn.sgd_training import ClassArrays
-from tinynet_fast.sklearn.validation import placing
+from tinynet_fast.sklearn.sgd_weights import copied
+from tinynet_fast.sklearn.validation import checked_matrix, placing
 
 
 class SGDRegressor(Convertible, linear_model.SGDRegressor):
@@ -73,6 +75,8 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
         ValueError
             For missing values, options that do not go together, weights that overflow.
         """
+        if issparse(getattr(self, "coef_", None)):
+            self.densify()
         with placing(X):
             return super().fit(X, y, coef_init, intercept_init, sample_weight)
 
@@ -90,6 +94,7 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
         self, X: Any, y: Any, alpha: float, loss: str, learning_rate: str, sample_weight: np.ndarray, max_iter: int
     ) -> None:
         """Train, after scikit-learn has checked everything. Random numbers are drawn in its order."""
+        X = checked_matrix(X)
         self.t_ = getattr(self, "t_", 1.0)
         held = self._make_validation_split(y, sample_mask=sample_weight > 0)
         score = self._make_validation_score_cb(held, X, y, sample_weight)
@@ -98,7 +103,7 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
         random_state.randint(1, LARGEST_INT)  # scikit-learn draws a seed here that it does not use
         options = options_of(self, X, max_iter, self.tol)
         options[exact.SEED] = seed
-        coef, intercept, mean, mean_intercept = self._begin()
+        coef, intercept, mean, mean_intercept = self._begin(X.shape[1])
         kind = coef.dtype
         X, y, sample_weight = (part.astype(kind, copy=False) for part in (X, y, sample_weight))
         arrays = ClassArrays(coef, np.array([intercept]), np.append(mean, mean_intercept).astype(kind), np.empty(0))
@@ -116,11 +121,13 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
             if self.average <= self.t_ - 1.0:
                 self.coef_, self.intercept_ = self._average_coef, self._average_intercept
 
-    def _begin(self) -> tuple[np.ndarray, float, np.ndarray, float]:
+    def _begin(self, n_features: int) -> tuple[np.ndarray, float, np.ndarray, float]:
         """What training goes on from, as copies: weights, intercept and the means of both."""
-        averages = self.average and getattr(self, "_standard_coef", None) is not None
-        coef, intercept = (self._standard_coef, self._standard_intercept) if averages else (self.coef_, self.intercept_)
+        averaged = self.average and getattr(self, "_standard_coef", None) is not None
+        names = ("_standard_coef", "_standard_intercept") if averaged else ("coef_", "intercept_")
+        coef, intercept = copied(self, names[0], (n_features,)), copied(self, names[1], (1,))
         mean, mean_intercept = np.zeros_like(coef), np.zeros(1)
-        if averages:
-            mean, mean_intercept = self._average_coef, self._average_intercept
-        return np.array(coef), float(intercept[0]), mean, float(mean_intercept[0])
+        if averaged:
+            mean = copied(self, "_average_coef", (n_features,))
+            mean_intercept = copied(self, "_average_intercept", (1,))
+        return coef, float(intercept[0]), mean, float(mean_intercept[0])

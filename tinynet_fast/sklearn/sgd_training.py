@@ -4,12 +4,14 @@ The kernels are the package's own. The estimator is in `sgd.py`, and all its cla
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from tinynet_fast.kernels.engines import ENGINES, FAST, Engine, choose, row_limit
 from tinynet_fast.kernels.fast import objective, row_order
@@ -53,6 +55,23 @@ def check_options(model: Any, first: bool = True, for_partial_fit: bool = False)
                 "learning_rate='auto' searches with an intercept: use fit_intercept=True, or give a rate as eta0 "
                 "with learning_rate='constant'"
             )
+
+
+def warn_after(model: Any) -> None:
+    """scikit-learn's warnings after a fit."""
+    if model.tol is not None and model.n_iter_ == model.max_iter:
+        warnings.warn(
+            "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve the fit.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    if model.power_t < 0:
+        warnings.warn(
+            "Negative values for `power_t` are deprecated in version 1.8 and will raise an error in 1.10. Use values "
+            "in the range [0.0, inf) instead.",
+            FutureWarning,
+            stacklevel=3,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What an `SGDClassifier` has learned: as arrays that training changes, and as attributes with scikit-learn's names."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ class Weights:
         coef, intercept = np.zeros((k, n_features), dtype), np.zeros(k, dtype)
         for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
             if given is not None:
-                values = np.asarray(given, dtype=dtype)
+                values = np.asarray(given.toarray() if issparse(given) else given, dtype=dtype)
                 if values.size != table.size or (k > 1 and values.shape != table.shape):
                     what = "``coef_``" if k > 1 and table is coef else name  # as scikit-learn says it
                     raise ValueError(
@@ -36,20 +37,20 @@ class Weights:
         return cls._of(coef, intercept, np.zeros((k, n_features + 1), dtype), np.zeros((k, n_features + 1), dtype))
 
     @classmethod
-    def going_on(cls, model: Any) -> "Weights":
-        """Where a call of `partial_fit` begins, as copies: the model's arrays may be a user's, or a read-only file."""
-        if issparse(model.coef_):
-            model.densify()
+    def going_on(cls, model: Any, n_features: int) -> "Weights":
+        """Where a call of `partial_fit` begins."""
+        k = len(model.classes_) if len(model.classes_) > 2 else 1
         averaged = model.average and hasattr(model, "_standard_coef")
-        coef, intercept = (
-            (model._standard_coef, model._standard_intercept) if averaged else (model.coef_, model.intercept_)
-        )
-        coef = np.array(coef).reshape(len(intercept), -1)
-        means = np.zeros((len(coef), coef.shape[1] + 1), coef.dtype)
-        paid = np.array(getattr(model, "_paid", means))
+        names = ("_standard_coef", "_standard_intercept") if averaged else ("coef_", "intercept_")
+        coef, intercept = copied(model, names[0], (k, n_features)), copied(model, names[1], (k,))
+        if model.engine == "strict":
+            coef, intercept = coef.astype(np.float64), intercept.astype(np.float64)
+        means = np.zeros((k, n_features + 1), coef.dtype)
+        paid = copied(model, "_paid", means.shape) if hasattr(model, "_paid") else np.zeros_like(means)
         if averaged:
-            means[:, :-1], means[:, -1] = model._average_coef.reshape(coef.shape), model._average_intercept
-        return cls._of(coef, np.array(intercept), means, paid)
+            means[:, :-1] = copied(model, "_average_coef", (k, n_features))
+            means[:, -1] = copied(model, "_average_intercept", (k,))
+        return cls._of(coef, intercept, means, paid)
 
     @classmethod
     def _of(cls, coef: np.ndarray, intercept: np.ndarray, means: np.ndarray, paid: np.ndarray) -> "Weights":
@@ -78,6 +79,25 @@ class Weights:
         if self.paid.any():
             model._paid = self.paid
         model.coef_, model.intercept_ = means if averaged else (self.coef, self.intercept)
+
+
+def copied(model: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A copy of an attribute that training goes on from, dense and in C order; ValueError if it does not fit.
+
+    It is a copy because the array may be a user's, or a read-only file. Anyone can assign an attribute, and kernels
+    check nothing.
+    """
+    value = getattr(model, name)
+    if issparse(value):
+        value = value.toarray()
+    array = np.array(value, order="C")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    if array.size != math.prod(shape):
+        raise ValueError(f"{name} has shape {np.shape(value)}, and {shape} fits these rows: call fit to start anew")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity: call fit to start anew")
+    return array.reshape(shape)
 
 
 def is_averaged(model: Any, t: float) -> bool:

@@ -11,6 +11,7 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import log_expit, log_softmax, logsumexp
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
@@ -65,6 +66,19 @@ def placing(X: Any, name: str = "X") -> Iterator[None]:
             kind = ValueError if isinstance(error, ValueError) else TypeError
             raise kind(f"{place}. {error}") from error
         raise
+
+
+def checked_matrix(X: Any) -> Any:
+    """Rows for a kernel, which checks no bounds: the arrays of a CSR matrix contiguous; ValueError if one is wrong."""
+    if not issparse(X):
+        return X
+    indices, indptr = X.indices, X.indptr
+    in_range = not len(indices) or (indices.min() >= 0 and indices.max() < X.shape[1])
+    if not in_range or indptr[-1] > min(len(X.data), len(indices)) or (np.diff(indptr) < 0).any():
+        X.check_format(full_check=True)  # says what is wrong
+        raise ValueError("X is a CSR matrix whose parts do not fit each other: build it again")
+    parts = tuple(map(np.ascontiguousarray, (X.data, indices, indptr)))
+    return X if all(a is b for a, b in zip(parts, (X.data, indices, indptr), strict=True)) else type(X)(parts, X.shape)
 
 
 def checked_weights(sample_weight: Any, X: Any, dtype: Any, holds_out: bool = False) -> np.ndarray | None:
