@@ -18,8 +18,8 @@ from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.labels import check_several, classes_of
 from tinynet_fast.sklearn.sgd_classes import Data, Observer, neurons_to_train, run
+from tinynet_fast.sklearn.sgd_options import check_options, warn_after
 from tinynet_fast.sklearn.sgd_segments import side_by_side
-from tinynet_fast.sklearn.sgd_training import check_options, warn_after
 from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
 from tinynet_fast.sklearn.validation import (
     DENSE,

@@ -15,9 +15,10 @@ from tinynet_fast.kernels import exact
 from tinynet_fast.kernels.engines import FAST, row_limit
 from tinynet_fast.sklearn.callbacks import Epochs
 from tinynet_fast.sklearn.sgd_exact import Exact, ExactFirst, options_of
+from tinynet_fast.sklearn.sgd_options import SGDOptions
 from tinynet_fast.sklearn.sgd_shared_pass import SharedPass, can_share
 from tinynet_fast.sklearn.sgd_sparse import SparseClass, SparseTable
-from tinynet_fast.sklearn.sgd_training import ClassArrays, DenseTable, OneClass, SGDOptions
+from tinynet_fast.sklearn.sgd_training import ClassArrays, DenseTable, OneClass
 from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
 from tinynet_fast.sklearn.validation import Validation, log_probabilities
 from tinynet_fast.training.loop import finish, run_epochs

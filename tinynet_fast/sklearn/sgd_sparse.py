@@ -9,7 +9,8 @@ from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import sparse
-from tinynet_fast.sklearn.sgd_training import OneClass, SGDOptions
+from tinynet_fast.sklearn.sgd_options import SGDOptions
+from tinynet_fast.sklearn.sgd_training import OneClass
 
 SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: every row moves the intercept, but few rows move the weight of a rare input
 BLOCK_VALUES = 1 << 20  # stored values of a block; Ctrl-C acts between blocks
