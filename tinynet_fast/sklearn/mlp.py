@@ -37,9 +37,10 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
     says "scikit-learn" then.
 
     On our kernels each update differs from scikit-learn's only in its rounding: the loss curve is the same to 1e-8 and
-    `n_iter_` is equal. Some training makes any rounding grow, above all on raw columns of large values: in 3% of
-    random fits, most of them on raw data, the curve was further off than 1e-8, and nearly always scikit-learn's own
-    was, too, with its inputs in another order. Scale the inputs, or use ``engine="exact"``.
+    `n_iter_` is equal. Some training makes any rounding grow: in 11 of 400 random fits, all 11 on raw columns, the
+    curve was further off than 1e-8, and in 9 of these scikit-learn's own was, too, with its inputs in another order.
+    Of 2,000 random sequences of calls, 5 with large steps were further off. Scale the inputs, or use
+    ``engine="exact"``.
 
     Where scikit-learn fails, this class goes on or says why: a batch whose rows all have the sample weight 0 moves
     nothing; `early_stopping` may change between calls; a model that joblib maps into memory can be trained further;

@@ -162,7 +162,7 @@ class KernelBatches:
         if isinstance(self.optimizer, AdamOptimizer) and self.made:
             self.optimizer.t += self.made
             self.optimizer.learning_rate = self.schedule_rows[self.made - 1, at.RATE]
-        return float(self.total / n)
+        return self.total / n
 
     def _train(self, part: Any, rows: int) -> None:
         """Train on a batch. It is a call by itself, because its penalty takes the weights before its update."""
