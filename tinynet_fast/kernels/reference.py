@@ -301,8 +301,8 @@ def network_loss(y, loss, layers, units):
     values, sums, outputs = units[at.VALUES], units[at.DELTAS], layers[len(layers) - 1][at.OUTPUTS]
     target = len(values) - outputs
     if loss == CLIPPED_LOG_LOSS:  # as a gradient it is cross-entropy
-        actual = values[target + int(y)] if outputs > 1 else values[target] if y > 0.5 else 1.0 - values[target]
-        return clipped_cross_entropy(actual)
+        label, first = int(y), values[target]
+        return clipped_cross_entropy(values[target + label] if outputs > 1 else first if label == 1 else 1.0 - first)
     if outputs > 1:
         return log_total(sums, target, outputs) - sums[target + int(y)]
     if loss == SQUARED_ERROR:
