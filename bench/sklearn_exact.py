@@ -4,8 +4,8 @@
 
 Both classes get the same options, rows and `random_state`. Before anything is timed the results must be the same:
 every bit of `coef_` and `intercept_` with `engine="exact"`, to 1e-10 with "fast", and `n_iter_` with both. Then the
-three take turns in one process with one thread. A ratio is the median over the rounds of scikit-learn's time, divided
-by ours. Prints the tables, and writes them into bench/results and in short into the README.
+three take turns in one process with one thread. A ratio is the median over the rounds of scikit-learn's CPU time,
+divided by ours. Prints the tables, and writes them into bench/results and in short into the README.
 """
 
 import argparse
@@ -30,7 +30,6 @@ from sklearn import linear_model as theirs
 from tinynet_fast import sklearn as ours
 from tinynet_fast.models.files import atomic_file
 from tinynet_fast.proof.bench.machine import machine, slug
-from tinynet_fast.proof.bench.measure import take_turns
 
 RESULTS = sklearn_page.ROOT / "bench" / "results"
 ENGINES = {"exact": 0.0, "fast": 1e-10}  # with the largest difference that is allowed
@@ -210,7 +209,7 @@ def measure(case, rounds):
         comp = getattr(ours, case.estimator)(engine=engine, **case.options)
         found[engine] = {"apart": check(case, comp.fit(X, y), ref, limit), "ran": comp.engine_}
         runs[engine] = lambda comp=comp: comp.fit(X, y)
-    seconds = take_turns(runs, rounds)
+    seconds = family.cpu_turns(runs, rounds)
     for engine, values in found.items():
         low, median, high = np.quantile(seconds["scikit-learn"] / seconds[engine], [0.25, 0.5, 0.75])
         values |= {"ratio": float(median), "low": float(low), "high": float(high)}
