@@ -53,7 +53,7 @@ def page(document):
     lines = [
         f"# Our linear estimators beside scikit-learn's, {document['machine']['cpu']}\n",
         paragraph(
-            "A whole call of `fit`, ten epochs unless tolerances say otherwise, in CPU time of one thread. A figure is the median of "
+            "A whole call of `fit`, ten epochs unless tolerances say otherwise, in CPU time. A figure is the median of "
             f"{document['rounds']} rounds in which the classes took turns; in brackets are the quartiles. Before, "
             '`engine="exact"` had shown the bits of scikit-learn\'s weights, and "fast" weights that are at most 1e-10 '
             f"apart. The load of the machine was {document['load']}. Machine: {facts}."
