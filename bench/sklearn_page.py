@@ -30,16 +30,19 @@ def spread(figures):
 
 
 def cells(found):
-    exact, fast = found["figures"]["exact"], found["figures"]["fast"]
+    figures = found["figures"]
+    exact, fast = figures["exact"], figures.get("fast")
     mark = f", below {found['least']}" if exact["ratio"] < found["least"] else ""
-    times = f"{found['figures']['scikit-learn']['ms']:.2f}", f"{exact['ms']:.2f}"
-    return found["name"], *times, spread(exact) + mark, spread(fast), fast["ran"], f"{fast['apart']:.0e}"
+    before = f"{figures['scikit-learn']['ms']:.2f}", f"{exact['ms']:.2f}", spread(exact) + mark
+    return found["name"], *before, *((spread(fast), fast["ran"], f"{fast['apart']:.0e}") if fast else ("", "", ""))
 
 
 def line(found):
     """One case as it is printed while the others are still to be measured."""
     name, before, after, exact, fast, ran, apart = cells(found)
-    return f"{name}: {before} ms, exact {after} ms, {exact}; fast {fast} by {ran!r}, {apart} apart"
+    return f"{name}: {before} ms, exact {after} ms, {exact}" + (
+        f"; fast {fast} by {ran!r}, {apart} apart" if fast else ""
+    )
 
 
 def table(found):
@@ -71,13 +74,16 @@ def block(document, path):
     for name, group, words in SHORT:
         found = [case["figures"] for case in document["groups"].get(group, []) if words in case["name"]]
         if found:
-            exact, fast = (extremes([case[engine]["ratio"] for case in found]) for engine in ("exact", "fast"))
+            ratios = ([case[engine]["ratio"] for case in found if engine in case] for engine in ("exact", "fast"))
+            exact, fast = map(extremes, ratios)
             lines.append(f"| {name} | {exact} | {fast} |")
     words = f"[All {sum(map(len, document['groups'].values()))} fits]({path.with_suffix('.md').relative_to(ROOT)}); "
     return "\n".join(lines) + "\n\n" + paragraph(f"{words}to repeat this, run `make bench-sklearn`.")
 
 
 def extremes(ratios):
+    if not ratios:
+        return ""
     low, high = min(ratios), max(ratios)
     return f"{low:.2f}" if len(ratios) == 1 else f"{low:.2f} to {high:.2f}"
 
