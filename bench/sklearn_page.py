@@ -40,9 +40,8 @@ def cells(found):
 def line(found):
     """One case as it is printed while the others are still to be measured."""
     name, before, after, exact, fast, ran, apart = cells(found)
-    return f"{name}: {before} ms, exact {after} ms, {exact}" + (
-        f"; fast {fast} by {ran!r}, {apart} apart" if fast else ""
-    )
+    words = f"{name}: {before} ms, exact {after} ms, {exact}"
+    return f"{words}; fast {fast} by {ran!r}, {apart} apart" if fast else words
 
 
 def table(found):
