@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
   test-wheel test-tools test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -37,6 +37,11 @@ bench-full: $(VENV)/bench.ok
 bench-tables: $(VENV)/core.ok
 	$(PIP) --group tables
 	$(RUN) bench/tables.py
+
+# Compare our linear estimators with scikit-learn's: the same weights first, then times. A quarter of an hour.
+bench-sklearn: $(VENV)/core.ok
+	$(PIP) 'scikit-learn>=1.8'
+	$(RUN) bench/sklearn_exact.py
 
 # Compare this tree with a revision; the two take turns: make bench-compare BASE=HEAD~1
 bench-compare: $(VENV)/dev.ok

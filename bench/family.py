@@ -5,14 +5,17 @@ Import this module before NumPy, which chooses its number of threads only once.
 
 import os
 import sys
+import time
 from dataclasses import dataclass
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 TOO_LATE = "numpy" in sys.modules  # NumPy has already chosen its number of threads
 os.environ.update(dict.fromkeys(THREADS, "1"))
 
+import numpy as np  # noqa: E402
+
 from tinynet_fast.proof.bench.floors import Floors  # noqa: E402
-from tinynet_fast.proof.bench.measure import NotEqualError, distance  # noqa: E402
+from tinynet_fast.proof.bench.measure import LEAST_TURN, NotEqualError, distance  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,17 @@ def check(name, who, comp, ref, limit):
     if not apart <= limit:
         raise NotEqualError(f"{name}: {who} is {apart:.1e} apart, and {limit:.0e} is allowed: nothing is timed")
     return apart
+
+
+def cpu_turns(runs, rounds):
+    """As `take_turns`, but seconds of CPU time, which other processes change less. For runs of one thread."""
+    seconds = {name: [] for name in runs}
+    for turn in range(rounds + 1):  # the first warms up
+        for name, run in runs.items():
+            start, times, spent = time.process_time(), 0, 0.0
+            while not times or spent < LEAST_TURN:
+                run()
+                times, spent = times + 1, time.process_time() - start
+            if turn:
+                seconds[name].append(spent / times)
+    return {name: np.array(values) for name, values in seconds.items()}

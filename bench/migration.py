@@ -9,11 +9,10 @@ import textwrap
 import warnings
 from pathlib import Path
 
-import family  # noqa: F401 - first: it limits NumPy's BLAS to one thread
+import family  # first: it limits NumPy's BLAS to one thread
 import numpy as np
 
 from tinynet_fast.proof.bench.machine import machine
-from tinynet_fast.proof.bench.measure import take_turns
 
 SCRIPTS = Path(__file__).parent.parent / "examples" / "migration"
 ORDER = ("pipeline", "grid_search", "generator", "class_weights", "calibration")
@@ -45,14 +44,16 @@ def measured():
                 exec(code, {"__name__": "__main__"})
 
         runs = {who: lambda code=code: run(code) for who, code in both(source).items()}
-        seconds = take_turns(runs, 3)
+        seconds = family.cpu_turns(runs, 5)
         title, _, code = source.partition("\n")
         before, after = np.median(seconds["theirs"]), np.median(seconds["ours"])
+        times = np.median(seconds["theirs"] / seconds["ours"])
         yield f"### {title.strip(QUOTES)}\n\n```python\n{code.strip()}\n```\n"
-        yield f"The whole script: {before:.2f} s before, {after:.2f} s after, {before / after:.1f} times as fast.\n"
+        yield f"The whole script: {before:.2f} s before, {after:.2f} s after, {times:.1f} times as fast.\n"
     facts = ", ".join(f"{name} {value}" for name, value in machine().items() if name != "torch")
     words = (
-        "Each time is the median of several runs in one process, with one thread; the two imports took turns. Machine:"
+        "Each time is the median CPU time of five runs in one process, with one thread; the two imports took turns. "
+        "Machine:"
     )
     yield textwrap.fill(f"{words} {facts}.", 120) + "\n"
 
