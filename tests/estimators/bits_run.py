@@ -13,6 +13,10 @@ TIMES = re.compile(r"(time: |took |elapsed: +|remaining: +)\d+\.\d+")
 OURS = {"engine_", "certificate_", "validation_loss_curve_", "eta0_", "rate_search_"}
 
 
+# Errors from inside scikit-learn, by which a call fails that nobody thought of. Ours may say it better or train.
+CRASH = re.compile("Argument 'dataset' has incorrect type|no attribute '(_standard_coef|ravel)'|a bytes-like object")
+
+
 def weights(kind, n):
     """Sample weights of `n` rows."""
     rng = np.random.RandomState(99)
@@ -145,15 +149,18 @@ def close(ref, comp):
 
 
 def differences(ref, comp, equal):
-    """What differs between two runs, one line each."""
-    if [name for name, _ in ref.records] != [name for name, _ in comp.records]:
-        names = [[name for name, _ in run.records] for run in (ref, comp)]
-        odd = [value for name, value in ref.records + comp.records if "error" in name]
-        return [f"other records: {sorted(set(names[0]) ^ set(names[1]))}; errors: {odd}"]
-    pairs = zip(ref.records, comp.records, strict=True)
+    """What differs between two runs, one line each; up to the step at which the first one crashes."""
+    crash = next(
+        (at for at, (name, value) in enumerate(ref.records) if "error" in name and CRASH.search(value[1])), None
+    )
+    ref, comp = ref.records[:crash], comp.records[:crash]
+    names = [[name for name, _ in records] for records in (ref, comp)]
+    if names[0] != names[1]:
+        errors = [[value for name, value in records if "error" in name] for records in (ref, comp)]
+        return [f"{sorted(set(names[0]) ^ set(names[1]))} on one side; errors: {errors[0]} there, {errors[1]} here"]
     return [
         f"{name}: {_short(value)} there, {_short(other)} here{_far(value, other)}"
-        for (name, value), (_, other) in pairs
+        for (name, value), (_, other) in zip(ref, comp, strict=True)
         if not equal(value, other)
     ]
 

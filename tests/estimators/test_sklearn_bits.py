@@ -4,14 +4,16 @@
 """
 
 import os
+import warnings
 from collections import Counter
 from functools import cache
 
+import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", minversion="1.8")
 
-from bits import single
+from bits import Fit, single
 from bits_run import Run, close, differences, same
 from bits_sequences import REFUSED, SEQUENCES
 from sklearn import linear_model
@@ -21,6 +23,24 @@ from tinynet_fast import sklearn as ours
 WHOLE = os.environ.get("TINYNET_FAST_BITS") == "full"
 FITS = [*single(8), *SEQUENCES, *REFUSED] if WHOLE else [*single(1), *SEQUENCES[::3], *REFUSED[::2]]
 NAMES = {"classifier": "SGDClassifier", "regressor": "SGDRegressor"}
+
+
+class Told:
+    """A callback that remembers the names of what it was told of."""
+
+    def __init__(self):
+        self.tasks = set()
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context, **given):
+        self.tasks.add(context.task_name)
+
+    def on_fit_task_end(self, estimator, context, **given): ...
+
+
 fits = pytest.mark.parametrize("number", range(len(FITS)))
 
 
@@ -46,6 +66,56 @@ def test_a_fit_gives_what_scikit_learn_gives(number, engine, equal, count):
     found = differences(ref, comp, equal)
     count[engine, not found] += 1
     assert not found, "\n".join([str(fit), *found])
+
+
+@pytest.mark.skipif(not hasattr(ours.SGDClassifier, "set_callbacks"), reason="scikit-learn before 1.9 has no callbacks")
+@pytest.mark.parametrize("engine", ["exact", "fast"])
+@pytest.mark.parametrize("number", range(0, len(FITS), 9))
+def test_callbacks_change_no_bit(number, engine):
+    fit = FITS[number]
+    model = getattr(ours, NAMES[fit.kind])
+    told = Told()
+    ref = Run(model, fit, engine=engine)
+    comp = Run(lambda **options: model(**options).set_callbacks(told), fit, engine=engine)
+    assert not differences(ref, comp, same)
+    fitted = any(method == "fit" for method, _ in fit.steps) and not any("error" in name for name, _ in ref.records)
+    assert not fitted or {"fit", "epoch"} <= told.tasks
+
+
+def with_mistake(mistake):
+    """scikit-learn's class, to whose models `mistake` is done after each fit."""
+
+    class SGDClassifier(linear_model.SGDClassifier):
+        def fit(self, X, y, **given):
+            super().fit(X, y, **given)
+            mistake(self)
+            return self
+
+    return SGDClassifier
+
+
+MISTAKES = {
+    "the last bit": lambda model: model.coef_.__setitem__((0, 0), np.nextafter(model.coef_[0, 0], 9)),
+    "one epoch more": lambda model: setattr(model, "n_iter_", model.n_iter_ + 1),
+    "a float": lambda model: setattr(model, "n_iter_", float(model.n_iter_)),
+    "another dtype": lambda model: setattr(model, "intercept_", model.intercept_.astype(np.float32).astype(">f8")),
+    "another shape": lambda model: setattr(model, "intercept_", model.intercept_[None]),
+    "a warning": lambda model: warnings.warn("odd", stacklevel=2),
+    "a text": lambda model: print("odd"),
+    "a random number": lambda model: np.random.rand(),
+    "an error": lambda model: 1 / 0,
+    "other labels": lambda model: setattr(model, "classes_", model.classes_.astype(object)),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_found(name):
+    fit = Fit("classifier", "wine, scaled", "C", {"random_state": None})
+    ref, comp = Run(linear_model.SGDClassifier, fit), Run(with_mistake(lambda model: None), fit)
+    assert not differences(ref, comp, same)
+    comp = Run(with_mistake(MISTAKES[name]), fit)
+    assert differences(ref, comp, same)
+    assert bool(differences(ref, comp, close)) == (name != "the last bit")
 
 
 def test_the_table_is_large_and_most_of_it_trains():
