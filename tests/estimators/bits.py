@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from bits_data import CLASSES, FORMS, TARGETS
+from bits_data import CLASSES, FORMS, LONG, TARGETS
 from sklearn.linear_model._stochastic_gradient import LEARNING_RATE_TYPES
 
 
@@ -81,6 +81,8 @@ OTHERS: list[dict[str, Any]] = [
     {"tol": 0.0, "max_iter": 60},
     {"tol": 1e30, "n_iter_no_change": 3},
     {"tol": 1.0, "n_iter_no_change": 1, "average": True},
+    {"max_iter": 1000},
+    {"max_iter": 1000, "learning_rate": "invscaling", "early_stopping": True},
     {"max_iter": 1},
     {"max_iter": 1, "average": 1},
     {"average": 10**6},
@@ -150,3 +152,17 @@ def _tables(kind, data_sets):
 def single(data_sets: int) -> list[Fit]:
     """Fits of one call: each row of options on so many data sets."""
     return [*_tables("classifier", data_sets), *_tables("regressor", data_sets)]
+
+
+# Fits that are long enough for all that the fast engine does to many rows.
+LONG_FITS = [
+    Fit(kind, data, "C", {"loss": loss, "max_iter": 3} | options)
+    for kind, loss in [("classifier", "log_loss"), ("classifier", "hinge"), ("regressor", "huber")]
+    for data in LONG
+    for options in [
+        {"learning_rate": "constant", "eta0": 0.05, "shuffle": False, "tol": None},
+        {"learning_rate": "constant", "eta0": 0.05, "shuffle": False, "tol": None, "penalty": None, "max_iter": 10},
+        {"learning_rate": "invscaling", "eta0": 0.1, "average": True},
+        {},
+    ]
+]

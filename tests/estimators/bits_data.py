@@ -63,6 +63,9 @@ CLASSES = {
     "labels by chance": lambda: (drawn(150, 4, 2, 15)[0], drawn(150, 4, 2, 16)[1] * 2 - 1),
 }
 
+# Rows for a few fits alone.
+LONG = {"70,000 rows": lambda: drawn(70_000, 2, 2, 17)[:2], "9,000 rows": lambda: drawn(9_000, 16, 3, 18)[:2]}
+
 TARGETS = {
     "diabetes": lambda: datasets.load_diabetes(return_X_y=True),
     "diabetes, scaled": lambda: (scale(datasets.load_diabetes().data), scale(datasets.load_diabetes().target)),
@@ -147,7 +150,7 @@ FORMS = {
 @cache
 def rows(kind, name):
     """X and y of a data set; `kind` is "classifier" or "regressor"."""
-    X, y = (CLASSES if kind == "classifier" else TARGETS)[name]()
+    X, y = (CLASSES | LONG if kind == "classifier" else TARGETS | LONG)[name]()
     return np.array(X, float), np.array(y)
 
 

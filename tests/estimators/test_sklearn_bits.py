@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.8")
 
-from bits import Fit, single
+from bits import LONG_FITS, Fit, single
 from bits_run import Run, close, differences, same
 from bits_sequences import REFUSED, SEQUENCES
 from sklearn import linear_model
@@ -21,7 +21,8 @@ from sklearn import linear_model
 from tinynet_fast import sklearn as ours
 
 WHOLE = os.environ.get("TINYNET_FAST_BITS") == "full"
-FITS = [*single(8), *SEQUENCES, *REFUSED] if WHOLE else [*single(1), *SEQUENCES[::3], *REFUSED[::2]]
+ALL = [*single(8), *LONG_FITS, *SEQUENCES, *REFUSED]
+FITS = ALL if WHOLE else [*single(1), *LONG_FITS[::5], *SEQUENCES[::3], *REFUSED[::2]]
 NAMES = {"classifier": "SGDClassifier", "regressor": "SGDRegressor"}
 
 
@@ -119,6 +120,6 @@ def test_a_mistake_is_found(name):
 
 
 def test_the_table_is_large_and_most_of_it_trains():
-    assert len(set(map(str, [*single(8), *SEQUENCES, *REFUSED]))) >= 400
+    assert len(set(map(str, ALL))) >= 400
     errors = sum(any("error" in name for name, _ in theirs(number).records) for number in range(len(FITS)))
     assert errors <= len(FITS) / 3
