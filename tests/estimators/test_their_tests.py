@@ -84,10 +84,9 @@ def global_random_seed():
 
 @pytest.fixture(autouse=True, params=ENGINES)
 def engine(request, monkeypatch):
-    """Our classes have this engine if nothing is said."""
+    """SGDClassifier has this engine if nothing is said."""
     if request.param != "fast":
-        for ours in (SGDClassifier, SGDRegressor):
-            monkeypatch.setitem(ours.__init__.__kwdefaults__, "engine", request.param)
+        monkeypatch.setitem(SGDClassifier.__init__.__kwdefaults__, "engine", request.param)
     called = re.sub(r"\[(fast|exact)-?", "[", request.node.name)
     for name, reason in FAIL.items():
         if called.startswith(name):
