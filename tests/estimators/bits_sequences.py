@@ -138,6 +138,7 @@ REFUSED = [
             (sparse.csr_array(GAP), TWO), (SIX, [None, "a"] * 3), (SIX, [1, "a"] * 3), (SIX.astype(object), TWO),
             (SIX > 4, THREE), (SIX.astype(np.longdouble), TWO), (sparse.dok_array(SIX), TWO),
             (SIX, sparse.csr_array(TWO[:, None])), (SIX, TWO.astype("M8[D]")), (SIX.astype(">f8"), TWO),
+            (SIX, np.array(["yes", "no"] * 3, dtype="U10")), (SIX, np.array([b"yes", b"no"] * 3)), (SIX, THREE - 7.0),
             (np.float32(1e30) * SIX.astype(np.float32), TWO), (1e200 * SIX, THREE), (1e-300 * SIX, TWO),
         ]
     ),
