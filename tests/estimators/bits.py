@@ -21,6 +21,7 @@ class Fit:
     form: str = "C"
     options: dict[str, Any] = field(default_factory=dict)
     steps: tuple[tuple[str, dict[str, Any]], ...] = (("fit", {}),)
+    after_errors: bool = False  # whether later steps are run after one that fails
 
     def __str__(self) -> str:
         """All of it in one line, as a test's name."""

@@ -99,7 +99,8 @@ class Run:
             warnings.simplefilter("always")
             self.model = estimator(**options, random_state=self.random)
             for number, (method, arguments) in enumerate(fit.steps):
-                self.step(number, method, arguments)
+                if not self.step(number, method, arguments) and not fit.after_errors:
+                    break
         self.records += [
             ("warnings", [(warning.category.__name__, str(warning.message)) for warning in warned]),
             ("printed", printed(text.getvalue(), "early_stopping" in str(fit))),
@@ -115,7 +116,7 @@ class Run:
         shown, given = X, {}
         if method in ("set_params", "sparsify", "densify"):
             getattr(model, method)(**arguments)
-            return
+            return True
         X, y = arguments.pop("X", X), arguments.pop("y", y)
         if "weight" in arguments:
             given["sample_weight"] = weights(arguments.pop("weight"), len(y))
@@ -128,8 +129,9 @@ class Run:
             assert getattr(model, method)(X, y, **given, **arguments) is model
         except Exception as error:
             self.records.append((f"step {number}: error", (type(error).__name__, BETTER.sub(r"\1", str(error)))))
-            return
+            return False
         self.records += [(f"step {number}: {name}", value) for name, value in seen(model, shown).items()]
+        return True
 
 
 def same(ref, comp):
@@ -163,6 +165,7 @@ def close(ref, comp, scale=0.0, name=""):
     return False
 
 
+@np.errstate(all="ignore")
 def differences(ref, comp, equal):
     """What differs between two runs, one line each; up to the step at which the first one crashes."""
     crash = next(

@@ -99,7 +99,7 @@ GAP, INFINITE = (np.where(SIX == 5.0, value, SIX) for value in (np.nan, np.inf))
 
 
 def _refused(kind: str, *steps: Step, **options: Any) -> Fit:
-    return Fit(kind, "iris" if kind == "classifier" else "line", "C", options, steps)
+    return Fit(kind, "iris" if kind == "classifier" else "line", "C", options, steps, after_errors=True)
 
 
 def rows(X: Any, y: Any, **arguments: Any) -> Step:

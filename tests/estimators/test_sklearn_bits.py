@@ -77,7 +77,10 @@ def test_a_fit_gives_what_scikit_learn_gives(number, engine, equal, count):
 
 @pytest.mark.skipif(not hasattr(ours.SGDClassifier, "set_callbacks"), reason="scikit-learn before 1.9 has no callbacks")
 @pytest.mark.parametrize("engine", ["exact", "fast"])
-@pytest.mark.parametrize("number", range(0, len(FITS), 9))
+@pytest.mark.parametrize(
+    "number",
+    [at for at, fit in enumerate(FITS) if at % 9 == 0 and fit.kind == "classifier" and "verbose" not in fit.options],
+)
 def test_callbacks_change_no_bit(number, engine):
     fit = FITS[number]
     told = Told()
