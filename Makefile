@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
   test-wheel test-tools test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -82,6 +82,12 @@ test-faults: $(VENV)/dev.ok
 	if $(PIP) atheris; then \
 	  for kind in model checkpoint csv npy svmlight; do $(RUN) tests/faults/guided.py $$kind 60 || exit 1; done; \
 	else echo 'atheris has no wheel for this Python: fuzzing is left out'; fi
+
+# Compare the estimators with scikit-learn's own: the whole table of fits, its own tests with our classes in their place,
+# and `check_estimator`. Prints how many fits there were and how many are equal. A few minutes.
+test-sklearn-bits: $(VENV)/dev.ok
+	TINYNET_FAST_BITS=full $(RUN) -m pytest -s \
+	  $(addprefix tests/estimators/test_,sklearn_bits.py sklearn_exchange.py their_tests.py check_estimator.py)
 
 # Run the kernels as plain Python, so that coverage can see their lines. The tests must reach every line.
 test-uncompiled: $(VENV)/dev.ok

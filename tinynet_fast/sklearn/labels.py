@@ -1,7 +1,7 @@
 """The sorted classes of labels, for both estimators."""
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 
 def classes_of(y: np.ndarray) -> np.ndarray:
@@ -14,7 +14,7 @@ def classes_of(y: np.ndarray) -> np.ndarray:
         if ends[0] < ends[1] and ((y == ends[0]) | (y == ends[1])).all():
             return ends
     check_classification_targets(y)
-    return np.unique(y)
+    return np.asarray(unique_labels(np.unique(y)))  # of scikit-learn's dtype: texts in an array of objects are str there
 
 
 def check_several(classes: np.ndarray) -> None:

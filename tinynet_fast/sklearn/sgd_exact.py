@@ -163,6 +163,7 @@ class Exact:
             run, matrix, width = _sparse(X.dtype.char), [X.data, X.indices, X.indptr], X.nnz // X.shape[0]
         else:
             run, matrix, width = _dense(X.dtype.char), [X], X.shape[1]
+        width += X.shape[1] // X.shape[0]  # all weights are looked at after an epoch
         most = max(VALUES_A_CALL // max(width, 1), 1)
         while (reason := run(*matrix, *self._rows, self.options, *changed, most)) in (exact.SETTLE, exact.PAUSE):
             if reason == exact.SETTLE:

@@ -51,6 +51,18 @@ def log_probabilities(sums: np.ndarray, one_against_rest: bool) -> np.ndarray:
 
 
 @contextmanager
+def unchanged_if_it_fails(model: Any) -> Iterator[None]:
+    """Give an estimator its attributes back if a call fails or is interrupted: training changes none of its arrays."""
+    before = dict(vars(model))
+    try:
+        yield
+    except BaseException:
+        vars(model).clear()
+        vars(model).update(before)
+        raise
+
+
+@contextmanager
 def placing(X: Any, name: str = "X") -> Iterator[None]:
     """If scikit-learn refuses a value in `X`, begin its message with the row and the column of the first such value."""
     try:

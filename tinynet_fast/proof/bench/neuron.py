@@ -142,7 +142,7 @@ def scikit_learn(problem: NeuronProblem) -> Run:
     options["average"] = bool(problem.options.get("average", False))
 
     def run(epochs: int) -> np.ndarray:
-        model = SGDClassifier(loss="log_loss", max_iter=epochs, tol=None, **options).fit(problem.X, problem.y)
+        model = SGDClassifier(max_iter=epochs, tol=None, **options).fit(problem.X, problem.y)
         return np.append(model.coef_, model.intercept_)
 
     return run
