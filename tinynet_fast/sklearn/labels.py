@@ -14,7 +14,7 @@ def classes_of(y: np.ndarray) -> np.ndarray:
         if ends[0] < ends[1] and ((y == ends[0]) | (y == ends[1])).all():
             return ends
     check_classification_targets(y)
-    return np.asarray(unique_labels(np.unique(y)))  # of scikit-learn's dtype: texts in an array of objects are str there
+    return np.asarray(unique_labels(np.unique(y)))  # its dtype is scikit-learn's: str for texts in an array of objects
 
 
 def check_several(classes: np.ndarray) -> None:

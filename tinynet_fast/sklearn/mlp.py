@@ -18,7 +18,7 @@ from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.mlp_batches import have_kernels, outputs, sizes_of
 from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS, MLPRun
-from tinynet_fast.sklearn.validation import placing
+from tinynet_fast.sklearn.validation import placing, whole_or_not
 
 FEW_ROWS = 100  # up to so many, scikit-learn's own forward pass takes less time than a call of ours
 
@@ -224,6 +224,7 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
         """
         return self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
 
+    @whole_or_not
     def _fit(
         self,
         X: Any,

@@ -29,6 +29,7 @@ from tinynet_fast.sklearn.validation import (
     checked_weights,
     placing,
     validation_rows,
+    whole_or_not,
 )
 from tinynet_fast.training.junctions import Junctions
 
@@ -224,6 +225,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         self.engine = engine
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @whole_or_not
     def fit(
         self,
         X: Any,
@@ -287,6 +289,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @whole_or_not
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "SGDClassifier":
         """One pass over some rows; goes on from the end of the last call, as scikit-learn does.
 

@@ -13,7 +13,7 @@ from tinynet_fast.sklearn.sgd_classes import LARGEST_INT
 from tinynet_fast.sklearn.sgd_exact import Exact, options_of
 from tinynet_fast.sklearn.sgd_training import ClassArrays
 from tinynet_fast.sklearn.sgd_weights import copied
-from tinynet_fast.sklearn.validation import checked_matrix, placing
+from tinynet_fast.sklearn.validation import checked_matrix, placing, whole_or_not
 
 
 class SGDRegressor(Convertible, linear_model.SGDRegressor):
@@ -49,6 +49,7 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
 
     _parameter_constraints: dict = linear_model.SGDRegressor._parameter_constraints
 
+    @whole_or_not
     def fit(
         self, X: Any, y: Any, coef_init: Any = None, intercept_init: Any = None, sample_weight: Any = None
     ) -> "SGDRegressor":
@@ -80,6 +81,7 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
         with placing(X):
             return super().fit(X, y, coef_init, intercept_init, sample_weight)
 
+    @whole_or_not
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SGDRegressor":
         """One pass over some rows; goes on from the end of the last call. The parameters are those of `fit`."""
         with placing(X):

@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 
 from tinynet_fast.rows.ahead import read_ahead
 from tinynet_fast.rows.arrays import find_labels
@@ -40,12 +41,13 @@ def partial_fit_stream(
 
     Parameters
     ----------
-    estimator : SGDClassifier, MLPClassifier, or any estimator with `partial_fit`
+    estimator : SGDClassifier, SGDRegressor, MLPClassifier, or any estimator with `partial_fit`
     X, y, features, drop_missing
         Paths, patterns, folders, Arrow readers or iterators of blocks and their labels, as for `train_neuron`. (Call
         `partial_fit` itself for rows in memory.)
     classes : (n_classes,), optional
-        All labels. If left out and the estimator knows none, the labels are read once beforehand.
+        All labels. If left out and the estimator knows none, the labels are read once beforehand. Not for regressors,
+        which learn `y` as it is: numbers.
     epochs : int
         Passes over the rows.
     batch_size : int, optional
@@ -63,18 +65,23 @@ def partial_fit_stream(
         estimator knows; and if rows would have to be read again that can be read only once.
     """
     epochs = check_whole("epochs", epochs)
+    if not hasattr(estimator, "partial_fit"):
+        raise TypeError(f"{estimator} has no partial_fit, so it cannot be trained on rows that come in parts")
+    numbers = is_regressor(estimator)
+    if numbers and classes is not None:
+        raise ValueError(f"{type(estimator).__name__} learns numbers: leave classes out")
     known = getattr(estimator, "feature_names_in_", None)
     names = None if known is None else list(known)
     source = open_source(X, y, features=features, drop_missing=drop_missing, names=names)
     source.need_labels()
     if names is not None and source.names not in (None, names):
         raise ValueError(f"the estimator knows the features {listed(names)}, and these are {listed(source.names)}")
-    if not source.repeatable and (epochs > 1 or (classes is None and not hasattr(estimator, "classes_"))):
+    if not source.repeatable and (epochs > 1 or not (numbers or classes is not None or hasattr(estimator, "classes_"))):
         raise ValueError(
             "these rows can be read once only: give epochs=1 and classes, or a function that returns a new "
             "iterator each time"
         )
-    if classes is None:
+    if classes is None and not numbers:
         classes = estimator.classes_ if hasattr(estimator, "classes_") else find_labels(source.labels_only())
     if batch_size is None:
         own = getattr(estimator, "batch_size", None)
@@ -82,11 +89,13 @@ def partial_fit_stream(
     batch_size = check_whole("batch_size", batch_size)
     size = max(ROWS_A_CALL // batch_size, 1) * batch_size
 
+    named = {} if numbers else {"classes": np.asarray(classes)}
+
     def one_pass(done: int) -> int:
         source.check_unchanged()
         with closing(read_ahead(source.chunks())) as chunks:
             blocks = recut(_looked_at(chunks, source.names, done), size, batch_size=size)  # each call as long
-            visit(blocks, lambda rows, labels: estimator.partial_fit(rows, labels, classes=np.asarray(classes)))
+            visit(blocks, lambda rows, labels: estimator.partial_fit(rows, labels, **named))
         return 1
 
     vars(estimator).pop("feature_names_in_", None)  # else scikit-learn warns that arrays have no names

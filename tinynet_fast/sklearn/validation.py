@@ -4,9 +4,10 @@ Those are `X_val` and `y_val`, or the rows that early stopping holds out.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from inspect import signature
 from typing import Any
 
@@ -50,16 +51,23 @@ def log_probabilities(sums: np.ndarray, one_against_rest: bool) -> np.ndarray:
     return logs - logsumexp(logs, axis=1, keepdims=True)
 
 
-@contextmanager
-def unchanged_if_it_fails(model: Any) -> Iterator[None]:
-    """Give an estimator its attributes back if a call fails or is interrupted: training changes none of its arrays."""
-    before = dict(vars(model))
-    try:
-        yield
-    except BaseException:
-        vars(model).clear()
-        vars(model).update(before)
-        raise
+def whole_or_not(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `fit` or `partial_fit` leave the estimator as it was if it fails or is interrupted.
+
+    It is enough to give the attributes back, because training copies the arrays that it changes.
+    """
+
+    @wraps(method)
+    def called(self: Any, *arguments: Any, **named: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return method(self, *arguments, **named)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return called
 
 
 @contextmanager
