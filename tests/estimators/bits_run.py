@@ -167,11 +167,15 @@ def close(ref, comp, scale=0.0, name=""):
 
 @np.errstate(all="ignore")
 def differences(ref, comp, equal):
-    """What differs between two runs, one line each; up to the step at which the first one crashes."""
-    crash = next(
-        (at for at, (name, value) in enumerate(ref.records) if "error" in name and CRASH.search(value[1])), None
+    """What differs between two runs, one line each; up to the first call that fails.
+
+    The error is compared too, unless scikit-learn crashes. Ours is then as before the call, and scikit-learn's is not.
+    """
+    end = next(
+        (at + (not CRASH.search(value[1])) for at, (name, value) in enumerate(ref.records) if name.endswith(": error")),
+        None,
     )
-    ref, comp = ref.records[:crash], comp.records[:crash]
+    ref, comp = ref.records[:end], comp.records[:end]
     names = [[name for name, _ in records] for records in (ref, comp)]
     if names[0] != names[1]:
         errors = [[value for name, value in records if "error" in name] for records in (ref, comp)]

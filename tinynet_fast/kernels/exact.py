@@ -38,7 +38,7 @@ EPOCH, POSITION, HALF, UPDATE, COUNT = range(14, 19)
 N_STATE = 19
 # Why a run has stopped: all epochs ran or tol says so; weights overflowed; an epoch ended that is looked at; the means
 # must be settled by a BLAS before it can go on; enough rows for now (a signal can act).
-DONE, OVERFLOW, LOOK, SETTLE, PAUSE = range(5)
+DONE, OVERFLOW, LOOK, SETTLE, PAUSE = 0.0, 1.0, 2.0, 3.0, 4.0  # floats: kernels compiled ahead return nothing else
 
 STEEPEST = 1e12  # a derivative counts at most this much
 SMALLEST_ADAPTIVE_RATE = 1e-6
@@ -226,18 +226,18 @@ def epoch_begins(places, held, rows, options, state):
 
 @kernel
 def stops(options, state, value):
-    """Take in the objective of an epoch, or minus its score. Returns whether to stop. "adaptive" slows down instead."""
+    """Take in the objective of an epoch, or minus its score. Returns 1 to stop, or 0. "adaptive" slows down instead."""
     worse = options[TOL] > -math.inf and value > state[BEST] - options[TOL]
     state[WAITED] = state[WAITED] + 1.0 if worse else 0.0
     if value < state[BEST]:
         state[BEST] = value
     if state[WAITED] < options[PATIENCE]:
-        return False
+        return 0.0
     if options[LEARNING_RATE] == ADAPTIVE and state[ETA] > SMALLEST_ADAPTIVE_RATE:
         state[ETA] /= 5.0
         state[WAITED] = 0.0
-        return False
-    return True
+        return 0.0
+    return 1.0
 
 
 @part(forceinline=True)
@@ -252,9 +252,9 @@ def epoch_ends(weights, rows, options, state):
             return OVERFLOW
     if options[ONE_EPOCH] > 0.0:
         return LOOK
-    if stops(options, state, state[OBJECTIVE] / len(rows)) or state[EPOCH] >= options[EPOCHS]:
+    if stops(options, state, state[OBJECTIVE] / len(rows)) > 0.0 or state[EPOCH] >= options[EPOCHS]:
         return DONE
-    return -1
+    return -1.0
 
 
 # --- dense rows -------------------------------------------------------------------------------------------------------
@@ -383,7 +383,7 @@ def run_dense(X, y, sample_weight, held, places, rows, options, weights, means, 
                 state[POSITION] = i
                 return PAUSE
         reason = epoch_ends(weights, rows, options, state)
-        if reason >= 0:
+        if reason >= 0.0:
             return reason
         if most <= 0:
             return PAUSE
@@ -523,7 +523,7 @@ def run_sparse(data, indices, indptr, y, sample_weight, held, places, rows, opti
                 state[POSITION] = i
                 return PAUSE
         reason = epoch_ends(weights, rows, options, state)
-        if reason >= 0:
+        if reason >= 0.0:
             return reason
         if most <= 0:
             return PAUSE

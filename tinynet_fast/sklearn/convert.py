@@ -9,7 +9,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted
 
 OURS = {  # attributes that scikit-learn's estimators do not have, or have under another name
-    "_means",
     "_paid",
     "engine_",
     "certificate_",
@@ -50,11 +49,4 @@ def to_sklearn(estimator: Any) -> Any:
     model = kind(**{name: options[name] for name in kind._get_param_names()})
     learned = {name: value for name, value in vars(estimator).items() if name not in OURS | options.keys()}
     vars(model).update(deepcopy(learned))  # in one go: some attributes are the same array
-    if hasattr(estimator, "_means") and options["average"]:
-        means = estimator._means
-        model._average_coef, model._average_intercept = means[:, :-1].copy(), means[:, -1].copy()
-        if options["average"] <= model.t_ - 1.0:  # scikit-learn's partial_fit needs these to be the same arrays
-            model.coef_, model.intercept_ = model._average_coef, model._average_intercept
-        else:
-            model.coef_, model.intercept_ = model._standard_coef, model._standard_intercept
     return model

@@ -24,13 +24,19 @@ OUR_NAMES = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
 def have_kernels(model: Any, X: Any, sample_weight: np.ndarray | None = None) -> bool:
-    """Whether our kernels serve a network and some rows: all float64, dense, one label a row, no weight below 0."""
+    """Whether our kernels serve a network and some rows: all float64, dense, one label a row, no weight below 0.
+
+    They check no bounds, and anyone can assign an array: if the layers do not fit each other, scikit-learn says so.
+    """
     multilabel = model.out_activation_ == "logistic" and model.n_outputs_ > 1
     served = model.engine != "exact" and model.activation in OUR_NAMES and not multilabel
     arrays = [X, *model.coefs_, *model.intercepts_]
     if sample_weight is not None:
         arrays.append(sample_weight)
         served = served and not sample_weight.min() < 0.0
+    sizes = [X.shape[1], *map(len, model.intercepts_)]
+    shapes = [np.shape(part) for part in (*model.coefs_, *model.intercepts_)]
+    served = served and shapes == [*pairwise(sizes), *((size,) for size in sizes[1:])] and sizes[-1] == model.n_outputs_
     return served and all(isinstance(part, np.ndarray) and part.dtype == np.float64 for part in arrays)
 
 

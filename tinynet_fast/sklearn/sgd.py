@@ -22,7 +22,6 @@ from tinynet_fast.sklearn.sgd_options import check_options, warn_after
 from tinynet_fast.sklearn.sgd_segments import side_by_side
 from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
 from tinynet_fast.sklearn.validation import (
-    DENSE,
     SPARSE,
     Validation,
     checked_matrix,
@@ -347,17 +346,17 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         For more than two classes, each one's against the rest, normalised.
         """
         check_is_fitted(self)
-        coef, theirs = self.coef_, self.loss != "log_loss" or self.engine == "exact"
-        if theirs or len(self.classes_) > 2 or issparse(X) or issparse(coef) or coef.dtype != np.float64:
-            with placing(X):
-                return super().predict_proba(X)
+        coef, intercept = self.coef_, np.asarray(self.intercept_)
+        theirs = self.loss != "log_loss" or self.engine == "exact" or len(self.classes_) > 2
         with placing(X):
-            rows = validate_data(self, X, reset=False, ensure_all_finite=False, **DENSE)
-        both = np.empty((len(rows), 2))
-        weights, intercept = np.ascontiguousarray(coef[0]), np.asarray(self.intercept_, dtype=np.float64)
-        if not prediction.predict_both(rows, weights, intercept, both):
+            if theirs or issparse(coef) or coef.dtype != np.float64 or intercept.shape != (1,):
+                return super().predict_proba(X)
+            rows = validate_data(self, X, reset=False, ensure_all_finite=False, **SPARSE)
+            if not issparse(rows) and coef.shape == (1, rows.shape[1]):
+                both, intercept = np.empty((len(rows), 2)), intercept.astype(np.float64)
+                if prediction.predict_both(rows, np.ascontiguousarray(coef[0]), intercept, both):
+                    return both
             return super().predict_proba(X)  # says what is wrong with X, or can predict it
-        return both
 
     def _dtype(self, X: Any) -> Any:
         """The dtype of the weights."""

@@ -27,7 +27,8 @@ class Weights:
         for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
             if given is not None:
                 values = np.asarray(given.toarray() if issparse(given) else given, dtype=dtype)
-                if values.size != table.size or (k > 1 and values.shape != table.shape):
+                flat = values.shape in ((), (1,)) if table is intercept else values.size == table.size
+                if values.shape != table.shape and (k > 1 or not flat):
                     what = "``coef_``" if k > 1 and table is coef else name  # as scikit-learn says it
                     raise ValueError(
                         f"Provided {what} does not match dataset. {name} has shape {values.shape}, and {table.shape} "
@@ -46,7 +47,7 @@ class Weights:
         if model.engine == "strict":
             coef, intercept = coef.astype(np.float64), intercept.astype(np.float64)
         means = np.zeros((k, n_features + 1), coef.dtype)
-        paid = copied(model, "_paid", means.shape) if hasattr(model, "_paid") else np.zeros_like(means)
+        paid = copied(model, "_paid", means.shape) if hasattr(model, "_paid") else np.zeros(means.shape)
         if averaged:
             means[:, :-1] = copied(model, "_average_coef", (k, n_features))
             means[:, -1] = copied(model, "_average_intercept", (k,))
@@ -71,14 +72,17 @@ class Weights:
                 self.intercept = begin
         for name in (*AVERAGING, "_paid"):
             model.__dict__.pop(name, None)
-        means = self.means[:, :-1].copy(), self.means[:, -1].copy()
+        model.coef_, model.intercept_ = self.coef, self.intercept
         if model.average:
-            flat = slice(None) if several else 0  # of two classes they are flat there
-            model._standard_coef, model._standard_intercept = self.coef[flat].copy(), self.intercept.copy()
-            model._average_coef, model._average_intercept = means[0][flat].copy(), means[1].copy()
-        if self.paid.any():
+            means, mean_intercept = self.means[:, :-1].copy(), self.means[:, -1].copy()
+            model._standard_coef, model._standard_intercept = self.coef, self.intercept
+            model._average_coef, model._average_intercept = means, mean_intercept
+            if averaged:
+                model.coef_, model.intercept_ = means, mean_intercept
+            if not several:  # they are flat there
+                model._standard_coef, model._average_coef = self.coef[0], means[0]
+        if model.engine == "strict" and self.paid.any():
             model._paid = self.paid
-        model.coef_, model.intercept_ = means if averaged else (self.coef, self.intercept)
 
 
 def copied(model: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:

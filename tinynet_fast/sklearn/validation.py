@@ -63,8 +63,9 @@ def whole_or_not(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(self, *arguments, **named)
         except BaseException:
+            now = {name: value for name, value in vars(self).items() if "callback" in name}  # scikit-learn ends these
             vars(self).clear()
-            vars(self).update(before)
+            vars(self).update(before | now)
             raise
 
     return called
