@@ -14,6 +14,33 @@ IMPORTS = {
 }
 
 
+ROOT = Path(__file__).parent
+# The rows of the table of differences, by their first words, and the test of each.
+DIFFERENCES = {
+    "arrays passed as": ("test_sklearn_exchange", "test_arrays_to_start_from_are_not_written_to"),
+    "a model that joblib maps": ("test_sklearn_exchange", "test_memory_mapped_models_train_on"),
+    "a call that fails or is interrupted": ("test_sklearn_guards", "test_a_fit_that_fails_changes_nothing"),
+    "`coef_` assigned by hand": ("test_sklearn_guards", "test_weights_of_another_width"),
+    "a model of float64 rows": ("test_sklearn_guards", "test_rows_of_float32_after_rows_of_float64_are_converted"),
+    "`average` switched on": ("test_sklearn_guards", "test_averaging_may_begin_between_two_calls"),
+    "`sparsify()`": ("test_sklearn_guards", "test_sparse_weights_become_dense_first"),
+    "a network's batch": ("test_sklearn_guards", "test_a_batch_of_no_weight_moves_nothing"),
+    "a network to go on from": ("test_sklearn_guards", "test_a_network_whose_layout_changed_says_so"),
+    "`predict_log_proba`": ("test_sklearn_guards", "test_a_logarithm_of_a_probability_of_zero"),
+    "`verbose` and `early_stopping`": ("test_sklearn_guards", "test_epochs_of_several_classes_are_printed_together"),
+    "an error in a value": ("test_sklearn_sgd", "test_input_that_is_refused"),
+}
+
+
+def test_each_difference_has_a_test():
+    page = (ROOT.parent / "MIGRATION.md").read_text(encoding="utf-8").partition("## What differs")[2]
+    rows = [line for line in page.partition("\n\n`engine=")[0].splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(DIFFERENCES)
+    for row, (words, (module, test)) in zip(rows, DIFFERENCES.items(), strict=True):
+        assert row.startswith(f"| {words}")
+        assert f"def {test}" in (ROOT / "estimators" / f"{module}.py").read_text(encoding="utf-8")
+
+
 def run(source):
     """The script's variables."""
     variables = {"__name__": "__main__"}
