@@ -71,9 +71,7 @@ def main():
     if arguments.only and path.exists():  # the other families stay, each with its date
         before = json.loads(path.read_text(encoding="utf-8"))
         document["families"] = before["families"] | document["families"]
-        document["machine"] = (
-            before["machine"] | document["machine"]
-        )  # with peers that are not here now
+        document["machine"] = before["machine"] | document["machine"]  # with peers that are not here now
         document["floors"] = floors.or_lower(Floors(**before["floors"])).to_json()
     show.print_document(console, document)
     path.parent.mkdir(exist_ok=True)
