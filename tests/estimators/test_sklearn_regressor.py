@@ -14,7 +14,7 @@ from tinynet_fast.kernels import exact  # noqa: E402
 from tinynet_fast.sklearn import SGDRegressor  # noqa: E402
 from tinynet_fast.sklearn.sgd_exact import LOSSES  # noqa: E402
 
-losses = pytest.mark.parametrize("loss", linear.SGDRegressor._parameter_constraints["loss"][0].options)
+losses = pytest.mark.parametrize("loss", sorted(linear.SGDRegressor.loss_functions))
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
