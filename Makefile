@@ -38,7 +38,7 @@ bench-tables: $(VENV)/core.ok
 	$(PIP) --group tables
 	$(RUN) bench/tables.py
 
-# Compare our linear estimators with scikit-learn's: the same weights first, then times. A quarter of an hour.
+# Compare our linear estimators with scikit-learn's: first the weights, then the times. It takes a quarter of an hour.
 bench-sklearn: $(VENV)/core.ok
 	$(PIP) 'scikit-learn>=1.8'
 	$(RUN) bench/sklearn_exact.py
@@ -84,7 +84,7 @@ test-faults: $(VENV)/dev.ok
 	else echo 'atheris has no wheel for this Python: fuzzing is left out'; fi
 
 # Compare the estimators with scikit-learn's own: the whole table of fits, its own tests with our classes in their place,
-# and `check_estimator`. Prints how many fits there were and how many are equal. A few minutes.
+# and `check_estimator`. It prints how many fits there were and how many are equal, and takes a few minutes.
 test-sklearn-bits: $(VENV)/dev.ok
 	TINYNET_FAST_BITS=full $(RUN) -m pytest -s \
 	  $(addprefix tests/estimators/test_,sklearn_bits.py sklearn_exchange.py their_tests.py check_estimator.py)
@@ -144,7 +144,7 @@ $(VENV)-oldest/ok: pyproject.toml
 	@touch $@
 
 # Test the estimators in tools around scikit-learn that `make test` does not install: shap, optuna, imbalanced-learn and
-# mlxtend. One that has no wheel here is left out, and its tests are skipped.
+# mlxtend. A tool that cannot be installed here is left out, and its tests are skipped.
 test-tools: $(VENV)-tools/ok
 	$(VENV)-tools/bin/python -m pytest -rs $(addprefix tests/estimators/test_tools,.py _onnx.py _convert.py)
 

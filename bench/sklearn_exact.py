@@ -2,10 +2,11 @@
 
     python bench/sklearn_exact.py [--rounds 9] [--quick] [--only WORD] [--output FILE]
 
-Both classes get the same options, rows and `random_state`. Before anything is timed the results must be the same:
-every bit of `coef_` and `intercept_` with `engine="exact"`, to 1e-10 with "fast", and `n_iter_` with both. Then the
-three take turns in one process with one thread. A ratio is the median over the rounds of scikit-learn's CPU time,
-divided by ours. Prints the tables, and writes them into bench/results and in short into the README.
+Both classes get the same options, rows and `random_state`. Before anything is timed, the results are checked:
+`coef_` and `intercept_` must be the same to the last bit with `engine="exact"` and to 1e-10 with "fast", and `n_iter_`
+must be the same with both. Then the three take turns in one process with one thread. A ratio is scikit-learn's CPU time
+divided by ours, the median of all rounds. The script prints the tables, writes them into bench/results, and writes a
+short one into the README.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from tinynet_fast.models.files import atomic_file
 from tinynet_fast.proof.bench.machine import machine, slug
 
 RESULTS = sklearn_page.ROOT / "bench" / "results"
-ENGINES = {"exact": 0.0, "fast": 1e-10}  # with the largest difference that is allowed
+ENGINES = {"exact": 0.0, "fast": 1e-10}  # the largest difference that is allowed
 TEN = {"max_iter": 10, "tol": None, "random_state": 0}
 STEADY = {"learning_rate": "constant", "eta0": 0.01}
 LOG = TEN | {"loss": "log_loss"}
@@ -86,7 +87,7 @@ class Case:
         Returns X and y.
     options : dict
     least : float
-        "exact" is to be at least so many times as fast as scikit-learn. 0: there is no mark.
+        "exact" should be at least so many times as fast as scikit-learn; 0 if there is no such aim.
     quick : bool
         Whether quick runs measure it too.
     """

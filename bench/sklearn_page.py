@@ -38,7 +38,7 @@ def cells(found):
 
 
 def line(found):
-    """One case as it is printed while the others are still to be measured."""
+    """One line for a case, printed as soon as the case is measured."""
     name, before, after, exact, fast, ran, apart = cells(found)
     words = f"{name}: {before} ms, exact {after} ms, {exact}"
     return f"{words}; fast {fast} by {ran!r}, {apart} apart" if fast else words
@@ -98,7 +98,7 @@ def source(readme):
 
 
 def with_block(readme, path):
-    """The README, with its block written from a results file; as it is if it has no marks."""
+    """The README with its block written from a results file. If it has no marks, it is returned unchanged."""
     if MARKS[0] not in readme:
         return readme
     start, end = readme.index(MARKS[0]) + len(MARKS[0]), readme.index(MARKS[1])

@@ -16,7 +16,7 @@ def fitted_estimator(
 ) -> Any:
     """Return an `SGDClassifier` for one layer, or an `MLPClassifier`, that predicts as these layers do.
 
-    It is inside a `FixedThresholdClassifier` if there are two labels and the threshold is not 0.5.
+    If there are two labels and the threshold is not 0.5, it is inside a `FixedThresholdClassifier`.
     """
     try:
         from sklearn.frozen import FrozenEstimator  # here, because scikit-learn is optional and takes a second
@@ -43,7 +43,7 @@ def fitted_estimator(
 
 
 def _sorted(layers: Sequence[Layer], labels: np.ndarray) -> tuple[list[Layer], np.ndarray]:
-    """The layers with their outputs in the order of the sorted labels, which scikit-learn keeps; and these labels."""
+    """The layers, with outputs in the order of the sorted labels, as scikit-learn needs them; and the sorted labels."""
     order = np.argsort(labels)
     weights, biases, activation = layers[-1]
     if len(labels) > 2:
@@ -66,7 +66,7 @@ def _linear(layer: Layer, classes: np.ndarray, rate: float) -> Any:
 def _network(layers: Sequence[Layer], classes: np.ndarray, rate: float) -> Any:
     from sklearn.neural_network import MLPClassifier  # here, as above
 
-    activation = layers[0][2] if len(layers) > 1 else "relu"  # no hidden layer, no activation
+    activation = layers[0][2] if len(layers) > 1 else "relu"  # without a hidden layer it does not matter
     if activation not in NAMES:
         raise ValueError(
             f"scikit-learn has no activation {activation!r}: train with one of {', '.join(NAMES)}, or use to_onnx"

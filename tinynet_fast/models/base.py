@@ -266,7 +266,7 @@ class Model:
 
         The graph has the input `X`, (n, n_features), and two outputs. `label`, (n,), is what `predict` gives with the
         model's `threshold`: int64, float64, bool or strings. `probabilities`, (n, n_labels), are those of
-        `label_probabilities`. The graph takes the inputs by position; their names, if they have some, are in its
+        `label_probabilities`. The graph takes the inputs by position. If the inputs have names, these are in its
         metadata `features`, as JSON.
 
         Parameters
@@ -282,8 +282,8 @@ class Model:
         ImportError
             If the package onnx is not installed.
         ValueError
-            If the model reads columns of texts or with missing values, which the graph cannot. The message says how to
-            convert the rest of the model.
+            If the model reads columns of texts or with missing values, because the graph cannot read those. The message
+            says how to convert the rest of the model.
 
         Examples
         --------
@@ -307,16 +307,16 @@ class Model:
         model was trained with, or at 0.01 if that is not known. If the threshold is not 0.5, the estimator is inside a
         `FixedThresholdClassifier`. If the inputs have names, they are its `feature_names_in_`.
 
-        Probabilities are equal to 1e-12. For a row whose probability is 0.5 exactly, `predict` gives the second label
-        here and the first in scikit-learn.
+        The probabilities of both agree to 1e-12. For a row whose probability is 0.5 exactly, `predict` gives the second
+        label here and the first in scikit-learn.
 
         Raises
         ------
         ImportError
             If scikit-learn is not installed.
         ValueError
-            If the model reads columns of texts or with missing values, if scikit-learn lacks the activation, or if it
-            would take the labels for measurements.
+            If the model reads columns of texts or with missing values, if scikit-learn does not have the activation, or
+            if scikit-learn would take the labels for measurements.
 
         Examples
         --------

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet_fast.kernels.reference import LEAK
 
-OPSET, IR_VERSION = 17, 8  # of the year 2022: they have all that the graph needs, and older runtimes read them too
+OPSET, IR_VERSION = 17, 8  # of 2022: they have all that the graph needs, and runtimes that are some years old read them
 
 
 class Graph:

@@ -1,4 +1,4 @@
-"""From our estimators to scikit-learn's own, and what skl2onnx asks an estimator."""
+"""From our estimators to scikit-learn's own, and what skl2onnx calls on an estimator."""
 
 import sys
 from copy import deepcopy
@@ -25,8 +25,9 @@ class Convertible:
     def to_sklearn(self) -> Any:
         """Return a fitted estimator of scikit-learn's own, with the same options, weights and predictions.
 
-        It needs no `tinynet_fast` to be unpickled, and its `partial_fit` goes on from here. The option `engine` is left
-        out. With ``learning_rate="auto"`` it has "constant" and the rate that was found, the smallest of several.
+        Its pickle can be loaded without `tinynet_fast`, and its `partial_fit` goes on from here. The option `engine` is
+        left out. ``learning_rate="auto"`` becomes "constant" with the rate that was found; if each class has its own,
+        with the smallest.
         """
         return to_sklearn(self)
 

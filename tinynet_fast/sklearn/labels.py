@@ -1,4 +1,4 @@
-"""The sorted classes of labels, for both estimators."""
+"""The sorted classes of labels, for both classifiers."""
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, unique_labels

@@ -27,9 +27,9 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
     """A network with hidden layers: scikit-learn's, but faster, along the same loss curve.
 
     It is a subclass of `sklearn.neural_network.MLPClassifier` (from version 1.8 on): options, checks, messages, first
-    weights, orders of rows and attributes are scikit-learn's own. It adds `engine`, `X_val` and `y_val`,
-    `validation_loss_curve_` and, from scikit-learn's version 1.9 on, callbacks: `set_callbacks` takes those that are
-    called after each epoch and can end the training.
+    weights, orders of rows and attributes are scikit-learn's own. It adds `engine`, `X_val` and `y_val`, and
+    `validation_loss_curve_`. From version 1.9 of scikit-learn on, `set_callbacks` takes scikit-learn's callbacks. They
+    are called after each epoch and can end the training.
 
     Our kernels train on dense rows of float64 with one label a row, with "adam" or "sgd" and hidden units of "relu",
     "logistic" or "tanh". All else runs scikit-learn's own steps, to its bits and at its speed: "lbfgs", "identity",
@@ -37,15 +37,15 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
     says "scikit-learn" then.
 
     On our kernels each update differs from scikit-learn's only in its rounding: the loss curve is the same to 1e-8 and
-    `n_iter_` is equal. Some training makes any rounding grow: in 11 of 400 random fits, all 11 on raw columns, the
-    curve was further off than 1e-8, and in 9 of these scikit-learn's own was, too, with its inputs in another order.
-    Of 2,000 random sequences of calls, 5 with large steps were further off. Scale the inputs, or use
-    ``engine="exact"``.
+    `n_iter_` is equal. Some training makes differences in rounding grow: in 11 of 400 random fits, all 11 on unscaled
+    columns, the curve was further off than 1e-8. In 9 of these, scikit-learn's own curve also moved by more than that
+    if the order of its inputs was changed. Of 2,000 random sequences of calls, 5 with large steps were further off.
+    Scale the inputs, or use ``engine="exact"``.
 
-    Where scikit-learn fails, this class goes on or says why: a batch whose rows all have the sample weight 0 moves
+    Where scikit-learn fails, this class goes on or says why: a batch whose rows all have the sample weight 0 changes
     nothing; `early_stopping` may change between calls; a model that joblib maps into memory can be trained further;
-    version 1.8 can stop early if labels are words. It warns if `hidden_layer_sizes` is not that of the network to go
-    on from, which scikit-learn trains without a word.
+    version 1.8 can stop early if labels are words. If training goes on from a network with other `hidden_layer_sizes`,
+    it warns; scikit-learn does not.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
         y_val : (n_val,), optional
             Their labels, of classes that are in `y`.
         sample_weight_val : (n_val,), optional
-            What each counts for in losses and accuracies.
+            How much each row counts in losses and accuracies.
 
         Returns
         -------
@@ -299,8 +299,10 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
         self.validation_loss_curve_ = None
 
     def _check_layers(self, asked: list[int]) -> None:
-        """Like scikit-learn, go on with the layers that there are; but with a warning, and an error if the numbers of
-        layers differ, with which scikit-learn fails."""
+        """Like scikit-learn, go on with the old layers, but warn if their sizes differ from those asked for.
+
+        ValueError if the number of layers differs; there scikit-learn fails.
+        """
         trained = sizes_of(self)
         if asked == trained:
             return
@@ -314,7 +316,7 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
 def _one_hot(labels: np.ndarray, classes: np.ndarray, every: bool) -> np.ndarray | None:
     """(n, n_outputs) bool, a column for each class, or only one for two; None if a label is no class.
 
-    If `every`, it is None, too, if a class has no row.
+    If `every` is true, it is also None if a class has no row.
     """
     try:
         codes = np.searchsorted(classes, labels).clip(max=len(classes) - 1)

@@ -24,9 +24,10 @@ OUR_NAMES = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
 def have_kernels(model: Any, X: Any, sample_weight: np.ndarray | None = None) -> bool:
-    """Whether our kernels serve a network and some rows: all float64, dense, one label a row, no weight below 0.
+    """Whether our kernels can train a network on some rows: all float64, dense, one label a row, no weight below 0.
 
-    They check no bounds, and anyone can assign an array: if the layers do not fit each other, scikit-learn says so.
+    The kernels check no bounds, and anyone can assign an array. So if the layers do not fit each other, the answer is
+    no, and scikit-learn says what is wrong.
     """
     multilabel = model.out_activation_ == "logistic" and model.n_outputs_ > 1
     served = model.engine != "exact" and model.activation in OUR_NAMES and not multilabel
@@ -41,7 +42,7 @@ def have_kernels(model: Any, X: Any, sample_weight: np.ndarray | None = None) ->
 
 
 def optimizer_of(model: Any) -> AdamOptimizer | SGDOptimizer:
-    """scikit-learn's own, at its start."""
+    """A new optimizer, of scikit-learn's own class."""
     parameters = model.coefs_ + model.intercepts_
     if model.solver == "adam":
         return AdamOptimizer(parameters, model.learning_rate_init, model.beta_1, model.beta_2, model.epsilon)
@@ -99,8 +100,11 @@ class TheirBatches:
 
 
 class KernelBatches:
-    """Epochs on our kernels. The model's parameters, and what its optimizer keeps of gradients, become views of one
-    array that the kernels change."""
+    """Epochs on our kernels.
+
+    The model's parameters, and the means of gradients that its optimizer keeps, become views of one array, which the
+    kernels change.
+    """
 
     def __init__(self, model: Any, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, size: int) -> None:
         self.alpha, self.size, self.optimizer = float(model.alpha), size, model._optimizer
@@ -171,7 +175,7 @@ class KernelBatches:
         return self.total / n
 
     def _train(self, part: Any, rows: int) -> None:
-        """Train on a batch. It is a call by itself, because its penalty takes the weights before its update."""
+        """Train on a batch. Each batch is a call by itself, because its penalty needs the weights before its update."""
         if isinstance(part, slice):
             X, y = self.X[part], self.y[part]
         else:
@@ -191,7 +195,7 @@ class KernelBatches:
         kernels.network_epochs(
             self.engine.rows(X), y, weight, self.no_mask, step, self.rules[rows], self.layers, *changed
         )
-        if weights > 0.0:  # a batch of no weight has no loss, moved nothing and is not counted
+        if weights > 0.0:  # a batch whose weights are all 0 has no loss, changes nothing and is not counted
             self.made += 1
             self.total += (self.loss[0] / weights + penalty) * rows
 

@@ -55,7 +55,7 @@ class MLPRun:
         self.order, model.engine_, model.n_iter_ = np.arange(n), self.batches.name, 0
 
     def _given(self, validation: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray, Any] | None:
-        """The rows that are not trained on, their labels, these as `y` has them, and sample weights."""
+        """The rows that are not trained on, their labels, the labels in the form of `y`, and sample weights."""
         X_val, y_val, weight = validation
         held = validation_rows(self.model, X_val, y_val, weight, THEIR_ROWS)
         if held is None:

@@ -1,7 +1,7 @@
 """Importing this module lets skl2onnx convert the estimators, alone and in pipelines. It needs skl2onnx.
 
-`tinynet_fast.sklearn` imports it if skl2onnx was imported before. The converters are skl2onnx's own for scikit-learn's
-classes, because the attributes are the same.
+`tinynet_fast.sklearn` imports this module by itself if skl2onnx was imported before. The converters are skl2onnx's own
+for scikit-learn's classes, because the attributes are the same.
 """
 
 from collections.abc import Callable
@@ -32,10 +32,10 @@ OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_cl
 
 
 def convert_sgd_classifier(scope: Any, operator: Any, container: Any) -> None:
-    """As skl2onnx does, but of several classes the label is the one with the largest sum.
+    """Like skl2onnx's converter, but for more than two classes the label is the one with the largest sum.
 
-    skl2onnx takes the one with the largest probability. These are all 0 or 1 far from the boundaries, and the first of
-    equal ones wins: on the rows of `load_wine` as they are, 62% of the labels were wrong.
+    skl2onnx takes the largest probability. Far from the boundaries all probabilities are 0 or 1, and the first of equal
+    ones wins: on the unscaled rows of `load_wine`, 62% of the labels were wrong.
     """
     before = len(container.nodes)
     convert_sklearn_sgd_classifier(scope, operator, container)
@@ -46,10 +46,10 @@ def convert_sgd_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 
 def as_numpy(convert: Callable[[Any, Any, Any], None]) -> Callable[[Any, Any, Any], None]:
-    """Return a converter whose graph calculates in float64 if the weights are float64, as NumPy does, also on float32.
+    """Return a converter. If the weights are float64, its graph calculates in float64, as NumPy does, on any rows.
 
-    skl2onnx calculates in the type of the rows. In float32 small probabilities become 0, and if all of several classes
-    do, each gets the same share: on the rows of `load_digits` as they are, a probability of 1.0 became 0.1.
+    skl2onnx calculates in the type of the rows. In float32 small probabilities become 0. If they are 0 for all classes,
+    each class gets the same share: on the unscaled rows of `load_digits`, a probability of 1.0 became 0.1.
     """
 
     def converter(scope: Any, operator: Any, container: Any) -> None:
@@ -76,7 +76,7 @@ def as_numpy(convert: Callable[[Any, Any, Any], None]) -> Callable[[Any, Any, An
 
 
 def register() -> None:
-    """Tell skl2onnx how the estimators are converted. Importing the module has done it."""
+    """Tell skl2onnx how the estimators are converted. The import of this module calls it."""
     classifier, regressor = calculate_linear_classifier_output_shapes, calculate_linear_regressor_output_shapes
     for model, shapes, convert, options in (
         (SGDClassifier, classifier, convert_sgd_classifier, OPTIONS | {"raw_scores": [True, False]}),

@@ -48,16 +48,16 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
 
     More than two classes are trained one against the rest, each in its own order of the rows. With ``shuffle=False``,
     dense rows and no l1 the fast kernels train all classes in one pass over the rows, which takes a third to a sixth of
-    the time. If that order is as good, shuffle the rows once yourself.
+    the time. If one order for all classes and epochs is good enough, shuffle the rows once yourself before `fit`.
 
     Rows are arrays, frames or SciPy's sparse matrices, which are converted to CSR. On sparse rows l1 cuts only the
     weights of the inputs that a row stores, and the intercept moves by a hundredth of its step.
 
-    Training copies what it goes on from. So an array that is passed as `coef_init` does not change, and a model that
-    joblib maps from a file can be trained further.
+    Training copies the weights that it goes on from. So an array that is passed as `coef_init` does not change, and a
+    model that joblib maps from a file can be trained further.
 
-    From scikit-learn's version 1.9 on `set_callbacks` takes its callbacks: they are called after each epoch and can end
-    the training.
+    From version 1.9 of scikit-learn on, `set_callbacks` takes scikit-learn's callbacks. They are called after each
+    epoch and can end the training.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
     verbose : int
         Above 0: print what scikit-learn prints, before and after each epoch.
     epsilon : float
-        For the last three losses: how far a prediction may be off before "huber" counts it linearly and the other two
-        count it at all.
+        For "huber": how far a prediction may be off before its loss grows linearly. For "epsilon_insensitive" and
+        "squared_epsilon_insensitive": how far it may be off before it has a loss at all.
     n_jobs : int, optional
         How many threads train: the classes, if there are more than two and they do not share a pass over the rows, and
         segments of two classes, if rows are trained side by side (see `certificate_`). The weights do not depend on it.
@@ -104,9 +104,9 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         At least 0.
     early_stopping : bool
         Hold rows out, and stop when their accuracy has not risen by `tol` for `n_iter_no_change` epochs in a row.
-        scikit-learn's accuracy is not quite that of the model: its weights lack the factor of l2, and with "log_loss"
-        only the rows of the second class can be right. "fast" and "exact" use that accuracy, to stop after the same
-        epoch. With `X_val`, and with "strict", it is the model's own.
+        scikit-learn's accuracy is not quite that of the model: it takes weights without the factor of l2, and with
+        "log_loss" it counts only rows of the second class as right. "fast" and "exact" use that accuracy, to stop after
+        the same epoch. With `X_val`, and with "strict", it is the model's own.
     validation_fraction : float
         The share held out, stratified.
     n_iter_no_change : int
@@ -121,7 +121,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
     engine : {"fast", "exact", "strict"}
         What does the arithmetic. "exact" has scikit-learn's bits. "fast" stays within 1e-10 of them; it leaves to
         "exact": other losses, l1, ``fit_intercept=False``, float32, `early_stopping` without `X_val`, `verbose`,
-        weights below 0, steps that can overshoot, and shuffled dense rows where "exact" is faster. "strict" is
+        weights below 0, steps that can overshoot, and shuffled dense rows if "exact" is faster. "strict" is
         the plain loop in Python of this package, to the bit, for ``loss="log_loss"``.
 
     Attributes
@@ -149,10 +149,10 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
     certificate_ : Certificate or None
         If `fit` trained rows side by side in segments, as `train_neuron` does: how far the weights can be from those
         of rows in turn, 5e-13 of their length at most and usually 1e-15. This is for two classes and dense rows,
-        with ``shuffle=False``, without l1, averaging and `verbose`. The stopping by `tol` needs the objective of each
-        row: use ``tol=None``, or `early_stopping` with `X_val`. Without a penalty, blocks of 65,536 rows and more of
-        up to 8 inputs are trained side by side; at a constant rate, with l2 too, more than eight epochs, if nothing
-        looks at each of them.
+        with ``shuffle=False``, without l1, averaging and `verbose`. To stop by `tol` needs the objective of each row,
+        which segments do not compute: use ``tol=None``, or `early_stopping` with `X_val`. There are two kinds of
+        segments: parts of an epoch, for 65,536 rows and more of up to 8 inputs, without a penalty; and epochs, if there
+        are more than eight at a constant rate, with l2 too, and nothing looks at the model after each of them.
 
     Examples
     --------
@@ -343,7 +343,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, n_classes): the probability of each class; for losses "log_loss" and "modified_huber".
 
-        For more than two classes, each one's against the rest, normalised.
+        For more than two classes, it is that of each class against the rest, and each row is normalised.
         """
         check_is_fitted(self)
         coef, intercept = self.coef_, np.asarray(self.intercept_)

@@ -27,8 +27,8 @@ from tinynet_fast.training.result import RateSearch
 from tinynet_fast.training.schedules import Schedule
 
 LARGEST_INT = np.iinfo(np.int32).max
-# Shuffled rows are trained faster by the exact kernels from so many inputs on (64: by 1.1 to 1.3), and up to so many
-# values (1,000 rows of 16: by 1.5; 100,000 rows of 16: by 0.9).
+# On shuffled rows the exact kernels are faster than the fast ones if there are at least WIDE inputs (64 inputs: 1.1 to
+# 1.3 times), or at most FEW_VALUES values (1,000 rows of 16 inputs: 1.5 times; 100,000 rows: 0.9 times).
 WIDE, FEW_VALUES = 48, 500_000
 
 
@@ -126,7 +126,7 @@ def own_class(
 
 
 def needs_exact(model: Any, data: Data, class_weight: np.ndarray, max_iter: int, holds_out: bool) -> bool:
-    """Whether the exact kernels train every epoch: they are asked for, or the fast ones do not do what is asked for."""
+    """Whether the exact kernels train every epoch: the user asks for them, or the fast ones cannot train as asked."""
     if model.engine != "fast":
         return bool(model.engine == "exact")
     (n, d), weight = data.X.shape, data.sample_weight
@@ -140,13 +140,13 @@ def needs_exact(model: Any, data: Data, class_weight: np.ndarray, max_iter: int,
         return True
     # scikit-learn's means of weights lose digits to its scale, which falls to exp(-shrinking) before it is reset.
     shrinking = model.eta0 * model.alpha * n * max_iter if model.penalty and model.learning_rate != "optimal" else 0.0
-    # The fast kernels copy shuffled rows in their new order first. It pays for narrow rows that no cache holds.
+    # The fast kernels first copy shuffled rows in their new order. This pays for narrow rows that fit into no cache.
     gathered = model.shuffle and not issparse(data.X) and (d >= WIDE or n * d < FEW_VALUES)
     return bool((model.average and shrinking > 12.0) or gathered)
 
 
 def fast_from(neuron: OneClass) -> int:
-    """After how many epochs the fast kernels can train a class, because no step overshoots any more; -1 for never."""
+    """After how many epochs no step of a class can overshoot any more, so that fast kernels can go on; -1: never."""
     if neuron.choose_engine() is FAST:
         return 0
     n, most, schedule = neuron.table.X.shape[0], neuron.options.max_iter, neuron.options.schedule
@@ -233,7 +233,7 @@ class Observer:
 
     model: Any
     classes: list[Any]
-    rows: int  # that are trained on, or counted as such, in an epoch
+    rows: int  # of an epoch, as `t_` counts them
     max_iter: int
     dtype: Any  # of the weights
     epochs: Epochs

@@ -1,4 +1,4 @@
-"""Trains a linear model to the bits of scikit-learn's SGD: `kernels/exact.py` with what belongs around an epoch."""
+"""Trains a linear model to the bits of scikit-learn's SGD: calls `kernels/exact.py`, and acts between its epochs."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -53,7 +53,7 @@ def _sparse(floats: str) -> Any:
 
 
 def options_of(model: Any, X: Any, max_iter: int, tol: float | None) -> np.ndarray:
-    """What the kernels call `options`, for all classes of an estimator; SEED and the class weights are each one's."""
+    """Return the kernels' `options` for an estimator. Each class then sets its own SEED and class weights in a copy."""
     kind, shape = LOSSES[model.loss]
     options = np.zeros(exact.N_OPTIONS)
     options[exact.LOSS], options[exact.SHAPE] = kind, model.epsilon if shape is None else shape
@@ -76,10 +76,10 @@ def options_of(model: Any, X: Any, max_iter: int, tol: float | None) -> np.ndarr
 
 
 class Exact:
-    """One neuron: a class against the rest, or a regression. It runs as a `OneClass` of `sgd_training.py` does.
+    """One neuron: a class against the rest, or a regression. It is used like a `OneClass` of `sgd_training.py`.
 
-    `arrays` are changed in place; `y` has scikit-learn's labels for the loss, or numbers. `row` counts the rows that
-    were trained on before, over all epochs.
+    `arrays` are changed in place; `y` has scikit-learn's labels for the loss, or numbers. `t` is 1 plus the number
+    of rows that were trained on before, over all epochs.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class Exact:
         state = self.state
         value = state[exact.OBJECTIVE] / len(self.rows)
         if self.score is not None:
-            # scikit-learn scores weights that lack their scale, with l2 a little longer ones than they are.
+            # scikit-learn scores weights without their scale: with l2 they are a little too long.
             value = -self.score(self.arrays.weights, float(state[exact.BIAS]))
         if self.verbose > 0:
             self._print()
@@ -207,7 +207,7 @@ class Exact:
 class ExactFirst:
     """A class whose first steps may overshoot: some epochs of `Exact`, and the rest of `OneClass`.
 
-    After a step that overshoots, differences in rounding grow. While none can, they do not.
+    After a step that overshoots, differences in rounding grow. While no step can overshoot, they stay small.
     """
 
     def __init__(self, first: Exact, then: OneClass, epochs: int) -> None:
@@ -252,7 +252,7 @@ class ExactFirst:
 
 
 def _settle(weights: np.ndarray, means: np.ndarray, state: np.ndarray) -> None:
-    """Multiply the scale into the weights, and make means of the sums, with the BLAS that scikit-learn calls."""
+    """Multiply the scale into the weights, and turn the sums into means, with the BLAS that scikit-learn calls."""
     real = weights.dtype.type
     if len(means):
         add = blas.daxpy if real is np.float64 else blas.saxpy

@@ -1,4 +1,4 @@
-"""The options of an `SGDClassifier`: which go together, and what our own kernels take of them."""
+"""The options of an `SGDClassifier`: which of them go together, and those that our own kernels take."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from tinynet_fast.training.schedules import Penalties, Schedule
 
 
 def check_options(model: Any, first: bool = True, for_partial_fit: bool = False) -> None:
-    """ValueError for options of an `SGDClassifier` that do not go together. Some matter in the first call alone."""
+    """ValueError for options of an `SGDClassifier` that do not go together. Some are checked in the first call only."""
     if model.learning_rate != "auto" and first:
         model._more_validate_params(for_partial_fit=for_partial_fit)
     if model.engine == "strict" and model.loss != "log_loss":

@@ -21,11 +21,11 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
 
     With the same options, rows and `random_state`, `coef_`, `intercept_`, `n_iter_` and the predictions are those of
     `sklearn.linear_model.SGDRegressor` (versions 1.8 and 1.9) to the last bit on the same machine, for all its losses,
-    penalties and learning rates, dense and sparse rows, float64 and float32. Parameters and attributes are described
-    there; all are taken and set.
+    penalties and learning rates, dense and sparse rows, float64 and float32. All parameters and attributes are the
+    same; scikit-learn's documentation describes them.
 
-    Training copies what it goes on from, so an array that is passed as `coef_init` does not change, and a model that
-    joblib has mapped from a file can be trained further.
+    Training copies the weights that it goes on from. So an array that is passed as `coef_init` does not change, and a
+    model that joblib maps from a file can be trained further.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
 
     @whole_or_not
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SGDRegressor":
-        """One pass over some rows; goes on from the end of the last call. The parameters are those of `fit`."""
+        """One pass over some rows. It goes on from the end of the last call. The parameters are those of `fit`."""
         with placing(X):
             return super().partial_fit(X, y, sample_weight)
 

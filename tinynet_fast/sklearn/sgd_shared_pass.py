@@ -14,11 +14,11 @@ from tinynet_fast.training.loop import finish, run_epochs, visit
 
 
 def can_share(classes: list[Any]) -> bool:
-    """Whether the classes can be trained in one pass: dense rows in the order that they have, and no l1.
+    """Whether the classes can be trained in one pass: dense rows that are not shuffled, and no l1.
 
-    Shuffled rows have another order for each class, as in scikit-learn. If classes shared one, their last steps would
-    push them all at once: log loss on other rows was up to 7% higher (200 seeds; if averaged, it was the same). Numba
-    compiles the kernels that share a pass.
+    Shuffled rows have another order for each class, as in scikit-learn. If all classes had the same order, the last
+    rows would push all of them at once: log loss on other rows was up to 7% higher (200 seeds), but the same if weights
+    were averaged. Numba compiles the kernels that share a pass.
     """
     if len(classes) < 2 or not has_numba() or any(type(each) is not OneClass for each in classes):
         return False

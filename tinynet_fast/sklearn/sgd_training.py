@@ -269,7 +269,7 @@ class OneClass:
         return choose(ENGINES[self.options.engine], self.table.largest, limit, self.has_fast_kernel)
 
     def engine_now(self) -> Engine:
-        """`choose_engine`, which then counts as one that ran."""
+        """Return what `choose_engine` returns, and note it as an engine that ran."""
         engine = self.choose_engine()
         self.engines.add(engine.name)
         return engine

@@ -21,7 +21,7 @@ class Weights:
 
     @classmethod
     def new(cls, model: Any, n_features: int, coef_init: Any, intercept_init: Any, dtype: Any) -> "Weights":
-        """Where a fit begins."""
+        """The weights that `fit` begins with."""
         k = len(model.classes_) if len(model.classes_) > 2 else 1
         coef, intercept = np.zeros((k, n_features), dtype), np.zeros(k, dtype)
         for name, given, table in (("coef_init", coef_init, coef), ("intercept_init", intercept_init, intercept)):
@@ -39,7 +39,7 @@ class Weights:
 
     @classmethod
     def going_on(cls, model: Any, n_features: int) -> "Weights":
-        """Where a call of `partial_fit` begins."""
+        """The weights that a call of `partial_fit` begins with."""
         k = len(model.classes_) if len(model.classes_) > 2 else 1
         averaged = model.average and hasattr(model, "_standard_coef")
         names = ("_standard_coef", "_standard_intercept") if averaged else ("coef_", "intercept_")
@@ -59,10 +59,11 @@ class Weights:
         return cls(coef, intercept if len(coef) > 1 else intercept.astype(np.float64), means, paid)
 
     def store(self, model: Any, begin: np.ndarray, averaged_before: bool) -> None:
-        """Make attributes of `model`, whose names are scikit-learn's, of what the classes have learned.
+        """Store what the classes have learned as attributes of `model`, under scikit-learn's names.
 
-        `begin` has the intercepts that they began with. scikit-learn's classes begin with them again in the next call
-        once weights are averaged; of more than two classes, that call then shows the last intercepts, not their means.
+        `begin` has the intercepts that this call began with. Once weights are averaged, the next call begins with the
+        same intercepts again, as in scikit-learn. For more than two classes, `intercept_` after that call is then the
+        last intercept and not the mean.
         """
         averaged, several = is_averaged(model, model.t_), len(begin) > 1
         if model.engine != "strict":
@@ -88,8 +89,8 @@ class Weights:
 def copied(model: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """A copy of an attribute that training goes on from, dense and in C order; ValueError if it does not fit.
 
-    It is a copy because the array may be a user's, or a read-only file. Anyone can assign an attribute, and kernels
-    check nothing.
+    It is a copy because the array may belong to the user, or be a read-only file. Its shape and values are checked
+    because anyone can assign the attribute, and kernels check nothing.
     """
     value = getattr(model, name)
     if issparse(value):

@@ -33,8 +33,8 @@ def partial_fit_stream(
 ) -> Any:
     """Call `partial_fit` with the rows of a source, in order, while the next rows are read in a second thread.
 
-    Each call has 65,536 rows (or as many whole batches as that makes), and the last call has the rest, however the
-    source is cut. The same rows therefore lead to the same weights.
+    Each call has 65,536 rows (or as many whole batches as fit into them, at least one), and the last call has the rest.
+    It does not matter how the source is cut, so the same rows lead to the same weights.
 
     Columns that have names are matched with the estimator's `feature_names_in_`; a new estimator gets this attribute
     from the source.

@@ -90,7 +90,10 @@ def placing(X: Any, name: str = "X") -> Iterator[None]:
 
 
 def checked_matrix(X: Any) -> Any:
-    """Rows for a kernel, which checks no bounds: the arrays of a CSR matrix contiguous; ValueError if one is wrong."""
+    """Return rows that are safe for a kernel, which checks no bounds. ValueError if a CSR matrix is not valid.
+
+    The arrays of a CSR matrix are made contiguous.
+    """
     if not issparse(X):
         return X
     indices, indptr = X.indices, X.indptr
@@ -105,7 +108,7 @@ def checked_matrix(X: Any) -> Any:
 def checked_weights(sample_weight: Any, X: Any, dtype: Any, holds_out: bool = False) -> np.ndarray | None:
     """The sample weights of rows to train on; ValueError if all are 0.
 
-    With early stopping (`holds_out`) scikit-learn says so later from version 1.9 on, of the rows held out.
+    With early stopping (`holds_out`), scikit-learn 1.9 and newer raises its own error later, for the rows held out.
     """
     if sample_weight is None:
         return None
