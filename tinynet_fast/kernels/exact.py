@@ -5,13 +5,15 @@ therefore round where scikit-learn (1.8, 1.9) rounds:
 
 - The weights are scale * v. The l2 penalty multiplies the scale alone, and a step divides by it first:
   v += x * (update / scale). Sums go from left to right.
-- Their square |w|^2 and size sum |w|, for the objective, are carried along: a step adds them up over the row's inputs.
+- The objective needs |w|^2 and the sum of |w|. A step replaces both by their sums over the row's inputs.
 - The mean of the weights is (sums + a * v) / b (Bottou, Stochastic gradient descent tricks, 2012).
-- The l1 penalty is cumulative (Tsuruoka, Tsujii, Ananiadou, ACL 2009): each weight owes what all rows so far asked for.
+- The l1 penalty is cumulative (Tsuruoka, Tsujii, Ananiadou, ACL 2009): each weight owes the penalty of all rows
+  so far.
 
-What is faster: one sweep over a dense row changes the weights and the means, pays l1, and adds up the square, the size
-and the next row's sum, whose additions wait for each other (four cycles each) side by side. scikit-learn makes a sweep
-for each. For rows of float32, weights and products are float32 and sums are float64, as there.
+Why this takes less time: scikit-learn makes a sweep over the row for each task. Here one sweep over a dense row changes
+the weights and the means, pays l1, and adds up |w|^2, the sum of |w| and the next row's sum. In each sum an addition
+waits for the one before (four cycles), but the three sums run side by side. For rows of float32, weights and products
+are float32 and sums are float64, as in scikit-learn.
 """
 
 import math
@@ -36,13 +38,13 @@ N_OPTIONS = 20
 BIAS, MEAN_BIAS, SCALE, SQUARE, SIZE, A, B, OWED, T, ETA, OBJECTIVE, TOTAL, BEST, WAITED = range(14)
 EPOCH, POSITION, HALF, UPDATE, COUNT = range(14, 19)
 N_STATE = 19
-# Why a run has stopped: all epochs ran or tol says so; weights overflowed; an epoch ended that is looked at; the means
-# must be settled by a BLAS before it can go on; enough rows for now (a signal can act).
-DONE, OVERFLOW, LOOK, SETTLE, PAUSE = 0.0, 1.0, 2.0, 3.0, 4.0  # floats: kernels compiled ahead return nothing else
+# Why a run has stopped: all epochs ran, or `tol` ended them; weights overflowed; an epoch that is looked at has ended;
+# a BLAS must settle the means before the run can go on; enough rows for now (so that Ctrl-C can act).
+DONE, OVERFLOW, LOOK, SETTLE, PAUSE = 0.0, 1.0, 2.0, 3.0, 4.0  # floats: kernels compiled ahead can return only these
 
 STEEPEST = 1e12  # a derivative counts at most this much
 SMALLEST_ADAPTIVE_RATE = 1e-6
-LINES_AHEAD = 4  # rows that are asked for before they are met
+LINES_AHEAD = 4  # so many rows before a row is needed, it is fetched into the cache
 
 
 @part(forceinline=True)
@@ -120,7 +122,7 @@ def row_slope(kind, shape, y, p):
 
 @part(forceinline=True)
 def add_objective(real, options, state, y, p):
-    """Add what a row is worth before its update."""
+    """Add the loss and the penalty of a row, before its update, to the totals."""
     loss = row_loss(options[LOSS], options[SHAPE], y, p)
     state[TOTAL] += loss
     state[OBJECTIVE] += loss
@@ -165,7 +167,7 @@ def next_rate(options, state):
 
 @part(forceinline=True)
 def shrink(weights, means, options, state):
-    """Apply the l2 penalty of a row to the scale. Returns whether the means must be settled before it can go on."""
+    """Apply the l2 penalty of a row to the scale. Returns whether the means must be settled before it goes on."""
     real = weights.dtype.type
     keep = real(max(0.0, 1.0 - ((1.0 - options[L1_RATIO]) * state[ETA] * options[ALPHA])))
     state[SCALE] *= np.float64(keep)
@@ -184,7 +186,7 @@ def shrink(weights, means, options, state):
 
 @part(forceinline=True)
 def mean_step(options, state, real_update):
-    """The means' step for each input, as (factor of the value, divisor applied to it). Call `mean_done` afterwards."""
+    """Two factors: an input's value times both is the step of its mean. Call `mean_done` afterwards."""
     return state[A], -np.float64(real_update) / state[SCALE]
 
 
@@ -202,7 +204,7 @@ def mean_done(real, options, state):
 
 @part(forceinline=True)
 def paid_weight(real, weight, paid, owed, scale):
-    """A weight after it has paid what l1 asks for. Without branches on its sign, which nobody can foresee."""
+    """A weight after it has paid what l1 asks for. It has no branches on the sign, which a CPU predicts badly."""
     before = np.float64(weight)
     room = owed + np.float64(paid) if before > 0.0 else owed - np.float64(paid)
     left = abs(before) - room / scale
@@ -226,7 +228,10 @@ def epoch_begins(places, held, rows, options, state):
 
 @kernel
 def stops(options, state, value):
-    """Take in the objective of an epoch, or minus its score. Returns 1 to stop, or 0. "adaptive" slows down instead."""
+    """Compare the objective of an epoch, or minus its score, with the best. Returns 1 to stop, or 0.
+
+    "adaptive" lowers its rate instead, as long as that is not too low.
+    """
     worse = options[TOL] > -math.inf and value > state[BEST] - options[TOL]
     state[WAITED] = state[WAITED] + 1.0 if worse else 0.0
     if value < state[BEST]:
@@ -290,7 +295,7 @@ def sweep(X, row, following, weights, step):
 
 @part(forceinline=True)
 def full_sweep(X, row, following, weights, means, paid, step, mean, state, l1):
-    """`sweep` with means (if `mean` has a factor and a step) and l1. Also returns the sum of magnitudes."""
+    """Like `sweep`, with means (if `mean` is not 0) and l1. Also returns the sum of magnitudes."""
     real, square, size, total, moves = weights.dtype.type, 0.0, 0.0, 0.0, step != 0.0
     factor, mean_update, scale, owed = mean[0], mean[1], state[SCALE], state[OWED]
     averaged = mean_update != 0.0
@@ -314,10 +319,10 @@ def full_sweep(X, row, following, weights, means, paid, step, mean, state, l1):
 
 @kernel
 def run_dense(X, y, sample_weight, held, places, rows, options, weights, means, paid, state, most):
-    """Train on dense rows until there is a reason to stop, which is returned, and on at most about `most` rows.
+    """Train on at most about `most` dense rows. Returns the reason why the run stopped.
 
-    `sample_weight` and `held` are empty if rows count the same and none is held out; `means` is empty without
-    averaging and `paid` without l1. `places` is the order of all rows, and `rows` of those that are trained on.
+    `sample_weight` is empty if all rows count the same, `held` if no row is held out, `means` without averaging, and
+    `paid` without l1. `places` is the order of all rows, and `rows` is the order of those that are trained on.
     """
     real, d, n = weights.dtype.type, len(weights), len(rows)
     stride = 64 // X.itemsize
@@ -419,7 +424,7 @@ def step_sparse(data, indices, start, stop, weights, step):
 
 @part(forceinline=True)
 def add_sparse(data, indices, start, stop, weights, step):
-    """`step_sparse`. Returns the sum of squares of the same weights, which the objective needs."""
+    """Like `step_sparse`. Returns the sum of squares of the same weights, which the objective needs."""
     real, square = weights.dtype.type, 0.0
     for p in range(start, stop):
         j = np.uint64(indices[np.uint64(p)])
@@ -431,7 +436,7 @@ def add_sparse(data, indices, start, stop, weights, step):
 
 @part(forceinline=True)
 def add_sparse_sized(data, indices, start, stop, weights, step):
-    """`add_sparse`. Also returns the sum of magnitudes, which only l1 needs."""
+    """Like `add_sparse`. Also returns the sum of magnitudes, which only l1 needs."""
     real, square, size = weights.dtype.type, 0.0, 0.0
     for p in range(start, stop):
         j = np.uint64(indices[np.uint64(p)])
@@ -464,7 +469,7 @@ def pay_sparse(indices, start, stop, weights, paid, owed, scale):
 
 @kernel
 def run_sparse(data, indices, indptr, y, sample_weight, held, places, rows, options, weights, means, paid, state, most):
-    """`run_dense` for the rows of a CSR matrix. A row may store an input twice, so each sweep is by itself."""
+    """`run_dense` for the rows of a CSR matrix. A row may store an input twice, so it takes a sweep for each task."""
     real, n = weights.dtype.type, len(rows)
     l1, averages = len(paid) > 0, options[AVERAGE_FROM] > 0.0
     passive = options[LEARNING_RATE] >= PA1
