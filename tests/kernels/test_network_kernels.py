@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from planted import Mistake, plain_copies
 from problems import FEWER
 
-from tinynet_fast.kernels import strict
+from tinynet_fast.kernels import strict, vectorized
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
+from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.kernels.fast import functions, narrow_network, network, network_steps, network_tiles
 from tinynet_fast.kernels.reference import (
     ACTIVATIONS,
@@ -60,7 +61,7 @@ class Problem:
     def scratch(self, kernels):
         if kernels is strict:
             return np.zeros((2, int(self.layers[0, 0] + self.layers[:, 1].sum())))
-        return kernels.network_scratch(self.layers)
+        return ENGINES["numpy"].scratch(self.layers) if kernels is vectorized else kernels.network_scratch(self.layers)
 
     def run(self, kernels, state, epochs=1, cuts=(), rows=None, first=0):
         """Train on `rows`, in calls that end at `cuts`; the state after, pending, losses."""
@@ -218,7 +219,7 @@ def test_losses_are_clipped():
         probability = (powers / powers.sum(axis=1, keepdims=True))[np.arange(21), problem.y.astype(int)]
         ref = np.sum(problem.weight * -np.log(np.clip(probability, LEAST, 1.0 - LEAST)))
         assert not ((probability < 1e-3) & (probability > LEAST)).any()
-        for kernels in (network, strict):
+        for kernels in (network, strict, vectorized):
             assert problem.run(kernels, problem.state)[2][0] == pytest.approx(ref, rel=1e-13)
 
 
