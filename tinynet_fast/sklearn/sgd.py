@@ -379,7 +379,8 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         X = checked_matrix(X)
         if self.engine != "strict":
             X = X.astype(learned.coef.dtype, copy=False)
-        sample_weight = checked_weights(sample_weight, X, learned.coef.dtype, self.early_stopping)
+        holds_out = self.early_stopping and validation is None
+        sample_weight = checked_weights(sample_weight, X, learned.coef.dtype, holds_out)
         class_weight = np.ones(len(classes))
         if self.class_weight is not None:
             class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)

@@ -114,7 +114,7 @@ def checked_weights(sample_weight: Any, X: Any, dtype: Any, holds_out: bool = Fa
         return None
     later: dict[str, Any] = {"allow_all_zero_weights": True} if holds_out and ALLOWS_ZEROS else {}
     checked: np.ndarray = _check_sample_weight(sample_weight, X, dtype=dtype, **later)
-    if not later and not checked.any():
+    if not holds_out and not checked.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return checked
 
