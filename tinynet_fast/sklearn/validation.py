@@ -108,7 +108,7 @@ def checked_matrix(X: Any) -> Any:
 def checked_weights(sample_weight: Any, X: Any, dtype: Any, holds_out: bool = False) -> np.ndarray | None:
     """The sample weights of rows to train on; ValueError if all are 0.
 
-    With early stopping (`holds_out`), scikit-learn 1.9 and newer raises its own error later, for the rows held out.
+    With early stopping (`holds_out`), scikit-learn's own error comes later, for the rows held out.
     """
     if sample_weight is None:
         return None
