@@ -177,7 +177,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     - no `fastmath` flag: LLVM may then neither reorder a sum nor contract a product and a sum into an FMA;
     - `error_model="numpy"`: the default's zero-division test puts a branch into the loop and stops vectorisation;
     - `nogil`: a kernel touches no Python object, so other threads may run beside it;
-    - `_nrt` is off: a kernel allocates nothing, so nobody has to count references (60% of the time of a row in `exact.py`);
+    - `_nrt` off: a kernel allocates nothing, so no references are counted (it was 60% of a row's time in `exact.py`);
     - `cache`: a kernel takes up to a second to compile and milliseconds to load.
     """
     return function if UNCOMPILED else Compiled(function, error_model="numpy", nogil=True, cache=True, _nrt=False)
