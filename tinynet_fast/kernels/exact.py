@@ -44,7 +44,7 @@ DONE, OVERFLOW, LOOK, SETTLE, PAUSE = 0.0, 1.0, 2.0, 3.0, 4.0  # floats: kernels
 
 STEEPEST = 1e12  # a derivative counts at most this much
 SMALLEST_ADAPTIVE_RATE = 1e-6
-LINES_AHEAD = 4  # so many rows before a row is needed, it is fetched into the cache
+LINES_AHEAD = 4  # a row is fetched into the cache while the fourth row before it is trained on
 
 
 @part(forceinline=True)
@@ -137,7 +137,7 @@ def passive_step(options, y, p, square):
     """The step of a passive-aggressive learner (Crammer et al., JMLR 2006), before sample weights."""
     loss = row_loss(options[LOSS], options[SHAPE], y, p)
     if options[LEARNING_RATE] == PA1:
-        step = min(options[ETA0], loss / square)
+        step = min(options[ETA0], loss / square) if square > 0.0 else 0.0  # the caller leaves out a row of zeros
     else:
         step = loss / (square + 0.5 / options[ETA0])
     if options[LOSS] == HINGE:
@@ -166,6 +166,25 @@ def next_rate(options, state):
 
 
 @part(forceinline=True)
+def row_step(real, options, state, label, total, square, weight):
+    """Return the step of a row, sample weight included, and add what the row is worth before it.
+
+    `total` is the sum of the row's values times the weights, `square` that of the values' squares; only
+    passive-aggressive learners need it.
+    """
+    p = np.float64(real(total * state[SCALE])) + state[BIAS]
+    next_rate(options, state)
+    if options[WATCHED] > 0.0:
+        add_objective(real, options, state, label, p)
+    if options[LEARNING_RATE] >= PA1:
+        step = passive_step(options, label, p, square)
+    else:
+        step = gradient_step(options, state, label, p)
+    counts = real(options[POSITIVE] if label > 0.0 else options[NEGATIVE])
+    return step * np.float64(counts * weight)
+
+
+@part(forceinline=True)
 def shrink(weights, means, options, state):
     """Apply the l2 penalty of a row to the scale. Returns whether the means must be settled before it goes on."""
     real = weights.dtype.type
@@ -185,9 +204,9 @@ def shrink(weights, means, options, state):
 
 
 @part(forceinline=True)
-def mean_step(options, state, real_update):
+def mean_step(state, rounded):
     """Two factors: an input's value times both is the step of its mean. Call `mean_done` afterwards."""
-    return state[A], -np.float64(real_update) / state[SCALE]
+    return state[A], -np.float64(rounded) / state[SCALE]
 
 
 @part(forceinline=True)
@@ -342,21 +361,13 @@ def run_dense(X, y, sample_weight, held, places, rows, options, weights, means, 
             if half:
                 update, half, state[HALF] = state[UPDATE], False, 0.0
             else:
-                p, label = np.float64(real(total * state[SCALE])) + state[BIAS], np.float64(y[row])
-                next_rate(options, state)
-                if options[WATCHED] > 0.0:
-                    add_objective(real, options, state, label, p)
-                if passive:
-                    square = row_square(X, row, d)
-                    if square == 0.0 and options[LEARNING_RATE] == PA1:
-                        i += 1
-                        total = row_sum(X, following, weights)
-                        continue
-                    update = passive_step(options, label, p, square)
-                else:
-                    update = gradient_step(options, state, label, p)
-                counts = real(options[POSITIVE] if label > 0.0 else options[NEGATIVE])
-                update *= np.float64(counts * sample_weight[row] if len(sample_weight) > 0 else counts)
+                square = row_square(X, row, d) if passive else 1.0
+                weight = sample_weight[row] if len(sample_weight) > 0 else real(1.0)
+                update = row_step(real, options, state, np.float64(y[row]), total, square, weight)
+                if square == 0.0 and options[LEARNING_RATE] == PA1:
+                    i += 1
+                    total = row_sum(X, following, weights)
+                    continue
                 if options[PENALTY] >= L2_PENALTY and shrink(weights, means, options, state):
                     state[POSITION], state[HALF], state[UPDATE] = i, 1.0, update
                     return SETTLE
@@ -369,7 +380,7 @@ def run_dense(X, y, sample_weight, held, places, rows, options, weights, means, 
             if l1:
                 state[OWED] += options[L1_RATIO] * state[ETA] * options[ALPHA]
             if averaged or l1:
-                mean = mean_step(options, state, rounded) if averaged else (0.0, 0.0)
+                mean = mean_step(state, rounded) if averaged else (0.0, 0.0)
                 squared, size, total = full_sweep(X, row, following, weights, means, paid, step, mean, state, l1)
                 if update != 0.0:
                     state[SQUARE], state[SIZE] = squared * np.float64(scale * scale), size * np.float64(scale)
@@ -485,20 +496,12 @@ def run_sparse(data, indices, indptr, y, sample_weight, held, places, rows, opti
             else:
                 ask_for(data, indices, indptr, rows, i)
                 total = sparse_sum(data, indices, start, stop, weights)
-                p, label = np.float64(real(total * state[SCALE])) + state[BIAS], np.float64(y[row])
-                next_rate(options, state)
-                if options[WATCHED] > 0.0:
-                    add_objective(real, options, state, label, p)
-                if passive:
-                    square = sparse_square(data, start, stop)
-                    if square == 0.0 and options[LEARNING_RATE] == PA1:
-                        i += 1
-                        continue
-                    update = passive_step(options, label, p, square)
-                else:
-                    update = gradient_step(options, state, label, p)
-                counts = real(options[POSITIVE] if label > 0.0 else options[NEGATIVE])
-                update *= np.float64(counts * sample_weight[row] if len(sample_weight) > 0 else counts)
+                square = sparse_square(data, start, stop) if passive else 1.0
+                weight = sample_weight[row] if len(sample_weight) > 0 else real(1.0)
+                update = row_step(real, options, state, np.float64(y[row]), total, square, weight)
+                if square == 0.0 and options[LEARNING_RATE] == PA1:
+                    i += 1
+                    continue
                 if options[PENALTY] >= L2_PENALTY and shrink(weights, means, options, state):
                     state[POSITION], state[HALF], state[UPDATE] = i, 1.0, update
                     return SETTLE
@@ -514,7 +517,7 @@ def run_sparse(data, indices, indptr, y, sample_weight, held, places, rows, opti
             if options[BIAS_SCALE] > 0.0:
                 state[BIAS] += update * options[BIAS_SCALE]
             if averages and options[AVERAGE_FROM] <= state[T]:
-                mean = mean_step(options, state, real(update))
+                mean = mean_step(state, real(update))
                 average_sparse(data, indices, start, stop, means, mean[0], mean[1])
                 mean_done(real, options, state)
             if l1:
