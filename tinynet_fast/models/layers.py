@@ -33,15 +33,20 @@ def flatten(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> np.n
     return np.concatenate([np.ravel(part) for part in parts])
 
 
-def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The opposite of `flatten`: a list of weights and a list of biases."""
+def views(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """A list of weights and a list of biases, which share the memory of flat parameters."""
     weights, biases, p = [], [], 0
     for inputs, outputs, _ in layers:
-        weights.append(params[p : p + inputs * outputs].reshape(inputs, outputs).copy())
+        weights.append(params[p : p + inputs * outputs].reshape(inputs, outputs))
         p += inputs * outputs
-        biases.append(params[p : p + outputs].copy())
+        biases.append(params[p : p + outputs])
         p += outputs
     return weights, biases
+
+
+def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The opposite of `flatten`: a list of weights and a list of biases."""
+    return views(params.copy(), layers)
 
 
 def check_layers(weights: Any, biases: Any, n_outputs: int) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -3,7 +3,6 @@
 The estimator is in `mlp.py`; when to stop is decided in `mlp_epochs.py`.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,12 +14,13 @@ from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import ENGINES, FAST, choose, row_limit
 from tinynet_fast.kernels.fast import row_order
 from tinynet_fast.kernels.reference import ADAM, CLIPPED_LOG_LOSS, NESTEROV, SGD
-from tinynet_fast.models.layers import flatten, layer_table
+from tinynet_fast.models.as_sklearn import NAMES
+from tinynet_fast.models.layers import flatten, layer_table, views
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.training.loop import visit
 from tinynet_fast.training.mlp import longest_unit
 
-OUR_NAMES = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+OUR_NAMES = {theirs: ours for ours, theirs in NAMES.items()}
 
 
 def have_kernels(model: Any, X: Any, sample_weight: np.ndarray | None = None) -> bool:
@@ -53,17 +53,6 @@ def optimizer_of(model: Any) -> AdamOptimizer | SGDOptimizer:
 def sizes_of(model: Any) -> list[int]:
     """Inputs, units of each hidden layer, outputs."""
     return [*map(len, model.coefs_), len(model.intercepts_[-1])]
-
-
-def views(flat: np.ndarray, sizes: Sequence[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The weights and the biases in flat parameters. They share memory."""
-    weights, biases, start = [], [], 0
-    for inputs, outputs in pairwise(sizes):
-        stop = start + inputs * outputs
-        weights.append(flat[start:stop].reshape(inputs, outputs))
-        start = stop + outputs
-        biases.append(flat[stop:start])
-    return weights, biases
 
 
 class TheirBatches:
@@ -109,8 +98,8 @@ class KernelBatches:
     def __init__(self, model: Any, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, size: int) -> None:
         self.alpha, self.size, self.optimizer = float(model.alpha), size, model._optimizer
         sizes = sizes_of(model)
-        self._share_memory(model, sizes)
         table = layer_table(sizes, OUR_NAMES[model.activation])
+        self._share_memory(model, table)
         self.X = np.ascontiguousarray(X)
         self.y = np.ascontiguousarray(y.ravel() if y.shape[1] == 1 else y.argmax(axis=1), dtype=np.float64)
         self.sample_weight = sample_weight
@@ -125,21 +114,21 @@ class KernelBatches:
         self.gathered = np.empty((size, X.shape[1])), np.empty(size)
         self.rules = {n: self._rule(n) for n in {size, len(X) % size or size}}
 
-    def _share_memory(self, model: Any, sizes: Sequence[int]) -> None:
+    def _share_memory(self, model: Any, table: np.ndarray) -> None:
         weights, optimizer, k = model.coefs_, self.optimizer, len(model.coefs_)
         kept = optimizer.__dict__
         names = ("ms", "vs") if isinstance(optimizer, AdamOptimizer) else ("velocities",)
-        self.state = np.zeros((at.STATE_ROWS, sum((a + 1) * b for a, b in pairwise(sizes))))
+        parameters = flatten(weights, model.intercepts_)
+        self.state = np.zeros((at.STATE_ROWS, len(parameters)))
         self.parameters = [self.state[at.PARAMETERS]]
-        self.state[at.PARAMETERS] = flatten(weights, model.intercepts_)
+        self.state[at.PARAMETERS] = parameters
         for row, name in zip((at.FIRST, at.SECOND), names, strict=False):
             self.state[row] = flatten(kept[name][:k], kept[name][k:])
-            kept[name] = [part for parts in views(self.state[row], sizes) for part in parts]
-        model.coefs_, model.intercepts_ = views(self.state[at.PARAMETERS], sizes)
+            kept[name] = [part for parts in views(self.state[row], table) for part in parts]
+        model.coefs_, model.intercepts_ = views(self.state[at.PARAMETERS], table)
         self.weights = [part.ravel() for part in model.coefs_]
-        if (
-            getattr(model, "_best_coefs", None) is weights
-        ):  # after early stopping; then scikit-learn's best weights change with them
+        # After early stopping the best weights are these, and scikit-learn's change with them.
+        if getattr(model, "_best_coefs", None) is weights:
             model._best_coefs, model._best_intercepts = model.coefs_, model.intercepts_
 
     def _rule(self, rows: int) -> np.ndarray:

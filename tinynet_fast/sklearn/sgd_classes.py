@@ -41,10 +41,8 @@ class Data:
     codes: np.ndarray  # the numbers of their classes
     sample_weight: np.ndarray | None
 
-    def held_out(self, model: Any) -> np.ndarray | None:
-        """(n,) bool: the rows that early stopping holds out; None without early stopping."""
-        if not model.early_stopping:
-            return None
+    def held_out(self, model: Any) -> np.ndarray:
+        """(n,) bool: the rows that early stopping holds out."""
         counted = np.ones(len(self.codes), bool) if self.sample_weight is None else self.sample_weight > 0
         return np.asarray(model._make_validation_split(self.labels, sample_mask=counted))
 
@@ -177,15 +175,17 @@ def neurons_to_train(
     """
     holds_out = model.early_stopping and validation is None
     starts = starts_of(model, data, learned, class_weight, holds_out)
-    if holds_out:
-        validation = data.validation(starts[0].held)  # type: ignore[arg-type]
+    if (held := starts[0].held) is not None:
+        validation = data.validation(held)
     if model.learning_rate == "auto":
         find_rates(model, data, starts, max_iter)
     theirs = options_of(model, data.X, max_iter, tol)
     if needs_exact(model, data, class_weight, max_iter, holds_out):
         return [exact_class(model, data, theirs, start, validation) for start in starts], validation
     options = SGDOptions.of(model, max_iter, tol)
-    lazily = issparse(data.X) or (whole and model.average and options.penalties.l1 > 0.0)  # see `average`
+    lazily = issparse(data.X) or (
+        whole and model.average and options.penalties.l1 > 0.0
+    )  # of both only sparse kernels know scikit-learn's mean
     make: Any = SparseTable if lazily else DenseTable
     table = make(data.X, data.codes, data.sample_weight, options)
     ours = [own_class(model, table, options, start, validation) for start in starts]

@@ -14,6 +14,7 @@ from sklearn.linear_model._base import SPARSE_INTERCEPT_DECAY
 from tinynet_fast.kernels import exact
 from tinynet_fast.kernels.compiler.jit import compiled
 from tinynet_fast.kernels.compiler.signatures import EXACT_DENSE, EXACT_SPARSE
+from tinynet_fast.sklearn.sgd_options import l1_share
 from tinynet_fast.sklearn.sgd_training import ClassArrays, OneClass
 from tinynet_fast.training.loop import finish, run_epochs
 
@@ -63,7 +64,7 @@ def options_of(model: Any, X: Any, max_iter: int, tol: float | None) -> np.ndarr
         typical = np.sqrt(1.0 / np.sqrt(model.alpha))  # of the weights; at the first row it is the rate too
         options[exact.OFFSET] = 1.0 / (typical * model.alpha)
     options[exact.PENALTY] = PENALTIES.get(model.penalty, exact.NO_PENALTY)
-    options[exact.L1_RATIO] = {"l2": 0.0, "l1": 1.0}.get(model.penalty, model.l1_ratio or 0.0)
+    options[exact.L1_RATIO] = l1_share(model)
     decay = SPARSE_INTERCEPT_DECAY if issparse(X) else 1.0
     options[exact.BIAS_SCALE] = decay if model.fit_intercept else 0.0
     options[exact.AVERAGE_FROM] = int(model.average)
@@ -112,10 +113,6 @@ class Exact:
             return
         dot, magnitudes = (blas.ddot, blas.dasum) if kind == np.float64 else (blas.sdot, blas.sasum)
         self.state[[exact.SQUARE, exact.SIZE]] = dot(arrays.weights, arrays.weights), magnitudes(arrays.weights)
-
-    @property
-    def bias(self) -> float:
-        return float(self.state[exact.BIAS])
 
     @property
     def mean_bias(self) -> float:

@@ -50,6 +50,11 @@ def warn_after(model: Any) -> None:
         )
 
 
+def l1_share(model: Any) -> float:
+    """The share of l1 in the penalty; l2 has the rest."""
+    return {"l2": 0.0, "l1": 1.0}.get(model.penalty or "", model.l1_ratio or 0.0)
+
+
 @dataclass(frozen=True)
 class SGDOptions:
     """How the neurons of all classes are trained."""
@@ -70,7 +75,7 @@ class SGDOptions:
     @classmethod
     def of(cls, model: Any, max_iter: int, tol: float | None) -> "SGDOptions":
         """The options of an `SGDClassifier`."""
-        ratio = {"l2": 0.0, "l1": 1.0}.get(model.penalty or "", model.l1_ratio or 0.0)
+        ratio = l1_share(model)
         alpha = float(model.alpha) if model.penalty else 0.0
         name = model.learning_rate if model.learning_rate in ("optimal", "invscaling") else "constant"
         return cls(

@@ -12,7 +12,7 @@ from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.sgd_classes import LARGEST_INT
 from tinynet_fast.sklearn.sgd_exact import Exact, options_of
 from tinynet_fast.sklearn.sgd_training import ClassArrays
-from tinynet_fast.sklearn.sgd_weights import copied
+from tinynet_fast.sklearn.sgd_weights import is_averaged, learned_before
 from tinynet_fast.sklearn.validation import checked_matrix, placing, whole_or_not
 
 
@@ -105,31 +105,22 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
         random_state.randint(1, LARGEST_INT)  # scikit-learn draws a seed here that it does not use
         options = options_of(self, X, max_iter, self.tol)
         options[exact.SEED] = seed
-        coef, intercept, mean, mean_intercept = self._begin(X.shape[1])
+        coef, intercept, *averages = learned_before(self, (X.shape[1],), 1)
+        mean, mean_intercept = averages or (np.zeros_like(coef), np.zeros(1))
         kind = coef.dtype
         X, y, sample_weight = (part.astype(kind, copy=False) for part in (X, y, sample_weight))
-        arrays = ClassArrays(coef, np.array([intercept]), np.append(mean, mean_intercept).astype(kind), np.empty(0))
+        means = np.append(mean, mean_intercept).astype(kind)
+        arrays = ClassArrays(coef, intercept.astype(np.float64), means, np.empty(0))
         neuron = Exact(
             X, y, sample_weight, held if self.early_stopping else None, options, arrays, self.t_, self.verbose
         )
-        neuron.state[exact.MEAN_BIAS] = mean_intercept
+        neuron.state[exact.MEAN_BIAS] = mean_intercept[0]  # scikit-learn never rounds it to float32
         neuron.score = score
         self.n_iter_ = neuron.run()
         self.t_ += self.n_iter_ * X.shape[0]
-        self.coef_, self.intercept_ = coef, np.atleast_1d(neuron.bias)
+        self.coef_, self.intercept_ = coef, arrays.bias
         if self.average:
-            self._standard_coef, self._standard_intercept = coef, self.intercept_
-            self._average_coef, self._average_intercept = arrays.means[:-1], np.atleast_1d(neuron.mean_bias)
-            if self.average <= self.t_ - 1.0:
+            self._standard_coef, self._standard_intercept = coef, arrays.bias
+            self._average_coef, self._average_intercept = means[:-1], np.atleast_1d(neuron.mean_bias)
+            if is_averaged(self, self.t_):
                 self.coef_, self.intercept_ = self._average_coef, self._average_intercept
-
-    def _begin(self, n_features: int) -> tuple[np.ndarray, float, np.ndarray, float]:
-        """What training goes on from, as copies: weights, intercept and the means of both."""
-        averaged = self.average and getattr(self, "_standard_coef", None) is not None
-        names = ("_standard_coef", "_standard_intercept") if averaged else ("coef_", "intercept_")
-        coef, intercept = copied(self, names[0], (n_features,)), copied(self, names[1], (1,))
-        mean, mean_intercept = np.zeros_like(coef), np.zeros(1)
-        if averaged:
-            mean = copied(self, "_average_coef", (n_features,))
-            mean_intercept = copied(self, "_average_intercept", (1,))
-        return coef, float(intercept[0]), mean, float(mean_intercept[0])

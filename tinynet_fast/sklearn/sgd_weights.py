@@ -41,16 +41,13 @@ class Weights:
     def going_on(cls, model: Any, n_features: int) -> "Weights":
         """The weights that a call of `partial_fit` begins with."""
         k = len(model.classes_) if len(model.classes_) > 2 else 1
-        averaged = model.average and hasattr(model, "_standard_coef")
-        names = ("_standard_coef", "_standard_intercept") if averaged else ("coef_", "intercept_")
-        coef, intercept = copied(model, names[0], (k, n_features)), copied(model, names[1], (k,))
+        coef, intercept, *averages = learned_before(model, (k, n_features), k)
         if model.engine == "strict":
             coef, intercept = coef.astype(np.float64), intercept.astype(np.float64)
         means = np.zeros((k, n_features + 1), coef.dtype)
         paid = copied(model, "_paid", means.shape) if hasattr(model, "_paid") else np.zeros(means.shape)
-        if averaged:
-            means[:, :-1] = copied(model, "_average_coef", (k, n_features))
-            means[:, -1] = copied(model, "_average_intercept", (k,))
+        if averages:
+            means[:, :-1], means[:, -1] = averages
         return cls._of(coef, intercept, means, paid)
 
     @classmethod
@@ -84,6 +81,13 @@ class Weights:
                 model._standard_coef, model._average_coef = self.coef[0], means[0]
         if model.engine == "strict" and self.paid.any():
             model._paid = self.paid
+
+
+def learned_before(model: Any, shape: tuple[int, ...], k: int) -> list[np.ndarray]:
+    """Copies of the weights and the k intercepts that training goes on from and, if they are averaged, of their means."""
+    averaged = model.average and getattr(model, "_standard_coef", None) is not None
+    names = AVERAGING if averaged else ("coef_", "intercept_")
+    return [copied(model, name, (k,) if "intercept" in name else shape) for name in names]
 
 
 def copied(model: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
