@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import row_limit
 from tinynet_fast.models import MLP
-from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table, unflatten
+from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table, views
 from tinynet_fast.training.checks import check_flag, check_one_of, check_rate, check_share, check_whole
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
@@ -284,7 +284,7 @@ def _check_network(weights: Any, biases: Any, sizes: list[int]) -> None:
 
 def longest_unit(start: np.ndarray, sizes: list[int]) -> float:
     """The largest length, over the units of the first layer, of a unit's weights and bias."""
-    weights, biases = unflatten(start, layer_table(sizes, "sigmoid"))
+    weights, biases = views(start, layer_table(sizes, "sigmoid"))
     largest = max(float(np.max(np.abs(start))), 1.0)  # so that no square overflows
     return largest * float(np.sqrt(((weights[0] / largest) ** 2).sum(axis=0) + (biases[0] / largest) ** 2).max())
 

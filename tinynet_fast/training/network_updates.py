@@ -146,7 +146,7 @@ class Network:
         return {"trainer": "train_mlp", **self.optimizer.options(), **own}
 
     def model(self) -> MLP:
-        weights, biases = unflatten(np.array(self.kernel_state[at.PARAMETERS]), self.table)
+        weights, biases = unflatten(np.asarray(self.kernel_state[at.PARAMETERS]), self.table)
         return MLP(
             weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
         )
