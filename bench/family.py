@@ -38,6 +38,16 @@ def check(name, who, comp, ref, limit):
     return apart
 
 
+def run(main):
+    """Run a benchmark's `main`. A result that is not equal ends it with a message, and Ctrl-C with status 130."""
+    try:
+        main()
+    except NotEqualError as error:
+        sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 def cpu_turns(runs, rounds):
     """As `take_turns`, but seconds of CPU time, which other processes change less. For runs of one thread."""
     seconds = {name: [] for name in runs}

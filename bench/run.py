@@ -81,9 +81,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except family.NotEqualError as error:
-        sys.exit(f"bench: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    family.run(main)

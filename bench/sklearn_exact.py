@@ -10,7 +10,6 @@ short one into the README.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -24,15 +23,15 @@ from typing import Any
 
 import family  # first: it limits NumPy's BLAS to one thread
 import numpy as np
+import pages
 import scipy.sparse as sp
 import sklearn_page
 from sklearn import linear_model as theirs
 
 from tinynet_fast import sklearn as ours
-from tinynet_fast.models.files import atomic_file
 from tinynet_fast.proof.bench.machine import machine, slug
 
-RESULTS = sklearn_page.ROOT / "bench" / "results"
+RESULTS = pages.ROOT / "bench" / "results"
 ENGINES = {"exact": 0.0, "fast": 1e-10}  # the largest difference that is allowed
 TEN = {"max_iter": 10, "tol": None, "random_state": 0}
 STEADY = {"learning_rate": "constant", "eta0": 0.01}
@@ -87,7 +86,7 @@ class Case:
         Returns X and y.
     options : dict
     least : float
-        "exact" should be at least so many times as fast as scikit-learn; 0 if there is no such aim.
+        How many times as fast as scikit-learn "exact" should be at least; 0 if there is no aim.
     quick : bool
         Whether quick runs measure it too.
     """
@@ -249,31 +248,13 @@ def main():
     whole = not arguments.only and not arguments.quick
     if whole or arguments.output:
         day = datetime.now(UTC).date().isoformat()
-        write(document, arguments.output or RESULTS / f"sklearn-{day}-{slug(facts)}.json", arguments.output is None)
+        path = arguments.output or RESULTS / f"sklearn-{day}-{slug(facts)}.json"
+        readme = None if arguments.output else sklearn_page.with_block
+        pages.write(document, sklearn_page.page(document), path, readme)
     else:
         print(sklearn_page.page(document))
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)
 
 
-def write(document, path, readme):
-    """Write the results, the page beside them and, if they are of all cases, the README's block."""
-    text = sklearn_page.page(document)
-    print(text)
-    path.parent.mkdir(exist_ok=True)
-    with atomic_file(path, "w") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-    with atomic_file(path.with_suffix(".md"), "w") as file:
-        file.write(text)
-    if readme:
-        target = sklearn_page.ROOT / "README.md"
-        target.write_text(sklearn_page.with_block(target.read_text(encoding="utf-8"), path), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except family.NotEqualError as error:
-        sys.exit(f"bench: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    family.run(main)

@@ -3,12 +3,11 @@
 `sklearn_exact.py` measures.
 """
 
-import json
 import re
 import textwrap
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+import pages
+
 MARKS = "<!-- scikit-learn: written by bench/sklearn_exact.py -->\n", "<!-- end of scikit-learn -->"
 HEAD = "fit", "scikit-learn, ms", "exact, ms", "exact, times as fast", "fast, times as fast", "fast: ran", "fast: apart"
 # In the README's table: what a row is called, the group, and the words that its cases contain.
@@ -76,7 +75,9 @@ def block(document, path):
             ratios = ([case[engine]["ratio"] for case in found if engine in case] for engine in ("exact", "fast"))
             exact, fast = map(extremes, ratios)
             lines.append(f"| {name} | {exact} | {fast} |")
-    words = f"[All {sum(map(len, document['groups'].values()))} fits]({path.with_suffix('.md').relative_to(ROOT)}); "
+    words = (
+        f"[All {sum(map(len, document['groups'].values()))} fits]({path.with_suffix('.md').relative_to(pages.ROOT)}); "
+    )
     return "\n".join(lines) + "\n\n" + paragraph(f"{words}to repeat this, run `make bench-sklearn`.")
 
 
@@ -94,13 +95,9 @@ def paragraph(text):
 def source(readme):
     """The results file that the README's block links to."""
     start = readme.index(MARKS[0])
-    return (ROOT / re.search(r"\((bench/results/sklearn-\S+)\.md\)", readme[start:])[1]).with_suffix(".json")
+    return (pages.ROOT / re.search(r"\((bench/results/sklearn-\S+)\.md\)", readme[start:])[1]).with_suffix(".json")
 
 
 def with_block(readme, path):
-    """The README with its block written from a results file. If it has no marks, it is returned unchanged."""
-    if MARKS[0] not in readme:
-        return readme
-    start, end = readme.index(MARKS[0]) + len(MARKS[0]), readme.index(MARKS[1])
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return readme[:start] + "\n" + block(document, path) + "\n" + readme[end:]
+    """The README, with its block written from a results file."""
+    return pages.with_block(readme, path, MARKS, block)

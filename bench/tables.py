@@ -6,7 +6,6 @@ and writes them into bench/results and in short into the README.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pages
 import tables_data
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -25,13 +25,12 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from tables_page import HIDDEN, LINEAR, MLP, NETWORK, NEURON, ROOT, TREES, mean, page, with_block
+from tables_page import HIDDEN, LINEAR, MLP, NETWORK, NEURON, TREES, mean, page, with_block
 
 from tinynet_fast import train
-from tinynet_fast.models.files import atomic_file
 from tinynet_fast.proof.bench.machine import machine, slug
 
-RESULTS = ROOT / "bench" / "results"
+RESULTS = pages.ROOT / "bench" / "results"
 FOLDS = 5
 FEWEST = 1e-15  # a probability of 0 would cost infinitely much; scikit-learn's log_loss had this limit
 
@@ -146,22 +145,8 @@ def main():
     load = round(os.getloadavg()[2], 1)  # of the last quarter of an hour
     document = {"machine": facts, "load": load, "folds": FOLDS, "seeds": list(seeds)}
     document |= {"two": groups[0], "more": groups[1]}
-    write(document, path, readme=not arguments.only and arguments.output is None)
-
-
-def write(document, path, readme):
-    """Write the results, the page beside them and, if they are of all tables, the README's block."""
-    text = page(document)
-    print(text)
-    path.parent.mkdir(exist_ok=True)
-    with atomic_file(path, "w") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-    with atomic_file(path.with_suffix(".md"), "w") as file:
-        file.write(text)
-    if readme:
-        target = ROOT / "README.md"
-        target.write_text(with_block(target.read_text(encoding="utf-8"), path), encoding="utf-8")
+    whole = not arguments.only and arguments.output is None
+    pages.write(document, page(document), path, with_block if whole else None)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Text of the benchmark on tables: the page of all tables, and the README's block. `tables.py` measures."""
 
-import json
 import re
 import textwrap
-from pathlib import Path
 
 import numpy as np
+import pages
 
-ROOT = Path(__file__).parent.parent
 MARKS = "<!-- tables: written by bench/tables.py -->\n", "<!-- end of tables -->"
 HIDDEN = 32
 NEURON, NETWORK = "train", f"train, hidden={HIDDEN}"
@@ -142,17 +140,15 @@ def paragraph(text):
 
 
 def link(path):
-    return path.relative_to(ROOT).as_posix()
+    return path.relative_to(pages.ROOT).as_posix()
 
 
 def source(readme):
     """The results file that the README's block links to."""
     start = readme.index(MARKS[0])
-    return (ROOT / re.search(r"\((bench/results/tables-\S+)\.md\)", readme[start:])[1]).with_suffix(".json")
+    return (pages.ROOT / re.search(r"\((bench/results/tables-\S+)\.md\)", readme[start:])[1]).with_suffix(".json")
 
 
 def with_block(readme, path):
     """The README, with its block written from a results file."""
-    start, end = readme.index(MARKS[0]) + len(MARKS[0]), readme.index(MARKS[1])
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return readme[:start] + "\n" + block(document, path) + "\n" + readme[end:]
+    return pages.with_block(readme, path, MARKS, block)

@@ -73,6 +73,16 @@ def test_the_table_in_markdown_is_that_of_the_results_file(bench_readme):
     assert path.with_suffix(".md").read_text(encoding="utf-8") == run.markdown(document, path.stem)
 
 
+def test_the_block_on_estimators_is_that_of_its_results(bench_readme):
+    estimators = importlib.import_module("sklearn_page")
+    link = re.search(r"\[All \d+ fits\]\((\S+)\.md\)", README)
+    path = ROOT / f"{link[1]}.json"
+    assert estimators.with_block(README, path) == README
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == estimators.page(document)
+    assert sum(map(len, document["groups"].values())) >= 60
+
+
 def test_the_block_on_tables_is_that_of_its_results(bench_readme):
     tables = importlib.import_module("tables_page")
     path = tables.source(README)

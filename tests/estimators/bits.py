@@ -127,7 +127,7 @@ PA = [
 
 
 def _spread(kind, table, data_sets, first=0):
-    """Each row of options on so many data sets; over the table every data set and every form comes up."""
+    """Each row of options on `data_sets` data sets. All rows together reach every data set and every form."""
     names, forms = DATA[kind], list(FORMS)
     for number, options in enumerate(table, first):
         for turn in range(data_sets):
@@ -151,7 +151,7 @@ def _tables(kind, data_sets):
 
 
 def single(data_sets: int) -> list[Fit]:
-    """Fits of one call: each row of options on so many data sets."""
+    """Fits of one call: each row of options on `data_sets` data sets."""
     return [*_tables("classifier", data_sets), *_tables("regressor", data_sets)]
 
 

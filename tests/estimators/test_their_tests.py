@@ -24,9 +24,6 @@ OURS = {"SGDClassifier": SGDClassifier, "SGDRegressor": SGDRegressor, "MLPClassi
 NOT_OURS = re.compile("OneClass|ocsvm|MLPRegressor")
 ENGINES = ["fast", "exact"] if os.environ.get("TINYNET_FAST_BITS") == "full" else ["fast"]
 
-# Tests that fail with our classes: the name without the engine, or how it begins, and why.
-FAIL: dict[str, str] = {}
-
 # They expect warnings where they say so, and leave others alone.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -87,10 +84,6 @@ def engine(request, monkeypatch):
     """SGDClassifier has this engine if nothing is said."""
     if request.param != "fast":
         monkeypatch.setitem(SGDClassifier.__init__.__kwdefaults__, "engine", request.param)
-    called = re.sub(r"\[(fast|exact)-?", "[", request.node.name)
-    for name, reason in FAIL.items():
-        if called.startswith(name):
-            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
 
 
 def test_they_are_all_here():

@@ -20,7 +20,7 @@ from tinynet_fast.sklearn.mlp_batches import have_kernels, outputs, sizes_of
 from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS, MLPRun
 from tinynet_fast.sklearn.validation import placing
 
-FEW_ROWS = 100  # up to so many, scikit-learn's own forward pass takes less time than a call of ours
+FEW_ROWS = 100  # for at most 100 rows, scikit-learn's own forward pass takes less time than a call of ours
 
 
 class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):

@@ -84,7 +84,7 @@ class Weights:
 
 
 def learned_before(model: Any, shape: tuple[int, ...], k: int) -> list[np.ndarray]:
-    """Copies of the weights and the k intercepts that training goes on from. If they are averaged, of their means too."""
+    """Copies of the weights and intercepts that training goes on from and, if they are averaged, of their means."""
     averaged = model.average and getattr(model, "_standard_coef", None) is not None
     names = AVERAGING if averaged else ("coef_", "intercept_")
     return [copied(model, name, (k,) if "intercept" in name else shape) for name in names]
