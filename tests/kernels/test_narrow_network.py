@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from network_problems import differences, random_problem
 from planted import Mistake
-from test_network_kernels import caught, differences, planted, random_problem
+from test_network_kernels import caught, planted
 
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
 from tinynet_fast.kernels.fast import narrow_network, network, network_tiles
