@@ -1,4 +1,4 @@
-"""The sorted classes of labels, for both classifiers."""
+"""The sorted classes of labels, for `SGDClassifier`."""
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, unique_labels

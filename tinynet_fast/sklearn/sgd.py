@@ -22,7 +22,7 @@ from tinynet_fast.sklearn.sgd_options import check_options, warn_after
 from tinynet_fast.sklearn.sgd_segments import side_by_side
 from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
 from tinynet_fast.sklearn.validation import (
-    SPARSE,
+    ROWS,
     Validation,
     checked_matrix,
     checked_weights,
@@ -271,7 +271,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         check_options(self)
         given = X, y, sample_weight
         with placing(X):
-            X, y = validate_data(self, X, y, **SPARSE)
+            X, y = validate_data(self, X, y, **ROWS)
         warm = self.warm_start and hasattr(self, "coef_")
         coef_init = self.coef_ if warm and coef_init is None else coef_init
         intercept_init = self.intercept_ if warm and intercept_init is None else intercept_init
@@ -279,7 +279,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         self.t_ = 1.0
         for name in ("eta0_", "rate_search_"):
             self.__dict__.pop(name, None)
-        validation = validation_rows(self, X_val, y_val, sample_weight_val, SPARSE)
+        validation = validation_rows(self, X_val, y_val, sample_weight_val, ROWS)
         learned = Weights.new(self, X.shape[1], coef_init, intercept_init, self._dtype(X))
         epochs = Epochs(self, int(self.max_iter), *given)
         self._train(X, y, sample_weight, learned, self.tol, epochs, validation, whole=True)
@@ -316,7 +316,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
             return super().partial_fit(X, y, classes)  # says what to do instead
         given = X, y, sample_weight
         with placing(X):
-            X, y = validate_data(self, X, y, reset=first, **SPARSE)
+            X, y = validate_data(self, X, y, reset=first, **ROWS)
         _check_partial_fit_first_call(self, classes)
         unknown = np.logical_and.reduce([y != label for label in self.classes_])
         if unknown.any():
@@ -352,7 +352,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         with placing(X):
             if theirs or issparse(coef) or coef.dtype != np.float64 or intercept.shape != (1,):
                 return super().predict_proba(X)
-            rows = validate_data(self, X, reset=False, ensure_all_finite=False, **SPARSE)
+            rows = validate_data(self, X, reset=False, ensure_all_finite=False, **ROWS)
             if not issparse(rows) and coef.shape == (1, rows.shape[1]):
                 both, intercept = np.empty((len(rows), 2)), intercept.astype(np.float64)
                 if prediction.predict_both(rows, np.ascontiguousarray(coef[0]), intercept, both):

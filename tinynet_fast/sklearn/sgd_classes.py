@@ -251,7 +251,7 @@ class Observer:
         """Look at the model after epoch `ran`. Returns whether training is to stop here."""
         if self.validation is not None and self.model.loss == "log_loss":
             now = self.as_if_done(ran)
-            self.validation.add(log_probabilities(self.validation.X @ now["coef_"].T + now["intercept_"], True))
+            self.validation.add(log_probabilities(self.validation.X @ now["coef_"].T + now["intercept_"]))
         return self.epochs.end(lambda: self.as_if_done(ran))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.linear_model._base import SPARSE_INTERCEPT_DECAY
 
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels import strict
@@ -12,7 +13,6 @@ from tinynet_fast.kernels.fast import sparse
 from tinynet_fast.sklearn.sgd_options import SGDOptions
 from tinynet_fast.sklearn.sgd_training import OneClass
 
-SPARSE_BIAS_SCALE = 0.01  # scikit-learn's: every row moves the intercept, but few rows move the weight of a rare input
 BLOCK_VALUES = 1 << 20  # stored values of a block; Ctrl-C acts between blocks
 
 
@@ -33,7 +33,8 @@ class SparseTable:
         else:
             self.data, self.indices = np.ascontiguousarray(self.X.data), np.ascontiguousarray(self.X.indices)
             self.indptr = self.X.indptr.astype(np.int64)
-            self.bias_scale = SPARSE_BIAS_SCALE
+            # every row moves the intercept, but few rows move the weight of a rare input
+            self.bias_scale = SPARSE_INTERCEPT_DECAY
         self.data = sparse.stored_values(self.data)
         self.largest = FAST.row_bound(self)
 

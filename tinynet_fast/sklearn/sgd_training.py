@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from tinynet_fast.kernels.engines import ENGINES, FAST, Engine, choose, row_limit
+from tinynet_fast.kernels.exact import SMALLEST_ADAPTIVE_RATE
 from tinynet_fast.kernels.fast import objective, row_order
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.sklearn.sgd_options import SGDOptions
@@ -20,7 +21,6 @@ from tinynet_fast.training.loop import Tolerance, finish, run_epochs, visit
 if TYPE_CHECKING:
     from tinynet_fast.training.block_segments import BlockSegments
 
-SMALLEST_ADAPTIVE_RATE = 1e-6  # "adaptive" divides no further
 GATHERED = 1 << 17  # the values in a block if rows are gathered or schedule rows are made: 1 MB
 
 

@@ -1,4 +1,4 @@
-"""Checks of rows and sample weights for both estimators, and rows that are not trained on.
+"""Checks of rows and sample weights for the estimators, and rows that are not trained on.
 
 Those are `X_val` and `y_val`, or the rows that early stopping holds out.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.special import log_expit, log_softmax, logsumexp
+from scipy.special import log_expit, logsumexp
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
@@ -21,8 +21,9 @@ from tinynet_fast.rows.arrays import check_finite
 from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.rows.sparse import is_sparse
 
-DENSE: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}  # for scikit-learn's `validate_data`
-SPARSE = DENSE | {"accept_sparse": "csr", "accept_large_sparse": False}
+# For scikit-learn's `validate_data`.
+ROWS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
+ROWS |= {"accept_sparse": "csr", "accept_large_sparse": False}
 ALLOWS_ZEROS = "allow_all_zero_weights" in signature(_check_sample_weight).parameters
 ABOUT_VALUES = re.compile("NaN|infinity|could not (be )?(convert|promote)|must be a")  # scikit-learn's words for values
 
@@ -41,12 +42,10 @@ class Validation:
         self.losses.append(float(-np.average(logs[np.arange(len(logs)), self.codes], weights=self.weight)))
 
 
-def log_probabilities(sums: np.ndarray, one_against_rest: bool) -> np.ndarray:
-    """(n, n_classes): logarithms of the probabilities, from (n, 1) or (n, n_classes) sums."""
+def log_probabilities(sums: np.ndarray) -> np.ndarray:
+    """(n, n_classes): logarithms of the probabilities, from (n, 1) sums, or (n, n_classes) of each against the rest."""
     if sums.shape[1] == 1:
         return log_expit(np.hstack([-sums, sums]))
-    if not one_against_rest:
-        return log_softmax(sums, axis=1)
     logs = log_expit(sums)
     return logs - logsumexp(logs, axis=1, keepdims=True)
 
@@ -124,7 +123,7 @@ def validation_rows(
 ) -> Validation | None:
     """The rows given as `X_val`, `y_val` and `sample_weight_val`, checked against `model.classes_`; None if none are.
 
-    `how` is `DENSE` or `SPARSE`.
+    `how` is what `validate_data` takes of the rows.
     """
     if X_val is None and y_val is None and sample_weight_val is None:
         return None
