@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinynet_fast import train_mlp, train_neuron
-from tinynet_fast.kernels import engines, layout, reference, strict, vectorized
+from tinynet_fast.kernels import array_functions, engines, layout, point_functions, reference, strict, vectorized
 from tinynet_fast.rows.datasets import make_pass_fail
 
 pytestmark = pytest.mark.any_cpu
@@ -236,24 +236,28 @@ def functions(module):
     return [(node.name, [a.arg for a in node.args.args]) for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
+SPECIFICATION = functions(point_functions) + functions(reference)
+
+
 def in_order(module):
     """The functions of a module that takes some of them from the reference, as `functions` has them."""
-    names = [name for name, _ in functions(reference)]
+    names = [name for name, _ in SPECIFICATION]
     found = [(name, getattr(value, "py_func", value)) for name, value in vars(module).items() if name in names]
     return [(name, list(inspect.signature(function).parameters)) for name, function in found]
 
 
 def test_what_strict_has_is_the_references_own_code():
     """All but what is written by hand, which is listed here with its name so that nothing is added unseen."""
-    by_hand = {"sigmoid", "sgd_epochs", "sparse_dot", "sgd_sparse_epochs"}
-    for name, _ in functions(reference):
+    by_hand = {"sigmoid", "exponential", "sgd_epochs", "sparse_dot", "sgd_sparse_epochs"}
+    for name, _ in SPECIFICATION:
         comp = getattr(strict, name)
         same = getattr(comp, "py_func", comp).__code__ is getattr(reference, name).__code__
         assert same == (name not in by_hand), name
 
 
 def test_twins_hold_the_same_functions_in_the_same_order():
-    assert in_order(strict) == functions(reference)
+    assert in_order(strict) == SPECIFICATION
+    assert functions(array_functions) == functions(point_functions)
     assert functions(vectorized) == functions(reference)
 
 
@@ -277,8 +281,10 @@ def imported(module):
 
 def test_reference_stands_alone():
     """It computes with `math` alone. The names of places in arrays are numbers, and come from nowhere else."""
-    tree = ast.parse(inspect.getsource(reference))
-    assert imported(reference) == ["math", "layout"]
+    assert imported(reference) == ["math", "layout", "*"]
+    assert imported(point_functions) == ["math", "NamedTuple"]
     assert imported(layout) == []
     assert all(isinstance(value, int) for name, value in vars(layout).items() if not name.startswith("__"))
-    assert "sum(" not in "".join(ast.unparse(node) for node in tree.body[1:])
+    for module in (reference, point_functions):
+        tree = ast.parse(inspect.getsource(module))
+        assert "sum(" not in "".join(ast.unparse(node) for node in tree.body[1:])

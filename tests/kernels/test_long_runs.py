@@ -212,7 +212,9 @@ def one_neuron(kernels, X, y, rate, l2):
     weights, nothing = np.zeros(X.shape[1]), np.zeros(1)
     schedule = Penalties(l2, 0.0, 0, "log_loss").schedule_rows(np.full(len(X), rate), None, 0)
     means, paid = np.zeros(X.shape[1] + 1), np.zeros(X.shape[1] + 1)
-    kernels.sgd_regularized_epochs(X, y, schedule, 0, 1.0, weights, nothing, means, paid, np.zeros(2))
+    kernels.sgd_regularized_epochs(
+        X, y, schedule, np.array([0.0, 0.0, 1.0]), weights, nothing, means, paid, np.zeros(2)
+    )
     return weights
 
 

@@ -66,7 +66,9 @@ class LanesProblem:
                 step, keep = self.rates[k] * self.weights[i], max(0.0, 1.0 - self.rates[k] * self.l2[k])
                 schedule = np.array([[step, keep, 0.0, 1.0 / row]])
                 X, y = np.ascontiguousarray(x[np.newaxis]), self.y[i : i + 1]
-                module.sgd_regularized_epochs(own(X), own(y), own(schedule), 0, 1.0, w, b, means, paid, losses)
+                module.sgd_regularized_epochs(
+                    own(X), own(y), own(schedule), own(np.array([0.0, 0.0, 1.0])), w, b, means, paid, losses
+                )
         return np.append(w, b), np.asarray(means), losses[0], *logs
 
     def check(self, kernel=many_neurons, module=strict, only=None):

@@ -60,7 +60,9 @@ class ClassesProblem:
             schedule = [[rate * (weight * row[2]), max(0.0, 1.0 - l2 * rate), 0.0, row[3] * self.averaged]]
             objective += reference.cross_entropy(reference.logit(x, w, b), y) + l2 / 2 * sum(v * v for v in w)
             rows = own(x[np.newaxis].copy()), own(np.array([y])), own(np.array(schedule))
-            module.sgd_regularized_epochs(*rows, 0, bias_scale, w, b, means, paid, own(np.zeros(1)))
+            module.sgd_regularized_epochs(
+                *rows, own(np.array([0.0, 0.0, bias_scale])), w, b, means, paid, own(np.zeros(1))
+            )
         return np.append(w, b), np.asarray(means), objective
 
     def check(self, fast, kernel=one_vs_rest, module=strict, only=None):

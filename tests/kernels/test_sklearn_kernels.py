@@ -91,15 +91,16 @@ def test_kernels_leave_each_rows_sum(d):
     """The reference a row at a time: its bits from the exact kernel, 1e-12 from the fast one."""
     for l1, bias_scale in product((0.0, 0.02), (1.0, 0.01)):
         X, y, schedule, start, b0 = problem(d, l1)
+        rule = [0.0, 0.0, bias_scale]
         w, b, means, paid = start.tolist(), b0.tolist(), [0.0] * (d + 1), [0.0] * (d + 1)
         logits, penalties, last = [], [], 0.01 * (start @ start) / 2 + 0.03 * np.abs(start).sum()
         for x, label, row in zip(X.tolist(), y.tolist(), schedule.tolist(), strict=True):
             logits.append(reference.logit(x, w, b))
             penalties.append(last)
             unpaid = list(w), list(b), list(means), list(paid)
-            reference.sgd_regularized_epochs([x], [label], [[*row[:2], 0.0, row[3]]], 0, bias_scale, *unpaid, [0.0])
+            reference.sgd_regularized_epochs([x], [label], [[*row[:2], 0.0, row[3]]], rule, *unpaid, [0.0])
             last = 0.01 * sum(v * v for v in unpaid[0]) / 2 + 0.03 * sum(map(abs, unpaid[0]))
-            reference.sgd_regularized_epochs([x], [label], [row], 0, bias_scale, w, b, means, paid, [0.0])
+            reference.sgd_regularized_epochs([x], [label], [row], rule, w, b, means, paid, [0.0])
         state = start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)
         comp, comp_penalties = np.zeros(len(y)), np.zeros(len(y))
         carried = np.array([penalties[0]])
@@ -124,7 +125,7 @@ def test_kernels_leave_each_rows_sum(d):
         np.testing.assert_array_equal(comp, logits)
         if not l1 and bias_scale == 1.0:
             state, comp = (start.copy(), b0.copy(), np.zeros(d + 1), np.zeros(d + 1)), np.zeros(len(y))
-            sgd_regularized_epochs(X, y, schedule, 0, 1.0, *state, np.zeros(1), comp)
+            sgd_regularized_epochs(X, y, schedule, np.array(rule), *state, np.zeros(1), comp)
             assert distance(comp, logits) <= 1e-12
             assert distance(np.concatenate(state), w + b + means + paid) <= 1e-12
 
@@ -135,11 +136,12 @@ def test_objective_of_rows(d):
     for bias_scale, l2 in product((1.0, 0.0), (0.0, 0.3)):
         X, y, schedule, start, b0 = problem(d)
         X *= 3.0
+        rule = [0.0, 0.0, bias_scale]
         w, b, nothing, logits, ref = start.tolist(), b0.tolist(), [0.0] * (d + 1), [], 0.0
         for x, label, row in zip(X.tolist(), y.tolist(), schedule.tolist(), strict=True):
             logits.append(reference.logit(x, w, b))
             ref += reference.cross_entropy(logits[-1], label) + l2 / 2 * sum(v * v for v in w)
-            reference.sgd_regularized_epochs([x], [label], [row], 0, bias_scale, w, b, nothing, list(nothing), [0.0])
+            reference.sgd_regularized_epochs([x], [label], [row], rule, w, b, nothing, list(nothing), [0.0])
         squares, scratch = np.zeros(len(y)), np.zeros(objective.TILE)
         assert objective.rows_compiled("d")(X, squares) == pytest.approx((X**2).sum(axis=1).max() + 1, rel=1e-13)
         comp = objective.objective(np.array(logits), y, schedule, squares, l2, bias_scale, start, b0, scratch)

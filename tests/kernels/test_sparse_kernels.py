@@ -18,7 +18,8 @@ from test_planted_mistakes import planted
 from tinynet_fast.kernels import layout, reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES, FAST
 from tinynet_fast.kernels.fast import sparse
-from tinynet_fast.training.schedules import LOSSES, Penalties
+from tinynet_fast.training.losses import choose_loss
+from tinynet_fast.training.schedules import Penalties
 
 REFERENCE = ENGINES["reference"]
 PROMISING = [engine for engine in ENGINES.values() if engine is not REFERENCE]
@@ -43,6 +44,11 @@ class Problem:
     indices: str = "int32"
 
     @property
+    def rule(self):
+        chosen = choose_loss(self.loss)
+        return np.array([chosen.code, chosen.shape, self.bias_scale, *self.penalty])
+
+    @property
     def places(self):
         return np.arange(len(self.X)) if self.order is None else self.order
 
@@ -60,7 +66,7 @@ class Problem:
         v, bias, state = own(self.weights.copy()), own(np.array([self.bias])), np.zeros(8)
         sums, paid, losses = own(np.zeros(d)), own(np.zeros(d)), own(np.zeros(self.epochs))
         state[[layout.SCALE, layout.B]] = 1.0
-        state, rule = own(state), own(np.array([LOSSES[self.loss], self.bias_scale, *self.penalty]))
+        state, rule = own(state), own(self.rule)
         slots = [own(np.zeros(1)) for _ in range(self.epochs)] if calls_an_epoch else [losses]
         for slot in slots:
             for start in range(0, len(self.places), self.block):
@@ -78,7 +84,7 @@ class Problem:
         own, d = engine.own, len(self.weights)
         w, bias, losses = own(self.weights.copy()), own(np.array([self.bias])), own(np.zeros(self.epochs))
         means, paid, X = own(np.zeros(d + 1)), own(np.zeros(d + 1)), np.where(self.stored, self.X, 0.0)[self.places]
-        given = own(X), own(self.y), own(self.schedule), LOSSES[self.loss], self.bias_scale
+        given = own(X), own(self.y), own(self.schedule), own(self.rule)
         engine.kernels.sgd_regularized_epochs(*given, w, bias, means, paid, losses)
         return np.append(w, bias), np.array(means), np.array(paid), np.array(losses)
 

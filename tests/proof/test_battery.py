@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tinynet_fast.kernels.engines import ENGINES
+from tinynet_fast.kernels.point_functions import SQUARED_ERROR
 from tinynet_fast.models.layers import ACTIVATIONS
 from tinynet_fast.proof import battery
 from tinynet_fast.proof.problems import NetworkProblem, can_solve, network_problem, neuron_problem, regularized_problem
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.schedules import LOSSES
 
 REFERENCE = ENGINES["reference"]
 
@@ -104,7 +104,7 @@ def test_options_of_neurons(cases):
             np.testing.assert_allclose(cut, l1 * rate)
             assert np.flatnonzero(share).tolist() == (list(range(average_from - 1, 120)) if average_from else [])
     losses = {name: problems[0].loss for name, problems in cases.items() if hasattr(problems[0], "schedule")}
-    assert {name for name, loss in losses.items() if loss == LOSSES["squared_error"]} == {
+    assert {name for name, loss in losses.items() if loss == SQUARED_ERROR} == {
         name for name in losses if "squared error" in name
     }
     assert cases["neuron, a bias that moves 0.01 times as far"][0].bias_scale == 0.01
@@ -122,7 +122,7 @@ def test_options_of_networks(cases):
         for problem in cases[f"network, {name}"]:
             assert set(problem.y) == set(range(classes))
             assert problem.sizes[-1] == (classes if classes > 2 else 1)
-    assert cases["network, squared error"][0].loss == LOSSES["squared_error"]
+    assert cases["network, squared error"][0].loss == SQUARED_ERROR
     steps = {name: problems[0].steps for name, problems in cases.items() if name.startswith("network")}
     assert [name for name in steps if steps[name].name == "adam"] == ["network, Adam"]
     nesterov = "network, Nesterov's momentum, l2, weight decay"

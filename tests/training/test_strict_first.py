@@ -68,7 +68,9 @@ def by_hand(X, y, options, strict_rows, epochs=3):
             else:
                 schedule_rows = penalties.schedule_rows(steps, None, row)
                 arrays = weights, bias, means, paid
-                engine.kernels.sgd_regularized_epochs(rows, labels, schedule_rows, 0, 1.0, *arrays, loss)
+                engine.kernels.sgd_regularized_epochs(
+                    rows, labels, schedule_rows, engine.own(np.array([0.0, 0.0, 1.0])), *arrays, loss
+                )
         history.append(loss[0])
     return np.concatenate([means if penalties.average_from else np.append(weights, bias), history])
 

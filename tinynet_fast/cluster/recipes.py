@@ -11,6 +11,7 @@ from tinynet_fast.cluster.state import State
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.rows.blocks import Moments
 from tinynet_fast.training.history import Arrays
+from tinynet_fast.training.losses import ChosenLoss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.optimizer import Optimizer
@@ -72,7 +73,7 @@ class NetworkRecipe:
     activation: str
     steps: Optimizer
     batch_size: int | None
-    loss: str
+    loss: ChosenLoss
     updates: int | None = None
 
     def trainable(self, options: Options) -> Network:

@@ -28,12 +28,13 @@ from tinynet_fast.training.checks import (
     is_auto,
 )
 from tinynet_fast.training.loop import finish, run_epochs
+from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.mlp import MOST_LABELS, check_hidden, first_parameters, longest_unit, network_sizes
 from tinynet_fast.training.neuron import first_schedule, first_weights
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import Options, check_patience, check_validation
 from tinynet_fast.training.result import Epoch, TrainingResult
-from tinynet_fast.training.schedules import LOSSES, Penalties
+from tinynet_fast.training.schedules import Penalties
 from tinynet_fast.training.sweep import combinations, with_folds
 from tinynet_fast.training.sweep import first_weights as first_weights_of_all
 from tinynet_fast.training.sweep_result import SweepResult, swept
@@ -82,7 +83,7 @@ def neuron(
 ) -> TrainingResult[Neuron]:
     """`train_neuron` on the shards of a cluster. `tinynet_fast.dask.train_neuron` describes the options."""
     refuse(others)
-    penalties = Penalties(l2, l1, average, loss)
+    penalties = Penalties(l2, l1, average, check_one_of("loss", loss, ("log_loss", "squared_error")))
     if mode == "average" and (penalties.l1 or penalties.average_from > 1):
         what = "l1" if penalties.l1 else "average from a row on"
         raise ValueError(f"{what} depends on all earlier rows, in one order: use mode='chain'")
@@ -137,7 +138,7 @@ def network(
     check_activation(activation)
     check_flag("nesterov", given.get("nesterov", False))
     steps = Optimizer(check_rate("learning_rate", learning_rate), optimizer, schedule=schedule, **given)
-    check_one_of("loss", loss, tuple(LOSSES))
+    asked = choose_loss(check_one_of("loss", loss, ("log_loss", "squared_error")))
     units = check_hidden(hidden)
     batch_size, epochs = check_whole("batch_size", batch_size), check_whole("epochs", epochs)
     seed = draw_seed() if seed is None else check_seed(seed)
@@ -146,7 +147,7 @@ def network(
     shards = open_shards(cluster, mode, syncs, labels, MOST_LABELS, standardize)
     sizes = network_sizes(cluster.n_features, units, len(shards.known.labels), loss)
     start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), seed)
-    recipe = NetworkRecipe(start, sizes, activation, steps, batch_size, loss)
+    recipe = NetworkRecipe(start, sizes, activation, steps, batch_size, asked)
     if mode == "average":
         recipe = replace(recipe, updates=epochs * shards.most_updates(batch_size))
     shard_options = shards.options(recipe, chosen.name, epochs=epochs, seed=seed)

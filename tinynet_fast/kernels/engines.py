@@ -20,7 +20,8 @@ MOST_ROWS = 65_536
 MOST_VALUES = 1 << 20  # 8 MB of float64: the memory that a block takes if it has to be copied
 CHUNK = 1024  # rows that the NumPy network takes at a time
 TILE = 256  # rows after which the fast engine leaves no look-ahead behind
-STABILITY_BOUND = 8.0  # a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is <= 1/4
+# With log loss a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is at most 1/4.
+STABILITY_BOUND = 8.0
 LARGEST_SUM = 1e4  # larger sums lose more digits, in whatever order they are taken, than the promise of `fast` allows
 
 
@@ -60,7 +61,7 @@ class Engine:
     tile : int
         Rows per tile. Cutting an epoch at multiples of this changes no bit of the weights.
     smooth_only : bool
-        Whether the engine has no kernel for dense rows with l1 or with squared error.
+        Whether the engine has no kernel for dense rows with l1, or with a loss that is not convex or has a kink.
     row_seconds, value_seconds : float
         What a row costs, and each multiply-add in it, to within a factor of three on any machine. They decide how many
         rows make a block, and never the result.
@@ -208,7 +209,7 @@ def choose(asked: Engine, largest: float, limit: float, has_kernel: bool = True)
     return STRICT if asked is FAST and not (has_kernel and largest <= limit and largest < math.inf) else asked
 
 
-def row_limit(length: float, rate: float | None = None) -> float:
+def row_limit(length: float, rate: float | None = None, bound: float = STABILITY_BOUND) -> float:
     """The largest sample weight * (|x|^2 + 1) of a row on which `fast` keeps its promise.
 
     Rounding shows, and only the reference's own order of sums gives its weights, if a step overshoots or if large sums
@@ -220,10 +221,12 @@ def row_limit(length: float, rate: float | None = None) -> float:
         The length of the weights, bias included; of a layer's longest unit.
     rate : float, optional
         The largest learning rate. None for a network, for whose steps no bound is known.
+    bound : float
+        What step * (|x|^2 + 1) may be at most.
     """
     shortest = math.inf if length == 0.0 else LARGEST_SUM / length
     limit = shortest * shortest
-    return min(limit, STABILITY_BOUND / rate) if rate else limit
+    return min(limit, bound / rate) if rate else limit
 
 
 def n_units(layers: np.ndarray) -> int:

@@ -1,6 +1,7 @@
 """Which number stands where in the arrays that kernels take. It holds numbers alone and imports nothing.
 
-The codes of activations, losses and optimizers are in `reference.py`, beside the functions that they stand for.
+The codes of activations and losses are in `point_functions.py`, beside the functions that they stand for, and those of
+optimizers in `reference.py`.
 """
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
@@ -8,8 +9,8 @@ The codes of activations, losses and optimizers are in `reference.py`, beside th
 # `schedule` has a row of numbers for each training row; `sgd_regularized_epochs` says which.
 STEP, KEEP, CUT, SHARE = range(4)
 SCHEDULE_COLUMNS = 4  # a network's too
-# `rule` of sparse rows.
-SPARSE_LOSS, BIAS_SCALE, SPARSE_L2, SPARSE_L1, WATCHED = range(5)
+# `rule`: the first three are of all rows, the others of sparse rows.
+NEURON_LOSS, SHAPE, BIAS_SCALE, SPARSE_L2, SPARSE_L1, WATCHED = range(6)
 # `state` of sparse rows has what all weights share:
 # - the weights are SCALE * v. The l2 penalty multiplies the scale, and a nudge changes the v of what is stored;
 # - their mean is (sums + A * v) / B: linear in v, it needs to hear of the nudges alone (Bottou, Stochastic gradient

@@ -1,4 +1,5 @@
-"""The specification: one neuron and the small network, in plain Python, a number at a time.
+"""The specification: one neuron and the small network, in plain Python, a number at a time. The functions of one number
+(activations, losses) are in `point_functions.py`.
 
 Every other engine is tested against it. It needs `math` alone, takes lists of numbers (or arrays) and writes results
 into its arguments, at places named in `layout.py`. `vectorized.py` has the same functions; `strict.py` compiles them.
@@ -6,95 +7,23 @@ into its arguments, at places named in `layout.py`. `vectorized.py` has the same
 Two rules keep every line exact. Sums run from left to right in a loop, never through `sum()`, which from Python 3.12 on
 carries a correction term. Products keep the parentheses that they have here.
 """
+# ruff: noqa: F405
 
 import math
 
 from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels.point_functions import *  # noqa: F403 - they are part of the specification
 
-SIGMOID, TANH, RELU, SOFTMAX, LEAKY_RELU, SILU = 0, 1, 2, 3, 4, 5  # what a layer does to its sums
-LOG_LOSS, SQUARED_ERROR, CLIPPED_LOG_LOSS = 0, 1, 2  # what is to be made small
 SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD = 0, 1, 2, 3, 4  # how a network steps
-# Of hidden layers, by the names that options have; the output is a sigmoid or a softmax.
-ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "leaky_relu": LEAKY_RELU, "silu": SILU}
-LEAK = 0.01  # what leaky_relu lets through
-LOSSES = {"log_loss": LOG_LOSS, "squared_error": SQUARED_ERROR}
 OPTIMIZERS = {  # and the options that each has; what it keeps of its moments are momentum or beta_1, and beta_2
     "sgd": (SGD, ("momentum", "nesterov")),
     "adam": (ADAM, ("beta_1", "beta_2", "epsilon")),
     "rmsprop": (RMSPROP, ("beta_2", "epsilon")),
     "adagrad": (ADAGRAD, ("epsilon",)),
 }
-LEAST = 2.0**-52  # what CLIPPED_LOG_LOSS takes a probability at least for, and 1 - LEAST at most
 SMALLEST_SCALE = 1e-3  # below, the weights are scaled: the means lose the digits that the scale has (1e-9: 7e-11 off)
 
-
-# --- one number -------------------------------------------------------------------------------------------------------
-
-
-def sigmoid(z):
-    """The logistic function, 1 / (1 + exp(-z)): any number in, a probability out.
-
-    Within 2.5 units in the last place of the true value. Below -709.78 exp(-z) is too large for a float and counts as
-    infinity: the prediction is 0.
-    """
-    try:
-        return 1.0 / (1.0 + math.exp(-z))
-    except OverflowError:
-        return 0.0
-
-
-def activate(z, activation):
-    """A unit's output for the sum `z` of its weighted inputs and its bias, and the slope there. (leaky_relu:
-    Maas, Hannun and Ng, ICML 2013; silu: Elfwing, Uchibe and Doya, Neural Networks 107, 2018.)"""
-    if activation == SIGMOID:
-        a = sigmoid(z)
-        return a, a * (1.0 - a)
-    if activation == TANH:
-        a = math.tanh(z)
-        return a, 1.0 - a * a
-    if activation == RELU:
-        return (z, 1.0) if z > 0.0 else (0.0, 0.0)
-    if activation == LEAKY_RELU:
-        return (z, 1.0) if z > 0.0 else (LEAK * z, LEAK)
-    if activation == SILU:
-        share = sigmoid(z)
-        a = z * share
-        return a, share + a * (1.0 - share)
-    return z, 1.0  # a softmax needs the sums of all units: `network_forward` goes on from here
-
-
-def cross_entropy(z, y):
-    """Minus the log of the probability that sigmoid(z) gives to the true label `y` (0 or 1): log(1 + exp(-s)) with
-    s = z for a pass and s = -z for a fail, written so that exp cannot overflow."""
-    s = z if y > 0.5 else -z
-    return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
-
-
-def clipped_cross_entropy(probability):
-    """Minus the log of the probability of the true label, clipped as scikit-learn's network does: at most 36.04."""
-    if probability < LEAST:
-        probability = LEAST
-    if probability > 1.0 - LEAST:
-        probability = 1.0 - LEAST
-    return -math.log(probability)
-
-
-def loss_slope(prediction, y, loss):
-    """The derivative of the loss with respect to the output's sum: for cross-entropy it is the error itself."""
-    error = prediction - y
-    if loss == SQUARED_ERROR:
-        return error * (2.0 * prediction * (1.0 - prediction))
-    return error
-
-
-def log_total(sums, start, outputs):
-    """log(exp(sums[start]) + ...) over as many sums as there are outputs, written so that exp cannot overflow."""
-    largest, total = sums[start], 0.0
-    for u in range(start + 1, start + outputs):
-        largest = max(largest, sums[u])
-    for u in range(start, start + outputs):
-        total += math.exp(sums[u] - largest)
-    return largest + math.log(total)
+# --- l1 ---------------------------------------------------------------------------------------------------------------
 
 
 def truncate(weight, owed, paid):
@@ -136,7 +65,21 @@ def sgd_epochs(X, y, step, weights, bias, losses):
             bias[0] -= nudge
 
 
-def sgd_regularized_epochs(X, y, schedule, loss, bias_scale, weights, bias, means, paid, losses):
+def sgd_linear_epochs(X, y, step, weights, bias, losses):
+    """`sgd_epochs` for a number `y` a row: the prediction is the sum itself. The update is the gradient of half the
+    squared error (Widrow and Hoff, 1960)."""
+    for epoch in range(len(losses)):
+        for i in range(len(X)):
+            prediction = logit(X[i], weights, bias)
+            error = prediction - y[i]
+            losses[epoch] += error * error
+            nudge = step[i] * error
+            for j in range(len(weights)):
+                weights[j] -= nudge * X[i][j]
+            bias[0] -= nudge
+
+
+def sgd_regularized_epochs(X, y, schedule, rule, weights, bias, means, paid, losses):
     """`sgd_epochs` with all that may be added to it. Each row of `X` has a row of `schedule`:
 
     - step: its learning rate times its sample weight;
@@ -145,18 +88,19 @@ def sgd_regularized_epochs(X, y, schedule, loss, bias_scale, weights, bias, mean
       goes before it crosses zero (Tsuruoka, Tsujii and Ananiadou, ACL 2009);
     - share: what the weights after this row count for in their running mean, 1 / rows averaged; 0.0 for nothing.
 
-    The bias moves by `bias_scale` times what an input of 1.0 would move its weight by; it is not penalised. `means`
-    holds the mean weights and, last, the mean bias; `paid` what each weight has paid and, last, what was asked for.
+    `rule` holds the loss, its shape, and a scale for the bias: the bias moves by this times what an input of 1.0 would
+    move its weight by, and it is not penalised. `means` holds the mean weights and, last, the mean bias; `paid` what
+    each weight has paid and, last, what was asked for.
     """
-    d = len(weights)
+    d, loss, shape, bias_scale = len(weights), rule[at.NEURON_LOSS], rule[at.SHAPE], rule[at.BIAS_SCALE]
     for epoch in range(len(losses)):
         for i in range(len(X)):
             step, keep = schedule[i][at.STEP], schedule[i][at.KEEP]
             cut, share = schedule[i][at.CUT], schedule[i][at.SHARE]
-            prediction = sigmoid(logit(X[i], weights, bias))
-            error = prediction - y[i]
-            losses[epoch] += error * error
-            nudge = step * loss_slope(prediction, y[i], loss)
+            z = logit(X[i], weights, bias)
+            prediction = predicted(z, loss)
+            losses[epoch] += history_loss(z, prediction, y[i], loss, shape)
+            nudge = step * loss_slope(z, prediction, y[i], loss, shape)
             for j in range(d):
                 weights[j] = keep * weights[j] - nudge * X[i][j]
             bias[0] -= bias_scale * nudge
@@ -207,23 +151,22 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, schedule, rule, v, bias, 
     """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`.
 
     `y` and `schedule` have a row for each of them; `paid` holds what each weight has paid of l1. If the rule's WATCHED
-    is not 0.0, each row's cross-entropy, and l2 / 2 * |w|^2 + l1 * sum |w|, are added to the OBJECTIVE. There w are the
+    is not 0.0, each row's loss, and l2 / 2 * |w|^2 + l1 * sum |w|, are added to the OBJECTIVE. There w are the
     weights that the last row to change any stored, as in scikit-learn.
     """
-    loss, bias_scale, watched = rule[at.SPARSE_LOSS], rule[at.BIAS_SCALE], rule[at.WATCHED] != 0.0
-    l2, l1 = rule[at.SPARSE_L2], rule[at.SPARSE_L1]
+    loss, shape, bias_scale = rule[at.NEURON_LOSS], rule[at.SHAPE], rule[at.BIAS_SCALE]
+    l2, l1, watched = rule[at.SPARSE_L2], rule[at.SPARSE_L1], rule[at.WATCHED] != 0.0
     for epoch in range(len(losses)):
         for i in range(len(order)):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
             step, keep = schedule[i][at.STEP], schedule[i][at.KEEP]
             cut, share = schedule[i][at.CUT], schedule[i][at.SHARE]
             z = sparse_dot(data, indices, start, stop, v) * state[at.SCALE] + bias[0]
-            prediction = sigmoid(z)
-            error = prediction - y[i]
-            losses[epoch] += error * error
-            nudge = step * loss_slope(prediction, y[i], loss)
+            prediction = predicted(z, loss)
+            losses[epoch] += history_loss(z, prediction, y[i], loss, shape)
+            nudge = step * loss_slope(z, prediction, y[i], loss, shape)
             if watched:
-                state[at.OBJECTIVE] += cross_entropy(z, y[i])
+                state[at.OBJECTIVE] += row_loss(z, prediction, y[i], loss, shape)
                 state[at.OBJECTIVE] += 0.5 * l2 * state[at.SQUARE] + l1 * state[at.SIZE]
                 state[at.SQUARE] *= keep * keep
                 state[at.SIZE] *= keep
@@ -320,7 +263,7 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
     p = len(params)  # where its parameters end
     for u in range(target, len(values)):
         actual = y if len(values) - target == 1 else (1.0 if int(y) == u - target else 0.0)
-        deltas[u] = weight * loss_slope(values[u], actual, loss)
+        deltas[u] = weight * loss_slope(deltas[u], values[u], actual, loss, 0.0)
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs = layers[layer][at.INPUTS], layers[layer][at.OUTPUTS]
         source, biases = target - inputs, p - outputs

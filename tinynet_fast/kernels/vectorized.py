@@ -4,79 +4,21 @@ The same functions as in `reference.py`, in the same order. Sums may be taken in
 norm-wise relative difference of at most 1e-12. Where the reference takes one row, the network's functions here take a
 chunk of rows: `units` has two tables with a row for each, and `x`, `mask`, `y` and `weight` have one more dimension.
 """
+# ruff: noqa: F405
 
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels.array_functions import *  # noqa: F403 - the engine's functions are all found here
 from tinynet_fast.kernels.reference import (
     ADAM,
     CLIPPED_LOG_LOSS,
-    LEAK,
-    LEAKY_RELU,
-    LEAST,
     NESTEROV,
-    RELU,
     RMSPROP,
     SGD,
-    SIGMOID,
-    SILU,
     SMALLEST_SCALE,
     SQUARED_ERROR,
-    TANH,
 )
-
-# --- one number, or an array of them ----------------------------------------------------------------------------------
-
-
-def sigmoid(z):
-    """The logistic function, 1 / (1 + exp(-z)), element by element."""
-    with np.errstate(over="ignore"):  # exp(-z) = inf gives the prediction 0, as it should
-        return 1.0 / (1.0 + np.exp(-z))
-
-
-def activate(z, activation):
-    """What units send on, given the sums `z` of their weighted inputs and their biases; and the slopes there."""
-    if activation == SIGMOID:
-        a = sigmoid(z)
-        return a, a * (1.0 - a)
-    if activation == TANH:
-        a = np.tanh(z)
-        return a, 1.0 - a * a
-    if activation == RELU:
-        return np.where(z > 0.0, z, 0.0), np.where(z > 0.0, 1.0, 0.0)
-    if activation == LEAKY_RELU:
-        return np.where(z > 0.0, z, LEAK * z), np.where(z > 0.0, 1.0, LEAK)
-    if activation == SILU:
-        share = sigmoid(z)
-        a = z * share
-        return a, share + a * (1.0 - share)
-    return np.exp(z - log_total(z, 0, z.shape[1])[:, np.newaxis]), 1.0  # a softmax
-
-
-def cross_entropy(z, y):
-    """Minus the log of the probability that sigmoid(z) gives to the true labels `y` (0 or 1)."""
-    s = np.where(y > 0.5, z, -z)
-    return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
-
-
-def clipped_cross_entropy(probability):
-    """Minus the log of the probabilities of the true labels, clipped."""
-    return -np.log(np.clip(probability, LEAST, 1.0 - LEAST))
-
-
-def loss_slope(prediction, y, loss):
-    """The derivatives of the loss with respect to the outputs' sums, for the true labels `y`."""
-    error = prediction - y
-    if loss == SQUARED_ERROR:
-        return error * (2.0 * prediction * (1.0 - prediction))
-    return error
-
-
-def log_total(sums, start, outputs):
-    """log(exp(sums[:, start]) + ...) over as many sums as there are outputs, written so that exp cannot overflow."""
-    part = sums[:, start : start + outputs]
-    largest = part.max(axis=1)
-    return largest + np.log(np.exp(part - largest[:, np.newaxis]).sum(axis=1))
 
 
 def truncate(weight, owed, paid):
@@ -107,15 +49,28 @@ def sgd_epochs(X, y, step, weights, bias, losses):
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def sgd_regularized_epochs(X, y, schedule, loss, bias_scale, weights, bias, means, paid, losses):
+def sgd_linear_epochs(X, y, step, weights, bias, losses):
+    """`sgd_epochs` for a number `y` a row: the prediction is the sum itself."""
+    for epoch in range(len(losses)):
+        for i in range(len(X)):
+            error = logit(X[i], weights, bias) - y[i]
+            losses[epoch] += error * error
+            nudge = step[i] * error
+            weights -= nudge * X[i]
+            bias[0] -= nudge
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def sgd_regularized_epochs(X, y, schedule, rule, weights, bias, means, paid, losses):
     """`sgd_epochs` with all that may be added to it. Each row of `X` has a schedule row: step, keep, cut, share."""
+    loss, shape, bias_scale = rule[: at.SPARSE_L2]
     for epoch in range(len(losses)):
         for i in range(len(X)):
             step, keep, cut, share = schedule[i]
-            prediction = 1.0 / (1.0 + np.exp(-logit(X[i], weights, bias)))
-            error = prediction - y[i]
-            losses[epoch] += error * error
-            nudge = step * loss_slope(prediction, y[i], loss)
+            z = logit(X[i], weights, bias)
+            prediction = predicted(z, loss)
+            losses[epoch] += history_loss(z, prediction, y[i], loss, shape)
+            nudge = step * loss_slope(z, prediction, y[i], loss, shape)
             weights[:] = keep * weights - nudge * X[i]
             bias[0] -= bias_scale * nudge
             if share > 0.0:
@@ -156,19 +111,18 @@ def sparse_rescale(v, sums, state):
 @np.errstate(over="ignore", invalid="ignore")
 def sgd_sparse_epochs(data, indices, indptr, order, y, schedule, rule, v, bias, sums, paid, state, losses):
     """`sgd_regularized_epochs` on the rows that `order` names, in that order, once for each slot of `losses`."""
-    loss, bias_scale, l2, l1, watched = rule
+    loss, shape, bias_scale, l2, l1, watched = rule
     for epoch in range(len(losses)):
         for i in range(len(order)):
             start, stop = indptr[order[i]], indptr[order[i] + 1]
             step, keep, cut, share = schedule[i]
             z = sparse_dot(data, indices, start, stop, v) * state[at.SCALE] + bias[0]
-            prediction = 1.0 / (1.0 + np.exp(-z))
-            error = prediction - y[i]
-            losses[epoch] += error * error
-            nudge = step * loss_slope(prediction, y[i], loss)
+            prediction = predicted(z, loss)
+            losses[epoch] += history_loss(z, prediction, y[i], loss, shape)
+            nudge = step * loss_slope(z, prediction, y[i], loss, shape)
             if watched:
                 penalty = 0.5 * l2 * state[at.SQUARE] + l1 * state[at.SIZE]
-                state[at.OBJECTIVE] += cross_entropy(z, y[i]) + penalty
+                state[at.OBJECTIVE] += row_loss(z, prediction, y[i], loss, shape) + penalty
                 state[at.SQUARE] *= keep * keep
                 state[at.SIZE] *= keep
             state[at.SCALE] *= keep
@@ -249,7 +203,7 @@ def network_backward(y, weight, loss, layers, params, units, gradient):
     target, p = values.shape[1] - outputs, len(params)
     predictions = values[:, target:]
     actual = y[:, np.newaxis] if outputs == 1 else y[:, np.newaxis] == np.arange(outputs)
-    deltas[:, target:] = weight[:, np.newaxis] * loss_slope(predictions, actual, loss)
+    deltas[:, target:] = weight[:, np.newaxis] * loss_slope(deltas[:, target:], predictions, actual, loss, 0.0)
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs, _ = layers[layer]
         source = target - inputs

@@ -12,8 +12,9 @@ from tinynet_fast.kernels.engines import NUMPY, STABILITY_BOUND, Engine
 from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import flatten, layer_table
+from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.schedules import LOSSES, Penalties
+from tinynet_fast.training.schedules import Penalties
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class RegularizedProblem:
     epochs: int = 2
     block: int = 64
     bias_scale: float = 1.0
+    shape: float = 0.0
 
     @property
     def smooth(self) -> bool:
@@ -62,12 +64,12 @@ class RegularizedProblem:
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train; return weights, bias, their means and what each has paid of the l1 penalty, and the losses."""
         own, kernel = engine.own, engine.kernels.sgd_regularized_epochs
-        d = len(self.weights)
+        d, rule = len(self.weights), own(np.array([float(self.loss), self.shape, self.bias_scale, 0.0, 0.0, 0.0]))
         state = own(self.weights.copy()), own(np.array([self.bias])), own(np.zeros(d + 1)), own(np.zeros(d + 1))
 
         def train(part: slice, losses: Any) -> None:
             rows = engine.rows(self.X[part]), own(self.y[part]), own(self.schedule[part])
-            kernel(*rows, self.loss, self.bias_scale, *state, losses)
+            kernel(*rows, rule, *state, losses)
 
         history = _losses(self, engine, self.block >= len(self.X), train)
         return np.concatenate(state), history
@@ -202,7 +204,7 @@ def regularized_problem(
     penalties = Penalties(l2, l1, average_from, loss)
     schedule = penalties.schedule_rows(problem.step, rng.random(len(problem.step)), 0)
     start, bias, epochs, block = problem.weights, problem.bias, problem.epochs, problem.block
-    return RegularizedProblem(problem.X, problem.y, schedule, penalties.loss, start, bias, epochs, block)
+    return RegularizedProblem(problem.X, problem.y, schedule, penalties.loss.code, start, bias, epochs, block)
 
 
 def network_problem(
@@ -229,7 +231,7 @@ def network_problem(
         batch_size,
         steps or Optimizer(0.05),
         block=_block(rng, n),
-        loss=LOSSES[loss],
+        loss=choose_loss(loss).code,
         weight=rng.random(n) * (rng.random(n) < 0.8) if weighted else None,
         mask=(rng.random((n, sum(sizes[1:-1]))) >= dropout) / (1.0 - dropout) if dropout else None,
     )

@@ -53,9 +53,9 @@ class SparseClass(OneClass):
         table, options, arrays = self.table, self.options, self.arrays
         n = len(table.indptr) - 1
         self.block_rows = max(1, min(n, BLOCK_VALUES * n // (len(table.data) + n)))
-        l2, l1, w = options.penalties.l2, options.penalties.l1, arrays.weights
-        scaled, watched = table.bias_scale * options.bias_scale, float(options.watches_objective)
-        self.rule = np.array([options.penalties.loss, scaled, l2, l1, watched])
+        w = arrays.weights
+        self.rule = options.penalties.rule(table.bias_scale * options.bias_scale)
+        self.rule[at.WATCHED] = float(options.watches_objective)
         self.scales = np.zeros(at.SPARSE_STATE)
         self.scales[[at.SCALE, at.B]] = 1.0
         self.scales[at.OWED], self.scales[at.MEAN_BIAS] = arrays.paid[-1], arrays.means[-1]

@@ -208,7 +208,7 @@ class OneClass:
             self.total += self._train_watched(engine, X, y, schedule_rows, squares)
         else:
             changed = arrays.weights, arrays.bias, arrays.means, arrays.paid, self.losses
-            engine.kernels.sgd_regularized_epochs(X, y, schedule_rows, penalties.loss, options.bias_scale, *changed)
+            engine.kernels.sgd_regularized_epochs(X, y, schedule_rows, penalties.rule(options.bias_scale), *changed)
 
     def _train_plain(self, engine: Engine, X: Any, y: np.ndarray, weight: np.ndarray | None) -> None:
         """Train on rows of which each needs no more than its step: side by side as far as that pays, then in turn."""
@@ -251,8 +251,8 @@ class OneClass:
         changed, logits = (arrays.weights, arrays.bias, arrays.means, arrays.paid), self.logits[:n]
         start = arrays.weights.copy(), arrays.bias.copy()
         if engine is FAST:
-            loss = options.penalties.loss
-            engine.kernels.sgd_regularized_epochs(X, y, schedule_rows, loss, 1.0, *changed, self.losses, logits)
+            rule = options.penalties.rule()
+            engine.kernels.sgd_regularized_epochs(X, y, schedule_rows, rule, *changed, self.losses, logits)
         else:
             penalties = self.row_penalties[:n]
             objective.sgd_logits_epoch(

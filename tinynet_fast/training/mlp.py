@@ -10,12 +10,12 @@ from tinynet_fast.kernels.engines import row_limit
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table, views
 from tinynet_fast.training.checks import check_flag, check_one_of, check_rate, check_share, check_whole
+from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import checked
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
-from tinynet_fast.training.schedules import LOSSES
 
 LEAST_WEIGHT = 1e-290  # with smaller sample weights, 1 / the weight of a batch may be infinite
 MOST_LABELS = 256  # a row's class is one byte
@@ -187,7 +187,7 @@ def train_mlp(
         schedule=schedule,
         power_t=power_t,
     )
-    check_one_of("loss", loss, tuple(LOSSES))
+    chosen = choose_loss(check_one_of("loss", loss, ("log_loss", "squared_error")))
     if batch_size is not None:
         batch_size = check_whole("batch_size", batch_size)
     units, dropout = check_hidden(hidden), check_share("dropout", dropout)
@@ -225,7 +225,7 @@ def train_mlp(
     options.choose_engine(row_limit(longest_unit(start, sizes)), has_kernel=not tiny)
 
     def trained() -> TrainingResult[MLP]:
-        return run(Network(options, start, sizes, activation, steps, batch_size, loss, dropout), options)
+        return run(Network(options, start, sizes, activation, steps, batch_size, chosen, dropout), options)
 
     return until_measured(trained, options)
 

@@ -10,11 +10,11 @@ from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table, unflatten
 from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.training.history import Arrays
+from tinynet_fast.training.losses import ChosenLoss
 from tinynet_fast.training.optimizer import Optimizer, batches_that_move
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import stable_rate
-from tinynet_fast.training.schedules import LOSSES
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
@@ -40,18 +40,18 @@ class Network:
         activation: str,
         optimizer: Optimizer,
         batch_size: int | None,
-        loss: str,
+        loss: ChosenLoss,
         dropout: float,
     ) -> None:
         own = options.engine.own
         self.engine = options.engine
         self.optimizer, self.learning_rate = optimizer, optimizer.schedule.learning_rate
         self.activation, self.labels, self.features = activation, options.labels, options.features
-        self.loss_name, self.dropout, self.seed, self.hidden_units = loss, dropout, options.seed, sum(sizes[1:-1])
+        self.loss, self.dropout, self.seed, self.hidden_units = loss, dropout, options.seed, sum(sizes[1:-1])
         n = len(options.rows)
         self.n_rows, self.size = n, min(batch_size or n, n)
         self.batch_size: int | None = self.size
-        self.rule = own(optimizer.rule(self.size, LOSSES[loss]))
+        self.rule = own(optimizer.rule(self.size, loss.code))
         optimizer.schedule.updates = options.epochs * -(-n // self.size)
         self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
         masked = self.hidden_units if dropout else 0
@@ -142,7 +142,7 @@ class Network:
             raise StateError("the weight of the rows that wait is below 0")
 
     def options(self) -> dict[str, Any]:
-        own = {"batch_size": self.size, "loss": self.loss_name, "dropout": self.dropout}
+        own = {"batch_size": self.size, **self.loss.options(), "dropout": self.dropout}
         return {"trainer": "train_mlp", **self.optimizer.options(), **own}
 
     def model(self) -> MLP:

@@ -275,9 +275,10 @@ def train_neuron(
     elif options.checkpoint is not None:
         options.checkpoint.rate_search = None
     sparse = options.rows.source.sparse if is_streamed(options.rows) else isinstance(options.in_memory.X, CSR)
-    has_kernel = penalties.loss == LOG_LOSS if sparse else penalties.smooth
+    has_kernel = penalties.loss.code == LOG_LOSS if sparse else penalties.smooth
     fast = options.engine is FAST and has_kernel
-    options.choose_engine(row_limit(math.hypot(*start), float(rates.rates(0, 1)[0])), has_kernel)
+    rate, bound = float(rates.rates(0, 1)[0]), penalties.loss.bound
+    options.choose_engine(row_limit(math.hypot(*start), rate, bound), has_kernel)
     neuron = SparseNeuron if sparse else DenseNeuron
 
     def trained() -> TrainingResult[Neuron]:

@@ -13,7 +13,7 @@ from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError
 from tinynet_fast.training.run import stable_rate
-from tinynet_fast.training.schedules import Penalties, Schedule
+from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
@@ -38,6 +38,7 @@ class DenseNeuron:
         self.engine, self.all_rows = options.engine, options.rows
         self.labels, self.features = options.labels, options.features
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
+        self.rule = penalties.rule()
         self.cut_for(options.engine, options)
         self.repeats = schedule.is_constant and not penalties.average_from
         self.constant, self.constant_rows = self.engine.own(np.empty(0)), np.empty((0, at.SCHEDULE_COLUMNS))
@@ -66,11 +67,12 @@ class DenseNeuron:
             if self.in_segments is not None and self.engine is FAST and len(y):  # else segments would prove nothing
                 done = self._train_in_segments(rows, y, steps, losses)
             step = self._constant_steps(len(y) - done) if steps is None else steps[done:]
-            kernels.sgd_epochs(rows[done:], y[done:], step, self.weights, self.bias, losses)
+            epochs = getattr(kernels, PLAIN[self.penalties.loss.code])
+            epochs(rows[done:], y[done:], step, self.weights, self.bias, losses)
         else:
-            schedule_rows, loss = own(self.schedule_rows(len(y), sample_weight)), self.penalties.loss
+            schedule_rows = own(self.schedule_rows(len(y), sample_weight))
             arrays = self.weights, self.bias, self.means, self.paid
-            kernels.sgd_regularized_epochs(self.engine.rows(X), own(y), schedule_rows, loss, 1.0, *arrays, losses)
+            kernels.sgd_regularized_epochs(self.engine.rows(X), own(y), schedule_rows, own(self.rule), *arrays, losses)
         self.row += len(y) * len(losses)
 
     def _train_in_segments(self, X: Any, y: np.ndarray, steps: Any, losses: Any) -> int:
@@ -157,7 +159,10 @@ class DenseNeuron:
         if self.schedule.name == "optimal":  # it does not use the rate
             return 0.0
         largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
-        return stable_rate(rows, STABILITY_BOUND, self.start) / max(largest, 1.0)
+        bound = self.penalties.loss.bound
+        if not bound > 0.0:  # as for a network
+            return min(self.learning_rate / 10.0, stable_rate(rows, STABILITY_BOUND / 100.0, self.start))
+        return stable_rate(rows, bound, self.start) / max(largest, 1.0)
 
 
 class SparseNeuron(DenseNeuron):
@@ -174,7 +179,6 @@ class SparseNeuron(DenseNeuron):
 
     def first_state(self) -> Arrays:
         penalties, d = self.penalties, len(self.start) - 1
-        self.rule = self.engine.own(np.array([penalties.loss, 1.0, penalties.l2, penalties.l1, 0.0]))
         sums, paid = np.zeros(d if penalties.average_from else 0), np.zeros(d if penalties.l1 > 0.0 else 0)
         scales = np.zeros(at.SPARSE_STATE)
         scales[[at.SCALE, at.B]] = 1.0
@@ -185,7 +189,7 @@ class SparseNeuron(DenseNeuron):
         engine, own = self.engine, self.engine.own
         schedule_rows = own(self.schedule_rows(len(y), sample_weight))
         arrays = self.weights, self.bias, self.sums, self.paid, self.scales
-        engine.sgd_sparse_epochs(*engine.sparse_rows(X), own(y), schedule_rows, self.rule, *arrays, losses)
+        engine.sgd_sparse_epochs(*engine.sparse_rows(X), own(y), schedule_rows, own(self.rule), *arrays, losses)
         self.row += len(y) * len(losses)
 
     def parameters(self) -> tuple[Any, Any]:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
-from tinynet_fast.kernels import reference
-from tinynet_fast.kernels.reference import LOG_LOSS
+from tinynet_fast.kernels.point_functions import HUBER, LEAST_SQUARES, LOG_LOSS
 from tinynet_fast.training.checks import check_at_least_zero, check_one_of
+from tinynet_fast.training.losses import ChosenLoss, choose_loss
 
 SCHEDULES = ("constant", "invscaling", "optimal", "cosine")
-LOSSES = reference.LOSSES
+PLAIN = {LOG_LOSS: "sgd_epochs", LEAST_SQUARES: "sgd_linear_epochs"}  # the kernels of updates with nothing added
+SMOOTH = (LOG_LOSS, LEAST_SQUARES, HUBER)  # convex, with slopes that have no jump: what the fast engine takes
 
 
 class Schedule:
@@ -77,22 +78,29 @@ class Schedule:
 class Penalties:
     """What is added to the plain update: l2, l1, averaging, another loss."""
 
-    def __init__(self, l2: float, l1: float, average: bool | int, loss: str) -> None:
+    def __init__(self, l2: float, l1: float, average: bool | int, loss: str | ChosenLoss) -> None:
         self.l2, self.l1 = check_at_least_zero("l2", l2), check_at_least_zero("l1", l1)
         if not isinstance(average, (bool, int, np.integer, np.bool_)) or average < 0:
             raise ValueError(f"average is {average!r}; True, False or the row to start from is needed")
-        self.loss_name, self.loss = check_one_of("loss", loss, tuple(LOSSES)), LOSSES[loss]
+        self.loss = loss if isinstance(loss, ChosenLoss) else choose_loss(loss)
         self.average_from = int(average)  # counted from 1; 0 for no averaging
 
     @property
     def none(self) -> bool:
-        """Whether the update is the plain one."""
-        return self.l2 == self.l1 == 0.0 and not self.average_from and self.loss == LOG_LOSS
+        """Whether the update is a plain one."""
+        return self.l2 == self.l1 == 0.0 and not self.average_from and self.loss.code in PLAIN
 
     @property
     def smooth(self) -> bool:
-        """Whether a row's update is linear in the weights and its error, which is what the fast engine takes."""
-        return self.l1 == 0.0 and self.loss == LOG_LOSS
+        """Whether no rounding can make a row's update another one, so that the fast engine may take it."""
+        return self.l1 == 0.0 and self.loss.code in SMOOTH
+
+    def rule(self, bias_scale: float = 1.0) -> np.ndarray:
+        """The kernels' `rule`."""
+        rule = np.zeros(at.WATCHED + 1)
+        rule[[at.NEURON_LOSS, at.SHAPE, at.BIAS_SCALE]] = self.loss.code, self.loss.shape, bias_scale
+        rule[[at.SPARSE_L2, at.SPARSE_L1]] = self.l2, self.l1
+        return rule
 
     def schedule_rows(self, rates: np.ndarray, sample_weight: np.ndarray | None, row: int) -> np.ndarray:
         """(n, 4) float64: step, keep, cut and share of each row after the first `row` rows, for the kernels."""
@@ -112,4 +120,4 @@ class Penalties:
 
     def options(self) -> dict[str, Any]:
         """For the model's file."""
-        return {"l2": self.l2, "l1": self.l1, "average": self.average_from, "loss": self.loss_name}
+        return {"l2": self.l2, "l1": self.l1, "average": self.average_from} | self.loss.options()

@@ -13,8 +13,9 @@ EITHER = "df"  # rows of float64, of float32
 PLACES = "il"  # where sparse rows have their values: int32, int64
 NARROW = (1, 2, 3, 4)
 TURNED = range(1, 10)  # widths of rows that `segments.py` turns
+KEPT_AND_KIND = ((0, 0), (1, 0), (0, 1), (0, 2))  # whether rows' sums are kept, and the kind of the loss
 # What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
-NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1"
+NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
@@ -25,7 +26,8 @@ SEGMENTS = "d1 d1 l1 l0 dw2 dw1 dw1"
 # Called by name alone: Numba takes these for the arrays that come, which are writeable.
 DIRECT = {
     "strict.sgd_epochs": ["d2 d1 d1 dw1 dw1 dw1"],
-    "strict.sgd_regularized_epochs": ["d2 d1 d2 l0 d0 dw1 dw1 dw1 dw1 dw1"],
+    "strict.sgd_linear_epochs": ["d2 d1 d1 dw1 dw1 dw1"],
+    "strict.sgd_regularized_epochs": ["d2 d1 d2 d1 dw1 dw1 dw1 dw1 dw1"],
     "strict.logits": ["d2 d1 d1 dw1"],
     "strict.network_epochs": ["d2 d1 d1 d2 d2 d1 l2 dw2 dw2 dw1 dw1"],
     "strict.network_update": ["d0 d1 d1 l2 dw2"],
@@ -42,13 +44,15 @@ DIRECT = {
 AHEAD = DIRECT | {
     "exact.run_dense": [EXACT_DENSE.format(f=f) for f in EITHER],
     "exact.run_sparse": [EXACT_SPARSE.format(f=f) for f in EITHER],
-    "fast.neuron.narrow_epochs": [f"{f}2 {NEURON} t{width}" for f in EITHER for width in NARROW],
-    "fast.neuron.wide_epochs": [f"{f}2 {NEURON}" for f in EITHER],
+    "fast.neuron.narrow_epochs": [
+        f"{f}2 {NEURON} t{width} t{kind}" for f, width, kind in product(EITHER, NARROW, (0, 1))
+    ],
+    "fast.neuron.wide_epochs": [f"{f}2 {NEURON} t{kind}" for f in EITHER for kind in (0, 1)],
     "fast.row_lengths.largest_square_norm": [f"{f}2 d1 dw1 t{width}" for f in EITHER for width in (0, *NARROW)],
     "fast.regularized_neuron.narrow_epochs": [
-        f"d2 {REGULARIZED} t{width} t{kept}" for width in NARROW for kept in (0, 1)
+        f"d2 {REGULARIZED} t{width} t{kept} t{kind}" for width in NARROW for kept, kind in KEPT_AND_KIND
     ],
-    "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept}" for kept in (0, 1)],
+    "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
     "fast.network.epochs": [f"d2 {NETWORK}"],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
@@ -75,9 +79,9 @@ AHEAD = DIRECT | {
 }
 LATER = {
     "fast.regularized_neuron.narrow_epochs": [
-        f"f2 {REGULARIZED} t{width} t{kept}" for width in NARROW for kept in (0, 1)
+        f"f2 {REGULARIZED} t{width} t{kept} t{kind}" for width in NARROW for kept, kind in KEPT_AND_KIND
     ],
-    "fast.regularized_neuron.wide_epochs": [f"f2 {REGULARIZED} t{kept}" for kept in (0, 1)],
+    "fast.regularized_neuron.wide_epochs": [f"f2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
     "strict.sgd_sparse_epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.logits": [f"f1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],

@@ -8,6 +8,7 @@ from typing import Any
 
 FILES = {
     "sgd_epochs": "neuron",
+    "sgd_linear_epochs": "neuron",
     "row_bound": "row_lengths",
     "sgd_regularized_epochs": "regularized_neuron",
     "sgd_sparse_epochs": "sparse",

@@ -7,19 +7,17 @@ done for several rows at once; what the next row waits for is one multiply-add a
 
 The sigmoid is a table of degree-7 polynomials, 16 nodes a unit. The node of row i is chosen before error[i-1] is known,
 from z[i] with the node's own sigmoid standing in for p[i-1]'s: the guess is good to a quarter of a node, so the load
-leaves the chain too, and a miss (then the node is looked up again) needs step*(x[i].x[i-1]+1) above 2.
+leaves the chain too, and a miss (then the node is looked up again) needs step*(x[i].x[i-1]+1) above 2. The errors of a
+linear neuron have no sigmoid, and the chain is the multiply-add alone.
 
 Nothing here allocates, raises or keeps state between calls; arrays are C-contiguous; results go into arguments.
 """
-
-import math
 
 import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, kernel, part
 from tinynet_fast.kernels.compiler.signatures import NEURON
 from tinynet_fast.kernels.compiler.simd import (
-    as_bits,
     fma,
     full,
     input_at,
@@ -36,69 +34,8 @@ from tinynet_fast.kernels.compiler.simd import (
     weight_at,
 )
 from tinynet_fast.kernels.engines import TILE
-
-# --- the sigmoid as a table -------------------------------------------------------------------------------------------
-
-# 16 nodes a unit and degree 7 (one cache line a node) hold 3.1e-16 out to 0.063 from a node: twice the half-spacing,
-# and the slack is what a guessed node may be off. Degree 11, 8 nodes a unit and no guess was as fast (6.1 ns a row) but
-# missed from a rate of 0.5 up (12 to 16 ns); degree 15 took 10 ns. Beyond RANGE every row is a miss: at 40, where the
-# sigmoid is flat, separable rows took 13.0 ns, at 128 8.3 (logits to 300, 2 features); clamping the node instead cost
-# all rows 0.5.
-NODES, RANGE, DEGREE = 16, 128, 7
-REACH = 0.063 * NODES
-LAST, LOW_WORD = np.uint64(2 * RANGE * NODES), np.uint64(0xFFFFFFFF)
-# 1.5 * 2**52 rounds what is added to it to an integer, kept in the low bits; the rest makes -RANGE node number 0.
-ROUND_NODE, LIMIT = 6755399441055744.0 + RANGE * NODES, float(RANGE * NODES)
-
-
-def sigmoid_table():
-    """(nodes, 8) coefficients in t = NODES*(z - node): 32 terms of Taylor, economised to degree 7 by Chebyshev."""
-    terms, radius = 32, REACH / NODES
-    # x**m in Chebyshev's polynomials T0..T7, and those in powers. (numpy.polynomial took 20 ms, a row at a time.)
-    from_power, to_power = np.zeros((DEGREE + 1, terms)), np.eye(DEGREE + 1)
-    for m in range(terms):
-        for k in range(m % 2, min(m, DEGREE) + 1, 2):
-            from_power[k, m] = math.comb(m, (m - k) // 2) / 2 ** max(m - (k > 0), 0)
-    for k in range(2, DEGREE + 1):  # T[k] = 2 x T[k-1] - T[k-2]
-        to_power[:, k] = 2 * np.roll(to_power[:, k - 1], 1) - to_power[:, k - 2]
-    series = np.zeros((terms, RANGE * NODES + 1))
-    series[0] = 1 / (1 + np.exp(np.arange(RANGE * NODES + 1) / NODES))  # the small side, where 1 - p loses nothing
-    for m in range(terms - 1):  # p' = p - p*p, term by term
-        series[m + 1] = (series[m] - sum(series[k] * series[m - k] for k in range(m + 1))) / (m + 1)
-    powers = np.arange(terms)[:, None]
-    small = to_power @ (from_power @ (series * radius**powers))
-    small /= np.float64(REACH) ** powers[: DEGREE + 1]  # radius and NODES at once
-    large = -small * (-1.0) ** powers[: DEGREE + 1]  # p(c + t) = 1 - p(-c - t)
-    large[0] += 1
-    return np.ascontiguousarray(np.concatenate([small.T[:0:-1], large.T]))
-
-
-TABLE = sigmoid_table().ravel()
-
-
-@part(forceinline=True)
-def row_error(table, ahead, coupling, error_before, node_before, y_before, y):
-    """(error, p at the node) of a row of scaled logit ahead - coupling*error_before; only error_before is waited for.
-
-    In the chain: one multiply-add for t, then 12 cycles of polynomial. The node is chosen from `node_before` in place
-    of the prediction before; that is a chain of its own (load, two operations, load) and about as long.
-    """
-    rounded = fma(-node_before, coupling, fma(coupling, y_before, ahead)) + ROUND_NODE
-    node = as_bits(rounded) & LOW_WORD
-    t = fma(-error_before, coupling, ahead - (rounded - ROUND_NODE))
-    # A miss must stay a branch: where LLVM made it a select (no min and max inside), the chain was twice as long.
-    if not ((abs(t) <= REACH) & (node <= LAST)):  # also true of NaN
-        z = min(max(fma(-error_before, coupling, ahead), -LIMIT), LIMIT)
-        rounded = z + ROUND_NODE
-        node = min(as_bits(rounded) & LOW_WORD, LAST)  # a NaN reads some node, and stays NaN through t
-        t = z - (rounded - ROUND_NODE)
-    k = node * np.uint64(8)
-    t2 = t * t
-    at_node = table[k]
-    low = fma(t2, fma(table[k + 3], t, table[k + 2]), fma(table[k + 1], t, at_node - y))
-    high = fma(t2, fma(table[k + 7], t, table[k + 6]), fma(table[k + 5], t, table[k + 4]))
-    return fma(t2 * t2, high, low), at_node
-
+from tinynet_fast.kernels.fast.row_error import KINDS, NODES, TABLE, row_error
+from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
 
 # --- rows asked for before they are met -------------------------------------------------------------------------------
 #
@@ -148,7 +85,7 @@ def dot(inputs, a0, a1, a2, a3, b0, b1, b2, b3, start):
 
 
 @part(forceinline=True)
-def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, inputs):
+def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, inputs, kind):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one.
 
     Rows are asked for 32 at a time. A prefetch in each row made 10,000 rows of 3 inputs 13% slower.
@@ -182,7 +119,7 @@ def narrow_tile(X, y, step, start, stop, weights, bias, loss, table, inputs):
                 -e2, dot(inputs, x0, x1, x2, x3, v0, v1, v2, v3, s2), dot(inputs, x0, x1, x2, x3, w0, w1, w2, w3, b)
             )
             coupling = dot(inputs, x0, x1, x2, x3, u0, u1, u2, u3, s1)
-            error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
+            error, node = row_error(kind, table, ahead, coupling, e1, node, y1, y[i])
             loss = fma(error, error, loss)
             e3, e2, e1 = e2, e1, error
             s3, s2, s1 = s2, s1, step[i] * NODES
@@ -298,7 +235,7 @@ def update_and_dot_long(X, weights, before, p0, p1, p2, p3, i, ahead):
 
 
 @part(forceinline=True)
-def wide_tile(X, y, step, start, stop, weights, bias, loss, table, long):
+def wide_tile(X, y, step, start, stop, weights, bias, loss, table, long, kind):
     """Rows start..stop-1, four at a time: their logits with the weights before the four, then the recurrence over them.
 
     Blocks of eight rows, a window that lags by one row and Gram terms a block ahead all hide the sweep on paper; none
@@ -327,12 +264,12 @@ def wide_tile(X, y, step, start, stop, weights, bias, loss, table, long):
             prefetch_lines_far(X, (i + 2) * X.shape[1] + far, half, stride)
         s0, s1, s2, s3 = step[i] * NODES, step[i + 1] * NODES, step[i + 2] * NODES, step[i + 3] * NODES
         y0, y1, y2, y3 = y[i], y[i + 1], y[i + 2], y[i + 3]
-        e0, node = row_error(table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
-        e1, node = row_error(table, z1 + b, fma(s0, g10, s0), e0, node, y0, y1)
+        e0, node = row_error(kind, table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
+        e1, node = row_error(kind, table, z1 + b, fma(s0, g10, s0), e0, node, y0, y1)
         ahead = fma(-e0, fma(s0, g20, s0), z2 + b)
-        e2, node = row_error(table, ahead, fma(s1, g21, s1), e1, node, y1, y2)
+        e2, node = row_error(kind, table, ahead, fma(s1, g21, s1), e1, node, y1, y2)
         ahead = fma(-e1, fma(s1, g31, s1), fma(-e0, fma(s0, g30, s0), z3 + b))
-        e3, node = row_error(table, ahead, fma(s2, g32, s2), e2, node, y2, y3)
+        e3, node = row_error(kind, table, ahead, fma(s2, g32, s2), e2, node, y2, y3)
         loss = fma(e3, e3, fma(e2, e2, fma(e1, e1, fma(e0, e0, loss))))
         p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
         b = (((b - p0) - p1) - p2) - p3
@@ -343,7 +280,7 @@ def wide_tile(X, y, step, start, stop, weights, bias, loss, table, long):
         add_row(X, before + 2, -p2, weights)
         add_row(X, before + 3, -p3, weights)
     for i in range(blocks_end, stop):
-        error, node = row_error(table, dot_row(X, i, weights) + b, 0.0, 0.0, 0.0, 0.0, y[i])
+        error, node = row_error(kind, table, dot_row(X, i, weights) + b, 0.0, 0.0, 0.0, 0.0, y[i])
         loss = fma(error, error, loss)
         p0 = step[i] * NODES * error
         add_row(X, i, -p0, weights)
@@ -357,36 +294,44 @@ def wide_tile(X, y, step, start, stop, weights, bias, loss, table, long):
 
 
 @kernel
-def narrow_epochs(X, y, step, weights, bias, losses, table, inputs):
+def narrow_epochs(X, y, step, weights, bias, losses, table, inputs, kind):
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            loss = narrow_tile(X, y, step, start, stop, weights, bias, loss, table, inputs)
+            loss = narrow_tile(X, y, step, start, stop, weights, bias, loss, table, inputs, kind)
         losses[epoch] = loss
 
 
 @kernel
-def wide_epochs(X, y, step, weights, bias, losses, table):
+def wide_epochs(X, y, step, weights, bias, losses, table, kind):
     long = X.shape[1] * X.itemsize > 64 * LONG
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
             if long:
-                loss = wide_tile(X, y, step, start, stop, weights, bias, loss, table, (0,))
+                loss = wide_tile(X, y, step, start, stop, weights, bias, loss, table, (0,), kind)
             else:
-                loss = wide_tile(X, y, step, start, stop, weights, bias, loss, table, ())
+                loss = wide_tile(X, y, step, start, stop, weights, bias, loss, table, (), kind)
         losses[epoch] = loss
 
 
 NARROW = 4
 
 
-def _epochs(floats, width):
+def _epochs(floats, width, kind):
     """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
     arrays = f"{floats}2 {NEURON}"
-    return compiled(narrow_epochs, f"{arrays} t{width}") if width <= NARROW else compiled(wide_epochs, arrays)
+    if width <= NARROW:
+        return compiled(narrow_epochs, f"{arrays} t{width} t{kind}")
+    return compiled(wide_epochs, f"{arrays} t{kind}")
+
+
+def _train(kind, X, y, step, weights, bias, losses):
+    width = X.shape[1]
+    inputs = ((0,) * width,) if width <= NARROW else ()
+    _epochs(X.dtype.char, width, kind)(X, y, step, weights, bias, losses, TABLE, *inputs, (0,) * kind)
 
 
 def sgd_epochs(X, y, step, weights, bias, losses):
@@ -395,6 +340,9 @@ def sgd_epochs(X, y, step, weights, bias, losses):
     `X` is (n, d), C-contiguous, float64 or float32; the rest is float64. Wherever an epoch is cut into calls at
     multiples of TILE rows, the weights are the same to the last bit.
     """
-    width = X.shape[1]
-    inputs = ((0,) * width,) if width <= NARROW else ()
-    _epochs(X.dtype.char, width)(X, y, step, weights, bias, losses, TABLE, *inputs)
+    _train(KINDS[LOG_LOSS], X, y, step, weights, bias, losses)
+
+
+def sgd_linear_epochs(X, y, step, weights, bias, losses):
+    """The reference's `sgd_linear_epochs`, to 1e-12, while step * (|x|^2 + 1) is at most 2 for every row."""
+    _train(KINDS[LEAST_SQUARES], X, y, step, weights, bias, losses)

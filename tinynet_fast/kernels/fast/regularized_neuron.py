@@ -7,7 +7,8 @@ and the coupling of neighbours (k = i-1) has no factor: the chain is as long as 
 than a block, none is divided by, and a keep of 0 is nothing special. Products are for logits alone: weights and means
 are brought on row by row with the plain loop's own roundings, so that no difference adds up over a long run.
 
-The schedule's cuts must be 0.0, the loss cross-entropy and `bias_scale` 1.0: all else is left to `strict`.
+The schedule's cuts must be 0.0, the loss one of `row_error.KINDS` and the bias scale 1.0: all else is left to `strict`.
+Huber's loss only cuts an error, after the next row's sum has waited for it; the sums above hold for any slope p.
 """
 
 import numpy as np
@@ -17,18 +18,8 @@ from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, for_rows, ker
 from tinynet_fast.kernels.compiler.signatures import REGULARIZED
 from tinynet_fast.kernels.compiler.simd import fma, input_at, put_weight, weight_at
 from tinynet_fast.kernels.engines import TILE
-from tinynet_fast.kernels.fast.neuron import (
-    ASKED,
-    NARROW,
-    NODES,
-    TABLE,
-    dot,
-    dot_row,
-    prefetch_lines_far,
-    prefetch_rows,
-    row_error,
-    scale,
-)
+from tinynet_fast.kernels.fast.neuron import ASKED, NARROW, dot, dot_row, prefetch_lines_far, prefetch_rows, scale
+from tinynet_fast.kernels.fast.row_error import KINDS, NODES, TABLE, add_loss, row_error, slope_of
 
 COLUMNS = (0, 0, 0, 0)  # as many as a schedule row has
 
@@ -62,7 +53,7 @@ def mix_in(inputs, share, w0, w1, w2, w3, b, means):
 
 
 @part(forceinline=True)
-def narrow_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, inputs, kept):
+def narrow_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, delta, inputs, kept, kind):
     """A tile of rows. Row i meets weights that know the rows up to i-3, and the last three rows one by one.
 
     Row i-3 is read again when the weights learn of it, and the means stay in memory: carried along in registers, which
@@ -105,8 +96,9 @@ def narrow_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss,
             coupling = dot(inputs, x0, x1, x2, x3, u0, u1, u2, u3, s1)
             if len(kept) > 0:
                 logits[i] = fma(-e1, coupling, ahead) / NODES
-            error, node = row_error(table, ahead, coupling, e1, node, y1, y[i])
-            loss = fma(error, error, loss)
+            raw, node = row_error(kind, table, ahead, coupling, e1, node, y1, y[i])
+            error = slope_of(kind, raw, delta)
+            loss = add_loss(kind, raw, error, loss)
             e3, e2, e1 = e2, e1, error
             s3, s2, s1 = s2, s1, schedule[i, at.STEP] * NODES
             c3, c2, c1 = c2, c1, schedule[i, at.KEEP]
@@ -184,7 +176,7 @@ def bring_in_one(X, i, keep, p, share, weights, means):
 
 
 @part(forceinline=True)
-def wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, kept):
+def wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, delta, kept, kind):
     """Rows start..stop-1, four at a time: their logits with the weights before them, then the recurrence over them."""
     d = X.shape[1]
     scale(weights, NODES)
@@ -215,19 +207,24 @@ def wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, t
         h0, h1 = schedule[i, at.SHARE], schedule[i + 1, at.SHARE]
         h2, h3 = schedule[i + 2, at.SHARE], schedule[i + 3, at.SHARE]
         y0, y1, y2, y3 = y[i], y[i + 1], y[i + 2], y[i + 3]
-        e0, node = row_error(table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
+        r0, node = row_error(kind, table, z0 + b, 0.0, 0.0, 0.0, 0.0, y0)
+        e0 = slope_of(kind, r0, delta)
         z1 = fma(c0, z1, b)
-        e1, node = row_error(table, z1, fma(s0, g10, s0), e0, node, y0, y1)
+        r1, node = row_error(kind, table, z1, fma(s0, g10, s0), e0, node, y0, y1)
+        e1 = slope_of(kind, r1, delta)
         z2 = fma(-e0, fma(s0, c1 * g20, s0), fma(c0 * c1, z2, b))
-        e2, node = row_error(table, z2, fma(s1, g21, s1), e1, node, y1, y2)
+        r2, node = row_error(kind, table, z2, fma(s1, g21, s1), e1, node, y1, y2)
+        e2 = slope_of(kind, r2, delta)
         z3 = fma(-e0, fma(s0, c1 * c2 * g30, s0), fma(c0 * c1 * c2, z3, b))
         z3 = fma(-e1, fma(s1, c2 * g31, s1), z3)
-        e3, node = row_error(table, z3, fma(s2, g32, s2), e2, node, y2, y3)
+        r3, node = row_error(kind, table, z3, fma(s2, g32, s2), e2, node, y2, y3)
+        e3 = slope_of(kind, r3, delta)
         if len(kept) > 0:
             logits[i], logits[i + 1] = (z0 + b) / NODES, fma(-e0, fma(s0, g10, s0), z1) / NODES
             logits[i + 2] = fma(-e1, fma(s1, g21, s1), z2) / NODES
             logits[i + 3] = fma(-e2, fma(s2, g32, s2), z3) / NODES
-        loss = fma(e3, e3, fma(e2, e2, fma(e1, e1, fma(e0, e0, loss))))
+        loss = add_loss(kind, r1, e1, add_loss(kind, r0, e0, loss))
+        loss = add_loss(kind, r3, e3, add_loss(kind, r2, e2, loss))
         p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3
         b -= p0
         mb = fma(h0, b - mb, mb)
@@ -248,8 +245,9 @@ def wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, t
         z0 = dot_row(X, i, weights) + b
         if len(kept) > 0:
             logits[i] = z0 / NODES
-        error, node = row_error(table, z0, 0.0, 0.0, 0.0, 0.0, y[i])
-        loss = fma(error, error, loss)
+        raw, node = row_error(kind, table, z0, 0.0, 0.0, 0.0, 0.0, y[i])
+        error = slope_of(kind, raw, delta)
+        loss = add_loss(kind, raw, error, loss)
         p0 = schedule[i, at.STEP] * NODES * error
         bring_in_one(X, i, schedule[i, at.KEEP], p0, schedule[i, at.SHARE], weights, means)
         b -= p0
@@ -264,44 +262,46 @@ def wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, t
 
 
 @kernel
-def narrow_epochs(X, y, schedule, weights, bias, means, logits, losses, table, inputs, kept):
+def narrow_epochs(X, y, schedule, weights, bias, means, logits, losses, table, delta, inputs, kept, kind):
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            loss = narrow_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, inputs, kept)
+            loss = narrow_tile(
+                X, y, schedule, start, stop, weights, bias, means, logits, loss, table, delta, inputs, kept, kind
+            )
         losses[epoch] = loss
 
 
 @kernel
-def wide_epochs(X, y, schedule, weights, bias, means, logits, losses, table, kept):
+def wide_epochs(X, y, schedule, weights, bias, means, logits, losses, table, delta, kept, kind):
     for epoch in range(len(losses)):
         loss = losses[epoch]
         for start in range(0, X.shape[0], TILE):
             stop = min(start + TILE, X.shape[0])
-            loss = wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, kept)
+            loss = wide_tile(X, y, schedule, start, stop, weights, bias, means, logits, loss, table, delta, kept, kind)
         losses[epoch] = loss
 
 
-def _epochs(floats, width, kept):
+def _epochs(floats, width, kept, kind):
     """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
     arrays = f"{floats}2 {REGULARIZED}"
     if width <= NARROW:
-        return compiled(narrow_epochs, f"{arrays} t{width} t{kept}")
-    return compiled(wide_epochs, f"{arrays} t{kept}")
+        return compiled(narrow_epochs, f"{arrays} t{width} t{kept} t{kind}")
+    return compiled(wide_epochs, f"{arrays} t{kept} t{kind}")
 
 
-def sgd_regularized_epochs(X, y, schedule, loss, bias_scale, weights, bias, means, paid, losses, logits=None):
-    """The reference's `sgd_regularized_epochs`, to 1e-12, for a schedule without cuts, `loss` LOG_LOSS, `bias_scale`
-    1.0 and steps in bounds.
+def sgd_regularized_epochs(X, y, schedule, rule, weights, bias, means, paid, losses, logits=None):
+    """The reference's `sgd_regularized_epochs`, to 1e-12, for a schedule without cuts, a loss of `row_error.KINDS`, a
+    bias scale of 1.0 and steps in bounds.
 
-    Steps are in bounds while step * (|x|^2 + 1) is at most 8 for every row. `X` is (n, d), C-contiguous, float64 or
-    float32; the rest is float64, and `paid` is left alone. Wherever an epoch is cut into calls at multiples of TILE
-    rows, the results are the same to the last bit. Where `logits` is given, a slot a row, each row's sum before its
-    update is left there.
+    Steps are in bounds while step * (|x|^2 + 1) is at most 8 for every row, and 2 if there is no sigmoid. `X` is (n,
+    d), C-contiguous, float64 or float32; the rest is float64, and `paid` is left alone. Wherever an epoch is cut into
+    calls at multiples of TILE rows, the results are the same to the last bit. Where `logits` is given, a slot a row,
+    each row's sum before its update is left there; the loss must be LOG_LOSS then.
     """
-    width, kept = X.shape[1], logits is not None
-    epochs, X = for_rows(lambda floats: _epochs(floats, width, int(kept)), X)
-    arrays = X, y, schedule, weights, bias, means, logits if kept else losses, losses, TABLE
+    width, kept, kind = X.shape[1], logits is not None, KINDS[int(rule[at.NEURON_LOSS])]
+    epochs, X = for_rows(lambda floats: _epochs(floats, width, int(kept), kind), X)
+    arrays = X, y, schedule, weights, bias, means, logits if kept else losses, losses, TABLE, float(rule[at.SHAPE])
     inputs = ((0,) * width,) if width <= NARROW else ()
-    epochs(*arrays, *inputs, (0,) * kept)
+    epochs(*arrays, *inputs, (0,) * kept, (0,) * kind)

@@ -1,0 +1,125 @@
+"""`point_functions.py` in NumPy: the same functions, for one number or for an array of them."""
+
+import numpy as np
+
+from tinynet_fast.kernels.point_functions import (
+    ABSOLUTE_ERROR,
+    FOCAL,
+    HINGE,
+    HUBER,
+    LEAK,
+    LEAKY_RELU,
+    LEAST,
+    LEAST_SQUARES,
+    POISSON,
+    QUANTILE,
+    RELU,
+    SIGMOID,
+    SILU,
+    SQUARED_ERROR,
+    TANH,
+)
+
+
+def sigmoid(z):
+    """The logistic function, 1 / (1 + exp(-z)), element by element."""
+    with np.errstate(over="ignore"):  # exp(-z) = inf gives the prediction 0, as it should
+        return 1.0 / (1.0 + np.exp(-z))
+
+
+def exponential(z):
+    """exp(z), infinity where it is too large for a float."""
+    with np.errstate(over="ignore"):
+        return np.exp(z)
+
+
+def activate(z, activation):
+    """What units send on, given the sums `z` of their weighted inputs and their biases; and the slopes there."""
+    if activation == SIGMOID:
+        a = sigmoid(z)
+        return a, a * (1.0 - a)
+    if activation == TANH:
+        a = np.tanh(z)
+        return a, 1.0 - a * a
+    if activation == RELU:
+        return np.where(z > 0.0, z, 0.0), np.where(z > 0.0, 1.0, 0.0)
+    if activation == LEAKY_RELU:
+        return np.where(z > 0.0, z, LEAK * z), np.where(z > 0.0, 1.0, LEAK)
+    if activation == SILU:
+        share = sigmoid(z)
+        a = z * share
+        return a, share + a * (1.0 - share)
+    return np.exp(z - log_total(z, 0, z.shape[1])[:, np.newaxis]), 1.0  # a softmax
+
+
+def cross_entropy(z, y):
+    """Minus the log of the probability that sigmoid(z) gives to the true labels `y` (0 or 1)."""
+    s = np.where(y > 0.5, z, -z)
+    return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
+
+
+def clipped_cross_entropy(probability):
+    """Minus the log of the probabilities of the true labels, clipped."""
+    return -np.log(np.clip(probability, LEAST, 1.0 - LEAST))
+
+
+def predicted(z, loss):
+    """What neurons with the sums `z` predict."""
+    if loss <= FOCAL:
+        return sigmoid(z)
+    return exponential(z) if loss == POISSON else z
+
+
+def row_loss(z, prediction, y, loss, shape):
+    """The losses of predictions, from their sums `z` and the true values `y`."""
+    error = prediction - y
+    if loss == SQUARED_ERROR or loss == LEAST_SQUARES:
+        return error * error
+    if loss == HUBER:
+        inside = np.minimum(np.abs(error), shape)
+        return inside * (np.abs(error) - 0.5 * inside)
+    if loss == ABSOLUTE_ERROR:
+        return np.abs(error)
+    if loss == QUANTILE:
+        return np.maximum((1.0 - shape) * error, -shape * error)
+    if loss == POISSON:
+        return prediction - y * z
+    if loss == HINGE:
+        return np.maximum(0.0, 1.0 - np.where(y > 0.5, z, -z))
+    if loss == FOCAL:
+        return np.where(y > 0.5, 1.0 - prediction, prediction) ** shape * cross_entropy(z, y)
+    return cross_entropy(z, y)
+
+
+def loss_slope(z, prediction, y, loss, shape):
+    """The derivatives of the loss by the sums `z`."""
+    error = prediction - y
+    if loss == SQUARED_ERROR:
+        return error * (2.0 * prediction * (1.0 - prediction))
+    if loss == HUBER:
+        return np.maximum(-shape, np.minimum(error, shape))
+    if loss == ABSOLUTE_ERROR:
+        return np.sign(error)
+    if loss == QUANTILE:
+        return np.where(error > 0.0, 1.0 - shape, np.where(error < 0.0, -shape, 0.0))
+    if loss == HINGE:
+        side = np.where(y > 0.5, 1.0, -1.0)
+        return np.where(side * z <= 1.0, -side, 0.0)
+    if loss == FOCAL:
+        right = np.where(y > 0.5, prediction, 1.0 - prediction)
+        slope = (1.0 - right) ** shape * (shape * right * cross_entropy(z, y) + (1.0 - right))
+        return np.where(y > 0.5, -slope, slope)
+    return error
+
+
+def history_loss(z, prediction, y, loss, shape):
+    """What rows add to a neuron's history."""
+    error = prediction - y
+    return error * error if loss <= LEAST_SQUARES else row_loss(z, prediction, y, loss, shape)
+
+
+def log_total(sums, start, outputs):
+    """log(exp(sums[:, start]) + ...) over as many sums as there are outputs, written so that exp cannot overflow."""
+    part = sums[:, start : start + outputs]
+    largest = part.max(axis=1)
+    return largest + np.log(np.exp(part - largest[:, np.newaxis]).sum(axis=1))
