@@ -242,7 +242,7 @@ class Model:
         if threshold is not None and (self.n_outputs > 1 or self.numbers or self.output == outputs.MARGIN):
             what = "predicts numbers" if self.numbers else f"knows {len(self.labels)}"
             what = "has no probabilities" if self.output == outputs.MARGIN else what
-            raise ValueError(f"a threshold is for the probability of two labels; this model {what}: leave it out")
+            raise ValueError(f"a threshold is for two labels; this model {what}: leave it out")
         return check_threshold(self.threshold if threshold is None else threshold)
 
     def score(self, X: Any, y: Any) -> float:
