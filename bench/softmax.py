@@ -17,7 +17,7 @@ from family import check, cpu_turns, run
 import numpy as np
 
 from tinynet_fast.kernels.engines import FAST, STRICT
-from tinynet_fast.kernels.fast.softmax_neuron import STEP_BOUND
+from tinynet_fast.kernels.engines import SOFTMAX_BOUND
 
 # rows, inputs, labels, l2
 RUNS = (
@@ -47,7 +47,7 @@ def trained(engine, X, y, schedule, k):
 
 def contenders(n, d, k, l2):
     X, y = problem(n, d, k)
-    rate = 0.5 * STEP_BOUND / ((X * X).sum(axis=1).max() + 1.0)
+    rate = 0.5 * SOFTMAX_BOUND / ((X * X).sum(axis=1).max() + 1.0)
     schedule, own = np.tile([rate, 1.0 - rate * l2, 0.0, 0.0], (n, 1)), y.astype(float)
     runs = {engine.name: lambda engine=engine: trained(engine, X, own, schedule, k) for engine in (FAST, STRICT)}
     check(f"{n} x {d}, {k} labels", "fast", runs["fast"]().ravel(), runs["strict"]().ravel(), LIMIT)

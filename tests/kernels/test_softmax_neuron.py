@@ -17,7 +17,7 @@ from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.engines import ENGINES, FAST, NUMPY, REFERENCE, STRICT, TILE, compiles
 from tinynet_fast.kernels.fast import functions, many_neurons, one_vs_rest, softmax_neuron
-from tinynet_fast.kernels.fast.softmax_neuron import STEP_BOUND
+from tinynet_fast.kernels.engines import SOFTMAX_BOUND
 
 pytestmark = pytest.mark.any_cpu
 HERE = [engine for engine in ENGINES.values() if compiles() or engine in (REFERENCE, NUMPY)]
@@ -69,7 +69,7 @@ class SoftmaxProblem:
 
 def bound_of(X):
     """The largest step that is in bounds without l2."""
-    return STEP_BOUND / (np.max((X.astype(float) ** 2).sum(axis=1), initial=0.0) + 1.0)
+    return SOFTMAX_BOUND / (np.max((X.astype(float) ** 2).sum(axis=1), initial=0.0) + 1.0)
 
 
 def problem(rng, n, d, k, reach=1.0, l2=0.0, l1=0.0, averaged=False, dtype=np.float64, scale=1.0, size=1.0):

@@ -38,7 +38,8 @@ class DenseNeuron:
 
     def __init__(self, options: Options, start: np.ndarray, schedule: Schedule, penalties: Penalties) -> None:
         self.engine, self.all_rows = options.engine, options.rows
-        self.labels, self.features, self.targets = options.labels, options.features, options.targets
+        self.labels = np.empty(0) if options.labels is None else options.labels
+        self.features, self.targets = options.features, options.targets
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
         self.rule = penalties.rule()
         self.cut_for(options.engine, options)
@@ -172,6 +173,11 @@ class DenseNeuron:
         """The mean weights and the mean bias so far."""
         return self.means[:-1], self.means[-1]
 
+    @property
+    def bound(self) -> float:
+        """A step does not overshoot while step * (|x|**2 + 1) is at most this."""
+        return self.penalties.loss.bound
+
     def last_rate(self) -> float | None:
         return self.schedule.rate(max(self.row - 1, 0))
 
@@ -179,7 +185,7 @@ class DenseNeuron:
         if self.schedule.name == "optimal":  # it does not use the rate
             return 0.0
         largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
-        bound = self.penalties.loss.bound
+        bound = self.bound
         if not bound > 0.0:  # as for a network
             return min(self.learning_rate / 10.0, stable_rate(rows, STABILITY_BOUND / 100.0, self.start))
         return stable_rate(rows, bound, self.start) / max(largest, 1.0)

@@ -5,7 +5,7 @@ and the nudges of row r, the sums of row s are keep*(s.w) + b - p*(s.r + 1) in t
 The errors need all sums of a row, so more than 8 * MOST labels are swept in groups of up to MOST registers, and their
 sums wait in a table.
 
-Steps are in bounds while step * (|x|^2 + 1) is at most STEP_BOUND. The cross-entropy of a softmax has, in its sums, the
+Steps are in bounds while step * (|x|^2 + 1) is at most SOFTMAX_BOUND. The cross-entropy of a softmax has, in its sums, the
 second derivative H = diag(p) - p p^T, whose eigenvalues lie between 0 and 1/2 (Boehning, Annals of the Institute of
 Statistical Mathematics 44, 1992). In the weights it is H times x x^T (Kronecker), where x has a 1 appended. So the
 derivative of a row's update has eigenvalues between keep - step |x|^2 / 2 and 1, and two runs over the same rows never
@@ -43,7 +43,6 @@ from tinynet_fast.kernels.fast.functions import clamp, power
 from tinynet_fast.kernels.fast.many_neurons import AHEAD, MOST, aligned
 from tinynet_fast.kernels.fast.one_vs_rest import NO_CLASS, bring_in_two
 
-STEP_BOUND = 4.0
 NEAR = 250.0  # up to here exp needs no shift: no total of 2**20 labels overflows, or is too small for a division
 FARTHEST = -700.0  # exp of less counts as exp of this, 1e-304
 CODE, SUMS, SUMS_AHEAD, POWERS, NUDGES, NUDGES_AHEAD, SQUARES = range(7)  # rows of `table`
@@ -243,7 +242,7 @@ def _take(rows, table):
 def sgd_softmax_epochs(X, y, schedule, weights, means, paid, errors, losses):
     """The reference's `sgd_softmax_epochs`, to 1e-12, for a schedule without cuts and steps in bounds.
 
-    Steps are in bounds while step * (|x|^2 + 1) is at most STEP_BOUND for every row. `X` is (n, d), C-contiguous,
+    Steps are in bounds while step * (|x|^2 + 1) is at most SOFTMAX_BOUND for every row. `X` is (n, d), C-contiguous,
     float64 or float32; the rest is float64: `weights` and `means` (d + 1, k), `y` (n,), `schedule` (n, 4). `paid` and
     `errors` are left alone. If an epoch is cut into calls at multiples of TILE rows, the results are the same to the
     last bit.
