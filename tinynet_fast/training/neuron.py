@@ -355,7 +355,8 @@ def _search(options: Options, start: np.ndarray, penalties: Penalties) -> RateSe
     }
     if is_streamed(options.rows):
         source = options.rows.source
-        return auto_rate(*options.rows.some(most_rows(0 if source.sparse else source.n_features)), **asked)
+        X, codes = options.rows.some(most_rows(0 if source.sparse else source.n_features))
+        return auto_rate(X, codes, sample_weight=options.rows.weights_of(codes), **asked)
     rows = options.in_memory
     part: Any = slice(None) if rows.index is None else rows.index
     if rows.index is not None:  # draw here, so that rows which the search does not take are not copied

@@ -261,7 +261,7 @@ class Run(Generic[M_co]):
         """Train on a block of rows."""
         options, trainable, history, saved = self.options, self.trainable, self.history, self.options.checkpoint
         if options.limit < np.inf:
-            self._measure(X)
+            self._measure(X, sample_weight)
         k = len(self.totals)
         with self._held():
             history.settled = False
@@ -279,9 +279,9 @@ class Run(Generic[M_co]):
         if saved is not None and k == 1 and saved.is_due():
             saved.write(history.state(trainable.state()))
 
-    def _measure(self, X: Any) -> None:
+    def _measure(self, X: Any, sample_weight: np.ndarray | None) -> None:
         """Leave streamed rows to `strict` if one is longer than the fast engine's limit."""
-        options, largest = self.options, row_bound(X)
+        options, largest = self.options, row_bound(X, sample_weight)
         options.largest = max(options.largest, largest)
         if choose(options.engine, largest, options.limit) is options.engine:
             return
@@ -356,7 +356,7 @@ def _checkpoint_options(trainable: Trainable[Any], options: Options) -> dict[str
         "seed": options.seed,
         "validation": options.validation,
         "patience": options.patience,
-        "labels": options.labels.tolist(),
+        "labels": None if options.labels is None else options.labels.tolist(),
         "features": options.features,
     }
 
