@@ -307,6 +307,7 @@ def test_oracles(engine, oracle):
 @engines
 def test_against_pytorch(engine):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch.set_num_threads(1)  # for so few rows a second thread is only in the way
     made = problem(np.random.default_rng(4), 40, 6, 5)
     weights = torch.tensor(made.start, requires_grad=True)
     for x, label, row in zip(made.X, made.y, made.schedule, strict=True):
