@@ -30,7 +30,8 @@ from tinynet_fast.training.checks import (
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.mlp import MOST_LABELS, check_hidden, first_parameters, longest_unit, network_sizes
-from tinynet_fast.training.neuron import first_schedule, first_weights
+from tinynet_fast.training.neuron import first_schedule
+from tinynet_fast.training.neuron_kinds import first_weights
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import Options, check_patience
 from tinynet_fast.training.result import Epoch, TrainingResult
@@ -89,10 +90,12 @@ def neuron(
         what = "l1" if penalties.l1 else "average from a row on"
         raise ValueError(f"{what} depends on all earlier rows, in one order: use mode='chain'")
     rates = first_schedule(learning_rate, schedule, power_t, penalties)
+    if is_auto(learning_rate) and penalties.loss.code != LOG_LOSS:
+        raise ValueError("learning_rate='auto' is for the log loss on a cluster: give a rate")
     chosen = choose(engine_named(engine), 0.0, np.inf, has_kernel=penalties.smooth)
     epochs = check_whole("epochs", epochs)
     shards = open_shards(cluster, mode, syncs, labels, 2, standardize)
-    start = first_weights(weights, bias, cluster.n_features)
+    (start,) = first_weights(weights, bias, cluster.n_features)
     found = None
     if is_auto(learning_rate):
         asked = {"epochs": epochs, "average": bool(average), "l2": l2, "weights": start[:-1], "bias": start[-1]}
@@ -228,7 +231,7 @@ def _options(
         raise ValueError("validation as a share needs a second pass over the shards: keep some rows and pass (X, y)")
     if validation is not None:
         X, y = check_validation(validation, shard_options.n_features, shard_options.labels, names=options.features)
-        options.validation_loss = lambda model: model.mean_cross_entropy(X, y)
+        options.validation_loss = lambda model: model.mean_loss(X, y)
     options.patience = check_patience(patience, validation, remedy="")
     options.callback = check_callback(callback)
     options.recorded["standardize"] = bool(standardize)

@@ -241,7 +241,7 @@ class TargetMoments:
         self._waiting, self._rows = [], 0
 
     def standardisation(self, names: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The mean and the population deviation of each target, (n_targets,) each.
+        """The mean and the population deviation of each target: (n_targets,) each, or () if there is one target.
 
         The deviation of a target that never changes is 1.0. ValueError if a target is too large or too small.
         """
@@ -251,4 +251,4 @@ class TargetMoments:
         names = [f"y[:, {j}]" if targets > 1 else "y" for j in range(targets)] if names is None else names
         mean, scale = self.moments.standardisation(names)
         scale[np.isinf(scale)] = 1.0
-        return mean, scale
+        return (mean, scale) if targets > 1 else (mean.reshape(()), scale.reshape(()))

@@ -128,11 +128,11 @@ def auto_rate(
     if np.isnan(losses).all():
         raise ValueError("every learning rate diverges: standardise the inputs, or start from smaller weights")
     if sparse or (len(matrix) < FEW_ROWS and len(rates) < MOST // 2):
-        rates, losses = _with_more(rates, losses, losses_of, SPARSE_MORE if sparse else FEWEST)
+        rates, losses = with_more(rates, losses, losses_of, SPARSE_MORE if sparse else FEWEST)
     return RateSearch(float(rates[np.nanargmin(losses)]), rates, losses, len(matrix), epochs)
 
 
-def _with_more(
+def with_more(
     rates: np.ndarray, losses: np.ndarray, losses_of: Callable[[np.ndarray], np.ndarray], more: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rates and their losses, with `more` rates between the best and its neighbours."""
