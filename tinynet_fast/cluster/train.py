@@ -14,6 +14,7 @@ from tinynet_fast.cluster.shards import Shards, open_shards, search_rate, train
 from tinynet_fast.cluster.sweep import HeldOutTask, SweepRecipe, check_folds, held_counts
 from tinynet_fast.cluster.tasks import Cluster, checked, singles
 from tinynet_fast.kernels.engines import FAST, choose, engine_named, row_limit
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.models.layers import check_activation
 from tinynet_fast.rows.arrays import as_float

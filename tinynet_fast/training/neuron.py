@@ -263,6 +263,7 @@ def train_neuron(
         sample_weight=sample_weight,
         class_weight=class_weight,
         most_labels=MOST_LABELS,
+        most_streamed=2,
         features=features,
         labels=labels,
         standardize=standardize,

@@ -42,6 +42,7 @@ def checked(
     progress: bool = False,
     callback: Callable[[Any], Any] | None = None,
     most_labels: int = 2,
+    most_streamed: int | None = None,
     features: Sequence[str] | None = None,
     labels: Any = None,
     standardize: bool = False,
@@ -84,7 +85,8 @@ def checked(
     _check_of_targets(options, labels, class_weight, standardize_y)
     known = None if labels is None else check_labels(labels, most_labels)
     weight = None if class_weight is None else ClassWeight(class_weight)
-    reading = Reading(known, most_labels, features, drop_missing, sparse, standardize, weight)
+    streamed = most_labels if most_streamed is None else most_streamed
+    reading = Reading(known, most_labels, streamed, features, drop_missing, sparse, standardize, weight)
     (open_stream if may_stream(X) else read_in_memory)(options, X, y, sample_weight, reading)
     if share:
         options.recorded["held_out"] = "hash" if options.streams else "permutation"

@@ -51,6 +51,7 @@ class Reading:
 
     known: np.ndarray | None  # the labels that the caller names
     most_labels: int
+    most_streamed: int  # labels of streamed rows if they are not named; with 2, reading for them ends with the second
     features: Sequence[str] | None
     drop_missing: bool
     sparse: bool  # whether sparse rows may stay sparse
@@ -179,7 +180,7 @@ def _stream_target(options: Options, source: "Source", reading: Reading) -> Any:
         options.targets = [source.target] if isinstance(source.target, str) else None
         options.targets = source.target if isinstance(source.target, list) else options.targets
         return StreamNumbers(source.n_targets, options.targets, options.loss.is_of_counts)
-    options.labels = _find_labels(source, reading.most_labels) if reading.known is None else reading.known
+    options.labels = _find_labels(source, reading.most_streamed) if reading.known is None else reading.known
     return StreamLabels(options.labels)
 
 

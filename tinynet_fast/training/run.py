@@ -158,7 +158,8 @@ class Run(Generic[M_co]):
             most = 0 if history.stopped_early else options.epochs
             finish(run_epochs(self._pass, most, observers, history.done))
         result = training_result(trainable, options, history)
-        warn_if_useless(trainable, options, self.sample, history.last_loss)
+        if not options.numbers:
+            warn_if_useless(trainable, options, self.sample, history.last_loss)
         return result
 
     def _open_checkpoint(self) -> None:
@@ -368,7 +369,7 @@ def training_result(trainable: Trainable[M_co], options: Options, history: Histo
         trainable.restore(history.best)
     model = options.for_raw_inputs(trainable.model())
     if rows.mean is not None:
-        warn_of_lost_digits(model, rows.mean, options.features)
+        warn_of_lost_digits(model, rows.mean, rows.scale, options.features)
     losses = np.concatenate(history.losses)
     model.training |= trainable.options() | options.recorded
     model.training |= {
