@@ -132,13 +132,10 @@ def _look_in_memory(trainable: Any, options: "Options", last_loss: float) -> tup
         # A network's history has the mean of the same loss over all rows. If it is low, the model is good. If it is
         # high, the model may still be good, because the first batches of a short run are in the mean.
         shares = counts / counts.sum()
-        squared = options.loss.name == "squared_error"
-        of_shares = shares[0] * shares[1] if squared else -float(shares @ np.log(shares))
-        if (
-            options.loss.name in ("log_loss", "squared_error")
-            and last_loss < CLEARLY * of_shares
-            and not are_sorted(codes)
-        ):
+        name = options.loss.name
+        of_shares = shares[0] * shares[1] if name == "squared_error" else -float(shares @ np.log(shares))
+        known = name in ("log_loss", "squared_error")
+        if known and last_loss < CLEARLY * of_shares and not are_sorted(codes):
             return None
     model = trainable.model()
     if not rare and not network:
