@@ -259,7 +259,8 @@ def test_sparse_rows_of_a_file(rows, tmp_path):
     X, Y = rows
     X = np.where(np.abs(X) > 1.0, X, 0.0)
     datasets.dump_svmlight_file(X, Y[:, 0], str(tmp_path / "d.svm"), zero_based=False)
-    same(train_neuron(sparse.csr_array(X), Y[:, 0], **LINEAR), train_neuron(tmp_path / "d.svm", **LINEAR))
+    X, y = datasets.load_svmlight_file(str(tmp_path / "d.svm"))  # the text has 16 digits of each number
+    same(train_neuron(sparse.csr_array(X), y, **LINEAR), train_neuron(tmp_path / "d.svm", **LINEAR))
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "blocks"])
@@ -283,7 +284,7 @@ def test_a_share_of_rows_in_memory_needs_no_row_of_each_number(rows):
     X, Y = rows
     result = train_neuron(X, Y[:, 0], validation=0.3, seed=1, standardize_y=True, **LINEAR)
     assert result.rows == 280
-    assert result.validation_loss_history[-1] < result.validation_loss_history[0]
+    assert result.validation_loss_history[-1] < 0.02  # in units of y: its noise has a variance of 0.01
 
 
 TABLE = "a,b,p,q\n" + "".join(f"{i % 7},{i % 5},{i * 0.1:.1f},{i % 3}\n" for i in range(50))
@@ -380,7 +381,7 @@ def test_a_constant_is_warned_of(streamed):
     np.testing.assert_allclose(result.model.predict(X)[:, 0], 7.0, atol=1e-6)
     with pytest.raises(ValueError, match="y is 0 in every row, and loss='poisson' learns a mean above 0"):
         train(0.0 * Y[:, 0], loss="poisson")
-    with pytest.raises(ValueError, match="is -7.0: loss='poisson' learns counts, of at least 0"):
+    with pytest.raises(ValueError, match=r"is -7\.0: loss='poisson' learns counts, of at least 0"):
         train(-Y[:, 0], loss="poisson")
 
 
@@ -409,9 +410,9 @@ def test_moments_of_numbers_do_not_depend_on_the_pieces():
         ref = comp if ref is None else ref
         np.testing.assert_array_equal(comp, ref)
     np.testing.assert_allclose(ref, [y.mean(axis=0), y.std(axis=0)], rtol=1e-9)
+    moments = TargetMoments(1)
+    moments.add(np.array([1e300, -1e300]))
     with pytest.raises(ValueError, match="column 'y' is too large to standardise"):
-        moments = TargetMoments(1)
-        moments.add(np.array([1e300, -1e300]))
         moments.standardisation()
 
 
@@ -441,7 +442,7 @@ def test_a_checkpoint_goes_on_with_numbers(rows, tmp_path):
     path = tmp_path / "s.json"
     train_neuron(table, ["p", "q"], checkpoint=path, **asked)
     same(comp, train_neuron(table, ["p", "q"], checkpoint=path, **asked | {"epochs": 6}))
-    with pytest.raises(ValueError, match="target was .* and is"):
+    with pytest.raises(ValueError, match=r"target was .* and is"):
         train_neuron(table, ["q", "p"], checkpoint=path, **asked | {"epochs": 6})
 
 
