@@ -194,6 +194,7 @@ def train_mlp(
     options = checked(
         X,
         y,
+        loss=chosen,
         epochs=epochs,
         shuffle=shuffle,
         seed=seed,
