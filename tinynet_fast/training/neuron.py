@@ -335,13 +335,13 @@ def _search_once(options: Options, start: np.ndarray, penalties: Penalties) -> R
     if saved is not None and saved.rate_search is not None:
         check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
         return RateSearch(**saved.rate_search)
-    found = _search(options, start, penalties)
+    found = search_rate(options, start, penalties)
     if saved is not None:
         saved.rate_search = vars(found)
     return found
 
 
-def _search(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
+def search_rate(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
     """Search for the rate on the rows that are trained on, without those that are held out."""
     from tinynet_fast.training.rate_search import auto_rate, draw, most_rows  # 20 ms, only if a rate is searched
 
