@@ -12,7 +12,7 @@ from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.sandwich import input_names, standard_errors
-from tinynet_fast.rows.arrays import as_matrix, as_sample_weight
+from tinynet_fast.rows.arrays import as_float, as_matrix, as_sample_weight
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.sparse import CSR
 
@@ -157,7 +157,9 @@ class Neuron(base.Model):
         """
         matrix = self.dense_rows(X)
         codes, weights = self.codes(X, y, len(matrix)), as_sample_weight(sample_weight, len(matrix))
-        penalty = self.training.get("l2", 0.0) if l2 is None else l2
+        penalty = as_float(self.training.get("l2", 0.0) if l2 is None else l2)
+        if penalty is None or not 0.0 <= penalty < np.inf:
+            raise ValueError(f"l2 is {l2!r}; a finite number of at least 0 is needed")
         return standard_errors(
             matrix,
             codes,

@@ -56,12 +56,15 @@ class Sandwich:
         return np.asarray((vectors / values) @ vectors.T / np.outer(size, size))
 
     def covariance(self, inverse: np.ndarray) -> np.ndarray:
+        """H^-1 S H^-1, from H^-1."""
         return np.asarray(inverse @ self.squares @ inverse)
 
-    def warn_if_far(self, inverse: np.ndarray, errors: np.ndarray, names: list[str]) -> None:
-        """Issue a TrainingWarning if a Newton step moves a weight by too much of its standard error."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            off = np.nan_to_num(np.abs(inverse @ self.gradient) / errors)
+    def errors(self, inverse: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.diag(self.covariance(inverse)))
+
+    def check(self, inverse: np.ndarray, errors: np.ndarray, names: list[str]) -> float:
+        """The largest of the distances; a TrainingWarning if it is large, or if there is no least loss."""
+        off = distances(self.gradient, inverse, errors)
         j = int(np.argmax(off))
         if self.separated:
             warn(
@@ -76,6 +79,29 @@ class Sandwich:
                 '("auto" finds one)',
                 TrainingWarning,
             )
+        return float(off[j])
+
+
+def distances(gradient: np.ndarray, inverse: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """How far weights are from the least loss, in standard errors: by so much Newton's step, H^-1 g, moves them.
+
+    `gradient` is (..., d + 1), for one neuron or for several.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(np.abs(gradient @ inverse) / errors)
+
+
+def gradients(
+    blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray | None]], parameters: np.ndarray, penalty: np.ndarray
+) -> np.ndarray:
+    """`sandwich(...).gradient` for each of some neurons, a row of `parameters` each: (m, d + 1)."""
+    total, n = np.zeros_like(parameters), 0
+    for X, y, weights in blocks:
+        x = np.column_stack([X, np.ones(len(y))])
+        error = vectorized.sigmoid(x @ parameters.T) - y[:, np.newaxis]
+        total += (error if weights is None else error * weights[:, np.newaxis]).T @ x
+        n += len(y)
+    return total + n * penalty * parameters
 
 
 def sandwich(
@@ -127,7 +153,7 @@ def standard_errors(
     found = sandwich(blocks, turned, penalty)
     inverse = found.inverse(names)
     covariance = found.covariance(inverse)
-    found.warn_if_far(inverse, np.sqrt(np.diag(covariance)), names)
+    found.check(inverse, found.errors(inverse), names)
     turn = np.diag(np.append(1.0 / scale, 1.0))  # from weights and bias for standardised inputs to those for raw ones
     turn[-1, :-1] = -mean / scale
     return np.asarray(np.sqrt(np.diag(turn @ covariance @ turn.T)))

@@ -25,6 +25,9 @@ class BootstrapResult:
     biases : (n,) float64 array
     model : Neuron
         The point estimate: the neuron that was trained with every row once, in the same pass.
+    distance : float
+        How far the model's weights are from those of least loss, in standard errors: the largest of all weights. NaN if
+        inputs are collinear.
     learning_rate, l2 : float
         What all neurons were trained with.
     average : bool
@@ -39,6 +42,7 @@ class BootstrapResult:
     weights: np.ndarray
     biases: np.ndarray
     model: Neuron
+    distance: float
     learning_rate: float
     l2: float
     average: bool
@@ -95,10 +99,9 @@ class BootstrapResult:
         """A `rich.table.Table` with a row for each weight and for the bias: print it with `rich.print`."""
         from rich.table import Table  # slower to import than NumPy
 
-        percent = f"{100.0 * level:g}%"
-        columns = ["", "weight", "standard error", f"{percent} from", "to"]
-        table = Table(*columns, title=f"{len(self)} samples of {self.rows:,} rows, {self.epochs} epochs")
         values = np.append(self.model.weights, self.model.bias), self.standard_errors, *self.interval(level).T
+        columns = ["", "weight", "standard error", f"{100.0 * level:g}% from", "to"]
+        table = Table(*columns, title=f"{len(self)} samples of {self.rows:,} rows, {self.epochs} epochs")
         for name, *numbers in zip(input_names(self.model.features, self.model.n_features), *values, strict=True):
             table.add_row(name, *(f"{number:.6g}" for number in numbers))
         return table

@@ -49,6 +49,11 @@ class Group:
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, marks: np.ndarray | None) -> None:
         kernel.train(X, y, weights, marks, self.options, self.state, self.sums, self.penalised, self.marked)
 
+    @property
+    def draws(self) -> bool:
+        """Whether rows count as often as they are drawn, so that `train` takes their keys."""
+        return self.marked != kernel.FOLDS
+
     def clear(self, means: bool) -> None:
         kernel.clear(self.sums)
         if means:
