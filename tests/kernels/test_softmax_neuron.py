@@ -15,9 +15,8 @@ from problems import FEWER, SEEDS
 
 from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.compiler import simd
-from tinynet_fast.kernels.engines import ENGINES, FAST, NUMPY, REFERENCE, STRICT, TILE, compiles
+from tinynet_fast.kernels.engines import ENGINES, FAST, NUMPY, REFERENCE, SOFTMAX_BOUND, STRICT, TILE, compiles
 from tinynet_fast.kernels.fast import functions, many_neurons, one_vs_rest, softmax_neuron
-from tinynet_fast.kernels.engines import SOFTMAX_BOUND
 
 pytestmark = pytest.mark.any_cpu
 HERE = [engine for engine in ENGINES.values() if compiles() or engine in (REFERENCE, NUMPY)]

@@ -14,6 +14,7 @@ from tinynet_fast.cluster.shards import Shards, open_shards, search_rate, train
 from tinynet_fast.cluster.sweep import HeldOutTask, SweepRecipe, check_folds, held_counts
 from tinynet_fast.cluster.tasks import Cluster, checked, singles
 from tinynet_fast.kernels.engines import FAST, choose, engine_named, row_limit
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.models.layers import check_activation
 from tinynet_fast.rows.arrays import as_float
@@ -33,12 +34,13 @@ from tinynet_fast.training.mlp import MOST_LABELS, check_hidden, first_parameter
 from tinynet_fast.training.neuron import first_schedule
 from tinynet_fast.training.neuron_kinds import first_weights
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.options import Options, check_patience, check_validation
+from tinynet_fast.training.options import Options, check_patience
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.schedules import Penalties
 from tinynet_fast.training.sweep import combinations, with_folds
 from tinynet_fast.training.sweep import first_weights as first_weights_of_all
 from tinynet_fast.training.sweep_result import SweepResult, swept
+from tinynet_fast.training.targets import check_validation
 
 REMEDIES = {
     "shuffle": "shards are visited in their order: shuffle the rows once, where they are written",
