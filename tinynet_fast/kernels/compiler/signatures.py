@@ -68,8 +68,8 @@ AHEAD = DIRECT | {
         *(f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)),
         f"d2 {MODELS} t1 t2",
     ],
-    "fast.segments.train_narrow": [f"d2 {SEGMENTS} t0 t{width}" for width in TURNED],
-    "fast.segments.train_wide": [f"d2 {SEGMENTS} t0"],
+    "fast.segments.train_narrow": [f"d2 {SEGMENTS} t0 t{kind} t{width}" for width, kind in product(TURNED, (0, 1))],
+    "fast.segments.train_wide": [f"d2 {SEGMENTS} t0 t{kind}" for kind in (0, 1)],
     "fast.prediction.probabilities": [f"{f}2 d1 d1 dw1" for f in EITHER],
     "fast.prediction.pairs": [f"{f}2 d1 d1 dw1 dw2" for f in EITHER],
     "fast.row_order.gather_rows": [f"{f}2 {y}1 l1 {f}w2 dw1" for f in EITHER for y in "dB"],
@@ -108,11 +108,13 @@ LATER = {
         if f == "f" or (k > 1 and marked > 1)
     ],
     "fast.segments.train_narrow": [
-        f"{f}2 {SEGMENTS} t{stepped} t{width}"
-        for f, stepped, width in product(EITHER, (0, 1), TURNED)
+        f"{f}2 {SEGMENTS} t{stepped} t{kind} t{width}"
+        for f, stepped, kind, width in product(EITHER, (0, 1), (0, 1), TURNED)
         if (f, stepped) != ("d", 0)
     ],
-    "fast.segments.train_wide": [f"{f}2 {SEGMENTS} t{stepped}" for f, stepped in ("d1", "f0", "f1")],
+    "fast.segments.train_wide": [
+        f"{f}2 {SEGMENTS} t{stepped} t{kind}" for (f, stepped), kind in product(("d1", "f0", "f1"), (0, 1))
+    ],
     "fast.one_vs_rest.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))
