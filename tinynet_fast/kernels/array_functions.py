@@ -4,9 +4,11 @@ import numpy as np
 
 from tinynet_fast.kernels.point_functions import (
     ABSOLUTE_ERROR,
+    EXPONENTIAL,
     FOCAL,
     HINGE,
     HUBER,
+    IDENTITY,
     LEAK,
     LEAKY_RELU,
     LEAST,
@@ -49,6 +51,11 @@ def activate(z, activation):
         share = sigmoid(z)
         a = z * share
         return a, share + a * (1.0 - share)
+    if activation == EXPONENTIAL:
+        a = exponential(z)
+        return a, a
+    if activation == IDENTITY:
+        return z, 1.0
     return np.exp(z - log_total(z, 0, z.shape[1])[:, np.newaxis]), 1.0  # a softmax
 
 

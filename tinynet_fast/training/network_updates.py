@@ -51,7 +51,7 @@ class Network:
         n = len(options.rows)
         self.n_rows, self.size = n, min(batch_size or n, n)
         self.batch_size: int | None = self.size
-        self.rule = own(optimizer.rule(self.size, loss.code))
+        self.rule = own(optimizer.rule(self.size, loss.code, loss.shape))
         optimizer.schedule.updates = options.epochs * -(-n // self.size)
         self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
         masked = self.hidden_units if dropout else 0

@@ -18,9 +18,10 @@ from tinynet_fast.kernels.compiler.simd import (
     unrolled,
     where,
 )
-from tinynet_fast.kernels.fast.functions import clamp, exp, log1p, log1p_of_any, sigmoid, tanh
+from tinynet_fast.kernels.fast.functions import clamp, exp, exp_of_any, log1p, log1p_of_any, sigmoid, tanh
 from tinynet_fast.kernels.fast.network_steps import DESCENT, descended, inlined
 from tinynet_fast.kernels.reference import (
+    IDENTITY,
     LEAK,
     LEAKY_RELU,
     LEAST,
@@ -52,8 +53,10 @@ def activate(activation, work, values, slopes, count):
         relu_units(work, values, slopes, count)
     elif activation == LEAKY_RELU:
         leaky_relu_units(work, values, slopes, count)
-    elif activation == SILU:  # pragma: no branch
+    elif activation == SILU:
         silu_units(work, values, slopes, count)
+    elif activation == IDENTITY:  # pragma: no branch
+        fill(work, slopes, count, 1.0)
 
 
 @inlined
@@ -164,6 +167,38 @@ def squared_error(work, sums, deltas, labels, weights, count):
         error = p - y
         store(work, deltas + at, weight * (error * (2.0 * p * (1.0 - p))))
         total = fma(weight, error * error, total)
+    return sum_of(total)
+
+
+@inlined
+def least_squares(work, sums, deltas, targets, weights, count):
+    total = full(0.0)
+    for at in range(0, count * REGISTER, REGISTER):
+        weight, error = load(work, weights + at), load(work, sums + at) - load(work, targets + at)
+        store(work, deltas + at, weight * error)
+        total = fma(weight, error * error, total)
+    return sum_of(total)
+
+
+@inlined
+def huber(work, sums, deltas, targets, weights, count, delta):
+    total = full(0.0)
+    for at in range(0, count * REGISTER, REGISTER):
+        weight, error = load(work, weights + at), load(work, sums + at) - load(work, targets + at)
+        slope = clamp(error, -delta, delta)
+        store(work, deltas + at, weight * slope)
+        total = fma(weight, slope * (error - 0.5 * slope), total)
+    return sum_of(total)
+
+
+@inlined
+def poisson(work, sums, deltas, targets, weights, count):
+    total = full(0.0)
+    for at in range(0, count * REGISTER, REGISTER):
+        weight, z, y = load(work, weights + at), load(work, sums + at), load(work, targets + at)
+        mean = exp_of_any(z)
+        store(work, deltas + at, weight * (mean - y))
+        total = fma(weight, mean - y * z, total)
     return sum_of(total)
 
 
