@@ -72,7 +72,8 @@ class Problem:
             mask = self.mask[part] if self.mask.shape[1] else self.mask
             updates = epochs * ((int(pending[0]) + stop - start) // self.batch)
             X = self.X[part].astype(float) if kernels is strict else self.X[part]
-            given = (X, self.y[start * self.targets : stop * self.targets], self.weight[part], mask, self.schedule[done : done + updates + 1])
+            y = self.y[start * self.targets : stop * self.targets]
+            given = (X, y, self.weight[part], mask, self.schedule[done : done + updates + 1])
             kernels.network_epochs(*given, self.rule, self.layers, state, units, pending, losses)
             done += updates
         return state, pending, losses

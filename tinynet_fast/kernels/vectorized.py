@@ -187,8 +187,15 @@ def network_targets(layers):
     return 1 if layers[-1, at.ACTIVATION] == SOFTMAX else int(layers[-1, at.OUTPUTS])
 
 
-def network_loss(y, rule, layers, units):
-    """The losses of the rows that `network_forward` has just seen; `y` has a row for each. Outputs' losses add up."""
+def _rows_of(y, first, layers, units):
+    """(rows, targets): what is true of the rows in `units`."""
+    targets = network_targets(layers)
+    return y[first : first + units.shape[1] * targets].reshape(-1, targets)
+
+
+def network_loss(y, first, rule, layers, units):
+    """The losses of the rows that `network_forward` has just seen, whose part of `y` begins at `first`."""
+    y = _rows_of(y, first, layers, units)
     target, clipped = units.shape[2] - layers[-1, at.OUTPUTS], rule[at.LOSS] == CLIPPED_LOG_LOSS
     predictions, sums = units[:, :, target:]
     if layers[-1, at.ACTIVATION] == SOFTMAX:
@@ -199,8 +206,9 @@ def network_loss(y, rule, layers, units):
     return row_loss(sums, predictions, y, rule[at.LOSS], rule[at.LOSS_SHAPE]).sum(axis=1)
 
 
-def network_backward(y, weight, rule, layers, params, units, gradient):
+def network_backward(y, first, weight, rule, layers, params, units, gradient):
     """The chain rule from the output back to the first layer, for the rows that `network_forward` has just seen."""
+    y = _rows_of(y, first, layers, units)
     values, deltas = units[at.VALUES], units[at.DELTAS]
     outputs = layers[-1, at.OUTPUTS]
     target, p = values.shape[1] - outputs, len(params)
@@ -260,8 +268,7 @@ def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pen
     A large batch goes through in chunks of as many rows as `units` has. Chunks are counted from the start of their
     batch, so that the sums do not depend on the blocks that the rows come in.
     """
-    updates, size, chunk = 0, int(rule[at.BATCH_SIZE]), units.shape[1]
-    y = y.reshape(-1, network_targets(layers))
+    updates, size, chunk, targets = 0, int(rule[at.BATCH_SIZE]), units.shape[1], network_targets(layers)
     for epoch in range(len(losses)):
         start = 0
         while start < len(X):
@@ -270,9 +277,9 @@ def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pen
             part = slice(start, start + m)
             kept = mask[part] if mask.shape[1] else mask
             network_forward(X[part], kept, layers, state[at.PARAMETERS], units[:, :m])
-            losses[epoch] += np.sum(weight[part] * network_loss(y[part], rule, layers, units[:, :m]))
+            losses[epoch] += np.sum(weight[part] * network_loss(y, start * targets, rule, layers, units[:, :m]))
             params, gradient = state[at.PARAMETERS], state[at.GRADIENT]
-            network_backward(y[part], weight[part], rule, layers, params, units[:, :m], gradient)
+            network_backward(y, start * targets, weight[part], rule, layers, params, units[:, :m], gradient)
             start += m
             pending[at.PENDING_ROWS] += m
             pending[at.PENDING_WEIGHT] += weight[part].sum()

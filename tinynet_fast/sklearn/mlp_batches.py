@@ -135,9 +135,9 @@ class KernelBatches:
         """What the kernels call `rule`."""
         own = self.optimizer
         if isinstance(own, AdamOptimizer):
-            return np.array([rows, CLIPPED_LOG_LOSS, ADAM, own.beta_1, own.beta_2, 0.0], dtype=np.float64)
+            return np.array([rows, CLIPPED_LOG_LOSS, ADAM, own.beta_1, own.beta_2, 0.0])
         nesterov = own.nesterov and own.momentum > 0.0  # without momentum there is only the plain step
-        return np.array([rows, CLIPPED_LOG_LOSS, NESTEROV if nesterov else SGD, own.momentum, 0.0, 0.0], dtype=np.float64)
+        return np.array([rows, CLIPPED_LOG_LOSS, NESTEROV if nesterov else SGD, own.momentum, 0.0, 0.0])
 
     def _schedule_rows(self, n: int) -> np.ndarray:
         """(n, 4): what the kernels call rate, keep, l2 and epsilon for the next updates. The l2 is each batch's own.
