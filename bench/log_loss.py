@@ -71,7 +71,7 @@ def compete(n, d, size):
 
     def loss(parameters):
         weights, bias = parameters
-        return Neuron(weights=np.ravel(weights), bias=float(bias)).mean_cross_entropy(rows.X, codes)
+        return Neuron(weights=np.ravel(weights), bias=float(bias)).mean_loss(rows.X, codes)
 
     runs, learned, missing = {}, {}, []
     for who, make, limits in SOLVERS:

@@ -24,6 +24,7 @@ all places are meant, say `everywhere=True`.
 import ast
 import builtins
 import copy
+import importlib
 import inspect
 import textwrap
 import types
@@ -271,8 +272,18 @@ def plain_copies(*modules, mistake=None, into=None):
     return copies
 
 
-def _copy(module, mistake, instead):
+def _source(module):
+    """The source of a module, with that of another in the place of `from other import *`."""
     source = inspect.getsource(module)
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            (line,) = source.splitlines(keepends=True)[node.lineno - 1 : node.end_lineno]
+            source = source.replace(line, inspect.getsource(importlib.import_module(node.module)))
+    return source
+
+
+def _copy(module, mistake, instead):
+    source = _source(module)
     tree = plant(source, mistake) if mistake else ast.parse(source)
     made = types.ModuleType("planted")
     made.__dict__["__builtins__"] = vars(builtins) | {"__import__": _importer(instead)}

@@ -7,9 +7,14 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS, LOSSES
 from tinynet_fast.models.layers import ACTIVATIONS
 from tinynet_fast.proof.problems import NetworkProblem, NeuronProblem, can_solve, regularized_problem
+from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.optimizer import OPTIMIZERS, Optimizer
+from tinynet_fast.training.schedules import SMOOTH
+
+LABELLED = [loss.code for loss in LOSSES["labels"].values()]
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEWER = settings(max_examples=-(-settings.default.max_examples // 4))  # where an example takes a fifth of a second
@@ -38,7 +43,7 @@ def one_order(X, order):
 
 @st.composite
 def neuron_problems(draw, within_bound):
-    """A neuron's rows and steps. Within the bound, step * (|x|^2 + 1) is at most 8 for every row."""
+    """A neuron's rows and steps. Within the bound, step * (|x|^2 + 1) is at most 8 for every row; 2 for numbers."""
     rng = np.random.default_rng(draw(SEEDS))
     n, d = draw(st.integers(0, 300)), draw(st.integers(1, 70))
     scale = 10.0 ** draw(st.sampled_from([0, 0, 0, -3, 3, -160, -310, *([] if within_bound else [100, 300])]))
@@ -50,24 +55,43 @@ def neuron_problems(draw, within_bound):
     with np.errstate(over="ignore"):
         longest = np.max((X.astype(float) ** 2).sum(axis=1), initial=0.0) + 1.0
     rate = 10.0 ** draw(st.floats(-6, 1 if within_bound else 4))
-    step = np.full(n, min(rate, 8.0 / longest) if within_bound else rate)
+    linear = draw(st.sampled_from([False, False, True]))
+    step = np.full(n, min(rate, (2.0 if linear else 8.0) / longest) if within_bound else rate)
     if draw(st.booleans()):
         step *= rng.random(n) * (rng.random(n) < 0.7)
     weights = rng.standard_normal(d) * 10.0 ** draw(st.sampled_from([-300, -2, 0, 0, 2, 4])) / max(scale, 1.0)
     y = (rng.random(n) < draw(st.sampled_from([0.0, 0.5, 0.5, 1.0]))).astype(float)
+    y = rng.standard_normal(n) * 10.0 ** draw(st.sampled_from([-3, 0, 3])) if linear else y
     order = rng.permutation(n) if draw(st.booleans()) else slice(None)
     bias = float(rng.standard_normal())
     epochs, block = draw(st.integers(1, 4)), draw(st.integers(1, n + 1))
-    return NeuronProblem(X[order], y[order], step[order], weights, bias, epochs, block)
+    kernel = "sgd_linear_epochs" if linear else "sgd_epochs"
+    return NeuronProblem(X[order], y[order], step[order], weights, bias, epochs, block, kernel)
+
+
+@st.composite
+def shapes(draw):
+    """What gives losses their shape."""
+    return {
+        "delta": draw(st.sampled_from([1e-3, 1.0, 100.0])),
+        "quantile": draw(st.sampled_from([0.01, 0.5, 0.9])),
+        "gamma": draw(st.sampled_from([0.0, 0.5, 2.0, 5.0])),
+    }
 
 
 @st.composite
 def regularized_problems(draw, within_bound):
-    """A neuron's problem with any penalties, averaging from any row, either loss."""
+    """A neuron's problem with any penalties, averaging from any row, any loss."""
     problem = draw(neuron_problems(within_bound))
     l2, l1 = (draw(st.sampled_from([0.0, 1e-4, 0.1, 1.0, *([] if within_bound else [1e3])])) for _ in range(2))
-    loss = draw(st.sampled_from(["log_loss", "squared_error"]))
     rng = np.random.default_rng(draw(SEEDS))
+    of = "linear" if problem.kernel == "sgd_linear_epochs" else "labels"
+    loss = choose_loss(draw(st.sampled_from(list(LOSSES[of]))), of, **draw(shapes()))
+    if loss.name == "poisson":
+        problem = replace(problem, y=rng.poisson(2.0, len(problem.y)).astype(float))
+        problem = (
+            replace(problem, step=problem.step * 1e-3, weights=problem.weights * 1e-3) if within_bound else problem
+        )
     result = regularized_problem(rng, problem, l2, l1, draw(st.integers(0, 20)), loss)
     return replace(result, bias_scale=draw(st.sampled_from([1.0, 1.0, 0.01, 0.0])))
 
@@ -76,7 +100,8 @@ def without_what_is_left_to_strict(engine, problem):
     """The problem as it is, or without what the engine has no kernel for: l1, squared error, a bias that lags."""
     if can_solve(engine, problem):
         return problem
-    return replace(problem, schedule=problem.schedule * [1.0, 1.0, 0.0, 1.0], loss=0, bias_scale=1.0)
+    loss = problem.loss if problem.loss in SMOOTH else LOG_LOSS if problem.loss in LABELLED else LEAST_SQUARES
+    return replace(problem, schedule=problem.schedule * [1.0, 1.0, 0.0, 1.0], loss=loss, bias_scale=1.0)
 
 
 @st.composite

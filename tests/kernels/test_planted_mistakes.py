@@ -19,7 +19,7 @@ from tinynet_fast.cli import app
 from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.compiler import jit, simd
 from tinynet_fast.kernels.engines import ENGINES, FAST
-from tinynet_fast.kernels.fast import neuron, regularized_neuron
+from tinynet_fast.kernels.fast import neuron, regularized_neuron, row_error
 from tinynet_fast.proof import battery, validate
 from tinynet_fast.proof.problems import can_solve, neuron_problem
 
@@ -97,14 +97,19 @@ IN_STRICTS_REFERENCE = [
     Mistake("Adagrad without the root", "second[p] += g * g; params[p] -= rate * g / (math.sqrt(second[p]) + epsilon)", "second[p] += g * g; params[p] -= rate * g / (second[p] + epsilon)"),
 ]  # fmt: skip
 # the width at which the kernel runs, and the mistake
+IN_ROW_ERROR = [
+    Mistake("wrong sign of the row before", "t = fma(-error_before, coupling, ...)", "t = fma(error_before, coupling, ...)", "row_error"),
+    Mistake("polynomial used too far from its node", "REACH = 0.063 * NODES", "REACH = 0.5 * NODES"),
+]  # fmt: skip
+LINEAR_CHAIN = Mistake(
+    "wrong sign of the row before", "return fma(-error_before, ...), 0.0", "return fma(error_before, ...), 0.0"
+)
 IN_FAST = [
     (2, Mistake("no bias update", "w0, w1, w2, w3, b = ..., fma(-e3, s3, b)", "w0, w1, w2, w3, b = ..., b")),
     (2, Mistake("a row's share forgotten", "ahead = fma(-e2, dot(...), dot(...))", "ahead = fma(-0.0 * e2, dot(...), dot(...))")),
-    (2, Mistake("wrong sign of the row before", "t = fma(-error_before, coupling, ...)", "t = fma(error_before, coupling, ...)", "row_error")),
     (2, Mistake("last row of a tile not brought in", "bias[0] = fma(-e1, s1, ...) / NODES; return loss", "bias[0] = fma(-0.0 * e1, s1, ...) / NODES; return loss", "narrow_tile")),
-    (2, Mistake("polynomial used too far from its node", "REACH = 0.063 * NODES", "REACH = 0.5 * NODES")),
-    (2, Mistake("loss of the last tile only", "loss = narrow_tile(..., loss, table, inputs)", "loss = narrow_tile(..., 0.0, table, inputs)")),
-    (5, Mistake("coupling without the bias", "e1, node = row_error(table, z1 + b, fma(s0, g10, s0), ...)", "e1, node = row_error(table, z1 + b, s0 * g10, ...)")),
+    (2, Mistake("loss of the last tile only", "loss = narrow_tile(..., loss, table, inputs, kind)", "loss = narrow_tile(..., 0.0, table, inputs, kind)")),
+    (5, Mistake("coupling without the bias", "e1, node = row_error(kind, table, z1 + b, fma(s0, g10, s0), ...)", "e1, node = row_error(kind, table, z1 + b, s0 * g10, ...)")),
     (5, Mistake("two rows' shares swapped", "p0, p1, p2, p3 = s0 * e0, s1 * e1, s2 * e2, s3 * e3", "p0, p1, p2, p3 = s0 * e0, s1 * e1, s3 * e3, s2 * e2")),
     (5, Mistake("row before the four not brought in", "w = fma(-p3, r3, ...)", "w = fma(-0.0 * p3, r3, ...)", "update_and_dot")),
     (165, Mistake("row before the four not brought in, in lanes", "w = fma(-spread[r], load(...), w)", "w = fma(-0.0 * spread[r], load(...), w)", "sweep")),
@@ -197,6 +202,11 @@ def as_engine(module, copy):
     return type(ours)(copy)
 
 
+def planted_row_error(mistake):
+    """A compiled copy of `neuron.py`, whose errors of rows come from a copy of `row_error.py` with a mistake."""
+    return as_engine(neuron, jit_copy(neuron, instead={row_error: jit_copy(row_error, mistake)}))
+
+
 def planted_fast(mistake=None):
     """The same for `regularized_neuron.py`: its own lines in plain Python, what it imports as it is."""
     twins = plain_copy(simd)
@@ -236,20 +246,32 @@ def test_strict_compiles_the_reference(mistake):
     assert caught(planted_strict(mistake))
 
 
-def fast_cases(features):
+def fast_cases(features, linear=False):
     """Some 600 rows, so that there is more than one tile, of the width that the mistake concerns."""
     rng = np.random.default_rng(4)
-    return [neuron_problem(rng, n, features, reach=reach) for reach in (1e-3, 0.1, 1.0) for n in (5, 602)]
+    return [
+        neuron_problem(rng, n, features, reach=reach, linear=linear) for reach in (1e-3, 0.1, 1.0) for n in (5, 602)
+    ]
 
 
 @pytest.mark.parametrize("features", [2, 5, 165])
 def test_a_copy_of_fast_without_a_mistake_passes(features):
-    assert validate.judge(planted(neuron), "control", fast_cases(features)).kept
+    for linear in (False, True):
+        assert validate.judge(planted(neuron), "control", fast_cases(features, linear)).kept
 
 
 @pytest.mark.parametrize(("features", "mistake"), IN_FAST, ids=[m.name for _, m in IN_FAST])
 def test_fast(features, mistake):
     assert not validate.judge(planted(neuron, mistake), mistake.name, fast_cases(features)).kept
+
+
+@pytest.mark.parametrize("mistake", IN_ROW_ERROR, ids=str)
+def test_row_error(mistake):
+    assert not validate.judge(planted_row_error(mistake), mistake.name, fast_cases(2)).kept
+
+
+def test_row_error_of_numbers():
+    assert not validate.judge(planted_row_error(LINEAR_CHAIN), "linear", fast_cases(2, linear=True)).kept
 
 
 @pytest.mark.parametrize("mistake", IN_NUMPY, ids=str)

@@ -16,6 +16,7 @@ from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.proof.problems import neuron_problem, regularized_problem
 from tinynet_fast.proof.validate import REFERENCE, distance, judge, ulps
+from tinynet_fast.training.losses import choose_loss
 
 pytestmark = pytest.mark.any_cpu
 
@@ -40,9 +41,10 @@ def test_neuron_within_the_stability_bound(engine, problem):
 def test_neuron_of_every_narrow_width(engine, width):
     """`fast` keeps up to four weights in registers, with code of its own for each width."""
     rng = np.random.default_rng(width)
-    problems = [neuron_problem(rng, 50, width, vary=True)]
+    problems = [neuron_problem(rng, 50, width, vary=True, linear=linear) for linear in (False, True)]
     if engine in REGULARIZED:
-        problems.append(regularized_problem(rng, problems[0], 0.1, 0.0, 3, "log_loss"))
+        losses = (0, choose_loss("log_loss")), (1, choose_loss(of="linear")), (1, choose_loss("huber", "linear"))
+        problems += [regularized_problem(rng, problems[k], 0.1, 0.0, 3, loss) for k, loss in losses]
     assert judge(engine, "neuron", problems).kept
 
 
@@ -54,7 +56,9 @@ def test_neuron_of_long_rows(engine, width):
     problem = neuron_problem(rng, 23, width, vary=True)
     narrow = replace(problem, X=np.tile(problem.X, 2).astype(np.float32).astype(np.float64))
     narrow = replace(narrow, weights=np.tile(problem.weights, 2), step=problem.step / 3.0)
-    assert judge(engine, "neuron", [problem, narrow, replace(narrow, X=narrow.X.astype(np.float32))]).kept
+    linear = replace(narrow, kernel="sgd_linear_epochs", step=narrow.step / 4.0)
+    narrow32 = [replace(each, X=narrow.X.astype(np.float32)) for each in (narrow, linear)]
+    assert judge(engine, "neuron", [problem, narrow, linear, *narrow32]).kept
 
 
 @named(EXACT)
@@ -84,7 +88,8 @@ def test_a_schedule_that_adds_nothing_is_the_plain_update(engine, problem):
     """With keep 1, cut 0 and share 0 the regularised kernel gives the plain kernel's weights: bit for bit, unless it
     sums in an order of its own."""
     plain, plain_losses = problem.solve(engine)
-    same = regularized_problem(np.random.default_rng(0), problem, 0.0, 0.0, 0, "log_loss")
+    loss = choose_loss(of="linear" if problem.kernel == "sgd_linear_epochs" else "labels")
+    same = regularized_problem(np.random.default_rng(0), problem, 0.0, 0.0, 0, loss)
     same.schedule[:, 0] = problem.step
     comp, losses = same.solve(engine)
     promise = engine.promise if engine.module == "fast" else 0.0
@@ -126,7 +131,7 @@ def test_network_blocks_change_no_bit(engine, problem, block):
 @named(PROMISING)
 @given(problem=neuron_problems(within_bound=True))
 def test_epochs_in_one_call_are_calls_one_by_one(engine, problem):
-    own, kernel = engine.own, engine.kernels.sgd_epochs
+    own, kernel = engine.own, getattr(engine.kernels, problem.kernel)
     weights, bias, losses = own(problem.weights.copy()), own(np.array([problem.bias])), own(np.zeros(problem.epochs))
     kernel(own(problem.X), own(problem.y), own(problem.step), weights, bias, losses)
     block = max(1, len(problem.X) - 1) if engine.tile == 1 else -(-(len(problem.X) - 1) // engine.tile) * engine.tile

@@ -380,7 +380,7 @@ IN_STRICT = [
     Mistake("right to left", "for p in range(start, stop): ...", "for p in range(stop - 1, start - 1, -1): ...", "sparse_dot"),
     Mistake("a sum that starts beside zero", "z = 0.0", "z = 1e-17", "sparse_dot"),
     Mistake("grouping of the nudge", "v[...] -= factor * data[...]", "v[...] -= nudge * (data[...] / scale)", "sgd_sparse_epochs", given="factor = nudge / scale"),
-    Mistake("losses of all epochs in the first slot", "losses[epoch] += error * error", "losses[0] += error * error", "sgd_sparse_epochs"),
+    Mistake("losses of all epochs in the first slot", "losses[epoch] += history_loss(...)", "losses[0] += history_loss(...)", "sgd_sparse_epochs"),
 ]  # fmt: skip
 IN_NUMPY = [
     Mistake("l1 paid twice", "paid[stored] += scale * (v[stored] - before)", "pass"),

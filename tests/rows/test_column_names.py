@@ -83,7 +83,7 @@ def test_predictions(kind, model):
         for predict in (model.predict, model.predict_proba, model.decision_function):
             np.testing.assert_array_equal(predict(frame), predict(X))
         assert model.score(frame, Y) == model.score(X, Y)
-        assert model.loss(frame, Y) == model.mean_cross_entropy(frame, Y) == model.loss(X, Y)
+        assert model.loss(frame, Y) == model.mean_loss(frame, Y) == model.loss(X, Y)
     for names, missing in ((["a", "b"], "no column 'c'"), (["b", "d"], "no columns 'a', 'c'")):
         with pytest.raises(ValueError, match=f"X has {missing}, which the model has; it has {', '.join(names)}: add"):
             model.predict(make(kind, columns(names)))

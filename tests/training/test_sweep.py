@@ -73,7 +73,7 @@ def test_progressive_loss_is_of_rows_before_they_are_learned():
     comp = sweep(X, y, learning_rate=0.1).progressive_loss
     model, total = Neuron(weights=np.zeros(4)), 0.0
     for i in range(50):
-        total += model.mean_cross_entropy(X[i : i + 1], y[i : i + 1].astype(int))
+        total += model.mean_loss(X[i : i + 1], y[i : i + 1].astype(int))
         z = model.decision_function(X[i : i + 1])
         nudge = 0.1 * (1 / (1 + np.exp(-z)) - y[i])
         model.weights, model.bias = model.weights - nudge * X[i], model.bias - float(nudge[0])

@@ -227,7 +227,7 @@ def _options(
         raise ValueError("validation as a share needs a second pass over the shards: keep some rows and pass (X, y)")
     if validation is not None:
         X, y = check_validation(validation, shard_options.n_features, shard_options.labels, names=options.features)
-        options.validation_loss = lambda model: model.mean_cross_entropy(X, y)
+        options.validation_loss = lambda model: model.mean_loss(X, y)
     options.patience = check_patience(patience, validation, remedy="")
     options.callback = check_callback(callback)
     options.recorded["standardize"] = bool(standardize)

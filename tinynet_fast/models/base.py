@@ -1,4 +1,4 @@
-"""What a neuron and a network share: labels, names, prediction in blocks, scores, saving."""
+"""What a neuron and a network share: labels or numbers, names, prediction in blocks, scores, saving."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet_fast.columns import Columns, Target
 from tinynet_fast.kernels import vectorized
-from tinynet_fast.models import files
+from tinynet_fast.models import files, outputs
 from tinynet_fast.models.as_sklearn import fitted_estimator
 from tinynet_fast.models.fields import check_threshold
 from tinynet_fast.models.onnx_graph import network_graph
@@ -32,8 +32,14 @@ class Model:
 
     Attributes
     ----------
-    labels : (2,) array, or (n_classes,) for a network of more than two classes
+    labels : (2,) array, or (n_labels,) for more than two; empty if numbers are predicted
         The labels, as they were given in training. If there are two, the probability of the second is predicted.
+    output : {"sigmoid", "softmax", "one_vs_rest", "margin", "linear", "exp"}
+        What the outputs are. Of labels: the sigmoid of one sum; the softmax of a sum for each label; for each label the
+        sigmoid of its own sum; or sums whose signs decide, which are no probabilities (loss="hinge"). Of numbers: the
+        sum itself, or exp of it (loss="poisson"). If it is left out: "sigmoid" for two labels, "softmax" for more.
+    targets : list of str, or None
+        The names of the numbers that are predicted, if there are several.
     features : list of str, or None
         The names of the inputs, in order.
     threshold : float
@@ -53,6 +59,8 @@ class Model:
     training: dict[str, Any] = field(default_factory=dict)
     columns: Columns | None = None
     target: Target | None = None
+    output: str = ""
+    targets: list[str] | None = None
 
     _sparse: ClassVar[bool] = False  # whether the model reads SciPy's sparse rows without making them dense
 
@@ -73,8 +81,18 @@ class Model:
 
     @property
     def n_outputs(self) -> int:
-        """One for two labels; otherwise one for each label."""
-        return 1 if len(self.labels) == 2 else len(self.labels)
+        """One for two labels or for one number; otherwise one for each label or number."""
+        return self._n_numbers if self.numbers else 1 if len(self.labels) == 2 else len(self.labels)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether numbers are predicted, and not labels."""
+        return self.output in outputs.NUMBERS
+
+    @property
+    def _n_numbers(self) -> int:
+        """How many numbers are predicted for a row."""
+        raise NotImplementedError
 
     def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
         """Fill `out` of each block (X, out) with the outputs' sums. All blocks together have `n_rows` rows."""
@@ -89,13 +107,22 @@ class Model:
         """What a model file holds besides the fields that every model has."""
         raise NotImplementedError
 
+    @property
+    def _what(self) -> str:
+        """What is predicted, for `repr`."""
+        if not self.numbers:
+            return f"labels {self.labels.tolist()}"
+        return self.output if self.n_outputs == 1 else f"{self.n_outputs} outputs, {self.output}"
+
     def __post_init__(self) -> None:
-        self.labels = np.array(self.labels)
+        self.labels = np.empty(0) if self.numbers else np.array(self.labels)
+        self.output = outputs.check_output(self.output, len(self.labels))
         if self.labels.dtype.kind not in "biufU":
             self.labels = as_labels(self.labels, "labels")
         if self.features is not None:
             self.features = list(map(str, self.features))
-        if self.labels.ndim != 1 or len(self.labels) < 2 or len(set(self.labels.tolist())) < len(self.labels):
+        few = len(self.labels) < 2 and not self.numbers
+        if self.labels.ndim != 1 or few or len(set(self.labels.tolist())) < len(self.labels):
             raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
         if self.labels.dtype.kind == "f" and not np.isfinite(self.labels).all():
             raise ValueError(f"labels are {self.labels.tolist()!r}; finite ones are needed")
@@ -105,7 +132,8 @@ class Model:
             raise ValueError("the features are not the inputs that the columns make")
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """The last unit's sum for each row, before the sigmoid. For more than two classes: a sum for each class.
+        """The last unit's sum for each row, before the sigmoid. For more than two labels, or several numbers: a sum for
+        each of them.
 
         Parameters
         ----------
@@ -117,7 +145,7 @@ class Model:
 
         Returns
         -------
-        (n,) float64 array, or (n, n_classes) for more than two
+        (n,) float64 array, or (n, n_outputs)
 
         Raises
         ------
@@ -137,7 +165,14 @@ class Model:
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of the second label for each row: sigmoid(decision_function(X)), (n,) float64.
 
-        For more than two classes: the probability of each label, (n, n_classes), softmax(decision_function(X)).
+        For more than two labels: the probability of each label, (n, n_labels): softmax(decision_function(X)), or, one
+        against the rest, each label's sigmoid divided by the sum of all.
+
+        Raises
+        ------
+        ValueError
+            As `decision_function`, and if the model has no probabilities: it predicts numbers, or was trained with
+            loss="hinge".
 
         Examples
         --------
@@ -145,10 +180,21 @@ class Model:
         >>> Neuron(weights=[2.0], bias=-5.0).predict_proba([2.5])
         array([0.5])
         """
+        self._check_probabilities()
         z = self.decision_function(X)
         for part in slices(len(z), BLOCK_VALUES // self.n_outputs):
-            z[part] = vectorized.sigmoid(z[part]) if z.ndim == 1 else _softmax(z[part])
+            z[part] = outputs.probabilities(z[part], self.output)
         return z
+
+    def _check_probabilities(self) -> None:
+        """ValueError if the model has no probabilities."""
+        if self.numbers:
+            raise ValueError("the model predicts numbers, which have no probabilities: use predict")
+        if self.output == outputs.MARGIN:
+            raise ValueError(
+                "the model was trained with loss='hinge', whose sums are no probabilities: use predict or "
+                "decision_function, or train with loss='log_loss'"
+            )
 
     def label_probabilities(self, X: Any) -> np.ndarray:
         """The probability of each label for each row: (n, n_labels) float64, for two labels as well."""
@@ -159,7 +205,7 @@ class Model:
         """The label of each row: the second of two labels if its probability is at least `threshold`.
 
         With more than two labels it is the most probable label, and there is no threshold. Labels have the type that
-        they had in training.
+        they had in training. A model of numbers returns these: (n,) float64, or (n, n_outputs) for several.
 
         Parameters
         ----------
@@ -175,28 +221,58 @@ class Model:
         array([0, 1, 1])
         """
         limit = self.limit(threshold)
+        if self.numbers:
+            return outputs.numbers(self.decision_function(X), self.output)
+        if self.output == outputs.MARGIN:
+            return self.labels[self._places(self.decision_function(X))]
         probabilities = self.predict_proba(X)
         if self.n_outputs > 1:
             return self.labels[probabilities.argmax(axis=1)]
         return self.labels[(probabilities >= limit).astype(np.intp)]
 
+    def _places(self, z: np.ndarray) -> np.ndarray:
+        """The place of each row's label in `labels`, from the sums; with the model's own threshold."""
+        if z.ndim == 2:
+            return z.argmax(axis=1)
+        passes = z >= 0.0 if self.output == outputs.MARGIN else vectorized.sigmoid(z) >= self.threshold
+        return np.asarray(passes, dtype=np.intp)
+
     def limit(self, threshold: float | None) -> float:
         """Return `threshold`, or the model's own if it is None; ValueError if it is none for this model."""
-        if threshold is not None and self.n_outputs > 1:
-            raise ValueError(f"a threshold is for two labels; this model knows {len(self.labels)}: leave it out")
+        if threshold is not None and (self.n_outputs > 1 or self.numbers or self.output == outputs.MARGIN):
+            what = "predicts numbers" if self.numbers else f"knows {len(self.labels)}"
+            what = "has no probabilities" if self.output == outputs.MARGIN else what
+            raise ValueError(f"a threshold is for the probability of two labels; this model {what}: leave it out")
         return check_threshold(self.threshold if threshold is None else threshold)
 
     def score(self, X: Any, y: Any) -> float:
-        """The share of rows whose label is predicted correctly. `y` may name a column of `X`."""
+        """The share of rows whose label is predicted correctly. `y` may name a column of `X`.
+
+        For numbers it is R squared: 1 less the part of their variance that is left in the errors; for several numbers
+        the mean of theirs.
+        """
         z = self.decision_function(X)
-        codes = self.codes(X, y, len(z))
-        predicted = z.argmax(axis=1) if self.n_outputs > 1 else vectorized.sigmoid(z) >= self.threshold
-        return float(np.mean(predicted == codes))
+        if self.numbers:
+            return outputs.r_squared(outputs.numbers(z, self.output), self.true_numbers(X, y, len(z)))
+        return float(np.mean(self._places(z) == self.codes(X, y, len(z))))
 
     def loss(self, X: Any, y: Any) -> float:
-        """The mean cross-entropy (log loss) of the rows, in nats a row. `y` may name a column of `X`."""
+        """The mean cross-entropy (log loss) of the rows, in nats a row. `y` may name a column of `X`.
+
+        For numbers it is the mean of the loss that the model was trained by, or the mean squared error if that is not
+        known; for several numbers, the sum of theirs. After loss="hinge" it is the mean of that.
+        """
         matrix = self._matrix(X)
-        return self.mean_cross_entropy(matrix, self.codes(X, y, len(matrix)))
+        return self.mean_loss(matrix, (self.true_numbers if self.numbers else self.codes)(X, y, len(matrix)))
+
+    def true_numbers(self, X: Any, y: Any, n_rows: int) -> np.ndarray:
+        """The number of each row, (n_rows,), or (n_rows, n_outputs). `y` may name a column of `X`, or several."""
+        from tinynet_fast.rows.arrays import read_numbers
+        from tinynet_fast.rows.frames import number_columns
+
+        if y is None and self.target is not None:
+            y = self.target.name
+        return read_numbers(number_columns(X, y), n_rows, self.n_outputs)
 
     def codes(self, X: Any, y: Any, n_rows: int) -> np.ndarray:
         """For each row the place of its label in `labels`: (n_rows,) int. `y` may name a column of `X`.
@@ -221,18 +297,15 @@ class Model:
             )
         return labels
 
-    def mean_cross_entropy(self, matrix: Any, codes: np.ndarray) -> float:
-        """`loss` for rows that were checked before: a finite matrix, and for each row the index of its label."""
+    def mean_loss(self, matrix: Any, y: np.ndarray) -> float:
+        """`loss` for rows that were checked before: a finite matrix, and for each row the index of its label, or its
+        number."""
         if not (isinstance(matrix, CSR) or (isinstance(matrix, np.ndarray) and matrix.ndim == 2)):
             matrix = self._matrix(matrix)  # a frame, for example
         row_values = int(matrix.row_values if isinstance(matrix, CSR) else matrix.shape[1])
-        total = 0.0
+        total, loss = 0.0, outputs.loss_in(self.training, self.output)
         for part in slices(len(matrix), -(-COMPILED_FROM // row_values)):  # temporary arrays stay small
-            z, y = self.checked_logits(matrix[part]), codes[part]
-            if self.n_outputs > 1:
-                total += float(np.sum(vectorized.log_total(z, 0, self.n_outputs) - z[np.arange(len(z)), y]))
-            else:
-                total += float(np.sum(vectorized.cross_entropy(z, y)))
+            total += outputs.sum_of_losses(self.checked_logits(matrix[part]), y[part], self.output, loss)
         return total / len(matrix)
 
     def target_of(self, y: str | None, columns: list[str], place: str = "X") -> Target:
@@ -250,13 +323,15 @@ class Model:
         """
         if self.features is not None and len(self.features) != self.n_features:
             raise ValueError(f"{len(self.features)} feature names for {self.n_features} inputs: name each input once")
-        common = {
+        common: dict[str, Any] = {
             "labels": self.labels.tolist(),
             "label_dtype": self.labels.dtype.str,
             "features": None if self.features is None else list(self.features),
             "threshold": check_threshold(self.threshold),
             "training": self.training,
         }
+        if self.output != outputs.check_output("", len(self.labels)):
+            common |= {"output": self.output, "targets": self.targets}
         if self.columns is not None:
             common |= {"table": self.columns.to_json(), "target": self.target and self.target.to_json()}
         files.write(path, self._fields() | common)
@@ -348,7 +423,3 @@ class Model:
                 f"{listed(self.columns.names)}: pass a frame, or a dict for one row"
             )
         return rows_for(X, self.features, self.n_features, sparse=self._sparse)
-
-
-def _softmax(z: np.ndarray) -> np.ndarray:
-    return np.exp(z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis])

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.columns import Columns, Target
+from tinynet_fast.models.outputs import NUMBERS
 from tinynet_fast.rows.sparse import FIRST_INDEX
 
 LABEL_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[0-9]{1,9})")
@@ -17,7 +18,7 @@ LONGEST_LABEL = 1000  # characters; a file may name a wider type only if one of 
 def common(found: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments that every kind of model takes; ValueError if a field is wrong."""
     features, training = found["features"], found["training"]
-    if features is not None and not (isinstance(features, list) and all(isinstance(f, str) for f in features)):
+    if features is not None and not _are_texts(features):
         raise ValueError("field 'features' is not a list of names")
     if not isinstance(training, dict):
         raise ValueError("field 'training' is not a table of options")
@@ -25,7 +26,10 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("field 'training' holds NaN or infinity")
     if training.get(FIRST_INDEX, 1) not in (0, 1):
         raise ValueError(f"field 'training' says {FIRST_INDEX} that is neither 0 nor 1")
-    known = labels(found["labels"], found["label_dtype"])
+    output, targets = found.get("output", ""), found.get("targets")
+    if not isinstance(output, str) or (targets is not None and not _are_texts(targets)):
+        raise ValueError("field 'output' is no text, or field 'targets' is not a list of names")
+    known = np.empty(0) if output in NUMBERS else labels(found["labels"], found["label_dtype"])
     for name, count, most in (("label_shares", len(known), 1.0), ("deviations", None, np.inf)):
         if name in training and not _are_numbers(training[name], count, most):
             raise ValueError(f"field 'training' holds {name} that are not {count or 'all'} numbers from 0 to {most}")
@@ -34,7 +38,13 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
         "features": features,
         "threshold": check_threshold(found["threshold"]),
         "training": training,
+        "output": output,
+        "targets": targets,
     } | table(found)
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def _are_numbers(values: Any, count: int | None, most: float) -> bool:

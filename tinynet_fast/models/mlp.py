@@ -1,7 +1,7 @@
 """The model of a small network."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -27,18 +27,25 @@ class MLP(base.Model):
     weights: list[np.ndarray]
     biases: list[np.ndarray]
     activation: str = "sigmoid"
+    _numbers: int = field(default=1, init=False, repr=False)  # the outputs of the last layer
 
     def __post_init__(self) -> None:
+        if isinstance(self.biases, (list, tuple)) and self.biases:
+            self._numbers = int(np.size(self.biases[-1]))
         super().__post_init__()
         check_activation(self.activation)
         self.weights, self.biases = check_layers(self.weights, self.biases, self.n_outputs)
 
     def __repr__(self) -> str:
-        return f"MLP({'-'.join(map(str, self._sizes))}, {self.activation}, labels {self.labels.tolist()})"
+        return f"MLP({'-'.join(map(str, self._sizes))}, {self.activation}, {self._what})"
 
     @property
     def n_features(self) -> int:
         return len(self.weights[0])
+
+    @property
+    def _n_numbers(self) -> int:
+        return self._numbers
 
     @property
     def _sizes(self) -> list[int]:
@@ -46,8 +53,7 @@ class MLP(base.Model):
 
     @property
     def _layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
-        last = "sigmoid" if self.n_outputs == 1 else "softmax"
-        activations = [self.activation] * (len(self.weights) - 1) + [last]
+        activations = [self.activation] * (len(self.weights) - 1) + [self.output]
         return list(zip(self.weights, self.biases, activations, strict=True))
 
     def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
@@ -65,6 +71,12 @@ class MLP(base.Model):
         """Change this network so that it gives for x what it gave for (x - mean) / scale, and return it."""
         self.weights[0] = self.weights[0] / scale[:, np.newaxis]
         self.biases[0] = self.biases[0] - mean @ self.weights[0]
+        return self
+
+    def for_raw_targets(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+        """Change this network so that it gives mean + scale * z where it gave the numbers z, and return it."""
+        self.weights[-1] = self.weights[-1] * scale
+        self.biases[-1] = self.biases[-1] * scale + mean
         return self
 
     def _fields(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
+from tinynet_fast.models.outputs import SIGMOID
 from tinynet_fast.rows.arrays import as_matrix
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.sparse import CSR
@@ -18,61 +19,80 @@ from tinynet_fast.rows.sparse import CSR
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Neuron(base.Model):
-    """One neuron: sigmoid(X @ weights + bias).
+    """One neuron: sigmoid(X @ weights + bias). Or several side by side, for more than two labels or several numbers.
+
+    `output` says what its sums are; see `Model`.
 
     Parameters
     ----------
-    weights : (n_features,) float64 array
-    bias : float
+    weights : (n_features,) float64 array, or (n_features, n_outputs)
+    bias : float, or (n_outputs,) float64 array
     """
 
     weights: np.ndarray
-    bias: float = 0.0
+    bias: Any = 0.0
 
     _sparse: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.n_outputs > 1:
-            raise ValueError(f"a neuron tells two labels apart, not {len(self.labels)}: use a network")
         self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
-        self.bias = float(self.bias)
-        finite_numbers = np.isfinite(self.weights).all() and np.isfinite(self.bias)
-        if self.weights.ndim != 1 or not len(self.weights) or not finite_numbers:
+        if self.weights.ndim == 2 and self.weights.shape[1] == 1:
+            self.weights = self.weights[:, 0]
+        self.bias = np.array(self.bias, dtype=np.float64)
+        self.bias = float(self.bias.reshape(-1)[0]) if self.bias.size == 1 else self.bias
+        super().__post_init__()
+        n, finite_numbers = self.n_outputs, np.isfinite(self.weights).all() and np.isfinite(self.bias).all()
+        shapes = (self.weights.shape[1:], np.shape(self.bias))
+        if not self.weights.size or shapes != (((), ()) if n == 1 else ((n,), (n,))) or not finite_numbers:
             raise ValueError(
                 "weights and bias are finite numbers: one weight for each input, of at least one, and a bias"
+                + (f"; for {n} outputs, weights are (n_features, {n}) and bias is ({n},)" if n > 1 else "")
             )
 
     def __repr__(self) -> str:
-        return f"Neuron({self.n_features} inputs, labels {self.labels.tolist()})"
+        return f"Neuron({self.n_features} inputs, {self._what})"
 
     @property
     def n_features(self) -> int:
         return len(self.weights)
 
     @property
-    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Weights and bias as the kernels take them."""
-        return np.ascontiguousarray(self.weights), np.array([self.bias])
+    def _n_numbers(self) -> int:
+        return 1 if self.weights.ndim == 1 else self.weights.shape[1]
+
+    @property
+    def _arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Weights and bias of each output as the kernels take them."""
+        weights = self.weights.reshape(self.n_features, -1).T
+        return [(np.ascontiguousarray(w), b) for w, b in zip(weights, np.reshape(self.bias, (-1, 1)), strict=True)]
 
     @property
     def _layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
-        return [(np.array(self.weights)[:, np.newaxis], np.array([self.bias]), "sigmoid")]
+        return [(self.weights.reshape(self.n_features, -1).copy(), np.reshape(self.bias, -1).copy(), self.output)]
 
     def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
-        arrays = self._arrays
+        if self.n_outputs == 1:
+            ((weights, bias),) = self._arrays
+            for X, out in blocks:
+                vectorized.logits(np.ascontiguousarray(X, dtype=np.float64), weights, bias, out[:, 0])
+            return
         for X, out in blocks:
-            vectorized.logits(np.ascontiguousarray(X, dtype=np.float64), *arrays, out[:, 0])
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.matmul(np.ascontiguousarray(X, dtype=np.float64), self.weights, out=out)
+                out += self.bias
 
     def checked_logits(self, matrix: Any) -> np.ndarray:
         if not isinstance(matrix, CSR):
             return super().checked_logits(matrix)
-        out = np.empty(len(matrix))
+        out = np.empty((self.n_outputs, len(matrix)))
         engine = ENGINES["fast" if matrix.stored >= base.COMPILED_FROM else "numpy"]
-        engine.kernels.sparse_logits(*matrix.arrays, *self._arrays, out)
-        return out
+        for of_one, row in zip(self._arrays, out, strict=True):
+            engine.kernels.sparse_logits(*matrix.arrays, *of_one, row)
+        return out[0] if self.n_outputs == 1 else np.ascontiguousarray(out.T)
 
     def predict_proba(self, X: Any) -> np.ndarray:
+        if self.output != SIGMOID:
+            return super().predict_proba(X)
         if type(X) is list:
             probability = self._one_probability(X)
             if probability is not None:
@@ -102,22 +122,34 @@ class Neuron(base.Model):
         """Predict with the compiled kernel, block by block. None if a sum is not finite, as in `_one_probability`."""
         from tinynet_fast.kernels.fast import prediction  # here, because it may import Numba
 
-        arrays, out = self._arrays, np.empty(len(X))
+        ((weights, bias),), out = self._arrays, np.empty(len(X))
         for part in slices(len(X), base.COMPILED_FROM // self.n_features):
-            if not prediction.predict_proba(engine.rows(X[part]), *arrays, out[part]):
+            if not prediction.predict_proba(engine.rows(X[part]), weights, bias, out[part]):
                 return None
         return out
 
     def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
         """Change this neuron so that it gives for x what it gave for (x - mean) / scale, and return it."""
-        self.weights = self.weights / scale
-        self.bias = float(self.bias - self.weights @ mean)
+        self.weights = self.weights / (scale if self.n_outputs == 1 else scale[:, np.newaxis])
+        self.bias = self.bias - mean @ self.weights
+        self.bias = float(self.bias) if self.n_outputs == 1 else self.bias
+        return self
+
+    def for_raw_targets(self, mean: np.ndarray, scale: np.ndarray) -> Self:
+        """Change this neuron so that it gives mean + scale * z where it gave the number z, and return it."""
+        self.weights = self.weights * scale
+        self.bias = self.bias * scale + mean
+        self.bias = float(self.bias) if self.n_outputs == 1 else self.bias
         return self
 
     def _fields(self) -> dict[str, Any]:
-        return {"kind": "neuron", "weights": self.weights.tolist(), "bias": self.bias}
+        return {"kind": "neuron", "weights": self.weights.tolist(), "bias": np.asarray(self.bias).tolist()}
 
     @classmethod
     def _from_fields(cls, found: dict[str, Any], common: dict[str, Any]) -> "Neuron":
-        bias = float(finite(found["bias"], "bias", 0))
-        return cls(weights=finite(found["weights"], "weights", 1), bias=bias, **common)
+        several = int(isinstance(found["bias"], list))
+        return cls(
+            weights=finite(found["weights"], "weights", 1 + several),
+            bias=finite(found["bias"], "bias", several),
+            **common,
+        )

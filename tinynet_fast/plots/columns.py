@@ -137,14 +137,14 @@ def _of_shuffles(model: Neuron | MLP, X: Any, y: Any) -> list[Bar]:
     codes = model.codes(X, y, len(matrix))
     step = -(-len(codes) // MOST_ROWS)
     matrix, codes = np.array(matrix[::step], dtype=np.float64), codes[::step]
-    rng, before = np.random.default_rng(0), model.mean_cross_entropy(matrix, codes)
+    rng, before = np.random.default_rng(0), model.mean_loss(matrix, codes)
     orders = [rng.permutation(len(codes)) for _ in range(SHUFFLES)]
     bars = []
     for column, places in _groups(model).items():
         kept, rises = matrix[:, places].copy(), []
         for order in orders:
             matrix[:, places] = kept[order]
-            rises.append(model.mean_cross_entropy(matrix, codes) - before)
+            rises.append(model.mean_loss(matrix, codes) - before)
         matrix[:, places] = kept
         error = 2.0 * float(np.std(rises, ddof=1)) / SHUFFLES**0.5
         bars.append(Bar(column, float(np.mean(rises)), error))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.engines import STABILITY_BOUND
+from tinynet_fast.kernels.point_functions import LOSSES
 from tinynet_fast.models.layers import ACTIVATIONS
 from tinynet_fast.proof.problems import (
     NetworkProblem,
@@ -20,6 +21,7 @@ from tinynet_fast.proof.problems import (
 from tinynet_fast.rows.arrays import check_finite, encode_labels
 from tinynet_fast.rows.blocks import standardisation
 from tinynet_fast.rows.frames import training_rows
+from tinynet_fast.training.losses import LINEAR, choose_loss
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.optimizer import OPTIMIZERS, Optimizer
@@ -53,6 +55,9 @@ def neuron_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     far = [replace(p, weights=p.weights * r) for p, r in zip(saturated, reach, strict=True)]
     yield "neuron, sums as far out as 1e4", far, True
     yield "neuron, steps beyond the stability bound", problems(reach=50.0), False
+    yield "linear neuron, small steps", problems(reach=1e-5, linear=True), True
+    yield "linear neuron, steps at the stability bound", problems(reach=1.0, linear=True), True
+    yield "linear neuron, a step for each row, some zero", problems(reach=0.3, vary=True, linear=True), True
 
 
 def regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
@@ -71,6 +76,13 @@ def regularized_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
         neurons = [neuron_problem(rng, rows, d, reach=0.1) for d in WIDTHS]
         slow = [replace(regularized_problem(rng, p, 0.1, 0.0, 5, "log_loss"), bias_scale=scale) for p in neurons]
         yield f"neuron, a bias that moves {scale:g} times as far", slow, True
+    for of, losses in LOSSES.items():
+        for loss in losses:
+            chosen = choose_loss(loss, of, delta=0.5, quantile=0.8)
+            neurons = [neuron_problem(rng, rows, d, reach=0.1, linear=of == LINEAR) for d in WIDTHS]
+            if loss == "poisson":
+                neurons = [replace(p, y=rng.poisson(2.0, rows).astype(float)) for p in neurons]
+            yield f"{of}, {loss}", [regularized_problem(rng, p, 0.1, 0.0, 5, chosen) for p in neurons], True
 
 
 def network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
-from tinynet_fast.kernels.engines import NUMPY, STABILITY_BOUND, Engine
+from tinynet_fast.kernels.engines import NUMPY, Engine
 from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import flatten, layer_table
-from tinynet_fast.training.losses import choose_loss
+from tinynet_fast.training.losses import LABELS, LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.schedules import Penalties
+from tinynet_fast.training.schedules import PLAIN, SMOOTH, Penalties
 
 
 @dataclass(frozen=True)
 class NeuronProblem:
-    """Rows for a neuron's kernel, a learning rate for each row (`step`), where to start, and the block size."""
+    """Rows for a neuron's plain kernel, a learning rate for each row (`step`), where to start, and the block size."""
 
     X: np.ndarray
     y: np.ndarray
@@ -28,10 +28,11 @@ class NeuronProblem:
     bias: float
     epochs: int = 2
     block: int = 64
+    kernel: str = "sgd_epochs"
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train with an engine's kernel; return the parameters and each epoch's loss."""
-        own, kernel = engine.own, engine.kernels.sgd_epochs
+        own, kernel = engine.own, getattr(engine.kernels, self.kernel)
         weights, bias = own(self.weights.copy()), own(np.array([self.bias]))
 
         def train(part: slice, losses: Any) -> None:
@@ -58,8 +59,8 @@ class RegularizedProblem:
 
     @property
     def smooth(self) -> bool:
-        """Whether it uses neither l1 nor squared error, and the bias moves as far as a weight does."""
-        return self.loss == LOG_LOSS and not self.schedule[:, at.CUT].any() and self.bias_scale == 1.0
+        """Whether it uses no l1, its loss is smooth, and the bias moves as far as a weight does."""
+        return self.loss in SMOOTH and not self.schedule[:, at.CUT].any() and self.bias_scale == 1.0
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train; return weights, bias, their means and what each has paid of the l1 penalty, and the losses."""
@@ -141,7 +142,7 @@ class TrainerProblem:
         return np.append(model.weights, model.bias), result.loss_history
 
 
-KERNELS = {NeuronProblem: "sgd_epochs", RegularizedProblem: "sgd_regularized_epochs", NetworkProblem: "network_epochs"}
+KERNELS = {RegularizedProblem: "sgd_regularized_epochs", NetworkProblem: "network_epochs"}
 Problem = NeuronProblem | RegularizedProblem | NetworkProblem | TrainerProblem
 
 
@@ -169,27 +170,36 @@ def can_solve(engine: Engine, problem: Problem) -> bool:
         return False  # `fast` leaves these to `strict`
     if isinstance(problem, TrainerProblem):
         return problem.numpy or engine is not NUMPY
-    return engine.can(KERNELS[type(problem)])
+    return engine.can(problem.kernel if isinstance(problem, NeuronProblem) else KERNELS[type(problem)])
 
 
 # --- random problems --------------------------------------------------------------------------------------------------
 
 
 def neuron_problem(
-    rng: np.random.Generator, n: int, d: int, *, scale: float = 1.0, reach: float = 1.0, vary: bool = False
+    rng: np.random.Generator,
+    n: int,
+    d: int,
+    *,
+    scale: float = 1.0,
+    reach: float = 1.0,
+    vary: bool = False,
+    linear: bool = False,
 ) -> NeuronProblem:
-    """Normal rows times `scale`, and steps of `reach` times the stability bound.
+    """Normal rows times `scale`, and steps of `reach` times the stability bound. If `linear`, their numbers are normal.
 
     If `vary`, each row has its own step, and some steps are zero.
     """
+    plain = choose_loss(of=LINEAR if linear else LABELS)
     X = rng.standard_normal((n, d)) * scale
     longest = float(np.max(np.einsum("ij,ij->i", X, X), initial=0.0)) + 1.0
-    step = np.full(n, reach * STABILITY_BOUND / longest)
+    step = np.full(n, reach * plain.bound / longest)
     if vary:
         step *= rng.random(n) * (rng.random(n) < 0.8)
     start = rng.standard_normal(d) / max(scale, 1.0)
-    y = (rng.random(n) < 0.5).astype(np.float64)
-    return NeuronProblem(X, y, step, start, float(rng.standard_normal()), block=_block(rng, n))
+    y = rng.standard_normal(n) if linear else (rng.random(n) < 0.5).astype(np.float64)
+    bias, block = float(rng.standard_normal()), _block(rng, n)
+    return NeuronProblem(X, y, step, start, bias, block=block, kernel=PLAIN[plain.code])
 
 
 def _block(rng: np.random.Generator, n: int) -> int:
@@ -198,13 +208,14 @@ def _block(rng: np.random.Generator, n: int) -> int:
 
 
 def regularized_problem(
-    rng: np.random.Generator, problem: NeuronProblem, l2: float, l1: float, average_from: int, loss: str
+    rng: np.random.Generator, problem: NeuronProblem, l2: float, l1: float, average_from: int, loss: str | ChosenLoss
 ) -> RegularizedProblem:
     """Add penalties, averaging or another loss to a neuron's problem, whose steps become the learning rates."""
     penalties = Penalties(l2, l1, average_from, loss)
     schedule = penalties.schedule_rows(problem.step, rng.random(len(problem.step)), 0)
     start, bias, epochs, block = problem.weights, problem.bias, problem.epochs, problem.block
-    return RegularizedProblem(problem.X, problem.y, schedule, penalties.loss.code, start, bias, epochs, block)
+    code, shape = penalties.loss.code, penalties.loss.shape
+    return RegularizedProblem(problem.X, problem.y, schedule, code, start, bias, epochs, block, shape=shape)
 
 
 def network_problem(

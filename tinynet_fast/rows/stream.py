@@ -229,7 +229,7 @@ class StreamRows:
         total, rows = 0.0, 0
         with closing(self._kept(held=True)) as pieces:
             for X, codes in recut(pieces, LOSS_ROWS, batch_size=LOSS_ROWS):
-                total += model.mean_cross_entropy(X, codes) * len(codes)
+                total += model.mean_loss(X, codes) * len(codes)
                 rows += len(codes)
         if not rows:
             raise ValueError("no row is held out: raise validation, or change the seed")

@@ -259,7 +259,7 @@ def _hold_out(options: Options) -> None:
         raise ValueError(f"validation={share} with seed={seed} leaves no row with a weight: change the seed")
     check_weighted(codes[trained], None if weights is None else weights[trained], labels)
     X_held, y_held = picked(matrix, held), codes[held]
-    options.validation_loss = lambda model: model.mean_cross_entropy(X_held, y_held)
+    options.validation_loss = lambda model: model.mean_loss(X_held, y_held)
 
 
 def check_weighted(codes: Any, sample_weight: np.ndarray | None, labels: np.ndarray) -> None:
@@ -352,7 +352,7 @@ def _measure_given(options: Options, validation: Any, sparse: bool) -> None:
     """Use the given rows to measure the validation loss."""
     names, width = options.features, options.rows.n_features
     X_held, held = check_validation(validation, width, options.labels, sparse, names)
-    options.validation_loss = lambda model: model.mean_cross_entropy(X_held, held)
+    options.validation_loss = lambda model: model.mean_loss(X_held, held)
     if options.checkpoint is not None:
         options.checkpoint.validation = digest(Rows(X_held, Codes(held, np.arange(len(options.labels)))))
 

@@ -1,0 +1,96 @@
+"""What the outputs of a model stand for: a label's probability, a margin, or a number. The sums are in `base.py`."""
+
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels.point_functions import HINGE, LEAST_SQUARES, LOSSES, POISSON
+
+SIGMOID, SOFTMAX, ONE_VS_REST, MARGIN = "sigmoid", "softmax", "one_vs_rest", "margin"  # of labels
+LINEAR, EXP = "linear", "exp"  # of numbers
+OUTPUTS = (SIGMOID, SOFTMAX, ONE_VS_REST, MARGIN, LINEAR, EXP)
+NUMBERS = (LINEAR, EXP)
+FOR_ONE = {"hinge": MARGIN, "poisson": EXP}  # what a model's one output is, if its loss says so
+
+
+def output_of(loss: Any, n_labels: int, one_vs_rest: bool = False) -> str:
+    """The output of a model that learns by this loss (a `ChosenLoss`), with so many labels."""
+    if loss.name in FOR_ONE:
+        return FOR_ONE[loss.name]
+    if loss.of == "linear":
+        return LINEAR
+    return SIGMOID if n_labels == 2 else ONE_VS_REST if one_vs_rest else SOFTMAX
+
+
+def check_output(output: Any, n_labels: int) -> str:
+    """`output`, or the usual one if it is empty; ValueError if it does not go with this many labels."""
+    if output == "":
+        return SIGMOID if n_labels == 2 else SOFTMAX
+    if not isinstance(output, str) or output not in OUTPUTS:
+        raise ValueError(f"there is no output {output!r}: use one of {', '.join(OUTPUTS)}")
+    if output in (SOFTMAX, ONE_VS_REST) and n_labels == 2:
+        raise ValueError(f"output={output!r} is for more than two labels: use {SIGMOID!r}")
+    if output == SIGMOID and n_labels != 2:
+        raise ValueError(f"output={SIGMOID!r} is for two labels, not {n_labels}: use {SOFTMAX!r}")
+    return output
+
+
+def probabilities(z: np.ndarray, output: str) -> np.ndarray:
+    """Of the second label, (n,), from the sums of one output; of each label, (n, n_labels), from several.
+
+    One against the rest gives each label its sigmoid's share of the sum of all (Zadrozny and Elkan, KDD 2002, as in
+    scikit-learn).
+    """
+    if output == SOFTMAX:
+        return np.exp(z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis])
+    p = vectorized.sigmoid(z)
+    if output == ONE_VS_REST:
+        total = p.sum(axis=1, keepdims=True)
+        return np.divide(p, total, out=np.full_like(p, 1.0 / p.shape[1]), where=total > 0.0)
+    return np.asarray(p)
+
+
+def numbers(z: np.ndarray, output: str) -> np.ndarray:
+    """The numbers that a model predicts, from its sums."""
+    return np.asarray(vectorized.exponential(z)) if output == EXP else z
+
+
+def sum_of_losses(z: np.ndarray, y: np.ndarray, output: str, loss: tuple[int, float]) -> float:
+    """The summed loss of rows, from their sums and their codes or numbers.
+
+    Of labels it is cross-entropy, whatever they were trained by, and for margins the hinge's loss. Of numbers it is the
+    `loss`, a code and its shape.
+    """
+    if output == SOFTMAX:
+        return float(np.sum(vectorized.log_total(z, 0, z.shape[1]) - z[np.arange(len(z)), y]))
+    if output == ONE_VS_REST:
+        own = probabilities(z, output)[np.arange(len(z)), y]
+        return float(-np.log(np.maximum(own, np.finfo(float).tiny)).sum())
+    if output == SIGMOID:
+        return float(np.sum(vectorized.cross_entropy(z, y)))
+    if output == MARGIN:
+        loss, y = (HINGE, 0.0), (np.arange(z.shape[1]) == y[:, np.newaxis] if z.ndim == 2 else y)
+    code, shape = loss
+    return float(np.sum(vectorized.row_loss(z, vectorized.predicted(z, code), y, code, shape)))
+
+
+def loss_in(training: dict[str, Any], output: str) -> tuple[int, float]:
+    """The code and the shape of the loss that a model of numbers was trained by; the usual one if that is not known."""
+    usual = (POISSON if output == EXP else LEAST_SQUARES), 0.0
+    found = LOSSES["linear"].get(str(training.get("loss")))
+    if found is None or (found.code == POISSON) != (output == EXP):
+        return usual
+    shape = 0.0 if found.shape is None else training.get(found.shape)
+    return (found.code, float(shape)) if isinstance(shape, (int, float)) else usual
+
+
+def r_squared(predictions: np.ndarray, y: np.ndarray) -> float:
+    """1 less the part of the variance of `y` that is left in the errors; the mean over several targets.
+
+    A target that never changes counts as 1.0 if all its predictions are right, else as 0.0, as in scikit-learn.
+    """
+    errors = ((predictions - y) ** 2).sum(axis=0)
+    total = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    share = np.divide(errors, total, out=np.asarray(errors > 0.0, dtype=np.float64), where=total > 0.0)
+    return float(np.mean(1.0 - share))
