@@ -18,6 +18,7 @@ from tinynet_fast.kernels.reference import (
     HINGE,
     HUBER,
     IDENTITY,
+    LEAST,
     LEAST_SQUARES,
     NESTEROV,
     POISSON,
@@ -96,7 +97,7 @@ def random_problem(
     keep=1.0, l2=0.0, share=0.9, rate=0.05, dtype=np.float64, shape=0.0, output=None,
 ):  # fmt: skip
     """Several outputs are a softmax, unless the loss or `output` say something else."""
-    numbers = LEAST_SQUARES <= loss != HINGE
+    numbers, shape = LEAST_SQUARES <= loss != HINGE, LEAST if loss == CLIPPED_LOG_LOSS else shape
     layers = np.array([(a, b, activation) for a, b in pairwise(sizes)], dtype=np.int64)
     layers[-1, 2] = SOFTMAX if sizes[-1] > 1 else SIGMOID
     if output is not None or numbers or loss == HINGE:

@@ -11,7 +11,6 @@ from tinynet_fast.kernels.point_functions import (
     IDENTITY,
     LEAK,
     LEAKY_RELU,
-    LEAST,
     LEAST_SQUARES,
     POISSON,
     QUANTILE,
@@ -65,9 +64,9 @@ def cross_entropy(z, y):
     return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
 
 
-def clipped_cross_entropy(probability):
+def clipped_cross_entropy(probability, least):
     """Minus the log of the probabilities of the true labels, clipped."""
-    return -np.log(np.clip(probability, LEAST, 1.0 - LEAST))
+    return -np.log(np.clip(probability, least, 1.0 - least))
 
 
 def predicted(z, loss):

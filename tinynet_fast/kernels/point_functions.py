@@ -27,7 +27,7 @@ OUTPUT_ACTIVATIONS = {
     "margin": IDENTITY,
 }
 LEAK = 0.01  # what leaky_relu lets through
-LEAST = 2.0**-52  # what CLIPPED_LOG_LOSS takes a probability at least for, and 1 - LEAST at most
+LEAST = 2.0**-52  # the usual shape of CLIPPED_LOG_LOSS: it takes a probability at least for this, at most for 1 - this
 
 # What is to be made small. Up to FOCAL the prediction is a probability. From HUBER on, a neuron's history has the loss
 # itself; before, it has squared errors.
@@ -111,12 +111,13 @@ def cross_entropy(z, y):
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
 
 
-def clipped_cross_entropy(probability):
-    """Minus the log of the probability of the true label, clipped as scikit-learn's network does: at most 36.04."""
-    if probability < LEAST:
-        probability = LEAST
-    if probability > 1.0 - LEAST:
-        probability = 1.0 - LEAST
+def clipped_cross_entropy(probability, least):
+    """Minus the log of the probability of the true label, clipped as scikit-learn's network does: at most 36.04 for
+    `LEAST`."""
+    if probability < least:
+        probability = least
+    if probability > 1.0 - least:
+        probability = 1.0 - least
     return -math.log(probability)
 
 

@@ -257,13 +257,14 @@ def network_loss(y, first, rule, layers, units):
     target, clipped = len(values) - last[at.OUTPUTS], rule[at.LOSS] == CLIPPED_LOG_LOSS
     if last[at.ACTIVATION] == SOFTMAX:
         if clipped:
-            return clipped_cross_entropy(values[target + int(y[first])])
+            return clipped_cross_entropy(values[target + int(y[first])], rule[at.LOSS_SHAPE])
         return log_total(sums, target, last[at.OUTPUTS]) - sums[target + int(y[first])]
     loss = 0.0
     for u in range(last[at.OUTPUTS]):
         z, prediction = sums[target + u], values[target + u]
         if clipped:
-            loss += clipped_cross_entropy(prediction if y[first + u] > 0.5 else 1.0 - prediction)
+            own = prediction if y[first + u] > 0.5 else 1.0 - prediction
+            loss += clipped_cross_entropy(own, rule[at.LOSS_SHAPE])
         else:
             loss += row_loss(z, prediction, y[first + u], rule[at.LOSS], rule[at.LOSS_SHAPE])
     return loss

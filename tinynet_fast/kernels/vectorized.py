@@ -197,13 +197,16 @@ def network_loss(y, first, rule, layers, units):
     """The losses of the rows that `network_forward` has just seen, whose part of `y` begins at `first`."""
     y = _rows_of(y, first, layers, units)
     target, clipped = units.shape[2] - layers[-1, at.OUTPUTS], rule[at.LOSS] == CLIPPED_LOG_LOSS
+    shape = rule[at.LOSS_SHAPE]
     predictions, sums = units[:, :, target:]
     if layers[-1, at.ACTIVATION] == SOFTMAX:
         own = np.arange(len(y)), y[:, 0].astype(np.intp)
-        return clipped_cross_entropy(predictions[own]) if clipped else log_total(sums, 0, sums.shape[1]) - sums[own]
+        if clipped:
+            return clipped_cross_entropy(predictions[own], shape)
+        return log_total(sums, 0, sums.shape[1]) - sums[own]
     if clipped:
-        return clipped_cross_entropy(np.where(y > 0.5, predictions, 1.0 - predictions)).sum(axis=1)
-    return row_loss(sums, predictions, y, rule[at.LOSS], rule[at.LOSS_SHAPE]).sum(axis=1)
+        return clipped_cross_entropy(np.where(y > 0.5, predictions, 1.0 - predictions), shape).sum(axis=1)
+    return row_loss(sums, predictions, y, rule[at.LOSS], shape).sum(axis=1)
 
 
 def network_backward(y, first, weight, rule, layers, params, units, gradient):

@@ -208,20 +208,22 @@ def outputs_back(softmax, outputs, work, target, slopes, stride, labels, rule):
     Several outputs with a loss each have what is true in the place of their deltas.
     """
     deltas, weights, count, loss = slopes + target, labels + TILE, stride // REGISTER, np.int64(rule[layout.LOSS])
+    shape = rule[layout.LOSS_SHAPE]
     if softmax:
-        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, loss == CLIPPED_LOG_LOSS)
+        least = shape if loss == CLIPPED_LOG_LOSS else 0.0
+        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, least)
     total = 0.0
     for u in range(outputs):
         sums, delta = target + u * stride, deltas + u * stride
         true = labels if outputs == 1 else delta
         if loss == CLIPPED_LOG_LOSS:
-            total += clipped_entropy(work, sums, delta, true, weights, count)
+            total += clipped_entropy(work, sums, delta, true, weights, count, shape)
         elif loss == SQUARED_ERROR:
             total += squared_error(work, sums, delta, true, weights, count)
         elif loss == LEAST_SQUARES:
             total += least_squares(work, sums, delta, true, weights, count)
         elif loss == HUBER:
-            total += huber(work, sums, delta, true, weights, count, rule[layout.LOSS_SHAPE])
+            total += huber(work, sums, delta, true, weights, count, shape)
         elif loss == POISSON:
             total += poisson(work, sums, delta, true, weights, count)
         elif work[labels + FOUND + 1] == 0.0:
