@@ -110,7 +110,7 @@ def largest_row(X: Any) -> float:
     """The largest |x|^2 + 1 of some rows."""
     if issparse(X):
         with np.errstate(over="ignore"):
-            return float(np.max(X.astype(np.float64).power(2).sum(axis=1), initial=0.0)) + 1.0
+            return float(np.asarray(X.astype(np.float64).power(2).sum(axis=1)).max(initial=0.0)) + 1.0
     return FAST.row_bound(X)
 
 
