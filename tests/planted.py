@@ -272,7 +272,7 @@ def plain_copies(*modules, mistake=None, into=None):
     return copies
 
 
-def _source(module):
+def source_of(module):
     """The source of a module, with that of another in the place of `from other import *`."""
     source = inspect.getsource(module)
     for node in ast.parse(source).body:
@@ -283,7 +283,7 @@ def _source(module):
 
 
 def _copy(module, mistake, instead):
-    source = _source(module)
+    source = source_of(module)
     tree = plant(source, mistake) if mistake else ast.parse(source)
     made = types.ModuleType("planted")
     made.__dict__["__builtins__"] = vars(builtins) | {"__import__": _importer(instead)}

@@ -2,7 +2,6 @@
 
 import ast
 import builtins
-import inspect
 import types
 from functools import cache
 
@@ -17,7 +16,7 @@ import test_planted_mistakes
 import test_segments
 import test_sklearn_kernels
 import test_sparse_kernels
-from planted import Mistake, jit_copy, plain_copies, plain_copy, plant
+from planted import Mistake, jit_copy, plain_copies, plain_copy, plant, source_of
 
 from tinynet_fast.kernels import reference, strict, vectorized
 from tinynet_fast.kernels.compiler import jit
@@ -178,7 +177,7 @@ class Rename(ast.NodeTransformer):
 @cache
 def renamed(module):
     """The module's source, the same with other names, and what renames."""
-    source = inspect.getsource(module)
+    source = source_of(module)
     tree = ast.parse(source)
     rename = Rename(tree)
     return source, ast.unparse(rename.visit(tree)), rename

@@ -10,6 +10,7 @@ import importlib
 import os
 import types
 
+import loss_oracles
 import numpy as np
 import oracles
 import pytest
@@ -154,7 +155,18 @@ IN_THE_REFERENCE_TOO = [
     Mistake("l2 twice", "weights[j] = keep * weights[j] - nudge * X[i][j]", "weights[j] = keep * keep * weights[j] - nudge * X[i][j]"),
     Mistake("mean from the row before", "means[j] += share * (weights[j] - means[j])", "means[j] += share * (weights[j] + nudge * X[i][j] - means[j])", "sgd_regularized_epochs", given="weights[j] = keep * weights[j] - nudge * X[i][j]"),
     Mistake("no bias update", "bias[0] -= nudge", "pass", "sgd_epochs"),
-    Mistake("wrong sign", "weights[j] -= nudge * X[i][j]", "weights[j] += nudge * X[i][j]"),
+    Mistake("wrong sign", "weights[j] -= nudge * X[i][j]", "weights[j] += nudge * X[i][j]", "sgd_epochs"),
+    Mistake("linear, wrong sign", "weights[j] -= nudge * X[i][j]", "weights[j] += nudge * X[i][j]", "sgd_linear_epochs"),
+    Mistake("linear, no bias update", "bias[0] -= nudge", "pass", "sgd_linear_epochs"),
+    Mistake("linear, the whole gradient of the squared error", "nudge = step[i] * error", "nudge = 2.0 * step[i] * error", "sgd_linear_epochs"),
+    Mistake("Huber without its bound", "return max(-shape, min(error, shape))", "return error"),
+    Mistake("quantile of the other side", "1.0 - shape if error > 0.0 else -shape if error < 0.0 else 0.0", "shape if error > 0.0 else shape - 1.0 if error < 0.0 else 0.0"),
+    Mistake("absolute error with half the slope", "1.0 if error > 0.0 else -1.0 if error < 0.0 else 0.0", "0.5 if error > 0.0 else -0.5 if error < 0.0 else 0.0"),
+    Mistake("hinge of the other side", "side = 1.0 if y > 0.5 else -1.0", "side = -1.0 if y > 0.5 else 1.0"),
+    Mistake("focal without the slope of its factor", "shape * right * cross_entropy(z, y) + (1.0 - right)", "1.0 - right"),
+    Mistake("counts predicted by their logarithm", "if loss == POISSON:\n        return exponential(z)", "pass", "predicted"),
+    Mistake("Huber's loss outside is a square", "inside * (abs(error) - 0.5 * inside)", "0.5 * error * error"),
+    Mistake("hinge from zero", "max(0.0, 1.0 - (z if y > 0.5 else -z))", "max(0.0, -(z if y > 0.5 else -z))"),
     Mistake("gradient of squared error", "nudge = step[i] * error", "nudge = step[i] * error * prediction * (1 - prediction)", "sgd_epochs", given="prediction = sigmoid(logit(...))"),
     Mistake("loss of the epoch before", "losses[epoch] += error * error", "losses[epoch - 1] += error * error", everywhere=True),
     Mistake("tanh's slope is sigmoid's", "return a, 1.0 - a * a", "return a, a * (1.0 - a)"),
@@ -290,7 +302,7 @@ def test_fast_regularized(mistake):
 
 def found_by_an_oracle(engine):
     """The first check that is not ours to fail, or None."""
-    for oracle in oracles.BY_HAND:
+    for oracle in (*oracles.BY_HAND, *loss_oracles.BY_HAND):
         try:
             oracle(engine)
         except AssertionError:

@@ -14,6 +14,7 @@ from tinynet_fast.cluster.shards import Shards, open_shards, search_rate, train
 from tinynet_fast.cluster.sweep import HeldOutTask, SweepRecipe, check_folds, held_counts
 from tinynet_fast.cluster.tasks import Cluster, checked, singles
 from tinynet_fast.kernels.engines import FAST, choose, engine_named, row_limit
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.models.layers import check_activation
 from tinynet_fast.rows.arrays import as_float
@@ -30,14 +31,16 @@ from tinynet_fast.training.checks import (
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.mlp import MOST_LABELS, check_hidden, first_parameters, longest_unit, network_sizes
-from tinynet_fast.training.neuron import first_schedule, first_weights
+from tinynet_fast.training.neuron import first_schedule
+from tinynet_fast.training.neuron_kinds import first_weights
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.options import Options, check_patience, check_validation
+from tinynet_fast.training.options import Options, check_patience
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.schedules import Penalties
 from tinynet_fast.training.sweep import combinations, with_folds
 from tinynet_fast.training.sweep import first_weights as first_weights_of_all
 from tinynet_fast.training.sweep_result import SweepResult, swept
+from tinynet_fast.training.targets import check_validation
 
 REMEDIES = {
     "shuffle": "shards are visited in their order: shuffle the rows once, where they are written",
@@ -88,10 +91,12 @@ def neuron(
         what = "l1" if penalties.l1 else "average from a row on"
         raise ValueError(f"{what} depends on all earlier rows, in one order: use mode='chain'")
     rates = first_schedule(learning_rate, schedule, power_t, penalties)
+    if is_auto(learning_rate) and penalties.loss.code != LOG_LOSS:
+        raise ValueError("learning_rate='auto' is for the log loss on a cluster: give a rate")
     chosen = choose(engine_named(engine), 0.0, np.inf, has_kernel=penalties.smooth)
     epochs = check_whole("epochs", epochs)
     shards = open_shards(cluster, mode, syncs, labels, 2, standardize)
-    start = first_weights(weights, bias, cluster.n_features)
+    (start,) = first_weights(weights, bias, cluster.n_features)
     found = None
     if is_auto(learning_rate):
         asked = {"epochs": epochs, "average": bool(average), "l2": l2, "weights": start[:-1], "bias": start[-1]}

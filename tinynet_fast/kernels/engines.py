@@ -22,6 +22,7 @@ CHUNK = 1024  # rows that the NumPy network takes at a time
 TILE = 256  # rows after which the fast engine leaves no look-ahead behind
 # With log loss a step cannot overshoot while step * (|x|^2 + 1) is at most this: the sigmoid's slope is at most 1/4.
 STABILITY_BOUND = 8.0
+SOFTMAX_BOUND = 4.0  # of a softmax; `fast/softmax_neuron.py` says why
 LARGEST_SUM = 1e4  # larger sums lose more digits, in whatever order they are taken, than the promise of `fast` allows
 
 

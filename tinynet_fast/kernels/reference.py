@@ -206,6 +206,55 @@ def sparse_logits(data, indices, indptr, order, weights, bias, out):
         out[i] = sparse_dot(data, indices, indptr[order[i]], indptr[order[i] + 1], weights) + bias[0]
 
 
+# --- a neuron for more than two labels --------------------------------------------------------------------------------
+#
+# `weights` has a row for each input and, last, one for the biases; it has a column for each label. As one long array it
+# is the parameters of a network without hidden layers, so `network_logits` gives the sums of many rows.
+
+
+def sgd_softmax_epochs(X, y, schedule, weights, means, paid, errors, losses):
+    """`sgd_regularized_epochs` for softmax regression: a sum for each label, and their softmax for the prediction.
+
+    `y` holds the number of each row's label: 0.0, 1.0, ... The derivative of cross-entropy with respect to a label's
+    sum is the label's probability less 1.0 if it is the row's own, else less 0.0 (Bishop, Pattern recognition and
+    machine learning, 2006, 4.3.4). `means` and `paid` are laid out like `weights`. `errors` is room for a number a
+    label. A row adds the squares of its errors, taken before its update, to the epoch's slot of `losses`.
+    """
+    d, k = len(weights) - 1, len(errors)
+    for epoch in range(len(losses)):
+        for i in range(len(X)):
+            step, keep = schedule[i][at.STEP], schedule[i][at.KEEP]
+            cut, share = schedule[i][at.CUT], schedule[i][at.SHARE]
+            for u in range(k):
+                errors[u] = 0.0
+            for j in range(d):
+                for u in range(k):
+                    errors[u] += X[i][j] * weights[j][u]
+            for u in range(k):
+                errors[u] += weights[d][u]
+            norm = log_total(errors, 0, k)
+            for u in range(k):
+                errors[u] = math.exp(errors[u] - norm) - (1.0 if u == int(y[i]) else 0.0)
+                losses[epoch] += errors[u] * errors[u]
+            for j in range(d):
+                for u in range(k):
+                    weights[j][u] = keep * weights[j][u] - (step * errors[u]) * X[i][j]
+            for u in range(k):
+                weights[d][u] -= step * errors[u]
+            if share > 0.0:
+                for j in range(d + 1):
+                    for u in range(k):
+                        means[j][u] += share * (weights[j][u] - means[j][u])
+            if cut > 0.0:
+                for u in range(k):
+                    paid[d][u] += cut
+                for j in range(d):
+                    for u in range(k):
+                        before = weights[j][u]
+                        weights[j][u] = truncate(before, paid[d][u], paid[j][u])
+                        paid[j][u] += weights[j][u] - before
+
+
 # --- a network --------------------------------------------------------------------------------------------------------
 #
 # `layout.py` says what `layers`, `state`, `units`, `mask`, `schedule`, `rule` and `pending` hold. The last layer is a

@@ -180,6 +180,11 @@ def sgd_sparse_epochs(data, indices, indptr, order, y, schedule, rule, v, bias, 
 sparse_logits = as_it_is(reference.sparse_logits)
 
 
+# --- a neuron for more than two labels --------------------------------------------------------------------------------
+
+sgd_softmax_epochs = as_it_is(reference.sgd_softmax_epochs)
+
+
 # --- a network --------------------------------------------------------------------------------------------------------
 
 network_forward = as_it_is(reference.network_forward)

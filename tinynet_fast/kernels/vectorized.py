@@ -157,6 +157,30 @@ def sparse_logits(data, indices, indptr, order, weights, bias, out):
     out[:] = np.bincount(rows, weights=weights[indices[places]] * data[places], minlength=len(order)) + bias[0]
 
 
+# --- a neuron for more than two labels --------------------------------------------------------------------------------
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def sgd_softmax_epochs(X, y, schedule, weights, means, paid, errors, losses):
+    """`sgd_regularized_epochs` for softmax regression: a column of `weights` for each label, the biases last."""
+    for epoch in range(len(losses)):
+        for i in range(len(X)):
+            step, keep, cut, share = schedule[i]
+            z = (X[i] @ weights[:-1] + weights[-1])[np.newaxis]
+            errors[:] = np.exp(z - log_total(z, 0, len(errors)))[0]
+            errors[int(y[i])] -= 1.0
+            losses[epoch] += errors @ errors
+            weights[:-1] = keep * weights[:-1] - X[i][:, np.newaxis] * (step * errors)
+            weights[-1] -= step * errors
+            if share > 0.0:
+                means += share * (weights - means)
+            if cut > 0.0:
+                paid[-1] += cut
+                before = weights[:-1].copy()
+                weights[:-1] = truncate(before, paid[-1], paid[:-1])
+                paid[:-1] += weights[:-1] - before
+
+
 # --- a network --------------------------------------------------------------------------------------------------------
 #
 # `layers`, `state`, `schedule` and `rule` are laid out as reference.py says; `units` and `mask` too, a chunk of rows.

@@ -36,8 +36,6 @@ class Neuron(base.Model):
 
     def __post_init__(self) -> None:
         self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
-        if self.weights.ndim == 2 and self.weights.shape[1] == 1:
-            self.weights = self.weights[:, 0]
         self.bias = np.array(self.bias, dtype=np.float64)
         self.bias = float(self.bias.reshape(-1)[0]) if self.bias.size == 1 else self.bias
         super().__post_init__()
@@ -58,7 +56,7 @@ class Neuron(base.Model):
 
     @property
     def _n_numbers(self) -> int:
-        return 1 if self.weights.ndim == 1 else self.weights.shape[1]
+        return int(np.prod(self.weights.shape[1:]))
 
     @property
     def _arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -16,7 +16,7 @@ from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, Neuron
 from tinynet_fast.rows.arrays import check_finite, encode_known
 from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.training.checks import check_rate
-from tinynet_fast.training.neuron import first_weights
+from tinynet_fast.training.neuron_kinds import first_weights
 
 NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates
 
@@ -54,7 +54,7 @@ def trace_neuron(
     rate = check_rate("learning_rate", learning_rate)
     inputs, names = _one_row(x)
     label = float(_codes([y], 1)[0])
-    *w, b = first_weights(weights, bias, len(inputs), names).tolist()
+    ((*w, b),) = first_weights(weights, bias, len(inputs), names).tolist()
 
     products = [value * weight for value, weight in zip(inputs, w, strict=True)]
     z = 0.0

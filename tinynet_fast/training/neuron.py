@@ -5,19 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tinynet_fast.kernels.engines import FAST, row_limit
 from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import Neuron
-from tinynet_fast.rows.blocks import is_streamed, picked
-from tinynet_fast.rows.frames import named_weights
-from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.checks import check_rate, is_auto
 from tinynet_fast.training.junctions import Junctions
-from tinynet_fast.training.neuron_updates import DenseNeuron, SparseNeuron
+from tinynet_fast.training.losses import choose_loss
+from tinynet_fast.training.neuron_kinds import MOST_LABELS, check_neuron_output, first_weights, neurons_for
+from tinynet_fast.training.neuron_rate import search_once
+from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options, checked
-from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
+from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import Penalties, Schedule
 from tinynet_fast.training.strict_first import strict_first
@@ -34,14 +32,20 @@ def train_neuron(
     learning_rate: float | str = 0.1,
     epochs: int = 100,
     weights: Any = 0.0,
-    bias: float = 0.0,
+    bias: Any = 0.0,
     sample_weight: Any = None,
     l2: float = 0.0,
     l1: float = 0.0,
     schedule: str = "constant",
     power_t: float = 0.5,
     average: bool | int = False,
-    loss: str = "log_loss",
+    output: str | None = None,
+    loss: str | None = None,
+    delta: float = 1.0,
+    quantile: float = 0.5,
+    gamma: float = 2.0,
+    class_weight: Any = None,
+    standardize_y: bool = False,
     shuffle: bool | str = False,
     seed: int | None = None,
     validation: Any = None,
@@ -239,11 +243,14 @@ def train_neuron(
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
     """
-    penalties, search = Penalties(l2, l1, average, loss), is_auto(learning_rate)
+    of = check_neuron_output(output)
+    chosen = choose_loss(loss, of, delta=delta, quantile=quantile, gamma=gamma)
+    penalties, search = Penalties(l2, l1, average, chosen), is_auto(learning_rate)
     rates = first_schedule(learning_rate, schedule, power_t, penalties)
     options = checked(
         X,
         y,
+        loss=chosen,
         epochs=epochs,
         shuffle=shuffle,
         seed=seed,
@@ -254,9 +261,13 @@ def train_neuron(
         progress=progress,
         callback=callback,
         sample_weight=sample_weight,
+        class_weight=class_weight,
+        most_labels=MOST_LABELS,
+        most_streamed=2,
         features=features,
         labels=labels,
         standardize=standardize,
+        standardize_y=standardize_y,
         drop_missing=drop_missing,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
@@ -268,22 +279,20 @@ def train_neuron(
     if rates.name == "cosine":
         rates.updates = options.epochs * len(options.rows)
         options.recorded["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
-    start = first_weights(weights, bias, options.rows.n_features, options.features)
-    found = _search_once(options, start, penalties) if search else None
+    kind = neurons_for(options, penalties, output)
+    start = first_weights(weights, bias, options.rows.n_features, options.features, kind.outputs)
+    found = search_once(options, start, penalties, kind) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
     elif options.checkpoint is not None:
         options.checkpoint.rate_search = None
-    sparse = options.rows.source.sparse if is_streamed(options.rows) else isinstance(options.in_memory.X, CSR)
-    has_kernel = penalties.loss.code == LOG_LOSS if sparse else penalties.smooth
-    fast = options.engine is FAST and has_kernel
-    rate, bound = float(rates.rates(0, 1)[0]), penalties.loss.bound
-    options.choose_engine(row_limit(math.hypot(*start), rate, bound), has_kernel)
-    neuron = SparseNeuron if sparse else DenseNeuron
+    fast = options.engine is FAST and kind.is_fast
+    length = max(math.hypot(*each) for each in start)
+    options.choose_engine(row_limit(length, float(rates.rates(0, 1)[0]), kind.bound), kind.is_fast)
 
     def trained() -> TrainingResult[Neuron]:
-        first = strict_first(options, rates) if fast else None
-        trainable, junctions = neuron(options, start, rates, penalties), Junctions()
+        first = strict_first(options, rates, kind.bound) if fast else None
+        trainable, junctions = kind.trainable(options, start, rates, penalties), Junctions()
         if first is not None:
             trainable.cut_for(FAST, options)
         with Team(options.threads) as team:
@@ -295,7 +304,7 @@ def train_neuron(
 
 
 def side_by_side(
-    neuron: DenseNeuron, options: Options, junctions: Junctions, team: Team, later: bool = False
+    neuron: Any, options: Options, junctions: Junctions, team: Team, later: bool = False
 ) -> "Segments | None":
     """Let long blocks and many epochs be trained in segments; returns what does so with epochs.
 
@@ -304,7 +313,8 @@ def side_by_side(
     """
     penalties, n = neuron.penalties, options.rows.count
     fast = options.engine is FAST or later
-    if type(neuron) is not DenseNeuron or not fast or not penalties.smooth or options.checkpoint is not None:
+    log_loss = penalties.smooth and penalties.loss.code == LOG_LOSS
+    if type(neuron) is not DenseNeuron or not fast or not log_loss or options.checkpoint is not None:
         return None
     # 10 ms, which short runs do not need.
     from tinynet_fast.training import block_segments
@@ -324,58 +334,7 @@ def side_by_side(
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:
     """The schedule that is asked for, checked. If the rate will be searched for, it has the rate 1.0."""
-    if is_auto(learning_rate) and (schedule != "constant" or not penalties.smooth):
-        raise ValueError("learning_rate='auto' is for the constant schedule and log loss without l1: give a rate")
+    if is_auto(learning_rate) and (schedule != "constant" or penalties.l1):
+        raise ValueError("learning_rate='auto' is for the constant schedule without l1: give a rate")
     rate = 1.0 if is_auto(learning_rate) else check_rate("learning_rate", learning_rate)
     return Schedule(rate, schedule, power_t, penalties.l2 + penalties.l1)
-
-
-def _search_once(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
-    """The rate search in the checkpoint of this run, or else a new one."""
-    saved = options.checkpoint
-    if saved is not None and saved.rate_search is not None:
-        check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
-        return RateSearch(**saved.rate_search)
-    found = _search(options, start, penalties)
-    if saved is not None:
-        saved.rate_search = vars(found)
-    return found
-
-
-def _search(options: Options, start: np.ndarray, penalties: Penalties) -> RateSearch:
-    """Search for the rate on the rows that are trained on, without those that are held out."""
-    from tinynet_fast.training.rate_search import auto_rate, draw, most_rows  # 20 ms, only if a rate is searched
-
-    asked: dict[str, Any] = {
-        "epochs": options.epochs,
-        "average": bool(penalties.average_from),
-        "l2": penalties.l2,
-        "weights": start[:-1],
-        "bias": float(start[-1]),
-    }
-    if is_streamed(options.rows):
-        source = options.rows.source
-        return auto_rate(*options.rows.some(most_rows(0 if source.sparse else source.n_features)), **asked)
-    rows = options.in_memory
-    part: Any = slice(None) if rows.index is None else rows.index
-    if rows.index is not None:  # draw here, so that rows which the search does not take are not copied
-        width = 0 if isinstance(rows.X, CSR) else rows.n_features
-        weights = None if rows.sample_weight is None else rows.sample_weight[part]
-        few = draw(width, len(rows), lambda drawn: rows.codes[part[drawn]], weights)
-        part = part if few is None else part[few]
-    weights = None if rows.sample_weight is None else rows.sample_weight[part]
-    return auto_rate(rows.standardised(picked(rows.X, part)), rows.codes[part], sample_weight=weights, **asked)
-
-
-def first_weights(weights: Any, bias: Any, n_features: int, names: list[str] | None = None) -> np.ndarray:
-    """The starting weights and, last, the bias."""
-    weights = named_weights(weights, names)
-    try:
-        w, b = np.asarray(weights, dtype=np.float64), float(bias)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("weights and bias are numbers: one for each input, or one for all, and a bias") from None
-    if w.shape not in ((), (n_features,)):
-        raise ValueError(f"weights has shape {w.shape}; one number, or ({n_features},) as X has columns, is needed")
-    if not (np.isfinite(w).all() and np.isfinite(b)):
-        raise ValueError("weights or bias holds NaN or infinity: start from finite numbers")
-    return np.append(np.broadcast_to(w, n_features), b)

@@ -1,5 +1,6 @@
 """The neuron that `train_neuron` trains, block by block: its arrays, and its kernels for dense and for sparse rows."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import FAST, STABILITY_BOUND, Engine
 from tinynet_fast.models import Neuron
+from tinynet_fast.models.outputs import output_of
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.history import Arrays
@@ -36,7 +38,8 @@ class DenseNeuron:
 
     def __init__(self, options: Options, start: np.ndarray, schedule: Schedule, penalties: Penalties) -> None:
         self.engine, self.all_rows = options.engine, options.rows
-        self.labels, self.features = options.labels, options.features
+        self.labels = np.empty(0) if options.labels is None else options.labels
+        self.features, self.targets = options.features, options.targets
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
         self.rule = penalties.rule()
         self.cut_for(options.engine, options)
@@ -136,8 +139,26 @@ class DenseNeuron:
         return {"trainer": "train_neuron", **self.schedule.options(), **self.penalties.options()}
 
     def model(self) -> Neuron:
-        weights, bias = self.mean_parameters() if self.averages else self.parameters()
-        return Neuron(weights=weights, bias=bias, labels=self.labels, features=self.features)
+        weights, bias = self.predicting()
+        return self.model_with([weights], [bias])
+
+    def model_with(self, weights: Sequence[Any], biases: Sequence[Any]) -> Neuron:
+        """A model with the weights and the bias of each output."""
+        one = len(biases) == 1
+        w, b = (weights[0], biases[0]) if one else (np.column_stack(list(weights)), np.array(biases))
+        return Neuron(
+            weights=w,
+            bias=b,
+            labels=self.labels,
+            features=self.features,
+            output=output_of(self.penalties.loss, len(self.labels), one_vs_rest=not one),
+            targets=self.targets,
+            training=self.penalties.loss.options(),
+        )
+
+    def predicting(self) -> tuple[Any, Any]:
+        """The weights and the bias that the model predicts with."""
+        return self.mean_parameters() if self.averages else self.parameters()
 
     @property
     def averages(self) -> bool:
@@ -152,17 +173,21 @@ class DenseNeuron:
         """The mean weights and the mean bias so far."""
         return self.means[:-1], self.means[-1]
 
+    @property
+    def bound(self) -> float:
+        """A step does not overshoot while step * (|x|**2 + 1) is at most this."""
+        return self.penalties.loss.bound
+
     def last_rate(self) -> float | None:
         return self.schedule.rate(max(self.row - 1, 0))
 
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         if self.schedule.name == "optimal":  # it does not use the rate
             return 0.0
-        largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
-        bound = self.penalties.loss.bound
+        bound = self.bound
         if not bound > 0.0:  # as for a network
             return min(self.learning_rate / 10.0, stable_rate(rows, STABILITY_BOUND / 100.0, self.start))
-        return stable_rate(rows, bound, self.start) / max(largest, 1.0)
+        return stable_rate(rows, bound, self.start) / max(rows.largest_weight, 1.0)
 
 
 class SparseNeuron(DenseNeuron):

@@ -16,7 +16,8 @@ from tinynet_fast.training.checks import check_whole
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.many_neurons import ROW_SECONDS, VALUE_SECONDS, mean_log_losses
 from tinynet_fast.training.neuron_updates import SparseNeuron
-from tinynet_fast.training.options import Options, may_stream
+from tinynet_fast.training.options import Options
+from tinynet_fast.training.reading import may_stream
 from tinynet_fast.training.result import RateSearch
 from tinynet_fast.training.run import FAR_OUT
 from tinynet_fast.training.schedules import Penalties, Schedule
@@ -127,11 +128,11 @@ def auto_rate(
     if np.isnan(losses).all():
         raise ValueError("every learning rate diverges: standardise the inputs, or start from smaller weights")
     if sparse or (len(matrix) < FEW_ROWS and len(rates) < MOST // 2):
-        rates, losses = _with_more(rates, losses, losses_of, SPARSE_MORE if sparse else FEWEST)
+        rates, losses = with_more(rates, losses, losses_of, SPARSE_MORE if sparse else FEWEST)
     return RateSearch(float(rates[np.nanargmin(losses)]), rates, losses, len(matrix), epochs)
 
 
-def _with_more(
+def with_more(
     rates: np.ndarray, losses: np.ndarray, losses_of: Callable[[np.ndarray], np.ndarray], more: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The rates and their losses, with `more` rates between the best and its neighbours."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import FAST, STRICT, Engine, EngineName, choose, row_limit
+from tinynet_fast.kernels.engines import FAST, STABILITY_BOUND, STRICT, Engine, EngineName, choose, row_limit
 from tinynet_fast.rows.blocks import is_streamed
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.options import Options
@@ -28,7 +28,7 @@ MOST_ROWS = 2**53  # beyond it, a float does not hold all whole numbers
 Block = tuple[Any, np.ndarray, np.ndarray | None]  # rows, labels and sample weights
 
 
-def strict_first(options: Options, schedule: Schedule) -> "StrictFirst | None":
+def strict_first(options: Options, schedule: Schedule, bound: float = STABILITY_BOUND) -> "StrictFirst | None":
     """What changes the engine of this run; None if one engine trains all rows.
 
     The run has a kernel in `fast`, which was asked for, and `options.choose_engine` was called.
@@ -38,7 +38,7 @@ def strict_first(options: Options, schedule: Schedule) -> "StrictFirst | None":
     once = is_streamed(options.rows) and not options.rows.source.repeatable
     if schedule.is_constant or once or (options.engine is not STRICT and rows is None):
         return None
-    return StrictFirst(options, schedule, rows, resumed=found is not None)
+    return StrictFirst(options, schedule, rows, resumed=found is not None, bound=bound)
 
 
 class StrictFirst:
@@ -53,10 +53,14 @@ class StrictFirst:
         From the checkpoint: how many rows were trained with `strict`, if `fast` has trained some since then.
     resumed : bool
         Whether the run goes on from a checkpoint.
+    bound : float
+        What step * (|x|^2 + 1) may be at most.
     """
 
-    def __init__(self, options: Options, schedule: Schedule, strict_rows: int | None, resumed: bool) -> None:
-        self.options, self.schedule, self._rows = options, schedule, strict_rows
+    def __init__(
+        self, options: Options, schedule: Schedule, strict_rows: int | None, resumed: bool, bound: float
+    ) -> None:
+        self.options, self.schedule, self._rows, self.bound = options, schedule, strict_rows, bound
         if strict_rows is not None and options.streams:
             options.engine, options.limit = FAST, np.inf
             return
@@ -86,7 +90,7 @@ class StrictFirst:
 
     def _is_safe(self, row: int, length: float) -> bool:
         """Whether `fast` keeps its promise on the rows after the first `row`, from weights of this length."""
-        return choose(FAST, self.options.largest, row_limit(length, self.schedule.rate(row))) is FAST
+        return choose(FAST, self.options.largest, row_limit(length, self.schedule.rate(row), self.bound)) is FAST
 
     def cut(
         self, blocks: Generator[Block, None, None], neuron: Any, use: Callable[[Engine], None]
@@ -104,7 +108,7 @@ class StrictFirst:
                 if before:
                     yield X[:before], y[:before], None if weight is None else weight[:before]
                 weights, bias = neuron.parameters()
-                if self._is_safe(neuron.row, math.hypot(*weights, bias)):
+                if self._is_safe(neuron.row, math.hypot(*np.ravel(weights), *np.ravel(bias))):
                     use(FAST)
                 yield X[before:], y[before:], None if weight is None else weight[before:]
 

@@ -22,6 +22,7 @@ MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
 EXACT = "{f}1 {f}1 B1 lw1 lw1 d1 {f}w1 {f}w1 {f}w1 dw1 l0"
 EXACT_DENSE, EXACT_SPARSE = "{f}2 " + EXACT, "{f}1 i1 i1 " + EXACT
 SEGMENTS = "d1 d1 l1 l0 dw2 dw1 dw1"
+SOFTMAX = "d1 d2 dw2 dw2 dw1"
 
 # Called by name alone: Numba takes these for the arrays that come, which are writeable.
 DIRECT = {
@@ -29,6 +30,7 @@ DIRECT = {
     "strict.sgd_linear_epochs": ["d2 d1 d1 dw1 dw1 dw1"],
     "strict.sgd_regularized_epochs": ["d2 d1 d2 d1 dw1 dw1 dw1 dw1 dw1"],
     "strict.logits": ["d2 d1 d1 dw1"],
+    "strict.sgd_softmax_epochs": ["d2 d1 d2 dw2 dw2 dw2 dw1 dw1"],
     "strict.network_epochs": ["d2 d1 d1 d2 d2 d1 l2 dw2 dw2 dw1 dw1"],
     "strict.network_update": ["d0 d1 d1 l2 dw2"],
     "strict.network_logits": ["d2 l2 d1 dw2 dw2"],
@@ -107,6 +109,10 @@ LATER = {
     "fast.one_vs_rest.strict_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))
+    ],
+    "fast.softmax_neuron.epochs": [  # up to 4 registers of labels; groups of 3 or 4 for more
+        f"{f}2 {SOFTMAX} t{k} t{single} t{averaged}"
+        for f, (k, single), averaged in product(EITHER, ((1, 1), (2, 1), (3, 1), (4, 1), (3, 0), (4, 0)), (0, 1))
     ],
 }
 

@@ -25,6 +25,7 @@ FILES = {
     "sgd_sparse_epochs": "sparse",
     "sparse_logits": "sparse",
     "sparse_row_bound": "sparse",
+    "sgd_softmax_epochs": "softmax_neuron",
     "network_scratch": "network",
     "network_update": "network",
     "network_logits": "network",

@@ -1,0 +1,478 @@
+"""A neuron for more than two labels: every engine makes the updates of softmax regression, a row at a time."""
+
+# ruff: noqa: E501 - a line a mistake
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from compare import assert_keeps, distance
+from hypothesis import given
+from hypothesis import strategies as st
+from planted import Mistake, plain_copies, plain_copy
+from problems import FEWER, SEEDS
+
+from tinynet_fast.kernels import reference, vectorized
+from tinynet_fast.kernels.compiler import simd
+from tinynet_fast.kernels.engines import ENGINES, FAST, NUMPY, REFERENCE, SOFTMAX_BOUND, STRICT, TILE, compiles
+from tinynet_fast.kernels.fast import functions, many_neurons, one_vs_rest, softmax_neuron
+
+pytestmark = pytest.mark.any_cpu
+HERE = [engine for engine in ENGINES.values() if compiles() or engine in (REFERENCE, NUMPY)]
+engines = pytest.mark.parametrize("engine", HERE, ids=lambda engine: engine.name)
+promising = pytest.mark.parametrize(
+    "engine", [engine for engine in HERE if engine is not REFERENCE], ids=lambda engine: engine.name
+)
+
+
+@dataclass(frozen=True)
+class SoftmaxProblem:
+    """Rows, their labels 0, 1, ..., their schedule, and the weights to start from, the biases last."""
+
+    X: np.ndarray
+    y: np.ndarray
+    schedule: np.ndarray
+    start: np.ndarray
+    epochs: int = 1
+    cuts: tuple[int, ...] = ()
+
+    def solve(self, engine):
+        """(weights and biases, their means, what l1 was paid, the losses of the epochs)."""
+        own, shape = engine.own, self.start.shape
+        weights, means, paid, losses = own(self.start.copy()), own(np.zeros(shape)), own(np.zeros(shape)), []
+        for _ in range(1 if not self.cuts else self.epochs):
+            loss = own(np.zeros(1 if self.cuts else self.epochs))
+            for a, b in zip((0, *self.cuts), (*self.cuts, len(self.X)), strict=True):
+                rows = engine.rows(self.X[a:b]), own(self.y[a:b]), own(self.schedule[a:b])
+                engine.kernels.sgd_softmax_epochs(*rows, weights, means, paid, own(np.zeros(shape[1])), loss)
+            losses.extend(loss)
+        return np.array(weights), np.array(means), np.array(paid), np.array(losses)
+
+    def for_engine(self, engine):
+        """The same problem, without l1 for the engine that has no kernel for it."""
+        return replace(self, schedule=self.schedule * [1.0, 1.0, 0.0, 1.0]) if engine.smooth_only else self
+
+    def check(self, engine, ref=None):
+        """AssertionError if the engine breaks its promise against the reference."""
+        made = self.for_engine(engine)
+        *comp, losses = made.solve(engine)
+        *ref, ref_losses = ref or made.solve(REFERENCE)
+        for a, b in zip(comp, ref, strict=True):
+            assert_keeps(engine.promise, a, b)
+        if engine.promise == 0.0:
+            np.testing.assert_array_equal(losses, ref_losses)
+        else:  # an error is 1e-16 off if its probability is nearly 1
+            np.testing.assert_allclose(losses, ref_losses, rtol=1e-12, atol=1e-14)
+
+
+def bound_of(X):
+    """The largest step that is in bounds without l2."""
+    return SOFTMAX_BOUND / (np.max((X.astype(float) ** 2).sum(axis=1), initial=0.0) + 1.0)
+
+
+def problem(rng, n, d, k, reach=1.0, l2=0.0, l1=0.0, averaged=False, dtype=np.float64, scale=1.0, size=1.0):
+    """Steps are up to `reach` of what is in bounds."""
+    X = (rng.standard_normal((n, d)) * scale).astype(dtype)
+    weight = rng.random(n) * (rng.random(n) < 0.9)
+    step = bound_of(X) * reach * weight
+    keep = np.maximum(0.0, 1.0 - step * l2)
+    step *= (1.0 + keep) / 2.0
+    share = np.where(np.arange(n) >= 5, 1.0 / np.maximum(np.arange(n) - 4.0, 1.0), 0.0) * averaged
+    start = rng.standard_normal((d + 1, k)) * size / max(scale, 1.0)
+    return SoftmaxProblem(
+        X, rng.integers(0, k, n).astype(float), np.column_stack([step, keep, step * l1, share]), start
+    )
+
+
+@st.composite
+def problems(draw):
+    rng = np.random.default_rng(draw(SEEDS))
+    n, d, k = draw(st.integers(0, 40)), draw(st.integers(1, 20)), draw(st.integers(2, 40))
+    made = problem(
+        rng,
+        n,
+        d,
+        k,
+        draw(st.sampled_from([1.0, 1.0, 1e-3])),
+        draw(st.sampled_from([0.0, 0.0, 1e-3, 1.0])),
+        draw(st.sampled_from([0.0, 1e-2, 1.0])),
+        draw(st.booleans()),
+        draw(st.sampled_from([np.float64, np.float32])),
+        draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3])),
+        draw(st.sampled_from([0.0, 1.0, 1.0, 30.0])),
+    )
+    cuts = tuple(sorted(draw(st.lists(st.integers(0, n), max_size=2))))
+    return replace(made, epochs=draw(st.integers(1, 3)), cuts=cuts)
+
+
+# --- the promise ------------------------------------------------------------------------------------------------------
+
+
+@promising
+@given(problems())
+@FEWER
+def test_engines_keep_their_promises(engine, problem):
+    problem.check(engine)
+
+
+@promising
+@pytest.mark.parametrize("k", [2, 3, 7, 8, 9, 16, 17, 24, 25, 32, 33, 40, 48, 49, 64, 65, 100, 256])
+def test_every_number_of_registers_and_groups(engine, k):
+    """One to four registers of eight labels, and groups of three or four registers."""
+    rng = np.random.default_rng(k)
+    for averaged in (False, True):
+        problem(rng, 7, 3, k, l2=0.1 * averaged, averaged=averaged).check(engine)
+
+
+@promising
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_few_rows(engine, n):
+    made = problem(np.random.default_rng(n), n, 4, 5, averaged=True, l2=0.1, l1=0.1)
+    replace(made, epochs=2).check(engine)
+
+
+@promising
+@pytest.mark.parametrize("d", [64, 131])
+def test_wide_rows(engine, d):
+    rng = np.random.default_rng(d)
+    for dtype in (np.float64, np.float32):
+        problem(rng, 9, d, 10, l2=0.01, averaged=True, dtype=dtype).check(engine)
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_blocks_change_no_bit(averaged):
+    """Cut at multiples of a tile; and calls for an epoch are the same as a call for all."""
+    if FAST not in HERE:
+        pytest.skip("nothing can be compiled here")
+    made = problem(np.random.default_rng(1), 2 * TILE + 31, 3, 5, l2=0.1, averaged=averaged)
+    whole = replace(made, epochs=2).solve(FAST)
+    for cuts in ((TILE,), (2 * TILE,), (TILE, 2 * TILE)):
+        for comp, ref in zip(replace(made, epochs=2, cuts=cuts).solve(FAST), whole, strict=True):
+            np.testing.assert_array_equal(comp, ref, strict=True)
+
+
+@promising
+def test_means_that_start_late(engine):
+    """The first call has no means at all, so that `fast` takes other code for it."""
+    made = problem(np.random.default_rng(1), TILE + 60, 3, 4)
+    share = 1.0 / np.maximum(np.arange(len(made.X)) - TILE, 1.0) * (np.arange(len(made.X)) > TILE)
+    made = replace(made, schedule=np.column_stack([made.schedule[:, :3], share]))
+    for cuts in ((), (TILE,)):
+        replace(made, cuts=cuts).check(engine)
+
+
+@promising
+@pytest.mark.parametrize("size", [240.0, 260.0, 700.0, 1e5])
+@pytest.mark.parametrize("k", [3, 40])
+def test_huge_sums(engine, size, k):
+    """Sums around the largest that exp takes as they are, and far beyond it, of either sign: no NaN."""
+    rng = np.random.default_rng(int(size))
+    for sign in (1.0, -1.0):
+        made = problem(rng, 20, 2, k, reach=0.1)
+        start = made.start.copy()
+        start[-1] += sign * size  # one label far from the others, then all
+        for column in (0, slice(None)):
+            far = made.start.copy()
+            far[-1, column] = start[-1, column]
+            comp, ref = replace(made, start=far).solve(engine), replace(made, start=far).solve(REFERENCE)
+            assert np.isfinite(comp[0]).all()
+            assert distance(comp[0], ref[0]) <= engine.promise
+            np.testing.assert_allclose(comp[3], ref[3], rtol=max(engine.promise, 1e-15 * size), atol=1e-14)
+
+
+@engines
+def test_a_run_that_diverges_shows(engine):
+    made = problem(np.random.default_rng(0), 6, 2, 3)
+    for bad in (np.nan, np.inf, -np.inf):
+        start = made.start.copy()
+        start[0, 1] = bad
+        with np.errstate(all="ignore"):
+            assert np.isnan(replace(made, start=start).solve(engine)[0]).all(axis=0).all()
+
+
+@engines
+def test_steps_of_zero(engine):
+    """Nothing moves, and the losses are those of the weights as they are."""
+    made = problem(np.random.default_rng(0), 13, 3, 4)
+    still = replace(made, schedule=np.tile([0.0, 1.0, 0.0, 0.0], (13, 1)))
+    weights, means, paid, losses = still.solve(engine)
+    np.testing.assert_array_equal(weights, made.start)
+    assert not means.any()
+    assert not paid.any()
+    p = np.exp(made.X @ made.start[:-1] + made.start[-1])
+    error = p / p.sum(axis=1, keepdims=True) - (made.y[:, np.newaxis] == np.arange(4))
+    assert losses == pytest.approx([(error**2).sum()], rel=1e-13)
+
+
+@engines
+@pytest.mark.parametrize("k", [5, 40])
+def test_labels_that_no_row_has_tie(engine, k):
+    """They start equal and get the same updates: their weights stay equal, bit for bit unless BLAS sums."""
+    made = problem(np.random.default_rng(0), 30, 3, k, l2=0.1)
+    comp = replace(made, y=made.y % 3, start=np.zeros((4, k))).solve(engine)[0]
+    np.testing.assert_allclose(comp[:, 3:], comp[:, 3:4].repeat(k - 3, axis=1), rtol=1e-13 if engine is NUMPY else 0.0)
+    assert np.abs(comp.sum(axis=1)).max() <= 1e-14 * k  # errors sum to 0
+
+
+@pytest.mark.skipif(simd.UNCOMPILED, reason="in plain Python these rows take minutes")
+@pytest.mark.skipif(FAST not in HERE, reason="nothing can be compiled here")
+@pytest.mark.parametrize(("n", "d", "k", "reach", "l2"), [(500_000, 2, 3, 1e-3, 1e-4), (20_000, 64, 10, 1.0, 0.0)])
+def test_fast_does_not_drift(n, d, k, reach, l2):
+    """Many rows, and steps as long as they may be."""
+    made = replace(problem(np.random.default_rng(9), n, d, k, reach, l2=l2, averaged=True), epochs=3)
+    made.check(FAST, made.solve(STRICT))
+
+
+# --- what is not this package -----------------------------------------------------------------------------------------
+
+
+def two_rows_by_hand(engine):
+    """Two rows of one input, three labels, each number written out: l2 shrinks first, and the mean comes after."""
+    X, y = np.array([[2.0], [-1.0]]), np.array([1.0, 2.0])
+    schedule = np.array([[0.5, 0.9, 0.0, 1.0], [0.25, 0.8, 0.0, 0.5]])
+    start = np.array([[0.1, -0.2, 0.3], [0.0, 0.1, -0.1]])
+    # Row 0: z = 2 w + b
+    a, b, c = math.exp(0.2), math.exp(-0.4 + 0.1), math.exp(0.6 - 0.1)
+    e = a / (a + b + c), b / (a + b + c) - 1.0, c / (a + b + c)
+    w = [0.9 * 0.1 - 0.5 * e[0] * 2.0, 0.9 * -0.2 - 0.5 * e[1] * 2.0, 0.9 * 0.3 - 0.5 * e[2] * 2.0]
+    v = [-0.5 * e[0], 0.1 - 0.5 * e[1], -0.1 - 0.5 * e[2]]
+    # Row 1: z = -w + b
+    a, b, c = math.exp(v[0] - w[0]), math.exp(v[1] - w[1]), math.exp(v[2] - w[2])
+    f = a / (a + b + c), b / (a + b + c), c / (a + b + c) - 1.0
+    after = [0.8 * w[0] + 0.25 * f[0], 0.8 * w[1] + 0.25 * f[1], 0.8 * w[2] + 0.25 * f[2]]
+    bias = [v[0] - 0.25 * f[0], v[1] - 0.25 * f[1], v[2] - 0.25 * f[2]]
+    weights, means, paid, losses = SoftmaxProblem(X, y, schedule, start).solve(engine)
+    np.testing.assert_allclose(weights, [after, bias], rtol=1e-13)
+    np.testing.assert_allclose(means, np.add([after, bias], [w, v]) / 2.0, rtol=1e-13)
+    assert not paid.any()
+    assert losses == pytest.approx([sum(x * x for x in e) + sum(x * x for x in f)], rel=1e-13)
+
+
+def l1_by_hand(engine):
+    """A row of one input: each weight pays 0.05, and stops at zero; biases pay nothing."""
+    start, schedule = np.array([[0.3, -0.02, -0.4], [0.1, 0.2, 0.3]]), np.array([[0.0, 1.0, 0.05, 0.0]])
+    weights, means, paid, _ = SoftmaxProblem(np.ones((1, 1)), np.zeros(1), schedule, start).solve(engine)
+    np.testing.assert_allclose(weights, [[0.25, 0.0, -0.35], [0.1, 0.2, 0.3]], rtol=1e-14)
+    np.testing.assert_allclose(paid, [[-0.05, 0.02, 0.05], [0.05, 0.05, 0.05]], rtol=1e-13)
+    assert not means.any()
+
+
+def one_neuron_for_two_labels(engine):
+    """Of two labels, the difference of the weights is a neuron's that takes steps twice as long."""
+    rng = np.random.default_rng(2)
+    made = problem(rng, 23, 3, 2, l2=0.1, averaged=True)
+    weights, means, _, losses = made.solve(engine)
+    w, b = made.start[:-1, 1] - made.start[:-1, 0], made.start[-1:, 1] - made.start[-1:, 0]
+    mean, squares = np.zeros(4), np.zeros(1)
+    schedule = made.schedule * [2.0, 1.0, 1.0, 1.0]
+    vectorized.sgd_regularized_epochs(made.X, made.y, schedule, 0, 1.0, w, b, mean, np.zeros(4), squares)
+    np.testing.assert_allclose(weights[:, 1] - weights[:, 0], np.append(w, b), rtol=1e-11)
+    np.testing.assert_allclose(means[:, 1] - means[:, 0], mean, rtol=1e-11)
+    assert losses == pytest.approx(2.0 * squares, rel=1e-12)
+
+
+def finite_differences(engine):
+    """A row moves each weight by its step times the slope of the row's cross-entropy, which is measured here."""
+
+    def cross_entropy(x, label, weights):
+        z = x @ weights[:-1] + weights[-1]
+        return math.log(sum(math.exp(s) for s in z)) - z[label]
+
+    rng = np.random.default_rng(3)
+    for label in range(4):
+        made = problem(rng, 1, 3, 4)
+        made = replace(made, y=np.array([float(label)]), schedule=np.array([[0.1, 1.0, 0.0, 0.0]]))
+        moved = made.solve(engine)[0] - made.start
+        for place in np.ndindex(made.start.shape):
+            above, below = made.start.copy(), made.start.copy()
+            above[place] += 1e-6
+            below[place] -= 1e-6
+            slope = (cross_entropy(made.X[0], label, above) - cross_entropy(made.X[0], label, below)) / 2e-6
+            assert moved[place] == pytest.approx(-0.1 * slope, abs=1e-9)
+
+
+BY_HAND = [two_rows_by_hand, l1_by_hand, one_neuron_for_two_labels, finite_differences]
+
+
+@engines
+@pytest.mark.parametrize("oracle", BY_HAND, ids=lambda oracle: oracle.__name__)
+def test_oracles(engine, oracle):
+    if oracle is l1_by_hand and engine.smooth_only:
+        pytest.skip("this engine leaves l1 to strict")
+    oracle(engine)
+
+
+@engines
+def test_against_pytorch(engine):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    made = problem(np.random.default_rng(4), 40, 6, 5)
+    weights = torch.tensor(made.start, requires_grad=True)
+    for x, label, row in zip(made.X, made.y, made.schedule, strict=True):
+        z = torch.tensor(x) @ weights[:-1] + weights[-1]
+        loss = torch.nn.functional.cross_entropy(z[None], torch.tensor([int(label)]))
+        (gradient,) = torch.autograd.grad(loss, weights)
+        weights = (weights - gradient * float(row[0])).detach().requires_grad_()
+    assert distance(made.solve(engine)[0], weights.detach().numpy()) <= 1e-12
+
+
+@engines
+def test_against_scikit_learns_network_without_hidden_layers(engine):
+    """Its batches of one row are the same updates; its alpha is l2."""
+    linear = pytest.importorskip("sklearn.neural_network", reason="scikit-learn is not installed")
+    made = problem(np.random.default_rng(4), 40, 6, 5)
+    rate, alpha = 0.3 * bound_of(made.X), 0.01
+    options = {"solver": "sgd", "batch_size": 1, "shuffle": False, "momentum": 0.0, "alpha": alpha}
+    peer = linear.MLPClassifier(hidden_layer_sizes=(), learning_rate_init=rate, random_state=0, **options)
+    peer.partial_fit(made.X[:1], made.y[:1], classes=np.arange(5.0))
+    start = np.vstack([peer.coefs_[0], peer.intercepts_[0]])
+    peer.partial_fit(made.X, made.y)
+    schedule = np.tile([rate, 1.0 - rate * alpha, 0.0, 0.0], (40, 1))
+    comp = replace(made, start=start, schedule=schedule).solve(engine)[0]
+    assert distance(comp, np.vstack([peer.coefs_[0], peer.intercepts_[0]])) <= 1e-12
+
+
+def test_the_weights_are_parameters_of_a_network():
+    """A network of one softmax layer has the same sums, so `network_logits` predicts."""
+    made = problem(np.random.default_rng(5), 8, 3, 4)
+    layers, units, out = [[3, 4, reference.SOFTMAX]], np.zeros((2, 7)).tolist(), np.zeros((8, 4)).tolist()
+    reference.network_logits(made.X.tolist(), layers, made.start.ravel().tolist(), units, out)
+    np.testing.assert_allclose(out, made.X @ made.start[:-1] + made.start[-1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("k", [2, 3, 10])
+def test_steps_within_the_bound_move_no_two_runs_apart(k):
+    """And beyond it they can: two labels, each with the probability 1/2."""
+    rng = np.random.default_rng(k)
+    for keep in (1.0, 0.5):
+        for _ in range(200):
+            made = problem(rng, 1, 2, k, size=rng.choice([0.1, 1.0, 5.0]))
+            step = bound_of(made.X) * (1.0 + keep) / 2.0
+            made = replace(made, schedule=np.array([[step, keep, 0.0, 0.0]]))
+            other = replace(made, start=made.start + 1e-3 * rng.standard_normal(made.start.shape))
+            apart = np.linalg.norm(made.solve(NUMPY)[0] - other.solve(NUMPY)[0])
+            assert apart <= np.linalg.norm(made.start - other.start) * (1.0 + 1e-9)
+    made = problem(rng, 1, 2, 2)
+    start = np.zeros((3, 2))
+    towards = 1e-6 * np.append(made.X[0], 1.0)[:, np.newaxis] * [1.0, -1.0]
+    for factor, farther in ((0.999, False), (1.001, True)):
+        made = replace(made, schedule=np.array([[factor * bound_of(made.X), 1.0, 0.0, 0.0]]))
+        one, other = replace(made, start=start), replace(made, start=start + towards)
+        moved = np.linalg.norm(one.solve(NUMPY)[0] - other.solve(NUMPY)[0])
+        assert (moved > np.linalg.norm(towards)) == farther
+
+
+# --- planted mistakes -------------------------------------------------------------------------------------------------
+
+IN_FAST = [
+    Mistake("no bias update", "bias = bring_in_two(1.0, 1.0, ...)", "bias = bring_in_two(0.0, 1.0, ...)"),
+    Mistake("bias of the second row forgotten", "bias = bring_in_two(1.0, 1.0, ...)", "bias = bring_in_two(1.0, 0.0, ...)"),
+    Mistake("bias penalised", "bias = bring_in_two(1.0, 1.0, row + d, p, 1.0, ...)", "bias = bring_in_two(1.0, 1.0, row + d, p, keep_p, ...)", "sweep", given="w = bring_in_two(x, y, row + j, p, keep_p, ...)"),
+    Mistake("second row does not know the first", "fma(-coupling, ..., z)", "z"),
+    Mistake("second row does not know the first's bias", "coupling = dot_rows(...) + 1.0", "coupling = dot_rows(...)"),
+    Mistake("second row does not know the first's shrinking", "fma(keep, z_ahead, bias)", "z_ahead + bias"),
+    Mistake("bias shrinks before the second row", "fma(keep, z_ahead, bias)", "keep * (z_ahead + bias)"),
+    Mistake("rows brought in swapped", "before, last, former = i, ahead, ...", "before, last, former = ahead, i, ..."),
+    Mistake("shares swapped", "former = keep, schedule[i, at.SHARE], schedule[ahead, at.KEEP], schedule[ahead, at.SHARE]", "former = keep, schedule[ahead, at.SHARE], schedule[ahead, at.KEEP], schedule[i, at.SHARE]"),
+    Mistake("second keep forgotten", "former = keep, ..., schedule[ahead, at.KEEP], ...", "former = keep, ..., 1.0, ..."),
+    Mistake("one keep decides", "keep_p == 1.0 and keep_q == 1.0", "keep_p == 1.0 or keep_q == 1.0"),
+    Mistake("odd row at the end taken twice", "if ahead > i: ...\nelse: ...", "if True: ..."),
+    Mistake("last row of an odd number brings in another", "for first in range(NUDGES_AHEAD * every, ...): ...", "pass"),
+    Mistake("last rows not brought in", "if n > 0: ...", "if n < 0: ...", "epochs"),
+    Mistake("an epoch starts with old nudges", "for first in range(0, 2 * every, m): ...", "for first in range(0, 0, m): ..."),
+    Mistake("squares of the tile before counted again", "for first in range(SQUARES * every, ...):\n    store(table, first, full(0.0, lanes))", "pass", "epochs"),
+    Mistake("own label forgotten", "where(load(...) == y, 1.0, 0.0)", "where(load(...) == y, 0.0, 0.0)"),
+    Mistake("wrong sign", "fma(load(...), share, -own)", "fma(load(...), -share, own)"),
+    Mistake("not normalised", "share = 1.0 / total_of(total)", "share = 1.0"),
+    Mistake("one register's total", "for other in others: first = first + other\nreturn sum_of(first)", "return sum_of(first)"),
+    Mistake("lanes without a label count", "where(code < 0.0, 0.0, fma(...))", "fma(...)"),
+    Mistake("no shift", "if not largest_of(far) < NEAR: ...", "pass"),
+    Mistake("shift too late", "NEAR = 250.0", "NEAR = 800.0"),
+    Mistake("one register's largest", "for other in others: first = larger(other, first)", "pass"),
+    Mistake("shift by a lane without a label", "larger(where(code < 0.0, -np.inf, z), top)", "larger(z, top)"),
+    Mistake("only positive sums are far", "larger(size_of(z), far)", "larger(z, far)"),
+    Mistake("exp of very little", "FARTHEST = -700.0", "FARTHEST = -9.0"),
+    Mistake("exp of what is below what it takes", "clamp(load(...) - largest, FARTHEST, 0.0)", "load(...) - largest"),
+    Mistake("group by the first group's nudges", "p = load(table, NUDGES * every + g * m, lanes)", "p = load(table, NUDGES * every, lanes)"),
+    Mistake("groups share weights", "(X.shape[1] + 1) * (1 + len(averaged))", "0"),
+    Mistake("label of the row before", "learn(table, SUMS, 0.0, NUDGES, y[i], ...)", "learn(table, SUMS, 0.0, NUDGES, y[i - 1], ...)"),
+    Mistake("step of the first row for both", "step = schedule[ahead, at.STEP]", "step = schedule[i, at.STEP]", "epochs", given="ahead, keep = min(i + 1, n - 1), ..."),
+    Mistake("loss not squared", "fma(error, error, squares)", "squares + error"),
+    Mistake("means not given back", "_take(parts[:, 1], means)", "pass"),
+    Mistake("means not taken up", "_put(means, parts[:, 1])", "pass"),
+]  # fmt: skip
+IN_REFERENCE = [
+    Mistake("no bias update", "weights[d][u] -= step * errors[u]", "pass", "sgd_softmax_epochs"),
+    Mistake("no bias in the sums", "errors[u] += weights[d][u]", "pass", "sgd_softmax_epochs"),
+    Mistake("wrong sign", "keep * weights[j][u] - (step * errors[u]) * X[i][j]", "keep * weights[j][u] + (step * errors[u]) * X[i][j]"),
+    Mistake("l2 twice", "keep * weights[j][u] - ...", "keep * keep * weights[j][u] - ..."),
+    Mistake("penalty after the update", "keep * weights[j][u] - (step * errors[u]) * X[i][j]", "keep * (weights[j][u] - (step * errors[u]) * X[i][j])"),
+    Mistake("not normalised", "math.exp(errors[u] - norm)", "math.exp(errors[u])", "sgd_softmax_epochs"),
+    Mistake("no label is right", "1.0 if u == int(y[i]) else 0.0", "0.0"),
+    Mistake("the label before is right", "1.0 if u == int(y[i]) else 0.0", "1.0 if u == int(y[i]) - 1 else 0.0"),
+    Mistake("absolute error as the loss", "losses[epoch] += errors[u] * errors[u]", "losses[epoch] += abs(errors[u])"),
+    Mistake("mean of the weights before the row", "means[j][u] += share * (weights[j][u] - means[j][u])", "means[j][u] += share * (weights[j][u] + step * errors[u] - means[j][u])", "sgd_softmax_epochs", given="weights[d][u] -= step * errors[u]"),
+    Mistake("bias left out of the mean", "range(d + 1)", "range(d)", "sgd_softmax_epochs"),
+    Mistake("l1 twice", "paid[d][u] += cut", "paid[d][u] += 2.0 * cut"),
+    Mistake("l1 not paid", "paid[j][u] += weights[j][u] - before", "pass"),
+]  # fmt: skip
+
+
+def planted_fast(mistake=None):
+    """A copy of the fast kernel in plain Python, where registers are arrays."""
+    copies = plain_copies(
+        simd, functions, many_neurons, one_vs_rest, softmax_neuron, mistake=mistake, into=softmax_neuron
+    )
+    return type(FAST)(copies[softmax_neuron])
+
+
+def caught(engine):
+    """Whether a few cases tell the kernel from the reference."""
+    rng = np.random.default_rng(5)
+    few = [
+        problem(rng, 9, 3, 5, averaged=True),
+        problem(rng, 8, 3, 5, l2=1.0),
+        replace(problem(rng, 9, 2, 12, l2=0.3, averaged=True), cuts=(4, 7)),
+        replace(problem(rng, 7, 2, 34, averaged=True, l2=0.5), epochs=2),
+        replace(problem(rng, TILE + 3, 1, 2), epochs=2),
+    ]
+    alternating = few[0].schedule.copy()
+    alternating[:, 1] = np.where(np.arange(9) % 2, 1.0, 0.5)
+    few.append(replace(few[0], schedule=alternating))
+    for size in (300.0, -300.0, 780.0, -1000.0, 1e4):
+        far = problem(rng, 6, 2, 11, reach=0.1)
+        both = np.array([far.start, far.start])
+        both[0, -1] += size
+        both[1, -1, 9] += size
+        few += [replace(far, start=start) for start in both]
+    try:
+        for made in few:
+            made.check(engine)
+    except (AssertionError, IndexError):
+        return True
+    return False
+
+
+def found_by_an_oracle(engine):
+    for oracle in BY_HAND:
+        try:
+            oracle(engine)
+        except (AssertionError, OverflowError):
+            return True
+    return False
+
+
+def test_copies_without_a_mistake_pass():
+    assert not caught(planted_fast())
+    assert not found_by_an_oracle(type(REFERENCE)(plain_copy(reference)))
+
+
+@pytest.mark.parametrize("mistake", IN_FAST, ids=str)
+def test_planted_mistakes_are_caught(mistake):
+    with np.errstate(all="ignore"):
+        assert caught(planted_fast(mistake))
+
+
+@pytest.mark.parametrize("mistake", IN_REFERENCE, ids=str)
+def test_planted_mistakes_in_the_reference_are_found_by_an_oracle(mistake):
+    assert found_by_an_oracle(type(REFERENCE)(plain_copy(reference, mistake)))
