@@ -66,9 +66,7 @@ class SegmentsProblem:
             assert squares[k] == pytest.approx(ref_squares, rel=1e-11, abs=1e-14 * (1 + self.count))
 
 
-def problem(
-    rng, d, m, count, *, apart=False, scale=1.0, dtype=np.float64, stepped=False, reach=1.0, loss=LOG_LOSS
-):
+def problem(rng, d, m, count, *, apart=False, scale=1.0, dtype=np.float64, stepped=False, reach=1.0, loss=LOG_LOSS):
     """Rows that lanes share, as chance has it, or where they are `apart`, none; in between and around them are NaN.
 
     Steps are up to `reach` of what is stable.

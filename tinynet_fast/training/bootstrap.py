@@ -18,7 +18,8 @@ from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_
 from tinynet_fast.training.neuron import first_schedule
 from tinynet_fast.training.neuron_kinds import first_weights, neurons_for
 from tinynet_fast.training.neuron_rate import search_rate
-from tinynet_fast.training.options import Options, checked, may_stream
+from tinynet_fast.training.options import Options, checked
+from tinynet_fast.training.reading import may_stream
 from tinynet_fast.training.schedules import Penalties
 
 # Passes over the rows if the caller does not say how many. With 30 on 569 rows (breast_cancer), weights were up to 0.2

@@ -113,7 +113,7 @@ LATER = {
         if (f, stepped) != ("d", 0)
     ],
     "fast.segments.train_wide": [
-        f"{f}2 {SEGMENTS} t{stepped} t{kind}" for (f, stepped), kind in product(("d1", "f0", "f1"), (0, 1))
+        f"{floats[0]}2 {SEGMENTS} t{floats[1]} t{kind}" for floats, kind in product(("d1", "f0", "f1"), (0, 1))
     ],
     "fast.one_vs_rest.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"

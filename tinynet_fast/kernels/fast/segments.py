@@ -128,7 +128,8 @@ def train_narrow(X, y, step, base, count, state, squares, scratch, stepped, kind
             for first in range(0, m, REGISTER):
                 at = first * size + i * REGISTER
                 row = first * size + i * d * REGISTER
-                train_row(state, first, m, scratch, row, at + labels, at + steps, step[0], squares, stepped, kind, inputs)
+                label, own_step = at + labels, at + steps
+                train_row(state, first, m, scratch, row, label, own_step, step[0], squares, stepped, kind, inputs)
             lanes = m // TILE
             ask_for(X, y, base, start + TILES_AHEAD * TILE, d, i * lanes, (i + 1) * lanes)
 
