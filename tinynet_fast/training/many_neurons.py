@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, FAST, MOST_ROWS, MOST_VALUES
 from tinynet_fast.kernels.fast import many_neurons as kernel
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.training.team import Team
 
 ALL_ROWS = -1  # the fold of a neuron that is trained on all rows
@@ -24,8 +25,10 @@ def block_rows(neurons: int, n_features: int, threads: int = 1) -> int:
 class Group:
     """The neurons that one call of the kernel trains, and their arrays."""
 
-    def __init__(self, members: np.ndarray, options: np.ndarray, start: np.ndarray, fold: np.ndarray) -> None:
-        self.members = members
+    def __init__(
+        self, members: np.ndarray, options: np.ndarray, start: np.ndarray, fold: np.ndarray, loss: int
+    ) -> None:
+        self.members, self.loss = members, loss
         rates, l2, averaged = options[members].T
         self.penalised = bool((l2 > 0.0).any() or averaged.any())
         self.averaged = averaged > 0.0
@@ -41,7 +44,7 @@ class Group:
             self.state[: d + 1, used] = start[members].T
 
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
-        kernel.train(X, y, weights, folds, self.options, self.state, self.sums, self.penalised)
+        kernel.train(X, y, weights, folds, self.options, self.state, self.sums, self.penalised, self.loss)
 
     def clear(self, means: bool) -> None:
         kernel.clear(self.sums)
@@ -79,17 +82,21 @@ class ManyNeurons:
         The fold that each neuron holds out; -1 for none.
     threads : int
         How many threads will share the groups, if they have a team.
+    loss : int
+        LOG_LOSS, or LEAST_SQUARES for linear neurons, which have no log losses and hold out no folds.
     """
 
     team = Team()  # the caller's thread alone
 
-    def __init__(self, options: np.ndarray, start: np.ndarray, fold: np.ndarray, threads: int = 1) -> None:
+    def __init__(
+        self, options: np.ndarray, start: np.ndarray, fold: np.ndarray, threads: int = 1, loss: int = LOG_LOSS
+    ) -> None:
         self.options, self.fold, self.n_parameters = options, fold, start.shape[1]
         penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
         # Neurons without penalties and averaging have groups of their own, because they train faster.
         parts = [part for part in (np.flatnonzero(~penalised), np.flatnonzero(penalised)) if len(part)]
         members = [each for part in parts for each in in_groups(part, kernel.WIDTH, kernel.MOST, threads)]
-        self.groups = [Group(each, options, start, fold) for each in members]
+        self.groups = [Group(each, options, start, fold, loss) for each in members]
 
     def __len__(self) -> int:
         return len(self.options)

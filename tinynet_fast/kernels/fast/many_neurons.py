@@ -9,7 +9,8 @@ becomes of it.
 
 With s = 1 for a fail and -1 for a pass, and G = exp(s z), a row's error is s q where q = G / (1 + G) is the probability
 of the wrong label, and its cross-entropy is log(1 + G). The kernel multiplies these 1 + G up, and takes the exponent
-out of the product every CHUNK rows, so that a row's log loss costs a multiplication.
+out of the product every CHUNK rows, so that a row's log loss costs a multiplication. A linear neuron's error is its sum
+less the number, and there is no log loss.
 
 Nothing here allocates, raises or keeps state between calls.
 """
@@ -40,6 +41,8 @@ from tinynet_fast.kernels.compiler.simd import (
     unrolled,
     where,
 )
+from tinynet_fast.kernels.fast.row_error import KINDS
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 
 WIDTH = REGISTER  # neurons in a register
 MOST = 4  # registers of neurons a call takes: 67, 39, 30, 27 cycles each for 1, 2, 3, 4; 6 are no better (2 features)
@@ -90,8 +93,14 @@ def wrong_label(u):
 
 
 @unrolled
-def learn(z, y, step, rate):
-    """(nudge, q, 1 + G) of a row of sums z, label y, and a step that is `rate` times a sample weight."""
+def learn(z, y, step, rate, kind):
+    """(nudge, q, 1 + G) of a row of sums z, label y, and a step that is `rate` times a sample weight.
+
+    Of linear neurons, whose `kind` is not empty: (nudge, error, 1).
+    """
+    if kind:
+        error = z - y
+        return error * (rate * step), error, where(z > 0.0, 1.0, 1.0)
     side = 0.5 - y
     wrong, total = wrong_label(flip(z, side))
     return flip(wrong * (rate * step), side), wrong, total
@@ -159,10 +168,11 @@ def sweep_features(X, before, last, i, ahead, state, p, q, lanes):
 
 
 @kernel
-def train_plain(X, y, weights, folds, options, state, sums, lanes, folded):
+def train_plain(X, y, weights, folds, options, state, sums, lanes, folded, kind):
     """One pass over the rows for as many registers of neurons as the tuple `lanes` is long; see `train`.
 
-    `folded` is a tuple too, empty if no neuron holds out a fold; then `folds` is not looked at.
+    `folded` is a tuple too, empty if no neuron holds out a fold; then `folds` is not looked at. `kind` is as for
+    `row_error.py`.
     """
     n = len(y)
     rate, held = load_rows(options, (RATE, HELD), lanes)
@@ -173,7 +183,7 @@ def train_plain(X, y, weights, folds, options, state, sums, lanes, folded):
         for i in range(start, min(start + CHUNK, n), 2):
             ahead = min(i + 1, n - 1)
             z, z_ahead, coupling = sweep_features(X, before, last, i, ahead, state, p, q, lanes)
-            p, wrong, total = learn(z, y[i], weights[i], rate)
+            p, wrong, total = learn(z, y[i], weights[i], rate, kind)
             p = unless_held(folded, folds, i, held, p, 0.0)
             squares, product, held_product = count_row(
                 folded, folds, i, held, wrong, total, squares, product, held_product
@@ -181,7 +191,7 @@ def train_plain(X, y, weights, folds, options, state, sums, lanes, folded):
             q = p * 0.0
             before, last = i, ahead
             if ahead > i:
-                q, wrong, total = learn(fma(-coupling, p, z_ahead), y[ahead], weights[ahead], rate)
+                q, wrong, total = learn(fma(-coupling, p, z_ahead), y[ahead], weights[ahead], rate, kind)
                 q = unless_held(folded, folds, ahead, held, q, 0.0)
                 squares, product, held_product = count_row(
                     folded, folds, ahead, held, wrong, total, squares, product, held_product
@@ -208,7 +218,7 @@ def bring_in(x, j, nudge, keep, share, state, d, lanes):
 
 
 @kernel
-def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded):
+def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded, kind):
     """`train_plain` for neurons with a penalty and for neurons that are averaged."""
     n, d = X.shape
     rate, held = load_rows(options, (RATE, HELD), lanes)
@@ -226,7 +236,7 @@ def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded):
                 w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, lanes)
                 z = fma(np.float64(X[i, j]), w, z)
             before = i
-            nudge, wrong, total = learn(z, y[i], weights[i], rate)
+            nudge, wrong, total = learn(z, y[i], weights[i], rate, kind)
             nudge = unless_held(folded, folds, i, held, nudge, 0.0)
             squares, product, held_product = count_row(
                 folded, folds, i, held, wrong, total, squares, product, held_product
@@ -249,17 +259,18 @@ def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _compiled(function, floats, registers, folded):
+def _compiled(function, floats, registers, folded, kind):
     """`function` for rows of float64 ("d") or float32 ("f")."""
-    return compiled(function, f"{floats}2 {MODELS} t{registers} t{folded}")
+    return compiled(function, f"{floats}2 {MODELS} t{registers} t{folded} t{kind}")
 
 
-def train(X, y, weights, folds, options, state, sums, penalised):
+def train(X, y, weights, folds, options, state, sums, penalised, loss=LOG_LOSS):
     """One pass over the rows of `X`, (n, d), C-contiguous, float64 or float32, for up to 8 * MOST models at once.
 
     `y` holds 0.0 or 1.0 a row, `weights` what the row counts for, `folds` its fold's number, or is None where there are
-    none. A row changes no model that holds its fold out; that model's log loss on it is added up instead. All arrays
-    are float64 and have a column a model, as many as divide by 8:
+    none. A row changes no model that holds its fold out; that model's log loss on it is added up instead. If `loss` is
+    LEAST_SQUARES, `y` holds numbers, and there are no log losses. All arrays are float64 and have a column a model, as
+    many as divide by 8:
 
     - options: RATE, its learning rate; KEEP, what the l2 penalty leaves of a weight at each row; HELD, the
       fold that it holds out, or a number that no row has;
@@ -272,17 +283,17 @@ def train(X, y, weights, folds, options, state, sums, penalised):
     Wherever the rows are cut into calls, at even numbers of rows, and however models are put beside each other, the
     results are the same bits.
     """
-    registers, folded = options.shape[1] // WIDTH, folds is not None
+    registers, folded, kind = options.shape[1] // WIDTH, folds is not None, KINDS[loss]
     function = train_penalised if penalised else train_plain
     given = y, weights, folds if folded else weights
     try:
-        epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, int(folded)), X)
-        epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * folded)
+        epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, int(folded), kind), X)
+        epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * folded, (0,) * kind)
     except MissingCompilerError:  # pragma: no cover - the library has one register: one after the other
-        epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, int(folded)), X)
+        epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, int(folded), kind), X)
         for first in range(0, options.shape[1], WIDTH):
             part = [np.ascontiguousarray(table[:, first : first + WIDTH]) for table in (options, state, sums)]
-            epoch(rows, *given, *part, (0,), (0,) * folded)
+            epoch(rows, *given, *part, (0,), (0,) * folded, (0,) * kind)
             state[:, first : first + WIDTH], sums[:, first : first + WIDTH] = part[1:]
 
 
