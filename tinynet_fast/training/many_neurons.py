@@ -49,11 +49,6 @@ class Group:
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, marks: np.ndarray | None) -> None:
         kernel.train(X, y, weights, marks, self.options, self.state, self.sums, self.penalised, self.marked)
 
-    @property
-    def draws(self) -> bool:
-        """Whether rows count as often as they are drawn, so that `train` takes their keys."""
-        return self.marked != kernel.FOLDS
-
     def clear(self, means: bool) -> None:
         kernel.clear(self.sums)
         if means:
@@ -97,8 +92,8 @@ class ManyNeurons:
     threads : int
         How many threads will share the groups, if they have a team.
     keys : (m,) float64 array, optional
-        The key of each neuron (`poisson.model_keys`), if a row counts as often as it is drawn for the neuron. Then no
-        neuron may hold out a fold, and there are no losses.
+        The key of each neuron (`poisson.model_keys`), if a row counts as often as it is drawn for the neuron, or
+        `poisson.EVERY_ROW`. Then no neuron may hold out a fold, and there are no losses.
     """
 
     team = Team()  # the caller's thread alone
