@@ -284,7 +284,7 @@ PLANTED = [
     Mistake("label of the row before", "learn(z, y[i], ...)", "learn(z, y[i - 1], ...)", everywhere=True),
     Mistake("odd row at the end taken twice", "if ahead > i: ...", "if True: ..."),
     Mistake("second row drawn as the first", "step = counted(marked, marks, ahead, own, weights[ahead])", "step = counted(marked, marks, i, own, weights[ahead])", given="ahead = min(i + 1, ...)"),
-    Mistake("a row that is drawn has no sample weight", "drawn(marks[i], own) * weight", "drawn(marks[i], own)"),
+    Mistake("a row that is drawn has no sample weight", "where(..., drawn(...)) * weight", "where(..., drawn(...))"),
     Mistake("alias and column swapped", "where(bits < entry, bits >> WITHIN, entry & COLUMNS - 1)", "where(bits < entry, entry & COLUMNS - 1, bits >> WITHIN)"),
     Mistake("mean lacks the second row", "fma(y, q[k], fma(x, p[k], load(...)))", "fma(x, p[k], load(...))", "owe"),
     Mistake("second row owed as the first", "registers(q * (seen + 1.0))", "registers(q * seen)"),

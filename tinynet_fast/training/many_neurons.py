@@ -57,11 +57,6 @@ class Group:
         arrays = self.options, self.state, self.sums
         kernel.train(X, y, weights, marks, *arrays, self.penalised, self.marked, self.loss)
 
-    @property
-    def draws(self) -> bool:
-        """Whether rows count as often as they are drawn, so that `train` takes their keys."""
-        return self.marked != kernel.FOLDS
-
     def clear(self, means: bool) -> None:
         kernel.clear(self.sums)
         if means:
@@ -105,8 +100,8 @@ class ManyNeurons:
     threads : int
         How many threads will share the groups, if they have a team.
     keys : (m,) float64 array, optional
-        The key of each neuron (`poisson.model_keys`), if a row counts as often as it is drawn for the neuron. Then no
-        neuron may hold out a fold, and there are no losses.
+        The key of each neuron (`poisson.model_keys`), if a row counts as often as it is drawn for the neuron, or
+        `poisson.EVERY_ROW`. Then no neuron may hold out a fold, and there are no losses.
     loss : int
         LOG_LOSS, or LEAST_SQUARES for linear neurons, which have no log losses and hold out no folds.
     """

@@ -15,6 +15,7 @@ PLACES = "il"  # where sparse rows have their values: int32, int64
 NARROW = (1, 2, 3, 4)
 TURNED = range(1, 10)  # widths of rows that `segments.py` turns
 KEPT_AND_KIND = ((0, 0), (1, 0), (0, 1), (0, 2))  # whether rows' sums are kept, and the kind of the loss
+NOT_AHEAD = [each for each in product(EITHER, (1, 2, 3, 4)) if each != ("d", 1)]  # registers of neurons that draw rows
 FOLDED_AND_KIND = ((0, 0), (1, 0), (0, 1))  # whether neurons hold out folds, and the kind: of linear ones none does
 # What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
@@ -108,7 +109,7 @@ LATER = {
     ],
     "fast.many_neurons.train_penalised": [
         *(f"f2 {MODELS} t{k} t{folded} t{kind}" for k in (1, 2, 3, 4) for folded, kind in FOLDED_AND_KIND),
-        *(f"{f}2 {MODELS} t{k} t2 t0" for f, k in product(EITHER, (1, 2, 3, 4)) if f + str(k) != "d1"),
+        *(f"{f}2 {MODELS} t{k} t2 t0" for f, k in NOT_AHEAD),
     ],
     "fast.segments.train_narrow": [
         f"{f}2 {SEGMENTS} t{stepped} t{kind} t{width}"

@@ -50,7 +50,7 @@ from tinynet_fast.kernels.compiler.simd import (
 )
 from tinynet_fast.kernels.fast.row_error import KINDS
 from tinynet_fast.kernels.point_functions import LOG_LOSS
-from tinynet_fast.kernels.poisson import ALIASES, COLUMNS, SPREAD, WITHIN
+from tinynet_fast.kernels.poisson import ALIASES, COLUMNS, EVERY_ROW, SPREAD, WITHIN
 
 WIDTH = REGISTER  # neurons in a register
 MOST = 4  # registers of neurons a call takes: 67, 39, 30, 27 cycles each for 1, 2, 3, 4; 6 are no better (2 features)
@@ -132,7 +132,7 @@ def drawn(row, model):
 @unrolled
 def counted(marked, marks, i, own, weight):
     """What row i counts for: its sample weight, times how often it is drawn for each neuron if there are draws."""
-    return drawn(marks[i], own) * weight if len(marked) >= DRAWS else weight
+    return where(own == EVERY_ROW, 1.0, drawn(marks[i], own)) * weight if len(marked) >= DRAWS else weight
 
 
 @unrolled
@@ -312,7 +312,7 @@ def train(X, y, weights, marks, options, state, sums, penalised, marked=FOLDS, l
     are no log losses. All arrays are float64 and have a column a model, as many as divide by 8:
 
     - options: RATE, its learning rate; KEEP, what the l2 penalty leaves of a weight at each row; OWN, the
-      fold that it holds out, or a number that no row has, or its key (`poisson.model_keys`);
+      fold that it holds out, or a number that no row has, or its key (`poisson.model_keys`, or EVERY_ROW);
     - state: its weights and bias; where `penalised` is true also, in the second half of the rows, their means
       over the rows trained on, and where it is false no model may have a KEEP other than 1.0; if MEANS, the second half
       has what the means lack, times ROWS;
