@@ -224,6 +224,7 @@ def train_mlp(
     options = checked(
         X,
         y,
+        loss=chosen,
         epochs=epochs,
         shuffle=shuffle,
         seed=seed,
@@ -234,7 +235,6 @@ def train_mlp(
         progress=progress,
         callback=callback,
         sample_weight=sample_weight,
-        loss=chosen,
         class_weight=class_weight,
         standardize_y=standardize_y,
         most_labels=MOST_LABELS,
