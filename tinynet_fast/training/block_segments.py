@@ -34,7 +34,7 @@ LEAST_ROWS = 1 << 16
 # meet, an eighth of that.
 MEASURED = 1 / 40
 # Estimates of the time of a row in a segment, by the number of segments at once, and of each number in the row.
-ROW_SECONDS = {LOG_LOSS: {8: 2.8e-9, 16: 1.5e-9, 32: 1.1e-9}, LEAST_SQUARES: {8: 1.1e-9, 16: 1e-9, 32: 1e-9}}
+ROW_SECONDS = {LOG_LOSS: {8: 2.8e-9, 16: 1.5e-9, 32: 1.1e-9}, LEAST_SQUARES: {8: 1.1e-9, 16: 1e-9, 32: 1.1e-9}}
 VALUE_SECONDS = {LOG_LOSS: 4.8e-10, LEAST_SQUARES: 4e-10}
 # The most segments that one thread trains at once.
 MANY = 32

@@ -210,11 +210,12 @@ def train_neuron(
     Notes
     -----
     If the engine is "fast", long runs are trained in segments side by side, and the junctions are compared afterwards;
-    `certificate` of the result says how far the weights can be from those of rows in turn. This is for dense rows
-    without l1 and a checkpoint: blocks of 65,536 rows and more of up to 8 inputs without l2 and averaging, and more
-    than eight epochs in the same order at a constant rate (averaged ones of up to 10 million rows in all). The weights
-    do not depend on `n_jobs`, on how rows are cut into files and blocks, or on what looks at the epochs (`callback`,
-    `validation`). With other `epochs` the last bits of an epoch may be others.
+    `certificate` of the result says how far the weights can be from those of rows in turn. This is for log loss and for
+    the squared error of one number, and for dense rows without l1 and a checkpoint: blocks of 65,536 rows and more of
+    up to 8 inputs without l2 and averaging, and more than eight epochs in the same order at a constant rate (averaged
+    ones of up to 10 million rows in all). The weights do not depend on `n_jobs`, on how rows are cut into files and
+    blocks, or on what looks at the epochs (`callback`, `validation`). With other `epochs` the last bits of an epoch may
+    be others.
 
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The

@@ -19,9 +19,7 @@ from tinynet_fast.training.options import Options
 from tinynet_fast.training.team import Team
 
 BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
-# About how long a call takes beside its rows. However many registers are trained, each number of a row waits for the
-# sum so far.
-CALL_SECONDS, LATENCY_SECONDS = 2.5e-5, 6.5e-10
+CALL_SECONDS = 2.5e-5  # about how long a call takes beside its rows
 # The bytes of weights that lie in the first cache.
 CACHE = 1 << 15
 
@@ -32,8 +30,9 @@ class Pace:
 
     Attributes
     ----------
-    waiting : float
-        How many seconds a row waits, however many registers are trained: for exp and a division, if there are any.
+    waiting, latency : float
+        How many seconds a row waits, however many registers are trained: for exp and a division, if there are any; and
+        for each of its numbers, which waits for the sum so far.
     register, value : float
         How many seconds a register takes for a row, and for each number of it.
     out_of_cache : float
@@ -43,18 +42,20 @@ class Pace:
     """
 
     waiting: float
+    latency: float
     register: float
     value: float
     out_of_cache: float
     state_rows: int
 
 
-# By loss, and by whether neurons have l2 or averaging.
+# By loss, and by whether neurons have l2 or averaging. Those of a loss were measured on the same machine, as in
+# `junctions.py` and in `block_segments.py`; those of linear neurons on one whose clock is slower (2.1 GHz).
 PACES = {
-    (LOG_LOSS, False): Pace(2.4e-8, 1.7e-9, 3.7e-10, 1.4, 1),
-    (LOG_LOSS, True): Pace(2.4e-8, 1.7e-9, 1e-9, 2.2, 2),
-    (LEAST_SQUARES, False): Pace(2.4e-8, 1.7e-9, 3.7e-10, 1.4, 1),
-    (LEAST_SQUARES, True): Pace(2.4e-8, 1.7e-9, 1e-9, 2.2, 2),
+    (LOG_LOSS, False): Pace(2.4e-8, 6.5e-10, 1.7e-9, 3.7e-10, 1.4, 1),
+    (LOG_LOSS, True): Pace(2.4e-8, 6.5e-10, 1.7e-9, 1e-9, 2.2, 2),
+    (LEAST_SQUARES, False): Pace(5e-9, 1.3e-9, 0.0, 8e-10, 1.4, 1),
+    (LEAST_SQUARES, True): Pace(6e-9, 1.3e-9, 2.8e-9, 2.1e-9, 1.8, 2),
 }
 
 
@@ -90,7 +91,7 @@ def pass_seconds(n: int, n_features: int, pace: Pace, registers: int) -> float:
     state = 8 * WIDTH * (n_features + 1) * pace.state_rows  # bytes of a register
     out_of_cache = state * math.ceil(registers / calls) > CACHE
     value = pace.value * n_features * (pace.out_of_cache if out_of_cache else 1.0)
-    a_row = calls * pace.waiting + max(LATENCY_SECONDS * n_features, registers * (pace.register + value))
+    a_row = calls * pace.waiting + max(pace.latency * n_features, registers * (pace.register + value))
     return n * a_row + math.ceil(n / BLOCK_ROWS) * calls * CALL_SECONDS
 
 

@@ -5,7 +5,7 @@ about 70 cycles) the next eight fill: the CPU is at row i of the second register
 the registers are a loop, and how many there are is no part of a signature. With their instructions interleaved by the
 compiler, as in `many_neurons.py`, 32 lanes took as long, and the library grew by 600 kB where it grows by 240.
 
-The sigmoid is that of `many_neurons.py`, with a row in each lane. Narrow rows are turned for it, wide ones are not:
+The error is that of `many_neurons.py`, with a row in each lane. Narrow rows are turned for it, wide ones are not:
 
 - Eight rows of a lane are 8*d consecutive numbers. Blocks of eight numbers of eight lanes are transposed, and number c
   of these lanes is then one load. That takes three shuffles for each load.
