@@ -33,6 +33,8 @@ RUNS = {
     "neuron": (train_neuron, {"noise": 0.3, "seed": 1}),
     "neuron, l2, averaged": (train_neuron, {"noise": 0.1, "seed": 1, "l2": 1e-3, "average": True, "standardize": True}),
     "neuron, falling rate": (train_neuron, {"noise": 0.1, "seed": 1, "schedule": "invscaling", "shuffle": True}),
+    "neuron, numbers": (train_neuron, {"noise": 0.3, "seed": 1, "output": "linear", "learning_rate": 0.01}),
+    "network, numbers": (train_mlp, NETWORK | {"noise": 0.1, "mixup": 0.3, "output": "linear", "standardize_y": True}),
     "network, noise": (train_mlp, NETWORK | {"noise": 0.2}),
     "network, mixup": (train_mlp, NETWORK | {"mixup": 0.3}),
     "network, both": (train_mlp, NETWORK | {"noise": 0.2, "mixup": 0.3, "dropout": 0.3, "batch_size": 64}),
@@ -223,6 +225,36 @@ def test_a_network_goes_down_the_gradient_of_mixed_losses(labels, engine):
     unit = 1e-6 * np.eye(len(before))
     gradient = [(loss(before + h) - loss(before - h)) / 2e-6 for h in unit]
     np.testing.assert_allclose((before - flat(comp.model)) / 0.3, gradient, atol=1e-8)
+
+
+@pytest.mark.parametrize("targets", [1, 2])
+def test_a_network_learns_mixed_numbers(targets, engine):
+    numbers = np.c_[X[:, 0] - X[:, 1], X[:, 2]][:60, :targets] @ np.eye(targets)
+    options = {"hidden": (4,), "output": "linear", "batch_size": 20, "epochs": 1, "seed": 3, "engine": engine}
+    comp = train_mlp(X[:60], numbers, mixup=0.5, learning_rate=1e-300, **options)
+    mixed, y, _ = Augmentation(3, None, 0.5, 20, 1).rows(X[:60], numbers, None, 0, 0)
+    predicted = comp.model.predict(mixed).reshape(60, targets)
+    assert comp.loss_history[0] == pytest.approx(((predicted - y) ** 2).sum(axis=1).mean(), rel=1e-12)
+    ref = train_mlp(mixed, y, learning_rate=0.1, **options)
+    comp = train_mlp(X[:60], numbers, mixup=0.5, learning_rate=0.1, **options)
+    np.testing.assert_array_equal(flat(comp.model), flat(ref.model))
+
+
+@pytest.mark.parametrize("output", [None, "one_vs_rest"])
+def test_neurons_for_more_labels(output, engine):
+    y = Y + (X[:, 0] > np.median(X[:, 0]))
+    options = {"noise": 0.3, "epochs": 2, "seed": 1, "learning_rate": 0.05, "output": output}
+    comp, ref = (train_neuron(X[:300], y[:300], engine=each, **options) for each in (engine, "reference"))
+    assert comp.engine == engine
+    found = [np.append(each.model.weights.ravel(), each.model.bias) for each in (comp, ref)]
+    assert_keeps(engines.ENGINES[engine].promise, *found)
+
+
+def test_class_weights_are_shared_out():
+    """A row's weight goes with its label: the partner's share of the loss counts what the partner counts."""
+    comp = train_mlp(X, Y, mixup=0.4, class_weight={0: 1.0, 1: 3.0}, epochs=2, **NETWORK)
+    ref = train_mlp(X, Y, mixup=0.4, sample_weight=np.where(Y == 1, 3.0, 1.0), epochs=2, **NETWORK)
+    np.testing.assert_array_equal(parameters(comp), parameters(ref))
 
 
 def test_rows_held_out_and_validation_rows_see_no_noise():
