@@ -368,6 +368,19 @@ def test_rows_that_noise_makes_too_long_are_left_to_strict():
     assert train_neuron(blocks(100), noise=0.3, **options).engine == "strict"
 
 
+def test_no_segments_of_rows_that_change():
+    """The same rows without noise would be trained side by side, and a falling rate with `fast` from some row on."""
+    options = {"noise": 0.2, "learning_rate": 0.01, "epochs": 60, "seed": 1}
+    comp, ref = (train_neuron(X, Y, engine=engine, **options) for engine in ("fast", "strict"))
+    assert comp.engine == "fast"
+    assert comp.certificate is None
+    assert_keeps(1e-12, parameters(comp), parameters(ref))
+    options |= {"learning_rate": 5.0, "schedule": "invscaling", "epochs": 3}
+    comp, ref = (train_neuron(X, Y, engine=engine, **options) for engine in ("fast", "strict"))
+    assert str(comp.engine) == str(ref.engine)
+    np.testing.assert_array_equal(parameters(comp), parameters(ref))
+
+
 def test_a_late_long_row_starts_the_run_again(tmp_path):
     """No row of the first epoch is too long. The checkpoint goes on with the engine that trained last."""
     noisy = [NOISE_OF_ONE.rows(X, Y, None, epoch, 0)[0] for epoch in range(8)]

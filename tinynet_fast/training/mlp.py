@@ -139,7 +139,8 @@ def train_mlp(
         s * x + (1 - s) * x', with a new share s from Beta(alpha, alpha), and its loss s * loss(y) + (1 - s) * loss(y').
         The partner x' with label y' is the row at the same place in a new permutation of the batch. (The paper draws a
         share for each pair, as here; its program draws one for each batch.) The sample weights are shared out likewise:
-        s times its own counts for y, and (1 - s) times the partner's for y'. Numbers to learn are mixed as inputs are.
+        s times its own counts for y, and (1 - s) times the partner's for y' (the history divides by the rows' own sum).
+        Numbers to learn are mixed as inputs are.
         With labels, the kernels train on two rows for each one, which takes twice the time. Noise is added before rows
         are mixed. A batch takes up to 8,388,608 values, such as 524,288 rows of 16 inputs.
     schedule : {"constant", "invscaling", "cosine"}

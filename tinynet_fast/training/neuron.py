@@ -137,7 +137,7 @@ def train_neuron(
         weight counted in deviations. It depends on `seed`, the epoch and the row's place in the epoch alone, so it is
         the same in every engine. Validation and the search for a rate see none. A column that never changes gets none.
         If inputs are not standardised, a pass over the rows measures them. If a row becomes too long for "fast" to keep
-        its promise, training begins again with "strict". Not for sparse rows.
+        its promise, training begins again with "strict" (and calls `callback` again). Not for sparse rows.
     shuffle : bool or "blocks"
         Visit the rows in a new random order in each epoch. The order depends on `seed` and the epoch alone, so it is
         the same in every engine. True needs all rows in memory: arrays, or files whose rows take up to 256 MB. "blocks"
