@@ -370,7 +370,7 @@ def test_rows_that_noise_makes_too_long_are_left_to_strict():
 
 def test_no_segments_of_rows_that_change():
     """The same rows without noise would be trained side by side, and a falling rate with `fast` from some row on."""
-    options = {"noise": 0.2, "learning_rate": 0.01, "epochs": 60, "seed": 1}
+    options = {"noise": 0.2, "learning_rate": 0.01, "epochs": 400, "seed": 1}
     comp, ref = (train_neuron(X, Y, engine=engine, **options) for engine in ("fast", "strict"))
     assert comp.engine == "fast"
     assert comp.certificate is None
