@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tinynet_fast.kernels.engines import FAST, row_limit
-from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import Neuron
 from tinynet_fast.training.checks import check_at_least_zero, check_rate, is_auto
 from tinynet_fast.training.junctions import Junctions
@@ -17,7 +16,7 @@ from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
-from tinynet_fast.training.schedules import Penalties, Schedule
+from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
 from tinynet_fast.training.strict_first import strict_first
 from tinynet_fast.training.team import Team
 
@@ -325,8 +324,8 @@ def side_by_side(
     """
     penalties, n = neuron.penalties, options.rows.count
     fast = options.engine is FAST or later
-    log_loss = penalties.smooth and penalties.loss.code == LOG_LOSS
-    if type(neuron) is not DenseNeuron or not fast or not log_loss or options.checkpoint is not None or options.augment:
+    kernel = penalties.smooth and penalties.loss.code in PLAIN
+    if type(neuron) is not DenseNeuron or not fast or not kernel or options.checkpoint is not None or options.augment:
         return None
     # 10 ms, which short runs do not need.
     from tinynet_fast.training import block_segments
@@ -337,10 +336,10 @@ def side_by_side(
         and options.rows.n_features <= block_segments.MOST_FEATURES
         and (n is None or n >= block_segments.LEAST_ROWS)
     ):
-        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team)
+        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team, penalties.loss.code)
         neuron.repeats = False  # one epoch a call
         neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
-    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options)
+    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options, penalties.loss.code)
     return Segments(neuron, options, junctions, team) if repeated else None
 
 

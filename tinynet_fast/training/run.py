@@ -160,8 +160,7 @@ class Run(Generic[M_co]):
             most = 0 if history.stopped_early else options.epochs
             finish(run_epochs(self._pass, most, observers, history.done))
         result = training_result(trainable, options, history)
-        if not options.numbers:
-            warn_if_useless(trainable, options, self.sample, history.last_loss)
+        warn_if_useless(trainable, options, self.sample, history.last_loss)
         return result
 
     def _open_checkpoint(self) -> None:
