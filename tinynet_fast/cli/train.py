@@ -38,7 +38,7 @@ from tinynet_fast.tables.rows import read
 from tinynet_fast.tables.summary import learned, print_summary
 from tinynet_fast.tables.train import train as train_table
 
-FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout")
+FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout", "mixup")
 
 
 @dataclass
@@ -67,6 +67,10 @@ class TrainOptions:
     optimizer: Annotated[str | None, Option(help=f"For a network: {one_of(OPTIMIZERS)}.")] = None
     momentum: Annotated[float | None, Option(help="For a network's sgd; 0.9 is usual.")] = None
     dropout: Annotated[float | None, Option(help="Share of hidden units that are left out for each row.")] = None
+    mixup: Annotated[float | None, Option(help="Mix rows of a network's batch in shares from Beta(MIXUP, MIXUP).")] = (
+        None
+    )
+    noise: Annotated[float | None, Option(help="Noise on each input, in its standard deviations; 0.1 is usual.")] = None
     l2: Annotated[float | None, Option(help="The penalty on large weights (default: found).")] = None
     schedule: Annotated[str | None, Option(help="How the learning rate changes: constant, invscaling or cosine.")] = (
         None
@@ -115,7 +119,7 @@ class TrainOptions:
         self.missing = "drop" if self.drop_missing else self.missing
         if self.missing not in MISSING:
             raise ValueError(f"--missing {self.missing}: {one_of(MISSING)} is needed")
-        given = self._given(*FOR_NETWORKS, "epochs", "l2", "schedule", "average", "patience", "shuffle")
+        given = self._given(*FOR_NETWORKS, "noise", "epochs", "l2", "schedule", "average", "patience", "shuffle")
         if self.jobs is not None:
             given["n_jobs"] = self.jobs
         if self.learning_rate is not None:
