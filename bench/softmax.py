@@ -16,8 +16,7 @@ from family import check, cpu_turns, run
 # ruff: isort: split
 import numpy as np
 
-from tinynet_fast.kernels.engines import FAST, STRICT
-from tinynet_fast.kernels.engines import SOFTMAX_BOUND
+from tinynet_fast.kernels.engines import FAST, SOFTMAX_BOUND, STRICT
 
 # rows, inputs, labels, l2
 RUNS = (

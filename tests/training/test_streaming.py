@@ -15,9 +15,10 @@ from tinynet_fast import sweep, train_mlp, train_neuron
 from tinynet_fast.rows import kept
 from tinynet_fast.rows.ahead import AHEAD, read_ahead
 from tinynet_fast.rows.blocks import Moments, Order
+from tinynet_fast.rows.cuts import next_cut, recut
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.stream import HoldOut, next_cut, recut
+from tinynet_fast.rows.stream import HoldOut
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow reads the files")
 from pyarrow import csv, feather, parquet  # noqa: E402

@@ -12,7 +12,7 @@ from tinynet_fast.cluster.state import State
 from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.rows.arrays import Codes, encode_known
 from tinynet_fast.rows.blocks import Rows
-from tinynet_fast.rows.stream import next_cut, recut
+from tinynet_fast.rows.cuts import next_cut, recut
 from tinynet_fast.training.loop import visit
 from tinynet_fast.training.options import Options
 

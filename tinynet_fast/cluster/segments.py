@@ -23,7 +23,7 @@ from tinynet_fast.cluster.recipes import NeuronRecipe
 from tinynet_fast.cluster.state import State
 from tinynet_fast.cluster.tasks import Cluster, Group, ShardTask, Share, checked, checked_state
 from tinynet_fast.kernels.engines import FAST
-from tinynet_fast.rows.stream import recut
+from tinynet_fast.rows.cuts import recut
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.junctions import MARGIN, Junctions, Meeting, safe_bound
 

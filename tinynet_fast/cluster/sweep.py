@@ -13,8 +13,8 @@ from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.kernels.fast.many_neurons import ROWS
 from tinynet_fast.rows.arrays import encode_known
+from tinynet_fast.rows.cuts import recut
 from tinynet_fast.rows.sampling import row_hashes
-from tinynet_fast.rows.stream import recut
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons
 from tinynet_fast.training.options import Options

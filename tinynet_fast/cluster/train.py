@@ -34,12 +34,13 @@ from tinynet_fast.training.mlp import MOST_LABELS, check_hidden, first_parameter
 from tinynet_fast.training.neuron import first_schedule
 from tinynet_fast.training.neuron_kinds import first_weights
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.options import Options, check_patience, check_validation
+from tinynet_fast.training.options import Options, check_patience
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.schedules import Penalties
 from tinynet_fast.training.sweep import combinations, with_folds
 from tinynet_fast.training.sweep import first_weights as first_weights_of_all
 from tinynet_fast.training.sweep_result import SweepResult, swept
+from tinynet_fast.training.targets import check_validation
 
 REMEDIES = {
     "shuffle": "shards are visited in their order: shuffle the rows once, where they are written",

@@ -16,9 +16,10 @@ from tinynet_fast.models.onnx_graph import network_graph
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.files import first_repeated
-from tinynet_fast.rows.frames import label_column, rows_for
+from tinynet_fast.rows.frames import label_column, number_columns, rows_for
 from tinynet_fast.rows.labels import as_labels
 from tinynet_fast.rows.messages import listed
+from tinynet_fast.rows.numbers import read_numbers
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.rows.tables import table_of
 
@@ -267,9 +268,6 @@ class Model:
 
     def true_numbers(self, X: Any, y: Any, n_rows: int) -> np.ndarray:
         """The number of each row, (n_rows,), or (n_rows, n_outputs). `y` may name a column of `X`, or several."""
-        from tinynet_fast.rows.arrays import read_numbers
-        from tinynet_fast.rows.frames import number_columns
-
         if y is None and self.target is not None:
             y = self.target.name
         return read_numbers(number_columns(X, y), n_rows, self.n_outputs)

@@ -2,32 +2,43 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeGuard, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 
-from tinynet_fast.rows.arrays import Codes, as_float
+from tinynet_fast.rows.arrays import as_float
 
 SPLIT_STREAM = 2**32  # the stream of random numbers that holds rows out; epochs have those below it
 Streamed = TypeVar("Streamed")  # `StreamRows`: to name it here would import what imports this
 
 
+class Targets(Protocol):
+    """What rows are to learn: `Codes` of labels, or `Numbers`."""
+
+    def __getitem__(self, part: Any) -> np.ndarray: ...
+
+    def as_floats(self, part: Any) -> np.ndarray: ...
+
+
 class Rows:
     """Checked rows, their label codes and sample weights, handed out in blocks. `index` holds the rows to use.
 
-    If `mean` and `scale` are set, (n_features,) each, blocks hold (X - mean) / scale.
+    If `mean` and `scale` are set, (n_features,) each, blocks hold (X - mean) / scale. So do the numbers to learn, if
+    `y_mean` and `y_scale` are set, (n_targets,) each.
     """
 
     def __init__(
         self,
         X: Any,  # an array, or anything with a shape that gives rows by their numbers
-        codes: Codes,
+        codes: Targets,
         index: np.ndarray | None = None,
         sample_weight: np.ndarray | None = None,
     ) -> None:
         self.X, self.codes, self.index, self.sample_weight = X, codes, index, sample_weight
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
+        self.y_mean: np.ndarray | None = None
+        self.y_scale: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.X) if self.index is None else len(self.index)
@@ -48,6 +59,10 @@ class Rows:
         with np.errstate(over="ignore"):
             return float((self.sample_weight if self.index is None else self.sample_weight[self.index]).sum())
 
+    @property
+    def largest_weight(self) -> float:
+        return 1.0 if self.sample_weight is None else float(self.sample_weight.max())
+
     def nothing(self) -> Any:
         """An empty block with the right type and width."""
         return self.standardised(self.X[:0])
@@ -61,6 +76,9 @@ class Rows:
 
     def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
+
+    def standardised_y(self, y: np.ndarray) -> np.ndarray:
+        return y if self.y_mean is None else (y - self.y_mean) / self.y_scale
 
     def blocks(
         self,
@@ -84,7 +102,7 @@ class Rows:
                 continue
             part = slice(first, last) if index is None else index[first:last]
             weights = None if self.sample_weight is None else self.sample_weight[part]
-            yield self.standardised(picked(self.X, part)), self.codes.as_floats(part), weights
+            yield self.standardised(picked(self.X, part)), self.standardised_y(self.codes.as_floats(part)), weights
 
 
 def picked(X: Any, part: Any) -> Any:

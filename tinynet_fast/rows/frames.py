@@ -9,17 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet_fast.rows.arrays import (
-    BadValue,
-    as_matrix,
-    check_finite,
-    check_table,
-)
+from tinynet_fast.rows.arrays import BadValue, as_matrix, check_finite, check_table
 from tinynet_fast.rows.files import checked_features, need
 from tinynet_fast.rows.index_columns import index_columns
 from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.sparse import CSR, as_rows, is_sparse
-from tinynet_fast.rows.values import decoded, is_coded, is_missing, is_several
+from tinynet_fast.rows.values import decoded, is_coded, is_missing, is_number, is_several
 
 CLUSTERS = {"dask": "dask", "dask_expr": "dask", "pyspark": "spark"}  # libraries, and our modules for them
 
@@ -74,30 +69,42 @@ def rows_for(
 
 
 def training_rows(
-    X: Any, y: Any, features: Sequence[str] | None = None, *, name: str = "X", sparse: bool = False
+    X: Any,
+    y: Any,
+    features: Sequence[str] | None = None,
+    *,
+    name: str = "X",
+    sparse: bool = False,
+    numbers: bool = False,
 ) -> tuple[Any, Any, list[str] | None]:
     """The rows to train on as a matrix or CSR, their labels, and the inputs' names (None if they have none).
 
-    `y` may be the name of a column of `X`. `features` names the columns to take, in this order; without it all but the
-    labels' are taken, and but an index that pandas or Dask wrote. Values are not yet tested for NaN.
+    `y` may be the name of a column of `X`; of `numbers` to learn, also a list of names (see `target_names`). `features`
+    names the columns to take, in this order; without it all but the labels' are taken, and but an index that pandas or
+    Dask wrote. Values are not yet tested for NaN.
     """
     frame = _frame(X, name)
     features = checked_features(features)
     if frame is None:
         if features is not None:
             raise ValueError(f"features names columns, and X is {_nameless(X)}")
-        return as_rows(X, name) if sparse else as_matrix(X, name), label_column(X, y), None
-    labels, target = frame.labels, None
-    if isinstance(y, str):
-        target, y = y, _column_of_labels(frame, y)
+        return (
+            as_rows(X, name) if sparse else as_matrix(X, name),
+            (number_columns if numbers else label_column)(X, y),
+            None,
+        )
+    labels, targets = frame.labels, (target_names(y) or []) if numbers or isinstance(y, str) else []
+    if targets:
+        y = _columns_of_targets(frame, y)
     if features is None:
-        index = index_columns(map(str, labels), getattr(frame.columns, "schema", None)) | {target}
+        index = index_columns(map(str, labels), getattr(frame.columns, "schema", None)).union(targets)
         inputs = [label for label in labels if str(label) not in index]
-        labels = inputs or [label for label in labels if str(label) != target]
+        labels = inputs or [label for label in labels if str(label) not in targets]
     else:
         labels = _by_name(labels, features, name)
     names = list(map(str, labels))
-    if (not names and (target or features is not None)) or (features and (target in names or _repeated(names))):
+    taken = bool(set(names) & set(targets))
+    if (not names and (targets or features is not None)) or (features and (taken or _repeated(names))):
         raise ValueError("features: name at least one column beside the target, and each once")
     _refuse_twice(names, names, name)
     return _numbers(frame, labels, name), y, None if features is None and _are_places(labels) else names
@@ -136,14 +143,32 @@ def named_columns(X: Any, name: str, names: Sequence[str] | None = None) -> tupl
     return None if frame is None else (frame.labels, frame.columns)
 
 
-def label_column(X: Any, y: Any) -> Any:
-    """`y`, or the column of `X` that it names, as an array."""
-    if not isinstance(y, str):
+def target_names(y: Any) -> list[str] | None:
+    """The columns that `y` names: a text is one name, a list of texts that are no numbers has several.
+
+    None if `y` holds labels or numbers itself.
+    """
+    if isinstance(y, str):
+        return [y]
+    names = isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(name, str) for name in y)
+    return None if not names or all(map(is_number, y)) else list(map(str, y))
+
+
+def number_columns(X: Any, y: Any) -> Any:
+    """`y`, or the column or columns of `X` that it names, as an array."""
+    names = target_names(y)
+    if names is None:
         return y
     frame = _frame(X, "X")
     if frame is None:
-        raise ValueError(f"y is {y!r}, a column's name, and X is {_nameless(X)}")
-    return _column_of_labels(frame, y)
+        what = f"is {y!r}, a column's name" if isinstance(y, str) else f"names the columns {listed(names)}"
+        raise ValueError(f"y {what}, and X is {_nameless(X)}")
+    return _columns_of_targets(frame, y)
+
+
+def label_column(X: Any, y: Any) -> Any:
+    """`y`, or the column of `X` that it names, as an array."""
+    return number_columns(X, y) if isinstance(y, str) else y
 
 
 def _column_of_labels(frame: "_Frame", y: str) -> Any:
@@ -156,6 +181,14 @@ def _column_of_labels(frame: "_Frame", y: str) -> Any:
     if np.any(gone):
         raise ValueError(f"X[{np.argmax(gone)}, {y!r}] is missing: drop the row or fill the label first")
     return array
+
+
+def _columns_of_targets(frame: "_Frame", y: str | list[str]) -> Any:
+    if isinstance(y, str):
+        return _column_of_labels(frame, y)
+    if _repeated(y):
+        raise ValueError(f"y names a column twice ({listed(y)}): name each target once")
+    return _numbers(frame, _by_name(frame.labels, list(y), "X"), "X")
 
 
 def _nameless(X: Any) -> str:

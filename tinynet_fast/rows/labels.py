@@ -55,18 +55,21 @@ def labels_and_gaps(y: Any, name: str = "y") -> tuple[np.ndarray, np.ndarray | N
     return array, gone if gone is not None and gone.any() else None
 
 
-def read_labels(y: Any, name: str) -> np.ndarray:
-    """`y` as NumPy reads it, text as objects or of a fixed width; ValueError if it is no array or list of labels."""
+def read_labels(y: Any, name: str, what: str = "label") -> np.ndarray:
+    """`y` as NumPy reads it, text as objects or of a fixed width; ValueError if it is no array or list.
+
+    Messages call what a row has a label, or `what`.
+    """
     if isinstance(y, (Iterator, Mapping)) or hasattr(y, "toarray"):
         remedy = f"{name}.toarray()" if hasattr(y, "toarray") else f"list({name})"
         remedy = f"list({name}.values())" if isinstance(y, Mapping) else remedy
-        raise ValueError(f"{name} is a {type(y).__name__}: pass {remedy}, with one label a row")
+        raise ValueError(f"{name} is a {type(y).__name__}: pass {remedy}, with one {what} a row")
     try:
         array = np.asarray(decoded(y))
     except ValueError:
-        raise ValueError(f"{name} holds several values in a row: one label a row is needed") from None
+        raise ValueError(f"{name} holds several values in a row: one {what} a row is needed") from None
     if array.ndim == 0:
-        raise ValueError(f"{name} is of type {type(y).__name__}: pass a list or an array with one label a row")
+        raise ValueError(f"{name} is of type {type(y).__name__}: pass a list or an array with one {what} a row")
     return array.astype(object) if array.dtype.kind == "T" else array
 
 
@@ -135,16 +138,17 @@ def refuse_measurements(labels: np.ndarray, rows: int, name: str = "y") -> None:
         what = "numbers, not all of them whole"
     raise ValueError(
         f"{name} holds {len(labels):,} different {what}, from {labels[0].item()!r} to {labels[-1].item()!r}: they look "
-        "like measurements, and this learns classes. Make classes of them (np.digitize puts numbers into bins); or, if "
-        "they are classes, turn them into names (such as 'id 7') or name them all with labels="
+        "like measurements, and this learns classes. To learn the numbers themselves, use output='linear' (of "
+        "train_neuron and train_mlp); or make classes of them (np.digitize puts numbers into bins); or, if they are "
+        "classes, turn them into names (such as 'id 7') or name them all with labels="
     )
 
 
 def too_many(most: int, name: str = "y") -> str:
     """The error's text for more labels than a network can tell apart."""
     return (
-        f"{name} holds more than {most} different labels: this learns classes, not numbers. Make fewer classes of them "
-        "(np.digitize puts numbers into bins)"
+        f"{name} holds more than {most} different labels: this learns classes, not numbers. To learn numbers, use "
+        "output='linear' (of train_neuron and train_mlp), or make fewer classes (np.digitize puts numbers into bins)"
     )
 
 

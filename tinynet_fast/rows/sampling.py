@@ -21,7 +21,7 @@ def row_hashes(seed: int, start: int, stop: int) -> np.ndarray:
     return z ^ (z >> np.uint64(31))
 
 
-def drawn_rows(n: int, every: int, kinds: Callable[[Any], np.ndarray], n_kinds: int = 2) -> np.ndarray:
+def drawn_rows(n: int, every: int, kinds: Callable[[Any], np.ndarray] | None, n_kinds: int = 2) -> np.ndarray:
     """Draw about one in `every` of `n` rows, so that each kind of rows has its share. Returns rising row numbers.
 
     The rows are cut into runs of `every` rows, and a hash picks one row of each run. The draw is therefore spread over
@@ -31,10 +31,13 @@ def drawn_rows(n: int, every: int, kinds: Callable[[Any], np.ndarray], n_kinds: 
     Parameters
     ----------
     n, every, n_kinds : int
-    kinds : callable
+    kinds : callable, or None
         Takes row numbers or a slice of all rows, and returns the kind (the label) of each, a number below `n_kinds`.
+        None if all rows are of one kind, such as rows that have numbers to learn.
     """
     rows = _one_of_each_run(n, every, 0)
+    if kinds is None:
+        return rows
     kind_of_row = kinds(rows)
     rare = np.flatnonzero(np.bincount(kind_of_row, minlength=n_kinds) < RARE)
     if not len(rare):
@@ -58,7 +61,7 @@ def _one_of_each_run(n: int, every: int, stream: int) -> np.ndarray:
 
 def draw_from(pieces: Iterable[tuple[Any, np.ndarray]], most: int) -> tuple[Any, np.ndarray]:
     """Draw `most` rows, in their order, of rows that come in pieces: those with the smallest hashes, and some of each
-    label.
+    label. Of rows that have numbers (floats) in place of codes, only those with the smallest hashes.
 
     Parameters
     ----------
@@ -85,7 +88,7 @@ def _smallest(parts: list[tuple[Any, ...]], most: int) -> tuple[Any, ...]:
     if len(X) <= most:
         return X, codes, hashes
     keep = hashes <= np.partition(hashes, most - 1)[most - 1]
-    for label in np.flatnonzero(np.bincount(codes)):
+    for label in [] if codes.dtype.kind == "f" else np.flatnonzero(np.bincount(codes)):
         own = hashes[codes == label]
         if len(own) <= FEWEST:
             keep |= codes == label

@@ -4,7 +4,7 @@
 or chunks are cut.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.rows.ahead import read_ahead
-from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.blocks import Moments, Order
+from tinynet_fast.rows.cuts import recut
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Chunk, Source
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.kept import Kept, Piece, fits, in_places, joined
 from tinynet_fast.rows.labels import LongestRun
 from tinynet_fast.rows.messages import shown
+from tinynet_fast.rows.numbers import TargetMoments
 from tinynet_fast.rows.sampling import draw_from, row_hashes
 from tinynet_fast.rows.sparse import empty_csr
+from tinynet_fast.rows.stream_targets import StreamLabels, StreamNumbers
 
 HASHED_ROWS = 1 << 18  # rows whose hashes are made at a time
 LOSS_ROWS = 4096  # held-out rows whose loss is summed at a time
@@ -51,69 +53,29 @@ class HoldOut:
         return row_hashes(self.seed, start, stop) < np.uint64(min(self.share, 1.0 - 2.0**-53) * 2.0**64)
 
 
-def next_cut(done: int, end: int, size: int, tile: int, batch_size: int | None) -> int:
-    """The last row after `done`, up to `end`, at which a block of at most `size` rows may end, else `done`."""
-    end = min(end, done + size)
-    if batch_size is None:
-        return max(end // tile * tile, done)
-    if batch_size <= size:
-        return max(end // batch_size * batch_size, done)
-    batch = done // batch_size * batch_size
-    if end >= batch + batch_size:
-        return batch + batch_size
-    return max(batch + (end - batch) // tile * tile, done)
-
-
-def first_cut(after: int, size: int, tile: int, batch_size: int | None) -> int:
-    """The first row after `after` at which a block may end."""
-    if batch_size is None:
-        return after // tile * tile + tile
-    batch = after // batch_size * batch_size
-    return batch + (batch_size if batch_size <= size else min((after - batch) // tile * tile + tile, batch_size))
-
-
-def recut(
-    pieces: Iterator[Piece], size: int, tile: int = 1, batch_size: int | None = None, start: int = 0
-) -> Iterator[Piece]:
-    """Cut pieces of any length into blocks that end where `next_cut` says; the last block holds the rest.
-
-    A block is a view if its rows lie in one piece; otherwise they are copied.
-    """
-    done = start
-    rest: list[Piece] = []
-    for piece in pieces:
-        X, y = piece
-        while len(y):
-            waiting = sum(len(part) for _, part in rest)
-            cut = next_cut(done, done + waiting + len(y), size, tile, batch_size)
-            if cut <= done + waiting:  # no end among these rows
-                rest.append((X, y))
-                break
-            if rest:  # the shortest block that takes the rest in, so that little is copied
-                cut = first_cut(done + waiting, size, tile, batch_size)
-            take = cut - done - waiting
-            rest.append((X[:take], y[:take]))
-            yield joined(rest)
-            rest, done = [], cut
-            X, y = X[take:], y[take:]
-    if rest:
-        yield joined(rest)
-
-
 class StreamRows:
     """The rows of a source as training takes them: what `Rows` is for arrays in memory.
 
-    Codes are places in `labels`. `source_rows` counts the rows that were not left out, and `count` the rows to train
-    on; both are None until they are known. Rows have the numbers of the source, which also numbers the rows that are
-    left out. So the same rows are held out whatever columns are read.
+    `target` reads labels or numbers; what is said of codes here also holds for numbers. `source_rows` counts the rows
+    that were not left out, and `count` the rows to train on; both are None until they are known. Rows have the numbers
+    of the source, which also numbers the rows that are left out. So the same rows are held out whatever columns are
+    read.
 
     With `keep`, the first complete pass keeps the rows in `memory` if they fit, and later passes take them from there.
     """
 
     sample_weight = None
 
-    def __init__(self, source: Source, labels: np.ndarray, hold_out: HoldOut | None, keep: bool = False) -> None:
-        self.source, self.labels, self.hold_out = source, labels, hold_out
+    def __init__(
+        self,
+        source: Source,
+        target: np.ndarray | StreamLabels | StreamNumbers,  # an array holds the labels
+        hold_out: HoldOut | None,
+        keep: bool = False,
+    ) -> None:
+        self.source, self.hold_out = source, hold_out
+        self.target = StreamLabels(target) if isinstance(target, np.ndarray) else target
+        self._resumed = False  # whether this epoch did not begin with its first row
         self.looked = False  # whether inputs were checked for row numbers
         self.keep = keep and can_be_kept(source)
         self.memory: Kept | None = None
@@ -123,7 +85,6 @@ class StreamRows:
         self.scale: np.ndarray | None = None
         self.source_rows: int | None = None
         self.count: int | None = None
-        self.unseen = np.ones(len(labels), dtype=bool)  # labels that no row to train on has had so far
         if source.n_rows is not None:
             self.counted(source.n_rows)
 
@@ -137,8 +98,26 @@ class StreamRows:
         return self.source.n_features
 
     @property
+    def n_targets(self) -> int:
+        return self.target.n_targets
+
+    @property
     def total_weight(self) -> float:
-        return float(len(self))
+        """The sum of the rows' weights, which come from their labels; these must have been counted."""
+        weights = self.target.weights
+        if weights is None:
+            return float(len(self))
+        assert isinstance(self.target, StreamLabels)
+        assert self.target.counts is not None
+        return float(self.target.counts @ weights)
+
+    @property
+    def largest_weight(self) -> float:
+        return 1.0 if self.target.weights is None else float(self.target.weights.max())
+
+    def weights_of(self, codes: np.ndarray) -> np.ndarray | None:
+        """How much rows with these codes count; None if all rows count 1."""
+        return self.target.weights_of(codes)
 
     def nothing(self) -> Any:
         """An empty block with the right type and width."""
@@ -146,25 +125,48 @@ class StreamRows:
             return empty_csr(self.n_features)
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
-    def read_beforehand(self, standardize: bool) -> None:
-        """Count the rows in one pass and, if `standardize`, compute their means and deviations."""
-        if self.count is not None and not standardize:
+    def read_beforehand(
+        self, standardize: bool, standardize_y: bool = False, count_labels: bool = False, why: str = ""
+    ) -> None:
+        """Count the rows in one pass.
+
+        If `standardize`, compute the means and deviations of inputs, if `standardize_y`, those of the numbers to learn;
+        if `count_labels`, count the rows of each label. `why` is what a message says about rows that can be read once.
+        """
+        if self.count is not None and not (standardize or standardize_y or count_labels):
             return
         self.keep_if_they_fit()
         if not self.source.repeatable:
             raise ValueError(
-                "these rows can be read once only, and must be counted or measured first: write them to a file, or "
-                "give a function that returns a new iterator each time"
+                f"these rows can be read once only, and {why or 'must be counted or measured first'}: write them to a "
+                "file, or give a function that returns a new iterator each time"
             )
-        moments = Moments(self.n_features)
+        moments, of_targets, target = Moments(self.n_features), TargetMoments(self.n_targets), self.target
+        counts = np.zeros(len(target.labels) if isinstance(target, StreamLabels) else 0, np.int64)
         with closing(self._kept(held=False)) as pieces:
             rows = moments.block_rows
-            for X, _ in recut(pieces, rows, batch_size=rows) if standardize else pieces:
+            for X, codes in recut(pieces, rows, batch_size=rows) if standardize else pieces:
                 if standardize:
                     moments.add(X)
+                if standardize_y:
+                    of_targets.add(codes)
+                if count_labels:
+                    counts += np.bincount(codes, minlength=len(counts))
         self.check_labels()
         if standardize:
             self.mean, self.scale = moments.standardisation(self.source.names)
+        if standardize_y and isinstance(target, StreamNumbers):
+            target.mean, target.scale = of_targets.standardisation(target.names)
+        if count_labels and isinstance(target, StreamLabels):
+            target.counts = counts
+
+    @property
+    def y_mean(self) -> np.ndarray | None:
+        return self.target.mean if isinstance(self.target, StreamNumbers) else None
+
+    @property
+    def y_scale(self) -> np.ndarray | None:
+        return self.target.scale if isinstance(self.target, StreamNumbers) else None
 
     def blocks(
         self,
@@ -174,16 +176,17 @@ class StreamRows:
         batch_size: int | None = None,
         start: int = 0,
         tile: int = 1,
-    ) -> Generator[tuple[Any, np.ndarray, None], None, None]:
+    ) -> Generator[tuple[Any, np.ndarray, np.ndarray | None], None, None]:
         """As `Rows.blocks`. Blocks may be cut at multiples of `tile` rows, which changes no bit of the weights."""
         pieces = self._kept(False, start) if order is None else self._in_order(order, epoch, start)
-        if epoch == start == 0 and not self._order_known:
-            pieces = self._watched(pieces)
+        self._resumed = start > 0
+        if epoch == start == 0 and not self._order_known and isinstance(self.target, StreamLabels):
+            pieces = self._watched(pieces, self.target.labels)
         with closing(pieces):
             for X, codes in recut(pieces, size, tile, batch_size, start):
-                yield self.standardised(X), codes.astype(np.float64), None
+                yield self.standardised(X), self.target.floats(codes), self.target.weights_of(codes)
 
-    def _watched(self, pieces: Generator[Piece, None, None]) -> Generator[Piece, None, None]:
+    def _watched(self, pieces: Generator[Piece, None, None], labels: np.ndarray) -> Generator[Piece, None, None]:
         """The pieces of the first epoch; warns after them if one label runs on for very long."""
         runs = LongestRun()
         with closing(pieces):
@@ -192,7 +195,7 @@ class StreamRows:
                 yield piece
         self._order_known = True
         self.is_sorted = runs.too_long
-        runs.warn(self.labels, KEPT_REMEDY if self.memory is not None else REMEDY)
+        runs.warn(labels, KEPT_REMEDY if self.memory is not None else REMEDY)
 
     def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
@@ -207,25 +210,33 @@ class StreamRows:
         with closing(self._kept(held=False)) as pieces:
             X, codes = draw_from(pieces, n)
         self.check_labels()
-        return self.standardised(X), codes
+        return self.standardised(X), self.target.floats(codes) if isinstance(self.target, StreamNumbers) else codes
 
     def check_labels(self) -> None:
-        """ValueError if, after a pass, no row to train on has one of the labels."""
-        if self.unseen.any() and self.source.repeatable:  # a pass that was resumed did not see the rows before
+        """ValueError if, after a pass, no row to train on has one of the labels.
+
+        Of numbers, warn if all are the same.
+        """
+        target = self.target
+        if isinstance(target, StreamNumbers):
+            if not self._resumed:
+                target.check(self.source.place)
+            return
+        if target.unseen.any() and self.source.repeatable:  # a pass that was resumed did not see the rows before
             with closing(self._kept(held=False)) as pieces:
                 for _ in pieces:
-                    if not self.unseen.any():
+                    if not target.unseen.any():
                         break
-        if not self.unseen.any():
+        if not target.unseen.any():
             return
-        wrong = f"no row has the label {shown(self.labels[np.argmax(self.unseen)])}: leave it out of labels"
+        wrong = f"no row has the label {shown(target.labels[np.argmax(target.unseen)])}: leave it out of labels"
         if self.hold_out is not None:
             share, seed = self.hold_out.share, self.hold_out.seed
             wrong = f"validation={share} with seed={seed} leaves no row of a label: change the seed"
         raise TableError(f"{self.source.place}: {wrong}")
 
     def held_loss(self, model: Any) -> float:
-        """The model's mean cross-entropy on the rows that are held out."""
+        """The model's mean loss on the rows that are held out."""
         total, rows = 0.0, 0
         with closing(self._kept(held=True)) as pieces:
             for X, codes in recut(pieces, LOSS_ROWS, batch_size=LOSS_ROWS):
@@ -246,7 +257,7 @@ class StreamRows:
                 if row == 0 and not self.looked:
                     self.looked = True
                     warn_of_row_numbers(self.source.names, chunk.X)
-                yield row, chunk, self._codes(chunk, row)
+                yield row, chunk, self.target.read(self.source, chunk, row)
                 row += chunk.rows
         self.source.check_unchanged()
 
@@ -274,26 +285,6 @@ class StreamRows:
         assert self.hold_out is not None
         held = self.hold_out.held(row, row + chunk.rows)
         return held if chunk.kept is None else held[chunk.kept]
-
-    def _codes(self, chunk: Chunk, row: int) -> np.ndarray:
-        y = chunk.y
-        assert y is not None
-        try:
-            return encode_known(y, self.labels, len(y))
-        except ValueError:
-            other = np.logical_and.reduce([y != label for label in self.labels])
-            if not other.any():
-                raise
-            i = int(np.argmax(other))
-            known = ", ".join(map(shown, self.labels[:12]))
-            raise TableError(
-                f"{self.source.where(row + int(chunk.numbers()[i]))}: the label {shown(y[i])} is not among {known}: "
-                "correct it, leave the row out, or name all labels with labels="
-            ) from None
-
-    def _seen(self, codes: np.ndarray) -> None:
-        if self.unseen.any():
-            self.unseen &= np.bincount(codes, minlength=len(self.labels)) == 0
 
     def keep_if_they_fit(self) -> None:
         """Keep the rows of the next complete pass, also if there are not several epochs."""
@@ -339,7 +330,7 @@ class StreamRows:
                 mask = np.zeros(chunk.rows, bool)
                 mask[chunk.numbers()[~held]] = True
             rows, count = rows + len(codes), count + len(trained[1])
-            self._seen(trained[1])
+            self.target.note(trained[1])
             if memory is not None:
                 memory.add(trained, held_out, mask)
                 self.keep = memory.whole
@@ -381,7 +372,7 @@ class StreamRows:
             inside = places[inside]
             inside = inside[inside >= 0]
             inside, start = inside[start:], max(start - len(inside), 0)
-            self._seen(codes[inside])
+            self.target.note(codes[inside])
             yield from in_places((X, codes), inside)
 
     def _block(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

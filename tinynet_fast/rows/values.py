@@ -24,6 +24,15 @@ def is_masked(values: Any) -> bool:
     return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number as Python writes them, without underscores."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
 def is_coded(kind: Any) -> bool:
     """Whether an Arrow type is a dictionary: codes, and the values that they stand for."""
     return type(kind).__name__ == "DictionaryType"

@@ -9,11 +9,11 @@ from sklearn.base import is_regressor
 
 from tinynet_fast.rows.ahead import read_ahead
 from tinynet_fast.rows.arrays import find_labels
+from tinynet_fast.rows.cuts import recut
 from tinynet_fast.rows.formats import Chunk, open_source
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.kept import Piece
 from tinynet_fast.rows.messages import listed
-from tinynet_fast.rows.stream import recut
 from tinynet_fast.training.checks import check_whole
 from tinynet_fast.training.loop import finish, run_epochs, visit
 

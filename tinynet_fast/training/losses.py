@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tinynet_fast.kernels.point_functions import FOCAL, LOSSES, loss_slope, sigmoid
+from tinynet_fast.kernels.point_functions import FOCAL, LOSSES, POISSON, loss_slope, sigmoid
 from tinynet_fast.training.checks import check_at_least_zero, check_one_of, check_rate
 
 LABELS, LINEAR = "labels", "linear"  # what is predicted: labels, or numbers by a linear output
@@ -43,6 +43,11 @@ class ChosenLoss:
     def bound(self) -> float:
         """A step does not overshoot while step * (|x|**2 + 1) is at most this; 0.0 if no bound is known."""
         return 2.0 / self.steepest
+
+    @property
+    def is_of_counts(self) -> bool:
+        """Whether numbers must not be below 0."""
+        return self.code == POISSON
 
     def options(self) -> dict[str, Any]:
         """For the model's file."""

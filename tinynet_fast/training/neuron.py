@@ -15,7 +15,7 @@ from tinynet_fast.training.neuron_kinds import MOST_LABELS, check_neuron_output,
 from tinynet_fast.training.neuron_rate import search_once
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options, checked
-from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
+from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import Penalties, Schedule
 from tinynet_fast.training.strict_first import strict_first
@@ -263,6 +263,7 @@ def train_neuron(
         sample_weight=sample_weight,
         class_weight=class_weight,
         most_labels=MOST_LABELS,
+        most_streamed=2,
         features=features,
         labels=labels,
         standardize=standardize,

@@ -1,4 +1,4 @@
-"""The search for a neuron's learning rate, if it is asked for: with log loss by `auto_rate`, else one rate at a time."""
+"""The search for a neuron's learning rate: with log loss by `auto_rate`, else one rate after the other."""
 
 from dataclasses import replace
 from typing import Any
@@ -26,11 +26,15 @@ def search_once(options: Options, start: np.ndarray, penalties: Penalties, kind:
     saved = options.checkpoint
     if saved is not None and saved.rate_search is not None:
         check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
-        return RateSearch(**saved.rate_search)
+        return RateSearch(**saved.rate_search, loss=_words(penalties))
     found = _search(options, start, penalties, kind)
     if saved is not None:
-        saved.rate_search = vars(found)
+        saved.rate_search = {name: value for name, value in vars(found).items() if name != "loss"}
     return found
+
+
+def _words(penalties: Penalties) -> str:
+    return penalties.loss.name.replace("_", " ")
 
 
 def _search(options: Options, start: np.ndarray, penalties: Penalties, kind: Kind) -> RateSearch:
@@ -115,7 +119,7 @@ def _one_by_one(
     if np.isnan(losses).all():
         raise ValueError("every learning rate diverges: standardise the inputs, or start from smaller weights")
     rates, losses = with_more(rates, losses, losses_of, MORE)
-    return RateSearch(float(rates[np.nanargmin(losses)]), rates, losses, len(y), epochs)
+    return RateSearch(float(rates[np.nanargmin(losses)]), rates, losses, len(y), epochs, _words(penalties))
 
 
 def _largest(X: Any, y: np.ndarray, penalties: Penalties, kind: Kind) -> float:

@@ -184,11 +184,10 @@ class DenseNeuron:
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
         if self.schedule.name == "optimal":  # it does not use the rate
             return 0.0
-        largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
         bound = self.bound
         if not bound > 0.0:  # as for a network
             return min(self.learning_rate / 10.0, stable_rate(rows, STABILITY_BOUND / 100.0, self.start))
-        return stable_rate(rows, bound, self.start) / max(largest, 1.0)
+        return stable_rate(rows, bound, self.start) / max(rows.largest_weight, 1.0)
 
 
 class SparseNeuron(DenseNeuron):

@@ -16,7 +16,8 @@ from tinynet_fast.training.checks import check_whole
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.many_neurons import ROW_SECONDS, VALUE_SECONDS, mean_log_losses
 from tinynet_fast.training.neuron_updates import SparseNeuron
-from tinynet_fast.training.options import Options, may_stream
+from tinynet_fast.training.options import Options
+from tinynet_fast.training.reading import may_stream
 from tinynet_fast.training.result import RateSearch
 from tinynet_fast.training.run import FAR_OUT
 from tinynet_fast.training.schedules import Penalties, Schedule

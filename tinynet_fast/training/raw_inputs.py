@@ -10,15 +10,21 @@ from tinynet_fast.errors import TrainingWarning, warn
 MOST_LOST = 0.01  # rounding may change a sum by this much, and a probability by 0.0025, without a warning
 
 
-def warn_of_lost_digits(model: Any, mean: np.ndarray, names: Sequence[str] | None) -> None:
+def warn_of_lost_digits(model: Any, mean: np.ndarray, scale: np.ndarray, names: Sequence[str] | None) -> None:
     """Warn if the rounding of weight * mean can change what the model predicts. `model` takes raw inputs.
+
+    `mean` and `scale` are what the inputs were standardised by. The sums of a model of numbers count in units of how far
+    the inputs move them.
 
     Take a column whose values are large and close together, such as 1.7e18 plus or minus 100. Once standardising is
     undone, its weight is large, and the bias subtracts weight * mean: the digits that both have in common are lost.
     """
-    first = model.weights[0] if isinstance(model.weights, list) else model.weights[:, np.newaxis]
+    layers = model.weights if isinstance(model.weights, list) else [model.weights.reshape(len(mean), -1)]
+    first = np.abs(layers[0])
     with np.errstate(over="ignore"):
-        lost = np.abs(first).max(axis=1) * np.abs(mean) * np.finfo(np.float64).eps
+        moved = scale @ first if model.numbers and len(layers) == 1 else np.ones(first.shape[1])
+        first = np.divide(first, moved, out=np.zeros_like(first), where=moved > 0.0)
+        lost = first.max(axis=1) * np.abs(mean) * np.finfo(np.float64).eps
     j = int(np.argmax(lost))
     if lost[j] <= MOST_LOST:
         return

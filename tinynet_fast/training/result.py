@@ -43,9 +43,11 @@ class RateSearch:
     rates : (k,) float64 array
         The rates that were tried, rising.
     losses : (k,) float64 array
-        The mean log loss of each rate's model after the search's epochs, in nats a row; NaN if it diverged.
+        The mean loss of each rate's model after the search's epochs (log loss in nats a row); NaN if it diverged.
     rows, epochs : int
         How many rows each model was trained on, and for how many epochs.
+    loss : str
+        The name of the loss.
     """
 
     learning_rate: float
@@ -53,6 +55,7 @@ class RateSearch:
     losses: np.ndarray
     rows: int
     epochs: int
+    loss: str = "log loss"
 
     @property
     def reason(self) -> str:
@@ -61,8 +64,8 @@ class RateSearch:
         at_end = self.learning_rate in (self.rates[0], self.rates[-1])
         return (
             f"learning_rate={self.learning_rate:.4g}: of {len(self.rates)} rates from {self.rates[0]:.3g} to "
-            f"{self.rates[-1]:.3g}, each trained on {self.rows:,} rows for {self.epochs:,} epochs, the least log loss, "
-            f"{least:.6g}{' (at the end of the range)' if at_end else ''}"
+            f"{self.rates[-1]:.3g}, each trained on {self.rows:,} rows for {self.epochs:,} epochs, the least "
+            f"{self.loss}, {least:.6g}{' (at the end of the range)' if at_end else ''}"
         )
 
 

@@ -158,7 +158,8 @@ class Run(Generic[M_co]):
             most = 0 if history.stopped_early else options.epochs
             finish(run_epochs(self._pass, most, observers, history.done))
         result = training_result(trainable, options, history)
-        warn_if_useless(trainable, options, self.sample, history.last_loss)
+        if not options.numbers:
+            warn_if_useless(trainable, options, self.sample, history.last_loss)
         return result
 
     def _open_checkpoint(self) -> None:
@@ -261,7 +262,7 @@ class Run(Generic[M_co]):
         """Train on a block of rows."""
         options, trainable, history, saved = self.options, self.trainable, self.history, self.options.checkpoint
         if options.limit < np.inf:
-            self._measure(X)
+            self._measure(X, sample_weight)
         k = len(self.totals)
         with self._held():
             history.settled = False
@@ -279,9 +280,9 @@ class Run(Generic[M_co]):
         if saved is not None and k == 1 and saved.is_due():
             saved.write(history.state(trainable.state()))
 
-    def _measure(self, X: Any) -> None:
+    def _measure(self, X: Any, sample_weight: np.ndarray | None) -> None:
         """Leave streamed rows to `strict` if one is longer than the fast engine's limit."""
-        options, largest = self.options, row_bound(X)
+        options, largest = self.options, row_bound(X, sample_weight)
         options.largest = max(options.largest, largest)
         if choose(options.engine, largest, options.limit) is options.engine:
             return
@@ -356,7 +357,7 @@ def _checkpoint_options(trainable: Trainable[Any], options: Options) -> dict[str
         "seed": options.seed,
         "validation": options.validation,
         "patience": options.patience,
-        "labels": options.labels.tolist(),
+        "labels": None if options.labels is None else options.labels.tolist(),
         "features": options.features,
     }
 
@@ -368,7 +369,7 @@ def training_result(trainable: Trainable[M_co], options: Options, history: Histo
         trainable.restore(history.best)
     model = options.for_raw_inputs(trainable.model())
     if rows.mean is not None:
-        warn_of_lost_digits(model, rows.mean, options.features)
+        warn_of_lost_digits(model, rows.mean, rows.scale, options.features)
     losses = np.concatenate(history.losses)
     model.training |= trainable.options() | options.recorded
     model.training |= {

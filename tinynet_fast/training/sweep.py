@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from tinynet_fast.rows.frames import named_weights
 from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_jobs, check_rate, check_whole
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
-from tinynet_fast.training.options import Options, checked, may_stream
+from tinynet_fast.training.options import Options, checked
+from tinynet_fast.training.reading import may_stream
 from tinynet_fast.training.sweep_result import SweepResult, swept
 from tinynet_fast.training.team import Team
 
@@ -141,7 +142,7 @@ def with_folds(options: np.ndarray, start: np.ndarray, n_folds: int) -> tuple[np
 
 def _copied(rows: Rows) -> Rows:
     """A copy of the rows that take part."""
-    index, codes = rows.index, rows.codes
+    index, codes = rows.index, cast(Codes, rows.codes)
     weights = None if rows.sample_weight is None else rows.sample_weight[index]
     taken = Codes(codes[index], np.arange(len(codes.labels), dtype=np.uint8))
     return Rows(picked(rows.X, index), taken, sample_weight=weights)

@@ -5,8 +5,8 @@ and the nudges of row r, the sums of row s are keep*(s.w) + b - p*(s.r + 1) in t
 The errors need all sums of a row, so more than 8 * MOST labels are swept in groups of up to MOST registers, and their
 sums wait in a table.
 
-Steps are in bounds while step * (|x|^2 + 1) is at most SOFTMAX_BOUND. The cross-entropy of a softmax has, in its sums, the
-second derivative H = diag(p) - p p^T, whose eigenvalues lie between 0 and 1/2 (Boehning, Annals of the Institute of
+Steps are in bounds while step * (|x|^2 + 1) is at most SOFTMAX_BOUND. The cross-entropy of a softmax has, in its sums,
+the second derivative H = diag(p) - p p^T, whose eigenvalues lie between 0 and 1/2 (Boehning, Annals of the Institute of
 Statistical Mathematics 44, 1992). In the weights it is H times x x^T (Kronecker), where x has a 1 appended. So the
 derivative of a row's update has eigenvalues between keep - step |x|^2 / 2 and 1, and two runs over the same rows never
 move apart while step |x|^2 <= 2 (1 + keep): without l2 that is 4, twice as strict as for a sigmoid.

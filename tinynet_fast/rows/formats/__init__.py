@@ -90,6 +90,7 @@ def open_source(
     drop_missing: bool = False,
     like: Like | None = None,
     names: list[str] | None = None,
+    numbers: bool = False,
 ) -> Source:
     """Open rows that need not fit in memory.
 
@@ -118,6 +119,9 @@ def open_source(
     names : list of str, optional
         The names of the inputs, as a model knows them. If `features` is left out and the columns have names, those
         with these names are taken. From other rows (.npy, svmlight, blocks of arrays) all columns, in their order.
+    numbers : bool
+        Whether the labels of .npy files and blocks are numbers to learn, one or several for each row. (For tables see
+        `number_targets.open_numbers`.)
 
     Raises
     ------
@@ -140,11 +144,11 @@ def open_source(
     features = checked_features(features)
     columns = names if features is None else features
     if names_files(X):
-        return _open_files(X, y, features, columns, drop_missing, like)
+        return _open_files(X, y, features, columns, drop_missing, like, numbers=numbers)
     if is_arrow(X):
         return open_arrow(X, y, columns, drop_missing)
     if is_source(X):
-        return open_iterator(X, y, features, columns, drop_missing)
+        return open_iterator(X, y, features, columns, drop_missing, numbers)
     raise TableError(f"X is a {type(X).__name__}; a path, an Arrow reader or an iterator of blocks is needed")
 
 
@@ -182,7 +186,7 @@ def open_raw(
     [['GP', 'MS']]
     """
     columns = checked_features(names)
-    texts = {"separator": checked_separator(separator), "encoding": checked_encoding(encoding)}
+    texts: dict[str, Any] = {"separator": checked_separator(separator), "encoding": checked_encoding(encoding)}
     if names_files(X):
         return _open_files(X, None, columns, columns, False, None, raw=True, **texts)
     if is_arrow(X):
@@ -198,6 +202,7 @@ def _open_files(
     drop: bool,
     like: Like | None,
     raw: bool = False,
+    numbers: bool = False,
     **texts: Any,
 ) -> Source:
     files, paths = local_files(X)
@@ -214,7 +219,7 @@ def _open_files(
         raise TableError(f"{stamps[0].path}: {given[0]} is for CSV files, and this is {kind.name}; leave it out")
     if features is not None and not kind.has_names:
         raise TableError(f"{stamps[0].path}: its columns have no names; leave features out")
-    return kind.open(Asked(files, stamps, y, features, columns, drop, like, raw, **texts))
+    return kind.open(Asked(files, stamps, y, features, columns, drop, like, raw, numbers=numbers, **texts))
 
 
 def _format(path: Path, raw: bool) -> Format:

@@ -28,7 +28,8 @@ class Chunk:
     X : (n, n_features) C-contiguous array, or CSR after `Source.as_sparse`
         float32 where every feature is stored as float32, else float64; the same in all chunks of a source.
     y : (n,) array, or None
-        Labels as the source has them: numbers, booleans or text. None for a source without a target.
+        Labels as the source has them: numbers, booleans or text. None for a source without a target. If there are
+        several numbers to learn: (n, n_targets) float64.
     place : object
         What the part that was read needs to find these rows again; None for a part of a chunk.
     kept : (m,) bool array, or None
@@ -120,6 +121,7 @@ class Part(ABC):
     drop = False  # whether rows with a missing value are left out
     names: list[str] | None = None  # of the inputs
     target: Any = None  # the column of the labels
+    n_targets = 1  # how many numbers a row has to learn
 
     @abstractmethod
     def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
@@ -174,7 +176,7 @@ def settle(
         The rows, their labels, and which rows were kept (None: all).
     """
     if y is not None and y.dtype.kind == "f":
-        nan = np.isnan(y)
+        nan = np.isnan(y) if y.ndim == 1 else np.isnan(y).any(axis=1)
         if nan.any():
             gone = nan if gone is None else gone | nan
     kept = None
@@ -195,9 +197,9 @@ def settle(
         place = where(i if kept is None else int(np.flatnonzero(kept)[i]))
         raise TableError(f"{place}, {column_name(names, j)}: {X[i, j]} is not finite: correct it or remove the row")
     if y is not None and y.dtype.kind == "f" and not np.isfinite(y).all():
-        i = int(np.argmin(np.isfinite(y)))
-        place = where(i if kept is None else int(np.flatnonzero(kept)[i]))
-        raise TableError(f"{place}, {target_name(target)}: {y[i]} is not finite: correct it or remove the row")
+        at = tuple(np.argwhere(~np.isfinite(y))[0].tolist())
+        place = where(at[0] if kept is None else int(np.flatnonzero(kept)[at[0]]))
+        raise TableError(f"{place}, {target_name(target)}: {y[at]} is not finite: correct it or remove the row")
     return X, y, kept
 
 

@@ -5,6 +5,8 @@ import unicodedata
 
 import numpy as np
 
+from tinynet_fast.rows.values import is_number as is_number  # of a cell
+
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None"]
 BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 WHOLE = re.compile(r"[ \t]*-?[0-9]{1,99}[ \t]*")  # whole numbers, and numbers, as pyarrow tells them from text
@@ -26,15 +28,6 @@ def infer(texts: list[str]) -> np.ndarray:
         return np.array([BOOLEANS[text] for text in texts])
     wide = 4 * max(map(len, texts)) * len(texts)
     return np.array(texts, dtype=object if wide > max(WIDE_TEXT, 16 * sum(map(len, texts))) else str)
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell is a number as Python writes them, without underscores."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
 
 
 def not_a_number(text: str) -> str:

@@ -12,6 +12,7 @@ from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import layout_of, source_of
 from tinynet_fast.rows.frames import block_rows
 from tinynet_fast.rows.labels import labels_and_gaps
+from tinynet_fast.rows.numbers import numbers_and_gaps, targets_in
 from tinynet_fast.rows.values import is_masked
 
 FRAMES = {"pandas", "polars", "modin", "narwhals", "cudf"}  # libraries whose frames stay in memory
@@ -70,7 +71,8 @@ class IteratorPart(Part):
     are left out.
     """
 
-    def __init__(self, X: Any, drop: bool, names: list[str] | None = None) -> None:
+    def __init__(self, X: Any, drop: bool, names: list[str] | None = None, numbers: bool = False) -> None:
+        self.numbers = numbers  # whether blocks have numbers to learn, also several for each row
         self.names = names
         self.named: bool | None = None  # whether the first block has names; None until it is read
         self.drop, self.repeatable = drop, callable(X)
@@ -87,6 +89,7 @@ class IteratorPart(Part):
         self.n_features, self.labelled = rows.shape[1], y is not None
         self.dtype = np.dtype(np.float32 if rows.dtype == np.float32 else np.float64)
         self.text = y is not None and y.dtype.kind == "U"
+        self.n_targets = y.shape[1] if y is not None and y.ndim == 2 else 1
         if self.repeatable:
             self.first = None
             getattr(blocks, "close", lambda: None)()
@@ -119,11 +122,14 @@ class IteratorPart(Part):
             )
         try:
             rows = self._matrix(masked_as_nan(X))
-            y, gone = (None, None) if given is None else labels_and_gaps(given)
+            read: Any = numbers_and_gaps if self.numbers else labels_and_gaps
+            found = None if given is None else read(given)
         except ValueError as error:
             raise TableError(f"block {number}: {error}") from None
+        y, gone = found if isinstance(found, tuple) else (found, None)
         if y is not None and len(y) != len(rows):
-            raise TableError(f"block {number}: {len(y)} labels for {len(rows)} rows: one label a row is needed")
+            what = "number" if self.numbers else "label"
+            raise TableError(f"block {number}: {len(y)} {what}s for {len(rows)} rows: one {what} a row is needed")
         return rows, None if y is None else kept_apart(y, given), gone
 
     def _matrix(self, X: Any) -> np.ndarray:
@@ -160,6 +166,10 @@ class IteratorPart(Part):
                 f"block {number}: its labels are not of the kind of block {self.number}'s: "
                 "give all blocks numbers or text"
             )
+        if y is not None and targets_in(y) != self.n_targets:
+            raise TableError(
+                f"block {number}: {targets_in(y)} numbers a row, and block {self.number} has {self.n_targets}"
+            )
         if self.dtype == np.float32 and rows.dtype != np.float32:
             raise TableError(
                 f"block {number}: rows of {rows.dtype}, and block {self.number} has float32: give all the same dtype"
@@ -190,11 +200,13 @@ def _own(batch: Any) -> Any:
     return batch.take(np.arange(batch.num_rows))
 
 
-def open_iterator(X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool) -> Source:
+def open_iterator(
+    X: Any, y: Any, features: list[str] | None, columns: list[str] | None, drop: bool, numbers: bool = False
+) -> Source:
     """An iterator of blocks, or a function that makes one. `columns` are taken from blocks whose columns have names."""
     if y is not None:
         raise TableError("y: an iterator gives its labels in its blocks, (X, y); leave y out")
-    part = IteratorPart(X, drop, columns)
+    part = IteratorPart(X, drop, columns, numbers)
     if features is not None and not part.named:
         raise TableError("features: the columns of blocks have no names; leave features out")
     return Source(
@@ -207,4 +219,5 @@ def open_iterator(X: Any, y: Any, features: list[str] | None, columns: list[str]
         drop_missing=drop,
         labelled=part.labelled,
         label_remedy="give blocks (X, y)",
+        n_targets=part.n_targets,
     )

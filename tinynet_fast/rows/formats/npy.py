@@ -17,6 +17,7 @@ from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source, Stamp, with_rows
 from tinynet_fast.rows.labels import labels_and_gaps
 from tinynet_fast.rows.messages import printable
+from tinynet_fast.rows.numbers import numbers_and_gaps
 
 LABELS = "give the number of the column that holds the labels (y=-1), an array of them, or a file's path"
 LONGEST_HEADER = 10_000  # bytes, as in NumPy
@@ -115,7 +116,7 @@ class NpyPart(Part):
 
     anywhere = True
 
-    def __init__(self, path: Path, y: Any, drop: bool, gone: np.ndarray | None = None) -> None:
+    def __init__(self, path: Path, y: Any, drop: bool, gone: np.ndarray | None = None, numbers: bool = False) -> None:
         self.path, self.drop, self.gone, self.file = path, drop, gone, NpyFile(path)
         shape = self.file.shape
         if self.file.dtype.kind == "U":
@@ -133,8 +134,10 @@ class NpyPart(Part):
             width -= 1
         elif y is not None:
             self.y = y
-            if tuple(y.shape) != (self.n_rows,):
-                raise TableError(f"{path}: {self.n_rows} rows and labels of shape {y.shape}: one label a row is needed")
+            if y.shape[:1] != (self.n_rows,) or len(y.shape) > 1 + numbers or y.shape[1:] == (0,):
+                what = "numbers" if numbers else "labels"
+                raise TableError(f"{path}: {self.n_rows} rows and {what} of shape {y.shape}: one a row is needed")
+            self.n_targets = y.shape[1] if len(y.shape) == 2 else 1
         self.width = width
         self.dtype = np.dtype(np.float32 if self.file.dtype == np.float32 else np.float64)
 
@@ -150,6 +153,7 @@ class NpyPart(Part):
             y, X = X[:, self.target].copy(), np.delete(X, self.target, axis=1)
         elif self.y is not None:
             y = self.y.rows(low, high) if isinstance(self.y, NpyFile) else self.y[low:high]
+            y = y[:, 0] if y.shape[1:] == (1,) else y
         with np.errstate(over="ignore", invalid="ignore"):  # infinity is refused below
             X = np.ascontiguousarray(X, self.dtype)
 
@@ -176,13 +180,17 @@ def _open(asked: Asked) -> Source:
     elif y is not None and (isinstance(y, bool) or not isinstance(y, (int, np.integer))):
         if len(paths) > 1:
             raise TableError("y is an array for several files of rows: give the path of each one's labels")
-        array, gone = _labels_of_rows(y)
+        array, gone = (_numbers_of_rows(y), None) if asked.numbers else _labels_of_rows(y)
         labels, content = [array], lambda: _digest(array, gone)
-    parts = [NpyPart(path, part, drop, gone) for path, part in zip(paths, labels, strict=True)]
+    parts = [NpyPart(path, part, drop, gone, asked.numbers) for path, part in zip(paths, labels, strict=True)]
     parts = with_rows(parts, f"an array of shape {parts[0].file.shape}; rows and columns, (n, d), are needed")
     for part in parts:
         if part.width != parts[0].width:
             raise TableError(f"{part.path}: {part.width} columns, and {parts[0].path} has {parts[0].width}")
+        if part.n_targets != parts[0].n_targets:
+            raise TableError(
+                f"{part.path}: {part.n_targets} numbers a row, and {parts[0].path} has {parts[0].n_targets}"
+            )
     dtype = np.dtype(np.float32 if all(part.dtype == np.float32 for part in parts) else np.float64)
     for part in parts:
         part.dtype = dtype
@@ -198,6 +206,7 @@ def _open(asked: Asked) -> Source:
         content=content,
         labelled=y is not None,
         label_remedy=LABELS,
+        n_targets=parts[0].n_targets,
     )
 
 
@@ -212,6 +221,14 @@ def _labels_of_rows(y: Any) -> tuple[np.ndarray, np.ndarray | None]:
         raise TableError(f"y is a {type(y).__name__}: {LABELS}")
     try:
         return labels_and_gaps(y)
+    except ValueError as error:
+        raise TableError(str(error)) from None
+
+
+def _numbers_of_rows(y: Any) -> np.ndarray:
+    """Numbers in memory, one or several for each row, NaN for a missing one."""
+    try:
+        return numbers_and_gaps(y)
     except ValueError as error:
         raise TableError(str(error)) from None
 

@@ -17,8 +17,9 @@ class Asked:
     """Files of one format to open, and the user's options (see `open_source`).
 
     `columns` are the columns to take if columns have names: `features`, or the names that a model knows. `files` also
-    holds files of zero bytes, for which there is no stamp. If `raw`, columns are read as the files have them.
-    `separator` and `encoding` are those of CSV files; None if they are to be found.
+    holds files of zero bytes, for which there is no stamp. If `raw`, columns are read as the files have them. If rows
+    have `numbers` to learn, .npy files may give several for each row. `separator` and `encoding` are those of CSV
+    files; None if they are to be found.
     """
 
     files: list[File]
@@ -31,6 +32,7 @@ class Asked:
     raw: bool = False
     separator: str | None = None
     encoding: str | None = None
+    numbers: bool = False
 
     @property
     def first(self) -> Path:

@@ -74,7 +74,7 @@ class Source:
     names: list[str] | None  # of the inputs, in order
     n_features: int
     dtype: Any  # of the rows: float32 if every feature is stored so, else float64
-    target: str | int | None = None
+    target: str | int | list[str] | None = None
     stamps: Sequence[Stamp] = ()
     drop_missing: bool = False
     repeatable: bool = True  # whether `chunks` can be called again; not for a generator or a RecordBatchReader
@@ -85,6 +85,7 @@ class Source:
     label_texts: Any = None  # of CSV files: `csv.Labels`
     sparse: bool = False  # whether chunks hold CSR
     raw: bool = False  # whether columns are read as the files have them, by `raw_blocks`
+    n_targets: int = 1  # how many numbers a row has to learn, if it does not have a label
 
     def __post_init__(self) -> None:
         self.dtype = np.dtype(self.dtype)
@@ -202,14 +203,14 @@ class Source:
         stored, rows = (sum(getattr(part, name) for part in self.parts) for name in ("stored", "counted"))
         return max(1, -(-stored // rows))
 
-    def need_labels(self) -> None:
-        """TableError if the rows have no labels; it says how to name them."""
+    def need_labels(self, what: str = "labels") -> None:
+        """TableError if the rows have no labels, or no numbers to learn; it says how to name them."""
         if self.labelled:
             return
-        remedy = self.label_remedy or "give rows with labels"
+        remedy = self.label_remedy or f"give rows with {what}"
         if not self.label_remedy and self.names is not None:
-            remedy = f"name the column that holds the labels (y=...); it has {listed(self.names)}"
-        raise TableError(f"{self.place}: the rows have no labels to learn: {remedy}")
+            remedy = f"name the column that holds the {what} (y=...); it has {listed(self.names)}"
+        raise TableError(f"{self.place}: the rows have no {what} to learn: {remedy}")
 
     def labels_only(self) -> Generator[np.ndarray, None, None]:
         """All labels in order: (n,) arrays."""
