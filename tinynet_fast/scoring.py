@@ -256,9 +256,7 @@ def _check_finite(numbers: np.ndarray, rows: np.ndarray) -> None:
         )
 
 
-def write_scores(
-    blocks: Iterable[Scores], model: Model, output: str | os.PathLike[str], formulas: bool = False
-) -> int:
+def write_scores(blocks: Iterable[Scores], model: Model, output: str | os.PathLike[str], formulas: bool = False) -> int:
     """Write predictions to a Parquet or CSV file, whole or not at all. Return how many rows there were."""
     if Path(output).suffix.lower() not in PARQUET:
         with atomic_file(output, "w") as file:

@@ -31,7 +31,8 @@ from tinynet_fast.rows.kept import WholeTable
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.tables.evaluate import codes_of, evaluate, known_target
 from tinynet_fast.tables.options import TableOptions
-from tinynet_fast.tables.rows import Encoded, Labeller, read
+from tinynet_fast.tables.labelled import Labeller
+from tinynet_fast.tables.rows import Encoded, read
 from tinynet_fast.tables.split import held_rows
 from tinynet_fast.training.progress import waiting
 from tinynet_fast.training.sweep import sweep
@@ -151,16 +152,17 @@ def lab(
     with naming(table.place):
         labeller = Labeller(asked)
         rows = labeller(table, column)
-        if len(rows.labels) > 2:
-            raise ValueError(f"column {target!r} has {len(rows.labels)} labels: the lab is for two")
-        held = held_rows(rows.codes, 0 if folds is not None else validation, seed)
+        if rows.labels is None or len(rows.labels) > 2:
+            found = "numbers" if rows.labels is None else f"{len(rows.labels)} labels"
+            raise ValueError(f"column {target!r} has {found}: the lab is for two labels")
+        held = held_rows(rows.strata, 0 if folds is not None else validation, seed)
         trained, judged = rows.part(~held), rows.part(held)
         encoded = Encoded(trained, asked, labeller.reading())
-        held_out = (encoded.others(judged)[0], judged.labels[judged.codes]) if len(judged) else None
+        held_out = (encoded.others(judged)[0], judged.truth) if len(judged) else None
         with waiting(True, f"training {len(rates) * len(penalties)} neurons ..."):
             result = sweep(
                 encoded.X,
-                trained.labels[trained.codes],
+                trained.truth,
                 learning_rate=rates,
                 l2=penalties,
                 epochs=epochs,

@@ -170,8 +170,10 @@ def _shown(fitted: Model, one: Scores) -> str:
     names, values = value_columns(fitted), one.values[0]
     if one.codes is None:
         numbers = [f"{value:.6g}" for value in values]
-        return numbers[0] if len(names) == 1 else ", ".join(
-            f"{printable(name)} = {number}" for name, number in zip(names, numbers, strict=True)
+        return (
+            numbers[0]
+            if len(names) == 1
+            else ", ".join(f"{printable(name)} = {number}" for name, number in zip(names, numbers, strict=True))
         )
     labels = [printable(str(label)) for label in fitted.labels.tolist()]
     predicted, what = int(one.codes[0]), names[0].partition("(")[0]

@@ -174,7 +174,9 @@ def root_mean_square(errors: np.ndarray) -> Score:
     """The root of the mean of the squared errors. The ends of the mean's interval become its own."""
     scale = float(np.abs(errors).max()) or 1.0
     found = mean((errors / scale) ** 2)
-    value, low, high = (None if end is None else scale * float(np.sqrt(end)) for end in (found.value, found.low, found.high))
+    value, low, high = (
+        None if end is None else scale * float(np.sqrt(end)) for end in (found.value, found.low, found.high)
+    )
     return Score(value, low, high)
 
 

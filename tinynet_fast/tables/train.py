@@ -16,7 +16,8 @@ from tinynet_fast.tables.defaults import find_options
 from tinynet_fast.tables.options import TableOptions
 from tinynet_fast.tables.page import write_page
 from tinynet_fast.tables.report import Report
-from tinynet_fast.tables.rows import Encoded, Labelled, Labeller, read
+from tinynet_fast.tables.labelled import Labelled, Labeller
+from tinynet_fast.tables.rows import Encoded, read
 from tinynet_fast.tables.split import held_rows
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
