@@ -20,6 +20,7 @@ PRINTED = {
         "4 hours: P(pass) = 0.0",
         "14 hours: P(pass) = 0.9",
     ],
+    "how_sure": ["100 rows", "  weight 0: +0.", "10000 rows", "a student's probability to pass: 0."],
     "save_and_load": ["labels ['fail', 'pass']", "the same weight: True the same bias: True", "2.5 hours: pass"],
 }
 

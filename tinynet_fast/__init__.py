@@ -2,7 +2,8 @@
 
 `train` takes a table as it is. `train_neuron` trains one neuron, `train_mlp` a small network, on numbers. All return a
 result whose `model` predicts and saves.
-`sweep` trains many neurons with different options in one pass over the rows.
+`sweep` trains many neurons with different options in one pass over the rows, and `bootstrap` many neurons on samples
+of the rows, which shows how sure the weights and probabilities are.
 Each name is imported when it is first used, and Numba with the first compiled engine. So it takes almost no time to
 import the package.
 """
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tinynet_fast.tables.evaluate import evaluate
     from tinynet_fast.tables.report import Report
     from tinynet_fast.tables.train import TableResult, train
+    from tinynet_fast.training.bootstrap import bootstrap
+    from tinynet_fast.training.bootstrap_result import BootstrapResult
     from tinynet_fast.training.mlp import train_mlp
     from tinynet_fast.training.neuron import train_neuron
     from tinynet_fast.training.rate_search import auto_rate
@@ -35,6 +38,8 @@ _NAMES = {
     "tables.evaluate": ("evaluate",),
     "tables.report": ("Report",),
     "tables.train": ("TableResult", "train"),
+    "training.bootstrap": ("bootstrap",),
+    "training.bootstrap_result": ("BootstrapResult",),
     "training.mlp": ("train_mlp",),
     "training.neuron": ("train_neuron",),
     "training.rate_search": ("auto_rate",),
@@ -45,6 +50,7 @@ _NAMES = {
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "MLP",
+    "BootstrapResult",
     "Epoch",
     "ModelFileError",
     "Neuron",
@@ -57,6 +63,7 @@ __all__ = [
     "TrainingWarning",
     "__version__",
     "auto_rate",
+    "bootstrap",
     "evaluate",
     "load",
     "sweep",

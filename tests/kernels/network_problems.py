@@ -14,7 +14,14 @@ from tinynet_fast.kernels.reference import (
     ADAGRAD,
     ADAM,
     CLIPPED_LOG_LOSS,
+    EXPONENTIAL,
+    HINGE,
+    HUBER,
+    IDENTITY,
+    LEAST,
+    LEAST_SQUARES,
     NESTEROV,
+    POISSON,
     RELU,
     RMSPROP,
     SGD,
@@ -24,6 +31,9 @@ from tinynet_fast.kernels.reference import (
 from tinynet_fast.proof.validate import distance
 
 EPS = 2.0**-52
+NUMBERS = [{"loss": LEAST_SQUARES}, {"loss": HUBER, "shape": 0.7}, {"loss": POISSON}]  # that the fast engine has
+ONE = [{"loss": 0}, {"loss": 0}, {"loss": 1}, *NUMBERS]
+SEVERAL = [{"loss": 0}, {"loss": 0}, {"loss": CLIPPED_LOG_LOSS, "output": SIGMOID}, *NUMBERS]
 
 
 @dataclass
@@ -43,6 +53,10 @@ class Problem:
     def batch(self):
         return int(self.rule[0])
 
+    @property
+    def targets(self):
+        return vectorized.network_targets(self.layers)
+
     def scratch(self, kernels):
         if kernels is strict:
             return np.zeros((2, int(self.layers[0, 0] + self.layers[:, 1].sum())))
@@ -59,7 +73,8 @@ class Problem:
             mask = self.mask[part] if self.mask.shape[1] else self.mask
             updates = epochs * ((int(pending[0]) + stop - start) // self.batch)
             X = self.X[part].astype(float) if kernels is strict else self.X[part]
-            given = (X, self.y[part], self.weight[part], mask, self.schedule[done : done + updates + 1])
+            y = self.y[start * self.targets : stop * self.targets]
+            given = (X, y, self.weight[part], mask, self.schedule[done : done + updates + 1])
             kernels.network_epochs(*given, self.rule, self.layers, state, units, pending, losses)
             done += updates
         return state, pending, losses
@@ -71,17 +86,22 @@ class Problem:
         in the reference. A hundredth of what one row could give is the least that is held to the promise; of a
         softmax's loss, which is a difference of sums, a thousandth of the largest parameter.
         """
-        loss = 1e-6 if self.layers[-1, 1] == 1 else 1e-3 * float(np.abs(self.state[0]).max())
+        signed = self.layers[-1, 2] == SOFTMAX or self.rule[1] == POISSON  # its loss is a difference
+        loss = 1e-3 * float(np.abs(self.state[0]).max()) if signed else 1e-6
         reach = 1e-2 * max(1.0, float(np.max(np.abs(self.X), initial=0.0))) * float(np.abs(self.state[0]).max() + 1.0)
         return 0.0, len(self.X) * reach, self.schedule[:, 0].max() * reach, 1e-6, loss * len(self.X)
 
 
 def random_problem(
     rng, n, sizes, activation=SIGMOID, batch=None, optimizer=SGD, *, loss=0, scale=0.5, weights=False, dropout=0.0,
-    keep=1.0, l2=0.0, share=0.9, rate=0.05, dtype=np.float64,
+    keep=1.0, l2=0.0, share=0.9, rate=0.05, dtype=np.float64, shape=0.0, output=None,
 ):  # fmt: skip
+    """Several outputs are a softmax, unless the loss or `output` say something else."""
+    numbers, shape = LEAST_SQUARES <= loss != HINGE, LEAST if loss == CLIPPED_LOG_LOSS else shape
     layers = np.array([(a, b, activation) for a, b in pairwise(sizes)], dtype=np.int64)
     layers[-1, 2] = SOFTMAX if sizes[-1] > 1 else SIGMOID
+    if output is not None or numbers or loss == HINGE:
+        layers[-1, 2] = EXPONENTIAL if loss == POISSON else IDENTITY if output is None else output
     params = int(((layers[:, 0] + 1) * layers[:, 1]).sum())
     state = np.zeros((4, params))
     state[0], state[2] = rng.standard_normal(params) * scale, rng.standard_normal(params) * 0.01
@@ -91,8 +111,11 @@ def random_problem(
     mask = (rng.random((n, hidden)) >= dropout) / (1.0 - dropout) if dropout else np.empty((1, 0))
     schedule = np.tile([rate, keep, l2, 1e-8], (3 * n + 3, 1))
     schedule[:, 0] *= 0.5 + rng.random(len(schedule))
-    rule = np.array([batch or max(n, 1), loss, optimizer, share, 0.999])
-    y = rng.integers(0, max(2, sizes[-1]), n).astype(float)
+    rule = np.array([batch or max(n, 1), loss, optimizer, share, 0.999, shape])
+    each = n if layers[-1, 2] == SOFTMAX else n * sizes[-1]
+    y = rng.integers(0, max(2, sizes[-1]) if layers[-1, 2] == SOFTMAX else 2, each).astype(float)
+    if numbers:
+        y = rng.poisson(2.0, each).astype(float) if loss == POISSON else rng.standard_normal(each)
     return Problem(rng.standard_normal((n, sizes[0])).astype(dtype), y, weight, mask, schedule, rule, layers, state)
 
 
@@ -128,7 +151,7 @@ def problems(draw):
         draw(st.sampled_from(sorted(ACTIVATIONS.values()))),
         draw(st.integers(1, n + 2) | st.sampled_from([1, 32])),
         draw(st.sampled_from([SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD])),
-        loss=draw(st.sampled_from([0, 0, 1])) if sizes[-1] == 1 else 0,
+        **draw(st.sampled_from(ONE if sizes[-1] == 1 else SEVERAL)),
         scale=draw(st.sampled_from([0.1, 0.5, 0.5, 2.0])),  # the last saturates
         weights=draw(st.booleans()),
         dropout=draw(st.sampled_from([0.0, 0.0, 0.3])),

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from planted import Mistake, plain_copies
 from problems import FEWER, SEEDS
 
-from tinynet_fast.kernels import reference, strict
+from tinynet_fast.kernels import poisson, reference, strict
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.simd import load, store
 from tinynet_fast.kernels.fast import many_neurons, one_vs_rest
 
 pytestmark = pytest.mark.any_cpu
+SEED = 12  # of the draws
+MOST_TIMES = 7.0  # about how often a row of some hundred is drawn at most
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,34 @@ class LanesProblem:
     start: np.ndarray
     penalised: bool
     cuts: tuple[int, ...] = ()
+    marked: int = many_neurons.FOLDS  # if it says that rows are drawn, there are no folds and no losses
+    numbers: np.ndarray | None = None  # of the models, by which rows are drawn; 0, 1, 2 and so on if None
 
     def solve(self, kernel=many_neurons):
         """(weights and biases, their means, squared errors, log losses, held-out log losses), a column a model."""
         d, m = self.start.shape[0] - 1, self.start.shape[1]
         options, sums = many_neurons.aligned(many_neurons.N_OPTIONS, m), many_neurons.aligned(many_neurons.N_SUMS, m)
-        options[:] = self.rates, np.maximum(0.0, 1.0 - self.rates * self.l2), self.held
-        state = many_neurons.aligned((d + 1) * (1 + self.penalised), m)
+        numbers = np.arange(m) if self.numbers is None else self.numbers
+        own = poisson.model_keys(numbers) if self.draws else self.held
+        options[:] = self.rates, np.maximum(0.0, 1.0 - self.rates * self.l2), own
+        means = self.penalised or self.marked == many_neurons.MEANS
+        state = many_neurons.aligned(many_neurons.rows_with_means(d, m) if means else d + 1, m)
         state[: d + 1] = self.start
         kernel.clear(sums)
         for a, b in zip((0, *self.cuts), (*self.cuts, len(self.y)), strict=True):
-            folds = None if self.folds is None else self.folds[a:b]
+            marks = None if self.folds is None else self.folds[a:b]
+            marks = poisson.row_keys(SEED, np.arange(a, b)) if self.draws else marks
             arrays = options, state, sums
-            kernel.train(self.X[a:b], self.y[a:b], self.weights[a:b], folds, *arrays, self.penalised)
-        means = state[d + 1 :] if self.penalised else np.zeros_like(self.start)
-        return state[: d + 1], means, sums[many_neurons.SQUARES], *kernel.log_losses(sums)
+            kernel.train(self.X[a:b], self.y[a:b], self.weights[a:b], marks, *arrays, self.penalised, self.marked)
+        half = len(state) // 2
+        averaged = state[half : half + d + 1] if means else np.zeros_like(self.start)
+        if self.marked == many_neurons.MEANS:
+            averaged = state[: d + 1] + averaged / max(len(self.y), 1)
+        return state[: d + 1], averaged, sums[many_neurons.SQUARES], *kernel.log_losses(sums)
+
+    @property
+    def draws(self):
+        return self.marked != many_neurons.FOLDS
 
     def solve_alone(self, k, module=strict):
         """The same numbers for model k by itself, from the reference's rule."""
@@ -63,7 +78,8 @@ class LanesProblem:
             logs[not trained[i]] += min(reference.cross_entropy(z, self.y[i]), many_neurons.FARTHEST)
             if trained[i]:
                 row += 1
-                step, keep = self.rates[k] * self.weights[i], max(0.0, 1.0 - self.rates[k] * self.l2[k])
+                times = poisson.poisson_weight(SEED, i, k) if self.draws else 1.0
+                step, keep = self.rates[k] * self.weights[i] * times, max(0.0, 1.0 - self.rates[k] * self.l2[k])
                 schedule = np.array([[step, keep, 0.0, 1.0 / row]])
                 X, y = np.ascontiguousarray(x[np.newaxis]), self.y[i : i + 1]
                 module.sgd_regularized_epochs(
@@ -77,8 +93,10 @@ class LanesProblem:
         for k in range(len(self.rates)) if only is None else only:
             ref_weights, ref_means, ref_squares, ref_logs, ref_held = self.solve_alone(k, module)
             assert distance(weights[:, k], ref_weights) <= 1e-12
-            if self.penalised:
+            if (self.penalised or self.marked == many_neurons.MEANS) and len(self.y):
                 assert distance(means[:, k], ref_means) <= 1e-12
+            if self.draws:
+                continue
             comp, ref = (squares[k], logs[k], held_logs[k]), (ref_squares, ref_logs, ref_held)
             assert comp == pytest.approx(ref, rel=1e-11, abs=1e-14 * (1 + len(self.y)))
 
@@ -101,18 +119,21 @@ def problem(rng, n, d, m, folds=0, penalised=False, scale=1.0, dtype=np.float64,
 def problems(draw):
     rng = np.random.default_rng(draw(SEEDS))
     n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * draw(st.integers(1, 4))
+    marked = draw(st.sampled_from([many_neurons.FOLDS] * 2 + [many_neurons.DRAWS, many_neurons.MEANS]))
+    draws = marked != many_neurons.FOLDS
     made = problem(
         rng,
         n,
         d,
         m,
-        folds=draw(st.sampled_from([0, 2, 5])),
-        penalised=draw(st.booleans()),
+        folds=0 if draws else draw(st.sampled_from([0, 2, 5])),
+        penalised=marked != many_neurons.MEANS and draw(st.booleans()),
         scale=draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3, 1e-160])),
         dtype=draw(st.sampled_from([np.float64, np.float32])),
         weighted=draw(st.booleans()),
-        reach=draw(st.sampled_from([1.0, 1e-3])),
+        reach=draw(st.sampled_from([1.0, 1e-3])) / (MOST_TIMES if draws else 1.0),
     )
+    made = replace(made, marked=marked)
     return replace(made, cuts=tuple(sorted(2 * cut for cut in draw(st.lists(st.integers(0, n // 2), max_size=3)))))
 
 
@@ -132,6 +153,9 @@ def test_arrays_begin_with_a_cache_line():
 
 def test_against_the_reference_itself():
     problem(np.random.default_rng(1), 40, 3, 8, folds=3, penalised=True, weighted=True).check(module=reference)
+    for marked in (many_neurons.DRAWS, many_neurons.MEANS):
+        made = problem(np.random.default_rng(1), 41, 3, 16, weighted=True, reach=1 / MOST_TIMES)
+        replace(made, marked=marked).check(module=reference)
 
 
 @given(problems())
@@ -148,7 +172,7 @@ def test_neighbours_change_no_bit(problem, seed):
     some = np.append(some, [0, 0])
     start, rates = problem.start[:, some], problem.rates[some]
     start[:, 6], rates[7] = np.nan, 1e305
-    alone = replace(problem, rates=rates, l2=problem.l2[some], held=problem.held[some], start=start)
+    alone = replace(problem, rates=rates, l2=problem.l2[some], held=problem.held[some], start=start, numbers=some)
     with np.errstate(all="ignore"):
         few, all_of_them = alone.solve(), problem.solve()
     for comp, ref in zip(few, all_of_them, strict=True):
@@ -235,6 +259,13 @@ PLANTED = [
     Mistake("single precision", "side = 0.5 - y", "side, z = 0.5 - y, np.float64(np.float32(z))", "learn", given="flip(z, side)"),
     Mistake("label of the row before", "learn(z, y[i], ...)", "learn(z, y[i - 1], ...)", everywhere=True),
     Mistake("odd row at the end taken twice", "if ahead > i: ...", "if True: ..."),
+    Mistake("second row drawn as the first", "step = counted(marked, marks, ahead, own, weights[ahead])", "step = counted(marked, marks, i, own, weights[ahead])", given="ahead = min(i + 1, ...)"),
+    Mistake("a row that is drawn has no sample weight", "drawn(marks[i], own) * weight", "drawn(marks[i], own)"),
+    Mistake("alias and column swapped", "where(bits < entry, bits >> WITHIN, entry & COLUMNS - 1)", "where(bits < entry, entry & COLUMNS - 1, bits >> WITHIN)"),
+    Mistake("mean lacks the second row", "fma(y, q[k], fma(x, p[k], load(...)))", "fma(x, p[k], load(...))", "owe"),
+    Mistake("second row owed as the first", "registers(q * (seen + 1.0))", "registers(q * seen)"),
+    Mistake("mean of the bias forgotten", "owe(state, (half + d) * m, ...)", "pass"),
+    Mistake("rows of earlier calls not counted", "sums[ROWS] += len(y)", "sums[ROWS] += 0 * len(y)"),
 ]  # fmt: skip
 
 
@@ -251,6 +282,9 @@ def caught(kernel):
             for penalised in (False, True):
                 made = problem(rng, 37, 3, 8, folds, penalised, weighted=True)
                 replace(made, cuts=(10, 20)).check(kernel)
+        made = problem(rng, 37, 3, 8, weighted=True, reach=1 / MOST_TIMES)
+        for marked, penalised in ((many_neurons.DRAWS, False), (many_neurons.DRAWS, True), (many_neurons.MEANS, False)):
+            replace(made, cuts=(10, 20), marked=marked, penalised=penalised).check(kernel)
         far = far_out()
         with np.errstate(all="ignore"):
             far.check(kernel, only=[0])

@@ -70,7 +70,7 @@ def test_blocks_change_no_bit_of_many_tiles(batch):
 @FEWER
 def test_clipping_changes_the_loss_alone(problem):
     for kernels in (network, strict):
-        problem.rule[1] = LOG_LOSS
+        problem.rule[1], problem.rule[5] = LOG_LOSS, LEAST
         ref = problem.run(kernels, problem.state)
         problem.rule[1] = CLIPPED_LOG_LOSS
         comp = problem.run(kernels, problem.state)
@@ -196,9 +196,9 @@ MISTAKES = {
         Mistake("wrong side of the decision free", "where(s < 0.0, -s, 0.0)", "0.0 * s"),
         Mistake("weights left out of the loss", "fma(weight, wrong + log1p(e), total)", "total + wrong + log1p(e)"),
         Mistake("weights left out of the delta", "store(work, deltas + at, weight * (p - y))", "store(work, deltas + at, p - y)", "weighted_entropy"),
-        Mistake("probability not clipped", "clamp(where(y > 0.5, p, 1.0 - p), LEAST, 1.0 - LEAST)", "where(y > 0.5, p, 1.0 - p)"),
+        Mistake("probability not clipped", "clamp(where(y > 0.5, p, 1.0 - p), least, 1.0 - least)", "where(y > 0.5, p, 1.0 - p)"),
         Mistake("clipped loss of the other class", "where(y > 0.5, p, 1.0 - p)", "where(y > 0.5, 1.0 - p, p)"),
-        Mistake("softmax's probability not clipped", "clamp(log_total + (largest - own), LEAST, LARGEST)", "log_total + (largest - own)"),
+        Mistake("softmax's probability not clipped", "clamp(log_total + (largest - own), least, most)", "log_total + (largest - own)"),
         Mistake("product of 1 + e without its cross term", "fma(product, e, product + e)", "product + e"),
         Mistake("blame without the slope", "sums[u * rows + r] * load(work, at) if rule == \"blame\" else sums[u * rows + r]", "sums[u * rows + r]"),
         Mistake("gradient replaced by the tile's", "store(state, p + size, load(state, p + size, outputs) + g)", "store(state, p + size, g)"),

@@ -85,7 +85,7 @@ IN_STRICTS_REFERENCE = [
     Mistake("every bias gets the first unit's share", "gradient[biases + u] += deltas[target + u]", "gradient[biases + u] += deltas[target]"),
     Mistake("sum in place of the mean gradient", "gradient[p] / total", "gradient[p]", "network_update"),
     Mistake("grouping in the network's update", "g = gradient[p] / total", "g = gradient[p] * (1.0 / total)"),
-    Mistake("gradient kept from batch to batch", "gradient[p] = 0.0", "pass"),
+    Mistake("gradient kept from batch to batch", "gradient[p] = 0.0", "pass", "network_update"),
     Mistake("batch ends with the block", "for epoch in range(len(losses)): ...", "pending[at.PENDING_ROWS] = 0\nfor epoch in range(len(losses)): ...", "network_epochs", given="pending[at.PENDING_ROWS] += 1.0"),
     Mistake("batch a row too long", "pending[at.PENDING_ROWS] == rule[at.BATCH_SIZE]", "pending[at.PENDING_ROWS] > rule[at.BATCH_SIZE]"),
     Mistake("cross-entropy of the other label", "s = z if y > 0.5 else -z", "s = -z if y > 0.5 else z"),

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a line a mistake
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,8 +17,12 @@ from tinynet_fast.kernels import reference, strict
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED, has_numba
 from tinynet_fast.kernels.fast import many_neurons, segments
+from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
+from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
+from tinynet_fast.training.schedules import PLAIN
 
 pytestmark = pytest.mark.any_cpu
+OF = {LOG_LOSS: LABELS, LEAST_SQUARES: LINEAR}  # what is predicted
 STEPPED = UNCOMPILED or has_numba()  # the library has no kernels for a step for each row
 
 
@@ -32,13 +37,14 @@ class SegmentsProblem:
     count: int
     start: np.ndarray
     cuts: tuple[int, ...] = ()
+    loss: int = LOG_LOSS
 
     def solve(self, kernel=segments):
         """(weights and biases, a column a lane; squared errors)."""
         state, squares = kernel.aligned(*self.start.shape), np.zeros(len(self.base))
         state[:] = self.start
         for a, b in zip((0, *self.cuts), (*self.cuts, self.count), strict=True):
-            kernel.train(self.X, self.y, self.step, self.base + a, b - a, state, squares)
+            kernel.train(self.X, self.y, self.step, self.base + a, b - a, state, squares, self.loss)
         return state, squares
 
     def solve_alone(self, k, module=strict):
@@ -48,7 +54,7 @@ class SegmentsProblem:
         steps = np.broadcast_to(self.step, len(self.y))[rows]
         X = self.X[rows].astype(np.float64)
         w, b, losses = own(self.start[:-1, k].copy()), own(self.start[-1:, k].copy()), own(np.zeros(1))
-        module.sgd_epochs(own(X), own(self.y[rows].copy()), own(steps.copy()), w, b, losses)
+        getattr(module, PLAIN[self.loss])(own(X), own(self.y[rows].copy()), own(steps.copy()), w, b, losses)
         return np.append(w, b), losses[0]
 
     def check(self, kernel=segments, module=strict):
@@ -60,7 +66,7 @@ class SegmentsProblem:
             assert squares[k] == pytest.approx(ref_squares, rel=1e-11, abs=1e-14 * (1 + self.count))
 
 
-def problem(rng, d, m, count, *, apart=False, scale=1.0, dtype=np.float64, stepped=False, reach=1.0):
+def problem(rng, d, m, count, *, apart=False, scale=1.0, dtype=np.float64, stepped=False, reach=1.0, loss=LOG_LOSS):
     """Rows that lanes share, as chance has it, or where they are `apart`, none; in between and around them are NaN.
 
     Steps are up to `reach` of what is stable.
@@ -69,17 +75,17 @@ def problem(rng, d, m, count, *, apart=False, scale=1.0, dtype=np.float64, stepp
     base = rng.permutation(m) * (count + 3) + 4 if apart else rng.integers(0, n - count + 1, m)
     X = (rng.standard_normal((n, d)) * scale).astype(dtype)
     longest = float(np.max((X.astype(float) ** 2).sum(axis=1), initial=0.0)) + 1.0
-    step = np.full(1, 8.0 / longest * reach)
+    step = np.full(1, choose_loss(of=OF[loss]).bound / longest * reach)
     if stepped:
         step = step * rng.random(n) * (rng.random(n) < 0.8)
-    y = (rng.random(n) < 0.5).astype(float)
+    y = rng.standard_normal(n) * 10.0 if loss == LEAST_SQUARES else (rng.random(n) < 0.5).astype(float)
     start = rng.standard_normal((d + 1, m)) / max(scale, 1.0)
     used = (base + np.arange(count)[:, np.newaxis]).ravel()
     outside = np.setdiff1d(np.arange(n), used)
     X[outside] = y[outside] = np.nan
     if stepped:
         step[outside] = np.nan
-    return SegmentsProblem(X, y, step, base.astype(np.int64), count, start)
+    return SegmentsProblem(X, y, step, base.astype(np.int64), count, start, loss=loss)
 
 
 @st.composite
@@ -97,6 +103,7 @@ def problems(draw, apart=None):
         dtype=draw(st.sampled_from([np.float64, np.float32])),
         stepped=STEPPED and draw(st.booleans()),
         reach=draw(st.sampled_from([1.0, 1e-3])),
+        loss=draw(st.sampled_from(list(PLAIN))),
     )
     return replace(made, cuts=tuple(sorted(8 * cut for cut in draw(st.lists(st.integers(0, count // 8), max_size=3)))))
 
@@ -108,8 +115,9 @@ def test_every_lane_is_a_run_of_its_own(problem):
 
 
 def test_against_the_reference_itself():
-    problem(np.random.default_rng(1), 3, 8, 40, stepped=STEPPED).check(module=reference)
-    problem(np.random.default_rng(1), 12, 8, 40).check(module=reference)
+    for loss in PLAIN:
+        problem(np.random.default_rng(1), 3, 8, 40, stepped=STEPPED, loss=loss).check(module=reference)
+        problem(np.random.default_rng(1), 12, 8, 40, loss=loss).check(module=reference)
 
 
 def test_a_lane_may_begin_anywhere():
@@ -188,8 +196,13 @@ PLANTED = [
     Mistake("no bias in the sum", "z = weights[d]", "z = weights[d] * 0.0"),
     Mistake("no bias update", "weights[d] - nudge", "weights[d]"),
     Mistake("wrong sign", "fma(-nudge, x[j], weights[j])", "fma(nudge, x[j], weights[j])"),
-    Mistake("errors not squared", "fma(wrong, wrong, load(squares, first))", "load(squares, first) + wrong"),
-    Mistake("squares not added", "fma(wrong, wrong, load(squares, first))", "wrong * wrong"),
+    Mistake("errors not squared", "fma(error, error, load(squares, first))", "load(squares, first) + error"),
+    Mistake("linear: the error with another sign", "error = z - y", "error = y - z"),
+    Mistake("linear: no label in the error", "error = z - y", "error = z"),
+    Mistake("linear: a step for the whole squared error", "nudge = error * step", "nudge = 2.0 * error * step"),
+    Mistake("linear: no step", "nudge = error * step", "nudge = error"),
+    Mistake("linear: a sigmoid", "KINDS[loss]", "0"),
+    Mistake("squares not added", "fma(error, error, load(squares, first))", "error * error"),
     Mistake("one register's squares", "store(squares, first, ...)", "store(squares, 0, ...)", "nudge_of"),
     Mistake("overlap counted twice", "where(full(skip[0]) > NUMBERS, 0.0, x)", "x"),
     Mistake("overlap too long", "skip = (np.float64(last + REGISTER - d),)", "skip = (np.float64(last + REGISTER - d + 1),)"),
@@ -219,8 +232,8 @@ def caught(kernel):
     rng = np.random.default_rng(5)
     try:
         for d in (2, segments.NARROW + 2):
-            for stepped in (False, True):
-                made = problem(rng, d, 16, 24, stepped=stepped)
+            for stepped, loss in product((False, True), PLAIN):
+                made = problem(rng, d, 16, 24, stepped=stepped, loss=loss)
                 replace(made, cuts=(8,)).check(kernel)
     except (AssertionError, ValueError):  # a shorter slice of an array than eight lanes is an error in plain Python
         return True

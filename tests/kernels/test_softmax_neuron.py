@@ -188,7 +188,7 @@ def test_a_run_that_diverges_shows(engine):
         start = made.start.copy()
         start[0, 1] = bad
         with np.errstate(all="ignore"):
-            assert np.isnan(replace(made, start=start).solve(engine)[0]).all(axis=0).all()
+            assert np.isnan(replace(made, start=start).solve(engine)[0]).all()
 
 
 @engines
@@ -306,6 +306,7 @@ def test_oracles(engine, oracle):
 @engines
 def test_against_pytorch(engine):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    torch.set_num_threads(1)  # for so few rows a second thread is only in the way
     made = problem(np.random.default_rng(4), 40, 6, 5)
     weights = torch.tensor(made.start, requires_grad=True)
     for x, label, row in zip(made.X, made.y, made.schedule, strict=True):
@@ -377,10 +378,12 @@ IN_FAST = [
     Mistake("second keep forgotten", "former = keep, ..., schedule[ahead, at.KEEP], ...", "former = keep, ..., 1.0, ..."),
     Mistake("one keep decides", "keep_p == 1.0 and keep_q == 1.0", "keep_p == 1.0 or keep_q == 1.0"),
     Mistake("odd row at the end taken twice", "if ahead > i: ...\nelse: ...", "if True: ..."),
-    Mistake("last row of an odd number brings in another", "for first in range(NUDGES_AHEAD * every, ...): ...", "pass"),
+    Mistake("last row of an odd number brings in another", "if ahead > i: ...\nelse: clear(...)", "if ahead > i: ...\nelse: pass"),
     Mistake("last rows not brought in", "if n > 0: ...", "if n < 0: ...", "epochs"),
-    Mistake("an epoch starts with old nudges", "for first in range(0, 2 * every, m): ...", "for first in range(0, 0, m): ..."),
-    Mistake("squares of the tile before counted again", "for first in range(SQUARES * every, ...):\n    store(table, first, full(0.0, lanes))", "pass", "epochs"),
+    Mistake("an epoch starts with old nudges", "clear(table, NUDGES, lanes)", "pass"),
+    Mistake("an epoch starts with old nudges of a second row", "clear(table, NUDGES, lanes); clear(table, NUDGES_AHEAD, lanes)", "clear(table, NUDGES, lanes)"),
+    Mistake("squares of the tile before counted again", "clear(table, SQUARES, lanes)", "pass"),
+    Mistake("the first group alone cleared", "range(row * every, row * every + every, ...)", "range(row * every, row * every + 1, ...)"),
     Mistake("own label forgotten", "where(load(...) == y, 1.0, 0.0)", "where(load(...) == y, 0.0, 0.0)"),
     Mistake("wrong sign", "fma(load(...), share, -own)", "fma(load(...), -share, own)"),
     Mistake("not normalised", "share = 1.0 / total_of(total)", "share = 1.0"),
@@ -434,7 +437,7 @@ def caught(engine):
         problem(rng, 8, 3, 5, l2=1.0),
         replace(problem(rng, 9, 2, 12, l2=0.3, averaged=True), cuts=(4, 7)),
         replace(problem(rng, 7, 2, 34, averaged=True, l2=0.5), epochs=2),
-        replace(problem(rng, TILE + 3, 1, 2), epochs=2),
+        replace(problem(rng, TILE + 4, 1, 2), epochs=2),
     ]
     alternating = few[0].schedule.copy()
     alternating[:, 1] = np.where(np.arange(9) % 2, 1.0, 0.5)

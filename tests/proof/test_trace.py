@@ -26,6 +26,8 @@ from tinynet_fast.rows.files import TableError
 
 Network = tuple[np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray], float]
 
+RULE = [1.0, float(reference.LOG_LOSS), float(reference.SGD), 0.0, 0.0, 0.0]  # of one row a batch
+
 
 def bits(*values: Any) -> bytes:
     """The bit patterns, in which -0.0 differs from 0.0."""
@@ -94,7 +96,7 @@ def test_network_is_the_reference_bit_for_bit(activation: str, layers: int, rows
         for x, label, row in zip(X.tolist(), y.tolist(), comp.rows, strict=True):
             reference.network_forward(x, [], table, params, units)
             ref_z = deltas[-1]
-            reference.network_backward(float(label), 1.0, reference.LOG_LOSS, table, params, units, gradient)
+            reference.network_backward([float(label)], 0, 1.0, RULE, table, params, units, gradient)
             assert bits(row.z, row.cross_entropy) == bits(ref_z, reference.cross_entropy(ref_z, label))
             assert bits(row.inputs, *row.outputs) == bits(values)
             assert bits(*row.deltas) == bits(deltas[X.shape[1] :])
@@ -102,7 +104,7 @@ def test_network_is_the_reference_bit_for_bit(activation: str, layers: int, rows
         assert bits(flat(comp.gradients.weights, comp.gradients.biases)) == bits([g / rows for g in gradient])
 
         state, losses, pending = [params, *([0.0] * len(params) for _ in range(3))], [0.0], [0.0, 0.0]
-        labels, rule = y.astype(float).tolist(), [rows, reference.LOG_LOSS, reference.SGD, 0.0, 0.0]
+        labels, rule = y.astype(float).tolist(), [rows, *RULE[1:]]
         given = [1.0] * rows, [[]], [[rate, 1.0, 0.0, 0.0]], rule
         reference.network_epochs(X.tolist(), labels, *given, table, state, units, pending, losses)
         assert bits(flat(comp.weights_after, comp.biases_after), comp.loss) == bits(params, losses[0] / rows)
@@ -139,6 +141,7 @@ def test_network_gradients_are_the_slopes_of_the_loss(activation: str, layers: i
         "relu": lambda z: np.maximum(z, 0.0),
         "leaky_relu": lambda z: np.where(z > 0.0, z, 0.01 * z),
         "silu": lambda z: z / (1.0 + np.exp(-z)),
+        "identity": lambda z: z,
     }
     rng = np.random.default_rng(layers)
     sizes = [3, *[4] * layers, 1]
@@ -157,7 +160,8 @@ def test_network_gradients_are_the_slopes_of_the_loss(activation: str, layers: i
     comp = trace_mlp(X, y, weights=weights, biases=biases, activation=activation)
     assert comp.loss == pytest.approx(loss(flat(weights, biases)), rel=1e-14)
     ref = central_differences(loss, flat(weights, biases))
-    assert np.allclose(flat(comp.gradients.weights, comp.gradients.biases), ref, rtol=0.0, atol=1e-9)
+    tolerance = 5e-8 if activation == "identity" else 1e-9  # its sums are the largest, and bend the loss the most
+    assert np.allclose(flat(comp.gradients.weights, comp.gradients.biases), ref, rtol=0.0, atol=tolerance)
 
 
 def test_the_tutorials_first_row_by_hand() -> None:

@@ -9,7 +9,9 @@ from tables import write
 from tinynet_fast import Neuron, TrainingWarning, train_mlp, train_neuron
 from tinynet_fast.errors import rounded_down
 from tinynet_fast.rows.datasets import height_weight, quiz_and_attendance, study_and_sleep, study_hours
-from tinynet_fast.training.outcome import StreamSample, _places, look
+from tinynet_fast.training.look import look
+from tinynet_fast.training.losses import choose_loss
+from tinynet_fast.training.outcome import StreamSample, _places
 
 SHARES = "worse than always answering the labels' shares"
 SAME = "the same answer for every row"
@@ -222,13 +224,13 @@ def test_what_a_look_measures():
     """By hand, on two rows of each label: logits of ln 3 and -ln 3 are probabilities of 3/4 and 1/4."""
     neuron = Neuron(weights=[np.log(3.0)])
     X, codes = np.array([[1.0], [-1.0], [1.0], [-1.0]]), np.array([1, 1, 0, 0])
-    seen = look(neuron, [(X, codes, None)], False)
+    seen = look(neuron, [(X, codes, None)], choose_loss())
     assert seen.loss == pytest.approx(-(np.log(0.75) + np.log(0.25)) / 2)
-    assert seen.loss_of_shares == pytest.approx(np.log(2.0))
+    assert seen.loss_of_constant == pytest.approx(np.log(2.0))
     assert seen.spread == pytest.approx(0.5)
-    seen = look(neuron, [(X, codes, np.array([3.0, 0.0, 0.0, 1.0]))], True)
+    seen = look(neuron, [(X, codes, np.array([3.0, 0.0, 0.0, 1.0]))], choose_loss("squared_error"))
     assert seen.loss == pytest.approx(0.25**2)
-    assert seen.loss_of_shares == pytest.approx(0.75 * 0.25)
+    assert seen.loss_of_constant == pytest.approx(0.75 * 0.25)
 
 
 @pytest.mark.parametrize("n", [1, 1000, 1024, 1025, 5000, 10**6])
@@ -269,7 +271,7 @@ def test_a_label_of_rows_without_weight_is_left_out_of_the_judgment():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((300, 3)), rng.integers(0, 3, 300)
     model = train_mlp(X, y, hidden=4, seed=0).model
-    seen = look(model, [(X, y, (y < 2).astype(float))], False)
+    seen = look(model, [(X, y, (y < 2).astype(float))], choose_loss())
     assert seen.loss == pytest.approx(model.loss(X[y < 2], y[y < 2]))
     shares = np.bincount(y[y < 2]) / (y < 2).sum()
-    assert seen.loss_of_shares == pytest.approx(-shares @ np.log(shares))
+    assert seen.loss_of_constant == pytest.approx(-shares @ np.log(shares))

@@ -344,11 +344,11 @@ def test_a_callback_cannot_reach_the_result():
 
 def test_text_labels_for_validation_are_read_once(passes, monkeypatch):
     """An epoch does not check labels again: that would take longer than training, and could lose a Ctrl-C."""
-    from tinynet_fast.training import options
+    from tinynet_fast.training import targets
 
     calls = []
-    encode = options.encode_known
-    monkeypatch.setattr(options, "encode_known", lambda *a: calls.append(1) or encode(*a))
+    encode = targets.encode_known
+    monkeypatch.setattr(targets, "encode_known", lambda *a: calls.append(1) or encode(*a))
     labels = np.where(passes.y == 1, "pass", "fail")
     train_neuron(passes.X, labels, epochs=20, validation=(passes.X, labels))
     assert len(calls) == 1

@@ -74,9 +74,8 @@ def test_ctrl_c_stops_between_blocks():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"schedule": "invscaling"}, "'auto' is for the constant schedule and log loss without l1"),
-        ({"l1": 0.1}, "'auto' is for the constant schedule and log loss without l1"),
-        ({"loss": "squared_error"}, "'auto' is for the constant schedule and log loss without l1"),
+        ({"schedule": "invscaling"}, "'auto' is for the constant schedule without l1"),
+        ({"l1": 0.1}, "'auto' is for the constant schedule without l1"),
     ],
 )
 def test_auto_refuses(options, message):
@@ -105,7 +104,7 @@ def test_auto_of_inputs_that_are_too_large():
         ({"power_t": -0.5, "schedule": "invscaling"}, "power_t is -0.5"),
         ({"average": -3}, "average is -3; True, False or the row"),
         ({"average": 1.5}, "average is 1.5"),
-        ({"loss": "hinge"}, "no loss 'hinge': use one of log_loss, squared_error"),
+        ({"loss": "cauchy"}, "no loss 'cauchy': use one of log_loss, squared_error, hinge, focal"),
         ({"sample_weight": [1, 2]}, r"sample_weight has shape \(2,\); \(4,\)"),
         ({"sample_weight": [1, 2, -1, 1]}, r"sample_weight\[2\] is -1.0; a finite number of at least 0"),
         ({"sample_weight": [1, float("nan"), 1, 1]}, r"sample_weight\[1\] is nan"),

@@ -4,12 +4,13 @@ import numpy as np
 
 from tinynet_fast.kernels.point_functions import (
     ABSOLUTE_ERROR,
+    EXPONENTIAL,
     FOCAL,
     HINGE,
     HUBER,
+    IDENTITY,
     LEAK,
     LEAKY_RELU,
-    LEAST,
     LEAST_SQUARES,
     POISSON,
     QUANTILE,
@@ -49,6 +50,11 @@ def activate(z, activation):
         share = sigmoid(z)
         a = z * share
         return a, share + a * (1.0 - share)
+    if activation == EXPONENTIAL:
+        a = exponential(z)
+        return a, a
+    if activation == IDENTITY:
+        return z, 1.0
     return np.exp(z - log_total(z, 0, z.shape[1])[:, np.newaxis]), 1.0  # a softmax
 
 
@@ -58,9 +64,9 @@ def cross_entropy(z, y):
     return np.where(s < 0.0, -s, 0.0) + np.log1p(np.exp(-np.abs(s)))
 
 
-def clipped_cross_entropy(probability):
+def clipped_cross_entropy(probability, least):
     """Minus the log of the probabilities of the true labels, clipped."""
-    return -np.log(np.clip(probability, LEAST, 1.0 - LEAST))
+    return -np.log(np.clip(probability, least, 1.0 - least))
 
 
 def predicted(z, loss):

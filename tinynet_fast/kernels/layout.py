@@ -39,7 +39,7 @@ VALUES, DELTAS = range(2)
 # `schedule` has a row for each batch that ends in the call; KEEP is where a neuron's schedule has it. A batch without
 # sample weight makes no update, so its row is not looked at; whoever makes the schedule does not count it either.
 RATE, L2, EPSILON = 0, 2, 3
-# `rule`: the last two say what the optimizer keeps of its first and of its second moment.
-BATCH_SIZE, LOSS, OPTIMIZER, FIRST_SHARE, SECOND_SHARE = range(5)
+# `rule`: the shares say what the optimizer keeps of its first and of its second moment; the last is the loss's own.
+BATCH_SIZE, LOSS, OPTIMIZER, FIRST_SHARE, SECOND_SHARE, LOSS_SHAPE = range(6)
 # `pending`: the rows that are in the gradient and not yet in the parameters, and the sum of their sample weights.
 PENDING_ROWS, PENDING_WEIGHT = range(2)

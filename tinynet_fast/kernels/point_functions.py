@@ -8,11 +8,26 @@ of `LOSSES`, and a branch of `row_loss` and of `loss_slope`; `predicted` says wh
 import math
 from typing import NamedTuple
 
-SIGMOID, TANH, RELU, SOFTMAX, LEAKY_RELU, SILU = 0, 1, 2, 3, 4, 5  # what a layer does to its sums
-# Of hidden layers, by the names that options have; the output is a sigmoid or a softmax.
-ACTIVATIONS = {"sigmoid": SIGMOID, "tanh": TANH, "relu": RELU, "leaky_relu": LEAKY_RELU, "silu": SILU}
+# What a layer does to its sums.
+SIGMOID, TANH, RELU, SOFTMAX, LEAKY_RELU, SILU, IDENTITY, EXPONENTIAL = 0, 1, 2, 3, 4, 5, 6, 7
+ACTIVATIONS = {  # of hidden layers, by the names that options have
+    "sigmoid": SIGMOID,
+    "tanh": TANH,
+    "relu": RELU,
+    "leaky_relu": LEAKY_RELU,
+    "silu": SILU,
+    "identity": IDENTITY,
+}
+# Of the last layer, by the names that models have. A margin is the sum itself: its sign says which label.
+OUTPUT_ACTIVATIONS = {
+    "sigmoid": SIGMOID,
+    "softmax": SOFTMAX,
+    "linear": IDENTITY,
+    "exp": EXPONENTIAL,
+    "margin": IDENTITY,
+}
 LEAK = 0.01  # what leaky_relu lets through
-LEAST = 2.0**-52  # what CLIPPED_LOG_LOSS takes a probability at least for, and 1 - LEAST at most
+LEAST = 2.0**-52  # the usual shape of CLIPPED_LOG_LOSS: it takes a probability at least for this, at most for 1 - this
 
 # What is to be made small. Up to FOCAL the prediction is a probability. From HUBER on, a neuron's history has the loss
 # itself; before, it has squared errors.
@@ -83,7 +98,10 @@ def activate(z, activation):
         share = sigmoid(z)
         a = z * share
         return a, share + a * (1.0 - share)
-    return z, 1.0  # a softmax needs the sums of all units: `network_forward` goes on from here
+    if activation == EXPONENTIAL:
+        a = exponential(z)
+        return a, a
+    return z, 1.0  # the identity; a softmax needs the sums of all units: `network_forward` goes on from here
 
 
 def cross_entropy(z, y):
@@ -93,12 +111,13 @@ def cross_entropy(z, y):
     return (-s if s < 0.0 else 0.0) + math.log1p(math.exp(-abs(s)))
 
 
-def clipped_cross_entropy(probability):
-    """Minus the log of the probability of the true label, clipped as scikit-learn's network does: at most 36.04."""
-    if probability < LEAST:
-        probability = LEAST
-    if probability > 1.0 - LEAST:
-        probability = 1.0 - LEAST
+def clipped_cross_entropy(probability, least):
+    """Minus the log of the probability of the true label, clipped as scikit-learn's network does: at most 36.04 for
+    `LEAST`."""
+    if probability < least:
+        probability = least
+    if probability > 1.0 - least:
+        probability = 1.0 - least
     return -math.log(probability)
 
 

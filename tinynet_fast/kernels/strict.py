@@ -188,6 +188,7 @@ sgd_softmax_epochs = as_it_is(reference.sgd_softmax_epochs)
 # --- a network --------------------------------------------------------------------------------------------------------
 
 network_forward = as_it_is(reference.network_forward)
+network_targets = as_it_is(reference.network_targets)
 network_loss = as_it_is(reference.network_loss)
 network_backward = as_it_is(reference.network_backward)
 network_step = inlined(reference.network_step)

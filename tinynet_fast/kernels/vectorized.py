@@ -17,7 +17,7 @@ from tinynet_fast.kernels.reference import (
     RMSPROP,
     SGD,
     SMALLEST_SCALE,
-    SQUARED_ERROR,
+    SOFTMAX,
 )
 
 
@@ -206,28 +206,42 @@ def network_forward(x, mask, layers, params, units):
         source, p = target, biases + outputs
 
 
-def network_loss(y, loss, layers, units):
-    """The losses of the rows that `network_forward` has just seen: cross-entropy, or squared errors."""
-    values, sums, outputs = units[at.VALUES], units[at.DELTAS], layers[-1, at.OUTPUTS]
-    target = values.shape[1] - outputs
-    if loss == CLIPPED_LOG_LOSS:
-        own = values[np.arange(len(y)), target + y.astype(np.intp)] if outputs > 1 else values[:, target]
-        return clipped_cross_entropy(own if outputs > 1 else np.where(y > 0.5, own, 1.0 - own))
-    if outputs > 1:
-        return log_total(sums, target, outputs) - sums[np.arange(len(y)), target + y.astype(np.intp)]
-    if loss == SQUARED_ERROR:
-        return (values[:, target] - y) ** 2
-    return cross_entropy(sums[:, target], y)
+def network_targets(layers):
+    """How many numbers `y` holds for a row: one for a softmax, otherwise one for each output."""
+    return 1 if layers[-1, at.ACTIVATION] == SOFTMAX else int(layers[-1, at.OUTPUTS])
 
 
-def network_backward(y, weight, loss, layers, params, units, gradient):
+def _rows_of(y, first, layers, units):
+    """(rows, targets): what is true of the rows in `units`."""
+    targets = network_targets(layers)
+    return y[first : first + units.shape[1] * targets].reshape(-1, targets)
+
+
+def network_loss(y, first, rule, layers, units):
+    """The losses of the rows that `network_forward` has just seen, whose part of `y` begins at `first`."""
+    y = _rows_of(y, first, layers, units)
+    target, clipped = units.shape[2] - layers[-1, at.OUTPUTS], rule[at.LOSS] == CLIPPED_LOG_LOSS
+    shape = rule[at.LOSS_SHAPE]
+    predictions, sums = units[:, :, target:]
+    if layers[-1, at.ACTIVATION] == SOFTMAX:
+        own = np.arange(len(y)), y[:, 0].astype(np.intp)
+        if clipped:
+            return clipped_cross_entropy(predictions[own], shape)
+        return log_total(sums, 0, sums.shape[1]) - sums[own]
+    if clipped:
+        return clipped_cross_entropy(np.where(y > 0.5, predictions, 1.0 - predictions), shape).sum(axis=1)
+    return row_loss(sums, predictions, y, rule[at.LOSS], shape).sum(axis=1)
+
+
+def network_backward(y, first, weight, rule, layers, params, units, gradient):
     """The chain rule from the output back to the first layer, for the rows that `network_forward` has just seen."""
+    y = _rows_of(y, first, layers, units)
     values, deltas = units[at.VALUES], units[at.DELTAS]
     outputs = layers[-1, at.OUTPUTS]
     target, p = values.shape[1] - outputs, len(params)
-    predictions = values[:, target:]
-    actual = y[:, np.newaxis] if outputs == 1 else y[:, np.newaxis] == np.arange(outputs)
-    deltas[:, target:] = weight[:, np.newaxis] * loss_slope(deltas[:, target:], predictions, actual, loss, 0.0)
+    actual = y == np.arange(outputs) if layers[-1, at.ACTIVATION] == SOFTMAX else y
+    slopes = loss_slope(deltas[:, target:], values[:, target:], actual, rule[at.LOSS], rule[at.LOSS_SHAPE])
+    deltas[:, target:] = weight[:, np.newaxis] * slopes
     for layer in range(len(layers) - 1, -1, -1):
         inputs, outputs, _ = layers[layer]
         source = target - inputs
@@ -262,7 +276,7 @@ def network_update(total, schedule, rule, layers, state):
     """One step with the mean gradient of a batch whose sample weights sum to `total`, or none for a batch without."""
     params, gradient, first, second = state
     rate, keep, l2, epsilon = schedule
-    _, _, optimizer, share, share2 = rule
+    optimizer, share, share2 = rule[at.OPTIMIZER], rule[at.FIRST_SHARE], rule[at.SECOND_SHARE]
     if total > 0.0:
         g, stop = gradient / total, 0
         for inputs, outputs, _ in layers:
@@ -281,7 +295,7 @@ def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pen
     A large batch goes through in chunks of as many rows as `units` has. Chunks are counted from the start of their
     batch, so that the sums do not depend on the blocks that the rows come in.
     """
-    updates, size, chunk = 0, int(rule[at.BATCH_SIZE]), units.shape[1]
+    updates, size, chunk, targets = 0, int(rule[at.BATCH_SIZE]), units.shape[1], network_targets(layers)
     for epoch in range(len(losses)):
         start = 0
         while start < len(X):
@@ -290,10 +304,9 @@ def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pen
             part = slice(start, start + m)
             kept = mask[part] if mask.shape[1] else mask
             network_forward(X[part], kept, layers, state[at.PARAMETERS], units[:, :m])
-            losses[epoch] += np.sum(weight[part] * network_loss(y[part], rule[at.LOSS], layers, units[:, :m]))
-            network_backward(
-                y[part], weight[part], rule[at.LOSS], layers, state[at.PARAMETERS], units[:, :m], state[at.GRADIENT]
-            )
+            losses[epoch] += np.sum(weight[part] * network_loss(y, start * targets, rule, layers, units[:, :m]))
+            params, gradient = state[at.PARAMETERS], state[at.GRADIENT]
+            network_backward(y, start * targets, weight[part], rule, layers, params, units[:, :m], gradient)
             start += m
             pending[at.PENDING_ROWS] += m
             pending[at.PENDING_WEIGHT] += weight[part].sum()

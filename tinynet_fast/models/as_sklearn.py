@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-NAMES = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}  # ours: theirs
+NAMES = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu", "identity": "identity"}  # ours: theirs
 USUAL_RATE = 0.01
 
 Layer = tuple[np.ndarray, np.ndarray, str]  # weights, biases, and what the units do to their sums

@@ -17,12 +17,13 @@ def check_activation(activation: Any) -> int:
     return ACTIVATIONS[activation]
 
 
-def layer_table(sizes: Sequence[int], activation: str) -> np.ndarray:
+def layer_table(sizes: Sequence[int], activation: str, output: str = "") -> np.ndarray:
     """The kernels' table of layers, (n_layers, 3) int64: inputs, outputs, activation.
 
-    The last layer is a sigmoid, or a softmax if it has more than one output.
+    `output` says what the last layer is, by a name of `OUTPUT_ACTIVATIONS`. If it is left out: a sigmoid, or a softmax
+    if there is more than one output.
     """
-    last = reference.SIGMOID if sizes[-1] == 1 else reference.SOFTMAX
+    last = reference.OUTPUT_ACTIVATIONS[output or ("sigmoid" if sizes[-1] == 1 else "softmax")]
     codes = [check_activation(activation)] * (len(sizes) - 2) + [last]
     return np.array(list(zip(sizes[:-1], sizes[1:], codes, strict=True)), dtype=np.int64)
 

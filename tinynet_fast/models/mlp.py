@@ -7,20 +7,22 @@ from typing import Any, Self
 import numpy as np
 
 from tinynet_fast.kernels.engines import CHUNK, ENGINES
+from tinynet_fast.kernels.point_functions import OUTPUT_ACTIVATIONS
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table
+from tinynet_fast.models.outputs import MARGIN
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MLP(base.Model):
-    """A network of hidden layers. It ends in one sigmoid output, or in a softmax for more than two labels.
+    """A network of hidden layers. `output` says what it ends in; see `Model`. ("one_vs_rest" is for neurons.)
 
     Parameters
     ----------
     weights : list of (fan_in, fan_out) float64 arrays
     biases : list of (fan_out,) float64 arrays
-    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu"}
+    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu", "identity"}
         What the hidden units do to their sums.
     """
 
@@ -34,6 +36,8 @@ class MLP(base.Model):
             self._numbers = int(np.size(self.biases[-1]))
         super().__post_init__()
         check_activation(self.activation)
+        if self.output not in OUTPUT_ACTIVATIONS or (self.output == MARGIN and self.n_outputs > 1):
+            raise ValueError(f"output is {self.output!r}, for {len(self.labels)} labels: use 'softmax', or a Neuron")
         self.weights, self.biases = check_layers(self.weights, self.biases, self.n_outputs)
 
     def __repr__(self) -> str:
@@ -57,7 +61,7 @@ class MLP(base.Model):
         return list(zip(self.weights, self.biases, activations, strict=True))
 
     def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
-        layers, params = layer_table(self._sizes, self.activation), flatten(self.weights, self.biases)
+        layers, params = layer_table(self._sizes, self.activation, self.output), flatten(self.weights, self.biases)
         if n_rows * self.n_features >= base.COMPILED_FROM:
             engine = ENGINES["fast"]
             units = engine.scratch(layers)

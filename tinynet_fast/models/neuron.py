@@ -12,7 +12,8 @@ from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.outputs import SIGMOID
-from tinynet_fast.rows.arrays import as_matrix
+from tinynet_fast.models.sandwich import input_names, standard_errors
+from tinynet_fast.rows.arrays import as_float, as_matrix, as_sample_weight
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.sparse import CSR
 
@@ -125,6 +126,76 @@ class Neuron(base.Model):
             if not prediction.predict_proba(engine.rows(X[part]), weights, bias, out[part]):
                 return None
         return out
+
+    def standard_errors(
+        self, X: Any, y: Any = None, *, sample_weight: Any = None, l2: float | None = None
+    ) -> np.ndarray:
+        """How sure the weights are: the standard error of each weight and, last, of the bias, by the sandwich estimate.
+
+        If the rows were others of the same kind, the weights would be different, by about so much: the weight plus and
+        minus 1.96 standard errors holds the true one in 95 of 100 cases. The estimate is for weights of nearly the
+        least log loss, such as those of a long run with average=True (Polyak and Juditsky, 1992). It is right even if
+        the model is not (White, 1982). `bootstrap` also gives intervals, of probabilities too.
+
+        Parameters
+        ----------
+        X : (n, n_features) list of rows, array or frame
+            The rows that the neuron was trained on. SciPy's sparse rows are refused.
+        y : (n,), or str
+            Their labels, as in training. For a neuron that was trained on a table, it may be left out.
+        sample_weight : (n,), optional
+            What each row counted for.
+        l2 : float, optional
+            The penalty of the training; by default the one that `training` records, or 0.
+
+        Returns
+        -------
+        (n_features + 1,) float64 array
+
+        Raises
+        ------
+        ValueError
+            For bad rows and labels, as in training; and if there are no standard errors: an input never changes, or
+            inputs are collinear. The message names them.
+
+        Warns
+        -----
+        TrainingWarning
+            If the weights are more than half a standard error away from those of least loss, or if the inputs tell the
+            labels apart in every row, so that there are no weights of least loss.
+
+        Examples
+        --------
+        >>> from tinynet_fast import train_neuron
+        >>> from tinynet_fast.rows.datasets import make_pass_fail
+        >>> rows = make_pass_fail(1000, 2)
+        >>> model = train_neuron(rows.X, rows.y, learning_rate=0.01, average=True, epochs=50).model
+        >>> model.standard_errors(rows.X, rows.y).round(2)
+        array([0.08, 0.07, 0.07])
+        """
+        if self.output != SIGMOID:
+            raise ValueError("standard errors are those of a neuron for two labels that was trained with the log loss")
+        matrix = self.dense_rows(X)
+        codes, weights = self.codes(X, y, len(matrix)), as_sample_weight(sample_weight, len(matrix))
+        penalty = as_float(self.training.get("l2", 0.0) if l2 is None else l2)
+        if penalty is None or not 0.0 <= penalty < np.inf:
+            raise ValueError(f"l2 is {l2!r}; a finite number of at least 0 is needed")
+        return standard_errors(
+            matrix,
+            codes,
+            weights,
+            np.append(self.weights, self.bias),
+            penalty,
+            bool(self.training.get("standardize")),
+            input_names(self.features, self.n_features),
+        )
+
+    def dense_rows(self, X: Any) -> np.ndarray:
+        """The inputs of rows as a checked matrix, for what cannot use sparse rows; ValueError for these."""
+        matrix = self._matrix(X)
+        if isinstance(matrix, CSR):
+            raise ValueError("sparse rows have no standard errors and intervals here: pass X.toarray()")
+        return np.asarray(matrix)
 
     def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
         """Change this neuron so that it gives for x what it gave for (x - mean) / scale, and return it."""

@@ -24,7 +24,7 @@ class Rows:
     """Checked rows, their label codes and sample weights, handed out in blocks. `index` holds the rows to use.
 
     If `mean` and `scale` are set, (n_features,) each, blocks hold (X - mean) / scale. So do the numbers to learn, if
-    `y_mean` and `y_scale` are set, (n_targets,) each.
+    `y_mean` and `y_scale` are set: (n_targets,) each, or () if there is one target.
     """
 
     def __init__(

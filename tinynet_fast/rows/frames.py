@@ -160,6 +160,8 @@ def number_columns(X: Any, y: Any) -> Any:
     if names is None:
         return y
     frame = _frame(X, "X")
+    if frame is None and not isinstance(y, str) and np.shape(X)[:1] == (len(y),):
+        return y  # texts that are no numbers, in place of numbers
     if frame is None:
         what = f"is {y!r}, a column's name" if isinstance(y, str) else f"names the columns {listed(names)}"
         raise ValueError(f"y {what}, and X is {_nameless(X)}")

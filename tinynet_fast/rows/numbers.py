@@ -82,8 +82,10 @@ def read_numbers(
 def check_targets(array: np.ndarray, n_targets: int | None, name: str = "y") -> None:
     """ValueError if rows do not have as many numbers as they need."""
     if n_targets is not None and targets_in(array) != n_targets:
-        has, needed = (f"{k} number{'s' * (k > 1)}" for k in (targets_in(array), n_targets))
-        raise ValueError(f"{name} has {has} a row where {needed} a row are needed: give the columns that were learned")
+        has, are = targets_in(array), "are" if n_targets > 1 else "is"
+        raise ValueError(
+            f"{name} has {has} numbers a row, and {n_targets} {are} learned: give the columns that are learned"
+        )
 
 
 def numbers_and_gaps(y: Any, name: str = "y", names: Sequence[str] | None = None) -> np.ndarray:
@@ -241,7 +243,7 @@ class TargetMoments:
         self._waiting, self._rows = [], 0
 
     def standardisation(self, names: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The mean and the population deviation of each target, (n_targets,) each.
+        """The mean and the population deviation of each target: (n_targets,) each, or () if there is one target.
 
         The deviation of a target that never changes is 1.0. ValueError if a target is too large or too small.
         """
@@ -251,4 +253,4 @@ class TargetMoments:
         names = [f"y[:, {j}]" if targets > 1 else "y" for j in range(targets)] if names is None else names
         mean, scale = self.moments.standardisation(names)
         scale[np.isinf(scale)] = 1.0
-        return mean, scale
+        return (mean, scale) if targets > 1 else (mean.reshape(()), scale.reshape(()))

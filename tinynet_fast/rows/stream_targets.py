@@ -70,7 +70,7 @@ class StreamLabels:
 class StreamNumbers:
     """Numbers, one for each row or several. With `counts`, they must not be below 0 (Poisson).
 
-    If `mean` and `scale` are set, (n_targets,) each, the kernels get (y - mean) / scale.
+    If `mean` and `scale` are set (see `TargetMoments`), the kernels get (y - mean) / scale.
     """
 
     weights = None

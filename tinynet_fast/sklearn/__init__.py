@@ -10,6 +10,7 @@ except ImportError as error:
     ) from error
 
 from tinynet_fast.sklearn.mlp import MLPClassifier
+from tinynet_fast.sklearn.mlp_regressor import MLPRegressor
 from tinynet_fast.sklearn.sgd import SGDClassifier
 from tinynet_fast.sklearn.sgd_regressor import SGDRegressor
 from tinynet_fast.sklearn.stream import partial_fit_stream
@@ -17,4 +18,4 @@ from tinynet_fast.sklearn.stream import partial_fit_stream
 if "skl2onnx" in sys.modules:  # it is slow to import; if it is imported later, the user imports our module too
     from tinynet_fast.sklearn import onnx as _onnx  # noqa: F401
 
-__all__ = ["MLPClassifier", "SGDClassifier", "SGDRegressor", "partial_fit_stream"]
+__all__ = ["MLPClassifier", "MLPRegressor", "SGDClassifier", "SGDRegressor", "partial_fit_stream"]

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from sklearn.linear_model import SGDClassifier, SGDRegressor
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 OURS = {  # attributes that scikit-learn's estimators do not have, or have under another name
@@ -17,6 +17,7 @@ OURS = {  # attributes that scikit-learn's estimators do not have, or have under
     "rate_search_",
     "_skl_callbacks",
 }
+THEIRS = SGDClassifier, SGDRegressor, MLPClassifier, MLPRegressor
 
 
 class Convertible:
@@ -43,7 +44,7 @@ class Convertible:
 def to_sklearn(estimator: Any) -> Any:
     """See `Convertible.to_sklearn`."""
     check_is_fitted(estimator)
-    kind = next(kind for kind in (SGDClassifier, SGDRegressor, MLPClassifier) if isinstance(estimator, kind))
+    kind = next(kind for kind in THEIRS if isinstance(estimator, kind))
     options = estimator.get_params(deep=False)
     if options.get("learning_rate") == "auto":
         options |= {"learning_rate": "constant", "eta0": float(min(estimator.eta0_))}

@@ -1,40 +1,33 @@
-"""`MLPClassifier`: scikit-learn's own class, whose epochs run on our kernels. The epochs are in `mlp_epochs.py`."""
+"""`MLPClassifier`: scikit-learn's own class on our kernels. What it shares with the regressor is in `mlp_base.py`."""
 
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.neural_network import MLPClassifier as TheirClassifier
-from sklearn.neural_network._base import ACTIVATIONS
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from tinynet_fast.errors import TrainingWarning
-from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
-from tinynet_fast.sklearn.convert import Convertible
-from tinynet_fast.sklearn.mlp_batches import have_kernels, outputs, sizes_of
-from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS, MLPRun
+from tinynet_fast.sklearn.mlp_base import ENGINES, MLPBase
+from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS
 from tinynet_fast.sklearn.validation import placing
 
-FEW_ROWS = 100  # for at most 100 rows, scikit-learn's own forward pass takes less time than a call of ours
 
-
-class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
+class MLPClassifier(MLPBase, TheirClassifier):
     """A network with hidden layers: scikit-learn's, but faster, along the same loss curve.
 
     It is a subclass of `sklearn.neural_network.MLPClassifier` (from version 1.8 on): options, checks, messages, first
-    weights, orders of rows and attributes are scikit-learn's own. It adds `engine`, `X_val` and `y_val`, and
-    `validation_loss_curve_`. From version 1.9 of scikit-learn on, `set_callbacks` takes scikit-learn's callbacks. They
-    are called after each epoch and can end the training.
+    weights, orders of rows and attributes are scikit-learn's own. It adds `engine`, `class_weight`, `X_val` and
+    `y_val`, and `validation_loss_curve_`. From version 1.9 of scikit-learn on, `set_callbacks` takes scikit-learn's
+    callbacks. They are called after each epoch and can end the training.
 
-    Our kernels train on dense rows of float64 with one label a row, with "adam" or "sgd" and hidden units of "relu",
-    "logistic" or "tanh". All else runs scikit-learn's own steps, to its bits and at its speed: "lbfgs", "identity",
-    sparse rows, rows, weights or sample weights of float32, sample weights below 0, several labels a row. `engine_`
-    says "scikit-learn" then.
+    Our kernels train with all options. They calculate in float64; if the rows are float32, the weights are rounded to
+    float32 after each epoch, where scikit-learn rounds each number. Sparse rows are made dense a batch at a time. Two
+    things run scikit-learn's own steps, to its bits and at its speed: sparse rows that store fewer than a tenth of
+    their values, and sample weights below 0. `engine_` says "scikit-learn" then.
 
     On our kernels each update differs from scikit-learn's only in its rounding: the loss curve is the same to 1e-8 and
     `n_iter_` is equal. Some training makes differences in rounding grow: in 11 of 400 random fits, all 11 on unscaled
@@ -88,6 +81,10 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
     n_iter_no_change : int or inf
     max_fun : int
         Calls of the loss that "lbfgs" may make.
+    class_weight : dict, "balanced" or None
+        What a row counts for beside its sample weight, by its class: a dict of class -> weight (1 for a class that is
+        not in it), or n / (n_classes * rows of the class). Scores of held-out rows do not use it. scikit-learn's class
+        does not have this option.
     engine : {"fast", "strict", "exact"}
         What does the arithmetic: "fast" within 1e-12 of the plain loop in each update, "strict" bit for bit, "exact"
         scikit-learn itself. "fast" leaves very large starting weights to "strict".
@@ -123,11 +120,8 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
     array(['yes'], dtype='<U3')
     """
 
-    validation_loss_curve_: Any
-
-    _parameter_constraints: dict = TheirClassifier._parameter_constraints | {
-        "engine": [StrOptions({"fast", "strict", "exact"})]
-    }
+    _parameter_constraints: dict = TheirClassifier._parameter_constraints | ENGINES
+    _parameter_constraints |= {"class_weight": [StrOptions({"balanced"}), dict, None]}
 
     def __init__(
         self,
@@ -155,6 +149,7 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
+        class_weight: Any = None,
         engine: str = "fast",
     ) -> None:
         super().__init__(
@@ -182,68 +177,7 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
             n_iter_no_change=n_iter_no_change,
             max_fun=max_fun,
         )
-        self.engine = engine
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> "MLPClassifier":
-        """Train on all rows, for as many epochs as `max_iter` and `tol` say.
-
-        Parameters
-        ----------
-        X : (n, n_features)
-            An array, a list of rows, a pandas, polars or Arrow frame, or sparse rows.
-        y : (n,) or (n, n_labels)
-            Labels, or for each label whether the row has it (0 or 1).
-        sample_weight : (n,), optional
-            How much a row counts: a batch's gradient and loss are means weighted by it.
-        X_val : (n_val, n_features), optional
-            Rows that are not trained on, for `validation_loss_curve_`; with `early_stopping` they decide when to stop,
-            and no rows are held out. Earlier steps of a `Pipeline` transform them with ``transform_input=["X_val"]``.
-        y_val : (n_val,), optional
-            Their labels, of classes that are in `y`.
-        sample_weight_val : (n_val,), optional
-            How much each row counts in losses and accuracies.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For missing values, an option that makes no sense, weights that overflow.
-        """
-        return self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
-
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        incremental: bool = False,
-        validation: tuple[Any, Any, Any] = (None, None, None),
-    ) -> "MLPClassifier":
-        if self.solver == "lbfgs" and any(part is not None for part in validation):
-            raise ValueError("X_val and y_val are for epochs, and solver='lbfgs' has none: use 'adam' or 'sgd'")
-        epochs = Epochs(self, 1 if incremental else int(self.max_iter), X, y, sample_weight)
-        self._call = epochs, validation  # for `_fit_stochastic`
-        try:
-            super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
-        finally:
-            del self._call
-        if self.solver == "lbfgs":
-            self.engine_ = "scikit-learn"
-        epochs.done()
-        return self
+        self.class_weight, self.engine = class_weight, engine
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         """The checked rows, and (n, n_outputs) bool. Labels take a shorter way than scikit-learn's."""
@@ -260,26 +194,21 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
         found: tuple[Any, np.ndarray] = super()._validate_input(X, y, incremental, reset)
         return found
 
-    def _fit_stochastic(self, X: Any, y: np.ndarray, sample_weight: Any, *rest: Any) -> None:
-        """scikit-learn calls this with its checked rows and `y`, (n, n_outputs) bool."""
-        *_, layer_units, incremental = rest
-        if not (incremental and self.early_stopping):  # which is refused
-            self._check_layers(list(layer_units))
-        if sample_weight is not None and not sample_weight.any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-        MLPRun(self, X, y, sample_weight, incremental, *self._call).run()
-
-    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
-        """(n, n_outputs): the probabilities of some rows."""
-        if check_input:
-            with placing(X):
-                X = validate_data(self, X, reset=False, accept_sparse=["csr", "csc"])
-        if X.shape[0] <= FEW_ROWS or not have_kernels(self, X):
-            found: np.ndarray = super()._forward_pass_fast(X, check_input=False)
-            return found
-        sums = outputs(self, X)
-        ACTIVATIONS[self.out_activation_](sums)
-        return sums
+    def _class_weights(self, y: np.ndarray, incremental: bool) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        if y.shape[1] > 1 and self.out_activation_ == "logistic":
+            raise ValueError("class_weight is for one label a row, and y has several: use sample_weight")
+        if incremental and isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight='balanced' counts all rows, and partial_fit sees some: pass a dict with the weight of "
+                "each class, as sklearn.utils.class_weight.compute_class_weight returns it for all rows"
+            )
+        codes = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(np.intp)
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
+        if not (np.isfinite(weights).all() and (weights >= 0.0).all()):
+            raise ValueError(f"class_weight is {self.class_weight!r}: finite weights of at least 0 are needed")
+        return np.asarray(weights)[codes]
 
     def _predict(self, X: Any, check_input: bool = True) -> np.ndarray:
         probabilities = self._forward_pass_fast(X, check_input=check_input)
@@ -292,24 +221,6 @@ class MLPClassifier(Convertible, CallbackSupportMixin, TheirClassifier):
     def _score(self, X: Any, y: np.ndarray, sample_weight: Any = None) -> float:
         """The accuracy on the rows of early stopping. (scikit-learn 1.8 fails here if labels are words.)"""
         return float(accuracy_score(y, self._predict(X, check_input=False), sample_weight=sample_weight))
-
-    def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: Any) -> None:
-        super()._initialize(y, layer_units, dtype)
-        self.validation_loss_curve_ = None
-
-    def _check_layers(self, asked: list[int]) -> None:
-        """Like scikit-learn, go on with the old layers, but warn if their sizes differ from those asked for.
-
-        ValueError if the number of layers differs; there scikit-learn fails.
-        """
-        trained = sizes_of(self)
-        if asked == trained:
-            return
-        message = f"hidden_layer_sizes={asked[1:-1]} does not fit the network to go on from, whose hidden layers have "
-        message += f"{trained[1:-1]} units"
-        if len(asked) != len(trained):
-            raise ValueError(f"{message}: give the same layers, or start anew (warm_start=False, fit)")
-        warnings.warn(f"{message}: training goes on with these", TrainingWarning, stacklevel=6)
 
 
 def _one_hot(labels: np.ndarray, classes: np.ndarray, every: bool) -> np.ndarray | None:

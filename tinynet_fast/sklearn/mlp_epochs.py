@@ -1,4 +1,4 @@
-"""The epochs of an `MLPClassifier`'s fit: its attributes after each epoch, and when to stop."""
+"""The epochs of a network's fit: its attributes after each epoch, and when to stop."""
 
 import warnings
 from collections.abc import Callable
@@ -6,14 +6,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network._base import LOSS_FUNCTIONS
 from sklearn.utils import _safe_indexing
 
 from tinynet_fast.sklearn.callbacks import Epochs
-from tinynet_fast.sklearn.mlp_batches import KernelBatches, TheirBatches, have_kernels, optimizer_of
-from tinynet_fast.sklearn.validation import validation_rows
+from tinynet_fast.sklearn.mlp_batches import KernelBatches, TheirBatches, optimizer_of
+from tinynet_fast.sklearn.mlp_kernels import have_kernels
+from tinynet_fast.sklearn.validation import check_counts, validation_numbers, validation_rows
 from tinynet_fast.training.loop import finish, run_epochs
 
 THEIR_ROWS: dict[str, Any] = {"dtype": (np.float64, np.float32), "accept_sparse": ["csr", "csc"]}
@@ -22,7 +24,8 @@ THEIR_ROWS: dict[str, Any] = {"dtype": (np.float64, np.float32), "accept_sparse"
 class MLPRun:
     """One call of `fit` or `partial_fit`. It changes the attributes of `model` as scikit-learn does.
 
-    `y` is (n, n_outputs) bool, and `validation` holds what `fit` was given as X_val, y_val and sample_weight_val.
+    `y` is (n, n_outputs), bool for a classifier; `class_weight` has what a row counts for beside its sample weight; and
+    `validation` holds what `fit` was given as X_val, y_val and sample_weight_val.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class MLPRun:
         X: Any,
         y: np.ndarray,
         sample_weight: np.ndarray | None,
+        class_weight: np.ndarray | None,
         incremental: bool,
         epochs: Epochs,
         validation: tuple[Any, Any, Any],
@@ -42,7 +46,8 @@ class MLPRun:
             model._optimizer = optimizer_of(model)
         self.held = self._given(validation)
         if model.early_stopping and self.held is None:
-            X, y, sample_weight = self._hold_out(X, y, sample_weight)
+            X, y, sample_weight, class_weight = self._hold_out(X, y, sample_weight, class_weight)
+        sample_weight = sample_weight if class_weight is None else class_weight * _or_one(sample_weight)
         self._watch()
         n = len(y)
         if model.batch_size != "auto" and model.batch_size > n:
@@ -57,18 +62,23 @@ class MLPRun:
     def _given(self, validation: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray, Any] | None:
         """The rows that are not trained on, their labels, the labels in the form of `y`, and sample weights."""
         X_val, y_val, weight = validation
+        if is_regressor(self.model):
+            numbers = validation_numbers(self.model, X_val, y_val, weight, THEIR_ROWS)
+            if numbers is not None:
+                check_counts(self.model.loss, numbers[1], "y_val")
+            return numbers
         held = validation_rows(self.model, X_val, y_val, weight, THEIR_ROWS)
         if held is None:
             return None
         labels = self.model.classes_[held.codes]
         return held.X, labels, self.model._label_binarizer.transform(labels).astype(bool), held.weight
 
-    def _hold_out(self, X: Any, y: np.ndarray, sample_weight: Any) -> tuple[Any, np.ndarray, np.ndarray | None]:
+    def _hold_out(self, X: Any, y: np.ndarray, *weights: np.ndarray | None) -> list[Any]:
         """Take rows out for early stopping. Returns those to train on."""
         model = self.model
         state = model._random_state
         split = partial(train_test_split, np.arange(len(y)), random_state=state, test_size=model.validation_fraction)
-        if model.n_outputs_ > 1:
+        if model.n_outputs_ > 1 or is_regressor(model):
             trained, held = split()
         else:
             trained, held = self._stratified(split, y)
@@ -76,9 +86,10 @@ class MLPRun:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        parts = [(_safe_indexing(X, rows), y[rows], _part(sample_weight, rows)) for rows in (trained, held)]
-        self.held = parts[1][0], model._label_binarizer.inverse_transform(parts[1][1]), *parts[1][1:]
-        return parts[0]
+        X_held, y_held = _safe_indexing(X, held), y[held]
+        labels = y_held if is_regressor(model) else model._label_binarizer.inverse_transform(y_held)
+        self.held = X_held, labels, y_held, _part(weights[0], held)  # scores do not know of class weights
+        return [_safe_indexing(X, trained), y[trained], *(_part(weight, trained) for weight in weights)]
 
     def _stratified(self, split: Callable[..., Any], y: np.ndarray) -> Any:
         alone = 1 in (y.sum(), len(y) - y.sum())
@@ -157,10 +168,10 @@ class MLPRun:
         return self.incremental
 
     def _add_validation_loss(self) -> None:
-        """Add the mean cross-entropy of the rows that are not trained on."""
+        """Add the mean loss of the rows that are not trained on."""
         assert self.held is not None
         model, (X, _, y, weight) = self.model, self.held
-        loss = LOSS_FUNCTIONS["binary_log_loss" if model.out_activation_ == "logistic" else "log_loss"]
+        loss = LOSS_FUNCTIONS["binary_log_loss" if model.out_activation_ == "logistic" else model.loss]
         model.validation_loss_curve_ = model.validation_loss_curve_ or []
         model.validation_loss_curve_.append(float(loss(y, model._forward_pass_fast(X, check_input=False), weight)))
 
@@ -175,6 +186,10 @@ class MLPRun:
         return {"_call": None, "coefs_": weights, "intercepts_": biases} | {
             name: list(curve) for name in curves if (curve := getattr(model, name)) is not None
         }
+
+
+def _or_one(sample_weight: np.ndarray | None) -> np.ndarray | float:
+    return 1.0 if sample_weight is None else sample_weight
 
 
 def _part(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from scipy.special import log_expit, logsumexp
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from tinynet_fast.rows.arrays import check_finite
@@ -125,6 +125,43 @@ def validation_rows(
 
     `how` is what `validate_data` takes of the rows.
     """
+    found = _checked_validation(model, X_val, y_val, sample_weight_val, how, column_or_1d)
+    if found is None:
+        return None
+    X, y, weight = found
+    unknown = np.logical_and.reduce([y != label for label in model.classes_])
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise ValueError(
+            f"y_val[{row}] is {y[row]}, which is not among the classes {model.classes_.tolist()}: leave the row out"
+        )
+    return Validation(X, np.searchsorted(model.classes_, y), weight)
+
+
+def validation_numbers(
+    model: Any, X_val: Any, y_val: Any, sample_weight_val: Any, how: dict[str, Any]
+) -> tuple[Any, np.ndarray, np.ndarray, Any] | None:
+    """The rows given, their numbers, these again as (n, n_outputs), and sample weights; None if none are given."""
+    checked = partial(check_array, ensure_2d=False, dtype=np.float64, input_name="y_val")
+    found = _checked_validation(model, X_val, y_val, sample_weight_val, how, checked)
+    if found is None:
+        return None
+    X, y, weight = found
+    columns = 1 if y.ndim == 1 else y.shape[1]
+    if columns != model.n_outputs_:
+        raise ValueError(f"y_val has {columns} columns and y has {model.n_outputs_}: give a number for each output")
+    return X, y, y.reshape(len(y), -1), weight
+
+
+def _checked_validation(
+    model: Any,
+    X_val: Any,
+    y_val: Any,
+    sample_weight_val: Any,
+    how: dict[str, Any],
+    checked: Callable[[Any], np.ndarray],
+) -> tuple[Any, np.ndarray, np.ndarray | None] | None:
+    """Rows, what is true of them (as `checked` has it), and sample weights; None if nothing is given."""
     if X_val is None and y_val is None and sample_weight_val is None:
         return None
     for name, value in (("X_val", X_val), ("y_val", y_val)):
@@ -133,17 +170,21 @@ def validation_rows(
     try:
         with placing(X_val, "X_val"):
             X = validate_data(model, X_val, reset=False, **how)
-        y = column_or_1d(y_val)
+        y = checked(y_val)
         check_consistent_length(X, y)
         weight = None if sample_weight_val is None else _check_sample_weight(sample_weight_val, X, dtype=np.float64)
     except ValueError as error:
         raise ValueError(f"X_val, y_val: {error}") from error
     if weight is not None and not weight.sum() > 0.0:
         raise ValueError("sample_weight_val must add up to more than 0: at least one row must count")
-    unknown = np.logical_and.reduce([y != label for label in model.classes_])
-    if unknown.any():
-        row = int(unknown.argmax())
+    return X, y, weight
+
+
+def check_counts(loss: str, y: np.ndarray, name: str = "y") -> None:
+    """ValueError that names the place if the loss is Poisson's and a number is below 0."""
+    if loss == "poisson" and (y < 0.0).any():
+        place = np.unravel_index(int((y < 0.0).argmax()), y.shape)
         raise ValueError(
-            f"y_val[{row}] is {y[row]}, which is not among the classes {model.classes_.tolist()}: leave the row out"
+            f"{name}[{', '.join(map(str, place))}] is {y[place]}, and loss='poisson' is for counts, which are at least "
+            "0: use loss='squared_error'"
         )
-    return Validation(X, np.searchsorted(model.classes_, y), weight)

@@ -318,7 +318,7 @@ class _Training:
         """Make the model take the table's columns, and note in it how it was trained."""
         model.for_raw_inputs(encoded.mean, encoded.scale)
         named = encoded.rows.table.named
-        warn_of_lost_digits(model, encoded.mean, encoded.columns.inputs if named else None)
+        warn_of_lost_digits(model, encoded.mean, encoded.scale, encoded.columns.inputs if named else None)
         target = self.labeller.target
         if named:
             model.features, model.columns, model.target = encoded.columns.inputs, encoded.columns, target

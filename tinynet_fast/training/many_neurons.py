@@ -24,29 +24,42 @@ def block_rows(neurons: int, n_features: int, threads: int = 1) -> int:
 class Group:
     """The neurons that one call of the kernel trains, and their arrays."""
 
-    def __init__(self, members: np.ndarray, options: np.ndarray, start: np.ndarray, fold: np.ndarray) -> None:
+    def __init__(
+        self, members: np.ndarray, options: np.ndarray, start: np.ndarray, own: np.ndarray, draws: bool = False
+    ) -> None:
         self.members = members
         rates, l2, averaged = options[members].T
         self.penalised = bool((l2 > 0.0).any() or averaged.any())
         self.averaged = averaged > 0.0
         m, d = -(-len(members) // kernel.WIDTH) * kernel.WIDTH, start.shape[1] - 1
         self.options, self.sums = kernel.aligned(kernel.N_OPTIONS, m), kernel.aligned(kernel.N_SUMS, m)
-        self.state = kernel.aligned((d + 1) * (2 if self.penalised else 1), m)
-        self.options[kernel.KEEP], self.options[kernel.HELD] = 1.0, kernel.NOBODY
+        rows = (d + 1) * (2 if self.penalised else 1)
+        self.marked = kernel.DRAWS if draws else kernel.FOLDS
+        if draws and self.averaged.all() and not l2.any():
+            self.marked, self.penalised, rows = kernel.MEANS, False, kernel.rows_with_means(d, m)
+        self.state, self.n_parameters = kernel.aligned(rows, m), d + 1
+        self.options[kernel.KEEP], self.options[kernel.OWN] = 1.0, kernel.NOBODY
         used = slice(len(members))
         with np.errstate(over="ignore"):  # the result shows if a rate, penalty or weight is too large
             self.options[kernel.RATE, used] = rates
             self.options[kernel.KEEP, used] = np.maximum(0.0, 1.0 - rates * l2)
-            self.options[kernel.HELD, used] = fold[members]
+            self.options[kernel.OWN, used] = own[members]
             self.state[: d + 1, used] = start[members].T
 
-    def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
-        kernel.train(X, y, weights, folds, self.options, self.state, self.sums, self.penalised)
+    def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, marks: np.ndarray | None) -> None:
+        kernel.train(X, y, weights, marks, self.options, self.state, self.sums, self.penalised, self.marked)
+
+    @property
+    def draws(self) -> bool:
+        """Whether rows count as often as they are drawn, so that `train` takes their keys."""
+        return self.marked != kernel.FOLDS
 
     def clear(self, means: bool) -> None:
         kernel.clear(self.sums)
         if means:
             self.sums[kernel.ROWS] = 0.0
+        if means and self.marked == kernel.MEANS:
+            self.state[len(self.state) // 2 :] = 0.0
 
     def losses(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Sums of squared errors, and of log losses of rows trained on and held out, since `clear`."""
@@ -56,18 +69,22 @@ class Group:
 
     def weights(self) -> np.ndarray:
         """(members, n_features + 1): the weights and, last, the bias of each neuron as they are now."""
-        d = len(self.state) // (2 if self.penalised else 1)
-        return np.array(self.state[:d, : len(self.members)].T)
+        return np.array(self.state[: self.n_parameters, : len(self.members)].T)
 
     def parameters(self) -> np.ndarray:
         """(members, n_features + 1): the weights and, last, the bias that each neuron predicts with."""
         now = self.weights()
-        means = self.state[-now.shape[1] :, : len(self.members)].T
+        half = len(self.state) // 2
+        means = self.state[half : half + self.n_parameters, : len(self.members)].T
+        if self.marked == kernel.MEANS:
+            return now + means / max(self.sums[kernel.ROWS, 0], 1.0)
+        if not self.penalised:
+            return now
         return np.where(self.averaged[:, np.newaxis], means, now)
 
 
 class ManyNeurons:
-    """All neurons of a sweep.
+    """All neurons of a sweep, or of a bootstrap.
 
     Parameters
     ----------
@@ -79,24 +96,38 @@ class ManyNeurons:
         The fold that each neuron holds out; -1 for none.
     threads : int
         How many threads will share the groups, if they have a team.
+    keys : (m,) float64 array, optional
+        The key of each neuron (`poisson.model_keys`), if a row counts as often as it is drawn for the neuron. Then no
+        neuron may hold out a fold, and there are no losses.
     """
 
     team = Team()  # the caller's thread alone
 
-    def __init__(self, options: np.ndarray, start: np.ndarray, fold: np.ndarray, threads: int = 1) -> None:
+    def __init__(
+        self,
+        options: np.ndarray,
+        start: np.ndarray,
+        fold: np.ndarray,
+        threads: int = 1,
+        keys: np.ndarray | None = None,
+    ) -> None:
         self.options, self.fold, self.n_parameters = options, fold, start.shape[1]
         penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
         # Neurons without penalties and averaging have groups of their own, because they train faster.
         parts = [part for part in (np.flatnonzero(~penalised), np.flatnonzero(penalised)) if len(part)]
         members = [each for part in parts for each in in_groups(part, kernel.WIDTH, kernel.MOST, threads)]
-        self.groups = [Group(each, options, start, fold) for each in members]
+        own, draws = (fold, False) if keys is None else (keys, True)
+        self.groups = [Group(each, options, start, own, draws) for each in members]
 
     def __len__(self) -> int:
         return len(self.options)
 
-    def train(self, X: Any, y: np.ndarray, weights: np.ndarray, folds: np.ndarray | None) -> None:
-        """Train all neurons on a block of rows: the threads of the team share the groups."""
-        self.team.map(lambda group: group.train(X, y, weights, folds), self.groups)
+    def train(self, X: Any, y: np.ndarray, weights: np.ndarray, marks: np.ndarray | None) -> None:
+        """Train all neurons on a block of rows: the threads of the team share the groups.
+
+        `marks` holds the fold of each row or, if the neurons have keys, the row's key (`poisson.row_keys`).
+        """
+        self.team.map(lambda group: group.train(X, y, weights, marks), self.groups)
 
     def clear(self, means: bool = False) -> None:
         """Set all sums to zero. If `means`, averages begin anew, too."""

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.engines import row_limit
+from tinynet_fast.kernels.fast import NETWORK_LOSSES
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table, views
 from tinynet_fast.training.checks import check_flag, check_one_of, check_rate, check_share, check_whole
-from tinynet_fast.training.losses import choose_loss
+from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import checked
@@ -42,8 +43,14 @@ def train_mlp(
     dropout: float = 0.0,
     schedule: str = "constant",
     power_t: float = 0.5,
-    loss: str = "log_loss",
+    output: str | None = None,
+    loss: str | None = None,
+    delta: float = 1.0,
+    quantile: float = 0.5,
+    gamma: float = 2.0,
     sample_weight: Any = None,
+    class_weight: Any = None,
+    standardize_y: bool = False,
     weights: Any = None,
     biases: Any = None,
     init: str = "normal",
@@ -68,20 +75,22 @@ def train_mlp(
     For each batch: forward through the layers, the output's error prediction - actual, back through the layers by the
     chain rule, and one step down the mean gradient of the batch (Rumelhart, Hinton and Williams, Learning
     representations by back-propagating errors, Nature 323, 1986). The output is one sigmoid, or for more than two
-    labels a softmax with an output each.
+    labels a softmax with an output each. If ``output="linear"``, numbers are learned: the outputs are the sums
+    themselves, one for each target.
 
     Parameters
     ----------
     X
         As for `train_neuron`, but no SciPy sparse matrix. The rows of svmlight files are made dense, a block at a time.
-    y : (n,), or str
-        As for `train_neuron`, or up to 256 different labels. More than 32 different numbers that look like
+    y : (n,) or (n, n_targets), str, or list of str
+        As for `train_neuron`: labels, or with ``output="linear"`` numbers, of one target or of several. Up to 256
+        different labels. More than 32 different numbers that look like
         measurements are refused unless `labels` names them: if not all are whole, or if there are fewer than ten rows
         for each on average. Text that is a number throughout is judged in the same way.
     hidden : sequence of int
         Units in each hidden layer. With more than two labels, () is a softmax of the inputs: multinomial logistic
         regression. With two labels, that is `train_neuron`.
-    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu"}
+    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu", "identity"}
         What the hidden units do to their sums: as PyTorch's functions of these names.
     learning_rate : float
         The length of a step along the mean gradient.
@@ -119,12 +128,25 @@ def train_mlp(
         `learning_rate` * (1 + cos(pi (t - 1) / T)) / 2.
     power_t : float
         The exponent of "invscaling".
-    loss : {"log_loss", "squared_error"}
-        What the updates make small: cross-entropy, or for two labels the squared error of the prediction.
+    output : {None, "linear"}
+        None: `y` holds labels. "linear": it holds numbers.
+    loss : str, optional
+        What the updates make small. Of labels: "log_loss", cross-entropy, which is the usual one; for two labels also
+        "squared_error" of the probability, "hinge" (the output is then a margin without probabilities), and "focal"
+        with `gamma`. Of numbers: "squared_error", which is the usual one (steps follow the error itself, the gradient
+        of half of it), "huber" with `delta`, "absolute_error", "quantile" with `quantile`, and "poisson" for counts
+        (the sum is the log of the mean). `train_neuron` has the formulas. With several targets their losses add up.
+    delta, quantile, gamma : float
+        Shapes of losses, as for `train_neuron`.
     sample_weight : (n,), optional
         How much a row counts, at least 0: a batch's gradient and loss are means weighted by it. A batch whose rows all
         have weight 0 makes no update: it moves nothing, and neither the schedule nor Adam counts it. Only for rows in
         memory.
+    class_weight : dict or "balanced", optional
+        What the rows of each label count for, beside their sample weights. As for `train_neuron`.
+    standardize_y : bool
+        Train on (y - mean) / standard deviation of each target; the model returns raw numbers. Large numbers need it,
+        or a small learning rate. As for `train_neuron`.
     weights : list of (fan_in, fan_out), optional
         Where to start, an array for each layer. If left out, they are drawn layer by layer from a normal distribution
         as `numpy.random.RandomState(seed).randn(fan_in, fan_out) * init_scale`, or as `init` says.
@@ -141,8 +163,8 @@ def train_mlp(
     engine : {"fast", "strict", "numpy", "reference"}
         What does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
         difference in rounding can grow, and it does if training is unstable (inputs of 100 at a rate of 0.1). "strict"
-        has the reference's weights bit for bit after any number of updates. "fast" leaves very large starting weights,
-        and sample weights below 1e-290, to it.
+        has the reference's weights bit for bit after any number of updates. "fast" leaves to it very large starting
+        weights, sample weights below 1e-290, and the losses "hinge", "focal", "absolute_error" and "quantile".
     features, labels, standardize, drop_missing, checkpoint, checkpoint_seconds, resume
         As for `train_neuron`; `labels` may name more than two. Rows that are not in memory are read once beforehand if
         their number is not known, and once if `labels` is left out. Rows that can be read once only are refused.
@@ -150,8 +172,9 @@ def train_mlp(
     Returns
     -------
     TrainingResult
-        `model` is an `MLP`, `loss_history` the mean cross-entropy of each epoch, in nats a row (or the mean squared
-        error, if that is the loss), each row measured before its batch's update and without penalties.
+        `model` is an `MLP`, `loss_history` the mean loss of each epoch: of cross-entropy in nats a row, of the squared
+        error the whole of it. Each row is measured before its batch's update and without penalties. If `standardize_y`
+        is true, losses are those of the standardised numbers.
 
     Raises
     ------
@@ -172,6 +195,13 @@ def train_mlp(
     [0.7805 0.0202 0.0021]
     >>> result.model.predict(X)
     array([0, 1, 1, 0])
+
+    Numbers:
+
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [1.0, 0.0, 1.0, 4.0]
+    >>> options = {"activation": "tanh", "output": "linear", "standardize": True, "standardize_y": True}
+    >>> train_mlp(X, y, hidden=(8,), epochs=3000, seed=1, **options).model.predict([[2.0], [3.0]]).round(1)
+    array([1., 4.])
     """
     check_activation(activation)
     steps = Optimizer(
@@ -187,13 +217,14 @@ def train_mlp(
         schedule=schedule,
         power_t=power_t,
     )
-    chosen = choose_loss(check_one_of("loss", loss, ("log_loss", "squared_error")))
+    chosen = choose_loss(loss, check_output(output), delta=delta, quantile=quantile, gamma=gamma)
     if batch_size is not None:
         batch_size = check_whole("batch_size", batch_size)
     units, dropout = check_hidden(hidden), check_share("dropout", dropout)
     options = checked(
         X,
         y,
+        loss=chosen,
         epochs=epochs,
         shuffle=shuffle,
         seed=seed,
@@ -204,6 +235,8 @@ def train_mlp(
         progress=progress,
         callback=callback,
         sample_weight=sample_weight,
+        class_weight=class_weight,
+        standardize_y=standardize_y,
         most_labels=MOST_LABELS,
         features=features,
         labels=labels,
@@ -218,11 +251,13 @@ def train_mlp(
         options.recorded["epochs_in_all"] = options.epochs
     if not np.isfinite(options.rows.total_weight):
         raise ValueError("sample_weight adds up to more than a float64 holds: divide it by its largest")
-    sizes = network_sizes(options.rows.n_features, units, len(options.labels), loss)
+    n_labels = 0 if options.numbers else len(options.labels)
+    sizes = network_sizes(options.rows.n_features, units, n_labels, chosen.name, options.n_targets)
     start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), options.seed)
     given = options.rows.sample_weight
     tiny = given is not None and bool(np.any((given > 0.0) & (given < LEAST_WEIGHT)))
-    options.choose_engine(row_limit(longest_unit(start, sizes)), has_kernel=not tiny)
+    has_kernel = chosen.code in NETWORK_LOSSES and not tiny
+    options.choose_engine(row_limit(longest_unit(start, sizes)), has_kernel=has_kernel)
 
     def trained() -> TrainingResult[MLP]:
         return run(Network(options, start, sizes, activation, steps, batch_size, chosen, dropout), options)
@@ -238,13 +273,23 @@ def check_hidden(hidden: Any) -> list[int]:
     return [check_whole("a hidden layer's width", width) for width in widths]
 
 
-def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str) -> list[int]:
-    """The inputs, the hidden units and the outputs: one output for two labels, else one for each."""
-    if not units and n_labels == 2:
+def check_output(output: Any) -> str:
+    """What is learned, for `choose_loss`; ValueError if there is no such output."""
+    if output is None or (isinstance(output, str) and output == LINEAR):
+        return LABELS if output is None else LINEAR
+    raise ValueError(f"there is no output {output!r} of a network: use 'linear' for numbers, or leave it out")
+
+
+def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str, n_targets: int = 1) -> list[int]:
+    """The inputs, the hidden units and the outputs: one output for two labels, else one for each label.
+
+    Without labels, there is an output for each target.
+    """
+    outputs = n_targets if n_labels == 0 else 1 if n_labels == 2 else n_labels
+    if not units and outputs == 1:
         raise ValueError("hidden is empty: name the units of at least one layer, or use train_neuron")
-    outputs = 1 if n_labels == 2 else n_labels
-    if outputs > 1 and loss == "squared_error":
-        raise ValueError(f"loss='squared_error' is for two labels and y has {outputs}: use 'log_loss'")
+    if n_labels > 2 and loss != "log_loss":
+        raise ValueError(f"loss={loss!r} is for two labels and y has {n_labels}: use 'log_loss'")
     return [n_features, *units, outputs]
 
 

@@ -8,9 +8,10 @@ from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table, unflatten
+from tinynet_fast.models.outputs import output_of
 from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.training.history import Arrays
-from tinynet_fast.training.losses import ChosenLoss
+from tinynet_fast.training.losses import LINEAR, ChosenLoss
 from tinynet_fast.training.optimizer import Optimizer, batches_that_move
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError, whole
@@ -47,18 +48,20 @@ class Network:
         self.engine = options.engine
         self.optimizer, self.learning_rate = optimizer, optimizer.schedule.learning_rate
         self.activation, self.labels, self.features = activation, options.labels, options.features
-        self.loss, self.dropout, self.seed, self.hidden_units = loss, dropout, options.seed, sum(sizes[1:-1])
+        self.loss, self.targets = loss, options.targets
+        self.output = output_of(loss, 0 if options.labels is None else len(options.labels))
+        self.dropout, self.seed, self.hidden_units = dropout, options.seed, sum(sizes[1:-1])
         n = len(options.rows)
         self.n_rows, self.size = n, min(batch_size or n, n)
         self.batch_size: int | None = self.size
-        self.rule = own(optimizer.rule(self.size, loss.code))
+        self.rule = own(optimizer.rule(self.size, loss.code, loss.shape))
         optimizer.schedule.updates = options.epochs * -(-n // self.size)
         self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
         masked = self.hidden_units if dropout else 0
         self.block_rows = options.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
-        self.table = layer_table(sizes, activation)
+        self.table = layer_table(sizes, activation, self.output)
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
         self.total_weight = options.rows.total_weight
@@ -71,6 +74,7 @@ class Network:
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, n = self.engine.own, len(y)
+        y = y.reshape(-1)  # several targets of a row one after another
         if sample_weight is None:
             moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // self.size, bool)
         else:
@@ -148,12 +152,25 @@ class Network:
     def model(self) -> MLP:
         weights, biases = unflatten(np.asarray(self.kernel_state[at.PARAMETERS]), self.table)
         return MLP(
-            weights=weights, biases=biases, activation=self.activation, labels=self.labels, features=self.features
+            weights=weights,
+            biases=biases,
+            activation=self.activation,
+            labels=self.labels,
+            features=self.features,
+            output=self.output,
+            targets=self.targets,
+            training=self.loss.options(),
         )
 
     def last_rate(self) -> float | None:
         return None
 
     def safe_learning_rate(self, rows: "Rows | StreamRows") -> float:
-        """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known."""
-        return min(self.learning_rate / 10.0, stable_rate(rows, 0.08, self.start))
+        """A hundredth of a neuron's bound, at most a tenth of the rate that failed: no tight bound is known.
+
+        Numbers are errors at first, which move the hidden units: the bound is divided by the largest of them.
+        """
+        rate = stable_rate(rows, 0.01 * (self.loss.bound or 2.0), self.start)
+        if self.loss.of == LINEAR and rate > 0.0:
+            rate /= max(1.0, *(float(np.abs(y).max(initial=0.0)) for _, y, _ in rows.blocks(1 << 12)))
+        return min(self.learning_rate / 10.0, rate)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.kernels.compiler.jit import has_numba
 from tinynet_fast.kernels.engines import SOFTMAX_BOUND
 from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.rows.blocks import is_streamed
@@ -75,6 +76,7 @@ def neurons_for(options: Options, penalties: Penalties, output: Any) -> Kind:
     if softmax and sparse:
         raise ValueError(f"sparse rows with {outputs} labels need output='one_vs_rest', a neuron for each label")
     is_fast = penalties.loss.code == LOG_LOSS if sparse else penalties.smooth
+    is_fast = is_fast and (not softmax or has_numba())  # the library has no softmax
     return Kind(outputs, sparse, softmax, is_fast, SOFTMAX_BOUND if softmax else penalties.loss.bound)
 
 

@@ -27,7 +27,7 @@ def search_once(options: Options, start: np.ndarray, penalties: Penalties, kind:
     if saved is not None and saved.rate_search is not None:
         check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
         return RateSearch(**saved.rate_search, loss=_words(penalties))
-    found = _search(options, start, penalties, kind)
+    found = search_rate(options, start, penalties, kind)
     if saved is not None:
         saved.rate_search = {name: value for name, value in vars(found).items() if name != "loss"}
     return found
@@ -37,7 +37,7 @@ def _words(penalties: Penalties) -> str:
     return penalties.loss.name.replace("_", " ")
 
 
-def _search(options: Options, start: np.ndarray, penalties: Penalties, kind: Kind) -> RateSearch:
+def search_rate(options: Options, start: np.ndarray, penalties: Penalties, kind: Kind) -> RateSearch:
     """Search for the rate on the rows that are trained on, without those that are held out."""
     from tinynet_fast.training.rate_search import auto_rate  # 20 ms, only if a rate is searched
 
@@ -58,7 +58,7 @@ def _search(options: Options, start: np.ndarray, penalties: Penalties, kind: Kin
 
 def _some_rows(options: Options) -> tuple[Any, np.ndarray, np.ndarray | None]:
     """Rows that a search takes, or all of them if there are not many; what they learn; and what they count."""
-    from tinynet_fast.training.rate_search import draw, most_rows  # as in `_search`
+    from tinynet_fast.training.rate_search import draw, most_rows  # as in `search_rate`
 
     if is_streamed(options.rows):
         source = options.rows.source
@@ -91,7 +91,7 @@ def _one_by_one(
     kind: Kind,
 ) -> RateSearch:
     """Train with one rate after the other; each is judged by the loss of its model on the same rows."""
-    from tinynet_fast.training.rate_search import with_more  # as in `_search`
+    from tinynet_fast.training.rate_search import with_more  # as in `search_rate`
 
     size = X.stored if isinstance(X, CSR) else X.size
     epochs = max(min(options.epochs, MOST_VALUES // max(size * kind.outputs, 1)), 1)

@@ -52,11 +52,12 @@ class Optimizer:
         """Whether every update has the same schedule row."""
         return self.name != "adam" and self.schedule.is_constant
 
-    def rule(self, batch_size: int, loss: int) -> np.ndarray:
-        """(5,) float64: what the kernels call `rule`."""
+    def rule(self, batch_size: int, loss: int, shape: float = 0.0) -> np.ndarray:
+        """(6,) float64: what the kernels call `rule`, for a loss and its shape."""
         code = reference.NESTEROV if self.nesterov else self.code
         first = self.beta_1 if "beta_1" in self.own else self.momentum
-        return np.array([batch_size, loss, code, first, self.beta_2 if "beta_2" in self.own else 0.0])
+        second = self.beta_2 if "beta_2" in self.own else 0.0
+        return np.array([batch_size, loss, code, first, second, shape])
 
     def schedule_rows(self, done: int, n: int) -> np.ndarray:
         """(n, 4) float64: what the kernels call rate, keep, l2 and epsilon, for the updates after the first `done`.

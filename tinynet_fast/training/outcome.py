@@ -1,39 +1,40 @@
 """A look at a trained model on some of the rows that it was trained on, and a warning if the model is of no use.
 
-A model is of no use if its loss is above that of always answering the labels' shares, or if it answers the same for
-every row. Training itself is in `run.py`.
+A model is of no use if its loss is above that of a constant answer (the labels' shares, or the mean number), or if it
+answers the same for every row. `look.py` measures that; training itself is in `run.py`.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet_fast.errors import TrainingWarning, rounded_down, warn
-from tinynet_fast.kernels import reference, vectorized
-from tinynet_fast.kernels.engines import STABILITY_BOUND
-from tinynet_fast.models import Model
 from tinynet_fast.rows.blocks import Rows, is_streamed, picked
 from tinynet_fast.rows.sparse import CSR, square_norms
+from tinynet_fast.training.look import (
+    FEWEST_ROWS,
+    LEAST_SPREAD,
+    NAMES,
+    Look,
+    Part,
+    constant_of,
+    look,
+    loss_of_constant,
+)
 
 if TYPE_CHECKING:
     from tinynet_fast.training.options import Options
 
-FEWEST_ROWS = 20  # tutorials have smaller tables, on which the first epochs may well be worse than the labels' shares
 FEW_ROWS, LEAST_ROWS, FEW_VALUES = 256, 64, 1 << 14  # rows, and values, of the quick first look; wide rows are fewer
 MANY_ROWS, MANY_OF_NETWORK = 1 << 11, 1 << 8  # rows of the look that decides: about 0.1 ms
 CODES, MORE_CODES = 1 << 10, 1 << 14  # how many labels are counted at first, and if one is rare
 RARE = 16  # a label with fewer rows among these is rare; then more labels are counted, and at last all
 CLEARLY = 0.7  # a network has learned something if its last loss is below this part of the shares' loss
-ERRORS = 2.0  # a bad model's loss is above that of the shares by at least this many standard errors
-LEAST_SPREAD = 1e-3  # if probabilities differ by less than this, the model answers the same for every row
 SMALL_SQUARE, LARGE_SQUARE = 0.01, 4.0  # inputs whose mean square is outside should be standardised, which makes it 1
 FEW_OVERSHOOT = 0.01  # if steps overshoot on a smaller share of the rows, something else is the cause
 SLOW_SWITCHES = 0.05  # rows are sorted if labels change at most this often, compared with a random order
 FEWEST_SWITCHES = 8  # if a random order has fewer changes of label, nothing can be said about the order
 GOLDEN = 0.6180339887498949  # the fractional parts of its multiples are spread evenly (Weyl)
-
-Part = tuple[Any, np.ndarray, np.ndarray | None]  # rows, codes and sample weights
 
 
 class StreamSample:
@@ -49,55 +50,17 @@ class StreamSample:
         """Take in a block that was trained on."""
         if self._blocks % self._every == 0:
             some = _places(len(y), self.ROWS)
-            self.parts.append((X[some], y[some].astype(np.uint8), None))
+            self.parts.append((X[some], y[some], None))
         self._blocks += 1
         if len(self.parts) == self.PARTS:
             self.parts, self._every = self.parts[::2], 2 * self._every
 
-
-@dataclass(frozen=True)
-class Look:
-    """What a look at some rows shows: mean losses of the rows, and `codes`, their labels in the order of the rows."""
-
-    loss: float
-    loss_of_shares: float  # the loss of always answering the labels' shares; 0.0 if the rows have one label
-    error: float  # the standard error of the difference of the two, taken row by row
-    spread: float  # the largest difference between two rows' probabilities of a label
-    codes: np.ndarray
-
-    def is_bad(self, errors: float = ERRORS) -> bool:
-        """Whether the model is of no use on these rows; False if they have one label only."""
-        if len(self.codes) < FEWEST_ROWS or self.loss_of_shares <= 0.0:
-            return False
-        margin = errors * (self.error + 0.5 / len(self.codes))  # these rows' own shares fit them a little too well
-        return self.loss > self.loss_of_shares + margin or self.spread < LEAST_SPREAD
-
-
-def look(model: Model, parts: list[Part], squared: bool) -> Look:
-    """Measure a model on checked rows: cross-entropy, or the squared error of the probability if `squared`."""
-    z = _joined([model.checked_logits(X) for X, _, _ in parts])
-    codes = _joined([codes for _, codes, _ in parts])
-    weights = None if parts[0][2] is None else _joined([w for _, _, w in parts if w is not None])
-    counts = np.bincount(codes, weights)
-    if np.count_nonzero(counts) < 2:
-        return Look(0.0, 0.0, 0.0, 1.0, codes)
-    shares = counts / counts.sum()
-    with np.errstate(divide="ignore"):
-        of_shares = ((shares[1] - codes) ** 2) if squared else -np.log(shares)[codes]
-    if z.ndim == 1:
-        losses = (vectorized.sigmoid(z) - codes) ** 2 if squared else vectorized.cross_entropy(z, codes)
-        spread = reference.sigmoid(float(z.max())) - reference.sigmoid(float(z.min()))
-    else:
-        log_probability = z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis]
-        losses = -log_probability[np.arange(len(z)), codes]
-        spread = float(np.max(np.ptp(np.exp(log_probability), axis=0)))
-    part = np.full(len(z), 1.0 / len(z)) if weights is None else weights / weights.sum()
-    counted = part > 0.0
-    part, losses, of_shares = part[counted], losses[counted], of_shares[counted]
-    loss, loss_of_shares = float(part @ losses), float(part @ of_shares)
-    with np.errstate(over="ignore", invalid="ignore"):
-        error = float(np.sqrt((part**2) @ (losses - of_shares - (loss - loss_of_shares)) ** 2))
-    return Look(loss, loss_of_shares, error, spread, codes)
+    def of(self, options: "Options") -> list[Part]:
+        """The rows with their codes and weights, or with their numbers."""
+        if options.numbers or not is_streamed(options.rows):
+            return self.parts
+        coded = [(X, y.astype(np.uint8)) for X, y, _ in self.parts]
+        return [(X, codes, options.rows.weights_of(codes)) for X, codes in coded]
 
 
 def are_sorted(codes: np.ndarray) -> bool:
@@ -108,36 +71,55 @@ def are_sorted(codes: np.ndarray) -> bool:
     return bool(in_random_order > FEWEST_SWITCHES and switches <= fewest + SLOW_SWITCHES * in_random_order)
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
 def warn_if_useless(trainable: Any, options: "Options", sample: StreamSample | None, last_loss: float) -> None:
     """Issue a TrainingWarning, with what was seen and the remedy, if the trained model is of no use.
 
     `last_loss` is the last epoch's entry in the history, in which each row was measured before its update.
     """
-    squared = trainable.options().get("loss") == "squared_error"
+    loss = options.loss
     if sample is None:
-        found = _look_in_memory(trainable, options, squared, last_loss)
+        found = (_look_at_numbers if options.numbers else _look_in_memory)(trainable, options, last_loss)
     else:
-        found = (look(trainable.model(), sample.parts, squared), sample.parts) if sample.parts else None
+        parts = sample.of(options)
+        found = (look(trainable.model(), parts, loss), parts) if parts else None
     if found is None or not found[0].is_bad():
         return
     if is_streamed(options.rows) and options.rows.is_sorted:  # there was a warning about the order
         return
     seen, parts = found
-    name = "squared error" if squared else "log loss"
-    same = seen.spread < LEAST_SPREAD
-    what = "gives the same answer for every row" if same else "is worse than always answering the labels' shares"
-    figures = f"its {name} is {seen.loss:.4g}, and that of the shares {seen.loss_of_shares:.4g}"
-    rows = f"on {len(seen.codes):,} of its own rows"
+    (constant, short), same = constant_of(loss), seen.spread < LEAST_SPREAD
+    what = "gives the same answer for every row" if same else f"is worse than always answering {constant}"
+    figures = f"its {NAMES[loss.name]} is {seen.loss:.4g}, and that of {short} {seen.loss_of_constant:.4g}"
+    figures += " (of the standardised y)" if options.rows.y_mean is not None else ""
+    rows = f"on {len(seen.targets):,} of its own rows"
     warn(f"the model {what}: {rows} {figures}. {_cause_and_remedy(trainable, options, parts, seen)}", TrainingWarning)
 
 
-def _look_in_memory(
-    trainable: Any, options: "Options", squared: bool, last_loss: float
-) -> tuple[Look, list[Part]] | None:
+def _look_at_numbers(trainable: Any, options: "Options", last_loss: float) -> tuple[Look, list[Part]] | None:
+    """Look at few rows that have numbers, and at more if the model looks bad; None if there is no need to look."""
+    rows, network = _weighted(options.in_memory), trainable.batch_size is not None
+    if len(rows) < FEWEST_ROWS:
+        return None
+    if network and rows.sample_weight is None:  # as in `_look_in_memory`
+        of_constant = loss_of_constant(rows.standardised_y(_codes(rows, _places(len(rows), CODES))), options.loss)
+        if last_loss < CLEARLY * of_constant and of_constant > 0.0:
+            return None
+    model = trainable.model()
+    if not network:
+        parts = [_part(rows, _places(len(rows), _few(rows)))]
+        seen = look(model, parts, options.loss)
+        if not seen.is_bad(errors=0.0):
+            return seen, parts
+    parts = [_part(rows, _places(len(rows), MANY_OF_NETWORK if network else MANY_ROWS))]
+    return look(model, parts, options.loss), parts
+
+
+def _few(rows: Rows) -> int:
+    """How many rows the quick first look takes."""
+    return min(max(FEW_VALUES // rows.n_features, LEAST_ROWS), FEW_ROWS)
+
+
+def _look_in_memory(trainable: Any, options: "Options", last_loss: float) -> tuple[Look, list[Part]] | None:
     """Look at few rows, and at more if the model looks bad or a label is rare; None if there is no need to look."""
     rows = _weighted(options.in_memory)
     if len(rows) < FEWEST_ROWS:
@@ -150,18 +132,19 @@ def _look_in_memory(
         # A network's history has the mean of the same loss over all rows. If it is low, the model is good. If it is
         # high, the model may still be good, because the first batches of a short run are in the mean.
         shares = counts / counts.sum()
-        of_shares = shares[0] * shares[1] if squared else -float(shares @ np.log(shares))
-        if last_loss < CLEARLY * of_shares and not are_sorted(codes):
+        name = options.loss.name
+        of_shares = shares[0] * shares[1] if name == "squared_error" else -float(shares @ np.log(shares))
+        known = name in ("log_loss", "squared_error")
+        if known and last_loss < CLEARLY * of_shares and not are_sorted(codes):
             return None
     model = trainable.model()
     if not rare and not network:
-        few = min(max(FEW_VALUES // rows.n_features, LEAST_ROWS), FEW_ROWS)
-        parts = [_part(rows, _places(len(rows), few))]
-        seen = look(model, parts, squared)
+        parts = [_part(rows, _places(len(rows), _few(rows)))]
+        seen = look(model, parts, options.loss)
         if not seen.is_bad(errors=0.0):
             return seen, parts
     parts = [_of_each_label(rows, places, codes, len(options.labels), MANY_OF_NETWORK if network else MANY_ROWS)]
-    return look(model, parts, squared), parts
+    return look(model, parts, options.loss), parts
 
 
 def _weighted(rows: Rows) -> Rows:
@@ -171,7 +154,7 @@ def _weighted(rows: Rows) -> Rows:
     weights = rows.sample_weight if rows.index is None else rows.sample_weight[rows.index]
     there = np.flatnonzero(weights)
     found = Rows(rows.X, rows.codes, there if rows.index is None else rows.index[there], rows.sample_weight)
-    found.mean, found.scale = rows.mean, rows.scale
+    found.mean, found.scale, found.y_mean, found.y_scale = rows.mean, rows.scale, rows.y_mean, rows.y_scale
     return found
 
 
@@ -202,7 +185,8 @@ def _cause_and_remedy(trainable: Any, options: "Options", parts: list[Part], see
     scale = "divide each column by its largest magnitude" if sparse else "standardise the inputs with standardize=True"
     square = _mean_square(parts)
     size = "large" if square > LARGE_SQUARE else "small" if square < SMALL_SQUARE else None
-    overshooting = _overshooting(trainable, parts)
+    bound = getattr(trainable, "bound", options.loss.bound)
+    overshooting = _overshooting(trainable, parts, bound)
     if overshooting > FEW_OVERSHOOT:
         safe = trainable.safe_learning_rate(options.rows)
         rate = f"learning_rate={rounded_down(safe, 2)}"
@@ -211,12 +195,14 @@ def _cause_and_remedy(trainable: Any, options: "Options", parts: list[Part], see
         else:
             remedy = f"use {rate}, which is safe for these rows" if safe > 0.0 else "use a smaller learning_rate"
         said.append(
-            f"Steps overshoot: learning_rate * (|x|**2 + 1) is above 8 for {overshooting:.0%} of these rows. "
+            f"Steps overshoot: learning_rate * (|x|**2 + 1) is above {bound:g} for {overshooting:.0%} of these rows. "
             f"To fix it, {remedy}."
         )
     elif size is not None:
         said.append(f"The inputs are {size}: {scale}.")
-    if not options.shuffle and are_sorted(seen.codes) and seen.spread >= LEAST_SPREAD:
+    if options.numbers:
+        return " ".join([*said, *_for_numbers(options, seen, bool(said))])
+    if not options.shuffle and are_sorted(seen.targets) and seen.spread >= LEAST_SPREAD:
         in_memory = not is_streamed(options.rows) or options.rows.memory is not None
         remedy = "use shuffle=True" if in_memory else "shuffle them once in the file"
         said.append(f"The rows are sorted by label, so that the end of an epoch forgets its beginning: {remedy}.")
@@ -226,6 +212,19 @@ def _cause_and_remedy(trainable: Any, options: "Options", parts: list[Part], see
             "inputs do not tell the labels apart."
         )
     return " ".join(said)
+
+
+def _for_numbers(options: "Options", seen: Look, explained: bool) -> list[str]:
+    """What may be wrong with numbers, and the remedy, if nothing else explains why a model is of no use."""
+    if explained:
+        return []
+    large = float(np.mean(seen.targets**2)) > LARGE_SQUARE
+    if large and options.rows.y_mean is None and not options.loss.is_of_counts:
+        return ["The numbers in y are large: standardise them too, with standardize_y=True, or train for more epochs."]
+    return [
+        "Train for more epochs, with another learning_rate or with smaller penalties; if that does not help, these "
+        "inputs do not tell how large y is."
+    ]
 
 
 def _places(n: int, most: int) -> Any:
@@ -242,7 +241,7 @@ def _places(n: int, most: int) -> Any:
 def _part(rows: Rows, places: Any) -> Part:
     index = places if rows.index is None else rows.index[places]
     weights = None if rows.sample_weight is None else rows.sample_weight[index]
-    return rows.standardised(picked(rows.X, index)), rows.codes[index], weights
+    return rows.standardised(picked(rows.X, index)), rows.standardised_y(rows.codes[index]), weights
 
 
 def _codes(rows: Rows, places: Any) -> np.ndarray:
@@ -256,11 +255,11 @@ def _mean_square(parts: list[Part]) -> float:
     return total / max(sum(X.stored if isinstance(X, CSR) else X.size for X, _, _ in parts), 1)
 
 
-def _overshooting(trainable: Any, parts: list[Part]) -> float:
-    """The share of rows on which a neuron's last rate overshoots; 0.0 for a network, as no bound on it is known."""
+def _overshooting(trainable: Any, parts: list[Part], bound: float) -> float:
+    """The share of rows on which a neuron's last rate overshoots; 0.0 for a network or a loss without a bound."""
     rate = trainable.last_rate()
-    if rate is None:
+    if rate is None or not bound > 0.0:
         return 0.0
     with np.errstate(over="ignore"):
-        over = [rate * (1.0 if w is None else w) * (square_norms(X) + 1.0) > STABILITY_BOUND for X, _, w in parts]
+        over = [rate * (1.0 if w is None else w) * (square_norms(X) + 1.0) > bound for X, _, w in parts]
     return float(np.mean(np.concatenate(over)))

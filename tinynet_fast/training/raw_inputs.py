@@ -13,8 +13,8 @@ MOST_LOST = 0.01  # rounding may change a sum by this much, and a probability by
 def warn_of_lost_digits(model: Any, mean: np.ndarray, scale: np.ndarray, names: Sequence[str] | None) -> None:
     """Warn if the rounding of weight * mean can change what the model predicts. `model` takes raw inputs.
 
-    `mean` and `scale` are what the inputs were standardised by. The sums of a model of numbers count in units of how far
-    the inputs move them.
+    `mean` and `scale` are what the inputs were standardised by. The sums of a model of numbers count in units of how
+    far the inputs move them.
 
     Take a column whose values are large and close together, such as 1.7e18 plus or minus 100. Once standardising is
     undone, its weight is large, and the bias subtracts weight * mean: the digits that both have in common are lost.

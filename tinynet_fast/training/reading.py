@@ -65,7 +65,7 @@ def read_in_memory(options: Options, X: Any, y: Any, sample_weight: Any, reading
         raise ValueError("drop_missing is for rows that are read from files: drop them from X and y yourself")
     if y is None:
         (numbers_and_gaps if options.numbers else as_labels)(y)  # raises, before anything in X is refused
-    named = target_names(y) if options.numbers else None
+    given = y
     matrix, y, options.features = training_rows(X, y, reading.features, sparse=reading.sparse, numbers=options.numbers)
     if reading.standardize and isinstance(matrix, CSR):
         raise ValueError(
@@ -78,7 +78,7 @@ def read_in_memory(options: Options, X: Any, y: Any, sample_weight: Any, reading
     if not (isinstance(matrix, CSR) or np.isfinite(options.largest)):
         check_finite(matrix, columns=options.features)
     if options.numbers:
-        options.targets = column_names(y) if named is None else named
+        options.targets = column_names(y) if y is given else target_names(given)
         codes: Any = read_targets(y, len(matrix), options.loss, names=options.targets)
     else:
         codes, options.labels = _codes(y, reading.known, len(matrix), reading.most_labels)

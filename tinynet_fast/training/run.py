@@ -368,7 +368,7 @@ def training_result(trainable: Trainable[M_co], options: Options, history: Histo
     if history.best is not None:
         trainable.restore(history.best)
     model = options.for_raw_inputs(trainable.model())
-    if rows.mean is not None:
+    if rows.mean is not None and rows.scale is not None:
         warn_of_lost_digits(model, rows.mean, rows.scale, options.features)
     losses = np.concatenate(history.losses)
     model.training |= trainable.options() | options.recorded

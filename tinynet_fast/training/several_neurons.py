@@ -33,6 +33,9 @@ class SeveralNeurons:
         self.learning_rate, self.repeats, self.penalties = first.learning_rate, first.repeats, first.penalties
         self.block_rows = max(first.block_rows // len(neurons) // first.engine.tile, 1) * first.engine.tile
         self.start = np.concatenate([neuron.start for neuron in neurons])
+        self.totals = np.zeros(
+            len(neurons)
+        )  # each one's loss in this epoch, so that no sum depends on where blocks end
         self.counts = tuple(f"{name}_{k}" for k, neuron in enumerate(neurons) for name in neuron.counts)
 
     @property
@@ -40,9 +43,16 @@ class SeveralNeurons:
         return self.neurons[0].row
 
     def train(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
+        sums = np.zeros((len(self.neurons), len(losses)))
         for k, neuron in enumerate(self.neurons):
-            own = (y == k).astype(np.float64) if self.one_vs_rest else np.ascontiguousarray(y[:, k] if len(y) else y)
-            neuron.train(X, own.reshape(-1), sample_weight, losses)
+            target = (y == k).astype(np.float64) if self.one_vs_rest else np.ascontiguousarray(y[:, k] if len(y) else y)
+            sums[k, 0] = self.totals[k]
+            own = neuron.engine.own(sums[k])
+            neuron.train(X, target.reshape(-1), sample_weight, own)
+            sums[k] = own
+        self.totals = sums[:, -1]
+        for i, total in enumerate(sums.sum(axis=0).tolist()):
+            losses[i] = total
 
     def cut_for(self, engine: Engine, options: Any) -> None:
         for neuron in self.neurons:
@@ -53,14 +63,15 @@ class SeveralNeurons:
             neuron.use(engine)
 
     def end_epoch(self) -> None:
-        pass
+        self.totals = np.zeros(len(self.neurons))
 
     def epoch_loss(self, total: np.ndarray) -> np.ndarray:
         return total
 
     def state(self) -> Arrays:
         states = [neuron.state() for neuron in self.neurons]
-        return {f"{name}_{k}": array for k, state in enumerate(states) for name, array in state.items()}
+        arrays = {f"{name}_{k}": array for k, state in enumerate(states) for name, array in state.items()}
+        return {**arrays, "totals": self.totals.copy()}
 
     def _of_one(self, state: Arrays, k: int) -> Arrays:
         """The part of a state that belongs to neuron k."""
@@ -69,6 +80,7 @@ class SeveralNeurons:
     def restore(self, state: Arrays) -> None:
         for k, neuron in enumerate(self.neurons):
             neuron.restore(self._of_one(state, k))
+        self.totals = state["totals"].copy()
 
     def check_counts(self, state: Arrays, epoch: int, rows: int) -> None:
         for k, neuron in enumerate(self.neurons):

@@ -38,6 +38,7 @@ def sweep(
     folds: Any = None,
     validation: Any = None,
     sample_weight: Any = None,
+    class_weight: Any = None,
     shuffle: bool = False,
     seed: int | None = None,
     n_jobs: int | None = None,
@@ -52,6 +53,8 @@ def sweep(
     X, y, epochs, sample_weight, shuffle, seed
         As for `train_neuron`, but rows in memory that are not sparse. `epochs` is 1 unless given. All models see the
         rows in the same order.
+    class_weight : "balanced" or dict, optional
+        As for `train_neuron`. "balanced" counts the labels of all rows, also for models that leave a fold out.
     learning_rate : float or list of float
     l2 : float or list of float
     average : bool or list of bool
@@ -115,6 +118,7 @@ def sweep(
         validation=validation,
         engine="fast",
         sample_weight=sample_weight,
+        class_weight=class_weight,
     )
     if asked.in_memory.index is not None:
         asked.rows = _copied(asked.in_memory)

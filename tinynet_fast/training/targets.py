@@ -133,8 +133,8 @@ class ClassWeight:
         weights = np.array([self.given.get(label, 1.0) for label in known])
         some = np.flatnonzero(weights)
         if len(some) < 2:
-            left = f"except {shown(labels[some[0]])}" if len(some) else "of all"
-            raise ValueError(f"class_weight is 0 for the labels {left}: training needs rows of both")
+            but = f" except {shown(labels[some[0]])}" if len(some) else ""
+            raise ValueError(f"class_weight is 0 for all labels{but}: training needs rows of two labels at least")
         return weights
 
     def weigh(self, options: Options) -> None:

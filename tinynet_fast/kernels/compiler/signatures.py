@@ -2,9 +2,10 @@
 
 A signature is written as `jit.compiled` reads it. `AHEAD` is in the library of a wheel. What else trainers and
 estimators call, `LATER`, is left out of it for its size, some hundred kilobytes each for three instruction sets: one
-class against the rest, the shapes of narrow networks except that of the tutorials, and what float32 has beside plain
-training and prediction. If a kernel is missing, another one does its work if there is one: rows become float64, narrow
-networks take the kernels of all networks, and many neurons go one register at a time.
+class against the rest, bootstraps of more than one register, the shapes of narrow networks except that of the
+tutorials, and what float32 has beside plain training and prediction. If a kernel is missing, another one does its work
+if there is one: rows become float64, narrow networks take the kernels of all networks, and many neurons go one register
+at a time.
 """
 
 from itertools import product
@@ -60,13 +61,15 @@ AHEAD = DIRECT | {
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
     "fast.narrow_network.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],
     "fast.many_neurons.train_plain": [
-        f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)
+        *(f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)),
+        *(f"d2 {MODELS} t1 t{draws}" for draws in (2, 3)),
     ],
     "fast.many_neurons.train_penalised": [
-        f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)
+        *(f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)),
+        f"d2 {MODELS} t1 t2",
     ],
-    "fast.segments.train_narrow": [f"d2 {SEGMENTS} t0 t{width}" for width in TURNED],
-    "fast.segments.train_wide": [f"d2 {SEGMENTS} t0"],
+    "fast.segments.train_narrow": [f"d2 {SEGMENTS} t0 t{kind} t{width}" for width, kind in product(TURNED, (0, 1))],
+    "fast.segments.train_wide": [f"d2 {SEGMENTS} t0 t{kind}" for kind in (0, 1)],
     "fast.prediction.probabilities": [f"{f}2 d1 d1 dw1" for f in EITHER],
     "fast.prediction.pairs": [f"{f}2 d1 d1 dw1 dw2" for f in EITHER],
     "fast.row_order.gather_rows": [f"{f}2 {y}1 l1 {f}w2 dw1" for f in EITHER for y in "dB"],
@@ -94,14 +97,24 @@ LATER = {
         for f, inputs, units in product(EITHER, NARROW, NARROW)
         if (f, inputs, units) != ("d", 2, 4)
     ],
-    "fast.many_neurons.train_plain": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
-    "fast.many_neurons.train_penalised": [f"f2 {MODELS} t{k} t{folded}" for k, folded in product((1, 2, 3, 4), (0, 1))],
+    "fast.many_neurons.train_plain": [
+        f"{f}2 {MODELS} t{k} t{marked}"
+        for f, k, marked in product(EITHER, (1, 2, 3, 4), (0, 1, 2, 3))
+        if f == "f" or (k > 1 and marked > 1)
+    ],
+    "fast.many_neurons.train_penalised": [
+        f"{f}2 {MODELS} t{k} t{marked}"
+        for f, k, marked in product(EITHER, (1, 2, 3, 4), (0, 1, 2))
+        if f == "f" or (k > 1 and marked > 1)
+    ],
     "fast.segments.train_narrow": [
-        f"{f}2 {SEGMENTS} t{stepped} t{width}"
-        for f, stepped, width in product(EITHER, (0, 1), TURNED)
+        f"{f}2 {SEGMENTS} t{stepped} t{kind} t{width}"
+        for f, stepped, kind, width in product(EITHER, (0, 1), (0, 1), TURNED)
         if (f, stepped) != ("d", 0)
     ],
-    "fast.segments.train_wide": [f"{f}2 {SEGMENTS} t{stepped}" for f, stepped in ("d1", "f0", "f1")],
+    "fast.segments.train_wide": [
+        f"{floats[0]}2 {SEGMENTS} t{floats[1]} t{kind}" for floats, kind in product(("d1", "f0", "f1"), (0, 1))
+    ],
     "fast.one_vs_rest.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))

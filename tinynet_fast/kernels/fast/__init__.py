@@ -6,6 +6,17 @@ A file is imported when a kernel of it is first used, so that training a neuron 
 from importlib import import_module
 from typing import Any
 
+from tinynet_fast.kernels.point_functions import (
+    CLIPPED_LOG_LOSS,
+    HUBER,
+    LEAST_SQUARES,
+    LOG_LOSS,
+    POISSON,
+    SQUARED_ERROR,
+)
+
+# Losses that networks have here. The slopes of the others jump where a last bit decides, or need a power.
+NETWORK_LOSSES = frozenset((LOG_LOSS, SQUARED_ERROR, CLIPPED_LOG_LOSS, LEAST_SQUARES, HUBER, POISSON))
 FILES = {
     "sgd_epochs": "neuron",
     "sgd_linear_epochs": "neuron",

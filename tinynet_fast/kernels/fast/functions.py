@@ -35,8 +35,11 @@ SQRT2 = 1.4142135623730951
 
 
 @unrolled
-def power(x):
-    """exp(x) as 2**k and t, so that it is 2**k * (1 + t), with t to the last bits; for -708 <= x <= 709.9."""
+def power(x, bias=1023):
+    """exp(x) as 2**k and t, so that it is 2**k * (1 + t), with t to the last bits; for -708 <= x <= 709.9.
+
+    With a bias of 1022 it is half of 2**k, which is finite up to 709.9.
+    """
     shifted = fma(x, LOG2_E, ROUND)
     k = shifted - ROUND
     r = fma(k, -LN2_LOW, fma(k, -LN2_HIGH, x))
@@ -45,7 +48,7 @@ def power(x):
     q03 = fma(r2, fma(r, EXP[3], EXP[2]), fma(r, EXP[1], EXP[0]))
     q47 = fma(r2, fma(r, EXP[7], EXP[6]), fma(r, EXP[5], EXP[4]))
     q = fma(r4, fma(r4, fma(r, EXP[9], EXP[8]), q47), q03)
-    return as_double((as_bits(shifted) + 1023) << 52), fma(r2, q, r)
+    return as_double((as_bits(shifted) + bias) << 52), fma(r2, q, r)
 
 
 @unrolled
@@ -60,6 +63,13 @@ def exp(x):
     """exp(x) for x up to 0, as the softmax asks; below -708 it stays at 3e-308."""
     scale, t = power(clamp(x, -708.0, 0.0))
     return fma(scale, t, scale)
+
+
+@unrolled
+def exp_of_any(x):
+    """exp(x) for any x: infinity from 709.79 on, and 3e-308 from -708 on; NaN stays NaN."""
+    half, t = power(clamp(x, -708.0, 709.9), 1022)
+    return 2.0 * fma(half, t, half)
 
 
 @unrolled

@@ -11,6 +11,12 @@ With s = 1 for a fail and -1 for a pass, and G = exp(s z), a row's error is s q 
 of the wrong label, and its cross-entropy is log(1 + G). The kernel multiplies these 1 + G up, and takes the exponent
 out of the product every CHUNK rows, so that a row's log loss costs a multiplication.
 
+If each neuron has a bootstrap sample of its own, the kernel draws how often it sees a row from the row's key and its
+own (`../poisson.py`). That takes 11 instructions for eight neurons, a tenth of the time with 16 features. Without
+penalties, the mean of such a neuron's weights is lazy: after n rows it is w + sum (i - 1) p_i x_i / n, with the nudge
+p_i of the i-th row. It takes one more sum for each weight and row. With 16 features, all then takes two thirds of the
+time that sweeps take, where the mean is brought up to date at each row.
+
 Nothing here allocates, raises or keeps state between calls.
 """
 
@@ -37,9 +43,11 @@ from tinynet_fast.kernels.compiler.simd import (
     prefetch,
     registers,
     store,
+    to_double,
     unrolled,
     where,
 )
+from tinynet_fast.kernels.poisson import ALIASES, COLUMNS, SPREAD, WITHIN
 
 WIDTH = REGISTER  # neurons in a register
 MOST = 4  # registers of neurons a call takes: 67, 39, 30, 27 cycles each for 1, 2, 3, 4; 6 are no better (2 features)
@@ -50,10 +58,11 @@ FARTHEST = 44.0  # sums beyond it count as it: 1 + G may be as large as exp(700 
 STEP = math.log(2.0) / 16.0
 # 2**(i/16) less i sixteenths of an exponent, as bits: adding k << 48 to entry k & 15 gives the bits of 2**(k/16).
 SIXTEENTHS = (2.0 ** (np.arange(16) / 16)).view(np.uint64) - (np.arange(16, dtype=np.uint64) << np.uint64(48))
-RATE, KEEP, HELD = 0, 1, 2  # rows of `options`
+RATE, KEEP, OWN = 0, 1, 2  # rows of `options`
 SQUARES, PRODUCT, EXPONENT, HELD_PRODUCT, HELD_EXPONENT, ROWS = 0, 1, 2, 3, 4, 5  # rows of `sums`
 LOSSES = (SQUARES, PRODUCT, EXPONENT, HELD_PRODUCT, HELD_EXPONENT)
 N_OPTIONS, N_SUMS = 3, 6
+NOTHING, FOLDS, DRAWS, MEANS = 0, 1, 2, 3  # what `marks` says of a row; MEANS also draws
 NOBODY = -1.0  # the fold that a model trained on all rows holds out
 # Numbers of X that are asked for before they are met. 16 neurons, 256 features: 461 -> 267 ns a row from memory, and
 # from the cache 288 -> 257; 64 features 121 -> 84 and 81 -> 76.
@@ -98,18 +107,34 @@ def learn(z, y, step, rate):
 
 
 @unrolled
-def unless_held(folded, folds, i, held, trained, otherwise):
+def unless_held(marked, marks, i, own, trained, otherwise):
     """`trained`, or `otherwise` for the neurons that hold row i out."""
-    return where(held == folds[i], otherwise, trained) if folded else trained
+    return where(own == marks[i], otherwise, trained) if len(marked) == FOLDS else trained
 
 
 @unrolled
-def count_row(folded, folds, i, held, wrong, total, squares, product, held_product):
+def drawn(row, model):
+    """`poisson_weight`, for a row's key and the keys of some neurons."""
+    bits = (as_bits(row) ^ as_bits(model)) * SPREAD
+    entry = look_up(ALIASES, bits >> WITHIN)
+    return to_double(where(bits < entry, bits >> WITHIN, entry & COLUMNS - 1))
+
+
+@unrolled
+def counted(marked, marks, i, own, weight):
+    """What row i counts for: its sample weight, times how often it is drawn for each neuron if there are draws."""
+    return drawn(marks[i], own) * weight if len(marked) >= DRAWS else weight
+
+
+@unrolled
+def count_row(marked, marks, i, own, wrong, total, squares, product, held_product):
     """Row i's q and 1 + G into the sum of squares and the product of a neuron, or of those that are held out."""
-    if folded:
-        held_product = held_product * where(held == folds[i], total, 1.0)
-    wrong = unless_held(folded, folds, i, held, wrong, 0.0)
-    return fma(wrong, wrong, squares), product * unless_held(folded, folds, i, held, total, 1.0), held_product
+    if len(marked) >= DRAWS:
+        return squares, product, held_product
+    if len(marked) == FOLDS:
+        held_product = held_product * where(own == marks[i], total, 1.0)
+    wrong = unless_held(marked, marks, i, own, wrong, 0.0)
+    return fma(wrong, wrong, squares), product * unless_held(marked, marks, i, own, total, 1.0), held_product
 
 
 @unrolled
@@ -128,11 +153,12 @@ def store_rows(table, rows, values, lanes):
 
 
 @unrolled
-def update_and_dot(state, at, x, p, y, q, u, z, v, z_ahead):
+def update_and_dot(state, at, x, p, y, q, u, z, v, z_ahead, owed_at, seen, marked):
     """Move the weights w at that place by x and y, times the nudges p and q. Returns z + u*w and z_ahead + v*w.
 
     One register after the other, from its load to its sums: all at once did not fit into the registers.
     """
+    owe(state, owed_at, x, p, y, q, seen, marked)
     p, q, z, z_ahead = (registers(value) for value in (p, q, z, z_ahead))
     for k in range(len(p)):
         w = fma(-y, q[k], fma(-x, p[k], load(state, at + k * REGISTER)))
@@ -141,55 +167,67 @@ def update_and_dot(state, at, x, p, y, q, u, z, v, z_ahead):
     return join(z), join(z_ahead)
 
 
+@unrolled
+def owe(state, at, x, p, y, q, seen, marked):
+    """Add to what the mean lacks: a nudge for each row seen before it."""
+    if len(marked) == MEANS:
+        p, q = registers(p * seen), registers(q * (seen + 1.0))  # LLVM takes these out of the loop over the features
+        for k in range(len(p)):
+            store(state, at + k * REGISTER, fma(y, q[k], fma(x, p[k], load(state, at + k * REGISTER))))
+
+
 @part(forceinline=True)
-def sweep_features(X, before, last, i, ahead, state, p, q, lanes):
+def sweep_features(X, before, last, i, ahead, state, p, q, seen, lanes, marked):
     """Bring rows `before` and `last` into the weights, by p and q; sums of rows i and `ahead`, and their x.x + 1."""
     d, m = X.shape[1], WIDTH * len(lanes)
     z = load(state, d * m, lanes) - p - q
     store(state, d * m, z)
+    half = len(state) // 2
+    owe(state, (half + d) * m, 1.0, p, 1.0, q, seen, marked)
     z_ahead, coupling = z, 1.0
     for j in range(d):
         if j & 3 == 0:  # a cache line of two rows
             prefetch(X, i * d + 2 * j + AHEAD)
         u, v = np.float64(X[i, j]), np.float64(X[ahead, j])
         x, y = np.float64(X[before, j]), np.float64(X[last, j])
-        z, z_ahead = update_and_dot(state, j * m, x, p, y, q, u, z, v, z_ahead)
+        z, z_ahead = update_and_dot(state, j * m, x, p, y, q, u, z, v, z_ahead, (half + j) * m, seen, marked)
         coupling += u * v
     return z, z_ahead, coupling
 
 
 @kernel
-def train_plain(X, y, weights, folds, options, state, sums, lanes, folded):
+def train_plain(X, y, weights, marks, options, state, sums, lanes, marked):
     """One pass over the rows for as many registers of neurons as the tuple `lanes` is long; see `train`.
 
-    `folded` is a tuple too, empty if no neuron holds out a fold; then `folds` is not looked at.
+    `marked` is a tuple too, as long as NOTHING, FOLDS or DRAWS says; if NOTHING, `marks` is not looked at.
     """
     n = len(y)
-    rate, held = load_rows(options, (RATE, HELD), lanes)
+    rate, own = load_rows(options, (RATE, OWN), lanes)
     squares, product, exponent, held_product, held_exponent = load_rows(sums, LOSSES, lanes)
     p = q = full(0.0, lanes)  # no row has come before
-    before = last = 0
+    before, last, rows = 0, 0, sums[ROWS, 0]
     for start in range(0, n, CHUNK):
         for i in range(start, min(start + CHUNK, n), 2):
             ahead = min(i + 1, n - 1)
-            z, z_ahead, coupling = sweep_features(X, before, last, i, ahead, state, p, q, lanes)
-            p, wrong, total = learn(z, y[i], weights[i], rate)
-            p = unless_held(folded, folds, i, held, p, 0.0)
+            z, z_ahead, coupling = sweep_features(X, before, last, i, ahead, state, p, q, rows + before, lanes, marked)
+            p, wrong, total = learn(z, y[i], counted(marked, marks, i, own, weights[i]), rate)
+            p = unless_held(marked, marks, i, own, p, 0.0)
             squares, product, held_product = count_row(
-                folded, folds, i, held, wrong, total, squares, product, held_product
+                marked, marks, i, own, wrong, total, squares, product, held_product
             )
             q = p * 0.0
             before, last = i, ahead
             if ahead > i:
-                q, wrong, total = learn(fma(-coupling, p, z_ahead), y[ahead], weights[ahead], rate)
-                q = unless_held(folded, folds, ahead, held, q, 0.0)
+                step = counted(marked, marks, ahead, own, weights[ahead])
+                q, wrong, total = learn(fma(-coupling, p, z_ahead), y[ahead], step, rate)
+                q = unless_held(marked, marks, ahead, own, q, 0.0)
                 squares, product, held_product = count_row(
-                    folded, folds, ahead, held, wrong, total, squares, product, held_product
+                    marked, marks, ahead, own, wrong, total, squares, product, held_product
                 )
         exponent, product = add_exponent(exponent, product), mantissa(product)
         held_exponent, held_product = add_exponent(held_exponent, held_product), mantissa(held_product)
     if n > 0:
-        sweep_features(X, before, last, last, last, state, p, q, lanes)
+        sweep_features(X, before, last, last, last, state, p, q, rows + before, lanes, marked)
     store_rows(sums, LOSSES, (squares, product, exponent, held_product, held_exponent), lanes)
 
 
@@ -197,9 +235,9 @@ def train_plain(X, y, weights, folds, options, state, sums, lanes, folded):
 
 
 @unrolled
-def bring_in(x, j, nudge, keep, share, state, d, lanes):
+def bring_in(x, j, nudge, keep, share, state, half, lanes):
     """Weight j after the row before, whose input j is x: shrunk by `keep`, moved by nudge * x, then averaged."""
-    at, mean_at = j * (WIDTH * len(lanes)), (d + 1 + j) * (WIDTH * len(lanes))
+    at, mean_at = j * (WIDTH * len(lanes)), (half + j) * (WIDTH * len(lanes))
     w = fma(-x, nudge, load(state, at, lanes) * keep)
     store(state, at, w)
     mean = load(state, mean_at, lanes)
@@ -208,10 +246,10 @@ def bring_in(x, j, nudge, keep, share, state, d, lanes):
 
 
 @kernel
-def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded):
+def train_penalised(X, y, weights, marks, options, state, sums, lanes, marked):
     """`train_plain` for neurons with a penalty and for neurons that are averaged."""
-    n, d = X.shape
-    rate, held = load_rows(options, (RATE, HELD), lanes)
+    (n, d), half = X.shape, len(state) // 2
+    rate, own = load_rows(options, (RATE, OWN), lanes)
     squares, product, exponent, held_product, held_exponent = load_rows(sums, LOSSES, lanes)
     (rows,) = load_rows(sums, (ROWS,), lanes)
     nudge = share = full(0.0, lanes)  # no row has come before
@@ -219,29 +257,29 @@ def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded):
     before = 0
     for start in range(0, n, CHUNK):
         for i in range(start, min(start + CHUNK, n)):
-            z = bring_in(1.0, d, nudge, 1.0, share, state, d, lanes)
+            z = bring_in(1.0, d, nudge, 1.0, share, state, half, lanes)
             for j in range(d):
                 if j & 7 == 0:
                     prefetch(X, i * d + j + AHEAD)
-                w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, lanes)
+                w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, half, lanes)
                 z = fma(np.float64(X[i, j]), w, z)
             before = i
-            nudge, wrong, total = learn(z, y[i], weights[i], rate)
-            nudge = unless_held(folded, folds, i, held, nudge, 0.0)
+            nudge, wrong, total = learn(z, y[i], counted(marked, marks, i, own, weights[i]), rate)
+            nudge = unless_held(marked, marks, i, own, nudge, 0.0)
             squares, product, held_product = count_row(
-                folded, folds, i, held, wrong, total, squares, product, held_product
+                marked, marks, i, own, wrong, total, squares, product, held_product
             )
             (keep,) = load_rows(options, (KEEP,), lanes)
-            keep = unless_held(folded, folds, i, held, keep, 1.0)
-            share = unless_held(folded, folds, i, held, full(1.0, lanes), 0.0)
+            keep = unless_held(marked, marks, i, own, keep, 1.0)
+            share = unless_held(marked, marks, i, own, full(1.0, lanes), 0.0)
             rows = rows + share
             share = share / limit(rows, 1.0, MANY)
         exponent, product = add_exponent(exponent, product), mantissa(product)
         held_exponent, held_product = add_exponent(held_exponent, held_product), mantissa(held_product)
     if n > 0:
-        bring_in(1.0, d, nudge, 1.0, share, state, d, lanes)
+        bring_in(1.0, d, nudge, 1.0, share, state, half, lanes)
         for j in range(d):
-            bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, d, lanes)
+            bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, half, lanes)
     store_rows(sums, LOSSES, (squares, product, exponent, held_product, held_exponent), lanes)
     store_rows(sums, (ROWS,), (rows,), lanes)
 
@@ -249,41 +287,45 @@ def train_penalised(X, y, weights, folds, options, state, sums, lanes, folded):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _compiled(function, floats, registers, folded):
+def _compiled(function, floats, registers, marked):
     """`function` for rows of float64 ("d") or float32 ("f")."""
-    return compiled(function, f"{floats}2 {MODELS} t{registers} t{folded}")
+    return compiled(function, f"{floats}2 {MODELS} t{registers} t{marked}")
 
 
-def train(X, y, weights, folds, options, state, sums, penalised):
+def train(X, y, weights, marks, options, state, sums, penalised, marked=FOLDS):
     """One pass over the rows of `X`, (n, d), C-contiguous, float64 or float32, for up to 8 * MOST models at once.
 
-    `y` holds 0.0 or 1.0 a row, `weights` what the row counts for, `folds` its fold's number, or is None where there are
-    none. A row changes no model that holds its fold out; that model's log loss on it is added up instead. All arrays
-    are float64 and have a column a model, as many as divide by 8:
+    `y` holds 0.0 or 1.0 a row, `weights` what the row counts for, `marks` its fold's number, or is None where there are
+    none. A row changes no model that holds its fold out; that model's log loss on it is added up instead. If `marked`
+    is DRAWS or MEANS, `marks` holds the rows' keys (`poisson.row_keys`), a row counts `poisson_weight` times as much in
+    each model, and losses are not added up. All arrays are float64 and have a column a model, as many as divide by 8:
 
-    - options: RATE, its learning rate; KEEP, what the l2 penalty leaves of a weight at each row; HELD, the
-      fold that it holds out, or a number that no row has;
-    - state: its weights and bias; where `penalised` is true also, as many rows further down, their means
-      over the rows trained on, and where it is false no model may have a KEEP other than 1.0;
-    - sums: the SQUARES of the errors, the ROWS trained on (counted where `penalised` is true), and log losses as a
-      PRODUCT times 2 to the whole number whose bits are in EXPONENT: of rows before they are trained on, and of rows
+    - options: RATE, its learning rate; KEEP, what the l2 penalty leaves of a weight at each row; OWN, the
+      fold that it holds out, or a number that no row has, or its key (`poisson.model_keys`);
+    - state: its weights and bias; where `penalised` is true also, in the second half of the rows, their means
+      over the rows trained on, and where it is false no model may have a KEEP other than 1.0; if MEANS, the second half
+      has what the means lack, times ROWS;
+    - sums: the SQUARES of the errors, the ROWS trained on (counted where there are means), and log losses as a PRODUCT
+      times 2 to the whole number whose bits are in EXPONENT: of rows before they are trained on, and of rows
       held out.
 
     Wherever the rows are cut into calls, at even numbers of rows, and however models are put beside each other, the
     results are the same bits.
     """
-    registers, folded = options.shape[1] // WIDTH, folds is not None
+    registers, marked = options.shape[1] // WIDTH, NOTHING if marks is None else marked
     function = train_penalised if penalised else train_plain
-    given = y, weights, folds if folded else weights
+    given = y, weights, weights if marks is None else marks
     try:
-        epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, int(folded)), X)
-        epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * folded)
+        epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, marked), X)
+        epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * marked)
     except MissingCompilerError:  # pragma: no cover - the library has one register: one after the other
-        epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, int(folded)), X)
+        epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, marked), X)
         for first in range(0, options.shape[1], WIDTH):
             part = [np.ascontiguousarray(table[:, first : first + WIDTH]) for table in (options, state, sums)]
-            epoch(rows, *given, *part, (0,), (0,) * folded)
+            epoch(rows, *given, *part, (0,), (0,) * marked)
             state[:, first : first + WIDTH], sums[:, first : first + WIDTH] = part[1:]
+    if marked == MEANS:
+        sums[ROWS] += len(y)
 
 
 def aligned(rows, models):
@@ -291,6 +333,18 @@ def aligned(rows, models):
     values = np.zeros(rows * models + WIDTH)
     start = -values.ctypes.data % 64 // 8
     return values[start : start + rows * models].reshape(rows, models)
+
+
+def rows_with_means(d, models):
+    """How many rows `state` takes for MEANS: half of them for the weights and the bias, a few of which may be unused.
+
+    With weights and means a multiple of 4 KB apart, the CPU takes a load for one that a store has just changed: 16
+    features took 15% longer.
+    """
+    half = d + 1
+    while not 1024 <= half * models * 8 % 4096 <= 3072:
+        half += 1
+    return 2 * half
 
 
 def clear(sums):

@@ -20,7 +20,10 @@ from tinynet_fast.kernels.fast.network_tiles import (
     collect,
     fill,
     has_kink,
+    huber,
+    least_squares,
     plain_entropy,
+    poisson,
     put_labels,
     put_last_labels,
     softmax_loss,
@@ -29,7 +32,16 @@ from tinynet_fast.kernels.fast.network_tiles import (
     turn_pairs,
     weighted_entropy,
 )
-from tinynet_fast.kernels.reference import CLIPPED_LOG_LOSS, NESTEROV, SGD, SQUARED_ERROR
+from tinynet_fast.kernels.reference import (
+    CLIPPED_LOG_LOSS,
+    HUBER,
+    LEAST_SQUARES,
+    NESTEROV,
+    POISSON,
+    SGD,
+    SOFTMAX,
+    SQUARED_ERROR,
+)
 
 TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
 
@@ -152,6 +164,13 @@ def load_labels(y, weight, start, m, work, labels):
 
 
 @inlined
+def load_targets(y, start, m, outputs, work, targets, stride):
+    """What each of several outputs should be, where its deltas will stand."""
+    for r in range(0, m, REGISTER):
+        collect(y, (start + r) * outputs, min(REGISTER, m - r) - 1, outputs, work, targets + r, stride, outputs)
+
+
+@inlined
 def apply_mask(mask, at, columns, outputs, m, work, values, slopes, stride):
     """Dropout's factor of each unit and row, on what a unit sends on and on its slope."""
     for u in range(outputs):
@@ -183,18 +202,35 @@ def forward(layers, depth, params, work, slopes, stride, mask, columns, start, m
 
 
 @inlined
-def outputs_back(outputs, work, target, slopes, stride, labels, loss):
-    """From the output's sums its deltas; gives the tile's losses, each times its weight."""
-    deltas, weights, count = slopes + target, labels + TILE, stride // REGISTER
-    if outputs > 1:
-        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, loss == CLIPPED_LOG_LOSS)
-    if loss == CLIPPED_LOG_LOSS:
-        return clipped_entropy(work, target, deltas, labels, weights, count)
-    if loss == SQUARED_ERROR:
-        return squared_error(work, target, deltas, labels, weights, count)
-    if work[labels + FOUND + 1] == 0.0:
-        return plain_entropy(work, target, deltas, labels, weights, count)
-    return weighted_entropy(work, target, deltas, labels, weights, count)
+def outputs_back(softmax, outputs, work, target, slopes, stride, labels, rule):
+    """From the outputs' sums their deltas; gives the tile's losses, each times its weight.
+
+    Several outputs with a loss each have what is true in the place of their deltas.
+    """
+    deltas, weights, count, loss = slopes + target, labels + TILE, stride // REGISTER, np.int64(rule[layout.LOSS])
+    shape = rule[layout.LOSS_SHAPE]
+    if softmax:
+        least = shape if loss == CLIPPED_LOG_LOSS else 0.0
+        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, least)
+    total = 0.0
+    for u in range(outputs):
+        sums, delta = target + u * stride, deltas + u * stride
+        true = labels if outputs == 1 else delta
+        if loss == CLIPPED_LOG_LOSS:
+            total += clipped_entropy(work, sums, delta, true, weights, count, shape)
+        elif loss == SQUARED_ERROR:
+            total += squared_error(work, sums, delta, true, weights, count)
+        elif loss == LEAST_SQUARES:
+            total += least_squares(work, sums, delta, true, weights, count)
+        elif loss == HUBER:
+            total += huber(work, sums, delta, true, weights, count, shape)
+        elif loss == POISSON:
+            total += poisson(work, sums, delta, true, weights, count)
+        elif work[labels + FOUND + 1] == 0.0:
+            total += plain_entropy(work, sums, delta, true, weights, count)
+        else:
+            total += weighted_entropy(work, sums, delta, true, weights, count)
+    return total
 
 
 @inlined
@@ -275,10 +311,10 @@ def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, lo
     )
     labels, how = 2 * half, 2 * half + RULE
     total = 0.0
-    loss, batch = np.int64(rule[layout.LOSS]), np.int64(rule[layout.BATCH_SIZE])
-    optimizer = np.int64(rule[layout.OPTIMIZER])
+    batch, optimizer = np.int64(rule[layout.BATCH_SIZE]), np.int64(rule[layout.OPTIMIZER])
     inputs, _, _ = layer_at(shape, 0)
-    _, outputs, _ = layer_at(shape, depth - 1)
+    _, outputs, last = layer_at(shape, depth - 1)
+    softmax = last == SOFTMAX
     descends = optimizer == SGD or optimizer == NESTEROV
     for epoch in range(losses.shape[0]):
         start = 0
@@ -290,7 +326,9 @@ def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, lo
                 load_rows(address(X), inputs, start, m, work, stride)
                 total = load_labels(address(y), address(weight), start, m, work, labels)
             target = forward(shape, depth, params, work, half, stride, address(mask), columns, start, m)
-            losses[epoch] += outputs_back(outputs, work, target, half, stride, labels, loss)
+            if outputs > 1 and not softmax:
+                load_targets(address(y), start, m, outputs, work, half + target, stride)
+            losses[epoch] += outputs_back(softmax, outputs, work, target, half, stride, labels, rule)
             pending[layout.PENDING_ROWS] += m
             pending[layout.PENDING_WEIGHT] += total
             start += m

@@ -1,5 +1,7 @@
 """The parts of `network.py`: what is done to a tile of rows, in registers of eight rows. See there for how they fit."""
 
+import math
+
 import numpy as np
 
 from tinynet_fast.kernels.compiler.simd import (
@@ -18,19 +20,17 @@ from tinynet_fast.kernels.compiler.simd import (
     unrolled,
     where,
 )
-from tinynet_fast.kernels.fast.functions import clamp, exp, log1p, log1p_of_any, sigmoid, tanh
+from tinynet_fast.kernels.fast.functions import clamp, exp, exp_of_any, log1p, log1p_of_any, sigmoid, tanh
 from tinynet_fast.kernels.fast.network_steps import DESCENT, descended, inlined
 from tinynet_fast.kernels.reference import (
+    IDENTITY,
     LEAK,
     LEAKY_RELU,
-    LEAST,
     RELU,
     SIGMOID,
     SILU,
     TANH,
 )
-
-LARGEST = 36.04365338911715  # -log(LEAST)
 
 # --- units: what they send on takes the place of their sums, and the slopes there go to `slopes` ----------------------
 
@@ -52,8 +52,10 @@ def activate(activation, work, values, slopes, count):
         relu_units(work, values, slopes, count)
     elif activation == LEAKY_RELU:
         leaky_relu_units(work, values, slopes, count)
-    elif activation == SILU:  # pragma: no branch
+    elif activation == SILU:
         silu_units(work, values, slopes, count)
+    elif activation == IDENTITY:  # pragma: no branch
+        fill(work, slopes, count, 1.0)
 
 
 @inlined
@@ -140,7 +142,7 @@ def weighted_entropy(work, sums, deltas, labels, weights, count):
 
 
 @inlined
-def clipped_entropy(work, sums, deltas, labels, weights, count):
+def clipped_entropy(work, sums, deltas, labels, weights, count, least):
     """The log of the probability as it is rounded, as the reference has it: near 1, its distance from 1 has few digits.
 
     -log(p) = log(1 + (1 - p) / p) loses no more.
@@ -150,7 +152,7 @@ def clipped_entropy(work, sums, deltas, labels, weights, count):
         y, weight = load(work, labels + at), load(work, weights + at)
         p, _, _ = predict(load(work, sums + at), y)
         store(work, deltas + at, weight * (p - y))
-        own = clamp(where(y > 0.5, p, 1.0 - p), LEAST, 1.0 - LEAST)
+        own = clamp(where(y > 0.5, p, 1.0 - p), least, 1.0 - least)
         total = fma(weight, log1p_of_any((1.0 - own) / own), total)
     return sum_of(total)
 
@@ -168,13 +170,46 @@ def squared_error(work, sums, deltas, labels, weights, count):
 
 
 @inlined
-def softmax_loss(work, sums, deltas, labels, weights, stride, outputs, count, clipped):
+def least_squares(work, sums, deltas, targets, weights, count):
+    total = full(0.0)
+    for at in range(0, count * REGISTER, REGISTER):
+        weight, error = load(work, weights + at), load(work, sums + at) - load(work, targets + at)
+        store(work, deltas + at, weight * error)
+        total = fma(weight, error * error, total)
+    return sum_of(total)
+
+
+@inlined
+def huber(work, sums, deltas, targets, weights, count, delta):
+    total = full(0.0)
+    for at in range(0, count * REGISTER, REGISTER):
+        weight, error = load(work, weights + at), load(work, sums + at) - load(work, targets + at)
+        slope = clamp(error, -delta, delta)
+        store(work, deltas + at, weight * slope)
+        total = fma(weight, slope * (error - 0.5 * slope), total)
+    return sum_of(total)
+
+
+@inlined
+def poisson(work, sums, deltas, targets, weights, count):
+    total = full(0.0)
+    for at in range(0, count * REGISTER, REGISTER):
+        weight, z, y = load(work, weights + at), load(work, sums + at), load(work, targets + at)
+        mean = exp_of_any(z)
+        store(work, deltas + at, weight * (mean - y))
+        total = fma(weight, mean - y * z, total)
+    return sum_of(total)
+
+
+@inlined
+def softmax_loss(work, sums, deltas, labels, weights, stride, outputs, count, least):
     """The cross-entropy of several classes, an output each: with the largest sum taken off no power overflows.
 
     A probability near 1 has few digits left once the actual 1 is taken off, so it is rounded where the reference
     rounds it, as exp(sum - norm): dividing powers by their total (one power fewer) put Adam's first steps 5e-10 away.
+    Losses are clipped if `least` is above 0.
     """
-    loss = full(0.0)
+    loss, most = full(0.0), -math.log(least) if least > 0.0 else math.inf
     for row in range(0, count * REGISTER, REGISTER):
         y, weight = load(work, labels + row), load(work, weights + row)
         largest = load(work, sums + row)
@@ -196,7 +231,7 @@ def softmax_loss(work, sums, deltas, labels, weights, stride, outputs, count, cl
             p = exp(load(work, sums + u * stride + row) - norm)
             store(work, deltas + u * stride + row, weight * (p - actual))
             label = label - 1.0
-        entropy = clamp(log_total + (largest - own), LEAST, LARGEST) if clipped else norm - own
+        entropy = clamp(log_total + (largest - own), least, most) if least > 0.0 else norm - own
         loss = fma(weight, entropy, loss)
     return sum_of(loss)
 

@@ -34,6 +34,8 @@ from tinynet_fast.kernels.compiler.simd import (
     where,
 )
 from tinynet_fast.kernels.fast.many_neurons import WIDTH, aligned, learn
+from tinynet_fast.kernels.fast.row_error import KINDS
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 
 __all__ = ["TILE", "WIDTH", "aligned", "train"]
 
@@ -66,10 +68,15 @@ def turn(values, base, first, start, d, scratch, at):
 
 
 @unrolled
-def nudge_of(z, scratch, label, own_step, step, squares, first, stepped):
+def nudge_of(z, scratch, label, own_step, step, squares, first, stepped, kind):
     """The nudges of a row with sums z, whose errors are counted; `label` and `own_step` are places in `scratch`."""
-    nudge, wrong, _ = learn(z, load(scratch, label), load(scratch, own_step) if stepped else step, 1.0)
-    store(squares, first, fma(wrong, wrong, load(squares, first)))
+    y, step = load(scratch, label), load(scratch, own_step) if stepped else step
+    if kind:
+        error = z - y
+        nudge = error * step
+    else:
+        nudge, error, _ = learn(z, y, step, 1.0)
+    store(squares, first, fma(error, error, load(squares, first)))
     return nudge
 
 
@@ -91,7 +98,7 @@ def ask_for(X, y, base, row, d, lanes_from, lanes_to):
 
 
 @unrolled
-def train_row(state, first, m, scratch, row, label, own_step, step, squares, stepped, inputs):
+def train_row(state, first, m, scratch, row, label, own_step, step, squares, stepped, kind, inputs):
     """Eight lanes learn from the row that begins at place `row`."""
     d = len(inputs)
     weights = [load(state, first + j * m) for j in range(d + 1)]
@@ -99,14 +106,14 @@ def train_row(state, first, m, scratch, row, label, own_step, step, squares, ste
     z = weights[d]
     for j in range(d):
         z = fma(x[j], weights[j], z)
-    nudge = nudge_of(z, scratch, label, own_step, step, squares, first, stepped)
+    nudge = nudge_of(z, scratch, label, own_step, step, squares, first, stepped, kind)
     for j in range(d):
         store(state, first + j * m, fma(-nudge, x[j], weights[j]))
     store(state, first + d * m, weights[d] - nudge)
 
 
 @kernel
-def train_narrow(X, y, step, base, count, state, squares, scratch, stepped, inputs):
+def train_narrow(X, y, step, base, count, state, squares, scratch, stepped, kind, inputs):
     """`train` for rows as wide as the tuple `inputs` is long; each row has its own step unless `stepped` is empty."""
     d, m = len(inputs), len(base)
     labels, steps = TILE * d * REGISTER, TILE * (d + 1) * REGISTER
@@ -121,7 +128,8 @@ def train_narrow(X, y, step, base, count, state, squares, scratch, stepped, inpu
             for first in range(0, m, REGISTER):
                 at = first * size + i * REGISTER
                 row = first * size + i * d * REGISTER
-                train_row(state, first, m, scratch, row, at + labels, at + steps, step[0], squares, stepped, inputs)
+                label, own_step = at + labels, at + steps
+                train_row(state, first, m, scratch, row, label, own_step, step[0], squares, stepped, kind, inputs)
             lanes = m // TILE
             ask_for(X, y, base, start + TILES_AHEAD * TILE, d, i * lanes, (i + 1) * lanes)
 
@@ -178,7 +186,7 @@ def sums_of_lanes(sums):
 
 
 @kernel
-def train_wide(X, y, step, base, count, state, squares, scratch, stepped):
+def train_wide(X, y, step, base, count, state, squares, scratch, stepped, kind):
     """`train_narrow` for rows of any width from eight features on."""
     d, m = X.shape[1], len(base)
     last = (d - 1) // REGISTER * REGISTER  # where the last block would begin if it did not overlap
@@ -211,7 +219,7 @@ def train_wide(X, y, step, base, count, state, squares, scratch, stepped):
                 store(state, d * m + first, bias)
                 place = first * TILE + (i - start) * REGISTER
                 z = sums_of_lanes(sums) + bias
-                nudge = nudge_of(z, scratch, labels + place, steps + place, step[0], squares, first, stepped)
+                nudge = nudge_of(z, scratch, labels + place, steps + place, step[0], squares, first, stepped, kind)
                 store(scratch, own, nudge)
             before = i
     for first in range(0, m, REGISTER):
@@ -230,24 +238,26 @@ def train_wide(X, y, step, base, count, state, squares, scratch, stepped):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _compiled(floats, width, stepped):
+def _compiled(floats, width, stepped, kind):
     """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
-    words = f"{floats}2 {SEGMENTS} t{stepped}"
+    words = f"{floats}2 {SEGMENTS} t{stepped} t{kind}"
     return compiled(train_narrow, f"{words} t{width}") if width <= NARROW else compiled(train_wide, words)
 
 
-def train(X, y, step, base, count, state, squares):
+def train(X, y, step, base, count, state, squares, loss=LOG_LOSS):
     """Lane k trains on rows base[k], base[k] + 1, ..., base[k] + count - 1, all of which must be rows of X.
 
-    `X` is (n, d), C-contiguous, float64 or float32, and `y` (n,) holds 0.0 or 1.0 a row. `step` holds the learning rate
-    times the sample weight of each row (n,), or one number for all of them (1,). `base` (m,) is int64, and both m and
-    `count` divide by 8. `state` (d + 1, m) has the weights and the bias of a lane in its column. The squares of a
-    lane's errors are added to its number in `squares` (m,). All floats but X's are float64.
+    `X` is (n, d), C-contiguous, float64 or float32, and `y` (n,) holds 0.0 or 1.0 a row, or a number if `loss` is
+    LEAST_SQUARES. `step` holds the learning rate times the sample weight of each row (n,), or one number for all of
+    them (1,). `base` (m,) is int64, and both m and `count` divide by 8. `state` (d + 1, m) has the weights and the bias
+    of a lane in its column. The squares of a lane's errors are added to its number in `squares` (m,). All floats but
+    X's are float64.
 
     No other rows are read. Wherever `count` is cut into calls, and whichever lanes are beside each other, the results
     are the same bits. Steps are in bounds as for `neuron.py`.
     """
-    d, m, stepped = X.shape[1], len(base), int(len(step) != 1)
+    d, m, stepped, kind = X.shape[1], len(base), int(len(step) != 1), KINDS[loss]
     scratch = aligned(TILE * (1 + stepped) + (TILE * d if d <= NARROW else d + TILE), m).reshape(-1)
-    run, rows = for_rows(lambda floats: _compiled(floats, d, stepped), X)
-    run(rows, y, step, base, count, state, squares, scratch, (0,) * stepped, *(((0,) * d,) if d <= NARROW else ()))
+    run, rows = for_rows(lambda floats: _compiled(floats, d, stepped, kind), X)
+    tuples = (0,) * stepped, (0,) * kind
+    run(rows, y, step, base, count, state, squares, scratch, *tuples, *(((0,) * d,) if d <= NARROW else ()))
