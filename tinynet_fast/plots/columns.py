@@ -37,8 +37,9 @@ def contributions(model: Neuron | MLP, X: Any = None, y: Any = None, ax: Any = N
         of the number.
     X, y : optional
         Rows, as for `predict`, and their labels or numbers: needed for other models. A bar is then how much the mean
-        log loss (of numbers, the mean of the loss that the model was trained by, such as the squared error) grows if the values of a column are shuffled among the rows (Breiman, Machine Learning 45, 2001; at most 1,000
-        rows, five times). A line at its end shows two standard errors of the five.
+        log loss (of numbers, the mean of the loss that the model was trained by, such as the squared error) grows if
+        the values of a column are shuffled among the rows (Breiman, Machine Learning 45, 2001; at most 1,000 rows, five
+        times). A line at its end shows two standard errors of the five.
     ax : matplotlib Axes, optional
 
     Returns

@@ -32,9 +32,10 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
     -------
     Axes
         A neuron's training loss is a sum of squared errors, and its validation loss a mean log loss. So the second one
-        has its own axis, on the right. Numbers have one for the validation loss too, if the training loss is a sum. If the first epochs are much higher than all later ones, they are cut off, and
-        the title says so. If the losses change little, the axis does not start at 0. If nearly all of the change is in
-        the first of many epochs, the axis of epochs is logarithmic.
+        has its own axis, on the right; also with numbers, if the first is a sum and the second a mean. If the first
+        epochs are much higher than all later ones, they are cut off, and the title says so. If the losses change
+        little, the axis does not start at 0. If nearly all of the change is in the first of many epochs, the axis of
+        epochs is logarithmic.
     """
     if isinstance(result, (np.ndarray, list, tuple)):
         return _losses_alone(np.asarray(result, dtype=np.float64), axes(ax))

@@ -37,7 +37,16 @@ RATE_OF = {"adam": 0.01, "rmsprop": 0.003, "adagrad": 0.05, "sgd": 0.05}
 SOFTMAX_RATE = 3.0  # times as much without hidden units: then the loss is convex
 SWEPT = {"learning_rate", "l2", "average", "epochs", "shuffle", "seed", "engine", "n_jobs"}  # what a sweep can have
 TOO_FEW = "a label has too few rows to hold any out"
-NOT_SEARCHED = {"validation", "patience", "progress", "callback", "checkpoint", "checkpoint_seconds", "resume", "standardize_y"}
+NOT_SEARCHED = {
+    "validation",
+    "patience",
+    "progress",
+    "callback",
+    "checkpoint",
+    "checkpoint_seconds",
+    "resume",
+    "standardize_y",
+}
 
 
 @dataclass(frozen=True)
@@ -331,8 +340,19 @@ def held_out(trainer: Callable[..., Any], rows: SearchRows, options: dict[str, A
 # --- the choice -------------------------------------------------------------------------------------------------------
 
 
-def chosen(rows: SearchRows, penalties: np.ndarray, losses: np.ndarray, usual_penalty: float) -> tuple[float, str]:
-    """The penalty nearest to the usual one that held-out rows cannot tell from the best one; and why, in words."""
+def chosen(
+    rows: SearchRows,
+    penalties: np.ndarray,
+    losses: np.ndarray,
+    usual_penalty: float,
+    errors: float = 1.0,
+    name: str | None = None,
+) -> tuple[float, str]:
+    """The penalty nearest to the usual one that held-out rows cannot tell from the best one; and why, in words.
+
+    They tell two apart if the losses differ by more than so many standard `errors`. `name` is what the losses are
+    called.
+    """
     usual = int(np.argmin(np.abs(np.log(penalties / usual_penalty))))
     weight = np.ones(len(rows)) if rows.sample_weight is None else rows.sample_weight
     means = np.average(losses, axis=1, weights=weight)
@@ -340,7 +360,7 @@ def chosen(rows: SearchRows, penalties: np.ndarray, losses: np.ndarray, usual_pe
     with np.errstate(invalid="ignore"):
         mean = np.average(more, axis=1, weights=weight)
         error = np.sqrt(np.sum((weight * (more - mean[:, np.newaxis])) ** 2, axis=1)) / weight.sum()
-        error *= np.sqrt(1.0 + rows.folds / (rows.folds - 1.0))
+        error *= errors * np.sqrt(1.0 + rows.folds / (rows.folds - 1.0))
         alike = np.flatnonzero(mean <= error)
     chosen = int(alike[np.argmin(np.abs(alike - usual))]) if len(alike) else usual
     within = f"in {rows.folds}-fold cross-validation"
@@ -348,7 +368,7 @@ def chosen(rows: SearchRows, penalties: np.ndarray, losses: np.ndarray, usual_pe
         words = f"l2 = {usual_penalty:.3g} / rows as usual, because no other is clearly better {within}"
     else:
         beside = f"{means[chosen]:.4g} {within}, and {means[usual]:.4g} with the usual {usual_penalty:.3g} / rows"
-        words = f"l2 = {penalties[chosen]:.3g} / rows, because its {rows.words} is {beside}"
+        words = f"l2 = {penalties[chosen]:.3g} / rows, because its {name or rows.words} is {beside}"
     return float(penalties[chosen]), words
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from tinynet_fast.kernels.point_functions import LOSSES
 from tinynet_fast.kernels.vectorized import row_loss
+from tinynet_fast.models import Model
+from tinynet_fast.models.outputs import loss_in
 from tinynet_fast.plots.judged import JudgedNumbers
 from tinynet_fast.tables import metrics
 from tinynet_fast.tables.metrics import Score
@@ -144,6 +146,12 @@ class NumberReport(Printed):
     def __repr__(self) -> str:
         r2 = "undefined" if self.r2.value is None else f"{self.r2.value:.4f}"
         return f"NumberReport({self.rows:,} rows, R squared {r2})"
+
+
+def loss_of(model: Model) -> tuple[str, float]:
+    """The name and the shape of the loss that a model of numbers was trained by."""
+    code, shape = loss_in(model.training, model.output)
+    return next(name for name, loss in LOSSES["linear"].items() if loss.code == code), shape
 
 
 def _losses(predictions: np.ndarray, y: np.ndarray, loss: tuple[str, float]) -> np.ndarray:

@@ -50,11 +50,13 @@ def name_of_loss(report: NumberReport) -> str:
 
 
 def about_baseline(report: NumberReport) -> str:
+    """What the baseline predicts."""
     whose = "the rows trained on" if report.baseline.of_training_rows else "these rows"
     return f"always {amount(report.baseline.mean)}, the mean of {whose}"
 
 
 def quantile_names(report: NumberReport) -> list[str]:
+    """The quantiles of the errors, as names of columns."""
     return ["median" if share == 0.5 else f"{100 * share:g} %" for share in report.errors]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tinynet_fast.kernels.point_functions import LOSSES
 
 MISSING = ("fill", "drop", "refuse")
-LABELS, NUMBERS, ONE_VS_REST = "labels", "linear", "one_vs_rest"  # what `output` may be
+OUTPUTS = LABELS, NUMBERS, ONE_VS_REST = "labels", "linear", "one_vs_rest"  # what `output` may be
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class TableOptions:
 
     def _check_output(self) -> None:
         """ValueError if there is no such output, or if options for labels are given for numbers."""
-        if self.output not in (None, LABELS, NUMBERS, ONE_VS_REST):
+        if self.output not in (None, *OUTPUTS):
             raise ValueError(
                 f"output={self.output!r}: {LABELS!r}, {NUMBERS!r} (numbers) or {ONE_VS_REST!r} is needed, or nothing"
             )
