@@ -138,7 +138,7 @@ def find_options(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", TrainingWarning)  # training on all rows will say what there is to say
         if network:
-            return network(rows, tuple(hidden), given, seed)
+            return network_options(rows, tuple(hidden), given, seed)
         return _neuron(rows, given, seed)
 
 
@@ -248,7 +248,7 @@ def _log_losses(weights: np.ndarray, biases: np.ndarray, X: np.ndarray, codes: n
 # --- networks, a softmax of the inputs, and neurons with options that `sweep` does not have ---------------------------
 
 
-def network(rows: SearchRows, hidden: tuple[int, ...], given: dict[str, Any], seed: int) -> Found:
+def network_options(rows: SearchRows, hidden: tuple[int, ...], given: dict[str, Any], seed: int) -> Found:
     """Options of a network; the penalty is found, unless it was given."""
     optimizer, activation = given.get("optimizer", "adam"), given.get("activation", "relu")
     size, updates = given.get("batch_size", BATCH) or rows.in_all, UPDATES if hidden else SOFTMAX_UPDATES

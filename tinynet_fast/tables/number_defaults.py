@@ -31,7 +31,7 @@ from tinynet_fast.tables.defaults import (
     held_out,
     is_number,
     kept_as_usual,
-    network,
+    network_options,
     sampled,
 )
 from tinynet_fast.training.losses import LINEAR, ChosenLoss, choose_loss
@@ -83,7 +83,7 @@ def find_number_options(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", TrainingWarning)  # training on all rows will say what there is to say
         if hidden:
-            return network(rows, tuple(hidden), given, seed)
+            return network_options(rows, tuple(hidden), given, seed)
         neuron = _neuron(rows, given, seed)
         if hidden is not None or rows.folds < 2 or given.keys() & OF_NEURONS:
             return neuron
@@ -105,7 +105,7 @@ def _better(rows: SearchRows, neuron: Found, given: dict[str, Any], seed: int) -
 
     The network is first tried with the usual penalty, and its own is found only if it is better.
     """
-    usual = network(replace(rows, in_all=len(rows)), HIDDEN, given | {"l2": USUAL / len(rows)}, seed).options
+    usual = network_options(replace(rows, in_all=len(rows)), HIDDEN, given | {"l2": USUAL / len(rows)}, seed).options
     losses = held_out(train_mlp, rows, usual)
     gain = _losses_of_neuron(rows, neuron.options) - losses
     error = float(gain.std(ddof=1)) / np.sqrt(len(gain)) * np.sqrt(1.0 + rows.folds / (rows.folds - 1.0))
@@ -115,7 +115,7 @@ def _better(rows: SearchRows, neuron: Found, given: dict[str, Any], seed: int) -
         return Found(
             neuron.options, f"one neuron, because a network is not clearly better ({compared}); {neuron.reason}"
         )
-    found = network(rows, HIDDEN, given, seed)
+    found = network_options(rows, HIDDEN, given, seed)
     return Found(
         found.options, f"a network of {HIDDEN[0]} hidden units, because it is better ({compared}); {found.reason}"
     )
