@@ -14,8 +14,9 @@ from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, Separator, t
 from tinynet_fast.cli.rows import naming
 from tinynet_fast.cli.streams import SafeConsole
 from tinynet_fast.cli.support import plain_console
+from tinynet_fast.tables.labelled import Labeller
 from tinynet_fast.tables.options import TableOptions
-from tinynet_fast.tables.rows import Encoded, Labeller, read
+from tinynet_fast.tables.rows import Encoded, read
 
 
 @dataclass
@@ -92,7 +93,7 @@ def _own_rows(
     labeller = Labeller(asked)
     rows = labeller(table, column)
     encoded = Encoded(rows, asked, labeller.reading())
-    return encoded.X, rows.labels[rows.codes]
+    return encoded.X, rows.truth
 
 
 def _print(seen: Any) -> None:

@@ -267,9 +267,12 @@ class Model:
         return self.mean_loss(matrix, (self.true_numbers if self.numbers else self.codes)(X, y, len(matrix)))
 
     def true_numbers(self, X: Any, y: Any, n_rows: int) -> np.ndarray:
-        """The number of each row, (n_rows,), or (n_rows, n_outputs). `y` may name a column of `X`, or several."""
-        if y is None and self.target is not None:
-            y = self.target.name
+        """The number of each row, (n_rows,), or (n_rows, n_outputs). `y` may name a column of `X`, or several.
+
+        If the model was trained on a table, `y` may be None for the column that was learned.
+        """
+        if self.columns is not None and (y is None or isinstance(y, str)):
+            y = self.true_labels(X, y)
         return read_numbers(number_columns(X, y), n_rows, self.n_outputs)
 
     def codes(self, X: Any, y: Any, n_rows: int) -> np.ndarray:
@@ -283,17 +286,17 @@ class Model:
         return encode_known(self.true_labels(X, y), self.labels, n_rows)
 
     def true_labels(self, X: Any, y: str | None = None) -> np.ndarray:
-        """The labels of a table's rows, as they were in training; ValueError if one is missing."""
+        """The labels or numbers of a table's rows, as they were in training; ValueError if one is missing."""
         table = table_of(X)
         if table is None or self.columns is None:
-            raise ValueError(f"X is a {type(X).__name__} without named columns: pass the labels as y")
+            what = "numbers" if self.numbers else "labels"
+            raise ValueError(f"X is a {type(X).__name__} without named columns: pass the {what} as y")
         target = self.target_of(y, table.names, table.place)
-        labels, gone = target.labels(table, self.columns.reading(table, target.name))
+        values, gone = target.values(table, self.columns.reading(table, target.name))
         if gone.any():
-            raise ValueError(
-                f"{table.cell(int(np.argmax(gone)), target.name)}: the label is missing: leave the row out"
-            )
-        return labels
+            place = table.cell(int(np.argmax(gone)), target.name)
+            raise ValueError(f"{place}: the {target.what} is missing: leave the row out")
+        return values
 
     def mean_loss(self, matrix: Any, y: np.ndarray) -> float:
         """`loss` for rows that were checked before: a finite matrix, and for each row the index of its label, or its
@@ -307,12 +310,13 @@ class Model:
         return total / len(matrix)
 
     def target_of(self, y: str | None, columns: list[str], place: str = "X") -> Target:
-        """The column of labels, or the condition on one, that `y` names. None is what was learned."""
+        """The column of labels or numbers, or the condition on one, that `y` names. None is what was learned."""
         if self.target is not None and y in (None, self.target.name, self.target.words):
             return self.target
         if y is None:
-            raise ValueError("the model does not know which column it learned: name the column of labels")
-        return Target.of(y, columns, place=place)
+            what = "number" if self.numbers else "label"
+            raise ValueError(f"the model does not know which column it learned: name the column of {what}s")
+        return Target.of(y, columns, place=place, numbers=self.numbers)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` as JSON. If anything fails, the old file stays as it was.
