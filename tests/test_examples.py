@@ -13,6 +13,11 @@ PRINTED = {
     "height_weight_network": ["epoch 3600: loss 0.0021", "[-2. -7.]: 0.0025, actual 0", "height +1, weight +5: 0.9980"],
     "learning_rate_lab": ["rate 0.1: total loss 1.0155, 0.2670, 0.0291 at", "least in the last epoch: 0.5"],
     "exclusive_or": ["one neuron: [0.5", "4 hidden units: [0.00", "right: 1.0"],
+    "augmentation": [
+        "neither: log loss 0.001 on its own rows, 1.5",
+        "noise: log loss 0.03",
+        "mixup: log loss 0.06",
+    ],
     "thresholds": ["threshold 0.5: ", "rows that change sides from 0.5 to 0.7: "],
     "own_table": [
         "400 to train on, 100 held out to judge",

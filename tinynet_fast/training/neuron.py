@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tinynet_fast.kernels.engines import FAST, row_limit
-from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import Neuron
-from tinynet_fast.training.checks import check_rate, is_auto
+from tinynet_fast.training.checks import check_at_least_zero, check_rate, is_auto
 from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.neuron_kinds import MOST_LABELS, check_neuron_output, first_weights, neurons_for
@@ -17,7 +16,7 @@ from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
-from tinynet_fast.training.schedules import Penalties, Schedule
+from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
 from tinynet_fast.training.strict_first import strict_first
 from tinynet_fast.training.team import Team
 
@@ -46,6 +45,7 @@ def train_neuron(
     gamma: float = 2.0,
     class_weight: Any = None,
     standardize_y: bool = False,
+    noise: float = 0.0,
     shuffle: bool | str = False,
     seed: int | None = None,
     validation: Any = None,
@@ -128,6 +128,15 @@ def train_neuron(
     loss : {"log_loss", "squared_error"}
         What the updates make small: cross-entropy, whose gradient is error * x, or the squared error of the
         prediction, whose gradient is 2 * error * prediction * (1 - prediction) * x.
+    noise : float
+        Each epoch trains on inputs with new Gaussian noise, whose deviation is `noise` times the input's own over the
+        rows (with `standardize`, `noise` itself); 0.1 is usual. It keeps weights small as l2 does (Bishop, Training
+        with noise is equivalent to Tikhonov regularization, Neural Computation 7, 1995): for squared error of a linear
+        neuron, the expected loss is that of the rows plus the squared length of the weights times `noise` squared, each
+        weight counted in deviations. It depends on `seed`, the epoch and the row's place in the epoch alone, so it is
+        the same in every engine. Validation and the search for a rate see none. A column that never changes gets none.
+        If inputs are not standardised, a pass over the rows measures them. If a row becomes too long for "fast" to keep
+        its promise, training begins again with "strict" (and calls `callback` again). Not for sparse rows.
     shuffle : bool or "blocks"
         Visit the rows in a new random order in each epoch. The order depends on `seed` and the epoch alone, so it is
         the same in every engine. True needs all rows in memory: arrays, or files whose rows take up to 256 MB. "blocks"
@@ -211,11 +220,12 @@ def train_neuron(
     Notes
     -----
     If the engine is "fast", long runs are trained in segments side by side, and the junctions are compared afterwards;
-    `certificate` of the result says how far the weights can be from those of rows in turn. This is for dense rows
-    without l1 and a checkpoint: blocks of 65,536 rows and more of up to 8 inputs without l2 and averaging, and more
-    than eight epochs in the same order at a constant rate (averaged ones of up to 10 million rows in all). The weights
-    do not depend on `n_jobs`, on how rows are cut into files and blocks, or on what looks at the epochs (`callback`,
-    `validation`). With other `epochs` the last bits of an epoch may be others.
+    `certificate` of the result says how far the weights can be from those of rows in turn. This is for log loss and for
+    the squared error of one number, and for dense rows without l1 and a checkpoint: blocks of 65,536 rows and more of
+    up to 8 inputs without l2 and averaging, and more than eight epochs in the same order at a constant rate (averaged
+    ones of up to 10 million rows in all). The weights do not depend on `n_jobs`, on how rows are cut into files and
+    blocks, or on what looks at the epochs (`callback`, `validation`). With other `epochs` the last bits of an epoch may
+    be others.
 
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
@@ -247,6 +257,7 @@ def train_neuron(
     chosen = choose_loss(loss, of, delta=delta, quantile=quantile, gamma=gamma)
     penalties, search = Penalties(l2, l1, average, chosen), is_auto(learning_rate)
     rates = first_schedule(learning_rate, schedule, power_t, penalties)
+    noise = check_at_least_zero("noise", noise)
     options = checked(
         X,
         y,
@@ -254,7 +265,7 @@ def train_neuron(
         epochs=epochs,
         shuffle=shuffle,
         seed=seed,
-        random_start=False,
+        random_start=noise > 0.0,
         validation=validation,
         patience=patience,
         engine=engine,
@@ -276,6 +287,7 @@ def train_neuron(
         sparse=True,
         n_jobs=n_jobs,
     )
+    options.augment_rows(noise)
     if rates.name == "cosine":
         rates.updates = options.epochs * len(options.rows)
         options.recorded["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
@@ -291,7 +303,7 @@ def train_neuron(
     options.choose_engine(row_limit(length, float(rates.rates(0, 1)[0]), kind.bound), kind.is_fast)
 
     def trained() -> TrainingResult[Neuron]:
-        first = strict_first(options, rates, kind.bound) if fast else None
+        first = strict_first(options, rates, kind.bound) if fast and not noise else None
         trainable, junctions = kind.trainable(options, start, rates, penalties), Junctions()
         if first is not None:
             trainable.cut_for(FAST, options)
@@ -313,8 +325,8 @@ def side_by_side(
     """
     penalties, n = neuron.penalties, options.rows.count
     fast = options.engine is FAST or later
-    log_loss = penalties.smooth and penalties.loss.code == LOG_LOSS
-    if type(neuron) is not DenseNeuron or not fast or not log_loss or options.checkpoint is not None:
+    kernel = penalties.smooth and penalties.loss.code in PLAIN
+    if type(neuron) is not DenseNeuron or not fast or not kernel or options.checkpoint is not None or options.augment:
         return None
     # 10 ms, which short runs do not need.
     from tinynet_fast.training import block_segments
@@ -325,10 +337,10 @@ def side_by_side(
         and options.rows.n_features <= block_segments.MOST_FEATURES
         and (n is None or n >= block_segments.LEAST_ROWS)
     ):
-        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team)
+        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team, penalties.loss.code)
         neuron.repeats = False  # one epoch a call
         neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
-    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options)
+    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options, penalties.loss.code)
     return Segments(neuron, options, junctions, team) if repeated else None
 
 
