@@ -171,7 +171,7 @@ IN_THE_REFERENCE_TOO = [
     Mistake("loss of the epoch before", "losses[epoch] += error * error", "losses[epoch - 1] += error * error", everywhere=True),
     Mistake("tanh's slope is sigmoid's", "return a, 1.0 - a * a", "return a, a * (1.0 - a)"),
     Mistake("slope of the sum", "a = math.tanh(z); return a, 1.0 - a * a", "a = math.tanh(z); return a, 1.0 - z * z"),
-    Mistake("output error doubled", "deltas[target + u] = weight * loss_slope(...)", "deltas[u] = 2.0 * weight * loss_slope(...)"),
+    Mistake("output error doubled", "deltas[target + u] = weight * loss_slope(...)", "deltas[target + u] = 2.0 * weight * loss_slope(...)"),
     Mistake("blame from the last unit only", "blame += params[...] * deltas[...]", "blame = params[...] * deltas[...]", "network_backward"),
     Mistake("sum in place of the mean gradient", "gradient[p] / total", "gradient[p]"),
     Mistake("transposed weights", "z += values[source + j] * params[p + j * outputs + u]", "z += values[source + j] * params[p + u * inputs + j]", "network_forward", given="for j in range(inputs): ..."),
