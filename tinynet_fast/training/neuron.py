@@ -64,7 +64,8 @@ def train_neuron(
 ) -> TrainingResult[Neuron]:
     """Train one neuron: for each row, predict, measure the error and nudge the weights.
 
-    For a row x with label 0 or 1::
+    It learns two labels, more than two (a sum for each label), or with ``output="linear"`` numbers. For a row x with
+    label 0 or 1::
 
         raw        = x[0]*w[0] + x[1]*w[1] + ... + bias
         prediction = 1 / (1 + exp(-raw))
@@ -73,7 +74,8 @@ def train_neuron(
         bias      -= learning_rate * error
 
     This is stochastic gradient descent on cross-entropy, a row at a time (Bishop, Pattern Recognition and Machine
-    Learning, 2006, section 4.3.2).
+    Learning, 2006, section 4.3.2). For numbers the prediction is the raw sum, and the error is in the number's own
+    unit. Other losses nudge by their own slope in place of the error; see `loss`.
 
     Parameters
     ----------
@@ -91,25 +93,28 @@ def train_neuron(
         epochs a function that returns a new iterator each time. However they are cut into files and blocks, the weights
         are those of the same rows in memory. Files whose rows take up to 256 MB as float64 are parsed once and then
         kept in memory. Or a SciPy sparse matrix or array; see the notes.
-    y : (n,), or str
-        0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. If X is a
-        frame or a path, the name of the column of labels (for .npy its number, from 0, or an array or a path of
-        labels). Leave it out if blocks or svmlight files hold the labels.
+    y : (n,), or str; for numbers also (n, n_targets), or list of str
+        0/1, booleans, or any labels, up to 256. Of two, the larger in sorting order is the one whose probability is
+        learned. With ``output="linear"`` numbers, several for each row if `y` has several columns. If X is a frame or a
+        path, the name of the column of labels or numbers (for .npy its number, from 0, or an array or a path of
+        them), or the names of several columns of numbers. Leave it out if blocks or svmlight files hold the labels.
     learning_rate : float or "auto"
-        How far a row moves the weights. While learning_rate * (|x|**2 + 1) <= 8 for every row, no step overshoots.
+        How far a row moves the weights. No step overshoots while learning_rate * (|x|**2 + 1) is at most 8 for every
+        row; for numbers with "squared_error" or "huber", and for a softmax, at most 2 and 4. Numbers therefore need
+        inputs of about 1 (see `standardize`) or a small rate.
         "auto" first tries a grid of rates, on all rows or on 32,768 or more that are drawn from them (see `auto_rate`),
-        and trains with the rate that has the least log loss; `rate_search` of the result says what was tried. It is for
-        schedule="constant" and loss="log_loss" without l1. Rows that are not in memory are read once more for it; rows
-        that can be read once only are refused.
+        and trains with the rate that has the least loss: of numbers the loss that is asked for, of labels the log loss
+        (for "hinge" its own). `rate_search` of the result says what was tried. It is for schedule="constant" without
+        l1. Rows that are not in memory are read once more for it; rows that can be read once only are refused.
     epochs : int
         Passes over the rows.
-    weights : float or (n_features,)
-        Where to start: one number for all weights, or one for each. A dict or a pandas Series gives them by the names
-        of the inputs.
-    bias : float
+    weights : float, (n_features,) or (n_features, n_outputs)
+        Where to start: one number for all weights, one for each input, or with more than two labels or several numbers
+        one for each input and output. A dict or a pandas Series gives them by the names of the inputs.
+    bias : float or (n_outputs,)
         Where the bias starts.
     sample_weight : (n,), optional
-        How much a row counts: its step is its learning rate times its weight. At least 0, and above 0 for rows of both
+        How much a row counts: its step is its learning rate times its weight. At least 0, and above 0 for rows of two
         labels. Only for rows in memory.
     l2, l1 : float
         Penalties: of l2 / 2 times the squared length of the weights, and of l1 times the sum of their magnitudes. Each
@@ -125,9 +130,49 @@ def train_neuron(
     average : bool or int
         The model's weights are the mean of the weights after each row (averaged SGD, Polyak and Juditsky, 1992), from
         the first row that is trained on, or from the `average`-th.
-    loss : {"log_loss", "squared_error"}
-        What the updates make small: cross-entropy, whose gradient is error * x, or the squared error of the
-        prediction, whose gradient is 2 * error * prediction * (1 - prediction) * x.
+    output : {None, "one_vs_rest", "linear"}
+        None: `y` holds labels. With more than two, the neuron has a sum for each, and their softmax gives the
+        probabilities (Bishop, section 4.3.4); "one_vs_rest" trains a neuron for each label against all others. With two
+        labels they are the same. "linear": `y` holds numbers.
+    loss : str, optional
+        What the updates make small. Here z is the raw sum and error = prediction - y. The weights are nudged by
+        learning_rate * slope * x, where the slope is the loss's derivative by z:
+
+        ================  =============================================  =====================================
+        of labels         loss of a row                                  slope
+        ================  =============================================  =====================================
+        "log_loss"        -log(p), p the probability of the true label;  error
+                          the default
+        "squared_error"   error**2                                       2 error prediction (1 - prediction)
+        "hinge"           max(0, 1 - s z), s = 1 for the second label,   -s if s z <= 1, else 0
+                          -1 for the first
+        "focal"           -(1 - p)**gamma log(p)                         its derivative
+        ================  =============================================  =====================================
+
+        ================  =============================================  =====================================
+        of numbers        loss of a row                                  slope
+        ================  =============================================  =====================================
+        "squared_error"   error**2; the default                          error: half the derivative, as in
+                                                                         scikit-learn
+        "huber"           error**2 / 2 if abs(error) <= delta, else      error, kept from -delta to delta
+                          delta (abs(error) - delta / 2)
+        "absolute_error"  abs(error)                                     1, -1, or 0 for no error
+        "quantile"        (1 - q) error if error > 0, else -q error      1 - q, -q, or 0 for no error
+        "poisson"         exp(z) - y z                                   error
+        ================  =============================================  =====================================
+
+        With "hinge" the model gives margins and no probabilities. With "poisson", for counts of at least 0, z is the
+        log of the mean, and the prediction is exp(z). A softmax has "log_loss" alone. Sources: Huber, 1964; Koenker and
+        Bassett, Econometrica 46, 1978 (quantile); Lin and others, ICCV 2017 (focal).
+    delta, quantile, gamma : float
+        The shapes of "huber", "quantile" (q: the share of numbers that shall lie below the prediction, above 0 and
+        below 1) and "focal" (at least 0; 0 is the log loss).
+    class_weight : dict or "balanced", optional
+        What the rows of each label count for, times their sample weights: a dict from label to weight, 1.0 for labels
+        that it leaves out; or "balanced", n / (n_labels * rows of the label) as in scikit-learn. Only for labels.
+    standardize_y : bool
+        Train on (y - mean) / standard deviation of each number; the model gives raw numbers. Its loss history is of the
+        standardised ones, and so is `delta`. Not for "poisson".
     noise : float
         Each epoch trains on inputs with new Gaussian noise, whose deviation is `noise` times the input's own over the
         rows (with `standardize`, `noise` itself); 0.1 is usual. It keeps weights small as l2 does (Bishop, Training
@@ -156,10 +201,12 @@ def train_neuron(
     patience : int, optional
         Stop after this many epochs in a row without a lower validation loss, and return the weights of the best epoch.
     engine : {"fast", "strict", "numpy", "reference"}
-        What does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, squared error,
-        steps that can overshoot and very large starting weights to "strict", which has the reference's weights bit for
-        bit. (On sparse rows "fast" does l1 itself.) If the rate falls until no step can overshoot, "fast" trains the
-        rows from there on, but none of the first epoch if the rows take more than 256 MB.
+        What does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, steps that can
+        overshoot and very large starting weights to "strict", which has the reference's weights bit for bit. It also
+        leaves to it the losses that are not convex, have a kink, or have no bound on their slope's slope:
+        "squared_error" of labels, "focal", "hinge", "absolute_error", "quantile" and "poisson". (On sparse rows "fast"
+        does l1 itself, and "log_loss" alone.) If the rate falls until no step can overshoot, "fast" trains the rows
+        from there on, but none of the first epoch if the rows take more than 256 MB.
     progress : bool
         Show on stderr how far training is: a bar on a terminal, elsewhere a line every few seconds.
     callback : callable, optional
@@ -169,9 +216,9 @@ def train_neuron(
         index that pandas or Dask wrote into a file, also one with a name. A column that looks like a row number is
         named in a `TrainingWarning`.
     labels : sequence, optional
-        The two labels: the second is the one whose probability is learned, and any other label in the rows is refused.
-        Needed if rows can be read only once, or to learn the probability of the label that comes first in sorting
-        order.
+        The labels: of two, the second is the one whose probability is learned. Any other label in the rows is refused.
+        Needed if rows can be read only once, to learn the probability of the label that comes first in sorting order,
+        and for more than two labels of rows that are not in memory. Not for numbers.
     standardize : bool
         Train on (x - mean) / standard deviation of each input, which takes a pass over the rows beforehand. The model
         that is returned takes raw inputs; `weights`, `bias` and `l2` apply to the standardised ones. A column that
@@ -197,14 +244,17 @@ def train_neuron(
     Returns
     -------
     TrainingResult
-        `model` is a `Neuron`, `loss_history` the sum of squared errors in each epoch.
+        `model` is a `Neuron`. `loss_history` is the sum of squared errors in each epoch; for "huber",
+        "absolute_error", "quantile", "poisson" and "hinge" the sum of the loss. That of several outputs is summed over
+        them. Each row is measured before its update.
 
     Raises
     ------
     ValueError
-        For missing values, ragged rows, one label only or an option that makes no sense; the message names the place
-        and the remedy. If a hold-out leaves only one label of rows that are not in memory, the error comes after the
-        first pass over them. Errors in files are TableErrors (a ValueError).
+        For missing values, ragged rows, one label only, a number that the loss cannot learn, options that do not go
+        together (such as a loss of numbers without ``output="linear"``), or one that makes no sense; the message names
+        the place and the remedy. If a hold-out leaves only one label of rows that are not in memory, the error comes
+        after the first pass over them. Errors in files are TableErrors (a ValueError).
     OSError
         If a file cannot be read.
     TrainingDivergedError
@@ -252,6 +302,12 @@ def train_neuron(
     [4.30186855] -10.50801156
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
+
+    Numbers:
+
+    >>> result = train_neuron([1, 2, 3, 4], [52, 58, 66, 72], output="linear", learning_rate=0.05, epochs=1000)
+    >>> print(result.model, result.model.predict([2.5, 5]).round(1), round(result.model.score([1, 4], [52, 72]), 3))
+    Neuron(1 inputs, linear) [62.  78.8] 1.0
     """
     of = check_neuron_output(output)
     chosen = choose_loss(loss, of, delta=delta, quantile=quantile, gamma=gamma)
