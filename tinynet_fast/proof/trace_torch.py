@@ -39,7 +39,7 @@ def torch_gradients(trace: NeuronTrace | MLPTrace) -> NeuronGradients | MLPGradi
         rows, labels = [row.inputs for row in trace.rows], [row.label for row in trace.rows]
         weights, biases = trace.weights_before, trace.biases_before
         home = torch if hasattr(torch, trace.activation) else torch.nn.functional
-        hidden = getattr(home, trace.activation)
+        hidden = torch.nn.Identity() if trace.activation == "identity" else getattr(home, trace.activation)
     w, b = [[tensor(part).requires_grad_() for part in parts] for parts in (weights, biases)]
     signal = tensor(rows)
     for layer in range(len(w)):
