@@ -67,7 +67,7 @@ def test_parameters_can_be_handed_over_both_ways(theirs, mine):
     back = theirs().set_params(**{name: value for name, value in comp.get_params().items() if name in known})
     assert back.get_params() == changed.get_params()
     if engine:
-        with pytest.raises(ValueError, match="Invalid parameter '(engine|class_weight)'"):
+        with pytest.raises(ValueError, match=r"Invalid parameter '(engine|class_weight)'"):
             theirs().set_params(**comp.get_params())
 
 
