@@ -129,7 +129,7 @@ class MLPBase(Convertible, CallbackSupportMixin):
         sums = outputs(self, X)
         with np.errstate(over="ignore"):
             ACTIVATIONS[self.out_activation_](sums)
-            return sums.astype(np.result_type(X.dtype, *self.coefs_), copy=False)
+            return sums
 
     def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: Any) -> None:
         super()._initialize(y, layer_units, dtype)
