@@ -244,8 +244,8 @@ def train_neuron(
     ValueError
         For missing values, ragged rows, one label only, a number that the loss cannot learn, options that do not go
         together (such as a loss of numbers without ``output="linear"``), or one that makes no sense; the message names
-        the place and the remedy. If a hold-out leaves only one label of rows that are not in memory, the error comes after the
-        first pass over them. Errors in files are TableErrors (a ValueError).
+        the place and the remedy. If a hold-out leaves only one label of rows that are not in memory, the error comes
+        after the first pass over them. Errors in files are TableErrors (a ValueError).
     OSError
         If a file cannot be read.
     TrainingDivergedError
