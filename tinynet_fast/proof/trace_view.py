@@ -85,8 +85,8 @@ class NeuronTrace(_Trace):
     makes of it. `label` is what is true of the row: 0 or 1, or a number. `error` is prediction - label; a margin has
     none. `loss` is what the step makes smaller, and `slope` its derivative with respect to z: for cross-entropy it is
     the error itself. So it is for the squared error of a number, because the step follows half of it. The gradient is
-    slope * input for a weight, and the slope for the bias. The step subtracts `weight_nudges`, which are (learning_rate *
-    slope) * input, and `bias_nudge`. `cross_entropy` repeats the loss if it is that one. `torch` holds PyTorch's
+    slope * input for a weight, and the slope for the bias. The step subtracts `bias_nudge` and `weight_nudges`, which
+    are (learning_rate * slope) * input. `cross_entropy` repeats the loss if it is that one. `torch` holds PyTorch's
     gradients if they were asked for.
     """
 
