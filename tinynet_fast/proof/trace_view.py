@@ -84,9 +84,9 @@ class NeuronTrace(_Trace):
     `products` are input * weight. `z` is their sum from left to right, and then the bias. `prediction` is what `output`
     makes of it. `label` is what is true of the row: 0 or 1, or a number. `error` is prediction - label; a margin has
     none. `loss` is what the step makes smaller, and `slope` its derivative with respect to z: for cross-entropy it is
-    the error itself, and so it is for numbers, where the step follows half the squared error. The gradient is slope *
-    input for a weight, and the slope for the bias. The step subtracts `weight_nudges`, which are (learning_rate *
-    slope) * input, and `bias_nudge`. `cross_entropy` repeats the loss if it is that one. `torch` holds PyTorch's
+    the error itself. So it is for the squared error of a number, because the step follows half of it. The gradient is
+    slope * input for a weight, and the slope for the bias. The step subtracts `bias_nudge` and `weight_nudges`, which
+    are (learning_rate * slope) * input. `cross_entropy` repeats the loss if it is that one. `torch` holds PyTorch's
     gradients if they were asked for.
     """
 
@@ -121,7 +121,7 @@ class RowTrace:
 
     `sums` are the units' z, `outputs` their activations, and `deltas` the derivatives of the row's loss with respect to
     each z. (Of half the loss, if numbers are learned by their squared error.) The last layer is the output unit: its z,
-    its prediction, and as the delta the slope of the loss, which for cross-entropy and for numbers is the error.
+    its prediction, and as the delta the slope of the loss, which for cross-entropy is the error.
     """
 
     inputs: list[float]
