@@ -187,4 +187,4 @@ def root_mean_square(errors: np.ndarray) -> Score:
 
 def quantiles(values: np.ndarray, shares: tuple[float, ...]) -> list[float]:
     """The values below which these shares of the rows lie."""
-    return np.quantile(values, shares).tolist()  # type: ignore[no-any-return]
+    return np.quantile(values, shares).tolist()
