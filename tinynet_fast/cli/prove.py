@@ -92,6 +92,8 @@ def _own_rows(
     assert table is not None
     labeller = Labeller(asked)
     rows = labeller(table, column)
+    if rows.labels is None:
+        raise ValueError(f"{data}: column {target!r} has numbers, and validate compares neurons of labels")
     encoded = Encoded(rows, asked, labeller.reading())
     return encoded.X, rows.truth
 

@@ -33,8 +33,9 @@ WORDS = {
     "encoding='latin-1', on the command line --encoding latin-1": "--encoding latin-1",
     "resume=False (--no-resume)": "--no-resume",
     "with labels=": "with --labels",
-    "so keep the rows of two labels": "so keep the rows of two labels, or name hidden units with --hidden; numbers "
-    "need --output linear",
+    "so keep the rows of two labels": (
+        "so keep the rows of two labels, or name hidden units with --hidden; numbers need --output linear"
+    ),
     "separator is for CSV files, and this": "--separator is for CSV files, and this",
     "encoding is for CSV files, and this": "--encoding is for CSV files, and this",
     "levels is for tables": "--levels is for tables",

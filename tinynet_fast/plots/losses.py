@@ -72,7 +72,9 @@ def _names_of_losses(model: Any) -> tuple[str, str]:
     loss, neuron = str(model.training.get("loss", "squared_error")), isinstance(model, Neuron)
     if model.numbers or model.output == "margin":
         what = "squared error" if loss == "squared_error" else f"{loss.replace('_', ' ')} loss"
-        return f"{'sum of the' if neuron else 'mean'} {what}", f"mean {what}"
+        total = "sum of squared errors" if loss == "squared_error" else f"sum of the {what}"
+        unit = " [in deviations]" if model.training.get("standardize_y") else ""
+        return (total if neuron else f"mean {what}") + unit, f"mean {what}"
     if neuron:
         return "sum of squared errors", "log loss [nats a row]"
     if loss in ("squared_error", "focal"):

@@ -20,6 +20,7 @@ from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
 from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.kernels.vectorized import predicted, row_loss
 from tinynet_fast.rows.sampling import drawn_rows
+from tinynet_fast.tables.options import ONE_VS_REST
 from tinynet_fast.training.losses import LINEAR, ChosenLoss
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
@@ -114,7 +115,7 @@ def find_options(
     seed: int = 0,
     sample_weight: np.ndarray | None = None,
 ) -> Found:
-    """Find options of `train_neuron` (two labels, no hidden units) or of `train_mlp` for these rows.
+    """Find options of `train_neuron` (two labels, or output="one_vs_rest") or of `train_mlp` for these rows.
 
     Parameters
     ----------
@@ -133,7 +134,7 @@ def find_options(
         What rows count for, in training and in judging.
     """
     given = dict(given or {})
-    network = bool(hidden) or n_labels > 2
+    network = bool(hidden) or (n_labels > 2 and given.get("output") != ONE_VS_REST)
     rows = search_rows(X, codes, n_labels, seed, sample_weight, NETWORK_ROWS if network else NEURON_ROWS)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", TrainingWarning)  # training on all rows will say what there is to say

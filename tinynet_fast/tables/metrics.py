@@ -9,6 +9,7 @@ import numpy as np
 
 Z = 1.959963984540054  # a standard normal number lies within +-Z with a probability of 95 %
 LEAST = float(np.finfo(np.float64).eps)  # a smaller probability counts as this one, as in scikit-learn's log_loss
+MUCH = 1e100  # values above this are made smaller before they are squared
 HALVINGS = 60  # of the interval in which a bound lies, until it is as narrow as a float64 can tell
 
 
@@ -55,7 +56,11 @@ def mean(losses: np.ndarray) -> Score:
 
 def half_width(values: np.ndarray) -> float | None:
     """Half the width of the interval of a mean, from its standard error; None for a single value."""
-    return Z * float(values.std(ddof=1)) / float(np.sqrt(len(values))) if len(values) > 1 else None
+    if len(values) < 2:
+        return None
+    scale = float(np.abs(values).max()) or 1.0  # squares of large values would not fit a float64
+    scale = scale if scale > MUCH else 1.0
+    return scale * Z * float((values / scale).std(ddof=1)) / float(np.sqrt(len(values)))
 
 
 def log_losses(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
