@@ -12,7 +12,8 @@ import numpy as np
 from tinynet_fast.cluster import train
 from tinynet_fast.cluster.dask_scoring import predicted
 from tinynet_fast.cluster.dask_shards import dask_cluster
-from tinynet_fast.cluster.scoring import check_model
+from tinynet_fast.cluster.learned import are_numbers
+from tinynet_fast.cluster.scoring import check_has_probabilities, check_model
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
@@ -99,7 +100,7 @@ def train_neuron(
     fast engine's bits are the same on all machines with the same instruction set; those of engine="strict" on all
     machines.
     """
-    return train.neuron(dask_cluster(X, y, client, features, storage_options), **options)
+    return train.neuron(dask_cluster(X, y, client, features, storage_options, are_numbers(options)), **options)
 
 
 def train_mlp(
@@ -128,7 +129,7 @@ def train_mlp(
     -------
     TrainingResult
     """
-    return train.network(dask_cluster(X, y, client, features, storage_options), **options)
+    return train.network(dask_cluster(X, y, client, features, storage_options, are_numbers(options)), **options)
 
 
 def sweep(
@@ -178,16 +179,20 @@ def predict_proba(model: Model, X: Any) -> Any:
     Raises
     ------
     ValueError
-        At once if the frame lacks a column that the model needs, or if there is another number of columns. While
+        At once if the model has no probabilities (of numbers, or trained with loss="hinge"), if the frame lacks a
+        column that the model needs, or if there is another number of columns. While
         computing if a row cannot be predicted; the message names the partition and the row.
     """
-    check_model(model)
+    check_has_probabilities(model)
     return predicted(model, X, model.predict_proba, np.dtype(float), "probability")
 
 
 def predict(model: Model, X: Any, threshold: float | None = None) -> Any:
-    """The label of each row, lazily, in the form of `predict_proba`; the series is named "prediction"."""
+    """The label or the number of each row, lazily, in the form of `predict_proba`; the series is named "prediction".
+
+    Numbers are float64. Of several numbers for a row it is an array (n, n_outputs), or a frame with a column for each:
+    "prediction_", and the name of the target or its place.
+    """
     check_model(model)
-    if threshold is not None:
-        model.predict(np.zeros((1, model.n_features)), threshold)  # raises if it is not a threshold
+    model.limit(threshold)  # raises if it is not a threshold
     return predicted(model, X, partial(model.predict, threshold=threshold), model.labels.dtype, "prediction")
