@@ -37,6 +37,7 @@ bench-full: $(VENV)/bench.ok
 bench-tables: $(VENV)/core.ok
 	$(PIP) --group tables
 	$(RUN) bench/tables.py
+	$(RUN) bench/number_tables.py
 
 # Compare our linear estimators with scikit-learn's: first the weights, then the times. It takes a quarter of an hour.
 bench-sklearn: $(VENV)/core.ok
