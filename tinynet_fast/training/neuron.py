@@ -356,10 +356,12 @@ def train_neuron(
         options.checkpoint.rate_search = None
     fast = options.engine is FAST and kind.is_fast
     length = max(math.hypot(*each) for each in start)
-    options.choose_engine(row_limit(length, float(rates.rates(0, 1)[0]), kind.bound), kind.is_fast)
+    rate = float(rates.rates(0, 1)[0])
+    bound = penalties.bound(kind.bound, rate)
+    options.choose_engine(row_limit(length, rate, bound), kind.is_fast)
 
     def trained() -> TrainingResult[Neuron]:
-        first = strict_first(options, rates, kind.bound) if fast and not noise else None
+        first = strict_first(options, rates, bound) if fast and not noise else None
         trainable, junctions = kind.trainable(options, start, rates, penalties), Junctions()
         if first is not None:
             trainable.cut_for(FAST, options)
@@ -377,7 +379,6 @@ def side_by_side(
     """Let long blocks and many epochs be trained in segments; returns what does so with epochs.
 
     `later` says that `fast` trains later, though another engine does so now.
-
     """
     penalties, n = neuron.penalties, options.rows.count
     fast = options.engine is FAST or later
