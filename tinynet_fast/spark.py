@@ -12,19 +12,15 @@ import numpy as np
 
 from tinynet_fast.cluster import train
 from tinynet_fast.cluster.learned import are_numbers
+from tinynet_fast.cluster.number_columns import NumbersAlone, Targets, columns_of, number_names, of_targets
 from tinynet_fast.cluster.readers import (
     BatchLabels,
-    NumbersAlone,
     PackedReader,
     ParquetLabels,
     ParquetNumbers,
     ParquetReader,
-    Targets,
     are_paths,
-    columns_of,
     need,
-    number_names,
-    of_targets,
     parquet_files,
     target_layout,
 )
@@ -47,7 +43,7 @@ ROW_BITS = 33  # of a `monotonically_increasing_id`: the row within its partitio
 
 def train_neuron(
     frame: Any,
-    y: str,
+    y: str | Sequence[str],
     *,
     features: Sequence[str] | None = None,
     storage_options: dict[str, Any] | None = None,
@@ -65,8 +61,8 @@ def train_neuron(
         rows again, and so is every sync with mode="average" and every partition with "chain": cache the frame. If its
         rows come in another order each time (after a shuffle that is not cached), each run has another result. Such a
         frame is refused if the number of rows in a partition changes.
-    y : str
-        The column of labels.
+    y : str or list of str
+        The column of labels; with output="linear" that of the numbers, or the columns of several.
     features : sequence of str, optional
         The columns to learn from, which hold numbers. If left out: all except the labels' column and an index that
         pandas or Dask wrote into a file. (A Spark frame does not know that a column with a name was an index: leave it
@@ -98,7 +94,7 @@ def train_neuron(
 
 def train_mlp(
     frame: Any,
-    y: str,
+    y: str | Sequence[str],
     *,
     features: Sequence[str] | None = None,
     storage_options: dict[str, Any] | None = None,

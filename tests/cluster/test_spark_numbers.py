@@ -35,7 +35,7 @@ def rows_of(session, folder, *frames):
     whole = None
     for i, frame in enumerate(frames):
         frame.to_parquet(folder / f"{i}.parquet", index=False)
-        part = session.read.parquet(str(folder / f"{i}.parquet")).coalesce(1)
+        part = session.read.parquet(str(folder / f"{i}.parquet"))
         whole = part if whole is None else whole.union(part)
     return whole
 

@@ -8,22 +8,18 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinynet_fast.cluster.number_columns import NumbersAlone, Targets, columns_of, number_names, of_targets
 from tinynet_fast.cluster.readers import (
     ArrayNumbers,
     ArrayReader,
     FrameLabels,
     FrameReader,
-    NumbersAlone,
     ParquetLabels,
     ParquetNumbers,
     ParquetReader,
-    Targets,
     are_paths,
     array_labels,
-    columns_of,
     need,
-    number_names,
-    of_targets,
     parquet_files,
     target_layout,
 )

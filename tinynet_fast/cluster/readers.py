@@ -6,7 +6,7 @@ inputs, and so checked like them.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
@@ -19,17 +19,17 @@ import numpy as np
 
 from tinynet_fast.cluster.fit import Piece
 from tinynet_fast.cluster.inspection import label_array, place, place_after
+from tinynet_fast.cluster.number_columns import Targets, number_names, with_targets
 from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.rows.files import Library, TableError, checked_features, no_such_column
 from tinynet_fast.rows.formats.arrow import Batches, Layout
 from tinynet_fast.rows.formats.base import Chunk, File, Part, settle
 from tinynet_fast.rows.formats.columns import labels, numeric
 from tinynet_fast.rows.formats.folders import in_folders, with_folders
-from tinynet_fast.rows.formats.number_targets import WithNumbers, columns_with, target_places
+from tinynet_fast.rows.formats.number_targets import columns_with
 from tinynet_fast.rows.formats.parquet import BUFFER, ParquetPart
 from tinynet_fast.rows.formats.paths import Remote, search
 from tinynet_fast.rows.formats.registry import format_of
-from tinynet_fast.rows.frames import target_names
 from tinynet_fast.rows.numbers import check_targets, numbers_and_gaps, read_numbers
 from tinynet_fast.rows.values import is_masked
 
@@ -42,42 +42,6 @@ parquet = Library("pyarrow.parquet")
 ROWS = 8192
 FRAME_ROWS = 1 << 16  # rows of a frame in a block: to convert a block costs more than its memory
 AT_ONCE = 16  # Parquet files whose footers are read at the same time: each is a request or two, which mostly wait
-
-
-@dataclass(frozen=True)
-class Targets:
-    """The columns that are numbers to learn: their names, and their places among all `width` columns that are read."""
-
-    names: list[str]
-    places: list[int]
-    width: int
-
-    @classmethod
-    def among(cls, layout: Layout, names: list[str], place: Any) -> "Targets":
-        """The targets of these names. TableError if the layout lacks one, or if no column is left to learn from."""
-        columns = layout.whole.names
-        return cls(names, target_places(columns, names, place), len(columns))
-
-    @property
-    def alone(self) -> "Targets":
-        """The same if no other columns are read."""
-        return Targets(self.names, list(range(len(self.names))), len(self.names))
-
-
-def with_targets(part: Part, targets: Targets | None) -> Part:
-    """A part whose chunks have labels, or else the numbers in these columns."""
-    return part if targets is None else WithNumbers(part, targets.places, targets.width)
-
-
-@dataclass(frozen=True)
-class NumbersAlone:
-    """The numbers to learn of the rows that another reader reads."""
-
-    read: Callable[..., Iterator[Piece]]
-
-    def __call__(self, share: Share, *data: Any) -> Iterator[np.ndarray]:
-        for _, y in self.read(share, *data):
-            yield y
 
 
 @dataclass(frozen=True)
@@ -318,32 +282,6 @@ def target_layout(what: str, y: Any, features: Sequence[str] | None, numbers: bo
     if not isinstance(y, str):
         raise ValueError(f"y is a {type(y).__name__}; for {what} it is the name of the column of labels")
     return Layout(y, checked_features(features))
-
-
-def number_names(what: str, y: Any) -> list[str]:
-    """The names of the columns that hold numbers to learn."""
-    names = target_names(y)
-    if names is None:
-        raise ValueError(
-            f"y is a {type(y).__name__}; for {what} it is the name of the column of numbers, or a list of several names"
-        )
-    return names
-
-
-def of_targets(layout: Layout, targets: Targets) -> Layout:
-    """The layout of the same rows with the targets alone."""
-    other = copy(layout)
-    other.names = targets.names
-    return other
-
-
-def columns_of(layout: Layout, targets: Targets | None) -> dict[str, Any]:
-    """What a `Cluster` says about its columns."""
-    whole = layout.whole
-    names = whole.names if targets is None else [name for name in whole.names if name not in targets.names]
-    learned = {"n_targets": 0 if targets is None else len(targets.names)}
-    of_targets = {"target_names": None if targets is None else targets.names}
-    return {"names": names, "n_features": len(names), "dtype": whole.dtype.name, **learned, **of_targets}
 
 
 def are_paths(X: Any) -> bool:
