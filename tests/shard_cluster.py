@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from compare import parameters
 
-from tinynet_fast.cluster.readers import ArrayReader, array_labels
+from tinynet_fast.cluster.readers import ArrayNumbers, ArrayReader, array_labels
 from tinynet_fast.cluster.state import pack, unpack
 from tinynet_fast.cluster.tasks import Share, in_turn, work
 
@@ -63,19 +63,24 @@ def travelled(task, blocks, share):
 
 
 class LocalShards:
-    """Shards cut from arrays at `cuts`; `order` is the order in which they are worked on, whatever their order is."""
+    """Shards cut from arrays at `cuts`; `order` is the order in which they are worked on, whatever their order is.
 
-    names = None
+    `numbers` says that `y` holds numbers to learn, and not labels.
+    """
+
+    names = target_names = None
     groups = divisible = True
 
-    def __init__(self, X, y, cuts, order=None):
+    def __init__(self, X, y, cuts, order=None, numbers=False):
         edges = [0, *cuts, len(X)]
         self.parts = [(X[a:b], y[a:b]) for a, b in pairwise(edges)]
         self.n_features, self.order = X.shape[1], order
         self.dtype = "float32" if X.dtype == np.float32 else "float64"
+        self.n_targets = 0 if not numbers else 1 if np.ndim(y) == 1 else np.shape(y)[1]
 
     def labels(self, task):
-        return [travelled(task, array_labels(Share(i), y), Share(i)) for i, (_, y) in enumerate(self.parts)]
+        read = ArrayNumbers(self.n_targets) if self.n_targets else array_labels
+        return [travelled(task, read(Share(i), y), Share(i)) for i, (_, y) in enumerate(self.parts)]
 
     def each(self, task, groups):
         answers = {}
@@ -88,5 +93,5 @@ class LocalShards:
 
     def do(self, task, share):
         """Do a task on one share."""
-        read = ArrayReader(self.n_features, self.dtype)
+        read = ArrayReader(self.n_features, self.dtype, self.n_targets)
         return travelled(task, read(share, *self.parts[share.shard]), share)

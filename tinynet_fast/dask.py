@@ -12,7 +12,8 @@ import numpy as np
 from tinynet_fast.cluster import train
 from tinynet_fast.cluster.dask_scoring import predicted
 from tinynet_fast.cluster.dask_shards import dask_cluster
-from tinynet_fast.cluster.scoring import check_model
+from tinynet_fast.cluster.learned import are_numbers
+from tinynet_fast.cluster.scoring import check_has_probabilities, check_model
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
@@ -27,7 +28,7 @@ def train_neuron(
     storage_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> TrainingResult[Neuron]:
-    """Train one neuron on rows that lie on the workers of a Dask cluster.
+    """Train one neuron on rows that lie on the workers of a Dask cluster, or one for each label or target of several.
 
     Parameters
     ----------
@@ -37,8 +38,9 @@ def train_neuron(
         part.10), and folders called name=value give columns, as for `tinynet_fast.train_neuron`. Workers read the
         files themselves, remote ones a row group at a time. An array or a frame is computed anew for every pass over
         its rows, and for every sync, unless you persist it. Partitions and files without rows are skipped.
-    y : dask array (n,), or str
-        The labels, cut like X; or the name of their column.
+    y : dask array (n,) or (n, n_targets), str, or list of str
+        The labels, cut like X, or the name of their column; with output="linear" the numbers, of one target or of
+        several, or the names of their columns.
     client : distributed.Client, optional
         The current client if left out. Within a task it is that of `distributed.worker_client`.
     features : sequence of str, optional
@@ -61,12 +63,16 @@ def train_neuron(
         (docs/cluster.md).
     syncs : int
         How often "average" takes the mean in an epoch. 1 unless given.
-    learning_rate, epochs, weights, bias, l2, l1, schedule, power_t, average, loss, engine, labels, standardize
+    learning_rate, epochs, weights, bias, l2, l1, schedule, power_t, average, engine, labels, standardize
         As for `tinynet_fast.train_neuron`, except that `epochs` is 1 unless given. With learning_rate="auto" the rate
-        is found on rows that are drawn from the first shard that has both labels, in a pass over it. With
+        is found on rows that are drawn from the first shard that has all labels, or numbers that differ, in a pass over
+        it. With
         mode="average", `schedule` counts the rows of all shards, and `l1` and an `average` that starts at a later row
         are refused. `standardize` takes a pass over the inputs beforehand; in mode="average" it merges the moments of
         the shards.
+    output, loss, delta, quantile, gamma, class_weight, standardize_y
+        As for `tinynet_fast.train_neuron`. The numbers to learn are checked in the first pass, which also finds their
+        means and deviations for `standardize_y`; mode="chain" takes one more pass over the rows for these.
     validation : (X, y), optional
         Arrays or a frame on the client; a frame's columns are found by name.
     patience, callback
@@ -91,15 +97,15 @@ def train_neuron(
     With mode="chain" and the fast engine, shards are trained in segments side by side if there are four or more of at
     least 65,536 rows, which are persisted or files, and if a burn-in takes at most half of them. `certificate` of the
     result says how far the weights can be from those of rows in turn; it is None if all shards were trained in turn.
-    The weights have the same bits with any number of workers. `l1`, `average` and the squared loss are trained in turn.
-    Small shards that follow each other are one task, of up to 8 MB.
+    The weights have the same bits with any number of workers. `l1`, `average`, other losses than the log loss, class
+    weights and several outputs are trained in turn. Small shards that follow each other are one task, of up to 8 MB.
 
-    A first pass reads the labels and counts the rows. Inputs are checked in the first epoch: a row that cannot be
-    trained on is refused, and if a row is too long for the fast engine, all shards start anew with the strict one. The
-    fast engine's bits are the same on all machines with the same instruction set; those of engine="strict" on all
-    machines.
+    A first pass reads and checks the labels, or the numbers, and counts the rows. Inputs are checked in the first
+    epoch: a row that cannot be trained on is refused, and if a row is too long for the fast engine, all shards start
+    anew with the strict one. The fast engine's bits are the same on all machines with the same instruction set; those
+    of engine="strict" on all machines.
     """
-    return train.neuron(dask_cluster(X, y, client, features, storage_options), **options)
+    return train.neuron(dask_cluster(X, y, client, features, storage_options, are_numbers(options)), **options)
 
 
 def train_mlp(
@@ -120,7 +126,9 @@ def train_mlp(
     mode, syncs
         As for `train_neuron`, but "average" with 4 syncs unless given. All shards start from the same weights. The mean
         of networks that have moved far apart is of no use, so sync often.
-    hidden, activation, learning_rate, epochs, batch_size, optimizer, schedule, loss, weights, biases, init, seed, ...
+    output, loss, delta, quantile, gamma, class_weight, standardize_y
+        As for `train_neuron`, without "one_vs_rest".
+    hidden, activation, learning_rate, epochs, batch_size, optimizer, schedule, weights, biases, init, seed, ...
         As for `tinynet_fast.train_mlp`, except that `epochs` is 1 unless given, and `batch_size`, the rows in an update
         of one shard, is 32. With "average" the schedule counts the updates of the shard that makes most of them.
 
@@ -128,7 +136,7 @@ def train_mlp(
     -------
     TrainingResult
     """
-    return train.network(dask_cluster(X, y, client, features, storage_options), **options)
+    return train.network(dask_cluster(X, y, client, features, storage_options, are_numbers(options)), **options)
 
 
 def sweep(
@@ -178,16 +186,20 @@ def predict_proba(model: Model, X: Any) -> Any:
     Raises
     ------
     ValueError
-        At once if the frame lacks a column that the model needs, or if there is another number of columns. While
+        At once if the model has no probabilities (of numbers, or trained with loss="hinge"), if the frame lacks a
+        column that the model needs, or if there is another number of columns. While
         computing if a row cannot be predicted; the message names the partition and the row.
     """
-    check_model(model)
+    check_has_probabilities(model)
     return predicted(model, X, model.predict_proba, np.dtype(float), "probability")
 
 
 def predict(model: Model, X: Any, threshold: float | None = None) -> Any:
-    """The label of each row, lazily, in the form of `predict_proba`; the series is named "prediction"."""
+    """The label or the number of each row, lazily, in the form of `predict_proba`; the series is named "prediction".
+
+    Numbers are float64. Of several numbers for a row it is an array (n, n_outputs), or a frame with a column for each:
+    "prediction_", and the name of the target or its place.
+    """
     check_model(model)
-    if threshold is not None:
-        model.predict(np.zeros((1, model.n_features)), threshold)  # raises if it is not a threshold
+    model.limit(threshold)  # raises if it is not a threshold
     return predicted(model, X, partial(model.predict, threshold=threshold), model.labels.dtype, "prediction")

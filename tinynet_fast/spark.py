@@ -4,30 +4,32 @@ Spark schedules the tasks, places the data and recovers from failures. The compu
 need this package, too.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinynet_fast.cluster import train
+from tinynet_fast.cluster.learned import are_numbers
+from tinynet_fast.cluster.number_columns import NumbersAlone, Targets, columns_of, number_names, of_targets
 from tinynet_fast.cluster.readers import (
     BatchLabels,
     PackedReader,
     ParquetLabels,
+    ParquetNumbers,
     ParquetReader,
     are_paths,
     need,
     parquet_files,
     target_layout,
 )
-from tinynet_fast.cluster.scoring import check_model
+from tinynet_fast.cluster.scoring import check_has_probabilities, check_model
 from tinynet_fast.cluster.spark_frames import arrow_schema, is_frame, partition_id, scored, session_of
 from tinynet_fast.cluster.state import pack, unpack
 from tinynet_fast.cluster.tasks import Group, Share, Task, in_turn, work
 from tinynet_fast.models import MLP, Model, Neuron
 from tinynet_fast.rows.files import Library
-from tinynet_fast.rows.formats.arrow import Layout
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
@@ -41,7 +43,7 @@ ROW_BITS = 33  # of a `monotonically_increasing_id`: the row within its partitio
 
 def train_neuron(
     frame: Any,
-    y: str,
+    y: str | Sequence[str],
     *,
     features: Sequence[str] | None = None,
     storage_options: dict[str, Any] | None = None,
@@ -59,8 +61,8 @@ def train_neuron(
         rows again, and so is every sync with mode="average" and every partition with "chain": cache the frame. If its
         rows come in another order each time (after a shuffle that is not cached), each run has another result. Such a
         frame is refused if the number of rows in a partition changes.
-    y : str
-        The column of labels.
+    y : str or list of str
+        The column of labels; with output="linear" that of the numbers, or the columns of several.
     features : sequence of str, optional
         The columns to learn from, which hold numbers. If left out: all except the labels' column and an index that
         pandas or Dask wrote into a file. (A Spark frame does not know that a column with a name was an index: leave it
@@ -87,19 +89,19 @@ def train_neuron(
     ValueError, TrainingDivergedError
         As for `tinynet_fast.dask.train_neuron`.
     """
-    return train.neuron(SparkShards(frame, y, features, storage_options), **options)
+    return train.neuron(SparkShards(frame, y, features, storage_options, are_numbers(options)), **options)
 
 
 def train_mlp(
     frame: Any,
-    y: str,
+    y: str | Sequence[str],
     *,
     features: Sequence[str] | None = None,
     storage_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> TrainingResult[MLP]:
     """Train a network on the partitions of a Spark frame: `tinynet_fast.dask.train_mlp` describes the options."""
-    return train.network(SparkShards(frame, y, features, storage_options), **options)
+    return train.network(SparkShards(frame, y, features, storage_options, are_numbers(options)), **options)
 
 
 def sweep(
@@ -131,20 +133,24 @@ def predict_proba(model: Model, frame: Any, *, features: Sequence[str] | None = 
     ValueError
         At once, if the frame lacks a column that the model needs.
     """
-    check_model(model)
-    _check_two_labels(model)
+    check_has_probabilities(model)
+    _check_one_output(model)
     return scored(model, frame, features, "probability", "double")
 
 
-def _check_two_labels(model: Model) -> None:
+def _check_one_output(model: Model) -> None:
     if model.n_outputs > 1:
-        raise ValueError(
-            f"a column holds one probability a row, and the model knows {len(model.labels)} labels: predict"
-        )
+        what, known = ("number", "predicts") if model.numbers else ("probability", "knows")
+        several = f"{model.n_outputs} {'numbers' if model.numbers else 'labels'}"
+        raise ValueError(f"a column holds one {what} a row, and the model {known} {several}: predict")
 
 
 def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
-    """The frame with a column "prediction": the label of each row, of the same type as the training labels."""
+    """The frame with a column "prediction": the label of each row, of the same type as the training labels.
+
+    Numbers are doubles. For several numbers a row there is a column for each: "prediction_", and the name of the target
+    or its place.
+    """
     check_model(model)
     kinds = {"f": "double", "i": "long", "u": "long", "b": "boolean", "U": "string"}
     return scored(model, frame, features, "prediction", kinds[model.labels.dtype.kind])
@@ -152,6 +158,8 @@ def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) 
 
 def udf(model: Model) -> Any:
     """The model as a function of columns, for `select`, `where` or SQL. It returns the probability of the second label.
+
+    Of a model of numbers it returns the number.
 
     The columns are those that the model reads, in its order (`model.columns.names` if it was trained on a table, else
     its inputs). A query with a null or a NaN among them fails, unless the model fills missing values.
@@ -162,7 +170,10 @@ def udf(model: Model) -> Any:
     >>> frame.select("id", score("x0", "x1").alias("p"))  # doctest: +SKIP
     """
     check_model(model)
-    _check_two_labels(model)
+    _check_one_output(model)
+    answer = model.predict if model.numbers else model.predict_proba
+    if not model.numbers:
+        check_has_probabilities(model)
     session_of(None)
 
     def probability(*columns: Any) -> Any:
@@ -170,7 +181,7 @@ def udf(model: Model) -> Any:
             rows = np.column_stack([column.to_numpy() for column in columns])
         else:
             rows = need("pandas", "spark").DataFrame(dict(zip(model.columns.names, columns, strict=True)))
-        return need("pandas", "spark").Series(model.predict_proba(rows) if len(rows) else np.empty(0))
+        return need("pandas", "spark").Series(answer(rows) if len(rows) else np.empty(0))
 
     functions = need("pyspark.sql.pandas.functions", "spark")
     return functions.pandas_udf(probability, "double", functions.PandasUDFType.SCALAR)
@@ -181,14 +192,13 @@ class _Worker:
     """On an executor: do a task on the rows of a partition. The partition's number says which group of shares it has.
 
     If `groups` is None, the task is on the labels of all rows of the partition. If there are `urls`, the partition's
-    rows are in its file, which is read here. The answer is one row; see `ANSWER`.
+    rows are in its file, which is read here. `read` is one of `readers.py`. The answer is one row; see `ANSWER`.
     """
 
     task: Any  # a broadcast of a `Task`
     groups: dict[int, Group] | None
-    layout: Layout
+    read: Callable[..., Iterable[Any]]
     urls: list[str] | None
-    options: dict[str, Any]
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         shard = partition_id()
@@ -201,10 +211,7 @@ class _Worker:
 
     def _blocks(self, share: Share, batches: Iterable[Any]) -> Iterable[Any]:
         """The blocks of a share's rows, or of its labels."""
-        if self.urls is None:
-            return (BatchLabels if self.groups is None else PackedReader)(self.layout)(share, batches)
-        read = (ParquetLabels if self.groups is None else ParquetReader)(self.layout, self.options)
-        return read(share, self.urls[share.shard])
+        return self.read(share, batches if self.urls is None else self.urls[share.shard])
 
 
 def _quoted(name: str) -> str:
@@ -220,33 +227,68 @@ class SparkShards:
     """The partitions of a Spark frame; see `Cluster` in `cluster/tasks.py`."""
 
     divisible = True
+    read: Callable[..., Iterable[Any]]  # a reader of rows, and one of their labels or numbers alone
+    read_target: Callable[..., Iterable[Any]]
 
     def __init__(
-        self, frame: Any, y: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None = None
+        self,
+        frame: Any,
+        y: Any,
+        features: Sequence[str] | None,
+        storage_options: dict[str, Any] | None = None,
+        numbers: bool = False,
     ) -> None:
         self.functions = need("pyspark.sql.functions", "spark")
         self.urls: list[str] | None = None
-        self.options = storage_options or {}
         if are_paths(frame):
             session = session_of(None)
-            self.urls, self.layout = parquet_files(frame, y, features, self.options)
-            self.frame = session.range(0, len(self.urls), 1, len(self.urls))
+            targets = self._open_files(session, frame, y, features, storage_options or {}, numbers)
         elif is_frame(frame):
-            self.layout, session, col = target_layout("a frame", y, features), session_of(frame), self.functions.col
-            self.layout.check_schema("the frame", arrow_schema(frame, self.layout))
-            kind = "float" if self.layout.dtype == np.float32 else "double"
-            # Spark turns a list of 16 numbers into Arrow in a quarter less time than 16 columns.
-            inputs = self.functions.array(*(col(_quoted(name)).cast(kind) for name in self.layout.names))
-            self.frame = frame.select(inputs.alias("X"), col(_quoted(y)).alias("y"))
+            session = session_of(frame)
+            targets = self._open_frame(frame, y, features, numbers)
         else:
             raise ValueError(f"frame is a {type(frame).__name__}; a Spark frame or paths of Parquet files are needed")
         if not hasattr(session, "sparkContext"):
             raise ValueError("a Spark Connect session cannot run a job on one partition: use a classic session")
         self.context = session.sparkContext
         self.groups = self.urls is not None  # a task has the rows of one partition of a frame, and may read any file
-        whole = self.layout.whole
-        self.names: list[str] | None = whole.names
-        self.n_features, self.dtype = len(whole.names), whole.dtype.name
+        columns = columns_of(self.layout, targets)
+        self.names: list[str] | None = columns["names"]
+        self.n_features, self.dtype = columns["n_features"], columns["dtype"]
+        self.n_targets, self.target_names = columns["n_targets"], columns["target_names"]
+
+    def _open_files(
+        self, session: Any, paths: Any, y: Any, features: Sequence[str] | None, options: dict[str, Any], numbers: bool
+    ) -> Targets | None:
+        self.urls, self.layout = parquet_files(paths, y, features, options, numbers)
+        self.frame = self.target_frame = session.range(0, len(self.urls), 1, len(self.urls))
+        if not numbers:
+            self.read, self.read_target = ParquetReader(self.layout, options), ParquetLabels(self.layout, options)
+            return None
+        targets = Targets.among(self.layout, number_names("paths", y), self.layout.first)
+        self.read = ParquetReader(self.layout, options, targets)
+        self.read_target = ParquetNumbers(self.layout, options, targets)
+        return targets
+
+    def _open_frame(self, frame: Any, y: Any, features: Sequence[str] | None, numbers: bool) -> Targets | None:
+        self.layout = layout = target_layout("a frame", y, features, numbers)
+        layout.check_schema("the frame", arrow_schema(frame, layout))
+        col, kind = self.functions.col, "float" if layout.dtype == np.float32 else "double"
+
+        def packed(names: list[str]) -> Any:
+            # Spark turns a list of 16 numbers into Arrow in a quarter less time than 16 columns.
+            return self.functions.array(*(col(_quoted(name)).cast(kind) for name in names)).alias("X")
+
+        if not numbers:
+            self.frame = frame.select(packed(layout.names), col(_quoted(y)).alias("y"))
+            self.target_frame = self.frame.select("y")
+            self.read, self.read_target = PackedReader(layout), BatchLabels(layout)
+            return None
+        targets = Targets.among(layout, number_names("a frame", y), "the frame")
+        self.frame, self.target_frame = frame.select(packed(layout.names)), frame.select(packed(targets.names))
+        self.read = PackedReader(layout, targets)
+        self.read_target = NumbersAlone(PackedReader(of_targets(layout, targets), targets.alone))
+        return targets
 
     def labels(self, task: Task) -> list[Arrays]:
         """Run a job that reads one column. A partition without rows may have no answer."""
@@ -288,7 +330,7 @@ class SparkShards:
 
     def _mapped(self, broadcast: Any, groups: Sequence[Group] | None) -> Any:
         by_shard = None if groups is None else {group[0].shard: group for group in groups}
-        worker = _Worker(broadcast, by_shard, self.layout, self.urls, self.options)
+        worker = _Worker(broadcast, by_shard, self.read_target if groups is None else self.read, self.urls)
         shares = None if groups is None else [group[0] for group in groups]
         return self._selected(shares).mapInArrow(worker, ANSWER)
 
@@ -297,7 +339,7 @@ class SparkShards:
         if self.urls is not None:
             return self.frame
         if shares is None:
-            return self.frame.select("y")
+            return self.target_frame
         if all(share.start == 0 and share.whole for share in shares):
             return self.frame
         f = self.functions

@@ -281,7 +281,7 @@ MISTAKES = [
         ),
     ),
     (module, Mistake("the first segment begins with the guess", "if first.burn_in: ...", "if True: ...", "_begun")),
-    (module, Mistake("the rate begins anew", "_rows_done(state) - state.rows + first.first", "first.first", "_begun")),
+    (module, Mistake("the rate begins anew", "rows_done(state) - state.rows + first.first", "first.first", "_begun")),
     (module, Mistake("the last segment's weights in any case", "afters[stand - 1]", "afters[-1]")),
     (module, Mistake("the losses of all segments", "afters[:stand]", "afters")),
     (module, Mistake("rows of the burn-in twice", "left[0].rest(...)", "left[0]", "_side_by_side")),

@@ -42,7 +42,7 @@ OPTIONS = (
 def plain_options():
     """A neuron on the rows, fast."""
     return ShardOptions(
-        NeuronRecipe(np.zeros(4), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
+        NeuronRecipe(np.zeros((1, 4)), Schedule(0.1), Penalties(0.0, 0.0, False, "log_loss")),
         "fast",
         3,
         3000,
@@ -338,7 +338,7 @@ def test_labels_that_shards_do_not_learn():
     third = Y.copy()
     third[1003] = 2
     with pytest.raises(ValueError, match="y holds the labels 0, 1, 2: this trains pass or fail"):
-        neuron(LocalShards(ROWS.X, third, [1000]))
+        sweep_shards(LocalShards(ROWS.X, third, [1000]))
     with pytest.raises(ValueError, match=r"partition 1, row 3: .*2"):
         network(LocalShards(ROWS.X, third, [1000]), labels=[0, 1])
     shards.parts[1] = shards.parts[1][0], shards.parts[1][1].astype(str)

@@ -24,12 +24,17 @@ class TraceOptions:
     """The options of `trace`: those of `run_trace`, and how to print."""
 
     model: Annotated[Path | None, Argument(help="A model file (default: a tutorial's first step).")] = None
-    data: Annotated[Path | None, Argument(help="A file with the model's inputs and the true labels.")] = None
-    target: Annotated[str | None, Option(help="The column with the true labels (default: the model's).")] = None
+    data: Annotated[Path | None, Argument(help="A file with the model's inputs and the true labels or numbers.")] = None
+    target: Annotated[str | None, Option(help="The column with these (default: the model's).")] = None
     row: Annotated[int, Option(help="The data row to learn from, counted from 1.")] = 1
     rows: Annotated[int, Option(help="How many rows make a network's batch.")] = 1
-    learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None
-    network: Annotated[bool, Option("--network", help="The height and weight network instead of the neuron.")] = False
+    learning_rate: Annotated[float | None, Option(help="Default: 0.1; a network 0.15; numbers 0.01.")] = None
+    network: Annotated[bool, Option("--network", help="The tutorial's network instead of the neuron.")] = False
+    output: Annotated[str | None, Option(help="linear: learn a number, an exam's score. Without a model.")] = None
+    loss: Annotated[str | None, Option(help="What the step makes smaller, such as huber. Without a model.")] = None
+    delta: Annotated[float | None, Option(help="Of --loss huber (default: 1).")] = None
+    quantile: Annotated[float | None, Option(help="Of --loss quantile (default: 0.5).")] = None
+    gamma: Annotated[float | None, Option(help="Of --loss focal (default: 2).")] = None
     torch: Annotated[bool, Option("--torch", help="Show PyTorch's gradients beside ours.")] = False
     drop_missing: DropMissing = False
     separator: Separator = None

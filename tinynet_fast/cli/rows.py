@@ -18,9 +18,9 @@ from tinynet_fast.scoring import open_for
 
 # How the library's messages name options: at the start, or in a remedy.
 OPTION = re.compile(
-    r"^(learning_rate|epochs|activation|batch_size|optimizer|momentum|dropout|l2|patience|validation|labels|folds|"
-    r"average|checkpoint_seconds|seed|separator|encoding|features|class_weight|missing|decimal|positive|output|loss|"
-    r"delta|quantile|gamma|standardize_y)"
+    r"^(learning_rate|epochs|activation|batch_size|optimizer|momentum|dropout|noise|mixup|l2|patience|validation|"
+    r"labels|folds|average|checkpoint_seconds|seed|separator|encoding|features|class_weight|missing|decimal|positive|"
+    r"output|loss|delta|quantile|gamma|standardize_y)"
     r"(?= is |=| names | gives | watches |: |\[\d+\])"
 )
 ABOUT_OPTIONS = re.compile(

@@ -39,7 +39,7 @@ from tinynet_fast.tables.rows import read
 from tinynet_fast.tables.summary import learned, print_summary
 from tinynet_fast.tables.train import train as train_table
 
-FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout")
+FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout", "mixup")
 OF_LOSSES = ("loss", "delta", "quantile", "gamma", "standardize_y")
 LOSSES_OF = {of: one_of(name for name in losses if name != "hinge") for of, losses in LOSSES.items()}
 
@@ -72,6 +72,10 @@ class TrainOptions:
     optimizer: Annotated[str | None, Option(help=f"For a network: {one_of(OPTIMIZERS)}.")] = None
     momentum: Annotated[float | None, Option(help="For a network's sgd; 0.9 is usual.")] = None
     dropout: Annotated[float | None, Option(help="Share of hidden units that are left out for each row.")] = None
+    mixup: Annotated[float | None, Option(help="Mix rows of a network's batch in shares from Beta(MIXUP, MIXUP).")] = (
+        None
+    )
+    noise: Annotated[float | None, Option(help="Noise on each input, in its standard deviations; 0.1 is usual.")] = None
     l2: Annotated[float | None, Option(help="The penalty on large weights (default: found).")] = None
     schedule: Annotated[str | None, Option(help="How the learning rate changes: constant, invscaling or cosine.")] = (
         None
@@ -133,7 +137,8 @@ class TrainOptions:
         self.missing = "drop" if self.drop_missing else self.missing
         if self.missing not in MISSING:
             raise ValueError(f"--missing {self.missing}: {one_of(MISSING)} is needed")
-        given = self._given(*FOR_NETWORKS, *OF_LOSSES, "epochs", "l2", "schedule", "average", "patience", "shuffle")
+        named = ("noise", "epochs", "l2", "schedule", "average", "patience", "shuffle")
+        given = self._given(*FOR_NETWORKS, *OF_LOSSES, *named)
         if self.jobs is not None:
             given["n_jobs"] = self.jobs
         if self.learning_rate is not None:

@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.cluster.readers import need
-from tinynet_fast.cluster.scoring import input_columns
+from tinynet_fast.cluster.scoring import input_columns, number_columns
 from tinynet_fast.models import Model
 from tinynet_fast.rows.files import no_such_column
 
 
 def predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.dtype, name: str) -> Any:
-    """The prediction for each row, lazily: an array if X is an array, a series if X is a frame."""
+    """The prediction for each row, lazily: an array if X is an array, a series if X is a frame.
+
+    Of several numbers: an array (n, n_outputs), or a frame with a column for each.
+    """
     da = need("dask.array")
-    tall = name == "probability" and model.n_outputs > 1
+    tall = (name == "probability" or model.numbers) and model.n_outputs > 1
     if model.n_read == 1 and getattr(X, "ndim", 0) == 1:
         X = X[:, np.newaxis] if isinstance(X, da.Array) else X.to_frame(name=(model.read_columns or ["0"])[0])
     if isinstance(X, da.Array):
@@ -30,10 +33,16 @@ def predicted(model: Model, X: Any, function: Callable[[Any], Any], dtype: np.dt
         raise ValueError(
             f"X is a {type(X).__name__}; a dask array or frame is needed: dask.dataframe.read_parquet reads"
         )
-    if tall:
+    if tall and not model.numbers:
         raise ValueError(f"a series holds one probability a row, and the model knows {model.n_outputs} labels: predict")
     names = input_columns(model, list(X.columns))
-    meta = need("pandas").Series(np.empty(0, dtype if dtype.kind != "U" else object), name=name)
+    pd = need("pandas")
+    if tall:
+        columns = number_columns(model, name)
+        return X.map_partitions(
+            partial(_frame, function, names, columns), meta=pd.DataFrame(np.empty((0, len(columns))), columns=columns)
+        )
+    meta = pd.Series(np.empty(0, dtype if dtype.kind != "U" else object), name=name)
     return X.map_partitions(partial(_series, function, names, meta.dtype, name), meta=meta)
 
 
@@ -57,11 +66,36 @@ def _series(
     frame: Any,
     partition_info: dict[str, Any] | None = None,
 ) -> Any:
-    """The predictions for a partition of a frame. A partition without rows may lack columns, too."""
-    number, answers = (partition_info or {}).get("number", 0), np.empty(0)
-    if len(frame):
-        missing = [column for column in names if column not in frame.columns]
-        if missing:
-            raise no_such_column(f"partition {number}", missing[0], list(map(str, frame.columns)))
-        answers = _answers(function, dtype, 0, frame[names], (number,))
+    """The predictions for a partition of a frame."""
+    answers = _of_partition(function, names, dtype, 0, frame, partition_info)
     return need("pandas").Series(answers, index=frame.index, name=name, dtype=dtype)
+
+
+def _frame(
+    function: Callable[[Any], Any],
+    names: list[Any],
+    columns: list[str],
+    frame: Any,
+    partition_info: dict[str, Any] | None = None,
+) -> Any:
+    """The same for several numbers."""
+    answers = _of_partition(function, names, np.dtype(float), len(columns), frame, partition_info)
+    return need("pandas").DataFrame(answers, index=frame.index, columns=columns)
+
+
+def _of_partition(
+    function: Callable[[Any], Any],
+    names: list[Any],
+    dtype: np.dtype,
+    outputs: int,
+    frame: Any,
+    partition_info: dict[str, Any] | None,
+) -> np.ndarray:
+    """The predictions for a partition of a frame. A partition without rows may lack columns, too."""
+    number = (partition_info or {}).get("number", 0)
+    if not len(frame):
+        return np.empty((0, outputs) if outputs else 0)
+    missing = [column for column in names if column not in frame.columns]
+    if missing:
+        raise no_such_column(f"partition {number}", missing[0], list(map(str, frame.columns)))
+    return _answers(function, dtype, outputs, frame[names], (number,))

@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from tinynet_fast.cluster.number_columns import NumbersAlone, Targets, columns_of, number_names, of_targets
 from tinynet_fast.cluster.readers import (
+    ArrayNumbers,
     ArrayReader,
     FrameLabels,
     FrameReader,
     ParquetLabels,
+    ParquetNumbers,
     ParquetReader,
     are_paths,
     array_labels,
@@ -60,15 +63,19 @@ class DaskShards:
         client: Any,
         rows: Held,
         target: Held,
-        names: list[str] | None,
-        width: int,
-        dtype: str,
         as_they_are: Callable[[], Parts] | None = None,
         divisible: bool = True,
+        *,
+        names: list[str] | None,
+        n_features: int,
+        dtype: str,
+        n_targets: int,
+        target_names: list[str] | None = None,
     ) -> None:
         self.client, (self.data, self.read), (self.targets, self.read_target) = client, rows, target
-        self.names, self.n_features, self.dtype = names, width, dtype
+        self.names, self.n_features, self.dtype = names, n_features, dtype
         self.as_they_are, self.divisible = as_they_are, divisible
+        self.n_targets, self.target_names = n_targets, target_names
         self.ahead: dict[int, list[Any]] = {}
 
     def labels(self, task: Task) -> list[Arrays]:
@@ -180,9 +187,17 @@ class DaskShards:
 
 
 def dask_cluster(
-    X: Any, y: Any, client: Any, features: Sequence[str] | None, storage_options: dict[str, Any] | None
+    X: Any,
+    y: Any,
+    client: Any,
+    features: Sequence[str] | None,
+    storage_options: dict[str, Any] | None,
+    numbers: bool = False,
 ) -> DaskShards:
-    """The shards of a Dask array, a Dask frame or Parquet files; ValueError if they or the client cannot be used."""
+    """The shards of a Dask array, a Dask frame or Parquet files; ValueError if they or the client cannot be used.
+
+    `numbers` says that y holds numbers to learn, and not labels.
+    """
     distributed, da = need("distributed"), need("dask.array")
     if client is None:
         try:
@@ -196,32 +211,34 @@ def dask_cluster(
     if client.asynchronous:
         raise ValueError("the client is asynchronous, and training waits for it: pass a client that is not")
     if are_paths(X):
-        return _files(X, y, client, features, storage_options or {})
+        return _files(X, y, client, features, storage_options or {}, numbers)
     if storage_options is not None:
         raise ValueError(f"storage_options are for paths, and X is a {type(X).__name__}: leave them out")
     if isinstance(X, da.Array):
-        return _arrays(X, y, client, features)
+        return _arrays(X, y, client, features, numbers)
     if hasattr(X, "to_delayed") and hasattr(X, "columns"):
-        return _frame(X, y, client, features)
+        return _frame(X, y, client, features, numbers)
     raise ValueError(
         f"X is a {type(X).__name__}; a dask array, a dask frame or paths are needed: dask.array.from_array"
     )
 
 
-def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
+def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None, numbers: bool) -> DaskShards:
     if features is not None:
         raise ValueError("features: the columns of an array have no names; leave features out")
     if X.ndim != 2 or X.dtype.kind not in "biuf" or X.shape[1] == 0:
         raise ValueError(f"X has {X.ndim} dimensions and holds {X.dtype}: rows of numbers are needed")
-    if not hasattr(y, "chunks") or y.ndim != 1:
+    if not hasattr(y, "chunks") or y.ndim not in ((1, 2) if numbers else (1,)) or (y.ndim == 2 and not y.shape[1]):
+        shapes = "(n,) or (n, n_targets)" if numbers else "(n,)"
         raise ValueError(
-            f"y is a {type(y).__name__}; a dask array (n,), cut like X, is needed: "
+            f"y is a {type(y).__name__}; a dask array {shapes}, cut like X, is needed: "
             "dask.array.from_array(y, chunks=X.chunks[0]), or of a dask series y.to_dask_array()"
         )
-    X = X.rechunk({1: -1})
+    X, y = X.rechunk({1: -1}), (y.rechunk({1: -1}) if y.ndim == 2 else y)
     if y.chunks[0] != X.chunks[0] and not any(map(np.isnan, (*X.chunks[0], *y.chunks[0]))):
         if len(y) != len(X):
-            raise ValueError(f"X has {len(X)} rows and y has {len(y)} labels: one label a row is needed")
+            what = "numbers" if numbers else "labels"
+            raise ValueError(f"X has {len(X)} rows and y has {len(y)} {what}: one for each row is needed")
         y = y.rechunk({0: X.chunks[0]})
     rows, labels = X.to_delayed().ravel(), y.to_delayed().ravel()
     if len(rows) != len(labels):
@@ -230,30 +247,41 @@ def _arrays(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> Dask
     held = {future.key: future for future in need("distributed").futures_of([X, y])}  # parts that are persisted
     data = [tuple(held.get(part.key, part) for part in parts) for parts in zip(rows, labels, strict=True)]
     target, divisible = [parts[1:] for parts in data], not any(_lazy(part) for parts in data for part in parts)
-    reader, width = ArrayReader(X.shape[1], dtype), X.shape[1]
-    return DaskShards(client, (data, reader), (target, array_labels), None, width, dtype, divisible=divisible)
+    n_targets = 0 if not numbers else 1 if y.ndim == 1 else int(y.shape[1])
+    reader, width = ArrayReader(X.shape[1], dtype, n_targets), X.shape[1]
+    of_labels = target, ArrayNumbers(n_targets) if numbers else array_labels
+    of_rows = {"names": None, "n_features": width, "dtype": dtype, "n_targets": n_targets}
+    return DaskShards(client, (data, reader), of_labels, divisible=divisible, **of_rows)
 
 
-def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None) -> DaskShards:
+def _frame(X: Any, y: Any, client: Any, features: Sequence[str] | None, numbers: bool) -> DaskShards:
     pa = need("pyarrow")
-    layout = target_layout("a frame", y, features)
+    layout = target_layout("a frame", y, features, numbers)
     other = next((name for name in X.columns if not isinstance(name, str)), None)
     if other is not None:
         raise ValueError(f"the frame has a column {other!r} whose name is not text: frame.rename(columns=str)")
     layout.check_schema("the frame", pa.Schema.from_pandas(X._meta_nonempty, preserve_index=False))
+    targets = Targets.among(layout, number_names("a frame", y), "the frame") if numbers else None
+    read_target: Any = FrameLabels(layout)
+    if targets is not None:
+        read_target = NumbersAlone(FrameReader(of_targets(layout, targets), targets.alone))
     # Other columns need not be read from files, nor travel.
-    rows = [(part,) for part in X[[*layout.names, y]].to_delayed()], FrameReader(layout)
-    target = [(part,) for part in X[[y]].to_delayed()], FrameLabels(layout)
+    rows = [(part,) for part in X[layout.columns].to_delayed()], FrameReader(layout, targets)
+    target = [(part,) for part in X[[y] if targets is None else targets.names].to_delayed()], read_target
 
     def as_they_are() -> Parts:
         return [(part,) for part in X.to_delayed()]
 
-    width, held = len(layout.names), len(need("distributed").futures_of(X)) >= X.npartitions
-    return DaskShards(client, rows, target, layout.names, width, layout.dtype.name, as_they_are, held)
+    held = len(need("distributed").futures_of(X)) >= X.npartitions
+    return DaskShards(client, rows, target, as_they_are, held, **columns_of(layout, targets))
 
 
-def _files(X: Any, y: Any, client: Any, features: Sequence[str] | None, options: dict[str, Any]) -> DaskShards:
-    urls, layout = parquet_files(X, y, features, options)
-    rows, target = ParquetReader(layout, options), ParquetLabels(layout, options)
-    data, whole = [(url,) for url in urls], layout.whole
-    return DaskShards(client, (data, rows), (data, target), whole.names, len(whole.names), whole.dtype.name)
+def _files(
+    X: Any, y: Any, client: Any, features: Sequence[str] | None, options: dict[str, Any], numbers: bool
+) -> DaskShards:
+    urls, layout = parquet_files(X, y, features, options, numbers)
+    targets = Targets.among(layout, number_names("paths", y), layout.first) if numbers else None
+    rows, target = ParquetReader(layout, options, targets), ParquetLabels(layout, options)
+    read_target = target if targets is None else ParquetNumbers(layout, options, targets)
+    data = [(url,) for url in urls]
+    return DaskShards(client, (data, rows), (data, read_target), **columns_of(layout, targets))

@@ -1,7 +1,7 @@
 """`ShardOptions`, all that a worker needs to know, and `fit_shard`, which trains on one shard."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from threading import Lock
 from typing import Any, Protocol
@@ -13,12 +13,14 @@ from tinynet_fast.kernels.engines import ENGINES
 from tinynet_fast.rows.arrays import Codes, encode_known
 from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.rows.cuts import next_cut, recut
+from tinynet_fast.rows.numbers import Numbers
 from tinynet_fast.training.loop import visit
+from tinynet_fast.training.losses import LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.options import Options
 
 COMPILING = Lock()  # held while kernels may be compiled, so that only one thread of a worker compiles
 
-Piece = tuple[np.ndarray, np.ndarray]  # rows and their labels
+Piece = tuple[np.ndarray, np.ndarray]  # rows and their labels, or their numbers
 
 
 class Recipe(Protocol):
@@ -35,14 +37,21 @@ class Recipe(Protocol):
 
 
 class Counted(Rows):
-    """Rows that are elsewhere: how many there are, how wide, and of what type."""
+    """Rows that are elsewhere: how many there are, how wide, of what type, and what they weigh together."""
 
-    def __init__(self, count: int, n_features: int, dtype: str) -> None:
-        super().__init__(np.empty((0, n_features), dtype), Codes(np.empty(0), np.arange(2)))
-        self.rows = count
+    def __init__(self, options: "ShardOptions") -> None:
+        k, numbers = options.n_targets, options.loss.of == LINEAR
+        codes = Numbers(np.empty(0 if k == 1 else (0, k))) if numbers else Codes(np.empty(0), np.arange(2))
+        super().__init__(np.empty((0, options.n_features), options.dtype), codes)
+        self.mean, self.scale, self.y_mean, self.y_scale = options.mean, options.scale, options.y_mean, options.y_scale
+        self.rows, self.weight = options.rows, options.total_weight
 
     def __len__(self) -> int:
         return self.rows
+
+    @property
+    def total_weight(self) -> float:
+        return float(self.rows) if self.weight is None else self.weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +67,8 @@ class ShardOptions:
         The width of a row, and the number of rows of all shards together.
     dtype : str
         "float32" if every shard has float32, else "float64".
-    labels : (2,) array or longer
+    labels : (2,) array or longer, or None
+        None if numbers are learned.
     features : list of str, or None
     mean, scale : (n_features,) arrays, or None
         If rows are standardised, what is subtracted, and what they are divided by.
@@ -66,6 +76,17 @@ class ShardOptions:
         The engine keeps its promise on rows whose |x|^2 + 1 is at most this.
     seen : bool
         Whether an earlier epoch found all rows finite and within the limit.
+    loss : ChosenLoss
+    n_targets : int
+        How many numbers a row has to learn; 1 for a label.
+    targets : list of str, or None
+        The names of their columns.
+    y_mean, y_scale : (n_targets,) arrays, or () for one target, or None
+        If numbers are standardised, what is subtracted, and what they are divided by.
+    weights : (n_labels,) array, or None
+        How much rows of each label count.
+    total_weight : float, or None
+        The sum of the weights of all rows, if they have some.
     """
 
     recipe: Recipe
@@ -73,7 +94,7 @@ class ShardOptions:
     n_features: int
     rows: int
     dtype: str
-    labels: np.ndarray
+    labels: Any
     features: list[str] | None = None
     epochs: int = 1
     seed: int | None = None
@@ -81,12 +102,29 @@ class ShardOptions:
     scale: np.ndarray | None = None
     limit: float = np.inf
     seen: bool = False
+    loss: ChosenLoss = field(default_factory=choose_loss)
+    n_targets: int = 1
+    targets: list[str] | None = None
+    y_mean: np.ndarray | None = None
+    y_scale: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    total_weight: float | None = None
 
     def counted(self) -> Counted:
         """The number and type of the rows, as a trainer wants them."""
-        rows = Counted(self.rows, self.n_features, self.dtype)
-        rows.mean, rows.scale = self.mean, self.scale
-        return rows
+        return Counted(self)
+
+    def coded(self, y: np.ndarray) -> np.ndarray:
+        """Labels as codes, and numbers as they are: float64. ValueError for a label that is not in `labels`."""
+        return y if self.labels is None else encode_known(y, self.labels, len(y)).astype(np.float64)
+
+    def weights_of(self, codes: np.ndarray) -> np.ndarray | None:
+        """How much rows with these codes count; None if all count 1."""
+        return None if self.weights is None else self.weights[codes.astype(np.intp)]
+
+    def weights_of_labels(self, y: np.ndarray) -> np.ndarray | None:
+        """The same for labels."""
+        return None if self.weights is None else self.weights_of(self.coded(y))
 
     def local(self) -> Options:
         """The same options in the form that the trainers of one machine take."""
@@ -97,6 +135,8 @@ class ShardOptions:
             engine=ENGINES[self.engine],
             epochs=self.epochs,
             seed=self.seed,
+            loss=self.loss,
+            targets=self.targets,
         )
 
     def trainable(self) -> Any:
@@ -139,8 +179,9 @@ def fit_shard(
     ----------
     state : State
     blocks : iterable of (X, y)
-        Finite rows (n, n_features), float32 or float64 as `options.dtype` says, and their labels, (n,). Blocks may have
-        any number of rows; one block is in memory at a time.
+        Finite rows (n, n_features), float32 or float64 as `options.dtype` says, and their labels, (n,), or their
+        numbers as float64, (n,) or (n, n_targets). Blocks may have any number of rows; one block is in memory at a
+        time.
     options : ShardOptions
     last : bool
         Whether the epoch ends with this shard.
@@ -166,14 +207,14 @@ def fit_shard(
         state, first = replace(state, losses=np.zeros_like(state.losses), burnt_in=weights), first + burn_in
     trainable = options.trainable()
     trainable.restore(state.trained)
-    rows, engine = options.counted(), trainable.engine
+    rows, engine = options.counted(), ENGINES[options.engine]
     trainable.first = first - len(state.y)
     pieces = [(state.X, state.y)] if len(state.y) else []
     losses, position = engine.own(state.losses.copy()), state.rows
     waiting: Piece = state.X[:0], state.y[:0]
     size, tile, batch = trainable.block_rows, engine.tile, trainable.batch_size
 
-    def whole_blocks() -> Iterator[Piece]:
+    def whole_blocks() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
         """Yield the blocks to train on; rows that are left for the next shard go into `waiting`."""
         nonlocal position, waiting
         for X, y in recut(chain(pieces, coded(blocks, options)), size, tile, batch, position):
@@ -181,19 +222,19 @@ def fit_shard(
             if not last and next_cut(position, end, size, tile, batch) < end:
                 waiting = X.copy(), y.copy()  # as views, a few rows would keep all rows of the shard in memory
                 return
-            yield rows.standardised(X), y
+            yield rows.standardised(X), rows.standardised_y(y), options.weights_of(y)
             position = end
 
-    visit(whole_blocks(), lambda X, y: trainable.train(X, y, None, losses))
+    visit(whole_blocks(), lambda X, y, weights: trainable.train(X, y, weights, losses))
     if last:
         trainable.end_epoch()
     return state_of(trainable, np.asarray(losses, dtype=np.float64), position, *waiting, state.largest, state.burnt_in)
 
 
 def coded(blocks: Iterable[Piece], options: ShardOptions) -> Iterator[Piece]:
-    """Rows with the codes of their labels. ValueError for a label that is not in `options.labels`."""
+    """Rows with the codes of their labels, or with their numbers. ValueError for a label that is not in `options`."""
     for X, y in blocks:
-        yield X, encode_known(y, options.labels, len(X)).astype(np.float64)
+        yield X, options.coded(y)
 
 
 def cut(blocks: Iterable[Piece], rows: int) -> tuple[Iterator[Piece], Iterator[Piece]]:

@@ -1,6 +1,7 @@
 """What a shard holds: how many rows and which labels, read before training; its inputs, checked while they are read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,22 +24,31 @@ AT_ONCE = 1 << 13  # labels that are compared together: they fit the first cache
 
 @dataclass(frozen=True, eq=False)
 class ShardLabels:
-    """How many rows a shard has, or all shards together, and the different labels of these rows, sorted."""
+    """How many rows a shard has, or all shards together, and the different labels of these rows, sorted.
+
+    `counts` says how many rows have each label; it is empty if that was not counted.
+    """
 
     rows: int = 0
     labels: np.ndarray = field(default_factory=lambda: np.empty(0))
+    counts: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def arrays(self) -> Arrays:
-        return {"rows": np.array(self.rows), "labels": self.labels}
+        return {"rows": np.array(self.rows), "labels": self.labels, "counts": self.counts}
 
     @classmethod
     def of(cls, arrays: Arrays) -> "ShardLabels":
-        return cls(int(arrays["rows"]), arrays["labels"])
+        return cls(int(arrays["rows"]), arrays["labels"], arrays["counts"])
 
 
-def read_labels(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None = None) -> ShardLabels:
-    """Read a shard's labels. TableError, naming the row, for a label that cannot be learned or is not in `labels`."""
-    seen, rows = np.empty(0), 0
+def read_labels(
+    blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | None = None, count: bool = False
+) -> ShardLabels:
+    """Read a shard's labels. TableError, naming the row, for a label that cannot be learned or is not in `labels`.
+
+    With `count`, the rows of each label are counted, which takes about ten times as long.
+    """
+    seen, rows, counts = np.empty(0), 0, Counter[Any]()
     for block in blocks:
         for low in range(0, len(block), AT_ONCE):
             y = block[low : low + AT_ONCE]
@@ -51,8 +61,11 @@ def read_labels(blocks: Iterable[np.ndarray], shard: int, labels: np.ndarray | N
                 if labels is not None:
                     _check_known(labels, y, shard, rows)
                 seen = _more(seen, y, shard, rows)
+            if count:
+                found, numbers = np.unique(y, return_counts=True)
+                counts.update(dict(zip(found.tolist(), numbers.tolist(), strict=True)))
             rows += len(y)
-    return ShardLabels(rows, seen)
+    return ShardLabels(rows, seen, np.array([counts[label] for label in seen.tolist() if count], np.int64))
 
 
 def _missing(y: np.ndarray) -> np.ndarray | None:
@@ -74,18 +87,27 @@ def _all_of(labels: np.ndarray, y: np.ndarray) -> bool:
 
 
 class Inspection:
-    """Checks inputs while they are read: refuses values that are not finite, and keeps the largest |x|^2 + 1."""
+    """Checks inputs while they are read: refuses values that are not finite, and keeps the largest |x|^2 + 1.
+
+    That is times the row's weight, if rows have weights.
+    """
 
     def __init__(self, shard: int, row: int, names: list[str] | None, largest: float = 0.0) -> None:
         self.shard, self.row, self.names, self.largest = shard, row, names, largest
 
-    def of(self, blocks: Iterable[Piece], rows: Rows | None = None, limit: float = np.inf) -> Iterator[Piece]:
+    def of(
+        self,
+        blocks: Iterable[Piece],
+        rows: Rows | None = None,
+        limit: float = np.inf,
+        weights_of: Callable[[np.ndarray], np.ndarray | None] = lambda y: None,
+    ) -> Iterator[Piece]:
         """Yield the blocks. Stop at the first with a row whose |x|^2 + 1, as `rows` standardises it, is above `limit`.
 
         TableError, naming the place, for a value that is missing or not finite.
         """
         for X, y in blocks:
-            bound = row_bound(X if rows is None else rows.standardised(X))
+            bound = row_bound(X if rows is None else rows.standardised(X), weights_of(y))
             if not np.isfinite(bound):
                 where = partial(place_after, self.shard, self.row)
                 settle(X, None, False, None, drop=False, names=self.names, target=None, where=where)
@@ -105,15 +127,16 @@ def place_after(shard: int, row: int, i: int) -> str:
     return place(shard, row + i)
 
 
-def row_bound(X: np.ndarray) -> float:
-    """The largest |x|^2 + 1 of the rows; infinity if a row is not finite."""
+def row_bound(X: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """The largest sample weight * (|x|^2 + 1) of the rows; infinity if a row is not finite."""
     if not compiles():
-        largest = float(np.einsum("ij,ij->i", X, X, dtype=np.float64).max(initial=0.0)) + 1.0
+        lengths = np.einsum("ij,ij->i", X, X, dtype=np.float64) + 1.0
+        largest = float((lengths if sample_weight is None else lengths * sample_weight).max(initial=0.0))
         return largest if np.isfinite(largest) else np.inf
     rows = FAST.rows(X)
     with COMPILING:
         FAST.row_bound(rows[:0])
-    return FAST.row_bound(rows)
+    return FAST.row_bound(rows, sample_weight)
 
 
 def _more(seen: np.ndarray, y: np.ndarray, shard: int, row: int) -> np.ndarray:
@@ -143,11 +166,19 @@ def merge_labels(parts: Sequence[ShardLabels], known: np.ndarray | None, most: i
     if len({part.labels.dtype.kind == "U" for part in used}) > 1:
         raise ValueError("some partitions have text for labels and some numbers: give all the same")
     if known is None:
-        return ShardLabels(rows, find_labels(_checked_pairs(used, most), None if most == 2 else most, rows))
+        labels = find_labels(_checked_pairs(used, most), None if most == 2 else most, rows)
+        return ShardLabels(rows, labels, _counted(used, labels))
     absent = [label for label in known if not any((part.labels == label).any() for part in used)]
     if absent:
         raise ValueError(f"no row has the label {absent[0].item()!r}: leave it out of labels")
-    return ShardLabels(rows, known)
+    return ShardLabels(rows, known, _counted(used, known))
+
+
+def _counted(parts: Sequence[ShardLabels], labels: np.ndarray) -> np.ndarray:
+    """The rows of each label in all shards; 0 if they were not counted."""
+    return np.array(
+        [sum(int(part.counts[part.labels == label].sum()) for part in parts if len(part.counts)) for label in labels]
+    )
 
 
 def _checked_pairs(parts: Sequence[ShardLabels], most: int) -> Iterable[np.ndarray]:
@@ -168,9 +199,9 @@ def merge_moments(parts: Sequence[Moments]) -> Moments:
     return total
 
 
-def safe_rate(largest: float, start: np.ndarray) -> float:
-    """A rate at which no row of length `largest` can make the weights run away; 0.0 if none is known."""
-    return STABILITY_BOUND / largest if np.isfinite(largest) and np.max(np.abs(start)) < 1e100 else 0.0
+def safe_rate(largest: float, start: np.ndarray, bound: float = STABILITY_BOUND) -> float:
+    """The rate at which rate * `largest`, the length of the longest row, is `bound`; 0.0 if no rate is safe."""
+    return bound / largest if np.isfinite(largest) and np.max(np.abs(start)) < 1e100 else 0.0
 
 
 def label_array(y: Any) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Readers turn what a worker has of a shard (arrays, a frame, a file, Arrow batches) into blocks of rows.
 
-Each reader has a twin that reads the labels alone.
+Each reader has a twin that reads the labels, or the numbers to learn, alone. Numbers are columns that are read like
+inputs, and so checked like them.
 """
 
 import os
@@ -18,15 +19,18 @@ import numpy as np
 
 from tinynet_fast.cluster.fit import Piece
 from tinynet_fast.cluster.inspection import label_array, place, place_after
+from tinynet_fast.cluster.number_columns import Targets, number_names, with_targets
 from tinynet_fast.cluster.tasks import Share
 from tinynet_fast.rows.files import Library, TableError, checked_features, no_such_column
 from tinynet_fast.rows.formats.arrow import Batches, Layout
 from tinynet_fast.rows.formats.base import Chunk, File, Part, settle
 from tinynet_fast.rows.formats.columns import labels, numeric
 from tinynet_fast.rows.formats.folders import in_folders, with_folders
+from tinynet_fast.rows.formats.number_targets import columns_with
 from tinynet_fast.rows.formats.parquet import BUFFER, ParquetPart
 from tinynet_fast.rows.formats.paths import Remote, search
 from tinynet_fast.rows.formats.registry import format_of
+from tinynet_fast.rows.numbers import check_targets, numbers_and_gaps, read_numbers
 from tinynet_fast.rows.values import is_masked
 
 pa = Library("pyarrow")
@@ -42,13 +46,14 @@ AT_ONCE = 16  # Parquet files whose footers are read at the same time: each is a
 
 @dataclass(frozen=True)
 class ArrayReader:
-    """Rows in a NumPy array, and their labels in another."""
+    """Rows in a NumPy array, and in another their labels or, if there are `n_targets`, their numbers."""
 
     n_features: int
     dtype: str
+    n_targets: int = 0
 
     def __call__(self, share: Share, X: Any, y: Any) -> Iterator[Piece]:
-        codes = label_array(y)
+        codes = self._numbers(share, y) if self.n_targets else label_array(y)
         if not isinstance(X, np.ndarray):
             raise TableError(f"partition {share.shard}: its rows are a {type(X).__name__}: make them a NumPy array")
         if X.ndim != 2 or X.shape[1] != self.n_features or len(X) != len(codes):
@@ -63,6 +68,23 @@ class ArrayReader:
             if is_masked(rows):
                 rows = np.ma.filled(rows.astype(self.dtype), np.nan)  # NaN, so that `Inspection` names the place
             yield np.ascontiguousarray(rows, self.dtype), codes[part]
+
+    def _numbers(self, share: Share, y: Any) -> np.ndarray:
+        """Numbers that were checked before training."""
+        numbers = numbers_and_gaps(y, f"partition {share.shard}, y")
+        check_targets(numbers, self.n_targets, f"partition {share.shard}, y")
+        return np.ascontiguousarray(numbers)
+
+
+@dataclass(frozen=True)
+class ArrayNumbers:
+    """Numbers to learn in an array, checked."""
+
+    n_targets: int
+
+    def __call__(self, share: Share, y: Any) -> Iterator[np.ndarray]:
+        n_targets = self.n_targets if len(y) else None
+        yield read_numbers(y, len(y), n_targets, f"partition {share.shard}, y")
 
 
 def array_labels(share: Share, y: Any) -> Iterator[np.ndarray]:
@@ -82,11 +104,14 @@ class _Placed(Batches):
 
 
 class _Packed(_Placed):
-    """Batches of two columns: lists with all inputs of a row, in the order of memory, and labels."""
+    """Batches of two columns: lists with all inputs of a row, in the order of memory, and labels.
+
+    If there is no target, there are no labels.
+    """
 
     def _block(self, batch: Any, row: int) -> Chunk:
-        y, gone = labels(batch.column(1))
-        X = numeric(batch.column(0).flatten(), self.layout.dtype).reshape(len(y), len(self.layout.names))
+        y, gone = (None, None) if self.layout.target is None else labels(batch.column(1))
+        X = numeric(batch.column(0).flatten(), self.layout.dtype).reshape(batch.num_rows, len(self.layout.names))
         return self.layout.settled(X, y, True, gone, row, lambda i: self.where(row, i))  # X is checked in training
 
 
@@ -95,10 +120,12 @@ class BatchReader:
     """Arrow record batches, which hold exactly the share's rows."""
 
     layout: Layout
+    targets: Targets | None = None
     batches = _Placed
 
     def __call__(self, share: Share, batches: Iterable[Any]) -> Iterator[Piece]:
-        for block in self.batches(share, self.layout, batches).read(0, None):
+        part = with_targets(self.batches(share, self.layout, batches), self.targets)
+        for block in part.read(0, None):
             assert block.y is not None
             if len(block.y):
                 yield block.X, block.y
@@ -131,9 +158,10 @@ class FrameReader:
     """A pandas frame, turned into Arrow a block at a time."""
 
     layout: Layout
+    targets: Targets | None = None
 
     def __call__(self, share: Share, frame: Any) -> Iterator[Piece]:
-        columns = [*self.layout.names, self.layout.target]
+        columns = self.layout.columns
         if not _has_rows(share, frame, columns):
             return
         stop = len(frame) if share.stop is None else min(share.stop, len(frame))
@@ -143,7 +171,7 @@ class FrameReader:
             pa.RecordBatch.from_pandas(frame.iloc[low : min(low + FRAME_ROWS, stop)][columns], preserve_index=False)
             for low in range(share.start, stop, FRAME_ROWS)
         )
-        yield from BatchReader(self.layout)(share, batches)
+        yield from BatchReader(self.layout, self.targets)(share, batches)
 
 
 def _has_rows(share: Share, frame: Any, columns: list[Any]) -> bool:
@@ -206,13 +234,15 @@ def _filesystem(url: str, options: dict[str, Any]) -> tuple[Any, str]:
     return filesystem, path
 
 
-def parquet_files(X: Any, y: Any, features: Sequence[str] | None, options: dict[str, Any]) -> tuple[list[str], Layout]:
+def parquet_files(
+    X: Any, y: Any, features: Sequence[str] | None, options: dict[str, Any], numbers: bool = False
+) -> tuple[list[str], Layout]:
     """The addresses of all files that paths, URLs, patterns and folders stand for, and the layout of their columns.
 
     All footers are read here, several at a time, because the types in every file decide the rows' type. Files without
     rows are left out.
     """
-    items, layout = X if isinstance(X, (list, tuple)) else [X], target_layout("paths", y, features)
+    items, layout = X if isinstance(X, (list, tuple)) else [X], target_layout("paths", y, features, numbers)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = [pair for pairs in pool.map(partial(_addresses, options), items) for pair in pairs]
         layout = with_folders(layout, [file for _, file in found])
@@ -245,8 +275,10 @@ def _addresses(options: dict[str, Any], item: str | os.PathLike[str]) -> list[tu
     return addresses
 
 
-def target_layout(what: str, y: Any, features: Sequence[str] | None) -> Layout:
-    """A layout whose labels are the column `y`."""
+def target_layout(what: str, y: Any, features: Sequence[str] | None, numbers: bool = False) -> Layout:
+    """A layout whose labels are the column `y`; or one that reads the `numbers` in this column, or in several."""
+    if numbers:
+        return Layout(None, columns_with(number_names(what, y), features))
     if not isinstance(y, str):
         raise ValueError(f"y is a {type(y).__name__}; for {what} it is the name of the column of labels")
     return Layout(y, checked_features(features))
@@ -272,9 +304,10 @@ class ParquetReader:
 
     layout: Layout
     options: dict[str, Any]
+    targets: Targets | None = None
 
     def __call__(self, share: Share, url: str) -> Iterator[Piece]:
-        part = parquet_part(url, self.options, self.layout)
+        part = with_targets(parquet_part(url, self.options, self.layout), self.targets)
         for block in part.read(share.start, share.stop):
             assert block.y is not None
             yield block.X, block.y
@@ -289,3 +322,20 @@ class ParquetLabels:
 
     def __call__(self, share: Share, url: str) -> Iterator[np.ndarray]:
         return parquet_part(url, self.options, self.layout).labels()
+
+
+@dataclass(frozen=True)
+class ParquetNumbers:
+    """The numbers to learn of a Parquet file. Only the bytes of their columns are read, if they are in the file."""
+
+    layout: Layout
+    options: dict[str, Any]
+    targets: Targets
+
+    def __call__(self, share: Share, url: str) -> Iterator[np.ndarray]:
+        part, targets = parquet_part(url, self.options, self.layout), self.targets
+        if all(name in self.layout.names for name in targets.names):  # not in the names of folders
+            part, targets = part.only(targets.names), targets.alone
+        for block in with_targets(part, targets).read(0, None):
+            assert block.y is not None
+            yield block.y

@@ -17,6 +17,17 @@ def check_model(model: Any) -> None:
         )
 
 
+def check_has_probabilities(model: Model) -> None:
+    """ValueError, with the remedy, for a model of numbers or of margins."""
+    check_model(model)
+    model._check_probabilities()
+
+
+def number_columns(model: Model, name: str) -> list[str]:
+    """The names of the columns of predictions of several numbers: `name`, and the target's name or its place."""
+    return [f"{name}_{target}" for target in model.targets or range(model.n_outputs)]
+
+
 def input_columns(model: Model, columns: Sequence[Any], features: Sequence[str] | None = None) -> list[Any]:
     """The columns of a frame that are the model's inputs, in the model's order; other columns are left out.
 

@@ -19,10 +19,11 @@ import numpy as np
 
 from tinynet_fast.cluster.fit import Piece, ShardOptions, coded
 from tinynet_fast.cluster.inspection import Inspection
-from tinynet_fast.cluster.recipes import NeuronRecipe
+from tinynet_fast.cluster.recipes import NeuronRecipe, rows_done
 from tinynet_fast.cluster.state import State
 from tinynet_fast.cluster.tasks import Cluster, Group, ShardTask, Share, checked, checked_state
 from tinynet_fast.kernels.engines import FAST
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.rows.cuts import recut
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.junctions import MARGIN, Junctions, Meeting, safe_bound
@@ -58,8 +59,12 @@ def segments_of(cluster: Cluster, options: ShardOptions) -> "ShardSegments | Non
     recipe = options.recipe
     if not isinstance(recipe, NeuronRecipe) or options.engine != FAST.name:
         return None
-    smooth = recipe.penalties.smooth and not recipe.penalties.average_from
-    return ShardSegments(cluster, recipe) if smooth and cluster.divisible else None
+    penalties, one = recipe.penalties, recipe.kind.outputs == 1 and options.weights is None
+    log_loss = (
+        penalties.smooth and penalties.loss.code == LOG_LOSS
+    )  # the bounds of `junctions.py` are those of its steps
+    can = one and log_loss and not penalties.average_from and cluster.divisible
+    return ShardSegments(cluster, recipe) if can else None
 
 
 class ShardSegments:
@@ -69,7 +74,7 @@ class ShardSegments:
         self.cluster, self.recipe, self.junctions = cluster, recipe, Junctions()
         self.burn_in: int | None = None
         self.first_rate, self.given_up = 0.0, False
-        self.safe_bound = safe_bound(recipe.schedule.rate(0), recipe.penalties.l2)
+        self.safe_bound = safe_bound(recipe.schedule.rate(0), recipe.penalties.l2, recipe.penalties.loss.bound)
 
     def train(self, options: ShardOptions, state: State, shares: list[Share]) -> tuple[State, list[Share]]:
         """Train on the first shares of an epoch; return the state after them, and the shares that are left."""
@@ -104,8 +109,8 @@ class ShardSegments:
         most = min(int(options.rows * options.epochs * MEASURED), longest) // tile * tile
         state = train_in_turn(self.cluster, options, state, [*shares[: large[0]], first.head(most)])
         shares = [first.rest(most), *shares[large[0] + 1 :]]
-        self.first_rate = self.recipe.schedule.rate(_rows_done(state))
-        task = MeetTask(options, state, self.recipe.start, most)
+        self.first_rate = self.recipe.schedule.rate(rows_done(state))
+        task = MeetTask(options, state, self.recipe.start[0], most)
         found = checked(self.cluster.one(task, [shares[0].head(most)]))
         self.burn_in = int(found["burn_in"]) or None
         self.given_up = self.burn_in is None
@@ -113,7 +118,7 @@ class ShardSegments:
 
     def _cut(self, options: ShardOptions, state: State, shares: list[Share]) -> tuple[list[list[Share]], list[Share]]:
         """Cut shares into segments; return these, and the shares from the first one on that fits no segment."""
-        groups, values, before = [shares[:1]], 0, _rows_done(state) - state.rows
+        groups, values, before = [shares[:1]], 0, rows_done(state) - state.rows
         for i, share in enumerate(shares[1:], 1):
             burn_in = self._burn_in(share, self.recipe.schedule.rate(before + share.first + share.rows - 1))
             if burn_in is not None:
@@ -177,7 +182,7 @@ def _begun(group: list[Share], state: State, guess: np.ndarray) -> Group:
     """A segment's shares, of which the first one has the state to begin with: `state` itself if there is no burn-in."""
     first = group[0]
     if first.burn_in:
-        done = _rows_done(state) - state.rows + first.first
+        done = rows_done(state) - state.rows + first.first
         state = replace(
             _from_here(state),
             values=state.values | {"weights": guess[:-1], "bias": guess[-1:]},
@@ -206,11 +211,6 @@ def _shares_of(groups: list[list[Share]]) -> list[Share]:
 def _weights(state: State) -> np.ndarray:
     """The weights and, last, the bias."""
     return np.append(state.values["weights"], state.values["bias"])
-
-
-def _rows_done(state: State) -> int:
-    """The rows that the neuron was trained on, over all epochs."""
-    return int(state.counts["row"][0])
 
 
 @dataclass(frozen=True, eq=False)

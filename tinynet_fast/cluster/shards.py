@@ -1,5 +1,6 @@
 """An epoch over the shards of a cluster, as a chain or by averaging. The loop over epochs is `training/loop.py`'s."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from time import perf_counter
@@ -9,7 +10,8 @@ import numpy as np
 
 from tinynet_fast.cluster.fit import ShardOptions
 from tinynet_fast.cluster.inspection import ShardLabels, merge_labels, merge_moments
-from tinynet_fast.cluster.recipes import MomentsRecipe, moments_of
+from tinynet_fast.cluster.learned import Learned, NumbersTask, ShardNumbers, merge_numbers
+from tinynet_fast.cluster.recipes import MomentsRecipe, split_moments
 from tinynet_fast.cluster.segments import ShardSegments, segments_of, train_in_turn
 from tinynet_fast.cluster.state import State, merge
 from tinynet_fast.cluster.tasks import (
@@ -26,11 +28,12 @@ from tinynet_fast.cluster.tasks import (
     singles,
 )
 from tinynet_fast.errors import TrainingDivergedError, TrainingWarning, rounded_down, warn
-from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.rows.index_columns import LOOKED_AT, suspects, warn_of_row_numbers
-from tinynet_fast.training.checks import check_flag, check_labels, check_one_of, check_whole
+from tinynet_fast.training.checks import check_flag, check_one_of, check_whole
 from tinynet_fast.training.history import History, all_finite
+from tinynet_fast.training.look import constant_of
 from tinynet_fast.training.loop import finish, run_epochs
+from tinynet_fast.training.losses import ChosenLoss
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.rate_search import most_rows
 from tinynet_fast.training.result import RateSearch, TrainingResult
@@ -41,18 +44,23 @@ MODES = ("chain", "average")
 
 @dataclass(eq=False)
 class Shards:
-    """The shards of a cluster, after the pass over their labels.
+    """The shards of a cluster, after the pass over their labels or numbers.
 
-    `parts` has the rows and labels of each shard, `known` those of all together, `counts` the numbers of rows.
+    `parts` has the rows and labels (or numbers) of each shard, `known` those of all together, `counts` the numbers of
+    rows. `weights` says how much rows of each label count.
     """
 
     cluster: Cluster
-    known: ShardLabels
-    parts: list[ShardLabels]
+    learned: Learned
+    known: ShardLabels | ShardNumbers
+    parts: Sequence[ShardLabels | ShardNumbers]
     mode: str
     syncs: int
     mean: np.ndarray | None = None
     scale: np.ndarray | None = None
+    y_mean: np.ndarray | None = None
+    y_scale: np.ndarray | None = None
+    weights: np.ndarray | None = None
     firsts: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,9 +72,13 @@ class Shards:
 
     def options(self, recipe: Any, engine: str, **others: Any) -> ShardOptions:
         """The options of training on these shards."""
-        cluster = self.cluster
-        common = {"mean": self.mean, "scale": self.scale, "features": cluster.names, "labels": self.known.labels}
-        return ShardOptions(recipe, engine, cluster.n_features, self.known.rows, cluster.dtype, **(common | others))
+        cluster, known = self.cluster, self.known
+        common: dict[str, Any] = {"labels": known.labels, "features": cluster.names, "loss": self.learned.loss}
+        common |= {"mean": self.mean, "scale": self.scale, "y_mean": self.y_mean, "y_scale": self.y_scale}
+        common |= {"n_targets": max(cluster.n_targets, 1), "targets": cluster.target_names}
+        if self.weights is not None:
+            common |= {"weights": self.weights, "total_weight": float(known.counts @ self.weights)}
+        return ShardOptions(recipe, engine, cluster.n_features, known.rows, cluster.dtype, **(common | others))
 
     def whole(self) -> list[Share]:
         """All shards that have rows. The epoch ends with the last of them."""
@@ -114,49 +126,78 @@ class Shards:
         return state
 
 
-def open_shards(cluster: Cluster, mode: str, syncs: int, labels: Any, most: int, standardize: bool) -> Shards:
-    """Read the labels of all shards and, to standardise, their inputs too. ValueError for what is wrong with them.
+def open_shards(cluster: Cluster, mode: str, syncs: int, learned: Learned, standardize: bool) -> Shards:
+    """Read the labels or numbers of all shards and, to standardise, their inputs too.
 
-    `labels` are those that the caller names, or None; there may be `most` different ones.
+    ValueError for what is wrong with them.
     """
     check_flag("standardize", standardize)
-    labels = None if labels is None else check_labels(labels, most)
     check_one_of("mode", mode, MODES)
     syncs = check_whole("syncs", syncs)
     if mode == "chain" and syncs != 1:
         raise ValueError("syncs is how often shards are averaged in an epoch: use mode='average', or leave it out")
-    parts = [ShardLabels.of(checked(answer)) for answer in cluster.labels(LabelsTask(labels))]
-    shards = Shards(cluster, merge_labels(parts, labels, most), parts, mode, syncs)
+    shards = _read(cluster, mode, syncs, learned)
+    if learned.class_weight is not None and isinstance(shards.known, ShardLabels):
+        shards.weights = learned.class_weight.of_labels(shards.known.labels, shards.known.counts)
     if suspects(cluster.names):
         warn_of_row_numbers(cluster.names, checked(cluster.one(HeadTask(), [shards.head(LOOKED_AT)]))["X"])
-    if standardize:
-        _standardise(shards)
+    if standardize or learned.standardize_y:
+        _standardise(shards, standardize, learned.standardize_y)
     return shards
 
 
-def _standardise(shards: Shards) -> None:
-    """Compute means and deviations. A chain has the bits of one array; else the moments of the shards are merged."""
-    cluster, options = shards.cluster, shards.options(MomentsRecipe(), "numpy")
-    if shards.mode == "chain":
-        state = shards.epoch(options, options.start())
-        moments = moments_of(state.trained)
-    else:
+def _read(cluster: Cluster, mode: str, syncs: int, learned: Learned) -> Shards:
+    """Read the labels or the numbers of all shards."""
+    if learned.numbers:
+        task = NumbersTask(cluster.n_targets, cluster.target_names, learned.loss.is_of_counts)
+        numbers = [ShardNumbers.of(checked(answer)) for answer in cluster.labels(task)]
+        return Shards(
+            cluster, learned, merge_numbers(numbers, learned.loss, cluster.target_names), numbers, mode, syncs
+        )
+    answers = cluster.labels(LabelsTask(learned.labels, count=learned.class_weight is not None))
+    labels = [ShardLabels.of(checked(answer)) for answer in answers]
+    return Shards(cluster, learned, merge_labels(labels, learned.labels, learned.most), labels, mode, syncs)
+
+
+def _standardise(shards: Shards, inputs: bool, numbers: bool) -> None:
+    """Compute means and deviations. A chain has the bits of one array; else the moments of the shards are merged.
+
+    Those of the numbers in a chain need a pass of their own, because their bits depend on the number of a row.
+    """
+    cluster, known = shards.cluster, shards.known
+    in_order = shards.mode == "chain"
+    options = shards.options(MomentsRecipe(numbers and in_order), "numpy", weights=None)
+    found: list[Any] = []
+    if in_order:
+        found = split_moments(shards.epoch(options, options.start()).trained, cluster.n_features)
+    elif inputs:
         whole = [replace(share, last=True) for share in shards.whole()]
         answers = cluster.each(ShardTask(options, options.start()), singles(whole))
         states = [State.of(checked(answer)) for answer in answers]
-        moments = merge_moments([moments_of(each.trained) for each in states])
-    shards.mean, shards.scale = moments.standardisation(cluster.names)
+        found = [merge_moments([split_moments(each.trained, cluster.n_features)[0] for each in states])]
+    if inputs:
+        shards.mean, shards.scale = found[0].standardisation(cluster.names)
+    if numbers:
+        assert isinstance(known, ShardNumbers)
+        of_all = replace(known, moments=found[1]) if in_order else known
+        shards.y_mean, shards.y_scale = of_all.standardisation(cluster.target_names)
 
 
-def search_rate(shards: Shards, options: dict[str, Any]) -> RateSearch:
-    """Run `auto_rate` on rows that are drawn from the first shard that has both labels."""
-    both = [share for share in shards.whole() if len(shards.parts[share.shard].labels) == 2]
-    if not both:
-        raise ValueError("learning_rate='auto' needs a partition with rows of both labels: give a rate")
-    most = most_rows(shards.cluster.n_features)
-    task = RateTask(most, shards.known.labels, options, shards.cluster.names, shards.mean, shards.scale)
-    found = checked(shards.cluster.one(task, both[:1]))
-    plain = {name: found[name].item() for name in ("learning_rate", "rows", "epochs")}
+def search_rate(shards: Shards, options: ShardOptions) -> RateSearch:
+    """Search for a rate on rows that are drawn from the first shard that has all labels, or numbers that differ."""
+    places = shards.whole()
+    if isinstance(shards.known, ShardNumbers):
+        vary = [share for share in places if shards.parts[share.shard].vary]  # type: ignore[union-attr]
+        found_in = vary or places
+    else:
+        n = len(shards.known.labels)
+        found_in = [share for share in places if len(shards.parts[share.shard].labels) == n]  # type: ignore[arg-type]
+        if not found_in:
+            both = "both" if n == 2 else f"all {n}"
+            raise ValueError(f"learning_rate='auto' needs a partition with rows of {both} labels: give a rate")
+    task = RateTask(most_rows(shards.cluster.n_features), options)
+    found = checked(shards.cluster.one(task, found_in[:1]))
+    plain = {name: found[name].item() for name in ("learning_rate", "rows", "epochs", "loss")}
     return RateSearch(rates=found["rates"], losses=found["losses"], **plain)
 
 
@@ -184,7 +225,7 @@ class _Run:
         finish(run_epochs(self._pass, options.epochs, after_epoch(self.trainable, options, history)))
         options.recorded |= {"mode": self.shards.mode, "syncs": self.shards.syncs, "shards": len(self.shards.counts)}
         result: TrainingResult[Any] = training_result(self.trainable, options, history)
-        _warn_of_overshooting(self.recipe, self.state.largest)
+        _warn_of_overshooting(self.recipe, self.state.largest, options.loss)
         return replace(result, certificate=None if self.segments is None else self.segments.junctions.certificate)
 
     def _pass(self, done: int) -> int:
@@ -200,13 +241,14 @@ class _Run:
         return 1
 
 
-def _warn_of_overshooting(recipe: Any, largest: float) -> None:
+def _warn_of_overshooting(recipe: Any, largest: float, loss: ChosenLoss) -> None:
     """Issue a TrainingWarning if the first step on the longest row could overshoot. (No model is tried on rows.)"""
     rate, safe = recipe.first_rate(), recipe.safe_rate(largest)
-    if rate is not None and rate * largest > STABILITY_BOUND:
+    bound = 0.0 if rate is None else recipe.kind.bound
+    if rate is not None and bound > 0.0 and rate * largest > bound:
         use = f", or learning_rate={rounded_down(safe, 2)}, which is safe for these rows" if safe > 0.0 else ""
         warn(
-            "steps overshoot: learning_rate * (|x|**2 + 1) is above 8 for some rows, so the model may be worse than "
-            f"always answering the labels' shares. Look at its loss, and use standardize=True{use}.",
+            f"steps overshoot: learning_rate * (|x|**2 + 1) is above {bound:g} for some rows, so the model may be "
+            f"worse than always answering {constant_of(loss)[0]}. Look at its loss, and use standardize=True{use}.",
             TrainingWarning,
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet_fast.cluster.inspection import place
 from tinynet_fast.cluster.readers import need
-from tinynet_fast.cluster.scoring import input_columns
+from tinynet_fast.cluster.scoring import input_columns, number_columns
 from tinynet_fast.cluster.tasks import text_of
 from tinynet_fast.columns import Columns
 from tinynet_fast.models import Model
@@ -75,7 +75,7 @@ def arrow_schema(frame: Any, layout: Layout) -> Any:
 
 @dataclass(frozen=True)
 class _Scorer:
-    """On an executor: add a column of predictions to each batch.
+    """On an executor: add a column of predictions to each batch, or several columns of numbers.
 
     `names` are the names of the frame's columns, `places` the places of the inputs among them. Columns are taken by
     place, because Spark does not find a column whose name has a dot or a backtick in it.
@@ -84,14 +84,14 @@ class _Scorer:
     model: Model
     names: list[str]
     places: list[int]
-    name: str
+    names_added: list[str]
     kind: str
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         shard, row = partition_id(), 0
         layout = Layout(None, [self.names[i] for i in self.places])
         types = {"double": pa.float64(), "long": pa.int64(), "boolean": pa.bool_(), "string": pa.string()}
-        answer = self.model.predict_proba if self.name == "probability" else self.model.predict
+        answer = self.model.predict_proba if self.names_added == ["probability"] else self.model.predict
         for batch in batches:
             inputs = [batch.column(i) for i in self.places]
             if self.model.columns is not None:
@@ -103,10 +103,10 @@ class _Scorer:
                     )
                 X = _inputs(layout, inputs, shard, row)
             row += len(X)
-            values = answer(X).tolist() if len(X) else []
-            yield pa.RecordBatch.from_arrays(
-                [*batch.columns, pa.array(values, types[self.kind])], [*self.names, self.name]
-            )
+            values = answer(X) if len(X) else np.empty(0)
+            of_each = values.reshape(len(X), -1).T if len(X) else [values] * len(self.names_added)
+            added = [pa.array(column.tolist(), types[self.kind]) for column in of_each]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *added], [*self.names, *self.names_added])
 
 
 def _inputs(layout: Layout, columns: list[Any], shard: int, row: int) -> np.ndarray:
@@ -125,7 +125,7 @@ def _encoded(columns: Columns, inputs: list[Any], shard: int, row: int) -> np.nd
 
 
 def scored(model: Model, frame: Any, features: Sequence[str] | None, name: str, kind: str) -> Any:
-    """The frame with one more column, which holds the model's predictions."""
+    """The frame with one more column, which holds the model's predictions, or with one for each number of several."""
     if not is_frame(frame):
         raise ValueError(f"frame is a {type(frame).__name__}; a Spark frame is needed: spark.read.parquet reads")
     session_of(frame)
@@ -134,9 +134,13 @@ def scored(model: Model, frame: Any, features: Sequence[str] | None, name: str, 
     twice = next((column for i, column in enumerate(columns) if column in columns[:i]), None)
     if twice is not None:
         raise ValueError(f"the frame has several columns named {twice!r}: rename or drop one")
-    if name in columns:
-        raise ValueError(f"the frame has a column {name!r} already: rename it first")
+    added = number_columns(model, name) if model.numbers and model.n_outputs > 1 else [name]
+    there = next((column for column in added if column in columns), None)
+    if there is not None:
+        raise ValueError(f"the frame has a column {there!r} already: rename it first")
     types = need("pyspark.sql.types", "spark")
-    schema = types.StructType([*frame.schema.fields]).add(name, kind)
-    scorer = _Scorer(model, columns, [columns.index(column) for column in names], name, kind)
+    schema = types.StructType([*frame.schema.fields])
+    for column in added:
+        schema = schema.add(column, kind)
+    scorer = _Scorer(model, columns, [columns.index(column) for column in names], added, kind)
     return frame.toDF(*(f"c{i}" for i in range(len(columns)))).mapInArrow(scorer, schema)

@@ -11,15 +11,17 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinynet_fast.cluster.fit import Piece, ShardOptions, fit_piece, fit_shard
+from tinynet_fast.cluster.fit import Piece, ShardOptions, coded, fit_piece, fit_shard
 from tinynet_fast.cluster.inspection import Inspection, read_labels
 from tinynet_fast.cluster.state import State
 from tinynet_fast.kernels.engines import ENGINES, choose
+from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats.base import DROPPING
+from tinynet_fast.rows.numbers import Numbers
 from tinynet_fast.rows.sampling import draw_from
 from tinynet_fast.training.history import Arrays
-from tinynet_fast.training.rate_search import auto_rate
+from tinynet_fast.training.neuron_rate import search_rate
 from tinynet_fast.training.run import Overshoot
 
 
@@ -83,9 +85,14 @@ class Cluster(Protocol):
     names: list[str] | None
     n_features: int
     dtype: str
+    n_targets: int  # how many numbers a row has to learn; 0 if there are labels
+    target_names: list[str] | None  # of their columns
 
     def labels(self, task: Task) -> list[Arrays]:
-        """Do a task on the labels of each shard, side by side; return the answers in order. Inputs are not read."""
+        """Do a task on the labels, or numbers, of each shard, side by side; return the answers in order.
+
+        Inputs are not read.
+        """
 
     def each(self, task: Task, groups: Sequence[Group]) -> list[Arrays]:
         """Do a task on groups of shares, side by side, in each group in turn; return each group's last answer."""
@@ -152,9 +159,10 @@ class LabelsTask:
     """Call `read_labels`. The blocks hold labels alone."""
 
     labels: np.ndarray | None = None
+    count: bool = False
 
     def __call__(self, blocks: Iterable[np.ndarray], share: Share) -> Arrays:
-        return read_labels(blocks, share.shard, self.labels).arrays()
+        return read_labels(blocks, share.shard, self.labels, self.count).arrays()
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +203,7 @@ def _inspected(
     if options.seen:
         return fit(state, blocks)
     inspection = Inspection(share.shard, share.start, options.features, state.largest)
-    after = fit(state, inspection.of(blocks, options.counted(), options.limit))
+    after = fit(state, inspection.of(blocks, options.counted(), options.limit, options.weights_of_labels))
     return replace(after, largest=inspection.largest)
 
 
@@ -209,17 +217,20 @@ class HeadTask:
 
 @dataclass(frozen=True, eq=False)
 class RateTask:
-    """Call `auto_rate` on about `most` rows, which are drawn from all rows of the share."""
+    """Search for a learning rate on about `most` rows, which are drawn from all rows of the share."""
 
     most: int
-    labels: np.ndarray
-    options: dict[str, Any]
-    names: list[str] | None
-    mean: np.ndarray | None
-    scale: np.ndarray | None
+    options: ShardOptions
 
     def __call__(self, blocks: Iterable[Piece], share: Share) -> Arrays:
-        rows = Inspection(share.shard, share.start, self.names).of(blocks)
-        X, codes = draw_from(((X, (y == self.labels[1]).astype(np.uint8)) for X, y in rows), self.most)
-        found = auto_rate(X if self.mean is None else (X - self.mean) / self.scale, codes, **self.options)
+        options = self.options
+        recipe: Any = options.recipe
+        inspected = Inspection(share.shard, share.start, options.features).of(blocks)
+        pieces = coded(inspected, options)
+        labels = options.labels is not None
+        X, y = draw_from(((X, y.astype(np.uint8)) for X, y in pieces) if labels else pieces, self.most)
+        local, counted = options.local(), options.counted()
+        X, y = counted.standardised(X), counted.standardised_y(y)
+        local.rows = Rows(X, Numbers(y), sample_weight=options.weights_of(y))
+        found = search_rate(local, recipe.start, recipe.penalties, recipe.kind)
         return {name: np.array(value) for name, value in vars(found).items()}

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.cluster.fit import ShardOptions
+from tinynet_fast.cluster.learned import ShardNumbers, learned
 from tinynet_fast.cluster.recipes import NetworkRecipe, NeuronRecipe
 from tinynet_fast.cluster.shards import Shards, open_shards, search_rate, train
 from tinynet_fast.cluster.sweep import HeldOutTask, SweepRecipe, check_folds, held_counts
 from tinynet_fast.cluster.tasks import Cluster, checked, singles
 from tinynet_fast.kernels.engines import FAST, choose, engine_named, row_limit
-from tinynet_fast.kernels.point_functions import LOG_LOSS
+from tinynet_fast.kernels.fast import NETWORK_LOSSES
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.models.layers import check_activation
 from tinynet_fast.rows.arrays import as_float
 from tinynet_fast.training.checks import (
     check_callback,
     check_flag,
-    check_one_of,
     check_rate,
     check_seed,
     check_whole,
@@ -30,9 +30,17 @@ from tinynet_fast.training.checks import (
 )
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.losses import choose_loss
-from tinynet_fast.training.mlp import MOST_LABELS, check_hidden, first_parameters, longest_unit, network_sizes
+from tinynet_fast.training.mlp import (
+    LEAST_WEIGHT,
+    MOST_LABELS,
+    check_hidden,
+    check_output,
+    first_parameters,
+    longest_unit,
+    network_sizes,
+)
 from tinynet_fast.training.neuron import first_schedule
-from tinynet_fast.training.neuron_kinds import first_weights
+from tinynet_fast.training.neuron_kinds import check_neuron_output, first_weights, neurons_for
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import Options, check_patience
 from tinynet_fast.training.result import Epoch, TrainingResult
@@ -49,6 +57,8 @@ REMEDIES = {
     "progress": "the cluster shows the progress of its tasks: look at its dashboard",
     "drop_missing": "drop the rows in the frame: frame.dropna()",
     "dropout": "shards would leave out other units than one machine: use l2 or weight_decay",
+    "noise": "shards would draw other noise than one machine: use l2",
+    "mixup": "shards would mix other rows than one machine: use l2 or weight_decay",
     "n_jobs": "each shard is a task, and the cluster decides how many run at once",
 }
 
@@ -75,7 +85,13 @@ def neuron(
     schedule: str = "constant",
     power_t: float = 0.5,
     average: bool | int = False,
-    loss: str = "log_loss",
+    output: str | None = None,
+    loss: str | None = None,
+    delta: float = 1.0,
+    quantile: float = 0.5,
+    gamma: float = 2.0,
+    class_weight: Any = None,
+    standardize_y: bool = False,
     validation: Any = None,
     patience: int | None = None,
     engine: str = "fast",
@@ -86,27 +102,29 @@ def neuron(
 ) -> TrainingResult[Neuron]:
     """`train_neuron` on the shards of a cluster. `tinynet_fast.dask.train_neuron` describes the options."""
     refuse(others)
-    penalties = Penalties(l2, l1, average, check_one_of("loss", loss, ("log_loss", "squared_error")))
+    asked = choose_loss(loss, check_neuron_output(output), delta=delta, quantile=quantile, gamma=gamma)
+    penalties = Penalties(l2, l1, average, asked)
     if mode == "average" and (penalties.l1 or penalties.average_from > 1):
         what = "l1" if penalties.l1 else "average from a row on"
         raise ValueError(f"{what} depends on all earlier rows, in one order: use mode='chain'")
     rates = first_schedule(learning_rate, schedule, power_t, penalties)
-    if is_auto(learning_rate) and penalties.loss.code != LOG_LOSS:
-        raise ValueError("learning_rate='auto' is for the log loss on a cluster: give a rate")
-    chosen = choose(engine_named(engine), 0.0, np.inf, has_kernel=penalties.smooth)
-    epochs = check_whole("epochs", epochs)
-    shards = open_shards(cluster, mode, syncs, labels, 2, standardize)
-    (start,) = first_weights(weights, bias, cluster.n_features)
-    found = None
-    if is_auto(learning_rate):
-        asked = {"epochs": epochs, "average": bool(average), "l2": l2, "weights": start[:-1], "bias": start[-1]}
-        found = search_rate(shards, asked)
-        rates.learning_rate = found.learning_rate
+    chosen, epochs = engine_named(engine), check_whole("epochs", epochs)
+    to_learn = learned(asked, MOST_LABELS, labels, class_weight, standardize_y)
+    shards = open_shards(cluster, mode, syncs, to_learn, standardize)
     rates.updates = epochs * shards.known.rows
-    shard_options = shards.options(NeuronRecipe(start, rates, penalties), chosen.name, epochs=epochs)
-    options = _options(shard_options, standardize, validation, patience, callback)
+    shard_options = shards.options(None, chosen.name, epochs=epochs)
+    kind = neurons_for(shard_options.local(), penalties, output)
+    start = first_weights(weights, bias, cluster.n_features, cluster.names, kind.outputs)
+    chosen = choose(chosen, 0.0, np.inf, has_kernel=kind.is_fast)
+    recipe = NeuronRecipe(start, rates, penalties, kind)
+    shard_options = replace(shard_options, recipe=recipe, engine=chosen.name)
+    found = search_rate(shards, shard_options) if is_auto(learning_rate) else None
+    if found is not None:
+        rates.learning_rate = found.learning_rate
+    options = _options(shards, shard_options, standardize, validation, patience, callback)
     if chosen is FAST:
-        options.limit = row_limit(math.hypot(*start), float(rates.rates(0, 1)[0]))
+        longest = max(math.hypot(*each) for each in start)
+        options.limit = row_limit(longest, float(rates.rates(0, 1)[0]), kind.bound)
     return replace(train(shards, shard_options, options), rate_search=found)
 
 
@@ -122,7 +140,13 @@ def network(
     batch_size: int = 32,
     optimizer: str = "sgd",
     schedule: str = "constant",
-    loss: str = "log_loss",
+    output: str | None = None,
+    loss: str | None = None,
+    delta: float = 1.0,
+    quantile: float = 0.5,
+    gamma: float = 2.0,
+    class_weight: Any = None,
+    standardize_y: bool = False,
     weights: Any = None,
     biases: Any = None,
     init: str = "normal",
@@ -143,20 +167,27 @@ def network(
     check_activation(activation)
     check_flag("nesterov", given.get("nesterov", False))
     steps = Optimizer(check_rate("learning_rate", learning_rate), optimizer, schedule=schedule, **given)
-    asked = choose_loss(check_one_of("loss", loss, ("log_loss", "squared_error")))
+    asked = choose_loss(loss, check_output(output), delta=delta, quantile=quantile, gamma=gamma)
     units = check_hidden(hidden)
     batch_size, epochs = check_whole("batch_size", batch_size), check_whole("epochs", epochs)
     seed = draw_seed() if seed is None else check_seed(seed)
     chosen = engine_named(engine)
     syncs = (4 if mode == "average" else 1) if syncs is None else syncs
-    shards = open_shards(cluster, mode, syncs, labels, MOST_LABELS, standardize)
-    sizes = network_sizes(cluster.n_features, units, len(shards.known.labels), loss)
+    to_learn = learned(asked, MOST_LABELS, labels, class_weight, standardize_y)
+    shards = open_shards(cluster, mode, syncs, to_learn, standardize)
+    known = shards.known
+    n_labels = 0 if known.labels is None else len(known.labels)
+    sizes = network_sizes(cluster.n_features, units, n_labels, asked.name, cluster.n_targets)
     start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), seed)
-    recipe = NetworkRecipe(start, sizes, activation, steps, batch_size, asked)
+    largest_y = known.largest(shards.y_mean, shards.y_scale) if isinstance(known, ShardNumbers) else 0.0
+    recipe = NetworkRecipe(start, sizes, activation, steps, batch_size, asked, largest_y=largest_y)
     if mode == "average":
         recipe = replace(recipe, updates=epochs * shards.most_updates(batch_size))
+    weight = shards.weights
+    tiny = weight is not None and bool(((weight > 0.0) & (weight < LEAST_WEIGHT)).any())
+    chosen = choose(chosen, 0.0, np.inf, has_kernel=asked.code in NETWORK_LOSSES and not tiny)
     shard_options = shards.options(recipe, chosen.name, epochs=epochs, seed=seed)
-    options = _options(shard_options, standardize, validation, patience, callback)
+    options = _options(shards, shard_options, standardize, validation, patience, callback)
     if chosen is FAST:
         options.limit = row_limit(longest_unit(start, sizes))
     return train(shards, shard_options, options)
@@ -184,7 +215,7 @@ def sweep(
     options = combinations(learning_rate, l2, average)
     epochs, n_folds = check_whole("epochs", epochs), 0 if folds is None else check_whole("folds", folds, least=2)
     seed = 0 if seed is None else check_seed(seed)
-    shards = open_shards(cluster, mode, syncs, labels, 2, standardize)
+    shards = open_shards(cluster, mode, syncs, learned(choose_loss(), 2, labels), standardize)
     if n_folds:
         check_folds(n_folds, shards.known.rows, seed)
     start = first_weights_of_all(weights, bias, len(options), cluster.n_features)
@@ -224,16 +255,21 @@ def _sweep(shards: Shards, shard_options: ShardOptions, recipe: SweepRecipe) -> 
 
 
 def _options(
-    shard_options: ShardOptions, standardize: bool, validation: Any, patience: int | None, callback: Any
+    shards: Shards, shard_options: ShardOptions, standardize: bool, validation: Any, patience: int | None, callback: Any
 ) -> Options:
     """The client's own options: validation, early stopping and the callback, after each epoch."""
     options = shard_options.local()
     if as_float(validation) is not None:
         raise ValueError("validation as a share needs a second pass over the shards: keep some rows and pass (X, y)")
     if validation is not None:
-        X, y = check_validation(validation, shard_options.n_features, shard_options.labels, names=options.features)
+        of = options.labels, False, options.features, options.loss, shard_options.n_targets
+        X, y = check_validation(validation, shard_options.n_features, *of)
         options.validation_loss = lambda model: model.mean_loss(X, y)
     options.patience = check_patience(patience, validation, remedy="")
     options.callback = check_callback(callback)
     options.recorded["standardize"] = bool(standardize)
+    if shards.learned.standardize_y:
+        options.recorded["standardize_y"] = True
+    if shards.weights is not None:
+        options.recorded["class_weight"] = shards.weights.tolist()
     return options

@@ -341,18 +341,19 @@ class Model:
     def to_onnx(self, path: str | os.PathLike[str] | None = None, *, dtype: Any = "float32") -> Any:
         """Return the model as an `onnx.ModelProto`, and write it to `path` if there is one. Needs `tinynet-fast[onnx]`.
 
-        The graph has the input `X`, (n, n_features), and two outputs. `label`, (n,), is what `predict` gives with the
-        model's `threshold`: int64, float64, bool or strings. `probabilities`, (n, n_labels), are those of
-        `label_probabilities`. The graph takes the inputs by position. If the inputs have names, these are in its
-        metadata `features`, as JSON.
+        The graph has the input `X`, (n, n_features). For labels it has two outputs. `label`, (n,), is what `predict`
+        gives with the model's `threshold`: int64, float64, bool or strings. `probabilities`, (n, n_labels), are those
+        of `label_probabilities`; after loss="hinge" there are `margins` instead, the sums of `decision_function`. For
+        numbers the only output is `prediction`, (n,) or (n, n_outputs), what `predict` gives. The graph takes the
+        inputs by position. If the inputs have names, these are in its metadata `features`, as JSON.
 
         Parameters
         ----------
         path : path, optional
             The file is written whole or not at all.
         dtype : {"float32", "float64"}
-            The type of `X` and of `probabilities`. The graph calculates in float64 in between, so for the same input
-            the probabilities are those of `predict_proba`, rounded to this type: to 1e-7 or 1e-14.
+            The type of `X`, and of `probabilities` or numbers. The graph calculates in float64 in between, so for the
+            same input the probabilities are those of `predict_proba`, rounded to this type: to 1e-7 or 1e-14.
 
         Raises
         ------
@@ -380,7 +381,8 @@ class Model:
         """Return a fitted scikit-learn estimator that predicts as this model does. Needs `tinynet-fast[sklearn]`.
 
         It is an `SGDClassifier` (of `sklearn.linear_model`) for a neuron, and an `MLPClassifier` (of
-        `sklearn.neural_network`) for a network. Its `partial_fit` takes plain steps at the learning rate that this
+        `sklearn.neural_network`) for a network; for numbers an `SGDRegressor` or, for a network, for several numbers
+        and after loss="poisson", an `MLPRegressor`. Its `partial_fit` takes plain steps at the learning rate that this
         model was trained with, or at 0.01 if that is not known. If the threshold is not 0.5, the estimator is inside a
         `FixedThresholdClassifier`. If the inputs have names, they are its `feature_names_in_`.
 

@@ -20,7 +20,7 @@ from tinynet_fast.training.checks import (
     check_whole,
     draw_seed,
 )
-from tinynet_fast.training.losses import ChosenLoss, choose_loss
+from tinynet_fast.training.losses import LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.reading import Reading, may_stream, open_stream, read_in_memory
 from tinynet_fast.training.targets import ClassWeight, check_validation, standardise_targets
 
@@ -82,7 +82,7 @@ def checked(
     share = isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool)
     options.validation = True if validation is not None and not share else validation
     options.seed = _seed(options, seed, random_start or share)
-    _check_of_targets(options, labels, class_weight, standardize_y)
+    check_of_targets(options.loss, labels, class_weight, standardize_y)
     known = None if labels is None else check_labels(labels, most_labels)
     weight = None if class_weight is None else ClassWeight(class_weight)
     streamed = most_labels if most_streamed is None else most_streamed
@@ -98,10 +98,10 @@ def checked(
     return options
 
 
-def _check_of_targets(options: Options, labels: Any, class_weight: Any, standardize_y: Any) -> None:
+def check_of_targets(loss: ChosenLoss, labels: Any, class_weight: Any, standardize_y: Any) -> None:
     """ValueError for an option that is not for what is learned."""
     check_flag("standardize_y", standardize_y)
-    if not options.numbers:
+    if loss.of != LINEAR:
         if standardize_y:
             raise ValueError(
                 "standardize_y is for numbers, and labels are learned: use output='linear', or leave it out"
@@ -113,7 +113,7 @@ def _check_of_targets(options: Options, labels: Any, class_weight: Any, standard
         raise ValueError(
             "class_weight is for labels, and output='linear' learns numbers: weight the rows with sample_weight"
         )
-    if standardize_y and options.loss.is_of_counts:
+    if standardize_y and loss.is_of_counts:
         raise ValueError("standardize_y would make counts negative, which loss='poisson' cannot learn: leave it out")
 
 

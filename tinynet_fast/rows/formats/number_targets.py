@@ -61,34 +61,44 @@ def open_numbers(X: Any, y: Any = None, *, features: Sequence[str] | None = None
     ...     [(chunk.X.tolist(), chunk.y.tolist()) for chunk in open_numbers(path, "price").chunks()]
     [([[50.0, 2.0], [80.0, 3.0]], [110.5, 170.0])]
     """
-    targets = target_names(y) if _has_names(X) else None
+    targets = target_names(y, y if isinstance(y, (list, tuple)) else None) if _has_names(X) else None  # texts are names
     if targets is None:
         return open_source(X, y, features=features, drop_missing=drop_missing, numbers=True)
     targets = [name.strip() for name in targets] if _is_csv(X) else targets
+    columns = columns_with(targets, features)
+    return with_numbers(open_source(X, features=columns, drop_missing=drop_missing), targets)
+
+
+def columns_with(targets: list[str], features: Sequence[str] | None) -> list[str] | None:
+    """The columns to read, inputs and then targets; None if all others are inputs. TableError for a repeated name."""
     twice, features = first_repeated(targets), checked_features(features)
     if twice is not None:
         raise TableError(f"y names the column {twice!r} twice: name each target once")
     taken = next((name for name in targets if name in (features or ())), None)
     if taken is not None:
         raise TableError(f"features: {taken!r} is the target; leave it out of the features")
-    columns = None if features is None else [*features, *targets]
-    return with_numbers(open_source(X, features=columns, drop_missing=drop_missing), targets)
+    return None if features is None else [*features, *targets]
+
+
+def target_places(names: list[str], targets: list[str], place: Any) -> list[int]:
+    """The places of the targets among all columns. TableError if one is missing, or if there is no other column."""
+    lost = next((name for name in targets if name not in names), None)
+    if lost is not None:
+        raise no_such_column(place, lost, names)
+    if len(names) == len(targets):
+        raise TableError(
+            f"{place}: it has no column beside the target {', '.join(map(repr, targets))}; name another file, "
+            "or the features"
+        )
+    return [names.index(name) for name in targets]
 
 
 def with_numbers(source: Source, targets: list[str]) -> Source:
     """The same rows, with some of their columns as numbers to learn."""
     assert source.names is not None
-    lost = next((name for name in targets if name not in source.names), None)
-    if lost is not None:
-        raise no_such_column(source.place, lost, source.names)
-    places = [source.names.index(name) for name in targets]
+    places = target_places(source.names, targets, source.place)
     other, width = copy(source), source.n_features
     other.names = [name for name in source.names if name not in targets]
-    if not other.names:
-        raise TableError(
-            f"{source.place}: it has no column beside the target {', '.join(map(repr, targets))}; name another file, "
-            "or the features"
-        )
     other.parts = [WithNumbers(part, places, width) for part in source.parts]
     other.n_features, other.n_targets, other.labelled = len(other.names), len(targets), True
     other.target = targets[0] if len(targets) == 1 else targets
