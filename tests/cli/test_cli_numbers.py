@@ -86,7 +86,9 @@ def test_pictures(run, refused, model):
 def test_losses(run, houses, options, name, shape):
     quick = QUICK if "--learning-rate" not in options else QUICK[2:]
     quick = ["--learning-rate", "1e-5", *QUICK[2:]] if name == "poisson" else quick
-    assert run("train", "h.csv", "--target", "price", "--model", "m.json", "--quiet", *quick, *options) == (0, "", "")
+    status, out, err = run("train", "h.csv", "--target", "price", "--model", "m.json", "--quiet", *quick, *options)
+    assert (status, out) == (0, "")
+    assert err == "" or "the model is worse than always answering the mean" in err  # of so few epochs
     found = load("m.json")
     assert found.training["loss"] == name
     assert not shape or found.training.get(shape[0], False) == shape[1]

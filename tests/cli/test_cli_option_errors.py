@@ -47,7 +47,6 @@ def test_options_that_streamed_rows_do_not_have(refused, students):
         ("separator", ";"),
         ("decimal", ","),
         ("encoding", "latin-1"),
-        ("class-weight", "balanced"),
     ):
         said = refused("train", students, "--target", "result", "--stream", f"--{option}", value)
         assert said.startswith(f"tinynet-fast: --{option} is for rows that fit in memory, and these are read while")
@@ -77,7 +76,7 @@ def test_mistakes_about_other_options(refused, students):
         said = refused(*train, *options)
         assert message in said
         assert said.count("students.csv") <= 1
-    said = refused("train", students, "--target", "study_hours")
+    said = refused("train", students, "--target", "study_hours", "--output", "labels")
     assert "look like measurements" in said
     assert "or learn a condition, such as 'study_hours>=2.718'" in said
     said = refused("train", students, "--target", "study_hours>=2", "--positive", "pass")

@@ -57,7 +57,7 @@ WORDS = {
 COLUMNS = re.compile(r"\b(exclude|levels|na|features)=\[('[^']*'|\"[^\"]*\")\]")
 BUCKETS = re.compile(r"\bhashed=\{'([^']*)': (\d+)\}")
 CHOICE = re.compile(r"\b(output|loss|missing|decimal|positive|separator|encoding|validation)='([^']*)'")
-FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
+FLAG = re.compile(r"\b(drop_missing|standardize_y|standardize|shuffle)=(?:True|'blocks')")
 
 
 def names_of(text: str, option: str) -> list[str]:
