@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shard_cluster import LocalShards, same
 
 from tinynet_fast import TrainingDivergedError, TrainingWarning, train_mlp, train_neuron
+from tinynet_fast.cluster.inspection import merge_labels, read_labels
 from tinynet_fast.cluster.learned import NumbersTask
 from tinynet_fast.cluster.scoring import check_has_probabilities, number_columns
 from tinynet_fast.cluster.tasks import Share
@@ -254,6 +255,17 @@ class Unread(LocalShards):
 def test_options_are_checked_before_rows_are_read(train, options, words):
     with pytest.raises(ValueError, match=words):
         train(Unread(X, Y, [1000], numbers=True), **options)
+
+
+def test_the_rows_of_each_label_are_counted():
+    y = np.repeat([2, 0, 1], [15_000, 7000, 8001])
+    for blocks in ([y], [y[:9000], y[9000:].astype(float)]):
+        comp = read_labels(blocks, 0, count=True)
+        assert (comp.rows, comp.labels.tolist(), comp.counts.tolist()) == (30_001, [0, 1, 2], [7000, 8001, 15_000])
+    parts = [read_labels([part], 0, count=True) for part in (y[:15_100], y[:0], y[15_100:])]
+    for known in (None, np.array([2, 0, 1])):
+        whole = merge_labels(parts, known, 3)
+        assert dict(zip(whole.labels.tolist(), whole.counts.tolist(), strict=True)) == {0: 7000, 1: 8001, 2: 15_000}
 
 
 def test_losses_and_weights_for_other_labels():
