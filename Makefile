@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments same-bits bench-native peers native test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear same-bits bench-native peers native test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
   test-wheel test-tools test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -37,6 +37,7 @@ bench-full: $(VENV)/bench.ok
 bench-tables: $(VENV)/core.ok
 	$(PIP) --group tables
 	$(RUN) bench/tables.py
+	$(RUN) bench/number_tables.py
 
 # Compare our linear estimators with scikit-learn's: first the weights, then the times. It takes a quarter of an hour.
 bench-sklearn: $(VENV)/core.ok
@@ -65,6 +66,10 @@ bench-cluster: $(VENV)/cluster.ok
 # minutes.
 bench-segments: $(VENV)/dev.ok
 	$(RUN) bench/segments.py
+
+# Compare neurons that predict numbers with scikit-learn's SGDRegressor. A minute.
+bench-linear: $(VENV)/dev.ok
+	$(RUN) bench/linear.py
 
 # Compare the kernels in the library with the same kernels compiled by Numba; the two take turns.
 bench-native: native

@@ -50,12 +50,12 @@ def scaled(frame, model):
     return make_pipeline(columns, model)
 
 
-def trees(frame):
+def trees(frame, kind=HistGradientBoostingClassifier):
     texts = [name for name in frame if not is_number(frame, name)]
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=255)
     columns = make_column_transformer((codes, texts), remainder="passthrough", verbose_feature_names_out=False)
     columns.set_output(transform="pandas")
-    return make_pipeline(columns, HistGradientBoostingClassifier(categorical_features=texts, random_state=0))
+    return make_pipeline(columns, kind(categorical_features=texts, random_state=0))
 
 
 class Ours:

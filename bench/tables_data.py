@@ -1,7 +1,7 @@
-"""Tables of classification that ship inside Python packages, as people have them: texts stay texts, gaps stay gaps.
+"""Tables that ship inside Python packages, as people have them: texts stay texts, gaps stay gaps.
 
-Each function returns a pandas frame and the name of its column of labels. Rows without a label are left out, and so are
-columns that no one would learn from: numbers and names of rows, and what is known only if the label is.
+Each function returns a pandas frame and the name of its column of labels or numbers. Rows without one are left out, and
+so are columns that no one would learn from: numbers and names of rows, and what is known only if the target is.
 """
 
 from collections.abc import Callable
@@ -132,4 +132,43 @@ MORE: dict[str, Table] = {
     "glass": r("fgl", "type"),
     "salaries": r("Salaries", "rank"),
     "political information": r("politicalInformation", "y", ("id",)),
+}
+
+
+def made(number: int, noise: float) -> Table:
+    """One of Friedman's functions of numbers, with 500 rows (Friedman, Annals of Statistics 19, 1991)."""
+
+    def load() -> tuple[Any, str]:
+        import pandas as pd
+        from sklearn import datasets
+
+        X, y = getattr(datasets, f"make_friedman{number}")(500, noise=noise, random_state=0)
+        return pd.DataFrame({f"x{j}": X[:, j] for j in range(X.shape[1])} | {"y": y}), "y"
+
+    return load
+
+
+def diabetes() -> tuple[Any, str]:
+    from sklearn import datasets
+
+    return datasets.load_diabetes(as_frame=True, scaled=False).frame, "target"
+
+
+# Tables whose target is a number.
+NUMBERS: dict[str, Table] = {
+    "diabetes": diabetes,
+    "friedman 1": made(1, 1.0),
+    "friedman 2": made(2, 125.0),
+    "friedman 3": made(3, 0.1),
+    "professors": r("Salaries", "salary"),
+    "boston": r("Boston", "medv"),
+    "houses": r("Housing", "price"),
+    "birth weight": r("birthwt", "bwt", ("low",)),
+    "wages": r("Wages1", "wage"),
+    "schools": r("Caschool", "testscr", ("distcod", "readscr", "mathscr", "district")),
+    "ozone": r("airquality", "Ozone"),
+    "prestige": r("Prestige", "prestige"),
+    "swiss": r("swiss", "Fertility"),
+    "computers": r("Computers", "price"),
+    "motor cars": r("mtcars", "mpg"),
 }

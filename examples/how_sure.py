@@ -12,6 +12,5 @@ for n in (100, 10_000):
         low, high = intervals[j]
         print(f"  weight {j}: {weight:+.2f} ± {errors[j]:.2f}, 95% from {low:+.2f} to {high:+.2f}")
     student = [[1.0, -0.5]]
-    low, high = result.predict_interval(student)[0]
-    passes = result.model.predict_proba(student)[0]
-    print(f"  a student's probability to pass: {passes:.2f}, 95% from {low:.2f} to {high:.2f}")
+    probability, (low, high) = result.model.predict_proba(student)[0], result.predict_interval(student)[0]
+    print(f"  a student's probability to pass: {probability:.2f}, 95% from {low:.2f} to {high:.2f}")

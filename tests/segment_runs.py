@@ -3,6 +3,7 @@
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
+import pytest
 from compare import distance, flat
 
 from tinynet_fast import train_neuron
@@ -31,11 +32,28 @@ def pass_fail(n, d, seed):
     return X, (X @ rng.standard_normal(d) / np.sqrt(d) + rng.logistic(size=n) > 0).astype(float)
 
 
-def rows_of_kind(rng, kind, n, d, powers):
-    """Rows of one of KINDS, whose inputs are of sizes up to 10**powers; labels that are separable or nearly random."""
+def numbers(n, d, seed):
+    """Rows on which two runs of a linear neuron meet soon."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    return X, X @ rng.standard_normal(d) * 3.0 + 5.0 + rng.standard_normal(n)
+
+
+# Options of a neuron, the rows on which two runs of it meet soon, and the bound of its steps.
+LOG, LINEAR = ({}, pass_fail, 8.0), ({"output": "linear"}, numbers, 2.0)
+NEURONS = pytest.mark.parametrize(("neuron", "rows", "bound"), [LOG, LINEAR], ids=["log loss", "linear"])
+
+
+def rows_of_kind(rng, kind, n, d, powers, linear=False):
+    """Rows of one of KINDS, whose inputs are of sizes up to 10**powers; labels that are separable or nearly random.
+
+    If `linear`, numbers, whose noise is small or large.
+    """
     X = rng.standard_normal((n, d)) * 10.0 ** rng.integers(-powers, powers, d)
-    y = (X @ rng.standard_normal(d) + rng.standard_normal(n) * 10.0 ** rng.integers(-3, 3) > 0).astype(float)
-    y[:2] = 0.0, 1.0
+    y = X @ rng.standard_normal(d) + rng.standard_normal(n) * 10.0 ** rng.integers(-3, 3)
+    if not linear:
+        y = (y > 0).astype(float)
+        y[:2] = 0.0, 1.0
     if kind == "collinear":
         X = np.column_stack([X, X.sum(axis=1), X[:, 0] * (1 + 1e-9)])
     if kind == "constant":

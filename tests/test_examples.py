@@ -13,6 +13,11 @@ PRINTED = {
     "height_weight_network": ["epoch 3600: loss 0.0021", "[-2. -7.]: 0.0025, actual 0", "height +1, weight +5: 0.9980"],
     "learning_rate_lab": ["rate 0.1: total loss 1.0155, 0.2670, 0.0291 at", "least in the last epoch: 0.5"],
     "exclusive_or": ["one neuron: [0.5", "4 hidden units: [0.00", "right: 1.0"],
+    "augmentation": [
+        "neither: log loss 0.001 on its own rows, 1.5",
+        "noise: log loss 0.03",
+        "mixup: log loss 0.06",
+    ],
     "thresholds": ["threshold 0.5: ", "rows that change sides from 0.5 to 0.7: "],
     "own_table": [
         "400 to train on, 100 held out to judge",
@@ -21,6 +26,19 @@ PRINTED = {
         "14 hours: P(pass) = 0.9",
     ],
     "how_sure": ["100 rows", "  weight 0: +0.", "10000 rows", "a student's probability to pass: 0."],
+    "exam_score": [
+        "study 1, sleep 8: predicts   0.00, scored 58, error -58.00",
+        "by hand: 6.9198 a study hour, 2.0685 an hour of sleep, bias 32.9292",
+        "the same weights: True",
+        "18 students, 12 hidden units: 0.",
+    ],
+    "outliers": ["squared_error        ", "huber 4.0            40.", "quantile 0.8         4"],
+    "three_labels": [
+        "softmax: labels ['fail', 'merit', 'pass'], right on 89%",
+        "4 hours of study: pass ",
+        "one_vs_rest:",
+    ],
+    "rare_label": ["class_weight=None: finds 13%", "class_weight=balanced: finds 87% of the frauds, 10% of what"],
     "save_and_load": ["labels ['fail', 'pass']", "the same weight: True the same bias: True", "2.5 hours: pass"],
 }
 

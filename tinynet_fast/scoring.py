@@ -13,6 +13,7 @@ import numpy as np
 from tinynet_fast.columns.encoded import EncodedSource
 from tinynet_fast.models import Model, Neuron
 from tinynet_fast.models.files import atomic_file
+from tinynet_fast.models.outputs import MARGIN
 from tinynet_fast.rows.arrays import check_table
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import (
@@ -41,18 +42,28 @@ GROUP_ROWS = 1 << 18  # rows of a row group of a Parquet file: 6 MB
 class Scores(NamedTuple):
     """Predictions for some rows.
 
-    `rows` are their numbers, counted from 1. `probabilities` is (n, k), with a column for each name that
-    `probability_columns` returns. `codes` are the indices of the predicted labels.
+    `rows` are their numbers, counted from 1. `values` is (n, k) float64, with a column for each name that
+    `value_columns` returns: probabilities, margins, or the numbers that are predicted. `codes` are the indices of the
+    predicted labels; None if numbers are predicted.
     """
 
     rows: np.ndarray
-    probabilities: np.ndarray
-    codes: np.ndarray
+    values: np.ndarray
+    codes: np.ndarray | None
 
 
-def probability_columns(labels: np.ndarray) -> list[str]:
-    """The names of the columns of probabilities: P(label) for the second of two labels, or for each of more."""
-    return [f"P({label})" for label in (labels[1:] if len(labels) == 2 else labels).tolist()]
+def value_columns(model: Model) -> list[str]:
+    """The names of the columns of values: P(label), or margin(label), for the second of two labels or for each of more.
+
+    A number that is predicted is called "prediction". Several have the names of the targets, or if these are not known
+    or not different, "prediction 1" and so on.
+    """
+    if model.numbers:
+        several = [f"prediction {k + 1}" for k in range(model.n_outputs)]
+        named = [] if model.targets is None or "row" in model.targets else list(dict.fromkeys(model.targets))
+        return ["prediction"] if model.n_outputs == 1 else named if len(named) == model.n_outputs else several
+    what = "margin" if model.output == MARGIN else "P"
+    return [f"{what}({label})" for label in (model.labels[1:] if model.n_outputs == 1 else model.labels).tolist()]
 
 
 def check_output(output: str | os.PathLike[str]) -> None:
@@ -78,7 +89,8 @@ def predict_file(
 
     The columns are `row`, which counts from 1, `P(label)` and `prediction`. With two labels there is one column of
     probabilities, for the second label. With more labels there is one for each. Rows in memory (a frame, an array) are
-    predicted as one block.
+    predicted as one block. A model of numbers gives `row` and `prediction`, or for several numbers a column for each,
+    with the names of the targets. After loss="hinge" there are margins, `margin(label)`, in place of probabilities.
 
     Parameters
     ----------
@@ -122,7 +134,7 @@ def predict_file(
     for stamp in source.stamps:
         if Path(output).exists() and os.path.samefile(output, stamp.path):
             raise ValueError(f"{output}: that is the data itself; name another file to write to")
-    return write_scores(scores(model, source, threshold, progress), model.labels, output, formulas)
+    return write_scores(scores(model, source, threshold, progress), model, output, formulas)
 
 
 def open_for(
@@ -224,39 +236,55 @@ def _scores(model: Model, source: Source, limit: float, progress: Callable[[int]
 
 def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:
     """Predict the rows `X`, whose numbers are `rows`."""
-    probability = model.predict_proba(X)
-    if probability.ndim == 2:
-        return Scores(rows, probability, probability.argmax(axis=1))
-    return Scores(rows, probability[:, np.newaxis], (probability >= limit).astype(np.intp))
+    if model.numbers:
+        numbers = model.predict(X)
+        _check_finite(numbers, rows)
+        return Scores(rows, numbers.reshape(len(numbers), -1), None)
+    found, limit = (model.decision_function(X), 0.0) if model.output == MARGIN else (model.predict_proba(X), limit)
+    if found.ndim == 2:
+        return Scores(rows, found, found.argmax(axis=1))
+    return Scores(rows, found[:, np.newaxis], (found >= limit).astype(np.intp))
 
 
-def write_scores(
-    blocks: Iterable[Scores], labels: np.ndarray, output: str | os.PathLike[str], formulas: bool = False
-) -> int:
+def _check_finite(numbers: np.ndarray, rows: np.ndarray) -> None:
+    """ValueError if a predicted number is too large for a float64."""
+    bad = ~np.isfinite(numbers.reshape(len(numbers), -1)).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"row {rows[int(np.argmax(bad))]}: the prediction is too large for a float64: are the row's values in the "
+            "units of the rows trained on?"
+        )
+
+
+def write_scores(blocks: Iterable[Scores], model: Model, output: str | os.PathLike[str], formulas: bool = False) -> int:
     """Write predictions to a Parquet or CSV file, whole or not at all. Return how many rows there were."""
     if Path(output).suffix.lower() not in PARQUET:
         with atomic_file(output, "w") as file:
-            return write_csv(blocks, labels, file, formulas)
+            return write_csv(blocks, model, file, formulas)
     need("pyarrow.parquet")
     with atomic_file(output, "wb") as file:
-        return write_parquet(blocks, labels, file)
+        return write_parquet(blocks, model, file)
 
 
-def write_csv(blocks: Iterable[Scores], labels: np.ndarray, file: Any, formulas: bool = False) -> int:
+def write_csv(blocks: Iterable[Scores], model: Model, file: Any, formulas: bool = False) -> int:
     """Write predictions as CSV. Floats have the fewest digits that give them back. Return how many rows there were.
 
-    Labels that look like formulas get a ' before them, unless `formulas`.
+    Labels, and names of numbers, that look like formulas get a ' before them, unless `formulas`.
     """
-    texts, count = [_cell(label if formulas else no_formula(label)) for label in labels.tolist()], 0
-    file.write(",".join(["row", *map(_cell, probability_columns(labels)), "prediction"]) + "\n")
-    for rows, probabilities, codes in blocks:
-        if probabilities.shape[1] == 1:
-            cells: Iterable[str] = map(repr, probabilities[:, 0].tolist())
+    texts, count = [_cell(label if formulas else no_formula(label)) for label in model.labels.tolist()], 0
+    names = [name if formulas else no_formula(name) for name in value_columns(model)]
+    file.write(",".join(["row", *map(_cell, names), *(() if model.numbers else ("prediction",))]) + "\n")
+    for rows, values, codes in blocks:
+        if values.shape[1] == 1:
+            cells: Iterable[str] = map(repr, values[:, 0].tolist())
         else:
-            cells = (",".join(map(repr, row)) for row in probabilities.tolist())
-        numbered = zip(rows.tolist(), cells, codes.tolist(), strict=True)
-        file.write("".join([f"{n},{cell},{texts[code]}\n" for n, cell, code in numbered]))
-        count += len(codes)
+            cells = (",".join(map(repr, row)) for row in values.tolist())
+        if codes is None:
+            file.write("".join([f"{n},{cell}\n" for n, cell in zip(rows.tolist(), cells, strict=True)]))
+        else:
+            numbered = zip(rows.tolist(), cells, codes.tolist(), strict=True)
+            file.write("".join([f"{n},{cell},{texts[code]}\n" for n, cell, code in numbered]))
+        count += len(rows)
     return count
 
 
@@ -273,20 +301,23 @@ def _cell(label: Any) -> str:
     return line.getvalue()[1:-1]
 
 
-def write_parquet(blocks: Iterable[Scores], labels: np.ndarray, file: IO[bytes]) -> int:
+def write_parquet(blocks: Iterable[Scores], model: Model, file: IO[bytes]) -> int:
     """Write predictions as Parquet: int64, float64 and the labels' type. Return how many rows there were."""
     import pyarrow as pa  # here, because it is optional and slow to import
     import pyarrow.parquet as pq
 
-    answers = pa.array(labels.tolist())
-    fields = [(name, pa.float64()) for name in probability_columns(labels)]
-    schema = pa.schema([pa.field("row", pa.int64()), *fields, ("prediction", answers.type)])
+    answers = None if model.numbers else pa.array(model.labels.tolist())
+    fields = [pa.field("row", pa.int64()), *((name, pa.float64()) for name in value_columns(model))]
+    schema = pa.schema(fields if answers is None else [*fields, ("prediction", answers.type)])
+    repeated = False if answers is None else ["prediction"]  # the other columns hold few values twice
     count, waiting, held = 0, [], 0
-    with pq.ParquetWriter(file, schema, use_dictionary=["prediction"]) as writer:  # the others never repeat
-        for rows, probabilities, codes in blocks:
-            columns = [pa.array(rows), *map(pa.array, probabilities.T), answers.take(pa.array(codes))]
+    with pq.ParquetWriter(file, schema, use_dictionary=repeated) as writer:
+        for rows, values, codes in blocks:
+            columns = [pa.array(rows), *map(pa.array, values.T)]
+            if answers is not None:
+                columns.append(answers.take(pa.array(codes)))
             waiting.append(pa.table(columns, schema=schema))
-            count, held = count + len(codes), held + len(codes)
+            count, held = count + len(rows), held + len(rows)
             if held >= GROUP_ROWS:
                 writer.write_table(pa.concat_tables(waiting))
                 waiting, held = [], 0

@@ -126,14 +126,15 @@ def test_values_that_are_filled(run, files, options):
 
 def test_other_columns_hold_out_the_same_rows(run, files, tmp_path):
     """Whatever columns are used, the report is about the same rows: here, of the same labels at the same places."""
+    from tinynet_fast.tables.labelled import Labeller
     from tinynet_fast.tables.options import TableOptions
-    from tinynet_fast.tables.rows import Labeller, read
+    from tinynet_fast.tables.rows import read
     from tinynet_fast.tables.split import held_rows
 
     def held(features):
         table, target = read(str(tmp_path / "gaps.csv"), "y")
         labelled = Labeller(TableOptions(features=features))(table, target)
-        return held_rows(labelled.codes, 0.2, 0)
+        return held_rows(labelled.y, 0.2, 0)
 
     np.testing.assert_array_equal(held(["a"]), held(["b", "c"]))
     assert held(["a"]).sum() == 80

@@ -17,6 +17,7 @@ def test_options_of_the_other_trainer(refused, run, students, tmp_path):
             ("activation", "relu"),
             ("optimizer", "adam"),
             ("dropout", "0.5"),
+            ("mixup", "0.2"),
         ):
             said = refused(*train, f"--{option}", value, *stream)
             assert said == f"tinynet-fast: --{option} is for networks: name the hidden units with --hidden\n"

@@ -14,7 +14,7 @@ ROWS = {"G3": [3, 10, 12.5, None], "who": ["a", "b", " b", "?"], "x>=1": [0, 1, 
 
 def labels(target, positive=None, rows=ROWS, decimal=None):
     table = table_of(rows)
-    found, gone = Target.of(target, table.names, positive).labels(table, Reading(decimal))
+    found, gone = Target.of(target, table.names, positive).values(table, Reading(decimal))
     return [None if g else label for label, g in zip(found.tolist(), gone.tolist(), strict=True)]
 
 

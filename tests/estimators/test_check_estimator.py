@@ -30,12 +30,17 @@ class MLPClassifier(neural_network.MLPClassifier):
     pass
 
 
-THEIRS = {each.__name__: each for each in (SGDClassifier, SGDRegressor, MLPClassifier)}
+class MLPRegressor(neural_network.MLPRegressor):
+    pass
+
+
+THEIRS = {each.__name__: each for each in (SGDClassifier, SGDRegressor, MLPClassifier, MLPRegressor)}
 # (class, engine, options); those of ordinary tests first.
 CONFIGURATIONS = [
     ("SGDClassifier", "fast", {"loss": "log_loss"}),
     ("SGDRegressor", None, {}),
     ("MLPClassifier", "fast", {"max_iter": 60, "hidden_layer_sizes": (10,)}),
+    ("MLPRegressor", "fast", {"max_iter": 60, "hidden_layer_sizes": (10,)}),
     ("SGDClassifier", "exact", {"loss": "log_loss"}),
     ("SGDClassifier", "strict", {"loss": "log_loss", "learning_rate": "constant"}),
     ("SGDClassifier", "fast", {"loss": "hinge", "average": True}),
@@ -48,8 +53,9 @@ CONFIGURATIONS = [
     ("SGDRegressor", None, {"loss": "epsilon_insensitive", "early_stopping": True, "validation_fraction": 0.3}),
     ("MLPClassifier", "fast", {"solver": "sgd", "max_iter": 40, "early_stopping": True, "hidden_layer_sizes": (10,)}),
     ("MLPClassifier", "fast", {"solver": "lbfgs", "max_iter": 10, "hidden_layer_sizes": (3,)}),
+    ("MLPRegressor", "fast", {"solver": "lbfgs", "max_iter": 10, "hidden_layer_sizes": (3,)}),
 ]
-SOME = CONFIGURATIONS if os.environ.get("TINYNET_FAST_BITS") == "full" else CONFIGURATIONS[:4]
+SOME = CONFIGURATIONS if os.environ.get("TINYNET_FAST_BITS") == "full" else CONFIGURATIONS[:5]
 
 
 def outcomes(estimator):

@@ -258,3 +258,44 @@ def test_a_row_that_is_held_out_is_too_few():
     X, y, _ = rows(n=12, classes=3)
     with pytest.raises(ValueError, match="The validation set is too small"):
         MLPClassifier(early_stopping=True, validation_fraction=0.01).fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_class_weight_is_sample_weight():
+    X, y, sample_weight = rows(classes=3)
+    labels = np.array(["a", "b", "c"])[y]
+    options = {"max_iter": 5, "random_state": 0, "hidden_layer_sizes": (5,)}
+    counts = np.bincount(y)
+    for class_weight, each in (
+        ({"a": 2.0, "c": 0.5}, np.array([2.0, 1.0, 0.5])),
+        ("balanced", len(y) / (3 * counts)),
+    ):
+        for solver in ("adam", "lbfgs"):
+            comp = MLPClassifier(class_weight=class_weight, solver=solver, **options)
+            ref = MLPClassifier(solver=solver, **options).fit(X, labels, each[y])
+            np.testing.assert_array_equal(flat(comp.fit(X, labels)), flat(ref))
+            ref.fit(X, labels, each[y] * sample_weight)
+            np.testing.assert_array_equal(flat(comp.fit(X, labels, sample_weight)), flat(ref))
+    early = MLPClassifier(class_weight={"a": 2.0}, early_stopping=True, **options).fit(X, labels)
+    plain = MLPClassifier(early_stopping=True, **options).fit(X, labels)
+    assert len(early.validation_scores_) == len(plain.validation_scores_)
+    assert type(comp.to_sklearn()) is peers.MLPClassifier
+    two = MLPClassifier(class_weight={0: 3.0}, **options).fit(X, y > 0)
+    ref = MLPClassifier(**options).fit(X, y > 0, np.where(y > 0, 1.0, 3.0))
+    np.testing.assert_array_equal(flat(two), flat(ref))
+    np.testing.assert_array_equal(
+        flat(MLPClassifier(class_weight={0: 3.0}, **options).partial_fit(X, y, classes=[0, 1, 2])),
+        flat(MLPClassifier(**options).partial_fit(X, y, np.where(y == 0, 3.0, 1.0), classes=[0, 1, 2])),
+    )
+
+
+def test_class_weights_that_are_refused():
+    X, y, _ = rows(classes=3)
+    with pytest.raises(ValueError, match="'class_weight' parameter"):
+        MLPClassifier(class_weight="heavy").fit(X, y)
+    with pytest.raises(ValueError, match="finite weights of at least 0 are needed"):
+        MLPClassifier(class_weight={0: -1.0}).fit(X, y)
+    with pytest.raises(ValueError, match="class_weight='balanced' counts all rows, and partial_fit sees some"):
+        MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="class_weight is for one label a row"):
+        MLPClassifier(class_weight="balanced").fit(X, np.eye(3, dtype=int)[y])

@@ -24,10 +24,7 @@ NUMBERS = "loss_curve_", "loss_", "best_loss_", "best_validation_score_"
 
 
 def assert_same(comp, ref, X):
-    """The same attributes and predictions. In float32 the two round at other places, so that numbers are compared."""
-    if X.dtype == np.float32 and comp.engine_ != "scikit-learn":
-        assert_close(comp, ref, X)
-        return
+    """The same attributes and predictions."""
     for name in SAME:
         assert getattr(comp, name, None) == getattr(ref, name, None), name
     for name in NUMBERS:
@@ -46,16 +43,6 @@ def assert_same(comp, ref, X):
         np.testing.assert_array_equal(flat(comp), flat(ref))
 
 
-def assert_close(comp, ref, X):
-    """In float32: losses to four digits, or half a percent where one row is on the edge; most predictions."""
-    assert [part.dtype for part in comp.coefs_ + comp.intercepts_] == [p.dtype for p in ref.coefs_ + ref.intercepts_]
-    assert comp.predict_proba(X).dtype == ref.predict_proba(X).dtype
-    if hasattr(ref, "loss_curve_"):
-        most = min(len(comp.loss_curve_), len(ref.loss_curve_))
-        np.testing.assert_allclose(comp.loss_curve_[:most], ref.loss_curve_[:most], rtol=5e-3)
-    assert np.mean(comp.predict(X) == ref.predict(X)) >= 0.95
-
-
 @pytest.mark.parametrize("engine", ["fast", "strict"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", ["wine", "breast_cancer", "digits", "iris"])
@@ -69,7 +56,7 @@ def test_raw_data(name, dtype, engine):
             options = {"activation": activation, "solver": solver, "early_stopping": early, "max_iter": 12}
             options |= {"hidden_layer_sizes": (20,), "random_state": 1}
             ref, comp = peers.MLPClassifier(**options).fit(X, y), MLPClassifier(engine=engine, **options).fit(X, y)
-            assert comp.engine_ in (engine, "strict")
+            assert comp.engine_ in ((engine, "strict") if dtype == np.float64 else ("scikit-learn",))
             assert_same(comp, ref, X)
             worst = max(worst, ref.loss_curve_[0])
     assert worst > 2.0 or name == "iris"
@@ -188,7 +175,7 @@ def test_what_runs_scikit_learns_own_steps():
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_what_else_runs_on_our_kernels(solver):
-    """Sparse rows in any format, several labels a row, "identity", float32."""
+    """Sparse rows in any format, several labels a row, "identity"; float32 does not."""
     X, y = rows(classes=3)
     many = np.eye(3, dtype=int)[y]
     for options, data in (
@@ -204,7 +191,7 @@ def test_what_else_runs_on_our_kernels(solver):
     ):
         options = {"hidden_layer_sizes": (5,), "max_iter": 10, "random_state": 0, "solver": solver} | options
         comp = MLPClassifier(**options).fit(*data)
-        assert comp.engine_ == "fast"
+        assert comp.engine_ == ("fast" if data[0].dtype == np.float64 else "scikit-learn")
         assert_same(comp, peers.MLPClassifier(**options).fit(*data), data[0])
 
 

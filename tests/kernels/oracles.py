@@ -12,8 +12,19 @@ from itertools import cycle, pairwise, product
 import numpy as np
 import pytest
 
+from tinynet_fast.kernels.point_functions import (
+    ABSOLUTE_ERROR,
+    CLIPPED_LOG_LOSS,
+    FOCAL,
+    HINGE,
+    HUBER,
+    LEAST,
+    LEAST_SQUARES,
+    POISSON,
+    QUANTILE,
+)
 from tinynet_fast.models.layers import flatten, layer_table, unflatten
-from tinynet_fast.proof.problems import NetworkProblem, NeuronProblem, RegularizedProblem
+from tinynet_fast.proof.problems import NetworkProblem, NeuronProblem, RegularizedProblem, can_solve
 from tinynet_fast.proof.validate import distance
 from tinynet_fast.training.optimizer import Optimizer
 
@@ -24,7 +35,23 @@ ACTIVATIONS = {  # from the papers, in NumPy
     "relu": lambda z: np.maximum(z, 0),
     "leaky_relu": lambda z: np.maximum(z, 0) + 0.01 * np.minimum(z, 0),
     "silu": lambda z: z / (1 + np.exp(-z)),
+    "identity": lambda z: z,
 }
+EACH_OUTPUT = {  # losses of sums z and of what is true, y: the option's name, the output, the shape, and the formula
+    LEAST_SQUARES: ("linear", 0.0, lambda z, y, q: (z - y) ** 2),
+    HUBER: ("linear", 0.6, lambda z, y, q: np.where(abs(z - y) <= q, (z - y) ** 2 / 2, q * (abs(z - y) - q / 2))),
+    ABSOLUTE_ERROR: ("linear", 0.0, lambda z, y, q: abs(z - y)),
+    QUANTILE: ("linear", 0.8, lambda z, y, q: np.where(y > z, q * (y - z), (1 - q) * (z - y))),
+    POISSON: ("exp", 0.0, lambda z, y, q: np.exp(z) - y * z),
+    HINGE: ("margin", 0.0, lambda z, y, q: np.maximum(0, 1 - (2 * y - 1) * z)),
+    FOCAL: ("sigmoid", 1.5, lambda z, y, q: -((1 - right(z, y)) ** q) * np.log(right(z, y))),
+    CLIPPED_LOG_LOSS: ("sigmoid", LEAST, lambda z, y, q: -np.log(np.clip(right(z, y), q, 1 - q))),
+}
+
+
+def right(z, y):
+    """The probability of the true label."""
+    return 1 / (1 + np.exp((1 - 2 * y) * z))
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------
@@ -173,12 +200,14 @@ def mean_loss(params, problem):
         first += len(b)
     z, y = a @ weights[-1] + biases[-1], problem.y.astype(int)
     weight = np.ones(len(y)) if problem.weight is None else problem.weight
-    if z.shape[1] > 1:
+    if problem.loss in EACH_OUTPUT:
+        losses = EACH_OUTPUT[problem.loss][2](z, problem.y.reshape(z.shape), problem.shape).sum(axis=1)
+    elif z.shape[1] > 1:
         p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
         losses = -np.log(p[np.arange(len(y)), y])
     else:
         p = 1 / (1 + np.exp(-z[:, 0]))
-        losses = (p - y) ** 2 if problem.loss else -(y * np.log(p) + (1 - y) * np.log(1 - p))
+        losses = (p - y) ** 2 if problem.loss else np.logaddexp(0, (1 - 2 * y) * z[:, 0])
     return float((weight * losses).sum() / weight.sum())
 
 
@@ -191,6 +220,12 @@ def network_problem(sizes, activation, n=5, seed=2, **options):
         options["weight"] = rng.random(n) + 0.5
     if options.pop("masked", False):
         options["mask"] = (rng.random((n, sum(sizes[1:-1]))) < 0.6) / 0.6
+    if options.get("loss") in EACH_OUTPUT:
+        options["output"], options["shape"], _ = EACH_OUTPUT[options["loss"]]
+        y = (rng.random((n, sizes[-1])) < 0.5).astype(float)
+        if options["output"] in ("linear", "exp"):
+            y = rng.standard_normal(y.shape) if options["output"] == "linear" else rng.poisson(2.0, y.shape) + 0.0
+            params *= 0.5
     return NetworkProblem(X, y, sizes, activation, params, options.pop("batch_size", n), **options)
 
 
@@ -204,6 +239,21 @@ def network_gradient(engine):
             problem = network_problem(sizes, activation, steps=Optimizer(0.01), epochs=1, **kind)
             params, losses = problem.solve(engine)
             ref = slopes(partial(mean_loss, problem=problem), problem.params)
+            np.testing.assert_allclose((problem.params - params) / 0.01, ref, rtol=1e-5, atol=1e-7)
+            total = len(problem.y) if problem.weight is None else problem.weight.sum()
+            assert losses[0] / total == pytest.approx(mean_loss(problem.params, problem), rel=1e-12)
+
+
+def network_losses(engine):
+    """The same for each loss that an output can have, one output and three; the squared error steps along its half."""
+    for loss, outputs, activation in product(EACH_OUTPUT, (1, 3), ACTIVATIONS):
+        for sizes, weighted in (((2, 3, outputs), False), ((3, 4, 2, outputs), True)):
+            kind = {"loss": loss, "weighted": weighted, "masked": weighted, "seed": 5 + loss}
+            problem = network_problem(sizes, activation, steps=Optimizer(0.01), epochs=1, **kind)
+            if not can_solve(engine, problem):
+                continue
+            params, losses = problem.solve(engine)
+            ref = slopes(partial(mean_loss, problem=problem), problem.params) * (0.5 if loss == LEAST_SQUARES else 1.0)
             np.testing.assert_allclose((problem.params - params) / 0.01, ref, rtol=1e-5, atol=1e-7)
             total = len(problem.y) if problem.weight is None else problem.weight.sum()
             assert losses[0] / total == pytest.approx(mean_loss(problem.params, problem), rel=1e-12)
@@ -382,12 +432,16 @@ def torch_loss(torch, problem, w, b, part):
     """The weighted mean loss of a batch, by PyTorch's own functions."""
     functional, a, first = torch.nn.functional, torch.tensor(problem.X[part]), 0
     for k in range(len(w) - 1):
-        a = getattr(torch if hasattr(torch, problem.activation) else functional, problem.activation)(a @ w[k] + b[k])
+        a = a @ w[k] + b[k]
+        if problem.activation != "identity":
+            a = getattr(torch if hasattr(torch, problem.activation) else functional, problem.activation)(a)
         if problem.mask is not None:
             a = a * torch.tensor(problem.mask[part, first : first + len(b[k])])
         first += len(b[k])
     z, y = a @ w[-1] + b[-1], torch.tensor(problem.y[part])
-    if z.shape[1] > 1:
+    if problem.loss in EACH_OUTPUT:
+        losses = torch_losses(torch, problem, z, y.reshape(z.shape)).sum(dim=1)
+    elif z.shape[1] > 1:
         losses = functional.cross_entropy(z, y.long(), reduction="none")
     elif problem.loss:
         losses = (torch.sigmoid(z[:, 0]) - y) ** 2
@@ -397,18 +451,39 @@ def torch_loss(torch, problem, w, b, part):
     return (weight * losses).sum() / weight.sum()
 
 
+def torch_losses(torch, problem, z, y):
+    """The loss of each output, by PyTorch's own functions where it has them; half of the squared error."""
+    functional, loss, q = torch.nn.functional, problem.loss, problem.shape
+    if loss == LEAST_SQUARES:
+        return 0.5 * functional.mse_loss(z, y, reduction="none")
+    if loss == HUBER:
+        return functional.huber_loss(z, y, delta=q, reduction="none")
+    if loss == ABSOLUTE_ERROR:
+        return functional.l1_loss(z, y, reduction="none")
+    if loss == QUANTILE:
+        return torch.maximum(q * (y - z), (q - 1.0) * (y - z))
+    if loss == POISSON:
+        return functional.poisson_nll_loss(z, y, log_input=True, full=False, reduction="none")
+    if loss == HINGE:
+        return torch.relu(1.0 - (2.0 * y - 1.0) * z)
+    entropy = functional.binary_cross_entropy_with_logits(z, y, reduction="none")
+    return entropy if loss == CLIPPED_LOG_LOSS else (1.0 - torch.exp(-entropy)) ** q * entropy
+
+
 def torch_gradients(engine):
     """One batch's gradient against autograd: the largest norm-wise difference over activation, loss and depth."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     worst = 0.0
     for hidden in ((5,), (4, 3), (3, 4, 2), (20, 17), (2, 2, 2, 2)):
-        for activation, outputs, loss, weighted in product(ACTIVATIONS, (1, 3), (0, 1), (False, True)):
-            if outputs > 1 and loss:
+        for activation, outputs, loss, weighted in product(ACTIVATIONS, (1, 3), (0, 1, *EACH_OUTPUT), (False, True)):
+            if outputs > 1 and loss == 1:
                 continue
             sizes, rate = (4, *hidden, outputs), 2.0**-3
             options = {"loss": loss, "weighted": weighted, "masked": weighted, "steps": Optimizer(rate), "epochs": 1}
             problem = network_problem(sizes, activation, n=33, block=33, **options)
             problem = replace(problem, params=problem.params * 0.5)
+            if not can_solve(engine, problem):
+                continue
             parts = unflatten(problem.params, layer_table(sizes, activation))
             w, b = ([torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts[k]] for k in (0, 1))
             torch_loss(torch, problem, w, b, slice(None)).backward()
@@ -420,11 +495,12 @@ def torch_gradients(engine):
 
 def engine_gradient(engine, problem):
     """The gradient that an engine's kernel sums up over a batch that is a row longer than the rows it is given."""
-    own, table, n = engine.own, layer_table(problem.sizes, problem.activation), len(problem.X)
+    own, table, n = engine.own, layer_table(problem.sizes, problem.activation, problem.output), len(problem.X)
     state, pending = own(np.vstack([problem.params, np.zeros((3, len(problem.params)))])), own(np.zeros(2))
     weight = np.ones(n) if problem.weight is None else problem.weight
     mask = np.empty((1, 0)) if problem.mask is None else problem.mask
-    given = [own(part) for part in (problem.y, weight, mask, np.empty((0, 4)), problem.steps.rule(n + 1, problem.loss))]
+    rule = problem.steps.rule(n + 1, problem.loss, problem.shape)
+    given = [own(part) for part in (problem.y.reshape(-1), weight, mask, np.empty((0, 4)), rule)]
     scratch = engine.scratch(table), pending, own(np.zeros(1))
     engine.kernels.network_epochs(engine.rows(problem.X), *given, own(table, np.int64), state, *scratch)
     return np.array(state[1]) / pending[1]
@@ -440,6 +516,7 @@ BY_HAND = (
     neuron_gradient,
     squared_error_gradient,
     network_gradient,
+    network_losses,
     network_steps,
 )
 LEFT_TO_STRICT = (regularized_l1_by_hand, regularized_bias_by_hand, squared_error_gradient)  # by the fast engine

@@ -1,5 +1,7 @@
 """The functions of eight numbers that network kernels are made of, against NumPy in long doubles."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,18 @@ def test_tanh_is_close():
 def test_exp_is_close():
     xs = -np.abs(numbers(708.0))
     assert relative(applied(functions.exp, xs)[: len(xs)], np.exp(xs.astype(np.longdouble))) <= 4e-16
+
+
+def test_exp_of_any_is_close():
+    xs = np.clip(numbers(709.7), -708.0, 709.7)
+    assert relative(applied(functions.exp_of_any, xs)[: len(xs)], np.exp(xs.astype(np.longdouble))) <= 4e-16
+    far = np.array([709.79, 1e4, np.inf, -np.inf, -1e4, np.nan, 0.0, 709.78])
+    comp = applied(functions.exp_of_any, far)
+    assert comp[:3].tolist() == [np.inf] * 3
+    assert (comp[3:5] < 1e-300).all()
+    assert np.isnan(comp[5])
+    assert comp[6] == 1.0
+    assert comp[7] == pytest.approx(math.exp(709.78), rel=1e-15)
 
 
 def test_logarithms_are_close():

@@ -16,6 +16,7 @@ from tinynet_fast.kernels import poisson, reference, strict
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.simd import load, store
 from tinynet_fast.kernels.fast import many_neurons, one_vs_rest
+from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
 
 pytestmark = pytest.mark.any_cpu
 SEED = 12  # of the draws
@@ -38,6 +39,7 @@ class LanesProblem:
     cuts: tuple[int, ...] = ()
     marked: int = many_neurons.FOLDS  # if it says that rows are drawn, there are no folds and no losses
     numbers: np.ndarray | None = None  # of the models, by which rows are drawn; 0, 1, 2 and so on if None
+    loss: int = LOG_LOSS
 
     def solve(self, kernel=many_neurons):
         """(weights and biases, their means, squared errors, log losses, held-out log losses), a column a model."""
@@ -54,7 +56,8 @@ class LanesProblem:
             marks = None if self.folds is None else self.folds[a:b]
             marks = poisson.row_keys(SEED, np.arange(a, b)) if self.draws else marks
             arrays = options, state, sums
-            kernel.train(self.X[a:b], self.y[a:b], self.weights[a:b], marks, *arrays, self.penalised, self.marked)
+            given = *arrays, self.penalised, self.marked, self.loss
+            kernel.train(self.X[a:b], self.y[a:b], self.weights[a:b], marks, *given)
         half = len(state) // 2
         averaged = state[half : half + d + 1] if means else np.zeros_like(self.start)
         if self.marked == many_neurons.MEANS:
@@ -75,7 +78,8 @@ class LanesProblem:
         logs, row = [0.0, 0.0], 0
         for i, x in enumerate(np.asarray(self.X, np.float64)):
             z = reference.logit(x, w, b)
-            logs[not trained[i]] += min(reference.cross_entropy(z, self.y[i]), many_neurons.FARTHEST)
+            if self.loss == LOG_LOSS:
+                logs[not trained[i]] += min(reference.cross_entropy(z, self.y[i]), many_neurons.FARTHEST)
             if trained[i]:
                 row += 1
                 times = poisson.poisson_weight(SEED, i, k) if self.draws else 1.0
@@ -83,7 +87,15 @@ class LanesProblem:
                 schedule = np.array([[step, keep, 0.0, 1.0 / row]])
                 X, y = np.ascontiguousarray(x[np.newaxis]), self.y[i : i + 1]
                 module.sgd_regularized_epochs(
-                    own(X), own(y), own(schedule), own(np.array([0.0, 0.0, 1.0])), w, b, means, paid, losses
+                    own(X),
+                    own(y),
+                    own(schedule),
+                    own(np.array([float(self.loss), 0.0, 1.0])),
+                    w,
+                    b,
+                    means,
+                    paid,
+                    losses,
                 )
         return np.append(w, b), np.asarray(means), losses[0], *logs
 
@@ -101,18 +113,20 @@ class LanesProblem:
             assert comp == pytest.approx(ref, rel=1e-11, abs=1e-14 * (1 + len(self.y)))
 
 
-def problem(rng, n, d, m, folds=0, penalised=False, scale=1.0, dtype=np.float64, weighted=False, reach=1.0):
+def problem(
+    rng, n, d, m, folds=0, penalised=False, scale=1.0, dtype=np.float64, weighted=False, reach=1.0, loss=LOG_LOSS
+):
     """Rates are up to `reach` of what is stable."""
     X = (rng.standard_normal((n, d)) * scale).astype(dtype)
-    y = (rng.random(n) < 0.5).astype(float)
+    y = rng.standard_normal(n) * 10.0 if loss == LEAST_SQUARES else (rng.random(n) < 0.5).astype(float)
     weights = rng.random(n) * 2.0 * (rng.random(n) < 0.8) if weighted else np.ones(n)
     longest = float(np.max(weights * ((X.astype(float) ** 2).sum(axis=1) + 1.0), initial=1.0))
-    rates = 8.0 / longest * reach * np.exp(-8.0 * rng.random(m))
+    rates = (2.0 if loss == LEAST_SQUARES else 8.0) / longest * reach * np.exp(-8.0 * rng.random(m))
     l2 = rng.choice([0.0, 1e-3, 0.3], m) / max(rates.max(), 1.0) if penalised else np.zeros(m)
     held = rng.integers(-1, folds, m).astype(float) if folds else np.full(m, many_neurons.NOBODY)
     fold_of_row = rng.integers(0, folds, n).astype(float) if folds else None
     start = rng.standard_normal((d + 1, m)) / max(scale, 1.0)
-    return LanesProblem(X, y, weights, fold_of_row, rates, l2, held, start, penalised)
+    return LanesProblem(X, y, weights, fold_of_row, rates, l2, held, start, penalised, loss=loss)
 
 
 @st.composite
@@ -121,17 +135,19 @@ def problems(draw):
     n, d, m = draw(st.integers(0, 50)), draw(st.integers(1, 20)), 8 * draw(st.integers(1, 4))
     marked = draw(st.sampled_from([many_neurons.FOLDS] * 2 + [many_neurons.DRAWS, many_neurons.MEANS]))
     draws = marked != many_neurons.FOLDS
+    loss = LOG_LOSS if draws else draw(st.sampled_from([LOG_LOSS, LOG_LOSS, LEAST_SQUARES]))
     made = problem(
         rng,
         n,
         d,
         m,
-        folds=0 if draws else draw(st.sampled_from([0, 2, 5])),
+        folds=0 if draws or loss != LOG_LOSS else draw(st.sampled_from([0, 2, 5])),
         penalised=marked != many_neurons.MEANS and draw(st.booleans()),
         scale=draw(st.sampled_from([1.0, 1.0, 1e-3, 1e3, 1e-160])),
         dtype=draw(st.sampled_from([np.float64, np.float32])),
         weighted=draw(st.booleans()),
         reach=draw(st.sampled_from([1.0, 1e-3])) / (MOST_TIMES if draws else 1.0),
+        loss=loss,
     )
     made = replace(made, marked=marked)
     return replace(made, cuts=tuple(sorted(2 * cut for cut in draw(st.lists(st.integers(0, n // 2), max_size=3)))))
@@ -153,6 +169,7 @@ def test_arrays_begin_with_a_cache_line():
 
 def test_against_the_reference_itself():
     problem(np.random.default_rng(1), 40, 3, 8, folds=3, penalised=True, weighted=True).check(module=reference)
+    problem(np.random.default_rng(1), 40, 3, 8, weighted=True, loss=LEAST_SQUARES).check(module=reference)
     for marked in (many_neurons.DRAWS, many_neurons.MEANS):
         made = problem(np.random.default_rng(1), 41, 3, 16, weighted=True, reach=1 / MOST_TIMES)
         replace(made, marked=marked).check(module=reference)
@@ -246,8 +263,15 @@ PLANTED = [
     Mistake("every row in the held-out loss", "where(held == folds[i], total, 1.0)", "total"),
     Mistake("mean of the weights before the row", "fma(share, w - mean, mean)", "fma(share, fma(x, nudge, w) - mean, mean)", "bring_in", given="w = fma(-x, nudge, ...)"),
     Mistake("mean over one row too many", "limit(rows, 1.0, MANY)", "rows + 1.0"),
-    Mistake("sample weight forgotten", "wrong * (rate * step)", "wrong * rate"),
-    Mistake("one rate for all", "wrong * (rate * step)", "wrong * (rate[0] * step)"),
+    Mistake("sample weight forgotten", "flip(wrong * (rate * step), side)", "flip(wrong * rate, side)"),
+    Mistake("linear: the error with another sign", "error = z - y", "error = y - z"),
+    Mistake("linear: no number in the error", "error = z - y", "error = z"),
+    Mistake("linear: a step along the whole squared error", "(error * (rate * step), error, ...)", "(2.0 * error * (rate * step), error, ...)"),
+    Mistake("linear: sample weight forgotten", "(error * (rate * step), error, ...)", "(error * rate, error, ...)"),
+    Mistake("linear: the nudge counted", "(error * (rate * step), error, ...)", "(error * (rate * step), error * (rate * step), ...)"),
+    Mistake("linear: a log loss", "where(z > 0.0, 1.0, 1.0)", "where(z > 0.0, 2.0, 1.0)"),
+    Mistake("linear: a sigmoid", "KINDS[loss]", "0"),
+    Mistake("one rate for all", "flip(wrong * (rate * step), side)", "flip(wrong * (rate[0] * step), side)"),
     Mistake("loss of the right label", "fma(wrong, wrong, squares)", "fma(1.0 - wrong, 1.0 - wrong, squares)"),
     Mistake("loss after the last cut only", "store_rows(sums, LOSSES, (squares, ...), lanes)", "store_rows(sums, LOSSES, (squares - load_rows(sums, LOSSES, lanes)[0], ...), lanes)", "train_plain"),
     Mistake("loss after the last cut only, with penalties", "store_rows(sums, LOSSES, (squares, ...), lanes)", "store_rows(sums, LOSSES, (squares - load_rows(sums, LOSSES, lanes)[0], ...), lanes)", "train_penalised"),
@@ -260,7 +284,7 @@ PLANTED = [
     Mistake("label of the row before", "learn(z, y[i], ...)", "learn(z, y[i - 1], ...)", everywhere=True),
     Mistake("odd row at the end taken twice", "if ahead > i: ...", "if True: ..."),
     Mistake("second row drawn as the first", "step = counted(marked, marks, ahead, own, weights[ahead])", "step = counted(marked, marks, i, own, weights[ahead])", given="ahead = min(i + 1, ...)"),
-    Mistake("a row that is drawn has no sample weight", "drawn(marks[i], own) * weight", "drawn(marks[i], own)"),
+    Mistake("a row that is drawn has no sample weight", "where(..., drawn(...)) * weight", "where(..., drawn(...))"),
     Mistake("alias and column swapped", "where(bits < entry, bits >> WITHIN, entry & COLUMNS - 1)", "where(bits < entry, entry & COLUMNS - 1, bits >> WITHIN)"),
     Mistake("mean lacks the second row", "fma(y, q[k], fma(x, p[k], load(...)))", "fma(x, p[k], load(...))", "owe"),
     Mistake("second row owed as the first", "registers(q * (seen + 1.0))", "registers(q * seen)"),
@@ -278,9 +302,9 @@ def caught(kernel):
     """Whether a case with few rows tells the kernel from the rule."""
     rng = np.random.default_rng(5)
     try:
-        for folds in (0, 2):
+        for folds, loss in ((0, LOG_LOSS), (2, LOG_LOSS), (0, LEAST_SQUARES)):
             for penalised in (False, True):
-                made = problem(rng, 37, 3, 8, folds, penalised, weighted=True)
+                made = problem(rng, 37, 3, 8, folds, penalised, weighted=True, loss=loss)
                 replace(made, cuts=(10, 20)).check(kernel)
         made = problem(rng, 37, 3, 8, weighted=True, reach=1 / MOST_TIMES)
         for marked, penalised in ((many_neurons.DRAWS, False), (many_neurons.DRAWS, True), (many_neurons.MEANS, False)):

@@ -19,10 +19,14 @@ from tinynet_fast.kernels.reference import (
     ADAGRAD,
     ADAM,
     CLIPPED_LOG_LOSS,
+    HUBER,
+    IDENTITY,
     LEAKY_RELU,
     LEAST,
+    LEAST_SQUARES,
     LOG_LOSS,
     NESTEROV,
+    POISSON,
     RELU,
     RMSPROP,
     SGD,
@@ -203,6 +207,10 @@ MISTAKES = {
         Mistake("blame without the slope", "sums[u * rows + r] * load(work, at) if rule == \"blame\" else sums[u * rows + r]", "sums[u * rows + r]"),
         Mistake("gradient replaced by the tile's", "store(state, p + size, load(state, p + size, outputs) + g)", "store(state, p + size, g)"),
         Mistake("last rows of a tile counted twice", "w = gather(...) * first(m)", "w = gather(...)"),
+        Mistake("half the slope of least squares", "store(work, deltas + at, weight * error)", "store(work, deltas + at, 0.5 * weight * error)", "least_squares"),
+        Mistake("Huber's loss without its half", "slope * (error - 0.5 * slope)", "slope * (error - slope)"),
+        Mistake("Huber's slope not clipped", "clamp(error, -delta, delta)", "clamp(error, -delta, 2.0 * delta)"),
+        Mistake("Poisson's loss without y", "fma(weight, mean - y * z, total)", "fma(weight, mean - z, total)"),
         Mistake("softmax's label one off", "norm = ...; label = y", "norm = ...; label = y - 1.0"),
     ],
     network_steps: [
@@ -222,6 +230,8 @@ MISTAKES = {
         Mistake("batch a row too long", "filled + m == batch", "filled + m > batch"),
         Mistake("weight of the tile for the batch's", "pending[layout.PENDING_WEIGHT] += total", "pending[layout.PENDING_WEIGHT] = total"),
         Mistake("Nesterov as plain momentum", "share if nesterov else 1.0, 1.0 if nesterov else 0.0", "1.0, 0.0"),
+        Mistake("the first target for all", "sums, delta = target + u * stride, deltas + u * stride", "sums, delta = target + u * stride, deltas"),
+        Mistake("labels for several targets", "true = labels if outputs == 1 else delta", "true = labels"),
         Mistake("a step before the blame", "if layer > 0: ...", "if layer > 1: ...", "backward"),
         Mistake("one weight that is not 1 overlooked", "work[labels + FOUND + 1] == 0.0", "True"),
     ],
@@ -241,11 +251,15 @@ def few_problems():
             (40, (2, 2, 1), SIGMOID, 40, SGD, 0, False, 0.0),
             (16, (3, 9, 1), LEAKY_RELU, 8, RMSPROP, 0, True, 0.0),
             (17, (2, 5, 3), SILU, 9, ADAGRAD, 0, False, 0.3),
+            (18, (3, 5, 1), IDENTITY, 9, SGD, LEAST_SQUARES, True, 0.0),
+            (19, (2, 5, 3), TANH, 8, SGD, HUBER, True, 0.0),
+            (20, (2, 3, 2), TANH, 8, ADAM, POISSON, True, 0.3),
         )
     ):
         rng = np.random.default_rng(seed)
         yield random_problem(
-            rng, n, sizes, activation, batch, optimizer, loss=loss, weights=weights, dropout=dropout, keep=0.9, l2=0.1
+            rng, n, sizes, activation, batch, optimizer, loss=loss, weights=weights, dropout=dropout, keep=0.9, l2=0.1,
+            shape=0.7 if loss == HUBER else 0.0,
         )  # fmt: skip
     yield from saturated_problems()
     for activation in (RELU, LEAKY_RELU):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from compare import assert_keeps, flat
 
-from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast import sweep, train_mlp, train_neuron
 from tinynet_fast.rows.arrays import as_matrix, encode_labels
 from tinynet_fast.rows.blocks import standardisation
 
@@ -168,8 +168,6 @@ def test_bad_inputs_are_named(train, X, message):
         ([0, 1], "X has 4 rows and y has 2 labels"),
         ([1, 1, 1, 1], "y holds one label only, 1: training needs rows of both kinds"),
         (["pass"] * 4, "y holds one label only, 'pass'"),
-        ([0, 1, 2, 1], r"y\[1\] is 1, beside 0 and 2: this trains pass or fail"),
-        (["a", "b", "c", "a"], r"y\[1\] is 'b', beside 'a' and 'c'"),
         ([0, 1, float("nan"), 1], r"y\[2\] is nan: drop the row or fill the label"),
         ([0, 1, float("inf"), 1], r"y\[2\] is inf"),
         ([0, 1, None, 1], r"y\[2\] is missing"),
@@ -184,6 +182,18 @@ def test_bad_inputs_are_named(train, X, message):
 def test_bad_labels_are_named(y, message):
     with pytest.raises(ValueError, match=message):
         train_neuron([1, 2, 3, 4], y, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0, 1, 2, 1], r"y\[1\] is 1, beside 0 and 2: this trains pass or fail"),
+        (["a", "b", "c", "a"], r"y\[1\] is 'b', beside 'a' and 'c'"),
+    ],
+)
+def test_a_third_label_is_named_if_two_are_needed(y, message):
+    with pytest.raises(ValueError, match=message):
+        sweep([1, 2, 3, 4], y)
 
 
 def test_a_masked_weight_is_missing():

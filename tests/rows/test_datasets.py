@@ -31,6 +31,12 @@ def test_small_tables_are_the_tutorials(table, labels, sums):
     assert X.sum(axis=0) == pytest.approx(sums)
 
 
+def test_exam_scores_are_numbers_worth_learning():
+    X, y, features = datasets.exam_scores()
+    assert (X.shape, y.dtype, features) == ((6, 2), np.float64, ["study_hours", "sleep_hours"])
+    assert train_neuron(X, y, output="linear", learning_rate=0.01, epochs=5000).model.score(X, y) >= 0.9
+
+
 def test_synthetic_rows_are_those_of_their_neuron():
     X, y, weights, bias = datasets.make_pass_fail(200_000, 4, seed=3)
     p = 1 / (1 + np.exp(-(X @ weights + bias)))

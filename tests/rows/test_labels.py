@@ -265,10 +265,10 @@ def test_a_third_label_in_the_first_row_alone():
     y = np.array([1, 0, 2, 0, 2, 2])
     X = np.arange(6.0).reshape(-1, 1)
     with pytest.raises(ValueError, match=r"y\[0\] is 1, beside 0 and 2"):
-        train_neuron(X, y)
+        sweep(X, y)
     assert train_mlp(X, y, epochs=1, seed=0).model.labels.tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match=r"y\[0\] is 'b', beside 'a' and 'c'"):
-        train_neuron(X, np.array(["b", "a", "c", "a", "c", "c"]))
+        sweep(X, np.array(["b", "a", "c", "a", "c", "c"]))
 
 
 def test_labels_of_csv_files_that_numpy_would_make_one(tmp_path):

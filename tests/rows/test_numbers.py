@@ -170,6 +170,19 @@ def test_names_need_a_frame_and_text_is_not_taken_for_names():
     same(train_neuron(X, [1, 2, 3], **LINEAR), train_neuron(X, ["1", "2", "3"], **LINEAR))
 
 
+def test_names_of_columns_may_be_numbers(rows, tmp_path):
+    X, Y = rows
+    values = dict(zip(["2020", "2021", "2022", "a", "b"], np.column_stack([Y, X]).T, strict=True))
+    ref = train_neuron(np.column_stack([X[:, 0], X[:, 1], X[:, 2]]), Y, **LINEAR)
+    comp = train_neuron(frame("pandas", **values), ["2020", "2021"], **LINEAR)
+    same(ref, comp)
+    assert comp.model.targets == ["2020", "2021"]
+    same(
+        ref,
+        train_neuron(write(tmp_path / "d.csv", [*values], np.array([*values.values()]).T), ["2020", "2021"], **LINEAR),
+    )
+
+
 def test_text_labels_of_a_frame_are_still_labels():
     table = frame("pandas", a=[1.0, 2.0, 3.0, 4.0])
     assert train_neuron(table, ["no", "no", "yes", "yes"]).model.labels.tolist() == ["no", "yes"]

@@ -264,12 +264,12 @@ def test_the_reason_says_what_was_tried():
 def test_a_penalty_is_kept_if_chance_could_have_done_it():
     """Differences of one loss, as large as its spread, against those that are the same in all rows."""
     rng = np.random.default_rng(0)
-    rows = defaults._rows(np.zeros((100, 1)), np.arange(100) % 2, 2, 0, None, 1000)
+    rows = defaults.search_rows(np.zeros((100, 1)), np.arange(100) % 2, 2, 0, None, 1000)
     losses = np.full((3, 100), 0.5)
     losses[2] += 0.02 * rng.standard_normal(100) - 0.001
-    assert defaults._chosen(rows, np.array([0.1, 1.0, 10.0]), losses, 1.0)[0] == 1.0
+    assert defaults.chosen(rows, np.array([0.1, 1.0, 10.0]), losses, 1.0)[0] == 1.0
     losses[2] = 0.49
-    assert defaults._chosen(rows, np.array([0.1, 1.0, 10.0]), losses, 1.0)[0] == 10.0
+    assert defaults.chosen(rows, np.array([0.1, 1.0, 10.0]), losses, 1.0)[0] == 10.0
 
 
 def test_train_keeps_the_penalty_when_it_trains_on_all_rows():

@@ -363,7 +363,7 @@ def test_conditions_and_positive_labels():
         ({}, {"missing": "maybe"}, "missing='maybe': one of 'fill', 'drop', 'refuse'"),
         (
             {"result": list(np.linspace(0, 1, 500))},
-            {},
+            {"output": "labels"},
             "look like measurements.* learn a condition, such as 'result>=0.501'",
         ),
     ],

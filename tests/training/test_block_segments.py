@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake, jit_copy
 from problems import SEEDS
-from segment_runs import KINDS, always, assert_reference, largest_rate, pass_fail, rows_of_kind, settings_of
+from segment_runs import (
+    KINDS,
+    LINEAR,
+    LOG,
+    NEURONS,
+    always,
+    assert_reference,
+    largest_rate,
+    numbers,
+    pass_fail,
+    rows_of_kind,
+    settings_of,
+)
 
 from tinynet_fast import train_neuron
 from tinynet_fast.training import block_segments as module
@@ -27,9 +39,10 @@ def in_segments(*arguments, part=module, **options):
     ids=["one epoch", "epochs", "shuffled", "start"],
 )
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8, 17])
-def test_weights_are_those_of_the_reference(width, options):
-    X, y = pass_fail(60_000, width, seed=width)
-    options = {"epochs": 1, "learning_rate": 0.7 * largest_rate(X), **options}
+@NEURONS
+def test_weights_are_those_of_the_reference(neuron, rows, bound, width, options):
+    X, y = rows(60_000, width, seed=width)
+    options = {"epochs": 1, "learning_rate": 0.7 * largest_rate(X, bound), **neuron, **options}
     result = in_segments(X, y, **options)
     assert result.certificate.segments >= 8 * options["epochs"]
     assert result.certificate.bound <= 5e-13
@@ -42,9 +55,11 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
     """Also rows that never let two runs meet: collinear, constant, rare and huge columns, sorted or separable rows."""
     rng = np.random.default_rng(seed)
     n, d = data.draw(st.integers(256, 2000)), data.draw(st.integers(1, 9))
-    X, y = rows_of_kind(rng, data.draw(st.sampled_from(KINDS)), n, d, 2)
+    neuron, _, bound = data.draw(st.sampled_from([LOG, LINEAR]))
+    X, y = rows_of_kind(rng, data.draw(st.sampled_from(KINDS)), n, d, 2, linear=bool(neuron))
     options = {
-        "learning_rate": largest_rate(X) * data.draw(st.sampled_from([1.0, 0.9, 0.3, 0.03, 1e-4])),
+        **neuron,
+        "learning_rate": largest_rate(X, bound) * data.draw(st.sampled_from([1.0, 0.9, 0.3, 0.03, 1e-4])),
         "epochs": data.draw(st.integers(1, 3)),
         "schedule": data.draw(st.sampled_from(["constant", "constant", "invscaling", "cosine"])),
         "shuffle": data.draw(st.booleans()),
@@ -56,11 +71,12 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
     assert_reference(in_segments(X, y, **options), X, y, **options)
 
 
-def test_gaps_that_are_too_wide_are_trained_again():
+@NEURONS
+def test_gaps_that_are_too_wide_are_trained_again(neuron, rows, bound):
     """The first rows let two runs meet, and the others do not: the burn-in that was measured is too short."""
-    X, y = pass_fail(16_000, 3, seed=5)
+    X, y = rows(16_000, 3, seed=5)
     X[5000:] *= 1e-3  # rows that hardly change anything
-    options = {"learning_rate": 0.7 * largest_rate(X)}
+    options = {"learning_rate": 0.7 * largest_rate(X, bound), **neuron}
     result = in_segments(X, y, **options)
     assert result.certificate.rows_again > 1000
     assert result.certificate.bound <= 5e-13
@@ -73,6 +89,11 @@ def test_what_is_not_trained_in_segments(tmp_path):
     odd = {"checkpoint": tmp_path / "run.json"}, {"l2": 0.1}, {"average": True}, {"engine": "strict"}
     for options in (*odd, {"learning_rate": 1e-6}, {"learning_rate": 5.0}):
         assert in_segments(X, y, **{"learning_rate": 0.2, **options}).certificate is None
+    linear = {"learning_rate": largest_rate(X, 2.0), "output": "linear"}
+    assert in_segments(X, y, **linear).certificate is not None
+    several = np.column_stack([y, -y])
+    for target, options in ((y, {"learning_rate": largest_rate(X, 2.1)}), (y, {"loss": "huber"}), (several, {})):
+        assert in_segments(X, target, **{**linear, **options}).certificate is None
     assert train_neuron(X, y, learning_rate=0.2, epochs=1).certificate is None
 
 
@@ -113,7 +134,14 @@ def test_no_segments_after_the_engine_became_strict(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"shuffle": True, "seed": 0}, pytest.param({"schedule": "cosine"}, marks=needs_numba)], ids=str
+    "options",
+    [
+        {},
+        {"shuffle": True, "seed": 0},
+        pytest.param({"schedule": "cosine"}, marks=needs_numba),
+        {"output": "linear", "learning_rate": 0.05},
+    ],
+    ids=str,
 )
 def test_threads_change_no_bit(options, monkeypatch):
     monkeypatch.setattr(junctions, "MORE_SECONDS", 100.0)
@@ -167,6 +195,12 @@ MISTAKES = [
     (module, Mistake("the last segment's weights in any case", "state[:, stand - 1]", "state[:, -1]")),
     (module, Mistake("the loss of all segments", "squares[:stand].sum()", "squares.sum()")),
     (module, Mistake("the loss of the burn-in too", "squares[:] = 0.0", "pass", "_train")),
+    (module, Mistake("the first rows have the log loss", "PLAIN[loss]", "PLAIN[0]")),
+    (
+        module,
+        Mistake("segments have the log loss", "kernel.train(..., self.loss)", "kernel.train(...)", "_side_by_side"),
+    ),
+    (module, Mistake("measured with the log loss", "kernel.train(..., self.loss)", "kernel.train(...)", "_measure")),
     (module, Mistake("rows are left out", "return stand * length", "return stand * length + length", "_train")),
     (module, Mistake("segments overlap", "length * np.arange(k)", "(length - 8) * np.arange(k)")),
 ]
@@ -181,15 +215,16 @@ def test_a_mistake_is_seen(part, mistake, monkeypatch):
         monkeypatch.setattr(module, "Meeting", planted.Meeting)
     else:
         monkeypatch.setattr(module, "BlockSegments", planted.BlockSegments)
-    meet, apart = pass_fail(16_000, 3, seed=5), pass_fail(16_000, 3, seed=5)
+    meet, apart, linear = pass_fail(16_000, 3, seed=5), pass_fail(16_000, 3, seed=5), numbers(16_000, 3, seed=5)
     apart[0][5000:] *= 1e-3
 
     def check():
-        for X, y in (meet, apart):
-            options = {"learning_rate": 0.7 * largest_rate(X), "epochs": 1}
+        for (X, y), (neuron, _, bound) in ((meet, LOG), (apart, LOG), (linear, LINEAR)):
+            options = {"learning_rate": 0.7 * largest_rate(X, bound), "epochs": 1, **neuron}
             with settings_of(module, **ALWAYS):
                 result = in_segments(X, y, part=planted, **options)
             assert_reference(result, X, y, **options)
+            assert result.certificate is not None
             assert (result.certificate.rows_again > 0) == (X is apart[0])
             assert X is apart[0] or result.certificate.segments >= 8
 

@@ -9,7 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from planted import Mistake, jit_copy
 from problems import SEEDS
-from segment_runs import EPOCHS, KINDS, always, assert_reference, largest_rate, pass_fail, rows_of_kind, settings_of
+from segment_runs import (
+    EPOCHS,
+    KINDS,
+    LINEAR,
+    LOG,
+    NEURONS,
+    always,
+    assert_reference,
+    largest_rate,
+    numbers,
+    pass_fail,
+    rows_of_kind,
+    settings_of,
+)
 
 from tinynet_fast import train_neuron
 from tinynet_fast.training import junctions
@@ -48,9 +61,10 @@ def in_turn(*arguments, **options):
     ids=["plain", "l2", "start", "average", "average from a row"],
 )
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5, 8, 17])
-def test_weights_are_those_of_the_reference(width, options):
-    X, y = pass_fail(150, width, seed=width)
-    options = {"epochs": 150, "learning_rate": 0.5 * largest_rate(X), **options}
+@NEURONS
+def test_weights_are_those_of_the_reference(neuron, rows, bound, width, options):
+    X, y = rows(150, width, seed=width)
+    options = {"epochs": 150, "learning_rate": 0.5 * largest_rate(X, bound), **neuron, **options}
     result = in_segments(X, y, **options)
     assert result.certificate.segments >= 30
     assert result.certificate.bound <= 1e-13
@@ -66,9 +80,11 @@ def test_any_rows_have_the_weights_of_the_reference(seed, data):
     rng = np.random.default_rng(seed)
     slices, looks = data.draw(st.sampled_from([1, 1, 2, 4])), data.draw(st.booleans())
     n, d = data.draw(st.integers(4, 60 if slices == 1 else 1000)), data.draw(st.integers(1, 9))
-    X, y = rows_of_kind(rng, data.draw(st.sampled_from(KINDS)), n, d, 3)
-    rate = largest_rate(X) * data.draw(st.sampled_from([1.0, 0.9, 0.3, 0.03, 1e-4]))
+    neuron, _, bound = data.draw(st.sampled_from([LOG, LINEAR]))
+    X, y = rows_of_kind(rng, data.draw(st.sampled_from(KINDS)), n, d, 3, linear=bool(neuron))
+    rate = largest_rate(X, bound) * data.draw(st.sampled_from([1.0, 0.9, 0.3, 0.03, 1e-4]))
     options = {
+        **neuron,
         "learning_rate": rate,
         "epochs": data.draw(st.integers(9, 60)),
         "l2": data.draw(st.sampled_from([0.0, 0.0, 0.001, 1.0])),
@@ -126,6 +142,9 @@ def test_rows_on_which_runs_do_not_meet_are_trained_in_turn():
         {"epochs": 8},
         {"learning_rate": 2.0},
         {"loss": "squared_error"},
+        {"output": "linear", "learning_rate": 0.15},
+        {"output": "linear", "loss": "huber", "learning_rate": 0.02},
+        {"output": "linear", "loss": "poisson", "learning_rate": 0.02},
     ],
     ids=str,
 )
@@ -262,6 +281,22 @@ MISTAKES = [
         group,
         Mistake("slices count the same", "self.shares = np.diff(cuts) / n", "self.shares = 0.0 * np.diff(cuts) + 0.2"),
     ),
+    (
+        group,
+        Mistake(
+            "burn-ins have the log loss",
+            "neurons(*self.each[:2], 0.0, lanes.starts, self.loss)",
+            "neurons(*self.each[:2], 0.0, lanes.starts, 0)",
+        ),
+    ),
+    (
+        group,
+        Mistake(
+            "segments have the log loss",
+            "neurons(*self.each, lanes.starts, self.loss)",
+            "neurons(*self.each, lanes.starts, 0)",
+        ),
+    ),
     (module, Mistake("means of single epochs", "n * np.cumsum(means, axis=0)", "n * means")),
     (module, Mistake("means from the first row on", "row + 1 - average", "row", "_hand_out")),
     (module, Mistake("an epoch ends after its first slice", "weights[lanes, -1]", "weights[lanes, 0]", "_train_group")),
@@ -270,7 +305,7 @@ MISTAKES = [
 
 
 # Rows, epochs, slices, whether burn-ins are looked at before segments are trained, and from which row on is averaged.
-RUNS = [
+OF_LABELS = [
     (lambda: pass_fail(1500, 3, seed=3), 30, 1, True, 0),
     (lambda: pass_fail(150, 8, seed=8), 150, 1, True, 0),
     (lambda: pass_fail(150, 8, seed=8), 150, 1, True, 30),
@@ -280,14 +315,18 @@ RUNS = [
     (lambda: apart(20_000, 15_000), 12, 4, False, 0),
     (lambda: apart(20_000, 8_000), 12, 4, False, 0),
 ]
+RUNS = [(*run, LOG) for run in OF_LABELS] + [
+    (lambda: numbers(150, 8, seed=8), 150, 1, True, 30, LINEAR),
+    (lambda: numbers(20_000, 3, seed=4), 12, 4, True, 1, LINEAR),
+]
 
 
 def certificates(parts):
     """Train all of RUNS, compare the weights with the reference's, and return the certificates."""
     found = []
-    for rows, epochs, slices, looks, average in RUNS:
+    for rows, epochs, slices, looks, average, (neuron, _, bound) in RUNS:
         X, y = rows()
-        options = {"learning_rate": 0.5 * largest_rate(X), "epochs": epochs, "average": average}
+        options = {"learning_rate": 0.5 * largest_rate(X, bound), "epochs": epochs, "average": average, **neuron}
         with slices_of(slices, looks, parts):
             result = train_neuron(X, y, **options)
         assert_reference(result, X, y, **options)
@@ -311,11 +350,11 @@ def test_a_mistake_is_seen(part, mistake, monkeypatch):
             monkeypatch.setattr(module, "EpochGroup", planted.EpochGroup)
         else:
             monkeypatch.setattr(module, "Segments", planted.Segments)
-            monkeypatch.setattr(module, "is_long", lambda options: True)
+            monkeypatch.setattr(module, "is_long", lambda options, loss: True)
         if mistake is None:
             assert certificates([module, group, planted]) == ref
             return
-        assert [each is not None for each in ref] == [True, True, True, True, False, True, True, False]
+        assert [each is not None for each in ref] == [True, True, True, True, False, True, True, False, True, True]
         with pytest.raises((AssertionError, ValueError, IndexError)):
             assert certificates([module, group, planted]) == ref
 

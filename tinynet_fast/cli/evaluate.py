@@ -1,4 +1,4 @@
-"""`tinynet-fast evaluate`: how good a model is on rows with known labels."""
+"""`tinynet-fast evaluate`: how good a model is on rows with known labels or numbers."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def evaluate(
     model: ModelFile,
     data: LabelledRows,
     target: Annotated[
-        str | None, Option(help="The column of the labels, or a condition on it (default: what was learned).")
+        str | None, Option(help="The column of the labels or numbers, or a condition (default: what was learned).")
     ] = None,
     report: Annotated[Path | None, Option(help="Write a page with the scores and pictures, .html.")] = None,
     separator: Separator = None,
@@ -26,7 +26,7 @@ def evaluate(
     drop_missing: DropMissing = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model on rows with known labels: scores with intervals, beside those of a baseline."""
+    """Judge a model on rows with known labels or numbers: scores with intervals, beside those of a baseline."""
     check_destinations({"the page": report}, data)
     fitted = load(model)
     found = judge(fitted, one_or_all(data), target, drop_missing=drop_missing, separator=separator, encoding=encoding)

@@ -29,9 +29,10 @@ from tinynet_fast.cli.support import check_destinations, check_two_answers, numb
 from tinynet_fast.models import MLP, Model, Neuron, check_threshold, load
 from tinynet_fast.rows.kept import WholeTable
 from tinynet_fast.rows.messages import printable
-from tinynet_fast.tables.evaluate import codes_of, evaluate, known_target
+from tinynet_fast.tables.evaluate import codes_of, evaluate, known_target, numbers_of
+from tinynet_fast.tables.labelled import Labeller
 from tinynet_fast.tables.options import TableOptions
-from tinynet_fast.tables.rows import Encoded, Labeller, read
+from tinynet_fast.tables.rows import Encoded, read
 from tinynet_fast.tables.split import held_rows
 from tinynet_fast.training.progress import waiting
 from tinynet_fast.training.sweep import sweep
@@ -48,6 +49,8 @@ class Picture(StrEnum):
     confusion = "confusion"
     contributions = "contributions"
     precision_recall = "precision-recall"
+    predictions = "predictions"
+    residuals = "residuals"
     roc = "roc"
     thresholds = "thresholds"
 
@@ -56,6 +59,8 @@ OF_REPORTS: dict[Picture, Any] = {
     Picture.calibration: plots.calibration_curve,
     Picture.confusion: plots.confusion,
     Picture.precision_recall: plots.precision_recall,
+    Picture.predictions: plots.predictions,
+    Picture.residuals: plots.residuals,
     Picture.roc: plots.roc,
     Picture.thresholds: plots.thresholds,
 }
@@ -151,16 +156,17 @@ def lab(
     with naming(table.place):
         labeller = Labeller(asked)
         rows = labeller(table, column)
-        if len(rows.labels) > 2:
-            raise ValueError(f"column {target!r} has {len(rows.labels)} labels: the lab is for two")
-        held = held_rows(rows.codes, 0 if folds is not None else validation, seed)
+        if rows.labels is None or len(rows.labels) > 2:
+            found = "numbers" if rows.labels is None else f"{len(rows.labels)} labels"
+            raise ValueError(f"column {target!r} has {found}: the lab is for two labels")
+        held = held_rows(rows.strata, 0 if folds is not None else validation, seed)
         trained, judged = rows.part(~held), rows.part(held)
         encoded = Encoded(trained, asked, labeller.reading())
-        held_out = (encoded.others(judged)[0], judged.labels[judged.codes]) if len(judged) else None
+        held_out = (encoded.others(judged)[0], judged.truth) if len(judged) else None
         with waiting(True, f"training {len(rates) * len(penalties)} neurons ..."):
             result = sweep(
                 encoded.X,
-                trained.labels[trained.codes],
+                trained.truth,
                 learning_rate=rates,
                 l2=penalties,
                 epochs=epochs,
@@ -202,7 +208,7 @@ def plot(
     separator: Separator = None,
     encoding: Encoding = None,
 ) -> None:
-    """Draw a picture of a model and rows with known labels. A boundary is drawn for one or two inputs."""
+    """Draw a picture of a model and rows with known labels or numbers. A boundary is drawn for one or two inputs."""
     check_destinations({"the picture": output}, data)
     fitted = load(model)
     with naming(data[0]):
@@ -221,10 +227,11 @@ def _drawn(kind: Picture, fitted: Neuron | MLP, data: list[Path], target: str | 
         return OF_REPORTS[kind](evaluate(fitted, one_or_all(data), target, **reading))
     if kind is Picture.contributions and plots.can_show_weights(fitted):
         return plots.contributions(fitted)
-    if kind is Picture.boundary:
+    if kind is Picture.boundary and not fitted.numbers:
         check_two_answers(fitted, "a boundary")
     column = target or known_target(fitted)
     table = rows_for(fitted, data, column, **reading)
-    codes = codes_of(fitted, table.y, _place_in(table, column))
+    place = _place_in(table, column)
+    y = numbers_of(fitted, table.y, place) if fitted.numbers else fitted.labels[codes_of(fitted, table.y, place)]
     draw: Any = plots.decision_boundary if kind is Picture.boundary else plots.contributions
-    return draw(fitted, table.X, fitted.labels[codes])
+    return draw(fitted, table.X, y)

@@ -16,7 +16,17 @@ from tinynet_fast.models.files import check_folder
 from tinynet_fast.rows.formats.registry import format_of
 from tinynet_fast.rows.messages import listed, printable
 from tinynet_fast.rows.tables import Table, Texts
-from tinynet_fast.scoring import check_output, open_for, predict_file, scored, scores, write_csv, write_scores
+from tinynet_fast.scoring import (
+    Scores,
+    check_output,
+    open_for,
+    predict_file,
+    scored,
+    scores,
+    value_columns,
+    write_csv,
+    write_scores,
+)
 from tinynet_fast.training.progress import waiting
 
 SHOWN_LABELS = 10
@@ -43,7 +53,9 @@ def predict(
         bool, Option("--formulas", help="Write labels such as =1+2 to CSV unchanged (default: with a ' before them).")
     ] = False,
 ) -> None:
-    """Predict probability and label for the rows of files of any size, or for one row given as study_hours=2.5."""
+    """Predict probability and label, or the number, for the rows of files of any size, or for one row given as
+    study_hours=2.5.
+    """
     fitted = load(model)
     if threshold is not None:
         check_two_answers(fitted, "--threshold")
@@ -61,9 +73,9 @@ def predict(
     files: Any = data[0] if len(data) == 1 else [Path(word) for word in data]
     if output is None:
         source = open_for(fitted, files, drop_missing=drop_missing, separator=separator, encoding=encoding)
-        hold_data([str(label) for label in fitted.labels.tolist()])
+        hold_data([str(label) for label in fitted.labels.tolist()] + value_columns(fitted))
         out = Late()
-        write_csv(scores(fitted, source, threshold), fitted.labels, out, formulas)
+        write_csv(scores(fitted, source, threshold), fitted, out, formulas)
         out.finish()
         return
     with waiting(True, "predicting ...") as say:
@@ -147,14 +159,28 @@ def _predict_row(fitted: Model, words: list[str], output: Path | None, limit: fl
     one = scored(fitted, _one_row(fitted, words), np.array([1]), limit)
     if output is not None:
         check_folder(output)
-        write_scores([one], fitted.labels, output, formulas)
+        write_scores([one], fitted, output, formulas)
         plain_console().print(f"1 prediction: {output}", soft_wrap=True)
         return
-    labels = [printable(str(label)) for label in fitted.labels.tolist()]  # on one line each
-    probabilities = one.probabilities[0]
-    if len(labels) == 2:
-        probabilities = np.array([1.0 - probabilities[0], probabilities[0]])
-    predicted = int(one.codes[0])
-    order = [predicted, *(code for code in np.argsort(-probabilities, kind="stable") if code != predicted)]
-    shown = ", ".join(f"P({labels[code]}) = {probabilities[code]:.4f}" for code in order[:SHOWN_LABELS])
-    plain_console().print(f"{labels[predicted]}: {shown}", soft_wrap=True)
+    plain_console().print(_shown(fitted, one), soft_wrap=True)
+
+
+def _shown(fitted: Model, one: Scores) -> str:
+    """The prediction of one row, for a person to read, on one line."""
+    names, values = value_columns(fitted), one.values[0]
+    if one.codes is None:
+        numbers = [f"{value:.6g}" for value in values]
+        return (
+            numbers[0]
+            if len(names) == 1
+            else ", ".join(f"{printable(name)} = {number}" for name, number in zip(names, numbers, strict=True))
+        )
+    labels = [printable(str(label)) for label in fitted.labels.tolist()]
+    predicted, what = int(one.codes[0]), names[0].partition("(")[0]
+    if what == "margin" and len(values) == 1:
+        return f"{labels[predicted]}: margin({labels[1]}) = {values[0]:.4f}"
+    if len(values) == 1:
+        values = np.array([1.0 - values[0], values[0]])
+    order = [predicted, *(code for code in np.argsort(-values, kind="stable") if code != predicted)]
+    shown = ", ".join(f"{what}({labels[code]}) = {values[code]:.4f}" for code in order[:SHOWN_LABELS])
+    return f"{labels[predicted]}: {shown}"

@@ -14,8 +14,9 @@ from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, Separator, t
 from tinynet_fast.cli.rows import naming
 from tinynet_fast.cli.streams import SafeConsole
 from tinynet_fast.cli.support import plain_console
+from tinynet_fast.tables.labelled import Labeller
 from tinynet_fast.tables.options import TableOptions
-from tinynet_fast.tables.rows import Encoded, Labeller, read
+from tinynet_fast.tables.rows import Encoded, read
 
 
 @dataclass
@@ -23,12 +24,17 @@ class TraceOptions:
     """The options of `trace`: those of `run_trace`, and how to print."""
 
     model: Annotated[Path | None, Argument(help="A model file (default: a tutorial's first step).")] = None
-    data: Annotated[Path | None, Argument(help="A file with the model's inputs and the true labels.")] = None
-    target: Annotated[str | None, Option(help="The column with the true labels (default: the model's).")] = None
+    data: Annotated[Path | None, Argument(help="A file with the model's inputs and the true labels or numbers.")] = None
+    target: Annotated[str | None, Option(help="The column with these (default: the model's).")] = None
     row: Annotated[int, Option(help="The data row to learn from, counted from 1.")] = 1
     rows: Annotated[int, Option(help="How many rows make a network's batch.")] = 1
-    learning_rate: Annotated[float | None, Option(help="Default: 0.1; 0.15 for a network.")] = None
-    network: Annotated[bool, Option("--network", help="The height and weight network instead of the neuron.")] = False
+    learning_rate: Annotated[float | None, Option(help="Default: 0.1; a network 0.15; numbers 0.01.")] = None
+    network: Annotated[bool, Option("--network", help="The tutorial's network instead of the neuron.")] = False
+    output: Annotated[str | None, Option(help="linear: learn a number, an exam's score. Without a model.")] = None
+    loss: Annotated[str | None, Option(help="What the step makes smaller, such as huber. Without a model.")] = None
+    delta: Annotated[float | None, Option(help="Of --loss huber (default: 1).")] = None
+    quantile: Annotated[float | None, Option(help="Of --loss quantile (default: 0.5).")] = None
+    gamma: Annotated[float | None, Option(help="Of --loss focal (default: 2).")] = None
     torch: Annotated[bool, Option("--torch", help="Show PyTorch's gradients beside ours.")] = False
     drop_missing: DropMissing = False
     separator: Separator = None
@@ -86,8 +92,10 @@ def _own_rows(
     assert table is not None
     labeller = Labeller(asked)
     rows = labeller(table, column)
+    if rows.labels is None:
+        raise ValueError(f"{data}: column {target!r} has numbers, and validate compares neurons of labels")
     encoded = Encoded(rows, asked, labeller.reading())
-    return encoded.X, rows.labels[rows.codes]
+    return encoded.X, rows.truth
 
 
 def _print(seen: Any) -> None:

@@ -11,25 +11,31 @@ from typing import Any
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Source, open_source, target_in
+from tinynet_fast.rows.formats.number_targets import open_numbers
 from tinynet_fast.rows.kept import WholeTable, read_whole
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.scoring import open_for
 
 # How the library's messages name options: at the start, or in a remedy.
 OPTION = re.compile(
-    r"^(learning_rate|epochs|activation|batch_size|optimizer|momentum|dropout|l2|patience|validation|labels|folds|"
-    r"average|checkpoint_seconds|seed|separator|encoding|features|class_weight|missing|decimal|positive)"
+    r"^(learning_rate|epochs|activation|batch_size|optimizer|momentum|dropout|noise|mixup|l2|patience|validation|"
+    r"labels|folds|average|checkpoint_seconds|seed|separator|encoding|features|class_weight|missing|decimal|positive|"
+    r"output|loss|delta|quantile|gamma|standardize_y)"
     r"(?= is |=| names | gives | watches |: |\[\d+\])"
 )
 ABOUT_OPTIONS = re.compile(
     r"there is no (engine|activation|optimizer|schedule|option) |\w+ is for (networks|one neuron): "
 )
 WORDS = {
+    "use output='linear' (of train_neuron and train_mlp)": "use --output linear",
+    "name them all with labels=": "name them all with --labels",
     "(labels=)": "(--labels)",
     "encoding='latin-1', on the command line --encoding latin-1": "--encoding latin-1",
     "resume=False (--no-resume)": "--no-resume",
     "with labels=": "with --labels",
-    "so keep the rows of two labels": "so keep the rows of two labels, or name hidden units with --hidden",
+    "so keep the rows of two labels": (
+        "so keep the rows of two labels, or name hidden units with --hidden; numbers need --output linear"
+    ),
     "separator is for CSV files, and this": "--separator is for CSV files, and this",
     "encoding is for CSV files, and this": "--encoding is for CSV files, and this",
     "levels is for tables": "--levels is for tables",
@@ -50,7 +56,7 @@ WORDS = {
 }
 COLUMNS = re.compile(r"\b(exclude|levels|na|features)=\[('[^']*'|\"[^\"]*\")\]")
 BUCKETS = re.compile(r"\bhashed=\{'([^']*)': (\d+)\}")
-CHOICE = re.compile(r"\b(missing|decimal|positive|separator|encoding|validation)='([^']*)'")
+CHOICE = re.compile(r"\b(output|loss|missing|decimal|positive|separator|encoding|validation)='([^']*)'")
 FLAG = re.compile(r"\b(drop_missing|standardize|shuffle)=(?:True|'blocks')")
 
 
@@ -82,14 +88,19 @@ def buckets(text: str | None) -> dict[str, int]:
     return found
 
 
-def open_rows(data: list[Path], target: str, features: str | None = None, drop_missing: bool = False) -> Source:
-    """Open files to learn from: the labels, and the columns in `features` (default: all others)."""
+def open_rows(
+    data: list[Path], target: str, features: str | None = None, drop_missing: bool = False, numbers: bool = False
+) -> Source:
+    """Open files to learn from: the labels, or if asked for the numbers, and the columns in `features` (default: all
+    others).
+    """
     names = None if features is None else names_of(features, "--features")
     if names is not None and target in names:
         raise TableError(
             f"--features {features}: name at least one feature beside the target {target!r}, and not the target"
         )
-    return open_source(one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
+    opened = open_numbers if numbers else open_source
+    return opened(one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
 
 
 def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, **reading: Any) -> WholeTable:

@@ -10,6 +10,7 @@ from tinynet_fast import plots
 from tinynet_fast.cli.streams import SafeConsole
 from tinynet_fast.models import Model
 from tinynet_fast.models.files import check_folder
+from tinynet_fast.models.outputs import MARGIN
 
 
 def plain_console() -> SafeConsole:
@@ -18,7 +19,11 @@ def plain_console() -> SafeConsole:
 
 
 def check_two_answers(fitted: Model, word: str) -> None:
-    """ValueError if the model has more than two labels. `word` names what needs two."""
+    """ValueError if the model has no probabilities of two labels. `word` names what needs these."""
+    if fitted.numbers:
+        raise ValueError(f"{word} is for models of two labels; this one predicts numbers")
+    if fitted.output == MARGIN:
+        raise ValueError(f"{word} is for probabilities, and this model, trained with loss='hinge', has none")
     if len(fitted.labels) > 2:
         raise ValueError(f"{word} is for models of two labels; this one knows {len(fitted.labels)}")
 

@@ -29,16 +29,19 @@ from tinynet_fast.cli.options import (
 from tinynet_fast.cli.rows import buckets, names_of, naming, one_or_all, open_rows
 from tinynet_fast.cli.streamed import train_streamed
 from tinynet_fast.cli.support import check_destinations, model_file, numbers, one_of, plain_console, value_of
+from tinynet_fast.kernels.point_functions import LOSSES
 from tinynet_fast.kernels.reference import ACTIVATIONS, OPTIMIZERS
 from tinynet_fast.models import Model
 from tinynet_fast.rows.formats.cells import infer
-from tinynet_fast.tables.options import MISSING
+from tinynet_fast.tables.options import LABELS, MISSING, NUMBERS, OUTPUTS, TableOptions
 from tinynet_fast.tables.page import write_page
 from tinynet_fast.tables.rows import read
 from tinynet_fast.tables.summary import learned, print_summary
 from tinynet_fast.tables.train import train as train_table
 
-FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout")
+FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout", "mixup")
+OF_LOSSES = ("loss", "delta", "quantile", "gamma", "standardize_y")
+LOSSES_OF = {of: one_of(name for name in losses if name != "hinge") for of, losses in LOSSES.items()}
 
 
 @dataclass
@@ -46,7 +49,7 @@ class TrainOptions:
     """The command's options, checked. `for_trainer` are those that the trainer takes."""
 
     data: Annotated[list[Path], Argument(help="Files of one kind (CSV, Parquet, Arrow, .npy, svmlight), or a pattern.")]
-    target: Annotated[str, Option(help="The column to learn, or a condition on it, such as 'G3>=10'.")]
+    target: Annotated[str, Option(help="The column to learn, labels or numbers, or a condition, such as 'G3>=10'.")]
     positive: Positive = None
     features: Features = None
     exclude: Exclude = None
@@ -58,7 +61,9 @@ class TrainOptions:
     separator: Separator = None
     decimal: Decimal = None
     encoding: Encoding = None
-    hidden: Annotated[str | None, Option(help="A network's hidden units: 8, or 16,8 (default: one neuron).")] = None
+    hidden: Annotated[
+        str | None, Option(help="A network's hidden units: 8, or 16,8; 0 for none (default: found for numbers; none).")
+    ] = None
     activation: Annotated[str | None, Option(help=f"For hidden units: {one_of(ACTIVATIONS)}.")] = None
     learning_rate: Annotated[str | None, Option(help="A number, or for one neuron auto (default: found).")] = None
     epochs: Annotated[int | None, Option(help="Passes over the rows (default: found).")] = None
@@ -67,12 +72,28 @@ class TrainOptions:
     optimizer: Annotated[str | None, Option(help=f"For a network: {one_of(OPTIMIZERS)}.")] = None
     momentum: Annotated[float | None, Option(help="For a network's sgd; 0.9 is usual.")] = None
     dropout: Annotated[float | None, Option(help="Share of hidden units that are left out for each row.")] = None
+    mixup: Annotated[float | None, Option(help="Mix rows of a network's batch in shares from Beta(MIXUP, MIXUP).")] = (
+        None
+    )
+    noise: Annotated[float | None, Option(help="Noise on each input, in its standard deviations; 0.1 is usual.")] = None
     l2: Annotated[float | None, Option(help="The penalty on large weights (default: found).")] = None
     schedule: Annotated[str | None, Option(help="How the learning rate changes: constant, invscaling or cosine.")] = (
         None
     )
     class_weight: Annotated[
         str | None, Option(help="balanced: the rows of each label count the same in total; or no=1,yes=5.")
+    ] = None
+    output: Annotated[
+        str | None, Option(help=f"What is learned: {one_of(OUTPUTS)} (default: the target decides; linear: numbers).")
+    ] = None
+    loss: Annotated[
+        str | None, Option(help=f"Of labels: {LOSSES_OF['labels']}. Of numbers: {LOSSES_OF['linear']}.")
+    ] = None
+    delta: Annotated[float | None, Option(help="For --loss huber: the error from which on it counts less.")] = None
+    quantile: Annotated[float | None, Option(help="For --loss quantile: which one, such as 0.9.")] = None
+    gamma: Annotated[float | None, Option(help="For --loss focal: how much less rows count that are right.")] = None
+    standardize_y: Annotated[
+        bool | None, Option(help="Train on (number - mean) / deviation (default: yes, for numbers but counts).")
     ] = None
     option: Annotated[
         list[str] | None, Option("--set", help="Any other option of the trainers, as name=value (several times).")
@@ -104,18 +125,20 @@ class TrainOptions:
     def __post_init__(self) -> None:
         self.destination = self.model or model_file(self.data[0])
         self.layers = None if self.hidden is None else numbers(self.hidden, "--hidden", int)
-        if self.layers is not None and min(self.layers) < 1:
+        self.layers = [] if self.layers == [0] else self.layers
+        if self.layers and min(self.layers) < 1:
             raise ValueError(f"--hidden {self.hidden}: a hidden layer has at least one unit")
         if self.optimizer in OPTIMIZERS and self.optimizer != "sgd" and self.momentum is not None:
             raise ValueError("--momentum is for --optimizer sgd: leave one of them out")
-        if self.layers is not None and self.jobs is not None:
+        if self.layers and self.jobs is not None:
             raise ValueError("--jobs is for one neuron: leave it out, or leave --hidden out")
-        if self.layers is not None and self.learning_rate == "auto":
+        if self.layers and self.learning_rate == "auto":
             raise ValueError("--learning-rate auto is for one neuron: give a number, or leave --hidden out")
         self.missing = "drop" if self.drop_missing else self.missing
         if self.missing not in MISSING:
             raise ValueError(f"--missing {self.missing}: {one_of(MISSING)} is needed")
-        given = self._given(*FOR_NETWORKS, "epochs", "l2", "schedule", "average", "patience", "shuffle")
+        named = ("noise", "epochs", "l2", "schedule", "average", "patience", "shuffle")
+        given = self._given(*FOR_NETWORKS, *OF_LOSSES, *named)
         if self.jobs is not None:
             given["n_jobs"] = self.jobs
         if self.learning_rate is not None:
@@ -183,11 +206,22 @@ class TrainOptions:
             "decimal": self.decimal,
             "standardize": self.standardize,
             "class_weight": self.weights,
+            "output": self.output,
             "validation": self.validation,
             "refit": self.refit,
             "seed": self.seed,
             "progress": not self.quiet,
         }
+
+    def for_stream(self) -> dict[str, Any]:
+        """The options of the trainers that say what streamed rows are to learn."""
+        found: dict[str, Any] = {"class_weight": self.weights, "labels": self.known}
+        if isinstance(self.weights, dict):  # keyed by the labels as they are in the rows: numbers, if all are numbers
+            found["class_weight"] = dict(zip(infer(list(self.weights)).tolist(), self.weights.values(), strict=True))
+        TableOptions(labels=self.known, class_weight=self.weights, output=self.output, loss=self.loss)  # checks them
+        if self.output not in (None, LABELS):
+            found["output"] = self.output
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @takes(TrainOptions)
@@ -196,7 +230,7 @@ def train(asked: TrainOptions) -> None:
 
     Options that are not given are chosen on the rows. Rows of up to 256 MB (as float64, such as 1,000,000 rows of 32
     numbers) are read whole, whatever their format. More rows are read while they are trained on, in the order of the
-    file; their columns have to be numbers.
+    file; their columns have to be numbers, and numbers are learned only with --output linear.
     """
     console = plain_console()
     files = one_or_all(asked.data)
@@ -222,15 +256,15 @@ def train(asked: TrainOptions) -> None:
 
 def _streamed(asked: TrainOptions, console: Console) -> None:
     """Train on rows that do not fit in memory, and print how it went."""
-    for name in ("positive", "exclude", "levels", "hashed", "na", "separator", "decimal", "encoding", "class_weight"):
+    for name in ("positive", "exclude", "levels", "hashed", "na", "separator", "decimal", "encoding"):
         if getattr(asked, name) is not None:
             raise ValueError(
                 f"{_option(name)} is for rows that fit in memory, and these are read while they are trained on"
             )
-    source = open_rows(asked.data, asked.target, asked.features, asked.missing == "drop")
+    numbers = asked.output == NUMBERS
+    source = open_rows(asked.data, asked.target, asked.features, asked.missing == "drop", numbers)
     options = asked.for_trainer | {"standardize": asked.standardize, "seed": asked.seed, "progress": not asked.quiet}
-    if asked.known is not None:
-        options["labels"] = asked.known
+    options |= asked.for_stream()
     result, report = train_streamed(source, options, asked.target, asked.validation)
     written = save(asked, result.model, result)
     if asked.report is not None:

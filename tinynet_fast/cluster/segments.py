@@ -74,7 +74,7 @@ class ShardSegments:
         self.cluster, self.recipe, self.junctions = cluster, recipe, Junctions()
         self.burn_in: int | None = None
         self.first_rate, self.given_up = 0.0, False
-        self.safe_bound = safe_bound(recipe.schedule.rate(0), recipe.penalties.l2)
+        self.safe_bound = safe_bound(recipe.schedule.rate(0), recipe.penalties.l2, recipe.penalties.loss.bound)
 
     def train(self, options: ShardOptions, state: State, shares: list[Share]) -> tuple[State, list[Share]]:
         """Train on the first shares of an epoch; return the state after them, and the shares that are left."""

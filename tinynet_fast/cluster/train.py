@@ -57,6 +57,8 @@ REMEDIES = {
     "progress": "the cluster shows the progress of its tasks: look at its dashboard",
     "drop_missing": "drop the rows in the frame: frame.dropna()",
     "dropout": "shards would leave out other units than one machine: use l2 or weight_decay",
+    "noise": "shards would draw other noise than one machine: use l2",
+    "mixup": "shards would mix other rows than one machine: use l2 or weight_decay",
     "n_jobs": "each shard is a task, and the cluster decides how many run at once",
 }
 

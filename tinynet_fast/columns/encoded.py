@@ -24,7 +24,7 @@ class EncodedSource:
         Files with raw columns, or a table in memory.
     columns : Columns
     target : Target, optional
-        The labels to read; None for rows that need none.
+        The labels or numbers to read; None for rows that need none.
     drop_missing : bool
         Leave rows with a missing value out, and count them.
     """
@@ -46,7 +46,7 @@ class EncodedSource:
         return iter([self.rows]) if isinstance(self.rows, Table) else blocks_of(self.rows)
 
     def chunks(self) -> Iterator[Chunk]:
-        """The rows as numbers, with their labels if there is a target. After the last row, warn of new levels."""
+        """The rows as numbers, with what is true of them if there is a target. After the last, warn of new levels."""
         self.reading.new.clear()
         rows = 0
         for table in self.blocks():
@@ -58,12 +58,12 @@ class EncodedSource:
                 for name in self.read:
                     gone |= gaps(table.chosen([name]), name, self.reading)
             if self.target is not None:
-                y, unlabelled = self.target.labels(table, self.reading)
+                y, unlabelled = self.target.values(table, self.reading)
                 if (unlabelled & ~gone).any():
                     row = int(np.argmax(unlabelled & ~gone))
                     raise ValueError(
-                        f"{table.cell(row, self.target.name)}: the label is missing: fill it, or leave such rows out "
-                        "(drop_missing=True)"
+                        f"{table.cell(row, self.target.name)}: the {self.target.what} is missing: fill it, or leave "
+                        "such rows out (drop_missing=True)"
                     )
             if gone.any():
                 kept = ~gone

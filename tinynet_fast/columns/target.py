@@ -1,4 +1,4 @@
-"""The target: a column of labels, or a condition on one, such as G3>=10."""
+"""The target: a column of labels, a condition on one, such as G3>=10, or a column of numbers."""
 
 import re
 from collections.abc import Sequence
@@ -33,22 +33,32 @@ class Target:
         What the column is compared with.
     positive : str or None
         The label whose probability is learned. If there are more than two labels, all others become one.
+    numbers : bool
+        Whether the numbers of the column are learned, and not labels.
     """
 
     name: str
     test: str | None = None
     value: str | None = None
     positive: str | None = None
+    numbers: bool = False
 
     @classmethod
-    def of(cls, target: str, columns: Sequence[str], positive: Any = None, place: str = "X") -> "Target":
-        """Read a column's name, or a condition on a column. ValueError if there is no such column."""
+    def of(
+        cls, target: str, columns: Sequence[str], positive: Any = None, place: str = "X", numbers: bool = False
+    ) -> "Target":
+        """Read a column's name, or a condition on a column. ValueError if there is no such column.
+
+        If `numbers`, it has to be a column, and its numbers are learned.
+        """
         positive = None if positive is None else str(positive).strip()
         if target in columns:
-            return cls(target, positive=positive)
+            return cls(target, positive=positive, numbers=numbers)
         found = CONDITION.fullmatch(target)
         if found is None or found[1].strip() not in columns:
             raise ValueError(f"{place} has no column {target!r}; it has {listed(list(columns))}")
+        if numbers:
+            raise ValueError(f"{target!r} is a condition, which has labels: for numbers, name the column {found[1]!r}")
         if positive is not None:
             raise ValueError(f"positive={positive!r} names a label, and {target!r} is a condition: give one of them")
         name, test, value = found[1].strip(), SAME.get(found[2], found[2]), found[3].strip()
@@ -63,16 +73,21 @@ class Target:
         """The target as text: the column, or the condition without spaces around its sign."""
         return self.name if self.test is None else f"{self.name}{self.test}{self.value}"
 
-    def labels(self, table: Table, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
-        """Return the label of each row, (n,), and which rows have none, (n,) bool. These rows get any label.
+    @property
+    def what(self) -> str:
+        """What a row has: "label" or "number"."""
+        return "number" if self.numbers else "label"
 
-        The labels of a condition are texts: G3<10 and G3>=10.
+    def values(self, table: Table, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """Return the label or number of each row, (n,), and which rows have none, (n,) bool. These rows get any value.
+
+        The labels of a condition are texts: G3<10 and G3>=10. Numbers are float64. ValueError for a cell that is none.
         """
-        if self.name not in table.columns:
-            raise ValueError(f"{table.place} has no column {self.name!r}; it has {listed(table.names)}")
-        column = table.columns[self.name]
-        if isinstance(column, Unusable):
-            raise ValueError(f"{table.place}, column {self.name!r} holds {column.what}: labels are numbers or texts")
+        column = self._column(table)
+        if self.numbers:
+            values = numbers_of(table, self.name, replace(reading, fills=True))
+            gone = np.isnan(values)
+            return np.where(gone, 0.0, values), gone
         if self.test is not None:
             return self._of_condition(table, reading)
         labels, gone = _as_labels(column, reading)
@@ -83,6 +98,16 @@ class Target:
         if len(there) <= 2:
             return labels, gone
         return np.where(texts == self.positive, self.positive, f"not {self.positive}"), gone
+
+    def _column(self, table: Table) -> Any:
+        """The column; ValueError if there is none, or if it holds dates and the like."""
+        if self.name not in table.columns:
+            raise ValueError(f"{table.place} has no column {self.name!r}; it has {listed(table.names)}")
+        column = table.columns[self.name]
+        if isinstance(column, Unusable):
+            wanted = "numbers are needed" if self.numbers else "labels are numbers or texts"
+            raise ValueError(f"{table.place}, column {self.name!r} holds {column.what}: {wanted}")
+        return column
 
     def _of_condition(self, table: Table, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
         assert self.test is not None
@@ -135,16 +160,20 @@ class Target:
         return [label for label in found if label != positive[0]] + positive
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "test": self.test, "value": self.value, "positive": self.positive}
+        found = {"name": self.name, "test": self.test, "value": self.value, "positive": self.positive}
+        return found | ({"numbers": True} if self.numbers else {})
 
     @classmethod
     def from_json(cls, found: Any) -> "Target":
         """The target in a model's file; ValueError if a field is wrong."""
         if not isinstance(found, dict) or not isinstance(found["name"], str):
             raise ValueError("field 'target' does not name a column")
-        target = cls(found["name"], found["test"], found["value"], found["positive"])
+        numbers = found.get("numbers", False)
+        target = cls(found["name"], found["test"], found["value"], found["positive"], numbers)
         if not all(text is None or isinstance(text, str) for text in (target.test, target.value, target.positive)):
             raise ValueError("field 'target' holds something else than texts")
+        if not isinstance(numbers, bool) or (numbers and (target.test, target.value, target.positive) != (None,) * 3):
+            raise ValueError("field 'target' holds labels and numbers")
         if (target.test is None) != (target.value is None) or (target.test is not None and target.test not in OPPOSITE):
             raise ValueError("field 'target' holds no condition that is known")
         if target.test in (">=", "<=", ">", "<") and as_number(target.value or "", None) is None:

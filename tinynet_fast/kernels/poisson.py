@@ -22,6 +22,7 @@ MIX, MIX_AGAIN = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # Stafford's
 MODELS = 0x5851F42D4C957F2D  # where the models' numbers start (Knuth's multiplier): far from those of any seed's rows
 SPREAD = 0xD6E8FEB86659FD93  # odd, with its bits all over the place (a multiplier of Degski's)
 COLUMNS = 16  # numbers from 0 to 15: a larger one has a chance of 2e-14, which is given to 15
+EVERY_ROW = 0.0  # the key of a model that sees each row once, as a float64; a model's key is this once in 2**63 models
 WITHIN = 60  # bits of the hash that choose within a column; the first four choose the column
 
 

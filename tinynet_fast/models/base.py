@@ -267,9 +267,12 @@ class Model:
         return self.mean_loss(matrix, (self.true_numbers if self.numbers else self.codes)(X, y, len(matrix)))
 
     def true_numbers(self, X: Any, y: Any, n_rows: int) -> np.ndarray:
-        """The number of each row, (n_rows,), or (n_rows, n_outputs). `y` may name a column of `X`, or several."""
-        if y is None and self.target is not None:
-            y = self.target.name
+        """The number of each row, (n_rows,), or (n_rows, n_outputs). `y` may name a column of `X`, or several.
+
+        If the model was trained on a table, `y` may be None for the column that was learned.
+        """
+        if self.columns is not None and (y is None or isinstance(y, str)):
+            y = self.true_labels(X, y)
         return read_numbers(number_columns(X, y), n_rows, self.n_outputs)
 
     def codes(self, X: Any, y: Any, n_rows: int) -> np.ndarray:
@@ -283,17 +286,17 @@ class Model:
         return encode_known(self.true_labels(X, y), self.labels, n_rows)
 
     def true_labels(self, X: Any, y: str | None = None) -> np.ndarray:
-        """The labels of a table's rows, as they were in training; ValueError if one is missing."""
+        """The labels or numbers of a table's rows, as they were in training; ValueError if one is missing."""
         table = table_of(X)
         if table is None or self.columns is None:
-            raise ValueError(f"X is a {type(X).__name__} without named columns: pass the labels as y")
+            what = "numbers" if self.numbers else "labels"
+            raise ValueError(f"X is a {type(X).__name__} without named columns: pass the {what} as y")
         target = self.target_of(y, table.names, table.place)
-        labels, gone = target.labels(table, self.columns.reading(table, target.name))
+        values, gone = target.values(table, self.columns.reading(table, target.name))
         if gone.any():
-            raise ValueError(
-                f"{table.cell(int(np.argmax(gone)), target.name)}: the label is missing: leave the row out"
-            )
-        return labels
+            place = table.cell(int(np.argmax(gone)), target.name)
+            raise ValueError(f"{place}: the {target.what} is missing: leave the row out")
+        return values
 
     def mean_loss(self, matrix: Any, y: np.ndarray) -> float:
         """`loss` for rows that were checked before: a finite matrix, and for each row the index of its label, or its
@@ -307,12 +310,13 @@ class Model:
         return total / len(matrix)
 
     def target_of(self, y: str | None, columns: list[str], place: str = "X") -> Target:
-        """The column of labels, or the condition on one, that `y` names. None is what was learned."""
+        """The column of labels or numbers, or the condition on one, that `y` names. None is what was learned."""
         if self.target is not None and y in (None, self.target.name, self.target.words):
             return self.target
         if y is None:
-            raise ValueError("the model does not know which column it learned: name the column of labels")
-        return Target.of(y, columns, place=place)
+            what = "number" if self.numbers else "label"
+            raise ValueError(f"the model does not know which column it learned: name the column of {what}s")
+        return Target.of(y, columns, place=place, numbers=self.numbers)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to `path` as JSON. If anything fails, the old file stays as it was.
@@ -337,18 +341,19 @@ class Model:
     def to_onnx(self, path: str | os.PathLike[str] | None = None, *, dtype: Any = "float32") -> Any:
         """Return the model as an `onnx.ModelProto`, and write it to `path` if there is one. Needs `tinynet-fast[onnx]`.
 
-        The graph has the input `X`, (n, n_features), and two outputs. `label`, (n,), is what `predict` gives with the
-        model's `threshold`: int64, float64, bool or strings. `probabilities`, (n, n_labels), are those of
-        `label_probabilities`. The graph takes the inputs by position. If the inputs have names, these are in its
-        metadata `features`, as JSON.
+        The graph has the input `X`, (n, n_features). For labels it has two outputs. `label`, (n,), is what `predict`
+        gives with the model's `threshold`: int64, float64, bool or strings. `probabilities`, (n, n_labels), are those
+        of `label_probabilities`; after loss="hinge" there are `margins` instead, the sums of `decision_function`. For
+        numbers the only output is `prediction`, (n,) or (n, n_outputs), what `predict` gives. The graph takes the
+        inputs by position. If the inputs have names, these are in its metadata `features`, as JSON.
 
         Parameters
         ----------
         path : path, optional
             The file is written whole or not at all.
         dtype : {"float32", "float64"}
-            The type of `X` and of `probabilities`. The graph calculates in float64 in between, so for the same input
-            the probabilities are those of `predict_proba`, rounded to this type: to 1e-7 or 1e-14.
+            The type of `X`, and of `probabilities` or numbers. The graph calculates in float64 in between, so for the
+            same input the probabilities are those of `predict_proba`, rounded to this type: to 1e-7 or 1e-14.
 
         Raises
         ------
@@ -376,7 +381,8 @@ class Model:
         """Return a fitted scikit-learn estimator that predicts as this model does. Needs `tinynet-fast[sklearn]`.
 
         It is an `SGDClassifier` (of `sklearn.linear_model`) for a neuron, and an `MLPClassifier` (of
-        `sklearn.neural_network`) for a network. Its `partial_fit` takes plain steps at the learning rate that this
+        `sklearn.neural_network`) for a network; for numbers an `SGDRegressor` or, for a network, for several numbers
+        and after loss="poisson", an `MLPRegressor`. Its `partial_fit` takes plain steps at the learning rate that this
         model was trained with, or at 0.01 if that is not known. If the threshold is not 0.5, the estimator is inside a
         `FixedThresholdClassifier`. If the inputs have names, they are its `feature_names_in_`.
 

@@ -40,7 +40,7 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
         "training": training,
         "output": output,
         "targets": targets,
-    } | table(found)
+    } | table(found, output in NUMBERS)
 
 
 def _are_texts(values: Any) -> bool:
@@ -53,7 +53,7 @@ def _are_numbers(values: Any, count: int | None, most: float) -> bool:
     return right and all(0 <= value <= most for value in values)
 
 
-def table(found: dict[str, Any]) -> dict[str, Any]:
+def table(found: dict[str, Any], numbers: bool = False) -> dict[str, Any]:
     """The columns and the target of a model that was trained on a person's table; nothing for other models."""
     if "table" not in found:
         return {}
@@ -61,10 +61,10 @@ def table(found: dict[str, Any]) -> dict[str, Any]:
     characters = sum(kind.width * len(kind.name) for kind in columns.kinds)  # at least, in the names of the inputs
     if columns.width != len(features) or characters > sum(map(len, features)):  # before these names are made
         raise ValueError("the features are not the inputs that the columns make")
-    return {
-        "columns": columns,
-        "target": None if target is None else Target.from_json(target),
-    }
+    target = None if target is None else Target.from_json(target)
+    if target is not None and target.numbers != numbers:
+        raise ValueError("field 'target' holds numbers where the model predicts labels, or labels where it has numbers")
+    return {"columns": columns, "target": target}
 
 
 def labels(values: Any, dtype: Any) -> np.ndarray:

@@ -208,7 +208,7 @@ class Neuron(base.Model):
         """Change this neuron so that it gives mean + scale * z where it gave the number z, and return it."""
         self.weights = self.weights * scale
         self.bias = self.bias * scale + mean
-        self.bias = float(self.bias) if self.n_outputs == 1 else self.bias
+        self.bias = float(np.reshape(self.bias, -1)[0]) if self.n_outputs == 1 else self.bias
         return self
 
     def _fields(self) -> dict[str, Any]:

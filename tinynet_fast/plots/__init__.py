@@ -7,6 +7,7 @@ from tinynet_fast.plots.boundary import decision_boundary
 from tinynet_fast.plots.columns import can_show_weights, contributions
 from tinynet_fast.plots.drawing import DARK, LIGHT, MIDDLE, MOST_NAMED, MOST_POINTS, STYLES, check_name, save
 from tinynet_fast.plots.losses import learning_rates, loss_curves
+from tinynet_fast.plots.numbers import predictions, residuals
 from tinynet_fast.plots.quality import calibration_curve, confusion, precision_recall, roc, thresholds
 
 __all__ = [
@@ -25,6 +26,8 @@ __all__ = [
     "learning_rates",
     "loss_curves",
     "precision_recall",
+    "predictions",
+    "residuals",
     "roc",
     "save",
     "thresholds",

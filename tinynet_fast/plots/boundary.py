@@ -20,10 +20,9 @@ from tinynet_fast.plots.drawing import (
     named,
     style,
 )
+from tinynet_fast.plots.numbers import GRID, MANY, draw_curve, draw_surface
 from tinynet_fast.rows.sparse import is_sparse
 
-GRID = 200  # points along each axis of a picture of probabilities
-MANY = 500  # if there are more rows, their markers are small
 CROWDED = 100  # if there are more rows of one input, they lie in a band and not on a line
 MOST_VALUES = 60  # of an input with fewer different values, rows that coincide are moved apart
 BAND = 0.08  # the height of the band of rows above 1 and below 0
@@ -33,6 +32,8 @@ MOVED = "rows that coincide are moved apart"
 def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> Any:
     """Draw rows, and the line at which the prediction of a model with one or two inputs changes.
 
+    For a model of numbers: rows, and the number that it predicts.
+
     Parameters
     ----------
     model : Neuron or MLP
@@ -40,7 +41,7 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
     X : (n, 1) or (n, 2)
         The rows to draw. As for `predict`, columns are matched by name.
     y : (n,), or str
-        Their labels, or the name of the column of `X` with the labels.
+        Their labels or numbers, or the name of the column of `X` with these.
     ax : matplotlib Axes, optional
 
     Returns
@@ -49,12 +50,20 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
         One input: the probability as a curve (one for each label, if there are more than two), the rows beyond 0 and 1,
         and the threshold. Two inputs: the probability as shading, a line where it equals the threshold, and a marker
         for each row; for more than two labels, the regions of the labels and the lines between them. If there are more
-        than 5,000 rows, every k-th one is drawn. Rows that coincide are moved apart, and the title says so.
+        than 5,000 rows, every k-th one is drawn. Rows that coincide are moved apart, and the title says so. Numbers:
+        the prediction as a curve, or as shading on which the rows have the shades of their true numbers.
+
+    Raises
+    ------
+    ValueError
+        If the model has more than two inputs, no probabilities, or predicts several numbers.
     """
     ax = axes(ax)
-    rows, codes = _rows(model, X, y)
     if model.n_features > 2:
         raise ValueError(f"the model has {model.n_features} inputs; a boundary is drawn for one or two")
+    if model.numbers and model.n_outputs > 1:
+        raise ValueError(f"the model predicts {model.n_outputs} numbers; this picture is drawn for one")
+    rows, codes = _rows(model, X, y)
     names = model.features or (["input"] if model.n_features == 1 else ["first input", "second input"])
     low, high = rows.min(axis=0), rows.max(axis=0)
     margin = np.where(high > low, 0.08 * (high - low), 1.0)
@@ -62,10 +71,15 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
     step = -(-len(rows) // MOST_POINTS)
     rows, codes = rows[::step], codes[::step]
     ax.set_xlabel(as_it_is(names[0]))
-    if model.n_features == 1:
+    if model.n_features == 2:
+        ax.set_ylabel(as_it_is(names[1]))
+    if model.numbers and model.n_features == 1:
+        draw_curve(ax, model, edges, rows[:, 0], codes)
+    elif model.numbers:
+        draw_surface(ax, model, edges, rows, codes)
+    elif model.n_features == 1:
         _draw_curves(ax, model, edges, rows[:, 0], codes)
     else:
-        ax.set_ylabel(as_it_is(names[1]))
         (_shade if len(model.labels) == 2 else _regions)(ax, model, edges)
         places = moved_apart(rows)
         _scatter(ax, model, places[:, 0], places[:, 1], codes)
@@ -149,7 +163,9 @@ def _scatter(ax: Any, model: Neuron | MLP, x: np.ndarray, height: np.ndarray, co
 
 
 def _rows(model: Neuron | MLP, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The rows as the model's inputs, float64, and the place of each row's label."""
+    """The rows as the model's inputs, float64, and the place of each row's label, or its number."""
     matrix = model._matrix(X.toarray() if is_sparse(X) and model.n_features <= 2 else X)
     matrix = matrix.astype(np.float64) if isinstance(matrix, np.ndarray) else matrix
+    if model.numbers:
+        return matrix, model.true_numbers(X, y, len(matrix))
     return matrix, model.codes(X, y, len(matrix)).astype(np.intp)

@@ -33,11 +33,13 @@ def contributions(model: Neuron | MLP, X: Any = None, y: Any = None, ax: Any = N
         A model without hidden units that was trained with `tinynet_fast.train` needs no rows: a bar is a weight times
         the deviation (the standard deviation of the input over the rows trained on), in log odds. The levels of a
         column stand below it, and its own bar, an empty one, is the root of the sum of their squares. For more than two
-        labels a bar is the root mean square over the labels' weights.
+        labels, or several numbers, a bar is the root mean square over their weights. Of numbers, bars are in the unit
+        of the number.
     X, y : optional
-        Rows, as for `predict`, and their labels: needed for other models. A bar is then how much the mean log loss
-        grows if the values of a column are shuffled among the rows (Breiman, Machine Learning 45, 2001; at most 1,000
-        rows, five times). A line at its end shows two standard errors of the five.
+        Rows, as for `predict`, and their labels or numbers: needed for other models. A bar is then how much the mean
+        log loss (of numbers, the mean of the loss that the model was trained by, such as the squared error) grows if
+        the values of a column are shuffled among the rows (Breiman, Machine Learning 45, 2001; at most 1,000 rows, five
+        times). A line at its end shows two standard errors of the five.
     ax : matplotlib Axes, optional
 
     Returns
@@ -51,9 +53,9 @@ def contributions(model: Neuron | MLP, X: Any = None, y: Any = None, ax: Any = N
         If there are no rows and the model has hidden units, or does not know its inputs' deviations.
     """
     if X is None:
-        bars, label = _of_weights(model), "weight times deviation of the input [log odds]"
+        bars, label = _of_weights(model), f"weight times deviation of the input{_unit(model)}"
     else:
-        bars, label = _of_shuffles(model, X, y), "rise of the log loss if shuffled [nats a row]"
+        bars, label = _of_shuffles(model, X, y), "rise of the {} if shuffled{}".format(*_loss(model))
     ax = axes(ax)
     shown = bars[:MOST_BARS]
     height = np.arange(len(shown), 0, -1.0)
@@ -71,10 +73,27 @@ def contributions(model: Neuron | MLP, X: Any = None, y: Any = None, ax: Any = N
     ax.set_ylim(0.4, len(shown) + 0.6)
     ax.grid(axis="x", color="0.9")
     ax.set_axisbelow(True)
-    if X is None and len(model.labels) == 2:
+    if X is None and model.n_outputs == 1 and not model.numbers:
         towards = as_it_is(model.labels[1], LONGEST), as_it_is(model.labels[0], LONGEST)
         ax.set_xlabel(f"{label}\nto the right: for {towards[0]}; to the left: for {towards[1]}")
     return ax
+
+
+def _unit(model: Neuron | MLP) -> str:
+    """The unit of a model's sums."""
+    if model.output == "margin":
+        return ""
+    if model.output == "linear":
+        return "" if model.n_outputs > 1 else f" [{as_it_is(model.training.get('target') or 'number', LONGEST)}]"
+    return " [log of the number]" if model.output == "exp" else " [log odds]"
+
+
+def _loss(model: Neuron | MLP) -> tuple[str, str]:
+    """The loss that `mean_loss` gives, and its unit."""
+    if not model.numbers:
+        return ("hinge loss", "") if model.output == "margin" else ("log loss", " [nats a row]")
+    loss = str(model.training.get("loss", "squared_error"))
+    return ("squared error" if loss == "squared_error" else f"{loss.replace('_', ' ')} loss"), ""
 
 
 def can_show_weights(model: Neuron | MLP) -> bool:
@@ -109,8 +128,9 @@ def _of_weights(model: Neuron | MLP) -> list[Bar]:
     if len(deviations) != model.n_features:
         raise ValueError(f"the model has {model.n_features} inputs and {len(deviations)} deviations of inputs")
     weights = model.weights if isinstance(model, Neuron) else model.weights[0]
-    if len(model.labels) > 2:
-        weights = np.sqrt(np.mean((weights - weights.mean(axis=1, keepdims=True)) ** 2, axis=1))
+    if model.n_outputs > 1:
+        middle = 0.0 if model.numbers else weights.mean(axis=1, keepdims=True)  # a softmax knows differences alone
+        weights = np.sqrt(np.mean((weights - middle) ** 2, axis=1))
     lengths = weights.reshape(-1) * np.asarray(deviations, dtype=np.float64)
     found = [list(_of_column(model, column, places, lengths)) for column, places in _groups(model).items()]
     return [bar for bars in sorted(found, key=lambda bars: -max(abs(bar.length) for bar in bars)) for bar in bars]
@@ -132,9 +152,9 @@ def _of_column(model: Neuron | MLP, column: str, places: list[int], lengths: np.
 
 
 def _of_shuffles(model: Neuron | MLP, X: Any, y: Any) -> list[Bar]:
-    """A bar for each column: how much the log loss rises if its values are shuffled."""
+    """A bar for each column: how much the loss rises if its values are shuffled."""
     matrix = model._matrix(X.toarray() if is_sparse(X) else X)
-    codes = model.codes(X, y, len(matrix))
+    codes = (model.true_numbers if model.numbers else model.codes)(X, y, len(matrix))
     step = -(-len(codes) // MOST_ROWS)
     matrix, codes = np.array(matrix[::step], dtype=np.float64), codes[::step]
     rng, before = np.random.default_rng(0), model.mean_loss(matrix, codes)

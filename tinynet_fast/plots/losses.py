@@ -32,18 +32,18 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
     -------
     Axes
         A neuron's training loss is a sum of squared errors, and its validation loss a mean log loss. So the second one
-        has its own axis, on the right. If the first epochs are much higher than all later ones, they are cut off, and
-        the title says so. If the losses change little, the axis does not start at 0. If nearly all of the change is in
-        the first of many epochs, the axis of epochs is logarithmic.
+        has its own axis, on the right; also with numbers, if the first is a sum and the second a mean. If the first
+        epochs are much higher than all later ones, they are cut off, and the title says so. If the losses change
+        little, the axis does not start at 0. If nearly all of the change is in the first of many epochs, the axis of
+        epochs is logarithmic.
     """
     if isinstance(result, (np.ndarray, list, tuple)):
         return _losses_alone(np.asarray(result, dtype=np.float64), axes(ax))
     check_result(result, "model", "loss_curves takes what train_neuron or train_mlp returns")
     ax = axes(ax)
     epochs = np.arange(len(result.loss_history))
-    squared = isinstance(result.model, Neuron) or result.model.training.get("loss") == "squared_error"
-    squares = "sum of squared errors" if isinstance(result.model, Neuron) else "mean squared error"
-    name = squares if squared else "mean cross-entropy [nats a row]"
+    name, other_name = _names_of_losses(result.model)
+    squared = name != other_name  # two axes
     marker = "o" if len(epochs) == 1 else None  # a line needs two points
     lines = ax.plot(epochs, result.loss_history, color=DARK, marker=marker, label="training")
     ax.set(xlabel="epoch", ylabel=name)
@@ -55,7 +55,7 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
         how = {"color": MIDDLE, "linestyle": "--", "marker": marker}
         lines += other.plot(epochs, result.validation_loss_history, label="validation", **how)
         if squared:
-            other.set_ylabel("validation log loss [nats a row]", color=MIDDLE)
+            other.set_ylabel(f"validation {other_name}", color=MIDDLE)
         if result.best_epoch is not None:
             label = f"best: epoch {result.best_epoch}"
             lines.append(ax.axvline(result.best_epoch, color="0.5", linestyle=":", label=label))
@@ -65,6 +65,21 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
         cut += fit_losses(other, right)
     ax.set_title("Loss by epoch" + (f"\n(the first epochs, up to {', '.join(cut)}, are cut off)" if cut else ""))
     return ax
+
+
+def _names_of_losses(model: Any) -> tuple[str, str]:
+    """What the training loss and the validation loss of a model are."""
+    loss, neuron = str(model.training.get("loss", "squared_error")), isinstance(model, Neuron)
+    if model.numbers or model.output == "margin":
+        what = "squared error" if loss == "squared_error" else f"{loss.replace('_', ' ')} loss"
+        total = "sum of squared errors" if loss == "squared_error" else f"sum of the {what}"
+        unit = " [in deviations]" if model.training.get("standardize_y") else ""
+        return (total if neuron else f"mean {what}") + unit, f"mean {what}"
+    if neuron:
+        return "sum of squared errors", "log loss [nats a row]"
+    if loss in ("squared_error", "focal"):
+        return f"mean {loss.replace('_', ' ')}", "log loss [nats a row]"
+    return "mean cross-entropy [nats a row]", "mean cross-entropy [nats a row]"
 
 
 def _losses_alone(losses: np.ndarray, ax: Any) -> Any:

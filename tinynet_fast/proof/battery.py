@@ -117,6 +117,12 @@ def network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
     for name, (outputs, kind) in kinds.items():
         problems = [network_problem(rng, rows, (*s[:-1], outputs), "relu", 8, **kind) for s in shapes]
         yield f"network, {name}", problems, True
+    for of, losses in LOSSES.items():
+        for loss in losses:
+            chosen = choose_loss(loss, of, delta=0.5, quantile=0.8)
+            sizes = [(*s[:-1], k) for s in shapes for k in ((1, 3) if of == LINEAR else (1,))]
+            problems = [network_problem(rng, rows, s, "tanh", 8, Optimizer(0.01), loss=chosen) for s in sizes]
+            yield f"network of {'numbers' if of == LINEAR else of}, {loss}", problems, True
 
 
 def trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:

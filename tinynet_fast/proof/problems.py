@@ -9,9 +9,11 @@ import numpy as np
 
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import NUMPY, Engine
+from tinynet_fast.kernels.fast import NETWORK_LOSSES
 from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import flatten, layer_table
+from tinynet_fast.models.outputs import output_of
 from tinynet_fast.training.losses import LABELS, LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.schedules import PLAIN, SMOOTH, Penalties
@@ -78,7 +80,11 @@ class RegularizedProblem:
 
 @dataclass(frozen=True)
 class NetworkProblem:
-    """Rows for a network's kernels, the layers, where to start, and the sizes of batches and blocks."""
+    """Rows for a network's kernels, the layers, where to start, and the sizes of batches and blocks.
+
+    `y` has a row for each row of `X` if there are several targets. `shape` is the loss's own, and `output` what the
+    last layer is; if it is empty, a sigmoid, or for several outputs a softmax.
+    """
 
     X: np.ndarray
     y: np.ndarray
@@ -92,20 +98,23 @@ class NetworkProblem:
     loss: int = LOG_LOSS
     weight: np.ndarray | None = None
     mask: np.ndarray | None = None
+    shape: float = 0.0
+    output: str = ""
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train with an engine's kernels; return the parameters and each epoch's loss."""
-        own, kernels, table = engine.own, engine.kernels, layer_table(self.sizes, self.activation)
+        own, kernels, table = engine.own, engine.kernels, layer_table(self.sizes, self.activation, self.output)
         state = own(np.vstack([self.params, np.zeros((at.STATE_ROWS - 1, len(self.params)))]))
         layers, units, pending = own(table, np.int64), engine.scratch(table), own(np.zeros(2))
-        rule, done = own(self.steps.rule(self.batch_size, self.loss)), 0
+        rule, done = own(self.steps.rule(self.batch_size, self.loss, self.shape)), 0
         weight = np.ones(len(self.X)) if self.weight is None else self.weight
 
         def train(part: slice, losses: Any) -> None:
             nonlocal done
             mask = own(np.empty((1, 0)) if self.mask is None else self.mask[part])
             updates = len(losses) * ((int(pending[at.PENDING_ROWS]) + len(self.y[part])) // self.batch_size)
-            given = (own(self.y[part]), own(weight[part]), mask, own(self.steps.schedule_rows(done, updates)), rule)
+            y = own(self.y[part].reshape(-1))
+            given = (y, own(weight[part]), mask, own(self.steps.schedule_rows(done, updates)), rule)
             kernels.network_epochs(engine.rows(self.X[part]), *given, layers, state, units, pending, losses)
             done += updates
 
@@ -168,6 +177,8 @@ def can_solve(engine: Engine, problem: Problem) -> bool:
     """Whether the engine has the kernel for this problem. The trainers choose a kernel themselves."""
     if isinstance(problem, RegularizedProblem) and engine.smooth_only and not problem.smooth:
         return False  # `fast` leaves these to `strict`
+    if isinstance(problem, NetworkProblem) and engine.smooth_only and problem.loss not in NETWORK_LOSSES:
+        return False
     if isinstance(problem, TrainerProblem):
         return problem.numpy or engine is not NUMPY
     return engine.can(problem.kernel if isinstance(problem, NeuronProblem) else KERNELS[type(problem)])
@@ -226,13 +237,18 @@ def network_problem(
     batch_size: int,
     steps: Optimizer | None = None,
     *,
-    loss: str = "log_loss",
+    loss: str | ChosenLoss = "log_loss",
     weighted: bool = False,
     dropout: float = 0.0,
 ) -> NetworkProblem:
     """Normal rows, and parameters that are large enough to saturate some units."""
+    chosen = loss if isinstance(loss, ChosenLoss) else choose_loss(loss)
     params = rng.standard_normal(sum((a + 1) * b for a, b in pairwise(sizes)))
     X, y = rng.standard_normal((n, sizes[0])), rng.integers(0, max(2, sizes[-1]), n).astype(np.float64)
+    if chosen.of == LINEAR:
+        y = rng.standard_normal((n, sizes[-1]))
+        y = rng.poisson(2.0, y.shape).astype(np.float64) if chosen.is_of_counts else y
+        params *= 0.3 if chosen.is_of_counts else 1.0  # exp of large sums is too large to train by
     return NetworkProblem(
         X,
         y,
@@ -242,7 +258,9 @@ def network_problem(
         batch_size,
         steps or Optimizer(0.05),
         block=_block(rng, n),
-        loss=choose_loss(loss).code,
+        loss=chosen.code,
+        shape=chosen.shape,
+        output=output_of(chosen, max(2, sizes[-1])),
         weight=rng.random(n) * (rng.random(n) < 0.8) if weighted else None,
         mask=(rng.random((n, sum(sizes[1:-1]))) >= dropout) / (1.0 - dropout) if dropout else None,
     )

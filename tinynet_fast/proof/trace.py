@@ -10,13 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.reference import SIGMOID, activate, cross_entropy, sigmoid
+from tinynet_fast.kernels.point_functions import (
+    HINGE,
+    LOG_LOSS,
+    OUTPUT_ACTIVATIONS,
+    activate,
+    cross_entropy,
+    loss_slope,
+    predicted,
+    row_loss,
+)
 from tinynet_fast.models.layers import check_activation, check_layers
+from tinynet_fast.models.outputs import output_of
 from tinynet_fast.proof.trace_view import Layers, MLPGradients, MLPTrace, NeuronGradients, NeuronTrace, RowTrace
 from tinynet_fast.rows.arrays import check_finite, encode_known
 from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.training.checks import check_rate
+from tinynet_fast.training.losses import LABELS, LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.neuron_kinds import first_weights
+from tinynet_fast.training.targets import read_targets
 
 NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates
 
@@ -25,7 +37,17 @@ NEURON_RATE, NETWORK_RATE = 0.1, 0.15  # the tutorials' learning rates
 
 
 def trace_neuron(
-    x: Any, y: Any, *, weights: Any = 0.0, bias: float = 0.0, learning_rate: float = NEURON_RATE
+    x: Any,
+    y: Any,
+    *,
+    weights: Any = 0.0,
+    bias: float = 0.0,
+    learning_rate: float = NEURON_RATE,
+    output: str | None = None,
+    loss: str | None = None,
+    delta: float = 1.0,
+    quantile: float = 0.5,
+    gamma: float = 2.0,
 ) -> NeuronTrace:
     """Make one step of `train_neuron` on one row and keep every number on the way.
 
@@ -33,16 +55,21 @@ def trace_neuron(
     ----------
     x : number or (n_features,)
         The row's inputs.
-    y : 0 or 1
+    y : 0 or 1, or a number
+        The row's label; with ``output="linear"`` the number to learn.
     weights : float or (n_features,)
         The weights before the step: one number for all, or one for each input.
     bias, learning_rate : float
+    output : {None, "linear"}
+        None: `y` is a label. "linear": it is a number.
+    loss, delta, quantile, gamma
+        The loss that the step makes smaller, and the shapes of losses, as for `train_neuron`.
 
     Raises
     ------
     ValueError
-        If `x` is not one row of finite numbers, the label is not 0 or 1, an option makes no sense, or the step
-        overflows.
+        If `x` is not one row of finite numbers, the label is not 0 or 1, the number is not one that the loss can
+        learn, an option makes no sense, or the step overflows.
 
     Examples
     --------
@@ -50,10 +77,17 @@ def trace_neuron(
     >>> step = trace_neuron(1, 0, weights=0.1)
     >>> step.z, step.error, step.weights_after
     (0.1, 0.52497918747894, [0.047502081252106004])
+
+    A number: two hours of study, and a score of 5.
+
+    >>> step = trace_neuron(2, 5, weights=1.5, output="linear")
+    >>> step.prediction, step.error, step.squared_error, step.weights_after, step.bias_after
+    (3.0, -2.0, 4.0, [1.9], 0.2)
     """
     rate = check_rate("learning_rate", learning_rate)
+    chosen = choose_loss(loss, _of(output), delta=delta, quantile=quantile, gamma=gamma)
     inputs, names = _one_row(x)
-    label = float(_codes([y], 1)[0])
+    (label,) = _actual([y], 1, chosen)
     ((*w, b),) = first_weights(weights, bias, len(inputs), names).tolist()
 
     products = [value * weight for value, weight in zip(inputs, w, strict=True)]
@@ -61,9 +95,10 @@ def trace_neuron(
     for product in products:  # one by one, as the reference adds them
         z += product
     z += b
-    prediction = sigmoid(z)
-    error = prediction - label
-    nudge = rate * error
+    prediction = predicted(z, chosen.code)
+    error = None if chosen.code == HINGE else prediction - label
+    slope = loss_slope(z, prediction, label, chosen.code, chosen.shape)
+    nudge = rate * slope
     nudges = [nudge * value for value in inputs]
     trace = NeuronTrace(
         inputs=inputs,
@@ -75,14 +110,17 @@ def trace_neuron(
         z=z,
         prediction=prediction,
         error=error,
-        squared_error=error * error,
-        cross_entropy=cross_entropy(z, label),
-        gradients=NeuronGradients(weights=[error * value for value in inputs], bias=error),
+        squared_error=None if error is None else error * error,
+        cross_entropy=cross_entropy(z, label) if chosen.code == LOG_LOSS else None,
+        loss=row_loss(z, prediction, label, chosen.code, chosen.shape),
+        slope=slope,
+        gradients=NeuronGradients(weights=[slope * value for value in inputs], bias=slope),
         weight_nudges=nudges,
         bias_nudge=nudge,
         weights_after=[before - moved for before, moved in zip(w, nudges, strict=True)],
         bias_after=b - nudge,
         features=names,
+        **_learned(chosen),
     )
     _check_step(trace)
     return trace
@@ -98,8 +136,24 @@ def _one_row(x: Any) -> tuple[list[float], list[str] | None]:
     return [float(value) for value in matrix[0]], names
 
 
-def _codes(y: Any, n_rows: int) -> list[float]:
+def _of(output: Any) -> str:
+    """What is predicted, for `choose_loss`; ValueError if no step of this output is traced."""
+    if output is None or (isinstance(output, str) and output == LINEAR):
+        return LABELS if output is None else LINEAR
+    raise ValueError(f"no step with the output {output!r} is traced: use 'linear' for numbers, or leave it out")
+
+
+def _actual(y: Any, n_rows: int, loss: ChosenLoss) -> list[float]:
+    """The label of each row, 0.0 or 1.0, or the number that it has to learn."""
+    if loss.of == LINEAR:
+        return list(map(float, read_targets(y, n_rows, loss, 1).y))
     return [float(code) for code in encode_known(y, np.array([0, 1]), n_rows)]
+
+
+def _learned(loss: ChosenLoss) -> dict[str, Any]:
+    """The fields of a trace that say what is learned, and by which loss."""
+    shape = loss.shape if loss.shape_name else None
+    return {"output": output_of(loss, 2), "loss_name": loss.name, "loss_shape": shape}
 
 
 def _check_step(trace: NeuronTrace | MLPTrace) -> None:
@@ -126,7 +180,18 @@ def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
 
 
 def trace_mlp(
-    X: Any, y: Any, *, weights: Any, biases: Any, activation: str = "sigmoid", learning_rate: float = NETWORK_RATE
+    X: Any,
+    y: Any,
+    *,
+    weights: Any,
+    biases: Any,
+    activation: str = "sigmoid",
+    learning_rate: float = NETWORK_RATE,
+    output: str | None = None,
+    loss: str | None = None,
+    delta: float = 1.0,
+    quantile: float = 0.5,
+    gamma: float = 2.0,
 ) -> MLPTrace:
     """Make one step of `train_mlp` on one batch and keep every number on the way.
 
@@ -134,13 +199,15 @@ def trace_mlp(
     ----------
     X : (n,) or (n, n_features)
         The rows of the batch.
-    y : (n,) of 0 or 1
+    y : (n,) of 0 or 1, or of numbers
     weights : list of (fan_in, fan_out)
         The weights before the step, one table for each layer. The last layer has one output.
     biases : list of (fan_out,)
-    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu"}
+    activation : {"sigmoid", "tanh", "relu", "leaky_relu", "silu", "identity"}
         What the hidden units do to their sums.
     learning_rate : float
+    output, loss, delta, quantile, gamma
+        As for `trace_neuron`.
 
     Raises
     ------
@@ -158,9 +225,10 @@ def trace_mlp(
     """
     rate = check_rate("learning_rate", learning_rate)
     code = check_activation(activation)
-    matrix, y, names = training_rows(X, y)
+    chosen = choose_loss(loss, _of(output), delta=delta, quantile=quantile, gamma=gamma)
+    matrix, y, names = training_rows(X, y, numbers=chosen.of == LINEAR)
     check_finite(matrix, columns=names)
-    labels = _codes(y, len(matrix))
+    labels = _actual(y, len(matrix), chosen)
     checked = check_layers(weights, biases, 1)
     if matrix.shape[1] != len(checked[0][0]):
         raise ValueError(
@@ -169,10 +237,10 @@ def trace_mlp(
     w, b = [layer.tolist() for layer in checked[0]], [layer.tolist() for layer in checked[1]]
 
     inputs = matrix.astype(np.float64).tolist()
-    rows = [_trace_row(x, label, w, b, code) for x, label in zip(inputs, labels, strict=True)]
+    rows = [_trace_row(x, label, w, b, code, chosen) for x, label in zip(inputs, labels, strict=True)]
     total = 0.0
     for row in rows:
-        total += row.cross_entropy
+        total += row.loss
     gradients = _mean_gradients(rows, w)
     trace = MLPTrace(
         activation=activation,
@@ -185,6 +253,7 @@ def trace_mlp(
         weights_after=[_moved(*layer, rate) for layer in zip(w, gradients.weights, strict=True)],
         biases_after=_moved(b, gradients.biases, rate),
         features=names,
+        **_learned(chosen),
     )
     _check_step(trace)
     return trace
@@ -195,8 +264,11 @@ def _moved(table: list[list[float]], gradient: list[list[float]], learning_rate:
     return [[value - learning_rate * slope for value, slope in line] for line in pairs]
 
 
-def _trace_row(x: list[float], label: float, weights: Layers, biases: list[list[float]], code: int) -> RowTrace:
+def _trace_row(
+    x: list[float], label: float, weights: Layers, biases: list[list[float]], code: int, loss: ChosenLoss
+) -> RowTrace:
     """One row forward as in the reference's `network_forward`, then back as in `network_backward`."""
+    last_code = OUTPUT_ACTIVATIONS[output_of(loss, 2)]
     sums: list[list[float]] = []
     outputs: list[list[float]] = []
     source = x
@@ -208,11 +280,10 @@ def _trace_row(x: list[float], label: float, weights: Layers, biases: list[list[
                 z += source[j] * weights[layer][j][u]
             sums[layer].append(z + biases[layer][u])
         last = layer == len(weights) - 1
-        source = [activate(z, SIGMOID if last else code)[0] for z in sums[layer]]
+        source = [activate(z, last_code if last else code)[0] for z in sums[layer]]
         outputs.append(source)
     z, prediction = sums[-1][0], outputs[-1][0]
-    error = prediction - label
-    deltas = [[error]]
+    deltas = [[loss_slope(z, prediction, label, loss.code, loss.shape)]]
     for layer in range(len(weights) - 1, 0, -1):
         below = []
         for j in range(len(weights[layer])):
@@ -222,7 +293,18 @@ def _trace_row(x: list[float], label: float, weights: Layers, biases: list[list[
             _, slope = activate(sums[layer - 1][j], code)
             below.append(blame * slope)
         deltas.insert(0, below)
-    return RowTrace(x, label, sums, outputs, deltas, z, prediction, error, cross_entropy(z, label))
+    return RowTrace(
+        inputs=x,
+        label=label,
+        sums=sums,
+        outputs=outputs,
+        deltas=deltas,
+        z=z,
+        prediction=prediction,
+        error=None if loss.code == HINGE else prediction - label,
+        cross_entropy=cross_entropy(z, label) if loss.code == LOG_LOSS else None,
+        loss=row_loss(z, prediction, label, loss.code, loss.shape),
+    )
 
 
 def _mean_gradients(rows: list[RowTrace], weights: Layers) -> MLPGradients:

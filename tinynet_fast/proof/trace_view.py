@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tinynet_fast.proof.trace_words import PREDICTIONS, Words, head_of, words_of
+
 LINES = 60  # that a table shows at most, about; a network of 784 inputs and 128 units has 100,000 weights
 NAME_COLUMNS = ("row", "input", "unit", "weight of", "weight from > to")
 SATURATED = 27.6  # if |z| is larger, PyTorch's loss keeps the sigmoid's slope at 1e-12 and its gradient is too small
@@ -22,7 +24,7 @@ Line = tuple[str | float, ...]
 
 @dataclass(frozen=True)
 class NeuronGradients:
-    """The derivative of a row's cross-entropy with respect to each weight, and to the bias."""
+    """The derivative of a row's loss with respect to each weight, and to the bias."""
 
     weights: list[float]
     bias: float
@@ -30,7 +32,7 @@ class NeuronGradients:
 
 @dataclass(frozen=True)
 class MLPGradients:
-    """The derivative of a batch's mean cross-entropy: `weights[layer][input][unit]`, `biases[layer][unit]`."""
+    """The derivative of a batch's mean loss: `weights[layer][input][unit]`, `biases[layer][unit]`."""
 
     weights: Layers
     biases: list[list[float]]
@@ -38,7 +40,12 @@ class MLPGradients:
 
 @dataclass(frozen=True)
 class _Trace:
-    """Both traces can become JSON and can be printed by rich."""
+    """Both traces can become JSON and can be printed by rich.
+
+    `output` says what the output's sum z becomes: "sigmoid", a probability; "linear", the number z; "exp", the number
+    exp(z); or "margin", z itself, whose sign decides. `loss_name` is the loss that the step makes smaller, and
+    `loss_shape` its `delta`, `quantile` or `gamma`, or None.
+    """
 
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON values; floats come back from `json` bit for bit."""
@@ -47,16 +54,40 @@ class _Trace:
     def __rich__(self) -> Group:
         return render(cast(Any, self))
 
+    @property
+    def words(self) -> Words:
+        """What the loss is called."""
+        trace = cast(Any, self)
+        return words_of(trace.output, trace.loss_name, trace.loss_shape)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether labels are learned by cross-entropy, as in the tutorials."""
+        return cast(Any, self).loss_name == "log_loss"
+
+    @property
+    def truth(self) -> str:
+        """What is true of a row."""
+        return "number" if cast(Any, self).output in ("linear", "exp") else "label"
+
+    @property
+    def head(self) -> str:
+        """What is unusual, for the first line."""
+        trace = cast(Any, self)
+        return head_of(trace.output, trace.loss_name, trace.loss_shape)
+
 
 @dataclass(frozen=True)
 class NeuronTrace(_Trace):
     """One neuron, one row, one step. Each list has an entry for each input.
 
-    `products` are input * weight. `z` is their sum from left to right, and then the bias. `prediction` is sigmoid(z).
-    `error` is prediction - label; `loss_history` adds up its square. `cross_entropy` is the loss that the step makes
-    smaller: its gradient is error * input for a weight, and the error itself for the bias. The step subtracts
-    `weight_nudges`, which are (learning_rate * error) * input, and `bias_nudge`. `torch` holds PyTorch's gradients if
-    they were asked for.
+    `products` are input * weight. `z` is their sum from left to right, and then the bias. `prediction` is what `output`
+    makes of it. `label` is what is true of the row: 0 or 1, or a number. `error` is prediction - label; a margin has
+    none. `loss` is what the step makes smaller, and `slope` its derivative with respect to z: for cross-entropy it is
+    the error itself. So it is for the squared error of a number, because the step follows half of it. The gradient is
+    slope * input for a weight, and the slope for the bias. The step subtracts `bias_nudge` and `weight_nudges`, which
+    are (learning_rate * slope) * input. `cross_entropy` repeats the loss if it is that one. `torch` holds PyTorch's
+    gradients if they were asked for.
     """
 
     inputs: list[float]
@@ -67,14 +98,19 @@ class NeuronTrace(_Trace):
     products: list[float]
     z: float
     prediction: float
-    error: float
-    squared_error: float
-    cross_entropy: float
+    error: float | None
+    squared_error: float | None
+    cross_entropy: float | None
+    loss: float
+    slope: float
     gradients: NeuronGradients
     weight_nudges: list[float]
     bias_nudge: float
     weights_after: list[float]
     bias_after: float
+    output: str
+    loss_name: str
+    loss_shape: float | None
     features: list[str] | None = None
     torch: NeuronGradients | None = None
 
@@ -83,8 +119,9 @@ class NeuronTrace(_Trace):
 class RowTrace:
     """One row through a network and back. `sums`, `outputs` and `deltas` are indexed [layer][unit].
 
-    `sums` are the units' z, `outputs` their activations, and `deltas` the derivatives of the row's cross-entropy with
-    respect to each z. The last layer is the output unit: its z, its prediction, and its error as the delta.
+    `sums` are the units' z, `outputs` their activations, and `deltas` the derivatives of the row's loss with respect to
+    each z. (Of half the loss, if numbers are learned by their squared error.) The last layer is the output unit: its z,
+    its prediction, and as the delta the slope of the loss, which for cross-entropy is the error.
     """
 
     inputs: list[float]
@@ -94,16 +131,17 @@ class RowTrace:
     deltas: list[list[float]]
     z: float
     prediction: float
-    error: float
-    cross_entropy: float
+    error: float | None
+    cross_entropy: float | None
+    loss: float
 
 
 @dataclass(frozen=True)
 class MLPTrace(_Trace):
     """A network, one batch, one step. Weights are indexed [layer][input][unit], biases [layer][unit].
 
-    `loss` is the rows' mean cross-entropy before the step, and `gradients` is the mean of the rows' gradients. `torch`
-    holds PyTorch's gradients if they were asked for.
+    `loss` is the rows' mean loss before the step, and `gradients` is the mean of the rows' gradients. `torch` holds
+    PyTorch's gradients if they were asked for.
     """
 
     activation: str
@@ -115,6 +153,9 @@ class MLPTrace(_Trace):
     gradients: MLPGradients
     weights_after: Layers
     biases_after: list[list[float]]
+    output: str
+    loss_name: str
+    loss_shape: float | None
     features: list[str] | None = None
     torch: MLPGradients | None = None
 
@@ -161,21 +202,22 @@ def _neuron(trace: NeuronTrace, lines: int | None) -> list[RenderableType]:
         [*trace.weights_after, trace.bias_after],
         strict=True,
     )
+    slope = "error" if trace.is_usual else "slope"
+    head = f"One step of a neuron, inputs: {len(names)}{trace.head}, learning rate: {trace.learning_rate:.10g}"
     return [
-        Text(f"One step of a neuron, inputs: {len(names)}, learning rate: {trace.learning_rate:.10g}", style="bold"),
+        Text(head, style="bold"),
         _table("Forward", ["input", "x", "weight", "x * weight"], forward, lines),
         _lines(
             ("bias", trace.bias_before),
             ("z = products from left to right, then the bias", trace.z),
-            ("prediction = 1 / (1 + exp(-z))", trace.prediction),
-            ("label", trace.label),
-            ("error = prediction - label", trace.error),
-            ("squared error = error * error", trace.squared_error),
-            ("cross-entropy = -log(probability of the label)", trace.cross_entropy),
-            ("nudge = learning rate * error", trace.bias_nudge),
+            (PREDICTIONS[trace.output], trace.prediction),
+            (trace.truth, trace.label),
+            *_error_lines(trace),
+            *_loss_lines(trace),
+            (f"nudge = learning rate * {slope}", trace.bias_nudge),
         ),
         _table(
-            "Backward: gradient = error * x, after = before - nudge * x",
+            f"Backward: gradient = {slope} * x, after = before - nudge * x",
             ["weight of", "gradient", "nudge * x", "before", "after"],
             backward,
             lines,
@@ -183,19 +225,35 @@ def _neuron(trace: NeuronTrace, lines: int | None) -> list[RenderableType]:
     ]
 
 
+def _error_lines(trace: NeuronTrace) -> list[tuple[str, float | str]]:
+    if trace.error is None or trace.squared_error is None:
+        return []
+    return [
+        (f"error = prediction - {trace.truth}", trace.error),
+        ("squared error = error * error", trace.squared_error),
+    ]
+
+
+def _loss_lines(trace: NeuronTrace) -> list[tuple[str, float | str]]:
+    """The loss, unless it is the squared error, and its slope, unless it is the error as in the tutorials."""
+    words = trace.words
+    lines: list[tuple[str, float | str]] = [(f"{words.name} = {words.formula}", trace.loss)] if words.formula else []
+    return lines if trace.is_usual else [*lines, (f"slope = {words.slope}", trace.slope)]
+
+
 def _network(trace: MLPTrace, lines: int | None) -> list[RenderableType]:
     shape = "-".join(str(n) for n in (len(trace.weights_before[0]), *(len(b) for b in trace.biases_before)))
-    rows = (
-        (str(i), f"{row.label:g}", row.z, row.prediction, row.error, row.cross_entropy)
+    rows = [
+        (str(i), f"{row.label:.10g}", row.z, row.prediction, "" if row.error is None else row.error, row.loss)
         for i, row in enumerate(trace.rows, 1)
-    )
-    head = f"One step of a {shape} network, {trace.activation}, rows: {len(trace.rows)}, "
+    ]
+    head = f"One step of a {shape} network, {trace.activation}, rows: {len(trace.rows)}{trace.head}, "
     parts: list[RenderableType] = [
         Text(head + f"learning rate: {trace.learning_rate:.10g}", style="bold"),
-        _table("Rows", ["row", "label", "output z", "prediction", "error", "cross-entropy"], rows, lines),
-        _lines(("loss = mean cross-entropy", trace.loss)),
+        _table("Rows", ["row", trace.truth, "output z", "prediction", "error", trace.words.name], rows, lines),
+        _lines((f"loss = mean {trace.words.name}", trace.loss)),
         _table(
-            "Units: output = activation(z), delta = d cross-entropy / d z",
+            f"Units: output = activation(z), delta = d {trace.words.stepped} / d z",
             ["row", "unit", "z", "output", "delta"],
             _units(trace, lines),
             None,
@@ -242,7 +300,7 @@ def _beside_torch(
         _table("Gradients beside PyTorch's", [of, "ours", "PyTorch", "difference"], body, lines),
         _lines(("largest difference", f"{max(map(abs, differences)):.1e}")),
     ]
-    if max(map(abs, sums)) > SATURATED:
+    if trace.is_usual and max(map(abs, sums)) > SATURATED:
         parts.append(
             Text(
                 f"A row has |z| above {SATURATED}. For such rows PyTorch's binary_cross_entropy keeps the sigmoid's "

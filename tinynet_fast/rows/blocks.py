@@ -39,6 +39,7 @@ class Rows:
         self.scale: np.ndarray | None = None
         self.y_mean: np.ndarray | None = None
         self.y_scale: np.ndarray | None = None
+        self.reach = 0.0  # how much longer training can make a row, by noise
 
     def __len__(self) -> int:
         return len(self.X) if self.index is None else len(self.index)

@@ -9,7 +9,10 @@ BLOCK_ROWS = 65_536  # synthetic rows that share a random stream
 
 
 class Table(NamedTuple):
-    """A small table: `X` (n, n_features) float64, `y` (n,) int64 of 0 (fail) and 1 (pass), the inputs' names."""
+    """A small table: `X` (n, n_features) float64, `y` (n,) int64 of 0 (fail) and 1 (pass), the inputs' names.
+
+    If there are numbers to learn, `y` is float64.
+    """
 
     X: np.ndarray
     y: np.ndarray
@@ -56,6 +59,12 @@ def quiz_and_attendance() -> Table:
 def height_weight() -> Table:
     """Four people: height in inches and weight in pounds, each less an average; two groups."""
     return _table([0, 1, 1, 0], height=[-2, 5, 3, -7], weight=[-7, 20, 12, -20])
+
+
+def exam_scores() -> Table:
+    """Six students: hours of study and of sleep before the test, and the score in points of 100: a number to learn."""
+    table = _table([58, 62, 71, 69, 83, 91], study_hours=[1, 2, 3, 4, 5, 6], sleep_hours=[8, 6, 9, 5, 7, 8])
+    return table._replace(y=table.y.astype(np.float64))
 
 
 def make_pass_fail(n_rows: int, n_features: int = 2, seed: int = 0, dtype: Any = np.float64) -> PassFail:

@@ -4,19 +4,18 @@ Columns are matched by name. They are taken by position only if the rows have no
 columns are labelled 0, 1, 2 and so on), or if the model has none. Rows without names are checked in `arrays.py`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
 from tinynet_fast.rows.arrays import BadValue, as_matrix, check_finite, check_table
-from tinynet_fast.rows.files import checked_features, need
+from tinynet_fast.rows.files import checked_features
 from tinynet_fast.rows.index_columns import index_columns
 from tinynet_fast.rows.messages import listed
-from tinynet_fast.rows.sparse import CSR, as_rows, is_sparse
-from tinynet_fast.rows.values import decoded, is_coded, is_missing, is_number, is_several
-
-CLUSTERS = {"dask": "dask", "dask_expr": "dask", "pyspark": "spark"}  # libraries, and our modules for them
+from tinynet_fast.rows.named import Frame, NamedRows, are_places, frame_of, named
+from tinynet_fast.rows.sparse import CSR, as_rows
+from tinynet_fast.rows.values import decoded, is_coded, is_missing, is_number
 
 
 def rows_for(
@@ -49,7 +48,7 @@ def rows_for(
         the message names the row and the column.
     """
     shown = names
-    frame = None if type(X) is np.ndarray and X.dtype.names is None else _frame(X, name, names, width)
+    frame = None if type(X) is np.ndarray and X.dtype.names is None else frame_of(X, name, names, width)
     if frame is None:
         matrix = as_rows(X, name) if sparse else as_matrix(X, name)
         if matrix.shape[1] == 1 and len(matrix) == width > 1 and np.ndim(X) == 1:
@@ -83,7 +82,7 @@ def training_rows(
     names the columns to take, in this order; without it all but the labels' are taken, and but an index that pandas or
     Dask wrote. Values are not yet tested for NaN.
     """
-    frame = _frame(X, name)
+    frame = frame_of(X, name)
     features = checked_features(features)
     if frame is None:
         if features is not None:
@@ -93,7 +92,7 @@ def training_rows(
             (number_columns if numbers else label_column)(X, y),
             None,
         )
-    labels, targets = frame.labels, (target_names(y) or []) if numbers or isinstance(y, str) else []
+    labels, targets = frame.labels, (target_names(y, frame.labels) or []) if numbers or isinstance(y, str) else []
     if targets:
         y = _columns_of_targets(frame, y)
     if features is None:
@@ -107,12 +106,12 @@ def training_rows(
     if (not names and (targets or features is not None)) or (features and (taken or _repeated(names))):
         raise ValueError("features: name at least one column beside the target, and each once")
     _refuse_twice(names, names, name)
-    return _numbers(frame, labels, name), y, None if features is None and _are_places(labels) else names
+    return _numbers(frame, labels, name), y, None if features is None and are_places(labels) else names
 
 
 def named_weights(weights: Any, names: list[str] | None) -> Any:
     """`weights`, in the order of the inputs if both have names, as a Series, a dict and a named tuple have."""
-    if names is None or isinstance(weights, (int, float, list, np.ndarray)) or _named(weights) is None:
+    if names is None or isinstance(weights, (int, float, list, np.ndarray)) or named(weights) is None:
         return weights
     return rows_for(weights, names, len(names), name="weights", of="X")[0]
 
@@ -122,7 +121,7 @@ def block_rows(X: Any, names: list[str] | None) -> tuple[np.ndarray, list[str] |
 
     If `names` are given and the block has names, its columns are those.
     """
-    frame = _frame(X, "X")
+    frame = frame_of(X, "X")
     if frame is None:
         return as_matrix(X), None
     labels = frame.labels
@@ -130,7 +129,7 @@ def block_rows(X: Any, names: list[str] | None) -> tuple[np.ndarray, list[str] |
         labels = _chosen(labels, names, len(names), "X", "the first block")
     own = list(map(str, labels))
     _refuse_twice(own, own, "X")
-    return _numbers(frame, labels, "X", fill=True), None if _are_places(labels) else own
+    return _numbers(frame, labels, "X", fill=True), None if are_places(labels) else own
 
 
 def named_columns(X: Any, name: str, names: Sequence[str] | None = None) -> tuple[list[Any], Any] | None:
@@ -139,33 +138,36 @@ def named_columns(X: Any, name: str, names: Sequence[str] | None = None) -> tupl
     A Series may be one row if the `names` of the columns to read are given.
     """
     own = None if names is None else list(names)
-    frame = _frame(X, name, own, None if own is None else len(own))
+    frame = frame_of(X, name, own, None if own is None else len(own))
     return None if frame is None else (frame.labels, frame.columns)
 
 
-def target_names(y: Any) -> list[str] | None:
-    """The columns that `y` names: a text is one name, a list of texts that are no numbers has several.
+def target_names(y: Any, columns: Collection[Any] | None = None) -> list[str] | None:
+    """The columns that `y` names: a text is one name, a list of texts has several.
 
-    None if `y` holds labels or numbers itself.
+    None if `y` holds labels or numbers itself: if it is anything else, or a list of texts that all are numbers and not
+    all are among the `columns`.
     """
     if isinstance(y, str):
         return [y]
-    names = isinstance(y, (list, tuple)) and len(y) > 0 and all(isinstance(name, str) for name in y)
-    return None if not names or all(map(is_number, y)) else list(map(str, y))
+    if not isinstance(y, (list, tuple)) or not len(y) or not all(isinstance(name, str) for name in y):
+        return None
+    known = columns is not None and set(y) <= set(map(str, columns))
+    return list(map(str, y)) if known or not all(map(is_number, y)) else None
 
 
 def number_columns(X: Any, y: Any) -> Any:
     """`y`, or the column or columns of `X` that it names, as an array."""
-    names = target_names(y)
+    frame = frame_of(X, "X") if isinstance(y, (str, list, tuple)) else None
+    names = target_names(y, None if frame is None else frame.labels)
     if names is None:
         return y
-    frame = _frame(X, "X")
-    if frame is None and not isinstance(y, str) and np.shape(X)[:1] == (len(y),):
+    if frame is not None:
+        return _columns_of_targets(frame, y)
+    if not isinstance(y, str) and np.shape(X)[:1] == (len(y),):
         return y  # texts that are no numbers, in place of numbers
-    if frame is None:
-        what = f"is {y!r}, a column's name" if isinstance(y, str) else f"names the columns {listed(names)}"
-        raise ValueError(f"y {what}, and X is {_nameless(X)}")
-    return _columns_of_targets(frame, y)
+    what = f"is {y!r}, a column's name" if isinstance(y, str) else f"names the columns {listed(names)}"
+    raise ValueError(f"y {what}, and X is {_nameless(X)}")
 
 
 def label_column(X: Any, y: Any) -> Any:
@@ -173,7 +175,7 @@ def label_column(X: Any, y: Any) -> Any:
     return number_columns(X, y) if isinstance(y, str) else y
 
 
-def _column_of_labels(frame: "_Frame", y: str) -> Any:
+def _column_of_labels(frame: Frame, y: str) -> Any:
     (label,) = _by_name(frame.labels, [y], "X")
     column = frame.columns[label]
     if isinstance(column, list):
@@ -185,7 +187,7 @@ def _column_of_labels(frame: "_Frame", y: str) -> Any:
     return array
 
 
-def _columns_of_targets(frame: "_Frame", y: str | list[str]) -> Any:
+def _columns_of_targets(frame: Frame, y: str | list[str]) -> Any:
     if isinstance(y, str):
         return _column_of_labels(frame, y)
     if _repeated(y):
@@ -195,111 +197,6 @@ def _columns_of_targets(frame: "_Frame", y: str | list[str]) -> Any:
 
 def _nameless(X: Any) -> str:
     return f"a {type(X).__name__} without named columns: pass a frame or a path"
-
-
-# --- what has names ---------------------------------------------------------------------------------------------------
-
-
-class _Frame(NamedTuple):
-    """Columns that are taken by their labels: a library's frame, a dict of arrays, or rows with names of their own."""
-
-    columns: Any
-    labels: list[Any]
-
-
-class _NamedRows:
-    """Rows that each have names, such as dicts: a list a column."""
-
-    def __init__(self, rows: list[Mapping[Any, Any]], name: str) -> None:
-        self.rows, self.name = rows, name
-
-    def __getitem__(self, label: Any) -> list[Any]:
-        for i, row in enumerate(self.rows):
-            if label not in row:
-                raise ValueError(f"{self.name}[{i}] has no {str(label)!r}; it has {listed(list(map(str, row)))}")
-        return [row[label] for row in self.rows]
-
-
-def _frame(X: Any, name: str, names: list[str] | None = None, width: int | None = None) -> _Frame | None:
-    """The columns of `X` and their labels; None if they have no names.
-
-    If the inputs of a model are given, a Series may be one row.
-    """
-    if isinstance(X, np.ndarray):
-        return _Frame({label: X[label] for label in X.dtype.names}, list(X.dtype.names)) if X.dtype.names else None
-    if isinstance(X, (str, bytes)) or is_sparse(X):
-        return None
-    if isinstance(X, (list, tuple, Mapping)):
-        return _rows_with_names(X, name)
-    kind = type(X)
-    if kind.__module__.startswith("narwhals"):
-        X = X.to_native()
-        kind = type(X)
-    if not hasattr(kind, "__array__"):
-        X = _in_memory(X, name)
-        kind = type(X)
-    columns = X.column_names if hasattr(kind, "column_names") else getattr(X, "columns", None)  # Arrow's, others'
-    if columns is not None and not callable(columns):
-        return _Frame(X, columns.tolist() if hasattr(columns, "tolist") else list(columns))
-    if width is not None and _is_row(X, names, width):
-        row = _named(X)
-        return row and _Frame(_NamedRows([row], name), list(row))  # type: ignore[return-value]
-    return None
-
-
-def _rows_with_names(X: Any, name: str) -> _Frame | None:
-    """A dict or a named tuple as one row, and a list of them as rows; None for those without names."""
-    row = _named(X)
-    if row is not None:
-        if any(map(is_several, row.values())):
-            raise ValueError(f"{name} is a dict of columns: pass a frame, such as pyarrow.table({name})")
-        return _Frame(_NamedRows([row], name), list(row))
-    if not len(X) or type(X[0]) in (list, float, int) or _named(X[0]) is None:
-        return None
-    rows = [_named(row) for row in X]
-    if None in rows:
-        raise ValueError(f"{name}[{rows.index(None)}] has no names and {name}[0] has: give all rows names, or none")
-    return _Frame(_NamedRows(rows, name), list(rows[0]))  # type: ignore[arg-type]
-
-
-def _named(row: Any) -> Mapping[Any, Any] | None:
-    """The values by name of a dict, a named tuple, a row of Spark's or a Series; None for a row without names."""
-    if isinstance(row, Mapping):
-        return row
-    if isinstance(row, tuple):
-        names = getattr(row, "_fields", getattr(row, "__fields__", None))
-        return dict(zip(names, row, strict=True)) if names else None
-    labels = getattr(row, "index", None)
-    if labels is None or callable(labels) or getattr(row, "ndim", 0) != 1 or _are_places(list(labels)):
-        return None
-    return dict(zip(labels, row, strict=True))
-
-
-def _is_row(X: Any, names: list[str] | None, width: int) -> bool:
-    """Whether `X` is a Series that is one row. For a model of one input it is a column, unless its index names that."""
-    if width > 1:
-        return _named(X) is not None
-    labels = getattr(X, "index", None)
-    return names is not None and labels is not None and not callable(labels) and X.ndim == 1 and names[0] in labels
-
-
-def _in_memory(X: Any, name: str) -> Any:
-    """A frame that NumPy cannot read itself, read through Arrow; ValueError for one that is not in memory."""
-    library = CLUSTERS.get(type(X).__module__.partition(".")[0])
-    if library is not None:
-        raise ValueError(f"{name} is a frame of a cluster, whose rows are not here: use tinynet_fast.{library}")
-    if callable(getattr(X, "collect", None)):
-        raise ValueError(f"{name} is a {type(X).__name__}, whose rows are not in memory: pass {name}.collect()")
-    if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__"):
-        if hasattr(X, "__arrow_c_stream__"):
-            return need("pyarrow").table(X)
-        return need("pyarrow.interchange").from_dataframe(X)
-    return X
-
-
-def _are_places(labels: list[Any]) -> bool:
-    """Whether labels are 0, 1, 2 and so on, which is what a frame without names has."""
-    return labels == list(range(len(labels)))
 
 
 # --- which columns ----------------------------------------------------------------------------------------------------
@@ -312,7 +209,7 @@ def _chosen(labels: list[Any], names: list[str] | None, width: int, name: str, o
         numbered = len(labels) == width and set(labels) == set(in_order)  # 2, 0, 1 for the inputs 0, 1 and 2
         return in_order if numbered else labels
     own = list(map(str, labels))
-    if own == names or (_are_places(labels) and not set(names) <= set(own)):
+    if own == names or (are_places(labels) and not set(names) <= set(own)):
         return labels
     return _by_name(labels, names, name, of)
 
@@ -346,9 +243,9 @@ def _refuse_twice(own: list[str], names: list[str], name: str) -> None:
 # --- their values -----------------------------------------------------------------------------------------------------
 
 
-def _numbers(frame: _Frame, labels: list[Any], name: str, fill: bool = False) -> np.ndarray:
+def _numbers(frame: Frame, labels: list[Any], name: str, fill: bool = False) -> np.ndarray:
     """Some columns of a frame as a matrix; with `fill`, what is missing in columns of Python objects as NaN."""
-    if not isinstance(frame.columns, (dict, _NamedRows)):
+    if not isinstance(frame.columns, (dict, NamedRows)):
         array = _at_once(frame, labels)
         if array is not None and array.dtype.kind in "biuf":
             return as_matrix(array, name)
@@ -374,7 +271,7 @@ def _first_bad_value(columns: list[tuple[Any, Any]], name: str, fill: bool) -> s
     return min(found, key=lambda bad: bad[0])[1]
 
 
-def _at_once(frame: _Frame, labels: list[Any]) -> np.ndarray | None:
+def _at_once(frame: Frame, labels: list[Any]) -> np.ndarray | None:
     """Some columns as NumPy reads them together; None if it cannot, or would take dates for numbers."""
     columns = frame.columns
     if labels != frame.labels:

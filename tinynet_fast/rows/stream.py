@@ -83,6 +83,7 @@ class StreamRows:
         self._order_known = False  # whether an epoch was checked for such runs
         self.mean: np.ndarray | None = None
         self.scale: np.ndarray | None = None
+        self.reach = 0.0  # as in `Rows`
         self.source_rows: int | None = None
         self.count: int | None = None
         if source.n_rows is not None:

@@ -24,10 +24,9 @@ class MLPClassifier(MLPBase, TheirClassifier):
     `y_val`, and `validation_loss_curve_`. From version 1.9 of scikit-learn on, `set_callbacks` takes scikit-learn's
     callbacks. They are called after each epoch and can end the training.
 
-    Our kernels train with all options. They calculate in float64; if the rows are float32, the weights are rounded to
-    float32 after each epoch, where scikit-learn rounds each number. Sparse rows are made dense a batch at a time. Two
-    things run scikit-learn's own steps, to its bits and at its speed: sparse rows that store fewer than a tenth of
-    their values, and sample weights below 0. `engine_` says "scikit-learn" then.
+    Our kernels train with all options. Sparse rows are made dense a batch at a time. Three things run scikit-learn's
+    own steps, to its bits and at its speed: rows of float32, sparse rows that store fewer than a tenth of their values,
+    and sample weights below 0. `engine_` says "scikit-learn" then.
 
     On our kernels each update differs from scikit-learn's only in its rounding: the loss curve is the same to 1e-8 and
     `n_iter_` is equal. Some training makes differences in rounding grow: in 11 of 400 random fits, all 11 on unscaled

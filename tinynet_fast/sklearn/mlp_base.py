@@ -112,10 +112,11 @@ class MLPBase(Convertible, CallbackSupportMixin):
 
     def _loss_grad_lbfgs(self: Any, packed: np.ndarray, *rest: Any) -> Any:
         """The loss and its gradient at scikit-learn's packed parameters."""
-        if self._gradient is None:
+        gradient = getattr(self, "_gradient", None)  # it is there during `_fit_lbfgs` alone
+        if gradient is None:
             return super()._loss_grad_lbfgs(packed, *rest)
         self._unpack(packed)
-        return self._gradient(packed)
+        return gradient(packed)
 
     def _forward_pass_fast(self: Any, X: Any, check_input: bool = True) -> np.ndarray:
         """(n, n_outputs): the probabilities of some rows, or their numbers."""
@@ -128,7 +129,7 @@ class MLPBase(Convertible, CallbackSupportMixin):
         sums = outputs(self, X)
         with np.errstate(over="ignore"):
             ACTIVATIONS[self.out_activation_](sums)
-            return sums.astype(np.result_type(X.dtype, *self.coefs_), copy=False)
+            return sums
 
     def _initialize(self, y: np.ndarray, layer_units: list[int], dtype: Any) -> None:
         super()._initialize(y, layer_units, dtype)

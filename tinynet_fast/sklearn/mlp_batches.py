@@ -64,14 +64,13 @@ class TheirBatches:
 class KernelBatches(KernelNetwork):
     """Epochs on our kernels.
 
-    If all of the model's parameters are float64, they become views of one array, which the kernels change, and so do
-    the means of gradients that its optimizer keeps. Parameters of float32 are rounded from that array after each epoch.
+    The model's parameters become views of one array, which the kernels change, and so do the means of gradients that
+    its optimizer keeps.
     """
 
     def __init__(self, model: Any, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, size: int) -> None:
         super().__init__(model, X, y, sample_weight)
         self.size, self.optimizer, self.layers = size, model._optimizer, self.table
-        self.rounded: list[tuple[list[np.ndarray], list[np.ndarray]]] = []  # arrays of the model, and what they follow
         self._share_memory(model)
         self.ones, self.losses = np.ones(size), np.zeros(1)
         self.gathered = np.empty((size, X.shape[1]), self.X.dtype), np.empty((size, *self.y.shape[1:]))
@@ -87,8 +86,8 @@ class KernelBatches(KernelNetwork):
         self.state[at.PARAMETERS] = parameters
         for row, name in zip((at.FIRST, at.SECOND), names, strict=False):
             self.state[row] = flatten(kept[name][:k], kept[name][k:])
-            kept[name] = self._follow(self.state[row], kept[name])
-        found = self._follow(self.state[at.PARAMETERS], model.coefs_ + model.intercepts_)
+            kept[name] = self._follow(self.state[row])
+        found = self._follow(self.state[at.PARAMETERS])
         model.coefs_, model.intercepts_ = found[:k], found[k:]
         self.parameters = found
         self.weights = [part.ravel() for part in views(self.state[at.PARAMETERS], self.table)[0]]
@@ -96,14 +95,9 @@ class KernelBatches(KernelNetwork):
         if getattr(model, "_best_coefs", None) is weights:
             model._best_coefs, model._best_intercepts = model.coefs_, model.intercepts_
 
-    def _follow(self, row: np.ndarray, parts: list[np.ndarray]) -> list[np.ndarray]:
-        """Arrays like `parts`, weights and then biases, that have what is in a row of the state."""
-        shared = [part for layers in views(row, self.table) for part in layers]
-        if all(part.dtype == np.float64 for part in parts):
-            return shared
-        copies = [part.copy() for part in parts]
-        self.rounded.append((copies, shared))
-        return copies
+    def _follow(self, row: np.ndarray) -> list[np.ndarray]:
+        """Weights and then biases as views of a row of the state."""
+        return [part for layers in views(row, self.table) for part in layers]
 
     def _rule(self, rows: int) -> np.ndarray:
         """What the kernels call `rule`."""
@@ -135,10 +129,6 @@ class KernelBatches(KernelNetwork):
         if isinstance(self.optimizer, AdamOptimizer) and self.made:
             self.optimizer.t += self.made
             self.optimizer.learning_rate = self.schedule_rows[self.made - 1, at.RATE]
-        with np.errstate(over="ignore"):
-            for copies, shared in self.rounded:
-                for copy, part in zip(copies, shared, strict=True):
-                    copy[...] = part
         return self.total / n
 
     def _batch(self, part: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from scipy.special import xlogy
 
 from tinynet_fast.kernels.engines import ENGINES, FAST, choose, row_limit
-from tinynet_fast.kernels.reference import CLIPPED_LOG_LOSS, LEAST_SQUARES, POISSON
+from tinynet_fast.kernels.reference import CLIPPED_LOG_LOSS, LEAST, LEAST_SQUARES, POISSON
 from tinynet_fast.models.as_sklearn import NAMES
 from tinynet_fast.models.layers import flatten, layer_table
 from tinynet_fast.training.mlp import longest_unit
@@ -19,12 +19,11 @@ from tinynet_fast.training.mlp import longest_unit
 OUR_NAMES = {theirs: ours for ours, theirs in NAMES.items()}
 OUTPUTS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "linear", "exp": "exp"}  # theirs: ours
 LOSSES = {"log_loss": CLIPPED_LOG_LOSS, "squared_error": LEAST_SQUARES, "poisson": POISSON}
-FLOATS = np.float64, np.float32
 DENSE = 0.1  # the share of stored values from which on sparse rows are quicker made dense, a batch at a time
 
 
 def have_kernels(model: Any, X: Any, sample_weight: np.ndarray | None = None) -> bool:
-    """Whether our kernels can train a network on some rows: of floats, not too sparse, with no weight below 0.
+    """Whether our kernels can train a network on some rows: of float64, not too sparse, with no weight below 0.
 
     The kernels check no bounds, and anyone can assign an array. So if the layers do not fit each other, the answer is
     no, and scikit-learn says what is wrong.
@@ -38,7 +37,8 @@ def have_kernels(model: Any, X: Any, sample_weight: np.ndarray | None = None) ->
     sizes = [X.shape[1], *map(len, model.intercepts_)]
     shapes = [*pairwise(sizes), *((size,) for size in sizes[1:])]
     served = served and list(map(np.shape, parts)) == shapes and sizes[-1] == model.n_outputs_
-    return served and X.dtype in FLOATS and all(isinstance(part, np.ndarray) and part.dtype in FLOATS for part in parts)
+    parts = [part for part in parts if not (isinstance(part, np.ndarray) and part.dtype == np.float64)]
+    return served and X.dtype == np.float64 and not parts
 
 
 def sizes_of(model: Any) -> list[int]:
@@ -82,8 +82,7 @@ class KernelNetwork:
         self.y = np.ascontiguousarray(y, dtype=np.float64)
         self.sample_weight = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype=np.float64)
         self.loss = LOSSES[model.loss]
-        floats = np.result_type(X.dtype, *model.coefs_)
-        self.shape = float(np.finfo(floats).eps) if self.loss == CLIPPED_LOG_LOSS else 0.0
+        self.shape = LEAST if self.loss == CLIPPED_LOG_LOSS else 0.0
         self.scale = 0.5 / model.n_outputs_ if self.loss == LEAST_SQUARES else 1.0
         self.constants = None  # what scikit-learn's loss has beside ours, for each row
         if self.loss == POISSON:

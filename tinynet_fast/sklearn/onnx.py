@@ -5,6 +5,7 @@ for scikit-learn's classes, because the attributes are the same.
 """
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,20 @@ import numpy as np
 try:
     from onnx import TensorProto
     from skl2onnx import update_registered_converter
-    from skl2onnx.common._apply_operation import apply_cast, apply_identity
+    from skl2onnx.common._apply_operation import apply_cast, apply_exp, apply_identity
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     from skl2onnx.common.shape_calculator import (
         calculate_linear_classifier_output_shapes,
         calculate_linear_regressor_output_shapes,
     )
     from skl2onnx.operator_converters.linear_regressor import convert_sklearn_linear_regressor
-    from skl2onnx.operator_converters.multilayer_perceptron import convert_sklearn_mlp_classifier
+    from skl2onnx.operator_converters.multilayer_perceptron import _predict, convert_sklearn_mlp_classifier
     from skl2onnx.operator_converters.sgd_classifier import convert_sklearn_sgd_classifier
 except ImportError as error:
     raise ImportError("tinynet_fast.sklearn.onnx needs skl2onnx: pip install skl2onnx") from error
 
 from tinynet_fast.sklearn.mlp import MLPClassifier
+from tinynet_fast.sklearn.mlp_regressor import MLPRegressor
 from tinynet_fast.sklearn.sgd import SGDClassifier
 from tinynet_fast.sklearn.sgd_regressor import SGDRegressor
 
@@ -43,6 +45,24 @@ def convert_sgd_classifier(scope: Any, operator: Any, container: Any) -> None:
         made = container.nodes[before:]
         sums = next(node.output[0] for node in made if node.op_type == "Add")  # the intercepts: the first sum
         next(node for node in made if node.op_type == "ArgMax").input[0] = sums
+
+
+def convert_mlp_regressor(scope: Any, operator: Any, container: Any) -> None:
+    """Like skl2onnx's converter, but of several outputs too (it makes one column of them), and of loss="poisson"."""
+    model, rows = operator.raw_operator, operator.inputs[0]
+    if model.out_activation_ == "exp":
+        model = copy(model)
+        model.out_activation_ = "identity"
+    kind = TensorProto.DOUBLE if isinstance(rows.type, DoubleTensorType) else TensorProto.FLOAT
+    sums = _predict(scope, rows.full_name, container, model, proto_dtype=kind)
+    apply = apply_identity if operator.raw_operator.out_activation_ == "identity" else apply_exp
+    apply(scope, sums, operator.outputs[0].full_name, container)
+
+
+def network_shapes(operator: Any) -> None:
+    """(n, n_outputs), of the type of the rows."""
+    kind = DoubleTensorType if isinstance(operator.inputs[0].type, DoubleTensorType) else FloatTensorType
+    operator.outputs[0].type = kind([operator.inputs[0].get_first_dimension(), operator.raw_operator.n_outputs_])
 
 
 def as_numpy(convert: Callable[[Any, Any, Any], None]) -> Callable[[Any, Any, Any], None]:
@@ -82,6 +102,7 @@ def register() -> None:
         (SGDClassifier, classifier, convert_sgd_classifier, OPTIONS | {"raw_scores": [True, False]}),
         (MLPClassifier, classifier, convert_sklearn_mlp_classifier, OPTIONS),
         (SGDRegressor, regressor, convert_sklearn_linear_regressor, None),
+        (MLPRegressor, network_shapes, convert_mlp_regressor, None),
     ):
         update_registered_converter(model, f"TinynetFast{model.__name__}", shapes, as_numpy(convert), options=options)
 

@@ -93,5 +93,5 @@ def _epochs(one: OneClass, junctions: Junctions, team: Team) -> None:
         threads=team.threads,
         largest=one.table.largest * one.heaviest,
     )
-    if is_long(options):
+    if is_long(options, one.options.penalties.loss.code):
         one.ahead = EpochSegments(one, options, junctions, team)

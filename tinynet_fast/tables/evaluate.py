@@ -1,4 +1,4 @@
-"""`evaluate`: how good a model is on rows with known labels, in memory or in files of any size."""
+"""`evaluate`: how good a model is on rows with known labels or numbers, in memory or in files of any size."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +10,9 @@ from tinynet_fast.models import Model
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.formats import is_source, names_files, target_in
 from tinynet_fast.rows.messages import listed, shown
+from tinynet_fast.rows.numbers import number_of
 from tinynet_fast.scoring import by_position, encoded, open_for
+from tinynet_fast.tables.number_report import NumberReport, loss_of
 from tinynet_fast.tables.report import Report
 
 
@@ -22,16 +24,17 @@ def evaluate(
     drop_missing: bool = False,
     separator: str | None = None,
     encoding: str | None = None,
-) -> Report:
-    """Judge a model on rows with known labels.
+) -> Report | NumberReport:
+    """Judge a model on rows with known labels, or with known numbers.
 
     Parameters
     ----------
     model : Neuron or MLP
     table : frame, dict of columns, array, path, or paths
-        Rows with the columns that the model reads, and the labels.
+        Rows with the columns that the model reads, and the labels or numbers.
     target : str, or (n,), optional
-        The column of labels, a condition on a column, or the labels. The default is what the model learned.
+        The column of labels or numbers, a condition on a column, or the labels or numbers. The default is what the
+        model learned.
     drop_missing : bool
         Leave out rows with a missing value. This is for files, and for a table in memory if `target` is a column (or
         not given) and the model was trained on a table.
@@ -40,14 +43,15 @@ def evaluate(
 
     Returns
     -------
-    Report
-        Its baseline is the most frequent label of the rows that the model was trained on, if the model notes the
-        labels' shares; else of these rows.
+    Report, or NumberReport for a model of numbers
+        Its baseline is the most frequent label, or the mean number, of the rows that the model was trained on, if the
+        model notes these; else of the rows that are judged.
 
     Raises
     ------
     ValueError
-        For rows that the model cannot read, and for a label that it does not know; the message names the place.
+        For rows that the model cannot read, and for a label that it does not know; the message names the place. For a
+        model without probabilities (loss="hinge"), and for one of several numbers a row.
 
     Examples
     --------
@@ -57,8 +61,8 @@ def evaluate(
     """
     if target is None:
         target = known_target(model)
-    shares = model.training.get("label_shares")
-    shares = np.array(shares) if isinstance(shares, list) and len(shares) == len(model.labels) else None
+    if model.numbers and model.n_outputs > 1:
+        raise ValueError(f"a report is of one number a row, and the model predicts {model.n_outputs}: use model.score")
     in_blocks = (
         is_source(table)
         or names_files(table)
@@ -70,18 +74,29 @@ def evaluate(
                 "drop_missing=True is for files, and for a table with its labels and a model that was trained on one: "
                 "leave out rows with a missing value yourself"
             )
-        P = model.label_probabilities(table)
-        codes = model.codes(table, target, len(P))
+        predicted = _predicted(model, table)
+        known = (model.true_numbers if model.numbers else model.codes)(table, target, len(predicted))
     else:
-        P, codes = _in_blocks(model, table, target, drop_missing, separator, encoding)
-    return Report.of(model.labels, P, codes, shares, model.threshold)
+        predicted, known = _in_blocks(model, table, target, drop_missing, separator, encoding)
+    if model.numbers:
+        mean, name = model.training.get("target_mean"), target if isinstance(target, str) else None
+        return NumberReport.of(predicted, known, mean if isinstance(mean, float) else None, loss_of(model), name)
+    shares = model.training.get("label_shares")
+    shares = np.array(shares) if isinstance(shares, list) and len(shares) == len(model.labels) else None
+    return Report.of(model.labels, predicted, known, shares, model.threshold)
+
+
+def _predicted(model: Model, X: Any) -> np.ndarray:
+    """The probability of each label, or the number, of each row."""
+    return model.predict(X) if model.numbers else model.label_probabilities(X)
 
 
 def known_target(model: Model) -> str:
     """The column that the model learned, or the condition on one; ValueError if it does not know."""
     known = model.training.get("target") if model.target is None else model.target.words
     if not isinstance(known, str):
-        raise ValueError("the model does not know which column it learned: name the column of labels (target)")
+        what = "numbers" if model.numbers else "labels"
+        raise ValueError(f"the model does not know which column it learned: name the column of {what} (target)")
     return known
 
 
@@ -92,26 +107,44 @@ def _place(source: Any, rows: np.ndarray, column: str, i: int) -> str:
 def _in_blocks(
     model: Model, data: Any, target: Any, drop_missing: bool, separator: str | None, encoding: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read files, or a table in memory, block by block; return the probabilities and the codes of all rows."""
+    """Read files, or a table in memory, block by block; return predictions and codes or true numbers of all rows."""
+    what = "numbers" if model.numbers else "labels"
     if model.columns is None or by_position(model, data):
         if target is None:
-            raise ValueError("the rows have no names: pass their labels, or a file of them, as target")
+            raise ValueError(f"the rows have no names: pass their {what}, or a file of them, as target")
         first = data[0] if isinstance(data, (list, tuple)) else data
         y = target_in(first, target) if isinstance(target, str) else target
         source: Any = open_for(model, data, drop_missing=drop_missing, y=y)
     else:
         source = encoded(model, data, drop_missing, target, separator=separator, encoding=encoding)
     column = f", column {target!r}" if isinstance(target, str) else ""
-    P, codes, first_row = [], [], 0
+    predicted, known, first_row = [], [], 0
     for chunk in source.chunks():
         if len(chunk.X):
-            P.append(model.label_probabilities(chunk.X))
-            codes.append(codes_of(model, chunk.y, partial(_place, source, first_row + chunk.numbers(), column)))
+            place = partial(_place, source, first_row + chunk.numbers(), column)
+            predicted.append(_predicted(model, chunk.X))
+            known.append((numbers_of if model.numbers else codes_of)(model, chunk.y, place))
         first_row += chunk.rows
     source.check_unchanged()
-    if not P:
+    if not predicted:
         raise ValueError(f"{source.place}: no rows: one is needed")
-    return np.concatenate(P), np.concatenate(codes)
+    return np.concatenate(predicted), np.concatenate(known)
+
+
+def numbers_of(model: Model, y: Any, where: Callable[[int], str]) -> np.ndarray:
+    """Return each row's number. ValueError for what is none, or is missing; `where` names the place of a row."""
+    y = np.asarray(y)
+    numbers = y.astype(np.float64) if y.dtype.kind in "biuf" else np.empty(len(y))
+    for i, value in enumerate(y.tolist() if y.dtype.kind not in "biuf" else ()):
+        try:
+            numbers[i] = number_of(value)
+        except ValueError as error:
+            raise ValueError(f"{where(i)} {error}") from None
+    if not np.isfinite(numbers).all():
+        i = int(np.argmin(np.isfinite(numbers)))
+        what = "missing" if np.isnan(numbers[i]) else "not finite"
+        raise ValueError(f"{where(i)}: the number is {what}: leave the row out")
+    return numbers
 
 
 def codes_of(model: Model, y: Any, where: Callable[[int], str]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 Z = 1.959963984540054  # a standard normal number lies within +-Z with a probability of 95 %
 LEAST = float(np.finfo(np.float64).eps)  # a smaller probability counts as this one, as in scikit-learn's log_loss
+MUCH = 1e100  # values above this are made smaller before they are squared
 HALVINGS = 60  # of the interval in which a bound lies, until it is as narrow as a float64 can tell
 
 
@@ -55,7 +56,11 @@ def mean(losses: np.ndarray) -> Score:
 
 def half_width(values: np.ndarray) -> float | None:
     """Half the width of the interval of a mean, from its standard error; None for a single value."""
-    return Z * float(values.std(ddof=1)) / float(np.sqrt(len(values))) if len(values) > 1 else None
+    if len(values) < 2:
+        return None
+    scale = float(np.abs(values).max()) or 1.0  # squares of large values would not fit a float64
+    scale = scale if scale > MUCH else 1.0
+    return scale * Z * float((values / scale).std(ddof=1)) / float(np.sqrt(len(values)))
 
 
 def log_losses(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -148,3 +153,38 @@ def confusion(codes: np.ndarray, predicted: np.ndarray, n_labels: int) -> np.nda
     """(n_labels, n_labels) counts: row i, column j has the rows of label i that are predicted to have label j."""
     cells = codes.astype(np.intp) * n_labels + predicted
     return np.bincount(cells, minlength=n_labels * n_labels).reshape(n_labels, n_labels)
+
+
+# --- of numbers -------------------------------------------------------------------------------------------------------
+
+
+def r_squared(y: np.ndarray, predictions: np.ndarray) -> Score:
+    """1 less the part of the variance of `y` that is left in the errors; undefined if `y` never changes.
+
+    That part is a ratio of two means. Its interval is that of a mean, the ratio's linear part (Cochran, Sampling
+    Techniques, 1977, section 6.3).
+    """
+    middle = y - y.mean()
+    scale = float(np.abs(middle).max())
+    if scale == 0.0:
+        return UNDEFINED
+    spread, errors = (middle / scale) ** 2, ((predictions - y) / scale) ** 2  # small enough to be squared
+    total = float(spread.mean())
+    value = 1.0 - float(errors.mean()) / total
+    half = half_width((errors - (1.0 - value) * spread) / total)
+    return Score(value) if half is None else Score(value, value - half, min(1.0, value + half))
+
+
+def root_mean_square(errors: np.ndarray) -> Score:
+    """The root of the mean of the squared errors. The ends of the mean's interval become its own."""
+    scale = float(np.abs(errors).max()) or 1.0
+    found = mean((errors / scale) ** 2)
+    value, low, high = (
+        None if end is None else scale * float(np.sqrt(end)) for end in (found.value, found.low, found.high)
+    )
+    return Score(value, low, high)
+
+
+def quantiles(values: np.ndarray, shares: tuple[float, ...]) -> list[float]:
+    """The values below which these shares of the rows lie."""
+    return np.quantile(values, shares).tolist()

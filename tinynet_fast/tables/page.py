@@ -12,9 +12,13 @@ from tinynet_fast import plots
 from tinynet_fast._version import __version__
 from tinynet_fast.models import Model
 from tinynet_fast.models.files import atomic_file
+from tinynet_fast.models.outputs import SIGMOID
 from tinynet_fast.plots.drawing import matplotlib
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.tables.metrics import Score
+from tinynet_fast.tables.number_report import NumberReport
+from tinynet_fast.tables.number_view import about_baseline, amount, quantile_names
+from tinynet_fast.tables.number_view import score_lines as number_lines
 from tinynet_fast.tables.report import Report
 from tinynet_fast.tables.report_view import interval, mistakes, number, score_lines
 
@@ -55,33 +59,44 @@ figcaption { padding: 0.5rem 0.8rem; color: var(--soft); font-size: 0.9rem; }
 
 
 def write_page(
-    path: str | os.PathLike[str], report: Report | None, model: Model, loss: Any = None, X: Any = None, y: Any = None
+    path: str | os.PathLike[str],
+    report: Report | NumberReport | None,
+    model: Model,
+    loss: Any = None,
+    X: Any = None,
+    y: Any = None,
 ) -> None:
     """Write a report as an HTML page. If anything fails, an old file stays as it was.
 
     Parameters
     ----------
     path : path
-    report : Report or None
+    report : Report, NumberReport or None
         None if no rows were judged: the page then shows the model alone.
     model : Neuron or MLP
         The model whose columns, training and contributions are shown.
     loss : TrainingResult, or (epochs,) array, optional
         The training, or the losses, of the learning curve.
     X, y : optional
-        Rows and their labels, which a network needs to show what each column contributes.
+        Rows and their labels or numbers, which a network needs to show what each column contributes.
     """
     text = page(report, model, loss, X, y)
     with atomic_file(path) as file:
         file.write(text)
 
 
-def page(report: Report | None, model: Model, loss: Any = None, X: Any = None, y: Any = None) -> str:
+def page(report: Report | NumberReport | None, model: Model, loss: Any = None, X: Any = None, y: Any = None) -> str:
     """The page that `write_page` writes."""
     target = model.training.get("target")
     title = "How good is the model?" if target is None else f"How well is {printable(str(target), LONGEST)} predicted?"
     if report is None:
         quality = ['<p class="lead">No rows were held out, so nothing is known about how good the model is.</p>']
+    elif isinstance(report, NumberReport):
+        quality = [
+            _number_summary(report),
+            f"<h2>Scores</h2>\n{_number_scores(report)}",
+            f"<h2>Errors</h2>\n{_number_errors(report)}",
+        ]
     else:
         quality = [
             _summary(report),
@@ -136,8 +151,12 @@ def _summary(report: Report) -> str:
         f"Of {rows}, <strong>{right:,}</strong> are predicted correctly. "
         f"Always answering {_name(base.label)} would be right for {round(base.accuracy * report.rows):,}."
     )
+    return f'<p class="lead">{lead}</p>' + _notes(report)
+
+
+def _notes(report: Report | NumberReport) -> str:
     notes = "".join(f"<li>{_text(note)}.</li>" for note in report.notes)
-    return f'<p class="lead">{lead}</p>' + (f'<ul class="notes">{notes}</ul>' if notes else "")
+    return f'<ul class="notes">{notes}</ul>' if notes else ""
 
 
 def _scores(report: Report) -> str:
@@ -153,6 +172,35 @@ def _scores(report: Report) -> str:
 
 def _with_interval(score: Score) -> str:
     return f'<strong>{number(score.value)}</strong><br><span class="soft">{interval(score)}</span>'
+
+
+def _number_summary(report: NumberReport) -> str:
+    """In one sentence, how far predictions are off."""
+    rows = "1 row" if report.rows == 1 else f"{report.rows:,} rows"
+    lead = (
+        f"On {rows}, predictions are off by <strong>{amount(report.mae.value)}</strong> on average. "
+        f"Always answering {amount(report.baseline.mean)} would be off by {amount(report.baseline.mae)}."
+    )
+    return f'<p class="lead">{lead}</p>' + _notes(report)
+
+
+def _number_scores(report: NumberReport) -> str:
+    rows = [
+        (_text(name), f'<strong>{value}</strong><br><span class="soft">{ends}</span>', theirs)
+        for name, value, ends, theirs in number_lines(report)
+    ]
+    what = (
+        f"Baseline: {about_baseline(report)}. R squared is the part of the variance that the model explains: 1 for a "
+        "perfect model, 0 for the mean of these rows. Errors are better if they are smaller. A 95 % interval says how "
+        "far the score may be from that of other rows by chance."
+    )
+    return _table(("score", "this model<br>95 % interval", "baseline"), rows) + f'<p class="soft">{_text(what)}</p>'
+
+
+def _number_errors(report: NumberReport) -> str:
+    what = "An error is the true number less the predicted one. So many of the rows have a smaller one:"
+    row = ["true less predicted", *map(amount, report.errors.values())]
+    return f"<p>{what}</p>" + _table(["share of the rows", *quantile_names(report)], [row])
 
 
 def _labels(report: Report) -> str:
@@ -217,7 +265,7 @@ def _training(model: Model) -> str:
     """The options and the outcome of training, as the model keeps them."""
     plain = [(name, value) for name, value in model.training.items() if isinstance(value, (str, int, float))]
     rows = [("model", _text(model)), *((_text(name), _text(_value(value))) for name, value in plain)]
-    if len(model.labels) == 2:
+    if model.output == SIGMOID:
         rows.append(("threshold", f"{model.threshold:g}"))
     return _table(("", ""), rows, kind="text")
 
@@ -228,9 +276,14 @@ def _value(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _pictures(report: Report | None, model: Any, loss: Any, X: Any, y: Any) -> str:
+def _pictures(report: Report | NumberReport | None, model: Any, loss: Any, X: Any, y: Any) -> str:
     drawn: list[tuple[str, Callable[[], Any]]] = []
-    if report is not None:
+    if isinstance(report, NumberReport):
+        drawn = [
+            ("On the diagonal, predictions are right.", lambda: plots.predictions(report)),
+            ("If the marks lie on the line, the model is right on average.", lambda: plots.residuals(report)),
+        ]
+    elif report is not None:
         drawn = [
             ("Rows of each label, and what is predicted.", lambda: plots.confusion(report)),
             ("The closer to the upper left corner, the better.", lambda: plots.roc(report)),

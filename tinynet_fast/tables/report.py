@@ -1,6 +1,5 @@
 """How good a model is on rows with known labels: its scores beside "always the majority", as a table and as JSON."""
 
-import io
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +9,7 @@ from tinynet_fast.plots.judged import Judged
 from tinynet_fast.rows.messages import listed
 from tinynet_fast.tables import metrics
 from tinynet_fast.tables.metrics import UNDEFINED, Score
+from tinynet_fast.tables.printed import Printed
 
 CLOSE = 1e-6  # rows whose probabilities add up to 1 within this are taken as they are
 
@@ -51,7 +51,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Report:
+class Report(Printed):
     """How good a model is on some rows. Print it, or take `to_json()`.
 
     Attributes
@@ -163,14 +163,6 @@ class Report:
         from tinynet_fast.tables.report_view import render  # as above
 
         return render(self)
-
-    def __str__(self) -> str:
-        from rich.console import Console  # as above
-
-        console = Console(file=io.StringIO(), width=80, color_system=None, force_terminal=False, legacy_windows=False)
-        console.print(self)
-        text: str = console.file.getvalue()  # type: ignore[attr-defined]
-        return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
 
     def __repr__(self) -> str:
         return f"Report({self.rows:,} rows, {len(self.labels)} labels, accuracy {self.accuracy.value:.4f})"

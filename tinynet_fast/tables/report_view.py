@@ -20,12 +20,12 @@ WIDTH, LABEL_WIDTH = 80, 20
 
 def render(report: Report) -> Group:
     """Show the scores beside the baseline's, each label's scores, the confusion matrix and the notes."""
-    return Group(*_head(report), Text(), _labels(report), Text(), _confusion(report), *_notes(report))
+    return Group(*_head(report), Text(), _labels(report), Text(), _confusion(report), *notes(report))
 
 
 def render_scores(report: Report) -> Group:
     """Show the scores beside the baseline's, and the notes."""
-    return Group(*_head(report), *_notes(report))
+    return Group(*_head(report), *notes(report))
 
 
 def _head(report: Report) -> list[RenderableType]:
@@ -33,7 +33,8 @@ def _head(report: Report) -> list[RenderableType]:
     return [Text(rows, style="bold"), _scores(report), Text(_about_baseline(report))]
 
 
-def _notes(report: Report) -> list[RenderableType]:
+def notes(report: Any) -> list[RenderableType]:
+    """The notes of a report, after an empty line."""
     return [Text(), *(Text(f"Note: {note}.") for note in report.notes)] if report.notes else []
 
 
@@ -77,7 +78,7 @@ def mistakes(report: Report) -> list[tuple[int, int, int]]:
     return [(i, j, int(wrong[i, j])) for i, j in cells if wrong[i, j]]
 
 
-def _table(*columns: str, names: int = 1) -> Table:
+def score_table(*columns: str, names: int = 1) -> Table:
     """A table whose first columns are names, on the left, and the others numbers, on the right."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0))
     table.show_edge = table.pad_edge = False
@@ -87,7 +88,7 @@ def _table(*columns: str, names: int = 1) -> Table:
 
 
 def _scores(report: Report) -> Table:
-    table = _table("score", "this model", "95 % interval", "baseline")
+    table = score_table("score", "this model", "95 % interval", "baseline")
     for name, score, baseline in score_lines(report):
         table.add_row(name, number(score.value), interval(score), number(baseline))
     return table
@@ -100,7 +101,7 @@ def _about_baseline(report: Report) -> str:
 
 def _labels(report: Report) -> RenderableType:
     several = len(report.labels) > 2
-    table = _table("label", "rows", "precision", "recall", "F1", *(["AUC"] if several else []))
+    table = score_table("label", "rows", "precision", "recall", "F1", *(["AUC"] if several else []))
     chosen = shown_labels(report)
     for i in chosen:
         found = report.per_label[i]
@@ -132,13 +133,13 @@ def _confusion(report: Report) -> RenderableType:
     cells = [[f"{count:,}" for count in row] for row in report.confusion.tolist()]
     widths = [max(len(name), *map(len, column)) for name, column in zip(names, zip(*cells, strict=True), strict=True)]
     if len(names) <= MOST_LABELS and max(map(len, names)) + 8 + sum(width + 2 for width in widths) <= WIDTH:
-        table = _table("true \\ predicted", *names)
+        table = score_table("true \\ predicted", *names)
         for name, row in zip(names, cells, strict=True):
             table.add_row(Text(name), *row)
         return table
     if not (found := mistakes(report)):
         return Text("No row is predicted wrongly.")
-    table = _table("true", "predicted", "rows", names=2)
+    table = score_table("true", "predicted", "rows", names=2)
     for i, j, count in found:
         table.add_row(*(Text(name_of(report.labels[at].item())) for at in (i, j)), f"{count:,}")
     return Group(Text("Most frequent mistakes"), table)

@@ -13,10 +13,20 @@ from tinynet_fast.rows.messages import escaped, printable
 TableResult = Any  # `train.TableResult`, which imports this module
 MOST_COLUMNS = 12  # columns that the summary names
 MOST_LABELS = 8
+OF_LOSSES = {  # what a model of numbers predicts
+    "squared_error": "as a number: its mean",
+    "huber": "as a number: its mean, with large errors counting less",
+    "absolute_error": "as a number: its median",
+    "quantile": "as a number: a quantile of it",
+    "poisson": "as a count: its mean",
+}
 
 
 def learned(model: Any) -> str:
-    """Which labels the model tells apart."""
+    """Which labels the model tells apart, or which number it predicts."""
+    if model.numbers:
+        target = model.training.get("target") or "the target"
+        return f"{printable(str(target))}, {OF_LOSSES.get(model.training.get('loss'), 'as a number')}"
     labels = [printable(str(label)) for label in model.labels.tolist()]  # on one line each
     if len(labels) == 2:
         return f"P({labels[1]}), the probability of {labels[1]}; the other label is {labels[0]}"
@@ -55,6 +65,8 @@ def _facts(result: TableResult) -> Grid:
     for name, text in _columns(result):
         grid.add_row(name, Text(escaped(text)))
     grid.add_row("learned", Text(learned(result.model)))
+    if result.decided:
+        grid.add_row("", Text(escaped(result.decided)))
     grid.add_row("model", Text(_what(result)))
     grid.add_row("options", Text(escaped(result.reason)))
     return grid
@@ -109,6 +121,6 @@ def _what(result: TableResult) -> str:
 
 def _next_steps(result: TableResult, data: str, model: Any) -> list[str]:
     steps = [f"next: tinynet-fast predict {model} NEW.csv, or tinynet-fast evaluate {model} OTHER.csv"]
-    if "hidden" not in result.options or not result.options["hidden"]:
+    if not result.options.get("hidden") and not result.model.numbers:  # for numbers, a network was tried
         steps.append("      or train with --hidden 16, which can find what one neuron cannot")
     return steps

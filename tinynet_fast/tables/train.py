@@ -13,10 +13,13 @@ import numpy as np
 from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.tables.defaults import find_options
-from tinynet_fast.tables.options import TableOptions
+from tinynet_fast.tables.labelled import Labelled, Labeller
+from tinynet_fast.tables.number_defaults import find_number_options
+from tinynet_fast.tables.number_report import NumberReport, loss_of
+from tinynet_fast.tables.options import ONE_VS_REST, TableOptions
 from tinynet_fast.tables.page import write_page
 from tinynet_fast.tables.report import Report
-from tinynet_fast.tables.rows import Encoded, Labelled, Labeller, read
+from tinynet_fast.tables.rows import Encoded, read
 from tinynet_fast.tables.split import held_rows
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
@@ -24,7 +27,14 @@ from tinynet_fast.training.progress import waiting
 from tinynet_fast.training.raw_inputs import warn_of_lost_digits
 from tinynet_fast.training.result import TrainingResult
 
-OURS = {"X", "y", "sample_weight", "drop_missing"}  # arguments of the trainers that `train` sets
+OURS = {
+    "X",
+    "y",
+    "sample_weight",
+    "drop_missing",
+    "output",
+    "class_weight",
+}  # arguments of the trainers that `train` sets
 CHECKPOINTS = ("checkpoint", "checkpoint_seconds", "resume")  # options that are for the last training alone
 
 
@@ -36,7 +46,7 @@ class TableResult:
     ----------
     model : Neuron or MLP
         Reads tables with the same columns. It was trained on all rows, unless `refit` was False.
-    report : Report or None
+    report : Report, NumberReport or None
         How good the model is on rows held out; None if there are none. The rows were judged by a model that was trained
         without them, with the same options.
     training : TrainingResult
@@ -53,6 +63,9 @@ class TableResult:
         The options with which `train_neuron` or `train_mlp` gives these weights.
     reason : str
         How the options were found.
+    decided : str
+        If the target itself decided that numbers are learned, and not labels: a sentence that says so, and what to do
+        for labels. Otherwise nothing.
     rows, held_out, dropped : int
         Rows of the table that were used, those held out to judge, and those left out for a missing value.
     refit : bool
@@ -60,7 +73,7 @@ class TableResult:
     """
 
     model: Neuron | MLP
-    report: Report | None
+    report: Report | NumberReport | None
     training: TrainingResult[Any]
     trial: TrainingResult[Any]
     columns: dict[str, str]
@@ -69,6 +82,7 @@ class TableResult:
     new: dict[str, int]
     options: dict[str, Any]
     reason: str
+    decided: str
     rows: int
     held_out: int
     dropped: int
@@ -106,11 +120,15 @@ def train(
     separator: str | None = None,
     encoding: str | None = None,
     class_weight: Any = None,
+    output: str | None = None,
     seed: int = 0,
     progress: bool = False,
     **options: Any,
 ) -> TableResult:
     """Train on a table as it is, with options that suit it, and judge the model on rows held out.
+
+    The target decides what is learned. A column of many different numbers (more than 32, and not all whole or with
+    fewer than ten rows each) is learned as numbers, by squared error; any other, and a condition, as labels.
 
     Each column becomes numbers (`result.columns` says how), numbers are standardised, rows are shuffled, and the
     options that were not given are chosen on the rows themselves. The updates are those of `train_neuron` and
@@ -122,10 +140,11 @@ def train(
         A frame of pandas, polars, Arrow or another library, a dict of columns, a list of dicts; or files (CSV with any
         separator, Parquet, Arrow), a pattern or a folder. Rows of numbers without names if `target` is the labels.
     target : str, or (n,)
-        The column of labels, or a condition on one, such as "G3>=10". Or the labels themselves.
+        The column of labels or numbers, or a condition on one, such as "G3>=10". Or the labels or numbers themselves.
     hidden : int or sequence of int, optional
         Units in each hidden layer of a network. The default is one neuron. If there are more than two labels, it
-        is a network without hidden units, with one output for each label.
+        is a network without hidden units, with one output for each label. For numbers, one neuron and a network of 32
+        hidden units are tried, and the network is taken if it is clearly better; () is one neuron.
     validation : float or table, optional
         The share of the rows to hold out, drawn by `seed`, the same share of each label; or a table with other rows.
         The default is a fifth, and 0 for fewer than 20 rows.
@@ -155,13 +174,16 @@ def train(
         is.
     class_weight : "balanced" or dict, optional
         How much rows of each label count; "balanced" gives each label the same weight in total.
+    output : {"labels", "linear", "one_vs_rest"}, optional
+        What is learned, if the target is not to decide: labels; numbers ("linear"); or labels by one neuron for each,
+        against the rest. Options that are for one of these alone (labels, positive, class_weight, a loss) decide too.
     seed : int
         For the rows held out, the order of the rows, and the first weights.
     progress : bool
         Show how far training is.
     **options
-        Options of `train_neuron` or `train_mlp`, such as learning_rate, epochs, l2, average, optimizer or n_jobs. What
-        is given is not chosen.
+        Options of `train_neuron` or `train_mlp`, such as learning_rate, epochs, l2, average, optimizer, loss or n_jobs.
+        What is given is not chosen. For numbers, standardize_y is True unless the loss is "poisson".
 
     Returns
     -------
@@ -179,6 +201,9 @@ def train(
     >>> result = train(rows, "result")
     >>> result.model.predict({"hours": 7, "school": "a"})
     array(['pass'], dtype='<U4')
+    >>> rows = {"size": list(range(40, 140)), "price": [2.5 * size + 10 for size in range(40, 140)]}
+    >>> train(rows, "price").model.predict({"size": 100}).round()
+    array([260.])
     """
     asked = TableOptions(
         positive,
@@ -193,6 +218,9 @@ def train(
         class_weight,
         options.pop("labels", None),
         seed,
+        output,
+        options.get("loss"),
+        options.get("standardize_y"),
     )
     if hidden is not None:
         options["hidden"] = [hidden] if np.isscalar(hidden) else list(hidden)  # type: ignore[arg-type]
@@ -202,7 +230,7 @@ def train(
     training = _Training(asked, options, progress)
     labelled = training.labeller(rows, learned)
     if validation is None or isinstance(validation, (int, float)):
-        held = held_rows(labelled.codes, validation, seed)
+        held = held_rows(labelled.strata, validation, seed)
         return training.run(labelled.part(~held), labelled.part(held), labelled, refit)
     others, _ = read(validation, target, separator, encoding)
     assert others is not None
@@ -221,11 +249,11 @@ def check_options(given: Mapping[str, Any]) -> None:
 
 
 def trainer_for(given: Mapping[str, Any], n_labels: int) -> Callable[..., TrainingResult[Any]]:
-    """Return the trainer for these options and this number of labels.
+    """Return the trainer for these options and this number of labels; 0 for numbers.
 
     ValueError if an option belongs to the other trainer alone.
     """
-    network = bool(given.get("hidden")) or n_labels > 2
+    network = bool(given.get("hidden")) or (n_labels > 2 and given.get("output") != ONE_VS_REST)
     own: Any = train_mlp if network else train_neuron
     for name in given:
         if name in signature(own).parameters or (name == "hidden" and not network):
@@ -255,7 +283,7 @@ class _Training:
                 warnings.simplefilter("ignore", TrainingWarning)  # the second training warns
             encoded = Encoded(trained, self.asked, self.labeller.reading())
             X, new = encoded.others(judged) if len(judged) else (None, {})
-            result = self._trained(encoded, None if X is None else (X, judged.labels[judged.codes]), not again)
+            result = self._trained(encoded, None if X is None else (X, judged.truth), not again)
         report = None if X is None else self._report(result.model, X, judged, trained)
         trial = result
         if again:
@@ -274,6 +302,7 @@ class _Training:
             new=new,
             options=self.found.options,
             reason=self.found.reason,
+            decided=self.labeller.decided,
             rows=len(every),
             held_out=len(every) - len(trained),
             dropped=self.labeller.dropped,
@@ -282,36 +311,39 @@ class _Training:
 
     def _trained(self, encoded: Encoded, validation: Any, last: bool) -> TrainingResult[Any]:
         """Train on the encoded rows. Options that were not given are found in the first call."""
-        rows, seed = encoded.rows, self.asked.seed
-        trainer = trainer_for(self.given, len(rows.labels))
-        weight = encoded.sample_weight(self.asked.class_weight)
+        rows, weight = encoded.rows, encoded.sample_weight(self.asked.class_weight)
+        n_labels = 0 if rows.labels is None else len(rows.labels)
+        given = self.given | ({"output": ONE_VS_REST} if self.asked.output == ONE_VS_REST else {})
+        trainer = trainer_for(given, n_labels)
         if self.found is None:
-            found = {k: v for k, v in self.given.items() if k not in CHECKPOINTS}
-            hidden = tuple(found.pop("hidden", ()))
+            found = {k: v for k, v in given.items() if k not in CHECKPOINTS}
+            hidden, seed = found.pop("hidden", None), self.asked.seed
             with waiting(self.progress, "choosing options ..."):
-                self.found = find_options(encoded.X, rows.codes, len(rows.labels), hidden, found, seed, weight)
-        options = self.found.options | {"seed": seed, "progress": self.progress}
+                if rows.labels is None:
+                    hidden = None if hidden is None else tuple(hidden)
+                    self.found = find_number_options(encoded.X, rows.y, hidden, found, seed)
+                else:
+                    self.found = find_options(encoded.X, rows.y, n_labels, tuple(hidden or ()), found, seed, weight)
+        trainer = trainer_for(self.found.options, n_labels)
+        options = self.found.options | {"seed": self.asked.seed, "progress": self.progress}
         if last:
             options |= {name: self.given[name] for name in CHECKPOINTS if name in self.given}
-        return trainer(
-            encoded.X,
-            rows.labels[rows.codes],
-            labels=rows.labels,
-            sample_weight=weight,
-            validation=validation,
-            **options,
-        )
+        if rows.labels is not None:
+            options |= {"labels": rows.labels, "sample_weight": weight}
+        return trainer(encoded.X, rows.truth, validation=validation, **options)
 
     def _more_rows(self, times: float) -> None:
         """Divide an l2 that was found by how many times as many rows there are: the prior stays the same."""
         if "l2" in self.found.options and "l2" not in self.given:
             self.found = replace(self.found, options=self.found.options | {"l2": self.found.options["l2"] / times})
 
-    @staticmethod
-    def _report(model: Any, X: np.ndarray, judged: Labelled, trained: Labelled) -> Report:
+    def _report(self, model: Any, X: np.ndarray, judged: Labelled, trained: Labelled) -> Report | NumberReport:
         """The report of standardised rows that were not trained on."""
+        if judged.labels is None:
+            name = None if self.labeller.target is None else self.labeller.target.name
+            return NumberReport.of(model.predict(X), judged.y, float(trained.y.mean()), loss_of(model), name)
         p = model.label_probabilities(X)
-        return Report.of(judged.labels, p, judged.codes, trained.shares, model.threshold)
+        return Report.of(judged.labels, p, judged.y, trained.shares, model.threshold)
 
     def _finish(self, model: Any, encoded: Encoded, judged: int) -> None:
         """Make the model take the table's columns, and note in it how it was trained."""
@@ -325,9 +357,14 @@ class _Training:
             "target": None if target is None else target.words,
             "standardize": self.asked.standardize,
             "rows_held_out": judged,
-            "label_shares": encoded.rows.shares.tolist(),
+            **self._about_target(encoded.rows),
             "deviations": encoded.deviations.tolist(),
             "left_out": encoded.choice.left_out,
         }
         if self.labeller.dropped:
             model.training["dropped_rows"] = self.labeller.dropped
+
+    @staticmethod
+    def _about_target(rows: Labelled) -> dict[str, Any]:
+        """What a report's baseline knows of the rows trained on."""
+        return {"target_mean": float(rows.y.mean())} if rows.labels is None else {"label_shares": rows.shares.tolist()}

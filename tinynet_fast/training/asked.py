@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import FAST, Engine, choose
 from tinynet_fast.rows.blocks import Order, Rows, is_streamed
+from tinynet_fast.training.augment import Augmentation, augmentation
 from tinynet_fast.training.checkpoints import Checkpoint
 from tinynet_fast.training.losses import LINEAR, ChosenLoss, choose_loss
 
@@ -40,6 +41,7 @@ class Options:
     limit: float = np.inf  # for rows that are measured while they are read: the largest value that the engine may get
     recorded: dict[str, Any] = field(default_factory=dict)  # more entries for the model's file and the checkpoint
     loss: ChosenLoss = field(default_factory=choose_loss)
+    augment: Augmentation | None = None  # what changes the rows anew in each epoch
     targets: list[str] | None = None  # the names of the columns of numbers that are learned
 
     @property
@@ -77,14 +79,29 @@ class Options:
             model = model.for_raw_targets(self.rows.y_mean, self.rows.y_scale)
         return model
 
+    def augment_rows(self, noise: float, mixup: float = 0.0, batch_size: int | None = None) -> None:
+        """Change the rows anew in each epoch; see `augment.py`."""
+        rows, numbers = self.rows, self.numbers
+        self.augment = augmentation(rows, self.features, self.seed or 0, noise, mixup, batch_size, numbers)
+        self.recorded |= {name: amount for name, amount in (("noise", noise), ("mixup", mixup)) if amount}
+
+    def augmented(
+        self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, epoch: int = 0, position: int = 0
+    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
+        """The rows to train on in place of a block that begins with the `position`-th row of the epoch."""
+        if self.augment is None:
+            return X, y, sample_weight
+        return self.augment.rows(X, y, sample_weight, epoch, position)
+
     def choose_engine(self, limit: float, has_kernel: bool = True) -> None:
         """Leave the rows to `strict` if a row is larger than `limit`, up to which `fast` keeps its promise.
 
-        Streamed rows are not known yet, so the loop measures them. A resumed run keeps its engine.
+        Streamed rows are not known yet, and noise makes rows longer, so the loop measures such rows. A resumed run
+        keeps its engine.
         """
         found = None if self.checkpoint is None else self.checkpoint.found
         was_strict = found is not None and found["engine"] == "strict"
         asked, largest = self.engine, 0.0 if self.streams else self.largest
         self.engine = choose(asked, largest, limit, has_kernel=has_kernel and not was_strict)
-        if self.engine is FAST and self.streams:
+        if self.engine is FAST and (self.streams or self.augment is not None):
             self.limit, self.largest = limit, 0.0

@@ -18,7 +18,9 @@ from tinynet_fast.kernels.compiler.jit import has_numba
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import segments as kernel
 from tinynet_fast.kernels.fast.segments import TILE, WIDTH
+from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
 from tinynet_fast.training.junctions import THREADS, Junctions, Meeting, choose_cut, seconds_in_turn
+from tinynet_fast.training.schedules import PLAIN
 from tinynet_fast.training.team import Team
 
 # The most that a block may hold, 8 MB of float64. The more it holds, the fewer burn-ins there are. But a block of rows
@@ -32,7 +34,8 @@ LEAST_ROWS = 1 << 16
 # meet, an eighth of that.
 MEASURED = 1 / 40
 # Estimates of the time of a row in a segment, by the number of segments at once, and of each number in the row.
-ROW_SECONDS, VALUE_SECONDS = {8: 2.8e-9, 16: 1.5e-9, 32: 1.1e-9}, 4.8e-10
+ROW_SECONDS = {LOG_LOSS: {8: 2.8e-9, 16: 1.5e-9, 32: 1.1e-9}, LEAST_SQUARES: {8: 1.1e-9, 16: 1e-9, 32: 1.1e-9}}
+VALUE_SECONDS = {LOG_LOSS: 4.8e-10, LEAST_SQUARES: 4e-10}
 # The most segments that one thread trains at once.
 MANY = 32
 SEGMENTS = (8, 16, 32, 64, 128)
@@ -44,10 +47,21 @@ def block_rows(n_features: int) -> int:
 
 
 class BlockSegments:
-    """Trains blocks of one run of a neuron without penalties, whose steps do not overshoot."""
+    """Trains blocks of one run of a neuron without penalties, whose steps do not overshoot.
 
-    def __init__(self, start: np.ndarray, junctions: Junctions, team: Team) -> None:
-        self.start, self.junctions, self.team = start, junctions, team
+    Parameters
+    ----------
+    start : (n_features + 1,) float64 array
+        The weights and, last, the bias before the first row.
+    junctions : Junctions
+    team : Team
+    loss : int
+        LOG_LOSS or LEAST_SQUARES.
+    """
+
+    def __init__(self, start: np.ndarray, junctions: Junctions, team: Team, loss: int = LOG_LOSS) -> None:
+        self.start, self.junctions, self.team, self.loss = start, junctions, team, loss
+        self.in_turn = getattr(FAST.kernels, PLAIN[loss])
         self.burn_in: int | None = None
         self.first_rate = 0.0
         self.given_up = False
@@ -84,8 +98,8 @@ class BlockSegments:
             return 0
         if self.burn_in is None:
             done = int(n * MEASURED) // TILE * TILE
-            in_turn = step[:done] if len(step) > 1 else np.full(done, step[0])
-            FAST.kernels.sgd_epochs(X[:done], y[:done], in_turn, now[:-1], now[-1:], loss)
+            steps = step[:done] if len(step) > 1 else np.full(done, step[0])
+            self.in_turn(X[:done], y[:done], steps, now[:-1], now[-1:], loss)
             self.burn_in, self.first_rate = self._measure(X, y, step, done, now), rate
         if self.burn_in is None:
             self.given_up = True
@@ -93,7 +107,7 @@ class BlockSegments:
         if not rate > 0.0:
             return done
         burn_in = math.ceil(self.burn_in * self.first_rate / rate / TILE) * TILE
-        segments = _segments(n - done, X.shape[1], burn_in)
+        segments = _segments(n - done, X.shape[1], burn_in, self.loss)
         if segments:
             done += self._train(X, y, step, done, segments, burn_in, now, loss)
         return done
@@ -143,7 +157,7 @@ class BlockSegments:
         def train(lanes: slice) -> None:
             part, errors = kernel.aligned(len(state), len(base[lanes])), squares[lanes].copy()
             part[:] = state[:, lanes]
-            kernel.train(X, y, step, base[lanes], count, part, errors)
+            kernel.train(X, y, step, base[lanes], count, part, errors, self.loss)
             state[:, lanes], squares[lanes] = part, errors
 
         size = _lanes(len(base), self.team.threads)
@@ -159,7 +173,7 @@ class BlockSegments:
         meeting = Meeting(now, self.start, most)
         for rows in range(size, most + size, size):
             base = np.full(WIDTH, first + rows - size)
-            kernel.train(X, y, step, base, size, state, squares)
+            kernel.train(X, y, step, base, size, state, squares, self.loss)
             if meeting.is_over(state[:, 0], state[:, 1], rows):
                 break
         return meeting.burn_in
@@ -170,7 +184,7 @@ def _lanes(segments: int, threads: int) -> int:
     return next(lanes for lanes in (WIDTH, 2 * WIDTH, MANY) if lanes * threads >= segments or lanes == MANY)
 
 
-def _segments(n: int, n_features: int, burn_in: int) -> int | None:
+def _segments(n: int, n_features: int, burn_in: int, loss: int) -> int | None:
     """How many segments to cut `n` rows into; None if rows in turn are about as fast."""
     found = []
     for k in SEGMENTS:
@@ -179,7 +193,7 @@ def _segments(n: int, n_features: int, burn_in: int) -> int | None:
             seconds = []
             for threads in THREADS:
                 lanes = _lanes(k, threads)
-                row = ROW_SECONDS[lanes] + VALUE_SECONDS * n_features
+                row = ROW_SECONDS[loss][lanes] + VALUE_SECONDS[loss] * n_features
                 seconds.append(math.ceil(k / lanes / threads) * lanes * (length + burn_in) * row)
             found.append((seconds, k))
-    return choose_cut(found, seconds_in_turn(n, n_features))
+    return choose_cut(found, seconds_in_turn(n, n_features, loss))

@@ -144,15 +144,14 @@ def bootstrap(
     (start,) = first_weights(weights, bias, options.rows.n_features, options.features)
     rate = schedule.learning_rate
     if is_auto(learning_rate):
-        rate = (
-            nearest_rate(options, start, l2, average)
-            or search_rate(options, start[np.newaxis], penalties, neurons_for(options, penalties, None)).learning_rate
-        )
-    chosen = np.tile([rate, l2, float(average)], (n, 1))
-    samples = alike(chosen, start, options.threads, poisson.model_keys(np.arange(n)))
-    point = alike(chosen[:1], start, options.threads)
-    seconds = Passes(options, [samples, point]).run()
-    return _result(options, rate, penalties, samples.parameters(), point.parameters()[0], seconds)
+        kind = neurons_for(options, penalties, None)
+        near = nearest_rate(options, start, l2, average)
+        rate = near or search_rate(options, start[np.newaxis], penalties, kind).learning_rate
+    keys = np.append(poisson.model_keys(np.arange(n)), poisson.EVERY_ROW)
+    neurons = alike(np.tile([rate, l2, float(average)], (n + 1, 1)), start, options.threads, keys)
+    seconds = Passes(options, neurons).run()
+    found = neurons.parameters()
+    return _result(options, rate, penalties, found[:-1], found[-1], seconds)
 
 
 def _result(

@@ -1,6 +1,6 @@
 """The passes of a bootstrap over its rows, and the rate that brings a neuron nearest to the least loss."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
@@ -11,7 +11,7 @@ from tinynet_fast.models import sandwich
 from tinynet_fast.models.sandwich import CollinearError, Sandwich
 from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.training.loop import finish, run_epochs, visit
-from tinynet_fast.training.many_neurons import ALL_ROWS, Group, ManyNeurons, block_rows
+from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.rate_search import grid
 from tinynet_fast.training.team import Team
@@ -28,31 +28,23 @@ class Passes:
     Means begin with the second half of the epochs, so that the way to the least loss is not in them.
     """
 
-    def __init__(self, options: Options, neurons: Sequence[ManyNeurons]) -> None:
+    def __init__(self, options: Options, neurons: ManyNeurons) -> None:
         self.options, self.neurons = options, neurons
-        self.block_rows = block_rows(sum(map(len, neurons)), options.rows.n_features, options.threads)
-        self.team = Team()
+        self.block_rows = block_rows(len(neurons), options.rows.n_features, options.threads)
 
     def run(self) -> float:
         """Train. Returns the seconds that it took, without compiling."""
         nothing = self.options.engine.rows(self.options.rows.nothing())
-        self._train(nothing, np.empty(0), np.empty(0), np.empty(0))
+        self.neurons.train(nothing, np.empty(0), np.empty(0), np.empty(0))
         started = perf_counter()
-        with np.errstate(all="ignore"), Team(self.options.threads) as self.team:
+        with np.errstate(all="ignore"), Team(self.options.threads) as self.neurons.team:
             finish(run_epochs(self._pass, self.options.epochs))
         return perf_counter() - started
 
     def _pass(self, done: int) -> int:
-        for neurons in self.neurons:
-            neurons.clear(means=done == first_averaged(self.options.epochs))
-        visit(self._blocks(done), self._train)
+        self.neurons.clear(means=done == first_averaged(self.options.epochs))
+        visit(self._blocks(done), self.neurons.train)
         return 1
-
-    def _train(self, X: Any, y: np.ndarray, weights: np.ndarray, keys: np.ndarray) -> None:
-        def train(group: Group) -> None:
-            group.train(X, y, weights, keys if group.draws else None)
-
-        self.team.map(train, [group for neurons in self.neurons for group in neurons.groups])
 
     def _blocks(self, epoch: int) -> Iterator[tuple[Any, ...]]:
         """Rows, labels, sample weights and keys, in the order of the epoch."""
@@ -74,8 +66,8 @@ def first_averaged(epochs: int) -> int:
     return epochs // 2
 
 
-def alike(options: np.ndarray, start: np.ndarray, threads: int, keys: np.ndarray | None = None) -> ManyNeurons:
-    """A neuron for each row of options (learning rate, l2, average), all with the same first weights."""
+def alike(options: np.ndarray, start: np.ndarray, threads: int, keys: np.ndarray) -> ManyNeurons:
+    """A neuron for each row of options (learning rate, l2, average) and each key, with the same first weights."""
     m = len(options)
     return ManyNeurons(options, np.tile(start, (m, 1)), np.full(m, ALL_ROWS), threads, keys)
 
@@ -105,8 +97,8 @@ def nearest_rate(options: Options, start: np.ndarray, l2: float, average: bool) 
         largest = grid(np.ones((1, len(start) - 1)), 1)[-1]  # standardised inputs have squares of 1 on average
     rates = largest * np.geomspace(10.0**-DECADES, 1.0, RATES + 1)[:-1]
     chosen = np.column_stack([rates, np.full(RATES, l2), np.full(RATES, float(average))])
-    neurons = alike(chosen, start, options.threads)
-    Passes(options, [neurons]).run()
+    neurons = alike(chosen, start, options.threads, np.full(RATES, poisson.EVERY_ROW))
+    Passes(options, neurons).run()
     found = neurons.parameters()
     finite = np.isfinite(found).all(axis=1)
     if not finite.any():

@@ -1,11 +1,12 @@
 """The junctions of segments that are trained side by side: how far the weights can be from those of rows in turn.
 
-Why this is a proof. An update is w -> w - s (sigmoid(x.w) - y) x, where x has a 1 appended for the bias. Its derivative
-I - s sigmoid' x x^T has eigenvalues between 1 - s |x|^2 / 4 and 1. So while s |x|^2 <= 8, which `fast` asks of every
-row, two runs over the same rows from different weights never move apart. (With l2, which keeps a share k of the
-weights: while s |x|^2 <= 4 (1 + k).) A gap is the distance between the weights with which a segment starts and those
-with which the one before it ended. The last weights differ from those of rows in turn by at most the sum of all gaps,
-plus rounding. It does not matter how the weights that a segment starts with were guessed.
+Why this is a proof. An update is w -> w - s (f(x.w) - y) x, where x has a 1 appended for the bias, and f is the
+sigmoid, or f(z) = z for a linear neuron. Its derivative I - s f' x x^T has eigenvalues between 1 - s h |x|^2 and 1,
+where h is the largest f': 1/4 for the sigmoid and 1 for a linear neuron. So while s |x|^2 <= 2 / h (8, or 2), which
+`fast` asks of every row, two runs over the same rows from different weights never move apart. (With l2, which keeps a
+share k of the weights: while s |x|^2 <= (1 + k) / h.) A gap is the distance between the weights with which a segment
+starts and those with which the one before it ended. The last weights differ from those of rows in turn by at most the
+sum of all gaps, plus rounding. It does not matter how the weights that a segment starts with were guessed.
 """
 
 import math
@@ -13,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
 from tinynet_fast.training.result import Certificate
 
 Cut = TypeVar("Cut")  # a way to cut rows into segments
@@ -26,7 +28,7 @@ SHORTEST = 1e-100
 # A burn-in has this many times the rows that two runs needed to meet.
 MARGIN = 1.25
 # Estimates of the time of a row in turn, and of each number in it.
-ROW_SECONDS, VALUE_SECONDS = 5.5e-9, 5.5e-10
+IN_TURN = {LOG_LOSS: (5.5e-9, 5.5e-10), LEAST_SQUARES: (3.3e-9, 4.5e-10)}
 # Segments are trained if they take at most this share of the time of rows in turn.
 PAYS = 0.9
 # A cut has to suit each of these numbers of threads, the smaller ones first. For none of them may it take more than
@@ -85,14 +87,18 @@ class Junctions:
         return Certificate(self.segments, self.burn_in, self.worst_gap, self.off / self.length, self.rows_again)
 
 
-def safe_bound(rate: float, l2: float) -> float:
-    """The largest sample weight * (|x|^2 + 1) of a row at which no two runs move apart; 0.0 for a rate of 0.0."""
-    return 4.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate if rate > 0.0 else 0.0
+def safe_bound(rate: float, l2: float, bound: float) -> float:
+    """The largest sample weight * (|x|^2 + 1) of a row at which no two runs move apart; 0.0 for a rate of 0.0.
+
+    `bound` is the loss's: the largest step * (|x|^2 + 1) of a row whose step does not overshoot without l2.
+    """
+    return bound / 2.0 * (1.0 + max(0.0, 1.0 - rate * l2)) / rate if rate > 0.0 else 0.0
 
 
-def seconds_in_turn(rows: int, n_features: int) -> float:
+def seconds_in_turn(rows: int, n_features: int, loss: int) -> float:
     """About how long rows take without segments."""
-    return rows * (ROW_SECONDS + n_features * VALUE_SECONDS)
+    row, value = IN_TURN[loss]
+    return rows * (row + n_features * value)
 
 
 def choose_cut(found: list[tuple[list[float], Cut]], in_turn: float) -> Cut | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, FAST, MOST_ROWS, MOST_VALUES
 from tinynet_fast.kernels.fast import many_neurons as kernel
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.training.team import Team
 
 ALL_ROWS = -1  # the fold of a neuron that is trained on all rows
@@ -25,9 +26,15 @@ class Group:
     """The neurons that one call of the kernel trains, and their arrays."""
 
     def __init__(
-        self, members: np.ndarray, options: np.ndarray, start: np.ndarray, own: np.ndarray, draws: bool = False
+        self,
+        members: np.ndarray,
+        options: np.ndarray,
+        start: np.ndarray,
+        own: np.ndarray,
+        draws: bool = False,
+        loss: int = LOG_LOSS,
     ) -> None:
-        self.members = members
+        self.members, self.loss = members, loss
         rates, l2, averaged = options[members].T
         self.penalised = bool((l2 > 0.0).any() or averaged.any())
         self.averaged = averaged > 0.0
@@ -47,12 +54,8 @@ class Group:
             self.state[: d + 1, used] = start[members].T
 
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, marks: np.ndarray | None) -> None:
-        kernel.train(X, y, weights, marks, self.options, self.state, self.sums, self.penalised, self.marked)
-
-    @property
-    def draws(self) -> bool:
-        """Whether rows count as often as they are drawn, so that `train` takes their keys."""
-        return self.marked != kernel.FOLDS
+        arrays = self.options, self.state, self.sums
+        kernel.train(X, y, weights, marks, *arrays, self.penalised, self.marked, self.loss)
 
     def clear(self, means: bool) -> None:
         kernel.clear(self.sums)
@@ -97,8 +100,10 @@ class ManyNeurons:
     threads : int
         How many threads will share the groups, if they have a team.
     keys : (m,) float64 array, optional
-        The key of each neuron (`poisson.model_keys`), if a row counts as often as it is drawn for the neuron. Then no
-        neuron may hold out a fold, and there are no losses.
+        The key of each neuron (`poisson.model_keys`), if a row counts as often as it is drawn for the neuron, or
+        `poisson.EVERY_ROW`. Then no neuron may hold out a fold, and there are no losses.
+    loss : int
+        LOG_LOSS, or LEAST_SQUARES for linear neurons, which have no log losses and hold out no folds.
     """
 
     team = Team()  # the caller's thread alone
@@ -110,6 +115,7 @@ class ManyNeurons:
         fold: np.ndarray,
         threads: int = 1,
         keys: np.ndarray | None = None,
+        loss: int = LOG_LOSS,
     ) -> None:
         self.options, self.fold, self.n_parameters = options, fold, start.shape[1]
         penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
@@ -117,7 +123,7 @@ class ManyNeurons:
         parts = [part for part in (np.flatnonzero(~penalised), np.flatnonzero(penalised)) if len(part)]
         members = [each for part in parts for each in in_groups(part, kernel.WIDTH, kernel.MOST, threads)]
         own, draws = (fold, False) if keys is None else (keys, True)
-        self.groups = [Group(each, options, start, own, draws) for each in members]
+        self.groups = [Group(each, options, start, own, draws, loss) for each in members]
 
     def __len__(self) -> int:
         return len(self.options)

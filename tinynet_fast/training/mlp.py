@@ -10,7 +10,14 @@ from tinynet_fast.kernels.engines import row_limit
 from tinynet_fast.kernels.fast import NETWORK_LOSSES
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table, views
-from tinynet_fast.training.checks import check_flag, check_one_of, check_rate, check_share, check_whole
+from tinynet_fast.training.checks import (
+    check_at_least_zero,
+    check_flag,
+    check_one_of,
+    check_rate,
+    check_share,
+    check_whole,
+)
 from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
@@ -41,6 +48,8 @@ def train_mlp(
     l2: float = 0.0,
     weight_decay: float = 0.0,
     dropout: float = 0.0,
+    noise: float = 0.0,
+    mixup: float = 0.0,
     schedule: str = "constant",
     power_t: float = 0.5,
     output: str | None = None,
@@ -123,6 +132,17 @@ def train_mlp(
         The share of hidden units that each row leaves out at random; the outputs of the others are divided by
         1 - dropout (Srivastava and others, JMLR 15, 2014). Which units are left out depends on `seed` and the epoch
         alone, so it is the same in every engine. The model that is returned leaves none out.
+    noise : float
+        As for `train_neuron`.
+    mixup : float
+        The alpha of mixup (Zhang and others, ICLR 2018); 0.2 is usual. In each epoch a row x with label y becomes
+        s * x + (1 - s) * x', with a new share s from Beta(alpha, alpha), and its loss s * loss(y) + (1 - s) * loss(y').
+        The partner x' with label y' is the row at the same place in a new permutation of the batch. (The paper draws a
+        share for each pair, as here; its program draws one for each batch.) The sample weights are shared out likewise:
+        s times its own counts for y, and (1 - s) times the partner's for y' (the history divides by the rows' own sum).
+        Numbers to learn are mixed as inputs are.
+        With labels, the kernels train on two rows for each one, which takes twice the time. Noise is added before rows
+        are mixed. A batch takes up to 8,388,608 values, such as 524,288 rows of 16 inputs.
     schedule : {"constant", "invscaling", "cosine"}
         The rate of the t-th update, t = 1, 2, ..., T over all epochs: `learning_rate`; `learning_rate` / t**`power_t`;
         `learning_rate` * (1 + cos(pi (t - 1) / T)) / 2.
@@ -221,6 +241,7 @@ def train_mlp(
     if batch_size is not None:
         batch_size = check_whole("batch_size", batch_size)
     units, dropout = check_hidden(hidden), check_share("dropout", dropout)
+    noise, mixup = check_at_least_zero("noise", noise), check_at_least_zero("mixup", mixup)
     options = checked(
         X,
         y,
@@ -228,7 +249,7 @@ def train_mlp(
         epochs=epochs,
         shuffle=shuffle,
         seed=seed,
-        random_start=weights is None or dropout > 0.0,
+        random_start=weights is None or max(dropout, noise, mixup) > 0.0,
         validation=validation,
         patience=patience,
         engine=engine,
@@ -247,6 +268,7 @@ def train_mlp(
         resume=resume,
         counted=True,
     )
+    options.augment_rows(noise, mixup, batch_size)
     if schedule == "cosine":
         options.recorded["epochs_in_all"] = options.epochs
     if not np.isfinite(options.rows.total_weight):

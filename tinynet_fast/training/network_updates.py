@@ -54,11 +54,14 @@ class Network:
         n = len(options.rows)
         self.n_rows, self.size = n, min(batch_size or n, n)
         self.batch_size: int | None = self.size
-        self.rule = own(optimizer.rule(self.size, loss.code, loss.shape))
+        self.copies = 1 if options.augment is None else options.augment.copies  # rows that kernels get for a row
+        self.rule = own(optimizer.rule(self.size * self.copies, loss.code, loss.shape))
         optimizer.schedule.updates = options.epochs * -(-n // self.size)
         self.repeats = n % self.size == 0 and not dropout  # a short last batch is left to end_epoch
         masked = self.hidden_units if dropout else 0
         self.block_rows = options.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
+        if options.augment is not None and options.augment.mixes:  # blocks hold whole batches
+            self.block_rows = max(self.block_rows // self.copies, self.size)
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
         self.table = layer_table(sizes, activation, self.output)
@@ -73,12 +76,12 @@ class Network:
         self.restore({"parameters": start, **zeros, **counts})
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
-        own, n = self.engine.own, len(y)
+        own, n, size = self.engine.own, len(y), self.size * self.copies
         y = y.reshape(-1)  # several targets of a row one after another
         if sample_weight is None:
-            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // self.size, bool)
+            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size, bool)
         else:
-            moves = batches_that_move(sample_weight, self.pending, self.size)
+            moves = batches_that_move(sample_weight, self.pending, size)
         moves = np.tile(moves, len(losses))
         schedule_rows = self.constant_rows
         if schedule_rows is None:
@@ -87,7 +90,7 @@ class Network:
             self.engine.rows(X),
             own(y),
             own(self.ones[:n] if sample_weight is None else sample_weight),
-            own(self._mask(n)) if self.dropout else self.no_mask,
+            own(self._mask(n // self.copies)) if self.dropout else self.no_mask,
             schedule_rows,
             self.rule,
             self.layers,
@@ -98,14 +101,15 @@ class Network:
         )
         self.updates += int(moves.sum())
         self.epochs += len(losses) - 1  # `end_epoch` adds one more
-        self.position += n
+        self.position += n // self.copies
 
     def _mask(self, n: int) -> np.ndarray:
         """The factors of dropout for the next `n` rows of the epoch. They do not depend on how blocks are cut."""
         if self.generator is None:
             self.generator = np.random.default_rng([self.seed or 0, self.epochs, MASK_STREAM])
             self.generator.bit_generator.advance(self.position * self.hidden_units)  # type: ignore[attr-defined]
-        return (self.generator.random((n, self.hidden_units)) >= self.dropout) / (1.0 - self.dropout)
+        mask = (self.generator.random((n, self.hidden_units)) >= self.dropout) / (1.0 - self.dropout)
+        return mask if self.copies == 1 else np.repeat(mask, self.copies, axis=0)
 
     def use(self, engine: Engine) -> None:
         self.engine, self.units = engine, engine.scratch(self.table)
@@ -140,7 +144,7 @@ class Network:
         pending, pending_weight = state["pending"]
         most = epoch * -(-self.n_rows // self.size) + rows // self.size
         whole("the number of updates", state["updates"][0], most)
-        if (state["epochs"][0], state["position"][0], pending) != (epoch, rows, rows % self.size):
+        if (state["epochs"][0], state["position"][0], pending) != (epoch, rows, rows % self.size * self.copies):
             raise StateError(f"the parameters are not those after {epoch:,} epochs and {rows:,} rows")
         if not pending_weight >= 0.0:
             raise StateError("the weight of the rows that wait is below 0")

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tinynet_fast.kernels.engines import FAST, row_limit
-from tinynet_fast.kernels.reference import LOG_LOSS
 from tinynet_fast.models import Neuron
-from tinynet_fast.training.checks import check_rate, is_auto
+from tinynet_fast.training.checks import check_at_least_zero, check_rate, is_auto
 from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.neuron_kinds import MOST_LABELS, check_neuron_output, first_weights, neurons_for
@@ -17,7 +16,7 @@ from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
-from tinynet_fast.training.schedules import Penalties, Schedule
+from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
 from tinynet_fast.training.strict_first import strict_first
 from tinynet_fast.training.team import Team
 
@@ -46,6 +45,7 @@ def train_neuron(
     gamma: float = 2.0,
     class_weight: Any = None,
     standardize_y: bool = False,
+    noise: float = 0.0,
     shuffle: bool | str = False,
     seed: int | None = None,
     validation: Any = None,
@@ -64,7 +64,8 @@ def train_neuron(
 ) -> TrainingResult[Neuron]:
     """Train one neuron: for each row, predict, measure the error and nudge the weights.
 
-    For a row x with label 0 or 1::
+    It learns two labels, more than two (a sum for each label), or with ``output="linear"`` numbers. For a row x with
+    label 0 or 1::
 
         raw        = x[0]*w[0] + x[1]*w[1] + ... + bias
         prediction = 1 / (1 + exp(-raw))
@@ -73,7 +74,8 @@ def train_neuron(
         bias      -= learning_rate * error
 
     This is stochastic gradient descent on cross-entropy, a row at a time (Bishop, Pattern Recognition and Machine
-    Learning, 2006, section 4.3.2).
+    Learning, 2006, section 4.3.2). For numbers the prediction is the raw sum, and the error is in the number's own
+    unit. Other losses nudge by their own slope in place of the error; see `loss`.
 
     Parameters
     ----------
@@ -91,25 +93,28 @@ def train_neuron(
         epochs a function that returns a new iterator each time. However they are cut into files and blocks, the weights
         are those of the same rows in memory. Files whose rows take up to 256 MB as float64 are parsed once and then
         kept in memory. Or a SciPy sparse matrix or array; see the notes.
-    y : (n,), or str
-        0/1, booleans, or any two labels. The larger in sorting order is the one whose probability is learned. If X is a
-        frame or a path, the name of the column of labels (for .npy its number, from 0, or an array or a path of
-        labels). Leave it out if blocks or svmlight files hold the labels.
+    y : (n,), or str; for numbers also (n, n_targets), or list of str
+        0/1, booleans, or any labels, up to 256. Of two, the larger in sorting order is the one whose probability is
+        learned. With ``output="linear"`` numbers, several for each row if `y` has several columns. If X is a frame or a
+        path, the name of the column of labels or numbers (for .npy its number, from 0, or an array or a path of
+        them), or the names of several columns of numbers. Leave it out if blocks or svmlight files hold the labels.
     learning_rate : float or "auto"
-        How far a row moves the weights. While learning_rate * (|x|**2 + 1) <= 8 for every row, no step overshoots.
+        How far a row moves the weights. No step overshoots while learning_rate * (|x|**2 + 1) is at most 8 for every
+        row; for numbers with "squared_error" or "huber", and for a softmax, at most 2 and 4. Numbers therefore need
+        inputs of about 1 (see `standardize`) or a small rate.
         "auto" first tries a grid of rates, on all rows or on 32,768 or more that are drawn from them (see `auto_rate`),
-        and trains with the rate that has the least log loss; `rate_search` of the result says what was tried. It is for
-        schedule="constant" and loss="log_loss" without l1. Rows that are not in memory are read once more for it; rows
-        that can be read once only are refused.
+        and trains with the rate that has the least loss: of numbers the loss that is asked for, of labels the log loss
+        (for "hinge" its own). `rate_search` of the result says what was tried. It is for schedule="constant" without
+        l1. Rows that are not in memory are read once more for it; rows that can be read once only are refused.
     epochs : int
         Passes over the rows.
-    weights : float or (n_features,)
-        Where to start: one number for all weights, or one for each. A dict or a pandas Series gives them by the names
-        of the inputs.
-    bias : float
+    weights : float, (n_features,) or (n_features, n_outputs)
+        Where to start: one number for all weights, one for each input, or with more than two labels or several numbers
+        one for each input and output. A dict or a pandas Series gives them by the names of the inputs.
+    bias : float or (n_outputs,)
         Where the bias starts.
     sample_weight : (n,), optional
-        How much a row counts: its step is its learning rate times its weight. At least 0, and above 0 for rows of both
+        How much a row counts: its step is its learning rate times its weight. At least 0, and above 0 for rows of two
         labels. Only for rows in memory.
     l2, l1 : float
         Penalties: of l2 / 2 times the squared length of the weights, and of l1 times the sum of their magnitudes. Each
@@ -125,9 +130,58 @@ def train_neuron(
     average : bool or int
         The model's weights are the mean of the weights after each row (averaged SGD, Polyak and Juditsky, 1992), from
         the first row that is trained on, or from the `average`-th.
-    loss : {"log_loss", "squared_error"}
-        What the updates make small: cross-entropy, whose gradient is error * x, or the squared error of the
-        prediction, whose gradient is 2 * error * prediction * (1 - prediction) * x.
+    output : {None, "one_vs_rest", "linear"}
+        None: `y` holds labels. With more than two, the neuron has a sum for each, and their softmax gives the
+        probabilities (Bishop, section 4.3.4); "one_vs_rest" trains a neuron for each label against all others. With two
+        labels they are the same. "linear": `y` holds numbers.
+    loss : str, optional
+        What the updates make small. Here z is the raw sum and error = prediction - y. The weights are nudged by
+        learning_rate * slope * x, where the slope is the loss's derivative by z:
+
+        ================  =============================================  =====================================
+        of labels         loss of a row                                  slope
+        ================  =============================================  =====================================
+        "log_loss"        -log(p), p the probability of the true label;  error
+                          the default
+        "squared_error"   error**2                                       2 error prediction (1 - prediction)
+        "hinge"           max(0, 1 - s z), s = 1 for the second label,   -s if s z <= 1, else 0
+                          -1 for the first
+        "focal"           -(1 - p)**gamma log(p)                         its derivative
+        ================  =============================================  =====================================
+
+        ================  =============================================  =====================================
+        of numbers        loss of a row                                  slope
+        ================  =============================================  =====================================
+        "squared_error"   error**2; the default                          error: half the derivative, as in
+                                                                         scikit-learn
+        "huber"           error**2 / 2 if abs(error) <= delta, else      error, kept from -delta to delta
+                          delta (abs(error) - delta / 2)
+        "absolute_error"  abs(error)                                     1, -1, or 0 for no error
+        "quantile"        (1 - q) error if error > 0, else -q error      1 - q, -q, or 0 for no error
+        "poisson"         exp(z) - y z                                   error
+        ================  =============================================  =====================================
+
+        With "hinge" the model gives margins and no probabilities. With "poisson", for counts of at least 0, z is the
+        log of the mean, and the prediction is exp(z). A softmax has "log_loss" alone. Sources: Huber, 1964; Koenker and
+        Bassett, Econometrica 46, 1978 (quantile); Lin and others, ICCV 2017 (focal).
+    delta, quantile, gamma : float
+        The shapes of "huber", "quantile" (q: the share of numbers that shall lie below the prediction, above 0 and
+        below 1) and "focal" (at least 0; 0 is the log loss).
+    class_weight : dict or "balanced", optional
+        What the rows of each label count for, times their sample weights: a dict from label to weight, 1.0 for labels
+        that it leaves out; or "balanced", n / (n_labels * rows of the label) as in scikit-learn. Only for labels.
+    standardize_y : bool
+        Train on (y - mean) / standard deviation of each number; the model gives raw numbers. Its loss history is of the
+        standardised ones, and so is `delta`. Not for "poisson".
+    noise : float
+        Each epoch trains on inputs with new Gaussian noise, whose deviation is `noise` times the input's own over the
+        rows (with `standardize`, `noise` itself); 0.1 is usual. It keeps weights small as l2 does (Bishop, Training
+        with noise is equivalent to Tikhonov regularization, Neural Computation 7, 1995): for squared error of a linear
+        neuron, the expected loss is that of the rows plus the squared length of the weights times `noise` squared, each
+        weight counted in deviations. It depends on `seed`, the epoch and the row's place in the epoch alone, so it is
+        the same in every engine. Validation and the search for a rate see none. A column that never changes gets none.
+        If inputs are not standardised, a pass over the rows measures them. If a row becomes too long for "fast" to keep
+        its promise, training begins again with "strict" (and calls `callback` again). Not for sparse rows.
     shuffle : bool or "blocks"
         Visit the rows in a new random order in each epoch. The order depends on `seed` and the epoch alone, so it is
         the same in every engine. True needs all rows in memory: arrays, or files whose rows take up to 256 MB. "blocks"
@@ -147,10 +201,12 @@ def train_neuron(
     patience : int, optional
         Stop after this many epochs in a row without a lower validation loss, and return the weights of the best epoch.
     engine : {"fast", "strict", "numpy", "reference"}
-        What does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, squared error,
-        steps that can overshoot and very large starting weights to "strict", which has the reference's weights bit for
-        bit. (On sparse rows "fast" does l1 itself.) If the rate falls until no step can overshoot, "fast" trains the
-        rows from there on, but none of the first epoch if the rows take more than 256 MB.
+        What does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, steps that can
+        overshoot and very large starting weights to "strict", which has the reference's weights bit for bit. It also
+        leaves to it the losses that are not convex, have a kink, or have no bound on their slope's slope:
+        "squared_error" of labels, "focal", "hinge", "absolute_error", "quantile" and "poisson". (On sparse rows "fast"
+        does l1 itself, and "log_loss" alone.) If the rate falls until no step can overshoot, "fast" trains the rows
+        from there on, but none of the first epoch if the rows take more than 256 MB.
     progress : bool
         Show on stderr how far training is: a bar on a terminal, elsewhere a line every few seconds.
     callback : callable, optional
@@ -160,9 +216,9 @@ def train_neuron(
         index that pandas or Dask wrote into a file, also one with a name. A column that looks like a row number is
         named in a `TrainingWarning`.
     labels : sequence, optional
-        The two labels: the second is the one whose probability is learned, and any other label in the rows is refused.
-        Needed if rows can be read only once, or to learn the probability of the label that comes first in sorting
-        order.
+        The labels: of two, the second is the one whose probability is learned. Any other label in the rows is refused.
+        Needed if rows can be read only once, to learn the probability of the label that comes first in sorting order,
+        and for more than two labels of rows that are not in memory. Not for numbers.
     standardize : bool
         Train on (x - mean) / standard deviation of each input, which takes a pass over the rows beforehand. The model
         that is returned takes raw inputs; `weights`, `bias` and `l2` apply to the standardised ones. A column that
@@ -188,14 +244,17 @@ def train_neuron(
     Returns
     -------
     TrainingResult
-        `model` is a `Neuron`, `loss_history` the sum of squared errors in each epoch.
+        `model` is a `Neuron`. `loss_history` is the sum of squared errors in each epoch; for "huber",
+        "absolute_error", "quantile", "poisson" and "hinge" the sum of the loss. That of several outputs is summed over
+        them. Each row is measured before its update.
 
     Raises
     ------
     ValueError
-        For missing values, ragged rows, one label only or an option that makes no sense; the message names the place
-        and the remedy. If a hold-out leaves only one label of rows that are not in memory, the error comes after the
-        first pass over them. Errors in files are TableErrors (a ValueError).
+        For missing values, ragged rows, one label only, a number that the loss cannot learn, options that do not go
+        together (such as a loss of numbers without ``output="linear"``), or one that makes no sense; the message names
+        the place and the remedy. If a hold-out leaves only one label of rows that are not in memory, the error comes
+        after the first pass over them. Errors in files are TableErrors (a ValueError).
     OSError
         If a file cannot be read.
     TrainingDivergedError
@@ -211,11 +270,12 @@ def train_neuron(
     Notes
     -----
     If the engine is "fast", long runs are trained in segments side by side, and the junctions are compared afterwards;
-    `certificate` of the result says how far the weights can be from those of rows in turn. This is for dense rows
-    without l1 and a checkpoint: blocks of 65,536 rows and more of up to 8 inputs without l2 and averaging, and more
-    than eight epochs in the same order at a constant rate (averaged ones of up to 10 million rows in all). The weights
-    do not depend on `n_jobs`, on how rows are cut into files and blocks, or on what looks at the epochs (`callback`,
-    `validation`). With other `epochs` the last bits of an epoch may be others.
+    `certificate` of the result says how far the weights can be from those of rows in turn. This is for log loss and for
+    the squared error of one number, and for dense rows without l1 and a checkpoint: blocks of 65,536 rows and more of
+    up to 8 inputs without l2 and averaging, and more than eight epochs in the same order at a constant rate (averaged
+    ones of up to 10 million rows in all). The weights do not depend on `n_jobs`, on how rows are cut into files and
+    blocks, or on what looks at the epochs (`callback`, `validation`). With other `epochs` the last bits of an epoch may
+    be others.
 
     On sparse rows an update costs what the row stores and not the width: l2 is one factor for all weights, and the mean
     of averaged SGD is brought up to date by what the rows added (Bottou, Stochastic gradient descent tricks, 2012). The
@@ -242,11 +302,18 @@ def train_neuron(
     [4.30186855] -10.50801156
     >>> result.model.predict([2.4, 2.5])
     array([0, 1])
+
+    Numbers:
+
+    >>> result = train_neuron([1, 2, 3, 4], [52, 58, 66, 72], output="linear", learning_rate=0.05, epochs=1000)
+    >>> print(result.model, result.model.predict([2.5, 5]).round(1), round(result.model.score([1, 4], [52, 72]), 3))
+    Neuron(1 inputs, linear) [62.  78.8] 1.0
     """
     of = check_neuron_output(output)
     chosen = choose_loss(loss, of, delta=delta, quantile=quantile, gamma=gamma)
     penalties, search = Penalties(l2, l1, average, chosen), is_auto(learning_rate)
     rates = first_schedule(learning_rate, schedule, power_t, penalties)
+    noise = check_at_least_zero("noise", noise)
     options = checked(
         X,
         y,
@@ -254,7 +321,7 @@ def train_neuron(
         epochs=epochs,
         shuffle=shuffle,
         seed=seed,
-        random_start=False,
+        random_start=noise > 0.0,
         validation=validation,
         patience=patience,
         engine=engine,
@@ -276,6 +343,7 @@ def train_neuron(
         sparse=True,
         n_jobs=n_jobs,
     )
+    options.augment_rows(noise)
     if rates.name == "cosine":
         rates.updates = options.epochs * len(options.rows)
         options.recorded["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
@@ -288,10 +356,12 @@ def train_neuron(
         options.checkpoint.rate_search = None
     fast = options.engine is FAST and kind.is_fast
     length = max(math.hypot(*each) for each in start)
-    options.choose_engine(row_limit(length, float(rates.rates(0, 1)[0]), kind.bound), kind.is_fast)
+    rate = float(rates.rates(0, 1)[0])
+    bound = penalties.bound(kind.bound, rate)
+    options.choose_engine(row_limit(length, rate, bound), kind.is_fast)
 
     def trained() -> TrainingResult[Neuron]:
-        first = strict_first(options, rates, kind.bound) if fast else None
+        first = strict_first(options, rates, bound) if fast and not noise else None
         trainable, junctions = kind.trainable(options, start, rates, penalties), Junctions()
         if first is not None:
             trainable.cut_for(FAST, options)
@@ -309,12 +379,11 @@ def side_by_side(
     """Let long blocks and many epochs be trained in segments; returns what does so with epochs.
 
     `later` says that `fast` trains later, though another engine does so now.
-
     """
     penalties, n = neuron.penalties, options.rows.count
     fast = options.engine is FAST or later
-    log_loss = penalties.smooth and penalties.loss.code == LOG_LOSS
-    if type(neuron) is not DenseNeuron or not fast or not log_loss or options.checkpoint is not None:
+    kernel = penalties.smooth and penalties.loss.code in PLAIN
+    if type(neuron) is not DenseNeuron or not fast or not kernel or options.checkpoint is not None or options.augment:
         return None
     # 10 ms, which short runs do not need.
     from tinynet_fast.training import block_segments
@@ -325,10 +394,10 @@ def side_by_side(
         and options.rows.n_features <= block_segments.MOST_FEATURES
         and (n is None or n >= block_segments.LEAST_ROWS)
     ):
-        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team)
+        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team, penalties.loss.code)
         neuron.repeats = False  # one epoch a call
         neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
-    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options)
+    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options, penalties.loss.code)
     return Segments(neuron, options, junctions, team) if repeated else None
 
 

@@ -12,6 +12,7 @@ from tinynet_fast.rows.numbers import Numbers
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.checks import check_rate
 from tinynet_fast.training.history import all_finite
+from tinynet_fast.training.losses import LABELS
 from tinynet_fast.training.neuron_kinds import Kind
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.result import RateSearch
@@ -34,7 +35,9 @@ def search_once(options: Options, start: np.ndarray, penalties: Penalties, kind:
 
 
 def _words(penalties: Penalties) -> str:
-    return penalties.loss.name.replace("_", " ")
+    """What the models of a search are judged by: probabilities of labels by the log loss, whatever they learn by."""
+    loss = penalties.loss
+    return "log loss" if loss.of == LABELS and loss.name != "hinge" else loss.name.replace("_", " ")
 
 
 def search_rate(options: Options, start: np.ndarray, penalties: Penalties, kind: Kind) -> RateSearch:

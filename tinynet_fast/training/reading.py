@@ -19,7 +19,7 @@ from tinynet_fast.rows.arrays import (
 )
 from tinynet_fast.rows.blocks import Rows, check_held_share, picked, split_rows
 from tinynet_fast.rows.files import TableError
-from tinynet_fast.rows.frames import target_names, training_rows
+from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.labels import as_labels
 from tinynet_fast.rows.numbers import numbers_and_gaps
@@ -78,7 +78,7 @@ def read_in_memory(options: Options, X: Any, y: Any, sample_weight: Any, reading
     if not (isinstance(matrix, CSR) or np.isfinite(options.largest)):
         check_finite(matrix, columns=options.features)
     if options.numbers:
-        options.targets = column_names(y) if y is given else target_names(given)
+        options.targets = column_names(y) if y is given else [given] if isinstance(given, str) else list(given)
         codes: Any = read_targets(y, len(matrix), options.loss, names=options.targets)
     else:
         codes, options.labels = _codes(y, reading.known, len(matrix), reading.most_labels)

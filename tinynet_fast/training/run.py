@@ -84,6 +84,8 @@ def stable_rate(rows: "Rows | StreamRows", bound: float, start: np.ndarray) -> f
         return 0.0
     largest = max(1.0, *(_magnitude(X) for X, _, _ in rows.blocks(1 << 12)))
     norm = max(float(square_norms(X, largest).max()) for X, _, _ in rows.blocks(1 << 12))  # cannot overflow
+    if rows.reach:
+        norm = (norm**0.5 + rows.reach / largest) ** 2
     return bound / largest / largest / (norm + 1.0 / largest / largest)
 
 
@@ -92,7 +94,7 @@ def _magnitude(X: Any) -> float:
 
 
 class Overshoot(Exception):
-    """Raised when a streamed row could make a step overshoot; training starts again with `strict`."""
+    """Raised when a streamed or noisy row could make a step overshoot; training starts again with `strict`."""
 
 
 def until_measured(trained: Callable[[], TrainingResult[M_co]], options: Options) -> TrainingResult[M_co]:
@@ -150,7 +152,7 @@ class Run(Generic[M_co]):
         # If the rows fit one block and nothing looks at single epochs, one call of the kernel trains several epochs.
         self.together = 1
         if trainable.repeats and not (
-            options.streams or options.shuffle or options.validation_loss or options.callback
+            options.streams or options.shuffle or options.augment or options.validation_loss or options.callback
         ):
             self.together = max(1, trainable.block_rows // len(options.rows))
         with self._ending_well(), Progress(options, history.done, history.position) as self.show:
@@ -158,8 +160,7 @@ class Run(Generic[M_co]):
             most = 0 if history.stopped_early else options.epochs
             finish(run_epochs(self._pass, most, observers, history.done))
         result = training_result(trainable, options, history)
-        if not options.numbers:
-            warn_if_useless(trainable, options, self.sample, history.last_loss)
+        warn_if_useless(trainable, options, self.sample, history.last_loss)
         return result
 
     def _open_checkpoint(self) -> None:
@@ -227,7 +228,8 @@ class Run(Generic[M_co]):
                 trainable.restore(before)  # and train one by one, to find the epoch that diverges
                 self.together, history.settled = 1, True
             else:
-                options.limit = np.inf  # every row was measured in this epoch
+                if options.augment is None:
+                    options.limit = np.inf  # every row was measured in this epoch
                 history.losses.append(trainable.epoch_loss(self.totals))
                 history.done += k
                 history.settled = k > 1  # else it is settled after validation and the callback
@@ -261,13 +263,14 @@ class Run(Generic[M_co]):
     def _train(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> None:
         """Train on a block of rows."""
         options, trainable, history, saved = self.options, self.trainable, self.history, self.options.checkpoint
+        rows = options.augmented(X, y, sample_weight, history.done, history.position)
         if options.limit < np.inf:
-            self._measure(X, sample_weight)
+            self._measure(rows[0], rows[2])
         k = len(self.totals)
         with self._held():
             history.settled = False
             losses = options.engine.own(self.totals)
-            trainable.train(X, y, sample_weight, losses)
+            trainable.train(*rows, losses)
             self.totals = np.asarray(losses, dtype=np.float64)
             history.position += len(y)
             history.total = float(self.totals[-1])
@@ -281,12 +284,12 @@ class Run(Generic[M_co]):
             saved.write(history.state(trainable.state()))
 
     def _measure(self, X: Any, sample_weight: np.ndarray | None) -> None:
-        """Leave streamed rows to `strict` if one is longer than the fast engine's limit."""
+        """Leave streamed or noisy rows to `strict` if one is longer than the fast engine's limit."""
         options, largest = self.options, row_bound(X, sample_weight)
         options.largest = max(options.largest, largest)
         if choose(options.engine, largest, options.limit) is options.engine:
             return
-        if options.rows.source.repeatable:  # type: ignore[union-attr]
+        if not is_streamed(options.rows) or options.rows.source.repeatable:
             raise Overshoot
         options.limit = np.inf
         self._use(STRICT)
@@ -313,8 +316,9 @@ class Run(Generic[M_co]):
 
 def compiled_by(trainable: Trainable[Any], options: Options) -> str:
     """Train on no rows, so that kernels are compiled now. Returns the engine's name with how they were compiled."""
+    rows = options.augmented(options.rows.nothing(), np.empty(0), None)
     with noting() as ways:
-        trainable.train(options.rows.nothing(), np.empty(0), None, options.engine.own(np.zeros(1)))
+        trainable.train(*rows, options.engine.own(np.zeros(1)))
     return options.engine.named(ways)
 
 

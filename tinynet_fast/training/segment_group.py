@@ -11,6 +11,7 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import MOST_VALUES
 from tinynet_fast.kernels.fast.many_neurons import MOST, WIDTH
+from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
 from tinynet_fast.rows.blocks import is_streamed
 from tinynet_fast.training.junctions import have_met
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, in_groups
@@ -18,14 +19,44 @@ from tinynet_fast.training.options import Options
 from tinynet_fast.training.team import Team
 
 BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
-# About how long a call takes beside its rows. However many registers are trained, a row waits for exp and a division,
-# and each of its numbers for the sum so far.
-CALL_SECONDS, WAITING_SECONDS, LATENCY_SECONDS = 2.5e-5, 2.4e-8, 6.5e-10
-# About how long a register takes for a row, and for each number of it. Of two figures, the second one is for neurons
-# with l2 or averaging.
-REGISTER_SECONDS, VALUE_SECONDS = 1.7e-9, (3.7e-10, 1e-9)
-# The bytes of weights that lie in the first cache, and how many times as long a number takes if they do not.
-CACHE, OUT_OF_CACHE = 1 << 15, (1.4, 2.2)
+CALL_SECONDS = 2.5e-5  # about how long a call takes beside its rows
+# The bytes of weights that lie in the first cache.
+CACHE = 1 << 15
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Estimates of the time of a pass.
+
+    Attributes
+    ----------
+    waiting, latency : float
+        How many seconds a row waits, however many registers are trained: for exp and a division, if there are any; and
+        for each of its numbers, which waits for the sum so far.
+    register, value : float
+        How many seconds a register takes for a row, and for each number of it.
+    out_of_cache : float
+        How many times as long a number takes if the weights do not lie in the first cache.
+    state_rows : int
+        How many numbers a neuron keeps for each weight: 2 with means.
+    """
+
+    waiting: float
+    latency: float
+    register: float
+    value: float
+    out_of_cache: float
+    state_rows: int
+
+
+# By loss, and by whether neurons have l2 or averaging. Those of a loss were measured on the same machine, as in
+# `junctions.py` and in `block_segments.py`; those of linear neurons on one whose clock is slower (2.1 GHz).
+PACES = {
+    (LOG_LOSS, False): Pace(2.4e-8, 6.5e-10, 1.7e-9, 3.7e-10, 1.4, 1),
+    (LOG_LOSS, True): Pace(2.4e-8, 6.5e-10, 1.7e-9, 1e-9, 2.2, 2),
+    (LEAST_SQUARES, False): Pace(5e-9, 1.3e-9, 0.0, 8e-10, 1.4, 1),
+    (LEAST_SQUARES, True): Pace(6e-9, 1.3e-9, 2.8e-9, 2.1e-9, 1.8, 2),
+}
 
 
 @dataclass(frozen=True)
@@ -39,28 +70,28 @@ class GroupCut:
     epochs: int
     slices: int
 
-    def parts(self, n: int, n_features: int, penalised: bool, threads: int) -> int:
+    def parts(self, n: int, n_features: int, pace: Pace, threads: int) -> int:
         """How many threads share the lanes of a slice. A few registers take about as long as one."""
         registers, most = math.ceil(self.lanes / WIDTH), math.ceil(threads / self.slices)
         return min(
             range(1, min(most, registers) + 1),
-            key=lambda parts: pass_seconds(n, n_features, penalised, math.ceil(registers / parts)),
+            key=lambda parts: pass_seconds(n, n_features, pace, math.ceil(registers / parts)),
         )
 
-    def seconds(self, n: int, n_features: int, penalised: bool, threads: int) -> float:
+    def seconds(self, n: int, n_features: int, pace: Pace, threads: int) -> float:
         """About how long this many threads take for an epoch of all segments."""
-        registers = math.ceil(math.ceil(self.lanes / WIDTH) / self.parts(n, n_features, penalised, threads))
+        registers = math.ceil(math.ceil(self.lanes / WIDTH) / self.parts(n, n_features, pace, threads))
         rounds = math.ceil(self.slices / threads)
-        return rounds * pass_seconds(n // self.slices, n_features, penalised, registers)
+        return rounds * pass_seconds(n // self.slices, n_features, pace, registers)
 
 
-def pass_seconds(n: int, n_features: int, penalised: bool, registers: int) -> float:
-    """About how long one thread takes to train these registers of neurons, maybe penalised ones, on `n` rows."""
+def pass_seconds(n: int, n_features: int, pace: Pace, registers: int) -> float:
+    """About how long one thread takes to train these registers of neurons on `n` rows."""
     calls = math.ceil(registers / MOST)
-    state = 8 * WIDTH * (n_features + 1) * (2 if penalised else 1)  # bytes of a register
+    state = 8 * WIDTH * (n_features + 1) * pace.state_rows  # bytes of a register
     out_of_cache = state * math.ceil(registers / calls) > CACHE
-    value = VALUE_SECONDS[penalised] * n_features * (OUT_OF_CACHE[penalised] if out_of_cache else 1.0)
-    a_row = calls * WAITING_SECONDS + max(LATENCY_SECONDS * n_features, registers * (REGISTER_SECONDS + value))
+    value = pace.value * n_features * (pace.out_of_cache if out_of_cache else 1.0)
+    a_row = calls * pace.waiting + max(pace.latency * n_features, registers * (pace.register + value))
     return n * a_row + math.ceil(n / BLOCK_ROWS) * calls * CALL_SECONDS
 
 
@@ -104,6 +135,7 @@ class EpochGroup:
     options : Options
     each : (float, float, float)
         The learning rate, l2, and 1.0 if means are needed, else 0.0.
+    loss : int
     cut : GroupCut
     burn_in : int
         Rows; no more than a slice has if there are several.
@@ -116,6 +148,7 @@ class EpochGroup:
         self,
         options: Options,
         each: tuple[float, float, float],
+        loss: int,
         cut: GroupCut,
         burn_in: int,
         now: np.ndarray,
@@ -123,11 +156,11 @@ class EpochGroup:
         team: Team,
     ) -> None:
         self.options, self.cut, self.burn_in, self.team = options, cut, burn_in, team
-        self.now, self.start, self.each = now, start, each
+        self.now, self.start, self.each, self.loss = now, start, each, loss
         n, tile = len(options.rows), options.engine.tile
         cuts = [*(n * k // cut.slices // tile * tile for k in range(cut.slices)), n]
         self.shares = np.diff(cuts) / n  # of the rows, which each slice has
-        parts = cut.parts(n, options.rows.n_features, any(each[1:]), team.threads)
+        parts = cut.parts(n, options.rows.n_features, PACES[loss, any(each[1:])], team.threads)
         shares = in_groups(np.arange(cut.lanes), WIDTH, cut.lanes, parts)
         self.every = []
         for k, (first, last) in enumerate(pairwise(cuts)):
@@ -181,7 +214,7 @@ class EpochGroup:
         for left in range(rounds, 0, -1):
             for lanes in every:
                 lanes.starts[: len(lanes.numbers)][lanes.numbers * epochs <= left] = self.now
-                lanes.neurons = neurons(*self.each[:2], 0.0, lanes.starts)
+                lanes.neurons = neurons(*self.each[:2], 0.0, lanes.starts, self.loss)
             self._visit(every, [lanes.early for lanes in every])
             for lanes in every:
                 lanes.starts = lanes.neurons.weights()
@@ -198,7 +231,7 @@ class EpochGroup:
     def _train(self, every: list[SegmentLanes]) -> bool:
         """Train on the segments' own rows."""
         for lanes in every:
-            lanes.neurons = neurons(*self.each, lanes.starts)
+            lanes.neurons = neurons(*self.each, lanes.starts, self.loss)
         for _ in range(self.cut.epochs):
             for lanes in every:
                 lanes.neurons.clear(means=True)
@@ -215,10 +248,10 @@ class EpochGroup:
                 lanes.train(own, *block)
 
 
-def neurons(rate: float, l2: float, average: float, starts: np.ndarray) -> ManyNeurons:
+def neurons(rate: float, l2: float, average: float, starts: np.ndarray, loss: int) -> ManyNeurons:
     """A neuron for each row of `starts`, (m, n_features + 1), all with these options."""
     m = len(starts)
-    return ManyNeurons(np.tile((rate, l2, average), (m, 1)), starts, np.full(m, ALL_ROWS))
+    return ManyNeurons(np.tile((rate, l2, average), (m, 1)), starts, np.full(m, ALL_ROWS), loss=loss)
 
 
 def blocks(options: Options, start: int, stop: int) -> Iterator[tuple[int, Any, np.ndarray, np.ndarray]]:

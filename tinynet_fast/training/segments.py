@@ -27,7 +27,7 @@ from tinynet_fast.training.junctions import THREADS, Junctions, Meeting, choose_
 from tinynet_fast.training.many_neurons import ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
-from tinynet_fast.training.segment_group import EpochGroup, GroupCut, blocks, neurons, pass_seconds
+from tinynet_fast.training.segment_group import PACES, EpochGroup, GroupCut, blocks, neurons, pass_seconds
 from tinynet_fast.training.team import Team
 
 # The most rows that are measured, as a share of all, and the most time. (Two neurons cost as much as eight.)
@@ -57,10 +57,10 @@ KEPT_VALUES = 1 << 23
 REGISTERS, SLICES = (1, 2, 3, 4, 5, 6, 8, 12, 16), (1, 2, 4, 8)
 
 
-def is_long(options: Options) -> bool:
+def is_long(options: Options, loss: int) -> bool:
     """Whether segments can pay, as far as is known before the first epoch."""
     n, d = options.rows.count, options.rows.n_features
-    long = n is None or (n >= LEAST_ROWS and seconds_in_turn(n * options.epochs, d) >= LEAST_SECONDS)
+    long = n is None or (n >= LEAST_ROWS and seconds_in_turn(n * options.epochs, d, loss) >= LEAST_SECONDS)
     return options.epochs > LEAST_EPOCHS and long
 
 
@@ -76,7 +76,8 @@ class Segments:
         self.ready: Iterator[tuple[Arrays, np.ndarray]] = iter(())  # the arrays after some epochs, and their losses
         rate, l2 = neuron.schedule.learning_rate, neuron.penalties.l2
         self.each = rate, l2, float(neuron.penalties.average_from > 0)
-        self.safe_bound = safe_bound(rate, l2)
+        self.loss = neuron.penalties.loss.code
+        self.safe_bound = safe_bound(rate, l2, neuron.penalties.loss.bound)
 
     def next(self, done: int) -> np.ndarray | None:
         """Train the next epochs. Returns their losses, or None if they have to be trained in turn."""
@@ -103,7 +104,9 @@ class Segments:
         cut = self._cut(epochs, self.burn_in)
         if cut is None:
             return
-        group = EpochGroup(self.options, self.each, cut, self.burn_in, self._now(), self.neuron.start, self.team)
+        group = EpochGroup(
+            self.options, self.each, self.loss, cut, self.burn_in, self._now(), self.neuron.start, self.team
+        )
         if not group.train():
             return
         starts, weights, means, losses = group.table()
@@ -144,16 +147,20 @@ class Segments:
     def _may_be_cut(self) -> bool:
         """Whether segments keep the promise and can pay, now that the rows were counted and measured."""
         options, n, average_from = self.options, len(self.options.rows), self.neuron.penalties.average_from
-        if not is_long(options) or options.largest > self.safe_bound:
+        if not is_long(options, self.loss) or options.largest > self.safe_bound:
             return False
         return not average_from or (average_from <= n and options.epochs * n <= MOST_AVERAGED)
 
     # --- when it pays -------------------------------------------------------------------------------------------------
 
+    def _in_turn(self, epochs: int) -> float:
+        """About how long so many epochs take without segments."""
+        return seconds_in_turn(len(self.options.rows) * epochs, self.d, self.loss)
+
     def _measure(self, most: int) -> int | None:
         """The burn-in that these rows need, or None if two runs do not meet within `most` rows."""
         now = self._now()
-        two = neurons(*self.each[:2], 0.0, np.stack((now, self.neuron.start)))
+        two = neurons(*self.each[:2], 0.0, np.stack((now, self.neuron.start)), self.loss)
         meeting = Meeting(now, self.neuron.start, most)
         for rows in self._measured(two, most):
             weights, others = two.weights()
@@ -164,15 +171,15 @@ class Segments:
     def _most_measured(self, epochs: int) -> int:
         """The most rows to measure, so that it takes little of the time of these epochs."""
         n, d = len(self.options.rows), self.d
-        an_epoch = pass_seconds(n, d, bool(self.each[1]), 1) + EPOCH_SECONDS
-        return int(epochs * n * min(MEASURED, MEASURING_SHARE * seconds_in_turn(n, d) / an_epoch))
+        an_epoch = pass_seconds(n, d, PACES[self.loss, self.each[1] > 0.0], 1) + EPOCH_SECONDS
+        return int(epochs * n * min(MEASURED, MEASURING_SHARE * self._in_turn(1) / an_epoch))
 
     def _measured(self, two: ManyNeurons, most: int) -> Iterator[int]:
         """Train two neurons on some rows at a time, epoch after epoch. Yields how many rows that was.
 
         Where it stops to look depends on no block that rows come in: a file has the burn-in of its rows in memory.
         """
-        in_turn = seconds_in_turn(len(self.options.rows) * self.options.epochs, self.d)
+        in_turn = self._in_turn(self.options.epochs)
         looks = max(int(LOOKING_SHARE * in_turn / LOOK_SECONDS), 4)
         rows, due = 0, max(LOOK_ROWS, most // looks)
         while True:
@@ -192,22 +199,23 @@ class Segments:
 
     def _cut(self, epochs: int, burn_in: int) -> GroupCut | None:
         """How to cut the next epochs, or None if epochs in turn are about as fast."""
-        n, d, penalised, found = len(self.options.rows), self.d, any(self.each[1:]), []
-        most_early = BURN_IN_SHARE * seconds_in_turn(n * self.options.epochs, d)
+        n, d, found = len(self.options.rows), self.d, []
+        pace = PACES[self.loss, any(self.each[1:])]
+        most_early = BURN_IN_SHARE * self._in_turn(self.options.epochs)
         for slices in SLICES:
             if slices > 1 and n // slices - self.options.engine.tile < burn_in:
                 break
             for registers in REGISTERS:
-                an_epoch, length, most_lanes = pass_seconds(n, d, penalised, registers), 1, registers * WIDTH
+                an_epoch, length, most_lanes = pass_seconds(n, d, pace, registers), 1, registers * WIDTH
                 if slices == 1:
                     in_time = int(GROUP_SECONDS / an_epoch)
                     in_memory = KEPT_VALUES // (most_lanes * (d + 1))
                     length = max(min(math.ceil(epochs / most_lanes), in_time, in_memory), 1)
                 cut = GroupCut(min(most_lanes, math.ceil(epochs / length)), length, slices)
                 early = slices * burn_in / n
-                if early * cut.seconds(n, d, penalised, 1) > most_early:
+                if early * cut.seconds(n, d, pace, 1) > most_early:
                     continue
                 passes = math.ceil(epochs / (cut.lanes * length)) * (length + early)
-                seconds = [passes / epochs * cut.seconds(n, d, penalised, threads) for threads in THREADS]
+                seconds = [passes / epochs * cut.seconds(n, d, pace, threads) for threads in THREADS]
                 found.append((seconds, cut))
-        return choose_cut(found, seconds_in_turn(n, d))
+        return choose_cut(found, self._in_turn(1))

@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.arrays import Codes
 from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.frames import named_weights
+from tinynet_fast.rows.numbers import Numbers
 from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_jobs, check_rate, check_whole
 from tinynet_fast.training.loop import finish, run_epochs, visit
+from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
 from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.reading import may_stream
@@ -37,6 +40,7 @@ def sweep(
     average: Any = False,
     folds: Any = None,
     validation: Any = None,
+    output: str | None = None,
     sample_weight: Any = None,
     class_weight: Any = None,
     shuffle: bool = False,
@@ -71,6 +75,8 @@ def sweep(
     validation : (X, y) or float, optional
         Rows to judge the models by, or the fraction of rows to hold out for that; the models are then trained on the
         other rows. With a fraction, all rows are copied. Not together with `folds`.
+    output : {"linear"}, optional
+        "linear" for numbers, one a row: the squared error takes the place of the log loss.
     n_jobs : int, optional
         How many threads train: 1 if left out; -1 for as many as there are cores. Results do not depend on it.
 
@@ -102,6 +108,9 @@ def sweep(
     >>> print(result.learning_rate[result.best], result.best_model.predict([2.4, 2.5]))
     0.5 [0 1]
     """
+    if output not in (None, LINEAR):
+        raise ValueError(f"there is no output {output!r} of a sweep: use {LINEAR!r} for numbers, or leave it out")
+    loss = choose_loss(of=output or LABELS)
     options = combinations(learning_rate, l2, average)
     threads = check_jobs(n_jobs)
     if may_stream(X):
@@ -119,13 +128,16 @@ def sweep(
         engine="fast",
         sample_weight=sample_weight,
         class_weight=class_weight,
+        loss=loss,
     )
+    if asked.n_targets > 1:
+        raise ValueError(f"y has {asked.n_targets} numbers a row: sweep one target after the other")
     if asked.in_memory.index is not None:
         asked.rows = _copied(asked.in_memory)
     fold_of_row, n_folds = _folds(folds, asked)
     start = first_weights(named_weights(weights, asked.features), bias, len(options), asked.rows.n_features)
     options, start, fold = with_folds(options, start, n_folds)
-    return _Sweep(asked, ManyNeurons(options, start, fold, threads), fold_of_row, threads).run()
+    return _Sweep(asked, ManyNeurons(options, start, fold, threads, loss=loss.code), fold_of_row, threads).run()
 
 
 def combinations(learning_rate: Any, l2: Any, average: Any) -> np.ndarray:
@@ -146,9 +158,11 @@ def with_folds(options: np.ndarray, start: np.ndarray, n_folds: int) -> tuple[np
 
 def _copied(rows: Rows) -> Rows:
     """A copy of the rows that take part."""
-    index, codes = rows.index, cast(Codes, rows.codes)
+    index, codes = rows.index, rows.codes
     weights = None if rows.sample_weight is None else rows.sample_weight[index]
-    taken = Codes(codes[index], np.arange(len(codes.labels), dtype=np.uint8))
+    taken: Any = Numbers(codes[index])
+    if isinstance(codes, Codes):
+        taken = Codes(codes[index], np.arange(len(codes.labels), dtype=np.uint8))
     return Rows(picked(rows.X, index), taken, sample_weight=weights)
 
 
@@ -164,7 +178,8 @@ def several(name: str, values: Any, check: Any) -> list[float]:
 
 def _folds(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
     """The fold of each row, as float64, and how many there are."""
-    n, codes = len(asked.rows), asked.in_memory.codes[:]
+    n = len(asked.rows)
+    codes = np.zeros(n, np.uint8) if asked.numbers else asked.in_memory.codes[:]
     if folds is None:
         return None, 0
     if np.ndim(folds) == 0:
@@ -187,7 +202,7 @@ def _folds(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
     counted = slice(None) if weights is None else weights > 0.0
     place = 2 * fold_of_row.astype(np.intp) + codes
     dealt = np.bincount(place[counted], minlength=2 * k).reshape(k, 2)  # rows of both labels that have a weight
-    for f in range(k):
+    for f in range(0 if asked.numbers else k):
         if not (dealt.sum(axis=0) - dealt[f]).all():
             raise ValueError(f"without fold {f} one label is left to train on: use fewer folds, or another seed")
     return fold_of_row, k
@@ -235,6 +250,8 @@ class _Sweep:
             parameters = neurons.parameters()
             scores = self._scores(parameters)
             squares, trained, held = np.moveaxis(np.array(losses), 0, 1)
+            if options.numbers:  # the kernel adds up no losses of rows that are held out
+                trained, held = squares.copy(), np.full_like(held, np.nan)
             trained /= len(options.rows) - self.in_fold
             held /= self.in_fold  # 0/0 if no fold is held out
         seconds = perf_counter() - started
@@ -264,9 +281,10 @@ class _Sweep:
         if judge is None:
             return self._held_out_loss(parameters)
         scores = np.full(len(parameters), np.nan)
+        known: dict[str, Any] = {"output": LINEAR} if self.options.numbers else {"labels": self.options.labels}
         for i, row in enumerate(parameters):
             if np.isfinite(row).all():
-                scores[i] = judge(Neuron(weights=row[:-1], bias=row[-1], labels=self.options.labels))
+                scores[i] = judge(Neuron(weights=row[:-1], bias=row[-1], **known))
         return scores
 
     def _held_out_loss(self, parameters: np.ndarray) -> np.ndarray:
@@ -278,7 +296,7 @@ class _Sweep:
             size = max(SCORED_VALUES // len(models), 1)
             with np.errstate(all="ignore"):  # each thread has its own setting
                 for part in np.split(rows, range(size, len(rows), size)):
-                    totals[models] += held_out_losses(parameters[models], X[part], y[part])
+                    totals[models] += held_out_losses(parameters[models], X[part], y[part], self.options.loss.code)
 
         if self.fold_of_row is not None:
             # A neuron has one fold, so each thread adds to other neurons.
@@ -287,7 +305,7 @@ class _Sweep:
         return totals / self.in_fold
 
 
-def held_out_losses(parameters: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The log loss of each neuron (a row of weights and, last, a bias), summed over some rows."""
+def held_out_losses(parameters: np.ndarray, X: np.ndarray, y: np.ndarray, loss: int = LOG_LOSS) -> np.ndarray:
+    """The loss of each neuron (a row of weights and, last, a bias), summed over some rows."""
     z = X.astype(np.float64, copy=False) @ parameters[:, :-1].T + parameters[:, -1]
-    return np.asarray(vectorized.cross_entropy(z, y[:, np.newaxis]).sum(axis=0))
+    return np.asarray(vectorized.row_loss(z, vectorized.predicted(z, loss), y[:, np.newaxis], loss, 0.0).sum(axis=0))

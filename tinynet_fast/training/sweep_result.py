@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.models import Neuron
+from tinynet_fast.training.losses import LINEAR
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons
 from tinynet_fast.training.options import Options
 
@@ -34,30 +34,33 @@ class SweepResult:
         The sum of squared errors of each epoch, each row measured before its update, as in `train_neuron`.
     progressive_loss : (epochs, n_models) float64 array
         Mean log loss of the rows trained on, each predicted just before its update, in nats a row. In the first epoch
-        it is an honest estimate for rows that were never seen; later it is a training loss.
+        it is an honest estimate for rows that were never seen; later it is a training loss. For numbers it is the
+        mean squared error, here and below.
     held_out_history : (epochs, n_models) float64 array
         Mean log loss of the rows of the fold, each predicted in its turn by the weights of that moment; NaN for models
-        that hold out no fold.
+        that hold out no fold, and for numbers.
     held_out_loss : (n_models,) float64 array
         Mean log loss of the rows of the fold, or of the validation rows, for the model that is returned; NaN if there
         are no such rows.
     diverged : (n_models,) bool array
         True if the model's weights or losses are no longer finite numbers.
     unstable : (n_models,) bool array
-        True if a step of the model can overshoot: learning_rate * sample weight * (|x|**2 + 1) is above 8 for some row.
-        Then rounding errors can grow, and the weights may differ from those of `train_neuron`.
+        True if a step of the model can overshoot: learning_rate * sample weight * (|x|**2 + 1) is above 8 for some row,
+        or above 2 for numbers. Then rounding errors can grow, and the weights may differ from those of `train_neuron`.
     best : int or None
         The number of the model judged best. With `folds`: the model that was trained on all rows with the options that
         have the least mean held-out loss. With `validation`: the model with the least loss on those rows. Without
         both: the model with the least progressive loss in the last epoch, which says little about new rows. None if
         all diverged.
-    labels : (2,) array
+    labels : (2,) array; empty for numbers
     features : list of str or None
     epochs : int
     seed : int or None
         The seed that was used or drawn, if anything was random: pass it again to repeat the sweep.
     seconds : float
         Wall time of training and scoring, without compiling and checking.
+    output : str
+        "linear" for numbers; empty for labels.
     """
 
     weights: np.ndarray
@@ -80,6 +83,7 @@ class SweepResult:
     shuffle: bool
     seed: int | None
     seconds: float
+    output: str = ""
 
     def __len__(self) -> int:
         return len(self.biases)
@@ -111,6 +115,7 @@ class SweepResult:
             bias=self.biases[i],
             labels=self.labels,
             features=self.features,
+            output=self.output,
             training=training,
         )
 
@@ -134,7 +139,8 @@ class SweepResult:
         from rich.table import Table  # slower to import than NumPy
 
         folds = int(self.fold.max()) + 1
-        columns = ["learning rate", "l2", "average", "loss", "log loss", "held-out log loss", ""]
+        loss = "squared error" if self.output == LINEAR else "log loss"
+        columns = ["learning rate", "l2", "average", "loss", loss, f"held-out {loss}", ""]
         table = Table(*columns, title=f"{len(self)} models, {self.epochs} epochs")
         for i in np.flatnonzero(self.fold == ALL_ROWS):
             mine = self.held_out_loss[i + 1 : i + 1 + folds]
@@ -184,9 +190,10 @@ def swept(
         held_out_history=held_out,
         held_out_loss=scores,
         diverged=~finite,
-        unstable=rates > STABILITY_BOUND / options.largest,
+        unstable=rates > options.loss.bound / options.largest,
         best=None,
-        labels=options.labels,
+        labels=np.empty(0) if options.numbers else options.labels,
+        output=LINEAR if options.numbers else "",
         features=options.features,
         epochs=options.epochs,
         shuffle=bool(options.shuffle),

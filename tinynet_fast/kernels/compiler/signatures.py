@@ -15,6 +15,8 @@ PLACES = "il"  # where sparse rows have their values: int32, int64
 NARROW = (1, 2, 3, 4)
 TURNED = range(1, 10)  # widths of rows that `segments.py` turns
 KEPT_AND_KIND = ((0, 0), (1, 0), (0, 1), (0, 2))  # whether rows' sums are kept, and the kind of the loss
+NOT_AHEAD = [each for each in product(EITHER, (1, 2, 3, 4)) if each != ("d", 1)]  # registers of neurons that draw rows
+FOLDED_AND_KIND = ((0, 0), (1, 0), (0, 1))  # whether neurons hold out folds, and the kind: of linear ones none does
 # What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
@@ -61,12 +63,12 @@ AHEAD = DIRECT | {
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
     "fast.narrow_network.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],
     "fast.many_neurons.train_plain": [
-        *(f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)),
-        *(f"d2 {MODELS} t1 t{draws}" for draws in (2, 3)),
+        *(f"d2 {MODELS} t{k} t{folded} t{kind}" for k in (1, 2, 3, 4) for folded, kind in FOLDED_AND_KIND),
+        *(f"d2 {MODELS} t1 t{draws} t0" for draws in (2, 3)),
     ],
     "fast.many_neurons.train_penalised": [
-        *(f"d2 {MODELS} t{registers} t{folded}" for registers in (1, 2, 3, 4) for folded in (0, 1)),
-        f"d2 {MODELS} t1 t2",
+        *(f"d2 {MODELS} t{k} t{folded} t{kind}" for k in (1, 2, 3, 4) for folded, kind in FOLDED_AND_KIND),
+        f"d2 {MODELS} t1 t2 t0",
     ],
     "fast.segments.train_narrow": [f"d2 {SEGMENTS} t0 t{kind} t{width}" for width, kind in product(TURNED, (0, 1))],
     "fast.segments.train_wide": [f"d2 {SEGMENTS} t0 t{kind}" for kind in (0, 1)],
@@ -98,14 +100,16 @@ LATER = {
         if (f, inputs, units) != ("d", 2, 4)
     ],
     "fast.many_neurons.train_plain": [
-        f"{f}2 {MODELS} t{k} t{marked}"
-        for f, k, marked in product(EITHER, (1, 2, 3, 4), (0, 1, 2, 3))
-        if f == "f" or (k > 1 and marked > 1)
+        *(f"f2 {MODELS} t{k} t{folded} t{kind}" for k in (1, 2, 3, 4) for folded, kind in FOLDED_AND_KIND),
+        *(
+            f"{f}2 {MODELS} t{k} t{draws} t0"
+            for f, k, draws in product(EITHER, (1, 2, 3, 4), (2, 3))
+            if f + str(k) != "d1"
+        ),
     ],
     "fast.many_neurons.train_penalised": [
-        f"{f}2 {MODELS} t{k} t{marked}"
-        for f, k, marked in product(EITHER, (1, 2, 3, 4), (0, 1, 2))
-        if f == "f" or (k > 1 and marked > 1)
+        *(f"f2 {MODELS} t{k} t{folded} t{kind}" for k in (1, 2, 3, 4) for folded, kind in FOLDED_AND_KIND),
+        *(f"{f}2 {MODELS} t{k} t2 t0" for f, k in NOT_AHEAD),
     ],
     "fast.segments.train_narrow": [
         f"{f}2 {SEGMENTS} t{stepped} t{kind} t{width}"
@@ -113,7 +117,9 @@ LATER = {
         if (f, stepped) != ("d", 0)
     ],
     "fast.segments.train_wide": [
-        f"{floats[0]}2 {SEGMENTS} t{floats[1]} t{kind}" for floats, kind in product(("d1", "f0", "f1"), (0, 1))
+        f"{f}2 {SEGMENTS} t{stepped} t{kind}"
+        for f, stepped, kind in product(EITHER, (0, 1), (0, 1))
+        if (f, stepped) != ("d", 0)
     ],
     "fast.one_vs_rest.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
@@ -132,7 +138,7 @@ LATER = {
 
 def is_ahead(name: str, signature: str, level: str) -> bool:
     """Whether the library has it for an instruction-set level: kernels of several registers are 250 kB for v2."""
-    return level != "x86-64-v2" or not name.startswith("fast.many_neurons.") or " t1 " in signature
+    return level != "x86-64-v2" or not name.startswith("fast.many_neurons.") or signature.split()[-3] == "t1"
 
 
 def numbered(level: str) -> list[tuple[int, str, str]]:

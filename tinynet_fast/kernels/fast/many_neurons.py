@@ -9,7 +9,8 @@ becomes of it.
 
 With s = 1 for a fail and -1 for a pass, and G = exp(s z), a row's error is s q where q = G / (1 + G) is the probability
 of the wrong label, and its cross-entropy is log(1 + G). The kernel multiplies these 1 + G up, and takes the exponent
-out of the product every CHUNK rows, so that a row's log loss costs a multiplication.
+out of the product every CHUNK rows, so that a row's log loss costs a multiplication. A linear neuron's error is its sum
+less the number, and there is no log loss.
 
 If each neuron has a bootstrap sample of its own, the kernel draws how often it sees a row from the row's key and its
 own (`../poisson.py`). That takes 11 instructions for eight neurons, a tenth of the time with 16 features. Without
@@ -47,7 +48,9 @@ from tinynet_fast.kernels.compiler.simd import (
     unrolled,
     where,
 )
-from tinynet_fast.kernels.poisson import ALIASES, COLUMNS, SPREAD, WITHIN
+from tinynet_fast.kernels.fast.row_error import KINDS
+from tinynet_fast.kernels.point_functions import LOG_LOSS
+from tinynet_fast.kernels.poisson import ALIASES, COLUMNS, EVERY_ROW, SPREAD, WITHIN
 
 WIDTH = REGISTER  # neurons in a register
 MOST = 4  # registers of neurons a call takes: 67, 39, 30, 27 cycles each for 1, 2, 3, 4; 6 are no better (2 features)
@@ -99,8 +102,14 @@ def wrong_label(u):
 
 
 @unrolled
-def learn(z, y, step, rate):
-    """(nudge, q, 1 + G) of a row of sums z, label y, and a step that is `rate` times a sample weight."""
+def learn(z, y, step, rate, kind):
+    """(nudge, q, 1 + G) of a row of sums z, label y, and a step that is `rate` times a sample weight.
+
+    Of linear neurons, whose `kind` is not empty: (nudge, error, 1).
+    """
+    if kind:
+        error = z - y
+        return error * (rate * step), error, where(z > 0.0, 1.0, 1.0)
     side = 0.5 - y
     wrong, total = wrong_label(flip(z, side))
     return flip(wrong * (rate * step), side), wrong, total
@@ -123,7 +132,7 @@ def drawn(row, model):
 @unrolled
 def counted(marked, marks, i, own, weight):
     """What row i counts for: its sample weight, times how often it is drawn for each neuron if there are draws."""
-    return drawn(marks[i], own) * weight if len(marked) >= DRAWS else weight
+    return where(own == EVERY_ROW, 1.0, drawn(marks[i], own)) * weight if len(marked) >= DRAWS else weight
 
 
 @unrolled
@@ -196,10 +205,11 @@ def sweep_features(X, before, last, i, ahead, state, p, q, seen, lanes, marked):
 
 
 @kernel
-def train_plain(X, y, weights, marks, options, state, sums, lanes, marked):
+def train_plain(X, y, weights, marks, options, state, sums, lanes, marked, kind):
     """One pass over the rows for as many registers of neurons as the tuple `lanes` is long; see `train`.
 
-    `marked` is a tuple too, as long as NOTHING, FOLDS or DRAWS says; if NOTHING, `marks` is not looked at.
+    `marked` is a tuple too, as long as NOTHING, FOLDS or DRAWS says; if NOTHING, `marks` is not looked at. `kind` is as
+    for `row_error.py`.
     """
     n = len(y)
     rate, own = load_rows(options, (RATE, OWN), lanes)
@@ -210,7 +220,7 @@ def train_plain(X, y, weights, marks, options, state, sums, lanes, marked):
         for i in range(start, min(start + CHUNK, n), 2):
             ahead = min(i + 1, n - 1)
             z, z_ahead, coupling = sweep_features(X, before, last, i, ahead, state, p, q, rows + before, lanes, marked)
-            p, wrong, total = learn(z, y[i], counted(marked, marks, i, own, weights[i]), rate)
+            p, wrong, total = learn(z, y[i], counted(marked, marks, i, own, weights[i]), rate, kind)
             p = unless_held(marked, marks, i, own, p, 0.0)
             squares, product, held_product = count_row(
                 marked, marks, i, own, wrong, total, squares, product, held_product
@@ -219,7 +229,7 @@ def train_plain(X, y, weights, marks, options, state, sums, lanes, marked):
             before, last = i, ahead
             if ahead > i:
                 step = counted(marked, marks, ahead, own, weights[ahead])
-                q, wrong, total = learn(fma(-coupling, p, z_ahead), y[ahead], step, rate)
+                q, wrong, total = learn(fma(-coupling, p, z_ahead), y[ahead], step, rate, kind)
                 q = unless_held(marked, marks, ahead, own, q, 0.0)
                 squares, product, held_product = count_row(
                     marked, marks, ahead, own, wrong, total, squares, product, held_product
@@ -246,7 +256,7 @@ def bring_in(x, j, nudge, keep, share, state, half, lanes):
 
 
 @kernel
-def train_penalised(X, y, weights, marks, options, state, sums, lanes, marked):
+def train_penalised(X, y, weights, marks, options, state, sums, lanes, marked, kind):
     """`train_plain` for neurons with a penalty and for neurons that are averaged."""
     (n, d), half = X.shape, len(state) // 2
     rate, own = load_rows(options, (RATE, OWN), lanes)
@@ -264,7 +274,7 @@ def train_penalised(X, y, weights, marks, options, state, sums, lanes, marked):
                 w = bring_in(np.float64(X[before, j]), j, nudge, keep, share, state, half, lanes)
                 z = fma(np.float64(X[i, j]), w, z)
             before = i
-            nudge, wrong, total = learn(z, y[i], counted(marked, marks, i, own, weights[i]), rate)
+            nudge, wrong, total = learn(z, y[i], counted(marked, marks, i, own, weights[i]), rate, kind)
             nudge = unless_held(marked, marks, i, own, nudge, 0.0)
             squares, product, held_product = count_row(
                 marked, marks, i, own, wrong, total, squares, product, held_product
@@ -287,21 +297,22 @@ def train_penalised(X, y, weights, marks, options, state, sums, lanes, marked):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def _compiled(function, floats, registers, marked):
+def _compiled(function, floats, registers, marked, kind):
     """`function` for rows of float64 ("d") or float32 ("f")."""
-    return compiled(function, f"{floats}2 {MODELS} t{registers} t{marked}")
+    return compiled(function, f"{floats}2 {MODELS} t{registers} t{marked} t{kind}")
 
 
-def train(X, y, weights, marks, options, state, sums, penalised, marked=FOLDS):
+def train(X, y, weights, marks, options, state, sums, penalised, marked=FOLDS, loss=LOG_LOSS):
     """One pass over the rows of `X`, (n, d), C-contiguous, float64 or float32, for up to 8 * MOST models at once.
 
     `y` holds 0.0 or 1.0 a row, `weights` what the row counts for, `marks` its fold's number, or is None where there are
     none. A row changes no model that holds its fold out; that model's log loss on it is added up instead. If `marked`
     is DRAWS or MEANS, `marks` holds the rows' keys (`poisson.row_keys`), a row counts `poisson_weight` times as much in
-    each model, and losses are not added up. All arrays are float64 and have a column a model, as many as divide by 8:
+    each model, and losses are not added up. If `loss` is LEAST_SQUARES, `y` holds numbers, `marks` is None, and there
+    are no log losses. All arrays are float64 and have a column a model, as many as divide by 8:
 
     - options: RATE, its learning rate; KEEP, what the l2 penalty leaves of a weight at each row; OWN, the
-      fold that it holds out, or a number that no row has, or its key (`poisson.model_keys`);
+      fold that it holds out, or a number that no row has, or its key (`poisson.model_keys`, or EVERY_ROW);
     - state: its weights and bias; where `penalised` is true also, in the second half of the rows, their means
       over the rows trained on, and where it is false no model may have a KEEP other than 1.0; if MEANS, the second half
       has what the means lack, times ROWS;
@@ -312,17 +323,17 @@ def train(X, y, weights, marks, options, state, sums, penalised, marked=FOLDS):
     Wherever the rows are cut into calls, at even numbers of rows, and however models are put beside each other, the
     results are the same bits.
     """
-    registers, marked = options.shape[1] // WIDTH, NOTHING if marks is None else marked
+    registers, marked, kind = options.shape[1] // WIDTH, NOTHING if marks is None else marked, KINDS[loss]
     function = train_penalised if penalised else train_plain
     given = y, weights, weights if marks is None else marks
     try:
-        epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, marked), X)
-        epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * marked)
+        epoch, rows = for_rows(lambda floats: _compiled(function, floats, registers, marked, kind), X)
+        epoch(rows, *given, options, state, sums, (0,) * registers, (0,) * marked, (0,) * kind)
     except MissingCompilerError:  # pragma: no cover - the library has one register: one after the other
-        epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, marked), X)
+        epoch, rows = for_rows(lambda floats: _compiled(function, floats, 1, marked, kind), X)
         for first in range(0, options.shape[1], WIDTH):
             part = [np.ascontiguousarray(table[:, first : first + WIDTH]) for table in (options, state, sums)]
-            epoch(rows, *given, *part, (0,), (0,) * marked)
+            epoch(rows, *given, *part, (0,), (0,) * marked, (0,) * kind)
             state[:, first : first + WIDTH], sums[:, first : first + WIDTH] = part[1:]
     if marked == MEANS:
         sums[ROWS] += len(y)

@@ -5,7 +5,7 @@ about 70 cycles) the next eight fill: the CPU is at row i of the second register
 the registers are a loop, and how many there are is no part of a signature. With their instructions interleaved by the
 compiler, as in `many_neurons.py`, 32 lanes took as long, and the library grew by 600 kB where it grows by 240.
 
-The sigmoid is that of `many_neurons.py`, with a row in each lane. Narrow rows are turned for it, wide ones are not:
+The error is that of `many_neurons.py`, with a row in each lane. Narrow rows are turned for it, wide ones are not:
 
 - Eight rows of a lane are 8*d consecutive numbers. Blocks of eight numbers of eight lanes are transposed, and number c
   of these lanes is then one load. That takes three shuffles for each load.
@@ -71,11 +71,7 @@ def turn(values, base, first, start, d, scratch, at):
 def nudge_of(z, scratch, label, own_step, step, squares, first, stepped, kind):
     """The nudges of a row with sums z, whose errors are counted; `label` and `own_step` are places in `scratch`."""
     y, step = load(scratch, label), load(scratch, own_step) if stepped else step
-    if kind:
-        error = z - y
-        nudge = error * step
-    else:
-        nudge, error, _ = learn(z, y, step, 1.0)
+    nudge, error, _ = learn(z, y, step, 1.0, kind)
     store(squares, first, fma(error, error, load(squares, first)))
     return nudge
 
@@ -128,8 +124,9 @@ def train_narrow(X, y, step, base, count, state, squares, scratch, stepped, kind
             for first in range(0, m, REGISTER):
                 at = first * size + i * REGISTER
                 row = first * size + i * d * REGISTER
-                label, own_step = at + labels, at + steps
-                train_row(state, first, m, scratch, row, label, own_step, step[0], squares, stepped, kind, inputs)
+                train_row(
+                    state, first, m, scratch, row, at + labels, at + steps, step[0], squares, stepped, kind, inputs
+                )
             lanes = m // TILE
             ask_for(X, y, base, start + TILES_AHEAD * TILE, d, i * lanes, (i + 1) * lanes)
 

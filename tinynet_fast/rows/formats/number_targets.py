@@ -61,7 +61,7 @@ def open_numbers(X: Any, y: Any = None, *, features: Sequence[str] | None = None
     ...     [(chunk.X.tolist(), chunk.y.tolist()) for chunk in open_numbers(path, "price").chunks()]
     [([[50.0, 2.0], [80.0, 3.0]], [110.5, 170.0])]
     """
-    targets = target_names(y) if _has_names(X) else None
+    targets = target_names(y, y if isinstance(y, (list, tuple)) else None) if _has_names(X) else None  # texts are names
     if targets is None:
         return open_source(X, y, features=features, drop_missing=drop_missing, numbers=True)
     targets = [name.strip() for name in targets] if _is_csv(X) else targets

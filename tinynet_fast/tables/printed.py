@@ -1,0 +1,19 @@
+"""What every report shares: it is printed by rich, or as text of 80 columns."""
+
+import io
+from typing import Any
+
+
+class Printed:
+    """An object that rich can print. Its text is what rich prints without colours."""
+
+    def __rich__(self) -> Any:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        from rich.console import Console  # takes longer to import than NumPy
+
+        console = Console(file=io.StringIO(), width=80, color_system=None, force_terminal=False, legacy_windows=False)
+        console.print(self)
+        text: str = console.file.getvalue()  # type: ignore[attr-defined]
+        return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
