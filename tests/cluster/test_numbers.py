@@ -15,7 +15,7 @@ from tinynet_fast.cluster.inspection import merge_labels, read_labels
 from tinynet_fast.cluster.learned import NumbersTask
 from tinynet_fast.cluster.scoring import check_has_probabilities, number_columns
 from tinynet_fast.cluster.tasks import Share
-from tinynet_fast.cluster.train import network, neuron
+from tinynet_fast.cluster.train import network, neuron, sweep
 from tinynet_fast.errors import rounded_down
 
 N = 3000
@@ -255,6 +255,26 @@ class Unread(LocalShards):
 def test_options_are_checked_before_rows_are_read(train, options, words):
     with pytest.raises(ValueError, match=words):
         train(Unread(X, Y, [1000], numbers=True), **options)
+
+
+@pytest.mark.parametrize("option", [{"output": "linear"}, {"class_weight": "balanced"}])
+def test_a_sweep_of_shards_is_for_two_labels(option):
+    name = next(iter(option))
+    words = f"{name} is not for rows on a cluster: a sweep of shards trains two labels .*: call train_neuron for each"
+    with pytest.raises(ValueError, match=words):
+        sweep(Unread(X, Y, [1000], numbers=True), **option)
+
+
+def test_with_l2_a_step_may_be_a_little_shorter_as_on_one_machine():
+    rows, y = np.tile([[2.0, 1.0, 1.0]], (400, 1)), np.arange(400.0) % 7.0  # |x|^2 + 1 is 7
+    options = {"output": "linear", "l2": 0.5, "epochs": 1}
+    for rate, engine in ((0.26, "fast"), (0.28, "strict"), (0.3, "strict")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TrainingWarning)
+            ref = train_neuron(rows, y, learning_rate=rate, **options)
+            comp = neuron(shards_of(y, [100], rows=rows), learning_rate=rate, **options)
+        same(comp, ref)
+        assert comp.engine == ref.engine.partition("/")[0] == engine
 
 
 def test_the_rows_of_each_label_are_counted():
