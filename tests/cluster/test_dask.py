@@ -234,7 +234,7 @@ def test_a_shard_with_nan_is_named(client, mode):
 
 def test_labels(client):
     with pytest.raises(ValueError, match="y holds the labels 0, 1, 7"):
-        on_dask.train_neuron(*arrays(y=np.where(np.arange(60_000) == 8000, 7, Y)), client=client)
+        on_dask.sweep(*arrays(y=np.where(np.arange(60_000) == 8000, 7, Y)), client=client)
     with pytest.raises(ValueError, match=r"partition 2, row 900: .* is 7, an unknown label"):
         on_dask.train_neuron(*arrays(y=np.where(np.arange(60_000) == 8000, 7, Y)), client=client, labels=[0, 1])
     with pytest.raises(ValueError, match="one label only"):
@@ -273,7 +273,7 @@ def test_paths_that_are_no_text(client, files):
 
 def test_other_columns_of_a_frame_do_not_travel(client):
     frame = dd.from_pandas(pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "z": "text", "y": [0, 0, 1, 1]}), npartitions=2)
-    shards = dask_shards._frame(frame, "y", client, ["x"])
+    shards = dask_shards._frame(frame, "y", client, ["x"], numbers=False)
     assert [list(part.compute().columns) for (part,) in shards.data] == [["x", "y"], ["x", "y"]]
     same(
         on_dask.train_neuron(frame, "y", client=client, features=["x"]),

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from shard_cluster import LocalShards, same
 
 from tinynet_fast import TrainingDivergedError, TrainingWarning, train_mlp, train_neuron
+from tinynet_fast.cluster.inspection import merge_labels, read_labels
 from tinynet_fast.cluster.learned import NumbersTask
 from tinynet_fast.cluster.scoring import check_has_probabilities, number_columns
 from tinynet_fast.cluster.tasks import Share
-from tinynet_fast.cluster.train import network, neuron
+from tinynet_fast.cluster.train import network, neuron, sweep
 from tinynet_fast.errors import rounded_down
 
 N = 3000
@@ -254,6 +255,37 @@ class Unread(LocalShards):
 def test_options_are_checked_before_rows_are_read(train, options, words):
     with pytest.raises(ValueError, match=words):
         train(Unread(X, Y, [1000], numbers=True), **options)
+
+
+@pytest.mark.parametrize("option", [{"output": "linear"}, {"class_weight": "balanced"}])
+def test_a_sweep_of_shards_is_for_two_labels(option):
+    name = next(iter(option))
+    words = f"{name} is not for rows on a cluster: a sweep of shards trains two labels .*: call train_neuron for each"
+    with pytest.raises(ValueError, match=words):
+        sweep(Unread(X, Y, [1000], numbers=True), **option)
+
+
+def test_with_l2_a_step_may_be_a_little_shorter_as_on_one_machine():
+    rows, y = np.tile([[2.0, 1.0, 1.0]], (400, 1)), np.arange(400.0) % 7.0  # |x|^2 + 1 is 7
+    options = {"output": "linear", "l2": 0.5, "epochs": 1}
+    for rate, engine in ((0.26, "fast"), (0.28, "strict"), (0.3, "strict")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TrainingWarning)
+            ref = train_neuron(rows, y, learning_rate=rate, **options)
+            comp = neuron(shards_of(y, [100], rows=rows), learning_rate=rate, **options)
+        same(comp, ref)
+        assert comp.engine == ref.engine.partition("/")[0] == engine
+
+
+def test_the_rows_of_each_label_are_counted():
+    y = np.repeat([2, 0, 1], [15_000, 7000, 8001])
+    for blocks in ([y], [y[:9000], y[9000:].astype(float)]):
+        comp = read_labels(blocks, 0, count=True)
+        assert (comp.rows, comp.labels.tolist(), comp.counts.tolist()) == (30_001, [0, 1, 2], [7000, 8001, 15_000])
+    parts = [read_labels([part], 0, count=True) for part in (y[:15_100], y[:0], y[15_100:])]
+    for known in (None, np.array([2, 0, 1])):
+        whole = merge_labels(parts, known, 3)
+        assert dict(zip(whole.labels.tolist(), whole.counts.tolist(), strict=True)) == {0: 7000, 1: 8001, 2: 15_000}
 
 
 def test_losses_and_weights_for_other_labels():

@@ -46,7 +46,7 @@ def read_labels(
 ) -> ShardLabels:
     """Read a shard's labels. TableError, naming the row, for a label that cannot be learned or is not in `labels`.
 
-    With `count`, the rows of each label are counted, which takes about ten times as long.
+    With `count`, the rows of each label are counted, which takes 5 ns a row and not 2.
     """
     seen, rows, counts = np.empty(0), 0, Counter[Any]()
     for block in blocks:

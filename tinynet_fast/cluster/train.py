@@ -1,9 +1,10 @@
 """The trainers on shards: they check options, choose the engine and start the run of `shards.py`."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -61,13 +62,20 @@ REMEDIES = {
     "mixup": "shards would mix other rows than one machine: use l2 or weight_decay",
     "n_jobs": "each shard is a task, and the cluster decides how many run at once",
 }
+ONE_BY_ONE = "a sweep of shards trains two labels that count the same: call train_neuron for each combination"
+OF_SWEEPS = {
+    "output": ONE_BY_ONE,
+    "class_weight": ONE_BY_ONE,
+    "validation": "hold rows out with folds",
+}
 
 
-def refuse(options: dict[str, Any]) -> None:
+def refuse(options: dict[str, Any], more: Mapping[str, str] = MappingProxyType({})) -> None:
     """ValueError, with the remedy, for the first option that only training on one machine has."""
+    remedies = REMEDIES | dict(more)
     for name in options:
-        if name in REMEDIES:
-            raise ValueError(f"{name} is not for rows on a cluster: {REMEDIES[name]}")
+        if name in remedies:
+            raise ValueError(f"{name} is not for rows on a cluster: {remedies[name]}")
         raise TypeError(f"there is no option {name!r}: the docstring names those there are")
 
 
@@ -124,7 +132,8 @@ def neuron(
     options = _options(shards, shard_options, standardize, validation, patience, callback)
     if chosen is FAST:
         longest = max(math.hypot(*each) for each in start)
-        options.limit = row_limit(longest, float(rates.rates(0, 1)[0]), kind.bound)
+        rate = float(rates.rates(0, 1)[0])
+        options.limit = row_limit(longest, rate, penalties.bound(kind.bound, rate))
     return replace(train(shards, shard_options, options), rate_search=found)
 
 
@@ -211,7 +220,7 @@ def sweep(
     **others: Any,
 ) -> SweepResult:
     """`sweep` on the shards of a cluster. `tinynet_fast.dask.sweep` describes the options."""
-    refuse(others)
+    refuse(others, OF_SWEEPS)
     options = combinations(learning_rate, l2, average)
     epochs, n_folds = check_whole("epochs", epochs), 0 if folds is None else check_whole("folds", folds, least=2)
     seed = 0 if seed is None else check_seed(seed)
