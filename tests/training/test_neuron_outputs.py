@@ -161,6 +161,18 @@ def test_standardised_numbers():
     assert comp.bias == pytest.approx(ref.bias * y.std() + y.mean(), rel=1e-12)
 
 
+@pytest.mark.parametrize("target", ["number", "numbers"])
+def test_hubers_delta_of_standardised_numbers(target, tmp_path):
+    """It counts in their deviations, also where the loss of raw numbers is measured."""
+    y = TARGETS[target] * 40.0
+    model = train_neuron(X, y, loss="huber", delta=0.5, standardize_y=True, **LINEAR).model
+    error, delta = np.abs(model.predict(X) - y), 0.5 * y.std(axis=0)
+    ref = np.where(error < delta, error**2 / 2.0, delta * (error - delta / 2.0)).reshape(N, -1).sum(axis=1).mean()
+    assert model.loss(X, y) == pytest.approx(ref)
+    model.save(tmp_path / "m.json")
+    assert load(tmp_path / "m.json").loss(X, y) == pytest.approx(ref)
+
+
 @pytest.mark.parametrize("kind", ["squared error", "two targets", "poisson", "softmax", "huber"])
 def test_sgd_learns_what_there_is_to_learn(kind):
     """Averaged SGD comes close to the best fit there is."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.columns import Columns, Target
-from tinynet_fast.models.outputs import NUMBERS
+from tinynet_fast.models.outputs import DEVIATIONS, NUMBERS
 from tinynet_fast.rows.sparse import FIRST_INDEX
 
 LABEL_TYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U[0-9]{1,9})")
@@ -30,7 +30,11 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(output, str) or (targets is not None and not _are_texts(targets)):
         raise ValueError("field 'output' is no text, or field 'targets' is not a list of names")
     known = np.empty(0) if output in NUMBERS else labels(found["labels"], found["label_dtype"])
-    for name, count, most in (("label_shares", len(known), 1.0), ("deviations", None, np.inf)):
+    for name, count, most in (
+        ("label_shares", len(known), 1.0),
+        ("deviations", None, np.inf),
+        (DEVIATIONS, None, np.inf),
+    ):
         if name in training and not _are_numbers(training[name], count, most):
             raise ValueError(f"field 'training' holds {name} that are not {count or 'all'} numbers from 0 to {most}")
     return {

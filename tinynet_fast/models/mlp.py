@@ -11,7 +11,7 @@ from tinynet_fast.kernels.point_functions import OUTPUT_ACTIVATIONS
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table
-from tinynet_fast.models.outputs import MARGIN
+from tinynet_fast.models.outputs import DEVIATIONS, MARGIN
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -81,6 +81,7 @@ class MLP(base.Model):
         """Change this network so that it gives mean + scale * z where it gave the numbers z, and return it."""
         self.weights[-1] = self.weights[-1] * scale
         self.biases[-1] = self.biases[-1] * scale + mean
+        self.training[DEVIATIONS] = np.reshape(scale, -1).tolist()
         return self
 
     def _fields(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tinynet_fast.kernels import reference, vectorized
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
-from tinynet_fast.models.outputs import SIGMOID
+from tinynet_fast.models.outputs import DEVIATIONS, SIGMOID
 from tinynet_fast.models.sandwich import input_names, standard_errors
 from tinynet_fast.rows.arrays import as_float, as_matrix, as_sample_weight
 from tinynet_fast.rows.blocks import slices
@@ -209,6 +209,7 @@ class Neuron(base.Model):
         self.weights = self.weights * scale
         self.bias = self.bias * scale + mean
         self.bias = float(np.reshape(self.bias, -1)[0]) if self.n_outputs == 1 else self.bias
+        self.training[DEVIATIONS] = np.reshape(scale, -1).tolist()
         return self
 
     def _fields(self) -> dict[str, Any]:

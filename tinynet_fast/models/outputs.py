@@ -6,11 +6,13 @@ import numpy as np
 
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.point_functions import HINGE, LEAST_SQUARES, LOSSES, POISSON
+from tinynet_fast.rows.arrays import as_float
 
 SIGMOID, SOFTMAX, ONE_VS_REST, MARGIN = "sigmoid", "softmax", "one_vs_rest", "margin"  # of labels
 LINEAR, EXP = "linear", "exp"  # of numbers
 OUTPUTS = (SIGMOID, SOFTMAX, ONE_VS_REST, MARGIN, LINEAR, EXP)
 NUMBERS = (LINEAR, EXP)
+DEVIATIONS = "y_deviations"  # in `training`: the deviation of each number, if it was trained on standardised ones
 FOR_ONE = {"hinge": MARGIN, "poisson": EXP}  # what a model's one output is, if its loss says so
 
 
@@ -56,7 +58,7 @@ def numbers(z: np.ndarray, output: str) -> np.ndarray:
     return np.asarray(vectorized.exponential(z)) if output == EXP else z
 
 
-def sum_of_losses(z: np.ndarray, y: np.ndarray, output: str, loss: tuple[int, float]) -> float:
+def sum_of_losses(z: np.ndarray, y: np.ndarray, output: str, loss: tuple[int, Any]) -> float:
     """The summed loss of rows, from their sums and their codes or numbers.
 
     Of labels it is cross-entropy, whatever they were trained by, and for margins the hinge's loss. Of numbers it is the
@@ -75,14 +77,19 @@ def sum_of_losses(z: np.ndarray, y: np.ndarray, output: str, loss: tuple[int, fl
     return float(np.sum(vectorized.row_loss(z, vectorized.predicted(z, code), y, code, shape)))
 
 
-def loss_in(training: dict[str, Any], output: str) -> tuple[int, float]:
-    """The code and the shape of the loss that a model of numbers was trained by; the usual one if that is not known."""
+def loss_in(training: dict[str, Any], output: str) -> tuple[int, Any]:
+    """The code and the shape of the loss that a model of numbers was trained by; the usual one if that is not known.
+
+    If it was trained on standardised numbers, Huber's `delta` counts in their deviations: one for each output.
+    """
     usual = (POISSON if output == EXP else LEAST_SQUARES), 0.0
     found = LOSSES["linear"].get(str(training.get("loss")))
     if found is None or (found.code == POISSON) != (output == EXP):
         return usual
-    shape = 0.0 if found.shape is None else training.get(found.shape)
-    return (found.code, float(shape)) if isinstance(shape, (int, float)) else usual
+    shape = 0.0 if found.shape is None else as_float(training.get(found.shape))
+    if shape is None:
+        return usual
+    return found.code, shape * np.array(training.get(DEVIATIONS, 1.0)) if found.shape == "delta" else shape
 
 
 def r_squared(predictions: np.ndarray, y: np.ndarray) -> float:
