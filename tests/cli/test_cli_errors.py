@@ -229,7 +229,7 @@ def test_ordinary_mistakes(refused, run, students, tmp_path):
     for arguments, message in [
         ([*train, "--epochs", "0"], "--epochs is 0; a whole number of at least 1 is needed"),
         ([*train, "--learning-rate", "0"], "--learning-rate is 0.0; a finite number above 0 is needed"),
-        ([*train, "--hidden", "0"], "--hidden 0: a hidden layer has at least one unit"),
+        ([*train, "--hidden", "2,0"], "--hidden 2,0: a hidden layer has at least one unit"),
         ([*train, "--hidden", "2", "--batch-size", "0"], "--batch-size is 0; a whole number"),
         ([*train, "--hidden", "2", "--activation", "step"], "there is no activation 'step': use one of sigmoid, tanh"),
         (
@@ -250,7 +250,7 @@ def test_ordinary_mistakes(refused, run, students, tmp_path):
             [*train, "--labels", "pass,fail,no"],
             "students.csv, column 'result': no row has the label 'no': leave it out of --labels",
         ),
-        ([*train, "--labels", "pass,fail,no", "--stream"], "--labels names 3; two are needed"),
+        ([*train, "--labels", "pass,fail,no", "--stream"], "leaves no row of a label"),
         ([*train, "--labels", "pass"], "--labels names 1; 2 to"),
         ([*train, "--labels", "pass,pass"], "--labels pass,pass: 'pass' is named twice"),
         (

@@ -184,7 +184,7 @@ def intervals(allowed):
 
 def test_options_may_have_the_values_that_scikit_learn_allows():
     """All but what is not offered here, and what is here alone."""
-    own = {"engine"}, {"activation", "solver", "engine"}
+    own = {"engine"}, {"engine", "class_weight"}
     peers = linear_model.SGDClassifier, neural_network.MLPClassifier
     for ours, theirs, other in zip((SGDClassifier, MLPClassifier), peers, own, strict=True):
         for name in ours._parameter_constraints.keys() - other:

@@ -59,7 +59,7 @@ def test_a_kernel_is_compiled_again_when_a_part_in_another_file_changes(package,
     weight, hits = trained(package, **environment)
     assert hits == 0
     assert trained(package, **environment) == (weight, 1)
-    part = package / "kernels" / "fast" / "neuron.py"
+    part = package / "kernels" / "fast" / "row_error.py"
     before, code = part.stat(), part.read_text()
     double = Mistake("twice the error", "fma(t2 * t2, high, low)", "2 * fma(t2 * t2, high, low)", "row_error")
     part.write_text(ast.unparse(plant(code, double)))

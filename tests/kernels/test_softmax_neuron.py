@@ -266,7 +266,9 @@ def one_neuron_for_two_labels(engine):
     w, b = made.start[:-1, 1] - made.start[:-1, 0], made.start[-1:, 1] - made.start[-1:, 0]
     mean, squares = np.zeros(4), np.zeros(1)
     schedule = made.schedule * [2.0, 1.0, 1.0, 1.0]
-    vectorized.sgd_regularized_epochs(made.X, made.y, schedule, 0, 1.0, w, b, mean, np.zeros(4), squares)
+    vectorized.sgd_regularized_epochs(
+        made.X, made.y, schedule, np.array([0.0, 0.0, 1.0]), w, b, mean, np.zeros(4), squares
+    )
     np.testing.assert_allclose(weights[:, 1] - weights[:, 0], np.append(w, b), rtol=1e-11)
     np.testing.assert_allclose(means[:, 1] - means[:, 0], mean, rtol=1e-11)
     assert losses == pytest.approx(2.0 * squares, rel=1e-12)

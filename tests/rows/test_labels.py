@@ -74,7 +74,7 @@ def test_measurements_in_a_file(tmp_path, refused):
     path = write(tmp_path / "d.csv", ["a", "y"], [(repr(float(a)), repr(float(2 * a))) for a in A])
     with pytest.raises(ValueError, match=MEASURED):
         train_mlp(path, "y", epochs=1)
-    assert "look like measurements" in refused("train", "d.csv", "--target", "y", "--hidden", "4", "--epochs", "1")
+    assert "look like measurements" in refused("train", "d.csv", "--target", "y", "--output", "labels", "--epochs", "1")
 
 
 def test_the_estimator_keeps_scikit_learns_rules():

@@ -133,7 +133,7 @@ def neuron(
     if chosen is FAST:
         longest = max(math.hypot(*each) for each in start)
         rate = float(rates.rates(0, 1)[0])
-        options.limit = row_limit(longest, rate, penalties.bound(kind.bound, rate))
+        options.limit = row_limit(longest, rate, kind.bound)
     return replace(train(shards, shard_options, options), rate_search=found)
 
 

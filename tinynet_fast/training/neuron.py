@@ -357,11 +357,10 @@ def train_neuron(
     fast = options.engine is FAST and kind.is_fast
     length = max(math.hypot(*each) for each in start)
     rate = float(rates.rates(0, 1)[0])
-    bound = penalties.bound(kind.bound, rate)
-    options.choose_engine(row_limit(length, rate, bound), kind.is_fast)
+    options.choose_engine(row_limit(length, rate, kind.bound), kind.is_fast)
 
     def trained() -> TrainingResult[Neuron]:
-        first = strict_first(options, rates, bound) if fast and not noise else None
+        first = strict_first(options, rates, kind.bound) if fast and not noise else None
         trainable, junctions = kind.trainable(options, start, rates, penalties), Junctions()
         if first is not None:
             trainable.cut_for(FAST, options)

@@ -95,14 +95,6 @@ class Penalties:
         """Whether no rounding can make a row's update another one, so that the fast engine may take it."""
         return self.l1 == 0.0 and self.loss.code in SMOOTH
 
-    def bound(self, plain: float, rate: float) -> float:
-        """What step * (|x|**2 + 1) may be at most at this rate, if it may be `plain` without a penalty.
-
-        A row that keeps a share k of the weights takes k I - s f'' x x^T to the difference of two runs, which does not
-        grow while s f'' |x|**2 is at most 1 + k.
-        """
-        return plain * (1.0 - 0.5 * min(rate * self.l2, 1.0))
-
     def rule(self, bias_scale: float = 1.0) -> np.ndarray:
         """The kernels' `rule`."""
         rule = np.zeros(at.WATCHED + 1)
