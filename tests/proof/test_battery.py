@@ -43,7 +43,8 @@ def test_the_cases(cases):
             assert [p.X.shape for p in problems] == [(120, d) for d in (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 64, 70)]
         assert all(len(p.X) == 120 for p in problems) or name.endswith(("in segments", "overshoot"))
     assert [name for name, _, everyone in battery.battery(1) if not everyone] == [
-        "neuron, steps beyond the stability bound"
+        "neuron, steps beyond the stability bound",
+        "linear, poisson",
     ]
     count = {kind: sum(name.startswith(kind) for name in cases) for kind in ("neuron", "network", "trainers")}
     assert count == {"neuron": 15, "network": 44, "trainers": 8}
