@@ -8,6 +8,7 @@ import math
 import loss_oracles
 import numpy as np
 import pytest
+from compare import needs_numba
 from oracles import slopes
 
 from tinynet_fast.kernels import array_functions, point_functions
@@ -84,6 +85,7 @@ def test_functions_of_arrays_are_those_of_numbers(of, name):
             np.testing.assert_allclose(comp, ref, rtol=1e-13)
 
 
+@needs_numba
 def test_counts_too_large_for_a_float_are_infinite():
     for module in (point_functions, array_functions, ENGINES["strict"].kernels):
         assert module.exponential(709.0) == pytest.approx(math.exp(709.0))

@@ -19,6 +19,7 @@ from tinynet_fast.kernels.engines import ENGINES, FAST, NUMPY, REFERENCE, SOFTMA
 from tinynet_fast.kernels.fast import functions, many_neurons, one_vs_rest, softmax_neuron
 
 pytestmark = pytest.mark.any_cpu
+pytest.importorskip("numba", reason="Numba compiles the kernels of a softmax")
 HERE = [engine for engine in ENGINES.values() if compiles() or engine in (REFERENCE, NUMPY)]
 engines = pytest.mark.parametrize("engine", HERE, ids=lambda engine: engine.name)
 promising = pytest.mark.parametrize(
