@@ -265,18 +265,6 @@ def test_a_sweep_of_shards_is_for_two_labels(option):
         sweep(Unread(X, Y, [1000], numbers=True), **option)
 
 
-def test_with_l2_a_step_may_be_a_little_shorter_as_on_one_machine():
-    rows, y = np.tile([[2.0, 1.0, 1.0]], (400, 1)), np.arange(400.0) % 7.0  # |x|^2 + 1 is 7
-    options = {"output": "linear", "l2": 0.5, "epochs": 1}
-    for rate, engine in ((0.26, "fast"), (0.28, "strict"), (0.3, "strict")):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TrainingWarning)
-            ref = train_neuron(rows, y, learning_rate=rate, **options)
-            comp = neuron(shards_of(y, [100], rows=rows), learning_rate=rate, **options)
-        same(comp, ref)
-        assert comp.engine == ref.engine.partition("/")[0] == engine
-
-
 def test_the_rows_of_each_label_are_counted():
     y = np.repeat([2, 0, 1], [15_000, 7000, 8001])
     for blocks in ([y], [y[:9000], y[9000:].astype(float)]):
