@@ -32,7 +32,7 @@ RUNS = (
     (1_000_000, 2, 1, "poisson", 0.001),
     (500_000, 16, 1, "poisson", 0.001),
 )
-FEW = 3  # scikit-learn is timed for so many epochs at most: nothing of a fit but its epochs takes long
+FEW = 3  # the most epochs that scikit-learn is timed for, since nearly all time of its fits goes into epochs
 
 
 def problem(n, d, loss):

@@ -105,7 +105,7 @@ def breast_cancer():
 
 
 def newton(X, y, times):
-    """The weights of least loss and, last, the bias, with rows counted so many times: no code of the package."""
+    """The weights of least loss and, last, the bias, with each row counted `times` times: no code of the package."""
     x, w = np.column_stack([X, np.ones(len(X))]), np.zeros(X.shape[1] + 1)
     for _ in range(30):
         p = 1.0 / (1.0 + np.exp(-x @ w))

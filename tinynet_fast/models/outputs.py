@@ -17,7 +17,7 @@ FOR_ONE = {"hinge": MARGIN, "poisson": EXP}  # what a model's one output is, if 
 
 
 def output_of(loss: Any, n_labels: int, one_vs_rest: bool = False) -> str:
-    """The output of a model that learns by this loss (a `ChosenLoss`), with so many labels."""
+    """The output of a model that learns `n_labels` labels, or numbers, by this loss (a `ChosenLoss`)."""
     if loss.name in FOR_ONE:
         return FOR_ONE[loss.name]
     if loss.of == "linear":

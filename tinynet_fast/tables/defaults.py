@@ -351,7 +351,7 @@ def chosen(
 ) -> tuple[float, str]:
     """The penalty nearest to the usual one that held-out rows cannot tell from the best one; and why, in words.
 
-    They tell two apart if the losses differ by more than so many standard `errors`. `name` is what the losses are
+    They tell two apart if the losses differ by more than `errors` standard errors. `name` is what the losses are
     called.
     """
     usual = int(np.argmin(np.abs(np.log(penalties / usual_penalty))))

@@ -253,7 +253,7 @@ def _nearly_numbers(found: np.ndarray, rows: int, mark: str | None) -> bool:
 
 
 def _are_measurements(found: np.ndarray, rows: int) -> bool:
-    """Whether the different labels of so many rows look like measurements, and not like classes."""
+    """Whether the different labels, `found` in `rows` rows, look like measurements, and not like classes."""
     try:
         refuse_measurements(found, rows)
     except ValueError:

@@ -63,7 +63,7 @@ def check_neuron_output(output: Any) -> str:
 
 
 def neurons_for(options: Options, penalties: Penalties, output: Any) -> Kind:
-    """The neurons for these rows; ValueError if the loss or the rows do not go with so many labels."""
+    """The neurons for these rows; ValueError if the loss or the rows do not go with the number of labels."""
     sparse = is_sparse(options)
     numbers = penalties.loss.of == LINEAR
     outputs = options.n_targets if numbers else 1 if len(options.labels) == 2 else len(options.labels)
