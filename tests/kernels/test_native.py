@@ -20,7 +20,7 @@ from tinynet_fast.kernels.fast.neuron import TABLE
 
 library = native.library()
 needs_library = pytest.mark.skipif(library is None, reason="no library here: `make native` compiles it")
-SGD = "fast.neuron.wide_epochs", "d2 d1 d1 dw1 dw1 dw1 d1"
+SGD = "fast.neuron.wide_epochs", "d2 d1 d1 dw1 dw1 dw1 d1 t0"
 
 
 def run(code, **environment):
