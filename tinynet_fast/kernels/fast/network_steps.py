@@ -48,6 +48,12 @@ def load_rule(work, rule):
     return tuple(work[rule + k] for k in range(DESCENT + 2))
 
 
+@unrolled
+def load_rules(work, rule):
+    """The same for eight networks, which step each in its own way."""
+    return tuple(load(work, rule + k * REGISTER) for k in range(DESCENT + 2))
+
+
 def _step(state, at, size, rule, *, optimizer, width):
     """The reference's `network_step` for `width` parameters from place `at` on; clears their gradient."""
     x, g, first = (load(state, at + k * size, width) for k in range(3))
@@ -82,17 +88,35 @@ def _steps(optimizer):
     return steps
 
 
-sgd_steps, adam_steps, rmsprop_steps, adagrad_steps = map(_steps, (SGD, ADAM, RMSPROP, ADAGRAD))
+def _steps_of_networks(optimizer):
+    """The same for eight networks, a parameter of which is a register, as is each number of the rule."""
+    step = unrolled(_step, optimizer=optimizer, width=REGISTER)
+
+    @named(f"steps_{optimizer}_of_networks")
+    def steps(state, start, stop, size, work, rule):
+        how = load_rules(work, rule)
+        for p in range(start, stop):
+            step(state, p * REGISTER, size * REGISTER, how)
+
+    return steps
 
 
-@inlined
-def step_range(optimizer, state, start, stop, size, work, rule):
+def _range(steps):
     """`network_step` for the parameters from `start` to `stop`."""
-    if optimizer == ADAM:
-        adam_steps(state, start, stop, size, work, rule)
-    elif optimizer == RMSPROP:
-        rmsprop_steps(state, start, stop, size, work, rule)
-    elif optimizer == ADAGRAD:
-        adagrad_steps(state, start, stop, size, work, rule)
-    else:
-        sgd_steps(state, start, stop, size, work, rule)
+    sgd_steps, adam_steps, rmsprop_steps, adagrad_steps = map(steps, (SGD, ADAM, RMSPROP, ADAGRAD))
+
+    @inlined
+    def step_range(optimizer, state, start, stop, size, work, rule):
+        if optimizer == ADAM:
+            adam_steps(state, start, stop, size, work, rule)
+        elif optimizer == RMSPROP:
+            rmsprop_steps(state, start, stop, size, work, rule)
+        elif optimizer == ADAGRAD:
+            adagrad_steps(state, start, stop, size, work, rule)
+        else:
+            sgd_steps(state, start, stop, size, work, rule)
+
+    return step_range
+
+
+step_range, step_networks = _range(_steps), _range(_steps_of_networks)

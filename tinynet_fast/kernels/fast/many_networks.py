@@ -1,0 +1,277 @@
+"""Many networks of one shape in one pass over the rows: eight networks are the lanes of the registers.
+
+A tile of rows goes through as in `network.py`, whose loops these are: where they have a register of eight rows and one
+weight that is spread over it, there is here a row and a register of eight networks' weights. So each network gets the
+reference's updates, a batch's rows need not fill registers, nothing is summed across lanes, and whatever differs by
+network (rates, shares, the fold that is held out, the order of the rows) is one more register. The rows that all see
+are spread over the lanes as they are loaded.
+"""
+
+import numpy as np
+
+from tinynet_fast.kernels import layout
+from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
+from tinynet_fast.kernels.compiler.signatures import MANY_NETWORKS
+from tinynet_fast.kernels.compiler.simd import (
+    REGISTER,
+    address,
+    fma,
+    full,
+    load,
+    repeat,
+    store,
+    sum_of,
+    unrolled,
+    where,
+)
+from tinynet_fast.kernels.fast import NETWORK_LOSSES
+from tinynet_fast.kernels.fast import network_tiles as tiles
+from tinynet_fast.kernels.fast.many_neurons import NOBODY, aligned
+from tinynet_fast.kernels.fast.network import (
+    AFTER_SLOPES,
+    FOUND,
+    backward_by,
+    forward_by,
+    layer_at,
+    layer_gradients,
+    layer_sums,
+    outputs_back,
+)
+from tinynet_fast.kernels.fast.network import TILE as NUMBERS
+from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, step_networks
+from tinynet_fast.kernels.reference import NESTEROV, SOFTMAX
+
+__all__ = ["NOBODY", "TILE", "WIDTH", "network_epochs", "network_update"]
+
+WIDTH = REGISTER  # networks in a group
+TILE = NUMBERS // WIDTH  # rows
+
+# `units`, the scratch, is that of `network.py`, with room after it for how to step: registers for weights, and as many
+# for biases, which neither keep nor l2 touches.
+RULES = WIDTH * (DESCENT + 2)
+
+
+# --- a layer ----------------------------------------------------------------------------------------------------------
+
+
+def of_networks(params, p):
+    """A weight of each network."""
+    return load(params, p * WIDTH)
+
+
+def _gradient(work, left, right, stride, count, state, at, step, size, how, *, inputs, outputs, rule):
+    """left . right over the rows of a tile, for `inputs` rows of `left` and `outputs` of `right`: onto the gradient."""
+
+    def add_row(i, sums):
+        a = [load(work, left + j * stride + i * WIDTH) for j in range(inputs)]
+        d = [load(work, right + u * stride + i * WIDTH) for u in range(outputs)]
+        return [fma(a[j], d[u], sums[j * outputs + u]) for j in range(inputs) for u in range(outputs)]
+
+    sums = repeat(count, [full(0.0)] * (inputs * outputs), add_row)
+    for j in range(inputs):
+        for u in range(outputs):
+            g = (size + at + j * step + u) * WIDTH
+            store(state, g, load(state, g) + sums[j * outputs + u])
+
+
+@inlined
+def apply_mask(mask, at, columns, outputs, m, work, values, slopes, stride):
+    """Dropout's factor of each unit and row, on what a unit sends on and on its slope."""
+    for u in range(outputs):
+        for r in range(m):
+            put_product(work, values + u * stride + r * WIDTH, mask, (at + r * columns + u) * WIDTH)
+            put_product(work, slopes + u * stride + r * WIDTH, mask, (at + r * columns + u) * WIDTH)
+
+
+@unrolled
+def put_product(work, at, mask, place):
+    store(work, at, load(work, at) * load(mask, place))
+
+
+fused_sums, exact_sums, blame_sums = (
+    layer_sums(f"{rule}_of_networks", tiles.products(rule, of_networks)) for rule in ("fused", "exact", "blame")
+)
+onto_gradient = layer_gradients("of_networks", tiles.gradients("onto", _gradient))
+forward = forward_by(fused_sums, exact_sums, apply_mask)
+backward = backward_by(blame_sums, onto_gradient, onto_gradient)
+
+
+# --- a tile -----------------------------------------------------------------------------------------------------------
+
+
+@unrolled
+def spread(array, at, work, place):
+    """A number, for all networks."""
+    store(work, place, full(array[at]))
+
+
+@inlined
+def load_rows(X, d, start, m, order, ordered, work, place, stride):
+    """The next m rows: each number spread over a register, or if networks have their own `order`, that of their rows."""
+    for r in range(m):
+        at = place + r * WIDTH
+        if ordered:
+            for k in range(WIDTH):
+                row = max(order[(start + r) * WIDTH + k], 0) * d
+                for j in range(d):
+                    work[at + j * stride + k] = X[row + j]
+        else:
+            for j in range(d):
+                spread(X, (start + r) * d + j, work, at + j * stride)
+
+
+@unrolled
+def held_weight(weight, marks, own, i):
+    """Row i's weight, 0 for the networks that hold it out."""
+    return where(load(own, 0) == marks[i], 0.0, full(weight[i]))
+
+
+@inlined
+def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, labels):
+    """Labels and weights of the tile's rows; gives the sums of the weights. What is found is above 0 where one is not 1."""
+    total = unlike = full(0.0)
+    for r in range(m):
+        at = labels + r * WIDTH
+        if ordered:
+            for k in range(WIDTH):
+                i = order[(start + r) * WIDTH + k]
+                away = i < 0 or (held and own[k] == marks[max(i, 0)])
+                work[at + k] = y[max(i, 0)]
+                work[at + NUMBERS + k] = 0.0 if away else weight[i]
+        else:
+            spread(y, start + r, work, at)
+            if held:
+                store(work, at + NUMBERS, held_weight(weight, marks, own, start + r))
+            else:
+                spread(weight, start + r, work, at + NUMBERS)
+        w = load(work, at + NUMBERS)
+        total, unlike = total + w, fma(w - 1.0, w - 1.0, unlike)
+    work[labels + FOUND + 1] = sum_of(unlike)
+    return total
+
+
+# --- a step -----------------------------------------------------------------------------------------------------------
+
+
+@unrolled
+def set_rules(work, at, total, schedule, place, rule, again):
+    """How the networks step, for weights and for biases; one without weight in the batch stays where it is."""
+    moves = total > 0.0
+    rate, keep, l2, epsilon = (load(schedule, place + k * WIDTH) for k in (layout.RATE, layout.KEEP, layout.L2, layout.EPSILON))
+    share, share2 = (where(moves, load(rule, k * WIDTH), 1.0) for k in (layout.FIRST_SHARE, layout.SECOND_SHARE))
+    again = full(again)
+    onward = where(again > 0.5, share, 1.0)
+    per_row, rate, l2, onward, again = (where(moves, x, 0.0) for x in (1.0 / total, rate, l2, onward, again))
+    for kept, penalty in ((where(moves, keep, 1.0), l2), (full(1.0), full(0.0))):
+        for x in (per_row, rate, kept, penalty, share, onward, again, epsilon, share2):
+            store(work, at, x)
+            at = at + WIDTH
+
+
+@inlined
+def step(optimizer, layers, depth, state, size, work, rule):
+    """`network_update` of each network."""
+    start = 0
+    for layer in range(depth):
+        inputs, outputs, _ = layer_at(layers, layer)
+        biases = start + inputs * outputs
+        step_networks(optimizer, state, start, biases, size, work, rule)
+        start = biases + outputs
+        step_networks(optimizer, state, biases, start, size, work, rule + RULES)
+
+
+# --- kernels ----------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def update(schedule, rule, layers, state, units, pending):
+    optimizer, size, work = np.int64(rule[layout.OPTIMIZER, 0]), state.shape[1], address(units)
+    total = load(pending, layout.PENDING_WEIGHT * WIDTH)
+    set_rules(work, 0, total, schedule, 0, rule, 1.0 if optimizer == NESTEROV else 0.0)
+    step(optimizer, address(layers), layers.shape[0], address(state), size, work, 0)
+    store(pending, layout.PENDING_ROWS * WIDTH, full(0.0))
+    store(pending, layout.PENDING_WEIGHT * WIDTH, full(0.0))
+
+
+@kernel
+def epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses):
+    ordered, held, n = order.shape[0] > 0, marks.shape[0] > 0, max(X.shape[0], order.shape[0])
+    if ordered:
+        n = order.shape[0]
+    size, half, updates = state.shape[1], (units.shape[0] - AFTER_SLOPES - 2 * RULES) // 2, 0
+    work, params, shape, depth, columns = address(units), address(state), address(layers), len(layers), mask.shape[1]
+    labels, how = 2 * half, 2 * half + AFTER_SLOPES
+    total = full(0.0)
+    batch, optimizer = np.int64(rule[layout.BATCH_SIZE, 0]), np.int64(rule[layout.OPTIMIZER, 0])
+    again = 1.0 if optimizer == NESTEROV else 0.0
+    inputs, _, _ = layer_at(shape, 0)
+    _, outputs, last = layer_at(shape, depth - 1)
+    softmax = last == SOFTMAX
+    loss_rule = rule[:, 0]
+    for epoch in range(losses.shape[0]):
+        start = 0
+        while start < n:
+            filled = np.int64(pending[layout.PENDING_ROWS, 0])
+            m = min(TILE - filled % TILE, batch - filled, n - start)
+            stride, ends = m * WIDTH, filled + m == batch
+            load_rows(address(X), inputs, start, m, address(order), ordered, work, 0, stride)
+            total = load_labels(
+                address(y), address(weight), address(marks), address(own), start, m, address(order), ordered, held,
+                work, labels,
+            )  # fmt: skip
+            target = forward(shape, depth, params, work, half, stride, address(mask), columns, start, m)
+            if outputs > 1 and not softmax:
+                load_rows(address(y), outputs, start, m, address(order), ordered, work, half + target, stride)
+            loss = outputs_back(softmax, outputs, work, target, half, stride, labels, loss_rule)
+            add_to(losses, epoch * WIDTH, loss)
+            add_to(pending, layout.PENDING_ROWS * WIDTH, full(np.float64(m)))
+            add_to(pending, layout.PENDING_WEIGHT * WIDTH, total)
+            start += m
+            backward(shape, depth, params, size, work, half, stride, target, False, how)
+            if ends:
+                weights = load(pending, layout.PENDING_WEIGHT * WIDTH)
+                place = min(updates, schedule.shape[0] - 1) * layout.SCHEDULE_COLUMNS * WIDTH
+                set_rules(work, how, weights, schedule, place, rule, again)
+                step(optimizer, shape, depth, params, size, work, how)
+                updates += 1
+                store(pending, layout.PENDING_ROWS * WIDTH, full(0.0))
+                store(pending, layout.PENDING_WEIGHT * WIDTH, full(0.0))
+
+
+@unrolled
+def add_to(array, at, x):
+    store(array, at, load(array, at) + x)
+
+
+# --- calls ------------------------------------------------------------------------------------------------------------
+
+
+def network_update(schedule, rule, layers, state, pending):
+    """The reference's, to 1e-12, for the batch of `pending`, which it ends."""
+    units = np.empty(2 * RULES)
+    compiled(update, "d2 d2 l2 dw3 dw1 dw2")(schedule, rule, layers, state, units, pending)
+
+
+def network_epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses):
+    """The reference's for each network of a group, to 1e-12 an update."""
+    run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {MANY_NETWORKS}"), X)
+    run(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses)
+
+
+def scratch(layers):
+    """Room for a tile of rows; it begins on a cache line."""
+    layers = np.asarray(layers)
+    half = NUMBERS * int(layers[:, layout.INPUTS].sum() + len(layers) + layers[-1, layout.OUTPUTS])
+    return aligned(1, 2 * half + AFTER_SLOPES + 2 * RULES)[0]
+
+
+def aligned_state(layers):
+    """Zeros for the state of a group: (4, parameters, WIDTH) float64."""
+    layers = np.asarray(layers)
+    size = int(((layers[:, layout.INPUTS] + 1) * layers[:, layout.OUTPUTS]).sum())
+    return aligned(layout.STATE_ROWS * size, WIDTH).reshape(layout.STATE_ROWS, size, WIDTH)
+
+
+def serves(rule, layers):
+    """Whether there is a kernel for networks of this loss."""
+    return int(rule[layout.LOSS]) in NETWORK_LOSSES
