@@ -125,9 +125,7 @@ class Ensemble(Model):
             out[...] = sums if k == 0 else np.logaddexp(out, sums)
 
     def _fields(self) -> dict[str, Any]:
-        parts = [
-            member._fields() | {"output": member.output, "training": member.training} for member in self.members
-        ]
+        parts = [member._fields() | {"output": member.output, "training": member.training} for member in self.members]
         return {"kind": "ensemble", "members": parts}
 
     @classmethod

@@ -198,7 +198,7 @@ class ManyNetworks:
 
     def _block(self, group: Group, part: slice, known: dict[Any, Block]) -> Block:
         """The rows of a group at these places."""
-        if self.mixed[id(group)]:
+        if self.mixed[id(group)] and part.stop > part.start:  # without any row, an order would be none
             if self.every_row is None:
                 self.every_row = self._rows(slice(None))
             places = {seed: self._index(seed, part) for seed in group.seeds}
@@ -206,7 +206,8 @@ class ManyNetworks:
             return replace(self.every_row, order=np.ascontiguousarray(order, dtype=np.int64))
         seed = group.seeds[0] if self.orders[group.seeds[0]] is not None else None
         if seed not in known:
-            known[seed] = self._rows(part if seed is None and self.rows.index is None else self._index(seed, part))
+            plain = self.rows.index is None and seed is None
+            known[seed] = self._rows(part if plain else self._index(seed, part))
         return known[seed]
 
     def _index(self, seed: int | None, part: slice) -> np.ndarray:
@@ -308,7 +309,10 @@ class ManyNetworks:
             for count in state[f"group {g}, updates"]:
                 whole("the number of updates", count, most)
             pending = state[f"group {g}, pending"].reshape(2, -1)
-            if not (pending[at.PENDING_ROWS] == rows % self.size).all() or not (pending[at.PENDING_WEIGHT] >= 0.0).all():
+            if (
+                not (pending[at.PENDING_ROWS] == rows % self.size).all()
+                or not (pending[at.PENDING_WEIGHT] >= 0.0).all()
+            ):
                 raise StateError("the rows that wait for the end of their batch are not those of this place")
 
     def options(self) -> dict[str, Any]:

@@ -319,9 +319,7 @@ class Networks:
         if values["schedule"] == "cosine":
             own.recorded["epochs_in_all"] = own.epochs
         n_labels = 0 if own.numbers else len(own.labels)
-        sizes = network_sizes(
-            own.rows.n_features, list(values["hidden"]), n_labels, self.loss.name, own.n_targets
-        )
+        sizes = network_sizes(own.rows.n_features, list(values["hidden"]), n_labels, self.loss.name, own.n_targets)
         weights, biases, init, init_scale = self.start
         start = first_parameters(weights, biases, sizes, init, init_scale, own.seed)
         choose_network_engine(own, start, sizes, self.loss)
@@ -331,9 +329,7 @@ class Networks:
             nesterov=self.nesterov,
             **{name: values[name] for name in OF_OPTIMIZER},
         )
-        return NetworkPlan(
-            own, start, sizes, self.activation, steps, self.batch_size, self.loss, values["dropout"]
-        )
+        return NetworkPlan(own, start, sizes, self.activation, steps, self.batch_size, self.loss, values["dropout"])
 
     def _held_out(self, make: Any, trained: Trained, fold: np.ndarray, fold_of_row: np.ndarray | None) -> np.ndarray:
         """The mean loss of each network on the rows that it holds out, or on the validation rows."""
@@ -382,4 +378,9 @@ class Networks:
             "labels": None if self.asked.labels is None else self.asked.labels.tolist(),
             "features": self.asked.features,
         }
-        return SweepCheckpoint(file, shared | {f"{k} tried": v for k, v in self.values.items()}, self.asked.in_memory, self.asked.engine.name)
+        return SweepCheckpoint(
+            file,
+            shared | {f"{k} tried": v for k, v in self.values.items()},
+            self.asked.in_memory,
+            self.asked.engine.name,
+        )

@@ -157,7 +157,9 @@ def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, lab
 def set_rules(work, at, total, schedule, place, rule, again):
     """How the networks step, for weights and for biases; one without weight in the batch stays where it is."""
     moves = total > 0.0
-    rate, keep, l2, epsilon = (load(schedule, place + k * WIDTH) for k in (layout.RATE, layout.KEEP, layout.L2, layout.EPSILON))
+    rate, keep, l2, epsilon = (
+        load(schedule, place + k * WIDTH) for k in (layout.RATE, layout.KEEP, layout.L2, layout.EPSILON)
+    )
     share, share2 = (where(moves, load(rule, k * WIDTH), 1.0) for k in (layout.FIRST_SHARE, layout.SECOND_SHARE))
     again = full(again)
     onward = where(again > 0.5, share, 1.0)
