@@ -2,8 +2,8 @@
 
 `train` takes a table as it is. `train_neuron` trains one neuron, `train_mlp` a small network, on numbers. All return a
 result whose `model` predicts and saves.
-`sweep` trains many neurons with different options in one pass over the rows, `sweep_mlp` many networks, and `bootstrap` many neurons on samples
-of the rows, which shows how sure the weights and probabilities are.
+`sweep` trains many neurons with different options in one pass over the rows, and `sweep_mlp` many networks.
+`bootstrap` trains many neurons on samples of the rows, which shows how sure the weights and probabilities are.
 Each name is imported when it is first used, and Numba with the first compiled engine. So it takes almost no time to
 import the package.
 """

@@ -221,7 +221,7 @@ def _place_in(table: WholeTable, column: str) -> Callable[[int], str]:
     return lambda i: f"{table.where(i)}, column {column!r}"
 
 
-def _drawn(kind: Picture, fitted: Neuron | MLP, data: list[Path], target: str | None, reading: dict[str, Any]) -> Any:
+def _drawn(kind: Picture, fitted: Any, data: list[Path], target: str | None, reading: dict[str, Any]) -> Any:
     """The axes with the picture."""
     if kind in OF_REPORTS:
         return OF_REPORTS[kind](evaluate(fitted, one_or_all(data), target, **reading))

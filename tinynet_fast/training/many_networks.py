@@ -320,7 +320,7 @@ class ManyNetworks:
         return {}
 
     def outcomes(self) -> tuple[np.ndarray, np.ndarray]:
-        """The parameters, (networks, parameters), and the mean losses, (epochs, networks): NaN once a network diverged."""
+        """The parameters, (networks, parameters), and the mean losses, (epochs, networks). NaN is for what diverged."""
         parameters = np.full((len(self.lasted), len(self.groups[0].plans[0].start)), np.nan)
         for group in self.groups:
             parameters[group.members] = group.state[at.PARAMETERS].T[: len(group.members)]

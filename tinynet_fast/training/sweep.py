@@ -207,7 +207,7 @@ def folds_of(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
     for f in range(0 if asked.numbers else k):
         left = dealt.sum(axis=0) - dealt[f]
         if not left.all():
-            only = "one label is left" if n_labels == 2 else f"no row of {asked.labels[int(left.argmin())]!r} is left"
+            only = "one label is left" if n_labels == 2 else f"no row of {asked.labels[left.argmin()].item()!r} is left"
             raise ValueError(f"without fold {f} {only} to train on: use fewer folds, or another seed")
     return fold_of_row, k
 

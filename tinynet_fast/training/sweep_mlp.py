@@ -14,7 +14,6 @@ from tinynet_fast.training.checkpoints import Checkpoint
 from tinynet_fast.training.checks import (
     check_at_least_zero,
     check_flag,
-    check_jobs,
     check_one_of,
     check_rate,
     check_seed,
@@ -43,7 +42,7 @@ from tinynet_fast.training.sweep_mlp_result import MLPSweepResult
 from tinynet_fast.training.targets import ClassWeight
 
 # The options that may be lists, with their checks; combinations are numbered so that the last changes fastest.
-LISTS = {
+LISTS: dict[str, Any] = {
     "learning_rate": check_rate,
     "momentum": check_share,
     "l2": check_at_least_zero,
@@ -261,7 +260,7 @@ class Networks:
         asked = self.asked
         combinations = [dict(zip(self.values, each, strict=True)) for each in product(*self.values.values())]
         folds = np.arange(ALL_ROWS, n_folds)
-        rows = [self._rows(None if f == ALL_ROWS else fold_of_row != f) for f in folds]
+        rows = [self._rows(None if f == ALL_ROWS else np.flatnonzero(fold_of_row != f)) for f in folds]
         check_total_weight(asked)
         plans = [self._plan(combination, options) for combination in combinations for options in rows]
         saved = self._checkpoint(plans, fold_of_row)
@@ -293,9 +292,9 @@ class Networks:
         return result
 
     def _rows(self, kept: np.ndarray | None) -> Options:
-        """The options with the rows that are `kept`, (n,) bool: weighted, and standardised, as if they were all."""
+        """The options with the rows of these numbers: weighted, and standardised, as if they were all."""
         rows = self.asked.in_memory
-        index = rows.index if kept is None else np.flatnonzero(kept)
+        index = rows.index if kept is None else kept
         own = replace(
             self.asked,
             rows=Rows(rows.X, rows.codes, index, rows.sample_weight),

@@ -12,7 +12,6 @@ from tinynet_fast.training.losses import LINEAR
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons
 from tinynet_fast.training.options import Options
 
-
 M = TypeVar("M", Neuron, MLP)
 
 
