@@ -156,9 +156,7 @@ def plain_entropy(work, sums, deltas, labels, weights, count):
     total = product = full(0.0, (0, 0, 0, 0))
     fours = count & ~3
     for at in range(0, fours * WIDTH, 4 * WIDTH):
-        total, product = four_entropies(
-            work, sums + at, deltas + at, labels + at, weights + at, total, product
-        )
+        total, product = four_entropies(work, sums + at, deltas + at, labels + at, weights + at, total, product)
     at = fours * WIDTH
     rest = tiles.weighted_entropy(work, sums + at, deltas + at, labels + at, weights + at, count - fours)
     return log_of_four(total, product) + rest
@@ -252,12 +250,15 @@ def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, lab
 def set_rules(work, at, total, schedule, place, rule, again):
     """How the networks step, for weights and for biases; one without weight in the batch stays where it is."""
     moves = total > 0.0
-    rate, keep, l2, epsilon = (load(schedule, place + k * WIDTH) for k in (layout.RATE, layout.KEEP, layout.L2, layout.EPSILON))
+    rate, keep, l2, epsilon = (
+        load(schedule, place + k * WIDTH) for k in (layout.RATE, layout.KEEP, layout.L2, layout.EPSILON)
+    )
     share, share2 = (where(moves, load(rule, k * WIDTH), 1.0) for k in (layout.FIRST_SHARE, layout.SECOND_SHARE))
     again = full(again)
     onward = where(again > 0.5, share, 1.0)
     per_row, rate, l2, onward, again = (where(moves, x, 0.0) for x in (1.0 / total, rate, l2, onward, again))
-    for kept, penalty in ((where(moves, keep, 1.0), l2), (full(1.0), full(0.0))):
+    keep = where(moves, keep, 1.0)
+    for kept, penalty in ((keep, l2), (full(1.0), full(0.0))):
         for x in (per_row, rate, kept, penalty, share, onward, again, epsilon, share2):
             store(work, at, x)
             at = at + WIDTH

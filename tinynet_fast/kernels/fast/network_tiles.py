@@ -300,9 +300,7 @@ def products(rule, weight_at=one_number):
 
 def gradients(rule, gradient=_gradient):
     """`gradient` for a rule, in blocks of two inputs and one, for eight outputs, four and one."""
-    return [
-        unrolled(gradient, inputs=inputs, outputs=outputs, rule=rule) for inputs in (2, 1) for outputs in (8, 4, 1)
-    ]
+    return [unrolled(gradient, inputs=inputs, outputs=outputs, rule=rule) for inputs in (2, 1) for outputs in (8, 4, 1)]
 
 
 # --- rows in and out --------------------------------------------------------------------------------------------------
