@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a line a mistake
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ class Group:
         mask, schedule = (stacked([getattr(p, name) for p in self.alone]) for name in ("mask", "schedule"))
         rows, done, targets = rows or (0, self.steps), first, self.alone[0].targets
         ends = sorted({rows[0], *(c for c in cuts if rows[0] < c < rows[1]), rows[1]})
-        for part in (slice(a, b) for a, b in zip(ends, ends[1:], strict=False)):
+        for part in (slice(a, b) for a, b in pairwise(ends)):
             own = slice(None) if len(self.order) else part  # with an order, all rows are there
             y = self.y.reshape(len(self.X), targets)[own].ravel()
             given = self.X[own], y, self.weight[own], self.marks[own], OWN, self.order[part]
@@ -351,7 +352,7 @@ def test_the_checks_pass_without_a_mistake():
 
 
 @pytest.mark.parametrize(
-    "into, mistake",
+    ("into", "mistake"),
     [(module, mistake) for module, mistakes in MISTAKES.items() for mistake in mistakes],
     ids=str,
 )

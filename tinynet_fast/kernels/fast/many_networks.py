@@ -199,7 +199,7 @@ def spread(array, at, work, place):
 
 @inlined
 def load_rows(X, d, start, m, order, ordered, work, place, stride):
-    """The next m rows: each number spread over a register, or if networks have their own `order`, that of their rows."""
+    """The next m rows: each number spread over a register; or each network's own row, if they have an `order` each."""
     for r in range(m):
         at = place + r * WIDTH
         if ordered:
@@ -220,7 +220,10 @@ def held_weight(weight, marks, own, i):
 
 @inlined
 def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, labels):
-    """Labels and weights of the tile's rows; gives the sums of the weights. What is found is above 0 where one is neither 0 nor 1."""
+    """Labels and weights of the tile's rows; gives the sums of the weights.
+
+    What is found is above 0 where a weight is neither 0 nor 1.
+    """
     total = unlike = full(0.0)
     for r in range(m):
         at = labels + r * WIDTH
