@@ -18,10 +18,10 @@ from tinynet_fast.training.checks import (
     check_share,
     check_whole,
 )
-from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
+from tinynet_fast.training.losses import LABELS, LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.options import checked
+from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 
@@ -271,20 +271,30 @@ def train_mlp(
     options.augment_rows(noise, mixup, batch_size)
     if schedule == "cosine":
         options.recorded["epochs_in_all"] = options.epochs
-    if not np.isfinite(options.rows.total_weight):
-        raise ValueError("sample_weight adds up to more than a float64 holds: divide it by its largest")
+    check_total_weight(options)
     n_labels = 0 if options.numbers else len(options.labels)
     sizes = network_sizes(options.rows.n_features, units, n_labels, chosen.name, options.n_targets)
     start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), options.seed)
-    given = options.rows.sample_weight
-    tiny = given is not None and bool(np.any((given > 0.0) & (given < LEAST_WEIGHT)))
-    has_kernel = chosen.code in NETWORK_LOSSES and not tiny
-    options.choose_engine(row_limit(longest_unit(start, sizes)), has_kernel=has_kernel)
+    choose_network_engine(options, start, sizes, chosen)
 
     def trained() -> TrainingResult[MLP]:
         return run(Network(options, start, sizes, activation, steps, batch_size, chosen, dropout), options)
 
     return until_measured(trained, options)
+
+
+def check_total_weight(options: Options) -> None:
+    """ValueError if the sample weights add up to infinity."""
+    if not np.isfinite(options.rows.total_weight):
+        raise ValueError("sample_weight adds up to more than a float64 holds: divide it by its largest")
+
+
+def choose_network_engine(options: Options, start: np.ndarray, sizes: list[int], loss: ChosenLoss) -> None:
+    """Leave to `strict` the rows, starts and losses on which `fast` does not keep its promise, or has no kernel."""
+    given = options.rows.sample_weight
+    tiny = given is not None and bool(np.any((given > 0.0) & (given < LEAST_WEIGHT)))
+    has_kernel = loss.code in NETWORK_LOSSES and not tiny
+    options.choose_engine(row_limit(longest_unit(start, sizes)), has_kernel=has_kernel)
 
 
 def check_hidden(hidden: Any) -> list[int]:
