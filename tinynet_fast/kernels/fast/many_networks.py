@@ -14,10 +14,16 @@ from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
 from tinynet_fast.kernels.compiler.signatures import MANY_NETWORKS
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
+    SIGN,
     address,
+    as_bits,
+    as_double,
+    flip,
     fma,
     full,
+    join,
     load,
+    registers,
     repeat,
     store,
     sum_of,
@@ -26,7 +32,8 @@ from tinynet_fast.kernels.compiler.simd import (
 )
 from tinynet_fast.kernels.fast import NETWORK_LOSSES
 from tinynet_fast.kernels.fast import network_tiles as tiles
-from tinynet_fast.kernels.fast.many_neurons import NOBODY, aligned
+from tinynet_fast.kernels.fast.functions import clamp, log1p_of_any
+from tinynet_fast.kernels.fast.many_neurons import NOBODY, aligned, power
 from tinynet_fast.kernels.fast.network import (
     AFTER_SLOPES,
     FOUND,
@@ -35,16 +42,17 @@ from tinynet_fast.kernels.fast.network import (
     layer_at,
     layer_gradients,
     layer_sums,
-    outputs_back,
+    outputs_back_by,
 )
 from tinynet_fast.kernels.fast.network import TILE as NUMBERS
 from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, step_networks
-from tinynet_fast.kernels.reference import NESTEROV, SOFTMAX
+from tinynet_fast.kernels.reference import NESTEROV, SIGMOID, SOFTMAX
 
 __all__ = ["NOBODY", "TILE", "WIDTH", "network_epochs", "network_update"]
 
 WIDTH = REGISTER  # networks in a group
 TILE = NUMBERS // WIDTH  # rows
+FARTHEST = 170.0
 
 # `units`, the scratch, is that of `network.py`, with room after it for how to step: registers for weights, and as many
 # for biases, which neither keep nor l2 touches.
@@ -88,11 +96,95 @@ def put_product(work, at, mask, place):
     store(work, at, load(work, at) * load(mask, place))
 
 
-fused_sums, exact_sums, blame_sums = (
-    layer_sums(f"{rule}_of_networks", tiles.products(rule, of_networks)) for rule in ("fused", "exact", "blame")
+@unrolled
+def sigmoids(work, values, slopes):
+    """`sigmoid_units` for four registers at once, with one division: 1 / a is bcd / abcd.
+
+    Beyond 170 a sigmoid is that of 170, 1e-74 off: so that no product overflows.
+    """
+    a, b, c, d = registers(1.0 + power(clamp(load(work, values, (0,) * 4), -FARTHEST, FARTHEST), -1.0))
+    ab, cd = a * b, c * d
+    inverse = 1.0 / (ab * cd)
+    of_ab, of_cd = inverse * cd, inverse * ab
+    x = join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])
+    store(work, values, x)
+    store(work, slopes, fma(-x, x, x))
+
+
+@inlined
+def activate(activation, work, values, slopes, count):
+    if activation == SIGMOID:
+        fours = count & ~3
+        for at in range(0, fours * WIDTH, 4 * WIDTH):
+            sigmoids(work, values + at, slopes + at)
+        tiles.sigmoid_units(work, values + fours * WIDTH, slopes + fours * WIDTH, count - fours)
+    else:
+        tiles.activate(activation, work, values, slopes, count)
+
+
+@unrolled
+def four_entropies(work, sums, deltas, labels, weights, total, product):
+    """`plain_entropy` of four rows, with one division, for weights of 0 and 1; `total` and `product` go on."""
+    four = (0,) * 4
+    z, y, w = load(work, sums, four), load(work, labels, four), load(work, weights, four)
+    e = power(clamp(as_double(as_bits(z) & (SIGN - 1)), 0.0, 700.0), -1.0)
+    a, b, c, d = registers(1.0 + e)
+    ab, cd = a * b, c * d
+    inverse = 1.0 / (ab * cd)
+    of_ab, of_cd = inverse * cd, inverse * ab
+    p = where(z < 0.0, e, 1.0) * join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])
+    store(work, deltas, w * (p - y))
+    wrong, e = flip(z, 0.5 - y), w * e
+    return fma(w, where(wrong < 0.0, 0.0, wrong), total), fma(product, e, product + e)
+
+
+@unrolled
+def log_of_four(total, product):
+    """The losses of four rows' totals and products."""
+    while len(registers(product)) > 1:
+        parts = registers(product)
+        half = len(parts) // 2
+        x, y = join(parts[:half]), join(parts[half:])
+        product = fma(x, y, x + y)
+    a, b, c, d = registers(total)
+    return (a + b) + (c + d) + log1p_of_any(product)
+
+
+@inlined
+def plain_entropy(work, sums, deltas, labels, weights, count):
+    """For rows of the weights 0 and 1."""
+    total = product = full(0.0, (0, 0, 0, 0))
+    fours = count & ~3
+    for at in range(0, fours * WIDTH, 4 * WIDTH):
+        total, product = four_entropies(work, sums + at, deltas + at, labels + at, weights + at, total, product)
+    at = fours * WIDTH
+    rest = tiles.weighted_entropy(work, sums + at, deltas + at, labels + at, weights + at, count - fours)
+    return log_of_four(total, product) + rest
+
+
+def _multiply(params, p, unit_step, input_step, work, source, target, stride, count, *, units, rows):
+    """`network_tiles.multiply`, but the last of the inputs is known to be 1: its weights are the biases."""
+
+    def add_input(k, sums):
+        inputs = [load(work, source + k * stride + WIDTH * r) for r in range(rows)]
+        weights = [of_networks(params, p + k * input_step + u * unit_step) for u in range(units)]
+        return [fma(weights[u], inputs[r], sums[u * rows + r]) for u in range(units) for r in range(rows)]
+
+    biases = [of_networks(params, p + (count - 1) * input_step + u * unit_step) for u in range(units)]
+    sums = repeat(count - 1, [biases[u] for u in range(units) for _ in range(rows)], add_input)
+    for u in range(units):
+        for r in range(rows):
+            store(work, target + u * stride + WIDTH * r, sums[u * rows + r])
+
+
+fused_blocks = [unrolled(_multiply, units=units, rows=rows) for rows in (4, 1) for units in (4, 1)]
+fused_sums = layer_sums("fused_of_networks", fused_blocks)
+exact_sums, blame_sums = (
+    layer_sums(f"{rule}_of_networks", tiles.products(rule, of_networks)) for rule in ("exact", "blame")
 )
+outputs_back = outputs_back_by(plain_entropy)
 onto_gradient = layer_gradients("of_networks", tiles.gradients("onto", _gradient))
-forward = forward_by(fused_sums, exact_sums, apply_mask)
+forward = forward_by(fused_sums, exact_sums, activate, apply_mask)
 backward = backward_by(blame_sums, onto_gradient, onto_gradient)
 
 
@@ -107,7 +199,7 @@ def spread(array, at, work, place):
 
 @inlined
 def load_rows(X, d, start, m, order, ordered, work, place, stride):
-    """The next m rows: each number spread over a register, or if networks have their own `order`, that of their rows."""
+    """The next m rows: each number spread over a register; or each network's own row, if they have an `order` each."""
     for r in range(m):
         at = place + r * WIDTH
         if ordered:
@@ -128,7 +220,10 @@ def held_weight(weight, marks, own, i):
 
 @inlined
 def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, labels):
-    """Labels and weights of the tile's rows; gives the sums of the weights. What is found is above 0 where one is not 1."""
+    """Labels and weights of the tile's rows; gives the sums of the weights.
+
+    What is found is above 0 where a weight is neither 0 nor 1.
+    """
     total = unlike = full(0.0)
     for r in range(m):
         at = labels + r * WIDTH
@@ -145,7 +240,8 @@ def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, lab
             else:
                 spread(weight, start + r, work, at + NUMBERS)
         w = load(work, at + NUMBERS)
-        total, unlike = total + w, fma(w - 1.0, w - 1.0, unlike)
+        off = where(w == 0.0, 0.0, w - 1.0)
+        total, unlike = total + w, fma(off, off, unlike)
     work[labels + FOUND + 1] = sum_of(unlike)
     return total
 
@@ -164,7 +260,8 @@ def set_rules(work, at, total, schedule, place, rule, again):
     again = full(again)
     onward = where(again > 0.5, share, 1.0)
     per_row, rate, l2, onward, again = (where(moves, x, 0.0) for x in (1.0 / total, rate, l2, onward, again))
-    for kept, penalty in ((where(moves, keep, 1.0), l2), (full(1.0), full(0.0))):
+    keep = where(moves, keep, 1.0)
+    for kept, penalty in ((keep, l2), (full(1.0), full(0.0))):
         for x in (per_row, rate, kept, penalty, share, onward, again, epsilon, share2):
             store(work, at, x)
             at = at + WIDTH

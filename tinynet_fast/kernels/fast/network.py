@@ -179,7 +179,7 @@ def apply_mask(mask, at, columns, outputs, m, work, values, slopes, stride):
             work[slopes + u * stride + r] *= mask[at + r * columns + u]
 
 
-def forward_by(fused_sums, exact_sums, apply_mask):
+def forward_by(fused_sums, exact_sums, activate, apply_mask):
     """How a tile goes through every layer, for these sums of a layer."""
 
     @inlined
@@ -206,39 +206,47 @@ def forward_by(fused_sums, exact_sums, apply_mask):
     return forward
 
 
-forward = forward_by(fused_sums, exact_sums, apply_mask)
+forward = forward_by(fused_sums, exact_sums, activate, apply_mask)
 
 
-@inlined
-def outputs_back(softmax, outputs, work, target, slopes, stride, labels, rule):
-    """From the outputs' sums their deltas; gives the tile's losses, each times its weight, summed in each lane.
+def outputs_back_by(plain_entropy):
+    """How a tile's outputs become deltas and losses, with this cross-entropy of rows that have the weight 1."""
 
-    Several outputs with a loss each have what is true in the place of their deltas.
-    """
-    deltas, weights, count, loss = slopes + target, labels + TILE, stride // REGISTER, np.int64(rule[layout.LOSS])
-    shape = rule[layout.LOSS_SHAPE]
-    if softmax:
-        least = shape if loss == CLIPPED_LOG_LOSS else 0.0
-        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, least)
-    total = full(0.0)
-    for u in range(outputs):
-        sums, delta = target + u * stride, deltas + u * stride
-        true = labels if outputs == 1 else delta
-        if loss == CLIPPED_LOG_LOSS:
-            total = total + clipped_entropy(work, sums, delta, true, weights, count, shape)
-        elif loss == SQUARED_ERROR:
-            total = total + squared_error(work, sums, delta, true, weights, count)
-        elif loss == LEAST_SQUARES:
-            total = total + least_squares(work, sums, delta, true, weights, count)
-        elif loss == HUBER:
-            total = total + huber(work, sums, delta, true, weights, count, shape)
-        elif loss == POISSON:
-            total = total + poisson(work, sums, delta, true, weights, count)
-        elif work[labels + FOUND + 1] == 0.0:
-            total = total + plain_entropy(work, sums, delta, true, weights, count)
-        else:
-            total = total + weighted_entropy(work, sums, delta, true, weights, count)
-    return total
+    @inlined
+    def outputs_back(softmax, outputs, work, target, slopes, stride, labels, rule):
+        """From the outputs' sums their deltas; gives the tile's losses, each times its weight, summed in each lane.
+
+        Several outputs with a loss each have what is true in the place of their deltas.
+        """
+        deltas, weights, count, loss = slopes + target, labels + TILE, stride // REGISTER, np.int64(rule[layout.LOSS])
+        shape = rule[layout.LOSS_SHAPE]
+        if softmax:
+            least = shape if loss == CLIPPED_LOG_LOSS else 0.0
+            return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, least)
+        total = full(0.0)
+        for u in range(outputs):
+            sums, delta = target + u * stride, deltas + u * stride
+            true = labels if outputs == 1 else delta
+            if loss == CLIPPED_LOG_LOSS:
+                total = total + clipped_entropy(work, sums, delta, true, weights, count, shape)
+            elif loss == SQUARED_ERROR:
+                total = total + squared_error(work, sums, delta, true, weights, count)
+            elif loss == LEAST_SQUARES:
+                total = total + least_squares(work, sums, delta, true, weights, count)
+            elif loss == HUBER:
+                total = total + huber(work, sums, delta, true, weights, count, shape)
+            elif loss == POISSON:
+                total = total + poisson(work, sums, delta, true, weights, count)
+            elif work[labels + FOUND + 1] == 0.0:
+                total = total + plain_entropy(work, sums, delta, true, weights, count)
+            else:
+                total = total + weighted_entropy(work, sums, delta, true, weights, count)
+        return total
+
+    return outputs_back
+
+
+outputs_back = outputs_back_by(plain_entropy)
 
 
 def backward_by(blame_sums, onto_gradient, as_a_step):

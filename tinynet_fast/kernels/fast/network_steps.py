@@ -1,7 +1,7 @@
 """How a network's parameters follow their gradient, in registers: the reference's `network_step`."""
 
 from tinynet_fast.kernels.compiler.jit import part
-from tinynet_fast.kernels.compiler.simd import REGISTER, fma, full, load, sqrt, store, unrolled
+from tinynet_fast.kernels.compiler.simd import REGISTER, fma, full, join, load, registers, sqrt, store, unrolled
 from tinynet_fast.kernels.reference import ADAGRAD, ADAM, RMSPROP, SGD
 
 # Numbers that say how to descend: one over the batch's weight, rate, keep, l2, momentum; and how often the velocity and
@@ -54,7 +54,18 @@ def load_rules(work, rule):
     return tuple(load(work, rule + k * REGISTER) for k in range(DESCENT + 2))
 
 
-def _step(state, at, size, rule, *, optimizer, width):
+def quotient(x, y):
+    return x / y
+
+
+def quotients(x, y):
+    """x / y for two registers, with one division: 1 / a is b / ab. No root of a square is too large for that."""
+    a, b = registers(y)
+    inverse = 1.0 / (a * b)
+    return x * join([inverse * b, inverse * a])
+
+
+def _step(state, at, size, rule, *, optimizer, width, quotient=quotient):
     """The reference's `network_step` for `width` parameters from place `at` on; clears their gradient."""
     x, g, first = (load(state, at + k * size, width) for k in range(3))
     if optimizer == SGD:
@@ -67,7 +78,7 @@ def _step(state, at, size, rule, *, optimizer, width):
             move = first = fma(1.0 - share, g, share * first)
         second = fma(g, g, second) if optimizer == ADAGRAD else fma(1.0 - share2, g * g, share2 * second)
         store(state, at + 3 * size, second)
-        x = x * keep - (rate * move) / (sqrt(second) + epsilon)
+        x = x * keep - quotient(rate * move, sqrt(second) + epsilon)
     store(state, at, x)
     store(state, at + size, full(0.0, width))
     store(state, at + 2 * size, first)
@@ -90,13 +101,20 @@ def _steps(optimizer):
 
 def _steps_of_networks(optimizer):
     """The same for eight networks, a parameter of which is a register, as is each number of the rule."""
-    step = unrolled(_step, optimizer=optimizer, width=REGISTER)
+    one = unrolled(_step, optimizer=optimizer, width=REGISTER)
+
+    @unrolled
+    def two(state, at, size, rule):
+        both = [join([x, x]) for x in rule]
+        _step(state, at, size, both, optimizer=optimizer, width=(0, 0), quotient=quotients)
 
     @named(f"steps_{optimizer}_of_networks")
     def steps(state, start, stop, size, work, rule):
-        how = load_rules(work, rule)
-        for p in range(start, stop):
-            step(state, p * REGISTER, size * REGISTER, how)
+        how, pairs = load_rules(work, rule), start + ((stop - start) & ~1)
+        for p in range(start, pairs, 2):
+            two(state, p * REGISTER, size * REGISTER, how)
+        for p in range(pairs, stop):
+            one(state, p * REGISTER, size * REGISTER, how)
 
     return steps
 

@@ -100,7 +100,7 @@ def silu_units(work, values, slopes, count):
         store(work, slopes + at, fma(a, 1.0 - share, share))
 
 
-# --- losses: each makes the output's `deltas` from its sums, and returns the rows' losses summed in each lane ----------
+# --- losses: each makes the output's `deltas` from its sums, and returns the rows' losses summed in each lane ---------
 #
 # With e = exp(-|z|) the probability is 1 / (1 + e) or e / (1 + e), and the cross-entropy log(1 + e), plus |z| if the
 # prediction is on the wrong side.
