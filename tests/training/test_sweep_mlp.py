@@ -281,7 +281,7 @@ def test_interrupted_sweep_names_its_checkpoint_and_goes_on(tmp_path, monkeypatc
         return train(self, *args)
 
     monkeypatch.setattr(Group, "train", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="the last checkpoint, after . epochs and .* rows, is .*c.json"):
+    with pytest.raises(KeyboardInterrupt, match=r"the last checkpoint, after . epochs and .* rows, is .*c\.json"):
         sweep_mlp(X, Y, checkpoint=path, **options)
     monkeypatch.setattr(Group, "train", train)
     same_bits(sweep_mlp(X, Y, checkpoint=path, **options), ref)
