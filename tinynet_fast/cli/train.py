@@ -65,7 +65,9 @@ class TrainOptions:
         str | None, Option(help="A network's hidden units: 8, or 16,8; 0 for none (default: found for numbers; none).")
     ] = None
     activation: Annotated[str | None, Option(help=f"For hidden units: {one_of(ACTIVATIONS)}.")] = None
-    learning_rate: Annotated[str | None, Option(help="A number, or auto: found by trying some (default: found).")] = None
+    learning_rate: Annotated[str | None, Option(help="A number, or auto: found by trying some (default: found).")] = (
+        None
+    )
     epochs: Annotated[int | None, Option(help="Passes over the rows (default: found).")] = None
     average: Annotated[bool | None, Option(help="Use the mean of the weights after each row (default: found).")] = None
     batch_size: Annotated[int | None, Option(help="Rows in a network's update.")] = None
