@@ -1,12 +1,25 @@
 """How a network's parameters follow their gradient, in registers: the reference's `network_step`."""
 
 from tinynet_fast.kernels.compiler.jit import part
-from tinynet_fast.kernels.compiler.simd import REGISTER, fma, full, join, load, registers, sqrt, store, unrolled
+from tinynet_fast.kernels.compiler.simd import (
+    REGISTER,
+    as_bits,
+    as_double,
+    fma,
+    full,
+    join,
+    load,
+    registers,
+    sqrt,
+    store,
+    unrolled,
+)
 from tinynet_fast.kernels.reference import ADAGRAD, ADAM, RMSPROP, SGD
 
 # Numbers that say how to descend: one over the batch's weight, rate, keep, l2, momentum; and how often the velocity and
 # the step go onto the parameters, which is once and not at all or, for Nesterov, `momentum` times and once.
 DESCENT = 7
+GUESS = 0x5FE6EB50C7B537A9  # bits of 1 / sqrt(v), less half of v's bits
 
 
 def inlined(function):
@@ -54,13 +67,23 @@ def load_rules(work, rule):
     return tuple(load(work, rule + k * REGISTER) for k in range(DESCENT + 2))
 
 
-def quotient(x, y):
-    return x / y
+def quotient(x, second, epsilon):
+    return x / (sqrt(second) + epsilon)
 
 
-def quotients(x, y):
-    """x / y for two registers, with one division: 1 / a is b / ab. No root of a square is too large for that."""
-    a, b = registers(y)
+def quotients(x, second, epsilon):
+    """The same for two registers, with one division and no root, which take 16 and 19 cycles for eight doubles.
+
+    1 / a is b / ab. The root is v / sqrt(v), the latter by a guess from v's exponent (3.4% off: Lomont, Fast inverse
+    square root, 2003) and two steps of Newton's method of the fourth order. A square that overflows gives NaN.
+    """
+    y = as_double(GUESS - (as_bits(second) >> 1))
+    miss = fma(-(second * y), y, 1.0)
+    y = fma(y * miss, fma(miss, fma(miss, 0.3125, 0.375), 0.5), y)
+    root = second * y
+    miss = fma(-root, y, 1.0)
+    root = fma(root * miss, fma(miss, fma(miss, 0.3125, 0.375), 0.5), root)
+    a, b = registers(root + epsilon)
     inverse = 1.0 / (a * b)
     return x * join([inverse * b, inverse * a])
 
@@ -78,7 +101,7 @@ def _step(state, at, size, rule, *, optimizer, width, quotient=quotient):
             move = first = fma(1.0 - share, g, share * first)
         second = fma(g, g, second) if optimizer == ADAGRAD else fma(1.0 - share2, g * g, share2 * second)
         store(state, at + 3 * size, second)
-        x = x * keep - quotient(rate * move, sqrt(second) + epsilon)
+        x = x * keep - quotient(rate * move, second, epsilon)
     store(state, at, x)
     store(state, at + size, full(0.0, width))
     store(state, at + 2 * size, first)
