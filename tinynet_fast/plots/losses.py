@@ -144,7 +144,7 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
     networks = not hasattr(result, "unstable")
     for k, i in enumerate(chosen):
         loss, best = result.loss_history[:, i], i == result.best
-        name = result.name(i) if networks else _name_of_neuron(result, i, chosen)
+        name = result.name(i) if networks else _name_of_neuron(result, int(i), chosen)
         remark = " (diverged)" if result.diverged[i] else " (best)" if best else ""
         if not (remark or networks) and result.unstable[i]:
             remark = " (unstable)"
