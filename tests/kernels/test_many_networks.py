@@ -287,8 +287,9 @@ MISTAKES = {
     ],
     network_steps: [
         Mistake("the quotients of neighbours", "[inverse * b, inverse * a]", "[inverse * a, inverse * b]", "quotients"),
+        Mistake("a root of one step", "fma(-root, y, 1.0)", "0.0 * y", "quotients"),
         Mistake("the rule of the first network for all", "load(work, rule + k * REGISTER)", "full(work[rule + k * REGISTER])"),
-        Mistake("the last of an odd number of parameters", "one(state, p * REGISTER, size * REGISTER, how)", "pass", "_steps_of_networks"),
+        Mistake("the parameters after the last four", "one(state, p * REGISTER, size * REGISTER, how)", "pass", "_steps_of_networks"),
     ],
     many_networks: [
         Mistake("a sigmoid of four for another", "join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])", "join([of_ab * a, of_ab * b, of_cd * d, of_cd * c])", "sigmoids"),
@@ -306,7 +307,8 @@ MISTAKES = {
         Mistake("biases have a penalty", "((kept, l2), (full(1.0), full(0.0)))", "((kept, l2), (full(1.0), l2))"),
         Mistake("a network without weight moves", "moves = total > 0.0", "moves = total > -1.0"),
         Mistake("Nesterov as plain momentum", "where(again > 0.5, share, 1.0)", "full(1.0)"),
-        Mistake("another network's row", "max(order[(start + r) * WIDTH + k], 0) * d", "max(order[(start + r) * WIDTH], 0) * d"),
+        Mistake("eight numbers of another row", "own_row(order, at + k) * d + j", "own_row(order, at) * d + j", "turn_own"),
+        Mistake("another network's row", "own_row(order, at + k) * d + j", "own_row(order, at) * d + j", "collect_own"),
         Mistake("no row for a row", "away = i < 0 or ...", "away = False", "load_labels"),
         Mistake("the schedule of the first batch", "min(updates, schedule.shape[0] - 1)", "0"),
     ],
@@ -324,6 +326,7 @@ def few_groups():
             (5, (2, 3, 2), RELU, 5, ADAGRAD, {"loss": LEAST_SQUARES, "own_order": True}),
             (5, (2, 3, 1), SIGMOID, 5, SGD, {"weights": True, "own_order": True}),
             (4, (1, 2, 1), TANH, 1, ADAM, {"folds": True}),
+            (4, (9, 2, 1), SILU, 2, SGD, {"own_order": True}),
             (5, (2, 3, 2), TANH, 8, SGD, {"loss": POISSON}),
         )
     ):

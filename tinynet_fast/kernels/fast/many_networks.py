@@ -10,8 +10,8 @@ are spread over the lanes as they are loaded.
 import numpy as np
 
 from tinynet_fast.kernels import layout
-from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
-from tinynet_fast.kernels.compiler.signatures import MANY_NETWORKS
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED, compiled, for_rows, has_numba, kernel
+from tinynet_fast.kernels.compiler.signatures import MANY_NETWORKS, MANY_NETWORKS_UPDATE
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
     ROUND,
@@ -25,10 +25,13 @@ from tinynet_fast.kernels.compiler.simd import (
     join,
     load,
     look_up,
+    minimum,
+    pack,
     registers,
     repeat,
     store,
     sum_of,
+    transpose,
     unrolled,
     where,
 )
@@ -210,16 +213,37 @@ def spread(array, at, work, place):
     store(work, place, full(array[at]))
 
 
+@unrolled
+def own_row(order, at):
+    """The row of a network, or the first row where there is none."""
+    return order[at] - minimum(order[at], 0)
+
+
+@unrolled
+def turn_own(X, order, at, d, j, work, place, stride):
+    """Eight numbers, from number j on, of each network's own row: number by number."""
+    rows = [load(X, own_row(order, at + k) * d + j) for k in range(WIDTH)]
+    for i, x in enumerate(transpose(rows)):
+        store(work, place + i * stride, x)
+
+
+@unrolled
+def collect_own(X, order, at, d, j, work, place):
+    """Number j of each network's own row."""
+    store(work, place, pack([X[own_row(order, at + k) * d + j] for k in range(WIDTH)]))
+
+
 @inlined
 def load_rows(X, d, start, m, order, ordered, work, place, stride):
     """The next m rows: each number spread over a register; or each network's own row, if they have an `order` each."""
     for r in range(m):
         at = place + r * WIDTH
         if ordered:
-            for k in range(WIDTH):
-                row = max(order[(start + r) * WIDTH + k], 0) * d
-                for j in range(d):
-                    work[at + j * stride + k] = X[row + j]
+            row = (start + r) * WIDTH
+            for j in range(0, d & ~7, 8):
+                turn_own(X, order, row, d, j, work, at + j * stride, stride)
+            for j in range(d & ~7, d):
+                collect_own(X, order, row, d, j, work, at + j * stride)
         else:
             for j in range(d):
                 spread(X, (start + r) * d + j, work, at + j * stride)
@@ -361,7 +385,7 @@ def add_to(array, at, x):
 def network_update(schedule, rule, layers, state, pending):
     """The reference's, to 1e-12, for the batch of `pending`, which it ends."""
     units = np.empty(2 * RULES)
-    compiled(update, "d2 d2 l2 dw3 dw1 dw2")(schedule, rule, layers, state, units, pending)
+    compiled(update, MANY_NETWORKS_UPDATE)(schedule, rule, layers, state, units, pending)
 
 
 def network_epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses):
@@ -385,5 +409,5 @@ def aligned_state(layers):
 
 
 def serves(rule, layers):
-    """Whether there is a kernel for networks of this loss."""
-    return int(rule[layout.LOSS]) in NETWORK_LOSSES
+    """Whether there is a kernel for networks of this loss. It is not in the library, so it takes Numba."""
+    return int(rule[layout.LOSS]) in NETWORK_LOSSES and (UNCOMPILED or has_numba())
