@@ -160,7 +160,7 @@ BAD_FILES = {
     "a list": (lambda text: "[1, 2]", "lacks the field 'format'"),
     "another program's": (lambda text: '{"model": 3}', "lacks the field 'format'"),
     "nested": (lambda text: "[" * 100_000, "not a model file"),
-    "newer": (change("format_version", 4), r"written by tinynet_fast 0\.1\.0 in format 4; this is .* upgrade"),
+    "newer": (change("format_version", 5), r"written by tinynet_fast 0\.1\.0 in format 5; this is .* upgrade"),
     "no version": (change("format_version", "1"), "field 'format_version' is '1'"),
     "no weights": (change("weights", KeyError), "field 'weights' is missing"),
     "NaN": (change("weights", [1.0, float("nan"), 2.0]), "field 'weights' does not hold finite numbers"),

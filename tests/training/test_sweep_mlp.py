@@ -1,6 +1,7 @@
 """`sweep_mlp`: every network is as `train_mlp` trains it; folds, ensembles, checkpoints, bad input."""
 
 import _thread
+import base64
 import json
 import threading
 import time
@@ -144,6 +145,31 @@ def test_what_the_kernel_does_not_take_is_trained_one_by_one(more):
         assert str(result.engines[i]) == str(ref.engine)
 
 
+def test_without_a_kernel_and_if_they_are_large_networks_are_trained_one_by_one(monkeypatch):
+    from tinynet_fast.training import network_plan
+
+    options = {"hidden": (2,), "epochs": 2, "seed": [1, 2]}
+    together = sweep_mlp(X, Y, **options)
+    assert together.side_by_side.all()
+    for name, value in (("has_kernel", lambda: False), ("MOST_PARAMETERS", 10)):
+        with monkeypatch.context() as patch:
+            patch.setattr(network_plan, name, value)
+            result = sweep_mlp(X, Y, **options)
+        assert not result.side_by_side.any()
+        for i in range(2):
+            np.testing.assert_array_equal(flat(result.models[i]), flat(alone(together, i, options).model))
+
+
+def test_engines_are_told():
+    options = {"hidden": (2,), "epochs": 2, "learning_rate": [0.1, 0.2, 0.3], "seed": 1}
+    result = sweep_mlp(X, Y, weights=[np.full((3, 2), 1e6), np.ones((2, 1))], **options)
+    assert result.engine == "strict"
+    result = sweep_mlp(X, Y, **options)
+    result.engines[1] = "strict/jit"
+    name = str(result.engines[0])
+    assert result.engine == f"{name} for 2, strict/jit for 1"
+
+
 def test_one_network_is_trained_by_itself():
     result = sweep_mlp(X, Y, epochs=2, seed=1)
     assert not result.side_by_side.any()
@@ -281,7 +307,7 @@ def test_interrupted_sweep_names_its_checkpoint_and_goes_on(tmp_path, monkeypatc
         return train(self, *args)
 
     monkeypatch.setattr(Group, "train", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="the last checkpoint, after . epochs and .* rows, is .*c.json"):
+    with pytest.raises(KeyboardInterrupt, match=r"the last checkpoint, after . epochs and .* rows, is .*c\.json"):
         sweep_mlp(X, Y, checkpoint=path, **options)
     monkeypatch.setattr(Group, "train", train)
     same_bits(sweep_mlp(X, Y, checkpoint=path, **options), ref)
@@ -306,6 +332,14 @@ def test_a_checkpoint_of_another_sweep_is_refused(tmp_path):
     same_bits(sweep_mlp(X + 1.0, Y, resume=False, **options), sweep_mlp(X + 1.0, Y, **FEW))
 
 
+def changed(state, name, number):
+    """Change the first number of an array of a checkpoint's state."""
+    arrays = state["trained"]["arrays"]
+    values = np.frombuffer(base64.b64decode(arrays[name]["float64"]), dtype="<f8").copy()
+    values[0] = number
+    arrays[name]["float64"] = base64.b64encode(values.tobytes()).decode()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -317,6 +351,11 @@ def test_a_checkpoint_of_another_sweep_is_refused(tmp_path):
         (lambda state: state["finished"]["arrays"].update(parameters={"float64": ""}), "parameters holds 0 numbers"),
         (lambda state: state["trained"]["arrays"].pop("lasted"), "trained does not hold the arrays"),
         (lambda state: state.update(epoch=1), "losses holds 3 numbers; 1 are needed"),
+        (lambda state: changed(state, "epochs", 2.0), "the parameters are not those after 3 epochs"),
+        (lambda state: changed(state, "lasted", 0.5), "an epoch in which a network diverged is not a whole number"),
+        (lambda state: changed(state, "group 0, updates", 7.0), "the number of updates is not a whole number"),
+        (lambda state: changed(state, "group 0, pending", 1.0), "the rows that wait for the end of their batch"),
+        (lambda state: changed(state, "group 0, state", np.nan), "group 0, state holds NaN"),
     ],
 )
 def test_a_damaged_checkpoint_is_refused(change, message, tmp_path):

@@ -165,8 +165,8 @@ def _member(i: int, found: Any, shared: dict[str, Any]) -> Neuron | MLP:
         raise ValueError(f"members[{i}]: field 'output' is no text")
     if (found["output"] in NUMBERS) != (len(shared["labels"]) == 0):
         raise ValueError(f"members[{i}]: field 'output' is {found['output']!r}, which does not go with the labels")
-    own = {"training": check_training(found.get("training"), len(shared["labels"])), "output": found["output"]}
     try:
+        own = {"training": check_training(found["training"], len(shared["labels"])), "output": found["output"]}
         return KINDS[found["kind"]]._from_fields(found, shared | own)
     except KeyError as error:
         raise ValueError(f"members[{i}]: field {error} is missing") from None

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels.compiler import native
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED, has_numba
+from tinynet_fast.kernels.compiler.signatures import MANY_NETWORKS
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import many_networks as kernel
 from tinynet_fast.models import MLP
@@ -16,6 +19,13 @@ from tinynet_fast.training.losses import ChosenLoss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import Options
+
+MOST_PARAMETERS = 1 << 12  # of networks that are trained side by side: 64-64-1 is as fast, or faster, one by one
+
+
+def has_kernel() -> bool:
+    """Whether the kernel of many networks is in the library, or can be compiled."""
+    return UNCOMPILED or has_numba() or bool(native.find(kernel.epochs.name, f"d2 {MANY_NETWORKS}"))
 
 
 @dataclass
@@ -76,6 +86,8 @@ class NetworkPlan:
         """Networks of which this is the same can be trained side by side; None if the network is trained by itself."""
         options, rule = self.options, self.rule
         if options.engine is not FAST or options.augment is not None or not kernel.serves(rule, self.table):
+            return None
+        if len(self.start) > MOST_PARAMETERS or not has_kernel():
             return None
         shared = tuple(rule[[at.BATCH_SIZE, at.LOSS, at.OPTIMIZER, at.LOSS_SHAPE]].tolist())
         return id(options.rows), tuple(self.sizes), self.activation, bool(self.dropout), *shared

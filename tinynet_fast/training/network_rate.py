@@ -72,7 +72,7 @@ def search_rate(plan: NetworkPlan) -> RateSearch:
     if np.isnan(losses).all():
         raise ValueError("every learning rate diverges: standardise the inputs, or start from smaller weights")
     rates, losses = with_more(rates, losses, losses_of, MORE)
-    shorter = epochs < options.epochs or len(kept) < options.rows.count
+    shorter = epochs < options.epochs or len(kept) < (options.rows.count or 0)
     return RateSearch(_best(rates, losses, shorter), rates, losses, len(kept), epochs, judged_by(plan.loss))
 
 

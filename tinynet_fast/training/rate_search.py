@@ -153,7 +153,8 @@ def draw(
 ) -> np.ndarray | None:
     """The numbers of the rows that a search takes from `n` rows of `d` features; None for all of them.
 
-    It takes `most_rows(d)` rows, or `most`, or up to twice as many. `codes` returns the codes of some rows. Rows without a weight are drawn apart from the others.
+    It takes `most_rows(d)` rows, or `most`, or up to twice as many. `codes` returns the codes of some rows. Rows
+    without a weight are drawn apart from the others.
     """
     every = n // (most or most_rows(d))
     if every < 2:
