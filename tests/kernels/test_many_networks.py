@@ -16,7 +16,15 @@ from problems import FEWER
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
-from tinynet_fast.kernels.fast import functions, many_networks, many_neurons, network, network_steps, network_tiles
+from tinynet_fast.kernels.fast import (
+    functions,
+    many_networks,
+    many_networks_tiles,
+    many_neurons,
+    network,
+    network_steps,
+    network_tiles,
+)
 from tinynet_fast.kernels.layout import PENDING_WEIGHT
 from tinynet_fast.kernels.reference import (
     ACTIVATIONS,
@@ -279,7 +287,7 @@ def test_losses_with_a_kernel():
 
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
-MODULES = simd, functions, many_neurons, network_steps, network_tiles, network, many_networks
+MODULES = simd, functions, many_neurons, network_steps, network_tiles, network, many_networks_tiles, many_networks
 MISTAKES = {
     many_neurons: [
         Mistake("the power of minus the sum", "fma(u, sign / STEP, ROUND)", "fma(u, 1.0 / STEP, ROUND)"),
@@ -291,7 +299,7 @@ MISTAKES = {
         Mistake("the rule of the first network for all", "load(work, rule + k * REGISTER)", "full(work[rule + k * REGISTER])"),
         Mistake("the parameters after the last four", "one(state, p * REGISTER, size * REGISTER, how)", "pass", "_steps_of_networks"),
     ],
-    many_networks: [
+    many_networks_tiles: [
         Mistake("a sigmoid of four for another", "join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])", "join([of_ab * a, of_ab * b, of_cd * d, of_cd * c])", "sigmoids"),
         Mistake("the first number of a gradient for all", "store(state, g, load(state, g) + sums[j * outputs + u])", "store(state, g, load(state, g) + sums[j * outputs])"),
         Mistake("dropout left off the slopes", "put_product(...); put_product(...)", "put_product(...)", "apply_mask"),
@@ -301,6 +309,8 @@ MISTAKES = {
         Mistake("a product without its cross term", "fma(x, y, x + y)", "x + y", "log_of_four"),
         Mistake("the last rows without a delta", "rest = tiles.weighted_entropy(...)", "rest = full(0.0)"),
         Mistake("the last units without a sigmoid", "tiles.sigmoid_units(...)", "pass"),
+    ],
+    many_networks: [
         Mistake("a fold that is trained on", "where(load(own, 0) == marks[i], 0.0, full(weight[i]))", "full(weight[i])"),
         Mistake("a weight overlooked", "where(w == 0.0, 0.0, w - 1.0)", "0.0 * w"),
         Mistake("biases decay", "((kept, l2), (full(1.0), full(0.0)))", "((kept, l2), (kept, full(0.0)))"),
