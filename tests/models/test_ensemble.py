@@ -106,6 +106,21 @@ def test_of_a_sweep_of_neurons():
         result.ensemble(0)
 
 
+def test_the_command_line_reads_it(run, refused, students):
+    X, y = np.genfromtxt(students, skip_header=1, usecols=0, delimiter=","), np.arange(60) % 2
+    frame = pytest.importorskip("pandas", reason="pandas is not installed").DataFrame({"study_hours": X})
+    result = sweep(frame, np.where(y == 1, "pass", "fail"), learning_rate=[0.01, 0.1])
+    result.ensemble(2).save("m.json")
+    status, out, _ = run("predict", "m.json", students)
+    assert status == 0
+    assert out.startswith("row,P(pass),prediction\n1,")
+    assert float(out.split(",")[3]) == result.ensemble(2).predict_proba(X[:1])[0]
+    assert run("predict", "m.json", "study_hours=3")[0] == 0
+    assert run("evaluate", "m.json", students, "--target", "result")[0] == 0
+    said = refused("trace", "m.json", students, "--target", "result")
+    assert said == "tinynet-fast: m.json is several models, and a step is traced for one: save one of its members\n"
+
+
 def test_options_that_all_members_share():
     members = [Neuron(weights=[1.0], training={"loss": "huber", "seed": seed}) for seed in (1, 2)]
     assert Ensemble.of(members).training == {"loss": "huber"}

@@ -252,6 +252,7 @@ def test_ensemble_is_the_mean_of_the_best(tmp_path):
     both = result.ensemble(4)
     ref = np.mean([result.models[i].predict_proba(X) for i in best], axis=0)
     np.testing.assert_allclose(both.predict_proba(X), ref, rtol=1e-13)
+    assert both.training["trainer"] == "train_mlp"  # what all members share
     both.save(tmp_path / "m.json")
     np.testing.assert_array_equal(load(tmp_path / "m.json").predict_proba(X), both.predict_proba(X))
     assert set(both.predict(X)) == {"pass", "fail"}

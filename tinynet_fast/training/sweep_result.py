@@ -76,7 +76,7 @@ class Judged(Generic[M]):
         if k > len(order):
             raise ValueError(f"k is {k}, and {len(order)} of the {len(scores)} combinations did not diverge")
         copies = len(self) // len(scores)
-        return Ensemble(members=[self._model(int(i) * copies) for i in order[:k]])
+        return Ensemble.of([self._model(int(i) * copies) for i in order[:k]])
 
     def judge(self) -> None:
         """Fill in `best`."""
