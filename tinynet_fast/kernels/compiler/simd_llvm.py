@@ -4,6 +4,7 @@ It is imported when a kernel is first compiled. Whoever writes kernels need not 
 """
 
 import operator
+from functools import partial
 from zlib import crc32
 
 import numpy as np
@@ -272,10 +273,37 @@ def join(parts):
     return Value(parts[0].builder, kind, [part.ir for part in parts])
 
 
+# Set to {} when code is kept for several kinds of CPU: `look_up` then calls functions that `look_up_functions` writes.
+LATER: dict[str, np.ndarray] | None = None
+
+
 def look_up(table, index):
     """One instruction with AVX-512, else a load a lane."""
+    if LATER is not None:
+        return _each(partial(_called_later, table=table), index)
     wide = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
     return _each(lambda builder, part: (_permuted if wide else _looked_up)(builder, table, part), index)
+
+
+def _called_later(builder, index, table):
+    name = f"tinynet_fast.look_up{crc32(table.tobytes())}"
+    LATER[name] = table
+    function = get_or_insert_function(builder.module, ir.FunctionType(index.type, [index.type]), name)
+    for attribute in ("nounwind", "readnone"):
+        function.attributes.add(attribute)
+    return builder.call(function, [index])
+
+
+def look_up_functions(wide):
+    """A module in which each table of `LATER` has its function, for CPUs with AVX-512 if `wide`."""
+    module, vector = ir.Module(), ir.VectorType(I64, REGISTER)
+    for name, table in LATER.items():
+        function = ir.Function(module, ir.FunctionType(vector, [vector]), name)
+        function.linkage = "linkonce_odr"
+        function.attributes.add("alwaysinline")
+        builder = ir.IRBuilder(function.append_basic_block())
+        builder.ret((_permuted if wide else _looked_up)(builder, table, function.args[0]))
+    return module
 
 
 def _permuted(builder, table, index):
