@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tinynet_fast import MLP, Neuron, sweep, train_mlp, train_neuron
+from tinynet_fast import MLP, Neuron, sweep, sweep_mlp, train_mlp, train_neuron
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
@@ -103,6 +103,16 @@ def test_learning_rates_of_one_epoch_are_points(rows):
     for epochs, marker in ((1, "o"), (2, "None")):
         drawn = plots.learning_rates(sweep(*rows, learning_rate=[0.01, 0.1], epochs=epochs)).get_lines()
         assert [found.get_marker() for found in drawn] == [marker, marker]
+
+
+def test_learning_rates_of_networks(rows):
+    result = sweep_mlp(*rows, learning_rate=[0.01, 0.1], seed=[1, 2], folds=2, epochs=3)
+    ax = plots.learning_rates(result)
+    assert sorted(name.removesuffix(" (best)") for name in names(ax)) == [
+        f"learning_rate={rate}, seed={seed}" for rate in (0.01, 0.1) for seed in (1, 2)
+    ]
+    assert ax.get_ylabel() == "mean loss of the epoch"
+    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), result.loss_history[:, 0])
 
 
 def test_learning_rates_with_penalties_and_folds(rows):

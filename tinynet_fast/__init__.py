@@ -2,8 +2,8 @@
 
 `train` takes a table as it is. `train_neuron` trains one neuron, `train_mlp` a small network, on numbers. All return a
 result whose `model` predicts and saves.
-`sweep` trains many neurons with different options in one pass over the rows, and `bootstrap` many neurons on samples
-of the rows, which shows how sure the weights and probabilities are.
+`sweep` trains many neurons with different options in one pass over the rows, and `sweep_mlp` many networks.
+`bootstrap` trains many neurons on samples of the rows, which shows how sure the weights and probabilities are.
 Each name is imported when it is first used, and Numba with the first compiled engine. So it takes almost no time to
 import the package.
 """
@@ -15,7 +15,7 @@ from tinynet_fast._version import __version__
 
 if TYPE_CHECKING:
     from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
-    from tinynet_fast.models import MLP, Neuron, load
+    from tinynet_fast.models import MLP, Ensemble, Neuron, load
     from tinynet_fast.models.files import ModelFileError
     from tinynet_fast.proof.validate import validate
     from tinynet_fast.tables.evaluate import evaluate
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from tinynet_fast.training.rate_search import auto_rate
     from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
     from tinynet_fast.training.sweep import sweep
+    from tinynet_fast.training.sweep_mlp import sweep_mlp
+    from tinynet_fast.training.sweep_mlp_result import MLPSweepResult
     from tinynet_fast.training.sweep_result import SweepResult
 
 _NAMES = {
     "errors": ("TrainingDivergedError", "TrainingWarning"),
-    "models": ("MLP", "Neuron", "load"),
+    "models": ("MLP", "Ensemble", "Neuron", "load"),
     "models.files": ("ModelFileError",),
     "proof.validate": ("validate",),
     "tables.evaluate": ("evaluate",),
@@ -45,13 +47,17 @@ _NAMES = {
     "training.rate_search": ("auto_rate",),
     "training.result": ("Epoch", "RateSearch", "TrainingResult"),
     "training.sweep": ("sweep",),
+    "training.sweep_mlp": ("sweep_mlp",),
+    "training.sweep_mlp_result": ("MLPSweepResult",),
     "training.sweep_result": ("SweepResult",),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "MLP",
     "BootstrapResult",
+    "Ensemble",
     "Epoch",
+    "MLPSweepResult",
     "ModelFileError",
     "Neuron",
     "RateSearch",
@@ -67,6 +73,7 @@ __all__ = [
     "evaluate",
     "load",
     "sweep",
+    "sweep_mlp",
     "train",
     "train_mlp",
     "train_neuron",

@@ -214,9 +214,12 @@ def test_a_learning_rate_that_chooses_itself(run, students):
     status, _, err = run("train", students, "--target", "result", "--learning-rate", "fast")
     assert status == 2
     assert err == "tinynet-fast: --learning-rate fast: a number, or auto, is needed\n"
-    status, _, err = run("train", students, "--target", "result", "--learning-rate", "auto", "--hidden", "3")
-    assert status == 2
-    assert err == "tinynet-fast: --learning-rate auto is for one neuron: give a number, or leave --hidden out\n"
+    for more in ([], ["--stream"]):
+        auto = ["--learning-rate", "auto", "--hidden", "3", "--epochs", "30", *more]
+        status, out, _ = run("train", students, "--target", "result", *auto)
+        assert status == 0
+        found = re.search(r"learning_rate=([\d.e-]+): of \d+ rates from [\d.e-]+ to [\d.e-]+, each trained on", out)
+        assert load("students.model.json").training["learning_rate"] == pytest.approx(float(found[1]), rel=1e-3)
 
 
 def test_tiny_predictor(run, students):

@@ -236,7 +236,6 @@ def test_ordinary_mistakes(refused, run, students, tmp_path):
             [*train, "--hidden", "2", "--optimizer", "adam", "--momentum", "0.9"],
             "--momentum is for --optimizer sgd: leave one of them out",
         ),
-        ([*train, "--learning-rate", "auto", "--hidden", "2"], "--learning-rate auto is for one neuron: give a number"),
         (
             [*train, "--patience", "3", "--validation", "0"],
             "--patience watches the validation loss: give --validation a share of the rows to hold out",

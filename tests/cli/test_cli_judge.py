@@ -34,6 +34,26 @@ def test_lab_with_penalties_and_folds(run, students):
     assert "every rate diverged: try smaller ones" in out
 
 
+def test_lab_with_networks(run, refused, students, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    options = ["--hidden", "3", "--seeds", "2", "--learning-rate", "0.01,1", "--epochs", "30", "--batch-size", "20"]
+    status, out, _ = run("lab", students, "--target", "result", *options, "--output", "lab.png")
+    assert status == 0
+    assert "4 networks, 30 epochs" in out
+    assert re.search(r"^best: learning_rate=1, seed=[01] \(by log loss of 12 rows held out\)$", out, re.M)
+    assert (tmp_path / "lab.png").read_bytes().startswith(b"\x89PNG")
+    three = write(tmp_path / "three.csv", ["x", "y"], [(k, "abc"[k % 3]) for k in range(30)])
+    status, out, _ = run("lab", three, "--target", "y", "--hidden", "3", "--epochs", "2", "--folds", "2")
+    assert status == 0
+    assert "(by held-out log loss)" in out
+    said = refused("lab", three, "--target", "y")
+    assert said.endswith("column 'y' has 3 labels: the lab is for two labels\n")
+    said = refused("lab", students, "--target", "study_hours", "--hidden", "3")
+    assert said.endswith("column 'study_hours' has numbers: the lab is for labels\n")
+    said = refused("lab", students, "--target", "result", "--seeds", "2")
+    assert said == "tinynet-fast: --seeds is for networks: name the hidden units with --hidden\n"
+
+
 def test_pictures(run, students, tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     assert run("train", students, "--target", "result", "--plot", "loss.svg", "--model", "m.json")[0] == 0

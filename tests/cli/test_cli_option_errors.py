@@ -32,8 +32,7 @@ def test_options_of_the_other_trainer(refused, run, students, tmp_path):
     for option, name in (["--average"], "--average"), (["--jobs", "2"], "--jobs"):
         said = refused("train", "three.csv", "--target", "y", *option)
         assert said == f"tinynet-fast: {name} is for one neuron: leave it out, because 3 labels need a network\n"
-    said = refused("train", "three.csv", "--target", "y", "--learning-rate", "auto")
-    assert said == "tinynet-fast: --learning-rate is auto, which is for one neuron: give a number, or leave it out\n"
+    assert run("train", "three.csv", "--target", "y", "--learning-rate", "auto", "--epochs", "2", "--l2", "0")[0] == 0
     assert run("train", "three.csv", "--target", "y", "--batch-size", "4", "--epochs", "2", "--l2", "0")[0] == 0
 
 

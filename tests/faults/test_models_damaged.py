@@ -8,7 +8,7 @@ import pytest
 from mutations import count, damage_bytes, damage_value
 from outcomes import Costs
 
-from tinynet_fast import MLP, ModelFileError, Neuron, load
+from tinynet_fast import MLP, Ensemble, ModelFileError, Neuron, load
 
 LONGEST_MESSAGE = 500
 MODELS = {
@@ -16,6 +16,7 @@ MODELS = {
     "numbers": Neuron(weights=[1.0], labels=[0, 1], training={"epochs": 3, "final_loss": 0.25, "seed": None}),
     "booleans": Neuron(weights=[1.0, 2.0], labels=[False, True], threshold=0.25),
     "network": MLP(weights=[np.ones((2, 3)), np.ones((3, 1))], biases=[np.zeros(3), np.zeros(1)], labels=[0.5, 2.5]),
+    "ensemble": Ensemble(members=[Neuron(weights=[0.5, 2.0]), Neuron(weights=[1.0, -1.0], bias=3.0)]),
     "softmax": MLP(weights=[np.eye(2), np.ones((2, 3))], biases=[np.zeros(2), np.zeros(3)], labels=["x", "y", "zé"]),
 }
 

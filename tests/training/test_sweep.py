@@ -122,7 +122,7 @@ def test_folds_are_dealt_evenly_from_the_seed():
     result = sweep(X, y, folds=5, seed=7)
     rows = type("Rows", (), {"codes": y, "sample_weight": None, "__len__": lambda self: 101})()
     options = type("Options", (), {"rows": rows, "in_memory": rows, "seed": 7, "numbers": False})
-    fold_of_row, k = module._folds(5, options)
+    fold_of_row, k = module.folds_of(5, options)
     assert k == 5
     for label, least, most in ((True, 2, 3), (False, 18, 18)):
         counts = np.bincount(fold_of_row[y == label].astype(int), minlength=5)

@@ -1,6 +1,7 @@
 """The commands that judge: `lab` learning rates, `threshold` thresholds, `plot` a model, all on rows of any format."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,10 +24,12 @@ from tinynet_fast.cli.options import (
     Separator,
     Standardize,
     TrueLabels,
+    takes,
 )
 from tinynet_fast.cli.rows import names_of, naming, one_or_all, rows_for
-from tinynet_fast.cli.support import check_destinations, check_two_answers, numbers, plain_console
-from tinynet_fast.models import MLP, Model, Neuron, check_threshold, load
+from tinynet_fast.cli.support import check_destinations, check_two_answers, numbers, one_of, plain_console
+from tinynet_fast.kernels.reference import ACTIVATIONS, OPTIMIZERS
+from tinynet_fast.models import Model, check_threshold, load
 from tinynet_fast.rows.kept import WholeTable
 from tinynet_fast.rows.messages import printable
 from tinynet_fast.tables.evaluate import codes_of, evaluate, known_target, numbers_of
@@ -36,6 +39,8 @@ from tinynet_fast.tables.rows import Encoded, read
 from tinynet_fast.tables.split import held_rows
 from tinynet_fast.training.progress import waiting
 from tinynet_fast.training.sweep import sweep
+from tinynet_fast.training.sweep_mlp import sweep_mlp
+from tinynet_fast.training.sweep_mlp_result import MLPSweepResult
 from tinynet_fast.training.sweep_result import SweepResult
 
 SHOWN_FLIPS = 50
@@ -117,84 +122,109 @@ def _print_flips(
             console.print(f"and {len(flips) - SHOWN_FLIPS:,} more")
 
 
-def lab(
-    data: Annotated[list[Path], Argument(help="Files as for train.")],
-    target: Annotated[str, Option(help="The column to learn, or a condition on it, such as 'G3>=10'.")],
-    features: Features = None,
-    exclude: Exclude = None,
-    learning_rate: Annotated[str, Option(help="The rates to try, with commas.")] = "0.01,0.1,0.5",
-    l2: Annotated[str, Option(help="Penalties to try, with commas.")] = "0",
-    epochs: Annotated[int, Option(help="Passes over the rows.")] = 100,
-    folds: Annotated[int | None, Option(help="Judge by cross-validation with this many folds.")] = None,
-    validation: HeldOut = None,
-    standardize: Standardize = True,
-    shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = True,
-    seed: Seed = 0,
-    drop_missing: DropMissing = False,
-    separator: Separator = None,
-    encoding: Encoding = None,
-    output: Annotated[Path | None, Option(help="A picture to write: loss by epoch, .png or .svg.")] = None,
-) -> None:
+@dataclass
+class LabOptions:
+    """The command's options."""
+
+    data: Annotated[list[Path], Argument(help="Files as for train.")]
+    target: Annotated[str, Option(help="The column to learn, or a condition on it, such as 'G3>=10'.")]
+    features: Features = None
+    exclude: Exclude = None
+    learning_rate: Annotated[str, Option(help="The rates to try, with commas.")] = "0.01,0.1,0.5"
+    l2: Annotated[str, Option(help="Penalties to try, with commas.")] = "0"
+    hidden: Annotated[str | None, Option(help="Try networks with these hidden units: 8, or 16,8.")] = None
+    activation: Annotated[str, Option(help=f"For hidden units: {one_of(ACTIVATIONS)}.")] = "sigmoid"
+    batch_size: Annotated[int | None, Option(help="Rows in a network's update (default: all).")] = None
+    optimizer: Annotated[str, Option(help=f"For networks: {one_of(OPTIMIZERS)}.")] = "sgd"
+    seeds: Annotated[int, Option(min=1, help="For networks: how many first weights to try for each rate.")] = 1
+    epochs: Annotated[int, Option(help="Passes over the rows.")] = 100
+    folds: Annotated[int | None, Option(help="Judge by cross-validation with this many folds.")] = None
+    validation: HeldOut = None
+    standardize: Standardize = True
+    shuffle: Annotated[bool, Option(help="A new order of rows in each epoch.")] = True
+    seed: Seed = 0
+    drop_missing: DropMissing = False
+    separator: Separator = None
+    encoding: Encoding = None
+    output: Annotated[Path | None, Option(help="A picture to write: loss by epoch, .png or .svg.")] = None
+
+    def __post_init__(self) -> None:
+        if self.folds is not None and self.validation:
+            raise ValueError("--folds and --validation are two ways to judge the rates: give one of them")
+        check_destinations({"the picture": self.output}, self.data)
+        self.tried: dict[str, Any] = {
+            "learning_rate": numbers(self.learning_rate, "--learning-rate", float),
+            "l2": numbers(self.l2, "--l2", float),
+        }
+        for name in ("activation", "batch_size", "optimizer", "seeds"):
+            if self.hidden is None and getattr(self, name) != LabOptions.__dataclass_fields__[name].default:
+                raise ValueError(f"--{name.replace('_', '-')} is for networks: name the hidden units with --hidden")
+        if self.hidden is not None:
+            named = {"activation": self.activation, "batch_size": self.batch_size, "optimizer": self.optimizer}
+            self.tried |= {"hidden": numbers(self.hidden, "--hidden", int), **named}
+
+    def swept(self, X: np.ndarray, codes: np.ndarray, held_out: Any) -> SweepResult | MLPSweepResult:
+        """Train all models."""
+        shared: dict[str, Any] = {"epochs": self.epochs, "folds": self.folds, "validation": held_out}
+        shared |= {"shuffle": self.shuffle} | self.tried
+        if self.hidden is None:
+            return sweep(X, codes, seed=self.seed, **shared)
+        return sweep_mlp(X, codes, seed=[(self.seed + k) % 2**32 for k in range(self.seeds)], **shared)
+
+
+@takes(LabOptions)
+def lab(asked: LabOptions) -> None:
     """The learning-rate lab: train one neuron for each rate, all in one pass, and show which rate is best.
 
-    Rows are read, held out, standardised and shuffled as in `train`. The best rate has the least log loss on the rows
-    held out.
+    With --hidden, train a network for each rate. Rows are read, held out, standardised and shuffled as in `train`. The
+    best rate has the least log loss on the rows held out.
     """
-    if folds is not None and validation:
-        raise ValueError("--folds and --validation are two ways to judge the rates: give one of them")
-    check_destinations({"the picture": output}, data)
-    rates, penalties = numbers(learning_rate, "--learning-rate", float), numbers(l2, "--l2", float)
-    asked = TableOptions(
-        features=None if features is None else names_of(features, "--features"),
-        exclude=() if exclude is None else names_of(exclude, "--exclude"),
-        missing="drop" if drop_missing else "fill",
-        standardize=standardize,
-        seed=seed,
+    options = TableOptions(
+        features=None if asked.features is None else names_of(asked.features, "--features"),
+        exclude=() if asked.exclude is None else names_of(asked.exclude, "--exclude"),
+        missing="drop" if asked.drop_missing else "fill",
+        standardize=asked.standardize,
+        seed=asked.seed,
     )
-    table, column = read(one_or_all(data), target, separator, encoding, drop_missing=drop_missing)
+    table, column = read(
+        one_or_all(asked.data), asked.target, asked.separator, asked.encoding, drop_missing=asked.drop_missing
+    )
     assert table is not None
     with naming(table.place):
-        labeller = Labeller(asked)
+        labeller = Labeller(options)
         rows = labeller(table, column)
-        if rows.labels is None or len(rows.labels) > 2:
+        if rows.labels is None or (len(rows.labels) > 2 and asked.hidden is None):
             found = "numbers" if rows.labels is None else f"{len(rows.labels)} labels"
-            raise ValueError(f"column {target!r} has {found}: the lab is for two labels")
-        held = held_rows(rows.strata, 0 if folds is not None else validation, seed)
+            what = "labels" if rows.labels is None and asked.hidden is not None else "two labels"
+            raise ValueError(f"column {asked.target!r} has {found}: the lab is for {what}")
+        held = held_rows(rows.strata, 0 if asked.folds is not None else asked.validation, asked.seed)
         trained, judged = rows.part(~held), rows.part(held)
-        encoded = Encoded(trained, asked, labeller.reading())
+        encoded = Encoded(trained, options, labeller.reading())
         held_out = (encoded.others(judged)[0], judged.truth) if len(judged) else None
-        with waiting(True, f"training {len(rates) * len(penalties)} neurons ..."):
-            result = sweep(
-                encoded.X,
-                trained.truth,
-                learning_rate=rates,
-                l2=penalties,
-                epochs=epochs,
-                folds=folds,
-                validation=held_out,
-                shuffle=shuffle,
-                seed=seed,
-            )
-    if output is not None:  # before anything is printed, because printing may fail
-        plots.save(plots.learning_rates(result), output)
+        with waiting(True, "training ..."):
+            result = asked.swept(encoded.X, trained.truth, held_out)
+    if asked.output is not None:  # before anything is printed, because printing may fail
+        plots.save(plots.learning_rates(result), asked.output)
     console = plain_console()
     console.print(result.table())
-    console.print(_best(result, several=len(penalties) > 1, held=len(judged)))
-    if output is not None:
-        console.print(f"picture: {output}", soft_wrap=True)
+    console.print(_best(result, several=len(asked.tried["l2"]) > 1, held=len(judged)))
+    if asked.output is not None:
+        console.print(f"picture: {asked.output}", soft_wrap=True)
 
 
-def _best(result: SweepResult, several: bool, held: int) -> str:
+def _best(result: SweepResult | MLPSweepResult, several: bool, held: int) -> str:
     """Say which rate is best, and how it was judged. `several` is True if there are several penalties."""
     if result.best is None:
         return "every rate diverged: try smaller ones"
-    penalty = f", l2 {result.l2[result.best]:g}" if several else ""
     if held:
         judged = f"log loss of {held:,} rows held out"
     elif result.judged_on_other_rows:
         judged = "held-out log loss"
     else:
         judged = "log loss of rows as they came, in the last epoch: none was held out"
+    if isinstance(result, MLPSweepResult):
+        return f"best: {result.name(result.best)} (by {judged})"
+    penalty = f", l2 {result.l2[result.best]:g}" if several else ""
     return f"best: learning rate {result.learning_rate[result.best]:g}{penalty} (by {judged})"
 
 
@@ -221,7 +251,7 @@ def _place_in(table: WholeTable, column: str) -> Callable[[int], str]:
     return lambda i: f"{table.where(i)}, column {column!r}"
 
 
-def _drawn(kind: Picture, fitted: Neuron | MLP, data: list[Path], target: str | None, reading: dict[str, Any]) -> Any:
+def _drawn(kind: Picture, fitted: Any, data: list[Path], target: str | None, reading: dict[str, Any]) -> Any:
     """The axes with the picture."""
     if kind in OF_REPORTS:
         return OF_REPORTS[kind](evaluate(fitted, one_or_all(data), target, **reading))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tinynet_fast.models import MLP, Neuron
+from tinynet_fast.models import Model
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.formats import Source, open_source, target_in
 from tinynet_fast.rows.formats.number_targets import open_numbers
@@ -103,7 +103,7 @@ def open_rows(
     return opened(one_or_all(data), target_in(data[0], target), features=names, drop_missing=drop_missing)
 
 
-def rows_for(fitted: Neuron | MLP, data: list[Path], target: str, **reading: Any) -> WholeTable:
+def rows_for(fitted: Model, data: list[Path], target: str, **reading: Any) -> WholeTable:
     """Read all rows of files with a model's inputs and the true labels; `reading` are more options of `open_for`."""
     return all_rows(open_for(fitted, one_or_all(data), y=target_in(data[0], target), dense=True, **reading))
 

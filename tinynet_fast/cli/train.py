@@ -65,7 +65,9 @@ class TrainOptions:
         str | None, Option(help="A network's hidden units: 8, or 16,8; 0 for none (default: found for numbers; none).")
     ] = None
     activation: Annotated[str | None, Option(help=f"For hidden units: {one_of(ACTIVATIONS)}.")] = None
-    learning_rate: Annotated[str | None, Option(help="A number, or for one neuron auto (default: found).")] = None
+    learning_rate: Annotated[str | None, Option(help="A number, or auto: found by trying some (default: found).")] = (
+        None
+    )
     epochs: Annotated[int | None, Option(help="Passes over the rows (default: found).")] = None
     average: Annotated[bool | None, Option(help="Use the mean of the weights after each row (default: found).")] = None
     batch_size: Annotated[int | None, Option(help="Rows in a network's update.")] = None
@@ -132,8 +134,6 @@ class TrainOptions:
             raise ValueError("--momentum is for --optimizer sgd: leave one of them out")
         if self.layers and self.jobs is not None:
             raise ValueError("--jobs is for one neuron: leave it out, or leave --hidden out")
-        if self.layers and self.learning_rate == "auto":
-            raise ValueError("--learning-rate auto is for one neuron: give a number, or leave --hidden out")
         self.missing = "drop" if self.drop_missing else self.missing
         if self.missing not in MISSING:
             raise ValueError(f"--missing {self.missing}: {one_of(MISSING)} is needed")

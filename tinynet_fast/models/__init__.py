@@ -1,19 +1,22 @@
-"""Neuron and MLP: what training returns. They predict, save and load. Training itself is in `training/`."""
+"""Neuron, MLP and Ensemble: what training returns. They predict, save and load. Training itself is in `training/`."""
 
 import os
 
 from tinynet_fast.models import fields, files
 from tinynet_fast.models.base import Model
+from tinynet_fast.models.ensemble import KINDS as MEMBERS
+from tinynet_fast.models.ensemble import Ensemble
 from tinynet_fast.models.fields import check_threshold
 from tinynet_fast.models.mlp import MLP
 from tinynet_fast.models.neuron import Neuron
 
-__all__ = ["MLP", "Model", "Neuron", "check_threshold", "load"]
+__all__ = ["MLP", "Ensemble", "Model", "Neuron", "check_threshold", "load"]
 
-KINDS: dict[str, type[Neuron] | type[MLP]] = {"neuron": Neuron, "mlp": MLP}  # by the field "kind" of a model file
+Loaded = Neuron | MLP | Ensemble
+KINDS: dict[str, type[Loaded]] = {**MEMBERS, "ensemble": Ensemble}  # by the field "kind" of a model file
 
 
-def load(path: str | os.PathLike[str]) -> Neuron | MLP:
+def load(path: str | os.PathLike[str]) -> Loaded:
     """Read the model that `save` wrote to `path`.
 
     Raises
@@ -27,7 +30,7 @@ def load(path: str | os.PathLike[str]) -> Neuron | MLP:
     found = files.read(path)
     try:
         if found["kind"] not in KINDS:
-            raise ValueError(f"field 'kind' is {found['kind']!r}, not 'neuron' or 'mlp'")
+            raise ValueError(f"field 'kind' is {found['kind']!r}, not 'neuron', 'mlp' or 'ensemble'")
         model = KINDS[found["kind"]]._from_fields(found, fields.common(found))
         if model.features is not None and len(model.features) != model.n_features:
             raise ValueError(f"{len(model.features)} feature names for {model.n_features} inputs")

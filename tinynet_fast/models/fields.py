@@ -17,34 +17,39 @@ LONGEST_LABEL = 1000  # characters; a file may name a wider type only if one of 
 
 def common(found: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments that every kind of model takes; ValueError if a field is wrong."""
-    features, training = found["features"], found["training"]
+    features = found["features"]
     if features is not None and not _are_texts(features):
         raise ValueError("field 'features' is not a list of names")
+    output, targets = found.get("output", ""), found.get("targets")
+    if not isinstance(output, str) or (targets is not None and not _are_texts(targets)):
+        raise ValueError("field 'output' is no text, or field 'targets' is not a list of names")
+    known = np.empty(0) if output in NUMBERS else labels(found["labels"], found["label_dtype"])
+    return {
+        "labels": known,
+        "features": features,
+        "threshold": check_threshold(found["threshold"]),
+        "training": check_training(found["training"], len(known)),
+        "output": output,
+        "targets": targets,
+    } | table(found, output in NUMBERS)
+
+
+def check_training(training: Any, n_labels: int) -> dict[str, Any]:
+    """Return the field 'training' of a model of so many labels; ValueError if something in it is wrong."""
     if not isinstance(training, dict):
         raise ValueError("field 'training' is not a table of options")
     if holds_no_number(training):
         raise ValueError("field 'training' holds NaN or infinity")
     if training.get(FIRST_INDEX, 1) not in (0, 1):
         raise ValueError(f"field 'training' says {FIRST_INDEX} that is neither 0 nor 1")
-    output, targets = found.get("output", ""), found.get("targets")
-    if not isinstance(output, str) or (targets is not None and not _are_texts(targets)):
-        raise ValueError("field 'output' is no text, or field 'targets' is not a list of names")
-    known = np.empty(0) if output in NUMBERS else labels(found["labels"], found["label_dtype"])
     for name, count, most in (
-        ("label_shares", len(known), 1.0),
+        ("label_shares", n_labels, 1.0),
         ("deviations", None, np.inf),
         (DEVIATIONS, None, np.inf),
     ):
         if name in training and not _are_numbers(training[name], count, most):
             raise ValueError(f"field 'training' holds {name} that are not {count or 'all'} numbers from 0 to {most}")
-    return {
-        "labels": known,
-        "features": features,
-        "threshold": check_threshold(found["threshold"]),
-        "training": training,
-        "output": output,
-        "targets": targets,
-    } | table(found, output in NUMBERS)
+    return training
 
 
 def _are_texts(values: Any) -> bool:

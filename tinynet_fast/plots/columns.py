@@ -102,7 +102,7 @@ def can_show_weights(model: Neuron | MLP) -> bool:
 
 
 def _is_plain(model: Neuron | MLP) -> bool:
-    return isinstance(model, Neuron) or len(model.weights) == 1
+    return isinstance(model, Neuron) or (isinstance(model, MLP) and len(model.weights) == 1)
 
 
 def _groups(model: Neuron | MLP) -> dict[str, list[int]]:

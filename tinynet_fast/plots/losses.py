@@ -121,12 +121,12 @@ def fit_losses(ax: Any, curves: Sequence[np.ndarray]) -> list[str]:
 
 
 def learning_rates(result: Any, ax: Any = None) -> Any:
-    """Draw the total loss of each epoch for each learning rate of a sweep, as in the tutorials' learning-rate lab.
+    """Draw the loss of each epoch for each learning rate of a sweep, as in the tutorials' learning-rate lab.
 
     Parameters
     ----------
-    result : SweepResult
-        The result of `sweep`. Models of cross-validation folds are not drawn.
+    result : SweepResult or MLPSweepResult
+        The result of `sweep` or `sweep_mlp`. Models of cross-validation folds are not drawn.
     ax : matplotlib Axes, optional
 
     Returns
@@ -141,15 +141,13 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
     chosen = np.flatnonzero(result.fold < 0)
     epochs = np.arange(result.epochs)
     shades = matplotlib().colormaps["viridis"](np.linspace(0.0, 0.85, len(chosen)))
-    several = {name: len(np.unique(getattr(result, name)[chosen])) > 1 for name in ("l2", "average")}
+    networks = not hasattr(result, "unstable")
     for k, i in enumerate(chosen):
         loss, best = result.loss_history[:, i], i == result.best
-        name = f"{result.learning_rate[i]:.4g}"
-        name += f", l2 {result.l2[i]:.3g}" if several["l2"] else ""
-        name += ", averaged" if several["average"] and result.average[i] else ""
-        remark = (
-            " (diverged)" if result.diverged[i] else " (best)" if best else " (unstable)" if result.unstable[i] else ""
-        )
+        name = result.name(i) if networks else _name_of_neuron(result, int(i), chosen)
+        remark = " (diverged)" if result.diverged[i] else " (best)" if best else ""
+        if not (remark or networks) and result.unstable[i]:
+            remark = " (unstable)"
         style = {"color": shades[k], "linestyle": STYLES[k % len(STYLES)], "linewidth": 3.0 if best else 1.5}
         shown = len(chosen) <= MOST_NAMED or best
         marker = "o" if result.epochs == 1 else None
@@ -157,10 +155,19 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
         if result.diverged[i]:
             last = np.flatnonzero(np.isfinite(loss))[-1:]
             ax.plot(epochs[last], loss[last], "x", color=shades[k], markersize=10, markeredgewidth=2, zorder=4)
-    ax.set(xlabel="epoch", ylabel="total loss (sum of squared errors)", title="Loss by learning rate")
+    loss = "mean loss of the epoch" if networks else "total loss (sum of squared errors)"
+    ax.set(xlabel="epoch", ylabel=loss, title="Loss by learning rate")
     _fit_sweep(ax, result.loss_history[:, chosen])
-    legend_below(ax, grow=ours, title="learning rate")
+    legend_below(ax, grow=ours, title="options" if networks else "learning rate")
     return ax
+
+
+def _name_of_neuron(result: Any, i: int, chosen: np.ndarray) -> str:
+    """The learning rate of a sweep's neuron, and its other options if they differ among those that are `chosen`."""
+    several = {name: len(np.unique(getattr(result, name)[chosen])) > 1 for name in ("l2", "average")}
+    name = f"{result.learning_rate[i]:.4g}"
+    name += f", l2 {result.l2[i]:.3g}" if several["l2"] else ""
+    return name + (", averaged" if several["average"] and result.average[i] else "")
 
 
 def _fit_sweep(ax: Any, losses: np.ndarray) -> None:

@@ -21,6 +21,7 @@ from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.kernels.vectorized import predicted, row_loss
 from tinynet_fast.rows.sampling import drawn_rows
 from tinynet_fast.tables.options import ONE_VS_REST
+from tinynet_fast.training.checks import is_auto
 from tinynet_fast.training.losses import LINEAR, ChosenLoss
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
@@ -268,9 +269,15 @@ def network_options(rows: SearchRows, hidden: tuple[int, ...], given: dict[str, 
     if given.keys() & {"l2", "weight_decay"}:
         return Found(options, "l2 or weight_decay was given, and the other options are the usual ones")
     epochs = min(epochs_for(len(rows), size, updates), options["epochs"] if "epochs" in given else MOST_EPOCHS)
+    tried = options | {"epochs": epochs}
+    if is_auto(options["learning_rate"]) and rows.folds > 1:  # one search for all penalties
+        every = rows.part(np.ones(len(rows), dtype=bool))
+        usual = {"l2": (USUAL_NETWORK if hidden else USUAL_NEURON) / len(rows)}
+        asked = {name: value for name, value in (tried | usual).items() if name not in NOT_SEARCHED}
+        tried["learning_rate"] = train_mlp(**(every | asked)).learning_rate
 
     def losses_of(penalty: float) -> np.ndarray:
-        return held_out(train_mlp, rows, options | {"epochs": epochs, "l2": penalty / len(rows)})
+        return held_out(train_mlp, rows, tried | {"l2": penalty / len(rows)})
 
     return climbed(rows, options, losses_of, USUAL_NETWORK if hidden else USUAL_NEURON)
 

@@ -69,6 +69,8 @@ def _facts(result: TableResult) -> Grid:
         grid.add_row("", Text(escaped(result.decided)))
     grid.add_row("model", Text(_what(result)))
     grid.add_row("options", Text(escaped(result.reason)))
+    if result.training.rate_search is not None:
+        grid.add_row("", Text(result.training.rate_search.reason))
     return grid
 
 

@@ -262,8 +262,6 @@ def trainer_for(given: Mapping[str, Any], n_labels: int) -> Callable[..., Traini
             remedy = "or leave hidden out" if given.get("hidden") else f"because {n_labels} labels need a network"
             raise ValueError(f"{name} is for one neuron: leave it out, {remedy}")
         raise ValueError(f"{name} is for networks: name the hidden units with hidden=")
-    if network and given.get("learning_rate") == "auto":
-        raise ValueError("learning_rate is auto, which is for one neuron: give a number, or leave it out")
     return own
 
 

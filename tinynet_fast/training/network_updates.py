@@ -106,9 +106,8 @@ class Network:
     def _mask(self, n: int) -> np.ndarray:
         """The factors of dropout for the next `n` rows of the epoch. They do not depend on how blocks are cut."""
         if self.generator is None:
-            self.generator = np.random.default_rng([self.seed or 0, self.epochs, MASK_STREAM])
-            self.generator.bit_generator.advance(self.position * self.hidden_units)  # type: ignore[attr-defined]
-        mask = (self.generator.random((n, self.hidden_units)) >= self.dropout) / (1.0 - self.dropout)
+            self.generator = mask_generator(self.seed, self.epochs, self.position * self.hidden_units)
+        mask = dropout_factors(self.generator, (n, self.hidden_units), self.dropout)
         return mask if self.copies == 1 else np.repeat(mask, self.copies, axis=0)
 
     def use(self, engine: Engine) -> None:
@@ -178,3 +177,15 @@ class Network:
         if self.loss.of == LINEAR and rate > 0.0:
             rate /= max(1.0, *(float(np.abs(y).max(initial=0.0)) for _, y, _ in rows.blocks(1 << 12)))
         return min(self.learning_rate / 10.0, rate)
+
+
+def mask_generator(seed: int | None, epoch: int, drawn: int) -> np.random.Generator:
+    """What draws an epoch's factors of dropout, after the first `drawn` of them."""
+    generator = np.random.default_rng([seed or 0, epoch, MASK_STREAM])
+    generator.bit_generator.advance(drawn)  # type: ignore[attr-defined]
+    return generator
+
+
+def dropout_factors(generator: np.random.Generator, shape: tuple[int, int], dropout: float) -> np.ndarray:
+    """The next factors of dropout: (rows, hidden units)."""
+    return np.asarray((generator.random(shape) >= dropout) / (1.0 - dropout))

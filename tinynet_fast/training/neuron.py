@@ -11,7 +11,7 @@ from tinynet_fast.training.checks import check_at_least_zero, check_rate, is_aut
 from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.neuron_kinds import MOST_LABELS, check_neuron_output, first_weights, neurons_for
-from tinynet_fast.training.neuron_rate import search_once
+from tinynet_fast.training.neuron_rate import search_once, search_rate
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, TrainingResult
@@ -349,7 +349,7 @@ def train_neuron(
         options.recorded["rows_in_all"] = rates.updates  # a run of more epochs is another run from its first row on
     kind = neurons_for(options, penalties, output)
     start = first_weights(weights, bias, options.rows.n_features, options.features, kind.outputs)
-    found = search_once(options, start, penalties, kind) if search else None
+    found = search_once(options, lambda: search_rate(options, start, penalties, kind)) if search else None
     if found is not None:
         rates.learning_rate = found.learning_rate
     elif options.checkpoint is not None:

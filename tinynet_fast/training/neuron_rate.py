@@ -1,5 +1,6 @@
 """The search for a neuron's learning rate: with log loss by `auto_rate`, else one rate after the other."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from tinynet_fast.rows.numbers import Numbers
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.training.checks import check_rate
 from tinynet_fast.training.history import all_finite
-from tinynet_fast.training.losses import LABELS
+from tinynet_fast.training.losses import LABELS, ChosenLoss
 from tinynet_fast.training.neuron_kinds import Kind
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.result import RateSearch
@@ -22,21 +23,20 @@ FIRST, MORE = 7, 7  # rates that are tried: one in each decade, then more betwee
 MOST_VALUES = 1 << 23  # of the rows that each rate is trained on: 25 ms or less
 
 
-def search_once(options: Options, start: np.ndarray, penalties: Penalties, kind: Kind) -> RateSearch:
+def search_once(options: Options, search: Callable[[], RateSearch]) -> RateSearch:
     """The rate search in the checkpoint of this run, or else a new one."""
     saved = options.checkpoint
     if saved is not None and saved.rate_search is not None:
         check_rate("the checkpoint's learning_rate", saved.rate_search["learning_rate"])
-        return RateSearch(**saved.rate_search, loss=_words(penalties))
-    found = search_rate(options, start, penalties, kind)
+        return RateSearch(**saved.rate_search, loss=judged_by(options.loss))
+    found = search()
     if saved is not None:
         saved.rate_search = {name: value for name, value in vars(found).items() if name != "loss"}
     return found
 
 
-def _words(penalties: Penalties) -> str:
+def judged_by(loss: ChosenLoss) -> str:
     """What the models of a search are judged by: probabilities of labels by the log loss, whatever they learn by."""
-    loss = penalties.loss
     return "log loss" if loss.of == LABELS and loss.name != "hinge" else loss.name.replace("_", " ")
 
 
@@ -44,7 +44,7 @@ def search_rate(options: Options, start: np.ndarray, penalties: Penalties, kind:
     """Search for the rate on the rows that are trained on, without those that are held out."""
     from tinynet_fast.training.rate_search import auto_rate  # 20 ms, only if a rate is searched
 
-    X, y, weights = _some_rows(options)
+    X, y, weights = some_rows(options)
     if kind.outputs > 1 or penalties.loss.code != LOG_LOSS:
         return _one_by_one(options, X, y, weights, start, penalties, kind)
     return auto_rate(
@@ -59,21 +59,24 @@ def search_rate(options: Options, start: np.ndarray, penalties: Penalties, kind:
     )
 
 
-def _some_rows(options: Options) -> tuple[Any, np.ndarray, np.ndarray | None]:
-    """Rows that a search takes, or all of them if there are not many; what they learn; and what they count."""
+def some_rows(options: Options, most: int | None = None) -> tuple[Any, np.ndarray, np.ndarray | None]:
+    """Rows that a search takes, or all of them if there are not many; what they learn; and what they count.
+
+    There are at most twice `most`, or as many as a search for a neuron's rate takes.
+    """
     from tinynet_fast.training.rate_search import draw, most_rows  # as in `search_rate`
 
     if is_streamed(options.rows):
         source = options.rows.source
-        X, y = options.rows.some(most_rows(0 if source.sparse else source.n_features))
+        X, y = options.rows.some(most or most_rows(0 if source.sparse else source.n_features))
         return X, y, options.rows.weights_of(y)
     rows = options.in_memory
     part: Any = slice(None) if rows.index is None else rows.index
-    if rows.index is not None or options.numbers:  # so that rows which the search does not take are not copied
+    if rows.index is not None or options.numbers or most:  # so that rows which the search does not take are not copied
         width = 0 if isinstance(rows.X, CSR) else rows.n_features
         index = np.arange(len(rows.X)) if rows.index is None else rows.index
         weights = None if rows.sample_weight is None else rows.sample_weight[index]
-        few = draw(width, len(rows), lambda drawn: _strata(options, index[drawn]), weights)
+        few = draw(width, len(rows), lambda drawn: _strata(options, index[drawn]), weights, most)
         part = part if few is None else index[few]
     weights = None if rows.sample_weight is None else rows.sample_weight[part]
     return rows.standardised(picked(rows.X, part)), rows.standardised_y(rows.codes[part]), weights
@@ -122,7 +125,7 @@ def _one_by_one(
     if np.isnan(losses).all():
         raise ValueError("every learning rate diverges: standardise the inputs, or start from smaller weights")
     rates, losses = with_more(rates, losses, losses_of, MORE)
-    return RateSearch(float(rates[np.nanargmin(losses)]), rates, losses, len(y), epochs, _words(penalties))
+    return RateSearch(float(rates[np.nanargmin(losses)]), rates, losses, len(y), epochs, judged_by(penalties.loss))
 
 
 def _largest(X: Any, y: np.ndarray, penalties: Penalties, kind: Kind) -> float:

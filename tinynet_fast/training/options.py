@@ -94,7 +94,7 @@ def checked(
             options.recorded["held_out"] = "hash of all rows"  # earlier versions hashed the numbers of kept rows
     elif validation is not None:
         _measure_given(options, validation, sparse)
-    _measure(options, standardize, standardize_y, counted or (bool(shuffle) and drop_missing), weight)
+    measure(options, standardize, standardize_y, counted or (bool(shuffle) and drop_missing), weight)
     return options
 
 
@@ -154,7 +154,7 @@ def _measure_given(options: Options, validation: Any, sparse: bool) -> None:
         options.checkpoint.validation = digest(Rows(X_held, targets))
 
 
-def _measure(
+def measure(
     options: Options, standardize: bool, standardize_y: bool, counted: bool, weight: ClassWeight | None
 ) -> None:
     """Compute means and deviations if asked for; count streamed rows, and those of each label, if that is needed."""

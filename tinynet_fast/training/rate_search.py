@@ -148,12 +148,15 @@ def most_rows(d: int) -> int:
     return max(ROWS, ROWS_A_FEATURE * d)
 
 
-def draw(d: int, n: int, codes: Callable[[Any], np.ndarray], sample_weight: np.ndarray | None) -> np.ndarray | None:
+def draw(
+    d: int, n: int, codes: Callable[[Any], np.ndarray], sample_weight: np.ndarray | None, most: int | None = None
+) -> np.ndarray | None:
     """The numbers of the rows that a search takes from `n` rows of `d` features; None for all of them.
 
-    `codes` returns the codes of some rows. Rows without a weight are drawn apart from the others.
+    It takes `most_rows(d)` rows, or `most`, or up to twice as many. `codes` returns the codes of some rows. Rows
+    without a weight are drawn apart from the others.
     """
-    every = n // most_rows(d)
+    every = n // (most or most_rows(d))
     if every < 2:
         return None
     if sample_weight is None:

@@ -151,3 +151,9 @@ class TrainingResult(Generic[M_co]):
     rows: int = 0
     dropped_rows: int = 0
     certificate: Certificate | None = None
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The learning rate that was given, or that was found with `learning_rate="auto"`."""
+        rate = self.model.training.get("learning_rate")
+        return None if rate is None else float(rate)

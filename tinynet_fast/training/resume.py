@@ -28,13 +28,13 @@ class StateError(ValueError):
 
 def check_state(path: Path, state: dict[str, Any], trainable: Any, options: Any) -> None:
     """Raise ModelFileError, naming file and entry, if `state` is not one that this run can have reached."""
-    with _told(path):
+    with told(path):
         _check(state, trainable, options)
 
 
 def check_counted(path: Path, rows: "StreamRows", source_rows: int, dropped: int, count: int) -> None:
     """Raise ModelFileError if there cannot be as many streamed rows as a checkpoint says."""
-    with _told(path):
+    with told(path):
         known = rows.source_rows
         if known is not None and source_rows != known:
             raise StateError(f"it counts {source_rows:,} rows; there are {known:,}")
@@ -43,7 +43,7 @@ def check_counted(path: Path, rows: "StreamRows", source_rows: int, dropped: int
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Turn a StateError into an error that names the file and the remedy."""
     try:
         yield

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from tinynet_fast.training.strict_first import StrictFirst, row_bound
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
 
+Answer = TypeVar("Answer")
 FAR_OUT = 1e100  # parameters that start larger may overflow at any rate
 
 
@@ -97,7 +98,7 @@ class Overshoot(Exception):
     """Raised when a streamed or noisy row could make a step overshoot; training starts again with `strict`."""
 
 
-def until_measured(trained: Callable[[], TrainingResult[M_co]], options: Options) -> TrainingResult[M_co]:
+def until_measured(trained: Callable[[], Answer], options: Options) -> Answer:
     """Train. If a row is too long for the fast engine, train once more from the start with the strict one."""
     try:
         return trained()
@@ -140,6 +141,13 @@ class Run(Generic[M_co]):
 
     def result(self) -> TrainingResult[M_co]:
         """Run the loop, and return the model with everything about its training."""
+        self.train()
+        result = training_result(self.trainable, self.options, self.history)
+        warn_if_useless(self.trainable, self.options, self.sample, self.history.last_loss)
+        return result
+
+    def train(self) -> None:
+        """Run the loop, from the first row or from the checkpoint on."""
         options, trainable = self.options, self.trainable
         engine = options.engine
         if self.strict_first is not None:
@@ -159,9 +167,6 @@ class Run(Generic[M_co]):
             observers = (*after_epoch(trainable, options, history), self._save, self._show_epoch)
             most = 0 if history.stopped_early else options.epochs
             finish(run_epochs(self._pass, most, observers, history.done))
-        result = training_result(trainable, options, history)
-        warn_if_useless(trainable, options, self.sample, history.last_loss)
-        return result
 
     def _open_checkpoint(self) -> None:
         saved, trainable, options = self.options.checkpoint, self.trainable, self.options

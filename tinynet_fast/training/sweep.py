@@ -1,10 +1,10 @@
 """`sweep`: many neurons in one pass over the rows, also cross-validated. The neurons are in `many_neurons.py`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from tinynet_fast.training.reading import may_stream
 from tinynet_fast.training.sweep_result import SweepResult, swept
 from tinynet_fast.training.team import Team
 
+T = TypeVar("T")
 DEAL_STREAM = 2**32 + 1  # the stream of random numbers that deals rows to folds
 SCORED_VALUES = 1 << 14  # sums at once for held-out rows; for more, NumPy would ask the system for memory each time
 
@@ -134,7 +135,7 @@ def sweep(
         raise ValueError(f"y has {asked.n_targets} numbers a row: sweep one target after the other")
     if asked.in_memory.index is not None:
         asked.rows = _copied(asked.in_memory)
-    fold_of_row, n_folds = _folds(folds, asked)
+    fold_of_row, n_folds = folds_of(folds, asked)
     start = first_weights(named_weights(weights, asked.features), bias, len(options), asked.rows.n_features)
     options, start, fold = with_folds(options, start, n_folds)
     return _Sweep(asked, ManyNeurons(options, start, fold, threads, loss=loss.code), fold_of_row, threads).run()
@@ -166,7 +167,7 @@ def _copied(rows: Rows) -> Rows:
     return Rows(picked(rows.X, index), taken, sample_weight=weights)
 
 
-def several(name: str, values: Any, check: Any) -> list[float]:
+def several(name: str, values: Any, check: Callable[[str, Any], T]) -> list[T]:
     """The values of an option, one or several, each checked."""
     if isinstance(values, (str, bytes)) or np.ndim(values) == 0:
         return [check(name, values)]
@@ -176,10 +177,11 @@ def several(name: str, values: Any, check: Any) -> list[float]:
     return checked
 
 
-def _folds(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
+def folds_of(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
     """The fold of each row, as float64, and how many there are."""
     n = len(asked.rows)
     codes = np.zeros(n, np.uint8) if asked.numbers else asked.in_memory.codes[:]
+    n_labels = max(int(codes.max()) + 1, 2)
     if folds is None:
         return None, 0
     if np.ndim(folds) == 0:
@@ -187,9 +189,9 @@ def _folds(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
         if k > n:
             raise ValueError(f"folds is {k} and X has {n} rows: each fold needs at least one")
         rng = np.random.default_rng([asked.seed or 0, DEAL_STREAM])
-        order = np.concatenate([rng.permutation(np.flatnonzero(codes == label)) for label in (0, 1)])
+        order = np.concatenate([rng.permutation(np.flatnonzero(codes == label)) for label in range(n_labels)])
         fold_of_row = np.empty(n)
-        fold_of_row[order] = np.arange(n) % k  # the second label goes on after the first, so folds have even sizes
+        fold_of_row[order] = np.arange(n) % k  # each label goes on after the one before, so folds have even sizes
     else:
         given = np.asarray(folds)
         if given.shape != (n,) or given.dtype.kind not in "iu" or given.min() < 0:
@@ -200,11 +202,13 @@ def _folds(folds: Any, asked: Options) -> tuple[np.ndarray | None, int]:
             raise ValueError("folds needs at least two folds, numbered from 0 on with none left out")
     weights = asked.in_memory.sample_weight
     counted = slice(None) if weights is None else weights > 0.0
-    place = 2 * fold_of_row.astype(np.intp) + codes
-    dealt = np.bincount(place[counted], minlength=2 * k).reshape(k, 2)  # rows of both labels that have a weight
+    place = n_labels * fold_of_row.astype(np.intp) + codes
+    dealt = np.bincount(place[counted], minlength=n_labels * k).reshape(k, n_labels)  # rows that have a weight
     for f in range(0 if asked.numbers else k):
-        if not (dealt.sum(axis=0) - dealt[f]).all():
-            raise ValueError(f"without fold {f} one label is left to train on: use fewer folds, or another seed")
+        left = dealt.sum(axis=0) - dealt[f]
+        if not left.all():
+            only = "one label is left" if n_labels == 2 else f"no row of {asked.labels[left.argmin()].item()!r} is left"
+            raise ValueError(f"without fold {f} {only} to train on: use fewer folds, or another seed")
     return fold_of_row, k
 
 

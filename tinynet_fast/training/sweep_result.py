@@ -2,18 +2,91 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from tinynet_fast.models import Neuron
+from tinynet_fast.models import MLP, Ensemble, Neuron
+from tinynet_fast.training.checks import check_whole
 from tinynet_fast.training.losses import LINEAR
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons
 from tinynet_fast.training.options import Options
 
+M = TypeVar("M", Neuron, MLP)
+
+
+class Judged(Generic[M]):
+    """How the models of a sweep are judged: those of neurons (`SweepResult`) and those of networks."""
+
+    combination: np.ndarray
+    fold: np.ndarray
+    loss_history: np.ndarray
+    held_out_loss: np.ndarray
+    diverged: np.ndarray
+    best: int | None
+
+    def __len__(self) -> int:
+        return len(self.fold)
+
+    def _model(self, i: int) -> M:
+        """The i-th model, which did not diverge."""
+        raise NotImplementedError
+
+    @property
+    def _last_losses(self) -> np.ndarray:
+        """(n_models,): the loss of each model in the last epoch, by which models are judged without other rows."""
+        return np.asarray(self.loss_history[-1])
+
+    @cached_property
+    def models(self) -> list[M | None]:
+        """A model for each combination and fold, None for one that diverged; made when first asked for."""
+        return [None if self.diverged[i] else self._model(i) for i in range(len(self))]
+
+    @property
+    def best_model(self) -> M | None:
+        """The model judged best."""
+        return None if self.best is None else self._model(self.best)
+
+    @property
+    def judged_on_other_rows(self) -> bool:
+        """Whether `best` is judged on rows that were held out, by `folds` or `validation`."""
+        return not bool(np.isnan(self.held_out_loss).all())
+
+    def scores(self) -> np.ndarray:
+        """The loss that decides on `best`, for each combination; NaN if one of its models diverged."""
+        n = int(self.combination[-1]) + 1
+        by_combination = np.arange(len(self)).reshape(n, -1)
+        judged = self.held_out_loss if self.judged_on_other_rows else self._last_losses
+        folds = by_combination[:, 1:] if by_combination.shape[1] > 1 else by_combination
+        scores = judged[folds].mean(axis=1)
+        scores[self.diverged[by_combination].any(axis=1)] = np.nan
+        return scores
+
+    def ensemble(self, k: int) -> Ensemble:
+        """One model that predicts with the mean of the `k` best models (of those trained on all rows, if there are
+        folds): the mean of their probabilities, or of their numbers. See `Ensemble`.
+
+        Raises
+        ------
+        ValueError
+            If fewer than `k` combinations are left that did not diverge.
+        """
+        scores, k = self.scores(), check_whole("k", k)
+        order = np.argsort(scores, kind="stable")[: int(np.isfinite(scores).sum())]
+        if k > len(order):
+            raise ValueError(f"k is {k}, and {len(order)} of the {len(scores)} combinations did not diverge")
+        copies = len(self) // len(scores)
+        return Ensemble(members=[self._model(int(i) * copies) for i in order[:k]])
+
+    def judge(self) -> None:
+        """Fill in `best`."""
+        scores = self.scores()
+        if not np.isnan(scores).all():
+            object.__setattr__(self, "best", int(np.nanargmin(scores)) * (len(self) // len(scores)))
+
 
 @dataclass(frozen=True, eq=False)
-class SweepResult:
+class SweepResult(Judged[Neuron]):
     """What a sweep returns. Model i is row i of every array, and column i of the histories.
 
     Models come in the order of the combinations of options. For each combination, the first model is trained on all
@@ -85,18 +158,9 @@ class SweepResult:
     seconds: float
     output: str = ""
 
-    def __len__(self) -> int:
-        return len(self.biases)
-
-    @cached_property
-    def models(self) -> list[Neuron | None]:
-        """A `Neuron` for each model, None for one that diverged; made when first asked for."""
-        return [None if self.diverged[i] else self._model(i) for i in range(len(self))]
-
     @property
-    def best_model(self) -> Neuron | None:
-        """The model judged best."""
-        return None if self.best is None else self._model(self.best)
+    def _last_losses(self) -> np.ndarray:
+        return np.asarray(self.progressive_loss[-1])
 
     def _model(self, i: int) -> Neuron:
         training = {
@@ -118,21 +182,6 @@ class SweepResult:
             output=self.output,
             training=training,
         )
-
-    @property
-    def judged_on_other_rows(self) -> bool:
-        """Whether `best` is judged on rows that were held out, by `folds` or `validation`."""
-        return not bool(np.isnan(self.held_out_loss).all())
-
-    def scores(self) -> np.ndarray:
-        """The loss that decides on `best`, for each combination; NaN if one of its models diverged."""
-        n = int(self.combination[-1]) + 1
-        by_combination = np.arange(len(self)).reshape(n, -1)
-        judged = self.held_out_loss if self.judged_on_other_rows else self.progressive_loss[-1]
-        folds = by_combination[:, 1:] if by_combination.shape[1] > 1 else by_combination
-        scores = judged[folds].mean(axis=1)
-        scores[self.diverged[by_combination].any(axis=1)] = np.nan
-        return scores
 
     def table(self) -> Any:
         """A `rich.table.Table` with a row for each combination of options: print it with `rich.print`."""
@@ -200,7 +249,5 @@ def swept(
         seed=options.seed,
         seconds=seconds,
     )
-    judged = result.scores()
-    if not np.isnan(judged).all():
-        object.__setattr__(result, "best", int(np.nanargmin(judged)) * copies)
+    result.judge()
     return result

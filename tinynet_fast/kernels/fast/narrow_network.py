@@ -240,8 +240,8 @@ def narrow_epochs(X, y, weight, schedule, rule, state, work_array, pending, loss
                     (per_row, rate, keep, l2, share, onward, again, moves, grows),
                 )  # fmt: skip
                 if work[labels + FOUND + 1] != 0.0:
-                    loss = weighted_entropy(
-                        work, labels - TILE, labels - TILE, labels, labels + TILE, stride // REGISTER
+                    loss = sum_of(
+                        weighted_entropy(work, labels - TILE, labels - TILE, labels, labels + TILE, stride // REGISTER)
                     )
             start += m
             losses[epoch] += loss

@@ -11,7 +11,7 @@ import numpy as np
 from tinynet_fast.kernels import layout
 from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
 from tinynet_fast.kernels.compiler.signatures import NETWORK
-from tinynet_fast.kernels.compiler.simd import REGISTER, address
+from tinynet_fast.kernels.compiler.simd import REGISTER, address, full, sum_of
 from tinynet_fast.kernels.fast import network_tiles as tiles
 from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, named, step_range
 from tinynet_fast.kernels.fast.network_tiles import (
@@ -62,11 +62,11 @@ def layer_at(layers, layer):
 # --- a layer ----------------------------------------------------------------------------------------------------------
 
 
-def _sums(rule):
+def layer_sums(name, blocks):
     """All sums of a layer, in blocks of units and of rows that fill the registers."""
-    block_4x4, block_1x4, block_4x1, block_1x1 = tiles.products[rule]
+    block_4x4, block_1x4, block_4x1, block_1x1 = blocks
 
-    @named(f"sums_{rule}")
+    @named(f"sums_{name}")
     def sums(params, p, unit_step, input_step, work, source, target, stride, inputs, units):
         fours, wide = units & ~3, stride & ~(4 * REGISTER - 1)
         for r in range(0, wide, 4 * REGISTER):
@@ -87,11 +87,11 @@ def _sums(rule):
     return sums
 
 
-def _gradients(rule):
-    """A tile's share of a layer's gradient: "onto" the gradient, or as a "step"."""
-    block_2x8, block_2x4, block_2x1, block_1x8, block_1x4, block_1x1 = tiles.gradients[rule]
+def layer_gradients(name, blocks):
+    """A tile's share of a layer's gradient."""
+    block_2x8, block_2x4, block_2x1, block_1x8, block_1x4, block_1x1 = blocks
 
-    @named(f"gradient_{rule}_one")
+    @named(f"gradient_{name}_one")
     def one(work, left, right, stride, outputs, state, at, size, rule):
         count, u = stride // REGISTER, 0
         while u + 8 <= outputs:
@@ -104,7 +104,7 @@ def _gradients(rule):
             block_1x1(work, left, right + u * stride, stride, count, state, at + u, 0, size, rule)
             u += 1
 
-    @named(f"gradient_{rule}")
+    @named(f"gradient_{name}")
     def layer(work, source, deltas, stride, inputs, outputs, state, p, size, rule):
         one(work, source + inputs * stride, deltas, stride, outputs, state, p + inputs * outputs, size, rule + RULES)
         if outputs == 1:  # the inputs' gradients are neighbours then
@@ -129,8 +129,8 @@ def _gradients(rule):
     return layer
 
 
-fused_sums, exact_sums, blame_sums = (_sums(rule) for rule in ("fused", "exact", "blame"))
-onto_gradient, as_a_step = (_gradients(rule) for rule in ("onto", "step"))
+fused_sums, exact_sums, blame_sums = (layer_sums(rule, tiles.products(rule)) for rule in ("fused", "exact", "blame"))
+onto_gradient, as_a_step = (layer_gradients(rule, tiles.gradients(rule)) for rule in ("onto", "step"))
 
 
 # --- a tile -----------------------------------------------------------------------------------------------------------
@@ -153,12 +153,12 @@ def load_rows(X, d, start, m, work, stride):
 @inlined
 def load_labels(y, weight, start, m, work, labels):
     """Labels and weights of the tile; gives the sum of the weights. What is found is above 0 where one is not 1."""
-    total, full = 0.0, m & ~7
-    if full > 0:
-        put_labels(y, weight, start, full // REGISTER, work, labels, labels + TILE, labels + FOUND)
+    total, whole = 0.0, m & ~7
+    if whole > 0:
+        put_labels(y, weight, start, whole // REGISTER, work, labels, labels + TILE, labels + FOUND)
         total = work[labels + FOUND]
-    if full < m:
-        total += put_last_labels(y, weight, start + full, m - full, work, labels + full, labels + TILE + full)
+    if whole < m:
+        total += put_last_labels(y, weight, start + whole, m - whole, work, labels + whole, labels + TILE + whole)
         work[labels + FOUND + 1] = 1.0
     return total
 
@@ -179,78 +179,102 @@ def apply_mask(mask, at, columns, outputs, m, work, values, slopes, stride):
             work[slopes + u * stride + r] *= mask[at + r * columns + u]
 
 
-@inlined
-def forward(layers, depth, params, work, slopes, stride, mask, columns, start, m):
-    """The tile through every layer up to the output's sums; gives back where these stand."""
-    source, p, column = 0, 0, 0
-    for layer in range(depth):
-        inputs, outputs, activation = layer_at(layers, layer)
-        fill(work, source + inputs * stride, stride // REGISTER, 1.0)
-        target, count = source + (inputs + 1) * stride, outputs * stride // REGISTER
-        if has_kink(activation):
-            exact_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
-        else:
-            fused_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
-        if layer < depth - 1:
-            activate(activation, work, target, slopes + target, count)
-            if columns > 0:
-                at = start * columns + column
-                apply_mask(mask, at, columns, outputs, m, work, target, slopes + target, stride)
-        column += outputs
-        source, p = target, p + (inputs + 1) * outputs
-    return source
+def forward_by(fused_sums, exact_sums, activate, apply_mask):
+    """How a tile goes through every layer, for these sums of a layer."""
+
+    @inlined
+    def forward(layers, depth, params, work, slopes, stride, mask, columns, start, m):
+        """The tile through every layer up to the output's sums; gives back where these stand."""
+        source, p, column = 0, 0, 0
+        for layer in range(depth):
+            inputs, outputs, activation = layer_at(layers, layer)
+            fill(work, source + inputs * stride, stride // REGISTER, 1.0)
+            target, count = source + (inputs + 1) * stride, outputs * stride // REGISTER
+            if has_kink(activation):
+                exact_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
+            else:
+                fused_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
+            if layer < depth - 1:
+                activate(activation, work, target, slopes + target, count)
+                if columns > 0:
+                    at = start * columns + column
+                    apply_mask(mask, at, columns, outputs, m, work, target, slopes + target, stride)
+            column += outputs
+            source, p = target, p + (inputs + 1) * outputs
+        return source
+
+    return forward
 
 
-@inlined
-def outputs_back(softmax, outputs, work, target, slopes, stride, labels, rule):
-    """From the outputs' sums their deltas; gives the tile's losses, each times its weight.
-
-    Several outputs with a loss each have what is true in the place of their deltas.
-    """
-    deltas, weights, count, loss = slopes + target, labels + TILE, stride // REGISTER, np.int64(rule[layout.LOSS])
-    shape = rule[layout.LOSS_SHAPE]
-    if softmax:
-        least = shape if loss == CLIPPED_LOG_LOSS else 0.0
-        return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, least)
-    total = 0.0
-    for u in range(outputs):
-        sums, delta = target + u * stride, deltas + u * stride
-        true = labels if outputs == 1 else delta
-        if loss == CLIPPED_LOG_LOSS:
-            total += clipped_entropy(work, sums, delta, true, weights, count, shape)
-        elif loss == SQUARED_ERROR:
-            total += squared_error(work, sums, delta, true, weights, count)
-        elif loss == LEAST_SQUARES:
-            total += least_squares(work, sums, delta, true, weights, count)
-        elif loss == HUBER:
-            total += huber(work, sums, delta, true, weights, count, shape)
-        elif loss == POISSON:
-            total += poisson(work, sums, delta, true, weights, count)
-        elif work[labels + FOUND + 1] == 0.0:
-            total += plain_entropy(work, sums, delta, true, weights, count)
-        else:
-            total += weighted_entropy(work, sums, delta, true, weights, count)
-    return total
+forward = forward_by(fused_sums, exact_sums, activate, apply_mask)
 
 
-@inlined
-def backward(layers, depth, state, size, work, slopes, stride, target, stepping, rule):
-    """The chain rule from the output's deltas back to the first layer: onto the gradient at state[size], or as a step.
+def outputs_back_by(plain_entropy):
+    """How a tile's outputs become deltas and losses, with this cross-entropy of rows that have the weight 1."""
 
-    A layer's weights pass the blame on before they change.
-    """
-    p = size
-    for layer in range(depth - 1, -1, -1):
-        inputs, outputs, _ = layer_at(layers, layer)
-        source, deltas = target - (inputs + 1) * stride, slopes + target
-        p -= (inputs + 1) * outputs
-        if layer > 0:
-            blame_sums(state, p, outputs, 1, work, deltas, slopes + source, stride, outputs, inputs)
-        if stepping:
-            as_a_step(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
-        else:
-            onto_gradient(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
-        target = source
+    @inlined
+    def outputs_back(softmax, outputs, work, target, slopes, stride, labels, rule):
+        """From the outputs' sums their deltas; gives the tile's losses, each times its weight, summed in each lane.
+
+        Several outputs with a loss each have what is true in the place of their deltas.
+        """
+        deltas, weights, count, loss = slopes + target, labels + TILE, stride // REGISTER, np.int64(rule[layout.LOSS])
+        shape = rule[layout.LOSS_SHAPE]
+        if softmax:
+            least = shape if loss == CLIPPED_LOG_LOSS else 0.0
+            return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, least)
+        total = full(0.0)
+        for u in range(outputs):
+            sums, delta = target + u * stride, deltas + u * stride
+            true = labels if outputs == 1 else delta
+            if loss == CLIPPED_LOG_LOSS:
+                total = total + clipped_entropy(work, sums, delta, true, weights, count, shape)
+            elif loss == SQUARED_ERROR:
+                total = total + squared_error(work, sums, delta, true, weights, count)
+            elif loss == LEAST_SQUARES:
+                total = total + least_squares(work, sums, delta, true, weights, count)
+            elif loss == HUBER:
+                total = total + huber(work, sums, delta, true, weights, count, shape)
+            elif loss == POISSON:
+                total = total + poisson(work, sums, delta, true, weights, count)
+            elif work[labels + FOUND + 1] == 0.0:
+                total = total + plain_entropy(work, sums, delta, true, weights, count)
+            else:
+                total = total + weighted_entropy(work, sums, delta, true, weights, count)
+        return total
+
+    return outputs_back
+
+
+outputs_back = outputs_back_by(plain_entropy)
+
+
+def backward_by(blame_sums, onto_gradient, as_a_step):
+    """How a tile's deltas go back, for these parts of a layer."""
+
+    @inlined
+    def backward(layers, depth, state, size, work, slopes, stride, target, stepping, rule):
+        """The chain rule from the output's deltas to the first layer: onto the gradient at state[size], or as a step.
+
+        A layer's weights pass the blame on before they change.
+        """
+        p = size
+        for layer in range(depth - 1, -1, -1):
+            inputs, outputs, _ = layer_at(layers, layer)
+            source, deltas = target - (inputs + 1) * stride, slopes + target
+            p -= (inputs + 1) * outputs
+            if layer > 0:
+                blame_sums(state, p, outputs, 1, work, deltas, slopes + source, stride, outputs, inputs)
+            if stepping:
+                as_a_step(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
+            else:
+                onto_gradient(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
+            target = source
+
+    return backward
+
+
+backward = backward_by(blame_sums, onto_gradient, as_a_step)
 
 
 # --- a step -----------------------------------------------------------------------------------------------------------
@@ -302,13 +326,7 @@ def update(total, schedule, rule, layers, state, units):
 @kernel
 def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     n, size, half, updates = X.shape[0], state.shape[1], (units.shape[0] - AFTER_SLOPES) // 2, 0
-    work, params, shape, depth, columns = (
-        address(units),
-        address(state),
-        address(layers),
-        layers.shape[0],
-        mask.shape[1],
-    )
+    work, params, shape, depth, columns = address(units), address(state), address(layers), len(layers), mask.shape[1]
     labels, how = 2 * half, 2 * half + RULE
     total = 0.0
     batch, optimizer = np.int64(rule[layout.BATCH_SIZE]), np.int64(rule[layout.OPTIMIZER])
@@ -321,23 +339,23 @@ def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, lo
         while start < n:
             filled = np.int64(pending[layout.PENDING_ROWS])
             m = min(TILE - filled % TILE, batch - filled, n - start)
-            stride, full, plain = (m + REGISTER - 1) & ~(REGISTER - 1), filled + m == batch, True
+            stride, ends, plain = (m + REGISTER - 1) & ~(REGISTER - 1), filled + m == batch, True
             if m < n or epoch == 0:  # rows that are one tile are still there in the next epoch
                 load_rows(address(X), inputs, start, m, work, stride)
                 total = load_labels(address(y), address(weight), start, m, work, labels)
             target = forward(shape, depth, params, work, half, stride, address(mask), columns, start, m)
             if outputs > 1 and not softmax:
                 load_targets(address(y), start, m, outputs, work, half + target, stride)
-            losses[epoch] += outputs_back(softmax, outputs, work, target, half, stride, labels, rule)
+            losses[epoch] += sum_of(outputs_back(softmax, outputs, work, target, half, stride, labels, rule))
             pending[layout.PENDING_ROWS] += m
             pending[layout.PENDING_WEIGHT] += total
             start += m
-            if full:
+            if ends:
                 set_rule(work, how, pending[layout.PENDING_WEIGHT], schedule[updates], rule)
                 plain = schedule[updates, layout.KEEP] == 1.0 and schedule[updates, layout.L2] == 0.0
             stepping = m == batch and total > 0.0 and descends
             backward(shape, depth, params, size, work, half, stride, target, stepping, how)
-            if full:
+            if ends:
                 if not stepping:
                     step(pending[layout.PENDING_WEIGHT], plain, optimizer, shape, depth, params, size, work, how)
                 updates += 1

@@ -1,12 +1,25 @@
 """How a network's parameters follow their gradient, in registers: the reference's `network_step`."""
 
 from tinynet_fast.kernels.compiler.jit import part
-from tinynet_fast.kernels.compiler.simd import REGISTER, fma, full, load, sqrt, store, unrolled
+from tinynet_fast.kernels.compiler.simd import (
+    REGISTER,
+    as_bits,
+    as_double,
+    fma,
+    full,
+    join,
+    load,
+    registers,
+    sqrt,
+    store,
+    unrolled,
+)
 from tinynet_fast.kernels.reference import ADAGRAD, ADAM, RMSPROP, SGD
 
 # Numbers that say how to descend: one over the batch's weight, rate, keep, l2, momentum; and how often the velocity and
 # the step go onto the parameters, which is once and not at all or, for Nesterov, `momentum` times and once.
 DESCENT = 7
+GUESS = 0x5FE6EB50C7B537A9  # bits of 1 / sqrt(v), less half of v's bits
 
 
 def inlined(function):
@@ -48,7 +61,34 @@ def load_rule(work, rule):
     return tuple(work[rule + k] for k in range(DESCENT + 2))
 
 
-def _step(state, at, size, rule, *, optimizer, width):
+@unrolled
+def load_rules(work, rule):
+    """The same for eight networks, which step each in its own way."""
+    return tuple(load(work, rule + k * REGISTER) for k in range(DESCENT + 2))
+
+
+def quotient(x, second, epsilon):
+    return x / (sqrt(second) + epsilon)
+
+
+def quotients(x, second, epsilon):
+    """The same for two registers, with one division and no root, which take 16 and 19 cycles for eight doubles.
+
+    1 / a is b / ab. The root is v / sqrt(v), the latter by a guess from v's exponent (3.4% off: Lomont, Fast inverse
+    square root, 2003) and two steps of Newton's method of the fourth order. A square that overflows gives NaN.
+    """
+    y = as_double(GUESS - (as_bits(second) >> 1))
+    miss = fma(-(second * y), y, 1.0)
+    y = fma(y * miss, fma(miss, fma(miss, 0.3125, 0.375), 0.5), y)
+    root = second * y
+    miss = fma(-root, y, 1.0)
+    root = fma(root * miss, fma(miss, fma(miss, 0.3125, 0.375), 0.5), root)
+    a, b = registers(root + epsilon)
+    inverse = 1.0 / (a * b)
+    return x * join([inverse * b, inverse * a])
+
+
+def _step(state, at, size, rule, *, optimizer, width, quotient=quotient):
     """The reference's `network_step` for `width` parameters from place `at` on; clears their gradient."""
     x, g, first = (load(state, at + k * size, width) for k in range(3))
     if optimizer == SGD:
@@ -61,7 +101,7 @@ def _step(state, at, size, rule, *, optimizer, width):
             move = first = fma(1.0 - share, g, share * first)
         second = fma(g, g, second) if optimizer == ADAGRAD else fma(1.0 - share2, g * g, share2 * second)
         store(state, at + 3 * size, second)
-        x = x * keep - (rate * move) / (sqrt(second) + epsilon)
+        x = x * keep - quotient(rate * move, second, epsilon)
     store(state, at, x)
     store(state, at + size, full(0.0, width))
     store(state, at + 2 * size, first)
@@ -82,17 +122,42 @@ def _steps(optimizer):
     return steps
 
 
-sgd_steps, adam_steps, rmsprop_steps, adagrad_steps = map(_steps, (SGD, ADAM, RMSPROP, ADAGRAD))
+def _steps_of_networks(optimizer):
+    """The same for eight networks, a parameter of which is a register, as is each number of the rule."""
+    one = unrolled(_step, optimizer=optimizer, width=REGISTER)
+
+    @unrolled
+    def two(state, at, size, rule):
+        both = [join([x, x]) for x in rule]
+        _step(state, at, size, both, optimizer=optimizer, width=(0, 0), quotient=quotients)
+
+    @named(f"steps_{optimizer}_of_networks")
+    def steps(state, start, stop, size, work, rule):
+        how, pairs = load_rules(work, rule), start + ((stop - start) & ~1)
+        for p in range(start, pairs, 2):
+            two(state, p * REGISTER, size * REGISTER, how)
+        for p in range(pairs, stop):
+            one(state, p * REGISTER, size * REGISTER, how)
+
+    return steps
 
 
-@inlined
-def step_range(optimizer, state, start, stop, size, work, rule):
+def _range(steps):
     """`network_step` for the parameters from `start` to `stop`."""
-    if optimizer == ADAM:
-        adam_steps(state, start, stop, size, work, rule)
-    elif optimizer == RMSPROP:
-        rmsprop_steps(state, start, stop, size, work, rule)
-    elif optimizer == ADAGRAD:
-        adagrad_steps(state, start, stop, size, work, rule)
-    else:
-        sgd_steps(state, start, stop, size, work, rule)
+    sgd_steps, adam_steps, rmsprop_steps, adagrad_steps = map(steps, (SGD, ADAM, RMSPROP, ADAGRAD))
+
+    @inlined
+    def step_range(optimizer, state, start, stop, size, work, rule):
+        if optimizer == ADAM:
+            adam_steps(state, start, stop, size, work, rule)
+        elif optimizer == RMSPROP:
+            rmsprop_steps(state, start, stop, size, work, rule)
+        elif optimizer == ADAGRAD:
+            adagrad_steps(state, start, stop, size, work, rule)
+        else:
+            sgd_steps(state, start, stop, size, work, rule)
+
+    return step_range
+
+
+step_range, step_networks = _range(_steps), _range(_steps_of_networks)

@@ -100,7 +100,7 @@ def silu_units(work, values, slopes, count):
         store(work, slopes + at, fma(a, 1.0 - share, share))
 
 
-# --- losses: each makes the output's `deltas` from its sums, and returns the sum of the rows' losses ------------------
+# --- losses: each makes the output's `deltas` from its sums, and returns the rows' losses summed in each lane ---------
 #
 # With e = exp(-|z|) the probability is 1 / (1 + e) or e / (1 + e), and the cross-entropy log(1 + e), plus |z| if the
 # prediction is on the wrong side.
@@ -127,7 +127,7 @@ def plain_entropy(work, sums, deltas, labels, weights, count):
         p, e, wrong = predict(load(work, sums + at), y)
         store(work, deltas + at, p - y)
         total, product = total + wrong, fma(product, e, product + e)
-    return sum_of(total + log1p_of_any(product))
+    return total + log1p_of_any(product)
 
 
 @inlined
@@ -138,7 +138,7 @@ def weighted_entropy(work, sums, deltas, labels, weights, count):
         p, e, wrong = predict(load(work, sums + at), y)
         store(work, deltas + at, weight * (p - y))
         total = fma(weight, wrong + log1p(e), total)
-    return sum_of(total)
+    return total
 
 
 @inlined
@@ -154,7 +154,7 @@ def clipped_entropy(work, sums, deltas, labels, weights, count, least):
         store(work, deltas + at, weight * (p - y))
         own = clamp(where(y > 0.5, p, 1.0 - p), least, 1.0 - least)
         total = fma(weight, log1p_of_any((1.0 - own) / own), total)
-    return sum_of(total)
+    return total
 
 
 @inlined
@@ -166,7 +166,7 @@ def squared_error(work, sums, deltas, labels, weights, count):
         error = p - y
         store(work, deltas + at, weight * (error * (2.0 * p * (1.0 - p))))
         total = fma(weight, error * error, total)
-    return sum_of(total)
+    return total
 
 
 @inlined
@@ -176,7 +176,7 @@ def least_squares(work, sums, deltas, targets, weights, count):
         weight, error = load(work, weights + at), load(work, sums + at) - load(work, targets + at)
         store(work, deltas + at, weight * error)
         total = fma(weight, error * error, total)
-    return sum_of(total)
+    return total
 
 
 @inlined
@@ -187,7 +187,7 @@ def huber(work, sums, deltas, targets, weights, count, delta):
         slope = clamp(error, -delta, delta)
         store(work, deltas + at, weight * slope)
         total = fma(weight, slope * (error - 0.5 * slope), total)
-    return sum_of(total)
+    return total
 
 
 @inlined
@@ -198,7 +198,7 @@ def poisson(work, sums, deltas, targets, weights, count):
         mean = exp_of_any(z)
         store(work, deltas + at, weight * (mean - y))
         total = fma(weight, mean - y * z, total)
-    return sum_of(total)
+    return total
 
 
 @inlined
@@ -233,13 +233,18 @@ def softmax_loss(work, sums, deltas, labels, weights, stride, outputs, count, le
             label = label - 1.0
         entropy = clamp(log_total + (largest - own), least, most) if least > 0.0 else norm - own
         loss = fma(weight, entropy, loss)
-    return sum_of(loss)
+    return loss
 
 
 # --- sums of products -------------------------------------------------------------------------------------------------
 
 
-def _multiply(params, p, unit_step, input_step, work, source, target, stride, count, *, units, rows, rule):
+def one_number(params, p):
+    """A weight for registers of rows."""
+    return params[p]
+
+
+def _multiply(params, p, unit_step, input_step, work, source, target, stride, count, *, units, rows, rule, weight_at):
     """The sums of `units` units for `rows` registers of rows: work[target] = params[p] . work[source].
 
     "exact" rounds each product and each sum, from the first input to the last: the reference's own
@@ -248,7 +253,7 @@ def _multiply(params, p, unit_step, input_step, work, source, target, stride, co
 
     def add_input(k, sums):
         inputs = [load(work, source + k * stride + REGISTER * r) for r in range(rows)]
-        weights = [params[p + k * input_step + u * unit_step] for u in range(units)]
+        weights = [weight_at(params, p + k * input_step + u * unit_step) for u in range(units)]
         if rule == "exact":
             return [sums[u * rows + r] + weights[u] * inputs[r] for u in range(units) for r in range(rows)]
         return [fma(weights[u], inputs[r], sums[u * rows + r]) for u in range(units) for r in range(rows)]
@@ -284,14 +289,18 @@ def _gradient(work, left, right, stride, count, state, at, step, size, how, *, i
             store(state, p + size, load(state, p + size, outputs) + g)
 
 
-products = {
-    rule: [unrolled(_multiply, units=units, rows=rows, rule=rule) for rows in (4, 1) for units in (4, 1)]
-    for rule in ("fused", "exact", "blame")
-}
-gradients = {
-    rule: [unrolled(_gradient, inputs=inputs, outputs=outputs, rule=rule) for inputs in (2, 1) for outputs in (8, 4, 1)]
-    for rule in ("onto", "step")
-}
+def products(rule, weight_at=one_number):
+    """`_multiply` for a rule, in blocks of four units and one, for four registers and one."""
+    return [
+        unrolled(_multiply, units=units, rows=rows, rule=rule, weight_at=weight_at)
+        for rows in (4, 1)
+        for units in (4, 1)
+    ]
+
+
+def gradients(rule, gradient=_gradient):
+    """`gradient` for a rule, in blocks of two inputs and one, for eight outputs, four and one."""
+    return [unrolled(gradient, inputs=inputs, outputs=outputs, rule=rule) for inputs in (2, 1) for outputs in (8, 4, 1)]
 
 
 # --- rows in and out --------------------------------------------------------------------------------------------------

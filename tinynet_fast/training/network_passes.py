@@ -1,0 +1,89 @@
+"""Trains many networks: side by side those that the kernel takes, and one after the other those that it does not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from tinynet_fast.errors import TrainingDivergedError
+from tinynet_fast.kernels.fast import many_networks as kernel
+from tinynet_fast.training.many_networks import ManyNetworks
+from tinynet_fast.training.network_plan import NetworkPlan, Trained
+from tinynet_fast.training.run import Run, until_measured
+from tinynet_fast.training.sweep_checkpoint import SweepCheckpoint
+from tinynet_fast.training.team import Team
+
+FEWEST = 2  # networks that are trained side by side
+MOST_PLACES = 1 << 24  # rows times networks, if each network has an order of its own: 128 MB
+
+
+def parts_of(plans: Sequence[NetworkPlan]) -> list[list[int]]:
+    """The numbers of the networks that are trained together."""
+    together: dict[Any, list[int]] = {}
+    for i, plan in enumerate(plans):
+        company = plan.company()
+        together.setdefault(("alone", i) if company is None else company, []).append(i)
+    return [each for part in together.values() for each in _cut(part, plans)]
+
+
+def _cut(part: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]:
+    """The networks that may be trained together, cut so that the orders of their rows do not take much memory."""
+    if len(part) < FEWEST:
+        return [[i] for i in part]
+    options, most = plans[part[0]].options, len(part)
+    if options.shuffle:
+        most = max(MOST_PLACES // len(options.rows) // kernel.WIDTH, 1) * kernel.WIDTH
+        part = sorted(part, key=lambda i: plans[i].options.seed or 0)
+    return [part[k : k + most] for k in range(0, len(part), most)]
+
+
+def train_networks(
+    plans: Sequence[NetworkPlan], threads: int = 1, checkpoint: SweepCheckpoint | None = None
+) -> Trained:
+    """Train all networks. Each ends with the weights that it has if it is trained alone, to the engine's promise."""
+    epochs, started = plans[0].options.epochs, perf_counter()
+    found = Trained.nothing(len(plans), epochs)
+    parts = parts_of(plans)
+    first = 0 if checkpoint is None else checkpoint.open(plans, parts, found)
+    with Team(threads) as team:
+        for k in range(first, len(parts)):
+            own = None if checkpoint is None else checkpoint.part(k)
+            if len(parts[k]) == 1:
+                _alone(parts[k][0], plans, own, found)
+            else:
+                _side_by_side(parts[k], plans, own, found, team)
+    found.seconds = perf_counter() - started
+    return found
+
+
+def _side_by_side(part: list[int], plans: Sequence[NetworkPlan], checkpoint: Any, found: Trained, team: Team) -> None:
+    """Train the networks of a part in the same pass over the rows."""
+    many: Any = ManyNetworks([plans[i] for i in part], team)
+    options = replace(plans[part[0]].options, rows=many.places, shuffle=False, checkpoint=checkpoint)
+    Run(many, options).train()
+    parameters, found.losses[:, part] = many.outcomes()
+    for i, each in zip(part, parameters, strict=True):
+        found.parameters[i], found.engines[i] = each, options.engine_name
+    found.side_by_side[part] = True
+
+
+def _alone(i: int, plans: Sequence[NetworkPlan], checkpoint: Any, found: Trained) -> None:
+    """Train one network."""
+    options = plans[i].options
+    options.checkpoint = checkpoint
+    losses, parameters = np.full(options.epochs, np.nan), np.full(len(plans[i].start), np.nan)
+
+    def trained() -> None:
+        run = Run(plans[i].network(), options)
+        try:
+            run.train()
+            parameters[:] = run.trainable.state()["parameters"]
+        except TrainingDivergedError:
+            parameters[:] = np.nan
+        own = np.concatenate([np.empty(0), *run.history.losses])
+        losses[: len(own)], losses[len(own) :] = own, np.nan
+
+    until_measured(trained, options)
+    found.parameters[i], found.losses[:, i], found.engines[i] = parameters, losses, options.engine_name
