@@ -1,6 +1,7 @@
 """The neuron that `train_neuron` trains, block by block: its arrays, and its kernels for dense and for sparse rows."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,18 +36,23 @@ class DenseNeuron:
     sums: Any
     scales: Any
     arrays: tuple[str, ...] = ("weights", "bias", "means", "paid")
+    constant: Any = np.empty(0)  # the steps of rows that have the same, as many as were needed so far
+    constant_rows = np.empty((0, at.SCHEDULE_COLUMNS))  # and their schedule rows
 
     def __init__(self, options: Options, start: np.ndarray, schedule: Schedule, penalties: Penalties) -> None:
         self.engine, self.all_rows = options.engine, options.rows
         self.labels = np.empty(0) if options.labels is None else options.labels
         self.features, self.targets = options.features, options.targets
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
-        self.rule = penalties.rule()
         self.cut_for(options.engine, options)
         self.repeats = schedule.is_constant and not penalties.average_from
-        self.constant, self.constant_rows = self.engine.own(np.empty(0)), np.empty((0, at.SCHEDULE_COLUMNS))
         self.start = start
         self.restore(self.first_state())
+
+    @cached_property
+    def rule(self) -> np.ndarray:
+        """The kernels' `rule`."""
+        return self.penalties.rule()
 
     def cut_for(self, engine: Engine, options: Options) -> None:
         """Take blocks of as many rows as suit this engine."""
@@ -70,8 +76,10 @@ class DenseNeuron:
             if self.in_segments is not None and self.engine is FAST and len(y):  # else segments would prove nothing
                 done = self._train_in_segments(rows, y, steps, losses)
             step = self._constant_steps(len(y) - done) if steps is None else steps[done:]
+            if done:
+                rows, y = rows[done:], y[done:]
             epochs = getattr(kernels, PLAIN[self.penalties.loss.code])
-            epochs(rows[done:], y[done:], step, self.weights, self.bias, losses)
+            epochs(rows, y, step, self.weights, self.bias, losses)
         else:
             schedule_rows = own(self.schedule_rows(len(y), sample_weight))
             arrays = self.weights, self.bias, self.means, self.paid

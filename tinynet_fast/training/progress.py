@@ -39,6 +39,8 @@ class Progress:
 
     def __init__(self, options: Options, epochs_done: int, position: int) -> None:
         self.options, self.shown = options, options.progress
+        if not self.shown:
+            return
         self.count = options.rows.count
         source = options.rows.source if is_streamed(options.rows) else None
         self.bytes: float | None = None  # the size of all rows, as they are stored
@@ -65,7 +67,8 @@ class Progress:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self.stack.close()
+        if self.shown:
+            self.stack.close()
 
     def rows(self, epoch: int, position: int, epochs: int, total: float) -> None:
         """`position` rows of `epoch` are done, with the summed loss `total`; `epochs` epochs run at once."""

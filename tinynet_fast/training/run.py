@@ -14,6 +14,8 @@ from tinynet_fast.kernels.compiler.jit import noting
 from tinynet_fast.kernels.engines import FAST, STRICT, Engine, choose
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.sparse import CSR, square_norms
+from tinynet_fast.rows.values import is_finite
+from tinynet_fast.training.checkpoints import Checkpoint
 from tinynet_fast.training.history import Arrays, History, all_finite
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.options import Options
@@ -27,6 +29,7 @@ from tinynet_fast.training.strict_first import StrictFirst, row_bound
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
 
+NOTHING = nullcontext()
 FAR_OUT = 1e100  # parameters that start larger may overflow at any rate
 
 
@@ -155,8 +158,10 @@ class Run(Generic[M_co]):
             options.streams or options.shuffle or options.augment or options.validation_loss or options.callback
         ):
             self.together = max(1, trainable.block_rows // len(options.rows))
-        with self._ending_well(), Progress(options, history.done, history.position) as self.show:
-            observers = (*after_epoch(trainable, options, history), self._save, self._show_epoch)
+        ending_well = NOTHING if options.checkpoint is None else self._ending_well(options.checkpoint)
+        with ending_well, Progress(options, history.done, history.position) as self.show:
+            shown = (self._show_epoch,) if options.progress else ()
+            observers = (*after_epoch(trainable, options, history), self._save, *shown)
             most = 0 if history.stopped_early else options.epochs
             finish(run_epochs(self._pass, most, observers, history.done))
         result = training_result(trainable, options, history)
@@ -182,12 +187,9 @@ class Run(Generic[M_co]):
             )
 
     @contextmanager
-    def _ending_well(self) -> Iterator[None]:
+    def _ending_well(self, saved: Checkpoint) -> Iterator[None]:
         """On Ctrl-C or SIGTERM, write the checkpoint of what was done, and name it in the exception."""
-        saved, trainable = self.options.checkpoint, self.trainable
-        if saved is None:
-            yield
-            return
+        trainable = self.trainable
         with sigterm_raises(), saying(saved.last_words):
             try:
                 yield
@@ -203,7 +205,7 @@ class Run(Generic[M_co]):
                 raise
 
     def _held(self) -> Any:
-        return nullcontext() if self.options.checkpoint is None else Held()
+        return NOTHING if self.options.checkpoint is None else Held()
 
     def _pass(self, done: int) -> int:
         """Train the rest of an epoch, or several epochs if the rows fit one block. Returns how many epochs."""
@@ -215,13 +217,13 @@ class Run(Generic[M_co]):
             return len(losses)
         k = min(self.together, options.epochs - done) if history.position == 0 else 1
         k = k if self.ahead is None or self.ahead.given_up else min(k, max(self.ahead.next_try - done, 1))
-        with self._held() if k > 1 else nullcontext():
+        with self._held() if k > 1 else NOTHING:
             before = trainable.state() if k > 1 else None
             self._blocks(k)
             if is_streamed(options.rows):
                 options.rows.check_labels()
             history.position, history.total = 0, 0.0
-            if not (all_finite(trainable.state()) and np.isfinite(self.totals).all()):
+            if not (all_finite(trainable.state()) and is_finite(self.totals)):
                 if before is None:
                     rate, safe = trainable.learning_rate, trainable.safe_learning_rate(options.rows)
                     raise TrainingDivergedError(done, rate, safe)
@@ -248,7 +250,7 @@ class Run(Generic[M_co]):
     def _blocks(self, k: int) -> None:
         """Visit the rows once for `k` epochs; the summed loss of each goes into `totals`."""
         options, trainable, history = self.options, self.trainable, self.history
-        self.totals = np.full(k, history.total)
+        self.totals = np.array([history.total] * k)
         self.started = perf_counter()
         size, batch = trainable.block_rows, trainable.batch_size
         tile = (options.engine if self.strict_first is None else FAST).tile
@@ -322,13 +324,13 @@ def compiled_by(trainable: Trainable[Any], options: Options) -> str:
     return options.engine.named(ways)
 
 
-def after_epoch(trainable: Trainable[Any], options: Options, history: History) -> tuple[Any, Any]:
-    """The observers that measure the validation loss and stop early, and that call the callback."""
+def after_epoch(trainable: Trainable[Any], options: Options, history: History) -> list[Any]:
+    """The observers that measure the validation loss and stop early, and that call the callback, if they are needed."""
+    measure: Any = options.validation_loss
+    callback: Any = options.callback
 
     def validate(done: int, last: bool) -> bool:
-        if options.validation_loss is None:
-            return False
-        loss = options.validation_loss(options.for_raw_inputs(trainable.model()))
+        loss = measure(options.for_raw_inputs(trainable.model()))
         history.validation_losses.append(loss)
         if options.patience and loss < history.best_loss:
             history.best_loss, history.best_epoch, history.best = loss, done - 1, trainable.state()
@@ -338,13 +340,11 @@ def after_epoch(trainable: Trainable[Any], options: Options, history: History) -
 
     def call_back(done: int, last: bool) -> bool:
         """Call the callback. Its answer is not in the checkpoint: a resumed run goes on."""
-        if options.callback is None:
-            return False
-        loss = history.validation_losses[-1] if options.validation_loss is not None else None
+        loss = history.validation_losses[-1] if measure is not None else None
         model = options.for_raw_inputs(trainable.model())
-        return bool(options.callback(Epoch(done - 1, history.last_loss, loss, model)))
+        return bool(callback(Epoch(done - 1, history.last_loss, loss, model)))
 
-    return validate, call_back
+    return [observer for observer, on in ((validate, measure), (call_back, callback)) if on is not None]
 
 
 def _checkpoint_options(trainable: Trainable[Any], options: Options) -> dict[str, Any]:

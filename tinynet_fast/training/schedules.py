@@ -44,7 +44,9 @@ class Schedule:
     def rates(self, done: int, n: int) -> np.ndarray:
         """The rates of the `n` updates after the first `done` updates, (n,) float64."""
         if self.is_constant:
-            return np.full(n, self.learning_rate)
+            rates = np.empty(n)
+            rates.fill(self.learning_rate)
+            return rates
         t = np.arange(done + 1, done + n + 1, dtype=np.float64)
         if self.name == "invscaling":
             with np.errstate(over="ignore"):  # a power beyond all floats is a rate of 0
