@@ -18,6 +18,7 @@ from tinynet_fast.training.checks import (
     check_share,
     check_whole,
 )
+from tinynet_fast.training.draws import seeded
 from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
@@ -322,7 +323,7 @@ def first_parameters(
     check_one_of("init", init, INITS)
     _check_network(weights, biases, sizes)
     if weights is None:
-        draw = np.random.RandomState(seed)
+        draw = seeded(seed)
         weights = [_draw(draw, init, init_scale, a, b) for a, b in pairwise(sizes)]
     if biases is None:
         biases = [np.zeros(size) for size in sizes[1:]]
