@@ -79,10 +79,9 @@ class Network:
         own, n, size = self.engine.own, len(y), self.size * self.copies
         y = y.reshape(-1)  # several targets of a row one after another
         if sample_weight is None:
-            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size, bool)
+            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size * len(losses), bool)
         else:
-            moves = batches_that_move(sample_weight, self.pending, size)
-        moves = np.tile(moves, len(losses))
+            moves = np.tile(batches_that_move(sample_weight, self.pending, size), len(losses))
         schedule_rows = self.constant_rows
         if schedule_rows is None:
             schedule_rows = own(self.optimizer.schedule_rows_for(self.updates, moves))
@@ -99,7 +98,7 @@ class Network:
             self.pending,
             losses,
         )
-        self.updates += int(moves.sum())
+        self.updates += int(np.count_nonzero(moves))
         self.epochs += len(losses) - 1  # `end_epoch` adds one more
         self.position += n // self.copies
 
@@ -112,7 +111,8 @@ class Network:
         return mask if self.copies == 1 else np.repeat(mask, self.copies, axis=0)
 
     def use(self, engine: Engine) -> None:
-        self.engine, self.units = engine, engine.scratch(self.table)
+        if engine is not self.engine:
+            self.engine, self.units = engine, engine.scratch(self.table)
 
     def end_epoch(self) -> None:
         if self.pending[at.PENDING_ROWS]:
