@@ -64,7 +64,8 @@ class Neuron(base.Model):
     def _arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Weights and bias of each output as the kernels take them."""
         weights = self.weights.reshape(self.n_features, -1).T
-        return [(np.ascontiguousarray(w), b) for w, b in zip(weights, np.reshape(self.bias, (-1, 1)), strict=True)]
+        biases = np.array(self.bias, ndmin=1).reshape(-1, 1)
+        return [(np.ascontiguousarray(w), b) for w, b in zip(weights, biases, strict=True)]
 
     @property
     def _layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:

@@ -97,7 +97,8 @@ class Rows:
                 continue
             part = slice(first, last) if index is None else index[first:last]
             weights = None if self.sample_weight is None else self.sample_weight[part]
-            yield self.standardised(picked(self.X, part)), self.standardised_y(self.codes.as_floats(part)), weights
+            X = self.X[part] if index is None else picked(self.X, part)
+            yield self.standardised(X), self.standardised_y(self.codes.as_floats(part)), weights
 
 
 def picked(X: Any, part: Any) -> Any:

@@ -120,7 +120,7 @@ def _check_options(kind: Any, *values: Any) -> None:
     validate_parameter_constraints(kind._parameter_constraints, options, caller_name=kind.__name__)
 
 
-def checked_rows(model: Any, X: Any, y: Any = None, *, reset: bool = False, finite: bool = True) -> Any:
+def checked_rows(model: Any, X: Any, *y: Any, reset: bool = False, finite: bool = True) -> Any:
     """scikit-learn's `validate_data`, of rows alone or of rows and what they are to learn.
 
     Arrays that it would return as they are do not go through it, because its questions (is this a frame, and of which
@@ -129,8 +129,10 @@ def checked_rows(model: Any, X: Any, y: Any = None, *, reset: bool = False, fini
     Parameters
     ----------
     model : estimator
-    X, y
-        As given to the estimator; without `y`, only rows are checked.
+    X
+        The rows, as given to the estimator.
+    *y
+        What they are to learn, if that is to be checked too.
     reset : bool
         Whether `n_features_in_` and `feature_names_in_` are set, or compared.
     finite : bool
@@ -139,7 +141,7 @@ def checked_rows(model: Any, X: Any, y: Any = None, *, reset: bool = False, fini
     named, width = hasattr(model, "feature_names_in_"), getattr(model, "n_features_in_", None)
     if (
         are_ready(X)
-        and (y is None or (_is_ready(y, 1) and len(y) == len(X) and _is_of_numbers(y)))
+        and all(_is_ready(each, 1) and len(each) == len(X) and _is_of_numbers(each) for each in y)
         and (reset or (not named and X.shape[1] == width))
         and not (finite and not is_finite(X))
     ):
@@ -147,10 +149,9 @@ def checked_rows(model: Any, X: Any, y: Any = None, *, reset: bool = False, fini
             model.n_features_in_ = X.shape[1]
             if named:
                 del model.feature_names_in_
-        return X if y is None else (X, y)
-    of = (X,) if y is None else (X, y)
+        return (X, *y) if y else X
     with placing(X):
-        return validate_data(model, *of, reset=reset, **({} if finite else {"ensure_all_finite": False}), **ROWS)
+        return validate_data(model, X, *y, reset=reset, **({} if finite else {"ensure_all_finite": False}), **ROWS)
 
 
 def are_ready(X: Any) -> bool:

@@ -1,5 +1,6 @@
 """The network that `train_mlp` trains, block by block: its arrays, and the calls of its kernels."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table, unflatten
 from tinynet_fast.models.outputs import output_of
 from tinynet_fast.rows.blocks import Rows
+from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.losses import LINEAR, ChosenLoss
 from tinynet_fast.training.optimizer import Optimizer, batches_that_move
@@ -65,6 +67,8 @@ class Network:
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
         self.table = layer_table(sizes, activation, self.output)
+        network = self.table.tobytes(), bool(dropout)
+        self.kernels: Hashable = loss.code, optimizer.name, optimizer.nesterov, *network
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
         self.total_weight = options.rows.total_weight
@@ -133,6 +137,9 @@ class Network:
         arrays = dict(zip(ARRAYS, np.array(self.kernel_state, dtype=np.float64), strict=True))
         counts = {name: np.array([float(getattr(self, name))]) for name in ("updates", "epochs", "position")}
         return {**arrays, **counts, "pending": np.array(self.pending, dtype=np.float64)}
+
+    def is_finite(self) -> bool:
+        return is_finite(np.asarray(self.kernel_state)) and is_finite(np.asarray(self.pending))
 
     def restore(self, state: Arrays) -> None:
         self.kernel_state = self.engine.own(np.array([state[name] for name in ARRAYS]))

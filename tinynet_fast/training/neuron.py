@@ -355,7 +355,7 @@ def train_neuron(
     elif options.checkpoint is not None:
         options.checkpoint.rate_search = None
     fast = options.engine is FAST and kind.is_fast
-    length = max(math.hypot(*each) for each in start)
+    length = max(math.hypot(*each) for each in start.tolist())
     options.choose_engine(row_limit(length, rates.rate(0), kind.bound), kind.is_fast)
 
     def trained() -> "TrainingResult[Neuron]":

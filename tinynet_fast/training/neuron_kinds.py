@@ -23,7 +23,7 @@ ONE_VS_REST = "one_vs_rest"
 MOST_LABELS = 256  # a row's label is one byte
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kind:
     """The neurons of a run.
 
@@ -104,8 +104,8 @@ def first_weights(
     if b.shape != () and (outputs == 1 or b.shape != (outputs,)):
         needed = "one number is" if outputs == 1 else f"one number, or ({outputs},) for the outputs, is"
         raise ValueError(f"bias has shape {b.shape}; {needed} needed")
-    if not (is_finite(w) and is_finite(b)):
-        raise ValueError("weights or bias holds NaN or infinity: start from finite numbers")
     start = np.empty((outputs, n_features + 1))
     start[:, :-1], start[:, -1] = w.T, b
+    if not is_finite(start):
+        raise ValueError("weights or bias holds NaN or infinity: start from finite numbers")
     return start

@@ -1,6 +1,6 @@
 """The neuron that `train_neuron` trains, block by block: its arrays, and its kernels for dense and for sparse rows."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from tinynet_fast.models import Neuron
 from tinynet_fast.models.outputs import output_of
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.sparse import CSR
-from tinynet_fast.training.history import Arrays
+from tinynet_fast.rows.values import is_finite
+from tinynet_fast.training.history import Arrays, all_finite
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError
 from tinynet_fast.training.run import stable_rate
@@ -46,6 +47,8 @@ class DenseNeuron:
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
         self.cut_for(options.engine, options)
         self.repeats = schedule.is_constant and not penalties.average_from
+        averages = penalties.average_from > 0
+        self.kernels: Hashable = penalties.none, penalties.loss.code, averages, len(self.labels)
         self.start = start
         self.restore(self.first_state())
 
@@ -132,6 +135,10 @@ class DenseNeuron:
     def state(self) -> Arrays:
         arrays = {name: np.array(getattr(self, name), dtype=np.float64) for name in self.arrays}
         return {**arrays, "row": np.array([float(self.row)])}
+
+    def is_finite(self) -> bool:
+        changed = ("weights", "bias") if self.penalties.none else self.arrays
+        return all(is_finite(np.asarray(getattr(self, name))) for name in changed)
 
     def restore(self, state: Arrays) -> None:
         for name in self.arrays:
@@ -224,6 +231,9 @@ class SparseNeuron(DenseNeuron):
         arrays = self.weights, self.bias, self.sums, self.paid, self.scales
         engine.sgd_sparse_epochs(*engine.sparse_rows(X), own(y), schedule_rows, own(self.rule), *arrays, losses)
         self.row += len(y) * len(losses)
+
+    def is_finite(self) -> bool:
+        return all_finite(self.state())
 
     def parameters(self) -> tuple[Any, Any]:
         return np.asarray(self.weights) * self.scales[at.SCALE], self.bias[0]

@@ -45,7 +45,7 @@ def may_stream(X: Any) -> bool:
     return is_source(X)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reading:
     """How rows are read, and what they are to learn."""
 
