@@ -164,11 +164,12 @@ class Run(Generic[M_co]):
         if trainable.repeats and not (
             streams or options.shuffle or options.augment or options.validation_loss or options.callback
         ):
-            self.together = max(1, trainable.block_rows // len(options.rows))
+            self.together = max(1, trainable.block_rows // options.in_memory.count)
         ending_well = NOTHING if options.checkpoint is None else self._ending_well(options.checkpoint)
-        with ending_well, Progress(options, history.done, history.position) as self.show:
-            shown = (self._show_epoch,) if options.progress else ()
-            observers = (*after_epoch(trainable, options, history), self._save, *shown)
+        shown: Any = Progress(options, history.done, history.position) if options.progress else NOTHING
+        with ending_well, shown as self.show:
+            last = (self._save,) if self.show is None else (self._save, self._show_epoch)
+            observers = (*after_epoch(trainable, options, history), *last)
             most = 0 if history.stopped_early else options.epochs
             finish(run_epochs(self._pass, most, observers, history.done))
         result = training_result(trainable, options, history)
@@ -286,7 +287,8 @@ class Run(Generic[M_co]):
             history.settled = k == 1
         if self.sample is not None and history.done == self.first:
             self.sample.add(X, y)
-        self.show.rows(history.done, history.position, k, history.total)
+        if self.show is not None:
+            self.show.rows(history.done, history.position, k, history.total)
         if saved is not None and k == 1 and saved.is_due():
             saved.write(history.state(trainable.state()))
 
