@@ -23,7 +23,7 @@ ONE_VS_REST = "one_vs_rest"
 MOST_LABELS = 256  # a row's label is one byte
 
 
-@dataclass
+@dataclass(frozen=True)
 class Kind:
     """The neurons of a run.
 
