@@ -28,10 +28,10 @@ def is_masked(values: Any) -> bool:
 def is_finite(array: np.ndarray) -> bool:
     """Whether an array of numbers holds no NaN and no infinity.
 
-    If the sum of squares is finite, so are the numbers; large ones are asked one by one. It takes a third of the time.
+    If the sum of squares is finite, so are the numbers; large ones are asked one by one. That takes a third of the
+    time for few numbers. (`vdot` overflows without a warning. `dot` is faster, but gives one.)
     """
-    flat = array.ravel()
-    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
+    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
 def is_number(text: str) -> bool:
