@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -133,6 +133,13 @@ class Model:
             raise ValueError(f"the feature {first_repeated(self.features)!r} is named twice")
         if self.columns is not None and self.features != self.columns.inputs:
             raise ValueError("the features are not the inputs that the columns make")
+
+    @classmethod
+    def trained(cls, **fields: Any) -> Self:
+        """A model whose fields training has made and checked: they are kept as they are, and not checked again."""
+        model = object.__new__(cls)
+        vars(model).update(threshold=0.5, columns=None, target=None, **fields)
+        return model
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid. For more than two labels, or several numbers: a sum for

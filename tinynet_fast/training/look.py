@@ -47,7 +47,7 @@ def constant_of(loss: ChosenLoss) -> tuple[str, str]:
     return f"the {name} of y", f"the {name}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Look:
     """What a look at some rows shows: mean losses, and `targets`, the rows' codes or numbers in their order."""
 

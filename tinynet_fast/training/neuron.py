@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tinynet_fast.kernels.engines import FAST, row_limit
@@ -385,16 +386,21 @@ def side_by_side(
     kernel = penalties.smooth and penalties.loss.code in PLAIN
     if type(neuron) is not DenseNeuron or not fast or not kernel or options.checkpoint is not None or options.augment:
         return None
-    # 10 ms, which short runs do not need.
-    from tinynet_fast.training.block_segments import LEAST_ROWS, MOST_FEATURES, BlockSegments, block_rows
-    from tinynet_fast.training.segments import Segments, is_long
-
-    if penalties.none and options.rows.n_features <= MOST_FEATURES and (n is None or n >= LEAST_ROWS):
-        neuron.in_segments = BlockSegments(neuron.start, junctions, team, penalties.loss.code)
+    blocks, epochs = _of_segments()
+    if penalties.none and options.rows.n_features <= blocks.MOST_FEATURES and (n is None or n >= blocks.LEAST_ROWS):
+        neuron.in_segments = blocks.BlockSegments(neuron.start, junctions, team, penalties.loss.code)
         neuron.repeats = False  # one epoch a call
-        neuron.block_rows = neuron.batch_size = block_rows(options.rows.n_features)
-    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options, penalties.loss.code)
-    return Segments(neuron, options, junctions, team) if repeated else None
+        neuron.block_rows = neuron.batch_size = blocks.block_rows(options.rows.n_features)
+    repeated = neuron.schedule.is_constant and not options.shuffle and epochs.is_long(options, penalties.loss.code)
+    return epochs.Segments(neuron, options, junctions, team) if repeated else None
+
+
+@cache
+def _of_segments() -> tuple[Any, Any]:
+    """The modules that train in segments: 10 ms to import, which not every run needs."""
+    from tinynet_fast.training import block_segments, segments
+
+    return block_segments, segments
 
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:

@@ -37,6 +37,7 @@ class DenseNeuron:
     sums: Any
     scales: Any
     arrays: tuple[str, ...] = ("weights", "bias", "means", "paid")
+    make_model: Any = Neuron.trained
     constant: Any = np.empty(0)  # the steps of rows that have the same, as many as were needed so far
     constant_rows = np.empty((0, at.SCHEDULE_COLUMNS))  # and their schedule rows
 
@@ -160,16 +161,18 @@ class DenseNeuron:
     def model_with(self, weights: Sequence[Any], biases: Sequence[Any]) -> Neuron:
         """A model with the weights and the bias of each output."""
         one = len(biases) == 1
-        w, b = (weights[0], biases[0]) if one else (np.column_stack(list(weights)), np.array(biases))
-        return Neuron(
+        w = np.array(weights[0], dtype=np.float64) if one else np.column_stack(list(weights))
+        b = np.array(biases[0] if one else biases, dtype=np.float64)
+        model: Neuron = self.make_model(
             weights=w,
-            bias=b,
-            labels=self.labels,
-            features=self.features,
+            bias=b.item() if b.size == 1 else b,
+            labels=self.labels.copy(),
+            features=None if self.features is None else list(self.features),
             output=output_of(self.penalties.loss, len(self.labels), one_vs_rest=not one),
             targets=self.targets,
             training=self.penalties.loss.options(),
         )
+        return model
 
     def predicting(self) -> tuple[Any, Any]:
         """The weights and the bias that the model predicts with."""
@@ -212,6 +215,7 @@ class SparseNeuron(DenseNeuron):
     """
 
     arrays = ("weights", "bias", "sums", "paid", "scales")
+    make_model = Neuron  # it asks whether the weights are finite: their scale may make them infinite
 
     def row_values(self, options: Options) -> int:
         rows = options.rows
