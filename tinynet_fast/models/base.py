@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.numbers import read_numbers
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.rows.tables import table_of
+from tinynet_fast.rows.values import is_finite
 
 COMPILED_FROM = 1 << 18  # values in X from which on the compiled kernel predicts; fewer do not repay importing Numba
 BLOCK_VALUES = 1 << 17  # values predicted at a time: 1 MB of float64, which stays in the second cache
@@ -116,21 +117,29 @@ class Model:
         return self.output if self.n_outputs == 1 else f"{self.n_outputs} outputs, {self.output}"
 
     def __post_init__(self) -> None:
-        self.labels = np.empty(0) if self.numbers else np.array(self.labels)
+        numbers = self.numbers
+        self.labels = np.empty(0) if numbers else np.array(self.labels)
         self.output = outputs.check_output(self.output, len(self.labels))
         if self.labels.dtype.kind not in "biufU":
             self.labels = as_labels(self.labels, "labels")
         if self.features is not None:
             self.features = list(map(str, self.features))
-        few = len(self.labels) < 2 and not self.numbers
+        few = len(self.labels) < 2 and not numbers
         if self.labels.ndim != 1 or few or len(set(self.labels.tolist())) < len(self.labels):
             raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
-        if self.labels.dtype.kind == "f" and not np.isfinite(self.labels).all():
+        if self.labels.dtype.kind == "f" and not is_finite(self.labels):
             raise ValueError(f"labels are {self.labels.tolist()!r}; finite ones are needed")
         if self.features is not None and len(set(self.features)) < len(self.features):
             raise ValueError(f"the feature {first_repeated(self.features)!r} is named twice")
         if self.columns is not None and self.features != self.columns.inputs:
             raise ValueError("the features are not the inputs that the columns make")
+
+    @classmethod
+    def trained(cls, **fields: Any) -> Self:
+        """A model whose fields training has made and checked: they are kept as they are, and not checked again."""
+        model = object.__new__(cls)
+        vars(model).update(threshold=0.5, columns=None, target=None, **fields)
+        return model
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid. For more than two labels, or several numbers: a sum for

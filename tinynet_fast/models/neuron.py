@@ -16,6 +16,7 @@ from tinynet_fast.models.sandwich import input_names, standard_errors
 from tinynet_fast.rows.arrays import as_float, as_matrix, as_sample_weight
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.rows.values import is_finite
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -37,11 +38,11 @@ class Neuron(base.Model):
 
     def __post_init__(self) -> None:
         self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
-        self.bias = np.array(self.bias, dtype=np.float64)
-        self.bias = float(self.bias.reshape(-1)[0]) if self.bias.size == 1 else self.bias
+        bias = np.array(self.bias, dtype=np.float64)
+        self.bias = bias.item() if bias.size == 1 else bias
         super().__post_init__()
-        n, finite_numbers = self.n_outputs, np.isfinite(self.weights).all() and np.isfinite(self.bias).all()
-        shapes = (self.weights.shape[1:], np.shape(self.bias))
+        n, finite_numbers = self.n_outputs, is_finite(self.weights) and is_finite(bias)
+        shapes = (self.weights.shape[1:], () if bias.size == 1 else bias.shape)
         if not self.weights.size or shapes != (((), ()) if n == 1 else ((n,), (n,))) or not finite_numbers:
             raise ValueError(
                 "weights and bias are finite numbers: one weight for each input, of at least one, and a bias"
@@ -63,7 +64,8 @@ class Neuron(base.Model):
     def _arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Weights and bias of each output as the kernels take them."""
         weights = self.weights.reshape(self.n_features, -1).T
-        return [(np.ascontiguousarray(w), b) for w, b in zip(weights, np.reshape(self.bias, (-1, 1)), strict=True)]
+        biases = np.array(self.bias, ndmin=1).reshape(-1, 1)
+        return [(np.ascontiguousarray(w), b) for w, b in zip(weights, biases, strict=True)]
 
     @property
     def _layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:

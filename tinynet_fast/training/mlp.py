@@ -10,7 +10,7 @@ import numpy as np
 from tinynet_fast.kernels.engines import row_limit
 from tinynet_fast.kernels.fast import NETWORK_LOSSES
 from tinynet_fast.models import MLP
-from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table, views
+from tinynet_fast.models.layers import check_activation, check_layers, flatten
 from tinynet_fast.training.checks import (
     check_at_least_zero,
     check_flag,
@@ -20,6 +20,7 @@ from tinynet_fast.training.checks import (
     check_whole,
     is_auto,
 )
+from tinynet_fast.training.draws import seeded
 from tinynet_fast.training.losses import LABELS, LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
@@ -351,7 +352,7 @@ def first_parameters(
     check_one_of("init", init, INITS)
     _check_network(weights, biases, sizes)
     if weights is None:
-        draw = np.random.RandomState(seed)
+        draw = seeded(seed)
         weights = [_draw(draw, init, init_scale, a, b) for a, b in pairwise(sizes)]
     if biases is None:
         biases = [np.zeros(size) for size in sizes[1:]]
@@ -380,9 +381,10 @@ def _check_network(weights: Any, biases: Any, sizes: list[int]) -> None:
 
 def longest_unit(start: np.ndarray, sizes: list[int]) -> float:
     """The largest length, over the units of the first layer, of a unit's weights and bias."""
-    weights, biases = views(start, layer_table(sizes, "sigmoid"))
-    largest = max(float(np.max(np.abs(start))), 1.0)  # so that no square overflows
-    return largest * float(np.sqrt(((weights[0] / largest) ** 2).sum(axis=0) + (biases[0] / largest) ** 2).max())
+    inputs, units = sizes[:2]
+    largest = max(float(np.abs(start).max()), 1.0)  # so that no square overflows
+    squares = (start[: (inputs + 1) * units].reshape(-1, units) / largest) ** 2  # the last row has the biases
+    return largest * float(np.sqrt(squares[:-1].sum(axis=0) + squares[-1]).max())
 
 
 def _draw(draw: np.random.RandomState, init: str, init_scale: float, fan_in: int, fan_out: int) -> np.ndarray:

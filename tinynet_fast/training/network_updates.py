@@ -1,5 +1,6 @@
 """The network that `train_mlp` trains, block by block: its arrays, and the calls of its kernels."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table, unflatten
 from tinynet_fast.models.outputs import output_of
 from tinynet_fast.rows.blocks import Rows
+from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.losses import LINEAR, ChosenLoss
 from tinynet_fast.training.optimizer import Optimizer, batches_that_move
@@ -65,6 +67,8 @@ class Network:
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
         self.table = layer_table(sizes, activation, self.output)
+        network = self.table.tobytes(), bool(dropout)
+        self.kernels: Hashable = loss.code, optimizer.name, optimizer.nesterov, *network
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
         self.total_weight = options.rows.total_weight
@@ -79,10 +83,9 @@ class Network:
         own, n, size = self.engine.own, len(y), self.size * self.copies
         y = y.reshape(-1)  # several targets of a row one after another
         if sample_weight is None:
-            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size, bool)
+            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size * len(losses), bool)
         else:
-            moves = batches_that_move(sample_weight, self.pending, size)
-        moves = np.tile(moves, len(losses))
+            moves = np.tile(batches_that_move(sample_weight, self.pending, size), len(losses))
         schedule_rows = self.constant_rows
         if schedule_rows is None:
             schedule_rows = own(self.optimizer.schedule_rows_for(self.updates, moves))
@@ -99,7 +102,7 @@ class Network:
             self.pending,
             losses,
         )
-        self.updates += int(moves.sum())
+        self.updates += int(np.count_nonzero(moves))
         self.epochs += len(losses) - 1  # `end_epoch` adds one more
         self.position += n // self.copies
 
@@ -111,7 +114,8 @@ class Network:
         return mask if self.copies == 1 else np.repeat(mask, self.copies, axis=0)
 
     def use(self, engine: Engine) -> None:
-        self.engine, self.units = engine, engine.scratch(self.table)
+        if engine is not self.engine:
+            self.engine, self.units = engine, engine.scratch(self.table)
 
     def end_epoch(self) -> None:
         if self.pending[at.PENDING_ROWS]:
@@ -132,6 +136,9 @@ class Network:
         arrays = dict(zip(ARRAYS, np.array(self.kernel_state, dtype=np.float64), strict=True))
         counts = {name: np.array([float(getattr(self, name))]) for name in ("updates", "epochs", "position")}
         return {**arrays, **counts, "pending": np.array(self.pending, dtype=np.float64)}
+
+    def is_finite(self) -> bool:
+        return is_finite(np.asarray(self.kernel_state)) and is_finite(np.asarray(self.pending))
 
     def restore(self, state: Arrays) -> None:
         self.kernel_state = self.engine.own(np.array([state[name] for name in ARRAYS]))

@@ -399,5 +399,5 @@ def network_scratch(layers):
     layers = np.asarray(layers)
     half = TILE * int(layers[:, layout.INPUTS].sum() + len(layers) + layers[-1, layout.OUTPUTS])
     room = np.zeros(2 * half + AFTER_SLOPES + REGISTER)
-    skip = -(room.ctypes.data // 8) % REGISTER
+    skip = -(room.__array_interface__["data"][0] // 8) % REGISTER
     return room[skip : skip + 2 * half + AFTER_SLOPES]
