@@ -1,6 +1,5 @@
 """Checks of single options. An error names the option, its value and what is needed."""
 
-import os
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from tinynet_fast.rows.arrays import as_float
 from tinynet_fast.rows.labels import as_labels
+from tinynet_fast.training.team import cores
 
 
 def check_whole(name: str, value: Any, least: int = 1) -> int:
@@ -18,11 +18,11 @@ def check_whole(name: str, value: Any, least: int = 1) -> int:
 
 
 def check_jobs(n_jobs: Any) -> int:
-    """How many threads `n_jobs` asks for: 1 for None, one for each core for -1."""
+    """How many threads `n_jobs` asks for: 1 for None, one for each core that is ours for -1."""
     if n_jobs is None:
         return 1
     if isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool) and n_jobs == -1:
-        return os.cpu_count() or 1
+        return cores()
     return check_whole("n_jobs", n_jobs)
 
 
