@@ -13,6 +13,7 @@ from tinynet_fast.models import files, outputs
 from tinynet_fast.models.as_sklearn import fitted_estimator
 from tinynet_fast.models.fields import check_threshold
 from tinynet_fast.models.onnx_graph import network_graph
+from tinynet_fast.models.threads import by_threads
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.files import first_repeated
@@ -141,7 +142,7 @@ class Model:
         vars(model).update(threshold=0.5, columns=None, target=None, **fields)
         return model
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid. For more than two labels, or several numbers: a sum for
         each of them.
 
@@ -152,6 +153,9 @@ class Model:
             given as a 1-D list of `n_features` numbers, a dict, a named tuple, or a pandas Series whose index has the
             names. If the model has one input, a 1-D list holds one number for each row. A neuron also takes a SciPy
             sparse matrix or array, and then only looks at the values that are stored.
+        n_jobs : int, optional
+            How many threads predict, None for one and -1 for one on each core; never more than there are cores. The
+            sums are the same bits. Few rows, and sparse ones, are predicted by one thread.
 
         Returns
         -------
@@ -163,7 +167,8 @@ class Model:
             For NaN, infinity, ragged rows, a missing column, or a number of columns that differs from the number of
             inputs. The message names the place.
         """
-        return self.checked_logits(self._matrix(X))
+        rows = max(BLOCK_VALUES // self.n_features, 1)
+        return by_threads(self, lambda part: self.checked_logits(self._matrix(part)), X, n_jobs, rows)
 
     def checked_logits(self, matrix: Any) -> np.ndarray:
         """`decision_function` for rows that were checked before: a finite matrix of the right width, or a CSR."""
@@ -172,11 +177,12 @@ class Model:
         self._logits(((matrix[part], out[part]) for part in parts), len(matrix))
         return out if self.n_outputs > 1 else out[:, 0]
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         """The probability of the second label for each row: sigmoid(decision_function(X)), (n,) float64.
 
         For more than two labels: the probability of each label, (n, n_labels): softmax(decision_function(X)), or, one
-        against the rest, each label's sigmoid divided by the sum of all.
+        against the rest, each label's sigmoid divided by the sum of all. `X` and `n_jobs` are as for
+        `decision_function`.
 
         Raises
         ------
@@ -191,6 +197,11 @@ class Model:
         array([0.5])
         """
         self._check_probabilities()
+        rows = max(BLOCK_VALUES // self.n_features, 1)
+        return by_threads(self, self._probabilities, X, n_jobs, rows)
+
+    def _probabilities(self, X: Any) -> np.ndarray:
+        """`predict_proba`, by one thread."""
         z = self.decision_function(X)
         for part in slices(len(z), BLOCK_VALUES // self.n_outputs):
             z[part] = outputs.probabilities(z[part], self.output)
@@ -206,12 +217,12 @@ class Model:
                 "decision_function, or train with loss='log_loss'"
             )
 
-    def label_probabilities(self, X: Any) -> np.ndarray:
+    def label_probabilities(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         """The probability of each label for each row: (n, n_labels) float64, for two labels as well."""
-        p = self.predict_proba(X)
+        p = self.predict_proba(X, n_jobs=n_jobs)
         return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p
 
-    def predict(self, X: Any, threshold: float | None = None) -> np.ndarray:
+    def predict(self, X: Any, threshold: float | None = None, *, n_jobs: int | None = None) -> np.ndarray:
         """The label of each row: the second of two labels if its probability is at least `threshold`.
 
         With more than two labels it is the most probable label, and there is no threshold. Labels have the type that
@@ -223,6 +234,8 @@ class Model:
             As for `decision_function`.
         threshold : float, optional
             From 0 to 1. The default is the model's own `threshold`, which is 0.5 unless set.
+        n_jobs : int, optional
+            As for `decision_function`.
 
         Examples
         --------
@@ -232,10 +245,10 @@ class Model:
         """
         limit = self.limit(threshold)
         if self.numbers:
-            return outputs.numbers(self.decision_function(X), self.output)
+            return outputs.numbers(self.decision_function(X, n_jobs=n_jobs), self.output)
         if self.output == outputs.MARGIN:
-            return self.labels[self._places(self.decision_function(X))]
-        probabilities = self.predict_proba(X)
+            return self.labels[self._places(self.decision_function(X, n_jobs=n_jobs))]
+        probabilities = self.predict_proba(X, n_jobs=n_jobs)
         if self.n_outputs > 1:
             return self.labels[probabilities.argmax(axis=1)]
         return self.labels[(probabilities >= limit).astype(np.intp)]

@@ -13,6 +13,7 @@ from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.outputs import DEVIATIONS, SIGMOID
 from tinynet_fast.models.sandwich import input_names, standard_errors
+from tinynet_fast.models.threads import by_threads
 from tinynet_fast.rows.arrays import as_float, as_matrix, as_sample_weight
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.sparse import CSR
@@ -91,9 +92,15 @@ class Neuron(base.Model):
             engine.kernels.sparse_logits(*matrix.arrays, *of_one, row)
         return out[0] if self.n_outputs == 1 else np.ascontiguousarray(out.T)
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         if self.output != SIGMOID:
-            return super().predict_proba(X)
+            return super().predict_proba(X, n_jobs=n_jobs)
+        rows = max(base.COMPILED_FROM // self.n_features, 1)
+        return by_threads(self, self._probabilities, X, n_jobs, rows)
+
+    def _probabilities(self, X: Any) -> np.ndarray:
+        if self.output != SIGMOID:
+            return super()._probabilities(X)
         if type(X) is list:
             probability = self._one_probability(X)
             if probability is not None:
@@ -102,7 +109,7 @@ class Neuron(base.Model):
             probabilities = self._many_probabilities(as_matrix(X), ENGINES["fast"])
             if probabilities is not None:
                 return probabilities
-        return super().predict_proba(X)
+        return super()._probabilities(X)
 
     def _one_probability(self, X: list[Any]) -> float | None:
         """Predict one row that is given as a list, in plain Python, because to make an array takes longer.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table, unflatten
@@ -18,11 +19,15 @@ from tinynet_fast.training.optimizer import Optimizer, batches_that_move
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import stable_rate
+from tinynet_fast.training.team import Team
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
 
 MASK_STREAM = 2  # dropout's own stream of random numbers; not 1, as (seed, epoch 0, 1) is (seed, SPLIT_STREAM) in words
+# About how long a row takes for each parameter; how much work a thread needs in a batch, so that it is not lost in
+# waiting for the others (1 us or two); and in a call of the kernel, which wakes the other threads (20 us).
+ROW_SECONDS, SHARE_SECONDS, CALL_SECONDS = 1.5e-10, 1e-5, 2e-4
 ARRAYS = ("parameters", "gradient", "first_moment", "second_moment")  # the rows of the kernels' state
 
 
@@ -45,6 +50,7 @@ class Network:
         batch_size: int | None,
         loss: ChosenLoss,
         dropout: float,
+        team: Team | None = None,
     ) -> None:
         own = options.engine.own
         self.engine = options.engine
@@ -68,8 +74,10 @@ class Network:
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
         self.table = layer_table(sizes, activation, self.output)
         network = self.table.tobytes(), bool(dropout)
-        self.kernels: Hashable = loss.code, optimizer.name, optimizer.nesterov, *network
+        self.own_kernels = loss.code, optimizer.name, optimizer.nesterov, *network
+        self.kernels: Hashable = self.own_kernels
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
+        self.team, self.shared = Team() if team is None else team, None
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
         self.total_weight = options.rows.total_weight
         self.generator: np.random.Generator | None = None
@@ -89,7 +97,7 @@ class Network:
         schedule_rows = self.constant_rows
         if schedule_rows is None:
             schedule_rows = own(self.optimizer.schedule_rows_for(self.updates, moves))
-        self.engine.kernels.network_epochs(
+        given = (
             self.engine.rows(X),
             own(y),
             own(self.ones[:n] if sample_weight is None else sample_weight),
@@ -98,10 +106,11 @@ class Network:
             self.rule,
             self.layers,
             self.kernel_state,
-            self.units,
-            self.pending,
-            losses,
         )
+        if self.shared is None:
+            self.engine.kernels.network_epochs(*given, self.units, self.pending, losses)
+        else:
+            self.shared.network_epochs(self.team.map, *given, self.pending, losses)
         self.updates += int(np.count_nonzero(moves))
         self.epochs += len(losses) - 1  # `end_epoch` adds one more
         self.position += n // self.copies
@@ -116,6 +125,21 @@ class Network:
     def use(self, engine: Engine) -> None:
         if engine is not self.engine:
             self.engine, self.units = engine, engine.scratch(self.table)
+        threads = self._threads()
+        parts = self.table, len(self.start), self.size * self.copies, threads
+        self.shared = engine.kernels.NetworkTeam(*parts) if threads > 1 else None
+        self.kernels = (*self.own_kernels, threads > 1)
+
+    def _threads(self) -> int:
+        """How many threads share a batch. Nothing depends on it but the time."""
+        if self.team.threads == 1 or not self.engine.can("NetworkTeam") or UNCOMPILED:
+            return 1
+        a_row = ROW_SECONDS * len(self.start) * self.copies
+        if min(self.n_rows, self.block_rows) * a_row < CALL_SECONDS:
+            return 1
+        mask = np.empty((1, self.hidden_units)) if self.dropout else self.no_mask
+        tiles = self.engine.kernels.shared_tiles(mask, self.rule, self.table)
+        return max(min(self.team.threads, tiles, int(self.size * a_row / SHARE_SECONDS)), 1)
 
     def end_epoch(self) -> None:
         if self.pending[at.PENDING_ROWS]:

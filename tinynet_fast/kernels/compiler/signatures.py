@@ -21,6 +21,7 @@ FOLDED_AND_KIND = ((0, 0), (1, 0), (0, 1))  # whether neurons hold out folds, an
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
 MANY_NETWORKS = "d1 d1 d1 d1 l2 d3 d3 d2 l2 dw3 dw1 dw2 dw2"
+NETWORK_TEAM = f"{NETWORK} lw1 dw2 dw2 l0"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
 EXACT = "{f}1 {f}1 B1 lw1 lw1 d1 {f}w1 {f}w1 {f}w1 dw1 l0"

@@ -4,6 +4,7 @@ It is imported when a kernel is first compiled. Whoever writes kernels need not 
 """
 
 import operator
+import sys
 from functools import partial
 from zlib import crc32
 
@@ -242,6 +243,38 @@ def store(array, at, x):
 
 def address(array):
     return array
+
+
+# --- words that threads share -----------------------------------------------------------------------------------------
+
+
+def claim(words, at):
+    return Value(words.builder, types.int64, [words.builder.atomic_rmw("add", words.place(at), I64(1), "acq_rel")])
+
+
+def seen(words, at):
+    return Value(words.builder, types.int64, [words.builder.load_atomic(words.place(at), "acquire", 8)])
+
+
+def replace(words, at, old, new):
+    b = words.builder
+    both = b.cmpxchg(words.place(at), old.ir, new.ir, "acq_rel", "acquire")
+    return Value(b, types.boolean, [b.extract_value(both, 1)])
+
+
+def pause(words):
+    if cpu_target.target_context.codegen().magic_tuple()[0].startswith("x86"):
+        _run(words.builder, ir.VoidType(), "llvm.x86.sse2.pause")
+
+
+def give_way(words):
+    if sys.platform != "win32":
+        _run(words.builder, I32, "sched_yield")
+
+
+def _run(builder, result, name):
+    """Call a function without arguments."""
+    builder.call(get_or_insert_function(builder.module, ir.FunctionType(result, []), name), [])
 
 
 # --- one register -----------------------------------------------------------------------------------------------------
