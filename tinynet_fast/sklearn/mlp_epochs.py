@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing
 from tinynet_fast.sklearn.callbacks import Epochs
 from tinynet_fast.sklearn.mlp_batches import KernelBatches, TheirBatches, optimizer_of
 from tinynet_fast.sklearn.mlp_kernels import have_kernels
+from tinynet_fast.sklearn.sharing import shuffled
 from tinynet_fast.sklearn.validation import check_counts, validation_numbers, validation_rows
 from tinynet_fast.training.loop import finish, run_epochs
 
@@ -124,9 +125,7 @@ class MLPRun:
         model = self.model
         self.epochs.begin()
         if model.shuffle:
-            places = np.arange(len(self.order))
-            model._random_state.shuffle(places)  # what scikit-learn's `shuffle` does, in a tenth of its time
-            self.order = self.order[places]
+            self.order = self.order[shuffled(model._random_state, len(self.order))]
         model.loss_ = self.batches.epoch(self.order if model.shuffle else None)
         # scikit-learn would say so only after the last epoch; early stopping returns the weights of an earlier one
         if not (model.early_stopping or all(np.isfinite(part).all() for part in self.batches.parameters)):

@@ -20,6 +20,7 @@ FOLDED_AND_KIND = ((0, 0), (1, 0), (0, 1))  # whether neurons hold out folds, an
 # What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
+PENALISED = "d2 d1 d1 d2 d2 dw1 l2 dw2 dw1 dw1 dw1 dw1"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
 EXACT = "{f}1 {f}1 B1 lw1 lw1 d1 {f}w1 {f}w1 {f}w1 dw1 l0"
@@ -59,6 +60,7 @@ AHEAD = DIRECT | {
     ],
     "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
     "fast.network.epochs": [f"d2 {NETWORK}"],
+    "fast.penalised_passes.passes": [PENALISED],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
     "fast.narrow_network.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],

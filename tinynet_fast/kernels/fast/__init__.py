@@ -30,6 +30,7 @@ FILES = {
     "network_update": "network",
     "network_logits": "network",
     "network_epochs": "narrow_network",  # which passes on to `network` what is not narrow
+    "network_passes": "penalised_passes",
 }
 
 
