@@ -16,6 +16,7 @@ from tinynet_fast.kernels.reference import ADAM, NESTEROV, SGD
 from tinynet_fast.models.layers import flatten, views
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.sklearn.mlp_kernels import KernelNetwork, dense, parameters_of
+from tinynet_fast.sklearn.sharing import latest
 from tinynet_fast.training.loop import visit
 
 
@@ -128,20 +129,23 @@ class KernelBatches(KernelNetwork):
         """One pass in batches, in that order. Returns the mean loss of the rows, with penalties."""
         n, size = len(self.y), self.size
         self.schedule_rows, self.total, self.made = self._schedule_rows(-(-n // size)), 0.0, 0
-        parts, train = slices(n, self.at_once), self._train if self.at_once == size else self._train_batches
-        visit(((part if order is None else order[part], part.stop - part.start) for part in parts), train)
+        parts = slices(n, self.at_once)
+        if self.at_once > size:
+            visit(((part, order) for part in parts), self._train_batches)
+        else:
+            visit(((part if order is None else order[part], part.stop - part.start) for part in parts), self._train)
         if isinstance(self.optimizer, AdamOptimizer) and self.made:
             self.optimizer.t += self.made
             self.optimizer.learning_rate = self.schedule_rows[self.made - 1, at.RATE]
         return self.total / n
 
-    def _batch(self, part: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of a batch, or of several, and what is true of them, one after another."""
+    def _batch(self, part: Any, rows: int, kept: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of a batch, or of several, and what is true of them, one after another; in new memory if `kept`."""
         if issparse(self.X):
             return dense(self.X, part), self.y[part]
         if isinstance(part, slice):
             return self.X[part], self.y[part]
-        X, y = self.gathered[0][:rows], self.gathered[1][:rows]
+        X, y = (np.empty_like(memory[:rows]) if kept else memory[:rows] for memory in self.gathered)
         if self.y.ndim == 1:
             row_order.gather(self.X, self.y, part, X, y)
         else:
@@ -168,9 +172,14 @@ class KernelBatches(KernelNetwork):
             self.made += 1
             self.total += self.mean_loss(float(self.losses[0]), part, weight, weights, squares) * rows
 
-    def _train_batches(self, part: Any, rows: int) -> None:
+    def _train_batches(self, part: slice, order: np.ndarray | None) -> None:
         """Train on several batches in one call: the same updates. Rows have no sample weights."""
-        X, y = self._batch(part, rows)
+        rows = part.stop - part.start
+        if order is None:
+            X, y = self._batch(part, rows)
+        else:
+            name, arrays = ("rows", part.start, part.stop), (self.X, self.y, order)
+            X, y = latest(name, arrays, lambda kept: self._batch(order[part], rows, kept))
         sizes = np.full(-(-rows // self.size), float(self.size))
         sizes[-1] = rows - self.size * (len(sizes) - 1)
         steps = self.schedule_rows[self.made : self.made + len(sizes)]

@@ -29,11 +29,12 @@ from tinynet_fast.sklearn.mlp import MLPClassifier
 from tinynet_fast.sklearn.mlp_regressor import MLPRegressor
 from tinynet_fast.sklearn.sgd import SGDClassifier
 from tinynet_fast.sklearn.sgd_regressor import SGDRegressor
-from tinynet_fast.sklearn.sharing import Orders, Shared, sharing
+from tinynet_fast.sklearn.sharing import Orders, Shared, Sharing, sharing, train_in_turn
 from tinynet_fast.training.team import Team
 
 NETWORKS = MLPClassifier, MLPRegressor
 OURS = SGDClassifier, SGDRegressor, *NETWORKS
+MOST_TOGETHER = 16  # networks that are trained in turn: all of them are in memory
 PLAIN = bool, int, float, complex, str, bytes, type(None)  # what a step may be given to share it by its value
 LOCAL = "LokyBackend", "SequentialBackend", "ThreadingBackend"  # joblib's own, for this machine
 
@@ -87,10 +88,10 @@ class Fold:
                 self.seconds = (time() - start) / len(self.tasks)
         return self._state == "ready"
 
-    def done(self) -> None:
-        """A task has ended. After the last one the rows are let go."""
+    def done(self, tasks: int) -> None:
+        """So many tasks have ended. After the last one the rows are let go."""
         with self._lock:
-            self.left -= 1
+            self.left -= tasks
             if not self.left:
                 self.__dict__.update(
                     dict.fromkeys(("train", "test", "raw_train", "raw_test", "transformers", "shared"))
@@ -136,27 +137,40 @@ class Fold:
                 X_test = self.transformers.transform(X_test)
         self.train, self.test = (X_train, y_train), (X_test, y_test)
 
-    def evaluated(self, task: Task) -> dict[str, Any] | None:
-        """Fit and score: what `_fit_and_score` returns. None if the fit fails."""
-        start = time()
-        given, estimator, last = task.kwargs, task.estimator, task.last
-        try:
-            last.fit(*self.train, **self.fit_params)
-        except Exception:
-            return None
-        scored = time()
+    def evaluated(self, tasks: list[Task], orders: Orders) -> list[dict[str, Any] | None]:
+        """Fit and score some of the tasks: what `_fit_and_score` returns for each. None if a fit fails."""
+        these, seconds, failed = Sharing(self.shared, orders), list[float](), list[Any]()
+        with sharing(these):
+            for task in tasks:
+                start = time()
+                try:
+                    task.last.fit(*self.train, **self.fit_params)
+                except Exception:
+                    failed.append(task.last)
+                seconds.append(time() - start + self.seconds)
+            start = time()
+            failed += [run.model for run in train_in_turn(these.waiting)]
+            together = (time() - start) / len(tasks)
+        lost = set(map(id, failed))
+        return [
+            None if id(task.last) in lost else self._scored(task, spent + together)
+            for task, spent in zip(tasks, seconds, strict=True)
+        ]
+
+    def _scored(self, task: Task, seconds: float) -> dict[str, Any]:
+        """What `_fit_and_score` returns, of a task that is fitted."""
+        start, given, estimator, last = time(), task.kwargs, task.estimator, task.last
         train, test = self.train, self.test
         if task.pipeline and not _asks_predictions_alone(given["scorer"]):  # it may look at the pipeline's steps
             if self.transformers is not None:
                 estimator.steps = [*self.transformers.steps, estimator.steps[-1]]
             train, test, last = self.raw_train, self.raw_test, estimator
         how = given["scorer"], given["error_score"]
-        found = {"fit_error": None, "test_scores": self._scores(last, test, 1, *how)}
-        ended = time()
+        found = {"fit_error": None, "test_scores": self._scores(last, test, 1, *how), "fit_time": seconds}
+        found |= {"score_time": time() - start, "n_test_samples": _num_samples(self.raw_test[0])}
         if given["return_train_score"]:
             found["train_scores"] = self._scores(last, train, 0, *how)
-        found |= {"n_test_samples": _num_samples(self.raw_test[0]), "fit_time": scored - start + self.seconds}
-        return found | {"score_time": ended - scored}
+        return found
 
     def _scores(self, model: Any, rows: tuple[Any, Any], part: int, scorer: Any, error_score: Any) -> Any:
         return _score(model, *rows, scorer, self.score_params[part], error_score)
@@ -231,15 +245,19 @@ class SharedFits:
             folds.setdefault((task.kwargs["split_progress"][0], task.key), []).append(task)
         config, orders = get_config(), Orders()
         jobs = [
-            (fold, task) for _, each in sorted(folds.items()) for fold in [Fold(each, threads == 1)] for task in each
+            (fold, part)
+            for _, each in sorted(folds.items())
+            for fold in [Fold(each, threads == 1)]
+            for part in _parts(each, threads)
         ]
 
-        def work(job: tuple[Fold, Task]) -> None:
-            fold, task = job
-            with config_context(**config), sharing(fold.shared, orders):
+        def work(job: tuple[Fold, list[Task]]) -> None:
+            fold, tasks = job
+            with config_context(**config):
                 if fold.ready():
-                    answers[task.number] = fold.evaluated(task)
-                fold.done()
+                    for task, answer in zip(tasks, fold.evaluated(tasks, orders), strict=True):
+                        answers[task.number] = answer
+                fold.done(len(tasks))
 
         limits = threadpool_limits(max(cpu_count() // threads, 1)) if threads > 1 else nullcontext()
         with limits, Team(threads) as team:
@@ -258,6 +276,14 @@ class SharedFits:
         task = Task(number, estimator, X, y, kwargs)
         served = y is not None and isinstance(kwargs["fit_params"] or {}, dict) and (not task.pipeline or _plain(task))
         return task if served and _ours(task.last, X) else None
+
+
+def _parts(tasks: list[Task], threads: int) -> list[list[Task]]:
+    """The tasks of a fold as jobs. Networks go together, in as many jobs as there are threads."""
+    networks = [task for task in tasks if type(task.last) in NETWORKS]
+    size = min(-(-len(networks) // threads), MOST_TOGETHER) or 1
+    parts = [networks[start : start + size] for start in range(0, len(networks), size)]
+    return parts + [[task] for task in tasks if type(task.last) not in NETWORKS]
 
 
 def _anew(call: Any) -> Any:
