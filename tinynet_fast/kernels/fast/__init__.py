@@ -32,6 +32,7 @@ FILES = {
     "NetworkTeam": "network_team",
     "shared_tiles": "network_team",
     "network_epochs": "narrow_network",  # which passes on to `network` what is not narrow
+    "network_passes": "penalised_passes",
 }
 
 
