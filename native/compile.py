@@ -113,7 +113,7 @@ def compile_module(name, levels, outputs):
     from tinynet_fast.kernels.compiler.signatures import numbered
 
     only_record()
-    simd_llvm.LATER = {}
+    simd_llvm.is_kept = True
     jit.EXTRA.update(cache=False, _nrt=False, no_cpython_wrapper=True)
     module, context = import_module(f"tinynet_fast.kernels.{name}"), cpu_target.target_context
     overloads = {}

@@ -306,13 +306,14 @@ def join(parts):
     return Value(parts[0].builder, kind, [part.ir for part in parts])
 
 
-# Set to {} when code is kept for several kinds of CPU: `look_up` then calls functions that `look_up_functions` writes.
-LATER: dict[str, np.ndarray] | None = None
+# If code is kept for several kinds of CPU, `look_up` calls functions that `look_up_functions` writes, by their names.
+is_kept = False
+LATER: dict[str, np.ndarray] = {}
 
 
 def look_up(table, index):
     """One instruction with AVX-512, else a load a lane."""
-    if LATER is not None:
+    if is_kept:
         return _each(partial(_called_later, table=table), index)
     wide = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
     return _each(lambda builder, part: (_permuted if wide else _looked_up)(builder, table, part), index)
