@@ -128,7 +128,7 @@ def page(document):
         f"{facts.get('numpy', '?')}, Python {facts['python']}; {document['date']}. Made by `bench/grid_search.py`.",
         "",
         f"20,000 rows x 16, {FOLDS} folds, at most 10 epochs of networks in batches of 200, and 20 of linear models; "
-        "one thread in every library, and the same `n_jobs` for all. `best_params_` are equal; the last column is how far "
+        "one thread in every library, the same `n_jobs` for all. `best_params_` are equal; the last column is how far "
         f"the scores are apart at most. Seconds and ratios are medians of {document['rounds']} rounds, in which the "
         "contenders took turns: CPU time for one job, wall-clock time for two.",
         "",

@@ -1,7 +1,7 @@
 """Networks of one shape that are trained in the same pass over the rows, in groups: one call of the kernel trains a
 group. `Run` trains all of them as if they were one."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -147,6 +147,7 @@ class ManyNetworks:
     """
 
     counts: tuple[str, ...] = ("updates", "epochs", "pending", "position")
+    kernels: Hashable = None
     learning_rate = 0.0  # each network has its own
 
     def __init__(self, plans: Sequence[NetworkPlan], team: Team) -> None:

@@ -74,8 +74,7 @@ class Network:
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
         self.table = layer_table(sizes, activation, self.output)
         network = self.table.tobytes(), bool(dropout)
-        self.own_kernels = loss.code, optimizer.name, optimizer.nesterov, *network
-        self.kernels: Hashable = self.own_kernels
+        self.kernels: Hashable = loss.code, optimizer.name, optimizer.nesterov, *network
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
         self.team, self.shared = Team() if team is None else team, None
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
@@ -128,7 +127,6 @@ class Network:
         threads = self._threads()
         parts = self.table, len(self.start), self.size * self.copies, threads
         self.shared = engine.kernels.NetworkTeam(*parts) if threads > 1 else None
-        self.kernels = (*self.own_kernels, threads > 1)
 
     def _threads(self) -> int:
         """How many threads share a batch. Nothing depends on it but the time."""
