@@ -16,7 +16,15 @@ from problems import FEWER
 from tinynet_fast.kernels import strict
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
-from tinynet_fast.kernels.fast import functions, many_networks, many_neurons, network, network_steps, network_tiles
+from tinynet_fast.kernels.fast import (
+    functions,
+    many_networks,
+    many_networks_tiles,
+    many_neurons,
+    network,
+    network_steps,
+    network_tiles,
+)
 from tinynet_fast.kernels.layout import PENDING_WEIGHT
 from tinynet_fast.kernels.reference import (
     ACTIVATIONS,
@@ -279,7 +287,7 @@ def test_losses_with_a_kernel():
 
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
-MODULES = simd, functions, many_neurons, network_steps, network_tiles, network, many_networks
+MODULES = simd, functions, many_neurons, network_steps, network_tiles, network, many_networks_tiles, many_networks
 MISTAKES = {
     many_neurons: [
         Mistake("the power of minus the sum", "fma(u, sign / STEP, ROUND)", "fma(u, 1.0 / STEP, ROUND)"),
@@ -287,10 +295,11 @@ MISTAKES = {
     ],
     network_steps: [
         Mistake("the quotients of neighbours", "[inverse * b, inverse * a]", "[inverse * a, inverse * b]", "quotients"),
+        Mistake("a root of one step", "fma(-root, y, 1.0)", "0.0 * y", "quotients"),
         Mistake("the rule of the first network for all", "load(work, rule + k * REGISTER)", "full(work[rule + k * REGISTER])"),
-        Mistake("the last of an odd number of parameters", "one(state, p * REGISTER, size * REGISTER, how)", "pass", "_steps_of_networks"),
+        Mistake("the parameters after the last four", "one(state, p * REGISTER, size * REGISTER, how)", "pass", "_steps_of_networks"),
     ],
-    many_networks: [
+    many_networks_tiles: [
         Mistake("a sigmoid of four for another", "join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])", "join([of_ab * a, of_ab * b, of_cd * d, of_cd * c])", "sigmoids"),
         Mistake("the first number of a gradient for all", "store(state, g, load(state, g) + sums[j * outputs + u])", "store(state, g, load(state, g) + sums[j * outputs])"),
         Mistake("dropout left off the slopes", "put_product(...); put_product(...)", "put_product(...)", "apply_mask"),
@@ -300,13 +309,16 @@ MISTAKES = {
         Mistake("a product without its cross term", "fma(x, y, x + y)", "x + y", "log_of_four"),
         Mistake("the last rows without a delta", "rest = tiles.weighted_entropy(...)", "rest = full(0.0)"),
         Mistake("the last units without a sigmoid", "tiles.sigmoid_units(...)", "pass"),
+    ],
+    many_networks: [
         Mistake("a fold that is trained on", "where(load(own, 0) == marks[i], 0.0, full(weight[i]))", "full(weight[i])"),
         Mistake("a weight overlooked", "where(w == 0.0, 0.0, w - 1.0)", "0.0 * w"),
         Mistake("biases decay", "((kept, l2), (full(1.0), full(0.0)))", "((kept, l2), (kept, full(0.0)))"),
         Mistake("biases have a penalty", "((kept, l2), (full(1.0), full(0.0)))", "((kept, l2), (full(1.0), l2))"),
         Mistake("a network without weight moves", "moves = total > 0.0", "moves = total > -1.0"),
         Mistake("Nesterov as plain momentum", "where(again > 0.5, share, 1.0)", "full(1.0)"),
-        Mistake("another network's row", "max(order[(start + r) * WIDTH + k], 0) * d", "max(order[(start + r) * WIDTH], 0) * d"),
+        Mistake("eight numbers of another row", "own_row(order, at + k) * d + j", "own_row(order, at) * d + j", "turn_own"),
+        Mistake("another network's row", "own_row(order, at + k) * d + j", "own_row(order, at) * d + j", "collect_own"),
         Mistake("no row for a row", "away = i < 0 or ...", "away = False", "load_labels"),
         Mistake("the schedule of the first batch", "min(updates, schedule.shape[0] - 1)", "0"),
     ],
@@ -324,6 +336,7 @@ def few_groups():
             (5, (2, 3, 2), RELU, 5, ADAGRAD, {"loss": LEAST_SQUARES, "own_order": True}),
             (5, (2, 3, 1), SIGMOID, 5, SGD, {"weights": True, "own_order": True}),
             (4, (1, 2, 1), TANH, 1, ADAM, {"folds": True}),
+            (4, (9, 2, 1), SILU, 2, SGD, {"own_order": True}),
             (5, (2, 3, 2), TANH, 8, SGD, {"loss": POISSON}),
         )
     ):

@@ -23,6 +23,7 @@ NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 
 MANY_NETWORKS = "d1 d1 d1 d1 l2 d3 d3 d2 l2 dw3 dw1 dw2 dw2"
 NETWORK_TEAM = f"{NETWORK} lw1 dw2 dw2 l0"
 PENALISED = "d2 d1 d1 d2 d2 dw1 l2 dw2 dw1 dw1 dw1 dw1"
+MANY_NETWORKS_UPDATE = "d2 d2 l2 dw3 dw1 dw2"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
 EXACT = "{f}1 {f}1 B1 lw1 lw1 d1 {f}w1 {f}w1 {f}w1 dw1 l0"
@@ -125,6 +126,8 @@ LATER = {
         for f, stepped, kind in product(EITHER, (0, 1), (0, 1))
         if (f, stepped) != ("d", 0)
     ],
+    "fast.many_networks.epochs": [f"{f}2 {MANY_NETWORKS}" for f in EITHER],
+    "fast.many_networks.update": [MANY_NETWORKS_UPDATE],
     "fast.one_vs_rest.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))

@@ -4,38 +4,31 @@ A tile of rows goes through as in `network.py`, whose loops these are: where the
 weight that is spread over it, there is here a row and a register of eight networks' weights. So each network gets the
 reference's updates, a batch's rows need not fill registers, nothing is summed across lanes, and whatever differs by
 network (rates, shares, the fold that is held out, the order of the rows) is one more register. The rows that all see
-are spread over the lanes as they are loaded.
+are spread over the lanes as they are loaded. The parts are in `many_networks_tiles.py`.
 """
 
 import numpy as np
 
 from tinynet_fast.kernels import layout
 from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
-from tinynet_fast.kernels.compiler.signatures import MANY_NETWORKS
+from tinynet_fast.kernels.compiler.signatures import MANY_NETWORKS, MANY_NETWORKS_UPDATE
 from tinynet_fast.kernels.compiler.simd import (
-    REGISTER,
-    ROUND,
-    SIGN,
     address,
-    as_bits,
-    as_double,
-    flip,
     fma,
     full,
-    join,
     load,
-    look_up,
-    registers,
-    repeat,
+    minimum,
+    pack,
     store,
     sum_of,
+    transpose,
     unrolled,
     where,
 )
 from tinynet_fast.kernels.fast import NETWORK_LOSSES
-from tinynet_fast.kernels.fast import network_tiles as tiles
-from tinynet_fast.kernels.fast.functions import clamp, log1p_of_any
-from tinynet_fast.kernels.fast.many_neurons import NOBODY, SIXTEENTHS, STEP, aligned, power
+from tinynet_fast.kernels.fast import many_networks_tiles as tiles
+from tinynet_fast.kernels.fast.many_networks_tiles import WIDTH, activate, apply_mask, plain_entropy
+from tinynet_fast.kernels.fast.many_neurons import NOBODY, aligned
 from tinynet_fast.kernels.fast.network import (
     AFTER_SLOPES,
     FOUND,
@@ -48,156 +41,23 @@ from tinynet_fast.kernels.fast.network import (
 )
 from tinynet_fast.kernels.fast.network import TILE as NUMBERS
 from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, step_networks
-from tinynet_fast.kernels.reference import NESTEROV, SIGMOID, SOFTMAX
+from tinynet_fast.kernels.reference import NESTEROV, SOFTMAX
 
 __all__ = ["NOBODY", "TILE", "WIDTH", "network_epochs", "network_update"]
 
-WIDTH = REGISTER  # networks in a group
 TILE = NUMBERS // WIDTH  # rows
-FARTHEST = 170.0
-# tanh(x / 2) / x in powers of x**2, for |x| <= log(2) / 32, economised: to 2e-17.
-TANGENT = 0.4999999999999986, -0.04166666661443947, 0.004166369886927134
 
 # `units`, the scratch, is that of `network.py`, with room after it for how to step: registers for weights, and as many
 # for biases, which neither keep nor l2 touches.
 RULES = WIDTH * (DESCENT + 2)
 
 
-# --- a layer ----------------------------------------------------------------------------------------------------------
-
-
-def of_networks(params, p):
-    """A weight of each network."""
-    return load(params, p * WIDTH)
-
-
-def _gradient(work, left, right, stride, count, state, at, step, size, how, *, inputs, outputs, rule):
-    """left . right over the rows of a tile, for `inputs` rows of `left` and `outputs` of `right`: onto the gradient."""
-
-    def add_row(i, sums):
-        a = [load(work, left + j * stride + i * WIDTH) for j in range(inputs)]
-        d = [load(work, right + u * stride + i * WIDTH) for u in range(outputs)]
-        return [fma(a[j], d[u], sums[j * outputs + u]) for j in range(inputs) for u in range(outputs)]
-
-    sums = repeat(count, [full(0.0)] * (inputs * outputs), add_row)
-    for j in range(inputs):
-        for u in range(outputs):
-            g = (size + at + j * step + u) * WIDTH
-            store(state, g, load(state, g) + sums[j * outputs + u])
-
-
-@inlined
-def apply_mask(mask, at, columns, outputs, m, work, values, slopes, stride):
-    """Dropout's factor of each unit and row, on what a unit sends on and on its slope."""
-    for u in range(outputs):
-        for r in range(m):
-            put_product(work, values + u * stride + r * WIDTH, mask, (at + r * columns + u) * WIDTH)
-            put_product(work, slopes + u * stride + r * WIDTH, mask, (at + r * columns + u) * WIDTH)
-
-
-@unrolled
-def put_product(work, at, mask, place):
-    store(work, at, load(work, at) * load(mask, place))
-
-
-@unrolled
-def sigmoids(work, values, slopes):
-    """`sigmoid_units` for four registers at once, with one division: 1 / a is bcd / abcd.
-
-    With exp(-z) = 2**(k/16) exp(-f) and t = tanh(f / 2), of which a polynomial of degree 5 has all digits, the sigmoid
-    is (1 + t) / (1 + t + 2**(k/16) (1 - t)): that takes an instruction less than exp(-z). Beyond 170 it is the sigmoid
-    of 170, 1e-74 off, so that no product overflows.
-    """
-    z = clamp(load(work, values, (0,) * 4), -FARTHEST, FARTHEST)
-    shifted = fma(z, -1.0 / STEP, ROUND)
-    f = fma(shifted - ROUND, STEP, z)
-    f2 = f * f
-    t = f * fma(f2, fma(f2, TANGENT[2], TANGENT[1]), TANGENT[0])
-    k = as_bits(shifted)
-    own = 1.0 + t
-    a, b, c, d = registers(fma(as_double(look_up(SIXTEENTHS, k) + (k << 48)), 1.0 - t, own))
-    ab, cd = a * b, c * d
-    inverse = 1.0 / (ab * cd)
-    of_ab, of_cd = inverse * cd, inverse * ab
-    x = own * join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])
-    store(work, values, x)
-    store(work, slopes, fma(-x, x, x))
-
-
-@inlined
-def activate(activation, work, values, slopes, count):
-    if activation == SIGMOID:
-        fours = count & ~3
-        for at in range(0, fours * WIDTH, 4 * WIDTH):
-            sigmoids(work, values + at, slopes + at)
-        tiles.sigmoid_units(work, values + fours * WIDTH, slopes + fours * WIDTH, count - fours)
-    else:
-        tiles.activate(activation, work, values, slopes, count)
-
-
-@unrolled
-def four_entropies(work, sums, deltas, labels, weights, total, product):
-    """`plain_entropy` of four rows, with one division, for weights of 0 and 1; `total` and `product` go on."""
-    four = (0,) * 4
-    z, y, w = load(work, sums, four), load(work, labels, four), load(work, weights, four)
-    e = power(clamp(as_double(as_bits(z) & (SIGN - 1)), 0.0, 700.0), -1.0)
-    a, b, c, d = registers(1.0 + e)
-    ab, cd = a * b, c * d
-    inverse = 1.0 / (ab * cd)
-    of_ab, of_cd = inverse * cd, inverse * ab
-    p = where(z < 0.0, e, 1.0) * join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])
-    store(work, deltas, w * (p - y))
-    wrong, e = flip(z, 0.5 - y), w * e
-    return fma(w, where(wrong < 0.0, 0.0, wrong), total), fma(product, e, product + e)
-
-
-@unrolled
-def log_of_four(total, product):
-    """The losses of four rows' totals and products."""
-    while len(registers(product)) > 1:
-        parts = registers(product)
-        half = len(parts) // 2
-        x, y = join(parts[:half]), join(parts[half:])
-        product = fma(x, y, x + y)
-    a, b, c, d = registers(total)
-    return (a + b) + (c + d) + log1p_of_any(product)
-
-
-@inlined
-def plain_entropy(work, sums, deltas, labels, weights, count):
-    """For rows of the weights 0 and 1."""
-    total = product = full(0.0, (0, 0, 0, 0))
-    fours = count & ~3
-    for at in range(0, fours * WIDTH, 4 * WIDTH):
-        total, product = four_entropies(work, sums + at, deltas + at, labels + at, weights + at, total, product)
-    at = fours * WIDTH
-    rest = tiles.weighted_entropy(work, sums + at, deltas + at, labels + at, weights + at, count - fours)
-    return log_of_four(total, product) + rest
-
-
-def _multiply(params, p, unit_step, input_step, work, source, target, stride, count, *, units, rows):
-    """`network_tiles.multiply`, but the last of the inputs is known to be 1: its weights are the biases."""
-
-    def add_input(k, sums):
-        inputs = [load(work, source + k * stride + WIDTH * r) for r in range(rows)]
-        weights = [of_networks(params, p + k * input_step + u * unit_step) for u in range(units)]
-        return [fma(weights[u], inputs[r], sums[u * rows + r]) for u in range(units) for r in range(rows)]
-
-    biases = [of_networks(params, p + (count - 1) * input_step + u * unit_step) for u in range(units)]
-    sums = repeat(count - 1, [biases[u] for u in range(units) for _ in range(rows)], add_input)
-    for u in range(units):
-        for r in range(rows):
-            store(work, target + u * stride + WIDTH * r, sums[u * rows + r])
-
-
-fused_blocks = [unrolled(_multiply, units=units, rows=rows) for rows in (4, 1) for units in (4, 1)]
-fused_sums = layer_sums("fused_of_networks", fused_blocks)
-exact_sums, blame_sums = (
-    layer_sums(f"{rule}_of_networks", tiles.products(rule, of_networks)) for rule in ("exact", "blame")
+fused_sums, exact_sums, blame_sums = (
+    layer_sums(f"{name}_of_networks", getattr(tiles, name)) for name in ("fused_sums", "exact_sums", "blame_sums")
 )
-outputs_back = outputs_back_by(plain_entropy)
-onto_gradient = layer_gradients("of_networks", tiles.gradients("onto", _gradient))
+onto_gradient = layer_gradients("of_networks", tiles.gradients)
 forward = forward_by(fused_sums, exact_sums, activate, apply_mask)
+outputs_back = outputs_back_by(plain_entropy)
 backward = backward_by(blame_sums, onto_gradient, onto_gradient)
 
 
@@ -210,16 +70,37 @@ def spread(array, at, work, place):
     store(work, place, full(array[at]))
 
 
+@unrolled
+def own_row(order, at):
+    """The row of a network, or the first row where there is none."""
+    return order[at] - minimum(order[at], 0)
+
+
+@unrolled
+def turn_own(X, order, at, d, j, work, place, stride):
+    """Eight numbers, from number j on, of each network's own row: number by number."""
+    rows = [load(X, own_row(order, at + k) * d + j) for k in range(WIDTH)]
+    for i, x in enumerate(transpose(rows)):
+        store(work, place + i * stride, x)
+
+
+@unrolled
+def collect_own(X, order, at, d, j, work, place):
+    """Number j of each network's own row."""
+    store(work, place, pack([X[own_row(order, at + k) * d + j] for k in range(WIDTH)]))
+
+
 @inlined
 def load_rows(X, d, start, m, order, ordered, work, place, stride):
     """The next m rows: each number spread over a register; or each network's own row, if they have an `order` each."""
     for r in range(m):
         at = place + r * WIDTH
         if ordered:
-            for k in range(WIDTH):
-                row = max(order[(start + r) * WIDTH + k], 0) * d
-                for j in range(d):
-                    work[at + j * stride + k] = X[row + j]
+            row = (start + r) * WIDTH
+            for j in range(0, d & ~7, 8):
+                turn_own(X, order, row, d, j, work, at + j * stride, stride)
+            for j in range(d & ~7, d):
+                collect_own(X, order, row, d, j, work, at + j * stride)
         else:
             for j in range(d):
                 spread(X, (start + r) * d + j, work, at + j * stride)
@@ -252,7 +133,8 @@ def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, lab
                 store(work, at + NUMBERS, held_weight(weight, marks, own, start + r))
             else:
                 spread(weight, start + r, work, at + NUMBERS)
-        w = load(work, at + NUMBERS)
+    for r in range(m):  # a loop of its own: a load of what eight stores have just written waits for all of them
+        w = load(work, labels + r * WIDTH + NUMBERS)
         off = where(w == 0.0, 0.0, w - 1.0)
         total, unlike = total + w, fma(off, off, unlike)
     work[labels + FOUND + 1] = sum_of(unlike)
@@ -359,13 +241,28 @@ def add_to(array, at, x):
 
 
 def network_update(schedule, rule, layers, state, pending):
-    """The reference's, to 1e-12, for the batch of `pending`, which it ends."""
+    """The reference's for each network of a group, to 1e-12: a step for the batch of `pending`, which it ends.
+
+    `schedule` is (4, WIDTH), a schedule row of each network. Networks whose rows weigh nothing stay where they are.
+    """
     units = np.empty(2 * RULES)
-    compiled(update, "d2 d2 l2 dw3 dw1 dw2")(schedule, rule, layers, state, units, pending)
+    compiled(update, MANY_NETWORKS_UPDATE)(schedule, rule, layers, state, units, pending)
 
 
 def network_epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses):
-    """The reference's for each network of a group, to 1e-12 an update."""
+    """The reference's for each of the WIDTH networks of a group, to 1e-12 an update.
+
+    What the reference takes has one more axis, the last, where networks differ: `mask` (steps, hidden units, WIDTH),
+    `schedule` (batches, 4, WIDTH), `rule` (6, WIDTH), `state` (4, parameters, WIDTH), `pending` (2, WIDTH), `losses`
+    (epochs, WIDTH). They share the rows `X`, `y` and `weight`, the `layers`, and what `rule` says of batches, loss and
+    optimizer. Batches after the last row of `schedule` use that row. `units` is `scratch`; threads must not share it.
+
+    A network has the weight 0 for the rows whose `marks`, (n,), are its number in `own`, (WIDTH,); if `marks` is empty,
+    for none. With `order`, (steps, WIDTH) int64, step i of network k is row order[i, k], or no row if that is negative:
+    it then counts as a row of the batch without any weight. If `order` is empty, all see the rows as they come.
+
+    Cutting the rows into calls at multiples of TILE changes no bit.
+    """
     run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {MANY_NETWORKS}"), X)
     run(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses)
 

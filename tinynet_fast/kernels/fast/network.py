@@ -210,7 +210,7 @@ forward = forward_by(fused_sums, exact_sums, activate, apply_mask)
 
 
 def outputs_back_by(plain_entropy):
-    """How a tile's outputs become deltas and losses, with this cross-entropy of rows that have the weight 1."""
+    """How a tile's outputs become deltas and losses, for this cross-entropy of rows of weight 1."""
 
     @inlined
     def outputs_back(softmax, outputs, work, target, slopes, stride, labels, rule):
