@@ -137,7 +137,7 @@ class Model:
 
     @classmethod
     def trained(cls, **fields: Any) -> Self:
-        """A model whose fields training has made and checked: they are kept as they are, and not checked again."""
+        """For trainers: a model whose fields were made and checked there. They are kept as they are."""
         model = object.__new__(cls)
         vars(model).update(threshold=0.5, columns=None, target=None, **fields)
         return model

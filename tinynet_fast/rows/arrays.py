@@ -204,7 +204,8 @@ def _two_labels(array: np.ndarray) -> np.ndarray | None:
             return None
     labels = np.concatenate((first, second), dtype=array.dtype)
     labels.sort()
-    return labels if len(labels) == 2 and (array.dtype.kind != "f" or all(map(math.isfinite, labels))) else None
+    finite = array.dtype.kind != "f" or all(map(math.isfinite, labels.tolist()))
+    return labels if len(labels) == 2 and finite else None
 
 
 def _looked_for(array: np.ndarray, name: str, most: int) -> np.ndarray:

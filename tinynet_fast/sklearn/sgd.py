@@ -315,7 +315,7 @@ class SGDClassifier(RemembersOptions, Convertible, CallbackSupportMixin, linear_
         first = not hasattr(self, "classes_")
         check_options(self, first, for_partial_fit=True)
         if first and self.class_weight == "balanced":
-            return super().partial_fit(X, y, classes)  # says what to do
+            return super().partial_fit(X, y, classes)  # says what to do instead
         given = X, y, sample_weight
         X, y = checked_rows(self, X, y, reset=first)
         _check_partial_fit_first_call(self, classes)
