@@ -174,7 +174,7 @@ BAD_FILES = {
     "shares": (change("training", {"label_shares": [0.5, "1"]}), "label_shares that are not 2 numbers from 0 to 1"),
     "deviations": (change("training", {"deviations": [1, -2]}), "deviations that are not all numbers from 0 to inf"),
     "no table": (change("table", None), "field 'target' is missing"),
-    "kind": (change("kind", "tree"), "field 'kind' is 'tree', not 'neuron' or 'mlp'"),
+    "kind": (change("kind", "tree"), "field 'kind' is 'tree', not 'neuron', 'mlp' or 'ensemble'"),
     "threshold": (change("threshold", 7), "threshold is 7; a probability"),
     "features": (change("features", ["a"]), "1 feature names for 3 inputs"),
     "feature types": (change("features", [1, 2, 3]), "field 'features' is not a list of names"),

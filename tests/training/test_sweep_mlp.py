@@ -160,6 +160,17 @@ def test_without_a_kernel_and_if_they_are_large_networks_are_trained_one_by_one(
             np.testing.assert_array_equal(flat(result.models[i]), flat(alone(together, i, options).model))
 
 
+def test_orders_of_many_networks_do_not_take_much_memory(monkeypatch):
+    from tinynet_fast.training import network_passes
+
+    options = {"hidden": (2,), "epochs": 2, "seed": list(range(10)), "shuffle": True, "learning_rate": [0.1, 0.2]}
+    ref = sweep_mlp(X[:60], Y[:60], **options)
+    monkeypatch.setattr(network_passes, "MOST_PLACES", 60 * 8)
+    comp = sweep_mlp(X[:60], Y[:60], **options)
+    for a, b in zip(comp.models, ref.models, strict=True):
+        assert_keeps(1e-12, flat(a), flat(b))
+
+
 def test_engines_are_told():
     options = {"hidden": (2,), "epochs": 2, "learning_rate": [0.1, 0.2, 0.3], "seed": 1}
     result = sweep_mlp(X, Y, weights=[np.full((3, 2), 1e6), np.ones((2, 1))], **options)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.errors import TrainingDivergedError
+from tinynet_fast.kernels.fast import many_networks as kernel
 from tinynet_fast.training.many_networks import ManyNetworks
 from tinynet_fast.training.network_plan import NetworkPlan, Trained
 from tinynet_fast.training.run import Run, until_measured
@@ -15,6 +16,7 @@ from tinynet_fast.training.sweep_checkpoint import SweepCheckpoint
 from tinynet_fast.training.team import Team
 
 FEWEST = 2  # networks that are trained side by side
+MOST_PLACES = 1 << 24  # rows times networks, if each network has an order of its own: 128 MB
 
 
 def parts_of(plans: Sequence[NetworkPlan]) -> list[list[int]]:
@@ -23,7 +25,18 @@ def parts_of(plans: Sequence[NetworkPlan]) -> list[list[int]]:
     for i, plan in enumerate(plans):
         company = plan.company()
         together.setdefault(("alone", i) if company is None else company, []).append(i)
-    return [each for part in together.values() for each in ([part] if len(part) >= FEWEST else [[i] for i in part])]
+    return [each for part in together.values() for each in _cut(part, plans)]
+
+
+def _cut(part: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]:
+    """The networks that may be trained together, cut so that the orders of their rows do not take much memory."""
+    if len(part) < FEWEST:
+        return [[i] for i in part]
+    options, most = plans[part[0]].options, len(part)
+    if options.shuffle:
+        most = max(MOST_PLACES // len(options.rows) // kernel.WIDTH, 1) * kernel.WIDTH
+        part = sorted(part, key=lambda i: plans[i].options.seed or 0)
+    return [part[k : k + most] for k in range(0, len(part), most)]
 
 
 def train_networks(

@@ -165,7 +165,7 @@ standardize
     >>> X, y = [[-2, -7], [5, 20], [3, 12], [-7, -20]], [0, 1, 1, 0]
     >>> result = sweep_mlp(X, y, hidden=(4,), learning_rate=[0.01, 0.15], seed=[1, 2, 3], epochs=500)
     >>> result
-    MLPSweepResult(6 networks, best: learning_rate=0.15, seed=2)
+    MLPSweepResult(6 networks, best: learning_rate=0.15, seed=1)
     >>> result.ensemble(3).predict(X)
     array([0, 1, 1, 0])
     """
