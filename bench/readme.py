@@ -17,6 +17,10 @@ from tinynet_fast.proof.bench.show import number
 ROOT = Path(__file__).parent.parent
 MARKS = "<!-- {}: written by bench/readme.py from {} -->\n", "<!-- end of {} -->"
 SHOWN_WIDTHS = (2, 16, 64, 256)
+SMALL = {
+    "train_neuron": "small: train_neuron, an epoch",
+    "train_mlp": "small: train_mlp, a full batch",
+} | {f"SGDClassifier.{method}": f"small: SGDClassifier.{method}" for method in ("fit", "partial_fit", "predict_proba")}
 NAMES = {
     "fast": "tinynet_fast, `fast`",
     "strict": "tinynet_fast, `strict`",
@@ -141,6 +145,30 @@ def estimators(document):
     )
 
 
+def small(document):
+    """Calls on few rows; nothing if the results are older than this family."""
+    if SMALL["train_neuron"] not in document["families"]:
+        return ""
+    words = []
+    for name, family in SMALL.items():
+        found = [
+            f"{r.rows:,} rows {number(r.figures[0].median)} ({', '.join(map(str, peers(r)))})"
+            for r in sorted(results_of(document, family), key=lambda r: r.rows)
+        ]
+        words.append(f"`{name}` {'; '.join(found)}")
+    return prose(
+        "Whole calls on few rows of 8 inputs, microseconds (in brackets how many times as long the plain Python loop",
+        f"on lists and scikit-learn take): {'. '.join(words)}.",
+    )
+
+
+def peers(result):
+    """The ratios of all contenders beside ours."""
+    for figure in result.figures[1:]:
+        name = "the loop" if figure.who == "plain Python loop" else figure.who
+        yield f"{name} {result.ratio(figure.who):.1f}×"
+
+
 def files(document):
     results, words = results_of(document, "files, an epoch"), []
     for r in results:
@@ -204,8 +232,8 @@ def headline(document, path):
 
 def figures(document, path):
     """All tables, in Markdown."""
-    parts = neurons, options, networks, predictions, sweeps, losses, estimators, files, start, machine
-    return "\n".join([*(part(document) for part in parts), details(path)])
+    parts = neurons, options, networks, predictions, sweeps, losses, estimators, small, files, start, machine
+    return "\n".join([*filter(None, (part(document) for part in parts)), details(path)])
 
 
 def floors(document, path):

@@ -22,7 +22,7 @@ from tinynet_fast.proof.bench.floors import Floors, measure_floors
 from tinynet_fast.proof.bench.machine import machine, slug
 
 RESULTS = Path(__file__).parent / "results"
-FAMILIES = ("neuron", "network", "prediction", "sweep", "log_loss", "estimators", "files", "start")
+FAMILIES = ("neuron", "network", "prediction", "sweep", "log_loss", "estimators", "small", "files", "start")
 QUICK_ROUNDS, ROUNDS = 5, 9
 
 

@@ -27,11 +27,11 @@ def rows(n, d, dtype=np.float64):
     return X, (X[:, 0] > rng.standard_normal(n)).astype(np.float64)
 
 
-def neuron(n, d, epochs=4, dtype=np.float64, **options):
+def neuron(n, d, epochs=4, dtype=np.float64, least=50, **options):
     def make(scale):
         from tinynet_fast import train_neuron
 
-        X, y = rows(max(n // scale, 50), d, dtype)
+        X, y = rows(max(n // scale, least), d, dtype)
 
         def run():
             model = train_neuron(X, y, learning_rate=0.001, epochs=epochs, **options).model
@@ -42,11 +42,11 @@ def neuron(n, d, epochs=4, dtype=np.float64, **options):
     return make
 
 
-def network(n, d, hidden, epochs=2, **options):
+def network(n, d, hidden, epochs=2, least=50, **options):
     def make(scale):
         from tinynet_fast import train_mlp
 
-        X, y = rows(max(n // scale, 50), d)
+        X, y = rows(max(n // scale, least), d)
 
         def run():
             model = train_mlp(X, y, hidden=hidden, epochs=epochs, seed=0, **options).model
@@ -114,6 +114,9 @@ PROBLEMS = {
     "prediction, 2 features": prediction(1_000_000, 2),
     "prediction, 64 features": prediction(100_000, 64),
     "sparse, 50 values a row": sparse(40_000, 10_000, 50),
+    "small: train_neuron, 4 rows, an epoch": neuron(4, 1, epochs=1, least=4),
+    "small: train_neuron, 200 x 8, an epoch": neuron(200, 8, epochs=1),
+    "small: train_mlp, 4 rows, an epoch": network(4, 1, (4,), epochs=1, least=4),
 }
 
 

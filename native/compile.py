@@ -1,4 +1,4 @@
-"""Compile the kernels of one module for one instruction-set level: `python native/compile.py --help`.
+"""Compile the kernels of one module for instruction-set levels: `python native/compile.py --help`.
 
 Numba compiles each entry in the same way as at a first call, but without its runtime, because kernels allocate nothing.
 For each kernel there is also a function that C can call. It takes NumPy arrays, checks that they have the types and
@@ -7,6 +7,7 @@ visible outside the object file.
 """
 
 import argparse
+import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,8 @@ LEVELS = {
     "x86-64-v4": f"{V3},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl,-prefer-256-bit",
     "generic": "",
 }
+WITHOUT_AVX = {"x86-64-v2"}
+KERNELS = Path(__file__).resolve().parent.parent / "tinynet_fast" / "kernels"
 
 
 def entry_code(ir, context, overload, name, words):
@@ -91,47 +94,96 @@ def array_value(context, builder, kind, fields, at, i64, pointer):
     return made._getvalue()
 
 
-def compile_module(name, level, output):
-    """Write the object file."""
-    os.environ |= {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": LEVELS[level], "TINYNET_FAST_NATIVE": "0"}
+def compile_module(name, levels, outputs):
+    """Write an object file for each level.
+
+    What Numba does with the kernels' Python, most of the work, does not depend on the level and is done once. LLVM then
+    optimises the same code for each.
+    """
+    os.environ |= {"NUMBA_CPU_NAME": levels[0], "NUMBA_CPU_FEATURES": LEVELS[levels[0]], "TINYNET_FAST_NATIVE": "0"}
     from importlib import import_module
 
     from llvmlite import binding as llvm
     from llvmlite import ir
+    from numba.core import config
+    from numba.core.codegen import JITCPUCodegen
     from numba.core.registry import cpu_target
 
-    from tinynet_fast.kernels.compiler import jit
+    from tinynet_fast.kernels.compiler import jit, simd_llvm
     from tinynet_fast.kernels.compiler.signatures import numbered
 
-    jit.EXTRA.update(cache=False, _nrt=False)
+    only_record()
+    simd_llvm.is_kept = True
+    jit.EXTRA.update(cache=False, _nrt=False, no_cpython_wrapper=True)
     module, context = import_module(f"tinynet_fast.kernels.{name}"), cpu_target.target_context
+    overloads = {}
+    for level in levels:
+        for _, kernel, signature in numbered(level):
+            if kernel.rpartition(".")[0] == name and (kernel, signature) not in overloads:
+                function = getattr(module, kernel.rpartition(".")[2])
+                kinds = jit.numba_types(signature)
+                function.dispatcher.compile(kinds)
+                overloads[kernel, signature] = function.dispatcher.overloads[kinds]
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=level, features=LEVELS[level], opt=3, reloc="pic", codemodel="small"
-    )
-    whole = None
-    for number, kernel, signature in numbered(level):
-        if kernel.rpartition(".")[0] != name:
-            continue
-        function = getattr(module, kernel.rpartition(".")[2])
-        kinds = jit.numba_types(signature)
-        function.dispatcher.compile(kinds)
-        overload = function.dispatcher.overloads[kinds]
-        entry = symbol(level, number)
-        code = llvm.parse_assembly(overload.library.get_llvm_str())
-        keep_to_itself(code, {overload.fndesc.llvm_func_name})
-        code.link_in(llvm.parse_assembly(entry_code(ir, context, overload, entry, signature.split())))
-        keep_to_itself(code, {entry})
-        if whole is None:
-            whole = code
-        else:
-            whole.link_in(code)
-    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
-    manager = llvm.create_new_module_pass_manager()
-    manager.add_global_dead_code_eliminate_pass()
-    manager.run(whole, passes)
-    Path(output).write_bytes(machine.emit_object(whole))
+    for level, output in zip(levels, outputs, strict=True):
+        config.CPU_NAME, config.CPU_FEATURES = level, LEVELS[level]
+        codegen, made, whole = JITCPUCodegen("numba.exec"), {}, None
+        look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level]))
+        machine = llvm.Target.from_default_triple().create_target_machine(
+            cpu=level, features=LEVELS[level], opt=3, reloc="pic", codemodel="small"
+        )
+        for number, kernel, signature in numbered(level):
+            if (kernel, signature) not in overloads:
+                continue
+            overload, entry = overloads[kernel, signature], symbol(level, number)
+            code = llvm.parse_bitcode(optimised(overload.library, codegen, look_ups, made).as_bitcode())
+            keep_to_itself(code, {overload.fndesc.llvm_func_name})
+            code.link_in(llvm.parse_assembly(entry_code(ir, context, overload, entry, signature.split())))
+            keep_to_itself(code, {entry})
+            if whole is None:
+                whole = code
+            else:
+                whole.link_in(code)
+        passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
+        manager = llvm.create_new_module_pass_manager()
+        manager.add_global_dead_code_eliminate_pass()
+        manager.run(whole, passes)
+        Path(output).write_bytes(machine.emit_object(whole))
+
+
+def only_record():
+    """Have Numba keep the code that it makes of a function, instead of optimising it and putting it into memory."""
+    from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+
+    def keep(self, module):
+        self.__dict__.setdefault("recorded", []).append(module.as_bitcode())
+        self._final_module.link_in(module)
+
+    JITCodeLibrary.add_llvm_module = keep
+    JITCodeLibrary._optimize_final_module = lambda self: None
+    JITCodeLibrary.get_pointer_to_function = lambda self, name: 1
+    JITCPUCodegen.set_env = lambda self, name, environment: None
+
+
+def optimised(library, codegen, look_ups, made):
+    """The code of a library that was recorded, and of what it calls, as Numba would optimise it with `codegen`."""
+    from llvmlite import binding as llvm
+    from numba.core.codegen import CPUCodeLibrary
+
+    if library not in made:
+        again = made[library] = CPUCodeLibrary(codegen, library.name)
+        for code in library.recorded:
+            module = llvm.parse_bitcode(code)
+            again._optimize_functions(module)
+            again._final_module.link_in(module)
+        for called in dict.fromkeys(library._linking_libraries):
+            optimised(called, codegen, look_ups, made)
+            again._final_module.link_in(made[called]._get_module_for_linking(), preserve=True)
+        again._final_module.link_in(llvm.parse_assembly(look_ups))
+        again._finalized = True
+        again._optimize_final_module()
+    return made[library]._final_module
 
 
 def keep_to_itself(module, exported):
@@ -144,7 +196,19 @@ def keep_to_itself(module, exported):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("module", help="a module of tinynet_fast.kernels, such as fast.neuron")
-    parser.add_argument("level", choices=LEVELS)
-    parser.add_argument("output", help="the object file")
+    parser.add_argument("targets", nargs="+", metavar="level=file", help="an instruction-set level and its object file")
     arguments = parser.parse_args()
-    compile_module(arguments.module, arguments.level, arguments.output)
+    levels, outputs = zip(*(target.split("=", 1) for target in arguments.targets), strict=True)
+    text = (KERNELS / (arguments.module.replace(".", "/") + ".py")).read_text()
+    # Code that asks how many lanes the CPU has is not the same without AVX.
+    groups = (WITHOUT_AVX, set(levels) - WITHOUT_AVX) if "lanes_of_cpu" in text else (set(levels),)
+    for group in groups:
+        chosen = [(level, output) for level, output in zip(levels, outputs, strict=True) if level in group]
+        if chosen:
+            process = multiprocessing.Process(
+                target=compile_module, args=(arguments.module, *zip(*chosen, strict=True))
+            )
+            process.start()
+            process.join()
+            if process.exitcode:
+                sys.exit(f"{arguments.module} could not be compiled for {', '.join(sorted(group))}")

@@ -279,7 +279,7 @@ PLANTED = [
     Mistake("product not brought down", "exponent, product = add_exponent(exponent, product), mantissa(product)", "exponent, product = add_exponent(exponent, product), product", everywhere=True),
     Mistake("product overflows", "CHUNK = 16", "CHUNK = 64"),
     Mistake("sums limited too early", "FARTHEST = 44.0", "FARTHEST = 12.0"),
-    Mistake("short polynomial", "high = fma(f2, C6, fma(f, C5, C4))", "high = fma(f, C5, C4)"),
+    Mistake("short polynomial", "high = fma(f2, C6, fma(f, sign * C5, C4))", "high = fma(f, sign * C5, C4)"),
     Mistake("single precision", "side = 0.5 - y", "side, z = 0.5 - y, np.float64(np.float32(z))", "learn", given="flip(z, side)"),
     Mistake("label of the row before", "learn(z, y[i], ...)", "learn(z, y[i - 1], ...)", everywhere=True),
     Mistake("odd row at the end taken twice", "if ahead > i: ...", "if True: ..."),

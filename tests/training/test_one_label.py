@@ -104,7 +104,7 @@ def test_a_run_that_is_resumed_within_an_epoch_has_seen_the_rows_before(tmp_path
         patch.setattr(run.Progress, "rows", stop)
         patch.setattr(base, "CHUNK_BYTES", 1024)
         with pytest.raises(KeyboardInterrupt):
-            train_neuron(path, "y", checkpoint=checkpoint, checkpoint_seconds=0, **options)
+            train_neuron(path, "y", checkpoint=checkpoint, checkpoint_seconds=0, progress=True, **options)
     assert 3 < Checkpoint(checkpoint, 0, True).found["state"]["rows"] < N
     comp = train_neuron(path, "y", checkpoint=checkpoint, **options)
     np.testing.assert_array_equal(comp.model.weights, ref.model.weights)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tinynet_fast.models import files, outputs
 from tinynet_fast.models.as_sklearn import fitted_estimator
 from tinynet_fast.models.fields import check_threshold
 from tinynet_fast.models.onnx_graph import network_graph
+from tinynet_fast.models.threads import by_threads
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.files import first_repeated
@@ -22,6 +23,7 @@ from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.numbers import read_numbers
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.rows.tables import table_of
+from tinynet_fast.rows.values import is_finite
 
 COMPILED_FROM = 1 << 18  # values in X from which on the compiled kernel predicts; fewer do not repay importing Numba
 BLOCK_VALUES = 1 << 17  # values predicted at a time: 1 MB of float64, which stays in the second cache
@@ -116,23 +118,31 @@ class Model:
         return self.output if self.n_outputs == 1 else f"{self.n_outputs} outputs, {self.output}"
 
     def __post_init__(self) -> None:
-        self.labels = np.empty(0) if self.numbers else np.array(self.labels)
+        numbers = self.numbers
+        self.labels = np.empty(0) if numbers else np.array(self.labels)
         self.output = outputs.check_output(self.output, len(self.labels))
         if self.labels.dtype.kind not in "biufU":
             self.labels = as_labels(self.labels, "labels")
         if self.features is not None:
             self.features = list(map(str, self.features))
-        few = len(self.labels) < 2 and not self.numbers
+        few = len(self.labels) < 2 and not numbers
         if self.labels.ndim != 1 or few or len(set(self.labels.tolist())) < len(self.labels):
             raise ValueError(f"labels are {self.labels.tolist()!r}; two different ones are needed")
-        if self.labels.dtype.kind == "f" and not np.isfinite(self.labels).all():
+        if self.labels.dtype.kind == "f" and not is_finite(self.labels):
             raise ValueError(f"labels are {self.labels.tolist()!r}; finite ones are needed")
         if self.features is not None and len(set(self.features)) < len(self.features):
             raise ValueError(f"the feature {first_repeated(self.features)!r} is named twice")
         if self.columns is not None and self.features != self.columns.inputs:
             raise ValueError("the features are not the inputs that the columns make")
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    @classmethod
+    def trained(cls, **fields: Any) -> Self:
+        """For trainers: a model whose fields were made and checked there. They are kept as they are."""
+        model = object.__new__(cls)
+        vars(model).update(threshold=0.5, columns=None, target=None, **fields)
+        return model
+
+    def decision_function(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid. For more than two labels, or several numbers: a sum for
         each of them.
 
@@ -143,6 +153,9 @@ class Model:
             given as a 1-D list of `n_features` numbers, a dict, a named tuple, or a pandas Series whose index has the
             names. If the model has one input, a 1-D list holds one number for each row. A neuron also takes a SciPy
             sparse matrix or array, and then only looks at the values that are stored.
+        n_jobs : int, optional
+            How many threads predict, None for one and -1 for one on each core; never more than there are cores. The
+            sums are the same bits. Few rows, and sparse ones, are predicted by one thread.
 
         Returns
         -------
@@ -154,7 +167,8 @@ class Model:
             For NaN, infinity, ragged rows, a missing column, or a number of columns that differs from the number of
             inputs. The message names the place.
         """
-        return self.checked_logits(self._matrix(X))
+        rows = max(BLOCK_VALUES // self.n_features, 1)
+        return by_threads(self, lambda part: self.checked_logits(self._matrix(part)), X, n_jobs, rows)
 
     def checked_logits(self, matrix: Any) -> np.ndarray:
         """`decision_function` for rows that were checked before: a finite matrix of the right width, or a CSR."""
@@ -163,11 +177,12 @@ class Model:
         self._logits(((matrix[part], out[part]) for part in parts), len(matrix))
         return out if self.n_outputs > 1 else out[:, 0]
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         """The probability of the second label for each row: sigmoid(decision_function(X)), (n,) float64.
 
         For more than two labels: the probability of each label, (n, n_labels): softmax(decision_function(X)), or, one
-        against the rest, each label's sigmoid divided by the sum of all.
+        against the rest, each label's sigmoid divided by the sum of all. `X` and `n_jobs` are as for
+        `decision_function`.
 
         Raises
         ------
@@ -182,6 +197,11 @@ class Model:
         array([0.5])
         """
         self._check_probabilities()
+        rows = max(BLOCK_VALUES // self.n_features, 1)
+        return by_threads(self, self._probabilities, X, n_jobs, rows)
+
+    def _probabilities(self, X: Any) -> np.ndarray:
+        """`predict_proba`, by one thread."""
         z = self.decision_function(X)
         for part in slices(len(z), BLOCK_VALUES // self.n_outputs):
             z[part] = outputs.probabilities(z[part], self.output)
@@ -197,12 +217,12 @@ class Model:
                 "decision_function, or train with loss='log_loss'"
             )
 
-    def label_probabilities(self, X: Any) -> np.ndarray:
+    def label_probabilities(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         """The probability of each label for each row: (n, n_labels) float64, for two labels as well."""
-        p = self.predict_proba(X)
+        p = self.predict_proba(X, n_jobs=n_jobs)
         return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p
 
-    def predict(self, X: Any, threshold: float | None = None) -> np.ndarray:
+    def predict(self, X: Any, threshold: float | None = None, *, n_jobs: int | None = None) -> np.ndarray:
         """The label of each row: the second of two labels if its probability is at least `threshold`.
 
         With more than two labels it is the most probable label, and there is no threshold. Labels have the type that
@@ -214,6 +234,8 @@ class Model:
             As for `decision_function`.
         threshold : float, optional
             From 0 to 1. The default is the model's own `threshold`, which is 0.5 unless set.
+        n_jobs : int, optional
+            As for `decision_function`.
 
         Examples
         --------
@@ -223,10 +245,10 @@ class Model:
         """
         limit = self.limit(threshold)
         if self.numbers:
-            return outputs.numbers(self.decision_function(X), self.output)
+            return outputs.numbers(self.decision_function(X, n_jobs=n_jobs), self.output)
         if self.output == outputs.MARGIN:
-            return self.labels[self._places(self.decision_function(X))]
-        probabilities = self.predict_proba(X)
+            return self.labels[self._places(self.decision_function(X, n_jobs=n_jobs))]
+        probabilities = self.predict_proba(X, n_jobs=n_jobs)
         if self.n_outputs > 1:
             return self.labels[probabilities.argmax(axis=1)]
         return self.labels[(probabilities >= limit).astype(np.intp)]

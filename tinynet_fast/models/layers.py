@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import reference
+from tinynet_fast.rows.values import is_finite
 
 ACTIVATIONS = reference.ACTIVATIONS
 
@@ -30,14 +31,13 @@ def layer_table(sizes: Sequence[int], activation: str, output: str = "") -> np.n
 
 def flatten(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> np.ndarray:
     """The kernels' flat parameters: for each layer the weights, input by input, then the biases."""
-    parts = (part for layer in zip(weights, biases, strict=True) for part in layer)
-    return np.concatenate([np.ravel(part) for part in parts])
+    return np.concatenate([part for layer in zip(weights, biases, strict=True) for part in layer], axis=None)
 
 
 def views(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """A list of weights and a list of biases, which share the memory of flat parameters."""
     weights, biases, p = [], [], 0
-    for inputs, outputs, _ in layers:
+    for inputs, outputs, _ in layers.tolist():
         weights.append(params[p : p + inputs * outputs].reshape(inputs, outputs))
         p += inputs * outputs
         biases.append(params[p : p + outputs])
@@ -52,7 +52,7 @@ def unflatten(params: np.ndarray, layers: np.ndarray) -> tuple[list[np.ndarray],
 
 def check_layers(weights: Any, biases: Any, n_outputs: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return weights and biases as float64 arrays. ValueError, naming the layer, if shapes or values do not fit."""
-    if not all(isinstance(given, (list, tuple)) for given in (weights, biases)):
+    if not (isinstance(weights, (list, tuple)) and isinstance(biases, (list, tuple))):
         raise ValueError("weights and biases are lists: an array of weights and one of biases a layer")
     if len(weights) != len(biases) or len(weights) == 0:
         raise ValueError(f"{len(weights)} layers of weights and {len(biases)} of biases: one of each a layer is needed")
@@ -68,7 +68,7 @@ def check_layers(weights: Any, biases: Any, n_outputs: int) -> tuple[list[np.nda
         if w.ndim != 2 or w.shape[1] != len(b) or 0 in w.shape or fan_in not in (None, len(w)) or wrong_end:
             needed = f"({fan_in or 'inputs'}, {n_outputs if layer == len(weights) - 1 else 'units'})"
             raise ValueError(f"weights[{layer}] has shape {w.shape} and biases[{layer}] {b.shape}; {needed} is needed")
-        if not (np.isfinite(w).all() and np.isfinite(b).all()):
+        if not (is_finite(w) and is_finite(b)):
             raise ValueError(f"weights[{layer}] or biases[{layer}] holds NaN or infinity: start from finite numbers")
         checked[0].append(w)
         checked[1].append(b)

@@ -33,7 +33,7 @@ class MLP(base.Model):
 
     def __post_init__(self) -> None:
         if isinstance(self.biases, (list, tuple)) and self.biases:
-            self._numbers = int(np.size(self.biases[-1]))
+            self._numbers = np.asarray(self.biases[-1]).size
         super().__post_init__()
         check_activation(self.activation)
         if self.output not in OUTPUT_ACTIVATIONS or (self.output == MARGIN and self.n_outputs > 1):

@@ -13,9 +13,11 @@ from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.outputs import DEVIATIONS, SIGMOID
 from tinynet_fast.models.sandwich import input_names, standard_errors
+from tinynet_fast.models.threads import by_threads
 from tinynet_fast.rows.arrays import as_float, as_matrix, as_sample_weight
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.rows.values import is_finite
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -37,11 +39,11 @@ class Neuron(base.Model):
 
     def __post_init__(self) -> None:
         self.weights = np.array(self.weights, dtype=np.float64, ndmin=1)
-        self.bias = np.array(self.bias, dtype=np.float64)
-        self.bias = float(self.bias.reshape(-1)[0]) if self.bias.size == 1 else self.bias
+        bias = np.array(self.bias, dtype=np.float64)
+        self.bias = bias.item() if bias.size == 1 else bias
         super().__post_init__()
-        n, finite_numbers = self.n_outputs, np.isfinite(self.weights).all() and np.isfinite(self.bias).all()
-        shapes = (self.weights.shape[1:], np.shape(self.bias))
+        n, finite_numbers = self.n_outputs, is_finite(self.weights) and is_finite(bias)
+        shapes = (self.weights.shape[1:], () if bias.size == 1 else bias.shape)
         if not self.weights.size or shapes != (((), ()) if n == 1 else ((n,), (n,))) or not finite_numbers:
             raise ValueError(
                 "weights and bias are finite numbers: one weight for each input, of at least one, and a bias"
@@ -63,7 +65,8 @@ class Neuron(base.Model):
     def _arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Weights and bias of each output as the kernels take them."""
         weights = self.weights.reshape(self.n_features, -1).T
-        return [(np.ascontiguousarray(w), b) for w, b in zip(weights, np.reshape(self.bias, (-1, 1)), strict=True)]
+        biases = np.array(self.bias, ndmin=1).reshape(-1, 1)
+        return [(np.ascontiguousarray(w), b) for w, b in zip(weights, biases, strict=True)]
 
     @property
     def _layers(self) -> list[tuple[np.ndarray, np.ndarray, str]]:
@@ -89,9 +92,15 @@ class Neuron(base.Model):
             engine.kernels.sparse_logits(*matrix.arrays, *of_one, row)
         return out[0] if self.n_outputs == 1 else np.ascontiguousarray(out.T)
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         if self.output != SIGMOID:
-            return super().predict_proba(X)
+            return super().predict_proba(X, n_jobs=n_jobs)
+        rows = max(base.COMPILED_FROM // self.n_features, 1)
+        return by_threads(self, self._probabilities, X, n_jobs, rows)
+
+    def _probabilities(self, X: Any) -> np.ndarray:
+        if self.output != SIGMOID:
+            return super()._probabilities(X)
         if type(X) is list:
             probability = self._one_probability(X)
             if probability is not None:
@@ -100,7 +109,7 @@ class Neuron(base.Model):
             probabilities = self._many_probabilities(as_matrix(X), ENGINES["fast"])
             if probabilities is not None:
                 return probabilities
-        return super().predict_proba(X)
+        return super()._probabilities(X)
 
     def _one_probability(self, X: list[Any]) -> float | None:
         """Predict one row that is given as a list, in plain Python, because to make an array takes longer.

@@ -1,5 +1,6 @@
 """Turns lists and arrays into a checked matrix, and labels into codes. `blocks.py` makes blocks of rows from these."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -148,6 +149,7 @@ class Codes:
 
     def __init__(self, y: np.ndarray, labels: np.ndarray) -> None:
         self.y, self.labels = y, labels
+        self._are_labels = y.dtype == np.float64 and labels.tolist() == list(range(len(labels)))  # the codes
 
     def __getitem__(self, part: Any) -> np.ndarray:
         y = self.y[part]
@@ -157,8 +159,9 @@ class Codes:
 
     def as_floats(self, part: Any) -> np.ndarray:
         """The codes as float64, C-contiguous. A slice of labels that are codes already, 0.0 and 1.0, is not copied."""
-        if self.y.dtype == np.float64 and np.array_equal(self.labels, np.arange(len(self.labels))):
-            return np.require(self.y[part], requirements=("C", "A"))
+        if self._are_labels:
+            codes = np.asarray(self.y[part], order="C")
+            return codes if codes.flags.aligned else codes.copy()
         return self[part].astype(np.float64)
 
 
@@ -193,14 +196,16 @@ def _two_labels(array: np.ndarray) -> np.ndarray | None:
         same = part == first
         known = np.count_nonzero(same)
         if known < len(part) and not len(second):
-            place = int(np.argmin(same))
+            place = same.argmin()
             second = part[place : place + 1]
         if len(second):
             known += np.count_nonzero(part == second)
         if known < len(part):  # NaN equals nothing, not even itself
             return None
-    labels = np.sort(np.concatenate((first, second), dtype=array.dtype))
-    return labels if len(labels) == 2 and (array.dtype.kind != "f" or np.isfinite(labels).all()) else None
+    labels = np.concatenate((first, second), dtype=array.dtype)
+    labels.sort()
+    finite = array.dtype.kind != "f" or all(map(math.isfinite, labels.tolist()))
+    return labels if len(labels) == 2 and finite else None
 
 
 def _looked_for(array: np.ndarray, name: str, most: int) -> np.ndarray:
@@ -311,6 +316,8 @@ def _label_array(y: Any, n_rows: int, name: str) -> np.ndarray:
 
 def as_float(value: Any) -> float | None:
     """A number as a float, infinity if it is too large for one; None if it is no real number."""
+    if type(value) is float:
+        return value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         return None
     try:

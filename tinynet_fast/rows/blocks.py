@@ -40,17 +40,11 @@ class Rows:
         self.y_mean: np.ndarray | None = None
         self.y_scale: np.ndarray | None = None
         self.reach = 0.0  # how much longer training can make a row, by noise
+        self.count: int = len(X) if index is None else len(index)
+        self.n_features: int = X.shape[1]
 
     def __len__(self) -> int:
-        return len(self.X) if self.index is None else len(self.index)
-
-    @property
-    def count(self) -> int:
-        return len(self)
-
-    @property
-    def n_features(self) -> int:
-        return int(self.X.shape[1])
+        return self.count
 
     @property
     def total_weight(self) -> float:
@@ -95,15 +89,16 @@ class Rows:
         With a `batch_size`, a block ends with a batch or lies within one. Rows before the `start`-th are left out.
         `tile` is ignored here (see `StreamRows.blocks`).
         """
-        places = None if order is None else order.permutation(len(self), self.n_features, epoch)
+        places = None if order is None else order.permutation(self.count, self.n_features, epoch)
         index = self.index if places is None else places if self.index is None else self.index[places]
-        for first, last in _cuts(len(self), size, batch_size):
+        for first, last in _cuts(self.count, size, batch_size):
             first = max(first, start)
             if first >= last:
                 continue
             part = slice(first, last) if index is None else index[first:last]
             weights = None if self.sample_weight is None else self.sample_weight[part]
-            yield self.standardised(picked(self.X, part)), self.standardised_y(self.codes.as_floats(part)), weights
+            X = self.X[part] if index is None else picked(self.X, part)
+            yield self.standardised(X), self.standardised_y(self.codes.as_floats(part)), weights
 
 
 def picked(X: Any, part: Any) -> Any:

@@ -47,7 +47,7 @@ def warn_of_row_numbers(names: Sequence[str] | None, X: Any) -> None:
     TrainingWarning
         Once, with all such columns and the remedy.
     """
-    found = row_numbers(names, X)
+    found = row_numbers(names, X) if names else []
     if not found:
         return
     assert names is not None

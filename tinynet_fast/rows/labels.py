@@ -60,7 +60,7 @@ def read_labels(y: Any, name: str, what: str = "label") -> np.ndarray:
 
     Messages call what a row has a label, or `what`.
     """
-    if isinstance(y, (Iterator, Mapping)) or hasattr(y, "toarray"):
+    if not isinstance(y, np.ndarray) and (isinstance(y, (Iterator, Mapping)) or hasattr(y, "toarray")):
         remedy = f"{name}.toarray()" if hasattr(y, "toarray") else f"list({name})"
         remedy = f"list({name}.values())" if isinstance(y, Mapping) else remedy
         raise ValueError(f"{name} is a {type(y).__name__}: pass {remedy}, with one {what} a row")

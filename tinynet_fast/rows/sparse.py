@@ -112,6 +112,8 @@ def stacked(parts: Sequence[Any]) -> Any:
 
 def is_sparse(X: Any) -> bool:
     """Whether `X` is one of SciPy's sparse matrices or arrays, or a table made of one. Imports nothing."""
+    if isinstance(X, np.ndarray):
+        return False
     scipy = sys.modules.get("scipy.sparse")  # imported, if there is such a matrix
     return isinstance(X, CSR) or (scipy is not None and bool(scipy.issparse(X)))
 

@@ -1,5 +1,6 @@
 """What kind of value is this: missing, masked, a collection, or a code that stands for another value?"""
 
+import math
 import sys
 from typing import Any
 
@@ -22,6 +23,15 @@ def is_missing(value: Any) -> bool:
 def is_masked(values: Any) -> bool:
     """Whether an array of `numpy.ma` has masked values. (NumPy imports that when it is first named: 10 ms.)"""
     return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values)
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether an array of numbers holds no NaN and no infinity.
+
+    If the sum of squares is finite, so are the numbers; large ones are asked one by one. That takes a third of the
+    time for few numbers. (`vdot` overflows without a warning. `dot` is faster, but gives one.)
+    """
+    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
 def is_number(text: str) -> bool:

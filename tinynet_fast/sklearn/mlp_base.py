@@ -15,6 +15,7 @@ from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.mlp_epochs import MLPRun
 from tinynet_fast.sklearn.mlp_kernels import have_kernels, outputs, sizes_of
 from tinynet_fast.sklearn.mlp_lbfgs import KernelGradient
+from tinynet_fast.sklearn.sharing import waits
 from tinynet_fast.sklearn.validation import placing
 
 FEW_ROWS = 100  # for at most 100 rows, scikit-learn's own forward pass takes less time than a call of ours
@@ -97,7 +98,9 @@ class MLPBase(Convertible, CallbackSupportMixin):
         if sample_weight is not None and not sample_weight.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         of_class = self._class_weights(y, incremental)
-        MLPRun(self, X, y, sample_weight, of_class, incremental, *self._call).run()
+        run = MLPRun(self, X, y, sample_weight, of_class, incremental, *self._call)
+        if self.early_stopping or not waits(run):
+            run.run()
 
     def _fit_lbfgs(self: Any, X: Any, y: np.ndarray, sample_weight: Any, *rest: Any) -> None:
         """scikit-learn calls this for solver="lbfgs"; it calls `_loss_grad_lbfgs` many times."""

@@ -16,6 +16,7 @@ from tinynet_fast.kernels.reference import ADAM, NESTEROV, SGD
 from tinynet_fast.models.layers import flatten, views
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.sklearn.mlp_kernels import KernelNetwork, dense, parameters_of
+from tinynet_fast.sklearn.sharing import latest
 from tinynet_fast.training.loop import visit
 
 
@@ -72,9 +73,13 @@ class KernelBatches(KernelNetwork):
         super().__init__(model, X, y, sample_weight)
         self.size, self.optimizer, self.layers = size, model._optimizer, self.table
         self._share_memory(model)
+        n, self.at_once = len(self.y), size
+        plain = sample_weight is None and self.constants is None and not issparse(X)
+        if plain and self.engine.can("network_passes"):
+            most = min(self.engine.block_rows(X.shape[1], 3 * self.state.shape[1]), n)
+            self.at_once = max(most // size, 1) * size
         self.ones, self.losses = np.ones(size), np.zeros(1)
-        self.gathered = np.empty((size, X.shape[1]), self.X.dtype), np.empty((size, *self.y.shape[1:]))
-        n = len(self.y)
+        self.gathered = np.empty((self.at_once, X.shape[1]), self.X.dtype), np.empty((self.at_once, *self.y.shape[1:]))
         self.rules = {rows: self._rule(rows) for rows in {size, n % size or size}}
 
     def _share_memory(self, model: Any) -> None:
@@ -124,20 +129,23 @@ class KernelBatches(KernelNetwork):
         """One pass in batches, in that order. Returns the mean loss of the rows, with penalties."""
         n, size = len(self.y), self.size
         self.schedule_rows, self.total, self.made = self._schedule_rows(-(-n // size)), 0.0, 0
-        parts = slices(n, size)
-        visit(((part if order is None else order[part], part.stop - part.start) for part in parts), self._train)
+        parts = slices(n, self.at_once)
+        if self.at_once > size:
+            visit(((part, order) for part in parts), self._train_batches)
+        else:
+            visit(((part if order is None else order[part], part.stop - part.start) for part in parts), self._train)
         if isinstance(self.optimizer, AdamOptimizer) and self.made:
             self.optimizer.t += self.made
             self.optimizer.learning_rate = self.schedule_rows[self.made - 1, at.RATE]
         return self.total / n
 
-    def _batch(self, part: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of a batch and what is true of them, one after another."""
+    def _batch(self, part: Any, rows: int, kept: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of a batch, or of several, and what is true of them, one after another; in new memory if `kept`."""
         if issparse(self.X):
             return dense(self.X, part), self.y[part]
         if isinstance(part, slice):
             return self.X[part], self.y[part]
-        X, y = self.gathered[0][:rows], self.gathered[1][:rows]
+        X, y = (np.empty_like(memory[:rows]) if kept else memory[:rows] for memory in self.gathered)
         if self.y.ndim == 1:
             row_order.gather(self.X, self.y, part, X, y)
         else:
@@ -146,7 +154,7 @@ class KernelBatches(KernelNetwork):
         return X, y
 
     def _train(self, part: Any, rows: int) -> None:
-        """Train on a batch. Each batch is a call by itself, because its penalty needs the weights before its update."""
+        """Train on a batch. It is a call by itself, because its penalty needs the weights before its update."""
         X, y = self._batch(part, rows)
         weight, weights = self.ones[:rows], float(rows)
         if self.sample_weight is not None:
@@ -163,3 +171,22 @@ class KernelBatches(KernelNetwork):
         if weights > 0.0:  # a batch whose weights are all 0 has no loss, changes nothing and is not counted
             self.made += 1
             self.total += self.mean_loss(float(self.losses[0]), part, weight, weights, squares) * rows
+
+    def _train_batches(self, part: slice, order: np.ndarray | None) -> None:
+        """Train on several batches in one call: the same updates. Rows have no sample weights."""
+        rows = part.stop - part.start
+        if order is None:
+            X, y = self._batch(part, rows)
+        else:
+            name, arrays = ("rows", part.start, part.stop), (self.X, self.y, order)
+            X, y = latest(name, arrays, lambda kept: self._batch(order[part], rows, kept))
+        sizes = np.full(-(-rows // self.size), float(self.size))
+        sizes[-1] = rows - self.size * (len(sizes) - 1)
+        steps = self.schedule_rows[self.made : self.made + len(sizes)]
+        steps[:, at.L2] = self.alpha / sizes
+        losses, squares = np.zeros((2, len(sizes)))
+        given = y.reshape(-1), self.ones, self.no_mask, steps, self.rules[self.size], self.layers
+        changed = self.state, self.units, self.pending, losses, squares
+        self.engine.kernels.network_passes(self.engine.rows(X), *given, *changed)
+        self.made += len(sizes)
+        self.total += float((self.mean_loss(losses, None, None, sizes, squares) * sizes).sum())

@@ -1,7 +1,7 @@
 """The epochs of a network's fit: its attributes after each epoch, and when to stop."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing
 from tinynet_fast.sklearn.callbacks import Epochs
 from tinynet_fast.sklearn.mlp_batches import KernelBatches, TheirBatches, optimizer_of
 from tinynet_fast.sklearn.mlp_kernels import have_kernels
+from tinynet_fast.sklearn.sharing import latest, once, shuffled
 from tinynet_fast.sklearn.validation import check_counts, validation_numbers, validation_rows
 from tinynet_fast.training.loop import finish, run_epochs
 
@@ -57,7 +58,7 @@ class MLPRun:
         size = min(200 if model.batch_size == "auto" else int(model.batch_size), n)
         ours = have_kernels(model, X, sample_weight)
         self.batches = (KernelBatches if ours else TheirBatches)(model, X, y, sample_weight, size)
-        self.order, model.engine_, model.n_iter_ = np.arange(n), self.batches.name, 0
+        self.order, model.engine_, model.n_iter_ = once("first order", (X,), lambda: np.arange(n)), self.batches.name, 0
 
     def _given(self, validation: tuple[Any, Any, Any]) -> tuple[Any, np.ndarray, np.ndarray, Any] | None:
         """The rows that are not trained on, their labels, the labels in the form of `y`, and sample weights."""
@@ -114,19 +115,22 @@ class MLPRun:
     def run(self) -> None:
         """Train until the end. With early stopping the model gets the weights of its best epoch."""
         try:
-            finish(run_epochs(self._pass, int(self.model.max_iter), [self._ended]))
+            finish(self.loop())
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
         if self.model.early_stopping:
             self.model.coefs_, self.model.intercepts_ = self.model._best_coefs, self.model._best_intercepts
 
+    def loop(self) -> Iterator[tuple[int, bool]]:
+        """The loop over the epochs."""
+        return run_epochs(self._pass, int(self.model.max_iter), [self._ended])
+
     def _pass(self, done: int) -> int:
         model = self.model
         self.epochs.begin()
         if model.shuffle:
-            places = np.arange(len(self.order))
-            model._random_state.shuffle(places)  # what scikit-learn's `shuffle` does, in a tenth of its time
-            self.order = self.order[places]
+            order, places = self.order, shuffled(model._random_state, len(self.order))
+            self.order = latest("order", (order, places), lambda kept: order[places])
         model.loss_ = self.batches.epoch(self.order if model.shuffle else None)
         # scikit-learn would say so only after the last epoch; early stopping returns the weights of an earlier one
         if not (model.early_stopping or all(np.isfinite(part).all() for part in self.batches.parameters)):

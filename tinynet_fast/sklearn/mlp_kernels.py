@@ -14,6 +14,7 @@ from tinynet_fast.kernels.engines import ENGINES, FAST, choose, row_limit
 from tinynet_fast.kernels.reference import CLIPPED_LOG_LOSS, LEAST, LEAST_SQUARES, POISSON
 from tinynet_fast.models.as_sklearn import NAMES
 from tinynet_fast.models.layers import flatten, layer_table
+from tinynet_fast.sklearn.sharing import once
 from tinynet_fast.training.mlp import longest_unit
 
 OUR_NAMES = {theirs: ours for ours, theirs in NAMES.items()}
@@ -78,8 +79,7 @@ class KernelNetwork:
         self.alpha, self.table = float(model.alpha), table_of(model)
         self.X = X.tocsr() if issparse(X) else np.ascontiguousarray(X)
         classes = model.out_activation_ == "softmax"
-        y = y.argmax(axis=1) if classes else y[:, 0] if y.shape[1] == 1 else y
-        self.y = np.ascontiguousarray(y, dtype=np.float64)
+        self.y = once("targets", (y,), lambda: _targets(y, classes))
         self.sample_weight = None if sample_weight is None else np.ascontiguousarray(sample_weight, dtype=np.float64)
         self.loss = LOSSES[model.loss]
         self.shape = LEAST if self.loss == CLIPPED_LOG_LOSS else 0.0
@@ -88,14 +88,14 @@ class KernelNetwork:
         if self.loss == POISSON:
             self.constants = (xlogy(self.y, self.y) - self.y).reshape(len(self.y), -1).sum(axis=1)
         engine = ENGINES[model.engine]
-        largest = largest_row(self.X) if engine is FAST else 0.0
+        largest = once("largest row", (X,), lambda: largest_row(self.X)) if engine is FAST else 0.0
         # `strict` if the first sums are so large that `fast` would lose digits
         self.engine = choose(engine, largest, row_limit(longest_unit(parameters_of(model), sizes_of(model))))
         self.name = self.engine.name
         self.units, self.no_mask, self.pending = self.engine.scratch(self.table), np.empty((1, 0)), np.zeros(2)
 
-    def mean_loss(self, total: float, part: Any, weight: np.ndarray, weights: float, squares: float) -> float:
-        """scikit-learn's loss of a batch.
+    def mean_loss(self, total: Any, part: Any, weight: Any, weights: Any, squares: Any) -> Any:
+        """scikit-learn's loss of a batch; of several, if these are arrays.
 
         `total` is the sum of the kernels' losses, `weights` that of the sample weights, and `squares` that of the
         squared weights before the update.
@@ -103,6 +103,11 @@ class KernelNetwork:
         if self.constants is not None:
             total += float(np.dot(weight, self.constants[part]))
         return (total * self.scale + 0.5 * self.alpha * squares) / weights
+
+
+def _targets(y: np.ndarray, classes: bool) -> np.ndarray:
+    y = y.argmax(axis=1) if classes else y[:, 0] if y.shape[1] == 1 else y
+    return np.ascontiguousarray(y, dtype=np.float64)
 
 
 def largest_row(X: Any) -> float:

@@ -11,7 +11,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from tinynet_fast.kernels.fast import prediction
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
@@ -23,8 +23,11 @@ from tinynet_fast.sklearn.sgd_segments import side_by_side
 from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
 from tinynet_fast.sklearn.validation import (
     ROWS,
+    RemembersOptions,
     Validation,
+    are_ready,
     checked_matrix,
+    checked_rows,
     checked_weights,
     placing,
     validation_rows,
@@ -33,7 +36,7 @@ from tinynet_fast.sklearn.validation import (
 from tinynet_fast.training.junctions import Junctions
 
 
-class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifier):
+class SGDClassifier(RemembersOptions, Convertible, CallbackSupportMixin, linear_model.SGDClassifier):
     """Linear classifiers by stochastic gradient descent, a row at a time: scikit-learn's, but faster.
 
     It is a subclass of `sklearn.linear_model.SGDClassifier` (from version 1.8 on) and takes everything that its
@@ -270,8 +273,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         """
         check_options(self)
         given = X, y, sample_weight
-        with placing(X):
-            X, y = validate_data(self, X, y, **ROWS)
+        X, y = checked_rows(self, X, y, reset=True)
         warm = self.warm_start and hasattr(self, "coef_")
         coef_init = self.coef_ if warm and coef_init is None else coef_init
         intercept_init = self.intercept_ if warm and intercept_init is None else intercept_init
@@ -315,8 +317,7 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
         if first and self.class_weight == "balanced":
             return super().partial_fit(X, y, classes)  # says what to do instead
         given = X, y, sample_weight
-        with placing(X):
-            X, y = validate_data(self, X, y, reset=first, **ROWS)
+        X, y = checked_rows(self, X, y, reset=first)
         _check_partial_fit_first_call(self, classes)
         unknown = np.logical_and.reduce([y != label for label in self.classes_])
         if unknown.any():
@@ -337,8 +338,17 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
 
     def decision_function(self, X: Any) -> np.ndarray:
         """(n,): the sum of each row, before the sigmoid; for more than two classes (n, n_classes)."""
-        with placing(X):
-            return super().decision_function(X)
+        if not are_ready(X) or not hasattr(self, "coef_") or issparse(self.coef_):
+            with placing(X):
+                return super().decision_function(X)
+        sums = checked_rows(self, X) @ self.coef_.T + self.intercept_
+        return sums.reshape(-1) if sums.shape[1:] == (1,) else sums
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(n,): the class of each row."""
+        sums = self.decision_function(X)
+        places = (sums > 0.0).astype(np.intp) if sums.ndim == 1 else sums.argmax(axis=1)
+        return np.asarray(self.classes_[places])
 
     @available_if(linear_model.SGDClassifier._check_proba)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -346,13 +356,14 @@ class SGDClassifier(Convertible, CallbackSupportMixin, linear_model.SGDClassifie
 
         For more than two classes, it is that of each class against the rest, and each row is normalised.
         """
-        check_is_fitted(self)
+        if not hasattr(self, "coef_"):
+            check_is_fitted(self)  # says that it is not
         coef, intercept = self.coef_, np.asarray(self.intercept_)
         theirs = self.loss != "log_loss" or self.engine == "exact" or len(self.classes_) > 2
         with placing(X):
             if theirs or issparse(coef) or coef.dtype != np.float64 or intercept.shape != (1,):
                 return super().predict_proba(X)
-            rows = validate_data(self, X, reset=False, ensure_all_finite=False, **ROWS)
+            rows = checked_rows(self, X, finite=False)
             if not issparse(rows) and coef.shape == (1, rows.shape[1]):
                 both, intercept = np.empty((len(rows), 2)), intercept.astype(np.float64)
                 if prediction.predict_both(rows, np.ascontiguousarray(coef[0]), intercept, both):

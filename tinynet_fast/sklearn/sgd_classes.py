@@ -21,6 +21,7 @@ from tinynet_fast.sklearn.sgd_sparse import SparseClass, SparseTable
 from tinynet_fast.sklearn.sgd_training import ClassArrays, DenseTable, OneClass
 from tinynet_fast.sklearn.sgd_weights import Weights, is_averaged
 from tinynet_fast.sklearn.validation import Validation, log_probabilities
+from tinynet_fast.training.draws import seeded
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.rate_search import auto_rate
 from tinynet_fast.training.result import RateSearch
@@ -64,14 +65,20 @@ class Start:
     rate: float | None = None  # for ``learning_rate="auto"``
 
 
+def random_state_of(seed: Any) -> np.random.RandomState:
+    """scikit-learn's `check_random_state`. If `seed` is a number, draw from it as from `seeded`."""
+    return seeded(int(seed)) if isinstance(seed, (int, np.integer)) else check_random_state(seed)
+
+
 def starts_of(model: Any, data: Data, learned: Weights, class_weight: np.ndarray, holds_out: bool) -> list[Start]:
     """Where each class begins. Random numbers are drawn in the same order as in scikit-learn."""
     k = len(learned.coef)
     held = data.held_out(model) if holds_out and k > 1 else None
-    random_state = check_random_state(model.random_state)
-    states = list(map(check_random_state, random_state.randint(LARGEST_INT, size=k))) if k > 1 else [random_state]
+    random_state = random_state_of(model.random_state)
+    seeds = random_state.randint(LARGEST_INT, size=k) if k > 1 else [random_state]
     starts: list[Start] = []
-    for i, own in enumerate(states):
+    for i, seed in enumerate(seeds):
+        own = random_state_of(seed)
         own.randint(1, LARGEST_INT)  # scikit-learn draws a seed here that it does not use
         held = data.held_out(model) if holds_out and k == 1 else held
         positive = i if k > 1 else 1

@@ -5,18 +5,17 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import linear_model
-from sklearn.utils import check_random_state
 
 from tinynet_fast.kernels import exact
 from tinynet_fast.sklearn.convert import Convertible
-from tinynet_fast.sklearn.sgd_classes import LARGEST_INT
+from tinynet_fast.sklearn.sgd_classes import LARGEST_INT, random_state_of
 from tinynet_fast.sklearn.sgd_exact import Exact, options_of
 from tinynet_fast.sklearn.sgd_training import ClassArrays
 from tinynet_fast.sklearn.sgd_weights import is_averaged, learned_before
-from tinynet_fast.sklearn.validation import checked_matrix, placing, whole_or_not
+from tinynet_fast.sklearn.validation import RemembersOptions, checked_matrix, placing, whole_or_not
 
 
-class SGDRegressor(Convertible, linear_model.SGDRegressor):
+class SGDRegressor(RemembersOptions, Convertible, linear_model.SGDRegressor):
     """Linear regression by stochastic gradient descent, a row at a time: scikit-learn's, but faster; the same bits.
 
     With the same options, rows and `random_state`, `coef_`, `intercept_`, `n_iter_` and the predictions are those of
@@ -100,7 +99,7 @@ class SGDRegressor(Convertible, linear_model.SGDRegressor):
         self.t_ = getattr(self, "t_", 1.0)
         held = self._make_validation_split(y, sample_mask=sample_weight > 0)
         score = self._make_validation_score_cb(held, X, y, sample_weight)
-        random_state = check_random_state(self.random_state)
+        random_state = random_state_of(self.random_state)
         seed = random_state.randint(0, LARGEST_INT)
         random_state.randint(1, LARGEST_INT)  # scikit-learn draws a seed here that it does not use
         options = options_of(self, X, max_iter, self.tol)

@@ -4,10 +4,9 @@ Those are `X_val` and `y_val`, or the rows that early stopping holds out.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial, wraps
+from functools import cache, lru_cache, partial, wraps
 from inspect import signature
 from typing import Any
 
@@ -15,15 +14,18 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.special import log_expit, logsumexp
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from tinynet_fast.rows.arrays import check_finite
 from tinynet_fast.rows.frames import training_rows
 from tinynet_fast.rows.sparse import is_sparse
+from tinynet_fast.rows.values import is_finite
 
 # For scikit-learn's `validate_data`.
 ROWS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
 ROWS |= {"accept_sparse": "csr", "accept_large_sparse": False}
+PLAIN = (str, int, float, type(None), np.number, np.bool_)  # of options that nobody can change in place
 ALLOWS_ZEROS = "allow_all_zero_weights" in signature(_check_sample_weight).parameters
 ABOUT_VALUES = re.compile("NaN|infinity|could not (be )?(convert|promote)|must be a")  # scikit-learn's words for values
 
@@ -70,22 +72,101 @@ def whole_or_not(method: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-@contextmanager
-def placing(X: Any, name: str = "X") -> Iterator[None]:
-    """If scikit-learn refuses a value in `X`, begin its message with the row and the column of the first such value."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        if not ABOUT_VALUES.search(str(error)):
-            raise
+class placing:
+    """A context: if scikit-learn refuses a value in `X`, its message begins with the place of the first such value."""
+
+    def __init__(self, X: Any, name: str = "X") -> None:
+        self.X, self.name = X, name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, (ValueError, TypeError)) or not ABOUT_VALUES.search(str(error)):
+            return
         try:
-            matrix, _, names = training_rows(X, None, name=name, sparse=True)
+            matrix, _, names = training_rows(self.X, None, name=self.name, sparse=True)
             if not is_sparse(matrix):
-                check_finite(matrix, name, names)
+                check_finite(matrix, self.name, names)
         except ValueError as place:
             kind = ValueError if isinstance(error, ValueError) else TypeError
             raise kind(f"{place}. {error}") from error
-        raise
+
+
+class RemembersOptions:
+    """A mixin: options that were found to be right are not checked again, in any estimator of the class.
+
+    scikit-learn's check takes longer than an epoch of 10,000 rows.
+    """
+
+    def _validate_params(self) -> None:
+        kind: Any = type(self)
+        values = [getattr(self, name) for name in _option_names(kind)]
+        if not all(isinstance(value, PLAIN) for value in values):
+            super()._validate_params()  # type: ignore[misc]
+            return
+        _check_options(kind, *values)
+
+
+@cache
+def _option_names(kind: Any) -> list[str]:
+    return list(kind._get_param_names())
+
+
+@lru_cache(typed=True)
+def _check_options(kind: Any, *values: Any) -> None:
+    """scikit-learn's check of an estimator's options. Errors are not remembered."""
+    options = dict(zip(_option_names(kind), values, strict=True))
+    validate_parameter_constraints(kind._parameter_constraints, options, caller_name=kind.__name__)
+
+
+def checked_rows(model: Any, X: Any, *y: Any, reset: bool = False, finite: bool = True) -> Any:
+    """scikit-learn's `validate_data`, of rows alone or of rows and what they are to learn.
+
+    Arrays that it would return as they are do not go through it, because its questions (is this a frame, and of which
+    library?) take ten times as long as predicting a row. It also gets whatever it has to complain of.
+
+    Parameters
+    ----------
+    model : estimator
+    X
+        The rows, as given to the estimator.
+    *y
+        What they are to learn, if that is to be checked too.
+    reset : bool
+        Whether `n_features_in_` and `feature_names_in_` are set, or compared.
+    finite : bool
+        Whether `X` must not hold NaN or infinity.
+    """
+    named, width = hasattr(model, "feature_names_in_"), getattr(model, "n_features_in_", None)
+    if (
+        are_ready(X)
+        and all(_is_ready(each, 1) and len(each) == len(X) and _is_of_numbers(each) for each in y)
+        and (reset or (not named and X.shape[1] == width))
+        and not (finite and not is_finite(X))
+    ):
+        if reset:
+            model.n_features_in_ = X.shape[1]
+            if named:
+                del model.feature_names_in_
+        return (X, *y) if y else X
+    with placing(X):
+        return validate_data(model, X, *y, reset=reset, **({} if finite else {"ensure_all_finite": False}), **ROWS)
+
+
+def are_ready(X: Any) -> bool:
+    """Whether rows need no conversion."""
+    return _is_ready(X, 2) and X.dtype.char in "df"
+
+
+def _is_ready(array: Any, ndim: int) -> bool:
+    """Whether this is an array of NumPy's own, of `ndim` dimensions, not empty, that needs no conversion."""
+    ready = type(array) is np.ndarray and array.ndim == ndim and array.size > 0
+    return ready and array.flags.c_contiguous and array.dtype.isnative
+
+
+def _is_of_numbers(y: np.ndarray) -> bool:
+    return y.dtype.kind in "biu" or (y.dtype.char in "df" and is_finite(y))
 
 
 def checked_matrix(X: Any) -> Any:

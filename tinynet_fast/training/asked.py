@@ -81,6 +81,8 @@ class Options:
 
     def augment_rows(self, noise: float, mixup: float = 0.0, batch_size: int | None = None) -> None:
         """Change the rows anew in each epoch; see `augment.py`."""
+        if not (noise or mixup):
+            return
         rows, numbers = self.rows, self.numbers
         self.augment = augmentation(rows, self.features, self.seed or 0, noise, mixup, batch_size, numbers)
         self.recorded |= {name: amount for name, amount in (("noise", noise), ("mixup", mixup)) if amount}
@@ -101,7 +103,8 @@ class Options:
         """
         found = None if self.checkpoint is None else self.checkpoint.found
         was_strict = found is not None and found["engine"] == "strict"
-        asked, largest = self.engine, 0.0 if self.streams else self.largest
+        asked, streams = self.engine, self.streams
+        largest = 0.0 if streams else self.largest
         self.engine = choose(asked, largest, limit, has_kernel=has_kernel and not was_strict)
-        if self.engine is FAST and (self.streams or self.augment is not None):
+        if self.engine is FAST and (streams or self.augment is not None):
             self.limit, self.largest = limit, 0.0

@@ -1,6 +1,5 @@
 """Checks of single options. An error names the option, its value and what is needed."""
 
-import os
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from tinynet_fast.rows.arrays import as_float
 from tinynet_fast.rows.labels import as_labels
+from tinynet_fast.rows.team import check_jobs as check_jobs  # for trainers, beside the other checks
 
 
 def check_whole(name: str, value: Any, least: int = 1) -> int:
@@ -15,15 +15,6 @@ def check_whole(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ValueError(f"{name} is {value!r}; a whole number of at least {least} is needed")
     return int(value)
-
-
-def check_jobs(n_jobs: Any) -> int:
-    """How many threads `n_jobs` asks for: 1 for None, one for each core for -1."""
-    if n_jobs is None:
-        return 1
-    if isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool) and n_jobs == -1:
-        return os.cpu_count() or 1
-    return check_whole("n_jobs", n_jobs)
 
 
 def check_seed(seed: Any) -> int:

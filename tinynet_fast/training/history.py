@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.rows.values import is_finite
+
 Arrays = dict[str, np.ndarray]  # what training changes: (k,) float64 arrays by name
 
 
@@ -74,4 +76,4 @@ class History:
 
 def all_finite(arrays: Arrays) -> bool:
     """Whether no array holds NaN or infinity."""
-    return all(np.isfinite(array).all() for array in arrays.values())
+    return all(map(is_finite, arrays.values()))

@@ -47,7 +47,7 @@ def constant_of(loss: ChosenLoss) -> tuple[str, str]:
     return f"the {name} of y", f"the {name}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Look:
     """What a look at some rows shows: mean losses, and `targets`, the rows' codes or numbers in their order."""
 
@@ -73,7 +73,7 @@ def look(model: Model, parts: list[Part], loss: ChosenLoss) -> Look:
     y = joined([y for _, y, _ in parts])
     weights = None if parts[0][2] is None else joined([w for _, _, w in parts if w is not None])
     part = np.full(len(z), 1.0 / len(z)) if weights is None else weights / weights.sum()
-    counted = part > 0.0
+    counted: Any = slice(None) if weights is None else part > 0.0
     if (y[counted] == y[counted][:1]).all():
         return Look(0.0, 0.0, 0.0, 1.0, 0.0, y, alike=True)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -111,15 +111,15 @@ def _of_columns(
     true = (y[:, np.newaxis] == np.arange(z.shape[1])) if labels and z.shape[1] > 1 else y.reshape(len(y), -1)
     true = true.astype(np.float64)
     best = np.array([_best_constant(column, part, loss) for column in true.T])
-    answers = z if code == HINGE else vectorized.predicted(z, code)
-    constant = vectorized.predicted(best, code)
-    losses = vectorized.row_loss(z, answers, true, code, shape).sum(axis=1)
-    of_constant = vectorized.row_loss(best, constant, true, code, shape).sum(axis=1)
-    spread = np.ptp(answers, axis=0)
+    both = np.empty((2, *z.shape))
+    both[0], both[1] = z, best
+    answers = both if code == HINGE else vectorized.predicted(both, code)
+    losses, of_constant = vectorized.row_loss(both, answers, true, code, shape).sum(axis=2)
+    spread = answers[0].max(axis=0) - answers[0].min(axis=0)
     if not labels:
         deviation = true.std(axis=0)
         spread = np.divide(spread, deviation, out=np.ones(len(spread)), where=deviation > 0.0)
-    return losses, of_constant, float(np.max(spread))
+    return losses, of_constant, float(spread.max())
 
 
 def _best_constant(y: np.ndarray, part: np.ndarray, loss: ChosenLoss) -> Any:

@@ -7,7 +7,6 @@ stopping, callbacks, checkpoints, progress. The updates are in the kernels.
 
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,9 +51,12 @@ def finish(loop: Iterable[tuple[int, bool]]) -> int:
 
 def visit(blocks: Iterable[tuple[Any, ...]], train: Callable[..., Any]) -> None:
     """One pass: hand each block to `train`, in order. Files that blocks are read from are closed in any case."""
-    with closing(blocks) if isinstance(blocks, Generator) else nullcontext():
+    try:
         for block in blocks:
             train(*block)
+    finally:
+        if isinstance(blocks, Generator):
+            blocks.close()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -64,12 +65,19 @@ def choose_loss(
     if isinstance(loss, str) and loss in LOSSES[other] and loss not in LOSSES[of]:
         what, remedy = ("numbers", "output='linear'") if of == LABELS else ("labels", "no output='linear'")
         raise ValueError(f"loss={loss!r} is for {what}: use {remedy}, or one of {', '.join(LOSSES[of])}")
-    found = LOSSES[of][check_one_of("loss", loss, tuple(LOSSES[of]))]
+    check_one_of("loss", loss, LOSSES[of])
     shapes = {"delta": check_rate("delta", delta), "gamma": check_at_least_zero("gamma", gamma)}
     shapes["quantile"] = check_rate("quantile", quantile)
     if not shapes["quantile"] < 1.0:
         raise ValueError(f"quantile is {quantile!r}; a number above 0 and below 1 is needed")
-    shape = 0.0 if found.shape is None else shapes[found.shape]
+    shape_name = LOSSES[of][loss].shape
+    return _chosen(loss, of, 0.0 if shape_name is None else shapes[shape_name])
+
+
+@lru_cache
+def _chosen(loss: str, of: str, shape: float) -> ChosenLoss:
+    """The loss of that name and shape."""
+    found = LOSSES[of][loss]
     steepest = focal_steepest(shape) if found.code == FOCAL else found.steepest
     return ChosenLoss(loss, of, found.code, found.shape, shape, max(steepest, math.ulp(0.0)))
 

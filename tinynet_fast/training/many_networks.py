@@ -1,7 +1,7 @@
 """Networks of one shape that are trained in the same pass over the rows, in groups: one call of the kernel trains a
 group. `Run` trains all of them as if they were one."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from tinynet_fast.kernels.engines import FAST, Engine
 from tinynet_fast.kernels.fast import many_networks as kernel
 from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.numbers import Numbers
-from tinynet_fast.training.history import Arrays
+from tinynet_fast.training.history import Arrays, all_finite
 from tinynet_fast.training.network_plan import NetworkPlan
 from tinynet_fast.training.network_updates import dropout_factors, mask_generator
 from tinynet_fast.training.optimizer import batches_that_move
@@ -147,6 +147,7 @@ class ManyNetworks:
     """
 
     counts: tuple[str, ...] = ("updates", "epochs", "pending", "position")
+    kernels: Hashable = None
     learning_rate = 0.0  # each network has its own
 
     def __init__(self, plans: Sequence[NetworkPlan], team: Team) -> None:
@@ -289,6 +290,9 @@ class ManyNetworks:
         }
         counts = {"epochs": np.array([float(self.epochs)]), "position": np.array([float(self.position)])}
         return {**arrays, **counts, "losses": self.losses.reshape(-1).copy(), "lasted": self.lasted.astype(np.float64)}
+
+    def is_finite(self) -> bool:
+        return all_finite(self.state())
 
     def restore(self, state: Arrays) -> None:
         self.epochs, self.position = int(state["epochs"][0]), int(state["position"][0])

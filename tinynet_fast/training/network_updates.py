@@ -1,26 +1,33 @@
 """The network that `train_mlp` trains, block by block: its arrays, and the calls of its kernels."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table, unflatten
 from tinynet_fast.models.outputs import output_of
 from tinynet_fast.rows.blocks import Rows
+from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.losses import LINEAR, ChosenLoss
 from tinynet_fast.training.optimizer import Optimizer, batches_that_move
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import stable_rate
+from tinynet_fast.training.team import Team
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
 
 MASK_STREAM = 2  # dropout's own stream of random numbers; not 1, as (seed, epoch 0, 1) is (seed, SPLIT_STREAM) in words
+# About how long a row takes for each parameter; how much work a thread needs in a batch, so that it is not lost in
+# waiting for the others (1 us or two); and in a call of the kernel, which wakes the other threads (20 us).
+ROW_SECONDS, SHARE_SECONDS, CALL_SECONDS = 1.5e-10, 1e-5, 2e-4
 ARRAYS = ("parameters", "gradient", "first_moment", "second_moment")  # the rows of the kernels' state
 
 
@@ -43,6 +50,7 @@ class Network:
         batch_size: int | None,
         loss: ChosenLoss,
         dropout: float,
+        team: Team | None = None,
     ) -> None:
         own = options.engine.own
         self.engine = options.engine
@@ -65,7 +73,10 @@ class Network:
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
         self.table = layer_table(sizes, activation, self.output)
+        network = self.table.tobytes(), bool(dropout)
+        self.kernels: Hashable = loss.code, optimizer.name, optimizer.nesterov, *network
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
+        self.team, self.shared = Team() if team is None else team, None
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
         self.total_weight = options.rows.total_weight
         self.generator: np.random.Generator | None = None
@@ -79,14 +90,13 @@ class Network:
         own, n, size = self.engine.own, len(y), self.size * self.copies
         y = y.reshape(-1)  # several targets of a row one after another
         if sample_weight is None:
-            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size, bool)
+            moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size * len(losses), bool)
         else:
-            moves = batches_that_move(sample_weight, self.pending, size)
-        moves = np.tile(moves, len(losses))
+            moves = np.tile(batches_that_move(sample_weight, self.pending, size), len(losses))
         schedule_rows = self.constant_rows
         if schedule_rows is None:
             schedule_rows = own(self.optimizer.schedule_rows_for(self.updates, moves))
-        self.engine.kernels.network_epochs(
+        given = (
             self.engine.rows(X),
             own(y),
             own(self.ones[:n] if sample_weight is None else sample_weight),
@@ -95,11 +105,12 @@ class Network:
             self.rule,
             self.layers,
             self.kernel_state,
-            self.units,
-            self.pending,
-            losses,
         )
-        self.updates += int(moves.sum())
+        if self.shared is None:
+            self.engine.kernels.network_epochs(*given, self.units, self.pending, losses)
+        else:
+            self.shared.network_epochs(self.team.map, *given, self.pending, losses)
+        self.updates += int(np.count_nonzero(moves))
         self.epochs += len(losses) - 1  # `end_epoch` adds one more
         self.position += n // self.copies
 
@@ -111,7 +122,22 @@ class Network:
         return mask if self.copies == 1 else np.repeat(mask, self.copies, axis=0)
 
     def use(self, engine: Engine) -> None:
-        self.engine, self.units = engine, engine.scratch(self.table)
+        if engine is not self.engine:
+            self.engine, self.units = engine, engine.scratch(self.table)
+        threads = self._threads()
+        parts = self.table, len(self.start), self.size * self.copies, threads
+        self.shared = engine.kernels.NetworkTeam(*parts) if threads > 1 else None
+
+    def _threads(self) -> int:
+        """How many threads share a batch. Nothing depends on it but the time."""
+        if self.team.threads == 1 or not self.engine.can("NetworkTeam") or UNCOMPILED:
+            return 1
+        a_row = ROW_SECONDS * len(self.start) * self.copies
+        if min(self.n_rows, self.block_rows) * a_row < CALL_SECONDS:
+            return 1
+        mask = np.empty((1, self.hidden_units)) if self.dropout else self.no_mask
+        tiles = self.engine.kernels.shared_tiles(mask, self.rule, self.table)
+        return max(min(self.team.threads, tiles, int(self.size * a_row / SHARE_SECONDS)), 1)
 
     def end_epoch(self) -> None:
         if self.pending[at.PENDING_ROWS]:
@@ -132,6 +158,9 @@ class Network:
         arrays = dict(zip(ARRAYS, np.array(self.kernel_state, dtype=np.float64), strict=True))
         counts = {name: np.array([float(getattr(self, name))]) for name in ("updates", "epochs", "position")}
         return {**arrays, **counts, "pending": np.array(self.pending, dtype=np.float64)}
+
+    def is_finite(self) -> bool:
+        return is_finite(np.asarray(self.kernel_state)) and is_finite(np.asarray(self.pending))
 
     def restore(self, state: Arrays) -> None:
         self.kernel_state = self.engine.own(np.array([state[name] for name in ARRAYS]))

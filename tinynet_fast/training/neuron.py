@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tinynet_fast.kernels.engines import FAST, row_limit
@@ -355,11 +356,10 @@ def train_neuron(
     elif options.checkpoint is not None:
         options.checkpoint.rate_search = None
     fast = options.engine is FAST and kind.is_fast
-    length = max(math.hypot(*each) for each in start)
-    rate = float(rates.rates(0, 1)[0])
-    options.choose_engine(row_limit(length, rate, kind.bound), kind.is_fast)
+    length = max(math.hypot(*each) for each in start.tolist())
+    options.choose_engine(row_limit(length, rates.rate(0), kind.bound), kind.is_fast)
 
-    def trained() -> TrainingResult[Neuron]:
+    def trained() -> "TrainingResult[Neuron]":
         first = strict_first(options, rates, kind.bound) if fast and not noise else None
         trainable, junctions = kind.trainable(options, start, rates, penalties), Junctions()
         if first is not None:
@@ -367,9 +367,11 @@ def train_neuron(
         with Team(options.threads) as team:
             ahead = side_by_side(trainable, options, junctions, team, later=first is not None)
             result = run(trainable, options, ahead, first)
-        return replace(result, certificate=junctions.certificate)
+        certificate = junctions.certificate
+        return result if certificate is None else replace(result, certificate=certificate)
 
-    return replace(until_measured(trained, options), rate_search=found)
+    result = until_measured(trained, options)
+    return result if found is None else replace(result, rate_search=found)
 
 
 def side_by_side(
@@ -384,20 +386,21 @@ def side_by_side(
     kernel = penalties.smooth and penalties.loss.code in PLAIN
     if type(neuron) is not DenseNeuron or not fast or not kernel or options.checkpoint is not None or options.augment:
         return None
-    # 10 ms, which short runs do not need.
-    from tinynet_fast.training import block_segments
-    from tinynet_fast.training.segments import Segments, is_long
-
-    if (
-        penalties.none
-        and options.rows.n_features <= block_segments.MOST_FEATURES
-        and (n is None or n >= block_segments.LEAST_ROWS)
-    ):
-        neuron.in_segments = block_segments.BlockSegments(neuron.start, junctions, team, penalties.loss.code)
+    blocks, epochs = _of_segments()
+    if penalties.none and options.rows.n_features <= blocks.MOST_FEATURES and (n is None or n >= blocks.LEAST_ROWS):
+        neuron.in_segments = blocks.BlockSegments(neuron.start, junctions, team, penalties.loss.code)
         neuron.repeats = False  # one epoch a call
-        neuron.block_rows = neuron.batch_size = block_segments.block_rows(options.rows.n_features)
-    repeated = neuron.schedule.is_constant and not options.shuffle and is_long(options, penalties.loss.code)
-    return Segments(neuron, options, junctions, team) if repeated else None
+        neuron.block_rows = neuron.batch_size = blocks.block_rows(options.rows.n_features)
+    repeated = neuron.schedule.is_constant and not options.shuffle and epochs.is_long(options, penalties.loss.code)
+    return epochs.Segments(neuron, options, junctions, team) if repeated else None
+
+
+@cache
+def _of_segments() -> tuple[Any, Any]:
+    """The modules that train in segments: 10 ms to import, which not every run needs."""
+    from tinynet_fast.training import block_segments, segments
+
+    return block_segments, segments
 
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:

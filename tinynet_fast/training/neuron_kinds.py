@@ -11,6 +11,7 @@ from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.rows.blocks import is_streamed
 from tinynet_fast.rows.frames import named_weights
 from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.losses import LABELS, LINEAR
 from tinynet_fast.training.neuron_updates import DenseNeuron, SparseNeuron
 from tinynet_fast.training.options import Options
@@ -103,7 +104,8 @@ def first_weights(
     if b.shape != () and (outputs == 1 or b.shape != (outputs,)):
         needed = "one number is" if outputs == 1 else f"one number, or ({outputs},) for the outputs, is"
         raise ValueError(f"bias has shape {b.shape}; {needed} needed")
-    if not (np.isfinite(w).all() and np.isfinite(b).all()):
+    start = np.empty((outputs, n_features + 1))
+    start[:, :-1], start[:, -1] = w.T, b
+    if not is_finite(start):
         raise ValueError("weights or bias holds NaN or infinity: start from finite numbers")
-    w = w if w.ndim == 2 else np.broadcast_to(w, (outputs, n_features)).T
-    return np.column_stack([w.T, np.broadcast_to(b, outputs)])
+    return start

@@ -1,6 +1,7 @@
 """The neuron that `train_neuron` trains, block by block: its arrays, and its kernels for dense and for sparse rows."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from tinynet_fast.models import Neuron
 from tinynet_fast.models.outputs import output_of
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.sparse import CSR
-from tinynet_fast.training.history import Arrays
+from tinynet_fast.rows.values import is_finite
+from tinynet_fast.training.history import Arrays, all_finite
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError
 from tinynet_fast.training.run import stable_rate
@@ -35,18 +37,26 @@ class DenseNeuron:
     sums: Any
     scales: Any
     arrays: tuple[str, ...] = ("weights", "bias", "means", "paid")
+    make_model: Any = Neuron.trained
+    constant: Any = np.empty(0)  # the steps of rows that have the same, as many as were needed so far
+    constant_rows = np.empty((0, at.SCHEDULE_COLUMNS))  # and their schedule rows
 
     def __init__(self, options: Options, start: np.ndarray, schedule: Schedule, penalties: Penalties) -> None:
         self.engine, self.all_rows = options.engine, options.rows
         self.labels = np.empty(0) if options.labels is None else options.labels
         self.features, self.targets = options.features, options.targets
         self.schedule, self.penalties, self.learning_rate = schedule, penalties, schedule.learning_rate
-        self.rule = penalties.rule()
         self.cut_for(options.engine, options)
         self.repeats = schedule.is_constant and not penalties.average_from
-        self.constant, self.constant_rows = self.engine.own(np.empty(0)), np.empty((0, at.SCHEDULE_COLUMNS))
+        averages = penalties.average_from > 0
+        self.kernels: Hashable = penalties.none, penalties.loss.code, averages, len(self.labels)
         self.start = start
         self.restore(self.first_state())
+
+    @cached_property
+    def rule(self) -> np.ndarray:
+        """The kernels' `rule`."""
+        return self.penalties.rule()
 
     def cut_for(self, engine: Engine, options: Options) -> None:
         """Take blocks of as many rows as suit this engine."""
@@ -70,8 +80,10 @@ class DenseNeuron:
             if self.in_segments is not None and self.engine is FAST and len(y):  # else segments would prove nothing
                 done = self._train_in_segments(rows, y, steps, losses)
             step = self._constant_steps(len(y) - done) if steps is None else steps[done:]
+            if done:
+                rows, y = rows[done:], y[done:]
             epochs = getattr(kernels, PLAIN[self.penalties.loss.code])
-            epochs(rows[done:], y[done:], step, self.weights, self.bias, losses)
+            epochs(rows, y, step, self.weights, self.bias, losses)
         else:
             schedule_rows = own(self.schedule_rows(len(y), sample_weight))
             arrays = self.weights, self.bias, self.means, self.paid
@@ -125,6 +137,10 @@ class DenseNeuron:
         arrays = {name: np.array(getattr(self, name), dtype=np.float64) for name in self.arrays}
         return {**arrays, "row": np.array([float(self.row)])}
 
+    def is_finite(self) -> bool:
+        changed = ("weights", "bias") if self.penalties.none else self.arrays
+        return all(is_finite(np.asarray(getattr(self, name))) for name in changed)
+
     def restore(self, state: Arrays) -> None:
         for name in self.arrays:
             setattr(self, name, self.engine.own(state[name].copy()))
@@ -145,16 +161,18 @@ class DenseNeuron:
     def model_with(self, weights: Sequence[Any], biases: Sequence[Any]) -> Neuron:
         """A model with the weights and the bias of each output."""
         one = len(biases) == 1
-        w, b = (weights[0], biases[0]) if one else (np.column_stack(list(weights)), np.array(biases))
-        return Neuron(
+        w = np.array(weights[0], dtype=np.float64) if one else np.column_stack(list(weights))
+        b = np.array(biases[0] if one else biases, dtype=np.float64)
+        model: Neuron = self.make_model(
             weights=w,
-            bias=b,
-            labels=self.labels,
-            features=self.features,
+            bias=b.item() if b.size == 1 else b,
+            labels=self.labels.copy(),
+            features=None if self.features is None else list(self.features),
             output=output_of(self.penalties.loss, len(self.labels), one_vs_rest=not one),
             targets=self.targets,
             training=self.penalties.loss.options(),
         )
+        return model
 
     def predicting(self) -> tuple[Any, Any]:
         """The weights and the bias that the model predicts with."""
@@ -197,6 +215,7 @@ class SparseNeuron(DenseNeuron):
     """
 
     arrays = ("weights", "bias", "sums", "paid", "scales")
+    make_model = Neuron  # it asks whether the weights are finite: their scale may make them infinite
 
     def row_values(self, options: Options) -> int:
         rows = options.rows
@@ -216,6 +235,9 @@ class SparseNeuron(DenseNeuron):
         arrays = self.weights, self.bias, self.sums, self.paid, self.scales
         engine.sgd_sparse_epochs(*engine.sparse_rows(X), own(y), schedule_rows, own(self.rule), *arrays, losses)
         self.row += len(y) * len(losses)
+
+    def is_finite(self) -> bool:
+        return all_finite(self.state())
 
     def parameters(self) -> tuple[Any, Any]:
         return np.asarray(self.weights) * self.scales[at.SCALE], self.bias[0]

@@ -4,6 +4,7 @@ A model is of no use if its loss is above that of a constant answer (the labels'
 answers the same for every row. `look.py` measures that; training itself is in `run.py`.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,17 +72,23 @@ def are_sorted(codes: np.ndarray) -> bool:
     return bool(in_random_order > FEWEST_SWITCHES and switches <= fewest + SLOW_SWITCHES * in_random_order)
 
 
-def warn_if_useless(trainable: Any, options: "Options", sample: StreamSample | None, last_loss: float) -> None:
+def warn_if_useless(
+    trainable: Any, options: "Options", sample: StreamSample | None, last_loss: float, trained: Any
+) -> None:
     """Issue a TrainingWarning, with what was seen and the remedy, if the trained model is of no use.
 
-    `last_loss` is the last epoch's entry in the history, in which each row was measured before its update.
+    `last_loss` is the last epoch's entry in the history, in which each row was measured before its update. `trained` is
+    the model of raw rows.
     """
     loss = options.loss
+    raw = options.rows.mean is None and options.rows.y_mean is None
+    model: Callable[[], Any] = (lambda: trained) if raw else trainable.model  # of the rows as they are trained on
     if sample is None:
-        found = (_look_at_numbers if options.numbers else _look_in_memory)(trainable, options, last_loss)
+        network = trainable.batch_size is not None
+        found = (_look_at_numbers if options.numbers else _look_in_memory)(model, options, last_loss, network)
     else:
         parts = sample.of(options)
-        found = (look(trainable.model(), parts, loss), parts) if parts else None
+        found = (look(model(), parts, loss), parts) if parts else None
     if found is None or not found[0].is_bad():
         return
     if is_streamed(options.rows) and options.rows.is_sorted:  # there was a warning about the order
@@ -95,16 +102,18 @@ def warn_if_useless(trainable: Any, options: "Options", sample: StreamSample | N
     warn(f"the model {what}: {rows} {figures}. {_cause_and_remedy(trainable, options, parts, seen)}", TrainingWarning)
 
 
-def _look_at_numbers(trainable: Any, options: "Options", last_loss: float) -> tuple[Look, list[Part]] | None:
+def _look_at_numbers(
+    trained: Callable[[], Any], options: "Options", last_loss: float, network: bool
+) -> tuple[Look, list[Part]] | None:
     """Look at few rows that have numbers, and at more if the model looks bad; None if there is no need to look."""
-    rows, network = _weighted(options.in_memory), trainable.batch_size is not None
+    rows = _weighted(options.in_memory)
     if len(rows) < FEWEST_ROWS:
         return None
     if network and rows.sample_weight is None:  # as in `_look_in_memory`
         of_constant = loss_of_constant(rows.standardised_y(_codes(rows, _places(len(rows), CODES))), options.loss)
         if last_loss < CLEARLY * of_constant and of_constant > 0.0:
             return None
-    model = trainable.model()
+    model = trained()
     if not network:
         parts = [_part(rows, _places(len(rows), _few(rows)))]
         seen = look(model, parts, options.loss)
@@ -119,7 +128,9 @@ def _few(rows: Rows) -> int:
     return min(max(FEW_VALUES // rows.n_features, LEAST_ROWS), FEW_ROWS)
 
 
-def _look_in_memory(trainable: Any, options: "Options", last_loss: float) -> tuple[Look, list[Part]] | None:
+def _look_in_memory(
+    trained: Callable[[], Any], options: "Options", last_loss: float, network: bool
+) -> tuple[Look, list[Part]] | None:
     """Look at few rows, and at more if the model looks bad or a label is rare; None if there is no need to look."""
     rows = _weighted(options.in_memory)
     if len(rows) < FEWEST_ROWS:
@@ -127,7 +138,7 @@ def _look_in_memory(trainable: Any, options: "Options", last_loss: float) -> tup
     places = _places(len(rows), CODES)
     codes = _codes(rows, places)
     counts = np.bincount(codes, minlength=len(options.labels))
-    rare, network = bool(counts.min() < RARE), trainable.batch_size is not None
+    rare = min(counts.tolist()) < RARE
     if network and not rare and rows.sample_weight is None:
         # A network's history has the mean of the same loss over all rows. If it is low, the model is good. If it is
         # high, the model may still be good, because the first batches of a short run are in the mean.
@@ -137,7 +148,7 @@ def _look_in_memory(trainable: Any, options: "Options", last_loss: float) -> tup
         known = name in ("log_loss", "squared_error")
         if known and last_loss < CLEARLY * of_shares and not are_sorted(codes):
             return None
-    model = trainable.model()
+    model = trained()
     if not rare and not network:
         parts = [_part(rows, _places(len(rows), _few(rows)))]
         seen = look(model, parts, options.loss)

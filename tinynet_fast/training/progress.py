@@ -35,10 +35,10 @@ def waiting(shown: bool, text: str) -> Iterator[Callable[[str], None]]:
 
 
 class Progress:
-    """A context. `rows` is called after each block, `epoch` after each epoch. It shows nothing unless asked to."""
+    """A context. `rows` is called after each block, `epoch` after each epoch."""
 
     def __init__(self, options: Options, epochs_done: int, position: int) -> None:
-        self.options, self.shown = options, options.progress
+        self.options = options
         self.count = options.rows.count
         source = options.rows.source if is_streamed(options.rows) else None
         self.bytes: float | None = None  # the size of all rows, as they are stored
@@ -52,7 +52,7 @@ class Progress:
         self.stack, self.bar, self.task = ExitStack(), None, None
 
     def __enter__(self) -> "Progress":
-        if self.shown and sys.stderr.isatty():
+        if sys.stderr.isatty():
             # rich takes longer to import than NumPy, and only a bar needs it.
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
@@ -69,8 +69,6 @@ class Progress:
 
     def rows(self, epoch: int, position: int, epochs: int, total: float) -> None:
         """`position` rows of `epoch` are done, with the summed loss `total`; `epochs` epochs run at once."""
-        if not self.shown:
-            return
         self.count = self.options.rows.count
         self.seen = max(epoch * (self.count or 0) + position * epochs, self.seen)
         if self.count is None:
@@ -79,8 +77,6 @@ class Progress:
 
     def epoch(self, done: int, loss: float) -> None:
         """`done` epochs are done; `loss` is the last one's entry in the history."""
-        if not self.shown:
-            return
         self.count = self.options.rows.count
         self.seen = done * (self.count or 0)
         self._show(done - 1, None, loss, last=done == self.options.epochs)

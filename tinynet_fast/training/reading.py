@@ -45,7 +45,7 @@ def may_stream(X: Any) -> bool:
     return is_source(X)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reading:
     """How rows are read, and what they are to learn."""
 
@@ -127,14 +127,16 @@ def _largest_row(X: Any, sample_weight: np.ndarray | None, threads: int) -> floa
     if isinstance(X, CSR):
         return FAST.row_bound(X, sample_weight)
     size = FAST.block_rows(X.shape[1], X.shape[1])
+    starts = range(0, len(X), size)
 
     def largest(start: int) -> float:
         part = slice(start, start + size)
-        with np.errstate(over="ignore"):  # a long double that is too large for a float64 counts as infinite
-            return FAST.row_bound(X[part], None if sample_weight is None else sample_weight[part])
+        return FAST.row_bound(X[part], None if sample_weight is None else sample_weight[part])
 
-    with Team(threads if X.size >= MANY_VALUES else 1) as team:
-        return max(team.map(largest, range(0, len(X), size)), default=0.0)
+    if threads == 1 or X.size < MANY_VALUES:
+        return max(map(largest, starts))
+    with Team(threads) as team:
+        return max(team.map(largest, starts))
 
 
 def open_stream(options: Options, X: Any, y: Any, sample_weight: Any, reading: Reading) -> None:

@@ -1,6 +1,6 @@
 """A run of `train_neuron` or `train_mlp`: the loop in `loop.py` with validation, callback, checkpoint and progress."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from tinynet_fast.errors import TrainingDivergedError
+from tinynet_fast.kernels.compiler import native
 from tinynet_fast.kernels.compiler.interrupts import Held, saying, sigterm_raises
 from tinynet_fast.kernels.compiler.jit import noting
 from tinynet_fast.kernels.engines import FAST, STRICT, Engine, choose
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.sparse import CSR, square_norms
-from tinynet_fast.training.history import Arrays, History, all_finite
+from tinynet_fast.rows.values import is_finite
+from tinynet_fast.training.checkpoints import Checkpoint
+from tinynet_fast.training.history import Arrays, History
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.outcome import StreamSample, warn_if_useless
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows
 
 Answer = TypeVar("Answer")
+NOTHING = nullcontext()
+_names: dict[Hashable, str] = {}  # of engines, with how their kernels were compiled, by `kernels_of`
 FAR_OUT = 1e100  # parameters that start larger may overflow at any rate
 
 
@@ -39,6 +44,7 @@ class Trainable(Protocol[M_co]):
     learning_rate: float
     start: np.ndarray  # the parameters before the first row
     repeats: bool  # whether every epoch does the same, so that one call may run several
+    kernels: Hashable  # what its kernels depend on beside the engine and the type and width of rows; None if unknown
     counts: tuple[str, ...]  # the names of the arrays that count rows, updates or epochs
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
@@ -55,6 +61,9 @@ class Trainable(Protocol[M_co]):
 
     def state(self) -> Arrays:
         """Copies of all arrays that training changes, (k,) float64 each."""
+
+    def is_finite(self) -> bool:
+        """Whether no array holds NaN or infinity."""
 
     def restore(self, state: Arrays) -> None:
         """Go back to a state that `state` returned."""
@@ -143,7 +152,7 @@ class Run(Generic[M_co]):
         """Run the loop, and return the model with everything about its training."""
         self.train()
         result = training_result(self.trainable, self.options, self.history)
-        warn_if_useless(self.trainable, self.options, self.sample, self.history.last_loss)
+        warn_if_useless(self.trainable, self.options, self.sample, self.history.last_loss, result.model)
         return result
 
     def train(self) -> None:
@@ -155,16 +164,20 @@ class Run(Generic[M_co]):
         self._use(engine)
         self._open_checkpoint()
         history = self.history
-        self.sample = StreamSample() if options.streams else None
+        streams = options.streams
+        self.sample = StreamSample() if streams else None
         self.first = history.done
         # If the rows fit one block and nothing looks at single epochs, one call of the kernel trains several epochs.
         self.together = 1
         if trainable.repeats and not (
-            options.streams or options.shuffle or options.augment or options.validation_loss or options.callback
+            streams or options.shuffle or options.augment or options.validation_loss or options.callback
         ):
-            self.together = max(1, trainable.block_rows // len(options.rows))
-        with self._ending_well(), Progress(options, history.done, history.position) as self.show:
-            observers = (*after_epoch(trainable, options, history), self._save, self._show_epoch)
+            self.together = max(1, trainable.block_rows // options.in_memory.count)
+        ending_well = NOTHING if options.checkpoint is None else self._ending_well(options.checkpoint)
+        shown: Any = Progress(options, history.done, history.position) if options.progress else NOTHING
+        with ending_well, shown as self.show:
+            last = (self._save,) if self.show is None else (self._save, self._show_epoch)
+            observers = (*after_epoch(trainable, options, history), *last)
             most = 0 if history.stopped_early else options.epochs
             finish(run_epochs(self._pass, most, observers, history.done))
 
@@ -187,12 +200,9 @@ class Run(Generic[M_co]):
             )
 
     @contextmanager
-    def _ending_well(self) -> Iterator[None]:
+    def _ending_well(self, saved: Checkpoint) -> Iterator[None]:
         """On Ctrl-C or SIGTERM, write the checkpoint of what was done, and name it in the exception."""
-        saved, trainable = self.options.checkpoint, self.trainable
-        if saved is None:
-            yield
-            return
+        trainable = self.trainable
         with sigterm_raises(), saying(saved.last_words):
             try:
                 yield
@@ -208,25 +218,25 @@ class Run(Generic[M_co]):
                 raise
 
     def _held(self) -> Any:
-        return nullcontext() if self.options.checkpoint is None else Held()
+        return NOTHING if self.options.checkpoint is None else Held()
 
     def _pass(self, done: int) -> int:
         """Train the rest of an epoch, or several epochs if the rows fit one block. Returns how many epochs."""
         options, trainable, history = self.options, self.trainable, self.history
-        losses = self._ahead(done)
+        losses = None if self.ahead is None or not done else self._ahead(self.ahead, done)
         if losses is not None:
             history.losses.append(losses)
             history.done += len(losses)
             return len(losses)
         k = min(self.together, options.epochs - done) if history.position == 0 else 1
         k = k if self.ahead is None or self.ahead.given_up else min(k, max(self.ahead.next_try - done, 1))
-        with self._held() if k > 1 else nullcontext():
+        with self._held() if k > 1 else NOTHING:
             before = trainable.state() if k > 1 else None
             self._blocks(k)
             if is_streamed(options.rows):
                 options.rows.check_labels()
             history.position, history.total = 0, 0.0
-            if not (all_finite(trainable.state()) and np.isfinite(self.totals).all()):
+            if not (trainable.is_finite() and is_finite(self.totals)):
                 if before is None:
                     rate, safe = trainable.learning_rate, trainable.safe_learning_rate(options.rows)
                     raise TrainingDivergedError(done, rate, safe)
@@ -241,19 +251,17 @@ class Run(Generic[M_co]):
                 return k
         return self._pass(done)
 
-    def _ahead(self, done: int) -> np.ndarray | None:
+    def _ahead(self, ahead: EpochsAhead, done: int) -> np.ndarray | None:
         """The losses of the next epochs if they can be trained at once, which takes an epoch to know."""
-        if self.ahead is None or not done:
-            return None
         started = perf_counter()
-        losses = self.ahead.next(done)
+        losses = ahead.next(done)
         self.history.seconds += perf_counter() - started
         return losses
 
     def _blocks(self, k: int) -> None:
         """Visit the rows once for `k` epochs; the summed loss of each goes into `totals`."""
         options, trainable, history = self.options, self.trainable, self.history
-        self.totals = np.full(k, history.total)
+        self.totals = np.array([history.total] * k)
         self.started = perf_counter()
         size, batch = trainable.block_rows, trainable.batch_size
         tile = (options.engine if self.strict_first is None else FAST).tile
@@ -284,7 +292,8 @@ class Run(Generic[M_co]):
             history.settled = k == 1
         if self.sample is not None and history.done == self.first:
             self.sample.add(X, y)
-        self.show.rows(history.done, history.position, k, history.total)
+        if self.show is not None:
+            self.show.rows(history.done, history.position, k, history.total)
         if saved is not None and k == 1 and saved.is_due():
             saved.write(history.state(trainable.state()))
 
@@ -320,20 +329,42 @@ class Run(Generic[M_co]):
 
 
 def compiled_by(trainable: Trainable[Any], options: Options) -> str:
-    """Train on no rows, so that kernels are compiled now. Returns the engine's name with how they were compiled."""
-    rows = options.augmented(options.rows.nothing(), np.empty(0), None)
-    with noting() as ways:
-        trainable.train(*rows, options.engine.own(np.zeros(1)))
-    return options.engine.named(ways)
+    """Train on no rows, so that kernels are compiled now. Returns the engine's name with how they were compiled.
+
+    That is remembered for rows of a type and width, and for what `kernels_of` says: later runs have the same kernels.
+    """
+    key = kernels_of(trainable, options)
+    if key not in _names:
+        rows = options.augmented(options.rows.nothing(), np.empty(0), None)
+        with noting() as ways:
+            trainable.train(*rows, options.engine.own(np.zeros(1)))
+        if key is None:
+            return options.engine.named(ways)
+        _names[key] = options.engine.named(ways)
+    return _names[key]
 
 
-def after_epoch(trainable: Trainable[Any], options: Options, history: History) -> tuple[Any, Any]:
-    """The observers that measure the validation loss and stop early, and that call the callback."""
+def kernels_of(trainable: Trainable[Any], options: Options) -> Hashable:
+    """All that decides on the kernels of a run; None if it is not known.
+
+    Rows that are changed before they are trained on, and rows that are read or sparse, may have other types than `X`.
+    """
+    rows, asked = options.rows, trainable.kernels
+    if asked is None or not isinstance(rows, Rows) or rows.mean is not None or options.augment is not None:
+        return None
+    if not isinstance(rows.X, np.ndarray):
+        return None
+    of_rows = rows.X.dtype, rows.n_features
+    return type(trainable), asked, options.engine, options.threads, of_rows, native.library()
+
+
+def after_epoch(trainable: Trainable[Any], options: Options, history: History) -> list[Any]:
+    """The observers that measure the validation loss and stop early, and that call the callback, if they are needed."""
+    measure: Any = options.validation_loss
+    callback: Any = options.callback
 
     def validate(done: int, last: bool) -> bool:
-        if options.validation_loss is None:
-            return False
-        loss = options.validation_loss(options.for_raw_inputs(trainable.model()))
+        loss = measure(options.for_raw_inputs(trainable.model()))
         history.validation_losses.append(loss)
         if options.patience and loss < history.best_loss:
             history.best_loss, history.best_epoch, history.best = loss, done - 1, trainable.state()
@@ -343,13 +374,11 @@ def after_epoch(trainable: Trainable[Any], options: Options, history: History) -
 
     def call_back(done: int, last: bool) -> bool:
         """Call the callback. Its answer is not in the checkpoint: a resumed run goes on."""
-        if options.callback is None:
-            return False
-        loss = history.validation_losses[-1] if options.validation_loss is not None else None
+        loss = history.validation_losses[-1] if measure is not None else None
         model = options.for_raw_inputs(trainable.model())
-        return bool(options.callback(Epoch(done - 1, history.last_loss, loss, model)))
+        return bool(callback(Epoch(done - 1, history.last_loss, loss, model)))
 
-    return validate, call_back
+    return [observer for observer, on in ((validate, measure), (call_back, callback)) if on is not None]
 
 
 def _checkpoint_options(trainable: Trainable[Any], options: Options) -> dict[str, Any]:
@@ -379,7 +408,7 @@ def training_result(trainable: Trainable[M_co], options: Options, history: Histo
     model = options.for_raw_inputs(trainable.model())
     if rows.mean is not None and rows.scale is not None:
         warn_of_lost_digits(model, rows.mean, rows.scale, options.features)
-    losses = np.concatenate(history.losses)
+    losses = np.concatenate(history.losses) if len(history.losses) > 1 else history.losses[0]
     model.training |= trainable.options() | options.recorded
     model.training |= {
         "shuffle": options.shuffle if isinstance(options.shuffle, str) else bool(options.shuffle),

@@ -35,16 +35,14 @@ class Schedule:
             raise ValueError("schedule='optimal' divides by the penalty: give l2 or l1, or use another schedule")
         self.learning_rate, self.name, self.penalty = learning_rate, name, penalty
         self.power_t = check_at_least_zero("power_t", power_t)
-        self.updates = 1
-
-    @property
-    def is_constant(self) -> bool:
-        return self.name == "constant"
+        self.updates, self.is_constant = 1, name == "constant"
 
     def rates(self, done: int, n: int) -> np.ndarray:
         """The rates of the `n` updates after the first `done` updates, (n,) float64."""
         if self.is_constant:
-            return np.full(n, self.learning_rate)
+            rates = np.empty(n)
+            rates.fill(self.learning_rate)
+            return rates
         t = np.arange(done + 1, done + n + 1, dtype=np.float64)
         if self.name == "invscaling":
             with np.errstate(over="ignore"):  # a power beyond all floats is a rate of 0
@@ -84,16 +82,10 @@ class Penalties:
             raise ValueError(f"average is {average!r}; True, False or the row to start from is needed")
         self.loss = loss if isinstance(loss, ChosenLoss) else choose_loss(loss)
         self.average_from = int(average)  # counted from 1; 0 for no averaging
-
-    @property
-    def none(self) -> bool:
-        """Whether the update is a plain one."""
-        return self.l2 == self.l1 == 0.0 and not self.average_from and self.loss.code in PLAIN
-
-    @property
-    def smooth(self) -> bool:
-        """Whether no rounding can make a row's update another one, so that the fast engine may take it."""
-        return self.l1 == 0.0 and self.loss.code in SMOOTH
+        # Whether the update is a plain one; and whether no rounding can make a row's update another one, so that the
+        # fast engine may take it.
+        self.none = self.l2 == self.l1 == 0.0 and not self.average_from and self.loss.code in PLAIN
+        self.smooth = self.l1 == 0.0 and self.loss.code in SMOOTH
 
     def rule(self, bias_scale: float = 1.0) -> np.ndarray:
         """The kernels' `rule`."""

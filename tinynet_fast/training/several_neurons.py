@@ -4,7 +4,7 @@ Each is a `DenseNeuron` or a `SparseNeuron` that sees its own column of what is 
 that it has when it is trained alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from tinynet_fast.kernels.engines import Engine
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.blocks import Rows
+from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.neuron_updates import DenseNeuron
 
@@ -27,6 +28,7 @@ class SeveralNeurons:
     """
 
     batch_size: int | None = None
+    kernels: Hashable = None
 
     def __init__(self, neurons: Sequence[DenseNeuron], one_vs_rest: bool) -> None:
         self.neurons, self.one_vs_rest, first = list(neurons), one_vs_rest, neurons[0]
@@ -72,6 +74,9 @@ class SeveralNeurons:
         states = [neuron.state() for neuron in self.neurons]
         arrays = {f"{name}_{k}": array for k, state in enumerate(states) for name, array in state.items()}
         return {**arrays, "totals": self.totals.copy()}
+
+    def is_finite(self) -> bool:
+        return is_finite(self.totals) and all(neuron.is_finite() for neuron in self.neurons)
 
     def _of_one(self, state: Arrays, k: int) -> Arrays:
         """The part of a state that belongs to neuron k."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.engines import SOFTMAX_BOUND
-from tinynet_fast.training.history import Arrays
+from tinynet_fast.training.history import Arrays, all_finite
 from tinynet_fast.training.neuron_updates import DenseNeuron
 
 
@@ -31,6 +31,9 @@ class SoftmaxNeuron(DenseNeuron):
 
     def state(self) -> Arrays:
         return {name: np.ravel(array) for name, array in super().state().items()}
+
+    def is_finite(self) -> bool:
+        return all_finite(self.state())
 
     def restore(self, state: Arrays) -> None:
         shape = -1, len(self.labels)

@@ -6,8 +6,8 @@ time by Numba, for what the library does not have. Numba is imported when it is 
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, cached_property, update_wrapper
 from importlib.util import find_spec
 from typing import Any
@@ -53,22 +53,27 @@ def has_numba() -> bool:
         return False
 
 
-@contextmanager
-def noting() -> Iterator[set[str]]:
-    """The ways in which the kernels were compiled that this thread calls in the meantime."""
-    before = getattr(_calls, "ways", None)
-    ways: set[str] = set()
-    _calls.ways = ways
-    try:
-        yield ways
-    finally:
-        _calls.ways = before
+class noting:
+    """A context that gives the ways in which the kernels were compiled that this thread calls in the meantime."""
+
+    def __enter__(self) -> set[str]:
+        self.before, ways = getattr(_calls, "ways", None), set[str]()
+        _calls.ways = ways
+        return ways
+
+    def __exit__(self, *error: object) -> None:
+        _calls.ways = self.before
 
 
 def _note(way: str) -> None:
     ways = getattr(_calls, "ways", None)
     if ways is not None:
         ways.add(way)
+
+
+def silenced(function: Callable[..., Any]) -> Any:
+    """`function` without NumPy's warnings of an overflow, of which there are none where kernels are compiled."""
+    return np.errstate(over="ignore", invalid="ignore")(function) if UNCOMPILED else function
 
 
 class Compiled:

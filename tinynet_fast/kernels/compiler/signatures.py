@@ -21,6 +21,8 @@ FOLDED_AND_KIND = ((0, 0), (1, 0), (0, 1))  # whether neurons hold out folds, an
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
 MANY_NETWORKS = "d1 d1 d1 d1 l2 d3 d3 d2 l2 dw3 dw1 dw2 dw2"
+NETWORK_TEAM = f"{NETWORK} lw1 dw2 dw2 l0"
+PENALISED = "d2 d1 d1 d2 d2 dw1 l2 dw2 dw1 dw1 dw1 dw1"
 MANY_NETWORKS_UPDATE = "d2 d2 l2 dw3 dw1 dw2"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
@@ -61,6 +63,8 @@ AHEAD = DIRECT | {
     ],
     "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
     "fast.network.epochs": [f"d2 {NETWORK}"],
+    "fast.penalised_passes.passes": [PENALISED],
+    "fast.network_team.shared_epochs": [f"d2 {NETWORK_TEAM}"],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
     "fast.narrow_network.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],
@@ -95,6 +99,7 @@ LATER = {
     "fast.sparse.epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.logits": [f"f1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
     "fast.network.epochs": [f"f2 {NETWORK}"],
+    "fast.network_team.shared_epochs": [f"f2 {NETWORK_TEAM}"],
     "fast.network.logits": ["f2 l2 d1 dw1 dw2"],
     "fast.narrow_network.narrow_epochs": [
         f"{f}2 {NARROW_NETWORK} t{inputs} t{units}"

@@ -164,6 +164,45 @@ def address(array):
     return array.reshape(-1)
 
 
+# --- words that threads share: places in an array of int64 -----------------------------------------------------------
+#
+# They are for one thread if kernels run as plain Python.
+
+
+@instruction
+def claim(words, at):
+    """Add 1 to a word, and return what it was. Each thread gets another number.
+
+    A thread that has `seen` the number finds all that the other threads wrote before they added to the word.
+    """
+    words[at] += 1
+    return words[at] - 1
+
+
+@instruction
+def seen(words, at):
+    """The word as other threads left it."""
+    return words[at]
+
+
+@instruction
+def replace(words, at, old, new):
+    """Write `new` if the word is still `old`. Returns whether it was."""
+    was = words[at]
+    words[at] = new if was == old else was
+    return was == old
+
+
+@instruction
+def pause(words):
+    """Tell the CPU that this thread waits for a word, for some 40 ns. Other CPUs than x86 are told nothing."""
+
+
+@instruction
+def give_way(words):
+    """Let another thread have this core, if one waits for it. On Windows nothing is done."""
+
+
 # --- one register -----------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,8 @@ It is imported when a kernel is first compiled. Whoever writes kernels need not 
 """
 
 import operator
+import sys
+from functools import partial
 from zlib import crc32
 
 import numpy as np
@@ -243,6 +245,38 @@ def address(array):
     return array
 
 
+# --- words that threads share -----------------------------------------------------------------------------------------
+
+
+def claim(words, at):
+    return Value(words.builder, types.int64, [words.builder.atomic_rmw("add", words.place(at), I64(1), "acq_rel")])
+
+
+def seen(words, at):
+    return Value(words.builder, types.int64, [words.builder.load_atomic(words.place(at), "acquire", 8)])
+
+
+def replace(words, at, old, new):
+    b = words.builder
+    both = b.cmpxchg(words.place(at), old.ir, new.ir, "acq_rel", "acquire")
+    return Value(b, types.boolean, [b.extract_value(both, 1)])
+
+
+def pause(words):
+    if cpu_target.target_context.codegen().magic_tuple()[0].startswith("x86"):
+        _run(words.builder, ir.VoidType(), "llvm.x86.sse2.pause")
+
+
+def give_way(words):
+    if sys.platform != "win32":
+        _run(words.builder, I32, "sched_yield")
+
+
+def _run(builder, result, name):
+    """Call a function without arguments."""
+    builder.call(get_or_insert_function(builder.module, ir.FunctionType(result, []), name), [])
+
+
 # --- one register -----------------------------------------------------------------------------------------------------
 
 
@@ -272,10 +306,38 @@ def join(parts):
     return Value(parts[0].builder, kind, [part.ir for part in parts])
 
 
+# If code is kept for several kinds of CPU, `look_up` calls functions that `look_up_functions` writes, by their names.
+is_kept = False
+LATER: dict[str, np.ndarray] = {}
+
+
 def look_up(table, index):
     """One instruction with AVX-512, else a load a lane."""
+    if is_kept:
+        return _each(partial(_called_later, table=table), index)
     wide = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
     return _each(lambda builder, part: (_permuted if wide else _looked_up)(builder, table, part), index)
+
+
+def _called_later(builder, index, table):
+    name = f"tinynet_fast.look_up{crc32(table.tobytes())}"
+    LATER[name] = table
+    function = get_or_insert_function(builder.module, ir.FunctionType(index.type, [index.type]), name)
+    for attribute in ("nounwind", "readnone"):
+        function.attributes.add(attribute)
+    return builder.call(function, [index])
+
+
+def look_up_functions(wide):
+    """A module in which each table of `LATER` has its function, for CPUs with AVX-512 if `wide`."""
+    module, vector = ir.Module(), ir.VectorType(I64, REGISTER)
+    for name, table in LATER.items():
+        function = ir.Function(module, ir.FunctionType(vector, [vector]), name)
+        function.linkage = "linkonce_odr"
+        function.attributes.add("alwaysinline")
+        builder = ir.IRBuilder(function.append_basic_block())
+        builder.ret((_permuted if wide else _looked_up)(builder, table, function.args[0]))
+    return module
 
 
 def _permuted(builder, table, index):

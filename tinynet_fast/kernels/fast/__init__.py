@@ -29,7 +29,10 @@ FILES = {
     "network_scratch": "network",
     "network_update": "network",
     "network_logits": "network",
+    "NetworkTeam": "network_team",
+    "shared_tiles": "network_team",
     "network_epochs": "narrow_network",  # which passes on to `network` what is not narrow
+    "network_passes": "penalised_passes",
 }
 
 

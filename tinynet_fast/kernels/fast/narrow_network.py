@@ -257,9 +257,10 @@ def serves(mask, rule, layers):
     """Whether this file trains such a network so: whatever an epoch's blocks hold, they go the same way."""
     return (
         len(layers) == 2
-        and max(layers[0][layout.INPUTS], layers[0][layout.OUTPUTS]) <= NARROW
-        and layers[0][layout.ACTIVATION] == SIGMOID
-        and layers[1][layout.OUTPUTS] == 1
+        and layers[0, layout.INPUTS] <= NARROW
+        and layers[0, layout.OUTPUTS] <= NARROW
+        and layers[0, layout.ACTIVATION] == SIGMOID
+        and layers[1, layout.OUTPUTS] == 1
         and rule[layout.LOSS] == LOG_LOSS
         and rule[layout.OPTIMIZER] in (SGD, NESTEROV)
         and mask.shape[1] == 0

@@ -253,8 +253,8 @@ def backward_by(blame_sums, onto_gradient, as_a_step):
     """How a tile's deltas go back, for these parts of a layer."""
 
     @inlined
-    def backward(layers, depth, state, size, work, slopes, stride, target, stepping, rule):
-        """The chain rule from the output's deltas to the first layer: onto the gradient at state[size], or as a step.
+    def backward(layers, depth, state, size, gradient, onto, work, slopes, stride, target, stepping, rule):
+        """The chain rule from the output's deltas to the first layer: onto gradient[onto], or as a step.
 
         A layer's weights pass the blame on before they change.
         """
@@ -268,7 +268,7 @@ def backward_by(blame_sums, onto_gradient, as_a_step):
             if stepping:
                 as_a_step(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
             else:
-                onto_gradient(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
+                onto_gradient(work, source, deltas, stride, inputs, outputs, gradient, p, onto, rule)
             target = source
 
     return backward
@@ -295,21 +295,25 @@ def set_rule(work, at, total, schedule, rule):
 
 
 @inlined
-def step(total, plain, optimizer, layers, depth, state, size, work, rule):
-    """`network_update`; in one sweep where weights and biases are treated alike, and are `plain`."""
+def step(total, plain, optimizer, layers, depth, state, first, last, size, work, rule):
+    """`network_update` of the parameters from `first` to `last`.
+
+    It takes one sweep where weights and biases are treated alike, and are `plain`.
+    """
     if not total > 0.0:
-        for p in range(size, 2 * size):
+        for p in range(size + first, size + last):
             state[p] = 0.0
     elif plain:
-        step_range(optimizer, state, 0, size, size, work, rule)
+        step_range(optimizer, state, first, last, size, work, rule)
     else:
         start = 0
         for layer in range(depth):
             inputs, outputs, _ = layer_at(layers, layer)
             biases = start + inputs * outputs
-            step_range(optimizer, state, start, biases, size, work, rule)
+            step_range(optimizer, state, max(start, first), max(start, first, min(biases, last)), size, work, rule)
             start = biases + outputs
-            step_range(optimizer, state, biases, start, size, work, rule + RULES)
+            stop = max(biases, first, min(start, last))
+            step_range(optimizer, state, max(biases, first), stop, size, work, rule + RULES)
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
@@ -317,10 +321,10 @@ def step(total, plain, optimizer, layers, depth, state, size, work, rule):
 
 @kernel
 def update(total, schedule, rule, layers, state, units):
-    work, optimizer = address(units), np.int64(rule[layout.OPTIMIZER])
+    work, optimizer, size = address(units), np.int64(rule[layout.OPTIMIZER]), state.shape[1]
     set_rule(work, 0, total, schedule, rule)
     plain = schedule[layout.KEEP] == 1.0 and schedule[layout.L2] == 0.0
-    step(total, plain, optimizer, address(layers), layers.shape[0], address(state), state.shape[1], work, 0)
+    step(total, plain, optimizer, address(layers), layers.shape[0], address(state), 0, size, size, work, 0)
 
 
 @kernel
@@ -354,10 +358,11 @@ def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, lo
                 set_rule(work, how, pending[layout.PENDING_WEIGHT], schedule[updates], rule)
                 plain = schedule[updates, layout.KEEP] == 1.0 and schedule[updates, layout.L2] == 0.0
             stepping = m == batch and total > 0.0 and descends
-            backward(shape, depth, params, size, work, half, stride, target, stepping, how)
+            backward(shape, depth, params, size, params, size, work, half, stride, target, stepping, how)
             if ends:
                 if not stepping:
-                    step(pending[layout.PENDING_WEIGHT], plain, optimizer, shape, depth, params, size, work, how)
+                    total_weight = pending[layout.PENDING_WEIGHT]
+                    step(total_weight, plain, optimizer, shape, depth, params, 0, size, size, work, how)
                 updates += 1
                 pending[layout.PENDING_ROWS] = pending[layout.PENDING_WEIGHT] = 0.0
 
@@ -399,5 +404,5 @@ def network_scratch(layers):
     layers = np.asarray(layers)
     half = TILE * int(layers[:, layout.INPUTS].sum() + len(layers) + layers[-1, layout.OUTPUTS])
     room = np.zeros(2 * half + AFTER_SLOPES + REGISTER)
-    skip = -(room.ctypes.data // 8) % REGISTER
+    skip = -(room.__array_interface__["data"][0] // 8) % REGISTER
     return room[skip : skip + 2 * half + AFTER_SLOPES]

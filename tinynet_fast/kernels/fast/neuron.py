@@ -13,6 +13,8 @@ linear neuron have no sigmoid, and the chain is the multiply-add alone.
 Nothing here allocates, raises or keeps state between calls; arrays are C-contiguous; results go into arguments.
 """
 
+from functools import cache
+
 import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, kernel, part
@@ -321,18 +323,18 @@ def wide_epochs(X, y, step, weights, bias, losses, table, kind):
 NARROW = 4
 
 
-def _epochs(floats, width, kind):
-    """The kernel for rows of float64 ("d") or float32 ("f") of that width."""
+@cache
+def _kernel(floats, width, kind):
+    """The kernel for rows of float64 ("d") or float32 ("f") of that width, its signature, and its last arguments."""
     arrays = f"{floats}2 {NEURON}"
     if width <= NARROW:
-        return compiled(narrow_epochs, f"{arrays} t{width} t{kind}")
-    return compiled(wide_epochs, f"{arrays} t{kind}")
+        return narrow_epochs, f"{arrays} t{width} t{kind}", ((0,) * width, (0,) * kind)
+    return wide_epochs, f"{arrays} t{kind}", ((0,) * kind,)
 
 
 def _train(kind, X, y, step, weights, bias, losses):
-    width = X.shape[1]
-    inputs = ((0,) * width,) if width <= NARROW else ()
-    _epochs(X.dtype.char, width, kind)(X, y, step, weights, bias, losses, TABLE, *inputs, (0,) * kind)
+    kernel, signature, sizes = _kernel(X.dtype.char, X.shape[1], kind)
+    compiled(kernel, signature)(X, y, step, weights, bias, losses, TABLE, *sizes)
 
 
 def sgd_epochs(X, y, step, weights, bias, losses):

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, kernel, part
+from tinynet_fast.kernels.compiler.jit import REORDERED, compiled, kernel, part, silenced
 from tinynet_fast.kernels.compiler.simd import as_bits, as_double, fma, input_at
 from tinynet_fast.kernels.fast.neuron import NARROW
 
@@ -64,9 +64,9 @@ def _bound(floats, width):
     return compiled(largest_square_norm, f"{floats}2 d1 dw1 t{width}")
 
 
+@silenced
 def row_bound(X, weight):
     """The largest weight[i] * (|x[i]|^2 + 1), a weight each or one for all; infinity where a row is not finite."""
     out, width = np.zeros(1), X.shape[1] if X.shape[1] <= NARROW else 0
-    with np.errstate(over="ignore", invalid="ignore"):  # of NumPy, where kernels are not compiled
-        _bound(X.dtype.char, width)(X, weight, out, (0,) * width)
-    return float(out[0])
+    _bound(X.dtype.char, width)(X, weight, out, (0,) * width)
+    return out.item()

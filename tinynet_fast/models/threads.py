@@ -1,0 +1,47 @@
+"""Threads that share the rows to predict: the same bits as one thread's."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.rows.team import Team, check_jobs, cores
+
+if TYPE_CHECKING:
+    from tinynet_fast.models.base import Model
+
+# From so many values in X on threads share the rows, in pieces of so many or more. A piece is predicted by the kernels
+# that all rows would have, so it is no smaller than `base.COMPILED_FROM`.
+SHARED_FROM, PIECE_VALUES = 1 << 20, 1 << 18
+
+
+def by_threads(
+    model: "Model", predict: Callable[[Any], np.ndarray], X: Any, n_jobs: int | None, block: int
+) -> np.ndarray:
+    """`predict(X)`, which gives float64 numbers for each row, by as many threads as `n_jobs` says.
+
+    `predict` cuts its rows into blocks of `block` rows, and last bits may depend on where they are cut. So a thread
+    gets whole blocks. If rows are refused, one thread predicts them all again, for a message that names their place.
+    """
+    threads = check_jobs(n_jobs)
+    if threads == 1:
+        return predict(X)
+    matrix = X if type(X) is np.ndarray and X.ndim == 2 else model._matrix(X)
+    if isinstance(matrix, CSR) or matrix.size < SHARED_FROM or matrix.shape[1] != model.n_features:
+        return predict(X)
+    n = len(matrix)
+    piece = -(-PIECE_VALUES // model.n_features // block) * block
+    starts = [k * piece for k in range(max(n // piece, 1))]  # the last piece has the rest, too
+    out = np.empty((n, model.n_outputs) if model.n_outputs > 1 else n)
+
+    def fill(start: int) -> None:
+        stop = n if start == starts[-1] else start + piece
+        out[start:stop] = predict(matrix[start:stop])
+
+    try:
+        with Team(threads, cores()) as team:
+            team.map(fill, starts)
+    except ValueError:
+        return predict(X)
+    return out

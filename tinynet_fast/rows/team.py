@@ -1,0 +1,127 @@
+"""Threads that share a list of jobs; the thread that asks is one of them. Also how many threads there is room for."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+
+_lock = threading.Lock()
+_busy = 0  # threads of this process that belong to teams
+
+
+def _forked() -> None:
+    """A child of a process has none of its parent's teams, and the lock may have been taken when it was made."""
+    global _lock, _busy
+    _lock, _busy = threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+def cores() -> int:
+    """The cores that this process may use: those that the system allows it, in joblib and Dask its share of them.
+
+    A task of Dask has one thread of its worker. A process of joblib has as many as joblib allows the libraries in it,
+    by OMP_NUM_THREADS: the cores divided by the processes, unless `inner_max_num_threads` says otherwise.
+    """
+    # `os.process_cpu_count` does the same from Python 3.13 on.
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    dask = sys.modules.get("distributed.worker")  # who has not imported it is not in a task of Dask
+    if dask is not None and hasattr(dask.thread_state, "execution_state"):
+        return 1
+    loky = sys.modules.get("joblib.externals.loky.process_executor")
+    if loky is not None and loky._CURRENT_DEPTH > 0:
+        share = os.environ.get("OMP_NUM_THREADS", "1")
+        return max(1, min(found, int(share) if share.isdecimal() else 1))
+    return found
+
+
+def check_jobs(n_jobs: Any) -> int:
+    """How many threads `n_jobs` asks for: 1 for None, one for each core that may be used for -1."""
+    if n_jobs is None:
+        return 1
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or not (n_jobs == -1 or n_jobs >= 1):
+        raise ValueError(f"n_jobs is {n_jobs!r}; a whole number of at least 1 is needed, or -1 for all cores")
+    return cores() if n_jobs == -1 else int(n_jobs)
+
+
+class Team:
+    """`threads` threads, until the end of the `with` block.
+
+    The caller works too. If it only waited, its core would be free, and Linux may need milliseconds to move another
+    thread there.
+
+    Parameters
+    ----------
+    threads : int
+    most : int, optional
+        There are no more threads than this, less those of the process's other teams: for jobs that wait for each other.
+    """
+
+    def __init__(self, threads: int = 1, most: int | None = None) -> None:
+        self.threads, self.most = threads, most
+        self._others: Executor | None = None
+        self._process = 0
+
+    def __enter__(self) -> Self:
+        global _busy
+        with _lock:
+            if self.most is not None:
+                self.threads = max(1, min(self.threads, self.most - _busy))
+            _busy += self.threads
+        self._start()
+        return self
+
+    def _start(self) -> None:
+        """Make the other threads: in this process, which may be a child of the one where the team was made."""
+        if self.threads > 1:
+            from concurrent.futures import ThreadPoolExecutor  # 3 ms, which one thread does not need
+
+            self._others, self._process = ThreadPoolExecutor(self.threads - 1), os.getpid()
+
+    def __exit__(self, *exception: Any) -> None:
+        global _busy
+        with _lock:
+            _busy = max(_busy - self.threads, 0)
+        if self._others is not None:
+            if self._process == os.getpid():
+                self._others.shutdown()
+            self._others = None
+
+    def map(self, work: Callable[[Job], Answer], jobs: Iterable[Job]) -> list[Answer]:
+        """The answers to all jobs, in their order. After an error, jobs that were not begun are left out."""
+        jobs = list(jobs)
+        if self._others is None or len(jobs) < 2:
+            return [work(job) for job in jobs]
+        if self._process != os.getpid():
+            self._start()
+        answers: list[Any] = [None] * len(jobs)
+        left = iter(range(len(jobs)))  # which a thread asks for its next job
+
+        def drain() -> None:
+            try:
+                for k in left:
+                    answers[k] = work(jobs[k])
+            finally:
+                for _ in left:  # after an error, the other threads stop too
+                    pass
+
+        others = [self._others.submit(drain) for _ in range(min(self.threads, len(jobs)) - 1)]
+        try:
+            drain()
+        finally:
+            for other in others:
+                other.exception()  # waits
+        for other in others:
+            other.result()
+        return answers
