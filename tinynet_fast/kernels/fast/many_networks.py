@@ -5,6 +5,12 @@ weight that is spread over it, there is here a row and a register of eight netwo
 reference's updates, a batch's rows need not fill registers, nothing is summed across lanes, and whatever differs by
 network (rates, shares, the fold that is held out, the order of the rows) is one more register. The rows that all see
 are spread over the lanes as they are loaded. The parts are in `many_networks_tiles.py`.
+
+For 2-4-1 a row of eight networks takes about 156 vector instructions: 78 for four sigmoids, 36 for the loss and the
+output's exponential, 37 for sums, blame and gradient, 5 for weights. Two units share them, so 78 cycles are the floor,
+or 3.6 ns a network at 2.7 GHz. Measured were 5.7 ns, and 7.1 for a network alone, in `narrow_network.py`. Of 16-16-1,
+batches of 32 and Adam, 41 to 47 ns and 60 to 73. One row at a time gains most: 8-8-1 takes 51 ns, and 356 alone. Where
+a group's parameters do not fit into the first cache (64-64-1), networks alone are faster.
 """
 
 import numpy as np
