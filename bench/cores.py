@@ -1,0 +1,122 @@
+"""Compare two threads with one: networks that train in batches, and predictions of many rows.
+
+    python bench/cores.py [--rounds 15] [--out bench/results/cores.md]
+
+The contenders take turns in one process. Weights and predictions of all of them have the same bits, which is checked
+first. Times are medians of the wall time of whole calls. Beside each stands the ceiling: how much two threads do on this
+machine that have nothing to do with each other, each the work of one. If other processes use a core, the ceiling falls,
+and the ratio with it: "free" are the medians of those rounds in which the ceiling was 1.75 or more.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import threading
+import time
+import warnings
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # its idle threads spin for 20 ms, on the core of the second thread
+
+import numpy as np
+
+from tinynet_fast import MLP, Neuron, train_mlp
+from tinynet_fast.proof.bench.machine import machine
+from tinynet_fast.rows.team import cores
+
+FREE = 1.75
+# rows, inputs, hidden units, rows in a batch, optimizer, epochs
+FITS = (
+    (100_000, 64, (16,), None, "sgd", 5),
+    (50_000, 64, (64,), 256, "sgd", 3),
+    (50_000, 64, (64,), 1024, "sgd", 3),
+    (50_000, 64, (64,), 256, "adam", 3),
+    (50_000, 16, (32,), 256, "sgd", 8),
+)
+PREDICTIONS = (("network", 1_000_000, 16, 32), ("network", 200_000, 16, 32), ("neuron", 1_000_000, 16, 0))
+
+
+def fit(n, d, hidden, batch, optimizer, epochs):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d))
+    y = (X[:, 0] + X[:, 1] * X[:, 2] > 0.0).astype(np.int64)
+
+    def run(n_jobs=None):
+        options = {"batch_size": batch, "optimizer": optimizer, "learning_rate": 0.01, "epochs": epochs, "seed": 1}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # few epochs teach a network nothing
+            result = train_mlp(X, y, hidden=hidden, init="glorot", n_jobs=n_jobs, **options)
+        return result.seconds, [w.tobytes() for w in (*result.model.weights, *result.model.biases)]
+
+    shape = "-".join(map(str, (d, *hidden, 1)))
+    return f"train {n:,} rows, {shape}, {f'batches of {batch}' if batch else 'full batch'}, {optimizer}", run
+
+
+def prediction(kind, n, d, hidden):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d))
+    model = Neuron(weights=rng.standard_normal(d), bias=0.1)
+    if kind == "network":
+        weights = [rng.standard_normal((d, hidden)) * 0.3, rng.standard_normal((hidden, 1))]
+        model = MLP(weights=weights, biases=[rng.standard_normal(hidden), np.zeros(1)])
+
+    def run(n_jobs=None):
+        started = time.perf_counter()
+        found = model.predict_proba(X, n_jobs=n_jobs)
+        return time.perf_counter() - started, found.tobytes() if n_jobs != 0 else None
+
+    return f"predict_proba {n:,} rows, {f'{d}-{hidden}-1' if hidden else f'a neuron of {d} inputs'}", run
+
+
+def two_alone(run):
+    """Half of the time that two threads take, each for the work of one."""
+    seconds = []
+    other = threading.Thread(target=lambda: seconds.append(run()[0]))
+    other.start()
+    own = run()[0]
+    other.join()
+    return max(own, *seconds) / 2
+
+
+def measure(name, run, rounds):
+    ref = run()[1]
+    for n_jobs in (2, 16):
+        assert run(n_jobs)[1] == ref, f"{name}: other bits with n_jobs={n_jobs}"
+    seconds = {"one": [], "two": [], "sixteen": [], "alone": []}
+    for _ in range(rounds):
+        seconds["one"].append(run()[0])
+        seconds["two"].append(run(2)[0])
+        seconds["sixteen"].append(run(16)[0])
+        seconds["alone"].append(two_alone(run))
+    one, two, sixteen, alone = (np.array(values) for values in seconds.values())
+    free = one / alone >= FREE
+    figures = [f"{statistics.median(one) * 1e3:.1f}"]
+    for part in (np.ones(rounds, bool), free):
+        found = [statistics.median(one[part] / of[part]) if part.any() else np.nan for of in (two, sixteen, alone)]
+        figures += [f"{value:.2f}" for value in found]
+    return f"| {name} | {' | '.join(figures)} | {free.sum()} of {rounds} |"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", type=int, help="one run, counted from 0")
+    parser.add_argument("--out", help="a page to write")
+    asked = parser.parse_args()
+    columns = ("run", "one thread, ms", "two threads, times as fast", "16 asked for", "ceiling")
+    columns += "two, free rounds", "16, free rounds", "ceiling, free rounds", "free rounds"
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    print(*lines, sep="\n", flush=True)
+    runs = [fit(*given) for given in FITS] + [prediction(*given) for given in PREDICTIONS]
+    for name, run in runs if asked.only is None else runs[asked.only : asked.only + 1]:
+        lines.append(measure(name, run, asked.rounds))
+        print(lines[-1], flush=True)
+    if asked.out:
+        with open(asked.out, "w", encoding="utf-8") as file:
+            print(f"# All cores\n\n{__doc__.split('    python')[0].strip()}\n", file=file)
+            print(f"{machine()['cpu']}, {cores()} cores, Python {sys.version.split()[0]}.\n", file=file)
+            print(*lines, sep="\n", file=file)
+
+
+if __name__ == "__main__":
+    main()
