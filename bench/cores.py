@@ -3,9 +3,10 @@
     python bench/cores.py [--rounds 15] [--out bench/results/cores.md]
 
 The contenders take turns in one process. Weights and predictions of all of them have the same bits, which is checked
-first. Times are medians of the wall time of whole calls. Beside each stands the ceiling: how much two threads do on this
-machine that have nothing to do with each other, each the work of one. If other processes use a core, the ceiling falls,
-and the ratio with it: "free" are the medians of those rounds in which the ceiling was 1.75 or more.
+first. Times are medians of the wall time of training, or of a call of `predict_proba`. The ceiling is how much two
+threads do on this machine that have nothing to do with each other, each the work of one. If other processes use a core,
+the ceiling falls, and the ratio with it: the last columns have the medians of those rounds in which the ceiling was
+1.75 or more.
 """
 
 import argparse
@@ -63,7 +64,7 @@ def prediction(kind, n, d, hidden):
     def run(n_jobs=None):
         started = time.perf_counter()
         found = model.predict_proba(X, n_jobs=n_jobs)
-        return time.perf_counter() - started, found.tobytes() if n_jobs != 0 else None
+        return time.perf_counter() - started, found.tobytes()
 
     return f"predict_proba {n:,} rows, {f'{d}-{hidden}-1' if hidden else f'a neuron of {d} inputs'}", run
 
@@ -82,13 +83,13 @@ def measure(name, run, rounds):
     ref = run()[1]
     for n_jobs in (2, 16):
         assert run(n_jobs)[1] == ref, f"{name}: other bits with n_jobs={n_jobs}"
-    seconds = {"one": [], "two": [], "sixteen": [], "alone": []}
-    for _ in range(rounds):
-        seconds["one"].append(run()[0])
-        seconds["two"].append(run(2)[0])
-        seconds["sixteen"].append(run(16)[0])
-        seconds["alone"].append(two_alone(run))
-    one, two, sixteen, alone = (np.array(values) for values in seconds.values())
+    contenders = [lambda: run()[0], lambda: run(2)[0], lambda: run(16)[0], lambda: two_alone(run)]
+    seconds = np.empty((4, rounds))
+    for k in range(rounds):
+        for turn in range(4):  # in turns that change, as a core that was idle is slow at first
+            place = (turn + k) % 4
+            seconds[place, k] = contenders[place]()
+    one, two, sixteen, alone = seconds
     free = one / alone >= FREE
     figures = [f"{statistics.median(one) * 1e3:.1f}"]
     for part in (np.ones(rounds, bool), free):
