@@ -4,14 +4,12 @@
 
 The contenders take turns in one process. Weights and predictions of all of them have the same bits, which is checked
 first. Times are medians of the wall time of training, or of a call of `predict_proba`. The ceiling is how much two
-threads do on this machine that have nothing to do with each other, each the work of one. If other processes use a core,
-the ceiling falls, and the ratio with it: the last columns have the medians of those rounds in which the ceiling was
-1.75 or more.
+threads do on this machine that have nothing to do with each other, each the work of one. The last columns have the
+medians of each contender's own turns in which other processes had less than a tenth of a core, as /proc/stat has it.
 """
 
 import argparse
 import os
-import statistics
 import sys
 import threading
 import time
@@ -25,7 +23,7 @@ from tinynet_fast import MLP, Neuron, train_mlp
 from tinynet_fast.proof.bench.machine import machine
 from tinynet_fast.rows.team import cores
 
-FREE = 1.75
+OTHERS = 0.1  # cores
 # rows, inputs, hidden units, rows in a batch, optimizer, epochs
 FITS = (
     (100_000, 64, (16,), None, "sgd", 5),
@@ -79,23 +77,39 @@ def two_alone(run):
     return max(own, *seconds) / 2
 
 
+def busy():
+    """The seconds for which the cores of this machine were in use, to 10 ms; 0 where nobody counts them."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            counts = [int(word) for word in file.readline().split()[1:9]]
+    except OSError:
+        return 0.0
+    return (sum(counts) - counts[3] - counts[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def turn(contender):
+    """Its seconds, and how many cores other processes had in the meantime."""
+    started, own, all_of_it = time.perf_counter(), time.process_time(), busy()
+    seconds = contender()
+    others = busy() - all_of_it - (time.process_time() - own)
+    return seconds, others / (time.perf_counter() - started)
+
+
 def measure(name, run, rounds):
     ref = run()[1]
     for n_jobs in (2, 16):
         assert run(n_jobs)[1] == ref, f"{name}: other bits with n_jobs={n_jobs}"
     contenders = [lambda: run()[0], lambda: run(2)[0], lambda: run(16)[0], lambda: two_alone(run)]
-    seconds = np.empty((4, rounds))
+    turns = np.empty((4, rounds, 2))
     for k in range(rounds):
-        for turn in range(4):  # in turns that change, as a core that was idle is slow at first
-            place = (turn + k) % 4
-            seconds[place, k] = contenders[place]()
-    one, two, sixteen, alone = seconds
-    free = one / alone >= FREE
-    figures = [f"{statistics.median(one) * 1e3:.1f}"]
-    for part in (np.ones(rounds, bool), free):
-        found = [statistics.median(one[part] / of[part]) if part.any() else np.nan for of in (two, sixteen, alone)]
-        figures += [f"{value:.2f}" for value in found]
-    return f"| {name} | {' | '.join(figures)} | {free.sum()} of {rounds} |"
+        for place in range(4):  # in turns that change, as a core that was idle is slow at first
+            turns[(place + k) % 4, k] = turn(contenders[(place + k) % 4])
+    free = turns[:, :, 1] < OTHERS
+    figures = [f"{np.median(turns[0, :, 0]) * 1e3:.1f}"]
+    for chosen in (np.ones_like(free), free):
+        medians = [np.median(turns[k, chosen[k], 0]) if chosen[k].any() else np.nan for k in range(4)]
+        figures += [f"{medians[0] / other:.2f}" for other in medians[1:]]
+    return f"| {name} | {' | '.join(figures)} | {', '.join(map(str, free.sum(axis=1)))} of {rounds} |"
 
 
 def main():
@@ -105,7 +119,7 @@ def main():
     parser.add_argument("--out", help="a page to write")
     asked = parser.parse_args()
     columns = ("run", "one thread, ms", "two threads, times as fast", "16 asked for", "ceiling")
-    columns += "two, free rounds", "16, free rounds", "ceiling, free rounds", "free rounds"
+    columns += "two, free turns", "16, free turns", "ceiling, free turns", "free turns"
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     print(*lines, sep="\n", flush=True)
     runs = [fit(*given) for given in FITS] + [prediction(*given) for given in PREDICTIONS]
