@@ -75,10 +75,11 @@ def test_the_bits_of_one_thread(case, threads):
 @pytest.mark.skipif(UNCOMPILED, reason="words are for one thread if kernels run as plain Python")
 @pytest.mark.parametrize("threads", [2, 3, 8])
 def test_threads_at_once(threads):
-    problem = random_problem(np.random.default_rng(4), 20_000, [6, 12, 1], batch=1000, optimizer=ADAM, rate=0.01)
+    """More threads than tiles, too: a batch has four."""
+    problem = random_problem(np.random.default_rng(4), 6000, [6, 12, 1], batch=400, optimizer=ADAM, rate=0.01)
     ref = problem.run(network, problem.state, epochs=3)
     with ThreadPoolExecutor(threads) as pool:
-        for _ in range(5):
+        for _ in range(30):
             comp = problem.run(Shared(threads, lambda work, jobs: list(pool.map(work, jobs))), problem.state, epochs=3)
             assert bits(comp) == bits(ref)
 
@@ -137,3 +138,4 @@ def test_waiting_and_losing_a_job_to_another_thread():
     assert [get(words, 0, 0, 3) for _ in range(4)] == [0, 1, 2, -1]
     assert [get(words, 0, 4, 1) for _ in range(2)] == [0, -1]  # jobs of phases in between belong to others
     assert get(words, 0, 0, 3) == -1
+    assert get(words, 0, 9, 0) == -1  # a thread without jobs of its own

@@ -1,11 +1,11 @@
 """All cores, the same bits: `n_jobs` of `train_mlp` and of prediction, and how many threads there is room for."""
 
 import _thread
-import itertools
 import os
 import sys
 import threading
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,13 +34,13 @@ def eight_cores(monkeypatch):
     monkeypatch.setattr("tinynet_fast.models.threads.cores", lambda: 8)
     monkeypatch.setattr(network_updates, "SHARE_SECONDS", 1e-12)
     monkeypatch.setattr(network_updates, "CALL_SECONDS", 0.0)
-    use = network_updates.Network.use
+    threads = network_updates.Network._threads
 
-    def noted(network, engine):
-        use(network, engine)
-        shared.append(0 if network.shared is None else len(network.shared.units))
+    def noted(network):
+        shared.append(threads(network))
+        return shared[-1]
 
-    monkeypatch.setattr(network_updates.Network, "use", noted)
+    monkeypatch.setattr(network_updates.Network, "_threads", noted)
     return shared
 
 
@@ -82,7 +82,7 @@ def test_the_weights_do_not_depend_on_n_jobs(options, eight_cores):
 def test_the_other_engines_train_on_one_thread(engine, eight_cores):
     few = {"engine": engine, "epochs": 1, "hidden": 3}
     assert bits(fit(8, **few)) == bits(fit(None, **few))
-    assert set(eight_cores) == {0}
+    assert set(eight_cores) == {1}
 
 
 def test_no_more_threads_than_pay(eight_cores, monkeypatch):
@@ -94,7 +94,7 @@ def test_no_more_threads_than_pay(eight_cores, monkeypatch):
     monkeypatch.setattr(network_updates, "CALL_SECONDS", 0.0)
     monkeypatch.setattr(network_updates, "SHARE_SECONDS", 1.0)
     fit(8)
-    assert eight_cores == ([0] * 5 if UNCOMPILED else [0, 5, 3, 0, 0])
+    assert eight_cores == ([1] * 5 if UNCOMPILED else [1, 5, 3, 1, 1])
 
 
 @needs_threads
@@ -148,8 +148,7 @@ def models():
     rng = np.random.default_rng(2)
 
     def network(*sizes, **options):
-        layers = list(itertools.pairwise(sizes))
-        weights = [rng.standard_normal(shape) for shape in layers]
+        weights = [rng.standard_normal(shape) for shape in pairwise(sizes)]
         return MLP(weights=weights, biases=[rng.standard_normal(size) for size in sizes[1:]], **options)
 
     yield network(3, 4, 1)

@@ -1,28 +1,24 @@
 """Threads that share the rows to predict: the same bits as one thread's."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.rows.team import Team, check_jobs, cores
 
-if TYPE_CHECKING:
-    from tinynet_fast.models.base import Model
-
 # From so many values in X on threads share the rows, in pieces of so many or more. A piece is predicted by the kernels
 # that all rows would have, so it is no smaller than `base.COMPILED_FROM`.
 SHARED_FROM, PIECE_VALUES = 1 << 20, 1 << 18
 
 
-def by_threads(
-    model: "Model", predict: Callable[[Any], np.ndarray], X: Any, n_jobs: int | None, block: int
-) -> np.ndarray:
+def by_threads(model: Any, predict: Callable[[Any], np.ndarray], X: Any, n_jobs: int | None, block: int) -> np.ndarray:
     """`predict(X)`, which gives float64 numbers for each row, by as many threads as `n_jobs` says.
 
-    `predict` cuts its rows into blocks of `block` rows, and last bits may depend on where they are cut. So a thread
-    gets whole blocks. If rows are refused, one thread predicts them all again, for a message that names their place.
+    `model` is a `Model`. `predict` cuts its rows into blocks of `block` rows, and last bits may depend on the cuts.
+    So a thread gets whole blocks. If rows are refused, one thread predicts them all again, for a message that
+    names their place.
     """
     threads = check_jobs(n_jobs)
     if threads == 1:

@@ -28,6 +28,7 @@ MASK_STREAM = 2  # dropout's own stream of random numbers; not 1, as (seed, epoc
 # About how long a row takes for each parameter; how much work a thread needs in a batch, so that it is not lost in
 # waiting for the others (1 us or two); and in a call of the kernel, which wakes the other threads (20 us).
 ROW_SECONDS, SHARE_SECONDS, CALL_SECONDS = 1.5e-10, 1e-5, 2e-4
+MOST_TIMES = 4  # as many rows as one thread's, at most, go into a call: they may have to be copied
 ARRAYS = ("parameters", "gradient", "first_moment", "second_moment")  # the rows of the kernels' state
 
 
@@ -70,18 +71,20 @@ class Network:
         self.block_rows = options.engine.block_rows(sizes[0] + masked, 3 * len(start) + 20 * sum(sizes))
         if options.augment is not None and options.augment.mixes:  # blocks hold whole batches
             self.block_rows = max(self.block_rows // self.copies, self.size)
+        self.table, self.start, self.no_mask = layer_table(sizes, activation, self.output), start, own(np.empty((1, 0)))
+        self.team = Team() if team is None else team
+        self.shared: Any = None
+        self.threads = self._threads()
+        self.block_rows *= min(self.threads, MOST_TIMES)  # so that calls take as long as those of one thread
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
-        self.table = layer_table(sizes, activation, self.output)
-        network = self.table.tobytes(), bool(dropout)
+        network = self.table.tobytes(), bool(dropout), self.threads > 1
         self.kernels: Hashable = loss.code, optimizer.name, optimizer.nesterov, *network
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
-        self.team, self.shared = Team() if team is None else team, None
-        self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
+        self.ones = np.ones(min(self.block_rows, n))
         self.total_weight = options.rows.total_weight
         self.generator: np.random.Generator | None = None
         self.pending: Any
-        self.start = start
         zeros = {name: np.zeros(len(start)) for name in ARRAYS[1:]}
         counts = {"updates": np.zeros(1), "epochs": np.zeros(1), "pending": np.zeros(2), "position": np.zeros(1)}
         self.restore({"parameters": start, **zeros, **counts})
@@ -106,10 +109,12 @@ class Network:
             self.layers,
             self.kernel_state,
         )
-        if self.shared is None:
-            self.engine.kernels.network_epochs(*given, self.units, self.pending, losses)
-        else:
+        if self.threads > 1 and self.engine.can("NetworkTeam"):
+            if self.shared is None:
+                self.shared = self.engine.kernels.NetworkTeam(self.table, len(self.start), size, self.threads)
             self.shared.network_epochs(self.team.map, *given, self.pending, losses)
+        else:
+            self.engine.kernels.network_epochs(*given, self.units, self.pending, losses)
         self.updates += int(np.count_nonzero(moves))
         self.epochs += len(losses) - 1  # `end_epoch` adds one more
         self.position += n // self.copies
@@ -124,9 +129,6 @@ class Network:
     def use(self, engine: Engine) -> None:
         if engine is not self.engine:
             self.engine, self.units = engine, engine.scratch(self.table)
-        threads = self._threads()
-        parts = self.table, len(self.start), self.size * self.copies, threads
-        self.shared = engine.kernels.NetworkTeam(*parts) if threads > 1 else None
 
     def _threads(self) -> int:
         """How many threads share a batch. Nothing depends on it but the time."""

@@ -195,7 +195,7 @@ def replace(words, at, old, new):
 
 @instruction
 def pause(words):
-    """Tell the CPU that this thread waits for a word, for some 40 ns. Other CPUs than x86 are told nothing."""
+    """Tell the CPU that this thread waits for a word, which takes some 40 ns. Only x86 is told."""
 
 
 @instruction

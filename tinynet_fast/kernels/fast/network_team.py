@@ -65,11 +65,11 @@ LOSS, WEIGHT, RESULTS = 0, 1, 8  # what is kept of a tile, in a cache line
 def take(words, at, phase, jobs):
     """The number of the next job in a queue that has `jobs` in this phase, or -1 if all of them were taken.
 
-    The word is the phase, counted from 1 and times 2**32, plus how many were taken in it. Whoever comes first begins
-    the phase.
+    The word is the phase, counted from 1 and times 2**32, plus how many were taken in it. The first thread that comes
+    begins the phase.
     """
     begun, was = (phase + 1) << 32, seen(words, at)
-    while was < begun + jobs:
+    while max(was, begun) < begun + jobs:
         now = max(was, begun)
         if replace(words, at, was, now + 1):
             return now - begun
@@ -162,7 +162,7 @@ def step_of_part(total, schedule, rule, layers, state, units, low, high):
 def shared_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses, words, slots, results, me):
     n, batch, most, room = X.shape[0], np.int64(rule[layout.BATCH_SIZE]), slots.shape[0], slots.shape[1]
     threads, queues, params, gradients = words.shape[0] // APART - 1, address(words), address(state), address(slots)
-    filled, updates, phase, done, turn = np.int64(results[most, layout.PENDING_ROWS]), 0, 0, 0, 0
+    filled, updates, phase, done, turn = int(results[most, layout.PENDING_ROWS]), 0, 0, 0, 0
     for epoch in range(losses.shape[0]):
         start = 0
         while start < n:  # a round: up to `most` tiles of a batch, and then the parameters
@@ -201,13 +201,11 @@ def shared_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pend
                         for tile in range(tiles):
                             losses[epoch] += results[tile, LOSS]
                         pending[layout.PENDING_ROWS] = 0.0 if whole else np.float64(filled + end - start)
-                        pending[layout.PENDING_WEIGHT] = 0.0 if whole else total
-                        results[most + 1 - turn, layout.PENDING_WEIGHT] = (
-                            0.0 if whole else total
-                        )  # read in the next round
+                        left = 0.0 if whole else total
+                        pending[layout.PENDING_WEIGHT] = results[most + 1 - turn, layout.PENDING_WEIGHT] = left
                     claim(queues, 0)
             phase, done, turn, filled = phase + 2, done + threads, 1 - turn, 0 if whole else filled + end - start
-            updates += np.int64(whole)
+            updates += 1 if whole else 0
             start = end
 
 
