@@ -130,8 +130,8 @@ def page(document):
         "",
         f"20,000 rows x 16, {FOLDS} folds, at most 10 epochs of networks in batches of 200, and 20 of linear models; "
         "one thread in every library, and the same `n_jobs` for all. `best_params_` are equal; `apart` is how far the "
-        "scores are apart at most. Seconds and ratios are medians of all rounds, in which the contenders took turns: CPU "
-        "time for one job, wall-clock time for two.",
+        "scores are apart at most. Seconds and ratios are medians of all rounds, in which the contenders took turns: "
+        "CPU time for one job, wall-clock time for two.",
         "",
         "| search | scikit-learn | its search, our estimator | ours | times as fast as scikit-learn | apart | rounds |",
         "|---|---|---|---|---|---|---|",
