@@ -143,6 +143,8 @@ def page(document):
             f"| {each['run']} | {theirs:.2f} s | {mixed:.2f} s | {own:.2f} s | {ratio:.1f} | {each['apart']:.0e} | "
             f"{each['rounds']} |"
         )
+    if "remark" in document:
+        lines += ["", document["remark"]]
     return "\n".join(lines) + "\n"
 
 
