@@ -115,6 +115,7 @@ def measured(rounds, only):
             who: statistics.median(a / b for a, b in zip(times, own, strict=True)) for who, times in seconds.items()
         }
         found = {"run": f"{name}: {title}", "seconds": medians, "ratios": ratios, "apart": apart, "shared": shared}
+        found |= {"rounds": rounds}
         print(found, flush=True)
         yield found
 
@@ -128,19 +129,22 @@ def page(document):
         f"{facts.get('numpy', '?')}, Python {facts['python']}; {document['date']}. Made by `bench/grid_search.py`.",
         "",
         f"20,000 rows x 16, {FOLDS} folds, at most 10 epochs of networks in batches of 200, and 20 of linear models; "
-        "one thread in every library, the same `n_jobs` for all. `best_params_` are equal; the last column is how far "
-        f"the scores are apart at most. Seconds and ratios are medians of {document['rounds']} rounds, in which the "
-        "contenders took turns: CPU time for one job, wall-clock time for two.",
+        "one thread in every library, and the same `n_jobs` for all. `best_params_` are equal; `apart` is how far the "
+        "scores are apart at most. Seconds and ratios are medians of all rounds, in which the contenders took turns: "
+        "CPU time for one job, wall-clock time for two.",
         "",
-        "| search | scikit-learn | its search, our estimator | ours | times as fast as scikit-learn | apart |",
-        "|---|---|---|---|---|---|",
+        "| search | scikit-learn | its search, our estimator | ours | times as fast as scikit-learn | apart | rounds |",
+        "|---|---|---|---|---|---|---|",
     ]
     for each in document["runs"]:
         theirs, own, mixed = (each["seconds"][who] for who in each["seconds"])
         ratio = each["ratios"]["scikit-learn"]
         lines.append(
-            f"| {each['run']} | {theirs:.2f} s | {mixed:.2f} s | {own:.2f} s | {ratio:.1f} | {each['apart']:.0e} |"
+            f"| {each['run']} | {theirs:.2f} s | {mixed:.2f} s | {own:.2f} s | {ratio:.1f} | {each['apart']:.0e} | "
+            f"{each['rounds']} |"
         )
+    if "remark" in document:
+        lines += ["", document["remark"]]
     return "\n".join(lines) + "\n"
 
 
@@ -152,7 +156,7 @@ def main():
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # few epochs are not enough to converge
     facts = machine()
-    document = {"date": datetime.now(UTC).date().isoformat(), "machine": facts, "rounds": arguments.rounds}
+    document = {"date": datetime.now(UTC).date().isoformat(), "machine": facts}
     document["runs"] = list(measured(arguments.rounds, arguments.only))
     if arguments.no_page:
         print(page(document))

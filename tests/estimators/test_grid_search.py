@@ -450,3 +450,23 @@ def test_without_the_place_where_fits_are_run_it_is_scikit_learns(monkeypatch):
 
     monkeypatch.setattr(grid_search, "PLACE", "another name")
     assert both(SGDClassifier(**SGD), {"alpha": [1e-4, 1e-2]}, X, Y).shared_ == 0
+
+
+def test_ctrl_c_ends_the_search(monkeypatch):
+    """A network swallows it when it is fitted alone; here it must end all threads."""
+    from tinynet_fast.sklearn.mlp_batches import KernelBatches
+
+    epoch, calls = KernelBatches.epoch, []
+
+    def interrupted(self, order):
+        calls.append(self)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return epoch(self, order)
+
+    monkeypatch.setattr(KernelBatches, "epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        GridSearchCV(
+            MLPClassifier(**{**NET, "max_iter": 5000, "tol": 0.0, "n_iter_no_change": 5000}), RATES, cv=3, n_jobs=2
+        ).fit(X, Y)
+    assert len(calls) < 1000

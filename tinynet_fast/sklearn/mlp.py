@@ -13,10 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from tinynet_fast.sklearn.mlp_base import ENGINES, MLPBase
 from tinynet_fast.sklearn.mlp_epochs import THEIR_ROWS
-from tinynet_fast.sklearn.sharing import once
 from tinynet_fast.sklearn.validation import placing
-
-LEARNED = "n_features_in_", "feature_names_in_", "classes_", "_label_binarizer"  # before the first epoch
 
 
 class MLPClassifier(MLPBase, TheirClassifier):
@@ -181,20 +178,8 @@ class MLPClassifier(MLPBase, TheirClassifier):
         )
         self.class_weight, self.engine = class_weight, engine
 
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
-        """The checked rows, and (n, n_outputs) bool. Labels take a shorter way than scikit-learn's."""
-        if incremental or self.warm_start or getattr(y, "ndim", 2) != 1:  # a column of labels warns in each fit
-            return self._checked(X, y, incremental, reset)
-
-        def checked() -> tuple[Any, dict[str, Any]]:
-            found = self._checked(X, y, incremental, reset)
-            return found, {name: value for name, value in vars(self).items() if name in LEARNED}
-
-        (rows, known), learned = once("rows and labels", (X, y), checked)
-        self.__dict__.update(learned)
-        return rows, known
-
     def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        """The checked rows, and (n, n_outputs) bool. Labels take a shorter way than scikit-learn's."""
         with placing(X):
             rows, labels = validate_data(self, X, y, **THEIR_ROWS, multi_output=True, reset=reset)
         if labels.ndim == 1:
@@ -205,7 +190,7 @@ class MLPClassifier(MLPBase, TheirClassifier):
             known = _one_hot(labels, self.classes_, every=self.warm_start)
             if known is not None:
                 return rows, known
-        found: tuple[Any, np.ndarray] = super()._validate_input(X, y, incremental, reset)
+        found: tuple[Any, np.ndarray] = TheirClassifier._validate_input(self, X, y, incremental, reset)
         return found
 
     def _class_weights(self, y: np.ndarray, incremental: bool) -> np.ndarray | None:

@@ -15,10 +15,11 @@ from tinynet_fast.sklearn.convert import Convertible
 from tinynet_fast.sklearn.mlp_epochs import MLPRun
 from tinynet_fast.sklearn.mlp_kernels import have_kernels, outputs, sizes_of
 from tinynet_fast.sklearn.mlp_lbfgs import KernelGradient
-from tinynet_fast.sklearn.sharing import waits
+from tinynet_fast.sklearn.sharing import once, waits
 from tinynet_fast.sklearn.validation import placing
 
 FEW_ROWS = 100  # for at most 100 rows, scikit-learn's own forward pass takes less time than a call of ours
+LEARNED = "n_features_in_", "feature_names_in_", "classes_", "_label_binarizer"  # before the first epoch
 ENGINES = {"engine": [StrOptions({"fast", "strict", "exact"})]}
 
 
@@ -26,6 +27,8 @@ class MLPBase(Convertible, CallbackSupportMixin):
     """Stands before scikit-learn's class of the same name, whose checks, first weights and attributes it keeps."""
 
     validation_loss_curve_: Any
+    warm_start: bool
+    _checked: Any  # (X, y, incremental, reset) -> the checked rows, and `y` as (n, n_outputs)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -85,6 +88,19 @@ class MLPBase(Convertible, CallbackSupportMixin):
             del self._call
         epochs.done()
         return self
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        """scikit-learn calls this for its checked rows and `y`. Fits of a search that share rows check them once."""
+        if incremental or self.warm_start or getattr(y, "shape", (0, 1))[1:] == (1,):  # each fit warns of a column
+            return self._checked(X, y, incremental, reset)
+
+        def checked() -> tuple[Any, dict[str, Any]]:
+            found = self._checked(X, y, incremental, reset)
+            return found, {name: value for name, value in vars(self).items() if name in LEARNED}
+
+        (rows, known), learned = once("rows and labels", (X, y), checked)
+        self.__dict__.update(learned)
+        return rows, known
 
     def _class_weights(self, y: np.ndarray, incremental: bool) -> np.ndarray | None:
         """What each row counts for beside its sample weight, from scikit-learn's checked `y`; None for 1."""

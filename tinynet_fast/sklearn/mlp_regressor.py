@@ -152,9 +152,9 @@ class MLPRegressor(MLPBase, TheirRegressor):
         )
         self.engine = engine
 
-    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+    def _checked(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         """The checked rows and numbers."""
         with placing(X):
-            rows, numbers = super()._validate_input(X, y, incremental, reset)
+            rows, numbers = TheirRegressor._validate_input(self, X, y, incremental, reset)
         check_counts(self.loss, numbers)
         return rows, numbers

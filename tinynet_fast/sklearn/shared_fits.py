@@ -253,11 +253,15 @@ class SharedFits:
 
         def work(job: tuple[Fold, list[Task]]) -> None:
             fold, tasks = job
-            with config_context(**config):
-                if fold.ready():
-                    for task, answer in zip(tasks, fold.evaluated(tasks, orders), strict=True):
-                        answers[task.number] = answer
-                fold.done(len(tasks))
+            try:
+                with config_context(**config):
+                    if fold.ready():
+                        for task, answer in zip(tasks, fold.evaluated(tasks, orders), strict=True):
+                            answers[task.number] = answer
+                    fold.done(len(tasks))
+            except BaseException:  # Ctrl-C reaches one thread, and the others may have networks to train for minutes
+                orders.stopped = True
+                raise
 
         limits = threadpool_limits(max(cpu_count() // threads, 1)) if threads > 1 else nullcontext()
         with limits, Team(threads) as team:
@@ -266,6 +270,8 @@ class SharedFits:
     def _task(self, number: int, call: Any) -> Task | None:
         """A call of `_fit_and_score` as a task; None if scikit-learn is to run it."""
         _, (given, X, y), kwargs = call
+        if type(given) not in (Pipeline, *OURS):
+            return None
         try:
             parameters = kwargs["parameters"]
             if type(given) is Pipeline or not isinstance(given.random_state, int):  # else fits leave it as it is
@@ -287,9 +293,9 @@ def _parts(tasks: list[Task], threads: int) -> list[list[Task]]:
 
 
 def _anew(call: Any) -> Any:
-    """A call of `_fit_and_score` with an estimator that nobody has fitted."""
+    """A call of `_fit_and_score` with an estimator that nobody has fitted; `_task` copied pipelines."""
     function, (estimator, *rows), kwargs = call
-    return function, (clone(estimator), *rows), kwargs
+    return function, (clone(estimator) if type(estimator) in OURS else estimator, *rows), kwargs
 
 
 def _plain(task: Task) -> bool:

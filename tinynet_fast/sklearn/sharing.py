@@ -31,11 +31,17 @@ class Shared:
 
 
 class Orders:
-    """Permutations, by the state of the generator that they were drawn with."""
+    """Permutations, by the state of the generator that they were drawn with.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether a thread of the search has failed or was interrupted, so that the others need not go on.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[Any, tuple[np.ndarray, Any]] = {}
-        self._values = 0
+        self._values, self.stopped = 0, False
 
     def shuffled(self, generator: np.random.RandomState, n: int) -> np.ndarray:
         """What `shuffled` returns; the generator moves on as if it had drawn."""
@@ -92,10 +98,13 @@ def train_in_turn(runs: list[Any]) -> list[Any]:
 
     Returns those that failed. A `run` has a `loop()`, as `run_epochs` returns it.
     """
+    now = _now.get()
     failed, left = [], [(run, run.loop()) for run in runs]
     while left:
         going = []
         for run, loop in left:
+            if now is not None and now.orders.stopped:
+                return runs
             try:
                 if next(loop, None) is not None:
                     going.append((run, loop))
