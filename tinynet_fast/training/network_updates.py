@@ -73,8 +73,6 @@ class Network:
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
         self.table = layer_table(sizes, activation, self.output)
-        network = self.table.tobytes(), bool(dropout)
-        self.kernels: Hashable = loss.code, optimizer.name, optimizer.nesterov, *network
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
         self.team, self.shared = Team() if team is None else team, None
         self.ones, self.no_mask = np.ones(min(self.block_rows, n)), own(np.empty((1, 0)))
@@ -127,6 +125,11 @@ class Network:
         threads = self._threads()
         parts = self.table, len(self.start), self.size * self.copies, threads
         self.shared = engine.kernels.NetworkTeam(*parts) if threads > 1 else None
+
+    @property
+    def kernels(self) -> Hashable:
+        steps, is_shared = self.optimizer, self.shared is not None
+        return self.loss.code, steps.name, steps.nesterov, bool(self.dropout), self.table.tobytes(), is_shared
 
     def _threads(self) -> int:
         """How many threads share a batch. Nothing depends on it but the time."""
