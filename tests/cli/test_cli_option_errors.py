@@ -27,11 +27,10 @@ def test_options_of_the_other_trainer(refused, run, students, tmp_path):
         assert said == "tinynet-fast: --average is for one neuron: leave it out, or leave --hidden out\n"
         said = refused(*train, "--hidden", "3", "--set", "l1=0.1", *stream)
         assert said == "tinynet-fast: l1 is for one neuron: leave it out, or leave --hidden out\n"
-    said = refused(*train, "--hidden", "3", "--jobs", "2")
-    assert said == "tinynet-fast: --jobs is for one neuron: leave it out, or leave --hidden out\n"
-    for option, name in (["--average"], "--average"), (["--jobs", "2"], "--jobs"):
-        said = refused("train", "three.csv", "--target", "y", *option)
-        assert said == f"tinynet-fast: {name} is for one neuron: leave it out, because 3 labels need a network\n"
+    said = refused(*train, "--hidden", "3", "--jobs", "-2")
+    assert said == "tinynet-fast: --jobs is -2; a whole number of at least 1 is needed, or -1 for all cores\n"
+    said = refused("train", "three.csv", "--target", "y", "--average")
+    assert said == "tinynet-fast: --average is for one neuron: leave it out, because 3 labels need a network\n"
     assert run("train", "three.csv", "--target", "y", "--learning-rate", "auto", "--epochs", "2", "--l2", "0")[0] == 0
     assert run("train", "three.csv", "--target", "y", "--batch-size", "4", "--epochs", "2", "--l2", "0")[0] == 0
 

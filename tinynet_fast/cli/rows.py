@@ -41,7 +41,7 @@ WORDS = {
     "levels is for tables": "--levels is for tables",
     "hashed is for tables": "--hash is for tables",
     "leave it out of labels": "leave it out of --labels",
-    "n_jobs is for": "--jobs is for",
+    "n_jobs is": "--jobs is",
     "leave hidden out": "leave --hidden out",
     "with hidden=": "with --hidden",
     "(exclude=)": "(--exclude)",

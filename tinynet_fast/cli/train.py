@@ -33,6 +33,7 @@ from tinynet_fast.kernels.point_functions import LOSSES
 from tinynet_fast.kernels.reference import ACTIVATIONS, OPTIMIZERS
 from tinynet_fast.models import Model
 from tinynet_fast.rows.formats.cells import infer
+from tinynet_fast.rows.team import check_jobs
 from tinynet_fast.tables.options import LABELS, MISSING, NUMBERS, OUTPUTS, TableOptions
 from tinynet_fast.tables.page import write_page
 from tinynet_fast.tables.rows import read
@@ -103,7 +104,7 @@ class TrainOptions:
     plot: Annotated[Path | None, Option(help="Write a picture of the loss by epoch, .png or .svg.")] = None
     report: Annotated[Path | None, Option(help="Write a page about the model and the rows held out, .html.")] = None
     engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast"
-    jobs: Annotated[int | None, Option(help="Threads for one neuron; -1 for all cores (default: 1).")] = None
+    jobs: Annotated[int | None, Option(help="Threads that train; -1 for all cores (default: 1).")] = None
     standardize: Standardize = True
     shuffle: Annotated[
         bool | None,
@@ -132,13 +133,12 @@ class TrainOptions:
             raise ValueError(f"--hidden {self.hidden}: a hidden layer has at least one unit")
         if self.optimizer in OPTIMIZERS and self.optimizer != "sgd" and self.momentum is not None:
             raise ValueError("--momentum is for --optimizer sgd: leave one of them out")
-        if self.layers and self.jobs is not None:
-            raise ValueError("--jobs is for one neuron: leave it out, or leave --hidden out")
         self.missing = "drop" if self.drop_missing else self.missing
         if self.missing not in MISSING:
             raise ValueError(f"--missing {self.missing}: {one_of(MISSING)} is needed")
         named = ("noise", "epochs", "l2", "schedule", "average", "patience", "shuffle")
         given = self._given(*FOR_NETWORKS, *OF_LOSSES, *named)
+        check_jobs(self.jobs)
         if self.jobs is not None:
             given["n_jobs"] = self.jobs
         if self.learning_rate is not None:

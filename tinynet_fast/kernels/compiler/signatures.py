@@ -64,6 +64,7 @@ AHEAD = DIRECT | {
     "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
     "fast.network.epochs": [f"d2 {NETWORK}"],
     "fast.penalised_passes.passes": [PENALISED],
+    "fast.network_team.shared_epochs": [f"d2 {NETWORK_TEAM}"],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
     "fast.narrow_network.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],
@@ -98,6 +99,7 @@ LATER = {
     "fast.sparse.epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.logits": [f"f1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
     "fast.network.epochs": [f"f2 {NETWORK}"],
+    "fast.network_team.shared_epochs": [f"f2 {NETWORK_TEAM}"],
     "fast.network.logits": ["f2 l2 d1 dw1 dw2"],
     "fast.narrow_network.narrow_epochs": [
         f"{f}2 {NARROW_NETWORK} t{inputs} t{units}"
