@@ -100,6 +100,16 @@ def test_remembered_names_are_those_of_runs_that_ask(monkeypatch):
     assert comp == again == ref
 
 
+def test_a_network_whose_batches_are_shared_has_other_kernels(monkeypatch):
+    """Threads share batches of many rows, so a run on few rows must not be remembered for it."""
+    seen = []
+    monkeypatch.setattr(run, "kernels_of", lambda network, options: seen.append(network))
+    train_mlp(X, Y, hidden=2, seed=0, epochs=1, engine="numpy")
+    (network,) = seen
+    before, network.shared = network.kernels, object()
+    assert network.kernels != before
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engines_own_a_writable_array_and_copy_no_other(engine):
     own = ENGINES[engine].own

@@ -78,8 +78,6 @@ class Network:
         self.block_rows *= min(self.threads, MOST_TIMES)  # so that calls take as long as those of one thread
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
-        network = self.table.tobytes(), bool(dropout), self.threads > 1
-        self.kernels: Hashable = loss.code, optimizer.name, optimizer.nesterov, *network
         self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
         self.ones = np.ones(min(self.block_rows, n))
         self.total_weight = options.rows.total_weight
@@ -129,6 +127,11 @@ class Network:
     def use(self, engine: Engine) -> None:
         if engine is not self.engine:
             self.engine, self.units = engine, engine.scratch(self.table)
+
+    @property
+    def kernels(self) -> Hashable:
+        steps, is_shared = self.optimizer, self.threads > 1
+        return self.loss.code, steps.name, steps.nesterov, bool(self.dropout), self.table.tobytes(), is_shared
 
     def _threads(self) -> int:
         """How many threads share a batch. Nothing depends on it but the time."""

@@ -80,10 +80,8 @@ class DenseNeuron:
             if self.in_segments is not None and self.engine is FAST and len(y):  # else segments would prove nothing
                 done = self._train_in_segments(rows, y, steps, losses)
             step = self._constant_steps(len(y) - done) if steps is None else steps[done:]
-            if done:
-                rows, y = rows[done:], y[done:]
             epochs = getattr(kernels, PLAIN[self.penalties.loss.code])
-            epochs(rows, y, step, self.weights, self.bias, losses)
+            epochs(rows[done:], y[done:], step, self.weights, self.bias, losses)
         else:
             schedule_rows = own(self.schedule_rows(len(y), sample_weight))
             arrays = self.weights, self.bias, self.means, self.paid

@@ -44,8 +44,11 @@ class Trainable(Protocol[M_co]):
     learning_rate: float
     start: np.ndarray  # the parameters before the first row
     repeats: bool  # whether every epoch does the same, so that one call may run several
-    kernels: Hashable  # what its kernels depend on beside the engine and the type and width of rows; None if unknown
     counts: tuple[str, ...]  # the names of the arrays that count rows, updates or epochs
+
+    @property
+    def kernels(self) -> Hashable:
+        """What its kernels depend on, beside the engine and the type and width of rows; None if that is not known."""
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         """Make a pass over a block of rows for each entry of `losses`, and add the block's loss to it."""
@@ -355,7 +358,7 @@ def kernels_of(trainable: Trainable[Any], options: Options) -> Hashable:
     if not isinstance(rows.X, np.ndarray):
         return None
     of_rows = rows.X.dtype, rows.n_features
-    return type(trainable), asked, options.engine, options.threads, of_rows, native.library()
+    return type(trainable), asked, options.engine, of_rows, native.library()
 
 
 def after_epoch(trainable: Trainable[Any], options: Options, history: History) -> list[Any]:
