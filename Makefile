@@ -22,7 +22,7 @@ demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
 
 test: $(VENV)/dev.ok
-	$(RUN) -m pytest --numprocesses auto --dist loadfile
+	$(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # All benchmarks, against every peer that can be installed. Weights are compared before anything is timed. Less than ten
 # minutes.

@@ -106,7 +106,7 @@ def test_a_network_whose_batches_are_shared_has_other_kernels(monkeypatch):
     monkeypatch.setattr(run, "kernels_of", lambda network, options: seen.append(network))
     train_mlp(X, Y, hidden=2, seed=0, epochs=1, engine="numpy")
     (network,) = seen
-    before, network.shared = network.kernels, object()
+    before, network.threads = network.kernels, 2
     assert network.kernels != before
 
 
