@@ -63,6 +63,8 @@ AHEAD = DIRECT | {
     ],
     "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
     "fast.network.epochs": [f"d2 {NETWORK}"],
+    "fast.many_networks.epochs": [f"d2 {MANY_NETWORKS}"],
+    "fast.many_networks.update": [MANY_NETWORKS_UPDATE],
     "fast.penalised_passes.passes": [PENALISED],
     "fast.network_team.shared_epochs": [f"d2 {NETWORK_TEAM}"],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
@@ -128,8 +130,7 @@ LATER = {
         for f, stepped, kind in product(EITHER, (0, 1), (0, 1))
         if (f, stepped) != ("d", 0)
     ],
-    "fast.many_networks.epochs": [f"{f}2 {MANY_NETWORKS}" for f in EITHER],
-    "fast.many_networks.update": [MANY_NETWORKS_UPDATE],
+    "fast.many_networks.epochs": [f"f2 {MANY_NETWORKS}"],
     "fast.one_vs_rest.fast_epoch": [
         f"{f}2 {CLASSES} t{k} t{averaged} t{watched}"
         for f, k, averaged, watched in product(EITHER, (1, 2, 3, 4), (0, 1), (0, 1))
