@@ -88,7 +88,9 @@ def array_value(context, builder, kind, fields, at, i64, pointer):
     made = context.make_array(kind)(context, builder)
     shape, item = at(fields, i64(native.SHAPE), pointer), i64(kind.dtype.bitwidth // 8)
     sizes = [at(shape, i64(8 * k), i64) for k in range(kind.ndim)]
-    strides = [item] if kind.ndim == 1 else [builder.mul(sizes[1], item), item]
+    strides = [item]
+    for size in reversed(sizes[1:]):
+        strides.insert(0, builder.mul(size, strides[0]))
     data = builder.bitcast(at(fields, i64(native.DATA), pointer), made.data.type)
     populate_array(made, data, sizes, strides, item, meminfo=None)
     return made._getvalue()
