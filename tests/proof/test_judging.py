@@ -187,10 +187,12 @@ def judged(monkeypatch):
     monkeypatch.setattr(module, "own_cases", lambda X, y: [(f"own {X} {y}", ["p"], True)])
     monkeypatch.setattr(module, "can_solve", lambda engine, problem: problem == "p" and engine.name != "numpy")
 
-    def judge(engine, name, problems):
+    def judge(engine, name, problems, refs):
+        assert refs == ["p solved"]
         happened.append((engine.name, name))
         return Verdict(engine.name, name, 1, 0, 0.0, engine.promise, True)
 
+    monkeypatch.setattr(module, "reference_solutions", lambda problems: [f"{problem} solved" for problem in problems])
     monkeypatch.setattr(module, "judge", judge)
     return happened
 

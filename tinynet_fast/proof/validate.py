@@ -93,16 +93,23 @@ def distance(comp: np.ndarray, ref: np.ndarray, least: float = 0.0) -> float:
     return float(np.linalg.norm((comp - ref) / scale) / max(np.linalg.norm(ref / scale) or 1.0, least / scale))
 
 
-def judge(engine: Engine, name: str, problems: Sequence[Problem]) -> Verdict:
-    """Solve each problem with the engine and with the reference, and compare parameters and losses."""
+Solutions = list[tuple[np.ndarray, np.ndarray]]  # the parameters and losses of each problem
+
+
+def reference_solutions(problems: Sequence[Problem]) -> Solutions:
+    """What the reference makes of the problems: most of the time of `validate`."""
+    return [problem.solve(REFERENCE) for problem in problems]
+
+
+def judge(engine: Engine, name: str, problems: Sequence[Problem], refs: Solutions | None = None) -> Verdict:
+    """Solve each problem with the engine, and compare parameters and losses with those of the reference, `refs`."""
     far: list[int] = []
     apart: list[float] = []
     ways: set[str] = set()
-    for problem in problems:
+    for problem, ref in zip(problems, reference_solutions(problems) if refs is None else refs, strict=True):
         with noting() as ways_now:
             comp = problem.solve(engine)
         ways |= ways_now
-        ref = problem.solve(REFERENCE)
         # A prediction of almost 1 has an error with few exact digits. So a loss below LEAST_LOSS a row counts as that.
         apart += [distance(comp[0], ref[0]), distance(comp[1], ref[1], LEAST_LOSS * len(problem.X))]
         far += map(ulps, comp, ref)
@@ -165,9 +172,9 @@ def _verdicts(
     for name, problems, everyone in cases:
         if progress:
             progress(name)
-        for engine in engines:
-            if (everyone or engine.promise == 0.0) and can_solve(engine, problems[0]):
-                verdicts.append(judge(engine, name, problems))
+        judged = [e for e in engines if (everyone or e.promise == 0.0) and can_solve(e, problems[0])]
+        refs = reference_solutions(problems) if judged else []
+        verdicts += [judge(engine, name, problems, refs) for engine in judged]
     return verdicts
 
 
