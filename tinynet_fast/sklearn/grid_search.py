@@ -25,8 +25,9 @@ class SharedSearch:
             return
         evaluate, fits = found
         super()._run_search(evaluate, **context)  # type: ignore[misc]
-        candidates = [number // self.n_splits_ for number in fits.shared]
-        self.shared_ = sum(candidates.count(each) == self.n_splits_ for each in set(candidates))
+        n_splits = _number_of_splits(evaluate_candidates, self)
+        candidates = [number // n_splits for number in fits.shared]
+        self.shared_ = sum(candidates.count(each) == n_splits for each in set(candidates))
 
 
 def _handed_over(evaluate: Any, search: Any) -> tuple[Any, SharedFits] | None:
@@ -43,6 +44,14 @@ def _handed_over(evaluate: Any, search: Any) -> tuple[Any, SharedFits] | None:
     changed = FunctionType(code, evaluate.__globals__, evaluate.__name__, evaluate.__defaults__, tuple(cells))
     changed.__kwdefaults__ = evaluate.__kwdefaults__
     return changed, fits
+
+
+def _number_of_splits(evaluate: Any, search: Any) -> int:
+    """scikit-learn 1.8 sets `n_splits_` only after the search; until then its function has the number."""
+    names = evaluate.__code__.co_freevars
+    if "n_splits" in names:
+        return int(evaluate.__closure__[names.index("n_splits")].cell_contents)
+    return int(search.n_splits_)
 
 
 class GridSearchCV(SharedSearch, model_selection.GridSearchCV):
