@@ -5,7 +5,7 @@ from time import sleep
 
 import pytest
 
-from tinynet_fast.training.team import Team
+from tinynet_fast.rows.team import Team
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -14,11 +14,11 @@ from joblib import effective_n_jobs
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.rows.arrays import Codes
 from tinynet_fast.rows.blocks import Rows
+from tinynet_fast.rows.team import Team
 from tinynet_fast.sklearn.sgd_training import OneClass
 from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
-from tinynet_fast.training.team import Team
 
 
 class EpochSegments:

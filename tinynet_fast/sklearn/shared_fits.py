@@ -25,12 +25,12 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params, _num_samples
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from tinynet_fast.rows.team import Team
 from tinynet_fast.sklearn.mlp import MLPClassifier
 from tinynet_fast.sklearn.mlp_regressor import MLPRegressor
 from tinynet_fast.sklearn.sgd import SGDClassifier
 from tinynet_fast.sklearn.sgd_regressor import SGDRegressor
 from tinynet_fast.sklearn.sharing import Orders, Shared, Sharing, sharing, train_in_turn
-from tinynet_fast.training.team import Team
 
 NETWORKS = MLPClassifier, MLPRegressor
 OURS = SGDClassifier, SGDRegressor, *NETWORKS

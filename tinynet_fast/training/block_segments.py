@@ -19,9 +19,9 @@ from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import segments as kernel
 from tinynet_fast.kernels.fast.segments import TILE, WIDTH
 from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.junctions import THREADS, Junctions, Meeting, choose_cut, seconds_in_turn
 from tinynet_fast.training.schedules import PLAIN
-from tinynet_fast.training.team import Team
 
 # The most that a block may hold, 8 MB of float64. The more it holds, the fewer burn-ins there are. But a block of rows
 # from a file is put together from pieces: with 64 MB, 1,000,000 rows of 16 inputs took 152 ns each instead of 72.

@@ -10,11 +10,11 @@ from tinynet_fast.kernels import poisson
 from tinynet_fast.models import sandwich
 from tinynet_fast.models.sandwich import CollinearError, Sandwich
 from tinynet_fast.rows.blocks import Rows
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.rate_search import grid
-from tinynet_fast.training.team import Team
 
 # The rates that "auto" tries: one register of neurons, two a decade. On 300,000 rows of 16 inputs, the weights of the
 # rate with the least log loss were 2 standard errors away from the least loss, those of the best of these 0.1.

@@ -7,7 +7,6 @@ import numpy as np
 
 from tinynet_fast.rows.arrays import as_float
 from tinynet_fast.rows.labels import as_labels
-from tinynet_fast.rows.team import check_jobs as check_jobs  # for trainers, beside the other checks
 
 
 def check_whole(name: str, value: Any, least: int = 1) -> int:

@@ -12,12 +12,12 @@ from tinynet_fast.kernels.engines import FAST, Engine
 from tinynet_fast.kernels.fast import many_networks as kernel
 from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.numbers import Numbers
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.history import Arrays, all_finite
 from tinynet_fast.training.network_plan import NetworkPlan
 from tinynet_fast.training.network_updates import dropout_factors, mask_generator
 from tinynet_fast.training.optimizer import batches_that_move
 from tinynet_fast.training.resume import StateError, whole
-from tinynet_fast.training.team import Team
 
 STANDS_STILL = np.zeros(at.SCHEDULE_COLUMNS)  # the schedule row of a network that diverged
 STANDS_STILL[[at.KEEP, at.EPSILON]] = 1.0

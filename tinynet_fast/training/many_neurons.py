@@ -9,7 +9,7 @@ import numpy as np
 from tinynet_fast.kernels.engines import BLOCK_SECONDS, FAST, MOST_ROWS, MOST_VALUES
 from tinynet_fast.kernels.fast import many_neurons as kernel
 from tinynet_fast.kernels.point_functions import LOG_LOSS
-from tinynet_fast.training.team import Team
+from tinynet_fast.rows.team import Team
 
 ALL_ROWS = -1  # the fold of a neuron that is trained on all rows
 ROW_SECONDS, VALUE_SECONDS = 6e-9, 9e-10  # the time of eight neurons for a row, and for each of its numbers

@@ -11,6 +11,7 @@ from tinynet_fast.kernels.engines import row_limit
 from tinynet_fast.kernels.fast import NETWORK_LOSSES
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import check_activation, check_layers, flatten
+from tinynet_fast.rows.team import Team, cores
 from tinynet_fast.training.checks import (
     check_at_least_zero,
     check_flag,
@@ -27,7 +28,6 @@ from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
-from tinynet_fast.training.team import Team, cores
 
 LEAST_WEIGHT = 1e-290  # with smaller sample weights, 1 / the weight of a batch may be infinite
 MOST_LABELS = 256  # a row's class is one byte

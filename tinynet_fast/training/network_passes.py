@@ -9,11 +9,11 @@ import numpy as np
 
 from tinynet_fast.errors import TrainingDivergedError
 from tinynet_fast.kernels.fast import many_networks as kernel
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.many_networks import ManyNetworks
 from tinynet_fast.training.network_plan import NetworkPlan, Trained
 from tinynet_fast.training.run import Run, until_measured
 from tinynet_fast.training.sweep_checkpoint import SweepCheckpoint
-from tinynet_fast.training.team import Team
 
 FEWEST = 2  # networks that are trained side by side
 MOST_PLACES = 1 << 24  # rows times networks, if each network has an order of its own: 128 MB

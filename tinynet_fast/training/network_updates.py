@@ -12,6 +12,7 @@ from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table, unflatten
 from tinynet_fast.models.outputs import output_of
 from tinynet_fast.rows.blocks import Rows
+from tinynet_fast.rows.team import Team
 from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.losses import LINEAR, ChosenLoss
@@ -19,7 +20,6 @@ from tinynet_fast.training.optimizer import Optimizer, batches_that_move
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError, whole
 from tinynet_fast.training.run import stable_rate
-from tinynet_fast.training.team import Team
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet_fast.kernels.engines import FAST, row_limit
 from tinynet_fast.models import Neuron
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.checks import check_at_least_zero, check_rate, is_auto
 from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.losses import choose_loss
@@ -19,7 +20,6 @@ from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
 from tinynet_fast.training.strict_first import strict_first
-from tinynet_fast.training.team import Team
 
 if TYPE_CHECKING:
     from tinynet_fast.training.segments import Segments

@@ -9,12 +9,12 @@ from tinynet_fast.kernels.engines import FAST, engine_named
 from tinynet_fast.rows.arrays import Codes
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.rows.numbers import Numbers
+from tinynet_fast.rows.team import check_jobs
 from tinynet_fast.training.asked import BLOCKS, Options
 from tinynet_fast.training.checkpoints import Checkpoint, digest
 from tinynet_fast.training.checks import (
     check_callback,
     check_flag,
-    check_jobs,
     check_labels,
     check_seed,
     check_whole,

@@ -24,9 +24,9 @@ from tinynet_fast.rows.index_columns import warn_of_row_numbers
 from tinynet_fast.rows.labels import as_labels
 from tinynet_fast.rows.numbers import numbers_and_gaps
 from tinynet_fast.rows.sparse import CSR, is_sparse
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.asked import BLOCKS, Options
 from tinynet_fast.training.targets import ClassWeight, check_range, check_weighted, column_names, read_targets
-from tinynet_fast.training.team import Team
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.formats import Source

@@ -13,10 +13,10 @@ from tinynet_fast.kernels.engines import MOST_VALUES
 from tinynet_fast.kernels.fast.many_neurons import MOST, WIDTH
 from tinynet_fast.kernels.point_functions import LEAST_SQUARES, LOG_LOSS
 from tinynet_fast.rows.blocks import is_streamed
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.junctions import have_met
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, in_groups
 from tinynet_fast.training.options import Options
-from tinynet_fast.training.team import Team
 
 BLOCK_ROWS = 1 << 14  # rows that a call of the kernel takes
 CALL_SECONDS = 2.5e-5  # about how long a call takes beside its rows

@@ -22,13 +22,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinynet_fast.kernels.fast.many_neurons import WIDTH
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.junctions import THREADS, Junctions, Meeting, choose_cut, safe_bound, seconds_in_turn
 from tinynet_fast.training.many_neurons import ManyNeurons
 from tinynet_fast.training.neuron_updates import DenseNeuron
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.segment_group import PACES, EpochGroup, GroupCut, blocks, neurons, pass_seconds
-from tinynet_fast.training.team import Team
 
 # The most rows that are measured, as a share of all, and the most time. (Two neurons cost as much as eight.)
 MEASURED, MEASURING_SHARE = 1 / 32, 0.08

@@ -15,14 +15,14 @@ from tinynet_fast.rows.arrays import Codes
 from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.frames import named_weights
 from tinynet_fast.rows.numbers import Numbers
-from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_jobs, check_rate, check_whole
+from tinynet_fast.rows.team import Team, check_jobs
+from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_rate, check_whole
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
 from tinynet_fast.training.options import Options, checked
 from tinynet_fast.training.reading import may_stream
 from tinynet_fast.training.sweep_result import SweepResult, swept
-from tinynet_fast.training.team import Team
 
 T = TypeVar("T")
 DEAL_STREAM = 2**32 + 1  # the stream of random numbers that deals rows to folds
