@@ -13,8 +13,6 @@ PLACE = "parallel"  # what `fit` of scikit-learn 1.8 and 1.9 calls with its list
 class SharedSearch:
     """Stands before scikit-learn's class of the same name, whose checks, splits, results and attributes it keeps."""
 
-    n_splits_: int
-
     def _run_search(self: Any, evaluate_candidates: Any, *, callback_ctx: Any = None) -> None:
         """scikit-learn calls this with a function that fits and scores a list of candidates."""
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
@@ -25,9 +23,8 @@ class SharedSearch:
             return
         evaluate, fits = found
         super()._run_search(evaluate, **context)  # type: ignore[misc]
-        n_splits = _number_of_splits(evaluate_candidates, self)
-        candidates = [number // n_splits for number in fits.shared]
-        self.shared_ = sum(candidates.count(each) == n_splits for each in set(candidates))
+        candidates = [number // fits.n_splits for number in fits.shared]
+        self.shared_ = sum(candidates.count(each) == fits.n_splits for each in set(candidates))
 
 
 def _handed_over(evaluate: Any, search: Any) -> tuple[Any, SharedFits] | None:
@@ -44,14 +41,6 @@ def _handed_over(evaluate: Any, search: Any) -> tuple[Any, SharedFits] | None:
     changed = FunctionType(code, evaluate.__globals__, evaluate.__name__, evaluate.__defaults__, tuple(cells))
     changed.__kwdefaults__ = evaluate.__kwdefaults__
     return changed, fits
-
-
-def _number_of_splits(evaluate: Any, search: Any) -> int:
-    """scikit-learn 1.8 sets `n_splits_` only after the search; until then its function has the number."""
-    names = evaluate.__code__.co_freevars
-    if "n_splits" in names:
-        return int(evaluate.__closure__[names.index("n_splits")].cell_contents)
-    return int(search.n_splits_)
 
 
 class GridSearchCV(SharedSearch, model_selection.GridSearchCV):

@@ -204,10 +204,13 @@ class SharedFits:
     ----------
     shared : list of int
         The numbers of the fits that shared, over all lists.
+    n_splits : int
+        How many folds there are; 0 if no fit shared.
     """
 
     def __init__(self, search: Any, theirs: Callable[[Iterable[Any]], list[Any]]) -> None:
         self.search, self.theirs, self.ran, self.shared = search, theirs, 0, list[int]()
+        self.n_splits = 0
 
     def __call__(self, calls: Iterable[Any]) -> list[Any]:
         """The results of all calls, in their order."""
@@ -242,7 +245,8 @@ class SharedFits:
             tasks = [task for task in tasks if task.last.random_state not in (None, np.random)]
         folds: dict[Any, list[Task]] = {}
         for task in tasks:
-            folds.setdefault((task.kwargs["split_progress"][0], task.key), []).append(task)
+            fold, self.n_splits = task.kwargs["split_progress"]
+            folds.setdefault((fold, task.key), []).append(task)
         config, orders = get_config(), Orders()
         jobs = [
             (fold, part)
