@@ -85,7 +85,7 @@ class NetworkPlan:
     def company(self) -> tuple[Any, ...] | None:
         """Networks of which this is the same can be trained side by side; None if the network is trained by itself."""
         options, rule = self.options, self.rule
-        if options.engine is not FAST or options.augment is not None or not kernel.serves(rule, self.table):
+        if options.engine is not FAST or options.augment is not None or not kernel.serves(rule):
             return None
         if len(self.start) > MOST_PARAMETERS or not has_kernel():
             return None

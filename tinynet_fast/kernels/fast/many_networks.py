@@ -195,9 +195,8 @@ def update(schedule, rule, layers, state, units, pending):
 
 @kernel
 def epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses):
-    ordered, held, n = order.shape[0] > 0, marks.shape[0] > 0, max(X.shape[0], order.shape[0])
-    if ordered:
-        n = order.shape[0]
+    ordered, held = order.shape[0] > 0, marks.shape[0] > 0
+    n = order.shape[0] if ordered else X.shape[0]
     size, half, updates = state.shape[1], (units.shape[0] - AFTER_SLOPES - 2 * RULES) // 2, 0
     work, params, shape, depth, columns = address(units), address(state), address(layers), len(layers), mask.shape[1]
     labels, how = 2 * half, 2 * half + AFTER_SLOPES
@@ -287,6 +286,6 @@ def aligned_state(layers):
     return aligned(layout.STATE_ROWS * size, WIDTH).reshape(layout.STATE_ROWS, size, WIDTH)
 
 
-def serves(rule, layers):
+def serves(rule):
     """Whether there is a kernel for networks of this loss."""
     return int(rule[layout.LOSS]) in NETWORK_LOSSES

@@ -33,8 +33,18 @@ TANGENT = 0.4999999999999986, -0.04166666661443947, 0.004166369886927134
 
 
 @unrolled
+def inverses(x):
+    """1 / x for four registers with one division: 1 / a is bcd / abcd."""
+    a, b, c, d = registers(x)
+    ab, cd = a * b, c * d
+    inverse = 1.0 / (ab * cd)
+    of_ab, of_cd = inverse * cd, inverse * ab
+    return join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])
+
+
+@unrolled
 def sigmoids(work, values, slopes):
-    """`sigmoid_units` for four registers at once, with one division: 1 / a is bcd / abcd.
+    """`sigmoid_units` for four registers at once.
 
     With exp(-z) = 2**(k/16) exp(-f) and t = tanh(f / 2), of which a polynomial of degree 5 has all digits, the sigmoid
     is (1 + t) / (1 + t + 2**(k/16) (1 - t)): that takes an instruction less than exp(-z). Beyond 170 it is the sigmoid
@@ -47,11 +57,7 @@ def sigmoids(work, values, slopes):
     t = f * fma(f2, fma(f2, TANGENT[2], TANGENT[1]), TANGENT[0])
     k = as_bits(shifted)
     own = 1.0 + t
-    a, b, c, d = registers(fma(as_double(look_up(SIXTEENTHS, k) + (k << 48)), 1.0 - t, own))
-    ab, cd = a * b, c * d
-    inverse = 1.0 / (ab * cd)
-    of_ab, of_cd = inverse * cd, inverse * ab
-    x = own * join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])
+    x = own * inverses(fma(as_double(look_up(SIXTEENTHS, k) + (k << 48)), 1.0 - t, own))
     store(work, values, x)
     store(work, slopes, fma(-x, x, x))
 
@@ -86,15 +92,11 @@ def put_product(work, at, mask, place):
 
 @unrolled
 def four_entropies(work, sums, deltas, labels, weights, total, product):
-    """`plain_entropy` of four rows, with one division, for weights of 0 and 1; `total` and `product` go on."""
+    """`plain_entropy` of four rows, for weights of 0 and 1; `total` and `product` go on."""
     four = (0,) * 4
     z, y, w = load(work, sums, four), load(work, labels, four), load(work, weights, four)
     e = power(clamp(as_double(as_bits(z) & (SIGN - 1)), 0.0, 700.0), -1.0)
-    a, b, c, d = registers(1.0 + e)
-    ab, cd = a * b, c * d
-    inverse = 1.0 / (ab * cd)
-    of_ab, of_cd = inverse * cd, inverse * ab
-    p = where(z < 0.0, e, 1.0) * join([of_ab * b, of_ab * a, of_cd * d, of_cd * c])
+    p = where(z < 0.0, e, 1.0) * inverses(1.0 + e)
     store(work, deltas, w * (p - y))
     wrong, e = flip(z, 0.5 - y), w * e
     return fma(w, where(wrong < 0.0, 0.0, wrong), total), fma(product, e, product + e)
