@@ -78,7 +78,7 @@ def two_alone(run):
 
 
 def busy():
-    """The seconds for which the cores of this machine were in use, to 10 ms; 0 where nobody counts them."""
+    """The seconds for which the cores of this machine were in use, to 10 ms; 0 if the system does not count them."""
     try:
         with open("/proc/stat", encoding="ascii") as file:
             counts = [int(word) for word in file.readline().split()[1:9]]

@@ -371,7 +371,7 @@ def test_scores_that_fail():
 
 
 class Ours(SGDClassifier):
-    """A class of somebody else's, who may have changed anything."""
+    """A subclass, which may have changed anything."""
 
 
 ASIDE = {

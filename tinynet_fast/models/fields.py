@@ -35,7 +35,7 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_training(training: Any, n_labels: int) -> dict[str, Any]:
-    """Return the field 'training' of a model of so many labels; ValueError if something in it is wrong."""
+    """Return the field 'training' of a model of `n_labels` labels; ValueError if something in it is wrong."""
     if not isinstance(training, dict):
         raise ValueError("field 'training' is not a table of options")
     if holds_no_number(training):

@@ -8,8 +8,8 @@ import numpy as np
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.rows.team import Team, check_jobs, cores
 
-# From so many values in X on threads share the rows, in pieces of so many or more. A piece is predicted by the kernels
-# that all rows would have, so it is no smaller than `base.COMPILED_FROM`.
+# Threads share the rows if X has at least SHARED_FROM values. A piece has at least PIECE_VALUES, as many as
+# `base.COMPILED_FROM`, so that it is predicted by the kernels that predict all rows.
 SHARED_FROM, PIECE_VALUES = 1 << 20, 1 << 18
 
 

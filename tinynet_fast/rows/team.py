@@ -36,7 +36,7 @@ def cores() -> int:
     """
     # `os.process_cpu_count` does the same from Python 3.13 on.
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    dask = sys.modules.get("distributed.worker")  # who has not imported it is not in a task of Dask
+    dask = sys.modules.get("distributed.worker")  # imported in every process that runs tasks of Dask
     if dask is not None and hasattr(dask.thread_state, "execution_state"):
         return 1
     loky = sys.modules.get("joblib.externals.loky.process_executor")

@@ -80,7 +80,7 @@ class Fold:
         self.left, self.shared = len(tasks), Shared()
 
     def ready(self) -> bool:
-        """Prepare the fold if nobody did. Returns False if its tasks cannot share it."""
+        """Prepare the fold, unless that was done before. Returns False if its tasks cannot share it."""
         with self._lock:
             if not self._state:
                 start = time()
@@ -89,7 +89,7 @@ class Fold:
         return self._state == "ready"
 
     def done(self, tasks: int) -> None:
-        """So many tasks have ended. After the last one the rows are let go."""
+        """Count tasks that have ended. After the last one the rows are let go."""
         with self._lock:
             self.left -= tasks
             if not self.left:
@@ -297,7 +297,7 @@ def _parts(tasks: list[Task], threads: int) -> list[list[Task]]:
 
 
 def _anew(call: Any) -> Any:
-    """A call of `_fit_and_score` with an estimator that nobody has fitted; `_task` copied pipelines."""
+    """A call of `_fit_and_score` with an estimator that is not fitted. `_task` has copied pipelines."""
     function, (estimator, *rows), kwargs = call
     return function, (clone(estimator) if type(estimator) in OURS else estimator, *rows), kwargs
 
@@ -313,7 +313,7 @@ def _plain(task: Task) -> bool:
 
 
 def _ours(model: Any, X: Any) -> bool:
-    """Whether a model is one of ours, tells nobody of its epochs, and trains on our kernels."""
+    """Whether a model is one of ours, has no callbacks, prints nothing, and trains on our kernels."""
     if type(model) not in OURS or getattr(model, "_skl_callbacks", None) or model.verbose:
         return False
     theirs = type(model) in NETWORKS and (model.engine == "exact" or getattr(X, "dtype", None) == np.float32)

@@ -25,7 +25,7 @@ from tinynet_fast.rows.values import is_finite
 # For scikit-learn's `validate_data`.
 ROWS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
 ROWS |= {"accept_sparse": "csr", "accept_large_sparse": False}
-PLAIN = (str, int, float, type(None), np.number, np.bool_)  # of options that nobody can change in place
+PLAIN = (str, int, float, type(None), np.number, np.bool_)  # of options that cannot be changed in place
 ALLOWS_ZEROS = "allow_all_zero_weights" in signature(_check_sample_weight).parameters
 ABOUT_VALUES = re.compile("NaN|infinity|could not (be )?(convert|promote)|must be a")  # scikit-learn's words for values
 

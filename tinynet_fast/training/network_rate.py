@@ -22,7 +22,8 @@ SLOW, SLOWEST, FASTEST = 1e-3, 1e-4, 30.0  # for "sgd": see `_range`
 ADAPTIVE = 1e-6, 10.0  # the smallest and the largest rate for the other optimizers
 WORK = 1 << 24  # rows * epochs * parameters of each rate: 24 take about 0.3 s
 ROWS, FEWEST_ROWS, UPDATES = 1 << 12, 1 << 8, 100  # rows that a search takes; updates that it should make
-HELD_FROM, HELD_STREAM = 64, 2**32 + 2  # with so many rows a fourth is held out; the stream of numbers that draws them
+HELD_FROM = 64  # with at least this many rows a fourth of them is held out
+HELD_STREAM = 2**32 + 2  # the stream of random numbers that draws these
 MARGIN = 2.0  # how far a rate must be from one that diverged, if training goes on for longer than the search
 
 

@@ -12,7 +12,7 @@ from tinynet_fast.training.checkpoints import Checkpoint
 from tinynet_fast.training.network_plan import NetworkPlan, Trained
 from tinynet_fast.training.resume import StateError, finite, told, whole
 
-OWN = ("part", "engine", "finished", "engines")  # entries of the file's state that a single run's has not
+OWN = ("part", "engine", "finished", "engines")  # entries of the file's state that are not in a single run's
 
 
 class SweepCheckpoint:

@@ -4,9 +4,9 @@ A batch's gradient is the sum of its tiles' gradients in the order of the rows. 
 leaves its gradient in a place of its own. Then the parameters are cut into parts, which also go side by side: each adds
 the tiles' gradients up in that order, and steps. Every sum is that of one thread, whatever their number.
 
-All threads run the one kernel here, and each job is done by the first that takes it. Waiting for a thread that has not
-come is never needed: the others have done its jobs. A thread waits only for jobs that were taken and are not done. It
-waits in a loop, because waking a thread takes 20 us, and a batch of 256 rows of a 64-64-1 network 80.
+All threads run the one kernel here, and each job is done by the first thread that takes it. No thread ever waits for
+one that comes late, because the others do its jobs. It waits only for jobs that were taken and are not done, and does so
+in a loop: it takes 20 us to wake a thread, and a batch of 256 rows of a 64-64-1 network takes 80.
 """
 
 import numpy as np
@@ -52,9 +52,8 @@ from tinynet_fast.kernels.reference import SOFTMAX
 # has two cache lines to itself, since CPUs fetch lines in pairs.
 APART = 16
 PATIENCE = 100  # pauses, some 4 us; then the core may be needed by the very thread that is waited for
-SLOTS_BYTES = (
-    1 << 22
-)  # about what the tiles' gradients may take. With few slots, threads wait for each other more often
+# About what the tiles' gradients may take. With less room, threads wait for each other more often.
+SLOTS_BYTES = 1 << 22
 LOSS, WEIGHT, RESULTS = 0, 1, 8  # what is kept of a tile, in a cache line
 
 
@@ -79,7 +78,7 @@ def take(words, at, phase, jobs):
 
 @inlined
 def wait_for(words, jobs):
-    """Return when so many jobs are done."""
+    """Return when `jobs` jobs are done."""
     waited = 0
     while seen(words, 0) < jobs:
         if waited < PATIENCE:
@@ -121,12 +120,8 @@ def gradient_of_tile(
     X, y, weight, mask, rule, layers, state, units, gradients, at, results, tile, first, m, queues, done
 ):
     """The gradient, loss and weight of the rows first..first+m-1, with the parameters that `done` jobs have made."""
-    size, half, depth, stride = (
-        state.shape[1],
-        scratch_half(units),
-        layers.shape[0],
-        (m + REGISTER - 1) & ~(REGISTER - 1),
-    )
+    size, half, depth = state.shape[1], scratch_half(units), layers.shape[0]
+    stride = (m + REGISTER - 1) & ~(REGISTER - 1)
     work, params, shape, columns, labels = address(units), address(state), address(layers), mask.shape[1], 2 * half
     inputs, _, _ = layer_at(shape, 0)
     _, outputs, last = layer_at(shape, depth - 1)
