@@ -5,7 +5,7 @@ leaves its gradient in a place of its own. Then the parameters are cut into part
 the tiles' gradients up in that order, and steps. Every sum is that of one thread, whatever their number.
 
 All threads run the one kernel here, and each job is done by the first thread that takes it. No thread ever waits for
-one that comes late, because the others do its jobs. It waits only for jobs that were taken and are not done, and does so
+one that comes late, because the others do its jobs. It waits only for jobs that are taken and not done, and does so
 in a loop: it takes 20 us to wake a thread, and a batch of 256 rows of a 64-64-1 network takes 80.
 """
 
