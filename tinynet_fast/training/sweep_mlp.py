@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.models import MLP
+from tinynet_fast.models.layers import check_activation
 from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.training.checkpoints import Checkpoint
 from tinynet_fast.training.checks import (
@@ -169,6 +170,7 @@ standardize
     >>> result.ensemble(3).predict(X)
     array([0, 1, 1, 0])
     """
+    check_activation(activation)
     lists = {
         "learning_rate": learning_rate,
         "momentum": momentum,
