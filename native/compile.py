@@ -103,13 +103,14 @@ def compile_module(name, levels, outputs):
     optimises the same code for each.
     """
     os.environ |= {"NUMBA_CPU_NAME": levels[0], "NUMBA_CPU_FEATURES": LEVELS[levels[0]], "TINYNET_FAST_NATIVE": "0"}
-    from importlib import import_module
+    recorded = record(name, levels)
+    for level, output in zip(levels, outputs, strict=True):
+        Path(output).write_bytes(object_code(level, recorded))
 
-    from llvmlite import binding as llvm
-    from llvmlite import ir
-    from numba.core import config
-    from numba.core.codegen import JITCPUCodegen
-    from numba.core.registry import cpu_target
+
+def record(name, levels):
+    """What Numba makes of the module's kernels, by their names and signatures."""
+    from importlib import import_module
 
     from tinynet_fast.kernels.compiler import jit, simd_llvm
     from tinynet_fast.kernels.compiler.signatures import numbered
@@ -117,41 +118,54 @@ def compile_module(name, levels, outputs):
     only_record()
     simd_llvm.is_kept = True
     jit.EXTRA.update(cache=False, _nrt=False, no_cpython_wrapper=True)
-    module, context = import_module(f"tinynet_fast.kernels.{name}"), cpu_target.target_context
-    overloads = {}
-    for level in levels:
-        for _, kernel, signature in numbered(level):
-            if kernel.rpartition(".")[0] == name and (kernel, signature) not in overloads:
-                function = getattr(module, kernel.rpartition(".")[2])
-                kinds = jit.numba_types(signature)
-                function.dispatcher.compile(kinds)
-                overloads[kernel, signature] = function.dispatcher.overloads[kinds]
+    module, recorded = import_module(f"tinynet_fast.kernels.{name}"), {}
+    for kernel, signature in dict.fromkeys(entry[1:] for level in levels for entry in numbered(level)):
+        if kernel.rpartition(".")[0] == name:
+            function, kinds = getattr(module, kernel.rpartition(".")[2]), jit.numba_types(signature)
+            function.dispatcher.compile(kinds)
+            recorded[kernel, signature] = function.dispatcher.overloads[kinds]
+    if simd_llvm.asked_for_lanes and len({level in WITHOUT_AVX for level in levels}) > 1:
+        sys.exit(f"{name} depends on the lanes of a CPU, and is compiled for several kinds at once")
+    return recorded
+
+
+def object_code(level, recorded):
+    """The object file of kernels for a level."""
+    from llvmlite import binding as llvm
+    from llvmlite import ir
+    from numba.core import config
+    from numba.core.codegen import JITCPUCodegen
+    from numba.core.registry import cpu_target
+
+    from tinynet_fast.kernels.compiler import simd_llvm
+    from tinynet_fast.kernels.compiler.signatures import numbered
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    for level, output in zip(levels, outputs, strict=True):
-        config.CPU_NAME, config.CPU_FEATURES = level, LEVELS[level]
-        codegen, made, whole = JITCPUCodegen("numba.exec"), {}, None
-        look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level]))
-        machine = llvm.Target.from_default_triple().create_target_machine(
-            cpu=level, features=LEVELS[level], opt=3, reloc="pic", codemodel="small"
-        )
-        for number, kernel, signature in numbered(level):
-            if (kernel, signature) not in overloads:
-                continue
-            overload, entry = overloads[kernel, signature], symbol(level, number)
-            code = llvm.parse_bitcode(optimised(overload.library, codegen, look_ups, made).as_bitcode())
-            keep_to_itself(code, {overload.fndesc.llvm_func_name})
-            code.link_in(llvm.parse_assembly(entry_code(ir, context, overload, entry, signature.split())))
-            keep_to_itself(code, {entry})
-            if whole is None:
-                whole = code
-            else:
-                whole.link_in(code)
-        passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
-        manager = llvm.create_new_module_pass_manager()
-        manager.add_global_dead_code_eliminate_pass()
-        manager.run(whole, passes)
-        Path(output).write_bytes(machine.emit_object(whole))
+    config.CPU_NAME, config.CPU_FEATURES = level, LEVELS[level]
+    codegen, made, whole = JITCPUCodegen("numba.exec"), {}, None
+    look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level]))
+    for number, kernel, signature in numbered(level):
+        if (kernel, signature) not in recorded:
+            continue
+        overload, entry = recorded[kernel, signature], symbol(level, number)
+        code = llvm.parse_bitcode(optimised(overload.library, codegen, look_ups, made).as_bitcode())
+        keep_to_itself(code, {overload.fndesc.llvm_func_name})
+        wrapper = entry_code(ir, cpu_target.target_context, overload, entry, signature.split())
+        code.link_in(llvm.parse_assembly(wrapper))
+        keep_to_itself(code, {entry})
+        if whole is None:
+            whole = code
+        else:
+            whole.link_in(code)
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=level, features=LEVELS[level], opt=3, reloc="pic", codemodel="small"
+    )
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_global_dead_code_eliminate_pass()
+    manager.run(whole, passes)
+    return machine.emit_object(whole)
 
 
 def only_record():
@@ -202,14 +216,13 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     levels, outputs = zip(*(target.split("=", 1) for target in arguments.targets), strict=True)
     text = (KERNELS / (arguments.module.replace(".", "/") + ".py")).read_text()
-    # Code that asks how many lanes the CPU has is not the same without AVX.
+    # Code that asks how many lanes the CPU has is not the same without AVX. `record` makes sure that this finds it.
     groups = (WITHOUT_AVX, set(levels) - WITHOUT_AVX) if "lanes_of_cpu" in text else (set(levels),)
     for group in groups:
         chosen = [(level, output) for level, output in zip(levels, outputs, strict=True) if level in group]
         if chosen:
-            process = multiprocessing.Process(
-                target=compile_module, args=(arguments.module, *zip(*chosen, strict=True))
-            )
+            given = arguments.module, *zip(*chosen, strict=True)
+            process = multiprocessing.Process(target=compile_module, args=given)
             process.start()
             process.join()
             if process.exitcode:

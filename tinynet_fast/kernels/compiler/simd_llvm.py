@@ -440,5 +440,10 @@ def per_line(array):
     return 8 * LINE // array.dtype.bitwidth
 
 
+asked_for_lanes = False
+
+
 def lanes_of_cpu():
+    global asked_for_lanes
+    asked_for_lanes = True
     return 4 if "+avx" in cpu_target.target_context.codegen().magic_tuple()[2] else 2
