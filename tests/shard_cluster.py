@@ -95,3 +95,13 @@ class LocalShards:
         """Do a task on one share."""
         read = ArrayReader(self.n_features, self.dtype, self.n_targets)
         return travelled(task, read(share, *self.parts[share.shard]), share)
+
+
+class CountingShards(LocalShards):
+    """Counts the rows whose inputs are read."""
+
+    read = 0
+
+    def do(self, task, share):
+        self.read += share.rows
+        return super().do(task, share)

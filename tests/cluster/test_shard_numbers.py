@@ -8,7 +8,7 @@ import pytest
 from compare import parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shard_cluster import LocalShards, same
+from shard_cluster import CountingShards, LocalShards, same
 
 from tinynet_fast import TrainingDivergedError, TrainingWarning, train_mlp, train_neuron
 from tinynet_fast.cluster.inspection import merge_labels, read_labels
@@ -168,16 +168,6 @@ def test_validation_patience_and_callback():
     assert (len(seen), comp.best_epoch) == (ref.epochs, ref.best_epoch)
     with pytest.raises(ValueError, match="validation y has 1 numbers a row, and 2 are learned"):
         neuron(shards_of(PAIRS, [1000]), **options | {"validation": (X, Y)})
-
-
-class CountingShards(LocalShards):
-    """Counts the rows whose inputs are read."""
-
-    read = 0
-
-    def do(self, task, share):
-        self.read += share.rows
-        return super().do(task, share)
 
 
 @pytest.mark.parametrize("mode", ["chain", "average"])

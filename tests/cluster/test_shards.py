@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shard_cluster import LocalShards, same, travelled
+from shard_cluster import CountingShards, LocalShards, same, travelled
 
 from tinynet_fast import TrainingDivergedError, TrainingWarning, sweep, train_mlp, train_neuron
 from tinynet_fast.cluster import State, fit_shard, merge
@@ -437,16 +437,6 @@ class ChangingShards(LocalShards):
 def test_rows_that_change_are_refused(mode):
     with pytest.raises(ValueError, match="the rows must be the same each time"):
         neuron(ChangingShards(ROWS.X, Y, [1000, 2000]), mode=mode, epochs=1)
-
-
-class CountingShards(LocalShards):
-    """Counts the rows whose inputs are read."""
-
-    read = 0
-
-    def do(self, task, share):
-        self.read += share.rows
-        return super().do(task, share)
 
 
 @pytest.mark.parametrize("mode", ["chain", "average"])

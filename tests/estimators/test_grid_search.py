@@ -8,16 +8,31 @@ import pytest
 
 pytest.importorskip("sklearn", minversion="1.8")
 
-import joblib
-import sklearn
-from sklearn import linear_model, model_selection, neural_network
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from searches import (
+    ALPHAS,
+    GROUPS,
+    NET,
+    RATES,
+    SGD,
+    THEIRS,
+    THREE,
+    WEIGHT,
+    WITH_RATE,
+    X,
+    Y,
+    Z,
+    both,
+    compare,
+    in_a_pipeline,
+    prefixed,
+)
+from sklearn import model_selection
+from sklearn.base import clone
 from sklearn.decomposition import PCA
-from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import make_scorer, mean_absolute_error
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from tinynet_fast.sklearn import (
     GridSearchCV,
@@ -29,59 +44,6 @@ from tinynet_fast.sklearn import (
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-THEIRS = {
-    SGDClassifier: linear_model.SGDClassifier,
-    SGDRegressor: linear_model.SGDRegressor,
-    MLPClassifier: neural_network.MLPClassifier,
-    MLPRegressor: neural_network.MLPRegressor,
-}
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(90, 4))
-Y = (X @ [1.0, -2.0, 0.5, 0.0] + RNG.normal(size=90) > 0.0).astype(int)
-Z = X @ [1.0, -2.0, 0.5, 0.0] + 0.1 * RNG.normal(size=90)
-THREE = np.array(["a", "b", "c"])[np.digitize(Z, [-1.0, 1.0])]
-WEIGHT = RNG.uniform(0.5, 2.0, size=90)
-GROUPS = np.arange(90) % 7
-NET = {"hidden_layer_sizes": (5,), "max_iter": 8, "random_state": 0, "batch_size": 16}
-RATES = {"learning_rate_init": [0.001, 0.03, 0.01]}
-SGD = {"max_iter": 20, "random_state": 0}
-ALPHAS = {"alpha": [1e-4, 1e-2], "eta0": [0.01, 0.05]}
-WITH_RATE = {**SGD, "learning_rate": "constant"}
-
-
-def compare(ref, comp, close=0.0):
-    """All results but the times; scores to `close`."""
-    assert list(ref.cv_results_) == list(comp.cv_results_)
-    for key, value in ref.cv_results_.items():
-        if "_time" in key:
-            assert (comp.cv_results_[key] >= 0.0).all()
-        elif "test_" in key or "train_" in key:
-            np.testing.assert_allclose(comp.cv_results_[key], value, rtol=0.0, atol=close, err_msg=key)
-        else:
-            np.testing.assert_equal(comp.cv_results_[key], value, key)
-    for name in ("best_index_", "best_params_", "n_splits_", "multimetric_"):
-        assert getattr(ref, name, None) == getattr(comp, name, None)
-    assert vars(ref).keys() == vars(comp).keys() - {"shared_"}
-    if hasattr(ref, "best_score_"):
-        assert comp.best_score_ == pytest.approx(ref.best_score_, rel=0.0, abs=close, nan_ok=True)
-
-
-def both(estimator, grid, *rows, fit=None, **options):
-    """scikit-learn's search and ours over the same estimator, which is one of ours."""
-    searches = [
-        kind(clone(estimator), grid, **{"cv": 3, **options}).fit(*rows, **(fit or {}))
-        for kind in (model_selection.GridSearchCV, GridSearchCV)
-    ]
-    compare(*searches)
-    return searches[1]
-
-
-def in_a_pipeline(model, *before):
-    return make_pipeline(*(before or (StandardScaler(),)), model)
-
-
-def prefixed(name, grid):
-    return {f"{name}__{key}": values for key, values in grid.items()}
 
 
 SAME = {
@@ -245,228 +207,3 @@ def test_a_column_of_labels_warns_as_often():
     ref, comp = warned(model_selection.GridSearchCV), warned(GridSearchCV)
     assert comp == ref
     assert len(comp) > 9  # ConvergenceWarning is among them
-
-
-class Loud(TransformerMixin, BaseEstimator):
-    """A transformer that does something besides transforming."""
-
-    def __init__(self, what="warn"):
-        self.what = what
-
-    def fit(self, X, y=None):
-        if self.what == "warn":
-            warnings.warn("loud", UserWarning, stacklevel=2)
-        elif self.what == "fail":
-            raise ValueError("the transformer fails")
-        self.by_ = np.random.uniform(0.9, 1.1) if self.what == "draw" else 1.0
-        return self
-
-    def transform(self, X):
-        return X * self.by_
-
-
-def test_transformers_that_warn_draw_or_fail_are_fitted_by_each_candidate():
-    grid = {"sgdclassifier__alpha": [1e-4, 1e-2]}
-    with pytest.warns(UserWarning, match="loud") as told:
-        found = GridSearchCV(in_a_pipeline(SGDClassifier(**SGD), Loud()), grid, cv=3).fit(X, Y)
-    assert sum("loud" in str(each.message) for each in told) == 7
-    assert found.shared_ == 0
-
-    def drawn(kind):
-        np.random.seed(5)
-        found = kind(in_a_pipeline(SGDClassifier(**SGD), Loud("draw"), StandardScaler()), grid, cv=3).fit(X, Y)
-        return found, np.random.get_state()[1]
-
-    (ref, ref_state), (comp, comp_state) = drawn(model_selection.GridSearchCV), drawn(GridSearchCV)
-    compare(ref, comp)
-    assert comp.shared_ == 0
-    assert (ref_state == comp_state).all()
-    with pytest.raises(ValueError, match=r"All the 6 fits failed(.|\n)*the transformer fails"):
-        GridSearchCV(in_a_pipeline(SGDClassifier(**SGD), Loud("fail")), grid, cv=3).fit(X, Y)
-
-
-def test_numbers_from_the_global_generator_are_drawn_in_scikit_learns_order():
-    def drawn(kind, **options):
-        np.random.seed(5)
-        return kind(MLPClassifier(**{**NET, "random_state": None}), RATES, cv=3, **options).fit(X, Y)
-
-    ref, comp = drawn(model_selection.GridSearchCV), drawn(GridSearchCV)
-    compare(ref, comp)
-    assert comp.shared_ == 0
-    assert drawn(GridSearchCV, n_jobs=2).shared_ == 3
-
-
-def test_a_generator_as_random_state():
-    assert both(MLPClassifier(**{**NET, "random_state": np.random.RandomState(3)}), RATES, X, Y).shared_ == 3
-    model = in_a_pipeline(SGDClassifier(**SGD), PCA(2, svd_solver="randomized", random_state=np.random.RandomState(3)))
-    assert both(model, {"sgdclassifier__alpha": [1e-4, 1e-2]}, X, Y).shared_ == 2
-
-
-FAILS = {"alpha": [1e-4, -1.0], "eta0": [0.01, 0.05]}
-
-
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_fits_that_fail(n_jobs):
-    with joblib.parallel_config("threading"):  # scikit-learn runs them again, and its processes take seconds to start
-        check_fits_that_fail(n_jobs)
-
-
-def check_fits_that_fail(n_jobs):
-    def failed(kind, **options):
-        with pytest.warns(FitFailedWarning, match="6 fits failed out of a total of 12"):
-            return kind(SGDClassifier(**WITH_RATE), FAILS, cv=3, **options).fit(X, Y)
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="One or more of the test scores are non-finite")
-        ref, comp = failed(model_selection.GridSearchCV), failed(GridSearchCV, n_jobs=n_jobs)
-    compare(ref, comp)
-    assert comp.shared_ == 2
-    ref, comp = failed(model_selection.GridSearchCV, error_score=-1.0), failed(GridSearchCV, error_score=-1.0)
-    compare(ref, comp)
-    with pytest.raises(ValueError, match="'alpha' parameter of SGDClassifier must be"):
-        GridSearchCV(SGDClassifier(**WITH_RATE), FAILS, cv=3, error_score="raise", n_jobs=n_jobs).fit(X, Y)
-    with pytest.raises(ValueError, match="All the 6 fits failed"):
-        GridSearchCV(SGDClassifier(**WITH_RATE), {"alpha": [-1.0, -2.0]}, cv=3, n_jobs=n_jobs).fit(X, Y)
-    with pytest.raises(ValueError, match="Invalid parameter 'alhpa' for estimator SGDClassifier"):
-        GridSearchCV(SGDClassifier(**WITH_RATE), {"alhpa": [1.0]}, cv=3, n_jobs=n_jobs).fit(X, Y)
-
-
-def test_a_network_that_diverges():
-    """One candidate fails in the middle of its training; the others are as they are without it."""
-
-    def diverged(kind):
-        grid = {"learning_rate_init": [0.01, 1e200], "solver": ["sgd"], "activation": ["identity"]}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return kind(MLPRegressor(**NET), grid, cv=3).fit(X, Z)
-
-    ref, comp = diverged(model_selection.GridSearchCV), diverged(GridSearchCV)
-    assert np.isnan(ref.cv_results_["mean_test_score"]).tolist() == [False, True]
-    compare(ref, comp)
-    assert comp.shared_ == 1
-
-
-def test_scores_that_fail():
-    def fails(model, X, y):
-        raise ValueError("no score")
-
-    def scored(kind, scoring):
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter("always")
-            found = kind(SGDClassifier(**SGD), {"alpha": [1e-4, 1e-2]}, cv=3, scoring=scoring, refit=False)
-            found.fit(X, Y)
-        return found, sorted(each.category.__name__ for each in told)
-
-    for scoring in (fails, {"one": fails, "two": "accuracy"}):
-        (ref, ref_told), (comp, comp_told) = (
-            scored(model_selection.GridSearchCV, scoring),
-            scored(GridSearchCV, scoring),
-        )
-        compare(ref, comp)
-        assert ref_told == comp_told
-    with pytest.raises(ValueError, match="no score"):
-        GridSearchCV(SGDClassifier(**SGD), {"alpha": [1.0]}, scoring=fails, error_score="raise", cv=3).fit(X, Y)
-    with pytest.raises(ValueError, match="scoring must return a number"):
-        GridSearchCV(SGDClassifier(**SGD), {"alpha": [1.0]}, scoring=lambda *rest: "x", cv=3).fit(X, Y)
-
-
-class Ours(SGDClassifier):
-    """A subclass, which may have changed anything."""
-
-
-ASIDE = {
-    "an estimator of scikit-learn's": (linear_model.SGDClassifier(**SGD), {"alpha": [1e-4, 1e-2]}, {}),
-    "a subclass": (Ours(**SGD), {"alpha": [1e-4, 1e-2]}, {}),
-    "a pipeline with a memory": (
-        make_pipeline(StandardScaler(), SGDClassifier(**SGD), memory="memory"),
-        {"sgdclassifier__alpha": [1e-4, 1e-2]},
-        {},
-    ),
-    "scikit-learn's own steps": (MLPClassifier(engine="exact", **NET), RATES, {}),
-}
-
-
-@pytest.mark.parametrize("case", ASIDE)
-def test_what_it_leaves_to_scikit_learn(case, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    estimator, grid, options = ASIDE[case]
-    assert both(estimator, grid, X, Y, **options).shared_ == 0
-
-
-def test_candidates_of_two_kinds():
-    model = make_pipeline(StandardScaler(), SGDClassifier(**SGD))
-    grid = {"sgdclassifier": [SGDClassifier(**SGD), linear_model.SGDClassifier(**SGD), MLPClassifier(**NET)]}
-    assert both(model, grid, X, Y).shared_ == 2
-
-
-def test_messages_are_scikit_learns(capsys):
-    for verbose in (1, 3):
-        said = []
-        for kind in (model_selection.GridSearchCV, GridSearchCV):
-            kind(SGDClassifier(**SGD), {"alpha": [1e-4, 1e-2]}, cv=3, verbose=verbose).fit(X, Y)
-            said.append(
-                [line.partition("total time")[0].replace(".", "") for line in capsys.readouterr().out.splitlines()]
-            )
-        assert said[0] == said[1]
-        assert said[0]
-
-
-def test_it_steps_aside_if_metadata_is_routed():
-    with sklearn.config_context(enable_metadata_routing=True):
-        model = SGDClassifier(**SGD).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
-        found = GridSearchCV(model, {"alpha": [1e-4, 1e-2]}, cv=3).fit(X, Y, sample_weight=WEIGHT)
-    assert found.shared_ == 0
-
-
-def test_callbacks_are_told():
-    callback = pytest.importorskip("sklearn.callback")
-    search = GridSearchCV(SGDClassifier(**SGD), {"alpha": [1e-4, 1e-2]}, cv=3, refit=False)
-    search.set_callbacks(callback.ProgressBar())
-    try:
-        search.fit(X, Y)
-    except ImportError:
-        pytest.skip("the progress bar needs rich")
-    assert search.shared_ == 0
-
-
-def test_threads_have_the_callers_options():
-    """What `config_context` says holds in every thread."""
-    seen = []
-
-    def noted(X):
-        seen.append(sklearn.get_config()["assume_finite"])
-        return X
-
-    model = in_a_pipeline(SGDClassifier(**SGD), FunctionTransformer(noted))
-    with sklearn.config_context(assume_finite=True):
-        GridSearchCV(model, {"sgdclassifier__alpha": [1e-4, 1e-2]}, cv=3, n_jobs=2, refit=False).fit(X, Y)
-    assert seen
-    assert all(seen)
-
-
-def test_without_the_place_where_fits_are_run_it_is_scikit_learns(monkeypatch):
-    """Another version of scikit-learn may be built otherwise."""
-    from tinynet_fast.sklearn import grid_search
-
-    monkeypatch.setattr(grid_search, "PLACE", "another name")
-    assert both(SGDClassifier(**SGD), {"alpha": [1e-4, 1e-2]}, X, Y).shared_ == 0
-
-
-def test_ctrl_c_ends_the_search(monkeypatch):
-    """A network swallows it when it is fitted alone; here it must end all threads."""
-    from tinynet_fast.sklearn.mlp_batches import KernelBatches
-
-    epoch, calls = KernelBatches.epoch, []
-
-    def interrupted(self, order):
-        calls.append(self)
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return epoch(self, order)
-
-    monkeypatch.setattr(KernelBatches, "epoch", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        GridSearchCV(
-            MLPClassifier(**{**NET, "max_iter": 5000, "tol": 0.0, "n_iter_no_change": 5000}), RATES, cv=3, n_jobs=2
-        ).fit(X, Y)
-    assert len(calls) < 1000

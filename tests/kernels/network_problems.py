@@ -139,27 +139,29 @@ def differences(problem, kernels, epochs=1):
 WIDTHS = st.integers(1, 9) if UNCOMPILED else st.integers(1, 40) | st.sampled_from([64, 65, 100, 131])
 
 
+def any_options(draw, n, outputs):
+    """Activation, batch size, optimizer and the other options of a network that learns from `n` rows."""
+    return {
+        "activation": draw(st.sampled_from(sorted(ACTIVATIONS.values()))),
+        "batch": draw(st.integers(1, n + 2) | st.sampled_from([1, 32])),
+        "optimizer": draw(st.sampled_from([SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD])),
+        **draw(st.sampled_from(ONE if outputs == 1 else SEVERAL)),
+        "scale": draw(st.sampled_from([0.1, 0.5, 0.5, 2.0])),  # the last saturates
+        "weights": draw(st.booleans()),
+        "dropout": draw(st.sampled_from([0.0, 0.0, 0.3])),
+        "keep": draw(st.sampled_from([1.0, 0.99])),
+        "l2": draw(st.sampled_from([0.0, 0.01])),
+        "share": draw(st.sampled_from([0.0, 0.9])),
+        "dtype": draw(st.sampled_from([np.float64, np.float64, np.float32])),
+    }
+
+
 @st.composite
 def problems(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n = draw(st.integers(0, 20 if UNCOMPILED else 300))
     sizes = (draw(WIDTHS), *draw(st.lists(WIDTHS, min_size=1, max_size=3)), draw(st.sampled_from([1, 1, 3, 10])))
-    return random_problem(
-        rng,
-        n,
-        sizes,
-        draw(st.sampled_from(sorted(ACTIVATIONS.values()))),
-        draw(st.integers(1, n + 2) | st.sampled_from([1, 32])),
-        draw(st.sampled_from([SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD])),
-        **draw(st.sampled_from(ONE if sizes[-1] == 1 else SEVERAL)),
-        scale=draw(st.sampled_from([0.1, 0.5, 0.5, 2.0])),  # the last saturates
-        weights=draw(st.booleans()),
-        dropout=draw(st.sampled_from([0.0, 0.0, 0.3])),
-        keep=draw(st.sampled_from([1.0, 0.99])),
-        l2=draw(st.sampled_from([0.0, 0.01])),
-        share=draw(st.sampled_from([0.0, 0.9])),
-        dtype=draw(st.sampled_from([np.float64, np.float64, np.float32])),
-    )
+    return random_problem(rng, n, sizes, **any_options(draw, n, sizes[-1]))
 
 
 def saturated_problems():

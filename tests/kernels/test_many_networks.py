@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_problems import ONE, SEVERAL, Problem, random_problem
+from network_problems import Problem, any_options, random_problem
 from planted import Mistake, plain_copies
 from problems import FEWER
 
@@ -145,24 +145,8 @@ def groups(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n = draw(st.integers(0, 12 if UNCOMPILED else 100))
     sizes = (draw(WIDTHS), *draw(st.lists(WIDTHS, min_size=1, max_size=2)), draw(st.sampled_from([1, 1, 3])))
-    return group(
-        rng,
-        n,
-        sizes,
-        draw(st.sampled_from(sorted(ACTIVATIONS.values()))),
-        draw(st.integers(1, n + 2) | st.sampled_from([1, 32])),
-        draw(st.sampled_from([SGD, NESTEROV, ADAM, RMSPROP, ADAGRAD])),
-        **draw(st.sampled_from(ONE if sizes[-1] == 1 else SEVERAL)),
-        scale=draw(st.sampled_from([0.1, 0.5, 0.5, 2.0])),  # the last saturates
-        weights=draw(st.booleans()),
-        dropout=draw(st.sampled_from([0.0, 0.0, 0.3])),
-        keep=draw(st.sampled_from([1.0, 0.99])),
-        l2=draw(st.sampled_from([0.0, 0.01])),
-        share=draw(st.sampled_from([0.0, 0.9])),
-        dtype=draw(st.sampled_from([np.float64, np.float64, np.float32])),
-        folds=draw(st.booleans()),
-        own_order=draw(st.booleans()),
-    )
+    options = any_options(draw, n, sizes[-1])
+    return group(rng, n, sizes, folds=draw(st.booleans()), own_order=draw(st.booleans()), **options)
 
 
 # --- against the plain loops ------------------------------------------------------------------------------------------
