@@ -40,9 +40,12 @@ def judged(y, scale, **options):
     ],
 )
 def test_the_rate_that_is_found_is_nearly_the_best(y, options, scale):
-    found, loss, best = judged(y, scale, **options)
-    # Training on targets in the thousands is chaotic: last bits decide whether a factor of 1.2 or of 2.2 is left.
-    assert loss < (1.15 if abs(y).max() < 100.0 else 3.0) * best
+    """Training on targets in the thousands is chaotic: last bits decide on a factor from 0.8 to 2.1. So it is judged by
+    the median of rows that differ in last bits."""
+    raw = abs(y).max() > 100.0
+    seen = [judged(y, scale * (1.0 + 1e-14 * k), **options) for k in range(5 if raw else 1)]
+    assert np.median([loss / best for _, loss, best in seen]) < (2.0 if raw else 1.15)
+    found = seen[0][0]
     search = found.rate_search
     assert found.learning_rate == search.learning_rate == found.model.training["learning_rate"]
     assert found.learning_rate in search.rates
