@@ -108,11 +108,14 @@ SEED ?= 0
 test-mutants: $(VENV)/dev.ok
 	$(RUN) tests/mutants/mutants.py -n $(N) --seed $(SEED)
 
-# Test the promises as on a CPU without AVX and FMA, with an empty cache. (`make test-wheel` tests the other levels.)
-test-generic: $(VENV)/dev.ok
+# Test the promises as on a CPU without AVX and FMA: the kernels of the library at its plainest level, the others compiled
+# by Numba for such a CPU; and, in `validate`, all of them compiled by Numba. The cache is empty at first.
+PLAINEST = $(if $(filter x86_64,$(shell uname -m)),TINYNET_FAST_NATIVE=x86-64-v2)
+test-generic: native
 	cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && \
 	  export NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR="$$cache" HYPOTHESIS_PROFILE=few && \
-	  $(RUN) -m pytest -m any_cpu $(WITHOUT_PLANTED) tests/kernels && $(RUN) -m tinynet_fast validate
+	  $(PLAINEST) $(RUN) -m pytest -m any_cpu $(WITHOUT_PLANTED) tests/kernels && \
+	  TINYNET_FAST_NATIVE=0 $(RUN) -m tinynet_fast validate
 
 # Compile the kernels ahead of time for this source tree; `make test` then uses them. After an edit of a kernel they are
 # not used until the next `make native`.
@@ -123,8 +126,7 @@ native: $(VENV)/dev.ok
 	$(VENV)/bin/cmake --build build/native
 	$(VENV)/bin/cmake --install build/native --prefix .
 
-# Build the source distribution and the wheel, and test the wheel without Numba: with all that this CPU has, and as on a
-# CPU without AVX.
+# Build the source distribution and the wheel, and test the wheel without Numba.
 test-wheel: $(VENV)/dev.ok
 	rm -rf dist $(VENV)-wheel
 	$(RUN) -m build --outdir dist
@@ -134,8 +136,6 @@ test-wheel: $(VENV)/dev.ok
 	$(VENV)-wheel/bin/python -m pip --disable-pip-version-check install --quiet --no-deps dist/*.whl
 	cd $(VENV)-wheel && HYPOTHESIS_PROFILE=few bin/python -P -m pytest -c ../pyproject.toml --rootdir .. \
 	  $(WITHOUT_PLANTED) ../tests/kernels ../tests/training ../tests/models
-	cd $(VENV)-wheel && HYPOTHESIS_PROFILE=few TINYNET_FAST_NATIVE=x86-64-v2 bin/python -P -m pytest -c ../pyproject.toml \
-	  --rootdir .. -m any_cpu $(WITHOUT_PLANTED) ../tests/kernels
 	cd $(VENV)-wheel && bin/tinynet-fast demo
 
 # Test the drop-in estimators with the oldest scikit-learn that pyproject.toml allows.
