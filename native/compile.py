@@ -246,11 +246,11 @@ def optimised_entries(level, triple, kernel, recorded):
     machine, made, whole, entries = machine_for(level, triple), {}, None, set()
     look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level][1]))
     for number, name, signature in numbered(level):
-        if name != kernel:
+        if name != kernel or signature not in recorded:
             continue
         overload, entry = recorded[signature], symbol(level, number)
         code = optimised(overload.library, machine, look_ups, made).clone()
-        code.link_in(simple(machine, llvm.parse_assembly(entry_code(overload, entry, signature))))
+        code.link_in(simple(machine, llvm.parse_assembly(entry_code(overload, entry, signature, level))))
         entries.add(entry)
         shared_by_name(code, entries)
         if whole is None:
@@ -267,11 +267,12 @@ def optimised_entries(level, triple, kernel, recorded):
     return whole
 
 
-def entry_code(overload, entry, signature):
-    from entry import entry_code
+def entry_code(overload, entry, signature, level):
+    import entry as written
     from numba.core.registry import cpu_target
 
-    return entry_code(cpu_target.target_context, overload, entry, signature.split())
+    write = written.plain_entry_code if level == "wasm32" else written.entry_code
+    return write(cpu_target.target_context, overload, entry, signature.split())
 
 
 def object_code(code, level, triple):

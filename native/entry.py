@@ -36,7 +36,7 @@ def entry_code(context, overload, name, words):
 
 
 def wanted(word):
-    """What `tinynet_fast_fits` asks of an array: the place of its dtype in DTYPES, its dimensions, if it is written to."""
+    """What `tinynet_fast_fits` asks of an array: the place of its dtype in DTYPES, dimensions, if it is written to."""
     return list(native.DTYPES).index(word[0]) | int(word[-1]) << 4 | ("w" in word) << 8
 
 

@@ -35,8 +35,14 @@ def folder():
 
 
 @cache
-def text(path):
-    return path.read_bytes()
+def tree(path):
+    return ast.parse(path.read_bytes())
+
+
+@cache
+def sense(path):
+    """A hash of what a Python file says. Comments and line breaks do not count."""
+    return hashlib.sha256(ast.dump(tree(path)).encode()).digest()
 
 
 @cache
@@ -44,7 +50,7 @@ def imported(path):
     """The files of `kernels/` that a file of it imports, and those that they import."""
     found, ahead = {path}, [path]
     while ahead:
-        for node in ast.walk(ast.parse(text(ahead.pop()))):
+        for node in ast.walk(tree(ahead.pop())):
             names = []
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tinynet_fast.kernels"):
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -66,7 +72,7 @@ def sources_of(module):
     found = hashlib.sha256(repr([version(name) for name in ("numba", "llvmlite", "numpy")]).encode())
     found.update(repr(sys.version_info[:2]).encode())
     for path in files:
-        found.update(path.name.encode() + hashlib.sha256(text(path)).digest())
+        found.update(path.name.encode() + sense(path))
     return found.hexdigest()
 
 

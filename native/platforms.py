@@ -20,6 +20,7 @@ LEVELS = {
         8,
     ),
     "armv8-a": ("generic", "", 2),
+    "wasm32": ("generic", "+simd128,+bulk-memory", 2),  # for no wheel: `wasm.py` tries it
 }
 X86 = "x86-64-v2", "x86-64-v3", "x86-64-v4"
 ARM = ("armv8-a",)

@@ -72,8 +72,9 @@ class Library:
         A kernel that a level would not make faster is there for the level before.
         """
         number = self.signatures.get(name, {}).get(signature)
-        usable = self.levels[: self.levels.index(self.level) + 1] if number is not None else ()
-        for level in reversed(usable):
+        if number is None:
+            return None
+        for level in reversed(self.levels[: self.levels.index(self.level) + 1]):
             function = getattr(self._library, symbol(level, number), None)
             if function is not None:
                 return _callable(function, name, signature)

@@ -310,8 +310,8 @@ def join(parts):
     return Value(parts[0].builder, kind, [part.ir for part in parts])
 
 
-# If code is kept for several kinds of CPU and system, `look_up` calls functions that `look_up_functions` writes, by their
-# names, and `pause` and `give_way` call functions of `native/library.c`. Kernels that ask are told of `kept_lanes`.
+# If code is kept for several kinds of CPU and system, `look_up` calls functions that `look_up_functions` writes, by
+# their names; `pause` and `give_way` call functions of `native/library.c`; `lanes_of_cpu` returns `kept_lanes`.
 is_kept = False
 kept_lanes = 0
 LATER: dict[str, np.ndarray] = {}
