@@ -13,7 +13,7 @@ from tinynet_fast.kernels.compiler.signatures import numbered
 # The system's own libraries, and the functions that kernels may call: C's mathematics, and what compilers use.
 SYSTEM = ("libc.so", "libm.so", "ld-linux", "/usr/lib/libsystem", "kernel32.dll", "ntdll.dll", "api-ms-win-crt-")
 MATHEMATICS = {"exp", "log", "log1p", "expm1", "pow", "tanh", "sqrt", "fmod", "floor", "ceil"}
-OTHERS = {"memset", "memcpy", "memmove", "sched_yield", "__cxa_finalize", "__gmon_start__", "bzero", "dyld_stub_binder"}
+OTHERS = {"memset", "memcpy", "memmove", "sched_yield", "__cxa_finalize", "__gmon_start__", "__bzero", "dyld_stub_binder"}
 DATA = {"tinynet_fast_header", "tinynet_fast_array_type", "tinynet_fast_numbers", "tinynet_fast_entries"}
 
 
@@ -97,7 +97,7 @@ def _macho(data):
             for place in range(symbols, symbols + 16 * number, 16):
                 name, kind = struct.unpack_from("<IB", data, place)
                 if kind & 1 and not kind & 0xE0:  # external, not for debuggers
-                    (exported if kind & 0x0E else undefined).add(_text(data, names + name)[1:])
+                    (exported if kind & 0x0E else undefined).add(_text(data, names + name).removeprefix("_"))
         at += size
     return Read(machine, exported, {each: set() for each in libraries} | {"": undefined}, signed or machine == "x86-64")
 
