@@ -13,7 +13,17 @@ from tinynet_fast.kernels.compiler.signatures import numbered
 # The system's own libraries, and the functions that kernels may call: C's mathematics, and what compilers use.
 SYSTEM = ("libc.so", "libm.so", "ld-linux", "/usr/lib/libsystem", "kernel32.dll", "ntdll.dll", "api-ms-win-crt-")
 MATHEMATICS = {"exp", "log", "log1p", "expm1", "pow", "tanh", "sqrt", "fmod", "floor", "ceil"}
-OTHERS = {"memset", "memcpy", "memmove", "sched_yield", "__cxa_finalize", "__gmon_start__", "__bzero", "dyld_stub_binder"}
+CALLED = {"exp", "log", "log1p", "pow", "tanh"}  # that the kernels do call: Python's own, or last bits would differ
+OTHERS = {
+    "memset",
+    "memcpy",
+    "memmove",
+    "sched_yield",
+    "__cxa_finalize",
+    "__gmon_start__",
+    "__bzero",
+    "dyld_stub_binder",
+}
 DATA = {"tinynet_fast_header", "tinynet_fast_array_type", "tinynet_fast_numbers", "tinynet_fast_entries"}
 
 
@@ -34,12 +44,14 @@ def check(name, path):
     wanted |= {symbol(level, number) for level in levels for number, _, _ in numbered(level)}
     strangers = {each for each in found.needed if each and not each.lower().startswith(SYSTEM)}
     taken = set() if path.suffix == ".dll" else set().union(*found.needed.values()) - MATHEMATICS - OTHERS
+    imported = {each for names in found.needed.values() for each in names} & CALLED
     taken = {each for each in taken if not each.startswith("_ITM_")}
     problems = {
         "is for": [] if found.machine == machine else [found.machine],
         "lacks": sorted(wanted - found.exported)[:5],
         "needs the libraries": sorted(strangers),
         "needs": sorted(taken),
+        "has its own": sorted(CALLED - imported),
         "is not signed": [] if found.signed else [path.name],
     }
     told = "; ".join(f"{problem} {', '.join(names)}" for problem, names in problems.items() if names)

@@ -19,9 +19,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import compile
 import entries
-from libraries import check
+from libraries import MATHEMATICS, check
 from platforms import PLATFORMS
 
+from tinynet_fast.kernels.compiler.native import symbol
+from tinynet_fast.kernels.compiler.signatures import numbered
+
+UCRT = "api-ms-win-crt-math-l1-1-0.dll"
+ZIG = [sys.executable, "-m", "ziglang"]
 HERE = Path(__file__).resolve().parent
 LINKING = {
     "linux": ["-lm", "-Wl,--no-undefined", "-Wl,-Bsymbolic", "-Wl,-z,noexecstack", "-Wl,--gc-sections"],
@@ -52,9 +57,11 @@ def link(name, files, folder):
     platform, place = PLATFORMS[name], folder / name
     place.mkdir(parents=True, exist_ok=True)
     (place / "entries.h").write_text(entries.table())
+    if name.startswith("windows"):
+        files = [*windows_files(platform.levels, place), *files]
     made, response = place / platform.library, place / "objects.rsp"
     response.write_text("\n".join(f'"{path.as_posix()}"' for path in files))
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", platform.zig, "-shared", "-O2", "-s", "-g0"]
+    command = [*ZIG, "cc", "-target", platform.zig, "-shared", "-O2", "-s", "-g0"]
     command += [
         "-fvisibility=hidden",
         f"-I{place}",
@@ -64,6 +71,21 @@ def link(name, files, folder):
     ]
     subprocess.run([*command, "-o", str(made)], check=True, cwd=place)
     return made
+
+
+def windows_files(levels, place):
+    """What Windows needs besides: the names of the entries that are exported, and where mathematics is imported from.
+
+    Without the second, Zig brings `exp` and `log` of its own, and Python's have other last bits.
+    """
+    exports, library, definition = place / "exports.c", place / "libmathematics.a", place / "mathematics.def"
+    names = [symbol(level, number) for level in levels for number, *_ in numbered(level)]
+    lines = "".join(f'    ".ascii \\" -export:{name}\\"\\n"\n' for name in names)
+    exports.write_text(f'__asm__(".section .drectve,\\"yn\\"\\n"\n{lines}    ".text\\n");\n')
+    definition.write_text("\n".join([f"LIBRARY {UCRT}", "EXPORTS", *sorted(MATHEMATICS)]) + "\n")
+    command = [*ZIG, "dlltool", "-m", "i386:x86-64", "-d", str(definition), "-l", str(library), "-D", UCRT]
+    subprocess.run(command, check=True)
+    return [exports, library]
 
 
 def plain_wheel(folder):

@@ -96,15 +96,16 @@ def test_the_library_here_is_read_as_it_is(libraries):
     [
         ({"machine": "aarch64"}, "it is for aarch64"),
         ({"exported": set()}, "it lacks tinynet_fast_array_type, "),
-        ({"needed": {"libomp.so.5": set()}}, "it needs the libraries libomp.so.5"),
-        ({"needed": {"": {"exp", "PyObject_Call"}}}, "it needs PyObject_Call"),
+        ({"needed": {"libomp.so.5": {"exp", "log", "log1p", "pow", "tanh"}}}, "it needs the libraries libomp.so.5"),
+        ({"needed": {"": {"exp", "log", "log1p", "pow", "tanh", "PyObject_Call"}}}, "it needs PyObject_Call"),
+        ({"needed": {"": {"exp", "log", "pow", "tanh"}}}, "it has its own log1p"),
         ({"signed": False}, "it is not signed"),
     ],
 )
 def test_a_library_that_will_not_do(libraries, monkeypatch, wrong, said):
     names = {native.symbol(level, n) for level in native.LEVELS for n, _, _ in numbered(level)}
     exported = names | libraries.DATA | {"tinynet_fast_level"}
-    sound = libraries.Read("x86-64", exported, {"libc.so.6": set(), "": {"exp", "memset"}})
+    sound = libraries.Read("x86-64", exported, {"libc.so.6": set(), "": libraries.CALLED | {"memset"}})
     monkeypatch.setattr(libraries, "read", lambda path: sound)
     libraries.check("linux-x86_64", Path("lib.so"))
     monkeypatch.setattr(libraries, "read", lambda path: sound._replace(**wrong))
