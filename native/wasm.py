@@ -1,7 +1,7 @@
 """A kernel in WebAssembly: `python native/wasm.py FOLDER` writes neuron.wasm, and neuron.mjs, which trains with it.
 
-It is the code of the other libraries for another machine, and for no wheel. `node neuron.mjs neuron.wasm` reads a problem
-from its standard input and prints the weights that were trained. JavaScript brings `exp` and the like.
+It is the code of the other libraries for another machine, and for no wheel. `node neuron.mjs neuron.wasm` reads a
+problem from its standard input and prints the weights that were trained. JavaScript brings `exp` and the like.
 """
 
 import subprocess
