@@ -201,7 +201,7 @@ def only_record():
 def copy_quickly():
     """Have Numba copy a function that it inlines without copying each variable's place in the source.
 
-    It copies all variables once for each block. That took half of the time in which networks' kernels were recorded.
+    It copies all variables once for each block. That took a quarter of the time for networks' kernels.
     """
     from numba.core import ir
 
