@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear same-bits bench-native peers native test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear same-bits bench-native peers native wheels test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
   test-wheel test-tools test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -125,6 +125,11 @@ native: $(VENV)/dev.ok
 	  -DPython_EXECUTABLE=$(abspath $(RUN)) -DCMAKE_BUILD_TYPE=Release
 	$(VENV)/bin/cmake --build build/native
 	$(VENV)/bin/cmake --install build/native --prefix .
+
+# Wheels for Linux (manylinux and musllinux, x86-64 and aarch64), macOS and Windows, all made here: see docs/platforms.md.
+wheels: $(VENV)/dev.ok
+	$(PIP) ziglang
+	$(RUN) native/wheels.py dist
 
 # Build the source distribution and the wheel, and test the wheel without Numba.
 test-wheel: $(VENV)/dev.ok

@@ -1,171 +1,187 @@
-"""Compile the kernels of one module for instruction-set levels: `python native/compile.py --help`.
+"""Compile the kernels for platforms and instruction-set levels: `python native/compile.py --help`.
 
 Numba compiles each entry in the same way as at a first call, but without its runtime, because kernels allocate nothing.
-For each kernel there is also a function that C can call. It takes NumPy arrays, checks that they have the types and
-layout that the kernel was compiled for, and passes their addresses and shapes to the kernel. Only these functions are
-visible outside the object file.
+What it does with the kernels' Python, half of the work, does not depend on the platform or the level and is done once.
+LLVM then optimises the same code for each level, and writes it for each platform that has the level.
+
+For each kernel there is also a function that Python can call (`entry.py`). Only these functions are visible outside the
+object file. Several processes share the work, one a CPU.
 """
 
 import argparse
+import copy
 import multiprocessing
 import os
 import sys
+import time
+from multiprocessing.connection import wait
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from tinynet_fast.kernels.compiler import native
-from tinynet_fast.kernels.compiler.native import REFUSED, symbol
+from kept import get, key, put, tidy
+from platforms import LEVELS, PLATFORMS
 
-V3 = "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
-# LLVM's names. Without "-prefer-256-bit" rows of 16 took 8% less time, and rows of 256 took 20% more.
-LEVELS = {
-    "x86-64-v2": "+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt",
-    "x86-64-v3": V3,
-    "x86-64-v4": f"{V3},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl,-prefer-256-bit",
-    "generic": "",
-}
-WITHOUT_AVX = {"x86-64-v2"}
-KERNELS = Path(__file__).resolve().parent.parent / "tinynet_fast" / "kernels"
+from tinynet_fast.kernels.compiler.native import symbol
+from tinynet_fast.kernels.compiler.signatures import numbered
 
-
-def entry_code(ir, context, overload, name, words):
-    """LLVM code of `double name(arguments)`, which checks the arguments and calls the compiled kernel."""
-    descriptor = overload.fndesc
-    module = ir.Module(name)
-    i8, i32, i64, double = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.DoubleType()
-    pointer = i8.as_pointer()
-    given = [word for word in words if word[0] != "t"]
-    kinds = [pointer if word[-1] != "0" else double if word[0] == "d" else i64 for word in given]
-    function = ir.Function(module, ir.FunctionType(double, kinds), name)
-    header = ir.GlobalVariable(module, i64, "tinynet_fast_header")
-    array_type = ir.GlobalVariable(module, pointer, "tinynet_fast_array_type")
-    kernel_type = context.call_conv.get_function_type(descriptor.restype, descriptor.argtypes)
-    kernel = ir.Function(module, kernel_type, descriptor.llvm_func_name)
-    builder = ir.IRBuilder(function.append_basic_block("entry"))
-
-    def at(base, offset, kind):
-        return builder.load(builder.bitcast(builder.gep(base, [offset]), kind.as_pointer()))
-
-    def refuse_unless(condition, number):
-        with builder.if_then(builder.not_(condition), likely=False):
-            builder.ret(builder.bitcast(ir.Constant(i64, REFUSED + number), double))
-
-    size, arguments, n = builder.load(header), [], 0
-    for word, kind in zip(words, descriptor.argtypes, strict=True):
-        if word[0] == "t":
-            zero = ir.Constant(context.get_value_type(kind), None)
-            arguments.append(zero)
-            continue
-        value = function.args[n]
-        n += 1
-        if word[-1] == "0":
-            arguments.append(value)
-            continue
-        fields = builder.gep(value, [size])
-        refuse_unless(builder.icmp_unsigned("==", at(fields, i64(native.TYPE), pointer), builder.load(array_type)), n)
-        described = builder.gep(at(fields, i64(native.DESCR), pointer), [size])
-        wanted = native.C_CONTIGUOUS | native.ALIGNED | (native.WRITEABLE if "w" in word else 0)
-        right = builder.icmp_signed("==", at(fields, i64(native.NDIM), i32), i32(int(word[-1])))
-        right = builder.and_(
-            right,
-            builder.icmp_signed("==", at(described, i64(native.TYPE_NUMBER), i32), i32(native.NUMPY_NUMBERS[word[0]])),
-        )
-        swapped = builder.icmp_unsigned("==", at(described, i64(native.BYTE_ORDER), i8), i8(native.SWAPPED))
-        right = builder.and_(right, builder.not_(swapped))
-        flags = builder.and_(at(fields, i64(native.FLAGS), i32), i32(wanted))
-        refuse_unless(builder.and_(right, builder.icmp_signed("==", flags, i32(wanted))), n)
-        arguments.append(array_value(context, builder, kind, fields, at, i64, pointer))
-    _, result = context.call_conv.call_function(builder, kernel, descriptor.restype, descriptor.argtypes, arguments)
-    builder.ret(result if result.type == double else ir.Constant(double, 0.0))
-    return str(module)
+# Kernels that have parts in common, which are recorded once for all of them: with those that take longest first.
+FAMILIES = (
+    ("fast.network_team.", "fast.many_networks.", "fast.network.", "fast.penalised_passes.", "fast.narrow_network."),
+    ("fast.neuron.narrow_epochs", "fast.neuron."),
+    ("fast.many_neurons.", "fast.segments."),
+    ("fast.regularized_neuron.",),
+    ("exact.", "fast.sparse."),
+    ("",),
+)
 
 
-def array_value(context, builder, kind, fields, at, i64, pointer):
-    """The struct in which Numba passes an array."""
-    from numba.np.arrayobj import populate_array
-
-    made = context.make_array(kind)(context, builder)
-    shape, item = at(fields, i64(native.SHAPE), pointer), i64(kind.dtype.bitwidth // 8)
-    sizes = [at(shape, i64(8 * k), i64) for k in range(kind.ndim)]
-    strides = [item]
-    for size in reversed(sizes[1:]):
-        strides.insert(0, builder.mul(size, strides[0]))
-    data = builder.bitcast(at(fields, i64(native.DATA), pointer), made.data.type)
-    populate_array(made, data, sizes, strides, item, meminfo=None)
-    return made._getvalue()
+# --- what to compile --------------------------------------------------------------------------------------------------
 
 
-def compile_module(name, levels, outputs):
-    """Write an object file for each level.
-
-    What Numba does with the kernels' Python, most of the work, does not depend on the level and is done once. LLVM then
-    optimises the same code for each.
-    """
-    os.environ |= {"NUMBA_CPU_NAME": levels[0], "NUMBA_CPU_FEATURES": LEVELS[levels[0]], "TINYNET_FAST_NATIVE": "0"}
-    recorded = record(name, levels)
-    for level, output in zip(levels, outputs, strict=True):
-        Path(output).write_bytes(object_code(level, recorded))
+def kernels_of(level):
+    """The signatures that the library has for a level, by kernel."""
+    found: dict[str, list[str]] = {}
+    for _, kernel, signature in numbered(level):
+        found.setdefault(kernel, []).append(signature)
+    return found
 
 
-def record(name, levels):
-    """What Numba makes of the module's kernels, by their names and signatures."""
-    from importlib import import_module
+def object_files(levels):
+    """The names of the object files for these levels."""
+    return [f"{kernel}.{level}.o" for level in levels for kernel in kernels_of(level)]
+
+
+def build(levels, triples, folder):
+    """Write the object files that `object_files` names into a folder for each of LLVM's triples, or into the one."""
+    wanted: dict[str, list] = {}
+    for triple, its_levels in triples.items():
+        place = folder / triple if len(triples) > 1 else folder
+        place.mkdir(parents=True, exist_ok=True)
+        for level in (each for each in its_levels if each in levels):
+            for kernel, signatures in kernels_of(level).items():
+                path, name = place / f"{kernel}.{level}.o", key(kernel, signatures, level, triple)
+                data = get(name)
+                path.unlink(missing_ok=True)
+                if data is None:
+                    wanted.setdefault(kernel, []).append((level, triple, str(path), name))
+                else:
+                    path.write_bytes(data)
+    print(f"{len(wanted)} kernels are to be compiled; the others were kept from earlier builds", flush=True)
+    if wanted:
+        compile_all(families(wanted))
+        tidy()
+
+
+def families(wanted):
+    """The kernels of each family with their targets, in the families' order."""
+    found = [[] for _ in FAMILIES]
+    for kernel, targets in wanted.items():
+        matches = [
+            (i, j) for i, family in enumerate(FAMILIES) for j, start in enumerate(family) if kernel.startswith(start)
+        ]
+        found[matches[0][0]].append((matches[0][1], kernel, targets))
+    return [[task[1:] for task in sorted(family, key=lambda task: task[0])] for family in found if family]
+
+
+def compile_all(tasks):
+    """Compile families of kernels, each in a new process. OSError if one fails."""
+    prepare()
+    context = multiprocessing.get_context("fork" if hasattr(os, "fork") and sys.platform != "darwin" else "spawn")
+    count, running, started = cpus(), {}, time.time()
+    while tasks or running:
+        while tasks and len(running) < count:
+            family = tasks.pop(0)
+            process = context.Process(target=compile_family, args=(family, started))
+            process.start()
+            running[process.sentinel] = process, family
+        for sentinel in wait(list(running)):
+            process, family = running.pop(sentinel)
+            process.join()
+            rest = [(kernel, [t for t in targets if not os.path.exists(t[2])]) for kernel, targets in family]
+            rest = [(kernel, targets) for kernel, targets in rest if targets]
+            if process.exitcode or rest == family:
+                for other, _ in running.values():
+                    other.terminate()
+                sys.exit(f"{rest[0][0]} could not be compiled")
+            if rest:
+                tasks.insert(0, rest)
+
+
+def compile_family(family, started):
+    """Compile kernels one after the other, and print what is done."""
+    for kernel, targets in family:
+        levels = compile_kernel(kernel, targets)
+        print(f"{time.time() - started:5.0f} s: {kernel}, {' '.join(levels)}", flush=True)
+
+
+def cpus():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# --- one kernel -------------------------------------------------------------------------------------------------------
+
+
+def prepare():
+    """Import and set up what all processes need. Where processes are forked, they have it from the start."""
+    os.environ |= {"TINYNET_FAST_NATIVE": "0"}
+    from llvmlite import binding as llvm
 
     from tinynet_fast.kernels.compiler import jit, simd_llvm
-    from tinynet_fast.kernels.compiler.signatures import numbered
 
-    only_record()
-    simd_llvm.is_kept = True
-    jit.EXTRA.update(cache=False, _nrt=False, no_cpython_wrapper=True)
-    module, recorded = import_module(f"tinynet_fast.kernels.{name}"), {}
-    for kernel, signature in dict.fromkeys(entry[1:] for level in levels for entry in numbered(level)):
-        if kernel.rpartition(".")[0] == name:
-            function, kinds = getattr(module, kernel.rpartition(".")[2]), jit.numba_types(signature)
-            function.dispatcher.compile(kinds)
-            recorded[kernel, signature] = function.dispatcher.overloads[kinds]
-    if simd_llvm.asked_for_lanes and len({level in WITHOUT_AVX for level in levels}) > 1:
-        sys.exit(f"{name} depends on the lanes of a CPU, and is compiled for several kinds at once")
-    return recorded
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    if not simd_llvm.is_kept:
+        only_record()
+        copy_quickly()
+        simd_llvm.is_kept = True
+        jit.EXTRA.update(cache=False, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+        jit.kernel(lambda x: x[0]).dispatcher.compile(jit.numba_types("d1"))  # Numba looks for its own functions
 
 
-def object_code(level, recorded):
-    """The object file of kernels for a level."""
-    from llvmlite import binding as llvm
-    from llvmlite import ir
-    from numba.core import config
-    from numba.core.codegen import JITCPUCodegen
-    from numba.core.registry import cpu_target
+def compile_kernel(kernel, targets):
+    """Write the object files of a kernel, and return their levels.
 
+    Code that asks how many lanes the CPU has is not the same for all levels. After a kernel that asks, a process only
+    writes the levels with as many lanes as the first, and leaves the others to another process.
+    """
     from tinynet_fast.kernels.compiler import simd_llvm
-    from tinynet_fast.kernels.compiler.signatures import numbered
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    config.CPU_NAME, config.CPU_FEATURES = level, LEVELS[level]
-    codegen, made, whole = JITCPUCodegen("numba.exec"), {}, None
-    look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level]))
-    for number, kernel, signature in numbered(level):
-        if (kernel, signature) not in recorded:
-            continue
-        overload, entry = recorded[kernel, signature], symbol(level, number)
-        code = llvm.parse_bitcode(optimised(overload.library, codegen, look_ups, made).as_bitcode())
-        keep_to_itself(code, {overload.fndesc.llvm_func_name})
-        wrapper = entry_code(ir, cpu_target.target_context, overload, entry, signature.split())
-        code.link_in(llvm.parse_assembly(wrapper))
-        keep_to_itself(code, {entry})
-        if whole is None:
-            whole = code
-        else:
-            whole.link_in(code)
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=level, features=LEVELS[level], opt=3, reloc="pic", codemodel="small"
-    )
-    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=0))
-    manager = llvm.create_new_module_pass_manager()
-    manager.add_global_dead_code_eliminate_pass()
-    manager.run(whole, passes)
-    return machine.emit_object(whole)
+    prepare()
+    simd_llvm.kept_lanes = simd_llvm.kept_lanes or lanes(targets[-1][0])
+    recorded = record(kernel, {signature for level, *_ in targets for signature in kernels_of(level)[kernel]})
+    if simd_llvm.asked_for_lanes:
+        targets = [target for target in targets if lanes(target[0]) == simd_llvm.kept_lanes]
+    for level in dict.fromkeys(target[0] for target in targets):
+        code = None
+        for _, triple, path, name in (target for target in targets if target[0] == level):
+            if code is None:
+                code = optimised_entries(level, triple, kernel, recorded).as_bitcode()
+            data = object_code(code, level, triple)
+            put(name, data)
+            Path(path).write_bytes(data)
+    return list(dict.fromkeys(target[0] for target in targets))
+
+
+def lanes(level):
+    """The doubles of a register, as `simd.lanes_of_cpu` has it."""
+    return min(4, LEVELS[level][2])
+
+
+def record(kernel, signatures):
+    """What Numba makes of a kernel, by signature."""
+    from importlib import import_module
+
+    from tinynet_fast.kernels.compiler import jit
+
+    module, _, name = kernel.rpartition(".")
+    function, recorded = getattr(import_module(f"tinynet_fast.kernels.{module}"), name), {}
+    for signature in sorted(signatures):
+        kinds = jit.numba_types(signature)
+        function.dispatcher.compile(kinds)
+        recorded[signature] = function.dispatcher.overloads[kinds]
+    return recorded
 
 
 def only_record():
@@ -182,48 +198,167 @@ def only_record():
     JITCPUCodegen.set_env = lambda self, name, environment: None
 
 
-def optimised(library, codegen, look_ups, made):
-    """The code of a library that was recorded, and of what it calls, as Numba would optimise it with `codegen`."""
-    from llvmlite import binding as llvm
-    from numba.core.codegen import CPUCodeLibrary
+def copy_quickly():
+    """Have Numba copy a function that it inlines without copying each variable's place in the source.
 
-    if library not in made:
-        again = made[library] = CPUCodeLibrary(codegen, library.name)
-        for code in library.recorded:
-            module = llvm.parse_bitcode(code)
-            again._optimize_functions(module)
-            again._final_module.link_in(module)
-        for called in dict.fromkeys(library._linking_libraries):
-            optimised(called, codegen, look_ups, made)
-            again._final_module.link_in(made[called]._get_module_for_linking(), preserve=True)
-        again._final_module.link_in(llvm.parse_assembly(look_ups))
-        again._finalized = True
-        again._optimize_final_module()
-    return made[library]._final_module
+    It copies all variables once for each block. That took a quarter of the time for networks' kernels.
+    """
+    from numba.core import ir
+
+    def scope_copied(self, memo):
+        made = memo[id(self)] = ir.Scope(copy.deepcopy(self.parent, memo), self.loc)
+        for name, variable in self.localvars._con.items():
+            made.localvars._con[name] = memo[id(variable)] = ir.Var(made, variable.name, variable.loc)
+        made.redefined.update(self.redefined)
+        made.var_redefinitions.update({name: set(names) for name, names in self.var_redefinitions.items()})
+        return made
+
+    ir.Loc.__deepcopy__ = lambda self, memo: self
+    ir.Scope.__deepcopy__ = scope_copied
+
+
+# --- LLVM -------------------------------------------------------------------------------------------------------------
+
+
+def machine_for(level, triple):
+    from llvmlite import binding as llvm
+
+    cpu, features, _ = LEVELS[level]
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small"
+    )
+
+
+def passes(machine, speed, vectorize):
+    from llvmlite import binding as llvm
+
+    options = llvm.create_pipeline_tuning_options(speed_level=speed)
+    options.loop_vectorization, options.slp_vectorization = vectorize, False
+    return llvm.create_pass_builder(machine, options)
+
+
+def optimised_entries(level, triple, kernel, recorded):
+    """The code of a kernel and of its entries. It is the same for other triples of the same processor."""
+    from llvmlite import binding as llvm
+
+    from tinynet_fast.kernels.compiler import simd_llvm
+
+    machine, made, whole, entries = machine_for(level, triple), {}, None, set()
+    look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level][1]))
+    for number, name, signature in numbered(level):
+        if name != kernel or signature not in recorded:
+            continue
+        overload, entry = recorded[signature], symbol(level, number)
+        code = optimised(overload.library, machine, look_ups, made).clone()
+        code.link_in(simple(machine, llvm.parse_assembly(entry_code(overload, entry, signature, level))))
+        entries.add(entry)
+        shared_by_name(code, entries)
+        if whole is None:
+            whole = code
+        else:
+            whole.link_in(code)
+    keep_to_itself(whole, entries)
+    manager = llvm.create_new_module_pass_manager()
+    manager.add_dead_arg_elimination_pass()  # much of what Numba tells of an array is not used
+    manager.add_global_dead_code_eliminate_pass()
+    manager.add_constant_merge_pass()
+    manager.add_merge_functions_pass()
+    manager.run(whole, passes(machine, 0, False))
+    return whole
+
+
+def entry_code(overload, entry, signature, level):
+    import entry as written
+    from numba.core.registry import cpu_target
+
+    write = written.plain_entry_code if level == "wasm32" else written.entry_code
+    return write(cpu_target.target_context, overload, entry, signature.split())
+
+
+def object_code(code, level, triple):
+    """The object file for a triple of a processor for which the code was optimised."""
+    from llvmlite import binding as llvm
+
+    machine = machine_for(level, triple)
+    return machine.emit_object(for_machine(machine, llvm.parse_bitcode(code)))
+
+
+def for_machine(machine, module):
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    return module
+
+
+def simplified(library, machine):
+    """The code that was recorded of a library, after the passes that do not depend on the level."""
+    from llvmlite import binding as llvm
+
+    kept = library.__dict__.setdefault("simplified", [])
+    if not kept:
+        kept += [simple(machine, llvm.parse_bitcode(code)).as_bitcode() for code in library.recorded]
+    return kept
+
+
+def simple(machine, module):
+    """A module after LLVM's passes of single functions."""
+    builder = passes(machine, 3, True)
+    manager = builder.getFunctionPassManager()
+    for function in for_machine(machine, module).functions:
+        manager.run(function, builder)
+    return module
+
+
+def optimised(library, machine, look_ups, made):
+    """The code of a library that was recorded, and of what it calls, after the passes that Numba has LLVM run."""
+    from llvmlite import binding as llvm
+
+    if library in made:
+        return made[library]
+    module = made[library] = for_machine(machine, llvm.parse_assembly(""))
+    for code in simplified(library, machine):
+        module.link_in(for_machine(machine, llvm.parse_bitcode(code)))
+    for called in dict.fromkeys(library._linking_libraries):
+        module.link_in(shared_by_name(optimised(called, machine, look_ups, made).clone(), ()))
+    module.link_in(for_machine(machine, llvm.parse_assembly(look_ups)))
+    cheap = passes(machine, 0, False)
+    manager = cheap.getModulePassManager()
+    manager.add_loop_rotate_pass()
+    manager.add_instruction_combine_pass()
+    manager.add_jump_threading_pass()
+    manager.run(module, cheap)
+    full = passes(machine, 3, True)
+    full.getModulePassManager().run(module, full)
+    return module
+
+
+def shared_by_name(module, exported):
+    """Have the linker keep one of several functions with the same name."""
+    for function in module.functions:
+        if not function.is_declaration and function.linkage.name == "external" and function.name not in exported:
+            function.linkage = "linkonce_odr"
+    return module
 
 
 def keep_to_itself(module, exported):
-    """Hide everything that the module defines, except what is exported."""
+    """Hide everything that the module defines, except what is exported. Nothing throws, so no tables for that."""
     for defined in (*module.functions, *module.global_variables):
         if not defined.is_declaration and defined.name not in exported:
             defined.linkage = "internal"
+    for function in module.functions:
+        if not function.is_declaration:
+            function.add_function_attribute("nounwind")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("module", help="a module of tinynet_fast.kernels, such as fast.neuron")
-    parser.add_argument("targets", nargs="+", metavar="level=file", help="an instruction-set level and its object file")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the object files go")
+    parser.add_argument("--levels", help="instruction-set levels, with commas between them; all of the platform's")
+    parser.add_argument("--platforms", default="", help="names of platforms.py, with commas; this machine")
     arguments = parser.parse_args()
-    levels, outputs = zip(*(target.split("=", 1) for target in arguments.targets), strict=True)
-    text = (KERNELS / (arguments.module.replace(".", "/") + ".py")).read_text()
-    # Code that asks how many lanes the CPU has is not the same without AVX. `record` makes sure that this finds it.
-    groups = (WITHOUT_AVX, set(levels) - WITHOUT_AVX) if "lanes_of_cpu" in text else (set(levels),)
-    for group in groups:
-        chosen = [(level, output) for level, output in zip(levels, outputs, strict=True) if level in group]
-        if chosen:
-            given = arguments.module, *zip(*chosen, strict=True)
-            process = multiprocessing.Process(target=compile_module, args=given)
-            process.start()
-            process.join()
-            if process.exitcode:
-                sys.exit(f"{arguments.module} could not be compiled for {', '.join(sorted(group))}")
+    if arguments.platforms:
+        chosen = {PLATFORMS[name].triple: PLATFORMS[name].levels for name in arguments.platforms.split(",")}
+    else:
+        from llvmlite import binding as llvm
+
+        chosen = {llvm.get_default_triple(): tuple(LEVELS)}
+    levels = arguments.levels.split(",") if arguments.levels else [each for its in chosen.values() for each in its]
+    build(levels, chosen, arguments.folder)

@@ -25,13 +25,12 @@ KINDS = {"d": ctypes.c_double, "l": ctypes.c_int64}
 REFUSED = 0x7FF8_7466_0000_0000  # a NaN that no arithmetic gives: the last byte is the number of a wrong argument
 # Where NumPy keeps what an entry reads of an array (`PyArrayObject_fields`) and of its dtype (`PyArray_Descr`): bytes
 # after a Python object's header, whose last pointer is the object's type. Then the bits of its flags, the byte order
-# that is not this machine's, and its numbers for the dtypes that signatures have letters for. `_arrays_are_known`
-# compares all of it with the NumPy that is here before an entry is called.
+# that is not this machine's. `_arrays_are_known` compares all of it with the NumPy that is here before an entry is
+# called. NumPy's numbers for dtypes differ between systems, and the library is told of them.
 TYPE, DATA, NDIM, SHAPE, DESCR, FLAGS = -8, 0, 8, 16, 40, 48
 BYTE_ORDER, TYPE_NUMBER = 10, 12
 C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 SWAPPED = ord(">")
-NUMPY_NUMBERS = {"d": 12, "f": 11, "l": 7, "i": 5, "B": 2}  # on Windows int64 is 9
 DTYPES = {"d": np.float64, "f": np.float32, "l": np.int64, "i": np.int32, "B": np.uint8}
 
 
@@ -59,17 +58,27 @@ class Library:
         self.level = level or best
         ctypes.c_int64.in_dll(self._library, "tinynet_fast_header").value = object.__basicsize__
         ctypes.c_void_p.in_dll(self._library, "tinynet_fast_array_type").value = id(np.ndarray)
+        numbers = (ctypes.c_int32 * len(DTYPES)).in_dll(self._library, "tinynet_fast_numbers")
+        numbers[:] = [np.dtype(dtype).num for dtype in DTYPES.values()]
         start = ctypes.addressof(ctypes.c_char.in_dll(self._library, "tinynet_fast_entries"))
-        self.signatures: dict[str, dict[str, str]] = {}
+        self.signatures: dict[str, dict[str, int]] = {}
         for line in ctypes.string_at(start).decode().splitlines():
             number, name, signature = line.split(" ", 2)
-            self.signatures.setdefault(name, {})[signature] = symbol(self.level, int(number))
+            self.signatures.setdefault(name, {})[signature] = int(number)
 
     def entry(self, name: str, signature: str) -> Callable[..., Any] | None:
-        """The compiled kernel, or None where the library has not that one, for those arguments or for this CPU."""
-        known = self.signatures.get(name, {}).get(signature)
-        function = getattr(self._library, known, None) if known else None
-        return None if function is None else _callable(function, name, signature)
+        """The compiled kernel, or None where the library has not that one, for those arguments or for this CPU.
+
+        A kernel that a level would not make faster is there for the level before.
+        """
+        number = self.signatures.get(name, {}).get(signature)
+        if number is None:
+            return None
+        for level in reversed(self.levels[: self.levels.index(self.level) + 1]):
+            function = getattr(self._library, symbol(level, number), None)
+            if function is not None:
+                return _callable(function, name, signature)
+        return None
 
 
 def _callable(function: Any, name: str, signature: str) -> Callable[..., Any]:
@@ -136,8 +145,7 @@ def _arrays_are_known() -> bool:
     locked = np.empty((2, 3))
     locked.flags.writeable = False
     probes += [locked, np.empty((3, 2)).T, np.empty(25, np.uint8)[1:].view(np.float64), np.empty(4, ">f8")]
-    numbers = {letter: np.dtype(dtype).num for letter, dtype in DTYPES.items()}
-    return numbers == NUMPY_NUMBERS and all(map(_is_known, probes))
+    return all(map(_is_known, probes))
 
 
 def _is_known(array: np.ndarray) -> bool:

@@ -263,12 +263,16 @@ def replace(words, at, old, new):
 
 
 def pause(words):
-    if cpu_target.target_context.codegen().magic_tuple()[0].startswith("x86"):
+    if is_kept:
+        _run(words.builder, ir.VoidType(), "tinynet_fast_pause")
+    elif cpu_target.target_context.codegen().magic_tuple()[0].startswith("x86"):
         _run(words.builder, ir.VoidType(), "llvm.x86.sse2.pause")
 
 
 def give_way(words):
-    if sys.platform != "win32":
+    if is_kept:
+        _run(words.builder, ir.VoidType(), "tinynet_fast_give_way")
+    elif sys.platform != "win32":
         _run(words.builder, I32, "sched_yield")
 
 
@@ -306,8 +310,10 @@ def join(parts):
     return Value(parts[0].builder, kind, [part.ir for part in parts])
 
 
-# If code is kept for several kinds of CPU, `look_up` calls functions that `look_up_functions` writes, by their names.
+# If code is kept for several kinds of CPU and system, `look_up` calls functions that `look_up_functions` writes, by
+# their names; `pause` and `give_way` call functions of `native/library.c`; `lanes_of_cpu` returns `kept_lanes`.
 is_kept = False
+kept_lanes = 0
 LATER: dict[str, np.ndarray] = {}
 
 
@@ -446,4 +452,6 @@ asked_for_lanes = False
 def lanes_of_cpu():
     global asked_for_lanes
     asked_for_lanes = True
+    if is_kept:
+        return kept_lanes
     return 4 if "+avx" in cpu_target.target_context.codegen().magic_tuple()[2] else 2
