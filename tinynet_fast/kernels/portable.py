@@ -22,6 +22,7 @@ from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED, kernel, part, rebuilt
 from tinynet_fast.kernels.compiler.simd import load, store, sum_of, unrolled
 
+SOFTMAX = reference.SOFTMAX
 PARTS = 8  # sums of a neuron
 # What a power of two has for bits, times 16: adding k << 48 to entry k & 15 gives the bits of 2**(k/16).
 POWERS = np.array([power for power, _ in elementary.SIXTEENTHS]).view(np.uint64)
@@ -129,10 +130,48 @@ def sgd_epochs(X, y, step, weights, bias, losses):
         losses[epoch], bias[0] = total, b
 
 
+# --- numbers of schedules ---------------------------------------------------------------------------------------------
+
+
+@kernel
+def powers(x, y, out):
+    """x**y of each pair."""
+    for i in range(len(x)):
+        out[i] = math.pow(x[i], y[i])
+
+
+@kernel
+def cosines(shares, out):
+    """cos(pi * share) of each share."""
+    for i in range(len(shares)):
+        out[i] = math.cosine(shares[i])
+
+
+# --- what models predict ----------------------------------------------------------------------------------------------
+
+
+@kernel
+def probabilities(sums, activation):
+    """Each row of sums becomes what a layer with that activation gives for it."""
+    for i in range(len(sums)):
+        row = sums[i]
+        outputs = len(row)
+        if activation == SOFTMAX:
+            norm = log_total(row, 0, outputs)
+            for u in range(outputs):
+                row[u] = math.exp(row[u] - norm)
+        else:
+            for u in range(outputs):
+                row[u] = activate(row[u], activation)[0]
+
+
 # --- the engine's kernels ---------------------------------------------------------------------------------------------
 
-globals().update(rebuilt(strict, __name__, math=math, logit=logit, sgd_epochs=sgd_epochs))
+NUMBERS = {name: value for name, value in strict.KNOWN.items() if name not in vars(strict)}  # the reference's own
+globals().update(rebuilt(strict, __name__, **NUMBERS, math=math, logit=logit, sgd_epochs=sgd_epochs))
 sigmoid: Any = globals()["sigmoid"]  # as strict's, with another exp
+activate: Any = globals()["activate"]
+log_total: Any = globals()["log_total"]
 
 
 def _plain() -> SimpleNamespace:
@@ -141,6 +180,9 @@ def _plain() -> SimpleNamespace:
     for name, function in vars(reference).items():
         if isinstance(function, FunctionType) and name != "logit":
             known[name] = FunctionType(function.__code__, known, name, function.__defaults__)
+    for compiled in (powers, cosines, probabilities):
+        function = getattr(compiled, "py_func", compiled)
+        known[function.__name__] = FunctionType(function.__code__, known, function.__name__)
     return SimpleNamespace(**known)
 
 

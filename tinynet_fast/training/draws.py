@@ -4,6 +4,8 @@ import threading
 
 import numpy as np
 
+from tinynet_fast.kernels import elementary
+
 _own = threading.local()
 
 
@@ -18,3 +20,18 @@ def seeded(seed: int | None) -> np.random.RandomState:
         draw = _own.draw = np.random.RandomState()
     draw.seed(seed)
     return draw
+
+
+def normal_numbers(draw: np.random.RandomState, n: int) -> np.ndarray:
+    """`draw.randn(n)` to rounding, and the same bits on every machine: Marsaglia's polar method (1964), as NumPy has it.
+
+    NumPy takes the logarithm of the C library, and on some CPUs fuses a product and a sum.
+    """
+    found: list[float] = []
+    while len(found) < n:
+        x, y = 2.0 * draw.random_sample() - 1.0, 2.0 * draw.random_sample() - 1.0
+        square = x * x + y * y
+        if 0.0 < square < 1.0:
+            factor = elementary.sqrt(-2.0 * elementary.log(square) / square)
+            found += [factor * y, factor * x]
+    return np.array(found[:n])

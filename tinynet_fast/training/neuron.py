@@ -15,7 +15,7 @@ from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.neuron_kinds import MOST_LABELS, check_neuron_output, first_weights, neurons_for
 from tinynet_fast.training.neuron_rate import search_once, search_rate
 from tinynet_fast.training.neuron_updates import DenseNeuron
-from tinynet_fast.training.options import Options, checked
+from tinynet_fast.training.options import Options, check_portable, checked
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
@@ -344,6 +344,8 @@ def train_neuron(
         sparse=True,
         n_jobs=n_jobs,
     )
+    check_portable(options, learning_rate=search, noise=noise)
+    rates.engine = options.engine
     options.augment_rows(noise)
     if rates.name == "cosine":
         rates.updates = options.epochs * len(options.rows)
