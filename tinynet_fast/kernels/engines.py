@@ -196,11 +196,16 @@ class Portable(Engine):
         return REFERENCE.sparse_rows(rows) if self._is_plain else super().sparse_rows(rows)
 
     def powers(self, x: Any, y: Any) -> np.ndarray:
-        x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
-        return self._filled(self.kernels.powers, self.own(x), self.own(y))
+        given = (np.array(each, dtype=np.float64) for each in np.broadcast_arrays(x, y))
+        return self._filled(self.kernels.powers, *map(self.own, given))
 
     def cosines(self, turns: np.ndarray, parts: float) -> np.ndarray:
         return self._filled(self.kernels.cosines, self.own(turns / parts))
+
+    @cached_property
+    def many_neurons(self) -> Any:
+        """The kernels of sweeps: those of `fast`, without a fused product and sum."""
+        return import_module("tinynet_fast.kernels.portable").many_neurons(self._is_plain)
 
     def logits(self, X: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """(n,): a neuron's sum for each row."""

@@ -165,6 +165,25 @@ def probabilities(sums, activation):
                 row[u] = activate(row[u], activation)[0]
 
 
+# --- many neurons -----------------------------------------------------------------------------------------------------
+
+
+@unrolled
+def product_and_sum(x, y, z):
+    """In place of `simd.fma`, which rounds once on one CPU and twice on another."""
+    return x * y + z
+
+
+def many_neurons(plain: bool = False) -> SimpleNamespace:
+    """The kernels of `fast/many_neurons.py` with each product rounded: their order of sums is fixed. `plain` has NumPy
+    run them, where nothing can be compiled."""
+    from tinynet_fast.kernels.fast import many_neurons as fused
+
+    others: dict[str, Any] = {"compiled": lambda function, signature: function} if plain else {}
+    made = rebuilt(fused, __name__, plain, fma=product_and_sum, **others)
+    return SimpleNamespace(**(vars(fused) | made))
+
+
 # --- the engine's kernels ---------------------------------------------------------------------------------------------
 
 NUMBERS = {name: value for name, value in strict.KNOWN.items() if name not in vars(strict)}  # the reference's own

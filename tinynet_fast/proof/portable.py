@@ -25,8 +25,10 @@ from tinynet_fast.kernels.poisson import row_keys
 from tinynet_fast.models.outputs import MARGIN
 from tinynet_fast.proof.facts import facts
 from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.training.digests import model_arrays, sha256
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
+from tinynet_fast.training.sweep import sweep
 from tinynet_fast.training.sweep_mlp import sweep_mlp
 
 KNOWN = Path(__file__).with_name("portable_digests.json")
@@ -102,22 +104,6 @@ def digest_of(result: Any, X: Any) -> str:
     if model.output != MARGIN:
         arrays.append(model.predict(X) if model.numbers else model.predict_proba(X))
     return sha256(arrays)
-
-
-def model_arrays(model: Any) -> list[np.ndarray]:
-    """The weights and biases of a model."""
-    if isinstance(model.weights, list):
-        return [*model.weights, *model.biases]
-    return [model.weights, np.asarray(model.bias)]
-
-
-def sha256(arrays: list[Any]) -> str:
-    """The digest of float64 arrays, and of their shapes."""
-    seen = hashlib.sha256()
-    for array in arrays:
-        array = np.ascontiguousarray(array, dtype="<f8")
-        seen.update(repr(array.shape).encode() + array.tobytes())
-    return seen.hexdigest()
 
 
 def overall(found: dict[str, str]) -> str:
@@ -245,13 +231,24 @@ def _sweeps() -> Iterator[Training]:
         return _Swept(sweep_mlp(X, y, learning_rate=[0.05, 0.2], **given))
 
     yield "sweep of networks", best, X
+    for name, options in {
+        "sweep": {"learning_rate": [0.01, 0.1, 1.0], "folds": 3, "seed": 2},
+        "sweep, l2 and averages": {"l2": [0.0, 0.01], "average": [False, True]},
+        "sweep of numbers": {"output": "linear", "learning_rate": [0.01, 0.02]},
+    }.items():
+        yield name, _sweep(X, X[:, 1] if "output" in options else y, options), X
+
+
+def _sweep(X: np.ndarray, y: np.ndarray, options: dict[str, Any]) -> Callable[[], Any]:
+    return lambda: _Swept(sweep(X, y, epochs=2, engine=PORTABLE.name, **options))
 
 
 class _Swept:
-    """The last model of a sweep, as `digest_of` takes it."""
+    """The last model of a sweep, as `digest_of` takes it: with all weights for losses."""
 
     def __init__(self, result: Any) -> None:
-        self.model, self.loss_history = result.models[-1], result.loss_history
+        self.model = result.models[-1]
+        self.loss_history = getattr(result, "weights", 0.0)
 
 
 if __name__ == "__main__":

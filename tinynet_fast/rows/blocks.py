@@ -252,9 +252,11 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.
     return np.sort(order[held:]), np.sort(order[:held])
 
 
-def standardisation(X: np.ndarray, names: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray]:
+def standardisation(
+    X: np.ndarray, names: Sequence[str] | None, in_order: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Each column's mean and standard deviation, as `Moments.standardisation` defines them."""
-    moments = Moments(X.shape[1])
+    moments = Moments(X.shape[1], in_order)
     for start in range(0, len(X), moments.block_rows):
         moments.add(X[start : start + moments.block_rows])
     return moments.standardisation(names)

@@ -42,6 +42,7 @@ class Options:
     recorded: dict[str, Any] = field(default_factory=dict)  # more entries for the model's file and the checkpoint
     loss: ChosenLoss = field(default_factory=choose_loss)
     augment: Augmentation | None = None  # what changes the rows anew in each epoch
+    asked: dict[str, Any] = field(default_factory=dict)  # all that the trainer was given
     targets: list[str] | None = None  # the names of the columns of numbers that are learned
 
     @property

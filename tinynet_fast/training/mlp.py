@@ -239,6 +239,7 @@ def train_mlp(
     >>> train_mlp(X, y, hidden=(8,), epochs=3000, seed=1, **options).model.predict([[2.0], [3.0]]).round(1)
     array([1., 4.])
     """
+    asked = dict(locals())
     check_activation(activation)
     steps = Optimizer(
         1.0 if is_auto(learning_rate) else check_rate("learning_rate", learning_rate),
@@ -286,7 +287,7 @@ def train_mlp(
         counted=True,
     )
     check_portable(options, learning_rate=is_auto(learning_rate), noise=noise, mixup=mixup)
-    steps.schedule.engine = options.engine
+    steps.schedule.engine, options.asked = options.engine, asked
     options.augment_rows(noise, mixup, batch_size)
     if schedule == "cosine":
         options.recorded["epochs_in_all"] = options.epochs

@@ -310,6 +310,7 @@ def train_neuron(
     >>> print(result.model, result.model.predict([2.5, 5]).round(1), round(result.model.score([1, 4], [52, 72]), 3))
     Neuron(1 inputs, linear) [62.  78.8] 1.0
     """
+    asked = dict(locals())
     of = check_neuron_output(output)
     chosen = choose_loss(loss, of, delta=delta, quantile=quantile, gamma=gamma)
     penalties, search = Penalties(l2, l1, average, chosen), is_auto(learning_rate)
@@ -345,7 +346,7 @@ def train_neuron(
         n_jobs=n_jobs,
     )
     check_portable(options, learning_rate=search, noise=noise)
-    rates.engine = options.engine
+    rates.engine, options.asked = options.engine, asked
     options.augment_rows(noise)
     if rates.name == "cosine":
         rates.updates = options.epochs * len(options.rows)

@@ -211,17 +211,17 @@ def part(
     return lambda function: function if UNCOMPILED else Compiled(function, **options)
 
 
-def rebuilt(module: ModuleType, name: str, **others: Any) -> dict[str, Any]:
+def rebuilt(module: ModuleType, name: str, plain: bool = False, **others: Any) -> dict[str, Any]:
     """The functions of a module of kernels once more, where each finds `others` in place of what it calls by these names.
 
-    They are compiled as the module's own are. `name` is the module that they are given to. A name of `others` that is
+    They are compiled as the module's own are, or are plain Python if `plain`. `name` is the module that they are given to. A name of `others` that is
     one of the functions takes its place.
     """
     known = {**vars(module), "__name__": name, **others}
     found: dict[str, Any] = {}
     for each, function in vars(module).items():
         if each not in others and getattr(function, "__module__", None) == module.__name__:
-            made = _with_globals(function, known)
+            made = _with_globals(getattr(function, "py_func", function) if plain else function, known)
             if made is not None:
                 found[each] = known[each] = made
     return {**found, **{each: other for each, other in others.items() if each in vars(module)}}
