@@ -164,11 +164,12 @@ def log(x):
 
 def log1p(x):
     """log(1 + x) for x above -1; what 1 + x loses by rounding is added again."""
-    u = 1.0 + x
-    m, k = taken_apart(where(u > 0.0, where(u < inf, u, 1.0), 1.0))
-    lost = where(x < 1.0, x - (u - 1.0), 1.0 - (u - x))
+    inside = where(x > -1.0, where(x < inf, x, 0.0), 0.0)
+    u = 1.0 + inside
+    m, k = taken_apart(u)
+    lost = where(inside < 1.0, inside - (u - 1.0), 1.0 - (u - inside))
     near = k * k < 0.5  # k is 0
-    y = log_of_one_and(where(near, x, m - 1.0), where(near, 0.0, lost / where(near, 1.0, u)), k)
+    y = log_of_one_and(where(near, inside, m - 1.0), where(near, 0.0, lost / where(near, 1.0, u)), k)
     return where(x < inf, where(x > -1.0, y, where(x < -1.0, nan, -inf)), x)
 
 

@@ -7,9 +7,9 @@ There is no copy of the specification here. `jit.rebuilt` compiles the functions
 `reference.py`, with other functions under the names that they use. `plain` has those of `reference.py` itself, in plain
 Python, for where nothing can be compiled: the same bits, a thousand times as slow.
 
-The exception is a neuron's sum, whose order is part of what makes an engine fast: from left to right each addition
-waits for the one before, which takes most of a row's time from 16 inputs on. Here, the products of inputs j, j + 8,
-j + 16, ... are one of eight sums, and the sums are added in pairs.
+The exception is the sum of a neuron with 32 inputs or more: from left to right each addition waits for the one before,
+which takes most of a row's time. Here, the products of inputs j, j + 8, j + 16, ... are one of eight sums, and the sums
+are added in pairs. Networks take eight hidden units at a time, each with the reference's order of sums.
 """
 
 from types import FunctionType, ModuleType, SimpleNamespace
@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import elementary, reference, strict
+from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED, kernel, part, rebuilt
-from tinynet_fast.kernels.compiler.simd import load, store, sum_of, unrolled
+from tinynet_fast.kernels.compiler.simd import full, load, store, sum_of, unrolled, where
+from tinynet_fast.kernels.reference import LEAK, LEAKY_RELU, RELU, SIGMOID, SILU, SOFTMAX, TANH
 
-SOFTMAX = reference.SOFTMAX
-PARTS = 8  # sums of a neuron
+PARTS, WIDE = 8, 32  # sums of a neuron; from how many inputs on (for 16, one sum is a tenth faster)
 # What a power of two has for bits, times 16: adding k << 48 to entry k & 15 gives the bits of 2**(k/16).
 POWERS = np.array([power for power, _ in elementary.SIXTEENTHS]).view(np.uint64)
 POWERS -= np.arange(16, dtype=np.uint64) << np.uint64(48)
@@ -58,16 +59,17 @@ def compiled_math() -> ModuleType:
     return found
 
 
-math: Any = elementary if UNCOMPILED else compiled_math()
+of_lanes: Any = compiled_math()
+math: Any = elementary if UNCOMPILED else of_lanes  # of a number; plain Python is faster than NumPy for one
 
 
 # --- one neuron -------------------------------------------------------------------------------------------------------
 
 
 def plain_logit(x, weights, bias):
-    """The neuron's sum for one row: eight sums side by side, then their sum, then what is left and the bias."""
+    """The neuron's sum for one row: eight sums side by side if it is wide, then what is left, and the bias."""
     d, z = len(weights), 0.0
-    whole = d - d % PARTS
+    whole = d - d % PARTS if d >= WIDE else 0
     if whole:
         s = [x[j] * weights[j] for j in range(PARTS)]
         for j in range(PARTS, whole):
@@ -82,7 +84,7 @@ def plain_logit(x, weights, bias):
 def logit(x, weights, bias):
     """`plain_logit`, with the eight sums in the lanes of a register."""
     d, z = len(weights), 0.0
-    whole = d & ~7
+    whole = d & ~7 if d >= WIDE else 0
     if whole:
         s = load(x, 0) * load(weights, 0)
         for j in range(8, whole, 8):
@@ -94,23 +96,26 @@ def logit(x, weights, bias):
 
 
 @part(inline=True)
-def nudged(x, nudge, ahead, weights):
-    """Move the weights by nudge * x; returns their sum with the next row's inputs, without the bias."""
+def nudged(X, i, k, nudge, weights):
+    """Move the weights by nudge * row i; returns their sum with the inputs of row k, without the bias."""
     d, z = len(weights), 0.0
-    whole = d & ~7
-    if whole:
-        w = load(weights, 0) - nudge * load(x, 0)
-        store(weights, 0, w)
-        s = load(ahead, 0) * w
-        for j in range(8, whole, 8):
-            w = load(weights, j) - nudge * load(x, j)
-            store(weights, j, w)
-            s = s + load(ahead, j) * w
-        z = sum_of(s)
+    if d < WIDE:
+        for j in range(d):
+            weights[j] -= nudge * X[i, j]
+            z += X[k, j] * weights[j]
+        return z
+    x, ahead, whole = X[i], X[k], d & ~7
+    w = load(weights, 0) - nudge * load(x, 0)
+    store(weights, 0, w)
+    s = load(ahead, 0) * w
+    for j in range(8, whole, 8):
+        w = load(weights, j) - nudge * load(x, j)
+        store(weights, j, w)
+        s = s + load(ahead, j) * w
+    z = sum_of(s)
     for j in range(whole, d):
-        w_j = weights[j] - nudge * x[j]
-        weights[j] = w_j
-        z += ahead[j] * w_j
+        weights[j] -= nudge * x[j]
+        z += ahead[j] * weights[j]
     return z
 
 
@@ -120,14 +125,111 @@ def sgd_epochs(X, y, step, weights, bias, losses):
     if len(X) == 0:
         return
     for epoch in range(len(losses)):
-        z, total, b = logit(X[0], weights, bias), losses[epoch], bias[0]
+        z = logit(X[0], weights, bias)
         for i in range(len(X)):
             error = sigmoid(z) - y[i]
-            total += error * error
+            losses[epoch] += error * error
             nudge = step[i] * error
-            b -= nudge
-            z = nudged(X[i], nudge, X[min(i + 1, len(X) - 1)], weights) + b
-        losses[epoch], bias[0] = total, b
+            bias[0] -= nudge
+            z = nudged(X, i, min(i + 1, len(X) - 1), nudge, weights) + bias[0]
+
+
+# --- a network --------------------------------------------------------------------------------------------------------
+
+
+@part(inline=True)
+def activate_eight(z, activation):
+    """`activate` for eight hidden units at a time."""
+    a, slope = z, full(1.0)  # the identity
+    if activation == SIGMOID:
+        a = 1.0 / (1.0 + of_lanes.exp(-z))
+        slope = a * (1.0 - a)
+    elif activation == TANH:
+        a = of_lanes.tanh(z)
+        slope = 1.0 - a * a
+    elif activation == RELU:
+        a, slope = where(z > 0.0, z, 0.0), where(z > 0.0, full(1.0), 0.0)
+    elif activation == LEAKY_RELU:
+        a, slope = where(z > 0.0, z, LEAK * z), where(z > 0.0, full(1.0), LEAK)
+    elif activation == SILU:
+        share = 1.0 / (1.0 + of_lanes.exp(-z))
+        a = z * share
+        slope = share + a * (1.0 - share)
+    return a, slope
+
+
+@kernel
+def network_forward(x, mask, layers, params, units):
+    """The reference's, with eight units of a hidden layer at a time."""
+    values, deltas = units[at.VALUES], units[at.DELTAS]
+    for j in range(layers[0, at.INPUTS]):
+        values[j] = x[j]
+    first, source, p, last = layers[0, at.INPUTS], 0, 0, len(layers) - 1
+    for layer in range(len(layers)):
+        inputs, outputs, activation = layers[layer, at.INPUTS], layers[layer, at.OUTPUTS], layers[layer, at.ACTIVATION]
+        target, biases = source + inputs, p + inputs * outputs
+        whole = outputs & ~7 if layer < last else 0
+        for u in range(0, whole, 8):
+            z8 = full(0.0)
+            for j in range(inputs):
+                z8 = z8 + values[source + j] * load(params, p + j * outputs + u)
+            a8, slope8 = activate_eight(z8 + load(params, biases + u), activation)
+            if len(mask) > 0:
+                kept = load(mask, target + u - first)
+                a8, slope8 = a8 * kept, slope8 * kept
+            store(values, target + u, a8)
+            store(deltas, target + u, slope8)
+        for u in range(whole, outputs):
+            z = 0.0
+            for j in range(inputs):
+                z += values[source + j] * params[p + j * outputs + u]
+            z += params[biases + u]
+            a, slope = activate(z, activation)
+            values[target + u] = a
+            deltas[target + u] = z if layer == last else slope
+            if layer < last and len(mask) > 0:
+                values[target + u] *= mask[target + u - first]
+                deltas[target + u] *= mask[target + u - first]
+        if activation == SOFTMAX:
+            norm = log_total(deltas, target, outputs)
+            for u in range(outputs):
+                values[target + u] = math.exp(deltas[target + u] - norm)
+        source, p = target, biases + outputs
+
+
+@part(inline=True)
+def add_products(gradient, at_first, value, deltas, first, count):
+    """gradient[at_first + u] += value * deltas[first + u] for `count` units."""
+    whole = count & ~7
+    for u in range(0, whole, 8):
+        store(gradient, at_first + u, load(gradient, at_first + u) + value * load(deltas, first + u))
+    for u in range(whole, count):
+        gradient[at_first + u] += value * deltas[first + u]
+
+
+@kernel
+def network_backward(y, first, weight, rule, layers, params, units, gradient):
+    """The reference's, with eight units at a time; it asks for no blame of the inputs."""
+    values, deltas, last = units[at.VALUES], units[at.DELTAS], len(layers) - 1
+    ends, outputs = layers[last, at.ACTIVATION], layers[last, at.OUTPUTS]
+    target, p = len(values) - outputs, len(params)
+    for u in range(outputs):
+        actual = y[first + u] if ends != SOFTMAX else 1.0 if int(y[first]) == u else 0.0
+        z, prediction = deltas[target + u], values[target + u]
+        deltas[target + u] = weight * loss_slope(z, prediction, actual, rule[at.LOSS], rule[at.LOSS_SHAPE])
+    for layer in range(last, -1, -1):
+        inputs, outputs = layers[layer, at.INPUTS], layers[layer, at.OUTPUTS]
+        source, biases = target - inputs, p - outputs
+        p = biases - inputs * outputs
+        add_products(gradient, biases, 1.0, deltas, target, outputs)
+        for j in range(inputs):
+            add_products(gradient, p + j * outputs, values[source + j], deltas, target, outputs)
+            if layer > 0:
+                blame = 0.0
+                for u in range(outputs):
+                    blame += params[p + j * outputs + u] * deltas[target + u]
+                deltas[source + j] = blame * deltas[source + j]
+        target = source
 
 
 # --- numbers of schedules ---------------------------------------------------------------------------------------------
@@ -187,10 +289,12 @@ def many_neurons(plain: bool = False) -> SimpleNamespace:
 # --- the engine's kernels ---------------------------------------------------------------------------------------------
 
 NUMBERS = {name: value for name, value in strict.KNOWN.items() if name not in vars(strict)}  # the reference's own
-globals().update(rebuilt(strict, __name__, **NUMBERS, math=math, logit=logit, sgd_epochs=sgd_epochs))
-sigmoid: Any = globals()["sigmoid"]  # as strict's, with another exp
+own = {each.__name__: each for each in (logit, sgd_epochs, network_forward, network_backward)}
+globals().update(rebuilt(strict, __name__, **NUMBERS, **own, math=math))
+sigmoid: Any = globals()["sigmoid"]  # strict's, with another exp
 activate: Any = globals()["activate"]
 log_total: Any = globals()["log_total"]
+loss_slope: Any = globals()["loss_slope"]
 
 
 def _plain() -> SimpleNamespace:

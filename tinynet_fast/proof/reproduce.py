@@ -86,23 +86,16 @@ def reproduce(model: Any, X: Any, y: Any = None, *, sample_weight: Any = None) -
     digest = model.training.get("digest")
     if not isinstance(asked, dict) or not isinstance(digest, dict) or not isinstance(asked.get("options"), dict):
         raise ValueError("the model does not say how to train it again: train it with engine='portable'")
-    options = {name: value for name, value in asked["options"].items() if name != "engine"}
+    options = dict(asked["options"])
     if sample_weight is not None:
         options["sample_weight"] = sample_weight
-    options |= {"engine": "portable"}
+    if isinstance(options.get("class_weight"), list):  # pairs
+        options["class_weight"] = dict(options["class_weight"])
     if asked.get("trainer") in TRAINERS:
-        result = TRAINERS[asked["trainer"]](X, y, **_as_given(options, model))
+        result = TRAINERS[asked["trainer"]](X, y, **options)
     else:
         from tinynet_fast.tables.train import train  # here, because models of arrays need no tables
 
         result = train(X, model.training.get("target") if y is None else y, **options)
     return Reproduction(digest, result.model.training["digest"], result.model)
 
-
-def _as_given(options: dict[str, Any], model: Any) -> dict[str, Any]:
-    """The options, with the keys of class weights as labels again: JSON has texts alone."""
-    weights = options.get("class_weight")
-    if isinstance(weights, dict):
-        by_text = {str(label): label for label in model.labels.tolist()}
-        options["class_weight"] = {by_text.get(text, text): weight for text, weight in weights.items()}
-    return options

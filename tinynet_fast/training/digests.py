@@ -5,6 +5,7 @@ They are SHA-256 of little-endian float64 and of JSON, so they are the same on e
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -73,5 +74,7 @@ NOT_KEPT += ("resume", "n_jobs")  # nothing depends on these
 def asked_again(trainer: str, asked: dict[str, Any]) -> dict[str, Any]:
     """What a model's file says of the options that a trainer was given: its name, and plain values."""
     kept = {name: value for name, value in asked.items() if name not in NOT_KEPT and value is not None}
+    if isinstance(kept.get("class_weight"), Mapping):
+        kept["class_weight"] = list(kept["class_weight"].items())  # JSON's names are texts, and labels may be numbers
     found: dict[str, Any] = json.loads(json.dumps({"trainer": trainer, "options": kept}, default=_plain))
     return found
