@@ -45,7 +45,9 @@ def rows():
 def test_digests_are_those_of_every_machine():
     seen = validate_portable()
     assert seen.different == []
-    assert seen.kept and seen.digests == KNOWN and seen.digest == portable.overall(KNOWN)
+    assert seen.kept
+    assert seen.digests == KNOWN
+    assert seen.digest == portable.overall(KNOWN)
 
 
 @pytest.mark.parametrize("name", CPUS)
@@ -67,16 +69,22 @@ def test_a_difference_is_named(monkeypatch, run):
     first, second = [name for name, _, _ in portable._numbers()][:2]
     monkeypatch.setattr(portable, "digests", lambda progress=None: {first: KNOWN[first], second: "0" * 64})
     seen = validate_portable()
-    assert not seen.kept and second in seen.different and first not in seen.different
+    assert not seen.kept
+    assert second in seen.different
+    assert first not in seen.different
     status, out, _ = run("validate", "--portable")
-    assert status == 1 and f"{second}  DIFFERENT: {KNOWN[second]}" in out and "NOT that of other machines" in out
+    assert status == 1
+    assert f"{second}  DIFFERENT: {KNOWN[second]}" in out
+    assert "NOT that of other machines" in out
 
 
 def test_the_command_prints_the_digest(run):
     status, out, _ = run("validate", "--portable", "--json")
-    assert status == 0 and json.loads(out)["digest"] == portable.overall(KNOWN)
+    assert status == 0
+    assert json.loads(out)["digest"] == portable.overall(KNOWN)
     status, _, err = run("validate", "--portable", "--deep")
-    assert status == 2 and "leave --data, --target and --deep out" in err
+    assert status == 2
+    assert "leave --data, --target and --deep out" in err
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -107,12 +115,14 @@ def test_a_table_is_trained_on_again(run, tmp_path):
     lines = [f"{h},{s},{'pass' if h + (s == 'a') > 5 else 'fail'}" for h, s in zip(hours, school, strict=True)]
     (tmp_path / "rows.csv").write_text("hours,school,result\n" + "\n".join(lines) + "\n")
     options = ("--learning-rate", "0.1", "--epochs", "3", "--engine", "portable", "--quiet")
-    assert run("train", "rows.csv", "result", "-o", "m.json", *options)[0] == 0
+    assert run("train", "rows.csv", "--target", "result", "--model", "m.json", *options)[0] == 0
     status, out, _ = run("reproduce", "m.json", "rows.csv")
-    assert status == 0 and out.startswith("reproduced: the same rows, options and weights")
+    assert status == 0
+    assert out.startswith("reproduced: the same rows, options and weights")
     (tmp_path / "rows.csv").write_text("hours,school,result\n" + "\n".join(lines[1:]) + "\n")
     status, out, _ = run("reproduce", "m.json", "rows.csv")
-    assert status == 1 and out.startswith("not reproduced: the rows")
+    assert status == 1
+    assert out.startswith("not reproduced: the rows")
     assert train("rows.csv", "result", epochs=2, learning_rate=0.1).model.training.get("digest") is None
 
 
@@ -164,4 +174,5 @@ def test_plain_python_runs_the_reference(rows):
     """Where nothing can be compiled, and for what `reference.py` is to `strict`."""
     assert PORTABLE.kernels is kernels or PORTABLE.kernels is kernels.plain
     assert set(vars(kernels.plain)) >= {"sgd_epochs", "network_epochs", "sgd_sparse_epochs", "powers"}
-    assert ENGINES["portable"] is PORTABLE and PORTABLE.is_portable
+    assert ENGINES["portable"] is PORTABLE
+    assert PORTABLE.is_portable

@@ -126,5 +126,19 @@ def warmup() -> None:
     warm_up(SafeConsole(highlight=False))
 
 
-for command in (demo, sample, train, predict, evaluate, threshold, lab, plot, trace, validate, reproduce, warmup, bench):
+for command in (
+    demo,
+    sample,
+    train,
+    predict,
+    evaluate,
+    threshold,
+    lab,
+    plot,
+    trace,
+    validate,
+    reproduce,
+    warmup,
+    bench,
+):
     app.command()(command)

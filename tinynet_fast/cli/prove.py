@@ -116,7 +116,9 @@ def _validate_portable(as_json: bool) -> None:
 def reproduce(
     model: ModelFile,
     data: LabelledRows,
-    target: Annotated[str | None, Option(help="The column of the labels or numbers (default: what was learned).")] = None,
+    target: Annotated[
+        str | None, Option(help="The column of the labels or numbers (default: what was learned).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model of --engine portable again, as its file says, and compare; exit status 0 only if it is the same."""

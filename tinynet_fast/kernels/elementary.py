@@ -91,7 +91,7 @@ def _powers():
 
 
 def _sixteenths():
-    """(2**(i/16) as a float, and what it lacks of it, relative) for i from 0 to 15, by square roots of whole numbers."""
+    """(2**(i/16) as a float, and what it lacks of it, relative) for i from 0 to 15, by whole numbers' square roots."""
     unit = 1 << 200
     root = unit * 2
     for _ in range(4):

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tinynet_fast.columns import Columns, Target
-from tinynet_fast.kernels import vectorized
 from tinynet_fast.kernels.engines import PORTABLE
 from tinynet_fast.models import files, outputs
 from tinynet_fast.models.as_sklearn import fitted_estimator
@@ -145,7 +144,7 @@ class Model:
 
     @property
     def is_portable(self) -> bool:
-        """Whether the model was trained with engine="portable": then it predicts the same bits on every machine, too."""
+        """Whether engine="portable" trained the model: then it predicts the same bits on every machine, too."""
         return self.training.get("engine") == PORTABLE.name
 
     def decision_function(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:

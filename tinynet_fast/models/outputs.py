@@ -54,7 +54,7 @@ def probabilities(z: np.ndarray, output: str, portable: bool = False) -> np.ndar
         p = vectorized.sigmoid(z)
     if output == ONE_VS_REST:
         total = np.add.accumulate(p, axis=1)[:, -1:] if portable else p.sum(axis=1, keepdims=True)
-        return np.divide(p, total, out=np.full_like(p, 1.0 / p.shape[1]), where=total > 0.0)
+        return np.divide(p, total, out=np.full_like(p, 1.0 / z.shape[1]), where=total > 0.0)
     return np.asarray(p)
 
 

@@ -164,7 +164,7 @@ def _neurons() -> Iterator[Training]:
 def _options() -> Iterator[Training]:
     X = made_rows(11)
     y, weight = _labels(X), 0.5 + (made_rows(1, 7)[:, 0] > 0.0)
-    for name, options in {
+    kinds: dict[str, dict[str, Any]] = {
         "l2, averaged": {"l2": 0.01, "average": True},
         "l1": {"l1": 0.01},
         "invscaling": {"schedule": "invscaling", "power_t": 0.3},
@@ -175,7 +175,8 @@ def _options() -> Iterator[Training]:
         "squared error": {"loss": "squared_error"},
         "hinge": {"loss": "hinge"},
         "focal": {"loss": "focal", "gamma": 1.7},
-    }.items():
+    }
+    for name, options in kinds.items():
         yield f"neuron, {name}", _neuron(X, y, **options), X
     sparse = _sparse(np.where(made_rows(11, 3) > 1.0, X, 0.0))
     yield "sparse neuron", _neuron(sparse, y), X
@@ -208,7 +209,7 @@ def _networks() -> Iterator[Training]:
     y = _labels(X)
     for activation in ACTIVATIONS:
         yield f"network, {activation}", _network(X, y, activation=activation, batch_size=8), X
-    for name, options in {
+    kinds: dict[str, dict[str, Any]] = {
         "momentum": {"momentum": 0.9, "nesterov": True},
         "adam": {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.01},
         "rmsprop": {"optimizer": "rmsprop", "learning_rate": 0.01, "l2": 0.01},
@@ -218,7 +219,8 @@ def _networks() -> Iterator[Training]:
         "normal": {"init": "normal", "init_scale": 0.3},
         "weights": {"sample_weight": 0.5 + (X[:, 1] > 0.0), "batch_size": 6},
         "focal": {"loss": "focal"},
-    }.items():
+    }
+    for name, options in kinds.items():
         yield f"network, {name}", _network(X, y, **({"batch_size": 8} | options)), X
 
 
@@ -231,11 +233,12 @@ def _sweeps() -> Iterator[Training]:
         return _Swept(sweep_mlp(X, y, learning_rate=[0.05, 0.2], **given))
 
     yield "sweep of networks", best, X
-    for name, options in {
+    kinds: dict[str, dict[str, Any]] = {
         "sweep": {"learning_rate": [0.01, 0.1, 1.0], "folds": 3, "seed": 2},
         "sweep, l2 and averages": {"l2": [0.0, 0.01], "average": [False, True]},
         "sweep of numbers": {"output": "linear", "learning_rate": [0.01, 0.02]},
-    }.items():
+    }
+    for name, options in kinds.items():
         yield name, _sweep(X, X[:, 1] if "output" in options else y, options), X
 
 

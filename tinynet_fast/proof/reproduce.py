@@ -98,4 +98,3 @@ def reproduce(model: Any, X: Any, y: Any = None, *, sample_weight: Any = None) -
 
         result = train(X, model.training.get("target") if y is None else y, **options)
     return Reproduction(digest, result.model.training["digest"], result.model)
-

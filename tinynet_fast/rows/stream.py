@@ -137,8 +137,8 @@ class StreamRows:
         """Count the rows in one pass.
 
         If `standardize`, compute the means and deviations of inputs, if `standardize_y`, those of the numbers to learn;
-        if `count_labels`, count the rows of each label. `why` is what a message says about rows that can be read once. `in_order` is as for
-        `Moments`.
+        if `count_labels`, count the rows of each label. `why` is what a message says about rows that can be read once.
+        `in_order` is as for `Moments`.
         """
         if self.count is not None and not (standardize or standardize_y or count_labels):
             return

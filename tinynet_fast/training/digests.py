@@ -38,9 +38,11 @@ def rows_digest(rows: Any) -> str | None:
         return None
     parts = [hashlib.sha256() for _ in range(4)]
     for X, y, weights in rows.blocks(ROWS):
-        stored = X.lists()[:2] if isinstance(X, CSR) else (X, [])
-        lengths = X.lengths if isinstance(X, CSR) else []
-        taken = (stored[0], y, [] if weights is None else weights, [*stored[1], *lengths])
+        values, places = X, np.empty(0)
+        if isinstance(X, CSR):
+            values, indices, _, _ = X.lists()
+            places = np.array([*indices, *X.lengths])
+        taken = (values, y, np.empty(0) if weights is None else weights, places)
         for seen, array in zip(parts, taken, strict=True):
             seen.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
     return hashlib.sha256(b"".join(seen.digest() for seen in parts)).hexdigest()
@@ -60,6 +62,19 @@ def weights_digest(model: Any) -> str:
     return sha256(model_arrays(model))
 
 
+def of_training(model: Any, options: Any, decided: dict[str, Any]) -> dict[str, Any]:
+    """Entries for the model's file: the digests of a training, and what was asked for.
+
+    `decided` is all that the weights depend on beside the rows and the epochs.
+    """
+    digests = {
+        "rows": rows_digest(options.rows),
+        "options": options_digest(decided | {"epochs": options.epochs}),
+        "weights": weights_digest(model),
+    }
+    return {"digest": digests, "asked": asked_again(decided["trainer"], options.asked | {"seed": options.seed})}
+
+
 def different(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Which of the digests of two trainings differ: "rows", "options", "weights"."""
     return [name for name in ("rows", "options", "weights") if was.get(name) != now.get(name)]
@@ -67,8 +82,9 @@ def different(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 # --- what was asked for, so that it can be asked for again ------------------------------------------------------------
 
-NOT_KEPT = ("X", "y", "table", "target", "sample_weight", "progress", "callback", "checkpoint", "checkpoint_seconds")
-NOT_KEPT += ("resume", "n_jobs")  # nothing depends on these
+# The rows, which a digest stands for, and what nothing depends on.
+NOT_KEPT = {"X", "y", "table", "target", "sample_weight", "progress", "callback", "resume", "n_jobs"}
+NOT_KEPT |= {"checkpoint", "checkpoint_seconds"}
 
 
 def asked_again(trainer: str, asked: dict[str, Any]) -> dict[str, Any]:

@@ -366,7 +366,10 @@ def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str, n
 def first_parameters(
     weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None, portable: bool = False
 ) -> np.ndarray:
-    """The starting parameters, flat, the same on every machine if `portable`. NumPy never changes RandomState's numbers, so a seed's weights never change."""
+    """The starting parameters, flat; the same bits on every machine if `portable`.
+
+    NumPy never changes RandomState's numbers, so a seed's weights never change.
+    """
     check_one_of("init", init, INITS)
     _check_network(weights, biases, sizes)
     if weights is None:

@@ -134,12 +134,13 @@ NOT_PORTABLE = {  # options that engine="portable" refuses, and what to do inste
 
 
 def check_portable(options: Options, **asked: Any) -> None:
-    """ValueError if an option was asked for by which the weights of the engine "portable" would depend on the machine."""
+    """ValueError if an option was asked for that would have the weights of "portable" depend on the machine."""
     for name, value in asked.items():
         if value and options.engine.is_portable:
             why, remedy = NOT_PORTABLE[name]
             raise ValueError(
-                f"{name} is not for engine='portable': {why} with functions whose last bits depend on the machine: {remedy}"
+                f"{name} is not for engine='portable': {why} with functions whose last bits depend on the machine; "
+                f"{remedy}"
             )
 
 

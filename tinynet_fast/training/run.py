@@ -423,11 +423,9 @@ def training_result(trainable: Trainable[M_co], options: Options, history: Histo
         "final_loss": float(losses[-1]),
     }
     if options.engine.is_portable:
-        from tinynet_fast.training.digests import asked_again, options_digest, rows_digest, weights_digest  # hashlib takes 2 ms
+        from tinynet_fast.training.digests import of_training  # here, because hashlib takes 2 ms
 
-        own = _checkpoint_options(trainable, options) | {"epochs": options.epochs}
-        digests = {"rows": rows_digest(rows), "options": options_digest(own), "weights": weights_digest(model)}
-        model.training |= {"digest": digests, "asked": asked_again(own["trainer"], options.asked | {"seed": options.seed})}
+        model.training |= of_training(model, options, _checkpoint_options(trainable, options))
     dropped = 0
     if is_streamed(rows):
         dropped = rows.source.dropped

@@ -212,10 +212,10 @@ def part(
 
 
 def rebuilt(module: ModuleType, name: str, plain: bool = False, **others: Any) -> dict[str, Any]:
-    """The functions of a module of kernels once more, where each finds `others` in place of what it calls by these names.
+    """The functions of a module of kernels once more, but each finds `others` in place of what it calls by these names.
 
-    They are compiled as the module's own are, or are plain Python if `plain`. `name` is the module that they are given to. A name of `others` that is
-    one of the functions takes its place.
+    They are compiled as the module's own are, or are plain Python if `plain`. `name` is the module that they are given
+    to. If a name of `others` is that of one of the functions, this one takes its place.
     """
     known = {**vars(module), "__name__": name, **others}
     found: dict[str, Any] = {}

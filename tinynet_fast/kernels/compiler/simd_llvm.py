@@ -185,7 +185,10 @@ def sqrt(x):
 
 def where(condition, x, y):
     dtype = next((v.dtype for v in _written((x, y))), types.float64)
-    kind, builder = Lanes(condition.kind.count, dtype) if isinstance(condition.kind, Lanes) else dtype, condition.builder
+    kind, builder = (
+        Lanes(condition.kind.count, dtype) if isinstance(condition.kind, Lanes) else dtype,
+        condition.builder,
+    )
     parts = condition.parts, _parts(builder, x, kind), _parts(builder, y, kind)
     return Value(builder, kind, [builder.select(*each) for each in zip(*parts, strict=True)])
 
