@@ -25,7 +25,8 @@ def seeded(seed: int | None) -> np.random.RandomState:
 def normal_numbers(draw: np.random.RandomState, n: int) -> np.ndarray:
     """`draw.randn(n)` to rounding, and the same bits on every machine.
 
-    It is Marsaglia's polar method (1964), as in NumPy. But NumPy takes the logarithm of the C library, and on some CPUs fuses a product and a sum.
+    It is Marsaglia's polar method (1964), as in NumPy. But NumPy takes the logarithm of the C
+    library, and on some CPUs fuses a product and a sum.
     """
     found: list[float] = []
     while len(found) < n:

@@ -190,11 +190,12 @@ def train_mlp(
         The standard deviation for "normal".
     shuffle, seed, validation, patience, progress, callback
         As for `train_neuron`; the start weights and the units that dropout leaves out are also drawn from `seed`.
-    engine : {"fast", "strict", "numpy", "reference"}
+    engine : {"fast", "strict", "portable", "numpy", "reference"}
         What does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
         difference in rounding can grow, and it does if training is unstable (inputs of 100 at a rate of 0.1). "strict"
         has the reference's weights bit for bit after any number of updates. "fast" leaves to it very large starting
         weights, sample weights below 1e-290, and the losses "hinge", "focal", "absolute_error" and "quantile".
+        "portable" gives the same bits on every machine; it takes no "auto" rate, patience, noise or mixup.
     n_jobs : int, optional
         How many threads may train, None for one and -1 for one on each core; never more than there are cores. The
         weights are the same bits however many there are. Threads share the rows of a batch, 128 rows at a time, so they

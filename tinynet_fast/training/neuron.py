@@ -201,13 +201,14 @@ def train_neuron(
         only once, no fraction can be held out.
     patience : int, optional
         Stop after this many epochs in a row without a lower validation loss, and return the weights of the best epoch.
-    engine : {"fast", "strict", "numpy", "reference"}
+    engine : {"fast", "strict", "portable", "numpy", "reference"}
         What does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, steps that can
         overshoot and very large starting weights to "strict", which has the reference's weights bit for bit. It also
         leaves to it the losses that are not convex, have a kink, or have no bound on their slope's slope:
         "squared_error" of labels, "focal", "hinge", "absolute_error", "quantile" and "poisson". (On sparse rows "fast"
         does l1 itself, and "log_loss" alone.) If the rate falls until no step can overshoot, "fast" trains the rows
-        from there on, but none of the first epoch if the rows take more than 256 MB.
+        from there on, but none of the first epoch if the rows take more than 256 MB. "portable" gives the same bits on
+        every machine; it takes no "auto" rate, patience or noise.
     progress : bool
         Show on stderr how far training is: a bar on a terminal, elsewhere a line every few seconds.
     callback : callable, optional
