@@ -193,7 +193,11 @@ class Portable(Engine):
         return REFERENCE.own(array, dtype) if self._is_plain else super().own(array, dtype)
 
     def sparse_rows(self, rows: Any) -> Any:
-        return REFERENCE.sparse_rows(rows) if self._is_plain else super().sparse_rows(rows)
+        if self._is_plain:
+            return REFERENCE.sparse_rows(rows)
+        data, indices, indptr, order = rows.arrays
+        small = np.int32 if rows.n_features < 1 << 31 else np.int64  # the library has kernels for int32 alone
+        return data.astype(np.float64, copy=False), indices.astype(small, copy=False), indptr, order
 
     def powers(self, x: Any, y: Any) -> np.ndarray:
         given = (np.array(each, dtype=np.float64) for each in np.broadcast_arrays(x, y))
@@ -205,7 +209,7 @@ class Portable(Engine):
     @cached_property
     def many_neurons(self) -> Any:
         """The kernels of sweeps: those of `fast`, without a fused product and sum."""
-        return import_module("tinynet_fast.kernels.portable").many_neurons(self._is_plain)
+        return import_module("tinynet_fast.kernels.portable").many_neurons(not (UNCOMPILED or has_numba()))
 
     def logits(self, X: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """(n,): a neuron's sum for each row."""
@@ -329,7 +333,7 @@ def n_units(layers: np.ndarray) -> int:
 
 def compiles_portable() -> bool:
     """`compiles`, for the kernels of `portable`."""
-    return UNCOMPILED or has_numba()
+    return UNCOMPILED or has_numba() or native.only("portable.sgd_epochs") is not None
 
 
 def compiles() -> bool:

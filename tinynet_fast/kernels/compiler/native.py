@@ -60,15 +60,19 @@ class Library:
         ctypes.c_int64.in_dll(self._library, "tinynet_fast_header").value = object.__basicsize__
         ctypes.c_void_p.in_dll(self._library, "tinynet_fast_array_type").value = id(np.ndarray)
         start = ctypes.addressof(ctypes.c_char.in_dll(self._library, "tinynet_fast_entries"))
-        self.signatures: dict[str, dict[str, str]] = {}
+        self.signatures: dict[str, dict[str, int]] = {}
         for line in ctypes.string_at(start).decode().splitlines():
             number, name, signature = line.split(" ", 2)
-            self.signatures.setdefault(name, {})[signature] = symbol(self.level, int(number))
+            self.signatures.setdefault(name, {})[signature] = int(number)
 
     def entry(self, name: str, signature: str) -> Callable[..., Any] | None:
         """The compiled kernel, or None where the library has not that one, for those arguments or for this CPU."""
-        known = self.signatures.get(name, {}).get(signature)
-        function = getattr(self._library, known, None) if known else None
+        number = self.signatures.get(name, {}).get(signature)
+        if number is None:
+            return None
+        levels = self.levels[self.levels.index(self.level) :: -1]  # the level, then those below it
+        found = (getattr(self._library, symbol(level, number), None) for level in levels)
+        function = next((each for each in found if each is not None), None)
         return None if function is None else _callable(function, name, signature)
 
 

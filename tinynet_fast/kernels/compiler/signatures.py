@@ -50,6 +50,15 @@ DIRECT = {
     "fast.floors.chain": ["l0 d0 d0 d1"],
     "fast.objective.objective": ["d1 d1 d2 d1 d0 d0 d1 d1 dw1"],
 }
+# With strict's arguments, and sparse rows whose places are int32.
+DIRECT |= {f"portable.{name[7:]}": words for name, words in DIRECT.items() if name.startswith("strict.")}
+DIRECT |= {
+    "portable.sgd_sparse_epochs": [f"d1 i1 {SPARSE_NEURON}"],
+    "portable.sparse_logits": ["d1 i1 l1 l1 d1 d1 dw1"],
+    "portable.powers": ["d1 d1 dw1"],
+    "portable.cosines": ["d1 dw1"],
+    "portable.probabilities": ["dw2 l0"],
+}
 AHEAD = DIRECT | {
     "exact.run_dense": [EXACT_DENSE.format(f=f) for f in EITHER],
     "exact.run_sparse": [EXACT_SPARSE.format(f=f) for f in EITHER],
@@ -147,7 +156,13 @@ LATER = {
 
 
 def is_ahead(name: str, signature: str, level: str) -> bool:
-    """Whether the library has it for an instruction-set level: kernels of several registers are 250 kB for v2."""
+    """Whether the library has it for an instruction-set level.
+
+    Kernels of several registers are 250 kB for v2. The kernels of `portable` have the same bits at every level, and v4
+    takes v3's, which are 110 kB.
+    """
+    if name.startswith("portable."):
+        return level != "x86-64-v4"
     return level != "x86-64-v2" or not name.startswith("fast.many_neurons.") or signature.split()[-3] == "t1"
 
 
