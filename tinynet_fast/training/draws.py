@@ -1,6 +1,7 @@
 """Random numbers that repeat those of `numpy.random.RandomState`. Orders of rows are in `rows/blocks.py`."""
 
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -22,17 +23,16 @@ def seeded(seed: int | None) -> np.random.RandomState:
     return draw
 
 
-def normal_numbers(draw: np.random.RandomState, n: int) -> np.ndarray:
-    """`draw.randn(n)` to rounding, and the same bits on every machine.
+def normal_numbers(draw: np.random.RandomState) -> Iterator[float]:
+    """The numbers of `draw.randn`, one after the other, to rounding: the same bits on every machine.
 
-    It is Marsaglia's polar method (1964), as in NumPy. But NumPy takes the logarithm of the C
-    library, and on some CPUs fuses a product and a sum.
+    It is Marsaglia's polar method (1964), as in NumPy. But NumPy takes the logarithm of the C library, and on some CPUs
+    fuses a product and a sum. The numbers come in pairs, the second first.
     """
-    found: list[float] = []
-    while len(found) < n:
+    while True:
         x, y = 2.0 * draw.random_sample() - 1.0, 2.0 * draw.random_sample() - 1.0
         square = x * x + y * y
         if 0.0 < square < 1.0:
             factor = elementary.sqrt(-2.0 * elementary.log(square) / square)
-            found += [factor * y, factor * x]
-    return np.array(found[:n])
+            yield factor * y
+            yield factor * x

@@ -1,8 +1,8 @@
 """`train_mlp`: a small network, trained by gradient descent on all rows, batches or single rows. See also `run.py`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -375,7 +375,8 @@ def first_parameters(
     _check_network(weights, biases, sizes)
     if weights is None:
         draw = seeded(seed)
-        weights = [_draw(draw, init, init_scale, portable, a, b) for a, b in pairwise(sizes)]
+        numbers = normal_numbers(draw) if portable else None
+        weights = [_draw(draw, numbers, init, init_scale, a, b) for a, b in pairwise(sizes)]
     if biases is None:
         biases = [np.zeros(size) for size in sizes[1:]]
     return flatten(*check_layers(weights, biases, sizes[-1]))
@@ -410,11 +411,17 @@ def longest_unit(start: np.ndarray, sizes: list[int]) -> float:
 
 
 def _draw(
-    draw: np.random.RandomState, init: str, init_scale: float, portable: bool, fan_in: int, fan_out: int
+    draw: np.random.RandomState,
+    numbers: Iterator[float] | None,
+    init: str,
+    init_scale: float,
+    fan_in: int,
+    fan_out: int,
 ) -> np.ndarray:
     if init == "glorot":
         bound = np.sqrt(6.0 / (fan_in + fan_out))
         # As `uniform`, whose product and sum are one rounding on CPUs for which NumPy was compiled so (aarch64).
         return -bound + (bound - -bound) * draw.random_sample((fan_in, fan_out))
-    drawn = normal_numbers(draw, fan_in * fan_out) if portable else draw.randn(fan_in * fan_out)
+    count = fan_in * fan_out
+    drawn = draw.randn(count) if numbers is None else np.array(list(islice(numbers, count)))
     return drawn.reshape(fan_in, fan_out) * (np.sqrt(2.0 / fan_in) if init == "he" else init_scale)
