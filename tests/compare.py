@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from tinynet_fast.kernels.compiler.jit import has_numba
+from tinynet_fast.kernels.engines import ENGINES
 
+# The engines that take every option; "portable" refuses rates that are searched for, patience, noise and mixup.
+with_any_option = pytest.mark.parametrize("engine", [name for name in ENGINES if name != "portable"])
 needs_numba = pytest.mark.skipif(not has_numba(), reason="Numba compiles what is called here")
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
     from tinynet_fast.models import MLP, Ensemble, Neuron, load
     from tinynet_fast.models.files import ModelFileError
+    from tinynet_fast.proof.portable import validate_portable
+    from tinynet_fast.proof.reproduce import reproduce
     from tinynet_fast.proof.validate import validate
     from tinynet_fast.tables.evaluate import evaluate
     from tinynet_fast.tables.report import Report
@@ -36,6 +38,8 @@ _NAMES = {
     "errors": ("TrainingDivergedError", "TrainingWarning"),
     "models": ("MLP", "Ensemble", "Neuron", "load"),
     "models.files": ("ModelFileError",),
+    "proof.portable": ("validate_portable",),
+    "proof.reproduce": ("reproduce",),
     "proof.validate": ("validate",),
     "tables.evaluate": ("evaluate",),
     "tables.report": ("Report",),
@@ -72,12 +76,14 @@ __all__ = [
     "bootstrap",
     "evaluate",
     "load",
+    "reproduce",
     "sweep",
     "sweep_mlp",
     "train",
     "train_mlp",
     "train_neuron",
     "validate",
+    "validate_portable",
 ]
 
 

@@ -4,7 +4,7 @@ import statistics
 
 import numpy as np
 import pytest
-from compare import assert_keeps, flat, parameters
+from compare import assert_keeps, flat, parameters, with_any_option
 
 from tinynet_fast import TrainingDivergedError, train_mlp, train_neuron
 from tinynet_fast.kernels import engines
@@ -175,6 +175,7 @@ def test_numbers_to_learn_are_mixed(targets):
     np.testing.assert_allclose(weighted, share[::2] * np.arange(100.0) + share[1::2] * other)
 
 
+@with_any_option
 @pytest.mark.parametrize("options", [{}, {"standardize": True}, {"shuffle": True}], ids=str)
 def test_a_neuron_is_that_of_a_loop_over_noisy_rows(options, engine):
     """The same noise added by hand: each epoch is a run of one epoch from the weights before."""
@@ -194,6 +195,7 @@ def test_a_neuron_is_that_of_a_loop_over_noisy_rows(options, engine):
     assert_keeps(1e-12, flat(comp.model), flat(model))
 
 
+@with_any_option
 @pytest.mark.parametrize("labels", [2, 3])
 def test_a_network_goes_down_the_gradient_of_mixed_losses(labels, engine):
     """A batch is one step down the mean of s * loss(y) + (1 - s) * loss(y'), here without hidden units or of one."""
@@ -227,6 +229,7 @@ def test_a_network_goes_down_the_gradient_of_mixed_losses(labels, engine):
     np.testing.assert_allclose((before - flat(comp.model)) / 0.3, gradient, atol=1e-8)
 
 
+@with_any_option
 @pytest.mark.parametrize("targets", [1, 2])
 def test_a_network_learns_mixed_numbers(targets, engine):
     numbers = np.c_[X[:, 0] - X[:, 1], X[:, 2]][:60, :targets] @ np.eye(targets)
@@ -240,6 +243,7 @@ def test_a_network_learns_mixed_numbers(targets, engine):
     np.testing.assert_array_equal(flat(comp.model), flat(ref.model))
 
 
+@with_any_option
 @pytest.mark.parametrize("output", [None, "one_vs_rest"])
 def test_neurons_for_more_labels(output, engine):
     if output is None and engine == "fast":
@@ -282,6 +286,7 @@ def test_the_deviation_is_that_of_the_rows_trained_on():
 # --- the same bits ----------------------------------------------------------------------------------------------------
 
 
+@with_any_option
 @pytest.mark.parametrize("name", RUNS)
 def test_engines_keep_their_promise(name, engine):
     train, options = RUNS[name]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from compare import flat
+from compare import flat, with_any_option
 
 from tinynet_fast import train_mlp
 from tinynet_fast.rows.blocks import Rows
@@ -53,6 +53,7 @@ def test_the_rate_that_is_found_is_nearly_the_best(y, options, scale):
     assert f"of {len(search.rates)} rates from" in search.reason
 
 
+@with_any_option
 def test_the_rate_depends_on_data_and_seed_alone(engine, tmp_path):
     options = OPTIONS | {"epochs": 3, "hidden": (2,)}
     rows = X[:40], Y[:40]

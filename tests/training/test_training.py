@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from compare import assert_keeps, flat
+from compare import assert_keeps, flat, with_any_option
 
 from tinynet_fast import train_mlp, train_neuron
 from tinynet_fast.kernels import engines
@@ -192,6 +192,7 @@ def test_a_fraction_is_held_out_and_not_trained_on(passes):
     assert result.model.training["rows"] == 400
 
 
+@with_any_option
 @pytest.mark.parametrize("train", [train_neuron, train_mlp])
 def test_patience_restores_the_best_epoch(train, engine):
     """The held-out labels are the opposite of the training labels, so every epoch after the first is worse."""
@@ -367,6 +368,7 @@ def test_blocks_are_short():
 # --- learning_rate="auto" ---------------------------------------------------------------------------------------------
 
 
+@with_any_option
 @pytest.mark.parametrize(
     "options", [{}, {"average": True, "l2": 0.01}, {"validation": 0.3, "shuffle": True, "seed": 3}], ids=str
 )

@@ -18,7 +18,7 @@ from tinynet_fast.cli.bench import bench
 from tinynet_fast.cli.evaluate import evaluate
 from tinynet_fast.cli.judge import lab, plot, threshold
 from tinynet_fast.cli.predict import predict
-from tinynet_fast.cli.prove import trace, validate
+from tinynet_fast.cli.prove import reproduce, trace, validate
 from tinynet_fast.cli.rows import one_line
 from tinynet_fast.cli.signals import WORDS, command_runs, handled, said_last
 from tinynet_fast.cli.streams import SafeConsole, never_fail
@@ -126,5 +126,19 @@ def warmup() -> None:
     warm_up(SafeConsole(highlight=False))
 
 
-for command in (demo, sample, train, predict, evaluate, threshold, lab, plot, trace, validate, warmup, bench):
+for command in (
+    demo,
+    sample,
+    train,
+    predict,
+    evaluate,
+    threshold,
+    lab,
+    plot,
+    trace,
+    validate,
+    reproduce,
+    warmup,
+    bench,
+):
     app.command()(command)

@@ -1,4 +1,5 @@
-"""The commands that prove: `trace` one step number by number, `validate` every engine against the reference."""
+"""The commands that prove: `trace` one step number by number, `validate` every engine against the reference, and
+`reproduce` a model."""
 
 import json
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ import typer
 from rich.table import Table
 from typer import Argument, Option
 
-from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, Separator, takes
-from tinynet_fast.cli.rows import naming
+from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, LabelledRows, ModelFile, Separator, takes
+from tinynet_fast.cli.rows import naming, one_or_all
 from tinynet_fast.cli.streams import SafeConsole
 from tinynet_fast.cli.support import plain_console
 from tinynet_fast.tables.labelled import Labeller
@@ -61,9 +62,17 @@ def validate(
     separator: Separator = None,
     encoding: Encoding = None,
     deep: Annotated[bool, Option("--deep", help="Run twenty times as many problems.")] = False,
+    portable: Annotated[
+        bool, Option("--portable", help="Compare digests of engine=portable with those of every machine instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run every engine against the reference on this machine; exit status 0 only if every promise is kept."""
+    if portable:
+        if data is not None or target is not None or deep:
+            raise ValueError("--portable trains on rows of its own, once: leave --data, --target and --deep out")
+        _validate_portable(as_json)
+        return
     from tinynet_fast.proof.validate import validate as run_validation  # here, as in `trace`
 
     X = y = None
@@ -80,6 +89,50 @@ def validate(
     else:
         _print(seen)
     if not seen.kept:
+        raise typer.Exit(1)
+
+
+def _validate_portable(as_json: bool) -> None:
+    """Print the digests of engine="portable"; exit status 1 if they are not those of every machine."""
+    from tinynet_fast.proof.portable import overall, validate_portable
+
+    with SafeConsole(stderr=True).status("") as status:
+        seen = validate_portable(status.update)
+    if as_json:
+        print(json.dumps(seen.to_json(), indent=1))
+    else:
+        console = plain_console()
+        for name, found in seen.digests.items():
+            said = "" if found == seen.known.get(name) else f"  DIFFERENT: {seen.known.get(name)}"
+            console.print(f"{found[:16]}  {name}{said}", soft_wrap=True)
+        for name, value in seen.facts.items():
+            console.print(f"{name}: {value}", soft_wrap=True)
+        same = "the same as on every machine" if seen.kept else f"NOT that of other machines, {overall(seen.known)}"
+        console.print(f"all {len(seen.digests)}: {seen.digest}: {same}", soft_wrap=True)
+    if not seen.kept:
+        raise typer.Exit(1)
+
+
+def reproduce(
+    model: ModelFile,
+    data: LabelledRows,
+    target: Annotated[
+        str | None, Option(help="The column of the labels or numbers (default: what was learned).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model of --engine portable again, as its file says, and compare; exit status 0 only if it is the same."""
+    from tinynet_fast.models import load
+    from tinynet_fast.proof.reproduce import reproduce as train_again  # here, as in `trace`
+
+    fitted = load(model)
+    with naming(str(data[0])):
+        found = train_again(fitted, one_or_all(data), target)
+    if as_json:
+        print(json.dumps(found.to_json(), indent=1))
+    else:
+        plain_console().print(str(found), soft_wrap=True)
+    if not found.kept:
         raise typer.Exit(1)
 
 

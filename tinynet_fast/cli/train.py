@@ -103,7 +103,9 @@ class TrainOptions:
     ] = None
     plot: Annotated[Path | None, Option(help="Write a picture of the loss by epoch, .png or .svg.")] = None
     report: Annotated[Path | None, Option(help="Write a page about the model and the rows held out, .html.")] = None
-    engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast"
+    engine: Annotated[
+        str, Option(help="fast, strict, portable (the same bits on every machine), numpy or reference.")
+    ] = "fast"
     jobs: Annotated[int | None, Option(help="Threads that train; -1 for all cores (default: 1).")] = None
     standardize: Standardize = True
     shuffle: Annotated[

@@ -15,7 +15,7 @@ from tinynet_fast.cluster.recipes import NetworkRecipe, NeuronRecipe
 from tinynet_fast.cluster.shards import Shards, open_shards, search_rate, train
 from tinynet_fast.cluster.sweep import HeldOutTask, SweepRecipe, check_folds, held_counts
 from tinynet_fast.cluster.tasks import Cluster, checked, singles
-from tinynet_fast.kernels.engines import FAST, choose, engine_named, row_limit
+from tinynet_fast.kernels.engines import FAST, Engine, choose, engine_named, row_limit
 from tinynet_fast.kernels.fast import NETWORK_LOSSES
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.models.layers import check_activation
@@ -116,7 +116,7 @@ def neuron(
         what = "l1" if penalties.l1 else "average from a row on"
         raise ValueError(f"{what} depends on all earlier rows, in one order: use mode='chain'")
     rates = first_schedule(learning_rate, schedule, power_t, penalties)
-    chosen, epochs = engine_named(engine), check_whole("epochs", epochs)
+    chosen, epochs = _engine(engine), check_whole("epochs", epochs)
     to_learn = learned(asked, MOST_LABELS, labels, class_weight, standardize_y)
     shards = open_shards(cluster, mode, syncs, to_learn, standardize)
     rates.updates = epochs * shards.known.rows
@@ -180,7 +180,7 @@ def network(
     units = check_hidden(hidden)
     batch_size, epochs = check_whole("batch_size", batch_size), check_whole("epochs", epochs)
     seed = draw_seed() if seed is None else check_seed(seed)
-    chosen = engine_named(engine)
+    chosen = _engine(engine)
     syncs = (4 if mode == "average" else 1) if syncs is None else syncs
     to_learn = learned(asked, MOST_LABELS, labels, class_weight, standardize_y)
     shards = open_shards(cluster, mode, syncs, to_learn, standardize)
@@ -261,6 +261,17 @@ def _sweep(shards: Shards, shard_options: ShardOptions, recipe: SweepRecipe) -> 
     with np.errstate(all="ignore"):  # 0/0 if no fold is held out
         losses = squares, progressive / (shard_options.rows - held), held_out / held, scores / held
         return swept(options, neurons, parameters, losses, perf_counter() - started)
+
+
+def _engine(name: Any) -> Engine:
+    """The engine of that name; ValueError for "portable"."""
+    engine = engine_named(name)
+    if engine.is_portable:
+        raise ValueError(
+            "engine='portable' trains on one machine, because a cluster's sums depend on how it cuts the rows: use "
+            "engine='strict', or train_neuron and train_mlp on files, which are read while they are trained on"
+        )
+    return engine
 
 
 def _options(

@@ -63,6 +63,8 @@ class Engine:
         The largest norm-wise relative difference from the reference that is allowed; 0.0 means bit for bit.
     tile : int
         Rows per tile. Cutting an epoch at multiples of this changes no bit of the weights.
+    is_portable : bool
+        Whether the weights have the same bits on every machine. Nothing on the way to them may then depend on one.
     smooth_only : bool
         Whether the engine has no kernel for dense rows with l1, or with a loss that is not convex or has a kink.
     row_seconds, value_seconds : float
@@ -74,6 +76,7 @@ class Engine:
     module: ClassVar[str]  # of its kernels, in this folder
     promise: ClassVar[float] = 0.0
     tile: ClassVar[int] = 1
+    is_portable: ClassVar[bool] = False
     smooth_only: ClassVar[bool] = False
     row_seconds: ClassVar[float]
     value_seconds: ClassVar[float]
@@ -93,6 +96,14 @@ class Engine:
         """
         array = np.asanyarray(array, dtype, "C")
         return array if array.flags.writeable else array.copy()
+
+    def powers(self, x: Any, y: Any) -> np.ndarray:
+        """x**y, each at least 0."""
+        return np.asarray(x**y)
+
+    def cosines(self, turns: np.ndarray, parts: float) -> np.ndarray:
+        """cos(pi * turns / parts)."""
+        return np.asarray(np.cos(np.pi * turns / parts))
 
     def rows(self, X: np.ndarray) -> Any:
         """A block of rows as this engine takes it."""
@@ -160,6 +171,75 @@ class Strict(Engine):
         return import_module("tinynet_fast.kernels.fast.sparse").sgd_sparse_epochs_exact
 
 
+class Portable(Engine):
+    """The reference with elementary functions of its own: the same bits on every machine.
+
+    Where nothing can be compiled it is plain Python, as slow as `reference`.
+    """
+
+    name, module, promise, is_portable = "portable", "portable", 1e-12, True
+    row_seconds, value_seconds = Strict.row_seconds, Strict.value_seconds
+
+    @cached_property
+    def kernels(self) -> Any:
+        found = super().kernels
+        return found if compiles_portable() else found.plain
+
+    @property
+    def _is_plain(self) -> bool:
+        return not isinstance(self.kernels, ModuleType)
+
+    def own(self, array: Any, dtype: Any = np.float64) -> Any:
+        return REFERENCE.own(array, dtype) if self._is_plain else super().own(array, dtype)
+
+    def sparse_rows(self, rows: Any) -> Any:
+        if self._is_plain:
+            return REFERENCE.sparse_rows(rows)
+        data, indices, indptr, order = rows.arrays
+        small = np.int32 if rows.n_features < 1 << 31 else np.int64  # the library has kernels for int32 alone
+        return data.astype(np.float64, copy=False), indices.astype(small, copy=False), indptr, order
+
+    def powers(self, x: Any, y: Any) -> np.ndarray:
+        given = (np.array(each, dtype=np.float64) for each in np.broadcast_arrays(x, y))
+        return self._filled(self.kernels.powers, *map(self.own, given))
+
+    def cosines(self, turns: np.ndarray, parts: float) -> np.ndarray:
+        return self._filled(self.kernels.cosines, self.own(turns / parts))
+
+    @cached_property
+    def many_neurons(self) -> Any:
+        """The kernels of sweeps: those of `fast`, without a fused product and sum."""
+        return import_module("tinynet_fast.kernels.portable").many_neurons(not (UNCOMPILED or has_numba()))
+
+    def logits(self, X: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """(n,): a neuron's sum for each row."""
+        return self._filled(self.kernels.logits, self.rows(X), self.own(weights), self.own(bias))
+
+    def sparse_logits(self, rows: Any, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """(n,): a neuron's sum for each sparse row."""
+        out = self.own(np.empty(len(rows)))
+        self.kernels.sparse_logits(*self.sparse_rows(rows), self.own(weights), self.own(bias), out)
+        return np.asarray(out)
+
+    def network_logits(self, X: np.ndarray, layers: np.ndarray, params: np.ndarray) -> np.ndarray:
+        """(n, outputs): the sums of a network's outputs for each row."""
+        out = self.own(np.empty((len(X), layers[-1, at.OUTPUTS])))
+        given = self.rows(X), self.own(layers, np.int64), self.own(params), self.scratch(layers)
+        self.kernels.network_logits(*given, out)
+        return np.asarray(out)
+
+    def probabilities(self, sums: np.ndarray, activation: int) -> np.ndarray:
+        """What a layer with that activation gives for its sums, (n, outputs)."""
+        rows = self.own(sums.copy())
+        self.kernels.probabilities(rows, activation)
+        return np.asarray(rows)
+
+    def _filled(self, kernel: Any, *given: Any) -> np.ndarray:
+        out = self.own(np.empty(len(given[0])))
+        kernel(*given, out)
+        return np.asarray(out)
+
+
 class Fast(Engine):
     """The same updates, summed in another order."""
 
@@ -184,8 +264,8 @@ class Fast(Engine):
         return float(self.kernels.sparse_row_bound(X.data, X.indptr, weight))
 
 
-REFERENCE, NUMPY, STRICT, FAST = Reference(), Vectorized(), Strict(), Fast()
-ENGINES: dict[str, Engine] = {engine.name: engine for engine in (REFERENCE, NUMPY, STRICT, FAST)}
+REFERENCE, NUMPY, STRICT, FAST, PORTABLE = Reference(), Vectorized(), Strict(), Fast(), Portable()
+ENGINES: dict[str, Engine] = {engine.name: engine for engine in (REFERENCE, NUMPY, STRICT, FAST, PORTABLE)}
 
 
 def engine_named(name: Any) -> Engine:
@@ -201,6 +281,12 @@ def engine_named(name: Any) -> Engine:
             RuntimeWarning,
         )
         return NUMPY
+    if ENGINES[name] is PORTABLE and not compiles_portable():  # pragma: no cover - for compiled kernels alone
+        warn(
+            "engine='portable' runs as plain Python, to the same bits, which takes a thousand times as long: neither "
+            "its compiled kernels nor Numba are installed (pip install numba)",
+            RuntimeWarning,
+        )
     return ENGINES[name]
 
 
@@ -243,6 +329,11 @@ def row_limit(length: float, rate: float | None = None, bound: float = STABILITY
 def n_units(layers: np.ndarray) -> int:
     """How many numbers go through a network for one row: its inputs and the outputs of all units."""
     return int(layers[0, at.INPUTS] + layers[:, at.OUTPUTS].sum())
+
+
+def compiles_portable() -> bool:
+    """`compiles`, for the kernels of `portable`."""
+    return UNCOMPILED or has_numba() or native.only("portable.sgd_epochs") is not None
 
 
 def compiles() -> bool:

@@ -158,7 +158,7 @@ def row_loss(z, prediction, y, loss, shape):
         return max(0.0, 1.0 - (z if y > 0.5 else -z))
     if loss == FOCAL:
         wrong = 1.0 - prediction if y > 0.5 else prediction
-        return wrong**shape * cross_entropy(z, y)
+        return math.pow(wrong, shape) * cross_entropy(z, y)
     return cross_entropy(z, y)
 
 
@@ -183,7 +183,7 @@ def loss_slope(z, prediction, y, loss, shape):
         return -side if side * z <= 1.0 else 0.0
     if loss == FOCAL:
         right = prediction if y > 0.5 else 1.0 - prediction
-        slope = (1.0 - right) ** shape * (shape * right * cross_entropy(z, y) + (1.0 - right))
+        slope = math.pow(1.0 - right, shape) * (shape * right * cross_entropy(z, y) + (1.0 - right))
         return -slope if y > 0.5 else slope
     return error
 

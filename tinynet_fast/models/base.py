@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tinynet_fast.columns import Columns, Target
-from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels.engines import PORTABLE
 from tinynet_fast.models import files, outputs
 from tinynet_fast.models.as_sklearn import fitted_estimator
 from tinynet_fast.models.fields import check_threshold
@@ -142,6 +142,11 @@ class Model:
         vars(model).update(threshold=0.5, columns=None, target=None, **fields)
         return model
 
+    @property
+    def is_portable(self) -> bool:
+        """Whether engine="portable" trained the model: then it predicts the same bits on every machine, too."""
+        return self.training.get("engine") == PORTABLE.name
+
     def decision_function(self, X: Any, *, n_jobs: int | None = None) -> np.ndarray:
         """The last unit's sum for each row, before the sigmoid. For more than two labels, or several numbers: a sum for
         each of them.
@@ -204,7 +209,7 @@ class Model:
         """`predict_proba`, by one thread."""
         z = self.decision_function(X)
         for part in slices(len(z), BLOCK_VALUES // self.n_outputs):
-            z[part] = outputs.probabilities(z[part], self.output)
+            z[part] = outputs.probabilities(z[part], self.output, self.is_portable)
         return z
 
     def _check_probabilities(self) -> None:
@@ -245,7 +250,7 @@ class Model:
         """
         limit = self.limit(threshold)
         if self.numbers:
-            return outputs.numbers(self.decision_function(X, n_jobs=n_jobs), self.output)
+            return outputs.numbers(self.decision_function(X, n_jobs=n_jobs), self.output, self.is_portable)
         if self.output == outputs.MARGIN:
             return self.labels[self._places(self.decision_function(X, n_jobs=n_jobs))]
         probabilities = self.predict_proba(X, n_jobs=n_jobs)
@@ -257,7 +262,8 @@ class Model:
         """The place of each row's label in `labels`, from the sums; with the model's own threshold."""
         if z.ndim == 2:
             return z.argmax(axis=1)
-        passes = z >= 0.0 if self.output == outputs.MARGIN else vectorized.sigmoid(z) >= self.threshold
+        margin = self.output == outputs.MARGIN
+        passes = z >= 0.0 if margin else outputs.probabilities(z, self.output, self.is_portable) >= self.threshold
         return np.asarray(passes, dtype=np.intp)
 
     def limit(self, threshold: float | None) -> float:

@@ -6,12 +6,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinynet_fast.kernels.engines import CHUNK, ENGINES
+from tinynet_fast.kernels.engines import CHUNK, ENGINES, PORTABLE
 from tinynet_fast.kernels.point_functions import OUTPUT_ACTIVATIONS
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table
 from tinynet_fast.models.outputs import DEVIATIONS, MARGIN
+from tinynet_fast.rows.blocks import sum_in_order
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -62,6 +63,10 @@ class MLP(base.Model):
 
     def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
         layers, params = layer_table(self._sizes, self.activation, self.output), flatten(self.weights, self.biases)
+        if self.is_portable:
+            for X, out in blocks:
+                out[:] = PORTABLE.network_logits(X, layers, params)
+            return
         if n_rows * self.n_features >= base.COMPILED_FROM:
             engine = ENGINES["fast"]
             units = engine.scratch(layers)
@@ -71,10 +76,14 @@ class MLP(base.Model):
         for X, out in blocks:
             engine.kernels.network_logits(engine.rows(X), layers, params, units, out)
 
-    def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
-        """Change this network so that it gives for x what it gave for (x - mean) / scale, and return it."""
+    def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray, in_order: bool = False) -> Self:
+        """Change this network so that it gives for x what it gave for (x - mean) / scale, and return it.
+
+        `in_order` has the sum over the inputs go from the first to the last, on every machine.
+        """
         self.weights[0] = self.weights[0] / scale[:, np.newaxis]
-        self.biases[0] = self.biases[0] - mean @ self.weights[0]
+        moved = sum_in_order((mean * self.weights[0].T).T) if in_order else mean @ self.weights[0]
+        self.biases[0] = self.biases[0] - moved
         return self
 
     def for_raw_targets(self, mean: np.ndarray, scale: np.ndarray) -> Self:

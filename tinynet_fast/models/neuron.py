@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tinynet_fast.kernels import reference, vectorized
-from tinynet_fast.kernels.engines import ENGINES, Engine
+from tinynet_fast.kernels.engines import ENGINES, PORTABLE, Engine
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.outputs import DEVIATIONS, SIGMOID
 from tinynet_fast.models.sandwich import input_names, standard_errors
 from tinynet_fast.models.threads import by_threads
 from tinynet_fast.rows.arrays import as_float, as_matrix, as_sample_weight
-from tinynet_fast.rows.blocks import slices
+from tinynet_fast.rows.blocks import slices, sum_in_order
 from tinynet_fast.rows.sparse import CSR
 from tinynet_fast.rows.values import is_finite
 
@@ -73,6 +73,11 @@ class Neuron(base.Model):
         return [(self.weights.reshape(self.n_features, -1).copy(), np.reshape(self.bias, -1).copy(), self.output)]
 
     def _logits(self, blocks: Iterator[tuple[np.ndarray, np.ndarray]], n_rows: int) -> None:
+        if self.is_portable:
+            for X, out in blocks:
+                for k, arrays in enumerate(self._arrays):
+                    out[:, k] = PORTABLE.logits(X, *arrays)
+            return
         if self.n_outputs == 1:
             ((weights, bias),) = self._arrays
             for X, out in blocks:
@@ -87,6 +92,9 @@ class Neuron(base.Model):
         if not isinstance(matrix, CSR):
             return super().checked_logits(matrix)
         out = np.empty((self.n_outputs, len(matrix)))
+        if self.is_portable:
+            sums = [PORTABLE.sparse_logits(matrix, *of_one) for of_one in self._arrays]
+            return sums[0] if self.n_outputs == 1 else np.column_stack(sums)
         engine = ENGINES["fast" if matrix.stored >= base.COMPILED_FROM else "numpy"]
         for of_one, row in zip(self._arrays, out, strict=True):
             engine.kernels.sparse_logits(*matrix.arrays, *of_one, row)
@@ -99,7 +107,7 @@ class Neuron(base.Model):
         return by_threads(self, self._probabilities, X, n_jobs, rows)
 
     def _probabilities(self, X: Any) -> np.ndarray:
-        if self.output != SIGMOID:
+        if self.output != SIGMOID or self.is_portable:
             return super()._probabilities(X)
         if type(X) is list:
             probability = self._one_probability(X)
@@ -206,10 +214,13 @@ class Neuron(base.Model):
             raise ValueError("sparse rows have no standard errors and intervals here: pass X.toarray()")
         return np.asarray(matrix)
 
-    def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray) -> Self:
-        """Change this neuron so that it gives for x what it gave for (x - mean) / scale, and return it."""
+    def for_raw_inputs(self, mean: np.ndarray, scale: np.ndarray, in_order: bool = False) -> Self:
+        """Change this neuron so that it gives for x what it gave for (x - mean) / scale, and return it.
+
+        `in_order` has the sum over the inputs go from the first to the last, on every machine.
+        """
         self.weights = self.weights / (scale if self.n_outputs == 1 else scale[:, np.newaxis])
-        self.bias = self.bias - mean @ self.weights
+        self.bias = self.bias - (sum_in_order((mean * self.weights.T).T) if in_order else mean @ self.weights)
         self.bias = float(self.bias) if self.n_outputs == 1 else self.bias
         return self
 

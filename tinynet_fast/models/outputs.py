@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import vectorized
-from tinynet_fast.kernels.point_functions import HINGE, LEAST_SQUARES, LOSSES, POISSON
+from tinynet_fast.kernels.engines import PORTABLE
+from tinynet_fast.kernels.point_functions import HINGE, LEAST_SQUARES, LOSSES, OUTPUT_ACTIVATIONS, POISSON
 from tinynet_fast.rows.arrays import as_float
 
 SIGMOID, SOFTMAX, ONE_VS_REST, MARGIN = "sigmoid", "softmax", "one_vs_rest", "margin"  # of labels
@@ -38,23 +39,29 @@ def check_output(output: Any, n_labels: int) -> str:
     return output
 
 
-def probabilities(z: np.ndarray, output: str) -> np.ndarray:
+def probabilities(z: np.ndarray, output: str, portable: bool = False) -> np.ndarray:
     """Of the second label, (n,), from the sums of one output; of each label, (n, n_labels), from several.
 
     One against the rest gives each label its sigmoid's share of the sum of all (Zadrozny and Elkan, KDD 2002, as in
-    scikit-learn).
+    scikit-learn). `portable` has them be the same bits on every machine.
     """
-    if output == SOFTMAX:
+    if portable:
+        kind = OUTPUT_ACTIVATIONS[SIGMOID if output == ONE_VS_REST else output]
+        p = PORTABLE.probabilities(z.reshape(len(z), -1), kind).reshape(z.shape)
+    elif output == SOFTMAX:
         return np.exp(z - vectorized.log_total(z, 0, z.shape[1])[:, np.newaxis])
-    p = vectorized.sigmoid(z)
+    else:
+        p = vectorized.sigmoid(z)
     if output == ONE_VS_REST:
-        total = p.sum(axis=1, keepdims=True)
-        return np.divide(p, total, out=np.full_like(p, 1.0 / p.shape[1]), where=total > 0.0)
+        total = np.add.accumulate(p, axis=1)[:, -1:] if portable else p.sum(axis=1, keepdims=True)
+        return np.divide(p, total, out=np.full_like(p, 1.0 / z.shape[1]), where=total > 0.0)
     return np.asarray(p)
 
 
-def numbers(z: np.ndarray, output: str) -> np.ndarray:
-    """The numbers that a model predicts, from its sums."""
+def numbers(z: np.ndarray, output: str, portable: bool = False) -> np.ndarray:
+    """The numbers that a model predicts, from its sums. `portable` is as for `probabilities`."""
+    if output == EXP and portable:
+        return probabilities(z, output, portable)
     return np.asarray(vectorized.exponential(z)) if output == EXP else z
 
 

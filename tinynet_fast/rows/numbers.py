@@ -222,8 +222,8 @@ def below_zero(value: np.ndarray) -> str:
 class TargetMoments:
     """Means and deviations of numbers in one pass. They do not depend on how the rows are cut into pieces."""
 
-    def __init__(self, n_targets: int) -> None:
-        self.moments = Moments(n_targets)
+    def __init__(self, n_targets: int, in_order: bool = False) -> None:
+        self.moments = Moments(n_targets, in_order)
         self._waiting: list[np.ndarray] = []
         self._rows = 0
 

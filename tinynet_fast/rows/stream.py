@@ -127,12 +127,18 @@ class StreamRows:
         return self.standardised(np.empty((0, self.n_features), self.source.dtype))
 
     def read_beforehand(
-        self, standardize: bool, standardize_y: bool = False, count_labels: bool = False, why: str = ""
+        self,
+        standardize: bool,
+        standardize_y: bool = False,
+        count_labels: bool = False,
+        why: str = "",
+        in_order: bool = False,
     ) -> None:
         """Count the rows in one pass.
 
         If `standardize`, compute the means and deviations of inputs, if `standardize_y`, those of the numbers to learn;
         if `count_labels`, count the rows of each label. `why` is what a message says about rows that can be read once.
+        `in_order` is as for `Moments`.
         """
         if self.count is not None and not (standardize or standardize_y or count_labels):
             return
@@ -142,7 +148,8 @@ class StreamRows:
                 f"these rows can be read once only, and {why or 'must be counted or measured first'}: write them to a "
                 "file, or give a function that returns a new iterator each time"
             )
-        moments, of_targets, target = Moments(self.n_features), TargetMoments(self.n_targets), self.target
+        moments, of_targets = Moments(self.n_features, in_order), TargetMoments(self.n_targets, in_order)
+        target = self.target
         counts = np.zeros(len(target.labels) if isinstance(target, StreamLabels) else 0, np.int64)
         with closing(self._kept(held=False)) as pieces:
             rows = moments.block_rows

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.errors import TrainingWarning
+from tinynet_fast.kernels.engines import PORTABLE
 from tinynet_fast.models import MLP, Neuron
 from tinynet_fast.tables.defaults import find_options
 from tinynet_fast.tables.labelled import Labelled, Labeller
@@ -21,6 +22,7 @@ from tinynet_fast.tables.page import write_page
 from tinynet_fast.tables.report import Report
 from tinynet_fast.tables.rows import Encoded, read
 from tinynet_fast.tables.split import held_rows
+from tinynet_fast.training.digests import asked_again, weights_digest
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
 from tinynet_fast.training.progress import waiting
@@ -205,6 +207,7 @@ def train(
     >>> train(rows, "price").model.predict({"size": 100}).round()
     array([260.])
     """
+    given = {name: value for name, value in locals().items() if name != "options"}
     asked = TableOptions(
         positive,
         features,
@@ -227,7 +230,7 @@ def train(
     check_options(options)
     rows, learned = read(table, target, separator, encoding, drop_missing=missing == "drop")
     assert rows is not None
-    training = _Training(asked, options, progress)
+    training = _Training(asked, options, progress, given | {"labels": asked.labels})
     labelled = training.labeller(rows, learned)
     if validation is None or isinstance(validation, (int, float)):
         held = held_rows(labelled.strata, validation, seed)
@@ -268,8 +271,9 @@ def trainer_for(given: Mapping[str, Any], n_labels: int) -> Callable[..., Traini
 class _Training:
     """One call of `train`."""
 
-    def __init__(self, asked: TableOptions, given: dict[str, Any], progress: bool) -> None:
-        self.asked, self.given, self.progress = asked, given, progress
+    def __init__(self, asked: TableOptions, given: dict[str, Any], progress: bool, all_given: dict[str, Any]) -> None:
+        self.asked, self.given, self.progress, self.all_given = asked, given, progress, all_given
+        self.in_order = given.get("engine") == PORTABLE.name  # whether sums go from the first row to the last
         self.labeller = Labeller(asked)
         self.found: Any = None  # the options, once they were found
 
@@ -279,13 +283,13 @@ class _Training:
         with warnings.catch_warnings():
             if again:
                 warnings.simplefilter("ignore", TrainingWarning)  # the second training warns
-            encoded = Encoded(trained, self.asked, self.labeller.reading())
+            encoded = Encoded(trained, self.asked, self.labeller.reading(), self.in_order)
             X, new = encoded.others(judged) if len(judged) else (None, {})
             result = self._trained(encoded, None if X is None else (X, judged.truth), not again)
         report = None if X is None else self._report(result.model, X, judged, trained)
         trial = result
         if again:
-            encoded = Encoded(every, self.asked, self.labeller.reading())
+            encoded = Encoded(every, self.asked, self.labeller.reading(), self.in_order)
             self._more_rows(len(every) / len(trained))
             result = self._trained(encoded, None, True)
         self._finish(result.model, encoded, len(judged))
@@ -345,7 +349,11 @@ class _Training:
 
     def _finish(self, model: Any, encoded: Encoded, judged: int) -> None:
         """Make the model take the table's columns, and note in it how it was trained."""
-        model.for_raw_inputs(encoded.mean, encoded.scale)
+        model.for_raw_inputs(encoded.mean, encoded.scale, self.in_order)
+        if self.in_order:
+            model.training["digest"] |= {"weights": weights_digest(model)}
+            found = {name: value for name, value in self.found.options.items() if name not in CHECKPOINTS}
+            model.training["asked"] = asked_again("train", self.all_given | found)
         named = encoded.rows.table.named
         warn_of_lost_digits(model, encoded.mean, encoded.scale, encoded.columns.inputs if named else None)
         target = self.labeller.target

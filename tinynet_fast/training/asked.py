@@ -42,6 +42,7 @@ class Options:
     recorded: dict[str, Any] = field(default_factory=dict)  # more entries for the model's file and the checkpoint
     loss: ChosenLoss = field(default_factory=choose_loss)
     augment: Augmentation | None = None  # what changes the rows anew in each epoch
+    asked: dict[str, Any] = field(default_factory=dict)  # all that the trainer was given
     targets: list[str] | None = None  # the names of the columns of numbers that are learned
 
     @property
@@ -74,7 +75,7 @@ class Options:
     def for_raw_inputs(self, model: Any) -> Any:
         """The model of raw inputs and of raw numbers, if it was trained on standardised ones."""
         if self.rows.mean is not None and self.rows.scale is not None:
-            model = model.for_raw_inputs(self.rows.mean, self.rows.scale)
+            model = model.for_raw_inputs(self.rows.mean, self.rows.scale, self.engine.is_portable)
         if self.rows.y_mean is not None and self.rows.y_scale is not None:
             model = model.for_raw_targets(self.rows.y_mean, self.rows.y_scale)
         return model

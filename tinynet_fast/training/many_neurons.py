@@ -33,8 +33,9 @@ class Group:
         own: np.ndarray,
         draws: bool = False,
         loss: int = LOG_LOSS,
+        kernel: Any = kernel,
     ) -> None:
-        self.members, self.loss = members, loss
+        self.members, self.loss, self.kernel = members, loss, kernel
         rates, l2, averaged = options[members].T
         self.penalised = bool((l2 > 0.0).any() or averaged.any())
         self.averaged = averaged > 0.0
@@ -55,7 +56,7 @@ class Group:
 
     def train(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, marks: np.ndarray | None) -> None:
         arrays = self.options, self.state, self.sums
-        kernel.train(X, y, weights, marks, *arrays, self.penalised, self.marked, self.loss)
+        self.kernel.train(X, y, weights, marks, *arrays, self.penalised, self.marked, self.loss)
 
     def clear(self, means: bool) -> None:
         kernel.clear(self.sums)
@@ -104,6 +105,8 @@ class ManyNeurons:
         `poisson.EVERY_ROW`. Then no neuron may hold out a fold, and there are no losses.
     loss : int
         LOG_LOSS, or LEAST_SQUARES for linear neurons, which have no log losses and hold out no folds.
+    kernel : module
+        `many_neurons` of `kernels/fast`, or of the engine "portable".
     """
 
     team = Team()  # the caller's thread alone
@@ -116,6 +119,7 @@ class ManyNeurons:
         threads: int = 1,
         keys: np.ndarray | None = None,
         loss: int = LOG_LOSS,
+        kernel: Any = kernel,
     ) -> None:
         self.options, self.fold, self.n_parameters = options, fold, start.shape[1]
         penalised = (options[:, 1] > 0.0) | (options[:, 2] > 0.0)
@@ -123,7 +127,7 @@ class ManyNeurons:
         parts = [part for part in (np.flatnonzero(~penalised), np.flatnonzero(penalised)) if len(part)]
         members = [each for part in parts for each in in_groups(part, kernel.WIDTH, kernel.MOST, threads)]
         own, draws = (fold, False) if keys is None else (keys, True)
-        self.groups = [Group(each, options, start, own, draws, loss) for each in members]
+        self.groups = [Group(each, options, start, own, draws, loss, kernel) for each in members]
 
     def __len__(self) -> int:
         return len(self.options)

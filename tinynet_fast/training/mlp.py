@@ -1,8 +1,8 @@
 """`train_mlp`: a small network, trained by gradient descent on all rows, batches or single rows. See also `run.py`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,11 @@ from tinynet_fast.training.checks import (
     check_whole,
     is_auto,
 )
-from tinynet_fast.training.draws import seeded
+from tinynet_fast.training.draws import normal_numbers, seeded
 from tinynet_fast.training.losses import LABELS, LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
-from tinynet_fast.training.options import Options, checked
+from tinynet_fast.training.options import Options, check_portable, checked
 from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 
@@ -190,11 +190,12 @@ def train_mlp(
         The standard deviation for "normal".
     shuffle, seed, validation, patience, progress, callback
         As for `train_neuron`; the start weights and the units that dropout leaves out are also drawn from `seed`.
-    engine : {"fast", "strict", "numpy", "reference"}
+    engine : {"fast", "strict", "portable", "numpy", "reference"}
         What does the arithmetic. "fast" and "numpy" keep their promise in each update; from update to update a
         difference in rounding can grow, and it does if training is unstable (inputs of 100 at a rate of 0.1). "strict"
         has the reference's weights bit for bit after any number of updates. "fast" leaves to it very large starting
         weights, sample weights below 1e-290, and the losses "hinge", "focal", "absolute_error" and "quantile".
+        "portable" gives the same bits on every machine; it takes no "auto" rate, patience, noise or mixup.
     n_jobs : int, optional
         How many threads may train, None for one and -1 for one on each core; never more than there are cores. The
         weights are the same bits however many there are. Threads share the rows of a batch, 128 rows at a time, so they
@@ -239,6 +240,7 @@ def train_mlp(
     >>> train_mlp(X, y, hidden=(8,), epochs=3000, seed=1, **options).model.predict([[2.0], [3.0]]).round(1)
     array([1., 4.])
     """
+    asked = dict(locals())
     check_activation(activation)
     steps = Optimizer(
         1.0 if is_auto(learning_rate) else check_rate("learning_rate", learning_rate),
@@ -285,13 +287,16 @@ def train_mlp(
         resume=resume,
         counted=True,
     )
+    check_portable(options, learning_rate=is_auto(learning_rate), noise=noise, mixup=mixup)
+    steps.schedule.engine, options.asked = options.engine, asked
     options.augment_rows(noise, mixup, batch_size)
     if schedule == "cosine":
         options.recorded["epochs_in_all"] = options.epochs
     check_total_weight(options)
     n_labels = 0 if options.numbers else len(options.labels)
     sizes = network_sizes(options.rows.n_features, units, n_labels, chosen.name, options.n_targets)
-    start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), options.seed)
+    scale, portable = check_rate("init_scale", init_scale), options.engine.is_portable
+    start = first_parameters(weights, biases, sizes, init, scale, options.seed, portable)
     parts = start, sizes, activation, steps, batch_size, chosen, dropout
     found = _found_rate(options, *parts) if is_auto(learning_rate) else None
     if found is not None:
@@ -360,14 +365,18 @@ def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str, n
 
 
 def first_parameters(
-    weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None
+    weights: Any, biases: Any, sizes: list[int], init: str, init_scale: float, seed: int | None, portable: bool = False
 ) -> np.ndarray:
-    """The starting parameters, flat. NumPy never changes RandomState's numbers, so a seed's weights never change."""
+    """The starting parameters, flat; the same bits on every machine if `portable`.
+
+    NumPy never changes RandomState's numbers, so a seed's weights never change.
+    """
     check_one_of("init", init, INITS)
     _check_network(weights, biases, sizes)
     if weights is None:
         draw = seeded(seed)
-        weights = [_draw(draw, init, init_scale, a, b) for a, b in pairwise(sizes)]
+        numbers = normal_numbers(draw) if portable else None
+        weights = [_draw(draw, numbers, init, init_scale, a, b) for a, b in pairwise(sizes)]
     if biases is None:
         biases = [np.zeros(size) for size in sizes[1:]]
     return flatten(*check_layers(weights, biases, sizes[-1]))
@@ -401,8 +410,18 @@ def longest_unit(start: np.ndarray, sizes: list[int]) -> float:
     return largest * float(np.sqrt(squares[:-1].sum(axis=0) + squares[-1]).max())
 
 
-def _draw(draw: np.random.RandomState, init: str, init_scale: float, fan_in: int, fan_out: int) -> np.ndarray:
+def _draw(
+    draw: np.random.RandomState,
+    numbers: Iterator[float] | None,
+    init: str,
+    init_scale: float,
+    fan_in: int,
+    fan_out: int,
+) -> np.ndarray:
     if init == "glorot":
         bound = np.sqrt(6.0 / (fan_in + fan_out))
-        return draw.uniform(-bound, bound, (fan_in, fan_out))
-    return draw.randn(fan_in, fan_out) * (np.sqrt(2.0 / fan_in) if init == "he" else init_scale)
+        # As `uniform`, whose product and sum are one rounding on CPUs for which NumPy was compiled so (aarch64).
+        return -bound + (bound - -bound) * draw.random_sample((fan_in, fan_out))
+    count = fan_in * fan_out
+    drawn = draw.randn(count) if numbers is None else np.array(list(islice(numbers, count)))
+    return drawn.reshape(fan_in, fan_out) * (np.sqrt(2.0 / fan_in) if init == "he" else init_scale)

@@ -15,7 +15,7 @@ from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.neuron_kinds import MOST_LABELS, check_neuron_output, first_weights, neurons_for
 from tinynet_fast.training.neuron_rate import search_once, search_rate
 from tinynet_fast.training.neuron_updates import DenseNeuron
-from tinynet_fast.training.options import Options, checked
+from tinynet_fast.training.options import Options, check_portable, checked
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
@@ -201,13 +201,14 @@ def train_neuron(
         only once, no fraction can be held out.
     patience : int, optional
         Stop after this many epochs in a row without a lower validation loss, and return the weights of the best epoch.
-    engine : {"fast", "strict", "numpy", "reference"}
+    engine : {"fast", "strict", "portable", "numpy", "reference"}
         What does the arithmetic; the result's `engine` says which one really ran. "fast" leaves l1, steps that can
         overshoot and very large starting weights to "strict", which has the reference's weights bit for bit. It also
         leaves to it the losses that are not convex, have a kink, or have no bound on their slope's slope:
         "squared_error" of labels, "focal", "hinge", "absolute_error", "quantile" and "poisson". (On sparse rows "fast"
         does l1 itself, and "log_loss" alone.) If the rate falls until no step can overshoot, "fast" trains the rows
-        from there on, but none of the first epoch if the rows take more than 256 MB.
+        from there on, but none of the first epoch if the rows take more than 256 MB. "portable" gives the same bits on
+        every machine; it takes no "auto" rate, patience or noise.
     progress : bool
         Show on stderr how far training is: a bar on a terminal, elsewhere a line every few seconds.
     callback : callable, optional
@@ -310,6 +311,7 @@ def train_neuron(
     >>> print(result.model, result.model.predict([2.5, 5]).round(1), round(result.model.score([1, 4], [52, 72]), 3))
     Neuron(1 inputs, linear) [62.  78.8] 1.0
     """
+    asked = dict(locals())
     of = check_neuron_output(output)
     chosen = choose_loss(loss, of, delta=delta, quantile=quantile, gamma=gamma)
     penalties, search = Penalties(l2, l1, average, chosen), is_auto(learning_rate)
@@ -344,6 +346,8 @@ def train_neuron(
         sparse=True,
         n_jobs=n_jobs,
     )
+    check_portable(options, learning_rate=search, noise=noise)
+    rates.engine, options.asked = options.engine, asked
     options.augment_rows(noise)
     if rates.name == "cosine":
         rates.updates = options.epochs * len(options.rows)

@@ -71,8 +71,9 @@ class Optimizer:
         rows[:, at.L2], rows[:, at.EPSILON] = self.l2, self.epsilon
         if self.name == "adam":
             t = np.arange(done + 1, done + n + 1, dtype=np.float64)
-            root = np.sqrt(1.0 - self.beta_2**t)
-            rows[:, at.RATE] *= root / (1.0 - self.beta_1**t)
+            powers = self.schedule.engine.powers
+            root = np.sqrt(1.0 - powers(self.beta_2, t))
+            rows[:, at.RATE] *= root / (1.0 - powers(self.beta_1, t))
             rows[:, at.EPSILON] *= root
         return rows
 

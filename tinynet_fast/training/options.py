@@ -24,7 +24,7 @@ from tinynet_fast.training.losses import LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.reading import Reading, may_stream, open_stream, read_in_memory
 from tinynet_fast.training.targets import ClassWeight, check_validation, standardise_targets
 
-__all__ = ["Options", "check_patience", "checked"]
+__all__ = ["Options", "check_patience", "check_portable", "checked"]
 
 
 def checked(
@@ -77,6 +77,7 @@ def checked(
     )
     for name, flag in (("standardize", standardize), ("drop_missing", drop_missing), ("resume", resume)):
         check_flag(name, flag)
+    check_portable(options, patience=options.patience)
     if checkpoint is not None:
         options.checkpoint = Checkpoint(checkpoint, checkpoint_seconds, resume)
     share = isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool)
@@ -124,6 +125,25 @@ def _check_shuffle(shuffle: Any) -> bool | str:
     return shuffle
 
 
+NOT_PORTABLE = {  # options that engine="portable" refuses, and what to do instead
+    "learning_rate": ("the search for 'auto' compares losses", "give a rate, such as one that another engine found"),
+    "noise": ("the noise is drawn", "leave it out, or add it to the rows before"),
+    "mixup": ("the shares of the rows are drawn", "leave it out"),
+    "patience": ("the validation loss is measured", "leave it out, and choose the epochs by a run of another engine"),
+}
+
+
+def check_portable(options: Options, **asked: Any) -> None:
+    """ValueError if an option was asked for that would have the weights of "portable" depend on the machine."""
+    for name, value in asked.items():
+        if value and options.engine.is_portable:
+            why, remedy = NOT_PORTABLE[name]
+            raise ValueError(
+                f"{name} is not for engine='portable': {why} with functions whose last bits depend on the machine; "
+                f"{remedy}"
+            )
+
+
 def check_patience(patience: Any, validation: Any, remedy: str = ", or a fraction to hold out") -> int | None:
     """`patience` as an int; ValueError if there is no validation loss that it could watch."""
     if patience is None:
@@ -161,19 +181,19 @@ def measure(
     if is_streamed(options.rows):
         labels = weight is not None and (weight.balanced or counted)
         if standardize or standardize_y or counted or labels:
-            options.rows.read_beforehand(standardize, standardize_y, labels)
+            options.rows.read_beforehand(standardize, standardize_y, labels, in_order=options.engine.is_portable)
         if options.rows.count == 0:
             share, seed = options.validation, options.seed
             raise ValueError(f"validation={share} with seed={seed} leaves no row: change the seed")
         if weight is not None:
             weight.weigh_streamed(options)
     elif standardize:
-        options.in_memory.standardise(options.features)
+        options.in_memory.standardise(options.features, options.engine.is_portable)
         if options.engine is FAST:
             blocks = options.rows.blocks(4096)
             options.largest = max(FAST.row_bound(X, weights) for X, _, weights in blocks)
     if standardize_y and not options.streams:
-        standardise_targets(options.in_memory, options.targets)
+        standardise_targets(options.in_memory, options.targets, options.engine.is_portable)
     options.recorded["standardize"] = bool(standardize)
     if standardize_y:
         options.recorded["standardize_y"] = True

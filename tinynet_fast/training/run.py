@@ -422,6 +422,10 @@ def training_result(trainable: Trainable[M_co], options: Options, history: Histo
         "rows": len(rows),
         "final_loss": float(losses[-1]),
     }
+    if options.engine.is_portable:
+        from tinynet_fast.training.digests import of_training  # here, because hashlib takes 2 ms
+
+        model.training |= of_training(model, options, _checkpoint_options(trainable, options))
     dropped = 0
     if is_streamed(rows):
         dropped = rows.source.dropped

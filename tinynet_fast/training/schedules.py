@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels import layout as at
+from tinynet_fast.kernels.engines import NUMPY, Engine
 from tinynet_fast.kernels.point_functions import HUBER, LEAST_SQUARES, LOG_LOSS
 from tinynet_fast.training.checks import check_at_least_zero, check_one_of
 from tinynet_fast.training.losses import ChosenLoss, choose_loss
@@ -36,6 +37,7 @@ class Schedule:
         self.learning_rate, self.name, self.penalty = learning_rate, name, penalty
         self.power_t = check_at_least_zero("power_t", power_t)
         self.updates, self.is_constant = 1, name == "constant"
+        self.engine: Engine = NUMPY  # whose powers and cosines these are
 
     def rates(self, done: int, n: int) -> np.ndarray:
         """The rates of the `n` updates after the first `done` updates, (n,) float64."""
@@ -46,9 +48,9 @@ class Schedule:
         t = np.arange(done + 1, done + n + 1, dtype=np.float64)
         if self.name == "invscaling":
             with np.errstate(over="ignore"):  # a power beyond all floats is a rate of 0
-                return self.learning_rate / t**self.power_t
+                return self.learning_rate / self.engine.powers(t, self.power_t)
         if self.name == "cosine":
-            return self.learning_rate * (0.5 + 0.5 * np.cos(np.pi * (t - 1.0) / self.updates))
+            return self.learning_rate * (0.5 + 0.5 * self.engine.cosines(t - 1.0, self.updates))
         first = np.sqrt(1.0 / np.sqrt(self.penalty))  # the rate at t = 1: about as far as weights are expected to get
         return 1.0 / (self.penalty * (1.0 / (first * self.penalty) + t - 1.0))
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tinynet_fast.kernels import vectorized
+from tinynet_fast.kernels.engines import FAST, PORTABLE
+from tinynet_fast.kernels.fast import many_neurons
 from tinynet_fast.kernels.point_functions import LOG_LOSS
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.arrays import Codes
@@ -16,7 +18,7 @@ from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.frames import named_weights
 from tinynet_fast.rows.numbers import Numbers
 from tinynet_fast.rows.team import Team, check_jobs
-from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_rate, check_whole
+from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_one_of, check_rate, check_whole
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons, block_rows
@@ -46,6 +48,7 @@ def sweep(
     class_weight: Any = None,
     shuffle: bool = False,
     seed: int | None = None,
+    engine: str = "fast",
     n_jobs: int | None = None,
 ) -> SweepResult:
     """Train a neuron for every combination of options, side by side: 32 take as long as three to five separate fits.
@@ -78,6 +81,9 @@ def sweep(
         other rows. With a fraction, all rows are copied. Not together with `folds`.
     output : {"linear"}, optional
         "linear" for numbers, one a row: the squared error takes the place of the log loss.
+    engine : {"fast", "portable"}
+        "portable" gives the weights the same bits on every machine. (Losses, which do not move them, may differ there
+        in their last digits.)
     n_jobs : int, optional
         How many threads train: 1 if left out; -1 for as many as there are cores. Results do not depend on it.
 
@@ -113,6 +119,7 @@ def sweep(
         raise ValueError(f"there is no output {output!r} of a sweep: use {LINEAR!r} for numbers, or leave it out")
     loss = choose_loss(of=output or LABELS)
     options = combinations(learning_rate, l2, average)
+    check_one_of("engine", engine, ("fast", PORTABLE.name))
     threads = check_jobs(n_jobs)
     if may_stream(X):
         raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
@@ -126,7 +133,7 @@ def sweep(
         seed=seed,
         random_start=folds is not None and np.ndim(folds) == 0,
         validation=validation,
-        engine="fast",
+        engine=engine,
         sample_weight=sample_weight,
         class_weight=class_weight,
         loss=loss,
@@ -138,7 +145,9 @@ def sweep(
     fold_of_row, n_folds = folds_of(folds, asked)
     start = first_weights(named_weights(weights, asked.features), bias, len(options), asked.rows.n_features)
     options, start, fold = with_folds(options, start, n_folds)
-    return _Sweep(asked, ManyNeurons(options, start, fold, threads, loss=loss.code), fold_of_row, threads).run()
+    kernel = PORTABLE.many_neurons if asked.engine.is_portable else many_neurons
+    neurons = ManyNeurons(options, start, fold, threads, loss=loss.code, kernel=kernel)
+    return _Sweep(asked, neurons, fold_of_row, threads).run()
 
 
 def combinations(learning_rate: Any, l2: Any, average: Any) -> np.ndarray:
@@ -245,7 +254,7 @@ class _Sweep:
 
     def run(self) -> SweepResult:
         options, neurons = self.options, self.neurons
-        nothing = options.engine.rows(options.rows.nothing())
+        nothing = FAST.rows(options.rows.nothing())
         neurons.train(nothing, np.empty(0), np.empty(0), None if self.fold_of_row is None else np.empty(0))
         started, losses = perf_counter(), []
         with np.errstate(all="ignore"), Team(self.threads) as team:
@@ -277,7 +286,7 @@ class _Sweep:
             part = slice(start, start + len(y)) if order is None else order[start : start + len(y)]
             folds = None if self.fold_of_row is None else self.fold_of_row[part]
             start += len(y)
-            yield self.options.engine.rows(X), y, ones if weights is None else weights, folds
+            yield FAST.rows(X), y, ones if weights is None else weights, folds
 
     def _scores(self, parameters: np.ndarray) -> np.ndarray:
         """The mean log loss of each neuron on validation or held-out rows; NaN if it diverged or there are no rows."""

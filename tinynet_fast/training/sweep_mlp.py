@@ -322,7 +322,7 @@ class Networks:
         n_labels = 0 if own.numbers else len(own.labels)
         sizes = network_sizes(own.rows.n_features, list(values["hidden"]), n_labels, self.loss.name, own.n_targets)
         weights, biases, init, init_scale = self.start
-        start = first_parameters(weights, biases, sizes, init, init_scale, own.seed)
+        start = first_parameters(weights, biases, sizes, init, init_scale, own.seed, own.engine.is_portable)
         choose_network_engine(own, start, sizes, self.loss)
         steps = Optimizer(
             values["learning_rate"],

@@ -134,6 +134,8 @@ class SweepResult(Judged[Neuron]):
         Wall time of training and scoring, without compiling and checking.
     output : str
         "linear" for numbers; empty for labels.
+    engine : str
+        "portable" if that was asked for, else "lanes".
     """
 
     weights: np.ndarray
@@ -157,6 +159,7 @@ class SweepResult(Judged[Neuron]):
     seed: int | None
     seconds: float
     output: str = ""
+    engine: str = "lanes"
 
     @property
     def _last_losses(self) -> np.ndarray:
@@ -170,7 +173,7 @@ class SweepResult(Judged[Neuron]):
             "fold": int(self.fold[i]),
             "shuffle": self.shuffle,
             "seed": self.seed,
-            "engine": "lanes",
+            "engine": self.engine,
             "epochs": self.epochs,
             "final_loss": float(self.loss_history[-1, i]),
         }
@@ -248,6 +251,7 @@ def swept(
         shuffle=bool(options.shuffle),
         seed=options.seed,
         seconds=seconds,
+        engine=options.engine.name if options.engine.is_portable else "lanes",
     )
     result.judge()
     return result

@@ -55,12 +55,12 @@ def check_range(rows: Rows, loss: ChosenLoss, names: Sequence[str] | None) -> No
     seen.warn_of_constants()
 
 
-def standardise_targets(rows: Rows, names: Sequence[str] | None) -> None:
+def standardise_targets(rows: Rows, names: Sequence[str] | None, in_order: bool = False) -> None:
     """Compute mean and deviation of each target over the rows, and hand out standardised numbers from now on.
 
     Sample weights do not count, as for inputs.
     """
-    moments = TargetMoments(rows.codes.n_targets)  # type: ignore[attr-defined]
+    moments = TargetMoments(rows.codes.n_targets, in_order)  # type: ignore[attr-defined]
     for part in slices(len(rows), MOMENT_ROWS):
         moments.add(rows.codes[part if rows.index is None else rows.index[part]])
     rows.y_mean, rows.y_scale = moments.standardisation(names)

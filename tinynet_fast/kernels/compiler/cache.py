@@ -80,7 +80,8 @@ class KernelCache(FunctionCache):
         self.refused: OSError | None = None  # why something could not be kept
         self._cache_file = Files(
             cache_path=self.cache_path,
-            filename_base=self._impl.filename_base + SUFFIX,
+            # With the module that has it: one source is compiled for two, which call other functions (`jit.rebuilt`).
+            filename_base=f"{self._impl.filename_base}.{py_func.__module__.rpartition('.')[2]}{SUFFIX}",
             source_stamp=(self._impl.locator.get_source_stamp(), stamp_of_kernels()),
         )
 

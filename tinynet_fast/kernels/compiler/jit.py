@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, cached_property, update_wrapper
 from importlib.util import find_spec
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -208,6 +209,36 @@ def part(
         options |= {"fastmath": flags or False, "forceinline": forceinline}
         options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
     return lambda function: function if UNCOMPILED else Compiled(function, **options)
+
+
+def rebuilt(module: ModuleType, name: str, plain: bool = False, **others: Any) -> dict[str, Any]:
+    """The functions of a module of kernels once more, but each finds `others` in place of what it calls by these names.
+
+    They are compiled as the module's own are, or are plain Python if `plain`. `name` is the module that they are given
+    to. If a name of `others` is that of one of the functions, this one takes its place.
+    """
+    known = {**vars(module), "__name__": name, **others}
+    found: dict[str, Any] = {}
+    for each, function in vars(module).items():
+        if each not in others and getattr(function, "__module__", None) == module.__name__:
+            made = _with_globals(getattr(function, "py_func", function) if plain else function, known)
+            if made is not None:
+                found[each] = known[each] = made
+    return {**found, **{each: other for each, other in others.items() if each in vars(module)}}
+
+
+def _with_globals(function: Any, known: dict[str, Any]) -> Any:
+    """A function with these globals; None for what is no function of plain Python or of kernels."""
+    if isinstance(function, Compiled):
+        return Compiled(_with_globals(function.py_func, known), **function._options)
+    again = getattr(function, "with_globals", None)  # functions of lanes
+    if again is not None:
+        return again(lambda inner: _with_globals(inner, known))
+    if not isinstance(function, FunctionType):
+        return None
+    made = FunctionType(function.__code__, known, function.__name__, function.__defaults__, function.__closure__)
+    made.__kwdefaults__, made.__doc__ = function.__kwdefaults__, function.__doc__
+    return made
 
 
 def compiled(function: Any, signature: str) -> Any:

@@ -51,6 +51,15 @@ DIRECT = {
     "fast.floors.chain": ["l0 d0 d0 d1"],
     "fast.objective.objective": ["d1 d1 d2 d1 d0 d0 d1 d1 dw1"],
 }
+# With strict's arguments, and sparse rows whose places are int32.
+DIRECT |= {f"portable.{name[7:]}": words for name, words in DIRECT.items() if name.startswith("strict.")}
+DIRECT |= {
+    "portable.sgd_sparse_epochs": [f"d1 i1 {SPARSE_NEURON}"],
+    "portable.sparse_logits": ["d1 i1 l1 l1 d1 d1 dw1"],
+    "portable.powers": ["d1 d1 dw1"],
+    "portable.cosines": ["d1 dw1"],
+    "portable.probabilities": ["dw2 l0"],
+}
 AHEAD = DIRECT | {
     "exact.run_dense": [EXACT_DENSE.format(f=f) for f in EITHER],
     "exact.run_sparse": [EXACT_SPARSE.format(f=f) for f in EITHER],
@@ -147,9 +156,10 @@ LATER = {
 }
 
 
-# Kernels that sum in order or wait for memory, for which AVX-512 can do little: with v4, v3's run.
+# Kernels that sum in order or wait for memory, for which AVX-512 can do little: with v4, v3's run. (The kernels of
+# `portable` have the same bits at every level.)
 NARROW_ENOUGH = (
-    "strict.", "exact.", "fast.row_order.", "fast.columns.", "fast.objective.", "fast.sparse.",
+    "portable.", "strict.", "exact.", "fast.row_order.", "fast.columns.", "fast.objective.", "fast.sparse.",
     "fast.row_lengths.",
 )  # fmt: skip
 

@@ -54,6 +54,14 @@ class Traced:
         with np.errstate(all="ignore"):
             return self.compute(*arguments)
 
+    def with_globals(self, change: Any) -> Any:
+        """For `jit.rebuilt`: an `unrolled` function that `change` was applied to; an instruction is what it is."""
+        if self.compute is not self.write:
+            return None
+        if isinstance(self.compute, partial):
+            return unrolled(change(self.compute.func), **self.compute.keywords)
+        return unrolled(change(self.compute))
+
     @property
     def _numba_type_(self) -> Any:
         """Numba looks for this name on whatever a kernel refers to."""

@@ -185,7 +185,10 @@ def sqrt(x):
 
 def where(condition, x, y):
     dtype = next((v.dtype for v in _written((x, y))), types.float64)
-    kind, builder = Lanes(condition.kind.count, dtype), condition.builder
+    kind, builder = (
+        Lanes(condition.kind.count, dtype) if isinstance(condition.kind, Lanes) else dtype,
+        condition.builder,
+    )
     parts = condition.parts, _parts(builder, x, kind), _parts(builder, y, kind)
     return Value(builder, kind, [builder.select(*each) for each in zip(*parts, strict=True)])
 
@@ -318,7 +321,11 @@ LATER: dict[str, np.ndarray] = {}
 
 
 def look_up(table, index):
-    """One instruction with AVX-512, else a load a lane."""
+    """One instruction with AVX-512, else a load a lane, and for a number."""
+    if not isinstance(index.kind, Lanes):
+        place = _table(index.builder, table)
+        at = index.builder.and_(index.ir, I64(15))
+        return Value(index.builder, types.uint64, [index.builder.load(index.builder.gep(place, [I64(0), at]))])
     if is_kept:
         return _each(partial(_called_later, table=table), index)
     wide = "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
@@ -354,13 +361,19 @@ def _permuted(builder, table, index):
     return builder.call(permute, (halves[0], index, halves[1]))
 
 
-def _looked_up(builder, table, index):
+def _table(builder, table):
+    """The place of a table of 16 whole numbers in the module."""
     name = f"tinynet_fast.table{crc32(table.tobytes())}"
     place = builder.module.globals.get(name)
     if place is None:
         values = ir.Constant(ir.ArrayType(I64, 16), [I64(int(n)) for n in table])
         place = ir.GlobalVariable(builder.module, values.type, name)
         place.global_constant, place.linkage, place.initializer = True, "internal", values
+    return place
+
+
+def _looked_up(builder, table, index):
+    place = _table(builder, table)
     index = builder.and_(index, ir.Constant(index.type, [I64(15)] * REGISTER))
     found = ir.Constant(index.type, ir.Undefined)
     for k in map(I32, range(REGISTER)):
