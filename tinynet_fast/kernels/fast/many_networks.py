@@ -226,7 +226,7 @@ def epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state,
             add_to(pending, layout.PENDING_ROWS * WIDTH, full(np.float64(m)))
             add_to(pending, layout.PENDING_WEIGHT * WIDTH, total)
             start += m
-            backward(shape, depth, params, size, params, size, work, half, stride, target, False, how)
+            backward(shape, depth, params, params, size, params, size, work, half, stride, target, False, work)
             if ends:
                 weights = load(pending, layout.PENDING_WEIGHT * WIDTH)
                 place = min(updates, schedule.shape[0] - 1) * layout.SCHEDULE_COLUMNS * WIDTH

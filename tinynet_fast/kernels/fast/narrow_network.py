@@ -270,7 +270,7 @@ def serves(mask, rule, layers):
 def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`."""
     try:
-        if serves(mask, rule, layers):
+        if units.dtype == np.float64 and serves(mask, rule, layers):
             inputs, hidden = int(layers[0, layout.INPUTS]), int(layers[0, layout.OUTPUTS])
             shape = (0,) * inputs, (0,) * hidden
             _epochs(X.dtype.char, inputs, hidden)(X, y, weight, schedule, rule, state, units, pending, losses, *shape)
