@@ -4,6 +4,8 @@ A module with kernels is imported when its engine is first used.
 """
 
 import math
+from array import array as carray
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
@@ -26,6 +28,8 @@ STABILITY_BOUND = 8.0
 SOFTMAX_BOUND = 4.0  # of a softmax; `fast/softmax_neuron.py` says why
 ONE = np.ones(1)  # the weight of all rows
 LARGEST_SUM = 1e4  # larger sums lose more digits, in whatever order they are taken, than the promise of `fast` allows
+LARGEST_SINGLE = 1e3  # the same for networks of float32
+SINGLE_PROMISE = 1e-5  # of `numpy` and `fast` for networks of float32, where `strict` has the reference's bits too
 
 
 class EngineName(str):  # pragma: no cover - for compiled kernels alone
@@ -102,9 +106,24 @@ class Engine:
         """The arrays of rows stored as CSR as this engine takes them."""
         return rows.arrays
 
-    def scratch(self, layers: np.ndarray) -> Any:
-        """What the kernels call `units`: two numbers a unit, for one row."""
-        return self.own(np.zeros((2, n_units(layers))))
+    def scratch(self, layers: np.ndarray, dtype: Any = np.float64) -> Any:
+        """What the kernels call `units`: two numbers a unit, for one row. If they are float32, they are two arrays."""
+        units = np.zeros((2, n_units(layers)))
+        return self.own(units) if dtype == np.float64 else [self.singles(row) for row in units]
+
+    def singles(self, array: np.ndarray) -> Any:
+        """An array of float32 as this engine takes it, for the numbers that are rounded when they are written."""
+        return np.array(array, np.float32)
+
+    def network_state(self, arrays: Sequence[np.ndarray], dtype: Any = np.float64) -> Any:
+        """The rows of a network's state as the kernels take them: a table. With float32 parameters it is a list."""
+        if dtype == np.float64:
+            return self.own(np.array(arrays))
+        return [self.singles(arrays[at.PARAMETERS]), *(self.own(np.array(a)) for a in arrays[at.PARAMETERS + 1 :])]
+
+    def network_kernels(self, dtype: Any = np.float64) -> Any:
+        """The kernels of networks whose rows go through in this type."""
+        return self.kernels
 
     def block_rows(self, n_features: int, multiply_adds: int) -> int:
         """How many rows of `n_features` make a block, when a row takes `multiply_adds` steps; a multiple of `tile`."""
@@ -138,6 +157,9 @@ class Reference(Engine):
     def sparse_rows(self, rows: Any) -> Any:
         return rows.lists()
 
+    def singles(self, array: np.ndarray) -> Any:
+        return carray("f", np.asarray(array, np.float32).tobytes())
+
 
 class Vectorized(Engine):
     """NumPy."""
@@ -145,8 +167,8 @@ class Vectorized(Engine):
     name, module, promise, tile = "numpy", "vectorized", 1e-12, CHUNK
     row_seconds, value_seconds = 3e-6, 1e-9
 
-    def scratch(self, layers: np.ndarray) -> Any:
-        return np.zeros((2, CHUNK, n_units(layers)))
+    def scratch(self, layers: np.ndarray, dtype: Any = np.float64) -> Any:
+        return np.zeros((2, CHUNK, n_units(layers)), dtype)
 
 
 class Strict(Engine):
@@ -154,6 +176,9 @@ class Strict(Engine):
 
     name, module = "strict", "strict"
     row_seconds, value_seconds = 2e-8, 2e-9
+
+    def network_kernels(self, dtype: Any = np.float64) -> Any:
+        return self.kernels if dtype == np.float64 else import_module("tinynet_fast.kernels.strict_single")
 
     @property
     def sgd_sparse_epochs(self) -> Any:
@@ -173,8 +198,15 @@ class Fast(Engine):
         with np.errstate(over="ignore"):
             return self.own(X)
 
-    def scratch(self, layers: np.ndarray) -> Any:
-        return self.kernels.network_scratch(layers)
+    def scratch(self, layers: np.ndarray, dtype: Any = np.float64) -> Any:
+        return self.kernels.network_scratch(layers, dtype)
+
+    def network_state(self, arrays: Sequence[np.ndarray], dtype: Any = np.float64) -> Any:
+        """A table of float64. The scratch decides the type; parameters of float32 have no more digits than that."""
+        state = super().network_state(arrays)
+        if dtype != np.float64:
+            state[at.PARAMETERS] = state[at.PARAMETERS].astype(dtype)
+        return state
 
     def row_bound(self, X: Any, sample_weight: np.ndarray | None = None) -> float:
         """The largest sample weight * (|x|^2 + 1) of some rows; infinity if one is not finite. See `choose`."""
@@ -220,7 +252,9 @@ def choose(asked: Engine, largest: float, limit: float, has_kernel: bool = True)
     return STRICT if asked is FAST and not (has_kernel and largest <= limit and largest < math.inf) else asked
 
 
-def row_limit(length: float, rate: float | None = None, bound: float = STABILITY_BOUND) -> float:
+def row_limit(
+    length: float, rate: float | None = None, bound: float = STABILITY_BOUND, largest: float = LARGEST_SUM
+) -> float:
     """The largest sample weight * (|x|^2 + 1) of a row on which `fast` keeps its promise.
 
     Rounding shows, and only the reference's own order of sums gives its weights, if a step overshoots or if large sums
@@ -234,8 +268,10 @@ def row_limit(length: float, rate: float | None = None, bound: float = STABILITY
         The largest learning rate. None for a network, for whose steps no bound is known.
     bound : float
         What step * (|x|^2 + 1) may be at most.
+    largest : float
+        The largest sum that keeps enough digits.
     """
-    shortest = math.inf if length == 0.0 else LARGEST_SUM / length
+    shortest = math.inf if length == 0.0 else largest / length
     limit = shortest * shortest
     return min(limit, bound / rate) if rate else limit
 
