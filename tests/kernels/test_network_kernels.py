@@ -100,7 +100,7 @@ def test_losses_are_clipped():
 def test_logits(problem):
     layers, params, n = problem.layers, problem.state[0], len(problem.X)
     comp, ref = (np.empty((n, int(layers[-1, 1]))) for _ in range(2))
-    network.network_logits(problem.X, layers, params, network.network_scratch(layers), comp)
+    network.network_logits(problem.X, layers, params, network_room.network_scratch(layers), comp)
     strict.network_logits(np.asarray(problem.X, dtype=float), layers, params, problem.scratch(strict), ref)
     assert distance(comp.ravel(), ref.ravel()) <= 1e-12
 

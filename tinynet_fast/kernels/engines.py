@@ -29,7 +29,6 @@ SOFTMAX_BOUND = 4.0  # of a softmax; `fast/softmax_neuron.py` says why
 ONE = np.ones(1)  # the weight of all rows
 LARGEST_SUM = 1e4  # larger sums lose more digits, in whatever order they are taken, than the promise of `fast` allows
 LARGEST_SINGLE = 1e3  # the same for networks of float32
-SINGLE_PROMISE = 1e-5  # of `numpy` and `fast` for networks of float32, where `strict` has the reference's bits too
 
 
 class EngineName(str):  # pragma: no cover - for compiled kernels alone
@@ -65,6 +64,8 @@ class Engine:
     ----------
     promise : float
         The largest norm-wise relative difference from the reference that is allowed; 0.0 means bit for bit.
+    single_promise : float
+        The same for networks of float32.
     tile : int
         Rows per tile. Cutting an epoch at multiples of this changes no bit of the weights.
     smooth_only : bool
@@ -77,6 +78,7 @@ class Engine:
     name: ClassVar[str]
     module: ClassVar[str]  # of its kernels, in this folder
     promise: ClassVar[float] = 0.0
+    single_promise: ClassVar[float] = 0.0
     tile: ClassVar[int] = 1
     smooth_only: ClassVar[bool] = False
     row_seconds: ClassVar[float]
@@ -164,7 +166,7 @@ class Reference(Engine):
 class Vectorized(Engine):
     """NumPy."""
 
-    name, module, promise, tile = "numpy", "vectorized", 1e-12, CHUNK
+    name, module, promise, single_promise, tile = "numpy", "vectorized", 1e-12, 1e-5, CHUNK
     row_seconds, value_seconds = 3e-6, 1e-9
 
     def scratch(self, layers: np.ndarray, dtype: Any = np.float64) -> Any:
@@ -188,7 +190,7 @@ class Strict(Engine):
 class Fast(Engine):
     """The same updates, summed in another order."""
 
-    name, module, promise, tile, smooth_only = "fast", "fast", 1e-12, TILE, True
+    name, module, promise, single_promise, tile, smooth_only = "fast", "fast", 1e-12, 1e-5, TILE, True
     row_seconds, value_seconds = 1e-8, 2e-10
 
     def rows(self, X: np.ndarray) -> Any:
@@ -207,6 +209,9 @@ class Fast(Engine):
         if dtype != np.float64:
             state[at.PARAMETERS] = state[at.PARAMETERS].astype(dtype)
         return state
+
+    def network_kernels(self, dtype: Any = np.float64) -> Any:
+        return self.kernels if dtype == np.float64 else import_module("tinynet_fast.kernels.fast.network_single")
 
     def row_bound(self, X: Any, sample_weight: np.ndarray | None = None) -> float:
         """The largest sample weight * (|x|^2 + 1) of some rows; infinity if one is not finite. See `choose`."""

@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import Any
 
 from tinynet_fast.kernels import strict
-from tinynet_fast.kernels.compiler.jit import kernel
+from tinynet_fast.kernels.compiler.jit import compiled, kernel
+from tinynet_fast.kernels.compiler.signatures import STRICT_LOGITS, STRICT_NETWORK, STRICT_UPDATE
 
 
 class _Singles:
@@ -50,14 +51,15 @@ def logits(X, layers, params, values, deltas, out):
 
 def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     """The reference's, bit for bit."""
-    epochs(X, y, weight, mask, schedule, rule, layers, *state, *units, pending, losses)
+    run = compiled(epochs, STRICT_NETWORK)
+    run(X, y, weight, mask, schedule, rule, layers, *state, *units, pending, losses)
 
 
 def network_update(total, schedule, rule, layers, state):
     """The reference's, bit for bit."""
-    update(float(total), schedule, rule, layers, *state)
+    compiled(update, STRICT_UPDATE)(float(total), schedule, rule, layers, *state)
 
 
 def network_logits(X, layers, params, units, out):
     """The reference's, bit for bit."""
-    logits(X, layers, params, *units, out)
+    compiled(logits, STRICT_LOGITS)(X, layers, params, *units, out)

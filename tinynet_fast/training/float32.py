@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED, has_numba
-from tinynet_fast.kernels.engines import LARGEST_SINGLE
+from tinynet_fast.kernels.engines import FAST, LARGEST_SINGLE, STRICT
 from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.options import Options
 
@@ -22,11 +22,6 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
         kind = None
     if kind not in (np.dtype(np.float64), np.dtype(np.float32)):
         raise ValueError(f"there are no networks of dtype {dtype!r}: use 'float64' or 'float32'")
-    if kind == np.float32 and not UNCOMPILED and not has_numba():
-        raise ValueError(
-            "dtype='float32' needs kernels that Numba compiles, and Numba is not installed: pip install numba, or use "
-            "dtype='float64'"
-        )
     return kind
 
 
@@ -39,8 +34,13 @@ def single_start(start: np.ndarray) -> np.ndarray:
     return rounded
 
 
-def check_single_rows(options: Options) -> None:
-    """ValueError if a row in memory, or a number to learn, is too large for float32."""
+def check_single(options: Options) -> None:
+    """ValueError if the engine cannot train in float32, or a row in memory or a number to learn is too large for it."""
+    if options.engine in (STRICT, FAST) and not (UNCOMPILED or has_numba()):
+        raise ValueError(
+            f"dtype='float32' with the engine {options.engine.name!r} needs kernels that Numba compiles, and Numba is "
+            "not installed: pip install numba, or use engine='numpy' or dtype='float64'"
+        )
     if options.streams:
         return
     for X, y, _ in options.rows.blocks(1 << 12):

@@ -22,11 +22,11 @@ from tinynet_fast.training.checks import (
     is_auto,
 )
 from tinynet_fast.training.draws import seeded
+from tinynet_fast.training.float32 import SINGLE_BOUNDS, check_dtype, check_single, single_start
 from tinynet_fast.training.losses import LABELS, LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import Options, checked
-from tinynet_fast.training.float32 import SINGLE_BOUNDS, check_dtype, check_single_rows, single_start
 from tinynet_fast.training.result import Epoch, RateSearch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
 
@@ -307,7 +307,7 @@ def train_mlp(
     start = first_parameters(weights, biases, sizes, init, check_rate("init_scale", init_scale), options.seed)
     if kind == np.float32:
         start = single_start(start)
-        check_single_rows(options)
+        check_single(options)
     parts = start, sizes, activation, steps, batch_size, chosen, dropout
     found = _found_rate(options, *parts) if is_auto(learning_rate) else None
     if found is not None:

@@ -111,7 +111,7 @@ class Network:
         )
         if self.threads > 1 and self.engine.can("NetworkTeam"):
             if self.shared is None:
-                team = self.engine.kernels.NetworkTeam
+                team = self._kernels.NetworkTeam
                 self.shared = team(self.table, len(self.start), size, self.threads, self.dtype)
             self.shared.network_epochs(self.team.map, *given, self.pending, losses)
         else:
@@ -146,8 +146,8 @@ class Network:
 
     @property
     def kernels(self) -> Hashable:
-        steps, is_shared = self.optimizer, self.threads > 1
-        return self.loss.code, steps.name, steps.nesterov, bool(self.dropout), self.table.tobytes(), is_shared, self.dtype
+        how = self.optimizer.name, self.optimizer.nesterov, self.threads > 1, self.is_single
+        return self.loss.code, *how, bool(self.dropout), self.table.tobytes()
 
     def _threads(self) -> int:
         """How many threads share a batch. Nothing depends on it but the time."""
@@ -157,7 +157,7 @@ class Network:
         if min(self.n_rows, self.block_rows) * a_row < CALL_SECONDS:
             return 1
         mask = np.empty((1, self.hidden_units)) if self.dropout else self.no_mask
-        tiles = self.engine.kernels.shared_tiles(mask, self.rule, self.table)
+        tiles = self._kernels.shared_tiles(mask, self.rule, self.table)
         return max(min(self.team.threads, tiles, int(self.size * a_row / SHARE_SECONDS)), 1)
 
     def end_epoch(self) -> None:
@@ -166,8 +166,6 @@ class Network:
             self._kernels.network_update(
                 self.pending[at.PENDING_WEIGHT], schedule_row, self.rule, self.layers, self.kernel_state
             )
-            if self.is_single and self.engine.can("NetworkTeam"):  # whose state does not round
-                self.kernel_state[at.PARAMETERS] = self._single(self.kernel_state[at.PARAMETERS])
             self.updates += int(self.pending[at.PENDING_WEIGHT] > 0.0)
             self.pending[at.PENDING_ROWS] = self.pending[at.PENDING_WEIGHT] = 0.0
         self.epochs += 1

@@ -12,6 +12,7 @@ from itertools import product
 
 EITHER = "df"  # rows of float64, of float32
 PLACES = "il"  # where sparse rows have their values: int32, int64
+OF_FLOAT32 = (("f", "d"), ("f", "f"), ("d", "f"))  # the rows, or what goes through a network, or both
 NARROW = (1, 2, 3, 4)
 TURNED = range(1, 10)  # widths of rows that `segments.py` turns
 KEPT_AND_KIND = ((0, 0), (1, 0), (0, 1), (0, 2))  # whether rows' sums are kept, and the kind of the loss
@@ -22,6 +23,8 @@ NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 {scratch}w1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
 MANY_NETWORKS = "d1 d1 d1 d1 l2 d3 d3 d2 l2 dw3 dw1 dw2 dw2"
 NETWORK_TEAM = f"{NETWORK} lw1 dw2 dw2 l0"
+STRICT_NETWORK, STRICT_UPDATE = "d2 d1 d1 d2 d2 d1 l2 fw1 dw1 dw1 dw1 fw1 fw1 dw1 dw1", "d0 d1 d1 l2 fw1 dw1 dw1 dw1"
+STRICT_LOGITS = "d2 l2 f1 fw1 fw1 dw2"
 PENALISED = "d2 d1 d1 d2 d2 dw1 l2 dw2 dw1 dw1 dw1 dw1"
 MANY_NETWORKS_UPDATE = "d2 d2 l2 dw3 dw1 dw2"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
@@ -100,9 +103,12 @@ LATER = {
     "strict.sgd_sparse_epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.logits": [f"f1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
-    "fast.network.epochs": [f"f2 {NETWORK}".format(scratch="d")],
-    "fast.network_team.shared_epochs": [f"f2 {NETWORK_TEAM}".format(scratch="d")],
-    "fast.network.logits": ["f2 l2 d1 dw1 dw2"],
+    "fast.network.epochs": [f"{f}2 {NETWORK}".format(scratch=s) for f, s in OF_FLOAT32],
+    "fast.network_team.shared_epochs": [f"{f}2 {NETWORK_TEAM}".format(scratch=s) for f, s in OF_FLOAT32],
+    "fast.network.logits": [f"{f}2 l2 {s}1 {s}w1 dw2" for f, s in OF_FLOAT32],
+    "strict_single.epochs": [STRICT_NETWORK],
+    "strict_single.update": [STRICT_UPDATE],
+    "strict_single.logits": [STRICT_LOGITS],
     "fast.narrow_network.narrow_epochs": [
         f"{f}2 {NARROW_NETWORK} t{inputs} t{units}"
         for f, inputs, units in product(EITHER, NARROW, NARROW)

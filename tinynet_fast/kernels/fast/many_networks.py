@@ -36,8 +36,6 @@ from tinynet_fast.kernels.fast import many_networks_tiles as tiles
 from tinynet_fast.kernels.fast.many_networks_tiles import WIDTH, activate, apply_mask, plain_entropy
 from tinynet_fast.kernels.fast.many_neurons import NOBODY, aligned
 from tinynet_fast.kernels.fast.network import (
-    AFTER_SLOPES,
-    FOUND,
     backward_by,
     forward_by,
     layer_at,
@@ -45,7 +43,8 @@ from tinynet_fast.kernels.fast.network import (
     layer_sums,
     outputs_back_by,
 )
-from tinynet_fast.kernels.fast.network import TILE as NUMBERS
+from tinynet_fast.kernels.fast.network_room import AFTER_SLOPES, FOUND
+from tinynet_fast.kernels.fast.network_room import TILE as NUMBERS
 from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, step_networks
 from tinynet_fast.kernels.reference import NESTEROV, SOFTMAX
 

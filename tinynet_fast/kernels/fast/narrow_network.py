@@ -27,13 +27,13 @@ from tinynet_fast.kernels.compiler.simd import (
 )
 from tinynet_fast.kernels.fast import network
 from tinynet_fast.kernels.fast.functions import log1p, log1p_of_any, sigmoid
-from tinynet_fast.kernels.fast.network import AFTER_SLOPES, FOUND, TILE, load_labels
+from tinynet_fast.kernels.fast.network import load_labels
+from tinynet_fast.kernels.fast.network_room import AFTER_SLOPES, FOUND, TILE
 from tinynet_fast.kernels.fast.network_steps import descended, inlined
 from tinynet_fast.kernels.fast.network_tiles import collect, first, gather, predict, weighted_entropy
 from tinynet_fast.kernels.reference import LOG_LOSS, NESTEROV, SGD, SIGMOID
 
 NARROW, FEW = 4, 4  # inputs and units at most; the rows of a tile that stays in registers
-network_scratch = network.network_scratch
 
 
 # --- a vector of rows -------------------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def serves(mask, rule, layers):
 def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
     """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`."""
     try:
-        if units.dtype == np.float64 and serves(mask, rule, layers):
+        if serves(mask, rule, layers):
             inputs, hidden = int(layers[0, layout.INPUTS]), int(layers[0, layout.OUTPUTS])
             shape = (0,) * inputs, (0,) * hidden
             _epochs(X.dtype.char, inputs, hidden)(X, y, weight, schedule, rule, state, units, pending, losses, *shape)

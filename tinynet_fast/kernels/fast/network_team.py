@@ -17,6 +17,7 @@ from tinynet_fast.kernels.compiler.signatures import NETWORK_TEAM
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
     address,
+    as_doubles,
     claim,
     full,
     give_way,
@@ -32,23 +33,25 @@ from tinynet_fast.kernels.compiler.simd import (
 )
 from tinynet_fast.kernels.fast.narrow_network import serves
 from tinynet_fast.kernels.fast.network import (
-    COPY,
-    RULE,
-    TILE,
     backward,
-    copy_weights,
     forward,
-    half_of,
     layer_at,
     load_labels,
     load_rows,
     load_targets,
-    network_scratch,
-    of_scratch,
     outputs_back,
-    round_weights,
     set_rule,
     step,
+)
+from tinynet_fast.kernels.fast.network_room import (
+    COPY,
+    RULE,
+    TILE,
+    copy_weights,
+    half_of,
+    network_scratch,
+    of_scratch,
+    round_weights,
     weights_of,
 )
 from tinynet_fast.kernels.fast.network_steps import inlined
@@ -212,7 +215,12 @@ def shared_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pend
 
 def shared_tiles(mask, rule, layers):
     """How many tiles of a batch may go side by side: 1 for networks that `narrow_network.py` trains."""
-    return 1 if serves(mask, rule, layers) else -(-int(rule[layout.BATCH_SIZE]) // TILE)
+    return 1 if serves(mask, rule, layers) else tiles_of(rule)
+
+
+def tiles_of(rule):
+    """How many tiles a batch has."""
+    return -(-int(rule[layout.BATCH_SIZE]) // TILE)
 
 
 class NetworkTeam:

@@ -290,8 +290,8 @@ def _multiply(params, p, unit_step, input_step, work, source, target, stride, co
 def _gradient(work, left, right, stride, count, state, at, step, size, how, *, inputs, outputs, rule):
     """left . right over the rows of a tile, for `inputs` rows of `left` and `outputs` of `right`: onto the gradient.
 
-    The state is of doubles in either type of `work`, so no digit is lost from tile to tile. Or, if the tile is the whole batch, straight into the parameters: for four rows half of the time went into
-    writing the gradient, waiting for it and reading it again.
+    Or, if the tile is the whole batch, straight into the parameters: for four rows half of the time went into
+    writing the gradient, waiting for it and reading it again. The state is float64 with either type of `work`.
     """
 
     def add_rows(i, sums):
