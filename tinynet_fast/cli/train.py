@@ -40,7 +40,7 @@ from tinynet_fast.tables.rows import read
 from tinynet_fast.tables.summary import learned, print_summary
 from tinynet_fast.tables.train import train as train_table
 
-FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout", "mixup")
+FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout", "mixup", "dtype")
 OF_LOSSES = ("loss", "delta", "quantile", "gamma", "standardize_y")
 LOSSES_OF = {of: one_of(name for name in losses if name != "hinge") for of, losses in LOSSES.items()}
 
@@ -104,6 +104,7 @@ class TrainOptions:
     plot: Annotated[Path | None, Option(help="Write a picture of the loss by epoch, .png or .svg.")] = None
     report: Annotated[Path | None, Option(help="Write a page about the model and the rows held out, .html.")] = None
     engine: Annotated[str, Option(help="fast, strict, numpy or reference.")] = "fast"
+    dtype: Annotated[str | None, Option(help="For a network's numbers: float64 (default) or float32.")] = None
     jobs: Annotated[int | None, Option(help="Threads that train; -1 for all cores (default: 1).")] = None
     standardize: Standardize = True
     shuffle: Annotated[

@@ -34,6 +34,7 @@ from tinynet_fast.kernels.fast.network_tiles import collect, first, gather, pred
 from tinynet_fast.kernels.reference import LOG_LOSS, NESTEROV, SGD, SIGMOID
 
 NARROW, FEW = 4, 4  # inputs and units at most; the rows of a tile that stays in registers
+network_scratch = network.network_scratch
 
 
 # --- a vector of rows -------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from tinynet_fast.kernels import layout
 from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
 from tinynet_fast.kernels.compiler.signatures import NETWORK
 from tinynet_fast.kernels.compiler.simd import REGISTER, address, as_doubles, beyond, filled, lanes_of, sum_of
+from tinynet_fast.kernels.fast import network_room
 from tinynet_fast.kernels.fast import network_tiles as tiles
 from tinynet_fast.kernels.fast.network_room import (
     COPY,
@@ -58,6 +59,8 @@ from tinynet_fast.kernels.reference import (
     SOFTMAX,
     SQUARED_ERROR,
 )
+
+network_scratch = network_room.network_scratch
 
 
 @inlined
