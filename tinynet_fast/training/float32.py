@@ -20,7 +20,7 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
         kind = None if dtype is None else np.dtype(dtype)
     except TypeError:
         kind = None
-    if kind not in (np.dtype(np.float64), np.dtype(np.float32)):
+    if kind is None or kind not in (np.dtype(np.float64), np.dtype(np.float32)):
         raise ValueError(f"there are no networks of dtype {dtype!r}: use 'float64' or 'float32'")
     return kind
 
