@@ -197,8 +197,8 @@ _add_operators()
 def _call(builder, name, *parts):
     """Call one of LLVM's own functions, of which there is one for each type."""
     kind = parts[0].type
-    element = kind.element if isinstance(kind, ir.VectorType) else kind
-    suffix = f"v{kind.count}" * (element is not kind) + ("f64" if element == DOUBLE else "f32")
+    count, element = (f"v{kind.count}", kind.element) if isinstance(kind, ir.VectorType) else ("", kind)
+    suffix = f"{count}{'f64' if element == DOUBLE else 'f32'}"
     signature = ir.FunctionType(kind, [part.type for part in parts])
     return builder.call(get_or_insert_function(builder.module, signature, f"{name}.{suffix}"), parts)
 
