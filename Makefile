@@ -15,7 +15,7 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear same-bits bench-native peers native wheels test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear bench-float32 same-bits bench-native peers native wheels test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
   test-wheel test-tools test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -70,6 +70,10 @@ bench-segments: $(VENV)/dev.ok
 # Compare neurons that predict numbers with scikit-learn's SGDRegressor. A minute.
 bench-linear: $(VENV)/dev.ok
 	$(RUN) bench/linear.py
+
+# Compare networks of float32 with networks of float64. A minute.
+bench-float32: $(VENV)/dev.ok
+	$(RUN) bench/float32.py
 
 # Compare the kernels in the library with the same kernels compiled by Numba; the two take turns.
 bench-native: native

@@ -22,6 +22,7 @@ from tinynet_fast.kernels.fast import (
     many_networks_tiles,
     many_neurons,
     network,
+    network_room,
     network_steps,
     network_tiles,
 )
@@ -270,7 +271,10 @@ def test_losses_with_a_kernel():
 
 # --- planted mistakes -------------------------------------------------------------------------------------------------
 
-MODULES = simd, functions, many_neurons, network_steps, network_tiles, network, many_networks_tiles, many_networks
+MODULES = (
+    simd, functions, many_neurons, network_steps, network_room, network_tiles, network, many_networks_tiles,
+    many_networks,
+)  # fmt: skip
 MISTAKES = {
     many_neurons: [
         Mistake("the power of minus the sum", "fma(u, sign / STEP, ROUND)", "fma(u, 1.0 / STEP, ROUND)"),

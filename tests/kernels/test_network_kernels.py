@@ -13,7 +13,7 @@ from problems import FEWER
 from tinynet_fast.kernels import strict, vectorized
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
-from tinynet_fast.kernels.fast import functions, narrow_network, network, network_steps, network_tiles
+from tinynet_fast.kernels.fast import functions, narrow_network, network, network_room, network_steps, network_tiles
 from tinynet_fast.kernels.reference import (
     ACTIVATIONS,
     ADAGRAD,
@@ -100,7 +100,7 @@ def test_losses_are_clipped():
 def test_logits(problem):
     layers, params, n = problem.layers, problem.state[0], len(problem.X)
     comp, ref = (np.empty((n, int(layers[-1, 1]))) for _ in range(2))
-    network.network_logits(problem.X, layers, params, network.network_scratch(layers), comp)
+    network.network_logits(problem.X, layers, params, network_room.network_scratch(layers), comp)
     strict.network_logits(np.asarray(problem.X, dtype=float), layers, params, problem.scratch(strict), ref)
     assert distance(comp.ravel(), ref.ravel()) <= 1e-12
 
@@ -176,7 +176,7 @@ def test_how_differences_grow():
 
 def planted(mistake=None, into=None, kernels=network):
     """The network's kernels in plain Python, with the mistake in one of the files."""
-    modules = simd, functions, network_steps, network_tiles, network, narrow_network
+    modules = simd, functions, network_steps, network_room, network_tiles, network, narrow_network
     return plain_copies(*modules, mistake=mistake, into=into)[kernels]
 
 
@@ -204,9 +204,9 @@ MISTAKES = {
         Mistake("clipped loss of the other class", "where(y > 0.5, p, 1.0 - p)", "where(y > 0.5, 1.0 - p, p)"),
         Mistake("softmax's probability not clipped", "clamp(log_total + (largest - own), least, most)", "log_total + (largest - own)"),
         Mistake("product of 1 + e without its cross term", "fma(product, e, product + e)", "product + e"),
-        Mistake("blame without the slope", "sums[u * rows + r] * load(work, at) if rule == \"blame\" else sums[u * rows + r]", "sums[u * rows + r]"),
+        Mistake("blame without the slope", "sums[u * rows + r] * read(work, at) if rule == \"blame\" else sums[u * rows + r]", "sums[u * rows + r]"),
         Mistake("gradient replaced by the tile's", "store(state, p + size, load(state, p + size, outputs) + g)", "store(state, p + size, g)"),
-        Mistake("last rows of a tile counted twice", "w = gather(...) * first(m)", "w = gather(...)"),
+        Mistake("last rows of a tile counted twice", "w = gather_for(...) * first_for(...)", "w = gather_for(...)"),
         Mistake("half the slope of least squares", "store(work, deltas + at, weight * error)", "store(work, deltas + at, 0.5 * weight * error)", "least_squares"),
         Mistake("Huber's loss without its half", "slope * (error - 0.5 * slope)", "slope * (error - slope)"),
         Mistake("Huber's slope not clipped", "clamp(error, -delta, delta)", "clamp(error, -delta, 2.0 * delta)"),

@@ -8,7 +8,7 @@ from network_problems import random_problem
 
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED
 from tinynet_fast.kernels.compiler.simd import claim, give_way, pause, replace, seen
-from tinynet_fast.kernels.fast import network, network_team
+from tinynet_fast.kernels.fast import network, network_room, network_team
 from tinynet_fast.kernels.fast.network_team import NetworkTeam, shared_tiles, take, wait_for
 from tinynet_fast.kernels.reference import ADAM, HUBER, NESTEROV, RELU, SGD, SOFTMAX
 
@@ -27,7 +27,7 @@ CASES = {
 class Shared:
     """`network_epochs` by `threads` threads, which `side_by_side` calls."""
 
-    network_scratch = staticmethod(network.network_scratch)
+    network_scratch = staticmethod(network_room.network_scratch)
 
     def __init__(self, threads, side_by_side, slots=None):
         self.threads, self.side_by_side, self.slots = threads, side_by_side, slots

@@ -5,7 +5,7 @@ import pytest
 from network_problems import random_problem
 
 from tinynet_fast.kernels import strict
-from tinynet_fast.kernels.fast import network, penalised_passes
+from tinynet_fast.kernels.fast import network, network_room, penalised_passes
 from tinynet_fast.kernels.reference import ADAM, CLIPPED_LOG_LOSS, LEAST_SQUARES, NESTEROV, SIGMOID
 from tinynet_fast.models.layers import views
 
@@ -39,7 +39,7 @@ def together(problem, kernel=penalised_passes.network_passes):
     state, pending, losses, squares = problem.state.copy(), np.zeros(2), np.zeros(batches), np.zeros(batches)
     rule, ones = problem.rule.copy(), np.ones(problem.batch)
     given = problem.X, problem.y, ones, problem.mask, problem.schedule[:batches], rule, problem.layers
-    kernel(*given, state, network.network_scratch(problem.layers), pending, losses, squares)
+    kernel(*given, state, network_room.network_scratch(problem.layers), pending, losses, squares)
     assert (rule == problem.rule).all()
     assert (pending == 0.0).all()
     return state, losses, squares

@@ -40,7 +40,7 @@ from tinynet_fast.tables.rows import read
 from tinynet_fast.tables.summary import learned, print_summary
 from tinynet_fast.tables.train import train as train_table
 
-FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout", "mixup")
+FOR_NETWORKS = ("activation", "batch_size", "optimizer", "momentum", "dropout", "mixup", "dtype")
 OF_LOSSES = ("loss", "delta", "quantile", "gamma", "standardize_y")
 LOSSES_OF = {of: one_of(name for name in losses if name != "hinge") for of, losses in LOSSES.items()}
 
@@ -106,6 +106,7 @@ class TrainOptions:
     engine: Annotated[
         str, Option(help="fast, strict, portable (the same bits on every machine), numpy or reference.")
     ] = "fast"
+    dtype: Annotated[str | None, Option(help="For a network's numbers: float64 (default) or float32.")] = None
     jobs: Annotated[int | None, Option(help="Threads that train; -1 for all cores (default: 1).")] = None
     standardize: Standardize = True
     shuffle: Annotated[

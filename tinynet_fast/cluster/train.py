@@ -60,6 +60,7 @@ REMEDIES = {
     "dropout": "shards would leave out other units than one machine: use l2 or weight_decay",
     "noise": "shards would draw other noise than one machine: use l2",
     "mixup": "shards would mix other rows than one machine: use l2 or weight_decay",
+    "dtype": "networks there are float64: train on one machine for float32",
     "n_jobs": "each shard is a task, and the cluster decides how many run at once",
 }
 ONE_BY_ONE = "a sweep of shards trains two labels that count the same: call train_neuron for each combination"

@@ -4,6 +4,8 @@ A module with kernels is imported when its engine is first used.
 """
 
 import math
+from array import array as carray
+from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
 from types import ModuleType
@@ -26,6 +28,7 @@ STABILITY_BOUND = 8.0
 SOFTMAX_BOUND = 4.0  # of a softmax; `fast/softmax_neuron.py` says why
 ONE = np.ones(1)  # the weight of all rows
 LARGEST_SUM = 1e4  # larger sums lose more digits, in whatever order they are taken, than the promise of `fast` allows
+LARGEST_SINGLE = 1e3  # the same for networks of float32
 
 
 class EngineName(str):  # pragma: no cover - for compiled kernels alone
@@ -61,6 +64,8 @@ class Engine:
     ----------
     promise : float
         The largest norm-wise relative difference from the reference that is allowed; 0.0 means bit for bit.
+    single_promise : float
+        The same for networks of float32.
     tile : int
         Rows per tile. Cutting an epoch at multiples of this changes no bit of the weights.
     is_portable : bool
@@ -75,6 +80,7 @@ class Engine:
     name: ClassVar[str]
     module: ClassVar[str]  # of its kernels, in this folder
     promise: ClassVar[float] = 0.0
+    single_promise: ClassVar[float] = 0.0
     tile: ClassVar[int] = 1
     is_portable: ClassVar[bool] = False
     smooth_only: ClassVar[bool] = False
@@ -113,9 +119,24 @@ class Engine:
         """The arrays of rows stored as CSR as this engine takes them."""
         return rows.arrays
 
-    def scratch(self, layers: np.ndarray) -> Any:
-        """What the kernels call `units`: two numbers a unit, for one row."""
-        return self.own(np.zeros((2, n_units(layers))))
+    def scratch(self, layers: np.ndarray, dtype: Any = np.float64) -> Any:
+        """What the kernels call `units`: two numbers a unit, for one row. If they are float32, they are two arrays."""
+        units = np.zeros((2, n_units(layers)))
+        return self.own(units) if dtype == np.float64 else [self.singles(row) for row in units]
+
+    def singles(self, array: np.ndarray) -> Any:
+        """An array of float32 as this engine takes it, for the numbers that are rounded when they are written."""
+        return np.array(array, np.float32)
+
+    def network_state(self, arrays: Sequence[np.ndarray], dtype: Any = np.float64) -> Any:
+        """The rows of a network's state as the kernels take them: a table. With float32 parameters it is a list."""
+        if dtype == np.float64:
+            return self.own(np.array(arrays))
+        return [self.singles(arrays[at.PARAMETERS]), *(self.own(np.array(a)) for a in arrays[at.PARAMETERS + 1 :])]
+
+    def network_kernels(self, dtype: Any = np.float64) -> Any:
+        """The kernels of networks whose rows go through in this type."""
+        return self.kernels
 
     def block_rows(self, n_features: int, multiply_adds: int) -> int:
         """How many rows of `n_features` make a block, when a row takes `multiply_adds` steps; a multiple of `tile`."""
@@ -149,15 +170,18 @@ class Reference(Engine):
     def sparse_rows(self, rows: Any) -> Any:
         return rows.lists()
 
+    def singles(self, array: np.ndarray) -> Any:
+        return carray("f", np.asarray(array, np.float32).tobytes())
+
 
 class Vectorized(Engine):
     """NumPy."""
 
-    name, module, promise, tile = "numpy", "vectorized", 1e-12, CHUNK
+    name, module, promise, single_promise, tile = "numpy", "vectorized", 1e-12, 1e-5, CHUNK
     row_seconds, value_seconds = 3e-6, 1e-9
 
-    def scratch(self, layers: np.ndarray) -> Any:
-        return np.zeros((2, CHUNK, n_units(layers)))
+    def scratch(self, layers: np.ndarray, dtype: Any = np.float64) -> Any:
+        return np.zeros((2, CHUNK, n_units(layers)), dtype)
 
 
 class Strict(Engine):
@@ -165,6 +189,9 @@ class Strict(Engine):
 
     name, module = "strict", "strict"
     row_seconds, value_seconds = 2e-8, 2e-9
+
+    def network_kernels(self, dtype: Any = np.float64) -> Any:
+        return self.kernels if dtype == np.float64 else import_module("tinynet_fast.kernels.strict_single")
 
     @property
     def sgd_sparse_epochs(self) -> Any:
@@ -243,7 +270,7 @@ class Portable(Engine):
 class Fast(Engine):
     """The same updates, summed in another order."""
 
-    name, module, promise, tile, smooth_only = "fast", "fast", 1e-12, TILE, True
+    name, module, promise, single_promise, tile, smooth_only = "fast", "fast", 1e-12, 1e-5, TILE, True
     row_seconds, value_seconds = 1e-8, 2e-10
 
     def rows(self, X: np.ndarray) -> Any:
@@ -253,8 +280,18 @@ class Fast(Engine):
         with np.errstate(over="ignore"):
             return self.own(X)
 
-    def scratch(self, layers: np.ndarray) -> Any:
-        return self.kernels.network_scratch(layers)
+    def scratch(self, layers: np.ndarray, dtype: Any = np.float64) -> Any:
+        return self.kernels.network_scratch(layers, dtype)
+
+    def network_state(self, arrays: Sequence[np.ndarray], dtype: Any = np.float64) -> Any:
+        """A table of float64. The scratch decides the type; parameters of float32 have no more digits than that."""
+        state = super().network_state(arrays)
+        if dtype != np.float64:
+            state[at.PARAMETERS] = state[at.PARAMETERS].astype(dtype)
+        return state
+
+    def network_kernels(self, dtype: Any = np.float64) -> Any:
+        return self.kernels if dtype == np.float64 else import_module("tinynet_fast.kernels.fast.network_single")
 
     def row_bound(self, X: Any, sample_weight: np.ndarray | None = None) -> float:
         """The largest sample weight * (|x|^2 + 1) of some rows; infinity if one is not finite. See `choose`."""
@@ -306,7 +343,9 @@ def choose(asked: Engine, largest: float, limit: float, has_kernel: bool = True)
     return STRICT if asked is FAST and not (has_kernel and largest <= limit and largest < math.inf) else asked
 
 
-def row_limit(length: float, rate: float | None = None, bound: float = STABILITY_BOUND) -> float:
+def row_limit(
+    length: float, rate: float | None = None, bound: float = STABILITY_BOUND, largest: float = LARGEST_SUM
+) -> float:
     """The largest sample weight * (|x|^2 + 1) of a row on which `fast` keeps its promise.
 
     Rounding shows, and only the reference's own order of sums gives its weights, if a step overshoots or if large sums
@@ -320,8 +359,10 @@ def row_limit(length: float, rate: float | None = None, bound: float = STABILITY
         The largest learning rate. None for a network, for whose steps no bound is known.
     bound : float
         What step * (|x|^2 + 1) may be at most.
+    largest : float
+        The largest sum that keeps enough digits.
     """
-    shortest = math.inf if length == 0.0 else LARGEST_SUM / length
+    shortest = math.inf if length == 0.0 else largest / length
     limit = shortest * shortest
     return min(limit, bound / rate) if rate else limit
 

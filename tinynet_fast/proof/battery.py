@@ -37,7 +37,7 @@ def battery(turns: int) -> Iterator[Case]:
     """All cases, `turns` times with other random numbers. The numbers are the same on every machine."""
     for turn in range(turns):
         rng = np.random.default_rng([2011, turn])
-        for make in (neuron_cases, regularized_cases, network_cases, trainer_cases):
+        for make in (neuron_cases, regularized_cases, network_cases, single_cases, trainer_cases):
             yield from make(rng, ROWS)
 
 
@@ -124,6 +124,19 @@ def network_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
             sizes = [(*s[:-1], k) for s in shapes for k in ((1, 3) if of == LINEAR else (1,))]
             problems = [network_problem(rng, rows, s, "tanh", 8, Optimizer(0.01), loss=chosen) for s in sizes]
             yield f"network of {'numbers' if of == LINEAR else of}, {loss}", problems, True
+
+
+def single_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:
+    """Networks of float32, with few updates: a difference of 1e-7 can grow from update to update."""
+    kinds: dict[str, dict[str, Any]] = {
+        "sigmoid, momentum": {"activation": "sigmoid", "steps": Optimizer(0.05, momentum=0.9)},
+        "tanh, l2, sample weights": {"activation": "tanh", "steps": Optimizer(0.05, l2=0.1), "weighted": True},
+        "Adam, dropout": {"activation": "silu", "steps": Optimizer(0.001, "adam"), "dropout": 0.2},
+    }
+    shapes: tuple[tuple[int, ...], ...] = ((2, 4, 1), (5, 9, 6, 1), (20, 17, 3))
+    for name, kind in kinds.items():
+        problems = [network_problem(rng, rows, s, batch_size=32, **kind) for s in shapes]
+        yield f"float32, {name}", [replace(p, dtype="float32") for p in problems], True
 
 
 def trainer_cases(rng: np.random.Generator, rows: int) -> Iterator[Case]:

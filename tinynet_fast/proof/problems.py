@@ -100,12 +100,17 @@ class NetworkProblem:
     mask: np.ndarray | None = None
     shape: float = 0.0
     output: str = ""
+    dtype: str = "float64"
+
+    @property
+    def table(self) -> np.ndarray:
+        return layer_table(self.sizes, self.activation, self.output)
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train with an engine's kernels; return the parameters and each epoch's loss."""
-        own, kernels, table = engine.own, engine.kernels, layer_table(self.sizes, self.activation, self.output)
-        state = own(np.vstack([self.params, np.zeros((at.STATE_ROWS - 1, len(self.params)))]))
-        layers, units, pending = own(table, np.int64), engine.scratch(table), own(np.zeros(2))
+        own, table, kernels = engine.own, self.table, engine.network_kernels(self.dtype)
+        state = engine.network_state([self.params, *np.zeros((at.STATE_ROWS - 1, len(self.params)))], self.dtype)
+        layers, units, pending = own(table, np.int64), engine.scratch(table, self.dtype), own(np.zeros(2))
         rule, done = own(self.steps.rule(self.batch_size, self.loss, self.shape)), 0
         weight = np.ones(len(self.X)) if self.weight is None else self.weight
 
@@ -149,6 +154,11 @@ class TrainerProblem:
         if isinstance(model, MLP):
             return flatten(model.weights, model.biases), result.loss_history
         return np.append(model.weights, model.bias), result.loss_history
+
+
+def promise(engine: Engine, problem: "Problem") -> float:
+    """The largest norm-wise relative difference from the reference that is allowed; 0.0 means bit for bit."""
+    return engine.single_promise if getattr(problem, "dtype", "") == "float32" else engine.promise
 
 
 KERNELS = {RegularizedProblem: "sgd_regularized_epochs", NetworkProblem: "network_epochs"}

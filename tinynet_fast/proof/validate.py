@@ -17,7 +17,7 @@ from tinynet_fast.kernels.compiler.jit import noting
 from tinynet_fast.kernels.engines import ENGINES, Engine
 from tinynet_fast.proof.battery import battery, own_cases
 from tinynet_fast.proof.facts import facts
-from tinynet_fast.proof.problems import Problem, can_solve
+from tinynet_fast.proof.problems import Problem, can_solve, promise
 
 REFERENCE = ENGINES["reference"]
 LEAST_LOSS = 1e-6  # the squared error of a prediction that is 0.001 off
@@ -113,9 +113,10 @@ def judge(engine: Engine, name: str, problems: Sequence[Problem], refs: Solution
         # A prediction of almost 1 has an error with few exact digits. So a loss below LEAST_LOSS a row counts as that.
         apart += [distance(comp[0], ref[0]), distance(comp[1], ref[1], LEAST_LOSS * len(problem.X))]
         far += map(ulps, comp, ref)
-    kept = all(off <= engine.promise for off in apart) and (engine.promise > 0.0 or max(far) == 0)
+    allowed = promise(engine, problems[0])
+    kept = all(off <= allowed for off in apart) and (allowed > 0.0 or max(far) == 0)
     rows = sum(len(problem.X) for problem in problems)
-    return Verdict(engine.named(ways), name, rows, max(far), max(apart), engine.promise, kept)
+    return Verdict(engine.named(ways), name, rows, max(far), max(apart), allowed, kept)
 
 
 def validate(

@@ -31,6 +31,7 @@ FORMAT_VERSION = 4  # 2: with a checksum; 3: data files are known by their conte
 IN_ALL = ("rows_in_all", "epochs_in_all")  # the rates of schedule="cosine" depend on these
 SEARCH = ("learning_rate", "rates", "losses", "rows", "epochs")  # the fields of a RateSearch
 SHOWN, SHOWN_IN_ALL = 60, 250  # the most characters of one value in a message, and of all values
+USUAL = {"dtype": "float64"}  # options that a file names only if they are something else
 DIGEST_ROWS = 1 << 14  # rows that are digested at a time
 DIGEST_VALUES = 1 << 18  # the same for the values of sparse rows
 
@@ -235,7 +236,7 @@ def _differences(was: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, An
     """(name, old value, new value) of all entries that differ; files are compared entry by entry."""
     found = []
     for name in sorted(was.keys() | now.keys(), key=lambda name: (name not in was or name not in now, name)):
-        a, b = was.get(name), now.get(name)
+        a, b = (known.get(name, USUAL.get(name)) for known in (was, now))
         if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
             pairs = list(zip(a, b, strict=True))
             if all(isinstance(x, dict) and isinstance(y, dict) for x, y in pairs):

@@ -52,9 +52,11 @@ class Network:
         loss: ChosenLoss,
         dropout: float,
         team: Team | None = None,
+        dtype: Any = np.float64,
     ) -> None:
         own = options.engine.own
-        self.engine = options.engine
+        self.engine, self.dtype = options.engine, np.dtype(dtype)
+        self.is_single = self.dtype == np.float32
         self.optimizer, self.learning_rate = optimizer, optimizer.schedule.learning_rate
         self.activation, self.labels, self.features = activation, options.labels, options.features
         self.loss, self.targets = loss, options.targets
@@ -78,7 +80,7 @@ class Network:
         self.block_rows *= min(self.threads, MOST_TIMES)  # so that calls take as long as those of one thread
         updates = min(optimizer.schedule.updates, self.block_rows // self.size + 1)  # of all epochs, or of a block
         self.constant_rows = own(optimizer.schedule_rows(0, updates)) if optimizer.is_constant else None
-        self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table)
+        self.layers, self.units = own(self.table, np.int64), options.engine.scratch(self.table, self.dtype)
         self.ones = np.ones(min(self.block_rows, n))
         self.total_weight = options.rows.total_weight
         self.generator: np.random.Generator | None = None
@@ -89,7 +91,7 @@ class Network:
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         own, n, size = self.engine.own, len(y), self.size * self.copies
-        y = y.reshape(-1)  # several targets of a row one after another
+        y = self._single(y.reshape(-1))  # several targets of a row one after another
         if sample_weight is None:
             moves = np.ones((int(self.pending[at.PENDING_ROWS]) + n) // size * len(losses), bool)
         else:
@@ -109,13 +111,25 @@ class Network:
         )
         if self.threads > 1 and self.engine.can("NetworkTeam"):
             if self.shared is None:
-                self.shared = self.engine.kernels.NetworkTeam(self.table, len(self.start), size, self.threads)
+                team = self._kernels.NetworkTeam
+                self.shared = team(self.table, len(self.start), size, self.threads, self.dtype)
             self.shared.network_epochs(self.team.map, *given, self.pending, losses)
         else:
-            self.engine.kernels.network_epochs(*given, self.units, self.pending, losses)
+            self._kernels.network_epochs(*given, self.units, self.pending, losses)
         self.updates += int(np.count_nonzero(moves))
         self.epochs += len(losses) - 1  # `end_epoch` adds one more
         self.position += n // self.copies
+
+    def _single(self, numbers: Any) -> np.ndarray:
+        """Numbers of float64 as they are, or rounded to float32 if that is the network's type."""
+        if not self.is_single:
+            return numbers
+        with np.errstate(over="ignore"):
+            return np.asarray(numbers, np.float32).astype(np.float64)
+
+    @property
+    def _kernels(self) -> Any:
+        return self.engine.network_kernels(self.dtype)
 
     def _mask(self, n: int) -> np.ndarray:
         """The factors of dropout for the next `n` rows of the epoch. They do not depend on how blocks are cut."""
@@ -126,12 +140,14 @@ class Network:
 
     def use(self, engine: Engine) -> None:
         if engine is not self.engine:
-            self.engine, self.units = engine, engine.scratch(self.table)
+            arrays = self.state()
+            self.engine, self.units = engine, engine.scratch(self.table, self.dtype)
+            self.kernel_state = engine.network_state([arrays[name] for name in ARRAYS], self.dtype)
 
     @property
     def kernels(self) -> Hashable:
-        steps, is_shared = self.optimizer, self.threads > 1
-        return self.loss.code, steps.name, steps.nesterov, bool(self.dropout), self.table.tobytes(), is_shared
+        how = self.optimizer.name, self.optimizer.nesterov, self.threads > 1, self.is_single
+        return self.loss.code, *how, bool(self.dropout), self.table.tobytes()
 
     def _threads(self) -> int:
         """How many threads share a batch. Nothing depends on it but the time."""
@@ -141,13 +157,13 @@ class Network:
         if min(self.n_rows, self.block_rows) * a_row < CALL_SECONDS:
             return 1
         mask = np.empty((1, self.hidden_units)) if self.dropout else self.no_mask
-        tiles = self.engine.kernels.shared_tiles(mask, self.rule, self.table)
+        tiles = self._kernels.shared_tiles(mask, self.rule, self.table)
         return max(min(self.team.threads, tiles, int(self.size * a_row / SHARE_SECONDS)), 1)
 
     def end_epoch(self) -> None:
         if self.pending[at.PENDING_ROWS]:
             schedule_row = self.engine.own(self.optimizer.schedule_rows(self.updates, 1))[0]
-            self.engine.kernels.network_update(
+            self._kernels.network_update(
                 self.pending[at.PENDING_WEIGHT], schedule_row, self.rule, self.layers, self.kernel_state
             )
             self.updates += int(self.pending[at.PENDING_WEIGHT] > 0.0)
@@ -165,10 +181,11 @@ class Network:
         return {**arrays, **counts, "pending": np.array(self.pending, dtype=np.float64)}
 
     def is_finite(self) -> bool:
-        return is_finite(np.asarray(self.kernel_state)) and is_finite(np.asarray(self.pending))
+        state = [self.kernel_state] if isinstance(self.kernel_state, np.ndarray) else self.kernel_state
+        return all(map(is_finite, map(np.asarray, (*state, self.pending))))
 
     def restore(self, state: Arrays) -> None:
-        self.kernel_state = self.engine.own(np.array([state[name] for name in ARRAYS]))
+        self.kernel_state = self.engine.network_state([state[name] for name in ARRAYS], self.dtype)
         self.updates, self.epochs, self.position = (int(state[k][0]) for k in ("updates", "epochs", "position"))
         self.pending = self.engine.own(state["pending"].copy())
         self.generator = None
@@ -184,6 +201,8 @@ class Network:
 
     def options(self) -> dict[str, Any]:
         own = {"batch_size": self.size, **self.loss.options(), "dropout": self.dropout}
+        if self.is_single:
+            own["dtype"] = self.dtype.name
         return {"trainer": "train_mlp", **self.optimizer.options(), **own}
 
     def model(self) -> MLP:
@@ -197,6 +216,7 @@ class Network:
             output=self.output,
             targets=self.targets,
             training=self.loss.options(),
+            dtype=self.dtype.name,
         )
 
     def last_rate(self) -> float | None:

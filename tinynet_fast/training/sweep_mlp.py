@@ -21,6 +21,7 @@ from tinynet_fast.training.checks import (
     check_share,
     check_whole,
 )
+from tinynet_fast.training.float32 import check_dtype
 from tinynet_fast.training.losses import LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.many_neurons import ALL_ROWS
 from tinynet_fast.training.mlp import (
@@ -98,6 +99,7 @@ def sweep_mlp(
     folds: Any = None,
     validation: Any = None,
     engine: str = "fast",
+    dtype: Any = "float64",
     features: Sequence[str] | None = None,
     labels: Any = None,
     standardize: bool = False,
@@ -126,6 +128,8 @@ standardize
         Options as for `train_mlp`: one value, or a list of values to try. All combinations are trained. They are
         numbered so that `seed` changes fastest, then `dropout`, `epsilon`, `beta_2`, `beta_1`, `power_t`, `schedule`,
         `weight_decay`, `l2`, `momentum`, `learning_rate`, and `hidden` last.
+    dtype : {"float64"}
+        Networks of float32 are not trained side by side: train each with `train_mlp`.
     folds : int or (n,) ints, optional
         Cross-validation: every combination is trained on all rows, and once more without each fold, as if the rows of
         the fold were not there (batches, order, means and class weights are of the rows that are left). A number deals
@@ -171,6 +175,8 @@ standardize
     array([0, 1, 1, 0])
     """
     check_activation(activation)
+    if check_dtype(dtype) != np.float64:
+        raise ValueError("sweep_mlp trains networks of float64: leave dtype out, or train each with train_mlp")
     lists = {
         "learning_rate": learning_rate,
         "momentum": momentum,

@@ -13,6 +13,7 @@ from zlib import crc32
 
 EITHER = "df"  # rows of float64, of float32
 PLACES = "il"  # where sparse rows have their values: int32, int64
+OF_FLOAT32 = (("f", "d"), ("f", "f"), ("d", "f"))  # the rows, or what goes through a network, or both
 NARROW = (1, 2, 3, 4)
 TURNED = range(1, 10)  # widths of rows that `segments.py` turns
 KEPT_AND_KIND = ((0, 0), (1, 0), (0, 1), (0, 2))  # whether rows' sums are kept, and the kind of the loss
@@ -20,9 +21,11 @@ NOT_AHEAD = [each for each in product(EITHER, (1, 2, 3, 4)) if each != ("d", 1)]
 FOLDED_AND_KIND = ((0, 0), (1, 0), (0, 1))  # whether neurons hold out folds, and the kind: of linear ones none does
 # What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
-NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 dw1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
+NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 {scratch}w1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
 MANY_NETWORKS = "d1 d1 d1 d1 l2 d3 d3 d2 l2 dw3 dw1 dw2 dw2"
 NETWORK_TEAM = f"{NETWORK} lw1 dw2 dw2 l0"
+STRICT_NETWORK, STRICT_UPDATE = "d2 d1 d1 d2 d2 d1 l2 fw1 dw1 dw1 dw1 fw1 fw1 dw1 dw1", "d0 d1 d1 l2 fw1 dw1 dw1 dw1"
+STRICT_LOGITS = "d2 l2 f1 fw1 fw1 dw2"
 PENALISED = "d2 d1 d1 d2 d2 dw1 l2 dw2 dw1 dw1 dw1 dw1"
 MANY_NETWORKS_UPDATE = "d2 d2 l2 dw3 dw1 dw2"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
@@ -72,11 +75,11 @@ AHEAD = DIRECT | {
         f"d2 {REGULARIZED} t{width} t{kept} t{kind}" for width in NARROW for kept, kind in KEPT_AND_KIND
     ],
     "fast.regularized_neuron.wide_epochs": [f"d2 {REGULARIZED} t{kept} t{kind}" for kept, kind in KEPT_AND_KIND],
-    "fast.network.epochs": [f"d2 {NETWORK}"],
+    "fast.network.epochs": [f"d2 {NETWORK}".format(scratch="d")],
     "fast.many_networks.epochs": [f"d2 {MANY_NETWORKS}"],
     "fast.many_networks.update": [MANY_NETWORKS_UPDATE],
     "fast.penalised_passes.passes": [PENALISED],
-    "fast.network_team.shared_epochs": [f"d2 {NETWORK_TEAM}"],
+    "fast.network_team.shared_epochs": [f"d2 {NETWORK_TEAM}".format(scratch="d")],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
     "fast.narrow_network.narrow_epochs": [f"d2 {NARROW_NETWORK} t2 t4"],
@@ -110,9 +113,12 @@ LATER = {
     "strict.sgd_sparse_epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.epochs": [f"f1 {k}1 {SPARSE_NEURON}" for k in PLACES],
     "fast.sparse.logits": [f"f1 {k}1 l1 l1 d1 d1 dw1" for k in PLACES],
-    "fast.network.epochs": [f"f2 {NETWORK}"],
-    "fast.network_team.shared_epochs": [f"f2 {NETWORK_TEAM}"],
-    "fast.network.logits": ["f2 l2 d1 dw1 dw2"],
+    "fast.network.epochs": [f"{f}2 {NETWORK}".format(scratch=s) for f, s in OF_FLOAT32],
+    "fast.network_team.shared_epochs": [f"{f}2 {NETWORK_TEAM}".format(scratch=s) for f, s in OF_FLOAT32],
+    "fast.network.logits": [f"{f}2 l2 {s}1 {s}w1 dw2" for f, s in OF_FLOAT32],
+    "strict_single.epochs": [STRICT_NETWORK],
+    "strict_single.update": [STRICT_UPDATE],
+    "strict_single.logits": [STRICT_LOGITS],
     "fast.narrow_network.narrow_epochs": [
         f"{f}2 {NARROW_NETWORK} t{inputs} t{units}"
         for f, inputs, units in product(EITHER, NARROW, NARROW)

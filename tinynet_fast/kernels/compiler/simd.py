@@ -35,6 +35,7 @@ REGISTER = 8  # doubles
 LINE = 64  # bytes that memory sends at a time
 ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to the nearest whole number, kept in the low bits
 MANTISSA, ONE, SIGN = (1 << 52) - 1, 1023 << 52, 1 << 63  # bits of a double: its digits, those of 1.0, its sign
+SINGLE_MANTISSA, SINGLE_ONE = (1 << 23) - 1, 127 << 23  # of a float32
 
 
 class Traced:
@@ -119,20 +120,20 @@ def minimum(i, k):
 
 @instruction
 def as_bits(x):
-    """The 64 bits of each double, as a whole number. These have + - & | ^ << >>."""
-    return np.float64(x).view(np.uint64)
+    """The bits of each double (64) or float32 (32), as a whole number. These have + - & | ^ << >>."""
+    return np.asarray(x).view(np.uint32) if is_single(x) else np.float64(x).view(np.uint64)
 
 
 @instruction
 def as_double(bits):
-    """The doubles that have these 64 bits."""
-    return np.uint64(bits).view(np.float64)
+    """The doubles that have these 64 bits, or the float32 that have these 32."""
+    return bits.view(np.float32) if _dtype(bits) == "uint32" else np.uint64(bits).view(np.float64)
 
 
 @instruction
 def to_double(whole):
-    """Whole numbers as doubles: 3.0 for 3."""
-    return np.float64(whole)
+    """Whole numbers as doubles, those of 32 bits as float32: 3.0 for 3."""
+    return np.float32(whole) if _dtype(whole) == "uint32" else np.float64(whole)
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
@@ -159,7 +160,7 @@ def load(array, at, lanes=REGISTER):
 
 @instruction
 def store(array, at, x):
-    """Write the lanes of x into a float64 array from place `at` on."""
+    """Write the lanes of x into an array of float64 or float32 from place `at` on, rounded to the array's type."""
     array.reshape(-1)[at : at + len(x)] = x
 
 
@@ -170,6 +171,63 @@ def address(array):
     It is one argument of a part, an array is seven. With arrays, small networks took a third longer.
     """
     return array.reshape(-1)
+
+
+# --- float32 ----------------------------------------------------------------------------------------------------------
+#
+# `load` and `full` give doubles. What calculates in the type of an array, so that one source serves both types, says
+# `read` and `filled`: a register has eight doubles or 16 float32, and `lanes_of` says which.
+
+
+@instruction
+def lanes_of(array):
+    """How many of the array's numbers a register has: a constant."""
+    return 8 * REGISTER // array.itemsize
+
+
+@instruction
+def read(array, at, lanes=None):
+    """The numbers of an array from place `at` on, as they are: a register of them, or as many as `lanes` says."""
+    return array.reshape(-1)[at : at + (lanes or lanes_of(array))].copy()
+
+
+@instruction
+def read_for(like, array, at, lanes=None):
+    """The same in the type of the array `like`, and by default as many of them as a register of that type has."""
+    return array.reshape(-1)[at : at + (lanes or lanes_of(like))].astype(like.dtype)
+
+
+@instruction
+def filled(array, x, lanes=None):
+    """The number x in every lane, in the array's type."""
+    return np.full(lanes or lanes_of(array), x, dtype=array.dtype)
+
+
+@instruction
+def converted(like, x):
+    """The lanes of x in the type of the array `like`."""
+    return x.astype(like.dtype)
+
+
+@instruction
+def beyond(array, at):
+    """The array from place `at` on."""
+    return array.reshape(-1)[at:]
+
+
+@instruction
+def as_doubles(array, at):
+    """The memory of the array from place `at` on, as an array of float64: where a float32 would lose digits."""
+    return array.reshape(-1)[at : len(array) - (len(array) - at) % 2].view(np.float64)
+
+
+def is_single(x):
+    """Whether these lanes, or the numbers of this array, are float32: for `unrolled` functions alone."""
+    return _dtype(x) == "float32"
+
+
+def _dtype(x):
+    return str(getattr(x, "dtype", ""))
 
 
 # --- words that threads share: places in an array of int64 -----------------------------------------------------------
@@ -221,6 +279,18 @@ def pack(numbers):
 
 
 @instruction
+def pack_for(like, numbers):
+    """The same in the type of the array `like`: a register at most."""
+    return np.array(numbers, like.dtype)
+
+
+@instruction
+def count_of(x):
+    """How many lanes x has: for `unrolled` functions alone."""
+    return len(x)
+
+
+@instruction
 def lane(x, k):
     """The number in lane k, a constant."""
     return x[k]
@@ -240,7 +310,7 @@ def look_up(table, index):
 
 @instruction
 def registers(x):
-    """A list of x's registers."""
+    """A list of x's registers, of doubles."""
     return np.split(x, len(x) // REGISTER)
 
 
@@ -280,7 +350,8 @@ def flip(x, sign):
 @unrolled
 def mantissa(x):
     """x over the largest power of two in it: from 1 up to 2, for normal floats above 0."""
-    return as_double(as_bits(x) & MANTISSA | ONE)
+    digits, one = (SINGLE_MANTISSA, SINGLE_ONE) if is_single(x) else (MANTISSA, ONE)
+    return as_double(as_bits(x) & digits | one)
 
 
 @unrolled
@@ -295,9 +366,9 @@ def _neighbours(x, y, width):
 
 
 @unrolled
-def sums_of(xs, width=REGISTER):
-    """The sum of the lanes of each of 8, 4, 2 or 1 registers, which have `width` lanes or more, side by side."""
-    sums = len(xs)
+def sums_of(xs, width=None):
+    """The sum of the lanes of each of 8, 4, 2 or 1 registers, side by side; of the first `width` lanes, if given."""
+    sums, width = len(xs), width or count_of(xs[0])
     while len(xs) > 1:
         xs = [_neighbours(xs[i], xs[i + 1], 2 * width) for i in range(0, len(xs), 2)]
     x = xs[0]
@@ -307,16 +378,20 @@ def sums_of(xs, width=REGISTER):
 
 
 @unrolled
-def sum_of(x, width=REGISTER):
+def sum_of(x, width=None):
     """The sum of the lanes of x, a number."""
     return lane(sums_of([x], width), 0)
 
 
 @unrolled
 def transpose(rows):
-    """Eight rows of eight numbers as eight columns: in three rounds, blocks of 1, 2 and 4 lanes change places."""
+    """Eight rows of eight numbers as eight columns: in three rounds, blocks of 1, 2 and 4 lanes change places.
+
+    Of eight registers with 16 numbers each, both halves are turned so.
+    """
+    width = count_of(rows[0])
     for apart in (1, 2, 4):
-        low = [k + REGISTER - apart if k & apart else k for k in range(REGISTER)]
+        low = [k + width - apart if k & apart else k for k in range(width)]
         high = [place + apart for place in low]
         rows = [shuffle(rows[k & ~apart], rows[k | apart], high if k & apart else low) for k in range(REGISTER)]
     return rows

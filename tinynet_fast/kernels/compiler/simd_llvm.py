@@ -13,20 +13,30 @@ from llvmlite import ir
 from numba import types
 from numba.core.cgutils import get_or_insert_function
 from numba.core.registry import cpu_target
+from numba.np.numpy_support import from_dtype
 
 from tinynet_fast.kernels.compiler.simd import LINE, REGISTER
 
-I1, I32, I64, DOUBLE = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType()
+I1, I32, I64, DOUBLE, FLOAT = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType(), ir.FloatType()
 IN_LLVM = {types.float64: DOUBLE, types.int64: I64, types.uint64: I64, types.boolean: I1}
+IN_LLVM |= {types.float32: FLOAT, types.uint32: I32}
+FLOATS = DOUBLE, FLOAT
+WIDTHS = {types.float32: 2 * REGISTER, types.uint32: 2 * REGISTER}  # numbers in a register, where they are not eight
+BITS_OF = {types.float64: types.uint64, types.float32: types.uint32}
+FLOAT_OF = {types.uint64: types.float64, types.int64: types.float64, types.uint32: types.float32}
 
 
 class Lanes(types.Type):
-    """`count` numbers of one type: in registers of eight, or in one of 1, 2 or 4."""
+    """`count` numbers of one type: in registers of eight (of 16 for float32), or in one that is not full.
 
-    def __init__(self, count, dtype=types.float64):
-        self.count, self.dtype = count, dtype
-        self.registers, self.vector = max(count // REGISTER, 1), ir.VectorType(IN_LLVM[dtype], min(count, REGISTER))
-        super().__init__(name=f"Lanes({count} x {dtype})")
+    `width` is given for what compares numbers: as many booleans are in a register as there were numbers.
+    """
+
+    def __init__(self, count, dtype=types.float64, width=None):
+        self.count, self.dtype, self.width = count, dtype, width or WIDTHS.get(dtype, REGISTER)
+        self.registers = max(count // self.width, 1)
+        self.vector = ir.VectorType(IN_LLVM[dtype], min(count, self.width))
+        super().__init__(name=f"Lanes({count} x {dtype}" + ("" if self.width == REGISTER else " of float32") + ")")
 
 
 class Value:
@@ -79,6 +89,12 @@ def _written(xs):
     return [x for x in xs if isinstance(x, Value)]
 
 
+def _first(xs):
+    """What decides the type of a value that is made of these: the first with lanes, else the first number."""
+    written = _written(xs)
+    return next((x for x in written if isinstance(x.kind, Lanes)), written[0] if written else None)
+
+
 def _parts(builder, x, kind):
     """x as the parts of a value of that kind: of a number, a constant or not, as many times the same."""
     if isinstance(x, Value) and (x.kind == kind or isinstance(x.kind, Lanes)):
@@ -87,13 +103,24 @@ def _parts(builder, x, kind):
     if not isinstance(kind, Lanes):
         return [_constant(IN_LLVM[kind], x)]
     if isinstance(x, Value):
-        return [_spread(builder, x.ir, kind.vector)] * kind.registers
+        return [_spread(builder, _rounded(builder, x.ir, kind.vector.element), kind.vector)] * kind.registers
     numbers = np.broadcast_to(x, kind.count).reshape(kind.registers, -1)
     return [ir.Constant(kind.vector, [_constant(kind.vector.element, n) for n in part]) for part in numbers]
 
 
 def _constant(kind, x):
-    return ir.Constant(kind, float(x) if kind == DOUBLE else int(x) - (int(x) >> 63 << 64))
+    if kind in FLOATS:
+        return ir.Constant(kind, float(x))
+    return ir.Constant(kind, int(x) - (int(x) >> (kind.width - 1) << kind.width))
+
+
+def _rounded(builder, number, element):
+    """A number, or a register of them, in another type of floats."""
+    vector = isinstance(number.type, ir.VectorType)
+    now, kind = (number.type.element, ir.VectorType(element, number.type.count)) if vector else (number.type, element)
+    if now == element or element not in FLOATS:
+        return number
+    return (builder.fptrunc if element == FLOAT else builder.fpext)(number, kind)
 
 
 def _spread(builder, number, vector):
@@ -105,11 +132,11 @@ def _spread(builder, number, vector):
 
 def _common(*xs):
     """The kind of a value that is made from these."""
-    dtype = _written(xs)[0].dtype
+    first = _first(xs)
     counts = {x.kind.count for x in _written(xs) if isinstance(x.kind, Lanes)}
     counts |= {len(x) for x in xs if isinstance(x, np.ndarray) and x.ndim}
     assert len(counts) < 2, f"lanes of {counts}"
-    return Lanes(counts.pop(), dtype) if counts else dtype
+    return Lanes(counts.pop(), first.dtype) if counts else first.dtype
 
 
 def _each(operation, *xs):
@@ -121,12 +148,12 @@ def _each(operation, *xs):
 
 def _like(x, dtype, parts):
     """A value of as many lanes as x has."""
-    return Value(x.builder, Lanes(x.kind.count, dtype) if isinstance(x.kind, Lanes) else dtype, parts)
+    return Value(x.builder, Lanes(x.kind.count, dtype, x.kind.width) if isinstance(x.kind, Lanes) else dtype, parts)
 
 
 def _in_llvm(x, dtype):
     """The LLVM type of x's parts if their numbers were of that type."""
-    return Lanes(x.kind.count, dtype).vector if isinstance(x.kind, Lanes) else IN_LLVM[dtype]
+    return Lanes(x.kind.count, dtype, x.kind.width).vector if isinstance(x.kind, Lanes) else IN_LLVM[dtype]
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
@@ -138,13 +165,13 @@ COMPARISONS = {operator.lt: "<", operator.gt: ">", operator.eq: "=="}
 
 
 def _calculated(name, x, y):
-    floats = _written((x, y))[0].dtype == types.float64
+    floats = isinstance(_first((x, y)).dtype, types.Float)
     return _each(lambda builder, x, y: getattr(builder, "f" + name if floats else name)(x, y), x, y)
 
 
 def _compared(sign, x, y):
     def compare(builder, x, y):
-        floats = (x.type.element if isinstance(x.type, ir.VectorType) else x.type) == DOUBLE
+        floats = (x.type.element if isinstance(x.type, ir.VectorType) else x.type) in FLOATS
         return (builder.fcmp_ordered if floats else builder.icmp_signed)(sign, x, y)
 
     found = _each(compare, x, y)
@@ -170,7 +197,8 @@ _add_operators()
 def _call(builder, name, *parts):
     """Call one of LLVM's own functions, of which there is one for each type."""
     kind = parts[0].type
-    suffix = f"v{kind.count}f64" if isinstance(kind, ir.VectorType) else "f64"
+    count, element = (f"v{kind.count}", kind.element) if isinstance(kind, ir.VectorType) else ("", kind)
+    suffix = f"{count}{'f64' if element == DOUBLE else 'f32'}"
     signature = ir.FunctionType(kind, [part.type for part in parts])
     return builder.call(get_or_insert_function(builder.module, signature, f"{name}.{suffix}"), parts)
 
@@ -184,11 +212,14 @@ def sqrt(x):
 
 
 def where(condition, x, y):
-    dtype = next((v.dtype for v in _written((x, y))), types.float64)
-    kind, builder = (
-        Lanes(condition.kind.count, dtype) if isinstance(condition.kind, Lanes) else dtype,
-        condition.builder,
-    )
+    first, builder = _first((x, y)), condition.builder
+    if isinstance(condition.kind, Lanes):
+        width = condition.kind.width
+        known = first is not None and (isinstance(first.kind, Lanes) or width == REGISTER)
+        dtype = first.dtype if known else types.float64 if width == REGISTER else types.float32
+        kind = Lanes(condition.kind.count, dtype, width)
+    else:
+        kind = first.dtype if first is not None else types.float64
     parts = condition.parts, _parts(builder, x, kind), _parts(builder, y, kind)
     return Value(builder, kind, [builder.select(*each) for each in zip(*parts, strict=True)])
 
@@ -202,16 +233,17 @@ def _cast(x, dtype):
 
 
 def as_bits(x):
-    return _cast(x, types.uint64)
+    return _cast(x, BITS_OF[x.dtype])
 
 
 def as_double(bits):
-    return _cast(bits, types.float64)
+    return _cast(bits, FLOAT_OF[bits.dtype])
 
 
 def to_double(whole):
-    convert = whole.builder.uitofp if whole.dtype == types.uint64 else whole.builder.sitofp
-    return _like(whole, types.float64, [convert(part, _in_llvm(whole, types.float64)) for part in whole.parts])
+    convert = whole.builder.sitofp if whole.dtype == types.int64 else whole.builder.uitofp
+    floats = FLOAT_OF[whole.dtype]
+    return _like(whole, floats, [convert(part, _in_llvm(whole, floats)) for part in whole.parts])
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
@@ -229,7 +261,7 @@ def full(x, lanes=REGISTER):
 
 def load(array, at, lanes=REGISTER):
     builder, kind = array.builder, _lanes(lanes)
-    element = IN_LLVM.get(array.dtype, ir.FloatType())
+    element = IN_LLVM[array.dtype]
     vector = ir.VectorType(element, kind.vector.count)
     first = array.place(at, vector)
     places = [builder.gep(first, [I64(i)]) if i else first for i in range(kind.registers)]
@@ -238,14 +270,73 @@ def load(array, at, lanes=REGISTER):
 
 
 def store(array, at, x):
-    builder, kind = array.builder, x.kind if isinstance(x, Value) else Lanes(len(x))
-    first = array.place(at, kind.vector)
-    for i, part in enumerate(_parts(builder, x, kind)):
-        builder.store(part, builder.gep(first, [I64(i)]) if i else first, align=8)
+    builder, kind = array.builder, x.kind if isinstance(x, Value) else Lanes(len(x), array.dtype)
+    x = Value(builder, kind, _parts(builder, x, kind))
+    x = converted(array, x) if isinstance(x.dtype, types.Float) else x
+    first = array.place(at, x.kind.vector)
+    for i, part in enumerate(x.parts):
+        builder.store(part, builder.gep(first, [I64(i)]) if i else first, align=array.dtype.bitwidth // 8)
 
 
 def address(array):
     return array
+
+
+# --- float32 ----------------------------------------------------------------------------------------------------------
+
+
+def lanes_of(array):
+    return 64 * REGISTER // array.dtype.bitwidth
+
+
+def read(array, at, lanes=None):
+    builder, kind = array.builder, Lanes(lanes or lanes_of(array), array.dtype)
+    assert kind.registers == 1
+    return Value(builder, kind, [builder.load(array.place(at, kind.vector), align=array.dtype.bitwidth // 8)])
+
+
+def read_for(like, array, at, lanes=None):
+    count = lanes or lanes_of(like)
+    if array.dtype == like.dtype:
+        return read(array, at, count)
+    return converted(like, load(array, at, (0,) * (count // REGISTER) if count > REGISTER else count))
+
+
+def filled(array, x, lanes=None):
+    kind = Lanes(lanes or lanes_of(array), array.dtype)
+    if not isinstance(x, Value):
+        return np.full(kind.count, x, str(array.dtype))
+    return Value(x.builder, kind, _parts(x.builder, x, kind))
+
+
+def converted(like, x):
+    """Two registers of doubles become one of float32, and the other way round."""
+    builder, kind = x.builder, Lanes(x.kind.count, like.dtype)
+    if x.dtype == like.dtype:
+        return x
+    if like.dtype == types.float32:
+        parts = [_rounded(builder, part, FLOAT) for part in x.parts]
+        while len(parts) > kind.registers:
+            parts = [_picked(builder, *pair, range(2 * REGISTER)) for pair in zip(parts[::2], parts[1::2], strict=True)]
+    else:
+        parts = x.parts
+        if x.kind.count > REGISTER:
+            halves = range(REGISTER), range(REGISTER, 2 * REGISTER)
+            parts = [_picked(builder, part, part, half) for part in parts for half in halves]
+        parts = [_rounded(builder, part, DOUBLE) for part in parts]
+    return Value(builder, kind, parts)
+
+
+def _picked(builder, x, y, places):
+    return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(places)), list(places)))
+
+
+def beyond(array, at):
+    return Memory(array.builder, array.place(at), array.dtype)
+
+
+def as_doubles(array, at):
+    return Memory(array.builder, array.place(at, DOUBLE), types.float64)
 
 
 # --- words that threads share -----------------------------------------------------------------------------------------
@@ -288,11 +379,23 @@ def _run(builder, result, name):
 
 
 def pack(numbers):
-    builder, kind = _written(numbers)[0].builder, Lanes(len(numbers))
+    return _packed(numbers, types.float64)
+
+
+def pack_for(like, numbers):
+    return _packed(numbers, like.dtype)
+
+
+def _packed(numbers, dtype):
+    builder, kind = _written(numbers)[0].builder, Lanes(len(numbers), dtype)
     vector = ir.Constant(kind.vector, ir.Undefined)
     for k, x in enumerate(numbers):
-        vector = builder.insert_element(vector, x.ir, I64(k))
+        vector = builder.insert_element(vector, _rounded(builder, x.ir, kind.vector.element), I64(k))
     return Value(builder, kind, [vector])
+
+
+def count_of(x):
+    return x.kind.count
 
 
 def lane(x, k):
@@ -300,8 +403,7 @@ def lane(x, k):
 
 
 def shuffle(x, y, places):
-    mask = ir.Constant(ir.VectorType(I32, len(places)), places)
-    return Value(x.builder, Lanes(len(places)), [x.builder.shuffle_vector(x.ir, y.ir, mask)])
+    return Value(x.builder, Lanes(len(places), x.dtype), [_picked(x.builder, x.ir, y.ir, places)])
 
 
 def registers(x):
@@ -388,7 +490,8 @@ def _looked_up(builder, table, index):
 def repeat(count, carried, body):
     b, before = count.builder, count.builder.block
     head, after = b.append_basic_block("lanes"), b.append_basic_block("lanes.end")
-    carried = [x if isinstance(x, Value) else Value(b, Lanes(len(x)), _parts(b, x, Lanes(len(x)))) for x in carried]
+    kinds = [x.kind if isinstance(x, Value) else Lanes(len(x), from_dtype(x.dtype)) for x in carried]
+    carried = [Value(b, kind, _parts(b, x, kind)) for x, kind in zip(carried, kinds, strict=True)]
     b.branch(head)
     b.position_at_end(head)
     i = b.phi(I64)

@@ -41,6 +41,8 @@ def _given(context, builder, kind, result):
     if isinstance(result, tuple | list):
         parts = [_given(context, builder, *each) for each in zip(kind, result, strict=True)]
         return context.make_tuple(builder, kind, parts)
+    if isinstance(result, int):
+        return context.get_constant(kind, result)
     if not isinstance(kind, Lanes):
         return result.ir
     packed = ir.Constant(ir.ArrayType(kind.vector, kind.registers), ir.Undefined)
@@ -55,6 +57,8 @@ def _kind(result):
         return types.void
     if isinstance(result, tuple | list):
         return types.BaseTuple.from_types(tuple(map(_kind, result)))
+    if isinstance(result, int):
+        return types.int64
     return types.CPointer(result.dtype) if isinstance(result, Memory) else result.kind
 
 

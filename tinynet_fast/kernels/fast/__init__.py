@@ -26,7 +26,7 @@ FILES = {
     "sparse_logits": "sparse",
     "sparse_row_bound": "sparse",
     "sgd_softmax_epochs": "softmax_neuron",
-    "network_scratch": "network",
+    "network_scratch": "network_room",
     "network_update": "network",
     "network_logits": "network",
     "NetworkTeam": "network_team",

@@ -36,8 +36,6 @@ from tinynet_fast.kernels.fast import many_networks_tiles as tiles
 from tinynet_fast.kernels.fast.many_networks_tiles import WIDTH, activate, apply_mask, plain_entropy
 from tinynet_fast.kernels.fast.many_neurons import NOBODY, aligned
 from tinynet_fast.kernels.fast.network import (
-    AFTER_SLOPES,
-    FOUND,
     backward_by,
     forward_by,
     layer_at,
@@ -45,7 +43,8 @@ from tinynet_fast.kernels.fast.network import (
     layer_sums,
     outputs_back_by,
 )
-from tinynet_fast.kernels.fast.network import TILE as NUMBERS
+from tinynet_fast.kernels.fast.network_room import AFTER_SLOPES, FOUND
+from tinynet_fast.kernels.fast.network_room import TILE as NUMBERS
 from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, step_networks
 from tinynet_fast.kernels.reference import NESTEROV, SOFTMAX
 
@@ -226,7 +225,7 @@ def epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state,
             add_to(pending, layout.PENDING_ROWS * WIDTH, full(np.float64(m)))
             add_to(pending, layout.PENDING_WEIGHT * WIDTH, total)
             start += m
-            backward(shape, depth, params, size, params, size, work, half, stride, target, False, how)
+            backward(shape, depth, params, params, size, params, size, work, half, stride, target, False, work)
             if ends:
                 weights = load(pending, layout.PENDING_WEIGHT * WIDTH)
                 place = min(updates, schedule.shape[0] - 1) * layout.SCHEDULE_COLUMNS * WIDTH

@@ -27,7 +27,8 @@ from tinynet_fast.kernels.compiler.simd import (
 )
 from tinynet_fast.kernels.fast import network
 from tinynet_fast.kernels.fast.functions import log1p, log1p_of_any, sigmoid
-from tinynet_fast.kernels.fast.network import AFTER_SLOPES, FOUND, TILE, load_labels
+from tinynet_fast.kernels.fast.network import load_labels
+from tinynet_fast.kernels.fast.network_room import AFTER_SLOPES, FOUND, TILE
 from tinynet_fast.kernels.fast.network_steps import descended, inlined
 from tinynet_fast.kernels.fast.network_tiles import collect, first, gather, predict, weighted_entropy
 from tinynet_fast.kernels.reference import LOG_LOSS, NESTEROV, SGD, SIGMOID

@@ -4,6 +4,10 @@ A batch's gradient is a sum over its rows, so rows may go through side by side: 
 vector of rows at once, the chain rule likewise, and only a tile's share of the gradient, g[j, u] += sum_rows a[j] d[u],
 is summed across the lanes. The bias is the weight of one more input that is always 1: it comes last in the sum, as in
 the reference, and its gradient needs no code of its own. The parts are in `network_tiles.py`.
+
+The type of the scratch decides the type of the arithmetic. If it is float32, rows go through in registers of 16, with
+float32 copies of the parameters. The state is float64 in both: a tile's sums in float32 are added to a gradient in
+float64, and steps are float64. After a step the parameters are rounded to float32, as in the reference.
 """
 
 import numpy as np
@@ -11,8 +15,21 @@ import numpy as np
 from tinynet_fast.kernels import layout
 from tinynet_fast.kernels.compiler.jit import compiled, for_rows, kernel
 from tinynet_fast.kernels.compiler.signatures import NETWORK
-from tinynet_fast.kernels.compiler.simd import REGISTER, address, full, sum_of
+from tinynet_fast.kernels.compiler.simd import REGISTER, address, as_doubles, beyond, filled, lanes_of, sum_of
+from tinynet_fast.kernels.fast import network_room
 from tinynet_fast.kernels.fast import network_tiles as tiles
+from tinynet_fast.kernels.fast.network_room import (
+    COPY,
+    FOUND,
+    RULE,
+    RULES,
+    TILE,
+    copy_weights,
+    half_of,
+    of_scratch,
+    round_weights,
+    weights_of,
+)
 from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, named, step_range
 from tinynet_fast.kernels.fast.network_tiles import (
     activate,
@@ -43,13 +60,7 @@ from tinynet_fast.kernels.reference import (
     SQUARED_ERROR,
 )
 
-TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
-
-# `units`, the scratch, holds for a tile: a vector or more of rows for each value, layer by layer, each layer's ending
-# with one that is always 1; as much again for slopes, which become deltas; labels and weights; two numbers that are
-# `found` there; and how to step, for weights and for biases. Here it is called `work`, and everything has an offset.
-FOUND, RULE, RULES = 2 * TILE, 2 * TILE + REGISTER, 2 * REGISTER
-AFTER_SLOPES = RULE + 2 * RULES
+network_scratch = network_room.network_scratch
 
 
 @inlined
@@ -68,15 +79,16 @@ def layer_sums(name, blocks):
 
     @named(f"sums_{name}")
     def sums(params, p, unit_step, input_step, work, source, target, stride, inputs, units):
-        fours, wide = units & ~3, stride & ~(4 * REGISTER - 1)
-        for r in range(0, wide, 4 * REGISTER):
+        width = lanes_of(work)
+        fours, wide = units & ~3, stride & ~(4 * width - 1)
+        for r in range(0, wide, 4 * width):
             for u in range(0, fours, 4):
                 at, w = target + u * stride + r, p + u * unit_step
                 block_4x4(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
             for u in range(fours, units):
                 at, w = target + u * stride + r, p + u * unit_step
                 block_1x4(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
-        for r in range(wide, stride, REGISTER):
+        for r in range(wide, stride, width):
             for u in range(0, fours, 4):
                 at, w = target + u * stride + r, p + u * unit_step
                 block_4x1(params, w, unit_step, input_step, work, source + r, at, stride, inputs)
@@ -93,7 +105,7 @@ def layer_gradients(name, blocks):
 
     @named(f"gradient_{name}_one")
     def one(work, left, right, stride, outputs, state, at, size, rule):
-        count, u = stride // REGISTER, 0
+        count, u = stride // lanes_of(work), 0
         while u + 8 <= outputs:
             block_1x8(work, left, right + u * stride, stride, count, state, at + u, 0, size, rule)
             u += 8
@@ -106,11 +118,12 @@ def layer_gradients(name, blocks):
 
     @named(f"gradient_{name}")
     def layer(work, source, deltas, stride, inputs, outputs, state, p, size, rule):
-        one(work, source + inputs * stride, deltas, stride, outputs, state, p + inputs * outputs, size, rule + RULES)
+        biases, of_biases = p + inputs * outputs, beyond(rule, RULES)
+        one(work, source + inputs * stride, deltas, stride, outputs, state, biases, size, of_biases)
         if outputs == 1:  # the inputs' gradients are neighbours then
             one(work, deltas, source, stride, inputs, state, p, size, rule)
             return
-        count = stride // REGISTER
+        count = stride // lanes_of(work)
         for j in range(0, inputs - 1, 2):
             left, at, u = source + j * stride, p + j * outputs, 0
             while u + 8 <= outputs:
@@ -139,12 +152,13 @@ onto_gradient, as_a_step = (layer_gradients(rule, tiles.gradients(rule)) for rul
 @inlined
 def load_rows(X, d, start, m, work, stride):
     """Rows start..start+m-1 turned on their side; the last is repeated up to a whole vector."""
-    for r in range(0, m, REGISTER):
-        at, last = (start + r) * d, min(REGISTER, m - r) - 1
-        columns = d & ~7 if last == REGISTER - 1 else 0
+    width = lanes_of(work)
+    for r in range(0, m, width):
+        at, last = (start + r) * d, min(width, m - r) - 1
+        columns = d & ~7 if last == width - 1 else 0
         for j in range(0, columns, REGISTER):
             turn(X, at + j, d, work, j * stride + r, stride)
-        if d == 2 and last == REGISTER - 1:
+        if d == 2 and last == width - 1:
             turn_pairs(X, at, work, r, stride)
         elif columns < d:
             collect(X, at + columns, last, d, work, columns * stride + r, stride, d - columns)
@@ -153,9 +167,10 @@ def load_rows(X, d, start, m, work, stride):
 @inlined
 def load_labels(y, weight, start, m, work, labels):
     """Labels and weights of the tile; gives the sum of the weights. What is found is above 0 where one is not 1."""
-    total, whole = 0.0, m & ~7
+    width = lanes_of(work)
+    total, whole = 0.0, m & ~(width - 1)
     if whole > 0:
-        put_labels(y, weight, start, whole // REGISTER, work, labels, labels + TILE, labels + FOUND)
+        put_labels(y, weight, start, whole // width, work, labels, labels + TILE, labels + FOUND)
         total = work[labels + FOUND]
     if whole < m:
         total += put_last_labels(y, weight, start + whole, m - whole, work, labels + whole, labels + TILE + whole)
@@ -166,8 +181,9 @@ def load_labels(y, weight, start, m, work, labels):
 @inlined
 def load_targets(y, start, m, outputs, work, targets, stride):
     """What each of several outputs should be, where its deltas will stand."""
-    for r in range(0, m, REGISTER):
-        collect(y, (start + r) * outputs, min(REGISTER, m - r) - 1, outputs, work, targets + r, stride, outputs)
+    width = lanes_of(work)
+    for r in range(0, m, width):
+        collect(y, (start + r) * outputs, min(width, m - r) - 1, outputs, work, targets + r, stride, outputs)
 
 
 @inlined
@@ -188,8 +204,9 @@ def forward_by(fused_sums, exact_sums, activate, apply_mask):
         source, p, column = 0, 0, 0
         for layer in range(depth):
             inputs, outputs, activation = layer_at(layers, layer)
-            fill(work, source + inputs * stride, stride // REGISTER, 1.0)
-            target, count = source + (inputs + 1) * stride, outputs * stride // REGISTER
+            width = lanes_of(work)
+            fill(work, source + inputs * stride, stride // width, 1.0)
+            target, count = source + (inputs + 1) * stride, outputs * stride // width
             if has_kink(activation):
                 exact_sums(params, p, 1, outputs, work, source, target, stride, inputs + 1, outputs)
             else:
@@ -218,12 +235,12 @@ def outputs_back_by(plain_entropy):
 
         Several outputs with a loss each have what is true in the place of their deltas.
         """
-        deltas, weights, count, loss = slopes + target, labels + TILE, stride // REGISTER, np.int64(rule[layout.LOSS])
-        shape = rule[layout.LOSS_SHAPE]
+        deltas, weights, count = slopes + target, labels + TILE, stride // lanes_of(work)
+        loss, shape = np.int64(rule[layout.LOSS]), rule[layout.LOSS_SHAPE]
         if softmax:
             least = shape if loss == CLIPPED_LOG_LOSS else 0.0
             return softmax_loss(work, target, deltas, labels, weights, stride, outputs, count, least)
-        total = full(0.0)
+        total = filled(work, 0.0)
         for u in range(outputs):
             sums, delta = target + u * stride, deltas + u * stride
             true = labels if outputs == 1 else delta
@@ -253,10 +270,10 @@ def backward_by(blame_sums, onto_gradient, as_a_step):
     """How a tile's deltas go back, for these parts of a layer."""
 
     @inlined
-    def backward(layers, depth, state, size, gradient, onto, work, slopes, stride, target, stepping, rule):
-        """The chain rule from the output's deltas to the first layer: onto gradient[onto], or as a step.
+    def backward(layers, depth, seen, state, size, gradient, onto, work, slopes, stride, target, stepping, rule):
+        """The chain rule from the output's deltas to the first layer: onto gradient[onto], or as a step of the state.
 
-        A layer's weights pass the blame on before they change.
+        A layer's weights, which rows have `seen`, pass the blame on before they change.
         """
         p = size
         for layer in range(depth - 1, -1, -1):
@@ -264,7 +281,7 @@ def backward_by(blame_sums, onto_gradient, as_a_step):
             source, deltas = target - (inputs + 1) * stride, slopes + target
             p -= (inputs + 1) * outputs
             if layer > 0:
-                blame_sums(state, p, outputs, 1, work, deltas, slopes + source, stride, outputs, inputs)
+                blame_sums(seen, p, outputs, 1, work, deltas, slopes + source, stride, outputs, inputs)
             if stepping:
                 as_a_step(work, source, deltas, stride, inputs, outputs, state, p, size, rule)
             else:
@@ -281,21 +298,22 @@ backward = backward_by(blame_sums, onto_gradient, as_a_step)
 
 
 @inlined
-def set_rule(work, at, total, schedule, rule):
+def set_rule(how, total, schedule, rule):
     """How to step, for `_step`: for weights, and for biases, which neither keep nor l2 touches."""
+    at = 0
     rate, keep = schedule[layout.RATE], schedule[layout.KEEP]
     l2, epsilon = schedule[layout.L2], schedule[layout.EPSILON]
     nesterov, share, share2 = rule[layout.OPTIMIZER] == NESTEROV, rule[layout.FIRST_SHARE], rule[layout.SECOND_SHARE]
     for _ in range(2):
         per_row = 1.0 / total if total > 0.0 else 0.0
-        work[at], work[at + 1], work[at + 2], work[at + 3], work[at + 4] = per_row, rate, keep, l2, share
-        work[at + 5], work[at + 6] = share if nesterov else 1.0, 1.0 if nesterov else 0.0
-        work[at + DESCENT], work[at + DESCENT + 1] = epsilon, share2
+        how[at], how[at + 1], how[at + 2], how[at + 3], how[at + 4] = per_row, rate, keep, l2, share
+        how[at + 5], how[at + 6] = share if nesterov else 1.0, 1.0 if nesterov else 0.0
+        how[at + DESCENT], how[at + DESCENT + 1] = epsilon, share2
         at, keep, l2 = at + RULES, 1.0, 0.0
 
 
 @inlined
-def step(total, plain, optimizer, layers, depth, state, first, last, size, work, rule):
+def step(total, plain, optimizer, layers, depth, state, first, last, size, how):
     """`network_update` of the parameters from `first` to `last`.
 
     It takes one sweep where weights and biases are treated alike, and are `plain`.
@@ -304,16 +322,16 @@ def step(total, plain, optimizer, layers, depth, state, first, last, size, work,
         for p in range(size + first, size + last):
             state[p] = 0.0
     elif plain:
-        step_range(optimizer, state, first, last, size, work, rule)
+        step_range(optimizer, state, first, last, size, how, 0)
     else:
         start = 0
         for layer in range(depth):
             inputs, outputs, _ = layer_at(layers, layer)
             biases = start + inputs * outputs
-            step_range(optimizer, state, max(start, first), max(start, first, min(biases, last)), size, work, rule)
+            step_range(optimizer, state, max(start, first), max(start, first, min(biases, last)), size, how, 0)
             start = biases + outputs
             stop = max(biases, first, min(start, last))
-            step_range(optimizer, state, max(biases, first), stop, size, work, rule + RULES)
+            step_range(optimizer, state, max(biases, first), stop, size, how, RULES)
 
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
@@ -321,18 +339,19 @@ def step(total, plain, optimizer, layers, depth, state, first, last, size, work,
 
 @kernel
 def update(total, schedule, rule, layers, state, units):
-    work, optimizer, size = address(units), np.int64(rule[layout.OPTIMIZER]), state.shape[1]
-    set_rule(work, 0, total, schedule, rule)
+    how, optimizer, size = address(units), np.int64(rule[layout.OPTIMIZER]), state.shape[1]
+    set_rule(how, total, schedule, rule)
     plain = schedule[layout.KEEP] == 1.0 and schedule[layout.L2] == 0.0
-    step(total, plain, optimizer, address(layers), layers.shape[0], address(state), 0, size, size, work, 0)
+    step(total, plain, optimizer, address(layers), layers.shape[0], address(state), 0, size, size, how)
 
 
 @kernel
 def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
-    n, size, half, updates = X.shape[0], state.shape[1], (units.shape[0] - AFTER_SLOPES) // 2, 0
+    n, size, half, updates = X.shape[0], state.shape[1], half_of(units, state.shape[1]), 0
     work, params, shape, depth, columns = address(units), address(state), address(layers), len(layers), mask.shape[1]
-    labels, how = 2 * half, 2 * half + RULE
-    total = 0.0
+    labels, how, copy = 2 * half, as_doubles(work, 2 * half + RULE), 2 * half + COPY
+    weights, total, width = weights_of(params, work, copy), 0.0, lanes_of(work)
+    copy_weights(work, params, copy, 0, size)
     batch, optimizer = np.int64(rule[layout.BATCH_SIZE]), np.int64(rule[layout.OPTIMIZER])
     inputs, _, _ = layer_at(shape, 0)
     _, outputs, last = layer_at(shape, depth - 1)
@@ -343,11 +362,11 @@ def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, lo
         while start < n:
             filled = np.int64(pending[layout.PENDING_ROWS])
             m = min(TILE - filled % TILE, batch - filled, n - start)
-            stride, ends, plain = (m + REGISTER - 1) & ~(REGISTER - 1), filled + m == batch, True
+            stride, ends, plain = (m + width - 1) & ~(width - 1), filled + m == batch, True
             if m < n or epoch == 0:  # rows that are one tile are still there in the next epoch
                 load_rows(address(X), inputs, start, m, work, stride)
                 total = load_labels(address(y), address(weight), start, m, work, labels)
-            target = forward(shape, depth, params, work, half, stride, address(mask), columns, start, m)
+            target = forward(shape, depth, weights, work, half, stride, address(mask), columns, start, m)
             if outputs > 1 and not softmax:
                 load_targets(address(y), start, m, outputs, work, half + target, stride)
             losses[epoch] += sum_of(outputs_back(softmax, outputs, work, target, half, stride, labels, rule))
@@ -355,26 +374,28 @@ def epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, lo
             pending[layout.PENDING_WEIGHT] += total
             start += m
             if ends:
-                set_rule(work, how, pending[layout.PENDING_WEIGHT], schedule[updates], rule)
+                set_rule(how, pending[layout.PENDING_WEIGHT], schedule[updates], rule)
                 plain = schedule[updates, layout.KEEP] == 1.0 and schedule[updates, layout.L2] == 0.0
             stepping = m == batch and total > 0.0 and descends
-            backward(shape, depth, params, size, params, size, work, half, stride, target, stepping, how)
+            backward(shape, depth, weights, params, size, params, size, work, half, stride, target, stepping, how)
             if ends:
                 if not stepping:
                     total_weight = pending[layout.PENDING_WEIGHT]
-                    step(total_weight, plain, optimizer, shape, depth, params, 0, size, size, work, how)
+                    step(total_weight, plain, optimizer, shape, depth, params, 0, size, size, how)
+                round_weights(work, params, copy, 0, size)
+                copy_weights(work, params, copy, 0, size)
                 updates += 1
                 pending[layout.PENDING_ROWS] = pending[layout.PENDING_WEIGHT] = 0.0
 
 
 @kernel
 def logits(X, layers, params, units, out):
-    half, depth, work = (units.shape[0] - AFTER_SLOPES) // 2, layers.shape[0], address(units)
-    shape, weights = address(layers), address(params)
+    half, depth, work = half_of(units, params.shape[0]), layers.shape[0], address(units)
+    shape, weights, width = address(layers), address(params), lanes_of(work)
     inputs, _, _ = layer_at(shape, 0)
     for start in range(0, X.shape[0], TILE):
         m = min(TILE, X.shape[0] - start)
-        stride = (m + REGISTER - 1) & ~(REGISTER - 1)
+        stride = (m + width - 1) & ~(width - 1)
         load_rows(address(X), inputs, start, m, work, stride)
         target = forward(shape, depth, weights, work, half, stride, weights, 0, start, m)
         for r in range(m):
@@ -388,21 +409,16 @@ def network_update(total, schedule, rule, layers, state):
 
 
 def network_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses):
-    """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`."""
-    run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {NETWORK}"), X)
+    """The reference's, to 1e-12 an update. `X` is C-contiguous, float64 or float32; `units` is `network_scratch`.
+
+    With scratch of float32 to 1e-5.
+    """
+    run, X = for_rows(lambda floats: compiled(epochs, f"{floats}2 {of_scratch(NETWORK, units)}"), X)
     run(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses)
 
 
 def network_logits(X, layers, params, units, out):
-    """The reference's, to 1e-12."""
-    run, X = for_rows(lambda floats: compiled(logits, f"{floats}2 l2 d1 dw1 dw2"), X)
+    """The reference's, to 1e-12. `params` and `units` are both float64, or both float32: then to 1e-5."""
+    kind = params.dtype.char
+    run, X = for_rows(lambda floats: compiled(logits, f"{floats}2 l2 {kind}1 {kind}w1 dw2"), X)
     run(X, layers, params, units, out)
-
-
-def network_scratch(layers):
-    """Room for a tile of rows; it begins on a cache line."""
-    layers = np.asarray(layers)
-    half = TILE * int(layers[:, layout.INPUTS].sum() + len(layers) + layers[-1, layout.OUTPUTS])
-    room = np.zeros(2 * half + AFTER_SLOPES + REGISTER)
-    skip = -(room.__array_interface__["data"][0] // 8) % REGISTER
-    return room[skip : skip + 2 * half + AFTER_SLOPES]

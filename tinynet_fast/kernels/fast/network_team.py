@@ -17,9 +17,11 @@ from tinynet_fast.kernels.compiler.signatures import NETWORK_TEAM
 from tinynet_fast.kernels.compiler.simd import (
     REGISTER,
     address,
+    as_doubles,
     claim,
     full,
     give_way,
+    lanes_of,
     load,
     pause,
     prefetch,
@@ -31,19 +33,26 @@ from tinynet_fast.kernels.compiler.simd import (
 )
 from tinynet_fast.kernels.fast.narrow_network import serves
 from tinynet_fast.kernels.fast.network import (
-    AFTER_SLOPES,
-    RULE,
-    TILE,
     backward,
     forward,
     layer_at,
     load_labels,
     load_rows,
     load_targets,
-    network_scratch,
     outputs_back,
     set_rule,
     step,
+)
+from tinynet_fast.kernels.fast.network_room import (
+    COPY,
+    RULE,
+    TILE,
+    copy_weights,
+    half_of,
+    network_scratch,
+    of_scratch,
+    round_weights,
+    weights_of,
 )
 from tinynet_fast.kernels.fast.network_steps import inlined
 from tinynet_fast.kernels.reference import SOFTMAX
@@ -88,12 +97,6 @@ def wait_for(words, jobs):
             give_way(words)
 
 
-@inlined
-def scratch_half(units):
-    """The numbers in scratch for values, and as many for slopes."""
-    return (units.shape[0] - AFTER_SLOPES) // 2
-
-
 @unrolled
 def clear(gradients, at):
     store(gradients, at, full(0.0))
@@ -120,9 +123,11 @@ def gradient_of_tile(
     X, y, weight, mask, rule, layers, state, units, gradients, at, results, tile, first, m, queues, done
 ):
     """The gradient, loss and weight of the rows first..first+m-1, with the parameters that `done` jobs have made."""
-    size, half, depth = state.shape[1], scratch_half(units), layers.shape[0]
-    stride = (m + REGISTER - 1) & ~(REGISTER - 1)
+    size, half, depth = state.shape[1], half_of(units, state.shape[1]), layers.shape[0]
     work, params, shape, columns, labels = address(units), address(state), address(layers), mask.shape[1], 2 * half
+    stride = (m + lanes_of(work) - 1) & ~(lanes_of(work) - 1)
+    copy = labels + COPY
+    weights = weights_of(params, work, copy)
     inputs, _, _ = layer_at(shape, 0)
     _, outputs, last = layer_at(shape, depth - 1)
     load_rows(address(X), inputs, first, m, work, stride)
@@ -130,24 +135,28 @@ def gradient_of_tile(
     wait_for(queues, done)
     for p in range(0, size, REGISTER):  # of which other threads have changed some
         prefetch(params, p)
+    copy_weights(work, params, copy, 0, size)
     for p in range(0, size, REGISTER):
         clear(gradients, at + p)
-    target = forward(shape, depth, params, work, half, stride, address(mask), columns, first, m)
+    target = forward(shape, depth, weights, work, half, stride, address(mask), columns, first, m)
     if outputs > 1 and last != SOFTMAX:
         load_targets(address(y), first, m, outputs, work, half + target, stride)
     results[tile, LOSS] = sum_of(outputs_back(last == SOFTMAX, outputs, work, target, half, stride, labels, rule))
     results[tile, WEIGHT] = total
-    backward(shape, depth, params, size, gradients, at, work, half, stride, target, False, labels + RULE)
+    how = as_doubles(work, labels + RULE)
+    backward(shape, depth, weights, params, size, gradients, at, work, half, stride, target, False, how)
 
 
 @inlined
 def step_of_part(total, schedule, rule, layers, state, units, low, high):
     """The batch's step for the parameters from `low` to `high`."""
-    optimizer, how = np.int64(rule[layout.OPTIMIZER]), 2 * scratch_half(units) + RULE
-    set_rule(address(units), how, total, schedule, rule)
+    work, optimizer = address(units), np.int64(rule[layout.OPTIMIZER])
+    how = as_doubles(work, 2 * half_of(units, state.shape[1]) + RULE)
+    set_rule(how, total, schedule, rule)
     plain = schedule[layout.KEEP] == 1.0 and schedule[layout.L2] == 0.0
     shape, depth, size = address(layers), layers.shape[0], state.shape[1]
-    step(total, plain, optimizer, shape, depth, address(state), low, high, size, address(units), how)
+    step(total, plain, optimizer, shape, depth, address(state), low, high, size, how)
+    round_weights(work, address(state), 0, low, high)
 
 
 # --- kernel -----------------------------------------------------------------------------------------------------------
@@ -206,7 +215,12 @@ def shared_epochs(X, y, weight, mask, schedule, rule, layers, state, units, pend
 
 def shared_tiles(mask, rule, layers):
     """How many tiles of a batch may go side by side: 1 for networks that `narrow_network.py` trains."""
-    return 1 if serves(mask, rule, layers) else -(-int(rule[layout.BATCH_SIZE]) // TILE)
+    return 1 if serves(mask, rule, layers) else tiles_of(rule)
+
+
+def tiles_of(rule):
+    """How many tiles a batch has."""
+    return -(-int(rule[layout.BATCH_SIZE]) // TILE)
 
 
 class NetworkTeam:
@@ -220,10 +234,12 @@ class NetworkTeam:
     batch : int
         Rows.
     threads : int
+    dtype : float64 or float32
+        Of the scratch.
     """
 
-    def __init__(self, layers, size, batch, threads):
-        self.units = [network_scratch(layers) for _ in range(threads)]
+    def __init__(self, layers, size, batch, threads, dtype=np.float64):
+        self.units = [network_scratch(layers, dtype) for _ in range(threads)]
         room = -(-size // REGISTER) * REGISTER
         tiles = min(-(-batch // TILE) + 1, SLOTS_BYTES // 8 // room)
         self.words = np.zeros(APART * (threads + 1), np.int64)
@@ -232,7 +248,8 @@ class NetworkTeam:
 
     def network_epochs(self, side_by_side, X, y, weight, mask, schedule, rule, layers, state, pending, losses):
         """`network_epochs` of the fast engine. `side_by_side(work, range(n))` calls work(0) to work(n - 1)."""
-        run, X = for_rows(lambda floats: compiled(shared_epochs, f"{floats}2 {NETWORK_TEAM}"), X)
+        words = of_scratch(NETWORK_TEAM, self.units[0])
+        run, X = for_rows(lambda floats: compiled(shared_epochs, f"{floats}2 {words}"), X)
         self.words[:] = 0
         self.results[len(self.slots), : len(pending)] = pending
         shared = pending, losses, self.words, self.slots, self.results
