@@ -15,7 +15,11 @@ pytestmark = pytest.mark.skipif(jit.UNCOMPILED or not jit.has_numba(), reason="n
 
 
 def run(rounds, first, cache):
-    environment = os.environ | {"TINYNET_FAST_NATIVE": "0", "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(HERE.parent.parent)}
+    environment = os.environ | {
+        "TINYNET_FAST_NATIVE": "0",
+        "NUMBA_CACHE_DIR": str(cache),
+        "PYTHONPATH": str(HERE.parent.parent),
+    }
     command = [sys.executable, "-W", "ignore", str(HERE / "threads_child.py"), str(rounds), first]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.stdout == "the same bits\n", done.stderr[-2000:]

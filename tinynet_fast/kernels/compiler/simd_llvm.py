@@ -6,6 +6,7 @@ It is imported when a kernel is first compiled. Whoever writes kernels need not 
 import operator
 import sys
 from functools import partial
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -213,13 +214,12 @@ def sqrt(x):
 
 def where(condition, x, y):
     first, builder = _first((x, y)), condition.builder
+    kind: Any = types.float64 if first is None else first.dtype
     if isinstance(condition.kind, Lanes):
         width = condition.kind.width
-        known = first is not None and (isinstance(first.kind, Lanes) or width == REGISTER)
-        dtype = first.dtype if known else types.float64 if width == REGISTER else types.float32
-        kind = Lanes(condition.kind.count, dtype, width)
-    else:
-        kind = first.dtype if first is not None else types.float64
+        if first is None or not (isinstance(first.kind, Lanes) or width == REGISTER):
+            kind = types.float64 if width == REGISTER else types.float32
+        kind = Lanes(condition.kind.count, kind, width)
     parts = condition.parts, _parts(builder, x, kind), _parts(builder, y, kind)
     return Value(builder, kind, [builder.select(*each) for each in zip(*parts, strict=True)])
 
