@@ -153,6 +153,7 @@ class TrainerProblem:
 
 KERNELS = {RegularizedProblem: "sgd_regularized_epochs", NetworkProblem: "network_epochs"}
 Problem = NeuronProblem | RegularizedProblem | NetworkProblem | TrainerProblem
+Solutions = list[tuple[np.ndarray, np.ndarray]]  # the parameters and losses of each problem
 
 
 def _losses(

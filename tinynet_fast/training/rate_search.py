@@ -1,6 +1,7 @@
 """`auto_rate`: finds a learning rate for the data. It tries many in one pass (`sweep`) and keeps the best."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.frames import named_weights, training_rows
 from tinynet_fast.rows.sampling import drawn_rows
 from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.checks import check_whole
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.many_neurons import ROW_SECONDS, VALUE_SECONDS, mean_log_losses
@@ -64,7 +66,7 @@ def auto_rate(
         As for `train_neuron`, with which the rate will be used. But rows must be in memory, `average` is True or False,
         and `epochs` is 1 unless given.
     n_jobs : int, optional
-        As for `sweep`.
+        How many threads try rates: 1 if left out; -1 for as many as there are cores. The result does not depend on it.
 
     Returns
     -------
@@ -112,10 +114,13 @@ def auto_rate(
 
     def losses_of(rates: np.ndarray) -> np.ndarray:
         if sparse:
-            return np.array([_sparse_loss(matrix, codes, rate, epochs, **options) for rate in rates.tolist()])
+            with Team.of(n_jobs) as team:
+                loss_of = partial(_sparse_loss, matrix, codes, most=epochs, **options)
+                return np.array(team.map(lambda rate: loss_of(rate=rate), rates.tolist()))
         result = sweep(matrix, codes, learning_rate=rates, epochs=epochs, n_jobs=n_jobs, **options)
         parameters = np.column_stack([result.weights, result.biases])
-        losses = mean_log_losses(parameters, matrix, codes)
+        with Team.of(n_jobs) as team:
+            losses = mean_log_losses(parameters, matrix, codes, team)
         losses[result.diverged | (np.abs(parameters) > FAR_OUT).any(axis=1)] = np.nan  # sums may overflow
         return losses
 
@@ -167,9 +172,9 @@ def draw(
 def _sparse_loss(
     rows: CSR,
     codes: np.ndarray,
+    *,
     rate: float,
     most: int,
-    *,
     l2: float,
     average: bool,
     weights: Any,
