@@ -178,16 +178,13 @@ def in_groups(models: np.ndarray, width: int, most: int, threads: int) -> list[n
     return np.split(models, ends[:-1])
 
 
-def mean_log_losses(parameters: np.ndarray, X: np.ndarray, codes: np.ndarray, team: Team | None = None) -> np.ndarray:
+def mean_log_losses(parameters: np.ndarray, X: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """The mean log loss of each neuron (a row of weights and, last, a bias) on checked rows; a row counts at most 44.
 
-    The threads of `team` share the neurons. They use the kernel that trains, with rates of 0. That takes 2 ns a value;
-    NumPy takes 25.
+    It uses the kernel that trains, with rates of 0. That takes 2 ns a value; NumPy takes 25.
     """
     n, d, m = len(X), X.shape[1], len(parameters)
-    team = Team() if team is None else team
-    neurons = ManyNeurons(np.zeros((m, 3)), parameters, np.full(m, ALL_ROWS), team.threads)
-    neurons.team = team
+    neurons = ManyNeurons(np.zeros((m, 3)), parameters, np.full(m, ALL_ROWS))
     rows = max(MOST_VALUES // d, kernel.CHUNK)
     rows -= rows % kernel.CHUNK
     neurons.clear()
