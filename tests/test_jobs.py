@@ -23,9 +23,11 @@ from tinynet_fast.proof import validate as proof
 from tinynet_fast.proof.battery import battery
 from tinynet_fast.rows import blocks
 from tinynet_fast.rows import team as teams
+from tinynet_fast.rows.ahead import in_order
 from tinynet_fast.rows.blocks import Moments, standardisation
 from tinynet_fast.rows.formats import base
 from tinynet_fast.scoring import predict_file
+from tinynet_fast.tables import number_defaults
 
 JOBS = (1, 2, 3, 8, -1)
 X = np.random.default_rng(0).standard_normal((900, 3)) * [1.0, 30.0, 1e-3] + [0.0, 1e6, 0.0]
@@ -111,6 +113,15 @@ def test_a_number_of_threads_that_makes_no_sense(door, files):
         DOORS[door](0, files)
 
 
+def test_a_table_of_numbers_tries_a_network_with_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(number_defaults, "_better", lambda rows, neuron, given, seed: "a network was tried")
+    for given_too in ({}, {"n_jobs": 2}):
+        found = number_defaults.find_number_options(X[:60], NUMBERS[:60], None, {"learning_rate": "auto"} | given_too)
+        assert found != "a network was tried"  # a rate is for the neuron
+        given_too |= {"epochs": 3, "l2": 0.1}
+        assert number_defaults.find_number_options(X[:60], NUMBERS[:60], None, given_too) == "a network was tried"
+
+
 # --- means and deviations ---------------------------------------------------------------------------------------------
 
 
@@ -167,6 +178,31 @@ def test_several_threads_predict_chunks(eight_cores, files, monkeypatch):
     np.save(files / "a.npy", np.zeros((4000, 1)))
     assert predict_file(Waits(weights=[1.0]), files / "a.npy", files / "out.csv", n_jobs=2) == 4000
     assert next(seen) > 5
+
+
+@pytest.mark.parametrize("allowed", [1, 3])
+def test_no_more_threads_read_than_there_are_cores(allowed, files, monkeypatch):
+    """A task of Dask has one. That the rows are the same is tested where files are."""
+    csv = pytest.importorskip("tinynet_fast.rows.formats.csv")
+    parquet = pytest.importorskip("tinynet_fast.rows.formats.parquet")
+    arrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    pq.write_table(arrow.table({"a": X[:, 0], "y": Y}), files / "rows.parquet")
+    workers, threads, iter_batches = [], [], pq.ParquetFile.iter_batches
+    monkeypatch.setattr(csv, "cores", lambda: allowed)
+    monkeypatch.setattr(parquet, "cores", lambda: allowed)
+    monkeypatch.setattr(arrow, "cpu_count", lambda: 16)
+    monkeypatch.setattr(csv, "in_order", lambda tasks, count: workers.append(count) or in_order(tasks, count))
+
+    def noted(file, *arguments, use_threads, **options):
+        threads.append(use_threads)
+        return iter_batches(file, *arguments, use_threads=use_threads, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", noted)
+    for name in ("rows.csv", "rows.parquet"):
+        train_neuron(files / name, "y", learning_rate=1e-9)
+    assert (set(workers), set(threads)) == ({allowed}, {allowed > 1})
 
 
 # --- validate ---------------------------------------------------------------------------------------------------------

@@ -122,7 +122,8 @@ def predict_file(
         Called with the number of rows that were predicted so far.
     n_jobs : int, optional
         How many threads predict, None for one and -1 for one on each core; never more than there are cores. The file is
-        the same. Threads read most files ahead anyway, and one thread writes: see `docs/threads.md`.
+        the same. One thread writes, so this helps most with large networks and Parquet files: CSV takes longer to write
+        than most models take to predict.
 
     Returns
     -------

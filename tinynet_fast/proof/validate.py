@@ -154,7 +154,7 @@ def validate(
     n_jobs : int, optional
         How many threads work on the cases, None for one and -1 for one on each core; never more than there are cores.
         Beside each but the first runs a process that solves them with the engines in plain Python. The report is the
-        same. (This pays from about five seconds on: a process takes half a second to start.)
+        same.
 
     Returns
     -------
