@@ -133,7 +133,7 @@ def test_options_that_all_members_share():
         (None, "at least one"),
         ([Neuron(weights=[1.0]), 3], "neurons or networks"),
         ([Ensemble(members=[Neuron(weights=[1.0])])], "neurons or networks"),
-        ([Neuron(weights=[1.0]), Neuron(weights=[1.0, 2.0])], r"members\[1\] has 2 inputs, which members\[0\] has not"),
+        ([Neuron(weights=[1.0]), Neuron(weights=[1.0, 2.0])], r"members\[1\] has 2 inputs, but members\[0\] does not"),
         (
             [Neuron(weights=[1.0]), Neuron(weights=[1.0], labels=["a", "b"])],
             r"members\[1\] has the labels \['a', 'b'\]",

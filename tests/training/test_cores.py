@@ -30,7 +30,6 @@ def eight_cores(monkeypatch):
     shared = []
     monkeypatch.setattr(teams, "cores", lambda: 8)
     monkeypatch.setattr("tinynet_fast.training.mlp.cores", lambda: 8)
-    monkeypatch.setattr("tinynet_fast.models.threads.cores", lambda: 8)
     monkeypatch.setattr(network_updates, "SHARE_SECONDS", 1e-12)
     monkeypatch.setattr(network_updates, "CALL_SECONDS", 0.0)
     threads = network_updates.Network._threads

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from typer import Option
 
-from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, LabelledRows, ModelFile, Separator
+from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, Jobs, LabelledRows, ModelFile, Separator
 from tinynet_fast.cli.rows import one_or_all
 from tinynet_fast.cli.support import check_destinations, plain_console
 from tinynet_fast.models import load
@@ -24,12 +24,21 @@ def evaluate(
     separator: Separator = None,
     encoding: Encoding = None,
     drop_missing: DropMissing = False,
+    jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a model on rows with known labels or numbers: scores with intervals, beside those of a baseline."""
     check_destinations({"the page": report}, data)
     fitted = load(model)
-    found = judge(fitted, one_or_all(data), target, drop_missing=drop_missing, separator=separator, encoding=encoding)
+    found = judge(
+        fitted,
+        one_or_all(data),
+        target,
+        drop_missing=drop_missing,
+        separator=separator,
+        encoding=encoding,
+        n_jobs=jobs,
+    )
     if report is not None:
         write_page(report, found, fitted)
     if as_json:

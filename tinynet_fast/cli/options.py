@@ -33,6 +33,7 @@ Positive = Annotated[str | None, Option(help="The label whose probability is lea
 Separator = Annotated[str | None, Option(help="Between a CSV file's cells: , ; | or tab (default: found by looking).")]
 Decimal = Annotated[str | None, Option(help="The decimal mark, . or , (default: found by looking).")]
 Encoding = Annotated[str | None, Option(help="Of a CSV file, such as latin-1 (default: UTF-8, or found by its mark).")]
+Jobs = Annotated[int | None, Option(help="Threads; -1 for all cores (default: 1). The answers are the same.")]
 AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 
 

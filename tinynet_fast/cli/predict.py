@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from typer import Argument, Option
 
-from tinynet_fast.cli.options import Encoding, ModelFile, Separator
+from tinynet_fast.cli.options import Encoding, Jobs, ModelFile, Separator
 from tinynet_fast.cli.streams import Late, hold_data
 from tinynet_fast.cli.support import check_not_input, check_two_answers, plain_console
 from tinynet_fast.models import Model, load
@@ -16,6 +16,7 @@ from tinynet_fast.models.files import check_folder
 from tinynet_fast.rows.formats.registry import format_of
 from tinynet_fast.rows.messages import listed, printable
 from tinynet_fast.rows.tables import Table, Texts
+from tinynet_fast.rows.team import check_jobs
 from tinynet_fast.scoring import (
     Scores,
     check_output,
@@ -52,6 +53,7 @@ def predict(
     formulas: Annotated[
         bool, Option("--formulas", help="Write labels such as =1+2 to CSV unchanged (default: with a ' before them).")
     ] = False,
+    jobs: Jobs = None,
 ) -> None:
     """Predict probability and label, or the number, for the rows of files of any size, or for one row given as
     study_hours=2.5.
@@ -60,6 +62,7 @@ def predict(
     if threshold is not None:
         check_two_answers(fitted, "--threshold")
     limit = fitted.limit(threshold)
+    check_jobs(jobs)
     if output is not None:
         check_output(output)
     if _is_one_row(fitted, data):
@@ -75,7 +78,7 @@ def predict(
         source = open_for(fitted, files, drop_missing=drop_missing, separator=separator, encoding=encoding)
         hold_data([str(label) for label in fitted.labels.tolist()] + value_columns(fitted))
         out = Late()
-        write_csv(scores(fitted, source, threshold), fitted, out, formulas)
+        write_csv(scores(fitted, source, threshold, n_jobs=jobs), fitted, out, formulas)
         out.finish()
         return
     with waiting(True, "predicting ...") as say:
@@ -89,6 +92,7 @@ def predict(
             separator=separator,
             encoding=encoding,
             progress=lambda done: say(f"{done:,} rows predicted"),
+            n_jobs=jobs,
         )
     plain_console().print(f"{rows:,} predictions: {output}", soft_wrap=True)
 

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from typer import Argument, Option
 
-from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, LabelledRows, ModelFile, Separator, takes
+from tinynet_fast.cli.options import AsJson, DropMissing, Encoding, Jobs, LabelledRows, ModelFile, Separator, takes
 from tinynet_fast.cli.rows import naming, one_or_all
 from tinynet_fast.cli.streams import SafeConsole
 from tinynet_fast.cli.support import plain_console
@@ -65,6 +65,7 @@ def validate(
     portable: Annotated[
         bool, Option("--portable", help="Compare digests of engine=portable with those of every machine instead.")
     ] = False,
+    jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every engine against the reference on this machine; exit status 0 only if every promise is kept."""
@@ -83,7 +84,7 @@ def validate(
     elif target is not None:
         raise ValueError("--target needs --data, the file with the rows")
     with SafeConsole(stderr=True).status("") as status, naming(str(data)):
-        seen = run_validation(X, y, deep=deep, progress=status.update)
+        seen = run_validation(X, y, deep=deep, progress=status.update, n_jobs=jobs)
     if as_json:
         print(json.dumps(seen.to_json(), indent=1))
     else:

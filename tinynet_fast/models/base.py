@@ -10,9 +10,8 @@ import numpy as np
 from tinynet_fast.columns import Columns, Target
 from tinynet_fast.kernels.engines import PORTABLE
 from tinynet_fast.models import files, outputs
-from tinynet_fast.models.as_sklearn import fitted_estimator
+from tinynet_fast.models.conversions import Conversions
 from tinynet_fast.models.fields import check_threshold
-from tinynet_fast.models.onnx_graph import network_graph
 from tinynet_fast.models.threads import by_threads
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.blocks import slices
@@ -30,7 +29,7 @@ BLOCK_VALUES = 1 << 17  # values predicted at a time: 1 MB of float64, which sta
 
 
 @dataclass(kw_only=True, eq=False)
-class Model:
+class Model(Conversions):
     """What a neuron and a network have in common.
 
     Attributes
@@ -172,13 +171,17 @@ class Model:
             For NaN, infinity, ragged rows, a missing column, or a number of columns that differs from the number of
             inputs. The message names the place.
         """
-        rows = max(BLOCK_VALUES // self.n_features, 1)
-        return by_threads(self, lambda part: self.checked_logits(self._matrix(part)), X, n_jobs, rows)
+        return by_threads(self, lambda part: self.checked_logits(self._matrix(part)), X, n_jobs, self._block_rows)
+
+    @property
+    def _block_rows(self) -> int:
+        """How many rows are predicted at a time."""
+        return max(BLOCK_VALUES // self.n_features, 1)
 
     def checked_logits(self, matrix: Any) -> np.ndarray:
         """`decision_function` for rows that were checked before: a finite matrix of the right width, or a CSR."""
         out = np.empty((len(matrix), self.n_outputs))
-        parts = slices(len(matrix), BLOCK_VALUES // self.n_features)
+        parts = slices(len(matrix), self._block_rows)
         self._logits(((matrix[part], out[part]) for part in parts), len(matrix))
         return out if self.n_outputs > 1 else out[:, 0]
 
@@ -202,8 +205,7 @@ class Model:
         array([0.5])
         """
         self._check_probabilities()
-        rows = max(BLOCK_VALUES // self.n_features, 1)
-        return by_threads(self, self._probabilities, X, n_jobs, rows)
+        return by_threads(self, self._probabilities, X, n_jobs, self._block_rows)
 
     def _probabilities(self, X: Any) -> np.ndarray:
         """`predict_proba`, by one thread."""
@@ -365,84 +367,6 @@ class Model:
         if self.columns is not None:
             common |= {"table": self.columns.to_json(), "target": self.target and self.target.to_json()}
         files.write(path, self._fields() | common)
-
-    def to_onnx(self, path: str | os.PathLike[str] | None = None, *, dtype: Any = "float32") -> Any:
-        """Return the model as an `onnx.ModelProto`, and write it to `path` if there is one. Needs `tinynet-fast[onnx]`.
-
-        The graph has the input `X`, (n, n_features). For labels it has two outputs. `label`, (n,), is what `predict`
-        gives with the model's `threshold`: int64, float64, bool or strings. `probabilities`, (n, n_labels), are those
-        of `label_probabilities`; after loss="hinge" there are `margins` instead, the sums of `decision_function`. For
-        numbers the only output is `prediction`, (n,) or (n, n_outputs), what `predict` gives. The graph takes the
-        inputs by position. If the inputs have names, these are in its metadata `features`, as JSON.
-
-        Parameters
-        ----------
-        path : path, optional
-            The file is written whole or not at all.
-        dtype : {"float32", "float64"}
-            The type of `X`, and of `probabilities` or numbers. The graph calculates in float64 in between, so for the
-            same input the probabilities are those of `predict_proba`, rounded to this type: to 1e-7 or 1e-14.
-
-        Raises
-        ------
-        ImportError
-            If the package onnx is not installed.
-        ValueError
-            If the model reads columns of texts or with missing values, because the graph cannot read those. The message
-            says how to convert the rest of the model.
-
-        Examples
-        --------
-        >>> from tinynet_fast import Neuron
-        >>> graph = Neuron(weights=[2.0], bias=-5.0).to_onnx().graph
-        >>> [output.name for output in graph.output]
-        ['label', 'probabilities']
-        """
-        self._check_reads_numbers("an ONNX graph")
-        model = network_graph(self._layers, self.labels, self.limit(None), self.features, dtype)
-        if path is not None:
-            with files.atomic_file(path, "wb") as file:
-                file.write(model.SerializeToString())
-        return model
-
-    def to_sklearn(self) -> Any:
-        """Return a fitted scikit-learn estimator that predicts as this model does. Needs `tinynet-fast[sklearn]`.
-
-        It is an `SGDClassifier` (of `sklearn.linear_model`) for a neuron, and an `MLPClassifier` (of
-        `sklearn.neural_network`) for a network; for numbers an `SGDRegressor` or, for a network, for several numbers
-        and after loss="poisson", an `MLPRegressor`. Its `partial_fit` takes plain steps at the learning rate that this
-        model was trained with, or at 0.01 if that is not known. If the threshold is not 0.5, the estimator is inside a
-        `FixedThresholdClassifier`. If the inputs have names, they are its `feature_names_in_`.
-
-        The probabilities of both agree to 1e-12. For a row whose probability is 0.5 exactly, `predict` gives the second
-        label here and the first in scikit-learn.
-
-        Raises
-        ------
-        ImportError
-            If scikit-learn is not installed.
-        ValueError
-            If the model reads columns of texts or with missing values, if scikit-learn does not have the activation, or
-            if scikit-learn would take the labels for measurements.
-
-        Examples
-        --------
-        >>> from tinynet_fast import Neuron
-        >>> Neuron(weights=[2.0], bias=-5.0, labels=["no", "yes"]).to_sklearn().predict([[1.0], [4.0]])
-        array(['no', 'yes'], dtype='<U3')
-        """
-        self._check_reads_numbers("a scikit-learn estimator")
-        return fitted_estimator(self._layers, self.labels, self.limit(None), self.features, self.training)
-
-    def _check_reads_numbers(self, what: str) -> None:
-        """ValueError if the columns of rows must be encoded before they are the model's inputs."""
-        if self.columns is not None and not self.columns.plain:
-            others = [kind.name for kind in self.columns.kinds if kind.kind != "numbers" or kind.width > 1]
-            raise ValueError(
-                f"{what} reads numbers, but this model reads texts or missing values in {listed(others)}. Convert the "
-                "model of the encoded inputs, dataclasses.replace(model, columns=None), and encode rows with "
-                "model.columns.encode_rows(rows)"
-            )
 
     def _matrix(self, X: Any) -> Any:
         numbers = isinstance(X, np.ndarray) and X.dtype.names is None

@@ -154,7 +154,9 @@ def _check_goes_with(i: int, member: Model, first: Model) -> None:
         (f"{member.n_outputs} outputs", member.n_outputs == first.n_outputs),
     ):
         if not same:
-            raise ValueError(f"members[{i}] has {what}, which members[0] has not: an ensemble's models agree in that")
+            raise ValueError(
+                f"members[{i}] has {what}, but members[0] does not: in an ensemble all models must have the same"
+            )
 
 
 def _member(i: int, found: Any, shared: dict[str, Any]) -> Neuron | MLP:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.rows.sparse import CSR
-from tinynet_fast.rows.team import Team, check_jobs, cores
+from tinynet_fast.rows.team import Team, check_jobs
 
 # Threads share the rows if X has at least SHARED_FROM values. A piece has at least PIECE_VALUES, as many as
 # `base.COMPILED_FROM`, so that it is predicted by the kernels that predict all rows.
@@ -20,8 +20,7 @@ def by_threads(model: Any, predict: Callable[[Any], np.ndarray], X: Any, n_jobs:
     So a thread gets whole blocks. If rows are refused, one thread predicts them all again, for a message that
     names their place.
     """
-    threads = check_jobs(n_jobs)
-    if threads == 1:
+    if check_jobs(n_jobs) == 1:
         return predict(X)
     matrix = X if type(X) is np.ndarray and X.ndim == 2 else model._matrix(X)
     if isinstance(matrix, CSR) or matrix.size < SHARED_FROM or matrix.shape[1] != model.n_features:
@@ -36,7 +35,7 @@ def by_threads(model: Any, predict: Callable[[Any], np.ndarray], X: Any, n_jobs:
         out[start:stop] = predict(matrix[start:stop])
 
     try:
-        with Team(threads, cores()) as team:
+        with Team.of(n_jobs) as team:
             team.map(fill, starts)
     except ValueError:
         return predict(X)

@@ -163,6 +163,7 @@ def promise(engine: Engine, problem: "Problem") -> float:
 
 KERNELS = {RegularizedProblem: "sgd_regularized_epochs", NetworkProblem: "network_epochs"}
 Problem = NeuronProblem | RegularizedProblem | NetworkProblem | TrainerProblem
+Solutions = list[tuple[np.ndarray, np.ndarray]]  # the parameters and losses of each problem
 
 
 def _losses(

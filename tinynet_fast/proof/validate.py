@@ -6,6 +6,7 @@ kernels and shows that the battery finds them.
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
@@ -14,12 +15,13 @@ import numpy as np
 
 from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.kernels.compiler.jit import noting
-from tinynet_fast.kernels.engines import ENGINES, Engine
-from tinynet_fast.proof.battery import battery, own_cases
+from tinynet_fast.kernels.engines import ENGINES, REFERENCE, Engine
+from tinynet_fast.proof.battery import Case, battery, own_cases
 from tinynet_fast.proof.facts import facts
-from tinynet_fast.proof.problems import Problem, can_solve, promise
+from tinynet_fast.proof.problems import Problem, Solutions, can_solve, promise
+from tinynet_fast.proof.solvers import INTERPRETED, Solvers
+from tinynet_fast.rows.team import Team, check_jobs
 
-REFERENCE = ENGINES["reference"]
 LEAST_LOSS = 1e-6  # the squared error of a prediction that is 0.001 off
 DEEP = 20  # times as many problems
 
@@ -93,22 +95,29 @@ def distance(comp: np.ndarray, ref: np.ndarray, least: float = 0.0) -> float:
     return float(np.linalg.norm((comp - ref) / scale) / max(np.linalg.norm(ref / scale) or 1.0, least / scale))
 
 
-Solutions = list[tuple[np.ndarray, np.ndarray]]  # the parameters and losses of each problem
-
-
 def reference_solutions(problems: Sequence[Problem]) -> Solutions:
     """What the reference makes of the problems: most of the time of `validate`."""
     return [problem.solve(REFERENCE) for problem in problems]
 
 
-def judge(engine: Engine, name: str, problems: Sequence[Problem], refs: Solutions | None = None) -> Verdict:
-    """Solve each problem with the engine, and compare parameters and losses with those of the reference, `refs`."""
+def judge(
+    engine: Engine,
+    name: str,
+    problems: Sequence[Problem],
+    refs: Solutions | None = None,
+    comps: Solutions | None = None,
+) -> Verdict:
+    """Solve each problem with the engine, and compare parameters and losses with those of the reference, `refs`.
+
+    `comps` are the engine's own, if they are known.
+    """
     far: list[int] = []
     apart: list[float] = []
     ways: set[str] = set()
-    for problem, ref in zip(problems, reference_solutions(problems) if refs is None else refs, strict=True):
+    refs = reference_solutions(problems) if refs is None else refs
+    for k, (problem, ref) in enumerate(zip(problems, refs, strict=True)):
         with noting() as ways_now:
-            comp = problem.solve(engine)
+            comp = problem.solve(engine) if comps is None else comps[k]
         ways |= ways_now
         # A prediction of almost 1 has an error with few exact digits. So a loss below LEAST_LOSS a row counts as that.
         apart += [distance(comp[0], ref[0]), distance(comp[1], ref[1], LEAST_LOSS * len(problem.X))]
@@ -126,6 +135,7 @@ def validate(
     deep: bool = False,
     engines: Sequence[Engine] | None = None,
     progress: Callable[[str], Any] | None = None,
+    n_jobs: int | None = None,
 ) -> Validation:
     """Run every engine against the reference on this machine, and report whether each kept its promise.
 
@@ -141,7 +151,11 @@ def validate(
     engines : sequence of Engine, optional
         The default is all but the reference.
     progress : callable, optional
-        Called with the name of each case before it runs.
+        Called with the name of each case before it runs; with several threads, by any of them.
+    n_jobs : int, optional
+        How many threads work on the cases, None for one and -1 for one on each core; never more than there are cores.
+        Beside each but the first runs a process that solves them with the engines in plain Python. The report is the
+        same.
 
     Returns
     -------
@@ -156,27 +170,42 @@ def validate(
     """
     if (X is None) != (y is None):
         raise ValueError("X and y go together: pass both, or neither")
+    check_jobs(n_jobs)
     chosen = list(engines) if engines is not None else [e for e in ENGINES.values() if e is not REFERENCE]
     own = [] if X is None else list(own_cases(X, y))  # before the battery, so that bad rows are refused at once
+    turns = DEEP if deep else 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrainingWarning)  # the problems are there to be computed, not to be learned
-        verdicts = _verdicts(chosen, chain(battery(DEEP if deep else 1), own), progress)
+        verdicts = _verdicts(chosen, turns, own, progress, n_jobs)
     return Validation(merged(verdicts), facts())
 
 
 def _verdicts(
     engines: Sequence[Engine],
-    cases: Iterable[tuple[str, Sequence[Problem], bool]],
+    turns: int,
+    more: Iterable[Case],
     progress: Callable[[str], Any] | None,
+    n_jobs: int | None,
 ) -> list[Verdict]:
-    verdicts = []
-    for name, problems, everyone in cases:
+    def judged(numbered: tuple[int | None, Case]) -> list[Verdict]:
+        number, (name, problems, everyone) = numbered
         if progress:
             progress(name)
-        judged = [e for e in engines if (everyone or e.promise == 0.0) and can_solve(e, problems[0])]
-        refs = reference_solutions(problems) if judged else []
-        verdicts += [judge(engine, name, problems, refs) for engine in judged]
-    return verdicts
+        able = [e for e in engines if (everyone or e.promise == 0.0) and can_solve(e, problems[0])]
+        if not able:
+            return []
+        known = {} if number is None else solvers.solve(number)
+        refs = known.get(REFERENCE.name) or reference_solutions(problems)
+        own = [known.get(e.name) if e in INTERPRETED else None for e in able]  # not for one that only has the name
+        return [judge(engine, name, problems, refs, comps) for engine, comps in zip(able, own, strict=True)]
+
+    cases = chain(enumerate(battery(turns)), ((None, case) for case in more))
+    with (
+        Solvers(turns) as solvers,
+        Team.of(n_jobs) as team,
+        closing(team.in_order(judged, cases, solvers.close)) as answers,
+    ):
+        return [verdict for each in answers for verdict in each]
 
 
 def merged(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -1,14 +1,19 @@
 """Hands out checked rows in blocks: in an order that a seed decides, and standardised if asked for."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 
 from tinynet_fast.rows.arrays import as_float
+from tinynet_fast.rows.team import Team, threads_for
 
+# Threads share the rows if there are SHARED_FROM values, which one thread measures in 5 ms, some LIST_VALUES at a time.
+SHARED_FROM, LIST_VALUES = 1 << 20, 1 << 18
+BOUND_ROWS = 4096  # whose lengths are measured at a time
 SPLIT_STREAM = 2**32  # the stream of random numbers that holds rows out; epochs have those below it
+Answer = TypeVar("Answer")
 Streamed = TypeVar("Streamed")  # `StreamRows`: to name it here would import what imports this
 
 
@@ -62,12 +67,9 @@ class Rows:
         """An empty block with the right type and width."""
         return self.standardised(self.X[:0])
 
-    def standardise(self, names: Sequence[str] | None, in_order: bool = False) -> None:
+    def standardise(self, names: Sequence[str] | None, n_jobs: int | None = None, in_order: bool = False) -> None:
         """Compute the means and deviations of the rows, and hand out standardised blocks from now on."""
-        moments = Moments(self.n_features, in_order)
-        for X, _, _ in self.blocks(moments.block_rows):
-            moments.add(X)
-        self.mean, self.scale = moments.standardisation(names)
+        self.mean, self.scale = standardisation(self.X, names, n_jobs, self.index, in_order)
 
     def standardised(self, X: Any) -> Any:
         return X if self.mean is None else (X - self.mean) / self.scale
@@ -93,12 +95,21 @@ class Rows:
         index = self.index if places is None else places if self.index is None else self.index[places]
         for first, last in _cuts(self.count, size, batch_size):
             first = max(first, start)
-            if first >= last:
-                continue
-            part = slice(first, last) if index is None else index[first:last]
-            weights = None if self.sample_weight is None else self.sample_weight[part]
-            X = self.X[part] if index is None else picked(self.X, part)
-            yield self.standardised(X), self.standardised_y(self.codes.as_floats(part)), weights
+            if first < last:
+                yield self._block(slice(first, last) if index is None else index[first:last])
+
+    def _block(self, part: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        weights = None if self.sample_weight is None else self.sample_weight[part]
+        return self.standardised(picked(self.X, part)), self.standardised_y(self.codes.as_floats(part)), weights
+
+    def largest(self, bound: Callable[[Any, Any], float], n_jobs: int | None = None) -> float:
+        """The largest `bound` of the rows and sample weights of a block. Threads share the blocks."""
+
+        def of_blocks(parts: Sequence[slice]) -> float:
+            blocks = (self._block(part if self.index is None else self.index[part]) for part in parts)
+            return max(bound(X, weights) for X, _, weights in blocks)
+
+        return max(shared(of_blocks, self.count, self.n_features, BOUND_ROWS, n_jobs))
 
 
 def picked(X: Any, part: Any) -> Any:
@@ -178,16 +189,28 @@ class Moments:
     def add(self, X: np.ndarray) -> None:
         """Add a block of rows."""
         if not self.rows:
-            self.first = np.asarray(X[0]).astype(np.float64)
-        n = len(X)
+            self.begin(X)
+        self.include(len(X), *self.of_block(X))
+
+    def begin(self, X: np.ndarray) -> None:
+        """Take differences from the first of these rows."""
+        self.first = np.asarray(X[0]).astype(np.float64)
+
+    def of_block(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The mean of a block's differences, and the sum of the squares around it. This changes nothing."""
         with np.errstate(over="ignore", invalid="ignore"):  # `standardisation` names the column
             # NumPy's sums depend on how values lie in memory, so the width alone decides that. With a column's values
             # side by side, rows of 2 inputs take a fifth of the time, and wide rows three times as much.
             order: Literal["C", "F"] = "C" if X.shape[1] <= self.NARROW else "F"
             block = np.subtract(X.T, self.first[:, np.newaxis], order=order, dtype=np.float64)
-            mean = sum_in_order(block.T) / n if self.in_order else block.mean(axis=1)
+            mean = sum_in_order(block.T) / len(X) if self.in_order else block.mean(axis=1)
             block -= mean[:, np.newaxis]
             squares = sum_in_order((block * block).T) if self.in_order else np.einsum("ji,ji->j", block, block)
+            return mean, squares
+
+    def include(self, n: int, mean: np.ndarray, squares: np.ndarray) -> None:
+        """Add a block of `n` rows by what `of_block` returned for it."""
+        with np.errstate(over="ignore", invalid="ignore"):
             self._merge(n, mean, squares)
 
     def merge(self, other: "Moments") -> None:
@@ -253,13 +276,47 @@ def split_rows(n_rows: int, fraction: float, seed: int) -> tuple[np.ndarray, np.
 
 
 def standardisation(
-    X: np.ndarray, names: Sequence[str] | None, in_order: bool = False
+    X: np.ndarray,
+    names: Sequence[str] | None,
+    n_jobs: int | None = None,
+    index: np.ndarray | None = None,
+    in_order: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each column's mean and standard deviation, as `Moments.standardisation` defines them."""
-    moments = Moments(X.shape[1], in_order)
-    for start in range(0, len(X), moments.block_rows):
-        moments.add(X[start : start + moments.block_rows])
+    """Each column's mean and standard deviation, as `Moments.standardisation` defines them.
+
+    `index` has the numbers of the rows that count; all of them if it is None. Threads share the blocks, whose sums are
+    added in the order of the rows: the bits do not depend on `n_jobs`. `in_order` is as for `Moments`.
+    """
+    moments, n = Moments(X.shape[1], in_order), len(X) if index is None else len(index)
+
+    def rows(part: slice) -> np.ndarray:
+        return picked(X, part if index is None else index[part])
+
+    def of_blocks(parts: Sequence[slice]) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        return [(part.stop - part.start, *moments.of_block(rows(part))) for part in parts]
+
+    if n:
+        moments.begin(rows(slice(0, 1)))
+    for found in shared(of_blocks, n, X.shape[1], moments.block_rows, n_jobs):
+        for each in found:
+            moments.include(*each)
     return moments.standardisation(names)
+
+
+def shared(
+    work: Callable[[Sequence[slice]], Answer], n_rows: int, n_features: int, block_rows: int, n_jobs: int | None
+) -> list[Answer]:
+    """Cut rows into blocks of `block_rows`, and let threads work on lists of neighbouring blocks; answers in order.
+
+    The blocks do not depend on the number of threads, but the lists do.
+    """
+    parts = list(slices(n_rows, block_rows))
+    threads = threads_for(n_jobs)
+    if threads == 1 or n_rows * n_features < SHARED_FROM:
+        return [work(parts)]
+    each = max(LIST_VALUES // (block_rows * n_features), 1)
+    with Team.of(threads) as team:
+        return team.map(work, [parts[k : k + each] for k in range(0, len(parts), each)])
 
 
 def slices(n_rows: int, most: int) -> Iterator[slice]:

@@ -3,14 +3,17 @@
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
+POLL_SECONDS = 0.05  # how often a thread that waits looks for Ctrl-C
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
@@ -55,6 +58,12 @@ def check_jobs(n_jobs: Any) -> int:
     return cores() if n_jobs == -1 else int(n_jobs)
 
 
+def threads_for(n_jobs: Any) -> int:
+    """How many threads to use for `n_jobs`: as `check_jobs`, but no more than there are cores."""
+    threads = check_jobs(n_jobs)
+    return threads if threads == 1 else min(threads, cores())
+
+
 class Team:
     """`threads` threads, until the end of the `with` block.
 
@@ -72,6 +81,12 @@ class Team:
         self.threads, self.most = threads, most
         self._others: Executor | None = None
         self._process = 0
+
+    @classmethod
+    def of(cls, n_jobs: Any) -> Self:
+        """The threads that `n_jobs` asks for; with those of the process's other teams no more than there are cores."""
+        threads = threads_for(n_jobs)
+        return cls(threads, None if threads == 1 else cores())
 
     def __enter__(self) -> Self:
         global _busy
@@ -125,3 +140,73 @@ class Team:
         for other in others:
             other.result()
         return answers
+
+    def in_order(
+        self, work: Callable[[Job], Answer], jobs: Iterable[Job], end: Callable[[], Any] | None = None
+    ) -> Generator[Answer, None, None]:
+        """Yield the answers to all jobs, in their order, while threads work on the next jobs.
+
+        Jobs are taken from `jobs` when there is room for them. The caller does what no other thread has begun while it
+        waits. An error is raised when it is the job's turn. Close the generator if you do not need all answers: that
+        waits for the jobs that were begun, after a call of `end`, which may make them end sooner. (If the garbage
+        collector closes it, a Ctrl-C can be lost.)
+        """
+        if self._others is None:
+            yield from map(work, jobs)
+            return
+        if self._process != os.getpid():
+            self._start()
+        coming: deque[_Coming[Any, Any]] = deque()
+        try:
+            for job in jobs:
+                coming.append(_Coming(self._others, work, job))
+                if len(coming) > 2 * self.threads:
+                    yield _first(coming)
+            while coming:
+                yield _first(coming)
+        finally:
+            for each in coming:
+                each.future.cancel()
+            if coming and end is not None:
+                end()
+            for each in coming:
+                if not each.future.cancelled():
+                    each.future.exception()  # waits
+
+
+class _Coming(Generic[Job, Answer]):
+    """The answer to a job, which some thread works out."""
+
+    def __init__(self, pool: "Executor", work: Callable[[Job], Answer], job: Job) -> None:
+        self.work, self.job = work, job
+        self.future: Future[Answer] = pool.submit(work, job)
+
+    def is_taken(self) -> bool:
+        """Whether this thread took the job and has done it, because no other thread had begun it."""
+        if self.future.done() or not self.future.cancel():
+            return False
+        self.future = type(self.future)()
+        try:
+            self.future.set_result(self.work(self.job))
+        except Exception as error:
+            self.future.set_exception(error)
+        return True
+
+
+def _first(coming: "deque[_Coming[Any, Answer]]") -> Answer:
+    """Take the first answer; until it is there, work on it, or else on the next ones."""
+    first = coming[0]
+    while not first.future.done():
+        if not any(each.is_taken() for each in coming):
+            break
+    answer = _result(first.future)
+    coming.popleft()
+    return answer
+
+
+def _result(future: "Future[Answer]") -> Answer:
+    """Wait for an answer, a little at a time: on Windows, Ctrl-C does not end a wait."""
+    while not future.done():
+        with suppress(TimeoutError):
+            return future.result(POLL_SECONDS)
+    return future.result()

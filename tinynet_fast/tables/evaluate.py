@@ -1,6 +1,7 @@
 """`evaluate`: how good a model is on rows with known labels or numbers, in memory or in files of any size."""
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.formats import is_source, names_files, target_in
 from tinynet_fast.rows.messages import listed, shown
 from tinynet_fast.rows.numbers import number_of
+from tinynet_fast.rows.team import Team
 from tinynet_fast.scoring import by_position, encoded, open_for
 from tinynet_fast.tables.number_report import NumberReport, loss_of
 from tinynet_fast.tables.report import Report
@@ -24,6 +26,7 @@ def evaluate(
     drop_missing: bool = False,
     separator: str | None = None,
     encoding: str | None = None,
+    n_jobs: int | None = None,
 ) -> Report | NumberReport:
     """Judge a model on rows with known labels, or with known numbers.
 
@@ -40,6 +43,8 @@ def evaluate(
         not given) and the model was trained on a table.
     separator, encoding : str, optional
         Of CSV files. By default they are found.
+    n_jobs : int, optional
+        How many threads predict, None for one and -1 for one on each core. The report is the same.
 
     Returns
     -------
@@ -74,10 +79,10 @@ def evaluate(
                 "drop_missing=True is for files, and for a table with its labels and a model that was trained on one: "
                 "leave out rows with a missing value yourself"
             )
-        predicted = _predicted(model, table)
+        predicted = _predicted(model, table, n_jobs)
         known = (model.true_numbers if model.numbers else model.codes)(table, target, len(predicted))
     else:
-        predicted, known = _in_blocks(model, table, target, drop_missing, separator, encoding)
+        predicted, known = _in_blocks(model, table, target, drop_missing, separator, encoding, n_jobs)
     if model.numbers:
         mean, name = model.training.get("target_mean"), target if isinstance(target, str) else None
         return NumberReport.of(predicted, known, mean if isinstance(mean, float) else None, loss_of(model), name)
@@ -86,9 +91,9 @@ def evaluate(
     return Report.of(model.labels, predicted, known, shares, model.threshold)
 
 
-def _predicted(model: Model, X: Any) -> np.ndarray:
+def _predicted(model: Model, X: Any, n_jobs: int | None = None) -> np.ndarray:
     """The probability of each label, or the number, of each row."""
-    return model.predict(X) if model.numbers else model.label_probabilities(X)
+    return (model.predict if model.numbers else model.label_probabilities)(X, n_jobs=n_jobs)
 
 
 def known_target(model: Model) -> str:
@@ -105,7 +110,13 @@ def _place(source: Any, rows: np.ndarray, column: str, i: int) -> str:
 
 
 def _in_blocks(
-    model: Model, data: Any, target: Any, drop_missing: bool, separator: str | None, encoding: str | None
+    model: Model,
+    data: Any,
+    target: Any,
+    drop_missing: bool,
+    separator: str | None,
+    encoding: str | None,
+    n_jobs: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read files, or a table in memory, block by block; return predictions and codes or true numbers of all rows."""
     what = "numbers" if model.numbers else "labels"
@@ -119,12 +130,17 @@ def _in_blocks(
         source = encoded(model, data, drop_missing, target, separator=separator, encoding=encoding)
     column = f", column {target!r}" if isinstance(target, str) else ""
     predicted, known, first_row = [], [], 0
-    for chunk in source.chunks():
-        if len(chunk.X):
-            place = partial(_place, source, first_row + chunk.numbers(), column)
-            predicted.append(_predicted(model, chunk.X))
-            known.append((numbers_of if model.numbers else codes_of)(model, chunk.y, place))
-        first_row += chunk.rows
+
+    def answer(chunk: Any) -> tuple[Any, Any]:
+        return chunk, _predicted(model, chunk.X) if len(chunk.X) else None
+
+    with Team.of(n_jobs) as team, closing(team.in_order(answer, source.chunks())) as answers:
+        for chunk, found in answers:
+            if found is not None:
+                place = partial(_place, source, first_row + chunk.numbers(), column)
+                predicted.append(found)
+                known.append((numbers_of if model.numbers else codes_of)(model, chunk.y, place))
+            first_row += chunk.rows
     source.check_unchanged()
     if not predicted:
         raise ValueError(f"{source.place}: no rows: one is needed")

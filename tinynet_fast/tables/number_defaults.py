@@ -49,7 +49,7 @@ WIDEST = 1 << 10  # inputs up to which ridge regression is solved on all rows of
 SHAPES = ("delta", "quantile", "gamma")
 # What a neuron may have so that ridge regression says what it learns.
 OF_RIDGE = {"learning_rate", "l2", "average", "epochs", "shuffle", "seed", "engine", "n_jobs", "output", "loss"}
-OF_NEURONS = {"learning_rate", "average", "l1", "n_jobs", "power_t"}  # no network is tried if one of these is given
+OF_NEURONS = {"learning_rate", "average", "l1", "power_t"}  # no network is tried if one of these is given
 
 
 def find_number_options(

@@ -95,7 +95,14 @@ class Encoded:
         For each column the number of missing values.
     """
 
-    def __init__(self, rows: Labelled, asked: TableOptions, reading: Reading, in_order: bool = False) -> None:
+    def __init__(
+        self,
+        rows: Labelled,
+        asked: TableOptions,
+        reading: Reading,
+        n_jobs: int | None = None,
+        in_order: bool = False,
+    ) -> None:
         self.rows, self.choice = rows, Choice(asked.exclude, asked.levels, asked.hashed)
         if rows.table.named:
             kinds = kinds_of(rows.table, reading, self.choice)
@@ -109,7 +116,7 @@ class Encoded:
             identifiers = [name for name, why in self.choice.left_out.items() if why == IDENTIFIER]
             if identifiers:
                 warn(f"left out: {listed(identifiers)}, because {IDENTIFIER}", TrainingWarning)
-        mean, scale = standardisation(self.X, self.columns.inputs, in_order)
+        mean, scale = standardisation(self.X, self.columns.inputs, n_jobs, in_order=in_order)
         self.deviations = np.where(np.isfinite(scale), scale, 0.0)
         numbers = self.columns.numbers & asked.standardize
         self.mean, self.scale = np.where(numbers, mean, 0.0), np.where(numbers, scale, 1.0)

@@ -283,13 +283,13 @@ class _Training:
         with warnings.catch_warnings():
             if again:
                 warnings.simplefilter("ignore", TrainingWarning)  # the second training warns
-            encoded = Encoded(trained, self.asked, self.labeller.reading(), self.in_order)
+            encoded = Encoded(trained, self.asked, self.labeller.reading(), self.given.get("n_jobs"), self.in_order)
             X, new = encoded.others(judged) if len(judged) else (None, {})
             result = self._trained(encoded, None if X is None else (X, judged.truth), not again)
         report = None if X is None else self._report(result.model, X, judged, trained)
         trial = result
         if again:
-            encoded = Encoded(every, self.asked, self.labeller.reading(), self.in_order)
+            encoded = Encoded(every, self.asked, self.labeller.reading(), self.given.get("n_jobs"), self.in_order)
             self._more_rows(len(every) / len(trained))
             result = self._trained(encoded, None, True)
         self._finish(result.model, encoded, len(judged))

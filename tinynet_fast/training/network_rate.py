@@ -56,7 +56,7 @@ def search_rate(plan: NetworkPlan) -> RateSearch:
 
     def losses_of(rates: np.ndarray) -> np.ndarray:
         plans = [_at(plan, own, rate) for rate in rates.tolist()]
-        trained = train_networks(plans)
+        trained = train_networks(plans, options.threads)
         losses = trained.losses[-1].copy()
         if weights is None:
             for i in np.flatnonzero(~trained.diverged(range(len(plans)))):

@@ -241,7 +241,8 @@ def train_neuron(
         False starts over, even if the file exists.
     n_jobs : int, optional
         How many threads train: 1 if left out; -1 for as many as there are cores. The weights do not depend on it. More
-        than one thread has work only if rows are trained side by side; see the notes.
+        than one thread has work if rows are trained side by side (see the notes), if many rows are standardised, and in
+        a search for a rate, but not for log loss on dense rows.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from tinynet_fast.kernels.point_functions import ABSOLUTE_ERROR, LOG_LOSS, QUANT
 from tinynet_fast.rows.blocks import Rows, is_streamed, picked
 from tinynet_fast.rows.numbers import Numbers
 from tinynet_fast.rows.sparse import CSR
+from tinynet_fast.rows.team import Team
 from tinynet_fast.training.checks import check_rate
 from tinynet_fast.training.history import all_finite
 from tinynet_fast.training.losses import LABELS, ChosenLoss
@@ -56,6 +57,7 @@ def search_rate(options: Options, start: np.ndarray, penalties: Penalties, kind:
         weights=start[0, :-1],
         bias=float(start[0, -1]),
         sample_weight=weights,
+        n_jobs=options.threads,
     )
 
 
@@ -116,7 +118,8 @@ def _one_by_one(
         return loss if np.isfinite(loss) else np.nan
 
     def losses_of(rates: np.ndarray) -> np.ndarray:
-        return np.array([loss_of(rate) for rate in rates.tolist()])
+        with Team.of(options.threads) as team:
+            return np.array(team.map(loss_of, rates.tolist()))
 
     rates = _largest(X, y, penalties, kind) * np.geomspace(1e-6, 1.0, FIRST)
     if not rates[0] > 0.0:

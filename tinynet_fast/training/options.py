@@ -188,10 +188,9 @@ def measure(
         if weight is not None:
             weight.weigh_streamed(options)
     elif standardize:
-        options.in_memory.standardise(options.features, options.engine.is_portable)
+        options.in_memory.standardise(options.features, options.threads, options.engine.is_portable)
         if options.engine is FAST:
-            blocks = options.rows.blocks(4096)
-            options.largest = max(FAST.row_bound(X, weights) for X, _, weights in blocks)
+            options.largest = options.in_memory.largest(FAST.row_bound, options.threads)
     if standardize_y and not options.streams:
         standardise_targets(options.in_memory, options.targets, options.engine.is_portable)
     options.recorded["standardize"] = bool(standardize)

@@ -17,7 +17,7 @@ from tinynet_fast.rows.arrays import Codes
 from tinynet_fast.rows.blocks import Rows, picked
 from tinynet_fast.rows.frames import named_weights
 from tinynet_fast.rows.numbers import Numbers
-from tinynet_fast.rows.team import Team, check_jobs
+from tinynet_fast.rows.team import Team, threads_for
 from tinynet_fast.training.checks import check_at_least_zero, check_flag, check_one_of, check_rate, check_whole
 from tinynet_fast.training.loop import finish, run_epochs, visit
 from tinynet_fast.training.losses import LABELS, LINEAR, choose_loss
@@ -120,7 +120,7 @@ def sweep(
     loss = choose_loss(of=output or LABELS)
     options = combinations(learning_rate, l2, average)
     check_one_of("engine", engine, ("fast", PORTABLE.name))
-    threads = check_jobs(n_jobs)
+    threads = threads_for(n_jobs)
     if may_stream(X):
         raise ValueError("sweep reads its rows again and again from memory: read them first, or fewer of them")
     if folds is not None and validation is not None:

@@ -26,6 +26,7 @@ from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
 from tinynet_fast.rows.labels import EXACT_DIGITS, LOST_END, SeenFloats
 from tinynet_fast.rows.messages import LONGEST_NAME, printable
+from tinynet_fast.rows.team import cores
 
 pa = Library("pyarrow")
 arrow_csv = Library("pyarrow.csv")
@@ -34,6 +35,7 @@ YES, NO = ([text for text, value in BOOLEANS.items() if value is wanted] for wan
 MEANING: Any = {"null_values": MISSING, "strings_can_be_null": True, "true_values": YES, "false_values": NO}
 LABEL_BYTES = 1 << 24  # of a block's labels
 WIDE = 1 << 14  # columns from which on the csv module is faster: pyarrow takes 15 µs and 7 KB a column and piece
+MOST_THREADS = 8  # that parse
 SAMPLE_BYTES = 1 << 16  # read first, to find columns of booleans
 T = TypeVar("T")
 
@@ -226,7 +228,7 @@ class CsvPart(TablePart):
     def _in_threads(self, parse: Callable[[int, memoryview], T]) -> Generator[T, None, None]:
         """The parsed pieces in order. Threads parse them, so parsing must not change anything that parts share."""
         tasks = (partial(parse, offset, piece) for offset, piece in self.bytes.pieces())
-        return in_order(tasks, max(min(pa.cpu_count(), 8), 1) if self.bytes.by_pyarrow else 1)
+        return in_order(tasks, max(min(pa.cpu_count(), cores(), MOST_THREADS), 1) if self.bytes.by_pyarrow else 1)
 
     def raw(self) -> Generator[RawBlock, None, None]:
         with closing(self._in_threads(self._raw)) as blocks:

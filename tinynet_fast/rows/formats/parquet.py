@@ -16,6 +16,7 @@ from tinynet_fast.rows.formats.columns import label_kind
 from tinynet_fast.rows.formats.registry import Asked, Format
 from tinynet_fast.rows.formats.source import Source
 from tinynet_fast.rows.formats.tables import open_table
+from tinynet_fast.rows.team import cores
 
 pq = Library("pyarrow.parquet")
 CHUNKS_AT_ONCE = 2  # that are decoded together: each call costs pyarrow about 10 µs a column
@@ -55,7 +56,7 @@ class ParquetPart(ArrowPart):
     def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:
         done = 0
         try:
-            for batch in file.iter_batches(size, row_groups=groups, columns=columns, use_threads=True):
+            for batch in file.iter_batches(size, row_groups=groups, columns=columns, use_threads=cores() > 1):
                 for column in batch.columns:
                     check_codes(column)
                 yield batch
