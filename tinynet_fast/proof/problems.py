@@ -108,9 +108,10 @@ class NetworkProblem:
 
     def solve(self, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
         """Train with an engine's kernels; return the parameters and each epoch's loss."""
-        own, table, kernels = engine.own, self.table, engine.network_kernels(self.dtype)
-        state = engine.network_state([self.params, *np.zeros((at.STATE_ROWS - 1, len(self.params)))], self.dtype)
-        layers, units, pending = own(table, np.int64), engine.scratch(table, self.dtype), own(np.zeros(2))
+        own, table, kind = engine.own, self.table, np.dtype(self.dtype)
+        kernels = engine.network_kernels(kind)
+        state = engine.network_state([self.params, *np.zeros((at.STATE_ROWS - 1, len(self.params)))], kind)
+        layers, units, pending = own(table, np.int64), engine.scratch(table, kind), own(np.zeros(2))
         rule, done = own(self.steps.rule(self.batch_size, self.loss, self.shape)), 0
         weight = np.ones(len(self.X)) if self.weight is None else self.weight
 
