@@ -182,6 +182,11 @@ def test_what_float32_cannot_hold_is_refused():
         MLP(weights=[np.ones((6, 4)), np.ones((4, 1))], biases=[np.zeros(4), np.zeros(1)], dtype="float16")
 
 
+def test_portable_refuses_it():
+    with pytest.raises(ValueError, match="'portable' trains in float64: use engine='strict' or dtype='float64'"):
+        trained("labels", engine="portable")
+
+
 @pytest.mark.parametrize("engine", ["fast", "strict", "numpy"])
 def test_without_numba(monkeypatch, engine):
     monkeypatch.setattr(float32, "has_numba", lambda: False)

@@ -91,6 +91,10 @@ class Engine:
         if kernels is not None:
             self.kernels = kernels
 
+    def __reduce__(self) -> Any:
+        """Pickled by its name: in another process it is that process's engine."""
+        return engine_named, (str(self.name),)
+
     @cached_property
     def kernels(self) -> Any:
         return import_module(f"tinynet_fast.kernels.{self.module}")
