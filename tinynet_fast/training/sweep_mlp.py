@@ -36,7 +36,7 @@ from tinynet_fast.training.mlp import (
 from tinynet_fast.training.network_passes import train_networks
 from tinynet_fast.training.network_plan import NetworkPlan, Trained
 from tinynet_fast.training.optimizer import NETWORK_SCHEDULES, Optimizer
-from tinynet_fast.training.options import Options, check_of_targets, checked, measure
+from tinynet_fast.training.options import Options, check_of_targets, check_portable, checked, measure
 from tinynet_fast.training.reading import may_stream
 from tinynet_fast.training.sweep import folds_of, several
 from tinynet_fast.training.sweep_checkpoint import SweepCheckpoint
@@ -220,6 +220,7 @@ standardize
         resume=resume,
         n_jobs=n_jobs,
     )
+    check_portable(asked, noise=noise, mixup=mixup)
     values["seed"] = [asked.seed] if seeds is None else seeds
     networks = Networks(
         asked,
