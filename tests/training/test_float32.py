@@ -5,8 +5,8 @@ import pytest
 
 import tinynet_fast
 from tinynet_fast import MLP, load, sweep_mlp, train_mlp
+from tinynet_fast.kernels import engines
 from tinynet_fast.models.layers import flatten
-from tinynet_fast.training import float32
 
 N = 120
 RNG = np.random.default_rng(3)
@@ -189,8 +189,8 @@ def test_portable_refuses_it():
 
 @pytest.mark.parametrize("engine", ["fast", "strict", "numpy"])
 def test_without_numba(monkeypatch, engine):
-    monkeypatch.setattr(float32, "has_numba", lambda: False)
-    monkeypatch.setattr(float32, "UNCOMPILED", False)
+    monkeypatch.setattr(engines, "has_numba", lambda: False)
+    monkeypatch.setattr(engines, "UNCOMPILED", False)
     if engine == "numpy":
         trained("labels", engine=engine)
         return

@@ -72,6 +72,8 @@ class Engine:
         Whether the weights have the same bits on every machine. Nothing on the way to them may then depend on one.
     smooth_only : bool
         Whether the engine has no kernel for dense rows with l1, or with a loss that is not convex or has a kink.
+    compiles_singles : bool
+        Whether Numba has to compile the kernels of float32 networks, which are not in the library.
     row_seconds, value_seconds : float
         What a row costs, and each multiply-add in it, to within a factor of three on any machine. They decide how many
         rows make a block, and never the result.
@@ -84,6 +86,7 @@ class Engine:
     tile: ClassVar[int] = 1
     is_portable: ClassVar[bool] = False
     smooth_only: ClassVar[bool] = False
+    compiles_singles: ClassVar[bool] = False
     row_seconds: ClassVar[float]
     value_seconds: ClassVar[float]
 
@@ -142,6 +145,11 @@ class Engine:
         """The kernels of networks whose rows go through in this type."""
         return self.kernels
 
+    @property
+    def has_singles(self) -> bool:
+        """Whether it can train networks of float32 here."""
+        return not self.is_portable and (not self.compiles_singles or UNCOMPILED or has_numba())
+
     def block_rows(self, n_features: int, multiply_adds: int) -> int:
         """How many rows of `n_features` make a block, when a row takes `multiply_adds` steps; a multiple of `tile`."""
         rows = int(BLOCK_SECONDS / (self.row_seconds + self.value_seconds * multiply_adds))
@@ -191,7 +199,7 @@ class Vectorized(Engine):
 class Strict(Engine):
     """The reference, compiled."""
 
-    name, module = "strict", "strict"
+    name, module, compiles_singles = "strict", "strict", True
     row_seconds, value_seconds = 2e-8, 2e-9
 
     def network_kernels(self, dtype: Any = np.float64) -> Any:
@@ -274,7 +282,8 @@ class Portable(Engine):
 class Fast(Engine):
     """The same updates, summed in another order."""
 
-    name, module, promise, single_promise, tile, smooth_only = "fast", "fast", 1e-12, 1e-5, TILE, True
+    name, module, promise, single_promise, tile = "fast", "fast", 1e-12, 1e-5, TILE
+    smooth_only = compiles_singles = True
     row_seconds, value_seconds = 1e-8, 2e-10
 
     def rows(self, X: np.ndarray) -> Any:

@@ -22,6 +22,7 @@ from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED, kernel, part, rebuilt
 from tinynet_fast.kernels.compiler.simd import full, load, store, sum_of, unrolled, where
+from tinynet_fast.kernels.point_functions import IDENTITY
 from tinynet_fast.kernels.reference import LEAK, LEAKY_RELU, RELU, SIGMOID, SILU, SOFTMAX, TANH
 
 PARTS, WIDE = 8, 32  # sums of a neuron; from how many inputs on (for 16, one sum is a tenth faster)
@@ -168,7 +169,7 @@ def network_forward(x, mask, layers, params, units):
     for layer in range(len(layers)):
         inputs, outputs, activation = layers[layer, at.INPUTS], layers[layer, at.OUTPUTS], layers[layer, at.ACTIVATION]
         target, biases = source + inputs, p + inputs * outputs
-        whole = outputs & ~7 if layer < last else 0
+        whole = outputs & ~7 if layer < last and activation <= IDENTITY else 0  # a later one takes turns
         for u in range(0, whole, 8):
             z8 = full(0.0)
             for j in range(inputs):

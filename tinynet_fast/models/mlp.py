@@ -6,8 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import UNCOMPILED, has_numba
-from tinynet_fast.kernels.engines import CHUNK, ENGINES, PORTABLE
+from tinynet_fast.kernels.engines import CHUNK, FAST, NUMPY, PORTABLE, Engine
 from tinynet_fast.kernels.point_functions import OUTPUT_ACTIVATIONS
 from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
@@ -77,12 +76,11 @@ class MLP(base.Model):
             for X, out in blocks:
                 out[:] = PORTABLE.network_logits(X, layers, params)
             return
-        known = self.dtype == "float64" or UNCOMPILED or has_numba()  # others are not in the library
-        if known and n_rows * self.n_features >= base.COMPILED_FROM:
-            engine = ENGINES["fast"]
+        engine: Engine = NUMPY
+        if (self.dtype == "float64" or FAST.has_singles) and n_rows * self.n_features >= base.COMPILED_FROM:
+            engine = FAST
             units = engine.scratch(layers, params.dtype)
-        else:
-            engine = ENGINES["numpy"]  # `scratch` would make CHUNK rows of units
+        else:  # `scratch` would make CHUNK rows of units
             units = np.empty((2, min(CHUNK, n_rows), sum(self._sizes)), params.dtype)
         for X, out in blocks:
             engine.kernels.network_logits(engine.rows(X), layers, params, units, out)

@@ -191,7 +191,7 @@ def can_solve(engine: Engine, problem: Problem) -> bool:
         return False  # `fast` leaves these to `strict`
     if isinstance(problem, NetworkProblem) and engine.smooth_only and problem.loss not in NETWORK_LOSSES:
         return False
-    if engine.is_portable and getattr(problem, "dtype", "") == "float32":
+    if getattr(problem, "dtype", "") == "float32" and not engine.has_singles:
         return False
     if isinstance(problem, TrainerProblem):
         return problem.numpy or engine is not NUMPY

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import UNCOMPILED, has_numba
-from tinynet_fast.kernels.engines import FAST, LARGEST_SINGLE, STRICT
+from tinynet_fast.kernels.engines import LARGEST_SINGLE
 from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.options import Options
 
@@ -38,7 +37,7 @@ def check_single(options: Options) -> None:
     """ValueError if the engine cannot train in float32, or a row in memory or a number to learn is too large for it."""
     if options.engine.is_portable:
         raise ValueError("the engine 'portable' trains in float64: use engine='strict' or dtype='float64'")
-    if options.engine in (STRICT, FAST) and not (UNCOMPILED or has_numba()):
+    if not options.engine.has_singles:
         raise ValueError(
             f"dtype='float32' with the engine {options.engine.name!r} needs kernels that Numba compiles, and Numba is "
             "not installed: pip install numba, or use engine='numpy' or dtype='float64'"
