@@ -187,7 +187,8 @@ def judged(monkeypatch):
     monkeypatch.setattr(module, "own_cases", lambda X, y: [(f"own {X} {y}", ["p"], True)])
     monkeypatch.setattr(module, "can_solve", lambda engine, problem: problem == "p" and engine.name != "numpy")
 
-    def judge(engine, name, problems, refs):
+    def judge(engine, name, problems, refs, comps):
+        assert comps is None
         assert refs == ["p solved"]
         happened.append((engine.name, name))
         return Verdict(engine.name, name, 1, 0, 0.0, engine.promise, True)
@@ -199,11 +200,11 @@ def judged(monkeypatch):
 
 def test_every_engine_but_the_reference_is_judged_by_its_promise(judged):
     seen = validate("X", "y", progress=judged.append)
-    both = "strict", "fast"
+    every = "strict", "fast", "portable"
     assert judged == [
-        *("all", *((engine, "all") for engine in both)),
+        *("all", *((engine, "all") for engine in every)),
         *("bits", ("strict", "bits")),
-        *("own X y", *((engine, "own X y") for engine in both)),
+        *("own X y", *((engine, "own X y") for engine in every)),
     ]
     assert [(v.engine, v.case) for v in seen.verdicts] == [
         ("strict", "all"),
@@ -211,14 +212,16 @@ def test_every_engine_but_the_reference_is_judged_by_its_promise(judged):
         ("strict", "own X y"),
         ("fast", "all"),
         ("fast", "own X y"),
+        ("portable", "all"),
+        ("portable", "own X y"),
     ]
     assert "Python" in seen.facts
 
 
 def test_deep_runs_twenty_times_as_many_problems(judged):
     shallow, deep = validate(), validate(deep=True)
-    assert [v.rows for v in shallow.verdicts] == [1, 1, 1]
-    assert [v.rows for v in deep.verdicts] == [20, 20, 20]
+    assert [v.rows for v in shallow.verdicts] == [1] * 4
+    assert [v.rows for v in deep.verdicts] == [20] * 4
 
 
 def test_engines_may_be_chosen(judged):

@@ -181,7 +181,9 @@ def test_a_network_is_taken_if_it_is_clearly_better():
     assert "hidden" not in straight.options
     assert straight.reason.startswith("one neuron, because a network is not clearly better")
     assert "hidden" not in find_number_options(X, X[:, 0] ** 2, (), {"epochs": 60}).options
-    assert "hidden" not in find_number_options(X, X[:, 0] ** 2, given={"n_jobs": 1, "epochs": 60}).options
+    assert "hidden" not in find_number_options(X, X[:, 0] ** 2, given={"l1": 0.1, "epochs": 60}).options
+    threads = find_number_options(X, X[:, 0] ** 2, given={"n_jobs": 1, "epochs": 60})
+    assert threads.options["hidden"] == number_defaults.HIDDEN
 
 
 def test_hidden_units_are_used_if_named():
