@@ -46,6 +46,12 @@ def run(monkeypatch, capsys, tmp_path):
 
 
 @pytest.fixture
+def own_rows_only(monkeypatch):
+    """`validate` with the rows that it is given alone: its own battery takes ten seconds, and has tests of its own."""
+    monkeypatch.setattr("tinynet_fast.proof.validate.battery", lambda turns: iter(()))
+
+
+@pytest.fixture
 def refused(run, tmp_path):
     """Runs a command that has to fail: status 2, a line on stderr, nothing on stdout, no file written or changed."""
 

@@ -347,7 +347,7 @@ def test_default_names_of_models():
     assert model_file(Path("data/a.b.csv.gz")) == Path("a.model.json")
 
 
-def test_validate_and_trace_fill_values_or_leave_rows_out(run, tmp_path):
+def test_validate_and_trace_fill_values_or_leave_rows_out(run, tmp_path, own_rows_only):
     rows = [("1", "0"), ("", "0"), ("2", "0"), ("3", "1"), ("4", "1")]
     write(tmp_path / "d.csv", ["a", "y"], rows)
     write(tmp_path / "whole.csv", ["a", "y"], [row for row in rows if row[0]])

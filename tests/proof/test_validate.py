@@ -29,7 +29,7 @@ def test_the_facts_are_there(seen):
     assert json.loads(json.dumps(seen.to_json()))["kept"] is True
 
 
-def test_your_own_rows():
+def test_your_own_rows(own_rows_only):
     X, y, _ = quiz_and_attendance()
     cases = [v.case for v in validate(X, np.where(y, "yes", "no")).verdicts]
     assert sum(case.startswith("your rows, neuron") for case in cases) == 2 * (len(ENGINES) - 1)
@@ -55,7 +55,7 @@ def test_rows_that_cannot_be_validated(X, y, message):
     assert not ran
 
 
-def test_command_line(monkeypatch, capsys, tmp_path):
+def test_command_line(monkeypatch, capsys, tmp_path, own_rows_only):
     rows = make_pass_fail(300, 3)
     with open(tmp_path / "d.csv", "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["a", "b", "c", "y"], *np.column_stack([rows.X, rows.y]).tolist()])
