@@ -11,7 +11,7 @@ import pytest
 
 from tinynet_fast.kernels import elementary, portable
 from tinynet_fast.kernels.compiler import simd
-from tinynet_fast.kernels.compiler.jit import UNCOMPILED, Compiled, kernel
+from tinynet_fast.kernels.compiler.jit import UNCOMPILED, Compiled, has_numba, kernel
 
 pytestmark = pytest.mark.any_cpu
 FUNCTIONS = {  # the largest error allowed, in units of the last place, and where to look: centre and reach of exponents
@@ -118,6 +118,7 @@ def test_compiled_functions_have_the_bits_of_plain_python(name):
     assert np.isnan(lanes[np.isnan(ref)]).all()
 
 
+@pytest.mark.skipif(not has_numba(), reason="Numba is not installed")
 @pytest.mark.parametrize("d", [1, 3, 8, 31, 32, 40, 67])
 def test_the_sum_of_a_neuron_has_one_order(d):
     rng = np.random.default_rng(d)

@@ -26,6 +26,8 @@ from tinynet_fast.kernels.reference import (
 from tinynet_fast.proof.validate import distance
 from tinynet_fast.rows.team import Team
 
+pytest.importorskip("numba", reason="the library has no kernels of float32 networks")
+
 CASES = {
     "sigmoid, every row": ((40, (9, 4, 1), SIGMOID), {}),
     "tanh, weights": ((50, (8, 16, 3, 1), TANH, 17), {"weights": True, "l2": 0.01}),

@@ -65,6 +65,7 @@ def test_what_is_too_old_or_too_much_is_removed(kept, monkeypatch):
     assert (kept.get("b"), kept.get("c")) == (None, b"c" * 100)
 
 
+@pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed")
 def test_the_name_depends_on_the_kernels_sources_and_not_on_comments(kept):
     """A part of a kernel in another file counts."""
     files = {path.name for path in kept.imported(kept.KERNELS / "fast" / "network_team.py")}

@@ -8,6 +8,8 @@ from tinynet_fast import MLP, load, sweep_mlp, train_mlp
 from tinynet_fast.kernels import engines
 from tinynet_fast.models.layers import flatten
 
+pytest.importorskip("numba", reason="the library has no kernels of float32 networks")
+
 N = 120
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((N, 6)).astype(np.float32)
