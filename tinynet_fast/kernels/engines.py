@@ -232,7 +232,7 @@ class Portable(Engine):
         return REFERENCE.own(array, dtype) if self._is_plain else super().own(array, dtype)
 
     def sparse_rows(self, rows: Any) -> Any:
-        if self._is_plain:
+        if self._is_plain:  # pragma: no cover - for compiled kernels alone
             return REFERENCE.sparse_rows(rows)
         data, indices, indptr, order = rows.arrays
         small = np.int32 if rows.n_features < 1 << 31 else np.int64  # the library has kernels for int32 alone

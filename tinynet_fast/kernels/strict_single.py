@@ -20,7 +20,7 @@ class _Singles:
         return memoryview(array)
 
     @property
-    def _numba_type_(self) -> Any:
+    def _numba_type_(self) -> Any:  # pragma: no cover - for compiled kernels alone
         from numba.core.registry import cpu_target
 
         made = import_module("tinynet_fast.kernels.compiler.singles").singles
