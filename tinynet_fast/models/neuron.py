@@ -91,10 +91,10 @@ class Neuron(base.Model):
     def checked_logits(self, matrix: Any) -> np.ndarray:
         if not isinstance(matrix, CSR):
             return super().checked_logits(matrix)
-        out = np.empty((self.n_outputs, len(matrix)))
         if self.is_portable:
             sums = [PORTABLE.sparse_logits(matrix, *of_one) for of_one in self._arrays]
             return sums[0] if self.n_outputs == 1 else np.column_stack(sums)
+        out = np.empty((self.n_outputs, len(matrix)))
         engine = ENGINES["fast" if matrix.stored >= base.COMPILED_FROM else "numpy"]
         for of_one, row in zip(self._arrays, out, strict=True):
             engine.kernels.sparse_logits(*matrix.arrays, *of_one, row)

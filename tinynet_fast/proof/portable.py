@@ -1,4 +1,4 @@
-"""`validate(portable=True)`: trainings with engine="portable", and the digests that they have on every machine.
+"""`validate_portable()`: trainings with engine="portable", and the digests that they have on every machine.
 
 Each digest is the SHA-256 of weights, losses and predictions as little-endian float64. Those that this version of the
 package must give are in `portable_digests.json`, which `python -m tinynet_fast.proof.portable` writes anew: only if the

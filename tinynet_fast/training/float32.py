@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.engines import LARGEST_SINGLE
-from tinynet_fast.rows.values import is_finite
+from tinynet_fast.models.mlp import rounded
 from tinynet_fast.training.options import Options
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -26,11 +26,8 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
 
 def single_start(start: np.ndarray) -> np.ndarray:
     """The starting parameters, rounded to float32; ValueError if one is too large for it."""
-    with np.errstate(over="ignore"):
-        rounded = start.astype(np.float32).astype(np.float64)
-    if not is_finite(rounded):
-        raise ValueError("weights or biases hold a number that is too large for float32: use dtype='float64'")
-    return rounded
+    (single,) = rounded([start])
+    return single.astype(np.float64)
 
 
 def check_single(options: Options) -> None:
