@@ -12,10 +12,14 @@ NOT_KERNELS = '*/compiler/*,*/fast/floors.py'
 WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
   apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless; } || true
 
+# The site's pages are tested in Chromium: install the distribution's, if that is possible here.
+WITH_CHROMIUM = command -v chromium chromedriver >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+  apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || true
+
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
-.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear bench-float32 same-bits bench-native peers native wheels test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
+.PHONY: demo test lint bench bench-full bench-compare bench-tables bench-sklearn bench-segments bench-linear bench-float32 same-bits bench-native peers docs test-docs native wheels test-deep test-faults test-mutants test-sklearn-bits test-uncompiled test-generic test-oldest \
   test-wheel test-tools test-cluster bench-cluster clean
 
 demo: $(VENV)/core.ok
@@ -176,6 +180,15 @@ test-cluster: $(VENV)/cluster.ok
 	$(WITH_JAVA)
 	$(RUN) -m pytest tests/cluster
 
+# Build the site into build/docs. Open build/docs/index.html; no server is needed.
+docs: $(VENV)/docs.ok
+	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going docs build/docs
+
+# Build the site and run every page in Chromium. Without Chromium these tests are skipped, and say so.
+test-docs: docs
+	$(WITH_CHROMIUM)
+	$(RUN) -m pytest --numprocesses auto --dist loadfile -rs tests/docs
+
 lint: $(VENV)/dev.ok
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -204,6 +217,10 @@ $(VENV)/peers.ok: $(VENV)/dev.ok
 # Install the other peers of the benchmarks. A peer is left out if it has no wheel for this Python and cannot be built.
 $(VENV)/bench.ok: bench/install_peers.py $(VENV)/peers.ok
 	$(RUN) bench/install_peers.py
+	@touch $@
+
+$(VENV)/docs.ok: $(VENV)/dev.ok
+	$(PIP) --group docs
 	@touch $@
 
 $(VENV)/cluster.ok: $(VENV)/dev.ok
