@@ -60,7 +60,7 @@ class Page:
         """Drag by mouse, onto the middle of the target."""
         from selenium.webdriver.common.action_chains import ActionChains
 
-        self.js("arguments[0].closest('.learn-order').scrollIntoView({block: 'center'})", target)
+        self.js("arguments[0].closest('.learn-order').scrollIntoView({block: 'center', behavior: 'instant'})", target)
         ActionChains(self.driver, duration=50).click_and_hold(element).move_to_element(target).release().perform()
 
 
@@ -85,7 +85,7 @@ class Part:
         return next(button for button in self.all("button") if button.text == text)
 
     def click(self, text):
-        self.page.js("arguments[0].scrollIntoView({block: 'center'})", self.button(text))
+        self.page.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", self.button(text))
         self.button(text).click()
 
     def press(self, text):

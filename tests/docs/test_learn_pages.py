@@ -48,7 +48,7 @@ def test_each_answer_of_a_quiz_explains_itself(page, name):
         assert "Choose an answer first" in part.status()
         radios = part.all("input[type=radio]")
         for radio, (right, explanation) in zip(radios, answers(quiz), strict=True):
-            shown.js("arguments[0].scrollIntoView({block: 'center'})", radio)
+            shown.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", radio)
             radio.click()
             part.click("Check")
             assert part.status().startswith("✔ Right." if right else "✘ Not this one."), quiz
