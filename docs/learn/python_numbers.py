@@ -20,16 +20,16 @@ XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 
 
 def of_neuron(model):
-    """The weights and the bias, in one list."""
-    return [*model.weights.tolist(), model.bias]
+    """The weights and the bias, as tinynet.js has them."""
+    return {"weights": model.weights.tolist(), "bias": model.bias}
 
 
 def of_network(weights, biases):
-    """All parameters in one list, a layer after the other: its weights (first all of the first input), then its biases."""
-    return [value for layer in zip(weights, biases, strict=True) for part in layer for value in np.ravel(part).tolist()]
+    """The layers' weights and biases, as tinynet.js has them."""
+    return {"weights": [np.asarray(w).tolist() for w in weights], "biases": [np.asarray(b).tolist() for b in biases]}
 
 
-def first_parameters(seed):
+def first_weights(seed):
     """What `train_mlp` starts a 2-4-1 network with."""
     draw = np.random.RandomState(seed)
     return of_network([draw.randn(2, 4) * 0.3, draw.randn(4, 1) * 0.3], [np.zeros(4), np.zeros(1)])
@@ -37,18 +37,16 @@ def first_parameters(seed):
 
 def trained():
     """The weights that the pages' exercises learn."""
-    rows, four, xor = study_and_sleep(), height_weight(), XOR
+    rows, four = study_and_sleep(), height_weight()
     options = {"hidden": (4,), "epochs": 4000, "engine": "portable"}
-    networks = {
-        "heights": train_mlp(four.X, four.y, learning_rate=0.15, seed=42, **options).model,
-        "xor": train_mlp(*xor, learning_rate=0.5, seed=1, **options).model,
-    }
-    neurons = {
-        "students": train_neuron(rows.X, rows.y, learning_rate=0.05, epochs=5000, engine="portable").model,
-        "xorNeuron": train_neuron(*xor, learning_rate=0.1, epochs=4000, engine="portable").model,
-    }
-    return {name: of_network(model.weights, model.biases) for name, model in networks.items()} | {
-        name: of_neuron(model) for name, model in neurons.items()
+    heights = train_mlp(four.X, four.y, learning_rate=0.15, seed=42, **options).model
+    network = train_mlp(*XOR, learning_rate=0.5, seed=1, **options).model
+    neuron = train_neuron(*XOR, learning_rate=0.1, epochs=4000, engine="portable").model
+    students = train_neuron(rows.X, rows.y, learning_rate=0.05, epochs=5000, engine="portable").model
+    return {
+        "students": of_neuron(students),
+        "heights": of_network(heights.weights, heights.biases),
+        "xor": {"neuron": of_neuron(neuron), "network": of_network(network.weights, network.biases)},
     }
 
 
@@ -60,8 +58,19 @@ def torch_numbers():
     return [of_network(gradients.weights, gradients.biases) for gradients in [step.torch, *rows]]
 
 
+def rows():
+    """The tables that the pages' exercises train on."""
+    tables = {"students": study_and_sleep()[:2], "heights": height_weight()[:2], "xor": map(np.array, XOR)}
+    return {name: {"X": X.tolist(), "y": y.tolist()} for name, (X, y) in tables.items()}
+
+
+def numbers():
+    """All that the file holds, but PyTorch's gradients."""
+    return {"rows": rows(), "first": {"heights": first_weights(42), "xor": first_weights(1)}, "trained": trained()}
+
+
 if __name__ == "__main__":
-    numbers = {"first": {"heights": first_parameters(42), "xor": first_parameters(1)}, "trained": trained()}
-    numbers["torch"] = torch_numbers()
+    parts = numbers() | {"torch": torch_numbers()}
+    written = "".join(f"  {name}: {json.dumps(part)},\n" for name, part in parts.items())
     TARGET.parent.mkdir(parents=True, exist_ok=True)
-    TARGET.write_text(f"// Written by docs/learn/python_numbers.py\nconst PythonNumbers = {json.dumps(numbers, indent=1)};\n")
+    TARGET.write_text(f"// Written by docs/learn/python_numbers.py\nconst PythonNumbers = {{\n{written}}};\n")

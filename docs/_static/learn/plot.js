@@ -109,7 +109,7 @@ Learn.plot = (() => {
     let shown = {};
 
     function draw() {
-      const width = Math.max(240, Math.floor(figure.clientWidth));
+      const width = size();
       const px = scale(x, PAD.left, width - PAD.right);
       const py = scale(y, height - PAD.bottom, PAD.top);
       const inside = svg("g", { "clip-path": `url(#${clip})` });
@@ -132,8 +132,18 @@ Learn.plot = (() => {
     }
 
     new ResizeObserver(draw).observe(figure);
+    const size = () => Math.max(240, Math.floor(figure.clientWidth));
     return {
       element: figure,
+      drawing,
+      /* The pixel of a place, from the drawing's upper left corner. */
+      pixel: (at, up) => [scale(x, PAD.left, size() - PAD.right)(at), scale(y, height - PAD.bottom, PAD.top)(up)],
+      /* The place under a pointer, on axes that are not logarithmic. */
+      under({ clientX, clientY }) {
+        const { left, top } = drawing.getBoundingClientRect();
+        const back = ({ min, max }, from, to, pixel) => min + ((pixel - from) / (to - from)) * (max - min);
+        return [back(x, PAD.left, size() - PAD.right, clientX - left), back(y, height - PAD.bottom, PAD.top, clientY - top)];
+      },
       set(next, text) {
         shown = next;
         const named = [...(next.lines || []), ...(next.points || [])].filter(({ name }) => name);
