@@ -191,6 +191,7 @@ const Learn = (() => {
     parent.append(line);
     return {
       element: line,
+      has: (name) => name in values,
       set(numbers, digits = 4) {
         for (const [name, value] of Object.entries(numbers)) {
           values[name].textContent = typeof value === "number" ? fmt(value, digits) : value;
