@@ -19,12 +19,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import compile
 import kept
 
+from tinynet_fast.kernels import layout, point_functions, reference
 from tinynet_fast.kernels.compiler.signatures import DIRECT
 
 LEVEL, TRIPLE = "wasm32", "wasm32-unknown-unknown"
 # All kernels that the engine has under these names, and functions of one number.
 SIGNATURES = {name.removeprefix("portable."): words[0] for name, words in DIRECT.items() if name.startswith("portable.")}
 SIGNATURES |= {"sigmoid": "d0", "cross_entropy": "d0 d0", "row_loss": "d0 d0 d0 d0 d0"}
+# Codes and places in arrays, which `tinynet.js` uses under their names.
+NUMBERS = {
+    name: value
+    for module in (layout, point_functions, reference)
+    for name, value in vars(module).items()
+    if name.isupper() and isinstance(value, int)
+}
 SCRIPT = """\
 /* Written by native/wasm.py. The kernels' signatures are those of tinynet_fast/kernels/compiler/signatures.py. */
 globalThis.TinyNetKernels = {made}
@@ -65,7 +73,8 @@ def linked(code):
 
 def write(path):
     """Write the script, unless it is there already: then a page that is built again does not see a new file."""
-    made = {"signatures": SIGNATURES, "module": base64.b64encode(module()).decode()}
+    made = {"signatures": SIGNATURES, "numbers": NUMBERS, "activations": point_functions.ACTIVATIONS}
+    made |= {"module": base64.b64encode(module()).decode()}
     text = SCRIPT.replace("{made}", json.dumps(made, indent=0))
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")

@@ -73,14 +73,14 @@ class Lab(_Part):
 
 
 def add_scripts(app, page, template, context, doctree) -> None:
-    """Load the kernels, the components and the page's own script, on pages that have one."""
+    """Load the functions that call the kernels, the components and the page's own script, on pages that have one."""
     folder, _, name = page.rpartition("/")
     if folder != "learn" or name == "index":
         return
     for sheet in ("learn.css", "pages.css"):
         app.add_css_file(f"learn/{sheet}")
     own = f"pages/{name}.js"
-    for script in ("kernels.js", "tinynet.js", "learn.js", "plot.js", "exercises.js", NUMBERS, own):
+    for script in ("tinynet.js", "learn.js", "plot.js", "exercises.js", NUMBERS, own):
         if (LEARN / script).is_file():
             app.add_js_file(f"learn/{script}", loading_method="defer")
 

@@ -6,6 +6,7 @@ all of these numbers again.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,7 @@ def trained():
     students = train_neuron(rows.X, rows.y, learning_rate=0.05, epochs=5000, engine="portable").model
     return {
         "students": of_neuron(students),
+        "million": of_neuron(million()),
         "heights": of_network(heights.weights, heights.biases),
         "xor": {"neuron": of_neuron(neuron), "network": of_network(network.weights, network.biases)},
     }
@@ -56,6 +58,14 @@ def torch_numbers():
     layers = {"weights": step.weights_before, "biases": step.biases_before}
     rows = [torch_gradients(trace_mlp([row.inputs], [row.label], **layers)) for row in step.rows]
     return [of_network(gradients.weights, gradients.biases) for gradients in [step.torch, *rows]]
+
+
+def million():
+    """A neuron after one pass over the rows of the page with a million of them, whose Python makes them."""
+    page = (Path(__file__).parent / "10-a-million-rows.md").read_text(encoding="utf-8")
+    made: dict[str, Any] = {}
+    exec(page.split("```python\n", 1)[1].split("```", 1)[0], made)
+    return train_neuron(made["X"], made["y"], learning_rate=0.01, epochs=1, engine="portable").model
 
 
 def rows():

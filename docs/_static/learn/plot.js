@@ -4,7 +4,7 @@
 
 Learn.plot = (() => {
   const { el, id } = Learn;
-  const PAD = { left: 58, right: 14, top: 12, bottom: 46 };
+  const PAD = { left: 64, right: 14, top: 12, bottom: 46 };
   const MARKS = {
     circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
     cross: "M-5 -5L5 5M-5 5L5 -5",
@@ -31,7 +31,8 @@ Learn.plot = (() => {
 
   function powers(low, high) {
     const found = [];
-    for (let p = Math.ceil(Math.log10(low) - 1e-9); 10 ** p <= high * (1 + 1e-9); p++) found.push(10 ** p);
+    const step = Math.ceil((Math.log10(high) - Math.log10(low)) / 8);
+    for (let p = Math.ceil(Math.log10(low) - 1e-9); 10 ** p <= high * (1 + 1e-9); p += step) found.push(10 ** p);
     return found;
   }
 
@@ -68,7 +69,7 @@ Learn.plot = (() => {
     const [rows, columns] = [values.length, values[0].length];
     const [wide, high] = [(px(x.max) - px(x.min)) / columns, (py(y.min) - py(y.max)) / rows];
     values.forEach((line, j) => line.forEach((value, i) => group.append(svg("rect", {
-      x: px(x.min) + i * wide, y: py(y.min) - (j + 1) * high, width: wide + 0.5, height: high + 0.5,
+      x: px(x.min) + i * wide, y: py(y.min) - (j + 1) * high, width: wide, height: high,
       class: value >= 0.5 ? "learn-pass" : "learn-fail", "fill-opacity": (0.08 + Math.abs(value - 0.5) * 0.7).toFixed(3),
     }))));
     return group;

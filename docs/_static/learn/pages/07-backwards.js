@@ -2,7 +2,10 @@
 "use strict";
 
 /* A number in few letters, however small. */
-const few = (value) => (value && Math.abs(value) < 0.001 ? value.toExponential(2) : Learn.fmt(value)).replace("-", "−");
+function few(value) {
+  const text = Number.isInteger(value) ? String(value) : Math.abs(value) < 0.001 ? value.toExponential(2) : Learn.fmt(value);
+  return text.replaceAll("-", "−");
+}
 
 Learn.lab("blame", (box, net) => {
   const weights = [0.4, 0.1];
@@ -104,6 +107,7 @@ Learn.lab("backwards", (box, net) => {
   box.append(work);
   box.append(el("h3", {}, "Beside PyTorch's gradients"));
   const table = Learn.table(box, { caption: "", head: ["arrow", "this person, here", "this person, PyTorch", "mean of all four, here", "mean of all four, PyTorch"] });
+  table.element.classList.add("learn-gradients");
   const largest = Learn.status(box);
 
   function go(by) {
