@@ -107,7 +107,7 @@ Learn.lab("backwards", (box, net) => {
   box.append(work);
   box.append(el("h3", {}, "Beside PyTorch's gradients"));
   const table = Learn.table(box, { caption: "", head: ["arrow", "this person, here", "this person, PyTorch", "mean of all four, here", "mean of all four, PyTorch"] });
-  table.element.classList.add("learn-gradients");
+  table.element.classList.add("learn-named", "learn-gradients");
   const largest = Learn.status(box);
 
   function go(by) {

@@ -21,12 +21,13 @@ Learn.lab("million", (box, net) => {
   }
 
   const loops = {
-    kernel: { name: "the package's kernel", run: ({ X, y, width }) => net.trainNeuron({ X, y, width, learningRate: RATE }) },
-    plain: { name: "a plain JavaScript loop", run: plainLoop },
+    kernel: { name: "The package's kernel", run: ({ X, y, width }) => net.trainNeuron({ X, y, width, learningRate: RATE }) },
+    plain: { name: "A plain JavaScript loop", run: plainLoop },
   };
   Learn.buttons(box, { "Run a million rows": () => start("kernel"), "Run the plain JavaScript loop": () => start("plain") });
   const result = Learn.status(box);
   const table = Learn.table(box, { caption: "Your runs", head: ["", "best time (s)", "rows a second", "first weight", "second weight", "bias"] });
+  table.element.classList.add("learn-named");
   const compared = Learn.status(box);
 
   /* The page shows first that it works, then works. */
