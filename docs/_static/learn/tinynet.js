@@ -52,7 +52,10 @@
  *       students. Hours of study and of sleep, each less an average. It is whole-number arithmetic alone, so that
  *       Python makes the same rows
  *
- * What is passed in is never changed. Python's first weights of a network come from NumPy's generator, and the page has
+ *   call(kernel, ...arguments)                       -> number: one of the kernels themselves, by its name in
+ *       tinynet_fast/kernels/portable.py. An array is a typed array or { data, shape }; the kernel writes into it
+ *
+ * Apart from that, what is passed in is never changed. Python's first weights of a network come from NumPy's generator, and the page has
  * none: pass the numbers that Python printed.
  */
 
@@ -231,7 +234,7 @@ globalThis.TinyNet = (() => {
     const checks = { check, labels, learned, neuronWeights, number, numbers, positive, table, whole }
     const tools = { ...checks, BLOCK, call, eachBlock, probabilities: probabilities.bind(null, call, at.SIGMOID) }
     const { TinyNetNeuron: neuron, TinyNetNetwork: network } = globalThis
-    return { ...neuron(tools, at), ...network(tools, at, kernels.activations), passFailRows }
+    return { ...neuron(tools, at), ...network(tools, at, kernels.activations), passFailRows, call }
   }
 
   let ready = null
