@@ -81,7 +81,7 @@ globalThis.TinyNet = (() => {
 
   function numbers(values, name) {
     check(Array.isArray(values) || ArrayBuffer.isView(values), `${name} is not an array of numbers`)
-    return finite(Float64Array.from(values), name)
+    return Float64Array.from(finite(values, name)) // `from` would make a 0 of null
   }
 
   function number(value, name) {
@@ -99,8 +99,8 @@ globalThis.TinyNet = (() => {
     return value
   }
 
-  /** Rows as a table: { data, shape: [rows, width] }. Numbers that lie in one Float64Array are not copied. */
-  function table(X, width) {
+  /** Rows as a table: { data, shape: [rows, width] }. A Float64Array is not copied. `usual` is the width of flat rows. */
+  function table(X, width, usual = 1) {
     check(Array.isArray(X) || X instanceof Float64Array, "X is neither an array of rows nor a Float64Array")
     check(X.length > 0, "X has no rows")
     if (Array.isArray(X) && (Array.isArray(X[0]) || ArrayBuffer.isView(X[0]))) {
@@ -111,7 +111,7 @@ globalThis.TinyNet = (() => {
       check(width === undefined || width === columns, `the rows of X have ${columns} numbers, and not ${width}`)
       return { data: numbers(X.flatMap((row) => Array.from(row)), "X"), shape: [X.length, columns] }
     }
-    const columns = whole(width === undefined ? 1 : width, "width")
+    const columns = whole(width === undefined ? usual : width, "width")
     check(X.length % columns === 0, `X has ${X.length} numbers: these are no rows of ${columns}`)
     const data = X instanceof Float64Array ? finite(X, "X") : numbers(X, "X")
     return { data, shape: [X.length / columns, columns] }
