@@ -1,7 +1,7 @@
-"""Write the numbers of Python and PyTorch that the Learn pages show beside their own: `python docs/learn/python_numbers.py`
+"""Write the numbers that Learn pages show beside their own: `python docs/learn/python_numbers.py`
 
-It needs PyTorch. Pages read the file as a script, because a page from a folder may not read other files. A test computes
-all of these numbers again.
+They are those of Python and of PyTorch, which must be installed. The file is a script, because a page that is opened
+from a folder may not read other files. A test computes all of these numbers again.
 """
 
 import json

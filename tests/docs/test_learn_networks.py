@@ -12,6 +12,7 @@ from tinynet_fast.proof.trace import trace_mlp, trace_neuron
 from tinynet_fast.rows.datasets import height_weight, study_and_sleep
 
 XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+MINUS = "\N{MINUS SIGN}"
 BY = pytest.mark.parametrize("by", ["mouse", "keys"])
 
 
@@ -168,7 +169,7 @@ def test_the_steps_of_the_way_back_are_gone_through(page, layers, by):
         push(part, "Next step", by)
     assert part.data("solved") == ""
     assert f"sigmoid: {row.prediction:.4f}" in seen[0]
-    assert f"{row.prediction:.4f} − 0 = {row.error:.4f}" in seen[1]
+    assert f"{row.prediction:.4f} {MINUS} 0 = {row.error:.4f}" in seen[1]
     for stage, lines in ((2, 5), (3, 4), (4, 12)):
         assert len(seen[stage].splitlines()) == lines
     assert f"{row.outputs[0][1]:.4f}" in seen[3]
@@ -188,7 +189,7 @@ def test_gradients_are_those_of_the_trace_and_of_pytorch(page, layers, written):
         ref = flat(trace_mlp(X[i : i + 1], y[i : i + 1], **layers).gradients)
         np.testing.assert_allclose(flat(part.data("row")), ref, rtol=0, atol=2e-16)
         cells = [[cell.text for cell in part.page.all("td", line)] for line in part.all(".learn-gradients tbody tr")]
-        shown = np.array([[float(text.replace("−", "-")) for text in line[1:]] for line in cells])
+        shown = np.array([[float(text.replace(MINUS, "-")) for text in line[1:]] for line in cells])
         torch = [written["torch"][k] for k in (i + 1, 0)]
         columns = [part.data("row"), torch[0], part.data("mean"), torch[1]]
         order = [np.ravel(layer[name][k]) for layer in columns for k in (0, 1) for name in ("weights", "biases")]
