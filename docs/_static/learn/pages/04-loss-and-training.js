@@ -7,13 +7,14 @@ Learn.lab("training", (box, net) => {
   const learningRate = 0.1;
   const STAGES = [["hours", "weight", "bias"], ["sum"], ["prediction"], ["truth", "error"], ["newWeight", "newBias"]];
   const part = (name, label) => ({ name, label });
+  const counter = Learn.counter(train);
   let stop = () => {};
   let state;
 
-  const steps = Learn.buttons(box, {
+  Learn.buttons(box, {
     "Next row": nextRow,
-    "Run an epoch": () => run(1),
-    "Run to 1,000 epochs": () => run(EPOCHS - state.losses.length),
+    "Run an epoch": () => run(state.losses.length + 1),
+    "Run to 1,000 epochs": () => run(EPOCHS),
     "Start again": reset,
   });
   const said = Learn.status(box);
@@ -75,17 +76,16 @@ Learn.lab("training", (box, net) => {
     Learn.exact(box, "bias", bias);
     Learn.exact(box, "losses", losses);
     const text = losses.length
-      ? `After ${losses.length} epochs the loss is ${Learn.fmt(losses.at(-1))}. In the first epoch it was ${Learn.fmt(losses[0])}. Both axes grow tenfold from line to line.`
+      ? `The loss was ${Learn.fmt(losses[0])} in the first epoch, and ${Learn.fmt(losses.at(-1))} in epoch ${losses.length}. ` +
+        "Both axes grow tenfold from line to line."
       : "No epoch has been run yet.";
     plot.set({ lines: [{ name: "loss", xs: losses.map((_, i) => i + 1), ys: losses, look: 0 }] }, text);
-    for (const name of ["Run an epoch", "Run to 1,000 epochs"])
-      steps[name].disabled = losses.length >= EPOCHS || rows.length % 4 !== 0;
-    steps["Next row"].disabled = losses.length >= EPOCHS;
   }
 
   /* One row. The stages light up one after the other; the numbers are there at once. */
   function nextRow() {
-    stop();
+    halt();
+    if (over()) return;
     if (state.rows.length === 4) state.rows = [];
     const i = state.rows.length;
     const { weights, bias } = state;
@@ -113,22 +113,40 @@ Learn.lab("training", (box, net) => {
     stop = Learn.play(STAGES.length, 500, (stage) => mark(STAGES[stage]));
   }
 
-  function run(epochs) {
-    stop();
-    mark([]);
+  function train(epochs) {
     const { weights, bias, losses } = state;
     const trained = net.trainNeuron({ ...STUDENTS, learningRate, epochs, weights, bias });
     const now = { weights: Array.from(trained.weights), bias: trained.bias };
     state = { ...now, began: now, rows: [], losses: [...losses, ...trained.losses] };
-    said.say(
-      `${state.losses.length} epochs done. Loss ${Learn.fmt(state.losses.at(-1))}, weight ${Learn.fmt(now.weights[0])}, bias ${Learn.fmt(now.bias)}.`,
-    );
     show();
+    if (epochs === 1 || state.losses.length === EPOCHS)
+      said.say(
+        `${state.losses.length} epochs done. Loss ${Learn.fmt(state.losses.at(-1))}, `,
+        `weight ${Learn.fmt(now.weights[0])}, bias ${Learn.fmt(now.bias)}.`,
+      );
+  }
+
+  /* Finish the epoch whose rows are being looked at, then run up to the goal. */
+  function run(goal) {
+    while (state.rows.length % 4) nextRow();
+    halt();
+    if (!over() && goal > state.losses.length) counter.go(goal - state.losses.length);
+  }
+
+  function over() {
+    if (state.losses.length < EPOCHS) return false;
+    said.say("All 1,000 epochs are done. Press Start again to begin anew.");
+    return true;
+  }
+
+  function halt() {
+    stop();
+    counter.reset();
+    mark([]);
   }
 
   function reset() {
-    stop();
-    mark([]);
+    halt();
     const start = { weights: [0.1], bias: 0 };
     state = { ...start, began: start, rows: [], losses: [] };
     set(Object.fromEntries(STAGES.flat().map((name) => [name, "?"])));
