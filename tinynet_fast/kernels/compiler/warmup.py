@@ -56,7 +56,8 @@ def _shared(entries: list[tuple[str, str]], processes: int) -> Iterator[str]:
             theirs.close()
             workers[ours] = worker
         while workers:
-            for pipe in wait(list(workers)):
+            ready: list[Any] = wait(list(workers))
+            for pipe in ready:
                 yield from _received(pipe)
                 part = next(parts, None)
                 pipe.send(part)
