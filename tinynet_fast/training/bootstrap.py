@@ -109,7 +109,7 @@ def bootstrap(
     Examples
     --------
     >>> from tinynet_fast import bootstrap
-    >>> from tinynet_fast.rows.datasets import make_pass_fail
+    >>> from tinynet_fast.datasets import make_pass_fail
     >>> rows = make_pass_fail(1000, 2)
     >>> result = bootstrap(rows.X, rows.y, seed=1)
     >>> result
