@@ -1,12 +1,18 @@
 """How Sphinx builds the site: `make docs` writes it to build/docs. Nothing here uses the network."""
 
+import sys
+from pathlib import Path
+
 from tinynet_fast import __version__
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project, author = "tinynet_fast", "The tinynet_fast developers"
 copyright = author
 version = release = __version__
 
 extensions = [
+    "learn_pages",  # in docs/_ext: quiz, order and lab
     "myst_nb",  # pages in Markdown; pages that begin with a kernel's name are run
     "numpydoc",
     "sphinx.ext.autodoc",
