@@ -1,5 +1,6 @@
 """How Sphinx builds the site: `make docs` writes it to build/docs. Nothing here uses the network."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,3 +43,13 @@ default_role = "code"  # what docstrings write between single backticks
 autodoc_typehints = "none"  # numpydoc's sections have the types
 autosummary_generate = True
 numpydoc_show_class_members = False
+
+
+def setup(app):
+    app.connect("builder-inited", write_kernels)
+
+
+def write_kernels(app):
+    """Compile the kernels that pages run: half a minute, and nothing if no kernel changed since the last time."""
+    program, script = app.srcdir.parent / "native" / "wasm.py", app.srcdir / "_static" / "learn" / "kernels.js"
+    subprocess.run([sys.executable, program, script], check=True)
