@@ -27,6 +27,7 @@ LEVELS = [
     "spark",
     "plots",
     "tables",
+    "datasets",
     "sklearn",
     "proof",
     "cli",
