@@ -37,7 +37,7 @@ def parts(report: Report) -> list[Html]:
         tables = [number_summary(report), number_scores(report, "Scores"), number_errors(report, "Errors")]
         return [*tables, _number_curves(report)]
     tables = [summary(report), scores(report, "Scores"), labels(report, MOST_LINES, "Labels")]
-    return [*tables, confusion(report, "Rows of each label (lines), and what is predicted (columns)"), _curves(report)]
+    return [*tables, confusion(report, "Confusion matrix"), _curves(report)]
 
 
 def summary(report: Report) -> Html:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.markup.curves import Axis, Curve, chart, charts
-from tinynet_fast.markup.elements import MOST_LINES, Html, facts, frame, paragraph, strong, table, text
+from tinynet_fast.markup.elements import MOST_LINES, Html, facts, frame, name, paragraph, strong, table
 from tinynet_fast.models import Neuron
 
 Result = Any  # the classes of `result.py`, `sweep_result.py` and so on, which import this module
@@ -74,11 +74,11 @@ def result_html(result: Result) -> str:
     return frame(facts(shown, "Training"), charts(*losses), Html(result.model._repr_html_()))
 
 
-def losses_chart(title: str, name: str, curves: Sequence[tuple[str, np.ndarray]], log: bool = False) -> Html:
+def losses_chart(title: str, what: str, curves: Sequence[tuple[str, np.ndarray]], log: bool = False) -> Html:
     """Losses by epoch, counted from 1 so that the axis of epochs can be logarithmic."""
     drawn = [Curve(label, np.arange(1.0, len(losses) + 1.0), losses) for label, losses in curves]
     x = Axis("epoch (log)" if (early := is_early([losses for _, losses in curves])) else "epoch", early)
-    return chart(title, drawn, x, Axis(name, log, None if log else _bottom([losses for _, losses in curves])))
+    return chart(title, drawn, x, Axis(what, log, None if log else _bottom([losses for _, losses in curves])))
 
 
 def _bottom(curves: Sequence[np.ndarray]) -> float | None:
@@ -133,9 +133,6 @@ def bootstrap_html(result: Result) -> str:
     chosen = [lines[j] for j in [*order.tolist(), len(weights)]]
     few = f"; the {MOST_LINES} largest of {len(weights):,} weights" if len(weights) > MOST_LINES else ""
     about = f"learning rate {result.learning_rate:.6g}, l2 {result.l2:.6g}, seed {result.seed}"
-    return frame(
-        table(
-            ("input", *result.columns()[1:]), ([text(n, 60), *cells] for n, *cells in chosen), f"{result.title}{few}"
-        ),
-        paragraph(about, "soft"),
-    )
+    columns = ("input", *result.columns()[1:])
+    shown = ([name(each), *cells] for each, *cells in chosen)
+    return frame(table(columns, shown, f"{result.title}{few}"), paragraph(about, "soft"))
