@@ -28,6 +28,7 @@ LEVELS = [
     "spark",
     "plots",
     "tables",
+    "datasets",
     "sklearn",
     "proof",
     "cli",

@@ -187,7 +187,7 @@ class Neuron(base.Model):
         Examples
         --------
         >>> from tinynet_fast import train_neuron
-        >>> from tinynet_fast.rows.datasets import make_pass_fail
+        >>> from tinynet_fast.datasets import make_pass_fail
         >>> rows = make_pass_fail(1000, 2)
         >>> model = train_neuron(rows.X, rows.y, learning_rate=0.01, average=True, epochs=50).model
         >>> model.standard_errors(rows.X, rows.y).round(2)

@@ -91,7 +91,7 @@ def make_pass_fail(n_rows: int, n_features: int = 2, seed: int = 0, dtype: Any =
 
     Examples
     --------
-    >>> from tinynet_fast.rows.datasets import make_pass_fail
+    >>> from tinynet_fast.datasets import make_pass_fail
     >>> rows = make_pass_fail(1000, n_features=3)
     >>> rows.X.shape, rows.y.shape, rows.weights.shape
     ((1000, 3), (1000,), (3,))

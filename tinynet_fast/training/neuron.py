@@ -100,7 +100,7 @@ def train_neuron(
         path, the name of the column of labels or numbers (for .npy its number, from 0, or an array or a path of
         them), or the names of several columns of numbers. Leave it out if blocks or svmlight files hold the labels.
     learning_rate : float or "auto"
-        How far a row moves the weights. No step overshoots while learning_rate * (|x|**2 + 1) is at most 8 for every
+        How far a row moves the weights. No step overshoots while `learning_rate * (|x|**2 + 1)` is at most 8 for every
         row; for numbers with "squared_error" or "huber", and for a softmax, at most 2 and 4. Numbers therefore need
         inputs of about 1 (see `standardize`) or a small rate.
         "auto" first tries a grid of rates, on all rows or on 32,768 or more that are drawn from them (see `auto_rate`),

@@ -152,8 +152,9 @@ class SweepResult(Judged[Neuron]):
     diverged : (n_models,) bool array
         True if the model's weights or losses are no longer finite numbers.
     unstable : (n_models,) bool array
-        True if a step of the model can overshoot: learning_rate * sample weight * (|x|**2 + 1) is above 8 for some row,
-        or above 2 for numbers. Then rounding errors can grow, and the weights may differ from those of `train_neuron`.
+        True if a step of the model can overshoot: `learning_rate * sample_weight * (|x|**2 + 1)` is above 8 for some
+        row, or above 2 for numbers. Then rounding errors can grow, and the weights may differ from those of
+        `train_neuron`.
     best : int or None
         The number of the model judged best. With `folds`: the model that was trained on all rows with the options that
         have the least mean held-out loss. With `validation`: the model with the least loss on those rows. Without
