@@ -102,15 +102,23 @@ def test_training_row_by_row_then_epochs(page, by):
     assert (lab.data("weights"), lab.data("bias"), lab.data("losses")) == ([0.1], 0, [])
 
 
+KEEP_WHAT_IS_LIT = """
+  const [lab] = arguments;
+  window.lit = [];
+  new MutationObserver(() => {
+    const names = [...lab.querySelectorAll(".learn-marked .learn-name")].map((name) => name.textContent).join();
+    if (names && names !== lit.at(-1)) lit.push(names);
+  }).observe(lab, { subtree: true, attributeFilter: ["class"] });
+"""
+
+
 def test_the_steps_light_up_one_by_one(page, by):
     shown = page("learn/04-loss-and-training")
     lab = shown.lab("training")
+    shown.js(KEEP_WHAT_IS_LIT, lab.element)
     press(lab, by, "Next row")
-    lit = (
-        "return [...arguments[0].querySelectorAll('.learn-marked .learn-name')].map((name) => name.textContent).join()"
-    )
-    for names in ("hours,weight,bias", "sum", "prediction", "truth,error", "weight,bias"):
-        shown.wait(f"{lit.replace('return', 'return (')}) === '{names}'", f"{names} do not light up", lab.element)
+    shown.wait("return lit.length === 5", "not all steps light up")
+    assert shown.js("return lit") == ["hours,weight,bias", "sum", "prediction", "truth,error", "weight,bias"]
 
 
 def test_the_rate_lab(page, by):
