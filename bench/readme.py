@@ -1,22 +1,28 @@
-"""Write the README's figures from a results file: `python bench/readme.py bench/results/<date>-<cpu>.json`.
+"""Write figures into the README and the site's pages: `python bench/readme.py bench/results/<date>-<cpu>.json`.
 
-Without an argument the newest file is used. The README names the file, and a test compares its figures and pictures
+Without an argument the newest file is used. The pages name the file, and a test compares their figures and pictures
 with that file.
 """
 
-import json
-import re
 import sys
 import textwrap
+from functools import partial
 from pathlib import Path
+
+import pages
 
 from tinynet_fast.proof.bench.core import results_of
 from tinynet_fast.proof.bench.machine import LIBRARIES
 from tinynet_fast.proof.bench.show import number
 
-ROOT = Path(__file__).parent.parent
-MARKS = "<!-- {}: written by bench/readme.py from {} -->\n", "<!-- end of {} -->"
 SHOWN_WIDTHS = (2, 16, 64, 256)
+ALT = {  # what a picture shows, for those who cannot see it
+    "rows-per-second": "Rows per second of each contender, on a log scale",
+    "features": "Cost of a row against its number of inputs, with both floors",
+    "rows": "Cost of a row of two inputs against the number of rows",
+    "log-loss": "Log loss above the least against the seconds of a whole call, for each solver",
+}
+SHOWN = "fast", "plain @njit loop", "scikit-learn", "PyTorch", "plain Python loop"  # in the README
 SMALL = {
     "train_neuron": "small: train_neuron, an epoch",
     "train_mlp": "small: train_mlp, a full batch",
@@ -40,7 +46,7 @@ def table(head, rows):
 
 
 def prose(*words):
-    """A paragraph, wrapped like the rest of the README."""
+    """A paragraph, wrapped like the rest of the page."""
     return textwrap.fill(" ".join(words).replace(" x ", " × "), 120, break_on_hyphens=False) + "\n"
 
 
@@ -197,13 +203,6 @@ def start(document):
     return prose(*words, f"Memory that training needs beyond the rows: {', '.join(extra)}.")
 
 
-def details(path):
-    return prose(
-        f"[All tables]({beside(path, '.md')}) also show spreads, differences in weights, and how many rows the slow",
-        "contenders were given.",
-    )
-
-
 def machine(document):
     facts, read = document["machine"], f"{document['floors']['gigabytes_a_second']:.1f} GB/s"
     versions = ", ".join(f"{name} {facts[name]}" for name in (*LIBRARIES, "gcc") if name in facts)
@@ -217,23 +216,39 @@ def machine(document):
 
 def headline(document, path):
     """One sentence and one picture for the first screen."""
+    bars = f"![{ALT['rows-per-second']}]({picture(path, 'rows-per-second')})\n"
+    return prose(*shortest(document)) + "\n" + bars
+
+
+def shortest(document):
+    """What a row costs here and elsewhere, in a sentence or two."""
     result = next(r for r in results_of(document, "one neuron, an epoch") if r.features == 2)
     loop, sklearn = (
         f"{number(result.of(who).median)} ns ({number(result.ratio(who))} times as long)"
         for who in ("plain Python loop", "scikit-learn")
     )
-    words = (
+    return (
         f"On rows of {result.features} inputs, training takes {number(result.figures[0].median)} ns per row. The same",
         f"updates take {loop} in the plain Python loop, and {sklearn} in {NAMES['scikit-learn']}:",
     )
-    bars = f"![Rows per second of each contender, on a log scale]({picture(path, 'rows-per-second')})\n"
-    return prose(*words) + "\n" + bars
+
+
+def first_page(document, path):
+    """The same for the site's first page, which draws the picture itself."""
+    return prose(*shortest(document)) + "\n" + drawing("rows-per-second", path)
+
+
+def speed(document, path):
+    """The README's small table."""
+    results = [r for r in results_of(document, "one neuron, an epoch") if r.features in SHOWN_WIDTHS]
+    rows = [[NAMES.get(who, who), *(number(r.of(who).median) for r in results)] for who in SHOWN]
+    return table(["nanoseconds per row", *(f"{r.features} inputs" for r in results)], rows)
 
 
 def figures(document, path):
-    """All tables, in Markdown."""
-    parts = neurons, options, networks, predictions, sweeps, losses, estimators, small, files, start, machine
-    return "\n".join([*filter(None, (part(document) for part in parts)), details(path)])
+    """All tables in short, in Markdown, with a heading for each family."""
+    found = {title: "\n".join(filter(None, (part(document) for part in parts))) for title, parts in PARTS.items()}
+    return "\n".join(f"## {title}\n\n{text}" for title, text in found.items() if text)
 
 
 def floors(document, path):
@@ -242,48 +257,66 @@ def floors(document, path):
     near, wide = results[2], results[max(results)]
     fast, far = near.figures[0].median, wide.figures[0].median
     chain, reading = near.floors["the chain"], wide.floors["reading memory"]
-    drawn = f"![Cost of a row against features, with both floors]({picture(path, 'features')})\n\n"
-    return drawn + prose(
-        f"On the machine above the chain takes {chain:.1f} ns, and a row of {near.features} features {fast:.1f} ns.",
-        f"A row of {wide.features} features is read in {reading:.0f} ns and takes {far:.0f} ns,",
-        f"{far / reading:.1f} times its floor.",
+    return (
+        drawing("features", path)
+        + "\n"
+        + prose(
+            f"On the machine of the benchmarks the chain takes {chain:.1f} ns, and a row of {near.features} features",
+            f"{fast:.1f} ns. A row of {wide.features} features is read in {reading:.0f} ns and takes {far:.0f} ns,",
+            f"{far / reading:.1f} times its floor.",
+        )
     )
 
 
+def other_pictures(document, path):
+    """The other pictures of a results file."""
+    return drawing("rows", path) + "\n" + drawing("log-loss", path)
+
+
 def picture(path, name):
-    return beside(path, f"-{name}.png")
+    """The link from the README to a picture beside a results file."""
+    return pages.link(path.with_name(f"{path.stem}-{name}.png"))
 
 
-def beside(path, ending):
-    """The link from the README to a file that was made from a results file."""
-    return f"{path.parent.relative_to(ROOT).as_posix()}/{path.stem}{ending}"
+def drawing(name, path):
+    """A picture that the site draws of a results file when it is built."""
+    return f"```{{drawing}} {name}\n:results: {pages.link(path)}\n:alt: {ALT[name]}\n```\n"
 
 
-BLOCKS = {"headline": headline, "figures": figures, "floors": floors}
+PARTS = {
+    "One neuron": (neurons, options),
+    "Networks": (networks,),
+    "Predictions": (predictions,),
+    "Sweeps and cross-validation": (sweeps,),
+    "Whole calls, by the loss that they reach": (losses,),
+    "Estimators": (estimators,),
+    "Calls on few rows": (small,),
+    "Files": (files,),
+    "First calls and memory": (start,),
+    "The machine": (machine,),
+}
+BLOCKS = {
+    "README.md": {"headline": headline, "speed": speed},
+    "docs/index.md": {"headline": first_page},
+    "docs/fast/floors.md": {"floors": floors},
+    "docs/benchmarks/figures.md": {"figures": figures, "pictures": other_pictures},
+    "docs/benchmarks/all-figures.md": {"all figures": pages.whole},
+}
 
 
-def source(readme):
-    """The results file that a README names."""
-    return ROOT / re.search(r"<!-- figures: written by bench/readme.py from (\S+) -->", readme)[1]
-
-
-def with_figures(readme, path):
-    """The README, with its blocks written again from a results file."""
-    document = json.loads(path.read_text(encoding="utf-8"))
-    for name, write in BLOCKS.items():
-        first = re.search(rf"<!-- {name}: .* -->\n", readme)
-        end = readme.index(MARKS[1].format(name))
-        start = MARKS[0].format(name, path.relative_to(ROOT).as_posix())
-        readme = readme[: first.start()] + start + "\n" + write(document, path) + "\n" + readme[end:]
-    return readme
+def with_blocks(page, text, path):
+    """The text of a page, with its blocks written again from a results file."""
+    for name, write in BLOCKS[page].items():
+        text = pages.with_block(text, name, "readme.py", path, write)
+    return text
 
 
 def newest():
     """The newest file that `run.py` wrote. The names of these files begin with the day."""
-    return sorted((ROOT / "bench" / "results").glob("[0-9]*.json"))[-1]
+    return sorted((pages.ROOT / "bench" / "results").glob("[0-9]*.json"))[-1]
 
 
 if __name__ == "__main__":
-    target = ROOT / "README.md"
     chosen = Path(sys.argv[1]).resolve() if sys.argv[1:] else newest()
-    target.write_text(with_figures(target.read_text(encoding="utf-8"), chosen), encoding="utf-8")
+    for page in BLOCKS:
+        pages.update(page, partial(with_blocks, page), chosen)

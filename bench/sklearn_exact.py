@@ -5,8 +5,8 @@
 Both classes get the same options, rows and `random_state`. Before anything is timed, the results are checked:
 `coef_` and `intercept_` must be the same to the last bit with `engine="exact"` and to 1e-10 with "fast", and `n_iter_`
 must be the same with both. Then the three take turns in one process with one thread. A ratio is scikit-learn's CPU time
-divided by ours, the median of all rounds. The script prints the tables, writes them into bench/results, and writes a
-short one into the README.
+divided by ours, the median of all rounds. The script prints the tables, and writes them into bench/results and
+into the page of the site.
 """
 
 import argparse
@@ -249,8 +249,9 @@ def main():
     if whole or arguments.output:
         day = datetime.now(UTC).date().isoformat()
         path = arguments.output or RESULTS / f"sklearn-{day}-{slug(facts)}.json"
-        readme = None if arguments.output else sklearn_page.with_block
-        pages.write(document, sklearn_page.page(document), path, readme)
+        pages.write(document, sklearn_page.page(document), path)
+        if not arguments.output:
+            pages.update(sklearn_page.PAGE, sklearn_page.with_blocks, path)
     else:
         print(sklearn_page.page(document))
     print(f"{time.perf_counter() - start:.0f} s", file=sys.stderr)

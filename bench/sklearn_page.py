@@ -1,16 +1,15 @@
-"""Text of the comparison with scikit-learn's linear estimators: the page of all cases, and the README's block.
+"""Text of the comparison with scikit-learn's linear estimators: all cases, and the blocks of the site's page.
 
 `sklearn_exact.py` measures.
 """
 
-import re
 import textwrap
 
 import pages
 
-MARKS = "<!-- scikit-learn: written by bench/sklearn_exact.py -->\n", "<!-- end of scikit-learn -->"
+PAGE = "docs/benchmarks/estimators.md"
 HEAD = "fit", "scikit-learn, ms", "exact, ms", "exact, times as fast", "fast, times as fast", "fast: ran", "fast: apart"
-# In the README's table: what a row is called, the group, and the words that its cases contain.
+# In the short table: what a row is called, the group, and the words that its cases contain.
 SHORT = (
     ("16 inputs", "dense rows, two labels", " x 16,"),
     ("64 inputs", "dense rows, two labels", " x 64,"),
@@ -66,7 +65,7 @@ def page(document):
 
 
 def block(document, path):
-    """The README's block: the lowest and the highest ratio of each kind of rows."""
+    """The short table: the lowest and the highest ratio of each kind of rows."""
     head = "whole calls of `fit`", "`exact`, times as fast as scikit-learn", "`fast`"
     lines = [f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
     for name, group, words in SHORT:
@@ -75,10 +74,8 @@ def block(document, path):
             ratios = ([case[engine]["ratio"] for case in found if engine in case] for engine in ("exact", "fast"))
             exact, fast = map(extremes, ratios)
             lines.append(f"| {name} | {exact} | {fast} |")
-    words = (
-        f"[All {sum(map(len, document['groups'].values()))} fits]({path.with_suffix('.md').relative_to(pages.ROOT)}); "
-    )
-    return "\n".join(lines) + "\n\n" + paragraph(f"{words}to repeat this, run `make bench-sklearn`.")
+    fits = sum(map(len, document["groups"].values()))
+    return "\n".join(lines) + "\n\n" + paragraph(f"These are {fits} fits. To repeat them, run `make bench-sklearn`.")
 
 
 def extremes(ratios):
@@ -92,12 +89,7 @@ def paragraph(text):
     return textwrap.fill(text, 120, break_on_hyphens=False, break_long_words=False) + "\n"
 
 
-def source(readme):
-    """The results file that the README's block links to."""
-    start = readme.index(MARKS[0])
-    return (pages.ROOT / re.search(r"\((bench/results/sklearn-\S+)\.md\)", readme[start:])[1]).with_suffix(".json")
-
-
-def with_block(readme, path):
-    """The README, with its block written from a results file."""
-    return pages.with_block(readme, path, MARKS, block)
+def with_blocks(text, path):
+    """The site's page, with its blocks written from a results file."""
+    text = pages.with_block(text, "scikit-learn", "sklearn_exact.py", path, block)
+    return pages.with_block(text, "all fits", "sklearn_exact.py", path, pages.whole)

@@ -2,7 +2,7 @@
 
 Each table of `tables_data.py` is cut into five stratified folds. Each contender learns from four of them with its
 defaults, and its log loss on the fifth counts. scikit-learn's models have their usual pipelines. Prints the tables,
-and writes them into bench/results and in short into the README.
+and writes them into bench/results and into the page of the site.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from tables_page import HIDDEN, LINEAR, MLP, NETWORK, NEURON, TREES, mean, page, with_block
+from tables_page import HIDDEN, LINEAR, MLP, NETWORK, NEURON, PAGE, TREES, mean, page, with_blocks
 
 from tinynet_fast import train
 from tinynet_fast.proof.bench.machine import machine, slug
@@ -145,8 +145,9 @@ def main():
     load = round(os.getloadavg()[2], 1)  # of the last quarter of an hour
     document = {"machine": facts, "load": load, "folds": FOLDS, "seeds": list(seeds)}
     document |= {"two": groups[0], "more": groups[1]}
-    whole = not arguments.only and arguments.output is None
-    pages.write(document, page(document), path, with_block if whole else None)
+    pages.write(document, page(document), path)
+    if not arguments.only and arguments.output is None:
+        pages.update(PAGE, with_blocks, path)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
-"""Text of the benchmark on tables: the page of all tables, and the README's block. `tables.py` measures."""
+"""Text of the benchmark on tables: all tables, and the blocks of the site's page. `tables.py` measures."""
 
-import re
 import textwrap
 
 import numpy as np
 import pages
 
-MARKS = "<!-- tables: written by bench/tables.py -->\n", "<!-- end of tables -->"
+PAGE = "docs/benchmarks/tables.md"
 HIDDEN = 32
 NEURON, NETWORK = "train", f"train, hidden={HIDDEN}"
 LINEAR, TREES, MLP = "LogisticRegression", "HistGradientBoosting", "MLPClassifier"
@@ -94,7 +93,7 @@ def page(document):
 
 
 def block(document, path):
-    """The README's block."""
+    """The block with the means."""
     two, more, every = document["two"], document["more"], both(document)
     rows = [table["rows"] for table in every.values()]
     head = ["", f"two labels, {len(two)} tables", f"more labels, {len(more)} tables", "digits, accuracy", "seconds"]
@@ -106,7 +105,7 @@ def block(document, path):
         cells.append(f"{np.median([table['scores'][who]['seconds'] for table in every.values()]):.2f}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     intro = paragraph(
-        f"How good are these models? {len(every)} tables that ship in Python packages, of {min(rows):,} to "
+        f"How good are the models of `train`? {len(every)} tables that ship in Python packages, of {min(rows):,} to "
         f"{max(rows):,} rows, many with texts and missing values, were each cut into {document['folds']} parts. Each "
         "model learned from all parts but one with its defaults, and was judged on that one. scikit-learn's models "
         "have their usual pipelines (medians, standardised inputs, an input for each level). The table shows the mean "
@@ -114,15 +113,12 @@ def block(document, path):
         f"and the median time of a training on {times(document)}:"
     )
     networks = sentence(every, NETWORK, MLP)
-    words = paragraph(
-        f"{sentence(two, NEURON, LINEAR)} {networks} [All tables]({link(path.with_suffix('.md'))}); to repeat this, "
-        "run `make bench-tables`."
-    )
+    words = paragraph(f"{sentence(two, NEURON, LINEAR)} {networks} To repeat this, run `make bench-tables`.")
     return intro + "\n" + "\n".join(lines) + "\n\n" + words
 
 
 def sentence(found, ours, theirs):
-    """How ours and theirs compare, for the README."""
+    """How ours and theirs compare, in words."""
     compared = beside(found, ours, theirs)
     words = (
         f"The log loss of `{ours}` is lower than that of {theirs} on {compared['lower']} of {compared['tables']} tables"
@@ -139,16 +135,7 @@ def paragraph(text):
     return textwrap.fill(text, 120, break_on_hyphens=False, break_long_words=False) + "\n"
 
 
-def link(path):
-    return path.relative_to(pages.ROOT).as_posix()
-
-
-def source(readme):
-    """The results file that the README's block links to."""
-    start = readme.index(MARKS[0])
-    return (pages.ROOT / re.search(r"\((bench/results/tables-\S+)\.md\)", readme[start:])[1]).with_suffix(".json")
-
-
-def with_block(readme, path):
-    """The README, with its block written from a results file."""
-    return pages.with_block(readme, path, MARKS, block)
+def with_blocks(text, path):
+    """The site's page, with its blocks written from a results file."""
+    text = pages.with_block(text, "tables", "tables.py", path, block)
+    return pages.with_block(text, "all tables", "tables.py", path, pages.whole)

@@ -6,7 +6,7 @@ Nothing squeezes the sum here: the prediction is the sum itself, and the error s
 import numpy as np
 
 from tinynet_fast import train_mlp, train_neuron
-from tinynet_fast.rows.datasets import exam_scores
+from tinynet_fast.datasets import exam_scores
 
 X, y, _ = exam_scores()
 

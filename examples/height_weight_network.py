@@ -1,7 +1,7 @@
 """A network with a hidden layer: height and weight in, two groups out. This is the whole second tutorial."""
 
 from tinynet_fast import train_mlp
-from tinynet_fast.rows.datasets import height_weight
+from tinynet_fast.datasets import height_weight
 
 X, y, _ = height_weight()
 result = train_mlp(X, y, hidden=(4,), activation="sigmoid", learning_rate=0.15, epochs=4000, seed=42)

@@ -1,7 +1,7 @@
 """How sure is it? Two hundred neurons, each trained on a sample of the rows, say how sure weights and answers are."""
 
 from tinynet_fast import bootstrap
-from tinynet_fast.rows.datasets import make_pass_fail
+from tinynet_fast.datasets import make_pass_fail
 
 for n in (100, 10_000):
     rows = make_pass_fail(n, 2)

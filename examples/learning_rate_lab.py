@@ -1,7 +1,7 @@
 """Compare the learning rates 0.01, 0.1 and 0.5 by their total loss: the tutorial's next exercise, in one sweep."""
 
 from tinynet_fast import sweep
-from tinynet_fast.rows.datasets import study_hours
+from tinynet_fast.datasets import study_hours
 
 X, y, _ = study_hours()
 result = sweep(X, y, learning_rate=[0.01, 0.1, 0.5], weights=0.1, epochs=1000)

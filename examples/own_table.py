@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tinynet_fast import load, train
-from tinynet_fast.tables.sample import write_sample
+from tinynet_fast.datasets import write_sample
 
 folder = Path(tempfile.mkdtemp())
 write_sample(folder / "students.csv")

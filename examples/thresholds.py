@@ -1,7 +1,7 @@
 """Choose a threshold: a higher one calls fewer students a pass, with higher precision and lower recall."""
 
 from tinynet_fast import train_neuron
-from tinynet_fast.rows.datasets import quiz_and_attendance
+from tinynet_fast.datasets import quiz_and_attendance
 
 X, y, _ = quiz_and_attendance()
 X = X / [100, 1]  # points become shares of 1, so that both inputs have the same scale

@@ -1,7 +1,7 @@
 """Two inputs: hours of study and hours of sleep. The rule is the same, with one weight for each input."""
 
 from tinynet_fast import train_neuron
-from tinynet_fast.rows.datasets import study_and_sleep
+from tinynet_fast.datasets import study_and_sleep
 
 X, y, names = study_and_sleep()
 result = train_neuron(X, y, learning_rate=0.05, epochs=2000)

@@ -67,7 +67,9 @@ class Lab(_Part):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        note = "<noscript><p>JavaScript is off. The lab does not run, but the Python below does the same.</p></noscript>"
+        note = (
+            "<noscript><p>JavaScript is off. The lab does not run, but the Python below does the same.</p></noscript>"
+        )
         box = self.box(f' data-lab="{self.arguments[0]}"')
         return [*box[:-1], nodes.raw("", note, format="html"), box[-1]]
 

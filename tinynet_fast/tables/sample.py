@@ -39,7 +39,28 @@ def students() -> list[list[str]]:
 
 
 def write_sample(path: str | os.PathLike[str]) -> int:
-    """Write the table as a CSV file; return how many rows it has. If anything fails, an old file stays as it was."""
+    """Write a table of 500 students as a CSV file, to try the package with. The students are made up.
+
+    The columns are `study_hours`, `sleep`, `attendance`, `school`, `tutoring` and `result`, which is pass or fail.
+    Some values are missing. The file is the same each time.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write. If anything fails, an old file of this name stays as it was.
+
+    Returns
+    -------
+    int
+        How many rows the table has: 500.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from tinynet_fast.datasets import write_sample
+    >>> write_sample(os.path.join(tempfile.mkdtemp(), "students.csv"))
+    500
+    """
     rows, text = students(), io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([NAMES, *rows])
     with atomic_file(path) as file:
