@@ -71,7 +71,9 @@ def test_a_block_that_does_not_run_says_why():
     """A block in Python with the tag `py` begins with a comment that says why it is not run."""
     found = [(name, block) for name, text in PAGES.items() for block in page_blocks.blocks(text)]
     silent = [
-        name for name, block in found if block.language == "py" and "# Not run here: " not in block.text.partition("\n")[0]
+        name
+        for name, block in found
+        if block.language == "py" and "# Not run here: " not in block.text.partition("\n")[0]
     ]
     assert not silent
 

@@ -97,7 +97,16 @@ def _loss(model: Neuron | MLP) -> tuple[str, str]:
 
 
 def can_show_weights(model: Neuron | MLP) -> bool:
-    """Whether `contributions` needs no rows: the model has no hidden units and knows its inputs' deviations."""
+    """Whether `contributions` needs no rows: the model has no hidden units and knows its inputs' deviations.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> plots.can_show_weights(model)
+    False
+    """
     return _is_plain(model) and model.training.get("deviations") is not None
 
 
