@@ -24,7 +24,7 @@ from tinynet_fast.kernels.compiler.signatures import DIRECT
 
 LEVEL, TRIPLE = "wasm32", "wasm32-unknown-unknown"
 # All kernels that the engine has under these names, and functions of one number.
-SIGNATURES = {name.removeprefix("portable."): words[0] for name, words in DIRECT.items() if name.startswith("portable.")}
+SIGNATURES = {name[len("portable.") :]: words[0] for name, words in DIRECT.items() if name.startswith("portable.")}
 SIGNATURES |= {"sigmoid": "d0", "cross_entropy": "d0 d0", "row_loss": "d0 d0 d0 d0 d0"}
 # Codes and places in arrays, which `tinynet.js` uses under their names.
 NUMBERS = {
@@ -41,8 +41,8 @@ globalThis.TinyNetKernels = {made}
 
 def module():
     """The bytes of the module; they are kept between builds."""
-    told = kept.key("portable.wasm", [*SIGNATURES.items()], LEVEL, TRIPLE), version("ziglang"), kept.sense(Path(__file__))
-    name = hashlib.sha256(repr(told).encode()).hexdigest()
+    of_kernels, own = kept.key("portable.wasm", [*SIGNATURES.items()], LEVEL, TRIPLE), kept.sense(Path(__file__))
+    name = hashlib.sha256(repr((of_kernels, own, version("ziglang"))).encode()).hexdigest()
     found = kept.get(name)
     if found is None:
         found = linked(object_file())

@@ -1,7 +1,7 @@
-"""Write the numbers of Python and PyTorch that the Learn pages show beside their own: `python docs/learn/python_numbers.py`
+"""Write the numbers that Learn pages show beside their own: `python docs/learn/python_numbers.py`
 
-It needs PyTorch. Pages read the file as a script, because a page from a folder may not read other files. A test computes
-all of these numbers again.
+They are those of Python and of PyTorch, which must be installed. The file is a script, because a page that is opened
+from a folder may not read other files. A test computes all of these numbers again.
 """
 
 import json
@@ -60,12 +60,17 @@ def torch_numbers():
     return [of_network(gradients.weights, gradients.biases) for gradients in [step.torch, *rows]]
 
 
-def million():
-    """A neuron after one pass over the rows of the page with a million of them, whose Python makes them."""
+def students_of_the_million():
+    """The rows and labels of the page with a million of them, made by its own Python."""
     page = (Path(__file__).parent / "10-a-million-rows.md").read_text(encoding="utf-8")
     made: dict[str, Any] = {}
     exec(page.split("```python\n", 1)[1].split("```", 1)[0], made)
-    return train_neuron(made["X"], made["y"], learning_rate=0.01, epochs=1, engine="portable").model
+    return made["X"], made["y"]
+
+
+def million():
+    """A neuron after one pass over these rows."""
+    return train_neuron(*students_of_the_million(), learning_rate=0.01, epochs=1, engine="portable").model
 
 
 def rows():

@@ -310,7 +310,7 @@ def train_neuron(
 
     >>> result = train_neuron([1, 2, 3, 4], [52, 58, 66, 72], output="linear", learning_rate=0.05, epochs=1000)
     >>> print(result.model, result.model.predict([2.5, 5]).round(1), round(result.model.score([1, 4], [52, 72]), 3))
-    Neuron(1 inputs, linear) [62.  78.8] 1.0
+    Neuron(1 input, linear, engine fast) [62.  78.8] 1.0
     """
     asked = dict(locals())
     of = check_neuron_output(output)

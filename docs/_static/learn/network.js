@@ -55,7 +55,7 @@ globalThis.TinyNetNetwork = (tools, at, activations) => {
 
   function predictNetwork(X, network) {
     check(Array.isArray(network.weights) && network.weights.length > 0, "weights is not a list of tables")
-    const rows = table(X, Array.isArray(X) && Array.isArray(X[0]) ? undefined : network.weights[0].length)
+    const rows = table(X, undefined, network.weights[0].length)
     const net = flat(network, rows.shape[1])
     return probabilities(rows, (block, out) => networkSums(block, net, out))
   }

@@ -37,14 +37,14 @@ globalThis.TinyNetNeuron = (tools, at) => {
   const crossEntropy = (z, label) => call("cross_entropy", number(z, "z"), labels([label], 1)[0])
 
   function predictNeuron(X, weights, bias) {
-    const rows = table(X, numbers(weights, "weights").length)
+    const rows = table(X, undefined, numbers(weights, "weights").length)
     const own = neuronWeights(weights, rows.shape[1])
     const offset = Float64Array.of(number(bias, "bias"))
     return probabilities(rows, (block, out) => call("logits", block, own, offset, out))
   }
 
   function trainNeuron({ X, y, learningRate, epochs = 1, weights, bias = 0, width }) {
-    const rows = table(X, width === undefined && weights ? weights.length : width)
+    const rows = table(X, width, weights && weights.length)
     const own = neuronWeights(weights, rows.shape[1])
     const offset = Float64Array.of(number(bias, "bias"))
     const rate = positive(learningRate, "learningRate")
@@ -76,7 +76,7 @@ globalThis.TinyNetNeuron = (tools, at) => {
   }
 
   function sweep({ X, y, learningRates, epochs = 1, weights, bias = 0, width }) {
-    const rows = table(X, width === undefined && weights ? weights.length : width)
+    const rows = table(X, width, weights && weights.length)
     const own = labels(y, rows.shape[0])
     const start = neuronWeights(weights, rows.shape[1])
     const found = { weights: [], biases: [], losses: [] }

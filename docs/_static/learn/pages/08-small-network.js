@@ -28,14 +28,30 @@ Learn.lab("heights", (box, net) => {
     "4000 epochs": () => counter.go(4000),
     "Start again": restart,
   });
-  const plot = Learn.plot(box, { title: "Loss of each epoch", x: { label: "epoch", min: 0, max: 4000 }, y: { label: "mean cross-entropy", min: 0, max: 0.8 } });
-  const people = Learn.table(box, { caption: "The four people", head: ["height", "weight", "group", "prediction", "answer"] });
+  const plot = Learn.plot(box, {
+    title: "Loss of each epoch",
+    x: { label: "epoch", min: 0, max: 4000 },
+    y: { label: "mean cross-entropy", min: 0, max: 0.8 },
+  });
+  const people = Learn.table(box, {
+    caption: "The four people",
+    head: ["height", "weight", "group", "prediction", "answer"],
+  });
   const result = Learn.status(box);
   box.append(el("h3", {}, "Somebody new"));
   const sliders = Learn.row(box);
   const limits = { min: -20, max: 20, step: 1, digits: 0 };
-  ["Height, less the average (inches)", "Weight, less the average (pounds)"].forEach((label, j) => Learn.slider(sliders,
-    { label, ...limits, value: somebody[j], onInput: (value) => { somebody[j] = value; showSomebody(); } }));
+  ["Height, less the average (inches)", "Weight, less the average (pounds)"].forEach((label, j) =>
+    Learn.slider(sliders, {
+      label,
+      ...limits,
+      value: somebody[j],
+      onInput: (value) => {
+        somebody[j] = value;
+        showSomebody();
+      },
+    }),
+  );
   const answer = Learn.status(box);
 
   function showSomebody() {
@@ -48,12 +64,20 @@ Learn.lab("heights", (box, net) => {
     const p = Array.from(net.predictNetwork(X, network));
     people.update(X.map((x, i) => [String(x[0]), String(x[1]), String(y[i]), p[i], String(p[i] >= 0.5 ? 1 : 0)]));
     plot.axis({ max: Math.max(4000, losses.length) }, {});
-    plot.set({ lines: [{ name: "", xs: losses.map((_, i) => i), ys: losses, look: 0 }] }, losses.length
-      ? `After ${losses.length} epochs the loss is ${fmt(losses.at(-1))}. It was ${fmt(losses[0])} in the first.` : "Nothing is learned yet.");
+    plot.set(
+      { lines: [{ name: "", xs: losses.map((_, i) => i), ys: losses, look: 0 }] },
+      losses.length
+        ? `After ${losses.length} epochs the loss is ${fmt(losses.at(-1))}. It was ${fmt(losses[0])} in the first.`
+        : "Nothing is learned yet.",
+    );
     const solved = p.every((value, i) => Math.abs(value - y[i]) < 0.01);
     const same = JSON.stringify(network) === wanted;
-    result.say(...(solved ? [Learn.solved(box, "all four are less than 0.01 off. ")] : []),
-      ...(counter.done === 4000 ? [same ? "All 17 numbers have the same bits as Python's." : "The numbers differ from Python's."] : []));
+    result.say(
+      ...(solved ? [Learn.solved(box, "all four are less than 0.01 off. ")] : []),
+      ...(counter.done === 4000
+        ? [same ? "All 17 numbers have the same bits as Python's." : "The numbers differ from Python's."]
+        : []),
+    );
     box.setAttribute("data-epoch", counter.done);
     Learn.exact(box, "weights", network);
     showSomebody();
@@ -96,27 +120,51 @@ Learn.lab("exclusive-or", (box, net) => {
   }
 
   const chosen = Learn.choice(box, {
-    label: "Model", value: "neuron", options: [["neuron", "one neuron"], ["network", "a network with 4 hidden units"]],
-    onChange: (name) => { kind = kinds[name]; restart(); },
+    label: "Model",
+    value: "neuron",
+    options: [
+      ["neuron", "one neuron"],
+      ["network", "a network with 4 hidden units"],
+    ],
+    onChange: (name) => {
+      kind = kinds[name];
+      restart();
+    },
   });
   Learn.buttons(box, {
     "100 epochs": () => counter.go(100),
     "4000 epochs": () => counter.go(4000),
     "Start again": restart,
   });
-  const plot = Learn.plot(box, { title: "What the model answers for two answers", x: { label: "first answer", ...ends }, y: { label: "second answer", ...ends } });
-  const rows = Learn.table(box, { caption: "The four rows", head: ["first", "second", "pass", "prediction", "answer"] });
+  const plot = Learn.plot(box, {
+    title: "What the model answers for two answers",
+    x: { label: "first answer", ...ends },
+    y: { label: "second answer", ...ends },
+  });
+  const rows = Learn.table(box, {
+    caption: "The four rows",
+    head: ["first", "second", "pass", "prediction", "answer"],
+  });
   const result = Learn.status(box);
 
   function show() {
     const p = Array.from(kind.predict(model, X));
     const grid = Array.from(kind.predict(model, cells));
-    const right = p.filter((value, i) => (value >= 0.5) === (y[i] === 1)).length;
-    const group = (name, label, look, mark) => ({ name, look, mark, xs: X.filter((_, i) => y[i] === label).map((x) => x[0]),
-      ys: X.filter((_, i) => y[i] === label).map((x) => x[1]) });
-    plot.set({ points: [group("pass", 1, 2, "circle"), group("fail", 0, 1, "cross")],
-      shade: Array.from({ length: GRID }, (_, j) => grid.slice(j * GRID, (j + 1) * GRID)) },
-    `After ${counter.done} epochs the model is right on ${right} of 4 rows.`);
+    const right = p.filter((value, i) => value >= 0.5 === (y[i] === 1)).length;
+    const group = (name, label, look, mark) => ({
+      name,
+      look,
+      mark,
+      xs: X.filter((_, i) => y[i] === label).map((x) => x[0]),
+      ys: X.filter((_, i) => y[i] === label).map((x) => x[1]),
+    });
+    plot.set(
+      {
+        points: [group("pass", 1, 2, "circle"), group("fail", 0, 1, "cross")],
+        shade: Array.from({ length: GRID }, (_, j) => grid.slice(j * GRID, (j + 1) * GRID)),
+      },
+      `After ${counter.done} epochs the model is right on ${right} of 4 rows.`,
+    );
     rows.update(X.map((x, i) => [String(x[0]), String(x[1]), String(y[i]), p[i], String(p[i] >= 0.5 ? 1 : 0)]));
     result.say(right === 4 ? Learn.solved(box, "right on all four rows.") : `Right on ${right} of 4 rows.`);
     box.setAttribute("data-model", chosen.value);

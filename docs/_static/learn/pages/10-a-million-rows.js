@@ -21,12 +21,22 @@ Learn.lab("million", (box, net) => {
   }
 
   const loops = {
-    kernel: { name: "the package's kernel", run: ({ X, y, width }) => net.trainNeuron({ X, y, width, learningRate: RATE }) },
-    plain: { name: "a plain JavaScript loop", run: plainLoop },
+    kernel: {
+      name: "The package's kernel",
+      run: ({ X, y, width }) => net.trainNeuron({ X, y, width, learningRate: RATE }),
+    },
+    plain: { name: "A plain JavaScript loop", run: plainLoop },
   };
-  Learn.buttons(box, { "Run a million rows": () => start("kernel"), "Run the plain JavaScript loop": () => start("plain") });
+  Learn.buttons(box, {
+    "Run a million rows": () => start("kernel"),
+    "Run the plain JavaScript loop": () => start("plain"),
+  });
   const result = Learn.status(box);
-  const table = Learn.table(box, { caption: "Your runs", head: ["", "best time (s)", "rows a second", "first weight", "second weight", "bias"] });
+  const table = Learn.table(box, {
+    caption: "Your runs",
+    head: ["", "best time (s)", "rows a second", "first weight", "second weight", "bias"],
+  });
+  table.element.classList.add("learn-named");
   const compared = Learn.status(box);
 
   /* The page shows first that it works, then works. */
@@ -44,25 +54,40 @@ Learn.lab("million", (box, net) => {
   }
 
   function show(kind, seconds) {
-    result.say(`${loops[kind].name}: `, el("strong", {}, `${N.toLocaleString("en")} rows in ${seconds.toFixed(3)} seconds`),
-      `, ${Math.round(N / seconds).toLocaleString("en")} rows a second.`);
-    const line = (name, best, { weights, bias }) => [name, best === null ? "–" : best.toFixed(3), best === null ? "–"
-      : Math.round(N / best).toLocaleString("en"), ...[...weights, bias].map(String)];
+    result.say(
+      `${loops[kind].name}: `,
+      el("strong", {}, `${N.toLocaleString("en")} rows in ${seconds.toFixed(3)} seconds`),
+      `, ${Math.round(N / seconds).toLocaleString("en")} rows a second.`,
+    );
+    const line = (name, best, { weights, bias }) => [
+      name,
+      best === null ? "–" : best.toFixed(3),
+      best === null ? "–" : Math.round(N / best).toLocaleString("en"),
+      ...[...weights, bias].map(String),
+    ];
     table.update([
       ...Object.keys(found).map((key) => line(loops[key].name, found[key].best, found[key].model)),
-      line("Python, engine=\"portable\"", null, PythonNumbers.trained.million),
+      line('Python, engine="portable"', null, PythonNumbers.trained.million),
     ]);
     const said = [];
     if (found.kernel) {
       const same = JSON.stringify(found.kernel.model) === JSON.stringify(PythonNumbers.trained.million);
-      said.push(same ? Learn.solved(box, "the kernel's weights have the same bits as Python's. ") : "The kernel's weights differ from Python's. ");
+      said.push(
+        same
+          ? Learn.solved(box, "the kernel's weights have the same bits as Python's. ")
+          : "The kernel's weights differ from Python's. ",
+      );
       Learn.exact(box, "weights", found.kernel.model);
       box.setAttribute("data-seconds", found.kernel.best);
     }
     if (found.kernel && found.plain) {
       const all = ({ weights, bias }) => [...weights, bias];
       const gap = Math.max(...all(found.kernel.model).map((value, j) => Math.abs(value - all(found.plain.model)[j])));
-      said.push(gap ? `The plain loop's weights differ from the kernel's by at most ${gap.toExponential(1)}.` : "The plain loop's weights are the same bits.");
+      said.push(
+        gap
+          ? `The plain loop's weights differ from the kernel's by at most ${gap.toExponential(1)}.`
+          : "The plain loop's weights are the same bits.",
+      );
       box.setAttribute("data-gap", gap);
     }
     compared.say(...said);

@@ -10,17 +10,44 @@ Learn.lab("meeting", (box, net) => {
   let [rate, start, stop, rows] = ["0.01", "far", () => {}, null];
 
   const line = Learn.row(box);
-  Learn.choice(line, { label: "Learning rate", value: rate, options: [["0.1", "0.1"], ["0.01", "0.01"], ["0.001", "0.001"]],
-    onChange: (value) => { rate = value; show(begin()); } });
-  Learn.choice(line, { label: "Run B starts", value: start, options: [["near", "near by"], ["far", "far away"], ["opposite", "at the opposite of A"]],
-    onChange: (value) => { start = value; show(begin()); } });
+  Learn.choice(line, {
+    label: "Learning rate",
+    value: rate,
+    options: [
+      ["0.1", "0.1"],
+      ["0.01", "0.01"],
+      ["0.001", "0.001"],
+    ],
+    onChange: (value) => {
+      rate = value;
+      show(begin());
+    },
+  });
+  Learn.choice(line, {
+    label: "Run B starts",
+    value: start,
+    options: [
+      ["near", "near by"],
+      ["far", "far away"],
+      ["opposite", "at the opposite of A"],
+    ],
+    onChange: (value) => {
+      start = value;
+      show(begin());
+    },
+  });
   Learn.buttons(box, { "Run both": run });
   const plot = Learn.plot(box, {
-    title: "How far are the two runs apart?", height: 320,
+    title: "How far are the two runs apart?",
+    height: 320,
     x: { label: "rows", min: 1, max: 60_000, log: true },
     y: { label: "largest difference", min: FLOOR, max: 100, log: true },
   });
-  const bits = el("div", { class: "learn-bits", role: "group", "aria-label": "The 64 bits of the first weight of both runs" });
+  const bits = el("div", {
+    class: "learn-bits",
+    role: "group",
+    "aria-label": "The 64 bits of the first weight of both runs",
+  });
   box.append(bits);
   const result = Learn.status(box);
 
@@ -36,7 +63,12 @@ Learn.lab("meeting", (box, net) => {
 
   /* Both runs train on the rows up to `end`. */
   function advance(state, end) {
-    const part = { X: rows.X.subarray(2 * state.done, 2 * end), y: rows.y.subarray(state.done, end), width: 2, learningRate: Number(rate) };
+    const part = {
+      X: rows.X.subarray(2 * state.done, 2 * end),
+      y: rows.y.subarray(state.done, end),
+      width: 2,
+      learningRate: Number(rate),
+    };
     const next = (from) => {
       const { weights, bias } = net.trainNeuron({ ...part, ...from });
       return { weights, bias };
@@ -60,10 +92,15 @@ Learn.lab("meeting", (box, net) => {
     result.say("Running…");
     rows = rows || net.passFailRows(1_000_000);
     const stops = places(RATES[rate]);
-    stop = Learn.play(stops.length, 25, (i) => {
-      advance(state, stops[i]);
-      if (!Learn.still() || i === stops.length - 1) show(state);
-    }, () => finish(state));
+    stop = Learn.play(
+      stops.length,
+      25,
+      (i) => {
+        advance(state, stops[i]);
+        if (!Learn.still() || i === stops.length - 1) show(state);
+      },
+      () => finish(state),
+    );
   }
 
   const binary = (value) => {
@@ -75,16 +112,31 @@ Learn.lab("meeting", (box, net) => {
   function showBits({ a, b }) {
     const [first, second] = [binary(a.weights[0]), binary(b.weights[0])];
     const digits = (own, other) => [...own].map((bit, i) => (bit === other[i] ? bit : el("mark", {}, bit)));
-    bits.replaceChildren(...[["A", a, first, second], ["B", b, second, first]].map(([name, run, own, other]) => el("div", {},
-      el("p", {}, `Run ${name}: first weight ${run.weights[0]}`), el("code", {}, ...digits(own, other)))));
+    bits.replaceChildren(
+      ...[
+        ["A", a, first, second],
+        ["B", b, second, first],
+      ].map(([name, run, own, other]) =>
+        el(
+          "div",
+          {},
+          el("p", {}, `Run ${name}: first weight ${run.weights[0]}`),
+          el("code", {}, ...digits(own, other)),
+        ),
+      ),
+    );
   }
 
   function show(state) {
     plot.axis({ max: RATES[rate] }, {});
-    const met = state.equal === null ? [] : [{ name: "the same bits", xs: [state.equal], ys: [FLOOR], look: 2, mark: "diamond" }];
-    plot.set({ lines: [{ name: "largest difference of two weights", xs: state.xs, ys: state.ys, look: 0 }], points: met },
-      state.equal === null ? `After ${state.done} rows the runs differ by ${gap(state).toExponential(1)}.`
-        : `The runs hold the same bits by row ${state.equal}, and stay equal. Zero has no place on this axis: it is drawn at the bottom.`);
+    const met =
+      state.equal === null ? [] : [{ name: "the same bits", xs: [state.equal], ys: [FLOOR], look: 2, mark: "diamond" }];
+    plot.set(
+      { lines: [{ name: "largest difference of two weights", xs: state.xs, ys: state.ys, look: 0 }], points: met },
+      state.equal === null
+        ? `After ${state.done} rows the runs differ by ${gap(state).toExponential(1)}.`
+        : `The runs hold the same bits by row ${state.equal}, and stay equal. Zero has no place on this axis: it is drawn at the bottom.`,
+    );
     showBits(state);
     box.setAttribute("data-rows", state.done);
     Learn.exact(box, "a", state.a);
@@ -94,7 +146,10 @@ Learn.lab("meeting", (box, net) => {
   function finish(state) {
     if (state.equal !== null) box.setAttribute("data-equal", state.equal);
     const met = state.equal === null ? "The runs have not met." : `Equal by row ${state.equal.toLocaleString("en")}. `;
-    result.say(met, ...(state.equal !== null && state.equal < 5000 ? [Learn.solved(box, "fewer than 5,000 rows.")] : []));
+    result.say(
+      met,
+      ...(state.equal !== null && state.equal < 5000 ? [Learn.solved(box, "fewer than 5,000 rows.")] : []),
+    );
   }
 
   show(begin());
