@@ -40,6 +40,7 @@ nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 
+smartquotes = False  # they would turn --option into one long dash
 default_role = "code"  # what docstrings write between single backticks
 autodoc_typehints = "none"  # numpydoc's sections have the types
 autosummary_generate = True
