@@ -309,6 +309,8 @@ def test_two_runs_meet(page, script, by):
     from selenium.webdriver.support.ui import Select
 
     part = page("learn/11-the-same-weights").lab("meeting")
+    starts = {"a": {"weights": [6, -4], "bias": 3}, "b": {"weights": [-5, 4], "bias": 1}}
+    assert {name: part.data(name) for name in starts} == starts  # at the end they are forgotten
     assert part.all("mark")  # bits that differ
     if by == "mouse":
         Select(part.labelled("Learning rate")).select_by_value("0.1")
@@ -321,9 +323,8 @@ def test_two_runs_meet(page, script, by):
     assert not part.all("mark")
     X, y = script.students_of_the_million()
     n = part.data("rows")
-    for name, weights, bias in (("a", [6, -4], 3), ("b", [-5, 4], 1)):
-        options = {"weights": weights, "bias": bias, "learning_rate": 0.1, "epochs": 1}
-        model = train_neuron(X[:n], y[:n], engine="portable", **options).model
+    for name, start in starts.items():
+        model = train_neuron(X[:n], y[:n], learning_rate=0.1, epochs=1, engine="portable", **start).model
         assert part.data(name) == of_neuron(model)
 
 
