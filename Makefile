@@ -182,7 +182,7 @@ test-cluster: $(VENV)/cluster.ok
 
 # Build the site into build/docs. Open build/docs/index.html; no server is needed.
 docs: $(VENV)/docs.ok
-	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going docs build/docs
+	$(RUN) -m sphinx --builder html --doctree-dir build/doctrees --fail-on-warning --keep-going docs build/docs
 
 # Build the site and run every page in Chromium. Without Chromium these tests are skipped, and say so.
 test-docs: docs

@@ -33,7 +33,7 @@ def coefficients():
     """EXP, LOG, TANH and SINE, by these names."""
     room = mp.mpf("1.0001")  # a little more than the interval
     step, most = mp.log(2) / 32 * room, ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2 * room
-    near = mp.mpf("0.8") ** 2 * room
+    near = mp.mpf("0.78") ** 2 * room
     exp = short_of(lambda r: (mp.expm1(r) - r) / r**2, mp.mpf(1) / 2)
     log = short_of(lambda s2: 2 * (mp.atanh(mp.sqrt(s2)) - mp.sqrt(s2)) / mp.sqrt(s2) ** 3, mp.mpf(2) / 3)
     tanh = short_of(lambda w: (mp.tanh(mp.sqrt(w)) - mp.sqrt(w)) / mp.sqrt(w) ** 3, -mp.mpf(1) / 3)

@@ -81,6 +81,6 @@ def digest():
 
 
 if __name__ == "__main__":
-    with rc_context({"svg.hashsalt": "merging"}), atomic_file(TARGET, "wb") as file:
+    with rc_context({"svg.hashsalt": "merging", "svg.fonttype": "none"}), atomic_file(TARGET, "wb") as file:
         drawn = draw()
-        drawn.savefig(file, format="svg", metadata={"Date": None, "Identifier": digest()})
+        drawn.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Identifier": digest()})

@@ -31,8 +31,7 @@ def link(path):
 
 def whole(document, path):
     """A block of a page in docs/benchmarks: all that stands beside the results file, below its title."""
-    included = link(path.with_suffix(".md"))
-    return f"```{{include}} ../../{included}\n:start-line: 1\n:heading-offset: 1\n```\n"
+    return f"```{{include}} ../../{link(path.with_suffix('.md'))}\n:start-line: 1\n```\n"
 
 
 def write(document, text, path):

@@ -88,21 +88,30 @@ def path_of(path, name):
     return path.with_name(f"{path.stem}-{name}.png")
 
 
-def draw(document, path):
-    """Write every picture for which there are results, beside the results file. Returns their paths."""
-    there = document["families"]
-    wanted = {}
+def drawers(document):
+    """The pictures for which there are results: by name, a function that draws on axes."""
+    there, found = document["families"], {}
     if NEURON in there:
         results = results_of(document, NEURON)
         two = next(result for result in results if result.features == 2)
-        wanted["rows-per-second"] = lambda ax: rows_per_second(ax, two)
-        wanted["features"] = lambda ax: cost_by_features(ax, results)
+        found["rows-per-second"] = lambda ax: rows_per_second(ax, two)
+        found["features"] = lambda ax: cost_by_features(ax, results)
     if BY_ROWS in there:
-        wanted["rows"] = lambda ax: cost_by_rows(ax, results_of(document, BY_ROWS))
+        found["rows"] = lambda ax: cost_by_rows(ax, results_of(document, BY_ROWS))
     if LOG_LOSS in there:
-        wanted["log-loss"] = lambda ax: loss_by_time(ax, results_of(document, LOG_LOSS)[0])
-    for name, put in wanted.items():
-        ax = put(Figure(figsize=(8.0, 4.5), layout="constrained").subplots())
+        found["log-loss"] = lambda ax: loss_by_time(ax, results_of(document, LOG_LOSS)[0])
+    return found
+
+
+def drawn(put):
+    """A figure of the usual size, drawn by one of `drawers`."""
+    return put(Figure(figsize=(8.0, 4.5), layout="constrained").subplots()).figure
+
+
+def draw(document, path):
+    """Write every picture for which there are results, beside the results file. Returns their paths."""
+    found = drawers(document)
+    for name, put in found.items():
         with atomic_file(path_of(path, name), "wb") as file:
-            ax.figure.savefig(file, format="png", dpi=100, metadata={"Results": digest(document), "Software": None})
-    return [path_of(path, name) for name in wanted]
+            drawn(put).savefig(file, format="png", dpi=100, metadata={"Results": digest(document), "Software": None})
+    return [path_of(path, name) for name in found]

@@ -16,6 +16,12 @@ from tinynet_fast.proof.bench.machine import LIBRARIES
 from tinynet_fast.proof.bench.show import number
 
 SHOWN_WIDTHS = (2, 16, 64, 256)
+ALT = {  # what a picture shows, for those who cannot see it
+    "rows-per-second": "Rows per second of each contender, on a log scale",
+    "features": "Cost of a row against its number of inputs, with both floors",
+    "rows": "Cost of a row of two inputs against the number of rows",
+    "log-loss": "Log loss above the least against the seconds of a whole call, for each solver",
+}
 SHOWN = "fast", "plain @njit loop", "scikit-learn", "PyTorch", "plain Python loop"  # in the README
 SMALL = {
     "train_neuron": "small: train_neuron, an epoch",
@@ -210,7 +216,7 @@ def machine(document):
 
 def headline(document, path):
     """One sentence and one picture for the first screen."""
-    bars = f"![Rows per second of each contender, on a log scale]({picture(path, 'rows-per-second')})\n"
+    bars = f"![{ALT['rows-per-second']}]({picture(path, 'rows-per-second')})\n"
     return prose(*shortest(document)) + "\n" + bars
 
 
@@ -229,7 +235,7 @@ def shortest(document):
 
 def first_page(document, path):
     """The same for the site's first page, which draws the picture itself."""
-    return prose(*shortest(document)) + "\n" + drawing("rows_per_second", path)
+    return prose(*shortest(document)) + "\n" + drawing("rows-per-second", path)
 
 
 def speed(document, path):
@@ -252,7 +258,7 @@ def floors(document, path):
     fast, far = near.figures[0].median, wide.figures[0].median
     chain, reading = near.floors["the chain"], wide.floors["reading memory"]
     return (
-        drawing("cost_by_features", path)
+        drawing("features", path)
         + "\n"
         + prose(
             f"On the machine of the benchmarks the chain takes {chain:.1f} ns, and a row of {near.features} features",
@@ -264,7 +270,7 @@ def floors(document, path):
 
 def other_pictures(document, path):
     """The other pictures of a results file."""
-    return drawing("cost_by_rows", path) + "\n" + drawing("loss_by_time", path)
+    return drawing("rows", path) + "\n" + drawing("log-loss", path)
 
 
 def picture(path, name):
@@ -274,7 +280,7 @@ def picture(path, name):
 
 def drawing(name, path):
     """A picture that the site draws of a results file when it is built."""
-    return f"```{{drawing}} {name}\n:results: {pages.link(path)}\n```\n"
+    return f"```{{drawing}} {name}\n:results: {pages.link(path)}\n:alt: {ALT[name]}\n```\n"
 
 
 PARTS = {

@@ -240,16 +240,20 @@ def passes(machine, speed, vectorize):
 
 def optimised_entries(level, triple, kernel, recorded):
     """The code of a kernel and of its entries. It is the same for other triples of the same processor."""
+    named = {symbol(level, n): words for n, name, words in numbered(level) if name == kernel and words in recorded}
+    return joined(level, triple, {entry: (recorded[words], words) for entry, words in named.items()})
+
+
+def joined(level, triple, wanted):
+    """The code of some kernels, with one copy of what they share. `wanted` is what Numba made of each, and its
+    signature, by the name of its entry."""
     from llvmlite import binding as llvm
 
     from tinynet_fast.kernels.compiler import simd_llvm
 
     machine, made, whole, entries = machine_for(level, triple), {}, None, set()
     look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level][1]))
-    for number, name, signature in numbered(level):
-        if name != kernel or signature not in recorded:
-            continue
-        overload, entry = recorded[signature], symbol(level, number)
+    for entry, (overload, signature) in wanted.items():
         code = optimised(overload.library, machine, look_ups, made).clone()
         code.link_in(simple(machine, llvm.parse_assembly(entry_code(overload, entry, signature, level))))
         entries.add(entry)

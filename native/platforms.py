@@ -20,7 +20,7 @@ LEVELS = {
         8,
     ),
     "armv8-a": ("generic", "", 2),
-    "wasm32": ("generic", "+simd128,+bulk-memory", 2),  # for no wheel: `wasm.py` tries it
+    "wasm32": ("generic", "+simd128,+bulk-memory", 2),  # for no wheel: pages of the site (`wasm.py`)
 }
 X86 = "x86-64-v2", "x86-64-v3", "x86-64-v4"
 ARM = ("armv8-a",)

@@ -18,6 +18,7 @@ PACKAGE = Path(tinynet_fast.__file__).parent
 LEVELS = [
     "kernels",
     "rows",
+    "markup",
     "columns",
     "models",
     "scoring",

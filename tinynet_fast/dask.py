@@ -19,6 +19,8 @@ from tinynet_fast.models.base import check_model
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
+__all__ = ["predict", "predict_proba", "sweep", "train_mlp", "train_neuron"]
+
 
 def train_neuron(
     X: Any,
@@ -199,7 +201,7 @@ def predict(model: Model, X: Any, threshold: float | None = None) -> Any:
     """The label or the number of each row, lazily, in the form of `predict_proba`; the series is named "prediction".
 
     Numbers are float64. Of several numbers for a row it is an array (n, n_outputs), or a frame with a column for each:
-    "prediction_", and the name of the target or its place.
+    `prediction_`, and the name of the target or its place.
     """
     check_model(model)
     model.limit(threshold)  # raises if it is not a threshold

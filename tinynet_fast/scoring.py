@@ -35,6 +35,8 @@ from tinynet_fast.rows.sparse import as_csr, is_sparse
 from tinynet_fast.rows.tables import table_of
 from tinynet_fast.rows.team import Team
 
+__all__ = ["predict_file"]
+
 PARQUET = (".parquet", ".pq")
 PLAIN = (".csv", ".txt", "")
 FORMULA = re.compile(r"'*\s*[=+\-@\uff1d\uff0b\uff0d\uff20].", re.DOTALL)  # the start of one, also with wide characters

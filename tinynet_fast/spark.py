@@ -35,6 +35,8 @@ from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 
+__all__ = ["predict", "predict_proba", "sweep", "train_mlp", "train_neuron", "udf"]
+
 pa = Library("pyarrow")
 
 ANSWER = "shard int, content binary"  # the schema of a task's answer: one row, with arrays in NumPy's format
@@ -149,7 +151,7 @@ def _check_one_output(model: Model) -> None:
 def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) -> Any:
     """The frame with a column "prediction": the label of each row, of the same type as the training labels.
 
-    Numbers are doubles. For several numbers a row there is a column for each: "prediction_", and the name of the target
+    Numbers are doubles. For several numbers a row there is a column for each: `prediction_`, and the name of the target
     or its place.
     """
     check_model(model)

@@ -9,6 +9,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 LEARN = Path(__file__).parents[1] / "_static" / "learn"
+NUMBERS = "pages/python-numbers.js"  # what pages from the sixth on show beside their own numbers
 MARKS = {"[x] ": "right", "[ ] ": "wrong"}
 
 
@@ -66,19 +67,22 @@ class Lab(_Part):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        note = "<noscript><p>JavaScript is off. The lab does not run, but the Python below does the same.</p></noscript>"
+        note = (
+            "<noscript><p>JavaScript is off. The lab does not run, but the Python below does the same.</p></noscript>"
+        )
         box = self.box(f' data-lab="{self.arguments[0]}"')
         return [*box[:-1], nodes.raw("", note, format="html"), box[-1]]
 
 
 def add_scripts(app, page, template, context, doctree) -> None:
-    """Load the kernels, the components and the page's own script, on pages that have one."""
+    """Load the functions that call the kernels, the components and the page's own script, on pages that have one."""
     folder, _, name = page.rpartition("/")
     if folder != "learn" or name == "index":
         return
-    app.add_css_file("learn/learn.css")
+    for sheet in ("learn.css", "pages.css"):
+        app.add_css_file(f"learn/{sheet}")
     own = f"pages/{name}.js"
-    for script in ("kernels.js", "tinynet.js", "learn.js", "plot.js", "exercises.js", own):
+    for script in ("tinynet.js", "learn.js", "plot.js", "exercises.js", NUMBERS, own):
         if (LEARN / script).is_file():
             app.add_js_file(f"learn/{script}", loading_method="defer")
 

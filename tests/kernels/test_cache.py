@@ -91,25 +91,23 @@ def run(kernel, signature="d0", x=21.0):
     return bool(kernel.compiled(signature).stats.cache_hits)
 
 
-def files(tmp_path, suffix):
-    return sorted((tmp_path / "cache").rglob(f"*{suffix}"))
+def files(tmp_path):
+    return sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.5, 0.9, 0.999])
-def test_a_truncated_file_is_compiled_anew(double, tmp_path, suffix, share):
+def test_a_truncated_file_is_compiled_anew(double, tmp_path, share):
     assert not run(double())
-    (file,) = files(tmp_path, suffix)
+    (file,) = files(tmp_path)
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     assert not run(double())
     assert run(double())
 
 
-@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
-def test_a_damaged_file_is_compiled_anew(double, tmp_path, suffix):
+def test_a_damaged_file_is_compiled_anew(double, tmp_path):
     """Wherever a bit has changed, the machine code itself included, of which unpickling notices nothing."""
     assert not run(double())
-    (file,) = files(tmp_path, suffix)
+    (file,) = files(tmp_path)
     whole = file.read_bytes()
     for place in np.linspace(0, len(whole) - 1, 12).astype(int):
         damaged = bytearray(whole)
@@ -120,16 +118,15 @@ def test_a_damaged_file_is_compiled_anew(double, tmp_path, suffix):
 
 def test_a_missing_file_is_compiled_anew(double, tmp_path):
     assert not run(double())
-    files(tmp_path, ".nbc")[0].unlink()
+    files(tmp_path)[0].unlink()
     assert not run(double())
     assert run(double())
 
 
 def test_a_file_of_another_signature_is_not_run(double, tmp_path):
-    """Two processes that find no index both begin with file 1."""
     assert not run(double())
     assert not run(double(), "l0", 4)
-    one, other = files(tmp_path, ".nbc")
+    one, other = files(tmp_path)
     shutil.copy(one, other)
     hits = [run(double()), run(double(), "l0", 4)]
     assert sorted(hits) == [False, True]

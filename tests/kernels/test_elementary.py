@@ -18,7 +18,7 @@ FUNCTIONS = {  # the largest error allowed, in units of the last place, and wher
     "exp": (0.7, [(-708.0, 709.0), (-2.0, 2.0)]),
     "log": (0.8, [(1e-300, 1e300), (0.3, 3.0)]),
     "log1p": (0.8, [(-0.9, 2.0), (0.0, 1e-3)]),
-    "tanh": (1.1, [(-3.0, 3.0), (0.5, 1.0), (-1e-3, 1e-3)]),
+    "tanh": (1.0, [(-3.0, 3.0), (0.5, 0.78), (0.77, 0.8), (0.8, 1.0), (-1e-3, 1e-3)]),
 }
 ENDS = [
     0.0,
@@ -37,7 +37,7 @@ ENDS = [
     -math.inf,
     math.nan,
 ]
-ENDS += [2.0, 0.5, 0.8, math.nextafter(0.8, 0.0), 1e16, 1e-16]
+ENDS += [2.0, 0.5, elementary.NEAR, math.nextafter(elementary.NEAR, 0.0), 1e16, 1e-16]
 
 
 def numbers(ranges, n):

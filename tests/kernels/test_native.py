@@ -342,18 +342,48 @@ def few_entries(monkeypatch):
     return entries
 
 
-def test_warmup_leaves_nothing_to_compile(run, few_entries):
-    """What it compiled is what a trainer's call asks for."""
-    from tinynet_fast.kernels import strict
-    from tinynet_fast.kernels.fast import row_order
+CALLED = """
+import numpy as np
+from tinynet_fast.kernels import strict
+from tinynet_fast.kernels.fast import row_order
+row_order.shuffle.dispatcher(np.arange(3), 1)
+strict.network_update.dispatcher(0.0, np.zeros(4), np.zeros(5), np.ones((1, 3), dtype=np.int64), np.zeros((4, 2)))
+for function in row_order.shuffle, strict.network_update:
+    print(sum(function.dispatcher.stats.cache_hits.values()), sum(function.dispatcher.stats.cache_misses.values()))
+"""
 
-    status, out, _ = run("warmup")
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_warmup_leaves_nothing_to_compile(run, few_entries, jobs, tmp_path, monkeypatch):
+    """What it compiled is what a trainer's call asks for."""
+    if jobs == "2":  # in this process, kernels keep the folder that they had when they were made
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+        monkeypatch.setattr("tinynet_fast.kernels.compiler.warmup.TOGETHER", 2)
+    status, out, _ = run("warmup", "--jobs", jobs)
     assert status == 0
     assert re.search(r"3 kernels are in Numba's cache, after \d+\.\d s\.\n$", out)
-    before = [len(function.dispatcher.overloads) for function in (row_order.shuffle, strict.network_update)]
-    row_order.shuffle.dispatcher(np.arange(3), 1)
-    strict.network_update.dispatcher(0.0, np.zeros(4), np.zeros(5), np.ones((1, 3), dtype=np.int64), np.zeros((4, 2)))
-    assert [len(function.dispatcher.overloads) for function in (row_order.shuffle, strict.network_update)] == before
+    done = subprocess.run([sys.executable, "-c", CALLED], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "0", "1", "0"]
+
+
+def test_a_process_of_warmup_that_failed_or_was_killed():
+    from multiprocessing import Pipe
+
+    from tinynet_fast.kernels.compiler.warmup import _received
+
+    ours, theirs = Pipe()
+    theirs.send(OSError("the disk is full"))
+    with pytest.raises(OSError, match="the disk is full"):
+        _received(ours)
+    theirs.close()
+    with pytest.raises(OSError, match="was killed; fewer --jobs need less memory"):
+        _received(ours)
+
+
+def test_jobs_of_warmup_are_checked(run, few_entries):
+    status, _, err = run("warmup", "--jobs", "0")
+    assert status == 2
+    assert "--jobs is 0; a whole number of at least 1 is needed" in err
 
 
 def test_warmup_where_nothing_can_be_kept(run, few_entries, monkeypatch):

@@ -1,21 +1,14 @@
-"""What is made for other platforms: object files that are kept, libraries that are read, wheels, and WebAssembly."""
+"""What is made for other platforms: object files that are kept, libraries that are read, and wheels."""
 
 import csv
-import json
-import shutil
-import subprocess
-import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tinynet_fast.kernels import reference
 from tinynet_fast.kernels.compiler import native
 from tinynet_fast.kernels.compiler.signatures import numbered
-from tinynet_fast.kernels.fast.neuron import TABLE
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
 if not NATIVE.is_dir():
@@ -137,30 +130,3 @@ def test_a_wheel_holds_the_library_and_says_for_which_platform(monkeypatch, tmp_
         "Tag: py3-none-manylinux2014_x86_64",
         "",
     ]
-
-
-def test_a_kernel_in_webassembly(tmp_path):
-    """The same code for a machine with pointers of 32 bits, run by Node, gives the plain loop's weights."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node is not installed")
-    for name in ("numba", "ziglang"):
-        if find_spec(name) is None:
-            pytest.skip(f"{name} is not installed")
-    subprocess.run([sys.executable, str(NATIVE / "wasm.py"), str(tmp_path)], check=True)
-    rng = np.random.default_rng(0)
-    X, steps = rng.standard_normal((200, 2)), rng.uniform(0, 0.2, 200)
-    y = (X[:, 0] > 0.3 * rng.standard_normal(200)).astype(float)
-    weights, bias, loss = [0.0, 0.0], [0.0], [0.0]
-    reference.sgd_epochs(X.tolist(), y.tolist(), steps.tolist(), weights, bias, loss)
-    arrays = [y.tolist(), steps.tolist(), [0.0, 0.0], [0.0], [0.0], TABLE.tolist()]
-    done = subprocess.run(
-        [node, str(tmp_path / "neuron.mjs"), str(tmp_path / "neuron.wasm")],
-        input=json.dumps({"X": X.tolist(), "rest": arrays}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    comp = json.loads(done.stdout)
-    for found, ref in zip(comp, (weights, bias, loss), strict=True):
-        np.testing.assert_allclose(found, ref, rtol=1e-12)

@@ -50,7 +50,8 @@ def test_answers_are_the_mean_also_from_a_file(kind, tmp_path):
     model.save(path)
     again = load(path)
     np.testing.assert_array_equal(answers(again), answers(model))
-    assert repr(again) == repr(model) == f"Ensemble({len(members)} models of 3 inputs, {model._what})"
+    assert repr(again) == repr(model)
+    assert repr(model).startswith(f"Ensemble({len(members)} models of 3 inputs, ")
     assert (again.features, again.targets, again.training) == (model.features, model.targets, model.training)
     again.save(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == path.read_text()

@@ -305,7 +305,7 @@ def test_an_mlp_by_hand():
     model = MLP(weights=[[[1.0, -1.0]], [[2.0], [3.0]]], biases=[[0.0, 0.5], [-1.0]], activation="relu")
     z = 2.0 * max(0.25, 0) + 3.0 * max(-0.25 + 0.5, 0) - 1.0
     assert model.predict_proba([0.25])[0] == pytest.approx(1 / (1 + np.exp(-z)), rel=1e-15)
-    assert repr(model) == "MLP(1-2-1, relu, labels [0, 1])"
+    assert repr(model) == "MLP(1-2-1, relu, labels 0 and 1)"
 
 
 @pytest.mark.parametrize("options", [{"labels": ["\ud800", "a"]}, {"features": ["\ud800"]}])

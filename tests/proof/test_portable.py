@@ -164,6 +164,53 @@ def test_a_sweep_has_the_weights_of_single_neurons(rows):
         sweep(*rows, engine="strict")
 
 
+MOVED = """
+import sys; sys.modules["numba"] = None
+from pathlib import Path
+from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast.rows.datasets import make_pass_fail
+
+def trained(name, epochs):
+    rows = make_pass_fail(60, 3)
+    given = {"epochs": epochs, "shuffle": True, "seed": 3, "engine": "portable", "checkpoint": name}
+    if name.startswith("neuron"):
+        result = train_neuron(rows.X, rows.y, l2=0.01, **given)
+    else:
+        result = train_mlp(rows.X, rows.y, hidden=(3,), optimizer="adam", **given)
+    return result.model.training["digest"]["weights"]
+"""
+
+
+def test_a_checkpoint_goes_on_where_kernels_are_plain_python(tmp_path, monkeypatch):
+    """And one from there goes on here: both end at the weights of a run that was never moved."""
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(MOVED.partition("\n")[2].replace('import sys; sys.modules["numba"] = None', ""), names)
+    kinds = ("neuron", "network")
+    for kind in kinds:
+        names["trained"](f"{kind}.here.json", 2)
+    there = (
+        "for kind in 'neuron', 'network':\n    trained(kind + '.there.json', 2); print(trained(kind + '.here.json', 5))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", MOVED + there]
+    settings = os.environ | {"TINYNET_FAST_NATIVE": "0"}
+    done = subprocess.run(command, env=settings, check=True, capture_output=True, text=True)
+    for kind, digest in zip(kinds, done.stdout.split(), strict=True):
+        whole = names["trained"](f"{kind}.whole.json", 5)
+        assert digest == whole
+        assert names["trained"](f"{kind}.there.json", 5) == whole
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3])
+def test_threads_change_no_bit(n_jobs):
+    found = make_pass_fail(700, 3)
+    given = {"hidden": (4,), "batch_size": 512, "epochs": 2, "seed": 0, "engine": "portable", "standardize": True}
+    one, several = (train_mlp(found.X, found.y, n_jobs=n, **given).model for n in (1, n_jobs))
+    assert one.training["digest"]["weights"] == several.training["digest"]["weights"]
+    many = np.tile(found.X, (200, 1))
+    np.testing.assert_array_equal(one.predict_proba(many, n_jobs=n_jobs), one.predict_proba(many))
+
+
 def test_first_weights_are_those_of_other_engines_to_rounding(rows):
     comp, ref = np.array(list(islice(normal_numbers(seeded(7)), 1001))), np.random.RandomState(7).randn(1001)
     np.testing.assert_allclose(comp, ref, rtol=4e-16)

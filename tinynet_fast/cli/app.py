@@ -119,11 +119,13 @@ def sample(
     print(f"{write_sample(output):,} rows: {output}")
 
 
-def warmup() -> None:
+def warmup(
+    jobs: Annotated[int, Option(help="Processes that share the work; -1 for one on each core.")] = -1,
+) -> None:
     """Compile now what would otherwise be compiled at the first call: for images and read-only folders."""
     from tinynet_fast.cli.warmup import warm_up  # here, as in `demo`
 
-    warm_up(SafeConsole(highlight=False))
+    warm_up(SafeConsole(highlight=False), jobs)
 
 
 for command in (

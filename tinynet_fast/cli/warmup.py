@@ -7,10 +7,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tinynet_fast.kernels.compiler import jit, native
 from tinynet_fast.kernels.compiler.warmup import compile_all, kernels_to_compile
+from tinynet_fast.rows.team import threads_for
 
 
-def warm_up(console: Console) -> None:
-    """Compile the kernels that the installation lacks, with a progress bar, and say what was done."""
+def warm_up(console: Console, jobs: int = -1) -> None:
+    """Compile the kernels that the installation lacks, with a progress bar, and say what was done.
+
+    `jobs` processes share the work, -1 means one for each core.
+    """
+    processes = threads_for(jobs)
     library = native.library()
     if library is not None:
         console.print(f"The library of compiled kernels is here, and runs as {library.level}.")
@@ -25,7 +30,7 @@ def warm_up(console: Console) -> None:
     columns = TextColumn("compiling"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task("", total=len(entries))
-        for name in compile_all(entries):
+        for name in compile_all(entries, processes):
             bar.update(task, advance=1, description=name)
     spent = time.perf_counter() - started
     console.print(f"{len(entries)} kernels are in Numba's cache, after {spent:.1f} s.")

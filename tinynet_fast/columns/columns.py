@@ -8,13 +8,14 @@ import numpy as np
 from tinynet_fast.columns.kinds import KINDS, Kind
 from tinynet_fast.columns.looking import mark_in
 from tinynet_fast.columns.reading import Reading
+from tinynet_fast.rows.messages import listed
 from tinynet_fast.rows.tables import Table, table_of
 
 BLOCK_VALUES = 1 << 21  # numbers that are encoded at once: writing a column is faster if its rows stay in the cache
 MOST_COLUMNS = 1 << 16  # in a model's file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Columns:
     """The columns of a table that are a model's inputs, and how each is turned into numbers.
 
@@ -34,6 +35,9 @@ class Columns:
     decimal: str | None = None
     gaps: tuple[str, ...] = ()
     fills: bool = True
+
+    def __repr__(self) -> str:
+        return f"Columns({len(self.kinds):,}: {listed(self.names)})"
 
     @property
     def names(self) -> list[str]:

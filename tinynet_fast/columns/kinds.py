@@ -9,6 +9,7 @@ import numpy as np
 
 from tinynet_fast.columns.reading import Reading, numbers_of, texts_of
 from tinynet_fast.columns.texts import as_level
+from tinynet_fast.rows.messages import LONGEST_NAME, listed, printable
 from tinynet_fast.rows.tables import Table
 
 MOST_LEVELS = 256  # of one column; more are refused, or hashed if the user asks for it
@@ -74,7 +75,7 @@ class Numbers:
         return cls(name, float(found["fill"]), found["gaps"], words, found["percent"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Levels:
     """A column of texts with few different values, its levels. Each level has an input, which is 1 if the row has it.
 
@@ -98,6 +99,9 @@ class Levels:
     shares: list[float]
     rare: bool = False
     gaps: bool = False
+
+    def __repr__(self) -> str:
+        return f"Levels({printable(self.name, LONGEST_NAME)}, {len(self.levels):,} levels: {listed(self.levels)})"
 
     @property
     def width(self) -> int:

@@ -6,7 +6,7 @@ its digits, and put together again. Nothing is fused, and nothing is looked up i
 bits from one version and CPU to the next. `portable.py` compiles these lines, for one number or for eight at a time.
 
 Largest errors, in units of the last place, against mpmath (`tests/kernels/test_elementary.py` has the places):
-exp 0.53, log 0.90, log1p 0.93, tanh 0.93. `pow` is exp(y log(x)): a relative error of 2e-16 times (1 + |y log(x)|).
+exp 0.67, log 0.75, log1p 0.75, tanh 1.00. `pow` is exp(y log(x)): a relative error of 2e-16 times (1 + |y log(x)|).
 exp is 0.0 below -708.3 and infinity above 709.7, a little before floats end.
 
 The methods are known: exp by 2**(k/16) and a short polynomial (Tang, ACM Transactions on Mathematical Software 15,
@@ -26,7 +26,7 @@ STEP_HIGH, STEP_LOW = 0.04332169878489367, 1.0291218489310676e-13  # log(2) / 16
 LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10  # log(2)
 SQRT2 = 1.4142135623730951
 LEAST_NORMAL = 2.0**-1022
-NEAR = 0.8  # from here on tanh goes by exp
+NEAR = 0.78  # from here on tanh goes by exp
 # (exp(r) - 1 - r) / r**2 for |r| <= log(2) / 32
 EXP = (
     0.5000000000000001,
@@ -49,19 +49,19 @@ LOG = (
 # (tanh(z) - z) / z**3 in powers of z**2, for |z| <= NEAR
 TANH = (
     -0.3333333333333333,
-    0.13333333333333156,
-    -0.053968253968072574,
-    0.021869488528855455,
-    -0.008863235376143527,
-    0.003592126089442487,
-    -0.0014558183388676505,
-    0.0005899371043570384,
-    -0.0002387716129851486,
-    9.590543377251435e-05,
-    -3.723296398987701e-05,
-    1.2965431549644385e-05,
-    -3.450761501684105e-06,
-    4.966661555082763e-07,
+    0.13333333333333233,
+    -0.05396825396814744,
+    0.02186948853164684,
+    -0.008863235430053726,
+    0.0035921267073283163,
+    -0.001455822872752231,
+    0.0005899593431210741,
+    -0.00023884610590656658,
+    9.607638372418999e-05,
+    -3.749731078716431e-05,
+    1.3228680939403972e-05,
+    -3.603198209994345e-06,
+    5.35661962609417e-07,
 )
 # sin(pi v) / v in powers of v**2, for |v| <= 1/2
 SINE = (
@@ -179,11 +179,11 @@ def tanh(z):
     w = a * a
     w2 = w * w
     w4 = w2 * w2
-    first = (TANH[0] + w * TANH[1]) + w2 * (TANH[2] + w * TANH[3])
-    second = (TANH[4] + w * TANH[5]) + w2 * (TANH[6] + w * TANH[7])
-    third = (TANH[8] + w * TANH[9]) + w2 * (TANH[10] + w * TANH[11])
-    fourth = TANH[12] + w * TANH[13]
-    near = z + z * (w * ((first + w4 * second) + (w4 * w4) * (third + w4 * fourth)))
+    first = (TANH[1] + w * TANH[2]) + w2 * (TANH[3] + w * TANH[4])
+    second = (TANH[5] + w * TANH[6]) + w2 * (TANH[7] + w * TANH[8])
+    third = (TANH[9] + w * TANH[10]) + w2 * (TANH[11] + w * TANH[12])
+    rest = (first + w4 * second) + (w4 * w4) * (third + w4 * TANH[13])
+    near = z + z * (w * (TANH[0] + w * rest))  # the first term is added last: summed with the others it loses a bit
     far = 1.0 - 2.0 / (exp(a + a) + 1.0)
     return where(a < NEAR, near, where(z < 0.0, -far, far))
 

@@ -109,13 +109,6 @@ class Model(Conversions):
         """What a model file holds besides the fields that every model has."""
         raise NotImplementedError
 
-    @property
-    def _what(self) -> str:
-        """What is predicted, for `repr`."""
-        if not self.numbers:
-            return f"labels {self.labels.tolist()}"
-        return self.output if self.n_outputs == 1 else f"{self.n_outputs} outputs, {self.output}"
-
     def __post_init__(self) -> None:
         numbers = self.numbers
         self.labels = np.empty(0) if numbers else np.array(self.labels)

@@ -21,6 +21,7 @@ from tinynet_fast.models.outputs import (
     check_output,
     probabilities,
 )
+from tinynet_fast.models.view import ensemble_html, inputs, predicted
 
 KINDS: dict[str, type[Neuron] | type[MLP]] = {"neuron": Neuron, "mlp": MLP}  # of members, by the field "kind"
 
@@ -48,7 +49,7 @@ class Ensemble(Model):
     >>> from tinynet_fast import Ensemble, Neuron
     >>> both = Ensemble(members=[Neuron(weights=[1.0]), Neuron(weights=[3.0])])
     >>> both, both.predict_proba([0.0, 1.0]).round(4)
-    (Ensemble(2 models of 1 inputs, labels [0, 1]), array([0.5   , 0.8418]))
+    (Ensemble(2 models of 1 input, labels 0 and 1), array([0.5   , 0.8418]))
     """
 
     members: list[Neuron | MLP]
@@ -76,7 +77,9 @@ class Ensemble(Model):
         return cls(members=list(members), training=common, **{name: getattr(first, name) for name in shared})
 
     def __repr__(self) -> str:
-        return f"Ensemble({len(self.members)} models of {self.n_features} inputs, {self._what})"
+        return f"Ensemble({len(self.members):,} models of {inputs(self.n_features)}, {predicted(self)})"
+
+    _repr_html_ = ensemble_html
 
     @property
     def n_features(self) -> int:

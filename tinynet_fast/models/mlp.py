@@ -12,6 +12,7 @@ from tinynet_fast.models import base
 from tinynet_fast.models.fields import finite
 from tinynet_fast.models.layers import check_activation, check_layers, flatten, layer_table
 from tinynet_fast.models.outputs import DEVIATIONS, MARGIN
+from tinynet_fast.models.view import mlp_html, predicted
 from tinynet_fast.rows.blocks import sum_in_order
 
 DTYPES = ("float64", "float32")
@@ -51,7 +52,9 @@ class MLP(base.Model):
             self.weights, self.biases = rounded(self.weights), rounded(self.biases)
 
     def __repr__(self) -> str:
-        return f"MLP({'-'.join(map(str, self._sizes))}, {self.activation}, {self._what})"
+        return f"MLP({'-'.join(map(str, self._sizes))}, {self.activation}, {predicted(self)})"
+
+    _repr_html_ = mlp_html
 
     @property
     def n_features(self) -> int:

@@ -14,6 +14,7 @@ from tinynet_fast.models.fields import finite
 from tinynet_fast.models.outputs import DEVIATIONS, SIGMOID
 from tinynet_fast.models.sandwich import input_names, standard_errors
 from tinynet_fast.models.threads import by_threads
+from tinynet_fast.models.view import inputs, neuron_html, predicted
 from tinynet_fast.rows.arrays import as_float, as_matrix, as_sample_weight
 from tinynet_fast.rows.blocks import slices, sum_in_order
 from tinynet_fast.rows.sparse import CSR
@@ -51,7 +52,9 @@ class Neuron(base.Model):
             )
 
     def __repr__(self) -> str:
-        return f"Neuron({self.n_features} inputs, {self._what})"
+        return f"Neuron({inputs(self.n_features)}, {predicted(self)})"
+
+    _repr_html_ = neuron_html
 
     @property
     def n_features(self) -> int:

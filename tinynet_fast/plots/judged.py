@@ -15,6 +15,9 @@ class Judged(NamedTuple):
     codes: np.ndarray
     threshold: float | None
 
+    def __repr__(self) -> str:
+        return f"Judged({len(self.codes):,} rows, {len(self.labels):,} labels)"
+
     @property
     def predicted(self) -> np.ndarray:
         """The place of each row's predicted label."""
@@ -27,6 +30,16 @@ class Judged(NamedTuple):
         """The places of the labels that have a curve: the second of two, otherwise all."""
         return [1] if len(self.labels) == 2 else list(range(len(self.labels)))
 
+    def counts(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the different probabilities of label i, the largest first; how many rows have at least each; how many
+        of these rows have the label.
+        """
+        probability = self.probabilities[:, i]
+        order = np.argsort(-probability, kind="stable")
+        probability, hits = probability[order], np.cumsum(self.codes[order] == i)
+        last = np.flatnonzero(np.diff(probability, append=-1.0))  # the last row of each probability
+        return probability[last], last + 1.0, hits[last].astype(np.float64)
+
 
 class JudgedNumbers(NamedTuple):
     """The rows' true numbers and a model's predictions, (n,) each, and the name of the numbers if it is known."""
@@ -34,6 +47,9 @@ class JudgedNumbers(NamedTuple):
     name: str | None
     y: np.ndarray
     predictions: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"JudgedNumbers({len(self.y):,} rows)"
 
     @property
     def errors(self) -> np.ndarray:

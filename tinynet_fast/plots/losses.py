@@ -5,16 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.models import Neuron
 from tinynet_fast.plots.drawing import DARK, MIDDLE, MOST_NAMED, STYLES, axes, legend_below, matplotlib
+from tinynet_fast.training.view import WIDE, first_epochs, is_early, names_of_losses
 
 FEWEST = 5  # epochs from which on the first ones may be cut off
-START = 0.1  # the part of the epochs that may be cut off
 TOO_HIGH = 3.0  # they are cut off if they are this many times as high as all later ones
-MANY = 50  # epochs from which on their axis may be logarithmic
-STEEP = 0.2  # it is if the epochs after the first ones change the loss by less than this part of its range
 FLAT = 0.6  # the axis starts at 0 if the lowest loss is below this part of the highest
-WIDE = 10.0  # losses of a sweep have a logarithmic axis if the largest is this many times the smallest
 DEEPEST = 1e-6  # how far below the largest loss such an axis goes
 
 
@@ -42,7 +38,7 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
     check_result(result, "model", "loss_curves takes what train_neuron or train_mlp returns")
     ax = axes(ax)
     epochs = np.arange(len(result.loss_history))
-    name, other_name = _names_of_losses(result.model)
+    name, other_name = names_of_losses(result.model)
     squared = name != other_name  # two axes
     marker = "o" if len(epochs) == 1 else None  # a line needs two points
     lines = ax.plot(epochs, result.loss_history, color=DARK, marker=marker, label="training")
@@ -67,21 +63,6 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
     return ax
 
 
-def _names_of_losses(model: Any) -> tuple[str, str]:
-    """What the training loss and the validation loss of a model are."""
-    loss, neuron = str(model.training.get("loss", "squared_error")), isinstance(model, Neuron)
-    if model.numbers or model.output == "margin":
-        what = "squared error" if loss == "squared_error" else f"{loss.replace('_', ' ')} loss"
-        total = "sum of squared errors" if loss == "squared_error" else f"sum of the {what}"
-        unit = " [in deviations]" if model.training.get("standardize_y") else ""
-        return (total if neuron else f"mean {what}") + unit, f"mean {what}"
-    if neuron:
-        return "sum of squared errors", "log loss [nats a row]"
-    if loss in ("squared_error", "focal"):
-        return f"mean {loss.replace('_', ' ')}", "log loss [nats a row]"
-    return "mean cross-entropy [nats a row]", "mean cross-entropy [nats a row]"
-
-
 def _losses_alone(losses: np.ndarray, ax: Any) -> Any:
     ax.plot(np.arange(len(losses)), losses, color=DARK, marker="o" if len(losses) == 1 else None)
     cut = fit_losses(ax, [losses])
@@ -98,18 +79,17 @@ def fit_losses(ax: Any, curves: Sequence[np.ndarray]) -> list[str]:
     list of str
         The highest loss, if the first epochs are cut off; otherwise nothing.
     """
-    first = max(1, int(START * max(map(len, curves))))
     cut: list[str] = []
     shown = np.concatenate(curves)
     shown = shown[np.isfinite(shown)]
-    later = np.concatenate([curve[first:] for curve in curves])
+    later = np.concatenate([curve[first_epochs(curves) :] for curve in curves])
     later = later[np.isfinite(later)]
     if len(shown) == 0:
         return cut
     if len(curves[0]) >= FEWEST and len(later) and 0.0 < TOO_HIGH * later.max() < shown.max():
         cut, shown = [f"{shown.max():,.4g}"], later
     low, high = float(shown.min()), float(shown.max())
-    if len(curves[0]) >= MANY and len(later) and later.max() - later.min() < STEEP * (high - low):
+    if not cut and is_early(curves):
         ax.set_xscale("symlog", linthresh=1.0, linscale=0.3)
         ax.set_xlim(-0.1, len(curves[0]))
         ax.xaxis.set_major_formatter("{x:g}")
@@ -144,7 +124,7 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
     networks = not hasattr(result, "unstable")
     for k, i in enumerate(chosen):
         loss, best = result.loss_history[:, i], i == result.best
-        name = result.name(i) if networks else _name_of_neuron(result, int(i), chosen)
+        name = result.name(int(i))
         remark = " (diverged)" if result.diverged[i] else " (best)" if best else ""
         if not (remark or networks) and result.unstable[i]:
             remark = " (unstable)"
@@ -160,14 +140,6 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
     _fit_sweep(ax, result.loss_history[:, chosen])
     legend_below(ax, grow=ours, title="options" if networks else "learning rate")
     return ax
-
-
-def _name_of_neuron(result: Any, i: int, chosen: np.ndarray) -> str:
-    """The learning rate of a sweep's neuron, and its other options if they differ among those that are `chosen`."""
-    several = {name: len(np.unique(getattr(result, name)[chosen])) > 1 for name in ("l2", "average")}
-    name = f"{result.learning_rate[i]:.4g}"
-    name += f", l2 {result.l2[i]:.3g}" if several["l2"] else ""
-    return name + (", averaged" if several["average"] and result.average[i] else "")
 
 
 def _fit_sweep(ax: Any, losses: np.ndarray) -> None:

@@ -101,7 +101,7 @@ def thresholds(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
     judged = judge(model, X, y)
     two, n, top = len(judged.drawn) == 1, len(judged.codes), 0.0
     for i, how in _curves(judged):
-        limit, called, hit = _counts(judged, i)
+        limit, called, hit = judged.counts(i)
         total = float(hit[-1])
         top = max(top, float(limit[0]))
         precision, recall = hit / called, hit / max(total, 1.0)
@@ -152,7 +152,7 @@ def roc(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
     ax.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="chance")
     drawn = False
     for i, how in _curves(judged):
-        _, called, hit = _counts(judged, i)
+        _, called, hit = judged.counts(i)
         total, others = hit[-1], called[-1] - hit[-1]
         if total == 0 or others == 0:
             continue
@@ -198,7 +198,7 @@ def precision_recall(model: Any, X: Any = None, y: Any = None, ax: Any = None) -
     judged = judge(model, X, y)
     drawn = False
     for i, how in _curves(judged):
-        _, called, hit = _counts(judged, i)
+        _, called, hit = judged.counts(i)
         if hit[-1] == 0:
             continue
         drawn = True
@@ -291,14 +291,3 @@ def _dot(ax: Any, judged: Judged, point: tuple[Any, Any]) -> None:
 def _say_if_empty(ax: Any, drawn: bool) -> None:
     if not drawn:
         ax.text(0.5, 0.5, "undefined: the rows\nhave one label only", ha="center", va="center", backgroundcolor="white")
-
-
-def _counts(judged: Judged, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the different probabilities of label i, the largest first; how many rows have at least each; how many of
-    these rows have the label.
-    """
-    probability = judged.probabilities[:, i]
-    order = np.argsort(-probability, kind="stable")
-    probability, hits = probability[order], np.cumsum(judged.codes[order] == i)
-    last = np.flatnonzero(np.diff(probability, append=-1.0))  # the last row of each probability
-    return probability[last], last + 1.0, hits[last].astype(np.float64)

@@ -36,7 +36,7 @@ ROWS = 40
 Training = tuple[str, Callable[[], Any], Any]  # name, what trains, and rows to predict
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PortableValidation:
     """The digests of this machine beside those that every machine must have.
 
@@ -51,6 +51,11 @@ class PortableValidation:
     digests: dict[str, str]
     known: dict[str, str]
     facts: dict[str, str]
+
+    def __repr__(self) -> str:
+        n = len(self.different)
+        found = f"{n} of them different from those of every machine" if n else "as on every machine"
+        return f"PortableValidation({len(self.digests)} trainings, {found}, digest {self.digest[:12]}...)"
 
     @property
     def different(self) -> list[str]:

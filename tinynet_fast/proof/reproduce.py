@@ -17,7 +17,7 @@ WORDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reproduction:
     """A second training beside the first.
 
@@ -42,6 +42,9 @@ class Reproduction:
     def kept(self) -> bool:
         """Whether the second training has the same rows, options and weights."""
         return not self.different
+
+    def __repr__(self) -> str:
+        return f"Reproduction({'reproduced' if self.kept else str(self)}, {self.model!r})"
 
     def __str__(self) -> str:
         if self.kept:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tinynet_fast.models.view import inputs
 from tinynet_fast.proof.trace_words import PREDICTIONS, Words, head_of, words_of
 
 LINES = 60  # that a table shows at most, about; a network of 784 inputs and 128 units has 100,000 weights
@@ -22,23 +23,29 @@ Layers = list[list[list[float]]]  # weights by layer, input and unit
 Line = tuple[str | float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NeuronGradients:
     """The derivative of a row's loss with respect to each weight, and to the bias."""
 
     weights: list[float]
     bias: float
 
+    def __repr__(self) -> str:
+        return f"NeuronGradients({inputs(len(self.weights))}, bias {self.bias:.6g})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class MLPGradients:
     """The derivative of a batch's mean loss: `weights[layer][input][unit]`, `biases[layer][unit]`."""
 
     weights: Layers
     biases: list[list[float]]
 
+    def __repr__(self) -> str:
+        return f"MLPGradients({_sizes(self.weights)})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class _Trace:
     """Both traces can become JSON and can be printed by rich.
 
@@ -77,7 +84,7 @@ class _Trace:
         return head_of(trace.output, trace.loss_name, trace.loss_shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NeuronTrace(_Trace):
     """One neuron, one row, one step. Each list has an entry for each input.
 
@@ -114,8 +121,12 @@ class NeuronTrace(_Trace):
     features: list[str] | None = None
     torch: NeuronGradients | None = None
 
+    def __repr__(self) -> str:
+        row = f"{self.truth} {self.label:.6g}, prediction {self.prediction:.6g}, loss {self.loss:.6g}"
+        return f"NeuronTrace({inputs(len(self.inputs))}, {row}, learning rate {self.learning_rate:.6g})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class RowTrace:
     """One row through a network and back. `sums`, `outputs` and `deltas` are indexed [layer][unit].
 
@@ -135,8 +146,12 @@ class RowTrace:
     cross_entropy: float | None
     loss: float
 
+    def __repr__(self) -> str:
+        row = f"{self.label:.6g}, prediction {self.prediction:.6g}, loss {self.loss:.6g}"
+        return f"RowTrace({inputs(len(self.inputs))}, true value {row})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class MLPTrace(_Trace):
     """A network, one batch, one step. Weights are indexed [layer][input][unit], biases [layer][unit].
 
@@ -158,6 +173,16 @@ class MLPTrace(_Trace):
     loss_shape: float | None
     features: list[str] | None = None
     torch: MLPGradients | None = None
+
+    def __repr__(self) -> str:
+        batch = f"{len(self.rows):,} row{'s' * (len(self.rows) != 1)}, mean loss {self.loss:.6g}"
+        network = f"{_sizes(self.weights_before)}, {self.activation}"
+        return f"MLPTrace({network}, {batch}, learning rate {self.learning_rate:.6g})"
+
+
+def _sizes(weights: Layers) -> str:
+    """The inputs and the units of each layer: "2-4-1"."""
+    return "-".join(str(len(layer)) for layer in weights) + f"-{len(weights[-1][0])}"
 
 
 # --- the tables -------------------------------------------------------------------------------------------------------

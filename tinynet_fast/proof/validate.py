@@ -55,12 +55,17 @@ class Verdict:
     kept: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Validation:
     """The result of `validate`: a verdict for each engine and case, and facts about this machine."""
 
     verdicts: list[Verdict]
     facts: dict[str, str]
+
+    def __repr__(self) -> str:
+        broken = sum(not verdict.kept for verdict in self.verdicts)
+        kept = f"{broken} promises broken" if broken else "every promise kept"
+        return f"Validation({kept}, {len(self.verdicts)} verdicts on {len({v.engine for v in self.verdicts})} engines)"
 
     @property
     def kept(self) -> bool:

@@ -18,6 +18,9 @@ class Table(NamedTuple):
     y: np.ndarray
     features: list[str]
 
+    def __repr__(self) -> str:
+        return f"Table({len(self.y):,} rows, inputs {' and '.join(self.features)})"
+
 
 class PassFail(NamedTuple):
     """Synthetic rows and the neuron that drew their labels: `X`, `y` as float64 0/1, `weights` and `bias`."""
@@ -26,6 +29,9 @@ class PassFail(NamedTuple):
     y: np.ndarray
     weights: np.ndarray
     bias: float
+
+    def __repr__(self) -> str:
+        return f"PassFail({len(self.y):,} rows of {self.X.shape[1]:,} inputs)"
 
 
 def _table(labels: list[int], **inputs: list[float]) -> Table:

@@ -1,14 +1,18 @@
 """What `train` says at its end: what was read and used and how, how good the model is, and what to do next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.console import Console, Group
 from rich.table import Table as Grid
 from rich.text import Text
 
+from tinynet_fast.markup import elements as markup
+from tinynet_fast.markup.curves import charts
 from tinynet_fast.models import Neuron
 from tinynet_fast.rows.messages import escaped, printable
+from tinynet_fast.tables.report_html import parts
+from tinynet_fast.training.view import losses_chart, names_of_losses
 
 TableResult = Any  # `train.TableResult`, which imports this module
 MOST_COLUMNS = 12  # columns that the summary names
@@ -56,22 +60,39 @@ def summary(result: TableResult) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
+def facts(result: TableResult) -> Iterator[tuple[str, str]]:
+    """What was read, learned and chosen: names, of which some are empty, and lines."""
+    dropped = f"; {result.dropped:,} more left out for a missing value" if result.dropped else ""
+    yield "rows", _rows(result) + dropped
+    yield from _columns(result)
+    yield "learned", learned(result.model)
+    if result.decided:
+        yield "", result.decided
+    yield "model", _what(result)
+    yield "options", result.reason
+    if result.training.rate_search is not None:
+        yield "", result.training.rate_search.reason
+
+
 def _facts(result: TableResult) -> Grid:
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    dropped = f"; {result.dropped:,} more left out for a missing value" if result.dropped else ""
-    grid.add_row("rows", Text(_rows(result) + dropped))
-    for name, text in _columns(result):
+    for name, text in facts(result):
         grid.add_row(name, Text(escaped(text)))
-    grid.add_row("learned", Text(learned(result.model)))
-    if result.decided:
-        grid.add_row("", Text(escaped(result.decided)))
-    grid.add_row("model", Text(_what(result)))
-    grid.add_row("options", Text(escaped(result.reason)))
-    if result.training.rate_search is not None:
-        grid.add_row("", Text(result.training.rate_search.reason))
     return grid
+
+
+def result_html(result: TableResult) -> str:
+    """What a notebook shows: the same, with how good the model is, its losses and its weights."""
+    report, trial = result.report, result.trial
+    head = markup.table((), facts(result), "Training on a table", kind="text")
+    judged = () if report is None else parts(report)
+    own, other = names_of_losses(trial.model)
+    curves = [losses_chart("Training loss", own, [("training", trial.loss_history)])]
+    if trial.validation_loss_history is not None:
+        curves.append(losses_chart("Loss of the rows held out", other, [("held out", trial.validation_loss_history)]))
+    return markup.frame(head, *judged, charts(*curves), result.model._repr_html_())
 
 
 def _rows(result: TableResult) -> str:

@@ -40,7 +40,7 @@ OURS = {
 CHECKPOINTS = ("checkpoint", "checkpoint_seconds", "resume")  # options that are for the last training alone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TableResult:
     """What `train` returns.
 
@@ -94,6 +94,15 @@ class TableResult:
         from tinynet_fast.tables.summary import summary  # needs rich, which takes longer to import than NumPy
 
         return summary(self)
+
+    def __repr__(self) -> str:
+        judged = "none held out" if self.report is None else f"{self.report!r}"
+        return f"TableResult({self.model!r}, {self.rows:,} rows, {judged})"
+
+    def _repr_html_(self) -> str:
+        from tinynet_fast.tables.summary import result_html  # as above
+
+        return result_html(self)
 
     def save_report(self, path: str | os.PathLike[str], X: Any = None, y: Any = None) -> None:
         """Write one HTML page with the scores, pictures and the learning curve. If anything fails, an old file stays.

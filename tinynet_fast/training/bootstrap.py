@@ -53,7 +53,7 @@ def bootstrap(
     any order of the rows and with any number of threads. In one more neuron each row counts once: it is the model.
 
     Neuron k has the weights that `train_neuron` gives with these numbers as sample weights, to 1e-12, norm-wise, as
-    long as no step overshoots: learning_rate * times * sample weight * (|x|**2 + 1) <= 8.
+    long as no step overshoots: `learning_rate * times * sample_weight * (|x|**2 + 1) <= 8`.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ def bootstrap(
     n : int
         How many samples, from 2. Two hundred give standard errors to 5%; intervals need some hundreds.
     learning_rate : float or "auto"
-        "auto" first trains 8 neurons, at rates from 0.0001 to 0.3 times 8 / mean(|x|**2 + 1), and takes the rate whose
-        weights are nearest to the least loss, in standard errors. (The rate that `train_neuron` finds is larger. Its
-        loss is good, but with many rows its weights may be several standard errors off.)
+        "auto" first trains 8 neurons, at rates from 0.0001 to 0.3 times `8 / mean(|x|**2 + 1)`, and takes the rate
+        whose weights are nearest to the least loss, in standard errors. (The rate that `train_neuron` finds is larger.
+        Its loss is good, but with many rows its weights may be several standard errors off.)
     epochs : int, optional
         Passes over the rows. If left out: 1,000,000 over the number of rows, but from 10 to 100.
     average : bool

@@ -8,8 +8,10 @@ import numpy as np
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.models import Neuron
 from tinynet_fast.models.sandwich import input_names
+from tinynet_fast.models.view import inputs
 from tinynet_fast.rows.arrays import as_float
 from tinynet_fast.rows.blocks import slices
+from tinynet_fast.training.view import bootstrap_html
 
 PROBABILITIES = 1 << 20  # predicted at a time, of all neurons together: 8 MB
 
@@ -55,7 +57,7 @@ class BootstrapResult:
         return len(self.biases)
 
     def __repr__(self) -> str:
-        return f"BootstrapResult({len(self)} samples of {self.rows:,} rows, {self.model.n_features} inputs)"
+        return f"BootstrapResult({len(self)} samples of {self.rows:,} rows, {inputs(self.model.n_features)})"
 
     @property
     def parameters(self) -> np.ndarray:
@@ -95,15 +97,31 @@ class BootstrapResult:
             ends[part] = np.quantile(vectorized.sigmoid(z), tails, axis=1).T
         return ends
 
+    @property
+    def title(self) -> str:
+        """What the table is of."""
+        return f"{len(self):,} samples of {self.rows:,} rows, {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
+
+    def columns(self, level: float = 0.95) -> list[str]:
+        """The names of the table's columns; that of the names of the weights is empty."""
+        return ["", "weight", "standard error", f"{100.0 * level:g}% from", "to"]
+
+    def lines(self, level: float = 0.95) -> list[list[str]]:
+        """The table's texts, a list for each weight and, last, for the bias."""
+        values = np.append(self.model.weights, self.model.bias), self.standard_errors, *self.interval(level).T
+        names = input_names(self.model.features, self.model.n_features)
+        return [[name, *(f"{number:.6g}" for number in numbers)] for name, *numbers in zip(names, *values, strict=True)]
+
+    _repr_html_ = bootstrap_html
+
     def table(self, level: float = 0.95) -> Any:
         """A `rich.table.Table` with a row for each weight and for the bias: print it with `rich.print`."""
         from rich.table import Table  # slower to import than NumPy
 
-        values = np.append(self.model.weights, self.model.bias), self.standard_errors, *self.interval(level).T
-        columns = ["", "weight", "standard error", f"{100.0 * level:g}% from", "to"]
-        table = Table(*columns, title=f"{len(self)} samples of {self.rows:,} rows, {self.epochs} epochs")
-        for name, *numbers in zip(input_names(self.model.features, self.model.n_features), *values, strict=True):
-            table.add_row(name, *(f"{number:.6g}" for number in numbers))
+        lines = self.lines(level)
+        table = Table(*self.columns(level), title=self.title)
+        for line in lines:
+            table.add_row(*line)
         return table
 
 

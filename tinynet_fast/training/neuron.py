@@ -100,7 +100,7 @@ def train_neuron(
         path, the name of the column of labels or numbers (for .npy its number, from 0, or an array or a path of
         them), or the names of several columns of numbers. Leave it out if blocks or svmlight files hold the labels.
     learning_rate : float or "auto"
-        How far a row moves the weights. No step overshoots while learning_rate * (|x|**2 + 1) is at most 8 for every
+        How far a row moves the weights. No step overshoots while `learning_rate * (|x|**2 + 1)` is at most 8 for every
         row; for numbers with "squared_error" or "huber", and for a softmax, at most 2 and 4. Numbers therefore need
         inputs of about 1 (see `standardize`) or a small rate.
         "auto" first tries a grid of rates, on all rows or on 32,768 or more that are drawn from them (see `auto_rate`),
@@ -310,7 +310,7 @@ def train_neuron(
 
     >>> result = train_neuron([1, 2, 3, 4], [52, 58, 66, 72], output="linear", learning_rate=0.05, epochs=1000)
     >>> print(result.model, result.model.predict([2.5, 5]).round(1), round(result.model.score([1, 4], [52, 72]), 3))
-    Neuron(1 inputs, linear) [62.  78.8] 1.0
+    Neuron(1 input, linear, engine fast) [62.  78.8] 1.0
     """
     asked = dict(locals())
     of = check_neuron_output(output)

@@ -1,4 +1,4 @@
-"""The progress of training, on stderr: a bar on a terminal, a line every few seconds elsewhere."""
+"""The progress of training: a bar on a terminal, one line that changes in a notebook, else a line every few seconds."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,16 +7,27 @@ from threading import Timer
 from time import perf_counter
 from typing import Any
 
+from tinynet_fast.markup.elements import text as escaped
 from tinynet_fast.rows.blocks import Rows, is_streamed
 from tinynet_fast.training.options import Options
 
-LINE_SECONDS = 5.0
+LINE_SECONDS, CELL_SECONDS = 5.0, 0.2  # between two lines, and between two changes of a notebook's line
 WAIT_SECONDS = 1.0  # what is done sooner shows nothing
 
 
 @contextmanager
 def waiting(shown: bool, text: str) -> Iterator[Callable[[str], None]]:
-    """Show a text on a terminal while something runs that has no bar. Yields a function that changes the text."""
+    """Show a text on a terminal or in a notebook while something runs that has no bar.
+
+    Yields a function that changes the text.
+    """
+    if shown and in_notebook():
+        cell, started = Cell(text), perf_counter()
+        try:
+            yield cell.show
+        finally:
+            cell.end(f"{text.removesuffix(' ...')}: {perf_counter() - started:.2g} s")
+        return
     if not (shown and sys.stderr.isatty()):
         yield lambda _: None
         return
@@ -32,6 +43,34 @@ def waiting(shown: bool, text: str) -> Iterator[Callable[[str], None]]:
         timer.cancel()
         timer.join()
         status.stop()
+
+
+def in_notebook() -> bool:
+    """Whether a notebook's kernel runs this. Its stderr is no terminal, but it can change what it has shown."""
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+class Cell:
+    """A line below a notebook's cell that is changed in place."""
+
+    def __init__(self, text: str) -> None:
+        from IPython.display import display  # it is there: a notebook's kernel runs this
+
+        self.handle: Any = display(self._shown(text), raw=True, display_id=True)
+
+    def show(self, text: str, share: float | None = None) -> None:
+        """Change the text, and the bar before it; without a share of the work, the bar only says that there is some."""
+        done = "" if share is None else f' value="{share:.4f}"'
+        self.handle.update(self._shown(text, f'<progress aria-label="training"{done}></progress> '), raw=True)
+
+    def end(self, text: str) -> None:
+        """Leave a text without a bar."""
+        self.handle.update(self._shown(text), raw=True)
+
+    @staticmethod
+    def _shown(text: str, bar: str = "") -> dict[str, str]:
+        return {"text/plain": text, "text/html": f"<div>{bar}{escaped(text)}</div>"}
 
 
 class Progress:
@@ -50,9 +89,13 @@ class Progress:
         self.seen, self.loss = self.first, float("nan")
         self.started = self.last_line = perf_counter()
         self.stack, self.bar, self.task = ExitStack(), None, None
+        self.cell: Cell | None = None
+        self.latest: tuple[int, float | None, float | None] | None = None  # what `_show` was given
 
     def __enter__(self) -> "Progress":
-        if sys.stderr.isatty():
+        if in_notebook():
+            self.cell = Cell("training ...")
+        elif sys.stderr.isatty():
             # rich takes longer to import than NumPy, and only a bar needs it.
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
@@ -66,6 +109,9 @@ class Progress:
 
     def __exit__(self, *error: Any) -> None:
         self.stack.close()
+        if self.cell is not None:
+            done = "training" if self.latest is None else self._words(*self.latest, self._seconds(), ended=True)[0]
+            self.cell.end(done + ("; stopped" if error[0] else ""))
 
     def rows(self, epoch: int, position: int, epochs: int, total: float) -> None:
         """`position` rows of `epoch` are done, with the summed loss `total`; `epochs` epochs run at once."""
@@ -82,10 +128,27 @@ class Progress:
         self._show(done - 1, None, loss, last=done == self.options.epochs)
 
     def _show(self, epoch: int, mean: float | None, loss: float | None = None, last: bool = False) -> None:
-        now = perf_counter()
-        if self.bar is None and now - self.last_line < LINE_SECONDS and not (last and self.last_line > self.started):
+        now, self.latest = perf_counter(), (epoch, mean, loss)
+        wait = CELL_SECONDS if self.cell is not None else LINE_SECONDS
+        if self.bar is None and now - self.last_line < wait and not (last and self.last_line > self.started):
             return
-        seconds = max(now - self.started, 1e-9)
+        text, share = self._words(epoch, mean, loss, self._seconds())
+        if self.bar is not None:
+            self.bar.update(self.task, completed=share or 0.0, text=text)
+            return
+        self.last_line = now
+        if self.cell is not None:
+            self.cell.show(text, share)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def _seconds(self) -> float:
+        return max(perf_counter() - self.started, 1e-9)
+
+    def _words(
+        self, epoch: int, mean: float | None, loss: float | None, seconds: float, ended: bool = False
+    ) -> tuple[str, float | None]:
+        """What is done, how fast, and the loss; and which share of the work is done, if that is known."""
         speed = (self.seen - self.first) / seconds
         words = [f"epoch {epoch + 1}/{self.options.epochs}", f"{speed:,.0f} rows/s"]
         if self.bytes and self.count:
@@ -95,13 +158,8 @@ class Progress:
         if self.count:
             left = self.count * self.options.epochs - self.seen
             share = self.seen / (self.count * self.options.epochs)
-            words.append(f"{_clock(left / max(speed, 1e-9))} left")
-        text = ", ".join(words)
-        if self.bar is not None:
-            self.bar.update(self.task, completed=share or 0.0, text=text)
-        else:
-            self.last_line = now
-            print(text, file=sys.stderr, flush=True)
+            words += [] if ended else [f"{_clock(left / max(speed, 1e-9))} left"]
+        return ", ".join([*words, *([f"{seconds:.2g} s"] if ended else [])]), share
 
 
 def _clock(seconds: float) -> str:

@@ -49,7 +49,7 @@ def auto_rate(
 ) -> RateSearch:
     """Find the learning rate whose model has the least log loss, from a grid of rates that train side by side.
 
-    The grid is logarithmic: six decades up to 8 / mean(|x|**2 + 1), the rate at which a step on a row of mean length
+    The grid is logarithmic: six decades up to `8 / mean(|x|**2 + 1)`, the rate at which a step on a row of mean length
     cannot overshoot. It has 24 rates, or up to 256 if there are fewer than 16,384 rows. With so few rows, 24 more rates
     are tried between the best rate and its neighbours, if the grid has fewer than 128. The rates are tried on all rows,
     or, from 65,536 rows on (more if they are wide), on about 32,768 to 49,152 of them. One row is drawn from each run

@@ -6,11 +6,12 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from tinynet_fast.models import Model
+from tinynet_fast.training.view import names_of_losses, result_html, search_html
 
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Epoch(Generic[M_co]):
     """What a callback is given after an epoch.
 
@@ -31,8 +32,12 @@ class Epoch(Generic[M_co]):
     validation_loss: float | None
     model: M_co
 
+    def __repr__(self) -> str:
+        validation = "" if self.validation_loss is None else f", validation loss {self.validation_loss:.6g}"
+        return f"Epoch({self.epoch}, loss {self.loss:.6g}{validation}, {self.model!r})"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class RateSearch:
     """What `auto_rate` found.
 
@@ -56,6 +61,11 @@ class RateSearch:
     rows: int
     epochs: int
     loss: str = "log loss"
+
+    def __repr__(self) -> str:
+        return f"RateSearch({self.reason})"
+
+    _repr_html_ = search_html
 
     @property
     def reason(self) -> str:
@@ -105,7 +115,7 @@ class Certificate:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingResult(Generic[M_co]):
     """What training returns.
 
@@ -151,6 +161,14 @@ class TrainingResult(Generic[M_co]):
     rows: int = 0
     dropped_rows: int = 0
     certificate: Certificate | None = None
+
+    def __repr__(self) -> str:
+        best = "" if self.best_epoch is None else f", weights of epoch {self.best_epoch:,}"
+        epochs = f"{self.epochs:,} epoch{'s' * (self.epochs != 1)} of {self.rows:,} rows"
+        loss = names_of_losses(self.model)[0].partition(" [")[0]  # without its unit
+        return f"TrainingResult({self.model!r}, {epochs}{best}, {loss} {self.loss_history[-1]:.6g})"
+
+    _repr_html_ = result_html
 
     @property
     def learning_rate(self) -> float | None:

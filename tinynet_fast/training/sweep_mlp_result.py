@@ -72,8 +72,7 @@ class MLPSweepResult(Judged[MLP]):
     make: Callable[[int], MLP]
 
     def __repr__(self) -> str:
-        folds = int(self.fold.max()) + 1
-        what = f"{len(self)} networks" + (f", {folds} folds" if folds else "")
+        what = f"{len(self):,} networks" + (f", {self.folds} folds" if self.folds else "")
         best = "all diverged" if self.best is None else f"best: {self.name(self.best)}"
         return f"MLPSweepResult({what}, {best})"
 
@@ -97,8 +96,7 @@ class MLPSweepResult(Judged[MLP]):
 
     def name(self, i: int) -> str:
         """The options of the i-th network that differ among the networks: "learning_rate=0.1, seed=3"."""
-        names = self.tried or ["learning_rate"]
-        return ", ".join(f"{name}={_shown(self.options[name][i])}" for name in names)
+        return ", ".join(f"{name}={_shown(self.options[name][i])}" for name in self._names)
 
     def _model(self, i: int) -> MLP:
         return self.make(i)
@@ -106,37 +104,37 @@ class MLPSweepResult(Judged[MLP]):
     def rows(self) -> list[dict[str, Any]]:
         """What `table` shows, a dict for each combination of options: the options that differ, `loss`, `held_out_loss`
         and `deviation` (over the folds), and `remark`: "best", "diverged" or nothing."""
-        folds, found = int(self.fold.max()) + 1, []
-        for i in np.flatnonzero(self.fold == ALL_ROWS):
-            judged = self.held_out_loss[i + 1 : i + 1 + folds] if folds else self.held_out_loss[i : i + 1]
-            own = {name: self.options[name][i] for name in self.tried or ["learning_rate"]}
-            own |= {"loss": float(self.loss_history[-1, i]), "held_out_loss": float(judged.mean())}
-            own["deviation"] = float(judged.std()) if folds else float("nan")
-            diverged = self.diverged[i : i + 1 + folds].any()
-            own["remark"] = "diverged" if diverged else "best" if i == self.best else ""
-            found.append(own)
-        return found
+        return [self._row(i) for i in np.flatnonzero(self.fold == ALL_ROWS).tolist()]
 
-    def table(self) -> Any:
-        """A `rich.table.Table` with a row for each combination of options: print it with `rich.print`."""
-        from rich.table import Table  # slower to import than NumPy
+    def _row(self, i: int) -> dict[str, Any]:
+        judged = self.held_out_loss[i + 1 : i + 1 + self.folds] if self.folds else self.held_out_loss[i : i + 1]
+        own = {name: self.options[name][i] for name in self._names}
+        own |= {"loss": float(self.loss_history[-1, i]), "held_out_loss": float(judged.mean())}
+        own["deviation"] = float(judged.std()) if self.folds else float("nan")
+        return own | {"remark": self.remark(i)}
 
-        names = self.tried or ["learning_rate"]
+    @property
+    def _names(self) -> list[str]:
+        return self.tried or ["learning_rate"]
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return f"{len(self):,} networks, {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
+
+    @property
+    def loss_name(self) -> str:  # type: ignore[override]
+        return "mean loss"
+
+    @property
+    def columns(self) -> list[str]:  # type: ignore[override]
         loss = "loss" if self.output == LINEAR else "log loss"
-        table = Table(
-            *(name.replace("_", " ") for name in names),
-            loss,
-            f"held-out {loss}",
-            "",
-            title=f"{len(self)} networks, {self.epochs} epochs",
-        )
-        for row in self.rows():
-            held = "" if np.isnan(row["held_out_loss"]) else f"{row['held_out_loss']:.6f}"
-            held += "" if np.isnan(row["deviation"]) else f" ± {row['deviation']:.6f}"
-            shown = [_shown(row[name]) for name in names]
-            style = "bold" if row["remark"] == "best" else None
-            table.add_row(*shown, f"{row['loss']:.6f}", held, row["remark"], style=style)
-        return table
+        return [*(name.replace("_", " ") for name in self._names), loss, f"held-out {loss}", ""]
+
+    def cells(self, i: int) -> list[str]:
+        row = self._row(i)
+        held = "" if np.isnan(row["held_out_loss"]) else f"{row['held_out_loss']:.6f}"
+        held += "" if np.isnan(row["deviation"]) else f" ± {row['deviation']:.6f}"
+        return [*(_shown(row[name]) for name in self._names), f"{row['loss']:.6f}", held]
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,7 @@ from tinynet_fast.training.checks import check_whole
 from tinynet_fast.training.losses import LINEAR
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons
 from tinynet_fast.training.options import Options
+from tinynet_fast.training.view import sweep_html
 
 M = TypeVar("M", Neuron, MLP)
 
@@ -24,6 +25,10 @@ class Judged(Generic[M]):
     held_out_loss: np.ndarray
     diverged: np.ndarray
     best: int | None
+    epochs: int
+    columns: list[str]  # of the table
+    title: str
+    loss_name: str  # of `loss_history`
 
     def __len__(self) -> int:
         return len(self.fold)
@@ -31,6 +36,22 @@ class Judged(Generic[M]):
     def _model(self, i: int) -> M:
         """The i-th model, which did not diverge."""
         raise NotImplementedError
+
+    def name(self, i: int) -> str:
+        """The options of the i-th model that differ among the models."""
+        raise NotImplementedError
+
+    def cells(self, i: int) -> list[str]:
+        """What the table shows of the i-th model, which was trained on all rows: a text for each of `columns`, but for
+        the last, which is the remark."""
+        raise NotImplementedError
+
+    @property
+    def folds(self) -> int:
+        """How many folds there are; 0 for none."""
+        return int(self.fold.max()) + 1
+
+    _repr_html_ = sweep_html
 
     @property
     def _last_losses(self) -> np.ndarray:
@@ -78,6 +99,19 @@ class Judged(Generic[M]):
         copies = len(self) // len(scores)
         return Ensemble.of([self._model(int(i) * copies) for i in order[:k]])
 
+    def remark(self, i: int) -> str:
+        """What the table says of the i-th model and those of its folds: "best", "diverged" or nothing."""
+        return "diverged" if self.diverged[i : i + 1 + self.folds].any() else "best" if i == self.best else ""
+
+    def table(self) -> Any:
+        """A `rich.table.Table` with a row for each combination of options: print it with `rich.print`."""
+        from rich.table import Table  # slower to import than NumPy
+
+        table = Table(*self.columns, title=self.title)
+        for i in np.flatnonzero(self.fold == ALL_ROWS).tolist():
+            table.add_row(*self.cells(i), self.remark(i), style="bold" if i == self.best else None)
+        return table
+
     def judge(self) -> None:
         """Fill in `best`."""
         scores = self.scores()
@@ -85,7 +119,7 @@ class Judged(Generic[M]):
             object.__setattr__(self, "best", int(np.nanargmin(scores)) * (len(self) // len(scores)))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SweepResult(Judged[Neuron]):
     """What a sweep returns. Model i is row i of every array, and column i of the histories.
 
@@ -118,8 +152,9 @@ class SweepResult(Judged[Neuron]):
     diverged : (n_models,) bool array
         True if the model's weights or losses are no longer finite numbers.
     unstable : (n_models,) bool array
-        True if a step of the model can overshoot: learning_rate * sample weight * (|x|**2 + 1) is above 8 for some row,
-        or above 2 for numbers. Then rounding errors can grow, and the weights may differ from those of `train_neuron`.
+        True if a step of the model can overshoot: `learning_rate * sample_weight * (|x|**2 + 1)` is above 8 for some
+        row, or above 2 for numbers. Then rounding errors can grow, and the weights may differ from those of
+        `train_neuron`.
     best : int or None
         The number of the model judged best. With `folds`: the model that was trained on all rows with the options that
         have the least mean held-out loss. With `validation`: the model with the least loss on those rows. Without
@@ -186,31 +221,46 @@ class SweepResult(Judged[Neuron]):
             training=training,
         )
 
-    def table(self) -> Any:
-        """A `rich.table.Table` with a row for each combination of options: print it with `rich.print`."""
-        from rich.table import Table  # slower to import than NumPy
+    def __repr__(self) -> str:
+        best = "all diverged" if self.best is None else f"best: learning rate {self.name(self.best)}"
+        return f"SweepResult({self.title}{f', {self.folds} folds' if self.folds else ''}, {best})"
 
-        folds = int(self.fold.max()) + 1
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        return f"{len(self):,} models, {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
+
+    @property
+    def loss_name(self) -> str:  # type: ignore[override]
+        return "sum of squared errors"
+
+    @property
+    def columns(self) -> list[str]:  # type: ignore[override]
         loss = "squared error" if self.output == LINEAR else "log loss"
-        columns = ["learning rate", "l2", "average", "loss", loss, f"held-out {loss}", ""]
-        table = Table(*columns, title=f"{len(self)} models, {self.epochs} epochs")
-        for i in np.flatnonzero(self.fold == ALL_ROWS):
-            mine = self.held_out_loss[i + 1 : i + 1 + folds]
-            held_out = f"{mine.mean():.6f} ± {mine.std():.6f}" if folds else ""
-            if not folds and self.judged_on_other_rows:
-                held_out = f"{self.held_out_loss[i]:.6f}"
-            remark = "diverged" if self.diverged[i : i + 1 + folds].any() else "unstable" if self.unstable[i] else ""
-            table.add_row(
-                f"{self.learning_rate[i]:.6g}",
-                f"{self.l2[i]:.6g}",
-                "yes" if self.average[i] else "no",
-                f"{self.loss_history[-1, i]:.6g}",
-                f"{self.progressive_loss[-1, i]:.6f}",
-                held_out,
-                "best" if i == self.best else remark,
-                style="bold" if i == self.best else None,
-            )
-        return table
+        return ["learning rate", "l2", "average", "loss", loss, f"held-out {loss}", ""]
+
+    def name(self, i: int) -> str:
+        """The learning rate of the i-th model, and its other options if they differ among the models."""
+        several = {name: len(np.unique(getattr(self, name))) > 1 for name in ("l2", "average")}
+        name = f"{self.learning_rate[i]:.4g}"
+        name += f", l2 {self.l2[i]:.3g}" if several["l2"] else ""
+        return name + (", averaged" if several["average"] and self.average[i] else "")
+
+    def cells(self, i: int) -> list[str]:
+        mine = self.held_out_loss[i + 1 : i + 1 + self.folds]
+        held_out = f"{mine.mean():.6f} ± {mine.std():.6f}" if self.folds else ""
+        if not self.folds and self.judged_on_other_rows:
+            held_out = f"{self.held_out_loss[i]:.6f}"
+        return [
+            f"{self.learning_rate[i]:.6g}",
+            f"{self.l2[i]:.6g}",
+            "yes" if self.average[i] else "no",
+            f"{self.loss_history[-1, i]:.6g}",
+            f"{self.progressive_loss[-1, i]:.6f}",
+            held_out,
+        ]
+
+    def remark(self, i: int) -> str:
+        return super().remark(i) or ("unstable" if self.unstable[i] else "")
 
 
 def swept(

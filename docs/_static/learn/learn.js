@@ -49,6 +49,35 @@ const Learn = (() => {
     return () => clearTimeout(timer);
   }
 
+  /* Count up to a goal in at most 60 frames. `advance(n)` does the next n; `go(n)` moves the goal n further away. */
+  function counter(advance) {
+    let [done, goal, stop] = [0, 0, null];
+    function run() {
+      const some = Math.ceil((goal - done) / 60);
+      stop = () => {};
+      const halt = play(Math.ceil((goal - done) / some), 25, () => {
+        const next = Math.min(some, goal - done);
+        done += next;
+        advance(next);
+      }, () => {
+        stop = null;
+        if (done < goal) run();
+      });
+      if (stop) stop = halt;
+    }
+    return {
+      get done() { return done; },
+      go(n) {
+        goal += n;
+        if (!stop) run();
+      },
+      reset() {
+        if (stop) stop();
+        [done, goal, stop] = [0, 0, null];
+      },
+    };
+  }
+
   /* Build each lab of this name when the kernels are ready: `build(box, TinyNet)`. */
   function lab(name, build) {
     for (const box of document.querySelectorAll(`.learn-lab[data-lab="${name}"]`)) {
@@ -127,6 +156,12 @@ const Learn = (() => {
     return { element: line, say(...parts) { line.replaceChildren(...parts); } };
   }
 
+  /* The words that a lab's task is solved; a test finds the mark on the lab. */
+  function solved(box, text) {
+    box.setAttribute("data-solved", "");
+    return el("strong", { class: "learn-verdict-right" }, `\u2714 Solved: ${text}`);
+  }
+
   /* A table of numbers. `update(rows, marked)`: cells are text, numbers or elements; `marked` rows stand out. */
   function table(parent, { caption, head, rows = [] }) {
     const body = el("tbody");
@@ -156,6 +191,7 @@ const Learn = (() => {
     parent.append(line);
     return {
       element: line,
+      has: (name) => name in values,
       set(numbers, digits = 4) {
         for (const [name, value] of Object.entries(numbers)) {
           values[name].textContent = typeof value === "number" ? fmt(value, digits) : value;
@@ -169,5 +205,5 @@ const Learn = (() => {
     };
   }
 
-  return { el, id, fmt, exact, still, play, lab, row, slider, choice, check, buttons, status, table, flow };
+  return { el, id, fmt, exact, still, play, counter, lab, row, slider, choice, check, buttons, status, solved, table, flow };
 })();

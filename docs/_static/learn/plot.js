@@ -4,7 +4,7 @@
 
 Learn.plot = (() => {
   const { el, id } = Learn;
-  const PAD = { left: 58, right: 14, top: 12, bottom: 46 };
+  const PAD = { left: 64, right: 14, top: 12, bottom: 46 };
   const MARKS = {
     circle: "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
     cross: "M-5 -5L5 5M-5 5L5 -5",
@@ -31,7 +31,8 @@ Learn.plot = (() => {
 
   function powers(low, high) {
     const found = [];
-    for (let p = Math.ceil(Math.log10(low) - 1e-9); 10 ** p <= high * (1 + 1e-9); p++) found.push(10 ** p);
+    const step = Math.ceil((Math.log10(high) - Math.log10(low)) / 8);
+    for (let p = Math.ceil(Math.log10(low) - 1e-9); 10 ** p <= high * (1 + 1e-9); p += step) found.push(10 ** p);
     return found;
   }
 
@@ -68,7 +69,7 @@ Learn.plot = (() => {
     const [rows, columns] = [values.length, values[0].length];
     const [wide, high] = [(px(x.max) - px(x.min)) / columns, (py(y.min) - py(y.max)) / rows];
     values.forEach((line, j) => line.forEach((value, i) => group.append(svg("rect", {
-      x: px(x.min) + i * wide, y: py(y.min) - (j + 1) * high, width: wide + 0.5, height: high + 0.5,
+      x: px(x.min) + i * wide, y: py(y.min) - (j + 1) * high, width: wide, height: high,
       class: value >= 0.5 ? "learn-pass" : "learn-fail", "fill-opacity": (0.08 + Math.abs(value - 0.5) * 0.7).toFixed(3),
     }))));
     return group;
@@ -109,7 +110,7 @@ Learn.plot = (() => {
     let shown = {};
 
     function draw() {
-      const width = Math.max(240, Math.floor(figure.clientWidth));
+      const width = size();
       const px = scale(x, PAD.left, width - PAD.right);
       const py = scale(y, height - PAD.bottom, PAD.top);
       const inside = svg("g", { "clip-path": `url(#${clip})` });
@@ -132,8 +133,18 @@ Learn.plot = (() => {
     }
 
     new ResizeObserver(draw).observe(figure);
+    const size = () => Math.max(240, Math.floor(figure.clientWidth));
     return {
       element: figure,
+      drawing,
+      /* The pixel of a place, from the drawing's upper left corner. */
+      pixel: (at, up) => [scale(x, PAD.left, size() - PAD.right)(at), scale(y, height - PAD.bottom, PAD.top)(up)],
+      /* The place under a pointer, on axes that are not logarithmic. */
+      under({ clientX, clientY }) {
+        const { left, top } = drawing.getBoundingClientRect();
+        const back = ({ min, max }, from, to, pixel) => min + ((pixel - from) / (to - from)) * (max - min);
+        return [back(x, PAD.left, size() - PAD.right, clientX - left), back(y, height - PAD.bottom, PAD.top, clientY - top)];
+      },
       set(next, text) {
         shown = next;
         const named = [...(next.lines || []), ...(next.points || [])].filter(({ name }) => name);

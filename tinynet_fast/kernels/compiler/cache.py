@@ -6,6 +6,7 @@ itself would raise EOFError or UnpicklingError, or run the damaged code. The for
 """
 
 import hashlib
+import io
 import os
 import pickle
 from functools import cache
@@ -30,46 +31,39 @@ def stamp_of_kernels() -> str:
 
 
 class Files(IndexDataCacheFile):
-    """A kernel's index, and a file for each signature. Each has a checksum, and each file says what it belongs to.
+    """A file for each signature of a kernel, with a checksum. Each file says what it belongs to.
 
-    Without that, two processes that compile at the same time can give two signatures the same file.
+    There is no index, which Numba would keep: of two processes that compile at the same time, one would write its index
+    over the other's, and what the other had compiled would be lost.
     """
 
     def save(self, key: Any, data: Any) -> None:
-        super().save(key, (self._source_stamp, key, data))
+        self._save_data(self._name(key), (self._belongs_to(key), data))
 
     def load(self, key: Any) -> Any:
         """The machine code for `key`, or None if there is none that is sound and up to date."""
         try:
-            stamp, belongs_to, data = super().load(key)
-        except Exception:  # damaged, or None: unpickling can raise anything
+            with open(self._data_path(self._name(key)), "rb") as file:
+                digest, data = file.read(DIGEST), file.read()
+            if hashlib.sha256(data).digest() != digest:
+                return None
+            stream = io.BytesIO(data)
+            belongs_to = pickle.load(stream)
+            return pickle.load(stream) if belongs_to == self._belongs_to(key) else None
+        except Exception:  # there is none, or it is another Numba's: unpickling can raise anything
             return None
-        return data if (stamp, belongs_to) == (self._source_stamp, key) else None
 
     def _dump(self, obj: Any) -> bytes:
-        data = super()._dump(obj)
+        belongs_to, content = obj
+        data = super()._dump(belongs_to) + super()._dump(content)
         return hashlib.sha256(data).digest() + data
 
-    def _load_data(self, name: str) -> Any:
-        with open(self._data_path(name), "rb") as file:
-            return _checked(file.read())
+    def _belongs_to(self, key: Any) -> Any:
+        return self._version, self._source_stamp, key
 
-    def _load_index(self) -> dict[Any, str]:
-        try:
-            with open(self._index_path, "rb") as file:
-                if pickle.load(file) != self._version:
-                    return {}
-                stamp, overloads = _checked(file.read())
-        except Exception:  # there is none, or it is damaged
-            return {}
-        return overloads if stamp == self._source_stamp else {}
-
-
-def _checked(data: bytes) -> Any:
-    digest, data = data[:DIGEST], data[DIGEST:]
-    if hashlib.sha256(data).digest() != digest:
-        raise ValueError("the file is damaged")
-    return pickle.loads(data)
+    def _name(self, key: Any) -> str:
+        """Without the hash of the function's code, so that a file is written over after an edit."""
+        return f"{self._index_name.removesuffix('.nbi')}.{hashlib.sha256(repr(key[:2]).encode()).hexdigest()[:24]}.nbc"
 
 
 class KernelCache(FunctionCache):
