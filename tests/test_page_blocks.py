@@ -101,10 +101,12 @@ PAGE = """
 third = [1 / 3, "a", True]  # [0.5]: a comment of an assignment is not compared
 third  # [0.33, "a", True]: a third
 print("one", "two")
+print("of h1:", 1 / 8, -2)  # 0.12, -2: an eighth
 ```
 
 ```output
 one two
+of h1: 0.125 -2
 ```
 
 ```console
@@ -122,6 +124,8 @@ MISTAKES = {
     "a truth": ("True]: a", "False]: a"),
     "a length": (', "a", True]: a', ', "a"]: a'),
     "no value": ("# [0.33,", "# [0.33 and"),
+    "a printed number": ("# 0.12, -2", "# 0.14, -2"),
+    "a number that is not printed": ("# 0.12, -2", "# 0.12, -2, 3"),
     "what is printed": ("one two\n", "one ... three\n"),
     "what a command prints": ("no.json...", "other.json..."),
     "a status": ("tinynet-fast: no", "no"),

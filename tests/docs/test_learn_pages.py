@@ -113,7 +113,9 @@ def test_steps_are_put_in_order(page, name, by):
 
 
 def test_headings_go_down_one_level_at_a_time(page, name):
-    levels = page(name).js("return [...document.querySelectorAll('article :is(h1,h2,h3,h4,h5,h6)')].map((h) => +h.tagName[1])")
+    levels = page(name).js(
+        "return [...document.querySelectorAll('article :is(h1,h2,h3,h4,h5,h6)')].map((h) => +h.tagName[1])"
+    )
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(below <= above + 1 for above, below in zip(levels, levels[1:], strict=False))
@@ -125,7 +127,9 @@ def test_controls_and_pictures_have_names(page, name):
     assert named
     assert [element.get_attribute("outerHTML")[:200] for element in named if not element.accessible_name.strip()] == []
     for drawing in shown.all(".learn-drawing"):
-        assert shown.js("return document.getElementById(arguments[0].getAttribute('aria-describedby')).textContent", drawing)
+        assert shown.js(
+            "return document.getElementById(arguments[0].getAttribute('aria-describedby')).textContent", drawing
+        )
 
 
 def test_the_focus_is_seen(page, name):

@@ -9,7 +9,9 @@ OUTSIDE = """
     (element) => element.tagName !== "LINK" || /stylesheet|icon|preload/.test(element.rel)).map((element) => element.src || element.href);
   return [...used, ...linked].filter((name) => !/^(file|data|blob):/.test(name));
 """
-BROKEN = "return [...document.images].filter((image) => image.complete && !image.naturalWidth).map((image) => image.src)"
+BROKEN = (
+    "return [...document.images].filter((image) => image.complete && !image.naturalWidth).map((image) => image.src)"
+)
 
 
 @pytest.mark.parametrize("name", SITE_PAGES)
