@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +51,14 @@ def test_digests_are_those_of_every_machine():
     assert seen.kept
     assert seen.digests == KNOWN
     assert seen.digest == portable.overall(KNOWN)
+
+
+def test_the_page_names_the_digest():
+    """It is what people compare with, without the package."""
+    page = Path(__file__).parents[2] / "docs" / "portable.md"
+    assert re.findall(r"^    ([0-9a-f]{64})$", page.read_text(encoding="utf-8"), re.MULTILINE) == [
+        portable.overall(KNOWN)
+    ]
 
 
 @pytest.mark.parametrize("name", CPUS)
