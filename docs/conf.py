@@ -13,7 +13,8 @@ copyright = author
 version = release = __version__
 
 extensions = [
-    "command_line",  # in docs/_ext, as all that follow without a dot: every command of the program
+    "api_anchors",  # in docs/_ext, as all that follow without a dot: links from sources to the API
+    "command_line",  # every command of the program
     "drawings",  # pictures that are drawn while the site is built
     "learn_pages",  # quiz, order and lab
     "myst_nb",  # pages in Markdown; pages that begin with a kernel's name are run
