@@ -110,5 +110,35 @@ class Part:
         slider.send_keys((Keys.ARROW_RIGHT if steps > 0 else Keys.ARROW_LEFT) * abs(steps))
         assert abs(float(slider.get_attribute("value")) - value) < step / 2
 
+    def drag_slider(self, label, value):
+        """Move a slider to a value by mouse: near it by a click, then pixel by pixel."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        slider = self.labelled(label)
+        self.page.js("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", slider)
+        low, high, step = (float(slider.get_attribute(name)) for name in ("min", "max", "step"))
+        width = slider.size["width"]
+        pixel = (value - low) / (high - low) * (width - 16) + 8 - width / 2
+        for _ in range(20):
+            ActionChains(self.page.driver, duration=0).move_to_element_with_offset(slider, pixel, 0).click().perform()
+            off = value - float(slider.get_attribute("value"))
+            if abs(off) < step / 2:
+                return
+            pixel += 1 if off > 0 else -1
+        raise AssertionError(f"{label} cannot be moved to {value}")
+
+    def choose(self, label, text, keys=False):
+        """Choose from a list, by mouse or by arrow keys."""
+        from selenium.webdriver.common.keys import Keys
+        from selenium.webdriver.support.ui import Select
+
+        select = self.labelled(label)
+        if not keys:
+            return Select(select).select_by_visible_text(text)
+        texts = [option.text for option in Select(select).options]
+        steps = texts.index(text) - texts.index(Select(select).first_selected_option.text)
+        self.page.tab_to(select)
+        self.page.keys(*[Keys.ARROW_DOWN if steps > 0 else Keys.ARROW_UP] * abs(steps))
+
     def status(self):
         return " ".join(line.text for line in self.all("[role=status]"))

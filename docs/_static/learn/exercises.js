@@ -12,8 +12,12 @@
   }
 
   function verdict(word, ...parts) {
-    return el("span", { class: `learn-verdict-${word === "Right" ? "right" : "wrong"}` },
-      `${word === "Right" ? "\u2714" : "\u2718"} ${word}. `, ...parts);
+    return el(
+      "span",
+      { class: `learn-verdict-${word === "Right" ? "right" : "wrong"}` },
+      `${word === "Right" ? "\u2714" : "\u2718"} ${word}. `,
+      ...parts,
+    );
   }
 
   function quiz(box) {
@@ -24,7 +28,11 @@
     const name = id("quiz");
     const answers = items.map((item) => {
       const input = el("input", { type: "radio", name, id: id("answer") });
-      return { ...item, input, line: el("div", { class: "learn-answer" }, input, el("label", { for: input.id }, ...item.text)) };
+      return {
+        ...item,
+        input,
+        line: el("div", { class: "learn-answer" }, input, el("label", { for: input.id }, ...item.text)),
+      };
     });
     const check = el("button", { type: "button", class: "learn-button" }, "Check");
     const form = el("fieldset", {}, legend, ...answers.map(({ line }) => line), check);
@@ -43,7 +51,12 @@
 
   function order(box) {
     const right = [...box.querySelector("ol").children].map(split);
-    right.forEach((step) => { step.name = step.text.map((node) => node.textContent).join("").trim(); });
+    right.forEach((step) => {
+      step.name = step.text
+        .map((node) => node.textContent)
+        .join("")
+        .trim();
+    });
     const list = el("ol", { class: "learn-steps" });
     const result = { say() {} };
     const place = (step) => [...list.children].indexOf(step.line);
@@ -60,13 +73,29 @@
     }
 
     function line(step) {
-      const arrow = (sign, word, by) => el("button", {
-        type: "button", class: "learn-arrow", "aria-label": `Move ${word}: ${step.name}`,
-        onclick: (event) => { move(step, place(step) + by); event.currentTarget.focus(); },
-      }, sign);
+      const arrow = (sign, word, by) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: "learn-arrow",
+            "aria-label": `Move ${word}: ${step.name}`,
+            onclick: (event) => {
+              move(step, place(step) + by);
+              event.currentTarget.focus();
+            },
+          },
+          sign,
+        );
       const text = el("span", { class: "learn-step-text" }, ...step.text);
-      step.line = el("li", {}, el("span", { class: "learn-grip", "aria-hidden": "true" }, "\u2630"), text,
-        arrow("\u2191", "up", -1), arrow("\u2193", "down", 1));
+      step.line = el(
+        "li",
+        {},
+        el("span", { class: "learn-grip", "aria-hidden": "true" }, "\u2630"),
+        text,
+        arrow("\u2191", "up", -1),
+        arrow("\u2193", "down", 1),
+      );
       step.line.addEventListener("keydown", (event) => {
         const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
         if (!by) return;
@@ -116,19 +145,29 @@
       });
       box.setAttribute("data-result", wrong.length ? "wrong" : "right");
       if (!wrong.length) {
-        const reasons = right.map((step) => el("li", {}, el("strong", {}, step.name), ...step.explanation.cloneNode(true).childNodes));
+        const reasons = right.map((step) =>
+          el("li", {}, el("strong", {}, step.name), ...step.explanation.cloneNode(true).childNodes),
+        );
         return result.say(verdict("Right"), el("ol", {}, ...reasons));
       }
       const first = right.indexOf(wrong[0]);
       const there = right.find((step) => step.line === lines[first]);
-      result.say(verdict("Not yet"), `Number ${first + 1} is not "${there.name}". About that step: `,
-        ...there.explanation.cloneNode(true).childNodes);
+      result.say(
+        verdict("Not yet"),
+        `Number ${first + 1} is not "${there.name}". About that step: `,
+        ...there.explanation.cloneNode(true).childNodes,
+      );
     }
 
     box.querySelector("ol").replaceWith(list);
     list.append(...shuffled(right).map(line));
-    box.append(el("p", { class: "learn-hint" },
-      "Drag a step, or use its arrow buttons. Up and down keys work too when a button has the focus."));
+    box.append(
+      el(
+        "p",
+        { class: "learn-hint" },
+        "Drag a step, or use its arrow buttons. Up and down keys work too when a button has the focus.",
+      ),
+    );
     box.append(el("button", { type: "button", class: "learn-button", onclick: check }, "Check the order"));
     result.say = status(box).say;
   }

@@ -55,18 +55,25 @@ const Learn = (() => {
     function run() {
       const some = Math.ceil((goal - done) / 60);
       stop = () => {};
-      const halt = play(Math.ceil((goal - done) / some), 25, () => {
-        const next = Math.min(some, goal - done);
-        done += next;
-        advance(next);
-      }, () => {
-        stop = null;
-        if (done < goal) run();
-      });
+      const halt = play(
+        Math.ceil((goal - done) / some),
+        25,
+        () => {
+          const next = Math.min(some, goal - done);
+          done += next;
+          advance(next);
+        },
+        () => {
+          stop = null;
+          if (done < goal) run();
+        },
+      );
       if (stop) stop = halt;
     }
     return {
-      get done() { return done; },
+      get done() {
+        return done;
+      },
       go(n) {
         goal += n;
         if (!stop) run();
@@ -83,15 +90,21 @@ const Learn = (() => {
     for (const box of document.querySelectorAll(`.learn-lab[data-lab="${name}"]`)) {
       box.setAttribute("role", "group");
       box.setAttribute("aria-label", `Lab: ${name.replace(/-/g, " ")}`);
-      TinyNet.ready.then(
-        (net) => {
+      TinyNet.ready
+        .then((net) => {
           build(box, net);
           box.setAttribute("data-ready", "");
-        }
-      ).catch((problem) => {
-        box.append(el("p", { role: "alert", class: "learn-problem" }, `This lab cannot run here: ${problem.message || problem}`));
-        throw problem;
-      });
+        })
+        .catch((problem) => {
+          box.append(
+            el(
+              "p",
+              { role: "alert", class: "learn-problem" },
+              `This lab cannot run here: ${problem.message || problem}`,
+            ),
+          );
+          throw problem;
+        });
     }
   }
 
@@ -110,13 +123,21 @@ const Learn = (() => {
       shown.value = fmt(input.valueAsNumber, digits);
       input.setAttribute("aria-valuetext", shown.value);
     };
-    input.addEventListener("input", () => { show(); onInput(input.valueAsNumber); });
+    input.addEventListener("input", () => {
+      show();
+      onInput(input.valueAsNumber);
+    });
     parent.append(el("div", { class: "learn-slider" }, el("label", { for: input.id }, label), input, shown));
     show();
     return {
       input,
-      get value() { return input.valueAsNumber; },
-      set(number) { input.value = number; show(); },
+      get value() {
+        return input.valueAsNumber;
+      },
+      set(number) {
+        input.value = number;
+        show();
+      },
     };
   }
 
@@ -126,7 +147,15 @@ const Learn = (() => {
     for (const [key, text] of options) select.append(el("option", { value: key, selected: key === value }, text));
     select.addEventListener("change", () => onChange(select.value));
     parent.append(el("div", { class: "learn-choice" }, el("label", { for: select.id }, label), select));
-    return { select, get value() { return select.value; }, set(key) { select.value = key; } };
+    return {
+      select,
+      get value() {
+        return select.value;
+      },
+      set(key) {
+        select.value = key;
+      },
+    };
   }
 
   /* A labelled check box. */
@@ -134,7 +163,12 @@ const Learn = (() => {
     const input = el("input", { type: "checkbox", id: id("check"), checked: value });
     input.addEventListener("change", () => onChange(input.checked));
     parent.append(el("div", { class: "learn-check" }, input, el("label", { for: input.id }, label)));
-    return { input, get value() { return input.checked; } };
+    return {
+      input,
+      get value() {
+        return input.checked;
+      },
+    };
   }
 
   /* Buttons side by side: {text: action}. Returns them by their text. */
@@ -153,7 +187,12 @@ const Learn = (() => {
   function status(parent) {
     const line = el("p", { class: "learn-status", role: "status", "aria-live": "polite" });
     parent.append(line);
-    return { element: line, say(...parts) { line.replaceChildren(...parts); } };
+    return {
+      element: line,
+      say(...parts) {
+        line.replaceChildren(...parts);
+      },
+    };
   }
 
   /* The words that a lab's task is solved; a test finds the mark on the lab. */
@@ -162,16 +201,25 @@ const Learn = (() => {
     return el("strong", { class: "learn-verdict-right" }, `\u2714 Solved: ${text}`);
   }
 
-  /* A table of numbers. `update(rows, marked)`: cells are text, numbers or elements; `marked` rows stand out. */
-  function table(parent, { caption, head, rows = [] }) {
+  /* A table of numbers. `update(rows, marked)`: cells are text, numbers or elements; `marked` rows stand out.
+     `named`: the first cell of a row is its name. */
+  function table(parent, { caption, head, rows = [], named = false }) {
     const body = el("tbody");
     const title = el("caption", { id: id("caption") }, caption);
-    const header = el("tr", {}, ...head.map((text) => el("th", { scope: "col" }, text)));
-    const frame = el("div", { class: "learn-table", role: "region", tabindex: 0, "aria-labelledby": title.id },
-      el("table", {}, title, el("thead", {}, header), body));
-    const cell = (value) => el("td", {}, typeof value === "number" ? fmt(value) : value);
-    const update = (next, marked = []) => body.replaceChildren(...next.map((cells, i) =>
-      el("tr", marked.includes(i) ? { class: "learn-marked", "aria-current": "true" } : {}, ...cells.map(cell))));
+    const header = el("tr", {}, ...head.map((text) => el(text ? "th" : "td", text ? { scope: "col" } : {}, text)));
+    const frame = el(
+      "div",
+      { class: "learn-table", role: "region", tabindex: 0, "aria-labelledby": title.id },
+      el("table", {}, title, el("thead", {}, header), body),
+    );
+    const cell = (value, i) =>
+      el(...(named && i === 0 ? ["th", { scope: "row" }] : ["td", {}]), typeof value === "number" ? fmt(value) : value);
+    const update = (next, marked = []) =>
+      body.replaceChildren(
+        ...next.map((cells, i) =>
+          el("tr", marked.includes(i) ? { class: "learn-marked", "aria-current": "true" } : {}, ...cells.map(cell)),
+        ),
+      );
     parent.append(frame);
     update(rows);
     return { element: frame, update };
@@ -185,7 +233,9 @@ const Learn = (() => {
       if (typeof part === "string") line.append(el("span", { class: "learn-sign" }, part));
       else {
         values[part.name] = el("span", { class: "learn-value" }, "?");
-        line.append(el("span", { class: "learn-cell" }, el("span", { class: "learn-name" }, part.label), values[part.name]));
+        line.append(
+          el("span", { class: "learn-cell" }, el("span", { class: "learn-name" }, part.label), values[part.name]),
+        );
       }
     }
     parent.append(line);
@@ -205,5 +255,23 @@ const Learn = (() => {
     };
   }
 
-  return { el, id, fmt, exact, still, play, counter, lab, row, slider, choice, check, buttons, status, solved, table, flow };
+  return {
+    el,
+    id,
+    fmt,
+    exact,
+    still,
+    play,
+    counter,
+    lab,
+    row,
+    slider,
+    choice,
+    check,
+    buttons,
+    status,
+    solved,
+    table,
+    flow,
+  };
 })();

@@ -36,7 +36,10 @@ Learn.plot = (() => {
     return found;
   }
 
-  const tickText = (value) => (Math.abs(value) >= 1e4 || (value && Math.abs(value) < 1e-3) ? value.toExponential(0) : String(Number(value.toPrecision(6))));
+  const tickText = (value) =>
+    Math.abs(value) >= 1e4 || (value && Math.abs(value) < 1e-5)
+      ? value.toExponential(0)
+      : String(Number(value.toPrecision(6)));
 
   /* A map from an axis' numbers to pixels. */
   function scale({ min, max, log }, from, to) {
@@ -49,17 +52,30 @@ Learn.plot = (() => {
     const group = svg("g", { class: "learn-axes" });
     const bottom = height - PAD.bottom;
     for (const v of x.log ? powers(x.min, x.max) : ticks(x.min, x.max, width < 420 ? 4 : 8)) {
-      group.append(svg("line", { x1: px(v), x2: px(v), y1: PAD.top, y2: bottom }),
-        svg("text", { x: px(v), y: bottom + 18, "text-anchor": "middle" }, tickText(v)));
+      group.append(
+        svg("line", { x1: px(v), x2: px(v), y1: PAD.top, y2: bottom }),
+        svg("text", { x: px(v), y: bottom + 18, "text-anchor": "middle" }, tickText(v)),
+      );
     }
     for (const v of y.log ? powers(y.min, y.max) : ticks(y.min, y.max, 5)) {
-      group.append(svg("line", { x1: PAD.left, x2: width - PAD.right, y1: py(v), y2: py(v) }),
-        svg("text", { x: PAD.left - 7, y: py(v) + 4, "text-anchor": "end" }, tickText(v)));
+      group.append(
+        svg("line", { x1: PAD.left, x2: width - PAD.right, y1: py(v), y2: py(v) }),
+        svg("text", { x: PAD.left - 7, y: py(v) + 4, "text-anchor": "end" }, tickText(v)),
+      );
     }
     const middle = (PAD.top + bottom) / 2;
     group.append(
-      svg("text", { x: (PAD.left + width - PAD.right) / 2, y: height - 8, "text-anchor": "middle", class: "learn-axis" }, x.label),
-      svg("text", { x: 13, y: middle, "text-anchor": "middle", class: "learn-axis", transform: `rotate(-90 13 ${middle})` }, y.label));
+      svg(
+        "text",
+        { x: (PAD.left + width - PAD.right) / 2, y: height - 8, "text-anchor": "middle", class: "learn-axis" },
+        x.label,
+      ),
+      svg(
+        "text",
+        { x: 13, y: middle, "text-anchor": "middle", class: "learn-axis", transform: `rotate(-90 13 ${middle})` },
+        y.label,
+      ),
+    );
     return group;
   }
 
@@ -68,10 +84,20 @@ Learn.plot = (() => {
     const group = svg("g", { class: "learn-shade" });
     const [rows, columns] = [values.length, values[0].length];
     const [wide, high] = [(px(x.max) - px(x.min)) / columns, (py(y.min) - py(y.max)) / rows];
-    values.forEach((line, j) => line.forEach((value, i) => group.append(svg("rect", {
-      x: px(x.min) + i * wide, y: py(y.min) - (j + 1) * high, width: wide, height: high,
-      class: value >= 0.5 ? "learn-pass" : "learn-fail", "fill-opacity": (0.08 + Math.abs(value - 0.5) * 0.7).toFixed(3),
-    }))));
+    values.forEach((line, j) =>
+      line.forEach((value, i) =>
+        group.append(
+          svg("rect", {
+            x: px(x.min) + i * wide,
+            y: py(y.min) - (j + 1) * high,
+            width: wide,
+            height: high,
+            class: value >= 0.5 ? "learn-pass" : "learn-fail",
+            "fill-opacity": (0.08 + Math.abs(value - 0.5) * 0.7).toFixed(3),
+          }),
+        ),
+      ),
+    );
     return group;
   }
 
@@ -87,9 +113,14 @@ Learn.plot = (() => {
     return d;
   }
 
-  const swatch = (series) => svg("svg", { width: 34, height: 14, "aria-hidden": "true", class: `learn-series-${series.look}` },
-    series.mark ? svg("path", { d: MARKS[series.mark], class: "learn-mark", transform: "translate(17 7)" })
-      : svg("path", { d: "M1 7H33", class: "learn-line" }));
+  const swatch = (series) =>
+    svg(
+      "svg",
+      { width: 34, height: 14, "aria-hidden": "true", class: `learn-series-${series.look}` },
+      series.mark
+        ? svg("path", { d: MARKS[series.mark], class: "learn-mark", transform: "translate(17 7)" })
+        : svg("path", { d: "M1 7H33", class: "learn-line" }),
+    );
 
   /* plot(parent, {title, x: {label, min, max, log}, y: {...}, height}) returns
        set({lines, points, shade}, text): draw anew; `text` says in words what is seen.
@@ -101,8 +132,14 @@ Learn.plot = (() => {
     const drawing = svg("svg", { role: "img", class: "learn-drawing" });
     const legend = el("ul", { class: "learn-legend" });
     const caption = el("p", { class: "learn-caption", id: id("plot") });
-    const figure = el("figure", { class: "learn-plot" }, el("p", { class: "learn-title" }, title), drawing, legend,
-      el("figcaption", {}, caption));
+    const figure = el(
+      "figure",
+      { class: "learn-plot" },
+      el("p", { class: "learn-title" }, title),
+      drawing,
+      legend,
+      el("figcaption", {}, caption),
+    );
     drawing.setAttribute("aria-label", title);
     drawing.setAttribute("aria-describedby", caption.id);
     parent.append(figure);
@@ -114,8 +151,16 @@ Learn.plot = (() => {
       const px = scale(x, PAD.left, width - PAD.right);
       const py = scale(y, height - PAD.bottom, PAD.top);
       const inside = svg("g", { "clip-path": `url(#${clip})` });
-      const box = svg("clipPath", { id: clip }, svg("rect", {
-        x: PAD.left, y: PAD.top - 4, width: width - PAD.left - PAD.right, height: height - PAD.top - PAD.bottom + 8 }));
+      const box = svg(
+        "clipPath",
+        { id: clip },
+        svg("rect", {
+          x: PAD.left,
+          y: PAD.top - 4,
+          width: width - PAD.left - PAD.right,
+          height: height - PAD.top - PAD.bottom + 8,
+        }),
+      );
       if (shown.shade) inside.append(shade(shown.shade, x, y, px, py));
       for (const series of shown.lines || []) {
         inside.append(svg("path", { d: path(series, x, y, px, py), class: `learn-line learn-series-${series.look}` }));
@@ -123,8 +168,13 @@ Learn.plot = (() => {
       const marks = svg("g", {});
       for (const series of shown.points || []) {
         for (let i = 0; i < series.xs.length; i++) {
-          marks.append(svg("path", { d: MARKS[series.mark], class: `learn-mark learn-series-${series.look}`,
-            transform: `translate(${px(series.xs[i]).toFixed(1)} ${py(series.ys[i]).toFixed(1)})` }));
+          marks.append(
+            svg("path", {
+              d: MARKS[series.mark],
+              class: `learn-mark learn-series-${series.look}`,
+              transform: `translate(${px(series.xs[i]).toFixed(1)} ${py(series.ys[i]).toFixed(1)})`,
+            }),
+          );
         }
       }
       drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -143,7 +193,10 @@ Learn.plot = (() => {
       under({ clientX, clientY }) {
         const { left, top } = drawing.getBoundingClientRect();
         const back = ({ min, max }, from, to, pixel) => min + ((pixel - from) / (to - from)) * (max - min);
-        return [back(x, PAD.left, size() - PAD.right, clientX - left), back(y, height - PAD.bottom, PAD.top, clientY - top)];
+        return [
+          back(x, PAD.left, size() - PAD.right, clientX - left),
+          back(y, height - PAD.bottom, PAD.top, clientY - top),
+        ];
       },
       set(next, text) {
         shown = next;

@@ -2,9 +2,16 @@
 
 Learn.lab("sigmoid", (box, net) => {
   const sum = Learn.slider(box, { label: "Sum", min: -8, max: 8, step: 0.1, value: 0, digits: 1, onInput: show });
-  const worked = Learn.flow(box, [{ name: "sum", label: "sum" }, "\u2192 sigmoid \u2192", { name: "chance", label: "chance" }]);
+  const worked = Learn.flow(box, [
+    { name: "sum", label: "sum" },
+    "\u2192 sigmoid \u2192",
+    { name: "chance", label: "chance" },
+  ]);
   const plot = Learn.plot(box, {
-    title: "The sigmoid", x: { label: "sum", min: -8, max: 8 }, y: { label: "chance", min: 0, max: 1 }, height: 260,
+    title: "The sigmoid",
+    x: { label: "sum", min: -8, max: 8 },
+    y: { label: "chance", min: 0, max: 1 },
+    height: 260,
   });
   const xs = Array.from({ length: 161 }, (_, i) => (i - 80) / 10);
   const curve = { name: "sigmoid", xs, ys: xs.map(net.sigmoid), look: 0 };
@@ -14,10 +21,13 @@ Learn.lab("sigmoid", (box, net) => {
     worked.set({ sum: sum.value }, 1);
     worked.set({ chance });
     Learn.exact(box, "chance", chance);
-    plot.set({
-      lines: [curve],
-      points: [{ name: "your sum", xs: [sum.value], ys: [chance], look: 3, mark: "diamond" }],
-    }, `A sum of ${Learn.fmt(sum.value, 1)} gives a chance of ${Learn.fmt(chance)}.`);
+    plot.set(
+      {
+        lines: [curve],
+        points: [{ name: "your sum", xs: [sum.value], ys: [chance], look: 3, mark: "diamond" }],
+      },
+      `A sum of ${Learn.fmt(sum.value, 1)} gives a chance of ${Learn.fmt(chance)}.`,
+    );
   }
 
   show();
@@ -27,20 +37,42 @@ Learn.lab("threshold", (box, net) => {
   const names = ["Ada", "Ben", "Cleo", "Dev", "Eva", "Finn", "Gia"];
   const hours = [1, 2, 2.3, 2.5, 2.6, 3, 4];
   const chances = net.predictNeuron(hours, [1.5], -3.5);
-  const threshold = Learn.slider(box, { label: "Threshold", min: 0.05, max: 0.95, step: 0.05, value: 0.5, onInput: show });
-  const table = Learn.table(box, { caption: "The class", head: ["student", "hours", "chance", "at 0.5", "at your threshold", ""] });
+  const threshold = Learn.slider(box, {
+    label: "Threshold",
+    min: 0.05,
+    max: 0.95,
+    step: 0.05,
+    value: 0.5,
+    onInput: show,
+  });
+  const table = Learn.table(box, {
+    caption: "The class",
+    head: ["student", "hours", "chance", "at 0.5", "at your threshold", ""],
+    named: true,
+  });
   const said = Learn.status(box);
   const word = (chance, limit) => (chance >= limit ? "pass" : "fail");
 
   function show() {
     const limit = threshold.value;
     const flips = names.map((_, i) => word(chances[i], 0.5) !== word(chances[i], limit));
-    table.update(names.map((name, i) => [name, String(hours[i]), chances[i], word(chances[i], 0.5), word(chances[i], limit),
-      flips[i] ? "flips" : ""]), [...flips.keys()].filter((i) => flips[i]));
+    table.update(
+      names.map((name, i) => [
+        name,
+        String(hours[i]),
+        chances[i],
+        word(chances[i], 0.5),
+        word(chances[i], limit),
+        flips[i] ? "flips" : "",
+      ]),
+      [...flips.keys()].filter((i) => flips[i]),
+    );
     const who = names.filter((_, i) => flips[i]);
     Learn.exact(box, "chances", chances);
     box.setAttribute("data-flips", who.join(" "));
-    said.say(`At a threshold of ${Learn.fmt(limit, 2)}: ${who.length ? `${who.join(" and ")} changed sides.` : "nobody changes sides."}`);
+    said.say(
+      `At a threshold of ${Learn.fmt(limit, 2)}: ${who.length ? `${who.join(" and ")} changed sides.` : "nobody changes sides."}`,
+    );
   }
 
   show();

@@ -64,9 +64,9 @@ Learn.lab("two-inputs", (box, net) => {
     "+",
     { name: "bias", label: "bias" },
     "=",
-    { name: "z", label: "z" },
+    { name: "z", label: "sum" },
     "→",
-    { name: "p", label: "probability of a pass" },
+    { name: "p", label: "chance of a pass" },
   ]);
   const answer = Learn.status(box);
 
@@ -139,7 +139,7 @@ Learn.lab("two-inputs", (box, net) => {
     });
     const p = Array.from(net.predictNeuron(cells, neuron.weights, bias));
     const xs = [STUDY.min, STUDY.max];
-    const line = w1 ? [{ name: "boundary, z = 0", xs, ys: xs.map((x) => -(bias + w0 * x) / w1), look: 5 }] : [];
+    const line = w1 ? [{ name: "boundary: the sum is 0", xs, ys: xs.map((x) => -(bias + w0 * x) / w1), look: 5 }] : [];
     const right = Array.from(net.predictNeuron(X, neuron.weights, bias)).filter(
       (value, i) => value >= 0.5 === (y[i] === 1),
     ).length;
@@ -152,7 +152,7 @@ Learn.lab("two-inputs", (box, net) => {
       `After ${counter.done} epochs the neuron is right on ${right} of 10 students. ${
         w1
           ? "Above the line it says pass, if the sleep weight is positive."
-          : "All weights are 0, so there is no line yet: every probability is 0.5."
+          : "All weights are 0, so there is no line yet: every chance is 0.5."
       }`,
     );
     learned.set({ epochs: String(counter.done), study: w0, sleep: w1, bias, loss: loss === null ? "–" : loss });
