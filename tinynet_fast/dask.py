@@ -13,8 +13,9 @@ from tinynet_fast.cluster import train
 from tinynet_fast.cluster.dask_scoring import predicted
 from tinynet_fast.cluster.dask_shards import dask_cluster
 from tinynet_fast.cluster.learned import are_numbers
-from tinynet_fast.cluster.scoring import check_has_probabilities, check_model
+from tinynet_fast.cluster.scoring import check_has_probabilities
 from tinynet_fast.models import MLP, Model, Neuron
+from tinynet_fast.models.base import check_model
 from tinynet_fast.training.result import TrainingResult
 from tinynet_fast.training.sweep_result import SweepResult
 

@@ -24,11 +24,12 @@ from tinynet_fast.cluster.readers import (
     parquet_files,
     target_layout,
 )
-from tinynet_fast.cluster.scoring import check_has_probabilities, check_model
+from tinynet_fast.cluster.scoring import check_has_probabilities
 from tinynet_fast.cluster.spark_frames import arrow_schema, is_frame, partition_id, scored, session_of
 from tinynet_fast.cluster.state import pack, unpack
 from tinynet_fast.cluster.tasks import Group, Share, Task, in_turn, work
 from tinynet_fast.models import MLP, Model, Neuron
+from tinynet_fast.models.base import check_model
 from tinynet_fast.rows.files import Library
 from tinynet_fast.training.history import Arrays
 from tinynet_fast.training.result import TrainingResult
