@@ -16,6 +16,7 @@ extensions = [
     "command_line",  # in docs/_ext, as all that follow without a dot: every command of the program
     "drawings",  # pictures that are drawn while the site is built
     "learn_pages",  # quiz, order and lab
+    "notebook_downloads",
     "myst_nb",  # pages in Markdown; pages that begin with a kernel's name are run
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -38,6 +39,7 @@ myst_substitutions = {"version": version}
 nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_execution_in_temp = True  # pages write files
 
 default_role = "code"  # what docstrings write between single backticks
 autodoc_typehints = "none"  # numpydoc's sections have the types
