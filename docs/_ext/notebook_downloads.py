@@ -21,11 +21,11 @@ def setup(app):
 
 def write_notebooks(app, exception):
     """Write the notebooks, if the build ended well."""
-    if exception is None:
-        for source in sorted((Path(app.outdir).parent / "jupyter_execute").rglob("*.ipynb")):
-            target = Path(app.outdir) / source.relative_to(Path(app.outdir).parent / "jupyter_execute")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            nbformat.write(without_page(nbformat.read(source, as_version=4)), target)
+    site = Path(app.outdir)
+    for page in [] if exception else sorted(app.env.found_docs):
+        ran = site.parent / "jupyter_execute" / f"{page}.ipynb"
+        if ran.is_file():
+            nbformat.write(without_page(nbformat.read(ran, as_version=4)), site / f"{page}.ipynb")
 
 
 def without_page(notebook):
