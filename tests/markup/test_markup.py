@@ -24,7 +24,9 @@ def drawn(figure):
 def test_texts_are_shown_as_they_are(hostile):
     curve = Curve(hostile, np.arange(3), np.arange(3))
     figure = chart(hostile, [curve, curve], Axis(hostile), Axis(hostile))
-    shown = frame(table([hostile], [[hostile, hostile]], hostile), paragraph(hostile), facts([(hostile, hostile)]), figure)
+    shown = frame(
+        table([hostile], [[hostile, hostile]], hostile), paragraph(hostile), facts([(hostile, hostile)]), figure
+    )
     seen = Page(shown)
     assert {"script", "b"}.isdisjoint(seen.tags)
     assert "\x1b" not in shown

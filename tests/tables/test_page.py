@@ -16,6 +16,7 @@ from tinynet_fast.tables.evaluate import evaluate
 from tinynet_fast.tables.page import page, write_page
 from tinynet_fast.tables.report_view import number
 
+
 @pytest.fixture
 def rows():
     rng = np.random.default_rng(0)

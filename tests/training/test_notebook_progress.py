@@ -19,7 +19,8 @@ def shown(monkeypatch):
     lines = []
 
     def display(data, raw, display_id):
-        assert raw and display_id
+        assert raw
+        assert display_id
         line = [data]
         lines.append(line)
         return SimpleNamespace(update=lambda data, raw: line.append(data))
@@ -63,9 +64,8 @@ def test_it_says_that_training_was_stopped(shown):
     with pytest.raises(KeyboardInterrupt):
         train_neuron(ROWS.X, ROWS.y, epochs=30, progress=True, callback=stop)
     assert shown[0][-1]["text/plain"].endswith("; stopped")
-    with pytest.raises(ValueError, match="stop here"):
-        with progress.waiting(True, "choosing options ..."):
-            raise ValueError("stop here")
+    with pytest.raises(ValueError, match="stop here"), progress.waiting(True, "choosing options ..."):
+        raise ValueError("stop here")
     assert shown[1][-1]["text/plain"].startswith("choosing options: ")
 
 
