@@ -2,6 +2,7 @@
 
 - A ```python block runs. A line `expression  # value` is evaluated; the value may have fewer digits, and an
   explanation after a colon: `1 / 3  # 0.333: a third`. A comment that begins like a value has to be one.
+- A line `print(...)  # values` prints the numbers of its comment, with at least as many digits.
 - A ```console block runs its `$ tinynet-fast ...` lines. Lines below a command are what it prints.
 - An ```output block is what the block before it printed.
 
@@ -24,6 +25,7 @@ from tinynet_fast.cli.app import main
 
 FENCE = re.compile(r"^(`{3,})(\w*)[^\n]*\n(.*?)^\1`*[ ]*$", re.MULTILINE | re.DOTALL)
 VALUE = re.compile(r"[-\[({'\"\d]|(True|False|None)\b")  # how a comment begins that is a value
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d*)?(?:e[-+]?\d+)?(?!\w)")  # not the 1 of h1
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Programs besides tinynet-fast that a page may name. They install, build or test: they are not run.
 OTHERS = {"make", "pip", ".", "git", "python", "source", "docker"}
@@ -63,7 +65,12 @@ def run_python(block, name, names):
     with contextlib.redirect_stdout(out):
         for statement in ast.parse(source, name).body:
             shown = comments.get(statement.end_lineno)
-            if isinstance(statement, ast.Expr) and shown is not None:
+            if shown is not None and is_print(statement):
+                before = len(out.getvalue())
+                exec(compile(ast.Module([statement], []), name, "exec"), names)
+                printed = out.getvalue()[before:]
+                assert prints(printed, shown), f"{name}:{statement.end_lineno} shows {shown}, but prints {printed}"
+            elif isinstance(statement, ast.Expr) and shown is not None:
                 value = eval(compile(ast.Expression(statement.value), name, "eval"), names)
                 assert agrees(value, shown), f"{name}:{statement.end_lineno} shows {shown}, but the value is {value!r}"
             else:
@@ -78,6 +85,22 @@ def shown_values(source):
     return {line: comment for line, comment in words.items() if VALUE.match(comment)}
 
 
+def is_print(statement):
+    call = getattr(statement, "value", None)
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"
+
+
+def prints(printed, comment):
+    """Whether the numbers that were printed are those of a comment, as far as these have digits."""
+    found, shown = NUMBER.findall(printed), NUMBER.findall(comment.partition(": ")[0])
+    return len(found) == len(shown) > 0 and all(map(close, map(float, found), shown))
+
+
+def close(value, text):
+    """Whether a number is the one that a text shows, as far as the text has digits."""
+    return abs(value - float(text)) <= 0.5 * 10.0 ** Decimal(text).as_tuple().exponent * (1.0 + 1e-6)
+
+
 def agrees(value, comment):
     """Whether a value is the one that a comment shows, as far as it has digits."""
     for end in [len(comment), *(m.start() for m in re.finditer(": ", comment))]:
@@ -89,16 +112,17 @@ def agrees(value, comment):
 
 def same(value, node, text):
     if isinstance(node, ast.List | ast.Tuple):
-        return len(value) == len(node.elts) and all(
-            same(item, shown, text) for item, shown in zip(value, node.elts, strict=True)
+        return (
+            isinstance(value, list | tuple)
+            and len(value) == len(node.elts)
+            and all(same(item, shown, text) for item, shown in zip(value, node.elts, strict=True))
         )
     if isinstance(node, ast.Dict):
         keys = [ast.literal_eval(key) for key in node.keys]
         return keys == list(value) and all(same(value[k], v, text) for k, v in zip(keys, node.values, strict=True))
     shown = ast.literal_eval(node)
     if isinstance(shown, float):
-        last = Decimal(ast.get_source_segment(text, node)).as_tuple().exponent
-        return abs(value - shown) <= 0.5 * 10.0**last * (1.0 + 1e-6)
+        return isinstance(value, float | int) and close(value, ast.get_source_segment(text, node))
     return value == shown
 
 

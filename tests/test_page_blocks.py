@@ -70,12 +70,9 @@ def test_the_first_pages_and_the_guides_have_blocks_that_run():
 def test_a_block_that_does_not_run_says_why():
     """A block in Python with the tag `py` begins with a comment that says why it is not run."""
     found = [(name, block) for name, text in PAGES.items() for block in page_blocks.blocks(text)]
-    silent = [
-        name
-        for name, block in found
-        if block.language == "py" and "# Not run here: " not in block.text.partition("\n")[0]
-    ]
-    assert not silent
+    left_out = [(name, block.text) for name, block in found if block.language == "py"]
+    assert left_out
+    assert not [name for name, text in left_out if not text.startswith("# Not run here: ")]
 
 
 def test_what_pages_name_is_there():
@@ -104,10 +101,12 @@ PAGE = """
 third = [1 / 3, "a", True]  # [0.5]: a comment of an assignment is not compared
 third  # [0.33, "a", True]: a third
 print("one", "two")
+print("of h1:", 1 / 8, -2)  # 0.12, -2: an eighth
 ```
 
 ```output
 one two
+of h1: 0.125 -2
 ```
 
 ```console
@@ -125,6 +124,8 @@ MISTAKES = {
     "a truth": ("True]: a", "False]: a"),
     "a length": (', "a", True]: a', ', "a"]: a'),
     "no value": ("# [0.33,", "# [0.33 and"),
+    "a printed number": ("# 0.12, -2", "# 0.14, -2"),
+    "a number that is not printed": ("# 0.12, -2", "# 0.12, -2, 3"),
     "what is printed": ("one two\n", "one ... three\n"),
     "what a command prints": ("no.json...", "other.json..."),
     "a status": ("tinynet-fast: no", "no"),
@@ -151,3 +152,8 @@ def test_an_error_names_the_line_of_the_page(tmp_path, monkeypatch):
     last = info.traceback[-1]
     assert str(last.path).endswith("page.md")
     assert last.lineno + 1 == 5
+
+
+def test_the_guides_list_every_example():
+    listed = set(re.findall(r"\]\(\.\./\.\./examples/(\w+)\.py\)", PAGES["docs/guides/index.md"]))
+    assert listed == {path.stem for path in (ROOT / "examples").glob("*.py")}

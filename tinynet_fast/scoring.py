@@ -137,6 +137,18 @@ def predict_file(
     ValueError
         If a row cannot be predicted, naming the place (see `open_source`); if the number of columns is not the number
         of inputs; if `output` is one of the files that are read, or its name stands for another format.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from tinynet_fast import scoring, train_neuron
+    >>> model = train_neuron([1, 2, 3, 4], ["fail", "fail", "pass", "pass"], epochs=1000).model
+    >>> with TemporaryDirectory() as folder:
+    ...     rows = scoring.predict_file(model, [[1.5], [3.5]], Path(folder, "answers.csv"))
+    ...     lines = Path(folder, "answers.csv").read_text().splitlines()
+    >>> rows, lines[0]
+    (2, 'row,P(pass),prediction')
     """
     check_output(output)
     source = open_for(model, data, features, drop_missing, separator=separator, encoding=encoding)

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -325,3 +326,11 @@ def test_pickles_of_older_versions_load(kind, neuron, network):
     assert type(again) is type(model)
     assert_keeps(0.0, flat(again), flat(model))
     assert again.labels.tolist() == model.labels.tolist()
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+@pytest.mark.parametrize("path", ["rows.csv", Path("rows.csv")], ids=["text", "path"])
+def test_a_path_in_place_of_rows_is_refused_with_the_remedy(method, path, neuron, network):
+    for model in (neuron, network):
+        with pytest.raises(ValueError, match=r"X is 'rows.csv', a path, but .*predict_file"):
+            getattr(model, method)(path)

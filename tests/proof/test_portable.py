@@ -234,3 +234,8 @@ def test_plain_python_runs_the_reference(rows):
     assert set(vars(kernels.plain)) >= {"sgd_epochs", "network_epochs", "sgd_sparse_epochs", "powers"}
     assert ENGINES["portable"] is PORTABLE
     assert PORTABLE.is_portable
+
+
+def test_a_path_in_place_of_a_model_is_refused(rows):
+    with pytest.raises(ValueError, match="model is a str; a Neuron or an MLP is needed"):
+        reproduce("model.json", *rows)

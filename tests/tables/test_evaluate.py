@@ -72,3 +72,5 @@ def test_rows_that_cannot_be_judged(rows):
         evaluate(model, rows[0], np.full(200, 9))
     with pytest.raises(ValueError, match="X has 200 rows and y has 3 labels"):
         evaluate(model, rows[0], [0, 1, 2])
+    with pytest.raises(ValueError, match=r"model is a str; .* \(tinynet_fast.load reads one\)"):
+        evaluate("model.json", *rows)

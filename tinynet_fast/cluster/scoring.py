@@ -3,18 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tinynet_fast.models import Model
+from tinynet_fast.models.base import Model, check_model
 from tinynet_fast.rows.files import checked_features
 from tinynet_fast.rows.index_columns import index_columns
 from tinynet_fast.rows.messages import listed
-
-
-def check_model(model: Any) -> None:
-    """ValueError if `model` is not a Neuron or an MLP."""
-    if not isinstance(model, Model):
-        raise ValueError(
-            f"model is a {type(model).__name__}; a Neuron or an MLP is needed (tinynet_fast.load reads one)"
-        )
 
 
 def check_has_probabilities(model: Model) -> None:

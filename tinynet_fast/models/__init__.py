@@ -19,6 +19,16 @@ KINDS: dict[str, type[Loaded]] = {**MEMBERS, "ensemble": Ensemble}  # by the fie
 def load(path: str | os.PathLike[str]) -> Loaded:
     """Read the model that `save` wrote to `path`.
 
+    Parameters
+    ----------
+    path : str or path
+        A JSON file.
+
+    Returns
+    -------
+    Neuron, MLP or Ensemble
+        Its weights have the bits that were saved.
+
     Raises
     ------
     ModelFileError
@@ -26,6 +36,18 @@ def load(path: str | os.PathLike[str]) -> Loaded:
         do not fit, and for a file in a newer format; the message then names the version that wrote it.
     OSError
         If the file is missing or cannot be read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from tinynet_fast import load, train_neuron
+    >>> model = train_neuron([1, 2, 3, 4], ["fail", "fail", "pass", "pass"], epochs=1000).model
+    >>> with TemporaryDirectory() as folder:
+    ...     model.save(Path(folder, "pass.json"))
+    ...     same = load(Path(folder, "pass.json"))
+    >>> same.predict([1.5, 3.5]).tolist()
+    ['fail', 'pass']
     """
     found = files.read(path)
     try:

@@ -362,6 +362,11 @@ class Model(Conversions):
         files.write(path, self._fields() | common)
 
     def _matrix(self, X: Any) -> Any:
+        if isinstance(X, (str, os.PathLike)):
+            raise ValueError(
+                f"X is {str(X)!r}, a path, but models read rows in memory: for files use evaluate(model, path) or "
+                "tinynet_fast.scoring.predict_file(model, path, output)"
+            )
         numbers = isinstance(X, np.ndarray) and X.dtype.names is None
         encoded = None if self.columns is None or numbers else self.columns.encode_rows(X)
         if encoded is not None:
@@ -372,3 +377,11 @@ class Model(Conversions):
                 f"{listed(self.columns.names)}: pass a frame, or a dict for one row"
             )
         return rows_for(X, self.features, self.n_features, sparse=self._sparse)
+
+
+def check_model(model: Any) -> None:
+    """ValueError if `model` is none, such as the path of one."""
+    if not isinstance(model, Model):
+        raise ValueError(
+            f"model is a {type(model).__name__}; a Neuron or an MLP is needed (tinynet_fast.load reads one)"
+        )

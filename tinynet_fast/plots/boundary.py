@@ -57,6 +57,14 @@ def decision_boundary(model: Neuron | MLP, X: Any, y: Any, ax: Any = None) -> An
     ------
     ValueError
         If the model has more than two inputs, no probabilities, or predicts several numbers.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> plots.decision_boundary(model, X, y).get_xlabel()
+    'first input'
     """
     ax = axes(ax)
     if model.n_features > 2:

@@ -51,6 +51,14 @@ def contributions(model: Neuron | MLP, X: Any = None, y: Any = None, ax: Any = N
     ------
     ValueError
         If there are no rows and the model has hidden units, or does not know its inputs' deviations.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> [text.get_text() for text in plots.contributions(model, X, y).get_yticklabels()]
+    ['input 1', 'input 2']
     """
     if X is None:
         bars, label = _of_weights(model), f"weight times deviation of the input{_unit(model)}"
@@ -97,7 +105,21 @@ def _loss(model: Neuron | MLP) -> tuple[str, str]:
 
 
 def can_show_weights(model: Neuron | MLP) -> bool:
-    """Whether `contributions` needs no rows: the model has no hidden units and knows its inputs' deviations."""
+    """Whether `contributions` needs no rows: the model has no hidden units and knows its inputs' deviations.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+        A model that `train` returned knows the deviations.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> plots.can_show_weights(model)
+    False
+    """
     return _is_plain(model) and model.training.get("deviations") is not None
 
 

@@ -97,10 +97,26 @@ def thinned(n: int) -> Any:
 def save(ax: Any, path: str | os.PathLike[str]) -> None:
     """Write the figure of `ax` to `path`, a .png or .svg file. If anything fails, an old file stays as it was.
 
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        What a function of this module returned.
+    path : str or path
+        The file's name, which ends in .png or .svg.
+
     Raises
     ------
     ValueError
         If the name ends in something else.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from tinynet_fast import plots, train_neuron
+    >>> result = train_neuron([1, 2, 3, 4], [0, 0, 1, 1], epochs=100)
+    >>> with TemporaryDirectory() as folder:
+    ...     plots.save(plots.loss_curves(result), Path(folder, "losses.png"))
     """
     kind = check_name(path)
     with atomic_file(path, "wb") as file:
@@ -108,7 +124,19 @@ def save(ax: Any, path: str | os.PathLike[str]) -> None:
 
 
 def check_name(path: str | os.PathLike[str]) -> str:
-    """Return "png" or "svg" by the file's name; ValueError for another name, ImportError without matplotlib."""
+    """Return "png" or "svg" by the file's name; ValueError for another name, ImportError without matplotlib.
+
+    Parameters
+    ----------
+    path : str or path
+        Nothing is written to it.
+
+    Examples
+    --------
+    >>> from tinynet_fast import plots
+    >>> plots.check_name("losses.png")
+    'png'
+    """
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in ("png", "svg"):
         raise ValueError(f"{path}: pictures are written as .png or .svg; name the file so")

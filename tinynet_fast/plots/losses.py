@@ -32,6 +32,13 @@ def loss_curves(result: Any, ax: Any = None) -> Any:
         epochs are much higher than all later ones, they are cut off, and the title says so. If the losses change
         little, the axis does not start at 0. If nearly all of the change is in the first of many epochs, the axis of
         epochs is logarithmic.
+
+    Examples
+    --------
+    >>> from tinynet_fast import plots, train_neuron
+    >>> result = train_neuron([1, 2, 3, 4], [0, 0, 1, 1], epochs=100)
+    >>> plots.loss_curves(result).get_xlabel()
+    'epoch'
     """
     if isinstance(result, (np.ndarray, list, tuple)):
         return _losses_alone(np.asarray(result, dtype=np.float64), axes(ax))
@@ -115,6 +122,13 @@ def learning_rates(result: Any, ax: Any = None) -> Any:
         The best model's curve is thick and named in the legend. If a model diverged, its curve ends in a cross at its
         last finite loss. If its steps can overshoot, the legend calls it unstable. If the losses differ by a factor of
         more than 10, the axis is logarithmic.
+
+    Examples
+    --------
+    >>> from tinynet_fast import plots, sweep
+    >>> result = sweep([1, 2, 3, 4], [0, 0, 1, 1], learning_rate=[0.01, 0.1, 0.5], epochs=100)
+    >>> len(plots.learning_rates(result).lines)
+    3
     """
     check_result(result, "fold", "learning_rates takes what sweep returns")
     ours, ax = ax is None, axes(ax)

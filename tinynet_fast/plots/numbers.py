@@ -43,6 +43,14 @@ def predictions(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any
     ------
     ValueError
         For a model of labels, or of several numbers a row.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.exam_scores()
+    >>> model = train_neuron(X, y, output="linear", standardize=True, learning_rate=0.01, epochs=500).model
+    >>> plots.predictions(model, X, y).get_ylabel()
+    'predicted number'
     """
     judged = judge_numbers(model, X, y)
     ax = axes(ax)
@@ -80,6 +88,14 @@ def residuals(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
     ------
     ValueError
         For a model of labels, or of several numbers a row.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.exam_scores()
+    >>> model = train_neuron(X, y, output="linear", standardize=True, learning_rate=0.01, epochs=500).model
+    >>> plots.residuals(model, X, y).get_ylabel()
+    'error: true less predicted'
     """
     judged = judge_numbers(model, X, y)
     ax = axes(ax)

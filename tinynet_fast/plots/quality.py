@@ -53,6 +53,14 @@ def calibration_curve(model: Any, X: Any = None, y: Any = None, ax: Any = None, 
     Axes
         For two labels, the curve of the second, with bars of two standard errors of each share. If all probabilities
         are small, the axes end a little above the largest.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> plots.calibration_curve(model, X, y).get_xlabel()
+    'predicted probability of 1'
     """
     ax = axes(ax)
     bins = check_whole("bins", bins)
@@ -96,6 +104,14 @@ def thresholds(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
     Axes
         The curves end at the largest probability. Above it no row is predicted to have the label, so there is no
         precision. For more than two labels: precision and recall of each.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> plots.thresholds(model, X, y).get_xlabel()
+    'threshold on the probability of 1'
     """
     ax = axes(ax)
     judged = judge(model, X, y)
@@ -146,6 +162,14 @@ def roc(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
     -------
     Axes
         The legend names the area under each curve. For two labels, a dot shows the model's threshold.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> plots.roc(model, X, y).get_xlabel()
+    'false positive rate: others called 1'
     """
     ax = axes(ax)
     judged = judge(model, X, y)
@@ -193,6 +217,14 @@ def precision_recall(model: Any, X: Any = None, y: Any = None, ax: Any = None) -
     Axes
         The legend names the average precision (AP): the mean of the precisions at which each row with the label is
         found. For two labels, a dot shows the model's threshold, and a line the share of the label among all rows.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> plots.precision_recall(model, X, y).get_xlabel()
+    'recall of 1'
     """
     ax = axes(ax)
     judged = judge(model, X, y)
@@ -241,6 +273,14 @@ def confusion(model: Any, X: Any = None, y: Any = None, ax: Any = None) -> Any:
     Axes
         Cells are shaded by the share of the rows of the true label. Their counts are written if there are up to 12
         labels.
+
+    Examples
+    --------
+    >>> from tinynet_fast import datasets, plots, train_neuron
+    >>> X, y, names = datasets.study_and_sleep()
+    >>> model = train_neuron(X, y, standardize=True, epochs=200).model
+    >>> plots.confusion(model, X, y).get_title()
+    'Confusion matrix'
     """
     ax = axes(ax)
     judged = judge(model, X, y)

@@ -86,6 +86,12 @@ def validate_portable(progress: Callable[[str], Any] | None = None) -> PortableV
     ----------
     progress : callable, optional
         Called with the name of each training before it runs.
+
+    Examples
+    --------
+    >>> from tinynet_fast import validate_portable
+    >>> validate_portable().kept  # doctest: +SKIP
+    True
     """
     return PortableValidation(digests(progress), json.loads(KNOWN.read_text(encoding="utf-8")), facts())
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tinynet_fast.models.base import check_model
 from tinynet_fast.training.digests import different
 from tinynet_fast.training.mlp import train_mlp
 from tinynet_fast.training.neuron import train_neuron
@@ -85,6 +86,7 @@ def reproduce(model: Any, X: Any, y: Any = None, *, sample_weight: Any = None) -
     >>> print(reproduce(model, [1, 2, 3, 5], y))
     not reproduced: the rows, their labels or numbers, or their sample weights, the weights differ
     """
+    check_model(model)
     asked = model.training.get("asked")
     digest = model.training.get("digest")
     if not isinstance(asked, dict) or not isinstance(digest, dict) or not isinstance(asked.get("options"), dict):

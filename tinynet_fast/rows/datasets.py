@@ -40,12 +40,28 @@ def _table(labels: list[int], **inputs: list[float]) -> Table:
 
 
 def study_hours() -> Table:
-    """Four students: hours of study, and whether they passed."""
+    """Four students: hours of study, and whether they passed.
+
+    Examples
+    --------
+    >>> from tinynet_fast.datasets import study_hours
+    >>> X, y, names = study_hours()
+    >>> X[:, 0].tolist(), y.tolist()
+    ([1.0, 2.0, 3.0, 4.0], [0, 0, 1, 1])
+    """
     return _table([0, 0, 1, 1], study_hours=[1, 2, 3, 4])
 
 
 def study_and_sleep() -> Table:
-    """Ten students: hours of study and of sleep before the test. Sleep makes up for some study, not for all of it."""
+    """Ten students: hours of study and of sleep before the test. Sleep makes up for some study, not for all of it.
+
+    Examples
+    --------
+    >>> from tinynet_fast.datasets import study_and_sleep
+    >>> X, y, names = study_and_sleep()
+    >>> X.shape, names
+    ((10, 2), ['study_hours', 'sleep_hours'])
+    """
     return _table(
         [0, 0, 0, 0, 1, 0, 1, 1, 1, 1],
         study_hours=[1.0, 1.5, 2.0, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0],
@@ -54,7 +70,15 @@ def study_and_sleep() -> Table:
 
 
 def quiz_and_attendance() -> Table:
-    """Ten students: quiz score in points of 100, and the share of classes attended. The scales differ greatly."""
+    """Ten students: quiz score in points of 100, and the share of classes attended. The scales differ greatly.
+
+    Examples
+    --------
+    >>> from tinynet_fast.datasets import quiz_and_attendance
+    >>> X, y, names = quiz_and_attendance()
+    >>> X[0].tolist(), names
+    ([35.0, 0.6], ['quiz_score', 'attendance'])
+    """
     return _table(
         [0, 0, 0, 1, 0, 1, 1, 1, 1, 1],
         quiz_score=[35, 42, 48, 51, 55, 58, 63, 67, 74, 88],
@@ -63,12 +87,28 @@ def quiz_and_attendance() -> Table:
 
 
 def height_weight() -> Table:
-    """Four people: height in inches and weight in pounds, each less an average; two groups."""
+    """Four people: height in inches and weight in pounds, each less an average; two groups.
+
+    Examples
+    --------
+    >>> from tinynet_fast.datasets import height_weight
+    >>> X, y, names = height_weight()
+    >>> X.tolist(), y.tolist()
+    ([[-2.0, -7.0], [5.0, 20.0], [3.0, 12.0], [-7.0, -20.0]], [0, 1, 1, 0])
+    """
     return _table([0, 1, 1, 0], height=[-2, 5, 3, -7], weight=[-7, 20, 12, -20])
 
 
 def exam_scores() -> Table:
-    """Six students: hours of study and of sleep before the test, and the score in points of 100: a number to learn."""
+    """Six students: hours of study and of sleep before the test, and the score in points of 100: a number to learn.
+
+    Examples
+    --------
+    >>> from tinynet_fast.datasets import exam_scores
+    >>> X, y, names = exam_scores()
+    >>> X.shape, y.tolist()
+    ((6, 2), [58.0, 62.0, 71.0, 69.0, 83.0, 91.0])
+    """
     table = _table([58, 62, 71, 69, 83, 91], study_hours=[1, 2, 3, 4, 5, 6], sleep_hours=[8, 6, 9, 5, 7, 8])
     return table._replace(y=table.y.astype(np.float64))
 
@@ -107,7 +147,19 @@ def make_pass_fail(n_rows: int, n_features: int = 2, seed: int = 0, dtype: Any =
 def pass_fail_blocks(
     n_rows: int, n_features: int = 2, seed: int = 0, dtype: Any = np.float64
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The rows of `make_pass_fail`, block by block, for tables larger than memory: (X, y) of at most 65,536 rows."""
+    """The rows of `make_pass_fail`, block by block, for tables larger than memory: (X, y) of at most 65,536 rows.
+
+    Parameters
+    ----------
+    n_rows, n_features, seed, dtype
+        As for `make_pass_fail`.
+
+    Examples
+    --------
+    >>> from tinynet_fast.datasets import pass_fail_blocks
+    >>> [X.shape for X, y in pass_fail_blocks(100_000)]
+    [(65536, 2), (34464, 2)]
+    """
     weights, bias = _true_neuron(n_features, seed)
     for block, start in enumerate(range(0, n_rows, BLOCK_ROWS)):
         rng = np.random.default_rng([seed, block])

@@ -63,6 +63,14 @@ def partial_fit_stream(
     ValueError
         For errors in the rows, naming file, row and column (a TableError); for `features` other than those that the
         estimator knows; and if rows would have to be read again that can be read only once.
+
+    Examples
+    --------
+    >>> from tinynet_fast.datasets import pass_fail_blocks
+    >>> from tinynet_fast.sklearn import SGDClassifier, partial_fit_stream
+    >>> blocks = pass_fail_blocks(1000, n_features=3)
+    >>> partial_fit_stream(SGDClassifier(loss="log_loss"), blocks, classes=[0, 1]).coef_.shape
+    (1, 3)
     """
     epochs = check_whole("epochs", epochs)
     if not hasattr(estimator, "partial_fit"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.models import Model
+from tinynet_fast.models.base import Model, check_model
 from tinynet_fast.rows.arrays import encode_known
 from tinynet_fast.rows.formats import is_source, names_files, target_in
 from tinynet_fast.rows.messages import listed, shown
@@ -64,6 +64,7 @@ def evaluate(
     >>> evaluate(Neuron(weights=[2.0], bias=-5.0), [1, 2, 3, 4], [0, 0, 1, 1]).accuracy.value
     1.0
     """
+    check_model(model)
     if target is None:
         target = known_target(model)
     if model.numbers and model.n_outputs > 1:
