@@ -18,6 +18,7 @@ Learn.plot = (() => {
     made.append(...children);
     return made;
   }
+  Learn.svg = svg;
 
   /* Round numbers between two ends, about `wanted` of them. */
   function ticks(low, high, wanted) {

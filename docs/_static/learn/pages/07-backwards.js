@@ -87,13 +87,7 @@ Learn.lab("blame", (box, net) => {
 
 /* The drawing of a 2-4-1 network: `set` shows numbers in units, marks units, and gives arrows the width of their gradients. */
 function networkDrawing(parent) {
-  const { el } = Learn;
-  const svg = (tag, attributes, ...children) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
-  };
+  const { el, svg } = Learn;
   const layers = [
     [
       ["height", 46, 130],
