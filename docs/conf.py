@@ -17,6 +17,7 @@ extensions = [
     "command_line",  # every command of the program
     "drawings",  # pictures that are drawn while the site is built
     "learn_pages",  # quiz, order and lab
+    "notebook_downloads",
     "myst_nb",  # pages in Markdown; pages that begin with a kernel's name are run
     "numpydoc",
     "sphinx.ext.autodoc",
@@ -40,7 +41,9 @@ myst_substitutions = {"version": version}
 nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_execution_in_temp = True  # pages write files
 
+smartquotes = False  # they would turn --option into one long dash
 default_role = "code"  # what docstrings write between single backticks
 autodoc_typehints = "none"  # numpydoc's sections have the types
 autosummary_generate = True

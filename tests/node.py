@@ -58,12 +58,15 @@ class Node:
         """A module of kernels, each of which runs in Node."""
         module = ModuleType("kernels_in_node")
         for name, words in signatures.items():
-            setattr(module, name, self._kernel(name, words.split()))
+            setattr(module, name, self.kernel(name, words))
         return module
 
-    def _kernel(self, name, words):
+    def kernel(self, name, signature):
+        """A kernel that runs in Node. Of tuples only the length counts, which its name has."""
+        words = signature.split()
+
         def run(*given):
-            sent = [_typed(a) if isinstance(a, np.ndarray) else float(a) for a in given]
+            sent = [_typed(a) if isinstance(a, np.ndarray) else float(a) for a in given if not isinstance(a, tuple)]
             result, written = self.ask("call", [name, *sent])
             for word, array in zip(words, given, strict=True):
                 if isinstance(array, np.ndarray):

@@ -202,6 +202,15 @@ def predict(model: Model, X: Any, threshold: float | None = None) -> Any:
 
     Numbers are float64. Of several numbers for a row it is an array (n, n_outputs), or a frame with a column for each:
     `prediction_`, and the name of the target or its place.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+        A model of labels or of numbers.
+    X : dask array or dask frame
+        As for `predict_proba`.
+    threshold : float, optional
+        The second of two labels is predicted if its probability is at least this. The default is the model's own.
     """
     check_model(model)
     model.limit(threshold)  # raises if it is not a threshold

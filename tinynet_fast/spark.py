@@ -103,7 +103,19 @@ def train_mlp(
     storage_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> TrainingResult[MLP]:
-    """Train a network on the partitions of a Spark frame: `tinynet_fast.dask.train_mlp` describes the options."""
+    """Train a network on the partitions of a Spark frame.
+
+    Parameters
+    ----------
+    frame, y, features, storage_options
+        As for `train_neuron`.
+    **options
+        As for `tinynet_fast.dask.train_mlp`.
+
+    Returns
+    -------
+    TrainingResult
+    """
     return train.network(SparkShards(frame, y, features, storage_options, are_numbers(options)), **options)
 
 
@@ -115,7 +127,19 @@ def sweep(
     storage_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> SweepResult:
-    """Train a neuron for every combination of options in one pass: `tinynet_fast.dask.sweep` describes the options."""
+    """Train a neuron for every combination of options in one pass.
+
+    Parameters
+    ----------
+    frame, y, features, storage_options
+        As for `train_neuron`.
+    **options
+        As for `tinynet_fast.dask.sweep`.
+
+    Returns
+    -------
+    SweepResult
+    """
     return train.sweep(SparkShards(frame, y, features, storage_options), **options)
 
 
@@ -153,6 +177,13 @@ def predict(model: Model, frame: Any, *, features: Sequence[str] | None = None) 
 
     Numbers are doubles. For several numbers a row there is a column for each: `prediction_`, and the name of the target
     or its place.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+        A model of labels or of numbers.
+    frame, features
+        As for `predict_proba`.
     """
     check_model(model)
     kinds = {"f": "double", "i": "long", "u": "long", "b": "boolean", "U": "string"}
@@ -166,6 +197,11 @@ def udf(model: Model) -> Any:
 
     The columns are those that the model reads, in its order (`model.columns.names` if it was trained on a table, else
     its inputs). A query with a null or a NaN among them fails, unless the model fills missing values.
+
+    Parameters
+    ----------
+    model : Neuron or MLP
+        With two labels, or of one number.
 
     Examples
     --------

@@ -79,7 +79,7 @@ def add_scripts(app, page, template, context, doctree) -> None:
     folder, _, name = page.rpartition("/")
     if folder != "learn" or name == "index":
         return
-    for sheet in ("learn.css", "pages.css"):
+    for sheet in ("learn.css", "exercises.css", "pages.css"):
         app.add_css_file(f"learn/{sheet}")
     own = f"pages/{name}.js"
     for script in ("tinynet.js", "learn.js", "plot.js", "exercises.js", NUMBERS, own):

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast.datasets import height_weight, study_and_sleep
 from tinynet_fast.proof.trace import trace_mlp
 from tinynet_fast.proof.trace_run import run_trace
 from tinynet_fast.proof.trace_torch import torch_gradients
-from tinynet_fast.rows.datasets import height_weight, study_and_sleep
 
 TARGET = Path(__file__).parents[1] / "_static" / "learn" / "pages" / "python-numbers.js"
 XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]

@@ -1,4 +1,4 @@
-"""The built site and a browser to open it in. Tests that need one of them are skipped, with a reason, if it is missing."""
+"""A browser to open the built site in. If the browser or the site is missing, tests are skipped, with the reason."""
 
 import shutil
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 from learn_browser import BUILT, Page
 
 CHROMIUM, DRIVER = (shutil.which(name) or f"/usr/bin/{name}" for name in ("chromium", "chromedriver"))
-FLAGS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --hide-scrollbars --window-size=1280,900""".split()
+FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
+FLAGS += ["disable-component-update", "disable-sync", "hide-scrollbars", "window-size=1280,900"]
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +20,8 @@ def browser(tmp_path_factory):
         pytest.skip("chromium and chromedriver are not installed")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
+    for flag in (*FLAGS, f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
     yield driver

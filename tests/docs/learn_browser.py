@@ -133,12 +133,13 @@ class Part:
         from selenium.webdriver.support.ui import Select
 
         select = self.labelled(label)
-        if not keys:
-            return Select(select).select_by_visible_text(text)
-        texts = [option.text for option in Select(select).options]
-        steps = texts.index(text) - texts.index(Select(select).first_selected_option.text)
-        self.page.tab_to(select)
-        self.page.keys(*[Keys.ARROW_DOWN if steps > 0 else Keys.ARROW_UP] * abs(steps))
+        if keys:
+            texts = [option.text for option in Select(select).options]
+            steps = texts.index(text) - texts.index(Select(select).first_selected_option.text)
+            self.page.tab_to(select)
+            self.page.keys(*[Keys.ARROW_DOWN if steps > 0 else Keys.ARROW_UP] * abs(steps))
+        else:
+            Select(select).select_by_visible_text(text)
 
     def status(self):
         return " ".join(line.text for line in self.all("[role=status]"))

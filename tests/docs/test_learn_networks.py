@@ -1,15 +1,18 @@
 """The labs of the Learn pages from two inputs on: solved by mouse and by keys, with the numbers that Python finds."""
 
 import json
+import re
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 
 import numpy as np
 import pytest
 from learn_browser import LEARN, ROOT
 
+import tinynet_fast
 from tinynet_fast import train_mlp, train_neuron
+from tinynet_fast.datasets import height_weight, study_and_sleep
 from tinynet_fast.proof.trace import trace_mlp, trace_neuron
-from tinynet_fast.rows.datasets import height_weight, study_and_sleep
 
 XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 MINUS = "\N{MINUS SIGN}"
@@ -265,6 +268,21 @@ def test_cures_are_chosen(page, by):
     assert part.data("solved") is None
 
 
+def test_what_stacks_add_has_links(page):
+    shown = page("learn/09-what-real-stacks-add")
+    added = [item for item in shown.all("article p:has(> strong:first-child)") if "\N{RIGHTWARDS ARROW}" in item.text]
+    assert len(added) == 16
+    assert [item.text for item in added if not shown.all("a[href*='../api/'], a[href*='../guides/']", item)] == []
+
+
+def test_what_stacks_add_are_options():
+    text = (LEARN / "09-what-real-stacks-add.md").read_text(encoding="utf-8")
+    named = re.findall(r"((?:`[^`]+`(?: and )?)+) of\s\{py:func\}`tinynet_fast\.(\w+)`", text)
+    options = [(name, trainer) for names, trainer in named for name in re.findall(r"`(\w+)", names)]
+    assert len(options) >= 15
+    assert [pair for pair in options if pair[0] not in signature(getattr(tinynet_fast, pair[1])).parameters] == []
+
+
 # --- a million rows ---------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +309,8 @@ def test_two_runs_meet(page, script, by):
     from selenium.webdriver.support.ui import Select
 
     part = page("learn/11-the-same-weights").lab("meeting")
+    starts = {"a": {"weights": [6, -4], "bias": 3}, "b": {"weights": [-5, 4], "bias": 1}}
+    assert {name: part.data(name) for name in starts} == starts  # at the end they are forgotten
     assert part.all("mark")  # bits that differ
     if by == "mouse":
         Select(part.labelled("Learning rate")).select_by_value("0.1")
@@ -303,9 +323,8 @@ def test_two_runs_meet(page, script, by):
     assert not part.all("mark")
     X, y = script.students_of_the_million()
     n = part.data("rows")
-    for name, weights, bias in (("a", [6, -4], 3), ("b", [-5, 4], 1)):
-        options = {"weights": weights, "bias": bias, "learning_rate": 0.1, "epochs": 1}
-        model = train_neuron(X[:n], y[:n], engine="portable", **options).model
+    for name, start in starts.items():
+        model = train_neuron(X[:n], y[:n], learning_rate=0.1, epochs=1, engine="portable", **start).model
         assert part.data(name) == of_neuron(model)
 
 

@@ -1,4 +1,4 @@
-"""The labs of Learn pages 1 to 5: solved by mouse and by keys, with the numbers of `engine="portable"` to the last bit."""
+"""The labs of Learn pages 1 to 5, by mouse and by keys: their numbers are those of Python, to the last bit."""
 
 import pytest
 
@@ -106,7 +106,9 @@ def test_the_steps_light_up_one_by_one(page, by):
     shown = page("learn/04-loss-and-training")
     lab = shown.lab("training")
     press(lab, by, "Next row")
-    lit = "return [...arguments[0].querySelectorAll('.learn-marked .learn-name')].map((name) => name.textContent).join()"
+    lit = (
+        "return [...arguments[0].querySelectorAll('.learn-marked .learn-name')].map((name) => name.textContent).join()"
+    )
     for names in ("hours,weight,bias", "sum", "prediction", "truth,error", "weight,bias"):
         shown.wait(f"{lit.replace('return', 'return (')}) === '{names}'", f"{names} do not light up", lab.element)
 
@@ -158,3 +160,16 @@ def test_tuning(page, by):
         assert lab.data("right") == right
         cells = lab.page.all("tbody td", lab.all(".learn-table")[0])
         assert "".join(cell.text[0] for cell in cells) == counts
+
+
+def test_nothing_moves_if_the_reader_prefers_so(page, browser, by):
+    media = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    try:
+        lab = page("learn/04-loss-and-training").lab("training")
+        press(lab, by, "Next row")
+        assert [name.text for name in lab.all(".learn-cell.learn-marked .learn-name")] == ["weight", "bias"]
+        press(lab, by, "Run to 1,000 epochs")
+        same_training(lab, 1000)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -2,6 +2,7 @@
 
 import html
 import re
+from itertools import pairwise
 
 import pytest
 from learn_browser import BUILT, LEARN, LEARN_PAGES, Part
@@ -15,7 +16,8 @@ STEP = re.compile(r"^\d\. (.*)\n\n((?:^   .*\n|^\n)+)", re.MULTILINE)
 WIDER = """
   const inside = (element) => element.closest(".learn-table, pre, .table-wrapper, .sidebar-drawer, .toc-drawer");
   return [...document.querySelectorAll("article *")].filter((element) => !inside(element) &&
-    element.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map((element) => element.outerHTML.slice(0, 120));
+    element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+  ).map((element) => element.outerHTML.slice(0, 120));
 """
 
 
@@ -118,7 +120,7 @@ def test_headings_go_down_one_level_at_a_time(page, name):
     )
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(below <= above + 1 for above, below in zip(levels, levels[1:], strict=False))
+    assert all(below <= above + 1 for above, below in pairwise(levels))
 
 
 def test_controls_and_pictures_have_names(page, name):

@@ -5,8 +5,9 @@ from learn_browser import SITE_PAGES
 
 OUTSIDE = """
   const used = performance.getEntriesByType("resource").map((entry) => entry.name);
-  const linked = [...document.querySelectorAll("script[src], link[href], img[src], iframe[src]")].filter(
-    (element) => element.tagName !== "LINK" || /stylesheet|icon|preload/.test(element.rel)).map((element) => element.src || element.href);
+  const linked = [
+    ...document.querySelectorAll("script[src], img[src], iframe[src], link:is([rel~=stylesheet], [rel~=icon])"),
+  ].map((element) => element.src || element.href);
   return [...used, ...linked].filter((name) => !/^(file|data|blob):/.test(name));
 """
 BROKEN = (

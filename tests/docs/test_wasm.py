@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from page_rows import pass_fail_rows
 from tinynet_fast import sweep, train_mlp, train_neuron
 from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.kernels import portable, reference
+from tinynet_fast.kernels.compiler.jit import rebuilt
 from tinynet_fast.kernels.engines import PORTABLE, STABILITY_BOUND
+from tinynet_fast.kernels.fast import many_neurons
 from tinynet_fast.models.layers import ACTIVATIONS
 from tinynet_fast.proof import portable as battery
 from tinynet_fast.proof.trace import trace_mlp, trace_neuron
@@ -26,14 +29,16 @@ skip_without_wasm()
 
 TABLES = {"study_hours": study_hours, "study_and_sleep": study_and_sleep, "height_weight": height_weight}
 LARGEST = 75_000  # bytes of the script
-SIDE_BY_SIDE = ("sweep", "sweep, l2 and averages", "sweep of numbers")  # the kernels for this are not in the module
+
+
+def compiled(path, *options):
+    subprocess.run([sys.executable, str(HERE / "native" / "wasm.py"), str(path), *options], check=True)
+    return path
 
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory):
-    path = tmp_path_factory.mktemp("kernels") / "kernels.js"
-    subprocess.run([sys.executable, str(HERE / "native" / "wasm.py"), str(path)], check=True)
-    return path
+    return compiled(tmp_path_factory.mktemp("kernels") / "kernels.js")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +91,7 @@ def test_the_script_is_small_and_the_module_imports_nothing(script):
 
 def test_the_script_is_not_written_again_if_it_is_the_same(script):
     before = script.stat().st_mtime_ns
-    subprocess.run([sys.executable, str(HERE / "native" / "wasm.py"), str(script)], check=True)
+    compiled(script)
     assert script.stat().st_mtime_ns == before
 
 
@@ -347,26 +352,38 @@ def test_a_network_refuses(net, wrong, said):
 # --- the battery ------------------------------------------------------------------------------------------------------
 
 
+def signatures_in(script):
+    return json.loads(script.read_text(encoding="utf-8").partition("globalThis.TinyNetKernels = ")[2])["signatures"]
+
+
 @pytest.fixture
-def in_node(net, script, monkeypatch):
-    """`portable` with kernels that run in Node."""
-    made = script.read_text(encoding="utf-8").partition("globalThis.TinyNetKernels = ")[2]
-    monkeypatch.setitem(PORTABLE.__dict__, "kernels", net.kernels(json.loads(made)["signatures"]))
-    return net
+def in_node(net, script, tmp_path, monkeypatch):
+    """`portable` with kernels that run in Node; those that train neurons side by side are a module of their own."""
+    beside = compiled(tmp_path / "kernels.js", "--sweeps")
+    signatures = signatures_in(beside)
+
+    def side_by_side(function, signature):
+        name = " ".join([function.__name__, *signature.split()[-3:]])
+        assert signatures[name] == signature
+        return other.kernel(name, signature)
+
+    with Node(beside) as other:
+        sweeps = SimpleNamespace(**(vars(many_neurons) | rebuilt(many_neurons, __name__, compiled=side_by_side)))
+        monkeypatch.setitem(PORTABLE.__dict__, "many_neurons", sweeps)
+        monkeypatch.setitem(PORTABLE.__dict__, "kernels", net.kernels(signatures_in(script)))
+        yield lambda: net.calls + other.calls
 
 
 def test_node_gives_the_digests_of_every_machine(in_node):
-    """All trainings of the battery but the sweeps of neurons side by side."""
+    """The whole battery. Python makes the rows, their order and the schedules; each kernel is called in Node."""
     found, known = {}, json.loads(battery.KNOWN.read_text(encoding="utf-8"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrainingWarning)
         for name, train, X in battery.trainings():
-            if name not in SIDE_BY_SIDE:
-                calls = in_node.calls
-                found[name] = battery.digest_of(train(), X)
-                assert in_node.calls >= calls + 2, name  # it trained and predicted there
-    assert found == {name: digest for name, digest in known.items() if name not in SIDE_BY_SIDE}
-    assert len(found) == len(known) - len(SIDE_BY_SIDE)
+            calls = in_node()
+            found[name] = battery.digest_of(train(), X)
+            assert in_node() >= calls + 2, name  # it trained and predicted there
+    assert found == known
 
 
 def test_another_bit_in_node_would_be_seen(in_node, monkeypatch):

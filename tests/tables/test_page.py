@@ -3,10 +3,10 @@
 import base64
 import re
 import xml.etree.ElementTree
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from html_page import HOSTILE, Page
 
 from tinynet_fast import train_mlp, train_neuron
 from tinynet_fast.columns import Columns
@@ -15,33 +15,6 @@ from tinynet_fast.rows.messages import printable
 from tinynet_fast.tables.evaluate import evaluate
 from tinynet_fast.tables.page import page, write_page
 from tinynet_fast.tables.report_view import number
-
-EMPTY = {"meta", "br", "img"}  # elements that have no end
-HOSTILE = ["<script>alert(1)</script>", 'a" onload="x', "&amp; <b>", "\x1b[31m\udc80", "$x^$"]
-
-
-class Page(HTMLParser):
-    """What a browser would see; every element has to be closed in its order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.links, self.texts = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.links += [value for name, value in attrs if name in ("src", "href", "srcset", "action")]
-        assert not [name for name, _ in attrs if name.startswith("on")]
-        if tag not in EMPTY:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ import numpy as np
 from tinynet_fast.markup.elements import Html, text
 
 WIDTH, HEIGHT = 420, 230
-LEFT, RIGHT, TOP, BOTTOM = 58, 10, 10, 38  # between the edge and the axes
+LEFT, RIGHT, TOP, BOTTOM = 58, 22, 10, 38  # between the edge and the axes
 MOST_POINTS = 200  # of a curve: more than one in two dots of the picture shows nothing
 LOOKS = (("#2f7ed8", ""), ("#d9601a", "7 3"), ("#3f9b4f", "2 3"), ("#a15fc0", "9 3 2 3"), ("#8a8a2a", "4 2"))
 SMALLEST, LARGEST = 1e-300, 1e300  # beyond these, numbers are drawn as these: so no step of an axis is 0 or infinite
+BAR = 60  # the length of the longest bar in a table
 LINE, LEGEND = 16, 92  # the height of a line of the legend, and from where on it is drawn
 
 
@@ -80,12 +81,23 @@ def chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis) -> Html:
     for i, curve in enumerate(kept):
         parts.append(_line(LOOKS[i], across(curve.x), up(curve.y)))
         if legend:
-            at = HEIGHT + LINE * i + 4
+            at = HEIGHT + LINE * i + 8
             parts.append(_line(LOOKS[i], np.array([LEFT, LEGEND - 6.0]), np.array([at, at])))
             parts.append(_words(curve.name, LEGEND, at + 4, "start"))
     label = text(f"{title}: {y.name} against {x.name}" + "".join(f"; {_ends(curve)}" for curve in kept))
-    head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT + legend}" role="img" aria-label="{label}" font-size="11" fill="none">'
+    head = (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + legend + 4}" role="img" aria-label="{label}" font-size="11" fill="none">'
+    )
     return Html(f"<figure><figcaption>{text(title)}</figcaption>{head}{''.join(parts)}</svg></figure>")
+
+
+def bar(value: float, largest: float) -> Html:
+    """A number, and a bar that goes to the right if it is above 0, else to the left; `largest` is the longest one's."""
+    length = BAR * min(abs(value) / largest, 1.0) if largest > 0.0 else 0.0
+    place = f'x="{BAR - (length if value < 0.0 else 0.0):.1f}" width="{length:.1f}" fill="{LOOKS[int(value < 0.0)][0]}"'
+    axis = f'<path d="M{BAR} 0V12" stroke="currentColor" stroke-opacity="0.5"/>'
+    drawn = f'<svg width="{2 * BAR}" height="12" aria-hidden="true"><rect y="2" height="8" {place}/>{axis}</svg>'
+    return Html(f"{value:.4g} {drawn}")
 
 
 def charts(*figures: Html) -> Html:

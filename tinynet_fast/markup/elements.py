@@ -14,7 +14,8 @@ STYLE = """
 .tinynet { font-size: 0.95em; line-height: 1.4; overflow-wrap: break-word; }
 .tinynet p { margin: 0.3em 0; } .tinynet .soft { opacity: 0.8; } .tinynet .wide { overflow-x: auto; }
 .tinynet table { border-collapse: collapse; margin: 0.4em 0; font-size: inherit; font-variant-numeric: tabular-nums; }
-.tinynet caption { caption-side: top; text-align: left; font-weight: 600; padding: 0.2em 0; color: inherit; }
+.tinynet caption { caption-side: top; text-align: left; font: inherit; font-weight: 600; padding: 0.2em 0;
+  color: inherit; white-space: nowrap; }
 .tinynet th, .tinynet td { padding: 0.15em 1.2em 0.15em 0; text-align: right; white-space: nowrap; color: inherit;
   background: none; border: 0; border-bottom: 1px solid rgba(128, 128, 128, 0.35); }
 .tinynet tr { background: none; } .tinynet thead th { font-weight: 600; vertical-align: bottom; }

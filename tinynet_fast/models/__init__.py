@@ -19,6 +19,16 @@ KINDS: dict[str, type[Loaded]] = {**MEMBERS, "ensemble": Ensemble}  # by the fie
 def load(path: str | os.PathLike[str]) -> Loaded:
     """Read the model that `save` wrote to `path`.
 
+    Parameters
+    ----------
+    path : str or path
+        A JSON file.
+
+    Returns
+    -------
+    Neuron, MLP or Ensemble
+        Its weights have the bits that were saved.
+
     Raises
     ------
     ModelFileError

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet_fast.markup.curves import bar
 from tinynet_fast.markup.elements import MOST_LINES, Html, frame, name, paragraph, table
 from tinynet_fast.models.outputs import SIGMOID
 from tinynet_fast.models.sandwich import input_names
@@ -67,7 +68,7 @@ def _weights(model: Model) -> Html:
     columns = ["input", *_output_names(model), *(["weight times deviation"] if weighed else [])]
     lines = []
     for j in order[:MOST_LINES].tolist():
-        contribution = [f"{weights[j, 0] * deviations[j]:.4g}"] if weighed else []
+        contribution = [bar(weights[j, 0] * deviations[j], size[order[0]])] if weighed else []
         lines.append([name(names[j]), *_numbers(weights[j]), *contribution])
     lines.append(["bias", *_numbers(biases), *([""] if weighed else [])])
     shown = [f"the {MOST_LINES} inputs with the largest weights"] if len(weights) > MOST_LINES else []

@@ -107,6 +107,11 @@ def _loss(model: Neuron | MLP) -> tuple[str, str]:
 def can_show_weights(model: Neuron | MLP) -> bool:
     """Whether `contributions` needs no rows: the model has no hidden units and knows its inputs' deviations.
 
+    Parameters
+    ----------
+    model : Neuron or MLP
+        A model that `train` returned knows the deviations.
+
     Examples
     --------
     >>> from tinynet_fast import datasets, plots, train_neuron

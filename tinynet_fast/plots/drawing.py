@@ -97,6 +97,13 @@ def thinned(n: int) -> Any:
 def save(ax: Any, path: str | os.PathLike[str]) -> None:
     """Write the figure of `ax` to `path`, a .png or .svg file. If anything fails, an old file stays as it was.
 
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        What a function of this module returned.
+    path : str or path
+        The file's name, which ends in .png or .svg.
+
     Raises
     ------
     ValueError
@@ -118,6 +125,11 @@ def save(ax: Any, path: str | os.PathLike[str]) -> None:
 
 def check_name(path: str | os.PathLike[str]) -> str:
     """Return "png" or "svg" by the file's name; ValueError for another name, ImportError without matplotlib.
+
+    Parameters
+    ----------
+    path : str or path
+        Nothing is written to it.
 
     Examples
     --------

@@ -149,6 +149,11 @@ def pass_fail_blocks(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The rows of `make_pass_fail`, block by block, for tables larger than memory: (X, y) of at most 65,536 rows.
 
+    Parameters
+    ----------
+    n_rows, n_features, seed, dtype
+        As for `make_pass_fail`.
+
     Examples
     --------
     >>> from tinynet_fast.datasets import pass_fail_blocks

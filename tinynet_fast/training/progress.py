@@ -110,7 +110,7 @@ class Progress:
     def __exit__(self, *error: Any) -> None:
         self.stack.close()
         if self.cell is not None:
-            done = "training" if self.latest is None else self._words(*self.latest, self._seconds(), ended=True)[0]
+            done = "training" if self.latest is None else self._words(*self.latest, perf_counter(), ended=True)[0]
             self.cell.end(done + ("; stopped" if error[0] else ""))
 
     def rows(self, epoch: int, position: int, epochs: int, total: float) -> None:
@@ -132,7 +132,7 @@ class Progress:
         wait = CELL_SECONDS if self.cell is not None else LINE_SECONDS
         if self.bar is None and now - self.last_line < wait and not (last and self.last_line > self.started):
             return
-        text, share = self._words(epoch, mean, loss, self._seconds())
+        text, share = self._words(epoch, mean, loss, now)
         if self.bar is not None:
             self.bar.update(self.task, completed=share or 0.0, text=text)
             return
@@ -142,13 +142,11 @@ class Progress:
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def _seconds(self) -> float:
-        return max(perf_counter() - self.started, 1e-9)
-
     def _words(
-        self, epoch: int, mean: float | None, loss: float | None, seconds: float, ended: bool = False
+        self, epoch: int, mean: float | None, loss: float | None, now: float, ended: bool = False
     ) -> tuple[str, float | None]:
         """What is done, how fast, and the loss; and which share of the work is done, if that is known."""
+        seconds = max(now - self.started, 1e-9)
         speed = (self.seen - self.first) / seconds
         words = [f"epoch {epoch + 1}/{self.options.epochs}", f"{speed:,.0f} rows/s"]
         if self.bytes and self.count:

@@ -66,7 +66,7 @@ Learn.lab("one-neuron", (box, net) => {
     plot.set(
       {
         lines: [
-          { xs: [0, 5], ys: [sum(0), sum(5)], look: 0 },
+          { xs: [0, 5], ys: [sum(0), sum(5)], look: 0, name: "the sum" },
           { name: "zero: neither pass nor fail", xs: [0, 5], ys: [0, 0], look: 5 },
         ],
         points: [

@@ -47,7 +47,7 @@ Learn.lab("threshold", (box, net) => {
   });
   const table = Learn.table(box, {
     caption: "The class",
-    head: ["student", "hours", "chance", "at 0.5", "at your threshold", ""],
+    head: ["student", "hours", "chance", "at 0.5", "now", ""],
     named: true,
   });
   const said = Learn.status(box);
