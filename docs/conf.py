@@ -29,6 +29,7 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"tinynet_fast {version}"
 html_static_path = ["_static"]
+copybutton_prompt_text = "$ "  # only commands are copied, without what they print
 html_css_files = ["site.css"]
 html_show_search_summary = False  # summaries are fetched, which browsers refuse for files
 templates_path = ["_templates"]
