@@ -1,5 +1,6 @@
 """`tinynet_fast.sklearn.SGDClassifier` has the same weights as scikit-learn's, with all options."""
 
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -48,11 +49,14 @@ def assert_bits(comp, ref):
 # --- the same weights -------------------------------------------------------------------------------------------------
 
 
-@engines
-@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
-@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
-def test_weights_are_scikit_learns(engine, penalty, schedule):
-    """The weights after six epochs, for every combination of the other options."""
+schedules = pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
+penalties = pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+
+
+@lru_cache(maxsize=1)
+def fitted(penalty, schedule):
+    """What scikit-learn makes of every combination of the other options: the same for every engine."""
+    fits = []
     options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.01, "eta0": 0.05, "power_t": 0.3}
     for classes, average, intercept, shuffle, weighted in product(
         (2, 4), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows")
@@ -61,24 +65,40 @@ def test_weights_are_scikit_learns(engine, penalty, schedule):
         options |= {"average": average, "fit_intercept": intercept, "shuffle": shuffle, "random_state": 5}
         options |= {"class_weight": {0: 0.5, 1: 3.0} if weighted else None, "max_iter": 6, "tol": None}
         given = {"sample_weight": sample_weight if weighted == "classes and rows" else None}
-        ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)
-        comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, **given)
-        assert_same(comp, ref)
+        fits.append((options.copy(), X, y, given, linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)))
+    return fits
 
 
 @engines
-@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
-@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
-def test_stops_when_scikit_learn_stops(engine, penalty, schedule):
-    """Stopping depends on the objective of every row, so one wrong row would change the last epoch."""
+@schedules
+@penalties
+def test_weights_are_scikit_learns(engine, penalty, schedule):
+    """The weights after six epochs, for every combination of the other options."""
+    for options, X, y, given, ref in fitted(penalty, schedule):
+        assert_same(SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, **given), ref)
+
+
+@lru_cache(maxsize=1)
+def stopped(penalty, schedule):
+    """Fits of scikit-learn that end early: the same for every engine."""
+    fits = []
     for (classes, d), shuffle, patience in product([(2, 3), (2, 9), (3, 5)], (False, True), (1, 5)):
         X, y, sample_weight = rows(400, d, classes, seed=d)
         options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.005, "eta0": 0.1, "shuffle": shuffle}
         options |= {"n_iter_no_change": patience, "max_iter": 200, "random_state": 1, "tol": 1e-3}
-        ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, sample_weight=sample_weight)
-        comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, sample_weight=sample_weight)
+        given = {"sample_weight": sample_weight}
+        fits.append((options, X, y, given, linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)))
+    return fits
+
+
+@engines
+@schedules
+@penalties
+def test_stops_when_scikit_learn_stops(engine, penalty, schedule):
+    """Stopping depends on the objective of every row, so one wrong row would change the last epoch."""
+    for options, X, y, given, ref in stopped(penalty, schedule):
         assert 1 < ref.n_iter_ < 200
-        assert_same(comp, ref)
+        assert_same(SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, **given), ref)
 
 
 def test_defaults_but_the_loss_are_scikit_learns():
