@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 from compare import distance
-from samples import drawn, flat
+from samples import assert_bits, drawn, flat
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
@@ -38,12 +38,6 @@ def assert_same(comp, ref):
     assert comp.coef_.shape == ref.coef_.shape
     assert (comp.n_iter_, comp.t_) == (ref.n_iter_, ref.t_)
     assert comp.classes_.tolist() == ref.classes_.tolist()
-
-
-def assert_bits(comp, ref):
-    np.testing.assert_array_equal(comp.coef_, ref.coef_, strict=True)
-    np.testing.assert_array_equal(comp.intercept_, ref.intercept_, strict=True)
-    assert (comp.n_iter_, comp.t_) == (ref.n_iter_, ref.t_)
 
 
 # --- the same weights -------------------------------------------------------------------------------------------------
@@ -103,10 +97,8 @@ def test_stops_when_scikit_learn_stops(engine, penalty, schedule):
 
 def test_defaults_but_the_loss_are_scikit_learns():
     X, y, _ = rows(500, 8)
-    assert_same(
-        SGDClassifier(loss="log_loss", random_state=0).fit(X, y),
-        linear.SGDClassifier(loss="log_loss", random_state=0).fit(X, y),
-    )
+    comp = SGDClassifier(loss="log_loss", random_state=0).fit(X, y)
+    assert_same(comp, linear.SGDClassifier(loss="log_loss", random_state=0).fit(X, y))
     theirs, ours = linear.SGDClassifier().get_params(), SGDClassifier().get_params()
     assert ours.items() - theirs.items() == {("engine", "fast")}
     assert theirs.keys() <= ours.keys()
@@ -120,9 +112,8 @@ def test_rows_held_out_are_scikit_learns(engine):
         options = {"early_stopping": True, "validation_fraction": 0.3, "tol": None, "max_iter": 5, "random_state": 7}
         options |= {"alpha": 0.01}
         ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, sample_weight=sample_weight)
-        assert_same(
-            SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, sample_weight=sample_weight), ref
-        )
+        comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, sample_weight=sample_weight)
+        assert_same(comp, ref)
 
 
 def test_early_stopping_watches_the_accuracy_of_rows_held_out():
@@ -150,10 +141,8 @@ def test_warm_start_and_given_weights(engine):
     for classes in (2, 3):
         X, y, _ = rows(classes=classes)
         options = {"warm_start": True, "max_iter": 2, "tol": None, "random_state": 1, "alpha": 0.01}
-        ref, comp = (
-            linear.SGDClassifier(loss="log_loss", **options),
-            SGDClassifier(loss="log_loss", engine=engine, **options),
-        )
+        ref = linear.SGDClassifier(loss="log_loss", **options)
+        comp = SGDClassifier(loss="log_loss", engine=engine, **options)
         for _ in range(3):
             assert_same(comp.fit(X, y), ref.fit(X, y))
         coef, intercept = ref.coef_ + 1.0, ref.intercept_ - 1.0

@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 import pytest
 from compare import distance
-from samples import flat
-from test_sklearn_sgd import assert_bits, assert_same
+from samples import assert_bits, flat
+from test_sklearn_sgd import assert_same
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 sp = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
