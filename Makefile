@@ -16,6 +16,9 @@ WITH_JAVA = command -v java >/dev/null || { test "$$(id -u)" = 0 && command -v a
 WITH_CHROMIUM = command -v chromium chromedriver >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
   apt-get update -qq && apt-get install -y -qq chromium chromium-driver; } || true
 
+# Commands that tests start find the bytecode of modules, whatever the shell says: else each would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Tests of planted mistakes run copies of the kernels as plain Python, on any CPU. `make test` runs them.
 WITHOUT_PLANTED = -k 'not mistake'
 
@@ -25,8 +28,9 @@ WITHOUT_PLANTED = -k 'not mistake'
 demo: $(VENV)/core.ok
 	$(RUN) -m tinynet_fast demo
 
+# A process for each core, so BLAS gets one thread in each: a second one would wait for a core, and use CPU time to wait.
 test: $(VENV)/dev.ok
-	$(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OPENBLAS_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # All benchmarks, against every peer that can be installed. Weights are compared before anything is timed. Less than ten
 # minutes.
@@ -103,8 +107,10 @@ test-sklearn-bits: $(VENV)/dev.ok
 	  $(addprefix tests/estimators/test_,sklearn_bits.py sklearn_exchange.py their_tests.py check_estimator.py)
 
 # Run the kernels as plain Python, so that coverage can see their lines. The tests must reach every line.
+# Other lines are not traced: of what runs, the registers of `compiler/simd.py` are a large part, and tracing takes time.
 test-uncompiled: $(VENV)/dev.ok
-	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(RUN) -m coverage run -m pytest -W ignore::RuntimeWarning \
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(RUN) -m coverage run \
+	  --source=tinynet_fast/kernels --omit=$(NOT_KERNELS) -m pytest -W ignore::RuntimeWarning \
 	  $(WITHOUT_PLANTED) tests/kernels
 	$(RUN) -m coverage report --include='tinynet_fast/kernels/*' --omit=$(NOT_KERNELS) \
 	  --show-missing --fail-under=100

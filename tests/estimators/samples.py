@@ -15,3 +15,9 @@ def flat(model):
     """The coefficients and, last, the intercepts of a linear model or a network."""
     parts = [model.coef_, model.intercept_] if hasattr(model, "coef_") else [*model.coefs_, *model.intercepts_]
     return np.concatenate([np.ravel(part) for part in parts])
+
+
+def assert_bits(comp, ref):
+    np.testing.assert_array_equal(comp.coef_, ref.coef_, strict=True)
+    np.testing.assert_array_equal(comp.intercept_, ref.intercept_, strict=True)
+    assert (comp.n_iter_, comp.t_) == (ref.n_iter_, ref.t_)

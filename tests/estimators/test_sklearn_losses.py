@@ -5,12 +5,12 @@ from itertools import product
 import joblib
 import numpy as np
 import pytest
-from samples import drawn
+from samples import assert_bits, drawn
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
 import scipy.sparse as sp  # noqa: E402
-from test_sklearn_sgd import assert_bits, assert_same  # noqa: E402
+from test_sklearn_sgd import assert_same  # noqa: E402
 
 from tinynet_fast.kernels import exact  # noqa: E402
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402

@@ -1,5 +1,6 @@
 """`tinynet_fast.sklearn.MLPClassifier` has the same loss curve as scikit-learn's, with all options."""
 
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -50,12 +51,10 @@ def assert_same(comp, ref):
     assert comp.classes_.tolist() == ref.classes_.tolist()
 
 
-@engines
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic"])
-@pytest.mark.parametrize("solver", SOLVERS)
-def test_loss_curve_is_scikit_learns(engine, solver, activation):
-    """Up to thirty epochs, with combinations of the other options. Both draw the same random numbers."""
+@lru_cache(maxsize=1)
+def fitted(solver, activation):
+    """What scikit-learn makes of combinations of the other options: the same for every engine."""
+    fits = []
     for classes, (hidden, size), shuffle, early, weighted in product(
         (2, 4), (((5,), "auto"), ((4, 3), 16), ((), 40)), (False, True), (False, True), (False, True)
     ):
@@ -64,7 +63,17 @@ def test_loss_curve_is_scikit_learns(engine, solver, activation):
         options |= SOLVERS[solver] | {"activation": activation, "hidden_layer_sizes": hidden, "batch_size": size}
         options |= {"shuffle": shuffle, "early_stopping": early, "random_state": 2}
         given = {"sample_weight": sample_weight} if weighted else {}
-        ref = peers.MLPClassifier(**options).fit(X, y, **given)
+        fits.append((options, X, y, given, peers.MLPClassifier(**options).fit(X, y, **given)))
+    return fits
+
+
+@engines
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_loss_curve_is_scikit_learns(engine, solver, activation):
+    """Up to thirty epochs, with combinations of the other options. Both draw the same random numbers."""
+    for options, X, y, given, ref in fitted(solver, activation):
         assert_same(MLPClassifier(engine=engine, **options).fit(X, y, **given), ref)
 
 

@@ -5,6 +5,7 @@ from itertools import product
 import joblib
 import numpy as np
 import pytest
+from samples import assert_bits
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
@@ -26,12 +27,6 @@ def rows(n=150, d=5, seed=0):
 
 def both(**options):
     return SGDRegressor(random_state=3, **options), linear.SGDRegressor(random_state=3, **options)
-
-
-def assert_bits(comp, ref):
-    np.testing.assert_array_equal(comp.coef_, ref.coef_, strict=True)
-    np.testing.assert_array_equal(comp.intercept_, ref.intercept_, strict=True)
-    assert (comp.n_iter_, comp.t_) == (ref.n_iter_, ref.t_)
 
 
 @losses

@@ -1,11 +1,12 @@
 """`tinynet_fast.sklearn.SGDClassifier` has the same weights as scikit-learn's, with all options."""
 
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
 import pytest
 from compare import distance
-from samples import drawn, flat
+from samples import assert_bits, drawn, flat
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 
@@ -39,20 +40,17 @@ def assert_same(comp, ref):
     assert comp.classes_.tolist() == ref.classes_.tolist()
 
 
-def assert_bits(comp, ref):
-    np.testing.assert_array_equal(comp.coef_, ref.coef_, strict=True)
-    np.testing.assert_array_equal(comp.intercept_, ref.intercept_, strict=True)
-    assert (comp.n_iter_, comp.t_) == (ref.n_iter_, ref.t_)
-
-
 # --- the same weights -------------------------------------------------------------------------------------------------
 
 
-@engines
-@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
-@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
-def test_weights_are_scikit_learns(engine, penalty, schedule):
-    """The weights after six epochs, for every combination of the other options."""
+schedules = pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
+penalties = pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+
+
+@lru_cache(maxsize=1)
+def fitted(penalty, schedule):
+    """What scikit-learn makes of every combination of the other options: the same for every engine."""
+    fits = []
     options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.01, "eta0": 0.05, "power_t": 0.3}
     for classes, average, intercept, shuffle, weighted in product(
         (2, 4), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows")
@@ -61,32 +59,46 @@ def test_weights_are_scikit_learns(engine, penalty, schedule):
         options |= {"average": average, "fit_intercept": intercept, "shuffle": shuffle, "random_state": 5}
         options |= {"class_weight": {0: 0.5, 1: 3.0} if weighted else None, "max_iter": 6, "tol": None}
         given = {"sample_weight": sample_weight if weighted == "classes and rows" else None}
-        ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)
-        comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, **given)
-        assert_same(comp, ref)
+        fits.append((options.copy(), X, y, given, linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)))
+    return fits
 
 
 @engines
-@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
-@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
-def test_stops_when_scikit_learn_stops(engine, penalty, schedule):
-    """Stopping depends on the objective of every row, so one wrong row would change the last epoch."""
+@schedules
+@penalties
+def test_weights_are_scikit_learns(engine, penalty, schedule):
+    """The weights after six epochs, for every combination of the other options."""
+    for options, X, y, given, ref in fitted(penalty, schedule):
+        assert_same(SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, **given), ref)
+
+
+@lru_cache(maxsize=1)
+def stopped(penalty, schedule):
+    """Fits of scikit-learn that end early: the same for every engine."""
+    fits = []
     for (classes, d), shuffle, patience in product([(2, 3), (2, 9), (3, 5)], (False, True), (1, 5)):
         X, y, sample_weight = rows(400, d, classes, seed=d)
         options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.005, "eta0": 0.1, "shuffle": shuffle}
         options |= {"n_iter_no_change": patience, "max_iter": 200, "random_state": 1, "tol": 1e-3}
-        ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, sample_weight=sample_weight)
-        comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, sample_weight=sample_weight)
+        given = {"sample_weight": sample_weight}
+        fits.append((options, X, y, given, linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)))
+    return fits
+
+
+@engines
+@schedules
+@penalties
+def test_stops_when_scikit_learn_stops(engine, penalty, schedule):
+    """Stopping depends on the objective of every row, so one wrong row would change the last epoch."""
+    for options, X, y, given, ref in stopped(penalty, schedule):
         assert 1 < ref.n_iter_ < 200
-        assert_same(comp, ref)
+        assert_same(SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, **given), ref)
 
 
 def test_defaults_but_the_loss_are_scikit_learns():
     X, y, _ = rows(500, 8)
-    assert_same(
-        SGDClassifier(loss="log_loss", random_state=0).fit(X, y),
-        linear.SGDClassifier(loss="log_loss", random_state=0).fit(X, y),
-    )
+    comp = SGDClassifier(loss="log_loss", random_state=0).fit(X, y)
+    assert_same(comp, linear.SGDClassifier(loss="log_loss", random_state=0).fit(X, y))
     theirs, ours = linear.SGDClassifier().get_params(), SGDClassifier().get_params()
     assert ours.items() - theirs.items() == {("engine", "fast")}
     assert theirs.keys() <= ours.keys()
@@ -100,9 +112,8 @@ def test_rows_held_out_are_scikit_learns(engine):
         options = {"early_stopping": True, "validation_fraction": 0.3, "tol": None, "max_iter": 5, "random_state": 7}
         options |= {"alpha": 0.01}
         ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, sample_weight=sample_weight)
-        assert_same(
-            SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, sample_weight=sample_weight), ref
-        )
+        comp = SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, sample_weight=sample_weight)
+        assert_same(comp, ref)
 
 
 def test_early_stopping_watches_the_accuracy_of_rows_held_out():
@@ -130,10 +141,8 @@ def test_warm_start_and_given_weights(engine):
     for classes in (2, 3):
         X, y, _ = rows(classes=classes)
         options = {"warm_start": True, "max_iter": 2, "tol": None, "random_state": 1, "alpha": 0.01}
-        ref, comp = (
-            linear.SGDClassifier(loss="log_loss", **options),
-            SGDClassifier(loss="log_loss", engine=engine, **options),
-        )
+        ref = linear.SGDClassifier(loss="log_loss", **options)
+        comp = SGDClassifier(loss="log_loss", engine=engine, **options)
         for _ in range(3):
             assert_same(comp.fit(X, y), ref.fit(X, y))
         coef, intercept = ref.coef_ + 1.0, ref.intercept_ - 1.0

@@ -1,12 +1,13 @@
 """Compares `SGDClassifier` on CSR rows with scikit-learn's, and its kernel with the reference on dense rows."""
 
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
 import pytest
 from compare import distance
-from samples import flat
-from test_sklearn_sgd import assert_bits, assert_same
+from samples import assert_bits, flat
+from test_sklearn_sgd import assert_same
 
 linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
 sp = pytest.importorskip("scipy.sparse", reason="SciPy is not installed")
@@ -23,11 +24,10 @@ def rows(n=250, d=40, classes=2, density=0.15, seed=0):
     return X, y, rng.random(n) * (rng.random(n) < 0.9)
 
 
-@engines
-@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
-@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
-def test_weights_are_scikit_learns(engine, penalty, schedule):
-    """The weights for every combination of the other options, with and without a tolerance."""
+@lru_cache(maxsize=1)
+def fitted(penalty, schedule):
+    """What scikit-learn makes of every combination of the other options: the same for every engine."""
+    fits = []
     options = {"penalty": penalty, "learning_rate": schedule, "alpha": 0.01, "eta0": 0.05, "n_iter_no_change": 2}
     for classes, average, intercept, shuffle, weighted, tol in product(
         (2, 4), (False, True, 700), (True, False), (False, True), ("", "classes", "classes and rows"), (None, 1e-3)
@@ -36,7 +36,16 @@ def test_weights_are_scikit_learns(engine, penalty, schedule):
         options |= {"average": average, "fit_intercept": intercept, "shuffle": shuffle, "random_state": 5, "tol": tol}
         options |= {"class_weight": {0: 0.5, 1: 3.0} if weighted else None, "max_iter": 6 if tol is None else 300}
         given = {"sample_weight": sample_weight if weighted == "classes and rows" else None}
-        ref = linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)
+        fits.append((options.copy(), X, y, given, linear.SGDClassifier(loss="log_loss", **options).fit(X, y, **given)))
+    return fits
+
+
+@engines
+@pytest.mark.parametrize("schedule", ["constant", "optimal", "invscaling", "adaptive"])
+@pytest.mark.parametrize("penalty", [None, "l2", "l1", "elasticnet"])
+def test_weights_are_scikit_learns(engine, penalty, schedule):
+    """The weights for every combination of the other options, with and without a tolerance."""
+    for options, X, y, given, ref in fitted(penalty, schedule):
         assert_same(SGDClassifier(loss="log_loss", engine=engine, **options).fit(X, y, **given), ref)
 
 

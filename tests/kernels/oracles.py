@@ -6,7 +6,7 @@ as it is, and on engines with a planted mistake; a mistake that the reference an
 
 import math
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import cycle, pairwise, product
 
 import numpy as np
@@ -402,12 +402,18 @@ TORCH = {
 }
 
 
-def torch_network(engine, name="plain", steps=500, outputs=1, **kind):
+def torch_network(engine, name="plain", steps=500, **kind):
     """PyTorch in float64: parameters after `steps` updates, full batch and mini-batch; the largest difference seen."""
+    return max(distance(problem.solve(engine)[0], ref) for problem, ref in trained_by_torch(name, steps, **kind))
+
+
+@cache
+def trained_by_torch(name, steps, outputs=1, **kind):
+    """Networks and the parameters that PyTorch comes to. They are the same for every engine."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     torch.set_num_threads(1)  # for so few rows a second thread is only in the way
     theirs, ours = TORCH[name]
-    rate, worst = 0.005 if ours.get("name") else 0.05, 0.0
+    rate, trained = 0.005 if ours.get("name") else 0.05, []
     for sizes, activation, batch in zip(cycle(SHAPES), ACTIVATIONS, (24, 8, 5, 24, 8), strict=False):
         sizes, batches = (*sizes[:-1], outputs), -(-24 // batch)
         options = {"steps": Optimizer(rate, **ours), "epochs": -(-steps // batches)}
@@ -423,9 +429,8 @@ def torch_network(engine, name="plain", steps=500, outputs=1, **kind):
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-        ref = flatten(*[[part.detach().numpy() for part in parts] for parts in (w, b)])
-        worst = max(worst, distance(problem.solve(engine)[0], ref))
-    return worst
+        trained.append((problem, flatten(*[[part.detach().numpy() for part in parts] for parts in (w, b)])))
+    return trained
 
 
 def torch_loss(torch, problem, w, b, part):
@@ -472,8 +477,15 @@ def torch_losses(torch, problem, z, y):
 
 def torch_gradients(engine):
     """One batch's gradient against autograd: the largest norm-wise difference over activation, loss and depth."""
+    able = [(problem, ref) for problem, ref in gradients_by_torch() if can_solve(engine, problem)]
+    return max(distance(engine_gradient(engine, problem), ref) for problem, ref in able)
+
+
+@cache
+def gradients_by_torch():
+    """Networks and the gradients of autograd. They are the same for every engine."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    worst = 0.0
+    found = []
     for hidden in ((5,), (4, 3), (3, 4, 2), (20, 17), (2, 2, 2, 2)):
         for activation, outputs, loss, weighted in product(ACTIVATIONS, (1, 3), (0, 1, *EACH_OUTPUT), (False, True)):
             if outputs > 1 and loss == 1:
@@ -482,15 +494,11 @@ def torch_gradients(engine):
             options = {"loss": loss, "weighted": weighted, "masked": weighted, "steps": Optimizer(rate), "epochs": 1}
             problem = network_problem(sizes, activation, n=33, block=33, **options)
             problem = replace(problem, params=problem.params * 0.5)
-            if not can_solve(engine, problem):
-                continue
             parts = unflatten(problem.params, layer_table(sizes, activation))
             w, b = ([torch.tensor(part, dtype=torch.float64, requires_grad=True) for part in parts[k]] for k in (0, 1))
             torch_loss(torch, problem, w, b, slice(None)).backward()
-            ref = flatten(*[[part.grad.numpy() for part in parts] for parts in (w, b)])
-            comp = engine_gradient(engine, problem)
-            worst = max(worst, distance(comp, ref))
-    return worst
+            found.append((problem, flatten(*[[part.grad.numpy() for part in parts] for parts in (w, b)])))
+    return found
 
 
 def engine_gradient(engine, problem):
