@@ -132,12 +132,12 @@ test-generic: native
 	  TINYNET_FAST_NATIVE=0 $(RUN) -m tinynet_fast validate
 
 # Compile the kernels ahead of time for this source tree; `make test` then uses them. After an edit of a kernel they are
-# not used until the next `make native`.
+# not used until the next `make native`. (Ninja would ask this make for turns, and cannot.)
 native: $(VENV)/dev.ok
 	$(PIP) cmake ninja
 	$(VENV)/bin/cmake -S . -B build/native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja \
 	  -DPython_EXECUTABLE=$(abspath $(RUN)) -DCMAKE_BUILD_TYPE=Release
-	$(VENV)/bin/cmake --build build/native
+	MAKEFLAGS= $(VENV)/bin/cmake --build build/native
 	$(VENV)/bin/cmake --install build/native --prefix .
 
 # Wheels for Linux (manylinux and musllinux, x86-64 and aarch64), macOS and Windows, all made here: see docs/platforms.md.
