@@ -42,7 +42,7 @@ Learn.lab("guess-first", (box, net) => {
     );
     box.setAttribute("data-right", right);
     score.say(
-      `Right about ${right} of 4 students.${right === 4 ? " Well done. Try whether another limit is right, too." : ""}`,
+      `Right about ${right} of 4 students.${right === 4 ? " Well done. Can you find another limit that is right?" : ""}`,
     );
   }
 

@@ -78,7 +78,7 @@ Learn.lab("one-neuron", (box, net) => {
       `The sums of students 1 to 4 are ${sums.map((value) => Learn.fmt(value, 2)).join(", ")}.`,
     );
     score.say(
-      `${right} of 4 students are on the right side of zero.${right === 4 ? " You have trained a neuron by hand." : ""}`,
+      `${right} of 4 students are on the right side of zero.${right === 4 ? " Well done: you have trained a neuron by hand." : ""}`,
     );
   }
 

@@ -77,7 +77,7 @@ Learn.lab("training", (box, net) => {
     Learn.exact(box, "losses", losses);
     const text = losses.length
       ? `The loss was ${Learn.fmt(losses[0])} in the first epoch, and ${Learn.fmt(losses.at(-1))} in epoch ${losses.length}. ` +
-        "Both axes grow tenfold from line to line."
+        "On both axes, each line of the grid is ten times the line before it."
       : "No epoch has been run yet.";
     plot.set({ lines: [{ name: "loss", xs: losses.map((_, i) => i + 1), ys: losses, look: 0 }] }, text);
   }
@@ -135,7 +135,7 @@ Learn.lab("training", (box, net) => {
 
   function over() {
     if (state.losses.length < EPOCHS) return false;
-    said.say("All 1,000 epochs are done. Press Start again to begin anew.");
+    said.say("All 1,000 epochs are done. Press Start again to train from the beginning.");
     return true;
   }
 
@@ -200,7 +200,7 @@ Learn.lab("rates", (box, net) => {
       .map((ys, i) => ({ name: `rate ${NAMES[i]}`, xs, ys, look: i }))
       .filter((_, i) => checks[i].value);
     const text = losses.length
-      ? `Last losses: ${NAMES.map((rate, i) => `${Learn.fmt(losses[i].at(-1))} with ${rate}`).join(", ")}.`
+      ? `Losses of the last epoch: ${NAMES.map((rate, i) => `${Learn.fmt(losses[i].at(-1))} with ${rate}`).join(", ")}.`
       : "Nothing has been trained yet.";
     plot.set({ lines: shown }, text);
     table.update(

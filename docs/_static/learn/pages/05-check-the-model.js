@@ -118,7 +118,7 @@ Learn.lab("tuning", (box, net) => {
     Learn.exact(box, "chances", chances);
     box.setAttribute("data-right", right);
     score.say(
-      `Right about ${right} of 10 students. Loss on the four students of the training: ${Learn.fmt(losses.at(-1))}.`,
+      `Right about ${right} of 10 students. Loss on the four students that the model was trained on: ${Learn.fmt(losses.at(-1))}.`,
     );
   }
 

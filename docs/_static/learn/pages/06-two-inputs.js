@@ -109,8 +109,8 @@ Learn.lab("two-inputs", (box, net) => {
     Learn.exact(box, "student", [...x, p]);
     const solved = counter.done === 5000 && x[0] === 3 && Math.abs(p - 0.5) <= 0.05;
     answer.say(
-      `${fmt(x[0], 2)} hours of study, ${fmt(x[1], 2)} of sleep: ${p >= 0.5 ? "pass" : "fail"}, with ${fmt(p, 3)}. `,
-      ...(solved ? [Learn.solved(box, "just on the boundary.")] : []),
+      `${fmt(x[0], 2)} hours of study, ${fmt(x[1], 2)} of sleep: ${p >= 0.5 ? "pass" : "fail"}, with a chance of ${fmt(p, 3)}. `,
+      ...(solved ? [Learn.solved(box, "the student is on the boundary.")] : []),
     );
     place();
   }
@@ -151,7 +151,7 @@ Learn.lab("two-inputs", (box, net) => {
       },
       `After ${counter.done} epochs the neuron is right on ${right} of 10 students. ${
         w1
-          ? "Above the line it says pass, if the sleep weight is positive."
+          ? "If the sleep weight is above 0, it says pass above the line."
           : "All weights are 0, so there is no line yet: every chance is 0.5."
       }`,
     );

@@ -34,7 +34,7 @@ Learn.lab("blame", (box, net) => {
     });
   }
   Learn.choice(line, {
-    label: "In truth",
+    label: "Truth (the label)",
     value: row.label,
     options: [
       ["0", "0: fail"],
@@ -255,7 +255,7 @@ Learn.lab("backwards", (box, net) => {
         marked: [1, 2, 2, 1, 1][stage],
         gradients: [stage === 4 ? weights[0] : null, stage >= 2 ? weights[1] : null],
       },
-      `${STAGES[stage]}. In each unit is what it sends on${stage ? ", below it is its delta, δ" : ""}.`,
+      `${STAGES[stage]}. The number in each circle is the value of this unit${stage ? ". The number below a unit is its delta, δ" : ""}.`,
     );
     const [here, torch, all, torchAll] = [
       step.gradients,

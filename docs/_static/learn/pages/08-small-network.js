@@ -35,7 +35,7 @@ Learn.lab("heights", (box, net) => {
   });
   const people = Learn.table(box, {
     caption: "The four people",
-    head: ["height", "weight", "group", "prediction", "answer"],
+    head: ["height", "weight", "group", "prediction", "model says"],
   });
   const result = Learn.status(box);
   box.append(el("h3", {}, "Somebody new"));
@@ -67,13 +67,13 @@ Learn.lab("heights", (box, net) => {
     plot.set(
       { lines: [{ name: "", xs: losses.map((_, i) => i), ys: losses, look: 0 }] },
       losses.length
-        ? `After ${losses.length} epochs the loss is ${fmt(losses.at(-1))}. It was ${fmt(losses[0])} in the first.`
-        : "Nothing is learned yet.",
+        ? `After ${losses.length} epochs the loss is ${fmt(losses.at(-1))}. It was ${fmt(losses[0])} in the first epoch.`
+        : "The network has learned nothing yet.",
     );
     const solved = p.every((value, i) => Math.abs(value - y[i]) < 0.01);
     const same = JSON.stringify(network) === wanted;
     result.say(
-      ...(solved ? [Learn.solved(box, "all four are less than 0.01 off. ")] : []),
+      ...(solved ? [Learn.solved(box, "all four are less than 0.01 away from their groups. ")] : []),
       ...(counter.done === 4000
         ? [same ? "All 17 numbers have the same bits as Python's." : "The numbers differ from Python's."]
         : []),
@@ -137,13 +137,13 @@ Learn.lab("exclusive-or", (box, net) => {
     "Start again": restart,
   });
   const plot = Learn.plot(box, {
-    title: "What the model answers for two answers",
+    title: "What the model says for each pair of answers",
     x: { label: "first answer", ...ends },
     y: { label: "second answer", ...ends },
   });
   const rows = Learn.table(box, {
     caption: "The four rows",
-    head: ["first", "second", "pass", "prediction", "answer"],
+    head: ["first", "second", "pass", "prediction", "model says"],
   });
   const result = Learn.status(box);
 

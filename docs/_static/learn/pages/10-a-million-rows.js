@@ -86,7 +86,7 @@ Learn.lab("million", (box, net) => {
       said.push(
         gap
           ? `The plain loop's weights differ from the kernel's by at most ${gap.toExponential(1)}.`
-          : "The plain loop's weights are the same bits.",
+          : "The plain loop's weights have the same bits.",
       );
       box.setAttribute("data-gap", gap);
     }

@@ -27,8 +27,8 @@ Learn.lab("meeting", (box, net) => {
     label: "Run B starts",
     value: start,
     options: [
-      ["near", "near by"],
-      ["far", "far away"],
+      ["near", "near A"],
+      ["far", "far from A"],
       ["opposite", "at the opposite of A"],
     ],
     onChange: (value) => {
@@ -135,7 +135,7 @@ Learn.lab("meeting", (box, net) => {
       { lines: [{ name: "largest difference of two weights", xs: state.xs, ys: state.ys, look: 0 }], points: met },
       state.equal === null
         ? `After ${state.done} rows the runs differ by ${gap(state).toExponential(1)}.`
-        : `The runs hold the same bits by row ${state.equal}, and stay equal. Zero has no place on this axis: it is drawn at the bottom.`,
+        : `The runs hold the same bits by row ${state.equal}, and stay equal. This axis cannot show 0, so 0 is drawn at the bottom.`,
     );
     showBits(state);
     box.setAttribute("data-rows", state.done);
