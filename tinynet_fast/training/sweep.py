@@ -51,7 +51,7 @@ def sweep(
     engine: str = "fast",
     n_jobs: int | None = None,
 ) -> SweepResult:
-    """Train a neuron for every combination of options, side by side: 32 take as long as three to five separate fits.
+    """Train a neuron for every combination of options, side by side: all of them share each pass over the rows.
 
     Each is trained as `train_neuron` would train it, with the same updates in the same order, and its weights are the
     same to 1e-12, norm-wise, unless it is `unstable`.
