@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
 LEARN = Path(__file__).parents[1] / "_static" / "learn"
-NUMBERS = "pages/python-numbers.js"  # what pages from the sixth on show beside their own numbers
+NUMBERS = "pages/python-numbers.js"  # the tables of the labs, and what Python found
 MARKS = {"[x] ": "right", "[ ] ": "wrong"}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast import train_mlp, train_neuron
-from tinynet_fast.datasets import height_weight, study_and_sleep
+from tinynet_fast.datasets import height_weight, study_and_sleep, study_hours
 from tinynet_fast.proof.trace import trace_mlp
 from tinynet_fast.proof.trace_run import run_trace
 from tinynet_fast.proof.trace_torch import torch_gradients
@@ -75,8 +75,9 @@ def million():
 
 def rows():
     """The tables that the pages' exercises train on."""
-    tables = {"students": study_and_sleep()[:2], "heights": height_weight()[:2], "xor": map(np.array, XOR)}
-    return {name: {"X": X.tolist(), "y": y.tolist()} for name, (X, y) in tables.items()}
+    tables = {"hours": study_hours(), "students": study_and_sleep(), "heights": height_weight()}
+    arrays = {name: table[:2] for name, table in tables.items()} | {"xor": map(np.array, XOR)}
+    return {name: {"X": X.tolist(), "y": y.tolist()} for name, (X, y) in arrays.items()}
 
 
 def numbers():

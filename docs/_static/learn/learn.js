@@ -31,6 +31,15 @@ const Learn = (() => {
     element.setAttribute(`data-${name}`, JSON.stringify(ArrayBuffer.isView(values) ? Array.from(values) : values));
   }
 
+  /* What a label of 0 or 1, or an answer that is false or true, says of a student. */
+  const word = (label) => (label ? "pass" : "fail");
+
+  /* The largest difference between the weights and biases of two neurons. */
+  function apart(a, b) {
+    const all = ({ weights, bias }) => [...weights, bias];
+    return Math.max(...all(a).map((value, j) => Math.abs(value - all(b)[j])));
+  }
+
   const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   /* Call `frame(i)` for i = 0 .. n-1, one every `delay` ms; at once if the reader prefers no motion.
@@ -140,6 +149,10 @@ const Learn = (() => {
       },
     };
   }
+
+  /* The slider of a threshold on a chance. */
+  const threshold = (parent, onInput) =>
+    slider(parent, { label: "Threshold", min: 0.05, max: 0.95, step: 0.05, value: 0.5, onInput });
 
   /* A labelled choice between [value, text] pairs. */
   function choice(parent, { label, options, value, onChange = () => {} }) {
@@ -260,12 +273,15 @@ const Learn = (() => {
     id,
     fmt,
     exact,
+    word,
+    apart,
     still,
     play,
     counter,
     lab,
     row,
     slider,
+    threshold,
     choice,
     check,
     buttons,

@@ -149,8 +149,7 @@ Learn.plot = (() => {
 
     function draw() {
       const width = size();
-      const px = scale(x, PAD.left, width - PAD.right);
-      const py = scale(y, height - PAD.bottom, PAD.top);
+      const [px, py] = scales();
       const inside = svg("g", { "clip-path": `url(#${clip})` });
       const box = svg(
         "clipPath",
@@ -185,11 +184,15 @@ Learn.plot = (() => {
 
     new ResizeObserver(draw).observe(figure);
     const size = () => Math.max(240, Math.floor(figure.clientWidth));
+    const scales = () => [scale(x, PAD.left, size() - PAD.right), scale(y, height - PAD.bottom, PAD.top)];
     return {
       element: figure,
       drawing,
       /* The pixel of a place, from the drawing's upper left corner. */
-      pixel: (at, up) => [scale(x, PAD.left, size() - PAD.right)(at), scale(y, height - PAD.bottom, PAD.top)(up)],
+      pixel(at, up) {
+        const [px, py] = scales();
+        return [px(at), py(up)];
+      },
       /* The place under a pointer, on axes that are not logarithmic. */
       under({ clientX, clientY }) {
         const { left, top } = drawing.getBoundingClientRect();
@@ -213,3 +216,24 @@ Learn.plot = (() => {
     };
   };
 })();
+
+/* Learn.group and Learn.grid: rows and shades as a plot takes them. */
+Learn.group = (X, y, label, name) => {
+  const rows = X.filter((_, i) => y[i] === label);
+  return {
+    name,
+    look: label ? 2 : 1,
+    mark: label ? "circle" : "cross",
+    xs: rows.map(([first]) => first),
+    ys: rows.map(([, second]) => second),
+  };
+};
+
+/* A grid over two axes: `cells` are the middles of its fields, row by row from below; `shade(chances)` is for a plot. */
+Learn.grid = (x, y, size = 24) => {
+  const middle = ({ min, max }, i) => min + ((i + 0.5) * (max - min)) / size;
+  return {
+    cells: Array.from({ length: size * size }, (_, k) => [middle(x, k % size), middle(y, Math.floor(k / size))]),
+    shade: (chances) => Array.from({ length: size }, (_, j) => chances.slice(j * size, (j + 1) * size)),
+  };
+};

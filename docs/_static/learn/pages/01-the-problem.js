@@ -1,9 +1,8 @@
 "use strict";
 
 Learn.lab("guess-first", (box, net) => {
-  const hours = [1, 2, 3, 4];
-  const labels = [0, 0, 1, 1];
-  const word = (label) => (label ? "pass" : "fail");
+  const { X, y: labels } = PythonNumbers.rows.hours;
+  const hours = X.map(([h]) => h);
 
   const limit = Learn.slider(box, {
     label: "Limit: hours for a pass",
@@ -35,8 +34,8 @@ Learn.lab("guess-first", (box, net) => {
     table.update(
       hours.map((h, i) => [
         String(h),
-        word(said[i]),
-        word(labels[i]),
+        Learn.word(said[i]),
+        Learn.word(labels[i]),
         said[i] === labels[i] ? "\u2714 right" : "\u2718 wrong",
       ]),
     );
@@ -47,7 +46,7 @@ Learn.lab("guess-first", (box, net) => {
   }
 
   function compare() {
-    const { weights, bias } = net.trainNeuron({ X: hours, y: labels, learningRate: 0.1, epochs: 1000, weights: [0.1] });
+    const { weights, bias } = net.trainNeuron({ X, y: labels, learningRate: 0.1, epochs: 1000, weights: [0.1] });
     const [chance] = net.predictNeuron([2.5], weights, bias);
     Learn.exact(box, "chance", chance);
     answer.say(

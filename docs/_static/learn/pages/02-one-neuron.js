@@ -1,8 +1,8 @@
 "use strict";
 
 Learn.lab("one-neuron", (box, net) => {
-  const hours = [1, 2, 3, 4];
-  const labels = [0, 0, 1, 1];
+  const { X, y: labels } = PythonNumbers.rows.hours;
+  const hours = X.map(([h]) => h);
   const controls = Learn.row(box);
   const student = Learn.slider(controls, {
     label: "Hours of the student",
@@ -51,14 +51,7 @@ Learn.lab("one-neuron", (box, net) => {
     const sum = (h) => net.logit([h], [weight.value], bias.value);
     const sums = hours.map(sum);
     const right = sums.filter((z, i) => (labels[i] ? z > 0 : z < 0)).length;
-    const of = (label) => hours.map((h, i) => [h, sums[i]]).filter((_, i) => labels[i] === label);
-    const points = (label, name, look, mark) => ({
-      name,
-      look,
-      mark,
-      xs: of(label).map(([h]) => h),
-      ys: of(label).map(([, z]) => z),
-    });
+    const places = hours.map((h, i) => [h, sums[i]]);
     const z = sum(student.value);
     worked.set({ hours: student.value, weight: weight.value, bias: bias.value, sum: z }, 2);
     Learn.exact(box, "sums", sums);
@@ -70,8 +63,8 @@ Learn.lab("one-neuron", (box, net) => {
           { name: "zero: neither pass nor fail", xs: [0, 5], ys: [0, 0], look: 5 },
         ],
         points: [
-          points(0, "failed", 1, "cross"),
-          points(1, "passed", 2, "circle"),
+          Learn.group(places, labels, 0, "failed"),
+          Learn.group(places, labels, 1, "passed"),
           { name: "the student of the first slider", look: 3, mark: "diamond", xs: [student.value], ys: [z] },
         ],
       },

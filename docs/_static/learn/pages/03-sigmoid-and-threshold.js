@@ -37,32 +37,25 @@ Learn.lab("threshold", (box, net) => {
   const names = ["Ada", "Ben", "Cleo", "Dev", "Eva", "Finn", "Gia"];
   const hours = [1, 2, 2.3, 2.5, 2.6, 3, 4];
   const chances = net.predictNeuron(hours, [1.5], -3.5);
-  const threshold = Learn.slider(box, {
-    label: "Threshold",
-    min: 0.05,
-    max: 0.95,
-    step: 0.05,
-    value: 0.5,
-    onInput: show,
-  });
+  const threshold = Learn.threshold(box, show);
   const table = Learn.table(box, {
     caption: "The class",
     head: ["student", "hours", "chance", "at 0.5", "now", ""],
     named: true,
   });
   const said = Learn.status(box);
-  const word = (chance, limit) => (chance >= limit ? "pass" : "fail");
+  const answer = (i, limit) => Learn.word(chances[i] >= limit);
 
   function show() {
     const limit = threshold.value;
-    const flips = names.map((_, i) => word(chances[i], 0.5) !== word(chances[i], limit));
+    const flips = names.map((_, i) => answer(i, 0.5) !== answer(i, limit));
     table.update(
       names.map((name, i) => [
         name,
         String(hours[i]),
         chances[i],
-        word(chances[i], 0.5),
-        word(chances[i], limit),
+        answer(i, 0.5),
+        answer(i, limit),
         flips[i] ? "flips" : "",
       ]),
       [...flips.keys()].filter((i) => flips[i]),

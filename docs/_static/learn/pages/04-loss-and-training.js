@@ -1,6 +1,6 @@
 "use strict";
 
-const STUDENTS = { X: [1, 2, 3, 4], y: [0, 0, 1, 1] };
+const STUDENTS = PythonNumbers.rows.hours;
 
 Learn.lab("training", (box, net) => {
   const EPOCHS = 1000;
@@ -63,7 +63,7 @@ Learn.lab("training", (box, net) => {
   function show() {
     const { weights, bias, rows, losses } = state;
     table.update(
-      STUDENTS.X.map((hours, i) => {
+      STUDENTS.X.map(([hours], i) => {
         const step = rows[i];
         const numbers = step
           ? [step.z, step.prediction, step.error, step.squaredError, step.weights[0], step.bias]
@@ -89,8 +89,8 @@ Learn.lab("training", (box, net) => {
     if (state.rows.length === 4) state.rows = [];
     const i = state.rows.length;
     const { weights, bias } = state;
-    const step = net.neuronStep({ x: [STUDENTS.X[i]], y: STUDENTS.y[i], weights, bias, learningRate });
-    set({ hours: STUDENTS.X[i], truth: STUDENTS.y[i] }, 0);
+    const step = net.neuronStep({ x: STUDENTS.X[i], y: STUDENTS.y[i], weights, bias, learningRate });
+    set({ hours: STUDENTS.X[i][0], truth: STUDENTS.y[i] }, 0);
     set({
       weight: weights[0],
       bias,

@@ -1,7 +1,6 @@
 "use strict";
 
-const FOUR = { X: [1, 2, 3, 4], y: [0, 0, 1, 1], weights: [0.1] };
-const word = (label) => (label ? "pass" : "fail");
+const FOUR = { ...PythonNumbers.rows.hours, weights: [0.1] };
 
 Learn.lab("new-student", (box, net) => {
   const { weights, bias } = net.trainNeuron({ ...FOUR, learningRate: 0.1, epochs: 1000 });
@@ -15,14 +14,7 @@ Learn.lab("new-student", (box, net) => {
     digits: 1,
     onInput: show,
   });
-  const threshold = Learn.slider(controls, {
-    label: "Threshold",
-    min: 0.05,
-    max: 0.95,
-    step: 0.05,
-    value: 0.5,
-    onInput: show,
-  });
+  const threshold = Learn.threshold(controls, show);
   const plot = Learn.plot(box, {
     title: "The chance for each number of hours",
     x: { label: "hours of study", min: 0, max: 5 },
@@ -39,7 +31,7 @@ Learn.lab("new-student", (box, net) => {
     const [chance] = net.predictNeuron([hours.value], weights, bias);
     const limit = threshold.value;
     Learn.exact(box, "chance", chance);
-    box.setAttribute("data-answer", word(chance >= limit));
+    box.setAttribute("data-answer", Learn.word(chance >= limit));
     plot.set(
       {
         lines: [curve, { name: "threshold", xs: [0, 5], ys: [limit, limit], look: 1 }],
@@ -47,7 +39,7 @@ Learn.lab("new-student", (box, net) => {
       },
       `The curve rises from almost 0 to almost 1, and is steep between 2 and 3 hours.`,
     );
-    said.say(`${Learn.fmt(hours.value, 1)} hours: chance ${Learn.fmt(chance)}, answer ${word(chance >= limit)}.`);
+    said.say(`${Learn.fmt(hours.value, 1)} hours: chance ${Learn.fmt(chance)}, answer ${Learn.word(chance >= limit)}.`);
   }
 
   show();
@@ -70,14 +62,7 @@ Learn.lab("tuning", (box, net) => {
     value: "10",
     onChange: show,
   });
-  const threshold = Learn.slider(controls, {
-    label: "Threshold",
-    min: 0.05,
-    max: 0.95,
-    step: 0.05,
-    value: 0.5,
-    onInput: show,
-  });
+  const threshold = Learn.threshold(controls, show);
   const score = Learn.status(box);
   const counts = Learn.table(box, {
     caption: "Confusion table of the ten students",
@@ -103,8 +88,8 @@ Learn.lab("tuning", (box, net) => {
       hours.map((h, i) => [
         String(h),
         chances[i],
-        word(said[i]),
-        word(truth[i]),
+        Learn.word(said[i]),
+        Learn.word(truth[i]),
         said[i] === truth[i] ? "\u2714" : said[i] ? "\u2718 false pass" : "\u2718 false fail",
       ]),
       [...hours.keys()].filter((i) => said[i] !== truth[i]),

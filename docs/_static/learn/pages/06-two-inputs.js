@@ -7,12 +7,7 @@ Learn.lab("two-inputs", (box, net) => {
   const RATE = 0.05;
   const STUDY = { label: "hours of study", min: 0, max: 6 };
   const SLEEP = { label: "hours of sleep", min: 2, max: 11 };
-  const GRID = 24;
-  const middle = (axis, i) => axis.min + ((i + 0.5) * (axis.max - axis.min)) / GRID;
-  const cells = Array.from({ length: GRID * GRID }, (_, k) => [
-    middle(STUDY, k % GRID),
-    middle(SLEEP, Math.floor(k / GRID)),
-  ]);
+  const grid = Learn.grid(STUDY, SLEEP);
   const student = { study: 3, sleep: 8 };
   let neuron, loss;
 
@@ -109,7 +104,7 @@ Learn.lab("two-inputs", (box, net) => {
     Learn.exact(box, "student", [...x, p]);
     const solved = counter.done === 5000 && x[0] === 3 && Math.abs(p - 0.5) <= 0.05;
     answer.say(
-      `${fmt(x[0], 2)} hours of study, ${fmt(x[1], 2)} of sleep: ${p >= 0.5 ? "pass" : "fail"}, with a chance of ${fmt(p, 3)}. `,
+      `${fmt(x[0], 2)} hours of study, ${fmt(x[1], 2)} of sleep: ${Learn.word(p >= 0.5)}, with a chance of ${fmt(p, 3)}. `,
       ...(solved ? [Learn.solved(box, "the student is on the boundary.")] : []),
     );
     place();
@@ -130,14 +125,6 @@ Learn.lab("two-inputs", (box, net) => {
       weights: [w0, w1],
       bias,
     } = neuron;
-    const group = (name, label, look, mark) => ({
-      name,
-      look,
-      mark,
-      xs: X.filter((_, i) => y[i] === label).map((x) => x[0]),
-      ys: X.filter((_, i) => y[i] === label).map((x) => x[1]),
-    });
-    const p = Array.from(net.predictNeuron(cells, neuron.weights, bias));
     const xs = [STUDY.min, STUDY.max];
     const line = w1 ? [{ name: "boundary: the sum is 0", xs, ys: xs.map((x) => -(bias + w0 * x) / w1), look: 5 }] : [];
     const right = Array.from(net.predictNeuron(X, neuron.weights, bias)).filter(
@@ -146,8 +133,8 @@ Learn.lab("two-inputs", (box, net) => {
     plot.set(
       {
         lines: line,
-        points: [group("passed", 1, 2, "circle"), group("failed", 0, 1, "cross")],
-        shade: Array.from({ length: GRID }, (_, j) => p.slice(j * GRID, (j + 1) * GRID)),
+        points: [Learn.group(X, y, 1, "passed"), Learn.group(X, y, 0, "failed")],
+        shade: grid.shade(net.predictNeuron(grid.cells, neuron.weights, bias)),
       },
       `After ${counter.done} epochs the neuron is right on ${right} of 10 students. ${
         w1

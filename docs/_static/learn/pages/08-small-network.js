@@ -88,10 +88,8 @@ Learn.lab("heights", (box, net) => {
 
 Learn.lab("exclusive-or", (box, net) => {
   const { X, y } = PythonNumbers.rows.xor;
-  const GRID = 24;
   const ends = { min: -0.5, max: 1.5 };
-  const middle = (i) => ends.min + ((i + 0.5) * (ends.max - ends.min)) / GRID;
-  const cells = Array.from({ length: GRID * GRID }, (_, k) => [middle(k % GRID), middle(Math.floor(k / GRID))]);
+  const grid = Learn.grid(ends, ends);
   const kinds = {
     neuron: {
       first: () => ({ weights: [0, 0], bias: 0 }),
@@ -149,19 +147,11 @@ Learn.lab("exclusive-or", (box, net) => {
 
   function show() {
     const p = Array.from(kind.predict(model, X));
-    const grid = Array.from(kind.predict(model, cells));
     const right = p.filter((value, i) => value >= 0.5 === (y[i] === 1)).length;
-    const group = (name, label, look, mark) => ({
-      name,
-      look,
-      mark,
-      xs: X.filter((_, i) => y[i] === label).map((x) => x[0]),
-      ys: X.filter((_, i) => y[i] === label).map((x) => x[1]),
-    });
     plot.set(
       {
-        points: [group("pass", 1, 2, "circle"), group("fail", 0, 1, "cross")],
-        shade: Array.from({ length: GRID }, (_, j) => grid.slice(j * GRID, (j + 1) * GRID)),
+        points: [Learn.group(X, y, 1, "pass"), Learn.group(X, y, 0, "fail")],
+        shade: grid.shade(kind.predict(model, grid.cells)),
       },
       `After ${counter.done} epochs the model is right on ${right} of 4 rows.`,
     );

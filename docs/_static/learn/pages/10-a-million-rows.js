@@ -81,8 +81,7 @@ Learn.lab("million", (box, net) => {
       box.setAttribute("data-seconds", found.kernel.best);
     }
     if (found.kernel && found.plain) {
-      const all = ({ weights, bias }) => [...weights, bias];
-      const gap = Math.max(...all(found.kernel.model).map((value, j) => Math.abs(value - all(found.plain.model)[j])));
+      const gap = Learn.apart(found.kernel.model, found.plain.model);
       said.push(
         gap
           ? `The plain loop's weights differ from the kernel's by at most ${gap.toExponential(1)}.`

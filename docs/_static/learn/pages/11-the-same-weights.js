@@ -52,8 +52,7 @@ Learn.lab("meeting", (box, net) => {
   const result = Learn.status(box);
 
   const model = ([w0, w1, bias]) => ({ weights: [w0, w1], bias });
-  const all = ({ weights, bias }) => [...weights, bias];
-  const gap = ({ a, b }) => Math.max(...all(a).map((value, j) => Math.abs(value - all(b)[j])));
+  const gap = ({ a, b }) => Learn.apart(a, b);
 
   function begin() {
     stop();
