@@ -71,6 +71,9 @@ class MLPSweepResult(Judged[MLP]):
     output: str
     make: Callable[[int], MLP]
 
+    loss_name = "mean loss"
+    _kind = "networks"
+
     def __repr__(self) -> str:
         what = f"{len(self):,} networks" + (f", {self.folds} folds" if self.folds else "")
         best = "all diverged" if self.best is None else f"best: {self.name(self.best)}"
@@ -118,15 +121,7 @@ class MLPSweepResult(Judged[MLP]):
         return self.tried or ["learning_rate"]
 
     @property
-    def title(self) -> str:  # type: ignore[override]
-        return f"{len(self):,} networks, {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
-
-    @property
-    def loss_name(self) -> str:  # type: ignore[override]
-        return "mean loss"
-
-    @property
-    def columns(self) -> list[str]:  # type: ignore[override]
+    def columns(self) -> list[str]:
         loss = "loss" if self.output == LINEAR else "log loss"
         return [*(name.replace("_", " ") for name in self._names), loss, f"held-out {loss}", ""]
 

@@ -26,9 +26,8 @@ class Judged(Generic[M]):
     diverged: np.ndarray
     best: int | None
     epochs: int
-    columns: list[str]  # of the table
-    title: str
     loss_name: str  # of `loss_history`
+    _kind: str  # what the models are called
 
     def __len__(self) -> int:
         return len(self.fold)
@@ -39,6 +38,16 @@ class Judged(Generic[M]):
 
     def name(self, i: int) -> str:
         """The options of the i-th model that differ among the models."""
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        """What the table is of."""
+        return f"{len(self):,} {self._kind}, {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the table's columns."""
         raise NotImplementedError
 
     def cells(self, i: int) -> list[str]:
@@ -196,6 +205,9 @@ class SweepResult(Judged[Neuron]):
     output: str = ""
     engine: str = "lanes"
 
+    loss_name = "sum of squared errors"
+    _kind = "models"
+
     @property
     def _last_losses(self) -> np.ndarray:
         return np.asarray(self.progressive_loss[-1])
@@ -226,15 +238,7 @@ class SweepResult(Judged[Neuron]):
         return f"SweepResult({self.title}{f', {self.folds} folds' if self.folds else ''}, {best})"
 
     @property
-    def title(self) -> str:  # type: ignore[override]
-        return f"{len(self):,} models, {self.epochs:,} epoch{'s' * (self.epochs != 1)}"
-
-    @property
-    def loss_name(self) -> str:  # type: ignore[override]
-        return "sum of squared errors"
-
-    @property
-    def columns(self) -> list[str]:  # type: ignore[override]
+    def columns(self) -> list[str]:
         loss = "squared error" if self.output == LINEAR else "log loss"
         return ["learning rate", "l2", "average", "loss", loss, f"held-out {loss}", ""]
 
