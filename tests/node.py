@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,12 @@ def skip_without_wasm():
     for name in ("numba", "ziglang"):
         if find_spec(name) is None:
             pytest.skip(f"{name} is not installed: it compiles the kernels", allow_module_level=True)
+
+
+def compiled(path, *options):
+    """Write the script with the kernels, and return its path."""
+    subprocess.run([sys.executable, str(HERE / "native" / "wasm.py"), str(path), *options], check=True)
+    return path
 
 
 class Node:

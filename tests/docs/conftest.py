@@ -1,10 +1,12 @@
-"""A browser to open the built site in. If the browser or the site is missing, tests are skipped, with the reason."""
+"""The built site, a browser to open it in, and its kernels in Node. What is missing is named, and its tests skipped."""
 
 import shutil
 from pathlib import Path
 
 import pytest
-from learn_browser import BUILT, Page
+from learn_browser import Page
+from node import Node, compiled
+from site_html import BUILT
 
 CHROMIUM, DRIVER = (shutil.which(name) or f"/usr/bin/{name}" for name in ("chromium", "chromedriver"))
 FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking"]
@@ -12,10 +14,16 @@ FLAGS += ["disable-component-update", "disable-sync", "hide-scrollbars", "window
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="the docs group (selenium) is not installed")
-    if not (BUILT / "index.html").is_file():
+def built():
+    """The folder of the site. The file is the last one of a build: once it is there, a missing page is a failure."""
+    if not (BUILT / "searchindex.js").is_file():
         pytest.skip("the site is not built: run `make docs`")
+    return BUILT
+
+
+@pytest.fixture(scope="session")
+def browser(built, tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="the docs group (selenium) is not installed")
     if not (Path(CHROMIUM).is_file() and Path(DRIVER).is_file()):
         pytest.skip("chromium and chromedriver are not installed")
     options = webdriver.ChromeOptions()
@@ -32,3 +40,16 @@ def browser(tmp_path_factory):
 def page(browser):
     """Opens pages of the site: `page("learn/02-one-neuron")`."""
     return lambda name, width=1280: Page(browser, name, width)
+
+
+@pytest.fixture(scope="session")
+def script(tmp_path_factory):
+    """The pages' script with the kernels."""
+    return compiled(tmp_path_factory.mktemp("kernels") / "kernels.js")
+
+
+@pytest.fixture(scope="session")
+def net(script):
+    """The pages' functions."""
+    with Node(script) as found:
+        yield found

@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 
+from site_html import BUILT, all_html
+
 ROOT = Path(__file__).parents[2]
-BUILT, LEARN = ROOT / "build" / "docs", ROOT / "docs" / "learn"
+LEARN = ROOT / "docs" / "learn"
 
 # Pages as Sphinx names them. Without a built site there is one name, whose tests are skipped.
-SITE_PAGES = sorted(path.relative_to(BUILT).with_suffix("").as_posix() for path in BUILT.rglob("*.html")) or ["index"]
+SITE_PAGES = ["index"]
+if (BUILT / "searchindex.js").is_file():
+    SITE_PAGES = sorted(path.relative_to(BUILT).with_suffix("").as_posix() for path in all_html())
 LEARN_PAGES = sorted(f"learn/{path.stem}" for path in LEARN.glob("[0-9]*.md"))
 
 

@@ -36,3 +36,13 @@ def pages():
     """The pages of the last build, by their names. (Files of pages that were removed stay in the folder.)"""
     index = (BUILT / "searchindex.js").read_text(encoding="utf-8")
     return json.loads(re.search(r'"?docnames"?:(\[.*?\])', index)[1])
+
+
+def html_of(name):
+    return BUILT / f"{name}.html"
+
+
+def all_html():
+    """The files of the last build's pages, and of those that Sphinx adds."""
+    generated = [BUILT / "genindex.html", BUILT / "search.html", *(BUILT / "_modules").rglob("*.html")]
+    return [*map(html_of, pages()), *generated]

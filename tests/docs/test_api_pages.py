@@ -19,10 +19,7 @@ CLUSTERS = ("tinynet_fast.dask", "tinynet_fast.spark")
 API = BUILT / "api"
 
 
-@pytest.fixture(autouse=True)
-def _built():
-    if not (API / "index.html").is_file():
-        pytest.skip("the site is not built: run `make docs`")
+pytestmark = pytest.mark.usefixtures("built")
 
 
 def public(module):

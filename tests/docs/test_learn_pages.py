@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from learn_browser import BUILT, LEARN, LEARN_PAGES, Part
+from learn_browser import LEARN, LEARN_PAGES, Part
 
 pytestmark = pytest.mark.parametrize("name", LEARN_PAGES)
 
@@ -146,10 +146,8 @@ def test_nothing_is_wider_than_a_phone(page, name):
     assert shown.js(WIDER) == []
 
 
-def test_without_javascript_the_text_teaches(name):
-    if not (BUILT / f"{name}.html").is_file():
-        pytest.skip("the site is not built: run `make docs`")
-    page = (BUILT / f"{name}.html").read_text(encoding="utf-8")
+def test_without_javascript_the_text_teaches(name, built):
+    page = (built / f"{name}.html").read_text(encoding="utf-8")
     text = plain(html.unescape(re.sub(r"<[^>]+>", "", page)))
     assert page.count("JavaScript is off.") == len(source(name, "lab"))
     for quiz in source(name, "quiz"):

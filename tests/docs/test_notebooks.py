@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from learn_browser import BUILT
 
 NOTEBOOKS = {  # what is printed, and what a table shows
     "from-the-loop": [
@@ -44,12 +43,10 @@ def outputs(notebook):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_notebook_runs_and_gives_the_numbers_of_its_page(name, tmp_path):
+def test_a_notebook_runs_and_gives_the_numbers_of_its_page(name, built, tmp_path):
     nbformat = pytest.importorskip("nbformat", reason="the docs group (nbformat) is not installed")
     nbclient = pytest.importorskip("nbclient", reason="the docs group (nbclient) is not installed")
-    page = BUILT / "notebooks" / f"{name}.html"
-    if not page.is_file():
-        pytest.skip("the site is not built: run `make docs`")
+    page = built / "notebooks" / f"{name}.html"
     assert f'href="{name}.ipynb"' in page.read_text(encoding="utf-8")
     notebook = nbformat.read(page.with_suffix(".ipynb"), as_version=4)
     nbformat.validate(notebook)

@@ -5,19 +5,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from site_html import BUILT, pages, read
+from site_html import BUILT, all_html, html_of, pages, read
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _built():
-    if not (BUILT / "searchindex.js").is_file():
-        pytest.skip("the site is not built: run `make docs`")
-
-
-def html_of(name):
-    return BUILT / f"{name}.html"
+pytestmark = pytest.mark.usefixtures("built")
 
 
 def broken(path):
@@ -31,11 +24,6 @@ def broken(path):
             yield f"{link}: no such file"
         elif parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in read(target).anchors:
             yield f"{link}: no such anchor"
-
-
-def all_html():
-    generated = [BUILT / "genindex.html", BUILT / "search.html", *(BUILT / "_modules").rglob("*.html")]
-    return [*map(html_of, pages()), *generated]
 
 
 def test_every_link_leads_somewhere():

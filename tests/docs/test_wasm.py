@@ -3,48 +3,24 @@
 import json
 import re
 import subprocess
-import sys
-import warnings
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from node import HERE, Node, skip_without_wasm
+from node import compiled, skip_without_wasm
 from page_rows import pass_fail_rows
 
 from tinynet_fast import sweep, train_mlp, train_neuron
-from tinynet_fast.errors import TrainingWarning
 from tinynet_fast.kernels import portable, reference
-from tinynet_fast.kernels.compiler.jit import rebuilt
-from tinynet_fast.kernels.engines import PORTABLE, STABILITY_BOUND
-from tinynet_fast.kernels.fast import many_neurons
+from tinynet_fast.kernels.engines import STABILITY_BOUND
 from tinynet_fast.models.layers import ACTIVATIONS
-from tinynet_fast.proof import portable as battery
 from tinynet_fast.proof.trace import trace_mlp, trace_neuron
 from tinynet_fast.rows.datasets import height_weight, quiz_and_attendance, study_and_sleep, study_hours
-from tinynet_fast.training.digests import weights_digest
 
 skip_without_wasm()
 
 TABLES = {"study_hours": study_hours, "study_and_sleep": study_and_sleep, "height_weight": height_weight}
 LARGEST = 75_000  # bytes of the script
-
-
-def compiled(path, *options):
-    subprocess.run([sys.executable, str(HERE / "native" / "wasm.py"), str(path), *options], check=True)
-    return path
-
-
-@pytest.fixture(scope="module")
-def script(tmp_path_factory):
-    return compiled(tmp_path_factory.mktemp("kernels") / "kernels.js")
-
-
-@pytest.fixture(scope="module")
-def net(script):
-    with Node(script) as found:
-        yield found
 
 
 def table(name):
@@ -347,55 +323,3 @@ def test_a_network_refuses(net, wrong, said):
     net.trainNetwork(ROWS | given)
     with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
         net.trainNetwork(ROWS | given | wrong)
-
-
-# --- the battery ------------------------------------------------------------------------------------------------------
-
-
-def signatures_in(script):
-    return json.loads(script.read_text(encoding="utf-8").partition("globalThis.TinyNetKernels = ")[2])["signatures"]
-
-
-@pytest.fixture
-def in_node(net, script, tmp_path, monkeypatch):
-    """`portable` with kernels that run in Node; those that train neurons side by side are a module of their own."""
-    beside = compiled(tmp_path / "kernels.js", "--sweeps")
-    signatures = signatures_in(beside)
-
-    def side_by_side(function, signature):
-        name = " ".join([function.__name__, *signature.split()[-3:]])
-        assert signatures[name] == signature
-        return other.kernel(name, signature)
-
-    with Node(beside) as other:
-        sweeps = SimpleNamespace(**(vars(many_neurons) | rebuilt(many_neurons, __name__, compiled=side_by_side)))
-        monkeypatch.setitem(PORTABLE.__dict__, "many_neurons", sweeps)
-        monkeypatch.setitem(PORTABLE.__dict__, "kernels", net.kernels(signatures_in(script)))
-        yield lambda: net.calls + other.calls
-
-
-def test_node_gives_the_digests_of_every_machine(in_node):
-    """The whole battery. Python makes the rows, their order and the schedules; each kernel is called in Node."""
-    found, known = {}, json.loads(battery.KNOWN.read_text(encoding="utf-8"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", TrainingWarning)
-        for name, train, X in battery.trainings():
-            calls = in_node()
-            found[name] = battery.digest_of(train(), X)
-            assert in_node() >= calls + 2, name  # it trained and predicted there
-    assert found == known
-
-
-def test_another_bit_in_node_would_be_seen(in_node, monkeypatch):
-    """A kernel that is off by a bit gives another digest."""
-    X, y = battery.made_rows(2), (np.arange(battery.ROWS) % 2)
-    kernels, right = PORTABLE.kernels, train_neuron(X, y, epochs=1, engine="portable").model
-
-    def off_by_a_bit(X, y, step, weights, bias, losses):
-        sgd_epochs(X, y, step, weights, bias, losses)
-        weights[0] = np.nextafter(weights[0], np.inf)
-
-    sgd_epochs = kernels.sgd_epochs
-    monkeypatch.setattr(kernels, "sgd_epochs", off_by_a_bit)
-    wrong = train_neuron(X, y, epochs=1, engine="portable").model
-    assert weights_digest(wrong) != weights_digest(right)
