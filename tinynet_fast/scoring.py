@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -256,7 +256,7 @@ def _scores(
         found = scored(model, chunk.X, first + chunk.numbers(), limit) if len(chunk.X) else None
         return first + chunk.rows - 1, found
 
-    with team, closing(team.in_order(answer, _numbered(source))) as answers:
+    with team, closing(_numbered(source)) as numbered, closing(team.in_order(answer, numbered)) as answers:
         for done, found in answers:
             if found is not None:
                 yield found
@@ -265,12 +265,13 @@ def _scores(
     source.check_unchanged()
 
 
-def _numbered(source: Source) -> Iterator[tuple[int, Any]]:
+def _numbered(source: Source) -> Generator[tuple[int, Any], None, None]:
     """The chunks of a source, each with the number of its first row, counted from 1."""
     first = 1
-    for chunk in source.chunks():
-        yield first, chunk
-        first += chunk.rows
+    with closing(source.chunks()) as chunks:
+        for chunk in chunks:
+            yield first, chunk
+            first += chunk.rows
 
 
 def scored(model: Model, X: Any, rows: np.ndarray, limit: float) -> Scores:

@@ -101,6 +101,28 @@ def test_on_the_command_line(folder, environment):
     assert ended[130] + ended[143] > count(10, 500) // 3
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_an_object_is_destroyed(environment, name):
+    """Python cannot raise an exception at such a moment. It is raised afterwards, and nothing is printed."""
+    program = """
+import signal, sys, time
+from tinynet_fast.cli import signals
+signals.watch()
+signals.command_runs()
+class Last:
+    def __del__(self):
+        signal.raise_signal(getattr(signal, sys.argv[1]))
+        time.sleep(0.0)
+try:
+    Last()
+    time.sleep(30)
+except KeyboardInterrupt as interrupt:
+    print("raised", signals.handled(interrupt))
+"""
+    done = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr, done.returncode) == (f"raised {STATUS[getattr(signal, name)]}\n", "", 0)
+
+
 def test_sigterm_writes_the_checkpoint(folder, environment):
     """Of all rows that were trained on, though the checkpoint is not due; on the command line and in a program."""
     program = (

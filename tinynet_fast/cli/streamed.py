@@ -1,5 +1,6 @@
 """`tinynet-fast train` for rows that do not fit in memory: numbers, read while they are trained on."""
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -69,12 +70,13 @@ def _number_report(source: Source, model: Model, hold_out: HoldOut, target: str)
     name, shape = loss_of(model)
     total, count, predictions, numbers = 0.0, 0, [], []
     wanted = StreamNumbers(source.n_targets, [target], choose_loss(name, NUMBERS).is_of_counts)
-    for trained, held in StreamRows(source, wanted, hold_out).split_pieces():
-        if trained is not None and len(trained[1]):
-            total, count = total + float(trained[1].sum()), count + len(trained[1])
-        if held is not None and len(held[1]):
-            predictions.append(model.predict(held[0]))
-            numbers.append(held[1])
+    with closing(StreamRows(source, wanted, hold_out).split_pieces()) as pieces:
+        for trained, held in pieces:
+            if trained is not None and len(trained[1]):
+                total, count = total + float(trained[1].sum()), count + len(trained[1])
+            if held is not None and len(held[1]):
+                predictions.append(model.predict(held[0]))
+                numbers.append(held[1])
     if not numbers:
         return None
     return NumberReport.of(np.concatenate(predictions), np.concatenate(numbers), total / count, (name, shape), target)
@@ -83,12 +85,13 @@ def _number_report(source: Source, model: Model, hold_out: HoldOut, target: str)
 def _report(rows: StreamRows, model: Model) -> Report | None:
     """Read the rows once more, and return a report of those held out; None if there are none."""
     counts, probabilities, codes = np.zeros(len(model.labels)), [], []
-    for trained, held in rows.split_pieces():
-        if trained is not None and len(trained[1]):
-            counts += np.bincount(trained[1], minlength=len(counts))
-        if held is not None and len(held[1]):
-            probabilities.append(model.label_probabilities(held[0]))
-            codes.append(held[1])
+    with closing(rows.split_pieces()) as pieces:
+        for trained, held in pieces:
+            if trained is not None and len(trained[1]):
+                counts += np.bincount(trained[1], minlength=len(counts))
+            if held is not None and len(held[1]):
+                probabilities.append(model.label_probabilities(held[0]))
+                codes.append(held[1])
     if not codes:
         return None
     P, y = np.concatenate(probabilities), np.concatenate(codes)

@@ -6,8 +6,9 @@ inputs, and so checked like them.
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -125,10 +126,11 @@ class BatchReader:
 
     def __call__(self, share: Share, batches: Iterable[Any]) -> Iterator[Piece]:
         part = with_targets(self.batches(share, self.layout, batches), self.targets)
-        for block in part.read(0, None):
-            assert block.y is not None
-            if len(block.y):
-                yield block.X, block.y
+        with closing(part.read(0, None)) as blocks:
+            for block in blocks:
+                assert block.y is not None
+                if len(block.y):
+                    yield block.X, block.y
 
 
 class PackedReader(BatchReader):
@@ -212,7 +214,9 @@ class RemoteParquet(ParquetPart):
         file = self.filesystem.open(str(self.path), block_size=BUFFER)
         return parquet.ParquetFile(file, pre_buffer=True, read_dictionary=list(self.coded))
 
-    def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:
+    def _record_batches(
+        self, file: Any, groups: list[int], size: int, columns: list[str]
+    ) -> Generator[Any, None, None]:
         for group in groups:  # one by one: several groups asked for together all arrive before the first is handed on
             yield from super()._record_batches(file, [group], size, columns)
 
@@ -308,9 +312,10 @@ class ParquetReader:
 
     def __call__(self, share: Share, url: str) -> Iterator[Piece]:
         part = with_targets(parquet_part(url, self.options, self.layout), self.targets)
-        for block in part.read(share.start, share.stop):
-            assert block.y is not None
-            yield block.X, block.y
+        with closing(part.read(share.start, share.stop)) as blocks:
+            for block in blocks:
+                assert block.y is not None
+                yield block.X, block.y
 
 
 @dataclass(frozen=True)
@@ -336,6 +341,7 @@ class ParquetNumbers:
         part, targets = parquet_part(url, self.options, self.layout), self.targets
         if all(name in self.layout.names for name in targets.names):  # not in the names of folders
             part, targets = part.only(targets.names), targets.alone
-        for block in with_targets(part, targets).read(0, None):
-            assert block.y is not None
-            yield block.y
+        with closing(with_targets(part, targets).read(0, None)) as blocks:
+            for block in blocks:
+                assert block.y is not None
+                yield block.y

@@ -1,6 +1,7 @@
 """A person's table as a source of rows of numbers. Predictions and reports on files of any size read it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 import numpy as np
 
@@ -41,35 +42,42 @@ class EncodedSource:
         self.reading = Reading(columns.decimal, frozenset(columns.gaps), columns.fills)
         self._decided = False  # whether rows were read that would be other numbers with the other decimal mark
 
-    def blocks(self) -> Iterator[Table]:
+    def blocks(self) -> Generator[Table, None, None]:
         """The table's rows, as they are."""
-        return iter([self.rows]) if isinstance(self.rows, Table) else blocks_of(self.rows)
+        if isinstance(self.rows, Table):
+            yield self.rows
+        else:
+            yield from blocks_of(self.rows)
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Generator[Chunk, None, None]:
         """The rows as numbers, with what is true of them if there is a target. After the last, warn of new levels."""
         self.reading.new.clear()
         rows = 0
-        for table in self.blocks():
-            rows += len(table)
-            self._look(table)
-            kept = y = None
-            gone = np.zeros(len(table), bool)
-            if self.drop_missing:
-                for name in self.read:
-                    gone |= gaps(table.chosen([name]), name, self.reading)
-            if self.target is not None:
-                y, unlabelled = self.target.values(table, self.reading)
-                if (unlabelled & ~gone).any():
-                    row = int(np.argmax(unlabelled & ~gone))
-                    raise ValueError(
-                        f"{table.cell(row, self.target.name)}: the {self.target.what} is missing: fill it, or leave "
-                        "such rows out (drop_missing=True)"
-                    )
-            if gone.any():
-                kept = ~gone
-                table, y = table.take(kept), None if y is None else y[kept]
-            yield Chunk(self.columns.encode(table, self.reading), y, None, kept)
+        with closing(self.blocks()) as tables:
+            for table in tables:
+                rows += len(table)
+                yield self._chunk(table)
         self.reading.warn_of_new(self.place, rows)
+
+    def _chunk(self, table: Table) -> Chunk:
+        self._look(table)
+        kept = y = None
+        gone = np.zeros(len(table), bool)
+        if self.drop_missing:
+            for name in self.read:
+                gone |= gaps(table.chosen([name]), name, self.reading)
+        if self.target is not None:
+            y, unlabelled = self.target.values(table, self.reading)
+            if (unlabelled & ~gone).any():
+                row = int(np.argmax(unlabelled & ~gone))
+                raise ValueError(
+                    f"{table.cell(row, self.target.name)}: the {self.target.what} is missing: fill it, or leave "
+                    "such rows out (drop_missing=True)"
+                )
+        if gone.any():
+            kept = ~gone
+            table, y = table.take(kept), None if y is None else y[kept]
+        return Chunk(self.columns.encode(table, self.reading), y, None, kept)
 
     def _look(self, table: Table) -> None:
         """Find the decimal mark; ValueError if rows that were read before may have had another one."""
@@ -87,10 +95,11 @@ class EncodedSource:
 
     def where(self, row: int) -> str:
         """The place of a row, counted from 0."""
-        for table in self.blocks():
-            if row < len(table):
-                return table.where(row)
-            row -= len(table)
+        with closing(self.blocks()) as tables:
+            for table in tables:
+                if row < len(table):
+                    return table.where(row)
+                row -= len(table)
         return f"row {row + 1}"
 
     def check_unchanged(self) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, TypeVar
 
 AHEAD = 3  # chunks that may wait to be trained on
@@ -71,9 +72,9 @@ def in_order(tasks: Iterable[Callable[[], T]], workers: int) -> Generator[T, Non
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """Yield the items. While one is used, a thread makes the next."""
-    with ThreadPoolExecutor(1, "tinynet_fast-read") as pool:
+def one_ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
+    """Yield the items. While one is used, a thread makes the next. Closing this closes the items."""
+    with closing(items), ThreadPoolExecutor(1, "tinynet_fast-read") as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)

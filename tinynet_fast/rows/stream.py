@@ -302,9 +302,10 @@ class StreamRows:
         """Read all rows into memory. Returns whether they fit."""
         self.keep_if_they_fit()
         if self.memory is None and self.keep:
-            for _ in self._kept(held=False):
-                if not self.keep:
-                    break
+            with closing(self._kept(held=False)) as pieces:
+                for _ in pieces:
+                    if not self.keep:
+                        break
         return self.memory is not None
 
     def _kept(self, held: bool, start: int = 0) -> Generator[Piece, None, None]:
@@ -312,11 +313,9 @@ class StreamRows:
         if self.memory is not None:
             yield from self.memory.pieces(held, start)
             return
-        for trained, held_out in self.split_pieces(start):
-            if held_out is None or not held:
-                yield trained
-            else:
-                yield held_out
+        with closing(self.split_pieces(start)) as both:
+            for trained, held_out in both:
+                yield trained if held_out is None or not held else held_out
 
     def split_pieces(self, start: int = 0) -> Generator[tuple[Piece, Piece | None], None, None]:
         """Yield the rows to train on, from the `start`-th, and the rows held out, chunk by chunk.
@@ -330,22 +329,23 @@ class StreamRows:
         elif self.hold_out is not None and start:
             first = self._source_row(start - 1) + 1
         rows, count = first, 0
-        for row, chunk, codes in self._numbered(first):
-            trained, held_out, mask = (chunk.X, codes), None, chunk.kept
-            if self.hold_out is not None:
-                held = self._held(row, chunk)
-                trained, held_out = (chunk.X[~held], codes[~held]), (chunk.X[held], codes[held])
-                mask = np.zeros(chunk.rows, bool)
-                mask[chunk.numbers()[~held]] = True
-            rows, count = rows + len(codes), count + len(trained[1])
-            self.target.note(trained[1])
-            if memory is not None:
-                memory.add(trained, held_out, mask)
-                self.keep = memory.whole
-            if skipped:
-                X, codes = trained
-                trained, skipped = (X[skipped:], codes[skipped:]), max(skipped - len(X), 0)
-            yield trained, held_out
+        with closing(self._numbered(first)) as chunks:
+            for row, chunk, codes in chunks:
+                trained, held_out, mask = (chunk.X, codes), None, chunk.kept
+                if self.hold_out is not None:
+                    held = self._held(row, chunk)
+                    trained, held_out = (chunk.X[~held], codes[~held]), (chunk.X[held], codes[held])
+                    mask = np.zeros(chunk.rows, bool)
+                    mask[chunk.numbers()[~held]] = True
+                rows, count = rows + len(codes), count + len(trained[1])
+                self.target.note(trained[1])
+                if memory is not None:
+                    memory.add(trained, held_out, mask)
+                    self.keep = memory.whole
+                if skipped:
+                    X, codes = trained
+                    trained, skipped = (X[skipped:], codes[skipped:]), max(skipped - len(X), 0)
+                yield trained, held_out
         self.counted(rows, count=None if first else count)
         if memory is not None and memory.whole:
             self.memory = memory

@@ -90,7 +90,8 @@ def partial_fit_stream(
             "iterator each time"
         )
     if classes is None and not numbers:
-        classes = estimator.classes_ if hasattr(estimator, "classes_") else find_labels(source.labels_only())
+        with closing(source.labels_only()) as labels:  # which reads nothing before it is asked for labels
+            classes = estimator.classes_ if hasattr(estimator, "classes_") else find_labels(labels)
     if batch_size is None:
         own = getattr(estimator, "batch_size", None)
         batch_size = own if isinstance(own, int) else 200 if own == "auto" else 256

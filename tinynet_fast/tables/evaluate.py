@@ -135,7 +135,11 @@ def _in_blocks(
     def answer(chunk: Any) -> tuple[Any, Any]:
         return chunk, _predicted(model, chunk.X) if len(chunk.X) else None
 
-    with Team.of(n_jobs) as team, closing(team.in_order(answer, source.chunks())) as answers:
+    with (
+        Team.of(n_jobs) as team,
+        closing(source.chunks()) as chunks,
+        closing(team.in_order(answer, chunks)) as answers,
+    ):
         for chunk, found in answers:
             if found is not None:
                 place = partial(_place, source, first_row + chunk.numbers(), column)

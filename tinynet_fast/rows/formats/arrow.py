@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -137,7 +138,7 @@ class TablePart(Part):
 
     layout: Layout
 
-    def labels(self) -> Iterator[np.ndarray]:
+    def labels(self) -> Generator[np.ndarray, None, None]:
         part = copy(self)
         part.layout = self.layout.of_labels()
         return Part.labels(part)
@@ -153,25 +154,27 @@ class ArrowPart(TablePart):
     """A part that is read as record batches. The place of a chunk is the number of its first row."""
 
     @abstractmethod
-    def _batches(self, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
+    def _batches(self, start: int, stop: int | None) -> Generator[tuple[int, Any], None, None]:
         """Record batches of the rows [start, stop), each with the number of its first row."""
 
     def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         rows = self.layout.chunk_rows
-        for row, batch in self._batches(start, stop):
-            for low in range(0, batch.num_rows, rows):
-                with told(self.path):
-                    block = self._block(batch.slice(low, rows), row + low)
-                yield block
+        with closing(self._batches(start, stop)) as batches:
+            for row, batch in batches:
+                for low in range(0, batch.num_rows, rows):
+                    with told(self.path):
+                        block = self._block(batch.slice(low, rows), row + low)
+                    yield block
 
     def raw(self) -> Generator[RawBlock, None, None]:
-        for row, batch in self._batches(0, None):
-            with told(self.path):
-                whole(batch)  # texts, too, have to be UTF-8
-            for low in range(0, batch.num_rows, self.layout.chunk_rows):
-                part, first = batch.slice(low, self.layout.chunk_rows), row + low
-                columns = {name: part.column(name) for name in self.layout.names}
-                yield RawBlock(columns, part.num_rows, partial(self.where, first), first)
+        with closing(self._batches(0, None)) as batches:
+            for row, batch in batches:
+                with told(self.path):
+                    whole(batch)  # texts, too, have to be UTF-8
+                for low in range(0, batch.num_rows, self.layout.chunk_rows):
+                    part, first = batch.slice(low, self.layout.chunk_rows), row + low
+                    columns = {name: part.column(name) for name in self.layout.names}
+                    yield RawBlock(columns, part.num_rows, partial(self.where, first), first)
 
     def _block(self, batch: Any, row: int) -> Chunk:
         columns = [batch.column(name) for name in self.layout.names]
@@ -185,13 +188,18 @@ class Batches(ArrowPart):
     def __init__(self, name: str, layout: Layout, batches: Callable[[], Iterator[Any]]) -> None:
         self.path, self.layout, self.batches = name, layout, batches
 
-    def _batches(self, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
-        row = 0
-        for batch in self.batches():
-            with told(self.path):
-                whole(batch)
-            yield row, batch
-            row += batch.num_rows
+    def _batches(self, start: int, stop: int | None) -> Generator[tuple[int, Any], None, None]:
+        row, batches = 0, self.batches()
+        try:
+            for batch in batches:
+                with told(self.path):
+                    whole(batch)
+                yield row, batch
+                row += batch.num_rows
+        finally:
+            close = getattr(batches, "close", None)  # as a generator has it, and what pyarrow gives may not
+            if close is not None:
+                close()
 
     def _block(self, batch: Any, row: int) -> Chunk:
         block = super()._block(batch, row)

@@ -4,7 +4,7 @@ import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -147,11 +147,12 @@ class Part(ABC):
         """The same rows with some of the columns that `raw` gives."""
         raise TableError(f"{self.path}: its columns have no names, by which some could be chosen")
 
-    def labels(self) -> Iterator[np.ndarray]:
+    def labels(self) -> Generator[np.ndarray, None, None]:
         """The labels of all rows, without the inputs where that is possible. Missing labels are refused."""
-        for block in self.read(0, None):
-            assert block.y is not None
-            yield block.y
+        with closing(self.read(0, None)) as blocks:
+            for block in blocks:
+                assert block.y is not None
+                yield block.y
 
 
 def settle(

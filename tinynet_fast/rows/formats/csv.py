@@ -148,19 +148,22 @@ class CsvPart(TablePart):
 
     def _columns_of_booleans(self) -> set[str]:
         """Inputs whose first rows all say true or false: they are read as 1 and 0."""
-        for offset, sample in self.bytes.pieces(SAMPLE_BYTES):
-            if not any(text.encode() in bytes(sample) for text in BOOLEANS):
-                return set()
-            records = self.bytes.records(sample, self.bytes.lines_before(offset) + 1)
-            rows = [record for _, record in records if len(record) == len(self.columns)]
-            found, inputs = set(), set(self.layout.names)
-            for j, name in enumerate(self.columns):
-                texts = [record[j] for record in rows if record[j] not in MISSING]
-                if name in inputs and texts and all(text in BOOLEANS for text in texts):
-                    found.add(name)
-            return found
-        self.n_rows = 0
-        return set()
+        with closing(self.bytes.pieces(SAMPLE_BYTES)) as pieces:
+            first = next(pieces, None)
+        if first is None:
+            self.n_rows = 0
+            return set()
+        offset, sample = first
+        if not any(text.encode() in bytes(sample) for text in BOOLEANS):
+            return set()
+        records = self.bytes.records(sample, self.bytes.lines_before(offset) + 1)
+        rows = [record for _, record in records if len(record) == len(self.columns)]
+        found, inputs = set(), set(self.layout.names)
+        for j, name in enumerate(self.columns):
+            texts = [record[j] for record in rows if record[j] not in MISSING]
+            if name in inputs and texts and all(text in BOOLEANS for text in texts):
+                found.add(name)
+        return found
 
     def where(self, place: Any, i: int) -> str:
         offset, length, first = place
@@ -227,8 +230,9 @@ class CsvPart(TablePart):
 
     def _in_threads(self, parse: Callable[[int, memoryview], T]) -> Generator[T, None, None]:
         """The parsed pieces in order. Threads parse them, so parsing must not change anything that parts share."""
-        tasks = (partial(parse, offset, piece) for offset, piece in self.bytes.pieces())
-        return in_order(tasks, max(min(pa.cpu_count(), cores(), MOST_THREADS), 1) if self.bytes.by_pyarrow else 1)
+        workers = max(min(pa.cpu_count(), cores(), MOST_THREADS), 1) if self.bytes.by_pyarrow else 1
+        with closing(self.bytes.pieces()) as pieces:
+            yield from in_order((partial(parse, offset, piece) for offset, piece in pieces), workers)
 
     def raw(self) -> Generator[RawBlock, None, None]:
         with closing(self._in_threads(self._raw)) as blocks:

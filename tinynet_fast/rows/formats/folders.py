@@ -1,6 +1,7 @@
 """Columns from the names of folders, as in year=2020/part.0.parquet."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -159,22 +160,23 @@ class InFolders(Part):
         layout, whole = self.layout, self.layout.whole
         order = [(layout.names.index(name) if name in layout.names else None) for name in whole.names]
         missing = [name for name in layout.used if self.here[name] is None]
-        for chunk in self.inner.read(start, stop):
-            X, y = chunk.X, chunk.y
-            if missing and not layout.drop:
-                place = self.where(chunk.place, 0)
-                raise TableError(f"{place}, column {missing[0]!r}: the value is missing: {REMEDY}")
-            if missing:
-                y = None if layout.label is None else np.empty(0)
-                yield Chunk(np.empty((0, len(order)), whole.dtype), y, chunk.place, np.zeros(chunk.rows, bool))
-                continue
-            if layout.added:
-                X = np.empty((len(X), len(order)), whole.dtype)
-                for j, k in enumerate(order):
-                    X[:, j] = self.here[whole.names[j]] if k is None else chunk.X[:, k]
-            if layout.label_added:
-                y = np.full(len(X), self.here[str(layout.label)])
-            yield Chunk(X, y, chunk.place, chunk.kept)
+        with closing(self.inner.read(start, stop)) as chunks:
+            for chunk in chunks:
+                X, y = chunk.X, chunk.y
+                if missing and not layout.drop:
+                    place = self.where(chunk.place, 0)
+                    raise TableError(f"{place}, column {missing[0]!r}: the value is missing: {REMEDY}")
+                if missing:
+                    y = None if layout.label is None else np.empty(0)
+                    yield Chunk(np.empty((0, len(order)), whole.dtype), y, chunk.place, np.zeros(chunk.rows, bool))
+                    continue
+                if layout.added:
+                    X = np.empty((len(X), len(order)), whole.dtype)
+                    for j, k in enumerate(order):
+                        X[:, j] = self.here[whole.names[j]] if k is None else chunk.X[:, k]
+                if layout.label_added:
+                    y = np.full(len(X), self.here[str(layout.label)])
+                yield Chunk(X, y, chunk.place, chunk.kept)
 
     def only(self, names: list[str]) -> "InFolders":
         part, layout = copy(self), copy(self.layout)
@@ -186,13 +188,14 @@ class InFolders(Part):
         return part
 
     def raw(self) -> Generator[RawBlock, None, None]:
-        for block in self.inner.raw():
-            columns = {name: block.columns.get(name) for name in self.layout.whole.names}
-            for name in self.layout.added:
-                columns[name] = _repeated(self.here[name], block.rows)
-            yield replace(block, columns=columns)
+        with closing(self.inner.raw()) as blocks:
+            for block in blocks:
+                columns = {name: block.columns.get(name) for name in self.layout.whole.names}
+                for name in self.layout.added:
+                    columns[name] = _repeated(self.here[name], block.rows)
+                yield replace(block, columns=columns)
 
-    def labels(self) -> Iterator[np.ndarray]:
+    def labels(self) -> Generator[np.ndarray, None, None]:
         if not self.layout.label_added:
             yield from self.inner.labels()
         elif self.n_rows is None or self.here[str(self.layout.label)] is None:

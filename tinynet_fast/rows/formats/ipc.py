@@ -1,8 +1,8 @@
 """Arrow IPC files (Feather) and IPC streams."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,14 @@ class IpcPart(ArrowPart):
         finally:
             file.close()
 
-    def _batches(self, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
+    def _batches(self, start: int, stop: int | None) -> Generator[tuple[int, Any], None, None]:
         row, stop = start, sum(self.batches) if stop is None else stop
-        for batch in joined(self._stored(start, stop), self.layout.chunk_rows):
-            yield row, batch
-            row += batch.num_rows
+        with closing(self._stored(start, stop)) as stored:
+            for batch in joined(stored, self.layout.chunk_rows):
+                yield row, batch
+                row += batch.num_rows
 
-    def _stored(self, start: int, stop: int) -> Iterator[Any]:
+    def _stored(self, start: int, stop: int) -> Generator[Any, None, None]:
         """The rows [start, stop) in the file's own batches."""
         with told(self.path), self._reader(self.layout.columns) as reader:
             first = 0
@@ -73,15 +74,19 @@ class IpcPart(ArrowPart):
 def stream_part(path: Path, layout: Layout) -> Batches:
     """An IPC stream in a file."""
 
-    def batches() -> Iterator[Any]:
+    def stored() -> Generator[Any, None, None]:
         with told(path), pa.OSFile(os.fspath(path)) as file:
             for batch in arrow_ipc.open_stream(file):
                 check_rows(batch.num_rows, path.stat().st_size)
                 yield whole(batch).select(layout.columns)
 
+    def batches() -> Generator[Any, None, None]:
+        with closing(stored()) as each:
+            yield from joined(each, layout.chunk_rows)
+
     with told(path), pa.OSFile(os.fspath(path)) as file:
         layout.check_schema(path, arrow_ipc.open_stream(file).schema)
-    return Batches(str(path), layout, lambda: joined(batches(), layout.chunk_rows))
+    return Batches(str(path), layout, batches)
 
 
 def _open_files(asked: Asked) -> Source:

@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ class NpyPart(Part):
 
         return self.settled(X, y, low, None if self.gone is None else self.gone[low:high])
 
-    def labels(self) -> Iterator[np.ndarray]:
+    def labels(self) -> Generator[np.ndarray, None, None]:
         if isinstance(self.y, np.ndarray) and self.y.dtype.kind != "f" and self.gone is None:
             yield self.y
         else:

@@ -1,6 +1,7 @@
 """Opens rows that have numbers to learn, one for each row or several. `open_source` opens rows that have labels."""
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from copy import copy
 from typing import Any
 
@@ -28,10 +29,11 @@ class WithNumbers(Part):
         return self.inner.where(place, i)
 
     def read(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
-        for chunk in self.inner.read(start, stop):
-            y = chunk.X.take(self.places, axis=1).astype(np.float64)
-            y = y[:, 0].copy() if len(self.places) == 1 else y
-            yield Chunk(chunk.X.take(self.inputs, axis=1), y, chunk.place, chunk.kept)
+        with closing(self.inner.read(start, stop)) as chunks:
+            for chunk in chunks:
+                y = chunk.X.take(self.places, axis=1).astype(np.float64)
+                y = y[:, 0].copy() if len(self.places) == 1 else y
+                yield Chunk(chunk.X.take(self.inputs, axis=1), y, chunk.place, chunk.kept)
 
 
 def open_numbers(X: Any, y: Any = None, *, features: Sequence[str] | None = None, drop_missing: bool = False) -> Source:

@@ -4,7 +4,8 @@ Each column is read a little at a time, so memory does not depend on the size of
 threads, each with some of the columns. They were as fast on two free cores, and took 1.4 times as long on busy ones.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ class ParquetPart(ArrowPart):
     def _open(self) -> Any:
         return pq.ParquetFile(self.path, pre_buffer=False, buffer_size=BUFFER, read_dictionary=list(self.coded))
 
-    def _record_batches(self, file: Any, groups: list[int], size: int, columns: list[str]) -> Iterator[Any]:
+    def _record_batches(
+        self, file: Any, groups: list[int], size: int, columns: list[str]
+    ) -> Generator[Any, None, None]:
         done = 0
         try:
             for batch in file.iter_batches(size, row_groups=groups, columns=columns, use_threads=cores() > 1):
@@ -77,10 +80,10 @@ class ParquetPart(ArrowPart):
         finally:
             plain.close()
 
-    def _batches(self, start: int, stop: int | None) -> Iterator[tuple[int, Any]]:
+    def _batches(self, start: int, stop: int | None) -> Generator[tuple[int, Any], None, None]:
         return one_ahead(self._decoded(start, sum(self.groups) if stop is None else stop))
 
-    def _decoded(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+    def _decoded(self, start: int, stop: int) -> Generator[tuple[int, Any], None, None]:
         """Batches of the rows [start, stop), each with the number of its first row. Earlier row groups are skipped."""
         group = row = 0
         while group < len(self.groups) and row + self.groups[group] <= start:
@@ -91,13 +94,14 @@ class ParquetPart(ArrowPart):
             try:
                 groups, size = list(range(group, len(self.groups))), CHUNKS_AT_ONCE * self.layout.chunk_rows
                 stored = self._record_batches(file, groups, size, self.layout.columns)  # cut at row groups
-                for batch in joined(stored, size):
-                    low, high = max(start - row, 0), min(stop - row, batch.num_rows)
-                    if low < high:
-                        yield row + low, batch.slice(low, high - low)
-                    row += batch.num_rows
-                    if row >= stop:
-                        return
+                with closing(stored):
+                    for batch in joined(stored, size):
+                        low, high = max(start - row, 0), min(stop - row, batch.num_rows)
+                        if low < high:
+                            yield row + low, batch.slice(low, high - low)
+                        row += batch.num_rows
+                        if row >= stop:
+                            return
                 if row < stop:
                     raise ValueError(f"it ends after {row:,} of {sum(self.groups):,} rows")
             finally:

@@ -6,7 +6,7 @@ import importlib
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,7 @@ class CsvBytes:
         place = f"{self.path}, line {self.lines_before(offset) + 1}"
         return TableError(f"{place}: no end of this row in {length:,} bytes: is a quote left open?")
 
-    def pieces(self, size: int = PIECE_BYTES) -> Iterator[tuple[int, memoryview]]:
+    def pieces(self, size: int = PIECE_BYTES) -> Generator[tuple[int, memoryview], None, None]:
         """The records below the names: whole ones, in pieces of about `size` bytes, each with its offset.
 
         Pieces are read into memory from Arrow's pool, which is used again. With new `bytes` each time, cutting took a

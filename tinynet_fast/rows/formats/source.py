@@ -3,7 +3,7 @@
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field
@@ -102,10 +102,11 @@ class Source:
         self._index: list[tuple[int, int, Any]] = []  # see `_remember`
         self._indexed = 0  # rows that the index covers
 
-    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[Chunk]:
+    def chunks(self, start: int = 0, stop: int | None = None) -> Generator[Chunk, None, None]:
         """The rows [start, stop) in order. A source that is not readable anywhere is read from its beginning.
 
-        A chunk is empty if all its rows were left out. `dropped` is known after a pass over all rows.
+        Close it if you do not read it to its end: threads may be reading ahead. A chunk is empty if all its rows were
+        left out. `dropped` is known after a pass over all rows.
 
         Raises TableError for a row that cannot be used, naming the file, the line or row, and the column.
         """
@@ -145,7 +146,7 @@ class Source:
             raise TableError(f"{self.kind}: it can be read only once; pass a function that makes a new one")
         self._begun = True
 
-    def _anywhere(self, start: int, stop: int | None) -> Iterator[Chunk]:
+    def _anywhere(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         first = 0
         for part in self.parts:
             assert part.n_rows is not None
@@ -155,7 +156,7 @@ class Source:
                 yield from part.read(low - first, high - first)
             first = last
 
-    def _in_order(self, start: int, stop: int | None) -> Iterator[Chunk]:
+    def _in_order(self, start: int, stop: int | None) -> Generator[Chunk, None, None]:
         row = dropped = 0  # rows so far that were kept, and that were left out
         for number, part in enumerate(self.parts):
             with closing(part.read(0, None)) as chunks:
@@ -215,9 +216,10 @@ class Source:
     def labels_only(self) -> Generator[np.ndarray, None, None]:
         """All labels in order: (n,) arrays."""
         if self.drop_missing or not self.repeatable:
-            for chunk in self.chunks():
-                if chunk.y is not None and len(chunk.y):
-                    yield chunk.y
+            with closing(self.chunks()) as chunks:
+                for chunk in chunks:
+                    if chunk.y is not None and len(chunk.y):
+                        yield chunk.y
             return
         for part in self.parts:
             yield from part.labels()
@@ -232,8 +234,9 @@ class Source:
                 row -= part.n_rows
             return f"row {row + 1}"
         if row >= self._indexed and self.repeatable:
-            for _ in self.raw_blocks() if self.raw else self.chunks(row, row + 1):
-                pass
+            with closing(self.raw_blocks() if self.raw else self.chunks(row, row + 1)) as blocks:
+                for _ in blocks:
+                    pass
         if row >= self._indexed:
             return f"row {row + 1}"
         at = bisect_right(self._index, row, key=lambda entry: entry[0]) - 1

@@ -1,7 +1,8 @@
 """svmlight / LIBSVM text: scikit-learn parses it piece by piece, into dense rows or CSR."""
 
 import io
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class SvmlightPart(Part):
                         return f"{self.path}, line {number}"
         return f"{self.path}"
 
-    def _cut(self) -> Iterator[tuple[int, bytes]]:
+    def _cut(self) -> Generator[tuple[int, bytes], None, None]:
         """Pieces of whole lines, each with its offset."""
         with self.path.open("rb") as file:
             offset, rest, waiting = 0, [], 0  # type: int, list[bytes], int
@@ -139,13 +140,14 @@ class SvmlightPart(Part):
             if waiting:
                 yield offset, b"".join(rest)
 
-    def _pieces(self, n_features: int | None, zero_based: bool) -> Iterator[tuple[int, Any, np.ndarray]]:
-        for offset, piece in self._cut():
-            try:
-                X, y = datasets.load_svmlight_file(io.BytesIO(piece), n_features=n_features, zero_based=zero_based)
-            except WRONG as error:
-                raise self._mistake(piece, offset, error) from None
-            yield offset, X, y
+    def _pieces(self, n_features: int | None, zero_based: bool) -> Generator[tuple[int, Any, np.ndarray], None, None]:
+        with closing(self._cut()) as cut:
+            for offset, piece in cut:
+                try:
+                    X, y = datasets.load_svmlight_file(io.BytesIO(piece), n_features=n_features, zero_based=zero_based)
+                except WRONG as error:
+                    raise self._mistake(piece, offset, error) from None
+                yield offset, X, y
 
     def _mistake(self, piece: bytes, offset: int, error: Exception) -> TableError:
         """The error for the first bad line of a piece, found by halving: a call takes longer than parsing a line."""
@@ -166,12 +168,13 @@ class SvmlightPart(Part):
         rows = rows_a_chunk(self.n_features)
         if not self.sparse:
             self._check_dense()
-        for offset, sparse, y in self._pieces(self.n_features, self.zero_based):
-            if self.sparse:
-                yield self._sparse_block(sparse, y, offset)
-                continue
-            for low in range(0, sparse.shape[0], rows):
-                yield self._block(sparse[low : low + rows], y[low : low + rows], (offset, low))
+        with closing(self._pieces(self.n_features, self.zero_based)) as pieces:
+            for offset, sparse, y in pieces:
+                if self.sparse:
+                    yield self._sparse_block(sparse, y, offset)
+                    continue
+                for low in range(0, sparse.shape[0], rows):
+                    yield self._block(sparse[low : low + rows], y[low : low + rows], (offset, low))
 
     def _check_dense(self) -> None:
         """TableError if dense rows would be far larger than the file."""
@@ -203,12 +206,13 @@ class SvmlightPart(Part):
                 sparse, y = sparse[kept], y[kept]
         return Chunk(as_csr(sparse) if len(y) else empty_csr(self.n_features), y, (offset, 0), kept)
 
-    def labels(self) -> Iterator[np.ndarray]:
-        for offset, _, y in self._pieces(self.n_features, self.zero_based):
-            if not np.isfinite(y).all():
-                i = int(np.argmin(np.isfinite(y)))
-                raise TableError(f"{self.where((offset, 0), i)}: the label is {y[i]}")
-            yield y
+    def labels(self) -> Generator[np.ndarray, None, None]:
+        with closing(self._pieces(self.n_features, self.zero_based)) as pieces:
+            for offset, _, y in pieces:
+                if not np.isfinite(y).all():
+                    i = int(np.argmin(np.isfinite(y)))
+                    raise TableError(f"{self.where((offset, 0), i)}: the label is {y[i]}")
+                yield y
 
 
 def _open(asked: Asked) -> Source:
