@@ -119,7 +119,9 @@ def record_some(places: dict[str, Path], plain: bool, workers: int, log: Path) -
         shutil.copy(tree.parent / "log", log)
         store(Path(name, "record"), places)
         for path in (tree / KERNELS).glob("**/*.nb?"):  # compiled just now
-            shutil.copy2(path, ROOT / path.relative_to(tree))
+            place = ROOT / path.relative_to(tree)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copy2(path, place)
 
 
 def digest(*files: str) -> str:
