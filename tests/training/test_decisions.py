@@ -194,8 +194,9 @@ def of_looks():
         [view._bottom([np.array(c)]) for c in ([1.0, 2.0], [1.2, 2.0], [1.3, 2.0], [-1.0, 2.0], [0.0, 1.0], [np.nan])],
     )
     yield "wide", [view._is_wide([("a", np.array(c))]) for c in ([1.0, 10.0], [1.0, 10.1], [0.0, 1.0], [np.nan, -1.0])]
-    models = [Neuron(weights=[1.0], bias=0.0, labels=None if numbers else [0, 1], output="linear" if numbers else "", training=training)
-              for numbers in (False, True) for training in ({}, {"loss": "huber"}, {"loss": "focal"}, {"standardize_y": True})]  # fmt: skip
+    kinds = {"labels": [0, 1], "output": ""}, {"labels": None, "output": "linear"}
+    losses = {}, {"loss": "huber"}, {"loss": "focal"}, {"standardize_y": True}
+    models = [Neuron(weights=[1.0], bias=0.0, training=loss, **kind) for kind, loss in product(kinds, losses)]
     yield "names of losses", " | ".join(", ".join(view.names_of_losses(model)) for model in models)
     yield "clock", [progress._clock(s) for s in (0.0, 0.6, 59.4, 59.6, 60.0, 3599.0, 3600.0, 86_399.0, 1e9)]
 
