@@ -111,7 +111,8 @@ def pictures():
     falling = 10.0 / np.arange(1.0, 61.0)
     losses = {
         "losses": [4.0, 3.0, 2.0, 1.5], "one epoch": [1.0], "many epochs": falling, "flat": [1.0, 0.9, 0.8, 0.7],
-        "high at first": [100.0, 1.0, 0.9, 0.8, 0.7, 0.6], "high, few": [100.0, 1.0, 0.9, 0.8], "gaps": [1.0, np.nan, 0.5],
+        "high at first": [100.0, 1.0, 0.9, 0.8, 0.7, 0.6], "high, few": [100.0, 1.0, 0.9, 0.8],
+        "gaps": [1.0, np.nan, 0.5],
     }  # fmt: skip
     for name, history in losses.items():
         yield f"loss_curves, {name}", plots.loss_curves(list(history))
