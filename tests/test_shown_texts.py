@@ -3,14 +3,18 @@
 A change that is wanted is written with `python tests/test_shown_texts.py`; look at the difference before you keep it.
 """
 
+import io
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from tinynet_fast import MLP, Ensemble, Neuron
 from tinynet_fast.markup.curves import Axis, Curve, bar, chart
+from tinynet_fast.proof import trace_view
+from tinynet_fast.proof.trace import trace_mlp, trace_neuron
 from tinynet_fast.tables import number_view, report_html, summary
 from tinynet_fast.tables.number_report import NumberReport
 from tinynet_fast.tables.report import Report
@@ -104,6 +108,44 @@ def texts() -> Iterator[tuple[str, str]]:
         "models",
         "\n".join(map(repr, (neuron(1), neuron(1000), network(2, 3, 1), network(2, 4, k=4), network(2, 5, k=5)))),
     )
+    yield from traces()
+
+
+def traces() -> Iterator[tuple[str, str]]:
+    """A step of a neuron and of a network, as tables. Six lines cut the longer ones."""
+    console = Console(width=100, color_system=None, force_terminal=False, legacy_windows=False, file=io.StringIO())
+
+    def printed(trace, **options):
+        with console.capture() as captured:
+            console.print(trace_view.render(trace, **options))
+        return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+    x, weights = [1.0, -2.0, 0.5], [0.25, 0.5, -1.0]
+    numbers = {"output": "linear"}
+    for options in (
+        {},
+        {"loss": "hinge"},
+        {"loss": "focal"},
+        numbers,
+        numbers | {"loss": "huber"},
+        numbers | {"loss": "quantile"},
+    ):
+        yield f"a step, {options}", printed(trace_neuron(x, 1, weights=weights, bias=0.5, **options))
+    step = trace_neuron(x, 1, weights=weights, bias=0.5)
+    theirs = trace_view.NeuronGradients([0.0, 1.0, -1.0], 2.0)
+    yield "a step beside PyTorch", repr(step) + "\n" + printed(step, torch=theirs)
+    far = trace_neuron([float(i) for i in range(9)], 0, weights=1.0)
+    yield "a step of nine inputs", printed(far, lines=6, torch=trace_view.NeuronGradients([0.0] * 9, 0.0))
+    shapes = (3, 2), (2, 2), (2, 1)
+    layers = (
+        [np.arange(float(a * b)).reshape(a, b) / 4 - 0.5 for a, b in shapes],
+        [np.arange(float(b)) / 8 for _, b in shapes],
+    )
+    for options in ({}, {"loss": "squared_error"}, numbers | {"activation": "tanh"}):
+        step = trace_mlp([x, weights], [1, 0], weights=layers[0], biases=layers[1], **options)
+        for lines in (60, 6):
+            yield f"a step of a network, {options}, lines {lines}", repr(step) + "\n" + printed(step, lines=lines)
+    yield "a network beside PyTorch", printed(step, torch=step.gradients)
 
 
 def whole() -> str:
