@@ -82,8 +82,8 @@ def options(document):
     ]
     return prose(
         f"`fast` with options, nanoseconds per row: {'; '.join(costs)}.",
-        f"2 features and different numbers of rows: {'; '.join(by_rows)}; in brackets `strict`, which tells how fast this",
-        "shared machine was at the time.",
+        f"2 features and different numbers of rows: {'; '.join(by_rows)}; in brackets `strict`, which tells how fast",
+        "this shared machine was at the time.",
     )
 
 

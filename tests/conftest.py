@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from shard_cluster import dask_modules
 from tables import write
 
 # What a shell starts in the background ignores Ctrl-C, and so would the runs that the tests interrupt.
@@ -111,3 +112,20 @@ def in_time():
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Dask cluster of two worker processes."""
+    distributed, *_ = dask_modules()
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def client(cluster):
+    distributed, *_ = dask_modules()
+    with distributed.Client(cluster) as client:
+        yield client
