@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
-from shard_cluster import dask_modules
 from tables import write
 
 # What a shell starts in the background ignores Ctrl-C, and so would the runs that the tests interrupt.
@@ -117,7 +116,7 @@ def in_time():
 @pytest.fixture(scope="module")
 def cluster():
     """A Dask cluster of two worker processes."""
-    distributed, *_ = dask_modules()
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
     ) as cluster:
@@ -126,6 +125,6 @@ def cluster():
 
 @pytest.fixture
 def client(cluster):
-    distributed, *_ = dask_modules()
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
     with distributed.Client(cluster) as client:
         yield client
