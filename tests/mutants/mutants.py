@@ -3,13 +3,13 @@
 The mistakes (mutants) are a sample, the same for the same seed. Each is written into a copy of this tree. Then only
 tests that run its line are run, the fastest first, until one fails. A mutant survives if all pass. Kernels run as plain
 Python. Which test runs which line is recorded in `build/mutants`; this takes some minutes for a new tree, and less if
-only test files changed. With `--only` and `--tests`, a part of the package is looked at by a part of the tests: it takes
-less time, and what survives may be caught by the other tests.
+only test files changed. With `--only` and `--tests`, a part of the tests looks at a part of the package. It takes less
+time, and what survives may be caught by the other tests.
 
 Some mutants change nothing that matters: a shortcut less, say. `equivalent.toml` lists them with reasons. An entry with
 `elsewhere` does matter, but only the tests named there can notice it: they need a cluster, or run other processes.
-Entries are found by their code and not by line numbers. Constants that only decide how much is done at a time are listed
-by name. The exit status is 1 if too few of the others are caught.
+Entries are found by their code and not by line numbers. Constants that only decide how much is done at a time have a
+list by name. The exit status is 1 if too few of the others are caught.
 """
 
 import argparse
