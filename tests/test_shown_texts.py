@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from rich.console import Console
@@ -115,6 +116,7 @@ def texts() -> Iterator[tuple[str, str]]:
     )
     yield from traces()
     yield from results()
+    yield from summaries()
 
 
 def console():
@@ -159,6 +161,36 @@ def swept_networks(folds, tried):
         diverged=np.zeros(k, bool), side_by_side=np.ones(k, bool), engines=["fast"] * (k - 1) + ["strict"], best=None,
         labels=np.arange(2), features=None, epochs=1, seconds=0.5, output="", make=lambda i: network(2, 1),
     )  # fmt: skip
+
+
+def summaries() -> Iterator[tuple[str, str]]:
+    """What `train` says at its end, of results made by hand."""
+    training = TrainingResult(neuron(3), np.ones(1), None, "fast", 1000, None, 0, 0.125)
+    searched = RateSearch(0.1, np.array([0.01, 0.1, 1.0]), np.array([0.6, 0.5, np.nan]), 1000, 2)
+    stopped = TrainingResult(network(3, 4, 2, 1), np.ones(1), None, "fast", 9, 5, 0, 2.0, rate_search=searched)
+    flat = TrainingResult(network(3, 4, k=4), np.ones(1), None, "strict", 1, None, 0, 2.0)
+    columns = {"hours": "numbers", "sleep": "numbers, 3 missing", "tutor": "1 for yes, 2 missing", "school": "4 levels"}
+    kinds = {"columns": columns, "left_out": {"id": "it numbers the rows"}, "new": {"school": 2}, "decided": "so"}
+    nothing = {"columns": {"a": "numbers"}, "left_out": {}, "new": {}, "decided": ""}
+    for trained, judged, more in (
+        (training, two_labels(), kinds | {"held_out": 6, "rows": 1000, "dropped": 20, "refit": True, "options": {}}),
+        (
+            stopped,
+            two_labels(),
+            nothing | {"held_out": 0, "rows": 1000, "dropped": 0, "refit": False, "options": {"hidden": 4}},
+        ),
+        (flat, None, nothing | {"held_out": 6, "rows": 1000, "dropped": 0, "refit": False, "options": {}}),
+        (training, two_labels(), nothing | {"held_out": 6, "rows": 10, "dropped": 0, "refit": False, "options": {}}),
+    ):
+        found = SimpleNamespace(training=trained, model=trained.model, report=judged, reason="by hand", **more)
+        printer = console()
+        with printer.capture() as captured:
+            summary.print_summary(printer, found, ["model: m.json", "page: p.html"], "data.csv", "m.json")
+        lines = [line.rstrip() for line in captured.get().splitlines()]
+        yield (
+            f"summary of {trained.model!r}, {found.held_out} held out",
+            "\n".join([*lines, "--", summary.summary(found)]),
+        )
 
 
 def results() -> Iterator[tuple[str, str]]:
