@@ -40,6 +40,7 @@ class NetworkPlan:
     batch_size: int | None
     loss: ChosenLoss
     dropout: float
+    dtype: Any = np.float64
 
     def network(self) -> Network:
         """The network, ready to be trained by itself."""
@@ -52,6 +53,7 @@ class NetworkPlan:
             self.batch_size,
             self.loss,
             self.dropout,
+            dtype=self.dtype,
         )
 
     def model(self, parameters: np.ndarray, more: dict[str, Any]) -> MLP:
@@ -85,7 +87,7 @@ class NetworkPlan:
     def company(self) -> tuple[Any, ...] | None:
         """Networks of which this is the same can be trained side by side; None if the network is trained by itself."""
         options, rule = self.options, self.rule
-        if options.engine is not FAST or options.augment is not None or not kernel.serves(rule):
+        if self.dtype == np.float32 or options.engine is not FAST or options.augment is not None or not kernel.serves(rule):
             return None
         if len(self.start) > MOST_PARAMETERS or not has_kernel():
             return None

@@ -21,7 +21,7 @@ from tinynet_fast.training.checks import (
     check_share,
     check_whole,
 )
-from tinynet_fast.training.float32 import check_dtype
+from tinynet_fast.training.float32 import check_dtype, check_single, single_start
 from tinynet_fast.training.losses import LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.many_neurons import ALL_ROWS
 from tinynet_fast.training.mlp import (
@@ -128,8 +128,8 @@ standardize
         Options as for `train_mlp`: one value, or a list of values to try. All combinations are trained. They are
         numbered so that `seed` changes fastest, then `dropout`, `epsilon`, `beta_2`, `beta_1`, `power_t`, `schedule`,
         `weight_decay`, `l2`, `momentum`, `learning_rate`, and `hidden` last.
-    dtype : {"float64"}
-        Networks of float32 are not trained side by side: train each with `train_mlp`.
+    dtype : {"float64", "float32"}
+        As for `train_mlp`. Networks of float32 train one after the other.
     folds : int or (n,) ints, optional
         Cross-validation: every combination is trained on all rows, and once more without each fold, as if the rows of
         the fold were not there (batches, order, means and class weights are of the rows that are left). A number deals
@@ -158,7 +158,7 @@ standardize
     Notes
     -----
     Networks of one shape train in one pass over the rows if the engine is "fast", the loss is the log loss or the
-    squared error of numbers, and there is no `noise` or `mixup`. All others train one after the other; `side_by_side`
+    squared error of numbers, they are float64, and there is no `noise` or `mixup`. All others train one after the other; `side_by_side`
     and `engines` of the result say which. Networks whose rows are in the same order share more of the work: without
     `shuffle`, or with the same seed.
 
@@ -175,8 +175,7 @@ standardize
     array([0, 1, 1, 0])
     """
     check_activation(activation)
-    if check_dtype(dtype) != np.float64:
-        raise ValueError("sweep_mlp trains networks of float64: leave dtype out, or train each with train_mlp")
+    kind = check_dtype(dtype)
     lists = {
         "learning_rate": learning_rate,
         "momentum": momentum,
@@ -234,6 +233,7 @@ standardize
         augment=(noise, mixup),
         class_weight=None if class_weight is None else ClassWeight(class_weight),
         standardize=(standardize, standardize_y),
+        dtype=kind,
     )
     return networks.swept(*folds_of(folds, asked))
 
@@ -263,6 +263,7 @@ class Networks:
     augment: tuple[float, float]
     class_weight: ClassWeight | None
     standardize: tuple[bool, bool]
+    dtype: np.dtype[Any]
 
     def swept(self, fold_of_row: np.ndarray | None, n_folds: int) -> MLPSweepResult:
         """Train and judge all networks. The rows of folds are those of `folds_of`."""
@@ -318,6 +319,8 @@ class Networks:
             blocks = own.in_memory.blocks(4096)
             own.largest = max(FAST.row_bound(X, weights) for X, _, weights in blocks)
         measure(own, *self.standardize, False, None)
+        if self.dtype == np.float32:
+            check_single(own)
         return own
 
     def _plan(self, values: dict[str, Any], options: Options) -> NetworkPlan:
@@ -330,14 +333,16 @@ class Networks:
         sizes = network_sizes(own.rows.n_features, list(values["hidden"]), n_labels, self.loss.name, own.n_targets)
         weights, biases, init, init_scale = self.start
         start = first_parameters(weights, biases, sizes, init, init_scale, own.seed, own.engine.is_portable)
-        choose_network_engine(own, start, sizes, self.loss)
+        start = single_start(start) if self.dtype == np.float32 else start
+        choose_network_engine(own, start, sizes, self.loss, self.dtype)
         steps = Optimizer(
             values["learning_rate"],
             self.optimizer,
             nesterov=self.nesterov,
             **{name: values[name] for name in OF_OPTIMIZER},
         )
-        return NetworkPlan(own, start, sizes, self.activation, steps, self.batch_size, self.loss, values["dropout"])
+        how = self.activation, steps, self.batch_size, self.loss, values["dropout"], self.dtype
+        return NetworkPlan(own, start, sizes, *how)
 
     def _held_out(self, make: Any, trained: Trained, fold: np.ndarray, fold_of_row: np.ndarray | None) -> np.ndarray:
         """The mean loss of each network on the rows that it holds out, or on the validation rows."""
@@ -386,6 +391,8 @@ class Networks:
             "labels": None if self.asked.labels is None else self.asked.labels.tolist(),
             "features": self.asked.features,
         }
+        if self.dtype == np.float32:
+            shared["dtype"] = self.dtype.name
         return SweepCheckpoint(
             file,
             shared | {f"{k} tried": v for k, v in self.values.items()},
