@@ -56,7 +56,9 @@ class Group:
         self.pending, self.updates = np.zeros((2, kernel.WIDTH)), np.zeros(kernel.WIDTH, np.int64)
         self.stopped = np.zeros(kernel.WIDTH, bool)  # the networks that diverged
         self.seeds = [plan.options.seed or 0 for plan in self.plans]
-        self.no_marks, self.own = np.empty(0), np.full(kernel.WIDTH, kernel.NOBODY)
+        self.no_marks, self.own = np.empty(0), np.full((2, kernel.WIDTH), kernel.NOBODY)
+        if first.label is not None:
+            self.own[kernel.CLASS] = [plan.label for plan in self.plans]
         self.no_mask = np.empty((1, 0, kernel.WIDTH))
         self.is_constant = all(plan.optimizer.is_constant for plan in self.plans)
         self.restart()
@@ -153,7 +155,7 @@ class ManyNetworks:
     def __init__(self, plans: Sequence[NetworkPlan], team: Team) -> None:
         first, self.team = plans[0], team
         options, n = first.options, len(first.options.rows)
-        self.rows, self.n_rows, self.size, self.dropout = options.in_memory, n, first.size, first.dropout > 0.0
+        self.rows, self.n_rows, self.size, self.dropout = first.shared, n, first.size, first.dropout > 0.0
         self.batch_size: int | None = self.size
         for plan in plans:
             plan.optimizer.schedule.updates = options.epochs * -(-n // self.size)
