@@ -149,8 +149,8 @@ standardize
     -----
     Networks of one shape train in one pass over the rows if the engine is "fast", they are float64, the loss is the log
     loss or the squared error of numbers, and there is no `noise` or `mixup`. All others train one after the other;
-    `side_by_side` and `engines` of the result say which. Networks whose rows are in the same order share more of the work: without
-    `shuffle`, or with the same seed.
+    `side_by_side` and `engines` of the result say which. Networks whose rows are in the same order share more of the
+    work: without `shuffle`, or with the same seed.
 
     Like `sweep`, it issues no `TrainingWarning` for a network that learned nothing of use: look at its held-out loss.
 
