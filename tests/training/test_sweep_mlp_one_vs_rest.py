@@ -1,4 +1,4 @@
-"""`sweep_mlp(output="one_vs_rest")`: a network for each label, as `train_mlp` trains it on its label against the rest."""
+"""`sweep_mlp(output="one_vs_rest")`: a network for each label, as `train_mlp` trains it against the rest."""
 
 import numpy as np
 import pytest

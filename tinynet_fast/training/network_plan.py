@@ -97,7 +97,10 @@ class NetworkPlan:
         return self.optimizer.rule(self.size, self.loss.code, self.loss.shape)
 
     def company(self) -> tuple[Any, ...] | None:
-        """Networks of which this is the same can be trained side by side; None if the network is trained by itself."""
+        """Networks of which this is the same can be trained side by side; None if the network is trained by itself.
+
+        They may see different rows of one table.
+        """
         options, rule = self.options, self.rule
         if (
             self.dtype == np.float32
@@ -108,8 +111,17 @@ class NetworkPlan:
             return None
         if len(self.start) > MOST_PARAMETERS or not has_kernel():
             return None
-        shared = tuple(rule[[at.BATCH_SIZE, at.LOSS, at.OPTIMIZER, at.LOSS_SHAPE]].tolist())
-        return id(self.shared), tuple(self.sizes), self.activation, bool(self.dropout), *shared
+        shared = tuple(rule[[at.LOSS, at.OPTIMIZER, at.LOSS_SHAPE]].tolist())
+        one_class = self.label is not None
+        return (
+            id(self.shared.X),
+            one_class,
+            tuple(self.sizes),
+            self.activation,
+            bool(self.dropout),
+            self.batch_size,
+            *shared,
+        )
 
 
 @dataclass
