@@ -15,6 +15,7 @@ from tinynet_fast.training.checkpoints import Checkpoint
 
 RUNS = {
     "side by side": {"hidden": [(3,), (2, 2)], "shuffle": True, "batch_size": 100, "folds": 2, "optimizer": "adam"},
+    "folds together": {"hidden": (2,), "batch_size": 70, "folds": 3, "optimizer": "adam", "standardize": True},
     "one by one": {"engine": "strict", "hidden": (2,), "batch_size": 100, "dropout": 0.2},
     "diverging": {"learning_rate": [0.1, 1e9], "activation": "identity", "loss": "squared_error", "output": "linear"},
     "several epochs": {"epochs": 6},

@@ -57,12 +57,17 @@ class Group:
         self.stopped[:] = False
         self.constant = np.stack([plan.optimizer.schedule_rows(0, 1) for plan in self.plans], axis=-1)
 
-    def train(self, block: Block, ones: np.ndarray, mask: np.ndarray | None, epochs: int) -> np.ndarray:
-        """Train on a block, `epochs` times. Returns the sum of the rows' losses: (epochs, members)."""
+    def train(
+        self, block: Block, ones: np.ndarray, mask: np.ndarray | None, epochs: int, known: dict[Any, np.ndarray]
+    ) -> np.ndarray:
+        """Train on a block, `epochs` times. Returns the sum of the rows' losses: (epochs, members).
+
+        `known` keeps the schedules of networks that step alike, also for other groups.
+        """
         losses = np.zeros((epochs, kernel.WIDTH))
         n = len(block.order) if len(block.order) else len(block.X)
         arrays = self.rule, self.layers, self.state, self.units, self.pending, losses
-        schedule, moved = self._schedule(block, n, epochs)
+        schedule, moved = self._schedule(block, n, epochs, known)
         weights = ones[: len(block.X)] if block.weights is None else block.weights
         mask = self.no_mask if mask is None else mask
         with np.errstate(all="ignore"):  # of kernels that run as plain Python; a network that diverges is stopped
@@ -72,7 +77,9 @@ class Group:
         self.updates += moved
         return losses[:, : len(self.members)]
 
-    def _schedule(self, block: Block, n: int, epochs: int) -> tuple[np.ndarray, np.ndarray]:
+    def _schedule(
+        self, block: Block, n: int, epochs: int, known: dict[Any, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(batches, 4, WIDTH): a row for each batch that ends in a block; and how many of them move each network."""
         size = self.size
         batches = epochs * ((int(self.pending[at.PENDING_ROWS, 0]) + n) // size)
@@ -80,7 +87,7 @@ class Group:
         rows = self.constant if self.is_constant else np.empty((max(batches, 1), at.SCHEDULE_COLUMNS, kernel.WIDTH))
         if self.is_constant and block.counts_alike:
             return rows, moved
-        known: dict[Any, np.ndarray] = {}  # one by one it took a quarter of the time: 16-16-1, batches of 32, Adam
+        # Schedules one by one took a quarter of the time: 16-16-1, batches of 32, Adam.
         for k, plan in enumerate(self.plans):
             weights = block.weights_of(k)
             moves = np.ones(batches, bool)
@@ -88,9 +95,9 @@ class Group:
                 moves = np.tile(batches_that_move(weights, self.pending[:, k], size), epochs)
                 moved[k] = moves.sum()
             if not self.is_constant:
-                done = int(self.updates[k])
-                how = weights is None and (done, *plan.optimizer.options().values())  # networks that step alike
-                if not how or how not in known:
+                done, whole = int(self.updates[k]), plan.optimizer.schedule.updates
+                how = done, whole, moves.tobytes(), *plan.optimizer.options().values()  # networks that step alike
+                if how not in known:
                     known[how] = plan.optimizer.schedule_rows_for(done, moves)
                 rows[:batches, :, k] = STANDS_STILL if self.stopped[k] else known[how]
         return rows, moved
@@ -183,12 +190,12 @@ class ManyNetworks:
 
     def _trained(self, part: slice, epochs: int) -> np.ndarray:
         """Train all groups. Returns the sum of the rows' losses: (epochs, networks)."""
-        blocks, masks, jobs = dict[Key, Block](), dict[Any, np.ndarray](), []
+        blocks, masks, jobs, known = dict[Key, Block](), dict[Any, np.ndarray](), [], dict[Any, np.ndarray]()
         for group in self.groups:
             here = group.part(part)
             block = self.shared.block(group.keys, here, self.epochs, blocks)
             jobs.append((group, block, self._mask(group, here, masks)))
-        found = self.team.map(lambda job: job[0].train(job[1], self.ones, job[2], epochs), jobs)
+        found = self.team.map(lambda job: job[0].train(job[1], self.ones, job[2], epochs, known), jobs)
         losses = np.empty((epochs, len(self.lasted)))
         for group, own in zip(self.groups, found, strict=True):
             losses[:, group.members] = own

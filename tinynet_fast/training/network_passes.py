@@ -24,6 +24,7 @@ ALONE, ALONE_STEP = 0.2, 0.3
 # What rows that each network takes for itself cost a group: 2 ns a network of the 5 ns, and 0.14 ns for each parameter,
 # that a row takes.
 OWN_ROWS, ROW, PARAMETER = 2.0, 5.0, 0.14
+SURELY = 1.2  # how many times as fast it must be by these estimates to train all folds together
 
 
 def parts_of(plans: Sequence[NetworkPlan]) -> list[list[int]]:
@@ -51,7 +52,7 @@ def _by_rows(family: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]
     copies = len(set(sources_of(tables)))
     if copies > 1 and copies * tables[0].X.size > MOST_COPIED:
         return parts
-    return [family] if _passes(family, plans) < sum(_passes(part, plans) for part in parts) else parts
+    return [family] if SURELY * _passes(family, plans) < sum(_passes(part, plans) for part in parts) else parts
 
 
 def _passes(part: list[int], plans: Sequence[NetworkPlan]) -> float:
