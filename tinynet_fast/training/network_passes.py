@@ -21,9 +21,9 @@ MOST_PLACES = 1 << 24  # rows times networks, if each network has an order of it
 MOST_COPIED = 1 << 24  # numbers in copies of the table, one for each fold if folds are standardised: 128 MB
 # How long a network trains by itself, in passes of a group of eight; the second is for a batch of one row.
 ALONE, ALONE_STEP = 0.2, 0.3
-# What rows that each network takes for itself cost a group: 2 ns a network of the 5 ns, and 0.14 ns for each parameter,
-# that a row takes.
-OWN_ROWS, ROW, PARAMETER = 2.0, 5.0, 0.14
+# A row takes a network of a group 5 ns, and 0.14 ns for each parameter; if each network takes its own rows, 6 ns more:
+# 2 in the kernel, and 4 for their numbers and weights.
+ROW, PARAMETER, OWN_ROW = 5.0, 0.14, 6.0
 SURELY = 1.2  # how many times as fast it must be by these estimates to train all folds together
 
 
@@ -60,7 +60,7 @@ def _passes(part: list[int], plans: Sequence[NetworkPlan]) -> float:
     if len(part) < FEWEST:
         plan = plans[part[0]]
         return len(plan.shared) * (ALONE + ALONE_STEP / plan.size)
-    own = 1.0 + OWN_ROWS / (ROW + PARAMETER * len(plans[part[0]].start))
+    own = 1.0 + OWN_ROW / (ROW + PARAMETER * len(plans[part[0]].start))
     keys, total = keys_of(plans[i] for i in part), 0.0
     order = sorted(range(len(part)), key=keys.__getitem__)
     for k in range(0, len(part), kernel.WIDTH):

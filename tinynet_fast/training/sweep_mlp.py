@@ -150,7 +150,7 @@ standardize
     Networks of one shape train in one pass over the rows if the engine is "fast", they are float64, the loss is the log
     loss or the squared error of numbers, and there is no `noise` or `mixup`. All others train one after the other;
     `side_by_side` and `engines` of the result say which. Networks whose rows are in the same order share more of the
-    work: without `shuffle`, or with the same seed.
+    work: without `shuffle`, or with the same seed. Networks of all `folds` train in one pass if few share a fold.
 
     Like `sweep`, it issues no `TrainingWarning` for a network that learned nothing of use: look at its held-out loss.
 
