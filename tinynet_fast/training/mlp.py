@@ -367,7 +367,10 @@ def check_output(output: Any) -> str:
     """What is learned, for `choose_loss`; ValueError if there is no such output."""
     if output is None or (isinstance(output, str) and output == LINEAR):
         return LABELS if output is None else LINEAR
-    raise ValueError(f"there is no output {output!r} of a network: use 'linear' for numbers, or leave it out")
+    raise ValueError(
+        f"there is no output {output!r} of a network: use 'linear' for numbers, or leave it out (only sweep_mlp has "
+        "'one_vs_rest')"
+    )
 
 
 def network_sizes(n_features: int, units: list[int], n_labels: int, loss: str, n_targets: int = 1) -> list[int]:

@@ -22,7 +22,7 @@ FOLDED_AND_KIND = ((0, 0), (1, 0), (0, 1))  # whether neurons hold out folds, an
 # What kernels take after their rows. They ask for it in these words, so that what is asked for is what was compiled.
 NEURON, REGULARIZED = "d1 d1 dw1 dw1 dw1 d1", "d1 d2 dw1 dw1 dw1 dw1 dw1 d1 d0"
 NETWORK, NARROW_NETWORK = "d1 d1 d2 d2 d1 l2 dw2 {scratch}w1 dw1 dw1", "d1 d1 d2 d1 dw2 dw1 dw1 dw1"
-MANY_NETWORKS = "d1 d1 d1 d1 l2 d3 d3 d2 l2 dw3 dw1 dw2 dw2"
+MANY_NETWORKS = "d1 d1 d1 d2 l2 d3 d3 d2 l2 dw3 dw1 dw2 dw2"
 NETWORK_TEAM = f"{NETWORK} lw1 dw2 dw2 l0"
 STRICT_NETWORK, STRICT_UPDATE = "d2 d1 d1 d2 d2 d1 l2 fw1 dw1 dw1 dw1 fw1 fw1 dw1 dw1", "d0 d1 d1 l2 fw1 dw1 dw1 dw1"
 STRICT_LOGITS = "d2 l2 f1 fw1 fw1 dw2"
