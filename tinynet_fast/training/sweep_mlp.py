@@ -24,17 +24,10 @@ from tinynet_fast.training.checks import (
 from tinynet_fast.training.float32 import check_dtype
 from tinynet_fast.training.losses import LINEAR, ChosenLoss, choose_loss
 from tinynet_fast.training.many_neurons import ALL_ROWS
-from tinynet_fast.training.mlp import (
-    MOST_LABELS,
-    check_hidden,
-    check_output,
-    check_total_weight,
-    choose_network_engine,
-    first_parameters,
-    network_sizes,
-)
+from tinynet_fast.training.mlp import MOST_LABELS, check_output, check_total_weight, choose_network_engine
 from tinynet_fast.training.network_passes import train_networks
 from tinynet_fast.training.network_plan import NetworkPlan, Trained
+from tinynet_fast.training.network_start import check_hidden, first_parameters, network_sizes
 from tinynet_fast.training.optimizer import NETWORK_SCHEDULES, Optimizer
 from tinynet_fast.training.options import Options, check_of_targets, check_portable, checked, measure
 from tinynet_fast.training.reading import may_stream
