@@ -21,7 +21,8 @@ from tinynet_fast.training.checks import (
 )
 from tinynet_fast.training.float32 import check_dtype
 from tinynet_fast.training.losses import choose_loss
-from tinynet_fast.training.mlp import MOST_LABELS, check_hidden, check_output
+from tinynet_fast.training.mlp import MOST_LABELS, check_output
+from tinynet_fast.training.network_start import check_hidden
 from tinynet_fast.training.optimizer import NETWORK_SCHEDULES
 from tinynet_fast.training.options import check_of_targets, check_portable, checked
 from tinynet_fast.training.reading import may_stream

@@ -14,9 +14,10 @@ from tinynet_fast.training.checkpoints import Checkpoint
 from tinynet_fast.training.float32 import check_single, single_start
 from tinynet_fast.training.losses import LINEAR, ChosenLoss
 from tinynet_fast.training.many_neurons import ALL_ROWS
-from tinynet_fast.training.mlp import check_total_weight, choose_network_engine, first_parameters, network_sizes
+from tinynet_fast.training.mlp import check_total_weight, choose_network_engine
 from tinynet_fast.training.network_passes import train_networks
 from tinynet_fast.training.network_plan import NetworkPlan, Trained
+from tinynet_fast.training.network_start import first_parameters, network_sizes
 from tinynet_fast.training.one_class import against_the_rest
 from tinynet_fast.training.optimizer import Optimizer
 from tinynet_fast.training.options import Options, measure
