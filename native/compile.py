@@ -9,7 +9,6 @@ object file. Several processes share the work, one a CPU.
 """
 
 import argparse
-import copy
 import multiprocessing
 import os
 import sys
@@ -22,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from kept import get, key, put, tidy
 from platforms import LEVELS, PLATFORMS
+from record import only_record, quickly, record
 
 from tinynet_fast.kernels.compiler.native import symbol
 from tinynet_fast.kernels.compiler.signatures import numbered
@@ -36,6 +36,13 @@ FAMILIES = (
     ("",),
 )
 
+# Kernels that are in one object file, which has one copy of the parts that they share. For networks this is half.
+SHARED = {
+    "fast.networks": ("fast.network_team.", "fast.network.", "fast.penalised_passes."),
+    "fast.groups_of_networks": ("fast.many_networks.",),
+    "plain": ("strict.", "portable."),
+}
+
 
 # --- what to compile --------------------------------------------------------------------------------------------------
 
@@ -48,9 +55,18 @@ def kernels_of(level):
     return found
 
 
+def units_of(level):
+    """The kernels of each object file for a level, each with its signatures, by the file's name."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for kernel, signatures in kernels_of(level).items():
+        unit = next((name for name, starts in SHARED.items() if kernel.startswith(starts)), kernel)
+        found.setdefault(unit, {})[kernel] = signatures
+    return found
+
+
 def object_files(levels):
     """The names of the object files for these levels."""
-    return [f"{kernel}.{level}.o" for level in levels for kernel in kernels_of(level)]
+    return [f"{unit}.{level}.o" for level in levels for unit in units_of(level)]
 
 
 def build(levels, triples, folder):
@@ -60,28 +76,28 @@ def build(levels, triples, folder):
         place = folder / triple if len(triples) > 1 else folder
         place.mkdir(parents=True, exist_ok=True)
         for level in (each for each in its_levels if each in levels):
-            for kernel, signatures in kernels_of(level).items():
-                path, name = place / f"{kernel}.{level}.o", key(kernel, signatures, level, triple)
+            for unit, kernels in units_of(level).items():
+                path, name = place / f"{unit}.{level}.o", key(kernels, level, triple)
                 data = get(name)
                 path.unlink(missing_ok=True)
                 if data is None:
-                    wanted.setdefault(kernel, []).append((level, triple, str(path), name))
+                    wanted.setdefault(unit, []).append((level, triple, str(path), name))
                 else:
                     path.write_bytes(data)
-    print(f"{len(wanted)} kernels are to be compiled; the others were kept from earlier builds", flush=True)
+    print(f"{len(wanted)} object files are to be made for each level; others were kept from earlier builds", flush=True)
     if wanted:
         compile_all(families(wanted))
         tidy()
 
 
 def families(wanted):
-    """The kernels of each family with their targets, in the families' order."""
+    """The object files of each family with their targets, in the families' order."""
     found = [[] for _ in FAMILIES]
-    for kernel, targets in wanted.items():
+    for unit, targets in wanted.items():
         matches = [
-            (i, j) for i, family in enumerate(FAMILIES) for j, start in enumerate(family) if kernel.startswith(start)
+            (i, j) for i, family in enumerate(FAMILIES) for j, start in enumerate(family) if unit.startswith(start)
         ]
-        found[matches[0][0]].append((matches[0][1], kernel, targets))
+        found[matches[0][0]].append((matches[0][1], unit, targets))
     return [[task[1:] for task in sorted(family, key=lambda task: task[0])] for family in found if family]
 
 
@@ -99,8 +115,8 @@ def compile_all(tasks):
         for sentinel in wait(list(running)):
             process, family = running.pop(sentinel)
             process.join()
-            rest = [(kernel, [t for t in targets if not os.path.exists(t[2])]) for kernel, targets in family]
-            rest = [(kernel, targets) for kernel, targets in rest if targets]
+            rest = [(unit, [t for t in targets if not os.path.exists(t[2])]) for unit, targets in family]
+            rest = [(unit, targets) for unit, targets in rest if targets]
             if process.exitcode or rest == family:
                 for other, _ in running.values():
                     other.terminate()
@@ -111,16 +127,16 @@ def compile_all(tasks):
 
 def compile_family(family, started):
     """Compile kernels one after the other, and print what is done."""
-    for kernel, targets in family:
-        levels = compile_kernel(kernel, targets)
-        print(f"{time.time() - started:5.0f} s: {kernel}, {' '.join(levels)}", flush=True)
+    for unit, targets in family:
+        levels = compile_unit(unit, targets)
+        print(f"{time.time() - started:5.0f} s: {unit}, {' '.join(levels)}", flush=True)
 
 
 def cpus():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-# --- one kernel -------------------------------------------------------------------------------------------------------
+# --- one object file --------------------------------------------------------------------------------------------------
 
 
 def prepare():
@@ -134,14 +150,14 @@ def prepare():
     llvm.initialize_all_asmprinters()
     if not simd_llvm.is_kept:
         only_record()
-        copy_quickly()
+        quickly()
         simd_llvm.is_kept = True
         jit.EXTRA.update(cache=False, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
         jit.kernel(lambda x: x[0]).dispatcher.compile(jit.numba_types("d1"))  # Numba looks for its own functions
 
 
-def compile_kernel(kernel, targets):
-    """Write the object files of a kernel, and return their levels.
+def compile_unit(unit, targets):
+    """Write an object file for each target, and return the levels for which it was written.
 
     Code that asks how many lanes the CPU has is not the same for all levels. After a kernel that asks, a process only
     writes the levels with as many lanes as the first, and leaves the others to another process.
@@ -150,14 +166,18 @@ def compile_kernel(kernel, targets):
 
     prepare()
     simd_llvm.kept_lanes = simd_llvm.kept_lanes or lanes(targets[-1][0])
-    recorded = record(kernel, {signature for level, *_ in targets for signature in kernels_of(level)[kernel]})
+    recorded = {}
+    for kernel in units_of(targets[0][0])[unit]:
+        signatures = {words for level, *_ in targets for words in units_of(level)[unit][kernel]}
+        made = record(kernel, signatures)
+        recorded |= {(kernel, words): overload for words, overload in made.items()}
     if simd_llvm.asked_for_lanes:
         targets = [target for target in targets if lanes(target[0]) == simd_llvm.kept_lanes]
     for level in dict.fromkeys(target[0] for target in targets):
         code = None
         for _, triple, path, name in (target for target in targets if target[0] == level):
             if code is None:
-                code = optimised_entries(level, triple, kernel, recorded).as_bitcode()
+                code = optimised_entries(level, triple, units_of(level)[unit], recorded).as_bitcode()
             data = object_code(code, level, triple)
             put(name, data)
             Path(path).write_bytes(data)
@@ -167,55 +187,6 @@ def compile_kernel(kernel, targets):
 def lanes(level):
     """The doubles of a register, as `simd.lanes_of_cpu` has it."""
     return min(4, LEVELS[level][2])
-
-
-def record(kernel, signatures):
-    """What Numba makes of a kernel, by signature."""
-    from importlib import import_module
-
-    from tinynet_fast.kernels.compiler import jit
-
-    module, _, name = kernel.rpartition(".")
-    function, recorded = getattr(import_module(f"tinynet_fast.kernels.{module}"), name), {}
-    for signature in sorted(signatures):
-        kinds = jit.numba_types(signature)
-        function.dispatcher.compile(kinds)
-        recorded[signature] = function.dispatcher.overloads[kinds]
-    return recorded
-
-
-def only_record():
-    """Have Numba keep the code that it makes of a function, instead of optimising it and putting it into memory."""
-    from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
-
-    def keep(self, module):
-        self.__dict__.setdefault("recorded", []).append(module.as_bitcode())
-        self._final_module.link_in(module)
-
-    JITCodeLibrary.add_llvm_module = keep
-    JITCodeLibrary._optimize_final_module = lambda self: None
-    JITCodeLibrary._finalize_specific = lambda self: None  # it would look for the functions of `look_up`
-    JITCodeLibrary.get_pointer_to_function = lambda self, name: 1
-    JITCPUCodegen.set_env = lambda self, name, environment: None
-
-
-def copy_quickly():
-    """Have Numba copy a function that it inlines without copying each variable's place in the source.
-
-    It copies all variables once for each block. That took a quarter of the time for networks' kernels.
-    """
-    from numba.core import ir
-
-    def scope_copied(self, memo):
-        made = memo[id(self)] = ir.Scope(copy.deepcopy(self.parent, memo), self.loc)
-        for name, variable in self.localvars._con.items():
-            made.localvars._con[name] = memo[id(variable)] = ir.Var(made, variable.name, variable.loc)
-        made.redefined.update(self.redefined)
-        made.var_redefinitions.update({name: set(names) for name, names in self.var_redefinitions.items()})
-        return made
-
-    ir.Loc.__deepcopy__ = lambda self, memo: self
-    ir.Scope.__deepcopy__ = scope_copied
 
 
 # --- LLVM -------------------------------------------------------------------------------------------------------------
@@ -238,10 +209,10 @@ def passes(machine, speed, vectorize):
     return llvm.create_pass_builder(machine, options)
 
 
-def optimised_entries(level, triple, kernel, recorded):
-    """The code of a kernel and of its entries. It is the same for other triples of the same processor."""
-    named = {symbol(level, n): words for n, name, words in numbered(level) if name == kernel and words in recorded}
-    return joined(level, triple, {entry: (recorded[words], words) for entry, words in named.items()})
+def optimised_entries(level, triple, kernels, recorded):
+    """The code of some kernels and of their entries. It is the same for other triples of the same processor."""
+    named = {symbol(level, n): (name, words) for n, name, words in numbered(level) if name in kernels}
+    return joined(level, triple, {entry: (recorded[key], key[1]) for entry, key in named.items()})
 
 
 def joined(level, triple, wanted):
@@ -299,7 +270,7 @@ def simplified(library, machine):
 
     kept = library.__dict__.setdefault("simplified", [])
     if not kept:
-        kept += [simple(machine, llvm.parse_bitcode(code)).as_bitcode() for code in library.recorded]
+        kept += [simple(machine, llvm.parse_assembly(code)).as_bitcode() for code in library.recorded]
     return kept
 
 

@@ -72,8 +72,9 @@ def test_the_name_depends_on_the_kernels_sources_and_not_on_comments(kept):
         kept.sense.cache_clear(), kept.tree.cache_clear()
         made.append(kept.sense(place))
     assert made[0] == made[1] != made[2]
-    names = {kept.key("strict.logits", ["d2"], level, "x") for level in ("x86-64-v2", "x86-64-v3")}
-    assert len(names | {kept.key("strict.logits", ["f2"], "x86-64-v2", "x")}) == 3
+    names = {kept.key({"strict.logits": ["d2"]}, level, "x") for level in ("x86-64-v2", "x86-64-v3")}
+    names |= {kept.key({"strict.logits": ["f2"]}, "x86-64-v2", "x")}
+    assert len(names | {kept.key({"strict.logits": ["d2"], "strict.epochs": ["d2"]}, "x86-64-v2", "x")}) == 4
 
 
 @pytest.mark.skipif(native.path() is None, reason="no library here: `make native` compiles it")
