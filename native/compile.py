@@ -1,7 +1,8 @@
 """Compile the kernels for platforms and instruction-set levels: `python native/compile.py --help`.
 
 Numba compiles each entry in the same way as at a first call, but without its runtime, because kernels allocate nothing.
-What it does with the kernels' Python, half of the work, does not depend on the platform or the level and is done once.
+What it does with the kernels' Python, half of the work, does not depend on the platform or the level, and is done once
+(`record.py`).
 LLVM then optimises the same code for each level, and writes it for each platform that has the level.
 
 For each kernel there is also a function that Python can call (`entry.py`). Only these functions are visible outside the
@@ -26,22 +27,23 @@ from record import only_record, quickly, record
 from tinynet_fast.kernels.compiler.native import symbol
 from tinynet_fast.kernels.compiler.signatures import numbered
 
-# Kernels that have parts in common, which are recorded once for all of them: with those that take longest first.
-FAMILIES = (
-    ("fast.network_team.", "fast.many_networks.", "fast.network.", "fast.penalised_passes.", "fast.narrow_network."),
-    ("fast.neuron.narrow_epochs", "fast.neuron."),
-    ("fast.many_neurons.", "fast.segments."),
-    ("fast.regularized_neuron.",),
-    ("exact.", "fast.sparse."),
-    ("",),
-)
-
 # Kernels that are in one object file, which has one copy of the parts that they share. For networks this is half.
 SHARED = {
     "fast.networks": ("fast.network_team.", "fast.network.", "fast.penalised_passes."),
     "fast.groups_of_networks": ("fast.many_networks.",),
     "plain": ("strict.", "portable."),
 }
+# Object files that one process makes, because their kernels have parts in common: with those that take longest first.
+FAMILIES = (
+    ("fast.networks", "fast.narrow_network."),
+    ("fast.neuron.narrow_epochs", "fast.neuron."),
+    ("fast.many_neurons.", "fast.segments."),
+    ("fast.regularized_neuron.",),
+    ("plain",),
+    ("fast.groups_of_networks",),
+    ("exact.", "fast.sparse."),
+    ("",),
+)
 
 
 # --- what to compile --------------------------------------------------------------------------------------------------
@@ -166,11 +168,12 @@ def compile_unit(unit, targets):
 
     prepare()
     simd_llvm.kept_lanes = simd_llvm.kept_lanes or lanes(targets[-1][0])
-    recorded = {}
-    for kernel in units_of(targets[0][0])[unit]:
-        signatures = {words for level, *_ in targets for words in units_of(level)[unit][kernel]}
-        made = record(kernel, signatures)
-        recorded |= {(kernel, words): overload for words, overload in made.items()}
+    signatures, recorded = {}, {}
+    for level in dict.fromkeys(level for level, *_ in targets):
+        for kernel, words in units_of(level)[unit].items():
+            signatures.setdefault(kernel, set()).update(words)
+    for kernel, words in signatures.items():
+        recorded |= {(kernel, each): overload for each, overload in record(kernel, words).items()}
     if simd_llvm.asked_for_lanes:
         targets = [target for target in targets if lanes(target[0]) == simd_llvm.kept_lanes]
     for level in dict.fromkeys(target[0] for target in targets):
@@ -202,10 +205,11 @@ def machine_for(level, triple):
 
 
 def passes(machine, speed, vectorize):
+    """LLVM's passes. Loops are not unrolled: kernels are written in blocks of rows and of lanes as they should be."""
     from llvmlite import binding as llvm
 
     options = llvm.create_pipeline_tuning_options(speed_level=speed)
-    options.loop_vectorization, options.slp_vectorization = vectorize, False
+    options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = vectorize, False, False
     return llvm.create_pass_builder(machine, options)
 
 
@@ -222,18 +226,14 @@ def joined(level, triple, wanted):
 
     from tinynet_fast.kernels.compiler import simd_llvm
 
-    machine, made, whole, entries = machine_for(level, triple), {}, None, set()
+    machine, seen = machine_for(level, triple), set()
     look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level][1]))
+    whole = for_machine(machine, llvm.parse_assembly(look_ups))
     for entry, (overload, signature) in wanted.items():
-        code = optimised(overload.library, machine, look_ups, made).clone()
-        code.link_in(simple(machine, llvm.parse_assembly(entry_code(overload, entry, signature, level))))
-        entries.add(entry)
-        shared_by_name(code, entries)
-        if whole is None:
-            whole = code
-        else:
-            whole.link_in(code)
-    keep_to_itself(whole, entries)
+        gather(overload.library, whole, machine, seen)
+        whole.link_in(simple(machine, llvm.parse_assembly(entry_code(overload, entry, signature, level))))
+    optimise(whole, machine)
+    keep_to_itself(whole, wanted)
     manager = llvm.create_new_module_pass_manager()
     manager.add_dead_arg_elimination_pass()  # much of what Numba tells of an array is not used
     manager.add_global_dead_code_eliminate_pass()
@@ -264,14 +264,28 @@ def for_machine(machine, module):
     return module
 
 
-def simplified(library, machine):
-    """The code that was recorded of a library, after the passes that do not depend on the level."""
+def gather(library, whole, machine, seen):
+    """Link a library that was recorded, and what it calls, into a module, unless the module has `seen` it.
+
+    Of several functions with the same name the linker keeps one. They are not the module's own yet: LLVM puts a
+    function that has one caller into it whatever its size, and networks' code would be a fifth larger.
+    """
     from llvmlite import binding as llvm
 
+    if library in seen:
+        return
+    seen.add(library)
     kept = library.__dict__.setdefault("simplified", [])
     if not kept:
         kept += [simple(machine, llvm.parse_assembly(code)).as_bitcode() for code in library.recorded]
-    return kept
+    for code in kept:
+        module = for_machine(machine, llvm.parse_bitcode(code))
+        for function in module.functions:
+            if not function.is_declaration and function.linkage.name in ("external", "linkonce_odr"):
+                function.linkage = "weak_odr"
+        whole.link_in(module)
+    for called in dict.fromkeys(library._linking_libraries):
+        gather(called, whole, machine, seen)
 
 
 def simple(machine, module):
@@ -283,18 +297,11 @@ def simple(machine, module):
     return module
 
 
-def optimised(library, machine, look_ups, made):
-    """The code of a library that was recorded, and of what it calls, after the passes that Numba has LLVM run."""
-    from llvmlite import binding as llvm
+def optimise(module, machine):
+    """Run the passes that Numba has LLVM run, once over everything.
 
-    if library in made:
-        return made[library]
-    module = made[library] = for_machine(machine, llvm.parse_assembly(""))
-    for code in simplified(library, machine):
-        module.link_in(for_machine(machine, llvm.parse_bitcode(code)))
-    for called in dict.fromkeys(library._linking_libraries):
-        module.link_in(shared_by_name(optimised(called, machine, look_ups, made).clone(), ()))
-    module.link_in(for_machine(machine, llvm.parse_assembly(look_ups)))
+    Numba runs them for each library by itself, and again in all that call it. This took three times as long.
+    """
     cheap = passes(machine, 0, False)
     manager = cheap.getModulePassManager()
     manager.add_loop_rotate_pass()
@@ -303,15 +310,6 @@ def optimised(library, machine, look_ups, made):
     manager.run(module, cheap)
     full = passes(machine, 3, True)
     full.getModulePassManager().run(module, full)
-    return module
-
-
-def shared_by_name(module, exported):
-    """Have the linker keep one of several functions with the same name."""
-    for function in module.functions:
-        if not function.is_declaration and function.linkage.name == "external" and function.name not in exported:
-            function.linkage = "linkonce_odr"
-    return module
 
 
 def keep_to_itself(module, exported):

@@ -1,6 +1,9 @@
 """What is made for other platforms: object files that are kept, libraries that are read, and wheels."""
 
 import csv
+import os
+import subprocess
+import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -131,3 +134,38 @@ def test_a_wheel_holds_the_library_and_says_for_which_platform(monkeypatch, tmp_
         "Tag: py3-none-manylinux2014_x86_64",
         "",
     ]
+
+
+ASSEMBLY = """
+import re
+import sys
+sys.path.insert(0, {native!r})
+import compile, record
+if {slowly}:
+    compile.quickly = lambda: None
+compile.prepare()
+from llvmlite import binding as llvm
+kernels, level, triple = {{"fast.network.update"}}, "x86-64-v3", "x86_64-unknown-linux-gnu"
+made = {{(name, words): each for name in kernels for words in compile.kernels_of(level)[name]
+        for each in compile.record(name, {{words}}).values()}}
+code = compile.optimised_entries(level, triple, kernels, made)
+print(re.sub(r"B[0-9]+v[0-9]+", "", compile.machine_for(level, triple).emit_assembly(code)))
+"""
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed")
+def test_numba_records_the_same_code_in_less_time():
+    """With and without the parts of Numba that `record.py` replaces, LLVM writes the same instructions."""
+    pytest.importorskip("llvmlite")
+    ref, comp = (
+        subprocess.run(
+            [sys.executable, "-c", ASSEMBLY.format(native=str(NATIVE), slowly=slowly)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"NUMBA_DISABLE_JIT": "0"},
+        ).stdout
+        for slowly in (True, False)
+    )
+    assert len(ref) > 10_000
+    assert comp == ref
