@@ -111,6 +111,27 @@ def test_a_library_that_will_not_do(libraries, monkeypatch, wrong, said):
         libraries.check("linux-x86_64", Path("lib.so"))
 
 
+@pytest.mark.parametrize("zopfli", [True, False])
+def test_a_zip_file_is_what_zipfile_reads(monkeypatch, tmp_path, zopfli):
+    if zopfli:
+        pytest.importorskip("zopfli", reason="Zopfli is not installed")
+    else:
+        monkeypatch.setitem(sys.modules, "zopfli.zlib", None)
+    monkeypatch.syspath_prepend(str(NATIVE))
+    import wheels
+
+    wheels.deflated.cache_clear()
+    contents = {"a/b.py": b"x = 1\n" * 1000, "empty": b"", "é.txt": bytes(range(256)) * 300}
+    (tmp_path / "made.zip").write_bytes(wheels.zipped(list(contents.items())))
+    with zipfile.ZipFile(tmp_path / "made.zip") as file:
+        assert file.testzip() is None
+        assert {entry.filename: file.read(entry) for entry in file.infolist()} == contents
+        assert {entry.external_attr >> 16 for entry in file.infolist()} == {0o100644}
+        assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert file.infolist()[0].compress_size < 100
+    wheels.deflated.cache_clear()
+
+
 def test_a_wheel_holds_the_library_and_says_for_which_platform(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(NATIVE))
     import wheels
