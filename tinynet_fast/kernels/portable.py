@@ -85,9 +85,9 @@ table_sigmoid: Any = _table_sigmoid()
 
 
 def plain_logit(x, weights, bias):
-    """The neuron's sum for one row: the bias, then the inputs from left to right. The first inputs of a wide neuron,
-    up to a multiple of eight, come last: eight sums side by side."""
-    d, z = len(weights), bias[0]
+    """The neuron's sum for one row: the inputs from left to right, the bias last. Before the bias, a wide neuron adds
+    its first inputs, up to a multiple of eight: eight sums side by side."""
+    d, z = len(weights), 0.0
     whole = d - d % PARTS if d >= WIDE else 0
     for j in range(whole, d):
         z += x[j] * weights[j]
@@ -96,7 +96,7 @@ def plain_logit(x, weights, bias):
         for j in range(PARTS, whole):
             s[j % PARTS] += x[j] * weights[j]
         z += ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]))
-    return z
+    return z + bias[0]
 
 
 @unrolled
@@ -108,7 +108,7 @@ def four(array, at):
 @kernel
 def logit(x, weights, bias):
     """`plain_logit`, with the eight sums in two registers of four lanes."""
-    d, z = len(weights), bias[0]
+    d, z = len(weights), 0.0
     whole = d & ~7 if d >= WIDE else 0
     for j in range(whole, d):
         z += x[j] * weights[j]
@@ -118,17 +118,17 @@ def logit(x, weights, bias):
             s = s + four(x, j) * four(weights, j)
             t = t + four(x, j + 4) * four(weights, j + 4)
         z += sum_of(s + t)
-    return z
+    return z + bias[0]
 
 
 @part(inline=True)
-def nudged(X, i, k, nudge, weights, z):
-    """Move the weights by nudge * row i. Returns the sum of row k, as `logit` has it, where z is the bias.
+def nudged(X, i, k, nudge, weights):
+    """Move the weights by nudge * row i; returns their sum with the inputs of row k, without the bias.
 
     Four lanes a register: a store of eight crosses two cache lines, and to read it again took 16 inputs 36 ns and not
     30. From 8 to 15 inputs, lanes were slower than one sum.
     """
-    d = len(weights)
+    d, z = len(weights), 0.0
     whole = d & ~7 if d >= WIDE else 0
     for j in range(whole, d):
         weights[j] -= nudge * X[i, j]
@@ -161,7 +161,7 @@ def sgd_epochs(X, y, step, weights, bias, losses):
             losses[epoch] += error * error
             nudge = step[i] * error
             bias[0] -= nudge
-            z = nudged(X, i, min(i + 1, len(X) - 1), nudge, weights, bias[0])
+            z = nudged(X, i, min(i + 1, len(X) - 1), nudge, weights) + bias[0]
 
 
 # --- a network --------------------------------------------------------------------------------------------------------
