@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tinynet_fast._version import __version__
-from tinynet_fast.kernels.compiler.interrupts import TEMPORARY, written
+from tinynet_fast.kernels.compiler.interrupts import TEMPORARY, done
 from tinynet_fast.rows.messages import printable
 
 # 4: several models in one file. 3: models of other outputs than before. 2: models that read a person's table. Other
@@ -105,7 +105,7 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
             if rights is not None and os.stat(temporary).st_mode & 0o777 != rights:
                 os.chmod(temporary, rights)
             os.replace(temporary, target)
-        written(str(path))
+        done(f"{path} was written")
     except BaseException:
         with suppress(OSError):  # the first error is the one to report
             os.unlink(temporary)
