@@ -4,9 +4,11 @@ A change that is wanted is written with `python tests/test_shown_texts.py`; look
 """
 
 import io
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from rich.console import Console
@@ -18,6 +20,10 @@ from tinynet_fast.proof.trace import trace_mlp, trace_neuron
 from tinynet_fast.tables import number_view, report_html, summary
 from tinynet_fast.tables.number_report import NumberReport
 from tinynet_fast.tables.report import Report
+from tinynet_fast.training.bootstrap_result import BootstrapResult
+from tinynet_fast.training.result import Certificate, Epoch, RateSearch, TrainingResult
+from tinynet_fast.training.sweep_mlp_result import MLPSweepResult
+from tinynet_fast.training.sweep_result import SweepResult
 
 SHOWN = Path(__file__).with_name("shown_texts.txt")
 P = np.array([0.9, 0.8, 0.6, 0.4, 0.3, 0.1])
@@ -56,7 +62,7 @@ def network(*sizes, k=2):
 
 
 def without_style(html):
-    return html.partition("</style>\n")[2]
+    return re.sub("<style>.*?</style>\n", "", html, flags=re.DOTALL)
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -109,17 +115,121 @@ def texts() -> Iterator[tuple[str, str]]:
         "\n".join(map(repr, (neuron(1), neuron(1000), network(2, 3, 1), network(2, 4, k=4), network(2, 5, k=5)))),
     )
     yield from traces()
+    yield from results()
+    yield from summaries()
+
+
+def console():
+    return Console(width=100, color_system=None, force_terminal=False, legacy_windows=False, file=io.StringIO())
+
+
+def printed(value):
+    printer = console()
+    with printer.capture() as captured:
+        printer.print(value)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def step_of(trace, **options):
+    return printed(trace_view.render(trace, **options))
+
+
+def swept(folds, judged, n=3, output="", **options):
+    """A sweep of `n` rates, of which the last diverged."""
+    k = n * (folds + 1)
+    fold, number = np.tile(np.arange(-1, folds), n), np.arange(k)
+    held = np.where(fold >= 0, 0.5 - number / 100, np.nan) if folds else np.full(k, np.nan)
+    losses = np.linspace(9.0, 1.0, 2 * k).reshape(2, k)
+    return SweepResult(
+        weights=np.outer(number, [1.0, 2.0]), biases=number / 4, learning_rate=0.1 * 2.0 ** (number // (folds + 1)),
+        l2=np.zeros(k), average=np.full(k, folds > 1), combination=number // (folds + 1), fold=fold,
+        loss_history=losses, progressive_loss=losses / 10, held_out_history=losses,
+        held_out_loss=number / 8.0 if judged else held, diverged=number // (folds + 1) == n - 1, unstable=number == 0,
+        best=None, labels=np.array(["no", "yes"]), features=["a", "b"], epochs=2, shuffle=True, seed=7, seconds=0.125,
+        output=output, **options,
+    )  # fmt: skip
+
+
+def swept_networks(folds, tried):
+    k = 2 * (folds + 1)
+    number, half = np.arange(k), folds + 1
+    options = {"learning_rate": [0.1] * half + [0.25] * half, "hidden": [()] * half + [(3, 2)] * half, "seed": [1] * k}
+    return MLPSweepResult(
+        options=options,
+        tried=tried, combination=number // (folds + 1), fold=np.tile(np.arange(-1, folds), 2),
+        loss_history=np.linspace(9.0, 1.0, 2 * k).reshape(2, k), held_out_loss=np.where(folds, number / 8.0, np.nan),
+        diverged=np.zeros(k, bool), side_by_side=np.ones(k, bool), engines=["fast"] * (k - 1) + ["strict"], best=None,
+        labels=np.arange(2), features=None, epochs=1, seconds=0.5, output="", make=lambda i: network(2, 1),
+    )  # fmt: skip
+
+
+def summaries() -> Iterator[tuple[str, str]]:
+    """What `train` says at its end, of results made by hand."""
+    training = TrainingResult(neuron(3), np.ones(1), None, "fast", 1000, None, 0, 0.125)
+    searched = RateSearch(0.1, np.array([0.01, 0.1, 1.0]), np.array([0.6, 0.5, np.nan]), 1000, 2)
+    stopped = TrainingResult(network(3, 4, 2, 1), np.ones(1), None, "fast", 9, 5, 0, 2.0, rate_search=searched)
+    flat = TrainingResult(network(3, 4, k=4), np.ones(1), None, "strict", 1, None, 0, 2.0)
+    columns = {"hours": "numbers", "sleep": "numbers, 3 missing", "tutor": "1 for yes, 2 missing", "school": "4 levels"}
+    kinds = {"columns": columns, "left_out": {"id": "it numbers the rows"}, "new": {"school": 2}, "decided": "so"}
+    nothing = {"columns": {"a": "numbers"}, "left_out": {}, "new": {}, "decided": ""}
+    for trained, judged, more in (
+        (training, two_labels(), kinds | {"held_out": 6, "rows": 1000, "dropped": 20, "refit": True, "options": {}}),
+        (
+            stopped,
+            two_labels(),
+            nothing | {"held_out": 0, "rows": 1000, "dropped": 0, "refit": False, "options": {"hidden": 4}},
+        ),
+        (flat, None, nothing | {"held_out": 6, "rows": 1000, "dropped": 0, "refit": False, "options": {}}),
+        (training, two_labels(), nothing | {"held_out": 6, "rows": 10, "dropped": 0, "refit": False, "options": {}}),
+    ):
+        found = SimpleNamespace(training=trained, model=trained.model, report=judged, reason="by hand", **more)
+        printer = console()
+        with printer.capture() as captured:
+            summary.print_summary(printer, found, ["model: m.json", "page: p.html"], "data.csv", "m.json")
+        lines = [line.rstrip() for line in captured.get().splitlines()]
+        yield (
+            f"summary of {trained.model!r}, {found.held_out} held out",
+            "\n".join([*lines, "--", summary.summary(found)]),
+        )
+
+
+def results() -> Iterator[tuple[str, str]]:
+    """Of trainers, sweeps, searches and bootstraps, made by hand."""
+    losses = np.array([3.0, 2.0, 1.5])
+    search = RateSearch(0.1, np.array([0.01, 0.1, 1.0]), np.array([0.6, 0.5, np.nan]), 1000, 2)
+    at_end = RateSearch(1.0, np.array([0.01, 1.0]), np.array([50.0, 0.5]), 10, 1, "squared error")
+    sure = Certificate(1000, 2000, 1e-16, 2e-15, 3000), Certificate(8, 256, 0.0, 0.0, 0)
+    trained = [
+        TrainingResult(neuron(2, training={"learning_rate": 0.5}), losses, None, "fast", 3, None, None, 0.125),
+        TrainingResult(
+            neuron(2), losses, losses / 2, "strict", 3, 1, 7, 12.5, rate_search=search, rows=1000, dropped_rows=20,
+            certificate=sure[0],
+        ),
+        TrainingResult(network(2, 3, 1), losses[:1], losses[:1], "numpy", 1, 0, 7, 1e-4, rows=1, certificate=sure[1]),
+        TrainingResult(network(2, 3, 1), losses, losses[::-1], "numpy", 3, None, 0, 1e-4, rows=5000),
+    ]  # fmt: skip
+    for i, each in enumerate(
+        [*trained, search, at_end, Epoch(3, 0.25, None, neuron(2)), Epoch(0, 0.25, 0.5, neuron(2))]
+    ):
+        html = without_style(each._repr_html_()) if hasattr(each, "_repr_html_") else ""
+        yield f"result {i}", f"{each!r}\n{html}"
+    sweeps = [swept(0, False), swept(0, True), swept(2, False), swept(0, True, n=22, output="linear")]
+    for i, each in enumerate([*sweeps, swept_networks(0, []), swept_networks(2, ["learning_rate", "hidden"])]):
+        each.judge()
+        scores = " ".join(f"{score:.6g}" for score in each.scores())
+        html = without_style(each._repr_html_())
+        models = f"{each.best}, {each.best_model!r}, {each.folds}, {each.judged_on_other_rows}, {each.engine}"
+        yield f"sweep {i}", f"{each!r}\n{scores}\n{models}\n{printed(each.table())}\n{html[: html.find('<figure')]}"
+        yield f"ensemble of sweep {i}", repr(each.ensemble(2))
+    sample = np.outer(np.arange(5.0) - 2.0, np.arange(1.0, 4.0))
+    boot = BootstrapResult(sample, np.arange(5.0), neuron(3), 0.25, 0.5, 0.001, True, 1000, 1, 7, 1.5)
+    rows = " ".join(f"{p:.6g}" for p in boot.predict_interval(np.eye(3) / 4).ravel())
+    shown = printed(boot.table(0.5)), printed(boot.table()), without_style(boot._repr_html_()), rows
+    yield "bootstrap", "\n".join([repr(boot), *shown])
 
 
 def traces() -> Iterator[tuple[str, str]]:
     """A step of a neuron and of a network, as tables. Six lines cut the longer ones."""
-    console = Console(width=100, color_system=None, force_terminal=False, legacy_windows=False, file=io.StringIO())
-
-    def printed(trace, **options):
-        with console.capture() as captured:
-            console.print(trace_view.render(trace, **options))
-        return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
     x, weights = [1.0, -2.0, 0.5], [0.25, 0.5, -1.0]
     numbers = {"output": "linear"}
     for options in (
@@ -130,12 +240,12 @@ def traces() -> Iterator[tuple[str, str]]:
         numbers | {"loss": "huber"},
         numbers | {"loss": "quantile"},
     ):
-        yield f"a step, {options}", printed(trace_neuron(x, 1, weights=weights, bias=0.5, **options))
+        yield f"a step, {options}", step_of(trace_neuron(x, 1, weights=weights, bias=0.5, **options))
     step = trace_neuron(x, 1, weights=weights, bias=0.5)
     theirs = trace_view.NeuronGradients([0.0, 1.0, -1.0], 2.0)
-    yield "a step beside PyTorch", repr(step) + "\n" + printed(step, torch=theirs)
+    yield "a step beside PyTorch", repr(step) + "\n" + step_of(step, torch=theirs)
     far = trace_neuron([float(i) for i in range(9)], 0, weights=1.0)
-    yield "a step of nine inputs", printed(far, lines=6, torch=trace_view.NeuronGradients([0.0] * 9, 0.0))
+    yield "a step of nine inputs", step_of(far, lines=6, torch=trace_view.NeuronGradients([0.0] * 9, 0.0))
     shapes = (3, 2), (2, 2), (2, 1)
     layers = (
         [np.arange(float(a * b)).reshape(a, b) / 4 - 0.5 for a, b in shapes],
@@ -144,8 +254,8 @@ def traces() -> Iterator[tuple[str, str]]:
     for options in ({}, {"loss": "squared_error"}, numbers | {"activation": "tanh"}):
         step = trace_mlp([x, weights], [1, 0], weights=layers[0], biases=layers[1], **options)
         for lines in (60, 6):
-            yield f"a step of a network, {options}, lines {lines}", repr(step) + "\n" + printed(step, lines=lines)
-    yield "a network beside PyTorch", printed(step, torch=step.gradients)
+            yield f"a step of a network, {options}, lines {lines}", repr(step) + "\n" + step_of(step, lines=lines)
+    yield "a network beside PyTorch", step_of(step, torch=step.gradients)
 
 
 def whole() -> str:

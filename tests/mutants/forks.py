@@ -11,13 +11,14 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-LIBRARIES = (
+LIBRARIES = (  # not Hypothesis: pytest warns if its plugin is there already
     "numpy", "scipy.sparse", "scipy.stats", "numba", "pandas", "pyarrow.csv", "pyarrow.dataset", "pyarrow.parquet",
-    "sklearn.linear_model", "sklearn.model_selection", "sklearn.neural_network", "hypothesis.strategies",
+    "sklearn.linear_model", "sklearn.model_selection", "sklearn.neural_network",
 )  # fmt: skip
 
 
@@ -58,9 +59,11 @@ def fork(arguments: list[str], environment: dict[str, str], log: str) -> int:
         import pytest
 
         status = int(pytest.main(arguments))
+    except BaseException:
+        traceback.print_exc()
+    finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    finally:
         os._exit(status)
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from test_trace import random_network, random_neuron, shown, traced
 
 from tinynet_fast import MLP, Neuron
-from tinynet_fast.proof import trace_view
+from tinynet_fast.proof import trace_tables
 from tinynet_fast.proof.trace import trace_mlp, trace_neuron
 from tinynet_fast.proof.trace_run import run_trace
 from tinynet_fast.proof.trace_view import render
@@ -202,7 +202,7 @@ def test_any_container_is_taken_and_not_changed() -> None:
 
 def test_names_begin_and_values_end_in_one_column():
     console = Console(width=40, file=io.StringIO())
-    console.print(trace_view._lines(("z", "1"), ("a longer name", 22.5)))
+    console.print(trace_tables.two_columns(("z", "1"), ("a longer name", 22.5)))
     assert console.file.getvalue().splitlines() == ["z                 1", "a longer name  22.5"]
 
 
