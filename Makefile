@@ -107,13 +107,12 @@ test-sklearn-bits: $(VENV)/dev.ok
 	  $(addprefix tests/estimators/test_,sklearn_bits.py sklearn_exchange.py their_tests.py check_estimator.py)
 
 # Run the kernels as plain Python, so that coverage can see their lines. The tests must reach every line.
-# Other lines are not traced: of what runs, the registers of `compiler/simd.py` are a large part, and tracing takes time.
+# SlipCover puts a mark into each line and branch, and takes it out once it is reached. `coverage` is called for each
+# line that runs, those of other packages too, and took as long again as the tests.
 test-uncompiled: $(VENV)/dev.ok
-	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(RUN) -m coverage run \
-	  --source=tinynet_fast/kernels --omit=$(NOT_KERNELS) -m pytest -W ignore::RuntimeWarning \
-	  $(WITHOUT_PLANTED) tests/kernels
-	$(RUN) -m coverage report --include='tinynet_fast/kernels/*' --omit=$(NOT_KERNELS) \
-	  --show-missing --fail-under=100
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(RUN) -W 'ignore:Unable to activate' -m slipcover \
+	  --branch --skip-covered --fail-under 100 --source tinynet_fast/kernels --omit $(NOT_KERNELS) \
+	  -m pytest -W ignore::RuntimeWarning -W ignore::pytest.PytestAssertRewriteWarning $(WITHOUT_PLANTED) tests/kernels
 
 # Put N small mistakes into copies of the package, one at a time, and see whether a test notices: make test-mutants N=40
 # SEED=1. About ten minutes on two cores, and as many again when the tests are first recorded for a tree.
