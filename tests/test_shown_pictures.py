@@ -17,6 +17,7 @@ from tinynet_fast import Neuron
 pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
 from tinynet_fast import plots
+from tinynet_fast.tables.report import Report
 
 SHOWN = Path(__file__).with_name("shown_pictures.txt")
 X1 = np.array([0.0, 1.0, 1.0, 1.0, 2.0, 3.0, 4.0, 5.0]).reshape(-1, 1)
@@ -42,7 +43,8 @@ def label_of(found) -> str:
 
 def words(ax) -> Iterator[str]:
     yield f"{ax.get_title()!r}, {ax.get_xlabel()!r} by {ax.get_ylabel()!r}, {ax.get_xscale()} and {ax.get_yscale()}"
-    yield f"from {near(ax.get_xlim())} and {near(ax.get_ylim())}, aspect {ax.get_aspect()}"
+    size = near(ax.figure.get_size_inches())
+    yield f"from {near(ax.get_xlim())} and {near(ax.get_ylim())}, aspect {ax.get_aspect()}, {size} inches"
     for axis in (ax.xaxis, ax.yaxis):
         labels = [label.get_text() for label in axis.get_ticklabels()]
         if type(axis.get_major_locator()).__name__ == "FixedLocator":
@@ -85,6 +87,8 @@ def pictures():
             yield f"{name}, two labels, threshold {threshold}", getattr(plots, name)(two_labels(threshold))
     for k in (3, 4, 5, 8, 9, 12, 13, 41):
         yield f"confusion, {k} labels", plots.confusion(many_labels(k))
+    one = Report.of(np.array(["a", "b"]), np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]]), np.array([0, 1, 1]))
+    yield "confusion, a label with one row", plots.confusion(one)
     for name in ("calibration_curve", "thresholds", "roc", "precision_recall"):
         yield f"{name}, 3 labels", getattr(plots, name)(many_labels(3))
         yield f"{name}, 13 labels", getattr(plots, name)(many_labels(13))

@@ -113,6 +113,12 @@ def mutants(module: str, source: bytes) -> list[Mutant]:
                 add(old, new, name, range(node.body[0].lineno, node.end_lineno + 1), node)
         elif isinstance(node, ast.AnnAssign):
             children = [node.value] if node.value else []
+        elif isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            kept = [pair for pair in pairs if getattr(pair[0], "value", "") not in LOOK]
+            children = [each for pair in kept for each in pair if each is not None]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "reshape":
+            children = [child for child in children if ast.unparse(child) != "-1"]  # or any other negative length
         elif isinstance(node, ast.JoinedStr) or (isinstance(node, ast.keyword) and node.arg in LOOK):
             return  # what is in an f-string has no position of its own before Python 3.12
         for old, new in changes(node):

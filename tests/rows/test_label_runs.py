@@ -53,6 +53,7 @@ def test_when_a_run_is_too_long():
     rare[rng.integers(0, len(rare), 8)] = 1  # 8 in 400,000: runs of 20,000 rows and more, and yet no order
     assert counted(rare).longest > 2 * LONG_RUN
     assert not counted(rare).too_long
+    assert not counted(2 * rare).too_long
     assert not counted(np.zeros(10**6)).too_long  # one label is refused elsewhere
     assert not counted([]).too_long
 

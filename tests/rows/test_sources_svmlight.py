@@ -210,3 +210,11 @@ def test_labels_of_svmlight_files(tmp_path):
         open_source(path, [0, 1])
     with pytest.raises(ValueError, match=r"rows\.svm, line 3: the label is inf"):
         list(open_source(path).labels_only())
+
+
+def test_how_wide_the_rows_of_any_file_may_be(tmp_path):
+    (tmp_path / "rows.svm").write_text(f"0 1:1\n1 {2**20}:1\n")
+    assert open_source(tmp_path / "rows.svm").n_features == 2**20
+    (tmp_path / "rows.svm").write_text(f"0 1:1\n1 {2**20 + 1}:1\n")
+    with pytest.raises(TableError, match=r"makes 1,048,577 inputs, more than the files have bytes"):
+        open_source(tmp_path / "rows.svm")
