@@ -113,8 +113,11 @@ def _labels(report: Report) -> RenderableType:
         )
     if len(chosen) == len(report.labels):
         return table
-    more = f"and {len(report.labels) - len(chosen):,} more labels, with fewer rows"
-    return Group(table, Text(more))
+    left = len(report.labels) - len(chosen)
+    return Group(
+        table,
+        Text("and one more label, with no more rows" if left == 1 else f"and {left:,} more labels, with no more rows"),
+    )
 
 
 def _short(score: Score) -> str:
