@@ -178,7 +178,7 @@ def test_folds_train_together_if_few_networks_share_one(monkeypatch):
 
 
 @warns
-@pytest.mark.parametrize("batch_size", [None, 1, 40, 55])
+@pytest.mark.parametrize("batch_size", [None, 1, 25, 40, 55])
 def test_folds_of_different_sizes(batch_size, monkeypatch):
     """Without fold 0, 30 rows are left, without the others 50 and 40: batches end elsewhere, or are fewer."""
     monkeypatch.setattr(network_passes, "SURELY", TOGETHER)
