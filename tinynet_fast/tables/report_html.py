@@ -12,7 +12,7 @@ from tinynet_fast.rows.messages import printable
 from tinynet_fast.tables.metrics import Score
 from tinynet_fast.tables.number_view import about_baseline, amount, quantile_names
 from tinynet_fast.tables.number_view import score_lines as number_lines
-from tinynet_fast.tables.report_view import interval, mistakes, number, score_lines
+from tinynet_fast.tables.report_view import and_more, interval, mistakes, number, score_lines
 
 Report = Any  # `report.Report` and `number_report.NumberReport`, which import this module
 
@@ -122,7 +122,7 @@ def labels(report: Report, most: int = MOST_LABELS, caption: str = "") -> Html:
     more = len(report.labels) - len(rows)
     return Html(
         table(columns, rows, caption)
-        + (paragraph(f"and {more:,} more labels") if more else "")
+        + (paragraph(and_more(more)) if more else "")
         + paragraph(ABOUT_LABELS, "soft")
     )
 

@@ -113,11 +113,12 @@ def _labels(report: Report) -> RenderableType:
         )
     if len(chosen) == len(report.labels):
         return table
-    left = len(report.labels) - len(chosen)
-    return Group(
-        table,
-        Text("and one more label, with no more rows" if left == 1 else f"and {left:,} more labels, with no more rows"),
-    )
+    return Group(table, Text(f"{and_more(len(report.labels) - len(chosen))}, with no more rows"))
+
+
+def and_more(labels: int) -> str:
+    """What stands in place of labels that a table leaves out."""
+    return "and one more label" if labels == 1 else f"and {labels:,} more labels"
 
 
 def _short(score: Score) -> str:

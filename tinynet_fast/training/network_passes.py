@@ -16,7 +16,6 @@ from tinynet_fast.training.run import Run, until_measured
 from tinynet_fast.training.shared_rows import keys_of, sources_of
 from tinynet_fast.training.sweep_checkpoint import SweepCheckpoint
 
-FEWEST = 2  # networks that are trained side by side
 MOST_PLACES = 1 << 24  # rows times networks, if each network has an order of its own: 128 MB
 MOST_COPIED = 1 << 24  # numbers in copies of the table, one for each fold if folds are standardised: 128 MB
 # How long a network trains by itself, in passes of a group of eight; the second is for a batch of one row.
@@ -57,28 +56,41 @@ def _by_rows(family: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]
 
 def _passes(part: list[int], plans: Sequence[NetworkPlan]) -> float:
     """About how long networks that are trained together take: in rows that pass through a group of eight."""
-    if len(part) < FEWEST:
-        plan = plans[part[0]]
-        return len(plan.shared) * (ALONE + ALONE_STEP / plan.size)
-    own = 1.0 + OWN_ROW / (ROW + PARAMETER * len(plans[part[0]].start))
-    keys, total = keys_of(plans[i] for i in part), 0.0
-    order = sorted(range(len(part)), key=keys.__getitem__)
-    for k in range(0, len(part), kernel.WIDTH):
-        group = order[k : k + kernel.WIDTH]
-        mixed = len({keys[i] for i in group}) > 1
-        total += max(len(plans[part[i]].shared) for i in group) * (own if mixed else 1.0)
-    return total
+    return sum(min(together(group, plans), alone(group, plans)) for group in _groups(part, plans))
+
+
+def _groups(part: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]:
+    """The networks in eights, so that those which see the same rows in the same order come one after the other."""
+    keys = keys_of(plans[i] for i in part)
+    part = [part[k] for k in sorted(range(len(part)), key=keys.__getitem__)]
+    return [part[k : k + kernel.WIDTH] for k in range(0, len(part), kernel.WIDTH)]
+
+
+def together(group: list[int], plans: Sequence[NetworkPlan]) -> float:
+    """About how long a group of up to eight networks takes: the rows, and more if each network takes its own."""
+    own = 1.0 + OWN_ROW / (ROW + PARAMETER * len(plans[group[0]].start))
+    mixed = len(set(keys_of(plans[i] for i in group))) > 1
+    return max(len(plans[i].shared) for i in group) * (own if mixed else 1.0)
+
+
+def alone(group: list[int], plans: Sequence[NetworkPlan]) -> float:
+    """About how long the same networks take one after the other. Up to four are faster so, in batches."""
+    return sum(len(plans[i].shared) for i in group) * (ALONE + ALONE_STEP / plans[group[0]].size)
 
 
 def _cut(part: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]:
-    """The networks that may be trained together, cut so that the orders of their rows do not take much memory."""
-    if len(part) < FEWEST:
-        return [[i] for i in part]
-    keys, most = keys_of(plans[i] for i in part), len(part)
-    if len(set(keys)) > 1:
-        most = max(MOST_PLACES // len(plans[part[0]].shared) // kernel.WIDTH, 1) * kernel.WIDTH
-        part = [part[k] for k in sorted(range(len(part)), key=keys.__getitem__)]
-    return [part[k : k + most] for k in range(0, len(part), most)]
+    """The networks that are trained together, cut so that the orders of their rows do not take much memory.
+
+    The last ones, if they do not fill a group, are trained one after the other if that is faster.
+    """
+    if len(part) == 1:
+        return [part]
+    groups, most = _groups(part, plans), len(part)
+    if len(set(keys_of(plans[i] for i in part))) > 1:
+        most = max(MOST_PLACES // len(plans[part[0]].shared) // kernel.WIDTH, 1)
+    last = groups.pop() if alone(groups[-1], plans) < together(groups[-1], plans) else []
+    cut = [sum(groups[k : k + most], []) for k in range(0, len(groups), most)]
+    return cut + [[i] for i in last]
 
 
 def train_networks(
