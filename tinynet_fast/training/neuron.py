@@ -3,8 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinynet_fast.kernels.engines import FAST, row_limit
 from tinynet_fast.models import Neuron
@@ -14,15 +13,12 @@ from tinynet_fast.training.junctions import Junctions
 from tinynet_fast.training.losses import choose_loss
 from tinynet_fast.training.neuron_kinds import MOST_LABELS, check_neuron_output, first_weights, neurons_for
 from tinynet_fast.training.neuron_rate import search_once, search_rate
-from tinynet_fast.training.neuron_updates import DenseNeuron
-from tinynet_fast.training.options import Options, check_portable, checked
+from tinynet_fast.training.options import check_portable, checked
 from tinynet_fast.training.result import Epoch, TrainingResult
 from tinynet_fast.training.run import run, until_measured
-from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
+from tinynet_fast.training.schedules import Penalties, Schedule
+from tinynet_fast.training.side_by_side import side_by_side
 from tinynet_fast.training.strict_first import strict_first
-
-if TYPE_CHECKING:
-    from tinynet_fast.training.segments import Segments
 
 
 def train_neuron(
@@ -377,35 +373,6 @@ def train_neuron(
 
     result = until_measured(trained, options)
     return result if found is None else replace(result, rate_search=found)
-
-
-def side_by_side(
-    neuron: Any, options: Options, junctions: Junctions, team: Team, later: bool = False
-) -> "Segments | None":
-    """Let long blocks and many epochs be trained in segments; returns what does so with epochs.
-
-    `later` says that `fast` trains later, though another engine does so now.
-    """
-    penalties, n = neuron.penalties, options.rows.count
-    fast = options.engine is FAST or later
-    kernel = penalties.smooth and penalties.loss.code in PLAIN
-    if type(neuron) is not DenseNeuron or not fast or not kernel or options.checkpoint is not None or options.augment:
-        return None
-    blocks, epochs = _of_segments()
-    if penalties.none and options.rows.n_features <= blocks.MOST_FEATURES and (n is None or n >= blocks.LEAST_ROWS):
-        neuron.in_segments = blocks.BlockSegments(neuron.start, junctions, team, penalties.loss.code)
-        neuron.repeats = False  # one epoch a call
-        neuron.block_rows = neuron.batch_size = blocks.block_rows(options.rows.n_features)
-    repeated = neuron.schedule.is_constant and not options.shuffle and epochs.is_long(options, penalties.loss.code)
-    return epochs.Segments(neuron, options, junctions, team) if repeated else None
-
-
-@cache
-def _of_segments() -> tuple[Any, Any]:
-    """The modules that train in segments: 10 ms to import, which not every run needs."""
-    from tinynet_fast.training import block_segments, segments
-
-    return block_segments, segments
 
 
 def first_schedule(learning_rate: Any, schedule: Any, power_t: Any, penalties: Penalties) -> Schedule:
