@@ -14,6 +14,9 @@ Why this takes less time: scikit-learn makes a sweep over the row for each task.
 the weights and the means, pays l1, and adds up |w|^2, the sum of |w| and the next row's sum. In each sum an addition
 waits for the one before (four cycles), but the three sums run side by side. For rows of float32, weights and products
 are float32 and sums are float64, as in scikit-learn.
+
+The losses are in `exact_losses.py`, and what is done to the numbers of a row is in `exact_sweeps.py`, but for the sweep
+that does all at once.
 """
 
 import math
