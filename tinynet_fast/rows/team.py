@@ -172,7 +172,7 @@ def answers_in_order(
     coming: deque[_Coming[Any, Any]] = deque()
     try:
         for job in jobs:
-            coming.append(_Coming(pool, work, job))
+            coming.append(_Coming(pool, work, job, helps))
             if len(coming) > most:
                 yield _first(coming, helps)
         while coming:
@@ -190,8 +190,9 @@ def answers_in_order(
 class _Coming(Generic[Job, Answer]):
     """The answer to a job, which some thread works out."""
 
-    def __init__(self, pool: "Executor", work: Callable[[Job], Answer], job: Job) -> None:
-        self.work, self.job = work, job
+    def __init__(self, pool: "Executor", work: Callable[[Job], Answer], job: Job, helps: bool) -> None:
+        self.work = work
+        self.job: Any = job if helps else None  # else its memory is free as soon as a thread has done it
         self.future: Future[Answer] = pool.submit(work, job)
 
     def is_taken(self) -> bool:
