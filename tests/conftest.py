@@ -114,6 +114,16 @@ def in_time():
 
 
 @pytest.fixture(scope="module")
+def few_networks_together():
+    """Sweeps train even two networks side by side, though one after the other would be faster."""
+    from tinynet_fast.training import network_passes
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network_passes, "ALONE", 10.0)
+        yield
+
+
+@pytest.fixture(scope="module")
 def cluster():
     """A Dask cluster of two worker processes."""
     distributed = pytest.importorskip("distributed", reason="Dask is not installed")

@@ -13,6 +13,8 @@ from tinynet_fast import TrainingDivergedError, load, sweep_mlp, train_mlp
 from tinynet_fast.kernels import engines
 from tinynet_fast.training import network_passes
 
+pytestmark = pytest.mark.usefixtures("few_networks_together")
+
 FOLD_BY_FOLD, TOGETHER = np.inf, 0.0  # what `network_passes.SURELY` makes of folds
 warns = pytest.mark.filterwarnings("ignore::tinynet_fast.TrainingWarning")  # of `train_mlp`: networks that learn little
 

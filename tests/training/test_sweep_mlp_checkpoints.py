@@ -13,6 +13,8 @@ from tinynet_fast.kernels import engines
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.training.checkpoints import Checkpoint
 
+pytestmark = pytest.mark.usefixtures("few_networks_together")
+
 RUNS = {
     "side by side": {"hidden": [(3,), (2, 2)], "shuffle": True, "batch_size": 100, "folds": 2, "optimizer": "adam"},
     "folds together": {"hidden": (2,), "batch_size": 70, "folds": 3, "optimizer": "adam", "standardize": True},

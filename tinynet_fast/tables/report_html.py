@@ -121,9 +121,7 @@ def labels(report: Report, most: int = MOST_LABELS, caption: str = "") -> Html:
     columns = ("label", "rows", "predicted", "precision", "recall", "F1", "AUC")
     more = len(report.labels) - len(rows)
     return Html(
-        table(columns, rows, caption)
-        + (paragraph(and_more(more)) if more else "")
-        + paragraph(ABOUT_LABELS, "soft")
+        table(columns, rows, caption) + (paragraph(and_more(more)) if more else "") + paragraph(ABOUT_LABELS, "soft")
     )
 
 
