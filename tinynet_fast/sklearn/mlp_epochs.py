@@ -113,17 +113,20 @@ class MLPRun:
             model.best_loss_ = np.inf
 
     def run(self) -> None:
-        """Train until the end. With early stopping the model gets the weights of its best epoch."""
+        """Train until the end."""
         try:
             finish(self.loop())
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
-        if self.model.early_stopping:
-            self.model.coefs_, self.model.intercepts_ = self.model._best_coefs, self.model._best_intercepts
 
     def loop(self) -> Iterator[tuple[int, bool]]:
-        """The loop over the epochs."""
-        return run_epochs(self._pass, int(self.model.max_iter), [self._ended])
+        """The loop over the epochs. At its end a model with early stopping gets the weights of its best epoch."""
+        try:
+            yield from run_epochs(self._pass, int(self.model.max_iter), [self._ended])
+        finally:
+            self.batches.leave()
+            if self.model.early_stopping:
+                self.model.coefs_, self.model.intercepts_ = self.model._best_coefs, self.model._best_intercepts
 
     def _pass(self, done: int) -> int:
         model = self.model

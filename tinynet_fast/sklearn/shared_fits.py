@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tinynet_fast.rows.team import Team
 from tinynet_fast.sklearn.mlp import MLPClassifier
+from tinynet_fast.sklearn.mlp_lanes import join
 from tinynet_fast.sklearn.mlp_regressor import MLPRegressor
 from tinynet_fast.sklearn.sgd import SGDClassifier
 from tinynet_fast.sklearn.sgd_regressor import SGDRegressor
@@ -149,6 +150,7 @@ class Fold:
                     failed.append(task.last)
                 seconds.append(time() - start + self.seconds)
             start = time()
+            join(these.waiting)
             failed += [run.model for run in train_in_turn(these.waiting)]
             together = (time() - start) / len(tasks)
         lost = set(map(id, failed))

@@ -27,6 +27,7 @@ NETWORK_TEAM = f"{NETWORK} lw1 dw2 dw2 l0"
 STRICT_NETWORK, STRICT_UPDATE = "d2 d1 d1 d2 d2 d1 l2 fw1 dw1 dw1 dw1 fw1 fw1 dw1 dw1", "d0 d1 d1 l2 fw1 dw1 dw1 dw1"
 STRICT_LOGITS = "d2 l2 f1 fw1 fw1 dw2"
 PENALISED = "d2 d1 d1 d2 d2 dw1 l2 dw2 dw1 dw1 dw1 dw1"
+PENALISED_NETWORKS = "d2 d1 d1 d1 d1 l2 d3 d3 dw2 l2 dw3 dw1 dw2 dw2 dw2"
 MANY_NETWORKS_UPDATE = "d2 d2 l2 dw3 dw1 dw2"
 SPARSE_NEURON = "l1 l1 d1 d2 d1" + " dw1" * 6
 MODELS, CLASSES = "d1 d1 d1 d2 dw2 dw2", "d1 d2 d2 dw2 dw2"
@@ -79,6 +80,7 @@ AHEAD = DIRECT | {
     "fast.many_networks.epochs": [f"d2 {MANY_NETWORKS}"],
     "fast.many_networks.update": [MANY_NETWORKS_UPDATE],
     "fast.penalised_passes.passes": [PENALISED],
+    "fast.penalised_networks.passes": [PENALISED_NETWORKS],
     "fast.network_team.shared_epochs": [f"d2 {NETWORK_TEAM}".format(scratch="d")],
     "fast.network.update": ["d0 d1 d1 l2 dw2 dw1"],
     "fast.network.logits": ["d2 l2 d1 dw1 dw2"],
