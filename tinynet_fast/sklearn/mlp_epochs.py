@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 from tinynet_fast.sklearn.callbacks import Epochs
 from tinynet_fast.sklearn.mlp_batches import KernelBatches, TheirBatches, optimizer_of
 from tinynet_fast.sklearn.mlp_kernels import have_kernels
-from tinynet_fast.sklearn.sharing import latest, once, shuffled
+from tinynet_fast.sklearn.sharing import drawn, latest, once, shuffled
 from tinynet_fast.sklearn.validation import check_counts, validation_numbers, validation_rows
 from tinynet_fast.training.loop import finish, run_epochs
 
@@ -77,20 +77,22 @@ class MLPRun:
     def _hold_out(self, X: Any, y: np.ndarray, *weights: np.ndarray | None) -> list[Any]:
         """Take rows out for early stopping. Returns those to train on."""
         model = self.model
-        state = model._random_state
-        split = partial(train_test_split, np.arange(len(y)), random_state=state, test_size=model.validation_fraction)
-        if model.n_outputs_ > 1 or is_regressor(model):
-            trained, held = split()
-        else:
-            trained, held = self._stratified(split, y)
+        state, share = model._random_state, model.validation_fraction
+        split = partial(train_test_split, np.arange(len(y)), random_state=state, test_size=share)
+        plain = model.n_outputs_ > 1 or is_regressor(model)
+        trained, held = drawn(("held out", share), (y,), state, lambda: split() if plain else self._stratified(split, y))
         if len(held) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        X_held, y_held = _safe_indexing(X, held), y[held]
+        y_held = y[held]
         labels = y_held if is_regressor(model) else model._label_binarizer.inverse_transform(y_held)
+        X_held, X_trained, y_trained = (
+            once("rows of a part", (values, part), lambda values=values, part=part: _safe_indexing(values, part))
+            for values, part in ((X, held), (X, trained), (y, trained))
+        )
         self.held = X_held, labels, y_held, _part(weights[0], held)  # scores do not know of class weights
-        return [_safe_indexing(X, trained), y[trained], *(_part(weight, trained) for weight in weights)]
+        return [X_trained, y_trained, *(_part(weight, trained) for weight in weights)]
 
     def _stratified(self, split: Callable[..., Any], y: np.ndarray) -> Any:
         alone = 1 in (y.sum(), len(y) - y.sum())

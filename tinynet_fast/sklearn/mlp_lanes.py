@@ -19,6 +19,7 @@ from tinynet_fast.kernels.fast import many_networks, penalised_networks
 from tinynet_fast.kernels.fast.many_networks import WIDTH
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.sklearn.mlp_batches import KernelBatches
+from tinynet_fast.sklearn.sharing import state_of
 from tinynet_fast.training.loop import visit
 from tinynet_fast.training.network_plan import MOST_PARAMETERS
 
@@ -58,8 +59,7 @@ def _key(run: Any) -> Hashable | None:
     if own.state.shape[1] > MOST_PARAMETERS:
         return None
     kinds = own.rules[own.size][[at.LOSS, at.OPTIMIZER, at.LOSS_SHAPE]].tolist()
-    drawn: Any = model._random_state.get_state() if model.shuffle else None
-    order = None if drawn is None else (drawn[1].tobytes(), *drawn[2:])
+    order = state_of(model._random_state) if model.shuffle else None
     return id(own.X), id(own.y), own.size, own.table.tobytes(), *kinds, order
 
 

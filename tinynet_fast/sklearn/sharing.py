@@ -3,7 +3,7 @@
 Without a search nothing is kept, and everything is computed as ever. The search is in `shared_fits.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ class Shared:
     def __init__(self) -> None:
         self._found: dict[Any, tuple[Any, Any]] = {}
 
-    def get(self, name: str, arrays: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+    def get(self, name: Hashable, arrays: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
         key = name, *map(id, arrays)
         if key not in self._found:
             self._found[key] = compute(), arrays
@@ -45,8 +45,7 @@ class Orders:
 
     def shuffled(self, generator: np.random.RandomState, n: int) -> np.ndarray:
         """What `shuffled` returns; the generator moves on as if it had drawn."""
-        state: Any = generator.get_state()
-        key = n, state[1].tobytes(), *state[2:]
+        key = n, state_of(generator)
         if key in self._kept:
             places, after = self._kept[key]
             generator.set_state(after)
@@ -114,7 +113,7 @@ def train_in_turn(runs: list[Any]) -> list[Any]:
     return failed
 
 
-def once(name: str, arrays: tuple[Any, ...], compute: Callable[[], Found]) -> Found:
+def once(name: Hashable, arrays: tuple[Any, ...], compute: Callable[[], Found]) -> Found:
     """What `compute` returns; for fits that share, it is called once for the same arrays. Do not write to it."""
     now = _now.get()
     found: Found = compute() if now is None else now.shared.get(name, arrays, compute)
@@ -131,6 +130,21 @@ def latest(name: Any, arrays: tuple[Any, ...], compute: Callable[[bool], Found])
         kept = now.latest[name] = arrays, compute(True)
     found: Found = kept[1]
     return found
+
+
+def drawn(name: Any, arrays: tuple[Any, ...], generator: np.random.RandomState, compute: Callable[[], Found]) -> Found:
+    """Like `once`, for what is drawn from a generator, which moves on as if it had drawn. Do not write to it."""
+    if _now.get() is None:
+        return compute()
+    found: tuple[Found, Any] = once((name, state_of(generator)), arrays, lambda: (compute(), generator.get_state()))
+    generator.set_state(found[1])
+    return found[0]
+
+
+def state_of(generator: np.random.RandomState) -> Hashable:
+    """Generators for which this is the same draw the same numbers."""
+    state: Any = generator.get_state()
+    return state[1].tobytes(), *state[2:]
 
 
 def shuffled(generator: np.random.RandomState, n: int) -> np.ndarray:
