@@ -151,6 +151,12 @@ class MLPRun:
 
     def _ended(self, done: int, last: bool) -> bool:
         """Whether training is to stop after an epoch."""
+        stops = self._stops(last)
+        if stops or last:  # at once: the next network to be asked may train all that have not left
+            self.batches.leave()
+        return stops
+
+    def _stops(self, last: bool) -> bool:
         model = self.model
         if model.verbose:
             print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")

@@ -19,7 +19,7 @@ from tinynet_fast.kernels.fast import many_networks, penalised_networks
 from tinynet_fast.kernels.fast.many_networks import WIDTH
 from tinynet_fast.rows.blocks import slices
 from tinynet_fast.sklearn.mlp_batches import KernelBatches
-from tinynet_fast.sklearn.sharing import state_of
+from tinynet_fast.sklearn.sharing import place, state_of
 from tinynet_fast.training.loop import visit
 from tinynet_fast.training.network_plan import MOST_PARAMETERS
 
@@ -60,7 +60,7 @@ def _key(run: Any) -> Hashable | None:
         return None
     kinds = own.rules[own.size][[at.LOSS, at.OPTIMIZER, at.LOSS_SHAPE]].tolist()
     order = state_of(model._random_state) if model.shuffle else None
-    return id(own.X), id(own.y), own.size, own.table.tobytes(), *kinds, order
+    return place(own.X), place(own.y), own.size, own.table.tobytes(), *kinds, order
 
 
 class Company:

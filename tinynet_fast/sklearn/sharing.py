@@ -14,6 +14,16 @@ MOST_VALUES = 1 << 23  # of orders that are kept: 64 MB
 Found = TypeVar("Found")
 
 
+def place(array: Any) -> Hashable:
+    """What is the same for two views of the same numbers; of what is no array, for the same object.
+
+    scikit-learn reshapes the checked `y` of a regressor in each fit: that is the same column each time.
+    """
+    if not isinstance(array, np.ndarray):
+        return id(array)
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
+
+
 class Shared:
     """What was computed from some arrays. They are kept with it, so that no other array gets their address.
 
@@ -24,7 +34,7 @@ class Shared:
         self._found: dict[Any, tuple[Any, Any]] = {}
 
     def get(self, name: Hashable, arrays: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
-        key = name, *map(id, arrays)
+        key = name, *map(place, arrays)
         if key not in self._found:
             self._found[key] = compute(), arrays
         return self._found[key][0]
@@ -68,7 +78,7 @@ class Sharing:
 
     def __init__(self, shared: Shared, orders: Orders) -> None:
         self.shared, self.orders, self.waiting = shared, orders, list[Any]()
-        self.latest: dict[Any, tuple[tuple[Any, ...], Any]] = {}
+        self.latest: dict[Any, tuple[Any, tuple[Any, ...], Any]] = {}
 
 
 _now: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
@@ -125,10 +135,10 @@ def latest(name: Any, arrays: tuple[Any, ...], compute: Callable[[bool], Found])
     now = _now.get()
     if now is None:
         return compute(False)
-    kept = now.latest.get(name)
-    if kept is None or any(a is not b for a, b in zip(kept[0], arrays, strict=True)):
-        kept = now.latest[name] = arrays, compute(True)
-    found: Found = kept[1]
+    kept, places = now.latest.get(name), tuple(map(place, arrays))
+    if kept is None or kept[0] != places:
+        kept = now.latest[name] = places, arrays, compute(True)
+    found: Found = kept[2]
     return found
 
 
