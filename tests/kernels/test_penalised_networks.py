@@ -35,8 +35,7 @@ def side_by_side(made, kernel=penalised_networks.network_passes):
     schedule = np.stack([each.schedule[:batches] for each in made], axis=-1)
     before = np.stack([each.rule for each in made], axis=-1)
     rule = before.copy()
-    nobody = np.empty(0), np.full(WIDTH, many_networks.NOBODY), np.empty((0, WIDTH), np.int64)
-    given = first.X, first.y, np.ones(first.batch), *nobody, np.empty((1, 0, WIDTH)), schedule, rule, first.layers
+    given = first.X, first.y, np.ones(first.batch), np.empty((1, 0, WIDTH)), schedule, rule, first.layers
     kernel(*given, state, many_networks.scratch(first.layers), pending, losses, squares)
     assert (rule == before).all()
     assert (pending == 0.0).all()
@@ -54,3 +53,11 @@ def test_each_network_is_trained_as_by_itself(shape, batch):
             for name, a, b in zip(("state", "losses", "squares"), comp, ref, strict=True):
                 assert np.linalg.norm(a[..., k] - b) <= 1e-12 * np.linalg.norm(b), name
     assert (np.diff(comp[2], axis=0) != 0.0).all()
+
+
+def test_a_planted_mistake_shows():
+    """The squares of one network in the place of all."""
+    made = problems(0, 35, [3, 4, 1], batch=7, **SHAPES["one output"][1])
+    squares = side_by_side(made)[2]
+    for k in range(1, WIDTH):
+        assert not np.allclose(squares[:, 0], together(made[k])[2], rtol=1e-9)

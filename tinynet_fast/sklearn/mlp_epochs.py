@@ -80,19 +80,16 @@ class MLPRun:
         state, share = model._random_state, model.validation_fraction
         split = partial(train_test_split, np.arange(len(y)), random_state=state, test_size=share)
         plain = model.n_outputs_ > 1 or is_regressor(model)
-        trained, held = drawn(("held out", share), (y,), state, lambda: split() if plain else self._stratified(split, y))
+        rows = drawn(("held out", share), (y,), state, lambda: split() if plain else self._stratified(split, y))
+        trained, held = rows
         if len(held) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         y_held = y[held]
         labels = y_held if is_regressor(model) else model._label_binarizer.inverse_transform(y_held)
-        X_held, X_trained, y_trained = (
-            once("rows of a part", (values, part), lambda values=values, part=part: _safe_indexing(values, part))
-            for values, part in ((X, held), (X, trained), (y, trained))
-        )
-        self.held = X_held, labels, y_held, _part(weights[0], held)  # scores do not know of class weights
-        return [X_trained, y_trained, *(_part(weight, trained) for weight in weights)]
+        self.held = _some(X, held), labels, y_held, _part(weights[0], held)  # scores do not know of class weights
+        return [_some(X, trained), _some(y, trained), *(_part(weight, trained) for weight in weights)]
 
     def _stratified(self, split: Callable[..., Any], y: np.ndarray) -> Any:
         alone = 1 in (y.sum(), len(y) - y.sum())
@@ -205,6 +202,10 @@ class MLPRun:
 
 def _or_one(sample_weight: np.ndarray | None) -> np.ndarray | float:
     return 1.0 if sample_weight is None else sample_weight
+
+
+def _some(values: Any, rows: np.ndarray) -> Any:
+    return once("some rows", (values, rows), lambda: _safe_indexing(values, rows))
 
 
 def _part(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -74,11 +74,11 @@ class Company:
 
     def __init__(self, members: list[KernelBatches]) -> None:
         self.going, self.rounds = list(members), dict.fromkeys(map(id, members), 0)
-        self.round, self.order, self.losses = 0, None, dict[int, float]()
+        self.round, self.losses = 0, dict[int, float]()
+        self.order: np.ndarray | None = None
         layers, parameters = members[0].layers, members[0].state.shape[1]
         self.state, self.units = many_networks.aligned_state(layers), many_networks.scratch(layers)
         self.pending, self.no_mask = np.zeros((2, WIDTH)), np.empty((1, 0, WIDTH))
-        self.alike = np.empty(0), np.full(WIDTH, many_networks.NOBODY), np.empty((0, WIDTH), np.int64)
         size, n = members[0].size, len(members[0].y)
         rows = min(FAST.block_rows(members[0].X.shape[1], 3 * WIDTH * parameters), n)
         self.at_once = max(rows // size, 1) * size
@@ -88,8 +88,7 @@ class Company:
         if self.rounds[id(one)] == self.round:
             self._train(order)
         self.rounds[id(one)] += 1
-        same = order is self.order or (order is not None and np.array_equal(order, self.order))
-        if not same:  # the numbers of this network are then of no use; scikit-learn fits it once more
+        if not _same(order, self.order):  # this network's numbers are of no use; scikit-learn fits it once more
             raise RuntimeError("networks that are trained in the same pass have drawn different orders of their rows")
         return self.losses.pop(id(one), None)
 
@@ -122,7 +121,7 @@ class Company:
         def train(part: slice) -> None:
             X, y = first.rows(part, order)
             batches = slice(part.start // first.size, -(-part.stop // first.size))
-            kernel = first.ones, *self.alike, self.no_mask, schedule[batches], rule, first.layers, self.state
+            kernel = first.ones, self.no_mask, schedule[batches], rule, first.layers, self.state
             penalised_networks.network_passes(
                 FAST.rows(X), y.reshape(-1), *kernel, self.units, self.pending, losses[batches], squares[batches]
             )
@@ -132,3 +131,7 @@ class Company:
             each.state[:] = self.state[:, :, k]
             each.add_losses(losses[:, k], squares[:, k], sizes)
             self.losses[id(each)] = each.end()
+
+
+def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return a is b or (a is not None and b is not None and np.array_equal(a, b))

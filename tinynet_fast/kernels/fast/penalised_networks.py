@@ -5,12 +5,14 @@ A search over eight rates trains the eight networks of a fold in one call. Besid
 goes across lanes, batches need not fill registers, and one step serves eight networks.
 """
 
+import numpy as np
+
 from tinynet_fast.kernels import layout
 from tinynet_fast.kernels.compiler.jit import compiled, kernel
 from tinynet_fast.kernels.compiler.signatures import PENALISED_NETWORKS
 from tinynet_fast.kernels.compiler.simd import address, fma, full, load, registers, store, unrolled
 from tinynet_fast.kernels.fast import many_networks
-from tinynet_fast.kernels.fast.many_networks import WIDTH
+from tinynet_fast.kernels.fast.many_networks import NOBODY, WIDTH
 from tinynet_fast.kernels.fast.network import layer_at
 from tinynet_fast.kernels.fast.network_steps import inlined
 
@@ -64,7 +66,11 @@ def passes(X, y, weight, marks, own, order, mask, schedule, rule, layers, state,
     rule[layout.BATCH_SIZE, :] = size
 
 
-def network_passes(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses, squares):
+# Of the choices that `many_networks.epochs` has: no row is held out, and all networks see the rows as they come.
+NO_MARKS, OWN, NO_ORDER = np.empty(0), np.full(WIDTH, NOBODY), np.empty((0, WIDTH), np.int64)
+
+
+def network_passes(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses, squares):
     """Train on batch after batch, the last of which may be shorter: for each its losses, and the squares before it.
 
     All networks see all rows in their order, and no row has a weight.
@@ -75,14 +81,13 @@ def network_passes(X, y, weight, marks, own, order, mask, schedule, rule, layers
     y : (n * targets,) float64
     weight : (batch size,) float64
         Ones: each batch has the same.
-    marks, own, order : (0,), (WIDTH,), (0, WIDTH)
-        As `network_epochs` takes them if nothing is held out and there is no order.
     mask, schedule, rule, layers, state, units, pending
-        As `network_epochs` takes them; a schedule row a batch. `rule` is written to, and at the end as it was.
+        As `many_networks.network_epochs` takes them; a schedule row a batch. `rule` is written to, and at the end as it
+        was.
     losses : (batches, WIDTH) float64
         The sum of each batch's losses is added.
     squares : (batches, WIDTH) float64
         The sum of the squared weights before each batch's update.
     """
-    run = compiled(passes, PENALISED_NETWORKS)
-    run(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses, squares)
+    run, alike = compiled(passes, PENALISED_NETWORKS), (NO_MARKS, OWN, NO_ORDER)
+    run(X, y, weight, *alike, mask, schedule, rule, layers, state, units, pending, losses, squares)
