@@ -16,7 +16,7 @@ from tinynet_fast.kernels.compiler.simd import (
 )
 from tinynet_fast.kernels.fast.network_steps import inlined, named
 
-TILE = 128
+TILE = 128  # rows; a batch's gradient is the same bits wherever its rows are cut into calls at multiples of it
 
 # `units`, the scratch, holds for a tile: a vector or more of rows for each value, layer by layer, each layer's ending
 # with one that is always 1; as much again for slopes, which become deltas; labels and weights; two numbers that are
