@@ -142,7 +142,7 @@ native: $(VENV)/dev.ok
 
 # Wheels for Linux (manylinux and musllinux, x86-64 and aarch64), macOS and Windows, all made here: see docs/platforms.md.
 wheels: $(VENV)/dev.ok
-	$(PIP) ziglang
+	$(PIP) ziglang zopfli
 	$(RUN) native/wheels.py dist
 
 # Build the source distribution and the wheel, and test the wheel without Numba.

@@ -1,7 +1,8 @@
 """Compile the kernels for platforms and instruction-set levels: `python native/compile.py --help`.
 
 Numba compiles each entry in the same way as at a first call, but without its runtime, because kernels allocate nothing.
-What it does with the kernels' Python, half of the work, does not depend on the platform or the level and is done once.
+What it does with the kernels' Python, half of the work, does not depend on the platform or the level, and is done once
+(`record.py`).
 LLVM then optimises the same code for each level, and writes it for each platform that has the level.
 
 For each kernel there is also a function that Python can call (`entry.py`). Only these functions are visible outside the
@@ -9,7 +10,6 @@ object file. Several processes share the work, one a CPU.
 """
 
 import argparse
-import copy
 import multiprocessing
 import os
 import sys
@@ -22,16 +22,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from kept import get, key, put, tidy
 from platforms import LEVELS, PLATFORMS
+from record import only_record, quickly, record
 
 from tinynet_fast.kernels.compiler.native import symbol
 from tinynet_fast.kernels.compiler.signatures import numbered
 
-# Kernels that have parts in common, which are recorded once for all of them: with those that take longest first.
+# Kernels that are in one object file, which has one copy of the parts that they share. For networks this is half.
+SHARED = {
+    "fast.networks": ("fast.network_team.", "fast.network.", "fast.penalised_passes."),
+    "fast.groups_of_networks": ("fast.many_networks.",),
+    "plain": ("strict.", "portable."),
+}
+# Object files that one process makes, because their kernels have parts in common: with those that take longest first.
 FAMILIES = (
-    ("fast.network_team.", "fast.many_networks.", "fast.network.", "fast.penalised_passes.", "fast.narrow_network."),
+    ("fast.networks", "fast.narrow_network."),
     ("fast.neuron.narrow_epochs", "fast.neuron."),
     ("fast.many_neurons.", "fast.segments."),
     ("fast.regularized_neuron.",),
+    ("plain",),
+    ("fast.groups_of_networks",),
     ("exact.", "fast.sparse."),
     ("",),
 )
@@ -48,9 +57,18 @@ def kernels_of(level):
     return found
 
 
+def units_of(level):
+    """The kernels of each object file for a level, each with its signatures, by the file's name."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for kernel, signatures in kernels_of(level).items():
+        unit = next((name for name, starts in SHARED.items() if kernel.startswith(starts)), kernel)
+        found.setdefault(unit, {})[kernel] = signatures
+    return found
+
+
 def object_files(levels):
     """The names of the object files for these levels."""
-    return [f"{kernel}.{level}.o" for level in levels for kernel in kernels_of(level)]
+    return [f"{unit}.{level}.o" for level in levels for unit in units_of(level)]
 
 
 def build(levels, triples, folder):
@@ -60,28 +78,28 @@ def build(levels, triples, folder):
         place = folder / triple if len(triples) > 1 else folder
         place.mkdir(parents=True, exist_ok=True)
         for level in (each for each in its_levels if each in levels):
-            for kernel, signatures in kernels_of(level).items():
-                path, name = place / f"{kernel}.{level}.o", key(kernel, signatures, level, triple)
+            for unit, kernels in units_of(level).items():
+                path, name = place / f"{unit}.{level}.o", key(kernels, level, triple)
                 data = get(name)
                 path.unlink(missing_ok=True)
                 if data is None:
-                    wanted.setdefault(kernel, []).append((level, triple, str(path), name))
+                    wanted.setdefault(unit, []).append((level, triple, str(path), name))
                 else:
                     path.write_bytes(data)
-    print(f"{len(wanted)} kernels are to be compiled; the others were kept from earlier builds", flush=True)
+    print(f"{len(wanted)} object files are to be made for each level; others were kept from earlier builds", flush=True)
     if wanted:
         compile_all(families(wanted))
         tidy()
 
 
 def families(wanted):
-    """The kernels of each family with their targets, in the families' order."""
+    """The object files of each family with their targets, in the families' order."""
     found = [[] for _ in FAMILIES]
-    for kernel, targets in wanted.items():
+    for unit, targets in wanted.items():
         matches = [
-            (i, j) for i, family in enumerate(FAMILIES) for j, start in enumerate(family) if kernel.startswith(start)
+            (i, j) for i, family in enumerate(FAMILIES) for j, start in enumerate(family) if unit.startswith(start)
         ]
-        found[matches[0][0]].append((matches[0][1], kernel, targets))
+        found[matches[0][0]].append((matches[0][1], unit, targets))
     return [[task[1:] for task in sorted(family, key=lambda task: task[0])] for family in found if family]
 
 
@@ -99,8 +117,8 @@ def compile_all(tasks):
         for sentinel in wait(list(running)):
             process, family = running.pop(sentinel)
             process.join()
-            rest = [(kernel, [t for t in targets if not os.path.exists(t[2])]) for kernel, targets in family]
-            rest = [(kernel, targets) for kernel, targets in rest if targets]
+            rest = [(unit, [t for t in targets if not os.path.exists(t[2])]) for unit, targets in family]
+            rest = [(unit, targets) for unit, targets in rest if targets]
             if process.exitcode or rest == family:
                 for other, _ in running.values():
                     other.terminate()
@@ -111,16 +129,16 @@ def compile_all(tasks):
 
 def compile_family(family, started):
     """Compile kernels one after the other, and print what is done."""
-    for kernel, targets in family:
-        levels = compile_kernel(kernel, targets)
-        print(f"{time.time() - started:5.0f} s: {kernel}, {' '.join(levels)}", flush=True)
+    for unit, targets in family:
+        levels = compile_unit(unit, targets)
+        print(f"{time.time() - started:5.0f} s: {unit}, {' '.join(levels)}", flush=True)
 
 
 def cpus():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-# --- one kernel -------------------------------------------------------------------------------------------------------
+# --- one object file --------------------------------------------------------------------------------------------------
 
 
 def prepare():
@@ -134,14 +152,14 @@ def prepare():
     llvm.initialize_all_asmprinters()
     if not simd_llvm.is_kept:
         only_record()
-        copy_quickly()
+        quickly()
         simd_llvm.is_kept = True
         jit.EXTRA.update(cache=False, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
         jit.kernel(lambda x: x[0]).dispatcher.compile(jit.numba_types("d1"))  # Numba looks for its own functions
 
 
-def compile_kernel(kernel, targets):
-    """Write the object files of a kernel, and return their levels.
+def compile_unit(unit, targets):
+    """Write an object file for each target, and return the levels for which it was written.
 
     Code that asks how many lanes the CPU has is not the same for all levels. After a kernel that asks, a process only
     writes the levels with as many lanes as the first, and leaves the others to another process.
@@ -150,14 +168,19 @@ def compile_kernel(kernel, targets):
 
     prepare()
     simd_llvm.kept_lanes = simd_llvm.kept_lanes or lanes(targets[-1][0])
-    recorded = record(kernel, {signature for level, *_ in targets for signature in kernels_of(level)[kernel]})
+    signatures, recorded = {}, {}
+    for level in dict.fromkeys(level for level, *_ in targets):
+        for kernel, words in units_of(level)[unit].items():
+            signatures.setdefault(kernel, set()).update(words)
+    for kernel, words in signatures.items():
+        recorded |= {(kernel, each): overload for each, overload in record(kernel, words).items()}
     if simd_llvm.asked_for_lanes:
         targets = [target for target in targets if lanes(target[0]) == simd_llvm.kept_lanes]
     for level in dict.fromkeys(target[0] for target in targets):
         code = None
         for _, triple, path, name in (target for target in targets if target[0] == level):
             if code is None:
-                code = optimised_entries(level, triple, kernel, recorded).as_bitcode()
+                code = optimised_entries(level, triple, units_of(level)[unit], recorded).as_bitcode()
             data = object_code(code, level, triple)
             put(name, data)
             Path(path).write_bytes(data)
@@ -167,55 +190,6 @@ def compile_kernel(kernel, targets):
 def lanes(level):
     """The doubles of a register, as `simd.lanes_of_cpu` has it."""
     return min(4, LEVELS[level][2])
-
-
-def record(kernel, signatures):
-    """What Numba makes of a kernel, by signature."""
-    from importlib import import_module
-
-    from tinynet_fast.kernels.compiler import jit
-
-    module, _, name = kernel.rpartition(".")
-    function, recorded = getattr(import_module(f"tinynet_fast.kernels.{module}"), name), {}
-    for signature in sorted(signatures):
-        kinds = jit.numba_types(signature)
-        function.dispatcher.compile(kinds)
-        recorded[signature] = function.dispatcher.overloads[kinds]
-    return recorded
-
-
-def only_record():
-    """Have Numba keep the code that it makes of a function, instead of optimising it and putting it into memory."""
-    from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
-
-    def keep(self, module):
-        self.__dict__.setdefault("recorded", []).append(module.as_bitcode())
-        self._final_module.link_in(module)
-
-    JITCodeLibrary.add_llvm_module = keep
-    JITCodeLibrary._optimize_final_module = lambda self: None
-    JITCodeLibrary._finalize_specific = lambda self: None  # it would look for the functions of `look_up`
-    JITCodeLibrary.get_pointer_to_function = lambda self, name: 1
-    JITCPUCodegen.set_env = lambda self, name, environment: None
-
-
-def copy_quickly():
-    """Have Numba copy a function that it inlines without copying each variable's place in the source.
-
-    It copies all variables once for each block. That took a quarter of the time for networks' kernels.
-    """
-    from numba.core import ir
-
-    def scope_copied(self, memo):
-        made = memo[id(self)] = ir.Scope(copy.deepcopy(self.parent, memo), self.loc)
-        for name, variable in self.localvars._con.items():
-            made.localvars._con[name] = memo[id(variable)] = ir.Var(made, variable.name, variable.loc)
-        made.redefined.update(self.redefined)
-        made.var_redefinitions.update({name: set(names) for name, names in self.var_redefinitions.items()})
-        return made
-
-    ir.Loc.__deepcopy__ = lambda self, memo: self
-    ir.Scope.__deepcopy__ = scope_copied
 
 
 # --- LLVM -------------------------------------------------------------------------------------------------------------
@@ -231,17 +205,18 @@ def machine_for(level, triple):
 
 
 def passes(machine, speed, vectorize):
+    """LLVM's passes. Loops are not unrolled: kernels are written in blocks of rows and of lanes as they should be."""
     from llvmlite import binding as llvm
 
     options = llvm.create_pipeline_tuning_options(speed_level=speed)
-    options.loop_vectorization, options.slp_vectorization = vectorize, False
+    options.loop_vectorization, options.slp_vectorization, options.loop_unrolling = vectorize, False, False
     return llvm.create_pass_builder(machine, options)
 
 
-def optimised_entries(level, triple, kernel, recorded):
-    """The code of a kernel and of its entries. It is the same for other triples of the same processor."""
-    named = {symbol(level, n): words for n, name, words in numbered(level) if name == kernel and words in recorded}
-    return joined(level, triple, {entry: (recorded[words], words) for entry, words in named.items()})
+def optimised_entries(level, triple, kernels, recorded):
+    """The code of some kernels and of their entries. It is the same for other triples of the same processor."""
+    named = {symbol(level, n): (name, words) for n, name, words in numbered(level) if name in kernels}
+    return joined(level, triple, {entry: (recorded[key], key[1]) for entry, key in named.items()})
 
 
 def joined(level, triple, wanted):
@@ -251,18 +226,14 @@ def joined(level, triple, wanted):
 
     from tinynet_fast.kernels.compiler import simd_llvm
 
-    machine, made, whole, entries = machine_for(level, triple), {}, None, set()
+    machine, seen = machine_for(level, triple), set()
     look_ups = str(simd_llvm.look_up_functions("+avx512f" in LEVELS[level][1]))
+    whole = for_machine(machine, llvm.parse_assembly(look_ups))
     for entry, (overload, signature) in wanted.items():
-        code = optimised(overload.library, machine, look_ups, made).clone()
-        code.link_in(simple(machine, llvm.parse_assembly(entry_code(overload, entry, signature, level))))
-        entries.add(entry)
-        shared_by_name(code, entries)
-        if whole is None:
-            whole = code
-        else:
-            whole.link_in(code)
-    keep_to_itself(whole, entries)
+        gather(overload.library, whole, machine, seen)
+        whole.link_in(simple(machine, llvm.parse_assembly(entry_code(overload, entry, signature, level))))
+    optimise(whole, machine)
+    keep_to_itself(whole, wanted)
     manager = llvm.create_new_module_pass_manager()
     manager.add_dead_arg_elimination_pass()  # much of what Numba tells of an array is not used
     manager.add_global_dead_code_eliminate_pass()
@@ -293,14 +264,28 @@ def for_machine(machine, module):
     return module
 
 
-def simplified(library, machine):
-    """The code that was recorded of a library, after the passes that do not depend on the level."""
+def gather(library, whole, machine, seen):
+    """Link a library that was recorded, and what it calls, into a module, unless the module has `seen` it.
+
+    Of several functions with the same name the linker keeps one. They are not the module's own yet: LLVM puts a
+    function that has one caller into it whatever its size, and networks' code would be a fifth larger.
+    """
     from llvmlite import binding as llvm
 
+    if library in seen:
+        return
+    seen.add(library)
     kept = library.__dict__.setdefault("simplified", [])
     if not kept:
-        kept += [simple(machine, llvm.parse_bitcode(code)).as_bitcode() for code in library.recorded]
-    return kept
+        kept += [simple(machine, llvm.parse_assembly(code)).as_bitcode() for code in library.recorded]
+    for code in kept:
+        module = for_machine(machine, llvm.parse_bitcode(code))
+        for function in module.functions:
+            if not function.is_declaration and function.linkage.name in ("external", "linkonce_odr"):
+                function.linkage = "weak_odr"
+        whole.link_in(module)
+    for called in dict.fromkeys(library._linking_libraries):
+        gather(called, whole, machine, seen)
 
 
 def simple(machine, module):
@@ -312,18 +297,11 @@ def simple(machine, module):
     return module
 
 
-def optimised(library, machine, look_ups, made):
-    """The code of a library that was recorded, and of what it calls, after the passes that Numba has LLVM run."""
-    from llvmlite import binding as llvm
+def optimise(module, machine):
+    """Run the passes that Numba has LLVM run, once over everything.
 
-    if library in made:
-        return made[library]
-    module = made[library] = for_machine(machine, llvm.parse_assembly(""))
-    for code in simplified(library, machine):
-        module.link_in(for_machine(machine, llvm.parse_bitcode(code)))
-    for called in dict.fromkeys(library._linking_libraries):
-        module.link_in(shared_by_name(optimised(called, machine, look_ups, made).clone(), ()))
-    module.link_in(for_machine(machine, llvm.parse_assembly(look_ups)))
+    Numba runs them for each library by itself, and again in all that call it. This took three times as long.
+    """
     cheap = passes(machine, 0, False)
     manager = cheap.getModulePassManager()
     manager.add_loop_rotate_pass()
@@ -332,15 +310,6 @@ def optimised(library, machine, look_ups, made):
     manager.run(module, cheap)
     full = passes(machine, 3, True)
     full.getModulePassManager().run(module, full)
-    return module
-
-
-def shared_by_name(module, exported):
-    """Have the linker keep one of several functions with the same name."""
-    for function in module.functions:
-        if not function.is_declaration and function.linkage.name == "external" and function.name not in exported:
-            function.linkage = "linkonce_odr"
-    return module
 
 
 def keep_to_itself(module, exported):

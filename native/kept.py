@@ -68,7 +68,7 @@ def sources_of(module):
     """A hash of all sources on which the code of a module of kernels depends, and of what compiles them."""
     files = imported(KERNELS / (module.replace(".", "/") + ".py"))
     files += sorted(p for p in (KERNELS / "compiler").glob("*.py") if p.name not in WITHOUT_CODE)
-    files += [Path(__file__).parent / name for name in ("compile.py", "entry.py", "platforms.py")]
+    files += [Path(__file__).parent / name for name in ("compile.py", "record.py", "entry.py", "platforms.py")]
     found = hashlib.sha256(repr([version(name) for name in ("numba", "llvmlite", "numpy")]).encode())
     found.update(repr(sys.version_info[:2]).encode())
     for path in files:
@@ -76,9 +76,9 @@ def sources_of(module):
     return found.hexdigest()
 
 
-def key(kernel, signatures, level, triple):
-    """The name under which the object file of a kernel is kept."""
-    told = sources_of(kernel.rpartition(".")[0]), kernel, tuple(signatures), level, triple
+def key(kernels, level, triple):
+    """The name under which an object file is kept. `kernels` has its kernels' signatures."""
+    told = level, triple, *((sources_of(name.rpartition(".")[0]), name, *kernels[name]) for name in sorted(kernels))
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
 

@@ -51,7 +51,7 @@ globalThis.TinyNetKernels = {made}
 
 def module(signatures):
     """The bytes of the module with these kernels; they are kept between builds."""
-    of_kernels, own = kept.key("portable.wasm", [*signatures.items()], LEVEL, TRIPLE), kept.sense(Path(__file__))
+    of_kernels, own = kept.key({"portable.wasm": [*signatures.items()]}, LEVEL, TRIPLE), kept.sense(Path(__file__))
     name = hashlib.sha256(repr((of_kernels, own, version("ziglang"))).encode()).hexdigest()
     found = kept.get(name)
     if found is None:

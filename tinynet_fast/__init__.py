@@ -15,7 +15,7 @@ from tinynet_fast._version import __version__
 
 if TYPE_CHECKING:
     from tinynet_fast.errors import TrainingDivergedError, TrainingWarning
-    from tinynet_fast.models import MLP, Ensemble, Neuron, load
+    from tinynet_fast.models import MLP, Ensemble, Neuron, OneVsRest, load
     from tinynet_fast.models.files import ModelFileError
     from tinynet_fast.proof.portable import validate_portable
     from tinynet_fast.proof.reproduce import reproduce
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "errors": ("TrainingDivergedError", "TrainingWarning"),
-    "models": ("MLP", "Ensemble", "Neuron", "load"),
+    "models": ("MLP", "Ensemble", "Neuron", "OneVsRest", "load"),
     "models.files": ("ModelFileError",),
     "proof.portable": ("validate_portable",),
     "proof.reproduce": ("reproduce",),
@@ -64,6 +64,7 @@ __all__ = [
     "MLPSweepResult",
     "ModelFileError",
     "Neuron",
+    "OneVsRest",
     "RateSearch",
     "Report",
     "SweepResult",

@@ -20,7 +20,7 @@ from tinynet_fast.rows.datasets import height_weight, quiz_and_attendance, study
 skip_without_wasm()
 
 TABLES = {"study_hours": study_hours, "study_and_sleep": study_and_sleep, "height_weight": height_weight}
-LARGEST = 75_000  # bytes of the script
+LARGEST = 103_000  # bytes of the script; 27,000 of them are the table of the sigmoid
 
 
 def table(name):

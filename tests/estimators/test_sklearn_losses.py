@@ -12,7 +12,7 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 import scipy.sparse as sp  # noqa: E402
 from test_sklearn_sgd import assert_same  # noqa: E402
 
-from tinynet_fast.kernels import exact  # noqa: E402
+from tinynet_fast.kernels import exact_losses  # noqa: E402
 from tinynet_fast.sklearn import SGDClassifier  # noqa: E402
 from tinynet_fast.sklearn.sgd_exact import LOSSES  # noqa: E402
 
@@ -130,6 +130,8 @@ def test_a_model_in_a_read_only_file_goes_on(engine, options, tmp_path):
 def test_another_loss_is_seen(loss, monkeypatch):
     X, y, _ = drawn(120, 5, 2, 0)
     kind, shape = LOSSES[loss]
-    monkeypatch.setitem(LOSSES, loss, ((kind + 1) % (exact.SQUARED_INSENSITIVE + 1), 0.9 if shape is None else shape))
+    monkeypatch.setitem(
+        LOSSES, loss, ((kind + 1) % (exact_losses.SQUARED_INSENSITIVE + 1), 0.9 if shape is None else shape)
+    )
     comp, ref = both(X, y, "exact", loss=loss, learning_rate="constant", tol=None, max_iter=2)
     assert not np.array_equal(comp.coef_, ref.coef_)

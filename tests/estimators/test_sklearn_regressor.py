@@ -11,7 +11,7 @@ linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not
 
 import scipy.sparse as sp  # noqa: E402
 
-from tinynet_fast.kernels import exact  # noqa: E402
+from tinynet_fast.kernels import exact_losses  # noqa: E402
 from tinynet_fast.sklearn import SGDRegressor  # noqa: E402
 from tinynet_fast.sklearn.sgd_exact import LOSSES  # noqa: E402
 
@@ -77,6 +77,6 @@ def test_starting_weights_are_not_written_to():
 def test_another_loss_is_seen(loss, monkeypatch):
     """The checks above can fail."""
     X, y, _ = rows()
-    monkeypatch.setitem(LOSSES, loss, (exact.SQUARED_ERROR + (loss == "squared_error"), 0.5))
+    monkeypatch.setitem(LOSSES, loss, (exact_losses.SQUARED_ERROR + (loss == "squared_error"), 0.5))
     comp, ref = both(loss=loss, max_iter=2, tol=None)
     assert not np.array_equal(comp.fit(X, y).coef_, ref.fit(X, y).coef_)

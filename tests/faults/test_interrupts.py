@@ -22,7 +22,6 @@ from tinynet_fast.kernels.compiler.interrupts import Held, TerminatedError, save
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are sent differently here")
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
-FIRST = 0.1  # seconds until a process is past the start of Python itself, which ends with a traceback
 
 
 @pytest.fixture
@@ -74,6 +73,19 @@ COMMANDS = [
 ]
 
 
+def _wait_for_handlers(process):
+    """Wait until a process handles SIGTERM: a signal while Python itself starts gives a traceback of Python's own."""
+    status, handled = Path(f"/proc/{process.pid}/status"), 1 << signal.SIGTERM - 1
+    if not status.exists():  # not Linux
+        time.sleep(0.5)
+        return
+    while process.poll() is None:
+        caught = [line for line in status.read_text().splitlines() if line.startswith("SigCgt:")]
+        if caught and int(caught[0].split()[1], 16) & handled:
+            return
+        time.sleep(0.001)
+
+
 def test_on_the_command_line(folder, environment):
     """The exit status, one line, nothing half written and nothing left over, whenever the signal comes."""
     draw, late, ended = random.Random(1), [], Counter()
@@ -84,7 +96,8 @@ def test_on_the_command_line(folder, environment):
             [sys.executable, "-m", "tinynet_fast", *arguments],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
-        time.sleep(draw.uniform(FIRST, 2.0))
+        _wait_for_handlers(process)
+        time.sleep(draw.uniform(0.0, 2.0))
         sent = time.monotonic()
         process.send_signal(number)
         _, said = process.communicate()

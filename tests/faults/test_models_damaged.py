@@ -8,7 +8,7 @@ import pytest
 from mutations import count, damage_bytes, damage_value
 from outcomes import Costs
 
-from tinynet_fast import MLP, Ensemble, ModelFileError, Neuron, load
+from tinynet_fast import MLP, Ensemble, ModelFileError, Neuron, OneVsRest, load
 
 LONGEST_MESSAGE = 500
 MODELS = {
@@ -17,6 +17,10 @@ MODELS = {
     "booleans": Neuron(weights=[1.0, 2.0], labels=[False, True], threshold=0.25),
     "network": MLP(weights=[np.ones((2, 3)), np.ones((3, 1))], biases=[np.zeros(3), np.zeros(1)], labels=[0.5, 2.5]),
     "ensemble": Ensemble(members=[Neuron(weights=[0.5, 2.0]), Neuron(weights=[1.0, -1.0], bias=3.0)]),
+    "one network a label": OneVsRest(
+        members=[MLP(weights=[np.ones((2, 1)), np.ones((1, 1))], biases=[np.zeros(1), [b]]) for b in (0.5, -1.0, 0.0)],
+        labels=["x", "y", "z"],
+    ),
     "softmax": MLP(weights=[np.eye(2), np.ones((2, 3))], biases=[np.zeros(2), np.zeros(3)], labels=["x", "y", "zé"]),
 }
 

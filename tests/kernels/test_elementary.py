@@ -1,4 +1,4 @@
-"""exp, log, log1p, tanh, pow and the cosine of `portable`: against mpmath, and compiled against plain Python."""
+"""The elementary functions of `portable`: against mpmath, and compiled against plain Python."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinynet_fast.kernels import elementary, portable
+from tinynet_fast.kernels import elementary, portable, sigmoid_table
 from tinynet_fast.kernels.compiler import simd
 from tinynet_fast.kernels.compiler.jit import UNCOMPILED, Compiled, has_numba, kernel
 
@@ -19,6 +19,7 @@ FUNCTIONS = {  # the largest error allowed, in units of the last place, and wher
     "log": (0.8, [(1e-300, 1e300), (0.3, 3.0)]),
     "log1p": (0.8, [(-0.9, 2.0), (0.0, 1e-3)]),
     "tanh": (1.0, [(-3.0, 3.0), (0.5, 0.78), (0.77, 0.8), (0.8, 1.0), (-1e-3, 1e-3)]),
+    "sigmoid": (0.66, [(-16.0, 16.0), (-3.0, 3.0), (-0.0625, 0.0625)]),  # of the table
 }
 ENDS = [
     0.0,
@@ -38,6 +39,18 @@ ENDS = [
     math.nan,
 ]
 ENDS += [2.0, 0.5, elementary.NEAR, math.nextafter(elementary.NEAR, 0.0), 1e16, 1e-16]
+ENDS += [sign * z for sign in (-1.0, 1.0) for z in (0.0625, 15.9375, 16.0, math.nextafter(16.0, 17.0), 40.0)]
+
+
+def plain(name):
+    """The function in plain Python."""
+    return getattr(sigmoid_table if name == "sigmoid" else elementary, name)
+
+
+def exact(name, x):
+    """mpmath's value, from 50 digits on."""
+    mp = pytest.importorskip("mpmath", reason="mpmath has the exact values")
+    return 1 / (1 + mp.exp(-mp.mpf(x))) if name == "sigmoid" else getattr(mp, name)(mp.mpf(x))
 
 
 def numbers(ranges, n):
@@ -54,11 +67,46 @@ def numbers(ranges, n):
 def test_errors_are_small(name):
     mp = pytest.importorskip("mpmath", reason="mpmath has the exact values")
     most, ranges = FUNCTIONS[name]
-    comp, exact = getattr(elementary, name), getattr(mp, name)
+    comp = plain(name)
     with mp.workdps(50):
         for x in numbers(ranges, 3000).tolist():
-            ref = exact(mp.mpf(x))
+            ref = exact(name, x)
             assert abs(mp.mpf(comp(x)) - ref) <= most * math.ulp(float(ref)), x
+
+
+def test_a_node_of_the_sigmoid_holds_twice_the_digits():
+    """The error of the sum in between is then that of the last rounding, wherever the node is."""
+    mp = pytest.importorskip("mpmath", reason="mpmath has the exact values")
+    table, stride = sigmoid_table.TABLE, sigmoid_table.STRIDE
+    assert len(table) == 257 * stride
+    with mp.workdps(50):
+        for k in range(257):
+            lacks, value = table[k * stride : k * stride + 2]
+            ref = exact("sigmoid", (k - 128) / 8)
+            assert abs(mp.mpf(value) + mp.mpf(lacks) - ref) < 1e-17 * ref
+            assert abs(lacks) <= math.ulp(value) / 2
+
+
+@pytest.mark.parametrize("power", range(9))
+def test_a_last_bit_of_the_sigmoids_table_shows(power, monkeypatch):
+    """Each coefficient is used: with a millionth more of it, a number between two nodes is off."""
+    k, z = sigmoid_table.place(1.1 + sigmoid_table.TO_NODE), 1.0626
+    before, changed = sigmoid_table.sigmoid(z), list(sigmoid_table.TABLE)
+    changed[k + 1 + power] *= 1.0 + 1e-6 * 16.0**power
+    monkeypatch.setattr(sigmoid_table, "TABLE", changed)
+    assert sigmoid_table.sigmoid(z) != before
+
+
+def test_the_place_of_a_node_is_found_from_bits():
+    for z in (-16.0, -15.93, -0.0625, 0.0, 0.07, 3.3, 16.0):
+        shifted = np.float64(z + sigmoid_table.TO_NODE)
+        assert portable.place(shifted) == sigmoid_table.place(float(shifted)) == round(8.0 * z + 128.0) * 10
+
+
+def test_the_sigmoid_goes_on_beyond_its_table():
+    for end in (-16.0, 16.0):
+        inside, outside = (sigmoid_table.sigmoid(math.nextafter(end, to)) for to in (0.0, 2.0 * end))
+        assert inside == pytest.approx(outside, rel=1e-14)
 
 
 def test_powers_and_the_cosine_are_close():
@@ -76,7 +124,8 @@ def test_the_ends():
     assert e.log(5e-324) == pytest.approx(math.log(5e-324), rel=2e-16)
     assert [e.log1p(0.0), e.log1p(-1.0), e.log1p(inf)] == [0.0, -inf, inf]
     assert [e.tanh(0.0), e.tanh(40.0), e.tanh(-inf)] == [0.0, 1.0, -1.0]
-    assert all(math.isnan(getattr(e, name)(math.nan)) for name in FUNCTIONS)
+    assert [sigmoid_table.sigmoid(z) for z in (0.0, 800.0, inf, -800.0, -inf)] == [0.5, 1.0, 1.0, 0.0, 0.0]
+    assert all(math.isnan(plain(name)(math.nan)) for name in FUNCTIONS)
     assert math.isnan(e.log(-1.0))
     assert math.isnan(e.log1p(-2.0))
 
@@ -92,34 +141,45 @@ def test_coefficients_are_the_derived_ones():
         assert known[name] == getattr(elementary, name), name
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_compiled_functions_have_the_bits_of_plain_python(name):
-    """One number at a time, and eight."""
+def assert_bits_of_plain_python(name, run):
+    """`run(values, out)` fills `out` with what plain Python gives, NaN where that is NaN."""
     xs = np.concatenate([numbers(FUNCTIONS[name][1], 100 if UNCOMPILED else 2000), ENDS])
     xs = np.abs(xs) if name == "log" else xs
     xs = np.concatenate([xs, np.zeros(-len(xs) % 8)])
-    one, eight = getattr(portable.math, name), getattr(portable.of_lanes, name)
-
-    def run(values, numbers, lanes):
-        for i in range(len(values)):
-            numbers[i] = one(values[i])
-        for i in range(0, len(values), 8):
-            simd.store(lanes, i, eight(simd.load(values, i)))
-
     if not UNCOMPILED:
         run = pytest.importorskip("numba", reason="Numba compiles what is called here").njit(error_model="numpy")(run)
-    numbers_, lanes = np.empty_like(xs), np.empty_like(xs)
+    comp = np.empty_like(xs)
     with np.errstate(all="ignore"):
-        run(xs, numbers_, lanes)
-        ref = np.array([getattr(elementary, name)(x) for x in xs.tolist()])
-    np.testing.assert_array_equal(numbers_.view(np.int64)[~np.isnan(ref)], ref.view(np.int64)[~np.isnan(ref)])
-    np.testing.assert_array_equal(lanes.view(np.int64)[~np.isnan(ref)], ref.view(np.int64)[~np.isnan(ref)])
-    assert np.isnan(numbers_[np.isnan(ref)]).all()
-    assert np.isnan(lanes[np.isnan(ref)]).all()
+        run(xs, comp)
+    ref = np.array([plain(name)(x) for x in xs.tolist()])
+    np.testing.assert_array_equal(comp.view(np.int64)[~np.isnan(ref)], ref.view(np.int64)[~np.isnan(ref)])
+    assert np.isnan(comp[np.isnan(ref)]).all()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_compiled_function_has_the_bits_of_plain_python(name):
+    one = portable.kernel_sigmoid if name == "sigmoid" else getattr(portable.math, name)
+
+    def run(values, out):
+        for i in range(len(values)):
+            out[i] = one(values[i])
+
+    assert_bits_of_plain_python(name, run)
+
+
+@pytest.mark.parametrize("name", [name for name in FUNCTIONS if name != "sigmoid"])
+def test_eight_at_a_time_have_the_bits_of_plain_python(name):
+    eight = getattr(portable.of_lanes, name)
+
+    def run(values, out):
+        for i in range(0, len(values), 8):
+            simd.store(out, i, eight(simd.load(values, i)))
+
+    assert_bits_of_plain_python(name, run)
 
 
 @pytest.mark.skipif(not has_numba(), reason="Numba is not installed")
-@pytest.mark.parametrize("d", [1, 3, 8, 31, 32, 40, 67])
+@pytest.mark.parametrize("d", [1, 3, 8, 15, 16, 32, 40, 67])
 def test_the_sum_of_a_neuron_has_one_order(d):
     rng = np.random.default_rng(d)
     x, weights, bias = rng.normal(size=d), rng.normal(size=d), rng.normal(size=1)

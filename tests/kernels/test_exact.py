@@ -11,24 +11,19 @@ import numpy as np
 import pytest
 from compare import distance
 from plain_sgd import CLASSES, DEFAULTS, SHAPES, Plain, plain_loss, plain_slope
-from planted import Mistake, plain_copy
+from planted import Mistake, plain_copies
 
-from tinynet_fast.kernels import exact
+from tinynet_fast.kernels import exact, exact_losses, exact_sweeps
 from tinynet_fast.kernels.compiler.signatures import EXACT_DENSE, EXACT_SPARSE
 from tinynet_fast.kernels.exact import (
     ADAPTIVE,
     CONSTANT,
     DONE,
     ELASTICNET,
-    HINGE,
-    HUBER,
-    INSENSITIVE,
     INVSCALING,
     L1_PENALTY,
     L2_PENALTY,
-    LOG_LOSS,
     LOOK,
-    MODIFIED_HUBER,
     NO_PENALTY,
     OPTIMAL,
     OVERFLOW,
@@ -36,6 +31,13 @@ from tinynet_fast.kernels.exact import (
     PA2,
     PAUSE,
     SETTLE,
+)
+from tinynet_fast.kernels.exact_losses import (
+    HINGE,
+    HUBER,
+    INSENSITIVE,
+    LOG_LOSS,
+    MODIFIED_HUBER,
     SQUARED_ERROR,
 )
 
@@ -344,27 +346,32 @@ def test_a_score_that_gets_better_goes_on():
 
 HALF = "update, half, state[HALF] = state[UPDATE], False, 0.0"
 PLANTED = [
-    (Mistake("epsilon left out", "beyond = off - shape", "beyond = off", "row_loss"), "losses"),
-    (Mistake("no limit to slopes", "slope = STEEPEST", "pass"), "kinks"),
-    (Mistake("rates a row late", "options[OFFSET] + state[T] - 1.0", "options[OFFSET] + state[T]"), "plain"),
-    (Mistake("another share", "share = 1.0 / rounded", "share = 1.0 / (rounded + 1.0)"), "plain"),
-    (Mistake("size not shrunk", "state[SIZE] *= np.float64(keep)", "pass", "shrink"), "plain"),
-    (Mistake("l1 pays too much", "abs(before) - room / scale", "abs(before) - 2.0 * room / scale"), "plain"),
-    (Mistake("owed is forgotten", "state[OWED] += ...", "state[OWED] = 0.0", "run_sparse"), "bits"),
-    (Mistake("update forgotten", HALF, HALF.replace("state[UPDATE]", "0.0"), "run_dense"), "settled"),
+    (exact_losses, Mistake("epsilon left out", "beyond = off - shape", "beyond = off", "row_loss"), "losses"),
+    (exact, Mistake("no limit to slopes", "slope = STEEPEST", "pass"), "kinks"),
+    (exact, Mistake("rates a row late", "options[OFFSET] + state[T] - 1.0", "options[OFFSET] + state[T]"), "plain"),
+    (exact, Mistake("another share", "share = 1.0 / rounded", "share = 1.0 / (rounded + 1.0)"), "plain"),
+    (exact, Mistake("size not shrunk", "state[SIZE] *= np.float64(keep)", "pass", "shrink"), "plain"),
     (
+        exact_sweeps,
+        Mistake("l1 pays too much", "abs(before) - room / scale", "abs(before) - 2.0 * room / scale"),
+        "plain",
+    ),
+    (exact, Mistake("owed is forgotten", "state[OWED] += ...", "state[OWED] = 0.0", "run_sparse"), "bits"),
+    (exact, Mistake("update forgotten", HALF, HALF.replace("state[UPDATE]", "0.0"), "run_dense"), "settled"),
+    (
+        exact,
         Mistake("a row lost", "state[POSITION] = i", "state[POSITION] = i + 1", "run_dense", "return PAUSE"),
         "pauses",
     ),
-    (Mistake("held rows trained on", "held[place] == 0", "held[place] >= 0"), "held"),
-    (Mistake("infinite weights", "math.isfinite(weights[j])", "True"), "overflow"),
-    (Mistake("never patient", "state[WAITED] + 1.0 if worse else 0.0", "state[WAITED] + 1.0"), "stops"),
+    (exact, Mistake("held rows trained on", "held[place] == 0", "held[place] >= 0"), "held"),
+    (exact, Mistake("infinite weights", "math.isfinite(weights[j])", "True"), "overflow"),
+    (exact, Mistake("never patient", "state[WAITED] + 1.0 if worse else 0.0", "state[WAITED] + 1.0"), "stops"),
 ]
 
 
-def planted(mistake=None):
-    """A copy of the kernels in plain Python, with a mistake, which asks for nothing beforehand."""
-    copy = plain_copy(REAL, mistake)
+def planted(mistake=None, module=None):
+    """A copy of the kernels in plain Python, with a mistake in a module, which asks for nothing beforehand."""
+    copy = plain_copies(exact_losses, exact_sweeps, REAL, mistake=mistake, into=module)[REAL]
     copy.prefetch_far = copy.ask_for = lambda *_: None
     return copy
 
@@ -391,8 +398,8 @@ def test_copies_without_mistake(check, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize(("mistake", "check"), PLANTED, ids=[str(mistake) for mistake, _ in PLANTED])
-def test_planted_mistake(mistake, check, monkeypatch):
-    monkeypatch.setitem(globals(), "exact", planted(mistake))
+@pytest.mark.parametrize(("module", "mistake", "check"), PLANTED, ids=[str(mistake) for _, mistake, _ in PLANTED])
+def test_planted_mistake(module, mistake, check, monkeypatch):
+    monkeypatch.setitem(globals(), "exact", planted(mistake, module))
     with pytest.raises((AssertionError, IndexError)):
         CHECKS[check]()

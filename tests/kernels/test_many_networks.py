@@ -50,6 +50,8 @@ pytestmark = pytest.mark.any_cpu
 
 WIDTH, TILE = many_networks.WIDTH, many_networks.TILE
 OWN = np.array([many_networks.NOBODY, 0.0, 1.0, 2.0, 1.0, many_networks.NOBODY, 0.0, 2.0])
+CLASSES = np.array([0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 2.0, 0.0])
+NO_CLASSES = np.full(WIDTH, many_networks.NOBODY)
 NO_MARKS, NO_ORDER, NO_MASK = np.empty(0), np.empty((0, WIDTH), np.int64), np.empty((1, 0, WIDTH))
 
 
@@ -63,6 +65,7 @@ class Group:
     marks: np.ndarray
     order: np.ndarray
     alone: list[Problem]
+    classes: np.ndarray
 
     @property
     def layers(self):
@@ -88,7 +91,7 @@ class Group:
         for part in (slice(a, b) for a, b in pairwise(ends)):
             own = slice(None) if len(self.order) else part  # with an order, all rows are there
             y = self.y.reshape(len(self.X), targets)[own].ravel()
-            given = self.X[own], y, self.weight[own], self.marks[own], OWN, self.order[part]
+            given = self.X[own], y, self.weight[own], self.marks[own], np.stack([OWN, self.classes]), self.order[part]
             updates = epochs * ((int(pending[0, 0]) + part.stop - part.start) // self.alone[0].batch)
             now = np.ascontiguousarray(schedule[done : done + updates + 1])
             factors = np.ascontiguousarray(mask[part]) if mask.shape[1] else mask
@@ -118,10 +121,12 @@ def stacked(arrays):
     return np.ascontiguousarray(np.stack(arrays, axis=-1))
 
 
-def group(rng, n, sizes, *args, folds=False, own_order=False, **options):
+def group(rng, n, sizes, *args, folds=False, own_order=False, classes=False, **options):
     """Networks of `random_problem` that share their rows, and else have nothing in common."""
     share = options.get("share", 0.9)
     shared = random_problem(rng, n, sizes, *args, **options)
+    if classes:
+        shared.y[:] = rng.integers(0, 3, n)
     marks = rng.integers(0, 3, n).astype(float) if folds else NO_MARKS
     order = np.stack([rng.permutation(n) for _ in range(WIDTH)], axis=1) if own_order and n else NO_ORDER
     alone = []
@@ -132,10 +137,13 @@ def group(rng, n, sizes, *args, folds=False, own_order=False, **options):
         weight = np.where(marks == OWN[k], 0.0, shared.weight) if folds else shared.weight
         rows = order[:, k] if len(order) else slice(None)
         y = shared.y.reshape(n, shared.targets)[rows].ravel()
+        y = (y == CLASSES[k]).astype(float) if classes else y
         mine = replace(own, X=np.ascontiguousarray(shared.X[rows]), y=y, weight=weight[rows], rule=rule)
         mine.schedule[:, 1:3] *= rng.uniform(0.9, 1.0)
         alone.append(mine)
-    return Group(shared.X, shared.y, shared.weight, marks, np.ascontiguousarray(order), alone)
+    return Group(
+        shared.X, shared.y, shared.weight, marks, np.ascontiguousarray(order), alone, CLASSES if classes else NO_CLASSES
+    )
 
 
 WIDTHS = st.integers(1, 5) if UNCOMPILED else st.integers(1, 20)
@@ -147,7 +155,8 @@ def groups(draw):
     n = draw(st.integers(0, 12 if UNCOMPILED else 100))
     sizes = (draw(WIDTHS), *draw(st.lists(WIDTHS, min_size=1, max_size=2)), draw(st.sampled_from([1, 1, 3])))
     options = any_options(draw, n, sizes[-1])
-    return group(rng, n, sizes, folds=draw(st.booleans()), own_order=draw(st.booleans()), **options)
+    classes = sizes[-1] == 1 and draw(st.booleans())
+    return group(rng, n, sizes, folds=draw(st.booleans()), own_order=draw(st.booleans()), classes=classes, **options)
 
 
 # --- against the plain loops ------------------------------------------------------------------------------------------
@@ -306,6 +315,8 @@ MISTAKES = {
         Mistake("Nesterov as plain momentum", "where(again > 0.5, share, 1.0)", "full(1.0)"),
         Mistake("eight numbers of another row", "own_row(order, at + k) * d + j", "own_row(order, at) * d + j", "turn_own"),
         Mistake("another network's row", "own_row(order, at + k) * d + j", "own_row(order, at) * d + j", "collect_own"),
+        Mistake("the class of the first network for all", "own[CLASS * WIDTH + k] == label", "own[CLASS * WIDTH] == label"),
+        Mistake("a class as its number", "where(load(own, CLASS * WIDTH) == y[i], full(1.0), full(0.0))", "full(y[i])"),
         Mistake("no row for a row", "away = i < 0 or ...", "away = False", "load_labels"),
         Mistake("the schedule of the first batch", "min(updates, schedule.shape[0] - 1)", "0"),
     ],
@@ -322,7 +333,8 @@ def few_groups():
             (5, (2, 3, 3), SILU, 2, RMSPROP, {"weights": True}),
             (5, (2, 3, 2), RELU, 5, ADAGRAD, {"loss": LEAST_SQUARES, "own_order": True}),
             (5, (2, 3, 1), SIGMOID, 5, SGD, {"weights": True, "own_order": True}),
-            (4, (1, 2, 1), TANH, 1, ADAM, {"folds": True}),
+            (4, (1, 2, 1), TANH, 1, ADAM, {"folds": True, "classes": True}),
+            (6, (2, 2, 1), TANH, 3, SGD, {"own_order": True, "classes": True}),
             (4, (9, 2, 1), SILU, 2, SGD, {"own_order": True}),
             (5, (2, 3, 2), TANH, 8, SGD, {"loss": POISSON}),
         )

@@ -1,10 +1,11 @@
-"""The kernels against what is not this package; see `oracles.py`."""
+"""The kernels against what is not this package; see `oracles.py` and `peer_oracles.py`."""
 
 import os
 from decimal import Decimal, localcontext
 
 import numpy as np
 import oracles
+import peer_oracles
 import pytest
 from compare import needs_numba
 
@@ -26,17 +27,17 @@ def test_by_hand_and_by_finite_differences(engine, oracle):
 
 @engines
 def test_sgd_classifier(engine, record_property):
-    record_property("largest difference", oracles.sgd_classifier(engine))
+    record_property("largest difference", peer_oracles.sgd_classifier(engine))
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
-@pytest.mark.parametrize("name", oracles.SGD_OPTIONS)
+@pytest.mark.parametrize("name", peer_oracles.SGD_OPTIONS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_sgd_classifier_options(engine, name, weighted):
     def train(X, y, **options):
         return train_neuron(X, y, engine=engine, **options)
 
-    assert oracles.sgd_classifier_options(train, name, weighted) <= 1e-12
+    assert peer_oracles.sgd_classifier_options(train, name, weighted) <= 1e-12
 
 
 compiled_only = pytest.mark.skipif(
@@ -49,13 +50,13 @@ networks = pytest.mark.parametrize(
 
 @compiled_only
 @networks
-@pytest.mark.parametrize("name", oracles.TORCH)
+@pytest.mark.parametrize("name", peer_oracles.TORCH)
 def test_pytorch_optimizers(engine, name, record_property):
     """After 500 updates, in which rounding errors grow; Adam and its kind divide them by the gradient's size.
 
     RMSprop's steps do not shrink near the minimum: it stays at 1e-15 for 300 updates and is anywhere after 400.
     """
-    difference = oracles.torch_network(engine, name, steps=300 if name == "rmsprop" else 500)
+    difference = peer_oracles.torch_network(engine, name, steps=300 if name == "rmsprop" else 500)
     record_property("largest difference", difference)
     assert difference <= (1e-8 if "ada" in name or name == "rmsprop" else 1e-10)
 
@@ -64,7 +65,7 @@ def test_pytorch_optimizers(engine, name, record_property):
 @networks
 @pytest.mark.parametrize("kind", [{"outputs": 3}, {"loss": 1}, {"weighted": True}, {"masked": True}], ids=str)
 def test_pytorch_losses(engine, kind, record_property):
-    difference = oracles.torch_network(engine, **kind)
+    difference = peer_oracles.torch_network(engine, **kind)
     record_property("largest difference", difference)
     assert difference <= 1e-10
 
@@ -72,7 +73,7 @@ def test_pytorch_losses(engine, kind, record_property):
 @networks
 def test_pytorch_gradients(engine, record_property):
     """Every combination of activation, loss and depth."""
-    difference = oracles.torch_gradients(engine)
+    difference = peer_oracles.torch_gradients(engine)
     record_property("largest difference", difference)
     assert difference <= 1e-12
 

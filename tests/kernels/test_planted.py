@@ -15,7 +15,7 @@ import test_one_vs_rest
 import test_planted_mistakes
 import test_segments
 import test_sklearn_kernels
-import test_sparse_kernels
+import test_sparse_oracles
 from planted import Mistake, jit_copy, plain_copies, plain_copy, plant, source_of
 
 from tinynet_fast.kernels import reference, strict, vectorized
@@ -139,12 +139,12 @@ def test_copies_import_copies():
 # --- the mistakes of the other tests ----------------------------------------------------------------------------------
 
 ALL = [
-    *((strict, m) for m in (*test_planted_mistakes.IN_STRICT, *test_sparse_kernels.IN_STRICT)),
+    *((strict, m) for m in (*test_planted_mistakes.IN_STRICT, *test_sparse_oracles.IN_STRICT)),
     *((neuron, m) for _, m in test_planted_mistakes.IN_FAST),
-    *((vectorized, m) for m in (*test_planted_mistakes.IN_NUMPY, *test_sparse_kernels.IN_NUMPY)),
+    *((vectorized, m) for m in (*test_planted_mistakes.IN_NUMPY, *test_sparse_oracles.IN_NUMPY)),
     *((regularized_neuron, m) for m in test_planted_mistakes.IN_FAST_REGULARIZED),
-    *((reference, m) for m in (*test_planted_mistakes.IN_THE_REFERENCE_TOO, *test_sparse_kernels.IN_THE_REFERENCE_TOO)),
-    *((sparse, m) for m in test_sparse_kernels.IN_FAST),
+    *((reference, m) for m in (*test_planted_mistakes.IN_THE_REFERENCE_TOO, *test_sparse_oracles.IN_THE_REFERENCE_TOO)),
+    *((sparse, m) for m in test_sparse_oracles.IN_FAST),
     *((many_neurons, m) for m in test_many_neurons.PLANTED),
     *((one_vs_rest, m) for m in test_one_vs_rest.PLANTED),
     *((segments, m) for m in test_segments.PLANTED),

@@ -1,6 +1,9 @@
 """What is made for other platforms: object files that are kept, libraries that are read, and wheels."""
 
 import csv
+import os
+import subprocess
+import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,8 +75,9 @@ def test_the_name_depends_on_the_kernels_sources_and_not_on_comments(kept):
         kept.sense.cache_clear(), kept.tree.cache_clear()
         made.append(kept.sense(place))
     assert made[0] == made[1] != made[2]
-    names = {kept.key("strict.logits", ["d2"], level, "x") for level in ("x86-64-v2", "x86-64-v3")}
-    assert len(names | {kept.key("strict.logits", ["f2"], "x86-64-v2", "x")}) == 3
+    names = {kept.key({"strict.logits": ["d2"]}, level, "x") for level in ("x86-64-v2", "x86-64-v3")}
+    names |= {kept.key({"strict.logits": ["f2"]}, "x86-64-v2", "x")}
+    assert len(names | {kept.key({"strict.logits": ["d2"], "strict.epochs": ["d2"]}, "x86-64-v2", "x")}) == 4
 
 
 @pytest.mark.skipif(native.path() is None, reason="no library here: `make native` compiles it")
@@ -107,6 +111,27 @@ def test_a_library_that_will_not_do(libraries, monkeypatch, wrong, said):
         libraries.check("linux-x86_64", Path("lib.so"))
 
 
+@pytest.mark.parametrize("zopfli", [True, False])
+def test_a_zip_file_is_what_zipfile_reads(monkeypatch, tmp_path, zopfli):
+    if zopfli:
+        pytest.importorskip("zopfli", reason="Zopfli is not installed")
+    else:
+        monkeypatch.setitem(sys.modules, "zopfli.zlib", None)
+    monkeypatch.syspath_prepend(str(NATIVE))
+    import wheels
+
+    wheels.deflated.cache_clear()
+    contents = {"a/b.py": b"x = 1\n" * 1000, "empty": b"", "é.txt": bytes(range(256)) * 300}
+    (tmp_path / "made.zip").write_bytes(wheels.zipped(list(contents.items())))
+    with zipfile.ZipFile(tmp_path / "made.zip") as file:
+        assert file.testzip() is None
+        assert {entry.filename: file.read(entry) for entry in file.infolist()} == contents
+        assert {entry.external_attr >> 16 for entry in file.infolist()} == {0o100644}
+        assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert file.infolist()[0].compress_size < 100
+    wheels.deflated.cache_clear()
+
+
 def test_a_wheel_holds_the_library_and_says_for_which_platform(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(NATIVE))
     import wheels
@@ -130,3 +155,38 @@ def test_a_wheel_holds_the_library_and_says_for_which_platform(monkeypatch, tmp_
         "Tag: py3-none-manylinux2014_x86_64",
         "",
     ]
+
+
+ASSEMBLY = """
+import re
+import sys
+sys.path.insert(0, {native!r})
+import compile, record
+if {slowly}:
+    compile.quickly = lambda: None
+compile.prepare()
+from llvmlite import binding as llvm
+kernels, level, triple = {{"fast.network.update"}}, "x86-64-v3", "x86_64-unknown-linux-gnu"
+made = {{(name, words): each for name in kernels for words in compile.kernels_of(level)[name]
+        for each in compile.record(name, {{words}}).values()}}
+code = compile.optimised_entries(level, triple, kernels, made)
+print(re.sub(r"B[0-9]+v[0-9]+", "", compile.machine_for(level, triple).emit_assembly(code)))
+"""
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed")
+def test_numba_records_the_same_code_in_less_time():
+    """With and without the parts of Numba that `record.py` replaces, LLVM writes the same instructions."""
+    pytest.importorskip("llvmlite")
+    ref, comp = (
+        subprocess.run(
+            [sys.executable, "-c", ASSEMBLY.format(native=str(NATIVE), slowly=slowly)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"NUMBA_DISABLE_JIT": "0"},
+        ).stdout
+        for slowly in (True, False)
+    )
+    assert len(ref) > 10_000
+    assert comp == ref

@@ -8,7 +8,7 @@ from multiprocessing import Pipe
 import pytest
 
 from tinynet_fast.cli import warmup
-from tinynet_fast.kernels.compiler import jit, native
+from tinynet_fast.kernels.compiler import interrupts, jit, native
 from tinynet_fast.kernels.compiler.warmup import _received
 
 
@@ -64,6 +64,18 @@ def test_jobs_of_warmup_are_checked(run, few_entries):
     status, _, err = run("warmup", "--jobs", "0")
     assert status == 2
     assert "--jobs is 0; a whole number of at least 1 is needed" in err
+
+
+def test_an_interrupted_warmup_says_what_is_kept(run, few_entries, monkeypatch):
+    def compile_two(entries, processes):
+        yield from [name for name, _ in entries[:2]]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(warmup, "compile_all", compile_two)
+    monkeypatch.setattr(interrupts, "_done", [])
+    status, _, err = run("warmup")
+    assert status == 130
+    assert err.startswith("tinynet-fast: interrupted; 2 of 3 kernels are in Numba's cache; warmup compiles the others")
 
 
 def test_warmup_where_nothing_can_be_kept(run, few_entries, monkeypatch):

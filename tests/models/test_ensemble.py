@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tinynet_fast import MLP, Ensemble, ModelFileError, Neuron, load, sweep
+from tinynet_fast import MLP, Ensemble, ModelFileError, Neuron, OneVsRest, load, sweep
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.scoring import predict_file
 
@@ -28,6 +28,9 @@ KINDS = {
     "softmax": [network(3, labels=["a", "b", "c"]) for _ in range(4)],
     "one against the rest": [
         Neuron(weights=normal(3, 3), bias=normal(3), labels=[1, 2, 3], output="one_vs_rest") for _ in range(2)
+    ],
+    "a network for each label": [
+        OneVsRest(members=[network(1) for _ in range(3)], labels=["a", "b", "c"]) for _ in range(2)
     ],
     "numbers": [network(1, output="linear", training={"loss": "huber", "delta": 0.5}) for _ in range(3)],
     "several numbers": [network(2, output="linear", targets=["u", "v"]) for _ in range(3)],
@@ -55,7 +58,7 @@ def test_answers_are_the_mean_also_from_a_file(kind, tmp_path):
     assert (again.features, again.targets, again.training) == (model.features, model.targets, model.training)
     again.save(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_text() == path.read_text()
-    assert json.loads(path.read_text())["format_version"] == 4
+    assert json.loads(path.read_text())["format_version"] == (5 if isinstance(members[0], OneVsRest) else 4)
     if model.numbers:
         y = np.abs(normal(60, 2)) if model.n_outputs > 1 else np.abs(normal(60))
         errors = np.mean([answers(each) for each in members], axis=0) - y

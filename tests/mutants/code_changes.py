@@ -15,6 +15,8 @@ COMPARISONS = {
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
+# Arguments that decide only the look of a picture: no line, point or text of it is another.
+LOOK = {"capsize", "dpi", "fontsize", "labelsize", "markeredgewidth", "markersize", "s", "zorder"}
 SWAPS = COMPARISONS | OPERATORS | {ast.And: ast.Or, ast.Or: ast.And}
 
 
@@ -111,8 +113,8 @@ def mutants(module: str, source: bytes) -> list[Mutant]:
                 add(old, new, name, range(node.body[0].lineno, node.end_lineno + 1), node)
         elif isinstance(node, ast.AnnAssign):
             children = [node.value] if node.value else []
-        elif isinstance(node, ast.JoinedStr):  # what is in it has no position of its own before Python 3.12
-            return
+        elif isinstance(node, ast.JoinedStr) or (isinstance(node, ast.keyword) and node.arg in LOOK):
+            return  # what is in an f-string has no position of its own before Python 3.12
         for old, new in changes(node):
             add(old, new, name, range(old.lineno, old.end_lineno + 1) if function else None, statement)
         for child in children:

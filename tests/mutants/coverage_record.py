@@ -1,11 +1,9 @@
 """What `mutants.py` needs: a record of which test runs which line, and pytest in copies of the tree."""
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +23,7 @@ PROCESSES = {f"tests/faults/test_{name}.py" for name in ("data_damaged", "interr
 PLANTED = "tests/kernels/test_planted.py"
 OTHERS = ["-k", "not mistake"]
 DOCTESTS = "tinynet_fast"  # the folder with the examples in docstrings
+PLUGIN = ["-p", "mutants_plugin", "-p", "no:cacheprovider", "-W", "ignore::RuntimeWarning"]
 SECONDS = 90.0  # tests of one mutant, by the times recorded
 
 
@@ -63,29 +62,24 @@ def copy_tree(folder: Path) -> Path:
     return folder / "tree"
 
 
-def pytest_in(tree: Path, plain: bool, *arguments: str, timeout: float | None = None, **environment: str) -> int:
-    """Run pytest in a copy of the tree; returns its exit status, or 1 if it takes too long."""
+def environment(tree: Path, plain: bool) -> dict[str, str]:
+    """What makes Python import the package and the tests of a copy of the tree."""
     path = os.pathsep.join(map(str, (tree, tree / "tests", tree / "tests/mutants", tree.parent / "first")))
-    own = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "NUMBA_DISABLE_JIT": str(int(plain))}
-    own["HYPOTHESIS_PROFILE"] = "mutants"
-    command = [sys.executable, "-m", "pytest", "-p", "mutants_plugin", "-p", "no:cacheprovider", *arguments]
+    own = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "", "NUMBA_DISABLE_JIT": str(int(plain))}
+    return own | {"HYPOTHESIS_PROFILE": "mutants"}
+
+
+def pytest_in(tree: Path, plain: bool, *arguments: str, **more: str) -> None:
+    """Run pytest in a copy of the tree. Its output is in the file `log` beside the copy."""
     with open(tree.parent / "log", "wb") as log:
-        process = subprocess.Popen(
-            [*command, "-W", "ignore::RuntimeWarning"], cwd=tree, env=os.environ | own | environment, stdout=log,
-            stderr=log, start_new_session=True,
+        subprocess.run(
+            [sys.executable, "-m", "pytest", *PLUGIN, *arguments], cwd=tree,
+            env=os.environ | environment(tree, plain) | more, stdout=log, stderr=log, check=False,
         )  # fmt: skip
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return 1
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
-def record(plain: bool, workers: int) -> Record:
-    """Run the tests once and record.
+def record(plain: bool, workers: int, folders: list[str]) -> Record:
+    """Run the tests in these folders once and record.
 
     What was recorded for a test file is read again until the file, the package, or what test files share changes.
     """
@@ -100,22 +94,34 @@ def record(plain: bool, workers: int) -> Record:
     places = {file: folder / f"{shared}-{digest(file)}.json" for file in sorted(tests - PROCESSES)}
     if not plain:
         places[DOCTESTS] = folder / f"{shared}.json"
-    missing = [file for file, place in places.items() if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    if missing:
-        print(f"recording which test runs which line ({folder.name}, {len(missing)} files)", flush=True)
-        with tempfile.TemporaryDirectory() as name:
-            tree = copy_tree(Path(name))
-            (Path(name) / "record").mkdir()
-            how = [*(OTHERS if plain else []), f"-n{workers}", "--dist=loadfile"]
-            pytest_in(tree, plain, *how, *missing, MUTANTS_RECORD=f"{name}/record")
-            shutil.copy(tree.parent / "log", folder / "log")
-            store(Path(name, "record"), {file: places[file] for file in missing})
-            for path in (tree / KERNELS).glob("**/*.nb?"):  # compiled just now
-                shutil.copy2(path, ROOT / path.relative_to(tree))
     for place in set(folder.glob("*.json")) - set(places.values()):  # of other trees
         place.unlink()
+    places = {file: place for file, place in places.items() if file.startswith(tuple(folders))}
+    missing = defaultdict(list)
+    for file, place in places.items():
+        if not place.exists():
+            missing[file.rpartition("/")[0]].append(file)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in missing.items():  # a folder at a time, so that an interrupt loses little
+        print(
+            f"recording which test runs which line ({folder.name}, {name or 'examples'}, {len(part)} files)", flush=True
+        )
+        record_some({file: places[file] for file in part}, plain, workers, folder / "log")
     return joined([json.loads(place.read_text()) for place in places.values()])
+
+
+def record_some(places: dict[str, Path], plain: bool, workers: int, log: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        tree = copy_tree(Path(name))
+        (Path(name) / "record").mkdir()
+        how = [*(OTHERS if plain else []), f"-n{workers}", "--dist=loadfile"]
+        pytest_in(tree, plain, *how, *places, MUTANTS_RECORD=f"{name}/record")
+        shutil.copy(tree.parent / "log", log)
+        store(Path(name, "record"), places)
+        for path in (tree / KERNELS).glob("**/*.nb?"):  # compiled just now
+            place = ROOT / path.relative_to(tree)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copy2(path, place)
 
 
 def digest(*files: str) -> str:

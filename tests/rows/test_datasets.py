@@ -1,10 +1,13 @@
 """The tutorials' tables and the synthetic rows."""
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 
 from tinynet_fast import train_neuron
 from tinynet_fast.rows import datasets
+from tinynet_fast.tables.sample import write_sample
 
 
 @pytest.mark.parametrize("table", [datasets.study_and_sleep, datasets.quiz_and_attendance])
@@ -62,3 +65,10 @@ def test_a_smaller_table_is_the_start_of_a_larger_one():
     np.testing.assert_array_equal(small.X, large.X[:1000])
     np.testing.assert_array_equal(small.y, large.y[:1000])
     assert not np.array_equal(small.X, datasets.make_pass_fail(1000, 2, seed=8).X)
+
+
+def test_the_sample_is_the_same_everywhere(tmp_path):
+    """Examples show figures of it. `RandomState` draws the same numbers in all versions of NumPy."""
+    assert write_sample(tmp_path / "students.csv") == 500
+    digest = sha256((tmp_path / "students.csv").read_bytes()).hexdigest()
+    assert digest == "3e142a4ab5dead3efa27a995324ef5989e75dab9b64ebae1d7d62175007d51c0"

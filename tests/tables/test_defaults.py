@@ -1,5 +1,7 @@
 """`find_options`: what it finds learns as well as scikit-learn does, what was given stays, odd tables are no error."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -278,3 +280,22 @@ def test_train_keeps_the_penalty_when_it_trains_on_all_rows():
     result = train(table, "y")
     assert result.options["l2"] * 200 == pytest.approx(1.0)
     assert "l2 = 1 / rows" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("best", "tried"),
+    [(4, [4, 5, 3]), (6, [4, 5, 6, 7]), (2, [4, 5, 3, 2, 1]), (8, [4, 5, 6, 7, 8]), (0, [4, 5, 3, 2, 1, 0])],
+)
+def test_the_search_walks_along_the_penalties(best, tried, monkeypatch):
+    """One by one while the loss falls: first to larger ones, and else to smaller ones."""
+    rows, seen = SimpleNamespace(folds=2, in_all=50, mean=np.mean), []
+
+    def losses_of(penalty):
+        seen.append(int(np.argmin(np.abs(defaults.PENALTIES - penalty))))
+        return np.array([abs(seen[-1] - best)])
+
+    monkeypatch.setattr(defaults, "chosen", lambda rows, penalties, losses, usual: (penalties[losses.argmin()], ""))
+    monkeypatch.setattr(defaults, "sampled", lambda rows: "")
+    found = defaults.climbed(rows, {}, losses_of, 1.0)
+    assert seen == tried
+    assert found.options["l2"] == 10.0 ** (best / 2 - 2) / 50

@@ -22,6 +22,7 @@ from segment_runs import (
 )
 
 from tinynet_fast import train_neuron
+from tinynet_fast.kernels.compiler.jit import MissingCompilerError
 from tinynet_fast.training import block_segments as module
 from tinynet_fast.training import junctions
 
@@ -114,6 +115,19 @@ def test_without_numba_what_is_not_in_the_library_is_trained_in_turn(kind, monke
     result = in_segments(X, y, learning_rate=0.2, sample_weight=weight)
     assert (result.certificate is None) == (kind != "float64")
     assert_reference(result, X, y, epochs=1, learning_rate=0.2, sample_weight=weight)
+
+
+def test_a_library_without_segments_trains_in_turn(monkeypatch):
+    """As on the oldest CPUs, if Numba is not installed."""
+
+    def missing(*given):
+        raise MissingCompilerError("fast.segments.train_narrow")
+
+    monkeypatch.setattr(module.kernel, "train", missing)
+    X, y = pass_fail(16_000, 3, seed=5)
+    result = in_segments(X, y, learning_rate=0.2)
+    assert result.certificate is None
+    assert_reference(result, X, y, epochs=1, learning_rate=0.2)
 
 
 def test_no_segments_after_the_engine_became_strict(monkeypatch):

@@ -199,9 +199,33 @@ def test_without_numba(monkeypatch, engine):
         trained("labels", engine=engine)
 
 
-def test_sweeps_refuse_it():
-    with pytest.raises(ValueError, match=r"sweep_mlp trains networks of float64: .* train each with train_mlp"):
-        sweep_mlp(X, Y, dtype="float32")
+@pytest.mark.filterwarnings("ignore::tinynet_fast.TrainingWarning")
+@pytest.mark.parametrize("engine", ["fast", "strict", "numpy", "reference"])
+@pytest.mark.parametrize("case", ["batches, adam", "numbers", "weights, mixup"])
+def test_networks_of_a_sweep_have_the_bits_of_their_own_runs(case, engine):
+    y, given = CASES[case]
+    options = {"epochs": 2, "shuffle": True, "dtype": "float32", "engine": engine} | given
+    options |= {"learning_rate": [0.01, 0.05], "seed": [1, 2]}
+    fold = np.arange(N) % 2
+    result = sweep_mlp(X, y, folds=fold, **options)
+    assert not result.side_by_side.any()
+    for i, model in enumerate(result.models):
+        own = options | {"learning_rate": float(result.learning_rate[i]), "seed": result.seed[i]}
+        kept = fold != result.fold[i]
+        ref = train_mlp(X[kept], y[kept], **own)
+        assert model.dtype == "float32"
+        np.testing.assert_array_equal(flatten(model.weights, model.biases), parameters(ref), strict=True)
+        np.testing.assert_array_equal(result.loss_history[:, i], ref.loss_history)
+        assert result.fold[i] < 0 or result.held_out_loss[i] == ref.model.loss(X[~kept], y[~kept])
+
+
+def test_sweeps_refuse_what_train_mlp_refuses():
+    with pytest.raises(ValueError, match="'portable' trains in float64"):
+        sweep_mlp(X, Y, dtype="float32", engine="portable", seed=[1, 2], epochs=1)
+    with pytest.raises(ValueError, match="X holds a number that is too large for float32: use standardize=True"):
+        sweep_mlp(X.astype(float) * 1e39, Y, dtype="float32", seed=[1, 2], epochs=1)
+    with pytest.raises(ValueError, match="weights or biases hold a number that is too large for float32"):
+        sweep_mlp(X, Y, dtype="float32", weights=[np.full((6, 4), 1e39), np.ones((4, 1))], epochs=1)
 
 
 @pytest.mark.parametrize("value", ["float16", 3, None])

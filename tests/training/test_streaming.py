@@ -1,21 +1,16 @@
 """Rows that are read while training have the bits of the same rows in memory, wherever they are cut."""
 
-import io
 import itertools
-import sys
-import threading
 
 import numpy as np
 import pytest
 from compare import parameters
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynet_fast import sweep, train_mlp, train_neuron
 from tinynet_fast.rows import kept
-from tinynet_fast.rows.ahead import AHEAD, read_ahead
-from tinynet_fast.rows.blocks import Moments, Order
-from tinynet_fast.rows.cuts import next_cut, recut
+from tinynet_fast.rows.blocks import Order
 from tinynet_fast.rows.datasets import make_pass_fail
 from tinynet_fast.rows.files import TableError
 from tinynet_fast.rows.stream import HoldOut
@@ -302,110 +297,6 @@ def test_standardised_training_is_that_of_standardised_rows():
     np.testing.assert_array_equal(seen[0], final)
 
 
-@given(st.lists(st.integers(1, 5000), min_size=1, max_size=4), st.floats(-1e6, 1e6))
-@settings(max_examples=25)
-def test_moments(sizes, offset):
-    X = np.random.default_rng(0).standard_normal((sum(sizes), 2)) + np.array([0.0, offset])
-    moments = Moments(2)
-    for part in np.split(X, np.cumsum(sizes)[:-1]):
-        moments.add(part)
-    mean, scale = moments.standardisation(None)
-    np.testing.assert_allclose(mean, X.mean(axis=0), rtol=1e-10, atol=1e-12)
-    if len(X) > 1:
-        np.testing.assert_allclose(scale, X.std(axis=0), rtol=1e-8)
-
-
-@given(
-    st.lists(st.integers(0, 900), max_size=8),
-    st.sampled_from([1, 256]),
-    st.one_of(st.none(), st.integers(1, 1500)),
-    st.integers(1, 3),
-)
-def test_recut_loses_and_splits_nothing(sizes, tile, batch_size, tiles):
-    X = np.arange(sum(sizes)).reshape(-1, 1)
-    pieces = [(X[b - n : b], X[b - n : b, 0]) for n, b in zip(sizes, np.cumsum(sizes), strict=True)]
-    size, done = tile * tiles, 0
-    for part, codes in recut(iter(pieces), size, tile, batch_size):
-        np.testing.assert_array_equal(part[:, 0], np.arange(done, done + len(part)))
-        np.testing.assert_array_equal(part[:, 0], codes)
-        assert len(part) <= max(size, 0) or batch_size is not None
-        start, done = done, done + len(part)
-        if done < len(X):
-            assert done == next_cut(start, done, size, tile, batch_size)
-        if batch_size is not None and start % batch_size:  # within a batch: do not go beyond its end
-            assert done <= -(-start // batch_size) * batch_size
-    assert done == len(X)
-
-
-@example(256, 44, 256, 1, 300)  # the end of a batch that is no tile
-@given(
-    st.integers(0, 3000),
-    st.integers(0, 1200),
-    st.sampled_from([1, 256]),
-    st.integers(1, 3),
-    st.one_of(st.none(), st.integers(1, 1500)),
-)
-def test_the_next_cut_is_the_largest_allowed_one(done, more, tile, tiles, batch_size):
-    """Compare with a search through all rows. A block ends with a batch, or within a larger batch with a tile."""
-    size, batch = tile * tiles, 0
-    if batch_size is None:
-        done -= done % tile
-    elif batch_size <= size:
-        done -= done % batch_size
-    else:  # from a tile of a batch
-        batch = done // batch_size * batch_size
-        done -= (done - batch) % tile
-
-    def allowed(row):
-        if row - done > size:
-            return False
-        if batch_size is None:
-            return row % tile == 0
-        if batch_size <= size:
-            return row % batch_size == 0
-        return row == batch + batch_size or (row < batch + batch_size and (row - batch) % tile == 0)
-
-    end = done + more
-    ref = max((row for row in range(done + 1, end + 1) if allowed(row)), default=done)
-    assert next_cut(done, end, size, tile, batch_size) == ref
-
-
-def test_blocks_of_an_order_are_permuted_and_rows_within_them(monkeypatch):
-    monkeypatch.setattr(Order, "BLOCK_VALUES", 20)
-    order = Order(3, by_blocks=True)
-    seen = order.permutation(95, 2, epoch=0)
-    assert sorted(seen.tolist()) == list(range(95))
-    numbers = [set((seen[i : i + 10] // 10).tolist()) for i in range(0, 90, 10)]
-    assert len(set(order.blocks(95, 2, 0).tolist())) == 10
-    assert not np.array_equal(seen, order.permutation(95, 2, epoch=1))
-    assert any(len(blocks) == 1 for blocks in numbers)
-    assert Order(3).permutation(5, 1, 0).tolist() == np.random.default_rng([3, 0]).permutation(5).tolist()
-
-
-def test_reading_ahead_ends_with_its_reader():
-    closed = threading.Event()
-
-    def numbers():
-        try:
-            yield from itertools.count()
-        finally:
-            closed.set()
-
-    ahead = read_ahead(numbers())
-    assert list(itertools.islice(ahead, 3)) == [0, 1, 2]
-    ahead.close()
-    assert closed.is_set()
-    assert not [t for t in threading.enumerate() if t.name == "tinynet_fast reader"]
-
-    def fails():
-        yield 1
-        raise ZeroDivisionError("in the reader")
-
-    with pytest.raises(ZeroDivisionError, match="in the reader"):
-        list(read_ahead(fails()))
-    assert AHEAD < 10
-
-
 @pytest.mark.parametrize("options", [{"standardize": True}, {"validation": 0.2, "seed": 0}])
 def test_rows_are_counted_and_measured_in_one_pass(options):
     def passes(**options):
@@ -453,75 +344,9 @@ def test_estimators_take_sources(tmp_path):
     assert once.t_ == 3001
 
 
-def test_progress_has_speed_and_time_left(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("tinynet_fast.training.progress.LINE_SECONDS", 0.0)
-    X, y = write(tmp_path, "csv", ROWS.X, Y, [])
-    train_neuron(X, y, epochs=2, progress=True, checkpoint=tmp_path / "run.json")  # in shorter blocks than without
-    first, *_, last = capsys.readouterr().err.splitlines()
-    assert first.startswith("epoch 1/2, ")
-    assert " rows/s, loss so far 0." in first
-    for word in ("epoch 2/2, ", " rows/s, ", " MB/s, ", "loss ", "0:00:00 left"):
-        assert word in last
-
-
 @pytest.mark.parametrize(("share", "held", "words"), [(0.6, True, "leaves no row"), (0.4, False, "no row is held out")])
 def test_a_share_of_few_rows_may_be_all_or_nothing(share, held, words):
     """Each row is held out by chance: some seeds hold out all three rows, and some none."""
     seed = next(seed for seed in range(1000) if (HoldOut(share, seed).held(0, 3) == held).all())
     with pytest.raises(ValueError, match=words):
         train_neuron(blocks(ROWS.X[:3], np.array([0, 1, 0]), 2), epochs=1, validation=share, seed=seed)
-
-
-@pytest.mark.parametrize("tick", [1e-4, 10.0])
-def test_progress_before_and_after_the_rows_are_counted(tick, capsys, monkeypatch):
-    """The clock goes on by `tick` when it is read. A first pass over rows that are not counted has no time left."""
-    clock = itertools.count(0.0, tick)
-    monkeypatch.setattr("tinynet_fast.training.progress.perf_counter", lambda: next(clock))
-    monkeypatch.setattr("tinynet_fast.training.progress.LINE_SECONDS", 0.0)
-    rows = blocks(ROWS.X[:1000], Y[:1000], 300)
-    result = train_neuron(rows, epochs=2, progress=True, average=True)  # without averaging, a block has all rows
-    lines = [line.split(", ") for line in capsys.readouterr().err.splitlines()]
-    ends = [k for k, line in enumerate(lines) if "so far" not in line[2]]
-    assert ends[1] == len(lines) - 1
-    assert ends[0] > 2
-    seen = [float(line[1].removesuffix(" rows/s").replace(",", "")) * (k + 1) * tick for k, line in enumerate(lines)]
-    for k in ends:  # all rows, once and twice
-        assert seen[k] == pytest.approx(1000 * (1 + (k == ends[1])), abs=(k + 1) * tick)
-    assert sorted(seen[: ends[0]]) == pytest.approx(seen[: ends[0]])
-    assert [len(line) for line in lines] == [3] * (ends[0] - 1) + [4] * (len(lines) - ends[0] + 1)
-    assert [lines[k][2] for k in ends] == [f"loss {loss:.6g}" for loss in result.loss_history]
-
-
-def test_progress_of_a_file_counts_its_bytes(tmp_path, capsys, monkeypatch):
-    clock = itertools.count(0.0, 1e-6)
-    monkeypatch.setattr("tinynet_fast.training.progress.perf_counter", lambda: next(clock))
-    monkeypatch.setattr("tinynet_fast.training.progress.LINE_SECONDS", 0.0)
-    X, y = write(tmp_path, "csv", ROWS.X, Y, [])
-    train_neuron(X, y, epochs=1, progress=True)
-    lines = capsys.readouterr().err.splitlines()
-    size = sum(path.stat().st_size for path in tmp_path.glob("*.csv"))
-    assert f", {size / len(lines):,.0f} MB/s, " in lines[-1]
-
-
-def test_progress_on_a_terminal_is_a_bar(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    bars, moved, screen = pytest.importorskip("rich.progress"), [], Terminal()
-    update = bars.Progress.update
-
-    def told(self, task, **values):
-        moved.append(values)
-        update(self, task, **values)
-
-    monkeypatch.setattr(bars.Progress, "update", told)
-    monkeypatch.setattr(sys, "stderr", screen)
-    train_neuron(ROWS.X[:20], Y[:20], epochs=3, progress=True, callback=lambda epoch: None)
-    assert [values["completed"] for values in moved] == pytest.approx(np.repeat([1 / 3, 2 / 3, 1], 2))
-    assert moved[-1]["text"].startswith("epoch 3/3, ")
-    assert "epoch 3/3, " in screen.getvalue()
-    assert screen.getvalue().rindex("\x1b[?25h") > screen.getvalue().rindex("\x1b[?25l")  # the cursor is back
-    moved.clear()
-    train_neuron(blocks(ROWS.X[:20], Y[:20], 10), epochs=1, progress=True)
-    assert moved[-1]["completed"] == 1

@@ -11,7 +11,9 @@ from rich.console import Console
 
 from tinynet_fast import TrainingDivergedError, load, sweep_mlp, train_mlp
 from tinynet_fast.kernels import engines
+from tinynet_fast.training import network_passes
 
+FOLD_BY_FOLD, TOGETHER = np.inf, 0.0  # what `network_passes.SURELY` makes of folds
 warns = pytest.mark.filterwarnings("ignore::tinynet_fast.TrainingWarning")  # of `train_mlp`: networks that learn little
 
 
@@ -76,7 +78,9 @@ def test_every_network_is_a_run_of_train_mlp(seed, options, data):
         options["sample_weight"] = rng.integers(0, 3, n) * 0.5 + (np.arange(n) < 2 * labels * 3)
     if labels == 2:
         options["loss"] = data.draw(st.sampled_from(["log_loss", "squared_error"]))
-    result = sweep_mlp(*rows, folds=fold, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network_passes, "SURELY", data.draw(st.sampled_from([FOLD_BY_FOLD, TOGETHER])))
+        result = sweep_mlp(*rows, folds=fold, **options)
     assert_all_alike(result, options, rows, fold)
     assert result.side_by_side.all() == (len(result) > 1 and result.side_by_side.any())
 
@@ -141,14 +145,49 @@ def test_without_a_kernel_and_if_they_are_large_networks_are_trained_one_by_one(
 
 
 def test_orders_of_many_networks_do_not_take_much_memory(monkeypatch):
-    from tinynet_fast.training import network_passes
-
     options = {"hidden": (2,), "epochs": 2, "seed": list(range(10)), "shuffle": True, "learning_rate": [0.1, 0.2]}
     ref = sweep_mlp(X[:60], Y[:60], **options)
     monkeypatch.setattr(network_passes, "MOST_PLACES", 60 * 8)
     comp = sweep_mlp(X[:60], Y[:60], **options)
     for a, b in zip(comp.models, ref.models, strict=True):
         assert_keeps(1e-12, flat(a), flat(b))
+
+
+def parts(monkeypatch, **options):
+    """How many networks each call of the kernels trains in turn."""
+    found, parts_of = [], network_passes.parts_of
+    with monkeypatch.context() as patch:
+        patch.setattr(network_passes, "parts_of", lambda plans: found.extend(parts_of(plans)) or found)
+        sweep_mlp(X, Y, **({"hidden": (9,), "epochs": 1, "seed": 1} | options))
+    return [len(part) for part in found]
+
+
+def test_folds_train_together_if_few_networks_share_one(monkeypatch):
+    few, many = [0.1, 0.2], np.geomspace(0.01, 0.1, 8)
+    assert parts(monkeypatch, learning_rate=few, folds=5, batch_size=32) == [12]
+    assert parts(monkeypatch, learning_rate=few, folds=5, batch_size=32, shuffle=True, standardize=True) == [12]
+    assert parts(monkeypatch, learning_rate=many, folds=5, batch_size=32) == [8] * 6
+    assert parts(monkeypatch, folds=5, batch_size=32) == [1] * 6  # each alone is as fast
+    assert parts(monkeypatch, folds=5, batch_size=1) == [6]
+    assert parts(monkeypatch, learning_rate=few, folds=5, hidden=[(9,), (3, 2)], batch_size=32) == [12, 12]
+    monkeypatch.setattr(network_passes, "MOST_COPIED", 6 * X.size - 1)
+    assert parts(monkeypatch, learning_rate=few, folds=5, batch_size=32, standardize=True) == [2] * 6
+    assert parts(monkeypatch, learning_rate=few, folds=5, batch_size=32) == [12]  # which copy no table
+    monkeypatch.setattr(network_passes, "MOST_PLACES", 8 * len(X))
+    assert parts(monkeypatch, learning_rate=few, folds=5, batch_size=32) == [8, 4]
+
+
+@warns
+@pytest.mark.parametrize("batch_size", [None, 1, 40, 55])
+def test_folds_of_different_sizes(batch_size, monkeypatch):
+    """Without fold 0, 30 rows are left, without the others 50 and 40: batches end elsewhere, or are fewer."""
+    monkeypatch.setattr(network_passes, "SURELY", TOGETHER)
+    fold, rows = np.repeat([0, 2, 1], [30, 20, 10]), (X[:60], Y[:60])
+    options = {"hidden": (9,), "seed": [1, 2], "epochs": 3, "schedule": ["cosine", "constant"], "momentum": 0.5}
+    options |= {"batch_size": batch_size, "learning_rate": 0.2}
+    result = sweep_mlp(*rows, folds=fold, **options)
+    assert result.side_by_side.all()
+    assert_all_alike(result, options, rows, fold)
 
 
 def test_engines_are_told():
@@ -238,8 +277,17 @@ def test_ensemble_is_the_mean_of_the_best(tmp_path):
     assert set(both.predict(X)) == {"pass", "fail"}
 
 
-@pytest.mark.parametrize("options", [{}, {"shuffle": True, "batch_size": 64}, {"dropout": 0.2, "batch_size": 64}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"shuffle": True, "batch_size": 64},
+        {"dropout": 0.2, "batch_size": 64},
+        {"folds": 3, "batch_size": 64, "optimizer": "adam"},
+    ],
+)
 def test_no_figure_depends_on_the_number_of_threads(options, monkeypatch):
+    monkeypatch.setattr(network_passes, "SURELY", TOGETHER)
     monkeypatch.setattr(engines, "BLOCK_SECONDS", 1e-6)
     options = {"learning_rate": np.geomspace(0.01, 1.0, 9), "seed": [1, 2], "epochs": 2} | options
     ref = sweep_mlp(X, Y, **options)

@@ -15,9 +15,11 @@ from tinynet_fast.training.checkpoints import Checkpoint
 
 RUNS = {
     "side by side": {"hidden": [(3,), (2, 2)], "shuffle": True, "batch_size": 100, "folds": 2, "optimizer": "adam"},
+    "folds together": {"hidden": (2,), "batch_size": 70, "folds": 3, "optimizer": "adam", "standardize": True},
     "one by one": {"engine": "strict", "hidden": (2,), "batch_size": 100, "dropout": 0.2},
     "diverging": {"learning_rate": [0.1, 1e9], "activation": "identity", "loss": "squared_error", "output": "linear"},
     "several epochs": {"epochs": 6},
+    "of float32": {"dtype": "float32", "hidden": (2,), "batch_size": 100, "optimizer": "adam"},
 }
 
 
@@ -77,6 +79,7 @@ def test_a_checkpoint_of_another_sweep_is_refused(tmp_path):
         ({"epochs": 4}, "epochs was 3 and is 4"),
         ({"folds": 2}, "folds"),
         ({"engine": "strict"}, "the engine was fast and is strict"),
+        ({"dtype": "float32"}, "dtype was 'float64' and is 'float32'"),
         ({"hidden": [(4,), (3,)]}, "hidden tried"),
     ):
         with pytest.raises(ValueError, match=message):

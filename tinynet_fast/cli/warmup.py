@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tinynet_fast.kernels.compiler import jit, native
+from tinynet_fast.kernels.compiler.interrupts import done
 from tinynet_fast.kernels.compiler.warmup import compile_all, kernels_to_compile
 from tinynet_fast.rows.team import threads_for
 
@@ -30,7 +31,8 @@ def warm_up(console: Console, jobs: int = -1) -> None:
     columns = TextColumn("compiling"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task("", total=len(entries))
-        for name in compile_all(entries, processes):
+        for k, name in enumerate(compile_all(entries, processes), 1):
             bar.update(task, advance=1, description=name)
+            done(f"{k} of {len(entries)} kernels are in Numba's cache; warmup compiles the others if you run it again")
     spent = time.perf_counter() - started
     console.print(f"{len(entries)} kernels are in Numba's cache, after {spent:.1f} s.")

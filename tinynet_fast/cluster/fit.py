@@ -27,7 +27,7 @@ class Recipe(Protocol):
     """How a neuron, a network or a sweep is trained on shards. Picklable."""
 
     def trainable(self, options: Options) -> Any:
-        """Make a `Trainable` of `training/run.py`. `options.rows` has no rows, only their number and type."""
+        """Make a `Trainable` of `training/trainable.py`. `options.rows` has no rows, only their number and type."""
 
     def alone(self, state: State) -> "Recipe":
         """The recipe for one shard's part of a round, from the state that all shards start with."""

@@ -31,15 +31,8 @@ from tinynet_fast.training.checks import (
 )
 from tinynet_fast.training.loop import finish, run_epochs
 from tinynet_fast.training.losses import choose_loss
-from tinynet_fast.training.mlp import (
-    LEAST_WEIGHT,
-    MOST_LABELS,
-    check_hidden,
-    check_output,
-    first_parameters,
-    longest_unit,
-    network_sizes,
-)
+from tinynet_fast.training.mlp import LEAST_WEIGHT, MOST_LABELS, check_output
+from tinynet_fast.training.network_start import check_hidden, first_parameters, longest_unit, network_sizes
 from tinynet_fast.training.neuron import first_schedule
 from tinynet_fast.training.neuron_kinds import check_neuron_output, first_weights, neurons_for
 from tinynet_fast.training.optimizer import Optimizer

@@ -23,10 +23,22 @@ import numpy as np
 from tinynet_fast.kernels.compiler.jit import kernel, part
 from tinynet_fast.kernels.compiler.prefetching import ask_for
 from tinynet_fast.kernels.compiler.simd import prefetch_far
+from tinynet_fast.kernels.exact_losses import HINGE, row_loss, row_slope
+from tinynet_fast.kernels.exact_sweeps import (
+    add_sparse,
+    add_sparse_sized,
+    average_sparse,
+    paid_weight,
+    pay_sparse,
+    row_square,
+    row_sum,
+    sparse_square,
+    sparse_sum,
+    step_sparse,
+    sweep,
+)
 from tinynet_fast.kernels.fast.row_order import shuffle
 
-# Losses. SHAPE is the threshold of HINGE (0 for a perceptron) and SQUARED_HINGE, and the epsilon of the last three.
-LOG_LOSS, HINGE, SQUARED_HINGE, MODIFIED_HUBER, SQUARED_ERROR, HUBER, INSENSITIVE, SQUARED_INSENSITIVE = range(8)
 CONSTANT, OPTIMAL, INVSCALING, ADAPTIVE, PA1, PA2 = range(1, 7)  # learning rates
 NO_PENALTY, L1_PENALTY, L2_PENALTY, ELASTICNET = range(4)
 
@@ -45,79 +57,6 @@ DONE, OVERFLOW, LOOK, SETTLE, PAUSE = 0.0, 1.0, 2.0, 3.0, 4.0  # floats: kernels
 STEEPEST = 1e12  # a derivative counts at most this much
 SMALLEST_ADAPTIVE_RATE = 1e-6
 LINES_AHEAD = 4  # a row is fetched into the cache while the fourth row before it is trained on
-
-
-@part(forceinline=True)
-def log1p_exp(p):
-    """log(1 + exp(p)) in scikit-learn's five pieces (Maechler, Accurately computing log(1 - exp(-|a|)), 2012)."""
-    if p <= -37.0:
-        return math.exp(p)
-    if p <= -2.0:
-        return math.log1p(math.exp(p))
-    if p <= 18.0:
-        return math.log(1.0 + math.exp(p))
-    if p <= 33.3:
-        return p + math.exp(-p)
-    return p
-
-
-@part(forceinline=True)
-def row_loss(kind, shape, y, p):
-    """The loss of a prediction p; y is 0 or 1 for LOG_LOSS, -1 or 1 for other classes, and else a number."""
-    if kind == LOG_LOSS:
-        return log1p_exp(p) - y * p
-    if kind == HINGE:
-        return shape - p * y if p * y <= shape else 0.0
-    if kind == SQUARED_HINGE:
-        z = shape - p * y
-        return z * z if z > 0.0 else 0.0
-    if kind == MODIFIED_HUBER:
-        z = p * y
-        if z >= 1.0:
-            return 0.0
-        return (1.0 - z) * (1.0 - z) if z >= -1.0 else -4.0 * z
-    if kind == SQUARED_ERROR:
-        return 0.5 * (p - y) * (p - y)
-    off = abs(y - p)
-    if kind == HUBER:
-        return 0.5 * (off * off) if off <= shape else shape * (off - 0.5 * shape)
-    beyond = off - shape
-    if beyond <= 0.0:
-        return 0.0
-    return beyond if kind == INSENSITIVE else beyond * beyond
-
-
-@part(forceinline=True)
-def row_slope(kind, shape, y, p):
-    """The derivative of `row_loss` with respect to p."""
-    if kind == LOG_LOSS:
-        if p > -37.0:
-            e = math.exp(-p)
-            return ((1.0 - y) - y * e) / (1.0 + e)
-        return math.exp(p) - y
-    if kind == HINGE:
-        return -y if p * y <= shape else 0.0
-    if kind == SQUARED_HINGE:
-        z = shape - p * y
-        return -2.0 * y * z if z > 0.0 else 0.0
-    if kind == MODIFIED_HUBER:
-        z = p * y
-        if z >= 1.0:
-            return 0.0
-        return 2.0 * (1.0 - z) * -y if z >= -1.0 else -4.0 * y
-    if kind == SQUARED_ERROR:
-        return p - y
-    if kind == HUBER:
-        off = p - y
-        if abs(off) <= shape:
-            return off
-        return shape if off >= 0.0 else -shape
-    off = y - p
-    if kind == INSENSITIVE:
-        return -1.0 if off > shape else (1.0 if p - y > shape else 0.0)
-    if off > shape:
-        return -2.0 * (off - shape)
-    return 2.0 * (-off - shape) if off < -shape else 0.0
 
 
 @part(forceinline=True)
@@ -222,16 +161,6 @@ def mean_done(real, options, state):
 
 
 @part(forceinline=True)
-def paid_weight(real, weight, paid, owed, scale):
-    """A weight after it has paid what l1 asks for. It has no branches on the sign, which a CPU predicts badly."""
-    before = np.float64(weight)
-    room = owed + np.float64(paid) if before > 0.0 else owed - np.float64(paid)
-    left = abs(before) - room / scale
-    after = math.copysign(left if left > 0.0 else 0.0, before)
-    return real(after if scale * before != 0.0 else before)
-
-
-@part(forceinline=True)
 def epoch_begins(places, held, rows, options, state):
     """Put the rows of an epoch in their order. `rows` are those of `places` that are not held out."""
     state[OBJECTIVE] = state[TOTAL] = 0.0
@@ -282,34 +211,6 @@ def epoch_ends(weights, rows, options, state):
 
 
 # --- dense rows -------------------------------------------------------------------------------------------------------
-
-
-@part(forceinline=True)
-def row_sum(X, row, weights):
-    total = 0.0
-    for j in range(len(weights)):
-        total += np.float64(weights[j] * X[row, j])
-    return total
-
-
-@part(forceinline=True)
-def row_square(X, row, d):
-    total = 0.0
-    for j in range(d):
-        total += np.float64(X[row, j]) * np.float64(X[row, j])
-    return total
-
-
-@part(forceinline=True)
-def sweep(X, row, following, weights, step):
-    """Take a step of the weights. Returns their sum of squares, and the sum of the row that follows."""
-    real, square, total = weights.dtype.type, 0.0, 0.0
-    for j in range(len(weights)):
-        w = real(np.float64(weights[j]) + np.float64(X[row, j]) * step)
-        weights[j] = w
-        square += np.float64(w * w)
-        total += np.float64(w * X[following, j])
-    return square, total
 
 
 @part(forceinline=True)
@@ -406,76 +307,6 @@ def run_dense(X, y, sample_weight, held, places, rows, options, weights, means, 
 
 
 # --- sparse rows ------------------------------------------------------------------------------------------------------
-
-
-@part(forceinline=True)
-def sparse_sum(data, indices, start, stop, weights):
-    total = 0.0
-    for p in range(start, stop):
-        total += np.float64(weights[np.uint64(indices[np.uint64(p)])] * data[np.uint64(p)])
-    return total
-
-
-@part(forceinline=True)
-def sparse_square(data, start, stop):
-    total = 0.0
-    for p in range(start, stop):
-        total += np.float64(data[np.uint64(p)]) * np.float64(data[np.uint64(p)])
-    return total
-
-
-@part(forceinline=True)
-def step_sparse(data, indices, start, stop, weights, step):
-    """Take a step of the weights that a row stores."""
-    real = weights.dtype.type
-    for p in range(start, stop):
-        j = np.uint64(indices[np.uint64(p)])
-        weights[j] = real(np.float64(weights[j]) + np.float64(data[np.uint64(p)]) * step)
-
-
-@part(forceinline=True)
-def add_sparse(data, indices, start, stop, weights, step):
-    """Like `step_sparse`. Returns the sum of squares of the same weights, which the objective needs."""
-    real, square = weights.dtype.type, 0.0
-    for p in range(start, stop):
-        j = np.uint64(indices[np.uint64(p)])
-        w = real(np.float64(weights[j]) + np.float64(data[np.uint64(p)]) * step)
-        weights[j] = w
-        square += np.float64(w * w)
-    return square
-
-
-@part(forceinline=True)
-def add_sparse_sized(data, indices, start, stop, weights, step):
-    """Like `add_sparse`. Also returns the sum of magnitudes, which only l1 needs."""
-    real, square, size = weights.dtype.type, 0.0, 0.0
-    for p in range(start, stop):
-        j = np.uint64(indices[np.uint64(p)])
-        w = real(np.float64(weights[j]) + np.float64(data[np.uint64(p)]) * step)
-        weights[j] = w
-        square += np.float64(w * w)
-        size += np.float64(abs(w))
-    return square, size
-
-
-@part(forceinline=True)
-def average_sparse(data, indices, start, stop, means, factor, mean_update):
-    """Take the step of a row into the sums of the means."""
-    real = means.dtype.type
-    for p in range(start, stop):
-        j = np.uint64(indices[np.uint64(p)])
-        means[j] = real(np.float64(means[j]) + (factor * np.float64(data[np.uint64(p)]) * mean_update))
-
-
-@part(forceinline=True)
-def pay_sparse(indices, start, stop, weights, paid, owed, scale):
-    """Let the weights that a row stores pay l1."""
-    real = weights.dtype.type
-    for p in range(start, stop):
-        j = np.uint64(indices[np.uint64(p)])
-        before = np.float64(weights[j])
-        weights[j] = paid_weight(real, weights[j], paid[j], owed, scale)
-        paid[j] = real(np.float64(paid[j]) + scale * (np.float64(weights[j]) - before))
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Neuron, MLP and Ensemble: what training returns. They predict, save and load. Training itself is in `training/`."""
+"""Neuron, MLP, OneVsRest, Ensemble: what training returns. They predict, save and load. `training/` trains them."""
 
 import os
 
@@ -9,10 +9,11 @@ from tinynet_fast.models.ensemble import Ensemble
 from tinynet_fast.models.fields import check_threshold
 from tinynet_fast.models.mlp import MLP
 from tinynet_fast.models.neuron import Neuron
+from tinynet_fast.models.one_vs_rest import OneVsRest
 
-__all__ = ["MLP", "Ensemble", "Model", "Neuron", "check_threshold", "load"]
+__all__ = ["MLP", "Ensemble", "Model", "Neuron", "OneVsRest", "check_threshold", "load"]
 
-Loaded = Neuron | MLP | Ensemble
+Loaded = Neuron | MLP | OneVsRest | Ensemble
 KINDS: dict[str, type[Loaded]] = {**MEMBERS, "ensemble": Ensemble}  # by the field "kind" of a model file
 
 
@@ -26,7 +27,7 @@ def load(path: str | os.PathLike[str]) -> Loaded:
 
     Returns
     -------
-    Neuron, MLP or Ensemble
+    Neuron, MLP, OneVsRest or Ensemble
         Its weights have the bits that were saved.
 
     Raises
@@ -52,7 +53,7 @@ def load(path: str | os.PathLike[str]) -> Loaded:
     found = files.read(path)
     try:
         if found["kind"] not in KINDS:
-            raise ValueError(f"field 'kind' is {found['kind']!r}, not 'neuron', 'mlp' or 'ensemble'")
+            raise ValueError(f"field 'kind' is {found['kind']!r}, not 'neuron', 'mlp', 'one_vs_rest' or 'ensemble'")
         model = KINDS[found["kind"]]._from_fields(found, fields.common(found))
         if model.features is not None and len(model.features) != model.n_features:
             raise ValueError(f"{len(model.features)} feature names for {model.n_features} inputs")

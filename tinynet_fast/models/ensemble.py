@@ -8,13 +8,13 @@ import numpy as np
 
 from tinynet_fast.kernels import vectorized
 from tinynet_fast.models.base import Model
-from tinynet_fast.models.fields import check_training
 from tinynet_fast.models.mlp import MLP
 from tinynet_fast.models.neuron import Neuron
+from tinynet_fast.models.one_vs_rest import KIND as CLASSES
+from tinynet_fast.models.one_vs_rest import OneVsRest, member_fields, read_members, shared_options
 from tinynet_fast.models.outputs import (
     LINEAR,
     MARGIN,
-    NUMBERS,
     ONE_VS_REST,
     SIGMOID,
     SOFTMAX,
@@ -23,7 +23,8 @@ from tinynet_fast.models.outputs import (
 )
 from tinynet_fast.models.view import ensemble_html, inputs, predicted
 
-KINDS: dict[str, type[Neuron] | type[MLP]] = {"neuron": Neuron, "mlp": MLP}  # of members, by the field "kind"
+Member = Neuron | MLP | OneVsRest
+KINDS: dict[str, type[Member]] = {"neuron": Neuron, "mlp": MLP, CLASSES: OneVsRest}  # by the field "kind"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -35,7 +36,7 @@ class Ensemble(Model):
 
     Parameters
     ----------
-    members : list of Neuron or MLP
+    members : list of Neuron, MLP or OneVsRest
         At least one. They share inputs, labels and kind of output; `labels`, `output` and `targets` of the ensemble are
         theirs.
 
@@ -52,11 +53,11 @@ class Ensemble(Model):
     (Ensemble(2 models of 1 input, labels 0 and 1), array([0.5   , 0.8418]))
     """
 
-    members: list[Neuron | MLP]
+    members: list[Member]
 
     def __post_init__(self) -> None:
         given = list(self.members) if isinstance(self.members, (list, tuple)) else []
-        if not given or not all(isinstance(member, (Neuron, MLP)) for member in given):
+        if not given or not all(isinstance(member, Member) for member in given):
             raise ValueError("members is a list of neurons or networks, at least one")
         self.members, first = given, given[0]
         for i, member in enumerate(given):
@@ -66,15 +67,14 @@ class Ensemble(Model):
         super().__post_init__()
 
     @classmethod
-    def of(cls, members: Sequence[Neuron | MLP]) -> Self:
+    def of(cls, members: Sequence[Member]) -> Self:
         """An ensemble that reads the same rows, by the same names, as its first member.
 
         Its `training` has the options that all members have in common.
         """
         first, shared = members[0], ("features", "columns", "target", "threshold")
-        known = [member.training for member in members]
-        common = {k: value for k, value in known[0].items() if all(k in each and each[k] == value for each in known)}
-        return cls(members=list(members), training=common, **{name: getattr(first, name) for name in shared})
+        training = shared_options(members)
+        return cls(members=list(members), training=training, **{name: getattr(first, name) for name in shared})
 
     def __repr__(self) -> str:
         return f"Ensemble({len(self.members):,} models of {inputs(self.n_features)}, {predicted(self)})"
@@ -128,17 +128,14 @@ class Ensemble(Model):
             out[...] = sums if k == 0 else np.logaddexp(out, sums)
 
     def _fields(self) -> dict[str, Any]:
-        parts = [member._fields() | {"output": member.output, "training": member.training} for member in self.members]
-        return {"kind": "ensemble", "members": parts}
+        return {"kind": "ensemble", "members": member_fields(self.members)}
 
     @classmethod
     def _from_fields(cls, found: dict[str, Any], common: dict[str, Any]) -> "Ensemble":
-        if not isinstance(found["members"], list):
-            raise ValueError("field 'members' is not a list of models")
         labels, output = common.pop("labels"), common.pop("output")
         places = np.arange(len(labels))  # in place of labels, of which each member would make a copy
         shared = {"labels": places, "targets": common.pop("targets")}
-        model = cls(members=[_member(i, each, shared) for i, each in enumerate(found["members"])], **common)
+        model = cls(members=read_members(found["members"], shared, KINDS), **common)
         if model.output != check_output(output, len(labels)):
             raise ValueError(f"field 'output' is {output!r}, and that of the members {model.output!r}")
         for part in (model, *model.members):
@@ -160,20 +157,3 @@ def _check_goes_with(i: int, member: Model, first: Model) -> None:
             raise ValueError(
                 f"members[{i}] has {what}, but members[0] does not: in an ensemble all models must have the same"
             )
-
-
-def _member(i: int, found: Any, shared: dict[str, Any]) -> Neuron | MLP:
-    """A member from its part of a file; ValueError that says which one is wrong."""
-    if not isinstance(found, dict) or found.get("kind") not in tuple(KINDS):
-        raise ValueError(f"members[{i}] is not a neuron or a network")
-    if not isinstance(found.get("output"), str):
-        raise ValueError(f"members[{i}]: field 'output' is no text")
-    if (found["output"] in NUMBERS) != (len(shared["labels"]) == 0):
-        raise ValueError(f"members[{i}]: field 'output' is {found['output']!r}, which does not go with the labels")
-    try:
-        own = {"training": check_training(found["training"], len(shared["labels"])), "output": found["output"]}
-        return KINDS[found["kind"]]._from_fields(found, shared | own)
-    except KeyError as error:
-        raise ValueError(f"members[{i}]: field {error} is missing") from None
-    except ValueError as error:
-        raise ValueError(f"members[{i}]: {error}") from None

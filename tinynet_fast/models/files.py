@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from tinynet_fast._version import __version__
-from tinynet_fast.kernels.compiler.interrupts import TEMPORARY, written
+from tinynet_fast.kernels.compiler.interrupts import TEMPORARY, done
 from tinynet_fast.rows.messages import printable
 
-# 4: several models in one file. 3: models of other outputs than before. 2: models that read a person's table. Other
-# models are written in format 1.
-FORMAT_VERSION = 4
+# 5: a network for each label. 4: several models in one file. 3: models of other outputs than before. 2: models that
+# read a person's table. Other models are written in format 1.
+FORMAT_VERSION = 5
 LONGEST_NAME = 40  # characters of a file's name that its temporary file's name repeats; systems allow 255 bytes
 MOST_FILES = 1000  # files of a folder that are checked before each write: this takes 0.5 ms, writing a model 0.7 ms
 STARTED = time.time()  # every file that this process writes is newer
@@ -105,7 +105,7 @@ def atomic_file(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[An
             if rights is not None and os.stat(temporary).st_mode & 0o777 != rights:
                 os.chmod(temporary, rights)
             os.replace(temporary, target)
-        written(str(path))
+        done(f"{path} was written")
     except BaseException:
         with suppress(OSError):  # the first error is the one to report
             os.unlink(temporary)
@@ -162,7 +162,7 @@ def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
     """Write a model's fields to `path`, whole or not at all."""
     head = {
         "format": "tinynet_fast model",
-        "format_version": 4 if "members" in content else 3 if "output" in content else 2 if "table" in content else 1,
+        "format_version": _format(content),
         "written_by": f"tinynet_fast {__version__}",
     }
     text = json.dumps(head | content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
@@ -174,6 +174,13 @@ def write(path: str | os.PathLike[str], content: dict[str, Any]) -> None:
         raise ValueError(
             f"{path}: a text of the model holds half a character, {half!r} (a lone surrogate): use other texts"
         ) from None
+
+
+def _format(content: dict[str, Any]) -> int:
+    """The oldest format that can hold a model with these fields."""
+    if any("members" in each for each in content.get("members", ())) or content["kind"] == "one_vs_rest":
+        return 5
+    return 4 if "members" in content else 3 if "output" in content else 2 if "table" in content else 1
 
 
 def shortened(error: object, most: int = 200) -> str:

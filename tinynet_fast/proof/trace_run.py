@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet_fast.kernels.point_functions import LOSSES
-from tinynet_fast.models import MLP, Ensemble, Neuron, load
+from tinynet_fast.models import MLP, Ensemble, Neuron, OneVsRest, load
 from tinynet_fast.models.outputs import output_of
 from tinynet_fast.proof.trace import trace_mlp, trace_neuron
 from tinynet_fast.proof.trace_torch import torch_gradients
@@ -123,7 +123,7 @@ def _first_network_step(rate: dict[str, Any], learned: dict[str, Any]) -> MLPTra
 def _traceable(model: Path, many: bool) -> Neuron | MLP:
     """Load the model; ValueError if it has several outputs, or is a neuron and `many` rows are asked for."""
     fitted = load(model)
-    if isinstance(fitted, Ensemble):
+    if isinstance(fitted, (Ensemble, OneVsRest)):
         raise ValueError(f"{model} is several models, and a step is traced for one: save one of its members")
     if isinstance(fitted, Neuron) and many:
         raise ValueError(f"{model} is one neuron, which learns from one row at a time: leave network and rows out")

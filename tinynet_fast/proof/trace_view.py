@@ -1,26 +1,20 @@
 """What a traced step holds, and how it is shown: tables that fit 80 columns. `trace.py` computes the numbers."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any, cast
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from tinynet_fast.models.view import inputs
+from tinynet_fast.proof.trace_tables import Line, cut_short, named_table, two_columns
 from tinynet_fast.proof.trace_words import PREDICTIONS, Words, head_of, words_of
 
 LINES = 60  # that a table shows at most, about; a network of 784 inputs and 128 units has 100,000 weights
-NAME_COLUMNS = ("row", "input", "unit", "weight of", "weight from > to")
 SATURATED = 27.6  # if |z| is larger, PyTorch's loss keeps the sigmoid's slope at 1e-12 and its gradient is too small
 
-
 Layers = list[list[list[float]]]  # weights by layer, input and unit
-Line = tuple[str | float, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -231,8 +225,8 @@ def _neuron(trace: NeuronTrace, lines: int | None) -> list[RenderableType]:
     head = f"One step of a neuron, inputs: {len(names)}{trace.head}, learning rate: {trace.learning_rate:.10g}"
     return [
         Text(head, style="bold"),
-        _table("Forward", ["input", "x", "weight", "x * weight"], forward, lines),
-        _lines(
+        named_table("Forward", ["input", "x", "weight", "x * weight"], forward, lines),
+        two_columns(
             ("bias", trace.bias_before),
             ("z = products from left to right, then the bias", trace.z),
             (PREDICTIONS[trace.output], trace.prediction),
@@ -241,7 +235,7 @@ def _neuron(trace: NeuronTrace, lines: int | None) -> list[RenderableType]:
             *_loss_lines(trace),
             (f"nudge = learning rate * {slope}", trace.bias_nudge),
         ),
-        _table(
+        named_table(
             f"Backward: gradient = {slope} * x, after = before - nudge * x",
             ["weight of", "gradient", "nudge * x", "before", "after"],
             backward,
@@ -275,9 +269,9 @@ def _network(trace: MLPTrace, lines: int | None) -> list[RenderableType]:
     head = f"One step of a {shape} network, {trace.activation}, rows: {len(trace.rows)}{trace.head}, "
     parts: list[RenderableType] = [
         Text(head + f"learning rate: {trace.learning_rate:.10g}", style="bold"),
-        _table("Rows", ["row", trace.truth, "output z", "prediction", "error", trace.words.name], rows, lines),
-        _lines((f"loss = mean {trace.words.name}", trace.loss)),
-        _table(
+        named_table("Rows", ["row", trace.truth, "output z", "prediction", "error", trace.words.name], rows, lines),
+        two_columns((f"loss = mean {trace.words.name}", trace.loss)),
+        named_table(
             f"Units: output = activation(z), delta = d {trace.words.stepped} / d z",
             ["row", "unit", "z", "output", "delta"],
             _units(trace, lines),
@@ -292,7 +286,7 @@ def _network(trace: MLPTrace, lines: int | None) -> list[RenderableType]:
         )
         title = f"Layer {layer + 1}{_layer_role(trace, layer)}: after = before - learning rate * mean gradient"
         body = zip(_layer_names(trace, layer), *columns, strict=True)
-        parts.append(_table(title, ["weight from > to", "before", "mean gradient", "after"], body, lines))
+        parts.append(named_table(title, ["weight from > to", "before", "mean gradient", "after"], body, lines))
     return parts
 
 
@@ -306,7 +300,7 @@ def _units(trace: MLPTrace, lines: int | None) -> list[Line]:
             numbers = zip(row.sums[layer], row.outputs[layer], row.deltas[layer], strict=True)
             parts.append([(str(i), name, *unit) for name, unit in zip(_unit_names(trace, layer), numbers, strict=True)])
     if lines is not None and sum(map(len, parts)) > lines:
-        parts = [_cut(part, max(lines // len(parts), 2)) for part in parts]
+        parts = [cut_short(part, max(lines // len(parts), 2)) for part in parts]
     return list(chain.from_iterable(parts))
 
 
@@ -322,8 +316,8 @@ def _beside_torch(
     differences = [a - b for a, b in zip(ours, theirs, strict=True)]
     body = zip(names, ours, theirs, (f"{difference:.1e}" for difference in differences), strict=True)
     parts: list[RenderableType] = [
-        _table("Gradients beside PyTorch's", [of, "ours", "PyTorch", "difference"], body, lines),
-        _lines(("largest difference", f"{max(map(abs, differences)):.1e}")),
+        named_table("Gradients beside PyTorch's", [of, "ours", "PyTorch", "difference"], body, lines),
+        two_columns(("largest difference", f"{max(map(abs, differences)):.1e}")),
     ]
     if trace.is_usual and max(map(abs, sums)) > SATURATED:
         parts.append(
@@ -369,40 +363,3 @@ def _flat(gradients: NeuronGradients | MLPGradients) -> list[float]:
         return [*gradients.weights, gradients.bias]
     layers = zip(gradients.weights, gradients.biases, strict=True)
     return [value for weights, biases in layers for value in _layer_values(weights, biases)]
-
-
-# --- tables -----------------------------------------------------------------------------------------------------------
-
-
-def _table(title: str, columns: list[str], body: Iterable[Line], lines: int | None) -> Group:
-    """A table with names on the left and numbers of ten digits on the right, of at most `lines` lines."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.show_edge = table.pad_edge = False
-    for column in columns:
-        is_name = column in NAME_COLUMNS
-        # a name may continue on the next line, a number never does
-        table.add_column(column, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
-    for line in _cut(list(body), lines):
-        table.add_row(*map(_cell, line))
-    return Group(Text(title, style="bold"), table)
-
-
-def _cut(body: list[Line], lines: int | None) -> list[Line]:
-    """Keep `lines` lines, half from the start and half from the end, with a note of how many are left out."""
-    if lines is None or len(body) <= lines:
-        return body
-    last = len(body) - lines // 2
-    return [*body[: lines - lines // 2], (f"... {len(body) - lines:,} more",), *body[last:]]
-
-
-def _lines(*values: tuple[str, float | str]) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column()
-    grid.add_column(justify="right", no_wrap=True)
-    for name, value in values:
-        grid.add_row(name, _cell(value))
-    return grid
-
-
-def _cell(value: str | float) -> str:
-    return escape(value) if isinstance(value, str) else f"{value:.10g}"

@@ -2,14 +2,16 @@
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from operator import call
 from typing import Any, TypeVar
 
+from tinynet_fast.rows.team import POLL_SECONDS, answers_in_order
+
 AHEAD = 3  # chunks that may wait to be trained on
-POLL_SECONDS = 0.05  # how often the reading thread checks, while it waits, whether the chunks are still wanted
+READING = "tinynet_fast-read"  # the beginning of the names of threads in pools that read
 T = TypeVar("T")
 
 
@@ -56,25 +58,18 @@ def read_ahead(chunks: Iterator[Any]) -> Generator[Any, None, None]:
 
 
 def in_order(tasks: Iterable[Callable[[], T]], workers: int) -> Generator[T, None, None]:
-    """Yield what the tasks return, in their order, while threads work on the next tasks. Closing this ends the work.
+    """Yield what the tasks return, in their order, while threads work on the next ones.
 
-    Close it if you do not need all results: if the garbage collector does that, a Ctrl-C can be lost.
+    Close this if you do not need all results, which ends the work. If the garbage collector closes it, a Ctrl-C can be
+    lost.
     """
-    pool, waiting = ThreadPoolExecutor(workers, "tinynet_fast-read"), deque()  # type: ignore[var-annotated]
-    try:
-        for task in tasks:
-            waiting.append(pool.submit(task))
-            if len(waiting) > workers + 1:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with ThreadPoolExecutor(workers, READING) as pool:
+        yield from answers_in_order(pool, call, tasks, workers + 1, helps=False)
 
 
 def one_ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """Yield the items. While one is used, a thread makes the next. Closing this closes the items."""
-    with closing(items), ThreadPoolExecutor(1, "tinynet_fast-read") as pool:
+    with closing(items), ThreadPoolExecutor(1, READING) as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)

@@ -156,22 +156,35 @@ class Team:
             return
         if self._process != os.getpid():
             self._start()
-        coming: deque[_Coming[Any, Any]] = deque()
-        try:
-            for job in jobs:
-                coming.append(_Coming(self._others, work, job))
-                if len(coming) > 2 * self.threads:
-                    yield _first(coming)
-            while coming:
-                yield _first(coming)
-        finally:
-            for each in coming:
-                each.future.cancel()
-            if coming and end is not None:
-                end()
-            for each in coming:
-                if not each.future.cancelled():
-                    each.future.exception()  # waits
+        yield from answers_in_order(self._others, work, jobs, 2 * self.threads, helps=True, end=end)
+
+
+def answers_in_order(
+    pool: "Executor",
+    work: Callable[[Job], Answer],
+    jobs: Iterable[Job],
+    most: int,
+    *,
+    helps: bool,
+    end: Callable[[], Any] | None = None,
+) -> Generator[Answer, None, None]:
+    """As `Team.in_order`: by the threads of `pool`, and the caller if it `helps`; no more than `most` jobs wait."""
+    coming: deque[_Coming[Any, Any]] = deque()
+    try:
+        for job in jobs:
+            coming.append(_Coming(pool, work, job))
+            if len(coming) > most:
+                yield _first(coming, helps)
+        while coming:
+            yield _first(coming, helps)
+    finally:
+        for each in coming:
+            each.future.cancel()
+        if coming and end is not None:
+            end()
+        for each in coming:
+            if not each.future.cancelled():
+                each.future.exception()  # waits
 
 
 class _Coming(Generic[Job, Answer]):
@@ -193,10 +206,10 @@ class _Coming(Generic[Job, Answer]):
         return True
 
 
-def _first(coming: "deque[_Coming[Any, Answer]]") -> Answer:
-    """Take the first answer; until it is there, work on it, or else on the next ones."""
+def _first(coming: "deque[_Coming[Any, Answer]]", helps: bool) -> Answer:
+    """Take the first answer. If this thread `helps`, it works on it, or else on the next ones, until it is there."""
     first = coming[0]
-    while not first.future.done():
+    while helps and not first.future.done():
         if not any(each.is_taken() for each in coming):
             break
     answer = _result(first.future)

@@ -15,7 +15,7 @@ from tinynet_fast.kernels.reference import CLIPPED_LOG_LOSS, LEAST, LEAST_SQUARE
 from tinynet_fast.models.as_sklearn import NAMES
 from tinynet_fast.models.layers import flatten, layer_table
 from tinynet_fast.sklearn.sharing import once
-from tinynet_fast.training.mlp import longest_unit
+from tinynet_fast.training.network_start import longest_unit
 
 OUR_NAMES = {theirs: ours for ours, theirs in NAMES.items()}
 OUTPUTS = {"logistic": "sigmoid", "softmax": "softmax", "identity": "linear", "exp": "exp"}  # theirs: ours

@@ -7,16 +7,14 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn import linear_model
 from sklearn.base import _fit_context
-from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import check_is_fitted
 
 from tinynet_fast.kernels.fast import prediction
 from tinynet_fast.sklearn.callbacks import CallbackSupportMixin, Epochs
 from tinynet_fast.sklearn.convert import Convertible
-from tinynet_fast.sklearn.labels import check_several, classes_of
+from tinynet_fast.sklearn.labels import check_known, check_several, class_weights, classes_of
 from tinynet_fast.sklearn.sgd_classes import Data, Observer, neurons_to_train, run
 from tinynet_fast.sklearn.sgd_options import check_options, warn_after
 from tinynet_fast.sklearn.sgd_segments import side_by_side
@@ -318,13 +316,7 @@ class SGDClassifier(RemembersOptions, Convertible, CallbackSupportMixin, linear_
             return super().partial_fit(X, y, classes)  # says what to do instead
         given = X, y, sample_weight
         X, y = checked_rows(self, X, y, reset=first)
-        _check_partial_fit_first_call(self, classes)
-        unknown = np.logical_and.reduce([y != label for label in self.classes_])
-        if unknown.any():
-            raise ValueError(
-                "classes should include all valid labels that can be in y, but "
-                f"y holds {y[unknown][0].item()!r}, which is not among the classes {self.classes_.tolist()}"
-            )
+        check_known(self, y, classes)
         if first:
             self.t_ = 1.0
         fresh = first or not hasattr(self, "coef_")
@@ -392,9 +384,7 @@ class SGDClassifier(RemembersOptions, Convertible, CallbackSupportMixin, linear_
             X = X.astype(learned.coef.dtype, copy=False)
         holds_out = self.early_stopping and validation is None
         sample_weight = checked_weights(sample_weight, X, learned.coef.dtype, holds_out)
-        class_weight = np.ones(len(classes))
-        if self.class_weight is not None:
-            class_weight = compute_class_weight(self.class_weight, classes=classes, y=y).astype(np.float64)
+        class_weight = class_weights(self, y)
         codes = (y == classes[1]).view(np.uint8) if len(classes) == 2 else np.searchsorted(classes, y)
         data, begin, averaged = Data(X, y, codes, sample_weight), learned.intercept.copy(), is_averaged(self, self.t_)
         neurons, validation = neurons_to_train(self, data, learned, class_weight, max_iter, tol, validation, whole)

@@ -11,7 +11,7 @@ from scipy.linalg import blas
 from scipy.sparse import issparse
 from sklearn.linear_model._base import SPARSE_INTERCEPT_DECAY
 
-from tinynet_fast.kernels import exact
+from tinynet_fast.kernels import exact, exact_losses
 from tinynet_fast.kernels.compiler.jit import compiled
 from tinynet_fast.kernels.compiler.signatures import EXACT_DENSE, EXACT_SPARSE
 from tinynet_fast.sklearn.sgd_options import l1_share
@@ -20,15 +20,15 @@ from tinynet_fast.training.loop import finish, run_epochs
 
 # Each loss with its SHAPE; None stands for the estimator's `epsilon`.
 LOSSES: dict[str, tuple[int, float | None]] = {
-    "log_loss": (exact.LOG_LOSS, 0.0),
-    "hinge": (exact.HINGE, 1.0),
-    "perceptron": (exact.HINGE, 0.0),
-    "squared_hinge": (exact.SQUARED_HINGE, 1.0),
-    "modified_huber": (exact.MODIFIED_HUBER, 0.0),
-    "squared_error": (exact.SQUARED_ERROR, 0.0),
-    "huber": (exact.HUBER, None),
-    "epsilon_insensitive": (exact.INSENSITIVE, None),
-    "squared_epsilon_insensitive": (exact.SQUARED_INSENSITIVE, None),
+    "log_loss": (exact_losses.LOG_LOSS, 0.0),
+    "hinge": (exact_losses.HINGE, 1.0),
+    "perceptron": (exact_losses.HINGE, 0.0),
+    "squared_hinge": (exact_losses.SQUARED_HINGE, 1.0),
+    "modified_huber": (exact_losses.MODIFIED_HUBER, 0.0),
+    "squared_error": (exact_losses.SQUARED_ERROR, 0.0),
+    "huber": (exact_losses.HUBER, None),
+    "epsilon_insensitive": (exact_losses.INSENSITIVE, None),
+    "squared_epsilon_insensitive": (exact_losses.SQUARED_INSENSITIVE, None),
 }
 RATES = {
     "constant": exact.CONSTANT,

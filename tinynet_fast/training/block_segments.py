@@ -10,11 +10,12 @@ some of its rows were trained in turn: one run begins with the first weights, an
 """
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from tinynet_fast.kernels.compiler.jit import has_numba
+from tinynet_fast.kernels.compiler.jit import MissingCompilerError, has_numba
 from tinynet_fast.kernels.engines import FAST
 from tinynet_fast.kernels.fast import segments as kernel
 from tinynet_fast.kernels.fast.segments import TILE, WIDTH
@@ -100,7 +101,8 @@ class BlockSegments:
             done = int(n * MEASURED) // TILE * TILE
             steps = step[:done] if len(step) > 1 else np.full(done, step[0])
             self.in_turn(X[:done], y[:done], steps, now[:-1], now[-1:], loss)
-            self.burn_in, self.first_rate = self._measure(X, y, step, done, now), rate
+            with suppress(MissingCompilerError):  # the library has no segments for the oldest CPUs
+                self.burn_in, self.first_rate = self._measure(X, y, step, done, now), rate
         if self.burn_in is None:
             self.given_up = True
             return done

@@ -2,7 +2,6 @@
 group. `Run` trains all of them as if they were one."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from tinynet_fast.kernels import layout as at
 from tinynet_fast.kernels.engines import FAST, Engine
 from tinynet_fast.kernels.fast import many_networks as kernel
-from tinynet_fast.rows.blocks import Rows, picked
+from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.rows.numbers import Numbers
 from tinynet_fast.rows.team import Team
 from tinynet_fast.training.history import Arrays
@@ -18,60 +17,57 @@ from tinynet_fast.training.network_plan import NetworkPlan
 from tinynet_fast.training.network_updates import dropout_factors, mask_generator
 from tinynet_fast.training.optimizer import batches_that_move
 from tinynet_fast.training.resume import StateError, whole
+from tinynet_fast.training.shared_rows import Block, Key, SharedRows
 
 STANDS_STILL = np.zeros(at.SCHEDULE_COLUMNS)  # the schedule row of a network that diverged
 STANDS_STILL[[at.KEEP, at.EPSILON]] = 1.0
-NO_ORDER = np.empty((0, kernel.WIDTH), np.int64)
-
-
-@dataclass
-class Block:
-    """Rows for the kernel: `order` is empty if all networks see the same ones."""
-
-    X: Any
-    y: np.ndarray
-    weights: np.ndarray | None
-    order: np.ndarray = field(default_factory=lambda: NO_ORDER)
-
-    def weights_of(self, lane: int) -> np.ndarray | None:
-        """The sample weights of the rows in the order in which one network sees them."""
-        if self.weights is None or not len(self.order):
-            return self.weights
-        return self.weights[self.order[:, lane]]
 
 
 class Group:
     """The networks that one call of the kernel trains, a lane each, and their arrays. Lanes that are left over repeat
     the last network, so that no arithmetic of theirs is out of the ordinary."""
 
-    def __init__(self, members: Sequence[int], plans: Sequence[NetworkPlan]) -> None:
+    def __init__(self, members: Sequence[int], plans: Sequence[NetworkPlan], keys: Sequence[Key]) -> None:
         self.members = list(members)
         lanes = [*self.members, *self.members[-1:] * (kernel.WIDTH - len(self.members))]
-        self.plans = [plans[i] for i in lanes]
+        self.plans, self.keys = [plans[i] for i in lanes], [keys[i] for i in lanes]
         first = self.plans[0]
+        self.steps = max(len(plan.shared) for plan in self.plans)  # an epoch takes: networks of fewer rows wait
+        self.size = min(first.batch_size or self.steps, self.steps)
         self.layers = FAST.own(first.table, np.int64)
         self.rule = FAST.own(np.stack([plan.rule for plan in self.plans], axis=-1))
+        self.rule[at.BATCH_SIZE] = self.size
         self.state, self.units = kernel.aligned_state(self.layers), kernel.scratch(self.layers)
         self.state[at.PARAMETERS] = np.stack([plan.start for plan in self.plans], axis=-1)
         self.pending, self.updates = np.zeros((2, kernel.WIDTH)), np.zeros(kernel.WIDTH, np.int64)
         self.stopped = np.zeros(kernel.WIDTH, bool)  # the networks that diverged
-        self.seeds = [plan.options.seed or 0 for plan in self.plans]
-        self.no_marks, self.own = np.empty(0), np.full(kernel.WIDTH, kernel.NOBODY)
+        self.no_marks, self.own = np.empty(0), np.full((2, kernel.WIDTH), kernel.NOBODY)
+        if first.label is not None:
+            self.own[kernel.CLASS] = [plan.label for plan in self.plans]
         self.no_mask = np.empty((1, 0, kernel.WIDTH))
         self.is_constant = all(plan.optimizer.is_constant for plan in self.plans)
         self.restart()
+
+    def part(self, places: slice) -> slice:
+        """Those of an epoch's places at which the networks have rows."""
+        return slice(min(places.start, self.steps), min(places.stop, self.steps))
 
     def restart(self) -> None:
         """Let all networks train."""
         self.stopped[:] = False
         self.constant = np.stack([plan.optimizer.schedule_rows(0, 1) for plan in self.plans], axis=-1)
 
-    def train(self, block: Block, ones: np.ndarray, mask: np.ndarray | None, epochs: int) -> np.ndarray:
-        """Train on a block, `epochs` times. Returns the sum of the rows' losses: (epochs, members)."""
+    def train(
+        self, block: Block, ones: np.ndarray, mask: np.ndarray | None, epochs: int, known: dict[Any, np.ndarray]
+    ) -> np.ndarray:
+        """Train on a block, `epochs` times. Returns the sum of the rows' losses: (epochs, members).
+
+        `known` keeps the schedules of networks that step alike, also for other groups.
+        """
         losses = np.zeros((epochs, kernel.WIDTH))
         n = len(block.order) if len(block.order) else len(block.X)
         arrays = self.rule, self.layers, self.state, self.units, self.pending, losses
-        schedule, moved = self._schedule(block, n, epochs)
+        schedule, moved = self._schedule(block, n, epochs, known)
         weights = ones[: len(block.X)] if block.weights is None else block.weights
         mask = self.no_mask if mask is None else mask
         with np.errstate(all="ignore"):  # of kernels that run as plain Python; a network that diverges is stopped
@@ -81,15 +77,17 @@ class Group:
         self.updates += moved
         return losses[:, : len(self.members)]
 
-    def _schedule(self, block: Block, n: int, epochs: int) -> tuple[np.ndarray, np.ndarray]:
+    def _schedule(
+        self, block: Block, n: int, epochs: int, known: dict[Any, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(batches, 4, WIDTH): a row for each batch that ends in a block; and how many of them move each network."""
-        size = int(self.rule[at.BATCH_SIZE, 0])
+        size = self.size
         batches = epochs * ((int(self.pending[at.PENDING_ROWS, 0]) + n) // size)
         moved = np.full(kernel.WIDTH, batches, np.int64)
         rows = self.constant if self.is_constant else np.empty((max(batches, 1), at.SCHEDULE_COLUMNS, kernel.WIDTH))
-        if self.is_constant and block.weights is None:
+        if self.is_constant and block.counts_alike:
             return rows, moved
-        known: dict[Any, np.ndarray] = {}  # one by one it took a quarter of the time: 16-16-1, batches of 32, Adam
+        # Schedules one by one took a quarter of the time: 16-16-1, batches of 32, Adam.
         for k, plan in enumerate(self.plans):
             weights = block.weights_of(k)
             moves = np.ones(batches, bool)
@@ -97,9 +95,9 @@ class Group:
                 moves = np.tile(batches_that_move(weights, self.pending[:, k], size), epochs)
                 moved[k] = moves.sum()
             if not self.is_constant:
-                done = int(self.updates[k])
-                how = weights is None and (done, *plan.optimizer.options().values())  # networks that step alike
-                if not how or how not in known:
+                done, whole = int(self.updates[k]), plan.optimizer.schedule.updates
+                how = done, whole, moves.tobytes(), *plan.optimizer.options().values()  # networks that step alike
+                if how not in known:
                     known[how] = plan.optimizer.schedule_rows_for(done, moves)
                 rows[:batches, :, k] = STANDS_STILL if self.stopped[k] else known[how]
         return rows, moved
@@ -152,30 +150,29 @@ class ManyNetworks:
 
     def __init__(self, plans: Sequence[NetworkPlan], team: Team) -> None:
         first, self.team = plans[0], team
-        options, n = first.options, len(first.options.rows)
-        self.rows, self.n_rows, self.size, self.dropout = options.in_memory, n, first.size, first.dropout > 0.0
-        self.batch_size: int | None = self.size
+        options, self.shared = first.options, SharedRows(plans)
+        self.dropout, keys = first.dropout > 0.0, self.shared.keys
         for plan in plans:
-            plan.optimizer.schedule.updates = options.epochs * -(-n // self.size)
-        self.orders = {plan.options.seed or 0: plan.options.order for plan in plans}
-        self.repeats = n % self.size == 0 and not self.dropout and not options.shuffle
-        every = list(range(len(plans)))
-        if options.shuffle:  # networks that see the same rows come into the same group
-            every.sort(key=lambda i: plans[i].options.seed or 0)
-        self.groups = [Group(every[k : k + kernel.WIDTH], plans) for k in range(0, len(every), kernel.WIDTH)]
+            plan.optimizer.schedule.updates = options.epochs * -(-len(plan.shared) // plan.size)
+        every = sorted(range(len(plans)), key=keys.__getitem__)  # those that see the same rows come into the same group
+        self.groups = [Group(every[k : k + kernel.WIDTH], plans, keys) for k in range(0, len(every), kernel.WIDTH)]
+        n = max(group.steps for group in self.groups)
+        self.batch_size: int | None = min(first.batch_size or n, n)
+        whole_batches = all(group.steps % group.size == 0 for group in self.groups)
+        self.repeats = whole_batches and not self.dropout and not options.shuffle
         self.hidden_units = sum(first.sizes[1:-1])
         work = (3 * len(first.start) + 20 * sum(first.sizes)) * len(self.groups) * kernel.WIDTH
         widest = max(first.sizes[0], self.hidden_units * kernel.WIDTH if self.dropout else 0)
         self.block_rows = FAST.block_rows(widest, work)
         self.places = Rows(np.arange(n)[:, np.newaxis], Numbers(np.zeros(n)))
-        self.mixed = {id(group): options.shuffle and len(set(group.seeds)) > 1 for group in self.groups}
-        self.ones = np.ones(len(self.rows.X) if any(self.mixed.values()) else min(self.block_rows, n))
+        mixed = any(len(set(group.keys)) > 1 for group in self.groups)
+        self.ones = np.ones(max(self.shared.table_rows if mixed else 0, min(self.block_rows, n)))
+        totals = [rows.total_weight for rows in self.shared.rows]
+        self.total_weights = np.array([totals[which] for which, _ in keys])
         self.start = np.concatenate([plan.start for plan in plans])
         self.losses = np.zeros((options.epochs, len(plans)))  # the sum of the rows' losses in each epoch
         self.lasted = np.full(len(plans), options.epochs + 1)  # how many epochs each ended before it diverged
         self.epochs = self.position = 0
-        self.drawn_for, self.permutations = -1, dict[int, np.ndarray]()
-        self.every_row: Block | None = None
 
     def train(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, losses: Any) -> None:
         """Train all networks on the rows at the places `X`, once for each entry of `losses`."""
@@ -193,49 +190,16 @@ class ManyNetworks:
 
     def _trained(self, part: slice, epochs: int) -> np.ndarray:
         """Train all groups. Returns the sum of the rows' losses: (epochs, networks)."""
-        blocks, masks = dict[Any, Block](), dict[Any, np.ndarray]()
-        jobs = [(group, self._block(group, part, blocks), self._mask(group, part, masks)) for group in self.groups]
-        found = self.team.map(lambda job: job[0].train(job[1], self.ones, job[2], epochs), jobs)
+        blocks, masks, jobs, known = dict[Key, Block](), dict[Any, np.ndarray](), [], dict[Any, np.ndarray]()
+        for group in self.groups:
+            here = group.part(part)
+            block = self.shared.block(group.keys, here, self.epochs, blocks)
+            jobs.append((group, block, self._mask(group, here, masks)))
+        found = self.team.map(lambda job: job[0].train(job[1], self.ones, job[2], epochs, known), jobs)
         losses = np.empty((epochs, len(self.lasted)))
         for group, own in zip(self.groups, found, strict=True):
             losses[:, group.members] = own
         return losses
-
-    def _block(self, group: Group, part: slice, known: dict[Any, Block]) -> Block:
-        """The rows of a group at these places."""
-        if self.mixed[id(group)] and part.stop > part.start:  # without any row, an order would be none
-            if self.every_row is None:
-                self.every_row = self._rows(slice(None))
-            places = {seed: self._index(seed, part) for seed in group.seeds}
-            order = np.stack([places[seed] for seed in group.seeds], axis=-1)
-            return replace(self.every_row, order=np.ascontiguousarray(order, dtype=np.int64))
-        seed = group.seeds[0] if self.orders[group.seeds[0]] is not None else None
-        if seed not in known:
-            plain = self.rows.index is None and seed is None
-            known[seed] = self._rows(part if plain else self._index(seed, part))
-        return known[seed]
-
-    def _index(self, seed: int | None, part: slice) -> np.ndarray:
-        """The numbers of the rows at these places of the epoch's order."""
-        if self.drawn_for != self.epochs:
-            self.drawn_for, self.permutations = self.epochs, {}
-        index = self.rows.index
-        if seed is None:
-            assert index is not None
-            return index[part]
-        if seed not in self.permutations:
-            order = self.orders[seed]
-            assert order is not None
-            self.permutations[seed] = order.permutation(self.n_rows, self.rows.n_features, self.epochs)
-        places = self.permutations[seed][part]
-        return places if index is None else index[places]
-
-    def _rows(self, part: Any) -> Block:
-        """Some rows as the kernel takes them."""
-        rows = self.rows
-        y = rows.standardised_y(rows.codes.as_floats(part))
-        weights = None if rows.sample_weight is None else FAST.own(rows.sample_weight[part])
-        return Block(FAST.rows(rows.standardised(picked(rows.X, part))), FAST.own(y).reshape(-1), weights)
 
     def _mask(self, group: Group, part: slice, known: dict[Any, np.ndarray]) -> np.ndarray | None:
         """The factors of dropout for the rows at these places: (rows, hidden units, WIDTH)."""
@@ -243,10 +207,10 @@ class ManyNetworks:
             return None
         n, lanes = part.stop - part.start, [(plan.options.seed, plan.dropout) for plan in group.plans]
         for seed, share in lanes:
-            if (seed, share) not in known:
+            if (seed, share, n) not in known:
                 generator = mask_generator(seed, self.epochs, self.position * self.hidden_units)
-                known[seed, share] = dropout_factors(generator, (n, self.hidden_units), share)
-        return np.stack([known[lane] for lane in lanes], axis=-1)
+                known[seed, share, n] = dropout_factors(generator, (n, self.hidden_units), share)
+        return np.stack([known[*lane, n] for lane in lanes], axis=-1)
 
     def _overflowed(self, losses: np.ndarray) -> np.ndarray:
         """(networks,) bool: whether a network's losses or numbers are not finite."""
@@ -311,15 +275,16 @@ class ManyNetworks:
         """StateError if the counts of a state are not those after `epoch` epochs and `rows` rows of the next one."""
         if (state["epochs"][0], state["position"][0]) != (epoch, rows):
             raise StateError(f"the parameters are not those after {epoch:,} epochs and {rows:,} rows")
-        most = epoch * -(-self.n_rows // self.size) + rows // self.size
         for count in state["lasted"]:
             whole("an epoch in which a network diverged", count, len(self.losses) + 1)
-        for g in range(len(self.groups)):
+        for g, group in enumerate(self.groups):
+            done = min(rows, group.steps)
+            most = epoch * -(-group.steps // group.size) + done // group.size
             for count in state[f"group {g}, updates"]:
                 whole("the number of updates", count, most)
             pending = state[f"group {g}, pending"].reshape(2, -1)
             if (
-                not (pending[at.PENDING_ROWS] == rows % self.size).all()
+                not (pending[at.PENDING_ROWS] == done % group.size).all()
                 or not (pending[at.PENDING_WEIGHT] >= 0.0).all()
             ):
                 raise StateError("the rows that wait for the end of their batch are not those of this place")
@@ -333,7 +298,7 @@ class ManyNetworks:
         parameters = np.full((len(self.lasted), len(self.groups[0].plans[0].start)), np.nan)
         for group in self.groups:
             parameters[group.members] = group.state[at.PARAMETERS].T[: len(group.members)]
-        losses = self.losses / self.rows.total_weight
+        losses = self.losses / self.total_weights
         losses[np.arange(len(losses))[:, np.newaxis] >= self.lasted] = np.nan
         parameters[self.lasted <= len(losses)] = np.nan
         return parameters, losses

@@ -13,10 +13,18 @@ from tinynet_fast.rows.team import Team
 from tinynet_fast.training.many_networks import ManyNetworks
 from tinynet_fast.training.network_plan import NetworkPlan, Trained
 from tinynet_fast.training.run import Run, until_measured
+from tinynet_fast.training.shared_rows import keys_of, sources_of
 from tinynet_fast.training.sweep_checkpoint import SweepCheckpoint
 
 FEWEST = 2  # networks that are trained side by side
 MOST_PLACES = 1 << 24  # rows times networks, if each network has an order of its own: 128 MB
+MOST_COPIED = 1 << 24  # numbers in copies of the table, one for each fold if folds are standardised: 128 MB
+# How long a network trains by itself, in passes of a group of eight; the second is for a batch of one row.
+ALONE, ALONE_STEP = 0.2, 0.3
+# A row takes a network of a group 5 ns, and 0.14 ns for each parameter; if each network takes its own rows, 6 ns more:
+# 2 in the kernel, and 4 for their numbers and weights.
+ROW, PARAMETER, OWN_ROW = 5.0, 0.14, 6.0
+SURELY = 1.2  # how many times as fast it must be by these estimates to train all folds together
 
 
 def parts_of(plans: Sequence[NetworkPlan]) -> list[list[int]]:
@@ -25,17 +33,51 @@ def parts_of(plans: Sequence[NetworkPlan]) -> list[list[int]]:
     for i, plan in enumerate(plans):
         company = plan.company()
         together.setdefault(("alone", i) if company is None else company, []).append(i)
-    return [each for part in together.values() for each in _cut(part, plans)]
+    return [each for family in together.values() for part in _by_rows(family, plans) for each in _cut(part, plans)]
+
+
+def _by_rows(family: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]:
+    """The networks that could be trained together: all of them, or fold by fold if that is faster.
+
+    Two rates and five folds are 12 networks, or two groups; fold by fold they are six groups. With eight rates each
+    fold fills a group, whose rows are loaded once, and the rows that it holds out are not visited.
+    """
+    rows: dict[int, list[int]] = {}
+    for i in family:
+        rows.setdefault(id(plans[i].shared), []).append(i)
+    parts = list(rows.values())
+    if len(parts) == 1:
+        return parts
+    tables = [plans[part[0]].shared for part in parts]
+    copies = len(set(sources_of(tables)))
+    if copies > 1 and copies * tables[0].X.size > MOST_COPIED:
+        return parts
+    return [family] if SURELY * _passes(family, plans) < sum(_passes(part, plans) for part in parts) else parts
+
+
+def _passes(part: list[int], plans: Sequence[NetworkPlan]) -> float:
+    """About how long networks that are trained together take: in rows that pass through a group of eight."""
+    if len(part) < FEWEST:
+        plan = plans[part[0]]
+        return len(plan.shared) * (ALONE + ALONE_STEP / plan.size)
+    own = 1.0 + OWN_ROW / (ROW + PARAMETER * len(plans[part[0]].start))
+    keys, total = keys_of(plans[i] for i in part), 0.0
+    order = sorted(range(len(part)), key=keys.__getitem__)
+    for k in range(0, len(part), kernel.WIDTH):
+        group = order[k : k + kernel.WIDTH]
+        mixed = len({keys[i] for i in group}) > 1
+        total += max(len(plans[part[i]].shared) for i in group) * (own if mixed else 1.0)
+    return total
 
 
 def _cut(part: list[int], plans: Sequence[NetworkPlan]) -> list[list[int]]:
     """The networks that may be trained together, cut so that the orders of their rows do not take much memory."""
     if len(part) < FEWEST:
         return [[i] for i in part]
-    options, most = plans[part[0]].options, len(part)
-    if options.shuffle:
-        most = max(MOST_PLACES // len(options.rows) // kernel.WIDTH, 1) * kernel.WIDTH
-        part = sorted(part, key=lambda i: plans[i].options.seed or 0)
+    keys, most = keys_of(plans[i] for i in part), len(part)
+    if len(set(keys)) > 1:
+        most = max(MOST_PLACES // len(plans[part[0]].shared) // kernel.WIDTH, 1) * kernel.WIDTH
+        part = [part[k] for k in sorted(range(len(part)), key=keys.__getitem__)]
     return [part[k : k + most] for k in range(0, len(part), most)]
 
 

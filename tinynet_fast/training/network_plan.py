@@ -15,6 +15,7 @@ from tinynet_fast.kernels.fast import many_networks as kernel
 from tinynet_fast.models import MLP
 from tinynet_fast.models.layers import layer_table
 from tinynet_fast.models.outputs import output_of
+from tinynet_fast.rows.blocks import Rows
 from tinynet_fast.training.losses import ChosenLoss
 from tinynet_fast.training.network_updates import Network
 from tinynet_fast.training.optimizer import Optimizer
@@ -30,7 +31,11 @@ def has_kernel() -> bool:
 
 @dataclass
 class NetworkPlan:
-    """A network to train: its first parameters, its layers, and how it steps. The rows are in the options."""
+    """A network to train: its first parameters, its layers, and how it steps. The rows are in the options.
+
+    A network that tells a `label` (its code) from all others has rows of its own there, whose codes are 0 and 1; `rows`
+    then has the same rows with the codes of all labels, which it shares with the networks of other labels.
+    """
 
     options: Options
     start: np.ndarray  # flat, as the kernels have them
@@ -40,6 +45,14 @@ class NetworkPlan:
     batch_size: int | None
     loss: ChosenLoss
     dropout: float
+    dtype: Any = np.float64
+    rows: Rows | None = None
+    label: int | None = None
+
+    @property
+    def shared(self) -> Rows:
+        """The rows that networks which train side by side have in common."""
+        return self.options.in_memory if self.rows is None else self.rows
 
     def network(self) -> Network:
         """The network, ready to be trained by itself."""
@@ -52,6 +65,7 @@ class NetworkPlan:
             self.batch_size,
             self.loss,
             self.dropout,
+            dtype=self.dtype,
         )
 
     def model(self, parameters: np.ndarray, more: dict[str, Any]) -> MLP:
@@ -83,14 +97,31 @@ class NetworkPlan:
         return self.optimizer.rule(self.size, self.loss.code, self.loss.shape)
 
     def company(self) -> tuple[Any, ...] | None:
-        """Networks of which this is the same can be trained side by side; None if the network is trained by itself."""
+        """Networks of which this is the same can be trained side by side; None if the network is trained by itself.
+
+        They may see different rows of one table.
+        """
         options, rule = self.options, self.rule
-        if options.engine is not FAST or options.augment is not None or not kernel.serves(rule):
+        if (
+            self.dtype == np.float32
+            or options.engine is not FAST
+            or options.augment is not None
+            or not kernel.serves(rule)
+        ):
             return None
         if len(self.start) > MOST_PARAMETERS or not has_kernel():
             return None
-        shared = tuple(rule[[at.BATCH_SIZE, at.LOSS, at.OPTIMIZER, at.LOSS_SHAPE]].tolist())
-        return id(options.rows), tuple(self.sizes), self.activation, bool(self.dropout), *shared
+        shared = tuple(rule[[at.LOSS, at.OPTIMIZER, at.LOSS_SHAPE]].tolist())
+        one_class = self.label is not None
+        return (
+            id(self.shared.X),
+            one_class,
+            tuple(self.sizes),
+            self.activation,
+            bool(self.dropout),
+            self.batch_size,
+            *shared,
+        )
 
 
 @dataclass
@@ -119,6 +150,20 @@ class Trained:
     def nothing(cls, networks: int, epochs: int) -> "Trained":
         """Places for networks that are not trained yet."""
         return cls([np.empty(0)] * networks, np.empty((epochs, networks)), [""] * networks, np.zeros(networks, bool))
+
+    def of_models(self, networks: int) -> "Trained":
+        """The same for models of so many networks each: their parameters in a row, and the sum of their losses."""
+        if networks == 1:
+            return self
+        starts = range(0, len(self.parameters), networks)
+        parts = [slice(k, k + networks) for k in starts]
+        return Trained(
+            [np.concatenate(self.parameters[part]) for part in parts],
+            self.losses.reshape(len(self.losses), -1, networks).sum(axis=2),
+            [", ".join(dict.fromkeys(map(str, self.engines[part]))) for part in parts],
+            np.array([self.side_by_side[part].all() for part in parts], dtype=bool),
+            self.seconds,
+        )
 
     def diverged(self, networks: Sequence[int]) -> np.ndarray:
         """Whether these networks diverged."""

@@ -19,7 +19,7 @@ from tinynet_fast.training.losses import LINEAR, ChosenLoss
 from tinynet_fast.training.optimizer import Optimizer, batches_that_move
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError, whole
-from tinynet_fast.training.run import stable_rate
+from tinynet_fast.training.trainable import stable_rate
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows

@@ -16,8 +16,8 @@ from tinynet_fast.rows.values import is_finite
 from tinynet_fast.training.history import Arrays, all_finite
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.resume import StateError
-from tinynet_fast.training.run import stable_rate
 from tinynet_fast.training.schedules import PLAIN, Penalties, Schedule
+from tinynet_fast.training.trainable import stable_rate
 
 if TYPE_CHECKING:
     from tinynet_fast.rows.stream import StreamRows

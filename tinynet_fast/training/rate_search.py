@@ -21,9 +21,9 @@ from tinynet_fast.training.neuron_updates import SparseNeuron
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.reading import may_stream
 from tinynet_fast.training.result import RateSearch
-from tinynet_fast.training.run import FAR_OUT
 from tinynet_fast.training.schedules import Penalties, Schedule
 from tinynet_fast.training.sweep import sweep
+from tinynet_fast.training.trainable import FAR_OUT
 
 DECADES = 6  # how far below the largest rate the search goes
 SPARSE_FIRST, SPARSE_MORE = DECADES + 1, 7  # sparse rows train one rate at a time: these first, then more near the best

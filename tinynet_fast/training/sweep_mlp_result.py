@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from tinynet_fast.models import MLP
+from tinynet_fast.models import MLP, OneVsRest
 from tinynet_fast.training.losses import LINEAR
 from tinynet_fast.training.many_neurons import ALL_ROWS
 from tinynet_fast.training.sweep_result import Judged
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MLPSweepResult(Judged[MLP]):
+class MLPSweepResult(Judged[MLP | OneVsRest]):
     """What `sweep_mlp` returns. Network i is entry i of every list, row i of every array and column i of the history.
 
     Networks come in the order of the combinations of options. For each combination, the first network is trained on all
-    rows, the next without fold 0, then without fold 1, and so on.
+    rows, the next without fold 0, then without fold 1, and so on. With output="one_vs_rest" the networks of
+    all labels are one model, and count as one here.
 
     Attributes
     ----------
@@ -30,16 +31,17 @@ class MLPSweepResult(Judged[MLP]):
     fold : (n_networks,) int array
         The fold that the network was not trained on; -1 for none.
     loss_history : (epochs, n_networks) float64 array
-        The mean loss of each epoch, as in `train_mlp`; NaN from the epoch on in which a network diverged.
+        The mean loss of each epoch, as in `train_mlp`; NaN from the epoch on in which a network diverged. One against
+        the rest, it is the sum over the labels' networks.
     held_out_loss : (n_networks,) float64 array
-        The mean loss of the rows of the fold, or of the validation rows, as `MLP.loss` has it; NaN if there are no such
-        rows, or if the network diverged.
+        The mean loss of the rows of the fold, or of the validation rows, as `loss` of the model has it; NaN if there
+        are no such rows, or if the network diverged.
     diverged : (n_networks,) bool array
         True if the network's weights or losses are no longer finite numbers.
     side_by_side : (n_networks,) bool array
         True if the network was trained in one pass over the rows with others; else it was trained by itself.
     engines : list of str
-        The engine that really trained each network.
+        The engine that really trained each network. (One against the rest, several names may stand in one text.)
     best : int or None
         The number of the network judged best. With `folds`: the network that was trained on all rows with the options
         that have the least mean held-out loss. With `validation`: the network with the least loss on those rows.
@@ -69,7 +71,7 @@ class MLPSweepResult(Judged[MLP]):
     epochs: int
     seconds: float
     output: str
-    make: Callable[[int], MLP]
+    make: Callable[[int], MLP | OneVsRest]
 
     loss_name = "mean loss"
     _kind = "networks"
@@ -101,7 +103,7 @@ class MLPSweepResult(Judged[MLP]):
         """The options of the i-th network that differ among the networks: "learning_rate=0.1, seed=3"."""
         return ", ".join(f"{name}={_shown(self.options[name][i])}" for name in self._names)
 
-    def _model(self, i: int) -> MLP:
+    def _model(self, i: int) -> MLP | OneVsRest:
         return self.make(i)
 
     def rows(self) -> list[dict[str, Any]]:

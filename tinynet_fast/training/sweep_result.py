@@ -6,14 +6,15 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from tinynet_fast.models import MLP, Ensemble, Neuron
+from tinynet_fast.models import Ensemble, Neuron
+from tinynet_fast.models.ensemble import Member
 from tinynet_fast.training.checks import check_whole
 from tinynet_fast.training.losses import LINEAR
 from tinynet_fast.training.many_neurons import ALL_ROWS, ManyNeurons
 from tinynet_fast.training.options import Options
 from tinynet_fast.training.view import sweep_html
 
-M = TypeVar("M", Neuron, MLP)
+M = TypeVar("M", bound=Member)
 
 
 class Judged(Generic[M]):

@@ -18,7 +18,7 @@ SIGNALS = signal.SIGINT, signal.SIGTERM
 # Files, and folders below them, that a process removes when it ends by itself: its temporary ones.
 TEMPORARY: dict[str, None] = {}
 _words: list[Callable[[], str]] = []  # what to say of each run with a checkpoint that is going on
-_written: list[str] = []  # the last file that was written whole
+_done: list[str] = []  # what to say of the last thing that was written whole
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -80,15 +80,15 @@ def saying(words: Callable[[], str]) -> Iterator[None]:
         _words.remove(words)
 
 
-def written(path: str) -> None:
-    """Note that this file was written."""
-    _written[:] = [path]
+def done(words: str) -> None:
+    """Note what was written: "model.json was written"."""
+    _done[:] = [words]
 
 
 def last_words() -> str | None:
-    """What to say if the process ends now: where the checkpoint is of the run that is going on, or the file that was
-    written last. None without either."""
-    return _words[-1]() if _words else f"{_written[0]} was written" if _written else None
+    """What to say if the process ends now: where the checkpoint is of the run that is going on, or what was written
+    last. None without either."""
+    return _words[-1]() if _words else _done[0] if _done else None
 
 
 def saves() -> bool:

@@ -48,9 +48,10 @@ from tinynet_fast.kernels.fast.network_room import TILE as NUMBERS
 from tinynet_fast.kernels.fast.network_steps import DESCENT, inlined, step_networks
 from tinynet_fast.kernels.reference import NESTEROV, SOFTMAX
 
-__all__ = ["NOBODY", "TILE", "WIDTH", "network_epochs", "network_update"]
+__all__ = ["CLASS", "FOLD", "NOBODY", "TILE", "WIDTH", "network_epochs", "network_update"]
 
 TILE = NUMBERS // WIDTH  # rows
+FOLD, CLASS = 0, 1  # the rows of `own`: the fold that a network holds out, the class that it tells from all others
 
 # `units`, the scratch, is that of `network.py`, with room after it for how to step: registers for weights, and as many
 # for biases, which neither keep nor l2 touches.
@@ -117,8 +118,14 @@ def held_weight(weight, marks, own, i):
     return where(load(own, 0) == marks[i], 0.0, full(weight[i]))
 
 
+@unrolled
+def one_against_rest(y, own, i, work, at):
+    """1 for the networks whose class row i is of, and 0 for the others."""
+    store(work, at, where(load(own, CLASS * WIDTH) == y[i], full(1.0), full(0.0)))
+
+
 @inlined
-def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, labels):
+def load_labels(y, weight, marks, own, start, m, order, ordered, held, classes, work, labels):
     """Labels and weights of the tile's rows; gives the sums of the weights.
 
     What is found is above 0 where a weight is neither 0 nor 1.
@@ -130,10 +137,14 @@ def load_labels(y, weight, marks, own, start, m, order, ordered, held, work, lab
             for k in range(WIDTH):
                 i = order[(start + r) * WIDTH + k]
                 away = i < 0 or (held and own[k] == marks[max(i, 0)])
-                work[at + k] = y[max(i, 0)]
+                label = y[max(i, 0)]
+                work[at + k] = (1.0 if own[CLASS * WIDTH + k] == label else 0.0) if classes else label
                 work[at + NUMBERS + k] = 0.0 if away else weight[i]
         else:
-            spread(y, start + r, work, at)
+            if classes:
+                one_against_rest(y, own, start + r, work, at)
+            else:
+                spread(y, start + r, work, at)
             if held:
                 store(work, at + NUMBERS, held_weight(weight, marks, own, start + r))
             else:
@@ -194,7 +205,7 @@ def update(schedule, rule, layers, state, units, pending):
 
 @kernel
 def epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses):
-    ordered, held = order.shape[0] > 0, marks.shape[0] > 0
+    ordered, held, classes = order.shape[0] > 0, marks.shape[0] > 0, own[CLASS, 0] != NOBODY
     n = order.shape[0] if ordered else X.shape[0]
     size, half, updates = state.shape[1], (units.shape[0] - AFTER_SLOPES - 2 * RULES) // 2, 0
     work, params, shape, depth, columns = address(units), address(state), address(layers), len(layers), mask.shape[1]
@@ -215,7 +226,7 @@ def epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers, state,
             load_rows(address(X), inputs, start, m, address(order), ordered, work, 0, stride)
             total = load_labels(
                 address(y), address(weight), address(marks), address(own), start, m, address(order), ordered, held,
-                work, labels,
+                classes, work, labels,
             )  # fmt: skip
             target = forward(shape, depth, params, work, half, stride, address(mask), columns, start, m)
             if outputs > 1 and not softmax:
@@ -261,9 +272,11 @@ def network_epochs(X, y, weight, marks, own, order, mask, schedule, rule, layers
     (epochs, WIDTH). They share the rows `X`, `y` and `weight`, the `layers`, and what `rule` says of batches, loss and
     optimizer. Batches after the last row of `schedule` use that row. `units` is `scratch`; threads must not share it.
 
-    A network has the weight 0 for the rows whose `marks`, (n,), are its number in `own`, (WIDTH,); if `marks` is empty,
-    for none. With `order`, (steps, WIDTH) int64, step i of network k is row order[i, k], or no row if that is negative:
-    it then counts as a row of the batch without any weight. If `order` is empty, all see the rows as they come.
+    A network has the weight 0 for the rows whose `marks`, (n,), are its number in own[FOLD], (WIDTH,); if `marks` is
+    empty, for none. If own[CLASS] holds classes, each network learns 1 for the rows whose `y` is its class, and 0 for
+    the others; if it holds NOBODY, all learn `y`. With `order`, (steps, WIDTH) int64, step i of network k is row
+    order[i, k], or no row if that is negative: it then counts as a row of the batch without any weight. If `order` is
+    empty, all see the rows as they come.
 
     Cutting the rows into calls at multiples of TILE changes no bit.
     """

@@ -53,21 +53,20 @@ def square_sums(layers, depth, params):
 
 
 @kernel
-def passes(X, y, weight, marks, own, order, mask, schedule, rule, layers, state, units, pending, losses, squares):
-    n, size, targets = X.shape[0], int(rule[layout.BATCH_SIZE, 0]), len(y) // X.shape[0]
+def passes(X, y, weight, marks, own, order, mask, schedule, rules, layers, state, units, pending, losses, squares):
+    n, size, targets = X.shape[0], int(rules[0, layout.BATCH_SIZE, 0]), len(y) // X.shape[0]
     for batch in range(len(losses)):
         start, stop = batch * size, min(batch * size + size, n)
-        rule[layout.BATCH_SIZE, :] = stop - start
         store(squares, batch * WIDTH, square_sums(address(layers), layers.shape[0], address(state)))
         many_networks.epochs(
             X[start:stop], y[start * targets : stop * targets], weight[: stop - start], marks, own, order, mask,
-            schedule[batch : batch + 1], rule, layers, state, units, pending, losses[batch : batch + 1],
+            schedule[batch : batch + 1], rules[int(stop - start < size)], layers, state, units, pending,
+            losses[batch : batch + 1],
         )  # fmt: skip
-    rule[layout.BATCH_SIZE, :] = size
 
 
 # Of the choices that `many_networks.epochs` has: no row is held out, and all networks see the rows as they come.
-NO_MARKS, OWN, NO_ORDER = np.empty(0), np.full(WIDTH, NOBODY), np.empty((0, WIDTH), np.int64)
+NO_MARKS, OWN, NO_ORDER = np.empty(0), np.full((2, WIDTH), NOBODY), np.empty((0, WIDTH), np.int64)
 
 
 def network_passes(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses, squares):
@@ -82,12 +81,13 @@ def network_passes(X, y, weight, mask, schedule, rule, layers, state, units, pen
     weight : (batch size,) float64
         Ones: each batch has the same.
     mask, schedule, rule, layers, state, units, pending
-        As `many_networks.network_epochs` takes them; a schedule row a batch. `rule` is written to, and at the end as it
-        was.
+        As `many_networks.network_epochs` takes them; a schedule row a batch.
     losses : (batches, WIDTH) float64
         The sum of each batch's losses is added.
     squares : (batches, WIDTH) float64
         The sum of the squared weights before each batch's update.
     """
+    rules = np.array((rule, rule))  # `penalised_passes.network_passes` says why there are two
+    rules[1, layout.BATCH_SIZE] = len(X) % int(rule[layout.BATCH_SIZE, 0])
     run, alike = compiled(passes, PENALISED_NETWORKS), (NO_MARKS, OWN, NO_ORDER)
-    run(X, y, weight, *alike, mask, schedule, rule, layers, state, units, pending, losses, squares)
+    run(X, y, weight, *alike, mask, schedule, rules, layers, state, units, pending, losses, squares)

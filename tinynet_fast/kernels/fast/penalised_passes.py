@@ -5,6 +5,8 @@ the batch's update. `network.epochs` adds up the rows' losses over all batches, 
 call for each batch keeps both, but took 14 us of Python a batch: for 16-16-1 and batches of 200 as long as the kernel.
 """
 
+import numpy as np
+
 from tinynet_fast.kernels import layout
 from tinynet_fast.kernels.compiler.jit import compiled, kernel
 from tinynet_fast.kernels.compiler.signatures import PENALISED
@@ -25,17 +27,16 @@ def square_sum(layers, state):
 
 
 @kernel
-def passes(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses, squares):
-    n, size, targets = X.shape[0], int(rule[layout.BATCH_SIZE]), len(y) // X.shape[0]
+def passes(X, y, weight, mask, schedule, rules, layers, state, units, pending, losses, squares):
+    n, size, targets = X.shape[0], int(rules[0, layout.BATCH_SIZE]), len(y) // X.shape[0]
     for batch in range(len(losses)):
         start, stop = batch * size, min(batch * size + size, n)
-        rule[layout.BATCH_SIZE] = stop - start
         squares[batch] = square_sum(layers, state)
         network.epochs(
             X[start:stop], y[start * targets : stop * targets], weight[: stop - start], mask,
-            schedule[batch : batch + 1], rule, layers, state, units, pending, losses[batch : batch + 1],
+            schedule[batch : batch + 1], rules[int(stop - start < size)], layers, state, units, pending,
+            losses[batch : batch + 1],
         )  # fmt: skip
-    rule[layout.BATCH_SIZE] = size
 
 
 def network_passes(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses, squares):
@@ -48,11 +49,15 @@ def network_passes(X, y, weight, mask, schedule, rule, layers, state, units, pen
     weight : (batch size,) float64
         Ones: each batch has the same.
     mask, schedule, rule, layers, state, units, pending
-        As `network_epochs` takes them; a schedule row a batch. `rule` is written to, and at the end as it was.
+        As `network_epochs` takes them; a schedule row a batch.
     losses : (batches,) float64
         The sum of each batch's losses is added.
     squares : (batches,) float64
         The sum of the squared weights before each batch's update.
     """
+    # The kernel reads one of two rules, and writes to none: then its `network.epochs` has the types of the library's
+    # own, and is not compiled again.
+    rules = np.array((rule, rule))
+    rules[1, layout.BATCH_SIZE] = len(X) % int(rule[layout.BATCH_SIZE])
     run = compiled(passes, PENALISED)
-    run(X, y, weight, mask, schedule, rule, layers, state, units, pending, losses, squares)
+    run(X, y, weight, mask, schedule, rules, layers, state, units, pending, losses, squares)
